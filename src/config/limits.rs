@@ -1,0 +1,117 @@
+//! A limit on everything, in one place, each with its reason.
+//!
+//! Reaching a limit is never silent: too much input becomes a dead letter, a full ring drops its
+//! oldest entry and counts it, a full queue stops the intake. `jumeau limits` prints this table.
+
+/// One row of the table of limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    /// The constant's name, with its unit.
+    pub name: &'static str,
+    /// The greatest value allowed.
+    pub max: usize,
+    /// Why there is a limit, and what happens there.
+    pub reason: &'static str,
+}
+
+macro_rules! limits {
+    ($($(#[doc = $reason:literal])+ $name:ident: $max:expr;)+) => {
+        $($(#[doc = $reason])+ pub const $name: usize = $max;)+
+
+        /// Every limit of the engine, in the order of this file.
+        pub const ALL: &[Limit] = &[$(Limit {
+            name: stringify!($name),
+            max: $max,
+            reason: concat!($($reason),+),
+        }),+];
+    };
+}
+
+limits! {
+    /// payload of one event; a larger one becomes a dead letter `too-large`
+    EVENT_BYTES: 64 * 1024;
+    /// customer identifier, decoded; a longer one becomes a dead letter `bad-customer`
+    CUSTOMER_BYTES: 128;
+    /// channel name, decoded; a longer one becomes a dead letter `bad-subject`
+    CHANNEL_BYTES: 32;
+    /// event id (and its source); a longer one becomes a dead letter `bad-envelope`
+    EVENT_ID_BYTES: 256;
+    /// any name in an event (event name, trait, signal, case, interaction); longer: `bad-data`
+    NAME_BYTES: 128;
+    /// one text value that a twin keeps; longer texts are cut at a character boundary
+    TEXT_BYTES: 2_000;
+    /// nesting of a value in an event; deeper: `bad-data`
+    VALUE_DEPTH: 8;
+    /// scalars, lists and maps within one event; more: `bad-data`
+    VALUE_NODES: 1_000;
+    /// traits of one profile; further new ones are not kept, and counted
+    TRAITS: 64;
+    /// consents of one profile, one for each purpose and channel; further new ones become dead letters
+    CONSENTS: 32;
+    /// preferences of one twin; the one longest unconfirmed leaves first, declared ones last
+    PREFERENCES: 32;
+    /// values weighed as evidence for one inferred preference; the weakest leaves first
+    PREFERENCE_VALUES: 8;
+    /// live signals of one twin; the one that goes stale first leaves first
+    SIGNALS: 32;
+    /// facts that policy rules set on one twin; further new ones are refused, and counted
+    FACTS: 64;
+    /// interactions of one twin; closed ones leave first, then the longest untouched
+    INTERACTIONS: 16;
+    /// last words kept with an interaction; the oldest leave first
+    TRANSCRIPT_LINES: 12;
+    /// one line of a transcript; longer ones are cut at a character boundary
+    TRANSCRIPT_LINE_BYTES: 500;
+    /// cases of one twin; closed ones leave first, then the longest untouched
+    CASES: 16;
+    /// needs of one twin; the weakest leaves first
+    NEEDS: 16;
+    /// contacts remembered for cooldown and outcomes; the oldest leave first
+    CONTACTS: 32;
+    /// escalations of one twin; resolved ones leave first; no new one opens while all are open
+    ESCALATIONS: 8;
+    /// durable timers of one twin; further ones are refused, and counted
+    TIMERS: 16;
+    /// recent inputs in a timeline, which are also the memory for duplicates; the oldest leave first
+    TIMELINE_ENTRIES: 64;
+    /// summary of one timeline entry; longer ones are cut at a character boundary
+    TIMELINE_TEXT_BYTES: 160;
+    /// effects of one reaction; further ones are dropped, and counted
+    EFFECTS: 32;
+    /// rendered text of one treatment; a longer one drops the treatment
+    TREATMENT_BYTES: 4_000;
+    /// rules of one policy, so that a reaction stays well below a millisecond
+    POLICY_RULES: 2_000;
+    /// actions of one policy
+    POLICY_ACTIONS: 2_000;
+    /// bytes of one policy file
+    POLICY_FILE_BYTES: 1024 * 1024;
+    /// catch-up firings of one repeating timer after a downtime; the remaining ones coalesce
+    TIMER_CATCH_UP: 100;
+    /// timers of one partition held in memory; later ones wait in the store
+    TIMER_WINDOW: 4_096;
+    /// events of one partition between intake and commit; more stop the pull
+    IN_FLIGHT_EVENTS: 4_096;
+    /// messages of one pull
+    PULL_BATCH: 500;
+    /// outputs published and not yet confirmed by the broker; more stop the relay
+    RELAY_WINDOW: 4_096;
+    /// outputs committed and not yet confirmed, in one partition; more stop its intake
+    OUTBOX_BACKLOG: 50_000;
+    /// operator requests waiting in one partition; more are answered "busy"
+    API_REQUESTS: 256;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_limit_has_a_reason_and_a_name_of_its_own() {
+        for (index, limit) in ALL.iter().enumerate() {
+            assert!(limit.max > 0, "{} is zero", limit.name);
+            assert!(limit.reason.len() > 10, "{} gives no reason", limit.name);
+            assert!(ALL[..index].iter().all(|earlier| earlier.name != limit.name));
+        }
+    }
+}

@@ -1,0 +1,210 @@
+use std::borrow::Cow;
+use std::hash::Hasher;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use twox_hash::XxHash3_64;
+
+use super::{Channel, Customer, EventType, Kind, Reason, Rejection, Time, cut};
+use crate::config::limits;
+
+/// A header of a message: its name and its value.
+pub type Header<'a> = (&'a str, &'a str);
+
+/// One message as it came from the bus, before anything of it is believed.
+#[derive(Debug, Clone, Copy)]
+pub struct Raw<'a> {
+    /// The channel token of its subject.
+    pub channel: &'a str,
+    /// The customer token of its subject.
+    pub customer: &'a str,
+    /// Its headers.
+    pub headers: &'a [Header<'a>],
+    /// Its payload.
+    pub payload: &'a [u8],
+    /// Its sequence in the stream, which stands in for a missing id.
+    pub sequence: u64,
+}
+
+/// A fact that a channel reports about one customer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event {
+    /// The customer it is about.
+    pub customer: Customer,
+    /// The channel that reports it.
+    pub channel: Channel,
+    /// Its identifier, unique within its source.
+    pub id: Box<str>,
+    /// A hash of source and id, by which a twin recognises a duplicate.
+    pub fingerprint: u64,
+    /// When it happened, if the channel says so.
+    pub time: Option<Time>,
+    /// The W3C trace context that it travels in, handed on to what comes of it.
+    pub traceparent: Option<Box<str>>,
+    /// What it says.
+    pub kind: Kind,
+}
+
+/// The event that a message carries: a CloudEvent in structured or binary mode, or the bare form
+/// `{"type": …, "data": …}`.
+///
+/// # Errors
+/// A [`Rejection`] for whatever cannot be used.
+pub fn parse(raw: &Raw<'_>) -> Result<Event, Rejection> {
+    let channel = Channel::from_token(raw.channel)
+        .map_err(|detail| Rejection::new(Reason::BadSubject, detail))?;
+    let customer = Customer::from_token(raw.customer)
+        .map_err(|detail| Rejection::new(Reason::BadCustomer, detail))?;
+    if raw.payload.len() > limits::EVENT_BYTES {
+        return Err(Rejection::new(
+            Reason::TooLarge,
+            format!(
+                "expected a payload of at most {} bytes, found {}; send a reference instead",
+                limits::EVENT_BYTES,
+                raw.payload.len()
+            ),
+        ));
+    }
+    let text = std::str::from_utf8(raw.payload).map_err(|error| {
+        Rejection::new(
+            Reason::BadJson,
+            format!("expected JSON in UTF-8, found another byte at {}", error.valid_up_to()),
+        )
+    })?;
+
+    let binary = raw.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("ce-specversion"));
+    let envelope = if binary { binary_mode(raw, text)? } else { structured_mode(text)? };
+    if let Some(version) = &envelope.specversion
+        && version != "1.0"
+    {
+        return Err(bad_envelope(&format!("specversion `{}`", cut(version, 16))));
+    }
+
+    let id = envelope.id.or_else(|| header(raw, "Nats-Msg-Id").map(Cow::Borrowed));
+    let id = id.unwrap_or_else(|| Cow::Owned(format!("seq-{}", raw.sequence)));
+    let source = envelope.source.unwrap_or_default();
+    for (field, found) in [("id", &id), ("source", &source)] {
+        if found.len() > limits::EVENT_ID_BYTES {
+            return Err(bad_envelope(&format!(
+                "`{field}` has {} bytes; at most {} fit",
+                found.len(),
+                limits::EVENT_ID_BYTES
+            )));
+        }
+    }
+    if id.is_empty() {
+        return Err(bad_envelope("`id` is empty"));
+    }
+    let time = match envelope.time.as_deref() {
+        None => None,
+        Some(text) => Some(Time::parse(text).ok_or_else(|| {
+            bad_envelope(&format!(
+                "`time` is `{}`, not an RFC 3339 time such as 2026-11-22T09:30:00Z",
+                cut(text, 64)
+            ))
+        })?),
+    };
+    let traceparent = envelope.traceparent.or_else(|| header(raw, "traceparent").map(Cow::Borrowed));
+
+    let kind: EventType = envelope.kind.parse()?;
+    Ok(Event {
+        fingerprint: fingerprint(&source, &id),
+        kind: Kind::parse(kind, envelope.data.as_ref().map_or("{}", |data| data))?,
+        id: id.into(),
+        time,
+        // A W3C traceparent of version 00 is 55 characters; anything else is not handed on.
+        traceparent: traceparent.filter(|trace| trace.len() == 55).map(Into::into),
+        channel,
+        customer,
+    })
+}
+
+struct Envelope<'a> {
+    specversion: Option<Cow<'a, str>>,
+    id: Option<Cow<'a, str>>,
+    source: Option<Cow<'a, str>>,
+    kind: Cow<'a, str>,
+    time: Option<Cow<'a, str>>,
+    traceparent: Option<Cow<'a, str>>,
+    data: Option<&'a str>,
+}
+
+fn structured_mode(text: &str) -> Result<Envelope<'_>, Rejection> {
+    /// The attributes that matter here; others, extensions among them, are passed over.
+    #[derive(Deserialize)]
+    struct Attributes<'a> {
+        #[serde(borrow, default)]
+        specversion: Option<Cow<'a, str>>,
+        #[serde(borrow, default)]
+        id: Option<Cow<'a, str>>,
+        #[serde(borrow, default)]
+        source: Option<Cow<'a, str>>,
+        #[serde(borrow, default, rename = "type")]
+        kind: Option<Cow<'a, str>>,
+        #[serde(borrow, default)]
+        time: Option<Cow<'a, str>>,
+        #[serde(borrow, default)]
+        traceparent: Option<Cow<'a, str>>,
+        #[serde(borrow, default)]
+        data: Option<&'a RawValue>,
+    }
+
+    let found: Attributes<'_> = serde_json::from_str(text).map_err(|error| {
+        if error.is_data() {
+            bad_envelope(&error.to_string())
+        } else {
+            Rejection::new(Reason::BadJson, format!("expected JSON, found: {error}"))
+        }
+    })?;
+    let Some(kind) = found.kind else {
+        return Err(bad_envelope("no `type`"));
+    };
+    Ok(Envelope {
+        specversion: found.specversion,
+        id: found.id,
+        source: found.source,
+        kind,
+        time: found.time,
+        traceparent: found.traceparent,
+        data: found.data.map(RawValue::get),
+    })
+}
+
+fn binary_mode<'a>(raw: &Raw<'a>, text: &'a str) -> Result<Envelope<'a>, Rejection> {
+    let attribute = |name| header(raw, name).map(Cow::Borrowed);
+    let Some(kind) = attribute("ce-type") else {
+        return Err(bad_envelope("a header `ce-specversion`, but no `ce-type`"));
+    };
+    Ok(Envelope {
+        specversion: attribute("ce-specversion"),
+        id: attribute("ce-id"),
+        source: attribute("ce-source"),
+        kind,
+        time: attribute("ce-time"),
+        traceparent: attribute("ce-traceparent"),
+        data: Some(text).filter(|text| !text.trim_ascii().is_empty()),
+    })
+}
+
+fn header<'a>(raw: &Raw<'a>, name: &str) -> Option<&'a str> {
+    raw.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
+}
+
+fn bad_envelope(found: &str) -> Rejection {
+    Rejection::new(
+        Reason::BadEnvelope,
+        format!(
+            "expected a CloudEvent 1.0 or {{\"type\": \"track\", \"data\": {{…}}}}; found: {found}"
+        ),
+    )
+}
+
+/// What a twin remembers of an event's identity.
+fn fingerprint(source: &str, id: &str) -> u64 {
+    let mut hasher = XxHash3_64::default();
+    hasher.write(source.as_bytes());
+    // Neither part can hold this byte, so no two pairs read the same.
+    hasher.write(&[0xFF]);
+    hasher.write(id.as_bytes());
+    hasher.finish()
+}

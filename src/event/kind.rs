@@ -1,0 +1,584 @@
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Map, Reason, Rejection, Time, Value};
+use crate::config::limits;
+
+/// The types of events, by their names on the bus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum EventType {
+    /// Traits of the customer.
+    Identify,
+    /// This identifier is that customer.
+    Link,
+    /// A page was viewed.
+    Page,
+    /// A screen of an app was viewed.
+    Screen,
+    /// Something happened that has a name of the channel's own.
+    Track,
+    /// Somebody said something.
+    Message,
+    /// The customer declared, or took back, a preference.
+    Preference,
+    /// The customer granted or withdrew a consent.
+    Consent,
+    /// A conversation or journey moved on.
+    Interaction,
+    /// A case with the company moved on.
+    Case,
+    /// A live fact from outside: place, weather, device, usage…
+    Signal,
+    /// What came of an action.
+    Outcome,
+    /// An agent took, returned or resolved an escalation.
+    Handoff,
+}
+
+impl EventType {
+    /// Every type, in the order of the contract.
+    pub const ALL: [EventType; 13] = [
+        EventType::Identify,
+        EventType::Link,
+        EventType::Page,
+        EventType::Screen,
+        EventType::Track,
+        EventType::Message,
+        EventType::Preference,
+        EventType::Consent,
+        EventType::Interaction,
+        EventType::Case,
+        EventType::Signal,
+        EventType::Outcome,
+        EventType::Handoff,
+    ];
+
+    /// The type's name on the bus.
+    pub const fn name(self) -> &'static str {
+        match self {
+            EventType::Identify => "identify",
+            EventType::Link => "link",
+            EventType::Page => "page",
+            EventType::Screen => "screen",
+            EventType::Track => "track",
+            EventType::Message => "message",
+            EventType::Preference => "preference",
+            EventType::Consent => "consent",
+            EventType::Interaction => "interaction",
+            EventType::Case => "case",
+            EventType::Signal => "signal",
+            EventType::Outcome => "outcome",
+            EventType::Handoff => "handoff",
+        }
+    }
+
+    /// The data that an event of this type carries, for error messages.
+    const fn expected(self) -> &'static str {
+        match self {
+            EventType::Identify => r#"{"traits": {…}}"#,
+            EventType::Link => r#"{"to": "<customer>"}"#,
+            EventType::Page | EventType::Screen | EventType::Track => {
+                r#"{"name": "…", "properties": {…}}"#
+            }
+            EventType::Message => r#"{"text": "…", "from": "customer|agent|bot"}"#,
+            EventType::Preference => r#"{"key": "…", "value": …} or {"key": "…", "forget": true}"#,
+            EventType::Consent => r#"{"purpose": "…", "granted": true|false}"#,
+            EventType::Interaction => {
+                r#"{"id": "…", "kind": "…", "state": "started|progressed|paused|resumed|completed|abandoned"}"#
+            }
+            EventType::Case => r#"{"id": "…", "state": "…"}"#,
+            EventType::Signal => r#"{"name": "…", "value": …, "ttl": <seconds>}"#,
+            EventType::Outcome => {
+                r#"{"decision": "…", "outcome": "delivered|seen|clicked|accepted|rejected|dismissed|ignored"}"#
+            }
+            EventType::Handoff => r#"{"escalation": "…", "state": "claimed|handed-back|resolved"}"#,
+        }
+    }
+}
+
+impl FromStr for EventType {
+    type Err = Rejection;
+
+    fn from_str(name: &str) -> Result<EventType, Rejection> {
+        EventType::ALL.into_iter().find(|known| known.name() == name).ok_or_else(|| {
+            let nearest = EventType::ALL
+                .into_iter()
+                .map(|known| (strsim::damerau_levenshtein(known.name(), name), known.name()))
+                .min()
+                .filter(|(distance, _)| *distance <= 2);
+            let hint = match nearest {
+                Some((_, known)) => format!("did you mean `{known}`?"),
+                None => "something with a name of your own is a `track`".to_owned(),
+            };
+            let names = EventType::ALL.map(EventType::name).join(", ");
+            let found = super::cut(name, 64);
+            Rejection::new(
+                Reason::UnknownType,
+                format!("expected one of the types {names}; found `{found}`; {hint}"),
+            )
+        })
+    }
+}
+
+impl fmt::Display for EventType {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.name())
+    }
+}
+
+/// Traits of the customer, merged into the profile; a `null` takes a trait away.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Identify {
+    /// Values by trait.
+    pub traits: Map,
+}
+
+/// This identifier is that customer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Link {
+    /// The identifier of the known customer.
+    pub to: Box<str>,
+}
+
+/// A page, a screen or an occurrence with a name of the channel's own, as in the Segment spec.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Named {
+    /// What it is: `Flight Booked`.
+    pub name: Box<str>,
+    /// Its properties.
+    #[serde(default)]
+    pub properties: Map,
+}
+
+/// Who said something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Speaker {
+    /// The customer.
+    Customer,
+    /// A person of the company.
+    Agent,
+    /// A machine of the company.
+    Bot,
+}
+
+impl Speaker {
+    /// The speaker's name on the bus.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Speaker::Customer => "customer",
+            Speaker::Agent => "agent",
+            Speaker::Bot => "bot",
+        }
+    }
+}
+
+/// Somebody said something.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Message {
+    /// The words.
+    pub text: Box<str>,
+    /// Who said them.
+    pub from: Speaker,
+    /// Their language, as a BCP 47 tag, if the channel knows it.
+    #[serde(default)]
+    pub language: Option<Box<str>>,
+    /// The interaction to which they belong.
+    #[serde(default)]
+    pub interaction: Option<Box<str>>,
+}
+
+/// A preference that the customer declares or takes back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Preference {
+    /// What it is about: `seat`.
+    pub key: Box<str>,
+    /// What is preferred.
+    #[serde(default)]
+    pub value: Option<Value>,
+    /// Forget what was declared and what was inferred.
+    #[serde(default)]
+    pub forget: bool,
+}
+
+/// A consent granted or withdrawn.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Consent {
+    /// What for: `service`, `personalization`, `marketing`, `profiling`…
+    pub purpose: Box<str>,
+    /// The one channel for which this holds; none: every channel.
+    #[serde(default)]
+    pub channel: Option<Box<str>>,
+    /// Granted, or withdrawn.
+    pub granted: bool,
+}
+
+/// Where an interaction stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum InteractionState {
+    /// Begun.
+    Started,
+    /// A step further.
+    Progressed,
+    /// Left, to be taken up again.
+    Paused,
+    /// Taken up again.
+    Resumed,
+    /// Done.
+    Completed,
+    /// Given up.
+    Abandoned,
+}
+
+impl InteractionState {
+    /// The state's name on the bus.
+    pub const fn name(self) -> &'static str {
+        match self {
+            InteractionState::Started => "started",
+            InteractionState::Progressed => "progressed",
+            InteractionState::Paused => "paused",
+            InteractionState::Resumed => "resumed",
+            InteractionState::Completed => "completed",
+            InteractionState::Abandoned => "abandoned",
+        }
+    }
+
+    /// Whether the interaction can still go on.
+    pub const fn is_open(self) -> bool {
+        !matches!(self, InteractionState::Completed | InteractionState::Abandoned)
+    }
+}
+
+/// A conversation or journey moved on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Interaction {
+    /// Its identifier, the same in every channel.
+    pub id: Box<str>,
+    /// What it is: `loan-form`, `chat`, `cart`, `call`…
+    pub kind: Box<str>,
+    /// Where it stands now.
+    pub state: InteractionState,
+    /// The step reached: a number or a name.
+    #[serde(default)]
+    pub step: Option<Value>,
+    /// What was filled in or gathered; merged into what is known.
+    #[serde(default)]
+    pub data: Map,
+}
+
+/// A case with the company (a claim, a complaint, an incident) moved on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Case {
+    /// Its identifier in the company's system.
+    pub id: Box<str>,
+    /// Where it stands: `open`, `waiting`, `closed`… `closed` and `resolved` end it.
+    pub state: Box<str>,
+    /// What it is about.
+    #[serde(default)]
+    pub topic: Option<Box<str>>,
+    /// When it was opened.
+    #[serde(default)]
+    pub opened: Option<Time>,
+    /// When it is due.
+    #[serde(default)]
+    pub due: Option<Time>,
+}
+
+/// How much harm a fact could do in the wrong place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sensitivity {
+    /// Anybody may know.
+    Public,
+    /// For serving this customer.
+    #[default]
+    Personal,
+    /// Only for the purpose for which it was given.
+    Sensitive,
+}
+
+/// A live fact from outside: place, weather, device, usage…
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Signal {
+    /// What it is: `card_abroad`.
+    pub name: Box<str>,
+    /// Its value; `null` takes the signal away.
+    pub value: Value,
+    /// Seconds for which it stays fresh, from the event's time; none: until it is replaced.
+    #[serde(default)]
+    pub ttl: Option<u32>,
+    /// How much harm it could do in the wrong place.
+    #[serde(default)]
+    pub sensitivity: Sensitivity,
+}
+
+/// What came of an action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OutcomeKind {
+    /// It reached the customer's device.
+    Delivered,
+    /// It was on the customer's screen.
+    Seen,
+    /// The customer followed it.
+    Clicked,
+    /// The customer took it.
+    Accepted,
+    /// The customer refused it.
+    Rejected,
+    /// The customer put it away.
+    Dismissed,
+    /// Nothing came of it in time.
+    Ignored,
+}
+
+impl OutcomeKind {
+    /// The outcome's name on the bus.
+    pub const fn name(self) -> &'static str {
+        match self {
+            OutcomeKind::Delivered => "delivered",
+            OutcomeKind::Seen => "seen",
+            OutcomeKind::Clicked => "clicked",
+            OutcomeKind::Accepted => "accepted",
+            OutcomeKind::Rejected => "rejected",
+            OutcomeKind::Dismissed => "dismissed",
+            OutcomeKind::Ignored => "ignored",
+        }
+    }
+}
+
+/// What came of an action.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Outcome {
+    /// The decision, as its action named it.
+    pub decision: Box<str>,
+    /// What came of it.
+    pub outcome: OutcomeKind,
+}
+
+/// Where an escalation stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum HandoffState {
+    /// An agent holds the conversation; automation keeps quiet.
+    Claimed,
+    /// The agent returned the conversation.
+    HandedBack,
+    /// The matter is settled.
+    Resolved,
+}
+
+impl HandoffState {
+    /// The state's name on the bus.
+    pub const fn name(self) -> &'static str {
+        match self {
+            HandoffState::Claimed => "claimed",
+            HandoffState::HandedBack => "handed-back",
+            HandoffState::Resolved => "resolved",
+        }
+    }
+}
+
+/// An agent took, returned or resolved an escalation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Handoff {
+    /// The escalation, as its message named it.
+    pub escalation: Box<str>,
+    /// What the agent did.
+    pub state: HandoffState,
+    /// Who the agent is.
+    #[serde(default)]
+    pub agent: Option<Box<str>>,
+    /// What whoever goes on should know.
+    #[serde(default)]
+    pub note: Option<Box<str>>,
+}
+
+/// What an event says, by its type.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs, reason = "each variant is the type of the same name")]
+pub enum Kind {
+    Identify(Identify),
+    Link(Link),
+    Page(Named),
+    Screen(Named),
+    Track(Named),
+    Message(Message),
+    Preference(Preference),
+    Consent(Consent),
+    Interaction(Interaction),
+    Case(Case),
+    Signal(Signal),
+    Outcome(Outcome),
+    Handoff(Handoff),
+}
+
+impl Kind {
+    /// The data of an event of `kind`, within every limit.
+    ///
+    /// # Errors
+    /// [`Reason::BadData`], with the expected shape.
+    pub(super) fn parse(kind: EventType, data: &str) -> Result<Kind, Rejection> {
+        let parsed = match kind {
+            EventType::Identify => serde_json::from_str(data).map(Kind::Identify),
+            EventType::Link => serde_json::from_str(data).map(Kind::Link),
+            EventType::Page => serde_json::from_str(data).map(Kind::Page),
+            EventType::Screen => serde_json::from_str(data).map(Kind::Screen),
+            EventType::Track => serde_json::from_str(data).map(Kind::Track),
+            EventType::Message => serde_json::from_str(data).map(Kind::Message),
+            EventType::Preference => serde_json::from_str(data).map(Kind::Preference),
+            EventType::Consent => serde_json::from_str(data).map(Kind::Consent),
+            EventType::Interaction => serde_json::from_str(data).map(Kind::Interaction),
+            EventType::Case => serde_json::from_str(data).map(Kind::Case),
+            EventType::Signal => serde_json::from_str(data).map(Kind::Signal),
+            EventType::Outcome => serde_json::from_str(data).map(Kind::Outcome),
+            EventType::Handoff => serde_json::from_str(data).map(Kind::Handoff),
+        };
+        let bad = |found: &dyn fmt::Display| {
+            let shape = kind.expected();
+            Rejection::new(
+                Reason::BadData,
+                format!("expected the data of `{kind}` as {shape}; found: {found}"),
+            )
+        };
+        let parsed = parsed.map_err(|error| bad(&error))?;
+        parsed.check().map_err(|found| bad(&found))?;
+        Ok(parsed)
+    }
+
+    /// The type of the event.
+    pub fn event_type(&self) -> EventType {
+        match self {
+            Kind::Identify(_) => EventType::Identify,
+            Kind::Link(_) => EventType::Link,
+            Kind::Page(_) => EventType::Page,
+            Kind::Screen(_) => EventType::Screen,
+            Kind::Track(_) => EventType::Track,
+            Kind::Message(_) => EventType::Message,
+            Kind::Preference(_) => EventType::Preference,
+            Kind::Consent(_) => EventType::Consent,
+            Kind::Interaction(_) => EventType::Interaction,
+            Kind::Case(_) => EventType::Case,
+            Kind::Signal(_) => EventType::Signal,
+            Kind::Outcome(_) => EventType::Outcome,
+            Kind::Handoff(_) => EventType::Handoff,
+        }
+    }
+
+    /// The word that tells events of one type apart, to which a rule's `on = "type:detail"`
+    /// refers: the name of what happened, the speaker, the state, the key.
+    pub fn detail(&self) -> &str {
+        match self {
+            Kind::Identify(_) | Kind::Link(_) => "",
+            Kind::Page(named) | Kind::Screen(named) | Kind::Track(named) => &named.name,
+            Kind::Message(message) => message.from.name(),
+            Kind::Preference(preference) => &preference.key,
+            Kind::Consent(consent) => &consent.purpose,
+            Kind::Interaction(interaction) => interaction.state.name(),
+            Kind::Case(case) => &case.state,
+            Kind::Signal(signal) => &signal.name,
+            Kind::Outcome(outcome) => outcome.outcome.name(),
+            Kind::Handoff(handoff) => handoff.state.name(),
+        }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        match self {
+            Kind::Identify(Identify { traits }) => values(traits),
+            Kind::Link(Link { to }) => super::Customer::new(to).map(drop),
+            Kind::Page(named) | Kind::Screen(named) | Kind::Track(named) => {
+                name("name", &named.name)?;
+                values(&named.properties)
+            }
+            Kind::Message(message) => {
+                optional_name("language", message.language.as_deref())?;
+                optional_name("interaction", message.interaction.as_deref())
+            }
+            Kind::Preference(preference) => {
+                name("key", &preference.key)?;
+                match (&preference.value, preference.forget) {
+                    (Some(given), false) => value(given),
+                    (None, true) => Ok(()),
+                    (None, false) => Err("neither `value` nor `forget`".into()),
+                    (Some(_), true) => Err("both `value` and `forget`".into()),
+                }
+            }
+            Kind::Consent(consent) => {
+                name("purpose", &consent.purpose)?;
+                optional_name("channel", consent.channel.as_deref())
+            }
+            Kind::Interaction(interaction) => {
+                name("id", &interaction.id)?;
+                name("kind", &interaction.kind)?;
+                interaction.step.as_ref().map_or(Ok(()), value)?;
+                values(&interaction.data)
+            }
+            Kind::Case(case) => {
+                name("id", &case.id)?;
+                name("state", &case.state)?;
+                optional_name("topic", case.topic.as_deref())
+            }
+            Kind::Signal(signal) => {
+                name("name", &signal.name)?;
+                value(&signal.value)
+            }
+            Kind::Outcome(outcome) => name("decision", &outcome.decision),
+            Kind::Handoff(handoff) => {
+                name("escalation", &handoff.escalation)?;
+                optional_name("agent", handoff.agent.as_deref())
+            }
+        }
+    }
+}
+
+fn name(field: &str, found: &str) -> Result<(), String> {
+    if found.is_empty() {
+        Err(format!("an empty `{field}`"))
+    } else if found.len() > limits::NAME_BYTES {
+        Err(format!("a `{field}` of {} bytes; at most {} fit", found.len(), limits::NAME_BYTES))
+    } else {
+        Ok(())
+    }
+}
+
+fn optional_name(field: &str, found: Option<&str>) -> Result<(), String> {
+    found.map_or(Ok(()), |found| name(field, found))
+}
+
+fn values(map: &Map) -> Result<(), String> {
+    let mut nodes = 0;
+    for (key, found) in map.iter() {
+        name("key", key)?;
+        nodes += extent(found)?;
+    }
+    within(nodes)
+}
+
+fn value(found: &Value) -> Result<(), String> {
+    within(extent(found)?)
+}
+
+fn extent(found: &Value) -> Result<usize, String> {
+    let (depth, nodes) = found.extent();
+    if depth > limits::VALUE_DEPTH {
+        return Err(format!(
+            "values nested {depth} deep; at most {} are kept",
+            limits::VALUE_DEPTH
+        ));
+    }
+    Ok(nodes)
+}
+
+fn within(nodes: usize) -> Result<(), String> {
+    if nodes > limits::VALUE_NODES {
+        return Err(format!("{nodes} values; at most {} are kept", limits::VALUE_NODES));
+    }
+    Ok(())
+}

@@ -1,0 +1,22 @@
+//! What channels report: the vocabulary that every other room speaks.
+//!
+//! In comes the raw material of one message (a subject's tokens, headers, bytes); out goes an
+//! [`Event`] whose every part is within its limit, or a [`Rejection`] that says what was expected,
+//! what was found and what to do. Pure: no clock, no IO.
+
+mod customer;
+mod envelope;
+mod kind;
+mod rejection;
+mod time;
+mod value;
+
+pub use customer::{Channel, Customer};
+pub use envelope::{Event, Header, Raw, parse};
+pub use kind::{
+    Case, Consent, EventType, Handoff, HandoffState, Identify, Interaction, InteractionState, Kind,
+    Link, Message, Named, Outcome, OutcomeKind, Preference, Sensitivity, Signal, Speaker,
+};
+pub use rejection::{Reason, Rejection};
+pub use time::Time;
+pub use value::{Map, Value, cut};

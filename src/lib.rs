@@ -1,0 +1,13 @@
+//! jumeau: every customer of a company has a digital twin.
+//!
+//! The rooms, from the pure to the outer; each uses only those above it:
+//!
+//! | room | what is in it |
+//! |---|---|
+//! | [`config`] | settings and limits |
+//! | [`event`] | what channels report: values, identifiers, event types, envelopes |
+//! | [`policy`] | what the company wants: rules, needs, actions, treatments, compiled |
+
+pub mod config;
+pub mod event;
+pub mod policy;

@@ -1,0 +1,22 @@
+//! Policies: text files that business people write, made into something a twin can read fast.
+//!
+//! In comes a folder of TOML with CEL expressions and text templates; out comes a [`Policy`], or
+//! every [`Mistake`] in it at once, each with its file and line and the nearest right name. An
+//! expression reads only the paths that it names, through a [`Scope`].
+
+mod expression;
+mod load;
+mod mistake;
+mod model;
+mod scope;
+mod template;
+
+pub use expression::{EvalError, Expression, Truth};
+pub use load::{Files, load};
+pub use mistake::{Mistake, Mistakes};
+pub use model::{
+    Action, CatchUp, Due, Index, Issue, Need, Place, Policy, PreferenceRule, Rule, Step, Treatment,
+    Trigger, Version,
+};
+pub use scope::{Found, Path, Root, Scope};
+pub use template::Template;

@@ -1,0 +1,316 @@
+//! A policy as the twin reads it: compiled, checked, indexed. Nothing here can be wrong any more.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
+
+use super::{Expression, Template};
+use crate::event::EventType;
+
+/// What a company wants of its twins: rules, needs, actions, treatments and limits, loaded from one
+/// folder and versioned by the hash of its content.
+#[derive(Debug)]
+pub struct Policy {
+    /// The policy's name.
+    pub name: Box<str>,
+    /// The hash of everything the policy was made of.
+    pub version: Version,
+    /// The languages in which treatments may be said, as BCP 47 tags; the first is the default.
+    pub languages: Box<[Box<str>]>,
+    /// The needs that rules may raise.
+    pub needs: Box<[Need]>,
+    /// The preferences that rules may infer, by key.
+    pub preferences: BTreeMap<Box<str>, PreferenceRule>,
+    /// The actions that may be taken.
+    pub actions: Box<[Action]>,
+    /// The rules, in the order of files and lines.
+    pub rules: Box<[Rule]>,
+    /// Which rules an input concerns.
+    pub(super) index: Index,
+}
+
+impl Policy {
+    /// The rules that an input of this kind concerns, in the order of files and lines.
+    pub fn rules_for<'a>(
+        &'a self,
+        trigger: Trigger,
+        detail: &str,
+    ) -> impl Iterator<Item = &'a Rule> {
+        self.index.get(trigger, detail).iter().map(|at| &self.rules[*at as usize])
+    }
+
+    /// The need of a name.
+    pub fn need(&self, name: &str) -> Option<&Need> {
+        self.needs.iter().find(|need| &*need.name == name)
+    }
+
+    /// The action of a name.
+    pub fn action(&self, name: &str) -> Option<&Action> {
+        self.actions.iter().find(|action| &*action.name == name)
+    }
+}
+
+/// The version of a policy: the first 16 hexadecimal digits of the SHA-256 of its files' names and
+/// contents.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(transparent)]
+pub struct Version(pub Box<str>);
+
+impl fmt::Display for Version {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+/// Where something stands in the policy's files: what an explanation points to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// The file, relative to the policy's folder.
+    pub file: Box<str>,
+    /// The line, from 1.
+    pub line: u32,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}:{}", self.file, self.line)
+    }
+}
+
+/// What kind of input a rule answers to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Trigger {
+    /// An event of this type.
+    Event(EventType),
+    /// A timer of the twin that fired.
+    Timer,
+}
+
+/// Rules by trigger and by detail, so that an input asks only the rules it concerns.
+#[derive(Debug, Default)]
+pub struct Index {
+    pub(super) exact: HashMap<(Trigger, Box<str>), Box<[u32]>>,
+    pub(super) any: HashMap<Trigger, Box<[u32]>>,
+}
+
+impl Index {
+    /// Positions of the rules, ascending. An exact entry holds those for any detail too.
+    fn get(&self, trigger: Trigger, detail: &str) -> &[u32] {
+        #[derive(Hash)]
+        struct Borrowed<'a>(Trigger, &'a str);
+        impl hashbrown::Equivalent<(Trigger, Box<str>)> for Borrowed<'_> {
+            fn equivalent(&self, key: &(Trigger, Box<str>)) -> bool {
+                self.0 == key.0 && *self.1 == *key.1
+            }
+        }
+        self.exact
+            .get(&Borrowed(trigger, detail))
+            .or_else(|| self.any.get(&trigger))
+            .map_or(&[], |rules| rules)
+    }
+}
+
+/// A need that rules may raise in a twin.
+#[derive(Debug)]
+pub struct Need {
+    /// Its name.
+    pub name: Box<str>,
+    /// What it means, for people.
+    pub describe: Box<str>,
+    /// How long it lives after it was last raised or strengthened.
+    pub expires: Duration,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// When an inferred preference may be used.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PreferenceRule {
+    /// Least number of times the value must have been chosen.
+    pub evidence_min: u32,
+    /// Least share of this value among all choices, 0 to 1, after smoothing.
+    pub confidence_min: f64,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// One rule: on such an input, if such a condition holds, then these steps.
+#[derive(Debug)]
+pub struct Rule {
+    /// Its name.
+    pub name: Box<str>,
+    /// What must hold; none: always.
+    pub when: Option<Expression>,
+    /// What then happens, in this order.
+    pub then: Box<[Step]>,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// One consequence of a rule.
+#[derive(Debug)]
+pub enum Step {
+    /// The twin has this need, at least at this strength.
+    Raise {
+        /// Position in [`Policy::needs`].
+        need: usize,
+        /// 0 to 1.
+        strength: Expression,
+        /// The need ends at this moment, if sooner than its expiry.
+        until: Option<Expression>,
+        /// Why, in words for people.
+        because: Option<Template>,
+    },
+    /// The need, if the twin has it, grows by this share of what is missing to 1.
+    Strengthen {
+        /// Position in [`Policy::needs`].
+        need: usize,
+        /// 0 to 1.
+        by: Expression,
+    },
+    /// The need is met: it goes.
+    Satisfy {
+        /// Position in [`Policy::needs`].
+        need: usize,
+    },
+    /// A fact gets a value; `null` takes it away.
+    Set {
+        /// The fact.
+        fact: Box<str>,
+        /// Its value.
+        value: Expression,
+    },
+    /// The customer chose this: evidence for a preference.
+    Prefer {
+        /// A key of [`Policy::preferences`].
+        key: Box<str>,
+        /// What was chosen.
+        value: Expression,
+    },
+    /// A durable timer starts, or starts anew.
+    Start {
+        /// Its name.
+        timer: Box<str>,
+        /// When it fires.
+        due: Due,
+        /// It fires again after each such span.
+        every: Option<Duration>,
+        /// What happens to firings that were missed.
+        catch_up: CatchUp,
+    },
+    /// A timer goes without firing.
+    Cancel {
+        /// Its name.
+        timer: Box<str>,
+    },
+    /// The twin hands over to people.
+    Escalate {
+        /// The queue of people.
+        queue: Box<str>,
+        /// What it is about; one open escalation for each queue and topic.
+        topic: Box<str>,
+        /// 1 (whenever) to 5 (now).
+        priority: u8,
+        /// Why, in words for people.
+        because: Option<Template>,
+    },
+    /// An action becomes a candidate of this reaction, whether or not a need asks for it.
+    Act {
+        /// Position in [`Policy::actions`].
+        action: usize,
+    },
+}
+
+/// When a timer fires.
+#[derive(Debug)]
+pub enum Due {
+    /// So long after now.
+    After(Expression),
+    /// At a moment.
+    At(Expression),
+}
+
+/// What happens to a timer's firings that were missed while the service was down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CatchUp {
+    /// Every missed firing runs, each at its own due time.
+    #[default]
+    Run,
+    /// The missed firings run as one, late.
+    Coalesce,
+    /// A firing more than a minute late does not run.
+    Skip,
+}
+
+/// The kinds of purpose that actions serve, and that must be kept in balance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Issue {
+    /// Helping with what the customer has.
+    Service,
+    /// Keeping the customer.
+    Retention,
+    /// Making the customer's life better without a sale.
+    Nurture,
+    /// Selling.
+    Sales,
+}
+
+impl Issue {
+    /// The issue's name in policies and on the bus.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Issue::Service => "service",
+            Issue::Retention => "retention",
+            Issue::Nurture => "nurture",
+            Issue::Sales => "sales",
+        }
+    }
+}
+
+/// Something the company can do for the customer.
+#[derive(Debug)]
+pub struct Action {
+    /// Its name.
+    pub name: Box<str>,
+    /// Positions in [`Policy::needs`] of the needs that it serves.
+    pub serves: Box<[usize]>,
+    /// The issue it belongs to.
+    pub issue: Issue,
+    /// The consent it needs; none: it needs none.
+    pub purpose: Option<Box<str>>,
+    /// What it is worth, 0 to 1.
+    pub value: f64,
+    /// What must hold; none: always.
+    pub when: Option<Expression>,
+    /// How long it rests after it was taken.
+    pub cooldown: Duration,
+    /// Data for whoever performs it, by name.
+    pub data: Box<[(Box<str>, Expression)]>,
+    /// How it may be said, best first.
+    pub treatments: Box<[Treatment]>,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// How an action is said.
+#[derive(Debug)]
+pub struct Treatment {
+    /// Its name, unique within the action.
+    pub name: Box<str>,
+    /// The channel.
+    pub channel: Box<str>,
+    /// How it sounds: `neutral`, `gentle`, `direct`, `urgent`…
+    pub tone: Box<str>,
+    /// What must hold; none: always.
+    pub when: Option<Expression>,
+    /// The words, by language tag.
+    pub texts: BTreeMap<Box<str>, Template>,
+    /// Where it stands.
+    pub place: Place,
+}

@@ -1,0 +1,129 @@
+//! What an expression may read: paths, and whoever can answer them.
+
+use std::fmt;
+
+use crate::event::{Time, Value};
+
+/// The first word of a path: which part of a twin's world it reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Root {
+    /// The event (or fired timer) at hand: `event.type`, `event.channel`, `event.time`,
+    /// `event.detail`, and the fields of its data (`event.name`, `event.properties.amount`).
+    Event,
+    /// Traits of the customer: `profile.first_name`.
+    Profile,
+    /// Fresh signals: `context.card_abroad`.
+    Context,
+    /// Facts that rules set: `facts.trips`.
+    Facts,
+    /// Usable preferences: `preferences.seat`, declared or inferred.
+    Preferences,
+    /// Strengths of live needs, 0 to 1: `needs.card_abroad`.
+    Needs,
+    /// Consents: `consents.marketing`, true or false; missing when never asked.
+    Consents,
+    /// The open interaction of a kind that was touched last: `interactions.loan_form.step`; fields
+    /// `id`, `state`, `step`, `channel`, `started`, `touched`, `data.<name>`.
+    Interactions,
+    /// Cases: `cases.open` (how many are open), `cases.<id>.state`, `.topic`, `.opened`, `.due`.
+    Cases,
+    /// Contacts by action: `contacts.<action>.at`, `.outcome`, `.channel`.
+    Contacts,
+    /// The customer's own data: `customer.id`, `customer.known_since`, `customer.last_seen`
+    /// (before this event), `customer.inputs` (how many inputs this twin has taken in).
+    Customer,
+    /// The need for which a treatment is rendered: `need.name`, `need.strength`, `need.evidence`.
+    Need,
+    /// The moment of the reaction: `now`.
+    Now,
+}
+
+impl Root {
+    /// Every root.
+    pub const ALL: [Root; 13] = [
+        Root::Event,
+        Root::Profile,
+        Root::Context,
+        Root::Facts,
+        Root::Preferences,
+        Root::Needs,
+        Root::Consents,
+        Root::Interactions,
+        Root::Cases,
+        Root::Contacts,
+        Root::Customer,
+        Root::Need,
+        Root::Now,
+    ];
+
+    /// The word in an expression.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Root::Event => "event",
+            Root::Profile => "profile",
+            Root::Context => "context",
+            Root::Facts => "facts",
+            Root::Preferences => "preferences",
+            Root::Needs => "needs",
+            Root::Consents => "consents",
+            Root::Interactions => "interactions",
+            Root::Cases => "cases",
+            Root::Contacts => "contacts",
+            Root::Customer => "customer",
+            Root::Need => "need",
+            Root::Now => "now",
+        }
+    }
+}
+
+/// One place that an expression reads, taken apart when the policy is loaded.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Path {
+    /// Which part of the twin's world.
+    pub root: Root,
+    /// The names below it.
+    pub names: Box<[Box<str>]>,
+}
+
+impl Path {
+    /// The names below the root, as a slice to match on.
+    pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.names.iter().map(|name| &**name)
+    }
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.root.name())?;
+        self.names().try_for_each(|name| write!(out, ".{name}"))
+    }
+}
+
+/// What is found at a path: borrowed where it can be.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Found<'a> {
+    /// Nothing: an expression sees `null`.
+    Missing,
+    /// A value of a twin or an event.
+    Value(&'a Value),
+    /// Values by name.
+    Map(&'a crate::event::Map),
+    /// A text.
+    Text(&'a str),
+    /// True or false.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// A number.
+    Float(f64),
+    /// A moment.
+    Time(Time),
+    /// A span of time.
+    Span(std::time::Duration),
+}
+
+/// Whoever can say what stands at a path. A twin's world as one reaction sees it.
+pub trait Scope {
+    /// What stands at `path`.
+    fn find(&self, path: &Path) -> Found<'_>;
+}
