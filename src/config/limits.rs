@@ -38,7 +38,7 @@ limits! {
     EVENT_ID_BYTES: 256;
     /// any name in an event (event name, trait, signal, case, interaction); longer: `bad-data`
     NAME_BYTES: 128;
-    /// one text value that a twin keeps; longer texts are cut at a character boundary
+    /// one text value that a twin keeps, longer ones are cut; a list or map of twice the size is not kept
     TEXT_BYTES: 2_000;
     /// nesting of a value in an event; deeper: `bad-data`
     VALUE_DEPTH: 8;
@@ -58,6 +58,8 @@ limits! {
     FACTS: 64;
     /// interactions of one twin; closed ones leave first, then the longest untouched
     INTERACTIONS: 16;
+    /// data fields kept with one interaction; further new ones are not kept, and counted
+    INTERACTION_FIELDS: 32;
     /// last words kept with an interaction; the oldest leave first
     TRANSCRIPT_LINES: 12;
     /// one line of a transcript; longer ones are cut at a character boundary
@@ -76,8 +78,10 @@ limits! {
     TIMELINE_ENTRIES: 64;
     /// summary of one timeline entry; longer ones are cut at a character boundary
     TIMELINE_TEXT_BYTES: 160;
-    /// effects of one reaction; further ones are dropped, and counted
-    EFFECTS: 32;
+    /// candidates that a decision's record explains; further losers are only counted
+    CANDIDATES: 16;
+    /// consequences of one rule, which bound the effects of one reaction
+    RULE_STEPS: 32;
     /// rendered text of one treatment; a longer one drops the treatment
     TREATMENT_BYTES: 4_000;
     /// rules of one policy, so that a reaction stays well below a millisecond

@@ -5,6 +5,7 @@
 //! what was found and what to do. Pure: no clock, no IO.
 
 mod customer;
+mod delivery;
 mod envelope;
 mod kind;
 mod rejection;
@@ -12,6 +13,7 @@ mod time;
 mod value;
 
 pub use customer::{Channel, Customer};
+pub use delivery::{Delivery, Original};
 pub use envelope::{Event, Header, Raw, parse};
 pub use kind::{
     Case, Consent, EventType, Handoff, HandoffState, Identify, Interaction, InteractionState, Kind,

@@ -237,7 +237,7 @@ pub enum Due {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CatchUp {
-    /// Every missed firing runs, each at its own due time.
+    /// Every missed firing runs, one after the other.
     #[default]
     Run,
     /// The missed firings run as one, late.

@@ -1,0 +1,106 @@
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::event::Reason;
+
+/// What a partition has done since the service started, and what it holds now.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Counters {
+    /// Events that changed their twin.
+    pub events: u64,
+    /// Events that a twin had taken in before.
+    pub duplicates: u64,
+    /// Events at or below the cursor that the stream delivered again.
+    pub redelivered: u64,
+    /// Timers that fired.
+    pub timers_fired: u64,
+    /// Timers that had been moved, cancelled, or were too late.
+    pub timers_stale: u64,
+    /// Actions taken.
+    pub actions: u64,
+    /// Escalations opened or changed.
+    pub escalations: u64,
+    /// Dead letters, by reason.
+    pub dead: BTreeMap<Reason, u64>,
+    /// How often each limit was reached.
+    pub limits: BTreeMap<String, u64>,
+    /// Lines of the policy that could not be carried out for a twin.
+    pub policy_errors: u64,
+    /// The last of these: where, and why.
+    pub last_policy_error: Option<String>,
+    /// Twins activated.
+    pub activations: u64,
+    /// Twins passivated.
+    pub passivations: u64,
+    /// Commits made durable.
+    pub commits: u64,
+
+    /// Twins in memory.
+    pub resident_twins: u64,
+    /// About how many bytes they take.
+    pub resident_bytes: u64,
+    /// Events pulled and not yet committed.
+    pub in_flight: u64,
+    /// Outputs committed and not yet confirmed by the broker.
+    pub outbox: u64,
+    /// Timers held in memory.
+    pub timers_near: u64,
+    /// The stream sequence up to which everything is taken in and durable.
+    pub cursor: u64,
+}
+
+impl Counters {
+    /// The sum over partitions; of sequences the highest.
+    pub fn add(&mut self, other: &Counters) {
+        let Counters {
+            events,
+            duplicates,
+            redelivered,
+            timers_fired,
+            timers_stale,
+            actions,
+            escalations,
+            dead,
+            limits,
+            policy_errors,
+            last_policy_error,
+            activations,
+            passivations,
+            commits,
+            resident_twins,
+            resident_bytes,
+            in_flight,
+            outbox,
+            timers_near,
+            cursor,
+        } = other;
+        self.events += events;
+        self.duplicates += duplicates;
+        self.redelivered += redelivered;
+        self.timers_fired += timers_fired;
+        self.timers_stale += timers_stale;
+        self.actions += actions;
+        self.escalations += escalations;
+        for (reason, count) in dead {
+            *self.dead.entry(*reason).or_default() += count;
+        }
+        for (limit, count) in limits {
+            *self.limits.entry(limit.clone()).or_default() += count;
+        }
+        self.policy_errors += policy_errors;
+        if self.last_policy_error.is_none() {
+            self.last_policy_error.clone_from(last_policy_error);
+        }
+        self.activations += activations;
+        self.passivations += passivations;
+        self.commits += commits;
+        self.resident_twins += resident_twins;
+        self.resident_bytes += resident_bytes;
+        self.in_flight += in_flight;
+        self.outbox += outbox;
+        self.timers_near += timers_near;
+        self.cursor = self.cursor.max(*cursor);
+    }
+}

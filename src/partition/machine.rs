@@ -1,0 +1,760 @@
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lru::LruCache;
+use serde::{Deserialize, Serialize};
+
+use super::cell::{Change, Done, Errand, Panicked, Reacted};
+use super::counters::Counters;
+use super::outgoing::Outgoing;
+use super::round::{Item, Round};
+use super::window::Window;
+use crate::config::limits;
+use crate::event::{Customer, Delivery, Original, Output, Reason, Rejection, Time};
+use crate::policy::Policy;
+use crate::store::{Batch, TimerKey};
+use crate::twin::{Effect, Fired, Input, Note, Reaction, Twin, Verdict};
+
+/// What `now` is for a twin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TimeMode {
+    /// The time at which the stream stored the event; timers fire by the clock on the wall.
+    #[default]
+    Stream,
+    /// The event's own time, so that history can be replayed; timers fire as that time advances.
+    Event,
+}
+
+/// How many twins a partition may keep in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Residents {
+    /// At most so many twins.
+    pub twins_max: usize,
+    /// At most about so many bytes of them.
+    pub bytes_max: usize,
+}
+
+/// Whoever performs what a partition wants done. Each `load…` and `commit` is answered later by a
+/// call of the machine's method of the same name.
+pub trait Host {
+    /// Where an active twin is reached. Dropping it passivates the twin.
+    type Address;
+    /// What tells the stream that everything up to a place is taken in.
+    type Token;
+
+    /// Makes a twin active.
+    fn activate(&mut self, twin: Box<Twin>) -> Self::Address;
+    /// Has a twin take inputs in; answered by [`Machine::done`].
+    fn deliver(&mut self, to: &Self::Address, errand: Errand);
+    /// Has twins loaded; answered by [`Machine::loaded`].
+    fn load(&mut self, customers: Vec<Customer>);
+    /// Has the first `limit` timers loaded; answered by [`Machine::timers_loaded`].
+    fn load_timers(&mut self, limit: usize);
+    /// Has a batch made durable; answered by [`Machine::committed`], in the order of the calls.
+    fn commit(&mut self, ticket: u64, batch: Batch);
+    /// Tells the stream.
+    fn acknowledge(&mut self, token: Self::Token);
+    /// Has durable outputs published; each is answered by [`Machine::confirmed`].
+    fn publish(&mut self, outputs: Vec<(u64, Output)>);
+}
+
+/// What was pulled from the stream at once, in its order.
+#[derive(Debug)]
+pub struct Pulled<T> {
+    /// The deliveries; may be empty.
+    pub deliveries: Vec<Delivery>,
+    /// Acknowledges all of them.
+    pub token: Option<T>,
+    /// Whether the stream holds nothing more for this partition.
+    pub is_last: bool,
+}
+
+/// What a partition knows from before it was started.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Recovered {
+    /// The stream sequence up to which everything is taken in.
+    pub cursor: u64,
+    /// The sequence of the next output.
+    pub next_output: u64,
+    /// The number of the next journalled input.
+    pub next_input: u64,
+    /// The latest moment the partition has seen.
+    pub clock: Option<Time>,
+    /// Outputs that the broker has not confirmed.
+    pub outputs: Vec<(u64, Output)>,
+}
+
+/// Twins as they were loaded, in the order in which they were asked for.
+pub type Loads = Vec<(Customer, Option<Box<Twin>>)>;
+
+/// A twin in memory.
+struct Resident<A> {
+    address: A,
+    /// About how many bytes it takes.
+    bytes: u32,
+    /// The last commit that something of it is in.
+    ticket: u64,
+}
+
+/// A commit on its way.
+struct InFlight<T> {
+    ticket: u64,
+    token: Option<T>,
+    outputs: Vec<(u64, Output)>,
+    events: usize,
+    cursor: u64,
+}
+
+/// What the partition is waiting for.
+enum Phase {
+    /// For something to do.
+    Idle,
+    /// For earlier commits, so that the store has seen every timer.
+    Quiescing,
+    /// For timers from the store.
+    LoadingTimers,
+    /// For the twins of this round from the store.
+    Loading(Round),
+    /// For the twins' reactions.
+    Reacting(Round),
+    /// For earlier commits, so that twins whose handler panicked can be loaded as they were.
+    Reviving(Round),
+}
+
+/// The pull that is worked on, redelivered events left out.
+struct Work<T> {
+    deliveries: VecDeque<Delivery>,
+    token: Option<T>,
+    events: usize,
+}
+
+/// One partition.
+pub struct Machine<H: Host> {
+    partition: u16,
+    mode: TimeMode,
+    limits: Residents,
+    outgoing: Outgoing,
+    policy: Arc<Policy>,
+
+    queue: VecDeque<Pulled<H::Token>>,
+    work: Option<Work<H::Token>>,
+    phase: Phase,
+    /// In event time: advance to here even if no event does.
+    advance_to: Time,
+    /// The latest moment that the partition has seen.
+    clock: Time,
+    is_caught_up: bool,
+
+    residents: LruCache<Customer, Resident<H::Address>>,
+    resident_bytes: u64,
+    window: Window,
+
+    /// The sequence up to which everything is in the open batch or committed.
+    taken: u64,
+    batch: Batch,
+    outputs: Vec<(u64, Output)>,
+    next_output: u64,
+    next_input: u64,
+    confirmed: Vec<u64>,
+    unconfirmed: usize,
+
+    next_ticket: u64,
+    in_flight: VecDeque<InFlight<H::Token>>,
+    counters: Counters,
+}
+
+/// A timer that fires later than this was missed, not just due between two rounds.
+const LATE: Duration = Duration::from_secs(1);
+
+/// Timers fired in one round, at most.
+const TIMERS_AT_ONCE: usize = 256;
+
+impl<H: Host> Machine<H> {
+    /// A partition as it was left, and what it still has to publish.
+    pub fn new(
+        partition: u16,
+        mode: TimeMode,
+        residents: Residents,
+        outgoing: Outgoing,
+        policy: Arc<Policy>,
+        recovered: Recovered,
+        host: &mut H,
+    ) -> Machine<H> {
+        let unconfirmed = recovered.outputs.len();
+        if unconfirmed > 0 {
+            host.publish(recovered.outputs);
+        }
+        Machine {
+            partition,
+            mode,
+            limits: residents,
+            outgoing,
+            policy,
+            queue: VecDeque::new(),
+            work: None,
+            phase: Phase::Idle,
+            advance_to: Time::MIN,
+            clock: recovered.clock.unwrap_or(Time::MIN),
+            is_caught_up: false,
+            residents: LruCache::unbounded(),
+            resident_bytes: 0,
+            window: Window::unloaded(),
+            taken: recovered.cursor,
+            batch: Batch::new(),
+            outputs: Vec::new(),
+            next_output: recovered.next_output,
+            next_input: recovered.next_input,
+            confirmed: Vec::new(),
+            unconfirmed,
+            next_ticket: 1,
+            in_flight: VecDeque::new(),
+            counters: Counters { cursor: recovered.cursor, ..Counters::default() },
+        }
+    }
+
+    /// Takes in what was pulled from the stream.
+    pub fn pulled(&mut self, pulled: Pulled<H::Token>, wall: Time, host: &mut H) {
+        self.queue.push_back(pulled);
+        self.go_on(wall, host);
+    }
+
+    /// Takes in the twins that [`Host::load`] asked for.
+    pub fn loaded(&mut self, twins: Loads, wall: Time, host: &mut H) {
+        let Phase::Loading(round) = std::mem::replace(&mut self.phase, Phase::Idle) else {
+            unreachable!("twins are loaded for a round that waits for them, and for no other")
+        };
+        for (customer, twin) in twins {
+            let twin = twin.unwrap_or_else(|| Box::new(Twin::new(customer.clone(), self.clock)));
+            let address = host.activate(twin);
+            let resident = Resident { address, bytes: 0, ticket: self.next_ticket };
+            self.residents.put(customer, resident);
+            self.counters.activations += 1;
+        }
+        self.deliver(round, host);
+        self.go_on(wall, host);
+    }
+
+    /// Takes in the timers that [`Host::load_timers`] asked for.
+    pub fn timers_loaded(&mut self, timers: Vec<TimerKey>, wall: Time, host: &mut H) {
+        debug_assert!(matches!(self.phase, Phase::LoadingTimers));
+        self.window.load(timers);
+        self.phase = Phase::Idle;
+        self.go_on(wall, host);
+    }
+
+    /// Takes in what became of an errand.
+    pub fn done(&mut self, done: Done, wall: Time, host: &mut H) {
+        let Phase::Reacting(round) = &mut self.phase else {
+            unreachable!("twins react only while their round waits for them")
+        };
+        round.waiting -= 1;
+        match done.result {
+            Ok(reacted) => round.reacted.push((done.customer, reacted)),
+            Err(panicked) => round.panicked.push((done.customer, panicked)),
+        }
+        if round.waiting == 0
+            && let Phase::Reacting(round) = std::mem::replace(&mut self.phase, Phase::Idle)
+        {
+            self.end_round(round, host);
+            self.go_on(wall, host);
+        }
+    }
+
+    /// Takes in that a commit is durable: now, and only now, the world may know of it.
+    pub fn committed(&mut self, ticket: u64, wall: Time, host: &mut H) {
+        let Some(durable) = self.in_flight.pop_front() else {
+            unreachable!("only commits on their way become durable")
+        };
+        assert_eq!(durable.ticket, ticket, "commits become durable in their order");
+        if let Some(token) = durable.token {
+            host.acknowledge(token);
+        }
+        if !durable.outputs.is_empty() {
+            host.publish(durable.outputs);
+        }
+        self.counters.commits += 1;
+        self.counters.cursor = durable.cursor;
+        self.counters.in_flight -= durable.events as u64;
+        self.passivate(ticket);
+        self.go_on(wall, host);
+    }
+
+    /// Takes in that the broker has these outputs: their rows may go.
+    pub fn confirmed(&mut self, sequences: &[u64], wall: Time, host: &mut H) {
+        self.unconfirmed -= sequences.len();
+        self.confirmed.extend_from_slice(sequences);
+        self.go_on(wall, host);
+    }
+
+    /// Takes in that time has passed: in stream time, what is due fires. Also the moment at which
+    /// rows that are only to be deleted go.
+    pub fn tick(&mut self, wall: Time, host: &mut H) {
+        self.go_on(wall, host);
+        if matches!(self.phase, Phase::Idle) && self.work.is_none() && !self.confirmed.is_empty() {
+            self.commit(None, 0, host);
+        }
+    }
+
+    /// In event time: advances the time to `to`, so that what is due by then fires.
+    pub fn advance(&mut self, to: Time, wall: Time, host: &mut H) {
+        if self.mode == TimeMode::Event {
+            self.advance_to = self.advance_to.max(to);
+            self.go_on(wall, host);
+        }
+    }
+
+    /// From the next round on, twins go by this policy.
+    pub fn set_policy(&mut self, policy: Arc<Policy>) {
+        self.policy = policy;
+    }
+
+    /// Where a twin is reached, if it is in memory.
+    pub fn address(&self, customer: &Customer) -> Option<&H::Address> {
+        self.residents.peek(customer).map(|resident| &resident.address)
+    }
+
+    /// When [`Machine::tick`] next has something to do, as far as is known; in stream time only.
+    pub fn next_due(&self) -> Option<Time> {
+        (self.mode == TimeMode::Stream).then(|| self.window.next_due()).flatten()
+    }
+
+    /// Whether nothing is on its way any more: everything pulled is durable and published.
+    pub fn is_drained(&self) -> bool {
+        matches!(self.phase, Phase::Idle)
+            && self.queue.is_empty()
+            && self.work.is_none()
+            && self.in_flight.is_empty()
+            && self.unconfirmed == 0
+    }
+
+    /// Whether, in event time, everything due up to [`Machine::advance`]'s time has fired.
+    pub fn has_advanced(&self, to: Time) -> bool {
+        self.clock >= to && self.is_drained()
+    }
+
+    /// What the partition has done and what it holds.
+    pub fn counters(&self) -> Counters {
+        Counters {
+            resident_twins: self.residents.len() as u64,
+            resident_bytes: self.resident_bytes,
+            outbox: self.unconfirmed as u64,
+            timers_near: self.window.len() as u64,
+            ..self.counters.clone()
+        }
+    }
+
+    /// Does whatever can be done now, until it has to wait for something.
+    fn go_on(&mut self, wall: Time, host: &mut H) {
+        loop {
+            match std::mem::replace(&mut self.phase, Phase::Idle) {
+                Phase::Idle => {
+                    if !self.begin(wall, host) {
+                        return;
+                    }
+                }
+                Phase::Quiescing if self.in_flight.is_empty() => {
+                    self.phase = Phase::LoadingTimers;
+                    host.load_timers(self.window.capacity());
+                    return;
+                }
+                Phase::Reviving(round) if self.in_flight.is_empty() => {
+                    // Empty errands: the panic was the twin's only input.
+                    self.begin_round(round, host);
+                }
+                waiting => {
+                    self.phase = waiting;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Begins the next round, or ends the work at hand; `false` if there is nothing to do.
+    fn begin(&mut self, wall: Time, host: &mut H) -> bool {
+        if self.work.is_none() {
+            self.take_work();
+        }
+        let horizon = self.horizon(wall);
+        if let Some(horizon) = horizon {
+            let due = self.next_timers(horizon);
+            if !due.is_empty() {
+                self.begin_timers(due, horizon, wall, host);
+                return true;
+            }
+            if self.window.lacks(horizon) {
+                // Timers in the open batch are not in the store yet.
+                if !self.batch.is_empty() {
+                    self.commit(None, 0, host);
+                }
+                self.phase = Phase::Quiescing;
+                return true;
+            }
+            self.clock = self.clock.max(horizon);
+        }
+        if self.work.as_ref().is_some_and(|work| !work.deliveries.is_empty()) {
+            self.begin_events(host);
+            return true;
+        }
+        if let Some(work) = self.work.take() {
+            self.commit(work.token, work.events, host);
+            return true;
+        }
+        if !self.batch.is_empty() {
+            self.commit(None, 0, host);
+            return true;
+        }
+        false
+    }
+
+    /// The next pull, unless too much waits for the broker already.
+    fn take_work(&mut self) {
+        if self.unconfirmed >= limits::OUTBOX_BACKLOG {
+            return;
+        }
+        let Some(pulled) = self.queue.pop_front() else { return };
+        self.is_caught_up = pulled.is_last;
+        let mut deliveries = VecDeque::from(pulled.deliveries);
+        while deliveries.front().is_some_and(|delivery| delivery.sequence <= self.taken) {
+            deliveries.pop_front();
+            self.counters.redelivered += 1;
+        }
+        let events = deliveries.len();
+        self.counters.in_flight += events as u64;
+        self.work = Some(Work { deliveries, token: pulled.token, events });
+    }
+
+    /// The moment up to which timers fire before anything else happens.
+    fn horizon(&self, wall: Time) -> Option<Time> {
+        let next = self.work.as_ref().and_then(|work| work.deliveries.front());
+        match (self.mode, next) {
+            (mode, Some(next)) => Some(now_of(next, mode)),
+            (TimeMode::Stream, None) if self.is_caught_up && self.queue.is_empty() => Some(wall),
+            (TimeMode::Stream, None) => None,
+            (TimeMode::Event, None) => Some(self.advance_to).filter(|to| *to > Time::MIN),
+        }
+    }
+
+    /// The timers of the next round: in event time those of one moment, so that each twin's inputs
+    /// come in the order of their times, whatever the earlier ones start.
+    fn next_timers(&mut self, horizon: Time) -> Vec<TimerKey> {
+        let until = match (self.mode, self.window.next_due()) {
+            (TimeMode::Event, Some(next)) => next.min(horizon),
+            (TimeMode::Stream, _) | (_, None) => horizon,
+        };
+        self.window.take_due(until, TIMERS_AT_ONCE)
+    }
+
+    fn begin_timers(&mut self, due: Vec<TimerKey>, horizon: Time, wall: Time, host: &mut H) {
+        let mut round = Round::default();
+        for key in due {
+            self.clock = self.clock.max(key.due);
+            let late = match self.mode {
+                TimeMode::Event => Duration::ZERO,
+                TimeMode::Stream => wall.since(key.due),
+            };
+            // Late, a twin acts at the moment that woke it, not in a past that is over.
+            let at = if late > LATE { horizon.max(key.due) } else { key.due };
+            let fired = Fired { name: key.name.clone(), due: key.due, late };
+            let errand = (key.customer.clone(), Input::timer(fired, at));
+            round.push(Item::Timer { key, late, at }, Some(errand));
+        }
+        self.begin_round(round, host);
+    }
+
+    /// The events of the next round: in stream time all that were pulled; in event time those of
+    /// one moment, because what they start may be due before the next.
+    fn begin_events(&mut self, host: &mut H) {
+        let mode = self.mode;
+        let Some(work) = &mut self.work else { return };
+        let Some(moment) = work.deliveries.front().map(|first| now_of(first, mode)) else { return };
+        let mut round = Round::default();
+        while let Some(next) = work.deliveries.front()
+            && (mode == TimeMode::Stream || now_of(next, mode) == moment)
+            && let Some(delivery) = work.deliveries.pop_front()
+        {
+            let now = now_of(&delivery, mode);
+            self.clock = self.clock.max(now);
+            let Delivery { sequence, parsed, original, .. } = delivery;
+            let (errand, customer, rejection) = match parsed {
+                Ok(event) => {
+                    let customer = event.customer.clone();
+                    let input = Input::event(event, now);
+                    (Some((customer.clone(), input)), Some(customer), None)
+                }
+                Err(rejection) => (None, None, Some(rejection)),
+            };
+            round.push(Item::Event { sequence, customer, original, rejection }, errand);
+        }
+        self.begin_round(round, host);
+    }
+
+    fn begin_round(&mut self, round: Round, host: &mut H) {
+        let mut passive = Vec::new();
+        for customer in round.errands.keys() {
+            match self.residents.peek_mut(customer) {
+                // Part of the next commit: not to be passivated before.
+                Some(resident) => resident.ticket = self.next_ticket,
+                None => passive.push(customer.clone()),
+            }
+        }
+        if passive.is_empty() {
+            self.deliver(round, host);
+        } else {
+            self.phase = Phase::Loading(round);
+            host.load(passive);
+        }
+    }
+
+    /// Sends every planned errand to its twin; all of them are in memory.
+    fn deliver(&mut self, mut round: Round, host: &mut H) {
+        let errands = std::mem::take(&mut round.errands);
+        round.waiting = errands.len();
+        for (customer, inputs) in errands {
+            let Some(resident) = self.residents.get(&customer) else {
+                unreachable!("every twin of the round was loaded, and none passivated since")
+            };
+            host.deliver(&resident.address, Errand { inputs, policy: self.policy.clone() });
+        }
+        if round.waiting == 0 {
+            self.end_round(round, host);
+        } else {
+            self.phase = Phase::Reacting(round);
+        }
+    }
+
+    /// Every twin has answered: what they say goes into the open batch, in the inputs' order.
+    fn end_round(&mut self, mut round: Round, host: &mut H) {
+        if !round.panicked.is_empty() {
+            self.revive(round, host);
+            return;
+        }
+        let mut reactions: Vec<Option<Reaction>> = Vec::new();
+        reactions.resize_with(round.items.len(), || None);
+        for (customer, Reacted { reactions: said, change }) in round.reacted.drain(..) {
+            for (order, reaction) in said {
+                reactions[order as usize] = Some(reaction);
+            }
+            if let Some(change) = change {
+                self.keep(&customer, &change);
+            }
+        }
+        for (item, reaction) in round.items.into_iter().zip(reactions) {
+            match item {
+                Item::Event { sequence, customer, original, rejection } => {
+                    self.taken = self.taken.max(sequence);
+                    match (rejection, customer, reaction) {
+                        (Some(rejection), ..) => self.bury(sequence, &original, &rejection),
+                        (None, Some(customer), Some(reaction)) => {
+                            self.take_in_event(sequence, &customer, &original, reaction);
+                        }
+                        _ => unreachable!("an event that was not rejected has a reaction"),
+                    }
+                }
+                Item::Timer { key, late, at } => {
+                    self.batch.delete_timer(self.partition, &key);
+                    self.take_in_timer(&key, late, at, reaction);
+                }
+            }
+        }
+    }
+
+    /// Twins whose handler panicked are loaded as they were committed last, and get their inputs
+    /// again, all but the one that did it.
+    fn revive(&mut self, mut round: Round, host: &mut H) {
+        for (customer, Panicked { mut inputs, position, message }) in
+            std::mem::take(&mut round.panicked)
+        {
+            if let Some(gone) = self.residents.pop(&customer) {
+                self.resident_bytes -= u64::from(gone.bytes);
+            }
+            let culprit = inputs.remove(position);
+            tracing::error!(partition = self.partition, panic = message, "a twin's handler panicked");
+            round.reject(
+                culprit.order,
+                Rejection::new(
+                    Reason::Panic,
+                    format!("the handler panicked: {message}; the twin is as it was before"),
+                ),
+            );
+            if !inputs.is_empty() {
+                round.errands.insert(customer, inputs);
+            }
+        }
+        if !self.batch.is_empty() {
+            // Earlier rounds of the same pull: whole, and below the first event of this one.
+            self.commit(None, 0, host);
+        }
+        for (customer, _) in &round.reacted {
+            if let Some(resident) = self.residents.peek_mut(customer) {
+                resident.ticket = self.next_ticket;
+            }
+        }
+        self.phase = Phase::Reviving(round);
+    }
+
+    fn keep(&mut self, customer: &Customer, change: &Change) {
+        self.batch.put_twin(self.partition, customer, &change.state);
+        for (slot, entry) in &change.entries {
+            self.batch.put_entry(self.partition, customer, u16::from(*slot), entry);
+        }
+        if let Some(resident) = self.residents.peek_mut(customer) {
+            self.resident_bytes -= u64::from(resident.bytes);
+            self.resident_bytes += u64::from(change.resident_bytes);
+            resident.bytes = change.resident_bytes;
+            resident.ticket = self.next_ticket;
+        }
+    }
+
+    fn take_in_event(
+        &mut self,
+        sequence: u64,
+        customer: &Customer,
+        original: &Original,
+        reaction: Reaction,
+    ) {
+        match reaction.verdict {
+            Verdict::Refused(rejection) => return self.bury(sequence, original, &rejection),
+            Verdict::Duplicate => self.counters.duplicates += 1,
+            Verdict::Applied | Verdict::Stale => self.counters.events += 1,
+        }
+        self.perform(customer, reaction.effects);
+        self.note(reaction.notes);
+    }
+
+    fn take_in_timer(
+        &mut self,
+        key: &TimerKey,
+        late: Duration,
+        at: Time,
+        reaction: Option<Reaction>,
+    ) {
+        let Some(reaction) = reaction else {
+            // Its handler panicked; it will not fire again.
+            *self.counters.dead.entry(Reason::Panic).or_default() += 1;
+            return;
+        };
+        match reaction.verdict {
+            Verdict::Applied => self.counters.timers_fired += 1,
+            _ => self.counters.timers_stale += 1,
+        }
+        if reaction.verdict == Verdict::Applied {
+            // An input that did not come from the stream: replaying needs it.
+            let fired = Fired { name: key.name.clone(), due: key.due, late };
+            let mut sealed = Vec::new();
+            if crate::codec::seal(crate::codec::Kind::Input, &fired, &mut sealed).is_ok() {
+                let number = self.next_input as u32;
+                self.batch.put_input(self.partition, &key.customer, at, number, &sealed);
+                self.next_input += 1;
+            }
+        }
+        self.perform(&key.customer, reaction.effects);
+        self.note(reaction.notes);
+    }
+
+    fn perform(&mut self, customer: &Customer, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Act(action) => {
+                    self.counters.actions += 1;
+                    self.put_output(self.outgoing.action(&action));
+                }
+                Effect::Escalate(escalation) => {
+                    self.counters.escalations += 1;
+                    self.put_output(self.outgoing.escalation(&escalation));
+                }
+                Effect::StartTimer { name, due } => {
+                    let key = TimerKey { due, customer: customer.clone(), name };
+                    self.batch.put_timer(self.partition, &key);
+                    self.window.insert(key);
+                }
+                Effect::CancelTimer { name, due } => {
+                    let key = TimerKey { due, customer: customer.clone(), name };
+                    self.batch.delete_timer(self.partition, &key);
+                    self.window.remove(&key);
+                }
+            }
+        }
+    }
+
+    fn bury(&mut self, sequence: u64, original: &Original, rejection: &Rejection) {
+        *self.counters.dead.entry(rejection.reason).or_default() += 1;
+        let letter = self.outgoing.dead_letter(self.partition, sequence, original, rejection);
+        self.put_output(letter);
+    }
+
+    fn put_output(&mut self, output: Output) {
+        let sequence = self.next_output;
+        match self.batch.put_output(self.partition, sequence, &output) {
+            Ok(()) => {
+                self.next_output += 1;
+                self.outputs.push((sequence, output));
+            }
+            // Larger than a record may be; the limits of texts and events make it impossible.
+            Err(error) => tracing::error!(%error, id = %output.id, "an output has no stored form"),
+        }
+    }
+
+    fn note(&mut self, notes: Vec<Note>) {
+        for note in notes {
+            match note {
+                Note::Limit(name) => {
+                    *self.counters.limits.entry(name.to_owned()).or_default() += 1;
+                }
+                Note::Policy(place, why) => {
+                    self.counters.policy_errors += 1;
+                    self.counters.last_policy_error = Some(format!("{place}: {why}"));
+                }
+            }
+        }
+    }
+
+    /// Sends the open batch off, with the cursor of everything that is in it.
+    fn commit(&mut self, token: Option<H::Token>, events: usize, host: &mut H) {
+        let mut batch = std::mem::take(&mut self.batch);
+        for sequence in self.confirmed.drain(..) {
+            batch.delete_output(self.partition, sequence);
+        }
+        if batch.is_empty() && events == 0 && (self.in_flight.is_empty() || token.is_none()) {
+            // Everything in it was taken in before: nothing to make durable.
+            if let Some(token) = token {
+                host.acknowledge(token);
+            }
+            return;
+        }
+        batch.set_cursor(self.partition, self.taken);
+        batch.set_next_output(self.partition, self.next_output);
+        batch.set_next_input(self.partition, self.next_input);
+        batch.set_clock(self.partition, self.clock);
+        let outputs = std::mem::take(&mut self.outputs);
+        self.unconfirmed += outputs.len();
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        self.in_flight.push_back(InFlight { ticket, token, outputs, events, cursor: self.taken });
+        host.commit(ticket, batch);
+    }
+
+    /// Lets the coldest twins go while there are too many; one that is not wholly durable stays.
+    fn passivate(&mut self, durable: u64) {
+        while self.residents.len() > self.limits.twins_max
+            || self.resident_bytes > self.limits.bytes_max as u64
+        {
+            if self.residents.peek_lru().is_none_or(|(_, coldest)| coldest.ticket > durable) {
+                return;
+            }
+            if let Some((_, gone)) = self.residents.pop_lru() {
+                self.resident_bytes -= u64::from(gone.bytes);
+                self.counters.passivations += 1;
+            }
+        }
+    }
+}
+
+/// A twin's `now` for an event.
+fn now_of(delivery: &Delivery, mode: TimeMode) -> Time {
+    match (mode, &delivery.parsed) {
+        (TimeMode::Event, Ok(event)) => event.time.unwrap_or(delivery.stored),
+        _ => delivery.stored,
+    }
+}

@@ -1,0 +1,27 @@
+//! The partition: the unit of ownership, ordering, commit and recovery. No IO, no clock, no actor.
+//!
+//! A [`Machine`] takes in what was pulled from the stream, what was loaded, what its twins reacted
+//! and what was committed, and tells its [`Host`] what to do next. The actor in `actors` is one
+//! host; the simulation is another, with faults.
+//!
+//! ```text
+//! pulled ─▶ round: timers due, then events ─▶ load passive twins ─▶ twins react
+//!                                                                      │
+//! acknowledge, publish ◀─ committed ◀─ one batch: states, outputs, timers, cursor
+//! ```
+//!
+//! Invariants:
+//! * The cursor moves in the same commit as everything that the events below it changed.
+//! * Nothing is published or acknowledged before its commit.
+//! * A twin is passivated only when nothing of it is on its way: no input, no commit.
+
+mod cell;
+mod counters;
+mod machine;
+mod outgoing;
+mod round;
+mod window;
+
+pub use cell::{Cell, Change, Done, Errand, Ordered, Panicked, Reacted, revive};
+pub use counters::Counters;
+pub use machine::{Host, Loads, Machine, Pulled, Recovered, Residents, TimeMode};

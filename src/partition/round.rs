@@ -1,0 +1,65 @@
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use smallvec::SmallVec;
+
+use super::cell::{Ordered, Panicked, Reacted};
+use crate::event::{Customer, Original, Rejection, Time};
+use crate::store::TimerKey;
+use crate::twin::Input;
+
+/// What one round takes in, in order; what its twins are to do; what they have answered.
+#[derive(Debug, Default)]
+pub(super) struct Round {
+    pub(super) items: Vec<Item>,
+    /// What twins have yet to do.
+    pub(super) errands: IndexMap<Customer, SmallVec<[Ordered; 1]>>,
+    /// Errands that were sent and not yet answered.
+    pub(super) waiting: usize,
+    pub(super) reacted: Vec<(Customer, Reacted)>,
+    pub(super) panicked: Vec<(Customer, Panicked)>,
+}
+
+/// One thing that a round takes in.
+#[derive(Debug)]
+pub(super) enum Item {
+    /// An event, or what was to be one.
+    Event {
+        /// Its place in the stream.
+        sequence: u64,
+        /// Whose it is; none if that could not be read.
+        customer: Option<Customer>,
+        /// The message as it came, for a dead letter.
+        original: Original,
+        /// Why it cannot be used.
+        rejection: Option<Rejection>,
+    },
+    /// A timer that is due.
+    Timer {
+        /// Which.
+        key: TimerKey,
+        /// How late it fires.
+        late: Duration,
+        /// The twin's `now`.
+        at: Time,
+    },
+}
+
+impl Round {
+    /// Adds an item, and what its twin is to do about it.
+    pub(super) fn push(&mut self, item: Item, errand: Option<(Customer, Input)>) {
+        // A round is at most one pull or one handful of timers.
+        let order = self.items.len() as u32;
+        self.items.push(item);
+        if let Some((customer, input)) = errand {
+            self.errands.entry(customer).or_default().push(Ordered { order, input });
+        }
+    }
+
+    /// Marks the item at `order` as one that cannot be used.
+    pub(super) fn reject(&mut self, order: u32, why: Rejection) {
+        if let Some(Item::Event { rejection, .. }) = self.items.get_mut(order as usize) {
+            *rejection = Some(why);
+        }
+    }
+}

@@ -1,0 +1,166 @@
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Candidate, Case, EscalationState, Line};
+use crate::event::{Channel, Customer, Map, Time, Value};
+use crate::policy::{Issue, Version};
+
+/// Something to be done outside the twin, once the change that it belongs to is durable.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// An action to perform.
+    Act(Box<Action>),
+    /// An escalation that opened or changed.
+    Escalate(Box<Escalation>),
+    /// A timer to index.
+    StartTimer {
+        /// Its name.
+        name: Box<str>,
+        /// When it fires.
+        due: Time,
+    },
+    /// A timer to take out of the index.
+    CancelTimer {
+        /// Its name.
+        name: Box<str>,
+        /// When it would have fired.
+        due: Time,
+    },
+}
+
+/// One action to perform, as integrators get it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Action {
+    /// The decision's identifier, which outcomes name; the same in every copy.
+    pub decision: Box<str>,
+    /// For whom.
+    pub customer: Customer,
+    /// What to do.
+    pub action: Box<str>,
+    /// The issue it belongs to.
+    pub issue: Issue,
+    /// Where to say it.
+    pub channel: Box<str>,
+    /// Which of the action's treatments this is.
+    pub treatment: Box<str>,
+    /// How it sounds.
+    pub tone: Box<str>,
+    /// The language of the text, as a BCP 47 tag.
+    pub language: Box<str>,
+    /// What to say.
+    pub text: Box<str>,
+    /// What whoever performs it needs to know.
+    pub data: Map,
+    /// When it was decided.
+    pub at: Time,
+    /// Why.
+    pub reason: Reason,
+    /// The trace context of the event that led to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<Box<str>>,
+}
+
+/// Why an action was taken.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Reason {
+    /// The need that it serves; none if a rule proposed it.
+    pub need: Option<Box<str>>,
+    /// The strength of that need, 0 to 1.
+    pub strength: f64,
+    /// Why the twin has that need, in words for people.
+    pub because: Box<str>,
+    /// What the arbitration gave it: strength × value.
+    pub score: f64,
+    /// The policy.
+    pub policy: Box<str>,
+    /// The policy's version.
+    pub version: Version,
+    /// The actions that were not taken, and why not.
+    pub instead_of: Vec<Candidate>,
+}
+
+/// One escalation, or a change of its state, as people's desks get it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Escalation {
+    /// The escalation's identifier, the same through all its states.
+    pub id: Box<str>,
+    /// The identifier of this message: the same in every copy.
+    #[serde(skip)]
+    pub message: Box<str>,
+    /// Whose it is.
+    pub customer: Customer,
+    /// The queue of people.
+    pub queue: Box<str>,
+    /// What it is about.
+    pub topic: Box<str>,
+    /// 1 (whenever) to 5 (now).
+    pub priority: u8,
+    /// Where it stands.
+    pub state: EscalationState,
+    /// Why, in words for people.
+    pub because: Box<str>,
+    /// Who holds or held it.
+    pub agent: Option<Box<str>>,
+    /// What the agent left for whoever goes on.
+    pub note: Option<Box<str>>,
+    /// When it came to this state.
+    pub at: Time,
+    /// The whole story, when it opens.
+    pub brief: Option<Brief>,
+    /// The trace context of the event that led to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<Box<str>>,
+}
+
+/// What lets an agent go on without asking anything again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Brief {
+    /// What the company calls the customer's traits.
+    pub traits: Map,
+    /// The customer's language, as far as it is known.
+    pub language: Option<Box<str>>,
+    /// The last words of the last conversation, oldest first.
+    pub transcript: Vec<Line>,
+    /// What the customer wants, strongest first: the need, and why the twin believes so.
+    pub needs: Vec<(Box<str>, Box<str>)>,
+    /// Conversations and journeys that are still open.
+    pub interactions: Vec<OpenInteraction>,
+    /// Open cases.
+    pub cases: Vec<Case>,
+    /// Usable preferences.
+    pub preferences: BTreeMap<Box<str>, Value>,
+    /// The recent past, oldest first.
+    pub timeline: Vec<TimelineLine>,
+}
+
+/// An open conversation or journey in a brief.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OpenInteraction {
+    /// Its identifier.
+    pub id: Box<str>,
+    /// What it is.
+    pub kind: Box<str>,
+    /// The step reached.
+    pub step: Value,
+    /// What was filled in or gathered.
+    pub data: Map,
+    /// The channel in which it was last touched.
+    pub channel: Channel,
+    /// When it was last touched.
+    pub touched: Time,
+}
+
+/// One line of the recent past in a brief.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TimelineLine {
+    /// When.
+    pub at: Time,
+    /// What kind of input.
+    pub what: Box<str>,
+    /// The channel.
+    pub channel: Box<str>,
+    /// What it said.
+    pub text: Box<str>,
+}

@@ -1,0 +1,83 @@
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Channel, Event, Time};
+use crate::policy::Trigger;
+
+/// Whatever changes a twin: it has an identity, by which a second copy is recognised, and a time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Input {
+    /// The `now` of the reaction.
+    pub at: Time,
+    /// The identity, for a twin's memory of duplicates.
+    pub fingerprint: u64,
+    /// What it is.
+    pub cause: Cause,
+}
+
+impl Input {
+    /// An event from the stream, which is taken in at `at`.
+    pub fn event(event: Event, at: Time) -> Input {
+        Input { at, fingerprint: event.fingerprint, cause: Cause::Event(event) }
+    }
+
+    /// A timer that fired, taken in at `at`.
+    pub fn timer(fired: Fired, at: Time) -> Input {
+        Input { at, fingerprint: fired.fingerprint(), cause: Cause::Timer(fired) }
+    }
+
+    /// What rules' patterns compare with.
+    pub(super) fn trigger(&self) -> (Trigger, &str) {
+        match &self.cause {
+            Cause::Event(event) => (Trigger::Event(event.kind.event_type()), event.kind.detail()),
+            Cause::Timer(fired) => (Trigger::Timer, &fired.name),
+        }
+    }
+
+    /// The channel that reports it, if one does.
+    pub(super) fn channel(&self) -> Option<&Channel> {
+        match &self.cause {
+            Cause::Event(event) => Some(&event.channel),
+            Cause::Timer(_) => None,
+        }
+    }
+
+    /// The trace context that it travels in.
+    pub(super) fn traceparent(&self) -> Option<&str> {
+        match &self.cause {
+            Cause::Event(event) => event.traceparent.as_deref(),
+            Cause::Timer(_) => None,
+        }
+    }
+}
+
+/// What an input is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cause {
+    /// An event that a channel reported.
+    Event(Event),
+    /// A timer of the twin's own.
+    Timer(Fired),
+}
+
+/// A timer that fired.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fired {
+    /// Its name.
+    pub name: Box<str>,
+    /// When it was due.
+    pub due: Time,
+    /// How late it comes.
+    pub late: Duration,
+}
+
+impl Fired {
+    /// One firing of one timer has one identity, however often it is tried.
+    fn fingerprint(&self) -> u64 {
+        let mut bytes = Vec::with_capacity(self.name.len() + 8);
+        bytes.extend_from_slice(&self.due.ms().to_le_bytes());
+        bytes.extend_from_slice(self.name.as_bytes());
+        twox_hash::XxHash3_64::oneshot(&bytes)
+    }
+}

@@ -1,0 +1,51 @@
+//! What holds for every twin at every moment: shared by tests and simulation.
+
+use super::Twin;
+use crate::config::limits;
+
+/// What is wrong with a twin; empty for a sound one.
+pub fn violations(twin: &Twin) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut within = |what: &str, len: usize, max: usize| {
+        if len > max {
+            found.push(format!("{len} {what}, at most {max} allowed"));
+        }
+    };
+    within("traits", twin.profile.traits.len(), limits::TRAITS);
+    within("consents", twin.profile.consents.len(), limits::CONSENTS);
+    within("preferences", twin.profile.preferences.len(), limits::PREFERENCES);
+    within("signals", twin.context.len(), limits::SIGNALS);
+    within("facts", twin.facts.len(), limits::FACTS);
+    within("interactions", twin.interactions.len(), limits::INTERACTIONS);
+    within("cases", twin.cases.len(), limits::CASES);
+    within("needs", twin.needs.len(), limits::NEEDS);
+    within("contacts", twin.contacts.len(), limits::CONTACTS);
+    within("escalations", twin.escalations.len(), limits::ESCALATIONS);
+    within("timers", twin.timers.len(), limits::TIMERS);
+    within("timeline entries", twin.timeline.len(), limits::TIMELINE_ENTRIES);
+    for need in &twin.needs {
+        if !(need.strength > 0.0 && need.strength <= 1.0) {
+            found.push(format!("need {} has strength {}", need.name, need.strength));
+        }
+    }
+    unique("timer", twin.timers.iter().map(|timer| &*timer.name), &mut found);
+    unique("need", twin.needs.iter().map(|need| &*need.name), &mut found);
+    unique("signal", twin.context.iter().map(|signal| &*signal.name), &mut found);
+    unique("interaction", twin.interactions.iter().map(|known| &*known.id), &mut found);
+    unique("case", twin.cases.iter().map(|case| &*case.id), &mut found);
+    unique("escalation", twin.escalations.iter().map(|known| &*known.id), &mut found);
+    if twin.seen < twin.born && twin.timeline.total() > 0 {
+        found.push(format!("seen {} before born {}", twin.seen, twin.born));
+    }
+    found
+}
+
+fn unique<'a>(what: &str, names: impl Iterator<Item = &'a str>, found: &mut Vec<String>) {
+    let mut names: Vec<&str> = names.collect();
+    names.sort_unstable();
+    for pair in names.windows(2) {
+        if pair[0] == pair[1] {
+            found.push(format!("two of {what} {}", pair[0]));
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! The twin: what is known of one customer, and how it reacts. Pure.
+//!
+//! In comes one [`Input`] with its time; out goes a [`Reaction`]: the twin's state has changed, and
+//! what is to be done outside is there as data ([`Effect`]). No clock, no IO, no chance: the same
+//! inputs under the same policy give the same reactions, byte for byte.
+//!
+//! ```text
+//! input ─▶ perceive ─▶ understand ─▶ decide ─▶ act ─▶ reaction
+//!          validate,    rules raise   one       texts,
+//!          fold into    and satisfy   arbitra-  timers,
+//!          the state    needs         tion      escalations
+//! ```
+
+mod act;
+mod case;
+mod contact;
+mod context;
+mod decide;
+mod effect;
+mod escalation;
+mod input;
+mod interaction;
+pub mod invariants;
+mod need;
+mod perceive;
+mod profile;
+mod reaction;
+mod state;
+mod timeline;
+mod timer;
+mod understand;
+mod view;
+
+pub use case::Case;
+pub use contact::{Contact, ContactOutcome};
+pub use context::Signal;
+pub use decide::{Candidate, Decision, Verdict as CandidateVerdict};
+pub use effect::{Action, Brief, Effect, Escalation, OpenInteraction, Reason, TimelineLine};
+pub use escalation::{Escalated, EscalationState};
+pub use input::{Cause, Fired, Input};
+pub use interaction::{Interaction, Line};
+pub use need::Need;
+pub use profile::{Choice, Consent, Declared, Preference, Profile};
+pub use reaction::{Note, Reaction, Verdict, react};
+pub use state::{Record, Twin};
+pub use timeline::{Entry, Timeline, What};
+pub use timer::Timer;

@@ -1,0 +1,91 @@
+use serde::{Deserialize, Serialize};
+
+use super::Twin;
+use super::reaction::Notes;
+use crate::config::limits;
+use crate::event::{Time, cut};
+use crate::policy;
+
+/// What the twin believes the customer wants now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Need {
+    /// Which need of the policy it is.
+    pub name: Box<str>,
+    /// How strong it is, above 0 up to 1.
+    pub strength: f64,
+    /// Why, in words for people.
+    pub evidence: Box<str>,
+    /// When it was first raised.
+    pub raised: Time,
+    /// The moment at which it ends by itself.
+    pub until: Time,
+}
+
+impl Twin {
+    /// The live need of a name.
+    pub fn need(&self, name: &str, now: Time) -> Option<&Need> {
+        self.needs.iter().find(|need| &*need.name == name && now < need.until)
+    }
+
+    /// Raises a need to at least `strength`; returns whether it lives.
+    pub(super) fn raise(
+        &mut self,
+        need: &policy::Need,
+        strength: f64,
+        until: Option<Time>,
+        evidence: &str,
+        now: Time,
+        notes: &mut Notes,
+    ) -> bool {
+        let expiry = now + need.expires;
+        let until = until.map_or(expiry, |until| until.min(expiry));
+        if until <= now || strength.is_nan() || strength <= 0.0 {
+            return false;
+        }
+        let strength = strength.min(1.0);
+        if let Some(known) = self.needs.iter_mut().find(|known| known.name == need.name) {
+            known.strength = known.strength.max(strength);
+            known.until = until;
+            if !evidence.is_empty() {
+                known.evidence = cut(evidence, limits::TEXT_BYTES).into();
+            }
+            return true;
+        }
+        if self.needs.len() == limits::NEEDS {
+            let weakest = (0..self.needs.len())
+                .min_by(|a, b| self.needs[*a].strength.total_cmp(&self.needs[*b].strength));
+            weakest.map(|at| self.needs.remove(at));
+            notes.limit("NEEDS");
+        }
+        self.needs.push(Need {
+            name: need.name.clone(),
+            strength,
+            evidence: cut(evidence, limits::TEXT_BYTES).into(),
+            raised: now,
+            until,
+        });
+        true
+    }
+
+    /// Strengthens a live need by a share of what is missing to 1; returns whether there is one.
+    pub(super) fn strengthen(&mut self, need: &policy::Need, by: f64, now: Time) -> bool {
+        let Some(known) = self.needs.iter_mut().find(|known| known.name == need.name) else {
+            return false;
+        };
+        if by.is_nan() {
+            return false;
+        }
+        known.strength += (1.0 - known.strength) * by.clamp(0.0, 1.0);
+        known.until = known.until.max(now + need.expires);
+        true
+    }
+
+    pub(super) fn satisfy(&mut self, need: &policy::Need) {
+        self.needs.retain(|known| known.name != need.name);
+    }
+
+    /// Takes out the needs whose time is over.
+    pub(super) fn expire_needs(&mut self, now: Time) {
+        self.needs.retain(|need| now < need.until);
+    }
+}

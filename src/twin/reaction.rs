@@ -1,0 +1,102 @@
+use crate::config::limits;
+use crate::event::Rejection;
+use crate::policy::{Place, Policy};
+
+use super::{Decision, Effect, Input, Twin, act, decide, perceive, understand};
+
+/// What became of an input.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// It changed the twin.
+    Applied,
+    /// The twin has taken it in before; nothing changed.
+    Duplicate,
+    /// The timer was moved or cancelled meanwhile, or is too late by its catch-up rule.
+    Stale,
+    /// The twin cannot take it in; nothing changed.
+    Refused(Rejection),
+}
+
+/// Something that operators and policy writers should know.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Note {
+    /// A limit was reached: the name of the limit.
+    Limit(&'static str),
+    /// A line of the policy could not be carried out for this twin: where, and why.
+    Policy(Place, String),
+}
+
+/// The notes of one reaction.
+#[derive(Debug, Default)]
+pub(super) struct Notes(Vec<Note>);
+
+/// More would say nothing new.
+const NOTES_MAX: usize = 16;
+
+impl Notes {
+    pub(super) fn limit(&mut self, name: &'static str) {
+        debug_assert!(limits::ALL.iter().any(|limit| limit.name == name), "{name} is no limit");
+        self.push(Note::Limit(name));
+    }
+
+    pub(super) fn policy(&mut self, place: &Place, why: impl ToString) {
+        self.push(Note::Policy(place.clone(), why.to_string()));
+    }
+
+    fn push(&mut self, note: Note) {
+        if self.0.len() < NOTES_MAX {
+            self.0.push(note);
+        }
+    }
+}
+
+/// What came of one input: the state of the twin has changed, and this is to be done outside.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reaction {
+    /// What became of the input.
+    pub verdict: Verdict,
+    /// What is to be done, in this order, once the change is durable.
+    pub effects: Vec<Effect>,
+    /// The arbitration, if there was one.
+    pub decision: Option<Decision>,
+    /// What operators and policy writers should know.
+    pub notes: Vec<Note>,
+}
+
+impl Reaction {
+    fn nothing(verdict: Verdict) -> Reaction {
+        Reaction { verdict, effects: Vec::new(), decision: None, notes: Vec::new() }
+    }
+}
+
+/// Takes one input in. The whole of a twin's life is a fold of this function over its inputs.
+///
+/// A refused or duplicate input changes nothing at all.
+pub fn react(twin: &mut Twin, input: &Input, policy: &Policy) -> Reaction {
+    if twin.timeline.knows(input.fingerprint) {
+        return Reaction::nothing(Verdict::Duplicate);
+    }
+    let mut notes = Notes::default();
+    let mut effects = Vec::new();
+    let last_seen = twin.seen;
+
+    match perceive::perceive(twin, input, &mut effects, &mut notes) {
+        Ok(true) => {}
+        Ok(false) => {
+            return Reaction {
+                verdict: Verdict::Stale,
+                effects,
+                decision: None,
+                notes: notes.0,
+            };
+        }
+        Err(rejection) => return Reaction::nothing(Verdict::Refused(rejection)),
+    }
+    let mut context = understand::Context { input, policy, last_seen };
+    let wishes = understand::understand(twin, &mut context, &mut effects, &mut notes);
+    let decision = wishes.is_any().then(|| decide::decide(twin, &context, &wishes));
+    if let Some(chosen) = decision.as_ref().and_then(|decision| decision.chosen.as_ref()) {
+        act::act(twin, chosen, &mut effects);
+    }
+    Reaction { verdict: Verdict::Applied, effects, decision, notes: notes.0 }
+}

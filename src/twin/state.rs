@@ -1,0 +1,128 @@
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Case, Contact, Escalated, Interaction, Need, Profile, Signal, Timeline, Timer};
+use crate::event::{Customer, Map, Time};
+
+/// What is known of one customer. The only writer is the twin's own actor.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Twin {
+    /// Whose twin this is.
+    pub customer: Customer,
+    /// When the first input came.
+    pub born: Time,
+    /// When the last input came.
+    pub seen: Time,
+    /// The known customer to whom this identifier belongs, once a channel has said so.
+    pub linked_to: Option<Customer>,
+    /// What the customer is and said.
+    pub profile: Profile,
+    /// Live facts from outside.
+    pub context: Vec<Signal>,
+    /// Facts that policy rules keep.
+    pub facts: Map,
+    /// Conversations and journeys.
+    pub interactions: Vec<Interaction>,
+    /// Cases with the company.
+    pub cases: Vec<Case>,
+    /// What the customer is believed to want.
+    pub needs: Vec<Need>,
+    /// What was done for the customer, and what came of it.
+    pub contacts: Vec<Contact>,
+    /// What was handed to people.
+    pub escalations: Vec<Escalated>,
+    /// What is to happen later.
+    pub timers: Vec<Timer>,
+    /// The recent past.
+    pub timeline: Timeline,
+}
+
+/// Everything of a twin but its name and its timeline, which a store keeps apart: the name is the
+/// key, and of the timeline only what is new is written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record<'a> {
+    born: Time,
+    seen: Time,
+    inputs: u64,
+    linked_to: Cow<'a, Option<Customer>>,
+    profile: Cow<'a, Profile>,
+    context: Cow<'a, Vec<Signal>>,
+    facts: Cow<'a, Map>,
+    interactions: Cow<'a, Vec<Interaction>>,
+    cases: Cow<'a, Vec<Case>>,
+    needs: Cow<'a, Vec<Need>>,
+    contacts: Cow<'a, Vec<Contact>>,
+    escalations: Cow<'a, Vec<Escalated>>,
+    timers: Cow<'a, Vec<Timer>>,
+}
+
+impl Twin {
+    /// The twin of a customer of whom nothing is known yet.
+    pub fn new(customer: Customer, now: Time) -> Twin {
+        Twin {
+            customer,
+            born: now,
+            seen: now,
+            linked_to: None,
+            profile: Profile::default(),
+            context: Vec::new(),
+            facts: Map::default(),
+            interactions: Vec::new(),
+            cases: Vec::new(),
+            needs: Vec::new(),
+            contacts: Vec::new(),
+            escalations: Vec::new(),
+            timers: Vec::new(),
+            timeline: Timeline::default(),
+        }
+    }
+
+    /// The twin as a store keeps it, timeline aside.
+    pub fn record(&self) -> Record<'_> {
+        Record {
+            born: self.born,
+            seen: self.seen,
+            inputs: self.timeline.total(),
+            linked_to: Cow::Borrowed(&self.linked_to),
+            profile: Cow::Borrowed(&self.profile),
+            context: Cow::Borrowed(&self.context),
+            facts: Cow::Borrowed(&self.facts),
+            interactions: Cow::Borrowed(&self.interactions),
+            cases: Cow::Borrowed(&self.cases),
+            needs: Cow::Borrowed(&self.needs),
+            contacts: Cow::Borrowed(&self.contacts),
+            escalations: Cow::Borrowed(&self.escalations),
+            timers: Cow::Borrowed(&self.timers),
+        }
+    }
+
+    /// The twin that a store kept.
+    pub fn from_record<'a>(
+        customer: Customer,
+        record: Record<'_>,
+        entries: impl IntoIterator<Item = (u8, &'a [u8])>,
+    ) -> Twin {
+        Twin {
+            customer,
+            born: record.born,
+            seen: record.seen,
+            linked_to: record.linked_to.into_owned(),
+            profile: record.profile.into_owned(),
+            context: record.context.into_owned(),
+            facts: record.facts.into_owned(),
+            interactions: record.interactions.into_owned(),
+            cases: record.cases.into_owned(),
+            needs: record.needs.into_owned(),
+            contacts: record.contacts.into_owned(),
+            escalations: record.escalations.into_owned(),
+            timers: record.timers.into_owned(),
+            timeline: Timeline::from_packed(record.inputs, entries),
+        }
+    }
+
+    /// Whether an agent holds a conversation with this customer, so that automation keeps quiet.
+    pub fn is_held_by_agent(&self) -> bool {
+        self.escalations.iter().any(Escalated::is_claimed)
+    }
+}

@@ -1,0 +1,178 @@
+//! The world of one twin, as expressions and texts of a policy may read it.
+
+use super::{Cause, Need, Twin};
+use super::understand::Context;
+use crate::event::{Event, Kind, Map, Value};
+use crate::policy::{Found, Path, Root, Scope};
+
+/// A twin at the moment of one reaction.
+pub(super) struct View<'a> {
+    pub(super) twin: &'a Twin,
+    pub(super) context: &'a Context<'a>,
+    /// The need for which a treatment is rendered.
+    pub(super) need: Option<&'a Need>,
+}
+
+impl Scope for View<'_> {
+    fn find(&self, path: &Path) -> Found<'_> {
+        let twin = self.twin;
+        let now = self.context.input.at;
+        let mut names = path.names();
+        if path.root == Root::Now {
+            return Found::Time(now);
+        }
+        let Some(first) = names.next() else { return Found::Missing };
+        match path.root {
+            Root::Event => self.event(first, names),
+            Root::Profile => below(twin.profile.traits.get(first), names),
+            Root::Context => below(twin.signal(first, now).map(|signal| &signal.value), names),
+            Root::Facts => below(twin.facts.get(first), names),
+            Root::Preferences => {
+                let rule = self.context.policy.preferences.get(first);
+                below(twin.profile.preference(first).and_then(|known| known.usable(rule)), names)
+            }
+            Root::Needs => Found::Float(twin.need(first, now).map_or(0.0, |need| need.strength)),
+            Root::Consents => {
+                let channel = names.next();
+                twin.profile.consent(first, channel).map_or(Found::Missing, Found::Bool)
+            }
+            Root::Interactions => match (twin.open_interaction(first), names.next()) {
+                (Some(known), Some("id")) => Found::Text(&known.id),
+                (Some(known), Some("state")) => Found::Text(known.state.name()),
+                (Some(known), Some("step")) => Found::Value(&known.step),
+                (Some(known), Some("channel")) => Found::Text(known.channel.as_str()),
+                (Some(known), Some("started")) => Found::Time(known.started),
+                (Some(known), Some("touched")) => Found::Time(known.touched),
+                (Some(known), Some("data")) => inside(&known.data, names),
+                _ => Found::Missing,
+            },
+            Root::Cases if first == "open" => {
+                let open = twin.cases.iter().filter(|case| case.is_open()).count();
+                Found::Int(open as i64)
+            }
+            Root::Cases => {
+                let case = twin.cases.iter().find(|case| &*case.id == first);
+                match (case, names.next()) {
+                    (Some(case), Some("state")) => Found::Text(&case.state),
+                    (Some(case), Some("topic")) => text(case.topic.as_deref()),
+                    (Some(case), Some("opened")) => case.opened.map_or(Found::Missing, Found::Time),
+                    (Some(case), Some("due")) => case.due.map_or(Found::Missing, Found::Time),
+                    _ => Found::Missing,
+                }
+            }
+            Root::Contacts => match (twin.last_contact(first), names.next()) {
+                (Some(contact), Some("at")) => Found::Time(contact.at),
+                (Some(contact), Some("channel")) => Found::Text(&contact.channel),
+                (Some(contact), Some("outcome")) => {
+                    text(contact.outcome.map(|outcome| outcome.kind.name()))
+                }
+                _ => Found::Missing,
+            },
+            Root::Customer => match first {
+                "id" => Found::Text(twin.customer.as_str()),
+                "known_since" => Found::Time(twin.born),
+                "last_seen" => Found::Time(self.context.last_seen),
+                "inputs" => Found::Int(twin.timeline.total() as i64),
+                _ => Found::Missing,
+            },
+            Root::Need => match (self.need, first) {
+                (Some(need), "name") => Found::Text(&need.name),
+                (Some(need), "strength") => Found::Float(need.strength),
+                (Some(need), "evidence") => Found::Text(&need.evidence),
+                _ => Found::Missing,
+            },
+            Root::Now => Found::Time(now),
+        }
+    }
+}
+
+impl View<'_> {
+    fn event<'b>(&self, first: &str, mut names: impl Iterator<Item = &'b str>) -> Found<'_> {
+        let input = self.context.input;
+        match (&input.cause, first) {
+            (_, "time") => Found::Time(input.at),
+            (_, "detail") => Found::Text(input.trigger().1),
+            (Cause::Timer(_), "type") => Found::Text("timer"),
+            (Cause::Timer(fired), "name") => Found::Text(&fired.name),
+            (Cause::Timer(fired), "due") => Found::Time(fired.due),
+            (Cause::Timer(fired), "late") => Found::Span(fired.late),
+            (Cause::Timer(_), _) => Found::Missing,
+            (Cause::Event(event), "type") => Found::Text(event.kind.event_type().name()),
+            (Cause::Event(event), "channel") => Found::Text(event.channel.as_str()),
+            (Cause::Event(event), field) => data(event, field, &mut names),
+        }
+    }
+}
+
+fn data<'a, 'b>(
+    event: &'a Event,
+    field: &str,
+    names: &mut impl Iterator<Item = &'b str>,
+) -> Found<'a> {
+    match (&event.kind, field) {
+        (Kind::Identify(told), "traits") => inside(&told.traits, names),
+        (Kind::Link(told), "to") => Found::Text(&told.to),
+        (Kind::Page(told) | Kind::Screen(told) | Kind::Track(told), "name") => {
+            Found::Text(&told.name)
+        }
+        (Kind::Page(told) | Kind::Screen(told) | Kind::Track(told), "properties") => {
+            inside(&told.properties, names)
+        }
+        (Kind::Message(told), "text") => Found::Text(&told.text),
+        (Kind::Message(told), "from") => Found::Text(told.from.name()),
+        (Kind::Message(told), "language") => text(told.language.as_deref()),
+        (Kind::Message(told), "interaction") => text(told.interaction.as_deref()),
+        (Kind::Preference(told), "key") => Found::Text(&told.key),
+        (Kind::Preference(told), "value") => below(told.value.as_ref(), names),
+        (Kind::Preference(told), "forget") => Found::Bool(told.forget),
+        (Kind::Consent(told), "purpose") => Found::Text(&told.purpose),
+        (Kind::Consent(told), "channel") => text(told.channel.as_deref()),
+        (Kind::Consent(told), "granted") => Found::Bool(told.granted),
+        (Kind::Interaction(told), "id") => Found::Text(&told.id),
+        (Kind::Interaction(told), "kind") => Found::Text(&told.kind),
+        (Kind::Interaction(told), "state") => Found::Text(told.state.name()),
+        (Kind::Interaction(told), "step") => below(told.step.as_ref(), names),
+        (Kind::Interaction(told), "data") => inside(&told.data, names),
+        (Kind::Case(told), "id") => Found::Text(&told.id),
+        (Kind::Case(told), "state") => Found::Text(&told.state),
+        (Kind::Case(told), "topic") => text(told.topic.as_deref()),
+        (Kind::Case(told), "opened") => told.opened.map_or(Found::Missing, Found::Time),
+        (Kind::Case(told), "due") => told.due.map_or(Found::Missing, Found::Time),
+        (Kind::Signal(told), "name") => Found::Text(&told.name),
+        (Kind::Signal(told), "value") => below(Some(&told.value), names),
+        (Kind::Outcome(told), "decision") => Found::Text(&told.decision),
+        (Kind::Outcome(told), "outcome") => Found::Text(told.outcome.name()),
+        (Kind::Handoff(told), "escalation") => Found::Text(&told.escalation),
+        (Kind::Handoff(told), "state") => Found::Text(told.state.name()),
+        (Kind::Handoff(told), "agent") => text(told.agent.as_deref()),
+        (Kind::Handoff(told), "note") => text(told.note.as_deref()),
+        _ => Found::Missing,
+    }
+}
+
+fn text(found: Option<&str>) -> Found<'_> {
+    found.map_or(Found::Missing, Found::Text)
+}
+
+/// What stands below the names within a map.
+fn inside<'a, 'b>(map: &'a Map, mut names: impl Iterator<Item = &'b str>) -> Found<'a> {
+    match names.next() {
+        None => Found::Map(map),
+        Some(name) => below(map.get(name), names),
+    }
+}
+
+/// What stands below the names within a value.
+fn below<'a, 'b>(value: Option<&'a Value>, names: impl Iterator<Item = &'b str>) -> Found<'a> {
+    let mut found = value;
+    for name in names {
+        found = match found {
+            Some(Value::Map(map)) => map.get(name),
+            _ => None,
+        };
+    }
+    match found {
+        None | Some(Value::Null) => Found::Missing,
+        Some(value) => Found::Value(value),
+    }
+}
