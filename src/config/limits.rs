@@ -88,8 +88,24 @@ limits! {
     POLICY_RULES: 2_000;
     /// actions of one policy
     POLICY_ACTIONS: 2_000;
+    /// needs of one policy, and preferences likewise
+    POLICY_NEEDS: 500;
     /// bytes of one policy file
     POLICY_FILE_BYTES: 1024 * 1024;
+    /// folders within folders of one policy; deeper files are no part of it
+    POLICY_FOLDER_DEPTH: 4;
+    /// mistakes reported at once; the remaining ones are counted
+    MISTAKES: 100;
+    /// bytes of one expression, so that reading it stays far from the end of the stack
+    EXPRESSION_BYTES: 2_000;
+    /// operators, points and brackets in one expression, for the same reason
+    EXPRESSION_OPERATORS: 120;
+    /// parts within parts of one expression, so that evaluating it stays far from the end of the stack
+    EXPRESSION_DEPTH: 40;
+    /// steps of one rule, and treatments of one action likewise
+    RULE_STEPS: 16;
+    /// values in the data of one action
+    ACTION_DATA: 32;
     /// catch-up firings of one repeating timer after a downtime; the remaining ones coalesce
     TIMER_CATCH_UP: 100;
     /// timers of one partition held in memory; later ones wait in the store

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 /// Within the years 0 to 9999, so that it always has an RFC 3339 form, which is what people and
 /// JSON see; stored records hold the number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, JsonSchema)]
-#[schemars(with = "DateTime<Utc>")]
+#[schemars(with = "String", extend("format" = "date-time"))]
 pub struct Time(i64);
 
 impl Time {

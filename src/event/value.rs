@@ -314,7 +314,9 @@ impl<'de> Visitor<'de> for AnyMap {
 }
 
 mod tagged {
-    use super::{Box, Deserialize, Deserializer, Map, Serialize, Serializer, Value};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::{Map, Value};
 
     #[derive(Serialize)]
     enum Borrowed<'a> {
@@ -338,7 +340,7 @@ mod tagged {
         Map(Box<Map>),
     }
 
-    pub fn serialize<S: Serializer>(value: &Value, to: S) -> Result<S::Ok, S::Error> {
+    pub(super) fn serialize<S: Serializer>(value: &Value, to: S) -> Result<S::Ok, S::Error> {
         match value {
             Value::Null => Borrowed::Null,
             Value::Bool(value) => Borrowed::Bool(*value),
@@ -351,7 +353,7 @@ mod tagged {
         .serialize(to)
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Value, D::Error> {
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Value, D::Error> {
         Ok(match Owned::deserialize(from)? {
             Owned::Null => Value::Null,
             Owned::Bool(value) => Value::Bool(value),

@@ -5,18 +5,21 @@
 //! expression reads only the paths that it names, through a [`Scope`].
 
 mod expression;
-mod load;
+mod figures;
+mod files;
+mod functions;
 mod mistake;
 mod model;
+mod rewrite;
 mod scope;
 mod template;
 
-pub use expression::{EvalError, Expression, Truth};
-pub use load::{Files, load};
+pub use expression::{CompileError, EvalError, Expression, Truth};
+pub use files::Files;
 pub use mistake::{Mistake, Mistakes};
 pub use model::{
     Action, CatchUp, Due, Index, Issue, Need, Place, Policy, PreferenceRule, Rule, Step, Treatment,
     Trigger, Version,
 };
 pub use scope::{Found, Path, Root, Scope};
-pub use template::Template;
+pub use template::{RenderError, Template};

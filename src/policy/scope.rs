@@ -127,3 +127,31 @@ pub trait Scope {
     /// What stands at `path`.
     fn find(&self, path: &Path) -> Found<'_>;
 }
+
+/// A scope for tests: values by the path as it is written.
+#[cfg(test)]
+#[derive(Debug, Default)]
+pub(crate) struct Sample(std::collections::BTreeMap<String, crate::event::Value>);
+
+#[cfg(test)]
+impl Sample {
+    /// A scope in which `now` is 2026-03-02T09:00:00Z and each path has its value, as JSON.
+    pub(crate) fn of<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Sample {
+        Sample(
+            pairs
+                .into_iter()
+                .map(|(path, json)| (path.to_owned(), serde_json::from_str(json).unwrap()))
+                .collect(),
+        )
+    }
+}
+
+#[cfg(test)]
+impl Scope for Sample {
+    fn find(&self, path: &Path) -> Found<'_> {
+        if path.root == Root::Now {
+            return Found::Time(Time::parse("2026-03-02T09:00:00Z").unwrap());
+        }
+        self.0.get(&path.to_string()).map_or(Found::Missing, Found::Value)
+    }
+}

@@ -1,0 +1,449 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cel::common::value::{CowVal, Val};
+use cel::context::VariableResolver;
+use cel::{ExecutionError, IdedExpr};
+use smallvec::SmallVec;
+
+use super::figures::{self, Figure};
+use super::functions::SHARED;
+use super::rewrite::{self, Name};
+use super::{Path, Scope};
+use crate::event::{Time, Value};
+
+/// A CEL expression over a [`Scope`], taken apart when it was compiled: each path that it names is
+/// looked up once for each evaluation, and nothing else of the scope is touched.
+///
+/// It differs from plain CEL in what makes a policy easier to write:
+/// * a path at which nothing stands is `null`, and `has(path)` is `path != null`;
+/// * whole and other numbers mix in arithmetic, and `3 / 4` is `0.75`;
+/// * these functions are added: `default(x, y)`, `days(n)`, `hours(n)`, `minutes(n)`,
+///   `min(a, b…)`, `max(a, b…)`, `abs(n)`, `round(n)`, `round(n, digits)` and `lower(text)`;
+/// * regular expressions, bytes, unsigned numbers and optional values are left out.
+pub struct Expression {
+    source: Box<str>,
+    ast: IdedExpr,
+    paths: Arc<[Path]>,
+    /// What is the same in every evaluation, computed once.
+    constants: Box<[Box<dyn Val>]>,
+}
+
+/// Whether a condition holds.
+#[derive(Debug, Clone)]
+pub enum Truth {
+    /// It holds.
+    True,
+    /// It does not hold.
+    False,
+    /// It cannot be told, and so counts as not holding.
+    Unknown(EvalError),
+}
+
+impl Truth {
+    /// Whether it holds for certain.
+    pub fn holds(&self) -> bool {
+        matches!(self, Truth::True)
+    }
+}
+
+/// Why an expression could not be compiled.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct CompileError {
+    /// Where, in bytes from the start of the expression.
+    pub offset: usize,
+    /// What was expected, what was found, what to do.
+    pub message: String,
+}
+
+impl CompileError {
+    pub(super) fn new(offset: usize, message: impl Into<String>) -> CompileError {
+        CompileError { offset, message: message.into() }
+    }
+}
+
+/// Why an expression had no result, or none of the kind that was asked for. Its sentence names the
+/// paths at which nothing stood, since most often that is the reason.
+#[derive(Debug, Clone)]
+pub struct EvalError {
+    cause: Cause,
+    paths: Arc<[Path]>,
+    /// One bit for each path.
+    missing: u64,
+}
+
+#[derive(Debug, Clone)]
+enum Cause {
+    Cel(Arc<ExecutionError>),
+    Wanted { wanted: &'static str, found: &'static str },
+    Unusable(Arc<str>),
+}
+
+impl EvalError {
+    /// The paths of the expression at which nothing stood.
+    pub fn missing(&self) -> impl Iterator<Item = &Path> {
+        self.paths.iter().enumerate().filter(|(at, _)| self.missing >> at & 1 == 1).map(|(_, p)| p)
+    }
+}
+
+impl fmt::Display for EvalError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut missing = self.missing();
+        if let Some(first) = missing.next() {
+            write!(out, "nothing is known at {first}")?;
+            return missing.try_for_each(|path| write!(out, ", {path}"));
+        }
+        match &self.cause {
+            Cause::Cel(error) => out.write_str(&figures::reason(error)),
+            Cause::Wanted { wanted, found } => write!(out, "expected {wanted}, found {found}"),
+            Cause::Unusable(message) => out.write_str(message),
+        }
+    }
+}
+
+impl std::error::Error for EvalError {}
+
+/// The paths and constants of one evaluation, under the names that compiling gave them.
+struct Figures<'a> {
+    found: SmallVec<[Figure<'a>; 4]>,
+    constants: &'a [Box<dyn Val>],
+}
+
+impl VariableResolver for Figures<'_> {
+    fn resolve<'b>(&'b self, variable: &str) -> Option<CowVal<'b, 'b>> {
+        match Name::read(variable)? {
+            Name::Path(at) => self.found.get(at).map(|figure| CowVal::Borrowed(figure.as_val())),
+            Name::Constant(at) => self.constants.get(at).map(|value| CowVal::Borrowed(&**value)),
+        }
+    }
+}
+
+impl Expression {
+    /// The expression that `source` writes.
+    ///
+    /// # Errors
+    /// The first mistake in it: its syntax, an unknown name (with the nearest right one), a part
+    /// that can never work, or a limit.
+    pub fn compile(source: &str) -> Result<Expression, CompileError> {
+        let parts = rewrite::compile(source)?;
+        Ok(Expression {
+            source: source.into(),
+            ast: parts.ast,
+            paths: parts.paths.into(),
+            constants: parts.constants.into(),
+        })
+    }
+
+    /// The expression as it was written.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The paths that it reads, each once, in the order in which it names them.
+    pub fn paths(&self) -> &[Path] {
+        &self.paths
+    }
+
+    /// Whether the condition holds.
+    pub fn test(&self, scope: &dyn Scope) -> Truth {
+        let tested = self.evaluate(scope, |value| {
+            value.downcast_ref::<cel::common::types::CelBool>().map(|truth| *truth.inner())
+        });
+        match tested {
+            Ok(Ok(true)) => Truth::True,
+            Ok(Ok(false)) => Truth::False,
+            Ok(Err(found)) => Truth::Unknown(self.wanted("true or false", found, scope)),
+            Err(error) => Truth::Unknown(error),
+        }
+    }
+
+    /// What it comes to.
+    ///
+    /// # Errors
+    /// When a part of it does not work on what was found, such as an operator on `null`.
+    pub fn value(&self, scope: &dyn Scope) -> Result<Value, EvalError> {
+        let mut unusable = None;
+        let read = self.evaluate(scope, |value| match figures::value(value) {
+            Ok(value) => Some(value),
+            Err(message) => {
+                unusable = Some(message);
+                None
+            }
+        })?;
+        read.map_err(|found| match unusable {
+            Some(message) => self.error(Cause::Unusable(message.into()), scope),
+            None => self.wanted("a value", found, scope),
+        })
+    }
+
+    /// The number it comes to.
+    ///
+    /// # Errors
+    /// As for [`Expression::value`], and when it is no number.
+    pub fn number(&self, scope: &dyn Scope) -> Result<f64, EvalError> {
+        self.evaluate(scope, figures::number)?
+            .map_err(|found| self.wanted("a number", found, scope))
+    }
+
+    /// The moment it comes to: a timestamp, or text in RFC 3339 form.
+    ///
+    /// # Errors
+    /// As for [`Expression::value`], and when it is no moment.
+    pub fn time(&self, scope: &dyn Scope) -> Result<Time, EvalError> {
+        self.evaluate(scope, figures::time)?.map_err(|found| {
+            self.wanted("a time, or text such as 2026-11-22T09:30:00Z", found, scope)
+        })
+    }
+
+    /// The span of time it comes to: a duration, a number of seconds, or text such as `36h`; never
+    /// negative.
+    ///
+    /// # Errors
+    /// As for [`Expression::value`], and when it is no such span.
+    pub fn span(&self, scope: &dyn Scope) -> Result<Duration, EvalError> {
+        self.evaluate(scope, figures::span)?.map_err(|found| {
+            self.wanted("a span of time that is not negative, such as 36h", found, scope)
+        })
+    }
+
+    /// The result, read by `read`; if that gives nothing, what kind of value it was.
+    fn evaluate<T>(
+        &self,
+        scope: &dyn Scope,
+        read: impl FnOnce(&dyn Val) -> Option<T>,
+    ) -> Result<Result<T, &'static str>, EvalError> {
+        let figures = Figures {
+            found: self.paths.iter().map(|path| Figure::of(scope.find(path))).collect(),
+            constants: &self.constants,
+        };
+        let shared: &cel::Context<'_, '_> = &SHARED;
+        let mut context = shared.new_inner_scope();
+        context.set_variable_resolver(&figures);
+        match cel::Value::resolve_val(&self.ast, &context) {
+            Ok(value) => Ok(read(&*value).ok_or_else(|| figures::describe(&*value))),
+            Err(error) => Err(self.error(Cause::Cel(Arc::new(error)), scope)),
+        }
+    }
+
+    fn wanted(&self, wanted: &'static str, found: &'static str, scope: &dyn Scope) -> EvalError {
+        self.error(Cause::Wanted { wanted, found }, scope)
+    }
+
+    fn error(&self, cause: Cause, scope: &dyn Scope) -> EvalError {
+        let missing = self.paths.iter().enumerate().fold(0, |missing, (at, path)| {
+            missing | u64::from(Figure::of(scope.find(path)).is_missing()) << at
+        });
+        EvalError { cause, paths: Arc::clone(&self.paths), missing }
+    }
+}
+
+impl fmt::Debug for Expression {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Expression({:?})", self.source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::policy::scope::Sample;
+
+    fn sample() -> Sample {
+        Sample::of([
+            ("event.properties.country", r#""PT""#),
+            ("event.properties.departure", r#""2026-03-09T06:00:00Z""#),
+            ("event.properties.amount", "100"),
+            (
+                "event.properties.items",
+                r#"[{"name": "a", "price": 3}, {"name": "b", "price": 4.5}]"#,
+            ),
+            ("event.properties", r#"{"z": 1, "b": 2, "y": 3, "a": 4, "x": 5}"#),
+            ("profile.country", r#""BE""#),
+            ("context.card-abroad", r#""blocked""#),
+            ("context.card_abroad", r#""blocked""#),
+            ("needs.card", "0.5"),
+        ])
+    }
+
+    fn value(source: &str) -> String {
+        let expression = Expression::compile(source).unwrap_or_else(|e| panic!("{source}: {e}"));
+        expression.value(&sample()).map_or_else(|error| format!("? {error}"), |v| v.to_string())
+    }
+
+    #[test]
+    fn an_expression_reads_only_the_paths_that_it_names() {
+        let expression = Expression::compile(
+            r#"event.properties.country != profile.country
+               && (context["card-abroad"] == "blocked" || event.properties.country == "US")"#,
+        )
+        .unwrap();
+        let paths: Vec<String> = expression.paths().iter().map(Path::to_string).collect();
+        assert_eq!(paths, ["event.properties.country", "profile.country", "context.card-abroad"]);
+        assert!(expression.test(&sample()).holds());
+    }
+
+    #[test]
+    fn expressions_compute_what_people_expect() {
+        for (source, expected) in [
+            ("has(profile.country) && !has(profile.city)", "true"),
+            ("profile.city == null", "true"),
+            ("default(profile.city, \"nowhere\")", "nowhere"),
+            ("event.properties.amount * 0.9", "90.0"),
+            ("0.5 + event.properties.amount", "100.5"),
+            ("event.properties.amount + 1", "101"),
+            ("3 / 4", "0.75"),
+            ("6 / 3", "2"),
+            ("event.properties.amount > 99.5", "true"),
+            ("timestamp(event.properties.departure) - days(3)", "2026-03-06T06:00:00Z"),
+            ("timestamp(event.properties.departure) - now < days(7)", "true"),
+            ("days(1.5) == duration(\"36h\")", "true"),
+            ("minutes(90)", "5400"),
+            ("event.properties.country in [\"PT\", \"ES\"]", "true"),
+            ("size(event.properties.items)", "2"),
+            ("event.properties.items.exists(i, i.price > 4)", "true"),
+            ("event.properties.items.map(i, i.price * 2)", "[6,9.0]"),
+            ("event.properties.items.all(i, has(i.name) && !has(i.colour))", "true"),
+            ("event.properties.items[1].name", "b"),
+            ("event.properties.map(k, k)", r#"["a","b","x","y","z"]"#),
+            ("\"a\" in event.properties", "true"),
+            ("max(1, 2.5)", "2.5"),
+            ("min(needs.card, 1)", "0.5"),
+            ("abs(-3)", "3"),
+            ("round(2.345, 2)", "2.35"),
+            ("round(2.5)", "3"),
+            ("lower(\"Bill\").contains(\"bill\")", "true"),
+            ("{\"b\": 1, \"a\": [profile.country]}", r#"{"a":["BE"],"b":1}"#),
+            ("event.properties.country + \"-\" + profile.country", "PT-BE"),
+            ("now", "2026-03-02T09:00:00Z"),
+            ("has(needs.card) ? \"yes\" : \"no\"", "yes"),
+        ] {
+            assert_eq!(value(source), expected, "{source}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_told_says_why() {
+        for (source, expected) in [
+            ("context.balance < 100", "? nothing is known at context.balance"),
+            ("context.balance + needs.other", "? nothing is known at context.balance, needs.other"),
+            ("profile.country < 3", "? `<` does not work on a text and a number"),
+            ("now - \"2026-03-01\" > days(1)", "? `-` does not work on a time and a text"),
+            ("now > profile.country", "? `>` does not work on a time and a text"),
+            ("profile.country + 3", "? `+` does not work on a text and a number"),
+            ("event.properties.amount / 0.0", "? `/` gives no number here"),
+        ] {
+            assert_eq!(value(source), expected, "{source}");
+        }
+        let condition = Expression::compile("event.properties.amount").unwrap();
+        let Truth::Unknown(error) = condition.test(&sample()) else { panic!("no truth") };
+        assert_eq!(error.to_string(), "expected true or false, found a number");
+    }
+
+    #[test]
+    fn an_unknown_part_decides_nothing_that_the_other_part_decides() {
+        assert_eq!(value("context.balance < 100 || true"), "true");
+        assert_eq!(value("context.balance < 100 && false"), "false");
+    }
+
+    #[test]
+    fn times_and_spans_come_in_every_form_that_people_write() {
+        let time =
+            |source| Expression::compile(source).unwrap().time(&sample()).unwrap().to_string();
+        assert_eq!(time("event.properties.departure"), "2026-03-09T06:00:00Z");
+        assert_eq!(time("now + hours(1)"), "2026-03-02T10:00:00Z");
+        let span = |source| Expression::compile(source).unwrap().span(&sample());
+        for source in ["\"36h\"", "hours(36)", "129600", "duration(\"36h\")"] {
+            assert_eq!(span(source).unwrap(), Duration::from_secs(36 * 3600), "{source}");
+        }
+        assert!(span("minutes(-1)").is_err());
+    }
+
+    #[test]
+    fn mistakes_are_found_where_they_stand_with_the_nearest_right_name() {
+        let mistakes: Vec<String> = [
+            "evnt.name == \"x\"",
+            "profile.country == blocked",
+            "lenght(profile.country) > 3",
+            "profile.country.size() > 3 && startsWith(profile.country, \"B\")",
+            "profile.country.matches(\"B.*\")",
+            "profile.country == ",
+            "now.year",
+            "event == 3",
+            "1 / 0 == 1 && has(profile.x)",
+            "until == -days(1)",
+            "{\"a\": 1}.map(k, k)",
+            "caf\u{e9} == 1",
+            "\"caf\u{e9}\" == cafe",
+            "",
+        ]
+        .map(|source| {
+            let error = Expression::compile(source).unwrap_err();
+            format!("{source:60} {:3} {}", error.offset, error.message)
+        })
+        .into();
+        insta::assert_snapshot!(mistakes.join("\n"), @r##"
+evnt.name == "x"                                               0 unknown name `evnt`; did you mean `event`?
+profile.country == blocked                                    19 unknown name `blocked`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, customer, need, now, and a text stands in quotes
+lenght(profile.country) > 3                                    0 unknown function `lenght`; there are default, days, hours, minutes, min, max, abs, round, lower, size, string, int, double, bool, timestamp, duration, and on a value contains, startsWith, endsWith, size, getFullYear, getMonth, getDate, getDayOfMonth, getDayOfWeek, getDayOfYear, getHours, getMinutes, getSeconds
+profile.country.size() > 3 && startsWith(profile.country, "B")  30 unknown function `startsWith`; write `value.startsWith(…)`
+profile.country.matches("B.*")                                16 unknown function `matches`; there are default, days, hours, minutes, min, max, abs, round, lower, size, string, int, double, bool, timestamp, duration, and on a value contains, startsWith, endsWith, size, getFullYear, getMonth, getDate, getDayOfMonth, getDayOfWeek, getDayOfYear, getHours, getMinutes, getSeconds
+profile.country ==                                            19 expected a CEL expression, but: mismatched input '<EOF>'
+now.year                                                       0 `now` is a time, it has no parts
+event == 3                                                     0 expected one thing of `event`, such as `event.name`, found all of it
+1 / 0 == 1 && has(profile.x)                                   6 this can never work: a division by zero
+until == -days(1)                                              0 unknown name `until`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, customer, need, now, and a text stands in quotes
+{"a": 1}.map(k, k)                                             0 a map in braces and a macro over a list do not go together in one expression
+café == 1                                                      3 expected a CEL expression, but: token recognition error at: 'é'
+"café" == cafe                                                11 unknown name `cafe`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, customer, need, now, and a text stands in quotes
+                                                               0 expected an expression, found nothing
+"##);
+    }
+
+    #[test]
+    fn endless_expressions_are_refused_before_they_exhaust_the_stack() {
+        for source in [
+            "(".repeat(1_000),
+            format!("{}1{}", "(".repeat(900), ")".repeat(900)),
+            format!("{}true", "!".repeat(1_900)),
+            format!("1{}", "+1".repeat(900)),
+            format!("profile{}", ".a".repeat(900)),
+            format!("[{}", "[".repeat(1_900)),
+            "a?".repeat(900),
+            "{".repeat(1_900),
+            "1 ".repeat(990),
+            "\"".repeat(1_999),
+            "x".repeat(100_000),
+        ] {
+            assert!(Expression::compile(&source).is_err(), "{}", &source[..20]);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_the_compiler_panic(source in "\\PC{0,80}") {
+            let _ = Expression::compile(&source);
+        }
+
+        #[test]
+        fn no_expression_makes_an_evaluation_panic(
+            parts in prop::collection::vec(prop::sample::select(vec![
+                "profile.country", "event.properties.items", "now", "needs.card", "3", "2.5",
+                "\"x\"", "null", "true", "(", ")", "[", "]", "{", "}", ":", ",", ".", "+", "-",
+                "*", "/", "%", "<", "==", "&&", "||", "!", "?", "in", "size(", "days(", "has(",
+                "timestamp(", "exists(i,", "map(i,", "i", "max(", "round(", "9223372036854775807",
+                "default(", "1e308", "duration(", "lower(",
+            ]), 1..12),
+        ) {
+            if let Ok(expression) = Expression::compile(&parts.join(" ")) {
+                let _ = expression.test(&sample());
+                let _ = expression.value(&sample());
+                let _ = expression.time(&sample());
+                let _ = expression.span(&sample());
+            }
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! What an expression may call, and the one context in which all expressions run.
+
+use std::cmp::Ordering;
+use std::sync::{Arc, LazyLock};
+
+use cel::common::types::{CelDouble, CelDuration, CelInt, CelNull, CelString, DYN_TYPE};
+use cel::common::value::CowVal;
+use cel::{Context, Env, ExecutionError};
+
+use super::figures;
+
+type Called<'b, 'v> = Result<CowVal<'b, 'v>, ExecutionError>;
+type Function = for<'b, 'v> fn(Vec<CowVal<'b, 'v>>) -> Called<'b, 'v>;
+
+/// Functions called as `name(…)`, in the order of their documentation.
+pub(super) const FUNCTIONS: &[&str] = &[
+    "default",
+    "days",
+    "hours",
+    "minutes",
+    "min",
+    "max",
+    "abs",
+    "round",
+    "lower",
+    "size",
+    "string",
+    "int",
+    "double",
+    "bool",
+    "timestamp",
+    "duration",
+];
+
+/// Functions called as `value.name(…)`.
+pub(super) const METHODS: &[&str] = &[
+    "contains",
+    "startsWith",
+    "endsWith",
+    "size",
+    "getFullYear",
+    "getMonth",
+    "getDate",
+    "getDayOfMonth",
+    "getDayOfWeek",
+    "getDayOfYear",
+    "getHours",
+    "getMinutes",
+    "getSeconds",
+];
+
+/// Macros, which the parser takes apart: they are named here for the nearest right name.
+pub(super) const MACROS: &[&str] = &["has", "all", "exists", "exists_one", "map", "filter"];
+
+/// Arithmetic under names of our own: CEL does not add a whole number to another number, and
+/// numbers from JSON are whole or not by chance.
+pub(super) const ADD: &str = "@add";
+pub(super) const SUBTRACT: &str = "@subtract";
+pub(super) const MULTIPLY: &str = "@multiply";
+pub(super) const DIVIDE: &str = "@divide";
+pub(super) const REMAINDER: &str = "@remainder";
+
+const OWN: &[(&str, &[usize], Function)] = &[
+    ("default", &[2], default),
+    ("days", &[1], |args| span("days", &args, 86_400.0)),
+    ("hours", &[1], |args| span("hours", &args, 3_600.0)),
+    ("minutes", &[1], |args| span("minutes", &args, 60.0)),
+    ("min", &[2, 3, 4], |args| extreme(args, Ordering::Less)),
+    ("max", &[2, 3, 4], |args| extreme(args, Ordering::Greater)),
+    ("abs", &[1], abs),
+    ("round", &[1, 2], round),
+    ("lower", &[1], lower),
+    (ADD, &[2], |args| arithmetic(&args, |l, r| l + r, Operator::Add)),
+    (SUBTRACT, &[2], |args| arithmetic(&args, |l, r| l - r, Operator::Subtract)),
+    (MULTIPLY, &[2], |args| arithmetic(&args, |l, r| l * r, Operator::Multiply)),
+    (DIVIDE, &[2], |args| arithmetic(&args, |l, r| l / r, Operator::Divide)),
+    (REMAINDER, &[2], |args| arithmetic(&args, |l, r| l % r, Operator::Remainder)),
+];
+
+/// The context that every evaluation extends: functions, and no variables.
+pub(super) static SHARED: LazyLock<Context<'static, 'static>> = LazyLock::new(|| {
+    let mut env = Env::stdlib();
+    for (name, arities, function) in OWN {
+        for arity in *arities {
+            let id = format!("jumeau_{name}_{arity}");
+            let any_types = (0..*arity).map(|_| DYN_TYPE).collect();
+            let declared = env.add_overload(name, &id, any_types, *function);
+            assert!(declared.is_ok(), "no function of the standard library is called `{name}`");
+        }
+    }
+    Context::with_env(Arc::new(env))
+});
+
+fn failed(function: &str, message: String) -> ExecutionError {
+    ExecutionError::FunctionError { function: function.to_owned(), message }
+}
+
+fn default<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Called<'b, 'v> {
+    let mut args = args.into_iter();
+    match (args.next(), args.next()) {
+        (Some(value), Some(instead)) if value.downcast_ref::<CelNull>().is_some() => Ok(instead),
+        (Some(value), _) => Ok(value),
+        (None, _) => Err(ExecutionError::MissingArgumentOrTarget),
+    }
+}
+
+fn number_of(function: &str, args: &[CowVal<'_, '_>]) -> Result<f64, ExecutionError> {
+    let found = args.first().ok_or(ExecutionError::MissingArgumentOrTarget)?;
+    figures::number(found.as_ref()).ok_or_else(|| {
+        failed(
+            function,
+            format!("{function}: expected a number, found {}", figures::describe(found.as_ref())),
+        )
+    })
+}
+
+fn span<'b, 'v>(name: &str, args: &[CowVal<'b, 'v>], unit_secs: f64) -> Called<'b, 'v> {
+    let ms = number_of(name, args)? * unit_secs * 1_000.0;
+    // Spans within ± 10,000 years cannot overflow when they meet a time.
+    let ms = ms.clamp(-figures::SPAN_MS_MAX, figures::SPAN_MS_MAX);
+    Ok(CowVal::owned(CelDuration::from(chrono::Duration::milliseconds(ms as i64))))
+}
+
+fn extreme<'b, 'v>(args: Vec<CowVal<'b, 'v>>, wanted: Ordering) -> Called<'b, 'v> {
+    let mut args = args.into_iter();
+    let mut best = args.next().ok_or(ExecutionError::MissingArgumentOrTarget)?;
+    for candidate in args {
+        let comparer = candidate.as_comparer().ok_or_else(|| {
+            failed(
+                "min/max",
+                format!("min and max do not work on {}", figures::describe(candidate.as_ref())),
+            )
+        })?;
+        if comparer.compare(best.as_ref())? == wanted {
+            best = candidate;
+        }
+    }
+    Ok(best)
+}
+
+fn abs<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Called<'b, 'v> {
+    let value = number_of("abs", &args)?;
+    match args.first().and_then(|arg| arg.downcast_ref::<CelInt>()) {
+        Some(whole) => Ok(CowVal::owned(CelInt::from(whole.inner().saturating_abs()))),
+        None => Ok(CowVal::owned(CelDouble::from(value.abs()))),
+    }
+}
+
+fn round<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Called<'b, 'v> {
+    let value = number_of("round", &args)?;
+    match args.get(1).map(|digits| figures::number(digits.as_ref())) {
+        // A cast to i64 stops at its bounds.
+        None => Ok(CowVal::owned(CelInt::from(value.round() as i64))),
+        Some(Some(digits)) if (0.0..=9.0).contains(&digits) => {
+            let scale = 10f64.powf(digits.trunc());
+            let rounded = (value * scale).round() / scale;
+            let rounded = if rounded.is_finite() { rounded } else { value };
+            Ok(CowVal::owned(CelDouble::from(rounded)))
+        }
+        Some(_) => Err(failed("round", "round: expected 0 to 9 digits".to_owned())),
+    }
+}
+
+fn lower<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Called<'b, 'v> {
+    match args.first().and_then(|arg| arg.downcast_ref::<CelString<'_>>()) {
+        Some(text) => Ok(CowVal::owned(CelString::from(text.inner().to_lowercase()))),
+        None => Err(failed("lower", "lower: expected a text".to_owned())),
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Operator {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    Remainder,
+}
+
+/// Mixed numbers as floats, a division of whole numbers as what it is, everything else as in CEL.
+fn arithmetic<'b, 'v>(
+    args: &[CowVal<'b, 'v>],
+    on_floats: fn(f64, f64) -> f64,
+    operator: Operator,
+) -> Called<'b, 'v> {
+    let [left, right] = args else {
+        return Err(ExecutionError::InvalidArgumentCount { expected: 2, actual: args.len() });
+    };
+    let (left, right) = (left.as_ref(), right.as_ref());
+    let sign = match operator {
+        Operator::Add => "+",
+        Operator::Subtract => "-",
+        Operator::Multiply => "*",
+        Operator::Divide => "/",
+        Operator::Remainder => "%",
+    };
+    let wholes = match (left.downcast_ref::<CelInt>(), right.downcast_ref::<CelInt>()) {
+        (Some(left), Some(right)) => Some((*left.inner(), *right.inner())),
+        _ => None,
+    };
+    let inexact = match (wholes, operator) {
+        (Some((left, right)), Operator::Divide) => {
+            left.checked_rem(right).is_some_and(|rest| rest != 0)
+        }
+        (Some(_), _) => false,
+        (None, _) => true,
+    };
+    if inexact && let (Some(left), Some(right)) = (figures::number(left), figures::number(right)) {
+        let result = on_floats(left, right);
+        if !result.is_finite() {
+            return Err(failed(sign, format!("`{sign}` gives no number here")));
+        }
+        return Ok(CowVal::owned(CelDouble::from(result)));
+    }
+    let unsupported = || {
+        let (left, right) = (figures::describe(left), figures::describe(right));
+        failed(sign, format!("`{sign}` does not work on {left} and {right}"))
+    };
+    let result = match operator {
+        Operator::Add => left.as_adder().ok_or_else(unsupported)?.add(right),
+        Operator::Subtract => left.as_subtractor().ok_or_else(unsupported)?.sub(right),
+        Operator::Multiply => left.as_multiplier().ok_or_else(unsupported)?.mul(right),
+        Operator::Divide => left.as_divider().ok_or_else(unsupported)?.div(right),
+        Operator::Remainder => left.as_modder().ok_or_else(unsupported)?.modulo(right),
+    };
+    match result {
+        Ok(value) => Ok(CowVal::Owned(value.into_owned())),
+        Err(ExecutionError::UnsupportedBinaryOperator(..)) => Err(unsupported()),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,180 @@
+use std::fmt;
+
+use crate::config::limits;
+
+/// Something in a file that a person wrote which cannot be right.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mistake {
+    /// The file, relative to its folder.
+    pub file: Box<str>,
+    /// The line, from 1; 0 if the mistake is about the file as a whole.
+    pub line: u32,
+    /// The column in characters, from 1.
+    pub column: u32,
+    /// What was expected, what was found, what to do.
+    pub message: String,
+    /// The line itself.
+    pub excerpt: String,
+    /// How many characters of the line the mistake covers; at least 1.
+    pub width: u32,
+}
+
+impl fmt::Display for Mistake {
+    /// The place and what is wrong; below, the line with a mark under the mistake.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.line == 0 {
+            return write!(out, "{}: {}", self.file, self.message);
+        }
+        let Mistake { file, line, column, message, excerpt, width } = self;
+        let number = line.to_string();
+        let margin = " ".repeat(number.len());
+        // Tabs stay tabs, so that the mark stands under the mistake on any terminal.
+        let indent: String = excerpt
+            .chars()
+            .take((*column as usize).saturating_sub(1))
+            .map(|character| if character == '\t' { '\t' } else { ' ' })
+            .collect();
+        let mark = "^".repeat((*width).max(1) as usize);
+        write!(
+            out,
+            "{file}:{line}:{column}: {message}\n {number} | {excerpt}\n {margin} | {indent}{mark}"
+        )
+    }
+}
+
+/// Every mistake that was found, in the order of files and lines; never empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistakes(Box<[Mistake]>);
+
+impl Mistakes {
+    /// The mistakes, in the order of files and lines.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Mistake> {
+        self.0.iter()
+    }
+}
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, mistake) in self.0.iter().enumerate() {
+            if at > 0 {
+                out.write_str("\n\n")?;
+            }
+            mistake.fmt(out)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Mistakes {}
+
+/// A file as it was written, to which mistakes point.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Text<'a> {
+    /// The file, relative to its folder.
+    pub(crate) file: &'a str,
+    /// Its content.
+    pub(crate) content: &'a str,
+}
+
+impl Text<'_> {
+    /// The line of a byte, from 1.
+    pub(crate) fn line(&self, offset: usize) -> u32 {
+        let before = self.before(offset);
+        count(before.matches('\n').count()) + 1
+    }
+
+    fn before(&self, offset: usize) -> &str {
+        &self.content[..self.content.floor_char_boundary(offset)]
+    }
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// The mistakes found so far.
+#[derive(Debug, Default)]
+pub(crate) struct Found(Vec<Mistake>);
+
+impl Found {
+    /// Notes a mistake at the bytes `start..end` of a file.
+    pub(crate) fn at(
+        &mut self,
+        text: Text<'_>,
+        (start, end): (usize, usize),
+        message: impl Into<String>,
+    ) {
+        let before = text.before(start);
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        let excerpt = text.content[line_start..].lines().next().unwrap_or("");
+        let column = before[line_start..].chars().count();
+        let within = &text.content[before.len()..text.content.floor_char_boundary(end.max(start))];
+        let width = within.lines().next().unwrap_or("").chars().count();
+        let room = excerpt.chars().count().saturating_sub(column);
+        self.0.push(Mistake {
+            file: text.file.into(),
+            line: text.line(start),
+            column: count(column) + 1,
+            message: message.into(),
+            excerpt: crate::event::cut(excerpt, limits::TEXT_BYTES).to_owned(),
+            width: count(width.min(room)).max(1),
+        });
+    }
+
+    /// Notes a mistake about a whole file.
+    pub(crate) fn in_file(&mut self, file: &str, message: impl Into<String>) {
+        self.0.push(Mistake {
+            file: file.into(),
+            line: 0,
+            column: 0,
+            message: message.into(),
+            excerpt: String::new(),
+            width: 1,
+        });
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The mistakes, if there are any; the first [`limits::MISTAKES`] of them.
+    pub(crate) fn finish(mut self) -> Result<(), Mistakes> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        self.0.sort();
+        self.0.dedup();
+        let more = self.0.len().saturating_sub(limits::MISTAKES);
+        self.0.truncate(limits::MISTAKES);
+        if more > 0
+            && let Some(last) = self.0.last_mut()
+        {
+            last.message = format!("{} (and {more} more mistakes after this one)", last.message);
+        }
+        Err(Mistakes(self.0.into()))
+    }
+}
+
+/// The known name that is nearest to a mistyped one, if one is near enough to be meant.
+pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // Long names are compared by their beginnings: the comparison is quadratic.
+    let name = crate::event::cut(name, limits::NAME_BYTES);
+    let near = (name.chars().count() / 3).clamp(1, 4);
+    known
+        .into_iter()
+        .map(|known| (strsim::damerau_levenshtein(&folded(name), &folded(known)), known))
+        .filter(|(distance, _)| *distance <= near)
+        .min()
+        .map(|(_, known)| known)
+}
+
+/// Names that differ only in case or in `-` and `_` are the same slip.
+fn folded(name: &str) -> String {
+    name.to_lowercase().replace('-', "_")
+}
+
+/// `; did you mean …?`, or nothing if no known name is near.
+pub(crate) fn hint<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(name, known).map_or_else(String::new, |right| format!("; did you mean `{right}`?"))
+}

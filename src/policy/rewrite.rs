@@ -1,0 +1,473 @@
+//! Takes a parsed expression apart: paths and constants become names that an evaluation resolves
+//! without searching, and what can never work is found before any customer meets it.
+
+use cel::common::ast::{
+    CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, SourceInfo, operators,
+};
+use cel::common::types::CelString;
+use cel::common::value::Val;
+use cel::parser::{ParseErrors, Parser};
+use cel::{IdedExpr, Value};
+
+use super::expression::CompileError;
+use super::figures;
+use super::functions::{self, SHARED};
+use super::mistake::nearest;
+use super::{Path, Root};
+use crate::config::limits;
+
+/// An expression taken apart.
+pub(super) struct Parts {
+    pub(super) ast: IdedExpr,
+    pub(super) paths: Vec<Path>,
+    pub(super) constants: Vec<Box<dyn Val>>,
+}
+
+/// The name under which an evaluation finds a path or a constant. No identifier that an author can
+/// write looks like one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Name {
+    Path(usize),
+    Constant(usize),
+}
+
+const FIRST: u8 = b'0';
+
+impl Name {
+    /// The paths, and the constants, that fit: each has one printable byte, and a bit in the mask
+    /// of an evaluation error.
+    const MAX: usize = 64;
+
+    fn write(self) -> String {
+        let (sigil, at) = match self {
+            Name::Path(at) => ('$', at),
+            Name::Constant(at) => ('#', at),
+        };
+        // Below 64 by the checks at both places that make names.
+        let index = FIRST + u8::try_from(at).unwrap_or(0);
+        String::from_iter([sigil, char::from(index)])
+    }
+
+    pub(super) fn read(name: &str) -> Option<Name> {
+        match *name.as_bytes() {
+            [b'$', at] => Some(Name::Path(usize::from(at.checked_sub(FIRST)?))),
+            [b'#', at] => Some(Name::Constant(usize::from(at.checked_sub(FIRST)?))),
+            _ => None,
+        }
+    }
+}
+
+pub(super) fn compile(source: &str) -> Result<Parts, CompileError> {
+    guard(source)?;
+    let parser = Parser::new().max_recursion_depth(32).enable_ident_escape_syntax(true);
+    let (mut ast, places) =
+        parser.parse_with_source_info(source).map_err(|errors| syntax(source, &errors))?;
+    let mut rewriter = Rewriter {
+        places,
+        paths: Vec::new(),
+        constants: Vec::new(),
+        bound: Vec::new(),
+        map_literal: None,
+        iterates: false,
+    };
+    let constant = rewriter.walk(&mut ast, 0)?;
+    if constant {
+        rewriter.fold(&mut ast)?;
+    }
+    if let (Some(at), true) = (rewriter.map_literal, rewriter.iterates) {
+        // CEL iterates over its own maps in no order, and the same input must give the same
+        // decision.
+        return Err(CompileError::new(
+            at,
+            "a map in braces and a macro over a list do not go together in one expression",
+        ));
+    }
+    Ok(Parts { ast, paths: rewriter.paths, constants: rewriter.constants })
+}
+
+/// Refuses what would make the parser recurse too deeply, before it does.
+fn guard(source: &str) -> Result<(), CompileError> {
+    if source.trim().is_empty() {
+        return Err(CompileError::new(0, "expected an expression, found nothing"));
+    }
+    if source.len() > limits::EXPRESSION_BYTES {
+        return Err(CompileError::new(
+            0,
+            format!(
+                "expected an expression of at most {} bytes, found {}; split the rule in two",
+                limits::EXPRESSION_BYTES,
+                source.len()
+            ),
+        ));
+    }
+    let mut quote = None;
+    let mut escaped = false;
+    let mut operators = 0;
+    for (offset, byte) in source.bytes().enumerate() {
+        match (quote, byte) {
+            (Some(_), _) if escaped => escaped = false,
+            (Some(_), b'\\') => escaped = true,
+            (Some(open), _) => {
+                if byte == open {
+                    quote = None;
+                }
+            }
+            (None, b'"' | b'\'') => quote = Some(byte),
+            (None, b'+' | b'-' | b'*' | b'/' | b'%' | b'!' | b'<' | b'>' | b'=' | b'.' | b'[')
+            | (None, b'(' | b'{' | b'?' | b'&' | b'|') => {
+                operators += 1;
+                if operators > limits::EXPRESSION_OPERATORS {
+                    return Err(CompileError::new(
+                        offset,
+                        format!(
+                            "expected at most {} operators in one expression; split the rule in two",
+                            limits::EXPRESSION_OPERATORS
+                        ),
+                    ));
+                }
+            }
+            (None, _) => {}
+        }
+    }
+    Ok(())
+}
+
+fn syntax(source: &str, errors: &ParseErrors) -> CompileError {
+    let Some(first) = errors.errors.first() else {
+        return CompileError::new(0, "expected a CEL expression");
+    };
+    let (line, column) = first.pos;
+    let line = usize::try_from(line - 1).unwrap_or(0);
+    let column = usize::try_from(column - 1).unwrap_or(0);
+    let before: usize = source.split_inclusive('\n').take(line).map(str::len).sum();
+    let offset = source.floor_char_boundary((before + column).min(source.len()));
+    let reason = first.msg.strip_prefix("Syntax error: ").unwrap_or(&first.msg);
+    // The parser lists every token that could follow, which helps nobody.
+    let reason = reason.split(" expecting {").next().unwrap_or(reason).trim();
+    CompileError::new(offset, format!("expected a CEL expression, but: {reason}"))
+}
+
+struct Rewriter {
+    places: SourceInfo,
+    paths: Vec<Path>,
+    constants: Vec<Box<dyn Val>>,
+    /// Names that macros bind at this point.
+    bound: Vec<String>,
+    map_literal: Option<usize>,
+    iterates: bool,
+}
+
+impl Rewriter {
+    fn offset(&self, expr: &IdedExpr) -> usize {
+        let at = self.places.offset_for(expr.id).map_or(0, |(start, _)| start as usize);
+        match &expr.expr {
+            // The parser places a call at its bracket.
+            Expr::Call(call) if !is_operator(&call.func_name) => {
+                let before = self.places.source.get(..at).unwrap_or_default();
+                if before.ends_with(&call.func_name) { at - call.func_name.len() } else { at }
+            }
+            _ => at,
+        }
+    }
+
+    fn wrong(&self, expr: &IdedExpr, message: impl Into<String>) -> CompileError {
+        CompileError::new(self.offset(expr), message)
+    }
+
+    /// Rewrites `expr` in place; true if it is the same in every evaluation.
+    fn walk(&mut self, expr: &mut IdedExpr, depth: usize) -> Result<bool, CompileError> {
+        if depth > limits::EXPRESSION_DEPTH {
+            let message = format!(
+                "expected at most {} parts within parts; split the rule in two",
+                limits::EXPRESSION_DEPTH
+            );
+            return Err(self.wrong(expr, message));
+        }
+        if let Some((root, names, start)) = self.path(expr)? {
+            let name = self.name(start, root, names)?;
+            expr.expr = Expr::Ident(name);
+            return Ok(false);
+        }
+        let offset = self.offset(expr);
+        match &mut expr.expr {
+            Expr::Literal(_) => Ok(true),
+            Expr::Ident(name) if self.bound.contains(name) => Ok(false),
+            Expr::Ident(name) => Err(unknown_name(offset, name)),
+            Expr::Select(select) if select.test => {
+                // `has(x.y)`: a missing value is null, so that presence is one comparison.
+                let mut tested = IdedExpr {
+                    id: expr.id,
+                    expr: Expr::Select(cel::common::ast::SelectExpr {
+                        test: false,
+                        ..std::mem::take(select)
+                    }),
+                };
+                self.walk(&mut tested, depth + 1)?;
+                let null = IdedExpr { id: expr.id, expr: Expr::Literal(LiteralValue::Null) };
+                expr.expr = Expr::Call(CallExpr {
+                    func_name: operators::NOT_EQUALS.to_owned(),
+                    target: None,
+                    args: vec![tested, null],
+                });
+                Ok(false)
+            }
+            Expr::Select(select) => {
+                self.walk(&mut select.operand, depth + 1)?;
+                Ok(false)
+            }
+            Expr::Call(call) => self.call(call, offset, depth),
+            Expr::List(list) => self.all(list.elements.iter_mut(), depth),
+            Expr::Map(map) => {
+                self.map_literal.get_or_insert(offset);
+                let mut parts = Vec::new();
+                for entry in &mut map.entries {
+                    if let EntryExpr::MapEntry(entry) = &mut entry.expr {
+                        parts.push(&mut entry.key);
+                        parts.push(&mut entry.value);
+                    }
+                }
+                self.all(parts.into_iter(), depth)
+            }
+            Expr::Comprehension(comprehension) => {
+                self.iterates = true;
+                self.comprehension(comprehension, depth)?;
+                Ok(false)
+            }
+            Expr::Struct(_) => Err(CompileError::new(offset, "expected a value, found a message")),
+            Expr::Unspecified => Err(CompileError::new(offset, "expected a CEL expression")),
+        }
+    }
+
+    /// Walks the parts of one node. If some are constant and some are not, the constant ones are
+    /// computed now.
+    fn all<'e>(
+        &mut self,
+        parts: impl Iterator<Item = &'e mut IdedExpr>,
+        depth: usize,
+    ) -> Result<bool, CompileError> {
+        let mut seen = Vec::new();
+        for part in parts {
+            let constant = self.walk(part, depth + 1)?;
+            seen.push((part, constant));
+        }
+        let constant = seen.iter().all(|(_, constant)| *constant);
+        if !constant {
+            for (part, constant) in seen {
+                if constant {
+                    self.fold(part)?;
+                }
+            }
+        }
+        Ok(constant)
+    }
+
+    fn call(
+        &mut self,
+        call: &mut CallExpr,
+        offset: usize,
+        depth: usize,
+    ) -> Result<bool, CompileError> {
+        let arithmetic = match call.func_name.as_str() {
+            operators::ADD => Some(functions::ADD),
+            operators::SUBSTRACT => Some(functions::SUBTRACT),
+            operators::MULTIPLY => Some(functions::MULTIPLY),
+            operators::DIVIDE => Some(functions::DIVIDE),
+            operators::MODULO => Some(functions::REMAINDER),
+            _ => None,
+        };
+        if let Some(own) = arithmetic
+            && !call.args.iter().any(never_a_number)
+        {
+            own.clone_into(&mut call.func_name);
+        } else if arithmetic.is_none() && !is_operator(&call.func_name) {
+            known_function(call, offset)?;
+        }
+        let parts = call.target.as_deref_mut().into_iter().chain(call.args.iter_mut());
+        self.all(parts, depth)
+    }
+
+    fn comprehension(
+        &mut self,
+        comprehension: &mut ComprehensionExpr,
+        depth: usize,
+    ) -> Result<(), CompileError> {
+        let ComprehensionExpr {
+            iter_range,
+            iter_var,
+            iter_var2,
+            accu_var,
+            accu_init,
+            loop_cond,
+            loop_step,
+            result,
+        } = comprehension;
+        if self.walk(iter_range, depth + 1)? {
+            self.fold(iter_range)?;
+        }
+        self.walk(accu_init, depth + 1)?;
+        let before = self.bound.len();
+        self.bound.push(accu_var.clone());
+        self.walk(result, depth + 1)?;
+        self.bound.push(iter_var.clone());
+        self.bound.extend(iter_var2.clone());
+        self.walk(loop_cond, depth + 1)?;
+        self.walk(loop_step, depth + 1)?;
+        self.bound.truncate(before);
+        Ok(())
+    }
+
+    /// The root and the names of the longest path that `expr` is, and where it starts.
+    fn path(&self, expr: &IdedExpr) -> Result<Option<(Root, Vec<Box<str>>, usize)>, CompileError> {
+        let mut names: Vec<Box<str>> = Vec::new();
+        let mut at = expr;
+        let root = loop {
+            match &at.expr {
+                Expr::Ident(name) => break name,
+                Expr::Select(select) if !select.test => {
+                    names.push(select.field.as_str().into());
+                    at = &select.operand;
+                }
+                Expr::Call(CallExpr { func_name, target: None, args })
+                    if func_name == operators::INDEX =>
+                {
+                    let [operand, IdedExpr { expr: Expr::Literal(LiteralValue::String(name)), .. }] =
+                        args.as_slice()
+                    else {
+                        return Ok(None);
+                    };
+                    names.push(CelString::inner(name).into());
+                    at = operand;
+                }
+                _ => return Ok(None),
+            }
+        };
+        if self.bound.contains(root) {
+            return Ok(None);
+        }
+        let Some(root) = Root::ALL.into_iter().find(|known| known.name() == root) else {
+            return Err(unknown_name(self.offset(at), root));
+        };
+        names.reverse();
+        Ok(Some((root, names, self.offset(at))))
+    }
+
+    fn name(
+        &mut self,
+        start: usize,
+        root: Root,
+        names: Vec<Box<str>>,
+    ) -> Result<String, CompileError> {
+        check_path(root, names.len()).map_err(|message| CompileError::new(start, message))?;
+        let path = Path { root, names: names.into() };
+        let at = match self.paths.iter().position(|known| *known == path) {
+            Some(at) => at,
+            None if self.paths.len() == Name::MAX => {
+                return Err(CompileError::new(
+                    start,
+                    format!("expected at most {} paths in one expression", Name::MAX),
+                ));
+            }
+            None => {
+                self.paths.push(path);
+                self.paths.len() - 1
+            }
+        };
+        Ok(Name::Path(at).write())
+    }
+
+    /// Computes what is the same in every evaluation.
+    fn fold(&mut self, expr: &mut IdedExpr) -> Result<(), CompileError> {
+        if matches!(expr.expr, Expr::Literal(_)) || self.constants.len() == Name::MAX {
+            return Ok(());
+        }
+        let value = match Value::resolve_val(expr, &SHARED) {
+            Ok(value) => value.into_owned(),
+            Err(error) => {
+                return Err(
+                    self.wrong(expr, format!("this can never work: {}", figures::reason(&error)))
+                );
+            }
+        };
+        self.constants.push(value);
+        expr.expr = Expr::Ident(Name::Constant(self.constants.len() - 1).write());
+        Ok(())
+    }
+}
+
+/// Whether a path of so many names below its root names something.
+pub(super) fn check_path(root: Root, names: usize) -> Result<(), String> {
+    match (root, names) {
+        (Root::Now, 0) => Ok(()),
+        (Root::Now, _) => Err("`now` is a time, it has no parts".to_owned()),
+        (root, 0) => {
+            let root = root.name();
+            Err(format!("expected one thing of `{root}`, such as `{root}.name`, found all of it"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether an operand rules out a sum of numbers, so that CEL's own operator does.
+fn never_a_number(expr: &IdedExpr) -> bool {
+    match &expr.expr {
+        Expr::Literal(LiteralValue::String(_)) | Expr::List(_) => true,
+        Expr::Call(call) => {
+            call.target.is_none()
+                && matches!(
+                    call.func_name.as_str(),
+                    "days" | "hours" | "minutes" | "duration" | "timestamp" | "string" | "lower"
+                )
+        }
+        Expr::Ident(name) => name == Root::Now.name(),
+        _ => false,
+    }
+}
+
+fn is_operator(name: &str) -> bool {
+    name.starts_with(['_', '!', '-', '@'])
+}
+
+fn known_function(call: &CallExpr, offset: usize) -> Result<(), CompileError> {
+    let name = call.func_name.as_str();
+    let (known, other) = match call.target {
+        None => (functions::FUNCTIONS, functions::METHODS),
+        Some(_) => (functions::METHODS, functions::FUNCTIONS),
+    };
+    if known.contains(&name) {
+        return Ok(());
+    }
+    let hint = if other.contains(&name) {
+        match call.target {
+            None => format!("write `value.{name}(…)`"),
+            Some(_) => format!("write `{name}(…)`"),
+        }
+    } else {
+        let all = known.iter().chain(other).chain(functions::MACROS).copied();
+        match nearest(name, all) {
+            Some(right) => format!("did you mean `{right}`?"),
+            None => format!(
+                "there are {}, and on a value {}",
+                functions::FUNCTIONS.join(", "),
+                functions::METHODS.join(", ")
+            ),
+        }
+    };
+    Err(CompileError::new(offset, format!("unknown function `{name}`; {hint}")))
+}
+
+fn unknown_name(offset: usize, name: &str) -> CompileError {
+    CompileError::new(offset, unknown_root(name))
+}
+
+/// What to say about a first word that names no root.
+pub(super) fn unknown_root(name: &str) -> String {
+    match nearest(name, Root::ALL.into_iter().map(Root::name)) {
+        Some(right) => format!("unknown name `{name}`; did you mean `{right}`?"),
+        None => {
+            let roots = Root::ALL.map(Root::name).join(", ");
+            format!(
+                "unknown name `{name}`; a path starts with one of {roots}, and a text stands in quotes"
+            )
+        }
+    }
+}

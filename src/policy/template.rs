@@ -1,0 +1,368 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::sync::LazyLock;
+
+use chrono::format::{Item, StrftimeItems};
+use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value as Shown};
+
+use super::expression::CompileError;
+use super::mistake::nearest;
+use super::rewrite::{check_path, unknown_root};
+use super::{Found, Path, Root, Scope};
+use crate::config::limits;
+use crate::event::{Map, Time, Value};
+
+/// A text for a customer or an agent, with holes in double braces that a [`Scope`] fills:
+/// `Hello {{ profile.first_name }}`.
+///
+/// It has conditions and loops as in Jinja, and these filters: `default(text)`, `date(pattern)`,
+/// `round(digits)`, `decimals(digits, separator)`, `upper`, `lower`, `title`, `capitalize`, `trim`,
+/// `replace`, `join`, `first`, `last`, `length`, `sort`, `min`, `max`, `abs`, `int`, `float`. A
+/// value that is missing may be asked for (`{% if profile.first_name %}`) and replaced
+/// (`| default`), but is never printed as a hole: then the whole text is refused.
+pub struct Template {
+    source: Box<str>,
+    paths: Box<[Path]>,
+    /// None if there is nothing to fill in.
+    engine: Option<Environment<'static>>,
+}
+
+/// Why a text could not be rendered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct RenderError(Box<str>);
+
+const FILTERS: &[&str] = &[
+    "default",
+    "date",
+    "round",
+    "decimals",
+    "upper",
+    "lower",
+    "title",
+    "capitalize",
+    "trim",
+    "replace",
+    "join",
+    "first",
+    "last",
+    "length",
+    "sort",
+    "min",
+    "max",
+    "abs",
+    "int",
+    "float",
+];
+
+const TESTS: &[&str] =
+    &["defined", "undefined", "none", "number", "string", "sequence", "in", "even", "odd"];
+
+const NAME: &str = "text";
+
+/// The engine that every template extends: it shares its filters, and has no functions, so that
+/// every loop runs over what a twin holds.
+static SHARED: LazyLock<Environment<'static>> = LazyLock::new(|| {
+    let mut engine = Environment::new();
+    engine.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+    let globals: Vec<String> = engine.globals().map(|(name, _)| name.to_owned()).collect();
+    globals.iter().for_each(|name| engine.remove_global(name));
+    engine.add_filter("date", date);
+    engine.add_filter("decimals", decimals);
+    engine
+});
+
+impl Template {
+    /// The template that `source` writes.
+    ///
+    /// # Errors
+    /// The first mistake in it: its syntax, an unknown name or filter (with the nearest right one),
+    /// or a limit.
+    pub fn compile(source: &str) -> Result<Template, CompileError> {
+        if source.len() > limits::TREATMENT_BYTES {
+            return Err(CompileError::new(
+                0,
+                format!(
+                    "expected a text of at most {} bytes, found {}",
+                    limits::TREATMENT_BYTES,
+                    source.len()
+                ),
+            ));
+        }
+        if !["{{", "{%", "{#"].iter().any(|opening| source.contains(opening)) {
+            return Ok(Template { source: source.into(), paths: [].into(), engine: None });
+        }
+        let mut engine = SHARED.clone();
+        let syntax = |error: &minijinja::Error| {
+            let line = error.line().unwrap_or(1).saturating_sub(1);
+            let offset = source.split_inclusive('\n').take(line).map(str::len).sum();
+            let reason = error.detail().map_or_else(|| error.to_string(), str::to_owned);
+            CompileError::new(offset, format!("expected a text with {{{{ … }}}}, but: {reason}"))
+        };
+        engine.add_template_owned(NAME, source.to_owned()).map_err(|error| syntax(&error))?;
+        let named = engine.get_template(NAME).map_err(|error| syntax(&error))?;
+        let mut words: Vec<String> = named.undeclared_variables(true).into_iter().collect();
+        // Found in a set, whose order is not the same in every run.
+        words.sort();
+        let mut paths = Vec::new();
+        for word in words {
+            let offset = source.find(&word).unwrap_or(0);
+            let mut names = word.split('.');
+            let first = names.next().unwrap_or_default();
+            let root = Root::ALL
+                .into_iter()
+                .find(|known| known.name() == first)
+                .ok_or_else(|| CompileError::new(offset, unknown_root(first)))?;
+            let names: Box<[Box<str>]> = names.map(Into::into).collect();
+            check_path(root, names.len()).map_err(|message| CompileError::new(offset, message))?;
+            paths.push(Path { root, names });
+        }
+        check_words(source)?;
+        Ok(Template { source: source.into(), paths: paths.into(), engine: Some(engine) })
+    }
+
+    /// The template as it was written.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The paths that it reads, each once.
+    pub fn paths(&self) -> &[Path] {
+        &self.paths
+    }
+
+    /// The text with every hole filled; at most [`limits::TREATMENT_BYTES`] long.
+    ///
+    /// # Errors
+    /// When it would print a missing value, which is named; when a filter does not work on what
+    /// was found; when the text becomes too long.
+    pub fn render(&self, scope: &dyn Scope) -> Result<String, RenderError> {
+        let Some(engine) = &self.engine else {
+            return Ok(self.source.to_string());
+        };
+        let mut root = Branch::default();
+        for path in &self.paths {
+            root.insert(path, shown(&scope.find(path)));
+        }
+        let mut text = Bounded(Vec::with_capacity(self.source.len()));
+        let rendered = engine.get_template(NAME).and_then(|template| {
+            template.render_captured_to(root.into_value(), &mut text).map(drop)
+        });
+        match rendered {
+            // Only whole texts are written, so the bytes are UTF-8.
+            Ok(()) => Ok(String::from_utf8_lossy(&text.0).into_owned()),
+            Err(error) => Err(RenderError(self.explain(&error, scope).into())),
+        }
+    }
+
+    fn explain(&self, error: &minijinja::Error, scope: &dyn Scope) -> String {
+        if error.kind() == ErrorKind::WriteFailure {
+            return format!("the text is longer than {} bytes", limits::TREATMENT_BYTES);
+        }
+        let missing: Vec<String> = self
+            .paths
+            .iter()
+            .filter(|path| shown(&scope.find(path)).is_undefined())
+            .map(Path::to_string)
+            .collect();
+        if error.kind() == ErrorKind::UndefinedError && !missing.is_empty() {
+            return format!("nothing is known at {}", missing.join(", "));
+        }
+        error.detail().map_or_else(|| error.to_string(), str::to_owned)
+    }
+}
+
+impl fmt::Debug for Template {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Template({:?})", self.source)
+    }
+}
+
+/// What the engine sees: the named paths as a tree.
+#[derive(Default)]
+struct Branch {
+    leaf: Option<Shown>,
+    below: BTreeMap<Box<str>, Branch>,
+}
+
+impl Branch {
+    fn insert(&mut self, path: &Path, leaf: Shown) {
+        let root = self.below.entry(path.root.name().into()).or_default();
+        path.names().fold(root, |at, name| at.below.entry(name.into()).or_default()).leaf =
+            Some(leaf);
+    }
+
+    /// A value at a path holds what stands at longer paths, too.
+    fn into_value(self) -> Shown {
+        match self.leaf {
+            Some(leaf) if self.below.is_empty() || !leaf.is_undefined() => leaf,
+            _ => Shown::from(
+                self.below
+                    .into_iter()
+                    .map(|(name, branch)| (String::from(name), branch.into_value()))
+                    .collect::<BTreeMap<_, _>>(),
+            ),
+        }
+    }
+}
+
+fn shown(found: &Found<'_>) -> Shown {
+    match *found {
+        Found::Missing => Shown::UNDEFINED,
+        Found::Value(value) => shown_value(value),
+        Found::Map(map) => shown_map(map),
+        Found::Text(text) => Shown::from(text),
+        Found::Bool(value) => Shown::from(value),
+        Found::Int(value) => Shown::from(value),
+        Found::Float(value) => Shown::from(value),
+        Found::Time(time) => Shown::from(time.to_string()),
+        Found::Span(span) => Shown::from(humantime::format_duration(span).to_string()),
+    }
+}
+
+fn shown_value(value: &Value) -> Shown {
+    match value {
+        Value::Null => Shown::UNDEFINED,
+        Value::Bool(value) => Shown::from(*value),
+        Value::Int(value) => Shown::from(*value),
+        Value::Float(value) => Shown::from(*value),
+        Value::Text(text) => Shown::from(&**text),
+        Value::List(items) => items.iter().map(shown_value).collect(),
+        Value::Map(map) => shown_map(map),
+    }
+}
+
+fn shown_map(map: &Map) -> Shown {
+    Shown::from(
+        map.iter()
+            .map(|(name, value)| (name.to_owned(), shown_value(value)))
+            .collect::<BTreeMap<_, _>>(),
+    )
+}
+
+/// A text that refuses to grow beyond its limit.
+struct Bounded(Vec<u8>);
+
+impl io::Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.len() + bytes.len() > limits::TREATMENT_BYTES {
+            return Err(io::Error::other("too long"));
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A moment by a pattern of strftime; without one, the day as 2026-03-05.
+fn date(moment: &str, pattern: Option<&str>) -> Result<String, minijinja::Error> {
+    let refused = |detail: String| minijinja::Error::new(ErrorKind::InvalidOperation, detail);
+    let time = Time::parse(moment).ok_or_else(|| {
+        refused(format!(
+            "date: expected a time such as 2026-11-22T09:30:00Z, found `{}`",
+            crate::event::cut(moment, 64)
+        ))
+    })?;
+    let pattern = pattern.unwrap_or("%Y-%m-%d");
+    let items: Vec<Item<'_>> = StrftimeItems::new(pattern).collect();
+    if items.contains(&Item::Error) {
+        return Err(refused(format!(
+            "date: expected a pattern such as %d.%m.%Y, found `{pattern}`"
+        )));
+    }
+    Ok(time.to_utc().format_with_items(items.iter()).to_string())
+}
+
+/// A number with exactly so many decimals (two, if not said), after a separator (a point, if not
+/// said).
+fn decimals(number: f64, digits: Option<u32>, separator: Option<&str>) -> String {
+    let digits = digits.unwrap_or(2).min(9) as usize;
+    let text = format!("{number:.digits$}");
+    match separator {
+        Some(separator) => text.replace('.', separator),
+        None => text,
+    }
+}
+
+/// The engine looks filters and tests up when it renders; a mistyped one is found here instead.
+fn check_words(source: &str) -> Result<(), CompileError> {
+    for (start, tag) in tags(source) {
+        let mut quote = None;
+        let mut previous = "";
+        let mut word_start = None;
+        for (at, byte) in tag.bytes().chain([b' ']).enumerate() {
+            if let Some(open) = quote {
+                if byte == open {
+                    quote = None;
+                }
+                continue;
+            }
+            let in_word = byte.is_ascii_alphanumeric() || byte == b'_';
+            match (word_start, in_word) {
+                (None, true) => word_start = Some(at),
+                (Some(from), false) => {
+                    let word = tag.get(from..at).unwrap_or_default();
+                    check_word(previous, word)
+                        .map_err(|message| CompileError::new(start + from, message))?;
+                    // `is not defined` asks for `defined`.
+                    if !(previous == "is" && word == "not") {
+                        previous = word;
+                    }
+                    word_start = None;
+                }
+                _ => {}
+            }
+            match byte {
+                b'"' | b'\'' => quote = Some(byte),
+                b'|' => previous = "|",
+                _ if in_word || byte == b' ' => {}
+                _ => previous = "",
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_word(previous: &str, word: &str) -> Result<(), String> {
+    let (kind, known) = match previous {
+        "|" => ("filter", FILTERS),
+        "is" if word != "not" => ("test", TESTS),
+        _ => return Ok(()),
+    };
+    if known.contains(&word) {
+        return Ok(());
+    }
+    let hint = match nearest(word, known.iter().copied()) {
+        Some(right) => format!("did you mean `{right}`?"),
+        None => format!("there are {}", known.join(", ")),
+    };
+    Err(format!("unknown {kind} `{word}`; {hint}"))
+}
+
+/// What stands between braces, and where it starts.
+fn tags(source: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        loop {
+            let rest = source.get(at..)?;
+            let open = rest.find('{')?;
+            let start = at + open + 2;
+            let close = match rest.as_bytes().get(open + 1) {
+                Some(b'{') => "}}",
+                Some(b'%') => "%}",
+                _ => {
+                    at += open + 1;
+                    continue;
+                }
+            };
+            let inside = source.get(start..)?;
+            let end = inside.find(close).unwrap_or(inside.len());
+            at = start + end;
+            return Some((start, inside.get(..end)?));
+        }
+    })
+}
