@@ -102,8 +102,6 @@ limits! {
     EXPRESSION_OPERATORS: 120;
     /// parts within parts of one expression, so that evaluating it stays far from the end of the stack
     EXPRESSION_DEPTH: 40;
-    /// steps of one rule, and treatments of one action likewise
-    RULE_STEPS: 16;
     /// values in the data of one action
     ACTION_DATA: 32;
     /// catch-up firings of one repeating timer after a downtime; the remaining ones coalesce
