@@ -7,7 +7,9 @@
 //! | [`config`] | settings and limits |
 //! | [`event`] | what channels report: values, identifiers, event types, envelopes |
 //! | [`policy`] | what the company wants: rules, needs, actions, treatments, compiled |
+//! | [`twin`] | what is known of one customer, and how it reacts |
 
 pub mod config;
 pub mod event;
 pub mod policy;
+pub mod twin;

@@ -288,10 +288,13 @@ impl<H: Host> Machine<H> {
         self.go_on(wall, host);
     }
 
-    /// Takes in that time has passed: in stream time, what is due fires. Also the moment at which
-    /// rows that are only to be deleted go.
+    /// Takes in that time has passed: in stream time, what is due fires.
     pub fn tick(&mut self, wall: Time, host: &mut H) {
         self.go_on(wall, host);
+    }
+
+    /// Sends off rows that are only to be deleted, if no other commit takes them along.
+    pub fn tidy(&mut self, host: &mut H) {
         if matches!(self.phase, Phase::Idle) && self.work.is_none() && !self.confirmed.is_empty() {
             self.commit(None, 0, host);
         }

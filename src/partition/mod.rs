@@ -25,3 +25,4 @@ mod window;
 pub use cell::{Cell, Change, Done, Errand, Ordered, Panicked, Reacted, revive};
 pub use counters::Counters;
 pub use machine::{Host, Loads, Machine, Pulled, Recovered, Residents, TimeMode};
+pub use outgoing::Outgoing;

@@ -33,12 +33,11 @@ impl Twin {
         effects: &mut Vec<Effect>,
         notes: &mut Notes,
     ) {
-        let known = self.timers.iter_mut().find(|known| known.name == timer.name);
-        match known {
-            Some(known) if *known == timer => return,
-            Some(known) => {
-                effects.push(Effect::CancelTimer { name: known.name.clone(), due: known.due });
-                *known = timer.clone();
+        match self.timers.iter().position(|known| known.name == timer.name) {
+            Some(at) if self.timers[at] == timer => return,
+            Some(at) => {
+                let before = std::mem::replace(&mut self.timers[at], timer.clone());
+                effects.push(Effect::CancelTimer { name: before.name, due: before.due });
             }
             None if self.timers.len() == limits::TIMERS => return notes.limit("TIMERS"),
             None => self.timers.push(timer.clone()),

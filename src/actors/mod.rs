@@ -1,0 +1,15 @@
+//! The actors: thin shells around the plain structs of `partition`. With `app`, the only room that
+//! names actix.
+//!
+//! A partition and its twins live on one arbiter, which is one thread: between them nothing is
+//! locked and nothing waits. Whatever is slow happens elsewhere and comes back as a message: the
+//! store is read on blocking threads, written by the committer, the bus has threads of its own.
+
+mod desk;
+mod partition;
+mod twin;
+
+pub use partition::{
+    Advance, Confirmed, Durable, End, Fatal, Glance, HasAdvanced, Inspect, IsDrained,
+    PartitionActor, Pull, SetPolicy, Setup, Sight,
+};

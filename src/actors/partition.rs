@@ -1,0 +1,425 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{
+    Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message, ResponseFuture,
+    SpawnHandle,
+};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::desk;
+use super::twin::{Show, TakeIn, TwinActor};
+use crate::bus::{AckToken, Acker, RelayHandle};
+use crate::event::{Customer, Output, Time};
+use crate::partition::{
+    Counters, Done, Errand, Host, Loads, Machine, Outgoing, Pulled, Recovered, Residents, TimeMode,
+    revive,
+};
+use crate::policy::Policy;
+use crate::store::{Batch, CommitHandle, Read, Store, TimerKey};
+use crate::twin::Twin;
+
+/// Something after which the service must stop rather than guess.
+#[derive(Debug)]
+pub struct Fatal(pub String);
+
+/// What a partition's actor is made of.
+pub struct Setup {
+    /// Its number.
+    pub partition: u16,
+    /// What `now` is.
+    pub mode: TimeMode,
+    /// How many twins it may keep in memory.
+    pub residents: Residents,
+    /// How its effects become messages.
+    pub outgoing: Outgoing,
+    /// The policy to begin with.
+    pub policy: Arc<Policy>,
+    /// What it knows from before.
+    pub recovered: Recovered,
+    /// Where twins, timers and outputs are kept.
+    pub store: Arc<Store>,
+    /// Makes its changes durable.
+    pub committer: CommitHandle,
+    /// Publishes what is durable.
+    pub relay: RelayHandle,
+    /// Tells the stream what is taken in.
+    pub acker: Acker,
+    /// Hears of what must stop the service.
+    pub fatal: UnboundedSender<Fatal>,
+}
+
+/// The actor of one partition: the only one who orders its twins about.
+pub struct PartitionActor {
+    machine: Machine<Shell>,
+    shell: Shell,
+    partition: u16,
+    /// The wake-up that is set, and when.
+    alarm: Option<(Time, SpawnHandle)>,
+}
+
+/// Does what the machine wants done.
+struct Shell {
+    partition: u16,
+    me: Addr<PartitionActor>,
+    store: Arc<Store>,
+    committer: CommitHandle,
+    relay: RelayHandle,
+    acker: Acker,
+    fatal: UnboundedSender<Fatal>,
+    /// Room in the intake, given back when what took it is durable.
+    permits: std::collections::VecDeque<OwnedSemaphorePermit>,
+}
+
+/// How often rows that are only to be deleted go, when nothing else happens.
+const TIDY: Duration = Duration::from_secs(1);
+
+/// A wake-up is never further away than this, in case the clock on the wall is set.
+const ALARM_MAX: Duration = Duration::from_secs(1);
+
+impl PartitionActor {
+    /// Makes the actor, within its own context.
+    pub fn new(setup: Setup, context: &mut Context<PartitionActor>) -> PartitionActor {
+        let Setup {
+            partition,
+            mode,
+            residents,
+            outgoing,
+            policy,
+            recovered,
+            store,
+            committer,
+            relay,
+            acker,
+            fatal,
+        } = setup;
+        let me = context.address();
+        desk::set_up(partition, me.clone());
+        let permits = std::collections::VecDeque::new();
+        let mut shell = Shell { partition, me, store, committer, relay, acker, fatal, permits };
+        let machine =
+            Machine::new(partition, mode, residents, outgoing, policy, recovered, &mut shell);
+        PartitionActor { machine, shell, partition, alarm: None }
+    }
+
+    /// Sets the wake-up for the next timer, if it is sooner than the one that is set.
+    fn set_alarm(&mut self, context: &mut Context<PartitionActor>) {
+        let now = wall_clock();
+        let latest = now + ALARM_MAX;
+        let due = self.machine.next_due().map_or(latest, |due| due.min(latest)).max(now);
+        match self.alarm {
+            Some((set, _)) if set <= due => return,
+            Some((_, handle)) => drop(context.cancel_future(handle)),
+            None => {}
+        }
+        let handle = context.run_later(due.since(now), |actor, context| {
+            actor.alarm = None;
+            actor.machine.tick(wall_clock(), &mut actor.shell);
+            actor.set_alarm(context);
+        });
+        self.alarm = Some((due, handle));
+    }
+}
+
+impl Actor for PartitionActor {
+    type Context = Context<PartitionActor>;
+
+    fn started(&mut self, context: &mut Context<PartitionActor>) {
+        context.run_interval(TIDY, |actor, _| actor.machine.tidy(&mut actor.shell));
+        self.machine.tick(wall_clock(), &mut self.shell);
+        self.set_alarm(context);
+    }
+
+    fn stopped(&mut self, _: &mut Context<PartitionActor>) {
+        desk::clear(self.partition);
+    }
+}
+
+fn wall_clock() -> Time {
+    chrono::Utc::now().into()
+}
+
+impl Shell {
+    /// Reads from the store on a blocking thread and sends what comes of it back.
+    fn read<T, M>(
+        &self,
+        read: impl FnOnce(&Store) -> Result<T, String> + Send + 'static,
+        message: impl FnOnce(T) -> M + 'static,
+    ) where
+        T: Send + 'static,
+        M: Message<Result = ()> + Send + 'static,
+        PartitionActor: Handler<M>,
+    {
+        let (store, me, fatal) = (self.store.clone(), self.me.clone(), self.fatal.clone());
+        let partition = self.partition;
+        actix_rt::spawn(async move {
+            match actix_rt::task::spawn_blocking(move || read(&store)).await {
+                Ok(Ok(found)) => me.do_send(message(found)),
+                Ok(Err(error)) => {
+                    // The receiver is gone only when the service is stopping already.
+                    let _ = fatal.send(Fatal(format!("partition {partition}: {error}")));
+                }
+                Err(panic) => {
+                    let _ = fatal.send(Fatal(format!("partition {partition}: {panic}")));
+                }
+            }
+        });
+    }
+}
+
+impl Host for Shell {
+    type Address = Addr<TwinActor>;
+    type Token = AckToken;
+
+    fn activate(&mut self, twin: Box<Twin>) -> Addr<TwinActor> {
+        TwinActor::new(twin, self.partition).start()
+    }
+
+    fn deliver(&mut self, to: &Addr<TwinActor>, errand: Errand) {
+        desk::expect(self.partition);
+        to.do_send(TakeIn(errand));
+    }
+
+    fn load(&mut self, customers: Vec<Customer>) {
+        let partition = self.partition;
+        self.read(move |store| load(store, partition, customers), Loaded);
+    }
+
+    fn load_timers(&mut self, limit: usize) {
+        let partition = self.partition;
+        let read = move |store: &Store| {
+            store.timers(partition, None, limit).map_err(|error| error.to_string())
+        };
+        self.read(read, TimersLoaded);
+    }
+
+    fn commit(&mut self, ticket: u64, batch: Batch) {
+        self.committer.submit(self.partition, ticket, batch);
+    }
+
+    fn acknowledge(&mut self, token: AckToken) {
+        self.permits.pop_front();
+        self.acker.ack(token);
+    }
+
+    fn publish(&mut self, outputs: Vec<(u64, Output)>) {
+        self.relay.submit(self.partition, outputs);
+    }
+}
+
+/// The twins of these customers as they were committed last.
+fn load(store: &Store, partition: u16, customers: Vec<Customer>) -> Result<Loads, String> {
+    let found = store.load(partition, &customers).map_err(|error| error.to_string())?;
+    customers
+        .into_iter()
+        .zip(found)
+        .map(|(customer, loaded)| {
+            let Some(loaded) = loaded else { return Ok((customer, None)) };
+            revive(customer.clone(), &loaded.state, &loaded.timeline)
+                .map(|twin| (customer, Some(twin)))
+                .map_err(|error| error.to_string())
+        })
+        .collect()
+}
+
+/// Here is what was pulled from the stream, and the room it takes in the intake.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Pull {
+    /// What was pulled.
+    pub pulled: Pulled<AckToken>,
+    /// The room, given back when it is acknowledged.
+    pub permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Handler<Pull> for PartitionActor {
+    type Result = ();
+
+    fn handle(&mut self, pull: Pull, context: &mut Context<PartitionActor>) {
+        self.shell.permits.extend(pull.permit);
+        self.machine.pulled(pull.pulled, wall_clock(), &mut self.shell);
+        self.set_alarm(context);
+    }
+}
+
+/// Here are the twins that were to be loaded.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Loaded(Loads);
+
+impl Handler<Loaded> for PartitionActor {
+    type Result = ();
+
+    fn handle(&mut self, Loaded(twins): Loaded, context: &mut Context<PartitionActor>) {
+        self.machine.loaded(twins, wall_clock(), &mut self.shell);
+        self.set_alarm(context);
+    }
+}
+
+/// Here are the timers that were to be loaded.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct TimersLoaded(Vec<TimerKey>);
+
+impl Handler<TimersLoaded> for PartitionActor {
+    type Result = ();
+
+    fn handle(&mut self, TimersLoaded(timers): TimersLoaded, context: &mut Context<Self>) {
+        self.machine.timers_loaded(timers, wall_clock(), &mut self.shell);
+        self.set_alarm(context);
+    }
+}
+
+/// Every twin of the round has answered.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct RoundDone(pub(super) Vec<Done>);
+
+impl Handler<RoundDone> for PartitionActor {
+    type Result = ();
+
+    fn handle(&mut self, RoundDone(done): RoundDone, context: &mut Context<PartitionActor>) {
+        let wall = wall_clock();
+        for done in done {
+            self.machine.done(done, wall, &mut self.shell);
+        }
+        self.set_alarm(context);
+    }
+}
+
+/// These commits are durable.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Durable(pub Vec<u64>);
+
+impl Handler<Durable> for PartitionActor {
+    type Result = ();
+
+    fn handle(&mut self, Durable(tickets): Durable, context: &mut Context<PartitionActor>) {
+        let wall = wall_clock();
+        for ticket in tickets {
+            self.machine.committed(ticket, wall, &mut self.shell);
+        }
+        self.set_alarm(context);
+    }
+}
+
+/// The broker has these outputs.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Confirmed(pub Vec<u64>);
+
+impl Handler<Confirmed> for PartitionActor {
+    type Result = ();
+
+    fn handle(&mut self, Confirmed(sequences): Confirmed, _: &mut Context<PartitionActor>) {
+        self.machine.confirmed(&sequences, wall_clock(), &mut self.shell);
+    }
+}
+
+/// From now on, go by this policy.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct SetPolicy(pub Arc<Policy>);
+
+impl Handler<SetPolicy> for PartitionActor {
+    type Result = ();
+
+    fn handle(&mut self, SetPolicy(policy): SetPolicy, _: &mut Context<PartitionActor>) {
+        self.machine.set_policy(policy);
+    }
+}
+
+/// In event time: let time advance to here.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Advance(pub Time);
+
+impl Handler<Advance> for PartitionActor {
+    type Result = ();
+
+    fn handle(&mut self, Advance(to): Advance, context: &mut Context<PartitionActor>) {
+        self.machine.advance(to, wall_clock(), &mut self.shell);
+        self.set_alarm(context);
+    }
+}
+
+/// Has everything due by then fired, and is it durable and published?
+#[derive(Message)]
+#[rtype(result = "bool")]
+pub struct HasAdvanced(pub Time);
+
+impl Handler<HasAdvanced> for PartitionActor {
+    type Result = bool;
+
+    fn handle(&mut self, HasAdvanced(to): HasAdvanced, _: &mut Context<PartitionActor>) -> bool {
+        self.machine.has_advanced(to)
+    }
+}
+
+/// Is nothing on its way any more?
+#[derive(Message)]
+#[rtype(result = "bool")]
+pub struct IsDrained;
+
+impl Handler<IsDrained> for PartitionActor {
+    type Result = bool;
+
+    fn handle(&mut self, _: IsDrained, _: &mut Context<PartitionActor>) -> bool {
+        self.machine.is_drained()
+    }
+}
+
+/// What have you done, and what do you hold?
+#[derive(Message)]
+#[rtype(result = "Box<Counters>")]
+pub struct Glance;
+
+impl Handler<Glance> for PartitionActor {
+    type Result = actix::MessageResult<Glance>;
+
+    fn handle(&mut self, _: Glance, _: &mut Context<Self>) -> actix::MessageResult<Glance> {
+        actix::MessageResult(Box::new(self.machine.counters()))
+    }
+}
+
+/// What a look at a twin finds: the twin, and whether it is in memory.
+pub type Sight = Result<Option<(Box<Twin>, bool)>, String>;
+
+/// Show a twin, without waking it.
+#[derive(Message)]
+#[rtype(result = "Sight")]
+pub struct Inspect(pub Customer);
+
+impl Handler<Inspect> for PartitionActor {
+    type Result = ResponseFuture<Sight>;
+
+    fn handle(&mut self, Inspect(customer): Inspect, _: &mut Context<Self>) -> Self::Result {
+        let resident = self.machine.address(&customer).map(|twin| twin.send(Show));
+        let (store, partition) = (self.shell.store.clone(), self.partition);
+        Box::pin(async move {
+            if let Some(shown) = resident
+                && let Ok(twin) = shown.await
+            {
+                return Ok(Some((twin, true)));
+            }
+            let read = move || load(&store, partition, vec![customer]);
+            let found = actix_rt::task::spawn_blocking(read).await.map_err(|e| e.to_string())??;
+            Ok(found.into_iter().next().and_then(|(_, twin)| Some((twin?, false))))
+        })
+    }
+}
+
+/// End; what is not durable is taken in again after the next start.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct End;
+
+impl Handler<End> for PartitionActor {
+    type Result = ();
+
+    fn handle(&mut self, _: End, context: &mut Context<PartitionActor>) {
+        context.stop();
+    }
+}
