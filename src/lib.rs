@@ -8,8 +8,12 @@
 //! | [`event`] | what channels report: values, identifiers, event types, envelopes |
 //! | [`policy`] | what the company wants: rules, needs, actions, treatments, compiled |
 //! | [`twin`] | what is known of one customer, and how it reacts |
+//! | [`codec`] | records as they are stored: envelope, format versions, checksums |
+//! | [`store`] | what must survive: tables, batches, the committer; RocksDB, or memory for tests |
 
 pub mod config;
 pub mod event;
 pub mod policy;
 pub mod twin;
+pub mod codec;
+pub mod store;

@@ -116,6 +116,14 @@ limits! {
     RELAY_WINDOW: 4_096;
     /// outputs committed and not yet confirmed, in one partition; more stop its intake
     OUTBOX_BACKLOG: 50_000;
+    /// one stored record, sealed; a larger one is not written, and its input becomes a dead letter
+    RECORD_BYTES: 8 * 1024 * 1024;
+    /// changes that one group commit carries; the rest waits for the next one
+    COMMIT_BYTES: 8 * 1024 * 1024;
+    /// defects that one check of the store describes; further ones are counted
+    DEFECTS: 100;
+    /// partitions of one store; the broker's partition number is a token of at most five digits
+    PARTITIONS: 1_024;
     /// operator requests waiting in one partition; more are answered "busy"
     API_REQUESTS: 256;
 }

@@ -8,6 +8,7 @@ mod customer;
 mod delivery;
 mod envelope;
 mod kind;
+mod output;
 mod rejection;
 mod time;
 mod value;
@@ -19,6 +20,7 @@ pub use kind::{
     Case, Consent, EventType, Handoff, HandoffState, Identify, Interaction, InteractionState, Kind,
     Link, Message, Named, Outcome, OutcomeKind, Preference, Sensitivity, Signal, Speaker,
 };
+pub use output::Output;
 pub use rejection::{Reason, Rejection};
 pub use time::Time;
 pub use value::{Map, Value, cut};

@@ -1,0 +1,409 @@
+//! Records as they are stored: what goes in is a value, what comes out is bytes that say what they
+//! are, in which format, and whether they are still what was written.
+//!
+//! The envelope is a contract and must never be changed; formats inside it may follow each other,
+//! and every one ever written stays readable (`history`, and the fixtures of `tests/formats.rs`):
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 0 | `0x4A` |
+//! | 1..5 | the low 32 bits of the XXH3-64 of everything behind them, little-endian |
+//! | 5 | the [`Kind`] |
+//! | 6 | the version of the kind's format |
+//! | 7.. | the payload: bincode 2, little-endian, variable-length integers |
+//!
+//! This is the only place that names bincode.
+
+mod history;
+
+use std::fmt;
+
+use bincode::config::{Configuration, Limit, LittleEndian, Varint};
+use bincode::enc::write::Writer;
+use bincode::error::EncodeError;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use twox_hash::XxHash3_64;
+
+use crate::config::limits;
+
+const MAGIC: u8 = 0x4A;
+/// Where the part begins that the checksum covers.
+const CHECKED_FROM: usize = 5;
+
+/// bincode counts a number by its size in memory, which is at most 16 times its size in a record:
+/// so whatever was sealed within its limit can be opened, and a hostile length ends here.
+const DECODED_BYTES: usize = 16 * limits::RECORD_BYTES;
+const FORMAT: Configuration<LittleEndian, Varint, Limit<DECODED_BYTES>> =
+    bincode::config::standard().with_limit::<DECODED_BYTES>();
+
+/// What a record is. Its number is stored and must never be changed or given away again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Kind {
+    /// The state of one twin.
+    Twin = 1,
+    /// One entry of a twin's timeline.
+    Entry = 2,
+    /// One durable timer.
+    Timer = 3,
+    /// One output that waits for the broker's confirmation.
+    Output = 4,
+    /// One input that did not come from the stream.
+    Input = 5,
+    /// One number that a partition or the store keeps about itself.
+    Number = 6,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Kind; 6] =
+        [Kind::Twin, Kind::Entry, Kind::Timer, Kind::Output, Kind::Input, Kind::Number];
+
+    /// The kind's name, for people.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::Twin => "twin",
+            Kind::Entry => "timeline entry",
+            Kind::Timer => "timer",
+            Kind::Output => "output",
+            Kind::Input => "journalled input",
+            Kind::Number => "number",
+        }
+    }
+
+    /// The version of the format in which this kind is written now.
+    ///
+    /// A change of the stored type is a new version here, a conversion in `history`, and a fixture
+    /// of the format that it replaces.
+    pub const fn version(self) -> u8 {
+        match self {
+            Kind::Twin | Kind::Entry | Kind::Timer | Kind::Output | Kind::Input | Kind::Number => 1,
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.name())
+    }
+}
+
+/// Why a record could not be written or read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The bytes are no record of jumeau, or only the beginning of one.
+    #[error(
+        "expected a {kind} record, found {found} bytes that are none; \
+         restore the store from a backup"
+    )]
+    NoRecord {
+        /// What was asked for.
+        kind: Kind,
+        /// How many bytes there are.
+        found: usize,
+    },
+    /// The bytes are not those that were written.
+    #[error(
+        "expected a {kind} record with checksum {expected:08x}, found {found:08x}: it was damaged \
+         after it was written; check the disk and restore the store from a backup"
+    )]
+    Damaged {
+        /// What was asked for.
+        kind: Kind,
+        /// The checksum in the record.
+        expected: u32,
+        /// The checksum of what the record holds.
+        found: u32,
+    },
+    /// The record is intact but another one.
+    #[error(
+        "expected a {kind} record, found an intact record of kind {found}; \
+         this is a defect of jumeau, or the record was copied by hand: please report it"
+    )]
+    OtherKind {
+        /// What was asked for.
+        kind: Kind,
+        /// The number of the kind that was found.
+        found: u8,
+    },
+    /// The record was written by a newer version of jumeau.
+    #[error(
+        "expected a {kind} record of format {} or older, found format {found}, written by a newer \
+         jumeau; upgrade to it", kind.version()
+    )]
+    Newer {
+        /// What was asked for.
+        kind: Kind,
+        /// The version that was found.
+        found: u8,
+    },
+    /// The record is intact, and not what its format says.
+    #[error(
+        "expected a {kind} record of format {version}, found an intact one that does not fit it: \
+         {detail}; this is a defect of jumeau: please report it"
+    )]
+    Malformed {
+        /// What was asked for.
+        kind: Kind,
+        /// The version of its format.
+        version: u8,
+        /// What did not fit.
+        detail: String,
+    },
+    /// The value has no stored form.
+    #[error(
+        "expected a {kind} record of at most {} bytes that serde can write, found {detail}",
+        limits::RECORD_BYTES
+    )]
+    Unwritable {
+        /// What was to be written.
+        kind: Kind,
+        /// What is in the way.
+        detail: String,
+    },
+}
+
+/// Writes `record` behind what `into` holds already.
+///
+/// # Errors
+/// [`Error::Unwritable`] if the record is larger than [`limits::RECORD_BYTES`] or its type cannot
+/// be written; `into` is then as it was.
+pub fn seal<T: Serialize + ?Sized>(
+    kind: Kind,
+    record: &T,
+    into: &mut Vec<u8>,
+) -> Result<(), Error> {
+    let start = into.len();
+    into.extend_from_slice(&[MAGIC, 0, 0, 0, 0, kind as u8, kind.version()]);
+    let written = bincode::serde::encode_into_writer(record, Appending(into), FORMAT);
+    let sealed = &mut into[start..];
+    let detail = match written {
+        Err(error) => error.to_string(),
+        Ok(()) if sealed.len() > limits::RECORD_BYTES => format!("{} bytes", sealed.len()),
+        Ok(()) => {
+            let checksum = checksum(&sealed[CHECKED_FROM..]);
+            sealed[1..CHECKED_FROM].copy_from_slice(&checksum.to_le_bytes());
+            return Ok(());
+        }
+    };
+    into.truncate(start);
+    Err(Error::Unwritable { kind, detail })
+}
+
+/// Reads the record that `bytes` are, whole, in this or any older format.
+///
+/// # Errors
+/// Every [`Error`] but [`Error::Unwritable`].
+pub fn open<T: DeserializeOwned>(kind: Kind, bytes: &[u8]) -> Result<T, Error> {
+    let (version, payload) = unseal(kind, bytes)?;
+    let payload = history::upgrade(kind, version, payload)?;
+    decode(kind, version, &payload)
+}
+
+/// Whether `bytes` are an intact record of this kind in a format that this version can read; what
+/// the record says is not looked at.
+///
+/// # Errors
+/// As [`open`], but never [`Error::Malformed`].
+pub fn check(kind: Kind, bytes: &[u8]) -> Result<(), Error> {
+    unseal(kind, bytes).map(|_| ())
+}
+
+/// The version of the format and the payload. The checksum is looked at before what it covers is
+/// believed, so that a flipped bit is not taken for a newer version.
+fn unseal(kind: Kind, bytes: &[u8]) -> Result<(u8, &[u8]), Error> {
+    let [MAGIC, a, b, c, d, found, version, payload @ ..] = bytes else {
+        return Err(Error::NoRecord { kind, found: bytes.len() });
+    };
+    let expected = u32::from_le_bytes([*a, *b, *c, *d]);
+    let checksum = checksum(&bytes[CHECKED_FROM..]);
+    if checksum != expected {
+        return Err(Error::Damaged { kind, expected, found: checksum });
+    }
+    if *found != kind as u8 {
+        return Err(Error::OtherKind { kind, found: *found });
+    }
+    if *version > kind.version() {
+        return Err(Error::Newer { kind, found: *version });
+    }
+    Ok((*version, payload))
+}
+
+fn decode<T: DeserializeOwned>(kind: Kind, version: u8, payload: &[u8]) -> Result<T, Error> {
+    let malformed = |detail| Error::Malformed { kind, version, detail };
+    let (record, read) = bincode::serde::borrow_decode_from_slice(payload, FORMAT)
+        .map_err(|error| malformed(error.to_string()))?;
+    if read != payload.len() {
+        return Err(malformed(format!("bytes behind its end: {}", payload.len() - read)));
+    }
+    Ok(record)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the low 32 bits are what is stored")]
+fn checksum(bytes: &[u8]) -> u32 {
+    XxHash3_64::oneshot(bytes) as u32
+}
+
+struct Appending<'a>(&'a mut Vec<u8>);
+
+impl Writer for Appending<'_> {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        self.0.extend_from_slice(bytes);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    enum Shape {
+        Empty,
+        Number(i64),
+        Text { words: Box<str> },
+    }
+
+    #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+    struct Record {
+        name: String,
+        bytes: Vec<u8>,
+        maybe: Option<u64>,
+        shapes: Vec<Shape>,
+        by_name: BTreeMap<String, f64>,
+    }
+
+    fn shape() -> impl Strategy<Value = Shape> {
+        prop_oneof![
+            Just(Shape::Empty),
+            any::<i64>().prop_map(Shape::Number),
+            any::<String>().prop_map(|words| Shape::Text { words: words.into() }),
+        ]
+    }
+
+    prop_compose! {
+        fn record()(
+            name in any::<String>(),
+            bytes in any::<Vec<u8>>(),
+            maybe in any::<Option<u64>>(),
+            shapes in prop::collection::vec(shape(), 0..8),
+            by_name in prop::collection::btree_map(any::<String>(), -1e9..1e9, 0..8),
+        ) -> Record {
+            Record { name, bytes, maybe, shapes, by_name }
+        }
+    }
+
+    fn sealed<T: Serialize>(kind: Kind, record: &T) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        seal(kind, record, &mut bytes).unwrap();
+        bytes
+    }
+
+    /// A record with a valid checksum around whatever bytes.
+    fn forged(kind: u8, version: u8, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![MAGIC, 0, 0, 0, 0, kind, version];
+        bytes.extend_from_slice(payload);
+        let checksum = checksum(&bytes[CHECKED_FROM..]);
+        bytes[1..CHECKED_FROM].copy_from_slice(&checksum.to_le_bytes());
+        bytes
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_sealed_is_what_is_opened(record in record(), before in any::<Vec<u8>>()) {
+            let mut bytes = before.clone();
+            seal(Kind::Twin, &record, &mut bytes).unwrap();
+            prop_assert_eq!(&bytes[..before.len()], &before[..]);
+            prop_assert_eq!(open::<Record>(Kind::Twin, &bytes[before.len()..]), Ok(record));
+        }
+
+        #[test]
+        fn a_changed_byte_is_noticed(
+            record in record(), at in any::<prop::sample::Index>(), change in 1u8..,
+        ) {
+            let mut bytes = sealed(Kind::Twin, &record);
+            let at = at.index(bytes.len());
+            bytes[at] ^= change;
+            prop_assert!(open::<Record>(Kind::Twin, &bytes).is_err());
+            prop_assert!(check(Kind::Twin, &bytes).is_err());
+        }
+
+        #[test]
+        fn a_missing_end_is_noticed(record in record(), at in any::<prop::sample::Index>()) {
+            let bytes = sealed(Kind::Twin, &record);
+            prop_assert!(open::<Record>(Kind::Twin, &bytes[..at.index(bytes.len())]).is_err());
+        }
+
+        #[test]
+        fn any_bytes_are_a_record_or_an_error(bytes in any::<Vec<u8>>()) {
+            prop_assert!(open::<Record>(Kind::Twin, &bytes).is_err());
+            // With a valid checksum, what is inside is believed: it must not hurt either.
+            let _ = open::<Record>(Kind::Twin, &forged(Kind::Twin as u8, 1, &bytes));
+        }
+    }
+
+    #[test]
+    fn a_hostile_length_is_refused() {
+        // bincode's marker for a number of 8 bytes, and then a text of that many bytes.
+        let endless = [&[0xFD][..], &u64::MAX.to_le_bytes(), b"abc"].concat();
+        let refusal = open::<String>(Kind::Entry, &forged(2, 1, &endless)).unwrap_err();
+        assert!(matches!(refusal, Error::Malformed { .. }), "{refusal}");
+        assert!(open::<Vec<Shape>>(Kind::Entry, &forged(2, 1, &endless)).is_err());
+    }
+
+    #[test]
+    fn a_record_that_is_too_large_leaves_nothing_behind() {
+        let mut bytes = b"before".to_vec();
+        let refusal = seal(Kind::Twin, &"a".repeat(limits::RECORD_BYTES), &mut bytes).unwrap_err();
+        assert!(matches!(refusal, Error::Unwritable { kind: Kind::Twin, .. }));
+        assert_eq!(bytes, b"before");
+    }
+
+    #[test]
+    fn the_largest_record_can_be_read_again() {
+        // Each number is one byte in the record and counts as eight when it is read.
+        let numbers = vec![1u64; limits::RECORD_BYTES - 32];
+        assert_eq!(open::<Vec<u64>>(Kind::Twin, &sealed(Kind::Twin, &numbers)), Ok(numbers));
+    }
+
+    #[test]
+    fn the_envelope_is_what_it_always_was() {
+        let bytes = hex::encode(sealed(Kind::Number, &300u64));
+        insta::assert_snapshot!(bytes, @"4aef0898680601fb2c01");
+    }
+
+    #[test]
+    fn errors_say_what_to_do() {
+        let intact = sealed(Kind::Number, &7u64);
+        let mut damaged = intact.clone();
+        damaged[7] ^= 1;
+        let errors = [
+            open::<u64>(Kind::Number, b"").unwrap_err(),
+            open::<u64>(Kind::Number, b"{\"json\":1}").unwrap_err(),
+            open::<u64>(Kind::Number, &damaged).unwrap_err(),
+            open::<u64>(Kind::Twin, &intact).unwrap_err(),
+            open::<u64>(Kind::Number, &forged(6, 9, &[7])).unwrap_err(),
+            open::<u64>(Kind::Number, &forged(6, 0, &[7])).unwrap_err(),
+            open::<u64>(Kind::Number, &forged(6, 1, &[7, 7])).unwrap_err(),
+            open::<u64>(Kind::Number, &forged(6, 1, &[])).unwrap_err(),
+        ];
+        let sentences: Vec<String> = errors.iter().map(Error::to_string).collect();
+        insta::assert_snapshot!(sentences.join("\n"), @r"
+        expected a number record, found 0 bytes that are none; restore the store from a backup
+        expected a number record, found 10 bytes that are none; restore the store from a backup
+        expected a number record with checksum e48c03fc, found 84184279: it was damaged after it was written; check the disk and restore the store from a backup
+        expected a twin record, found an intact record of kind 6; this is a defect of jumeau, or the record was copied by hand: please report it
+        expected a number record of format 1 or older, found format 9, written by a newer jumeau; upgrade to it
+        expected a number record of format 0, found an intact one that does not fit it: formats of this kind begin with 1 and end with 1; this is a defect of jumeau: please report it
+        expected a number record of format 1, found an intact one that does not fit it: bytes behind its end: 1; this is a defect of jumeau: please report it
+        expected a number record of format 1, found an intact one that does not fit it: UnexpectedEnd { additional: 1 }; this is a defect of jumeau: please report it
+        ");
+    }
+}
