@@ -1,0 +1,308 @@
+use serde::Serialize;
+
+use super::keys::{self, Field, Table, TimerKey};
+use super::rows::TimerRow;
+use crate::codec;
+#[cfg(doc)]
+use crate::codec::Kind;
+use crate::event::{Customer, Output, Time};
+
+/// Changes that become durable together, or not at all: pure data, in the order in which they were
+/// made, all in one buffer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Batch {
+    arena: Vec<u8>,
+    changes: usize,
+    newest_input: Option<Time>,
+}
+
+/// One change of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change<'a> {
+    /// The row of this key has this value.
+    Put(Table, &'a [u8], &'a [u8]),
+    /// There is no row of this key.
+    Delete(Table, &'a [u8]),
+    /// There is no row from the first key up to, and without, the second.
+    DeleteRange(Table, &'a [u8], &'a [u8]),
+}
+
+const PUT: u8 = 0;
+const DELETE: u8 = 1;
+const DELETE_RANGE: u8 = 2;
+
+/// In the arena, each change is a tag, a table, the lengths of its two parts, and the parts.
+const HEAD_BYTES: usize = 10;
+
+impl Batch {
+    /// No change.
+    pub fn new() -> Batch {
+        Batch::default()
+    }
+
+    /// No change, with room for `bytes` of them.
+    pub fn with_capacity(bytes: usize) -> Batch {
+        Batch { arena: Vec::with_capacity(bytes), ..Batch::default() }
+    }
+
+    /// How many changes there are.
+    pub fn len(&self) -> usize {
+        self.changes
+    }
+
+    /// Whether there is no change.
+    pub fn is_empty(&self) -> bool {
+        self.changes == 0
+    }
+
+    /// About how many bytes the changes take.
+    pub fn bytes(&self) -> usize {
+        self.arena.len()
+    }
+
+    /// Forgets every change and keeps the room for others.
+    pub fn clear(&mut self) {
+        self.arena.clear();
+        self.changes = 0;
+        self.newest_input = None;
+    }
+
+    /// The changes of `later`, after those of this batch.
+    pub fn append(&mut self, later: &Batch) {
+        self.arena.extend_from_slice(&later.arena);
+        self.changes += later.changes;
+        self.newest_input = self.newest_input.max(later.newest_input);
+    }
+
+    /// The state of a twin, sealed as [`Kind::Twin`].
+    pub fn put_twin(&mut self, partition: u16, customer: &Customer, sealed: &[u8]) {
+        self.put(Table::Twins, |key| keys::twin(key, partition, customer), sealed);
+    }
+
+    /// One entry of a twin's timeline, sealed as [`Kind::Entry`], in place of what is in this slot
+    /// of the ring.
+    pub fn put_entry(&mut self, partition: u16, customer: &Customer, slot: u16, sealed: &[u8]) {
+        self.put(Table::Timeline, |key| keys::entry(key, partition, customer, slot), sealed);
+    }
+
+    /// Nothing is left of a twin: state, timeline and journal. Its timers and outputs are rows of
+    /// their own.
+    pub fn delete_twin(&mut self, partition: u16, customer: &Customer) {
+        let mut from = Vec::new();
+        keys::twin(&mut from, partition, customer);
+        let until = keys::behind(&from);
+        self.delete(Table::Twins, |key| key.extend_from_slice(&from));
+        for table in [Table::Timeline, Table::Journal] {
+            let key = |key: &mut Vec<u8>| key.extend_from_slice(&from);
+            self.change(DELETE_RANGE, table, key, |end| end.extend_from_slice(&until));
+        }
+    }
+
+    /// A timer.
+    pub fn put_timer(&mut self, partition: u16, key: &TimerKey, row: &TimerRow) {
+        self.seal_small(Table::Timers, |into| keys::timer(into, partition, key), row);
+    }
+
+    /// A timer goes, because it fired or was cancelled.
+    pub fn delete_timer(&mut self, partition: u16, key: &TimerKey) {
+        self.delete(Table::Timers, |into| keys::timer(into, partition, key));
+    }
+
+    /// An output to publish, under the partition's next sequence.
+    ///
+    /// # Errors
+    /// If the output is larger than a record may be.
+    pub fn put_output(
+        &mut self,
+        partition: u16,
+        sequence: u64,
+        output: &Output,
+    ) -> Result<(), codec::Error> {
+        self.seal(Table::Outbox, |key| keys::output(key, partition, sequence), output)
+    }
+
+    /// An output goes, because the broker has confirmed it.
+    pub fn delete_output(&mut self, partition: u16, sequence: u64) {
+        self.delete(Table::Outbox, |key| keys::output(key, partition, sequence));
+    }
+
+    /// An input that did not come from the stream, sealed as [`Kind::Input`]; `number` tells apart
+    /// those of one twin and moment.
+    pub fn put_input(
+        &mut self,
+        partition: u16,
+        customer: &Customer,
+        at: Time,
+        number: u32,
+        sealed: &[u8],
+    ) {
+        self.put(Table::Journal, |key| keys::input(key, partition, customer, at, number), sealed);
+        self.newest_input = self.newest_input.max(Some(at));
+    }
+
+    /// The stream sequence up to which the partition has taken everything in.
+    pub fn set_cursor(&mut self, partition: u16, sequence: u64) {
+        self.set(partition, Field::Cursor, sequence);
+    }
+
+    /// The sequence of the partition's next output.
+    pub fn set_next_output(&mut self, partition: u16, sequence: u64) {
+        self.set(partition, Field::NextOutput, sequence);
+    }
+
+    /// The number of the partition's next journalled input.
+    pub fn set_next_input(&mut self, partition: u16, number: u64) {
+        self.set(partition, Field::NextInput, number);
+    }
+
+    /// The latest moment that the partition has seen.
+    pub fn set_clock(&mut self, partition: u16, now: Time) {
+        self.set(partition, Field::Clock, now.ms().cast_unsigned());
+    }
+
+    /// How many twins the partition has.
+    pub fn set_twins(&mut self, partition: u16, twins: u64) {
+        self.set(partition, Field::Twins, twins);
+    }
+
+    /// The changes, in their order.
+    pub fn changes(&self) -> impl Iterator<Item = Change<'_>> {
+        let mut rest = &self.arena[..];
+        std::iter::from_fn(move || {
+            let (head, parts) = rest.split_first_chunk::<HEAD_BYTES>()?;
+            let [tag, table, k0, k1, k2, k3, v0, v1, v2, v3] = *head;
+            let (key, parts) = parts.split_at(u32::from_le_bytes([k0, k1, k2, k3]) as usize);
+            let (value, parts) = parts.split_at(u32::from_le_bytes([v0, v1, v2, v3]) as usize);
+            rest = parts;
+            let table = Table::ALL[usize::from(table)];
+            Some(match tag {
+                PUT => Change::Put(table, key, value),
+                DELETE => Change::Delete(table, key),
+                _ => Change::DeleteRange(table, key, value),
+            })
+        })
+    }
+
+    /// The time of the newest journalled input among the changes.
+    pub(super) fn newest_input(&self) -> Option<Time> {
+        self.newest_input
+    }
+
+    pub(super) fn set_store_wide(&mut self, name: &str, number: u64) {
+        self.seal_small(Table::Meta, |key| keys::store_wide(key, name), &number);
+    }
+
+    fn set(&mut self, partition: u16, field: Field, number: u64) {
+        self.seal_small(Table::Meta, |key| keys::field(key, partition, field), &number);
+    }
+
+    fn put(&mut self, table: Table, key: impl FnOnce(&mut Vec<u8>), value: &[u8]) {
+        self.change(PUT, table, key, |into| into.extend_from_slice(value));
+    }
+
+    fn delete(&mut self, table: Table, key: impl FnOnce(&mut Vec<u8>)) {
+        self.change(DELETE, table, key, |_| ());
+    }
+
+    /// Seals a record straight into the arena; if it cannot be, the batch is as it was.
+    fn seal<T: Serialize>(
+        &mut self,
+        table: Table,
+        key: impl FnOnce(&mut Vec<u8>),
+        record: &T,
+    ) -> Result<(), codec::Error> {
+        let start = self.arena.len();
+        let sealed = self.change(PUT, table, key, |into| codec::seal(table.kind(), record, into));
+        if sealed.is_err() {
+            self.arena.truncate(start);
+            self.changes -= 1;
+        }
+        sealed
+    }
+
+    #[expect(clippy::expect_used, reason = "the message names the invariant")]
+    fn seal_small<T: Serialize>(
+        &mut self,
+        table: Table,
+        key: impl FnOnce(&mut Vec<u8>),
+        record: &T,
+    ) {
+        self.seal(table, key, record).expect("a record of a few numbers is within the limit");
+    }
+
+    fn change<R>(
+        &mut self,
+        tag: u8,
+        table: Table,
+        key: impl FnOnce(&mut Vec<u8>),
+        value: impl FnOnce(&mut Vec<u8>) -> R,
+    ) -> R {
+        let start = self.arena.len();
+        let key_at = start + HEAD_BYTES;
+        self.arena.extend_from_slice(&[tag, table as u8, 0, 0, 0, 0, 0, 0, 0, 0]);
+        key(&mut self.arena);
+        let value_at = self.arena.len();
+        let result = value(&mut self.arena);
+        let end = self.arena.len();
+        self.arena[start + 2..start + 6].copy_from_slice(&length(value_at - key_at));
+        self.arena[start + 6..key_at].copy_from_slice(&length(end - value_at));
+        self.changes += 1;
+        result
+    }
+}
+
+#[expect(clippy::expect_used, reason = "the message names the invariant")]
+fn length(part: usize) -> [u8; 4] {
+    u32::try_from(part).expect("a key or a sealed record is far below 4 GiB").to_le_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ada() -> Customer {
+        Customer::new("ada").unwrap()
+    }
+
+    #[test]
+    fn changes_come_out_in_the_order_in_which_they_went_in() {
+        let mut batch = Batch::new();
+        batch.put_twin(1, &ada(), b"state");
+        batch.delete_output(1, 7);
+        let mut later = Batch::new();
+        later.put_input(1, &ada(), Time::from_ms(5), 0, b"input");
+        batch.append(&later);
+
+        let tables: Vec<_> = batch
+            .changes()
+            .map(|change| match change {
+                Change::Put(table, _, value) => (table, Some(value)),
+                Change::Delete(table, _) | Change::DeleteRange(table, ..) => (table, None),
+            })
+            .collect();
+        let expected = [
+            (Table::Twins, Some(&b"state"[..])),
+            (Table::Outbox, None),
+            (Table::Journal, Some(&b"input"[..])),
+        ];
+        assert_eq!(tables, expected);
+        assert_eq!((batch.len(), batch.newest_input()), (3, Some(Time::from_ms(5))));
+        batch.clear();
+        assert_eq!(batch, Batch::new());
+    }
+
+    #[test]
+    fn an_output_that_cannot_be_written_leaves_the_batch_as_it_was() {
+        let mut batch = Batch::new();
+        batch.set_cursor(3, 9);
+        let before = batch.clone();
+        let output = Output {
+            id: "a".into(),
+            subject: "b".into(),
+            headers: [].into(),
+            payload: vec![0; crate::config::limits::RECORD_BYTES].into(),
+        };
+        assert!(batch.put_output(3, 1, &output).is_err());
+        assert_eq!(batch, before);
+    }
+}

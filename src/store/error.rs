@@ -1,0 +1,118 @@
+use std::path::PathBuf;
+
+use super::Table;
+use crate::codec;
+
+/// Why the store could not be opened, read or written.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// Another process has the database open.
+    #[error(
+        "expected to be the only one at {}, found it held by another process; stop that one, or \
+         choose another `store.path`", path.display()
+    )]
+    InUse {
+        /// Where the database is.
+        path: PathBuf,
+    },
+    /// There is something else at the path.
+    #[error(
+        "expected a jumeau database or an empty folder at {}, found {found}; choose another \
+         `store.path`", path.display()
+    )]
+    NotJumeau {
+        /// Where the database should be.
+        path: PathBuf,
+        /// What is there.
+        found: String,
+    },
+    /// A newer version wrote the database.
+    #[error(
+        "expected a database of format {known} or older at {}, found {found}, written by a newer \
+         jumeau; upgrade to it", path.display()
+    )]
+    Newer {
+        /// Where the database is.
+        path: PathBuf,
+        /// The newest format that this version knows.
+        known: u64,
+        /// What was found.
+        found: String,
+    },
+    /// The database was made for another number of partitions.
+    #[error(
+        "expected {expected} partitions as in the settings, found a database of {found} at {}; \
+         the number cannot change once there are twins: set `partitions = {found}`, or choose \
+         another `store.path`", path.display()
+    )]
+    Partitions {
+        /// Where the database is.
+        path: PathBuf,
+        /// The number in the settings.
+        expected: u16,
+        /// The number in the database.
+        found: u64,
+    },
+    /// The database's files are not what they were.
+    #[error(
+        "expected an intact database at {}, found it damaged: {detail}; check the disk and restore \
+         it from a backup", path.display()
+    )]
+    Damaged {
+        /// Where the database is.
+        path: PathBuf,
+        /// What the engine says.
+        detail: String,
+    },
+    /// A record cannot be written or read.
+    #[error("table {}, key {key}: {source}", table.name())]
+    Record {
+        /// Its table.
+        table: Table,
+        /// Its key, in hexadecimal digits.
+        key: String,
+        /// What is wrong with it.
+        source: codec::Error,
+    },
+    /// A key is not what its table holds.
+    #[error(
+        "table {}, key {key}: expected the layout of this table's keys, found another; \
+         the database was changed by something else: restore it from a backup", table.name()
+    )]
+    Key {
+        /// The table.
+        table: Table,
+        /// The key, in hexadecimal digits.
+        key: String,
+    },
+    /// The engine failed to read.
+    #[error("expected to {doing}, found: {detail}; check the disk and its free space")]
+    Read {
+        /// What was to be done.
+        doing: &'static str,
+        /// What the engine says.
+        detail: String,
+    },
+    /// A write failed. Nobody can know how much of it is on the disk: the store takes no other.
+    #[error(
+        "expected to write a commit, found: {detail}; nothing more is written until a restart has \
+         read back what is on the disk: check the disk and its free space, then start again"
+    )]
+    Write {
+        /// What the engine says.
+        detail: String,
+    },
+    /// An earlier write failed.
+    #[error("expected a store without a failed write, found one; start again to write more")]
+    Poisoned,
+}
+
+impl Error {
+    pub(super) fn key(table: Table, key: &[u8]) -> Error {
+        Error::Key { table, key: hex::encode(key) }
+    }
+
+    pub(super) fn record(table: Table, key: &[u8], source: codec::Error) -> Error {
+        Error::Record { table, key: hex::encode(key), source }
+    }
+}

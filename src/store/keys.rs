@@ -1,0 +1,393 @@
+//! The keys of every table. They are stored: a layout **must never be changed**; another need is
+//! another table.
+//!
+//! A partition's rows lie together, and so do a twin's. Numbers are big-endian and moments have
+//! their sign bit flipped, so that bytes sort as the values do. A customer is its length, one byte,
+//! and its bytes: so no twin's key is the beginning of another's.
+//!
+//! | table | key |
+//! |---|---|
+//! | `twins` | partition u16 · customer |
+//! | `timeline` | partition u16 · customer · slot u16 |
+//! | `timers` | partition u16 · due u64 · customer · name |
+//! | `outbox` | partition u16 · sequence u64 |
+//! | `journal` | partition u16 · customer · at u64 · number u32 |
+//! | `meta`, of the store | `0x00` · name |
+//! | `meta`, of a partition | `0x01` · partition u16 · field u8 |
+
+use crate::codec::Kind;
+use crate::event::{Customer, Time};
+
+/// A table of the store. Its number stands in batches only; its name is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Table {
+    /// The state of every twin.
+    Twins,
+    /// The last inputs of every twin: a ring, written in place.
+    Timeline,
+    /// The timers of every twin, in the order in which they are due.
+    Timers,
+    /// Outputs that the broker has not confirmed, in the order in which they were decided.
+    Outbox,
+    /// Inputs that did not come from the stream.
+    Journal,
+    /// What the store and its partitions know about themselves.
+    Meta,
+}
+
+impl Table {
+    /// Every table.
+    pub const ALL: [Table; 6] =
+        [Table::Twins, Table::Timeline, Table::Timers, Table::Outbox, Table::Journal, Table::Meta];
+
+    /// The table's name in the database, which must never be changed.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Table::Twins => "twins",
+            Table::Timeline => "timeline",
+            Table::Timers => "timers",
+            Table::Outbox => "outbox",
+            Table::Journal => "journal",
+            Table::Meta => "meta",
+        }
+    }
+
+    /// The kind of the table's records.
+    pub const fn kind(self) -> Kind {
+        match self {
+            Table::Twins => Kind::Twin,
+            Table::Timeline => Kind::Entry,
+            Table::Timers => Kind::Timer,
+            Table::Outbox => Kind::Output,
+            Table::Journal => Kind::Input,
+            Table::Meta => Kind::Number,
+        }
+    }
+
+    /// Whether `key` has the layout of this table's keys.
+    pub(super) fn understands(self, key: &[u8]) -> bool {
+        match self {
+            Table::Twins => read_twin(key).is_some_and(|(_, rest)| rest.is_empty()),
+            Table::Timeline => read_entry(key).is_some(),
+            Table::Timers => read_timer(key).is_some(),
+            Table::Outbox => read_output(key).is_some(),
+            Table::Journal => read_input(key).is_some(),
+            Table::Meta => match key {
+                [STORE_WIDE, name @ ..] => !name.is_empty(),
+                [OF_PARTITION, _, _, _] => true,
+                _ => false,
+            },
+        }
+    }
+}
+
+/// Which timer: when it is due, whose it is, and its name; sorted as its key is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TimerKey {
+    /// When it fires.
+    pub due: Time,
+    /// Whose it is.
+    pub customer: Customer,
+    /// Its name, unique within the twin.
+    pub name: Box<str>,
+}
+
+impl Ord for TimerKey {
+    fn cmp(&self, other: &TimerKey) -> std::cmp::Ordering {
+        let order = |key: &TimerKey| (key.due, key.customer.as_str().len());
+        order(self)
+            .cmp(&order(other))
+            .then_with(|| self.customer.cmp(&other.customer))
+            .then_with(|| self.name.cmp(&other.name))
+    }
+}
+
+impl PartialOrd for TimerKey {
+    fn partial_cmp(&self, other: &TimerKey) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+const STORE_WIDE: u8 = 0;
+const OF_PARTITION: u8 = 1;
+
+/// A number that a partition keeps about itself. Its byte is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Field {
+    Cursor = 1,
+    NextOutput = 2,
+    NextInput = 3,
+    Clock = 4,
+    Twins = 5,
+}
+
+impl Field {
+    pub(super) const fn from_byte(byte: u8) -> Option<Field> {
+        Some(match byte {
+            1 => Field::Cursor,
+            2 => Field::NextOutput,
+            3 => Field::NextInput,
+            4 => Field::Clock,
+            5 => Field::Twins,
+            _ => return None,
+        })
+    }
+}
+
+pub(super) fn partition(into: &mut Vec<u8>, partition: u16) {
+    into.extend_from_slice(&partition.to_be_bytes());
+}
+
+pub(super) fn twin(into: &mut Vec<u8>, of: u16, customer: &Customer) {
+    partition(into, of);
+    push_customer(into, customer);
+}
+
+pub(super) fn entry(into: &mut Vec<u8>, of: u16, customer: &Customer, slot: u16) {
+    twin(into, of, customer);
+    into.extend_from_slice(&slot.to_be_bytes());
+}
+
+pub(super) fn timer(into: &mut Vec<u8>, of: u16, key: &TimerKey) {
+    partition(into, of);
+    into.extend_from_slice(&sortable(key.due));
+    push_customer(into, &key.customer);
+    into.extend_from_slice(key.name.as_bytes());
+}
+
+pub(super) fn output(into: &mut Vec<u8>, of: u16, sequence: u64) {
+    partition(into, of);
+    into.extend_from_slice(&sequence.to_be_bytes());
+}
+
+pub(super) fn input(into: &mut Vec<u8>, of: u16, customer: &Customer, at: Time, number: u32) {
+    twin(into, of, customer);
+    into.extend_from_slice(&sortable(at));
+    into.extend_from_slice(&number.to_be_bytes());
+}
+
+pub(super) fn field(into: &mut Vec<u8>, of: u16, field: Field) {
+    into.push(OF_PARTITION);
+    partition(into, of);
+    into.push(field as u8);
+}
+
+/// Where the fields of a partition begin.
+pub(super) fn fields(into: &mut Vec<u8>, of: u16) {
+    into.push(OF_PARTITION);
+    partition(into, of);
+}
+
+pub(super) fn store_wide(into: &mut Vec<u8>, name: &str) {
+    into.push(STORE_WIDE);
+    into.extend_from_slice(name.as_bytes());
+}
+
+/// The least key behind every key that begins with `prefix`.
+///
+/// No prefix of ours consists of 0xFF only: a partition, a length or a tag below it comes first.
+pub(super) fn behind(prefix: &[u8]) -> Vec<u8> {
+    let mut key = prefix.to_vec();
+    while let Some(last) = key.pop() {
+        if let Some(next) = last.checked_add(1) {
+            key.push(next);
+            break;
+        }
+    }
+    key
+}
+
+pub(super) fn read_twin(key: &[u8]) -> Option<(Customer, &[u8])> {
+    let (_, rest) = key.split_first_chunk::<2>()?;
+    read_customer(rest)
+}
+
+pub(super) fn read_entry(key: &[u8]) -> Option<u16> {
+    let (_, slot) = read_twin(key)?;
+    Some(u16::from_be_bytes(slot.try_into().ok()?))
+}
+
+pub(super) fn read_timer(key: &[u8]) -> Option<TimerKey> {
+    let (_, rest) = key.split_first_chunk::<2>()?;
+    let (due, rest) = rest.split_first_chunk()?;
+    let (customer, name) = read_customer(rest)?;
+    let name = std::str::from_utf8(name).ok()?.into();
+    Some(TimerKey { due: moment(*due), customer, name })
+}
+
+pub(super) fn read_output(key: &[u8]) -> Option<u64> {
+    let (_, sequence) = key.split_first_chunk::<2>()?;
+    Some(u64::from_be_bytes(sequence.try_into().ok()?))
+}
+
+pub(super) fn read_input(key: &[u8]) -> Option<(Time, u32)> {
+    let (_, rest) = read_twin(key)?;
+    let (at, number) = rest.split_first_chunk()?;
+    Some((moment(*at), u32::from_be_bytes(number.try_into().ok()?)))
+}
+
+/// The partition's field that a key names; none if a newer jumeau knows it and this one does not.
+pub(super) fn read_field(key: &[u8]) -> Option<Field> {
+    match key {
+        [OF_PARTITION, _, _, field] => Field::from_byte(*field),
+        _ => None,
+    }
+}
+
+fn push_customer(into: &mut Vec<u8>, customer: &Customer) {
+    let id = customer.as_str().as_bytes();
+    // An identifier is at most `limits::CUSTOMER_BYTES` long, which fits a byte.
+    into.push(u8::try_from(id.len()).unwrap_or(u8::MAX));
+    into.extend_from_slice(id);
+}
+
+fn read_customer(bytes: &[u8]) -> Option<(Customer, &[u8])> {
+    let (len, rest) = bytes.split_first()?;
+    let (id, rest) = rest.split_at_checked(usize::from(*len))?;
+    let customer = Customer::new(std::str::from_utf8(id).ok()?).ok()?;
+    Some((customer, rest))
+}
+
+fn sortable(moment: Time) -> [u8; 8] {
+    (moment.ms() ^ i64::MIN).to_be_bytes()
+}
+
+fn moment(bytes: [u8; 8]) -> Time {
+    Time::from_ms(i64::from_be_bytes(bytes) ^ i64::MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::config::limits;
+
+    const _: () = assert!(limits::CUSTOMER_BYTES <= u8::MAX as usize);
+
+    fn bytes(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+        let mut key = Vec::new();
+        write(&mut key);
+        key
+    }
+
+    fn customer() -> impl Strategy<Value = Customer> {
+        "\\PC{1,12}".prop_map(|id| Customer::new(&id).unwrap())
+    }
+
+    fn time() -> impl Strategy<Value = Time> {
+        prop_oneof![
+            any::<i64>().prop_map(Time::from_ms),
+            (-3i64..3).prop_map(Time::from_ms),
+            Just(Time::MIN),
+            Just(Time::MAX),
+        ]
+    }
+
+    prop_compose! {
+        fn timer_key()(due in time(), customer in customer(), name in "\\PC{0,6}") -> TimerKey {
+            TimerKey { due, customer, name: name.into() }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn keys_read_back(
+            partition: u16, customer in customer(), slot: u16, at in time(), number: u32,
+            sequence: u64, timer_key in timer_key(),
+        ) {
+            let key = bytes(|into| twin(into, partition, &customer));
+            prop_assert_eq!(read_twin(&key), Some((customer.clone(), &[][..])));
+            prop_assert!(Table::Twins.understands(&key));
+            let key = bytes(|into| entry(into, partition, &customer, slot));
+            prop_assert_eq!(read_entry(&key), Some(slot));
+            prop_assert!(Table::Timeline.understands(&key) && !Table::Twins.understands(&key));
+            let key = bytes(|into| timer(into, partition, &timer_key));
+            prop_assert_eq!(read_timer(&key), Some(timer_key));
+            let key = bytes(|into| output(into, partition, sequence));
+            prop_assert_eq!(read_output(&key), Some(sequence));
+            let key = bytes(|into| input(into, partition, &customer, at, number));
+            prop_assert_eq!(read_input(&key), Some((at, number)));
+        }
+
+        #[test]
+        fn timers_sort_as_their_keys(
+            left in timer_key(), right in timer_key(), left_of: u16, right_of: u16,
+        ) {
+            let by_key = bytes(|into| timer(into, left_of, &left))
+                .cmp(&bytes(|into| timer(into, right_of, &right)));
+            prop_assert_eq!(by_key, (left_of, left).cmp(&(right_of, right)));
+        }
+
+        #[test]
+        fn outputs_sort_by_their_sequence(of: u16, left: u64, right: u64) {
+            let by_key = bytes(|into| output(into, of, left))
+                .cmp(&bytes(|into| output(into, of, right)));
+            prop_assert_eq!(by_key, left.cmp(&right));
+        }
+
+        #[test]
+        fn journalled_inputs_sort_by_their_time(
+            of: u16, customer in customer(), left in time(), right in time(), n: u32, m: u32,
+        ) {
+            let by_key = bytes(|into| input(into, of, &customer, left, n))
+                .cmp(&bytes(|into| input(into, of, &customer, right, m)));
+            prop_assert_eq!(by_key, (left, n).cmp(&(right, m)));
+        }
+
+        #[test]
+        fn no_twin_lies_within_another(of: u16, left in customer(), right in customer()) {
+            prop_assume!(left != right);
+            let (left, right) =
+                (bytes(|into| twin(into, of, &left)), bytes(|into| twin(into, of, &right)));
+            prop_assert!(!left.starts_with(&right));
+            prop_assert!(behind(&left) <= right || behind(&right) <= left);
+        }
+
+        #[test]
+        fn behind_a_prefix_is_behind_all_that_begins_with_it(
+            of: u16, customer in customer(), rest: Vec<u8>, other: Vec<u8>,
+        ) {
+            let prefix = bytes(|into| twin(into, of, &customer));
+            let end = behind(&prefix);
+            prop_assert!([&prefix[..], &rest].concat() < end);
+            prop_assert!(other < prefix || other.starts_with(&prefix) || other >= end);
+        }
+
+        #[test]
+        fn any_bytes_are_a_key_or_none(key: Vec<u8>) {
+            for table in Table::ALL {
+                let _ = table.understands(&key);
+            }
+        }
+    }
+
+    #[test]
+    fn keys_are_what_they_always_were() {
+        let ada = Customer::new("ada").unwrap();
+        let due = Time::from_ms(1);
+        let keys = [
+            bytes(|into| twin(into, 258, &ada)),
+            bytes(|into| entry(into, 258, &ada, 3)),
+            bytes(|into| {
+                timer(into, 258, &TimerKey { due, customer: ada.clone(), name: "form".into() });
+            }),
+            bytes(|into| output(into, 258, 4)),
+            bytes(|into| input(into, 258, &ada, Time::from_ms(-1), 5)),
+            bytes(|into| field(into, 258, Field::Cursor)),
+            bytes(|into| store_wide(into, "format")),
+        ];
+        let keys: Vec<String> = keys.iter().map(hex::encode).collect();
+        insta::assert_snapshot!(keys.join("\n"), @r"
+        010203616461
+        0102036164610003
+        0102800000000000000103616461666f726d
+        01020000000000000004
+        0102036164617fffffffffffffff00000005
+        01010201
+        00666f726d6174
+        ");
+    }
+}

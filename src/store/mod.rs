@@ -1,0 +1,24 @@
+//! What must survive: the state of every twin, its timeline and timers, what waits to be published,
+//! and how far each partition has come.
+//!
+//! In go [`Batch`]es, pure data that partitions build; a committer makes those of all partitions
+//! durable together, and only then says so. Out come the same rows, through [`Read`]. A failed
+//! write poisons the store for good: the process stops rather than guess. [`Memory`] is the same
+//! without a disk, with faults, for simulation.
+//!
+//! Keys (`keys`) and records ([`codec`](crate::codec)) are stored contracts. This is the only place
+//! that names rocksdb.
+
+mod batch;
+mod error;
+mod keys;
+mod memory;
+mod reads;
+mod rows;
+
+pub use batch::{Batch, Change};
+pub use error::Error;
+pub use keys::{Table, TimerKey};
+pub use memory::{Fault, Memory};
+pub use reads::{Commit, Read, Value, Visit};
+pub use rows::{Journalled, Loaded, Meta, TimerRow, Verified};

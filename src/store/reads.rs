@@ -1,0 +1,235 @@
+use serde::de::DeserializeOwned;
+
+use super::keys::{self, Field, TimerKey};
+use super::rows::{Journalled, Loaded, Meta, TimerRow, Verified};
+use super::{Batch, Error, Table};
+use crate::codec;
+use crate::config::limits;
+use crate::event::{Customer, Output, Time};
+
+/// A row's value, if there is one.
+pub type Value = Option<Box<[u8]>>;
+
+/// Takes one row, and says whether to go on.
+pub type Visit<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<bool, Error>;
+
+/// Reading what is committed. Every call may wait for the disk: never from a twin's thread.
+///
+/// A store provides the first two; the rest is the same for all.
+pub trait Read: Send + Sync {
+    /// The rows of these keys.
+    ///
+    /// # Errors
+    /// [`Error::Read`].
+    fn get(&self, table: Table, keys: &[Vec<u8>]) -> Result<Vec<Value>, Error>;
+
+    /// Visits the rows from `from` up to, and without, `until`, ascending.
+    ///
+    /// # Errors
+    /// [`Error::Read`], or what `visit` returns.
+    fn scan(&self, table: Table, from: &[u8], until: &[u8], visit: Visit<'_>) -> Result<(), Error>;
+
+    /// The twins of these customers, in their order; none where there is no such twin.
+    ///
+    /// # Errors
+    /// [`Error::Read`], or [`Error::Key`].
+    fn load(&self, partition: u16, customers: &[Customer]) -> Result<Vec<Option<Loaded>>, Error> {
+        let twins: Vec<Vec<u8>> =
+            customers.iter().map(|id| key(|to| keys::twin(to, partition, id))).collect();
+        let states = self.get(Table::Twins, &twins)?;
+        twins
+            .iter()
+            .zip(states)
+            .map(|(from, state)| {
+                let Some(state) = state else { return Ok(None) };
+                let mut timeline = Vec::new();
+                self.scan(Table::Timeline, from, &keys::behind(from), &mut |key, value| {
+                    let slot =
+                        keys::read_entry(key).ok_or_else(|| Error::key(Table::Timeline, key))?;
+                    timeline.push((slot, value.into()));
+                    Ok(true)
+                })?;
+                Ok(Some(Loaded { state, timeline }))
+            })
+            .collect()
+    }
+
+    /// The sealed states of the partition's next twins behind `after`, at most `limit`, in the
+    /// order of their keys.
+    ///
+    /// # Errors
+    /// [`Error::Read`], or [`Error::Key`].
+    fn twins(
+        &self,
+        partition: u16,
+        after: Option<&Customer>,
+        limit: usize,
+    ) -> Result<Vec<(Customer, Box<[u8]>)>, Error> {
+        let from = key(|to| match after {
+            Some(after) => {
+                keys::twin(to, partition, after);
+                to.push(0);
+            }
+            None => keys::partition(to, partition),
+        });
+        rows(self, Table::Twins, partition, &from, limit, |key, value| {
+            Ok(keys::read_twin(key).map(|(customer, _)| (customer, value.into())))
+        })
+    }
+
+    /// The partition's next timers behind `after`, at most `limit`, the one due first first.
+    ///
+    /// # Errors
+    /// [`Error::Read`], [`Error::Key`] or [`Error::Record`].
+    fn timers(
+        &self,
+        partition: u16,
+        after: Option<&TimerKey>,
+        limit: usize,
+    ) -> Result<Vec<(TimerKey, TimerRow)>, Error> {
+        let from = key(|to| match after {
+            Some(after) => {
+                keys::timer(to, partition, after);
+                to.push(0);
+            }
+            None => keys::partition(to, partition),
+        });
+        rows(self, Table::Timers, partition, &from, limit, |key, value| {
+            let row = open(Table::Timers, key, value)?;
+            Ok(keys::read_timer(key).map(|timer| (timer, row)))
+        })
+    }
+
+    /// The partition's outputs from this sequence on, at most `limit`, ascending.
+    ///
+    /// # Errors
+    /// [`Error::Read`], [`Error::Key`] or [`Error::Record`].
+    fn outbox(&self, partition: u16, from: u64, limit: usize) -> Result<Vec<(u64, Output)>, Error> {
+        let from = key(|to| keys::output(to, partition, from));
+        rows(self, Table::Outbox, partition, &from, limit, |key, value| {
+            let output = open(Table::Outbox, key, value)?;
+            Ok(keys::read_output(key).map(|sequence| (sequence, output)))
+        })
+    }
+
+    /// The inputs of a twin that did not come from the stream, from this moment on, at most
+    /// `limit`, ascending. Those older than the store's retention may be gone.
+    ///
+    /// # Errors
+    /// [`Error::Read`], or [`Error::Key`].
+    fn inputs(
+        &self,
+        partition: u16,
+        customer: &Customer,
+        from: Time,
+        limit: usize,
+    ) -> Result<Vec<Journalled>, Error> {
+        let until = keys::behind(&key(|to| keys::twin(to, partition, customer)));
+        let from = key(|to| keys::input(to, partition, customer, from, 0));
+        let mut found = Vec::new();
+        self.scan(Table::Journal, &from, &until, &mut |key, value| {
+            if found.len() == limit {
+                return Ok(false);
+            }
+            let (at, number) =
+                keys::read_input(key).ok_or_else(|| Error::key(Table::Journal, key))?;
+            found.push(Journalled { at, number, sealed: value.into() });
+            Ok(true)
+        })?;
+        Ok(found)
+    }
+
+    /// What a partition knows about itself.
+    ///
+    /// # Errors
+    /// [`Error::Read`], or [`Error::Record`].
+    fn meta(&self, partition: u16) -> Result<Meta, Error> {
+        let from = key(|to| keys::fields(to, partition));
+        let mut meta = Meta::default();
+        self.scan(Table::Meta, &from, &keys::behind(&from), &mut |key, value| {
+            let number: u64 = open(Table::Meta, key, value)?;
+            match keys::read_field(key) {
+                Some(Field::Cursor) => meta.cursor = number,
+                Some(Field::NextOutput) => meta.next_output = number,
+                Some(Field::NextInput) => meta.next_input = number,
+                Some(Field::Clock) => meta.clock = Some(Time::from_ms(number.cast_signed())),
+                Some(Field::Twins) => meta.twins = number,
+                None => {}
+            }
+            Ok(true)
+        })?;
+        Ok(meta)
+    }
+
+    /// Reads every record once, and checks that it is what was written. What the records say is
+    /// not looked at.
+    ///
+    /// # Errors
+    /// [`Error::Read`]; a damaged record is no error but part of the result.
+    fn verify(&self) -> Result<Verified, Error> {
+        let mut found = Verified::default();
+        for table in Table::ALL {
+            // No key begins with 0xFFFF: there are not that many partitions.
+            self.scan(table, &[], &[u8::MAX; 2], &mut |key, value| {
+                found.records += 1;
+                found.bytes += (key.len() + value.len()) as u64;
+                let defect = if table.understands(key) {
+                    codec::check(table.kind(), value)
+                        .err()
+                        .map(|source| Error::record(table, key, source))
+                } else {
+                    Some(Error::key(table, key))
+                };
+                if let Some(defect) = defect {
+                    found.defects += 1;
+                    if found.described.len() < limits::DEFECTS {
+                        found.described.push(defect.to_string());
+                    }
+                }
+                Ok(true)
+            })?;
+        }
+        Ok(found)
+    }
+}
+
+/// Writing: all of it becomes durable together, or nothing.
+pub trait Commit: Send + Sync {
+    /// Makes the changes of these batches durable, in their order, as one.
+    ///
+    /// # Errors
+    /// [`Error::Write`] if it fails: nobody knows then how much of it is on the disk. From then on
+    /// every call fails with [`Error::Poisoned`].
+    fn commit(&self, batches: &[Batch]) -> Result<(), Error>;
+}
+
+/// At most `limit` rows of one partition from a key on; a key of another layout is an error.
+fn rows<S: Read + ?Sized, T>(
+    store: &S,
+    table: Table,
+    partition: u16,
+    from: &[u8],
+    limit: usize,
+    read: impl Fn(&[u8], &[u8]) -> Result<Option<T>, Error>,
+) -> Result<Vec<T>, Error> {
+    let until = keys::behind(&key(|to| keys::partition(to, partition)));
+    let mut found = Vec::new();
+    store.scan(table, from, &until, &mut |key, value| {
+        if found.len() == limit {
+            return Ok(false);
+        }
+        found.push(read(key, value)?.ok_or_else(|| Error::key(table, key))?);
+        Ok(true)
+    })?;
+    Ok(found)
+}
+
+fn key(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let mut key = Vec::new();
+    write(&mut key);
+    key
+}
+
+fn open<T: DeserializeOwned>(table: Table, key: &[u8], value: &[u8]) -> Result<T, Error> {
+    codec::open(table.kind(), value).map_err(|source| Error::record(table, key, source))
+}

@@ -1,0 +1,61 @@
+use serde::{Deserialize, Serialize};
+
+use crate::event::Time;
+use crate::policy::CatchUp;
+
+/// What is stored of a timer beside its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TimerRow {
+    /// It fires again after each such span, in milliseconds; none: it fires once.
+    pub every_ms: Option<u64>,
+    /// What happens to firings that were missed.
+    pub catch_up: CatchUp,
+}
+
+/// A twin as it was last committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loaded {
+    /// Its state, sealed.
+    pub state: Box<[u8]>,
+    /// The entries of its timeline, sealed, by slot of the ring, ascending.
+    pub timeline: Vec<(u16, Box<[u8]>)>,
+}
+
+/// An input that did not come from the stream, as it was journalled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Journalled {
+    /// Its time.
+    pub at: Time,
+    /// Tells apart the inputs of one twin and moment.
+    pub number: u32,
+    /// The input, sealed.
+    pub sealed: Box<[u8]>,
+}
+
+/// What a partition knows about itself; all zero before its first commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Meta {
+    /// The stream sequence up to which it has taken everything in.
+    pub cursor: u64,
+    /// The sequence of its next output.
+    pub next_output: u64,
+    /// The number of its next journalled input.
+    pub next_input: u64,
+    /// The latest moment that it has seen.
+    pub clock: Option<Time>,
+    /// How many twins it has.
+    pub twins: u64,
+}
+
+/// What a check of every record found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Verified {
+    /// Records looked at.
+    pub records: u64,
+    /// Their bytes, keys included.
+    pub bytes: u64,
+    /// How many of them are no good.
+    pub defects: u64,
+    /// What is wrong with the first [`limits::DEFECTS`](crate::config::limits::DEFECTS) of these.
+    pub described: Vec<String>,
+}
