@@ -1,3 +1,4 @@
 //! Settings and limits: what an operator may choose, and what nobody may exceed.
 
 pub mod limits;
+pub mod settings;

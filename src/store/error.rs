@@ -64,6 +64,17 @@ pub enum Error {
         /// What the engine says.
         detail: String,
     },
+    /// The database cannot be opened for another reason.
+    #[error(
+        "expected to open or create a database at {}, found: {detail}; check that the folder may \
+         be written, and the disk and its free space", path.display()
+    )]
+    Open {
+        /// Where the database should be.
+        path: PathBuf,
+        /// What the engine says.
+        detail: String,
+    },
     /// A record cannot be written or read.
     #[error("table {}, key {key}: {source}", table.name())]
     Record {
@@ -86,10 +97,8 @@ pub enum Error {
         key: String,
     },
     /// The engine failed to read.
-    #[error("expected to {doing}, found: {detail}; check the disk and its free space")]
+    #[error("expected to read committed rows, found: {detail}; check the disk")]
     Read {
-        /// What was to be done.
-        doing: &'static str,
         /// What the engine says.
         detail: String,
     },

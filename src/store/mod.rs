@@ -10,13 +10,16 @@
 //! that names rocksdb.
 
 mod batch;
+mod disk;
 mod error;
 mod keys;
 mod memory;
 mod reads;
 mod rows;
+mod tuning;
 
 pub use batch::{Batch, Change};
+pub use disk::{Store, Usage};
 pub use error::Error;
 pub use keys::{Table, TimerKey};
 pub use memory::{Fault, Memory};

@@ -1,0 +1,328 @@
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use rocksdb::{
+    ColumnFamily, DB, DBPinnableSlice, ErrorKind, IteratorMode, Options, ReadOptions, WriteBatch,
+    WriteOptions, properties,
+};
+
+use super::batch::Change;
+use super::keys;
+use super::reads::{Commit, Read, Value, Visit};
+use super::tuning::{self, Horizon};
+use super::{Batch, Error, Table};
+use crate::codec::{self, Kind};
+use crate::config::{limits, settings};
+
+/// The format of the database as a whole: its tables and keys.
+const FORMAT: u64 = 1;
+
+/// The store on a disk.
+pub struct Store {
+    db: DB,
+    path: PathBuf,
+    settings: settings::Store,
+    memory: tuning::Memory,
+    horizon: Horizon,
+    poisoned: AtomicBool,
+}
+
+/// What the store takes of the machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Usage {
+    /// Blocks, indexes and filters in memory, in bytes.
+    pub cache_bytes: u64,
+    /// Changes in memory that are in no table file yet, in bytes.
+    pub write_buffer_bytes: u64,
+    /// About how many rows each table has, and their bytes on the disk.
+    pub tables: Vec<(Table, u64, u64)>,
+}
+
+impl Store {
+    /// Opens the database of the settings, or makes it, for this many partitions.
+    ///
+    /// # Errors
+    /// [`Error::InUse`], [`Error::NotJumeau`], [`Error::Newer`], [`Error::Partitions`],
+    /// [`Error::Damaged`], or [`Error::Open`]. Nothing was changed then.
+    pub fn open(settings: &settings::Store, partitions: u16) -> Result<Store, Error> {
+        let path = settings.path.clone();
+        let opening = Opening { path: &path };
+        if opening.existing()? {
+            opening.check_tables()?;
+        }
+        let memory = tuning::Memory::new(settings);
+        let horizon: Horizon = Arc::new(AtomicI64::new(i64::MIN));
+        let tables = tuning::tables(settings, &memory, &horizon);
+        let db = DB::open_cf_descriptors(&tuning::database(settings, &memory), &path, tables)
+            .map_err(|error| opening.error(&error))?;
+        let store = Store {
+            db,
+            memory,
+            horizon,
+            settings: settings.clone(),
+            poisoned: AtomicBool::new(false),
+            path: path.clone(),
+        };
+        store.check_format(partitions)?;
+        Ok(store)
+    }
+
+    /// Makes everything durable that was committed, also where commits do not wait for the disk.
+    ///
+    /// # Errors
+    /// [`Error::Write`].
+    pub fn sync(&self) -> Result<(), Error> {
+        self.db.flush_wal(true).map_err(|error| Error::Write { detail: error.into_string() })
+    }
+
+    /// About how many rows a table has.
+    pub fn estimate(&self, table: Table) -> u64 {
+        self.property(table, properties::ESTIMATE_NUM_KEYS)
+    }
+
+    /// What the store takes of the machine.
+    pub fn usage(&self) -> Usage {
+        let tables = Table::ALL.map(|table| {
+            (table, self.estimate(table), self.property(table, properties::TOTAL_SST_FILES_SIZE))
+        });
+        Usage {
+            cache_bytes: self.memory.cache.get_usage() as u64,
+            write_buffer_bytes: self.memory.buffers.get_usage() as u64,
+            tables: tables.into(),
+        }
+    }
+
+    /// Sorts everything into its final place. Takes long and disturbs; for measurements.
+    pub fn compact(&self) {
+        for table in Table::ALL {
+            self.db.compact_range_cf(self.table(table), None::<&[u8]>, None::<&[u8]>);
+        }
+    }
+
+    fn check_format(&self, partitions: u16) -> Result<(), Error> {
+        let Some(format) = self.store_wide("format")? else {
+            return self.found(partitions);
+        };
+        if format > FORMAT {
+            let found = format!("format {format}");
+            return Err(Error::Newer { path: self.path.clone(), known: FORMAT, found });
+        }
+        match self.store_wide("partitions")? {
+            Some(found) if found == u64::from(partitions) => Ok(()),
+            found => Err(Error::Partitions {
+                path: self.path.clone(),
+                expected: partitions,
+                found: found.unwrap_or(0),
+            }),
+        }
+    }
+
+    /// Makes an empty database one of jumeau's.
+    fn found(&self, partitions: u16) -> Result<(), Error> {
+        for table in Table::ALL {
+            self.scan(table, &[], &[u8::MAX; 2], &mut |_, _| {
+                Err(Error::NotJumeau {
+                    path: self.path.clone(),
+                    found: format!("a table `{}` without a format", table.name()),
+                })
+            })?;
+        }
+        let mut batch = Batch::new();
+        batch.set_store_wide("format", FORMAT);
+        batch.set_store_wide("partitions", u64::from(partitions));
+        self.commit(&[batch])?;
+        self.sync()
+    }
+
+    fn store_wide(&self, name: &str) -> Result<Option<u64>, Error> {
+        let mut key = Vec::new();
+        keys::store_wide(&mut key, name);
+        let read = |value: Box<[u8]>| {
+            codec::open(Kind::Number, &value)
+                .map_err(|source| Error::record(Table::Meta, &key, source))
+        };
+        self.get(Table::Meta, std::slice::from_ref(&key))?.pop().flatten().map(read).transpose()
+    }
+
+    fn property(&self, table: Table, name: &properties::PropName) -> u64 {
+        self.db.property_int_value_cf(self.table(table), name).ok().flatten().unwrap_or(0)
+    }
+
+    #[expect(clippy::expect_used, reason = "the message names the invariant")]
+    fn table(&self, table: Table) -> &ColumnFamily {
+        self.db.cf_handle(table.name()).expect("every table is opened with the database")
+    }
+
+    fn write(&self, batches: &[Batch]) -> Result<(), rocksdb::Error> {
+        let tables = Table::ALL.map(|table| self.table(table));
+        let bytes: usize = batches.iter().map(Batch::bytes).sum();
+        let mut write = WriteBatch::with_capacity_bytes(bytes + HEADER_BYTES);
+        for change in batches.iter().flat_map(Batch::changes) {
+            match change {
+                Change::Put(table, key, value) => write.put_cf(tables[table as usize], key, value),
+                Change::Delete(table, key) => write.delete_cf(tables[table as usize], key),
+                Change::DeleteRange(table, from, until) => {
+                    write.delete_range_cf(tables[table as usize], from, until);
+                }
+            }
+        }
+        let mut options = WriteOptions::default();
+        options.set_sync(self.settings.sync == settings::Sync::Always);
+        self.db.write_opt(write, &options)
+    }
+}
+
+/// What RocksDB puts before the changes of a batch.
+const HEADER_BYTES: usize = 12;
+
+impl Commit for Store {
+    fn commit(&self, batches: &[Batch]) -> Result<(), Error> {
+        if self.poisoned.load(Ordering::Acquire) {
+            return Err(Error::Poisoned);
+        }
+        if let Err(error) = self.write(batches) {
+            self.poisoned.store(true, Ordering::Release);
+            return Err(Error::Write { detail: error.into_string() });
+        }
+        if let Some(newest) = batches.iter().filter_map(Batch::newest_input).max() {
+            let horizon = tuning::horizon(&self.settings, newest);
+            self.horizon.fetch_max(horizon.ms(), Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
+
+impl Read for Store {
+    fn get(&self, table: Table, keys: &[Vec<u8>]) -> Result<Vec<Value>, Error> {
+        self.db
+            .batched_multi_get_cf(self.table(table), keys, false)
+            .into_iter()
+            .map(|found| Ok(found.map_err(|error| read_error(&error))?.map(boxed)))
+            .collect()
+    }
+
+    fn scan(&self, table: Table, from: &[u8], until: &[u8], visit: Visit<'_>) -> Result<(), Error> {
+        let mut options = ReadOptions::default();
+        options.set_iterate_range(from..until);
+        let mut rows = self.db.raw_iterator_cf_opt(self.table(table), options);
+        rows.seek_to_first();
+        while let Some((key, value)) = rows.item() {
+            if !visit(key, value)? {
+                return Ok(());
+            }
+            rows.next();
+        }
+        rows.status().map_err(|error| read_error(&error))
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        if let Err(error) = self.sync() {
+            tracing::error!(%error, "the store could not be synced when it was closed");
+        }
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Store").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// Looking at what is at the path before anything is changed there.
+struct Opening<'a> {
+    path: &'a Path,
+}
+
+impl Opening<'_> {
+    /// Whether there is a database. A folder of other files is refused: the database would make
+    /// itself at home among them.
+    fn existing(&self) -> Result<bool, Error> {
+        let open = |error: std::io::Error| Error::Open {
+            path: self.path.to_owned(),
+            detail: error.to_string(),
+        };
+        if !self.path.try_exists().map_err(open)? {
+            return Ok(false);
+        }
+        if !self.path.is_dir() {
+            return Err(self.not_jumeau("a file"));
+        }
+        let mut existing = false;
+        for entry in self.path.read_dir().map_err(open)? {
+            let name = entry.map_err(open)?.file_name();
+            let name = name.to_string_lossy();
+            existing |= name == "CURRENT";
+            if !may_be_engines(&name) {
+                return Err(self.not_jumeau(&format!("a folder with `{name}`")));
+            }
+        }
+        Ok(existing)
+    }
+
+    /// Whether the tables are ours. Nothing is opened for writing before that is known.
+    fn check_tables(&self) -> Result<(), Error> {
+        let options = Options::default();
+        let tables = DB::list_cf(&options, self.path).map_err(|error| self.error(&error))?;
+        let known = |name: &str| Table::ALL.iter().any(|table| table.name() == name);
+        let unknown = tables.iter().find(|name| *name != tuning::UNUSED && !known(name));
+        match unknown {
+            Some(name) if tables.iter().any(|name| name == Table::Meta.name()) => {
+                Err(Error::Newer {
+                    path: self.path.to_owned(),
+                    known: FORMAT,
+                    found: format!("a table `{name}`"),
+                })
+            }
+            Some(name) => Err(self.not_jumeau(&format!("a database with a table `{name}`"))),
+            None if tables.len() == 1 => self.check_unused(&options),
+            None => Ok(()),
+        }
+    }
+
+    /// A database without tables of ours is one that was never finished, or somebody else's.
+    fn check_unused(&self, options: &Options) -> Result<(), Error> {
+        let db = DB::open_for_read_only(options, self.path, false)
+            .map_err(|error| self.error(&error))?;
+        match db.iterator(IteratorMode::Start).next() {
+            None => Ok(()),
+            Some(_) => Err(self.not_jumeau("a database of another program")),
+        }
+    }
+
+    fn not_jumeau(&self, found: &str) -> Error {
+        Error::NotJumeau { path: self.path.to_owned(), found: found.to_owned() }
+    }
+
+    fn error(&self, error: &rocksdb::Error) -> Error {
+        let path = self.path.to_owned();
+        let detail = error.to_string();
+        match error.kind() {
+            ErrorKind::Corruption => Error::Damaged { path, detail },
+            ErrorKind::IOError if detail.to_ascii_lowercase().contains("lock ") => {
+                Error::InUse { path }
+            }
+            _ => Error::Open { path, detail },
+        }
+    }
+}
+
+/// Whether RocksDB itself may have made a file of this name.
+fn may_be_engines(name: &str) -> bool {
+    const NAMES: [&str; 5] = ["CURRENT", "LOCK", "LOG", "IDENTITY", "lost+found"];
+    const BEGINNINGS: [&str; 3] = ["LOG.old.", "MANIFEST-", "OPTIONS-"];
+    const ENDS: [&str; 4] = [".log", ".sst", ".dbtmp", ".trash"];
+    NAMES.contains(&name)
+        || BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
+        || ENDS.iter().any(|end| name.ends_with(end))
+}
+
+fn boxed(slice: DBPinnableSlice<'_>) -> Box<[u8]> {
+    Box::from(&*slice)
+}
+
+fn read_error(error: &rocksdb::Error) -> Error {
+    Error::Read { detail: error.to_string() }
+}

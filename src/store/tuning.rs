@@ -1,0 +1,138 @@
+//! How RocksDB is set up: for small states, changed again and again in large commits, on few cores
+//! that the broker needs too. `benches/store.rs` measures what is chosen here.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, CompactionDecision, DBCompressionType,
+    DBRecoveryMode, DataBlockIndexType, LogLevel, Options, WriteBufferManager,
+};
+
+use super::{Table, keys};
+use crate::config::settings;
+use crate::event::Time;
+
+/// Journalled inputs older than this can go: a moment in milliseconds that only grows.
+pub(super) type Horizon = Arc<AtomicI64>;
+
+/// Memory that the tables share, so that it is bounded as a whole.
+pub(super) struct Memory {
+    pub(super) cache: Cache,
+    pub(super) buffers: WriteBufferManager,
+}
+
+impl Memory {
+    pub(super) fn new(settings: &settings::Store) -> Memory {
+        Memory {
+            cache: Cache::new_lru_cache(size(settings.cache_bytes)),
+            buffers: WriteBufferManager::new_write_buffer_manager(
+                size(settings.write_buffer_bytes),
+                false,
+            ),
+        }
+    }
+}
+
+pub(super) fn database(settings: &settings::Store, memory: &Memory) -> Options {
+    let mut options = Options::default();
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    options.set_write_buffer_manager(&memory.buffers);
+    options.set_max_background_jobs(i32::from(settings.background_jobs));
+    options.set_max_open_files(i32::from(settings.open_files));
+    // One thread writes: there is nobody to share its memtable writes with.
+    options.set_allow_concurrent_memtable_write(false);
+    options.set_enable_write_thread_adaptive_yield(false);
+    // A torn end is what a crash leaves, and is cut off; damage before it is an error, where the
+    // default would drop every commit behind it without a word.
+    options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+    options.set_max_total_wal_size(settings.write_buffer_bytes.saturating_mul(2));
+    // Table files reach the disk as they are written, so that a commit's sync does not wait for
+    // a flush of all of them at once.
+    options.set_bytes_per_sync(1 << 20);
+    options.set_log_level(LogLevel::Warn);
+    options.set_keep_log_file_num(4);
+    options.set_max_log_file_size(4 << 20);
+    options.set_stats_dump_period_sec(0);
+    options.set_stats_persist_period_sec(0);
+    options
+}
+
+pub(super) fn tables(
+    settings: &settings::Store,
+    memory: &Memory,
+    horizon: &Horizon,
+) -> Vec<ColumnFamilyDescriptor> {
+    let tables = Table::ALL.map(|table| {
+        ColumnFamilyDescriptor::new(table.name(), rows(table, settings, memory, horizon))
+    });
+    let unused = ColumnFamilyDescriptor::new(UNUSED, Options::default());
+    tables.into_iter().chain([unused]).collect()
+}
+
+/// The column family that every RocksDB database has; it stays empty.
+pub(super) const UNUSED: &str = "default";
+
+fn rows(table: Table, settings: &settings::Store, memory: &Memory, horizon: &Horizon) -> Options {
+    let mut options = Options::default();
+    let mut blocks = BlockBasedOptions::default();
+    blocks.set_block_cache(&memory.cache);
+    // Without this, indexes and filters would be memory that no setting bounds.
+    blocks.set_cache_index_and_filter_blocks(true);
+    blocks.set_cache_index_and_filter_blocks_with_high_priority(true);
+    blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    blocks.set_format_version(6);
+    options.set_write_buffer_manager(&memory.buffers);
+    options.set_level_compaction_dynamic_level_bytes(true);
+    options.set_max_write_buffer_number(4);
+    // What is written again soon is not worth the time; what stays is worth the space.
+    options.set_compression_type(DBCompressionType::None);
+    options.set_bottommost_compression_type(DBCompressionType::Lz4);
+    let buffer = size(settings.write_buffer_bytes);
+    match table {
+        Table::Twins => {
+            // Most look-ups of the coldest twins and every one of a new customer end in a filter.
+            blocks.set_bloom_filter(10.0, false);
+            blocks.set_data_block_index_type(DataBlockIndexType::BinaryAndHash);
+            options.set_memtable_whole_key_filtering(true);
+            options.set_memtable_prefix_bloom_ratio(0.02);
+            options.set_write_buffer_size(buffer / 4);
+        }
+        Table::Timeline => {
+            blocks.set_block_size(8 << 10);
+            options.set_write_buffer_size(buffer / 4);
+        }
+        Table::Timers | Table::Outbox => {
+            // Rows that live for moments: what is deleted should not be scanned at the next start.
+            options.add_compact_on_deletion_collector_factory(1_000, 500, 0.5);
+            options.set_write_buffer_size(buffer / 8);
+        }
+        Table::Journal => {
+            let horizon = Arc::clone(horizon);
+            options.set_compaction_filter("retention", move |_, key, _| {
+                match keys::read_input(key) {
+                    Some((at, _)) if at.ms() < horizon.load(Ordering::Relaxed) => {
+                        CompactionDecision::Remove
+                    }
+                    _ => CompactionDecision::Keep,
+                }
+            });
+            options.set_periodic_compaction_seconds(Duration::from_hours(24).as_secs());
+            options.set_write_buffer_size(buffer / 16);
+        }
+        Table::Meta => options.set_write_buffer_size(buffer / 16),
+    }
+    options.set_block_based_table_factory(&blocks);
+    options
+}
+
+/// The moment before which journalled inputs can go, if this is the newest one.
+pub(super) fn horizon(settings: &settings::Store, newest: Time) -> Time {
+    newest - Duration::from_hours(24) * u32::from(settings.journal_days)
+}
+
+fn size(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
