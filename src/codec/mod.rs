@@ -45,7 +45,7 @@ pub enum Kind {
     Twin = 1,
     /// One entry of a twin's timeline.
     Entry = 2,
-    /// One durable timer.
+    /// One durable timer; all there is to say of it is in its key.
     Timer = 3,
     /// One output that waits for the broker's confirmation.
     Output = 4,

@@ -1,7 +1,6 @@
 use serde::Serialize;
 
 use super::keys::{self, Field, Table, TimerKey};
-use super::rows::TimerRow;
 use crate::codec;
 #[cfg(doc)]
 use crate::codec::Kind;
@@ -98,9 +97,9 @@ impl Batch {
         }
     }
 
-    /// A timer.
-    pub fn put_timer(&mut self, partition: u16, key: &TimerKey, row: &TimerRow) {
-        self.seal_small(Table::Timers, |into| keys::timer(into, partition, key), row);
+    /// A timer that wakes its twin. What it is for is known to the twin alone.
+    pub fn put_timer(&mut self, partition: u16, key: &TimerKey) {
+        self.seal_small(Table::Timers, |into| keys::timer(into, partition, key), &());
     }
 
     /// A timer goes, because it fired or was cancelled.

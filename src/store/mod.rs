@@ -24,4 +24,4 @@ pub use error::Error;
 pub use keys::{Table, TimerKey};
 pub use memory::{Fault, Memory};
 pub use reads::{Commit, Read, Value, Visit};
-pub use rows::{Journalled, Loaded, Meta, TimerRow, Verified};
+pub use rows::{Journalled, Loaded, Meta, Verified};

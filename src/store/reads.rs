@@ -1,7 +1,7 @@
 use serde::de::DeserializeOwned;
 
 use super::keys::{self, Field, TimerKey};
-use super::rows::{Journalled, Loaded, Meta, TimerRow, Verified};
+use super::rows::{Journalled, Loaded, Meta, Verified};
 use super::{Batch, Error, Table};
 use crate::codec;
 use crate::config::limits;
@@ -86,7 +86,7 @@ pub trait Read: Send + Sync {
         partition: u16,
         after: Option<&TimerKey>,
         limit: usize,
-    ) -> Result<Vec<(TimerKey, TimerRow)>, Error> {
+    ) -> Result<Vec<TimerKey>, Error> {
         let from = key(|to| match after {
             Some(after) => {
                 keys::timer(to, partition, after);
@@ -95,8 +95,8 @@ pub trait Read: Send + Sync {
             None => keys::partition(to, partition),
         });
         rows(self, Table::Timers, partition, &from, limit, |key, value| {
-            let row = open(Table::Timers, key, value)?;
-            Ok(keys::read_timer(key).map(|timer| (timer, row)))
+            let () = open(Table::Timers, key, value)?;
+            Ok(keys::read_timer(key))
         })
     }
 

@@ -1,16 +1,4 @@
-use serde::{Deserialize, Serialize};
-
 use crate::event::Time;
-use crate::policy::CatchUp;
-
-/// What is stored of a timer beside its key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TimerRow {
-    /// It fires again after each such span, in milliseconds; none: it fires once.
-    pub every_ms: Option<u64>,
-    /// What happens to firings that were missed.
-    pub catch_up: CatchUp,
-}
 
 /// A twin as it was last committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
