@@ -35,8 +35,8 @@ fn a_number_of_format_1_can_be_read() {
 #[test]
 fn a_timer_of_format_1_can_be_read() {
     let fixture = fixture!("timer-v1");
-    open::<()>(Kind::Timer, fixture);
     assert_written_as(Kind::Timer, &(), fixture);
+    open::<()>(Kind::Timer, fixture);
 }
 
 #[test]

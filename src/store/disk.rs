@@ -13,7 +13,7 @@ use super::reads::{Commit, Read, Value, Visit};
 use super::tuning::{self, Horizon};
 use super::{Batch, Error, Table};
 use crate::codec::{self, Kind};
-use crate::config::{limits, settings};
+use crate::config::settings;
 
 /// The format of the database as a whole: its tables and keys.
 const FORMAT: u64 = 1;
