@@ -57,8 +57,8 @@ pub struct Action {
     pub at: Time,
     /// Why.
     pub reason: Reason,
-    /// The trace context of the event that led to it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The trace context of the event that led to it; the envelope carries it.
+    #[serde(skip)]
     pub traceparent: Option<Box<str>>,
 }
 
@@ -109,8 +109,8 @@ pub struct Escalation {
     pub at: Time,
     /// The whole story, when it opens.
     pub brief: Option<Brief>,
-    /// The trace context of the event that led to it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The trace context of the event that led to it; the envelope carries it.
+    #[serde(skip)]
     pub traceparent: Option<Box<str>>,
 }
 

@@ -1,0 +1,104 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::bus::{Subjects, dead_letter};
+use crate::event::{Customer, Original, Output, Rejection, Time};
+use crate::twin::{Action, Escalation};
+
+/// How what a twin wants done becomes messages: subject, headers, CloudEvent.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    subjects: Arc<Subjects>,
+}
+
+/// A message that leaves, as a CloudEvent 1.0 in structured mode.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct CloudEvent<'a, T> {
+    /// The version of CloudEvents: `1.0`.
+    specversion: &'static str,
+    /// The message's identifier, the same in every copy.
+    id: &'a str,
+    /// Who says it: `jumeau`.
+    source: &'static str,
+    /// What it is: `jumeau.action` or `jumeau.escalation`.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// The customer.
+    subject: &'a Customer,
+    /// When it was decided.
+    time: Time,
+    /// `application/json`.
+    datacontenttype: &'static str,
+    /// The W3C trace context of the event that led to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<&'a str>,
+    /// What it says.
+    data: &'a T,
+}
+
+impl Outgoing {
+    /// Messages on the subjects of one prefix.
+    pub fn new(subjects: Arc<Subjects>) -> Outgoing {
+        Outgoing { subjects }
+    }
+
+    pub(super) fn action(&self, action: &Action) -> Output {
+        let subject = self.subjects.action(&action.channel, &action.action, &action.customer);
+        let event = CloudEvent {
+            specversion: "1.0",
+            id: &action.decision,
+            source: "jumeau",
+            kind: "jumeau.action",
+            subject: &action.customer,
+            time: action.at,
+            datacontenttype: "application/json",
+            traceparent: action.traceparent.as_deref(),
+            data: action,
+        };
+        message(subject, &event)
+    }
+
+    pub(super) fn escalation(&self, escalation: &Escalation) -> Output {
+        let subject = self.subjects.escalation(&escalation.queue, &escalation.customer);
+        let event = CloudEvent {
+            specversion: "1.0",
+            id: &escalation.message,
+            source: "jumeau",
+            kind: "jumeau.escalation",
+            subject: &escalation.customer,
+            time: escalation.at,
+            datacontenttype: "application/json",
+            traceparent: escalation.traceparent.as_deref(),
+            data: escalation,
+        };
+        message(subject, &event)
+    }
+
+    pub(super) fn dead_letter(
+        &self,
+        partition: u16,
+        sequence: u64,
+        original: &Original,
+        rejection: &Rejection,
+    ) -> Output {
+        dead_letter(&self.subjects, partition, sequence, original, rejection)
+    }
+}
+
+#[expect(clippy::expect_used, reason = "the message names the invariant")]
+fn message<T: Serialize>(subject: String, event: &CloudEvent<'_, T>) -> Output {
+    let payload = serde_json::to_vec(event).expect("texts, numbers and maps have a JSON form");
+    let mut headers = vec![("Content-Type".into(), "application/cloudevents+json".into())];
+    if let Some(trace) = event.traceparent {
+        headers.push(("traceparent".into(), trace.into()));
+    }
+    Output {
+        id: event.id.into(),
+        subject: subject.into(),
+        headers: headers.into(),
+        payload: Bytes::from(payload),
+    }
+}
