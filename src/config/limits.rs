@@ -102,6 +102,8 @@ limits! {
     EXPRESSION_OPERATORS: 120;
     /// parts within parts of one expression, so that evaluating it stays far from the end of the stack
     EXPRESSION_DEPTH: 40;
+    /// seconds between two firings of a repeating timer, at least; a faster one is a mistake
+    TIMER_EVERY_SECS_MIN: 60;
     /// values in the data of one action
     ACTION_DATA: 32;
     /// catch-up firings of one repeating timer after a downtime; the remaining ones coalesce

@@ -4,18 +4,24 @@
 //! every [`Mistake`] in it at once, each with its file and line and the nearest right name. An
 //! expression reads only the paths that it names, through a [`Scope`].
 
+mod actions;
 mod expression;
 mod figures;
 mod files;
 mod functions;
+mod load;
 mod mistake;
 mod model;
+mod names;
+pub(crate) mod read;
 mod rewrite;
+mod rules;
 mod scope;
 mod template;
 
 pub use expression::{CompileError, EvalError, Expression, Truth};
 pub use files::Files;
+pub use load::load;
 pub use mistake::{Mistake, Mistakes};
 pub use model::{
     Action, CatchUp, Due, Index, Issue, Need, Place, Policy, PreferenceRule, Rule, Step, Treatment,

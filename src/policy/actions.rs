@@ -1,0 +1,149 @@
+//! Reads `[[actions]]`: what the company can do for the customer, and how it is said.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::load::{Reader, Situation};
+use super::mistake::hint;
+use super::names::one_of;
+use super::read::{Item, Table};
+use super::{Action, Issue, Treatment};
+use crate::config::limits;
+use crate::event::Channel;
+
+const ISSUES: [Issue; 4] = [Issue::Service, Issue::Retention, Issue::Nurture, Issue::Sales];
+
+/// An action that does not say otherwise rests for a day.
+const COOLDOWN: Duration = Duration::from_secs(86_400);
+
+pub(super) fn read(table: &Table<'_>, reader: &Reader, actions: &mut Vec<Action>) {
+    for item in table.get("actions").and_then(Item::list).unwrap_or_default() {
+        let Some(table) = item.table() else { continue };
+        let name = table.require("name").and_then(Item::name).unwrap_or_default();
+        if actions.iter().any(|known| *known.name == *name) {
+            table.wrong(format!("the action `{name}` stands here twice"));
+        }
+        actions.push(action(&table, name, reader));
+        table.finish();
+    }
+}
+
+fn action(table: &Table<'_>, name: &str, reader: &Reader) -> Action {
+    let serves = serves(table, name, reader);
+    let issue = table.require("issue").and_then(issue).unwrap_or(Issue::Service);
+    let purpose = table.get("purpose").and_then(Item::name).map(Into::into);
+    let value = table.require("value").and_then(|item| item.number(0.0..=1.0)).unwrap_or(0.0);
+    let when = table.get("when").and_then(|item| reader.expression(item, Situation::Action));
+    let cooldown = table.get("cooldown").map_or(Some(COOLDOWN), Item::span).unwrap_or(COOLDOWN);
+    let data = table.get("data").and_then(Item::table).map_or(Vec::new(), |data| {
+        let entries = data.entries();
+        if entries.len() > limits::ACTION_DATA {
+            let (most, found) = (limits::ACTION_DATA, entries.len());
+            data.wrong(format!("expected at most {most} values, found {found}"));
+        }
+        entries
+            .into_iter()
+            .filter_map(|(key, item)| {
+                let expression = reader.expression(item, Situation::Action);
+                Some((key.name()?.into(), expression?))
+            })
+            .collect()
+    });
+    let listed = table.require("treatments").and_then(Item::list);
+    if listed.as_ref().is_some_and(Vec::is_empty) {
+        table.wrong(format!("expected at least one way to say `{name}`"));
+    }
+    let listed = listed.unwrap_or_default();
+    if listed.len() > limits::RULE_STEPS {
+        let (most, found) = (limits::RULE_STEPS, listed.len());
+        table.wrong(format!("expected at most {most} treatments, found {found}"));
+    }
+    let mut treatments: Vec<Treatment> = Vec::new();
+    for item in listed {
+        let Some(table) = item.table() else { continue };
+        let treatment = treatment(&table, reader);
+        if treatments.iter().any(|known| known.name == treatment.name) {
+            let name = &treatment.name;
+            table.wrong(format!("the treatment `{name}` stands here twice; give each a `name`"));
+        }
+        treatments.push(treatment);
+        table.finish();
+    }
+    Action {
+        name: name.into(),
+        serves,
+        issue,
+        purpose,
+        value,
+        when,
+        cooldown,
+        data: data.into(),
+        treatments: treatments.into(),
+        place: table.place(),
+    }
+}
+
+fn serves(table: &Table<'_>, name: &str, reader: &Reader) -> Box<[usize]> {
+    let Some(item) = table.get("serves") else {
+        if !reader.names.acts.contains(name) {
+            table.wrong(format!(
+                "expected `serves` with the needs that `{name}` serves, or a rule with the step \
+                 {{ act = \"{name}\" }}, found neither: it would never be taken"
+            ));
+        }
+        return [].into();
+    };
+    item.list_or_one()
+        .into_iter()
+        .filter_map(|item| {
+            reader.names.need(item.name()?).map_err(|message| item.wrong(message)).ok()
+        })
+        .collect()
+}
+
+fn issue(item: Item<'_>) -> Option<Issue> {
+    let word = item.text()?;
+    let known = ISSUES.into_iter().find(|issue| issue.name() == word);
+    if let (None, Err(message)) = (known, one_of(word, &ISSUES.map(Issue::name), "issue")) {
+        item.wrong(message);
+    }
+    known
+}
+
+fn treatment(table: &Table<'_>, reader: &Reader) -> Treatment {
+    let channel = table.require("channel").and_then(|item| {
+        let channel = item.name()?;
+        Channel::new(channel).map_err(|message| item.wrong(message)).ok()?;
+        Some(channel)
+    });
+    let channel = channel.unwrap_or_default();
+    let name = table.get("name").map_or(Some(channel), Item::name).unwrap_or(channel);
+    let tone = table.get("tone").map_or(Some("neutral"), Item::name).unwrap_or("neutral");
+    let when = table.get("when").and_then(|item| reader.expression(item, Situation::Action));
+    let mut texts = BTreeMap::new();
+    if let Some(all) = table.require("text").and_then(Item::table) {
+        for (language, item) in all.entries() {
+            let tag = language.text();
+            if !reader.languages.iter().any(|known| **known == *tag) {
+                let hint = hint(tag, reader.languages.iter().map(|known| &**known));
+                language.wrong(format!("`{tag}` is none of the policy's languages{hint}"));
+            }
+            if let Some(text) = reader.template(item, Situation::Action) {
+                texts.insert(tag.into(), text);
+            }
+        }
+        if let Some(first) = reader.languages.first()
+            && !all.has(first)
+        {
+            all.wrong(format!("expected a text in `{first}`, the policy's first language"));
+        }
+    }
+    Treatment {
+        name: name.into(),
+        channel: channel.into(),
+        tone: tone.into(),
+        when,
+        texts,
+        place: table.place(),
+    }
+}

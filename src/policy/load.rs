@@ -1,0 +1,255 @@
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use hashbrown::HashMap;
+
+use super::actions;
+use super::mistake::{Found, Mistakes};
+use super::names::Names;
+use super::read::{Document, Item, Source, Table};
+use super::rules::{self, Patterned};
+use super::{
+    CompileError, Expression, Files, Index, Need, Path, Policy, PreferenceRule, Template, Trigger,
+};
+use crate::config::limits;
+
+/// Compiles the files of a policy.
+///
+/// # Errors
+/// Every mistake in them at once: unknown keys and names (with the nearest right ones), wrong
+/// types, missing keys, expressions and texts that do not compile, duplicates, values out of their
+/// range, and limits.
+pub fn load(files: &Files) -> Result<Policy, Mistakes> {
+    let found = RefCell::new(Found::default());
+    let policy = read(files, &found);
+    found.into_inner().finish()?;
+    // Without a mistake every file was read.
+    Ok(policy)
+}
+
+/// Where an expression or a text stands, which decides what it may read.
+#[derive(Clone, Copy)]
+pub(super) enum Situation<'a> {
+    /// In a rule that answers to these inputs.
+    Rule(&'a [Trigger]),
+    /// In an action, which any input may bring about.
+    Action,
+}
+
+/// What the parts of a policy are read with.
+pub(super) struct Reader {
+    pub(super) names: Names,
+    pub(super) languages: Vec<Box<str>>,
+}
+
+impl Reader {
+    /// An expression that reads only what there can be.
+    pub(super) fn expression(&self, item: Item<'_>, at: Situation<'_>) -> Option<Expression> {
+        let expression = item.expression()?;
+        self.check(item, expression.source(), expression.paths(), at);
+        Some(expression)
+    }
+
+    /// A text that reads only what there can be.
+    pub(super) fn template(&self, item: Item<'_>, at: Situation<'_>) -> Option<Template> {
+        let template = item.template()?;
+        self.check(item, template.source(), template.paths(), at);
+        Some(template)
+    }
+
+    fn check(&self, item: Item<'_>, source: &str, paths: &[Path], at: Situation<'_>) {
+        for path in paths {
+            let checked = match at {
+                Situation::Rule(_) if path.root == super::Root::Need => {
+                    Err("`need` is there only in actions".to_owned())
+                }
+                Situation::Rule(triggers) => self.names.check(path, triggers),
+                Situation::Action => self.names.check(path, &[]),
+            };
+            if let Err(message) = checked {
+                let offset = source.find(&path.to_string()).unwrap_or_else(|| {
+                    let last = path.names().last().unwrap_or_default();
+                    source.find(last).unwrap_or_default()
+                });
+                item.wrong_inside(&CompileError { offset, message });
+            }
+        }
+    }
+}
+
+fn read(files: &Files, found: &RefCell<Found>) -> Policy {
+    let documents: Vec<Document<'_>> = files
+        .iter()
+        .filter_map(|(file, content)| Source::new(file, content, found).parse())
+        .collect();
+    let tables: Vec<Table<'_>> =
+        documents.iter().filter_map(|document| document.root().table()).collect();
+
+    let mut reader = Reader { names: Names::default(), languages: Vec::new() };
+    tables.iter().for_each(|table| gather(table, &mut reader.names));
+    let name = head(&tables, files, found, &mut reader.languages);
+
+    let mut needs = Vec::new();
+    let mut preferences = BTreeMap::new();
+    let mut patterned = Vec::new();
+    let mut actions = Vec::new();
+    for table in tables {
+        read_needs(&table, &mut needs);
+        read_preferences(&table, &mut preferences);
+        rules::read(&table, &reader, &mut patterned);
+        actions::read(&table, &reader, &mut actions);
+        table.finish();
+    }
+    let mut found = found.borrow_mut();
+    for (what, count, most) in [
+        ("needs", needs.len(), limits::POLICY_NEEDS),
+        ("preferences", preferences.len(), limits::POLICY_NEEDS),
+        ("rules", patterned.len(), limits::POLICY_RULES),
+        ("actions", actions.len(), limits::POLICY_ACTIONS),
+    ] {
+        if count > most {
+            let file = files.iter().next().map_or("", |(file, _)| file);
+            found.in_file(file, format!("expected at most {most} {what}, found {count}"));
+        }
+    }
+    let index = index(&patterned);
+    Policy {
+        name,
+        version: files.version(),
+        languages: reader.languages.into(),
+        needs: needs.into(),
+        preferences,
+        actions: actions.into(),
+        rules: patterned.into_iter().map(|patterned| patterned.rule).collect(),
+        index,
+    }
+}
+
+/// Gathers what the policy defines, in silence: what is wrong is said when it is read.
+fn gather(table: &Table<'_>, names: &mut Names) {
+    let entries = |key| table.get(key).and_then(Item::as_table).map_or(Vec::new(), |t| t.entries());
+    for (name, _) in entries("needs") {
+        if !names.needs.iter().any(|known| known == name.text()) {
+            names.needs.push(name.text().to_owned());
+        }
+    }
+    names.preferences.extend(entries("preferences").iter().map(|(key, _)| key.text().to_owned()));
+    for action in table.get("actions").map_or(Vec::new(), Item::as_list) {
+        let name = action.as_table().and_then(|table| table.get("name")).and_then(Item::as_text);
+        names.actions.extend(name.map(str::to_owned));
+    }
+    for rule in table.get("rules").map_or(Vec::new(), Item::as_list) {
+        let steps = rule.as_table().and_then(|table| table.get("then"));
+        for step in steps.map_or(Vec::new(), Item::as_list) {
+            let Some(step) = step.as_table() else { continue };
+            let text = |key| step.get(key).and_then(Item::as_text).map(str::to_owned);
+            names.timers.extend(text("start"));
+            names.facts.extend(text("set"));
+            names.acts.extend(text("act"));
+        }
+    }
+}
+
+/// The one `[policy]` table: the policy's name and its languages.
+fn head(
+    tables: &[Table<'_>],
+    files: &Files,
+    found: &RefCell<Found>,
+    languages: &mut Vec<Box<str>>,
+) -> Box<str> {
+    let mut heads = tables.iter().filter_map(|table| table.get("policy"));
+    let Some(item) = heads.next() else {
+        let file = files.iter().next().map_or("", |(file, _)| file);
+        if tables.len() == files.iter().len() {
+            found.borrow_mut().in_file(
+                file,
+                "expected a table [policy] with name and languages in one of the files, found none",
+            );
+        }
+        return "".into();
+    };
+    for other in heads {
+        let first = item.place();
+        other.wrong(format!("[policy] stands here again; it stands first in {first}"));
+    }
+    let Some(table) = item.table() else { return "".into() };
+    let name = table.require("name").and_then(Item::name).unwrap_or_default().into();
+    let listed = table.require("languages").and_then(Item::list);
+    for language in listed.iter().flatten() {
+        match language.name() {
+            Some(tag) if languages.iter().any(|known| **known == *tag) => {
+                language.wrong(format!("`{tag}` stands here twice"));
+            }
+            Some(tag) => languages.push(tag.into()),
+            None => {}
+        }
+    }
+    if listed.is_some_and(|listed| listed.is_empty()) {
+        table.wrong("expected at least one language, such as \"en\"");
+    }
+    table.finish();
+    name
+}
+
+fn read_needs(table: &Table<'_>, needs: &mut Vec<Need>) {
+    const EXPIRES: Duration = Duration::from_secs(30 * 86_400);
+    let Some(all) = table.get("needs").and_then(Item::table) else { return };
+    for (key, item) in all.entries() {
+        let (Some(name), Some(table)) = (key.name(), item.table()) else { continue };
+        let describe = table.require("describe").and_then(Item::text);
+        let expires = table.get("expires").map_or(Some(EXPIRES), Item::span);
+        table.finish();
+        if needs.iter().any(|known: &Need| *known.name == *name) {
+            key.wrong(format!("the need `{name}` stands here twice"));
+        }
+        needs.push(Need {
+            name: name.into(),
+            describe: describe.unwrap_or_default().into(),
+            expires: expires.unwrap_or(EXPIRES),
+            place: key.place(),
+        });
+    }
+}
+
+fn read_preferences(table: &Table<'_>, preferences: &mut BTreeMap<Box<str>, PreferenceRule>) {
+    let Some(all) = table.get("preferences").and_then(Item::table) else { return };
+    for (key, item) in all.entries() {
+        let (Some(name), Some(table)) = (key.name(), item.table()) else { continue };
+        let evidence = table.get("evidence").map_or(Some(3), |item| item.whole(1..=1_000));
+        let confidence = table.get("confidence").map_or(Some(0.6), |item| item.number(0.0..=1.0));
+        table.finish();
+        let rule = PreferenceRule {
+            evidence_min: evidence.unwrap_or(3),
+            confidence_min: confidence.unwrap_or(0.6),
+            place: key.place(),
+        };
+        if preferences.insert(name.into(), rule).is_some() {
+            key.wrong(format!("the preference `{name}` stands here twice"));
+        }
+    }
+}
+
+/// Rules by what they answer to. The entries of a detail hold the rules for any detail, too.
+fn index(rules: &[Patterned]) -> Index {
+    let mut any: HashMap<Trigger, BTreeSet<u32>> = HashMap::new();
+    let mut exact: HashMap<(Trigger, Box<str>), BTreeSet<u32>> = HashMap::new();
+    for (at, rule) in (0u32..).zip(rules) {
+        for (trigger, detail) in &rule.on {
+            match detail {
+                None => any.entry(*trigger).or_default().insert(at),
+                Some(detail) => exact.entry((*trigger, detail.clone())).or_default().insert(at),
+            };
+        }
+    }
+    for ((trigger, _), rules) in &mut exact {
+        rules.extend(any.get(trigger).into_iter().flatten());
+    }
+    Index {
+        exact: exact.into_iter().map(|(key, rules)| (key, Vec::from_iter(rules).into())).collect(),
+        any: any.into_iter().map(|(key, rules)| (key, Vec::from_iter(rules).into())).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

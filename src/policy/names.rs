@@ -1,0 +1,219 @@
+//! The names that a policy defines, and whether its expressions use only those.
+
+use std::collections::BTreeSet;
+
+use super::mistake::hint;
+use super::{Path, Root, Trigger};
+use crate::event::{EventType, HandoffState, InteractionState, OutcomeKind, Speaker};
+
+/// The names that a policy defines somewhere, gathered before anything that uses them is read.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    pub(super) needs: Vec<String>,
+    pub(super) preferences: BTreeSet<String>,
+    pub(super) actions: Vec<String>,
+    pub(super) timers: BTreeSet<String>,
+    pub(super) facts: BTreeSet<String>,
+    /// Actions that some rule takes.
+    pub(super) acts: BTreeSet<String>,
+}
+
+impl Names {
+    /// The position of a need.
+    pub(super) fn need(&self, name: &str) -> Result<usize, String> {
+        position(&self.needs, "need", name)
+    }
+
+    /// The position of an action.
+    pub(super) fn action(&self, name: &str) -> Result<usize, String> {
+        position(&self.actions, "action", name)
+    }
+
+    /// A timer that some rule starts.
+    pub(super) fn timer(&self, name: &str) -> Result<(), String> {
+        member(&self.timers, "no rule starts a timer", name)
+    }
+
+    /// A preference that the policy describes.
+    pub(super) fn preference(&self, key: &str) -> Result<(), String> {
+        member(&self.preferences, "unknown preference", key)
+    }
+
+    /// Whether a path can ever hold something, as far as the policy tells. `triggers` are the
+    /// inputs under which it is read; none: any.
+    pub(super) fn check(&self, path: &Path, triggers: &[Trigger]) -> Result<(), String> {
+        let names: Vec<&str> = path.names().collect();
+        match (path.root, names.as_slice()) {
+            (Root::Event, [field, ..]) => check_event(field, triggers),
+            (Root::Facts, [fact, ..]) => member(&self.facts, "no rule sets a fact", fact),
+            (Root::Preferences, [key, ..]) => self.preference(key),
+            (Root::Needs, [need]) => self.need(need).map(drop),
+            (Root::Needs, [need, ..]) => {
+                Err(format!("`needs.{need}` is a number, it has no parts"))
+            }
+            (Root::Contacts, [action]) => self.action(action).and_then(|_| {
+                Err(format!("expected one of contacts.{action}.at, .outcome, .channel"))
+            }),
+            (Root::Contacts, [action, field, ..]) => {
+                self.action(action)?;
+                one_of(field, &["at", "outcome", "channel"], "field of a contact")
+            }
+            (Root::Interactions, [kind]) => {
+                Err(format!("expected a field of it, such as interactions[\"{kind}\"].step"))
+            }
+            (Root::Interactions, [_, field, ..]) => one_of(
+                field,
+                &["id", "state", "step", "channel", "started", "touched", "data"],
+                "field of an interaction",
+            ),
+            (Root::Cases, ["open"]) => Ok(()),
+            (Root::Cases, [_, field, ..]) => {
+                one_of(field, &["state", "topic", "opened", "due"], "field of a case")
+            }
+            (Root::Cases, [id]) => Err(format!("expected cases.open, or a field of `{id}`")),
+            (Root::Customer, [field, ..]) => {
+                one_of(field, &["id", "known_since", "last_seen", "inputs"], "field of a customer")
+            }
+            (Root::Need, [field, ..]) => {
+                one_of(field, &["name", "strength", "evidence"], "field of a need")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn position(known: &[String], what: &str, name: &str) -> Result<usize, String> {
+    known.iter().position(|known| known == name).ok_or_else(|| {
+        format!("unknown {what} `{name}`{}", hint(name, known.iter().map(String::as_str)))
+    })
+}
+
+fn member(known: &BTreeSet<String>, what: &str, name: &str) -> Result<(), String> {
+    if known.contains(name) {
+        return Ok(());
+    }
+    Err(format!("{what} `{name}`{}", hint(name, known.iter().map(String::as_str))))
+}
+
+/// Whether a word is one of a few.
+pub(super) fn one_of(word: &str, known: &[&str], what: &str) -> Result<(), String> {
+    if known.contains(&word) {
+        return Ok(());
+    }
+    let hint = match hint(word, known.iter().copied()) {
+        none if none.is_empty() => format!("; there are {}", known.join(", ")),
+        near => near,
+    };
+    Err(format!("unknown {what} `{word}`{hint}"))
+}
+
+const EVENT_FIELDS: &[&str] = &["type", "channel", "time", "detail"];
+const TIMER_FIELDS: &[&str] = &["type", "time", "detail", "name", "due", "late"];
+
+fn fields(kind: EventType) -> &'static [&'static str] {
+    match kind {
+        EventType::Identify => &["traits"],
+        EventType::Link => &["to"],
+        EventType::Page | EventType::Screen | EventType::Track => &["name", "properties"],
+        EventType::Message => &["text", "from", "language", "interaction"],
+        EventType::Preference => &["key", "value", "forget"],
+        EventType::Consent => &["purpose", "channel", "granted"],
+        EventType::Interaction => &["id", "kind", "state", "step", "data"],
+        EventType::Case => &["id", "state", "topic", "opened", "due"],
+        EventType::Signal => &["name", "value"],
+        EventType::Outcome => &["decision", "outcome"],
+        EventType::Handoff => &["escalation", "state", "agent", "note"],
+    }
+}
+
+fn check_event(field: &str, triggers: &[Trigger]) -> Result<(), String> {
+    let of = |trigger: &Trigger| -> Vec<&'static str> {
+        match trigger {
+            Trigger::Event(kind) => EVENT_FIELDS.iter().chain(fields(*kind)).copied().collect(),
+            Trigger::Timer => TIMER_FIELDS.to_vec(),
+        }
+    };
+    let mut known: Vec<&str> = if triggers.is_empty() {
+        EventType::ALL
+            .iter()
+            .flat_map(|kind| of(&Trigger::Event(*kind)))
+            .chain(of(&Trigger::Timer))
+            .collect()
+    } else {
+        triggers.iter().flat_map(of).collect()
+    };
+    known.sort_unstable();
+    known.dedup();
+    one_of(field, &known, "field of the event")
+}
+
+/// The inputs and the detail that a rule's `on` names: `track:Flight Booked`, `message`,
+/// `timer:departure_near`.
+pub(super) fn trigger(pattern: &str) -> Result<(Trigger, Option<&str>), String> {
+    let (kind, detail) = match pattern.split_once(':') {
+        Some((kind, detail)) => (kind.trim(), Some(detail.trim())),
+        None => (pattern.trim(), None),
+    };
+    if detail.is_some_and(str::is_empty) {
+        return Err(format!("expected something after the colon, as in `{kind}:name`"));
+    }
+    if kind == "timer" {
+        return Ok((Trigger::Timer, detail));
+    }
+    let Some(kind) = EventType::ALL.into_iter().find(|known| known.name() == kind) else {
+        let known = EventType::ALL.into_iter().map(EventType::name).chain(["timer"]);
+        let hint = match hint(kind, known) {
+            none if none.is_empty() => {
+                let names = EventType::ALL.map(EventType::name).join(", ");
+                format!("; there are {names}, and timer")
+            }
+            near => near,
+        };
+        return Err(format!("unknown event type `{kind}`{hint}"));
+    };
+    if let Some(detail) = detail {
+        check_detail(kind, detail)?;
+    }
+    Ok((Trigger::Event(kind), detail))
+}
+
+/// Details of some types are words of the contract, and no other can occur.
+fn check_detail(kind: EventType, detail: &str) -> Result<(), String> {
+    use InteractionState as State;
+    let known: Vec<&str> = match kind {
+        EventType::Message => {
+            [Speaker::Customer, Speaker::Agent, Speaker::Bot].map(Speaker::name).into()
+        }
+        EventType::Interaction => [
+            State::Started,
+            State::Progressed,
+            State::Paused,
+            State::Resumed,
+            State::Completed,
+            State::Abandoned,
+        ]
+        .map(State::name)
+        .into(),
+        EventType::Outcome => [
+            OutcomeKind::Delivered,
+            OutcomeKind::Seen,
+            OutcomeKind::Clicked,
+            OutcomeKind::Accepted,
+            OutcomeKind::Rejected,
+            OutcomeKind::Dismissed,
+            OutcomeKind::Ignored,
+        ]
+        .map(OutcomeKind::name)
+        .into(),
+        EventType::Handoff => {
+            [HandoffState::Claimed, HandoffState::HandedBack, HandoffState::Resolved]
+                .map(HandoffState::name)
+                .into()
+        }
+        EventType::Identify | EventType::Link => {
+            return Err(format!("events of type `{kind}` have no detail; write `{kind}` alone"));
+        }
+        _ => return Ok(()),
+    };
+    one_of(detail, &known, &format!("detail of `{kind}`"))
+}

@@ -1,0 +1,427 @@
+//! Reads TOML that people wrote, noting every mistake with its place instead of stopping at the
+//! first.
+
+use std::cell::{Cell, RefCell};
+use std::time::Duration;
+
+use toml_span::value::{Key, ValueInner};
+use toml_span::{ErrorKind, Span, Value};
+
+use super::mistake::{Found, Text, hint};
+use super::{CompileError, Expression, Place, Template};
+use crate::config::limits;
+
+/// One file that is being read.
+#[derive(Clone, Copy)]
+pub(crate) struct Source<'a> {
+    text: Text<'a>,
+    found: &'a RefCell<Found>,
+}
+
+impl<'a> Source<'a> {
+    /// A file, and where its mistakes go.
+    pub(crate) fn new(file: &'a str, content: &'a str, found: &'a RefCell<Found>) -> Source<'a> {
+        Source { text: Text { file, content }, found }
+    }
+
+    /// The file as TOML, if it is.
+    pub(crate) fn parse(self) -> Option<Document<'a>> {
+        if self.text.content.len() > limits::POLICY_FILE_BYTES {
+            let message = format!(
+                "expected a file of at most {} bytes, found {}; split it",
+                limits::POLICY_FILE_BYTES,
+                self.text.content.len()
+            );
+            self.found.borrow_mut().in_file(self.text.file, message);
+            return None;
+        }
+        match toml_span::parse(self.text.content) {
+            Ok(root) => Some(Document { source: self, root }),
+            Err(error) => {
+                let message = match &error.kind {
+                    ErrorKind::DuplicateKey { key, first } => format!(
+                        "`{key}` stands here twice; it stands first in line {}",
+                        self.text.line(first.start)
+                    ),
+                    ErrorKind::DuplicateTable { name, first } => format!(
+                        "the table `{name}` stands here twice; it stands first in line {}",
+                        self.text.line(first.start)
+                    ),
+                    ErrorKind::UnquotedString => {
+                        "expected a value; a text stands in quotes".to_owned()
+                    }
+                    _ => format!("expected TOML, but: {error}"),
+                };
+                self.wrong(error.span, message);
+                None
+            }
+        }
+    }
+
+    fn wrong(self, span: Span, message: impl Into<String>) {
+        self.found.borrow_mut().at(self.text, (span.start, span.end), message);
+    }
+
+    fn place(self, span: Span) -> Place {
+        Place { file: self.text.file.into(), line: self.text.line(span.start) }
+    }
+}
+
+/// A file that is TOML.
+pub(crate) struct Document<'a> {
+    source: Source<'a>,
+    root: Value<'a>,
+}
+
+impl Document<'_> {
+    /// The whole file.
+    pub(crate) fn root(&self) -> Item<'_> {
+        Item { source: self.source, value: &self.root }
+    }
+}
+
+/// A value in a file.
+#[derive(Clone, Copy)]
+pub(crate) struct Item<'a> {
+    source: Source<'a>,
+    value: &'a Value<'a>,
+}
+
+impl<'a> Item<'a> {
+    /// Notes a mistake about this value.
+    pub(crate) fn wrong(self, message: impl Into<String>) {
+        self.source.wrong(self.value.span, message);
+    }
+
+    /// Where it stands.
+    pub(crate) fn place(self) -> Place {
+        self.source.place(self.value.span)
+    }
+
+    fn inner(self) -> &'a ValueInner<'a> {
+        self.value.as_ref()
+    }
+
+    fn wanted<T>(self, wanted: &str) -> Option<T> {
+        let found = match self.inner() {
+            ValueInner::String(_) => "a text",
+            ValueInner::Integer(_) | ValueInner::Float(_) => "a number",
+            ValueInner::Boolean(_) => "true or false",
+            ValueInner::Array(_) => "a list",
+            ValueInner::Table(_) => "a table",
+        };
+        self.wrong(format!("expected {wanted}, found {found}"));
+        None
+    }
+
+    /// The table that it must be.
+    pub(crate) fn table(self) -> Option<Table<'a>> {
+        match self.inner() {
+            ValueInner::Table(table) => Some(Table {
+                source: self.source,
+                span: self.value.span,
+                table,
+                known: RefCell::default(),
+                any: Cell::new(false),
+            }),
+            _ => self.wanted("a table"),
+        }
+    }
+
+    /// The table, if it is one.
+    pub(crate) fn as_table(self) -> Option<Table<'a>> {
+        matches!(self.inner(), ValueInner::Table(_)).then(|| self.table()).flatten()
+    }
+
+    /// The values of the list; none if it is no list.
+    pub(crate) fn as_list(self) -> Vec<Item<'a>> {
+        match self.inner() {
+            ValueInner::Array(_) => self.list().unwrap_or_default(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The text that it must be.
+    pub(crate) fn text(self) -> Option<&'a str> {
+        self.as_text().or_else(|| self.wanted("a text in quotes"))
+    }
+
+    /// The text, if it is one.
+    pub(crate) fn as_text(self) -> Option<&'a str> {
+        match self.inner() {
+            ValueInner::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The name that it must be: of letters, digits, `-` and `_`.
+    pub(crate) fn name(self) -> Option<&'a str> {
+        let name = self.text()?;
+        match check_name(name) {
+            Ok(()) => Some(name),
+            Err(message) => {
+                self.wrong(message);
+                None
+            }
+        }
+    }
+
+    /// The values of the list that it must be.
+    pub(crate) fn list(self) -> Option<Vec<Item<'a>>> {
+        match self.inner() {
+            ValueInner::Array(items) => {
+                Some(items.iter().map(|value| Item { source: self.source, value }).collect())
+            }
+            _ => self.wanted("a list in brackets"),
+        }
+    }
+
+    /// The values of the list, or the one value that it is.
+    pub(crate) fn list_or_one(self) -> Vec<Item<'a>> {
+        match self.inner() {
+            ValueInner::Array(_) => self.list().unwrap_or_default(),
+            _ => vec![self],
+        }
+    }
+
+    /// The number within `range` that it must be.
+    pub(crate) fn number(self, range: std::ops::RangeInclusive<f64>) -> Option<f64> {
+        let number = match self.inner() {
+            ValueInner::Integer(number) => *number as f64,
+            ValueInner::Float(number) => *number,
+            _ => return self.wanted("a number"),
+        };
+        if range.contains(&number) {
+            return Some(number);
+        }
+        self.wrong(format!("expected {} to {}, found {number}", range.start(), range.end()));
+        None
+    }
+
+    /// The whole number within `range` that it must be.
+    pub(crate) fn whole(self, range: std::ops::RangeInclusive<u32>) -> Option<u32> {
+        match self.inner() {
+            ValueInner::Integer(number) => {
+                match u32::try_from(*number).ok().filter(|number| range.contains(number)) {
+                    Some(number) => Some(number),
+                    None => {
+                        self.wrong(format!(
+                            "expected {} to {}, found {number}",
+                            range.start(),
+                            range.end()
+                        ));
+                        None
+                    }
+                }
+            }
+            _ => self.wanted("a whole number"),
+        }
+    }
+
+    /// The span of time, as `30m`, `36h` or `7d`, of at most ten years, that it must be.
+    pub(crate) fn span(self) -> Option<Duration> {
+        let text = self.text()?;
+        match humantime::parse_duration(text) {
+            Ok(span) if span <= SPAN_MAX => Some(span),
+            Ok(_) => {
+                self.wrong(format!("expected at most ten years, found `{text}`"));
+                None
+            }
+            Err(_) => {
+                self.wrong(format!(
+                    "expected a span of time such as 30m, 36h or 7d, found `{text}`"
+                ));
+                None
+            }
+        }
+    }
+
+    /// The expression that it must be: a text with CEL, or a number, or true or false.
+    pub(crate) fn expression(self) -> Option<Expression> {
+        let compiled = match self.inner() {
+            ValueInner::String(source) => Expression::compile(source),
+            ValueInner::Integer(number) => Expression::compile(&number.to_string()),
+            ValueInner::Float(number) if number.is_finite() => {
+                Expression::compile(&format!("{number:?}"))
+            }
+            ValueInner::Boolean(truth) => Expression::compile(&truth.to_string()),
+            _ => return self.wanted("an expression in quotes"),
+        };
+        compiled.map_err(|error| self.wrong_inside(&error)).ok()
+    }
+
+    /// The template that it must be.
+    pub(crate) fn template(self) -> Option<Template> {
+        Template::compile(self.text()?).map_err(|error| self.wrong_inside(&error)).ok()
+    }
+
+    /// Notes a mistake at a place inside this text.
+    pub(crate) fn wrong_inside(self, error: &CompileError) {
+        let Span { start, end } = self.value.span;
+        let written = self.source.text.content.get(start..end);
+        let is_verbatim = written == self.as_text();
+        let at = if is_verbatim { (start + error.offset).min(end) } else { start };
+        let word_end = self
+            .source
+            .text
+            .content
+            .get(at..end)
+            .filter(|_| is_verbatim)
+            .and_then(|rest| rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.')))
+            .map_or(end, |length| at + length);
+        self.source.wrong(Span { start: at, end: word_end }, &error.message);
+    }
+
+    /// The value as a twin or an event would hold it.
+    pub(crate) fn value(self) -> crate::event::Value {
+        use crate::event::Value as Kept;
+        match self.inner() {
+            ValueInner::String(text) => Kept::from(&**text),
+            ValueInner::Integer(number) => Kept::Int(*number),
+            ValueInner::Float(number) => Kept::from(*number),
+            ValueInner::Boolean(truth) => Kept::Bool(*truth),
+            ValueInner::Array(_) => {
+                Kept::List(self.list().unwrap_or_default().into_iter().map(Item::value).collect())
+            }
+            ValueInner::Table(table) => Kept::Map(Box::new(
+                table
+                    .iter()
+                    .map(|(key, value)| (&*key.name, Item { source: self.source, value }.value()))
+                    .collect(),
+            )),
+        }
+    }
+}
+
+const SPAN_MAX: Duration = Duration::from_secs(3_653 * 86_400);
+
+/// Whether this can be a name in a policy and on the bus.
+pub(crate) fn check_name(name: &str) -> Result<(), String> {
+    if name.is_empty() || name.len() > limits::NAME_BYTES {
+        return Err(format!("expected a name of 1 to {} bytes", limits::NAME_BYTES));
+    }
+    match name.chars().find(|c| !(c.is_ascii_alphanumeric() || *c == '_' || *c == '-')) {
+        None => Ok(()),
+        Some(other) => Err(format!(
+            "expected a name of letters, digits, `-` and `_`, found `{}` in it",
+            other.escape_default()
+        )),
+    }
+}
+
+/// A table in a file. Whatever nobody asks for is a mistake in the end: see [`Table::finish`].
+pub(crate) struct Table<'a> {
+    source: Source<'a>,
+    span: Span,
+    table: &'a toml_span::value::Table<'a>,
+    known: RefCell<Vec<&'static str>>,
+    any: Cell<bool>,
+}
+
+impl<'a> Table<'a> {
+    /// Where it stands.
+    pub(crate) fn place(&self) -> Place {
+        self.source.place(self.span)
+    }
+
+    /// Notes a mistake about the table.
+    pub(crate) fn wrong(&self, message: impl Into<String>) {
+        // A table may span many lines; its beginning is what is meant.
+        let start = self.span.start;
+        let line = self.source.text.content.get(start..self.span.end).unwrap_or_default();
+        let length = line.lines().next().map_or(1, str::len);
+        self.source.wrong(Span { start, end: start + length }, message);
+    }
+
+    /// The value of a key, if it is there.
+    pub(crate) fn get(&self, key: &'static str) -> Option<Item<'a>> {
+        let mut known = self.known.borrow_mut();
+        if !known.contains(&key) {
+            known.push(key);
+        }
+        self.table.get(key).map(|value| Item { source: self.source, value })
+    }
+
+    /// The value of a key, which must be there.
+    pub(crate) fn require(&self, key: &'static str) -> Option<Item<'a>> {
+        let item = self.get(key);
+        if item.is_none() {
+            self.wrong(format!("expected a key `{key}` here, found none"));
+        }
+        item
+    }
+
+    /// Every key with its value, in the order of the file; none of them is unknown.
+    pub(crate) fn entries(&self) -> Vec<(Named<'a>, Item<'a>)> {
+        self.any.set(true);
+        let mut entries: Vec<_> = self
+            .table
+            .iter()
+            .map(|(key, value)| {
+                (Named { source: self.source, key }, Item { source: self.source, value })
+            })
+            .collect();
+        entries.sort_by_key(|(named, _)| named.key.span.start);
+        entries
+    }
+
+    /// Whether a key is there, without asking for it.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
+    /// The keys.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.table.keys().map(|key| &*key.name)
+    }
+
+    /// Notes the keys that nobody asked for.
+    pub(crate) fn finish(self) {
+        if self.any.get() {
+            return;
+        }
+        let known = self.known.borrow();
+        for key in self.table.keys().filter(|key| !known.contains(&&*key.name)) {
+            let hint = match hint(&key.name, known.iter().copied()) {
+                none if none.is_empty() => format!("; there are {}", known.join(", ")),
+                near => near,
+            };
+            self.source.wrong(key.span, format!("unknown key `{}`{hint}", key.name));
+        }
+    }
+}
+
+/// A key of a table.
+#[derive(Clone, Copy)]
+pub(crate) struct Named<'a> {
+    source: Source<'a>,
+    key: &'a Key<'a>,
+}
+
+impl<'a> Named<'a> {
+    /// The key itself.
+    pub(crate) fn text(self) -> &'a str {
+        &self.key.name
+    }
+
+    /// The key as a name; a mistake if it cannot be one.
+    pub(crate) fn name(self) -> Option<&'a str> {
+        match check_name(&self.key.name) {
+            Ok(()) => Some(&self.key.name),
+            Err(message) => {
+                self.wrong(message);
+                None
+            }
+        }
+    }
+
+    /// Where it stands.
+    pub(crate) fn place(self) -> Place {
+        self.source.place(self.key.span)
+    }
+
+    /// Notes a mistake about the key.
+    pub(crate) fn wrong(self, message: impl Into<String>) {
+        self.source.wrong(self.key.span, message);
+    }
+}

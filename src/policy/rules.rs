@@ -1,0 +1,260 @@
+//! Reads `[[rules]]`: on such an input, when such a condition holds, then these steps.
+
+use super::load::{Reader, Situation};
+use super::mistake::hint;
+use super::names::{self, one_of};
+use super::read::{Item, Table};
+use super::{CatchUp, Due, Expression, Rule, Step, Trigger};
+use crate::config::limits;
+
+/// A rule, and what it answers to.
+pub(super) struct Patterned {
+    pub(super) rule: Rule,
+    pub(super) on: Vec<(Trigger, Option<Box<str>>)>,
+}
+
+const STEPS: &[&str] =
+    &["raise", "strengthen", "satisfy", "set", "prefer", "start", "cancel", "escalate", "act"];
+
+pub(super) fn read(table: &Table<'_>, reader: &Reader, rules: &mut Vec<Patterned>) {
+    for item in table.get("rules").and_then(Item::list).unwrap_or_default() {
+        let Some(table) = item.table() else { continue };
+        let name = table.require("name").and_then(Item::text).unwrap_or_default();
+        if rules.iter().any(|known| *known.rule.name == *name) {
+            table.wrong(format!("the rule `{name}` stands here twice"));
+        }
+        let on = table.require("on").map_or(Vec::new(), |item| patterns(item, reader));
+        let triggers: Vec<Trigger> = on.iter().map(|(trigger, _)| *trigger).collect();
+        let situation = Situation::Rule(&triggers);
+        let when = table.get("when").and_then(|item| reader.expression(item, situation));
+        let steps = table.require("then").and_then(Item::list);
+        if steps.as_ref().is_some_and(Vec::is_empty) {
+            table.wrong("expected at least one step after `then`");
+        }
+        let steps = steps.unwrap_or_default();
+        if steps.len() > limits::RULE_STEPS {
+            let (most, found) = (limits::RULE_STEPS, steps.len());
+            table.wrong(format!("expected at most {most} steps in a rule, found {found}"));
+        }
+        let then = steps.into_iter().filter_map(|item| step(item, reader, situation)).collect();
+        let place = table.place();
+        table.finish();
+        rules.push(Patterned { rule: Rule { name: name.into(), when, then, place }, on });
+    }
+}
+
+fn patterns(item: Item<'_>, reader: &Reader) -> Vec<(Trigger, Option<Box<str>>)> {
+    let mut on = Vec::new();
+    for pattern in item.list_or_one() {
+        let Some(text) = pattern.text() else { continue };
+        match names::trigger(text) {
+            Ok((trigger, detail)) => {
+                if let (Trigger::Timer, Some(timer)) = (trigger, detail)
+                    && let Err(message) = reader.names.timer(timer)
+                {
+                    pattern.wrong(message);
+                }
+                on.push((trigger, detail.map(Into::into)));
+            }
+            Err(message) => pattern.wrong(message),
+        }
+    }
+    on
+}
+
+fn step(item: Item<'_>, reader: &Reader, situation: Situation<'_>) -> Option<Step> {
+    let table = item.table()?;
+    let verbs: Vec<&str> = STEPS.iter().copied().filter(|verb| table.has(verb)).collect();
+    let [verb] = verbs.as_slice() else {
+        table.wrong(if verbs.is_empty() {
+            let near = table.keys().map(|key| hint(key, STEPS.iter().copied()));
+            let near: String = near.filter(|near| !near.is_empty()).take(1).collect();
+            format!("expected a step with one of {}{near}", STEPS.join(", "))
+        } else {
+            format!("expected one step, found {}; write one table each", verbs.join(" and "))
+        });
+        return None;
+    };
+    let reading = Reading { table: &table, reader, situation };
+    let step = match *verb {
+        "raise" => reading.raise(),
+        "strengthen" => reading.strengthen(),
+        "satisfy" => reading.need("satisfy").map(|need| Step::Satisfy { need }),
+        "set" => reading.set(),
+        "prefer" => reading.prefer(),
+        "start" => reading.start(),
+        "cancel" => reading.cancel(),
+        "escalate" => reading.escalate(),
+        _ => reading.act(),
+    };
+    table.finish();
+    step
+}
+
+/// One step that is being read.
+struct Reading<'r, 'a> {
+    table: &'r Table<'a>,
+    reader: &'r Reader,
+    situation: Situation<'r>,
+}
+
+impl Reading<'_, '_> {
+    fn need(&self, key: &'static str) -> Option<usize> {
+        let item = self.table.require(key)?;
+        self.known(item, |name| self.reader.names.need(name))
+    }
+
+    fn known<T>(&self, item: Item<'_>, find: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        find(item.name()?).map_err(|message| item.wrong(message)).ok()
+    }
+
+    fn expression(&self, item: Item<'_>) -> Option<Expression> {
+        self.reader.expression(item, self.situation)
+    }
+
+    /// A share, 0 to 1: a number in its range, or an expression.
+    fn share(&self, item: Item<'_>) -> Option<Expression> {
+        if item.as_text().is_none() {
+            item.number(0.0..=1.0)?;
+        }
+        self.expression(item)
+    }
+
+    fn raise(&self) -> Option<Step> {
+        let need = self.need("raise");
+        let strength = match self.table.get("strength") {
+            Some(item) => self.share(item),
+            None => Expression::compile("1.0").ok(),
+        };
+        let until = self.table.get("until").map(|item| self.expression(item));
+        let because = self.because();
+        Some(Step::Raise {
+            need: need?,
+            strength: strength?,
+            until: flat(until)?,
+            because: because?,
+        })
+    }
+
+    fn because(&self) -> Option<Option<super::Template>> {
+        let item = self.table.get("because");
+        flat(item.map(|item| self.reader.template(item, self.situation)))
+    }
+
+    fn strengthen(&self) -> Option<Step> {
+        let need = self.need("strengthen");
+        let by = self.table.require("by").and_then(|item| self.share(item));
+        Some(Step::Strengthen { need: need?, by: by? })
+    }
+
+    fn set(&self) -> Option<Step> {
+        let fact = self.table.require("set").and_then(Item::name);
+        let value = self.table.require("to").and_then(|item| self.expression(item));
+        Some(Step::Set { fact: fact?.into(), value: value? })
+    }
+
+    fn prefer(&self) -> Option<Step> {
+        let item = self.table.require("prefer")?;
+        let known = self.known(item, |key| self.reader.names.preference(key));
+        let value = self.table.require("value").and_then(|item| self.expression(item));
+        known?;
+        Some(Step::Prefer { key: item.as_text()?.into(), value: value? })
+    }
+
+    fn start(&self) -> Option<Step> {
+        let timer = self.table.require("start").and_then(Item::name);
+        let after = self.table.get("after").map(|item| self.after(item));
+        let at = self.table.get("at").map(|item| self.expression(item));
+        let due = match (after, at) {
+            (Some(span), None) => span.map(Due::After),
+            (None, Some(time)) => time.map(Due::At),
+            (None, None) => {
+                self.table
+                    .wrong("expected `after` (such as \"30m\") or `at` (a time), found neither");
+                None
+            }
+            (Some(_), Some(_)) => {
+                self.table.wrong("expected either `after` or `at`, found both");
+                None
+            }
+        };
+        let every = flat(self.table.get("every").map(|item| {
+            let every = item.span()?;
+            if every.as_secs() < limits::TIMER_EVERY_SECS_MIN as u64 {
+                let least = limits::TIMER_EVERY_SECS_MIN;
+                item.wrong(format!(
+                    "expected a timer that rests at least {least} s between firings"
+                ));
+                return None;
+            }
+            Some(every)
+        }));
+        let catch_up = flat(self.table.get("catch_up").map(catch_up));
+        Some(Step::Start {
+            timer: timer?.into(),
+            due: due?,
+            every: every?,
+            catch_up: catch_up?.unwrap_or_default(),
+        })
+    }
+
+    /// A span as `30m`, or an expression.
+    fn after(&self, item: Item<'_>) -> Option<Expression> {
+        match item.as_text().map(humantime::parse_duration) {
+            Some(Ok(_)) => {
+                let ms = item.span()?.as_millis();
+                Expression::compile(&format!("duration(\"{ms}ms\")")).ok()
+            }
+            _ => self.expression(item),
+        }
+    }
+
+    fn cancel(&self) -> Option<Step> {
+        let item = self.table.require("cancel")?;
+        self.known(item, |timer| self.reader.names.timer(timer))?;
+        Some(Step::Cancel { timer: item.as_text()?.into() })
+    }
+
+    fn escalate(&self) -> Option<Step> {
+        let queue = self.table.require("escalate").and_then(Item::name);
+        let topic = self.table.require("topic").and_then(Item::name);
+        let priority = self.table.get("priority").map_or(Some(3), |item| item.whole(1..=5));
+        let because = self.because();
+        Some(Step::Escalate {
+            queue: queue?.into(),
+            topic: topic?.into(),
+            // Within 1 to 5.
+            priority: u8::try_from(priority?).unwrap_or(5),
+            because: because?,
+        })
+    }
+
+    fn act(&self) -> Option<Step> {
+        let item = self.table.require("act")?;
+        let action = self.known(item, |name| self.reader.names.action(name))?;
+        Some(Step::Act { action })
+    }
+}
+
+fn catch_up(item: Item<'_>) -> Option<CatchUp> {
+    let known = [("run", CatchUp::Run), ("coalesce", CatchUp::Coalesce), ("skip", CatchUp::Skip)];
+    let word = item.text()?;
+    match known.into_iter().find(|(name, _)| *name == word) {
+        Some((_, rule)) => Some(rule),
+        None => {
+            if let Err(message) = one_of(word, &known.map(|(name, _)| name), "catch-up rule") {
+                item.wrong(message);
+            }
+            None
+        }
+    }
+}
+
+/// A part that need not be there, but must be right if it is.
+fn flat<T>(part: Option<Option<T>>) -> Option<Option<T>> {
+    match part {
+        None => Some(None),
+        Some(None) => None,
+        Some(Some(read)) => Some(Some(read)),
+    }
+}
