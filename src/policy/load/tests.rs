@@ -180,7 +180,259 @@ value = 0.1
         ("twice.toml", "[needs]\na = 1\na = 2"),
     ]))
     .unwrap_err();
-    insta::assert_snapshot!(mistakes, @"");
+    insta::assert_snapshot!(mistakes, @r##"
+bank.toml:4:27: `en` stands here twice
+ 4 | languages = ["en", "fr", "en"]
+   |                           ^^
+
+bank.toml:5:1: unknown key `colour`; there are name, languages
+ 5 | colour = "red"
+   | ^^^^^^
+
+bank.toml:9:12: expected a span of time such as 30m, 36h or 7d, found `soon`
+ 9 | expires = "soon"
+   |            ^^^^
+
+bank.toml:11:9: expected a name of letters, digits, `-` and `_`, found ` ` in it
+ 11 | [needs."card abroad"]
+    |         ^^^^^^^^^^^
+
+bank.toml:15:12: expected 1 to 1000, found 0
+ 15 | evidence = 0
+    |            ^
+
+bank.toml:16:14: expected 0 to 1, found 1.5
+ 16 | confidence = 1.5
+    |              ^^^
+
+bank.toml:18:1: expected at least one step after `then`
+ 18 | [[rules]]
+    | ^^^^^^^^^
+
+bank.toml:20:7: unknown event type `trak`; did you mean `track`?
+ 20 | on = "trak:Flight Booked"
+    |       ^^^^^^^^^^^^^^^^^^
+
+bank.toml:21:1: unknown key `whne`; did you mean `when`?
+ 21 | whne = "true"
+    | ^^^^
+
+bank.toml:24:1: the rule `one` stands here twice
+ 24 | [[rules]]
+    | ^^^^^^^^^
+
+bank.toml:26:8: unknown detail of `message` `robot`; there are customer, agent, bot
+ 26 | on = ["message:robot", "timer:nothing", "track:", "link:x"]
+    |        ^^^^^^^^^^^^^
+
+bank.toml:26:25: no rule starts a timer `nothing`
+ 26 | on = ["message:robot", "timer:nothing", "track:", "link:x"]
+    |                         ^^^^^^^^^^^^^
+
+bank.toml:26:42: expected something after the colon, as in `track:name`
+ 26 | on = ["message:robot", "timer:nothing", "track:", "link:x"]
+    |                                          ^^^^^^
+
+bank.toml:26:52: events of type `link` have no detail; write `link` alone
+ 26 | on = ["message:robot", "timer:nothing", "track:", "link:x"]
+    |                                                    ^^^^^^
+
+bank.toml:27:55: unknown name `contex`; did you mean `context`?
+ 27 | when = 'event.propertes.country != profile.country && contex.card == "x"'
+    |                                                       ^^^^^^^^^^^
+
+bank.toml:29:14: unknown need `card_abrod`; did you mean `card_abroad`?
+ 29 |   { raise = "card_abrod", strength = 2 },
+    |              ^^^^^^^^^^
+
+bank.toml:29:38: expected 0 to 1, found 2
+ 29 |   { raise = "card_abrod", strength = 2 },
+    |                                      ^
+
+bank.toml:30:3: expected one step, found raise and strengthen; write one table each
+ 30 |   { raise = "card_abroad", strengthen = "card_abroad" },
+    |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+bank.toml:31:3: expected a step with one of raise, strengthen, satisfy, set, prefer, start, cancel, escalate, act
+ 31 |   { risee = "card_abroad" },
+    |   ^^^^^^^^^^^^^^^^^^^^^^^^^
+
+bank.toml:32:3: expected a key `by` here, found none
+ 32 |   { strengthen = "card_abroad" },
+    |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+bank.toml:33:26: no rule sets a fact `tripz`; did you mean `trips`?
+ 33 |   { set = "trips", to = "facts.tripz + 1" },
+    |                          ^^^^^^^^^^^
+
+bank.toml:34:15: unknown preference `seatt`; did you mean `seat`?
+ 34 |   { prefer = "seatt", value = "1 +" },
+    |               ^^^^^
+
+bank.toml:34:35: expected a CEL expression, but: mismatched input '<EOF>'
+ 34 |   { prefer = "seatt", value = "1 +" },
+    |                                   ^
+
+bank.toml:35:3: expected either `after` or `at`, found both
+ 35 |   { start = "later", after = "soonish", at = "now" },
+    |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+bank.toml:35:31: unknown name `soonish`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, customer, need, now, and a text stands in quotes
+ 35 |   { start = "later", after = "soonish", at = "now" },
+    |                               ^^^^^^^
+
+bank.toml:36:3: expected `after` (such as "30m") or `at` (a time), found neither
+ 36 |   { start = "later" },
+    |   ^^^^^^^^^^^^^^^^^^^
+
+bank.toml:37:45: expected a timer that rests at least 60 s between firings
+ 37 |   { start = "later", after = "1h", every = "1s", catch_up = "rum" },
+    |                                             ^^
+
+bank.toml:37:62: unknown catch-up rule `rum`; did you mean `run`?
+ 37 |   { start = "later", after = "1h", every = "1s", catch_up = "rum" },
+    |                                                              ^^^
+
+bank.toml:38:15: no rule starts a timer `latr`; did you mean `later`?
+ 38 |   { cancel = "latr" },
+    |               ^^^^
+
+bank.toml:39:33: expected a name of letters, digits, `-` and `_`, found ` ` in it
+ 39 |   { escalate = "desk", topic = "a topic", priority = 9, because = "{{ profile.name | uper }} {{ nobody.x }}" },
+    |                                 ^^^^^^^
+
+bank.toml:39:54: expected 1 to 5, found 9
+ 39 |   { escalate = "desk", topic = "a topic", priority = 9, because = "{{ profile.name | uper }} {{ nobody.x }}" },
+    |                                                      ^
+
+bank.toml:39:97: unknown name `nobody`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, customer, need, now, and a text stands in quotes
+ 39 |   { escalate = "desk", topic = "a topic", priority = 9, because = "{{ profile.name | uper }} {{ nobody.x }}" },
+    |                                                                                                 ^^^^^^^^
+
+bank.toml:40:12: unknown action `open_card`
+ 40 |   { act = "open_card" },
+    |            ^^^^^^^^^
+
+bank.toml:41:4: expected a table, found a text
+ 41 |   "raise",
+    |    ^^^^^
+
+bank.toml:44:1: expected a key `name` here, found none
+ 44 | [[rules]]
+    | ^^^^^^^^^
+
+bank.toml:46:31: unknown field of the event `text`; there are agent, channel, detail, escalation, note, state, time, type
+ 46 | when = "event.agent == 'x' && event.text == 'y' && need.strength > 1 && needs.card_abroad.x > 1"
+    |                               ^^^^^^^^^^
+
+bank.toml:46:52: `need` is there only in actions
+ 46 | when = "event.agent == 'x' && event.text == 'y' && need.strength > 1 && needs.card_abroad.x > 1"
+    |                                                    ^^^^^^^^^^^^^
+
+bank.toml:46:73: `needs.card_abroad` is a number, it has no parts
+ 46 | when = "event.agent == 'x' && event.text == 'y' && need.strength > 1 && needs.card_abroad.x > 1"
+    |                                                                         ^^^^^^^^^^^^^^^^^^^
+
+bank.toml:51:27: unknown need `crad_abroad`; did you mean `card_abroad`?
+ 51 | serves = ["card_abroad", "crad_abroad"]
+    |                           ^^^^^^^^^^^
+
+bank.toml:52:10: unknown issue `servce`; did you mean `service`?
+ 52 | issue = "servce"
+    |          ^^^^^^
+
+bank.toml:53:9: expected 0 to 1, found 80
+ 53 | value = 80
+    |         ^^
+
+bank.toml:54:9: unknown field of the event `propertis`; did you mean `properties`?
+ 54 | when = "event.propertis.x == 1 && customer.name == 'x' && contacts.open_card_abroad == 1"
+    |         ^^^^^^^^^^^^^^^^^
+
+bank.toml:54:35: unknown field of a customer `name`; there are id, known_since, last_seen, inputs
+ 54 | when = "event.propertis.x == 1 && customer.name == 'x' && contacts.open_card_abroad == 1"
+    |                                   ^^^^^^^^^^^^^
+
+bank.toml:54:59: expected one of contacts.open_card_abroad.at, .outcome, .channel
+ 54 | when = "event.propertis.x == 1 && customer.name == 'x' && contacts.open_card_abroad == 1"
+    |                                                           ^^^^^^^^^^^^^^^^^^^^^^^^^
+
+bank.toml:55:13: expected a span of time such as 30m, 36h or 7d, found `7 dogs`
+ 55 | cooldown = "7 dogs"
+    |             ^^^^^^
+
+bank.toml:56:48: expected a CEL expression, but: mismatched input '<EOF>'
+ 56 | data = { destination = "event.properties.city +", "bad name" = "1" }
+    |                                                ^
+
+bank.toml:56:52: expected a name of letters, digits, `-` and `_`, found ` ` in it
+ 56 | data = { destination = "event.properties.city +", "bad name" = "1" }
+    |                                                    ^^^^^^^^
+
+bank.toml:58:12: expected a name of letters, digits, `-` and `_`, found ` ` in it
+ 58 | channel = "an app"
+    |            ^^^^^^
+
+bank.toml:60:9: unknown preference `seet`; did you mean `seat`?
+ 60 | when = 'preferences.seet == "aisle" && interactions.form.stepp == 1'
+    |         ^^^^^^^^^^^^^^^^
+
+bank.toml:60:40: unknown field of an interaction `stepp`; did you mean `step`?
+ 60 | when = 'preferences.seet == "aisle" && interactions.form.stepp == 1'
+    |                                        ^^^^^^^^^^^^^^^^^^^^^^^
+
+bank.toml:61:12: expected a text in `en`, the policy's first language
+ 61 | text.fr = "Bonjour {{ profile.first_name }"
+    |            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+bank.toml:61:12: expected a text with {{ … }}, but: unexpected `}`, expected end of variable block
+ 61 | text.fr = "Bonjour {{ profile.first_name }"
+    |            ^^^^^^^
+
+bank.toml:64:12: expected a text with {{ … }}, but: unexpected end of block
+ 64 | text.en = "Hello {% if %}"
+    |            ^^^^^
+
+bank.toml:65:6: `de` is none of the policy's languages
+ 65 | text.de = "Hallo {{ profil.first_name }}"
+    |      ^^
+
+bank.toml:65:21: unknown name `profil`; did you mean `profile`?
+ 65 | text.de = "Hallo {{ profil.first_name }}"
+    |                     ^^^^^^^^^^^^^^^^^
+
+bank.toml:66:1: the treatment `app` stands here twice; give each a `name`
+ 66 | [[actions.treatments]]
+    | ^^^^^^^^^^^^^^^^^^^^^^
+
+bank.toml:68:21: expected one thing of `profile`, such as `profile.name`, found all of it
+ 68 | text.en = "Hello {{ profile }}"
+    |                     ^^^^^^^
+
+bank.toml:70:1: expected `serves` with the needs that `idle` serves, or a rule with the step { act = "idle" }, found neither: it would never be taken
+ 70 | [[actions]]
+    | ^^^^^^^^^^^
+
+bank.toml:70:1: expected a key `treatments` here, found none
+ 70 | [[actions]]
+    | ^^^^^^^^^^^
+
+bank.toml:75:2: unknown key `more`; there are needs, preferences, actions, rules, policy
+ 75 | [more]
+    |  ^^^^
+
+other.toml:1:1: [policy] stands here again; it stands first in bank.toml:2
+ 1 | [policy]
+   | ^^^^^^^^
+
+torn.toml:2:25: expected TOML, but: invalid character in string: `\n`
+ 2 | describe = "never closed
+   |                         ^
+
+twice.toml:3:1: `a` stands here twice; it stands first in line 2
+ 3 | a = 2
+   | ^
+"##);
 }
 
 #[test]
