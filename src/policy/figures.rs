@@ -169,7 +169,7 @@ impl traits::Indexer for Fields {
     where
         Self: 'v,
     {
-        Ok(self.field(key).map_or_else(|| CowVal::owned(CelNull), |value| CowVal::Borrowed(value)))
+        Ok(self.field(key).map_or_else(|| CowVal::owned(CelNull), CowVal::Borrowed))
     }
 
     fn steal<'v>(self: Box<Self>, key: &dyn Val) -> Result<Box<dyn Val + 'v>, ExecutionError>

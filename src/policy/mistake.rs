@@ -1,6 +1,7 @@
 use std::fmt;
 
 use crate::config::limits;
+use crate::event::cut;
 
 /// Something in a file that a person wrote which cannot be right.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,7 +85,7 @@ impl Text<'_> {
     }
 
     fn before(&self, offset: usize) -> &str {
-        &self.content[..self.content.floor_char_boundary(offset)]
+        cut(self.content, offset)
     }
 }
 
@@ -108,7 +109,7 @@ impl Found {
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         let excerpt = text.content[line_start..].lines().next().unwrap_or("");
         let column = before[line_start..].chars().count();
-        let within = &text.content[before.len()..text.content.floor_char_boundary(end.max(start))];
+        let within = &cut(text.content, end.max(start))[before.len()..];
         let width = within.lines().next().unwrap_or("").chars().count();
         let room = excerpt.chars().count().saturating_sub(column);
         self.0.push(Mistake {
@@ -116,7 +117,7 @@ impl Found {
             line: text.line(start),
             column: count(column) + 1,
             message: message.into(),
-            excerpt: crate::event::cut(excerpt, limits::TEXT_BYTES).to_owned(),
+            excerpt: cut(excerpt, limits::TEXT_BYTES).to_owned(),
             width: count(width.min(room)).max(1),
         });
     }
@@ -159,7 +160,7 @@ impl Found {
 /// The known name that is nearest to a mistyped one, if one is near enough to be meant.
 pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // Long names are compared by their beginnings: the comparison is quadratic.
-    let name = crate::event::cut(name, limits::NAME_BYTES);
+    let name = cut(name, limits::NAME_BYTES);
     let near = (name.chars().count() / 3).clamp(1, 4);
     known
         .into_iter()

@@ -140,11 +140,17 @@ fn syntax(source: &str, errors: &ParseErrors) -> CompileError {
     let line = usize::try_from(line - 1).unwrap_or(0);
     let column = usize::try_from(column - 1).unwrap_or(0);
     let before: usize = source.split_inclusive('\n').take(line).map(str::len).sum();
-    let offset = source.floor_char_boundary((before + column).min(source.len()));
+    let offset = crate::event::cut(source, before + column).len();
     let reason = first.msg.strip_prefix("Syntax error: ").unwrap_or(&first.msg);
     // The parser lists every token that could follow, which helps nobody.
     let reason = reason.split(" expecting {").next().unwrap_or(reason).trim();
     CompileError::new(offset, format!("expected a CEL expression, but: {reason}"))
+}
+
+/// A path, and where it starts.
+struct Written {
+    path: Path,
+    start: usize,
 }
 
 struct Rewriter {
@@ -183,8 +189,8 @@ impl Rewriter {
             );
             return Err(self.wrong(expr, message));
         }
-        if let Some((root, names, start)) = self.path(expr)? {
-            let name = self.name(start, root, names)?;
+        if let Some(written) = self.path(expr)? {
+            let name = self.name(written)?;
             expr.expr = Expr::Ident(name);
             return Ok(false);
         }
@@ -316,8 +322,8 @@ impl Rewriter {
         Ok(())
     }
 
-    /// The root and the names of the longest path that `expr` is, and where it starts.
-    fn path(&self, expr: &IdedExpr) -> Result<Option<(Root, Vec<Box<str>>, usize)>, CompileError> {
+    /// The path that `expr` is, in full length.
+    fn path(&self, expr: &IdedExpr) -> Result<Option<Written>, CompileError> {
         let mut names: Vec<Box<str>> = Vec::new();
         let mut at = expr;
         let root = loop {
@@ -348,17 +354,12 @@ impl Rewriter {
             return Err(unknown_name(self.offset(at), root));
         };
         names.reverse();
-        Ok(Some((root, names, self.offset(at))))
+        Ok(Some(Written { path: Path { root, names: names.into() }, start: self.offset(at) }))
     }
 
-    fn name(
-        &mut self,
-        start: usize,
-        root: Root,
-        names: Vec<Box<str>>,
-    ) -> Result<String, CompileError> {
-        check_path(root, names.len()).map_err(|message| CompileError::new(start, message))?;
-        let path = Path { root, names: names.into() };
+    fn name(&mut self, Written { path, start }: Written) -> Result<String, CompileError> {
+        check_path(path.root, path.names.len())
+            .map_err(|message| CompileError::new(start, message))?;
         let at = match self.paths.iter().position(|known| *known == path) {
             Some(at) => at,
             None if self.paths.len() == Name::MAX => {
