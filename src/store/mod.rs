@@ -1,8 +1,8 @@
 //! What must survive: the state of every twin, its timeline and timers, what waits to be published,
 //! and how far each partition has come.
 //!
-//! In go [`Batch`]es, pure data that partitions build; a committer makes those of all partitions
-//! durable together, and only then says so. Out come the same rows, through [`Read`]. A failed
+//! In go [`Batch`]es, pure data that partitions build; the [`Committer`] makes those of all
+//! partitions durable together, and only then says so. Out come the same rows, through [`Read`]. A failed
 //! write poisons the store for good: the process stops rather than guess. [`Memory`] is the same
 //! without a disk, with faults, for simulation.
 //!
@@ -10,6 +10,7 @@
 //! that names rocksdb.
 
 mod batch;
+mod committer;
 mod disk;
 mod error;
 mod keys;
@@ -19,6 +20,7 @@ mod rows;
 mod tuning;
 
 pub use batch::{Batch, Change};
+pub use committer::{CommitFigures, CommitHandle, Committer};
 pub use disk::{Store, Usage};
 pub use error::Error;
 pub use keys::{Table, TimerKey};

@@ -1,0 +1,357 @@
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+
+use super::{Batch, Commit, Error};
+use crate::config::limits;
+
+/// The only writer of the store: a thread that makes durable together whatever waits, so that one
+/// sync serves all partitions.
+#[derive(Debug)]
+pub struct Committer {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Hands batches to the committer; every partition has one.
+#[derive(Debug, Clone)]
+pub struct CommitHandle {
+    shared: Arc<Shared>,
+}
+
+/// What the committer has done so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CommitFigures {
+    /// Commits that are durable.
+    pub commits: u64,
+    /// Batches in them: divided by the commits, how many share a sync.
+    pub batches: u64,
+    /// Bytes in them.
+    pub bytes: u64,
+    /// The time that they took in all.
+    pub busy: Duration,
+    /// The time that the slowest took.
+    pub slowest: Duration,
+    /// Batches that wait now.
+    pub waiting: u64,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    arrived: Condvar,
+    commits: AtomicU64,
+    batches: AtomicU64,
+    bytes: AtomicU64,
+    busy_us: AtomicU64,
+    slowest_us: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: VecDeque<(u16, u64, Batch)>,
+    state: State,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    Open,
+    /// Nothing more comes; what waits is still made durable.
+    Closing,
+    /// A write failed: nothing will ever be durable again.
+    Broken,
+}
+
+impl Committer {
+    /// Starts the thread. `done` hears which batches are durable, by partition and ticket, in the
+    /// order in which they were submitted; `failed` hears, once, that a write failed, after which
+    /// nothing is written and `done` hears nothing. Both are called on the committer's thread.
+    ///
+    /// # Errors
+    /// If the system has no thread to give.
+    pub fn spawn(
+        store: Arc<dyn Commit>,
+        done: impl Fn(Vec<(u16, u64)>) + Send + 'static,
+        failed: impl FnOnce(Error) + Send + 'static,
+    ) -> std::io::Result<Committer> {
+        let shared = Arc::new(Shared::default());
+        let within = Arc::clone(&shared);
+        let thread = thread::Builder::new().name("committer".to_owned()).spawn(move || {
+            let mut alarm = Alarm { shared: &within, failed: Some(failed) };
+            match within.run(&*store, done) {
+                Ok(()) => alarm.failed = None,
+                Err(error) => alarm.raise(error),
+            }
+        })?;
+        Ok(Committer { shared, thread: Some(thread) })
+    }
+
+    /// A handle for a partition.
+    pub fn handle(&self) -> CommitHandle {
+        CommitHandle { shared: Arc::clone(&self.shared) }
+    }
+
+    /// Makes durable what still waits, says so, and ends the thread. What is submitted later is
+    /// not taken.
+    pub fn close(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.shared.close();
+        if let Some(thread) = self.thread.take() {
+            // Its panic, if there was one, has been reported as a failed write.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Committer {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl CommitHandle {
+    /// Has a partition's batch made durable; the ticket comes back when it is. Never waits: what
+    /// is on its way is bounded at the intake. After a failed write, and after the committer was
+    /// closed, the batch is dropped and its ticket never comes back.
+    pub fn submit(&self, partition: u16, ticket: u64, batch: Batch) {
+        let mut queue = self.shared.queue.lock();
+        if queue.state == State::Open {
+            queue.waiting.push_back((partition, ticket, batch));
+            self.shared.arrived.notify_one();
+        }
+    }
+
+    /// What the committer has done so far.
+    pub fn figures(&self) -> CommitFigures {
+        let shared = &*self.shared;
+        CommitFigures {
+            commits: shared.commits.load(Ordering::Relaxed),
+            batches: shared.batches.load(Ordering::Relaxed),
+            bytes: shared.bytes.load(Ordering::Relaxed),
+            busy: Duration::from_micros(shared.busy_us.load(Ordering::Relaxed)),
+            slowest: Duration::from_micros(shared.slowest_us.load(Ordering::Relaxed)),
+            waiting: shared.queue.lock().waiting.len() as u64,
+        }
+    }
+}
+
+impl Shared {
+    fn run(&self, store: &dyn Commit, done: impl Fn(Vec<(u16, u64)>)) -> Result<(), Error> {
+        while let Some((tickets, batches)) = self.next_group() {
+            let begin = Instant::now();
+            store.commit(&batches)?;
+            self.count(&batches, begin.elapsed());
+            done(tickets);
+        }
+        Ok(())
+    }
+
+    /// Waits for batches, and takes as many as one commit may carry, but at least one; none when
+    /// nothing more will come.
+    fn next_group(&self) -> Option<(Vec<(u16, u64)>, Vec<Batch>)> {
+        let mut queue = self.queue.lock();
+        while queue.waiting.is_empty() && queue.state == State::Open {
+            self.arrived.wait(&mut queue);
+        }
+        let mut tickets = Vec::new();
+        let mut batches = Vec::new();
+        let mut bytes = 0;
+        while let Some((_, _, batch)) = queue.waiting.front()
+            && (batches.is_empty() || bytes + batch.bytes() <= limits::COMMIT_BYTES)
+            && let Some((partition, ticket, batch)) = queue.waiting.pop_front()
+        {
+            bytes += batch.bytes();
+            tickets.push((partition, ticket));
+            batches.push(batch);
+        }
+        (!batches.is_empty()).then_some((tickets, batches))
+    }
+
+    fn count(&self, batches: &[Batch], took: Duration) {
+        let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let bytes: usize = batches.iter().map(Batch::bytes).sum();
+        self.commits.fetch_add(1, Ordering::Relaxed);
+        self.batches.fetch_add(batches.len() as u64, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.busy_us.fetch_add(took_us, Ordering::Relaxed);
+        self.slowest_us.fetch_max(took_us, Ordering::Relaxed);
+    }
+
+    fn close(&self) {
+        let mut queue = self.queue.lock();
+        if queue.state == State::Open {
+            queue.state = State::Closing;
+        }
+        self.arrived.notify_one();
+    }
+}
+
+/// Reports the failure, also when the thread ends by a panic: the partitions would wait for ever.
+struct Alarm<'a, F: FnOnce(Error)> {
+    shared: &'a Shared,
+    failed: Option<F>,
+}
+
+impl<F: FnOnce(Error)> Alarm<'_, F> {
+    fn raise(&mut self, error: Error) {
+        if let Some(failed) = self.failed.take() {
+            let mut queue = self.shared.queue.lock();
+            queue.state = State::Broken;
+            queue.waiting.clear();
+            drop(queue);
+            failed(error);
+        }
+    }
+}
+
+impl<F: FnOnce(Error)> Drop for Alarm<'_, F> {
+    fn drop(&mut self) {
+        let detail = "a panic of the committer, which is a defect of jumeau".to_owned();
+        self.raise(Error::Write { detail });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+
+    use super::super::{Fault, Memory, Read};
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    fn cursor(sequence: u64) -> Batch {
+        let mut batch = Batch::new();
+        batch.set_cursor(7, sequence);
+        batch
+    }
+
+    type Tickets = Receiver<Vec<(u16, u64)>>;
+
+    fn spawn(store: Arc<dyn Commit>) -> (Committer, Tickets, Receiver<Error>) {
+        let (tickets, done) = channel();
+        let (errors, failed) = channel();
+        let committer = Committer::spawn(
+            store,
+            move |group| tickets.send(group).unwrap(),
+            move |error| errors.send(error).unwrap(),
+        );
+        (committer.unwrap(), done, failed)
+    }
+
+    /// A store whose every commit waits for a word.
+    struct Gate {
+        memory: Memory,
+        begun: Sender<usize>,
+        go: Mutex<Receiver<()>>,
+    }
+
+    impl Commit for Gate {
+        fn commit(&self, batches: &[Batch]) -> Result<(), Error> {
+            self.begun.send(batches.len()).unwrap();
+            self.go.lock().recv_timeout(PATIENCE).unwrap();
+            self.memory.commit(batches)
+        }
+    }
+
+    #[test]
+    fn what_waits_during_a_commit_shares_the_next_one() {
+        let (begun, commits) = channel();
+        let (go, gate) = channel();
+        let gate = Gate { memory: Memory::new(), begun, go: Mutex::new(gate) };
+        let (committer, done, _failed) = spawn(Arc::new(gate));
+        let handle = committer.handle();
+
+        handle.submit(7, 1, cursor(1));
+        assert_eq!(commits.recv_timeout(PATIENCE), Ok(1));
+        (2..=4).for_each(|ticket| handle.submit(7, ticket, cursor(ticket)));
+        assert_eq!(done.try_recv().ok(), None, "reported before it was durable");
+        assert_eq!(handle.figures().waiting, 3);
+        go.send(()).unwrap();
+        assert_eq!(commits.recv_timeout(PATIENCE), Ok(3));
+        go.send(()).unwrap();
+        committer.close();
+
+        assert_eq!(done.iter().collect::<Vec<_>>(), [vec![(7, 1)], vec![(7, 2), (7, 3), (7, 4)]]);
+        let figures = handle.figures();
+        assert_eq!((figures.commits, figures.batches, figures.waiting), (2, 4, 0));
+    }
+
+    #[test]
+    fn a_commit_carries_no_more_than_its_limit() {
+        let shared = Shared::default();
+        let half = limits::COMMIT_BYTES / 2;
+        for (ticket, bytes) in [(1, 3 * half), (2, half - 99), (3, half - 99), (4, 1)] {
+            let mut batch = Batch::new();
+            let customer = crate::event::Customer::new("ada").unwrap();
+            batch.put_twin(0, &customer, &vec![0; bytes]);
+            shared.queue.lock().waiting.push_back((0, ticket, batch));
+        }
+        shared.close();
+        let groups: Vec<Vec<u64>> = std::iter::from_fn(|| shared.next_group())
+            .map(|(tickets, _)| tickets.iter().map(|(_, ticket)| *ticket).collect())
+            .collect();
+        assert_eq!(groups, [vec![1], vec![2, 3, 4]]);
+    }
+
+    #[test]
+    fn closing_makes_durable_what_waits() {
+        let store = Arc::new(Memory::new());
+        let (committer, done, failed) = spawn(store.clone());
+        let handle = committer.handle();
+        (1..=100).for_each(|ticket| handle.submit(7, ticket, cursor(ticket)));
+        committer.close();
+        handle.submit(7, 101, cursor(101));
+
+        store.crash(0);
+        assert_eq!(store.meta(7).unwrap().cursor, 100);
+        let tickets: Vec<u64> = done.iter().flatten().map(|(_, ticket)| ticket).collect();
+        assert_eq!(tickets, (1..=100).collect::<Vec<_>>());
+        assert_eq!(failed.try_iter().count(), 0);
+    }
+
+    #[test]
+    fn a_failed_write_is_reported_once_and_nothing_is_written_after_it() {
+        for fault in [Fault::Write, Fault::Sync] {
+            let store = Arc::new(Memory::new());
+            let (committer, done, failed) = spawn(store.clone());
+            let handle = committer.handle();
+            handle.submit(7, 1, cursor(1));
+            assert_eq!(done.recv_timeout(PATIENCE), Ok(vec![(7, 1)]));
+            store.inject(fault);
+            handle.submit(7, 2, cursor(2));
+            let error = failed.recv_timeout(PATIENCE).unwrap();
+            assert!(matches!(error, Error::Write { .. }), "{error}");
+            handle.submit(7, 3, cursor(3));
+            committer.close();
+
+            assert_eq!(failed.recv_timeout(PATIENCE).err(), Some(RecvTimeoutError::Disconnected));
+            assert_eq!(done.iter().count(), 0);
+            store.crash(0);
+            assert_eq!(store.meta(7).unwrap().cursor, 1);
+        }
+    }
+
+    #[test]
+    fn a_panic_is_reported_as_a_failed_write() {
+        let (errors, failed) = channel();
+        let committer = Committer::spawn(
+            Arc::new(Memory::new()),
+            |_| panic!("whoever listens is broken"),
+            move |error| errors.send(error).unwrap(),
+        );
+        let committer = committer.unwrap();
+        committer.handle().submit(7, 1, cursor(1));
+        let error = failed.recv_timeout(PATIENCE).unwrap();
+        assert!(error.to_string().contains("panic"), "{error}");
+        committer.close();
+    }
+}
