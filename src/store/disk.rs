@@ -250,14 +250,20 @@ impl Opening<'_> {
         if !self.path.is_dir() {
             return Err(self.not_jumeau("a file"));
         }
-        let mut existing = false;
+        let mut names = Vec::new();
         for entry in self.path.read_dir().map_err(open)? {
-            let name = entry.map_err(open)?.file_name();
-            let name = name.to_string_lossy();
-            existing |= name == "CURRENT";
-            if !may_be_engines(&name) {
-                return Err(self.not_jumeau(&format!("a folder with `{name}`")));
-            }
+            names.push(entry.map_err(open)?.file_name().to_string_lossy().into_owned());
+        }
+        if let Some(other) = names.iter().find(|name| !may_be_engines(name)) {
+            return Err(self.not_jumeau(&format!("a folder with `{other}`")));
+        }
+        let existing = names.iter().any(|name| name == "CURRENT");
+        // `CURRENT` is made before any row is written: without it, this is a database that was
+        // never finished, unless there are rows.
+        let has_rows = |name: &String| name.ends_with(".sst") || name.ends_with(".log");
+        if !existing && names.iter().any(has_rows) {
+            let detail = "its file CURRENT is missing".to_owned();
+            return Err(Error::Damaged { path: self.path.to_owned(), detail });
         }
         Ok(existing)
     }
@@ -268,25 +274,29 @@ impl Opening<'_> {
         let tables = DB::list_cf(&options, self.path).map_err(|error| self.error(&error))?;
         let known = |name: &str| Table::ALL.iter().any(|table| table.name() == name);
         let unknown = tables.iter().find(|name| *name != tuning::UNUSED && !known(name));
+        let has_meta = tables.iter().any(|name| name == Table::Meta.name());
         match unknown {
-            Some(name) if tables.iter().any(|name| name == Table::Meta.name()) => {
-                Err(Error::Newer {
-                    path: self.path.to_owned(),
-                    known: FORMAT,
-                    found: format!("a table `{name}`"),
-                })
-            }
+            Some(name) if has_meta => Err(Error::Newer {
+                path: self.path.to_owned(),
+                known: FORMAT,
+                found: format!("a table `{name}`"),
+            }),
             Some(name) => Err(self.not_jumeau(&format!("a database with a table `{name}`"))),
-            None if tables.len() == 1 => self.check_unused(&options),
-            None => Ok(()),
+            None if has_meta => Ok(()),
+            None => self.check_unfinished(&options, &tables),
         }
     }
 
-    /// A database without tables of ours is one that was never finished, or somebody else's.
-    fn check_unused(&self, options: &Options) -> Result<(), Error> {
-        let db = DB::open_for_read_only(options, self.path, false)
+    /// The table `meta` is made last: a database without it is one that was never finished, or
+    /// somebody else's.
+    fn check_unfinished(&self, options: &Options, tables: &[String]) -> Result<(), Error> {
+        let db = DB::open_cf_for_read_only(options, self.path, tables, false)
             .map_err(|error| self.error(&error))?;
-        match db.iterator(IteratorMode::Start).next() {
+        let has_rows = |name: &String| {
+            db.cf_handle(name)
+                .is_some_and(|table| db.iterator_cf(table, IteratorMode::Start).next().is_some())
+        };
+        match tables.iter().find(|name| has_rows(name)) {
             None => Ok(()),
             Some(_) => Err(self.not_jumeau("a database of another program")),
         }
