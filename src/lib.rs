@@ -10,6 +10,7 @@
 //! | [`twin`] | what is known of one customer, and how it reacts |
 //! | [`codec`] | records as they are stored: envelope, format versions, checksums |
 //! | [`store`] | what must survive: tables, batches, the committer; RocksDB, or memory for tests |
+//! | [`bus`] | NATS: subjects, events in, outputs out, dead letters, the service API, a broker of our own |
 
 pub mod config;
 pub mod event;
@@ -17,3 +18,4 @@ pub mod policy;
 pub mod twin;
 pub mod codec;
 pub mod store;
+pub mod bus;

@@ -112,6 +112,10 @@ limits! {
     TIMER_WINDOW: 4_096;
     /// events of one partition between intake and commit; more stop the pull
     IN_FLIGHT_EVENTS: 4_096;
+    /// events pulled and not yet durable in all partitions; more stop the intake
+    INTAKE_UNACKNOWLEDGED: 65_536;
+    /// messages of one subscription that were received and not read; more are dropped, and asked for anew
+    SUBSCRIPTION_MESSAGES: 65_536;
     /// messages of one pull
     PULL_BATCH: 500;
     /// outputs published and not yet confirmed by the broker; more stop the relay

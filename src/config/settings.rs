@@ -4,6 +4,85 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+/// The section `nats`: which broker to join, and as whom.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Nats {
+    /// One or more addresses of the broker, separated by commas: `nats://`, `tls://`.
+    pub url: String,
+    /// What every subject starts with, and, in upper case, every stream.
+    pub prefix: String,
+    /// The file with the credentials that the broker's operator gave (`.creds`); none: none asked.
+    pub credentials: Option<PathBuf>,
+    /// How the connection is encrypted.
+    pub tls: Tls,
+    /// Milliseconds for one attempt to connect.
+    pub connect_timeout_ms: u64,
+    /// Milliseconds for the answer to one request to the broker.
+    pub request_timeout_ms: u64,
+}
+
+/// The section `nats.tls`: how the connection is encrypted.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Tls {
+    /// Whether to refuse a broker that does not encrypt.
+    pub required: bool,
+    /// Certificates (PEM) of the authorities to trust besides those of the system.
+    pub ca: Option<PathBuf>,
+    /// Our certificate (PEM), if the broker asks for one; needs `key`.
+    pub cert: Option<PathBuf>,
+    /// The key (PEM) of our certificate.
+    pub key: Option<PathBuf>,
+}
+
+impl Default for Nats {
+    fn default() -> Nats {
+        Nats {
+            url: "nats://127.0.0.1:4222".into(),
+            prefix: "jumeau".into(),
+            credentials: None,
+            tls: Tls::default(),
+            connect_timeout_ms: 5_000,
+            request_timeout_ms: 5_000,
+        }
+    }
+}
+
+/// The section `streams`: how the broker keeps what it is given. Read when a stream is made; the
+/// retention of a stream that exists is changed with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Streams {
+    /// Copies of each message, on as many brokers of a cluster: 1, 3 or 5.
+    pub replicas: u8,
+    /// Partitions of the stream of events. Fixed when the stream is made, because a customer's
+    /// events would go to another partition otherwise.
+    pub partitions: u16,
+    /// Hours for which events, actions and escalations are kept; 0: for ever.
+    pub keep_hours: u32,
+    /// Hours for which dead letters are kept; 0: for ever.
+    pub keep_dead_hours: u32,
+    /// Bytes that each stream may take; beyond it the oldest messages go. 0: no limit.
+    pub bytes_max: u64,
+    /// Seconds for which the broker remembers message ids to drop copies. At least as long as the
+    /// longest downtime after which nothing may be published twice.
+    pub duplicate_window_seconds: u32,
+}
+
+impl Default for Streams {
+    fn default() -> Streams {
+        Streams {
+            replicas: 1,
+            partitions: 16,
+            keep_hours: 7 * 24,
+            keep_dead_hours: 30 * 24,
+            bytes_max: 0,
+            duplicate_window_seconds: 20 * 60,
+        }
+    }
+}
+
 /// The section `store`: where the state of the twins is, and what it may cost.
 ///
 /// The memory of the database is at most about `cache_bytes` + `write_buffer_bytes`: blocks that

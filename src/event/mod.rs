@@ -13,6 +13,7 @@ mod rejection;
 mod time;
 mod value;
 
+pub(crate) use customer::encode;
 pub use customer::{Channel, Customer};
 pub use delivery::{Delivery, Original};
 pub use envelope::{Event, Header, Raw, parse};

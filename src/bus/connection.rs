@@ -1,0 +1,181 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::jetstream::{self, context::ContextBuilder};
+use async_nats::{Client, ConnectOptions, Event};
+use tokio::sync::watch;
+
+use super::{Error, Subjects};
+use crate::config::{limits, settings};
+
+/// The least version of the broker: the first that sets a consumer back to a sequence.
+pub(super) const VERSION_MIN: (u64, u64) = (2, 14);
+/// The same, for people.
+pub(super) const VERSION_MIN_NAME: &str = "2.14";
+
+/// A connection to the broker, and the names under which everything is found there. Cheap to clone.
+///
+/// It survives a broker that goes away: what is asked meanwhile fails or waits, and everything that
+/// [`Intake`](super::Intake) and [`Relay`](super::Relay) do begins anew when it is back.
+#[derive(Debug, Clone)]
+pub struct Bus {
+    pub(super) client: Client,
+    pub(super) jetstream: jetstream::Context,
+    pub(super) subjects: Arc<Subjects>,
+    pub(super) link: watch::Receiver<Link>,
+}
+
+/// How the connection stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Link {
+    /// How often it was made. What was sent in an earlier epoch may be lost.
+    pub(super) epoch: u64,
+    /// Whether it is up.
+    pub(super) is_up: bool,
+}
+
+impl Bus {
+    /// Joins the broker of the settings.
+    ///
+    /// # Errors
+    /// [`Error::Connect`] if it does not answer or refuses us, [`Error::Version`] if it is too old,
+    /// [`Error::NoJetStream`], and [`Error::Prefix`], [`Error::Setting`] or [`Error::File`] for
+    /// settings that cannot be used.
+    pub async fn connect(settings: &settings::Nats) -> Result<Bus, Error> {
+        let subjects = Arc::new(Subjects::new(&settings.prefix)?);
+        let (to_link, link) = watch::channel(Link { epoch: 0, is_up: false });
+        let to_link = Arc::new(to_link);
+        let request_timeout = Duration::from_millis(settings.request_timeout_ms);
+
+        let mut options = ConnectOptions::new()
+            .name("jumeau")
+            .connection_timeout(Duration::from_millis(settings.connect_timeout_ms))
+            .request_timeout(Some(request_timeout))
+            .max_reconnects(None)
+            .reconnect_delay_callback(|attempts| {
+                Duration::from_millis((attempts as u64).saturating_mul(50).min(2_000))
+            })
+            .subscription_capacity(limits::SUBSCRIPTION_MESSAGES)
+            .require_tls(settings.tls.required)
+            .event_callback(move |event| {
+                observe(&to_link, &event);
+                std::future::ready(())
+            });
+        if let Some(path) = &settings.credentials {
+            options = options.credentials_file(path).await.map_err(|source| Error::File {
+                setting: "nats.credentials",
+                path: path.clone(),
+                source,
+            })?;
+        }
+        if let Some(path) = &settings.tls.ca {
+            options = options.add_root_certificates(path.clone());
+        }
+        match (&settings.tls.cert, &settings.tls.key) {
+            (Some(cert), Some(key)) => {
+                options = options.add_client_certificate(cert.clone(), key.clone());
+            }
+            (None, None) => {}
+            (Some(_), None) | (None, Some(_)) => {
+                return Err(Error::Setting {
+                    setting: "nats.tls",
+                    expected: "both `cert` and `key`, or neither",
+                    found: "one of them".into(),
+                });
+            }
+        }
+
+        let addresses: Vec<&str> =
+            settings.url.split(',').map(str::trim).filter(|url| !url.is_empty()).collect();
+        let client = options.connect(addresses).await.map_err(|source| Error::Connect {
+            url: settings.url.clone(),
+            source: Box::new(source),
+        })?;
+        check_version(&client.server_info().version)?;
+
+        let jetstream = ContextBuilder::new().timeout(request_timeout).build(client.clone());
+        jetstream
+            .query_account()
+            .await
+            .map_err(|source| Error::NoJetStream { source: Box::new(source) })?;
+        Ok(Bus { client, jetstream, subjects, link })
+    }
+
+    /// The names under which everything is found on this bus.
+    pub fn subjects(&self) -> &Subjects {
+        &self.subjects
+    }
+
+    /// Whether the broker can be reached now, as far as is known.
+    pub fn is_up(&self) -> bool {
+        self.link.borrow().is_up
+    }
+
+    /// The broker's version, and the name that it gives itself.
+    pub fn broker(&self) -> (String, String) {
+        let info = self.client.server_info();
+        (info.version, info.server_name)
+    }
+
+    /// Sends what is queued, and closes the connection.
+    ///
+    /// # Errors
+    /// [`Error::Request`] if it was closed before.
+    pub async fn close(&self) -> Result<(), Error> {
+        self.client.drain().await.map_err(Error::request("close the connection to the broker"))
+    }
+}
+
+fn observe(link: &watch::Sender<Link>, event: &Event) {
+    match event {
+        Event::Connected => {
+            let mut epoch = 0;
+            link.send_modify(|link| {
+                link.epoch += 1;
+                link.is_up = true;
+                epoch = link.epoch;
+            });
+            if epoch > 1 {
+                tracing::info!("the broker is back");
+            }
+        }
+        Event::Disconnected => {
+            if link.send_if_modified(|link| std::mem::replace(&mut link.is_up, false)) {
+                tracing::warn!("the broker is gone; trying again until it is back");
+            }
+        }
+        Event::SlowConsumer(_) => {
+            tracing::warn!("messages came faster than they were read, and some were dropped");
+        }
+        Event::ServerError(error) => tracing::warn!(%error, "the broker complains"),
+        Event::ClientError(error) => tracing::debug!(%error, "the connection has trouble"),
+        Event::LameDuckMode => tracing::info!("the broker is about to stop"),
+        Event::Draining | Event::Closed => tracing::debug!(%event, "the connection ends"),
+    }
+}
+
+/// Refuses a broker older than [`VERSION_MIN`].
+pub(super) fn check_version(found: &str) -> Result<(), Error> {
+    let is_enough = semver::Version::parse(found.trim_start_matches('v'))
+        .is_ok_and(|version| (version.major, version.minor) >= VERSION_MIN);
+    if is_enough {
+        Ok(())
+    } else {
+        Err(Error::Version { expected: VERSION_MIN_NAME, found: found.to_owned() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brokers_that_cannot_reset_a_consumer_are_refused() {
+        for old in ["2.13.9", "1.99.0", "", "two"] {
+            assert!(check_version(old).is_err(), "{old:?}");
+        }
+        for new in ["2.14.0", "v2.15.1", "2.14.0-RC.1", "3.0.0"] {
+            assert!(check_version(new).is_ok(), "{new:?}");
+        }
+    }
+}

@@ -1,0 +1,63 @@
+use async_nats::{HeaderMap, Message};
+use smallvec::SmallVec;
+
+use super::Subjects;
+use crate::event::{Delivery, Header, Original, Raw, Reason, Rejection, Time, parse};
+
+/// What a message of the stream of events says.
+pub(super) fn read(
+    subjects: &Subjects,
+    sequence: u64,
+    stored: Time,
+    message: &Message,
+) -> Delivery {
+    let place = subjects.stored(&message.subject);
+    let headers = message.headers.as_ref().map(plain).unwrap_or_default();
+    let parsed = match place.address {
+        Some((channel, customer)) => {
+            let headers: SmallVec<[Header<'_>; 8]> =
+                headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+            parse(&Raw { channel, customer, headers: &headers, payload: &message.payload, sequence })
+        }
+        None => Err(Rejection::new(
+            Reason::BadSubject,
+            format!(
+                "expected the subject `{}.events.<channel>.<customer>`, found `{}`; a dot within a \
+                 token is written %2E",
+                subjects.prefix(),
+                crate::event::cut(&message.subject, 256)
+            ),
+        )),
+    };
+    Delivery {
+        sequence,
+        partition: place.partition,
+        stored,
+        parsed,
+        original: Original {
+            subject: subjects.published(&place, &message.subject),
+            headers,
+            payload: message.payload.clone(),
+        },
+    }
+}
+
+/// The headers as plain data, in the order of their names: the client library has none.
+pub(super) fn plain(headers: &HeaderMap) -> Box<[(Box<str>, Box<str>)]> {
+    let mut plain: Vec<(Box<str>, Box<str>)> = headers
+        .iter()
+        .flat_map(|(name, values)| {
+            values.iter().map(|value| (name.to_string().into(), value.as_str().into()))
+        })
+        .collect();
+    // Stable: several values of one name stay in their order.
+    plain.sort_by(|(left, _), (right, _)| left.cmp(right));
+    plain.into()
+}
+
+/// The client library's moment as ours.
+pub(super) fn stored_at(moment: async_nats::datetime::DateTime) -> Time {
+    let ms = moment.unix_timestamp_nanos().div_euclid(1_000_000);
+    // The range of the source is that of nanoseconds in 64 bits; outside of it there is no time.
+    Time::from_ms(i64::try_from(ms).unwrap_or(i64::MAX))
+}

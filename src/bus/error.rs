@@ -1,0 +1,170 @@
+use std::path::PathBuf;
+
+/// The source of an error: whatever the client library or the system said.
+type Source = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why something on the bus could not be done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The prefix of the settings is no subject.
+    #[error(
+        "expected a prefix of at most 64 bytes whose tokens are of A-Z a-z 0-9 _ -, joined by \
+         dots; found `{found}`; correct `nats.prefix`"
+    )]
+    Prefix {
+        /// The prefix.
+        found: Box<str>,
+    },
+    /// A setting cannot be used.
+    #[error("expected {expected} in `{setting}`, found `{found}`")]
+    Setting {
+        /// The setting.
+        setting: &'static str,
+        /// What it may be.
+        expected: &'static str,
+        /// What it is.
+        found: String,
+    },
+    /// A file that the settings name cannot be read.
+    #[error("cannot read {}, named by `{setting}`", path.display())]
+    File {
+        /// The setting.
+        setting: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Nobody answers, or the broker refuses us.
+    #[error(
+        "expected a nats broker at {url}; start one (`jumeau dev` brings its own) or correct \
+         `nats.url`, `nats.credentials` and `nats.tls`"
+    )]
+    Connect {
+        /// The addresses that were tried.
+        url: String,
+        /// What the client library said.
+        source: Source,
+    },
+    /// The broker is too old.
+    #[error(
+        "expected a nats-server of at least {expected}, found {found}; upgrade the broker: older \
+         ones cannot set a consumer back to a sequence"
+    )]
+    Version {
+        /// The least version.
+        expected: &'static str,
+        /// The broker's version.
+        found: String,
+    },
+    /// The broker has no JetStream for us.
+    #[error(
+        "expected a broker with jetstream, found one without; add `jetstream {{}}` to its \
+         configuration, and to our account's"
+    )]
+    NoJetStream {
+        /// What the client library said.
+        source: Source,
+    },
+    /// A stream that exists is not what the settings ask for.
+    #[error(
+        "stream {stream}: expected {what} {expected}, found {found}; {remedy}, or choose another \
+         `nats.prefix`"
+    )]
+    Stream {
+        /// The stream.
+        stream: String,
+        /// What differs.
+        what: &'static str,
+        /// What the settings ask for.
+        expected: String,
+        /// What the broker has.
+        found: String,
+        /// What to do about it.
+        remedy: &'static str,
+    },
+    /// The stream ends before a sequence that we have already taken in: it was deleted, restored
+    /// from an older copy, or lost its last messages with the power.
+    #[error(
+        "stream {stream}: expected at least sequence {taken}, which is already taken in, found \
+         {last} to be the last; new events would be mistaken for old ones. If the stream was \
+         deleted or restored on purpose, start from an empty store or restore the store of that time"
+    )]
+    Rewound {
+        /// The stream.
+        stream: String,
+        /// The highest sequence taken in.
+        taken: u64,
+        /// The last sequence in the stream.
+        last: u64,
+    },
+    /// A request to the broker failed.
+    #[error("cannot {what}")]
+    Request {
+        /// What was to be done.
+        what: &'static str,
+        /// What the client library said.
+        source: Source,
+    },
+    /// There is no such dead letter.
+    #[error("expected a dead letter with sequence {sequence}, found none; list them for those there are")]
+    NoDeadLetter {
+        /// The sequence in the stream of dead letters.
+        sequence: u64,
+    },
+    /// A dead letter cannot be published again.
+    #[error("dead letter {sequence} cannot be retried: {why}")]
+    NoRetry {
+        /// The sequence in the stream of dead letters.
+        sequence: u64,
+        /// Why not.
+        why: &'static str,
+    },
+    /// There is no broker's binary that can be used.
+    #[error(
+        "expected a nats-server of at least {expected}, found {found}; put one on PATH, name it in \
+         NATS_SERVER_BIN, or run `tools/setup`"
+    )]
+    NoBroker {
+        /// The least version.
+        expected: &'static str,
+        /// What was found instead.
+        found: String,
+    },
+    /// A broker of our own does not come up.
+    #[error("the broker did not start: {what}; its log {} ends with:\n{log}", path.display())]
+    Broker {
+        /// What happened.
+        what: String,
+        /// The log file.
+        path: PathBuf,
+        /// Its last lines.
+        log: String,
+    },
+    /// A broker of our own cannot be started or stopped.
+    #[error("cannot {what}")]
+    Process {
+        /// What was to be done.
+        what: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    /// For `map_err`: a request that failed while we tried to do this.
+    pub(super) fn request<E: Into<Source>>(what: &'static str) -> impl FnOnce(E) -> Error {
+        move |source| Error::Request { what, source: source.into() }
+    }
+
+    /// For `map_err`: a system call that failed while we tried to do this.
+    pub(super) fn process(what: &'static str) -> impl FnOnce(std::io::Error) -> Error {
+        move |source| Error::Process { what, source }
+    }
+
+    /// Whether trying again later may help.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Error::Request { .. } | Error::Connect { .. })
+    }
+}

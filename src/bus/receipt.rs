@@ -1,0 +1,103 @@
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use async_nats::{Client, Subject};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+/// What has been handed out and is not durable yet, in the order of the stream.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    pulls: Mutex<VecDeque<Arc<Pull>>>,
+    /// Where to acknowledge next; each replaces the one before, because it includes it.
+    next: watch::Sender<Option<Subject>>,
+    floor: AtomicU64,
+}
+
+/// One pull.
+#[derive(Debug)]
+pub(super) struct Pull {
+    last_sequence: u64,
+    reply: Subject,
+    /// Parts that are not durable yet.
+    waiting: AtomicUsize,
+}
+
+impl Ledger {
+    /// A ledger with everything up to `floor` settled, and the task that acknowledges for it, which
+    /// ends with the ledger.
+    pub(super) fn new(client: Client, floor: u64) -> Arc<Ledger> {
+        let (next, mut asked) = watch::channel::<Option<Subject>>(None);
+        tokio::spawn(async move {
+            while asked.changed().await.is_ok() {
+                let reply = asked.borrow_and_update().clone();
+                if let Some(reply) = reply {
+                    // A lost acknowledgement is made good by the next one, or by the reset that
+                    // follows a lost connection.
+                    let _ = client.publish(reply, "+ACK".into()).await;
+                }
+            }
+        });
+        Arc::new(Ledger {
+            pulls: Mutex::new(VecDeque::new()),
+            next,
+            floor: AtomicU64::new(floor),
+        })
+    }
+
+    /// Enters what is about to be handed out in `waiting` parts.
+    pub(super) fn enter(&self, last_sequence: u64, reply: Subject, waiting: usize) -> Arc<Pull> {
+        let pull = Arc::new(Pull { last_sequence, reply, waiting: AtomicUsize::new(waiting) });
+        self.pulls.lock().push_back(pull.clone());
+        pull
+    }
+
+    /// Forgets what was handed out, because it will be delivered anew; returns the floor.
+    pub(super) fn restart(&self) -> u64 {
+        self.pulls.lock().clear();
+        self.next.send_replace(None);
+        self.floor()
+    }
+
+    pub(super) fn floor(&self) -> u64 {
+        self.floor.load(Ordering::Acquire)
+    }
+
+    /// Acknowledges every pull that is durable and has none before it that is not.
+    fn settle(&self) {
+        let mut pulls = self.pulls.lock();
+        let mut settled = None;
+        while pulls.front().is_some_and(|pull| pull.waiting.load(Ordering::Acquire) == 0) {
+            settled = pulls.pop_front();
+        }
+        if let Some(pull) = settled {
+            self.floor.fetch_max(pull.last_sequence, Ordering::AcqRel);
+            self.next.send_replace(Some(pull.reply.clone()));
+        }
+    }
+}
+
+/// Says that one partition's part of a pull is durable.
+///
+/// The stream is acknowledged once this has been said for every part of a pull and of all pulls
+/// before it. A receipt that is dropped instead says nothing: its events come again later.
+#[derive(Debug)]
+#[must_use = "the stream delivers again what is not reported as durable"]
+pub struct Receipt {
+    ledger: Arc<Ledger>,
+    pull: Arc<Pull>,
+}
+
+impl Receipt {
+    pub(super) fn new(ledger: &Arc<Ledger>, pull: &Arc<Pull>) -> Receipt {
+        Receipt { ledger: ledger.clone(), pull: pull.clone() }
+    }
+
+    /// Everything of the part is durable, or was before. Only queues; may be called anywhere.
+    pub fn committed(self) {
+        if self.pull.waiting.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.ledger.settle();
+        }
+    }
+}

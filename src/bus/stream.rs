@@ -1,0 +1,201 @@
+use std::time::Duration;
+
+use async_nats::jetstream::context::GetStreamErrorKind;
+use async_nats::jetstream::stream::{Config, RetentionPolicy, SubjectTransform};
+use async_nats::jetstream::{ErrorCode, stream};
+use serde::{Deserialize, Serialize};
+
+use super::intake::CONSUMER;
+use super::{Bus, Error};
+use crate::config::settings;
+
+impl Bus {
+    /// Creates the streams that are missing, and checks those that exist.
+    ///
+    /// How long and how much a stream keeps, its copies and its window for duplicates are set when
+    /// it is created; of a stream that exists they are left as its operator wants them.
+    ///
+    /// # Errors
+    /// [`Error::Stream`] if a stream contradicts the contract or the settings,
+    /// [`Error::Request`] if the broker does not answer or refuses.
+    pub async fn ensure_streams(&self, settings: &settings::Streams) -> Result<(), Error> {
+        if !(1..=5).contains(&settings.replicas) {
+            return Err(Error::Setting {
+                setting: "streams.replicas",
+                expected: "1 to 5",
+                found: settings.replicas.to_string(),
+            });
+        }
+        if settings.partitions == 0 {
+            return Err(Error::Setting {
+                setting: "streams.partitions",
+                expected: "1 to 65535",
+                found: "0".into(),
+            });
+        }
+        for wanted in self.wanted(settings) {
+            self.ensure_stream(wanted).await?;
+        }
+        Ok(())
+    }
+
+    fn wanted(&self, settings: &settings::Streams) -> [Config; 3] {
+        let subjects = &self.subjects;
+        let (source, destination) = subjects.transform(settings.partitions);
+        let base = Config {
+            retention: RetentionPolicy::Limits,
+            num_replicas: settings.replicas.into(),
+            max_bytes: match settings.bytes_max {
+                0 => -1,
+                bytes => i64::try_from(bytes).unwrap_or(i64::MAX),
+            },
+            max_age: hours(settings.keep_hours),
+            duplicate_window: Duration::from_secs(settings.duplicate_window_seconds.into()),
+            allow_direct: true,
+            ..Config::default()
+        };
+        [
+            Config {
+                name: subjects.events_stream(),
+                description: Some("what channels report, by partition".into()),
+                subjects: vec![subjects.all_events()],
+                subject_transform: Some(SubjectTransform { source, destination }),
+                ..base.clone()
+            },
+            Config {
+                name: subjects.actions_stream(),
+                description: Some("what twins want done: actions, recalls, escalations".into()),
+                subjects: vec![
+                    subjects.all_actions(),
+                    subjects.all_recalls(),
+                    subjects.all_escalations(),
+                ],
+                ..base.clone()
+            },
+            Config {
+                name: subjects.dead_stream(),
+                description: Some("events that could not be used, and why".into()),
+                subjects: vec![subjects.all_dead()],
+                max_age: hours(settings.keep_dead_hours),
+                ..base
+            },
+        ]
+    }
+
+    async fn ensure_stream(&self, wanted: Config) -> Result<(), Error> {
+        match self.jetstream.get_stream(&wanted.name).await {
+            Ok(found) => check(&wanted, &found.cached_info().config),
+            Err(error) if is_missing(&error) => {
+                let name = wanted.name.clone();
+                self.jetstream
+                    .create_stream(wanted)
+                    .await
+                    .map_err(Error::request("create a stream that is missing"))?;
+                tracing::info!(stream = name, "created a stream");
+                Ok(())
+            }
+            Err(error) => Err(Error::Request {
+                what: "ask for a stream",
+                source: Box::new(error),
+            }),
+        }
+    }
+
+    pub(super) async fn stream(&self, name: &str) -> Result<stream::Stream, Error> {
+        self.jetstream.get_stream(name).await.map_err(Error::request("ask for a stream"))
+    }
+
+    /// How far the intake is behind the stream of events.
+    ///
+    /// # Errors
+    /// [`Error::Request`] if the broker does not answer, or there is no such stream or consumer.
+    pub async fn lag(&self) -> Result<Lag, Error> {
+        let mut stream = self.stream(&self.subjects.events_stream()).await?;
+        let consumer = stream
+            .consumer_info(CONSUMER)
+            .await
+            .map_err(Error::request("ask how far the intake is"))?;
+        let state =
+            &stream.info().await.map_err(Error::request("ask for the state of a stream"))?.state;
+        Ok(Lag {
+            last: state.last_sequence,
+            delivered: consumer.delivered.stream_sequence,
+            acknowledged: consumer.ack_floor.stream_sequence,
+            waiting: consumer.num_pending,
+            in_flight: consumer.num_ack_pending as u64,
+        })
+    }
+}
+
+/// How far the intake is behind the stream of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Lag {
+    /// The last sequence in the stream.
+    pub last: u64,
+    /// The last sequence that was delivered.
+    pub delivered: u64,
+    /// The sequence up to which everything is acknowledged.
+    pub acknowledged: u64,
+    /// Events that were not delivered yet.
+    pub waiting: u64,
+    /// Events that were delivered and not acknowledged yet.
+    pub in_flight: u64,
+}
+
+fn hours(count: u32) -> Duration {
+    Duration::from_secs(u64::from(count) * 3_600)
+}
+
+fn is_missing(error: &async_nats::jetstream::context::GetStreamError) -> bool {
+    matches!(
+        error.kind(),
+        GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND
+    )
+}
+
+/// Whether a stream is what we want in all that matters.
+fn check(wanted: &Config, found: &Config) -> Result<(), Error> {
+    let differs = |what, expected: String, found: String, remedy| {
+        Err(Error::Stream { stream: wanted.name.clone(), what, expected, found, remedy })
+    };
+    if wanted.subjects != found.subjects {
+        return differs(
+            "the subjects",
+            wanted.subjects.join(", "),
+            found.subjects.join(", "),
+            "give the stream these subjects",
+        );
+    }
+    if wanted.subject_transform != found.subject_transform {
+        return differs(
+            "the partitions",
+            transform_name(wanted),
+            transform_name(found),
+            "set `streams.partitions` to what the stream was created with",
+        );
+    }
+    if wanted.retention != found.retention {
+        return differs(
+            "the retention",
+            format!("{:?}", wanted.retention).to_lowercase(),
+            format!("{:?}", found.retention).to_lowercase(),
+            "create the stream anew with this retention",
+        );
+    }
+    if found.no_ack || found.sealed {
+        return differs(
+            "a stream that",
+            "can be written and confirms".into(),
+            if found.sealed { "a sealed one" } else { "one that does not confirm" }.into(),
+            "create the stream anew",
+        );
+    }
+    Ok(())
+}
+
+fn transform_name(config: &Config) -> String {
+    match &config.subject_transform {
+        Some(transform) => format!("`{}` -> `{}`", transform.source, transform.destination),
+        None => "none".into(),
+    }
+}

@@ -1,0 +1,263 @@
+use std::fmt::{self, Write as _};
+
+use super::Error;
+use crate::event::{Channel, Customer, Reason, encode};
+
+/// The subjects and streams of one deployment, all under one prefix.
+///
+/// These are a contract with everybody on the bus: see the table in `ARCHITECTURE.md`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subjects {
+    prefix: Box<str>,
+}
+
+/// The longest prefix, in bytes.
+const PREFIX_BYTES_MAX: usize = 64;
+
+impl Subjects {
+    /// The subjects under `prefix`: one or more tokens of `A-Z a-z 0-9 _ -`, joined by dots.
+    ///
+    /// # Errors
+    /// [`Error::Prefix`] for anything else, or for more than 64 bytes.
+    pub fn new(prefix: &str) -> Result<Subjects, Error> {
+        let is_token = |token: &str| {
+            !token.is_empty()
+                && token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+        };
+        if prefix.len() > PREFIX_BYTES_MAX || !prefix.split('.').all(is_token) {
+            return Err(Error::Prefix { found: prefix.into() });
+        }
+        Ok(Subjects { prefix: prefix.into() })
+    }
+
+    /// The prefix.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// The stream of events: `JUMEAU_EVENTS`.
+    pub fn events_stream(&self) -> String {
+        self.stream("EVENTS")
+    }
+
+    /// The stream of actions, recalls and escalations: `JUMEAU_ACTIONS`.
+    pub fn actions_stream(&self) -> String {
+        self.stream("ACTIONS")
+    }
+
+    /// The stream of dead letters: `JUMEAU_DEAD`.
+    pub fn dead_stream(&self) -> String {
+        self.stream("DEAD")
+    }
+
+    fn stream(&self, name: &str) -> String {
+        format!("{}_{name}", self.prefix.replace('.', "_").to_ascii_uppercase())
+    }
+
+    /// Where a channel publishes its events about a customer.
+    pub fn event(&self, channel: &Channel, customer: &Customer) -> String {
+        format!("{}.events.{}.{}", self.prefix, channel.token(), customer.token())
+    }
+
+    /// Every event, well addressed or not.
+    pub fn all_events(&self) -> String {
+        format!("{}.events.>", self.prefix)
+    }
+
+    /// Where an action goes: to whoever performs `action` in `channel`.
+    pub fn action(&self, channel: &str, action: &str, customer: &Customer) -> String {
+        format!(
+            "{}.actions.{}.{}.{}",
+            self.prefix,
+            encode(channel),
+            encode(action),
+            customer.token()
+        )
+    }
+
+    /// Every action.
+    pub fn all_actions(&self) -> String {
+        format!("{}.actions.>", self.prefix)
+    }
+
+    /// Where the taking back of a pending action goes.
+    pub fn recall(&self, channel: &str, customer: &Customer) -> String {
+        format!("{}.recalls.{}.{}", self.prefix, encode(channel), customer.token())
+    }
+
+    /// Every recall.
+    pub fn all_recalls(&self) -> String {
+        format!("{}.recalls.>", self.prefix)
+    }
+
+    /// Where an escalation goes, and each change of its state.
+    pub fn escalation(&self, queue: &str, customer: &Customer) -> String {
+        format!("{}.escalations.{}.{}", self.prefix, encode(queue), customer.token())
+    }
+
+    /// Every escalation.
+    pub fn all_escalations(&self) -> String {
+        format!("{}.escalations.>", self.prefix)
+    }
+
+    /// Where dead letters of one reason go.
+    pub fn dead(&self, reason: Reason) -> String {
+        format!("{}.dead.{reason}", self.prefix)
+    }
+
+    /// Every dead letter.
+    pub fn all_dead(&self) -> String {
+        format!("{}.dead.>", self.prefix)
+    }
+
+    /// Where a request of the service API goes: its verb, then its tokens, each encoded.
+    pub fn api(&self, verb: &str, tokens: &[&str]) -> String {
+        let mut subject = format!("{}.api.{verb}", self.prefix);
+        for token in tokens {
+            // Writing to a string cannot fail.
+            let _ = write!(subject, ".{}", encode(token));
+        }
+        subject
+    }
+
+    /// What stands between the prefix and the end of a subject, token by token.
+    pub fn tokens<'a>(&self, subject: &'a str) -> Option<impl Iterator<Item = &'a str> + use<'a>> {
+        let rest = subject.strip_prefix(&*self.prefix)?.strip_prefix('.')?;
+        Some(rest.split('.'))
+    }
+
+    /// What the stream of events stores a well-addressed event as, for `partitions` partitions: a
+    /// subject that nobody can publish to, because no stream listens there.
+    pub(super) fn transform(&self, partitions: u16) -> (String, String) {
+        let source = format!("{}.events.*.*", self.prefix);
+        let destination = format!(
+            "{}.partition.{{{{partition({partitions},2)}}}}.{{{{wildcard(1)}}}}.{{{{wildcard(2)}}}}",
+            self.prefix
+        );
+        (source, destination)
+    }
+
+    /// Reads the subject of a stored event.
+    pub(super) fn stored<'a>(&self, subject: &'a str) -> Stored<'a> {
+        let misaddressed = Stored { partition: 0, address: None };
+        let Some(mut tokens) = self.tokens(subject) else { return misaddressed };
+        match (tokens.next(), tokens.next(), tokens.next(), tokens.next(), tokens.next()) {
+            (Some("partition"), Some(partition), Some(channel), Some(customer), None) => {
+                match partition.parse() {
+                    Ok(partition) => Stored { partition, address: Some((channel, customer)) },
+                    Err(_) => misaddressed,
+                }
+            }
+            _ => misaddressed,
+        }
+    }
+
+    /// The subject that a stored event was published to.
+    pub(super) fn published(&self, stored: &Stored<'_>, subject: &str) -> Box<str> {
+        match stored.address {
+            Some((channel, customer)) => {
+                format!("{}.events.{channel}.{customer}", self.prefix).into()
+            }
+            None => subject.into(),
+        }
+    }
+}
+
+impl Default for Subjects {
+    fn default() -> Subjects {
+        Subjects { prefix: "jumeau".into() }
+    }
+}
+
+impl fmt::Display for Subjects {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.prefix)
+    }
+}
+
+/// What the subject of a stored event says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Stored<'a> {
+    /// The partition; 0 for an event whose subject is not of the contract.
+    pub(super) partition: u16,
+    /// The tokens of channel and customer.
+    pub(super) address: Option<(&'a str, &'a str)>,
+}
+
+/// The partition of a customer among `partitions`: what the broker's `partition()` makes of the
+/// customer's token, which is FNV-1a of 32 bits, modulo the count. `None` of no partitions.
+pub fn partition_of(customer: &Customer, partitions: u16) -> Option<u16> {
+    let hash = customer.token().bytes().fold(0x811C_9DC5_u32, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    });
+    // The remainder of a division by a `u16` is one.
+    hash.checked_rem(u32::from(partitions)).map(|partition| partition as u16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subjects_follow_the_contract() {
+        let subjects = Subjects::default();
+        let anna = Customer::new("anna@example.org").unwrap();
+        let web = Channel::new("web").unwrap();
+        let all = [
+            subjects.event(&web, &anna),
+            subjects.action("app", "open card", &anna),
+            subjects.recall("app", &anna),
+            subjects.escalation("billing", &anna),
+            subjects.dead(Reason::BadJson),
+            subjects.api("show", &["anna@example.org"]),
+            subjects.events_stream(),
+            Subjects::new("acme.eu-1").unwrap().actions_stream(),
+        ];
+        insta::assert_snapshot!(all.join("\n"), @r"
+        jumeau.events.web.anna%40example%2Eorg
+        jumeau.actions.app.open%20card.anna%40example%2Eorg
+        jumeau.recalls.app.anna%40example%2Eorg
+        jumeau.escalations.billing.anna%40example%2Eorg
+        jumeau.dead.bad-json
+        jumeau.api.show.anna%40example%2Eorg
+        JUMEAU_EVENTS
+        ACME_EU-1_ACTIONS
+        ");
+    }
+
+    #[test]
+    fn a_prefix_that_is_no_subject_is_refused() {
+        for prefix in ["", ".", "a.", "a b", "a.*", ">", "$SYS", "caf\u{e9}", &"a".repeat(65)] {
+            assert!(Subjects::new(prefix).is_err(), "{prefix:?}");
+        }
+    }
+
+    #[test]
+    fn a_stored_subject_names_its_partition_and_what_was_published() {
+        let subjects = Subjects::new("a.b").unwrap();
+        let stored = subjects.stored("a.b.partition.7.web.anna");
+        assert_eq!(stored, Stored { partition: 7, address: Some(("web", "anna")) });
+        let published = subjects.published(&stored, "a.b.partition.7.web.anna");
+        assert_eq!(&*published, "a.b.events.web.anna");
+    }
+
+    #[test]
+    fn a_misaddressed_event_belongs_to_the_first_partition_and_keeps_its_subject() {
+        let subjects = Subjects::default();
+        for subject in [
+            "jumeau.events.web",
+            "jumeau.events.web.anna.again",
+            "jumeau.partition.99999.web.anna",
+            "other.partition.1.web.anna",
+        ] {
+            let stored = subjects.stored(subject);
+            assert_eq!(stored, Stored { partition: 0, address: None });
+            assert_eq!(&*subjects.published(&stored, subject), subject);
+        }
+    }
+
+    #[test]
+    fn of_no_partitions_there_is_none() {
+        assert_eq!(partition_of(&Customer::new("anna").unwrap(), 0), None);
+    }
+}
