@@ -1,4 +1,5 @@
-use async_nats::{HeaderMap, Message};
+use async_nats::Message;
+use async_nats::header::{HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
 
 use super::Subjects;
@@ -17,7 +18,13 @@ pub(super) fn read(
         Some((channel, customer)) => {
             let headers: SmallVec<[Header<'_>; 8]> =
                 headers.iter().map(|(name, value)| (&**name, &**value)).collect();
-            parse(&Raw { channel, customer, headers: &headers, payload: &message.payload, sequence })
+            parse(&Raw {
+                channel,
+                customer,
+                headers: &headers,
+                payload: &message.payload,
+                sequence,
+            })
         }
         None => Err(Rejection::new(
             Reason::BadSubject,
@@ -53,6 +60,17 @@ pub(super) fn plain(headers: &HeaderMap) -> Box<[(Box<str>, Box<str>)]> {
     // Stable: several values of one name stay in their order.
     plain.sort_by(|(left, _), (right, _)| left.cmp(right));
     plain.into()
+}
+
+/// Plain data as the client library's headers; what the protocol cannot carry is left out.
+pub(super) fn to_headers(plain: &[(Box<str>, Box<str>)]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in plain {
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>()) {
+            headers.append(name, value);
+        }
+    }
+    headers
 }
 
 /// The client library's moment as ours.

@@ -108,7 +108,9 @@ pub enum Error {
         source: Source,
     },
     /// There is no such dead letter.
-    #[error("expected a dead letter with sequence {sequence}, found none; list them for those there are")]
+    #[error(
+        "expected a dead letter with sequence {sequence}, found none; list them for those there are"
+    )]
     NoDeadLetter {
         /// The sequence in the stream of dead letters.
         sequence: u64,

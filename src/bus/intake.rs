@@ -155,7 +155,9 @@ impl Intake {
                 self.reopen().await?;
                 continue;
             };
-            if !self.is_caught_up && open.consumer.cached_info().num_pending == 0 && open.expected == 1
+            if !self.is_caught_up
+                && open.consumer.cached_info().num_pending == 0
+                && open.expected == 1
             {
                 self.is_caught_up = true;
                 return Ok(Pulled { parts: Vec::new(), is_caught_up: true });

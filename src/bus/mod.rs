@@ -7,8 +7,10 @@
 //! * [`Subjects`]: the names of everything; a contract.
 //! * [`Bus`]: a connection, and the streams behind it.
 //! * [`Intake`]: events in, each at least once, in order, none missing.
+//! * [`dead_letter`]: what becomes of an event that cannot be used.
 
 mod connection;
+mod dead;
 mod delivery;
 mod error;
 mod intake;
@@ -17,6 +19,7 @@ mod stream;
 mod subject;
 
 pub use connection::Bus;
+pub use dead::{DeadLetter, dead_letter};
 pub use error::Error;
 pub use intake::{Floor, Intake, Part, Pulled, Resume};
 pub use receipt::Receipt;

@@ -39,11 +39,7 @@ impl Ledger {
                 }
             }
         });
-        Arc::new(Ledger {
-            pulls: Mutex::new(VecDeque::new()),
-            next,
-            floor: AtomicU64::new(floor),
-        })
+        Arc::new(Ledger { pulls: Mutex::new(VecDeque::new()), next, floor: AtomicU64::new(floor) })
     }
 
     /// Enters what is about to be handed out in `waiting` parts.

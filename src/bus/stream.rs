@@ -94,10 +94,7 @@ impl Bus {
                 tracing::info!(stream = name, "created a stream");
                 Ok(())
             }
-            Err(error) => Err(Error::Request {
-                what: "ask for a stream",
-                source: Box::new(error),
-            }),
+            Err(error) => Err(Error::Request { what: "ask for a stream", source: Box::new(error) }),
         }
     }
 
@@ -128,7 +125,9 @@ impl Bus {
 }
 
 /// How far the intake is behind the stream of events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 pub struct Lag {
     /// The last sequence in the stream.
     pub last: u64,

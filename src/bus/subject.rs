@@ -187,9 +187,10 @@ pub(super) struct Stored<'a> {
 /// The partition of a customer among `partitions`: what the broker's `partition()` makes of the
 /// customer's token, which is FNV-1a of 32 bits, modulo the count. `None` of no partitions.
 pub fn partition_of(customer: &Customer, partitions: u16) -> Option<u16> {
-    let hash = customer.token().bytes().fold(0x811C_9DC5_u32, |hash, byte| {
-        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
-    });
+    let hash = customer
+        .token()
+        .bytes()
+        .fold(0x811C_9DC5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     // The remainder of a division by a `u16` is one.
     hash.checked_rem(u32::from(partitions)).map(|partition| partition as u16)
 }

@@ -130,6 +130,10 @@ limits! {
     DEFECTS: 100;
     /// partitions of one store; the broker's partition number is a token of at most five digits
     PARTITIONS: 1_024;
+    /// bytes of the original's headers kept with a dead letter, and of its reason; more are dropped, and counted
+    DEAD_HEADER_BYTES: 8 * 1024;
+    /// dead letters in one answer to an operator; the next answer goes on from there
+    DEAD_LETTERS_LISTED: 1_000;
     /// operator requests waiting in one partition; more are answered "busy"
     API_REQUESTS: 256;
 }
