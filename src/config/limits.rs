@@ -138,6 +138,38 @@ limits! {
     API_REQUESTS: 256;
 }
 
+/// The table of limits in Markdown, aligned, so that it reads well on a terminal too.
+pub fn table() -> String {
+    let rows = ALL
+        .iter()
+        .map(|limit| (format!("`{}`", limit.name), grouped(limit.max), limit.reason.trim()));
+    let rows: Vec<_> = rows.collect();
+    let name_width = rows.iter().map(|(name, ..)| name.len()).max().unwrap_or(0);
+    let max_width = rows.iter().map(|(_, max, _)| max.len()).max().unwrap_or(0);
+    let mut table = format!(
+        "| {:name_width$} | {:>max_width$} | {}\n",
+        "limit", "most", "of what; what happens there"
+    );
+    table += &format!("|{}|{}:|---\n", "-".repeat(name_width + 2), "-".repeat(max_width + 1));
+    for (name, max, reason) in rows {
+        table += &format!("| {name:name_width$} | {max:>max_width$} | {reason}\n");
+    }
+    table
+}
+
+/// `1234567` as `1,234,567`.
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,5 +181,16 @@ mod tests {
             assert!(limit.reason.len() > 10, "{} gives no reason", limit.name);
             assert!(ALL[..index].iter().all(|earlier| earlier.name != limit.name));
         }
+    }
+    #[test]
+    fn the_table_has_a_row_for_each_limit() {
+        let table = table();
+        let first: Vec<&str> = table.lines().take(3).collect();
+        insta::assert_snapshot!(first.join("\n"), @r#"
+        | limit                   |      most | of what; what happens there
+        |-------------------------|----------:|---
+        | `EVENT_BYTES`           |    65,536 | payload of one event; a larger one becomes a dead letter `too-large`
+        "#);
+        assert_eq!(table.lines().count(), ALL.len() + 2);
     }
 }

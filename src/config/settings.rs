@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The section `nats`: which broker to join, and as whom.
@@ -134,4 +135,110 @@ impl Default for Store {
             journal_days: 30,
         }
     }
+}
+
+/// Every setting, by section.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct Settings {
+    /// The service itself.
+    pub service: Service,
+    /// Which broker to join, and as whom.
+    pub nats: Nats,
+    /// How the broker keeps what it is given.
+    pub streams: Streams,
+    /// Where the state of the twins is, and what it may cost.
+    pub store: Store,
+    /// What the service writes to standard error.
+    pub log: Log,
+}
+
+/// The section `service`: the service itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct Service {
+    /// The policy: the name of an embedded one, or a folder (anything with a `/`).
+    pub policy: String,
+    /// What `now` is for a twin.
+    pub time: TimeMode,
+    /// Into how many partitions customers are divided: the unit of ordering, commit and recovery.
+    /// Fixed once there are streams, because a customer's events would go to another partition
+    /// otherwise.
+    pub partitions: u16,
+    /// Threads that partitions and their twins live on; 0: one for each core.
+    pub arbiters: u16,
+    /// Threads that talk to the broker.
+    pub bus_threads: u16,
+    /// Twins held in memory; above it the coldest go to sleep.
+    pub resident_twins_max: usize,
+    /// About how many bytes of twins are held in memory; above it the coldest go to sleep.
+    pub resident_bytes_max: usize,
+    /// Seconds that a stop waits for what is in flight.
+    pub drain_seconds_max: u32,
+}
+
+impl Service {
+    /// Threads that partitions and their twins live on: as many as are wanted, or cores, and never
+    /// more than partitions.
+    pub fn arbiters(&self) -> usize {
+        let wanted = match self.arbiters {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            chosen => chosen.into(),
+        };
+        wanted.clamp(1, usize::from(self.partitions).max(1))
+    }
+}
+
+impl Default for Service {
+    fn default() -> Service {
+        Service {
+            policy: "bank".into(),
+            time: TimeMode::Stream,
+            partitions: 16,
+            arbiters: 0,
+            bus_threads: 2,
+            resident_twins_max: 1_000_000,
+            resident_bytes_max: 2 << 30,
+            drain_seconds_max: 30,
+        }
+    }
+}
+
+/// What `now` is for a twin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum TimeMode {
+    /// The time at which the stream stored the event; timers fire by the clock on the wall.
+    #[default]
+    Stream,
+    /// The event's own time, so that history can be replayed; timers fire as that time advances.
+    Event,
+}
+
+/// The section `log`: what the service writes to standard error.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub struct Log {
+    /// The form of a line.
+    pub format: LogFormat,
+    /// What is written: a level (`error`, `warn`, `info`, `debug`, `trace`) or directives such as
+    /// `info,jumeau::bus=debug`.
+    pub filter: String,
+}
+
+impl Default for Log {
+    fn default() -> Log {
+        Log { format: LogFormat::Text, filter: "info".into() }
+    }
+}
+
+/// The form of a line of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object for each line.
+    Json,
 }

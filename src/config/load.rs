@@ -1,0 +1,462 @@
+//! Settings from their layers: defaults, then a file, then the environment, then arguments.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use figment::error::Kind;
+use figment::providers::{Format, Serialized, Toml};
+use figment::value::{Dict, Map, Value};
+use figment::{Figment, Metadata, Profile, Provider};
+
+use super::Settings;
+
+/// The settings file that is read if there is one and no other is named.
+pub const FILE: &str = "jumeau.toml";
+
+/// What an environment variable that is a setting begins with; sections and keys are joined by
+/// `__`: `JUMEAU_SERVICE__PARTITIONS`. An underscore within a
+/// name stands for the hyphen of the file: `JUMEAU_STREAMS__KEEP_HOURS` is `streams.keep-hours`.
+pub const ENVIRONMENT_PREFIX: &str = "JUMEAU_";
+
+/// The environment variable that names the settings file; no setting itself.
+pub const ENVIRONMENT_FILE: &str = "JUMEAU_CONFIG";
+
+/// Mistakes of one kind that are worth telling at once.
+const MISTAKES_MAX: usize = 100;
+
+/// Where settings come from besides their defaults; each layer outweighs those before it.
+#[derive(Debug, Clone, Default)]
+pub struct Layers {
+    /// A file that must exist; none: [`FILE`] in the working directory, if there is one.
+    pub file: Option<PathBuf>,
+    /// Environment variables, of which only those with [`ENVIRONMENT_PREFIX`] matter.
+    pub environment: Vec<(String, String)>,
+    /// Arguments of the command line.
+    pub arguments: Vec<Argument>,
+}
+
+/// An argument of the command line that is a setting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Argument {
+    /// How the operator wrote it, for messages: `--policy`.
+    pub flag: String,
+    /// The setting: `service.policy`.
+    pub key: String,
+    /// Its value.
+    pub value: String,
+}
+
+impl Argument {
+    /// The setting that `--set key=value` names.
+    ///
+    /// # Errors
+    /// A sentence, if there is no `=` or nothing before it.
+    pub fn set(pair: &str) -> Result<Argument, String> {
+        match pair.split_once('=') {
+            Some((key, value)) if !key.trim().is_empty() => Ok(Argument {
+                flag: format!("--set {}", key.trim()),
+                key: key.trim().into(),
+                value: value.trim().into(),
+            }),
+            _ => Err(format!("expected section.key=value, found `{pair}`")),
+        }
+    }
+}
+
+impl Layers {
+    /// The layers of a process: the given file and arguments, and its environment. A variable that
+    /// is not UTF-8 is passed over.
+    pub fn of_process(file: Option<PathBuf>, arguments: Vec<Argument>) -> Layers {
+        let environment = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .filter(|(name, _)| name.starts_with(ENVIRONMENT_PREFIX))
+            .collect();
+        Layers { file, environment, arguments }
+    }
+
+    /// The settings that these layers make.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or every mistake in all layers at once, each with its place.
+    pub fn load(&self) -> Result<Settings, Error> {
+        let defaults = Figment::from(Serialized::defaults(Settings::default()));
+        let mut layers = defaults.clone();
+
+        let named = self.file.clone().or_else(|| self.variable(ENVIRONMENT_FILE).map(Into::into));
+        let file = named.or_else(|| Some(PathBuf::from(FILE)).filter(|file| file.exists()));
+        let mut text = String::new();
+        if let Some(file) = &file {
+            text = std::fs::read_to_string(file)
+                .map_err(|source| Error::Read { file: file.clone(), source })?;
+            let toml = Toml::string(&text);
+            if let Err(error) = toml.data() {
+                // The first line says where, the last what; the drawing between is for terminals.
+                let detail = error.kind.to_string();
+                let lines: Vec<&str> = detail.trim().lines().collect();
+                let detail = match lines[..] {
+                    [place, .., what] => format!("{place}: {what}"),
+                    _ => detail,
+                };
+                return Err(Error::Mistakes(vec![Mistake {
+                    place: file.display().to_string(),
+                    key: None,
+                    detail: format!("expected TOML, found: {detail}"),
+                }]));
+            }
+            layers = layers.merge(FileLayer { file: file.clone(), toml });
+        }
+        for (name, value) in &self.environment {
+            if let Some(path) = name.strip_prefix(ENVIRONMENT_PREFIX)
+                && name != ENVIRONMENT_FILE
+            {
+                let path = path.to_lowercase().replace("__", ".").replace('_', "-");
+                layers = layers.merge(OneSetting::new(name, path.split('.'), value));
+            }
+        }
+        for Argument { flag, key, value } in &self.arguments {
+            layers = layers.merge(OneSetting::new(flag, key.split('.'), value));
+        }
+
+        let places = Places { layers: &layers, file: file.as_deref(), text: &text };
+        let mut mistakes = Vec::new();
+        let mut found = tree(&layers);
+        take_unknown(&tree(&defaults), &mut found, &mut Vec::new(), &places, &mut mistakes);
+        let settings = extract(found, &defaults, &places, &mut mistakes);
+        settings.check(&mut |key, detail| mistakes.push(places.mistake(key, detail)));
+        if mistakes.is_empty() { Ok(settings) } else { Err(Error::Mistakes(mistakes)) }
+    }
+
+    fn variable(&self, name: &str) -> Option<&str> {
+        let found = self.environment.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+    }
+}
+
+/// Why there are no settings.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The settings file cannot be read.
+    #[error("expected a settings file at {}: {source}; name another with --config", file.display())]
+    Read {
+        /// The file.
+        file: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Settings that cannot be.
+    #[error("{}", lines(.0))]
+    Mistakes(Vec<Mistake>),
+}
+
+/// One setting that cannot be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    /// Where it was made: a file and line, an environment variable, an argument.
+    pub place: String,
+    /// The setting.
+    pub key: Option<String>,
+    /// What was expected, what was found, and what to do.
+    pub detail: String,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Mistake { place, key, detail } = self;
+        match key {
+            Some(key) => write!(out, "{place}: `{key}`: {detail}"),
+            None => write!(out, "{place}: {detail}"),
+        }
+    }
+}
+
+fn lines(mistakes: &[Mistake]) -> String {
+    mistakes.iter().map(Mistake::to_string).collect::<Vec<_>>().join("\n")
+}
+
+struct FileLayer {
+    file: PathBuf,
+    toml: figment::providers::Data<Toml>,
+}
+
+impl Provider for FileLayer {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.file.display().to_string())
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        self.toml.data()
+    }
+}
+
+/// One setting with a place of its own.
+struct OneSetting {
+    place: String,
+    path: Vec<String>,
+    value: Value,
+}
+
+impl OneSetting {
+    fn new<'a>(place: &str, path: impl Iterator<Item = &'a str>, value: &str) -> OneSetting {
+        // A list is read as one; all else stays a text, from which the setting takes what it needs,
+        // so that a password of digits is still a password.
+        let list = Some(value).filter(|value| value.starts_with('[')).and_then(|v| v.parse().ok());
+        let value = list.unwrap_or_else(|| Value::from(value));
+        OneSetting { place: place.into(), path: path.map(Into::into).collect(), value }
+    }
+}
+
+impl Provider for OneSetting {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.place.clone())
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        let nested = self.path.iter().rev().fold(self.value.clone(), |inner, name| {
+            Value::from(Dict::from([(name.clone(), inner)]))
+        });
+        let dict = nested.into_dict().unwrap_or_default();
+        Ok(Map::from([(Profile::Default, dict)]))
+    }
+}
+
+fn tree(layers: &Figment) -> Dict {
+    layers
+        .data()
+        .ok()
+        .and_then(|mut profiles| profiles.remove(&Profile::Default))
+        .unwrap_or_default()
+}
+
+/// Settings in which the default stands in for each value of a wrong type, so that one mistake does
+/// not hide the next.
+fn extract(
+    found: Dict,
+    defaults: &Figment,
+    places: &Places<'_>,
+    mistakes: &mut Vec<Mistake>,
+) -> Settings {
+    let mut found = Figment::from(Serialized::defaults(found));
+    loop {
+        let error = match found.extract_lossy::<Settings>() {
+            Ok(settings) => return settings,
+            Err(error) => error,
+        };
+        let key = error.path.join(".");
+        mistakes.push(places.mistake(&key, sentence(&error.kind)));
+        match defaults.find_value(&key) {
+            Ok(value) if mistakes.len() < MISTAKES_MAX => {
+                found = found.merge(OneSetting { place: String::new(), path: error.path, value });
+            }
+            _ => return Settings::default(),
+        }
+    }
+}
+
+/// Takes out every key that no default has: the defaults name all keys there are.
+fn take_unknown(
+    known: &Dict,
+    found: &mut Dict,
+    path: &mut Vec<String>,
+    places: &Places<'_>,
+    mistakes: &mut Vec<Mistake>,
+) {
+    found.retain(|name, value| {
+        path.push(name.clone());
+        let is_known = match (known.get(name), value) {
+            (Some(Value::Dict(_, known)), Value::Dict(_, found)) => {
+                take_unknown(known, found, path, places, mistakes);
+                true
+            }
+            (Some(_), _) => true,
+            (None, _) => {
+                let detail = format!("no such setting; {}", instead(name, known));
+                mistakes.push(places.mistake(&path.join("."), detail));
+                false
+            }
+        };
+        path.pop();
+        is_known
+    });
+}
+
+fn instead(name: &str, known: &Dict) -> String {
+    let nearest = known
+        .keys()
+        .map(|known| (strsim::damerau_levenshtein(known, name), known))
+        .min()
+        .filter(|(distance, known)| *distance <= known.len().div_ceil(3));
+    match nearest {
+        Some((_, nearest)) => format!("did you mean `{nearest}`?"),
+        None => {
+            let names: Vec<&str> = known.keys().map(String::as_str).collect();
+            format!("expected one of {}", names.join(", "))
+        }
+    }
+}
+
+/// Where each setting was made.
+struct Places<'a> {
+    layers: &'a Figment,
+    file: Option<&'a Path>,
+    text: &'a str,
+}
+
+impl Places<'_> {
+    fn mistake(&self, key: &str, detail: String) -> Mistake {
+        Mistake { place: self.of(key), key: Some(key.into()), detail }
+    }
+
+    fn of(&self, key: &str) -> String {
+        let name = match self.layers.find_metadata(key) {
+            Some(metadata) => metadata.name.to_string(),
+            None => return "settings".into(),
+        };
+        if let Some(file) = self.file
+            && name == file.display().to_string()
+            && let Some(line) = line_of(self.text, key)
+        {
+            return format!("{name}:{line}");
+        }
+        name
+    }
+}
+
+/// The line, from 1, on which a TOML text sets `key`; for a section, that of its header.
+fn line_of(text: &str, key: &str) -> Option<usize> {
+    let mut section = String::new();
+    for (index, line) in text.lines().enumerate() {
+        let line = line.trim();
+        let header = line.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+        if let Some((name, _)) = header {
+            section = name.trim().to_owned();
+            if section == key {
+                return Some(index + 1);
+            }
+        } else if let Some((name, _)) = line.split_once('=') {
+            let name = name.trim().trim_matches('"');
+            let found = if section.is_empty() { name.into() } else { format!("{section}.{name}") };
+            if found == key || found.strip_prefix(key).is_some_and(|rest| rest.starts_with('.')) {
+                return Some(index + 1);
+            }
+        }
+    }
+    None
+}
+
+fn sentence(kind: &Kind) -> String {
+    match kind {
+        Kind::InvalidType(found, expected) | Kind::InvalidValue(found, expected) => {
+            let expected = match expected.as_str() {
+                "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number",
+                "f32" | "f64" => "a number",
+                other => other,
+            };
+            format!("expected {expected}, found {found}")
+        }
+        Kind::UnknownVariant(found, known) => {
+            format!("expected one of {}; found `{found}`", known.join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::settings::{LogFormat, TimeMode};
+
+    fn layers(
+        file: &str,
+        environment: &[(&str, &str)],
+        arguments: &[&str],
+    ) -> (tempfile::TempDir, Layers) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("jumeau.toml");
+        std::fs::write(&path, file).unwrap();
+        let environment =
+            environment.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        let arguments = arguments.iter().map(|pair| Argument::set(pair).unwrap()).collect();
+        (folder, Layers { file: Some(path), environment, arguments })
+    }
+
+    fn refusal(file: &str, environment: &[(&str, &str)], arguments: &[&str]) -> String {
+        let (folder, layers) = layers(file, environment, arguments);
+        let refusal = layers.load().unwrap_err().to_string();
+        refusal.replace(&format!("{}/", folder.path().display()), "")
+    }
+
+    #[test]
+    fn each_layer_outweighs_those_before_it() {
+        let file = "[service]\npartitions = 1\npolicy = 'telco'\ntime = 'event'";
+        let environment =
+            [("JUMEAU_SERVICE__PARTITIONS", "2"), ("JUMEAU_LOG__FORMAT", "json"), ("PATH", "/")];
+        let (_folder, layers) = layers(file, &environment, &["service.partitions=3"]);
+        let found = layers.load().unwrap();
+        assert_eq!(found.service.partitions, 3);
+        assert_eq!(found.service.policy, "telco");
+        assert_eq!(found.service.time, TimeMode::Event);
+        assert_eq!(found.nats.prefix, "jumeau");
+        assert_eq!(found.log.format, LogFormat::Json);
+    }
+
+    #[test]
+    fn every_mistake_is_told_at_once_with_its_place() {
+        let file =
+            "[service]\npartition = 8\narbiters = \"many\"\npolicy = \"\"\n\n[logs]\nformat = 1\n";
+        let environment = [
+            ("JUMEAU_SERVICE__TIME", "evnt"),
+            ("JUMEAU_SERVICE__PARTITIONS", "0"),
+            ("JUMEAU_STREAMS__KEEP_HOUR", "json"),
+        ];
+        insta::assert_snapshot!(refusal(file, &environment, &["nats.prefix=a.b", "nonsense=1"]), @r#"
+        jumeau.toml:6: `logs`: no such setting; did you mean `log`?
+        --set nonsense: `nonsense`: no such setting; expected one of log, nats, service, store, streams
+        jumeau.toml:2: `service.partition`: no such setting; did you mean `partitions`?
+        JUMEAU_STREAMS__KEEP_HOUR: `streams.keep-hour`: no such setting; did you mean `keep-hours`?
+        jumeau.toml:3: `service.arbiters`: expected a whole number, found string "many"
+        JUMEAU_SERVICE__TIME: `service.time`: expected one of stream, event; found `evnt`
+        jumeau.toml:4: `service.policy`: expected an embedded policy or a folder, found nothing
+        JUMEAU_SERVICE__PARTITIONS: `service.partitions`: expected 1 to 1024, found 0
+        --set nats.prefix: `nats.prefix`: expected 1 to 32 of A-Z a-z 0-9 _ -, found `a.b`
+        "#);
+    }
+
+    #[test]
+    fn a_text_of_digits_is_still_a_text() {
+        let (_folder, layers) = layers("", &[("JUMEAU_NATS__PREFIX", "007")], &[]);
+        assert_eq!(layers.load().unwrap().nats.prefix, "007");
+    }
+
+    #[test]
+    fn a_file_that_is_no_toml_or_not_there_is_refused() {
+        insta::assert_snapshot!(refusal("[service", &[], &[]), @"jumeau.toml: expected TOML, found: TOML parse error at line 1, column 9: expected `.`, `]`");
+        let layers = Layers { file: Some("/nowhere/jumeau.toml".into()), ..Layers::default() };
+        insta::assert_snapshot!(layers.load().unwrap_err(), @"expected a settings file at /nowhere/jumeau.toml: No such file or directory (os error 2); name another with --config");
+    }
+
+    #[test]
+    fn the_commented_example_names_every_setting_with_its_default() {
+        let text = include_str!("../../config/jumeau.toml");
+        let (_folder, layers) = layers(text, &[], &[]);
+        assert_eq!(layers.load().unwrap(), Settings::default());
+
+        fn missing(known: &Dict, found: &Dict, path: &str, text: &str, names: &mut Vec<String>) {
+            for (name, value) in known {
+                match (value, found.get(name)) {
+                    (Value::Dict(_, known), Some(Value::Dict(_, found))) => {
+                        missing(known, found, &format!("{path}{name}."), text, names);
+                    }
+                    (_, Some(_)) => {}
+                    // What is unset by default can only stand there as a comment.
+                    (Value::Empty(..), None) if text.contains(&format!("\n# {name} = ")) => {}
+                    (_, None) => names.push(format!("{path}{name}")),
+                }
+            }
+        }
+        let defaults = tree(&Figment::from(Serialized::defaults(Settings::default())));
+        let example = tree(&Figment::from(Toml::string(text)));
+        let mut names = Vec::new();
+        missing(&defaults, &example, "", text, &mut names);
+        assert_eq!(names, Vec::<String>::new());
+    }
+}

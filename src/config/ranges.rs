@@ -1,0 +1,119 @@
+//! What must hold of settings beyond their types.
+
+use super::limits;
+use super::settings::{Log, Nats, Service, Settings, Store, Streams};
+
+/// What is told of a value that cannot be: its key, what was expected and what was found.
+pub(super) type Report<'a> = &'a mut dyn FnMut(&str, String);
+
+/// The longest prefix of subjects and streams, in bytes.
+const PREFIX_BYTES_MAX: usize = 32;
+/// The most threads of one kind; more than any machine has cores for.
+const THREADS_MAX: u64 = 256;
+/// The least memory for twins, in bytes: a thousand events of the largest size would not fit less.
+const RESIDENT_BYTES_MIN: u64 = 16 << 20;
+/// A hundred years, in hours: longer is a mistyped number.
+const HOURS_MAX: u64 = 100 * 366 * 24;
+
+impl Settings {
+    /// Reports every value that is out of its range.
+    pub(super) fn check(&self, report: Report<'_>) {
+        let Settings { service, nats, streams, store, log } = self;
+        check_service(service, report);
+        check_nats(nats, report);
+        check_streams(streams, report);
+        check_store(store, report);
+        check_log(log, report);
+    }
+}
+
+fn check_service(service: &Service, report: Report<'_>) {
+    let partitions = u64::from(service.partitions);
+    filled("service.policy", &service.policy, "an embedded policy or a folder", report);
+    range("service.partitions", partitions, 1, limits::PARTITIONS as u64, report);
+    range("service.arbiters", service.arbiters, 0, THREADS_MAX, report);
+    range("service.bus-threads", service.bus_threads, 1, THREADS_MAX, report);
+    range(
+        "service.resident-twins-max",
+        size(service.resident_twins_max),
+        partitions,
+        u64::MAX,
+        report,
+    );
+    let bytes = size(service.resident_bytes_max);
+    range("service.resident-bytes-max", bytes, RESIDENT_BYTES_MIN, u64::MAX, report);
+    range("service.drain-seconds-max", service.drain_seconds_max, 1, 3_600, report);
+}
+
+fn check_nats(nats: &Nats, report: Report<'_>) {
+    filled("nats.url", &nats.url, "an address such as nats://127.0.0.1:4222", report);
+    let token = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    if !(1..=PREFIX_BYTES_MAX).contains(&nats.prefix.len()) || !nats.prefix.bytes().all(token) {
+        report(
+            "nats.prefix",
+            format!(
+                "expected 1 to {PREFIX_BYTES_MAX} of A-Z a-z 0-9 _ -, found `{}`",
+                nats.prefix.escape_debug()
+            ),
+        );
+    }
+    if nats.tls.cert.is_some() != nats.tls.key.is_some() {
+        report("nats.tls.cert", "expected both `cert` and `key`, or none; found one".into());
+    }
+    range("nats.connect-timeout-ms", nats.connect_timeout_ms, 1, 600_000, report);
+    range("nats.request-timeout-ms", nats.request_timeout_ms, 1, 600_000, report);
+}
+
+fn check_streams(streams: &Streams, report: Report<'_>) {
+    if !matches!(streams.replicas, 1 | 3 | 5) {
+        report("streams.replicas", format!("expected 1, 3 or 5, found {}", streams.replicas));
+    }
+    range("streams.keep-hours", streams.keep_hours, 0, HOURS_MAX, report);
+    range("streams.keep-dead-hours", streams.keep_dead_hours, 0, HOURS_MAX, report);
+    range(
+        "streams.duplicate-window-seconds",
+        streams.duplicate_window_seconds,
+        1,
+        7 * 86_400,
+        report,
+    );
+}
+
+fn check_store(store: &Store, report: Report<'_>) {
+    if store.path.as_os_str().is_empty() {
+        report("store.path", "expected a folder, found nothing".into());
+    }
+    range("store.cache-bytes", store.cache_bytes, 1 << 20, u64::MAX, report);
+    range("store.write-buffer-bytes", store.write_buffer_bytes, 1 << 20, u64::MAX, report);
+    range("store.background-jobs", store.background_jobs, 1, THREADS_MAX, report);
+    range("store.open-files", store.open_files, 16, u64::MAX, report);
+}
+
+fn check_log(log: &Log, report: Report<'_>) {
+    filled("log.filter", &log.filter, "a level such as `info`", report);
+}
+
+fn filled(key: &str, found: &str, expected: &str, report: Report<'_>) {
+    if found.trim().is_empty() {
+        report(key, format!("expected {expected}, found nothing"));
+    } else if found.len() > limits::TEXT_BYTES {
+        let (most, found) = (limits::TEXT_BYTES, found.len());
+        report(key, format!("expected at most {most} bytes, found {found}"));
+    }
+}
+
+fn range(key: &str, found: impl Into<u64>, least: u64, most: u64, report: Report<'_>) {
+    let found = found.into();
+    if (least..=most).contains(&found) {
+        return;
+    }
+    let expected = match most {
+        u64::MAX => format!("at least {least}"),
+        most => format!("{least} to {most}"),
+    };
+    report(key, format!("expected {expected}, found {found}"));
+}
+
+fn size(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
+}
