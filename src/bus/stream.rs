@@ -18,7 +18,11 @@ impl Bus {
     /// # Errors
     /// [`Error::Stream`] if a stream contradicts the contract or the settings,
     /// [`Error::Request`] if the broker does not answer or refuses.
-    pub async fn ensure_streams(&self, settings: &settings::Streams) -> Result<(), Error> {
+    pub async fn ensure_streams(
+        &self,
+        settings: &settings::Streams,
+        partitions: u16,
+    ) -> Result<(), Error> {
         if !(1..=5).contains(&settings.replicas) {
             return Err(Error::Setting {
                 setting: "streams.replicas",
@@ -26,22 +30,22 @@ impl Bus {
                 found: settings.replicas.to_string(),
             });
         }
-        if settings.partitions == 0 {
+        if partitions == 0 {
             return Err(Error::Setting {
-                setting: "streams.partitions",
+                setting: "service.partitions",
                 expected: "1 to 65535",
                 found: "0".into(),
             });
         }
-        for wanted in self.wanted(settings) {
+        for wanted in self.wanted(settings, partitions) {
             self.ensure_stream(wanted).await?;
         }
         Ok(())
     }
 
-    fn wanted(&self, settings: &settings::Streams) -> [Config; 3] {
+    fn wanted(&self, settings: &settings::Streams, partitions: u16) -> [Config; 3] {
         let subjects = &self.subjects;
-        let (source, destination) = subjects.transform(settings.partitions);
+        let (source, destination) = subjects.transform(partitions);
         let base = Config {
             retention: RetentionPolicy::Limits,
             num_replicas: settings.replicas.into(),
@@ -170,7 +174,7 @@ fn check(wanted: &Config, found: &Config) -> Result<(), Error> {
             "the partitions",
             transform_name(wanted),
             transform_name(found),
-            "set `streams.partitions` to what the stream was created with",
+            "set `service.partitions` to what the stream was created with",
         );
     }
     if wanted.retention != found.retention {

@@ -57,9 +57,6 @@ impl Default for Nats {
 pub struct Streams {
     /// Copies of each message, on as many brokers of a cluster: 1, 3 or 5.
     pub replicas: u8,
-    /// Partitions of the stream of events. Fixed when the stream is made, because a customer's
-    /// events would go to another partition otherwise.
-    pub partitions: u16,
     /// Hours for which events, actions and escalations are kept; 0: for ever.
     pub keep_hours: u32,
     /// Hours for which dead letters are kept; 0: for ever.
@@ -75,7 +72,6 @@ impl Default for Streams {
     fn default() -> Streams {
         Streams {
             replicas: 1,
-            partitions: 16,
             keep_hours: 7 * 24,
             keep_dead_hours: 30 * 24,
             bytes_max: 0,

@@ -3,7 +3,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lru::LruCache;
-use serde::{Deserialize, Serialize};
 
 use super::cell::{Change, Done, Errand, Panicked, Reacted};
 use super::counters::Counters;
@@ -11,21 +10,11 @@ use super::outgoing::Outgoing;
 use super::round::{Item, Round};
 use super::window::Window;
 use crate::config::limits;
+use crate::config::settings::TimeMode;
 use crate::event::{Customer, Delivery, Original, Output, Reason, Rejection, Time};
 use crate::policy::Policy;
 use crate::store::{Batch, TimerKey};
 use crate::twin::{Effect, Fired, Input, Note, Reaction, Twin, Verdict};
-
-/// What `now` is for a twin.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TimeMode {
-    /// The time at which the stream stored the event; timers fire by the clock on the wall.
-    #[default]
-    Stream,
-    /// The event's own time, so that history can be replayed; timers fire as that time advances.
-    Event,
-}
 
 /// How many twins a partition may keep in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -573,7 +562,11 @@ impl<H: Host> Machine<H> {
                 self.resident_bytes -= u64::from(gone.bytes);
             }
             let culprit = inputs.remove(position);
-            tracing::error!(partition = self.partition, panic = message, "a twin's handler panicked");
+            tracing::error!(
+                partition = self.partition,
+                panic = message,
+                "a twin's handler panicked"
+            );
             round.reject(
                 culprit.order,
                 Rejection::new(

@@ -22,7 +22,8 @@ mod outgoing;
 mod round;
 mod window;
 
+pub use crate::config::settings::TimeMode;
 pub use cell::{Cell, Change, Done, Errand, Ordered, Panicked, Reacted, revive};
 pub use counters::Counters;
-pub use machine::{Host, Loads, Machine, Pulled, Recovered, Residents, TimeMode};
+pub use machine::{Host, Loads, Machine, Pulled, Recovered, Residents};
 pub use outgoing::Outgoing;
