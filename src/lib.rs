@@ -11,11 +11,13 @@
 //! | [`codec`] | records as they are stored: envelope, format versions, checksums |
 //! | [`store`] | what must survive: tables, batches, the committer; RocksDB, or memory for tests |
 //! | [`bus`] | NATS: subjects, events in, outputs out, dead letters, the service API, a broker of our own |
+//! | [`partition`] | the unit of ownership: rounds, timers, commits, passivation |
 
+pub mod bus;
+pub mod codec;
 pub mod config;
 pub mod event;
+pub mod partition;
 pub mod policy;
-pub mod twin;
-pub mod codec;
 pub mod store;
-pub mod bus;
+pub mod twin;

@@ -1,0 +1,48 @@
+//! The pure core and the partition over a store in memory and a bus in memory, with seeded faults:
+//! crashes between any two steps, redelivery, duplicates, reordering across partitions, delays,
+//! failed writes, handlers that panic. After every run, the promises must hold.
+//!
+//! `SEED=<n> cargo test --release --test simulation` replays one run; `SEEDS=<n>` runs that many.
+
+mod world;
+
+use world::World;
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().and_then(|value| value.parse().ok())
+}
+
+#[test]
+fn every_accepted_event_is_applied_exactly_once_and_no_action_is_lost_whatever_fails() {
+    let seeds = match (number("SEED"), number("SEEDS")) {
+        (Some(seed), _) => seed..seed + 1,
+        (None, count) => 0..count.unwrap_or(3_000),
+    };
+    let mut seen = world::Seen::default();
+    for seed in seeds.clone() {
+        let mut world = World::new(seed);
+        world.run();
+        let violations = world.violations();
+        assert!(
+            violations.is_empty(),
+            "seed {seed}: {violations:#?}\nreplay it with SEED={seed}",
+        );
+        seen.add(&world.seen);
+    }
+    if seeds.end - seeds.start > 1_000 {
+        // A simulation in which nothing ever goes wrong proves nothing.
+        seen.assert_everything_happened();
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_outputs_byte_for_byte() {
+    for seed in 0..20 {
+        let run = || {
+            let mut world = World::new(seed);
+            world.run();
+            world.published()
+        };
+        assert_eq!(run(), run(), "seed {seed}");
+    }
+}

@@ -1,0 +1,450 @@
+//! How a twin reacts: each test is one sentence about one customer.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use jumeau::event::{self, Customer, Raw, Reason, Time, Value};
+use jumeau::policy::{self, CatchUp, Files, Policy};
+use jumeau::twin::{
+    Action, CandidateVerdict, Effect, Escalation, EscalationState, Fired, Input, Reaction, Twin,
+    Verdict, invariants, react,
+};
+use proptest::prelude::*;
+use serde_json::json;
+
+const POLICY: &str = r#"
+[policy]
+name = "test"
+languages = ["en", "fr"]
+
+[needs.help]
+describe = "the customer needs a hand"
+expires = "1h"
+
+[needs.offer]
+describe = "the customer may like an offer"
+expires = "1d"
+
+[preferences.seat]
+evidence = 3
+confidence = 0.6
+
+[[rules]]
+name = "asks for help"
+on = "track:Help"
+then = [{ raise = "help", strength = 0.8, because = "{{ event.properties.why }}" }]
+
+[[rules]]
+name = "may like an offer"
+on = "track:Browse"
+then = [{ raise = "offer", strength = 0.9 }]
+
+[[rules]]
+name = "helped"
+on = "track:Helped"
+then = [{ satisfy = "help" }]
+
+[[rules]]
+name = "card"
+on = "track:Pay"
+when = 'context.card == "blocked"'
+then = [{ raise = "help", strength = 1.0 }]
+
+[[rules]]
+name = "chooses a seat"
+on = "track:Seat"
+then = [{ prefer = "seat", value = "event.properties.seat" }]
+
+[[rules]]
+name = "the bot fails"
+on = "track:Bot Failed"
+then = [{ escalate = "billing", topic = "bill", priority = 4, because = "the bot failed" }]
+
+[[rules]]
+name = "reminder"
+on = "track:Remind"
+then = [{ start = "reminder", after = "10m", every = "10m", catch_up = "coalesce" }]
+
+[[rules]]
+name = "reminded"
+on = "timer:reminder"
+then = [{ set = "reminded", to = "default(facts.reminded, 0) + 1" }]
+
+[[rules]]
+name = "nonsense"
+on = "track:Nonsense"
+then = [
+  { set = "broken", to = "event.properties.text * 2" },
+  { set = "sound", to = "1" },
+]
+
+[[actions]]
+name = "help"
+serves = ["help"]
+issue = "service"
+value = 0.9
+cooldown = "10m"
+[[actions.treatments]]
+name = "by-name"
+channel = "app"
+text.en = "Hello {{ profile.first_name }}, how can we help?"
+text.fr = "Bonjour {{ profile.first_name }}, comment vous aider ?"
+[[actions.treatments]]
+name = "plain"
+channel = "email"
+text.en = "How can we help?"
+text.fr = "Comment vous aider ?"
+
+[[actions]]
+name = "sell"
+serves = ["offer"]
+issue = "sales"
+purpose = "marketing"
+value = 0.5
+cooldown = "1d"
+[[actions.treatments]]
+name = "plain"
+channel = "app"
+text.en = "Here is something for you."
+"#;
+
+fn the_policy() -> &'static Policy {
+    static LOADED: OnceLock<Policy> = OnceLock::new();
+    LOADED.get_or_init(|| policy::load(&Files::new([("test.toml", POLICY)])).unwrap())
+}
+
+/// A customer, a clock and a stream of events.
+struct Life {
+    twin: Twin,
+    now: Time,
+    sequence: u64,
+}
+
+impl Life {
+    fn new() -> Life {
+        let now = Time::parse("2026-03-02T09:00:00Z").unwrap();
+        Life { twin: Twin::new(Customer::new("ada").unwrap(), now), now, sequence: 0 }
+    }
+
+    fn wait(&mut self, minutes: u64) {
+        self.now = self.now + Duration::from_secs(60 * minutes);
+    }
+
+    fn event(&mut self, channel: &str, kind: &str, data: serde_json::Value) -> Reaction {
+        self.sequence += 1;
+        let payload = json!({ "type": kind, "data": data }).to_string();
+        let raw = Raw {
+            channel,
+            customer: "ada",
+            headers: &[],
+            payload: payload.as_bytes(),
+            sequence: self.sequence,
+        };
+        let event = event::parse(&raw).unwrap();
+        react(&mut self.twin, &Input::event(event, self.now), the_policy())
+    }
+
+    fn track(&mut self, name: &str, properties: serde_json::Value) -> Reaction {
+        self.event("web", "track", json!({ "name": name, "properties": properties }))
+    }
+
+    fn fire(&mut self, late: Duration) -> Reaction {
+        let timer = self.twin.timers[0].clone();
+        let fired = Fired { name: timer.name, due: timer.due, late };
+        react(&mut self.twin, &Input::timer(fired, self.now), the_policy())
+    }
+}
+
+fn action(reaction: &Reaction) -> Option<&Action> {
+    reaction.effects.iter().find_map(|effect| match effect {
+        Effect::Act(action) => Some(&**action),
+        _ => None,
+    })
+}
+
+fn escalation(reaction: &Reaction) -> Option<&Escalation> {
+    reaction.effects.iter().find_map(|effect| match effect {
+        Effect::Escalate(escalation) => Some(&**escalation),
+        _ => None,
+    })
+}
+
+fn verdict_of(reaction: &Reaction, action: &str) -> CandidateVerdict {
+    let decision = reaction.decision.as_ref().expect("there was an arbitration");
+    let candidate = decision.candidates.iter().find(|candidate| &*candidate.action == action);
+    candidate.expect("it was a candidate").verdict.clone()
+}
+
+#[test]
+fn a_need_leads_to_the_action_that_serves_it_with_its_reason() {
+    let mut life = Life::new();
+    life.event("web", "identify", json!({ "traits": { "first_name": "Ada" } }));
+    let reaction = life.track("Help", json!({ "why": "the form does not open" }));
+    let action = action(&reaction).unwrap();
+    assert_eq!((&*action.action, &*action.channel), ("help", "app"));
+    assert_eq!(&*action.text, "Hello Ada, how can we help?");
+    assert_eq!(&*action.reason.because, "the form does not open");
+    assert!((action.reason.score - 0.72).abs() < 1e-9);
+}
+
+#[test]
+fn a_missing_value_picks_another_treatment_and_never_prints_a_hole() {
+    let mut life = Life::new();
+    let reaction = life.track("Help", json!({ "why": "x" }));
+    let action = action(&reaction).unwrap();
+    assert_eq!((&*action.treatment, &*action.text), ("plain", "How can we help?"));
+}
+
+#[test]
+fn the_customers_language_is_spoken() {
+    let mut life = Life::new();
+    life.event("web", "identify", json!({ "traits": { "first_name": "Ada", "locale": "fr-CA" } }));
+    let reaction = life.track("Help", json!({ "why": "x" }));
+    assert_eq!(&*action(&reaction).unwrap().language, "fr");
+}
+
+#[test]
+fn a_declared_channel_outranks_the_policys_order() {
+    let mut life = Life::new();
+    life.event("web", "identify", json!({ "traits": { "first_name": "Ada" } }));
+    life.event("web", "preference", json!({ "key": "channel", "value": "email" }));
+    let reaction = life.track("Help", json!({ "why": "x" }));
+    assert_eq!(&*action(&reaction).unwrap().channel, "email");
+}
+
+#[test]
+fn an_action_rests_until_its_cooldown_is_over() {
+    let mut life = Life::new();
+    assert!(action(&life.track("Help", json!({ "why": "x" }))).is_some());
+    life.wait(9);
+    let again = life.track("Help", json!({ "why": "x" }));
+    assert!(action(&again).is_none());
+    assert!(matches!(verdict_of(&again, "help"), CandidateVerdict::CoolingDown { .. }));
+    life.wait(1);
+    assert!(action(&life.track("Help", json!({ "why": "x" }))).is_some());
+}
+
+#[test]
+fn without_consent_nothing_is_sold() {
+    let mut life = Life::new();
+    let refused = life.track("Browse", json!({}));
+    assert!(action(&refused).is_none());
+    assert!(matches!(verdict_of(&refused, "sell"), CandidateVerdict::NoConsent { .. }));
+    life.event("web", "consent", json!({ "purpose": "marketing", "granted": true }));
+    assert_eq!(&*action(&life.track("Browse", json!({}))).unwrap().action, "sell");
+}
+
+#[test]
+fn a_consent_for_one_channel_outranks_the_general_one() {
+    let mut life = Life::new();
+    life.event("web", "consent", json!({ "purpose": "marketing", "granted": true }));
+    let told = json!({ "purpose": "marketing", "granted": false, "channel": "app" });
+    life.event("web", "consent", told);
+    assert!(action(&life.track("Browse", json!({}))).is_none());
+}
+
+#[test]
+fn the_better_score_wins_and_the_loser_is_recorded() {
+    let mut life = Life::new();
+    life.event("web", "consent", json!({ "purpose": "marketing", "granted": true }));
+    life.track("Browse", json!({}));
+    life.wait(24 * 60);
+    life.track("Browse", json!({}));
+    let reaction = life.track("Help", json!({ "why": "x" }));
+    let action = action(&reaction).unwrap();
+    assert_eq!(&*action.action, "help");
+    assert_eq!(&*action.reason.instead_of[0].action, "sell");
+}
+
+#[test]
+fn a_satisfied_need_and_an_expired_one_are_gone() {
+    let mut life = Life::new();
+    life.track("Help", json!({ "why": "x" }));
+    assert!(life.twin.need("help", life.now).is_some());
+    life.track("Helped", json!({}));
+    assert!(life.twin.needs.is_empty());
+    life.track("Help", json!({ "why": "x" }));
+    life.wait(60);
+    assert!(life.twin.need("help", life.now).is_none());
+    life.track("Other", json!({}));
+    assert!(life.twin.needs.is_empty());
+}
+
+#[test]
+fn a_stale_signal_is_not_used() {
+    let mut life = Life::new();
+    life.event("web", "signal", json!({ "name": "card", "value": "blocked", "ttl": 60 }));
+    assert!(action(&life.track("Pay", json!({}))).is_some());
+    life.wait(60);
+    assert!(action(&life.track("Pay", json!({}))).is_none());
+}
+
+#[test]
+fn a_duplicate_changes_nothing() {
+    let mut life = Life::new();
+    life.track("Help", json!({ "why": "x" }));
+    let before = life.twin.clone();
+    life.sequence -= 1;
+    life.wait(30);
+    let again = life.track("Help", json!({ "why": "x" }));
+    assert_eq!(again.verdict, Verdict::Duplicate);
+    assert!(again.effects.is_empty());
+    assert_eq!(life.twin, before);
+}
+
+#[test]
+fn a_refused_event_changes_nothing() {
+    let mut life = Life::new();
+    life.track("Help", json!({ "why": "x" }));
+    let before = life.twin.clone();
+    let told = json!({ "escalation": "e1", "state": "claimed", "agent": "kim" });
+    match life.event("desk", "handoff", told).verdict {
+        Verdict::Refused(rejection) => assert_eq!(rejection.reason, Reason::Refused),
+        other => panic!("expected a refusal, found {other:?}"),
+    }
+    assert_eq!(life.twin, before);
+}
+
+#[test]
+fn three_equal_choices_become_a_preference_with_its_evidence() {
+    let mut life = Life::new();
+    let rule = &the_policy().preferences["seat"];
+    let usable = |life: &Life| {
+        life.twin.profile.preference("seat").and_then(|seat| seat.usable(Some(rule)).cloned())
+    };
+    life.track("Seat", json!({ "seat": "aisle" }));
+    life.track("Seat", json!({ "seat": "aisle" }));
+    assert_eq!(usable(&life), None);
+    life.track("Seat", json!({ "seat": "aisle" }));
+    assert_eq!(usable(&life), Some(Value::from("aisle")));
+    let seat = life.twin.profile.preference("seat").unwrap();
+    assert_eq!(seat.choices[0].evidence, [0, 1, 2]);
+}
+
+#[test]
+fn a_declared_preference_wins_over_what_was_inferred_and_can_be_forgotten() {
+    let mut life = Life::new();
+    for _ in 0..4 {
+        life.track("Seat", json!({ "seat": "aisle" }));
+    }
+    life.event("web", "preference", json!({ "key": "seat", "value": "window" }));
+    let rule = &the_policy().preferences["seat"];
+    let seat = life.twin.profile.preference("seat").unwrap();
+    assert_eq!(seat.usable(Some(rule)), Some(&Value::from("window")));
+    life.event("web", "preference", json!({ "key": "seat", "forget": true }));
+    assert!(life.twin.profile.preference("seat").is_none());
+}
+
+#[test]
+fn an_escalation_opens_once_with_the_transcript() {
+    let mut life = Life::new();
+    life.event("chat", "message", json!({ "text": "my bill is wrong", "from": "customer" }));
+    life.event("chat", "message", json!({ "text": "I did not get that", "from": "bot" }));
+    let reaction = life.track("Bot Failed", json!({}));
+    let opened = escalation(&reaction).unwrap();
+    assert_eq!((&*opened.queue, opened.priority), ("billing", 4));
+    let brief = opened.brief.as_ref().unwrap();
+    let said: Vec<&str> = brief.transcript.iter().map(|line| &*line.text).collect();
+    assert_eq!(said, ["my bill is wrong", "I did not get that"]);
+    assert!(escalation(&life.track("Bot Failed", json!({}))).is_none());
+}
+
+#[test]
+fn while_an_agent_holds_the_conversation_automation_keeps_quiet() {
+    let mut life = Life::new();
+    let reaction = life.track("Bot Failed", json!({}));
+    let id = escalation(&reaction).unwrap().id.clone();
+    let told = json!({ "escalation": id, "state": "claimed", "agent": "kim" });
+    let claimed = life.event("desk", "handoff", told);
+    assert_eq!(escalation(&claimed).unwrap().state, EscalationState::Claimed);
+    let quiet = life.track("Help", json!({ "why": "x" }));
+    assert!(action(&quiet).is_none());
+    assert_eq!(verdict_of(&quiet, "help"), CandidateVerdict::HeldByAgent);
+    life.event("desk", "handoff", json!({ "escalation": id, "state": "handed-back" }));
+    assert!(action(&life.track("Help", json!({ "why": "x" }))).is_some());
+}
+
+#[test]
+fn an_outcome_is_remembered_with_its_contact() {
+    let mut life = Life::new();
+    let reaction = life.track("Help", json!({ "why": "x" }));
+    let decision = action(&reaction).unwrap().decision.clone();
+    life.event("app", "outcome", json!({ "decision": decision, "outcome": "accepted" }));
+    let outcome = life.twin.last_contact("help").unwrap().outcome.unwrap();
+    assert_eq!(outcome.kind.name(), "accepted");
+}
+
+#[test]
+fn a_timer_fires_once_for_all_it_missed_if_it_coalesces() {
+    let mut life = Life::new();
+    life.track("Remind", json!({}));
+    assert_eq!(life.twin.timers[0].catch_up, CatchUp::Coalesce);
+    life.wait(45);
+    let reaction = life.fire(Duration::from_secs(35 * 60));
+    assert_eq!(reaction.verdict, Verdict::Applied);
+    assert_eq!(life.twin.facts.get("reminded"), Some(&Value::Int(1)));
+    assert_eq!(life.twin.timers[0].due, life.now + Duration::from_secs(5 * 60));
+}
+
+#[test]
+fn a_step_that_cannot_be_worked_out_is_noted_and_harms_no_other() {
+    let mut life = Life::new();
+    let reaction = life.track("Nonsense", json!({ "text": "x" }));
+    assert_eq!(reaction.verdict, Verdict::Applied);
+    assert_eq!(reaction.notes.len(), 1);
+    assert_eq!(life.twin.facts.get("sound"), Some(&Value::Int(1)));
+    assert!(life.twin.facts.get("broken").is_none());
+}
+
+fn any_event() -> impl Strategy<Value = (String, serde_json::Value)> {
+    let word = "[a-z]{1,3}";
+    let event = |kind: &'static str| move |data: serde_json::Value| (kind.to_owned(), data);
+    prop_oneof![
+        (word, word).prop_map(|(k, v)| json!({ "traits": { k: v } })).prop_map(event("identify")),
+        (0..9usize).prop_map(|at| {
+            let names = ["Help", "Helped", "Browse", "Pay", "Seat", "Bot Failed", "Remind", "Nonsense", "x"];
+            json!({ "name": names[at], "properties": { "seat": at % 3, "why": "because" } })
+        }).prop_map(event("track")),
+        word.prop_map(|text| json!({ "text": text, "from": "customer" })).prop_map(event("message")),
+        (word, any::<bool>())
+            .prop_map(|(purpose, granted)| json!({ "purpose": purpose, "granted": granted }))
+            .prop_map(event("consent")),
+        (word, 0..100u32).prop_map(|(name, ttl)| json!({ "name": name, "value": ttl, "ttl": ttl }))
+            .prop_map(event("signal")),
+        (word, word).prop_map(|(id, state)| json!({ "id": id, "state": state })).prop_map(event("case")),
+        (word, 0..6usize).prop_map(|(id, at)| {
+            let states = ["started", "progressed", "paused", "resumed", "completed", "abandoned"];
+            json!({ "id": id, "kind": "form", "state": states[at], "data": { "field": at } })
+        }).prop_map(event("interaction")),
+        (word, word).prop_map(|(key, value)| json!({ "key": key, "value": value }))
+            .prop_map(event("preference")),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn whatever_comes_a_twin_stays_within_its_limits_and_comes_back_from_its_record(
+        events in prop::collection::vec((any_event(), 0u64..100), 1..400),
+    ) {
+        let mut life = Life::new();
+        for ((kind, data), minutes) in events {
+            life.wait(minutes);
+            life.event("web", &kind, data);
+            prop_assert_eq!(invariants::violations(&life.twin), Vec::<String>::new());
+        }
+        let packed: Vec<(u8, Vec<u8>)> = life
+            .twin
+            .timeline
+            .packed_since(0)
+            .map(|(slot, bytes)| (slot, bytes.to_vec()))
+            .collect();
+        let entries = packed.iter().map(|(slot, bytes)| (*slot, &bytes[..]));
+        let mut sealed = Vec::new();
+        jumeau::codec::seal(jumeau::codec::Kind::Twin, &life.twin.record(), &mut sealed).unwrap();
+        let record = jumeau::codec::open(jumeau::codec::Kind::Twin, &sealed).unwrap();
+        let back = Twin::from_record(life.twin.customer.clone(), record, entries);
+        prop_assert_eq!(back, life.twin);
+    }
+}
