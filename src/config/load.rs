@@ -408,7 +408,7 @@ mod tests {
             ("JUMEAU_SERVICE__PARTITIONS", "0"),
             ("JUMEAU_STREAMS__KEEP_HOUR", "json"),
         ];
-        insta::assert_snapshot!(refusal(file, &environment, &["nats.prefix=a.b", "nonsense=1"]), @r#"
+        insta::assert_snapshot!(refusal(file, &environment, &["nats.prefix=a..b", "nonsense=1"]), @r#"
         jumeau.toml:6: `logs`: no such setting; did you mean `log`?
         --set nonsense: `nonsense`: no such setting; expected one of log, nats, service, store, streams
         jumeau.toml:2: `service.partition`: no such setting; did you mean `partitions`?
@@ -417,7 +417,7 @@ mod tests {
         JUMEAU_SERVICE__TIME: `service.time`: expected one of stream, event; found `evnt`
         jumeau.toml:4: `service.policy`: expected an embedded policy or a folder, found nothing
         JUMEAU_SERVICE__PARTITIONS: `service.partitions`: expected 1 to 1024, found 0
-        --set nats.prefix: `nats.prefix`: expected 1 to 32 of A-Z a-z 0-9 _ -, found `a.b`
+        --set nats.prefix: `nats.prefix`: expected tokens of A-Z a-z 0-9 _ - joined by dots, at most 64 bytes; found `a..b`
         "#);
     }
 

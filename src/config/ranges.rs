@@ -7,7 +7,7 @@ use super::settings::{Log, Nats, Service, Settings, Store, Streams};
 pub(super) type Report<'a> = &'a mut dyn FnMut(&str, String);
 
 /// The longest prefix of subjects and streams, in bytes.
-const PREFIX_BYTES_MAX: usize = 32;
+const PREFIX_BYTES_MAX: usize = 64;
 /// The most threads of one kind; more than any machine has cores for.
 const THREADS_MAX: u64 = 256;
 /// The least memory for twins, in bytes: a thousand events of the largest size would not fit less.
@@ -47,12 +47,16 @@ fn check_service(service: &Service, report: Report<'_>) {
 
 fn check_nats(nats: &Nats, report: Report<'_>) {
     filled("nats.url", &nats.url, "an address such as nats://127.0.0.1:4222", report);
-    let token = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-    if !(1..=PREFIX_BYTES_MAX).contains(&nats.prefix.len()) || !nats.prefix.bytes().all(token) {
+    let token = |token: &str| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+        !token.is_empty() && token.bytes().all(plain)
+    };
+    if nats.prefix.len() > PREFIX_BYTES_MAX || !nats.prefix.split('.').all(token) {
         report(
             "nats.prefix",
             format!(
-                "expected 1 to {PREFIX_BYTES_MAX} of A-Z a-z 0-9 _ -, found `{}`",
+                "expected tokens of A-Z a-z 0-9 _ - joined by dots, at most {PREFIX_BYTES_MAX} bytes; \
+                 found `{}`",
                 nats.prefix.escape_debug()
             ),
         );

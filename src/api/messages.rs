@@ -1,0 +1,217 @@
+//! What is asked of the service as a whole, and what it answers.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::config::settings::TimeMode;
+use crate::event::{Reason, Time};
+use crate::partition::Counters;
+
+/// What can be asked: the tokens after `<prefix>.api.`.
+pub mod verb {
+    /// `show.<customer>`: the whole twin. No payload; answered by a [`ShowReply`](super::super::ShowReply).
+    pub const SHOW: &str = "show";
+    /// `timeline.<customer>`: its recent past. A [`TimelineRequest`](super::super::TimelineRequest)
+    /// or no payload; answered by a [`TimelineReply`](super::super::TimelineReply).
+    pub const TIMELINE: &str = "timeline";
+    /// How the service is. No payload; answered by [`Stats`](super::Stats).
+    pub const STATS: &str = "stats";
+    /// Which policy is loaded. No payload; answered by a [`PolicyStatus`](super::PolicyStatus).
+    pub const POLICY: &str = "policy";
+    /// Moves the clock, on event time only. An [`Advance`](super::Advance); answered by
+    /// [`Advanced`](super::Advanced).
+    pub const ADVANCE: &str = "advance";
+    /// Dead letters, oldest first. A [`DeadList`](super::DeadList) or no payload; answered by
+    /// [`DeadLetters`](super::DeadLetters).
+    pub const DEAD_LIST: &str = "dead.list";
+    /// One dead letter with its bytes. A [`DeadShow`](super::DeadShow); answered by a
+    /// [`DeadLetter`](super::DeadLetter).
+    pub const DEAD_SHOW: &str = "dead.show";
+    /// Publishes dead letters once more, as new events. A [`DeadRetry`](super::DeadRetry);
+    /// answered by [`DeadRetried`](super::DeadRetried).
+    pub const DEAD_RETRY: &str = "dead.retry";
+}
+
+/// The codes of service errors (the header `Nats-Service-Error-Code`).
+pub mod code {
+    /// The request cannot be understood.
+    pub const BAD_REQUEST: usize = 400;
+    /// There is no such customer or dead letter.
+    pub const NOT_FOUND: usize = 404;
+    /// The service does not do this as it is set up.
+    pub const CONFLICT: usize = 409;
+    /// Too many requests wait; ask again later.
+    pub const BUSY: usize = 429;
+    /// The service failed.
+    pub const INTERNAL: usize = 500;
+}
+
+/// How the service is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Stats {
+    /// The service's version.
+    pub version: String,
+    /// When it started, by the clock on the wall.
+    pub started: Time,
+    /// The moment of the answer, by the clock on the wall.
+    pub at: Time,
+    /// What `now` is for a twin.
+    pub time: TimeMode,
+    /// The policy.
+    pub policy: PolicyStatus,
+    /// Whether the broker is connected.
+    pub connected: bool,
+    /// Events that the stream holds beyond what is taken in and durable.
+    pub lag: u64,
+    /// How often the intake had to begin anew because of a gap.
+    pub resets: u64,
+    /// Each partition, in order.
+    pub partitions: Vec<Counters>,
+}
+
+impl Stats {
+    /// All partitions as one; of cursors the highest.
+    pub fn total(&self) -> Counters {
+        let mut total = Counters::default();
+        self.partitions.iter().for_each(|one| total.add(one));
+        total
+    }
+}
+
+/// Which policy is loaded, and what became of the last change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PolicyStatus {
+    /// Its name.
+    pub name: String,
+    /// The hash of its content.
+    pub version: String,
+    /// Where it came from: `embedded`, or a folder.
+    pub source: String,
+    /// When it was loaded, by the wall clock.
+    pub loaded: Time,
+    /// How many rules it has.
+    pub rules: usize,
+    /// How many needs it knows.
+    pub needs: usize,
+    /// How many actions it can take.
+    pub actions: usize,
+    /// The last change that was refused, if none was accepted after it.
+    #[serde(default)]
+    pub refusal: Option<Refusal>,
+}
+
+/// A change of the policy that was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Refusal {
+    /// When, by the wall clock.
+    pub at: Time,
+    /// The mistakes, one a line, each with file and line.
+    pub mistakes: Vec<String>,
+}
+
+/// Asks for dead letters.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct DeadList {
+    /// Only those of this reason.
+    pub reason: Option<Reason>,
+    /// Only those behind this one.
+    pub after: u64,
+    /// The most that are wanted; none: as many as one answer holds.
+    pub limit: Option<usize>,
+}
+
+/// Dead letters, oldest first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DeadLetters {
+    /// How many there are in all, by reason.
+    pub counts: BTreeMap<String, u64>,
+    /// Those asked for, without their bytes.
+    pub letters: Vec<DeadLetter>,
+}
+
+/// An event that could not be used.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DeadLetter {
+    /// Its own number: the sequence in the stream of dead letters.
+    pub sequence: u64,
+    /// When it was put there.
+    pub at: Time,
+    /// Why, in a word.
+    pub reason: String,
+    /// What was expected, what was found, and what to do.
+    pub detail: String,
+    /// The subject on which the event came.
+    pub subject: String,
+    /// The event's sequence in the stream of events.
+    pub event_sequence: u64,
+    /// The partition that the event belonged to.
+    pub partition: u16,
+    /// How many bytes it had.
+    pub bytes: u64,
+    /// Its headers. Only when one dead letter is asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<(String, String)>,
+    /// Its payload as far as it was kept, if that is text. Only when one dead letter is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Its payload as far as it was kept, in hexadecimal digits, if it is no text. Only when one
+    /// dead letter is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hex: Option<String>,
+}
+
+/// Asks for one dead letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeadShow {
+    /// Its number.
+    pub sequence: u64,
+}
+
+/// Asks to publish dead letters once more.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct DeadRetry {
+    /// Their numbers.
+    pub sequences: Vec<u64>,
+    /// All there are, instead.
+    pub all: bool,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct DeadRetried {
+    /// Numbers of those whose events were published once more, and are dead no longer.
+    pub retried: Vec<u64>,
+    /// Those that were not.
+    pub failed: Vec<NotRetried>,
+}
+
+/// A dead letter that was not published once more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NotRetried {
+    /// Its number.
+    pub sequence: u64,
+    /// Why not.
+    pub why: String,
+}
+
+/// Asks to move the clock on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Advance {
+    /// The new time; timers due until then fire.
+    pub to: Time,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Advanced {
+    /// The time now: what was due until then has fired, and is durable.
+    pub to: Time,
+    /// Timers that fired meanwhile.
+    pub timers_fired: u64,
+}

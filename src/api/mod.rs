@@ -1,0 +1,13 @@
+//! What operators and channels ask, and what they are answered: the NATS service `jumeau`.
+//!
+//! In come requests on `<prefix>.api.<verb>…`; out go the messages of this room as JSON, or a
+//! service error with one of the codes of [`code`].
+
+mod messages;
+mod view;
+
+pub use messages::{
+    Advance, Advanced, DeadLetter, DeadLetters, DeadList, DeadRetried, DeadRetry, DeadShow,
+    NotRetried, PolicyStatus, Refusal, Stats, code, verb,
+};
+pub use view::{ShowReply, TimelineEntry, TimelineReply, TimelineRequest, TwinView};

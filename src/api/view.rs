@@ -1,0 +1,94 @@
+//! A twin as operators see it.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Customer, Map, Time};
+use crate::twin::{Case, Contact, Escalated, Interaction, Need, Profile, Signal, Timer};
+
+/// The answer to [`verb::SHOW`](super::verb::SHOW).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ShowReply {
+    /// Whose twin it is.
+    pub customer: Customer,
+    /// The partition it lives in, from 0.
+    pub partition: u32,
+    /// Whether it was in memory before it was asked for.
+    pub resident: bool,
+    /// How many inputs it has taken in.
+    pub inputs: u64,
+    /// The moment of the answer, by the clock that twins live by.
+    pub now: Time,
+    /// All that is known.
+    #[schemars(with = "serde_json::Value")]
+    pub twin: TwinView,
+}
+
+/// All that is known of one customer: a [`Twin`](crate::twin::Twin) written as JSON, read back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TwinView {
+    /// Whose twin this is.
+    pub customer: Customer,
+    /// When the first input came.
+    pub born: Time,
+    /// When the last input came.
+    pub seen: Time,
+    /// The known customer to whom this identifier belongs.
+    #[serde(default)]
+    pub linked_to: Option<Customer>,
+    /// What the customer is and said.
+    pub profile: Profile,
+    /// Live facts from outside.
+    pub context: Vec<Signal>,
+    /// Facts that policy rules keep.
+    pub facts: Map,
+    /// Conversations and journeys.
+    pub interactions: Vec<Interaction>,
+    /// Cases with the company.
+    pub cases: Vec<Case>,
+    /// What the customer is believed to want.
+    pub needs: Vec<Need>,
+    /// What was done for the customer, and what came of it.
+    pub contacts: Vec<Contact>,
+    /// What was handed to people.
+    pub escalations: Vec<Escalated>,
+    /// What is to happen later.
+    pub timers: Vec<Timer>,
+    /// The recent past, oldest first.
+    pub timeline: Vec<TimelineEntry>,
+}
+
+/// The payload of [`verb::TIMELINE`](super::verb::TIMELINE).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TimelineRequest {
+    /// The most entries wanted, the newest; none: all that are held.
+    #[serde(default)]
+    pub limit: Option<usize>,
+}
+
+/// The answer to [`verb::TIMELINE`](super::verb::TIMELINE).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TimelineReply {
+    /// Whose timeline it is.
+    pub customer: Customer,
+    /// How many inputs there ever were.
+    pub inputs: u64,
+    /// The last of them, oldest first.
+    pub entries: Vec<TimelineEntry>,
+}
+
+/// One input that a twin took in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TimelineEntry {
+    /// The how-manieth input of this twin it was, from 0.
+    pub number: u64,
+    /// When it was taken in.
+    pub at: Time,
+    /// What kind it was: the type of an event, or `timer`.
+    pub what: Box<str>,
+    /// The channel that reported it; empty for a timer.
+    pub channel: Box<str>,
+    /// What it said, in short.
+    pub text: Box<str>,
+}
