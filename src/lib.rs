@@ -12,7 +12,9 @@
 //! | [`store`] | what must survive: tables, batches, the committer; RocksDB, or memory for tests |
 //! | [`bus`] | NATS: subjects, events in, outputs out, dead letters, the service API, a broker of our own |
 //! | [`partition`] | the unit of ownership: rounds, timers, commits, passivation |
+//! | [`api`] | what operators and channels ask, and what they are answered |
 
+pub mod api;
 pub mod bus;
 pub mod codec;
 pub mod config;
