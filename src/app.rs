@@ -16,7 +16,7 @@ use crate::api::{self, Desk};
 use crate::bus::{Bus, Intake, Relay, Resume};
 use crate::config::{Settings, limits};
 use crate::event::Time;
-use crate::partition::{Outgoing, Pulled, Recovered, Residents};
+use crate::partition::{Outgoing, Pulled, Recovered, Bounds};
 use crate::policy::Policy;
 use crate::store::{Committer, Read, Store};
 
@@ -105,9 +105,10 @@ impl Service {
         let arbiters: Vec<Arbiter> =
             (0..settings.service.arbiters()).map(|_| Arbiter::new()).collect();
         let share = usize::from(partition_count);
-        let residents = Residents {
-            twins_max: (settings.service.resident_twins_max / share).max(1),
-            bytes_max: settings.service.resident_bytes_max / share,
+        let bounds = Bounds {
+            resident_twins_max: (settings.service.resident_twins_max / share).max(1),
+            resident_bytes_max: settings.service.resident_bytes_max / share,
+            timers_near_max: limits::TIMER_WINDOW,
         };
         let outgoing = Outgoing::new(bus.shared_subjects());
         let addresses = (0..partition_count)
@@ -116,7 +117,7 @@ impl Service {
                 let setup = Setup {
                     partition,
                     mode: settings.service.time,
-                    residents,
+                    bounds,
                     outgoing: outgoing.clone(),
                     policy: policy.policy.clone(),
                     recovered,

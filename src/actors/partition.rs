@@ -13,7 +13,7 @@ use super::twin::{Show, TakeIn, TwinActor};
 use crate::bus::{AckToken, Acker, RelayHandle};
 use crate::event::{Customer, Output, Time};
 use crate::partition::{
-    Counters, Done, Errand, Host, Loads, Machine, Outgoing, Pulled, Recovered, Residents, TimeMode,
+    Counters, Done, Errand, Host, Loads, Machine, Outgoing, Pulled, Recovered, Bounds, TimeMode,
     revive,
 };
 use crate::policy::Policy;
@@ -30,8 +30,8 @@ pub struct Setup {
     pub partition: u16,
     /// What `now` is.
     pub mode: TimeMode,
-    /// How many twins it may keep in memory.
-    pub residents: Residents,
+    /// How much it may keep in memory.
+    pub bounds: Bounds,
     /// How its effects become messages.
     pub outgoing: Outgoing,
     /// The policy to begin with.
@@ -84,7 +84,7 @@ impl PartitionActor {
         let Setup {
             partition,
             mode,
-            residents,
+            bounds,
             outgoing,
             policy,
             recovered,
@@ -99,7 +99,7 @@ impl PartitionActor {
         let permits = std::collections::VecDeque::new();
         let mut shell = Shell { partition, me, store, committer, relay, acker, fatal, permits };
         let machine =
-            Machine::new(partition, mode, residents, outgoing, policy, recovered, &mut shell);
+            Machine::new(partition, mode, bounds, outgoing, policy, recovered, &mut shell);
         PartitionActor { machine, shell, partition, alarm: None }
     }
 

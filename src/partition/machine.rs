@@ -16,13 +16,15 @@ use crate::policy::Policy;
 use crate::store::{Batch, TimerKey};
 use crate::twin::{Effect, Fired, Input, Note, Reaction, Twin, Verdict};
 
-/// How many twins a partition may keep in memory.
+/// How much a partition may keep in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Residents {
+pub struct Bounds {
     /// At most so many twins.
-    pub twins_max: usize,
-    /// At most about so many bytes of them.
-    pub bytes_max: usize,
+    pub resident_twins_max: usize,
+    /// At most about so many bytes of twins.
+    pub resident_bytes_max: usize,
+    /// About so many timers; later ones wait in the store.
+    pub timers_near_max: usize,
 }
 
 /// Whoever performs what a partition wants done. Each `load…` and `commit` is answered later by a
@@ -123,7 +125,7 @@ struct Work<T> {
 pub struct Machine<H: Host> {
     partition: u16,
     mode: TimeMode,
-    limits: Residents,
+    bounds: Bounds,
     outgoing: Outgoing,
     policy: Arc<Policy>,
 
@@ -165,7 +167,7 @@ impl<H: Host> Machine<H> {
     pub fn new(
         partition: u16,
         mode: TimeMode,
-        residents: Residents,
+        bounds: Bounds,
         outgoing: Outgoing,
         policy: Arc<Policy>,
         recovered: Recovered,
@@ -178,7 +180,7 @@ impl<H: Host> Machine<H> {
         Machine {
             partition,
             mode,
-            limits: residents,
+            bounds,
             outgoing,
             policy,
             queue: VecDeque::new(),
@@ -189,7 +191,7 @@ impl<H: Host> Machine<H> {
             is_caught_up: false,
             residents: LruCache::unbounded(),
             resident_bytes: 0,
-            window: Window::unloaded(),
+            window: Window::unloaded(bounds.timers_near_max),
             taken: recovered.cursor,
             batch: Batch::new(),
             outputs: Vec::new(),
@@ -599,7 +601,6 @@ impl<H: Host> Machine<H> {
             self.resident_bytes -= u64::from(resident.bytes);
             self.resident_bytes += u64::from(change.resident_bytes);
             resident.bytes = change.resident_bytes;
-            resident.ticket = self.next_ticket;
         }
     }
 
@@ -733,8 +734,8 @@ impl<H: Host> Machine<H> {
 
     /// Lets the coldest twins go while there are too many; one that is not wholly durable stays.
     fn passivate(&mut self, durable: u64) {
-        while self.residents.len() > self.limits.twins_max
-            || self.resident_bytes > self.limits.bytes_max as u64
+        while self.residents.len() > self.bounds.resident_twins_max
+            || self.resident_bytes > self.bounds.resident_bytes_max as u64
         {
             if self.residents.peek_lru().is_none_or(|(_, coldest)| coldest.ticket > durable) {
                 return;

@@ -1,6 +1,5 @@
 use std::collections::BTreeSet;
 
-use crate::config::limits;
 use crate::event::Time;
 use crate::store::TimerKey;
 
@@ -25,13 +24,9 @@ enum Reach {
 }
 
 impl Window {
-    /// A window that has yet to be loaded.
-    pub(super) fn unloaded() -> Window {
-        Window::with_capacity(limits::TIMER_WINDOW)
-    }
-
-    fn with_capacity(capacity: usize) -> Window {
-        Window { timers: BTreeSet::new(), reach: Reach::Nothing, capacity }
+    /// A window on about `capacity` timers that has yet to be loaded.
+    pub(super) fn unloaded(capacity: usize) -> Window {
+        Window { timers: BTreeSet::new(), reach: Reach::Nothing, capacity: capacity.max(1) }
     }
 
     /// How many timers are asked of the store at once.
@@ -129,7 +124,7 @@ mod tests {
             steps in prop::collection::vec((0u8..3, 0i64..30, 0u8..9), 1..300),
         ) {
             let mut store = BTreeSet::new();
-            let mut window = Window::with_capacity(3);
+            let mut window = Window::unloaded(3);
             let mut now = 0;
             for (kind, offset, name) in steps {
                 let about = timer(now + 1 + offset, name);

@@ -10,7 +10,7 @@ use jumeau::event::{
     Value,
 };
 use jumeau::partition::{
-    Cell, Done, Errand, Host, Machine, Outgoing, Panicked, Pulled, Recovered, Residents, TimeMode,
+    Cell, Done, Errand, Host, Machine, Outgoing, Panicked, Pulled, Recovered, Bounds, TimeMode,
     revive,
 };
 use jumeau::policy::{self, Files, Policy};
@@ -278,16 +278,17 @@ impl World {
                     clock: meta.clock,
                     outputs,
                 };
-                let residents = Residents {
-                    twins_max: self.rng.random_range(1..=CUSTOMERS),
-                    bytes_max: usize::MAX,
+                let bounds = Bounds {
+                    resident_twins_max: self.rng.random_range(1..=CUSTOMERS),
+                    resident_bytes_max: usize::MAX,
+                    timers_near_max: self.rng.random_range(1..4),
                 };
                 let mut desk = Desk::default();
                 let subjects = Arc::new(Subjects::new("jumeau").unwrap());
                 let machine = Machine::new(
                     partition,
                     self.mode,
-                    residents,
+                    bounds,
                     Outgoing::new(subjects),
                     the_policy(),
                     recovered,
