@@ -1,5 +1,7 @@
 //! What a condition of a policy costs, beside the same condition written in Rust.
 
+#![allow(clippy::expect_used, missing_docs, reason = "a bench's input is its own")]
+
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};

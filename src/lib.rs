@@ -8,6 +8,7 @@
 //! | [`event`] | what channels report: values, identifiers, event types, envelopes |
 //! | [`policy`] | what the company wants: rules, needs, actions, treatments, compiled |
 //! | [`twin`] | what is known of one customer, and how it reacts |
+//! | [`story`] | what happens to some customers, and what must and must not come of it |
 //! | [`codec`] | records as they are stored: envelope, format versions, checksums |
 //! | [`store`] | what must survive: tables, batches, the committer; RocksDB, or memory for tests |
 //! | [`bus`] | NATS: subjects, events in, outputs out, dead letters, the service API, a broker of our own |
@@ -22,4 +23,5 @@ pub mod event;
 pub mod partition;
 pub mod policy;
 pub mod store;
+pub mod story;
 pub mod twin;

@@ -92,6 +92,10 @@ limits! {
     POLICY_NEEDS: 500;
     /// bytes of one policy file
     POLICY_FILE_BYTES: 1024 * 1024;
+    /// steps of one story
+    STORY_STEPS: 1_000;
+    /// inputs of one story when it is played, timers included; a story that goes on longer stops there
+    STORY_TURNS: 10_000;
     /// folders within folders of one policy; deeper files are no part of it
     POLICY_FOLDER_DEPTH: 4;
     /// mistakes reported at once; the remaining ones are counted

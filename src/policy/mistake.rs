@@ -134,6 +134,13 @@ impl Found {
         });
     }
 
+    /// One mistake about a whole file.
+    pub(crate) fn one_in_file(file: &str, message: impl Into<String>) -> Mistakes {
+        let mut found = Found::default();
+        found.in_file(file, message);
+        Mistakes(found.0.into())
+    }
+
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.0.len()

@@ -18,6 +18,7 @@ mod rewrite;
 mod rules;
 mod scope;
 mod template;
+mod watch;
 
 pub use expression::{CompileError, EvalError, Expression, Truth};
 pub use files::Files;
@@ -29,3 +30,4 @@ pub use model::{
 };
 pub use scope::{Found, Path, Root, Scope};
 pub use template::{RenderError, Template};
+pub use watch::{Watch, watch};

@@ -7,7 +7,8 @@ use std::time::Duration;
 use toml_span::value::{Key, ValueInner};
 use toml_span::{ErrorKind, Span, Value};
 
-use super::mistake::{Found, Text, hint};
+use super::mistake::Text;
+pub(crate) use super::mistake::{Found, hint};
 use super::{CompileError, Expression, Place, Template};
 use crate::config::limits;
 
@@ -215,6 +216,14 @@ impl<'a> Item<'a> {
                 }
             }
             _ => self.wanted("a whole number"),
+        }
+    }
+
+    /// The true or false that it must be.
+    pub(crate) fn truth(self) -> Option<bool> {
+        match self.inner() {
+            ValueInner::Boolean(truth) => Some(*truth),
+            _ => self.wanted("true or false"),
         }
     }
 

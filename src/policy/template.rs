@@ -366,3 +366,120 @@ fn tags(source: &str) -> impl Iterator<Item = (usize, &str)> {
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::policy::scope::Sample;
+
+    fn sample() -> Sample {
+        Sample::of([
+            ("profile.first_name", r#""Ada""#),
+            ("event.properties.city", r#""Lisbon""#),
+            ("event.properties.departure", r#""2026-03-09T06:00:00Z""#),
+            ("event.properties.amount", "12.5"),
+            ("event.properties.seats", r#"["2A", "2B"]"#),
+            ("event.properties.items", r#"[{"name": "a"}, {"name": "b"}]"#),
+        ])
+    }
+
+    fn said(source: &str) -> String {
+        match Template::compile(source)
+            .unwrap_or_else(|e| panic!("{source}: {e}"))
+            .render(&sample())
+        {
+            Ok(text) => text,
+            Err(error) => format!("? {error}"),
+        }
+    }
+
+    #[test]
+    fn holes_are_filled() {
+        for (source, expected) in [
+            ("no hole", "no hole"),
+            ("Hello {{ profile.first_name }}!", "Hello Ada!"),
+            ("{{ event.properties.departure | date('%d.%m.%Y') }}", "09.03.2026"),
+            (
+                "{{ event.properties.departure | date }} {{ now | date('%H:%M') }}",
+                "2026-03-09 09:00",
+            ),
+            ("{{ event.properties.amount | decimals }}", "12.50"),
+            ("{{ event.properties.amount | decimals(1, ',') }}", "12,5"),
+            ("{{ event.properties.seats | join(' and ') }}", "2A and 2B"),
+            ("{% for i in event.properties.items %}{{ i.name }} {% endfor %}", "a b "),
+            ("{{ profile.last_name | default('friend') }}", "friend"),
+            ("Hello{% if profile.last_name %} {{ profile.last_name }}{% endif %}", "Hello"),
+            ("{% if profile.first_name is defined %}yes{% endif %}", "yes"),
+        ] {
+            assert_eq!(said(source), expected, "{source}");
+        }
+    }
+
+    #[test]
+    fn a_missing_value_is_named_and_never_printed_as_a_hole() {
+        assert_eq!(
+            said("Hello {{ profile.last_name }}"),
+            "? nothing is known at profile.last_name"
+        );
+        assert_eq!(
+            said("{{ event.properties.gate.number | upper }} {{ profile.first_name }}"),
+            "? nothing is known at event.properties.gate.number"
+        );
+        assert_eq!(
+            said("{{ profile.first_name | date }}"),
+            "? date: expected a time such as 2026-11-22T09:30:00Z, found `Ada`"
+        );
+    }
+
+    #[test]
+    fn a_text_that_grows_too_long_is_refused() {
+        let source = "{% for a in event.properties.items %}{{ a.name }}".repeat(40)
+            + &"{% endfor %}".repeat(40);
+        assert_eq!(said(&source), "? the text is longer than 4000 bytes");
+        assert!(Template::compile(&"x".repeat(limits::TREATMENT_BYTES + 1)).is_err());
+    }
+
+    #[test]
+    fn paths_are_known_before_anything_is_rendered() {
+        let template = Template::compile(
+            "{% for seat in event.properties.seats %}{{ seat }} {{ profile.first_name }}{% endfor %}",
+        )
+        .unwrap();
+        let paths: Vec<String> = template.paths().iter().map(Path::to_string).collect();
+        assert_eq!(paths, ["event.properties.seats", "profile.first_name"]);
+    }
+
+    #[test]
+    fn mistyped_filters_are_found_when_the_template_is_compiled() {
+        let mistake = |source| Template::compile(source).unwrap_err();
+        let error = mistake("{{ profile.x | defualt('| upper') }}");
+        assert_eq!(
+            (error.offset, &*error.message),
+            (15, "unknown filter `defualt`; did you mean `default`?")
+        );
+        assert!(
+            mistake("{% if profile.x is not dfined %}{% endif %}").message.contains("`defined`")
+        );
+        assert!(mistake("{{ range(9) }}").message.contains("unknown name `range`"));
+        for endless in ["{{ (".repeat(900), "{% if x %}".repeat(300), "{{ [".repeat(900)] {
+            assert!(Template::compile(&endless).is_err());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_a_template_panic(
+            parts in prop::collection::vec(prop::sample::select(vec![
+                "{{", "}}", "{%", "%}", "{#", "#}", "profile.first_name", "event.properties.items",
+                "|", "date", "decimals(", "(", ")", "if", "for i in", "endif", "endfor", "set x =",
+                "'", "\"", "i", "[", "]", "+", "**", "9223372036854775807", "~", "-", "é", " is ",
+            ]), 0..14),
+        ) {
+            if let Ok(template) = Template::compile(&parts.join(" ")) {
+                let _ = template.render(&sample());
+            }
+        }
+    }
+}

@@ -1,0 +1,184 @@
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+use notify::{RecursiveMode, Watcher};
+
+use super::{Files, Mistakes, Policy, Version, load};
+
+/// Editors write a file in several steps, and people save several files in a row: a change counts
+/// once nothing more has happened for this long.
+const SETTLED: Duration = Duration::from_millis(200);
+
+/// Some file systems tell of no change (network shares, some containers): then it is found by
+/// looking.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// Looks after a policy's folder for as long as it lives.
+#[derive(Debug)]
+pub struct Watch {
+    _watcher: Option<notify::RecommendedWatcher>,
+    /// Closing it ends the thread.
+    stop: Option<mpsc::Sender<Wake>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+enum Wake {
+    Changed,
+    Stop,
+}
+
+/// Watches `folder`, of which the version in use is `current`. Whenever its policy has changed, and
+/// has settled, `changed` is called, on a thread of its own, with the new policy or with every
+/// mistake in it; once for each different content.
+///
+/// # Errors
+/// When no thread can be started. Where the system tells of no changes they are found by looking,
+/// later.
+pub fn watch(
+    folder: &Path,
+    current: Version,
+    changed: impl Fn(Result<Arc<Policy>, Mistakes>) + Send + 'static,
+) -> std::io::Result<Watch> {
+    let (wake, woken) = mpsc::channel();
+    let sender = wake.clone();
+    let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        let is_read_only = event.is_ok_and(|event| event.kind.is_access());
+        if !is_read_only {
+            // A thread that has ended needs no waking.
+            let _ = sender.send(Wake::Changed);
+        }
+    });
+    let watcher = watcher
+        .and_then(|mut watcher| {
+            // The folder, not its files: an editor that replaces a file makes a new one.
+            watcher.watch(folder, RecursiveMode::Recursive)?;
+            Ok(watcher)
+        })
+        .inspect_err(|error| {
+            tracing::warn!(folder = %folder.display(), %error, "changes are found by looking");
+        })
+        .ok();
+    let folder = folder.to_owned();
+    let thread = thread::Builder::new()
+        .name("policy-watch".to_owned())
+        .spawn(move || keep_watching(&folder, current, &woken, changed))?;
+    Ok(Watch { _watcher: watcher, stop: Some(wake), thread: Some(thread) })
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            // A thread that has ended already needs no telling.
+            let _ = stop.send(Wake::Stop);
+        }
+        if let Some(thread) = self.thread.take() {
+            // A panic on that thread was in the callback, and is not ours to repeat.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn keep_watching(
+    folder: &Path,
+    current: Version,
+    woken: &Receiver<Wake>,
+    changed: impl Fn(Result<Arc<Policy>, Mistakes>),
+) {
+    let mut known = Seen::Version(current);
+    loop {
+        match woken.recv_timeout(LOOK) {
+            Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+            Ok(Wake::Changed) | Err(RecvTimeoutError::Timeout) => {}
+        }
+        loop {
+            match woken.recv_timeout(SETTLED) {
+                Ok(Wake::Changed) => {}
+                Ok(Wake::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => break,
+            }
+        }
+        let (seen, loaded) = match Files::read(folder) {
+            Ok(files) => (Seen::Version(files.version()), Ok(files)),
+            Err(mistakes) => (Seen::Unreadable(mistakes.clone()), Err(mistakes)),
+        };
+        if seen == known {
+            continue;
+        }
+        known = seen;
+        changed(loaded.and_then(|files| load(&files)).map(Arc::new));
+    }
+}
+
+/// What was found last, so that the same is not told twice.
+#[derive(PartialEq)]
+enum Seen {
+    Version(Version),
+    Unreadable(Mistakes),
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    fn policy(name: &str) -> String {
+        format!("[policy]\nname = \"{name}\"\nlanguages = [\"en\"]\n")
+    }
+
+    fn watched() -> (tempfile::TempDir, Watch, Receiver<Result<Arc<Policy>, Mistakes>>) {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a.toml"), policy("first")).unwrap();
+        let current = Files::read(folder.path()).unwrap().version();
+        let (tell, told) = mpsc::channel();
+        let watch = watch(folder.path(), current, move |result| tell.send(result).unwrap());
+        (folder, watch.unwrap(), told)
+    }
+
+    #[test]
+    fn a_changed_folder_is_loaded_anew() {
+        let (folder, _watch, told) = watched();
+        fs::write(folder.path().join("a.toml"), policy("second")).unwrap();
+        let new = told.recv_timeout(PATIENCE).unwrap().unwrap();
+        assert_eq!(&*new.name, "second");
+        assert_eq!(new.version, Files::read(folder.path()).unwrap().version());
+    }
+
+    #[test]
+    fn a_broken_policy_is_told_with_its_mistakes_and_a_repaired_one_follows() {
+        let (folder, _watch, told) = watched();
+        fs::write(folder.path().join("a.toml"), "[polcy]").unwrap();
+        let mistakes = told.recv_timeout(PATIENCE).unwrap().unwrap_err();
+        assert!(mistakes.to_string().contains("did you mean `policy`?"), "{mistakes}");
+        fs::write(folder.path().join("a.toml"), policy("third")).unwrap();
+        assert_eq!(&*told.recv_timeout(PATIENCE).unwrap().unwrap().name, "third");
+    }
+
+    #[test]
+    fn an_editor_may_replace_the_file_instead_of_writing_it() {
+        let (folder, _watch, told) = watched();
+        for name in ["second", "third"] {
+            let draft = folder.path().join(".a.toml.draft");
+            fs::write(&draft, policy(name)).unwrap();
+            fs::rename(&draft, folder.path().join("a.toml")).unwrap();
+            assert_eq!(&*told.recv_timeout(PATIENCE).unwrap().unwrap().name, name);
+        }
+    }
+
+    #[test]
+    fn a_touched_but_equal_folder_is_no_change() {
+        let (folder, watch, told) = watched();
+        fs::write(folder.path().join("a.toml"), policy("first")).unwrap();
+        fs::write(folder.path().join("notes.txt"), "no policy").unwrap();
+        fs::write(folder.path().join("b.toml"), "").unwrap();
+        // The empty file is a different content; what came before it was none.
+        assert_eq!(&*told.recv_timeout(PATIENCE).unwrap().unwrap().name, "first");
+        drop(watch);
+        assert!(told.recv().is_err(), "nothing more was told");
+    }
+}

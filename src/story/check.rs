@@ -1,0 +1,345 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fmt::Write as _;
+
+use super::script::Unwanted;
+use super::{Expectation, Final, Never, Outcome, Story, Wanted};
+use crate::event::{Customer, Time, Value};
+use crate::policy::{Place, Policy};
+use crate::twin::{Action, Escalation, EscalationState, Twin};
+
+/// An action or an escalation that came out.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// When, in the story's own time.
+    pub at: Time,
+    /// What.
+    pub what: What,
+}
+
+/// What came out.
+#[derive(Debug, Clone)]
+pub enum What {
+    /// An action.
+    Action(Box<Action>),
+    /// An escalation that opened or changed.
+    Escalation(Box<Escalation>),
+}
+
+impl Seen {
+    fn customer(&self) -> &Customer {
+        match &self.what {
+            What::Action(action) => &action.customer,
+            What::Escalation(escalation) => &escalation.customer,
+        }
+    }
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.what {
+            What::Action(action) => write!(out, "{} in {}", action.action, action.channel),
+            What::Escalation(told) => write!(out, "escalation to {}, {}", told.queue, told.topic),
+        }
+    }
+}
+
+/// Whether one thing that a story expects came true.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What was expected, in words.
+    pub expected: String,
+    /// What was found instead; none if it came true.
+    pub instead: Option<String>,
+    /// Where the expectation stands.
+    pub place: Place,
+}
+
+impl Finding {
+    /// Whether it came true.
+    pub fn is_met(&self) -> bool {
+        self.instead.is_none()
+    }
+}
+
+/// Compares what came out with what a story expects, in the order of the story. Without the twins
+/// at the end, what it expects of their state is left out.
+pub fn check(
+    story: &Story,
+    policy: &Policy,
+    seen: &[Seen],
+    twins: Option<&BTreeMap<Customer, Twin>>,
+) -> Vec<Finding> {
+    let checking = Checking { story, policy, seen, twins };
+    let expected = story.expect.iter().filter_map(|expectation| checking.expectation(expectation));
+    let never = story.never.iter().filter_map(|never| checking.never(never));
+    expected.chain(never).collect()
+}
+
+struct Checking<'a> {
+    story: &'a Story,
+    policy: &'a Policy,
+    seen: &'a [Seen],
+    twins: Option<&'a BTreeMap<Customer, Twin>>,
+}
+
+impl Checking<'_> {
+    fn expectation(&self, expectation: &Expectation) -> Option<Finding> {
+        let Expectation { customer, wanted, place } = expectation;
+        let (said, instead) = match wanted {
+            Wanted::Outcome(outcome) => (describe(outcome), self.outcome(customer, outcome)),
+            Wanted::Final(wanted) => self.final_state(self.twins?.get(customer), wanted),
+        };
+        Some(Finding { expected: format!("{customer}: {said}"), instead, place: place.clone() })
+    }
+
+    fn never(&self, never: &Never) -> Option<Finding> {
+        let Never { customer, unwanted, place } = never;
+        let (said, instead) = match unwanted {
+            Unwanted::Outcome(outcome) => {
+                let found = self.of(customer).find(|seen| self.mismatch(outcome, seen).is_none());
+                (describe(outcome), found.map(|seen| self.told(seen)))
+            }
+            Unwanted::Need(name) => {
+                let twin = self.twins?.get(customer);
+                let found = twin.and_then(|twin| twin.need(name, self.story.end));
+                (format!("need {name}"), found.map(|need| format!("{:.2}", need.strength)))
+            }
+            Unwanted::Preference(key) => {
+                let twin = self.twins?.get(customer);
+                let rule = self.policy.preferences.get(key);
+                let known = twin.and_then(|twin| twin.profile.preference(key));
+                let found = known.and_then(|known| known.usable(rule));
+                (format!("preference {key}"), found.map(Value::to_string))
+            }
+        };
+        Some(Finding {
+            expected: format!("{customer}: never {said}"),
+            instead,
+            place: place.clone(),
+        })
+    }
+
+    fn of<'s>(&'s self, customer: &'s Customer) -> impl Iterator<Item = &'s Seen> {
+        self.seen.iter().filter(move |seen| seen.customer() == customer)
+    }
+
+    fn told(&self, seen: &Seen) -> String {
+        format!("{seen} at {}", offset(seen.at.since(self.story.start)))
+    }
+
+    /// What came out instead of what was wanted, if it did not.
+    fn outcome(&self, customer: &Customer, wanted: &Outcome) -> Option<String> {
+        let mismatches: Vec<(&Seen, Option<String>)> =
+            self.of(customer).map(|seen| (seen, self.mismatch(wanted, seen))).collect();
+        let met = mismatches.iter().filter(|(_, mismatch)| mismatch.is_none()).count();
+        match wanted.times {
+            Some(times) if met == times as usize => return None,
+            None if met > 0 => return None,
+            Some(times) if met > 0 => {
+                let met = u32::try_from(met).unwrap_or(u32::MAX);
+                return Some(format!("it came {} instead of {}", so_often(met), so_often(times)));
+            }
+            _ => {}
+        }
+        if mismatches.is_empty() {
+            return Some("nothing came out".to_owned());
+        }
+        // The nearest is the one of the right name, if there is one.
+        let named = mismatches.iter().filter(|(seen, _)| is_named(wanted, seen));
+        let mut nearest: Vec<_> = named.collect();
+        if nearest.is_empty() {
+            nearest = mismatches.iter().collect();
+        }
+        let told: Vec<String> = nearest
+            .into_iter()
+            .map(|(seen, mismatch)| match mismatch {
+                Some(mismatch) => format!("{}: {mismatch}", self.told(seen)),
+                None => self.told(seen),
+            })
+            .collect();
+        Some(told.join("; "))
+    }
+
+    /// The first way in which what came out differs from what was wanted.
+    fn mismatch(&self, wanted: &Outcome, seen: &Seen) -> Option<String> {
+        let at = seen.at.since(self.story.start);
+        if !is_named(wanted, seen) {
+            return Some("something else".to_owned());
+        }
+        if let Some(by) = wanted.by.filter(|by| at > *by) {
+            return Some(format!("later than {}", offset(by)));
+        }
+        if let Some(from) = wanted.from.filter(|from| at < *from) {
+            return Some(format!("sooner than {}", offset(from)));
+        }
+        match &seen.what {
+            What::Action(action) => action_mismatch(wanted, action),
+            What::Escalation(told) => escalation_mismatch(wanted, told),
+        }
+    }
+
+    fn final_state(&self, twin: Option<&Twin>, wanted: &Final) -> (String, Option<String>) {
+        let now = self.story.end;
+        match wanted {
+            Final::Need { name, strength_min } => {
+                let strength = twin.and_then(|twin| twin.need(name, now)).map(|need| need.strength);
+                let said = format!("need {name} of at least {strength_min}");
+                let instead = match strength {
+                    Some(strength) if strength >= *strength_min => None,
+                    Some(strength) => Some(format!("its strength is {strength:.2}")),
+                    None => Some("no such need".to_owned()),
+                };
+                (said, instead)
+            }
+            Final::Preference { key, is, evidence_min } => {
+                let known = twin.and_then(|twin| twin.profile.preference(key));
+                let value = known.and_then(|known| known.usable(self.policy.preferences.get(key)));
+                let count = known
+                    .and_then(|known| known.choices.iter().find(|choice| choice.value == *is))
+                    .map_or(0, |choice| choice.count);
+                let mut said = format!("preference {key} = {is}");
+                if *evidence_min > 0 {
+                    // Writing to a string cannot fail.
+                    let _ = write!(said, ", chosen at least {evidence_min} times");
+                }
+                let instead = match value {
+                    Some(value) if value == is && count >= *evidence_min => None,
+                    Some(value) if value == is => Some(format!("chosen {count} times")),
+                    Some(value) => Some(format!("it is {value}")),
+                    None => Some("not known well enough".to_owned()),
+                };
+                (said, instead)
+            }
+            Final::Fact { name, is } => {
+                let value = twin.and_then(|twin| twin.facts.get(name));
+                let instead = match value {
+                    Some(value) if same(value, is) => None,
+                    Some(value) => Some(format!("it is {value}")),
+                    None => Some("no such fact".to_owned()),
+                };
+                (format!("fact {name} = {is}"), instead)
+            }
+        }
+    }
+}
+
+fn is_named(wanted: &Outcome, seen: &Seen) -> bool {
+    let fits = |wanted: &Option<Box<str>>, found: &str| {
+        wanted.as_ref().is_some_and(|wanted| **wanted == *found || **wanted == *"*")
+    };
+    match &seen.what {
+        What::Action(action) => {
+            let issue = action.issue.name();
+            let is_any = wanted.action.is_none() && wanted.issue.is_some();
+            (is_any || fits(&wanted.action, &action.action))
+                && (wanted.issue.is_none() || fits(&wanted.issue, issue))
+        }
+        // Its later states repeat it.
+        What::Escalation(told) => {
+            told.state == EscalationState::Open && fits(&wanted.escalation, &told.queue)
+        }
+    }
+}
+
+fn action_mismatch(wanted: &Outcome, action: &Action) -> Option<String> {
+    differs("channel", &wanted.channel, &action.channel)
+        .or_else(|| differs("treatment", &wanted.treatment, &action.treatment))
+        .or_else(|| differs("language", &wanted.language, &action.language))
+        .or_else(|| lacks("text", &wanted.text_contains, &action.text))
+        .or_else(|| lacks("reason", &wanted.because_contains, &action.reason.because))
+        .or_else(|| {
+            wanted.data.iter().find_map(|(name, value)| match action.data.get(name) {
+                Some(found) if same(found, value) => None,
+                Some(found) => Some(format!("its {name} is {found} instead of {value}")),
+                None => Some(format!("it has no {name}")),
+            })
+        })
+}
+
+fn escalation_mismatch(wanted: &Outcome, told: &Escalation) -> Option<String> {
+    let transcript = told.brief.as_ref().map_or(String::new(), |brief| {
+        brief.transcript.iter().map(|line| format!("{}\n", line.text)).collect()
+    });
+    differs("topic", &wanted.topic, &told.topic)
+        .or_else(|| lacks("reason", &wanted.because_contains, &told.because))
+        .or_else(|| lacks("transcript", &wanted.transcript_contains, &transcript))
+}
+
+fn differs(what: &str, wanted: &Option<Box<str>>, found: &str) -> Option<String> {
+    let wanted = wanted.as_deref().filter(|wanted| *wanted != "*" && *wanted != found)?;
+    Some(format!("its {what} is {found} instead of {wanted}"))
+}
+
+fn lacks(what: &str, wanted: &[Box<str>], found: &str) -> Option<String> {
+    let wanted = wanted.iter().find(|wanted| !found.contains(&***wanted))?;
+    Some(format!("its {what} does not hold \"{wanted}\": \"{}\"", found.trim_end()))
+}
+
+/// Whole and other numbers are the same number.
+fn same(left: &Value, right: &Value) -> bool {
+    left == right || left.as_number().is_some_and(|number| right.as_number() == Some(number))
+}
+
+fn describe(outcome: &Outcome) -> String {
+    let mut said = match (&outcome.action, &outcome.escalation, &outcome.issue) {
+        (_, Some(queue), _) if **queue == *"*" => "any escalation".to_owned(),
+        (_, Some(queue), _) => format!("escalation to {queue}"),
+        (Some(action), _, None) if **action == *"*" => "any action".to_owned(),
+        (Some(action), _, None) => action.to_string(),
+        (Some(action), _, Some(issue)) => format!("{action} ({issue})"),
+        (None, _, Some(issue)) => format!("any {issue} action"),
+        (None, None, None) => "nothing".to_owned(),
+    };
+    let mut add = |part: fmt::Arguments<'_>| {
+        // Writing to a string cannot fail.
+        let _ = said.write_fmt(part);
+    };
+    if let Some(topic) = &outcome.topic {
+        add(format_args!(", {topic}"));
+    }
+    if let Some(channel) = &outcome.channel {
+        add(format_args!(" in {channel}"));
+    }
+    if let Some(language) = &outcome.language {
+        add(format_args!(" in the language {language}"));
+    }
+    if let Some(times) = outcome.times {
+        add(format_args!(", {}", so_often(times)));
+    }
+    if let Some(from) = outcome.from {
+        add(format_args!(", from {}", offset(from)));
+    }
+    if let Some(by) = outcome.by {
+        add(format_args!(", by {}", offset(by)));
+    }
+    for part in outcome.text_contains.iter().chain(&outcome.transcript_contains) {
+        add(format_args!(", with \"{part}\""));
+    }
+    said
+}
+
+/// A span after the story's start, for people: its two largest parts, as `15d 21h`.
+pub(super) fn offset(span: std::time::Duration) -> String {
+    let secs = span.as_secs();
+    let parts =
+        [(secs / 86_400, "d"), (secs / 3_600 % 24, "h"), (secs / 60 % 60, "m"), (secs % 60, "s")];
+    let largest = parts.iter().position(|(count, _)| *count > 0).unwrap_or(parts.len() - 1);
+    let said: Vec<String> = parts
+        .iter()
+        .skip(largest)
+        .take(2)
+        .filter(|(count, _)| *count > 0 || secs == 0)
+        .map(|(count, unit)| format!("{count}{unit}"))
+        .collect();
+    said.join(" ")
+}
+
+fn so_often(times: u32) -> String {
+    match times {
+        0 => "not at all".to_owned(),
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        times => format!("{times} times"),
+    }
+}

@@ -1,0 +1,18 @@
+//! Stories: what happens to some customers, and what must and must not come of it.
+//!
+//! In comes a text file with events at times; out comes a [`Story`], or every mistake in it. It is
+//! played on the pure core by [`play`], in virtual time, or by whoever publishes its events to a
+//! live service and collects what comes out; [`check`] compares either with what the story expects,
+//! and [`Report`] prints the whole for people. Pure: no clock, no IO.
+
+mod check;
+mod parse;
+mod play;
+mod report;
+mod script;
+
+pub use check::{Finding, Seen, What, check};
+pub use parse::parse;
+pub use play::{Cause, Played, Turn, play};
+pub use report::Report;
+pub use script::{Expectation, Final, Never, Outcome, Step, Story, Unwanted, Wanted};

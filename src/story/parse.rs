@@ -1,0 +1,281 @@
+use std::cell::RefCell;
+use std::time::Duration;
+
+use super::script::Unwanted;
+use super::{Expectation, Final, Never, Outcome, Step, Story, Wanted};
+use crate::config::limits;
+use crate::event::{Channel, Customer, Time, Value};
+use crate::policy::read::{Found, Item, Source, Table, hint};
+use crate::policy::{Mistakes, Policy, Step as Consequence};
+
+/// The story that a file tells, for a policy.
+///
+/// # Errors
+/// Every mistake in it at once, each with its line: events that the service would refuse, names
+/// that the policy does not know (with the nearest right ones), unknown keys, wrong types.
+pub fn parse(file: &str, content: &str, policy: &Policy) -> Result<Story, Mistakes> {
+    let found = RefCell::new(Found::default());
+    let story = Source::new(file, content, &found)
+        .parse()
+        .and_then(|document| read(document.root().table()?, policy));
+    found.into_inner().finish()?;
+    story.ok_or_else(|| Found::one_in_file(file, "expected a story, found none"))
+}
+
+fn read(table: Table<'_>, policy: &Policy) -> Option<Story> {
+    let name = table.require("story").and_then(Item::text);
+    let start = table.require("start").and_then(|item| {
+        let text = item.text()?;
+        let time = Time::parse(text);
+        if time.is_none() {
+            item.wrong(format!("expected a time such as 2026-03-02T09:00:00Z, found `{text}`"));
+        }
+        time
+    });
+    let listed = table.require("steps").and_then(Item::list).unwrap_or_default();
+    if listed.len() > limits::STORY_STEPS {
+        let (most, found) = (limits::STORY_STEPS, listed.len());
+        table.wrong(format!("expected at most {most} steps in a story, found {found}"));
+    }
+    let mut steps: Vec<Step> = listed.into_iter().filter_map(step).collect();
+    steps.sort_by_key(|step| step.at);
+
+    let cast = |customer: &Customer| steps.iter().any(|step| step.customer == *customer);
+    let reading = Reading { policy, cast: &cast };
+    let expect: Vec<Expectation> = table
+        .get("expect")
+        .and_then(Item::list)
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(|item| reading.expectation(item))
+        .collect();
+    let never: Vec<Never> = table
+        .get("never")
+        .and_then(Item::list)
+        .unwrap_or_default()
+        .into_iter()
+        .filter_map(|item| reading.never(item))
+        .collect();
+    if expect.is_empty() && never.is_empty() {
+        table.wrong("expected at least one [[expect]] or [[never]]: the story proves nothing");
+    }
+    let lasts = table.get("lasts").and_then(Item::span);
+    let place = table.place();
+    table.finish();
+
+    let start = start?;
+    let of_outcomes = expect.iter().filter_map(|expectation| match &expectation.wanted {
+        Wanted::Outcome(outcome) => outcome.by,
+        Wanted::Final(_) => None,
+    });
+    let of_nevers = never.iter().filter_map(|never| match &never.unwanted {
+        Unwanted::Outcome(outcome) => outcome.by,
+        _ => None,
+    });
+    let last = steps.iter().map(|step| step.at).chain(of_outcomes).chain(of_nevers).max();
+    let lasts = lasts.max(last).unwrap_or_default();
+    Some(Story { name: name?.into(), start, end: start + lasts, steps, expect, never, place })
+}
+
+fn step(item: Item<'_>) -> Option<Step> {
+    let table = item.table()?;
+    let at = table.require("at").and_then(offset);
+    let customer = table.require("customer").and_then(customer);
+    let channel = table
+        .require("channel")
+        .and_then(|item| Channel::new(item.text()?).map_err(|message| item.wrong(message)).ok());
+    let event = table.require("event").and_then(Item::table);
+    let (kind, data) = match &event {
+        None => (None, None),
+        Some(event) => {
+            let kind = event.require("type").and_then(Item::text);
+            let data = event.get("data").map(Item::value).unwrap_or_default();
+            (kind, Some(data))
+        }
+    };
+    let refused = table.get("refused").map_or(Some(false), Item::truth);
+    let place = table.place();
+    event.into_iter().for_each(Table::finish);
+    table.finish();
+    let data = match data? {
+        // Some events carry nothing.
+        Value::Null => Value::Map(Box::default()),
+        data => data,
+    };
+    let step = Step {
+        at: at?,
+        customer: customer?,
+        channel: channel?,
+        kind: kind?.into(),
+        data,
+        refused: refused?,
+        place,
+    };
+    // What a placeholder stands for is of no matter to whether the event can be read.
+    if let (false, Err(rejection)) = (step.refused, step.event("story", Time::default(), &[])) {
+        item.wrong(rejection.detail);
+    }
+    Some(step)
+}
+
+/// A moment after the start: `0s`, `36h`, `1d 2h`.
+fn offset(item: Item<'_>) -> Option<Duration> {
+    item.span()
+}
+
+fn customer(item: Item<'_>) -> Option<Customer> {
+    Customer::new(item.text()?).map_err(|message| item.wrong(message)).ok()
+}
+
+struct Reading<'a> {
+    policy: &'a Policy,
+    cast: &'a dyn Fn(&Customer) -> bool,
+}
+
+impl Reading<'_> {
+    fn expectation(&self, item: Item<'_>) -> Option<Expectation> {
+        let table = item.table()?;
+        let customer = self.cast(&table);
+        let wanted = match self.subject(&table)? {
+            "action" | "escalation" | "issue" => Wanted::Outcome(Box::new(self.outcome(&table)?)),
+            "need" => {
+                let strength_min =
+                    table.get("at_least").map_or(Some(0.0), |item| item.number(0.0..=1.0));
+                Wanted::Final(Final::Need { name: self.need(&table)?, strength_min: strength_min? })
+            }
+            "preference" => {
+                let evidence = table.get("evidence").map_or(Some(0), |item| item.whole(0..=1_000));
+                let is = table.require("is").map(Item::value);
+                let key = self.preference(&table)?;
+                Wanted::Final(Final::Preference { key, is: is?, evidence_min: evidence? })
+            }
+            _ => {
+                let is = table.require("is").map(Item::value);
+                let name = table.require("fact").and_then(Item::name)?.into();
+                Wanted::Final(Final::Fact { name, is: is? })
+            }
+        };
+        let place = table.place();
+        table.finish();
+        Some(Expectation { customer: customer?, wanted, place })
+    }
+
+    fn never(&self, item: Item<'_>) -> Option<Never> {
+        let table = item.table()?;
+        let customer = self.cast(&table);
+        let unwanted = match self.subject(&table)? {
+            "action" | "escalation" | "issue" => Unwanted::Outcome(Box::new(self.outcome(&table)?)),
+            "need" => Unwanted::Need(self.need(&table)?),
+            "preference" => Unwanted::Preference(self.preference(&table)?),
+            _ => {
+                table.wrong("expected an action, an escalation, an issue, a need or a preference");
+                return None;
+            }
+        };
+        let place = table.place();
+        table.finish();
+        Some(Never { customer: customer?, unwanted, place })
+    }
+
+    /// The customer, who must appear in the story: nothing comes out for anybody else.
+    fn cast(&self, table: &Table<'_>) -> Option<Customer> {
+        let item = table.require("customer")?;
+        let customer = customer(item)?;
+        if !(self.cast)(&customer) {
+            item.wrong(format!("`{customer}` appears in no step of the story"));
+        }
+        Some(customer)
+    }
+
+    fn subject(&self, table: &Table<'_>) -> Option<&'static str> {
+        const SUBJECTS: [&str; 6] = ["action", "escalation", "need", "preference", "fact", "issue"];
+        let subject = SUBJECTS.into_iter().find(|subject| table.has(subject));
+        if subject.is_none() {
+            table.wrong(format!("expected one of {}, found none", SUBJECTS.join(", ")));
+        }
+        subject
+    }
+
+    fn known<'n>(
+        &self,
+        item: Item<'_>,
+        what: &str,
+        mut known: impl Iterator<Item = &'n str> + Clone,
+    ) -> Option<Box<str>> {
+        let name = item.text()?;
+        if name != "*" && !known.clone().any(|known| known == name) {
+            let near = hint(name, &mut known);
+            item.wrong(format!("the policy has no {what} `{name}`{near}"));
+            return None;
+        }
+        Some(name.into())
+    }
+
+    fn need(&self, table: &Table<'_>) -> Option<Box<str>> {
+        let names = self.policy.needs.iter().map(|need| &*need.name);
+        self.known(table.require("need")?, "need", names)
+    }
+
+    fn preference(&self, table: &Table<'_>) -> Option<Box<str>> {
+        let keys = self.policy.preferences.keys().map(|key| &**key);
+        self.known(table.require("preference")?, "preference", keys)
+    }
+
+    fn outcome(&self, table: &Table<'_>) -> Option<Outcome> {
+        let actions = self.policy.actions.iter().map(|action| &*action.name);
+        let queues =
+            self.policy.rules.iter().flat_map(|rule| &rule.then).filter_map(|step| match step {
+                Consequence::Escalate { queue, .. } => Some(&**queue),
+                _ => None,
+            });
+        let channels = self
+            .policy
+            .actions
+            .iter()
+            .flat_map(|action| &action.treatments)
+            .map(|treatment| &*treatment.channel);
+        let action = table.get("action").map(|item| self.known(item, "action", actions));
+        let escalation = table.get("escalation").map(|item| self.known(item, "queue", queues));
+        let channel = table.get("channel").map(|item| self.known(item, "channel", channels));
+        let text = |key| table.get(key).map(|item: Item<'_>| item.text().map(Box::<str>::from));
+        let texts = |key| {
+            let items = table.get(key).map_or(Vec::new(), Item::list_or_one);
+            items.into_iter().filter_map(Item::text).map(Into::into).collect()
+        };
+        let issues = ["service", "retention", "nurture", "sales"];
+        let issue = table.get("issue").map(|item| self.known(item, "issue", issues.into_iter()));
+        let data = table.get("data").and_then(Item::table).map_or(Vec::new(), |data| {
+            data.entries()
+                .into_iter()
+                .map(|(key, item)| (key.text().into(), item.value()))
+                .collect()
+        });
+        let (from, by) = (table.get("from").map(offset), table.get("by").map(offset));
+        let times = table.get("times").map(|item| item.whole(0..=10_000));
+        let outcome = Outcome {
+            action: needed(action)?,
+            escalation: needed(escalation)?,
+            issue: needed(issue)?,
+            channel: needed(channel)?,
+            treatment: needed(text("treatment"))?,
+            language: needed(text("language"))?,
+            topic: needed(text("topic"))?,
+            text_contains: texts("text_contains"),
+            because_contains: texts("because_contains"),
+            transcript_contains: texts("transcript_contains"),
+            data,
+            from: needed(from)?,
+            by: needed(by)?,
+            times: needed(times)?,
+        };
+        Some(outcome)
+    }
+}
+
+/// A part that need not be there, but must be right if it is.
+fn needed<T>(part: Option<Option<T>>) -> Option<Option<T>> {
+    match part {
+        None => Some(None),
+        Some(read) => read.map(Some),
+    }
+}

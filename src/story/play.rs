@@ -1,0 +1,111 @@
+use std::collections::BTreeMap;
+
+use super::{Seen, Story, What};
+use crate::config::limits;
+use crate::event::{Customer, Rejection, Time};
+use crate::policy::Policy;
+use crate::twin::{Effect, Fired, Input, Reaction, Twin, react};
+
+/// A story played to its end on the pure core.
+#[derive(Debug)]
+pub struct Played {
+    /// Each input, and what came of it, in the order of time.
+    pub turns: Vec<Turn>,
+    /// The actions and escalations that came out, in the order of time.
+    pub seen: Vec<Seen>,
+    /// The twins at the end.
+    pub twins: BTreeMap<Customer, Twin>,
+    /// The story went on for longer than a story may.
+    pub is_cut: bool,
+}
+
+/// One input of a story, and what came of it.
+#[derive(Debug)]
+pub struct Turn {
+    /// When, in the story's own time.
+    pub at: Time,
+    /// Whose twin took it in.
+    pub customer: Customer,
+    /// What it was.
+    pub cause: Cause,
+    /// What came of it; none if it was no event that can be read.
+    pub reaction: Result<Reaction, Rejection>,
+}
+
+/// What an input of a story was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// A step of the story: its position.
+    Step(usize),
+    /// A timer of the twin's own: its name.
+    Timer(Box<str>),
+}
+
+/// Plays a story on the pure core in virtual time: the timers of all twins fire as time goes on,
+/// each at its due time, before the steps of the same moment.
+pub fn play(story: &Story, policy: &Policy) -> Played {
+    let mut played =
+        Played { turns: Vec::new(), seen: Vec::new(), twins: BTreeMap::new(), is_cut: false };
+    for (position, step) in story.steps.iter().enumerate() {
+        let at = story.start + step.at;
+        played.fire_timers(at, policy);
+        // A number makes it unique, and the same in every run.
+        let event = step.event(&format!("step-{position}"), story.start, &played.seen);
+        let customer = step.customer.clone();
+        match event {
+            Ok(event) => {
+                played.take(customer, Cause::Step(position), &Input::event(event, at), policy);
+            }
+            Err(rejection) => played.turns.push(Turn {
+                at,
+                customer,
+                cause: Cause::Step(position),
+                reaction: Err(rejection),
+            }),
+        }
+    }
+    played.fire_timers(story.end, policy);
+    played
+}
+
+impl Played {
+    fn fire_timers(&mut self, until: Time, policy: &Policy) {
+        loop {
+            let next = self
+                .twins
+                .values()
+                .flat_map(|twin| twin.timers.iter().map(move |timer| (timer, twin)))
+                .map(|(timer, twin)| (timer.due, &twin.customer, &timer.name))
+                .min();
+            let Some((due, customer, name)) = next.filter(|(due, ..)| *due <= until) else {
+                return;
+            };
+            if self.turns.len() >= limits::STORY_TURNS {
+                self.is_cut = true;
+                return;
+            }
+            let (customer, name) = (customer.clone(), name.clone());
+            // Time does not go back: a timer that was due before its twin heard of it fires now.
+            let at = self.turns.last().map_or(due, |turn| turn.at.max(due));
+            let fired = Fired { name: name.clone(), due, late: at.since(due) };
+            self.take(customer, Cause::Timer(name), &Input::timer(fired, at), policy);
+        }
+    }
+
+    fn take(&mut self, customer: Customer, cause: Cause, input: &Input, policy: &Policy) {
+        let twin = self
+            .twins
+            .entry(customer.clone())
+            .or_insert_with(|| Twin::new(customer.clone(), input.at));
+        let reaction = react(twin, input, policy);
+        for effect in &reaction.effects {
+            let what = match effect {
+                Effect::Act(action) => What::Action(action.clone()),
+                Effect::Escalate(escalation) => What::Escalation(escalation.clone()),
+                Effect::StartTimer { .. } | Effect::CancelTimer { .. } => continue,
+            };
+            self.seen.push(Seen { at: input.at, what });
+        }
+        self.turns.push(Turn { at: input.at, customer, cause, reaction: Ok(reaction) });
+    }
+}

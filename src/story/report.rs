@@ -1,0 +1,235 @@
+use std::fmt;
+use std::time::Duration;
+
+use anstyle::{AnsiColor, Style};
+
+use super::check::offset;
+use super::{Cause, Finding, Played, Story, Turn};
+use crate::event::{Map, Value, cut};
+use crate::twin::{
+    CandidateVerdict, Decision, Effect, Escalation, EscalationState, Note, Reaction, Verdict,
+};
+
+const GOOD: Style = AnsiColor::Green.on_default().bold();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const DIM: Style = Style::new().dimmed();
+const OUT: Style = AnsiColor::Cyan.on_default();
+const WARN: Style = AnsiColor::Yellow.on_default();
+
+/// A story with what came of it, for people to read.
+///
+/// Its [`Display`](fmt::Display) has colours; print it through a stream that drops them where
+/// nobody sees them.
+#[derive(Debug)]
+pub struct Report<'a> {
+    /// The story.
+    pub story: &'a Story,
+    /// How it went, where that is known.
+    pub played: Option<&'a Played>,
+    /// What came true.
+    pub findings: &'a [Finding],
+    /// How long it took.
+    pub took: Duration,
+}
+
+impl Report<'_> {
+    /// Whether everything came true, and nothing was refused that should not have been.
+    pub fn is_passed(&self) -> bool {
+        self.findings.iter().all(Finding::is_met)
+            && self.refusals().next().is_none()
+            && !self.is_cut()
+    }
+
+    fn is_cut(&self) -> bool {
+        self.played.is_some_and(|played| played.is_cut)
+    }
+
+    /// Steps that were refused and should not have been, or the other way round.
+    fn refusals(&self) -> impl Iterator<Item = (&Turn, String)> {
+        let turns = self.played.map_or(&[][..], |played| &played.turns);
+        turns.iter().filter_map(|turn| {
+            let Cause::Step(position) = turn.cause else { return None };
+            let step = self.story.steps.get(position)?;
+            let refusal = match &turn.reaction {
+                Err(rejection) => Some(rejection),
+                Ok(Reaction { verdict: Verdict::Refused(rejection), .. }) => Some(rejection),
+                Ok(_) => None,
+            };
+            match (refusal, step.refused) {
+                (Some(rejection), false) => Some((turn, format!("refused: {rejection}"))),
+                (None, true) => Some((turn, "taken in, though it should be refused".to_owned())),
+                _ => None,
+            }
+        })
+    }
+}
+
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (mark, style) = if self.is_passed() { ("✓", GOOD) } else { ("✗", BAD) };
+        let ms = self.took.as_secs_f64() * 1_000.0;
+        let Story { name, place, .. } = self.story;
+        writeln!(out, "{style}{mark} {name}{style:#}  {DIM}{} · {ms:.1} ms{DIM:#}", place.file)?;
+        let turns = self.played.map_or(&[][..], |played| &played.turns);
+        for turn in turns {
+            self.turn(out, turn)?;
+        }
+        for finding in self.findings {
+            match &finding.instead {
+                None => writeln!(out, "    {GOOD}✓{GOOD:#} {}", finding.expected)?,
+                Some(instead) => {
+                    writeln!(out, "    {BAD}✗ {}{BAD:#}", finding.expected)?;
+                    writeln!(out, "      {DIM}{}{DIM:#} but: {instead}", finding.place)?;
+                }
+            }
+        }
+        for (turn, refusal) in self.refusals() {
+            writeln!(out, "    {BAD}✗ at {}: {refusal}{BAD:#}", self.moment(turn))?;
+        }
+        if self.is_cut() {
+            writeln!(
+                out,
+                "    {BAD}✗ the story goes on for too long: a timer that never rests?{BAD:#}"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl Report<'_> {
+    fn moment(&self, turn: &Turn) -> String {
+        offset(turn.at.since(self.story.start))
+    }
+
+    fn turn(&self, out: &mut fmt::Formatter<'_>, turn: &Turn) -> fmt::Result {
+        let Turn { customer, cause, reaction, .. } = turn;
+        let at = self.moment(turn);
+        match cause {
+            Cause::Step(position) => {
+                let Some(step) = self.story.steps.get(*position) else { return Ok(()) };
+                let (channel, kind) = (&step.channel, &step.kind);
+                let said = summary(&step.data);
+                writeln!(
+                    out,
+                    "    {DIM}{at:>9}{DIM:#}  {customer} ◂ {channel}  {kind} {DIM}{said}{DIM:#}"
+                )?;
+            }
+            Cause::Timer(name) => {
+                writeln!(out, "    {DIM}{at:>9}{DIM:#}  {customer} ◷ {name}")?;
+            }
+        }
+        let Ok(reaction) = reaction else { return Ok(()) };
+        reacted(out, reaction)
+    }
+}
+
+const INDENT: &str = "               ";
+
+fn reacted(out: &mut fmt::Formatter<'_>, reaction: &Reaction) -> fmt::Result {
+    for effect in &reaction.effects {
+        match effect {
+            Effect::Act(action) => {
+                writeln!(
+                    out,
+                    "{INDENT}{OUT}▸ {} in {} ({}, {}){OUT:#}  “{}”",
+                    action.action,
+                    action.channel,
+                    action.tone,
+                    action.language,
+                    one_line(&action.text)
+                )?;
+                let reason = &action.reason;
+                if let Some(need) = &reason.need {
+                    let because = one_line(&reason.because);
+                    let colon = if because.is_empty() { "" } else { ": " };
+                    let strength = reason.strength;
+                    writeln!(
+                        out,
+                        "{INDENT}  {DIM}because of {need} {strength:.2}{colon}{because}{DIM:#}"
+                    )?;
+                }
+            }
+            Effect::Escalate(told) => escalated(out, told)?,
+            Effect::StartTimer { name, due } => {
+                writeln!(out, "{INDENT}{DIM}starts {name}, due {due}{DIM:#}")?;
+            }
+            Effect::CancelTimer { name, .. } => {
+                writeln!(out, "{INDENT}{DIM}cancels {name}{DIM:#}")?;
+            }
+        }
+    }
+    match &reaction.decision {
+        Some(decision) if decision.chosen.is_none() => kept_quiet(out, decision)?,
+        _ => {}
+    }
+    for note in &reaction.notes {
+        match note {
+            Note::Policy(place, why) => writeln!(out, "{INDENT}{WARN}! {place}: {why}{WARN:#}")?,
+            Note::Limit(name) => writeln!(out, "{INDENT}{WARN}! limit {name} reached{WARN:#}")?,
+        }
+    }
+    Ok(())
+}
+
+fn escalated(out: &mut fmt::Formatter<'_>, told: &Escalation) -> fmt::Result {
+    let Escalation { queue, topic, priority, .. } = told;
+    let by = told.agent.as_ref().map_or(String::new(), |agent| format!(" by {agent}"));
+    let state = match told.state {
+        EscalationState::Open => {
+            let because = one_line(&told.because);
+            let lines = told.brief.as_ref().map_or(0, |brief| brief.transcript.len());
+            writeln!(
+                out,
+                "{INDENT}{OUT}▸ to people: {queue}, {topic}, priority {priority}{OUT:#}"
+            )?;
+            return writeln!(
+                out,
+                "{INDENT}  {DIM}because {because}; {lines} lines of transcript{DIM:#}"
+            );
+        }
+        EscalationState::Claimed => "claimed",
+        EscalationState::HandedBack => "handed back",
+        EscalationState::Resolved => "resolved",
+    };
+    writeln!(out, "{INDENT}{OUT}▸ {queue}, {topic}: {state}{by}{OUT:#}")
+}
+
+/// Why nothing was said although something could have been.
+fn kept_quiet(out: &mut fmt::Formatter<'_>, decision: &Decision) -> fmt::Result {
+    for candidate in &decision.candidates {
+        let why = match &candidate.verdict {
+            CandidateVerdict::Chosen | CandidateVerdict::Outscored => continue,
+            CandidateVerdict::HeldByAgent => "an agent holds the conversation".to_owned(),
+            CandidateVerdict::NotApplicable { when } => format!("does not hold: {when}"),
+            CandidateVerdict::Unknown { because, .. } => because.to_string(),
+            CandidateVerdict::CoolingDown { until } => format!("rests until {until}"),
+            CandidateVerdict::NoConsent { purpose } => format!("no consent to {purpose}"),
+            CandidateVerdict::NoTreatment { because } => because.to_string(),
+        };
+        writeln!(out, "{INDENT}{DIM}· not {}: {}{DIM:#}", candidate.action, one_line(&why))?;
+    }
+    Ok(())
+}
+
+/// The little of an event's data that tells it apart.
+fn summary(data: &Value) -> String {
+    let Value::Map(map) = data else { return String::new() };
+    let text = |map: &Map, name| map.get(name).map(Value::to_string);
+    let told = ["name", "from", "kind", "key", "purpose", "decision", "escalation", "id"]
+        .into_iter()
+        .find_map(|name| text(map, name));
+    let more = ["text", "state", "value", "granted", "outcome", "properties", "traits"]
+        .into_iter()
+        .find_map(|name| text(map, name));
+    let parts: Vec<String> = told.into_iter().chain(more).collect();
+    one_line(&parts.join(" "))
+}
+
+fn one_line(text: &str) -> String {
+    const WIDTH: usize = 160;
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match cut(&line, WIDTH) {
+        whole if whole.len() == line.len() => line,
+        part => format!("{part}…"),
+    }
+}

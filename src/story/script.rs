@@ -1,0 +1,198 @@
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{Seen, What};
+use crate::event::{self, Channel, Customer, Event, Raw, Rejection, Time, Value};
+use crate::policy::Place;
+
+/// What happens to some customers, and what must and must not come of it.
+#[derive(Debug, Clone)]
+pub struct Story {
+    /// What it is about, in one line.
+    pub name: Box<str>,
+    /// When it begins, in its own time.
+    pub start: Time,
+    /// When it ends: until then timers fire after the last step.
+    pub end: Time,
+    /// What happens, in the order of time.
+    pub steps: Vec<Step>,
+    /// What must come out.
+    pub expect: Vec<Expectation>,
+    /// What must not come out.
+    pub never: Vec<Never>,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// One event of a story.
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// When, after the story's start.
+    pub at: Duration,
+    /// Whom it is about.
+    pub customer: Customer,
+    /// The channel that reports it.
+    pub channel: Channel,
+    /// The event's type, as it is written.
+    pub kind: Box<str>,
+    /// The event's data. A text such as `@open_card_abroad` in `decision` stands for the last
+    /// decision for that action, and in `escalation` for the last escalation to that queue.
+    pub data: Value,
+    /// The service must refuse it.
+    pub refused: bool,
+    /// Where it stands.
+    pub place: Place,
+}
+
+impl Step {
+    /// The payload to publish: a bare event with an id and a time of its own. `seen` is what came
+    /// out so far, for what `@…` stands for.
+    pub fn payload(&self, id: &str, start: Time, seen: &[Seen]) -> Vec<u8> {
+        let mut data = self.data.clone();
+        if let Value::Map(map) = &mut data {
+            for field in ["decision", "escalation"] {
+                let named = map.get(field).and_then(Value::as_text);
+                let named = named.and_then(|text| text.strip_prefix('@'));
+                if let Some(named) = named
+                    && let Some(meant) = self.meant(named, seen)
+                {
+                    map.insert(field, Value::from(&*meant));
+                }
+            }
+        }
+        let time = start + self.at;
+        json!({ "id": id, "type": self.kind, "time": time, "data": data }).to_string().into_bytes()
+    }
+
+    fn meant(&self, named: &str, seen: &[Seen]) -> Option<Box<str>> {
+        seen.iter().rev().find_map(|seen| match &seen.what {
+            What::Action(action)
+                if action.customer == self.customer && *action.action == *named =>
+            {
+                Some(action.decision.clone())
+            }
+            What::Escalation(told) if told.customer == self.customer && *told.queue == *named => {
+                Some(told.id.clone())
+            }
+            _ => None,
+        })
+    }
+
+    /// The event, as the service would read it.
+    ///
+    /// # Errors
+    /// A [`Rejection`], as for any event.
+    pub fn event(&self, id: &str, start: Time, seen: &[Seen]) -> Result<Event, Rejection> {
+        event::parse(&Raw {
+            channel: &self.channel.token(),
+            customer: &self.customer.token(),
+            headers: &[],
+            payload: &self.payload(id, start, seen),
+            sequence: 0,
+        })
+    }
+}
+
+/// Something that must come out.
+#[derive(Debug, Clone)]
+pub struct Expectation {
+    /// For whom.
+    pub customer: Customer,
+    /// What.
+    pub wanted: Wanted,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// What must come out.
+#[derive(Debug, Clone)]
+pub enum Wanted {
+    /// An action or an escalation.
+    Outcome(Box<Outcome>),
+    /// Something in the twin's state at the end.
+    Final(Final),
+}
+
+/// An action or an escalation, as far as the story cares.
+#[derive(Debug, Clone, Default)]
+pub struct Outcome {
+    /// The action, `*` for any; none: it is an escalation.
+    pub action: Option<Box<str>>,
+    /// The queue, `*` for any; none: it is an action.
+    pub escalation: Option<Box<str>>,
+    /// The action's issue.
+    pub issue: Option<Box<str>>,
+    /// The action's channel.
+    pub channel: Option<Box<str>>,
+    /// The action's treatment.
+    pub treatment: Option<Box<str>>,
+    /// The language of its text.
+    pub language: Option<Box<str>>,
+    /// The escalation's topic.
+    pub topic: Option<Box<str>>,
+    /// What its text holds.
+    pub text_contains: Vec<Box<str>>,
+    /// What its reason holds.
+    pub because_contains: Vec<Box<str>>,
+    /// What the escalation's transcript holds.
+    pub transcript_contains: Vec<Box<str>>,
+    /// What the action's data holds; other data may be there too.
+    pub data: Vec<(Box<str>, Value)>,
+    /// The earliest moment, after the story's start.
+    pub from: Option<Duration>,
+    /// The latest moment, after the story's start.
+    pub by: Option<Duration>,
+    /// Exactly so often; none: at least once.
+    pub times: Option<u32>,
+}
+
+/// Something in a twin's state at the end of the story.
+#[derive(Debug, Clone)]
+pub enum Final {
+    /// A live need, at least so strong.
+    Need {
+        /// The need.
+        name: Box<str>,
+        /// Its least strength.
+        strength_min: f64,
+    },
+    /// A usable preference.
+    Preference {
+        /// What it is about.
+        key: Box<str>,
+        /// What is preferred.
+        is: Value,
+        /// The least number of choices that show it.
+        evidence_min: u32,
+    },
+    /// A fact.
+    Fact {
+        /// The fact.
+        name: Box<str>,
+        /// Its value.
+        is: Value,
+    },
+}
+
+/// Something that must not come out.
+#[derive(Debug, Clone)]
+pub struct Never {
+    /// For whom.
+    pub customer: Customer,
+    /// What.
+    pub unwanted: Unwanted,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// What must not come out.
+#[derive(Debug, Clone)]
+pub enum Unwanted {
+    /// An action or an escalation.
+    Outcome(Box<Outcome>),
+    /// A live need at the end of the story.
+    Need(Box<str>),
+    /// A usable preference at the end of the story.
+    Preference(Box<str>),
+}
