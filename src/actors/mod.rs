@@ -6,9 +6,11 @@
 //! store is read on blocking threads, written by the committer, the bus has threads of its own.
 
 mod desk;
+mod directory;
 mod partition;
 mod twin;
 
+pub use directory::Partitions;
 pub use partition::{
     Advance, Confirmed, Durable, End, Fatal, Glance, HasAdvanced, Inspect, IsDrained,
     PartitionActor, Pull, SetPolicy, Setup, Sight,

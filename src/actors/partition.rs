@@ -10,7 +10,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::desk;
 use super::twin::{Show, TakeIn, TwinActor};
-use crate::bus::{AckToken, Acker, RelayHandle};
+use crate::bus::{Floor, Receipt, Relay};
 use crate::event::{Customer, Output, Time};
 use crate::partition::{
     Counters, Done, Errand, Host, Loads, Machine, Outgoing, Pulled, Recovered, Bounds, TimeMode,
@@ -43,9 +43,9 @@ pub struct Setup {
     /// Makes its changes durable.
     pub committer: CommitHandle,
     /// Publishes what is durable.
-    pub relay: RelayHandle,
-    /// Tells the stream what is taken in.
-    pub acker: Acker,
+    pub relay: Arc<Relay>,
+    /// How far the stream is durable in all partitions, to be stored along.
+    pub floor: Floor,
     /// Hears of what must stop the service.
     pub fatal: UnboundedSender<Fatal>,
 }
@@ -65,8 +65,8 @@ struct Shell {
     me: Addr<PartitionActor>,
     store: Arc<Store>,
     committer: CommitHandle,
-    relay: RelayHandle,
-    acker: Acker,
+    relay: Arc<Relay>,
+    floor: Floor,
     fatal: UnboundedSender<Fatal>,
     /// Room in the intake, given back when what took it is durable.
     permits: std::collections::VecDeque<OwnedSemaphorePermit>,
@@ -91,13 +91,13 @@ impl PartitionActor {
             store,
             committer,
             relay,
-            acker,
+            floor,
             fatal,
         } = setup;
         let me = context.address();
         desk::set_up(partition, me.clone());
         let permits = std::collections::VecDeque::new();
-        let mut shell = Shell { partition, me, store, committer, relay, acker, fatal, permits };
+        let mut shell = Shell { partition, me, store, committer, relay, floor, fatal, permits };
         let machine =
             Machine::new(partition, mode, bounds, outgoing, policy, recovered, &mut shell);
         PartitionActor { machine, shell, partition, alarm: None }
@@ -170,7 +170,7 @@ impl Shell {
 
 impl Host for Shell {
     type Address = Addr<TwinActor>;
-    type Token = AckToken;
+    type Token = Receipt;
 
     fn activate(&mut self, twin: Box<Twin>) -> Addr<TwinActor> {
         TwinActor::new(twin, self.partition).start()
@@ -194,13 +194,14 @@ impl Host for Shell {
         self.read(read, TimersLoaded);
     }
 
-    fn commit(&mut self, ticket: u64, batch: Batch) {
+    fn commit(&mut self, ticket: u64, mut batch: Batch) {
+        batch.set_floor(self.floor.get());
         self.committer.submit(self.partition, ticket, batch);
     }
 
-    fn acknowledge(&mut self, token: AckToken) {
+    fn acknowledge(&mut self, receipt: Receipt) {
         self.permits.pop_front();
-        self.acker.ack(token);
+        receipt.committed();
     }
 
     fn publish(&mut self, outputs: Vec<(u64, Output)>) {
@@ -228,7 +229,7 @@ fn load(store: &Store, partition: u16, customers: Vec<Customer>) -> Result<Loads
 #[rtype(result = "()")]
 pub struct Pull {
     /// What was pulled.
-    pub pulled: Pulled<AckToken>,
+    pub pulled: Pulled<Receipt>,
     /// The room, given back when it is acknowledged.
     pub permit: Option<OwnedSemaphorePermit>,
 }

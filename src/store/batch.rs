@@ -26,6 +26,9 @@ pub enum Change<'a> {
     DeleteRange(Table, &'a [u8], &'a [u8]),
 }
 
+/// The name of the floor among what the store knows as a whole.
+pub(super) const FLOOR: &str = "floor";
+
 const PUT: u8 = 0;
 const DELETE: u8 = 1;
 const DELETE_RANGE: u8 = 2;
@@ -137,6 +140,12 @@ impl Batch {
     ) {
         self.put(Table::Journal, |key| keys::input(key, partition, customer, at, number), sealed);
         self.newest_input = self.newest_input.max(Some(at));
+    }
+
+    /// The stream sequence up to which every partition has taken everything in, as far as is known:
+    /// where an idle partition need not look again.
+    pub fn set_floor(&mut self, sequence: u64) {
+        self.set_store_wide(FLOOR, sequence);
     }
 
     /// The stream sequence up to which the partition has taken everything in.

@@ -7,7 +7,7 @@ use rocksdb::{
     WriteOptions, properties,
 };
 
-use super::batch::Change;
+use super::batch::{Change, FLOOR};
 use super::keys;
 use super::reads::{Commit, Read, Value, Visit};
 use super::tuning::{self, Horizon};
@@ -74,6 +74,14 @@ impl Store {
     /// [`Error::Write`].
     pub fn sync(&self) -> Result<(), Error> {
         self.db.flush_wal(true).map_err(|error| Error::Write { detail: error.into_string() })
+    }
+
+    /// The stream sequence up to which every partition has taken everything in; it may lag behind.
+    ///
+    /// # Errors
+    /// [`Error::Read`], or [`Error::Record`].
+    pub fn floor(&self) -> Result<u64, Error> {
+        Ok(self.store_wide(FLOOR)?.unwrap_or(0))
     }
 
     /// About how many rows a table has.

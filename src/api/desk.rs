@@ -1,0 +1,305 @@
+//! What answers the questions: looks at partitions and streams, changes nothing of a twin.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures::future::join_all;
+use parking_lot::RwLock;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::messages::{
+    Advance, Advanced, DeadLetter, DeadLetters, DeadList, DeadRetried, DeadRetry, DeadShow,
+    NotRetried, PolicyStatus, Stats, code, verb,
+};
+use super::view::{TimelineEntry, TimelineReply, TimelineRequest};
+use crate::actors::{self, Glance, HasAdvanced, Inspect, Partitions};
+use crate::bus::{self, ApiError, Bus, Endpoint, Request};
+use crate::config::limits;
+use crate::event::{Customer, Time};
+use crate::partition::{Counters, TimeMode};
+use crate::twin::Twin;
+
+/// Everything that can be asked.
+pub const ENDPOINTS: [Endpoint; 8] = [
+    Endpoint { verb: verb::SHOW, tokens: 1, describe: "all that is known of one customer" },
+    Endpoint { verb: verb::TIMELINE, tokens: 1, describe: "the recent past of one customer" },
+    Endpoint { verb: verb::STATS, tokens: 0, describe: "how the service is" },
+    Endpoint { verb: verb::POLICY, tokens: 0, describe: "which policy is loaded" },
+    Endpoint { verb: verb::ADVANCE, tokens: 0, describe: "moves the clock, on event time only" },
+    Endpoint { verb: verb::DEAD_LIST, tokens: 0, describe: "events that could not be used" },
+    Endpoint { verb: verb::DEAD_SHOW, tokens: 0, describe: "one of them, with its bytes" },
+    Endpoint { verb: verb::DEAD_RETRY, tokens: 0, describe: "publishes some of them once more" },
+];
+
+/// Longest wait for what is due to fire when the clock is moved.
+const ADVANCE_MAX: Duration = Duration::from_secs(120);
+
+/// What answers the questions.
+pub struct Desk {
+    bus: Bus,
+    partitions: Partitions,
+    mode: TimeMode,
+    policy: Arc<RwLock<PolicyStatus>>,
+    started: Time,
+    resets: Arc<AtomicU64>,
+}
+
+/// All that is known of one customer, as it is sent.
+#[derive(Serialize)]
+struct Shown<'a> {
+    customer: &'a Customer,
+    partition: u16,
+    resident: bool,
+    inputs: u64,
+    now: Time,
+    twin: &'a Twin,
+}
+
+impl Desk {
+    /// A desk in front of these partitions.
+    pub fn new(
+        bus: Bus,
+        partitions: Partitions,
+        mode: TimeMode,
+        policy: Arc<RwLock<PolicyStatus>>,
+        resets: Arc<AtomicU64>,
+    ) -> Desk {
+        Desk { bus, partitions, mode, policy, started: now(), resets }
+    }
+
+    /// The answer to a request.
+    ///
+    /// # Errors
+    /// An [`ApiError`] with one of the codes of [`code`].
+    pub async fn answer(&self, request: Request) -> Result<Bytes, ApiError> {
+        match request.verb {
+            verb::SHOW => {
+                let (twin, partition, resident) = self.look(&request).await?;
+                reply(&Shown {
+                    customer: &twin.customer,
+                    partition,
+                    resident,
+                    inputs: twin.timeline.total(),
+                    now: if self.mode == TimeMode::Stream { now() } else { twin.seen },
+                    twin: &twin,
+                })
+            }
+            verb::TIMELINE => {
+                let asked: Option<TimelineRequest> = optional(&request.payload)?;
+                let (twin, ..) = self.look(&request).await?;
+                reply(&timeline(&twin, asked.and_then(|asked| asked.limit)))
+            }
+            verb::STATS => reply(&self.stats().await?),
+            verb::POLICY => reply(&*self.policy.read()),
+            verb::ADVANCE => reply(&self.advance(required(&request.payload)?).await?),
+            verb::DEAD_LIST => {
+                let asked: DeadList = optional(&request.payload)?.unwrap_or_default();
+                reply(&self.dead_list(&asked).await?)
+            }
+            verb::DEAD_SHOW => {
+                let DeadShow { sequence } = required(&request.payload)?;
+                let letter = self.bus.dead_letter(sequence).await.map_err(from_bus)?;
+                reply(&shown(letter, true))
+            }
+            verb::DEAD_RETRY => reply(&self.dead_retry(required(&request.payload)?).await?),
+            other => Err(ApiError::new(code::BAD_REQUEST, format!("nobody can ask `{other}`"))),
+        }
+    }
+
+    async fn look(&self, request: &Request) -> Result<(Box<Twin>, u16, bool), ApiError> {
+        let token = request.tokens.first().map_or("", String::as_str);
+        let customer = Customer::from_token(token)
+            .map_err(|detail| ApiError::new(code::BAD_REQUEST, detail))?;
+        let partitions = self.partitions.all();
+        let count = u16::try_from(partitions.len()).unwrap_or(u16::MAX);
+        let found = bus::partition_of(&customer, count)
+            .and_then(|partition| Some((partition, partitions.get(usize::from(partition))?)));
+        let Some((partition, address)) = found else {
+            return Err(ApiError::new(code::INTERNAL, "the partitions are not started yet"));
+        };
+        let sight = address.send(Inspect(customer)).await.map_err(gone)?;
+        match sight.map_err(|detail| ApiError::new(code::INTERNAL, detail))? {
+            Some((twin, resident)) => Ok((twin, partition, resident)),
+            None => Err(ApiError::new(
+                code::NOT_FOUND,
+                format!("nothing is known of customer `{token}`; no event of theirs was taken in"),
+            )),
+        }
+    }
+
+    async fn counters(&self) -> Result<Vec<Counters>, ApiError> {
+        let glances = self.partitions.all().iter().map(|address| address.send(Glance));
+        let found: Result<Vec<Box<Counters>>, _> = join_all(glances).await.into_iter().collect();
+        Ok(found.map_err(gone)?.into_iter().map(|counters| *counters).collect())
+    }
+
+    async fn stats(&self) -> Result<Stats, ApiError> {
+        let partitions = self.counters().await?;
+        let is_up = self.bus.is_up();
+        let lag = self.bus.lag().await.map_err(from_bus)?;
+        Ok(Stats {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started: self.started,
+            at: now(),
+            time: self.mode,
+            policy: self.policy.read().clone(),
+            connected: is_up,
+            lag: lag.waiting + lag.in_flight,
+            resets: self.resets.load(Ordering::Relaxed),
+            partitions,
+        })
+    }
+
+    async fn advance(&self, asked: Advance) -> Result<Advanced, ApiError> {
+        if self.mode != TimeMode::Event {
+            return Err(ApiError::new(
+                code::CONFLICT,
+                "expected a service with `service.time = \"event\"`; this one goes by the time at \
+                 which the stream stored an event",
+            ));
+        }
+        let fired = |counters: &[Counters]| counters.iter().map(|one| one.timers_fired).sum::<u64>();
+        let before = fired(&self.counters().await?);
+        // What was published before is taken in before the clock moves.
+        let deadline = Instant::now() + ADVANCE_MAX;
+        let late = || {
+            ApiError::new(code::INTERNAL, "what is due did not fire in time; it is still under way")
+        };
+        loop {
+            let lag = self.bus.lag().await.map_err(from_bus)?;
+            if lag.waiting + lag.in_flight == 0 {
+                break;
+            }
+            if Instant::now() > deadline {
+                return Err(late());
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        for address in self.partitions.all() {
+            address.do_send(actors::Advance(asked.to));
+        }
+        for address in self.partitions.all() {
+            while !address.send(HasAdvanced(asked.to)).await.map_err(gone)? {
+                if Instant::now() > deadline {
+                    return Err(late());
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+        let after = fired(&self.counters().await?);
+        Ok(Advanced { to: asked.to, timers_fired: after - before })
+    }
+
+    async fn dead_list(&self, asked: &DeadList) -> Result<DeadLetters, ApiError> {
+        let counts = self.bus.dead_letter_counts().await.map_err(from_bus)?;
+        let limit = asked.limit.unwrap_or(limits::DEAD_LETTERS_LISTED);
+        let letters = self.bus.dead_letters(asked.reason, asked.after, limit).await;
+        let letters = letters.map_err(from_bus)?.into_iter().map(|letter| shown(letter, false));
+        Ok(DeadLetters { counts: BTreeMap::from_iter(counts), letters: letters.collect() })
+    }
+
+    async fn dead_retry(&self, asked: DeadRetry) -> Result<DeadRetried, ApiError> {
+        let mut sequences = asked.sequences;
+        if asked.all {
+            let mut after = 0;
+            loop {
+                let limit = limits::DEAD_LETTERS_LISTED;
+                let letters = self.bus.dead_letters(None, after, limit).await.map_err(from_bus)?;
+                let Some(last) = letters.last() else { break };
+                after = last.sequence;
+                sequences.extend(letters.iter().map(|letter| letter.sequence));
+            }
+        }
+        let mut outcome = DeadRetried::default();
+        for sequence in sequences {
+            match self.bus.retry_dead_letter(sequence).await {
+                Ok(_) => outcome.retried.push(sequence),
+                Err(error) => {
+                    outcome.failed.push(NotRetried { sequence, why: error.to_string() });
+                }
+            }
+        }
+        Ok(outcome)
+    }
+}
+
+fn timeline(twin: &Twin, limit: Option<usize>) -> TimelineReply {
+    let held = twin.timeline.len();
+    TimelineReply {
+        customer: twin.customer.clone(),
+        inputs: twin.timeline.total(),
+        entries: twin
+            .timeline
+            .iter()
+            .skip(held - limit.unwrap_or(held).min(held))
+            .map(|entry| TimelineEntry {
+                number: entry.number,
+                at: entry.at,
+                what: entry.what.name().into(),
+                channel: entry.channel.into(),
+                text: entry.text.into(),
+            })
+            .collect(),
+    }
+}
+
+/// A dead letter as operators see it; its bytes only if they ask for this one.
+fn shown(letter: bus::DeadLetter, whole: bool) -> DeadLetter {
+    let payload = &letter.original.payload;
+    let text = std::str::from_utf8(payload).ok();
+    DeadLetter {
+        sequence: letter.sequence,
+        at: letter.stored,
+        reason: letter.reason,
+        detail: letter.detail,
+        subject: letter.original.subject.into(),
+        event_sequence: letter.event_sequence,
+        partition: letter.partition,
+        bytes: letter.truncated.unwrap_or(payload.len() as u64),
+        headers: if whole {
+            let plain = letter.original.headers.iter();
+            plain.map(|(name, value)| (name.to_string(), value.to_string())).collect()
+        } else {
+            Vec::new()
+        },
+        text: text.filter(|_| whole).map(str::to_owned),
+        hex: (whole && text.is_none()).then(|| hex::encode(payload)),
+    }
+}
+
+fn now() -> Time {
+    chrono::Utc::now().into()
+}
+
+fn reply<T: Serialize>(answer: &T) -> Result<Bytes, ApiError> {
+    serde_json::to_vec(answer)
+        .map(Bytes::from)
+        .map_err(|error| ApiError::new(code::INTERNAL, format!("the answer has no JSON: {error}")))
+}
+
+fn required<T: DeserializeOwned>(payload: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(payload).map_err(|error| {
+        ApiError::new(code::BAD_REQUEST, format!("expected the request as JSON, found: {error}"))
+    })
+}
+
+fn optional<T: DeserializeOwned>(payload: &[u8]) -> Result<Option<T>, ApiError> {
+    if payload.is_empty() { Ok(None) } else { required(payload).map(Some) }
+}
+
+fn gone<E>(_: E) -> ApiError {
+    ApiError::new(code::INTERNAL, "the service is stopping")
+}
+
+fn from_bus(error: bus::Error) -> ApiError {
+    let code = match error {
+        bus::Error::NoDeadLetter { .. } => code::NOT_FOUND,
+        bus::Error::NoRetry { .. } => code::CONFLICT,
+        _ => code::INTERNAL,
+    };
+    ApiError::new(code, error.to_string())
+}
