@@ -8,20 +8,29 @@
 //! * [`Bus`]: a connection, and the streams behind it.
 //! * [`Intake`]: events in, each at least once, in order, none missing.
 //! * [`dead_letter`]: what becomes of an event that cannot be used.
+//! * [`Relay`]: outputs out, in order, until they are confirmed.
+//! * [`Service`]: what operators and channels ask.
+//! * [`Broker`]: a nats-server of our own, for `jumeau dev` and for tests.
 
+mod broker;
 mod connection;
 mod dead;
 mod delivery;
 mod error;
 mod intake;
 mod receipt;
+mod relay;
+mod service;
 mod stream;
 mod subject;
 
+pub use broker::{Broker, BrokerOptions};
 pub use connection::Bus;
 pub use dead::{DeadLetter, dead_letter};
 pub use error::Error;
 pub use intake::{Floor, Intake, Part, Pulled, Resume};
 pub use receipt::Receipt;
+pub use relay::{Relay, Relayed};
+pub use service::{ApiError, Endpoint, Request, Service};
 pub use stream::Lag;
 pub use subject::{Subjects, partition_of};

@@ -1,0 +1,306 @@
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde::Deserialize;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::Error;
+use super::connection::{VERSION_MIN_NAME, check_version};
+
+/// How long a broker may take to answer for the first time: it reads its whole store before.
+const START: Duration = Duration::from_secs(60);
+/// How long a broker may take to stop by itself.
+const STOP: Duration = Duration::from_secs(20);
+/// How often to look whether it answers.
+const LOOK: Duration = Duration::from_millis(20);
+/// Lines of the broker's log in an error.
+const LOG_LINES: usize = 12;
+
+/// Runs a program, and ends it when the other end of our standard input is closed: by us, or by the
+/// system if we die in whatever way. `kill` on standard input ends it without a chance to tidy up.
+const KEEPER: &str = r#"
+exec 3<&0
+"$@" </dev/null 3<&- &
+server=$!
+{ read -r word <&3; case "$word" in kill) kill -KILL $server;; *) kill -TERM $server;; esac; } 2>/dev/null &
+watch=$!
+exec 3<&-
+wait $server
+status=$?
+kill -KILL $watch 2>/dev/null
+exit $status
+"#;
+
+/// How a broker of our own is to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokerOptions {
+    /// The folder for its configuration, log and streams; it is made if it is missing.
+    pub folder: PathBuf,
+    /// The port on loopback; none: whichever is free.
+    pub port: Option<u16>,
+    /// When a message counts as stored: `always`, when the disk has it; or how long after that may
+    /// be, such as `2m`, which is faster and loses messages with the power.
+    pub sync_interval: String,
+    /// The port on loopback where it tells how it is; none: nowhere.
+    pub monitoring_port: Option<u16>,
+}
+
+impl BrokerOptions {
+    /// A broker that keeps everything in `folder`, loses nothing, and takes a free port.
+    pub fn new(folder: impl Into<PathBuf>) -> BrokerOptions {
+        BrokerOptions {
+            folder: folder.into(),
+            port: None,
+            sync_interval: "always".into(),
+            monitoring_port: None,
+        }
+    }
+}
+
+/// A nats-server of our own on loopback: for `jumeau dev`, and for tests.
+///
+/// It ends with us: when this is dropped, and also when our process is killed.
+#[derive(Debug)]
+pub struct Broker {
+    binary: PathBuf,
+    options: BrokerOptions,
+    port: u16,
+    running: Option<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    keeper: Child,
+    stdin: ChildStdin,
+}
+
+/// What a broker says first to whoever connects.
+#[derive(Deserialize)]
+struct Info {
+    version: String,
+    #[serde(default)]
+    jetstream: bool,
+}
+
+/// The addresses that a broker writes down when it has its ports.
+#[derive(Deserialize)]
+struct Ports {
+    #[serde(default)]
+    nats: Vec<String>,
+}
+
+impl Broker {
+    /// Finds a nats-server and starts it; returns when it answers and has its streams.
+    ///
+    /// It is looked for in `NATS_SERVER_BIN`, on PATH, and as `.jumeau/bin/nats-server` in the
+    /// current folder, in that of our program, and in those above it.
+    ///
+    /// # Errors
+    /// [`Error::NoBroker`] if there is none, or an old one; [`Error::Broker`] if it does not come
+    /// up; [`Error::Process`] if the system refuses.
+    pub async fn start(options: BrokerOptions) -> Result<Broker, Error> {
+        let binary = find().await?;
+        let mut broker = Broker { binary, options, port: 0, running: None };
+        broker.port = broker.options.port.unwrap_or(0);
+        broker.launch().await?;
+        Ok(broker)
+    }
+
+    /// Where it is reached: `nats://127.0.0.1:<port>`.
+    pub fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    /// The port on loopback.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its log.
+    pub fn log(&self) -> PathBuf {
+        self.options.folder.join("nats-server.log")
+    }
+
+    /// Whether it runs.
+    pub fn is_running(&mut self) -> bool {
+        self.running
+            .as_mut()
+            .is_some_and(|running| matches!(running.keeper.try_wait(), Ok(None)))
+    }
+
+    /// Stops it in good order; it may be started again with [`Broker::restart`].
+    ///
+    /// # Errors
+    /// [`Error::Process`] if it has to be killed because it does not stop, and does not die either.
+    pub async fn stop(&mut self) -> Result<(), Error> {
+        let Some(Running { mut keeper, stdin }) = self.running.take() else { return Ok(()) };
+        drop(stdin);
+        let ended = timeout(STOP, keeper.wait()).await;
+        ended
+            .unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
+            .map(drop)
+            .map_err(Error::process("stop the broker"))
+    }
+
+    /// Ends it at once, as a crash would (SIGKILL).
+    ///
+    /// # Errors
+    /// [`Error::Process`] if it does not die.
+    pub async fn kill(&mut self) -> Result<(), Error> {
+        let Some(Running { mut keeper, mut stdin }) = self.running.take() else { return Ok(()) };
+        // If it is gone already, there is nobody to tell.
+        let _ = stdin.write_all(b"kill\n").await;
+        let ended = timeout(STOP, keeper.wait()).await;
+        ended
+            .unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))
+            .map(drop)
+            .map_err(Error::process("kill the broker"))
+    }
+
+    /// Starts it again after [`Broker::stop`] or [`Broker::kill`]: same port, same streams.
+    ///
+    /// # Errors
+    /// As [`Broker::start`].
+    pub async fn restart(&mut self) -> Result<(), Error> {
+        self.stop().await?;
+        self.launch().await
+    }
+
+    async fn launch(&mut self) -> Result<(), Error> {
+        let ports = self.options.folder.join("ports");
+        // A crash leaves the last ones behind.
+        let _ = fs::remove_dir_all(&ports);
+        fs::create_dir_all(&ports).map_err(Error::process("make the broker's folder"))?;
+        let config = self.options.folder.join("nats-server.conf");
+        fs::write(&config, self.config(&ports))
+            .map_err(Error::process("write the broker's configuration"))?;
+        let log = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.log())
+            .and_then(|mut log| writeln!(log, "--- start").map(|()| log))
+            .map_err(Error::process("open the broker's log"))?;
+        let errors = log.try_clone().map_err(Error::process("open the broker's log"))?;
+        let mut keeper = Command::new("/bin/sh")
+            .args(["-c", KEEPER, "jumeau-broker"])
+            .arg(&self.binary)
+            .arg("-c")
+            .arg(&config)
+            .stdin(Stdio::piped())
+            .stdout(log)
+            .stderr(errors)
+            // Ctrl-C is for us: the broker stops after everything is published.
+            .process_group(0)
+            .spawn()
+            .map_err(Error::process("start the broker"))?;
+        let Some(stdin) = keeper.stdin.take() else {
+            return Err(self.failed("it has no standard input"));
+        };
+        self.running = Some(Running { keeper, stdin });
+
+        let patience = Instant::now() + START;
+        while Instant::now() < patience {
+            if !self.is_running() {
+                self.running = None;
+                return Err(self.failed("it ended at once"));
+            }
+            if self.port == 0 {
+                self.port = read_port(&ports).unwrap_or(0);
+            }
+            if self.port != 0 && answers(self.port).await {
+                return Ok(());
+            }
+            sleep(LOOK).await;
+        }
+        self.running = None;
+        Err(self.failed("it does not answer"))
+    }
+
+    fn config(&self, ports: &Path) -> String {
+        let port = if self.port == 0 { "-1".to_owned() } else { self.port.to_string() };
+        let monitoring = self
+            .options
+            .monitoring_port
+            .map(|port| format!("http: \"127.0.0.1:{port}\"\n"))
+            .unwrap_or_default();
+        // JSON strings are strings of this format too.
+        let quoted = |path: &Path| serde_json::Value::from(path.to_string_lossy()).to_string();
+        format!(
+            "listen: \"127.0.0.1:{port}\"\n{monitoring}ports_file_dir: {}\njetstream {{\n  \
+             store_dir: {}\n  sync_interval: {}\n}}\n",
+            quoted(ports),
+            quoted(&self.options.folder),
+            self.options.sync_interval,
+        )
+    }
+
+    fn failed(&self, what: &str) -> Error {
+        let path = self.log();
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        let last = lines.len().saturating_sub(LOG_LINES);
+        Error::Broker { what: what.into(), log: lines.split_at(last).1.join("\n"), path }
+    }
+}
+
+/// Whether a broker with streams answers at a port of loopback.
+async fn answers(port: u16) -> bool {
+    let look = async {
+        let stream = TcpStream::connect(("127.0.0.1", port)).await.ok()?;
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line).await.ok()?;
+        let info: Info = serde_json::from_str(line.strip_prefix("INFO ")?).ok()?;
+        (info.jetstream && check_version(&info.version).is_ok()).then_some(())
+    };
+    matches!(timeout(Duration::from_secs(2), look).await, Ok(Some(())))
+}
+
+fn read_port(folder: &Path) -> Option<u16> {
+    let file = fs::read_dir(folder).ok()?.next()?.ok()?.path();
+    let ports: Ports = serde_json::from_slice(&fs::read(file).ok()?).ok()?;
+    ports.nats.first()?.rsplit(':').next()?.parse().ok()
+}
+
+/// The first nats-server that is new enough.
+async fn find() -> Result<PathBuf, Error> {
+    let mut found = Vec::new();
+    for candidate in candidates() {
+        match version(&candidate).await {
+            Ok(version) if check_version(&version).is_ok() => return Ok(candidate),
+            Ok(version) => found.push(format!("{version} at {}", candidate.display())),
+            Err(_) if !candidate.exists() => {}
+            Err(error) => found.push(format!("{}, which does not run: {error}", candidate.display())),
+        }
+    }
+    let found = if found.is_empty() { "none".into() } else { found.join(", ") };
+    Err(Error::NoBroker { expected: VERSION_MIN_NAME, found })
+}
+
+fn candidates() -> Vec<PathBuf> {
+    const NAME: &str = "nats-server";
+    // One that is named is the one that is wanted: no other will do.
+    if let Some(named) = std::env::var_os("NATS_SERVER_BIN").filter(|path| !path.is_empty()) {
+        return vec![named.into()];
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let on_path = std::env::split_paths(&path).map(|folder| folder.join(NAME));
+    let beside = |folder: &Path| folder.join(".jumeau").join("bin").join(NAME);
+    let here = std::env::current_dir().ok().map(|folder| beside(&folder));
+    let program = std::env::current_exe().unwrap_or_default();
+    let above = program.ancestors().skip(1).map(beside);
+    on_path.chain(here).chain(above).filter(|candidate| candidate.is_file()).collect()
+}
+
+/// What a binary says of its version: `nats-server: v2.15.1`.
+async fn version(binary: &Path) -> Result<String, std::io::Error> {
+    let output = Command::new(binary).arg("--version").stdin(Stdio::null()).output().await?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let last = text.split_ascii_whitespace().last().unwrap_or("no version");
+    Ok(last.trim_start_matches('v').to_owned())
+}

@@ -1,0 +1,475 @@
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_nats::client::PublishErrorKind;
+use async_nats::{HeaderMap, Message, StatusCode, Subscriber};
+use bytes::Bytes;
+use futures::{FutureExt, StreamExt};
+use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+use super::connection::Link;
+use super::dead::TRUNCATED;
+use super::{Bus, Error, delivery};
+use crate::config::limits;
+use crate::event::Output;
+
+/// Confirmations that do not come for so long never will.
+const SILENCE: Duration = Duration::from_secs(5);
+/// Pauses before publishing again what failed: the first, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+/// The broker's code for a message larger than its stream takes.
+const MESSAGE_TOO_LARGE: u64 = 10_054;
+
+/// Publishes what is durable, until the broker has confirmed it.
+///
+/// Outputs of a partition are published in the order in which they were submitted. After a failure
+/// it goes back to the first output that is not confirmed; those that had arrived nevertheless are
+/// known to the broker by their ids, and dropped.
+#[derive(Debug)]
+pub struct Relay {
+    submit: mpsc::UnboundedSender<Submitted>,
+    depth: watch::Sender<usize>,
+    counters: Arc<Counters>,
+}
+
+#[derive(Debug)]
+struct Submitted {
+    partition: u16,
+    outputs: Vec<(u64, Output)>,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    published: AtomicU64,
+    duplicates: AtomicU64,
+    retries: AtomicU64,
+    truncated: AtomicU64,
+    unpublishable: AtomicU64,
+}
+
+/// What a [`Relay`] has done since it was started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Relayed {
+    /// Outputs that the broker confirmed.
+    pub published: u64,
+    /// Of these, copies that it had already.
+    pub duplicates: u64,
+    /// How often it went back to the first output that was not confirmed.
+    pub retries: u64,
+    /// Dead letters cut to what the broker takes.
+    pub truncated: u64,
+    /// Outputs that the broker never takes, and that were given up.
+    pub unpublishable: u64,
+}
+
+impl Relay {
+    /// Starts the task that publishes; it ends when the relay is dropped. `confirmed` is called
+    /// with partitions and the outputs' keys, in the order of submission, when their rows are no
+    /// longer needed; it must not block.
+    ///
+    /// # Errors
+    /// [`Error::Request`] if the connection is closed.
+    pub async fn spawn(
+        bus: &Bus,
+        confirmed: impl Fn(Vec<(u16, u64)>) + Send + 'static,
+    ) -> Result<Relay, Error> {
+        let (submit, submitted) = mpsc::unbounded_channel();
+        let (depth, _) = watch::channel(0);
+        let counters = Arc::new(Counters::default());
+        let inbox = bus.client.new_inbox();
+        let answers = bus
+            .client
+            .subscribe(format!("{inbox}.*.*"))
+            .await
+            .map_err(Error::request("listen for confirmations"))?;
+        let task = Task {
+            link: bus.link.clone(),
+            epoch: bus.link.borrow().epoch,
+            bus: bus.clone(),
+            dead: format!("{}.dead.", bus.subjects.prefix()),
+            submitted,
+            inbox,
+            answers,
+            entries: VecDeque::new(),
+            first: 0,
+            sent: 0,
+            attempt: 0,
+            pause: PAUSES.0,
+            resume_at: None,
+            progress: Instant::now(),
+            is_failing: false,
+            depth: depth.clone(),
+            counters: counters.clone(),
+            confirmed,
+        };
+        tokio::spawn(task.run());
+        Ok(Relay { submit, depth, counters })
+    }
+
+    /// Takes durable outputs of a partition, each with the key of its row, to be published after
+    /// those submitted before. Only queues; the caller bounds what is submitted and not confirmed
+    /// by [`limits::OUTBOX_BACKLOG`].
+    pub fn submit(&self, partition: u16, outputs: Vec<(u64, Output)>) {
+        self.depth.send_modify(|depth| *depth += outputs.len());
+        // The task ends only after the relay.
+        let _ = self.submit.send(Submitted { partition, outputs });
+    }
+
+    /// How many outputs are submitted and not confirmed.
+    pub fn depth(&self) -> usize {
+        *self.depth.borrow()
+    }
+
+    /// Waits until everything submitted is confirmed: for as long as the broker is gone.
+    pub async fn drained(&self) {
+        // The sender is our own, so the channel is open.
+        let _ = self.depth.subscribe().wait_for(|depth| *depth == 0).await;
+    }
+
+    /// What it has done since it was started.
+    pub fn counters(&self) -> Relayed {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Relayed {
+            published: read(&self.counters.published),
+            duplicates: read(&self.counters.duplicates),
+            retries: read(&self.counters.retries),
+            truncated: read(&self.counters.truncated),
+            unpublishable: read(&self.counters.unpublishable),
+        }
+    }
+}
+
+struct Entry {
+    partition: u16,
+    key: u64,
+    output: Output,
+    is_confirmed: bool,
+}
+
+struct Task<F> {
+    bus: Bus,
+    link: watch::Receiver<Link>,
+    /// The connection on which we published.
+    epoch: u64,
+    /// What the subjects of dead letters start with.
+    dead: String,
+    submitted: mpsc::UnboundedReceiver<Submitted>,
+    inbox: String,
+    answers: Subscriber,
+    /// Everything that is not confirmed, in order, but for those confirmed out of order.
+    entries: VecDeque<Entry>,
+    /// The number of the first entry; entries are numbered from the start of the task.
+    first: u64,
+    /// How many of the entries are published.
+    sent: usize,
+    /// Answers to earlier attempts may confirm, but not fail.
+    attempt: u64,
+    pause: Duration,
+    resume_at: Option<Instant>,
+    /// When the broker last confirmed something, or first had something to confirm.
+    progress: Instant,
+    is_failing: bool,
+    depth: watch::Sender<usize>,
+    counters: Arc<Counters>,
+    confirmed: F,
+}
+
+/// What the broker says of one message.
+#[derive(Deserialize)]
+struct Answer {
+    #[serde(default)]
+    error: Option<Refusal>,
+    #[serde(default)]
+    duplicate: bool,
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    #[serde(default)]
+    err_code: u64,
+    #[serde(default)]
+    description: String,
+}
+
+impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
+    async fn run(mut self) {
+        loop {
+            let link = *self.link.borrow_and_update();
+            if link.epoch != self.epoch {
+                self.epoch = link.epoch;
+                if self.sent > 0 {
+                    self.go_back("the connection was lost");
+                }
+                self.resume_at = None;
+            }
+            if link.is_up && self.resume_at.is_none() {
+                self.send().await;
+            }
+            let wake_at = self
+                .resume_at
+                .or_else(|| (self.sent > 0).then(|| self.progress + SILENCE));
+            tokio::select! {
+                biased;
+                answer = self.answers.next() => match answer {
+                    Some(answer) => self.take_answers(answer),
+                    // The connection was closed for good.
+                    None => return,
+                },
+                submitted = self.submitted.recv() => match submitted {
+                    Some(submitted) => self.take(submitted),
+                    None => return,
+                },
+                changed = self.link.changed() => if changed.is_err() {
+                    return;
+                },
+                () = sleep_until(wake_at) => match self.resume_at.take() {
+                    Some(_) => {}
+                    None => self.fail("the broker confirms nothing"),
+                },
+            }
+        }
+    }
+
+    fn take(&mut self, submitted: Submitted) {
+        let mut next = Some(submitted);
+        while let Some(Submitted { partition, outputs }) = next {
+            self.entries.extend(outputs.into_iter().map(|(key, output)| Entry {
+                partition,
+                key,
+                output,
+                is_confirmed: false,
+            }));
+            next = self.submitted.try_recv().ok();
+        }
+    }
+
+    /// Publishes what is not, within the window.
+    async fn send(&mut self) {
+        let mut are_any_done = false;
+        while self.sent < self.entries.len().min(limits::RELAY_WINDOW) {
+            let number = self.first + self.sent as u64;
+            let Some(entry) = self.entries.get_mut(self.sent) else { break };
+            if self.sent == 0 {
+                self.progress = Instant::now();
+            }
+            self.sent += 1;
+            if entry.is_confirmed {
+                continue;
+            }
+            let Some(fitting) = fit(&entry.output, self.bus.client.max_payload(), &self.dead) else {
+                let id = &entry.output.id;
+                tracing::error!(%id, "an output is larger than the broker takes, and is given up");
+                self.counters.unpublishable.fetch_add(1, Ordering::Relaxed);
+                entry.is_confirmed = true;
+                are_any_done = true;
+                continue;
+            };
+            if fitting.is_truncated {
+                self.counters.truncated.fetch_add(1, Ordering::Relaxed);
+            }
+            let reply = format!("{}.{}.{number}", self.inbox, self.attempt);
+            let published = self
+                .bus
+                .client
+                .publish_with_reply_and_headers(
+                    entry.output.subject.to_string(),
+                    reply,
+                    fitting.headers,
+                    fitting.payload,
+                )
+                .await;
+            match published {
+                Ok(()) => {}
+                Err(error) if error.kind() == PublishErrorKind::Send => {
+                    self.fail("the connection is closed");
+                    break;
+                }
+                Err(error) => {
+                    let id = &entry.output.id;
+                    tracing::error!(%id, %error, "an output cannot be published, and is given up");
+                    self.counters.unpublishable.fetch_add(1, Ordering::Relaxed);
+                    entry.is_confirmed = true;
+                    are_any_done = true;
+                }
+            }
+        }
+        if are_any_done {
+            self.settle();
+        }
+    }
+
+    fn take_answers(&mut self, first: Message) {
+        let mut next = Some(first);
+        while let Some(answer) = next {
+            self.take_answer(&answer);
+            next = self.answers.next().now_or_never().flatten();
+        }
+        self.settle();
+    }
+
+    fn take_answer(&mut self, message: &Message) {
+        let mut tokens = message.subject.rsplit('.');
+        let mut number = || tokens.next().and_then(|token| token.parse::<u64>().ok());
+        let (Some(number), Some(attempt)) = (number(), number()) else { return };
+        // What was confirmed meanwhile has left the front.
+        let Some(at) = number.checked_sub(self.first).and_then(|at| usize::try_from(at).ok())
+        else {
+            return;
+        };
+        let answer = match message.status {
+            Some(StatusCode::NO_RESPONDERS) => Err("no stream takes the output".to_owned()),
+            _ => serde_json::from_slice::<Answer>(&message.payload)
+                .map_err(|error| format!("the broker's answer cannot be read: {error}")),
+        };
+        let Some(entry) = self.entries.get_mut(at) else { return };
+        match answer {
+            Ok(Answer { error: None, duplicate }) => {
+                if std::mem::replace(&mut entry.is_confirmed, true) {
+                    return;
+                }
+                self.counters.published.fetch_add(1, Ordering::Relaxed);
+                if duplicate {
+                    self.counters.duplicates.fetch_add(1, Ordering::Relaxed);
+                }
+                self.progress = Instant::now();
+                self.pause = PAUSES.0;
+                if std::mem::replace(&mut self.is_failing, false) {
+                    tracing::info!("outputs are published again");
+                }
+            }
+            Ok(Answer { error: Some(refusal), .. }) if refusal.err_code == MESSAGE_TOO_LARGE => {
+                let id = &entry.output.id;
+                tracing::error!(%id, "an output is larger than its stream takes, and is given up");
+                self.counters.unpublishable.fetch_add(1, Ordering::Relaxed);
+                entry.is_confirmed = true;
+            }
+            _ if attempt != self.attempt || entry.is_confirmed => {}
+            Ok(Answer { error: Some(refusal), .. }) => self.fail(&refusal.description),
+            Err(why) => self.fail(&why),
+        }
+    }
+
+    /// Lets go of the confirmed entries at the front.
+    fn settle(&mut self) {
+        let mut done = Vec::new();
+        while self.entries.front().is_some_and(|entry| entry.is_confirmed) {
+            if let Some(entry) = self.entries.pop_front() {
+                done.push((entry.partition, entry.key));
+            }
+        }
+        if done.is_empty() {
+            return;
+        }
+        self.first += done.len() as u64;
+        self.sent = self.sent.saturating_sub(done.len());
+        let count = done.len();
+        (self.confirmed)(done);
+        self.depth.send_modify(|depth| *depth = depth.saturating_sub(count));
+    }
+
+    /// Goes back, and pauses before publishing again.
+    fn fail(&mut self, why: &str) {
+        self.go_back(why);
+        self.resume_at = Some(Instant::now() + self.pause);
+        self.pause = (self.pause * 2).min(PAUSES.1);
+    }
+
+    /// Publishes again from the first entry that is not confirmed.
+    fn go_back(&mut self, why: &str) {
+        if !std::mem::replace(&mut self.is_failing, true) {
+            tracing::warn!(why, waiting = self.entries.len(), "outputs wait to be published again");
+        }
+        self.counters.retries.fetch_add(1, Ordering::Relaxed);
+        self.sent = 0;
+        self.attempt += 1;
+    }
+}
+
+async fn sleep_until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// An output as it goes on the wire.
+struct Fitting {
+    headers: HeaderMap,
+    payload: Bytes,
+    is_truncated: bool,
+}
+
+/// The output within `bytes_max`, headers included: a dead letter is cut, anything else is `None`
+/// if it is larger.
+fn fit(output: &Output, bytes_max: usize, dead: &str) -> Option<Fitting> {
+    let mut headers = delivery::to_headers(&output.headers);
+    headers.insert("Nats-Msg-Id", one_header(&output.id)?);
+    let header_bytes = |headers: &HeaderMap| {
+        let lines = headers.iter().flat_map(|(name, values)| {
+            values.iter().map(move |value| name.to_string().len() + value.as_str().len() + 4)
+        });
+        // The version line before them, and the empty line after.
+        lines.sum::<usize>() + 12
+    };
+    let fits = header_bytes(&headers) + output.payload.len() <= bytes_max;
+    if fits {
+        return Some(Fitting { headers, payload: output.payload.clone(), is_truncated: false });
+    }
+    if !output.subject.starts_with(dead) {
+        return None;
+    }
+    headers.insert(TRUNCATED, output.payload.len().to_string());
+    let room = bytes_max.checked_sub(header_bytes(&headers))?;
+    let payload = output.payload.slice(..room.min(output.payload.len()));
+    Some(Fitting { headers, payload, is_truncated: true })
+}
+
+/// A text that can be a header's value.
+fn one_header(text: &str) -> Option<async_nats::HeaderValue> {
+    text.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn output(subject: &str, bytes: usize) -> Output {
+        Output {
+            id: "o-1".into(),
+            subject: subject.into(),
+            headers: Box::new([("a".into(), "b".into())]),
+            payload: vec![b'x'; bytes].into(),
+        }
+    }
+
+    #[test]
+    fn an_output_that_fits_goes_as_it_is() {
+        let fitting = fit(&output("jumeau.actions.app.open.anna", 100), 1_000, "jumeau.dead.").unwrap();
+        assert!(!fitting.is_truncated);
+        assert_eq!(fitting.payload.len(), 100);
+    }
+
+    #[test]
+    fn a_dead_letter_is_cut_to_what_the_broker_takes_and_says_so() {
+        let fitting = fit(&output("jumeau.dead.too-large", 1_000), 1_000, "jumeau.dead.").unwrap();
+        assert!(fitting.is_truncated);
+        // "NATS/1.0", "a: b", "Nats-Msg-Id: o-1", "Jumeau-Truncated: 1000", and an empty line.
+        assert_eq!(fitting.payload.len(), 1_000 - (10 + 6 + 18 + 24 + 2));
+        assert_eq!(fitting.headers.get(TRUNCATED).unwrap().as_str(), "1000");
+    }
+
+    #[test]
+    fn any_other_output_that_is_too_large_is_given_up() {
+        assert!(fit(&output("jumeau.actions.app.open.anna", 1_000), 1_000, "jumeau.dead.").is_none());
+    }
+
+    #[test]
+    fn headers_that_leave_no_room_for_a_dead_letter_give_it_up() {
+        assert!(fit(&output("jumeau.dead.too-large", 1_000), 20, "jumeau.dead.").is_none());
+    }
+}
