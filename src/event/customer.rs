@@ -131,7 +131,8 @@ const fn plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
 }
 
-pub(crate) fn encode(text: &str) -> String {
+/// A text as one token of a subject: `A-Z a-z 0-9 _ -` as they are, every other byte as `%XX`.
+pub fn encode(text: &str) -> String {
     let mut token = String::with_capacity(text.len());
     for byte in text.bytes() {
         if plain(byte) {

@@ -13,8 +13,8 @@ mod rejection;
 mod time;
 mod value;
 
-pub(crate) use customer::encode;
-pub use customer::{Channel, Customer};
+
+pub use customer::{Channel, Customer, encode};
 pub use delivery::{Delivery, Original};
 pub use envelope::{Event, Header, Raw, parse};
 pub use kind::{

@@ -1,1 +1,319 @@
-fn main() {}
+//! The operator's tool: shows and steers the twins of a running jumeau service.
+//!
+//! Arguments become a request on the service API; the answer becomes a text (`render`).
+
+mod arguments;
+mod event;
+mod failure;
+mod render;
+mod schema;
+mod service;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anstream::{eprintln, print, println};
+use async_nats::jetstream;
+use clap::{CommandFactory, Parser};
+use futures::StreamExt;
+use futures::stream::SelectAll;
+use jumeau::api::{
+    Advance, Advanced, DeadLetter, DeadLetters, DeadList, DeadRetried, DeadRetry, DeadShow,
+    PolicyStatus, ShowReply, Stats, TimelineReply, TimelineRequest, verb,
+};
+use jumeau::bus::Subjects;
+use jumeau::event::{Channel, Customer, Time, encode};
+use serde::Serialize;
+
+use arguments::{Arguments, Command, Connection, Dead};
+use failure::Failure;
+use service::Service;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let done = match runtime {
+        Ok(runtime) => runtime.block_on(run(arguments)),
+        Err(error) => Err(Failure::Unreachable(format!("cannot start: {error}"))),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let wrong = anstyle::AnsiColor::Red.on_default().bold();
+            eprintln!("{wrong}twinctl:{wrong:#} {failure}");
+            failure.status()
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<(), Failure> {
+    let Arguments { connection, command } = arguments;
+    match command {
+        Command::Completion { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "twinctl", &mut script);
+            print!("{}", String::from_utf8_lossy(&script));
+            Ok(())
+        }
+        Command::Schema { name: None } => {
+            println!("{}", schema::names().join("\n"));
+            Ok(())
+        }
+        Command::Schema { name: Some(name) } => print_json(&schema::schema(&name)?),
+        Command::Publish { customer, event, pairs, data, channel, id, time, dry_run } => {
+            let typed = event::Typed {
+                customer: &customer,
+                event,
+                pairs: &pairs,
+                data: data.as_deref(),
+                channel: &channel,
+                id: id.as_deref(),
+                time,
+            };
+            publish(&connection, &typed, dry_run).await
+        }
+        Command::Tail { customer, channel, action, count, json } => {
+            let wanted = Wanted { customer, channel, action };
+            tail(&connection, &wanted, count, json).await
+        }
+        Command::Stats { watch, partitions, json } => {
+            stats(&Service::connect(&connection).await?, watch, partitions, json).await
+        }
+        other => ask(&Service::connect(&connection).await?, other).await,
+    }
+}
+
+/// Commands that are one question and one answer.
+async fn ask(service: &Service, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Show { customer, json } => {
+            if json {
+                // As the service says it, with whatever a newer one may know.
+                let reply: serde_json::Value =
+                    service.ask_of(verb::SHOW, &customer, None::<&()>).await?;
+                return print_json(&reply);
+            }
+            let reply: ShowReply = service.ask_of(verb::SHOW, &customer, None::<&()>).await?;
+            print!("{}", render::twin(&reply, width()));
+        }
+        Command::Timeline { customer, limit, json } => {
+            let question = TimelineRequest { limit };
+            let reply: TimelineReply =
+                service.ask_of(verb::TIMELINE, &customer, Some(&question)).await?;
+            if json {
+                return print_json(&reply);
+            }
+            print!("{}", render::timeline(&reply, width()));
+        }
+        Command::Policy { json } => {
+            let reply: PolicyStatus = service.ask_plainly(verb::POLICY).await?;
+            if json {
+                return print_json(&reply);
+            }
+            print!("{}", render::policy(&reply));
+        }
+        Command::Advance { to } => {
+            let reply: Advanced = service.ask(verb::ADVANCE, &Advance { to }).await?;
+            println!("it is {}; {} timers fired", reply.to, reply.timers_fired);
+        }
+        Command::Dead { command } => return dead(service, command).await,
+        // The others never come here.
+        _ => {}
+    }
+    Ok(())
+}
+
+async fn dead(service: &Service, command: Dead) -> Result<(), Failure> {
+    match command {
+        Dead::List { reason, after, limit, json } => {
+            let question = DeadList { reason, after, limit: Some(limit) };
+            let reply: DeadLetters = service.ask(verb::DEAD_LIST, &question).await?;
+            if json {
+                return print_json(&reply);
+            }
+            print!("{}", render::letters(&reply, now(), width()));
+        }
+        Dead::Show { sequence, json } => {
+            let reply: DeadLetter = service.ask(verb::DEAD_SHOW, &DeadShow { sequence }).await?;
+            if json {
+                return print_json(&reply);
+            }
+            print!("{}", render::letter(&reply, width()));
+        }
+        Dead::Retry { sequences, all } => {
+            let question = DeadRetry { sequences, all };
+            let reply: DeadRetried = service.ask(verb::DEAD_RETRY, &question).await?;
+            print!("{}", render::retried(&reply));
+            if !reply.failed.is_empty() {
+                return Err(Failure::Negative("not all could be published once more".into()));
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn stats(
+    service: &Service,
+    watch: bool,
+    partitions: bool,
+    json: bool,
+) -> Result<(), Failure> {
+    let mut before: Stats = service.ask_plainly(verb::STATS).await?;
+    loop {
+        if json {
+            print_json(&before)?;
+        }
+        if json && !watch {
+            return Ok(());
+        }
+        // Rates need two answers.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let now: Stats = service.ask_plainly(verb::STATS).await?;
+        if !json {
+            if watch {
+                // To the upper left corner, and everything below cleared.
+                print!("\u{1b}[H\u{1b}[J");
+            }
+            print!("{}", render::stats(&now, Some(&before), partitions, width()));
+        }
+        if !watch {
+            return Ok(());
+        }
+        before = now;
+    }
+}
+
+async fn publish(
+    connection: &Connection,
+    typed: &event::Typed<'_>,
+    dry_run: bool,
+) -> Result<(), Failure> {
+    let ready = typed.ready(now())?;
+    let subjects = subjects(&connection.prefix)?;
+    let subject = subjects.event(&ready.channel, &ready.customer);
+    if dry_run {
+        println!("{subject}\n{}", ready.payload);
+        return Ok(());
+    }
+    let service = Service::connect(connection).await?;
+    let mut headers = async_nats::HeaderMap::new();
+    headers.insert("Nats-Msg-Id", ready.id.as_str());
+    headers.insert("Content-Type", "application/cloudevents+json");
+    let unreachable = |error: jetstream::context::PublishError| {
+        Failure::Unreachable(format!(
+            "expected a stream that stores `{subject}`: {error}; the service makes it when it starts"
+        ))
+    };
+    let sent = jetstream::new(service.client.clone())
+        .publish_with_headers(subject.clone(), headers, ready.payload.into())
+        .await
+        .map_err(unreachable)?;
+    let stored = sent.await.map_err(unreachable)?;
+    if stored.duplicate {
+        println!("{} was stored before as {} #{}", ready.id, stored.stream, stored.sequence);
+    } else {
+        println!("{} is stored as {} #{}", ready.id, stored.stream, stored.sequence);
+    }
+    Ok(())
+}
+
+/// What a tail shows.
+struct Wanted {
+    customer: Option<String>,
+    channel: Option<String>,
+    action: Option<String>,
+}
+
+impl Wanted {
+    /// The subjects to listen on.
+    fn subjects(&self, subjects: &Subjects) -> Result<Vec<String>, Failure> {
+        let customer = match &self.customer {
+            Some(customer) => Customer::new(customer).map_err(Failure::Usage)?.token(),
+            None => "*".into(),
+        };
+        let channel = match &self.channel {
+            Some(channel) => Channel::new(channel).map_err(Failure::Usage)?.token(),
+            None => "*".into(),
+        };
+        let prefix = subjects.prefix();
+        if let Some(action) = &self.action {
+            return Ok(vec![format!("{prefix}.actions.{channel}.{}.{customer}", encode(action))]);
+        }
+        let mut wanted = vec![
+            format!("{prefix}.events.{channel}.{customer}"),
+            format!("{prefix}.actions.{channel}.*.{customer}"),
+            format!("{prefix}.recalls.{channel}.{customer}"),
+        ];
+        if self.channel.is_none() {
+            wanted.push(format!("{prefix}.escalations.*.{customer}"));
+        }
+        if self.channel.is_none() && self.customer.is_none() {
+            wanted.push(subjects.all_dead());
+        }
+        Ok(wanted)
+    }
+}
+
+async fn tail(
+    connection: &Connection,
+    wanted: &Wanted,
+    count: Option<u64>,
+    json: bool,
+) -> Result<(), Failure> {
+    let subjects = subjects(&connection.prefix)?;
+    let wanted = wanted.subjects(&subjects)?;
+    let service = Service::connect(connection).await?;
+    let mut messages = SelectAll::new();
+    for subject in wanted {
+        let subscribed = service.client.subscribe(subject.clone()).await;
+        messages.push(subscribed.map_err(|error| {
+            Failure::Unreachable(format!("cannot listen on `{subject}`: {error}"))
+        })?);
+    }
+    let mut left = count.unwrap_or(u64::MAX);
+    while left > 0
+        && let Some(message) = messages.next().await
+    {
+        let headers: Vec<(&str, &str)> = message
+            .headers
+            .iter()
+            .flat_map(|headers| headers.iter())
+            .flat_map(|(name, values)| {
+                let name: &str = name.as_ref();
+                values.iter().map(move |value| (name, value.as_str()))
+            })
+            .collect();
+        let at = chrono::Local::now().format("%H:%M:%S%.3f").to_string();
+        let heard =
+            render::Heard::read(&subjects, &message.subject, &headers, &message.payload, at);
+        if let Some(heard) = heard {
+            if json {
+                println!("{}", serde_json::to_string(&heard).unwrap_or_default());
+            } else {
+                println!("{}", render::line(&heard));
+            }
+            left -= 1;
+        }
+    }
+    Ok(())
+}
+
+fn subjects(prefix: &str) -> Result<Subjects, Failure> {
+    Subjects::new(prefix).map_err(|error| Failure::Usage(format!("--prefix: {error}")))
+}
+
+fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| Failure::Unreachable(format!("an answer that is no JSON: {error}")))?;
+    println!("{text}");
+    Ok(())
+}
+
+fn now() -> Time {
+    chrono::Utc::now().into()
+}
+
+/// The columns of the terminal; 120 where there is none.
+fn width() -> u16 {
+    comfy_table::Table::new().width().unwrap_or(120)
+}

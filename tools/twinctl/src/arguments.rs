@@ -1,0 +1,241 @@
+//! What an operator may type.
+
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueHint};
+use clap_complete::Shell;
+use jumeau::event::{EventType, Reason, Time};
+
+/// Shows and steers the twins of a running jumeau service.
+#[derive(Debug, Parser)]
+#[command(
+    name = "twinctl",
+    version,
+    arg_required_else_help = true,
+    after_help = "Exit status: 0 done, 1 not found or refused, 2 wrong usage, 3 no broker or no \
+                  service.\nColours follow the terminal; NO_COLOR=1 turns them off."
+)]
+pub(crate) struct Arguments {
+    /// How to reach the service.
+    #[command(flatten)]
+    pub(crate) connection: Connection,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// How to reach the service.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Connection")]
+pub(crate) struct Connection {
+    /// The broker; several are separated by commas.
+    #[arg(short, long, global = true, env = "NATS_URL", default_value = "nats://127.0.0.1:4222")]
+    pub(crate) server: String,
+    /// A credentials file (JWT and nkey seed).
+    #[arg(long, global = true, env = "NATS_CREDS", value_hint = ValueHint::FilePath)]
+    pub(crate) creds: Option<std::path::PathBuf>,
+    /// A user, with --password.
+    #[arg(long, global = true, env = "NATS_USER", requires = "password")]
+    pub(crate) user: Option<String>,
+    /// The user's password.
+    #[arg(long, global = true, env = "NATS_PASSWORD", hide_env_values = true)]
+    pub(crate) password: Option<String>,
+    /// Certificates of authorities to trust, as a PEM file.
+    #[arg(long, global = true, env = "NATS_CA", value_hint = ValueHint::FilePath)]
+    pub(crate) ca: Option<std::path::PathBuf>,
+    /// The service's prefix.
+    #[arg(long, global = true, env = "JUMEAU_NATS__PREFIX", default_value = "jumeau")]
+    pub(crate) prefix: String,
+    /// Seconds to wait for an answer.
+    #[arg(long, global = true, default_value = "5", value_name = "SECONDS", value_parser = seconds)]
+    pub(crate) timeout: Duration,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// All that is known of one customer.
+    Show {
+        /// The customer, as the company writes the identifier.
+        customer: String,
+        /// The answer as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// What one customer's twin took in lately.
+    Timeline {
+        /// The customer, as the company writes the identifier.
+        customer: String,
+        /// The newest so many; without it all that the twin remembers.
+        #[arg(short = 'n', long)]
+        limit: Option<usize>,
+        /// The answer as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Events and reactions, as they happen.
+    Tail {
+        /// Only of this customer.
+        #[arg(short, long)]
+        customer: Option<String>,
+        /// Only in this channel.
+        #[arg(long)]
+        channel: Option<String>,
+        /// Only this action (and no events).
+        #[arg(short, long)]
+        action: Option<String>,
+        /// End after so many.
+        #[arg(short = 'n', long)]
+        count: Option<u64>,
+        /// One JSON object for each line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// How the service is: rates, lag, memory, queues, dead letters.
+    Stats {
+        /// Every second, until Ctrl-C.
+        #[arg(short, long)]
+        watch: bool,
+        /// With a row for each partition.
+        #[arg(short, long)]
+        partitions: bool,
+        /// The answer as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Events that could not be used.
+    Dead {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: Dead,
+    },
+    /// Publishes one event.
+    #[command(
+        after_help = "Examples:\n  twinctl publish alice track name='Flight Booked' properties.to=LIS\n  \
+                      twinctl publish alice signal name=card_abroad value=blocked ttl=86400\n  \
+                      twinctl publish alice message --channel chat --data '{\"text\": \"Hello?\", \"from\": \"customer\"}'"
+    )]
+    Publish {
+        /// The customer, as the company writes the identifier.
+        customer: String,
+        /// The type of the event.
+        #[arg(value_parser = event_type)]
+        event: EventType,
+        /// Data as `path=value`; a value is JSON, or else a text.
+        #[arg(value_name = "PATH=VALUE", conflicts_with = "data")]
+        pairs: Vec<String>,
+        /// Data as one JSON object; `-` reads it from standard input.
+        #[arg(long, value_name = "JSON")]
+        data: Option<String>,
+        /// The channel that reports it.
+        #[arg(long, default_value = "cli")]
+        channel: String,
+        /// The event's id; a new one by default.
+        #[arg(long)]
+        id: Option<String>,
+        /// When it happened; now by default.
+        #[arg(long, value_parser = time)]
+        time: Option<Time>,
+        /// Print the event and check it, without sending it.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Moves the clock of a service that runs on event time.
+    Advance {
+        /// The new time, such as 2026-11-22T09:30:00Z.
+        #[arg(value_parser = time)]
+        to: Time,
+    },
+    /// Which policy is loaded, and what became of the last change.
+    Policy {
+        /// The answer as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// JSON Schemas of what goes in and what comes out.
+    Schema {
+        /// One of them; without it their names.
+        name: Option<String>,
+    },
+    /// A completion script for a shell.
+    Completion {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+/// What to do with events that could not be used.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Dead {
+    /// The oldest of them first.
+    List {
+        /// Only of this reason.
+        #[arg(long, value_parser = reason)]
+        reason: Option<Reason>,
+        /// Only those behind this one.
+        #[arg(long, default_value = "0", hide_default_value = true)]
+        after: u64,
+        /// So many.
+        #[arg(short = 'n', long, default_value = "20")]
+        limit: usize,
+        /// The answer as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// One of them, with its bytes.
+    Show {
+        /// Its number.
+        sequence: u64,
+        /// The answer as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Publishes some of them once more.
+    Retry {
+        /// Their numbers.
+        #[arg(required_unless_present = "all")]
+        sequences: Vec<u64>,
+        /// All there are.
+        #[arg(long, conflicts_with = "sequences")]
+        all: bool,
+    },
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if seconds > 0.0 && seconds <= 3600.0 => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err("expected a number of seconds, above 0 and at most 3600".into()),
+    }
+}
+
+fn event_type(text: &str) -> Result<EventType, String> {
+    text.parse().map_err(|rejection: jumeau::event::Rejection| rejection.detail)
+}
+
+fn time(text: &str) -> Result<Time, String> {
+    Time::parse(text).ok_or_else(|| "expected a time such as 2026-11-22T09:30:00Z".into())
+}
+
+fn reason(text: &str) -> Result<Reason, String> {
+    let known = Reason::ALL.into_iter().find(|known| known.token() == text);
+    known.ok_or_else(|| format!("expected one of {}", Reason::ALL.map(Reason::token).join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_hold_together() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_mistyped_event_type_is_refused_with_the_right_name() {
+        let refusal =
+            Arguments::try_parse_from(["twinctl", "publish", "alice", "trakc"]).unwrap_err();
+        assert!(refusal.to_string().contains("did you mean `track`?"), "{refusal}");
+    }
+}

@@ -1,0 +1,165 @@
+//! Events typed by hand: from words to a checked CloudEvent.
+
+use std::io::Read as _;
+
+use jumeau::config::limits;
+use jumeau::event::{Channel, Customer, EventType, Raw, Time, parse};
+use serde_json::{Map, Value, json};
+
+use crate::failure::Failure;
+
+/// What was typed.
+pub(crate) struct Typed<'a> {
+    pub(crate) customer: &'a str,
+    pub(crate) event: EventType,
+    pub(crate) pairs: &'a [String],
+    pub(crate) data: Option<&'a str>,
+    pub(crate) channel: &'a str,
+    pub(crate) id: Option<&'a str>,
+    pub(crate) time: Option<Time>,
+}
+
+/// An event that the service will understand.
+pub(crate) struct Ready {
+    pub(crate) customer: Customer,
+    pub(crate) channel: Channel,
+    pub(crate) id: String,
+    pub(crate) payload: String,
+}
+
+impl Typed<'_> {
+    /// The event, checked as the service checks it.
+    pub(crate) fn ready(&self, now: Time) -> Result<Ready, Failure> {
+        let customer = Customer::new(self.customer).map_err(Failure::Usage)?;
+        let channel = Channel::new(self.channel).map_err(Failure::Usage)?;
+        let data = match self.data {
+            Some("-") => from_json(&standard_input()?)?,
+            Some(text) => from_json(text)?,
+            None => from_pairs(self.pairs)?,
+        };
+        let id = match self.id {
+            Some(id) => id.to_owned(),
+            None => fresh_id(),
+        };
+        let payload = json!({
+            "specversion": "1.0",
+            "id": id,
+            "source": "twinctl",
+            "type": self.event.name(),
+            "time": self.time.unwrap_or(now),
+            "datacontenttype": "application/json",
+            "data": data,
+        })
+        .to_string();
+        parse(&Raw {
+            channel: &channel.token(),
+            customer: &customer.token(),
+            headers: &[],
+            payload: payload.as_bytes(),
+            sequence: 0,
+        })
+        .map_err(|rejection| Failure::Usage(rejection.detail))?;
+        Ok(Ready { customer, channel, id, payload })
+    }
+}
+
+fn standard_input() -> Result<String, Failure> {
+    let mut text = String::new();
+    // One byte more than fits shows that there was too much.
+    let most = limits::EVENT_BYTES as u64 + 1;
+    std::io::stdin()
+        .take(most)
+        .read_to_string(&mut text)
+        .map_err(|error| Failure::Usage(format!("expected data on standard input: {error}")))?;
+    Ok(text)
+}
+
+fn from_json(text: &str) -> Result<Value, Failure> {
+    match serde_json::from_str(text) {
+        Ok(data @ Value::Object(_)) => Ok(data),
+        Ok(other) => {
+            Err(Failure::Usage(format!("expected one JSON object as --data, found `{other}`")))
+        }
+        Err(error) => Err(Failure::Usage(format!("expected one JSON object as --data: {error}"))),
+    }
+}
+
+/// `a.b=1 a.c=x` as `{"a": {"b": 1, "c": "x"}}`.
+fn from_pairs(pairs: &[String]) -> Result<Value, Failure> {
+    let mut data = Map::new();
+    for pair in pairs {
+        let Some((path, value)) = pair.split_once('=').filter(|(path, _)| !path.is_empty()) else {
+            return Err(Failure::Usage(format!("expected path=value, found `{pair}`")));
+        };
+        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
+        let mut place = &mut data;
+        let (parents, name) = match path.rsplit_once('.') {
+            Some((parents, name)) => (Some(parents), name),
+            None => (None, path),
+        };
+        for parent in parents.into_iter().flat_map(|parents| parents.split('.')) {
+            let below = place.entry(parent).or_insert_with(|| json!({}));
+            place = below.as_object_mut().ok_or_else(|| {
+                Failure::Usage(format!("`{pair}`: `{parent}` is a value already, not an object"))
+            })?;
+        }
+        if place.insert(name.to_owned(), value).is_some() {
+            return Err(Failure::Usage(format!("`{path}` is given twice")));
+        }
+    }
+    Ok(Value::Object(data))
+}
+
+fn fresh_id() -> String {
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_nanos());
+    format!("cli-{now:x}-{:x}", std::process::id())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn typed<'a>(event: EventType, pairs: &'a [String]) -> Typed<'a> {
+        let (data, id, time) = (None, Some("e-1"), None);
+        Typed { customer: "alice@example.org", event, pairs, data, channel: "cli", id, time }
+    }
+
+    fn refusal(typed: &Typed<'_>) -> String {
+        match typed.ready(Time::from_ms(0)) {
+            Ok(_) => "accepted".into(),
+            Err(failure) => failure.to_string(),
+        }
+    }
+
+    #[test]
+    fn pairs_become_nested_data() {
+        let pairs =
+            ["name=Flight Booked", "properties.to=LIS", "properties.price=120"].map(String::from);
+        let ready = typed(EventType::Track, &pairs)
+            .ready(Time::from_ms(0))
+            .unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(ready.customer.token(), "alice%40example%2Eorg");
+        insta::assert_snapshot!(ready.payload, @r#"{"data":{"name":"Flight Booked","properties":{"price":120,"to":"LIS"}},"datacontenttype":"application/json","id":"e-1","source":"twinctl","specversion":"1.0","time":"1970-01-01T00:00:00Z","type":"track"}"#);
+    }
+
+    #[test]
+    fn what_the_service_would_refuse_is_refused_before_it_is_sent() {
+        let name = ["nme=x".to_owned()];
+        let twice = ["name=x".to_owned(), "name=y".to_owned()];
+        let clash = ["name=x".to_owned(), "name.first=y".to_owned()];
+        let mut list = typed(EventType::Track, &[]);
+        list.data = Some("[1]");
+        let refusals = [
+            refusal(&typed(EventType::Track, &name)),
+            refusal(&typed(EventType::Track, &twice)),
+            refusal(&typed(EventType::Track, &clash)),
+            refusal(&list),
+        ];
+        insta::assert_snapshot!(refusals.join("\n"), @r#"
+        expected the data of `track` as {"name": "…", "properties": {…}}; found: missing field `name` at line 1 column 11
+        `name` is given twice
+        `name.first=y`: `name` is a value already, not an object
+        expected one JSON object as --data, found `[1]`
+        "#);
+    }
+}

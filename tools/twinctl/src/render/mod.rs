@@ -1,0 +1,23 @@
+//! Answers as people like to read them: pure functions from an answer to a text with colours,
+//! which the printer drops where nobody would see them.
+
+mod dead;
+mod ink;
+mod policy;
+mod quantity;
+mod sheet;
+mod stats;
+mod tail;
+mod twin;
+
+pub(crate) use dead::{letter, letters, retried};
+pub(crate) use policy::policy;
+pub(crate) use stats::stats;
+pub(crate) use tail::{Heard, line};
+pub(crate) use twin::{timeline, twin};
+
+#[cfg(test)]
+fn plain(text: &str) -> String {
+    let plain = anstream::adapter::strip_str(text).to_string();
+    plain.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
+}

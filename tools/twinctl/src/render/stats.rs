@@ -1,0 +1,279 @@
+//! How the service is.
+
+use comfy_table::{Attribute, Cell, Color};
+use jumeau::api::Stats;
+use jumeau::config::settings::TimeMode;
+use jumeau::partition::Counters;
+
+use super::ink::{FAINT, Inked, TITLE, WRONG};
+use super::quantity::{bytes, count, moment, rate, span};
+use super::sheet::Sheet;
+
+/// The state of the service; rates are those since `before`, or without it those since its start.
+pub(crate) fn stats(now: &Stats, before: Option<&Stats>, partitions: bool, width: u16) -> String {
+    let total = now.total();
+    let earlier = before.map(Stats::total).unwrap_or_default();
+    let since = before.map_or(now.started, |before| before.at);
+    let seconds = now.at.since(since).as_secs_f64();
+    let per_second = |pick: fn(&Counters) -> u64| {
+        let change = pick(&total).saturating_sub(pick(&earlier));
+        if seconds > 0.0 { change as f64 / seconds } else { 0.0 }
+    };
+
+    let mut sheet = Sheet::new(width);
+    let up = now.at.since(now.started).as_millis();
+    sheet.line(format_args!(
+        "{}  {}",
+        Inked(TITLE, format_args!("jumeau {}", now.version)),
+        Inked(
+            FAINT,
+            format_args!(
+                "up {} · policy {} {} · {}",
+                span(u64::try_from(up).unwrap_or(u64::MAX)),
+                now.policy.name,
+                now.policy.version,
+                match now.time {
+                    TimeMode::Stream => "the stream's time",
+                    TimeMode::Event => "the events' own time",
+                }
+            )
+        ),
+    ));
+    if !now.connected {
+        sheet.line(Inked(WRONG, "the broker is not connected"));
+    }
+    if let Some(refusal) = &now.policy.refusal {
+        let sentence = format!(
+            "the last change of the policy was refused at {}; see `twinctl policy`",
+            moment(refusal.at)
+        );
+        sheet.line(Inked(WRONG, sentence));
+    }
+
+    let number =
+        |number: u64| Cell::new(count(number)).set_alignment(comfy_table::CellAlignment::Right);
+    let pace =
+        |pick| Cell::new(rate(per_second(pick))).set_alignment(comfy_table::CellAlignment::Right);
+    let faint = |text: String| Cell::new(text).add_attribute(Attribute::Dim);
+    let named = |counted: &mut dyn Iterator<Item = (String, u64)>| {
+        counted
+            .map(|(name, times)| format!("{name} {}", count(times)))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+
+    let counters = &total;
+    let each = |whole: u64, parts: u64| whole.checked_div(parts).unwrap_or(0);
+    let reasons = named(&mut total.dead.iter().map(|(reason, times)| (reason.to_string(), *times)));
+    let dead = number(of_dead(&total));
+    let dead = if of_dead(&total) > 0 { dead.fg(Color::Red) } else { dead };
+    sheet.section(
+        "in",
+        vec![
+            vec![Cell::new("events"), number(counters.events), pace(|p| p.events)],
+            vec![Cell::new("duplicates"), number(counters.duplicates), pace(|p| p.duplicates)],
+            vec![Cell::new("dead letters"), dead, pace(of_dead), faint(reasons)],
+            vec![
+                Cell::new("timers fired"),
+                number(counters.timers_fired),
+                pace(|p| p.timers_fired),
+            ],
+            vec![Cell::new("lag"), number(now.lag)],
+            vec![Cell::new("in flight"), number(total.in_flight)],
+            vec![Cell::new("delivered again"), number(total.redelivered), pace(|p| p.redelivered)],
+        ],
+    );
+    sheet.section(
+        "out",
+        vec![
+            vec![Cell::new("actions"), number(counters.actions), pace(|p| p.actions)],
+            vec![Cell::new("escalations"), number(counters.escalations), pace(|p| p.escalations)],
+            vec![
+                Cell::new("commits"),
+                number(counters.commits),
+                pace(|p| p.commits),
+                faint(format!("{} events each", count(each(counters.events, counters.commits)))),
+            ],
+            vec![Cell::new("outbox"), number(total.outbox)],
+        ],
+    );
+    sheet.section(
+        "twins",
+        vec![
+            vec![
+                Cell::new("awake"),
+                number(total.resident_twins),
+                Cell::new(""),
+                faint(format!(
+                    "{}, {} each",
+                    bytes(total.resident_bytes),
+                    bytes(each(total.resident_bytes, total.resident_twins))
+                )),
+            ],
+            vec![Cell::new("woken"), number(counters.activations), pace(|p| p.activations)],
+            vec![
+                Cell::new("put to sleep"),
+                number(counters.passivations),
+                pace(|p| p.passivations),
+            ],
+            vec![Cell::new("timers near"), number(total.timers_near)],
+        ],
+    );
+    if let Some(sentence) = &total.last_policy_error {
+        sheet.line("");
+        let times = count(total.policy_errors);
+        sheet.line(Inked(
+            WRONG,
+            format_args!("the policy failed {times} times, last at {sentence}"),
+        ));
+    }
+    let limits = total.limits.iter().filter(|(_, times)| **times > 0);
+    sheet.section(
+        "limits reached",
+        limits
+            .map(|(name, times)| vec![Cell::new(name).fg(Color::Yellow), number(*times)])
+            .collect(),
+    );
+
+    if partitions {
+        sheet.line("");
+        let rows = now.partitions.iter().zip(0_u64..).map(|(one, partition)| {
+            [
+                partition,
+                one.events,
+                one.in_flight,
+                one.resident_twins,
+                one.actions,
+                one.outbox,
+                one.timers_near,
+                of_dead(one),
+                one.cursor,
+            ]
+            .map(|number| Cell::new(count(number)))
+            .to_vec()
+        });
+        let header = [
+            "partition",
+            "events",
+            "in flight",
+            "awake",
+            "actions",
+            "outbox",
+            "timers",
+            "dead",
+            "cursor",
+        ];
+        sheet.table(&header, rows.collect(), 0);
+    }
+    sheet.finish()
+}
+
+fn of_dead(counters: &Counters) -> u64 {
+    counters.dead.values().sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use jumeau::api::{PolicyStatus, Refusal};
+    use jumeau::event::{Reason, Time};
+
+    use super::*;
+    use crate::render::plain;
+
+    fn sample(at: &str, events: u64) -> Stats {
+        let one = || Counters {
+            events,
+            duplicates: 2,
+            dead: BTreeMap::from([(Reason::BadJson, 1), (Reason::UnknownType, 1)]),
+            limits: BTreeMap::from([("TRAITS".into(), 3)]),
+            timers_fired: 10,
+            actions: events / 5,
+            commits: events / 200,
+            activations: 25_000,
+            resident_twins: 25_000,
+            resident_bytes: 60_000_000,
+            in_flight: 500,
+            outbox: 40,
+            timers_near: 1_234,
+            cursor: events * 2,
+            ..Counters::default()
+        };
+        Stats {
+            version: "0.1.0".into(),
+            started: Time::parse("2026-11-22T06:00:00Z").unwrap(),
+            at: Time::parse(at).unwrap(),
+            time: TimeMode::Stream,
+            policy: PolicyStatus {
+                name: "bank".into(),
+                version: "3fa94c0011223344".into(),
+                source: "embedded".into(),
+                loaded: Time::parse("2026-11-22T06:00:00Z").unwrap(),
+                rules: 12,
+                needs: 5,
+                actions: 7,
+                refusal: None,
+            },
+            connected: true,
+            lag: 24,
+            resets: 0,
+            partitions: vec![one(), one()],
+        }
+    }
+
+    #[test]
+    fn stats_read_well_and_rates_are_those_between_two_answers() {
+        let before = sample("2026-11-22T09:59:58Z", 1_000_000);
+        let now = sample("2026-11-22T10:00:00Z", 1_050_000);
+        insta::assert_snapshot!(plain(&stats(&now, Some(&before), true, 120)), @r#"
+        jumeau 0.1.0  up 4 hours · policy bank 3fa94c0011223344 · the stream's time
+
+        in
+          events           2,100,000  50,000/s
+          duplicates               4       0/s
+          dead letters             4       0/s  bad-json 2, unknown-type 2
+          timers fired            20       0/s
+          lag                     24
+          in flight            1,000
+          delivered again          0       0/s
+
+        out
+          actions      420,000  10,000/s
+          escalations        0       0/s
+          commits       10,500     250/s  200 events each
+          outbox            80
+
+        twins
+          awake         50,000       114.4 MiB, 2.3 KiB each
+          woken         50,000  0/s
+          put to sleep       0  0/s
+          timers near    2,468
+
+        limits reached
+          TRAITS  6
+
+        ───────────────────────────────────────────────────────────────────────────────────────────
+         partition      events   in flight    awake   actions   outbox   timers   dead      cursor
+        ═══════════════════════════════════════════════════════════════════════════════════════════
+                 0   1,050,000         500   25,000   210,000       40    1,234      2   2,100,000
+        ───────────────────────────────────────────────────────────────────────────────────────────
+                 1   1,050,000         500   25,000   210,000       40    1,234      2   2,100,000
+        ───────────────────────────────────────────────────────────────────────────────────────────
+        "#);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_first() {
+        let mut now = sample("2026-11-22T10:00:00Z", 0);
+        now.connected = false;
+        now.policy.refusal =
+            Some(Refusal { at: now.at, mistakes: vec!["rules.toml:3: no".into()] });
+        let text = plain(&stats(&now, None, false, 120));
+        insta::assert_snapshot!(text.lines().take(3).collect::<Vec<_>>().join("\n"), @r#"
+        jumeau 0.1.0  up 4 hours · policy bank 3fa94c0011223344 · the stream's time
+        the broker is not connected
+        the last change of the policy was refused at 2026-11-22 10:00:00; see `twinctl policy`
+        "#);
+    }
+}

@@ -1,0 +1,277 @@
+//! What happens, one line for each thing.
+
+use jumeau::bus::Subjects;
+use jumeau::event::{Channel, Customer, Kind, Raw, parse};
+use jumeau::twin::{Action, Escalation, EscalationState};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::ink::{ACTION, CUSTOMER, ESCALATION, EVENT, FAINT, Inked, RECALL, WRONG};
+
+/// Something heard on the bus.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Heard {
+    /// When it was heard, by the clock on the wall.
+    pub(crate) at: String,
+    /// What it is.
+    pub(crate) what: What,
+    /// The channel, or the queue of people.
+    pub(crate) place: String,
+    /// The customer.
+    pub(crate) customer: String,
+    /// What it says, in short.
+    pub(crate) says: String,
+    /// Why.
+    pub(crate) because: String,
+}
+
+/// What was heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum What {
+    /// An event came in.
+    Event,
+    /// An action is to be performed.
+    Action,
+    /// An escalation opened or changed.
+    Escalation,
+    /// An action is taken back.
+    Recall,
+    /// An event could not be used.
+    Dead,
+}
+
+impl Heard {
+    /// What a message on the bus says; nothing, if its subject is none of the contract.
+    pub(crate) fn read(
+        subjects: &Subjects,
+        subject: &str,
+        headers: &[(&str, &str)],
+        payload: &[u8],
+        at: String,
+    ) -> Option<Heard> {
+        let tokens: Vec<&str> = subjects.tokens(subject)?.collect();
+        let customer = |token: &str| {
+            Customer::from_token(token).map_or_else(|_| token.to_owned(), |known| known.to_string())
+        };
+        let place = |token: &str| {
+            Channel::from_token(token).map_or_else(|_| token.to_owned(), |known| known.to_string())
+        };
+        let heard = |what, at_place: &str, whose: &str, says: String, because: String| Heard {
+            at,
+            what,
+            place: place(at_place),
+            customer: customer(whose),
+            says,
+            because,
+        };
+        let header = |name: &str| {
+            let found = headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+            found.map(|(_, value)| (*value).to_owned()).unwrap_or_default()
+        };
+        match tokens[..] {
+            ["events", channel, whose] => {
+                let raw = Raw { channel, customer: whose, headers, payload, sequence: 0 };
+                let (says, because) = match parse(&raw) {
+                    Ok(event) => (of_event(&event.kind), String::new()),
+                    Err(rejection) => ("not usable".into(), rejection.detail),
+                };
+                Some(heard(What::Event, channel, whose, says, because))
+            }
+            ["actions", channel, action, whose] => {
+                let (says, because) = match data(payload) {
+                    Some(action) => of_action(&action),
+                    None => (action.to_owned(), String::new()),
+                };
+                Some(heard(What::Action, channel, whose, says, because))
+            }
+            ["escalations", queue, whose] => {
+                let (says, because) = match data(payload) {
+                    Some(escalation) => of_escalation(&escalation),
+                    None => (String::new(), String::new()),
+                };
+                Some(heard(What::Escalation, queue, whose, says, because))
+            }
+            ["recalls", channel, whose] => {
+                Some(heard(What::Recall, channel, whose, short(payload), String::new()))
+            }
+            ["dead", reason] => {
+                let subject = header("Jumeau-Subject");
+                let origin: Vec<&str> =
+                    subjects.tokens(&subject).map(Iterator::collect).unwrap_or_default();
+                let (channel, whose) = match origin[..] {
+                    ["events", channel, whose] => (channel, whose),
+                    _ => ("?", "?"),
+                };
+                let says = reason.to_owned();
+                Some(heard(What::Dead, channel, whose, says, header("Jumeau-Detail")))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The data of a message, in a CloudEvent or bare.
+fn data<T: serde::de::DeserializeOwned>(payload: &[u8]) -> Option<T> {
+    let mut value: Value = serde_json::from_slice(payload).ok()?;
+    if value.get("specversion").is_some() {
+        value = value.get_mut("data")?.take();
+    }
+    serde_json::from_value(value).ok()
+}
+
+fn short(payload: &[u8]) -> String {
+    one_line(jumeau::event::cut(&String::from_utf8_lossy(payload), 200))
+}
+
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+fn of_event(kind: &Kind) -> String {
+    let pairs = |map: &jumeau::event::Map| {
+        map.iter().map(|(name, value)| format!(" {name}={value}")).collect::<String>()
+    };
+    let text = match kind {
+        Kind::Identify(told) => format!("is{}", pairs(&told.traits)),
+        Kind::Link(told) => format!("is {}", told.to),
+        Kind::Page(told) => format!("page {}{}", told.name, pairs(&told.properties)),
+        Kind::Screen(told) => format!("screen {}{}", told.name, pairs(&told.properties)),
+        Kind::Track(told) => format!("{}{}", told.name, pairs(&told.properties)),
+        Kind::Message(told) => format!("{}: “{}”", told.from.name(), told.text),
+        Kind::Preference(told) => match &told.value {
+            Some(value) => format!("prefers {}={value}", told.key),
+            None => format!("prefers nothing about {} any more", told.key),
+        },
+        Kind::Consent(told) => {
+            let verb = if told.granted { "allows" } else { "forbids" };
+            let place = told.channel.as_ref().map_or(String::new(), |name| format!(" in {name}"));
+            format!("{verb} {}{place}", told.purpose)
+        }
+        Kind::Interaction(told) => {
+            let step = told.step.as_ref().map_or(String::new(), |step| format!(" at step {step}"));
+            format!("{} {} {}{step}", told.kind, told.id, told.state.name())
+        }
+        Kind::Case(told) => format!("case {} {}", told.id, told.state),
+        Kind::Signal(told) => format!("{}={}", told.name, told.value),
+        Kind::Outcome(told) => format!("{} {}", told.decision, told.outcome.name()),
+        Kind::Handoff(told) => {
+            let by = told.agent.as_ref().map_or(String::new(), |agent| format!(" by {agent}"));
+            format!("escalation {} {}{by}", told.escalation, told.state.name())
+        }
+    };
+    one_line(&text)
+}
+
+fn of_action(action: &Action) -> (String, String) {
+    (one_line(&format!("{} “{}”", action.action, action.text)), one_line(&action.reason.because))
+}
+
+fn of_escalation(escalation: &Escalation) -> (String, String) {
+    let state = match escalation.state {
+        EscalationState::Open => "opened",
+        EscalationState::Claimed => "claimed",
+        EscalationState::HandedBack => "handed back",
+        EscalationState::Resolved => "resolved",
+    };
+    let by = escalation.agent.as_ref().map_or(String::new(), |agent| format!(" by {agent}"));
+    let says = format!("{} {state}{by}, priority {}", escalation.topic, escalation.priority);
+    (one_line(&says), one_line(&escalation.because))
+}
+
+/// One line about something heard.
+pub(crate) fn line(heard: &Heard) -> String {
+    let (style, mark) = match heard.what {
+        What::Event => (EVENT, "→"),
+        What::Action => (ACTION, "◀"),
+        What::Escalation => (ESCALATION, "▲"),
+        What::Recall => (RECALL, "↶"),
+        What::Dead => (WRONG, "✗"),
+    };
+    let because = match heard.because.as_str() {
+        "" => String::new(),
+        because => format!("  {}", Inked(FAINT, format_args!("because {because}"))),
+    };
+    let because = match heard.what {
+        What::Event | What::Dead if !heard.because.is_empty() => {
+            format!("  {}", Inked(FAINT, &heard.because))
+        }
+        _ => because,
+    };
+    format!(
+        "{}  {}  {:<12}  {:<16}  {}{because}",
+        Inked(FAINT, &heard.at),
+        Inked(style, mark),
+        heard.place,
+        Inked(CUSTOMER, &heard.customer),
+        Inked(style, &heard.says),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::plain;
+
+    fn told(subject: &str, headers: &[(&str, &str)], payload: &str) -> String {
+        let subjects = Subjects::new("jumeau").unwrap();
+        let at = "10:00:00.000".to_owned();
+        match Heard::read(&subjects, subject, headers, payload.as_bytes(), at) {
+            Some(heard) => plain(&line(&heard)),
+            None => "nothing\n".into(),
+        }
+    }
+
+    const ACTION: &str = r#"{
+        "decision": "d-1", "customer": "alice", "action": "open-card", "issue": "service",
+        "channel": "push", "treatment": "short", "tone": "neutral", "language": "en",
+        "text": "Your card is blocked abroad.\nOpen it?", "data": {}, "at": "2026-11-22T10:00:00Z",
+        "reason": {"need": "card_abroad", "strength": 0.8, "because": "a flight to Lisbon in 3 days",
+            "score": 0.72, "policy": "bank", "version": "3fa9", "instead_of": []}
+    }"#;
+
+    #[test]
+    fn each_thing_on_the_bus_has_a_line() {
+        let escalation = r#"{"id": "e-1", "customer": "bob", "queue": "claims", "topic": "billing",
+            "priority": 4, "state": "open", "because": "the bot failed twice", "agent": null,
+            "note": null, "at": "2026-11-22T10:00:00Z", "brief": null}"#;
+        let cloud = format!(r#"{{"specversion": "1.0", "type": "action", "data": {ACTION}}}"#);
+        let dead = [
+            ("Jumeau-Subject", "jumeau.events.web.al%2Eice"),
+            ("Jumeau-Detail", "expected JSON, found: EOF"),
+        ];
+        let lines = [
+            told(
+                "jumeau.events.web.alice",
+                &[],
+                r#"{"type": "track", "data": {"name": "Flight Booked", "properties": {"to": "LIS"}}}"#,
+            ),
+            told("jumeau.actions.push.open-card.alice", &[], ACTION),
+            told("jumeau.actions.push.open-card.alice", &[], &cloud),
+            told("jumeau.escalations.claims.bob", &[], escalation),
+            told("jumeau.events.chat.bob", &[], r#"{"type": "mesage"}"#),
+            told("jumeau.dead.bad-json", &dead, "{"),
+            told("jumeau.something.else", &[], ""),
+        ];
+        insta::assert_snapshot!(lines.concat(), @r#"
+        10:00:00.000  →  web           alice             Flight Booked to=LIS
+        10:00:00.000  ◀  push          alice             open-card “Your card is blocked abroad. Open it?”  because a flight to Lisbon in 3 days
+        10:00:00.000  ◀  push          alice             open-card “Your card is blocked abroad. Open it?”  because a flight to Lisbon in 3 days
+        10:00:00.000  ▲  claims        bob               billing opened, priority 4  because the bot failed twice
+        10:00:00.000  →  chat          bob               not usable  expected one of the types identify, link, page, screen, track, message, preference, consent, interaction, case, signal, outcome, handoff; found `mesage`; did you mean `message`?
+        10:00:00.000  ✗  web           al.ice            bad-json  expected JSON, found: EOF
+        nothing
+        "#);
+    }
+
+    #[test]
+    fn what_a_customer_says_cannot_steer_the_terminal() {
+        let line = told(
+            "jumeau.events.chat.bob",
+            &[],
+            r#"{"type": "message", "data": {"text": "hi\u001b[2J", "from": "customer"}}"#,
+        );
+        assert!(!line.contains('\u{1b}'), "{line:?}");
+    }
+}

@@ -1,0 +1,406 @@
+//! One customer, whole.
+
+use comfy_table::{Attribute, Cell, Color};
+use jumeau::api::{ShowReply, TimelineEntry, TimelineReply, TwinView};
+use jumeau::event::{Map, Time, Value};
+use jumeau::twin::{EscalationState, Preference};
+
+use super::ink::{CUSTOMER, ESCALATION, FAINT, Inked};
+use super::quantity::{count, distance, moment};
+use super::sheet::Sheet;
+
+/// Entries of the timeline that are shown with the whole twin.
+const RECENT: usize = 8;
+
+fn faint(text: impl ToString) -> Cell {
+    Cell::new(text).add_attribute(Attribute::Dim)
+}
+
+/// A value on one line.
+fn value(value: &Value) -> String {
+    value.to_string().replace('\n', " ")
+}
+
+fn map(map: &Map) -> String {
+    map.iter().map(|(name, held)| format!("{name}={}", value(held))).collect::<Vec<_>>().join(" ")
+}
+
+/// All that is known of one customer.
+pub(crate) fn twin(reply: &ShowReply, width: u16) -> String {
+    let ShowReply { customer, partition, resident, inputs, now, twin } = reply;
+    let now = *now;
+    let mut sheet = Sheet::new(width);
+    sheet.line(format_args!(
+        "{}  {}",
+        Inked(CUSTOMER, customer),
+        Inked(
+            FAINT,
+            format_args!(
+                "{} inputs · partition {partition} · {}",
+                count(*inputs),
+                if *resident { "awake" } else { "was asleep" }
+            )
+        ),
+    ));
+    sheet.line(Inked(
+        FAINT,
+        format_args!("known since {} · last seen {}", moment(twin.born), distance(now, twin.seen)),
+    ));
+    if let Some(known) = &twin.linked_to {
+        sheet.line(format_args!("this identifier belongs to {}", Inked(CUSTOMER, known)));
+    }
+    if let Some(held) = twin.escalations.iter().find(|one| one.is_claimed()) {
+        let agent = held.agent.as_deref().unwrap_or("an agent");
+        let sentence = format!("{agent} holds the conversation: automation keeps quiet");
+        sheet.line(Inked(ESCALATION, sentence));
+    }
+    profile(&mut sheet, twin, now);
+    world(&mut sheet, twin, now);
+    doings(&mut sheet, twin, now);
+    let recent = &twin.timeline[twin.timeline.len().saturating_sub(RECENT)..];
+    sheet.section("recently", recent.iter().map(entry).collect());
+    sheet.finish()
+}
+
+fn profile(sheet: &mut Sheet, twin: &TwinView, now: Time) {
+    let traits = twin.profile.traits.iter();
+    sheet.section(
+        "profile",
+        traits.map(|(name, held)| vec![Cell::new(name), Cell::new(value(held))]).collect(),
+    );
+
+    let consents = twin.profile.consents.iter().map(|consent| {
+        let (mark, color) = if consent.granted {
+            ("✓ allowed", Color::Green)
+        } else {
+            ("✗ forbidden", Color::Red)
+        };
+        let place =
+            consent.channel.as_deref().map_or("everywhere".into(), |name| format!("in {name}"));
+        vec![
+            Cell::new(&consent.purpose),
+            Cell::new(mark).fg(color),
+            Cell::new(place),
+            faint(distance(now, consent.at)),
+        ]
+    });
+    sheet.section("consents", consents.collect());
+
+    let preferences = twin.profile.preferences.iter();
+    sheet.section("preferences", preferences.map(|one| preference(one, now)).collect());
+}
+
+fn preference(one: &Preference, now: Time) -> Vec<Cell> {
+    if let Some(declared) = &one.declared {
+        return vec![
+            Cell::new(&one.key),
+            Cell::new(value(&declared.value)),
+            Cell::new("declared").fg(Color::Green),
+            faint(distance(now, declared.at)),
+        ];
+    }
+    let chosen: u32 = one.choices.iter().map(|choice| choice.count).sum();
+    let Some(leading) = one.choices.first() else {
+        return vec![Cell::new(&one.key), faint("nothing known")];
+    };
+    let evidence = leading.evidence.iter().map(|number| format!("#{number}"));
+    vec![
+        Cell::new(&one.key),
+        Cell::new(value(&leading.value)),
+        Cell::new(format!("inferred, confidence {:.2}", one.confidence())),
+        faint(format!(
+            "chosen {} of {chosen} times, last {}, {}",
+            leading.count,
+            distance(now, leading.at),
+            evidence.collect::<Vec<_>>().join(" ")
+        )),
+    ]
+}
+
+fn world(sheet: &mut Sheet, twin: &TwinView, now: Time) {
+    let signals = twin.context.iter().map(|signal| {
+        let freshness = match signal.stale_at {
+            Some(stale_at) if !signal.is_fresh(now) => {
+                Cell::new(format!("stale since {}", moment(stale_at))).fg(Color::Red)
+            }
+            Some(stale_at) => faint(format!("stale {}", distance(now, stale_at))),
+            None => faint("until replaced"),
+        };
+        vec![
+            Cell::new(&signal.name),
+            Cell::new(value(&signal.value)),
+            faint(format!("from {}, {}", signal.source, distance(now, signal.at))),
+            freshness,
+        ]
+    });
+    sheet.section("context", signals.collect());
+
+    let facts = twin.facts.iter();
+    sheet.section(
+        "facts",
+        facts.map(|(name, held)| vec![Cell::new(name), Cell::new(value(held))]).collect(),
+    );
+
+    let needs = twin.needs.iter().map(|need| {
+        let filled = (need.strength.clamp(0.0, 1.0) * 10.0).round() as usize;
+        let bar = format!("{}{} {:.2}", "█".repeat(filled), "░".repeat(10 - filled), need.strength);
+        vec![
+            Cell::new(&need.name),
+            Cell::new(bar).fg(Color::Yellow),
+            Cell::new(&need.evidence),
+            faint(format!("ends {}", distance(now, need.until))),
+        ]
+    });
+    sheet.section("needs", needs.collect());
+}
+
+fn doings(sheet: &mut Sheet, twin: &TwinView, now: Time) {
+    let mut interactions = Vec::new();
+    for one in &twin.interactions {
+        let step = match &one.step {
+            Value::Null => String::new(),
+            step => format!(" at step {}", value(step)),
+        };
+        interactions.push(vec![
+            Cell::new(format!("{} {}", one.kind, one.id)),
+            Cell::new(format!("{}{step} on {}", one.state.name(), one.channel)),
+            faint(distance(now, one.touched)),
+            Cell::new(map(&one.data)),
+        ]);
+    }
+    sheet.section("interactions", interactions);
+    for one in twin.interactions.iter().filter(|one| !one.lines.is_empty()) {
+        let lines = one.lines.iter().map(|line| {
+            vec![
+                faint(moment(line.at)),
+                faint(&line.channel),
+                Cell::new(line.from.name()),
+                Cell::new(line.text.replace('\n', " ")),
+            ]
+        });
+        sheet.section(&format!("said in {} {}", one.kind, one.id), lines.collect());
+    }
+
+    let cases = twin.cases.iter().map(|case| {
+        let state = Cell::new(&case.state);
+        vec![
+            Cell::new(&case.id),
+            if case.is_open() {
+                state.fg(Color::Yellow)
+            } else {
+                state.add_attribute(Attribute::Dim)
+            },
+            Cell::new(case.topic.as_deref().unwrap_or("")),
+            faint(case.due.map_or(String::new(), |due| format!("due {}", distance(now, due)))),
+        ]
+    });
+    sheet.section("cases", cases.collect());
+
+    let contacts = twin.contacts.iter().rev().map(|contact| {
+        let outcome = match &contact.outcome {
+            Some(outcome) => format!("{} {}", outcome.kind.name(), distance(now, outcome.at)),
+            None => "no outcome yet".into(),
+        };
+        vec![
+            Cell::new(&contact.action).fg(Color::Green),
+            Cell::new(format!("in {}", contact.channel)),
+            faint(distance(now, contact.at)),
+            Cell::new(outcome),
+        ]
+    });
+    sheet.section("contacts", contacts.collect());
+
+    let escalations = twin.escalations.iter().map(|one| {
+        let state = match one.state {
+            EscalationState::Open => "open",
+            EscalationState::Claimed => "claimed",
+            EscalationState::HandedBack => "handed back",
+            EscalationState::Resolved => "resolved",
+        };
+        let by = one.agent.as_deref().map_or(String::new(), |agent| format!(" by {agent}"));
+        let color = if one.is_open() { Color::Magenta } else { Color::Green };
+        vec![
+            Cell::new(format!("{} {}", one.queue, one.topic)),
+            Cell::new(format!("{state}{by}")).fg(color),
+            Cell::new(format!("priority {}", one.priority)),
+            Cell::new(&one.because),
+            faint(distance(now, one.touched)),
+        ]
+    });
+    sheet.section("escalations", escalations.collect());
+
+    let timers = twin.timers.iter().map(|timer| {
+        let every = timer.every.map_or(String::new(), |every| {
+            format!("then every {}", super::quantity::span(every.as_millis() as u64))
+        });
+        vec![
+            Cell::new(&timer.name),
+            Cell::new(distance(now, timer.due)),
+            faint(moment(timer.due)),
+            faint(every),
+        ]
+    });
+    sheet.section("timers", timers.collect());
+}
+
+fn entry(entry: &TimelineEntry) -> Vec<Cell> {
+    let what = Cell::new(&entry.what);
+    vec![
+        faint(format!("#{}", entry.number)),
+        faint(moment(entry.at)),
+        Cell::new(&entry.channel).fg(Color::Blue),
+        if &*entry.what == "timer" { what.fg(Color::Yellow) } else { what },
+        Cell::new(entry.text.replace('\n', " ")),
+    ]
+}
+
+/// What one customer's twin took in lately.
+pub(crate) fn timeline(reply: &TimelineReply, width: u16) -> String {
+    let mut sheet = Sheet::new(width);
+    let held = reply.entries.len() as u64;
+    sheet.line(format_args!(
+        "{}  {}",
+        Inked(CUSTOMER, &reply.customer),
+        Inked(FAINT, format_args!("the last {} of {} inputs", count(held), count(reply.inputs))),
+    ));
+    sheet.rows(reply.entries.iter().map(entry).collect());
+    sheet.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::plain;
+
+    const TWIN: &str = r#"{
+      "customer": "alice", "partition": 7, "resident": true, "inputs": 1042,
+      "now": "2026-11-22T10:00:00Z",
+      "twin": {
+        "customer": "alice", "born": "2026-01-05T08:00:00Z", "seen": "2026-11-22T09:57:00Z",
+        "linked_to": null,
+        "profile": {
+          "traits": {"city": "Ghent", "first_name": "Alice"},
+          "consents": [
+            {"purpose": "marketing", "channel": null, "granted": true, "at": "2026-11-01T10:00:00Z"},
+            {"purpose": "profiling", "channel": "sms", "granted": false, "at": "2026-11-20T10:00:00Z"}
+          ],
+          "preferences": [
+            {"key": "language", "declared": {"value": "nl", "at": "2026-11-21T10:00:00Z"}, "choices": []},
+            {"key": "seat", "declared": null, "choices": [
+              {"value": "aisle", "count": 3, "at": "2026-11-19T10:00:00Z", "evidence": [4, 9, 12]}
+            ]}
+          ]
+        },
+        "context": [
+          {"name": "card_abroad", "value": "blocked", "source": "core-banking", "at": "2026-11-22T07:00:00Z", "stale_at": "2026-11-23T07:00:00Z", "sensitivity": "personal"},
+          {"name": "weather", "value": {"kind": "storm"}, "source": "weather", "at": "2026-11-21T07:00:00Z", "stale_at": "2026-11-21T13:00:00Z", "sensitivity": "public"}
+        ],
+        "facts": {"bot_failures": 2},
+        "interactions": [
+          {"id": "f-1", "kind": "loan-form", "state": "paused", "step": 3, "data": {"amount": 10000}, "channel": "web", "started": "2026-11-21T18:00:00Z", "touched": "2026-11-21T18:20:00Z", "lines": []},
+          {"id": "c-9", "kind": "conversation", "state": "started", "step": null, "data": {}, "channel": "chat", "started": "2026-11-22T09:55:00Z", "touched": "2026-11-22T09:57:00Z", "lines": [
+            {"at": "2026-11-22T09:55:00Z", "from": "customer", "channel": "chat", "text": "My bill is wrong.\nAgain."}
+          ]}
+        ],
+        "cases": [{"id": "b-77", "state": "waiting", "topic": "billing", "opened": null, "due": "2026-11-25T10:00:00Z", "touched": "2026-11-22T09:00:00Z"}],
+        "needs": [{"name": "card_abroad", "strength": 0.8, "evidence": "a flight to Lisbon in 3 days", "raised": "2026-11-22T09:00:00Z", "until": "2026-11-25T10:00:00Z"}],
+        "contacts": [
+          {"decision": "d-1", "action": "open-card", "channel": "push", "at": "2026-11-22T09:00:00Z", "outcome": {"kind": "clicked", "at": "2026-11-22T09:30:00Z"}},
+          {"decision": "d-2", "action": "resume-form", "channel": "app", "at": "2026-11-22T09:50:00Z", "outcome": null}
+        ],
+        "escalations": [{"id": "e-1", "queue": "claims", "topic": "billing", "priority": 4, "state": "claimed", "because": "the bot failed twice", "agent": "Bo", "note": null, "opened": "2026-11-22T09:56:00Z", "touched": "2026-11-22T09:57:00Z"}],
+        "timers": [{"name": "silence", "due": "2026-12-01T10:00:00Z", "every": {"secs": 86400, "nanos": 0}, "catch_up": "coalesce"}],
+        "timeline": [
+          {"number": 1040, "at": "2026-11-22T09:55:00Z", "what": "message", "channel": "chat", "text": "customer: My bill is wrong."},
+          {"number": 1041, "at": "2026-11-22T09:57:00Z", "what": "timer", "channel": "", "text": "follow-up"}
+        ]
+      }
+    }"#;
+
+    #[test]
+    fn a_whole_twin_reads_well() {
+        let reply: ShowReply = serde_json::from_str(TWIN).unwrap();
+        insta::assert_snapshot!(plain(&twin(&reply, 110)), @r#"
+        alice  1,042 inputs · partition 7 · awake
+        known since 2026-01-05 08:00:00 · last seen 3 min ago
+        Bo holds the conversation: automation keeps quiet
+
+        profile
+          city        Ghent
+          first_name  Alice
+
+        consents
+          marketing  ✓ allowed    everywhere  21 days ago
+          profiling  ✗ forbidden  in sms      2 days ago
+
+        preferences
+          language  nl     declared                   24 hours ago
+          seat      aisle  inferred, confidence 0.80  chosen 3 of 3 times, last 3 days ago, #4 #9 #12
+
+        context
+          card_abroad  blocked           from core-banking, 3 hours ago  stale in 21 hours
+          weather      {"kind":"storm"}  from weather, 27 hours ago      stale since 2026-11-21 13:00:00
+
+        facts
+          bot_failures  2
+
+        needs
+          card_abroad  ████████░░ 0.80  a flight to Lisbon in 3 days  ends in 3 days
+
+        interactions
+          loan-form f-1     paused at step 3 on web  15 hours ago  amount=10000
+          conversation c-9  started on chat          3 min ago
+
+        said in conversation c-9
+          2026-11-22 09:55:00  chat  customer  My bill is wrong. Again.
+
+        cases
+          b-77  waiting  billing  due in 3 days
+
+        contacts
+          resume-form  in app   10 min ago  no outcome yet
+          open-card    in push  60 min ago  clicked 30 min ago
+
+        escalations
+          claims billing  claimed by Bo  priority 4  the bot failed twice  3 min ago
+
+        timers
+          silence  in 9 days  2026-12-01 10:00:00  then every 24 hours
+
+        recently
+          #1040  2026-11-22 09:55:00  chat  message  customer: My bill is wrong.
+          #1041  2026-11-22 09:57:00        timer    follow-up
+        "#);
+    }
+
+    #[test]
+    fn an_empty_twin_shows_no_empty_sections() {
+        let mut reply: ShowReply = serde_json::from_str(TWIN).unwrap();
+        let empty = r#"{"customer": "bob", "born": "2026-11-22T10:00:00Z", "seen": "2026-11-22T10:00:00Z",
+            "linked_to": "alice", "profile": {"traits": {}, "consents": [], "preferences": []},
+            "context": [], "facts": {}, "interactions": [], "cases": [], "needs": [], "contacts": [],
+            "escalations": [], "timers": [], "timeline": []}"#;
+        reply.twin = serde_json::from_str(empty).unwrap();
+        reply.customer = reply.twin.customer.clone();
+        insta::assert_snapshot!(plain(&twin(&reply, 110)), @r#"
+        bob  1,042 inputs · partition 7 · awake
+        known since 2026-11-22 10:00:00 · last seen just now
+        this identifier belongs to alice
+        "#);
+    }
+
+    #[test]
+    fn a_timeline_reads_well() {
+        let show: ShowReply = serde_json::from_str(TWIN).unwrap();
+        let reply = TimelineReply {
+            customer: show.customer,
+            inputs: show.inputs,
+            entries: show.twin.timeline,
+        };
+        insta::assert_snapshot!(plain(&timeline(&reply, 110)), @r#"
+        alice  the last 2 of 1,042 inputs
+          #1040  2026-11-22 09:55:00  chat  message  customer: My bill is wrong.
+          #1041  2026-11-22 09:57:00        timer    follow-up
+        "#);
+    }
+}

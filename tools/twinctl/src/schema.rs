@@ -1,0 +1,68 @@
+//! JSON Schemas, generated from the types that read and write the messages.
+
+use jumeau::api;
+use jumeau::event::{self, EventType};
+use jumeau::twin;
+use schemars::{Schema, schema_for};
+
+use crate::failure::Failure;
+
+/// What comes out and what the service API says, besides the types of events.
+const MESSAGES: [(&str, fn() -> Schema); 10] = [
+    ("action", || schema_for!(twin::Action)),
+    ("escalation", || schema_for!(twin::Escalation)),
+    ("api.show", || schema_for!(api::ShowReply)),
+    ("api.timeline", || schema_for!(api::TimelineReply)),
+    ("api.stats", || schema_for!(api::Stats)),
+    ("api.policy", || schema_for!(api::PolicyStatus)),
+    ("api.advance", || schema_for!(api::Advanced)),
+    ("api.dead.list", || schema_for!(api::DeadLetters)),
+    ("api.dead.show", || schema_for!(api::DeadLetter)),
+    ("api.dead.retry", || schema_for!(api::DeadRetried)),
+];
+
+fn of_event(event_type: EventType) -> Schema {
+    match event_type {
+        EventType::Identify => schema_for!(event::Identify),
+        EventType::Link => schema_for!(event::Link),
+        EventType::Page | EventType::Screen | EventType::Track => schema_for!(event::Named),
+        EventType::Message => schema_for!(event::Message),
+        EventType::Preference => schema_for!(event::Preference),
+        EventType::Consent => schema_for!(event::Consent),
+        EventType::Interaction => schema_for!(event::Interaction),
+        EventType::Case => schema_for!(event::Case),
+        EventType::Signal => schema_for!(event::Signal),
+        EventType::Outcome => schema_for!(event::Outcome),
+        EventType::Handoff => schema_for!(event::Handoff),
+    }
+}
+
+/// The schema of a name.
+pub(crate) fn schema(name: &str) -> Result<Schema, Failure> {
+    if let Some((_, message)) = MESSAGES.iter().find(|(known, _)| *known == name) {
+        return Ok(message());
+    }
+    let event_type = EventType::ALL.into_iter().find(|known| known.name() == name);
+    event_type.map(of_event).ok_or_else(|| {
+        Failure::Usage(format!("expected one of {}; found `{name}`", names().join(", ")))
+    })
+}
+
+/// Every name there is a schema of: the data of events first.
+pub(crate) fn names() -> Vec<&'static str> {
+    let events = EventType::ALL.into_iter().map(EventType::name);
+    events.chain(MESSAGES.iter().map(|(name, _)| *name)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_has_a_schema_of_an_object() {
+        for name in names() {
+            let schema = schema(name).unwrap_or_else(|failure| panic!("{name}: {failure}"));
+            assert_eq!(schema.get("type").and_then(|kind| kind.as_str()), Some("object"), "{name}");
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The running service, as seen from here: connect, ask, understand the answer.
+
+use std::time::Duration;
+
+use async_nats::client::RequestErrorKind;
+use async_nats::{Client, ConnectOptions, Request, ServerAddr};
+use jumeau::api::code;
+use jumeau::event::Customer;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::arguments::Connection;
+use crate::failure::Failure;
+
+/// A connection to the broker behind which the service is.
+pub(crate) struct Service {
+    /// The connection itself.
+    pub(crate) client: Client,
+    /// The service's prefix.
+    pub(crate) prefix: String,
+    server: String,
+    timeout: Duration,
+}
+
+impl Service {
+    /// Connects to the broker.
+    pub(crate) async fn connect(wanted: &Connection) -> Result<Service, Failure> {
+        let mut options = ConnectOptions::new()
+            .name("twinctl")
+            .connection_timeout(wanted.timeout)
+            .subscription_capacity(65_536);
+        if let Some(creds) = &wanted.creds {
+            options = options.credentials_file(creds).await.map_err(|error| {
+                Failure::Usage(format!("expected credentials at {}: {error}", creds.display()))
+            })?;
+        }
+        if let (Some(user), Some(password)) = (&wanted.user, &wanted.password) {
+            options = options.user_and_password(user.clone(), password.clone());
+        }
+        if let Some(ca) = &wanted.ca {
+            options = options.add_root_certificates(ca.clone());
+        }
+        let servers = wanted
+            .server
+            .split(',')
+            .map(|server| server.trim().parse())
+            .collect::<Result<Vec<ServerAddr>, _>>()
+            .map_err(|error| Failure::Usage(format!("--server {}: {error}", wanted.server)))?;
+        let client = options.connect(servers).await.map_err(|error| {
+            Failure::Unreachable(format!(
+                "expected a broker at {}: {error}; start one with `jumeau dev`, or name another \
+                 with --server or NATS_URL",
+                wanted.server
+            ))
+        })?;
+        Ok(Service {
+            client,
+            prefix: wanted.prefix.clone(),
+            server: wanted.server.clone(),
+            timeout: wanted.timeout,
+        })
+    }
+
+    /// Asks `verb` something, and waits for the answer.
+    pub(crate) async fn ask<A: DeserializeOwned>(
+        &self,
+        verb: &str,
+        question: &impl Serialize,
+    ) -> Result<A, Failure> {
+        let payload = serde_json::to_vec(question)
+            .map_err(|error| Failure::Usage(format!("{verb}: {error}")))?;
+        self.exchange(verb, payload).await
+    }
+
+    /// Asks `verb` of one customer, without more.
+    pub(crate) async fn ask_of<A: DeserializeOwned>(
+        &self,
+        verb: &str,
+        customer: &str,
+        question: Option<&impl Serialize>,
+    ) -> Result<A, Failure> {
+        let customer = Customer::new(customer).map_err(Failure::Usage)?;
+        let verb = format!("{verb}.{}", customer.token());
+        match question {
+            Some(question) => self.ask(&verb, question).await,
+            None => self.exchange(&verb, Vec::new()).await,
+        }
+    }
+
+    /// Asks `verb`, without more.
+    pub(crate) async fn ask_plainly<A: DeserializeOwned>(&self, verb: &str) -> Result<A, Failure> {
+        self.exchange(verb, Vec::new()).await
+    }
+
+    async fn exchange<A: DeserializeOwned>(
+        &self,
+        verb: &str,
+        payload: Vec<u8>,
+    ) -> Result<A, Failure> {
+        let subject = format!("{}.api.{verb}", self.prefix);
+        let request = Request::new().payload(payload.into()).timeout(Some(self.timeout));
+        let answer = self.client.send_request(subject.clone(), request).await;
+        let answer = answer.map_err(|error| match error.kind() {
+            RequestErrorKind::NoResponders => Failure::Unreachable(format!(
+                "expected a service on `{subject}`, found none at {}; start one with `jumeau \
+                 serve`, or name its prefix with --prefix",
+                self.server
+            )),
+            RequestErrorKind::TimedOut => Failure::Unreachable(format!(
+                "expected an answer on `{subject}` within {:?}, found none; wait longer with \
+                 --timeout",
+                self.timeout
+            )),
+            _ => Failure::Unreachable(format!("{subject}: {error}")),
+        })?;
+        if let Some(headers) = &answer.headers
+            && let Some(status) = headers.get("Nats-Service-Error-Code")
+        {
+            let sentence = headers
+                .get("Nats-Service-Error")
+                .map_or_else(|| format!("error {status}"), ToString::to_string);
+            return Err(match status.as_str().parse().unwrap_or(code::INTERNAL) {
+                code::BAD_REQUEST => Failure::Usage(sentence),
+                code::NOT_FOUND | code::CONFLICT => Failure::Negative(sentence),
+                _ => Failure::Unreachable(sentence),
+            });
+        }
+        serde_json::from_slice(&answer.payload).map_err(|error| {
+            Failure::Unreachable(format!(
+                "{subject}: expected an answer that this version understands: {error}; use the \
+                 twinctl of the service's version"
+            ))
+        })
+    }
+}
