@@ -1,51 +1,83 @@
 //! The composition root: builds the service from its settings, starts it, drains it, stops it.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::{Actor, Addr, Arbiter, Context};
+use actix::{Actor, Arbiter, Context};
 use anyhow::{Context as _, bail};
 use parking_lot::RwLock;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::actors::{
-    Confirmed, Durable, End, Fatal, IsDrained, PartitionActor, Pull, SetPolicy, Setup,
+    Confirmed, Durable, End, Fatal, IsDrained, PartitionActor, Partitions, Pull, SetPolicy, Setup,
 };
-use crate::api::{self, Desk};
-use crate::bus::{Bus, Intake, Relay, Resume};
+use crate::api::{self, Desk, PolicyStatus, Refusal};
+use crate::bus::{self, Bus, Intake, Relay, Resume};
 use crate::config::{Settings, limits};
 use crate::event::Time;
-use crate::partition::{Outgoing, Pulled, Recovered, Bounds};
-use crate::policy::Policy;
+use crate::partition::{Bounds, Outgoing, Pulled, Recovered};
+use crate::policy::{Mistakes, Policy};
 use crate::store::{Committer, Read, Store};
-
-/// Addresses of the partitions' actors, by number; set once they are started.
-pub type Partitions = Arc<OnceLock<Vec<Addr<PartitionActor>>>>;
 
 /// The running service.
 pub struct Service {
     partitions: Partitions,
     arbiters: Vec<Arbiter>,
     committer: Committer,
-    relay: Relay,
     bus: Bus,
     runtime: tokio::runtime::Runtime,
     intake: tokio::task::JoinHandle<()>,
-    api: api::Service,
+    api: bus::Service,
+    policy: PolicyDesk,
     fatal: UnboundedReceiver<Fatal>,
     drain: Duration,
 }
 
-/// A policy and where it came from.
+/// Changes the policy while the service runs. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct LoadedPolicy {
-    /// The policy.
-    pub policy: Arc<Policy>,
-    /// `embedded`, or the folder.
-    pub source: String,
-    /// When it was loaded.
-    pub at: Time,
+pub struct PolicyDesk {
+    partitions: Partitions,
+    status: Arc<RwLock<PolicyStatus>>,
+}
+
+impl PolicyDesk {
+    /// From now on every partition goes by this policy; a refused one changes nothing, and the
+    /// refusal can be seen.
+    pub fn change(&self, changed: Result<Arc<Policy>, Mistakes>) {
+        match changed {
+            Ok(policy) => {
+                let source = self.status.read().source.clone();
+                tracing::info!(policy = %policy.name, version = %policy.version, "a new policy");
+                *self.status.write() = status(&policy, source);
+                for partition in self.partitions.all() {
+                    partition.do_send(SetPolicy(policy.clone()));
+                }
+            }
+            Err(mistakes) => {
+                tracing::warn!(mistakes = mistakes.iter().count(), "a changed policy is refused");
+                let mistakes = mistakes.iter().map(ToString::to_string).collect();
+                self.status.write().refusal = Some(Refusal { at: now(), mistakes });
+            }
+        }
+    }
+}
+
+fn status(policy: &Policy, source: String) -> PolicyStatus {
+    PolicyStatus {
+        name: policy.name.to_string(),
+        version: policy.version.to_string(),
+        source,
+        loaded: now(),
+        rules: policy.rules.len(),
+        needs: policy.needs.len(),
+        actions: policy.actions.len(),
+        refusal: None,
+    }
+}
+
+fn now() -> Time {
+    chrono::Utc::now().into()
 }
 
 impl Service {
@@ -53,7 +85,11 @@ impl Service {
     ///
     /// # Errors
     /// Whatever is in the way: no broker, streams or a database that contradict the settings.
-    pub async fn start(settings: &Settings, policy: LoadedPolicy) -> anyhow::Result<Service> {
+    pub async fn start(
+        settings: &Settings,
+        policy: Arc<Policy>,
+        source: String,
+    ) -> anyhow::Result<Service> {
         let partition_count = settings.service.partitions;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(settings.service.bus_threads.into())
@@ -63,11 +99,11 @@ impl Service {
             .context("cannot start the threads of the bus")?;
         // Whatever the client library spawns belongs on the bus's own threads.
         let bus = {
-            let (settings, streams) = (settings.clone(), settings.streams.clone());
+            let settings = settings.clone();
             runtime
                 .spawn(async move {
                     let bus = Bus::connect(&settings.nats).await?;
-                    bus.ensure_streams(&streams, settings.service.partitions).await?;
+                    bus.ensure_streams(&settings.streams, partition_count).await?;
                     anyhow::Ok(bus)
                 })
                 .await??
@@ -78,7 +114,7 @@ impl Service {
             Arc::new(runtime.spawn_blocking(open).await??)
         };
         let (fatal_sender, fatal) = unbounded_channel();
-        let partitions: Partitions = Arc::default();
+        let partitions = Partitions::default();
 
         let committer = Committer::spawn(
             store.clone(),
@@ -86,8 +122,9 @@ impl Service {
             stop_on_failure(fatal_sender.clone()),
         )?;
         let relay = {
-            let _inside = runtime.enter();
-            Relay::spawn(&bus, confirmed(partitions.clone()))
+            let (bus, confirmed) = (bus.clone(), confirmed(partitions.clone()));
+            let relay = runtime.spawn(async move { Relay::spawn(&bus, confirmed).await });
+            Arc::new(relay.await??)
         };
 
         let recovered = {
@@ -110,7 +147,7 @@ impl Service {
             resident_bytes_max: settings.service.resident_bytes_max / share,
             timers_near_max: limits::TIMER_WINDOW,
         };
-        let outgoing = Outgoing::new(bus.shared_subjects());
+        let outgoing = Outgoing::new(Arc::new(bus.subjects().clone()));
         let addresses = (0..partition_count)
             .zip(recovered)
             .map(|(partition, recovered)| {
@@ -119,11 +156,11 @@ impl Service {
                     mode: settings.service.time,
                     bounds,
                     outgoing: outgoing.clone(),
-                    policy: policy.policy.clone(),
+                    policy: policy.clone(),
                     recovered,
                     store: store.clone(),
                     committer: committer.handle(),
-                    relay: relay.handle(),
+                    relay: relay.clone(),
                     floor: intake.floor(),
                     fatal: fatal_sender.clone(),
                 };
@@ -136,22 +173,27 @@ impl Service {
                 )
             })
             .collect();
-        // Nothing was submitted before, so nobody has looked for an address yet.
-        let _ = partitions.set(addresses);
+        // Durable and confirmed things of partitions that are not entered yet would be lost to
+        // them; but only partitions submit any, and they have just been made.
+        partitions.enter(addresses);
 
-        let desk = Arc::new(Desk {
-            bus: bus.clone(),
-            store: store.clone(),
-            partitions: partitions.clone(),
-            mode: settings.service.time,
-            policy: RwLock::new(policy.into()),
-            started: Instant::now(),
-            started_at: chrono::Utc::now().into(),
-            resets: intake.resets(),
-        });
+        let status = Arc::new(RwLock::new(status(&policy, source)));
+        let policy = PolicyDesk { partitions: partitions.clone(), status: status.clone() };
+        let desk = Arc::new(Desk::new(
+            bus.clone(),
+            partitions.clone(),
+            settings.service.time,
+            status,
+            intake.resets(),
+        ));
         let api = {
-            let (bus, desk) = (bus.clone(), desk.clone());
-            runtime.spawn(async move { api::Service::start(&bus, desk).await }).await??
+            let bus = bus.clone();
+            let answer = move |request| {
+                let desk = desk.clone();
+                async move { desk.answer(request).await }
+            };
+            let start = async move { bus::Service::start(&bus, &api::ENDPOINTS, answer).await };
+            runtime.spawn(start).await??
         };
         let intake = runtime.spawn(take_in(intake, partitions.clone(), fatal_sender));
         let drain = Duration::from_secs(settings.service.drain_seconds_max.into());
@@ -159,22 +201,24 @@ impl Service {
             partitions,
             arbiters,
             committer,
-            relay,
             bus,
             runtime,
             intake,
             api,
+            policy,
             fatal,
             drain,
         })
     }
 
-    /// From now on, every partition goes by this policy.
-    pub fn set_policy(&self, policy: &LoadedPolicy) {
-        for partition in self.partitions.get().into_iter().flatten() {
-            partition.do_send(SetPolicy(policy.policy.clone()));
-        }
-        self.api.set_policy(policy.clone());
+    /// Where the policy is changed.
+    pub fn policy(&self) -> PolicyDesk {
+        self.policy.clone()
+    }
+
+    /// The service's connection to the broker.
+    pub fn bus(&self) -> &Bus {
+        &self.bus
     }
 
     /// Waits for something after which the service must stop rather than guess.
@@ -192,12 +236,11 @@ impl Service {
     /// or published after the next start.
     pub async fn drain(self) -> anyhow::Result<()> {
         self.intake.abort();
-        self.api.stop().await;
         let deadline = Instant::now() + self.drain;
         let mut is_drained = false;
         while !is_drained && Instant::now() < deadline {
             is_drained = true;
-            for partition in self.partitions.get().into_iter().flatten() {
+            for partition in self.partitions.all() {
                 is_drained &= partition.send(IsDrained).await.unwrap_or(true);
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
@@ -212,15 +255,16 @@ impl Service {
     /// Stops without waiting for anything. What is not durable is taken in again.
     pub async fn stop(self) {
         self.intake.abort();
-        for partition in self.partitions.get().into_iter().flatten() {
+        // Whoever still asks is told by the broker that nobody is there.
+        let _ = self.api.stop().await;
+        for partition in self.partitions.all() {
             let _ = partition.send(End).await;
         }
         for arbiter in self.arbiters {
             arbiter.stop();
             let _ = arbiter.join();
         }
-        self.committer.drain();
-        self.relay.stop();
+        self.committer.close();
         let _ = self.bus.close().await;
         self.runtime.shutdown_background();
     }
@@ -231,7 +275,7 @@ fn recover(store: &Store, partitions: u16) -> anyhow::Result<Vec<Recovered>> {
     (0..partitions)
         .map(|partition| {
             let meta = store.meta(partition)?;
-            let outputs = store.outbox(partition, 0, limits::OUTBOX_RECOVERED)?;
+            let outputs = store.outbox(partition, 0, 2 * limits::OUTBOX_BACKLOG)?;
             Ok(Recovered {
                 cursor: meta.cursor,
                 next_output: meta.next_output,
@@ -247,7 +291,7 @@ fn recover(store: &Store, partitions: u16) -> anyhow::Result<Vec<Recovered>> {
 fn durable(partitions: Partitions) -> impl Fn(Vec<(u16, u64)>) + Send + 'static {
     move |tickets| {
         by_partition(tickets, |partition, tickets| {
-            if let Some(address) = address(&partitions, partition) {
+            if let Some(address) = partitions.get(partition) {
                 address.do_send(Durable(tickets));
             }
         });
@@ -255,18 +299,14 @@ fn durable(partitions: Partitions) -> impl Fn(Vec<(u16, u64)>) + Send + 'static 
 }
 
 /// Tells each partition which of its outputs the broker has.
-fn confirmed(partitions: Partitions) -> impl Fn(Vec<(u16, u64)>) + Send + Sync + 'static {
+fn confirmed(partitions: Partitions) -> impl Fn(Vec<(u16, u64)>) + Send + 'static {
     move |sequences| {
         by_partition(sequences, |partition, sequences| {
-            if let Some(address) = address(&partitions, partition) {
+            if let Some(address) = partitions.get(partition) {
                 address.do_send(Confirmed(sequences));
             }
         });
     }
-}
-
-fn address(partitions: &Partitions, partition: u16) -> Option<&Addr<PartitionActor>> {
-    partitions.get()?.get(usize::from(partition))
 }
 
 /// Hands the numbers of each partition over, in their order.
@@ -280,16 +320,18 @@ fn by_partition(mut numbers: Vec<(u16, u64)>, mut hand_over: impl FnMut(u16, Vec
     }
 }
 
-fn stop_on_failure(fatal: UnboundedSender<Fatal>) -> impl FnOnce(String) + Send + 'static {
-    move |why| {
+fn stop_on_failure(
+    fatal: UnboundedSender<Fatal>,
+) -> impl FnOnce(crate::store::Error) + Send + 'static {
+    move |error| {
         // Without a receiver the service is stopping already.
-        let _ = fatal.send(Fatal(format!("a commit failed: {why}")));
+        let _ = fatal.send(Fatal(format!("a commit failed: {error}")));
     }
 }
 
 /// Hands what is pulled to the partitions, for as long as there is room.
 async fn take_in(mut intake: Intake, partitions: Partitions, fatal: UnboundedSender<Fatal>) {
-    let Some(addresses) = partitions.get() else { return };
+    let addresses = partitions.all();
     let room = Arc::new(Semaphore::new(limits::IN_FLIGHT_EVENTS));
     let mut caught_up = vec![false; addresses.len()];
     loop {

@@ -15,13 +15,17 @@
 //! | [`partition`] | the unit of ownership: rounds, timers, commits, passivation |
 //! | [`api`] | what operators and channels ask, and what they are answered |
 
+pub mod actors;
 pub mod api;
+pub mod app;
 pub mod bus;
 pub mod codec;
 pub mod config;
 pub mod event;
 pub mod partition;
 pub mod policy;
+pub mod shelf;
+pub mod stage;
 pub mod store;
 pub mod story;
 pub mod twin;

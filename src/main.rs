@@ -1,1 +1,336 @@
-fn main() {}
+//! Arguments and exit codes of `jumeau`.
+
+mod console;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context as _, bail};
+use clap::{Args, Parser, Subcommand};
+use console::Console;
+use jumeau::app::Service;
+use jumeau::bus::{Broker, BrokerOptions, Bus};
+use jumeau::config::settings::LogFormat;
+use jumeau::config::{Argument, Layers, Settings, limits};
+use jumeau::policy::{self, Policy};
+use jumeau::shelf::Shelf;
+use jumeau::{stage, story};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// A digital twin for every customer: events in over NATS, the next best action out.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start a broker of our own and the service on it, for development
+    Dev(Dev),
+    /// Start the service on a broker that runs already
+    Serve(Choices),
+    /// Check settings and policy, and say what they are
+    Check(Choices),
+    /// Play a policy's stories on the pure core, or against a running service
+    Test(Test),
+    /// Print every limit and its reason
+    Limits,
+}
+
+/// Choices that are settings.
+#[derive(Args)]
+struct Choices {
+    /// The settings file [default: jumeau.toml, if there is one]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The policy: the name of an embedded one, or a folder
+    #[arg(long, value_name = "POLICY")]
+    policy: Option<String>,
+    /// The broker to join
+    #[arg(long, value_name = "URL")]
+    server: Option<String>,
+    /// Any other setting, as section.key=value; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+#[derive(Args)]
+struct Dev {
+    #[command(flatten)]
+    choices: Choices,
+    /// The folder for the broker's streams and the service's store
+    #[arg(long, value_name = "FOLDER", default_value = ".jumeau/dev")]
+    folder: PathBuf,
+    /// The broker's port on loopback [default: 4222, or a free one if that is taken]
+    #[arg(long)]
+    port: Option<u16>,
+    /// How soon the broker syncs what it stores: `always`, or a time such as `2m`
+    #[arg(long, value_name = "INTERVAL", default_value = "always")]
+    sync_interval: String,
+    /// Play the stories of this policy first, on a store of their own
+    #[arg(long, value_name = "POLICY")]
+    story: Option<String>,
+    /// End after the stories; the exit status says whether every expectation came true
+    #[arg(long, requires = "story")]
+    once: bool,
+}
+
+#[derive(Args)]
+struct Test {
+    /// The policy: the name of an embedded one, or a folder
+    policy: String,
+    /// Play against the service on this broker, which must be fresh and run on event time
+    #[arg(long, value_name = "URL")]
+    live: Option<String>,
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            console::fail(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Carries a command out; `false` if what it checks does not hold.
+fn run(command: Command) -> anyhow::Result<bool> {
+    match command {
+        Command::Dev(arguments) => actix::System::new().block_on(dev(arguments)),
+        Command::Serve(choices) => actix::System::new().block_on(serve(choices)),
+        Command::Check(choices) => check(&choices),
+        Command::Test(arguments) => test(&arguments),
+        Command::Limits => {
+            console::limits(limits::ALL);
+            Ok(true)
+        }
+    }
+}
+
+impl Choices {
+    fn settings(&self, more: &[(&str, &str, String)]) -> anyhow::Result<Settings> {
+        let mut arguments = Vec::new();
+        let mut add = |flag: &str, key: &str, value: String| {
+            arguments.push(Argument { flag: flag.to_owned(), key: key.to_owned(), value });
+        };
+        for (flag, key, value) in more {
+            add(flag, key, value.clone());
+        }
+        if let Some(policy) = &self.policy {
+            add("--policy", "service.policy", policy.clone());
+        }
+        if let Some(server) = &self.server {
+            add("--server", "nats.url", server.clone());
+        }
+        for pair in &self.set {
+            arguments.push(Argument::set(pair).map_err(anyhow::Error::msg)?);
+        }
+        Ok(Layers::of_process(self.config.clone(), arguments).load()?)
+    }
+}
+
+fn log(settings: &Settings) -> anyhow::Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_new(&settings.log.filter)
+        .with_context(|| format!("log.filter `{}` is no filter", settings.log.filter))?;
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match settings.log.format {
+        LogFormat::Json => lines.json().init(),
+        LogFormat::Text => lines.init(),
+    }
+    Ok(())
+}
+
+/// A running service, and what keeps its policy fresh.
+struct Running {
+    service: Service,
+    _watch: Option<policy::Watch>,
+}
+
+async fn start(settings: &Settings, shelf: &Shelf) -> anyhow::Result<Running> {
+    let policy = Arc::new(shelf.policy()?);
+    let version = policy.version.clone();
+    let service = Service::start(settings, policy, shelf.to_string()).await?;
+    let watch = match shelf {
+        Shelf::Embedded(_) => None,
+        Shelf::Folder(folder) => {
+            let desk = service.policy();
+            Some(policy::watch(folder, version, move |changed| desk.change(changed))?)
+        }
+    };
+    Ok(Running { service, _watch: watch })
+}
+
+/// Runs until it is asked to stop, or must.
+async fn until_stopped(mut running: Running) -> anyhow::Result<bool> {
+    let stopped = tokio::select! {
+        why = running.service.failed() => Err(anyhow::anyhow!(why)),
+        signal = asked_to_stop() => signal,
+    };
+    match stopped {
+        Ok(()) => {
+            tracing::info!("stopping: taking nothing more in, finishing what is under way");
+            running.service.drain().await?;
+            Ok(true)
+        }
+        Err(why) => {
+            running.service.stop().await;
+            Err(why)
+        }
+    }
+}
+
+async fn asked_to_stop() -> anyhow::Result<()> {
+    let mut terminate =
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+async fn serve(choices: Choices) -> anyhow::Result<bool> {
+    let settings = choices.settings(&[])?;
+    log(&settings)?;
+    let shelf = Shelf::find(&settings.service.policy)?;
+    let running = start(&settings, &shelf).await?;
+    tracing::info!(
+        broker = %settings.nats.url,
+        policy = %settings.service.policy,
+        partitions = settings.service.partitions,
+        "twins are awake"
+    );
+    until_stopped(running).await
+}
+
+async fn dev(arguments: Dev) -> anyhow::Result<bool> {
+    let mut more = Vec::new();
+    let scratch = match &arguments.story {
+        None => None,
+        Some(story) => {
+            more.push(("--story", "service.policy", story.clone()));
+            more.push(("--story", "service.time", "event".to_owned()));
+            more.push(("--story", "log.filter", "warn".to_owned()));
+            Some(tempfile::tempdir().context("cannot make a folder for the stories")?)
+        }
+    };
+    let folder = scratch.as_ref().map_or(&*arguments.folder, |scratch| scratch.path());
+    more.push(("--folder", "store.path", folder.join("store").display().to_string()));
+    let mut settings = arguments.choices.settings(&more)?;
+    log(&settings)?;
+    let shelf = Shelf::find(&settings.service.policy)?;
+
+    let mut broker = broker(&arguments, folder).await?;
+    settings.nats.url = broker.url();
+    let console = Console::new(&settings.nats.url);
+    let outcome = match &arguments.story {
+        None => {
+            let running = start(&settings, &shelf).await?;
+            console.ready(&settings, broker.log().as_path());
+            until_stopped(running).await
+        }
+        Some(_) => perform(&console, &settings, &shelf, arguments.once).await,
+    };
+    broker.stop().await?;
+    outcome
+}
+
+async fn broker(arguments: &Dev, folder: &Path) -> anyhow::Result<Broker> {
+    let usual = std::net::TcpListener::bind(("127.0.0.1", 4222)).is_ok().then_some(4222);
+    let options = BrokerOptions {
+        port: arguments.port.or(usual),
+        sync_interval: arguments.sync_interval.clone(),
+        ..BrokerOptions::new(folder.join("nats"))
+    };
+    Ok(Broker::start(options).await?)
+}
+
+/// Plays the stories of a policy on a service of their own, and stays for questions.
+async fn perform(
+    console: &Console,
+    settings: &Settings,
+    shelf: &Shelf,
+    once: bool,
+) -> anyhow::Result<bool> {
+    let policy = shelf.policy()?;
+    let stories = shelf.stories(&policy)?;
+    let running = start(settings, shelf).await?;
+    console.curtain(settings, &policy, &stories);
+    let began = Instant::now();
+    let bus = running.service.bus().clone();
+    let outcomes = stage::play(&bus, &policy, &stories, |scene| console.scene(&scene)).await;
+    let passed = match outcomes {
+        Ok(outcomes) => console.applause(&outcomes, began.elapsed()),
+        Err(error) => {
+            running.service.stop().await;
+            return Err(error);
+        }
+    };
+    if once {
+        running.service.drain().await?;
+        return Ok(passed);
+    }
+    console.what_next(&stories);
+    until_stopped(running).await.map(|stopped| stopped && passed)
+}
+
+fn check(choices: &Choices) -> anyhow::Result<bool> {
+    let settings = choices.settings(&[])?;
+    let shelf = Shelf::find(&settings.service.policy)?;
+    let policy = shelf.policy()?;
+    let stories = shelf.stories(&policy)?;
+    console::checked(&settings, &shelf, &policy, stories.len());
+    Ok(true)
+}
+
+fn test(arguments: &Test) -> anyhow::Result<bool> {
+    let shelf = Shelf::find(&arguments.policy)?;
+    let policy = shelf.policy()?;
+    let stories = shelf.stories(&policy)?;
+    if stories.is_empty() {
+        bail!("expected stories in {}/scenarios, found none", arguments.policy);
+    }
+    match &arguments.live {
+        None => Ok(test_core(&policy, &stories)),
+        Some(url) => {
+            let runtime = tokio::runtime::Runtime::new()?;
+            runtime.block_on(test_live(url, &policy, &stories))
+        }
+    }
+}
+
+fn test_core(policy: &Policy, stories: &[story::Story]) -> bool {
+    let mut passed = 0;
+    let began = Instant::now();
+    for story in stories {
+        let began = Instant::now();
+        let played = story::play(story, policy);
+        let findings = story::check(story, policy, &played.seen, Some(&played.twins));
+        let took = began.elapsed();
+        let report =
+            story::Report { story, played: Some(&played), findings: &findings, took };
+        console::report(&report);
+        passed += usize::from(report.is_passed());
+    }
+    console::verdict(passed, stories.len(), began.elapsed());
+    passed == stories.len()
+}
+
+async fn test_live(url: &str, policy: &Policy, stories: &[story::Story]) -> anyhow::Result<bool> {
+    let mut settings = Settings::default().nats;
+    url.clone_into(&mut settings.url);
+    let bus = Bus::connect(&settings).await?;
+    let console = Console::new(url);
+    let began = Instant::now();
+    let outcomes = stage::play(&bus, policy, stories, |scene| console.scene(&scene)).await?;
+    Ok(console.applause(&outcomes, began.elapsed()))
+}
+

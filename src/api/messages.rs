@@ -37,15 +37,15 @@ pub mod verb {
 /// The codes of service errors (the header `Nats-Service-Error-Code`).
 pub mod code {
     /// The request cannot be understood.
-    pub const BAD_REQUEST: usize = 400;
+    pub const BAD_REQUEST: u16 = 400;
     /// There is no such customer or dead letter.
-    pub const NOT_FOUND: usize = 404;
+    pub const NOT_FOUND: u16 = 404;
     /// The service does not do this as it is set up.
-    pub const CONFLICT: usize = 409;
+    pub const CONFLICT: u16 = 409;
     /// Too many requests wait; ask again later.
-    pub const BUSY: usize = 429;
+    pub const BUSY: u16 = 429;
     /// The service failed.
-    pub const INTERNAL: usize = 500;
+    pub const INTERNAL: u16 = 500;
 }
 
 /// How the service is.

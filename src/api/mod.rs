@@ -3,9 +3,11 @@
 //! In come requests on `<prefix>.api.<verb>…`; out go the messages of this room as JSON, or a
 //! service error with one of the codes of [`code`].
 
+mod desk;
 mod messages;
 mod view;
 
+pub use desk::{Desk, ENDPOINTS};
 pub use messages::{
     Advance, Advanced, DeadLetter, DeadLetters, DeadList, DeadRetried, DeadRetry, DeadShow,
     NotRetried, PolicyStatus, Refusal, Stats, code, verb,

@@ -123,6 +123,12 @@ pub enum Error {
         /// Why not.
         why: &'static str,
     },
+    /// The service refuses what was asked.
+    #[error("the service refuses: {detail}")]
+    Refused {
+        /// What it says.
+        detail: String,
+    },
     /// There is no broker's binary that can be used.
     #[error(
         "expected a nats-server of at least {expected}, found {found}; put one on PATH, name it in \

@@ -13,6 +13,7 @@
 //! * [`Broker`]: a nats-server of our own, for `jumeau dev` and for tests.
 
 mod broker;
+mod channel;
 mod connection;
 mod dead;
 mod delivery;
@@ -25,6 +26,7 @@ mod stream;
 mod subject;
 
 pub use broker::{Broker, BrokerOptions};
+pub use channel::Heard;
 pub use connection::Bus;
 pub use dead::{DeadLetter, dead_letter};
 pub use error::Error;

@@ -10,6 +10,7 @@ mod envelope;
 mod kind;
 mod output;
 mod rejection;
+mod summary;
 mod time;
 mod value;
 

@@ -1,12 +1,10 @@
 //! Validate the input and fold it into the state. Whatever can be refused is refused before
 //! anything is changed.
 
-use std::fmt::Write as _;
-
 use super::reaction::Notes;
 use super::{Cause, Effect, Input, Twin, What, act};
 use crate::config::limits;
-use crate::event::{Customer, Event, Kind, Map, Rejection, Sensitivity, Value};
+use crate::event::{Customer, Event, Kind, Rejection};
 
 /// Folds an input in; `false` if it is a timer of which rules should not hear.
 ///
@@ -70,73 +68,14 @@ fn record(twin: &mut Twin, input: &Input) {
     }
     // Events may come out of order; the last sight of a customer never moves back.
     twin.seen = twin.seen.max(input.at);
-    let mut text = String::with_capacity(limits::TIMELINE_TEXT_BYTES);
-    let (what, channel) = match &input.cause {
+    let mut summary = String::new();
+    let (what, channel, text) = match &input.cause {
         Cause::Event(event) => {
-            summarize(&event.kind, &mut text);
-            (What::Event(event.kind.event_type()), event.channel.as_str())
+            summary.reserve(limits::TIMELINE_TEXT_BYTES);
+            event.kind.summarize(&mut summary);
+            (What::Event(event.kind.event_type()), event.channel.as_str(), &*summary)
         }
-        Cause::Timer(fired) => {
-            text.push_str(&fired.name);
-            (What::Timer, "")
-        }
+        Cause::Timer(fired) => (What::Timer, "", &*fired.name),
     };
-    twin.timeline.push(input.at, input.fingerprint, what, channel, &text);
-}
-
-/// What an event said, in one short line. Sensitive values stay out of it.
-fn summarize(kind: &Kind, text: &mut String) {
-    // Writing to a string cannot fail.
-    let _ = match kind {
-        Kind::Identify(told) => list(&told.traits, text),
-        Kind::Link(told) => write!(text, "is {}", told.to),
-        Kind::Page(told) | Kind::Screen(told) | Kind::Track(told) => {
-            text.push_str(&told.name);
-            list(&told.properties, text)
-        }
-        Kind::Message(told) => write!(text, "{}: {}", told.from.name(), told.text),
-        Kind::Preference(told) => match &told.value {
-            Some(value) => write!(text, "{} = {value}", told.key),
-            None => write!(text, "forget {}", told.key),
-        },
-        Kind::Consent(told) => {
-            let said = if told.granted { "granted" } else { "withdrawn" };
-            let channel = told.channel.as_deref().unwrap_or("every channel");
-            write!(text, "{} {said} for {channel}", told.purpose)
-        }
-        Kind::Interaction(told) => {
-            let _ = write!(text, "{} {} {}", told.kind, told.id, told.state.name());
-            match &told.step {
-                Some(step) => write!(text, " at step {step}"),
-                None => Ok(()),
-            }
-        }
-        Kind::Case(told) => {
-            let topic = told.topic.as_deref().unwrap_or("case");
-            write!(text, "{topic} {} {}", told.id, told.state)
-        }
-        Kind::Signal(told) if told.sensitivity == Sensitivity::Sensitive => {
-            write!(text, "{} (sensitive)", told.name)
-        }
-        Kind::Signal(told) => write!(text, "{} = {}", told.name, told.value),
-        Kind::Outcome(told) => write!(text, "{} {}", told.decision, told.outcome.name()),
-        Kind::Handoff(told) => {
-            let agent = told.agent.as_deref().unwrap_or("an agent");
-            write!(text, "{} {} by {agent}", told.escalation, told.state.name())
-        }
-    };
-}
-
-fn list(values: &Map, text: &mut String) -> std::fmt::Result {
-    for (name, value) in values.iter() {
-        if text.len() >= limits::TIMELINE_TEXT_BYTES {
-            break;
-        }
-        let space = if text.is_empty() { "" } else { " " };
-        match value {
-            Value::List(_) | Value::Map(_) => write!(text, "{space}{name}=…")?,
-            scalar => write!(text, "{space}{name}={scalar}")?,
-        }
-    }
-    Ok(())
+    twin.timeline.push(input.at, input.fingerprint, what, channel, text);
 }

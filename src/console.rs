@@ -1,0 +1,243 @@
+//! What people see on the terminal.
+
+use std::fmt::Display;
+use std::path::Path;
+use std::time::Duration;
+
+use anstream::{eprintln, println};
+use anstyle::{AnsiColor, Style};
+use jumeau::config::Settings;
+use jumeau::config::limits::Limit;
+use jumeau::event::{Event, Time, cut};
+use jumeau::policy::Policy;
+use jumeau::shelf::Shelf;
+use jumeau::stage::{Outcome, Scene};
+use jumeau::story::{Finding, Report, Seen, Step, Story, What};
+use jumeau::twin::{Action, Escalation};
+
+const GOOD: Style = AnsiColor::Green.on_default().bold();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+const DIM: Style = Style::new().dimmed();
+const STRONG: Style = Style::new().bold();
+const ACT: Style = AnsiColor::Cyan.on_default().bold();
+const HAND_OVER: Style = AnsiColor::Magenta.on_default().bold();
+
+/// Text beyond this is cut, so that a scene stays a line.
+const LINE_BYTES: usize = 140;
+
+/// Prints what happens on one broker.
+pub(crate) struct Console {
+    url: String,
+}
+
+impl Console {
+    pub(crate) fn new(url: &str) -> Console {
+        Console { url: url.to_owned() }
+    }
+
+    /// The service is up.
+    pub(crate) fn ready(&self, settings: &Settings, log: &Path) {
+        println!("{STRONG}jumeau{STRONG:#} is up on {}", self.url);
+        println!("  policy  {}", settings.service.policy);
+        println!("  store   {}", settings.store.path.display());
+        println!("  broker  {}", log.display());
+        self.hints("alice");
+    }
+
+    /// The stories are about to begin.
+    pub(crate) fn curtain(&self, settings: &Settings, policy: &Policy, stories: &[Story]) {
+        println!(
+            "{STRONG}jumeau{STRONG:#} is up on {}, policy {} {DIM}({}){DIM:#}, {} partitions",
+            self.url, policy.name, policy.version, settings.service.partitions
+        );
+        println!("{} stories, each event published on NATS as a channel would:", stories.len());
+        for story in stories {
+            println!("  {DIM}·{DIM:#} {}", story.name);
+        }
+        println!();
+    }
+
+    /// Something happens.
+    pub(crate) fn scene(&self, scene: &Scene<'_>) {
+        match scene {
+            Scene::Event(at, step) => event(*at, step),
+            Scene::Reaction(seen) => reaction(seen),
+        }
+    }
+
+    /// The stories are over; whether all came true.
+    pub(crate) fn applause(&self, outcomes: &[Outcome<'_>], took: Duration) -> bool {
+        println!();
+        for Outcome { story, findings } in outcomes {
+            mark(findings.iter().all(Finding::is_met), &story.name);
+            for finding in findings {
+                let Some(instead) = &finding.instead else { continue };
+                println!("    {BAD}expected{BAD:#} {}", finding.expected);
+                println!("    {BAD}found{BAD:#}    {instead} {DIM}({}){DIM:#}", finding.place);
+            }
+        }
+        let passed = outcomes
+            .iter()
+            .filter(|outcome| outcome.findings.iter().all(Finding::is_met))
+            .count();
+        verdict(passed, outcomes.len(), took);
+        passed == outcomes.len()
+    }
+
+    /// What to type next.
+    pub(crate) fn what_next(&self, stories: &[Story]) {
+        let customer = stories.iter().flat_map(|story| &story.steps).next();
+        self.hints(customer.map_or("alice", |step| step.customer.as_str()));
+    }
+
+    fn hints(&self, customer: &str) {
+        let tool = std::env::current_exe()
+            .ok()
+            .map(|own| own.with_file_name("twinctl"))
+            .filter(|tool| tool.is_file())
+            .map_or_else(|| "twinctl".to_owned(), |tool| tool.display().to_string());
+        let server = match self.url.strip_suffix(":4222") {
+            Some(_) => String::new(),
+            None => format!(" --server {}", self.url),
+        };
+        println!();
+        println!("In another terminal:");
+        for (what, why) in [
+            (format!("show {customer}"), "what the twin knows"),
+            (format!("timeline {customer}"), "what happened"),
+            ("tail".to_owned(), "events and reactions as they come"),
+            (format!("publish {customer} message text='hello' from=customer"), "an event"),
+            ("stats".to_owned(), "how the service is"),
+        ] {
+            println!("  {tool}{server} {what}   {DIM}# {why}{DIM:#}");
+        }
+        println!("Ctrl-C ends it.");
+    }
+}
+
+fn event(at: Time, step: &Step) {
+    let said = step.event("", at - step.at, &[]).map_or_else(
+        |_| step.kind.to_string(),
+        |Event { kind, .. }| {
+            let mut text = format!("{} ", kind.event_type());
+            kind.summarize(&mut text);
+            text
+        },
+    );
+    println!(
+        "{DIM}{}{DIM:#}  {:<8} {STRONG}{:<10}{STRONG:#} {}",
+        moment(at),
+        step.channel,
+        step.customer,
+        one_line(&said)
+    );
+}
+
+fn reaction(seen: &Seen) {
+    match &seen.what {
+        What::Action(action) => acted(action),
+        What::Escalation(told) => handed_over(told),
+    }
+}
+
+fn acted(action: &Action) {
+    let Action { customer, action: name, channel, tone, text, reason, .. } = action;
+    println!(
+        "{DIM}{}{DIM:#}  {ACT}▶ {name}{ACT:#} for {STRONG}{customer}{STRONG:#} in {channel}, {tone}",
+        moment(action.at)
+    );
+    println!("                     {ACT}“{}”{ACT:#}", one_line(text));
+    let need = reason.need.as_deref().unwrap_or("a rule");
+    let because = if reason.because.is_empty() {
+        String::new()
+    } else {
+        format!(": {}", one_line(&reason.because))
+    };
+    println!(
+        "                     {DIM}because of {need}{because} (score {:.2}){DIM:#}",
+        reason.score
+    );
+    for other in &reason.instead_of {
+        println!("                     {DIM}instead of {}: {:?}{DIM:#}", other.action, other.verdict);
+    }
+}
+
+fn handed_over(told: &Escalation) {
+    let Escalation { customer, queue, topic, priority, state, because, .. } = told;
+    println!(
+        "{DIM}{}{DIM:#}  {HAND_OVER}▲ {queue}/{topic}{HAND_OVER:#} for {STRONG}{customer}{STRONG:#}: \
+         {state:?}, priority {priority}",
+        moment(told.at)
+    );
+    if !because.is_empty() {
+        println!("                     {DIM}because {}{DIM:#}", one_line(because));
+    }
+    let transcript = told.brief.iter().flat_map(|brief| &brief.transcript);
+    for line in transcript {
+        println!("                     {DIM}{:>8}: {}{DIM:#}", line.from.name(), one_line(&line.text));
+    }
+}
+
+fn moment(at: Time) -> String {
+    at.to_utc().format("%Y-%m-%d %H:%M").to_string()
+}
+
+fn one_line(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match cut(&line, LINE_BYTES) {
+        whole if whole.len() == line.len() => line,
+        beginning => format!("{beginning}…"),
+    }
+}
+
+fn mark(is_good: bool, what: impl Display) {
+    if is_good {
+        println!("{GOOD}✓{GOOD:#} {what}");
+    } else {
+        println!("{BAD}✗{BAD:#} {what}");
+    }
+}
+
+/// How many of the stories came true.
+pub(crate) fn verdict(passed: usize, all: usize, took: Duration) {
+    let style = if passed == all { GOOD } else { BAD };
+    println!("{style}{passed} of {all} stories as expected{style:#} in {took:.1?}");
+}
+
+/// How one story went on the pure core.
+pub(crate) fn report(report: &Report<'_>) {
+    println!("{report}");
+}
+
+/// Settings and policy are sound.
+pub(crate) fn checked(settings: &Settings, shelf: &Shelf, policy: &Policy, stories: usize) {
+    mark(true, "settings");
+    println!(
+        "  {} partitions on {}, store in {}",
+        settings.service.partitions,
+        settings.nats.url,
+        settings.store.path.display()
+    );
+    mark(true, format!("policy {} ({}, {shelf})", policy.name, policy.version));
+    println!(
+        "  {} rules, {} needs, {} actions, {stories} stories",
+        policy.rules.len(),
+        policy.needs.len(),
+        policy.actions.len()
+    );
+}
+
+/// Every limit and its reason.
+pub(crate) fn limits(all: &[Limit]) {
+    for limit in all {
+        println!("{STRONG}{:<24}{STRONG:#} {:>12}  {}", limit.name, limit.max, limit.reason.trim());
+    }
+}
+
+/// Something is in the way.
+pub(crate) fn fail(error: &anyhow::Error) {
+    eprintln!("{BAD}error{BAD:#}: {error}");
+    for cause in error.chain().skip(1) {
+        eprintln!("  {DIM}because{DIM:#} {cause}");
+    }
+}

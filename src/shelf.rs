@@ -1,0 +1,124 @@
+//! Where policies and their stories come from: a folder, or the examples that come along.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow};
+use include_dir::{Dir, include_dir};
+
+use crate::policy::{self, Files, Policy};
+use crate::story::{self, Story};
+
+static EXAMPLES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/config/policies");
+
+/// The folder of a policy that holds its stories.
+const SCENARIOS: &str = "scenarios";
+
+/// Where a policy is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shelf {
+    /// An example that comes along, by name.
+    Embedded(String),
+    /// A folder.
+    Folder(PathBuf),
+}
+
+impl Shelf {
+    /// The place that a setting names: an embedded policy by its name, anything else a folder.
+    ///
+    /// # Errors
+    /// A sentence with the names of the embedded policies, if it is neither.
+    pub fn find(name: &str) -> anyhow::Result<Shelf> {
+        if !name.contains(['/', '\\', '.']) && EXAMPLES.get_dir(name).is_some() {
+            return Ok(Shelf::Embedded(name.to_owned()));
+        }
+        let folder = PathBuf::from(name);
+        if folder.is_dir() {
+            return Ok(Shelf::Folder(folder));
+        }
+        Err(anyhow!(
+            "expected a folder with a policy or one of {}; found `{name}`",
+            Shelf::embedded().join(", ")
+        ))
+    }
+
+    /// The names of the policies that come along.
+    pub fn embedded() -> Vec<&'static str> {
+        EXAMPLES.dirs().filter_map(|folder| folder.path().to_str()).collect()
+    }
+
+    /// The policy.
+    ///
+    /// # Errors
+    /// Every mistake in it.
+    pub fn policy(&self) -> anyhow::Result<Policy> {
+        Ok(policy::load(&self.files()?)?)
+    }
+
+    /// The policy's files.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn files(&self) -> anyhow::Result<Files> {
+        match self {
+            Shelf::Folder(folder) => Ok(Files::read(folder)?),
+            Shelf::Embedded(name) => Ok(Files::new(texts(name, ""))),
+        }
+    }
+
+    /// The policy's stories, in the order of their files' names.
+    ///
+    /// # Errors
+    /// Every mistake in the first that has any.
+    pub fn stories(&self, policy: &Policy) -> anyhow::Result<Vec<Story>> {
+        let mut files = match self {
+            Shelf::Embedded(name) => texts(name, SCENARIOS),
+            Shelf::Folder(folder) => read_folder(&folder.join(SCENARIOS))?,
+        };
+        files.sort();
+        files
+            .iter()
+            .map(|(name, content)| Ok(story::parse(name, content, policy)?))
+            .collect()
+    }
+}
+
+impl std::fmt::Display for Shelf {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Shelf::Embedded(_) => out.write_str("embedded"),
+            Shelf::Folder(folder) => write!(out, "{}", folder.display()),
+        }
+    }
+}
+
+/// The texts of an embedded policy in one of its folders, by name within the policy.
+fn texts(policy: &str, folder: &str) -> Vec<(String, String)> {
+    let path = Path::new(policy).join(folder);
+    let files = EXAMPLES.get_dir(&path).into_iter().flat_map(Dir::files);
+    files
+        .filter(|file| file.path().extension().is_some_and(|ending| ending == "toml"))
+        .filter_map(|file| {
+            let name = file.path().strip_prefix(policy).ok()?.to_str()?;
+            Some((name.to_owned(), file.contents_utf8()?.to_owned()))
+        })
+        .collect()
+}
+
+fn read_folder(folder: &Path) -> anyhow::Result<Vec<(String, String)>> {
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let entries = std::fs::read_dir(folder)
+        .with_context(|| format!("cannot read the stories in {}", folder.display()))?;
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        if path.extension().is_some_and(|ending| ending == "toml") {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let content = std::fs::read_to_string(&path)
+                .with_context(|| format!("cannot read the story {}", path.display()))?;
+            found.push((format!("{SCENARIOS}/{name}"), content));
+        }
+    }
+    Ok(found)
+}

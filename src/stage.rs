@@ -1,0 +1,138 @@
+//! Plays stories against a running service, as its channels would, and hears what comes out.
+//!
+//! The service must run on event time: the stage moves its clock, so that days pass at once.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context as _, bail};
+use bytes::Bytes;
+use serde::Deserialize;
+
+use crate::api::{Advance, Advanced, verb};
+use crate::bus::{Bus, Heard};
+use crate::event::{Customer, Time};
+use crate::policy::Policy;
+use crate::story::{Finding, Seen, Step, Story, What, check};
+use crate::twin::{Action, Escalation};
+
+/// Something that happens on the stage, for whoever watches.
+pub enum Scene<'a> {
+    /// An event is published.
+    Event(Time, &'a Step),
+    /// Something came out.
+    Reaction(&'a Seen),
+}
+
+/// What came of one story.
+pub struct Outcome<'a> {
+    /// The story.
+    pub story: &'a Story,
+    /// What of it came true.
+    pub findings: Vec<Finding>,
+}
+
+/// Plays stories, all in one stream of time, and says what came of each.
+///
+/// # Errors
+/// If the service does not answer, does not run on event time, or two stories share a customer.
+pub async fn play<'a>(
+    bus: &Bus,
+    policy: &Policy,
+    stories: &'a [Story],
+    mut watch: impl FnMut(Scene<'_>),
+) -> anyhow::Result<Vec<Outcome<'a>>> {
+    let mut stage = Stage { bus, heard: bus.listen().await?, seen: Vec::new() };
+    distinct(stories)?;
+    let mut steps: Vec<(Time, usize, &Step)> = stories
+        .iter()
+        .flat_map(|story| {
+            let steps = story.steps.iter().enumerate();
+            steps.map(|(position, step)| (story.start + step.at, position, step))
+        })
+        .collect();
+    steps.sort_by_key(|(at, position, _)| (*at, *position));
+
+    for (at, _, step) in steps {
+        // What is due before the step fires before it.
+        stage.advance(at, &mut watch).await?;
+        watch(Scene::Event(at, step));
+        // The file and line are an id that no other step has.
+        let id = format!("{}", step.place);
+        let payload = Bytes::from(step.payload(&id, at - step.at, &stage.seen));
+        bus.report(&step.channel, &step.customer, payload).await?;
+        stage.advance(at, &mut watch).await?;
+    }
+    if let Some(end) = stories.iter().map(|story| story.end).max() {
+        stage.advance(end, &mut watch).await?;
+    }
+    Ok(stories
+        .iter()
+        .map(|story| {
+            let seen: Vec<Seen> =
+                stage.seen.iter().filter(|seen| seen.at <= story.end).cloned().collect();
+            Outcome { story, findings: check(story, policy, &seen, None) }
+        })
+        .collect())
+}
+
+struct Stage<'a> {
+    bus: &'a Bus,
+    heard: Heard,
+    seen: Vec<Seen>,
+}
+
+impl Stage<'_> {
+    /// Lets time pass until `to`, and hears what comes of it.
+    async fn advance(&mut self, to: Time, watch: &mut impl FnMut(Scene<'_>)) -> anyhow::Result<()> {
+        let request = Bytes::from(serde_json::to_vec(&Advance { to })?);
+        let answer = self.bus.ask(verb::ADVANCE, &[], request).await?;
+        let _: Advanced = serde_json::from_slice(&answer).context("no answer to `advance`")?;
+        self.bus.sync().await?;
+        while let Some((subject, payload)) = self.heard.ready() {
+            let seen = read(&payload).with_context(|| format!("cannot read {subject}"))?;
+            watch(Scene::Reaction(&seen));
+            self.seen.push(seen);
+        }
+        Ok(())
+    }
+}
+
+/// What a message that left says.
+///
+/// # Errors
+/// If it is neither an action nor an escalation of this version.
+pub fn read(payload: &[u8]) -> anyhow::Result<Seen> {
+    #[derive(Deserialize)]
+    struct Envelope<'a> {
+        #[serde(rename = "type")]
+        kind: String,
+        #[serde(borrow)]
+        data: &'a serde_json::value::RawValue,
+    }
+    let envelope: Envelope<'_> = serde_json::from_slice(payload)?;
+    Ok(match envelope.kind.as_str() {
+        "jumeau.action" => {
+            let action: Box<Action> = serde_json::from_str(envelope.data.get())?;
+            Seen { at: action.at, what: What::Action(action) }
+        }
+        "jumeau.escalation" => {
+            let told: Box<Escalation> = serde_json::from_str(envelope.data.get())?;
+            Seen { at: told.at, what: What::Escalation(told) }
+        }
+        other => bail!("expected jumeau.action or jumeau.escalation, found {other}"),
+    })
+}
+
+/// Stories are played side by side, so each needs customers of its own.
+fn distinct(stories: &[Story]) -> anyhow::Result<()> {
+    let mut known = BTreeSet::new();
+    for story in stories {
+        let own: BTreeSet<&Customer> = story.steps.iter().map(|step| &step.customer).collect();
+        for customer in own {
+            if !known.insert(customer) {
+                bail!("{}: another story has a customer `{customer}` too", story.place);
+            }
+        }
+    }
+    Ok(())
+}
