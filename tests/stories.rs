@@ -64,6 +64,36 @@ fn the_stories_of_the_bank_come_true() {
 }
 
 #[test]
+fn the_stories_of_the_telco_come_true() {
+    all_come_true("telco");
+}
+
+#[test]
+fn the_stories_of_the_airline_come_true() {
+    all_come_true("airline");
+}
+
+#[test]
+fn every_action_of_the_examples_is_taken_in_some_story() {
+    for name in ["bank", "telco", "airline"] {
+        let policy = policy(name);
+        let taken: Vec<String> = stories(name, &policy)
+            .iter()
+            .flat_map(|story| play(story, &policy).seen)
+            .map(|seen| seen.to_string())
+            .collect();
+        for action in &policy.actions {
+            let wanted = format!("{} in ", action.name);
+            assert!(
+                taken.iter().any(|seen| seen.starts_with(&wanted)),
+                "no story of {name} takes the action {}",
+                action.name
+            );
+        }
+    }
+}
+
+#[test]
 fn a_story_plays_the_same_every_time() {
     let policy = policy("bank");
     for story in stories("bank", &policy) {

@@ -16,3 +16,6 @@ pub use parse::parse;
 pub use play::{Cause, Played, Turn, play};
 pub use report::Report;
 pub use script::{Expectation, Final, Never, Outcome, Step, Story, Unwanted, Wanted};
+
+#[cfg(test)]
+mod tests;

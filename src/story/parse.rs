@@ -56,7 +56,7 @@ fn read(table: Table<'_>, policy: &Policy) -> Option<Story> {
         .into_iter()
         .filter_map(|item| reading.never(item))
         .collect();
-    if expect.is_empty() && never.is_empty() {
+    if !table.has("expect") && !table.has("never") {
         table.wrong("expected at least one [[expect]] or [[never]]: the story proves nothing");
     }
     let lasts = table.get("lasts").and_then(Item::span);
@@ -85,12 +85,11 @@ fn step(item: Item<'_>) -> Option<Step> {
         .require("channel")
         .and_then(|item| Channel::new(item.text()?).map_err(|message| item.wrong(message)).ok());
     let event = table.require("event").and_then(Item::table);
-    let (kind, data) = match &event {
+    let (named, data) = match &event {
         None => (None, None),
         Some(event) => {
-            let kind = event.require("type").and_then(Item::text);
             let data = event.get("data").map(Item::value).unwrap_or_default();
-            (kind, Some(data))
+            (event.require("type"), Some(data))
         }
     };
     let refused = table.get("refused").map_or(Some(false), Item::truth);
@@ -106,14 +105,14 @@ fn step(item: Item<'_>) -> Option<Step> {
         at: at?,
         customer: customer?,
         channel: channel?,
-        kind: kind?.into(),
+        kind: named.and_then(Item::text)?.into(),
         data,
         refused: refused?,
         place,
     };
     // What a placeholder stands for is of no matter to whether the event can be read.
     if let (false, Err(rejection)) = (step.refused, step.event("story", Time::default(), &[])) {
-        item.wrong(rejection.detail);
+        named.unwrap_or(item).wrong(rejection.detail);
     }
     Some(step)
 }

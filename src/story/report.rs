@@ -178,14 +178,12 @@ fn escalated(out: &mut fmt::Formatter<'_>, told: &Escalation) -> fmt::Result {
         EscalationState::Open => {
             let because = one_line(&told.because);
             let lines = told.brief.as_ref().map_or(0, |brief| brief.transcript.len());
+            let lines = if lines == 1 { "1 line".to_owned() } else { format!("{lines} lines") };
             writeln!(
                 out,
                 "{INDENT}{OUT}▸ to people: {queue}, {topic}, priority {priority}{OUT:#}"
             )?;
-            return writeln!(
-                out,
-                "{INDENT}  {DIM}because {because}; {lines} lines of transcript{DIM:#}"
-            );
+            return writeln!(out, "{INDENT}  {DIM}because {because}; {lines} of transcript{DIM:#}");
         }
         EscalationState::Claimed => "claimed",
         EscalationState::HandedBack => "handed back",
