@@ -125,7 +125,7 @@ impl Default for Store {
             path: PathBuf::from("jumeau-data"),
             sync: Sync::Always,
             cache_bytes: 128 << 20,
-            write_buffer_bytes: 256 << 20,
+            write_buffer_bytes: 128 << 20,
             background_jobs: 2,
             open_files: 512,
             journal_days: 30,

@@ -26,6 +26,16 @@ pub enum Change<'a> {
     DeleteRange(Table, &'a [u8], &'a [u8]),
 }
 
+impl<'a> Change<'a> {
+    /// The one row that it is about, if it is about one.
+    pub(super) fn row(&self) -> Option<(Table, &'a [u8])> {
+        match *self {
+            Change::Put(table, key, _) | Change::Delete(table, key) => Some((table, key)),
+            Change::DeleteRange(..) => None,
+        }
+    }
+}
+
 /// The name of the floor among what the store knows as a whole.
 pub(super) const FLOOR: &str = "floor";
 

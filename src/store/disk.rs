@@ -9,7 +9,7 @@ use rocksdb::{
 
 use super::batch::{Change, FLOOR};
 use super::keys;
-use super::reads::{Commit, Read, Value, Visit};
+use super::reads::{Commit, Read, Value, Visit, VisitEach};
 use super::tuning::{self, Horizon};
 use super::{Batch, Error, Table};
 use crate::codec::{self, Kind};
@@ -166,7 +166,7 @@ impl Store {
         let tables = Table::ALL.map(|table| self.table(table));
         let bytes: usize = batches.iter().map(Batch::bytes).sum();
         let mut write = WriteBatch::with_capacity_bytes(bytes + HEADER_BYTES);
-        for change in batches.iter().flat_map(Batch::changes) {
+        for change in in_key_order(batches) {
             match change {
                 Change::Put(table, key, value) => write.put_cf(tables[table as usize], key, value),
                 Change::Delete(table, key) => write.delete_cf(tables[table as usize], key),
@@ -223,6 +223,31 @@ impl Read for Store {
         }
         rows.status().map_err(|error| read_error(&error))
     }
+
+    /// One iterator for all of them, in the order of the keys: making one costs more than moving
+    /// it.
+    fn scan_each(
+        &self,
+        table: Table,
+        prefixes: &[Vec<u8>],
+        visit: VisitEach<'_>,
+    ) -> Result<(), Error> {
+        let mut order: Vec<usize> = (0..prefixes.len()).collect();
+        order.sort_unstable_by_key(|position| &prefixes[*position]);
+        let mut rows = self.db.raw_iterator_cf(self.table(table));
+        for position in order {
+            let prefix = &prefixes[position];
+            rows.seek(prefix);
+            while let Some((key, value)) = rows.item()
+                && key.starts_with(prefix)
+            {
+                visit(position, key, value)?;
+                rows.next();
+            }
+            rows.status().map_err(|error| read_error(&error))?;
+        }
+        Ok(())
+    }
 }
 
 impl Drop for Store {
@@ -237,6 +262,19 @@ impl std::fmt::Debug for Store {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.debug_struct("Store").field("path", &self.path).finish_non_exhaustive()
     }
+}
+
+/// The changes sorted by table and key, of each key the last: neighbours are found faster from one
+/// another than from afar. Where ranges go, the order matters and is kept.
+fn in_key_order(batches: &[Batch]) -> Vec<Change<'_>> {
+    let mut changes: Vec<Change<'_>> = batches.iter().flat_map(Batch::changes).collect();
+    if changes.iter().all(|change| change.row().is_some()) {
+        // Sorting keeps the order of equals: the last change of a key is made the first.
+        changes.reverse();
+        changes.sort_by(|left, right| left.row().cmp(&right.row()));
+        changes.dedup_by(|later, first| later.row() == first.row());
+    }
+    changes
 }
 
 /// Looking at what is at the path before anything is changed there.

@@ -42,7 +42,7 @@ pub enum Error {
     /// The database was made for another number of partitions.
     #[error(
         "expected {expected} partitions as in the settings, found a database of {found} at {}; \
-         the number cannot change once there are twins: set `partitions = {found}`, or choose \
+         the number cannot change once there are twins: set `service.partitions = {found}`, or choose \
          another `store.path`", path.display()
     )]
     Partitions {

@@ -4,8 +4,8 @@ use std::ops::Bound;
 use parking_lot::Mutex;
 
 use super::batch::Change;
-use super::reads::{Commit, Read, Value, Visit};
-use super::{Batch, Error, Table};
+use super::reads::{Commit, Read, Value, Visit, VisitEach};
+use super::{Batch, Error, Table, keys};
 
 type Rows = BTreeMap<Vec<u8>, Box<[u8]>>;
 
@@ -154,6 +154,20 @@ impl Read for Memory {
             if !visit(key, value)? {
                 break;
             }
+        }
+        Ok(())
+    }
+
+    fn scan_each(
+        &self,
+        table: Table,
+        prefixes: &[Vec<u8>],
+        visit: VisitEach<'_>,
+    ) -> Result<(), Error> {
+        for (position, prefix) in prefixes.iter().enumerate() {
+            self.scan(table, prefix, &keys::behind(prefix), &mut |key, value| {
+                visit(position, key, value).map(|()| true)
+            })?;
         }
         Ok(())
     }

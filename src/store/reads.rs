@@ -13,9 +13,12 @@ pub type Value = Option<Box<[u8]>>;
 /// Takes one row, and says whether to go on.
 pub type Visit<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<bool, Error>;
 
+/// Takes one row, and the position of what it was found by.
+pub type VisitEach<'a> = &'a mut dyn FnMut(usize, &[u8], &[u8]) -> Result<(), Error>;
+
 /// Reading what is committed. Every call may wait for the disk: never from a twin's thread.
 ///
-/// A store provides the first two; the rest is the same for all.
+/// A store provides the first three; the rest is the same for all.
 pub trait Read: Send + Sync {
     /// The rows of these keys.
     ///
@@ -29,6 +32,18 @@ pub trait Read: Send + Sync {
     /// [`Error::Read`], or what `visit` returns.
     fn scan(&self, table: Table, from: &[u8], until: &[u8], visit: Visit<'_>) -> Result<(), Error>;
 
+    /// Visits the rows that begin with each of these prefixes, with the prefix's position; the rows
+    /// of one prefix ascend, the prefixes come in any order.
+    ///
+    /// # Errors
+    /// [`Error::Read`], or what `visit` returns.
+    fn scan_each(
+        &self,
+        table: Table,
+        prefixes: &[Vec<u8>],
+        visit: VisitEach<'_>,
+    ) -> Result<(), Error>;
+
     /// The twins of these customers, in their order; none where there is no such twin.
     ///
     /// # Errors
@@ -37,21 +52,24 @@ pub trait Read: Send + Sync {
         let twins: Vec<Vec<u8>> =
             customers.iter().map(|id| key(|to| keys::twin(to, partition, id))).collect();
         let states = self.get(Table::Twins, &twins)?;
-        twins
-            .iter()
-            .zip(states)
-            .map(|(from, state)| {
-                let Some(state) = state else { return Ok(None) };
-                let mut timeline = Vec::new();
-                self.scan(Table::Timeline, from, &keys::behind(from), &mut |key, value| {
-                    let slot =
-                        keys::read_entry(key).ok_or_else(|| Error::key(Table::Timeline, key))?;
-                    timeline.push((slot, value.into()));
-                    Ok(true)
-                })?;
-                Ok(Some(Loaded { state, timeline }))
-            })
-            .collect()
+        let mut found: Vec<Option<Loaded>> = states
+            .into_iter()
+            .map(|state| Some(Loaded { state: state?, timeline: Vec::new() }))
+            .collect();
+        // A twin that is not there has no timeline either: it is not looked for.
+        let (positions, prefixes): (Vec<usize>, Vec<Vec<u8>>) = twins
+            .into_iter()
+            .enumerate()
+            .filter(|(position, _)| found[*position].is_some())
+            .unzip();
+        self.scan_each(Table::Timeline, &prefixes, &mut |prefix, key, value| {
+            let slot = keys::read_entry(key).ok_or_else(|| Error::key(Table::Timeline, key))?;
+            if let Some(loaded) = &mut found[positions[prefix]] {
+                loaded.timeline.push((slot, value.into()));
+            }
+            Ok(())
+        })?;
+        Ok(found)
     }
 
     /// The sealed states of the partition's next twins behind `after`, at most `limit`, in the

@@ -87,10 +87,16 @@ fn rows(table: Table, settings: &settings::Store, memory: &Memory, horizon: &Hor
     options.set_write_buffer_manager(&memory.buffers);
     options.set_level_compaction_dynamic_level_bytes(true);
     options.set_max_write_buffer_number(4);
+    // Small write buffers stay in the processor's cache, where a change finds its place twice as
+    // fast; the more files that makes are let be a little longer before they are merged.
+    let buffer = (size(settings.write_buffer_bytes) / 8).clamp(1 << 20, 16 << 20);
+    options.set_write_buffer_size(buffer);
+    options.set_level_zero_file_num_compaction_trigger(8);
+    options.set_level_zero_slowdown_writes_trigger(24);
+    options.set_level_zero_stop_writes_trigger(48);
     // What is written again soon is not worth the time; what stays is worth the space.
     options.set_compression_type(DBCompressionType::None);
     options.set_bottommost_compression_type(DBCompressionType::Lz4);
-    let buffer = size(settings.write_buffer_bytes);
     match table {
         Table::Twins => {
             // Most look-ups of the coldest twins and every one of a new customer end in a filter.
@@ -98,16 +104,11 @@ fn rows(table: Table, settings: &settings::Store, memory: &Memory, horizon: &Hor
             blocks.set_data_block_index_type(DataBlockIndexType::BinaryAndHash);
             options.set_memtable_whole_key_filtering(true);
             options.set_memtable_prefix_bloom_ratio(0.02);
-            options.set_write_buffer_size(buffer / 4);
         }
-        Table::Timeline => {
-            blocks.set_block_size(8 << 10);
-            options.set_write_buffer_size(buffer / 4);
-        }
+        Table::Timeline => blocks.set_block_size(8 << 10),
         Table::Timers | Table::Outbox => {
             // Rows that live for moments: what is deleted should not be scanned at the next start.
             options.add_compact_on_deletion_collector_factory(1_000, 500, 0.5);
-            options.set_write_buffer_size(buffer / 8);
         }
         Table::Journal => {
             let horizon = Arc::clone(horizon);
@@ -120,9 +121,8 @@ fn rows(table: Table, settings: &settings::Store, memory: &Memory, horizon: &Hor
                 }
             });
             options.set_periodic_compaction_seconds(Duration::from_hours(24).as_secs());
-            options.set_write_buffer_size(buffer / 16);
         }
-        Table::Meta => options.set_write_buffer_size(buffer / 16),
+        Table::Meta => {}
     }
     options.set_block_based_table_factory(&blocks);
     options
