@@ -347,8 +347,7 @@ async fn take_in(mut intake: Intake, partitions: Partitions, fatal: UnboundedSen
             let Some(address) = addresses.get(usize::from(part.partition)) else { continue };
             let permit = acquire(&room, part.deliveries.len()).await;
             caught_up[usize::from(part.partition)] = is_last;
-            let pulled =
-                Pulled { deliveries: part.deliveries, token: Some(part.receipt), is_last };
+            let pulled = Pulled { deliveries: part.deliveries, token: Some(part.receipt), is_last };
             address.do_send(Pull { pulled, permit });
         }
         // Partitions without a part hear of it only when it is news.

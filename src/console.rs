@@ -76,10 +76,8 @@ impl Console {
                 println!("    {BAD}found{BAD:#}    {instead} {DIM}({}){DIM:#}", finding.place);
             }
         }
-        let passed = outcomes
-            .iter()
-            .filter(|outcome| outcome.findings.iter().all(Finding::is_met))
-            .count();
+        let passed =
+            outcomes.iter().filter(|outcome| outcome.findings.iter().all(Finding::is_met)).count();
         verdict(passed, outcomes.len(), took);
         passed == outcomes.len()
     }
@@ -116,7 +114,7 @@ impl Console {
 }
 
 fn event(at: Time, step: &Step) {
-    let said = step.event("", at - step.at, &[]).map_or_else(
+    let said = step.event("scene", at - step.at, &[]).map_or_else(
         |_| step.kind.to_string(),
         |Event { kind, .. }| {
             let mut text = format!("{} ", kind.event_type());
@@ -158,7 +156,10 @@ fn acted(action: &Action) {
         reason.score
     );
     for other in &reason.instead_of {
-        println!("                     {DIM}instead of {}: {:?}{DIM:#}", other.action, other.verdict);
+        println!(
+            "                     {DIM}instead of {}: {:?}{DIM:#}",
+            other.action, other.verdict
+        );
     }
 }
 
@@ -174,7 +175,11 @@ fn handed_over(told: &Escalation) {
     }
     let transcript = told.brief.iter().flat_map(|brief| &brief.transcript);
     for line in transcript {
-        println!("                     {DIM}{:>8}: {}{DIM:#}", line.from.name(), one_line(&line.text));
+        println!(
+            "                     {DIM}{:>8}: {}{DIM:#}",
+            line.from.name(),
+            one_line(&line.text)
+        );
     }
 }
 

@@ -188,8 +188,7 @@ async fn until_stopped(mut running: Running) -> anyhow::Result<bool> {
 }
 
 async fn asked_to_stop() -> anyhow::Result<()> {
-    let mut terminate =
-        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted?,
         _ = terminate.recv() => {}
@@ -315,8 +314,7 @@ fn test_core(policy: &Policy, stories: &[story::Story]) -> bool {
         let played = story::play(story, policy);
         let findings = story::check(story, policy, &played.seen, Some(&played.twins));
         let took = began.elapsed();
-        let report =
-            story::Report { story, played: Some(&played), findings: &findings, took };
+        let report = story::Report { story, played: Some(&played), findings: &findings, took };
         console::report(&report);
         passed += usize::from(report.is_passed());
     }
@@ -333,4 +331,3 @@ async fn test_live(url: &str, policy: &Policy, stories: &[story::Story]) -> anyh
     let outcomes = stage::play(&bus, policy, stories, |scene| console.scene(&scene)).await?;
     Ok(console.applause(&outcomes, began.elapsed()))
 }
-

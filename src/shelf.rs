@@ -75,10 +75,7 @@ impl Shelf {
             Shelf::Folder(folder) => read_folder(&folder.join(SCENARIOS))?,
         };
         files.sort();
-        files
-            .iter()
-            .map(|(name, content)| Ok(story::parse(name, content, policy)?))
-            .collect()
+        files.iter().map(|(name, content)| Ok(story::parse(name, content, policy)?)).collect()
     }
 }
 

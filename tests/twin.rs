@@ -401,22 +401,42 @@ fn any_event() -> impl Strategy<Value = (String, serde_json::Value)> {
     let event = |kind: &'static str| move |data: serde_json::Value| (kind.to_owned(), data);
     prop_oneof![
         (word, word).prop_map(|(k, v)| json!({ "traits": { k: v } })).prop_map(event("identify")),
-        (0..9usize).prop_map(|at| {
-            let names = ["Help", "Helped", "Browse", "Pay", "Seat", "Bot Failed", "Remind", "Nonsense", "x"];
-            json!({ "name": names[at], "properties": { "seat": at % 3, "why": "because" } })
-        }).prop_map(event("track")),
-        word.prop_map(|text| json!({ "text": text, "from": "customer" })).prop_map(event("message")),
+        (0..9usize)
+            .prop_map(|at| {
+                let names = [
+                    "Help",
+                    "Helped",
+                    "Browse",
+                    "Pay",
+                    "Seat",
+                    "Bot Failed",
+                    "Remind",
+                    "Nonsense",
+                    "x",
+                ];
+                json!({ "name": names[at], "properties": { "seat": at % 3, "why": "because" } })
+            })
+            .prop_map(event("track")),
+        word.prop_map(|text| json!({ "text": text, "from": "customer" }))
+            .prop_map(event("message")),
         (word, any::<bool>())
             .prop_map(|(purpose, granted)| json!({ "purpose": purpose, "granted": granted }))
             .prop_map(event("consent")),
-        (word, 0..100u32).prop_map(|(name, ttl)| json!({ "name": name, "value": ttl, "ttl": ttl }))
+        (word, 0..100u32)
+            .prop_map(|(name, ttl)| json!({ "name": name, "value": ttl, "ttl": ttl }))
             .prop_map(event("signal")),
-        (word, word).prop_map(|(id, state)| json!({ "id": id, "state": state })).prop_map(event("case")),
-        (word, 0..6usize).prop_map(|(id, at)| {
-            let states = ["started", "progressed", "paused", "resumed", "completed", "abandoned"];
-            json!({ "id": id, "kind": "form", "state": states[at], "data": { "field": at } })
-        }).prop_map(event("interaction")),
-        (word, word).prop_map(|(key, value)| json!({ "key": key, "value": value }))
+        (word, word)
+            .prop_map(|(id, state)| json!({ "id": id, "state": state }))
+            .prop_map(event("case")),
+        (word, 0..6usize)
+            .prop_map(|(id, at)| {
+                let states =
+                    ["started", "progressed", "paused", "resumed", "completed", "abandoned"];
+                json!({ "id": id, "kind": "form", "state": states[at], "data": { "field": at } })
+            })
+            .prop_map(event("interaction")),
+        (word, word)
+            .prop_map(|(key, value)| json!({ "key": key, "value": value }))
             .prop_map(event("preference")),
     ]
 }

@@ -2,18 +2,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{
-    Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message, ResponseFuture,
-    SpawnHandle,
+    Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message, ResponseFuture, SpawnHandle,
 };
-use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::mpsc::UnboundedSender;
 
 use super::desk;
 use super::twin::{Show, TakeIn, TwinActor};
 use crate::bus::{Floor, Receipt, Relay};
 use crate::event::{Customer, Output, Time};
 use crate::partition::{
-    Counters, Done, Errand, Host, Loads, Machine, Outgoing, Pulled, Recovered, Bounds, TimeMode,
+    Bounds, Counters, Done, Errand, Host, Loads, Machine, Outgoing, Pulled, Recovered, TimeMode,
     revive,
 };
 use crate::policy::Policy;

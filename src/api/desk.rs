@@ -162,7 +162,8 @@ impl Desk {
                  which the stream stored an event",
             ));
         }
-        let fired = |counters: &[Counters]| counters.iter().map(|one| one.timers_fired).sum::<u64>();
+        let fired =
+            |counters: &[Counters]| counters.iter().map(|one| one.timers_fired).sum::<u64>();
         let before = fired(&self.counters().await?);
         // What was published before is taken in before the clock moves.
         let deadline = Instant::now() + ADVANCE_MAX;

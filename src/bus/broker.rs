@@ -129,9 +129,7 @@ impl Broker {
 
     /// Whether it runs.
     pub fn is_running(&mut self) -> bool {
-        self.running
-            .as_mut()
-            .is_some_and(|running| matches!(running.keeper.try_wait(), Ok(None)))
+        self.running.as_mut().is_some_and(|running| matches!(running.keeper.try_wait(), Ok(None)))
     }
 
     /// Stops it in good order; it may be started again with [`Broker::restart`].
@@ -275,7 +273,9 @@ async fn find() -> Result<PathBuf, Error> {
             Ok(version) if check_version(&version).is_ok() => return Ok(candidate),
             Ok(version) => found.push(format!("{version} at {}", candidate.display())),
             Err(_) if !candidate.exists() => {}
-            Err(error) => found.push(format!("{}, which does not run: {error}", candidate.display())),
+            Err(error) => {
+                found.push(format!("{}, which does not run: {error}", candidate.display()))
+            }
         }
     }
     let found = if found.is_empty() { "none".into() } else { found.join(", ") };

@@ -18,7 +18,8 @@ impl Bus {
     ) -> Result<u64, Error> {
         let what = "publish an event";
         let subject = self.subjects.event(channel, customer);
-        let stored = self.jetstream.publish(subject, payload).await.map_err(Error::request(what))?;
+        let stored =
+            self.jetstream.publish(subject, payload).await.map_err(Error::request(what))?;
         Ok(stored.await.map_err(Error::request(what))?.sequence)
     }
 

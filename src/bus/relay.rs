@@ -52,8 +52,9 @@ struct Counters {
 }
 
 /// What a [`Relay`] has done since it was started.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[derive(Serialize, Deserialize, schemars::JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
+)]
 pub struct Relayed {
     /// Outputs that the broker confirmed.
     pub published: u64,
@@ -210,9 +211,8 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
             if link.is_up && self.resume_at.is_none() {
                 self.send().await;
             }
-            let wake_at = self
-                .resume_at
-                .or_else(|| (self.sent > 0).then(|| self.progress + SILENCE));
+            let wake_at =
+                self.resume_at.or_else(|| (self.sent > 0).then(|| self.progress + SILENCE));
             tokio::select! {
                 biased;
                 answer = self.answers.next() => match answer {
@@ -261,7 +261,8 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
             if entry.is_confirmed {
                 continue;
             }
-            let Some(fitting) = fit(&entry.output, self.bus.client.max_payload(), &self.dead) else {
+            let Some(fitting) = fit(&entry.output, self.bus.client.max_payload(), &self.dead)
+            else {
                 let id = &entry.output.id;
                 tracing::error!(%id, "an output is larger than the broker takes, and is given up");
                 self.counters.unpublishable.fetch_add(1, Ordering::Relaxed);
@@ -449,7 +450,8 @@ mod tests {
 
     #[test]
     fn an_output_that_fits_goes_as_it_is() {
-        let fitting = fit(&output("jumeau.actions.app.open.anna", 100), 1_000, "jumeau.dead.").unwrap();
+        let fitting =
+            fit(&output("jumeau.actions.app.open.anna", 100), 1_000, "jumeau.dead.").unwrap();
         assert!(!fitting.is_truncated);
         assert_eq!(fitting.payload.len(), 100);
     }
@@ -465,7 +467,9 @@ mod tests {
 
     #[test]
     fn any_other_output_that_is_too_large_is_given_up() {
-        assert!(fit(&output("jumeau.actions.app.open.anna", 1_000), 1_000, "jumeau.dead.").is_none());
+        assert!(
+            fit(&output("jumeau.actions.app.open.anna", 1_000), 1_000, "jumeau.dead.").is_none()
+        );
     }
 
     #[test]

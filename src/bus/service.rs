@@ -120,13 +120,8 @@ async fn serve<H, F>(
             answer(&request, Err(busy)).await;
             continue;
         };
-        let mut tokens: Vec<String> = request
-            .message
-            .subject
-            .rsplit('.')
-            .take(endpoint.tokens)
-            .map(str::to_owned)
-            .collect();
+        let mut tokens: Vec<String> =
+            request.message.subject.rsplit('.').take(endpoint.tokens).map(str::to_owned).collect();
         tokens.reverse();
         let answered = handler(Request {
             verb: endpoint.verb,

@@ -64,7 +64,7 @@ impl Borrow<str> for Customer {
 
 impl fmt::Display for Customer {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.0)
+        out.pad(&self.0)
     }
 }
 
@@ -117,7 +117,7 @@ impl Channel {
 
 impl fmt::Display for Channel {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(&self.0)
+        out.pad(&self.0)
     }
 }
 

@@ -104,7 +104,8 @@ pub fn parse(raw: &Raw<'_>) -> Result<Event, Rejection> {
             ))
         })?),
     };
-    let traceparent = envelope.traceparent.or_else(|| header(raw, "traceparent").map(Cow::Borrowed));
+    let traceparent =
+        envelope.traceparent.or_else(|| header(raw, "traceparent").map(Cow::Borrowed));
 
     let kind: EventType = envelope.kind.parse()?;
     Ok(Event {

@@ -14,7 +14,6 @@ mod summary;
 mod time;
 mod value;
 
-
 pub use customer::{Channel, Customer, encode};
 pub use delivery::{Delivery, Original};
 pub use envelope::{Event, Header, Raw, parse};

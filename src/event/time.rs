@@ -88,11 +88,7 @@ impl fmt::Display for Time {
 
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        if to.is_human_readable() {
-            to.collect_str(self)
-        } else {
-            to.serialize_i64(self.0)
-        }
+        if to.is_human_readable() { to.collect_str(self) } else { to.serialize_i64(self.0) }
     }
 }
 

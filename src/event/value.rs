@@ -66,10 +66,9 @@ impl Value {
     pub fn heap_bytes(&self) -> usize {
         match self {
             Value::Text(text) => text.len(),
-            Value::List(items) => items
-                .iter()
-                .map(|item| size_of::<Value>() + item.heap_bytes())
-                .sum(),
+            Value::List(items) => {
+                items.iter().map(|item| size_of::<Value>() + item.heap_bytes()).sum()
+            }
             Value::Map(map) => size_of::<Map>() + map.heap_bytes(),
             _ => 0,
         }

@@ -114,8 +114,7 @@ impl Cell {
             let change = changed(&reactions).then(|| self.change(entries_before));
             Reacted { reactions, change }
         }));
-        let result = reacted
-            .map_err(|panic| Panicked { inputs, position, message: said(&*panic) });
+        let result = reacted.map_err(|panic| Panicked { inputs, position, message: said(&*panic) });
         Done { customer, result }
     }
 

@@ -25,5 +25,5 @@ mod window;
 pub use crate::config::settings::TimeMode;
 pub use cell::{Cell, Change, Done, Errand, Ordered, Panicked, Reacted, revive};
 pub use counters::Counters;
-pub use machine::{Host, Loads, Machine, Pulled, Recovered, Bounds};
+pub use machine::{Bounds, Host, Loads, Machine, Pulled, Recovered};
 pub use outgoing::Outgoing;

@@ -105,10 +105,7 @@ fn brief(twin: &Twin, context: &Context<'_>) -> Brief {
         transcript: twin
             .last_conversation()
             .map_or_else(Vec::new, |conversation| conversation.lines.clone()),
-        needs: needs
-            .into_iter()
-            .map(|need| (need.name.clone(), need.evidence.clone()))
-            .collect(),
+        needs: needs.into_iter().map(|need| (need.name.clone(), need.evidence.clone())).collect(),
         interactions: twin
             .interactions
             .iter()

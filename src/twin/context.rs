@@ -63,8 +63,9 @@ impl Twin {
             return;
         }
         if self.context.len() == limits::SIGNALS {
-            let stalest = (0..self.context.len())
-                .min_by_key(|at| (self.context[*at].stale_at.unwrap_or(Time::MAX), self.context[*at].at));
+            let stalest = (0..self.context.len()).min_by_key(|at| {
+                (self.context[*at].stale_at.unwrap_or(Time::MAX), self.context[*at].at)
+            });
             stalest.map(|at| self.context.remove(at));
             notes.limit("SIGNALS");
         }

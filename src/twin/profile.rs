@@ -81,8 +81,7 @@ impl Preference {
         }
         let leading = self.choices.first()?;
         let rule = rule?;
-        let enough =
-            leading.count >= rule.evidence_min && self.confidence() >= rule.confidence_min;
+        let enough = leading.count >= rule.evidence_min && self.confidence() >= rule.confidence_min;
         enough.then_some(&leading.value)
     }
 
@@ -202,11 +201,10 @@ impl Profile {
             Some(position) => position,
             None => {
                 if self.preferences.len() == limits::PREFERENCES
-                    && let Some((weakest, _)) = self
-                        .preferences
-                        .iter()
-                        .enumerate()
-                        .min_by_key(|(_, known)| (known.declared.is_some(), known.last_confirmed()))
+                    && let Some((weakest, _)) =
+                        self.preferences.iter().enumerate().min_by_key(|(_, known)| {
+                            (known.declared.is_some(), known.last_confirmed())
+                        })
                 {
                     self.preferences.remove(weakest);
                     notes.limit("PREFERENCES");

@@ -83,12 +83,7 @@ pub fn react(twin: &mut Twin, input: &Input, policy: &Policy) -> Reaction {
     match perceive::perceive(twin, input, &mut effects, &mut notes) {
         Ok(true) => {}
         Ok(false) => {
-            return Reaction {
-                verdict: Verdict::Stale,
-                effects,
-                decision: None,
-                notes: notes.0,
-            };
+            return Reaction { verdict: Verdict::Stale, effects, decision: None, notes: notes.0 };
         }
         Err(rejection) => return Reaction::nothing(Verdict::Refused(rejection)),
     }

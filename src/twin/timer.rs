@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Effect, Fired, Twin};
 use super::reaction::Notes;
+use super::{Effect, Fired, Twin};
 use crate::config::limits;
 use crate::event::Time;
 use crate::policy::CatchUp;
@@ -62,8 +62,7 @@ impl Twin {
             return false;
         };
         let timer = &mut self.timers[at];
-        let is_heard =
-            timer.catch_up != CatchUp::Skip || fired.late <= SKIPPED_WHEN_LATER;
+        let is_heard = timer.catch_up != CatchUp::Skip || fired.late <= SKIPPED_WHEN_LATER;
         match timer.every {
             Some(every) if !every.is_zero() => {
                 timer.due = next_due(fired, every, timer.catch_up);

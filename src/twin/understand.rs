@@ -112,8 +112,7 @@ impl Turn<'_, '_> {
                     Due::After(span) => now + self.read(span, Expression::span)?,
                     Due::At(time) => self.read(time, Expression::time)?,
                 };
-                let timer =
-                    Timer { name: timer.clone(), due, every: *every, catch_up: *catch_up };
+                let timer = Timer { name: timer.clone(), due, every: *every, catch_up: *catch_up };
                 self.twin.start_timer(timer, self.effects, self.notes);
             }
             Step::Cancel { timer } => self.twin.cancel_timer(timer, self.effects),

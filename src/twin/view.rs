@@ -1,7 +1,7 @@
 //! The world of one twin, as expressions and texts of a policy may read it.
 
-use super::{Cause, Need, Twin};
 use super::understand::Context;
+use super::{Cause, Need, Twin};
 use crate::event::{Event, Kind, Map, Value};
 use crate::policy::{Found, Path, Root, Scope};
 

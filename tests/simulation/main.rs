@@ -23,10 +23,7 @@ fn every_accepted_event_is_applied_exactly_once_and_no_action_is_lost_whatever_f
         let mut world = World::new(seed);
         world.run();
         let violations = world.violations();
-        assert!(
-            violations.is_empty(),
-            "seed {seed}: {violations:#?}\nreplay it with SEED={seed}",
-        );
+        assert!(violations.is_empty(), "seed {seed}: {violations:#?}\nreplay it with SEED={seed}",);
         seen.add(&world.seen);
     }
     if seeds.end - seeds.start > 1_000 {

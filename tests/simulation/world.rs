@@ -10,7 +10,7 @@ use jumeau::event::{
     Value,
 };
 use jumeau::partition::{
-    Cell, Done, Errand, Host, Machine, Outgoing, Panicked, Pulled, Recovered, Bounds, TimeMode,
+    Bounds, Cell, Done, Errand, Host, Machine, Outgoing, Panicked, Pulled, Recovered, TimeMode,
     revive,
 };
 use jumeau::policy::{self, Files, Policy};
@@ -336,10 +336,8 @@ impl World {
                     one.pulled = self.acknowledged[at];
                 }
                 let upto = (one.pulled + rng.random_range(0..8)).min(events.len());
-                let deliveries: Vec<Delivery> = events[one.pulled..upto]
-                    .iter()
-                    .map(|stored| stored.delivery.clone())
-                    .collect();
+                let deliveries: Vec<Delivery> =
+                    events[one.pulled..upto].iter().map(|stored| stored.delivery.clone()).collect();
                 // The stream cannot have stored an event before it is delivered.
                 if let Some(last) = deliveries.last() {
                     self.now = self.now.max(last.stored);
@@ -412,7 +410,8 @@ impl World {
                     one.machine.committed(ticket, now, &mut one.desk);
                     let cursor = one.machine.counters().cursor;
                     if cursor < one.last_cursor {
-                        self.found.push(format!("the cursor fell from {} to {cursor}", one.last_cursor));
+                        self.found
+                            .push(format!("the cursor fell from {} to {cursor}", one.last_cursor));
                     }
                     one.last_cursor = cursor;
                 }
@@ -427,7 +426,8 @@ impl World {
                     match self.broker.get(&output.id) {
                         Some(known) if *known == output => self.seen.published_again += 1,
                         Some(known) => {
-                            self.found.push(format!("two contents of one id: {known:?} {output:?}"));
+                            self.found
+                                .push(format!("two contents of one id: {known:?} {output:?}"));
                         }
                         None => drop(self.broker.insert(output.id.clone(), output)),
                     }
@@ -565,9 +565,10 @@ impl World {
             .values()
             .filter(|output| output.subject.starts_with("jumeau.dead."))
             .filter(|output| {
-                output.headers.iter().any(|(name, value)| {
-                    &**name == "Jumeau-Sequence" && **value == *sequence
-                })
+                output
+                    .headers
+                    .iter()
+                    .any(|(name, value)| &**name == "Jumeau-Sequence" && **value == *sequence)
             })
             .count();
         if letters != 1 {
@@ -661,4 +662,3 @@ fn event(partition: u16, customer: usize, sequence: u64, rng: &mut StdRng) -> De
         },
     }
 }
-

@@ -1,0 +1,228 @@
+//! Real processes, real kills: the service dies by SIGKILL at random moments while events stream
+//! in, and the broker too; afterwards every accepted event was applied exactly once, and every
+//! action came out exactly once.
+//!
+//! `JUMEAU_KILLS=<n>` kills that many times (20), `SEED=<n>` chooses the moments.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use async_nats::HeaderMap;
+use async_nats::jetstream::{self, consumer};
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::future::join_all;
+use jumeau::api::{ShowReply, Stats, verb};
+use jumeau::bus::{Broker, BrokerOptions, Bus};
+use jumeau::config::settings;
+use jumeau::event::Value;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::json;
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+/// Nothing here takes so long, unless it never ends.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// How often a condition is looked at while it is waited for.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+const CUSTOMERS: u32 = 40;
+
+const POLICY: &str = r#"
+[policy]
+name = "kill"
+languages = ["en"]
+
+[needs.more]
+describe = "one more of these"
+expires = "1d"
+
+[[rules]]
+name = "count"
+on = "track:Add"
+then = [
+  { set = "count", to = "default(facts.count, 0) + 1" },
+  { set = "sum", to = "default(facts.sum, 0) + event.properties.number" },
+  { raise = "more", strength = 0.5 },
+]
+
+[[actions]]
+name = "answer"
+serves = ["more"]
+issue = "service"
+value = 1.0
+cooldown = "0s"
+[[actions.treatments]]
+name = "plain"
+channel = "app"
+text.en = "{{ facts.count }} of {{ facts.sum }}"
+"#;
+
+fn number(name: &str, otherwise: u64) -> u64 {
+    std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(otherwise)
+}
+
+/// The service as a process of its own.
+fn serve(folder: &Path, url: &str) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_jumeau"))
+        .args(["serve", "--server", url])
+        .arg("--policy")
+        .arg(folder.join("policy"))
+        .arg("--set")
+        .arg(format!("store.path={}", folder.join("store").display()))
+        // A few residents only, so that twins come and go.
+        .args(["--set", "service.partitions=4", "--set", "service.resident-twins-max=16"])
+        .args(["--set", "log.filter=warn"])
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap()
+}
+
+/// Publishes an event until the broker has it; its id makes copies harmless.
+async fn publish(stream: &jetstream::Context, id: u64, customer: u32, number: u32) {
+    let subject = format!("jumeau.events.web.c{customer}");
+    let data = json!({ "name": "Add", "properties": { "number": number } });
+    let payload = Bytes::from(json!({ "type": "track", "data": data }).to_string());
+    loop {
+        let mut headers = HeaderMap::new();
+        headers.insert("Nats-Msg-Id", format!("event-{id}"));
+        let sent = stream.publish_with_headers(subject.clone(), headers, payload.clone()).await;
+        if let Ok(answer) = sent
+            && answer.await.is_ok()
+        {
+            return;
+        }
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+/// Every message of a stream, in its order.
+async fn all(context: &jetstream::Context, stream: &str) -> Vec<(String, Bytes)> {
+    let mut stream = context.get_stream(stream).await.unwrap();
+    let count = stream.info().await.unwrap().state.messages as usize;
+    let config = consumer::pull::OrderedConfig::default();
+    let consumer = stream.create_consumer(config).await.unwrap();
+    let mut messages = consumer.messages().await.unwrap();
+    let mut found = Vec::new();
+    while found.len() < count {
+        let message = timeout(PATIENCE, messages.next()).await.unwrap().unwrap().unwrap();
+        found.push((message.subject.to_string(), message.payload.clone()));
+    }
+    found
+}
+
+/// What the twins must have said, from the events that the stream holds.
+fn expected(events: &[(String, Bytes)]) -> BTreeMap<String, Vec<String>> {
+    let mut known: BTreeMap<String, (u64, u64, Vec<String>)> = BTreeMap::new();
+    for (subject, payload) in events {
+        let customer = subject.rsplit('.').next().unwrap().to_owned();
+        let event: serde_json::Value = serde_json::from_slice(payload).unwrap();
+        let number = event["data"]["properties"]["number"].as_u64().unwrap();
+        let (count, sum, answers) = known.entry(customer).or_default();
+        *count += 1;
+        *sum += number;
+        answers.push(format!("{count} of {sum}"));
+    }
+    known.into_iter().map(|(customer, (.., answers))| (customer, answers)).collect()
+}
+
+fn said(actions: &[(String, Bytes)]) -> BTreeMap<String, Vec<String>> {
+    let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (subject, payload) in actions {
+        let customer = subject.rsplit('.').next().unwrap().to_owned();
+        let action: serde_json::Value = serde_json::from_slice(payload).unwrap();
+        let text = action["data"]["text"].as_str().unwrap().to_owned();
+        found.entry(customer).or_default().push(text);
+    }
+    found
+}
+
+async fn stats(bus: &Bus) -> Option<Stats> {
+    let answer = timeout(PATIENCE, bus.ask(verb::STATS, &[], Bytes::new())).await.ok()?.ok()?;
+    serde_json::from_slice(&answer).ok()
+}
+
+/// Waits until everything that was published is taken in and everything decided is confirmed.
+async fn settled(bus: &Bus) {
+    let settle = async {
+        loop {
+            if let Some(stats) = stats(bus).await
+                && stats.lag == 0
+                && stats.partitions.iter().all(|one| one.outbox == 0 && one.in_flight == 0)
+            {
+                return;
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    };
+    timeout(PATIENCE, settle).await.expect("the service settles");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_or_doubled_when_service_and_broker_are_killed_again_and_again() {
+    let kills = number("JUMEAU_KILLS", 20);
+    let seed = number("SEED", 1);
+    let mut rng = StdRng::seed_from_u64(seed);
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("policy")).unwrap();
+    std::fs::write(folder.path().join("policy/kill.toml"), POLICY).unwrap();
+    let mut broker = Broker::start(BrokerOptions::new(folder.path().join("nats"))).await.unwrap();
+    let nats = settings::Nats { url: broker.url(), ..settings::Nats::default() };
+    let bus = Bus::connect(&nats).await.unwrap();
+    bus.ensure_streams(&settings::Streams::default(), 4).await.unwrap();
+    let client = async_nats::ConnectOptions::new()
+        .max_reconnects(None)
+        .reconnect_delay_callback(|_| Duration::from_millis(10))
+        .connect(broker.url())
+        .await
+        .unwrap();
+    let context = jetstream::new(client);
+
+    let mut service = serve(folder.path(), &broker.url());
+    let mut id = 0;
+    for kill in 0..kills {
+        // The moment of the kill is so many events away, while they are being taken in.
+        for _ in 0..rng.random_range(1..12) {
+            let burst: Vec<_> = (0..rng.random_range(1..60))
+                .map(|_| {
+                    id += 1;
+                    let customer = rng.random_range(0..CUSTOMERS);
+                    publish(&context, id, customer, rng.random_range(0..100))
+                })
+                .collect();
+            timeout(PATIENCE, join_all(burst)).await.expect("the broker takes events");
+        }
+        if rng.random_bool(0.3) {
+            settled(&bus).await;
+        }
+        service.kill().await.unwrap();
+        if kill % 5 == 4 {
+            broker.kill().await.unwrap();
+            broker.restart().await.unwrap();
+        }
+        service = serve(folder.path(), &broker.url());
+    }
+    settled(&bus).await;
+
+    let events = all(&context, "JUMEAU_EVENTS").await;
+    assert_eq!(events.len() as u64, id, "seed {seed}: the stream has each event once");
+    let expected = expected(&events);
+    let said = said(&all(&context, "JUMEAU_ACTIONS").await);
+    for (customer, answers) in &expected {
+        assert_eq!(said.get(customer), Some(answers), "seed {seed}: customer {customer}");
+        let shown = bus.ask(verb::SHOW, &[customer], Bytes::new()).await.unwrap();
+        let shown: ShowReply = serde_json::from_slice(&shown).unwrap();
+        let count = shown.twin.facts.get("count").cloned();
+        assert_eq!(count, Some(Value::Int(answers.len() as i64)), "seed {seed}: {customer}");
+    }
+    assert_eq!(said.len(), expected.len());
+
+    let dead = stats(&bus).await.unwrap().total().dead;
+    assert!(dead.is_empty(), "seed {seed}: {dead:?}");
+    service.kill().await.unwrap();
+    broker.stop().await.unwrap();
+}
