@@ -15,6 +15,8 @@
 //! | [`partition`] | the unit of ownership: rounds, timers, commits, passivation |
 //! | [`api`] | what operators and channels ask, and what they are answered |
 
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
+
 pub mod actors;
 pub mod api;
 pub mod app;

@@ -1,5 +1,7 @@
 //! Arguments and exit codes of `jumeau`.
 
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
+
 mod console;
 
 use std::path::{Path, PathBuf};

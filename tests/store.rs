@@ -166,8 +166,8 @@ fn a_missing_table_file_is_refused() {
     commit(&store, 1).unwrap();
     store.compact();
     let copy = killed(folder.path());
-    let files = fs::read_dir(copy.path()).unwrap().map(|file| file.unwrap().path());
-    let table = files.filter(|file| file.extension().is_some_and(|end| end == "sst")).next();
+    let mut files = fs::read_dir(copy.path()).unwrap().map(|file| file.unwrap().path());
+    let table = files.find(|file| file.extension().is_some_and(|end| end == "sst"));
     fs::remove_file(table.unwrap()).unwrap();
     let refusal = open(copy.path()).unwrap_err();
     assert!(matches!(refusal, Error::Damaged { .. }), "{refusal}");

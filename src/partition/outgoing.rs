@@ -16,7 +16,7 @@ pub struct Outgoing {
 
 /// A message that leaves, as a CloudEvent 1.0 in structured mode.
 #[derive(Debug, Serialize, JsonSchema)]
-pub struct CloudEvent<'a, T> {
+pub(super) struct CloudEvent<'a, T> {
     /// The version of CloudEvents: `1.0`.
     specversion: &'static str,
     /// The message's identifier, the same in every copy.

@@ -149,7 +149,9 @@ mod tests {
                             if due.is_empty() {
                                 window.load(store.iter().take(window.capacity()).cloned().collect());
                             }
-                            due.iter().for_each(|timer| drop(store.remove(timer)));
+                            for timer in &due {
+                                store.remove(timer);
+                            }
                             fired.extend(due);
                         }
                         prop_assert!(fired.is_sorted());

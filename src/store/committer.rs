@@ -67,6 +67,9 @@ enum State {
     Broken,
 }
 
+/// Partitions and tickets.
+type Tickets = Vec<(u16, u64)>;
+
 impl Committer {
     /// Starts the thread. `done` hears which batches are durable, by partition and ticket, in the
     /// order in which they were submitted; `failed` hears, once, that a write failed, after which
@@ -156,7 +159,7 @@ impl Shared {
 
     /// Waits for batches, and takes as many as one commit may carry, but at least one; none when
     /// nothing more will come.
-    fn next_group(&self) -> Option<(Vec<(u16, u64)>, Vec<Batch>)> {
+    fn next_group(&self) -> Option<(Tickets, Vec<Batch>)> {
         let mut queue = self.queue.lock();
         while queue.waiting.is_empty() && queue.state == State::Open {
             self.arrived.wait(&mut queue);

@@ -25,5 +25,5 @@ pub use disk::{Store, Usage};
 pub use error::Error;
 pub use keys::{Table, TimerKey};
 pub use memory::{Fault, Memory};
-pub use reads::{Commit, Read, Value, Visit, VisitEach};
+pub use reads::{Commit, Read, Sealed, Value, Visit, VisitEach};
 pub use rows::{Journalled, Loaded, Meta, Verified};

@@ -10,6 +10,9 @@ use crate::event::{Customer, Output, Time};
 /// A row's value, if there is one.
 pub type Value = Option<Box<[u8]>>;
 
+/// A customer and the sealed state of the twin.
+pub type Sealed = (Customer, Box<[u8]>);
+
 /// Takes one row, and says whether to go on.
 pub type Visit<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<bool, Error>;
 
@@ -82,7 +85,7 @@ pub trait Read: Send + Sync {
         partition: u16,
         after: Option<&Customer>,
         limit: usize,
-    ) -> Result<Vec<(Customer, Box<[u8]>)>, Error> {
+    ) -> Result<Vec<Sealed>, Error> {
         let from = key(|to| match after {
             Some(after) => {
                 keys::twin(to, partition, after);

@@ -47,14 +47,14 @@ pub struct Record<'a> {
     inputs: u64,
     linked_to: Cow<'a, Option<Customer>>,
     profile: Cow<'a, Profile>,
-    context: Cow<'a, Vec<Signal>>,
+    context: Cow<'a, [Signal]>,
     facts: Cow<'a, Map>,
-    interactions: Cow<'a, Vec<Interaction>>,
-    cases: Cow<'a, Vec<Case>>,
-    needs: Cow<'a, Vec<Need>>,
-    contacts: Cow<'a, Vec<Contact>>,
-    escalations: Cow<'a, Vec<Escalated>>,
-    timers: Cow<'a, Vec<Timer>>,
+    interactions: Cow<'a, [Interaction]>,
+    cases: Cow<'a, [Case]>,
+    needs: Cow<'a, [Need]>,
+    contacts: Cow<'a, [Contact]>,
+    escalations: Cow<'a, [Escalated]>,
+    timers: Cow<'a, [Timer]>,
 }
 
 impl Twin {

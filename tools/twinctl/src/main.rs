@@ -2,6 +2,8 @@
 //!
 //! Arguments become a request on the service API; the answer becomes a text (`render`).
 
+#![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
+
 mod arguments;
 mod event;
 mod failure;
