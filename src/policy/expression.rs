@@ -2,14 +2,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cel::common::value::{CowVal, Val};
-use cel::context::VariableResolver;
-use cel::{ExecutionError, IdedExpr};
-use smallvec::SmallVec;
+use cel::common::value::Val;
 
 use super::figures::{self, Figure};
 use super::functions::SHARED;
-use super::rewrite::{self, Name};
+use super::plan::{Fault, Figures, Plan, World};
+use super::rewrite;
 use super::{Path, Scope};
 use crate::event::{Time, Value};
 
@@ -24,10 +22,11 @@ use crate::event::{Time, Value};
 /// * regular expressions, bytes, unsigned numbers and optional values are left out.
 pub struct Expression {
     source: Box<str>,
-    ast: IdedExpr,
+    plan: Plan,
     paths: Arc<[Path]>,
     /// What is the same in every evaluation, computed once.
     constants: Box<[Box<dyn Val>]>,
+    needs_interpreter: bool,
 }
 
 /// Whether a condition holds.
@@ -76,7 +75,7 @@ pub struct EvalError {
 
 #[derive(Debug, Clone)]
 enum Cause {
-    Cel(Arc<ExecutionError>),
+    Fault(Fault),
     Wanted { wanted: &'static str, found: &'static str },
     Unusable(Arc<str>),
 }
@@ -96,7 +95,7 @@ impl fmt::Display for EvalError {
             return missing.try_for_each(|path| write!(out, ", {path}"));
         }
         match &self.cause {
-            Cause::Cel(error) => out.write_str(&figures::reason(error)),
+            Cause::Fault(fault) => out.write_str(&fault.reason()),
             Cause::Wanted { wanted, found } => write!(out, "expected {wanted}, found {found}"),
             Cause::Unusable(message) => out.write_str(message),
         }
@@ -105,21 +104,6 @@ impl fmt::Display for EvalError {
 
 impl std::error::Error for EvalError {}
 
-/// The paths and constants of one evaluation, under the names that compiling gave them.
-struct Figures<'a> {
-    found: SmallVec<[Figure<'a>; 4]>,
-    constants: &'a [Box<dyn Val>],
-}
-
-impl VariableResolver for Figures<'_> {
-    fn resolve<'b>(&'b self, variable: &str) -> Option<CowVal<'b, 'b>> {
-        match Name::read(variable)? {
-            Name::Path(at) => self.found.get(at).map(|figure| CowVal::Borrowed(figure.as_val())),
-            Name::Constant(at) => self.constants.get(at).map(|value| CowVal::Borrowed(&**value)),
-        }
-    }
-}
-
 impl Expression {
     /// The expression that `source` writes.
     ///
@@ -127,12 +111,14 @@ impl Expression {
     /// The first mistake in it: its syntax, an unknown name (with the nearest right one), a part
     /// that can never work, or a limit.
     pub fn compile(source: &str) -> Result<Expression, CompileError> {
-        let parts = rewrite::compile(source)?;
+        let rewrite::Parts { ast, paths, mut constants } = rewrite::compile(source)?;
+        let plan = Plan::of(ast, &mut constants);
         Ok(Expression {
             source: source.into(),
-            ast: parts.ast,
-            paths: parts.paths.into(),
-            constants: parts.constants.into(),
+            needs_interpreter: plan.needs_interpreter(),
+            plan,
+            paths: paths.into(),
+            constants: constants.into(),
         })
     }
 
@@ -148,14 +134,10 @@ impl Expression {
 
     /// Whether the condition holds.
     pub fn test(&self, scope: &dyn Scope) -> Truth {
-        let tested = self.evaluate(scope, |value| {
-            value.downcast_ref::<cel::common::types::CelBool>().map(|truth| *truth.inner())
-        });
-        match tested {
-            Ok(Ok(true)) => Truth::True,
-            Ok(Ok(false)) => Truth::False,
-            Ok(Err(found)) => Truth::Unknown(self.wanted("true or false", found, scope)),
-            Err(error) => Truth::Unknown(error),
+        match self.evaluate(scope, |plan, world| plan.truth(world)) {
+            Ok(true) => Truth::True,
+            Ok(false) => Truth::False,
+            Err(fault) => Truth::Unknown(self.error(Cause::Fault(fault), scope)),
         }
     }
 
@@ -164,18 +146,10 @@ impl Expression {
     /// # Errors
     /// When a part of it does not work on what was found, such as an operator on `null`.
     pub fn value(&self, scope: &dyn Scope) -> Result<Value, EvalError> {
-        let mut unusable = None;
-        let read = self.evaluate(scope, |value| match figures::value(value) {
-            Ok(value) => Some(value),
-            Err(message) => {
-                unusable = Some(message);
-                None
-            }
-        })?;
-        read.map_err(|found| match unusable {
-            Some(message) => self.error(Cause::Unusable(message.into()), scope),
-            None => self.wanted("a value", found, scope),
-        })
+        match self.read(scope, |value| Some(figures::value(value)), "a value")? {
+            Ok(value) => Ok(value),
+            Err(message) => Err(self.error(Cause::Unusable(message.into()), scope)),
+        }
     }
 
     /// The number it comes to.
@@ -183,8 +157,7 @@ impl Expression {
     /// # Errors
     /// As for [`Expression::value`], and when it is no number.
     pub fn number(&self, scope: &dyn Scope) -> Result<f64, EvalError> {
-        self.evaluate(scope, figures::number)?
-            .map_err(|found| self.wanted("a number", found, scope))
+        self.read(scope, figures::number, "a number")
     }
 
     /// The moment it comes to: a timestamp, or text in RFC 3339 form.
@@ -192,9 +165,7 @@ impl Expression {
     /// # Errors
     /// As for [`Expression::value`], and when it is no moment.
     pub fn time(&self, scope: &dyn Scope) -> Result<Time, EvalError> {
-        self.evaluate(scope, figures::time)?.map_err(|found| {
-            self.wanted("a time, or text such as 2026-11-22T09:30:00Z", found, scope)
-        })
+        self.read(scope, figures::time, "a time, or text such as 2026-11-22T09:30:00Z")
     }
 
     /// The span of time it comes to: a duration, a number of seconds, or text such as `36h`; never
@@ -203,17 +174,38 @@ impl Expression {
     /// # Errors
     /// As for [`Expression::value`], and when it is no such span.
     pub fn span(&self, scope: &dyn Scope) -> Result<Duration, EvalError> {
-        self.evaluate(scope, figures::span)?.map_err(|found| {
-            self.wanted("a span of time that is not negative, such as 36h", found, scope)
-        })
+        self.read(scope, figures::span, "a span of time that is not negative, such as 36h")
     }
 
-    /// The result, read by `read`; if that gives nothing, what kind of value it was.
+    /// The result as `how` reads it.
+    fn read<T>(
+        &self,
+        scope: &dyn Scope,
+        how: impl FnOnce(&dyn Val) -> Option<T>,
+        wanted: &'static str,
+    ) -> Result<T, EvalError> {
+        let read = self.evaluate(scope, |plan, world| {
+            let held = plan.value(world)?;
+            let value = held.as_val();
+            Ok(how(value).ok_or_else(|| figures::describe(value)))
+        });
+        let cause = match read {
+            Ok(Ok(value)) => return Ok(value),
+            Ok(Err(found)) => Cause::Wanted { wanted, found },
+            Err(fault) => Cause::Fault(fault),
+        };
+        Err(self.error(cause, scope))
+    }
+
     fn evaluate<T>(
         &self,
         scope: &dyn Scope,
-        read: impl FnOnce(&dyn Val) -> Option<T>,
-    ) -> Result<Result<T, &'static str>, EvalError> {
+        how: impl for<'a> FnOnce(&'a Plan, &World<'a>) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let world = World { scope, paths: &self.paths, constants: &self.constants, context: None };
+        if !self.needs_interpreter {
+            return how(&self.plan, &world);
+        }
         let figures = Figures {
             found: self.paths.iter().map(|path| Figure::of(scope.find(path))).collect(),
             constants: &self.constants,
@@ -221,14 +213,7 @@ impl Expression {
         let shared: &cel::Context<'_, '_> = &SHARED;
         let mut context = shared.new_inner_scope();
         context.set_variable_resolver(&figures);
-        match cel::Value::resolve_val(&self.ast, &context) {
-            Ok(value) => Ok(read(&*value).ok_or_else(|| figures::describe(&*value))),
-            Err(error) => Err(self.error(Cause::Cel(Arc::new(error)), scope)),
-        }
-    }
-
-    fn wanted(&self, wanted: &'static str, found: &'static str, scope: &dyn Scope) -> EvalError {
-        self.error(Cause::Wanted { wanted, found }, scope)
+        how(&self.plan, &World { context: Some(&context), ..world })
     }
 
     fn error(&self, cause: Cause, scope: &dyn Scope) -> EvalError {

@@ -55,6 +55,19 @@ impl<'a> Figure<'a> {
         matches!(self, Figure::Null(_))
     }
 
+    pub(super) fn into_boxed(self) -> Box<dyn Val + 'a> {
+        match self {
+            Figure::Null(value) => Box::new(value),
+            Figure::Bool(value) => Box::new(value),
+            Figure::Int(value) => Box::new(value),
+            Figure::Double(value) => Box::new(value),
+            Figure::Text(value) => Box::new(value),
+            Figure::Time(value) => Box::new(value),
+            Figure::Span(value) => Box::new(value),
+            Figure::Compound(value) => value,
+        }
+    }
+
     pub(super) fn as_val<'b>(&'b self) -> &'b (dyn Val + 'b) {
         match self {
             Figure::Null(value) => value,

@@ -13,6 +13,7 @@ mod load;
 mod mistake;
 mod model;
 mod names;
+mod plan;
 pub(crate) mod read;
 mod rewrite;
 mod rules;
