@@ -9,6 +9,7 @@ mod expression;
 mod figures;
 mod files;
 mod functions;
+mod holes;
 mod load;
 mod mistake;
 mod model;

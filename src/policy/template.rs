@@ -7,6 +7,7 @@ use chrono::format::{Item, StrftimeItems};
 use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value as Shown};
 
 use super::expression::CompileError;
+use super::holes::Holes;
 use super::mistake::nearest;
 use super::rewrite::{check_path, unknown_root};
 use super::{Found, Path, Root, Scope};
@@ -24,8 +25,9 @@ use crate::event::{Map, Time, Value};
 pub struct Template {
     source: Box<str>,
     paths: Box<[Path]>,
-    /// None if there is nothing to fill in.
-    engine: Option<Environment<'static>>,
+    /// None if it is not as simple as that.
+    holes: Option<Holes>,
+    engine: Environment<'static>,
 }
 
 /// Why a text could not be rendered.
@@ -90,9 +92,6 @@ impl Template {
                 ),
             ));
         }
-        if !["{{", "{%", "{#"].iter().any(|opening| source.contains(opening)) {
-            return Ok(Template { source: source.into(), paths: [].into(), engine: None });
-        }
         let mut engine = SHARED.clone();
         let syntax = |error: &minijinja::Error| {
             let line = error.line().unwrap_or(1).saturating_sub(1);
@@ -119,7 +118,12 @@ impl Template {
             paths.push(Path { root, names });
         }
         check_words(source)?;
-        Ok(Template { source: source.into(), paths: paths.into(), engine: Some(engine) })
+        Ok(Template {
+            source: source.into(),
+            holes: Holes::of(source, &paths),
+            paths: paths.into(),
+            engine,
+        })
     }
 
     /// The template as it was written.
@@ -138,15 +142,20 @@ impl Template {
     /// When it would print a missing value, which is named; when a filter does not work on what
     /// was found; when the text becomes too long.
     pub fn render(&self, scope: &dyn Scope) -> Result<String, RenderError> {
-        let Some(engine) = &self.engine else {
-            return Ok(self.source.to_string());
-        };
+        match self.holes.as_ref().and_then(|holes| holes.fill(&self.paths, scope)) {
+            Some(text) => Ok(text),
+            None => self.render_by_engine(scope),
+        }
+    }
+
+    /// As [`Template::render`], the long way.
+    pub(super) fn render_by_engine(&self, scope: &dyn Scope) -> Result<String, RenderError> {
         let mut root = Branch::default();
         for path in &self.paths {
             root.insert(path, shown(&scope.find(path)));
         }
         let mut text = Bounded(Vec::with_capacity(self.source.len()));
-        let rendered = engine.get_template(NAME).and_then(|template| {
+        let rendered = self.engine.get_template(NAME).and_then(|template| {
             template.render_captured_to(root.into_value(), &mut text).map(drop)
         });
         match rendered {
@@ -154,6 +163,11 @@ impl Template {
             Ok(()) => Ok(String::from_utf8_lossy(&text.0).into_owned()),
             Err(error) => Err(RenderError(self.explain(&error, scope).into())),
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_simple(&self) -> bool {
+        self.holes.is_some()
     }
 
     fn explain(&self, error: &minijinja::Error, scope: &dyn Scope) -> String {
@@ -207,7 +221,7 @@ impl Branch {
     }
 }
 
-fn shown(found: &Found<'_>) -> Shown {
+pub(super) fn shown(found: &Found<'_>) -> Shown {
     match *found {
         Found::Missing => Shown::UNDEFINED,
         Found::Value(value) => shown_value(value),
@@ -259,7 +273,7 @@ impl io::Write for Bounded {
 }
 
 /// A moment by a pattern of strftime; without one, the day as 2026-03-05.
-fn date(moment: &str, pattern: Option<&str>) -> Result<String, minijinja::Error> {
+pub(super) fn date(moment: &str, pattern: Option<&str>) -> Result<String, minijinja::Error> {
     let refused = |detail: String| minijinja::Error::new(ErrorKind::InvalidOperation, detail);
     let time = Time::parse(moment).ok_or_else(|| {
         refused(format!(
@@ -279,7 +293,7 @@ fn date(moment: &str, pattern: Option<&str>) -> Result<String, minijinja::Error>
 
 /// A number with exactly so many decimals (two, if not said), after a separator (a point, if not
 /// said).
-fn decimals(number: f64, digits: Option<u32>, separator: Option<&str>) -> String {
+pub(super) fn decimals(number: f64, digits: Option<u32>, separator: Option<&str>) -> String {
     let digits = digits.unwrap_or(2).min(9) as usize;
     let text = format!("{number:.digits$}");
     match separator {
