@@ -1,2 +1,63 @@
+//! Loads a jumeau service with events, and measures it beside the bare bus.
+//!
+//! Every command starts a broker and a service of its own, as processes, in a folder of its own.
+
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
-fn main() {}
+
+mod bare;
+mod bench;
+mod footprint;
+mod latency;
+mod progress;
+mod pump;
+mod replay;
+mod report;
+mod rig;
+mod traffic;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Loads a jumeau service with events, and measures it beside the bare bus.
+#[derive(Debug, Parser)]
+#[command(name = "twinload", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Events for each second and latency, beside the bare bus on the same events.
+    Bench(bench::Options),
+    /// Bytes of memory that an idle twin takes.
+    Footprint(footprint::Options),
+    /// A real history: 69,659 purchases of 23,570 customers, at the time of the events.
+    Replay(replay::Options),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let done = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| {
+            runtime.block_on(async {
+                match &arguments.command {
+                    Command::Bench(options) => bench::run(options).await,
+                    Command::Footprint(options) => footprint::run(options).await,
+                    Command::Replay(options) => replay::run(options).await,
+                }
+            })
+        });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            anstream::eprintln!("twinload: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Figures as a table that people read.
+
+use std::fmt::Write as _;
+
+use comfy_table::{Cell, CellAlignment, LineStyle, Table, presets};
+
+use crate::bench::{Figures, Report, Run};
+use crate::latency::Latency;
+
+/// `1234567` as `1,234,567`.
+pub(crate) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// The figures of a bench.
+pub(crate) fn bench(report: &Report) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = writeln!(
+        text,
+        "{} events of 300 bytes about {} customers, on {} processors; durable commits\n",
+        count(report.events),
+        count(report.customers),
+        report.processors,
+    );
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));
+    let mut header = vec![String::new()];
+    header.extend(report.figures.iter().map(|one| format!("broker sync: {}", one.sync)));
+    table.set_header(header);
+    let mut row = |title: &str, figure: &dyn Fn(&Figures) -> String| {
+        let mut cells = vec![Cell::new(title)];
+        let figures = report.figures.iter().map(figure);
+        cells.extend(figures.map(|cell| Cell::new(cell).set_alignment(CellAlignment::Right)));
+        table.add_row(cells);
+    };
+    let pace = |run: &Run| format!("{} events/s", count(run.events_per_second.round() as u64));
+    row("(a) bare bus", &|one| pace(&one.bare));
+    row("(b) service", &|one| pace(&one.service));
+    row("(c) ratio b/a", &|one| format!("{:.2}", one.ratio));
+    row("events for each action", &|one| format!("{:.2}", one.events_per_action));
+    row("events for each commit", &|one| format!("{:.0}", one.events_per_commit));
+    let cpu = |one: &Run| format!("{:.1} + {:.1} s", one.broker_cpu, one.own_cpu);
+    row("processor time for a million events, broker + bare client", &|one| cpu(&one.bare));
+    row("processor time for a million events, broker + service", &|one| cpu(&one.service));
+    let latency = |one: &Figures, figure: fn(&Latency) -> f64| match &one.latency {
+        Some(latency) => format!("{:.2} ms", figure(latency)),
+        None => String::new(),
+    };
+    if report.figures.iter().any(|one| one.latency.is_some()) {
+        row("publish to action at a tenth of (b)", &|one| match &one.latency {
+            Some(latency) if latency.actions == latency.expected => {
+                format!("{} events/s", count(latency.events_per_second.round() as u64))
+            }
+            Some(latency) => format!(
+                "only {} of {} actions came",
+                count(latency.actions),
+                count(latency.expected)
+            ),
+            None => String::new(),
+        });
+        row("  p50", &|one| latency(one, |latency| latency.p50_ms));
+        row("  p99", &|one| latency(one, |latency| latency.p99_ms));
+        row("  p99.9", &|one| latency(one, |latency| latency.p999_ms));
+        row("  most", &|one| latency(one, |latency| latency.max_ms));
+    }
+    let _ = writeln!(text, "{table}");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_reads_well() {
+        let figures = |sync, scale: f64, latency| Figures {
+            sync,
+            bare: Run { events_per_second: 174_000.0 * scale, broker_cpu: 5.1, own_cpu: 4.9 },
+            service: Run { events_per_second: 91_500.0 * scale, broker_cpu: 6.0, own_cpu: 13.25 },
+            ratio: 0.526,
+            events_per_action: 5.0,
+            events_per_commit: 812.4,
+            latency,
+        };
+        let latency = Latency {
+            events_per_second: 9_150.0,
+            expected: 27_450,
+            actions: 27_450,
+            p50_ms: 1.2,
+            p99_ms: 4.56,
+            p999_ms: 9.9,
+            max_ms: 14.0,
+        };
+        let report = Report {
+            events: 1_000_000,
+            customers: 100_000,
+            processors: 2,
+            figures: vec![figures("default", 1.0, Some(latency)), figures("always", 0.2, None)],
+        };
+        let text = bench(&report);
+        let trimmed: Vec<&str> = text.lines().map(str::trim_end).collect();
+        insta::assert_snapshot!(trimmed.join("\n"), @"");
+    }
+}

@@ -1,0 +1,252 @@
+//! A broker and a service of our own, as processes, with what they cost.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+use async_nats::Client;
+use jumeau::api::{Stats, verb};
+use jumeau::bus::{Broker, BrokerOptions, Bus, Subjects};
+use jumeau::config::settings::{Nats, Streams};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::process::{Child, Command};
+
+/// What every subject starts with.
+const PREFIX: &str = "jumeau";
+/// Partitions of the service, as by default.
+pub(crate) const PARTITIONS: u16 = 16;
+/// How long a service may take to answer for the first time.
+const START: Duration = Duration::from_secs(60);
+/// How long a service may take to stop.
+const STOP: Duration = Duration::from_secs(60);
+
+/// A broker with the streams of the service.
+pub(crate) struct Rig {
+    folder: PathBuf,
+    broker: Broker,
+    /// A connection to the broker.
+    pub(crate) client: Client,
+    /// The names of everything.
+    pub(crate) subjects: Subjects,
+}
+
+impl Rig {
+    /// Starts a broker in a folder; its streams stay there from one start to the next.
+    pub(crate) async fn start(folder: &Path, sync_interval: &str) -> anyhow::Result<Rig> {
+        let mut options = BrokerOptions::new(folder.join("broker"));
+        options.sync_interval = sync_interval.into();
+        let broker = Broker::start(options).await?;
+        let client = async_nats::ConnectOptions::new()
+            .name("twinload")
+            .subscription_capacity(1 << 20)
+            .client_capacity(16_384)
+            .connect(broker.url())
+            .await?;
+        let rig =
+            Rig { folder: folder.into(), broker, client, subjects: Subjects::new(PREFIX)? };
+        rig.ensure_streams().await?;
+        Ok(rig)
+    }
+
+    /// Makes the streams of the service that are missing.
+    pub(crate) async fn ensure_streams(&self) -> anyhow::Result<()> {
+        let nats = Nats { url: self.broker.url(), prefix: PREFIX.into(), ..Nats::default() };
+        let bus = Bus::connect(&nats).await?;
+        bus.ensure_streams(&Streams::default(), PARTITIONS).await?;
+        bus.close().await?;
+        Ok(())
+    }
+
+    /// Forgets every action, and the broker's memory of their ids, so that the next run finds what
+    /// the one before found.
+    pub(crate) async fn forget_actions(&self) -> anyhow::Result<()> {
+        let jetstream = async_nats::jetstream::new(self.client.clone());
+        jetstream.delete_stream(self.subjects.actions_stream()).await?;
+        self.ensure_streams().await
+    }
+
+    /// The broker's process.
+    pub(crate) fn broker_process(&self) -> anyhow::Result<Process> {
+        // The broker names the file of its ports after its process.
+        let ports = self.folder.join("broker").join("ports");
+        for entry in std::fs::read_dir(&ports)? {
+            let name = entry?.file_name().to_string_lossy().into_owned();
+            let id = name.trim_end_matches(".ports").rsplit('_').next().map(str::parse);
+            if let Some(Ok(id)) = id {
+                return Ok(Process { id });
+            }
+        }
+        bail!("expected a file named after the broker's process in {}", ports.display())
+    }
+
+    /// Stops the broker.
+    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+        self.broker.stop().await?;
+        Ok(())
+    }
+
+    /// Starts the service with a new database named `name`, and the given settings beside.
+    pub(crate) async fn serve(
+        &self,
+        name: &str,
+        settings: &[(&str, &str)],
+    ) -> anyhow::Result<Service> {
+        let binary = service_binary()?;
+        let log = self.folder.join(format!("{name}.log"));
+        let errors = File::create(&log)?;
+        let mut child = Command::new(&binary)
+            .arg("serve")
+            .current_dir(&self.folder)
+            .env("JUMEAU_NATS__URL", self.broker.url())
+            .env("JUMEAU_NATS__PREFIX", PREFIX)
+            .env("JUMEAU_STORE__PATH", self.folder.join(name))
+            .env("JUMEAU_SERVICE__PARTITIONS", PARTITIONS.to_string())
+            .envs(settings.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(errors.try_clone()?)
+            .stderr(errors)
+            .kill_on_drop(true)
+            .spawn()
+            .with_context(|| format!("cannot start {}", binary.display()))?;
+        let deadline = Instant::now() + START;
+        let id = child.id().context("the service ended at once")?;
+        loop {
+            let service = Service { child, process: Process { id }, client: self.client.clone() };
+            match service.ask::<Stats>(verb::STATS, &()).await {
+                Ok(_) => return Ok(service),
+                Err(error) if Instant::now() > deadline => {
+                    return Err(error.context(format!("no answer; see {}", log.display())));
+                }
+                Err(_) => {}
+            }
+            child = service.child;
+            if let Some(status) = child.try_wait()? {
+                let said = std::fs::read_to_string(&log).unwrap_or_default();
+                bail!("the service ended with {status}:\n{said}");
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+/// The service as a process.
+pub(crate) struct Service {
+    child: Child,
+    /// What it costs.
+    pub(crate) process: Process,
+    client: Client,
+}
+
+impl Service {
+    /// Asks the service something.
+    pub(crate) async fn ask<A: DeserializeOwned>(
+        &self,
+        verb: &str,
+        question: &impl Serialize,
+    ) -> anyhow::Result<A> {
+        let payload = serde_json::to_vec(question)?;
+        let request =
+            async_nats::Request::new().payload(payload.into()).timeout(Some(Duration::from_secs(300)));
+        let answer = self.client.send_request(format!("{PREFIX}.api.{verb}"), request).await?;
+        if let Some(error) = answer.headers.as_ref().and_then(|all| all.get("Nats-Service-Error")) {
+            bail!("{verb}: {error}");
+        }
+        Ok(serde_json::from_slice(&answer.payload)?)
+    }
+
+    /// How the service is.
+    pub(crate) async fn stats(&self) -> anyhow::Result<Stats> {
+        self.ask(verb::STATS, &()).await
+    }
+
+    /// Waits until everything in the stream is taken in, durable and published; `seen` hears how
+    /// many events are taken in.
+    pub(crate) async fn settle(
+        &self,
+        events: u64,
+        mut seen: impl FnMut(u64),
+    ) -> anyhow::Result<Stats> {
+        loop {
+            let stats = self.stats().await?;
+            let total = stats.total();
+            let taken = taken_in(&stats);
+            seen(taken);
+            if taken >= events && total.in_flight == 0 && total.outbox == 0 {
+                return Ok(stats);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Stops the service in good order.
+    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+        let id = self.process.id.to_string();
+        let told = Command::new("kill").args(["-TERM", &id]).status().await?;
+        if !told.success() {
+            bail!("cannot end the service");
+        }
+        tokio::time::timeout(STOP, self.child.wait())
+            .await
+            .context("the service does not stop")??;
+        Ok(())
+    }
+}
+
+/// How many events a service has taken in since it started, whatever became of them.
+pub(crate) fn taken_in(stats: &Stats) -> u64 {
+    let total = stats.total();
+    total.events + total.duplicates + total.dead.values().sum::<u64>()
+}
+
+/// A process of which we want to know what it costs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Process {
+    id: u32,
+}
+
+impl Process {
+    /// This process.
+    pub(crate) fn own() -> Process {
+        Process { id: std::process::id() }
+    }
+
+    /// Seconds of processor time so far; 0 where the system does not tell.
+    pub(crate) fn cpu_seconds(self) -> f64 {
+        // The kernel counts in hundredths of a second for every program, whatever its own clock.
+        const TICKS_PER_SECOND: f64 = 100.0;
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id)).unwrap_or_default();
+        // The second field, the name, may hold blanks; it ends with the last parenthesis.
+        let Some((_, fields)) = stat.rsplit_once(") ") else { return 0.0 };
+        let ticks = fields.split(' ').skip(11).take(2).filter_map(|field| field.parse::<f64>().ok());
+        ticks.sum::<f64>() / TICKS_PER_SECOND
+    }
+
+    /// Bytes of memory that are resident; 0 where the system does not tell.
+    pub(crate) fn resident_bytes(self) -> u64 {
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.id)).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|rest| rest.trim().split(' ').next()?.parse::<u64>().ok());
+        kib.unwrap_or(0) * 1024
+    }
+}
+
+/// The service's program: `JUMEAU_BIN` is not a setting of the service, so it is `TWINLOAD_SERVICE`;
+/// or else the `jumeau` beside us.
+fn service_binary() -> anyhow::Result<PathBuf> {
+    if let Some(named) = std::env::var_os("TWINLOAD_SERVICE") {
+        return Ok(named.into());
+    }
+    let beside = std::env::current_exe()?.with_file_name("jumeau");
+    if beside.is_file() {
+        return Ok(beside);
+    }
+    bail!(
+        "expected the service's program at {}; build it with tools/build, or name it with \
+         TWINLOAD_SERVICE",
+        beside.display()
+    )
+}
