@@ -2,7 +2,7 @@
 //! in, and the broker too; afterwards every accepted event was applied exactly once, and every
 //! action came out exactly once.
 //!
-//! `JUMEAU_KILLS=<n>` kills that many times (20), `SEED=<n>` chooses the moments.
+//! `KILLS=<n>` kills that many times (20), `SEED=<n>` chooses the moments.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -164,7 +164,7 @@ async fn settled(bus: &Bus) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_or_doubled_when_service_and_broker_are_killed_again_and_again() {
-    let kills = number("JUMEAU_KILLS", 20);
+    let kills = number("KILLS", 20);
     let seed = number("SEED", 1);
     let mut rng = StdRng::seed_from_u64(seed);
     let folder = tempfile::tempdir().unwrap();

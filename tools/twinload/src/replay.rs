@@ -69,8 +69,7 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     let start = Instant::now();
     publish(&rig, &purchases).await?;
     let bar = progress::bar("the service", purchases.len() as u64);
-    let stats =
-        service.settle(purchases.len() as u64, |taken| bar.set_position(taken)).await?;
+    let stats = service.settle(purchases.len() as u64, |taken| bar.set_position(taken)).await?;
     bar.finish_and_clear();
     // What was due until the end of the history fires, even where nothing came after it.
     let end = moment(last, 86_400_000);
@@ -103,7 +102,8 @@ fn read(file: &Path) -> anyhow::Result<Vec<Purchase>> {
         .skip(1)
         .filter(|line| !line.trim().is_empty())
         .map(|line| {
-            purchase(line).with_context(|| format!("expected customer, day, discs and value: {line}"))
+            purchase(line)
+                .with_context(|| format!("expected customer, day, discs and value: {line}"))
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
     purchases.sort_by(|left, right| (left.day, &left.customer).cmp(&(right.day, &right.customer)));
@@ -237,8 +237,9 @@ fn summary(purchases: &[Purchase], reactions: &[Reaction], took: Duration) -> St
     }
 
     let last = last.map(|last| last.day).unwrap_or_default();
-    let observable =
-        reactions.iter().filter(|one| (last - one.at.to_utc().date_naive()).num_days() >= COME_BACK_DAYS);
+    let observable = reactions
+        .iter()
+        .filter(|one| (last - one.at.to_utc().date_naive()).num_days() >= COME_BACK_DAYS);
     let (mut known, mut back) = (0_u64, 0_u64);
     for one in observable {
         let day = one.at.to_utc().date_naive();
@@ -271,15 +272,13 @@ fn summary(purchases: &[Purchase], reactions: &[Reaction], took: Duration) -> St
 fn story(customer: &str, orders: &[&Purchase], asked: &[&Reaction]) -> String {
     let spent: f64 = orders.iter().map(|order| order.value).sum();
     let discs: u32 = orders.iter().map(|order| order.discs).sum();
-    let mut text = format!(
-        "customer {customer}: {} orders, {discs} discs, {spent:.2} $\n",
-        orders.len()
-    );
+    let mut text =
+        format!("customer {customer}: {} orders, {discs} discs, {spent:.2} $\n", orders.len());
     let mut days: Vec<(NaiveDate, String)> =
         orders.iter().map(|order| (order.day, "●".to_owned())).collect();
-    days.extend(asked.iter().map(|one| {
-        (one.at.to_utc().date_naive(), format!("✉ {}", one.because))
-    }));
+    days.extend(
+        asked.iter().map(|one| (one.at.to_utc().date_naive(), format!("✉ {}", one.because))),
+    );
     days.sort();
     let mut month = None;
     for (day, what) in days {
@@ -335,6 +334,20 @@ mod tests {
             at: moment(NaiveDate::from_ymd_opt(1997, 2, 20).unwrap(), 0),
             because: "no order since 21.1.1997; the usual gap is 10 days".into(),
         }];
-        insta::assert_snapshot!(summary(&purchases, &reactions, Duration::from_secs(2)), @"");
+        insta::assert_snapshot!(summary(&purchases, &reactions, Duration::from_secs(2)), @r#"
+        6 purchases of 2 customers, 1997-01-01 to 1998-06-01, replayed in 2.0 s: 3 events/s, every timer at its time
+
+        1 times a customer was silent for unusually long for them, and was asked once: 1 customers
+
+          1997-02      1  ████████████████████████████████████████
+
+        of the 1 who could be watched for 90 days after, 1 ordered again (100 %)
+
+        customer 00001: 5 orders, 10 discs, 146.65 $
+          1997-01  ●●●
+          1997-02  ✉ no order since 21.1.1997; the usual gap is 10 days
+          1997-04  ●
+          1998-06  ●
+        "#);
     }
 }

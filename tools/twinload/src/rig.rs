@@ -45,8 +45,7 @@ impl Rig {
             .client_capacity(16_384)
             .connect(broker.url())
             .await?;
-        let rig =
-            Rig { folder: folder.into(), broker, client, subjects: Subjects::new(PREFIX)? };
+        let rig = Rig { folder: folder.into(), broker, client, subjects: Subjects::new(PREFIX)? };
         rig.ensure_streams().await?;
         Ok(rig)
     }
@@ -148,8 +147,9 @@ impl Service {
         question: &impl Serialize,
     ) -> anyhow::Result<A> {
         let payload = serde_json::to_vec(question)?;
-        let request =
-            async_nats::Request::new().payload(payload.into()).timeout(Some(Duration::from_secs(300)));
+        let request = async_nats::Request::new()
+            .payload(payload.into())
+            .timeout(Some(Duration::from_secs(300)));
         let answer = self.client.send_request(format!("{PREFIX}.api.{verb}"), request).await?;
         if let Some(error) = answer.headers.as_ref().and_then(|all| all.get("Nats-Service-Error")) {
             bail!("{verb}: {error}");
@@ -220,7 +220,8 @@ impl Process {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id)).unwrap_or_default();
         // The second field, the name, may hold blanks; it ends with the last parenthesis.
         let Some((_, fields)) = stat.rsplit_once(") ") else { return 0.0 };
-        let ticks = fields.split(' ').skip(11).take(2).filter_map(|field| field.parse::<f64>().ok());
+        let ticks =
+            fields.split(' ').skip(11).take(2).filter_map(|field| field.parse::<f64>().ok());
         ticks.sum::<f64>() / TICKS_PER_SECOND
     }
 

@@ -128,7 +128,10 @@ mod tests {
             };
             parse(&raw).unwrap_or_else(|rejection| panic!("{number}: {rejection}"));
             assert_eq!(message.payload.len(), EVENT_BYTES, "{:?}", message.payload);
-            assert_eq!(number_of(message.headers.get("traceparent").unwrap().as_str()), Some(number));
+            assert_eq!(
+                number_of(message.headers.get("traceparent").unwrap().as_str()),
+                Some(number)
+            );
         }
     }
 
