@@ -23,15 +23,23 @@ pub struct Bus {
     pub(super) jetstream: jetstream::Context,
     pub(super) subjects: Arc<Subjects>,
     pub(super) link: watch::Receiver<Link>,
+    pub(super) settings: Arc<settings::Nats>,
 }
 
-/// How the connection stands.
+/// How a connection stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Link {
     /// How often it was made. What was sent in an earlier epoch may be lost.
     pub(super) epoch: u64,
     /// Whether it is up.
     pub(super) is_up: bool,
+}
+
+impl Link {
+    /// Whether the first connection was lost, even if there is another by now.
+    pub(super) fn was_lost(self) -> bool {
+        self.epoch > 1 || (self.epoch == 1 && !self.is_up)
+    }
 }
 
 impl Bus {
@@ -43,66 +51,18 @@ impl Bus {
     /// settings that cannot be used.
     pub async fn connect(settings: &settings::Nats) -> Result<Bus, Error> {
         let subjects = Arc::new(Subjects::new(&settings.prefix)?);
-        let (to_link, link) = watch::channel(Link { epoch: 0, is_up: false });
-        let to_link = Arc::new(to_link);
-        let request_timeout = Duration::from_millis(settings.request_timeout_ms);
-
-        let mut options = ConnectOptions::new()
-            .name("jumeau")
-            .connection_timeout(Duration::from_millis(settings.connect_timeout_ms))
-            .request_timeout(Some(request_timeout))
-            .max_reconnects(None)
-            .reconnect_delay_callback(|attempts| {
-                Duration::from_millis((attempts as u64).saturating_mul(50).min(2_000))
-            })
-            .subscription_capacity(limits::SUBSCRIPTION_MESSAGES)
-            .require_tls(settings.tls.required)
-            .event_callback(move |event| {
-                observe(&to_link, &event);
-                std::future::ready(())
-            });
-        if let Some(path) = &settings.credentials {
-            options = options.credentials_file(path).await.map_err(|source| Error::File {
-                setting: "nats.credentials",
-                path: path.clone(),
-                source,
-            })?;
-        }
-        if let Some(path) = &settings.tls.ca {
-            options = options.add_root_certificates(path.clone());
-        }
-        match (&settings.tls.cert, &settings.tls.key) {
-            (Some(cert), Some(key)) => {
-                options = options.add_client_certificate(cert.clone(), key.clone());
-            }
-            (None, None) => {}
-            (Some(_), None) | (None, Some(_)) => {
-                return Err(Error::Setting {
-                    setting: "nats.tls",
-                    expected: "both `cert` and `key`, or neither",
-                    found: "one of them".into(),
-                });
-            }
-        }
-
-        let addresses: Vec<&str> =
-            settings.url.split(',').map(str::trim).filter(|url| !url.is_empty()).collect();
-        let client = options.connect(addresses).await.map_err(|source| Error::Connect {
-            url: settings.url.clone(),
-            source: Box::new(source),
-        })?;
+        let (client, link) = dial(settings, "jumeau", Role::Main).await?;
         check_version(&client.server_info().version)?;
-
-        let jetstream = ContextBuilder::new().timeout(request_timeout).build(client.clone());
+        let jetstream = jetstream_of(&client, settings);
         jetstream
             .query_account()
             .await
             .map_err(|source| Error::NoJetStream { source: Box::new(source) })?;
-        Ok(Bus { client, jetstream, subjects, link })
+        Ok(Bus { client, jetstream, subjects, link, settings: Arc::new(settings.clone()) })
     }
 
     /// The names under which everything is found on this bus.
-    pub fn subjects(&self) -> &Subjects {
+    pub fn subjects(&self) -> &Arc<Subjects> {
         &self.subjects
     }
 
@@ -124,9 +84,90 @@ impl Bus {
     pub async fn close(&self) -> Result<(), Error> {
         self.client.drain().await.map_err(Error::request("close the connection to the broker"))
     }
+
+    /// A connection of its own for whoever reads what strangers write. The client library gives a
+    /// connection up over headers that it cannot read, and some end it for good: nobody else is to
+    /// suffer from that.
+    pub(super) async fn dial(
+        &self,
+        name: &str,
+    ) -> Result<(Client, jetstream::Context, watch::Receiver<Link>), Error> {
+        let (client, link) = dial(&self.settings, name, Role::Exposed).await?;
+        let jetstream = jetstream_of(&client, &self.settings);
+        Ok((client, jetstream, link))
+    }
 }
 
-fn observe(link: &watch::Sender<Link>, event: &Event) {
+fn jetstream_of(client: &Client, settings: &settings::Nats) -> jetstream::Context {
+    ContextBuilder::new()
+        .timeout(Duration::from_millis(settings.request_timeout_ms))
+        .build(client.clone())
+}
+
+/// What a connection is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// It reads only answers of the broker, and says in the log how it stands.
+    Main,
+    /// It reads what strangers write.
+    Exposed,
+}
+
+async fn dial(
+    settings: &settings::Nats,
+    name: &str,
+    role: Role,
+) -> Result<(Client, watch::Receiver<Link>), Error> {
+    let (to_link, link) = watch::channel(Link::default());
+    let to_link = Arc::new(to_link);
+    let mut options = ConnectOptions::new()
+        .name(name)
+        .connection_timeout(Duration::from_millis(settings.connect_timeout_ms))
+        .request_timeout(Some(Duration::from_millis(settings.request_timeout_ms)))
+        .max_reconnects(None)
+        .reconnect_delay_callback(|attempts| {
+            Duration::from_millis((attempts as u64).saturating_mul(50).min(2_000))
+        })
+        .subscription_capacity(limits::SUBSCRIPTION_MESSAGES)
+        .require_tls(settings.tls.required)
+        .event_callback(move |event| {
+            observe(&to_link, &event, role);
+            std::future::ready(())
+        });
+    if let Some(path) = &settings.credentials {
+        options = options.credentials_file(path).await.map_err(|source| Error::File {
+            setting: "nats.credentials",
+            path: path.clone(),
+            source,
+        })?;
+    }
+    if let Some(path) = &settings.tls.ca {
+        options = options.add_root_certificates(path.clone());
+    }
+    match (&settings.tls.cert, &settings.tls.key) {
+        (Some(cert), Some(key)) => {
+            options = options.add_client_certificate(cert.clone(), key.clone());
+        }
+        (None, None) => {}
+        (Some(_), None) | (None, Some(_)) => {
+            return Err(Error::Setting {
+                setting: "nats.tls",
+                expected: "both `cert` and `key`, or neither",
+                found: "one of them".into(),
+            });
+        }
+    }
+    let addresses: Vec<&str> =
+        settings.url.split(',').map(str::trim).filter(|url| !url.is_empty()).collect();
+    let client = options
+        .connect(addresses)
+        .await
+        .map_err(|source| Error::Connect { url: settings.url.clone(), source: Box::new(source) })?;
+    Ok((client, link))
+}
+
+fn observe(link: &watch::Sender<Link>, event: &Event, role: Role) {
+    let is_main = role == Role::Main;
     match event {
         Event::Connected => {
             let mut epoch = 0;
@@ -135,12 +176,13 @@ fn observe(link: &watch::Sender<Link>, event: &Event) {
                 link.is_up = true;
                 epoch = link.epoch;
             });
-            if epoch > 1 {
+            if epoch > 1 && is_main {
                 tracing::info!("the broker is back");
             }
         }
         Event::Disconnected => {
-            if link.send_if_modified(|link| std::mem::replace(&mut link.is_up, false)) {
+            let was_up = link.send_if_modified(|link| std::mem::replace(&mut link.is_up, false));
+            if was_up && is_main {
                 tracing::warn!("the broker is gone; trying again until it is back");
             }
         }
@@ -149,8 +191,10 @@ fn observe(link: &watch::Sender<Link>, event: &Event) {
         }
         Event::ServerError(error) => tracing::warn!(%error, "the broker complains"),
         Event::ClientError(error) => tracing::debug!(%error, "the connection has trouble"),
-        Event::LameDuckMode => tracing::info!("the broker is about to stop"),
-        Event::Draining | Event::Closed => tracing::debug!(%event, "the connection ends"),
+        Event::LameDuckMode if is_main => tracing::info!("the broker is about to stop"),
+        Event::LameDuckMode | Event::Draining | Event::Closed => {
+            tracing::debug!(%event, "the connection ends");
+        }
     }
 }
 

@@ -2,14 +2,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use async_nats::jetstream;
 use async_nats::jetstream::consumer::{AckPolicy, Consumer, DeliverPolicy, pull};
-use async_nats::jetstream::{self, Message};
-use async_nats::{StatusCode, Subscriber};
+use async_nats::{Message, StatusCode, Subject, Subscriber};
 use futures::{FutureExt, StreamExt};
 use tokio::sync::watch;
 
+use super::connection::Link;
 use super::receipt::{Ledger, Receipt};
-use super::{Bus, Error, delivery};
+use super::{Bus, Error, delivery, unreadable};
 use crate::config::limits;
 use crate::event::Delivery;
 
@@ -85,8 +86,13 @@ pub struct Intake {
     highest: u64,
     open: Option<Open>,
     is_caught_up: bool,
+    /// How often in a row a connection was lost before anything came.
+    stalls: u32,
     resets: Arc<AtomicU64>,
 }
+
+/// So many connections lost in a row before anything came: the next message may be why.
+const STALLS: u32 = 2;
 
 /// A consumer that was set back, and what was asked of it since.
 #[derive(Debug)]
@@ -98,18 +104,16 @@ struct Open {
     outstanding: usize,
     /// What the consumer's sequence has to be next.
     expected: u64,
-    link: watch::Receiver<super::connection::Link>,
-    /// The connection on which we asked.
-    epoch: u64,
+    /// The message at hand, with what the client library needs to read its place.
+    frame: jetstream::Message,
+    link: watch::Receiver<Link>,
 }
 
 /// Why the flow from a consumer ended.
 #[derive(Debug, thiserror::Error)]
 enum Interrupted {
-    #[error("there is a new connection")]
-    Reconnected,
-    #[error("the connection was closed")]
-    Closed,
+    #[error("the connection was lost")]
+    Lost,
     #[error("the broker was silent for too long")]
     Silent,
     #[error("the broker says {0}")]
@@ -128,16 +132,16 @@ impl Intake {
     /// # Errors
     /// [`Error::Rewound`] if the stream ends before that, [`Error::Request`] if the broker refuses.
     pub async fn open(bus: &Bus, resume: Resume) -> Result<Intake, Error> {
-        let ledger = Ledger::new(bus.client.clone(), resume.floor);
         let mut intake = Intake {
             bus: bus.clone(),
-            ledger,
+            ledger: Ledger::new(resume.floor),
             highest: resume.highest.max(resume.floor),
             open: None,
             is_caught_up: false,
+            stalls: 0,
             resets: Arc::new(AtomicU64::new(0)),
         };
-        intake.open = Some(intake.set_back().await?);
+        intake.set_back().await?;
         Ok(intake)
     }
 
@@ -152,13 +156,13 @@ impl Intake {
     pub async fn next(&mut self) -> Result<Pulled, Error> {
         loop {
             let Some(open) = self.open.as_mut() else {
-                self.reopen().await?;
+                if let Some(pulled) = self.reopen().await? {
+                    return Ok(pulled);
+                }
                 continue;
             };
-            if !self.is_caught_up
-                && open.consumer.cached_info().num_pending == 0
-                && open.expected == 1
-            {
+            let is_new = open.expected == 1;
+            if !self.is_caught_up && is_new && open.consumer.cached_info().num_pending == 0 {
                 self.is_caught_up = true;
                 return Ok(Pulled { parts: Vec::new(), is_caught_up: true });
             }
@@ -167,23 +171,31 @@ impl Intake {
                 tracing::info!(%why, floor = self.ledger.floor(), "the intake begins anew");
                 self.open = None;
                 self.is_caught_up = false;
+                if is_new && gathered.is_none() {
+                    self.stalls += 1;
+                }
             }
             let Some(gathered) = gathered else { continue };
-            self.highest = self.highest.max(gathered.last_sequence);
+            self.stalls = 0;
             self.is_caught_up = self.open.is_some() && gathered.pending == 0;
-            let waiting = gathered.parts.len();
-            let pull = self.ledger.enter(gathered.last_sequence, gathered.reply, waiting);
-            let parts = gathered
-                .parts
-                .into_iter()
-                .map(|(partition, deliveries)| Part {
-                    partition,
-                    deliveries,
-                    receipt: Receipt::new(&self.ledger, &pull),
-                })
-                .collect();
-            return Ok(Pulled { parts, is_caught_up: self.is_caught_up });
+            return Ok(self.hand_out(gathered));
         }
+    }
+
+    fn hand_out(&mut self, gathered: Gathered) -> Pulled {
+        self.highest = self.highest.max(gathered.last_sequence);
+        let waiting = gathered.parts.len();
+        let pull = self.ledger.enter(gathered.last_sequence, gathered.reply, waiting);
+        let parts = gathered
+            .parts
+            .into_iter()
+            .map(|(partition, deliveries)| Part {
+                partition,
+                deliveries,
+                receipt: Receipt::new(&self.ledger, &pull),
+            })
+            .collect();
+        Pulled { parts, is_caught_up: self.is_caught_up }
     }
 
     /// The sequence up to which everything is durable in every partition, to be stored with the
@@ -197,17 +209,17 @@ impl Intake {
         self.resets.clone()
     }
 
-    async fn reopen(&mut self) -> Result<(), Error> {
+    /// Sets the consumer back until that succeeds. Returns what had to be read without it.
+    async fn reopen(&mut self) -> Result<Option<Pulled>, Error> {
         let (mut pause, longest) = PAUSES;
         let mut has_complained = false;
         loop {
             // An error would mean that the connection was closed for good: the next request says so.
             let _ = self.bus.link.wait_for(|link| link.is_up).await;
             match self.set_back().await {
-                Ok(open) => {
-                    self.open = Some(open);
+                Ok(pulled) => {
                     self.resets.fetch_add(1, Ordering::Relaxed);
-                    return Ok(());
+                    return Ok(pulled);
                 }
                 Err(error) if error.is_transient() => {
                     if !std::mem::replace(&mut has_complained, true) {
@@ -221,34 +233,25 @@ impl Intake {
         }
     }
 
-    /// Sets the consumer back to the first event that is not durable, creating it if need be.
-    async fn set_back(&self) -> Result<Open, Error> {
-        let link = self.bus.link.clone();
-        let epoch = link.borrow().epoch;
-        // From here on no acknowledgement of an earlier time is sent. The last one may be on its
-        // way; it arrives before the reset below, several answers of the broker later.
-        let floor = self.ledger.restart();
-
-        // Requests of an earlier time must not swallow what comes after the reset: the broker
-        // drops them once it has seen that nobody listens to their inbox any more.
-        self.bus.client.flush().await.map_err(Error::request("reach the broker"))?;
+    /// Sets the consumer back to the first event that is not durable, creating it if need be, on a
+    /// new connection: nothing of an earlier time is on its way there.
+    async fn set_back(&mut self) -> Result<Option<Pulled>, Error> {
+        let (client, jetstream, link) = self.bus.dial("jumeau-intake").await?;
+        let floor = self.ledger.restart(client.clone());
         let name = self.bus.subjects.events_stream();
-        let stream = self.bus.stream(&name).await?;
-        let state = &stream.cached_info().state;
-        if state.last_sequence < self.highest {
-            return Err(Error::Rewound {
-                stream: name,
-                taken: self.highest,
-                last: state.last_sequence,
-            });
+        let what = "ask for the stream of events";
+        let stream = jetstream.get_stream(&name).await.map_err(Error::request(what))?;
+        let last = stream.cached_info().state.last_sequence;
+        if last < self.highest {
+            return Err(Error::Rewound { stream: name, taken: self.highest, last });
         }
-        if state.messages > 0 && floor > 0 && state.first_sequence > floor + 1 {
-            tracing::debug!(
-                first = state.first_sequence,
-                floor,
-                "the stream no longer holds the first events that are not acknowledged"
-            );
-        }
+        let unreadable = if self.stalls < STALLS {
+            Vec::new()
+        } else {
+            unreadable::read(&self.bus, floor + 1).await?
+        };
+        let first = unreadable.last().map_or(floor, |delivery| delivery.sequence) + 1;
+
         let mut consumer = match stream.create_consumer(config()).await {
             Ok(consumer) => consumer,
             // An operator's consumer of this name may differ in what cannot be changed. All that
@@ -261,19 +264,26 @@ impl Intake {
                     .map_err(Error::request("create the consumer of events"))?
             }
         };
-        let inbox = self.bus.client.new_inbox();
-        let messages = self
-            .bus
-            .client
-            .subscribe(inbox.clone())
-            .await
-            .map_err(Error::request("listen for events"))?;
+        let inbox = client.new_inbox();
+        let messages =
+            client.subscribe(inbox.clone()).await.map_err(Error::request("listen for events"))?;
         consumer
-            .reset(Some(floor + 1))
+            .reset(Some(first))
             .await
             .map_err(Error::request("set the consumer of events back"))?;
-        tracing::debug!(floor, "reading events");
-        Ok(Open { consumer, messages, inbox, outstanding: 0, expected: 1, link, epoch })
+        tracing::debug!(first, "reading events");
+        let frame = jetstream::Message { context: jetstream, message: empty() };
+        self.open =
+            Some(Open { consumer, messages, inbox, outstanding: 0, expected: 1, link, frame });
+        let Some(last) = unreadable.last() else { return Ok(None) };
+        tracing::warn!(
+            first = floor + 1,
+            last = last.sequence,
+            "events with headers that cannot be read were passed over by hand"
+        );
+        let mut gathered = Gathered::new(last.sequence, None);
+        unreadable.into_iter().for_each(|delivery| gathered.add(delivery));
+        Ok(Some(self.hand_out(gathered)))
     }
 }
 
@@ -308,48 +318,66 @@ struct Gathered {
     parts: Vec<(u16, Vec<Delivery>)>,
     last_sequence: u64,
     /// Where the last delivery is acknowledged.
-    reply: async_nats::Subject,
+    reply: Option<Subject>,
     /// How many messages the stream held behind it.
     pending: u64,
+}
+
+impl Gathered {
+    fn new(last_sequence: u64, reply: Option<Subject>) -> Gathered {
+        Gathered { parts: Vec::new(), last_sequence, reply, pending: 0 }
+    }
+
+    fn add(&mut self, delivery: Delivery) {
+        match self.parts.iter_mut().find(|(partition, _)| *partition == delivery.partition) {
+            Some((_, deliveries)) => deliveries.push(delivery),
+            None => self.parts.push((delivery.partition, vec![delivery])),
+        }
+    }
+}
+
+/// What stands in a frame before the first message does.
+fn empty() -> Message {
+    Message {
+        subject: "".into(),
+        reply: None,
+        payload: bytes::Bytes::new(),
+        headers: None,
+        status: None,
+        description: None,
+        length: 0,
+    }
 }
 
 impl Open {
     /// Whatever is ready, or else the first that comes; and why there will be no more, if so.
     async fn gather(&mut self, bus: &Bus) -> (Option<Gathered>, Option<Interrupted>) {
         let mut gathered = None;
-        let first = loop {
-            if let Err(why) = self.ask().await {
-                return (None, Some(why));
-            }
-            match self.wait().await {
-                Err(why) => return (None, Some(why)),
-                Ok(message) => match self.notice(&message) {
+        let mut count = 0;
+        loop {
+            let message = if gathered.is_none() {
+                if let Err(why) = self.ask().await {
+                    return (None, Some(why));
+                }
+                match self.wait().await {
+                    Ok(message) => message,
                     Err(why) => return (None, Some(why)),
-                    Ok(false) => {}
-                    Ok(true) => break message,
-                },
-            }
-        };
-        let mut frame = Message { context: bus.jetstream.clone(), message: first };
-        for _ in 0..limits::PULL_BATCH {
-            if let Err(why) = self.take(bus, &frame, &mut gathered) {
-                return (gathered, Some(why));
-            }
-            frame.message = loop {
+                }
+            } else {
                 match self.messages.next().now_or_never() {
+                    Some(Some(message)) => message,
+                    Some(None) => return (gathered, Some(Interrupted::Lost)),
                     None => return (gathered, None),
-                    Some(None) => return (gathered, Some(Interrupted::Closed)),
-                    Some(Some(message)) => match self.notice(&message) {
-                        Err(why) => return (gathered, Some(why)),
-                        Ok(false) => {}
-                        Ok(true) => break message,
-                    },
                 }
             };
+            if let Err(why) = self.take(bus, message, &mut gathered) {
+                return (gathered, Some(why));
+            }
+            count += 1;
+            if count >= limits::PULL_BATCH && gathered.is_some() {
+                return (gathered, None);
+            }
         }
-        // One more than fits was read: it is part of this pull too.
-        let last = self.take(bus, &frame, &mut gathered);
-        (gathered, last.err())
     }
 
     /// Keeps enough requests open.
@@ -370,38 +398,70 @@ impl Open {
         Ok(())
     }
 
-    async fn wait(&mut self) -> Result<async_nats::Message, Interrupted> {
+    async fn wait(&mut self) -> Result<Message, Interrupted> {
         loop {
-            let link = *self.link.borrow_and_update();
-            if link.epoch != self.epoch {
-                return Err(Interrupted::Reconnected);
+            // What arrived before the connection was lost still counts.
+            if let Some(message) = self.messages.next().now_or_never() {
+                return message.ok_or(Interrupted::Lost);
+            }
+            if self.link.borrow_and_update().was_lost() {
+                return Err(Interrupted::Lost);
             }
             tokio::select! {
-                biased;
                 message = tokio::time::timeout(SILENCE, self.messages.next()) => {
                     return match message {
-                        Ok(Some(message)) => Ok(message),
-                        Ok(None) => Err(Interrupted::Closed),
+                        Ok(message) => message.ok_or(Interrupted::Lost),
                         Err(_) => Err(Interrupted::Silent),
                     };
                 }
-                changed = self.link.changed() => {
-                    if changed.is_err() {
-                        return Err(Interrupted::Closed);
-                    }
-                }
+                changed = self.link.changed() => if changed.is_err() {
+                    return Err(Interrupted::Lost);
+                },
             }
         }
     }
 
-    /// Whether this is a message of the stream; what the broker says besides is dealt with here.
-    fn notice(&mut self, message: &async_nats::Message) -> Result<bool, Interrupted> {
+    /// Adds a message, if it is the next one of the stream; deals with what the broker says besides.
+    fn take(
+        &mut self,
+        bus: &Bus,
+        message: Message,
+        gathered: &mut Option<Gathered>,
+    ) -> Result<(), Interrupted> {
+        // The broker itself speaks to our inbox. A status on any other subject was published as an
+        // event, and means nothing.
+        if *message.subject == *self.inbox {
+            return self.notice(&message);
+        }
+        self.outstanding = self.outstanding.saturating_sub(1);
+        self.frame.message = message;
+        let place = self.frame.info().map_err(|error| Interrupted::Foreign(error.to_string()))?;
+        if place.consumer_sequence != self.expected {
+            return Err(Interrupted::Gap {
+                expected: self.expected,
+                found: place.consumer_sequence,
+            });
+        }
+        self.expected += 1;
+        let delivery = delivery::read(
+            &bus.subjects,
+            place.stream_sequence,
+            delivery::stored_at(place.published),
+            &self.frame.message,
+        );
+        let (sequence, pending) = (place.stream_sequence, place.pending);
+        let reply = self.frame.message.reply.take();
+        let gathered = gathered.get_or_insert_with(|| Gathered::new(0, None));
+        gathered.add(delivery);
+        gathered.last_sequence = sequence;
+        gathered.reply = reply;
+        gathered.pending = pending;
+        Ok(())
+    }
+
+    fn notice(&mut self, message: &Message) -> Result<(), Interrupted> {
         match message.status {
-            None => {
-                self.outstanding = self.outstanding.saturating_sub(1);
-                Ok(true)
-            }
-            Some(StatusCode::IDLE_HEARTBEAT) => Ok(false),
+            Some(StatusCode::IDLE_HEARTBEAT) => Ok(()),
             Some(StatusCode::TIMEOUT | StatusCode::NOT_FOUND) => {
                 let unserved = message
                     .headers
@@ -410,53 +470,14 @@ impl Open {
                     .and_then(|count| count.as_str().parse().ok())
                     .unwrap_or(limits::PULL_BATCH);
                 self.outstanding = self.outstanding.saturating_sub(unserved);
-                Ok(false)
+                Ok(())
             }
-            Some(status) => {
+            status => {
+                let code = status.map_or(0, |status| status.as_u16());
                 let description = message.description.as_deref().unwrap_or("no more");
-                Err(Interrupted::Status(format!("{status}: {description}")))
+                Err(Interrupted::Status(format!("{code}: {description}")))
             }
         }
-    }
-
-    /// Adds a message, if it is the next one.
-    fn take(
-        &mut self,
-        bus: &Bus,
-        frame: &jetstream::Message,
-        gathered: &mut Option<Gathered>,
-    ) -> Result<(), Interrupted> {
-        let place = frame.info().map_err(|error| Interrupted::Foreign(error.to_string()))?;
-        if place.consumer_sequence != self.expected {
-            return Err(Interrupted::Gap {
-                expected: self.expected,
-                found: place.consumer_sequence,
-            });
-        }
-        let Some(reply) = frame.reply.clone() else {
-            return Err(Interrupted::Foreign("it cannot be acknowledged".into()));
-        };
-        self.expected += 1;
-        let delivery = delivery::read(
-            &bus.subjects,
-            place.stream_sequence,
-            delivery::stored_at(place.published),
-            &frame.message,
-        );
-        let gathered = gathered.get_or_insert_with(|| Gathered {
-            parts: Vec::new(),
-            last_sequence: 0,
-            reply: reply.clone(),
-            pending: 0,
-        });
-        gathered.last_sequence = place.stream_sequence;
-        gathered.reply = reply;
-        gathered.pending = place.pending;
-        match gathered.parts.iter_mut().find(|(partition, _)| *partition == delivery.partition) {
-            Some((_, deliveries)) => deliveries.push(delivery),
-            None => gathered.parts.push((delivery.partition, vec![delivery])),
-        }
-        Ok(())
     }
 }
 

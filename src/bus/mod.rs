@@ -24,6 +24,7 @@ mod relay;
 mod service;
 mod stream;
 mod subject;
+mod unreadable;
 
 pub use broker::{Broker, BrokerOptions};
 pub use channel::Heard;

@@ -9,25 +9,40 @@ use tokio::sync::watch;
 /// What has been handed out and is not durable yet, in the order of the stream.
 #[derive(Debug)]
 pub(super) struct Ledger {
-    pulls: Mutex<VecDeque<Arc<Pull>>>,
+    open: Mutex<Open>,
+    floor: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Open {
+    pulls: VecDeque<Arc<Pull>>,
     /// Where to acknowledge next; each replaces the one before, because it includes it.
     next: watch::Sender<Option<Subject>>,
-    floor: AtomicU64,
 }
 
 /// One pull.
 #[derive(Debug)]
 pub(super) struct Pull {
     last_sequence: u64,
-    reply: Subject,
+    /// Where it is acknowledged; none if the consumer never delivered it.
+    reply: Option<Subject>,
     /// Parts that are not durable yet.
     waiting: AtomicUsize,
 }
 
 impl Ledger {
-    /// A ledger with everything up to `floor` settled, and the task that acknowledges for it, which
-    /// ends with the ledger.
-    pub(super) fn new(client: Client, floor: u64) -> Arc<Ledger> {
+    /// A ledger with everything up to `floor` settled.
+    pub(super) fn new(floor: u64) -> Arc<Ledger> {
+        let open = Open { pulls: VecDeque::new(), next: watch::Sender::new(None) };
+        Arc::new(Ledger { open: Mutex::new(open), floor: AtomicU64::new(floor) })
+    }
+
+    /// Forgets what was handed out, because it will be delivered anew; returns the floor.
+    ///
+    /// From here on acknowledgements go through `client`, by a task that ends with the ledger or
+    /// the next call; none of an earlier time goes out, which a consumer that was set back since
+    /// would misunderstand.
+    pub(super) fn restart(&self, client: Client) -> u64 {
         let (next, mut asked) = watch::channel::<Option<Subject>>(None);
         tokio::spawn(async move {
             while asked.changed().await.is_ok() {
@@ -39,21 +54,20 @@ impl Ledger {
                 }
             }
         });
-        Arc::new(Ledger { pulls: Mutex::new(VecDeque::new()), next, floor: AtomicU64::new(floor) })
+        *self.open.lock() = Open { pulls: VecDeque::new(), next };
+        self.floor()
     }
 
     /// Enters what is about to be handed out in `waiting` parts.
-    pub(super) fn enter(&self, last_sequence: u64, reply: Subject, waiting: usize) -> Arc<Pull> {
+    pub(super) fn enter(
+        &self,
+        last_sequence: u64,
+        reply: Option<Subject>,
+        waiting: usize,
+    ) -> Arc<Pull> {
         let pull = Arc::new(Pull { last_sequence, reply, waiting: AtomicUsize::new(waiting) });
-        self.pulls.lock().push_back(pull.clone());
+        self.open.lock().pulls.push_back(pull.clone());
         pull
-    }
-
-    /// Forgets what was handed out, because it will be delivered anew; returns the floor.
-    pub(super) fn restart(&self) -> u64 {
-        self.pulls.lock().clear();
-        self.next.send_replace(None);
-        self.floor()
     }
 
     pub(super) fn floor(&self) -> u64 {
@@ -62,14 +76,16 @@ impl Ledger {
 
     /// Acknowledges every pull that is durable and has none before it that is not.
     fn settle(&self) {
-        let mut pulls = self.pulls.lock();
+        let mut open = self.open.lock();
         let mut settled = None;
-        while pulls.front().is_some_and(|pull| pull.waiting.load(Ordering::Acquire) == 0) {
-            settled = pulls.pop_front();
+        while open.pulls.front().is_some_and(|pull| pull.waiting.load(Ordering::Acquire) == 0) {
+            settled = open.pulls.pop_front();
         }
         if let Some(pull) = settled {
             self.floor.fetch_max(pull.last_sequence, Ordering::AcqRel);
-            self.next.send_replace(Some(pull.reply.clone()));
+            if let Some(reply) = &pull.reply {
+                open.next.send_replace(Some(reply.clone()));
+            }
         }
     }
 }

@@ -3,7 +3,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use async_nats::client::PublishErrorKind;
+use async_nats::client::{PublishError, PublishErrorKind};
+use async_nats::header::{NATS_EXPECTED_LAST_MESSAGE_ID, NATS_MESSAGE_ID};
 use async_nats::{HeaderMap, Message, StatusCode, Subscriber};
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
@@ -26,9 +27,10 @@ const MESSAGE_TOO_LARGE: u64 = 10_054;
 
 /// Publishes what is durable, until the broker has confirmed it.
 ///
-/// Outputs of a partition are published in the order in which they were submitted. After a failure
-/// it goes back to the first output that is not confirmed; those that had arrived nevertheless are
-/// known to the broker by their ids, and dropped.
+/// Outputs are stored in the order in which they were submitted. After a failure it goes back to the
+/// first output that is not confirmed; those that had arrived nevertheless are known to the broker
+/// by their ids, and dropped. An output sent while the one before it is not confirmed names that
+/// one, and the broker refuses it if another is the last: so none overtakes one that was lost.
 #[derive(Debug)]
 pub struct Relay {
     submit: mpsc::UnboundedSender<Submitted>,
@@ -100,6 +102,7 @@ impl Relay {
             first: 0,
             sent: 0,
             attempt: 0,
+            last_sent: [None; 2],
             pause: PAUSES.0,
             resume_at: None,
             progress: Instant::now(),
@@ -170,6 +173,9 @@ struct Task<F> {
     sent: usize,
     /// Answers to earlier attempts may confirm, but not fail.
     attempt: u64,
+    /// The numbers of the last outputs of this attempt, in the stream of actions and in that of
+    /// dead letters.
+    last_sent: [Option<u64>; 2],
     pause: Duration,
     resume_at: Option<Instant>,
     /// When the broker last confirmed something, or first had something to confirm.
@@ -250,58 +256,62 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
 
     /// Publishes what is not, within the window.
     async fn send(&mut self) {
-        let mut are_any_done = false;
         while self.sent < self.entries.len().min(limits::RELAY_WINDOW) {
-            let number = self.first + self.sent as u64;
-            let Some(entry) = self.entries.get_mut(self.sent) else { break };
             if self.sent == 0 {
                 self.progress = Instant::now();
             }
+            let at = self.sent;
             self.sent += 1;
-            if entry.is_confirmed {
-                continue;
-            }
-            let Some(fitting) = fit(&entry.output, self.bus.client.max_payload(), &self.dead)
-            else {
-                let id = &entry.output.id;
-                tracing::error!(%id, "an output is larger than the broker takes, and is given up");
-                self.counters.unpublishable.fetch_add(1, Ordering::Relaxed);
-                entry.is_confirmed = true;
-                are_any_done = true;
-                continue;
-            };
-            if fitting.is_truncated {
-                self.counters.truncated.fetch_add(1, Ordering::Relaxed);
-            }
-            let reply = format!("{}.{}.{number}", self.inbox, self.attempt);
-            let published = self
-                .bus
-                .client
-                .publish_with_reply_and_headers(
-                    entry.output.subject.to_string(),
-                    reply,
-                    fitting.headers,
-                    fitting.payload,
-                )
-                .await;
-            match published {
-                Ok(()) => {}
-                Err(error) if error.kind() == PublishErrorKind::Send => {
-                    self.fail("the connection is closed");
-                    break;
-                }
-                Err(error) => {
-                    let id = &entry.output.id;
-                    tracing::error!(%id, %error, "an output cannot be published, and is given up");
-                    self.counters.unpublishable.fetch_add(1, Ordering::Relaxed);
-                    entry.is_confirmed = true;
-                    are_any_done = true;
-                }
+            if self.send_entry(at).await.is_err() {
+                self.fail("the connection is closed");
+                break;
             }
         }
-        if are_any_done {
-            self.settle();
+        self.settle();
+    }
+
+    async fn send_entry(&mut self, at: usize) -> Result<(), PublishError> {
+        let Some(entry) = self.entries.get(at).filter(|entry| !entry.is_confirmed) else {
+            return Ok(());
+        };
+        let is_dead = entry.output.subject.starts_with(&self.dead);
+        let number = self.first + at as u64;
+        let last_sent = &mut self.last_sent[usize::from(is_dead)];
+        let before = last_sent.replace(number).and_then(|number| number.checked_sub(self.first));
+        let before = before
+            .and_then(|at| self.entries.get(usize::try_from(at).ok()?))
+            .filter(|before| !before.is_confirmed)
+            .map(|before| &*before.output.id);
+
+        let bytes_max = self.bus.client.max_payload();
+        let Some(fitting) = fit(&entry.output, before, bytes_max, is_dead) else {
+            self.give_up(at, "it is larger than the broker takes");
+            return Ok(());
+        };
+        if fitting.is_truncated {
+            self.counters.truncated.fetch_add(1, Ordering::Relaxed);
         }
+        let subject = entry.output.subject.to_string();
+        let reply = format!("{}.{}.{number}", self.inbox, self.attempt);
+        let client = &self.bus.client;
+        match client
+            .publish_with_reply_and_headers(subject, reply, fitting.headers, fitting.payload)
+            .await
+        {
+            Err(error) if error.kind() != PublishErrorKind::Send => {
+                self.give_up(at, &error.to_string());
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    /// Lets go of an output that will never be stored: those behind it are not to wait.
+    fn give_up(&mut self, at: usize, why: &str) {
+        let Some(entry) = self.entries.get_mut(at) else { return };
+        tracing::error!(id = %entry.output.id, why, "an output is given up");
+        self.counters.unpublishable.fetch_add(1, Ordering::Relaxed);
+        entry.is_confirmed = true;
     }
 
     fn take_answers(&mut self, first: Message) {
@@ -344,10 +354,7 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
                 }
             }
             Ok(Answer { error: Some(refusal), .. }) if refusal.err_code == MESSAGE_TOO_LARGE => {
-                let id = &entry.output.id;
-                tracing::error!(%id, "an output is larger than its stream takes, and is given up");
-                self.counters.unpublishable.fetch_add(1, Ordering::Relaxed);
-                entry.is_confirmed = true;
+                self.give_up(at, "it is larger than its stream takes");
             }
             _ if attempt != self.attempt || entry.is_confirmed => {}
             Ok(Answer { error: Some(refusal), .. }) => self.fail(&refusal.description),
@@ -388,6 +395,7 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
         self.counters.retries.fetch_add(1, Ordering::Relaxed);
         self.sent = 0;
         self.attempt += 1;
+        self.last_sent = [None; 2];
     }
 }
 
@@ -406,22 +414,25 @@ struct Fitting {
 }
 
 /// The output within `bytes_max`, headers included: a dead letter is cut, anything else is `None`
-/// if it is larger.
-fn fit(output: &Output, bytes_max: usize, dead: &str) -> Option<Fitting> {
+/// if it is larger. It is to be stored right behind the message with the id `before`, if any.
+fn fit(output: &Output, before: Option<&str>, bytes_max: usize, is_dead: bool) -> Option<Fitting> {
     let mut headers = delivery::to_headers(&output.headers);
-    headers.insert("Nats-Msg-Id", one_header(&output.id)?);
+    headers.insert(NATS_MESSAGE_ID, one_header(&output.id)?);
+    if let Some(before) = before {
+        headers.insert(NATS_EXPECTED_LAST_MESSAGE_ID, one_header(before)?);
+    }
     let header_bytes = |headers: &HeaderMap| {
         let lines = headers.iter().flat_map(|(name, values)| {
-            values.iter().map(move |value| name.to_string().len() + value.as_str().len() + 4)
+            let name: &str = name.as_ref();
+            values.iter().map(move |value| name.len() + value.as_str().len() + 4)
         });
         // The version line before them, and the empty line after.
         lines.sum::<usize>() + 12
     };
-    let fits = header_bytes(&headers) + output.payload.len() <= bytes_max;
-    if fits {
+    if header_bytes(&headers) + output.payload.len() <= bytes_max {
         return Some(Fitting { headers, payload: output.payload.clone(), is_truncated: false });
     }
-    if !output.subject.starts_with(dead) {
+    if !is_dead {
         return None;
     }
     headers.insert(TRUNCATED, output.payload.len().to_string());
@@ -451,14 +462,14 @@ mod tests {
     #[test]
     fn an_output_that_fits_goes_as_it_is() {
         let fitting =
-            fit(&output("jumeau.actions.app.open.anna", 100), 1_000, "jumeau.dead.").unwrap();
+            fit(&output("jumeau.actions.app.open.anna", 100), None, 1_000, false).unwrap();
         assert!(!fitting.is_truncated);
         assert_eq!(fitting.payload.len(), 100);
     }
 
     #[test]
     fn a_dead_letter_is_cut_to_what_the_broker_takes_and_says_so() {
-        let fitting = fit(&output("jumeau.dead.too-large", 1_000), 1_000, "jumeau.dead.").unwrap();
+        let fitting = fit(&output("jumeau.dead.too-large", 1_000), None, 1_000, true).unwrap();
         assert!(fitting.is_truncated);
         // "NATS/1.0", "a: b", "Nats-Msg-Id: o-1", "Jumeau-Truncated: 1000", and an empty line.
         assert_eq!(fitting.payload.len(), 1_000 - (10 + 6 + 18 + 24 + 2));
@@ -467,13 +478,11 @@ mod tests {
 
     #[test]
     fn any_other_output_that_is_too_large_is_given_up() {
-        assert!(
-            fit(&output("jumeau.actions.app.open.anna", 1_000), 1_000, "jumeau.dead.").is_none()
-        );
+        assert!(fit(&output("jumeau.actions.app.open.anna", 1_000), None, 1_000, false).is_none());
     }
 
     #[test]
     fn headers_that_leave_no_room_for_a_dead_letter_give_it_up() {
-        assert!(fit(&output("jumeau.dead.too-large", 1_000), 20, "jumeau.dead.").is_none());
+        assert!(fit(&output("jumeau.dead.too-large", 1_000), None, 20, true).is_none());
     }
 }

@@ -1,10 +1,12 @@
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_nats::service::{self, ServiceExt};
 use bytes::Bytes;
 use futures::StreamExt;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::{Bus, Error};
 use crate::config::limits;
@@ -50,11 +52,15 @@ impl ApiError {
 }
 
 /// The service named `jumeau` on the bus, by which operators and channels ask; it can be found with
-/// `$SRV.PING`, `$SRV.INFO` and `$SRV.STATS`.
+/// `$SRV.PING`, `$SRV.INFO` and `$SRV.STATS`. It ends when this is dropped.
 #[derive(Debug)]
 pub struct Service {
-    service: service::Service,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
 }
+
+/// How long to wait before offering the service again after its connection ended.
+const PAUSE: Duration = Duration::from_millis(200);
 
 impl Service {
     /// Registers the endpoints, each at `<prefix>.api.<verb>` and its tokens, and answers what is
@@ -62,7 +68,7 @@ impl Service {
     /// is told that we are busy.
     ///
     /// # Errors
-    /// [`Error::Request`] if the broker refuses.
+    /// [`Error::Connect`] or [`Error::Request`] if the broker refuses.
     pub async fn start<H, F>(
         bus: &Bus,
         endpoints: &[Endpoint],
@@ -72,17 +78,58 @@ impl Service {
         H: Fn(Request) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Result<Bytes, ApiError>> + Send + 'static,
     {
+        let offer = Offer {
+            bus: bus.clone(),
+            endpoints: endpoints.into(),
+            handler,
+            places: Arc::new(Semaphore::new(limits::API_REQUESTS)),
+        };
+        let offered = offer.register().await?;
+        let (stop, stopped) = oneshot::channel();
+        let task = tokio::spawn(offer.run(offered, stopped));
+        Ok(Service { stop, task })
+    }
+
+    /// Stops answering, and takes the service off the bus.
+    pub async fn stop(self) {
+        drop(self.stop);
+        // It panics only if a handler does, and there is nothing left to stop then.
+        let _ = self.task.await;
+    }
+}
+
+/// What is offered, and how it is answered.
+struct Offer<H> {
+    bus: Bus,
+    endpoints: Box<[Endpoint]>,
+    handler: H,
+    places: Arc<Semaphore>,
+}
+
+/// The service as it is registered on one connection.
+struct Offered {
+    service: service::Service,
+    /// One task for each endpoint; all end with the connection.
+    serving: JoinSet<()>,
+}
+
+impl<H, F> Offer<H>
+where
+    H: Fn(Request) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Result<Bytes, ApiError>> + Send + 'static,
+{
+    async fn register(&self) -> Result<Offered, Error> {
         let what = "offer the service";
-        let service = bus
-            .client
+        let (client, jetstream, _) = self.bus.dial("jumeau-api").await?;
+        let service = client
             .service_builder()
             .description("a digital twin for every customer")
             .start("jumeau", env!("CARGO_PKG_VERSION"))
             .await
             .map_err(Error::request(what))?;
-        let places = Arc::new(Semaphore::new(limits::API_REQUESTS));
-        for endpoint in endpoints {
-            let mut subject = bus.subjects.api(endpoint.verb, &[]);
+        let mut serving = JoinSet::new();
+        for endpoint in &self.endpoints {
+            let mut subject = self.bus.subjects.api(endpoint.verb, &[]);
             subject.push_str(&".*".repeat(endpoint.tokens));
             let requests = service
                 .endpoint_builder()
@@ -91,17 +138,34 @@ impl Service {
                 .add(subject)
                 .await
                 .map_err(Error::request(what))?;
-            tokio::spawn(serve(requests, *endpoint, places.clone(), handler.clone()));
+            serving.spawn(serve(requests, *endpoint, self.places.clone(), self.handler.clone()));
         }
-        Ok(Service { service })
+        // Once the broker has answered this, it knows of the endpoints too.
+        jetstream.query_account().await.map_err(Error::request(what))?;
+        Ok(Offered { service, serving })
     }
 
-    /// Stops answering, and takes the service off the bus.
-    ///
-    /// # Errors
-    /// [`Error::Request`] if the connection is closed.
-    pub async fn stop(self) -> Result<(), Error> {
-        self.service.stop().await.map_err(Error::request("take the service off the bus"))
+    /// Offers the service again whenever its connection ends, until it is to stop.
+    async fn run(self, mut offered: Offered, mut stop: oneshot::Receiver<()>) {
+        loop {
+            tokio::select! {
+                _ = &mut stop => {
+                    let _ = offered.service.stop().await;
+                    return;
+                }
+                _ = offered.serving.join_next() => {}
+            }
+            tracing::warn!("the service's connection ended; offering it on another");
+            offered = loop {
+                tokio::select! {
+                    _ = &mut stop => return,
+                    () = tokio::time::sleep(PAUSE) => {}
+                }
+                if let Ok(offered) = self.register().await {
+                    break offered;
+                }
+            };
+        }
     }
 }
 
