@@ -256,7 +256,7 @@ impl Service {
     pub async fn stop(self) {
         self.intake.abort();
         // Whoever still asks is told by the broker that nobody is there.
-        let _ = self.api.stop().await;
+        self.api.stop().await;
         for partition in self.partitions.all() {
             let _ = partition.send(End).await;
         }

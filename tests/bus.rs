@@ -1,5 +1,7 @@
 //! The bus against a real nats-server.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails may panic")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +39,7 @@ async fn world() -> World {
     let options = BrokerOptions { sync_interval: "2m".into(), ..BrokerOptions::new(folder.path()) };
     let broker = Broker::start(options).await.unwrap();
     let bus = Bus::connect(&nats(&broker)).await.unwrap();
-    bus.ensure_streams(&settings::Streams::default()).await.unwrap();
+    bus.ensure_streams(&settings::Streams::default(), 16).await.unwrap();
     let client = async_nats::ConnectOptions::new()
         .max_reconnects(None)
         .reconnect_delay_callback(|_| Duration::from_millis(20))
@@ -468,7 +470,7 @@ async fn outputs_wait_for_a_stream_that_is_missing() {
     let relay = Relay::spawn(&world.bus, |_| ()).await.unwrap();
     relay.submit(0, outputs(0, 0..10));
     eventually("it tried", async || relay.counters().retries > 1).await;
-    world.bus.ensure_streams(&settings::Streams::default()).await.unwrap();
+    world.bus.ensure_streams(&settings::Streams::default(), 16).await.unwrap();
     timeout(PATIENCE, relay.drained()).await.unwrap();
     assert_eq!(ids(&world, "JUMEAU_ACTIONS").await.len(), 10);
 }
@@ -549,15 +551,14 @@ async fn the_dead_letter_of_the_largest_event_is_cut_to_fit() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_that_contradicts_the_settings_is_refused() {
     let world = world().await;
-    let other = settings::Streams { partitions: 8, ..settings::Streams::default() };
-    let error = world.bus.ensure_streams(&other).await.unwrap_err();
-    insta::assert_snapshot!(error, @"stream JUMEAU_EVENTS: expected the partitions `jumeau.events.*.*` -> `jumeau.partition.{{partition(8,2)}}.{{wildcard(1)}}.{{wildcard(2)}}`, found `jumeau.events.*.*` -> `jumeau.partition.{{partition(16,2)}}.{{wildcard(1)}}.{{wildcard(2)}}`; set `streams.partitions` to what the stream was created with, or choose another `nats.prefix`");
+    let error = world.bus.ensure_streams(&settings::Streams::default(), 8).await.unwrap_err();
+    insta::assert_snapshot!(error, @"stream JUMEAU_EVENTS: expected the partitions `jumeau.events.*.*` -> `jumeau.partition.{{partition(8,2)}}.{{wildcard(1)}}.{{wildcard(2)}}`, found `jumeau.events.*.*` -> `jumeau.partition.{{partition(16,2)}}.{{wildcard(1)}}.{{wildcard(2)}}`; set `service.partitions` to what the stream was created with, or choose another `nats.prefix`");
 
     let stream = world.jetstream().get_stream("JUMEAU_ACTIONS").await.unwrap();
     let mut config = stream.cached_info().config.clone();
     config.subjects = vec!["jumeau.actions.app.>".into()];
     world.jetstream().update_stream(config).await.unwrap();
-    let error = world.bus.ensure_streams(&settings::Streams::default()).await.unwrap_err();
+    let error = world.bus.ensure_streams(&settings::Streams::default(), 16).await.unwrap_err();
     insta::assert_snapshot!(error, @"stream JUMEAU_ACTIONS: expected the subjects jumeau.actions.>, jumeau.recalls.>, jumeau.escalations.>, found jumeau.actions.app.>; give the stream these subjects, or choose another `nats.prefix`");
 }
 

@@ -62,7 +62,7 @@ impl Bus {
     }
 
     /// The names under which everything is found on this bus.
-    pub fn subjects(&self) -> &Arc<Subjects> {
+    pub fn subjects(&self) -> &Subjects {
         &self.subjects
     }
 
