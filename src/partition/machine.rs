@@ -6,6 +6,7 @@ use lru::LruCache;
 
 use super::cell::{Change, Done, Errand, Panicked, Reacted};
 use super::counters::Counters;
+use super::host::{Bounds, Host, Loads, Pulled, Recovered};
 use super::outgoing::Outgoing;
 use super::round::{Item, Round};
 use super::window::Window;
@@ -15,70 +16,6 @@ use crate::event::{Customer, Delivery, Original, Output, Reason, Rejection, Time
 use crate::policy::Policy;
 use crate::store::{Batch, TimerKey};
 use crate::twin::{Effect, Fired, Input, Note, Reaction, Twin, Verdict};
-
-/// How much a partition may keep in memory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bounds {
-    /// At most so many twins.
-    pub resident_twins_max: usize,
-    /// At most about so many bytes of twins.
-    pub resident_bytes_max: usize,
-    /// About so many timers; later ones wait in the store.
-    pub timers_near_max: usize,
-}
-
-/// Whoever performs what a partition wants done. Each `load…` and `commit` is answered later by a
-/// call of the machine's method of the same name.
-pub trait Host {
-    /// Where an active twin is reached. Dropping it passivates the twin.
-    type Address;
-    /// What tells the stream that everything up to a place is taken in.
-    type Token;
-
-    /// Makes a twin active.
-    fn activate(&mut self, twin: Box<Twin>) -> Self::Address;
-    /// Has a twin take inputs in; answered by [`Machine::done`].
-    fn deliver(&mut self, to: &Self::Address, errand: Errand);
-    /// Has twins loaded; answered by [`Machine::loaded`].
-    fn load(&mut self, customers: Vec<Customer>);
-    /// Has the first `limit` timers loaded; answered by [`Machine::timers_loaded`].
-    fn load_timers(&mut self, limit: usize);
-    /// Has a batch made durable; answered by [`Machine::committed`], in the order of the calls.
-    fn commit(&mut self, ticket: u64, batch: Batch);
-    /// Tells the stream.
-    fn acknowledge(&mut self, token: Self::Token);
-    /// Has durable outputs published; each is answered by [`Machine::confirmed`].
-    fn publish(&mut self, outputs: Vec<(u64, Output)>);
-}
-
-/// What was pulled from the stream at once, in its order.
-#[derive(Debug)]
-pub struct Pulled<T> {
-    /// The deliveries; may be empty.
-    pub deliveries: Vec<Delivery>,
-    /// Acknowledges all of them.
-    pub token: Option<T>,
-    /// Whether the stream holds nothing more for this partition.
-    pub is_last: bool,
-}
-
-/// What a partition knows from before it was started.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Recovered {
-    /// The stream sequence up to which everything is taken in.
-    pub cursor: u64,
-    /// The sequence of the next output.
-    pub next_output: u64,
-    /// The number of the next journalled input.
-    pub next_input: u64,
-    /// The latest moment the partition has seen.
-    pub clock: Option<Time>,
-    /// Outputs that the broker has not confirmed.
-    pub outputs: Vec<(u64, Output)>,
-}
-
-/// Twins as they were loaded, in the order in which they were asked for.
-pub type Loads = Vec<(Customer, Option<Box<Twin>>)>;
 
 /// A twin in memory.
 struct Resident<A> {

@@ -17,6 +17,7 @@
 
 mod cell;
 mod counters;
+mod host;
 mod machine;
 mod outgoing;
 mod round;
@@ -25,5 +26,6 @@ mod window;
 pub use crate::config::settings::TimeMode;
 pub use cell::{Cell, Change, Done, Errand, Ordered, Panicked, Reacted, revive};
 pub use counters::Counters;
-pub use machine::{Bounds, Host, Loads, Machine, Pulled, Recovered};
+pub use host::{Bounds, Host, Loads, Pulled, Recovered};
+pub use machine::Machine;
 pub use outgoing::Outgoing;

@@ -1,0 +1,177 @@
+//! The layers: a room uses only the rooms above it, some libraries have one room only, and the
+//! pure rooms have no clock and no IO.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The rooms from the pure to the outer, as the map in ARCHITECTURE.md has them.
+const ROOMS: [&str; 14] = [
+    "config",
+    "event",
+    "policy",
+    "twin",
+    "story",
+    "codec",
+    "store",
+    "bus",
+    "partition",
+    "actors",
+    "api",
+    "shelf",
+    "stage",
+    "app",
+];
+
+/// Libraries and the only rooms that may name them.
+const LIBRARIES: [(&str, &[&str]); 8] = [
+    ("bincode", &["codec"]),
+    ("rocksdb", &["store"]),
+    ("async_nats", &["bus"]),
+    ("cel", &["policy"]),
+    ("minijinja", &["policy"]),
+    ("toml_span", &["policy"]),
+    ("figment", &["config"]),
+    ("actix", &["actors", "app", "main"]),
+];
+
+/// Rooms that are the same whenever and wherever they run.
+const PURE: [&str; 5] = ["event", "twin", "story", "codec", "partition"];
+
+/// What a pure room may not name.
+const IMPURE: [&str; 9] = [
+    "SystemTime",
+    "Instant",
+    "Utc::now",
+    "std::fs",
+    "std::net",
+    "std::env",
+    "std::thread",
+    "tokio",
+    "rand::",
+];
+
+struct Source {
+    room: String,
+    path: PathBuf,
+    /// The code, without comments and tests.
+    code: Vec<(usize, String)>,
+}
+
+fn sources() -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    gather(&root, &root, &mut found);
+    assert!(found.len() > 50, "the sources are where they were");
+    found
+}
+
+fn gather(root: &Path, folder: &Path, found: &mut Vec<Source>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            gather(root, &path, found);
+        } else if path.extension().is_some_and(|ending| ending == "rs") {
+            let within = path.strip_prefix(root).unwrap();
+            let first = within.components().next().unwrap().as_os_str().to_string_lossy();
+            let room = first.trim_end_matches(".rs").to_owned();
+            let text = fs::read_to_string(&path).unwrap();
+            // By convention the tests of a file are its last part.
+            let code = text.split("#[cfg(test)]\nmod ").next().unwrap();
+            let code = code
+                .lines()
+                .enumerate()
+                .filter(|(_, line)| !line.trim_start().starts_with("//"))
+                .map(|(number, line)| (number + 1, line.to_owned()))
+                .collect();
+            found.push(Source { room, path: within.to_owned(), code });
+        }
+    }
+}
+
+/// Whether `line` names the word `name` as a whole.
+fn names(line: &str, name: &str) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    line.match_indices(name).any(|(at, _)| {
+        let before = line[..at].chars().next_back();
+        let after = line[at + name.len()..].chars().next();
+        !before.is_some_and(is_word) && !after.is_some_and(is_word)
+    })
+}
+
+#[test]
+fn every_room_is_on_the_map() {
+    for source in sources() {
+        let known = ROOMS.contains(&source.room.as_str())
+            || ["lib", "main", "console"].contains(&source.room.as_str());
+        assert!(known, "{} is in no room", source.path.display());
+    }
+}
+
+#[test]
+fn a_room_uses_only_the_rooms_above_it() {
+    let mut found = Vec::new();
+    for source in sources() {
+        let Some(own) = ROOMS.iter().position(|room| *room == source.room) else { continue };
+        for (number, line) in &source.code {
+            for below in &ROOMS[own + 1..] {
+                if line.contains(&format!("crate::{below}")) {
+                    found.push(format!("{}:{number}: {}", source.path.display(), line.trim()));
+                }
+            }
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn a_library_is_named_in_its_room_only() {
+    let mut found = Vec::new();
+    for source in sources() {
+        for (library, rooms) in LIBRARIES {
+            if rooms.contains(&source.room.as_str()) {
+                continue;
+            }
+            for (number, line) in &source.code {
+                let uses = line.contains(&format!("{library}::")) && names(line, library)
+                    || line.trim_start().starts_with(&format!("use {library}"));
+                // A path within this crate that ends so is another thing.
+                if uses && !line.contains(&format!("::{library}::")) {
+                    found.push(format!("{}:{number}: {}", source.path.display(), line.trim()));
+                }
+            }
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn the_pure_rooms_have_no_clock_and_no_io() {
+    let mut found = Vec::new();
+    for source in sources().iter().filter(|source| PURE.contains(&source.room.as_str())) {
+        for (number, line) in &source.code {
+            for impure in IMPURE {
+                if line.contains(impure) && (impure.ends_with(':') || names(line, impure)) {
+                    found.push(format!("{}:{number}: {}", source.path.display(), line.trim()));
+                }
+            }
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn the_page_on_architecture_names_every_room() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    for room in ROOMS {
+        assert!(page.contains(&format!("`{room}`")), "{room} is not on the page");
+    }
+}
+
+#[test]
+fn no_source_file_holds_more_than_one_can_read() {
+    for source in sources() {
+        let lines = source.code.last().map_or(0, |(number, _)| *number);
+        assert!(lines <= 700, "{} has {lines} lines", source.path.display());
+    }
+}
