@@ -3,8 +3,19 @@
 //! A fixture is one sealed record as hexadecimal digits, `tests/fixtures/<kind>-v<version>.hex`. It
 //! is made once, when its format is first written, and never touched again.
 
+use std::time::Duration;
+
+use bytes::Bytes;
 use jumeau::codec::{self, Kind};
-use jumeau::event::Output;
+use jumeau::event::{
+    Channel, Customer, EventType, InteractionState, Map, OutcomeKind, Output, Sensitivity, Speaker,
+    Time, Value,
+};
+use jumeau::policy::CatchUp;
+use jumeau::twin::{
+    Case, Choice, Consent, Contact, ContactOutcome, Declared, Escalated, EscalationState, Fired,
+    Interaction, Line, Need, Preference, Profile, Record, Signal, Timer, Twin, What,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -28,8 +39,8 @@ fn assert_written_as<T: Serialize>(kind: Kind, record: &T, fixture: &str) {
 #[test]
 fn a_number_of_format_1_can_be_read() {
     let fixture = fixture!("number-v1");
-    assert_eq!(open::<u64>(Kind::Number, fixture), 1_700_000_000_123);
     assert_written_as(Kind::Number, &1_700_000_000_123u64, fixture);
+    assert_eq!(open::<u64>(Kind::Number, fixture), 1_700_000_000_123);
 }
 
 #[test]
@@ -48,6 +59,186 @@ fn an_output_of_format_1_can_be_read() {
         headers: [("content-type".into(), "application/json".into())].into(),
         payload: br#"{"say":"caf\u00e9"}"#.as_slice().into(),
     };
-    assert_eq!(open::<Output>(Kind::Output, fixture), output);
     assert_written_as(Kind::Output, &output, fixture);
+    assert_eq!(open::<Output>(Kind::Output, fixture), output);
+}
+
+#[test]
+fn a_journalled_timer_of_format_1_can_be_read() {
+    let fixture = fixture!("input-v1");
+    let fired = Fired { name: "form".into(), due: at(7), late: Duration::from_millis(1_500) };
+    assert_written_as(Kind::Input, &fired, fixture);
+    assert_eq!(open::<Fired>(Kind::Input, fixture), fired);
+}
+
+#[test]
+fn a_twin_of_format_1_can_be_read() {
+    let fixture = fixture!("twin-v1");
+    let twin = full();
+    assert_written_as(Kind::Twin, &twin.record(), fixture);
+    let record: Record<'_> = open(Kind::Twin, fixture);
+    assert_eq!(Twin::from_record(ada(), record, []), twin);
+}
+
+#[test]
+fn a_timeline_entry_of_format_1_can_be_read() {
+    let packed: Bytes = open(Kind::Entry, fixture!("entry-v1"));
+    assert_written_as(Kind::Entry, &packed, fixture!("entry-v1"));
+    let record: Record<'_> = open(Kind::Twin, fixture!("twin-of-one-input-v1"));
+    let twin = Twin::from_record(ada(), record, [(0, &packed[..])]);
+    let entries: Vec<_> = twin.timeline.iter().collect();
+    let [entry] = &entries[..] else { panic!("{entries:?}") };
+    assert_eq!((entry.at, entry.fingerprint, entry.number), (at(3), 0x0123_4567_89AB_CDEF, 0));
+    assert_eq!(entry.what, What::Event(EventType::Track));
+    assert_eq!((entry.channel, entry.text), ("web", "Flight Booked"));
+    assert_written_as(Kind::Twin, &twin.record(), fixture!("twin-of-one-input-v1"));
+}
+
+fn ada() -> Customer {
+    Customer::new("ada").unwrap()
+}
+
+fn at(minutes: i64) -> Time {
+    Time::from_ms(1_760_000_000_000 + minutes * 60_000)
+}
+
+fn map(pairs: &[(&str, Value)]) -> Map {
+    pairs.iter().map(|(name, value)| (Box::<str>::from(*name), value.clone())).collect()
+}
+
+/// A twin with something of every kind in it, and every variant of each.
+fn full() -> Twin {
+    let web = Channel::new("web").unwrap();
+    let values = map(&[
+        ("null", Value::Null),
+        ("bool", Value::Bool(true)),
+        ("int", Value::Int(-44)),
+        ("float", Value::Float(182.25)),
+        ("text", "caf\u{e9}".into()),
+        ("list", Value::List([Value::Int(1), "two".into()].into())),
+        ("map", Value::Map(Box::new(map(&[("inner", Value::Bool(false))])))),
+    ]);
+    let line = |from| Line { at: at(4), from, channel: web.clone(), text: "hello".into() };
+    let interaction = |state| Interaction {
+        id: "form-7".into(),
+        kind: "loan-form".into(),
+        state,
+        step: Value::Int(3),
+        data: map(&[("amount", Value::Int(12_000))]),
+        channel: web.clone(),
+        started: at(2),
+        touched: at(5),
+        lines: [Speaker::Customer, Speaker::Agent, Speaker::Bot].map(line).into(),
+    };
+    let contact = |outcome: Option<OutcomeKind>| Contact {
+        decision: "00000000000000ff".into(),
+        action: "open-card".into(),
+        channel: "app".into(),
+        at: at(6),
+        outcome: outcome.map(|kind| ContactOutcome { kind, at: at(7) }),
+    };
+    let escalated = |state| Escalated {
+        id: "e-1".into(),
+        queue: "billing".into(),
+        topic: "invoice".into(),
+        priority: 4,
+        state,
+        because: "the bot failed twice".into(),
+        agent: Some("Bea".into()),
+        note: None,
+        opened: at(8),
+        touched: at(9),
+    };
+    let timer = |catch_up| Timer {
+        name: "silence".into(),
+        due: at(100),
+        every: Some(Duration::from_secs(86_400)),
+        catch_up,
+    };
+    let signal = |sensitivity| Signal {
+        name: "place".into(),
+        value: "Lisbon".into(),
+        source: web.clone(),
+        at: at(1),
+        stale_at: Some(at(61)),
+        sensitivity,
+    };
+    let preference = |declared| Preference {
+        key: "seat".into(),
+        declared,
+        choices: vec![Choice {
+            value: "aisle".into(),
+            count: 3,
+            at: at(5),
+            evidence: vec![1, 2, 300],
+        }],
+    };
+    Twin {
+        linked_to: Some(Customer::new("bob").unwrap()),
+        seen: at(10),
+        profile: Profile {
+            traits: values.clone(),
+            consents: vec![Consent {
+                purpose: "marketing".into(),
+                channel: Some("mail".into()),
+                granted: true,
+                at: at(1),
+            }],
+            preferences: vec![
+                preference(None),
+                preference(Some(Declared { value: "window".into(), at: at(2) })),
+            ],
+        },
+        context: [Sensitivity::Public, Sensitivity::Personal, Sensitivity::Sensitive]
+            .map(signal)
+            .into(),
+        facts: values,
+        interactions: [
+            InteractionState::Started,
+            InteractionState::Progressed,
+            InteractionState::Paused,
+            InteractionState::Resumed,
+            InteractionState::Completed,
+            InteractionState::Abandoned,
+        ]
+        .map(interaction)
+        .into(),
+        cases: vec![Case {
+            id: "c-1".into(),
+            state: "open".into(),
+            topic: Some("luggage".into()),
+            opened: Some(at(0)),
+            due: None,
+            touched: at(1),
+        }],
+        needs: vec![Need {
+            name: "help".into(),
+            strength: 0.75,
+            evidence: "asked twice".into(),
+            raised: at(1),
+            until: at(90),
+        }],
+        contacts: [
+            None,
+            Some(OutcomeKind::Delivered),
+            Some(OutcomeKind::Seen),
+            Some(OutcomeKind::Clicked),
+            Some(OutcomeKind::Accepted),
+            Some(OutcomeKind::Rejected),
+            Some(OutcomeKind::Dismissed),
+            Some(OutcomeKind::Ignored),
+        ]
+        .map(contact)
+        .into(),
+        escalations: [
+            EscalationState::Open,
+            EscalationState::Claimed,
+            EscalationState::HandedBack,
+            EscalationState::Resolved,
+        ]
+        .map(escalated)
+        .into(),
+        timers: [CatchUp::Run, CatchUp::Coalesce, CatchUp::Skip].map(timer).into(),
+        ..Twin::new(ada(), at(0))
+    }
 }

@@ -73,7 +73,7 @@ impl Store {
     /// # Errors
     /// [`Error::Write`].
     pub fn sync(&self) -> Result<(), Error> {
-        self.db.flush_wal(true).map_err(|error| Error::Write { detail: error.into_string() })
+        self.db.flush_wal(true).map_err(|error| self.poison(error))
     }
 
     /// The stream sequence up to which every partition has taken everything in; it may lag behind.
@@ -143,6 +143,11 @@ impl Store {
         self.sync()
     }
 
+    fn poison(&self, error: rocksdb::Error) -> Error {
+        self.poisoned.store(true, Ordering::Release);
+        Error::Write { detail: error.into_string() }
+    }
+
     fn store_wide(&self, name: &str) -> Result<Option<u64>, Error> {
         let mut key = Vec::new();
         keys::store_wide(&mut key, name);
@@ -189,10 +194,7 @@ impl Commit for Store {
         if self.poisoned.load(Ordering::Acquire) {
             return Err(Error::Poisoned);
         }
-        if let Err(error) = self.write(batches) {
-            self.poisoned.store(true, Ordering::Release);
-            return Err(Error::Write { detail: error.into_string() });
-        }
+        self.write(batches).map_err(|error| self.poison(error))?;
         if let Some(newest) = batches.iter().filter_map(Batch::newest_input).max() {
             let horizon = tuning::horizon(&self.settings, newest);
             self.horizon.fetch_max(horizon.ms(), Ordering::Relaxed);
