@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails may panic")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -656,6 +657,60 @@ async fn nobody_at_the_address_is_said_clearly() {
     };
     let error = Bus::connect(&settings).await.unwrap_err();
     assert!(error.to_string().contains("expected a nats broker at nats://127.0.0.1:"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_of_our_own_ends_with_a_process_that_is_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let answers = async || tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok();
+    let mut process = tokio::process::Command::new(env!("CARGO_BIN_EXE_jumeau"))
+        .args(["dev", "--policy", "bank", "--port", &port.to_string(), "--folder"])
+        .arg(folder.path())
+        .stdout(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    eventually("its broker answers", answers).await;
+    process.kill().await.unwrap();
+    eventually("its broker is gone", async || !answers().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_nats_server_is_said_clearly() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_jumeau"))
+        .args(["dev", "--policy", "bank", "--folder"])
+        .arg(folder.path())
+        .env("NATS_SERVER_BIN", "/no/such/server")
+        .output()
+        .await
+        .unwrap();
+    assert!(!output.status.success());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.contains(
+            "expected a nats-server of at least 2.14, found none at /no/such/server; put one on \
+             PATH, name it in NATS_SERVER_BIN, or run `tools/setup`"
+        ),
+        "{said}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_of_our_own_keeps_its_port_and_its_streams() {
+    let mut world = world().await;
+    world.publish_events(0, 10, 5).await;
+    let url = world.broker.url();
+    world.broker.stop().await.unwrap();
+    assert!(!world.broker.is_running());
+    world.broker.restart().await.unwrap();
+    assert_eq!(world.broker.url(), url);
+    let bus = Bus::connect(&nats(&world.broker)).await.unwrap();
+    let mut intake = Intake::open(&bus, Resume::default()).await.unwrap();
+    let mut twins = Twins::default();
+    twins.take_until(10, &mut intake).await;
+    twins.check(10);
 }
 
 /// Waits until a condition holds.

@@ -272,7 +272,7 @@ async fn find() -> Result<PathBuf, Error> {
         match version(&candidate).await {
             Ok(version) if check_version(&version).is_ok() => return Ok(candidate),
             Ok(version) => found.push(format!("{version} at {}", candidate.display())),
-            Err(_) if !candidate.exists() => {}
+            Err(_) if !candidate.exists() => found.push(format!("none at {}", candidate.display())),
             Err(error) => {
                 found.push(format!("{}, which does not run: {error}", candidate.display()))
             }

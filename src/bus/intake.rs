@@ -241,7 +241,15 @@ impl Intake {
         let name = self.bus.subjects.events_stream();
         let what = "ask for the stream of events";
         let stream = jetstream.get_stream(&name).await.map_err(Error::request(what))?;
-        let last = stream.cached_info().state.last_sequence;
+        let state = &stream.cached_info().state;
+        let (first_kept, last) = (state.first_sequence, state.last_sequence);
+        if self.highest > 0 && first_kept > self.highest + 1 {
+            tracing::warn!(
+                taken = self.highest,
+                first_kept,
+                "events left the stream before they were taken in; keep them for longer"
+            );
+        }
         if last < self.highest {
             return Err(Error::Rewound { stream: name, taken: self.highest, last });
         }
