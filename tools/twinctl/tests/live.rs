@@ -1,0 +1,131 @@
+//! The tool against a running service: what it says, and how it ends.
+
+use std::path::Path;
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use jumeau::bus::{Broker, BrokerOptions};
+use tokio::process::{Child, Command};
+
+/// How often a condition is looked at while it is waited for, and how many times.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+const LOOKS: u32 = 1_500;
+
+struct Stage {
+    _folder: tempfile::TempDir,
+    broker: Broker,
+    _service: Child,
+}
+
+impl Stage {
+    async fn new(time: &str) -> Stage {
+        let folder = tempfile::tempdir().unwrap();
+        let broker = Broker::start(BrokerOptions::new(folder.path().join("broker"))).await.unwrap();
+        let service = Path::new(env!("CARGO_BIN_EXE_twinctl")).with_file_name("jumeau");
+        assert!(service.is_file(), "no service at {}; run tools/test", service.display());
+        let service = Command::new(service)
+            .args(["serve", "--policy", "bank", "--server", &broker.url()])
+            .args(["--set", "store.path=store", "--set", "log.filter=warn"])
+            .args(["--set", &format!("service.time={time}")])
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let stage = Stage { _folder: folder, broker, _service: service };
+        stage.until(&["policy"], |output| output.status.success()).await;
+        stage
+    }
+
+    async fn run(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_twinctl"))
+            .args(["--server", &self.broker.url()])
+            .args(arguments)
+            .output()
+            .await
+            .unwrap()
+    }
+
+    /// Runs again and again until what is wanted is said.
+    async fn until(&self, arguments: &[&str], wanted: impl Fn(&Output) -> bool) -> String {
+        for _ in 0..LOOKS {
+            let output = self.run(arguments).await;
+            if wanted(&output) {
+                return said(&output);
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        panic!("{arguments:?} never said what was wanted: {}", said(&self.run(arguments).await));
+    }
+}
+
+fn said(output: &Output) -> String {
+    let text = [&output.stdout[..], &output.stderr[..]].concat();
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+#[tokio::test]
+async fn an_operator_publishes_looks_and_finds() {
+    let stage = Stage::new("stream").await;
+    let publish = [
+        "publish",
+        "alice",
+        "track",
+        "name=Payment Made",
+        "properties.amount=2400",
+        "properties.to=Garage Dupont",
+        "--id",
+        "e-1",
+    ];
+    assert_eq!(said(&stage.run(&publish).await), "e-1 is stored as JUMEAU_EVENTS #1\n");
+    assert_eq!(said(&stage.run(&publish).await), "e-1 was stored before as JUMEAU_EVENTS #1\n");
+
+    let shown = stage.until(&["show", "alice"], |output| said(output).contains("contacts")).await;
+    assert!(shown.contains("confirm_payment"), "{shown}");
+    assert!(shown.contains("payment_check"), "{shown}");
+    let timeline = said(&stage.run(&["timeline", "alice"]).await);
+    assert!(timeline.contains("the last 1 of 1 inputs"), "{timeline}");
+    let stats = said(&stage.run(&["stats", "--partitions"]).await);
+    assert!(stats.contains("actions"), "{stats}");
+
+    let nobody = stage.run(&["show", "nobody"]).await;
+    assert_eq!(nobody.status.code(), Some(1), "{}", said(&nobody));
+    let mistake = stage.run(&["publish", "alice", "track", "nme=x"]).await;
+    assert_eq!(mistake.status.code(), Some(2), "{}", said(&mistake));
+    let advance = stage.run(&["advance", "2030-01-01T00:00:00Z"]).await;
+    assert_eq!(advance.status.code(), Some(1), "{}", said(&advance));
+    let alone = stage.run(&["--prefix", "other", "stats"]).await;
+    assert_eq!(alone.status.code(), Some(3), "{}", said(&alone));
+}
+
+#[tokio::test]
+async fn an_operator_sees_a_dead_letter_and_tries_it_again() {
+    let stage = Stage::new("stream").await;
+    let client = async_nats::connect(stage.broker.url()).await.unwrap();
+    client.publish("jumeau.events.web.alice", r#"{"type": "trakc"}"#.into()).await.unwrap();
+    client.flush().await.unwrap();
+
+    let wanted = |output: &Output| said(output).contains("did you mean `track`?");
+    let list = stage.until(&["dead", "list", "--json"], wanted).await;
+    assert!(list.contains("unknown-type"), "{list}");
+    let letter = said(&stage.run(&["dead", "show", "1"]).await);
+    assert!(letter.contains(r#"{"type": "trakc"}"#), "{letter}");
+    let retried = stage.run(&["dead", "retry", "--all"]).await;
+    assert_eq!(said(&retried), "published once more: 1\n");
+    // It is no better than before, so it dies again, as another letter.
+    stage.until(&["dead", "show", "2"], |output| output.status.success()).await;
+    let gone = stage.run(&["dead", "show", "1"]).await;
+    assert_eq!(gone.status.code(), Some(1), "{}", said(&gone));
+}
+
+#[tokio::test]
+async fn an_operator_moves_the_clock_of_event_time() {
+    let stage = Stage::new("event").await;
+    let lost = ["publish", "bob", "track", "name=Card Reported Lost", "--time", "2026-03-02T09:00:00Z"];
+    assert!(stage.run(&lost).await.status.success());
+    stage.until(&["show", "bob"], |output| said(output).contains("card_on_its_way")).await;
+    let advanced = said(&stage.run(&["advance", "2026-03-10T09:00:00Z"]).await);
+    assert_eq!(advanced, "it is 2026-03-10T09:00:00Z; 1 timers fired\n");
+    let shown = said(&stage.run(&["show", "bob"]).await);
+    assert!(shown.contains("escalations"), "{shown}");
+}
