@@ -291,10 +291,10 @@ fn candidates() -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let on_path = std::env::split_paths(&path).map(|folder| folder.join(NAME));
     let beside = |folder: &Path| folder.join(".jumeau").join("bin").join(NAME);
-    let here = std::env::current_dir().ok().map(|folder| beside(&folder));
+    let here = std::env::current_dir().unwrap_or_default();
     let program = std::env::current_exe().unwrap_or_default();
-    let above = program.ancestors().skip(1).map(beside);
-    on_path.chain(here).chain(above).filter(|candidate| candidate.is_file()).collect()
+    let above = here.ancestors().chain(program.ancestors().skip(1)).map(beside);
+    on_path.chain(above).filter(|candidate| candidate.is_file()).collect()
 }
 
 /// What a binary says of its version: `nats-server: v2.15.1`.
