@@ -294,13 +294,24 @@ pub(super) fn date(moment: &str, pattern: Option<&str>) -> Result<String, miniji
 /// A number with exactly so many decimals (two, if not said), after a separator (a point, if not
 /// said).
 pub(super) fn decimals(number: f64, digits: Option<u32>, separator: Option<&str>) -> String {
-    let digits = digits.unwrap_or(2).min(9) as usize;
-    let text = format!("{number:.digits$}");
-    match separator {
-        Some(separator) => text.replace('.', separator),
-        None => text,
+    let digits = digits.unwrap_or(2).min(9);
+    let scale = 10i64.pow(digits);
+    let scaled = (number * scale as f64).round();
+    // Beyond the whole numbers that a float holds exactly, digits mean nothing.
+    if scaled.abs() >= EXACT_MAX {
+        return format!("{number:.0}");
     }
+    let scaled = scaled as i64;
+    let sign = if scaled < 0 { "-" } else { "" };
+    let (whole, rest) = (scaled.abs() / scale, scaled.abs() % scale);
+    if digits == 0 {
+        return format!("{sign}{whole}");
+    }
+    let separator = separator.unwrap_or(".");
+    format!("{sign}{whole}{separator}{rest:0width$}", width = digits as usize)
 }
+
+const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 
 /// The engine looks filters and tests up when it renders; a mistyped one is found here instead.
 fn check_words(source: &str) -> Result<(), CompileError> {
@@ -429,6 +440,23 @@ mod tests {
         ] {
             assert_eq!(said(source), expected, "{source}");
         }
+    }
+
+    #[test]
+    fn decimals_are_rounded_as_people_round() {
+        for (number, digits, expected) in [
+            (2400.5, 2, "2400.50"),
+            (1.005, 2, "1.00"),
+            (1.115, 2, "1.12"),
+            (-0.004, 2, "0.00"),
+            (-1.5, 0, "-2"),
+            (0.05, 1, "0.1"),
+            (12.0, 9, "12.000000000"),
+            (1e300, 2, &format!("{:.0}", 1e300)),
+        ] {
+            assert_eq!(decimals(number, Some(digits), None), expected);
+        }
+        assert_eq!(decimals(1234.5, None, Some(",")), "1234,50");
     }
 
     #[test]
