@@ -14,7 +14,7 @@ use jumeau::event::{
 use jumeau::policy::CatchUp;
 use jumeau::twin::{
     Case, Choice, Consent, Contact, ContactOutcome, Declared, Escalated, EscalationState, Fired,
-    Interaction, Line, Need, Preference, Profile, Record, Signal, Timer, Twin, What,
+    Interaction, Journalled, Line, Need, Preference, Profile, Record, Signal, Timer, Twin, What,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -67,8 +67,9 @@ fn an_output_of_format_1_can_be_read() {
 fn a_journalled_timer_of_format_1_can_be_read() {
     let fixture = fixture!("input-v1");
     let fired = Fired { name: "form".into(), due: at(7), late: Duration::from_millis(1_500) };
+    let fired = Journalled::Timer(fired);
     assert_written_as(Kind::Input, &fired, fixture);
-    assert_eq!(open::<Fired>(Kind::Input, fixture), fired);
+    assert_eq!(open::<Journalled>(Kind::Input, fixture), fired);
 }
 
 #[test]

@@ -1,10 +1,12 @@
+mod outcome;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use lru::LruCache;
 
-use super::cell::{Change, Done, Errand, Panicked, Reacted};
+use super::cell::{Done, Errand, Panicked, Reacted};
 use super::counters::Counters;
 use super::host::{Bounds, Host, Loads, Pulled, Recovered};
 use super::outgoing::Outgoing;
@@ -12,10 +14,10 @@ use super::round::{Item, Round};
 use super::window::Window;
 use crate::config::limits;
 use crate::config::settings::TimeMode;
-use crate::event::{Customer, Delivery, Original, Output, Reason, Rejection, Time};
+use crate::event::{Customer, Delivery, Output, Reason, Rejection, Time};
 use crate::policy::Policy;
 use crate::store::{Batch, TimerKey};
-use crate::twin::{Effect, Fired, Input, Note, Reaction, Twin, Verdict};
+use crate::twin::{Fired, Input, Reaction, Twin};
 
 /// A twin in memory.
 struct Resident<A> {
@@ -29,7 +31,7 @@ struct Resident<A> {
 /// A commit on its way.
 struct InFlight<T> {
     ticket: u64,
-    token: Option<T>,
+    tokens: Vec<T>,
     outputs: Vec<(u64, Output)>,
     events: usize,
     cursor: u64,
@@ -51,10 +53,10 @@ enum Phase {
     Reviving(Round),
 }
 
-/// The pull that is worked on, redelivered events left out.
+/// The pulls that are worked on, redelivered events left out.
 struct Work<T> {
     deliveries: VecDeque<Delivery>,
-    token: Option<T>,
+    tokens: Vec<T>,
     events: usize,
 }
 
@@ -82,6 +84,9 @@ pub struct Machine<H: Host> {
     /// The sequence up to which everything is in the open batch or committed.
     taken: u64,
     batch: Batch,
+    /// Events in the open batch, and what acknowledges them.
+    open_events: usize,
+    tokens: Vec<H::Token>,
     outputs: Vec<(u64, Output)>,
     next_output: u64,
     next_input: u64,
@@ -131,6 +136,8 @@ impl<H: Host> Machine<H> {
             window: Window::unloaded(bounds.timers_near_max),
             taken: recovered.cursor,
             batch: Batch::new(),
+            open_events: 0,
+            tokens: Vec::new(),
             outputs: Vec::new(),
             next_output: recovered.next_output,
             next_input: recovered.next_input,
@@ -196,9 +203,7 @@ impl<H: Host> Machine<H> {
             unreachable!("only commits on their way become durable")
         };
         assert_eq!(durable.ticket, ticket, "commits become durable in their order");
-        if let Some(token) = durable.token {
-            host.acknowledge(token);
-        }
+        durable.tokens.into_iter().for_each(|token| host.acknowledge(token));
         if !durable.outputs.is_empty() {
             host.publish(durable.outputs);
         }
@@ -223,8 +228,9 @@ impl<H: Host> Machine<H> {
 
     /// Sends off rows that are only to be deleted, if no other commit takes them along.
     pub fn tidy(&mut self, host: &mut H) {
-        if matches!(self.phase, Phase::Idle) && self.work.is_none() && !self.confirmed.is_empty() {
-            self.commit(None, 0, host);
+        let is_idle = matches!(self.phase, Phase::Idle) && self.work.is_none();
+        if is_idle && self.in_flight.is_empty() && !self.confirmed.is_empty() {
+            self.commit(host);
         }
     }
 
@@ -256,6 +262,7 @@ impl<H: Host> Machine<H> {
         matches!(self.phase, Phase::Idle)
             && self.queue.is_empty()
             && self.work.is_none()
+            && !self.is_open()
             && self.in_flight.is_empty()
             && self.unconfirmed == 0
     }
@@ -305,6 +312,11 @@ impl<H: Host> Machine<H> {
     /// Begins the next round, or ends the work at hand; `false` if there is nothing to do.
     fn begin(&mut self, wall: Time, host: &mut H) -> bool {
         if self.work.is_none() {
+            // While a commit is on its way the open batch grows: one sync serves more events.
+            let is_due = self.in_flight.is_empty() || self.open_events >= limits::COMMIT_EVENTS;
+            if self.is_open() && is_due {
+                self.commit(host);
+            }
             self.take_work();
         }
         let horizon = self.horizon(wall);
@@ -316,8 +328,8 @@ impl<H: Host> Machine<H> {
             }
             if self.window.lacks(horizon) {
                 // Timers in the open batch are not in the store yet.
-                if !self.batch.is_empty() {
-                    self.commit(None, 0, host);
+                if self.is_open() {
+                    self.commit(host);
                 }
                 self.phase = Phase::Quiescing;
                 return true;
@@ -329,31 +341,37 @@ impl<H: Host> Machine<H> {
             return true;
         }
         if let Some(work) = self.work.take() {
-            self.commit(work.token, work.events, host);
-            return true;
-        }
-        if !self.batch.is_empty() {
-            self.commit(None, 0, host);
+            self.tokens.extend(work.tokens);
+            self.open_events += work.events;
             return true;
         }
         false
     }
 
-    /// The next pull, unless too much waits for the broker already.
+    /// The next pulls, unless too much waits for the broker already.
     fn take_work(&mut self) {
-        if self.unconfirmed >= limits::OUTBOX_BACKLOG {
+        if self.unconfirmed >= limits::OUTBOX_BACKLOG || self.queue.is_empty() {
             return;
         }
-        let Some(pulled) = self.queue.pop_front() else { return };
-        self.is_caught_up = pulled.is_last;
-        let mut deliveries = VecDeque::from(pulled.deliveries);
-        while deliveries.front().is_some_and(|delivery| delivery.sequence <= self.taken) {
-            deliveries.pop_front();
-            self.counters.redelivered += 1;
+        let mut work = Work { deliveries: VecDeque::new(), tokens: Vec::new(), events: 0 };
+        let mut taken = self.taken;
+        while work.deliveries.len() < limits::PULL_BATCH
+            && let Some(pulled) = self.queue.pop_front()
+        {
+            self.is_caught_up = pulled.is_last;
+            work.tokens.extend(pulled.token);
+            for delivery in pulled.deliveries {
+                if delivery.sequence > taken {
+                    taken = delivery.sequence;
+                    work.deliveries.push_back(delivery);
+                } else {
+                    self.counters.redelivered += 1;
+                }
+            }
         }
-        let events = deliveries.len();
-        self.counters.in_flight += events as u64;
-        self.work = Some(Work { deliveries, token: pulled.token, events });
+        work.events = work.deliveries.len();
+        self.counters.in_flight += work.events as u64;
+        self.work = Some(work);
     }
 
     /// The moment up to which timers fire before anything else happens.
@@ -517,9 +535,9 @@ impl<H: Host> Machine<H> {
                 round.errands.insert(customer, inputs);
             }
         }
-        if !self.batch.is_empty() {
-            // Earlier rounds of the same pull: whole, and below the first event of this one.
-            self.commit(None, 0, host);
+        if self.is_open() {
+            // Earlier rounds: whole, and below the first event of this one.
+            self.commit(host);
         }
         for (customer, _) in &round.reacted {
             if let Some(resident) = self.residents.peek_mut(customer) {
@@ -529,132 +547,22 @@ impl<H: Host> Machine<H> {
         self.phase = Phase::Reviving(round);
     }
 
-    fn keep(&mut self, customer: &Customer, change: &Change) {
-        self.batch.put_twin(self.partition, customer, &change.state);
-        for (slot, entry) in &change.entries {
-            self.batch.put_entry(self.partition, customer, u16::from(*slot), entry);
-        }
-        if let Some(resident) = self.residents.peek_mut(customer) {
-            self.resident_bytes -= u64::from(resident.bytes);
-            self.resident_bytes += u64::from(change.resident_bytes);
-            resident.bytes = change.resident_bytes;
-        }
-    }
-
-    fn take_in_event(
-        &mut self,
-        sequence: u64,
-        customer: &Customer,
-        original: &Original,
-        reaction: Reaction,
-    ) {
-        match reaction.verdict {
-            Verdict::Refused(rejection) => return self.bury(sequence, original, &rejection),
-            Verdict::Duplicate => self.counters.duplicates += 1,
-            Verdict::Applied | Verdict::Stale => self.counters.events += 1,
-        }
-        self.perform(customer, reaction.effects);
-        self.note(reaction.notes);
-    }
-
-    fn take_in_timer(
-        &mut self,
-        key: &TimerKey,
-        late: Duration,
-        at: Time,
-        reaction: Option<Reaction>,
-    ) {
-        let Some(reaction) = reaction else {
-            // Its handler panicked; it will not fire again.
-            *self.counters.dead.entry(Reason::Panic).or_default() += 1;
-            return;
-        };
-        match reaction.verdict {
-            Verdict::Applied => self.counters.timers_fired += 1,
-            _ => self.counters.timers_stale += 1,
-        }
-        if reaction.verdict == Verdict::Applied {
-            // An input that did not come from the stream: replaying needs it.
-            let fired = Fired { name: key.name.clone(), due: key.due, late };
-            let mut sealed = Vec::new();
-            if crate::codec::seal(crate::codec::Kind::Input, &fired, &mut sealed).is_ok() {
-                let number = self.next_input as u32;
-                self.batch.put_input(self.partition, &key.customer, at, number, &sealed);
-                self.next_input += 1;
-            }
-        }
-        self.perform(&key.customer, reaction.effects);
-        self.note(reaction.notes);
-    }
-
-    fn perform(&mut self, customer: &Customer, effects: Vec<Effect>) {
-        for effect in effects {
-            match effect {
-                Effect::Act(action) => {
-                    self.counters.actions += 1;
-                    self.put_output(self.outgoing.action(&action));
-                }
-                Effect::Escalate(escalation) => {
-                    self.counters.escalations += 1;
-                    self.put_output(self.outgoing.escalation(&escalation));
-                }
-                Effect::StartTimer { name, due } => {
-                    let key = TimerKey { due, customer: customer.clone(), name };
-                    self.batch.put_timer(self.partition, &key);
-                    self.window.insert(key);
-                }
-                Effect::CancelTimer { name, due } => {
-                    let key = TimerKey { due, customer: customer.clone(), name };
-                    self.batch.delete_timer(self.partition, &key);
-                    self.window.remove(&key);
-                }
-            }
-        }
-    }
-
-    fn bury(&mut self, sequence: u64, original: &Original, rejection: &Rejection) {
-        *self.counters.dead.entry(rejection.reason).or_default() += 1;
-        let letter = self.outgoing.dead_letter(self.partition, sequence, original, rejection);
-        self.put_output(letter);
-    }
-
-    fn put_output(&mut self, output: Output) {
-        let sequence = self.next_output;
-        match self.batch.put_output(self.partition, sequence, &output) {
-            Ok(()) => {
-                self.next_output += 1;
-                self.outputs.push((sequence, output));
-            }
-            // Larger than a record may be; the limits of texts and events make it impossible.
-            Err(error) => tracing::error!(%error, id = %output.id, "an output has no stored form"),
-        }
-    }
-
-    fn note(&mut self, notes: Vec<Note>) {
-        for note in notes {
-            match note {
-                Note::Limit(name) => {
-                    *self.counters.limits.entry(name.to_owned()).or_default() += 1;
-                }
-                Note::Policy(place, why) => {
-                    self.counters.policy_errors += 1;
-                    self.counters.last_policy_error = Some(format!("{place}: {why}"));
-                }
-            }
-        }
+    /// Whether something waits to be sent off with the next commit.
+    fn is_open(&self) -> bool {
+        !self.batch.is_empty() || !self.tokens.is_empty() || self.open_events > 0
     }
 
     /// Sends the open batch off, with the cursor of everything that is in it.
-    fn commit(&mut self, token: Option<H::Token>, events: usize, host: &mut H) {
+    fn commit(&mut self, host: &mut H) {
         let mut batch = std::mem::take(&mut self.batch);
+        let tokens = std::mem::take(&mut self.tokens);
+        let events = std::mem::take(&mut self.open_events);
         for sequence in self.confirmed.drain(..) {
             batch.delete_output(self.partition, sequence);
         }
-        if batch.is_empty() && events == 0 && (self.in_flight.is_empty() || token.is_none()) {
-            // Everything in it was taken in before: nothing to make durable.
-            if let Some(token) = token {
-                host.acknowledge(token);
-            }
+        if batch.is_empty() && events == 0 && self.in_flight.is_empty() {
+            // Everything in it was taken in and durable before.
+            tokens.into_iter().for_each(|token| host.acknowledge(token));
             return;
         }
         batch.set_cursor(self.partition, self.taken);
@@ -665,7 +573,7 @@ impl<H: Host> Machine<H> {
         self.unconfirmed += outputs.len();
         let ticket = self.next_ticket;
         self.next_ticket += 1;
-        self.in_flight.push_back(InFlight { ticket, token, outputs, events, cursor: self.taken });
+        self.in_flight.push_back(InFlight { ticket, tokens, outputs, events, cursor: self.taken });
         host.commit(ticket, batch);
     }
 

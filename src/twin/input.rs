@@ -61,6 +61,14 @@ pub enum Cause {
     Timer(Fired),
 }
 
+/// An input that did not come from the stream, as a journal keeps it for replay. Stored: new kinds
+/// come behind the known ones.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Journalled {
+    /// A timer of the twin's own.
+    Timer(Fired),
+}
+
 /// A timer that fired.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fired {

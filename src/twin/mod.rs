@@ -37,7 +37,7 @@ pub use context::Signal;
 pub use decide::{Candidate, Decision, Verdict as CandidateVerdict};
 pub use effect::{Action, Brief, Effect, Escalation, OpenInteraction, Reason, TimelineLine};
 pub use escalation::{Escalated, EscalationState};
-pub use input::{Cause, Fired, Input};
+pub use input::{Cause, Fired, Input, Journalled};
 pub use interaction::{Interaction, Line};
 pub use need::Need;
 pub use profile::{Choice, Consent, Declared, Preference, Profile};

@@ -121,7 +121,8 @@ async fn an_operator_sees_a_dead_letter_and_tries_it_again() {
 #[tokio::test]
 async fn an_operator_moves_the_clock_of_event_time() {
     let stage = Stage::new("event").await;
-    let lost = ["publish", "bob", "track", "name=Card Reported Lost", "--time", "2026-03-02T09:00:00Z"];
+    let lost =
+        ["publish", "bob", "track", "name=Card Reported Lost", "--time", "2026-03-02T09:00:00Z"];
     assert!(stage.run(&lost).await.status.success());
     stage.until(&["show", "bob"], |output| said(output).contains("card_on_its_way")).await;
     let advanced = said(&stage.run(&["advance", "2026-03-10T09:00:00Z"]).await);

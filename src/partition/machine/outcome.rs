@@ -1,0 +1,129 @@
+//! What came of a round's inputs goes into the open batch.
+
+use std::time::Duration;
+
+use super::super::cell::Change;
+use super::super::host::Host;
+use super::Machine;
+use crate::codec;
+use crate::event::{Customer, Original, Output, Reason, Rejection, Time};
+use crate::store::TimerKey;
+use crate::twin::{Effect, Fired, Journalled, Note, Reaction, Verdict};
+
+impl<H: Host> Machine<H> {
+    pub(super) fn keep(&mut self, customer: &Customer, change: &Change) {
+        self.batch.put_twin(self.partition, customer, &change.state);
+        for (slot, entry) in &change.entries {
+            self.batch.put_entry(self.partition, customer, u16::from(*slot), entry);
+        }
+        if let Some(resident) = self.residents.peek_mut(customer) {
+            self.resident_bytes -= u64::from(resident.bytes);
+            self.resident_bytes += u64::from(change.resident_bytes);
+            resident.bytes = change.resident_bytes;
+        }
+    }
+
+    pub(super) fn take_in_event(
+        &mut self,
+        sequence: u64,
+        customer: &Customer,
+        original: &Original,
+        reaction: Reaction,
+    ) {
+        match reaction.verdict {
+            Verdict::Refused(rejection) => return self.bury(sequence, original, &rejection),
+            Verdict::Duplicate => self.counters.duplicates += 1,
+            Verdict::Applied | Verdict::Stale => self.counters.events += 1,
+        }
+        self.perform(customer, reaction.effects);
+        self.note(reaction.notes);
+    }
+
+    pub(super) fn take_in_timer(
+        &mut self,
+        key: &TimerKey,
+        late: Duration,
+        at: Time,
+        reaction: Option<Reaction>,
+    ) {
+        let Some(reaction) = reaction else {
+            // Its handler panicked; it will not fire again.
+            *self.counters.dead.entry(Reason::Panic).or_default() += 1;
+            return;
+        };
+        match reaction.verdict {
+            Verdict::Applied => self.counters.timers_fired += 1,
+            _ => self.counters.timers_stale += 1,
+        }
+        if reaction.verdict == Verdict::Applied {
+            // An input that did not come from the stream: replaying needs it.
+            let fired = Fired { name: key.name.clone(), due: key.due, late };
+            let journalled = Journalled::Timer(fired);
+            let mut sealed = Vec::new();
+            if codec::seal(codec::Kind::Input, &journalled, &mut sealed).is_ok() {
+                let number = self.next_input as u32;
+                self.batch.put_input(self.partition, &key.customer, at, number, &sealed);
+                self.next_input += 1;
+            }
+        }
+        self.perform(&key.customer, reaction.effects);
+        self.note(reaction.notes);
+    }
+
+    fn perform(&mut self, customer: &Customer, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Act(action) => {
+                    self.counters.actions += 1;
+                    self.put_output(self.outgoing.action(&action));
+                }
+                Effect::Escalate(escalation) => {
+                    self.counters.escalations += 1;
+                    self.put_output(self.outgoing.escalation(&escalation));
+                }
+                Effect::StartTimer { name, due } => {
+                    let key = TimerKey { due, customer: customer.clone(), name };
+                    self.batch.put_timer(self.partition, &key);
+                    self.window.insert(key);
+                }
+                Effect::CancelTimer { name, due } => {
+                    let key = TimerKey { due, customer: customer.clone(), name };
+                    self.batch.delete_timer(self.partition, &key);
+                    self.window.remove(&key);
+                }
+            }
+        }
+    }
+
+    pub(super) fn bury(&mut self, sequence: u64, original: &Original, rejection: &Rejection) {
+        *self.counters.dead.entry(rejection.reason).or_default() += 1;
+        let letter = self.outgoing.dead_letter(self.partition, sequence, original, rejection);
+        self.put_output(letter);
+    }
+
+    fn put_output(&mut self, output: Output) {
+        let sequence = self.next_output;
+        match self.batch.put_output(self.partition, sequence, &output) {
+            Ok(()) => {
+                self.next_output += 1;
+                self.outputs.push((sequence, output));
+            }
+            // Larger than a record may be; the limits of texts and events make it impossible.
+            Err(error) => tracing::error!(%error, id = %output.id, "an output has no stored form"),
+        }
+    }
+
+    fn note(&mut self, notes: Vec<Note>) {
+        for note in notes {
+            match note {
+                Note::Limit(name) => {
+                    *self.counters.limits.entry(name.to_owned()).or_default() += 1;
+                }
+                Note::Policy(place, why) => {
+                    self.counters.policy_errors += 1;
+                    self.counters.last_policy_error = Some(format!("{place}: {why}"));
+                }
+            }
+        }
+    }
+}

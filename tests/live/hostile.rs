@@ -1,0 +1,188 @@
+use std::collections::BTreeMap;
+
+use async_nats::HeaderMap;
+use bytes::Bytes;
+use jumeau::api::{DeadLetter, DeadLetters, DeadRetried, verb};
+use jumeau::config::limits;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::json;
+
+use super::rig::Rig;
+
+/// What nobody should send, and why it cannot be used.
+fn corpus() -> Vec<(&'static str, &'static str, Vec<u8>)> {
+    let events = "jumeau.events.web.mallory";
+    let long = "x".repeat(limits::NAME_BYTES + 1);
+    let deep = format!(
+        r#"{{"type":"track","data":{{"name":"Deep","properties":{{"p":{}1{}}}}}}}"#,
+        "[".repeat(40),
+        "]".repeat(40)
+    );
+    let bottomless = "[".repeat(30_000);
+    let wide: Vec<u32> = (0..5_000).collect();
+    let text = |value: serde_json::Value| value.to_string().into_bytes();
+    let track = |name: &str| json!({ "type": "track", "data": { "name": name } });
+    vec![
+        ("nothing", events, Vec::new()),
+        ("no json", events, b"hello".to_vec()),
+        ("half of it", events, br#"{"type":"track","data":{"#.to_vec()),
+        ("a list", events, b"[1,2,3]".to_vec()),
+        ("a number", events, b"42".to_vec()),
+        ("bytes that are no text", events, vec![0xFF, 0xFE, 0x00, 0x80]),
+        ("half a character", events, b"{\"type\":\"track\",\"data\":{\"name\":\"\xC3\"}}".to_vec()),
+        ("a lone surrogate", events, br#"{"type":"track","data":{"name":"\ud800"}}"#.to_vec()),
+        ("no type", events, text(json!({ "data": {} }))),
+        ("a type that is no text", events, text(json!({ "type": 7, "data": {} }))),
+        ("an unknown type", events, text(json!({ "type": "trak", "data": { "name": "x" } }))),
+        ("no data", events, text(json!({ "type": "track" }))),
+        ("data of another shape", events, text(json!({ "type": "track", "data": [] }))),
+        (
+            "a name that is no text",
+            events,
+            text(json!({ "type": "track", "data": { "name": {} } })),
+        ),
+        ("an empty name", events, text(track(""))),
+        ("a long name", events, text(track(&long))),
+        (
+            "an unknown speaker",
+            events,
+            text(json!({ "type": "message", "data": { "text": "x", "from": "cat" } })),
+        ),
+        (
+            "a negative ttl",
+            events,
+            text(json!({ "type": "signal", "data": { "name": "x", "value": 1, "ttl": -1 } })),
+        ),
+        (
+            "a time that is none",
+            events,
+            text(json!({ "type": "track", "time": "soon", "data": { "name": "x" } })),
+        ),
+        (
+            "another version",
+            events,
+            text(
+                json!({ "specversion": "9", "id": "1", "type": "track", "data": { "name": "x" } }),
+            ),
+        ),
+        (
+            "an empty id",
+            events,
+            text(json!({ "id": "", "type": "track", "data": { "name": "x" } })),
+        ),
+        (
+            "a number without end",
+            events,
+            format!(
+                r#"{{"type":"track","data":{{"name":"x","properties":{{"n":1e{}}}}}}}"#,
+                "9".repeat(400)
+            )
+            .into_bytes(),
+        ),
+        ("deep", events, deep.into_bytes()),
+        ("bottomless", events, bottomless.into_bytes()),
+        (
+            "wide",
+            events,
+            text(json!({ "type": "track", "data": { "name": "x", "properties": { "p": wide } } })),
+        ),
+        ("too large", events, vec![b' '; limits::EVENT_BYTES + 1]),
+        ("as large as the broker takes", events, vec![b'x'; 1024 * 1024 - 512]),
+        (
+            "no such escalation",
+            events,
+            text(json!({ "type": "handoff", "data": { "escalation": "e", "state": "claimed" } })),
+        ),
+        ("no customer", "jumeau.events.web", text(track("x"))),
+        ("one token too many", "jumeau.events.web.mallory.x", text(track("x"))),
+        ("a second spelling", "jumeau.events.web.%6Dallory", text(track("x"))),
+        ("a broken spelling", "jumeau.events.web.mallory%", text(track("x"))),
+        ("a second spelling of the channel", "jumeau.events.%77eb.mallory", text(track("x"))),
+    ]
+}
+
+async fn letters(rig: &Rig) -> DeadLetters {
+    let answer = rig.ask(verb::DEAD_LIST, &[], Bytes::new()).await.unwrap();
+    serde_json::from_slice(&answer).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_comes_becomes_a_dead_letter_and_the_next_event_is_handled() {
+    let rig = Rig::start("bank", &[]).await;
+    let corpus = corpus();
+    for (at, (_, subject, payload)) in corpus.iter().enumerate() {
+        rig.publish(subject, HeaderMap::new(), payload.clone()).await;
+        let name = format!("sound {at}");
+        rig.event("web", "mallory", "track", json!({ "name": name })).await;
+    }
+    rig.settled().await;
+
+    let found = letters(&rig).await;
+    let total: u64 = found.counts.values().sum();
+    let by_sequence: BTreeMap<u64, &DeadLetter> =
+        found.letters.iter().map(|letter| (letter.event_sequence, letter)).collect();
+    for (at, (what, _, payload)) in corpus.iter().enumerate() {
+        // Each is followed by a sound event.
+        let letter = by_sequence.get(&(2 * at as u64 + 1));
+        let letter = letter.unwrap_or_else(|| panic!("{what}: there is no dead letter"));
+        assert_eq!(letter.bytes, payload.len() as u64, "{what}");
+        assert!(letter.detail.len() > 20, "{what}: `{}` helps nobody", letter.detail);
+    }
+    assert_eq!(total, corpus.len() as u64, "{:?}", found.counts);
+    let twin = rig.show("mallory").await;
+    assert_eq!(twin.inputs, corpus.len() as u64, "every sound event was taken in");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn random_bytes_never_stop_a_partition() {
+    let rig = Rig::start("bank", &["service.partitions=2"]).await;
+    let mut rng = StdRng::seed_from_u64(7);
+    let sound =
+        json!({ "type": "track", "data": { "name": "x", "properties": { "a": [1, "b"] } } });
+    let sound = sound.to_string().into_bytes();
+    for _ in 0..400 {
+        let mut bytes = sound.clone();
+        if rng.random_bool(0.5) {
+            bytes = (0..rng.random_range(0..600)).map(|_| rng.random()).collect();
+        } else {
+            for _ in 0..rng.random_range(1..6) {
+                let at = rng.random_range(0..bytes.len());
+                bytes[at] = rng.random();
+            }
+        }
+        let subject = format!("jumeau.events.web.c{}", rng.random_range(0..9));
+        rig.publish(&subject, HeaderMap::new(), bytes).await;
+    }
+    rig.event("web", "last", "track", json!({ "name": "x" })).await;
+    rig.settled().await;
+    assert_eq!(rig.show("last").await.inputs, 1);
+    let stats = rig.stats().await.unwrap().total();
+    let dead: u64 = stats.dead.values().sum();
+    assert!(dead > 100, "{dead} of 400 were dead");
+    assert_eq!(stats.events + stats.duplicates + dead, 401);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_letter_can_be_looked_at_and_tried_again() {
+    let rig = Rig::start("bank", &[]).await;
+    rig.event("desk", "ann", "handoff", json!({ "escalation": "e", "state": "claimed" })).await;
+    rig.settled().await;
+    let first = letters(&rig).await.letters[0].clone();
+    assert_eq!(first.reason, "refused");
+
+    let ask = Bytes::from(json!({ "sequence": first.sequence }).to_string());
+    let shown = rig.ask(verb::DEAD_SHOW, &[], ask).await.unwrap();
+    let shown: DeadLetter = serde_json::from_slice(&shown).unwrap();
+    assert!(shown.text.unwrap().contains("\"escalation\":\"e\""));
+
+    let ask = Bytes::from(json!({ "sequences": [first.sequence] }).to_string());
+    let retried = rig.ask(verb::DEAD_RETRY, &[], ask).await.unwrap();
+    let retried: DeadRetried = serde_json::from_slice(&retried).unwrap();
+    assert_eq!(retried.retried, [first.sequence]);
+    rig.settled().await;
+    // The reason persists: a new dead letter has taken the place of the old one.
+    let found = letters(&rig).await;
+    assert_eq!(found.letters.len(), 1);
+    assert_ne!(found.letters[0].sequence, first.sequence);
+}

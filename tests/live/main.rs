@@ -1,0 +1,7 @@
+//! The service as a process, on a real broker and a real store, as its users meet it.
+
+mod hostile;
+mod life;
+mod people;
+mod rig;
+mod stories;

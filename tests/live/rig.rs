@@ -1,0 +1,144 @@
+//! A broker, a service as a process of its own, and a client that knows nothing of us.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use async_nats::HeaderMap;
+use async_nats::jetstream;
+use bytes::Bytes;
+use jumeau::api::{ShowReply, Stats, verb};
+use jumeau::bus::{Broker, BrokerOptions, Bus, Error};
+use jumeau::config::settings;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+/// Nothing here takes so long, unless it never ends.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+/// How often a condition is looked at while it is waited for.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// Our own binary, or one that is built beside it.
+pub fn binary(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_BIN_EXE_jumeau")).with_file_name(name);
+    assert!(path.is_file(), "{} is missing; build the whole workspace first", path.display());
+    path
+}
+
+/// The folder of the project.
+pub fn project() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+pub struct Rig {
+    pub folder: TempDir,
+    pub broker: Broker,
+    pub bus: Bus,
+    pub stream: jetstream::Context,
+    pub client: async_nats::Client,
+    pub service: Child,
+    settings: Vec<String>,
+    policy: String,
+}
+
+impl Rig {
+    /// A service with this policy (a name or a folder) and these settings.
+    pub async fn start(policy: &str, settings: &[&str]) -> Rig {
+        let folder = tempfile::tempdir().unwrap();
+        let broker = Broker::start(BrokerOptions::new(folder.path().join("nats"))).await.unwrap();
+        let nats = settings::Nats { url: broker.url(), ..settings::Nats::default() };
+        let bus = Bus::connect(&nats).await.unwrap();
+        let client = async_nats::connect(broker.url()).await.unwrap();
+        let stream = jetstream::new(client.clone());
+        let settings: Vec<String> = settings.iter().map(|pair| (*pair).to_owned()).collect();
+        let service = serve(folder.path(), &broker.url(), policy, &settings);
+        let policy = policy.to_owned();
+        let rig = Rig { folder, broker, bus, stream, client, service, settings, policy };
+        rig.is_up().await;
+        rig
+    }
+
+    /// Starts the service again, after it ended.
+    pub async fn restart(&mut self) {
+        self.service = serve(self.folder.path(), &self.broker.url(), &self.policy, &self.settings);
+        self.is_up().await;
+    }
+
+    /// Asks the service to stop, as an operator does, and returns its exit status.
+    pub async fn terminate(&mut self) -> std::process::ExitStatus {
+        let id = self.service.id().unwrap().to_string();
+        let asked = Command::new("kill").args(["-TERM", &id]).status().await.unwrap();
+        assert!(asked.success());
+        timeout(PATIENCE, self.service.wait()).await.unwrap().unwrap()
+    }
+
+    async fn is_up(&self) {
+        self.until("the service is up", async || self.stats().await.is_some()).await;
+    }
+
+    /// Waits until a condition holds.
+    pub async fn until(&self, what: &str, mut holds: impl AsyncFnMut() -> bool) {
+        let wait = async {
+            while !holds().await {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("waited in vain: {what}"));
+    }
+
+    pub async fn stats(&self) -> Option<Stats> {
+        let answer = self.ask(verb::STATS, &[], Bytes::new()).await.ok()?;
+        serde_json::from_slice(&answer).ok()
+    }
+
+    pub async fn ask(&self, verb: &str, tokens: &[&str], payload: Bytes) -> Result<Bytes, Error> {
+        timeout(PATIENCE, self.bus.ask(verb, tokens, payload)).await.expect("an answer in time")
+    }
+
+    pub async fn show(&self, customer: &str) -> ShowReply {
+        let answer = self.ask(verb::SHOW, &[customer], Bytes::new()).await.unwrap();
+        serde_json::from_slice(&answer).unwrap()
+    }
+
+    /// Publishes raw bytes on a subject, and waits until the stream has them.
+    pub async fn publish(&self, subject: &str, headers: HeaderMap, payload: impl Into<Bytes>) {
+        let sent = self.stream.publish_with_headers(subject.to_owned(), headers, payload.into());
+        sent.await.unwrap().await.unwrap();
+    }
+
+    /// Publishes a bare event.
+    pub async fn event(&self, channel: &str, customer: &str, kind: &str, data: Value) {
+        let payload = json!({ "type": kind, "data": data }).to_string();
+        self.publish(&format!("jumeau.events.{channel}.{customer}"), HeaderMap::new(), payload)
+            .await;
+    }
+
+    /// Waits until everything that was published is taken in, durable and confirmed.
+    pub async fn settled(&self) {
+        self.until("everything is taken in", async || {
+            self.stats().await.is_some_and(|stats| {
+                stats.lag == 0
+                    && stats.partitions.iter().all(|one| one.outbox == 0 && one.in_flight == 0)
+            })
+        })
+        .await;
+    }
+}
+
+fn serve(folder: &Path, url: &str, policy: &str, settings: &[String]) -> Child {
+    let mut command = Command::new(binary("jumeau"));
+    command
+        .args(["serve", "--server", url, "--policy", policy])
+        .arg("--set")
+        .arg(format!("store.path={}", folder.join("store").display()))
+        .args(["--set", "log.filter=warn"])
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    for pair in settings {
+        command.args(["--set", pair]);
+    }
+    command.spawn().unwrap()
+}

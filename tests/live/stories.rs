@@ -1,0 +1,40 @@
+use tokio::process::Command;
+
+use super::rig::{binary, project};
+
+/// The stories of a policy through NATS, the twins' actors and RocksDB.
+async fn play(policy: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new(binary("jumeau"))
+        .args(["dev", "--story", policy, "--once"])
+        .env("NATS_SERVER_BIN", server())
+        .current_dir(folder.path())
+        .output()
+        .await
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}\n{complained}");
+    assert!(said.contains("stories as expected"), "{said}");
+}
+
+/// Where the broker's binary is: the current folder of a story is none of the project's.
+pub fn server() -> std::path::PathBuf {
+    let own = project().join(".jumeau/bin/nats-server");
+    std::env::var_os("NATS_SERVER_BIN").map_or(own, Into::into)
+}
+
+#[tokio::test]
+async fn the_bank_reacts_as_its_stories_say() {
+    play("bank").await;
+}
+
+#[tokio::test]
+async fn the_telco_reacts_as_its_stories_say() {
+    play("telco").await;
+}
+
+#[tokio::test]
+async fn the_airline_reacts_as_its_stories_say() {
+    play("airline").await;
+}
