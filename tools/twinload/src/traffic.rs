@@ -1,7 +1,5 @@
 //! The events of a bank's customers: of five, one leads to an action.
 
-use std::fmt::Write as _;
-
 use async_nats::HeaderMap;
 use bytes::Bytes;
 use jumeau::bus::Subjects;
@@ -57,32 +55,43 @@ impl Traffic {
             0 => (
                 "core",
                 "track",
-                format!(r#""name":"Payment Made","properties":{{"payment":"p-{number}","amount":2400,"to":"Garage Dupont""#),
+                format!(
+                    r#"{{"name":"Payment Made","properties":{{"payment":"p-{number}","amount":2400,"to":"Garage Dupont"}}}}"#
+                ),
             ),
             1 => (
                 "app",
                 "track",
-                format!(r#""name":"Payment Confirmed","properties":{{"payment":"p-{number}""#),
+                format!(
+                    r#"{{"name":"Payment Confirmed","properties":{{"payment":"p-{number}"}}}}"#
+                ),
             ),
-            2 => ("web", "page", r#""name":"Accounts","properties":{"path":"/accounts""#.to_owned()),
+            2 => (
+                "web",
+                "page",
+                r#"{"name":"Accounts","properties":{"path":"/accounts"}}"#.to_owned(),
+            ),
             3 => (
                 "core",
                 "track",
-                format!(r#""name":"Payment Made","properties":{{"payment":"p-{number}","amount":42.5,"to":"Baker""#),
+                format!(
+                    r#"{{"name":"Payment Made","properties":{{"payment":"p-{number}","amount":42.5,"to":"Baker"}}}}"#
+                ),
             ),
             _ => (
                 "chat",
                 "message",
-                r#""from":"customer","language":"en","text":"When will my new card arrive?","about":{"case":"c-1""#.to_owned(),
+                r#"{"from":"customer","language":"en","text":"When will my new card arrive?"}"#
+                    .to_owned(),
             ),
         };
-        let mut payload = format!(
-            r#"{{"specversion":"1.0","id":"{}-{number}","source":"bank/{channel}","type":"{event_type}","data":{{{data}"#,
+        let start = format!(
+            r#"{{"specversion":"1.0","id":"{}-{number}","source":"/bank/{channel}","type":"{event_type}","datacontenttype":"application/json","dataschema":"https://bank.example/"#,
             self.name
         );
-        // Writing to a string cannot fail.
-        let fill = EVENT_BYTES.saturating_sub(payload.len() + r#","note":""}}}"#.len());
-        let _ = write!(payload, r#","note":"{:.<fill$}"}}}}}}"#, "");
+        let end = format!(r#"","data":{data}}}"#);
+        let fill = EVENT_BYTES.saturating_sub(start.len() + end.len());
+        let payload = format!("{start}{:s<fill$}{end}", "");
         let mut headers = HeaderMap::new();
         headers.insert("Nats-Msg-Id", format!("{}-{number}", self.name));
         headers.insert("traceparent", trace(number));
