@@ -144,27 +144,28 @@ async fn measure(
 ) -> anyhow::Result<Figures> {
     let rig = Rig::start(folder, sync_interval).await?;
     let broker = rig.broker_process()?;
-    let millions = options.events as f64 / 1e6;
+    // More than was published for this, once latency has been measured on the same stream.
+    let events = rig.stored_events().await?;
+    let millions = events as f64 / 1e6;
 
     rig.forget_actions().await?;
-    let bar = progress::bar("the bare bus", options.events);
+    let bar = progress::bar("the bare bus", events);
     let before = (broker.cpu_seconds(), Process::own().cpu_seconds());
-    let took = bare::run(&rig, options.events, |taken| bar.set_position(taken)).await?;
+    let took = bare::run(&rig, events, |taken| bar.set_position(taken)).await?;
     bar.finish_and_clear();
     let bare = Run {
-        events_per_second: options.events as f64 / took.as_secs_f64(),
+        events_per_second: events as f64 / took.as_secs_f64(),
         broker_cpu: (broker.cpu_seconds() - before.0) / millions,
         own_cpu: (Process::own().cpu_seconds() - before.1) / millions,
     };
 
     rig.forget_actions().await?;
     let service = rig.serve(sync, &[("JUMEAU_SERVICE__POLICY", &options.policy)]).await?;
-    let (run, stats) = follow(&service, broker, options.events).await?;
+    let (run, stats) = follow(&service, broker, events).await?;
     let total = stats.total();
     anyhow::ensure!(
-        total.events == options.events,
-        "expected the service to apply {} events, found {} applied, {} duplicates, dead: {:?}",
-        options.events,
+        total.events == events,
+        "expected the service to apply {events} events, found {} applied, {} duplicates, dead: {:?}",
         total.events,
         total.duplicates,
         total.dead

@@ -59,6 +59,13 @@ impl Rig {
         Ok(())
     }
 
+    /// How many events the stream holds.
+    pub(crate) async fn stored_events(&self) -> anyhow::Result<u64> {
+        let jetstream = async_nats::jetstream::new(self.client.clone());
+        let stream = jetstream.get_stream(self.subjects.events_stream()).await?;
+        Ok(stream.cached_info().state.messages)
+    }
+
     /// Forgets every action, and the broker's memory of their ids, so that the next run finds what
     /// the one before found.
     pub(crate) async fn forget_actions(&self) -> anyhow::Result<()> {
