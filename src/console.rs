@@ -7,7 +7,6 @@ use std::time::Duration;
 use anstream::{eprintln, println};
 use anstyle::{AnsiColor, Style};
 use jumeau::config::Settings;
-use jumeau::config::limits::Limit;
 use jumeau::event::{Event, Time, cut};
 use jumeau::policy::Policy;
 use jumeau::shelf::Shelf;
@@ -167,8 +166,9 @@ fn handed_over(told: &Escalation) {
     let Escalation { customer, queue, topic, priority, state, because, .. } = told;
     println!(
         "{DIM}{}{DIM:#}  {HAND_OVER}▲ {queue}/{topic}{HAND_OVER:#} for {STRONG}{customer}{STRONG:#}: \
-         {state:?}, priority {priority}",
-        moment(told.at)
+         {}, priority {priority}",
+        moment(told.at),
+        state.name()
     );
     if !because.is_empty() {
         println!("                     {DIM}because {}{DIM:#}", one_line(because));
@@ -230,13 +230,6 @@ pub(crate) fn checked(settings: &Settings, shelf: &Shelf, policy: &Policy, stori
         policy.needs.len(),
         policy.actions.len()
     );
-}
-
-/// Every limit and its reason.
-pub(crate) fn limits(all: &[Limit]) {
-    for limit in all {
-        println!("{STRONG}{:<24}{STRONG:#} {:>12}  {}", limit.name, limit.max, limit.reason.trim());
-    }
 }
 
 /// Something is in the way.

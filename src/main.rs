@@ -112,7 +112,7 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Check(choices) => check(&choices),
         Command::Test(arguments) => test(&arguments),
         Command::Limits => {
-            console::limits(limits::ALL);
+            print!("{}", limits::table());
             Ok(true)
         }
     }

@@ -195,15 +195,10 @@ fn escalated(out: &mut fmt::Formatter<'_>, told: &Escalation) -> fmt::Result {
 /// Why nothing was said although something could have been.
 fn kept_quiet(out: &mut fmt::Formatter<'_>, decision: &Decision) -> fmt::Result {
     for candidate in &decision.candidates {
-        let why = match &candidate.verdict {
-            CandidateVerdict::Chosen | CandidateVerdict::Outscored => continue,
-            CandidateVerdict::HeldByAgent => "an agent holds the conversation".to_owned(),
-            CandidateVerdict::NotApplicable { when } => format!("does not hold: {when}"),
-            CandidateVerdict::Unknown { because, .. } => because.to_string(),
-            CandidateVerdict::CoolingDown { until } => format!("rests until {until}"),
-            CandidateVerdict::NoConsent { purpose } => format!("no consent to {purpose}"),
-            CandidateVerdict::NoTreatment { because } => because.to_string(),
-        };
+        if matches!(candidate.verdict, CandidateVerdict::Chosen | CandidateVerdict::Outscored) {
+            continue;
+        }
+        let why = candidate.verdict.to_string();
         writeln!(out, "{INDENT}{DIM}· not {}: {}{DIM:#}", candidate.action, one_line(&why))?;
     }
     Ok(())

@@ -7,6 +7,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -78,6 +79,21 @@ pub enum Verdict {
         /// Why the last one could not.
         because: Box<str>,
     },
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Verdict::Chosen => out.write_str("chosen"),
+            Verdict::Outscored => out.write_str("another one had the higher score"),
+            Verdict::HeldByAgent => out.write_str("an agent holds the conversation"),
+            Verdict::NotApplicable { when } => write!(out, "does not hold: {when}"),
+            Verdict::Unknown { because, .. } => out.write_str(because),
+            Verdict::CoolingDown { until } => write!(out, "rests until {until}"),
+            Verdict::NoConsent { purpose } => write!(out, "no consent to {purpose}"),
+            Verdict::NoTreatment { because } => out.write_str(because),
+        }
+    }
 }
 
 /// A candidate while it is weighed.

@@ -19,6 +19,18 @@ pub enum EscalationState {
     Resolved,
 }
 
+impl EscalationState {
+    /// The state's name on the bus.
+    pub const fn name(self) -> &'static str {
+        match self {
+            EscalationState::Open => "open",
+            EscalationState::Claimed => "claimed",
+            EscalationState::HandedBack => "handed-back",
+            EscalationState::Resolved => "resolved",
+        }
+    }
+}
+
 /// A case that the twin handed to people.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Escalated {

@@ -7,8 +7,11 @@ use schemars::{Schema, schema_for};
 
 use crate::failure::Failure;
 
+/// A message's name, and what makes its schema.
+type Message = (&'static str, fn() -> Schema);
+
 /// What comes out and what the service API says, besides the types of events.
-const MESSAGES: [(&str, fn() -> Schema); 10] = [
+const MESSAGES: [Message; 10] = [
     ("action", || schema_for!(twin::Action)),
     ("escalation", || schema_for!(twin::Escalation)),
     ("api.show", || schema_for!(api::ShowReply)),
