@@ -179,3 +179,51 @@ fn said(panic: &(dyn Any + Send)) -> String {
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     text.unwrap_or("a panic without words").to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Time;
+    use crate::policy::{Files, load};
+    use crate::twin::Fired;
+
+    fn errand(names: &[&str]) -> Errand {
+        let policy = "[policy]\nname = \"none\"\nlanguages = [\"en\"]\n";
+        let policy = Arc::new(load(&Files::new([("none.toml", policy)])).unwrap());
+        let inputs = names.iter().zip(0..).map(|(name, order)| {
+            let fired = Fired {
+                name: (*name).into(),
+                due: Time::from_ms(0),
+                late: std::time::Duration::ZERO,
+            };
+            Ordered { order, input: Input::timer(fired, Time::from_ms(0)) }
+        });
+        Errand { inputs: inputs.collect(), policy }
+    }
+
+    fn cell() -> Cell {
+        let customer = Customer::new("ada").unwrap();
+        Cell::new(Box::new(Twin::new(customer, Time::from_ms(0))))
+    }
+
+    #[test]
+    fn a_handler_that_panics_takes_its_whole_errand_back_and_names_the_input() {
+        let react = |twin: &mut Twin, input: &Input, policy: &Policy| match &input.cause {
+            crate::twin::Cause::Timer(fired) if &*fired.name == "bad" => {
+                panic!("cannot do {fired:?}")
+            }
+            _ => react(twin, input, policy),
+        };
+        let done = cell().handle_with(errand(&["good", "bad", "good"]), react);
+        let panicked = done.result.unwrap_err();
+        assert_eq!(panicked.position, 1);
+        assert_eq!(panicked.inputs.len(), 3, "the others are to be tried again");
+        assert!(panicked.message.starts_with("cannot do"), "{}", panicked.message);
+    }
+
+    #[test]
+    fn inputs_of_which_nothing_comes_are_not_written() {
+        let done = cell().handle(errand(&[]));
+        assert!(done.result.unwrap().change.is_none());
+    }
+}
