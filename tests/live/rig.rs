@@ -16,36 +16,36 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 /// Nothing here takes so long, unless it never ends.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// How often a condition is looked at while it is waited for.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// Our own binary, or one that is built beside it.
-pub fn binary(name: &str) -> PathBuf {
+pub(crate) fn binary(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_BIN_EXE_jumeau")).with_file_name(name);
     assert!(path.is_file(), "{} is missing; build the whole workspace first", path.display());
     path
 }
 
 /// The folder of the project.
-pub fn project() -> &'static Path {
+pub(crate) fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-pub struct Rig {
-    pub folder: TempDir,
-    pub broker: Broker,
-    pub bus: Bus,
-    pub stream: jetstream::Context,
-    pub client: async_nats::Client,
-    pub service: Child,
+pub(crate) struct Rig {
+    pub(crate) folder: TempDir,
+    pub(crate) broker: Broker,
+    pub(crate) bus: Bus,
+    pub(crate) stream: jetstream::Context,
+    pub(crate) client: async_nats::Client,
+    pub(crate) service: Child,
     settings: Vec<String>,
     policy: String,
 }
 
 impl Rig {
     /// A service with this policy (a name or a folder) and these settings.
-    pub async fn start(policy: &str, settings: &[&str]) -> Rig {
+    pub(crate) async fn start(policy: &str, settings: &[&str]) -> Rig {
         let folder = tempfile::tempdir().unwrap();
         let broker = Broker::start(BrokerOptions::new(folder.path().join("nats"))).await.unwrap();
         let nats = settings::Nats { url: broker.url(), ..settings::Nats::default() };
@@ -61,13 +61,13 @@ impl Rig {
     }
 
     /// Starts the service again, after it ended.
-    pub async fn restart(&mut self) {
+    pub(crate) async fn restart(&mut self) {
         self.service = serve(self.folder.path(), &self.broker.url(), &self.policy, &self.settings);
         self.is_up().await;
     }
 
     /// Asks the service to stop, as an operator does, and returns its exit status.
-    pub async fn terminate(&mut self) -> std::process::ExitStatus {
+    pub(crate) async fn terminate(&mut self) -> std::process::ExitStatus {
         let id = self.service.id().unwrap().to_string();
         let asked = Command::new("kill").args(["-TERM", &id]).status().await.unwrap();
         assert!(asked.success());
@@ -79,7 +79,7 @@ impl Rig {
     }
 
     /// Waits until a condition holds.
-    pub async fn until(&self, what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    pub(crate) async fn until(&self, what: &str, mut holds: impl AsyncFnMut() -> bool) {
         let wait = async {
             while !holds().await {
                 tokio::time::sleep(LOOK_AGAIN).await;
@@ -88,35 +88,45 @@ impl Rig {
         timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("waited in vain: {what}"));
     }
 
-    pub async fn stats(&self) -> Option<Stats> {
+    pub(crate) async fn stats(&self) -> Option<Stats> {
         let answer = self.ask(verb::STATS, &[], Bytes::new()).await.ok()?;
         serde_json::from_slice(&answer).ok()
     }
 
-    pub async fn ask(&self, verb: &str, tokens: &[&str], payload: Bytes) -> Result<Bytes, Error> {
+    pub(crate) async fn ask(
+        &self,
+        verb: &str,
+        tokens: &[&str],
+        payload: Bytes,
+    ) -> Result<Bytes, Error> {
         timeout(PATIENCE, self.bus.ask(verb, tokens, payload)).await.expect("an answer in time")
     }
 
-    pub async fn show(&self, customer: &str) -> ShowReply {
+    pub(crate) async fn show(&self, customer: &str) -> ShowReply {
         let answer = self.ask(verb::SHOW, &[customer], Bytes::new()).await.unwrap();
         serde_json::from_slice(&answer).unwrap()
     }
 
     /// Publishes raw bytes on a subject, and waits until the stream has them.
-    pub async fn publish(&self, subject: &str, headers: HeaderMap, payload: impl Into<Bytes>) {
+    pub(crate) async fn publish(
+        &self,
+        subject: &str,
+        headers: HeaderMap,
+        payload: impl Into<Bytes>,
+    ) {
         let sent = self.stream.publish_with_headers(subject.to_owned(), headers, payload.into());
         sent.await.unwrap().await.unwrap();
     }
 
     /// Publishes a bare event.
-    pub async fn event(&self, channel: &str, customer: &str, kind: &str, data: Value) {
+    pub(crate) async fn event(&self, channel: &str, customer: &str, kind: &str, data: Value) {
         let payload = json!({ "type": kind, "data": data }).to_string();
         self.publish(&format!("jumeau.events.{channel}.{customer}"), HeaderMap::new(), payload)
             .await;
     }
 
     /// Waits until everything that was published is taken in, durable and confirmed.
-    pub async fn settled(&self) {
+    pub(crate) async fn settled(&self) {
         self.until("everything is taken in", async || {
             self.stats().await.is_some_and(|stats| {
                 stats.lag == 0

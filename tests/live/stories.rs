@@ -19,7 +19,7 @@ async fn play(policy: &str) {
 }
 
 /// Where the broker's binary is: the current folder of a story is none of the project's.
-pub fn server() -> std::path::PathBuf {
+pub(crate) fn server() -> std::path::PathBuf {
     let own = project().join(".jumeau/bin/nats-server");
     std::env::var_os("NATS_SERVER_BIN").map_or(own, Into::into)
 }

@@ -144,7 +144,7 @@ struct Running {
 
 /// How often things happened, over all runs.
 #[derive(Debug, Default)]
-pub struct Seen {
+pub(crate) struct Seen {
     crashes: u64,
     lost_writes: u64,
     redelivered: u64,
@@ -157,7 +157,7 @@ pub struct Seen {
 }
 
 impl Seen {
-    pub fn add(&mut self, other: &Seen) {
+    pub(crate) fn add(&mut self, other: &Seen) {
         self.crashes += other.crashes;
         self.lost_writes += other.lost_writes;
         self.redelivered += other.redelivered;
@@ -169,7 +169,7 @@ impl Seen {
         self.published_again += other.published_again;
     }
 
-    pub fn assert_everything_happened(&self) {
+    pub(crate) fn assert_everything_happened(&self) {
         let Seen {
             crashes,
             lost_writes,
@@ -196,7 +196,7 @@ impl Seen {
     }
 }
 
-pub struct World {
+pub(crate) struct World {
     rng: StdRng,
     mode: TimeMode,
     now: Time,
@@ -212,11 +212,11 @@ pub struct World {
     /// What the broker has, by message id.
     broker: BTreeMap<Box<str>, Output>,
     found: Vec<String>,
-    pub seen: Seen,
+    pub(crate) seen: Seen,
 }
 
 impl World {
-    pub fn new(seed: u64) -> World {
+    pub(crate) fn new(seed: u64) -> World {
         let mut rng = StdRng::seed_from_u64(seed);
         let mode = if rng.random_bool(0.7) { TimeMode::Stream } else { TimeMode::Event };
         let now = Time::from_ms(1_700_000_000_000);
@@ -238,7 +238,7 @@ impl World {
     }
 
     /// Lives through faults for a while, then through what is left without any.
-    pub fn run(&mut self) {
+    pub(crate) fn run(&mut self) {
         let troubled = self.rng.random_range(50..600);
         for _ in 0..troubled {
             if self.running.is_none() {
@@ -483,12 +483,12 @@ impl World {
     }
 
     /// What left, by message id.
-    pub fn published(&self) -> BTreeMap<Box<str>, Output> {
+    pub(crate) fn published(&self) -> BTreeMap<Box<str>, Output> {
         self.broker.clone()
     }
 
     /// Every promise that does not hold.
-    pub fn violations(&self) -> Vec<String> {
+    pub(crate) fn violations(&self) -> Vec<String> {
         let mut found = self.found.clone();
         for (partition, events) in self.stream.iter().enumerate() {
             let partition = partition as u16;
@@ -540,7 +540,7 @@ impl World {
         let answers: BTreeSet<String> = self
             .broker
             .values()
-            .filter(|output| &*output.subject == format!("jumeau.actions.app.answer.{customer}"))
+            .filter(|output| *output.subject == format!("jumeau.actions.app.answer.{customer}"))
             .map(|output| {
                 let event: serde_json::Value = serde_json::from_slice(&output.payload).unwrap();
                 event["data"]["text"].as_str().unwrap().to_owned()
