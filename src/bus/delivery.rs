@@ -1,9 +1,8 @@
 use async_nats::Message;
 use async_nats::header::{HeaderMap, HeaderName, HeaderValue};
-use smallvec::SmallVec;
 
 use super::Subjects;
-use crate::event::{Delivery, Header, Original, Raw, Reason, Rejection, Time, parse};
+use crate::event::{Content, Delivery, Original, Reason, Rejection, Time};
 
 /// What a message of the stream of events says.
 pub(super) fn read(
@@ -13,20 +12,9 @@ pub(super) fn read(
     message: &Message,
 ) -> Delivery {
     let place = subjects.stored(&message.subject);
-    let headers = message.headers.as_ref().map(plain).unwrap_or_default();
-    let parsed = match place.address {
-        Some((channel, customer)) => {
-            let headers: SmallVec<[Header<'_>; 8]> =
-                headers.iter().map(|(name, value)| (&**name, &**value)).collect();
-            parse(&Raw {
-                channel,
-                customer,
-                headers: &headers,
-                payload: &message.payload,
-                sequence,
-            })
-        }
-        None => Err(Rejection::new(
+    let content = match place.address {
+        Some(_) => Content::Unread,
+        None => Content::Read(Err(Rejection::new(
             Reason::BadSubject,
             format!(
                 "expected the subject `{}.events.<channel>.<customer>`, found `{}`; a dot within a \
@@ -34,16 +22,16 @@ pub(super) fn read(
                 subjects.prefix(),
                 crate::event::cut(&message.subject, 256)
             ),
-        )),
+        ))),
     };
     Delivery {
         sequence,
         partition: place.partition,
         stored,
-        parsed,
+        content,
         original: Original {
             subject: subjects.published(&place, &message.subject),
-            headers,
+            headers: message.headers.as_ref().map(plain).unwrap_or_default(),
             payload: message.payload.clone(),
         },
     }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Bus, Error};
 use crate::config::limits;
-use crate::event::{Delivery, Original, Reason, Rejection, Time};
+use crate::event::{Content, Delivery, Original, Reason, Rejection, Time};
 
 #[derive(Serialize)]
 struct Ask {
@@ -62,13 +62,13 @@ pub(super) async fn read(bus: &Bus, first: u64) -> Result<Vec<Delivery>, Error> 
             sequence: wrapped.seq,
             partition: place.partition,
             stored: Time::parse(&wrapped.time).unwrap_or_default(),
-            parsed: Err(Rejection::new(
+            content: Content::Read(Err(Rejection::new(
                 Reason::BadEnvelope,
                 format!(
                     "expected headers as NATS has them (`NATS/1.0`, then lines `name: value` in \
                      UTF-8), found {fault}"
                 ),
-            )),
+            ))),
             original: Original {
                 subject: bus.subjects.published(&place, &wrapped.subject),
                 headers: Box::default(),

@@ -161,7 +161,8 @@ pub struct Service {
     /// Fixed once there are streams, because a customer's events would go to another partition
     /// otherwise.
     pub partitions: u16,
-    /// Threads that partitions and their twins live on; 0: one for each core.
+    /// Threads that partitions and their twins live on; 0: one for every other core, because the
+    /// committer, the bus and perhaps the broker need the rest.
     pub arbiters: u16,
     /// Threads that talk to the broker.
     pub bus_threads: u16,
@@ -174,11 +175,11 @@ pub struct Service {
 }
 
 impl Service {
-    /// Threads that partitions and their twins live on: as many as are wanted, or cores, and never
-    /// more than partitions.
+    /// Threads that partitions and their twins live on: as many as are wanted, or half as many as
+    /// there are cores, and never more than partitions.
     pub fn arbiters(&self) -> usize {
         let wanted = match self.arbiters {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            0 => std::thread::available_parallelism().map_or(1, usize::from) / 2,
             chosen => chosen.into(),
         };
         wanted.clamp(1, usize::from(self.partitions).max(1))
@@ -192,7 +193,7 @@ impl Default for Service {
             time: TimeMode::Stream,
             partitions: 16,
             arbiters: 0,
-            bus_threads: 2,
+            bus_threads: 1,
             resident_twins_max: 1_000_000,
             resident_bytes_max: 2 << 30,
             drain_seconds_max: 30,

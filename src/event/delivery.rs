@@ -1,6 +1,7 @@
 use bytes::Bytes;
+use smallvec::SmallVec;
 
-use super::{Event, Rejection, Time};
+use super::{Event, Header, Raw, Reason, Rejection, Time, parse};
 
 /// One message of the events stream, as one partition gets it.
 #[derive(Debug, Clone)]
@@ -11,10 +12,46 @@ pub struct Delivery {
     pub partition: u16,
     /// When the stream stored it.
     pub stored: Time,
-    /// What it says, or why that cannot be used.
-    pub parsed: Result<Event, Rejection>,
+    /// What it says.
+    pub content: Content,
     /// The message as it was published, for a dead letter.
     pub original: Original,
+}
+
+/// What a message says.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Content {
+    /// Nobody has looked yet. Whoever needs it does: an event is many small values, which are best
+    /// made, used and dropped on one thread.
+    Unread,
+    /// An event, or why there is none.
+    Read(Result<Event, Rejection>),
+}
+
+impl Delivery {
+    /// What the message says, or why that cannot be used; read at most once.
+    ///
+    /// # Errors
+    /// A [`Rejection`], as [`parse`] has it.
+    pub fn read(&mut self) -> Result<&Event, &Rejection> {
+        if matches!(self.content, Content::Unread) {
+            self.content = Content::Read(self.original.parse(self.sequence));
+        }
+        match &self.content {
+            Content::Read(read) => read.as_ref(),
+            Content::Unread => unreachable!("it has just been read"),
+        }
+    }
+
+    /// What the message says, and the message.
+    pub fn into_parts(mut self) -> (Result<Event, Rejection>, Original) {
+        // Read already, or else now.
+        let _ = self.read();
+        match self.content {
+            Content::Read(read) => (read, self.original),
+            Content::Unread => unreachable!("it has just been read"),
+        }
+    }
 }
 
 /// A message as it was published.
@@ -26,4 +63,18 @@ pub struct Original {
     pub headers: Box<[(Box<str>, Box<str>)]>,
     /// Its payload, byte for byte.
     pub payload: Bytes,
+}
+
+impl Original {
+    /// The event in a message whose subject ends in the tokens of a channel and a customer.
+    fn parse(&self, sequence: u64) -> Result<Event, Rejection> {
+        let mut tokens = self.subject.rsplit('.');
+        let (Some(customer), Some(channel)) = (tokens.next(), tokens.next()) else {
+            let detail = format!("expected a channel and a customer in `{}`", self.subject);
+            return Err(Rejection::new(Reason::BadSubject, detail));
+        };
+        let headers: SmallVec<[Header<'_>; 8]> =
+            self.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+        parse(&Raw { channel, customer, headers: &headers, payload: &self.payload, sequence })
+    }
 }

@@ -131,21 +131,31 @@ struct Envelope<'a> {
 }
 
 fn structured_mode(text: &str) -> Result<Envelope<'_>, Rejection> {
+    /// A text that is borrowed unless it has escapes: serde borrows no `Option<Cow<str>>`.
+    #[derive(Deserialize)]
+    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+    impl<'a> Text<'a> {
+        fn plain(text: Option<Text<'a>>) -> Option<Cow<'a, str>> {
+            text.map(|Text(text)| text)
+        }
+    }
+
     /// The attributes that matter here; others, extensions among them, are passed over.
     #[derive(Deserialize)]
     struct Attributes<'a> {
         #[serde(borrow, default)]
-        specversion: Option<Cow<'a, str>>,
+        specversion: Option<Text<'a>>,
         #[serde(borrow, default)]
-        id: Option<Cow<'a, str>>,
+        id: Option<Text<'a>>,
         #[serde(borrow, default)]
-        source: Option<Cow<'a, str>>,
+        source: Option<Text<'a>>,
         #[serde(borrow, default, rename = "type")]
-        kind: Option<Cow<'a, str>>,
+        kind: Option<Text<'a>>,
         #[serde(borrow, default)]
-        time: Option<Cow<'a, str>>,
+        time: Option<Text<'a>>,
         #[serde(borrow, default)]
-        traceparent: Option<Cow<'a, str>>,
+        traceparent: Option<Text<'a>>,
         #[serde(borrow, default)]
         data: Option<&'a RawValue>,
     }
@@ -161,12 +171,12 @@ fn structured_mode(text: &str) -> Result<Envelope<'_>, Rejection> {
         return Err(bad_envelope("no `type`"));
     };
     Ok(Envelope {
-        specversion: found.specversion,
-        id: found.id,
-        source: found.source,
-        kind,
-        time: found.time,
-        traceparent: found.traceparent,
+        specversion: Text::plain(found.specversion),
+        id: Text::plain(found.id),
+        source: Text::plain(found.source),
+        kind: kind.0,
+        time: Text::plain(found.time),
+        traceparent: Text::plain(found.traceparent),
         data: found.data.map(RawValue::get),
     })
 }

@@ -15,7 +15,7 @@ mod time;
 mod value;
 
 pub use customer::{Channel, Customer, encode};
-pub use delivery::{Delivery, Original};
+pub use delivery::{Content, Delivery, Original};
 pub use envelope::{Event, Header, Raw, parse};
 pub use kind::{
     Case, Consent, EventType, Handoff, HandoffState, Identify, Interaction, InteractionState, Kind,

@@ -55,7 +55,8 @@ enum Phase {
 
 /// The pulls that are worked on, redelivered events left out.
 struct Work<T> {
-    deliveries: VecDeque<Delivery>,
+    /// Each with its twin's `now`.
+    deliveries: VecDeque<(Time, Delivery)>,
     tokens: Vec<T>,
     events: usize,
 }
@@ -360,10 +361,11 @@ impl<H: Host> Machine<H> {
         {
             self.is_caught_up = pulled.is_last;
             work.tokens.extend(pulled.token);
-            for delivery in pulled.deliveries {
+            for mut delivery in pulled.deliveries {
                 if delivery.sequence > taken {
                     taken = delivery.sequence;
-                    work.deliveries.push_back(delivery);
+                    let now = now_of(&mut delivery, self.mode);
+                    work.deliveries.push_back((now, delivery));
                 } else {
                     self.counters.redelivered += 1;
                 }
@@ -378,7 +380,7 @@ impl<H: Host> Machine<H> {
     fn horizon(&self, wall: Time) -> Option<Time> {
         let next = self.work.as_ref().and_then(|work| work.deliveries.front());
         match (self.mode, next) {
-            (mode, Some(next)) => Some(now_of(next, mode)),
+            (_, Some((now, _))) => Some(*now),
             (TimeMode::Stream, None) if self.is_caught_up && self.queue.is_empty() => Some(wall),
             (TimeMode::Stream, None) => None,
             (TimeMode::Event, None) => Some(self.advance_to).filter(|to| *to > Time::MIN),
@@ -417,16 +419,16 @@ impl<H: Host> Machine<H> {
     fn begin_events(&mut self, host: &mut H) {
         let mode = self.mode;
         let Some(work) = &mut self.work else { return };
-        let Some(moment) = work.deliveries.front().map(|first| now_of(first, mode)) else { return };
+        let Some(moment) = work.deliveries.front().map(|(now, _)| *now) else { return };
         let mut round = Round::default();
-        while let Some(next) = work.deliveries.front()
-            && (mode == TimeMode::Stream || now_of(next, mode) == moment)
-            && let Some(delivery) = work.deliveries.pop_front()
+        while let Some((now, _)) = work.deliveries.front()
+            && (mode == TimeMode::Stream || *now == moment)
+            && let Some((now, delivery)) = work.deliveries.pop_front()
         {
-            let now = now_of(&delivery, mode);
             self.clock = self.clock.max(now);
-            let Delivery { sequence, parsed, original, .. } = delivery;
-            let (errand, customer, rejection) = match parsed {
+            let sequence = delivery.sequence;
+            let (read, original) = delivery.into_parts();
+            let (errand, customer, rejection) = match read {
                 Ok(event) => {
                     let customer = event.customer.clone();
                     let input = Input::event(event, now);
@@ -594,9 +596,10 @@ impl<H: Host> Machine<H> {
 }
 
 /// A twin's `now` for an event.
-fn now_of(delivery: &Delivery, mode: TimeMode) -> Time {
-    match (mode, &delivery.parsed) {
-        (TimeMode::Event, Ok(event)) => event.time.unwrap_or(delivery.stored),
-        _ => delivery.stored,
+fn now_of(delivery: &mut Delivery, mode: TimeMode) -> Time {
+    let stored = delivery.stored;
+    match mode {
+        TimeMode::Stream => stored,
+        TimeMode::Event => delivery.read().ok().and_then(|event| event.time).unwrap_or(stored),
     }
 }

@@ -24,9 +24,10 @@ async fn the_broker_and_we_agree_which_partition_a_customer_belongs_to() {
     let mut seen = 0;
     while seen < customers.len() {
         for part in next(&mut intake).await.parts {
-            for delivery in &part.deliveries {
-                let customer = &delivery.parsed.as_ref().unwrap().customer;
-                assert_eq!(Some(delivery.partition), partition_of(customer, 16), "{customer}");
+            for mut delivery in part.deliveries {
+                let partition = delivery.partition;
+                let customer = &delivery.read().unwrap().customer;
+                assert_eq!(Some(partition), partition_of(customer, 16), "{customer}");
                 seen += 1;
             }
         }
@@ -176,8 +177,9 @@ async fn an_event_on_a_wrong_subject_is_delivered_as_a_rejection() {
     while found.len() < 3 {
         for part in next(&mut intake).await.parts {
             for delivery in part.deliveries {
-                let rejection = delivery.parsed.unwrap_err();
-                found.push((delivery.sequence, delivery.original.subject, rejection.reason));
+                let sequence = delivery.sequence;
+                let (read, original) = delivery.into_parts();
+                found.push((sequence, original.subject, read.unwrap_err().reason));
             }
         }
     }

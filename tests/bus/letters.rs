@@ -13,15 +13,15 @@ async fn bury(world: &World, count: usize) {
     let mut buried = 0;
     while buried < count {
         for part in next(&mut intake).await.parts {
-            for delivery in &part.deliveries {
+            for mut delivery in part.deliveries {
                 let why = Rejection::new(Reason::Refused, "expected more traits,\nfound too many");
-                let why = delivery.parsed.as_ref().err().unwrap_or(&why);
+                let why = delivery.read().err().cloned().unwrap_or(why);
                 let letter = jumeau::bus::dead_letter(
                     world.bus.subjects(),
                     delivery.partition,
                     delivery.sequence,
                     &delivery.original,
-                    why,
+                    &why,
                 );
                 relay.submit(part.partition, vec![(delivery.sequence, letter)]);
                 buried += 1;

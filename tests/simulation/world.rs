@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use jumeau::bus::Subjects;
 use jumeau::event::{
-    Channel, Customer, Delivery, Event, Kind, Named, Original, Output, Reason, Rejection, Time,
-    Value,
+    Channel, Content, Customer, Delivery, Event, Kind, Named, Original, Output, Reason, Rejection,
+    Time, Value,
 };
 use jumeau::partition::{
     Bounds, Cell, Done, Errand, Host, Machine, Outgoing, Panicked, Pulled, Recovered, TimeMode,
@@ -495,8 +495,8 @@ impl World {
             let mut expected: BTreeMap<Customer, Vec<&Stored>> = BTreeMap::new();
             let mut ids = BTreeSet::new();
             for stored in events {
-                match &stored.delivery.parsed {
-                    Ok(event) if !stored.is_poison => {
+                match &stored.delivery.content {
+                    Content::Read(Ok(event)) if !stored.is_poison => {
                         if ids.insert((event.customer.clone(), event.fingerprint)) {
                             expected.entry(event.customer.clone()).or_default().push(stored);
                         }
@@ -582,7 +582,7 @@ fn react(events: &[Stored], cell: &Rc<RefCell<Cell>>, errand: Errand) -> Done {
     let is_poison = |fingerprint: u64| {
         events.iter().any(|stored| {
             stored.is_poison
-                && stored.delivery.parsed.as_ref().is_ok_and(|e| e.fingerprint == fingerprint)
+                && matches!(&stored.delivery.content, Content::Read(Ok(e)) if e.fingerprint == fingerprint)
         })
     };
     let culprit = errand.inputs.iter().position(|ordered| {
@@ -600,8 +600,8 @@ fn react(events: &[Stored], cell: &Rc<RefCell<Cell>>, errand: Errand) -> Done {
 }
 
 fn number_of(delivery: &Delivery) -> i64 {
-    match &delivery.parsed {
-        Ok(Event { kind: Kind::Track(Named { properties, .. }), .. }) => {
+    match &delivery.content {
+        Content::Read(Ok(Event { kind: Kind::Track(Named { properties, .. }), .. })) => {
             properties.get("number").and_then(Value::as_number).unwrap_or(0.0) as i64
         }
         _ => 0,
@@ -636,7 +636,7 @@ fn stream(rng: &mut StdRng, start: Time) -> Vec<Vec<Stored>> {
 }
 
 fn event(partition: u16, customer: usize, sequence: u64, rng: &mut StdRng) -> Delivery {
-    let parsed = if rng.random_bool(0.05) {
+    let read = if rng.random_bool(0.05) {
         Err(Rejection::new(Reason::BadJson, "not even close"))
     } else {
         let properties = [("number", Value::Int(rng.random_range(0..100)))].into_iter().collect();
@@ -654,7 +654,7 @@ fn event(partition: u16, customer: usize, sequence: u64, rng: &mut StdRng) -> De
         sequence,
         partition,
         stored: Time::MIN,
-        parsed,
+        content: Content::Read(read),
         original: Original {
             subject: format!("jumeau.events.web.c{partition}-{customer}").into(),
             headers: [].into(),
