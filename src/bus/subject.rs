@@ -5,7 +5,7 @@ use crate::event::{Channel, Customer, Reason, encode};
 
 /// The subjects and streams of one deployment, all under one prefix.
 ///
-/// These are a contract with everybody on the bus: see the table in `ARCHITECTURE.md`.
+/// These are a contract with everybody on the bus: see the table in `README.md`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subjects {
     prefix: Box<str>,

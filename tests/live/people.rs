@@ -1,7 +1,7 @@
 use serde_json::json;
 use tokio::process::Command;
 
-use super::rig::{Rig, binary, project};
+use super::rig::{Rig, binary};
 
 struct Answer {
     code: i32,
@@ -60,20 +60,4 @@ async fn an_operator_publishes_looks_and_is_told_what_is_wrong() {
     rig.settled().await;
     let dead = twinctl(&rig, &["dead", "list"]).await;
     assert!(dead.out.contains("refused"), "{}", dead.out);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stock_client_in_python_publishes_an_event_and_receives_the_action() {
-    let rig = Rig::start("bank", &[]).await;
-    let output = Command::new("python3")
-        .arg(project().join("tools/examples/hello.py"))
-        .env("NATS_URL", rig.broker.url())
-        .env("PYTHONPATH", project().join(".jumeau/python"))
-        .output()
-        .await
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    let complained = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}\n{complained}");
-    assert!(said.contains("\naction   "), "{said}");
 }
