@@ -41,7 +41,7 @@ fn changes(chance: &mut StdRng, slot: u16) -> Batch {
         let (noise, _) = state.split_at_mut(200);
         chance.fill(noise);
         batch.put_twin(0, &customer, &state);
-        batch.put_entry(0, &customer, slot, &state[..80]);
+        batch.put_block(0, &customer, slot, &state[..80]);
     }
     batch.set_cursor(0, u64::from(slot));
     batch.set_clock(0, Time::from_ms(0));
@@ -61,7 +61,7 @@ fn filled(settings: &settings::Store) -> Store {
             let (noise, _) = state.split_at_mut(200);
             chance.fill(noise);
             batch.put_twin(0, &customer, &state);
-            (0..ENTRIES).for_each(|slot| batch.put_entry(0, &customer, slot, &state[..80]));
+            (0..ENTRIES).for_each(|slot| batch.put_block(0, &customer, slot, &state[..80]));
         }
         store.commit(&[batch]).unwrap();
     }
@@ -155,7 +155,7 @@ fn batches(criterion: &mut Criterion) {
             let mut batch = Batch::with_capacity(COMMIT * 1_024);
             for customer in &customers {
                 batch.put_twin(3, black_box(customer), &state);
-                batch.put_entry(3, customer, 9, &state[..80]);
+                batch.put_block(3, customer, 9, &state[..80]);
             }
             batch
         });

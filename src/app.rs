@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::actors::{
     Confirmed, Durable, End, Fatal, IsDrained, PartitionActor, Partitions, Pull, SetPolicy, Setup,
+    TIDY,
 };
 use crate::api::{self, Desk, PolicyStatus, Refusal};
 use crate::bus::{self, Bus, Intake, Relay, Resume};
@@ -146,6 +147,7 @@ impl Service {
             resident_twins_max: (settings.service.resident_twins_max / share).max(1),
             resident_bytes_max: settings.service.resident_bytes_max / share,
             timers_near_max: limits::TIMER_WINDOW,
+            rest_after: rest_after(settings.service.rest_after_seconds),
         };
         let outgoing = Outgoing::new(Arc::new(bus.subjects().clone()));
         let addresses = (0..partition_count)
@@ -268,6 +270,12 @@ impl Service {
         let _ = self.bus.close().await;
         self.runtime.shutdown_background();
     }
+}
+
+/// Seconds as so many times that a partition is tidied up; 0: never.
+fn rest_after(seconds: u32) -> Option<u32> {
+    let times = u128::from(seconds) * 1_000 / TIDY.as_millis();
+    (seconds > 0).then(|| u32::try_from(times).unwrap_or(u32::MAX))
 }
 
 /// Where every partition was left.

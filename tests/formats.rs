@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use jumeau::codec::{self, Kind};
 use jumeau::event::{
     Channel, Customer, EventType, InteractionState, Map, OutcomeKind, Output, Sensitivity, Speaker,
@@ -13,8 +12,9 @@ use jumeau::event::{
 };
 use jumeau::policy::CatchUp;
 use jumeau::twin::{
-    Case, Choice, Consent, Contact, ContactOutcome, Declared, Escalated, EscalationState, Fired,
-    Interaction, Journalled, Line, Need, Preference, Profile, Record, Signal, Timer, Twin, What,
+    Block, Case, Choice, Consent, Contact, ContactOutcome, Declared, Escalated, EscalationState,
+    Fired, Interaction, Journalled, Line, Need, Preference, Profile, Record, Signal, Timer, Twin,
+    What,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -78,21 +78,21 @@ fn a_twin_of_format_1_can_be_read() {
     let twin = full();
     assert_written_as(Kind::Twin, &twin.record(), fixture);
     let record: Record<'_> = open(Kind::Twin, fixture);
-    assert_eq!(Twin::from_record(ada(), record, []), twin);
+    assert_eq!(Twin::from_record(ada(), record, &[]), twin);
 }
 
 #[test]
-fn a_timeline_entry_of_format_1_can_be_read() {
-    let packed: Bytes = open(Kind::Entry, fixture!("entry-v1"));
-    assert_written_as(Kind::Entry, &packed, fixture!("entry-v1"));
-    let record: Record<'_> = open(Kind::Twin, fixture!("twin-of-one-input-v1"));
-    let twin = Twin::from_record(ada(), record, [(0, &packed[..])]);
+fn a_block_of_a_timeline_of_format_1_can_be_read() {
+    let block: Block<'_> = open(Kind::Block, fixture!("block-v1"));
+    assert_written_as(Kind::Block, &block, fixture!("block-v1"));
+    let record: Record<'_> = open(Kind::Twin, fixture!("twin-of-five-inputs-v1"));
+    let twin = Twin::from_record(ada(), record, &[block]);
     let entries: Vec<_> = twin.timeline.iter().collect();
-    let [entry] = &entries[..] else { panic!("{entries:?}") };
-    assert_eq!((entry.at, entry.fingerprint, entry.number), (at(3), 0x0123_4567_89AB_CDEF, 0));
-    assert_eq!(entry.what, What::Event(EventType::Track));
-    assert_eq!((entry.channel, entry.text), ("web", "Flight Booked"));
-    assert_written_as(Kind::Twin, &twin.record(), fixture!("twin-of-one-input-v1"));
+    assert_eq!(entries.iter().map(|entry| entry.number).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
+    assert_eq!((entries[4].at, entries[4].fingerprint), (at(4), 4));
+    assert_eq!(entries[0].what, What::Event(EventType::Track));
+    assert_eq!((entries[0].channel, entries[0].text), ("web", "Flight Booked to=LIS"));
+    assert_written_as(Kind::Twin, &twin.record(), fixture!("twin-of-five-inputs-v1"));
 }
 
 fn ada() -> Customer {

@@ -83,7 +83,7 @@ fn commit(store: &Store, number: u64) -> Result<(), Error> {
     let mut batch = Batch::new();
     let ada = customer("ada");
     batch.put_twin(1, &ada, format!("state {number}").as_bytes());
-    batch.put_entry(1, &ada, (number % 64) as u16, format!("entry {number}").as_bytes());
+    batch.put_block(1, &ada, (number % 64) as u16, format!("entry {number}").as_bytes());
     batch.put_timer(1, &timer(number as i64, "ada"));
     batch.put_output(1, number, &output(&number.to_string())).unwrap();
     batch.put_input(1, &ada, Time::from_ms(number as i64), number as u32, b"input");
@@ -269,7 +269,7 @@ fn an_erased_twin_leaves_nothing_but_its_neighbours() {
     let mut batch = Batch::new();
     for id in ids.map(customer) {
         batch.put_twin(1, &id, b"state");
-        (0..64).for_each(|slot| batch.put_entry(1, &id, slot, b"entry"));
+        (0..64).for_each(|slot| batch.put_block(1, &id, slot, b"entry"));
         batch.put_input(1, &id, Time::from_ms(5), 0, b"input");
     }
     store.commit(&[batch]).unwrap();
@@ -401,7 +401,7 @@ fn batch(partition: u16, steps: &[Step]) -> Batch {
     for step in steps {
         match step {
             Step::Twin(id, state) => batch.put_twin(partition, &who(id), state),
-            Step::Entry(id, slot, entry) => batch.put_entry(partition, &who(id), *slot, entry),
+            Step::Entry(id, slot, entry) => batch.put_block(partition, &who(id), *slot, entry),
             Step::Erase(id) => batch.delete_twin(partition, &who(id)),
             Step::Timer(id, due) => batch.put_timer(partition, &at(id, *due)),
             Step::NoTimer(id, due) => batch.delete_timer(partition, &at(id, *due)),

@@ -6,8 +6,8 @@ use std::time::Duration;
 use jumeau::event::{self, Customer, Raw, Reason, Time, Value};
 use jumeau::policy::{self, CatchUp, Files, Policy};
 use jumeau::twin::{
-    Action, CandidateVerdict, Effect, Escalation, EscalationState, Fired, Input, Reaction, Twin,
-    Verdict, invariants, react,
+    Action, Block, CandidateVerdict, Effect, Escalation, EscalationState, Fired, Input, Reaction,
+    Twin, Verdict, invariants, react,
 };
 use proptest::prelude::*;
 use serde_json::json;
@@ -454,17 +454,12 @@ proptest! {
             life.event("web", &kind, data);
             prop_assert_eq!(invariants::violations(&life.twin), Vec::<String>::new());
         }
-        let packed: Vec<(u8, Vec<u8>)> = life
-            .twin
-            .timeline
-            .packed_since(0)
-            .map(|(slot, bytes)| (slot, bytes.to_vec()))
-            .collect();
-        let entries = packed.iter().map(|(slot, bytes)| (*slot, &bytes[..]));
+        let blocks: Vec<Block<'_>> =
+            life.twin.timeline.blocks_since(0).map(|(_, block)| block).collect();
         let mut sealed = Vec::new();
         jumeau::codec::seal(jumeau::codec::Kind::Twin, &life.twin.record(), &mut sealed).unwrap();
         let record = jumeau::codec::open(jumeau::codec::Kind::Twin, &sealed).unwrap();
-        let back = Twin::from_record(life.twin.customer.clone(), record, entries);
+        let back = Twin::from_record(life.twin.customer.clone(), record, &blocks);
         prop_assert_eq!(back, life.twin);
     }
 }

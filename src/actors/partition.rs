@@ -8,7 +8,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::desk;
-use super::twin::{Show, TakeIn, TwinActor};
+use super::twin::{Rest, Show, TakeIn, TwinActor};
 use crate::bus::{Floor, Receipt, Relay};
 use crate::event::{Customer, Output, Time};
 use crate::partition::{
@@ -71,8 +71,8 @@ struct Shell {
     permits: std::collections::VecDeque<OwnedSemaphorePermit>,
 }
 
-/// How often rows that are only to be deleted go, when nothing else happens.
-const TIDY: Duration = Duration::from_secs(1);
+/// How often idle twins come to rest, and rows that are only to be deleted go.
+pub const TIDY: Duration = Duration::from_millis(250);
 
 /// A wake-up is never further away than this, in case the clock on the wall is set.
 const ALARM_MAX: Duration = Duration::from_secs(1);
@@ -180,6 +180,25 @@ impl Host for Shell {
         to.do_send(TakeIn(errand));
     }
 
+    fn rest(&mut self, twins: Vec<(Customer, &Addr<TwinActor>)>) {
+        if twins.is_empty() {
+            return;
+        }
+        let me = self.me.clone();
+        let asked: Vec<_> =
+            twins.into_iter().map(|(customer, twin)| (customer, twin.send(Rest))).collect();
+        actix_rt::spawn(async move {
+            let mut rested = Vec::with_capacity(asked.len());
+            for (customer, answer) in asked {
+                // A twin that is gone takes nothing any more.
+                if let Ok(bytes) = answer.await {
+                    rested.push((customer, bytes));
+                }
+            }
+            me.do_send(Rested(rested));
+        });
+    }
+
     fn load(&mut self, customers: Vec<Customer>) {
         let partition = self.partition;
         self.read(move |store| load(store, partition, customers), Loaded);
@@ -254,6 +273,19 @@ impl Handler<Loaded> for PartitionActor {
     fn handle(&mut self, Loaded(twins): Loaded, context: &mut Context<PartitionActor>) {
         self.machine.loaded(twins, wall_clock(), &mut self.shell);
         self.set_alarm(context);
+    }
+}
+
+/// These twins rest, and take about so many bytes.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Rested(Vec<(Customer, u32)>);
+
+impl Handler<Rested> for PartitionActor {
+    type Result = ();
+
+    fn handle(&mut self, Rested(twins): Rested, _: &mut Context<PartitionActor>) {
+        self.machine.rested(&twins);
     }
 }
 

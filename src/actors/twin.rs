@@ -36,6 +36,19 @@ impl Handler<TakeIn> for TwinActor {
     }
 }
 
+/// Nothing has happened to you for a while: rest. Answers about how many bytes you take then.
+#[derive(Message)]
+#[rtype(result = "u32")]
+pub(super) struct Rest;
+
+impl Handler<Rest> for TwinActor {
+    type Result = u32;
+
+    fn handle(&mut self, _: Rest, _: &mut Context<TwinActor>) -> u32 {
+        self.cell.rest()
+    }
+}
+
 /// Show yourself.
 #[derive(Message)]
 #[rtype(result = "Box<Twin>")]
@@ -45,6 +58,6 @@ impl Handler<Show> for TwinActor {
     type Result = MessageResult<Show>;
 
     fn handle(&mut self, _: Show, _: &mut Context<TwinActor>) -> MessageResult<Show> {
-        MessageResult(Box::new(self.cell.twin().clone()))
+        MessageResult(self.cell.twin())
     }
 }

@@ -40,8 +40,8 @@ pub fn dead_letter(
     ];
     let mut bytes = 0;
     let mut dropped = 0_usize;
-    for (name, value) in &original.headers {
-        let name: &str = if name.eq_ignore_ascii_case("Nats-Msg-Id") { MESSAGE_ID } else { name };
+    for (name, value) in original.headers.iter() {
+        let name = if name.eq_ignore_ascii_case("Nats-Msg-Id") { MESSAGE_ID } else { name };
         if is_reserved(name) && name != MESSAGE_ID {
             continue;
         }
@@ -197,7 +197,7 @@ impl Bus {
             return Err(Error::NoRetry { sequence, why: "only the beginning of it was kept" });
         }
         let what = "publish the event of a dead letter again";
-        let mut headers = delivery::to_headers(&letter.original.headers);
+        let mut headers = delivery::to_headers(letter.original.headers.iter());
         // The id under which it was published at first may still be remembered, and this would be
         // dropped as a copy.
         headers.insert("Nats-Msg-Id", format!("retry-{sequence}-{}", letter.stored.ms()));
@@ -222,15 +222,12 @@ impl Bus {
 
     fn read_dead_letter(&self, message: StreamMessage) -> DeadLetter {
         let all = delivery::plain(&message.headers);
-        let own = |name: &str| {
-            all.iter().find(|(known, _)| &**known == name).map(|(_, value)| value.clone())
-        };
-        let number = |name: &str| own(name).and_then(|value| value.parse().ok());
+        let own = |name: &str| all.get(name);
+        let number = |name: &str| all.get(name).and_then(|value| value.parse().ok());
         let headers = all
             .iter()
             .filter(|(name, _)| !is_reserved(name))
-            .cloned()
-            .chain(own(MESSAGE_ID).map(|id| ("Nats-Msg-Id".into(), id)))
+            .chain(own(MESSAGE_ID).map(|id| ("Nats-Msg-Id", id)))
             .collect();
         DeadLetter {
             sequence: message.sequence,
@@ -241,7 +238,7 @@ impl Bus {
             partition: number(PARTITION).and_then(|found| found.try_into().ok()).unwrap_or(0),
             truncated: number(TRUNCATED),
             original: Original {
-                subject: own(SUBJECT).unwrap_or_default(),
+                subject: own(SUBJECT).unwrap_or_default().into(),
                 headers,
                 payload: Bytes::from(message.payload.to_vec()),
             },
@@ -256,10 +253,7 @@ mod tests {
     fn original(headers: &[(&str, &str)]) -> Original {
         Original {
             subject: "jumeau.events.web.anna".into(),
-            headers: headers
-                .iter()
-                .map(|(name, value)| ((*name).into(), (*value).into()))
-                .collect(),
+            headers: headers.iter().copied().collect(),
             payload: Bytes::from_static(b"{"),
         }
     }

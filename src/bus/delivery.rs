@@ -1,8 +1,9 @@
 use async_nats::Message;
 use async_nats::header::{HeaderMap, HeaderName, HeaderValue};
+use smallvec::SmallVec;
 
 use super::Subjects;
-use crate::event::{Content, Delivery, Original, Reason, Rejection, Time};
+use crate::event::{Content, Delivery, Header, Headers, Original, Reason, Rejection, Time};
 
 /// What a message of the stream of events says.
 pub(super) fn read(
@@ -38,20 +39,18 @@ pub(super) fn read(
 }
 
 /// The headers as plain data, in the order of their names: the client library has none.
-pub(super) fn plain(headers: &HeaderMap) -> Box<[(Box<str>, Box<str>)]> {
-    let mut plain: Vec<(Box<str>, Box<str>)> = headers
+pub(super) fn plain(headers: &HeaderMap) -> Headers {
+    let mut plain: SmallVec<[Header<'_>; 8]> = headers
         .iter()
-        .flat_map(|(name, values)| {
-            values.iter().map(|value| (name.to_string().into(), value.as_str().into()))
-        })
+        .flat_map(|(name, values)| values.iter().map(|value| (name.as_ref(), value.as_str())))
         .collect();
     // Stable: several values of one name stay in their order.
     plain.sort_by(|(left, _), (right, _)| left.cmp(right));
-    plain.into()
+    plain.into_iter().collect()
 }
 
 /// Plain data as the client library's headers; what the protocol cannot carry is left out.
-pub(super) fn to_headers(plain: &[(Box<str>, Box<str>)]) -> HeaderMap {
+pub(super) fn to_headers<'a>(plain: impl IntoIterator<Item = Header<'a>>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in plain {
         if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse::<HeaderValue>()) {

@@ -416,7 +416,8 @@ struct Fitting {
 /// The output within `bytes_max`, headers included: a dead letter is cut, anything else is `None`
 /// if it is larger. It is to be stored right behind the message with the id `before`, if any.
 fn fit(output: &Output, before: Option<&str>, bytes_max: usize, is_dead: bool) -> Option<Fitting> {
-    let mut headers = delivery::to_headers(&output.headers);
+    let mut headers =
+        delivery::to_headers(output.headers.iter().map(|(name, value)| (&**name, &**value)));
     headers.insert(NATS_MESSAGE_ID, one_header(&output.id)?);
     if let Some(before) = before {
         headers.insert(NATS_EXPECTED_LAST_MESSAGE_ID, one_header(before)?);

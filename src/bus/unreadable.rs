@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Bus, Error};
 use crate::config::limits;
-use crate::event::{Content, Delivery, Original, Reason, Rejection, Time};
+use crate::event::{Content, Delivery, Headers, Original, Reason, Rejection, Time};
 
 #[derive(Serialize)]
 struct Ask {
@@ -71,7 +71,7 @@ pub(super) async fn read(bus: &Bus, first: u64) -> Result<Vec<Delivery>, Error> 
             ))),
             original: Original {
                 subject: bus.subjects.published(&place, &wrapped.subject),
-                headers: Box::default(),
+                headers: Headers::default(),
                 payload: STANDARD
                     .decode(&wrapped.data)
                     .map(Bytes::from)

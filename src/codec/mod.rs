@@ -43,8 +43,8 @@ const FORMAT: Configuration<LittleEndian, Varint, Limit<DECODED_BYTES>> =
 pub enum Kind {
     /// The state of one twin.
     Twin = 1,
-    /// One entry of a twin's timeline.
-    Entry = 2,
+    /// A block of a twin's timeline.
+    Block = 2,
     /// One durable timer; all there is to say of it is in its key.
     Timer = 3,
     /// One output that waits for the broker's confirmation.
@@ -58,13 +58,13 @@ pub enum Kind {
 impl Kind {
     /// Every kind.
     pub const ALL: [Kind; 6] =
-        [Kind::Twin, Kind::Entry, Kind::Timer, Kind::Output, Kind::Input, Kind::Number];
+        [Kind::Twin, Kind::Block, Kind::Timer, Kind::Output, Kind::Input, Kind::Number];
 
     /// The kind's name, for people.
     pub const fn name(self) -> &'static str {
         match self {
             Kind::Twin => "twin",
-            Kind::Entry => "timeline entry",
+            Kind::Block => "timeline block",
             Kind::Timer => "timer",
             Kind::Output => "output",
             Kind::Input => "journalled input",
@@ -78,7 +78,7 @@ impl Kind {
     /// of the format that it replaces.
     pub const fn version(self) -> u8 {
         match self {
-            Kind::Twin | Kind::Entry | Kind::Timer | Kind::Output | Kind::Input | Kind::Number => 1,
+            Kind::Twin | Kind::Block | Kind::Timer | Kind::Output | Kind::Input | Kind::Number => 1,
         }
     }
 }
@@ -353,9 +353,9 @@ mod tests {
     fn a_hostile_length_is_refused() {
         // bincode's marker for a number of 8 bytes, and then a text of that many bytes.
         let endless = [&[0xFD][..], &u64::MAX.to_le_bytes(), b"abc"].concat();
-        let refusal = open::<String>(Kind::Entry, &forged(2, 1, &endless)).unwrap_err();
+        let refusal = open::<String>(Kind::Block, &forged(2, 1, &endless)).unwrap_err();
         assert!(matches!(refusal, Error::Malformed { .. }), "{refusal}");
-        assert!(open::<Vec<Shape>>(Kind::Entry, &forged(2, 1, &endless)).is_err());
+        assert!(open::<Vec<Shape>>(Kind::Block, &forged(2, 1, &endless)).is_err());
     }
 
     #[test]

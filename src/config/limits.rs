@@ -117,7 +117,7 @@ limits! {
     /// events of one partition in one commit while an earlier one is on its way; then it goes too
     COMMIT_EVENTS: 2_048;
     /// events of all partitions between intake and commit; more stop the pull
-    IN_FLIGHT_EVENTS: 32_768;
+    IN_FLIGHT_EVENTS: 8_192;
     /// events pulled and not yet durable in all partitions; more stop the intake
     INTAKE_UNACKNOWLEDGED: 65_536;
     /// messages of one subscription that were received and not read; more are dropped, and asked for anew

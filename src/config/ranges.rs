@@ -12,6 +12,8 @@ const PREFIX_BYTES_MAX: usize = 64;
 const THREADS_MAX: u64 = 256;
 /// The least memory for twins, in bytes: a thousand events of the largest size would not fit less.
 const RESIDENT_BYTES_MIN: u64 = 16 << 20;
+/// A day, in seconds.
+const DAY_SECONDS: u64 = 86_400;
 /// A hundred years, in hours: longer is a mistyped number.
 const HOURS_MAX: u64 = 100 * 366 * 24;
 
@@ -42,6 +44,7 @@ fn check_service(service: &Service, report: Report<'_>) {
     );
     let bytes = size(service.resident_bytes_max);
     range("service.resident-bytes-max", bytes, RESIDENT_BYTES_MIN, u64::MAX, report);
+    range("service.rest-after-seconds", service.rest_after_seconds, 0, DAY_SECONDS, report);
     range("service.drain-seconds-max", service.drain_seconds_max, 1, 3_600, report);
 }
 

@@ -170,6 +170,9 @@ pub struct Service {
     pub resident_twins_max: usize,
     /// About how many bytes of twins are held in memory; above it the coldest go to sleep.
     pub resident_bytes_max: usize,
+    /// Seconds without an input after which a twin in memory comes to rest: packed to a third of
+    /// its size until something happens to it. 0: never.
+    pub rest_after_seconds: u32,
     /// Seconds that a stop waits for what is in flight.
     pub drain_seconds_max: u32,
 }
@@ -196,6 +199,7 @@ impl Default for Service {
             bus_threads: 1,
             resident_twins_max: 1_000_000,
             resident_bytes_max: 2 << 30,
+            rest_after_seconds: 30,
             drain_seconds_max: 30,
         }
     }

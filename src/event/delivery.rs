@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use super::{Event, Header, Raw, Reason, Rejection, Time, parse};
+use super::{Event, Header, Headers, Raw, Reason, Rejection, Time, parse};
 
 /// One message of the events stream, as one partition gets it.
 #[derive(Debug, Clone)]
@@ -60,7 +60,7 @@ pub struct Original {
     /// Its subject.
     pub subject: Box<str>,
     /// Its headers, in order.
-    pub headers: Box<[(Box<str>, Box<str>)]>,
+    pub headers: Headers,
     /// Its payload, byte for byte.
     pub payload: Bytes,
 }
@@ -73,8 +73,7 @@ impl Original {
             let detail = format!("expected a channel and a customer in `{}`", self.subject);
             return Err(Rejection::new(Reason::BadSubject, detail));
         };
-        let headers: SmallVec<[Header<'_>; 8]> =
-            self.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+        let headers: SmallVec<[Header<'_>; 8]> = self.headers.iter().collect();
         parse(&Raw { channel, customer, headers: &headers, payload: &self.payload, sequence })
     }
 }

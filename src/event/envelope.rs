@@ -5,11 +5,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use twox_hash::XxHash3_64;
 
-use super::{Channel, Customer, EventType, Kind, Reason, Rejection, Time, cut};
+use super::{Channel, Customer, EventType, Header, Kind, Reason, Rejection, Time, cut};
 use crate::config::limits;
-
-/// A header of a message: its name and its value.
-pub type Header<'a> = (&'a str, &'a str);
 
 /// One message as it came from the bus, before anything of it is believed.
 #[derive(Debug, Clone, Copy)]

@@ -7,6 +7,7 @@
 mod customer;
 mod delivery;
 mod envelope;
+mod headers;
 mod kind;
 mod output;
 mod rejection;
@@ -16,7 +17,8 @@ mod value;
 
 pub use customer::{Channel, Customer, encode};
 pub use delivery::{Content, Delivery, Original};
-pub use envelope::{Event, Header, Raw, parse};
+pub use envelope::{Event, Raw, parse};
+pub use headers::{Header, Headers};
 pub use kind::{
     Case, Consent, EventType, Handoff, HandoffState, Identify, Interaction, InteractionState, Kind,
     Link, Message, Named, Outcome, OutcomeKind, Preference, Sensitivity, Signal, Speaker,

@@ -1,15 +1,15 @@
 use std::any::Any;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use bytes::Bytes;
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use smallvec::SmallVec;
 
 use crate::codec;
 use crate::event::Customer;
 use crate::policy::Policy;
-use crate::twin::{Input, Reaction, Twin, Verdict, react};
+use crate::twin::{Block, Input, Reaction, Twin, Verdict, react};
 
 /// An input and its place in the round.
 #[derive(Debug, Clone)]
@@ -52,8 +52,8 @@ pub struct Reacted {
 pub struct Change {
     /// The state, sealed.
     pub(super) state: Vec<u8>,
-    /// New entries of the timeline, sealed, by slot.
-    pub(super) entries: SmallVec<[(u8, Vec<u8>); 1]>,
+    /// Blocks of the timeline that became full, sealed, by slot.
+    pub(super) blocks: SmallVec<[(u8, Vec<u8>); 1]>,
     /// About how many bytes of memory the twin takes.
     pub(super) resident_bytes: u32,
 }
@@ -72,22 +72,47 @@ pub struct Panicked {
 /// What a twin's actor holds: the only writer of the twin.
 #[derive(Debug)]
 pub struct Cell {
-    twin: Box<Twin>,
+    held: Held,
+    /// How long the sealed state was the last time: the next one will be as long, or about.
+    state_bytes: u32,
+}
+
+/// A twin at work, or at rest: packed, because most twins are idle most of the time.
+#[derive(Debug)]
+enum Held {
+    Awake(Box<Twin>),
+    Resting(Resting),
 }
 
 /// What an actor, its address, its place in the partition's table and its state's frame take,
 /// measured; the state's own values come on top.
-const RESIDENT_OVERHEAD_BYTES: usize = 1_400;
+const AWAKE_OVERHEAD_BYTES: usize = 1_400;
+/// The same without the frame of the state.
+const RESTING_OVERHEAD_BYTES: usize = 900;
 
 impl Cell {
     /// A cell around a twin as it was loaded, or a new one.
     pub fn new(twin: Box<Twin>) -> Cell {
-        Cell { twin }
+        Cell { held: Held::Awake(twin), state_bytes: 0 }
     }
 
-    /// The twin.
-    pub fn twin(&self) -> &Twin {
-        &self.twin
+    /// The twin as it is now; looking at it does not wake it.
+    pub fn twin(&self) -> Box<Twin> {
+        match &self.held {
+            Held::Awake(twin) => twin.clone(),
+            Held::Resting(resting) => resting.unpack(),
+        }
+    }
+
+    /// Packs the twin until its next errand; returns about how many bytes it takes then.
+    pub fn rest(&mut self) -> u32 {
+        if let Held::Awake(twin) = &self.held {
+            self.held = Held::Resting(Resting::pack(twin));
+        }
+        match &self.held {
+            Held::Awake(_) => 0,
+            Held::Resting(resting) => about(RESTING_OVERHEAD_BYTES + resting.packed.len()),
+        }
     }
 
     /// Takes an errand's inputs in. A panic takes the whole errand back: the partition has the
@@ -102,54 +127,105 @@ impl Cell {
         react: impl Fn(&mut Twin, &Input, &Policy) -> Reaction,
     ) -> Done {
         let Errand { inputs, policy } = errand;
-        let customer = self.twin.customer.clone();
-        let entries_before = self.twin.timeline.total();
+        if let Held::Resting(resting) = &self.held {
+            self.held = Held::Awake(resting.unpack());
+        }
+        let Held::Awake(twin) = &mut self.held else { unreachable!("it has just been woken") };
+        let customer = twin.customer.clone();
+        let entries_before = twin.timeline.total();
         let mut position = 0;
         let reacted = catch_unwind(AssertUnwindSafe(|| {
             let mut reactions = SmallVec::with_capacity(inputs.len());
             for (at, ordered) in inputs.iter().enumerate() {
                 position = at;
-                reactions.push((ordered.order, react(&mut self.twin, &ordered.input, &policy)));
+                reactions.push((ordered.order, react(twin, &ordered.input, &policy)));
             }
-            let change = changed(&reactions).then(|| self.change(entries_before));
+            let change = changed(&reactions)
+                .then(|| Change::of(twin, entries_before, self.state_bytes as usize));
             Reacted { reactions, change }
         }));
+        if let Ok(Reacted { change: Some(change), .. }) = &reacted {
+            self.state_bytes = about(change.state.len());
+        }
         let result = reacted.map_err(|panic| Panicked { inputs, position, message: said(&*panic) });
         Done { customer, result }
     }
+}
 
-    /// The twin's stored form; of its timeline only what is new.
-    #[expect(clippy::expect_used, reason = "the messages name the invariant")]
-    fn change(&self, entries_before: u64) -> Change {
-        let mut state = Vec::with_capacity(512);
-        codec::seal(codec::Kind::Twin, &self.twin.record(), &mut state)
-            .expect("a twin within its limits is within the limit of a record");
-        let entries = self
-            .twin
+impl Change {
+    /// A twin's stored form, about `state_bytes` long; of its timeline only what is new.
+    fn of(twin: &Twin, entries_before: u64, state_bytes: usize) -> Change {
+        let mut state = Vec::with_capacity(state_bytes + ROOM_TO_GROW);
+        seal(codec::Kind::Twin, &twin.record(), &mut state);
+        let blocks = twin
             .timeline
-            .packed_since(entries_before)
-            .map(|(slot, packed)| {
-                let mut sealed = Vec::with_capacity(packed.len() + 16);
-                codec::seal(codec::Kind::Entry, &Packed(packed), &mut sealed)
-                    .expect("an entry is within the limit of a record");
+            .blocks_since(entries_before)
+            .map(|(slot, block)| {
+                let mut sealed = Vec::with_capacity(ROOM_TO_GROW);
+                seal(codec::Kind::Block, &block, &mut sealed);
                 (slot, sealed)
             })
             .collect();
-        let bytes = RESIDENT_OVERHEAD_BYTES + 2 * state.len() + self.twin.timeline.heap_bytes();
-        Change { state, entries, resident_bytes: u32::try_from(bytes).unwrap_or(u32::MAX) }
+        let bytes = AWAKE_OVERHEAD_BYTES + 2 * state.len() + twin.timeline.heap_bytes();
+        Change { state, blocks, resident_bytes: about(bytes) }
     }
 }
 
-/// An entry as the timeline packs it, written as it is.
-struct Packed<'a>(&'a [u8]);
+/// By how much most inputs make a state longer, and more.
+const ROOM_TO_GROW: usize = 512;
 
-impl Serialize for Packed<'_> {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_bytes(self.0)
+#[expect(clippy::expect_used, reason = "the message names the invariant")]
+fn seal<T: Serialize>(kind: codec::Kind, record: &T, into: &mut Vec<u8>) {
+    codec::seal(kind, record, into)
+        .expect("a twin within its limits is within the limit of a record");
+}
+
+fn about(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
+/// A twin that is not at work: sealed as a store would keep it, and compressed, which makes it a
+/// third of the size that it has at work.
+struct Resting {
+    customer: Customer,
+    /// The length of the sealed state (u32, little-endian), the state, and one block with the
+    /// timeline; all of it compressed.
+    packed: Box<[u8]>,
+}
+
+impl Resting {
+    fn pack(twin: &Twin) -> Resting {
+        let mut bytes = vec![0; 4];
+        seal(codec::Kind::Twin, &twin.record(), &mut bytes);
+        let state_bytes = about(bytes.len() - 4);
+        bytes[..4].copy_from_slice(&state_bytes.to_le_bytes());
+        seal(codec::Kind::Block, &twin.timeline.closed(), &mut bytes);
+        let packed = lz4_flex::block::compress_prepend_size(&bytes).into();
+        Resting { customer: twin.customer.clone(), packed }
+    }
+
+    #[expect(clippy::expect_used, reason = "the message names the invariant")]
+    fn unpack(&self) -> Box<Twin> {
+        self.try_unpack().expect("what was packed here in memory can be unpacked")
+    }
+
+    fn try_unpack(&self) -> Option<Box<Twin>> {
+        let bytes = lz4_flex::block::decompress_size_prepended(&self.packed).ok()?;
+        let (state_bytes, rest) = bytes.split_first_chunk()?;
+        let (state, block) = rest.split_at_checked(u32::from_le_bytes(*state_bytes) as usize)?;
+        let record = codec::open(codec::Kind::Twin, state).ok()?;
+        let block = codec::open(codec::Kind::Block, block).ok()?;
+        Some(Box::new(Twin::from_record(self.customer.clone(), record, &[block])))
     }
 }
 
-/// The twin that a store kept, from its sealed state and the sealed entries of its timeline.
+impl fmt::Debug for Resting {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Resting").field("customer", &self.customer).finish_non_exhaustive()
+    }
+}
+
+/// The twin that a store kept, from its sealed state and the sealed blocks of its timeline.
 ///
 /// # Errors
 /// If a record is not what was written.
@@ -159,13 +235,11 @@ pub fn revive(
     timeline: &[(u16, Box<[u8]>)],
 ) -> Result<Box<Twin>, codec::Error> {
     let record = codec::open(codec::Kind::Twin, state)?;
-    let entries = timeline
+    let blocks = timeline
         .iter()
-        .filter_map(|(slot, sealed)| Some((u8::try_from(*slot).ok()?, sealed)))
-        .map(|(slot, sealed)| Ok((slot, codec::open::<Bytes>(codec::Kind::Entry, sealed)?)))
+        .map(|(_, sealed)| codec::open::<Block<'_>>(codec::Kind::Block, sealed))
         .collect::<Result<Vec<_>, codec::Error>>()?;
-    let entries = entries.iter().map(|(slot, packed)| (*slot, &packed[..]));
-    Ok(Box::new(Twin::from_record(customer, record, entries)))
+    Ok(Box::new(Twin::from_record(customer, record, &blocks)))
 }
 
 fn changed(reactions: &[(u32, Reaction)]) -> bool {
@@ -219,6 +293,20 @@ mod tests {
         assert_eq!(panicked.position, 1);
         assert_eq!(panicked.inputs.len(), 3, "the others are to be tried again");
         assert!(panicked.message.starts_with("cannot do"), "{}", panicked.message);
+    }
+
+    #[test]
+    fn a_twin_comes_back_from_its_rest_as_it_was() {
+        let mut cell = cell();
+        for round in 0..30 {
+            let _ = cell.handle(errand(&[&format!("timer {round}")]));
+            let before = cell.twin();
+            let awake = Change::of(&before, 0, 0).resident_bytes;
+            let resting = cell.rest();
+            assert!(resting < awake, "{resting} bytes at rest, {awake} at work");
+            assert_eq!(cell.rest(), resting, "resting twice is resting once");
+            assert_eq!(cell.twin(), before);
+        }
     }
 
     #[test]

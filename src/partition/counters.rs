@@ -39,6 +39,8 @@ pub struct Counters {
 
     /// Twins in memory.
     pub resident_twins: u64,
+    /// Of these, twins at rest: packed until something happens to them.
+    pub resting_twins: u64,
     /// About how many bytes they take.
     pub resident_bytes: u64,
     /// Events pulled and not yet committed.
@@ -70,6 +72,7 @@ impl Counters {
             passivations,
             commits,
             resident_twins,
+            resting_twins,
             resident_bytes,
             in_flight,
             outbox,
@@ -97,6 +100,7 @@ impl Counters {
         self.passivations += passivations;
         self.commits += commits;
         self.resident_twins += resident_twins;
+        self.resting_twins += resting_twins;
         self.resident_bytes += resident_bytes;
         self.in_flight += in_flight;
         self.outbox += outbox;

@@ -14,6 +14,9 @@ pub struct Bounds {
     pub resident_bytes_max: usize,
     /// About so many timers; later ones wait in the store.
     pub timers_near_max: usize,
+    /// A twin comes to rest after so many calls of [`Machine::tidy`] without an input; never, if
+    /// unset.
+    pub rest_after: Option<u32>,
 }
 
 /// Whoever performs what a partition wants done. Each `load…` and `commit` is answered later by a
@@ -28,6 +31,8 @@ pub trait Host {
     fn activate(&mut self, twin: Box<Twin>) -> Self::Address;
     /// Has a twin take inputs in; answered by [`Machine::done`].
     fn deliver(&mut self, to: &Self::Address, errand: Errand);
+    /// Has idle twins come to rest; answered by [`Machine::rested`].
+    fn rest(&mut self, twins: Vec<(Customer, &Self::Address)>);
     /// Has twins loaded; answered by [`Machine::loaded`].
     fn load(&mut self, customers: Vec<Customer>);
     /// Has the first `limit` timers loaded; answered by [`Machine::timers_loaded`].

@@ -4,12 +4,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lru::LruCache;
-
 use super::cell::{Done, Errand, Panicked, Reacted};
 use super::counters::Counters;
 use super::host::{Bounds, Host, Loads, Pulled, Recovered};
 use super::outgoing::Outgoing;
+use super::residents::Residents;
 use super::round::{Item, Round};
 use super::window::Window;
 use crate::config::limits;
@@ -18,15 +17,6 @@ use crate::event::{Customer, Delivery, Output, Reason, Rejection, Time};
 use crate::policy::Policy;
 use crate::store::{Batch, TimerKey};
 use crate::twin::{Fired, Input, Reaction, Twin};
-
-/// A twin in memory.
-struct Resident<A> {
-    address: A,
-    /// About how many bytes it takes.
-    bytes: u32,
-    /// The last commit that something of it is in.
-    ticket: u64,
-}
 
 /// A commit on its way.
 struct InFlight<T> {
@@ -78,8 +68,7 @@ pub struct Machine<H: Host> {
     clock: Time,
     is_caught_up: bool,
 
-    residents: LruCache<Customer, Resident<H::Address>>,
-    resident_bytes: u64,
+    residents: Residents<H::Address>,
     window: Window,
 
     /// The sequence up to which everything is in the open batch or committed.
@@ -101,6 +90,10 @@ pub struct Machine<H: Host> {
 
 /// A timer that fires later than this was missed, not just due between two rounds.
 const LATE: Duration = Duration::from_secs(1);
+
+/// Twins that come to rest at once, at most: packing one takes microseconds for which every other
+/// waits.
+const RESTS_AT_ONCE: usize = 256;
 
 /// Timers fired in one round, at most.
 const TIMERS_AT_ONCE: usize = 256;
@@ -132,8 +125,7 @@ impl<H: Host> Machine<H> {
             advance_to: Time::MIN,
             clock: recovered.clock.unwrap_or(Time::MIN),
             is_caught_up: false,
-            residents: LruCache::unbounded(),
-            resident_bytes: 0,
+            residents: Residents::new(),
             window: Window::unloaded(bounds.timers_near_max),
             taken: recovered.cursor,
             batch: Batch::new(),
@@ -164,8 +156,7 @@ impl<H: Host> Machine<H> {
         for (customer, twin) in twins {
             let twin = twin.unwrap_or_else(|| Box::new(Twin::new(customer.clone(), self.clock)));
             let address = host.activate(twin);
-            let resident = Resident { address, bytes: 0, ticket: self.next_ticket };
-            self.residents.put(customer, resident);
+            self.residents.enter(customer, address, self.next_ticket);
             self.counters.activations += 1;
         }
         self.deliver(round, host);
@@ -227,11 +218,28 @@ impl<H: Host> Machine<H> {
         self.go_on(wall, host);
     }
 
-    /// Sends off rows that are only to be deleted, if no other commit takes them along.
+    /// Tidies up: twins to which nothing has happened for [`Bounds::rest_after`] calls of this come
+    /// to rest, and rows that are only to be deleted go, if no other commit takes them along.
     pub fn tidy(&mut self, host: &mut H) {
+        if let Some(after) = self.bounds.rest_after {
+            let coldest = self.residents.tidy(after, RESTS_AT_ONCE);
+            let residents = &self.residents;
+            let twins = coldest.into_iter().filter_map(|customer| {
+                let address = residents.address(&customer)?;
+                Some((customer, address))
+            });
+            host.rest(twins.collect());
+        }
         let is_idle = matches!(self.phase, Phase::Idle) && self.work.is_none();
         if is_idle && self.in_flight.is_empty() && !self.confirmed.is_empty() {
             self.commit(host);
+        }
+    }
+
+    /// Takes in how many bytes twins take, about, that [`Host::rest`] asked to rest.
+    pub fn rested(&mut self, twins: &[(Customer, u32)]) {
+        for (customer, bytes) in twins {
+            self.residents.weigh_resting(customer, *bytes);
         }
     }
 
@@ -250,7 +258,7 @@ impl<H: Host> Machine<H> {
 
     /// Where a twin is reached, if it is in memory.
     pub fn address(&self, customer: &Customer) -> Option<&H::Address> {
-        self.residents.peek(customer).map(|resident| &resident.address)
+        self.residents.address(customer)
     }
 
     /// When [`Machine::tick`] next has something to do, as far as is known; in stream time only.
@@ -277,7 +285,8 @@ impl<H: Host> Machine<H> {
     pub fn counters(&self) -> Counters {
         Counters {
             resident_twins: self.residents.len() as u64,
-            resident_bytes: self.resident_bytes,
+            resting_twins: self.residents.resting() as u64,
+            resident_bytes: self.residents.bytes(),
             outbox: self.unconfirmed as u64,
             timers_near: self.window.len() as u64,
             ..self.counters.clone()
@@ -444,10 +453,8 @@ impl<H: Host> Machine<H> {
     fn begin_round(&mut self, round: Round, host: &mut H) {
         let mut passive = Vec::new();
         for customer in round.errands.keys() {
-            match self.residents.peek_mut(customer) {
-                // Part of the next commit: not to be passivated before.
-                Some(resident) => resident.ticket = self.next_ticket,
-                None => passive.push(customer.clone()),
+            if !self.residents.claim(customer, self.next_ticket) {
+                passive.push(customer.clone());
             }
         }
         if passive.is_empty() {
@@ -463,10 +470,10 @@ impl<H: Host> Machine<H> {
         let errands = std::mem::take(&mut round.errands);
         round.waiting = errands.len();
         for (customer, inputs) in errands {
-            let Some(resident) = self.residents.get(&customer) else {
+            let Some(address) = self.residents.address(&customer) else {
                 unreachable!("every twin of the round was loaded, and none passivated since")
             };
-            host.deliver(&resident.address, Errand { inputs, policy: self.policy.clone() });
+            host.deliver(address, Errand { inputs, policy: self.policy.clone() });
         }
         if round.waiting == 0 {
             self.end_round(round, host);
@@ -517,9 +524,7 @@ impl<H: Host> Machine<H> {
         for (customer, Panicked { mut inputs, position, message }) in
             std::mem::take(&mut round.panicked)
         {
-            if let Some(gone) = self.residents.pop(&customer) {
-                self.resident_bytes -= u64::from(gone.bytes);
-            }
+            self.residents.remove(&customer);
             let culprit = inputs.remove(position);
             tracing::error!(
                 partition = self.partition,
@@ -542,9 +547,7 @@ impl<H: Host> Machine<H> {
             self.commit(host);
         }
         for (customer, _) in &round.reacted {
-            if let Some(resident) = self.residents.peek_mut(customer) {
-                resident.ticket = self.next_ticket;
-            }
+            self.residents.claim(customer, self.next_ticket);
         }
         self.phase = Phase::Reviving(round);
     }
@@ -581,16 +584,8 @@ impl<H: Host> Machine<H> {
 
     /// Lets the coldest twins go while there are too many; one that is not wholly durable stays.
     fn passivate(&mut self, durable: u64) {
-        while self.residents.len() > self.bounds.resident_twins_max
-            || self.resident_bytes > self.bounds.resident_bytes_max as u64
-        {
-            if self.residents.peek_lru().is_none_or(|(_, coldest)| coldest.ticket > durable) {
-                return;
-            }
-            if let Some((_, gone)) = self.residents.pop_lru() {
-                self.resident_bytes -= u64::from(gone.bytes);
-                self.counters.passivations += 1;
-            }
+        while self.residents.let_go(&self.bounds, durable) {
+            self.counters.passivations += 1;
         }
     }
 }

@@ -20,6 +20,7 @@ mod counters;
 mod host;
 mod machine;
 mod outgoing;
+mod residents;
 mod round;
 mod window;
 

@@ -18,7 +18,8 @@ use crate::event::{Time, Value};
 /// * a path at which nothing stands is `null`, and `has(path)` is `path != null`;
 /// * whole and other numbers mix in arithmetic, and `3 / 4` is `0.75`;
 /// * these functions are added: `default(x, y)`, `days(n)`, `hours(n)`, `minutes(n)`,
-///   `min(a, b…)`, `max(a, b…)`, `abs(n)`, `round(n)`, `round(n, digits)` and `lower(text)`;
+///   `min(a, b…)`, `max(a, b…)`, `abs(n)`, `round(n)`, `round(n, digits)`, `lower(text)` and
+///   `mentions(text, [phrase, …])`, which minds no capitals;
 /// * regular expressions, bytes, unsigned numbers and optional values are left out.
 pub struct Expression {
     source: Box<str>,
@@ -293,6 +294,9 @@ mod tests {
             ("event.properties.items.map(i, i.price * 2)", "[6,9.0]"),
             ("event.properties.items.all(i, has(i.name) && !has(i.colour))", "true"),
             ("event.properties.items[1].name", "b"),
+            ("mentions(profile.country, [\"france\", \"be\"])", "true"),
+            ("mentions(\"Straße\", [\"STRASSE\"])", "false"),
+            ("mentions(profile.country, [])", "false"),
             ("event.properties.map(k, k)", r#"["a","b","x","y","z"]"#),
             ("\"a\" in event.properties", "true"),
             ("max(1, 2.5)", "2.5"),
@@ -373,9 +377,9 @@ mod tests {
         insta::assert_snapshot!(mistakes.join("\n"), @r##"
 evnt.name == "x"                                               0 unknown name `evnt`; did you mean `event`?
 profile.country == blocked                                    19 unknown name `blocked`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, customer, need, now, and a text stands in quotes
-lenght(profile.country) > 3                                    0 unknown function `lenght`; there are default, days, hours, minutes, min, max, abs, round, lower, size, string, int, double, bool, timestamp, duration, and on a value contains, startsWith, endsWith, size, getFullYear, getMonth, getDate, getDayOfMonth, getDayOfWeek, getDayOfYear, getHours, getMinutes, getSeconds
+lenght(profile.country) > 3                                    0 unknown function `lenght`; there are default, days, hours, minutes, min, max, abs, round, lower, mentions, size, string, int, double, bool, timestamp, duration, and on a value contains, startsWith, endsWith, size, getFullYear, getMonth, getDate, getDayOfMonth, getDayOfWeek, getDayOfYear, getHours, getMinutes, getSeconds
 profile.country.size() > 3 && startsWith(profile.country, "B")  30 unknown function `startsWith`; write `value.startsWith(…)`
-profile.country.matches("B.*")                                16 unknown function `matches`; there are default, days, hours, minutes, min, max, abs, round, lower, size, string, int, double, bool, timestamp, duration, and on a value contains, startsWith, endsWith, size, getFullYear, getMonth, getDate, getDayOfMonth, getDayOfWeek, getDayOfYear, getHours, getMinutes, getSeconds
+profile.country.matches("B.*")                                16 unknown function `matches`; there are default, days, hours, minutes, min, max, abs, round, lower, mentions, size, string, int, double, bool, timestamp, duration, and on a value contains, startsWith, endsWith, size, getFullYear, getMonth, getDate, getDayOfMonth, getDayOfWeek, getDayOfYear, getHours, getMinutes, getSeconds
 profile.country ==                                            19 expected a CEL expression, but: mismatched input '<EOF>'
 now.year                                                       0 `now` is a time, it has no parts
 event == 3                                                     0 expected one thing of `event`, such as `event.name`, found all of it

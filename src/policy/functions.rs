@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use cel::common::ast::operators;
 use cel::common::types::{
-    CelDouble, CelDuration, CelInt, CelNull, CelString, CelTimestamp, DYN_TYPE,
+    CelBool, CelDouble, CelDuration, CelInt, CelList, CelNull, CelString, CelTimestamp, DYN_TYPE,
 };
 use cel::common::value::CowVal;
 use cel::{Context, Env, ExecutionError};
@@ -26,6 +26,7 @@ pub(super) const FUNCTIONS: &[&str] = &[
     "abs",
     "round",
     "lower",
+    "mentions",
     "size",
     "string",
     "int",
@@ -73,6 +74,7 @@ const OWN: &[(&str, &[usize], Function)] = &[
     ("abs", &[1], abs),
     ("round", &[1, 2], round),
     ("lower", &[1], lower),
+    ("mentions", &[2], mentions),
     (ADD, &[2], |args| arithmetic(&args, |l, r| l + r, Operator::Add)),
     (SUBTRACT, &[2], |args| arithmetic(&args, |l, r| l - r, Operator::Subtract)),
     (MULTIPLY, &[2], |args| arithmetic(&args, |l, r| l * r, Operator::Multiply)),
@@ -210,6 +212,24 @@ fn lower<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Called<'b, 'v> {
         Some(text) => Ok(CowVal::owned(CelString::from(text.inner().to_lowercase()))),
         None => Err(failed("lower", "lower: expected a text".to_owned())),
     }
+}
+
+/// Whether any of the phrases is in the text, whatever the capitals of either.
+fn mentions<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Called<'b, 'v> {
+    let wanted = || failed("mentions", "mentions: expected a text and a list of texts".to_owned());
+    let [text, phrases] = &args[..] else { return Err(wanted()) };
+    let text = text.downcast_ref::<CelString<'_>>().ok_or_else(wanted)?.inner().to_lowercase();
+    let phrases = phrases.downcast_ref::<CelList<'_>>().ok_or_else(wanted)?.inner();
+    let mut is_mentioned = false;
+    for phrase in phrases {
+        let phrase = phrase.downcast_ref::<CelString<'_>>().ok_or_else(wanted)?.inner();
+        is_mentioned |= if phrase.chars().any(char::is_uppercase) {
+            text.contains(&phrase.to_lowercase())
+        } else {
+            text.contains(phrase)
+        };
+    }
+    Ok(CowVal::owned(CelBool::from(is_mentioned)))
 }
 
 #[derive(Clone, Copy)]

@@ -372,6 +372,8 @@ mod tests {
                 (function, inner.clone()).prop_map(|(function, of)| format!("{function}({of})")),
                 (inner.clone(), inner.clone())
                     .prop_map(|(value, instead)| format!("default({value}, {instead})")),
+                (inner.clone(), inner.clone())
+                    .prop_map(|(text, phrases)| format!("mentions({text}, {phrases})")),
                 (inner.clone(), inner.clone(), inner)
                     .prop_map(|(test, yes, no)| format!("({test} ? {yes} : {no})")),
             ]

@@ -91,10 +91,10 @@ impl Batch {
         self.put(Table::Twins, |key| keys::twin(key, partition, customer), sealed);
     }
 
-    /// One entry of a twin's timeline, sealed as [`Kind::Entry`], in place of what is in this slot
+    /// A block of a twin's timeline, sealed as [`Kind::Block`], in place of what is in this slot
     /// of the ring.
-    pub fn put_entry(&mut self, partition: u16, customer: &Customer, slot: u16, sealed: &[u8]) {
-        self.put(Table::Timeline, |key| keys::entry(key, partition, customer, slot), sealed);
+    pub fn put_block(&mut self, partition: u16, customer: &Customer, slot: u16, sealed: &[u8]) {
+        self.put(Table::Timeline, |key| keys::block(key, partition, customer, slot), sealed);
     }
 
     /// Nothing is left of a twin: state, timeline and journal. Its timers and outputs are rows of

@@ -57,7 +57,7 @@ impl Table {
     pub const fn kind(self) -> Kind {
         match self {
             Table::Twins => Kind::Twin,
-            Table::Timeline => Kind::Entry,
+            Table::Timeline => Kind::Block,
             Table::Timers => Kind::Timer,
             Table::Outbox => Kind::Output,
             Table::Journal => Kind::Input,
@@ -69,7 +69,7 @@ impl Table {
     pub(super) fn understands(self, key: &[u8]) -> bool {
         match self {
             Table::Twins => read_twin(key).is_some_and(|(_, rest)| rest.is_empty()),
-            Table::Timeline => read_entry(key).is_some(),
+            Table::Timeline => read_block(key).is_some(),
             Table::Timers => read_timer(key).is_some(),
             Table::Outbox => read_output(key).is_some(),
             Table::Journal => read_input(key).is_some(),
@@ -145,7 +145,7 @@ pub(super) fn twin(into: &mut Vec<u8>, of: u16, customer: &Customer) {
     push_customer(into, customer);
 }
 
-pub(super) fn entry(into: &mut Vec<u8>, of: u16, customer: &Customer, slot: u16) {
+pub(super) fn block(into: &mut Vec<u8>, of: u16, customer: &Customer, slot: u16) {
     twin(into, of, customer);
     into.extend_from_slice(&slot.to_be_bytes());
 }
@@ -204,7 +204,7 @@ pub(super) fn read_twin(key: &[u8]) -> Option<(Customer, &[u8])> {
     read_customer(rest)
 }
 
-pub(super) fn read_entry(key: &[u8]) -> Option<u16> {
+pub(super) fn read_block(key: &[u8]) -> Option<u16> {
     let (_, slot) = read_twin(key)?;
     Some(u16::from_be_bytes(slot.try_into().ok()?))
 }
@@ -301,8 +301,8 @@ mod tests {
             let key = bytes(|into| twin(into, partition, &customer));
             prop_assert_eq!(read_twin(&key), Some((customer.clone(), &[][..])));
             prop_assert!(Table::Twins.understands(&key));
-            let key = bytes(|into| entry(into, partition, &customer, slot));
-            prop_assert_eq!(read_entry(&key), Some(slot));
+            let key = bytes(|into| block(into, partition, &customer, slot));
+            prop_assert_eq!(read_block(&key), Some(slot));
             prop_assert!(Table::Timeline.understands(&key) && !Table::Twins.understands(&key));
             let key = bytes(|into| timer(into, partition, &timer_key));
             prop_assert_eq!(read_timer(&key), Some(timer_key));
@@ -370,7 +370,7 @@ mod tests {
         let due = Time::from_ms(1);
         let keys = [
             bytes(|into| twin(into, 258, &ada)),
-            bytes(|into| entry(into, 258, &ada, 3)),
+            bytes(|into| block(into, 258, &ada, 3)),
             bytes(|into| {
                 timer(into, 258, &TimerKey { due, customer: ada.clone(), name: "form".into() });
             }),

@@ -66,7 +66,7 @@ pub trait Read: Send + Sync {
             .filter(|(position, _)| found[*position].is_some())
             .unzip();
         self.scan_each(Table::Timeline, &prefixes, &mut |prefix, key, value| {
-            let slot = keys::read_entry(key).ok_or_else(|| Error::key(Table::Timeline, key))?;
+            let slot = keys::read_block(key).ok_or_else(|| Error::key(Table::Timeline, key))?;
             if let Some(loaded) = &mut found[positions[prefix]] {
                 loaded.timeline.push((slot, value.into()));
             }

@@ -5,7 +5,7 @@ use crate::event::Time;
 pub struct Loaded {
     /// Its state, sealed.
     pub state: Box<[u8]>,
-    /// The entries of its timeline, sealed, by slot of the ring, ascending.
+    /// The blocks of its timeline, sealed, by slot of the ring, ascending.
     pub timeline: Vec<(u16, Box<[u8]>)>,
 }
 

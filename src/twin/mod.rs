@@ -43,5 +43,5 @@ pub use need::Need;
 pub use profile::{Choice, Consent, Declared, Preference, Profile};
 pub use reaction::{Note, Reaction, Verdict, react};
 pub use state::{Record, Twin};
-pub use timeline::{Entry, Timeline, What};
+pub use timeline::{Block, Entry, Packed, Timeline, What};
 pub use timer::Timer;

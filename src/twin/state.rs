@@ -2,7 +2,9 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Case, Contact, Escalated, Interaction, Need, Profile, Signal, Timeline, Timer};
+use super::{
+    Block, Case, Contact, Escalated, Interaction, Need, Packed, Profile, Signal, Timeline, Timer,
+};
 use crate::event::{Customer, Map, Time};
 
 /// What is known of one customer. The only writer is the twin's own actor.
@@ -38,8 +40,8 @@ pub struct Twin {
     pub timeline: Timeline,
 }
 
-/// Everything of a twin but its name and its timeline, which a store keeps apart: the name is the
-/// key, and of the timeline only what is new is written.
+/// Everything of a twin but its name and the full blocks of its timeline, which a store keeps
+/// apart: the name is the key, and a full block is written once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record<'a> {
     born: Time,
@@ -55,6 +57,7 @@ pub struct Record<'a> {
     contacts: Cow<'a, [Contact]>,
     escalations: Cow<'a, [Escalated]>,
     timers: Cow<'a, [Timer]>,
+    recent: Packed<'a>,
 }
 
 impl Twin {
@@ -78,7 +81,7 @@ impl Twin {
         }
     }
 
-    /// The twin as a store keeps it, timeline aside.
+    /// The twin as a store keeps it, the full blocks of its timeline aside.
     pub fn record(&self) -> Record<'_> {
         Record {
             born: self.born,
@@ -94,15 +97,12 @@ impl Twin {
             contacts: Cow::Borrowed(&self.contacts),
             escalations: Cow::Borrowed(&self.escalations),
             timers: Cow::Borrowed(&self.timers),
+            recent: self.timeline.open(),
         }
     }
 
     /// The twin that a store kept.
-    pub fn from_record<'a>(
-        customer: Customer,
-        record: Record<'_>,
-        entries: impl IntoIterator<Item = (u8, &'a [u8])>,
-    ) -> Twin {
+    pub fn from_record(customer: Customer, record: Record<'_>, blocks: &[Block<'_>]) -> Twin {
         Twin {
             customer,
             born: record.born,
@@ -117,7 +117,7 @@ impl Twin {
             contacts: record.contacts.into_owned(),
             escalations: record.escalations.into_owned(),
             timers: record.timers.into_owned(),
-            timeline: Timeline::from_packed(record.inputs, entries),
+            timeline: Timeline::from_blocks(record.inputs, blocks, &record.recent),
         }
     }
 

@@ -1,7 +1,10 @@
+use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
+use bytes::Bytes;
 use serde::ser::SerializeSeq;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::config::limits;
 use crate::event::{EventType, Time, cut};
@@ -79,20 +82,43 @@ pub struct Entry<'a> {
 
 /// The last inputs of a twin, oldest first: its recent past, and its memory for duplicates.
 ///
-/// All entries lie in one block of bytes, because a million idle twins hold twenty of them each.
-/// The layout of one entry is a stored contract: length of the whole (u16), fingerprint (u64), time
+/// All entries lie in one piece of memory, because a million twins hold twenty of them each. The
+/// layout of one entry is a stored contract: length of the whole (u16), fingerprint (u64), time
 /// in ms (i64), kind (u8), length of the channel (u8), channel, text; numbers little-endian.
+///
+/// A store keeps entries by the block of [`Timeline::BLOCK`], each written once when it is full;
+/// those behind the last full block are kept with the twin's state, which every input changes
+/// anyway. So most inputs cost a store one row and not two.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Timeline {
     bytes: Vec<u8>,
     len: u16,
+    /// Where in the bytes the entries behind the last full block begin.
+    open_at: u32,
     /// How many entries there ever were.
     total: u64,
 }
 
+/// Entries that a store keeps in one row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Block<'a> {
+    /// The number of the first of them.
+    first: u64,
+    entries: Packed<'a>,
+}
+
+/// Entries as a timeline packs them, one behind the other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packed<'a>(Cow<'a, [u8]>);
+
 const HEADER: usize = 2 + 8 + 8 + 1 + 1;
 
 impl Timeline {
+    /// How many entries a store keeps in one row.
+    pub const BLOCK: u64 = 4;
+    /// How many such rows a twin has at most; a new one takes the place of the oldest.
+    pub const BLOCKS: u64 = limits::TIMELINE_ENTRIES as u64 / Timeline::BLOCK;
+
     /// How many entries there ever were: the number of the next one.
     pub fn total(&self) -> u64 {
         self.total
@@ -116,54 +142,80 @@ impl Timeline {
     /// Whether an input of this identity is among the entries.
     pub fn knows(&self, fingerprint: u64) -> bool {
         let wanted = fingerprint.to_le_bytes();
-        Packed { rest: &self.bytes }.any(|entry| entry.get(2..10) == Some(&wanted[..]))
+        Split { rest: &self.bytes }.any(|entry| entry.get(2..10) == Some(&wanted[..]))
     }
 
     /// The entries, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = Entry<'_>> {
-        let first = self.total - u64::from(self.len);
-        Packed { rest: &self.bytes }
-            .zip(first..)
-            .filter_map(|(bytes, number)| Some(Entry { number, ..unpack(bytes)? }))
+        self.numbered().filter_map(|(number, bytes)| Some(Entry { number, ..unpack(bytes)? }))
     }
 
-    /// The packed entries from number `from` on, each with its slot in a ring of
-    /// [`limits::TIMELINE_ENTRIES`], as a store keeps them.
-    pub fn packed_since(&self, from: u64) -> impl Iterator<Item = (u8, &[u8])> {
-        let first = self.total - u64::from(self.len);
-        Packed { rest: &self.bytes }
-            .zip(first..)
-            .skip_while(move |(_, number)| *number < from)
-            .map(|(bytes, number)| (slot(number), bytes))
+    fn numbered(&self) -> impl Iterator<Item = (u64, &[u8])> {
+        (self.total - u64::from(self.len)..).zip(Split { rest: &self.bytes })
     }
 
-    /// The timeline that a store kept: the number of entries there ever were, and packed entries
-    /// by slot. Whatever is not an entry is left out.
-    pub fn from_packed<'a>(
-        total: u64,
-        entries: impl IntoIterator<Item = (u8, &'a [u8])>,
-    ) -> Timeline {
-        let held = total.min(limits::TIMELINE_ENTRIES as u64);
-        let mut entries: Vec<(u64, &[u8])> = entries
-            .into_iter()
-            .filter(|(_, bytes)| unpack(bytes).is_some())
-            .filter_map(|(at, bytes)| {
-                (total - held..total).find(|number| slot(*number) == at).map(|n| (n, bytes))
-            })
+    /// The entries behind the last full block.
+    pub fn open(&self) -> Packed<'_> {
+        Packed(Cow::Borrowed(self.bytes.get(self.open_at as usize..).unwrap_or_default()))
+    }
+
+    /// The blocks that became full after there had been `since` entries, each with its place in a
+    /// ring of [`Timeline::BLOCKS`]; of the oldest only what is still held.
+    pub fn blocks_since(&self, since: u64) -> impl Iterator<Item = (u8, Block<'_>)> {
+        let (from, until) = (since / Timeline::BLOCK, self.total / Timeline::BLOCK);
+        (from..until).filter_map(|block| {
+            let numbers = block * Timeline::BLOCK..(block + 1) * Timeline::BLOCK;
+            Some(((block % Timeline::BLOCKS) as u8, self.block(&numbers)?))
+        })
+    }
+
+    /// All entries before the open ones, as if they were one block.
+    pub fn closed(&self) -> Block<'_> {
+        let closed = self.bytes.get(..self.open_at as usize).unwrap_or_default();
+        Block { first: self.total - u64::from(self.len), entries: Packed(Cow::Borrowed(closed)) }
+    }
+
+    /// The entries of these numbers that are held.
+    fn block(&self, numbers: &Range<u64>) -> Option<Block<'_>> {
+        let mut block: Option<(u64, Range<usize>)> = None;
+        let mut at = 0;
+        for (number, entry) in self.numbered() {
+            let start = at;
+            at += entry.len();
+            if numbers.contains(&number) {
+                block.get_or_insert((number, start..start)).1.end = at;
+            }
+        }
+        let (first, range) = block?;
+        Some(Block { first, entries: Packed(Cow::Borrowed(self.bytes.get(range)?)) })
+    }
+
+    /// The timeline that a store kept: the number of entries there ever were, its blocks in any
+    /// order, and what is behind them. Whatever is not an entry is left out.
+    pub fn from_blocks(total: u64, blocks: &[Block<'_>], open: &Packed<'_>) -> Timeline {
+        let open: Vec<&[u8]> = open.split().collect();
+        let open_from = total.saturating_sub(open.len() as u64);
+        let mut entries: Vec<(u64, &[u8])> = blocks
+            .iter()
+            .flat_map(|block| (block.first..).zip(block.entries.split()))
+            .filter(|(number, _)| *number < open_from)
             .collect();
         entries.sort_unstable_by_key(|(number, _)| *number);
+        entries.extend((open_from..).zip(open));
         // Entries are numbered backwards from the newest, so only an unbroken tail can be held.
         let tail = entries
             .iter()
             .rev()
-            .zip(1..)
-            .take_while(|((number, _), back)| number + back == total)
+            .zip(1..=limits::TIMELINE_ENTRIES as u64)
+            .take_while(|((number, bytes), back)| number + back == total && unpack(bytes).is_some())
             .count();
-        let tail = &entries[entries.len() - tail..];
-        let mut bytes = Vec::with_capacity(tail.iter().map(|(_, bytes)| bytes.len()).sum());
-        tail.iter().for_each(|(_, entry)| bytes.extend_from_slice(entry));
-        // At most TIMELINE_ENTRIES, which fits.
-        Timeline { bytes, len: tail.len() as u16, total }
+        let mut timeline = Timeline { total: total - tail as u64, ..Timeline::default() };
+        timeline.bytes.reserve_exact(entries.iter().map(|(_, bytes)| bytes.len()).sum());
+        for (_, entry) in entries.split_off(entries.len() - tail) {
+            timeline.bytes.extend_from_slice(entry);
+            timeline.count();
+        }
+        timeline
     }
 
     /// Adds an entry; the oldest leaves when there are too many.
@@ -176,17 +228,22 @@ impl Timeline {
         text: &str,
     ) {
         if self.len() == limits::TIMELINE_ENTRIES
-            && let Some(oldest) = (Packed { rest: &self.bytes }).next()
+            && let Some(oldest) = (Split { rest: &self.bytes }).next()
         {
             let gone = oldest.len();
             self.bytes.drain(..gone);
             self.len -= 1;
+            // At least one full block lies behind the oldest of so many.
+            self.open_at -= gone as u32;
         }
         let text = cut(text, limits::TIMELINE_TEXT_BYTES);
         let channel = cut(channel, limits::CHANNEL_BYTES);
         let length = HEADER + channel.len() + text.len();
-        // Exact growth: doubling would leave half of a resident timeline empty.
-        self.bytes.reserve_exact(length);
+        // Growth by steps: doubling would leave half of a resident timeline empty.
+        let room = self.bytes.capacity() - self.bytes.len();
+        if room < length {
+            self.bytes.reserve_exact(length.next_multiple_of(GROWTH_BYTES));
+        }
         self.bytes.extend_from_slice(&(length as u16).to_le_bytes());
         self.bytes.extend_from_slice(&fingerprint.to_le_bytes());
         self.bytes.extend_from_slice(&at.ms().to_le_bytes());
@@ -194,28 +251,37 @@ impl Timeline {
         self.bytes.push(channel.len() as u8);
         self.bytes.extend_from_slice(channel.as_bytes());
         self.bytes.extend_from_slice(text.as_bytes());
+        self.count();
+    }
+
+    /// Counts an entry that was added to the bytes.
+    fn count(&mut self) {
         self.len += 1;
         self.total += 1;
+        if self.total.is_multiple_of(Timeline::BLOCK) {
+            // At most TIMELINE_ENTRIES entries of at most 64 KiB, which fits.
+            self.open_at = self.bytes.len() as u32;
+        }
     }
 }
+
+/// How the memory of a timeline grows.
+const GROWTH_BYTES: usize = 256;
 
 // Both limits must fit their length fields.
 const _: () = assert!(
     limits::CHANNEL_BYTES <= u8::MAX as usize
         && HEADER + limits::CHANNEL_BYTES + limits::TIMELINE_TEXT_BYTES <= u16::MAX as usize
         && limits::TIMELINE_ENTRIES <= u8::MAX as usize
+        && limits::TIMELINE_ENTRIES as u64 == Timeline::BLOCK * Timeline::BLOCKS
 );
 
-fn slot(number: u64) -> u8 {
-    (number % limits::TIMELINE_ENTRIES as u64) as u8
-}
-
-/// Splits a block of bytes into entries.
-struct Packed<'a> {
+/// Splits packed entries.
+struct Split<'a> {
     rest: &'a [u8],
 }
 
-impl<'a> Iterator for Packed<'a> {
+impl<'a> Iterator for Split<'a> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<&'a [u8]> {
@@ -245,6 +311,25 @@ fn unpack(bytes: &[u8]) -> Option<Entry<'_>> {
     })
 }
 
+impl Packed<'_> {
+    fn split(&self) -> Split<'_> {
+        Split { rest: &self.0 }
+    }
+}
+
+impl Serialize for Packed<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Packed<'_> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        // Any bytes are packed entries: what is not an entry is left out when they are split.
+        Bytes::deserialize(from).map(|bytes| Packed(Cow::Owned(bytes.into())))
+    }
+}
+
 impl Serialize for Timeline {
     /// For people only: a store keeps the packed entries.
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
@@ -262,9 +347,16 @@ impl fmt::Debug for Timeline {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
 
     use super::*;
+
+    fn owned(block: &Block<'_>) -> Block<'static> {
+        let entries = Packed(Cow::Owned(block.entries.0.to_vec()));
+        Block { first: block.first, entries }
+    }
 
     fn filled(texts: &[String]) -> Timeline {
         let mut timeline = Timeline::default();
@@ -292,23 +384,36 @@ mod tests {
         }
 
         #[test]
-        fn a_timeline_comes_back_from_its_slots(texts in prop::collection::vec("[a-z]{0,9}", 0..150)) {
+        fn a_timeline_comes_back_from_its_blocks(
+            texts in prop::collection::vec("[a-z]{0,9}", 0..150),
+            step in 1usize..9,
+        ) {
             let timeline = filled(&texts);
-            let mut ring = std::collections::BTreeMap::new();
-            for upto in 0..=texts.len() {
-                // Written one by one, as commits do: later entries overwrite earlier slots.
-                let partial = filled(&texts[..upto]);
-                let from = (upto as u64).saturating_sub(1);
-                ring.extend(partial.packed_since(from).map(|(slot, bytes)| (slot, bytes.to_vec())));
+            let mut ring = BTreeMap::new();
+            for from in (0..texts.len()).step_by(step) {
+                // Written as commits do: later blocks take the places of earlier ones.
+                let partial = filled(&texts[..texts.len().min(from + step)]);
+                let new = partial.blocks_since(from as u64);
+                ring.extend(new.map(|(slot, block)| (slot, owned(&block))));
             }
-            let entries = ring.iter().map(|(slot, bytes)| (*slot, &bytes[..]));
-            prop_assert_eq!(Timeline::from_packed(timeline.total(), entries), timeline);
+            prop_assert!(ring.len() as u64 <= Timeline::BLOCKS);
+            let blocks: Vec<Block<'_>> = ring.into_values().collect();
+            let back = Timeline::from_blocks(timeline.total(), &blocks, &timeline.open());
+            prop_assert_eq!(&back, &timeline);
+            let back = Timeline::from_blocks(timeline.total(), &[timeline.closed()], &timeline.open());
+            prop_assert_eq!(&back, &timeline);
         }
 
         #[test]
-        fn bytes_that_are_no_entries_are_left_out(slot in 0u8..64, bytes in prop::collection::vec(any::<u8>(), 0..64)) {
-            let timeline = Timeline::from_packed(10, [(slot, &bytes[..])]);
-            prop_assert!(timeline.len() <= 1);
+        fn bytes_that_are_no_entries_are_left_out(
+            first in 0u64..12,
+            [block, open] in prop::array::uniform2(prop::collection::vec(any::<u8>(), 0..64)),
+        ) {
+            let packed = |bytes| Packed(Cow::Owned(bytes));
+            let blocks = [Block { first, entries: packed(block) }];
+            let timeline = Timeline::from_blocks(10, &blocks, &packed(open));
+            prop_assert_eq!(timeline.iter().count(), timeline.len());
+            prop_assert_eq!(timeline.total(), 10);
         }
     }
 

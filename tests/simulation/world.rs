@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use jumeau::bus::Subjects;
 use jumeau::event::{
-    Channel, Content, Customer, Delivery, Event, Kind, Named, Original, Output, Reason, Rejection,
-    Time, Value,
+    Channel, Content, Customer, Delivery, Event, Headers, Kind, Named, Original, Output, Reason,
+    Rejection, Time, Value,
 };
 use jumeau::partition::{
     Bounds, Cell, Done, Errand, Host, Machine, Outgoing, Panicked, Pulled, Recovered, TimeMode,
@@ -94,6 +94,7 @@ struct Desk {
     commits: VecDeque<(u64, Batch)>,
     acknowledged: Vec<u64>,
     publish: Vec<(u64, Output)>,
+    rested: Vec<(Customer, u32)>,
 }
 
 impl Host for Desk {
@@ -106,6 +107,11 @@ impl Host for Desk {
 
     fn deliver(&mut self, to: &Rc<RefCell<Cell>>, errand: Errand) {
         self.errands.push((to.clone(), errand));
+    }
+
+    fn rest(&mut self, twins: Vec<(Customer, &Rc<RefCell<Cell>>)>) {
+        let rested = twins.into_iter().map(|(customer, cell)| (customer, cell.borrow_mut().rest()));
+        self.rested.extend(rested);
     }
 
     fn load(&mut self, customers: Vec<Customer>) {
@@ -153,6 +159,7 @@ pub(crate) struct Seen {
     panics: u64,
     timers: u64,
     passivations: u64,
+    rests: u64,
     published_again: u64,
 }
 
@@ -166,6 +173,7 @@ impl Seen {
         self.panics += other.panics;
         self.timers += other.timers;
         self.passivations += other.passivations;
+        self.rests += other.rests;
         self.published_again += other.published_again;
     }
 
@@ -179,6 +187,7 @@ impl Seen {
             panics,
             timers,
             passivations,
+            rests,
             published_again,
         } = *self;
         let counts = [
@@ -190,6 +199,7 @@ impl Seen {
             panics,
             timers,
             passivations,
+            rests,
             published_again,
         ];
         assert!(counts.iter().all(|count| *count > 100), "too little went wrong: {self:?}");
@@ -282,6 +292,7 @@ impl World {
                     resident_twins_max: self.rng.random_range(1..=CUSTOMERS),
                     resident_bytes_max: usize::MAX,
                     timers_near_max: self.rng.random_range(1..4),
+                    rest_after: self.rng.random_bool(0.7).then(|| self.rng.random_range(0..3)),
                 };
                 let mut desk = Desk::default();
                 let subjects = Arc::new(Subjects::new("jumeau").unwrap());
@@ -447,6 +458,9 @@ impl World {
                     TimeMode::Event => one.machine.advance(self.now, self.now, &mut one.desk),
                 }
                 one.machine.tidy(&mut one.desk);
+                let rested = std::mem::take(&mut one.desk.rested);
+                self.seen.rests += rested.len() as u64;
+                one.machine.rested(&rested);
             }
         }
     }
@@ -657,7 +671,7 @@ fn event(partition: u16, customer: usize, sequence: u64, rng: &mut StdRng) -> De
         content: Content::Read(read),
         original: Original {
             subject: format!("jumeau.events.web.c{partition}-{customer}").into(),
-            headers: [].into(),
+            headers: Headers::default(),
             payload: b"{}".as_slice().into(),
         },
     }

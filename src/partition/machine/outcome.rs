@@ -13,14 +13,10 @@ use crate::twin::{Effect, Fired, Journalled, Note, Reaction, Verdict};
 impl<H: Host> Machine<H> {
     pub(super) fn keep(&mut self, customer: &Customer, change: &Change) {
         self.batch.put_twin(self.partition, customer, &change.state);
-        for (slot, entry) in &change.entries {
-            self.batch.put_entry(self.partition, customer, u16::from(*slot), entry);
+        for (slot, block) in &change.blocks {
+            self.batch.put_block(self.partition, customer, u16::from(*slot), block);
         }
-        if let Some(resident) = self.residents.peek_mut(customer) {
-            self.resident_bytes -= u64::from(resident.bytes);
-            self.resident_bytes += u64::from(change.resident_bytes);
-            resident.bytes = change.resident_bytes;
-        }
+        self.residents.weigh(customer, change.resident_bytes);
     }
 
     pub(super) fn take_in_event(

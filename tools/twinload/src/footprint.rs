@@ -39,10 +39,11 @@ struct Footprint {
 }
 
 /// Little memory for the database, so that what is weighed is the twins.
-const SETTINGS: [(&str, &str); 5] = [
+const SETTINGS: [(&str, &str); 6] = [
     ("JUMEAU_SERVICE__POLICY", "bank"),
     ("JUMEAU_SERVICE__RESIDENT_TWINS_MAX", "100000000"),
     ("JUMEAU_SERVICE__RESIDENT_BYTES_MAX", "1000000000000"),
+    ("JUMEAU_SERVICE__REST_AFTER_SECONDS", "5"),
     ("JUMEAU_STORE__CACHE_BYTES", "8388608"),
     ("JUMEAU_STORE__WRITE_BUFFER_BYTES", "16777216"),
 ];
@@ -65,6 +66,9 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     publish(&rig, &traffic, events).await?;
     let bar = progress::bar("the service", events);
     let stats = service.settle(events + 10_000, |taken| bar.set_position(taken)).await?;
+    bar.finish_and_clear();
+    let bar = progress::bar("twins come to rest", options.twins);
+    let stats = all_resting(&service, stats, |resting| bar.set_position(resting)).await?;
     bar.finish_and_clear();
     let after = at_rest(&service).await?;
     check(&stats, options.twins)?;
@@ -104,6 +108,20 @@ fn check(stats: &Stats, twins: u64) -> anyhow::Result<()> {
         "expected {twins} twins in memory, found {resident}: they do not weigh what they seem to"
     );
     Ok(())
+}
+
+/// Waits until every twin rests.
+async fn all_resting(
+    service: &Service,
+    mut stats: Stats,
+    seen: impl Fn(u64),
+) -> anyhow::Result<Stats> {
+    while stats.total().resting_twins < stats.total().resident_twins {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        stats = service.stats().await?;
+        seen(stats.total().resting_twins);
+    }
+    Ok(stats)
 }
 
 /// Resident bytes of the service, once they no longer fall.

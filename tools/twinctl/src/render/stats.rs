@@ -101,7 +101,7 @@ pub(crate) fn stats(now: &Stats, before: Option<&Stats>, partitions: bool, width
         "twins",
         vec![
             vec![
-                Cell::new("awake"),
+                Cell::new("in memory"),
                 number(total.resident_twins),
                 Cell::new(""),
                 faint(format!(
@@ -110,6 +110,7 @@ pub(crate) fn stats(now: &Stats, before: Option<&Stats>, partitions: bool, width
                     bytes(each(total.resident_bytes, total.resident_twins))
                 )),
             ],
+            vec![Cell::new("at rest"), number(total.resting_twins)],
             vec![Cell::new("woken"), number(counters.activations), pace(|p| p.activations)],
             vec![
                 Cell::new("put to sleep"),
@@ -193,6 +194,7 @@ mod tests {
             commits: events / 200,
             activations: 25_000,
             resident_twins: 25_000,
+            resting_twins: 20_000,
             resident_bytes: 60_000_000,
             in_flight: 500,
             outbox: 40,
@@ -245,7 +247,8 @@ mod tests {
           outbox            80
 
         twins
-          awake         50,000       114.4 MiB, 2.3 KiB each
+          in memory     50,000       114.4 MiB, 2.3 KiB each
+          at rest       40,000
           woken         50,000  0/s
           put to sleep       0  0/s
           timers near    2,468
