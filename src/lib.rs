@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`config`] | settings and limits |
 //! | [`event`] | what channels report: values, identifiers, event types, envelopes |
+//! | [`language`] | what people say: language, valence, urgency, topics |
 //! | [`policy`] | what the company wants: rules, needs, actions, treatments, compiled |
 //! | [`twin`] | what is known of one customer, and how it reacts |
 //! | [`story`] | what happens to some customers, and what must and must not come of it |
@@ -24,6 +25,7 @@ pub mod bus;
 pub mod codec;
 pub mod config;
 pub mod event;
+pub mod language;
 pub mod partition;
 pub mod policy;
 pub mod shelf;

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, anyhow};
 use include_dir::{Dir, include_dir};
 
+use crate::config::limits;
+use crate::language::Languages;
 use crate::policy::{self, Files, Policy};
 use crate::story::{self, Story};
 
@@ -77,6 +79,41 @@ impl Shelf {
         files.sort();
         files.iter().map(|(name, content)| Ok(story::parse(name, content, policy)?)).collect()
     }
+}
+
+/// The languages that come along and those of a folder, which has one folder for each language and
+/// replaces those of the same code.
+///
+/// # Errors
+/// If the folder cannot be read; every mistake in it.
+pub fn languages(folder: &Path) -> anyhow::Result<Languages> {
+    let unreadable = |path: &Path| format!("cannot read the languages in {}", path.display());
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(|| unreadable(folder))? {
+        let own = entry?.path();
+        if !own.is_dir() {
+            continue;
+        }
+        for entry in std::fs::read_dir(&own).with_context(|| unreadable(&own))? {
+            let path = entry?.path();
+            let about = std::fs::metadata(&path).with_context(|| unreadable(&path))?;
+            if !about.is_file() || path.extension().is_none_or(|ending| ending != "txt") {
+                continue;
+            }
+            if about.len() > limits::LANGUAGE_FILE_BYTES as u64 {
+                return Err(anyhow!(
+                    "expected {} to have at most {} bytes, found {}; split it",
+                    path.display(),
+                    limits::LANGUAGE_FILE_BYTES,
+                    about.len()
+                ));
+            }
+            let content = std::fs::read_to_string(&path).with_context(|| unreadable(&path))?;
+            let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy();
+            files.push((name.replace('\\', "/"), content));
+        }
+    }
+    Ok(Languages::with(files)?)
 }
 
 impl std::fmt::Display for Shelf {

@@ -5,9 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms from the pure to the outer, as the map in ARCHITECTURE.md has them.
-const ROOMS: [&str; 14] = [
+const ROOMS: [&str; 15] = [
     "config",
     "event",
+    "language",
     "policy",
     "twin",
     "story",
@@ -23,10 +24,12 @@ const ROOMS: [&str; 14] = [
 ];
 
 /// Libraries and the only rooms that may name them.
-const LIBRARIES: [(&str, &[&str]); 8] = [
+const LIBRARIES: [(&str, &[&str]); 10] = [
     ("bincode", &["codec"]),
     ("rocksdb", &["store"]),
     ("async_nats", &["bus"]),
+    ("whatlang", &["language"]),
+    ("aho_corasick", &["language"]),
     ("cel", &["policy"]),
     ("minijinja", &["policy"]),
     ("toml_span", &["policy"]),
@@ -35,7 +38,7 @@ const LIBRARIES: [(&str, &[&str]); 8] = [
 ];
 
 /// Rooms that are the same whenever and wherever they run.
-const PURE: [&str; 5] = ["event", "twin", "story", "codec", "partition"];
+const PURE: [&str; 6] = ["event", "language", "twin", "story", "codec", "partition"];
 
 /// What a pure room may not name.
 const IMPURE: [&str; 9] = [

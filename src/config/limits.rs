@@ -96,6 +96,26 @@ limits! {
     STORY_STEPS: 1_000;
     /// inputs of one story when it is played, timers included; a story that goes on longer stops there
     STORY_TURNS: 10_000;
+    /// bytes of a message that are read for its valence, urgency and topics; what follows is not read
+    MESSAGE_READ_BYTES: 4_000;
+    /// bytes of a message from which its language is told, which is enough
+    DETECT_BYTES: 400;
+    /// words kept with a reading for its valence, and likewise for its urgency; the weightiest stay
+    CUES: 4;
+    /// languages known at once
+    LANGUAGES: 16;
+    /// bytes of one file of a language
+    LANGUAGE_FILE_BYTES: 1024 * 1024;
+    /// words and phrases of one language, so that its tables stay in memory
+    LANGUAGE_ENTRIES: 200_000;
+    /// words of one phrase of a language, so that matching stays linear
+    PHRASE_WORDS: 8;
+    /// topics that phrases can show
+    TOPICS: 200;
+    /// phrases of all topics
+    TOPIC_PHRASES: 10_000;
+    /// topics found in one message; further ones are not looked for
+    TOPICS_FOUND: 8;
     /// folders within folders of one policy; deeper files are no part of it
     POLICY_FOLDER_DEPTH: 4;
     /// mistakes reported at once; the remaining ones are counted

@@ -1,0 +1,370 @@
+//! The files of a language, read into its [`Lexicon`].
+//!
+//! A file has sections, `[words]` for instance; a line of most sections is a number and what it
+//! holds for. `config/languages/README.md` says what each section means.
+
+use hashbrown::HashMap;
+
+use super::lexicon::{Contrast, Lexicon, Meaning, Negator, Part, Phrase, pair};
+use super::mistake::{Found, shown};
+use super::text::{Folded, fold, hash};
+use super::valence::{NEGATOR_REACH, stem_key};
+use crate::config::limits;
+
+/// The sections, as they are written.
+const SECTIONS: [&str; 14] = [
+    "language",
+    "common",
+    "numbers",
+    "elisions",
+    "partners",
+    "endings",
+    "negators",
+    "boosters",
+    "contrasts",
+    "words",
+    "phrases",
+    "urgency",
+    "pictures",
+    "model",
+];
+
+/// Reads files into one lexicon.
+pub(super) struct Reader<'a> {
+    lexicon: &'a mut Lexicon,
+    found: &'a mut Found,
+    /// Endings by the name of their class.
+    endings: HashMap<String, Vec<String>>,
+    /// Words with accents: without, and with them.
+    accented: Vec<(u64, u64)>,
+    entries: usize,
+}
+
+/// One line and where it stands.
+#[derive(Clone, Copy)]
+struct Line<'a> {
+    file: &'a str,
+    number: usize,
+    text: &'a str,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(lexicon: &'a mut Lexicon, found: &'a mut Found) -> Reader<'a> {
+        Reader { lexicon, found, endings: HashMap::new(), accented: Vec::new(), entries: 0 }
+    }
+
+    /// Reads one file; what it says outweighs what earlier files said.
+    pub(super) fn read(&mut self, file: &str, content: &str) {
+        if content.len() > limits::LANGUAGE_FILE_BYTES {
+            let message = format!(
+                "expected a file of at most {} bytes, found {}; split it",
+                limits::LANGUAGE_FILE_BYTES,
+                content.len()
+            );
+            return self.found.at(file, 0, message);
+        }
+        let mut section = None;
+        for (index, text) in content.lines().enumerate() {
+            let text = text.trim();
+            let line = Line { file, number: index + 1, text };
+            // An emoticon may begin with `#`: a comment has a blank after it.
+            if text.is_empty() || text == "#" || text.starts_with("# ") {
+                continue;
+            }
+            if let Some(name) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'))
+                && name.bytes().all(|byte| byte.is_ascii_lowercase())
+                && !name.is_empty()
+            {
+                section = SECTIONS.iter().find(|known| **known == name).copied();
+                if section.is_none() {
+                    let known = SECTIONS.join(", ");
+                    self.wrong(line, format!("unknown section `{name}`; expected one of {known}"));
+                    section = Some("");
+                }
+                continue;
+            }
+            match section {
+                Some(section) => self.line(section, line),
+                None => {
+                    self.wrong(line, "expected a section such as `[words]` before the first line");
+                    return;
+                }
+            }
+            if self.entries > limits::LANGUAGE_ENTRIES {
+                let most = limits::LANGUAGE_ENTRIES;
+                return self.wrong(line, format!("expected at most {most} entries in a language"));
+            }
+        }
+    }
+
+    /// Ends the reading.
+    pub(super) fn finish(self) {
+        for (folded, exact) in self.accented {
+            if !self.lexicon.words.contains_key(&folded)
+                && let Some(meaning) = self.lexicon.words.get(&exact).copied()
+            {
+                self.lexicon.unaccented.entry(folded).or_insert(meaning);
+            }
+        }
+        self.lexicon.phrases.finish();
+        self.lexicon.urgency.finish();
+    }
+
+    fn wrong(&mut self, line: Line<'_>, message: impl Into<String>) {
+        self.found.at(line.file, line.number, message);
+    }
+
+    fn line(&mut self, section: &str, line: Line<'_>) {
+        match section {
+            "language" => self.setting(line),
+            "common" => self.each_word(line, line.text, |word| word.common = true),
+            "numbers" => self.each_word(line, line.text, |word| word.tool().number = true),
+            "partners" => self.each_word(line, line.text, |word| word.partner = true),
+            "elisions" => {
+                for word in line.text.split_whitespace() {
+                    self.lexicon.elisions.insert(hash(&folded(word)), ());
+                }
+            }
+            "endings" => self.ending(line),
+            "negators" => self.negator(line),
+            "boosters" => {
+                if let Some((factor, rest)) = self.number(line, line.text, 0.0, 3.0) {
+                    self.each_word(line, rest, |word| word.tool().boost = Some(factor));
+                }
+            }
+            "contrasts" => {
+                if let Some((before, rest)) = self.number(line, line.text, 0.0, 3.0)
+                    && let Some((after, rest)) = self.number(line, rest, 0.0, 3.0)
+                {
+                    let contrast = Contrast { before, after };
+                    self.each_word(line, rest, |word| word.tool().contrast = Some(contrast));
+                }
+            }
+            "words" => {
+                if let Some((weight, rest)) = self.number(line, line.text, -1.0, 1.0) {
+                    self.each_word(line, rest, |word| word.weight = Some(weight));
+                }
+            }
+            "phrases" | "urgency" => self.phrases(section, line),
+            "pictures" => {
+                if let Some((weight, rest)) = self.number(line, line.text, -1.0, 1.0) {
+                    for picture in rest.split_whitespace() {
+                        self.entries += 1;
+                        self.lexicon.pictures.insert(hash(picture), weight);
+                    }
+                }
+            }
+            "model" => self.gram(line),
+            _ => {}
+        }
+    }
+
+    fn setting(&mut self, line: Line<'_>) {
+        match line.text.split_once('=').map(|(key, value)| (key.trim(), value.trim())) {
+            Some(("trigrams", value)) => match whatlang::Lang::from_code(value) {
+                Some(language) => self.lexicon.trigrams = Some(language),
+                None => self.wrong(
+                    line,
+                    format!(
+                        "expected the ISO 639-3 code of a language that the trigrams know, such \
+                         as `eng`; found `{}`; leave the line out if there is none",
+                        shown(value)
+                    ),
+                ),
+            },
+            Some((key, _)) => {
+                self.wrong(line, format!("unknown setting `{}`; expected `trigrams`", shown(key)));
+            }
+            None => self.wrong(line, "expected `trigrams = …`"),
+        }
+    }
+
+    /// The number at the beginning of a text, and the rest.
+    fn number<'t>(
+        &mut self,
+        line: Line<'_>,
+        text: &'t str,
+        min: f32,
+        max: f32,
+    ) -> Option<(f32, &'t str)> {
+        let (first, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+        match first.parse::<f32>() {
+            Ok(number) if (min..=max).contains(&number) && !rest.trim().is_empty() => {
+                return Some((number, rest.trim()));
+            }
+            Ok(number) if (min..=max).contains(&number) => {
+                self.wrong(line, "expected what the number holds for; found nothing after it");
+            }
+            _ => self.wrong(
+                line,
+                format!(
+                    "expected a number from {min} to {max} at the beginning of the line, found `{}`",
+                    shown(first)
+                ),
+            ),
+        }
+        None
+    }
+
+    fn each_word(&mut self, line: Line<'_>, words: &str, change: impl Fn(&mut Meaning)) {
+        for word in words.split_whitespace() {
+            let Some((stem, class)) = word.split_once('/') else {
+                self.change(line, word, &change);
+                continue;
+            };
+            let Some(endings) = self.endings.get(class).cloned() else {
+                let class = shown(class).to_owned();
+                self.wrong(
+                    line,
+                    format!(
+                        "`{class}` names no class of endings; expected one of [endings], above"
+                    ),
+                );
+                continue;
+            };
+            for ending in endings {
+                self.change(line, &format!("{stem}{ending}"), &change);
+            }
+        }
+    }
+
+    fn change(&mut self, line: Line<'_>, word: &str, change: &impl Fn(&mut Meaning)) {
+        let word = word.to_lowercase().replace('’', "'");
+        if !word.chars().all(|letter| letter.is_alphanumeric() || letter == '\'') {
+            let word = shown(&word);
+            let message = format!("`{word}` is more than one word; put it into [phrases]");
+            return self.wrong(line, message);
+        }
+        let exact = hash(&word);
+        let without = folded(&word);
+        if without != word {
+            self.accented.push((hash(&without), exact));
+        }
+        self.entries += 1;
+        change(self.lexicon.words.entry(exact).or_default());
+    }
+
+    fn ending(&mut self, line: Line<'_>) {
+        let Some((class, endings)) = line.text.split_once(':') else {
+            return self.wrong(line, "expected a class and its endings: `er: e es ons ez ent`");
+        };
+        let endings = endings
+            .split_whitespace()
+            .map(|ending| if ending == "-" { String::new() } else { ending.to_owned() })
+            .collect();
+        self.endings.insert(class.trim().to_owned(), endings);
+    }
+
+    fn negator(&mut self, line: Line<'_>) {
+        let mut fields = line.text.split_whitespace();
+        let word = fields.next().unwrap_or("");
+        let mut reach = || fields.next().and_then(|field| field.parse::<u8>().ok());
+        let most = u8::try_from(NEGATOR_REACH).unwrap_or(u8::MAX);
+        let (Some(after), Some(before)) = (reach(), reach()) else {
+            return self.wrong(
+                line,
+                "expected a word and how many words it negates after and before itself: `not 4 0`",
+            );
+        };
+        if after.max(before) > most {
+            return self.wrong(line, format!("expected a reach of at most {most} words"));
+        }
+        let needs_partner = match fields.next() {
+            None => false,
+            Some("partner") => true,
+            Some(other) => {
+                let other = shown(other).to_owned();
+                return self.wrong(line, format!("expected `partner` or nothing, found `{other}`"));
+            }
+        };
+        let negator = Negator { after, before, needs_partner };
+        self.each_word(line, word, |word| word.tool().negator = Some(negator));
+    }
+
+    fn phrases(&mut self, section: &str, line: Line<'_>) {
+        let Some((weight, rest)) = self.number(line, line.text, -1.0, 1.0) else { return };
+        for phrase in rest.split('|') {
+            match self.parts(phrase) {
+                Ok(parts) => {
+                    self.entries += 1;
+                    let phrase = Phrase { parts: parts.into(), weight };
+                    match section {
+                        "urgency" => self.lexicon.urgency.put(phrase),
+                        _ => self.lexicon.phrases.put(phrase),
+                    }
+                }
+                Err(message) => self.wrong(line, message),
+            }
+        }
+    }
+
+    fn parts(&self, phrase: &str) -> Result<Vec<Part>, String> {
+        let mut parts = Vec::new();
+        for word in phrase.split_whitespace() {
+            let word = folded(&word.to_lowercase().replace('’', "'"));
+            match word.as_str() {
+                "#" => parts.push(Part::Number),
+                "_" => parts.push(Part::Any),
+                "..." => parts.push(Part::Gap(3)),
+                stem if stem.ends_with('*') => {
+                    parts.push(Part::Stem(stem.trim_end_matches('*').into()))
+                }
+                mut word => {
+                    // What a text splits at an apostrophe is two words here as well.
+                    while let Some((before, after)) = word.split_once('\'')
+                        && self.lexicon.elisions.contains_key(&hash(before))
+                    {
+                        parts.push(Part::Word(hash(before)));
+                        word = after;
+                    }
+                    if !word.is_empty() {
+                        parts.push(Part::Word(hash(word)));
+                    }
+                }
+            }
+        }
+        let shown = shown(phrase.trim());
+        match (parts.first(), parts.last()) {
+            _ if parts.len() > limits::PHRASE_WORDS => Err(format!(
+                "expected a phrase of at most {} words, found `{shown}`",
+                limits::PHRASE_WORDS
+            )),
+            (Some(Part::Word(_) | Part::Number), Some(last)) if !matches!(last, Part::Gap(_)) => {
+                Ok(parts)
+            }
+            _ => Err(format!(
+                "expected a phrase that begins with a word or `#` and does not end with `...`, \
+                 found `{shown}`"
+            )),
+        }
+    }
+
+    /// A weight of the linear model: `0.31 great service`.
+    fn gram(&mut self, line: Line<'_>) {
+        let Some((weight, rest)) = self.number(line, line.text, -2.0, 2.0) else { return };
+        let mut words = rest.split_whitespace();
+        let key = match (words.next(), words.next(), words.next()) {
+            (Some(word), None, None) => match word.strip_suffix('*') {
+                Some(stem) => stem_key(stem),
+                None => hash(word),
+            },
+            (Some(first), Some(second), None) => pair(hash(first), hash(second)),
+            _ => return self.wrong(line, "expected one or two words after the weight"),
+        };
+        self.entries += 1;
+        self.lexicon.grams.insert(key, weight);
+    }
+}
+
+/// Without accents.
+fn folded(word: &str) -> String {
+    let mut without = String::with_capacity(word.len());
+    for letter in word.chars() {
+        match fold(letter) {
+            Folded::Same => without.push(letter),
+            Folded::As(letters) => without.push_str(letters),
+            Folded::Nothing => {}
+        }
+    }
+    without
+}

@@ -1,0 +1,145 @@
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+
+use include_dir::{Dir, include_dir};
+use smallvec::SmallVec;
+
+use super::file::Reader;
+use super::lexicon::Lexicon;
+use super::mistake::Found;
+use super::reading::{self, Looked};
+use super::{Language, Mistakes, Reading, detect, valence};
+use crate::config::limits;
+
+static FILES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/config/languages");
+
+#[expect(clippy::expect_used, reason = "the message names the invariant")]
+static EMBEDDED: LazyLock<Arc<Languages>> = LazyLock::new(|| {
+    Arc::new(Languages::new(embedded_files()).expect("a test reads the languages that come along"))
+});
+
+/// The folder with what all languages share.
+const ANY: &str = "any";
+
+/// What is known of languages: every one has its words, phrases and model.
+#[derive(Debug)]
+pub struct Languages {
+    all: Vec<Lexicon>,
+}
+
+impl Languages {
+    /// The languages that come along.
+    pub fn embedded() -> Arc<Languages> {
+        EMBEDDED.clone()
+    }
+
+    /// The languages of some files, by name: `fr/words.txt` is of French, `any/…` of each. Files
+    /// of one language are read in the order of their names; a later one outweighs an earlier one.
+    ///
+    /// # Errors
+    /// Every mistake in them, with file and line.
+    pub fn new<N: Into<String>, C: Into<String>>(
+        files: impl IntoIterator<Item = (N, C)>,
+    ) -> Result<Languages, Mistakes> {
+        let mut found = Found::default();
+        let mut shared = BTreeMap::new();
+        let mut own: BTreeMap<Language, BTreeMap<String, String>> = BTreeMap::new();
+        for (name, content) in files {
+            let (name, content) = (name.into(), content.into());
+            let folder = match name.split_once('/') {
+                Some((folder, file)) if file.ends_with(".txt") => folder,
+                _ => continue,
+            };
+            if folder == ANY {
+                shared.insert(name, content);
+                continue;
+            }
+            match folder.parse::<Language>() {
+                Ok(language) => {
+                    own.entry(language).or_default().insert(name, content);
+                }
+                Err(error) => found.at(&name, 0, format!("in the folder's name: {error}")),
+            }
+        }
+        if own.len() > limits::LANGUAGES {
+            let most = limits::LANGUAGES;
+            found.at("", 0, format!("expected at most {most} languages, found {}", own.len()));
+        }
+        let mut all = Vec::with_capacity(own.len());
+        for (language, files) in own.iter().take(limits::LANGUAGES) {
+            let mut lexicon = Lexicon::new(*language);
+            let mut reader = Reader::new(&mut lexicon, &mut found);
+            for (name, content) in shared.iter().chain(files) {
+                reader.read(name, content);
+            }
+            reader.finish();
+            all.push(lexicon);
+        }
+        found.finish().map(|()| Languages { all })
+    }
+
+    /// The languages that come along, and those of `files`, which replace the ones of the same
+    /// code.
+    ///
+    /// # Errors
+    /// Every mistake in the files.
+    pub fn with(files: impl IntoIterator<Item = (String, String)>) -> Result<Languages, Mistakes> {
+        let files: Vec<(String, String)> = files.into_iter().collect();
+        let folder = |name: &str| name.split('/').next().unwrap_or("").to_owned();
+        let replaced: Vec<String> = files.iter().map(|(name, _)| folder(name)).collect();
+        let kept = embedded_files().filter(|(name, _)| !replaced.contains(&folder(name)));
+        Languages::new(
+            kept.map(|(name, content)| (name.to_owned(), content.to_owned())).chain(files),
+        )
+    }
+
+    /// The languages that are known, in the order of their codes.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Language> {
+        self.all.iter().map(|lexicon| lexicon.language)
+    }
+
+    /// The language of a text: one of `allowed`, or of all that are known if it is empty. What
+    /// cannot be told is in `prior`, the customer's own.
+    pub fn detect(&self, text: &str, allowed: &[Language], prior: Language) -> Language {
+        let lexicons: SmallVec<[&Lexicon; 8]> = self
+            .all
+            .iter()
+            .filter(|lexicon| allowed.is_empty() || allowed.contains(&lexicon.language))
+            .collect();
+        detect::detect(text, &lexicons, prior)
+    }
+
+    /// What a text says, read in a language; `None` if the language is not known.
+    pub fn read(&self, text: &str, language: Language) -> Option<Reading> {
+        Some(reading::read(text, self.lexicon(language)?))
+    }
+
+    /// What a text gives the training of a linear model; `None` if the language is not known.
+    pub fn sample(&self, text: &str, language: Language) -> Option<Sample> {
+        let lexicon = self.lexicon(language)?;
+        let looked = Looked::new(text, lexicon);
+        let lexical = valence::lexical(&looked, lexicon).iter().map(|part| part.weight).sum();
+        Some(Sample { lexical, grams: valence::grams(&looked) })
+    }
+
+    fn lexicon(&self, language: Language) -> Option<&Lexicon> {
+        self.all.iter().find(|lexicon| lexicon.language == language)
+    }
+}
+
+/// A text as the linear model sees it when it learns.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample {
+    /// What the lexicon says, before it is brought into −1..1.
+    pub lexical: f32,
+    /// Its words and pairs of words, in the form in which a `[model]` section has them.
+    pub grams: Vec<String>,
+}
+
+/// Names and contents of the files that come along.
+fn embedded_files() -> impl Iterator<Item = (&'static str, &'static str)> {
+    FILES
+        .dirs()
+        .flat_map(Dir::files)
+        .filter_map(|file| Some((file.path().to_str()?, file.contents_utf8()?)))
+}

@@ -1,0 +1,249 @@
+//! What the words of one language mean, compiled.
+
+use std::hash::{BuildHasherDefault, Hasher};
+
+use hashbrown::HashMap;
+use smallvec::SmallVec;
+
+use super::Language;
+use super::text::{self, Splits, Token, Tokens};
+
+/// Keys that are hashes already.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct AsIs(u64);
+
+impl Hasher for AsIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 << 8) | u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
+
+/// A table by the hash of a word.
+pub(super) type Table<V> = HashMap<u64, V, BuildHasherDefault<AsIs>>;
+
+/// A word that turns the meaning of others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Negator {
+    /// How many of the following words it reaches.
+    pub(super) after: u8,
+    /// How many of the words before it.
+    pub(super) before: u8,
+    /// Whether it negates only where a partner stands before it, as `plus` after `ne`.
+    pub(super) needs_partner: bool,
+}
+
+/// A word after which the other side of a matter comes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Contrast {
+    /// By how much it weakens what came before it in the sentence.
+    pub(super) before: f32,
+    /// By how much it strengthens what comes after.
+    pub(super) after: f32,
+}
+
+/// What one word means.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Meaning {
+    /// Its valence, −1..1.
+    pub(super) weight: Option<f32>,
+    /// The factor for the words that follow.
+    pub(super) boost: Option<f32>,
+    pub(super) negator: Option<Negator>,
+    pub(super) contrast: Option<Contrast>,
+    /// Whether it is the partner that some negators need.
+    pub(super) partner: bool,
+    /// Whether it is a number in letters.
+    pub(super) number: bool,
+    /// Whether it is so frequent that it tells the language.
+    pub(super) common: bool,
+}
+
+impl Meaning {
+    /// A word that turns others: it has no valence of its own, unless a later line gives it one.
+    pub(super) fn tool(&mut self) -> &mut Meaning {
+        self.weight = None;
+        self
+    }
+}
+
+/// One place in a phrase.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Part {
+    /// This word, by its hash without accents.
+    Word(u64),
+    /// A word that begins so: `annul*`.
+    Stem(Box<str>),
+    /// A number, in digits or letters: `#`.
+    Number,
+    /// Any one word: `_`.
+    Any,
+    /// At most this many words: `...`.
+    Gap(u8),
+}
+
+/// A phrase and what it weighs.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Phrase {
+    pub(super) parts: Box<[Part]>,
+    pub(super) weight: f32,
+}
+
+/// Phrases by their first word.
+#[derive(Debug, Default)]
+pub(super) struct PhraseBook {
+    by_word: Table<Vec<Phrase>>,
+    by_number: Vec<Phrase>,
+}
+
+impl PhraseBook {
+    /// Adds a phrase, or gives one that stands here another weight.
+    pub(super) fn put(&mut self, phrase: Phrase) {
+        let shelf = match phrase.parts.first() {
+            Some(Part::Word(first)) => self.by_word.entry(*first).or_default(),
+            _ => &mut self.by_number,
+        };
+        match shelf.iter_mut().find(|other| other.parts == phrase.parts) {
+            Some(other) => other.weight = phrase.weight,
+            None => shelf.push(phrase),
+        }
+    }
+
+    /// Makes the longest phrase the first that is tried.
+    pub(super) fn finish(&mut self) {
+        for shelf in self.by_word.values_mut() {
+            shelf.sort_by_key(|phrase| std::cmp::Reverse(phrase.parts.len()));
+        }
+        self.by_number.sort_by_key(|phrase| std::cmp::Reverse(phrase.parts.len()));
+    }
+
+    /// The longest phrase that begins at token `at`: its weight, and the token after it.
+    pub(super) fn at(
+        &self,
+        at: usize,
+        tokens: &Tokens,
+        meanings: &[Option<Meaning>],
+    ) -> Option<(f32, usize)> {
+        let token = &tokens.list[at];
+        let words = self.by_word.get(&token.folded).map_or(&[][..], Vec::as_slice);
+        let numbers = if is_number(at, tokens, meanings) { &self.by_number[..] } else { &[] };
+        words
+            .iter()
+            .chain(numbers)
+            .filter_map(|phrase| {
+                follows(&phrase.parts[1..], at + 1, tokens, meanings)
+                    .map(|end| (phrase.weight, end))
+            })
+            .max_by_key(|(_, end)| *end)
+    }
+}
+
+fn is_number(at: usize, tokens: &Tokens, meanings: &[Option<Meaning>]) -> bool {
+    tokens.list[at].kind == text::Kind::Number || meanings[at].is_some_and(|word| word.number)
+}
+
+/// The token after `parts`, if they stand at `at`.
+fn follows(
+    parts: &[Part],
+    at: usize,
+    tokens: &Tokens,
+    meanings: &[Option<Meaning>],
+) -> Option<usize> {
+    let Some((part, rest)) = parts.split_first() else { return Some(at) };
+    if let Part::Gap(most) = part {
+        return (0..=usize::from(*most))
+            .take_while(|skipped| {
+                (at..at + skipped).all(|at| tokens.list.get(at).is_some_and(Token::is_word))
+            })
+            .find_map(|skipped| follows(rest, at + skipped, tokens, meanings));
+    }
+    let token = tokens.list.get(at).filter(|token| token.is_word())?;
+    let stands = match part {
+        Part::Word(word) => token.folded == *word || token.squeezed == Some(*word),
+        Part::Stem(stem) => tokens.form(token).starts_with(&**stem),
+        Part::Number => is_number(at, tokens, meanings),
+        Part::Any | Part::Gap(_) => true,
+    };
+    if stands { follows(rest, at + 1, tokens, meanings) } else { None }
+}
+
+/// A sequence of one or two words and its weight in the linear model.
+pub(super) type Grams = Table<f32>;
+
+/// The key of two words in the linear model.
+pub(super) fn pair(first: u64, second: u64) -> u64 {
+    first.rotate_left(17) ^ second.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+/// What is known of one language.
+#[derive(Debug)]
+pub(super) struct Lexicon {
+    pub(super) language: Language,
+    pub(super) words: Table<Meaning>,
+    /// Words whose accents may be missing: from the form without to the meaning.
+    pub(super) unaccented: Table<Meaning>,
+    pub(super) pictures: Table<f32>,
+    pub(super) elisions: Table<()>,
+    pub(super) phrases: PhraseBook,
+    pub(super) urgency: PhraseBook,
+    pub(super) grams: Grams,
+    /// The language as the trigram detector knows it, if it does.
+    pub(super) trigrams: Option<whatlang::Lang>,
+}
+
+impl Lexicon {
+    /// An empty one.
+    pub(super) fn new(language: Language) -> Lexicon {
+        Lexicon {
+            language,
+            words: Table::default(),
+            unaccented: Table::default(),
+            pictures: Table::default(),
+            elisions: Table::default(),
+            phrases: PhraseBook::default(),
+            urgency: PhraseBook::default(),
+            grams: Grams::default(),
+            trigrams: None,
+        }
+    }
+
+    /// What a token means, as it is written or else without accents or stretching.
+    pub(super) fn meaning(&self, token: &Token) -> Option<Meaning> {
+        if token.kind == text::Kind::Picture {
+            let weight = self.pictures.get(&token.exact).copied();
+            return weight.map(|weight| Meaning { weight: Some(weight), ..Meaning::default() });
+        }
+        if !token.is_word() {
+            return None;
+        }
+        let known = |hash: u64| self.words.get(&hash).or_else(|| self.unaccented.get(&hash));
+        known(token.exact)
+            .or_else(|| known(token.folded))
+            .or_else(|| token.squeezed.and_then(known))
+            .copied()
+    }
+
+    /// The meanings of all tokens.
+    pub(super) fn meanings(&self, tokens: &Tokens) -> SmallVec<[Option<Meaning>; 64]> {
+        tokens.list.iter().map(|token| self.meaning(token)).collect()
+    }
+}
+
+impl Splits for Lexicon {
+    fn elides(&self, folded: u64) -> bool {
+        self.elisions.contains_key(&folded)
+    }
+
+    fn is_picture(&self, hash: u64) -> bool {
+        self.pictures.contains_key(&hash)
+    }
+}

@@ -1,0 +1,24 @@
+//! What people say: which language it is in, how they feel, how pressing it is, what it is about.
+//!
+//! In come text and the files of languages; out come a [`Language`], a [`Reading`] with the words
+//! that made it, and, with [`Phrases`], the topics that a text touches. All of it is the same for
+//! the same text and files, everywhere and always. A language is data: a folder with its words
+//! (`config/languages`); none is known to the code.
+
+mod code;
+mod detect;
+mod file;
+mod languages;
+mod lexicon;
+mod mistake;
+mod phrases;
+mod reading;
+mod text;
+mod urgency;
+mod valence;
+
+pub use code::{BadLanguage, Language};
+pub use languages::{Languages, Sample};
+pub use mistake::{Mistake, Mistakes};
+pub use phrases::{BadPhrases, Phrases, Topic};
+pub use reading::{Cue, NEUTRAL_BAND, Reading, Tone};

@@ -1,0 +1,140 @@
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+
+use super::Language;
+use super::lexicon::{Lexicon, Meaning};
+use super::text::{Kind, Tokens};
+use super::{urgency, valence};
+use crate::config::limits;
+use crate::event::cut;
+
+/// What a message says of the one who wrote it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reading {
+    /// The language in which it was read.
+    pub language: Language,
+    /// How its writer feels: −1 (bad) to 1 (good). Between −[`NEUTRAL_BAND`] and
+    /// [`NEUTRAL_BAND`] it is neutral.
+    pub valence: f32,
+    /// How much was found that speaks for or against: 0 (nothing, the valence is a guess) to 1.
+    pub confidence: f32,
+    /// How pressing it is: 0 to 1, whatever the valence.
+    pub urgency: f32,
+    /// The words that made the valence, the weightiest first; at most [`limits::CUES`].
+    pub words: SmallVec<[Cue; 4]>,
+    /// The words that made the urgency, the weightiest first; at most [`limits::CUES`].
+    pub pressing: SmallVec<[Cue; 4]>,
+}
+
+/// Words of a message and what they added.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Cue {
+    /// The words as they were written; cut at [`limits::NAME_BYTES`].
+    pub text: Box<str>,
+    /// What they added, with all that turned it (negation, emphasis): −1 to 1.
+    pub weight: f32,
+}
+
+/// The three classes of valence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tone {
+    /// Below the neutral band.
+    Negative,
+    /// Within it.
+    Neutral,
+    /// Above it.
+    Positive,
+}
+
+/// Half the width of the band around zero in which a valence counts as neutral. It was set once,
+/// for messages of all kinds: a single mild word does not leave it, a plain one does.
+pub const NEUTRAL_BAND: f32 = 0.15;
+
+impl Reading {
+    /// The class of its valence.
+    pub fn tone(&self) -> Tone {
+        if self.valence > NEUTRAL_BAND {
+            Tone::Positive
+        } else if self.valence < -NEUTRAL_BAND {
+            Tone::Negative
+        } else {
+            Tone::Neutral
+        }
+    }
+}
+
+/// A range of tokens, by index, and what it adds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Part {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) weight: f32,
+}
+
+/// The parts that a text consists of for one measure.
+pub(super) type Parts = SmallVec<[Part; 32]>;
+
+/// A text, split and looked up.
+pub(super) struct Looked<'a> {
+    pub(super) text: &'a str,
+    pub(super) tokens: Tokens,
+    pub(super) meanings: SmallVec<[Option<Meaning>; 64]>,
+}
+
+impl<'a> Looked<'a> {
+    /// Splits `text` and looks its words up.
+    pub(super) fn new(text: &'a str, lexicon: &Lexicon) -> Looked<'a> {
+        let tokens = super::text::split(text, lexicon);
+        let meanings = lexicon.meanings(&tokens);
+        Looked { text, tokens, meanings }
+    }
+
+    /// The end of the sentence that token `at` is in: its stop, or the number of tokens.
+    pub(super) fn sentence_end(&self, at: usize) -> usize {
+        let stop = |token: &super::text::Token| matches!(token.kind, Kind::Stop { .. });
+        let found = self.tokens.list[at..].iter().position(stop);
+        found.map_or(self.tokens.list.len(), |offset| at + offset)
+    }
+
+    /// The weightiest parts, as they are written.
+    fn cues(&self, parts: &mut Parts) -> SmallVec<[Cue; 4]> {
+        parts.sort_by(|a, b| b.weight.abs().total_cmp(&a.weight.abs()).then(a.start.cmp(&b.start)));
+        parts
+            .iter()
+            .filter(|part| part.weight.abs() >= 0.01)
+            .take(limits::CUES)
+            .filter_map(|part| {
+                let first = self.tokens.list.get(part.start)?.place.start as usize;
+                let last = self.tokens.list.get(part.end.checked_sub(1)?)?.place.end as usize;
+                let text = cut(self.text.get(first..last)?.trim_end(), limits::NAME_BYTES).into();
+                Some(Cue { text, weight: rounded(part.weight.clamp(-1.0, 1.0)) })
+            })
+            .collect()
+    }
+}
+
+/// The sum of absolute weights at which the confidence is half.
+const ENOUGH: f32 = 0.5;
+
+/// To three places: more would be noise to who reads or keeps it.
+fn rounded(number: f32) -> f32 {
+    (number * 1000.0).round() / 1000.0
+}
+
+/// Reads a text with the words of one language.
+pub(super) fn read(text: &str, lexicon: &Lexicon) -> Reading {
+    let looked = Looked::new(text, lexicon);
+    let mut parts = valence::parts(&looked, lexicon);
+    let raw = parts.iter().map(|part| part.weight).sum::<f32>();
+    let mass = parts.iter().map(|part| part.weight.abs()).sum::<f32>();
+    let (pressure, mut pressing) = urgency::measure(&looked, lexicon);
+    Reading {
+        language: lexicon.language,
+        valence: rounded(valence::squash(raw)),
+        confidence: rounded(mass / (mass + ENOUGH)),
+        urgency: rounded(pressure),
+        words: looked.cues(&mut parts),
+        pressing: looked.cues(&mut pressing),
+    }
+}

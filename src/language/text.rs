@@ -1,0 +1,379 @@
+//! A message as words, marks and pictures.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use smallvec::SmallVec;
+use twox_hash::XxHash3_64;
+
+use crate::config::limits;
+use crate::event::cut;
+
+/// What a token is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Letters, or letters and digits.
+    Word,
+    /// Digits only.
+    Number,
+    /// An emoji or an emoticon.
+    Picture,
+    /// `,`, `;`, `:`, a bracket or a dash: ends what a negator reaches.
+    Pause,
+    /// The end of a sentence, with how many exclamation and question marks stand there.
+    Stop { exclamations: u8, questions: u8 },
+}
+
+/// One word, mark or picture of a text.
+#[derive(Debug, Clone)]
+pub(super) struct Token {
+    pub(super) kind: Kind,
+    /// Where it stands in the text, in bytes.
+    pub(super) place: Range<u32>,
+    /// Where its normal form stands in [`Tokens::normal`].
+    form: Range<u32>,
+    /// Of its lower-case form, in which no letter stands more than twice in a row.
+    pub(super) exact: u64,
+    /// Of the same without accents.
+    pub(super) folded: u64,
+    /// Of the same with each run of a letter as one, if a letter stood three times.
+    pub(super) squeezed: Option<u64>,
+    /// Whether it stands in capitals.
+    pub(super) shouted: bool,
+}
+
+impl Token {
+    /// Whether this is a word or a number: what phrases are made of.
+    pub(super) fn is_word(&self) -> bool {
+        matches!(self.kind, Kind::Word | Kind::Number)
+    }
+
+    /// Whether a negator or an intensifier reaches no further than this.
+    pub(super) fn is_mark(&self) -> bool {
+        matches!(self.kind, Kind::Pause | Kind::Stop { .. })
+    }
+}
+
+/// How a language splits text, beyond blanks and marks.
+pub(super) trait Splits {
+    /// Whether the letters before an apostrophe are a word of their own, as in `l'attente`.
+    fn elides(&self, folded: u64) -> bool;
+    /// Whether these characters are an emoticon.
+    fn is_picture(&self, hash: u64) -> bool;
+}
+
+/// A text that has been split.
+#[derive(Debug, Default)]
+pub(super) struct Tokens {
+    pub(super) list: SmallVec<[Token; 64]>,
+    /// The words in lower case and without accents, with blanks between.
+    normal: String,
+}
+
+impl Tokens {
+    /// The normal form of a token: lower case, no accents.
+    pub(super) fn form(&self, token: &Token) -> &str {
+        &self.normal[token.form.start as usize..token.form.end as usize]
+    }
+
+    /// The form that a linear model knows: each run of a letter as one if a letter stood thrice.
+    pub(super) fn learned_form(&self, token: &Token) -> Cow<'_, str> {
+        match token.squeezed {
+            Some(_) => Cow::Owned(squeeze(self.form(token))),
+            None => Cow::Borrowed(self.form(token)),
+        }
+    }
+}
+
+/// The hash under which words are known; the same on every machine.
+pub(super) fn hash(word: &str) -> u64 {
+    XxHash3_64::oneshot(word.as_bytes())
+}
+
+/// Splits the first [`limits::MESSAGE_READ_BYTES`] of a text.
+pub(super) fn split(text: &str, splits: &impl Splits) -> Tokens {
+    let text = cut(text, limits::MESSAGE_READ_BYTES);
+    let mut splitter = Splitter {
+        text,
+        splits,
+        tokens: Tokens { list: SmallVec::new(), normal: String::with_capacity(text.len() + 16) },
+        exact: String::with_capacity(32),
+    };
+    splitter.run();
+    splitter.tokens
+}
+
+struct Splitter<'a, S> {
+    text: &'a str,
+    splits: &'a S,
+    tokens: Tokens,
+    /// The word that is being read, with its accents.
+    exact: String,
+}
+
+impl<S: Splits> Splitter<'_, S> {
+    fn run(&mut self) {
+        let mut at = 0;
+        while let Some(next) = self.text[at..].chars().next() {
+            let fresh = self.text[..at].chars().next_back().is_none_or(char::is_whitespace);
+            if fresh && let Some(end) = self.passed_over(at).or_else(|| self.whole_emoticon(at)) {
+                at = end;
+                continue;
+            }
+            at = if next == '\n' {
+                self.stop(at, at + 1, 0, 0);
+                at + 1
+            } else if next.is_whitespace() || next == '#' {
+                at + next.len_utf8()
+            } else if next.is_alphanumeric() {
+                self.word(at)
+            } else if let Some(end) = self.emoticon(at) {
+                end
+            } else {
+                self.mark(at, next)
+            };
+        }
+    }
+
+    /// The end of an address or a mention, which say nothing.
+    fn passed_over(&self, at: usize) -> Option<usize> {
+        let rest = &self.text[at..];
+        let skipped = rest.starts_with("http://")
+            || rest.starts_with("https://")
+            || rest.starts_with("www.")
+            || rest.starts_with('@') && rest[1..].starts_with(char::is_alphanumeric);
+        skipped.then(|| at + rest.find(char::is_whitespace).unwrap_or(rest.len()))
+    }
+
+    /// An emoticon that stands alone and may begin with a letter, as in `xD`.
+    fn whole_emoticon(&mut self, at: usize) -> Option<usize> {
+        let rest = &self.text[at..];
+        let length = rest.find(char::is_whitespace).unwrap_or(rest.len());
+        if !(2..=5).contains(&length) {
+            return None;
+        }
+        let hash = hash(&rest[..length]);
+        self.splits.is_picture(hash).then(|| self.picture(at, at + length, hash))
+    }
+
+    /// The longest emoticon that begins with the mark at `at`.
+    fn emoticon(&mut self, at: usize) -> Option<usize> {
+        let rest = &self.text[at..];
+        let ends: SmallVec<[usize; 4]> =
+            rest.char_indices().skip(1).take(4).map(|(end, _)| end).collect();
+        let last = (rest.chars().count() <= 4).then_some(rest.len());
+        for end in last.into_iter().chain(ends.into_iter().rev()).filter(|end| *end >= 2) {
+            let hash = hash(&rest[..end]);
+            // Letters that go on are a word, as in `:Paris`.
+            let goes_on = rest[..end].ends_with(char::is_alphanumeric)
+                && rest[end..].starts_with(char::is_alphanumeric);
+            if !goes_on && self.splits.is_picture(hash) {
+                return Some(self.picture(at, at + end, hash));
+            }
+        }
+        None
+    }
+
+    fn picture(&mut self, start: usize, end: usize, hash: u64) -> usize {
+        self.push(Kind::Picture, start, end, (0, 0), (hash, hash, None), false);
+        end
+    }
+
+    fn stop(&mut self, start: usize, end: usize, exclamations: u8, questions: u8) {
+        self.push(Kind::Stop { exclamations, questions }, start, end, (0, 0), (0, 0, None), false);
+    }
+
+    /// A mark, a run of marks that end a sentence, or an emoji.
+    fn mark(&mut self, at: usize, first: char) -> usize {
+        match first {
+            '.' | '!' | '?' | '…' | '‽' | '¡' | '¿' => {
+                let (mut exclamations, mut questions, mut end) = (0u8, 0u8, at);
+                if first == '.' && self.within_number(at) {
+                    return at + 1;
+                }
+                // French sets blanks before `!` and `?`.
+                for (offset, next) in self.text[at..].char_indices() {
+                    match next {
+                        '!' | '¡' => exclamations = exclamations.saturating_add(1),
+                        '?' | '¿' => questions = questions.saturating_add(1),
+                        '.' | '…' | ' ' | '\u{a0}' | '\u{202f}' => {}
+                        _ => break,
+                    }
+                    end = at + offset + next.len_utf8();
+                }
+                self.stop(at, end, exclamations, questions);
+                end
+            }
+            ',' | ';' | ':' | '(' | ')' | '"' | '«' | '»' | '–' | '—' => {
+                let end = at + first.len_utf8();
+                if first == ',' && self.within_number(at) {
+                    return end;
+                }
+                self.push(Kind::Pause, at, end, (0, 0), (0, 0, None), false);
+                end
+            }
+            _ => {
+                let end = at + first.len_utf8();
+                let hash = hash(&self.text[at..end]);
+                if self.splits.is_picture(hash) {
+                    self.picture(at, end, hash);
+                }
+                end
+            }
+        }
+    }
+
+    /// Whether the mark at `at` stands between digits, as in `3.50`.
+    fn within_number(&self, at: usize) -> bool {
+        self.text[..at].ends_with(|c: char| c.is_ascii_digit())
+            && self.text[at + 1..].starts_with(|c: char| c.is_ascii_digit())
+    }
+
+    fn word(&mut self, start: usize) -> usize {
+        self.exact.clear();
+        let form = self.tokens.normal.len();
+        let (mut letters, mut capitals, mut digits, mut run) = (0u32, 0u32, 0u32, 1u32);
+        let (mut last, mut stretched, mut plain) = ('\0', false, true);
+        let mut end = self.text.len();
+        for (offset, next) in self.text[start..].char_indices() {
+            if !next.is_alphanumeric() && !is_accent(next) {
+                end = start + offset;
+                let apostrophe = matches!(next, '\'' | '’' | '‘' | '`' | '´');
+                let after = end + next.len_utf8();
+                if !apostrophe || !self.text[after..].starts_with(char::is_alphabetic) {
+                    break;
+                }
+                if self.splits.elides(hash(&self.tokens.normal[form..])) {
+                    self.finish((start, end, form), (letters, capitals, digits), stretched, plain);
+                    return after;
+                }
+                self.exact.push('\'');
+                self.tokens.normal.push('\'');
+                last = next;
+                end = self.text.len();
+                continue;
+            }
+            if offset > limits::NAME_BYTES {
+                end = start + offset;
+                break;
+            }
+            if next.is_numeric() {
+                digits += 1;
+            } else {
+                letters += 1;
+                capitals += u32::from(next.is_uppercase());
+            }
+            for small in next.to_lowercase() {
+                run = if small == last && !small.is_numeric() { run + 1 } else { 1 };
+                last = small;
+                stretched |= run >= 3;
+                if run > 2 {
+                    continue;
+                }
+                self.exact.push(small);
+                match fold(small) {
+                    Folded::Same => self.tokens.normal.push(small),
+                    Folded::As(letters) => {
+                        plain = false;
+                        self.tokens.normal.push_str(letters);
+                    }
+                    Folded::Nothing => plain = false,
+                }
+            }
+        }
+        self.finish((start, end, form), (letters, capitals, digits), stretched, plain);
+        end
+    }
+
+    fn finish(
+        &mut self,
+        (start, end, form): (usize, usize, usize),
+        (letters, capitals, digits): (u32, u32, u32),
+        stretched: bool,
+        plain: bool,
+    ) {
+        let normal = &self.tokens.normal[form..];
+        let folded = hash(normal);
+        let exact = if plain { folded } else { hash(&self.exact) };
+        let squeezed = stretched.then(|| hash(&squeeze(normal)));
+        let form_end = self.tokens.normal.len();
+        self.tokens.normal.push(' ');
+        let kind = if letters == 0 && digits > 0 { Kind::Number } else { Kind::Word };
+        let shouted = capitals >= 3 && capitals == letters;
+        self.push(kind, start, end, (form, form_end), (exact, folded, squeezed), shouted);
+    }
+
+    fn push(
+        &mut self,
+        kind: Kind,
+        start: usize,
+        end: usize,
+        form: (usize, usize),
+        (exact, folded, squeezed): (u64, u64, Option<u64>),
+        shouted: bool,
+    ) {
+        // The text is far shorter than 4 GiB: it was cut.
+        let place = start as u32..end as u32;
+        let form = form.0 as u32..form.1 as u32;
+        self.tokens.list.push(Token { kind, place, form, exact, folded, squeezed, shouted });
+    }
+}
+
+/// Each run of a letter as one.
+fn squeeze(word: &str) -> String {
+    let mut squeezed = String::with_capacity(word.len());
+    let mut last = None;
+    for letter in word.chars() {
+        if last != Some(letter) {
+            squeezed.push(letter);
+        }
+        last = Some(letter);
+    }
+    squeezed
+}
+
+/// Whether this is an accent that stands on the letter before.
+fn is_accent(character: char) -> bool {
+    ('\u{300}'..='\u{36f}').contains(&character)
+}
+
+/// A lower-case letter without its accent.
+pub(super) enum Folded {
+    /// It has none.
+    Same,
+    /// These letters.
+    As(&'static str),
+    /// A combining accent: nothing remains.
+    Nothing,
+}
+
+/// Takes the accent from a lower-case Latin letter.
+pub(super) fn fold(letter: char) -> Folded {
+    if letter.is_ascii() {
+        return Folded::Same;
+    }
+    Folded::As(match letter {
+        'à' | 'á' | 'â' | 'ã' | 'ä' | 'å' | 'ā' | 'ă' | 'ą' => "a",
+        'ç' | 'ć' | 'č' | 'ĉ' | 'ċ' => "c",
+        'ď' | 'đ' | 'ð' => "d",
+        'è' | 'é' | 'ê' | 'ë' | 'ē' | 'ė' | 'ę' | 'ě' => "e",
+        'ĝ' | 'ğ' | 'ġ' | 'ģ' => "g",
+        'ì' | 'í' | 'î' | 'ï' | 'ī' | 'į' | 'ı' => "i",
+        'ķ' => "k",
+        'ĺ' | 'ļ' | 'ľ' | 'ł' => "l",
+        'ñ' | 'ń' | 'ņ' | 'ň' => "n",
+        'ò' | 'ó' | 'ô' | 'õ' | 'ö' | 'ø' | 'ō' | 'ő' => "o",
+        'ŕ' | 'ř' => "r",
+        'ś' | 'š' | 'ş' | 'ș' | 'ŝ' => "s",
+        'ţ' | 'ť' | 'ț' => "t",
+        'ù' | 'ú' | 'û' | 'ü' | 'ū' | 'ů' | 'ű' | 'ų' => "u",
+        'ý' | 'ÿ' => "y",
+        'ź' | 'ż' | 'ž' => "z",
+        'œ' => "oe",
+        'æ' => "ae",
+        'ß' => "ss",
+        'þ' => "th",
+        _ if is_accent(letter) => return Folded::Nothing,
+        _ => return Folded::Same,
+    })
+}

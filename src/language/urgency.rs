@@ -1,0 +1,53 @@
+//! How pressing a text is, whatever its writer feels.
+
+use super::lexicon::Lexicon;
+use super::reading::{Looked, Part, Parts};
+use super::text::Kind;
+
+/// What a text in capitals adds.
+const SHOUTED: f32 = 0.2;
+
+/// What three or more exclamation or question marks in a row add.
+const INSISTED: f32 = 0.15;
+
+/// The least words of which a text in capitals is shouted.
+const SHOUTED_WORDS: usize = 3;
+
+/// The urgency, 0..1, and the words that made it. Cues are combined as independent signs: of what
+/// each leaves open, the next takes its share; one that calms (`no rush`) takes its share back.
+pub(super) fn measure(looked: &Looked<'_>, lexicon: &Lexicon) -> (f32, Parts) {
+    let mut parts = Parts::new();
+    let mut at = 0;
+    while at < looked.tokens.list.len() {
+        match lexicon.urgency.at(at, &looked.tokens, &looked.meanings) {
+            Some((weight, end)) => {
+                parts.push(Part { start: at, end, weight });
+                at = end;
+            }
+            None => at += 1,
+        }
+    }
+    let mut words = looked.tokens.list.iter().filter(|token| token.is_word());
+    let count = words.clone().count();
+    let shouted =
+        count >= SHOUTED_WORDS && words.all(|token| token.shouted || token.place.len() < 3);
+    let insisted = looked.tokens.list.iter().any(|token| match token.kind {
+        Kind::Stop { exclamations, questions } => exclamations >= 3 || questions >= 3,
+        _ => false,
+    });
+    let mut open = 1.0;
+    for part in parts.iter().filter(|part| part.weight > 0.0) {
+        open *= 1.0 - part.weight.min(1.0);
+    }
+    if shouted {
+        open *= 1.0 - SHOUTED;
+    }
+    if insisted {
+        open *= 1.0 - INSISTED;
+    }
+    let mut urgency = 1.0 - open;
+    for part in parts.iter().filter(|part| part.weight < 0.0) {
+        urgency *= 1.0 + part.weight.max(-1.0);
+    }
+    (urgency.clamp(0.0, 1.0), parts)
+}

@@ -1,0 +1,301 @@
+//! How the writer of a text feels.
+//!
+//! Words and phrases have weights; what stands around them turns the weights. The rules are those
+//! of VADER (C. J. Hutto, E. Gilbert: A Parsimonious Rule-based Model for Sentiment Analysis of
+//! Social Media Text, ICWSM 2014), with a negation that has a reach of its own for each word, so
+//! that `ne … pas` is one. A linear model over words and pairs of words adds what the lexicon does
+//! not know.
+
+use smallvec::SmallVec;
+
+use super::lexicon::{Lexicon, pair};
+use super::reading::{Looked, Part, Parts};
+use super::text::{Kind, hash};
+
+/// What becomes of a good word that is negated: `not good` is bad, but less so than `bad`.
+const NEGATED_GOOD: f32 = -0.75;
+
+/// What becomes of a bad word that is negated: `not bad` is good, but only just.
+const NEGATED_BAD: f32 = -0.45;
+
+/// How far before a word an intensifier may stand, and what is left of it at each distance.
+const BOOST_REACH: [f32; 3] = [1.0, 0.8, 0.6];
+
+/// How far a partner of a negator may stand before it, in words: `ne` before `plus`.
+const PARTNER_REACH: usize = 4;
+
+/// The furthest that any negator may reach, in words.
+pub(super) const NEGATOR_REACH: usize = 8;
+
+/// The factor of a word in capitals in a text that is not all capitals.
+const SHOUTED: f32 = 1.25;
+
+/// The factor of a word with a letter thrice or more in a row.
+const STRETCHED: f32 = 1.2;
+
+/// What each exclamation mark of a sentence adds to its weight, up to three.
+const EXCLAIMED: f32 = 0.1;
+
+/// What is left of a good word in a question: `is there a good offer?`.
+const ASKED: f32 = 0.4;
+
+/// What a negator weighs that turns no word.
+const IDLE_NEGATOR: f32 = -0.18;
+
+/// People write good words more easily than bad ones, so a bad one says more (M. Taboada et al.:
+/// Lexicon-Based Methods for Sentiment Analysis, Computational Linguistics 37, 2011, section 2.6,
+/// has half as much again).
+const BAD: f32 = 1.3;
+
+/// The valence at which a sum of weights is half way: `x / √(x² + a²)`, with this as `a`.
+const HALF: f32 = 1.0;
+
+/// Brings a sum of weights into −1..1.
+pub(super) fn squash(raw: f32) -> f32 {
+    let raw = if raw.is_finite() { raw } else { 0.0 };
+    (raw / (raw * raw + HALF * HALF).sqrt()).clamp(-1.0, 1.0)
+}
+
+/// The words that make the valence, and what each adds.
+pub(super) fn parts(looked: &Looked<'_>, lexicon: &Lexicon) -> Parts {
+    let mut parts = lexical(looked, lexicon);
+    learned(looked, lexicon, &mut parts);
+    parts
+}
+
+/// What the lexicon says.
+pub(super) fn lexical(looked: &Looked<'_>, lexicon: &Lexicon) -> Parts {
+    let units = units(looked, lexicon);
+    let mut parts: Parts = units.iter().map(|unit| weigh(unit, &units, looked)).collect();
+    idle_negators(&mut parts, &units, looked);
+    turn_at_contrasts(&mut parts, &units, looked);
+    emphasize(&mut parts, looked);
+    for part in parts.iter_mut().filter(|part| part.weight < 0.0) {
+        part.weight *= BAD;
+    }
+    parts
+}
+
+/// A word or phrase with a weight, or a phrase without one that covers its words.
+struct Unit {
+    part: Part,
+    /// Whether it is a phrase, in which a negator has done its work.
+    phrase: bool,
+}
+
+fn units(looked: &Looked<'_>, lexicon: &Lexicon) -> SmallVec<[Unit; 32]> {
+    let mut units = SmallVec::new();
+    let mut at = 0;
+    while at < looked.tokens.list.len() {
+        if let Some((weight, end)) = lexicon.phrases.at(at, &looked.tokens, &looked.meanings) {
+            units.push(Unit { part: Part { start: at, end, weight }, phrase: true });
+            at = end;
+            continue;
+        }
+        if let Some(weight) = looked.meanings[at].and_then(|meaning| meaning.weight) {
+            units.push(Unit { part: Part { start: at, end: at + 1, weight }, phrase: false });
+        }
+        at += 1;
+    }
+    units
+}
+
+/// Whether token `at` is within a phrase.
+fn in_phrase(at: usize, units: &[Unit]) -> bool {
+    units.iter().any(|unit| unit.phrase && (unit.part.start..unit.part.end).contains(&at))
+}
+
+fn weigh(unit: &Unit, units: &[Unit], looked: &Looked<'_>) -> Part {
+    let Part { start, end, weight } = unit.part;
+    let tokens = &looked.tokens.list;
+    let mut weight = weight;
+    for (distance, left) in BOOST_REACH.iter().enumerate() {
+        let Some(at) = start.checked_sub(distance + 1) else { break };
+        if tokens[at].is_mark() {
+            break;
+        }
+        if let Some(boost) = looked.meanings[at].and_then(|meaning| meaning.boost)
+            && !in_phrase(at, units)
+        {
+            let shouted =
+                if tokens[at].shouted || tokens[at].squeezed.is_some() { 1.2 } else { 1.0 };
+            weight *= 1.0 + (boost - 1.0) * left * shouted;
+        }
+    }
+    let has_own_negator = unit.phrase
+        && (start..end).any(|at| looked.meanings[at].is_some_and(|m| m.negator.is_some()));
+    if !has_own_negator && is_negated(start, end, units, looked) {
+        weight *= if weight > 0.0 { NEGATED_GOOD } else { NEGATED_BAD };
+    }
+    let all_shouted = tokens.iter().filter(|token| token.is_word()).all(|token| token.shouted);
+    if tokens[start].shouted && !all_shouted {
+        weight *= SHOUTED;
+    }
+    if tokens[start].squeezed.is_some() {
+        weight *= STRETCHED;
+    }
+    Part { start, end, weight }
+}
+
+fn is_negated(start: usize, end: usize, units: &[Unit], looked: &Looked<'_>) -> bool {
+    let tokens = &looked.tokens.list;
+    let turns = |at: usize, distance: usize, before: bool| {
+        let Some(negator) = looked.meanings[at].and_then(|meaning| meaning.negator) else {
+            return false;
+        };
+        let reach = usize::from(if before { negator.after } else { negator.before });
+        distance <= reach
+            && !in_phrase(at, units)
+            && (!negator.needs_partner || has_partner(at, looked))
+    };
+    let ends = |at: usize| {
+        tokens[at].is_mark() || looked.meanings[at].is_some_and(|word| word.contrast.is_some())
+    };
+    let behind = (0..start)
+        .rev()
+        .take(NEGATOR_REACH)
+        .take_while(|at| !ends(*at))
+        .any(|at| turns(at, start - at, true));
+    behind
+        || (end..tokens.len())
+            .take(NEGATOR_REACH)
+            .take_while(|at| !ends(*at))
+            .any(|at| turns(at, at + 1 - end, false))
+}
+
+/// A negator that turns no word says by itself that something is not as it should be: `it does not
+/// fit`.
+fn idle_negators(parts: &mut Parts, units: &[Unit], looked: &Looked<'_>) {
+    for (at, meaning) in looked.meanings.iter().enumerate() {
+        let Some(negator) = meaning.and_then(|meaning| meaning.negator) else { continue };
+        let reach = at.saturating_sub(usize::from(negator.before))
+            ..(at + 1 + usize::from(negator.after)).min(looked.tokens.list.len());
+        let busy = in_phrase(at, units)
+            || units.iter().any(|unit| reach.contains(&unit.part.start) && unit.part.weight != 0.0)
+            || negator.needs_partner && !has_partner(at, looked)
+            || meaning.is_some_and(|meaning| meaning.weight.is_some());
+        if !busy {
+            parts.push(Part { start: at, end: at + 1, weight: IDLE_NEGATOR });
+        }
+    }
+}
+
+fn has_partner(at: usize, looked: &Looked<'_>) -> bool {
+    (0..at)
+        .rev()
+        .take(PARTNER_REACH)
+        .take_while(|at| !looked.tokens.list[*at].is_mark())
+        .any(|at| looked.meanings[at].is_some_and(|meaning| meaning.partner))
+}
+
+/// Weakens what stands before a `but` in its sentence, and strengthens what stands after it.
+fn turn_at_contrasts(parts: &mut Parts, units: &[Unit], looked: &Looked<'_>) {
+    for at in 0..looked.tokens.list.len() {
+        let Some(contrast) = looked.meanings[at].and_then(|meaning| meaning.contrast) else {
+            continue;
+        };
+        if in_phrase(at, units) {
+            continue;
+        }
+        let end = looked.sentence_end(at);
+        let start = looked.tokens.list[..at]
+            .iter()
+            .rposition(|token| matches!(token.kind, Kind::Stop { .. }))
+            .map_or(0, |stop| stop + 1);
+        for part in parts.iter_mut() {
+            if (start..at).contains(&part.start) {
+                part.weight *= contrast.before;
+            } else if (at..end).contains(&part.start) {
+                part.weight *= contrast.after;
+            }
+        }
+    }
+}
+
+/// Exclamation marks strengthen a sentence; a question takes from its good words.
+fn emphasize(parts: &mut Parts, looked: &Looked<'_>) {
+    for part in parts.iter_mut() {
+        let stop = looked.tokens.list.get(looked.sentence_end(part.start)).map(|token| token.kind);
+        if let Some(Kind::Stop { exclamations, questions }) = stop {
+            part.weight *= 1.0 + EXCLAIMED * f32::from(exclamations.min(3));
+            if questions > 0 && exclamations == 0 && part.weight > 0.0 {
+                part.weight *= ASKED;
+            }
+        }
+    }
+}
+
+/// Adds what the linear model says of each word and of each word after its neighbour.
+fn learned(looked: &Looked<'_>, lexicon: &Lexicon, parts: &mut Parts) {
+    if lexicon.grams.is_empty() {
+        return;
+    }
+    each_gram(looked, |at, hash| {
+        let Some(weight) = lexicon.grams.get(&hash) else { return };
+        match parts.iter_mut().find(|part| (part.start..part.end).contains(&at)) {
+            Some(part) => part.weight += weight,
+            None => parts.push(Part { start: at, end: at + 1, weight: *weight }),
+        }
+    });
+}
+
+/// Calls `see` with each word, the stem of each long word, and each pair of neighbours: the index of
+/// the last word, and the key.
+pub(super) fn each_gram(looked: &Looked<'_>, mut see: impl FnMut(usize, u64)) {
+    let mut last = None;
+    for (at, token) in looked.tokens.list.iter().enumerate() {
+        if !token.is_word() {
+            if matches!(token.kind, Kind::Stop { .. }) {
+                last = None;
+            }
+            continue;
+        }
+        let word = token.squeezed.unwrap_or(token.folded);
+        see(at, word);
+        if let Some(stem) = stem(looked.tokens.form(token)) {
+            see(at, stem_key(stem));
+        }
+        if let Some(last) = last {
+            see(at, pair(last, word));
+        }
+        last = Some(word);
+    }
+}
+
+/// The words, stems and pairs of a text, as they are written in a `[model]` section.
+pub(super) fn grams(looked: &Looked<'_>) -> Vec<String> {
+    let mut grams = Vec::new();
+    let mut last: Option<String> = None;
+    for token in &looked.tokens.list {
+        if !token.is_word() {
+            if matches!(token.kind, Kind::Stop { .. }) {
+                last = None;
+            }
+            continue;
+        }
+        let word = looked.tokens.learned_form(token).into_owned();
+        if let Some(stem) = stem(looked.tokens.form(token)) {
+            grams.push(format!("{stem}*"));
+        }
+        if let Some(last) = &last {
+            grams.push(format!("{last} {word}"));
+        }
+        grams.push(word.clone());
+        last = Some(word);
+    }
+    grams
+}
+
+/// The letters of a stem.
+const STEM_LETTERS: usize = 5;
+
+/// The beginning of a word that is long enough to have an ending.
+fn stem(form: &str) -> Option<&str> {
+    let (end, _) = form.char_indices().nth(STEM_LETTERS)?;
+    (form.len() > end + 1).then(|| &form[..end])
+}
+
+/// The key of a stem in the linear model.
+pub(super) fn stem_key(stem: &str) -> u64 {
+    !hash(stem)
+}

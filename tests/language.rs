@@ -1,0 +1,466 @@
+//! What people say is understood: in English, in French, and in a language that only these tests
+//! know.
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+use std::sync::Arc;
+
+use jumeau::config::limits;
+use jumeau::language::{Language, Languages, Reading, Tone};
+use proptest::prelude::*;
+
+const EN: Language = Language::ENGLISH;
+const FR: Language = Language::FRENCH;
+
+fn languages() -> Arc<Languages> {
+    Languages::embedded()
+}
+
+fn read(language: Language, text: &str) -> Reading {
+    languages().read(text, language).unwrap()
+}
+
+fn english(text: &str) -> f32 {
+    read(EN, text).valence
+}
+
+fn french(text: &str) -> f32 {
+    read(FR, text).valence
+}
+
+fn tone(language: Language, text: &str) -> Tone {
+    read(language, text).tone()
+}
+
+#[track_caller]
+fn all_are(tone_of_all: Tone, language: Language, texts: &[&str]) {
+    for text in texts {
+        assert_eq!(tone(language, text), tone_of_all, "{text}: {:#?}", read(language, text));
+    }
+}
+
+#[test]
+fn plain_words_have_a_valence() {
+    all_are(Tone::Positive, EN, &["great service", "I love it", "you were very helpful"]);
+    all_are(Tone::Negative, EN, &["terrible service", "I hate it", "what a nightmare"]);
+    all_are(Tone::Positive, FR, &["excellent service", "j'adore", "vous êtes formidables"]);
+    all_are(Tone::Negative, FR, &["service déplorable", "je suis très déçue", "une catastrophe"]);
+}
+
+#[test]
+fn questions_and_facts_are_neutral() {
+    all_are(
+        Tone::Neutral,
+        EN,
+        &[
+            "",
+            "what time do you open on Saturday?",
+            "I would like to change my address, please",
+            "my order number is 4471",
+            "could you please help me to find my customer number?",
+            "thanks in advance for your answer",
+        ],
+    );
+    all_are(
+        Tone::Neutral,
+        FR,
+        &[
+            "à quelle heure ouvrez-vous samedi ?",
+            "je voudrais changer mon adresse s'il vous plaît",
+            "merci d'avance pour votre réponse",
+            "bonjour, mon numéro de commande est le 4471",
+        ],
+    );
+}
+
+#[test]
+fn negation_turns_a_word() {
+    assert!(english("the agent was helpful") > 0.2);
+    assert!(english("the agent was not helpful") < -0.2);
+    assert!(english("it is not a good product") < -0.1);
+    assert!(english("I don't like it") < -0.1);
+    assert!(english("this isn't very good") < -0.1);
+    assert!(french("le conseiller était aimable") > 0.2);
+    assert!(french("le conseiller n'était pas aimable") < -0.2);
+    assert!(french("je n'aime pas du tout") < -0.1);
+    assert!(french("ce n'est pas un bon produit") < -0.1);
+    assert!(french("je ne suis plus satisfait") < -0.1);
+}
+
+#[test]
+fn negation_of_something_bad_is_mildly_good() {
+    for text in ["not bad at all", "not bad", "no problem at all", "never had a problem with them"]
+    {
+        let valence = english(text);
+        assert!((0.0..0.7).contains(&valence), "{text}: {valence}");
+    }
+    for text in ["pas mal", "pas mal du tout", "aucun problème", "je ne suis pas déçu"] {
+        let valence = french(text);
+        assert!((0.0..0.7).contains(&valence), "{text}: {valence}");
+    }
+}
+
+#[test]
+fn a_negator_reaches_no_further_than_its_clause() {
+    assert!(english("I did not call, the service is excellent") > 0.2);
+    assert!(french("je n'ai pas appelé, le service est excellent") > 0.2);
+}
+
+#[test]
+fn plus_negates_only_after_ne() {
+    assert!(french("le plus beau") > 0.1);
+    assert!(french("il n'est plus fiable") < 0.0);
+}
+
+#[test]
+fn intensifiers_strengthen_and_diminishers_weaken() {
+    assert!(english("very disappointing") < english("disappointing"));
+    assert!(english("slightly disappointing") > english("disappointing"));
+    assert!(french("vraiment décevant") < french("décevant"));
+    assert!(french("légèrement décevant") > french("décevant"));
+}
+
+#[test]
+fn capitals_stretching_and_exclamations_strengthen() {
+    assert!(english("this is AWFUL, really") < english("this is awful, really"));
+    assert!(english("sooooo goooood") > english("good"));
+    assert!(english("it is great!!!") > english("it is great"));
+    assert!(french("c'est NUL votre site") < french("c'est nul votre site"));
+    assert!(french("super !!!") > french("super"));
+}
+
+#[test]
+fn after_a_but_comes_what_counts() {
+    assert!(english("the staff is nice but the delay is unacceptable") < -0.1);
+    assert!(english("the delay was annoying but the staff was wonderful") > 0.1);
+    assert!(french("le personnel est gentil mais le retard est inadmissible") < -0.1);
+    assert!(french("le retard était pénible mais le personnel était formidable") > 0.1);
+}
+
+#[test]
+fn pictures_speak() {
+    all_are(Tone::Positive, EN, &["😍", "on its way :)", "👍👍", "it came today <3"]);
+    all_are(Tone::Negative, EN, &["😡", "again :(", "my flight 😭", "👎"]);
+    all_are(Tone::Positive, FR, &["colis reçu 😊", "reçu :-)"]);
+    all_are(Tone::Negative, FR, &["encore 😡", "mon colis :("]);
+}
+
+#[test]
+fn the_cues_of_the_domain_are_known() {
+    all_are(
+        Tone::Negative,
+        EN,
+        &[
+            "still waiting for my order",
+            "this is the third time I call",
+            "on hold for an hour",
+            "no reply to my emails",
+            "cancel my account",
+            "I have been charged twice",
+            "the parcel hasn't arrived",
+            "I want to speak to a manager",
+        ],
+    );
+    all_are(
+        Tone::Negative,
+        FR,
+        &[
+            "toujours rien",
+            "c'est la troisième fois que j'appelle",
+            "j'en ai marre",
+            "personne ne répond",
+            "une heure d'attente au téléphone",
+            "je veux résilier mon abonnement",
+            "j'ai été prélevé deux fois",
+            "je n'ai jamais reçu mon colis",
+        ],
+    );
+    all_are(
+        Tone::Positive,
+        EN,
+        &[
+            "thank you, solved",
+            "it works now, thanks",
+            "sorted, thank you so much",
+            "problem solved",
+        ],
+    );
+    all_are(
+        Tone::Positive,
+        FR,
+        &[
+            "merci, c'est réglé",
+            "problème résolu, merci beaucoup",
+            "rien à redire",
+            "tout fonctionne",
+        ],
+    );
+}
+
+#[test]
+fn accents_and_apostrophes_may_be_missing_or_curly() {
+    assert_eq!(french("je suis decu"), french("je suis déçu"));
+    assert_eq!(french("j’en ai marre"), french("j'en ai marre"));
+    assert_eq!(english("I don’t like it"), english("I don't like it"));
+    assert!(english("it doesnt work") < -0.1);
+}
+
+#[test]
+fn addresses_and_mentions_say_nothing() {
+    assert_eq!(english("@GreatBank https://love.example/hate"), 0.0);
+}
+
+#[test]
+fn urgency_is_apart_from_valence() {
+    let urgent = |language, text: &str| read(language, text).urgency;
+    assert!(urgent(EN, "please call me back as soon as possible") > 0.5);
+    assert!(urgent(EN, "my card was stolen") > 0.5);
+    assert!(urgent(EN, "someone hacked my account, block it right now!!!") > 0.9);
+    assert!(urgent(FR, "rappelez-moi immédiatement, c'est urgent") > 0.8);
+    assert!(urgent(FR, "on m'a volé ma carte") > 0.5);
+    assert!(urgent(EN, "I love this, thank you") < 0.1);
+    assert!(urgent(FR, "quels sont vos horaires ?") < 0.1);
+    assert!(urgent(EN, "no rush, whenever you can") < 0.1);
+    assert!(urgent(EN, "it is not urgent") < 0.1);
+    assert!(urgent(FR, "ce n'est pas urgent") < 0.1);
+    assert_eq!(tone(EN, "I need an answer today, please"), Tone::Neutral);
+    assert!(urgent(EN, "WHERE IS MY ORDER") > urgent(EN, "where is my order"));
+}
+
+#[test]
+fn the_language_is_told_from_the_text() {
+    let languages = languages();
+    for (text, language) in [
+        ("where is my order?", EN),
+        ("où est ma commande ?", FR),
+        ("I would like to speak to somebody", EN),
+        ("je voudrais parler à quelqu'un", FR),
+        ("merci beaucoup", FR),
+        ("thank you", EN),
+    ] {
+        for prior in [EN, FR] {
+            assert_eq!(languages.detect(text, &[], prior), language, "{text}, prior {prior}");
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_told_is_in_the_customers_own_language() {
+    let languages = languages();
+    for text in ["", "ok", "4471", "👍", "Zürich", "???"] {
+        for prior in [EN, FR] {
+            assert_eq!(languages.detect(text, &[EN, FR], prior), prior, "{text}");
+        }
+    }
+}
+
+#[test]
+fn only_allowed_languages_are_told() {
+    let languages = languages();
+    let german: Language = "de".parse().unwrap();
+    assert_eq!(languages.detect("merci beaucoup monsieur", &[EN], EN), EN);
+    assert_eq!(languages.detect("merci beaucoup monsieur", &[german], german), german);
+    assert_eq!(languages.read("gut", german), None);
+}
+
+#[test]
+fn a_reading_explains_itself() {
+    let text = "Still waiting for my refund!!! The agent was NOT helpful and I need it today.";
+    let reading = serde_json::to_string_pretty(&read(EN, text)).unwrap();
+    insta::assert_snapshot!(reading, @r#"
+    {
+      "language": "en",
+      "valence": -0.856,
+      "confidence": 0.768,
+      "urgency": 0.724,
+      "words": [
+        {
+          "text": "Still waiting",
+          "weight": -0.845
+        },
+        {
+          "text": "NOT helpful",
+          "weight": -0.813
+        }
+      ],
+      "pressing": [
+        {
+          "text": "today",
+          "weight": 0.5
+        },
+        {
+          "text": "Still waiting",
+          "weight": 0.35
+        }
+      ]
+    }
+    "#);
+    let back: Reading = serde_json::from_str(&reading).unwrap();
+    assert_eq!(back, read(EN, text));
+}
+
+#[test]
+fn a_reading_keeps_few_words() {
+    let reading = read(EN, &"awful stolen urgent terrible ".repeat(100));
+    assert_eq!(reading.words.len(), limits::CUES);
+    assert_eq!(reading.pressing.len(), limits::CUES);
+}
+
+/// A small language of which the code knows nothing.
+const GERMAN: &str = "
+[language]
+trigrams = deu
+
+[common]
+der die das und ich ist nicht sie mein meine auf für mit ein eine
+
+[endings]
+e: - e en er es
+
+[negators]
+nicht 4 3
+kein 3 0
+keine 3 0
+
+[boosters]
+1.35 sehr
+
+[contrasts]
+0.5 1.3 aber
+
+[words]
+0.5 gut/e toll/e
+-0.5 schlecht/e schlimm/e
+0.4 danke
+
+[phrases]
+-0.5 immer noch nichts | reicht mir | seit # wochen
+0 guten tag
+
+[urgency]
+0.7 dringend | sofort
+";
+
+fn with_german() -> Languages {
+    let files = [("de/language.txt".to_owned(), GERMAN.to_owned())];
+    Languages::with(files).unwrap_or_else(|mistakes| panic!("\n{mistakes}"))
+}
+
+#[test]
+fn a_third_language_is_data() {
+    let languages = with_german();
+    let german: Language = "de".parse().unwrap();
+    assert_eq!(languages.iter().collect::<Vec<_>>(), [german, EN, FR]);
+    let read = |text: &str| languages.read(text, german).unwrap();
+    assert_eq!(read("das ist sehr gut").tone(), Tone::Positive);
+    assert_eq!(read("das ist nicht gut").tone(), Tone::Negative);
+    assert_eq!(read("Ich warte seit 3 Wochen").tone(), Tone::Negative);
+    assert_eq!(read("gut gemeint, aber schlechter Service").tone(), Tone::Negative);
+    assert_eq!(read("Guten Tag").tone(), Tone::Neutral);
+    assert_eq!(read("👍").tone(), Tone::Positive, "pictures are of every language");
+    assert!(read("bitte sofort anrufen").urgency > 0.5);
+    for prior in [german, EN, FR] {
+        assert_eq!(
+            languages.detect("Ich bin nicht zufrieden mit der Lieferung", &[], prior),
+            german
+        );
+        assert_eq!(languages.detect("I am not happy with the delivery", &[], prior), EN);
+    }
+}
+
+#[test]
+fn mistakes_in_a_language_have_file_and_line() {
+    let file = "\
+0.5 gut
+[wrods]
+[words]
+gut 0.5
+2.0 toll
+0.5
+0.5 guten-tag
+0.5 gut/x
+[negators]
+nicht
+nicht 99 0
+plus 2 2 ne
+[phrases]
+0.5 ...
+0.5 a b c d e f g h i
+[endings]
+e
+[model]
+0.1 a b c
+[language]
+trigrams = xxx
+color = blue
+";
+    let mistakes = Languages::new([("de/words.txt", &file[8..])]).unwrap_err().to_string();
+    insta::assert_snapshot!(mistakes, @"
+    de/words.txt:1: unknown section `wrods`; expected one of language, common, numbers, elisions, partners, endings, negators, boosters, contrasts, words, phrases, urgency, pictures, model
+    de/words.txt:3: expected a number from -1 to 1 at the beginning of the line, found `gut`
+    de/words.txt:4: expected a number from -1 to 1 at the beginning of the line, found `2.0`
+    de/words.txt:5: expected what the number holds for; found nothing after it
+    de/words.txt:6: `guten-tag` is more than one word; put it into [phrases]
+    de/words.txt:7: `x` names no class of endings; expected one of [endings], above
+    de/words.txt:9: expected a word and how many words it negates after and before itself: `not 4 0`
+    de/words.txt:10: expected a reach of at most 8 words
+    de/words.txt:11: expected `partner` or nothing, found `ne`
+    de/words.txt:13: expected a phrase that begins with a word or `#` and does not end with `...`, found `...`
+    de/words.txt:14: expected a phrase of at most 8 words, found `a b c d e f g h i`
+    de/words.txt:16: expected a class and its endings: `er: e es ons ez ent`
+    de/words.txt:18: expected one or two words after the weight
+    de/words.txt:20: expected the ISO 639-3 code of a language that the trigrams know, such as `eng`; found `xxx`; leave the line out if there is none
+    de/words.txt:21: unknown setting `color`; expected `trigrams`
+    ");
+    let mistakes = Languages::new([("de/words.txt", file)]).unwrap_err().to_string();
+    insta::assert_snapshot!(mistakes, @"de/words.txt:1: expected a section such as `[words]` before the first line");
+    let mistakes = Languages::new([("german/words.txt", "")]).unwrap_err().to_string();
+    insta::assert_snapshot!(mistakes, @"german/words.txt: in the folder's name: expected a language code of two or three letters, such as `en`; found `german`");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_bytes_can_be_read(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        let text = String::from_utf8_lossy(&bytes);
+        for language in [EN, FR] {
+            let reading = read(language, &text);
+            prop_assert!((-1.0..=1.0).contains(&reading.valence));
+            prop_assert!((0.0..=1.0).contains(&reading.urgency));
+            prop_assert!((0.0..=1.0).contains(&reading.confidence));
+            prop_assert_eq!(reading, read(language, &text));
+        }
+    }
+
+    #[test]
+    fn any_words_in_any_order_can_be_read(
+        words in proptest::collection::vec(
+            prop_oneof![
+                Just("not"), Just("ne"), Just("plus"), Just("very"), Just("but"), Just("mais"),
+                Just("good"), Just("NUL"), Just("l'"), Just("n'"), Just("sooo"), Just("!!!"),
+                Just("?"), Just("..."), Just(":("), Just("😡"), Just("# 3"), Just("3.50"),
+                Just("still"), Just("waiting"), Just("for"), Just("depuis"), Just("semaines"),
+                Just("'"), Just("’"), Just("e\u{301}"), Just("@"), Just("http://"), Just("ß"),
+            ],
+            0..60,
+        ),
+        blank in prop_oneof![Just(" "), Just(""), Just("\n"), Just("\u{a0}")],
+    ) {
+        let text = words.join(blank);
+        for language in [EN, FR] {
+            let reading = read(language, &text);
+            prop_assert!((-1.0..=1.0).contains(&reading.valence), "{}", text);
+            for cue in reading.words.iter().chain(&reading.pressing) {
+                prop_assert!(text.contains(&*cue.text), "{:?} in {:?}", cue.text, text);
+            }
+        }
+    }
+
+    #[test]
+    fn what_follows_the_limit_is_not_read(tail in "[a-z ]{0,50}") {
+        let text = "good ".repeat(limits::MESSAGE_READ_BYTES / 5);
+        let longer = format!("{text}{tail}");
+        prop_assert_eq!(read(EN, &text), read(EN, &longer));
+    }
+}

@@ -1,0 +1,75 @@
+//! `twinsense`: how well messages are read, and what the linear models of languages are made of.
+
+mod measure;
+mod set;
+mod train;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::{Parser, Subcommand};
+use jumeau::language::{Language, Languages};
+use jumeau::shelf;
+
+use crate::set::Set;
+
+/// Measures how well messages are read, and trains the linear models of languages.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    /// A folder of languages to use beside those that come along.
+    #[arg(long, global = true)]
+    languages: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Prints precision, recall and F1 of each class, and macro-F1, for each set.
+    ///
+    /// A set is a file of lines `label TAB text`. Labels are -1, 0 and 1, or 0 and 1 for sets of
+    /// two classes, in which a valence above 0 is positive. A line that begins with `# ` is passed
+    /// over.
+    Measure {
+        /// Sets, each with its language: `en:reviews.tsv`.
+        #[arg(required = true)]
+        sets: Vec<String>,
+    },
+    /// Trains a linear model on a set, and prints the `[model]` section of the language.
+    Train {
+        /// The set, with its language: `en:sentences.tsv`.
+        set: String,
+    },
+    /// Prints what is read from a text, as JSON-like lines.
+    Read {
+        /// The language; without it, the one that is told from the text.
+        #[arg(long)]
+        language: Option<Language>,
+        /// The text.
+        text: Vec<String>,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let languages = match &arguments.languages {
+        Some(folder) => Arc::new(shelf::languages(folder)?),
+        None => Languages::embedded(),
+    };
+    match arguments.command {
+        Command::Measure { sets } => {
+            for set in &sets {
+                print!("{}", measure::measure(&Set::read(set)?, &languages)?);
+            }
+        }
+        Command::Train { set } => print!("{}", train::train(&Set::read(&set)?, &languages)?),
+        Command::Read { language, text } => {
+            let text = text.join(" ");
+            let language =
+                language.unwrap_or_else(|| languages.detect(&text, &[], Language::ENGLISH));
+            println!("{:#?}", languages.read(&text, language));
+        }
+    }
+    Ok(())
+}
