@@ -11,7 +11,6 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::actors::{
     Confirmed, Durable, End, Fatal, IsDrained, PartitionActor, Partitions, Pull, SetPolicy, Setup,
-    TIDY,
 };
 use crate::api::{self, Desk, PolicyStatus, Refusal};
 use crate::bus::{self, Bus, Intake, Relay, Resume};
@@ -147,7 +146,8 @@ impl Service {
             resident_twins_max: (settings.service.resident_twins_max / share).max(1),
             resident_bytes_max: settings.service.resident_bytes_max / share,
             timers_near_max: limits::TIMER_WINDOW,
-            rest_after: rest_after(settings.service.rest_after_seconds),
+            rest_after: Some(Duration::from_secs(settings.service.rest_after_seconds.into()))
+                .filter(|after| !after.is_zero()),
         };
         let outgoing = Outgoing::new(Arc::new(bus.subjects().clone()));
         let addresses = (0..partition_count)
@@ -270,12 +270,6 @@ impl Service {
         let _ = self.bus.close().await;
         self.runtime.shutdown_background();
     }
-}
-
-/// Seconds as so many times that a partition is tidied up; 0: never.
-fn rest_after(seconds: u32) -> Option<u32> {
-    let times = u128::from(seconds) * 1_000 / TIDY.as_millis();
-    (seconds > 0).then(|| u32::try_from(times).unwrap_or(u32::MAX))
 }
 
 /// Where every partition was left.

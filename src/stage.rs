@@ -3,6 +3,7 @@
 //! The service must run on event time: the stage moves its clock, so that days pass at once.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use bytes::Bytes;
@@ -112,7 +113,7 @@ pub fn read(payload: &[u8]) -> anyhow::Result<Seen> {
     let envelope: Envelope<'_> = serde_json::from_slice(payload)?;
     Ok(match envelope.kind.as_str() {
         "jumeau.action" => {
-            let action: Box<Action> = serde_json::from_str(envelope.data.get())?;
+            let action: Arc<Action> = serde_json::from_str(envelope.data.get())?;
             Seen { at: action.at, what: What::Action(action) }
         }
         "jumeau.escalation" => {

@@ -13,5 +13,5 @@ mod twin;
 pub use directory::Partitions;
 pub use partition::{
     Advance, Confirmed, Durable, End, Fatal, Glance, HasAdvanced, Inspect, IsDrained,
-    PartitionActor, Pull, SetPolicy, Setup, Sight, TIDY,
+    PartitionActor, Pull, SetPolicy, Setup, Sight,
 };

@@ -71,8 +71,9 @@ struct Shell {
     permits: std::collections::VecDeque<OwnedSemaphorePermit>,
 }
 
-/// How often idle twins come to rest, and rows that are only to be deleted go.
-pub const TIDY: Duration = Duration::from_millis(250);
+/// How often idle twins come to rest, and rows that are only to be deleted go; and how soon again
+/// if there is more to tidy up.
+const TIDY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_millis(10));
 
 /// A wake-up is never further away than this, in case the clock on the wall is set.
 const ALARM_MAX: Duration = Duration::from_secs(1);
@@ -102,6 +103,12 @@ impl PartitionActor {
         PartitionActor { machine, shell, partition, alarm: None }
     }
 
+    fn tidy(&mut self, context: &mut Context<PartitionActor>) {
+        let is_more = self.machine.tidy(wall_clock(), &mut self.shell);
+        let pause = if is_more { TIDY.1 } else { TIDY.0 };
+        context.run_later(pause, PartitionActor::tidy);
+    }
+
     /// Sets the wake-up for the next timer, if it is sooner than the one that is set.
     fn set_alarm(&mut self, context: &mut Context<PartitionActor>) {
         let now = wall_clock();
@@ -125,7 +132,7 @@ impl Actor for PartitionActor {
     type Context = Context<PartitionActor>;
 
     fn started(&mut self, context: &mut Context<PartitionActor>) {
-        context.run_interval(TIDY, |actor, _| actor.machine.tidy(&mut actor.shell));
+        self.tidy(context);
         self.machine.tick(wall_clock(), &mut self.shell);
         self.set_alarm(context);
     }
@@ -181,9 +188,6 @@ impl Host for Shell {
     }
 
     fn rest(&mut self, twins: Vec<(Customer, &Addr<TwinActor>)>) {
-        if twins.is_empty() {
-            return;
-        }
         let me = self.me.clone();
         let asked: Vec<_> =
             twins.into_iter().map(|(customer, twin)| (customer, twin.send(Rest))).collect();

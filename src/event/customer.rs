@@ -1,4 +1,4 @@
-use std::borrow::Borrow;
+use std::borrow::{Borrow, Cow};
 use std::fmt;
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -145,9 +145,9 @@ pub fn encode(text: &str) -> String {
     token
 }
 
-fn decode(token: &str) -> Result<String, String> {
+fn decode(token: &str) -> Result<Cow<'_, str>, String> {
     if token.bytes().all(plain) {
-        return Ok(token.to_owned());
+        return Ok(token.into());
     }
     let mut decoded = Vec::with_capacity(token.len());
     let mut rest = token.as_bytes();
@@ -175,7 +175,7 @@ fn decode(token: &str) -> Result<String, String> {
         .map_err(|_| format!("expected percent-encoded UTF-8, found other bytes in `{token}`"))?;
     let canonical = encode(&text);
     if canonical == token {
-        Ok(text)
+        Ok(text.into())
     } else {
         Err(format!("expected the one spelling `{canonical}` of this token, found `{token}`"))
     }

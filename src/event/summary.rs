@@ -57,7 +57,13 @@ fn list(values: &Map, text: &mut String) -> std::fmt::Result {
         let space = if text.is_empty() { "" } else { " " };
         match value {
             Value::List(_) | Value::Map(_) => write!(text, "{space}{name}=…")?,
-            scalar => write!(text, "{space}{name}={scalar}")?,
+            scalar => {
+                text.extend([space, name, "="]);
+                match scalar {
+                    Value::Text(value) => text.push_str(value),
+                    other => write!(text, "{other}")?,
+                }
+            }
         }
     }
     Ok(())

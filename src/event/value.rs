@@ -118,6 +118,7 @@ impl fmt::Display for Value {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Value::Text(text) => out.write_str(text),
+            Value::Int(number) => number.fmt(out),
             other => match serde_json::to_string(other) {
                 Ok(json) => out.write_str(&json),
                 Err(_) => Err(fmt::Error),

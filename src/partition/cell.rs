@@ -88,7 +88,7 @@ enum Held {
 /// measured; the state's own values come on top.
 const AWAKE_OVERHEAD_BYTES: usize = 1_400;
 /// The same without the frame of the state.
-const RESTING_OVERHEAD_BYTES: usize = 900;
+const RESTING_OVERHEAD_BYTES: usize = 1_500;
 
 impl Cell {
     /// A cell around a twin as it was loaded, or a new one.

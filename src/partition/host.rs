@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::Errand;
 #[cfg(doc)]
 use super::Machine;
@@ -14,9 +16,8 @@ pub struct Bounds {
     pub resident_bytes_max: usize,
     /// About so many timers; later ones wait in the store.
     pub timers_near_max: usize,
-    /// A twin comes to rest after so many calls of [`Machine::tidy`] without an input; never, if
-    /// unset.
-    pub rest_after: Option<u32>,
+    /// A twin comes to rest after so long without an input; never, if unset.
+    pub rest_after: Option<Duration>,
 }
 
 /// Whoever performs what a partition wants done. Each `load…` and `commit` is answered later by a

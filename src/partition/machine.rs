@@ -93,7 +93,7 @@ const LATE: Duration = Duration::from_secs(1);
 
 /// Twins that come to rest at once, at most: packing one takes microseconds for which every other
 /// waits.
-const RESTS_AT_ONCE: usize = 256;
+const RESTS_AT_ONCE: usize = 16;
 
 /// Timers fired in one round, at most.
 const TIMERS_AT_ONCE: usize = 256;
@@ -218,11 +218,14 @@ impl<H: Host> Machine<H> {
         self.go_on(wall, host);
     }
 
-    /// Tidies up: twins to which nothing has happened for [`Bounds::rest_after`] calls of this come
-    /// to rest, and rows that are only to be deleted go, if no other commit takes them along.
-    pub fn tidy(&mut self, host: &mut H) {
-        if let Some(after) = self.bounds.rest_after {
-            let coldest = self.residents.tidy(after, RESTS_AT_ONCE);
+    /// Tidies up: twins to which nothing has happened for [`Bounds::rest_after`] come to rest, and
+    /// rows that are only to be deleted go, if no other commit takes them along. Returns whether
+    /// there is more to tidy up.
+    pub fn tidy(&mut self, wall: Time, host: &mut H) -> bool {
+        let after = self.bounds.rest_after.unwrap_or(Duration::MAX);
+        let coldest = self.residents.tidy(wall, after, RESTS_AT_ONCE);
+        let is_more = coldest.len() == RESTS_AT_ONCE;
+        if !coldest.is_empty() {
             let residents = &self.residents;
             let twins = coldest.into_iter().filter_map(|customer| {
                 let address = residents.address(&customer)?;
@@ -234,6 +237,7 @@ impl<H: Host> Machine<H> {
         if is_idle && self.in_flight.is_empty() && !self.confirmed.is_empty() {
             self.commit(host);
         }
+        is_more
     }
 
     /// Takes in how many bytes twins take, about, that [`Host::rest`] asked to rest.

@@ -1,7 +1,9 @@
+use std::time::Duration;
+
 use lru::LruCache;
 
 use super::host::Bounds;
-use crate::event::Customer;
+use crate::event::{Customer, Time};
 
 /// The twins of a partition that are in memory: those at work, and those that rest because nothing
 /// has happened to them for a while. Whoever has to go is taken from the coldest of all.
@@ -9,8 +11,8 @@ pub(super) struct Residents<A> {
     awake: LruCache<Customer, Resident<A>>,
     resting: LruCache<Customer, Resident<A>>,
     bytes: u64,
-    /// How often the partition has been tidied up: the clock by which twins come to rest.
-    tidied: u32,
+    /// When the partition was tidied up last: the clock by which twins come to rest.
+    tidied: Time,
 }
 
 /// A twin in memory.
@@ -20,8 +22,8 @@ pub(super) struct Resident<A> {
     bytes: u32,
     /// The last commit that something of it is in.
     ticket: u64,
-    /// When it was last at work.
-    tidied: u32,
+    /// When it was last at work, by that clock.
+    tidied: Time,
 }
 
 impl<A> Residents<A> {
@@ -30,7 +32,7 @@ impl<A> Residents<A> {
             awake: LruCache::unbounded(),
             resting: LruCache::unbounded(),
             bytes: 0,
-            tidied: 0,
+            tidied: Time::MIN,
         }
     }
 
@@ -98,14 +100,14 @@ impl<A> Residents<A> {
         }
     }
 
-    /// Some time has passed; these twins, at most `limit`, have not been at work for `after` such
-    /// times and come to rest.
-    pub(super) fn tidy(&mut self, after: u32, limit: usize) -> Vec<Customer> {
-        self.tidied += 1;
+    /// It is `now`; these twins, at most `limit`, have not been at work for longer than `after` and
+    /// come to rest.
+    pub(super) fn tidy(&mut self, now: Time, after: Duration, limit: usize) -> Vec<Customer> {
+        self.tidied = now;
         let mut coldest = Vec::new();
         while coldest.len() < limit
             && let Some((_, next)) = self.awake.peek_lru()
-            && self.tidied - next.tidied > after
+            && now.since(next.tidied) > after
             && let Some((customer, resident)) = self.awake.pop_lru()
         {
             coldest.push(customer.clone());

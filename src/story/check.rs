@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use super::script::Unwanted;
 use super::{Expectation, Final, Never, Outcome, Story, Wanted};
@@ -21,7 +22,7 @@ pub struct Seen {
 #[derive(Debug, Clone)]
 pub enum What {
     /// An action.
-    Action(Box<Action>),
+    Action(Arc<Action>),
     /// An escalation that opened or changed.
     Escalation(Box<Escalation>),
 }

@@ -1,5 +1,7 @@
 //! What was decided becomes effects, and the twin remembers it.
 
+use std::sync::Arc;
+
 use twox_hash::XxHash3_128;
 
 use super::effect::{Brief, Escalation, OpenInteraction, TimelineLine};
@@ -10,7 +12,7 @@ use crate::config::limits;
 use crate::event::cut;
 
 /// An action is taken: remembered for its cooldown and its outcomes, and sent.
-pub(super) fn act(twin: &mut Twin, chosen: &Action, effects: &mut Vec<Effect>) {
+pub(super) fn act(twin: &mut Twin, chosen: &Arc<Action>, effects: &mut Vec<Effect>) {
     twin.remember_contact(Contact {
         decision: chosen.decision.clone(),
         action: chosen.action.clone(),
@@ -18,7 +20,7 @@ pub(super) fn act(twin: &mut Twin, chosen: &Action, effects: &mut Vec<Effect>) {
         at: chosen.at,
         outcome: None,
     });
-    effects.push(Effect::Act(Box::new(chosen.clone())));
+    effects.push(Effect::Act(chosen.clone()));
 }
 
 /// What a rule would hand to people.

@@ -8,6 +8,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -26,7 +27,7 @@ pub struct Decision {
     /// The candidates, best first.
     pub candidates: Vec<Candidate>,
     /// The action to take, if one is left.
-    pub chosen: Option<Action>,
+    pub chosen: Option<Arc<Action>>,
 }
 
 /// An action that was considered.
@@ -140,7 +141,8 @@ pub(super) fn decide(twin: &Twin, context: &Context<'_>, wishes: &Wishes) -> Dec
     let chosen = weighed.iter().find(|candidate| candidate.verdict == Verdict::Chosen);
     let chosen = chosen.zip(said).map(|(candidate, said)| {
         let losers = weighed.iter().filter(|other| other.verdict != Verdict::Chosen);
-        message(twin, context, candidate, said, losers.take(limits::CANDIDATES).map(record))
+        let losers = losers.take(limits::CANDIDATES).map(record);
+        Arc::new(message(twin, context, candidate, said, losers))
     });
     Decision { candidates: weighed.iter().take(limits::CANDIDATES).map(record).collect(), chosen }
 }

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,7 @@ use crate::policy::{Issue, Version};
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// An action to perform.
-    Act(Box<Action>),
+    Act(Arc<Action>),
     /// An escalation that opened or changed.
     Escalate(Box<Escalation>),
     /// A timer to index.

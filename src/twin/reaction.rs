@@ -58,7 +58,7 @@ pub struct Reaction {
     /// What is to be done, in this order, once the change is durable.
     pub effects: Vec<Effect>,
     /// The arbitration, if there was one.
-    pub decision: Option<Decision>,
+    pub decision: Option<Box<Decision>>,
     /// What operators and policy writers should know.
     pub notes: Vec<Note>,
 }
@@ -89,7 +89,7 @@ pub fn react(twin: &mut Twin, input: &Input, policy: &Policy) -> Reaction {
     }
     let mut context = understand::Context { input, policy, last_seen };
     let wishes = understand::understand(twin, &mut context, &mut effects, &mut notes);
-    let decision = wishes.is_any().then(|| decide::decide(twin, &context, &wishes));
+    let decision = wishes.is_any().then(|| Box::new(decide::decide(twin, &context, &wishes)));
     if let Some(chosen) = decision.as_ref().and_then(|decision| decision.chosen.as_ref()) {
         act::act(twin, chosen, &mut effects);
     }

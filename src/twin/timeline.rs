@@ -239,11 +239,6 @@ impl Timeline {
         let text = cut(text, limits::TIMELINE_TEXT_BYTES);
         let channel = cut(channel, limits::CHANNEL_BYTES);
         let length = HEADER + channel.len() + text.len();
-        // Growth by steps: doubling would leave half of a resident timeline empty.
-        let room = self.bytes.capacity() - self.bytes.len();
-        if room < length {
-            self.bytes.reserve_exact(length.next_multiple_of(GROWTH_BYTES));
-        }
         self.bytes.extend_from_slice(&(length as u16).to_le_bytes());
         self.bytes.extend_from_slice(&fingerprint.to_le_bytes());
         self.bytes.extend_from_slice(&at.ms().to_le_bytes());
@@ -264,9 +259,6 @@ impl Timeline {
         }
     }
 }
-
-/// How the memory of a timeline grows.
-const GROWTH_BYTES: usize = 256;
 
 // Both limits must fit their length fields.
 const _: () = assert!(

@@ -292,7 +292,10 @@ impl World {
                     resident_twins_max: self.rng.random_range(1..=CUSTOMERS),
                     resident_bytes_max: usize::MAX,
                     timers_near_max: self.rng.random_range(1..4),
-                    rest_after: self.rng.random_bool(0.7).then(|| self.rng.random_range(0..3)),
+                    rest_after: self
+                        .rng
+                        .random_bool(0.7)
+                        .then(|| Duration::from_millis(self.rng.random_range(0..2_000))),
                 };
                 let mut desk = Desk::default();
                 let subjects = Arc::new(Subjects::new("jumeau").unwrap());
@@ -457,7 +460,7 @@ impl World {
                     TimeMode::Stream => one.machine.tick(self.now, &mut one.desk),
                     TimeMode::Event => one.machine.advance(self.now, self.now, &mut one.desk),
                 }
-                one.machine.tidy(&mut one.desk);
+                one.machine.tidy(self.now, &mut one.desk);
                 let rested = std::mem::take(&mut one.desk.rested);
                 self.seen.rests += rested.len() as u64;
                 one.machine.rested(&rested);

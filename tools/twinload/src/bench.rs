@@ -173,6 +173,7 @@ async fn measure(
 
     let latency = if options.latency_seconds > 0 {
         let spinner = progress::spinner("latency at a tenth of that");
+        written(folder).await?;
         let traffic = Traffic { customers: options.customers, name: sync };
         let length = Duration::from_secs(options.latency_seconds);
         let rate = run.events_per_second / 10.0;
@@ -193,6 +194,15 @@ async fn measure(
         events_per_commit: total.events as f64 / total.commits.max(1) as f64,
         latency,
     })
+}
+
+/// Waits until what the run before has left in the system's memory is on the disk: otherwise the
+/// disk is busy with it for half a minute, and every commit waits in line.
+async fn written(folder: &Path) -> anyhow::Result<()> {
+    let status = tokio::process::Command::new("sync").arg("-f").arg(folder).status().await;
+    let status = status.context("cannot run `sync`")?;
+    anyhow::ensure!(status.success(), "`sync -f {}` ended with {status}", folder.display());
+    Ok(())
 }
 
 /// Follows a service that has just started until it has taken everything in; its rate is that
