@@ -174,10 +174,11 @@ async fn measure(
     let latency = if options.latency_seconds > 0 {
         let spinner = progress::spinner("latency at a tenth of that");
         written(folder).await?;
-        let traffic = Traffic { customers: options.customers, name: sync };
+        // The same customers, whom the service knows by now.
+        let traffic = Traffic { customers: options.customers, name: "c" };
         let length = Duration::from_secs(options.latency_seconds);
         let rate = run.events_per_second / 10.0;
-        let latency = latency::run(&rig, &traffic, rate, length, |_| {}).await?;
+        let latency = latency::run(&rig, &traffic, events, rate, length, |_| {}).await?;
         spinner.finish_and_clear();
         Some(latency)
     } else {

@@ -34,25 +34,27 @@ pub(crate) struct Latency {
     pub(crate) max_ms: f64,
 }
 
-/// Publishes at a steady rate for some time. An event's clock runs from the moment at which it was
+/// Publishes the events of a traffic from number `first` on, at a steady rate for some time. An
+/// event's clock runs from the moment at which it was
 /// due to be published, so that a delayed publisher does not hide a slow service.
 pub(crate) async fn run(
     rig: &Rig,
     traffic: &Traffic,
+    first: u64,
     events_per_second: f64,
     length: Duration,
     mut seen: impl FnMut(u64),
 ) -> anyhow::Result<Latency> {
     let events = (events_per_second * length.as_secs_f64()) as u64;
-    let expected = traffic.actions(events);
-    let messages: Vec<_> =
-        (0..events).map(|number| traffic.message(&rig.subjects, number)).collect();
+    let numbers = first..first + events;
+    let expected = traffic.actions(numbers.clone());
+    let messages: Vec<_> = numbers.map(|number| traffic.message(&rig.subjects, number)).collect();
     let mut actions = rig.client.subscribe(rig.subjects.all_actions()).await?;
     rig.client.flush().await?;
     let pump = Pump::new(&rig.client, IN_FLIGHT).await?;
 
     let start = Instant::now() + Duration::from_millis(100);
-    let due = move |number: u64| start + Duration::from_secs_f64(number as f64 / events_per_second);
+    let due = move |place: u64| start + Duration::from_secs_f64(place as f64 / events_per_second);
     let listener = tokio::spawn(async move {
         // From a microsecond to a minute, to three digits.
         let mut histogram = Histogram::<u64>::new_with_bounds(1, 60_000_000, 3)?;
@@ -61,19 +63,20 @@ pub(crate) async fn run(
             let Ok(Some(message)) = next else { break };
             let now = Instant::now();
             let trace = message.headers.as_ref().and_then(|headers| headers.get("traceparent"));
-            if let Some(number) = trace.and_then(|trace| number_of(trace.as_str())) {
-                let took = now.saturating_duration_since(due(number)).as_micros();
+            let number = trace.and_then(|trace| number_of(trace.as_str()));
+            if let Some(place) = number.and_then(|number| number.checked_sub(first)) {
+                let took = now.saturating_duration_since(due(place)).as_micros();
                 histogram.saturating_record(u64::try_from(took).unwrap_or(u64::MAX).max(1));
             }
         }
         anyhow::Ok(histogram)
     });
 
-    for (number, message) in (0_u64..).zip(messages) {
-        let due = due(number);
+    for (place, message) in (0_u64..).zip(messages) {
+        let due = due(place);
         if due > Instant::now() {
             tokio::time::sleep_until(due.into()).await;
-            seen(number);
+            seen(place);
         }
         pump.send(message.subject, message.headers, message.payload).await?;
     }

@@ -1,5 +1,7 @@
 //! The events of a bank's customers: of five, one leads to an action.
 
+use std::ops::Range;
+
 use async_nats::HeaderMap;
 use bytes::Bytes;
 use jumeau::bus::Subjects;
@@ -34,9 +36,9 @@ impl Traffic {
         self.kind(number) == 0
     }
 
-    /// How many of the first `count` events lead to an action.
-    pub(crate) fn actions(&self, count: u64) -> u64 {
-        (0..count).filter(|number| self.leads_to_action(*number)).count() as u64
+    /// How many of the events of these numbers lead to an action.
+    pub(crate) fn actions(&self, numbers: Range<u64>) -> u64 {
+        numbers.filter(|number| self.leads_to_action(*number)).count() as u64
     }
 
     /// Each customer goes through the five kinds in turn; not all customers begin with the same.
@@ -147,8 +149,8 @@ mod tests {
     #[test]
     fn one_event_in_five_leads_to_an_action_in_every_part_of_the_traffic() {
         let traffic = Traffic { customers: 1_000, name: "c" };
-        assert_eq!(traffic.actions(10_000), 2_000);
-        assert_eq!(traffic.actions(100), 20);
+        assert_eq!(traffic.actions(0..10_000), 2_000);
+        assert_eq!(traffic.actions(0..100), 20);
     }
 
     #[test]
