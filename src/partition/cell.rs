@@ -86,7 +86,7 @@ enum Held {
 
 /// What an actor, its address, its place in the partition's table and its state's frame take,
 /// measured; the state's own values come on top.
-const AWAKE_OVERHEAD_BYTES: usize = 1_400;
+const AWAKE_OVERHEAD_BYTES: usize = 1_900;
 /// The same without the frame of the state.
 const RESTING_OVERHEAD_BYTES: usize = 1_500;
 
