@@ -18,6 +18,7 @@ use jumeau::twin::{
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 
 macro_rules! fixture {
     ($name:literal) => {
@@ -105,6 +106,10 @@ fn at(minutes: i64) -> Time {
 
 fn map(pairs: &[(&str, Value)]) -> Map {
     pairs.iter().map(|(name, value)| (Box::<str>::from(*name), value.clone())).collect()
+}
+
+fn course(level: f64, messages: u32) -> serde_json::Value {
+    json!({"level": level, "fast": level, "slow": 0.0, "variance": 0.25, "messages": messages, "at": at(4)})
 }
 
 /// A twin with something of every kind in it, and every variant of each.
@@ -240,6 +245,17 @@ fn full() -> Twin {
         .map(escalated)
         .into(),
         timers: [CatchUp::Run, CatchUp::Coalesce, CatchUp::Skip].map(timer).into(),
+        sentiment: serde_json::from_value(json!({
+            "overall": course(-0.5, 3),
+            "channels": [["web", course(-0.25, 2)]],
+            "urgency": 0.5,
+            "language": "fr",
+            "evidence": [{"at": at(4), "channel": "web", "number": 7, "reading": {
+                "language": "fr", "valence": -0.75, "confidence": 0.5, "urgency": 0.5,
+                "words": [{"text": "nul", "weight": -0.5}], "pressing": [],
+            }}],
+        }))
+        .unwrap(),
         ..Twin::new(ada(), at(0))
     }
 }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Customer, Map, Time};
-use crate::twin::{Case, Contact, Escalated, Interaction, Need, Profile, Signal, Timer};
+use crate::twin::{Case, Contact, Escalated, Interaction, Need, Profile, Sentiment, Signal, Timer};
 
 /// The answer to [`verb::SHOW`](super::verb::SHOW).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -54,6 +54,9 @@ pub struct TwinView {
     pub escalations: Vec<Escalated>,
     /// What is to happen later.
     pub timers: Vec<Timer>,
+    /// How the customer feels.
+    #[serde(default)]
+    pub sentiment: Option<Sentiment>,
     /// The recent past, oldest first.
     pub timeline: Vec<TimelineEntry>,
 }

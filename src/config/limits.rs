@@ -110,6 +110,10 @@ limits! {
     LANGUAGE_ENTRIES: 200_000;
     /// words of one phrase of a language, so that matching stays linear
     PHRASE_WORDS: 8;
+    /// channels in which a twin follows how its customer feels; the one touched longest ago leaves first
+    SENTIMENT_CHANNELS: 8;
+    /// readings of messages that a twin keeps as evidence; the oldest leave first
+    SENTIMENT_EVIDENCE: 6;
     /// topics that phrases can show
     TOPICS: 200;
     /// phrases of all topics

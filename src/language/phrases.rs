@@ -70,6 +70,14 @@ pub enum BadPhrases {
     TooLarge(String),
 }
 
+impl Default for Phrases {
+    /// No phrases.
+    #[expect(clippy::expect_used, reason = "the message names the invariant")]
+    fn default() -> Phrases {
+        Phrases::new([]).expect("no phrases at all are within every limit")
+    }
+}
+
 impl Phrases {
     /// Compiles phrases: each with its topic and the language in which it counts; none: in all.
     ///

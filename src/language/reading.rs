@@ -51,6 +51,17 @@ pub enum Tone {
 /// for messages of all kinds: a single mild word does not leave it, a plain one does.
 pub const NEUTRAL_BAND: f32 = 0.15;
 
+impl Tone {
+    /// The name that people see.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Tone::Negative => "negative",
+            Tone::Neutral => "neutral",
+            Tone::Positive => "positive",
+        }
+    }
+}
+
 impl Reading {
     /// The class of its valence.
     pub fn tone(&self) -> Tone {

@@ -9,6 +9,7 @@ use super::mistake::{Found, Mistakes};
 use super::names::Names;
 use super::read::{Document, Item, Source, Table};
 use super::rules::{self, Patterned};
+use super::topics;
 use super::{
     CompileError, Expression, Files, Index, Need, Path, Policy, PreferenceRule, Template, Trigger,
 };
@@ -93,14 +94,18 @@ fn read(files: &Files, found: &RefCell<Found>) -> Policy {
     let mut needs = Vec::new();
     let mut preferences = BTreeMap::new();
     let mut patterned = Vec::new();
+    let mut phrases = Vec::new();
     let mut actions = Vec::new();
     for table in tables {
         read_needs(&table, &mut needs);
         read_preferences(&table, &mut preferences);
+        topics::read(&table, &reader.languages, &mut phrases);
         rules::read(&table, &reader, &mut patterned);
         actions::read(&table, &reader, &mut actions);
         table.finish();
     }
+    let first = files.iter().next().map_or("", |(file, _)| file);
+    let speech = topics::compile(&phrases, &reader.languages, first, found);
     let mut found = found.borrow_mut();
     for (what, count, most) in [
         ("needs", needs.len(), limits::POLICY_NEEDS),
@@ -109,8 +114,7 @@ fn read(files: &Files, found: &RefCell<Found>) -> Policy {
         ("actions", actions.len(), limits::POLICY_ACTIONS),
     ] {
         if count > most {
-            let file = files.iter().next().map_or("", |(file, _)| file);
-            found.in_file(file, format!("expected at most {most} {what}, found {count}"));
+            found.in_file(first, format!("expected at most {most} {what}, found {count}"));
         }
     }
     let index = index(&patterned);
@@ -120,6 +124,7 @@ fn read(files: &Files, found: &RefCell<Found>) -> Policy {
         languages: reader.languages.into(),
         needs: needs.into(),
         preferences,
+        speech,
         actions: actions.into(),
         rules: patterned.into_iter().map(|patterned| patterned.rule).collect(),
         index,
@@ -134,6 +139,7 @@ fn gather(table: &Table<'_>, names: &mut Names) {
             names.needs.push(name.text().to_owned());
         }
     }
+    names.topics.extend(entries("topics").iter().map(|(key, _)| key.text().to_owned()));
     names.preferences.extend(entries("preferences").iter().map(|(key, _)| key.text().to_owned()));
     for action in table.get("actions").map_or(Vec::new(), Item::as_list) {
         let name = action.as_table().and_then(|table| table.get("name")).and_then(Item::as_text);

@@ -20,6 +20,7 @@ mod rewrite;
 mod rules;
 mod scope;
 mod template;
+mod topics;
 mod watch;
 
 pub use expression::{CompileError, EvalError, Expression, Truth};
@@ -32,4 +33,5 @@ pub use model::{
 };
 pub use scope::{Found, Path, Root, Scope};
 pub use template::{RenderError, Template};
+pub use topics::Speech;
 pub use watch::{Watch, watch};

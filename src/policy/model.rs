@@ -1,5 +1,6 @@
 //! A policy as the twin reads it: compiled, checked, indexed. Nothing here can be wrong any more.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
-use super::{Expression, Template};
+use super::{Expression, Speech, Template};
 use crate::event::EventType;
 
 /// What a company wants of its twins: rules, needs, actions, treatments and limits, loaded from one
@@ -24,6 +25,8 @@ pub struct Policy {
     pub needs: Box<[Need]>,
     /// The preferences that rules may infer, by key.
     pub preferences: BTreeMap<Box<str>, PreferenceRule>,
+    /// How messages are read, and the topics that they may touch.
+    pub speech: Speech,
     /// The actions that may be taken.
     pub actions: Box<[Action]>,
     /// The rules, in the order of files and lines.
@@ -33,13 +36,26 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// The rules that an input of this kind concerns, in the order of files and lines.
+    /// The rules that an input of this kind concerns, in the order of files and lines; if it is a
+    /// message, also those of the topics that it touches.
     pub fn rules_for<'a>(
         &'a self,
         trigger: Trigger,
         detail: &str,
+        topics: impl IntoIterator<Item = &'a str>,
     ) -> impl Iterator<Item = &'a Rule> {
-        self.index.get(trigger, detail).iter().map(|at| &self.rules[*at as usize])
+        let mut found = Cow::Borrowed(self.index.get(trigger, detail));
+        for topic in topics {
+            let more = self.index.get(Trigger::Topic, topic);
+            if !more.is_empty() {
+                found.to_mut().extend_from_slice(more);
+            }
+        }
+        if let Cow::Owned(found) = &mut found {
+            found.sort_unstable();
+            found.dedup();
+        }
+        (0..found.len()).map(move |at| &self.rules[found[at] as usize])
     }
 
     /// The need of a name.
@@ -87,6 +103,8 @@ pub enum Trigger {
     Event(EventType),
     /// A timer of the twin that fired.
     Timer,
+    /// A message of the customer's that touches a topic.
+    Topic,
 }
 
 /// Rules by trigger and by detail, so that an input asks only the rules it concerns.

@@ -14,6 +14,7 @@ pub(super) struct Names {
     pub(super) actions: Vec<String>,
     pub(super) timers: BTreeSet<String>,
     pub(super) facts: BTreeSet<String>,
+    pub(super) topics: BTreeSet<String>,
     /// Actions that some rule takes.
     pub(super) acts: BTreeSet<String>,
 }
@@ -32,6 +33,11 @@ impl Names {
     /// A timer that some rule starts.
     pub(super) fn timer(&self, name: &str) -> Result<(), String> {
         member(&self.timers, "no rule starts a timer", name)
+    }
+
+    /// A topic that the policy describes.
+    pub(super) fn topic(&self, name: &str) -> Result<(), String> {
+        member(&self.topics, "unknown topic", name)
     }
 
     /// A preference that the policy describes.
@@ -74,6 +80,15 @@ impl Names {
             (Root::Customer, [field, ..]) => {
                 one_of(field, &["id", "known_since", "last_seen", "inputs"], "field of a customer")
             }
+            (Root::Sentiment, ["channels", _]) => Ok(()),
+            (Root::Sentiment, ["channels"]) => {
+                Err("expected a channel, as in sentiment.channels.chat".to_owned())
+            }
+            (Root::Sentiment, [field, ..]) => one_of(
+                field,
+                &["level", "trend", "volatility", "urgency", "messages", "channels"],
+                "field of the sentiment",
+            ),
             (Root::Need, [field, ..]) => {
                 one_of(field, &["name", "strength", "evidence"], "field of a need")
             }
@@ -115,7 +130,17 @@ fn fields(kind: EventType) -> &'static [&'static str] {
         EventType::Identify => &["traits"],
         EventType::Link => &["to"],
         EventType::Page | EventType::Screen | EventType::Track => &["name", "properties"],
-        EventType::Message => &["text", "from", "language", "interaction"],
+        EventType::Message => &[
+            "text",
+            "from",
+            "language",
+            "interaction",
+            "valence",
+            "tone",
+            "urgency",
+            "topics",
+            "words",
+        ],
         EventType::Preference => &["key", "value", "forget"],
         EventType::Consent => &["purpose", "channel", "granted"],
         EventType::Interaction => &["id", "kind", "state", "step", "data"],
@@ -131,6 +156,9 @@ fn check_event(field: &str, triggers: &[Trigger]) -> Result<(), String> {
         match trigger {
             Trigger::Event(kind) => EVENT_FIELDS.iter().chain(fields(*kind)).copied().collect(),
             Trigger::Timer => TIMER_FIELDS.to_vec(),
+            Trigger::Topic => {
+                EVENT_FIELDS.iter().chain(fields(EventType::Message)).copied().collect()
+            }
         }
     };
     let mut known: Vec<&str> = if triggers.is_empty() {
@@ -160,12 +188,18 @@ pub(super) fn trigger(pattern: &str) -> Result<(Trigger, Option<&str>), String> 
     if kind == "timer" {
         return Ok((Trigger::Timer, detail));
     }
+    if kind == "topic" {
+        return match detail {
+            Some(_) => Ok((Trigger::Topic, detail)),
+            None => Err("expected a topic after `topic:`; any message is `message`".to_owned()),
+        };
+    }
     let Some(kind) = EventType::ALL.into_iter().find(|known| known.name() == kind) else {
-        let known = EventType::ALL.into_iter().map(EventType::name).chain(["timer"]);
+        let known = EventType::ALL.into_iter().map(EventType::name).chain(["timer", "topic"]);
         let hint = match hint(kind, known) {
             none if none.is_empty() => {
                 let names = EventType::ALL.map(EventType::name).join(", ");
-                format!("; there are {names}, and timer")
+                format!("; there are {names}, timer and topic")
             }
             near => near,
         };

@@ -54,6 +54,11 @@ fn patterns(item: Item<'_>, reader: &Reader) -> Vec<(Trigger, Option<Box<str>>)>
                 {
                     pattern.wrong(message);
                 }
+                if let (Trigger::Topic, Some(topic)) = (trigger, detail)
+                    && let Err(message) = reader.names.topic(topic)
+                {
+                    pattern.wrong(message);
+                }
                 on.push((trigger, detail.map(Into::into)));
             }
             Err(message) => pattern.wrong(message),

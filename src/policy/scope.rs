@@ -29,6 +29,10 @@ pub enum Root {
     Cases,
     /// Contacts by action: `contacts.<action>.at`, `.outcome`, `.channel`.
     Contacts,
+    /// How the customer feels, by their own words: `sentiment.level` and `.trend` (−1 to 1),
+    /// `.volatility` and `.urgency` (0 to 1), `.messages`, `sentiment.channels.chat` (the level
+    /// there).
+    Sentiment,
     /// The customer's own data: `customer.id`, `customer.known_since`, `customer.last_seen`
     /// (before this event), `customer.inputs` (how many inputs this twin has taken in).
     Customer,
@@ -40,7 +44,7 @@ pub enum Root {
 
 impl Root {
     /// Every root.
-    pub const ALL: [Root; 13] = [
+    pub const ALL: [Root; 14] = [
         Root::Event,
         Root::Profile,
         Root::Context,
@@ -51,6 +55,7 @@ impl Root {
         Root::Interactions,
         Root::Cases,
         Root::Contacts,
+        Root::Sentiment,
         Root::Customer,
         Root::Need,
         Root::Now,
@@ -69,6 +74,7 @@ impl Root {
             Root::Interactions => "interactions",
             Root::Cases => "cases",
             Root::Contacts => "contacts",
+            Root::Sentiment => "sentiment",
             Root::Customer => "customer",
             Root::Need => "need",
             Root::Now => "now",

@@ -19,6 +19,7 @@ use super::view::View;
 use super::{Need, Twin};
 use crate::config::limits;
 use crate::event::{Map, Time, Value};
+use crate::language::Language;
 use crate::policy::{self, Template, Treatment, Truth};
 
 /// One arbitration: every candidate, why each was kept or dropped, what was chosen.
@@ -283,11 +284,16 @@ fn words<'a>(
         .map(|(tag, template)| (&**tag, template))
 }
 
-/// The customer's language, as far as it is known: a preference, else a trait.
+/// The customer's language, as far as it is known: a preference, else a trait, else the one in
+/// which they last wrote.
 pub(super) fn language<'a>(twin: &'a Twin, context: &Context<'_>) -> Option<&'a str> {
     usable_text(twin, context, "language")
         .or_else(|| twin.profile.traits.get("language").and_then(Value::as_text))
         .or_else(|| twin.profile.traits.get("locale").and_then(Value::as_text))
+        .or_else(|| {
+            let sentiment = twin.sentiment.as_ref()?;
+            sentiment.language.as_ref().map(Language::as_str)
+        })
 }
 
 fn usable_text<'a>(twin: &'a Twin, context: &Context<'_>, key: &str) -> Option<&'a str> {

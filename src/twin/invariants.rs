@@ -23,6 +23,17 @@ pub fn violations(twin: &Twin) -> Vec<String> {
     within("escalations", twin.escalations.len(), limits::ESCALATIONS);
     within("timers", twin.timers.len(), limits::TIMERS);
     within("timeline entries", twin.timeline.len(), limits::TIMELINE_ENTRIES);
+    if let Some(sentiment) = &twin.sentiment {
+        within("channels of sentiment", sentiment.channels.len(), limits::SENTIMENT_CHANNELS);
+        within("readings", sentiment.evidence.len(), limits::SENTIMENT_EVIDENCE);
+        let courses = sentiment.channels.iter().map(|(_, course)| course);
+        for course in courses.chain([&sentiment.overall]) {
+            let level = course.level(course.at);
+            if !(-1.0..=1.0).contains(&level) {
+                found.push(format!("a sentiment of {level}"));
+            }
+        }
+    }
     for need in &twin.needs {
         if !(need.strength > 0.0 && need.strength <= 1.0) {
             found.push(format!("need {} has strength {}", need.name, need.strength));

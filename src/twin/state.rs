@@ -3,7 +3,8 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Block, Case, Contact, Escalated, Interaction, Need, Packed, Profile, Signal, Timeline, Timer,
+    Block, Case, Contact, Escalated, Interaction, Need, Packed, Profile, Sentiment, Signal,
+    Timeline, Timer,
 };
 use crate::event::{Customer, Map, Time};
 
@@ -36,6 +37,8 @@ pub struct Twin {
     pub escalations: Vec<Escalated>,
     /// What is to happen later.
     pub timers: Vec<Timer>,
+    /// How the customer feels; none before they have said anything.
+    pub sentiment: Option<Box<Sentiment>>,
     /// The recent past.
     pub timeline: Timeline,
 }
@@ -58,6 +61,7 @@ pub struct Record<'a> {
     escalations: Cow<'a, [Escalated]>,
     timers: Cow<'a, [Timer]>,
     recent: Packed<'a>,
+    sentiment: Cow<'a, Option<Box<Sentiment>>>,
 }
 
 impl Twin {
@@ -77,6 +81,7 @@ impl Twin {
             contacts: Vec::new(),
             escalations: Vec::new(),
             timers: Vec::new(),
+            sentiment: None,
             timeline: Timeline::default(),
         }
     }
@@ -98,6 +103,7 @@ impl Twin {
             escalations: Cow::Borrowed(&self.escalations),
             timers: Cow::Borrowed(&self.timers),
             recent: self.timeline.open(),
+            sentiment: Cow::Borrowed(&self.sentiment),
         }
     }
 
@@ -117,6 +123,7 @@ impl Twin {
             contacts: record.contacts.into_owned(),
             escalations: record.escalations.into_owned(),
             timers: record.timers.into_owned(),
+            sentiment: record.sentiment.into_owned(),
             timeline: Timeline::from_blocks(record.inputs, blocks, &record.recent),
         }
     }

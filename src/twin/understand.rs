@@ -4,10 +4,11 @@
 use smallvec::SmallVec;
 
 use super::reaction::Notes;
+use super::sentiment::Said;
 use super::view::View;
-use super::{Effect, Input, Timer, Twin, act, profile};
+use super::{Cause, Effect, Input, Timer, Twin, act, profile};
 use crate::config::limits;
-use crate::event::{Time, Value};
+use crate::event::{Kind, Time, Value};
 use crate::policy::{Due, EvalError, Expression, Place, Policy, Rule, Step, Template, Truth};
 
 /// What one reaction goes by.
@@ -16,6 +17,8 @@ pub(super) struct Context<'a> {
     pub(super) policy: &'a Policy,
     /// When the twin was seen before this input.
     pub(super) last_seen: Time,
+    /// What the customer says, if the input is a message of theirs.
+    pub(super) said: Option<Said>,
 }
 
 /// What the rules would have decided about.
@@ -43,7 +46,13 @@ pub(super) fn understand(
 ) -> Wishes {
     let mut wishes = Wishes::default();
     let (trigger, detail) = context.input.trigger();
-    for rule in context.policy.rules_for(trigger, detail) {
+    if let Cause::Event(event) = &context.input.cause
+        && let Kind::Message(told) = &event.kind
+    {
+        context.said = twin.listen(told, &event.channel, context);
+    }
+    let topics = context.said.iter().flat_map(Said::topics);
+    for rule in context.policy.rules_for(trigger, detail, topics) {
         let holds = match &rule.when {
             None => true,
             Some(when) => matches!(when.test(&View { twin, context, need: None }), Truth::True),

@@ -1,8 +1,9 @@
 //! The world of one twin, as expressions and texts of a policy may read it.
 
+use super::sentiment::Said;
 use super::understand::Context;
 use super::{Cause, Need, Twin};
-use crate::event::{Event, Kind, Map, Value};
+use crate::event::{self, Event, Kind, Map, Value};
 use crate::policy::{Found, Path, Root, Scope};
 
 /// A twin at the moment of one reaction.
@@ -68,6 +69,20 @@ impl Scope for View<'_> {
                 }
                 _ => Found::Missing,
             },
+            Root::Sentiment => match (&twin.sentiment, first, names.next()) {
+                (None, "messages", _) => Found::Int(0),
+                (None, "channels", _) => Found::Missing,
+                (None, ..) => Found::Float(0.0),
+                (Some(known), "level", _) => Found::Float(known.overall.level(now)),
+                (Some(known), "trend", _) => Found::Float(known.overall.trend(now)),
+                (Some(known), "volatility", _) => Found::Float(known.overall.volatility()),
+                (Some(known), "urgency", _) => Found::Float(known.urgency(now)),
+                (Some(known), "messages", _) => Found::Int(known.overall.messages.into()),
+                (Some(known), "channels", Some(channel)) => known
+                    .channel(channel)
+                    .map_or(Found::Missing, |course| Found::Float(course.level(now))),
+                _ => Found::Missing,
+            },
             Root::Customer => match first {
                 "id" => Found::Text(twin.customer.as_str()),
                 "known_since" => Found::Time(twin.born),
@@ -99,7 +114,10 @@ impl View<'_> {
             (Cause::Timer(_), _) => Found::Missing,
             (Cause::Event(event), "type") => Found::Text(event.kind.event_type().name()),
             (Cause::Event(event), "channel") => Found::Text(event.channel.as_str()),
-            (Cause::Event(event), field) => data(event, field, &mut names),
+            (Cause::Event(event), field) => match (&event.kind, &self.context.said) {
+                (Kind::Message(told), said) => message(told, said.as_ref(), field, names),
+                _ => data(event, field, &mut names),
+            },
         }
     }
 }
@@ -118,10 +136,6 @@ fn data<'a, 'b>(
         (Kind::Page(told) | Kind::Screen(told) | Kind::Track(told), "properties") => {
             inside(&told.properties, names)
         }
-        (Kind::Message(told), "text") => Found::Text(&told.text),
-        (Kind::Message(told), "from") => Found::Text(told.from.name()),
-        (Kind::Message(told), "language") => text(told.language.as_deref()),
-        (Kind::Message(told), "interaction") => text(told.interaction.as_deref()),
         (Kind::Preference(told), "key") => Found::Text(&told.key),
         (Kind::Preference(told), "value") => below(told.value.as_ref(), names),
         (Kind::Preference(told), "forget") => Found::Bool(told.forget),
@@ -146,6 +160,32 @@ fn data<'a, 'b>(
         (Kind::Handoff(told), "state") => Found::Text(told.state.name()),
         (Kind::Handoff(told), "agent") => text(told.agent.as_deref()),
         (Kind::Handoff(told), "note") => text(told.note.as_deref()),
+        _ => Found::Missing,
+    }
+}
+
+/// What a message says, and, if it is the customer's own, how it was read.
+fn message<'a, 'b>(
+    told: &'a event::Message,
+    said: Option<&'a Said>,
+    field: &str,
+    names: impl Iterator<Item = &'b str>,
+) -> Found<'a> {
+    match (field, said) {
+        ("text", _) => Found::Text(&told.text),
+        ("from", _) => Found::Text(told.from.name()),
+        ("interaction", _) => text(told.interaction.as_deref()),
+        ("language", Some(said)) => Found::Text(said.language.as_str()),
+        ("language", None) => text(told.language.as_deref()),
+        ("valence", Some(Said { reading: Some(reading), .. })) => {
+            Found::Float(reading.valence.into())
+        }
+        ("tone", Some(Said { reading: Some(reading), .. })) => Found::Text(reading.tone().name()),
+        ("urgency", Some(Said { reading: Some(reading), .. })) => {
+            Found::Float(reading.urgency.into())
+        }
+        ("topics", Some(said)) => Found::Value(&said.topics),
+        ("words", Some(said)) => inside(&said.words, names),
         _ => Found::Missing,
     }
 }

@@ -60,7 +60,7 @@ fn a_policy_is_compiled_with_its_rules_in_order_under_what_they_answer_to() {
     assert_eq!(policy.need("card_abroad").unwrap().expires, Duration::from_secs(30 * 86_400));
     assert_eq!(policy.action("open_card_abroad").unwrap().treatments[0].name, "app".into());
     let names = |trigger, detail| -> Vec<&str> {
-        policy.rules_for(trigger, detail).map(|rule| &*rule.name).collect()
+        policy.rules_for(trigger, detail, []).map(|rule| &*rule.name).collect()
     };
     let track = Trigger::Event(EventType::Track);
     assert_eq!(
@@ -277,7 +277,7 @@ bank.toml:35:3: expected either `after` or `at`, found both
  35 |   { start = "later", after = "soonish", at = "now" },
     |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
 
-bank.toml:35:31: unknown name `soonish`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, customer, need, now, and a text stands in quotes
+bank.toml:35:31: unknown name `soonish`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, now, and a text stands in quotes
  35 |   { start = "later", after = "soonish", at = "now" },
     |                               ^^^^^^^
 
@@ -305,7 +305,7 @@ bank.toml:39:54: expected 1 to 5, found 9
  39 |   { escalate = "desk", topic = "a topic", priority = 9, because = "{{ profile.name | uper }} {{ nobody.x }}" },
     |                                                      ^
 
-bank.toml:39:97: unknown name `nobody`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, customer, need, now, and a text stands in quotes
+bank.toml:39:97: unknown name `nobody`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, now, and a text stands in quotes
  39 |   { escalate = "desk", topic = "a topic", priority = 9, because = "{{ profile.name | uper }} {{ nobody.x }}" },
     |                                                                                                 ^^^^^^^^
 
@@ -417,7 +417,7 @@ bank.toml:70:1: expected a key `treatments` here, found none
  70 | [[actions]]
     | ^^^^^^^^^^^
 
-bank.toml:75:2: unknown key `more`; there are needs, preferences, actions, rules, policy
+bank.toml:75:2: unknown key `more`; there are needs, topics, preferences, actions, rules, policy
  75 | [more]
     |  ^^^^
 

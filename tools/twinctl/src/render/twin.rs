@@ -3,7 +3,8 @@
 use comfy_table::{Attribute, Cell, Color};
 use jumeau::api::{ShowReply, TimelineEntry, TimelineReply, TwinView};
 use jumeau::event::{Map, Time, Value};
-use jumeau::twin::{EscalationState, Preference};
+use jumeau::language::Tone;
+use jumeau::twin::{Course, EscalationState, Heard, Preference, Sentiment};
 
 use super::ink::{CUSTOMER, ESCALATION, FAINT, Inked};
 use super::quantity::{count, distance, moment};
@@ -55,6 +56,9 @@ pub(crate) fn twin(reply: &ShowReply, width: u16) -> String {
         sheet.line(Inked(ESCALATION, sentence));
     }
     profile(&mut sheet, twin, now);
+    if let Some(known) = &twin.sentiment {
+        sentiment(&mut sheet, known, now);
+    }
     world(&mut sheet, twin, now);
     doings(&mut sheet, twin, now);
     let recent = &twin.timeline[twin.timeline.len().saturating_sub(RECENT)..];
@@ -114,6 +118,59 @@ fn preference(one: &Preference, now: Time) -> Vec<Cell> {
             distance(now, leading.at),
             evidence.collect::<Vec<_>>().join(" ")
         )),
+    ]
+}
+
+fn sentiment(sheet: &mut Sheet, known: &Sentiment, now: Time) {
+    let course = |name: &str, course: &Course| {
+        let level = course.level(now);
+        let color = match level {
+            level if level < -0.15 => Color::Red,
+            level if level > 0.15 => Color::Green,
+            _ => Color::Reset,
+        };
+        let trend = match course.trend(now) {
+            trend if trend < -0.1 => "↘ getting worse",
+            trend if trend > 0.1 => "↗ getting better",
+            _ => "→ steady",
+        };
+        vec![
+            Cell::new(name),
+            Cell::new(format!("{level:+.2}")).fg(color),
+            Cell::new(trend),
+            faint(format!(
+                "± {:.2}, {} messages, the last {}",
+                course.volatility(),
+                course.messages,
+                distance(now, course.at)
+            )),
+        ]
+    };
+    let mut rows = vec![course("overall", &known.overall)];
+    rows.extend(known.channels.iter().map(|(channel, one)| course(channel.as_str(), one)));
+    rows.push(vec![
+        Cell::new("urgency"),
+        Cell::new(format!("{:.2}", known.urgency(now))),
+        Cell::new(known.language.map_or(String::new(), |code| format!("speaks {}", code.as_str()))),
+    ]);
+    sheet.section("sentiment", rows);
+    sheet.section("said", known.evidence.iter().map(|heard| reading(heard, now)).collect());
+}
+
+fn reading(heard: &Heard, now: Time) -> Vec<Cell> {
+    let Heard { at, channel, number, reading } = heard;
+    let color = match reading.tone() {
+        Tone::Negative => Color::Red,
+        Tone::Neutral => Color::Reset,
+        Tone::Positive => Color::Green,
+    };
+    let words = reading.words.iter().chain(&reading.pressing);
+    let words = words.map(|cue| format!("“{}” {:+.2}", cue.text, cue.weight));
+    vec![
+        faint(format!("#{number}")),
+        Cell::new(format!("{:+.2}", reading.valence)).fg(color),
+        faint(format!("in {channel}, {}", distance(now, *at))),
+        Cell::new(words.collect::<Vec<_>>().join(", ")),
     ]
 }
 

@@ -1,0 +1,89 @@
+//! Reads `[topics]`: phrases by which a message shows what it is about.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use super::mistake::{Found, hint};
+use super::read::{Item, Table};
+use crate::language::{Language, Languages, Phrases};
+
+/// How messages are read: the languages that customers may speak, and what they may speak about.
+#[derive(Debug, Clone)]
+pub struct Speech {
+    /// What is known of languages.
+    pub languages: Arc<Languages>,
+    /// The policy's languages of which something is known; the first is the default.
+    pub spoken: Box<[Language]>,
+    /// The topics, by their phrases.
+    pub topics: Phrases,
+}
+
+/// A phrase, its topic, and the language in which it counts; none: in all.
+pub(super) type Phrase = (Box<str>, Option<Language>, Box<str>);
+
+/// The word for phrases that count in every language.
+const ANY: &str = "any";
+
+pub(super) fn read(table: &Table<'_>, spoken: &[Box<str>], phrases: &mut Vec<Phrase>) {
+    let Some(all) = table.get("topics").and_then(Item::table) else { return };
+    for (key, item) in all.entries() {
+        let (Some(topic), Some(table)) = (key.name(), item.table()) else { continue };
+        if phrases.iter().any(|(known, ..)| **known == *topic) {
+            key.wrong(format!("the topic `{topic}` stands here twice"));
+        }
+        let before = phrases.len();
+        for (code, list) in table.entries() {
+            let language = match code.text() {
+                ANY => None,
+                code_text => match code_text.parse::<Language>() {
+                    Ok(language) if is_spoken(language, spoken) => Some(language),
+                    _ => {
+                        let known = spoken.iter().map(|tag| &**tag).chain([ANY]);
+                        let near = hint(code_text, known);
+                        code.wrong(format!(
+                            "expected a language of the policy, or `{ANY}`, found `{code_text}`{near}"
+                        ));
+                        continue;
+                    }
+                },
+            };
+            for phrase in list.list_or_one() {
+                let Some(text) = phrase.text() else { continue };
+                // Alone, it says what is wrong with it and where.
+                if let Err(error) = Phrases::new([(topic, language, text)]) {
+                    phrase.wrong(error.to_string());
+                } else {
+                    phrases.push((topic.into(), language, text.into()));
+                }
+            }
+        }
+        if phrases.len() == before {
+            key.wrong(format!("expected phrases for the topic `{topic}`, such as en = [\"…\"]"));
+        }
+    }
+}
+
+fn is_spoken(language: Language, spoken: &[Box<str>]) -> bool {
+    spoken.iter().any(|tag| tag.parse() == Ok(language))
+}
+
+/// The speech of a policy, once all its files are read.
+pub(super) fn compile(
+    phrases: &[Phrase],
+    spoken: &[Box<str>],
+    file: &str,
+    found: &RefCell<Found>,
+) -> Speech {
+    let languages = Languages::embedded();
+    let all = phrases.iter().map(|(topic, language, phrase)| (&**topic, *language, &**phrase));
+    let topics = Phrases::new(all).unwrap_or_else(|error| {
+        found.borrow_mut().in_file(file, error.to_string());
+        Phrases::default()
+    });
+    let spoken = spoken
+        .iter()
+        .filter_map(|tag| tag.parse().ok())
+        .filter(|language| languages.iter().any(|known| known == *language))
+        .collect();
+    Speech { languages, spoken, topics }
+}

@@ -1,0 +1,212 @@
+//! What customers say: each test is one sentence about what a twin makes of it.
+
+use std::time::Duration;
+
+use jumeau::event::{Channel, Customer, Event, Kind, Message, Speaker, Time};
+use jumeau::language::Tone;
+use jumeau::policy::{self, Files, Policy};
+use jumeau::twin::{Input, Sentiment, Twin, react};
+
+const POLICY: &str = r#"
+[policy]
+name = "test"
+languages = ["en", "fr", "de"]
+
+[topics.refund]
+en = ["refund*", "money back"]
+fr = ["remboursement", "remboursé*"]
+
+[topics.leaving]
+any = ["kündigen"]
+en = "cancel my contract"
+
+[[rules]]
+name = "any message"
+on = "message:customer"
+then = [
+  { set = "tone", to = "event.tone" },
+  { set = "language", to = "event.language" },
+  { set = "topics", to = "size(event.topics)" },
+  { set = "level", to = "sentiment.level" },
+]
+
+[[rules]]
+name = "a refund"
+on = "topic:refund"
+then = [{ set = "refund", to = "event.words.refund" }]
+
+[[rules]]
+name = "leaving"
+on = ["topic:leaving", "track:Contract Cancelled"]
+then = [{ set = "leaving", to = "default(facts.leaving, 0) + 1" }]
+"#;
+
+struct Life {
+    twin: Twin,
+    policy: Policy,
+    now: Time,
+    sequence: u64,
+}
+
+impl Life {
+    fn new() -> Life {
+        let now = Time::parse("2026-03-02T09:00:00Z").unwrap();
+        let twin = Twin::new(Customer::new("ada").unwrap(), now);
+        let policy = policy::load(&Files::new([("test.toml", POLICY)])).unwrap();
+        Life { twin, policy, now, sequence: 0 }
+    }
+
+    fn says(&mut self, from: Speaker, language: Option<&str>, text: &str) {
+        self.sequence += 1;
+        self.now = self.now + Duration::from_secs(60);
+        let message = Message {
+            text: text.into(),
+            from,
+            language: language.map(Into::into),
+            interaction: None,
+        };
+        let event = Event {
+            customer: self.twin.customer.clone(),
+            channel: Channel::new("chat").unwrap(),
+            id: format!("e{}", self.sequence).into(),
+            fingerprint: self.sequence,
+            time: None,
+            traceparent: None,
+            kind: Kind::Message(message),
+        };
+        react(&mut self.twin, &Input::event(event, self.now), &self.policy);
+    }
+
+    fn hears(&mut self, text: &str) {
+        self.says(Speaker::Customer, None, text);
+    }
+
+    fn fact(&self, name: &str) -> String {
+        self.twin.facts.get(name).map_or("-".into(), ToString::to_string)
+    }
+
+    fn sentiment(&self) -> &Sentiment {
+        self.twin.sentiment.as_ref().expect("something was said")
+    }
+}
+
+#[test]
+fn a_message_tells_tone_language_and_topics_to_the_rules() {
+    let mut life = Life::new();
+    life.hears("I have been waiting for my refund for three weeks, this is a disgrace.");
+    assert_eq!([life.fact("tone"), life.fact("language")], ["negative", "en"]);
+    assert_eq!([life.fact("topics"), life.fact("refund")], ["1", "refund"]);
+    life.hears("Merci beaucoup, le remboursement est arrivé, c'est parfait !");
+    assert_eq!([life.fact("tone"), life.fact("language")], ["positive", "fr"]);
+    assert_eq!(life.fact("refund"), "remboursement");
+}
+
+#[test]
+fn the_level_that_a_rule_reads_includes_the_message_at_hand() {
+    let mut life = Life::new();
+    life.hears("This is awful, I am very disappointed.");
+    let level: f64 = life.fact("level").parse().unwrap();
+    assert!(level < -0.1, "{level}");
+}
+
+#[test]
+fn agents_and_bots_are_not_how_the_customer_feels() {
+    let mut life = Life::new();
+    life.says(
+        Speaker::Agent,
+        None,
+        "I am so sorry, this is terrible and awful, about your refund.",
+    );
+    life.says(Speaker::Bot, None, "Terrible, horrible, cancel my contract!");
+    assert_eq!(life.twin.sentiment, None);
+    assert_eq!([life.fact("refund"), life.fact("leaving")], ["-", "-"]);
+}
+
+#[test]
+fn a_rule_that_answers_to_a_topic_and_to_more_runs_once_for_one_message() {
+    let mut life = Life::new();
+    life.hears("Please cancel my contract. Yes: cancel my contract!");
+    assert_eq!(life.fact("leaving"), "1");
+}
+
+#[test]
+fn a_short_text_is_read_in_the_language_that_the_customer_spoke_before() {
+    let mut life = Life::new();
+    life.hears("Bonjour, je voudrais savoir quand mon colis va arriver, s'il vous plaît.");
+    life.hears("ok super");
+    assert_eq!(life.fact("language"), "fr");
+}
+
+#[test]
+fn the_channel_knows_the_language_better_than_the_text_tells() {
+    let mut life = Life::new();
+    life.says(Speaker::Customer, Some("fr-BE"), "ok");
+    assert_eq!(life.fact("language"), "fr");
+}
+
+#[test]
+fn a_language_of_which_nothing_is_known_has_topics_and_no_mood() {
+    let mut life = Life::new();
+    life.says(Speaker::Customer, Some("de"), "Ich will kündigen!");
+    assert_eq!([life.fact("leaving"), life.fact("tone")], ["1", "-"]);
+    assert!(life.twin.sentiment.as_ref().is_none_or(|known| known.evidence.is_empty()));
+}
+
+#[test]
+fn the_words_that_made_the_mood_are_kept_with_their_place_in_the_timeline() {
+    let mut life = Life::new();
+    life.hears("Hello there, I have a question.");
+    life.hears("Your service is terrible!!!");
+    let last = life.sentiment().evidence.last().unwrap();
+    assert_eq!((last.number, last.reading.tone()), (1, Tone::Negative));
+    let words: Vec<&str> = last.reading.words.iter().map(|cue| &*cue.text).collect();
+    assert!(words.iter().any(|word| word.contains("terrible")), "{words:?}");
+}
+
+#[test]
+fn what_a_policy_says_of_topics_is_checked_where_it_stands() {
+    let policy = r#"
+[policy]
+name = "test"
+languages = ["en"]
+
+[topics.refund]
+en = ["refund", "…"]
+fr = ["remboursement"]
+
+[topics.empty]
+
+[[rules]]
+name = "a"
+on = "topic:refnd"
+when = "sentiment.levle > 0 && event.valence < 0"
+then = [{ set = "a", to = "1" }]
+
+[[rules]]
+name = "b"
+on = "topic"
+then = [{ set = "b", to = "1" }]
+"#;
+    let mistakes = policy::load(&Files::new([("test.toml", policy)])).unwrap_err();
+    let said: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!(said.join("\n"), @r#"
+        test.toml:7:18: topic `refund`: expected a phrase of words, found `…`
+         7 | en = ["refund", "…"]
+           |                  ^
+        test.toml:8:1: expected a language of the policy, or `any`, found `fr`
+         8 | fr = ["remboursement"]
+           | ^^
+        test.toml:10:9: expected phrases for the topic `empty`, such as en = ["…"]
+         10 | [topics.empty]
+            |         ^^^^^
+        test.toml:14:7: unknown topic `refnd`; did you mean `refund`?
+         14 | on = "topic:refnd"
+            |       ^^^^^^^^^^^
+        test.toml:15:9: unknown field of the sentiment `levle`; did you mean `level`?
+         15 | when = "sentiment.levle > 0 && event.valence < 0"
+            |         ^^^^^^^^^^^^^^^
+        test.toml:20:7: expected a topic after `topic:`; any message is `message`
+         20 | on = "topic"
+            |       ^^^^^
+        "#);
+}
