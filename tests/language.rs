@@ -270,17 +270,21 @@ fn a_reading_explains_itself() {
     insta::assert_snapshot!(reading, @r#"
     {
       "language": "en",
-      "valence": -0.856,
-      "confidence": 0.768,
+      "valence": -0.864,
+      "confidence": 0.774,
       "urgency": 0.724,
       "words": [
         {
           "text": "Still waiting",
-          "weight": -0.845
+          "weight": -0.78
         },
         {
           "text": "NOT helpful",
-          "weight": -0.813
+          "weight": -0.75
+        },
+        {
+          "text": "refund",
+          "weight": -0.187
         }
       ],
       "pressing": [
@@ -396,7 +400,7 @@ color = blue
 ";
     let mistakes = Languages::new([("de/words.txt", &file[8..])]).unwrap_err().to_string();
     insta::assert_snapshot!(mistakes, @"
-    de/words.txt:1: unknown section `wrods`; expected one of language, common, numbers, elisions, partners, endings, negators, boosters, contrasts, words, phrases, urgency, pictures, model
+    de/words.txt:1: unknown section `wrods`; expected one of language, common, numbers, elisions, partners, courtesies, requests, endings, negators, boosters, contrasts, words, phrases, urgency, pictures, model
     de/words.txt:3: expected a number from -1 to 1 at the beginning of the line, found `gut`
     de/words.txt:4: expected a number from -1 to 1 at the beginning of the line, found `2.0`
     de/words.txt:5: expected what the number holds for; found nothing after it
@@ -404,7 +408,7 @@ color = blue
     de/words.txt:7: `x` names no class of endings; expected one of [endings], above
     de/words.txt:9: expected a word and how many words it negates after and before itself: `not 4 0`
     de/words.txt:10: expected a reach of at most 8 words
-    de/words.txt:11: expected `partner` or nothing, found `ne`
+    de/words.txt:11: expected `partner`, `idle` or nothing, found `ne`
     de/words.txt:13: expected a phrase that begins with a word or `#` and does not end with `...`, found `...`
     de/words.txt:14: expected a phrase of at most 8 words, found `a b c d e f g h i`
     de/words.txt:16: expected a class and its endings: `er: e es ons ez ent`

@@ -12,12 +12,14 @@ use super::valence::{NEGATOR_REACH, stem_key};
 use crate::config::limits;
 
 /// The sections, as they are written.
-const SECTIONS: [&str; 14] = [
+const SECTIONS: [&str; 16] = [
     "language",
     "common",
     "numbers",
     "elisions",
     "partners",
+    "courtesies",
+    "requests",
     "endings",
     "negators",
     "boosters",
@@ -119,6 +121,8 @@ impl<'a> Reader<'a> {
             "language" => self.setting(line),
             "common" => self.each_word(line, line.text, |word| word.common = true),
             "numbers" => self.each_word(line, line.text, |word| word.tool().number = true),
+            "courtesies" => self.each_word(line, line.text, |word| word.courtesy = true),
+            "requests" => self.each_word(line, line.text, |word| word.request = true),
             "partners" => self.each_word(line, line.text, |word| word.partner = true),
             "elisions" => {
                 for word in line.text.split_whitespace() {
@@ -269,15 +273,18 @@ impl<'a> Reader<'a> {
         if after.max(before) > most {
             return self.wrong(line, format!("expected a reach of at most {most} words"));
         }
-        let needs_partner = match fields.next() {
-            None => false,
-            Some("partner") => true,
-            Some(other) => {
-                let other = shown(other).to_owned();
-                return self.wrong(line, format!("expected `partner` or nothing, found `{other}`"));
+        let mut negator = Negator { after, before, needs_partner: false, speaks: false };
+        for option in fields {
+            match option {
+                "partner" => negator.needs_partner = true,
+                "idle" => negator.speaks = true,
+                other => {
+                    let other = shown(other).to_owned();
+                    let message = format!("expected `partner`, `idle` or nothing, found `{other}`");
+                    return self.wrong(line, message);
+                }
             }
-        };
-        let negator = Negator { after, before, needs_partner };
+        }
         self.each_word(line, word, |word| word.tool().negator = Some(negator));
     }
 

@@ -40,6 +40,8 @@ pub(super) struct Negator {
     pub(super) before: u8,
     /// Whether it negates only where a partner stands before it, as `plus` after `ne`.
     pub(super) needs_partner: bool,
+    /// Whether it says something by itself where it turns no word.
+    pub(super) speaks: bool,
 }
 
 /// A word after which the other side of a matter comes.
@@ -64,6 +66,10 @@ pub(super) struct Meaning {
     pub(super) partner: bool,
     /// Whether it is a number in letters.
     pub(super) number: bool,
+    /// Whether it is mere politeness in a message that asks for something, as `thanks`.
+    pub(super) courtesy: bool,
+    /// Whether it asks for something.
+    pub(super) request: bool,
     /// Whether it is so frequent that it tells the language.
     pub(super) common: bool,
 }

@@ -3,14 +3,14 @@
 //! Words and phrases have weights; what stands around them turns the weights. The rules are those
 //! of VADER (C. J. Hutto, E. Gilbert: A Parsimonious Rule-based Model for Sentiment Analysis of
 //! Social Media Text, ICWSM 2014), with a negation that has a reach of its own for each word, so
-//! that `ne … pas` is one. A linear model over words and pairs of words adds what the lexicon does
-//! not know.
+//! that `ne … pas` is one. Where a company has trained a linear model over words and pairs of words on
+//! messages of its own, it adds what the lexicon does not know.
 
 use smallvec::SmallVec;
 
 use super::lexicon::{Lexicon, pair};
 use super::reading::{Looked, Part, Parts};
-use super::text::{Kind, hash};
+use super::text::{Kind, Token, hash};
 
 /// What becomes of a good word that is negated: `not good` is bad, but less so than `bad`.
 const NEGATED_GOOD: f32 = -0.75;
@@ -39,13 +39,16 @@ const EXCLAIMED: f32 = 0.1;
 /// What is left of a good word in a question: `is there a good offer?`.
 const ASKED: f32 = 0.4;
 
+/// What is left of thanks in a message that asks for something.
+const COURTESY: f32 = 0.35;
+
 /// What a negator weighs that turns no word.
 const IDLE_NEGATOR: f32 = -0.18;
 
 /// People write good words more easily than bad ones, so a bad one says more (M. Taboada et al.:
 /// Lexicon-Based Methods for Sentiment Analysis, Computational Linguistics 37, 2011, section 2.6,
 /// has half as much again).
-const BAD: f32 = 1.3;
+const BAD: f32 = 1.2;
 
 /// The valence at which a sum of weights is half way: `x / √(x² + a²)`, with this as `a`.
 const HALF: f32 = 1.0;
@@ -70,6 +73,7 @@ pub(super) fn lexical(looked: &Looked<'_>, lexicon: &Lexicon) -> Parts {
     idle_negators(&mut parts, &units, looked);
     turn_at_contrasts(&mut parts, &units, looked);
     emphasize(&mut parts, looked);
+    take_from_courtesies(&mut parts, looked);
     for part in parts.iter_mut().filter(|part| part.weight < 0.0) {
         part.weight *= BAD;
     }
@@ -170,8 +174,11 @@ fn idle_negators(parts: &mut Parts, units: &[Unit], looked: &Looked<'_>) {
         let Some(negator) = meaning.and_then(|meaning| meaning.negator) else { continue };
         let reach = at.saturating_sub(usize::from(negator.before))
             ..(at + 1 + usize::from(negator.after)).min(looked.tokens.list.len());
-        let busy = in_phrase(at, units)
+        let busy = !negator.speaks
+            || in_phrase(at, units)
             || units.iter().any(|unit| reach.contains(&unit.part.start) && unit.part.weight != 0.0)
+            // `No, only the first one` answers.
+            || negator.before == 0 && looked.tokens.list.get(at + 1).is_some_and(Token::is_mark)
             || negator.needs_partner && !has_partner(at, looked)
             || meaning.is_some_and(|meaning| meaning.weight.is_some());
         if !busy {
@@ -225,6 +232,24 @@ fn emphasize(parts: &mut Parts, looked: &Looked<'_>) {
     }
 }
 
+/// In a message that asks for something, thanks are politeness.
+fn take_from_courtesies(parts: &mut Parts, looked: &Looked<'_>) {
+    let asks = looked.meanings.iter().any(|meaning| meaning.is_some_and(|word| word.request))
+        || looked
+            .tokens
+            .list
+            .iter()
+            .any(|token| matches!(token.kind, Kind::Stop { questions: 1.., .. }));
+    if !asks {
+        return;
+    }
+    for part in parts.iter_mut().filter(|part| part.weight > 0.0) {
+        if looked.meanings[part.start].is_some_and(|word| word.courtesy) {
+            part.weight *= COURTESY;
+        }
+    }
+}
+
 /// Adds what the linear model says of each word and of each word after its neighbour.
 fn learned(looked: &Looked<'_>, lexicon: &Lexicon, parts: &mut Parts) {
     if lexicon.grams.is_empty() {
@@ -262,11 +287,12 @@ pub(super) fn each_gram(looked: &Looked<'_>, mut see: impl FnMut(usize, u64)) {
     }
 }
 
-/// The words, stems and pairs of a text, as they are written in a `[model]` section.
+/// The words, stems and pairs of a text, as they are written in a `[model]` section. Words that are
+/// frequent in the language are no gram by themselves: what they would learn is noise.
 pub(super) fn grams(looked: &Looked<'_>) -> Vec<String> {
     let mut grams = Vec::new();
-    let mut last: Option<String> = None;
-    for token in &looked.tokens.list {
+    let mut last: Option<(String, bool)> = None;
+    for (token, meaning) in looked.tokens.list.iter().zip(&looked.meanings) {
         if !token.is_word() {
             if matches!(token.kind, Kind::Stop { .. }) {
                 last = None;
@@ -274,14 +300,19 @@ pub(super) fn grams(looked: &Looked<'_>) -> Vec<String> {
             continue;
         }
         let word = looked.tokens.learned_form(token).into_owned();
-        if let Some(stem) = stem(looked.tokens.form(token)) {
-            grams.push(format!("{stem}*"));
-        }
-        if let Some(last) = &last {
+        let plain = meaning.is_some_and(|word| word.common || word.number || word.request);
+        if let Some((last, last_plain)) = &last
+            && !(plain && *last_plain)
+        {
             grams.push(format!("{last} {word}"));
         }
-        grams.push(word.clone());
-        last = Some(word);
+        if !plain {
+            if let Some(stem) = stem(looked.tokens.form(token)) {
+                grams.push(format!("{stem}*"));
+            }
+            grams.push(word.clone());
+        }
+        last = Some((word, plain));
     }
     grams
 }

@@ -13,7 +13,7 @@ const STEEPNESS: f64 = 4.0;
 const CUT: f64 = NEUTRAL_BAND as f64 + 0.1;
 
 /// What large weights cost, for each text.
-const RIDGE: f64 = 1.0;
+const RIDGE: f64 = 0.05;
 
 /// How often the weights are improved; they have long settled then.
 const STEPS: usize = 400;
@@ -36,8 +36,7 @@ struct Row {
 pub(crate) fn train(set: &Set, languages: &Languages) -> anyhow::Result<String> {
     let (rows, names) = rows(set, languages)?;
     let weights = fit(&rows, names.len());
-    let mut model =
-        String::from("# Made by tools/sentiment from tools/twinsense/sentences.\n\n[model]\n");
+    let mut model = String::from("[model]\n");
     for (name, index) in &names {
         if weights[*index].abs() >= LEAST {
             writeln!(model, "{:.2} {name}", weights[*index])?;
