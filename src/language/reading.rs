@@ -91,6 +91,10 @@ pub(super) struct Looked<'a> {
     pub(super) text: &'a str,
     pub(super) tokens: Tokens,
     pub(super) meanings: SmallVec<[Option<Meaning>; 64]>,
+    /// Of each token the end of its sentence.
+    ends: SmallVec<[u32; 64]>,
+    /// Whether all its words are in capitals, so that none stands out.
+    pub(super) all_shouted: bool,
 }
 
 impl<'a> Looked<'a> {
@@ -98,14 +102,22 @@ impl<'a> Looked<'a> {
     pub(super) fn new(text: &'a str, lexicon: &Lexicon) -> Looked<'a> {
         let tokens = super::text::split(text, lexicon);
         let meanings = lexicon.meanings(&tokens);
-        Looked { text, tokens, meanings }
+        let mut end = tokens.list.len() as u32;
+        let mut ends: SmallVec<[u32; 64]> = SmallVec::from_elem(end, tokens.list.len());
+        for (at, token) in tokens.list.iter().enumerate().rev() {
+            if matches!(token.kind, Kind::Stop { .. }) {
+                end = at as u32;
+            }
+            ends[at] = end;
+        }
+        let mut words = tokens.list.iter().filter(|token| token.is_word());
+        let all_shouted = words.all(|token| token.shouted);
+        Looked { text, tokens, meanings, ends, all_shouted }
     }
 
     /// The end of the sentence that token `at` is in: its stop, or the number of tokens.
     pub(super) fn sentence_end(&self, at: usize) -> usize {
-        let stop = |token: &super::text::Token| matches!(token.kind, Kind::Stop { .. });
-        let found = self.tokens.list[at..].iter().position(stop);
-        found.map_or(self.tokens.list.len(), |offset| at + offset)
+        self.ends.get(at).map_or(self.tokens.list.len(), |end| *end as usize)
     }
 
     /// The weightiest parts, as they are written.

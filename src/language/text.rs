@@ -159,10 +159,10 @@ impl<S: Splits> Splitter<'_, S> {
     /// The longest emoticon that begins with the mark at `at`.
     fn emoticon(&mut self, at: usize) -> Option<usize> {
         let rest = &self.text[at..];
+        // Emoticons have two to four characters; the longest is tried first.
         let ends: SmallVec<[usize; 4]> =
-            rest.char_indices().skip(1).take(4).map(|(end, _)| end).collect();
-        let last = (rest.chars().count() <= 4).then_some(rest.len());
-        for end in last.into_iter().chain(ends.into_iter().rev()).filter(|end| *end >= 2) {
+            rest.char_indices().take(4).map(|(end, last)| end + last.len_utf8()).collect();
+        for end in ends.into_iter().rev().filter(|end| *end >= 2) {
             let hash = hash(&rest[..end]);
             // Letters that go on are a word, as in `:Paris`.
             let goes_on = rest[..end].ends_with(char::is_alphanumeric)

@@ -68,8 +68,8 @@ pub(super) fn parts(looked: &Looked<'_>, lexicon: &Lexicon) -> Parts {
 
 /// What the lexicon says.
 pub(super) fn lexical(looked: &Looked<'_>, lexicon: &Lexicon) -> Parts {
-    let units = units(looked, lexicon);
-    let mut parts: Parts = units.iter().map(|unit| weigh(unit, &units, looked)).collect();
+    let units = Units::new(looked, lexicon);
+    let mut parts: Parts = units.all.iter().map(|unit| weigh(unit, &units, looked)).collect();
     idle_negators(&mut parts, &units, looked);
     turn_at_contrasts(&mut parts, &units, looked);
     emphasize(&mut parts, looked);
@@ -87,29 +87,37 @@ struct Unit {
     phrase: bool,
 }
 
-fn units(looked: &Looked<'_>, lexicon: &Lexicon) -> SmallVec<[Unit; 32]> {
-    let mut units = SmallVec::new();
-    let mut at = 0;
-    while at < looked.tokens.list.len() {
-        if let Some((weight, end)) = lexicon.phrases.at(at, &looked.tokens, &looked.meanings) {
-            units.push(Unit { part: Part { start: at, end, weight }, phrase: true });
-            at = end;
-            continue;
+/// The units of a text.
+struct Units {
+    all: SmallVec<[Unit; 32]>,
+    /// Of each token whether it is within a phrase.
+    in_phrase: SmallVec<[bool; 64]>,
+}
+
+impl Units {
+    fn new(looked: &Looked<'_>, lexicon: &Lexicon) -> Units {
+        let count = looked.tokens.list.len();
+        let mut units =
+            Units { all: SmallVec::new(), in_phrase: SmallVec::from_elem(false, count) };
+        let mut at = 0;
+        while at < count {
+            if let Some((weight, end)) = lexicon.phrases.at(at, &looked.tokens, &looked.meanings) {
+                units.all.push(Unit { part: Part { start: at, end, weight }, phrase: true });
+                units.in_phrase[at..end].fill(true);
+                at = end;
+                continue;
+            }
+            if let Some(weight) = looked.meanings[at].and_then(|meaning| meaning.weight) {
+                let part = Part { start: at, end: at + 1, weight };
+                units.all.push(Unit { part, phrase: false });
+            }
+            at += 1;
         }
-        if let Some(weight) = looked.meanings[at].and_then(|meaning| meaning.weight) {
-            units.push(Unit { part: Part { start: at, end: at + 1, weight }, phrase: false });
-        }
-        at += 1;
+        units
     }
-    units
 }
 
-/// Whether token `at` is within a phrase.
-fn in_phrase(at: usize, units: &[Unit]) -> bool {
-    units.iter().any(|unit| unit.phrase && (unit.part.start..unit.part.end).contains(&at))
-}
-
-fn weigh(unit: &Unit, units: &[Unit], looked: &Looked<'_>) -> Part {
+fn weigh(unit: &Unit, units: &Units, looked: &Looked<'_>) -> Part {
     let Part { start, end, weight } = unit.part;
     let tokens = &looked.tokens.list;
     let mut weight = weight;
@@ -119,7 +127,7 @@ fn weigh(unit: &Unit, units: &[Unit], looked: &Looked<'_>) -> Part {
             break;
         }
         if let Some(boost) = looked.meanings[at].and_then(|meaning| meaning.boost)
-            && !in_phrase(at, units)
+            && !units.in_phrase[at]
         {
             let shouted =
                 if tokens[at].shouted || tokens[at].squeezed.is_some() { 1.2 } else { 1.0 };
@@ -131,8 +139,7 @@ fn weigh(unit: &Unit, units: &[Unit], looked: &Looked<'_>) -> Part {
     if !has_own_negator && is_negated(start, end, units, looked) {
         weight *= if weight > 0.0 { NEGATED_GOOD } else { NEGATED_BAD };
     }
-    let all_shouted = tokens.iter().filter(|token| token.is_word()).all(|token| token.shouted);
-    if tokens[start].shouted && !all_shouted {
+    if tokens[start].shouted && !looked.all_shouted {
         weight *= SHOUTED;
     }
     if tokens[start].squeezed.is_some() {
@@ -141,7 +148,7 @@ fn weigh(unit: &Unit, units: &[Unit], looked: &Looked<'_>) -> Part {
     Part { start, end, weight }
 }
 
-fn is_negated(start: usize, end: usize, units: &[Unit], looked: &Looked<'_>) -> bool {
+fn is_negated(start: usize, end: usize, units: &Units, looked: &Looked<'_>) -> bool {
     let tokens = &looked.tokens.list;
     let turns = |at: usize, distance: usize, before: bool| {
         let Some(negator) = looked.meanings[at].and_then(|meaning| meaning.negator) else {
@@ -149,7 +156,7 @@ fn is_negated(start: usize, end: usize, units: &[Unit], looked: &Looked<'_>) -> 
         };
         let reach = usize::from(if before { negator.after } else { negator.before });
         distance <= reach
-            && !in_phrase(at, units)
+            && !units.in_phrase[at]
             && (!negator.needs_partner || has_partner(at, looked))
     };
     let ends = |at: usize| {
@@ -169,14 +176,14 @@ fn is_negated(start: usize, end: usize, units: &[Unit], looked: &Looked<'_>) -> 
 
 /// A negator that turns no word says by itself that something is not as it should be: `it does not
 /// fit`.
-fn idle_negators(parts: &mut Parts, units: &[Unit], looked: &Looked<'_>) {
+fn idle_negators(parts: &mut Parts, units: &Units, looked: &Looked<'_>) {
     for (at, meaning) in looked.meanings.iter().enumerate() {
         let Some(negator) = meaning.and_then(|meaning| meaning.negator) else { continue };
         let reach = at.saturating_sub(usize::from(negator.before))
             ..(at + 1 + usize::from(negator.after)).min(looked.tokens.list.len());
         let busy = !negator.speaks
-            || in_phrase(at, units)
-            || units.iter().any(|unit| reach.contains(&unit.part.start) && unit.part.weight != 0.0)
+            || units.in_phrase[at]
+            || units.all.iter().any(|unit| reach.contains(&unit.part.start) && unit.part.weight != 0.0)
             // `No, only the first one` answers.
             || negator.before == 0 && looked.tokens.list.get(at + 1).is_some_and(Token::is_mark)
             || negator.needs_partner && !has_partner(at, looked)
@@ -196,12 +203,12 @@ fn has_partner(at: usize, looked: &Looked<'_>) -> bool {
 }
 
 /// Weakens what stands before a `but` in its sentence, and strengthens what stands after it.
-fn turn_at_contrasts(parts: &mut Parts, units: &[Unit], looked: &Looked<'_>) {
+fn turn_at_contrasts(parts: &mut Parts, units: &Units, looked: &Looked<'_>) {
     for at in 0..looked.tokens.list.len() {
         let Some(contrast) = looked.meanings[at].and_then(|meaning| meaning.contrast) else {
             continue;
         };
-        if in_phrase(at, units) {
+        if units.in_phrase[at] {
             continue;
         }
         let end = looked.sentence_end(at);
@@ -255,11 +262,20 @@ fn learned(looked: &Looked<'_>, lexicon: &Lexicon, parts: &mut Parts) {
     if lexicon.grams.is_empty() {
         return;
     }
+    // Of each token the part that it belongs to.
+    let mut owners: SmallVec<[Option<usize>; 64]> =
+        SmallVec::from_elem(None, looked.tokens.list.len());
+    for (index, part) in parts.iter().enumerate() {
+        owners[part.start..part.end].fill(Some(index));
+    }
     each_gram(looked, |at, hash| {
         let Some(weight) = lexicon.grams.get(&hash) else { return };
-        match parts.iter_mut().find(|part| (part.start..part.end).contains(&at)) {
+        match owners[at].and_then(|index| parts.get_mut(index)) {
             Some(part) => part.weight += weight,
-            None => parts.push(Part { start: at, end: at + 1, weight: *weight }),
+            None => {
+                owners[at] = Some(parts.len());
+                parts.push(Part { start: at, end: at + 1, weight: *weight });
+            }
         }
     });
 }
