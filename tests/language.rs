@@ -270,7 +270,7 @@ fn a_reading_explains_itself() {
     insta::assert_snapshot!(reading, @r#"
     {
       "language": "en",
-      "valence": -0.864,
+      "valence": -0.82,
       "confidence": 0.774,
       "urgency": 0.724,
       "words": [

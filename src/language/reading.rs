@@ -49,7 +49,7 @@ pub enum Tone {
 
 /// Half the width of the band around zero in which a valence counts as neutral. It was set once,
 /// for messages of all kinds: a single mild word does not leave it, a plain one does.
-pub const NEUTRAL_BAND: f32 = 0.18;
+pub const NEUTRAL_BAND: f32 = 0.15;
 
 impl Tone {
     /// The name that people see.

@@ -51,7 +51,7 @@ const IDLE_NEGATOR: f32 = -0.18;
 const BAD: f32 = 1.2;
 
 /// The valence at which a sum of weights is half way: `x / √(x² + a²)`, with this as `a`.
-const HALF: f32 = 1.0;
+const HALF: f32 = 1.2;
 
 /// Brings a sum of weights into −1..1.
 pub(super) fn squash(raw: f32) -> f32 {
