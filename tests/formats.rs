@@ -13,8 +13,8 @@ use jumeau::event::{
 use jumeau::policy::CatchUp;
 use jumeau::twin::{
     Block, Case, Choice, Consent, Contact, ContactOutcome, Declared, Escalated, EscalationState,
-    Fired, Interaction, Journalled, Line, Need, Preference, Profile, Record, Signal, Timer, Twin,
-    What,
+    Fired, Forgotten, Interaction, Journalled, Line, Need, Preference, Profile, Record, Signal,
+    Timer, Twin, What,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -177,7 +177,11 @@ fn full() -> Twin {
             count: 3,
             at: at(5),
             evidence: vec![1, 2, 300],
+            weight: 2.75,
+            against: 0.5,
         }],
+        half_life: Duration::from_secs(180 * 86_400),
+        forgotten: Some(Forgotten { at: at(3), until: at(4) }),
     };
     Twin {
         linked_to: Some(Customer::new("bob").unwrap()),

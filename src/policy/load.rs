@@ -224,12 +224,19 @@ fn read_preferences(table: &Table<'_>, preferences: &mut BTreeMap<Box<str>, Pref
         let (Some(name), Some(table)) = (key.name(), item.table()) else { continue };
         let evidence = table.get("evidence").map_or(Some(3), |item| item.whole(1..=1_000));
         let confidence = table.get("confidence").map_or(Some(0.6), |item| item.number(0.0..=1.0));
-        table.finish();
+        let confidence = confidence.unwrap_or(0.6);
+        // What is not sure enough to be used is not said either.
+        let say = table.get("say").map(|item| item.number(confidence..=1.0)).flatten();
+        let span = |key| table.get(key).and_then(Item::span);
         let rule = PreferenceRule {
             evidence_min: evidence.unwrap_or(3),
-            confidence_min: confidence.unwrap_or(0.6),
+            confidence_min: confidence,
+            say_min: say.unwrap_or(confidence.max(0.7)),
+            half_life: span("half_life").unwrap_or(PreferenceRule::HALF_LIFE),
+            relearn_after: span("relearn_after").unwrap_or(PreferenceRule::RELEARN_AFTER),
             place: key.place(),
         };
+        table.finish();
         if preferences.insert(name.into(), rule).is_some() {
             key.wrong(format!("the preference `{name}` stands here twice"));
         }

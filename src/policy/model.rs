@@ -144,15 +144,29 @@ pub struct Need {
     pub place: Place,
 }
 
-/// When an inferred preference may be used.
+/// How a preference is inferred, and when it may be used.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PreferenceRule {
     /// Least number of times the value must have been chosen.
     pub evidence_min: u32,
-    /// Least share of this value among all choices, 0 to 1, after smoothing.
+    /// Least confidence in the value, 0 to 1, before it is used.
     pub confidence_min: f64,
+    /// Least confidence in the value, 0 to 1, before it is said to the customer; at least the one
+    /// before it is used.
+    pub say_min: f64,
+    /// The time in which the weight of a choice halves.
+    pub half_life: Duration,
+    /// How long nothing is inferred again once the customer wanted it forgotten.
+    pub relearn_after: Duration,
     /// Where it stands.
     pub place: Place,
+}
+
+impl PreferenceRule {
+    /// [`PreferenceRule::half_life`] where the policy does not say: two habits a year stay alive.
+    pub const HALF_LIFE: Duration = Duration::from_secs(180 * 86_400);
+    /// [`PreferenceRule::relearn_after`] where the policy does not say.
+    pub const RELEARN_AFTER: Duration = Duration::from_secs(90 * 86_400);
 }
 
 /// One rule: on such an input, if such a condition holds, then these steps.
@@ -206,6 +220,13 @@ pub enum Step {
         /// A key of [`Policy::preferences`].
         key: Box<str>,
         /// What was chosen.
+        value: Expression,
+    },
+    /// The customer said so: a declared preference.
+    Declare {
+        /// A key of [`Policy::preferences`].
+        key: Box<str>,
+        /// What is preferred.
         value: Expression,
     },
     /// A durable timer starts, or starts anew.

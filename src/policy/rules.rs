@@ -13,8 +13,18 @@ pub(super) struct Patterned {
     pub(super) on: Vec<(Trigger, Option<Box<str>>)>,
 }
 
-const STEPS: &[&str] =
-    &["raise", "strengthen", "satisfy", "set", "prefer", "start", "cancel", "escalate", "act"];
+const STEPS: &[&str] = &[
+    "raise",
+    "strengthen",
+    "satisfy",
+    "set",
+    "prefer",
+    "declare",
+    "start",
+    "cancel",
+    "escalate",
+    "act",
+];
 
 pub(super) fn read(table: &Table<'_>, reader: &Reader, rules: &mut Vec<Patterned>) {
     for item in table.get("rules").and_then(Item::list).unwrap_or_default() {
@@ -86,7 +96,8 @@ fn step(item: Item<'_>, reader: &Reader, situation: Situation<'_>) -> Option<Ste
         "strengthen" => reading.strengthen(),
         "satisfy" => reading.need("satisfy").map(|need| Step::Satisfy { need }),
         "set" => reading.set(),
-        "prefer" => reading.prefer(),
+        "prefer" => reading.preference("prefer").map(|(key, value)| Step::Prefer { key, value }),
+        "declare" => reading.preference("declare").map(|(key, value)| Step::Declare { key, value }),
         "start" => reading.start(),
         "cancel" => reading.cancel(),
         "escalate" => reading.escalate(),
@@ -158,12 +169,12 @@ impl Reading<'_, '_> {
         Some(Step::Set { fact: fact?.into(), value: value? })
     }
 
-    fn prefer(&self) -> Option<Step> {
-        let item = self.table.require("prefer")?;
+    fn preference(&self, verb: &'static str) -> Option<(Box<str>, Expression)> {
+        let item = self.table.require(verb)?;
         let known = self.known(item, |key| self.reader.names.preference(key));
         let value = self.table.require("value").and_then(|item| self.expression(item));
         known?;
-        Some(Step::Prefer { key: item.as_text()?.into(), value: value? })
+        Some((item.as_text()?.into(), value?))
     }
 
     fn start(&self) -> Option<Step> {

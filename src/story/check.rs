@@ -110,7 +110,7 @@ impl Checking<'_> {
                 let twin = self.twins?.get(customer);
                 let rule = self.policy.preferences.get(key);
                 let known = twin.and_then(|twin| twin.profile.preference(key));
-                let found = known.and_then(|known| known.usable(rule));
+                let found = known.and_then(|known| known.usable(rule, self.story.end));
                 (format!("preference {key}"), found.map(Value::to_string))
             }
         };
@@ -195,7 +195,8 @@ impl Checking<'_> {
             }
             Final::Preference { key, is, evidence_min } => {
                 let known = twin.and_then(|twin| twin.profile.preference(key));
-                let value = known.and_then(|known| known.usable(self.policy.preferences.get(key)));
+                let value =
+                    known.and_then(|known| known.usable(self.policy.preferences.get(key), now));
                 let count = known
                     .and_then(|known| known.choices.iter().find(|choice| choice.value == *is))
                     .map_or(0, |choice| choice.count);

@@ -128,7 +128,7 @@ fn brief(twin: &Twin, context: &Context<'_>) -> Brief {
             .iter()
             .filter_map(|known| {
                 let rule = context.policy.preferences.get(&known.key);
-                Some((known.key.clone(), known.usable(rule)?.clone()))
+                Some((known.key.clone(), known.usable(rule, context.input.at)?.clone()))
             })
             .collect(),
         timeline: twin

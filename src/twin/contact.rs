@@ -34,6 +34,11 @@ impl Twin {
         self.contacts.iter().rev().find(|contact| &*contact.action == action)
     }
 
+    /// The contact that a decision led to.
+    pub(super) fn contact_of(&self, decision: &str) -> Option<&Contact> {
+        self.contacts.iter().rev().find(|contact| &*contact.decision == decision)
+    }
+
     /// Notes what came of a decision. One that is no longer remembered is let be: the outcome came
     /// too late to matter here.
     pub(super) fn hear_outcome(&mut self, told: &event::Outcome, at: Time) {

@@ -5,7 +5,6 @@
 //! its cooldown, a missing consent. Of those that are left the one with the highest score, need
 //! strength × value, is taken for which a treatment can be said.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -16,11 +15,11 @@ use serde::{Deserialize, Serialize};
 use super::effect::{Action, Reason};
 use super::understand::{Context, Wishes};
 use super::view::View;
-use super::{Need, Twin};
+use super::{Need, Twin, learn};
 use crate::config::limits;
 use crate::event::{Map, Time, Value};
 use crate::language::Language;
-use crate::policy::{self, Template, Treatment, Truth};
+use crate::policy::{self, Root, Template, Treatment, Truth};
 
 /// One arbitration: every candidate, why each was kept or dropped, what was chosen.
 #[derive(Debug, Clone, PartialEq)]
@@ -212,8 +211,36 @@ struct Said<'a> {
     data: Map,
 }
 
+/// Where the customer wants to be spoken to.
+enum Wanted<'a> {
+    /// Rather here than elsewhere.
+    Rather(Option<&'a str>),
+    /// Here and nowhere else, best first.
+    Only(&'a [Value]),
+}
+
+impl Wanted<'_> {
+    fn of<'a>(twin: &'a Twin, context: &Context<'_>) -> Wanted<'a> {
+        match usable(twin, context, learn::CHANNEL) {
+            Some(Value::List(channels)) => Wanted::Only(channels),
+            other => Wanted::Rather(other.and_then(Value::as_text)),
+        }
+    }
+
+    /// How far behind the best a channel is; none: not here.
+    fn rank(&self, channel: &str) -> Option<usize> {
+        match self {
+            Wanted::Rather(wanted) => Some(usize::from(*wanted != Some(channel))),
+            Wanted::Only(channels) => {
+                channels.iter().position(|wanted| wanted.as_text() == Some(channel))
+            }
+        }
+    }
+}
+
 /// The best treatment that can be said: in the channel that the customer prefers, else in the one
-/// where the customer is, else in the policy's order.
+/// where the customer is, else in the policy's order. Where the customer named the only channels,
+/// in one of these.
 fn treat<'a>(
     twin: &Twin,
     context: &'a Context<'_>,
@@ -221,17 +248,21 @@ fn treat<'a>(
 ) -> Result<Said<'a>, Verdict> {
     let Weighed { action, need, .. } = *candidate;
     let view = View { twin, context, need };
-    let preferred = usable_text(twin, context, "channel");
+    let wanted = Wanted::of(twin, context);
     let present = context.input.channel();
     let mut treatments: Vec<&Treatment> = action.treatments.iter().collect();
     treatments.sort_by_key(|treatment| {
-        let is_preferred = preferred == Some(&*treatment.channel);
-        let is_here = present.is_some_and(|present| present.as_str() == &*treatment.channel);
-        Reverse((is_preferred, is_here))
+        let is_elsewhere = present.is_none_or(|present| present.as_str() != &*treatment.channel);
+        (wanted.rank(&treatment.channel).unwrap_or(usize::MAX), is_elsewhere)
     });
 
     let mut because: Box<str> = "the action has no treatment".into();
     for treatment in treatments {
+        if wanted.rank(&treatment.channel).is_none() {
+            because =
+                format!("the customer does not want to hear of us in {}", treatment.channel).into();
+            continue;
+        }
         if let Some(purpose) = &action.purpose
             && twin.profile.consent(purpose, Some(&treatment.channel)) != Some(true)
         {
@@ -248,6 +279,12 @@ fn treat<'a>(
             because = format!("{} has no text", treatment.name).into();
             continue;
         };
+        if let Some(key) = unsure(template, twin, context) {
+            because =
+                format!("{}: preferences.{key} is not sure enough to be said", treatment.name)
+                    .into();
+            continue;
+        }
         match template.render(&view) {
             Ok(text) => {
                 return Ok(Said { treatment, language, text, data: data(action, &view) });
@@ -297,8 +334,25 @@ pub(super) fn language<'a>(twin: &'a Twin, context: &Context<'_>) -> Option<&'a 
 }
 
 fn usable_text<'a>(twin: &'a Twin, context: &Context<'_>, key: &str) -> Option<&'a str> {
+    usable(twin, context, key)?.as_text()
+}
+
+fn usable<'a>(twin: &'a Twin, context: &Context<'_>, key: &str) -> Option<&'a Value> {
     let rule = context.policy.preferences.get(key);
-    twin.profile.preference(key)?.usable(rule)?.as_text()
+    twin.profile.preference(key)?.usable(rule, context.input.at)
+}
+
+/// A preference that the words name, and that is sure enough to go by but not to be said. Left out,
+/// it would make a text say something else: "if it is the aisle, otherwise the window".
+fn unsure<'a>(template: &'a Template, twin: &Twin, context: &Context<'_>) -> Option<&'a str> {
+    let named = template.paths().iter().filter(|path| path.root == Root::Preferences);
+    named.filter_map(|path| path.names().next()).find(|key| {
+        let rule = context.policy.preferences.get(*key);
+        twin.profile.preference(key).is_some_and(|known| {
+            let now = context.input.at;
+            known.usable(rule, now).is_some() && known.sayable(rule, now).is_none()
+        })
+    })
 }
 
 fn message(

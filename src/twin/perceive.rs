@@ -2,9 +2,10 @@
 //! anything is changed.
 
 use super::reaction::Notes;
-use super::{Cause, Effect, Input, Twin, What, act};
+use super::{Cause, Effect, Input, Twin, What, act, learn};
 use crate::config::limits;
 use crate::event::{Customer, Event, Kind, Rejection};
+use crate::policy::Policy;
 
 /// Folds an input in; `false` if it is a timer of which rules should not hear.
 ///
@@ -13,12 +14,13 @@ use crate::event::{Customer, Event, Kind, Rejection};
 pub(super) fn perceive(
     twin: &mut Twin,
     input: &Input,
+    policy: &Policy,
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
 ) -> Result<bool, Rejection> {
     let is_heard = match &input.cause {
         Cause::Event(event) => {
-            fold(twin, event, input, effects, notes)?;
+            fold(twin, event, input, policy, effects, notes)?;
             true
         }
         Cause::Timer(fired) => twin.fire_timer(fired, effects),
@@ -34,6 +36,7 @@ fn fold(
     twin: &mut Twin,
     event: &Event,
     input: &Input,
+    policy: &Policy,
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
 ) -> Result<(), Rejection> {
@@ -43,8 +46,14 @@ fn fold(
         Kind::Link(told) => twin.linked_to = Customer::new(&told.to).ok(),
         // What these mean is for the policy to say; the timeline remembers that they happened.
         Kind::Page(_) | Kind::Screen(_) | Kind::Track(_) => {}
-        Kind::Message(told) => twin.hear(told, &event.channel, now, notes),
-        Kind::Preference(told) => twin.profile.prefer_told(told, now, notes),
+        Kind::Message(told) => {
+            learn::from_message(twin, told, &event.channel, policy, now, notes);
+            twin.hear(told, &event.channel, now, notes);
+        }
+        Kind::Preference(told) => {
+            let rule = policy.preferences.get(&told.key);
+            twin.profile.prefer_told(told, rule, now, notes);
+        }
         Kind::Consent(told) => {
             twin.profile.consent_room(told)?;
             twin.profile.consent_told(told, now);
@@ -52,7 +61,10 @@ fn fold(
         Kind::Interaction(told) => twin.move_interaction(told, &event.channel, now, notes),
         Kind::Case(told) => twin.move_case(told, now, notes),
         Kind::Signal(told) => twin.sense(told, &event.channel, now, notes),
-        Kind::Outcome(told) => twin.hear_outcome(told, now),
+        Kind::Outcome(told) => {
+            learn::from_outcome(twin, told, policy, now, notes);
+            twin.hear_outcome(told, now);
+        }
         Kind::Handoff(told) => {
             let position = twin.handoff_target(told)?;
             twin.hand_over(position, told, now);

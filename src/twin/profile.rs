@@ -1,9 +1,9 @@
 use serde::{Deserialize, Serialize};
 
+use super::Preference;
 use super::reaction::Notes;
 use crate::config::limits;
 use crate::event::{self, Map, Rejection, Time, Value};
-use crate::policy::PreferenceRule;
 
 /// What the customer is and said: traits, consents, preferences.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -29,73 +29,7 @@ pub struct Consent {
     pub at: Time,
 }
 
-/// One preference: declared, or inferred from repeated behaviour. Declared always wins.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Preference {
-    /// What it is about.
-    pub key: Box<str>,
-    /// What the customer said.
-    pub declared: Option<Declared>,
-    /// What the customer chose, most often chosen first.
-    pub choices: Vec<Choice>,
-}
-
-/// What the customer said to prefer.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Declared {
-    /// What is preferred.
-    pub value: Value,
-    /// When it was said.
-    pub at: Time,
-}
-
-/// A value that the customer chose, as evidence.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Choice {
-    /// What was chosen.
-    pub value: Value,
-    /// How often.
-    pub count: u32,
-    /// When last.
-    pub at: Time,
-    /// The numbers in the timeline of the last inputs that showed it, oldest first; at most 5.
-    pub evidence: Vec<u64>,
-}
-
-const EVIDENCE_SHOWN: usize = 5;
-
-impl Preference {
-    /// The confidence in the leading choice, 0 to 1: the posterior mean of its share among all
-    /// choices under a uniform Dirichlet prior over the values seen and one yet unseen, which is
-    /// Laplace's rule of succession, `(n + 1) / (N + K + 1)` for `K` distinct values.
-    pub fn confidence(&self) -> f64 {
-        let total: u64 = self.choices.iter().map(|choice| u64::from(choice.count)).sum();
-        let leading = self.choices.first().map_or(0, |choice| choice.count);
-        (f64::from(leading) + 1.0) / (total as f64 + self.choices.len() as f64 + 1.0)
-    }
-
-    /// The value to go by: what was declared, else what was chosen often enough for `rule`.
-    pub fn usable(&self, rule: Option<&PreferenceRule>) -> Option<&Value> {
-        if let Some(declared) = &self.declared {
-            return Some(&declared.value);
-        }
-        let leading = self.choices.first()?;
-        let rule = rule?;
-        let enough = leading.count >= rule.evidence_min && self.confidence() >= rule.confidence_min;
-        enough.then_some(&leading.value)
-    }
-
-    fn last_confirmed(&self) -> Time {
-        self.choices.iter().map(|choice| choice.at).max().unwrap_or(Time::MIN)
-    }
-}
-
 impl Profile {
-    /// The preference about `key`.
-    pub fn preference(&self, key: &str) -> Option<&Preference> {
-        self.preferences.iter().find(|preference| &*preference.key == key)
-    }
-
     /// Whether the customer allowed `purpose`, in `channel` or in general; what was said of the
     /// channel outranks what was said in general. `None` if nothing was ever said.
     pub fn consent(&self, purpose: &str, channel: Option<&str>) -> Option<bool> {
@@ -151,74 +85,6 @@ impl Profile {
             None => self.consents.push(consent),
         }
     }
-
-    pub(super) fn prefer_told(&mut self, told: &event::Preference, at: Time, notes: &mut Notes) {
-        match &told.value {
-            None => self.preferences.retain(|known| known.key != told.key),
-            Some(value) => {
-                if let Some(value) = kept(value, notes) {
-                    self.preference_entry(&told.key, notes).declared = Some(Declared { value, at });
-                }
-            }
-        }
-    }
-
-    /// Counts one choice as evidence, shown by the timeline's entry `number`.
-    pub(super) fn prefer_shown(
-        &mut self,
-        key: &str,
-        value: &Value,
-        number: u64,
-        at: Time,
-        notes: &mut Notes,
-    ) {
-        let Some(value) = kept(value, notes) else { return };
-        let choices = &mut self.preference_entry(key, notes).choices;
-        let position = match choices.iter().position(|choice| choice.value == value) {
-            Some(position) => position,
-            None => {
-                if choices.len() == limits::PREFERENCE_VALUES {
-                    // Sorted by count: the last is the weakest.
-                    choices.pop();
-                    notes.limit("PREFERENCE_VALUES");
-                }
-                choices.push(Choice { value, count: 0, at, evidence: Vec::new() });
-                choices.len() - 1
-            }
-        };
-        let choice = &mut choices[position];
-        choice.count = choice.count.saturating_add(1);
-        choice.at = at;
-        if choice.evidence.len() == EVIDENCE_SHOWN {
-            choice.evidence.remove(0);
-        }
-        choice.evidence.push(number);
-        choices.sort_by_key(|choice| std::cmp::Reverse((choice.count, choice.at)));
-    }
-
-    fn preference_entry(&mut self, key: &str, notes: &mut Notes) -> &mut Preference {
-        let position = match self.preferences.iter().position(|known| &*known.key == key) {
-            Some(position) => position,
-            None => {
-                if self.preferences.len() == limits::PREFERENCES
-                    && let Some((weakest, _)) =
-                        self.preferences.iter().enumerate().min_by_key(|(_, known)| {
-                            (known.declared.is_some(), known.last_confirmed())
-                        })
-                {
-                    self.preferences.remove(weakest);
-                    notes.limit("PREFERENCES");
-                }
-                self.preferences.push(Preference {
-                    key: key.into(),
-                    declared: None,
-                    choices: Vec::new(),
-                });
-                self.preferences.len() - 1
-            }
-        };
-        &mut self.preferences[position]
-    }
 }
 
 impl Consent {
@@ -236,41 +102,5 @@ pub(super) fn kept(value: &Value, notes: &mut Notes) -> Option<Value> {
             None
         }
         other => Some(other.clone()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn chosen(values: &[&str]) -> Preference {
-        let mut profile = Profile::default();
-        let mut notes = Notes::default();
-        for (number, value) in values.iter().enumerate() {
-            let at = Time::from_ms(number as i64);
-            profile.prefer_shown("seat", &Value::from(*value), number as u64, at, &mut notes);
-        }
-        profile.preferences.remove(0)
-    }
-
-    fn rule() -> PreferenceRule {
-        let place = crate::policy::Place { file: "seat.toml".into(), line: 1 };
-        PreferenceRule { evidence_min: 3, confidence_min: 0.6, place }
-    }
-
-    #[test]
-    fn a_choice_is_usable_once_it_was_made_often_enough() {
-        assert_eq!(chosen(&["aisle", "aisle"]).usable(Some(&rule())), None);
-        let three = chosen(&["aisle", "aisle", "aisle"]);
-        assert_eq!(three.usable(Some(&rule())), Some(&Value::from("aisle")));
-        assert_eq!(three.choices[0].evidence, [0, 1, 2]);
-    }
-
-    #[test]
-    fn contradicted_evidence_lowers_the_confidence() {
-        let steady = chosen(&["aisle", "aisle", "aisle"]);
-        let torn = chosen(&["aisle", "window", "aisle", "window", "aisle"]);
-        assert!(torn.confidence() < steady.confidence());
-        assert_eq!(torn.usable(Some(&rule())), None);
     }
 }

@@ -80,7 +80,7 @@ pub fn react(twin: &mut Twin, input: &Input, policy: &Policy) -> Reaction {
     let mut effects = Vec::new();
     let last_seen = twin.seen;
 
-    match perceive::perceive(twin, input, &mut effects, &mut notes) {
+    match perceive::perceive(twin, input, policy, &mut effects, &mut notes) {
         Ok(true) => {}
         Ok(false) => {
             return Reaction { verdict: Verdict::Stale, effects, decision: None, notes: notes.0 };

@@ -3,6 +3,7 @@
 
 use smallvec::SmallVec;
 
+use super::preference::{Evidence, Speaks};
 use super::reaction::Notes;
 use super::sentiment::Said;
 use super::view::View;
@@ -113,7 +114,17 @@ impl Turn<'_, '_> {
                 value => {
                     // The input at hand is the newest entry.
                     let number = self.twin.timeline.total().saturating_sub(1);
-                    self.twin.profile.prefer_shown(key, &value, number, now, self.notes);
+                    let speaks = Speaks::For(1.0);
+                    let evidence = Evidence { key, value: &value, speaks, number, at: now };
+                    let rule = &policy.preferences[key];
+                    self.twin.profile.prefer_shown(&evidence, rule, self.notes);
+                }
+            },
+            Step::Declare { key, value } => match self.read(value, Expression::value)? {
+                Value::Null => {}
+                value => {
+                    let rule = policy.preferences.get(key);
+                    self.twin.profile.declare(key, &value, rule, now, self.notes);
                 }
             },
             Step::Start { timer, due, every, catch_up } => {

@@ -30,7 +30,10 @@ impl Scope for View<'_> {
             Root::Facts => below(twin.facts.get(first), names),
             Root::Preferences => {
                 let rule = self.context.policy.preferences.get(first);
-                below(twin.profile.preference(first).and_then(|known| known.usable(rule)), names)
+                below(
+                    twin.profile.preference(first).and_then(|known| known.usable(rule, now)),
+                    names,
+                )
             }
             Root::Needs => Found::Float(twin.need(first, now).map_or(0.0, |need| need.strength)),
             Root::Consents => {

@@ -253,7 +253,7 @@ bank.toml:30:3: expected one step, found raise and strengthen; write one table e
  30 |   { raise = "card_abroad", strengthen = "card_abroad" },
     |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
 
-bank.toml:31:3: expected a step with one of raise, strengthen, satisfy, set, prefer, start, cancel, escalate, act
+bank.toml:31:3: expected a step with one of raise, strengthen, satisfy, set, prefer, declare, start, cancel, escalate, act
  31 |   { risee = "card_abroad" },
     |   ^^^^^^^^^^^^^^^^^^^^^^^^^
 

@@ -4,7 +4,7 @@ use comfy_table::{Attribute, Cell, Color};
 use jumeau::api::{ShowReply, TimelineEntry, TimelineReply, TwinView};
 use jumeau::event::{Map, Time, Value};
 use jumeau::language::Tone;
-use jumeau::twin::{Course, EscalationState, Heard, Preference, Sentiment};
+use jumeau::twin::{Choice, Course, EscalationState, Heard, Preference, Sentiment};
 
 use super::ink::{CUSTOMER, ESCALATION, FAINT, Inked};
 use super::quantity::{count, distance, moment};
@@ -91,34 +91,62 @@ fn profile(sheet: &mut Sheet, twin: &TwinView, now: Time) {
     sheet.section("consents", consents.collect());
 
     let preferences = twin.profile.preferences.iter();
-    sheet.section("preferences", preferences.map(|one| preference(one, now)).collect());
+    sheet.section("preferences", preferences.flat_map(|one| preference(one, now)).collect());
 }
 
-fn preference(one: &Preference, now: Time) -> Vec<Cell> {
+/// One preference: what was said, then what was inferred, then what must not be.
+fn preference(one: &Preference, now: Time) -> Vec<Vec<Cell>> {
+    let mut rows = Vec::new();
     if let Some(declared) = &one.declared {
-        return vec![
+        rows.push(vec![
             Cell::new(&one.key),
             Cell::new(value(&declared.value)),
             Cell::new("declared").fg(Color::Green),
             faint(distance(now, declared.at)),
-        ];
+        ]);
     }
-    let chosen: u32 = one.choices.iter().map(|choice| choice.count).sum();
-    let Some(leading) = one.choices.first() else {
-        return vec![Cell::new(&one.key), faint("nothing known")];
-    };
-    let evidence = leading.evidence.iter().map(|number| format!("#{number}"));
-    vec![
-        Cell::new(&one.key),
-        Cell::new(value(&leading.value)),
-        Cell::new(format!("inferred, confidence {:.2}", one.confidence())),
-        faint(format!(
-            "chosen {} of {chosen} times, last {}, {}",
-            leading.count,
-            distance(now, leading.at),
-            evidence.collect::<Vec<_>>().join(" ")
-        )),
-    ]
+    if let Some((leading, confidence)) = one.leading(now) {
+        let outranked = if one.declared.is_some() { ", outranked" } else { "" };
+        rows.push(vec![
+            Cell::new(&one.key),
+            Cell::new(value(&leading.value)),
+            Cell::new(format!("inferred, confidence {confidence:.2}{outranked}")),
+            faint(evidence(one, leading, now)),
+        ]);
+    }
+    if let Some(forgotten) = one.forgotten {
+        let until = if forgotten.until > now {
+            Cell::new(format!("not inferred until {}", moment(forgotten.until))).fg(Color::Red)
+        } else {
+            faint("inferred again")
+        };
+        rows.push(vec![
+            Cell::new(&one.key),
+            faint("forgotten"),
+            until,
+            faint(distance(now, forgotten.at)),
+        ]);
+    }
+    rows
+}
+
+/// Where an inferred value comes from: how often it was chosen, what is left of that and of the
+/// other choices, and the inputs that showed it.
+fn evidence(one: &Preference, leading: &Choice, now: Time) -> String {
+    let mut said = format!("chosen {}×, last {}", leading.count, distance(now, leading.at));
+    let weights: Vec<f64> = one.choices.iter().map(|choice| one.weight_of(choice, now)).collect();
+    let all: f64 = weights.iter().sum();
+    let shares = one.choices.iter().zip(&weights).map(|(choice, weight)| {
+        let share = if all > 0.0 { 100.0 * weight / all } else { 0.0 };
+        format!("{} {share:.0} % ({weight:.1})", value(&choice.value))
+    });
+    said += &format!("; of what is left: {}", shares.collect::<Vec<_>>().join(", "));
+    let against = one.weight_against(leading, now);
+    if against >= 0.05 {
+        said += &format!("; {against:.1} against it");
+    }
+    let numbers = leading.evidence.iter().map(|number| format!("#{number}"));
+    said + "; " + &numbers.collect::<Vec<_>>().join(" ")
 }
 
 fn sentiment(sheet: &mut Sheet, known: &Sentiment, now: Time) {
@@ -342,10 +370,12 @@ mod tests {
             {"purpose": "profiling", "channel": "sms", "granted": false, "at": "2026-11-20T10:00:00Z"}
           ],
           "preferences": [
-            {"key": "language", "declared": {"value": "nl", "at": "2026-11-21T10:00:00Z"}, "choices": []},
+            {"key": "language", "declared": {"value": "nl", "at": "2026-11-21T10:00:00Z"}, "choices": [], "half_life": {"secs": 15552000, "nanos": 0}, "forgotten": null},
+            {"key": "meal", "declared": null, "choices": [], "half_life": {"secs": 15552000, "nanos": 0}, "forgotten": {"at": "2026-11-20T10:00:00Z", "until": "2027-02-18T10:00:00Z"}},
             {"key": "seat", "declared": null, "choices": [
-              {"value": "aisle", "count": 3, "at": "2026-11-19T10:00:00Z", "evidence": [4, 9, 12]}
-            ]}
+              {"value": "aisle", "count": 3, "at": "2026-11-19T10:00:00Z", "evidence": [4, 9, 12], "weight": 2.9, "against": 0.0},
+              {"value": "window", "count": 1, "at": "2026-05-23T10:00:00Z", "evidence": [2], "weight": 1.0, "against": 0.5}
+            ], "half_life": {"secs": 15552000, "nanos": 0}, "forgotten": null}
           ]
         },
         "context": [

@@ -1,0 +1,41 @@
+use std::time::Duration;
+
+/// What is left of one piece of evidence after a while: exponential decay, `2^(-elapsed/half_life)`,
+/// from 1 (at once) towards 0. Two whiles one after the other leave the product of what each leaves.
+/// A half-life of zero keeps nothing but what is of this very moment.
+pub(super) fn decay(elapsed: Duration, half_life: Duration) -> f64 {
+    if elapsed.is_zero() {
+        return 1.0;
+    }
+    (-(elapsed.as_secs_f64() / half_life.as_secs_f64())).exp2()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const YEAR_MS: u64 = 365 * 86_400_000;
+
+    #[test]
+    fn after_one_half_life_half_is_left() {
+        let day = Duration::from_secs(86_400);
+        assert_eq!(decay(day, day), 0.5);
+        assert_eq!(decay(day, Duration::ZERO), 0.0);
+        assert_eq!(decay(Duration::ZERO, Duration::ZERO), 1.0);
+    }
+
+    proptest! {
+        #[test]
+        fn more_time_leaves_less_and_whiles_compose(
+            [a, b] in prop::array::uniform2(0..YEAR_MS),
+            half_life in 3_600_000..YEAR_MS,
+        ) {
+            let [a, b, half_life] = [a, b, half_life].map(Duration::from_millis);
+            prop_assert!(decay(a + b, half_life) <= decay(a, half_life));
+            let composed = decay(a, half_life) * decay(b, half_life);
+            prop_assert!((composed - decay(a + b, half_life)).abs() <= 1e-12);
+        }
+    }
+}

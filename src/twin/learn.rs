@@ -1,0 +1,138 @@
+//! Where and when this customer answers: the preferences `channel` and `hour`, learned from what
+//! came of actions and from the customer's own messages, if the policy describes them.
+
+use std::time::Duration;
+
+use chrono::Timelike;
+
+use super::preference::{Evidence, Speaks};
+use super::reaction::Notes;
+use super::{Contact, Twin};
+use crate::event::{self, Channel, OutcomeKind, Speaker, Time, Value};
+use crate::policy::{Policy, PreferenceRule};
+
+/// The preference for a channel.
+pub(super) const CHANNEL: &str = "channel";
+/// The preference for an hour of the day, 0 to 23, in the customer's own time zone.
+pub(super) const HOUR: &str = "hour";
+
+/// Messages in one channel closer together than this are one answer.
+const ONE_ANSWER: Duration = Duration::from_secs(30 * 60);
+
+/// What a contact's outcome says about its channel; none: nothing.
+///
+/// Following an action, or taking it up, is an answer. To have seen it is a third of one, since it
+/// was read. Refusing it or putting it away speaks against the channel as much as an answer speaks
+/// for it, and silence half as much, since nobody knows its reason.
+fn speaks(outcome: OutcomeKind) -> Option<Speaks> {
+    match outcome {
+        OutcomeKind::Delivered => None,
+        OutcomeKind::Seen => Some(Speaks::For(1.0 / 3.0)),
+        OutcomeKind::Clicked | OutcomeKind::Accepted => Some(Speaks::For(1.0)),
+        OutcomeKind::Rejected | OutcomeKind::Dismissed => Some(Speaks::Against(1.0)),
+        OutcomeKind::Ignored => Some(Speaks::Against(0.5)),
+    }
+}
+
+/// Learns from what came of an action: once from each contact that was answered, and once from each
+/// that was not.
+pub(super) fn from_outcome(
+    twin: &mut Twin,
+    told: &event::Outcome,
+    policy: &Policy,
+    now: Time,
+    notes: &mut Notes,
+) {
+    let Some(known) = twin.contact_of(&told.decision) else { return };
+    let Contact { channel, at, outcome, .. } = known;
+    let before = outcome.and_then(|outcome| speaks(outcome.kind));
+    let Some(speaks) = speaks(told.outcome) else { return };
+    let is_told_before = match (speaks, before) {
+        (Speaks::For(weight), Some(Speaks::For(known)))
+        | (Speaks::Against(weight), Some(Speaks::Against(known))) => weight <= known,
+        _ => false,
+    };
+    if is_told_before {
+        return;
+    }
+    let channel = channel.clone();
+    // An answer comes at an hour that suits; without one, the hour of asking did not.
+    let at = if matches!(speaks, Speaks::For(_)) { now } else { *at };
+    learn(twin, &channel, at, speaks, policy, now, notes);
+}
+
+/// Learns from what the customer says of their own accord.
+pub(super) fn from_message(
+    twin: &mut Twin,
+    told: &event::Message,
+    channel: &Channel,
+    policy: &Policy,
+    now: Time,
+    notes: &mut Notes,
+) {
+    if told.from != Speaker::Customer || rule(policy, CHANNEL).or(rule(policy, HOUR)).is_none() {
+        return;
+    }
+    let goes_on = twin.interactions.iter().flat_map(|known| &known.lines).any(|line| {
+        line.from == Speaker::Customer
+            && line.channel == *channel
+            && now.since(line.at) < ONE_ANSWER
+    });
+    if !goes_on {
+        learn(twin, channel.as_str(), now, Speaks::For(1.0), policy, now, notes);
+    }
+}
+
+fn rule<'a>(policy: &'a Policy, key: &str) -> Option<&'a PreferenceRule> {
+    policy.preferences.get(key)
+}
+
+/// Learns about a channel, and about the hour of `at`.
+fn learn(
+    twin: &mut Twin,
+    channel: &str,
+    at: Time,
+    speaks: Speaks,
+    policy: &Policy,
+    now: Time,
+    notes: &mut Notes,
+) {
+    // The input at hand becomes the next entry.
+    let number = twin.timeline.total();
+    if let Some(rule) = rule(policy, CHANNEL) {
+        let value = Value::from(channel);
+        let evidence = Evidence { key: CHANNEL, value: &value, speaks, number, at: now };
+        twin.profile.prefer_shown(&evidence, rule, notes);
+    }
+    if let Some(rule) = rule(policy, HOUR) {
+        let value = Value::Int(i64::from(hour(twin, at)));
+        let evidence = Evidence { key: HOUR, value: &value, speaks, number, at: now };
+        twin.profile.prefer_shown(&evidence, rule, notes);
+    }
+}
+
+/// The hour of the day, 0 to 23, where the customer is: by the trait `timezone`, an IANA name such
+/// as `Europe/Brussels`; by UTC if there is none.
+fn hour(twin: &Twin, at: Time) -> u32 {
+    let zone = twin.profile.traits.get("timezone").and_then(Value::as_text);
+    let zone = zone.and_then(|name| name.parse::<chrono_tz::Tz>().ok());
+    at.to_utc().with_timezone(&zone.unwrap_or(chrono_tz::UTC)).hour()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Customer;
+
+    #[test]
+    fn the_hour_is_that_of_the_customers_clock() {
+        let summer = Time::parse("2026-07-01T22:30:00Z").unwrap();
+        let winter = Time::parse("2026-01-01T22:30:00Z").unwrap();
+        let mut twin = Twin::new(Customer::new("ada").unwrap(), summer);
+        assert_eq!(hour(&twin, summer), 22);
+        twin.profile.traits.insert("timezone", "Europe/Brussels".into());
+        assert_eq!((hour(&twin, summer), hour(&twin, winter)), (0, 23));
+        twin.profile.traits.insert("timezone", "Middle/Earth".into());
+        assert_eq!(hour(&twin, summer), 22);
+    }
+}
