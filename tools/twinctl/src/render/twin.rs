@@ -421,8 +421,10 @@ mod tests {
           profiling  ✗ forbidden  in sms      2 days ago
 
         preferences
-          language  nl     declared                   24 hours ago
-          seat      aisle  inferred, confidence 0.80  chosen 3 of 3 times, last 3 days ago, #4 #9 #12
+          language  nl         declared                                24 hours ago
+          meal      forgotten  not inferred until 2027-02-18 10:00:00  2 days ago
+          seat      aisle      inferred, confidence 0.61               chosen 3×, last 3 days ago; of what is left:
+                                                                       aisle 85 % (2.9), window 15 % (0.5); #4 #9 #12
 
         context
           card_abroad  blocked           from core-banking, 3 hours ago  stale in 21 hours
