@@ -13,7 +13,7 @@ use crate::actors::{
     Confirmed, Durable, End, Fatal, IsDrained, PartitionActor, Partitions, Pull, SetPolicy, Setup,
 };
 use crate::api::{self, Desk, PolicyStatus, Refusal};
-use crate::bus::{self, Bus, Intake, Relay, Resume};
+use crate::bus::{self, Analyser, Bus, Intake, Relay, Resume};
 use crate::config::{Settings, limits};
 use crate::event::Time;
 use crate::partition::{Bounds, Outgoing, Pulled, Recovered};
@@ -197,7 +197,11 @@ impl Service {
             let start = async move { bus::Service::start(&bus, &api::ENDPOINTS, answer).await };
             runtime.spawn(start).await??
         };
-        let intake = runtime.spawn(take_in(intake, partitions.clone(), fatal_sender));
+        let analyser = settings.analyser.subject.as_ref().map(|subject| {
+            let patience = Duration::from_millis(settings.analyser.timeout_ms.into());
+            Analyser::new(&bus, subject, patience)
+        });
+        let intake = runtime.spawn(take_in(intake, analyser, partitions.clone(), fatal_sender));
         let drain = Duration::from_secs(settings.service.drain_seconds_max.into());
         Ok(Service {
             partitions,
@@ -332,18 +336,26 @@ fn stop_on_failure(
 }
 
 /// Hands what is pulled to the partitions, for as long as there is room.
-async fn take_in(mut intake: Intake, partitions: Partitions, fatal: UnboundedSender<Fatal>) {
+async fn take_in(
+    mut intake: Intake,
+    mut analyser: Option<Analyser>,
+    partitions: Partitions,
+    fatal: UnboundedSender<Fatal>,
+) {
     let addresses = partitions.all();
     let room = Arc::new(Semaphore::new(limits::IN_FLIGHT_EVENTS));
     let mut caught_up = vec![false; addresses.len()];
     loop {
-        let pulled = match intake.next().await {
+        let mut pulled = match intake.next().await {
             Ok(pulled) => pulled,
             Err(error) => {
                 let _ = fatal.send(Fatal(format!("the stream of events: {error}")));
                 return;
             }
         };
+        if let Some(analyser) = &mut analyser {
+            analyser.read(&mut pulled.parts).await;
+        }
         let is_last = pulled.is_caught_up;
         for part in pulled.parts {
             let Some(address) = addresses.get(usize::from(part.partition)) else { continue };

@@ -64,6 +64,7 @@ impl Life {
             from,
             language: language.map(Into::into),
             interaction: None,
+            analysis: None,
         };
         let event = Event {
             customer: self.twin.customer.clone(),

@@ -45,7 +45,7 @@ pub(super) fn plain(headers: &HeaderMap) -> Headers {
         .flat_map(|(name, values)| values.iter().map(|value| (name.as_ref(), value.as_str())))
         .collect();
     // Stable: several values of one name stay in their order.
-    plain.sort_by(|(left, _), (right, _)| left.cmp(right));
+    plain.sort_by_key(|(name, _)| *name);
     plain.into_iter().collect()
 }
 

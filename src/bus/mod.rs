@@ -12,6 +12,7 @@
 //! * [`Service`]: what operators and channels ask.
 //! * [`Broker`]: a nats-server of our own, for `jumeau dev` and for tests.
 
+mod analyser;
 mod broker;
 mod channel;
 mod connection;
@@ -26,6 +27,7 @@ mod stream;
 mod subject;
 mod unreadable;
 
+pub use analyser::{Analyser, Question};
 pub use broker::{Broker, BrokerOptions};
 pub use channel::Heard;
 pub use connection::Bus;

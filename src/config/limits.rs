@@ -146,6 +146,8 @@ limits! {
     INTAKE_UNACKNOWLEDGED: 65_536;
     /// messages of one subscription that were received and not read; more are dropped, and asked for anew
     SUBSCRIPTION_MESSAGES: 65_536;
+    /// questions to an analyser outside that are open at once; further messages wait for their turn
+    ANALYSER_QUESTIONS: 64;
     /// messages of one pull
     PULL_BATCH: 500;
     /// outputs published and not yet confirmed by the broker; more stop the relay

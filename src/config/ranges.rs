@@ -1,7 +1,7 @@
 //! What must hold of settings beyond their types.
 
 use super::limits;
-use super::settings::{Log, Nats, Service, Settings, Store, Streams};
+use super::settings::{Analyser, Log, Nats, Service, Settings, Store, Streams};
 
 /// What is told of a value that cannot be: its key, what was expected and what was found.
 pub(super) type Report<'a> = &'a mut dyn FnMut(&str, String);
@@ -20,11 +20,12 @@ const HOURS_MAX: u64 = 100 * 366 * 24;
 impl Settings {
     /// Reports every value that is out of its range.
     pub(super) fn check(&self, report: Report<'_>) {
-        let Settings { service, nats, streams, store, log } = self;
+        let Settings { service, nats, streams, store, analyser, log } = self;
         check_service(service, report);
         check_nats(nats, report);
         check_streams(streams, report);
         check_store(store, report);
+        check_analyser(analyser, report);
         check_log(log, report);
     }
 }
@@ -94,6 +95,19 @@ fn check_store(store: &Store, report: Report<'_>) {
     range("store.write-buffer-bytes", store.write_buffer_bytes, 1 << 20, u64::MAX, report);
     range("store.background-jobs", store.background_jobs, 1, THREADS_MAX, report);
     range("store.open-files", store.open_files, 16, u64::MAX, report);
+}
+
+fn check_analyser(analyser: &Analyser, report: Report<'_>) {
+    if let Some(subject) = &analyser.subject {
+        filled("analyser.subject", subject, "a subject such as sentiment.read", report);
+        let is_plain =
+            subject.bytes().all(|byte| byte.is_ascii_graphic() && !b"*>".contains(&byte));
+        if !is_plain || subject.split('.').any(str::is_empty) {
+            let found = subject.escape_debug();
+            report("analyser.subject", format!("expected tokens joined by dots, found `{found}`"));
+        }
+    }
+    range("analyser.timeout-ms", analyser.timeout_ms, 1, 10_000, report);
 }
 
 fn check_log(log: &Log, report: Report<'_>) {

@@ -145,8 +145,26 @@ pub struct Settings {
     pub streams: Streams,
     /// Where the state of the twins is, and what it may cost.
     pub store: Store,
+    /// Who reads customers' messages besides the twins themselves.
+    pub analyser: Analyser,
     /// What the service writes to standard error.
     pub log: Log,
+}
+
+/// The section `analyser`: who reads customers' messages besides the twins themselves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Analyser {
+    /// The NATS subject on which an analyser answers; unset: twins read by themselves.
+    pub subject: Option<String>,
+    /// Milliseconds for its answer; without one the twin reads the message by itself.
+    pub timeout_ms: u32,
+}
+
+impl Default for Analyser {
+    fn default() -> Analyser {
+        Analyser { subject: None, timeout_ms: 100 }
+    }
 }
 
 /// The section `service`: the service itself.

@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use super::{Event, Header, Headers, Raw, Reason, Rejection, Time, parse};
+use super::{Event, Header, Headers, Kind, Message, Raw, Reason, Rejection, Speaker, Time, parse};
 
 /// One message of the events stream, as one partition gets it.
 #[derive(Debug, Clone)]
@@ -40,6 +40,20 @@ impl Delivery {
         match &self.content {
             Content::Read(read) => read.as_ref(),
             Content::Unread => unreachable!("it has just been read"),
+        }
+    }
+
+    /// What a customer says in it, if it is a message of theirs.
+    pub fn customers_message(&mut self) -> Option<&mut Message> {
+        // Why it cannot be read is for its partition to say.
+        let _ = self.read();
+        match &mut self.content {
+            Content::Read(Ok(Event { kind: Kind::Message(told), .. }))
+                if told.from == Speaker::Customer =>
+            {
+                Some(told)
+            }
+            _ => None,
         }
     }
 

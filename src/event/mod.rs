@@ -20,8 +20,9 @@ pub use delivery::{Content, Delivery, Original};
 pub use envelope::{Event, Raw, parse};
 pub use headers::{Header, Headers};
 pub use kind::{
-    Case, Consent, EventType, Handoff, HandoffState, Identify, Interaction, InteractionState, Kind,
-    Link, Message, Named, Outcome, OutcomeKind, Preference, Sensitivity, Signal, Speaker,
+    AnalysedWords, Analysis, Case, Consent, EventType, Handoff, HandoffState, Identify,
+    Interaction, InteractionState, Kind, Link, Message, Named, Outcome, OutcomeKind, Preference,
+    Sensitivity, Signal, Speaker,
 };
 pub use output::Output;
 pub use rejection::{Reason, Rejection};

@@ -226,7 +226,7 @@ fn read_preferences(table: &Table<'_>, preferences: &mut BTreeMap<Box<str>, Pref
         let confidence = table.get("confidence").map_or(Some(0.6), |item| item.number(0.0..=1.0));
         let confidence = confidence.unwrap_or(0.6);
         // What is not sure enough to be used is not said either.
-        let say = table.get("say").map(|item| item.number(confidence..=1.0)).flatten();
+        let say = table.get("say").and_then(|item| item.number(confidence..=1.0));
         let span = |key| table.get(key).and_then(Item::span);
         let rule = PreferenceRule {
             evidence_min: evidence.unwrap_or(3),

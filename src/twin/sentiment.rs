@@ -1,11 +1,12 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use super::{Twin, decide, understand};
 use crate::config::limits;
-use crate::event::{Channel, Map, Message, Speaker, Time, Value};
-use crate::language::{Language, Reading};
+use crate::event::{AnalysedWords, Analysis, Channel, Map, Message, Speaker, Time, Value};
+use crate::language::{Cue, Language, Reading};
 use crate::policy::Policy;
 
 /// How a customer feels, as far as their own words tell: what agents and bots say never counts.
@@ -216,6 +217,19 @@ pub(super) struct Said {
     pub(super) words: Map,
 }
 
+/// What an analyser outside made of a message.
+fn analysed(analysis: &Analysis, language: Language) -> Reading {
+    let cue = |words: &AnalysedWords| Cue { text: words.text.clone(), weight: words.weight };
+    Reading {
+        language,
+        valence: analysis.valence,
+        confidence: analysis.confidence,
+        urgency: analysis.urgency,
+        words: analysis.words.iter().map(cue).collect(),
+        pressing: SmallVec::new(),
+    }
+}
+
 impl Said {
     /// The names of the topics.
     pub(super) fn topics(&self) -> impl Iterator<Item = &str> {
@@ -236,7 +250,10 @@ impl Twin {
         }
         let speech = &context.policy.speech;
         let language = self.spoken(told, context.policy, decide::language(self, context))?;
-        let reading = speech.languages.read(&told.text, language);
+        let reading = match &told.analysis {
+            Some(analysis) => Some(analysed(analysis, language)),
+            None => speech.languages.read(&told.text, language),
+        };
         let topics = speech.topics.find(&told.text, language);
         let said = Said {
             topics: Value::List(topics.iter().map(|topic| topic.name.into()).collect()),
@@ -260,7 +277,9 @@ impl Twin {
     /// the customer's own as what is most likely. None if nothing is known of any of the policy's.
     fn spoken(&self, told: &Message, policy: &Policy, own: Option<&str>) -> Option<Language> {
         let speech = &policy.speech;
-        if let Some(named) = told.language.as_deref().and_then(|tag| tag.parse().ok()) {
+        let analysed = told.analysis.as_ref().and_then(|analysis| analysis.language.as_deref());
+        let named = analysed.or(told.language.as_deref());
+        if let Some(named) = named.and_then(|tag| tag.parse().ok()) {
             return Some(named);
         }
         let known = |tag: &str| tag.parse().ok().filter(|tag| speech.spoken.contains(tag));

@@ -1,5 +1,6 @@
 //! The service as a process, on a real broker and a real store, as its users meet it.
 
+mod analyser;
 mod hostile;
 mod life;
 mod people;

@@ -1,6 +1,7 @@
 //! JSON Schemas, generated from the types that read and write the messages.
 
 use jumeau::api;
+use jumeau::bus;
 use jumeau::event::{self, EventType};
 use jumeau::twin;
 use schemars::{Schema, schema_for};
@@ -11,7 +12,9 @@ use crate::failure::Failure;
 type Message = (&'static str, fn() -> Schema);
 
 /// What comes out and what the service API says, besides the types of events.
-const MESSAGES: [Message; 10] = [
+const MESSAGES: [Message; 12] = [
+    ("analyser.question", || schema_for!(bus::Question<'_>)),
+    ("analyser.answer", || schema_for!(event::Analysis)),
     ("action", || schema_for!(twin::Action)),
     ("escalation", || schema_for!(twin::Escalation)),
     ("api.show", || schema_for!(api::ShowReply)),

@@ -1,0 +1,113 @@
+use std::time::{Duration, Instant};
+
+use async_nats::Client;
+use bytes::Bytes;
+use futures::StreamExt;
+use serde::Serialize;
+
+use super::{Bus, Part};
+use crate::config::limits;
+use crate::event::{Analysis, Delivery, Message};
+
+/// So many questions in a row without an answer in time: the analyser is let be for a while.
+const SILENCE_MAX: u32 = 20;
+/// For so long.
+const REST: Duration = Duration::from_secs(10);
+
+/// Asks an analyser outside what customers' messages say, before their twins take them in.
+///
+/// It waits for an answer for a bounded time only; without one, the twin reads the message by
+/// itself. The order of events stays what it was.
+#[derive(Debug)]
+pub struct Analyser {
+    client: Client,
+    subject: String,
+    patience: Duration,
+    /// Questions in a row that had no answer in time.
+    silence: u32,
+    /// Until when it is let be.
+    rests_until: Option<Instant>,
+    /// What was wrong with its answers is said once for as long as it goes on.
+    has_complained: bool,
+}
+
+/// What an analyser is asked.
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+pub struct Question<'a> {
+    /// The words.
+    pub text: &'a str,
+    /// Their language, as a BCP 47 tag, if the channel knows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<&'a str>,
+}
+
+impl Analyser {
+    /// An analyser that answers on a subject.
+    pub fn new(bus: &Bus, subject: &str, patience: Duration) -> Analyser {
+        Analyser {
+            client: bus.client.clone(),
+            subject: subject.to_owned(),
+            patience,
+            silence: 0,
+            rests_until: None,
+            has_complained: false,
+        }
+    }
+
+    /// Adds to each customer's message of a pull what the analyser makes of it.
+    pub async fn read(&mut self, parts: &mut [Part]) {
+        if self.rests_until.is_some_and(|until| Instant::now() < until) {
+            return;
+        }
+        let mut messages: Vec<&mut Message> = Vec::new();
+        for part in parts {
+            messages.extend(part.deliveries.iter_mut().filter_map(Delivery::customers_message));
+        }
+        // Each owns what it needs: nothing borrowed outlives a wait here.
+        let mut questions = Vec::new();
+        for (at, told) in messages.iter().enumerate() {
+            let question = Question { text: &told.text, language: told.language.as_deref() };
+            let Ok(payload) = serde_json::to_vec(&question) else { continue };
+            let (client, subject, patience) =
+                (self.client.clone(), self.subject.clone(), self.patience);
+            questions.push(async move { (at, ask(client, subject, patience, payload).await) });
+        }
+        let mut answers =
+            futures::stream::iter(questions).buffer_unordered(limits::ANALYSER_QUESTIONS);
+        while let Some((at, answer)) = answers.next().await {
+            let Some(answer) = answer else {
+                self.silence += 1;
+                continue;
+            };
+            self.silence = 0;
+            match (Analysis::parse(&answer), messages.get_mut(at)) {
+                (Ok(analysis), Some(told)) => told.analysis = Some(Box::new(analysis)),
+                (Err(why), _) => {
+                    if !std::mem::replace(&mut self.has_complained, true) {
+                        tracing::warn!(why, "an answer of the analyser cannot be used");
+                    }
+                }
+                (Ok(_), None) => {}
+            }
+        }
+        if self.silence >= SILENCE_MAX {
+            tracing::warn!(
+                subject = self.subject,
+                "the analyser is silent; twins read by themselves"
+            );
+            self.silence = 0;
+            self.has_complained = false;
+            self.rests_until = Some(Instant::now() + REST);
+        }
+    }
+}
+
+async fn ask(
+    client: Client,
+    subject: String,
+    patience: Duration,
+    payload: Vec<u8>,
+) -> Option<Bytes> {
+    let request = async_nats::Request::new().payload(payload.into()).timeout(Some(patience));
+    Some(client.send_request(subject, request).await.ok()?.payload)
+}
