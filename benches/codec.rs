@@ -46,6 +46,7 @@ fn twin() -> Twin {
             at: at(5),
             stale_at: Some(at(-60)),
             sensitivity: Sensitivity::default(),
+            purpose: None,
         })
         .into();
     twin.facts = map(&[("flights", Value::Int(3)), ("last_spend", Value::Float(182.4))]);

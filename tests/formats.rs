@@ -10,11 +10,11 @@ use jumeau::event::{
     Channel, Customer, EventType, InteractionState, Map, OutcomeKind, Output, Sensitivity, Speaker,
     Time, Value,
 };
-use jumeau::policy::CatchUp;
+use jumeau::policy::{CatchUp, Keep, Purposes};
 use jumeau::twin::{
-    Block, Case, Choice, Consent, Contact, ContactOutcome, Declared, Escalated, EscalationState,
-    Fired, Forgotten, Interaction, Journalled, Line, Need, Preference, Profile, Record, Signal,
-    Timer, Twin, What,
+    Block, Case, Choice, Consent, Contact, ContactOutcome, Counted, Counter, Declared, Derived,
+    Escalated, EscalationState, Fired, Forgotten, Guard, Interaction, Journalled, Line, Need,
+    Preference, Problem, Profile, Record, Signal, Tallies, Timer, Twin, What, Window,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -168,6 +168,7 @@ fn full() -> Twin {
         at: at(1),
         stale_at: Some(at(61)),
         sensitivity,
+        purpose: (sensitivity == Sensitivity::Sensitive).then(|| "care".into()),
     };
     let preference = |declared| Preference {
         key: "seat".into(),
@@ -182,6 +183,12 @@ fn full() -> Twin {
         }],
         half_life: Duration::from_secs(180 * 86_400),
         forgotten: Some(Forgotten { at: at(3), until: at(4) }),
+    };
+    let window = |keep: Keep| Window {
+        name: keep.name().into(),
+        keep,
+        over: Duration::from_secs(86_400),
+        entries: vec![Counted { at: at(3), count: 2, value: Value::Int(7) }],
     };
     Twin {
         linked_to: Some(Customer::new("bob").unwrap()),
@@ -260,6 +267,25 @@ fn full() -> Twin {
             }}],
         }))
         .unwrap(),
+        tallies: Tallies {
+            windows: Keep::ALL.map(window).into(),
+            counters: vec![Counter {
+                name: "interest".into(),
+                half_life: Duration::from_secs(7 * 86_400),
+                value: 1.5,
+                at: at(3),
+            }],
+        },
+        problems: [None, Some("c-1".into())]
+            .map(|case| Problem { at: at(2), topic: "luggage".into(), case })
+            .into(),
+        guards: [Derived::Fact, Derived::Need, Derived::Window, Derived::Counter]
+            .map(|of| Guard {
+                of,
+                name: "map".into(),
+                purposes: Purposes::new(["care".into(), "service".into()]),
+            })
+            .into(),
         ..Twin::new(ada(), at(0))
     }
 }

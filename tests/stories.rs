@@ -74,8 +74,28 @@ fn the_stories_of_the_airline_come_true() {
 }
 
 #[test]
+fn the_stories_of_the_retailer_come_true() {
+    all_come_true("retail");
+}
+
+#[test]
+fn the_stories_of_the_insurer_come_true() {
+    all_come_true("insurance");
+}
+
+#[test]
+fn the_stories_of_the_utility_come_true() {
+    all_come_true("utility");
+}
+
+#[test]
+fn the_stories_of_the_health_insurer_come_true() {
+    all_come_true("health");
+}
+
+#[test]
 fn every_action_of_the_examples_is_taken_in_some_story() {
-    for name in ["bank", "telco", "airline"] {
+    for name in ["bank", "telco", "airline", "retail", "insurance", "utility", "health"] {
         let policy = policy(name);
         let taken: Vec<String> = stories(name, &policy)
             .iter()

@@ -420,8 +420,8 @@ impl Handler<Glance> for PartitionActor {
     }
 }
 
-/// What a look at a twin finds: the twin, and whether it is in memory.
-pub type Sight = Result<Option<(Box<Twin>, bool)>, String>;
+/// What a look at a twin finds: the twin, whether it is in memory, and the policy that it goes by.
+pub type Sight = Result<Option<(Box<Twin>, bool, Arc<Policy>)>, String>;
 
 /// Show a twin, without waking it.
 #[derive(Message)]
@@ -434,15 +434,16 @@ impl Handler<Inspect> for PartitionActor {
     fn handle(&mut self, Inspect(customer): Inspect, _: &mut Context<Self>) -> Self::Result {
         let resident = self.machine.address(&customer).map(|twin| twin.send(Show));
         let (store, partition) = (self.shell.store.clone(), self.partition);
+        let policy = self.machine.policy().clone();
         Box::pin(async move {
             if let Some(shown) = resident
                 && let Ok(twin) = shown.await
             {
-                return Ok(Some((twin, true)));
+                return Ok(Some((twin, true, policy)));
             }
             let read = move || load(&store, partition, vec![customer]);
             let found = actix_rt::task::spawn_blocking(read).await.map_err(|e| e.to_string())??;
-            Ok(found.into_iter().next().and_then(|(_, twin)| Some((twin?, false))))
+            Ok(found.into_iter().next().and_then(|(_, twin)| Some((twin?, false, policy))))
         })
     }
 }

@@ -21,7 +21,8 @@ use crate::bus::{self, ApiError, Bus, Endpoint, Request};
 use crate::config::limits;
 use crate::event::{Customer, Time};
 use crate::partition::{Counters, TimeMode};
-use crate::twin::Twin;
+use crate::policy::Policy;
+use crate::twin::{Dissatisfaction, Twin};
 
 /// Everything that can be asked.
 pub const ENDPOINTS: [Endpoint; 8] = [
@@ -56,6 +57,7 @@ struct Shown<'a> {
     resident: bool,
     inputs: u64,
     now: Time,
+    dissatisfaction: Option<Dissatisfaction>,
     twin: &'a Twin,
 }
 
@@ -78,13 +80,15 @@ impl Desk {
     pub async fn answer(&self, request: Request) -> Result<Bytes, ApiError> {
         match request.verb {
             verb::SHOW => {
-                let (twin, partition, resident) = self.look(&request).await?;
+                let (twin, policy, partition, resident) = self.look(&request).await?;
+                let now = if self.mode == TimeMode::Stream { now() } else { twin.seen };
                 reply(&Shown {
                     customer: &twin.customer,
                     partition,
                     resident,
                     inputs: twin.timeline.total(),
-                    now: if self.mode == TimeMode::Stream { now() } else { twin.seen },
+                    now,
+                    dissatisfaction: twin.dissatisfaction(&policy, now),
                     twin: &twin,
                 })
             }
@@ -110,7 +114,10 @@ impl Desk {
         }
     }
 
-    async fn look(&self, request: &Request) -> Result<(Box<Twin>, u16, bool), ApiError> {
+    async fn look(
+        &self,
+        request: &Request,
+    ) -> Result<(Box<Twin>, Arc<Policy>, u16, bool), ApiError> {
         let token = request.tokens.first().map_or("", String::as_str);
         let customer = Customer::from_token(token)
             .map_err(|detail| ApiError::new(code::BAD_REQUEST, detail))?;
@@ -123,7 +130,7 @@ impl Desk {
         };
         let sight = address.send(Inspect(customer)).await.map_err(gone)?;
         match sight.map_err(|detail| ApiError::new(code::INTERNAL, detail))? {
-            Some((twin, resident)) => Ok((twin, partition, resident)),
+            Some((twin, resident, policy)) => Ok((twin, policy, partition, resident)),
             None => Err(ApiError::new(
                 code::NOT_FOUND,
                 format!("nothing is known of customer `{token}`; no event of theirs was taken in"),

@@ -4,7 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Customer, Map, Time};
-use crate::twin::{Case, Contact, Escalated, Interaction, Need, Profile, Sentiment, Signal, Timer};
+use crate::twin::{
+    Case, Contact, Dissatisfaction, Escalated, Guard, Interaction, Need, Problem, Profile,
+    Sentiment, Signal, Tallies, Timer,
+};
 
 /// The answer to [`verb::SHOW`](super::verb::SHOW).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -19,6 +22,9 @@ pub struct ShowReply {
     pub inputs: u64,
     /// The moment of the answer, by the clock that twins live by.
     pub now: Time,
+    /// How dissatisfied the customer is, if the policy asks.
+    #[serde(default)]
+    pub dissatisfaction: Option<Dissatisfaction>,
     /// All that is known.
     #[schemars(with = "serde_json::Value")]
     pub twin: TwinView,
@@ -59,6 +65,15 @@ pub struct TwinView {
     pub sentiment: Option<Sentiment>,
     /// The recent past, oldest first.
     pub timeline: Vec<TimelineEntry>,
+    /// What the policy counts of the inputs that pass.
+    #[serde(default)]
+    pub tallies: Tallies,
+    /// Problems that the customer had, oldest first.
+    #[serde(default)]
+    pub problems: Vec<Problem>,
+    /// What was made of sensitive facts, and what it may be used for.
+    #[serde(default)]
+    pub guards: Vec<Guard>,
 }
 
 /// The payload of [`verb::TIMELINE`](super::verb::TIMELINE).

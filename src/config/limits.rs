@@ -68,6 +68,12 @@ limits! {
     CASES: 16;
     /// needs of one twin; the weakest leaves first
     NEEDS: 16;
+    /// windows and counters of one policy, and so of one twin
+    POLICY_TALLIES: 64;
+    /// entries of one window of one twin; beyond it the two nearest in time become one, which leaves when the younger would; of distinct values the oldest leaves
+    WINDOW_ENTRIES: 64;
+    /// problems remembered for dissatisfaction; the oldest leave first
+    PROBLEMS: 16;
     /// contacts remembered for cooldown and outcomes; the oldest leave first
     CONTACTS: 32;
     /// escalations of one twin; resolved ones leave first; no new one opens while all are open

@@ -382,6 +382,9 @@ pub struct Signal {
     /// How much harm it could do in the wrong place.
     #[serde(default)]
     pub sensitivity: Sensitivity,
+    /// What it was given for, if it is sensitive: `care`, `service`, `marketing`…
+    #[serde(default)]
+    pub purpose: Option<Box<str>>,
 }
 
 /// What came of an action.
@@ -592,6 +595,7 @@ impl Kind {
             }
             Kind::Signal(signal) => {
                 name("name", &signal.name)?;
+                optional_name("purpose", signal.purpose.as_deref())?;
                 value(&signal.value)
             }
             Kind::Outcome(outcome) => name("decision", &outcome.decision),

@@ -255,6 +255,11 @@ impl<H: Host> Machine<H> {
         }
     }
 
+    /// The policy that twins go by.
+    pub fn policy(&self) -> &Arc<Policy> {
+        &self.policy
+    }
+
     /// From the next round on, twins go by this policy.
     pub fn set_policy(&mut self, policy: Arc<Policy>) {
         self.policy = policy;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::load::{Reader, Situation};
 use super::mistake::hint;
 use super::names::one_of;
+use super::purposes;
 use super::read::{Item, Table};
 use super::{Action, Issue, Treatment};
 use crate::config::limits;
@@ -31,9 +32,11 @@ pub(super) fn read(table: &Table<'_>, reader: &Reader, actions: &mut Vec<Action>
 fn action(table: &Table<'_>, name: &str, reader: &Reader) -> Action {
     let serves = serves(table, name, reader);
     let issue = table.require("issue").and_then(issue).unwrap_or(Issue::Service);
-    let purpose = table.get("purpose").and_then(Item::name).map(Into::into);
+    let purpose: Option<Box<str>> = table.get("purpose").and_then(Item::name).map(Into::into);
     let value = table.require("value").and_then(|item| item.number(0.0..=1.0)).unwrap_or(0.0);
-    let when = table.get("when").and_then(|item| reader.expression(item, Situation::Action));
+    let uses = purposes::uses(purpose.as_deref(), issue);
+    let situation = Situation::Action { uses: &uses, discreet: false };
+    let when = table.get("when").and_then(|item| reader.expression(item, situation));
     let cooldown = table.get("cooldown").map_or(Some(COOLDOWN), Item::span).unwrap_or(COOLDOWN);
     let data = table.get("data").and_then(Item::table).map_or(Vec::new(), |data| {
         let entries = data.entries();
@@ -44,7 +47,7 @@ fn action(table: &Table<'_>, name: &str, reader: &Reader) -> Action {
         entries
             .into_iter()
             .filter_map(|(key, item)| {
-                let expression = reader.expression(item, Situation::Action);
+                let expression = reader.expression(item, situation);
                 Some((key.name()?.into(), expression?))
             })
             .collect()
@@ -61,7 +64,7 @@ fn action(table: &Table<'_>, name: &str, reader: &Reader) -> Action {
     let mut treatments: Vec<Treatment> = Vec::new();
     for item in listed {
         let Some(table) = item.table() else { continue };
-        let treatment = treatment(&table, reader);
+        let treatment = treatment(&table, reader, &uses);
         if treatments.iter().any(|known| known.name == treatment.name) {
             let name = &treatment.name;
             table.wrong(format!("the treatment `{name}` stands here twice; give each a `name`"));
@@ -74,6 +77,7 @@ fn action(table: &Table<'_>, name: &str, reader: &Reader) -> Action {
         serves,
         issue,
         purpose,
+        uses,
         value,
         when,
         cooldown,
@@ -110,7 +114,7 @@ fn issue(item: Item<'_>) -> Option<Issue> {
     known
 }
 
-fn treatment(table: &Table<'_>, reader: &Reader) -> Treatment {
+fn treatment(table: &Table<'_>, reader: &Reader, uses: &[Box<str>]) -> Treatment {
     let channel = table.require("channel").and_then(|item| {
         let channel = item.name()?;
         Channel::new(channel).map_err(|message| item.wrong(message)).ok()?;
@@ -119,7 +123,9 @@ fn treatment(table: &Table<'_>, reader: &Reader) -> Treatment {
     let channel = channel.unwrap_or_default();
     let name = table.get("name").map_or(Some(channel), Item::name).unwrap_or(channel);
     let tone = table.get("tone").map_or(Some("neutral"), Item::name).unwrap_or("neutral");
-    let when = table.get("when").and_then(|item| reader.expression(item, Situation::Action));
+    let discreet = table.get("discreet").and_then(Item::truth).unwrap_or(false);
+    let condition = Situation::Action { uses, discreet: false };
+    let when = table.get("when").and_then(|item| reader.expression(item, condition));
     let mut texts = BTreeMap::new();
     if let Some(all) = table.require("text").and_then(Item::table) {
         for (language, item) in all.entries() {
@@ -128,7 +134,7 @@ fn treatment(table: &Table<'_>, reader: &Reader) -> Treatment {
                 let hint = hint(tag, reader.languages.iter().map(|known| &**known));
                 language.wrong(format!("`{tag}` is none of the policy's languages{hint}"));
             }
-            if let Some(text) = reader.template(item, Situation::Action) {
+            if let Some(text) = reader.template(item, Situation::Action { uses, discreet }) {
                 texts.insert(tag.into(), text);
             }
         }
@@ -143,6 +149,7 @@ fn treatment(table: &Table<'_>, reader: &Reader) -> Treatment {
         channel: channel.into(),
         tone: tone.into(),
         when,
+        discreet,
         texts,
         place: table.place(),
     }

@@ -1,18 +1,18 @@
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use hashbrown::HashMap;
-
-use super::actions;
 use super::mistake::{Found, Mistakes};
 use super::names::Names;
+use super::purposes;
 use super::read::{Document, Item, Source, Table};
-use super::rules::{self, Patterned};
+use super::rules;
+use super::tallies::{self, Tallies};
 use super::topics;
 use super::{
     CompileError, Expression, Files, Index, Need, Path, Policy, PreferenceRule, Template, Trigger,
 };
+use super::{actions, dissatisfaction};
 use crate::config::limits;
 
 /// Compiles the files of a policy.
@@ -35,7 +35,12 @@ pub(super) enum Situation<'a> {
     /// In a rule that answers to these inputs.
     Rule(&'a [Trigger]),
     /// In an action, which any input may bring about.
-    Action,
+    Action {
+        /// What it uses facts for.
+        uses: &'a [Box<str>],
+        /// Nothing sensitive may be said here.
+        discreet: bool,
+    },
 }
 
 /// What the parts of a policy are read with.
@@ -66,7 +71,9 @@ impl Reader {
                     Err("`need` is there only in actions".to_owned())
                 }
                 Situation::Rule(triggers) => self.names.check(path, triggers),
-                Situation::Action => self.names.check(path, &[]),
+                Situation::Action { uses, discreet } => {
+                    self.names.check(path, &[]).and_then(|()| self.names.fits(path, uses, discreet))
+                }
             };
             if let Err(message) = checked {
                 let offset = source.find(&path.to_string()).unwrap_or_else(|| {
@@ -96,10 +103,17 @@ fn read(files: &Files, found: &RefCell<Found>) -> Policy {
     let mut patterned = Vec::new();
     let mut phrases = Vec::new();
     let mut actions = Vec::new();
+    let mut tallies = Vec::new();
+    let mut dissatisfied = None;
+    let (mut context, mut queues) = (BTreeMap::new(), BTreeMap::new());
     for table in tables {
         read_needs(&table, &mut needs);
         read_preferences(&table, &mut preferences);
         topics::read(&table, &reader.languages, &mut phrases);
+        purposes::read_context(&table, &mut context);
+        purposes::read_queues(&table, &mut queues);
+        tallies::read(&table, &reader, &mut tallies);
+        dissatisfaction::read(&table, &reader, &mut dissatisfied);
         rules::read(&table, &reader, &mut patterned);
         actions::read(&table, &reader, &mut actions);
         table.finish();
@@ -112,12 +126,13 @@ fn read(files: &Files, found: &RefCell<Found>) -> Policy {
         ("preferences", preferences.len(), limits::POLICY_NEEDS),
         ("rules", patterned.len(), limits::POLICY_RULES),
         ("actions", actions.len(), limits::POLICY_ACTIONS),
+        ("windows and counters", tallies.len(), limits::POLICY_TALLIES),
     ] {
         if count > most {
             found.in_file(first, format!("expected at most {most} {what}, found {count}"));
         }
     }
-    let index = index(&patterned);
+    let index = Index::of(patterned.iter().map(|rule| rule.on.as_slice()));
     Policy {
         name,
         version: files.version(),
@@ -128,6 +143,10 @@ fn read(files: &Files, found: &RefCell<Found>) -> Policy {
         actions: actions.into(),
         rules: patterned.into_iter().map(|patterned| patterned.rule).collect(),
         index,
+        tallies: Tallies::new(tallies),
+        dissatisfaction: dissatisfied,
+        context,
+        queues,
     }
 }
 
@@ -140,7 +159,12 @@ fn gather(table: &Table<'_>, names: &mut Names) {
         }
     }
     names.topics.extend(entries("topics").iter().map(|(key, _)| key.text().to_owned()));
-    names.preferences.extend(entries("preferences").iter().map(|(key, _)| key.text().to_owned()));
+    let keys = |key| entries(key).into_iter().map(|(key, _)| key.text().to_owned());
+    names.preferences.extend(keys("preferences"));
+    purposes::gather(table, &mut names.sensitive);
+    names.dissatisfaction |= table.has("dissatisfaction");
+    names.windows.extend(keys("windows"));
+    names.counters.extend(keys("counters"));
     for action in table.get("actions").map_or(Vec::new(), Item::as_list) {
         let name = action.as_table().and_then(|table| table.get("name")).and_then(Item::as_text);
         names.actions.extend(name.map(str::to_owned));
@@ -240,27 +264,6 @@ fn read_preferences(table: &Table<'_>, preferences: &mut BTreeMap<Box<str>, Pref
         if preferences.insert(name.into(), rule).is_some() {
             key.wrong(format!("the preference `{name}` stands here twice"));
         }
-    }
-}
-
-/// Rules by what they answer to. The entries of a detail hold the rules for any detail, too.
-fn index(rules: &[Patterned]) -> Index {
-    let mut any: HashMap<Trigger, BTreeSet<u32>> = HashMap::new();
-    let mut exact: HashMap<(Trigger, Box<str>), BTreeSet<u32>> = HashMap::new();
-    for (at, rule) in (0u32..).zip(rules) {
-        for (trigger, detail) in &rule.on {
-            match detail {
-                None => any.entry(*trigger).or_default().insert(at),
-                Some(detail) => exact.entry((*trigger, detail.clone())).or_default().insert(at),
-            };
-        }
-    }
-    for ((trigger, _), rules) in &mut exact {
-        rules.extend(any.get(trigger).into_iter().flatten());
-    }
-    Index {
-        exact: exact.into_iter().map(|(key, rules)| (key, Vec::from_iter(rules).into())).collect(),
-        any: any.into_iter().map(|(key, rules)| (key, Vec::from_iter(rules).into())).collect(),
     }
 }
 

@@ -5,6 +5,7 @@
 //! expression reads only the paths that it names, through a [`Scope`].
 
 mod actions;
+mod dissatisfaction;
 mod expression;
 mod figures;
 mod files;
@@ -15,14 +16,17 @@ mod mistake;
 mod model;
 mod names;
 mod plan;
+mod purposes;
 pub(crate) mod read;
 mod rewrite;
 mod rules;
 mod scope;
+mod tallies;
 mod template;
 mod topics;
 mod watch;
 
+pub use dissatisfaction::DissatisfactionRule;
 pub use expression::{CompileError, EvalError, Expression, Truth};
 pub use files::Files;
 pub use load::load;
@@ -31,7 +35,9 @@ pub use model::{
     Action, CatchUp, Due, Index, Issue, Need, Place, Policy, PreferenceRule, Rule, Step, Treatment,
     Trigger, Version,
 };
+pub use purposes::{Purposes, SignalRule};
 pub use scope::{Found, Path, Root, Scope};
+pub use tallies::{Keep, Measure, Tallies, Tally};
 pub use template::{RenderError, Template};
 pub use topics::Speech;
 pub use watch::{Watch, watch};

@@ -1,14 +1,15 @@
 //! A policy as the twin reads it: compiled, checked, indexed. Nothing here can be wrong any more.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
-use super::{Expression, Speech, Template};
+use super::rules::Pattern;
+use super::{DissatisfactionRule, Expression, SignalRule, Speech, Tallies, Template};
 use crate::event::EventType;
 
 /// What a company wants of its twins: rules, needs, actions, treatments and limits, loaded from one
@@ -33,6 +34,14 @@ pub struct Policy {
     pub rules: Box<[Rule]>,
     /// Which rules an input concerns.
     pub(super) index: Index,
+    /// What twins count of the events that pass.
+    pub tallies: Tallies,
+    /// What the dissatisfaction of a customer is made of; none: nobody asks.
+    pub dissatisfaction: Option<DissatisfactionRule>,
+    /// How sensitive signals are, by name.
+    pub context: BTreeMap<Box<str>, SignalRule>,
+    /// What people use facts for, by queue.
+    pub queues: BTreeMap<Box<str>, Box<str>>,
 }
 
 impl Policy {
@@ -44,17 +53,7 @@ impl Policy {
         detail: &str,
         topics: impl IntoIterator<Item = &'a str>,
     ) -> impl Iterator<Item = &'a Rule> {
-        let mut found = Cow::Borrowed(self.index.get(trigger, detail));
-        for topic in topics {
-            let more = self.index.get(Trigger::Topic, topic);
-            if !more.is_empty() {
-                found.to_mut().extend_from_slice(more);
-            }
-        }
-        if let Cow::Owned(found) = &mut found {
-            found.sort_unstable();
-            found.dedup();
-        }
+        let found = self.index.concerned(trigger, detail, topics);
         (0..found.len()).map(move |at| &self.rules[found[at] as usize])
     }
 
@@ -107,15 +106,59 @@ pub enum Trigger {
     Topic,
 }
 
-/// Rules by trigger and by detail, so that an input asks only the rules it concerns.
+/// Positions by trigger and by detail, so that an input asks only what it concerns.
 #[derive(Debug, Default)]
 pub struct Index {
-    pub(super) exact: HashMap<(Trigger, Box<str>), Box<[u32]>>,
-    pub(super) any: HashMap<Trigger, Box<[u32]>>,
+    exact: HashMap<(Trigger, Box<str>), Box<[u32]>>,
+    any: HashMap<Trigger, Box<[u32]>>,
 }
 
 impl Index {
-    /// Positions of the rules, ascending. An exact entry holds those for any detail too.
+    /// Positions of things by what they answer to. The entries of a detail hold those for any
+    /// detail, too.
+    pub(super) fn of<'a>(things: impl Iterator<Item = &'a [Pattern]>) -> Index {
+        let mut any: HashMap<Trigger, BTreeSet<u32>> = HashMap::new();
+        let mut exact: HashMap<(Trigger, Box<str>), BTreeSet<u32>> = HashMap::new();
+        for (at, on) in (0u32..).zip(things) {
+            for (trigger, detail) in on {
+                match detail {
+                    None => any.entry(*trigger).or_default().insert(at),
+                    Some(detail) => exact.entry((*trigger, detail.clone())).or_default().insert(at),
+                };
+            }
+        }
+        for ((trigger, _), positions) in &mut exact {
+            positions.extend(any.get(trigger).into_iter().flatten());
+        }
+        let ordered = Vec::from_iter::<BTreeSet<u32>>;
+        Index {
+            exact: exact.into_iter().map(|(key, all)| (key, ordered(all).into())).collect(),
+            any: any.into_iter().map(|(key, all)| (key, ordered(all).into())).collect(),
+        }
+    }
+
+    /// Positions of what an input concerns, and the topics that it touches; ascending.
+    pub(super) fn concerned<'a>(
+        &self,
+        trigger: Trigger,
+        detail: &str,
+        topics: impl IntoIterator<Item = &'a str>,
+    ) -> Cow<'_, [u32]> {
+        let mut found = Cow::Borrowed(self.get(trigger, detail));
+        for topic in topics {
+            let more = self.get(Trigger::Topic, topic);
+            if !more.is_empty() {
+                found.to_mut().extend_from_slice(more);
+            }
+        }
+        if let Cow::Owned(found) = &mut found {
+            found.sort_unstable();
+            found.dedup();
+        }
+        found
+    }
+
+    /// Positions, ascending.
     fn get(&self, trigger: Trigger, detail: &str) -> &[u32] {
         #[derive(Hash)]
         struct Borrowed<'a>(Trigger, &'a str);
@@ -214,6 +257,11 @@ pub enum Step {
         fact: Box<str>,
         /// Its value.
         value: Expression,
+    },
+    /// The customer has a problem, perhaps again: it counts for dissatisfaction.
+    Problem {
+        /// What it is about; the same words are the same problem.
+        topic: Template,
     },
     /// The customer chose this: evidence for a preference.
     Prefer {
@@ -336,6 +384,8 @@ pub struct Action {
     pub issue: Issue,
     /// The consent it needs; none: it needs none.
     pub purpose: Option<Box<str>>,
+    /// What it uses facts for: its purpose or its issue, and `sales` if it sells.
+    pub uses: Box<[Box<str>]>,
     /// What it is worth, 0 to 1.
     pub value: f64,
     /// What must hold; none: always.
@@ -361,6 +411,8 @@ pub struct Treatment {
     pub tone: Box<str>,
     /// What must hold; none: always.
     pub when: Option<Expression>,
+    /// Nothing sensitive is said in it, even if the purpose fits.
+    pub discreet: bool,
     /// The words, by language tag.
     pub texts: BTreeMap<Box<str>, Template>,
     /// Where it stands.

@@ -1,9 +1,9 @@
 //! The names that a policy defines, and whether its expressions use only those.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::mistake::hint;
-use super::{Path, Root, Trigger};
+use super::{Path, Purposes, Root, Trigger};
 use crate::event::{EventType, HandoffState, InteractionState, OutcomeKind, Speaker};
 
 /// The names that a policy defines somewhere, gathered before anything that uses them is read.
@@ -15,6 +15,12 @@ pub(super) struct Names {
     pub(super) timers: BTreeSet<String>,
     pub(super) facts: BTreeSet<String>,
     pub(super) topics: BTreeSet<String>,
+    /// Signals that are sensitive, and what for, if the policy says so.
+    pub(super) sensitive: BTreeMap<String, Option<Purposes>>,
+    /// Whether the policy says what dissatisfaction is made of.
+    pub(super) dissatisfaction: bool,
+    pub(super) windows: BTreeSet<String>,
+    pub(super) counters: BTreeSet<String>,
     /// Actions that some rule takes.
     pub(super) acts: BTreeSet<String>,
 }
@@ -57,6 +63,14 @@ impl Names {
             (Root::Needs, [need, ..]) => {
                 Err(format!("`needs.{need}` is a number, it has no parts"))
             }
+            (Root::Dissatisfaction, _) if !self.dissatisfaction => {
+                Err("expected a table [dissatisfaction] that says what it is made of".to_owned())
+            }
+            (Root::Windows, [window]) => member(&self.windows, "unknown window", window),
+            (Root::Counters, [counter]) => member(&self.counters, "unknown counter", counter),
+            (Root::Windows | Root::Counters, [name, ..]) => {
+                Err(format!("`{}.{name}` is one value, it has no parts", path.root.name()))
+            }
             (Root::Contacts, [action]) => self.action(action).and_then(|_| {
                 Err(format!("expected one of contacts.{action}.at, .outcome, .channel"))
             }),
@@ -92,6 +106,33 @@ impl Names {
             (Root::Need, [field, ..]) => {
                 one_of(field, &["name", "strength", "evidence"], "field of a need")
             }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Names {
+    /// Whether what stands at a path may be used in this way, as far as the policy tells.
+    pub(super) fn fits(
+        &self,
+        path: &Path,
+        uses: &[Box<str>],
+        discreet: bool,
+    ) -> Result<(), String> {
+        let name = path.names().next().unwrap_or_default();
+        let (Root::Context, Some(given)) = (path.root, self.sensitive.get(name)) else {
+            return Ok(());
+        };
+        if discreet {
+            return Err(format!(
+                "`{path}` is sensitive, and nothing sensitive stands in a discreet text"
+            ));
+        }
+        match given {
+            Some(given) if !given.allow(uses) => Err(format!(
+                "`{path}` is sensitive and given for {given}; this action would use it for {}",
+                uses.join(" and ")
+            )),
             _ => Ok(()),
         }
     }
@@ -146,7 +187,7 @@ fn fields(kind: EventType) -> &'static [&'static str] {
         EventType::Interaction => &["id", "kind", "state", "step", "data"],
         EventType::Case => &["id", "state", "topic", "opened", "due"],
         EventType::Signal => &["name", "value"],
-        EventType::Outcome => &["decision", "outcome"],
+        EventType::Outcome => &["decision", "outcome", "action"],
         EventType::Handoff => &["escalation", "state", "agent", "note"],
     }
 }

@@ -398,7 +398,10 @@ impl Rewriter {
 /// Whether a path of so many names below its root names something.
 pub(super) fn check_path(root: Root, names: usize) -> Result<(), String> {
     match (root, names) {
-        (Root::Now, 0) => Ok(()),
+        (Root::Now | Root::Dissatisfaction, 0) => Ok(()),
+        (Root::Dissatisfaction, _) => {
+            Err("`dissatisfaction` is a number, it has no parts".to_owned())
+        }
         (Root::Now, _) => Err("`now` is a time, it has no parts".to_owned()),
         (root, 0) => {
             let root = root.name();

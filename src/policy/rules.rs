@@ -7,10 +7,13 @@ use super::read::{Item, Table};
 use super::{CatchUp, Due, Expression, Rule, Step, Trigger};
 use crate::config::limits;
 
+/// An input that something answers to: its kind, and its detail; none: any.
+pub(super) type Pattern = (Trigger, Option<Box<str>>);
+
 /// A rule, and what it answers to.
 pub(super) struct Patterned {
     pub(super) rule: Rule,
-    pub(super) on: Vec<(Trigger, Option<Box<str>>)>,
+    pub(super) on: Vec<Pattern>,
 }
 
 const STEPS: &[&str] = &[
@@ -18,6 +21,7 @@ const STEPS: &[&str] = &[
     "strengthen",
     "satisfy",
     "set",
+    "problem",
     "prefer",
     "declare",
     "start",
@@ -53,7 +57,7 @@ pub(super) fn read(table: &Table<'_>, reader: &Reader, rules: &mut Vec<Patterned
     }
 }
 
-fn patterns(item: Item<'_>, reader: &Reader) -> Vec<(Trigger, Option<Box<str>>)> {
+pub(super) fn patterns(item: Item<'_>, reader: &Reader) -> Vec<Pattern> {
     let mut on = Vec::new();
     for pattern in item.list_or_one() {
         let Some(text) = pattern.text() else { continue };
@@ -96,6 +100,7 @@ fn step(item: Item<'_>, reader: &Reader, situation: Situation<'_>) -> Option<Ste
         "strengthen" => reading.strengthen(),
         "satisfy" => reading.need("satisfy").map(|need| Step::Satisfy { need }),
         "set" => reading.set(),
+        "problem" => reading.problem(),
         "prefer" => reading.preference("prefer").map(|(key, value)| Step::Prefer { key, value }),
         "declare" => reading.preference("declare").map(|(key, value)| Step::Declare { key, value }),
         "start" => reading.start(),
@@ -167,6 +172,14 @@ impl Reading<'_, '_> {
         let fact = self.table.require("set").and_then(Item::name);
         let value = self.table.require("to").and_then(|item| self.expression(item));
         Some(Step::Set { fact: fact?.into(), value: value? })
+    }
+
+    fn problem(&self) -> Option<Step> {
+        let item = self.table.require("problem")?;
+        if !self.reader.names.dissatisfaction {
+            item.wrong("expected a table [dissatisfaction], for which problems count; found none");
+        }
+        Some(Step::Problem { topic: self.reader.template(item, self.situation)? })
     }
 
     fn preference(&self, verb: &'static str) -> Option<(Box<str>, Expression)> {
@@ -267,7 +280,7 @@ fn catch_up(item: Item<'_>) -> Option<CatchUp> {
 }
 
 /// A part that need not be there, but must be right if it is.
-fn flat<T>(part: Option<Option<T>>) -> Option<Option<T>> {
+pub(super) fn flat<T>(part: Option<Option<T>>) -> Option<Option<T>> {
     match part {
         None => Some(None),
         Some(None) => None,

@@ -38,13 +38,19 @@ pub enum Root {
     Customer,
     /// The need for which a treatment is rendered: `need.name`, `need.strength`, `need.evidence`.
     Need,
+    /// What windows keep of a period: `windows.logins_failed`.
+    Windows,
+    /// Numbers that fade: `counters.interest_suv`; 0 if nothing was counted.
+    Counters,
+    /// How dissatisfied the customer is, 0 to 1: `dissatisfaction`.
+    Dissatisfaction,
     /// The moment of the reaction: `now`.
     Now,
 }
 
 impl Root {
     /// Every root.
-    pub const ALL: [Root; 14] = [
+    pub const ALL: [Root; 17] = [
         Root::Event,
         Root::Profile,
         Root::Context,
@@ -58,6 +64,9 @@ impl Root {
         Root::Sentiment,
         Root::Customer,
         Root::Need,
+        Root::Windows,
+        Root::Counters,
+        Root::Dissatisfaction,
         Root::Now,
     ];
 
@@ -77,6 +86,9 @@ impl Root {
             Root::Sentiment => "sentiment",
             Root::Customer => "customer",
             Root::Need => "need",
+            Root::Windows => "windows",
+            Root::Counters => "counters",
+            Root::Dissatisfaction => "dissatisfaction",
             Root::Now => "now",
         }
     }

@@ -7,7 +7,9 @@ use twox_hash::XxHash3_128;
 use super::effect::{Brief, Escalation, OpenInteraction, TimelineLine};
 use super::reaction::Notes;
 use super::understand::Context;
-use super::{Action, Contact, Effect, Escalated, EscalationState, Input, Twin, decide};
+use super::{
+    Action, Contact, Derived, Effect, Escalated, EscalationState, Input, Need, Twin, decide,
+};
 use crate::config::limits;
 use crate::event::cut;
 
@@ -47,7 +49,7 @@ pub(super) fn escalate(
     }
     let about = format!("{}/{}", opening.queue, opening.topic);
     let id = identifier('e', twin, context.input, &about);
-    let brief = brief(twin, context);
+    let brief = brief(twin, context, opening.queue);
     twin.escalations.push(Escalated {
         id: id.clone(),
         queue: opening.queue.into(),
@@ -97,8 +99,12 @@ fn said(
 
 const TIMELINE_IN_BRIEF: usize = 12;
 
-fn brief(twin: &Twin, context: &Context<'_>) -> Brief {
-    let mut needs: Vec<_> = twin.needs.iter().collect();
+/// The whole story, but for what was not given for what the people of this queue do.
+fn brief(twin: &Twin, context: &Context<'_>, queue: &str) -> Brief {
+    let uses = context.policy.uses_of_queue(queue);
+    let is_fitting =
+        |need: &&Need| twin.guard(Derived::Need, &need.name).is_none_or(|given| given.allow(&uses));
+    let mut needs: Vec<_> = twin.needs.iter().filter(is_fitting).collect();
     needs.sort_by(|left, right| right.strength.total_cmp(&left.strength));
     let passed_over = twin.timeline.len().saturating_sub(TIMELINE_IN_BRIEF);
     Brief {

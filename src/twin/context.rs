@@ -20,6 +20,9 @@ pub struct Signal {
     pub stale_at: Option<Time>,
     /// How much harm it could do in the wrong place.
     pub sensitivity: Sensitivity,
+    /// What it was given for, if it is sensitive.
+    #[serde(default)]
+    pub purpose: Option<Box<str>>,
 }
 
 impl Signal {
@@ -57,6 +60,7 @@ impl Twin {
             at,
             stale_at: told.ttl.map(|ttl| at + std::time::Duration::from_secs(ttl.into())),
             sensitivity: told.sensitivity,
+            purpose: told.purpose.clone(),
         };
         if let Some(known) = known {
             self.context[known] = signal;

@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use super::effect::{Action, Reason};
 use super::understand::{Context, Wishes};
-use super::view::View;
-use super::{Need, Twin, learn};
+use super::view::{Used, View};
+use super::{Derived, Need, Twin, learn};
 use crate::config::limits;
 use crate::event::{Map, Time, Value};
 use crate::language::Language;
@@ -75,6 +75,11 @@ pub enum Verdict {
         /// What for.
         purpose: Box<str>,
     },
+    /// It is for something sensitive that was not given for this.
+    NotGiven {
+        /// What it was given for.
+        purposes: Box<str>,
+    },
     /// No treatment can be said.
     NoTreatment {
         /// Why the last one could not.
@@ -92,6 +97,9 @@ impl fmt::Display for Verdict {
             Verdict::Unknown { because, .. } => out.write_str(because),
             Verdict::CoolingDown { until } => write!(out, "rests until {until}"),
             Verdict::NoConsent { purpose } => write!(out, "no consent to {purpose}"),
+            Verdict::NotGiven { purposes } => {
+                write!(out, "goes by something sensitive that was given for {purposes}")
+            }
             Verdict::NoTreatment { because } => out.write_str(because),
         }
     }
@@ -110,7 +118,8 @@ pub(super) fn decide(twin: &Twin, context: &Context<'_>, wishes: &Wishes) -> Dec
     let mut weighed: Vec<Weighed<'_>> = candidates(twin, context, wishes)
         .map(|(action, need)| {
             let strength = need.map_or(1.0, |need| need.strength);
-            let verdict = objection(twin, context, action, need).unwrap_or(Verdict::Outscored);
+            let verdict = objection(twin, context, wishes, action, need);
+            let verdict = verdict.unwrap_or(Verdict::Outscored);
             Weighed { action, need, score: strength * action.value, verdict }
         })
         .collect();
@@ -140,7 +149,11 @@ pub(super) fn decide(twin: &Twin, context: &Context<'_>, wishes: &Wishes) -> Dec
     };
     let chosen = weighed.iter().find(|candidate| candidate.verdict == Verdict::Chosen);
     let chosen = chosen.zip(said).map(|(candidate, said)| {
-        let losers = weighed.iter().filter(|other| other.verdict != Verdict::Chosen);
+        // Nor does the record of a decision tell of needs that were not given for this.
+        let losers = weighed
+            .iter()
+            .filter(|other| other.verdict != Verdict::Chosen)
+            .filter(|other| is_given(twin, other.need, &candidate.action.uses));
         let losers = losers.take(limits::CANDIDATES).map(record);
         Arc::new(message(twin, context, candidate, said, losers))
     });
@@ -159,23 +172,65 @@ fn candidates<'a>(
             .serves
             .iter()
             .filter_map(|need| twin.need(&policy.needs[*need].name, context.input.at))
-            .max_by(|left, right| left.strength.total_cmp(&right.strength));
-        (need.is_some() || wishes.proposed.contains(&position)).then_some((action, need))
+            .max_by(|left, right| {
+                let fit = |need| is_given(twin, Some(need), &action.uses);
+                fit(left).cmp(&fit(right)).then(left.strength.total_cmp(&right.strength))
+            });
+        let is_proposed = wishes.proposed.iter().any(|(proposed, _)| *proposed == position);
+        (need.is_some() || is_proposed).then_some((action, need))
     })
+}
+
+/// Whether a need may be used in this way: it may be made of something sensitive.
+fn is_given(twin: &Twin, need: Option<&Need>, uses: &[Box<str>]) -> bool {
+    need.and_then(|need| twin.guard(Derived::Need, &need.name))
+        .is_none_or(|given| given.allow(uses))
+}
+
+/// What an action that was not given for it goes by.
+fn not_given(
+    twin: &Twin,
+    context: &Context<'_>,
+    wishes: &Wishes,
+    action: &policy::Action,
+    need: Option<&Need>,
+) -> Option<Verdict> {
+    let given = match need {
+        Some(need) => twin.guard(Derived::Need, &need.name),
+        None => wishes
+            .proposed
+            .iter()
+            .find(|(proposed, _)| std::ptr::eq(&context.policy.actions[*proposed], action))
+            .and_then(|(_, given)| given.as_ref()),
+    }?;
+    if given.allow(&action.uses) {
+        return None;
+    }
+    let purposes = given.to_string().into();
+    let verdict = Verdict::NotGiven { purposes };
+    context.withhold(&action.place, verdict.to_string());
+    Some(verdict)
 }
 
 /// The first thing that speaks against an action.
 fn objection(
     twin: &Twin,
     context: &Context<'_>,
+    wishes: &Wishes,
     action: &policy::Action,
     need: Option<&Need>,
 ) -> Option<Verdict> {
     if twin.is_held_by_agent() {
         return Some(Verdict::HeldByAgent);
     }
+    if context.is_guarded
+        && let Some(verdict) = not_given(twin, context, wishes, action, need)
+    {
+        return Some(verdict);
+    }
     if let Some(when) = &action.when {
-        match when.test(&View { twin, context, need }) {
+        let used = Some(Used { uses: &action.uses, discreet: false, place: &action.place });
+        match when.test(&View { twin, context, need, used }) {
             Truth::True => {}
             Truth::False => {
                 return Some(Verdict::NotApplicable { when: when.source().into() });
@@ -247,7 +302,8 @@ fn treat<'a>(
     candidate: &Weighed<'a>,
 ) -> Result<Said<'a>, Verdict> {
     let Weighed { action, need, .. } = *candidate;
-    let view = View { twin, context, need };
+    let used = |discreet| Some(Used { uses: &action.uses, discreet, place: &action.place });
+    let view = View { twin, context, need, used: used(false) };
     let wanted = Wanted::of(twin, context);
     let present = context.input.channel();
     let mut treatments: Vec<&Treatment> = action.treatments.iter().collect();
@@ -283,6 +339,13 @@ fn treat<'a>(
             because =
                 format!("{}: preferences.{key} is not sure enough to be said", treatment.name)
                     .into();
+            continue;
+        }
+        let view = View { used: used(treatment.discreet), ..view };
+        // A hole in a text is no way to keep a secret.
+        let withheld = template.paths().iter().find(|path| view.is_withheld(path));
+        if let Some(path) = withheld {
+            because = format!("{}: {path} is sensitive", treatment.name).into();
             continue;
         }
         match template.render(&view) {
@@ -378,7 +441,12 @@ fn message(
         reason: Reason {
             need: need.map(|need| need.name.clone()),
             strength: need.map_or(1.0, |need| need.strength),
-            because: need.map_or("", |need| &need.evidence).into(),
+            because: need
+                .filter(|need| {
+                    !said.treatment.discreet || twin.guard(Derived::Need, &need.name).is_none()
+                })
+                .map_or("", |need| &need.evidence)
+                .into(),
             score,
             policy: context.policy.name.clone(),
             version: context.policy.version.clone(),

@@ -26,6 +26,15 @@ pub fn violations(twin: &Twin) -> Vec<String> {
     if let Some(sentiment) = &twin.sentiment {
         within("channels of sentiment", sentiment.channels.len(), limits::SENTIMENT_CHANNELS);
         within("readings", sentiment.evidence.len(), limits::SENTIMENT_EVIDENCE);
+    }
+    within("problems", twin.problems.len(), limits::PROBLEMS);
+    within("windows", twin.tallies.windows.len(), limits::POLICY_TALLIES);
+    within("counters", twin.tallies.counters.len(), limits::POLICY_TALLIES);
+    for window in &twin.tallies.windows {
+        let what = format!("entries of window {}", window.name);
+        within(&what, window.entries.len(), limits::WINDOW_ENTRIES);
+    }
+    if let Some(sentiment) = &twin.sentiment {
         let courses = sentiment.channels.iter().map(|(_, course)| course);
         for course in courses.chain([&sentiment.overall]) {
             let level = course.level(course.at);
@@ -45,6 +54,21 @@ pub fn violations(twin: &Twin) -> Vec<String> {
     unique("interaction", twin.interactions.iter().map(|known| &*known.id), &mut found);
     unique("case", twin.cases.iter().map(|case| &*case.id), &mut found);
     unique("escalation", twin.escalations.iter().map(|known| &*known.id), &mut found);
+    let mut settled = twin.clone();
+    settled.settle_guards();
+    if settled.guards != twin.guards {
+        found.push("guards of something that is not there".to_owned());
+    }
+    unique("window", twin.tallies.windows.iter().map(|one| &*one.name), &mut found);
+    unique("counter", twin.tallies.counters.iter().map(|one| &*one.name), &mut found);
+    for window in &twin.tallies.windows {
+        if !window.entries.is_sorted_by_key(|entry| entry.at) {
+            found.push(format!("entries of window {} are out of order", window.name));
+        }
+    }
+    for counter in twin.tallies.counters.iter().filter(|counter| !counter.value.is_finite()) {
+        found.push(format!("counter {} is {}", counter.name, counter.value));
+    }
     if twin.seen < twin.born && twin.timeline.total() > 0 {
         found.push(format!("seen {} before born {}", twin.seen, twin.born));
     }

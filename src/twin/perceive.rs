@@ -26,9 +26,12 @@ pub(super) fn perceive(
         Cause::Timer(fired) => twin.fire_timer(fired, effects),
     };
     if is_heard {
-        record(twin, input);
+        record(twin, input, policy);
     }
     twin.expire_needs(input.at);
+    if !twin.guards.is_empty() {
+        twin.settle_guards();
+    }
     Ok(is_heard)
 }
 
@@ -74,7 +77,7 @@ fn fold(
     Ok(())
 }
 
-fn record(twin: &mut Twin, input: &Input) {
+fn record(twin: &mut Twin, input: &Input, policy: &Policy) {
     if twin.timeline.total() == 0 {
         twin.born = input.at;
     }
@@ -84,7 +87,17 @@ fn record(twin: &mut Twin, input: &Input) {
     let (what, channel, text) = match &input.cause {
         Cause::Event(event) => {
             summary.reserve(limits::TIMELINE_TEXT_BYTES);
-            event.kind.summarize(&mut summary);
+            match &event.kind {
+                // The policy may know better than the channel.
+                Kind::Signal(told) if policy.context.contains_key(&told.name) => {
+                    let purposes = policy.purposes_of(told);
+                    match purposes {
+                        Some(_) => summary.extend([&*told.name, " (sensitive)"]),
+                        None => event.kind.summarize(&mut summary),
+                    }
+                }
+                kind => kind.summarize(&mut summary),
+            }
             (What::Event(event.kind.event_type()), event.channel.as_str(), &*summary)
         }
         Cause::Timer(fired) => (What::Timer, "", &*fired.name),

@@ -87,11 +87,15 @@ pub fn react(twin: &mut Twin, input: &Input, policy: &Policy) -> Reaction {
         }
         Err(rejection) => return Reaction::nothing(Verdict::Refused(rejection)),
     }
-    let mut context = understand::Context { input, policy, last_seen, said: None };
+    let mut context = understand::Context::new(twin, input, policy, last_seen);
     let wishes = understand::understand(twin, &mut context, &mut effects, &mut notes);
     let decision = wishes.is_any().then(|| Box::new(decide::decide(twin, &context, &wishes)));
     if let Some(chosen) = decision.as_ref().and_then(|decision| decision.chosen.as_ref()) {
         act::act(twin, chosen, &mut effects);
+    }
+    if context.is_guarded {
+        twin.settle_guards();
+        context.tell_withheld(&mut notes);
     }
     Reaction { verdict: Verdict::Applied, effects, decision, notes: notes.0 }
 }

@@ -3,8 +3,8 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Block, Case, Contact, Escalated, Interaction, Need, Packed, Profile, Sentiment, Signal,
-    Timeline, Timer,
+    Block, Case, Contact, Escalated, Guard, Interaction, Need, Packed, Problem, Profile, Sentiment,
+    Signal, Tallies, Timeline, Timer,
 };
 use crate::event::{Customer, Map, Time};
 
@@ -41,6 +41,12 @@ pub struct Twin {
     pub sentiment: Option<Box<Sentiment>>,
     /// The recent past.
     pub timeline: Timeline,
+    /// What the policy counts of the inputs that pass.
+    pub tallies: Tallies,
+    /// Problems that the customer had, oldest first.
+    pub problems: Vec<Problem>,
+    /// What was made of sensitive facts, and what it may be used for.
+    pub guards: Vec<Guard>,
 }
 
 /// Everything of a twin but its name and the full blocks of its timeline, which a store keeps
@@ -62,6 +68,9 @@ pub struct Record<'a> {
     timers: Cow<'a, [Timer]>,
     recent: Packed<'a>,
     sentiment: Cow<'a, Option<Box<Sentiment>>>,
+    tallies: Cow<'a, Tallies>,
+    problems: Cow<'a, [Problem]>,
+    guards: Cow<'a, [Guard]>,
 }
 
 impl Twin {
@@ -83,6 +92,9 @@ impl Twin {
             timers: Vec::new(),
             sentiment: None,
             timeline: Timeline::default(),
+            tallies: Tallies::default(),
+            problems: Vec::new(),
+            guards: Vec::new(),
         }
     }
 
@@ -104,6 +116,9 @@ impl Twin {
             timers: Cow::Borrowed(&self.timers),
             recent: self.timeline.open(),
             sentiment: Cow::Borrowed(&self.sentiment),
+            tallies: Cow::Borrowed(&self.tallies),
+            problems: Cow::Borrowed(&self.problems),
+            guards: Cow::Borrowed(&self.guards),
         }
     }
 
@@ -125,6 +140,9 @@ impl Twin {
             timers: record.timers.into_owned(),
             sentiment: record.sentiment.into_owned(),
             timeline: Timeline::from_blocks(record.inputs, blocks, &record.recent),
+            tallies: record.tallies.into_owned(),
+            problems: record.problems.into_owned(),
+            guards: record.guards.into_owned(),
         }
     }
 

@@ -1,16 +1,23 @@
 //! Policy rules raise, strengthen and satisfy needs, keep facts, note choices, start timers, hand
 //! over to people and propose actions.
 
+use std::cell::RefCell;
+
 use smallvec::SmallVec;
 
+use super::guard::both;
 use super::preference::{Evidence, Speaks};
 use super::reaction::Notes;
 use super::sentiment::Said;
-use super::view::View;
-use super::{Cause, Effect, Input, Timer, Twin, act, profile};
+use super::view::{Used, View};
+use super::{
+    Cause, Derived, Effect, Input, Signal, Timer, Twin, act, dissatisfaction, profile, tally,
+};
 use crate::config::limits;
-use crate::event::{Kind, Time, Value};
-use crate::policy::{Due, EvalError, Expression, Place, Policy, Rule, Step, Template, Truth};
+use crate::event::{Kind, Sensitivity, Time, Value};
+use crate::policy::{
+    Due, EvalError, Expression, Path, Place, Policy, Purposes, Rule, Step, Template, Truth,
+};
 
 /// What one reaction goes by.
 pub(super) struct Context<'a> {
@@ -20,6 +27,40 @@ pub(super) struct Context<'a> {
     pub(super) last_seen: Time,
     /// What the customer says, if the input is a message of theirs.
     pub(super) said: Option<Said>,
+    /// Whether there is anything sensitive, so that what is read must be looked at.
+    pub(super) is_guarded: bool,
+    /// What was withheld: from whom, and why.
+    withheld: RefCell<Vec<(Place, String)>>,
+}
+
+impl<'a> Context<'a> {
+    pub(super) fn new(
+        twin: &Twin,
+        input: &'a Input,
+        policy: &'a Policy,
+        last_seen: Time,
+    ) -> Context<'a> {
+        let is_sensitive = |signal: &Signal| signal.sensitivity == Sensitivity::Sensitive;
+        let is_guarded = !policy.context.is_empty()
+            || !twin.guards.is_empty()
+            || twin.context.iter().any(is_sensitive);
+        Context { input, policy, last_seen, said: None, is_guarded, withheld: RefCell::default() }
+    }
+
+    /// Notes that something sensitive was not read, once for each reader and reason.
+    pub(super) fn withhold(&self, place: &Place, why: String) {
+        let mut withheld = self.withheld.borrow_mut();
+        if !withheld.iter().any(|(known, said)| known == place && *said == why) {
+            withheld.push((place.clone(), why));
+        }
+    }
+
+    /// Tells the operators what was withheld.
+    pub(super) fn tell_withheld(&self, notes: &mut Notes) {
+        for (place, why) in self.withheld.take() {
+            notes.policy(&place, why);
+        }
+    }
 }
 
 /// What the rules would have decided about.
@@ -27,8 +68,8 @@ pub(super) struct Context<'a> {
 pub(super) struct Wishes {
     /// A need was raised or strengthened.
     pub(super) needs_moved: bool,
-    /// Positions of the actions that rules proposed.
-    pub(super) proposed: SmallVec<[usize; 2]>,
+    /// Positions of the actions that rules proposed, and what the reasons may be used for.
+    pub(super) proposed: SmallVec<[(usize, Option<Purposes>); 2]>,
 }
 
 impl Wishes {
@@ -52,14 +93,23 @@ pub(super) fn understand(
     {
         context.said = twin.listen(told, &event.channel, context);
     }
+    dissatisfaction::perceive(twin, context, notes);
+    tally::count(twin, context, notes);
     let topics = context.said.iter().flat_map(Said::topics);
     for rule in context.policy.rules_for(trigger, detail, topics) {
         let holds = match &rule.when {
             None => true,
-            Some(when) => matches!(when.test(&View { twin, context, need: None }), Truth::True),
+            Some(when) => matches!(when.test(&View::whole(twin, context)), Truth::True),
         };
         if holds {
-            let mut turn = Turn { twin, context, rule, effects, notes, wishes: &mut wishes };
+            let made_of = if context.is_guarded {
+                let read = rule.when.as_ref().map_or(&[][..], Expression::paths);
+                both(twin.purposes_at_all(read, context), twin.purposes_of_input(context))
+            } else {
+                None
+            };
+            let wishes = &mut wishes;
+            let mut turn = Turn { twin, context, rule, effects, notes, wishes, made_of };
             rule.then.iter().for_each(|step| turn.take(step));
         }
     }
@@ -74,6 +124,8 @@ struct Turn<'a, 'b> {
     effects: &'a mut Vec<Effect>,
     notes: &'a mut Notes,
     wishes: &'a mut Wishes,
+    /// What may be done with what the rule goes by; none: anything.
+    made_of: Option<Purposes>,
 }
 
 impl Turn<'_, '_> {
@@ -90,6 +142,9 @@ impl Turn<'_, '_> {
         let policy = self.context.policy;
         match step {
             Step::Raise { need, strength, until, because } => {
+                let read = [Some(strength.paths()), until.as_ref().map(Expression::paths)];
+                let words = because.as_ref().map(Template::paths);
+                let made_of = self.made_of(read.into_iter().chain([words]).flatten());
                 let strength = self.read(strength, Expression::number)?;
                 let until = match until {
                     Some(until) => Some(self.read(until, Expression::time)?),
@@ -98,19 +153,45 @@ impl Turn<'_, '_> {
                 let evidence = self.say(because.as_ref());
                 let need = &policy.needs[*need];
                 let lives = self.twin.raise(need, strength, until, &evidence, now, self.notes);
+                if lives {
+                    self.twin.add_guard(Derived::Need, &need.name, made_of);
+                }
                 self.wishes.needs_moved |= lives;
             }
             Step::Strengthen { need, by } => {
+                let made_of = self.made_of([by.paths()].into_iter());
                 let by = self.read(by, Expression::number)?;
-                self.wishes.needs_moved |= self.twin.strengthen(&policy.needs[*need], by, now);
+                let need = &policy.needs[*need];
+                let lives = self.twin.strengthen(need, by, now);
+                if lives {
+                    self.twin.add_guard(Derived::Need, &need.name, made_of);
+                }
+                self.wishes.needs_moved |= lives;
             }
-            Step::Satisfy { need } => self.twin.satisfy(&policy.needs[*need]),
+            Step::Satisfy { need } => {
+                let need = &policy.needs[*need];
+                self.twin.satisfy(need);
+                self.unguard(Derived::Need, &need.name);
+            }
             Step::Set { fact, value } => match self.read(value, Expression::value)? {
-                Value::Null => drop(self.twin.facts.remove(fact)),
-                value => self.keep_fact(fact, &value),
+                Value::Null => {
+                    self.twin.facts.remove(fact);
+                    self.unguard(Derived::Fact, fact);
+                }
+                new => {
+                    let made_of = self.made_of([value.paths()].into_iter());
+                    self.keep_fact(fact, &new, made_of);
+                }
             },
+            Step::Problem { topic } => {
+                let topic = self.say(Some(topic));
+                self.twin.note_problem(&topic, None, self.context, self.notes);
+            }
             Step::Prefer { key, value } => match self.read(value, Expression::value)? {
                 Value::Null => {}
+                _ if self.made_of([value.paths()].into_iter()).is_some() => {
+                    self.notes.policy(&self.rule.place, "a sensitive fact makes no preference");
+                }
                 value => {
                     // The input at hand is the newest entry.
                     let number = self.twin.timeline.total().saturating_sub(1);
@@ -122,6 +203,9 @@ impl Turn<'_, '_> {
             },
             Step::Declare { key, value } => match self.read(value, Expression::value)? {
                 Value::Null => {}
+                _ if self.made_of([value.paths()].into_iter()).is_some() => {
+                    self.notes.policy(&self.rule.place, "a sensitive fact makes no preference");
+                }
                 value => {
                     let rule = policy.preferences.get(key);
                     self.twin.profile.declare(key, &value, rule, now, self.notes);
@@ -137,15 +221,20 @@ impl Turn<'_, '_> {
             }
             Step::Cancel { timer } => self.twin.cancel_timer(timer, self.effects),
             Step::Escalate { queue, topic, priority, because } => {
-                let because = self.say(because.as_ref());
+                let uses = policy.uses_of_queue(queue);
+                let because = self.say_to(because.as_ref(), Some(&uses));
                 let opened = act::Opening { queue, topic, priority: *priority, because: &because };
                 if let Some(effect) = act::escalate(self.twin, &opened, self.context, self.notes) {
                     self.effects.push(effect);
                 }
             }
             Step::Act { action } => {
-                if !self.wishes.proposed.contains(action) {
-                    self.wishes.proposed.push(*action);
+                let known = self.wishes.proposed.iter_mut().find(|(known, _)| known == action);
+                match (known, &self.made_of) {
+                    // One reason that anybody may know is enough.
+                    (Some((_, made_of)), None) => *made_of = None,
+                    (Some(_), Some(_)) => {}
+                    (None, made_of) => self.wishes.proposed.push((*action, made_of.clone())),
                 }
             }
         }
@@ -157,13 +246,24 @@ impl Turn<'_, '_> {
         expression: &Expression,
         how: impl FnOnce(&Expression, &dyn crate::policy::Scope) -> Result<T, EvalError>,
     ) -> Result<T, EvalError> {
-        how(expression, &View { twin: self.twin, context: self.context, need: None })
+        how(expression, &View::whole(self.twin, self.context))
     }
 
     /// Words for people; none rather than words with a hole in them.
     fn say(&mut self, template: Option<&Template>) -> String {
+        self.say_to(template, None)
+    }
+
+    /// Words for people who use them in this way.
+    fn say_to(&mut self, template: Option<&Template>, uses: Option<&[Box<str>]>) -> String {
         let Some(template) = template else { return String::new() };
-        match template.render(&View { twin: self.twin, context: self.context, need: None }) {
+        let place = &self.rule.place;
+        let used = uses.map(|uses| Used { uses, discreet: false, place });
+        let view = View { used, ..View::whole(self.twin, self.context) };
+        if self.context.is_guarded && template.paths().iter().any(|path| view.is_withheld(path)) {
+            return String::new();
+        }
+        match template.render(&view) {
             Ok(words) => words,
             Err(error) => {
                 let place: &Place = &self.rule.place;
@@ -173,12 +273,31 @@ impl Turn<'_, '_> {
         }
     }
 
-    fn keep_fact(&mut self, fact: &str, value: &Value) {
+    /// What may be done with what a step makes of these paths; none: anything.
+    fn made_of<'p>(&self, read: impl Iterator<Item = &'p [Path]>) -> Option<Purposes> {
+        if !self.context.is_guarded {
+            return None;
+        }
+        read.fold(self.made_of.clone(), |all, paths| {
+            both(all, self.twin.purposes_at_all(paths, self.context))
+        })
+    }
+
+    fn unguard(&mut self, of: Derived, name: &str) {
+        if self.context.is_guarded {
+            self.twin.set_guard(of, name, None);
+        }
+    }
+
+    fn keep_fact(&mut self, fact: &str, value: &Value, made_of: Option<Purposes>) {
         let facts = &mut self.twin.facts;
         if facts.len() == limits::FACTS && facts.get(fact).is_none() {
             self.notes.limit("FACTS");
         } else if let Some(value) = profile::kept(value, self.notes) {
             facts.insert(fact, value);
+            if self.context.is_guarded {
+                self.twin.set_guard(Derived::Fact, fact, made_of);
+            }
         }
     }
 }

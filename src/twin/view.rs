@@ -2,25 +2,76 @@
 
 use super::sentiment::Said;
 use super::understand::Context;
-use super::{Cause, Need, Twin};
+use super::{Cause, Need, Twin, Window};
 use crate::event::{self, Event, Kind, Map, Value};
-use crate::policy::{Found, Path, Root, Scope};
+use crate::policy::{Found, Path, Place, Root, Scope};
 
 /// A twin at the moment of one reaction.
+#[derive(Clone, Copy)]
 pub(super) struct View<'a> {
     pub(super) twin: &'a Twin,
     pub(super) context: &'a Context<'a>,
     /// The need for which a treatment is rendered.
     pub(super) need: Option<&'a Need>,
+    /// What is read is used for this; none: to understand the customer.
+    pub(super) used: Option<Used<'a>>,
+}
+
+/// What somebody reads facts for.
+#[derive(Clone, Copy)]
+pub(super) struct Used<'a> {
+    /// The purposes, all of which must fit.
+    pub(super) uses: &'a [Box<str>],
+    /// Nothing sensitive may be read, even if the purposes fit.
+    pub(super) discreet: bool,
+    /// Who reads, for the operators.
+    pub(super) place: &'a Place,
+}
+
+impl<'a> View<'a> {
+    /// All that the twin knows, as its rules read it.
+    pub(super) fn whole(twin: &'a Twin, context: &'a Context<'a>) -> View<'a> {
+        View { twin, context, need: None, used: None }
+    }
+
+    /// Whether what stands at a path must not be read here; if so, it is noted.
+    pub(super) fn is_withheld(&self, path: &Path) -> bool {
+        let Some(used) = self.used else { return false };
+        let Some(given) = self.twin.purposes_at(path, self.context, self.need) else {
+            return false;
+        };
+        if !used.discreet && given.allow(used.uses) {
+            return false;
+        }
+        let why = if used.discreet {
+            format!("{path} is sensitive, and nothing sensitive is said here")
+        } else {
+            format!(
+                "{path} is sensitive and given for {given}, not for {}",
+                used.uses.join(" and ")
+            )
+        };
+        self.context.withhold(used.place, why);
+        true
+    }
 }
 
 impl Scope for View<'_> {
     fn find(&self, path: &Path) -> Found<'_> {
+        if self.context.is_guarded && self.is_withheld(path) {
+            return Found::Missing;
+        }
         let twin = self.twin;
         let now = self.context.input.at;
         let mut names = path.names();
         if path.root == Root::Now {
             return Found::Time(now);
+        }
+        if path.root == Root::Dissatisfaction {
+            let rule = self.context.policy.dissatisfaction.as_ref();
+            return rule.map_or(Found::Missing, |rule| {
+                Found::Float(twin.dissatisfaction_by(rule, self).index)
+            });
         }
         let Some(first) = names.next() else { return Found::Missing };
         match path.root {
@@ -99,7 +150,17 @@ impl Scope for View<'_> {
                 (Some(need), "evidence") => Found::Text(&need.evidence),
                 _ => Found::Missing,
             },
-            Root::Now => Found::Time(now),
+            Root::Windows => {
+                match (self.context.policy.tallies.window(first), twin.tallies.window(first)) {
+                    (None, _) => Found::Missing,
+                    (Some(keep), Some(known)) if known.keep == keep => known.read(twin.seen),
+                    (Some(keep), _) => Window::nothing(keep),
+                }
+            }
+            Root::Counters => {
+                Found::Float(twin.tallies.counter(first).map_or(0.0, |known| known.read(twin.seen)))
+            }
+            Root::Dissatisfaction | Root::Now => Found::Missing,
         }
     }
 }
@@ -117,6 +178,13 @@ impl View<'_> {
             (Cause::Timer(_), _) => Found::Missing,
             (Cause::Event(event), "type") => Found::Text(event.kind.event_type().name()),
             (Cause::Event(event), "channel") => Found::Text(event.channel.as_str()),
+            // An outcome names the decision; what was decided is remembered here.
+            (Cause::Event(event), "action") => match &event.kind {
+                Kind::Outcome(told) => {
+                    text(self.twin.contact_of(&told.decision).map(|c| &*c.action))
+                }
+                _ => Found::Missing,
+            },
             (Cause::Event(event), field) => match (&event.kind, &self.context.said) {
                 (Kind::Message(told), said) => message(told, said.as_ref(), field, names),
                 _ => data(event, field, &mut names),

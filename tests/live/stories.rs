@@ -38,3 +38,23 @@ async fn the_telco_reacts_as_its_stories_say() {
 async fn the_airline_reacts_as_its_stories_say() {
     play("airline").await;
 }
+
+#[tokio::test]
+async fn the_retailer_reacts_as_its_stories_say() {
+    play("retail").await;
+}
+
+#[tokio::test]
+async fn the_insurer_reacts_as_its_stories_say() {
+    play("insurance").await;
+}
+
+#[tokio::test]
+async fn the_utility_reacts_as_its_stories_say() {
+    play("utility").await;
+}
+
+#[tokio::test]
+async fn the_health_insurer_reacts_as_its_stories_say() {
+    play("health").await;
+}

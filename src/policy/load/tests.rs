@@ -253,7 +253,7 @@ bank.toml:30:3: expected one step, found raise and strengthen; write one table e
  30 |   { raise = "card_abroad", strengthen = "card_abroad" },
     |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
 
-bank.toml:31:3: expected a step with one of raise, strengthen, satisfy, set, prefer, declare, start, cancel, escalate, act
+bank.toml:31:3: expected a step with one of raise, strengthen, satisfy, set, problem, prefer, declare, start, cancel, escalate, act
  31 |   { risee = "card_abroad" },
     |   ^^^^^^^^^^^^^^^^^^^^^^^^^
 
@@ -277,7 +277,7 @@ bank.toml:35:3: expected either `after` or `at`, found both
  35 |   { start = "later", after = "soonish", at = "now" },
     |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
 
-bank.toml:35:31: unknown name `soonish`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, now, and a text stands in quotes
+bank.toml:35:31: unknown name `soonish`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, windows, counters, dissatisfaction, now, and a text stands in quotes
  35 |   { start = "later", after = "soonish", at = "now" },
     |                               ^^^^^^^
 
@@ -305,7 +305,7 @@ bank.toml:39:54: expected 1 to 5, found 9
  39 |   { escalate = "desk", topic = "a topic", priority = 9, because = "{{ profile.name | uper }} {{ nobody.x }}" },
     |                                                      ^
 
-bank.toml:39:97: unknown name `nobody`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, now, and a text stands in quotes
+bank.toml:39:97: unknown name `nobody`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, windows, counters, dissatisfaction, now, and a text stands in quotes
  39 |   { escalate = "desk", topic = "a topic", priority = 9, because = "{{ profile.name | uper }} {{ nobody.x }}" },
     |                                                                                                 ^^^^^^^^
 
@@ -417,7 +417,7 @@ bank.toml:70:1: expected a key `treatments` here, found none
  70 | [[actions]]
     | ^^^^^^^^^^^
 
-bank.toml:75:2: unknown key `more`; there are needs, topics, preferences, actions, rules, policy
+bank.toml:75:2: unknown key `more`; there are needs, topics, preferences, context, windows, counters, actions, rules, policy, queues, dissatisfaction
  75 | [more]
     |  ^^^^
 
@@ -478,4 +478,57 @@ proptest! {
             let _ = load(&Files::new([("a.toml", content)]));
         }
     }
+}
+
+#[test]
+fn what_is_counted_wrongly_is_told_where_it_stands() {
+    let text = r#"
+[policy]
+name = "bank"
+languages = ["en"]
+
+[windows.spent]
+on = "track:Paid"
+over = "24h"
+keep = "summ"
+of = "event.properties.amount"
+
+[windows.logins]
+on = "trak:Login"
+over = "0s"
+
+[windows.shops]
+on = "track:Paid"
+over = "1d"
+keep = "distinct"
+
+[counters.interest]
+on = "page"
+halflife = "7d"
+by = "event.propertys.weight"
+
+[[rules]]
+name = "spends much"
+on = "track:Paid"
+when = "windows.spnt > 100 && counters.spent > 1 && windows.spent.total > 3"
+then = [{ set = "spends", to = "counters.intrest" }]
+"#;
+    let mistakes = load(&Files::new([("bank.toml", text)])).unwrap_err();
+    let told: Vec<String> = mistakes
+        .iter()
+        .map(|mistake| mistake.to_string().lines().next().unwrap_or_default().to_owned())
+        .collect();
+    insta::assert_snapshot!(told.join("\n"), @r"
+bank.toml:9:9: unknown way to keep `summ`; did you mean `sum`?
+bank.toml:13:7: unknown event type `trak`; did you mean `track`?
+bank.toml:14:9: expected more than no time at all
+bank.toml:16:1: expected a key `of` here, found none: the values of its inputs
+bank.toml:21:1: expected a key `half_life` here, found none
+bank.toml:23:1: unknown key `halflife`; did you mean `half_life`?
+bank.toml:24:7: unknown field of the event `propertys`; did you mean `properties`?
+bank.toml:29:9: unknown window `spnt`; did you mean `spent`?
+bank.toml:29:31: unknown counter `spent`
+bank.toml:29:53: `windows.spent` is one value, it has no parts
+bank.toml:30:33: unknown counter `intrest`; did you mean `interest`?
+");
 }

@@ -1,10 +1,16 @@
 //! One customer, whole.
 
+use std::time::Duration;
+
 use comfy_table::{Attribute, Cell, Color};
 use jumeau::api::{ShowReply, TimelineEntry, TimelineReply, TwinView};
-use jumeau::event::{Map, Time, Value};
+use jumeau::event::{Map, Sensitivity, Time, Value};
 use jumeau::language::Tone;
-use jumeau::twin::{Choice, Course, EscalationState, Heard, Preference, Sentiment};
+use jumeau::policy::Found;
+use jumeau::twin::{
+    Choice, Course, Derived, Dissatisfaction, EscalationState, Guard, Heard, Preference, Sentiment,
+    Signal,
+};
 
 use super::ink::{CUSTOMER, ESCALATION, FAINT, Inked};
 use super::quantity::{count, distance, moment};
@@ -26,9 +32,52 @@ fn map(map: &Map) -> String {
     map.iter().map(|(name, held)| format!("{name}={}", value(held))).collect::<Vec<_>>().join(" ")
 }
 
+/// The index, and each of its parts.
+fn parts(of: &Dissatisfaction) -> Vec<Vec<Cell>> {
+    [
+        ("index", of.index, "all of it together"),
+        ("sentiment", of.sentiment, "a bad mood"),
+        ("repetition", of.repetition, "the same problem again"),
+        ("open", of.open, "open cases"),
+        ("late", of.late, "answers that are late"),
+    ]
+    .map(|(name, part, what)| vec![Cell::new(name), bar(part).fg(Color::Magenta), faint(what)])
+    .into()
+}
+
+/// A share of 1, to be seen at a glance.
+fn bar(share: f64) -> Cell {
+    let filled = (share.clamp(0.0, 1.0) * 10.0).round() as usize;
+    Cell::new(format!("{}{} {share:.2}", "█".repeat(filled), "░".repeat(10 - filled)))
+}
+
+/// How sensitive a signal is, and what it was given for, as far as the channel said.
+fn class(signal: &Signal) -> Cell {
+    let purpose =
+        signal.purpose.as_deref().map_or(String::new(), |purpose| format!(", for {purpose}"));
+    match signal.sensitivity {
+        Sensitivity::Public | Sensitivity::Personal => faint(""),
+        Sensitivity::Sensitive => Cell::new(format!("sensitive{purpose}")).fg(Color::Red),
+    }
+}
+
+/// What a window comes to.
+fn counted(found: &Found<'_>) -> String {
+    match found {
+        Found::Int(number) => number.to_string(),
+        Found::Float(number) => format!("{number:.2}"),
+        Found::Value(held) => value(held),
+        _ => "nothing".into(),
+    }
+}
+
+fn span(span: Duration) -> String {
+    super::quantity::span(span.as_millis() as u64)
+}
+
 /// All that is known of one customer.
 pub(crate) fn twin(reply: &ShowReply, width: u16) -> String {
-    let ShowReply { customer, partition, resident, inputs, now, twin } = reply;
+    let ShowReply { customer, partition, resident, inputs, now, dissatisfaction, twin } = reply;
     let now = *now;
     let mut sheet = Sheet::new(width);
     sheet.line(format_args!(
@@ -54,6 +103,9 @@ pub(crate) fn twin(reply: &ShowReply, width: u16) -> String {
         let agent = held.agent.as_deref().unwrap_or("an agent");
         let sentence = format!("{agent} holds the conversation: automation keeps quiet");
         sheet.line(Inked(ESCALATION, sentence));
+    }
+    if let Some(dissatisfaction) = dissatisfaction {
+        sheet.section("dissatisfaction", parts(dissatisfaction));
     }
     profile(&mut sheet, twin, now);
     if let Some(known) = &twin.sentiment {
@@ -206,7 +258,7 @@ fn world(sheet: &mut Sheet, twin: &TwinView, now: Time) {
     let signals = twin.context.iter().map(|signal| {
         let freshness = match signal.stale_at {
             Some(stale_at) if !signal.is_fresh(now) => {
-                Cell::new(format!("stale since {}", moment(stale_at))).fg(Color::Red)
+                Cell::new(format!("stale for {}", span(now.since(stale_at)))).fg(Color::Red)
             }
             Some(stale_at) => faint(format!("stale {}", distance(now, stale_at))),
             None => faint("until replaced"),
@@ -216,22 +268,40 @@ fn world(sheet: &mut Sheet, twin: &TwinView, now: Time) {
             Cell::new(value(&signal.value)),
             faint(format!("from {}, {}", signal.source, distance(now, signal.at))),
             freshness,
+            class(signal),
         ]
     });
     sheet.section("context", signals.collect());
 
-    let facts = twin.facts.iter();
-    sheet.section(
-        "facts",
-        facts.map(|(name, held)| vec![Cell::new(name), Cell::new(value(held))]).collect(),
-    );
+    let facts = twin.facts.iter().map(|(name, held)| {
+        let is_it = |guard: &&Guard| guard.of == Derived::Fact && *guard.name == *name;
+        let guard = twin.guards.iter().find(is_it);
+        let class =
+            guard.map_or(String::new(), |guard| format!("sensitive, for {}", guard.purposes));
+        vec![Cell::new(name), Cell::new(value(held)), Cell::new(class).fg(Color::Red)]
+    });
+    sheet.section("facts", facts.collect());
+
+    let windows = twin.tallies.windows.iter().map(|window| {
+        vec![
+            Cell::new(&window.name),
+            Cell::new(counted(&window.read(now))),
+            faint(format!("{} over {}", window.keep.name(), span(window.over))),
+        ]
+    });
+    let counters = twin.tallies.counters.iter().map(|counter| {
+        vec![
+            Cell::new(&counter.name),
+            Cell::new(format!("{:.2}", counter.read(now))),
+            faint(format!("half of it left after {}", span(counter.half_life))),
+        ]
+    });
+    sheet.section("counted", windows.chain(counters).collect());
 
     let needs = twin.needs.iter().map(|need| {
-        let filled = (need.strength.clamp(0.0, 1.0) * 10.0).round() as usize;
-        let bar = format!("{}{} {:.2}", "█".repeat(filled), "░".repeat(10 - filled), need.strength);
         vec![
             Cell::new(&need.name),
-            Cell::new(bar).fg(Color::Yellow),
+            bar(need.strength).fg(Color::Yellow),
             Cell::new(&need.evidence),
             faint(format!("ends {}", distance(now, need.until))),
         ]
@@ -315,9 +385,8 @@ fn doings(sheet: &mut Sheet, twin: &TwinView, now: Time) {
     sheet.section("escalations", escalations.collect());
 
     let timers = twin.timers.iter().map(|timer| {
-        let every = timer.every.map_or(String::new(), |every| {
-            format!("then every {}", super::quantity::span(every.as_millis() as u64))
-        });
+        let every =
+            timer.every.map_or(String::new(), |every| format!("then every {}", span(every)));
         vec![
             Cell::new(&timer.name),
             Cell::new(distance(now, timer.due)),
@@ -360,6 +429,7 @@ mod tests {
     const TWIN: &str = r#"{
       "customer": "alice", "partition": 7, "resident": true, "inputs": 1042,
       "now": "2026-11-22T10:00:00Z",
+      "dissatisfaction": {"index": 0.58, "sentiment": 0.4, "repetition": 0.5, "open": 0.5, "late": 0.0},
       "twin": {
         "customer": "alice", "born": "2026-01-05T08:00:00Z", "seen": "2026-11-22T09:57:00Z",
         "linked_to": null,
@@ -382,6 +452,16 @@ mod tests {
           {"name": "card_abroad", "value": "blocked", "source": "core-banking", "at": "2026-11-22T07:00:00Z", "stale_at": "2026-11-23T07:00:00Z", "sensitivity": "personal"},
           {"name": "weather", "value": {"kind": "storm"}, "source": "weather", "at": "2026-11-21T07:00:00Z", "stale_at": "2026-11-21T13:00:00Z", "sensitivity": "public"}
         ],
+        "tallies": {
+          "windows": [
+            {"name": "logins_failed", "keep": "count", "over": {"secs": 3600, "nanos": 0}, "entries": [
+              {"at": "2026-11-22T08:30:00Z", "count": 4, "value": null},
+              {"at": "2026-11-22T09:30:00Z", "count": 2, "value": null}
+            ]},
+            {"name": "last_shop", "keep": "last", "over": {"secs": 86400, "nanos": 0}, "entries": []}
+          ],
+          "counters": [{"name": "interest_suv", "half_life": {"secs": 604800, "nanos": 0}, "value": 3.0, "at": "2026-11-15T10:00:00Z"}]
+        },
         "facts": {"bot_failures": 2},
         "interactions": [
           {"id": "f-1", "kind": "loan-form", "state": "paused", "step": 3, "data": {"amount": 10000}, "channel": "web", "started": "2026-11-21T18:00:00Z", "touched": "2026-11-21T18:20:00Z", "lines": []},
@@ -412,6 +492,13 @@ mod tests {
         known since 2026-01-05 08:00:00 · last seen 3 min ago
         Bo holds the conversation: automation keeps quiet
 
+        dissatisfaction
+          index       ██████░░░░ 0.58  all of it together
+          sentiment   ████░░░░░░ 0.40  a bad mood
+          repetition  █████░░░░░ 0.50  the same problem again
+          open        █████░░░░░ 0.50  open cases
+          late        ░░░░░░░░░░ 0.00  answers that are late
+
         profile
           city        Ghent
           first_name  Alice
@@ -428,10 +515,15 @@ mod tests {
 
         context
           card_abroad  blocked           from core-banking, 3 hours ago  stale in 21 hours
-          weather      {"kind":"storm"}  from weather, 27 hours ago      stale since 2026-11-21 13:00:00
+          weather      {"kind":"storm"}  from weather, 27 hours ago      stale for 21 hours
 
         facts
           bot_failures  2
+
+        counted
+          logins_failed  2        count over 60 min
+          last_shop      nothing  last over 24 hours
+          interest_suv   1.50     half of it left after 7 days
 
         needs
           card_abroad  ████████░░ 0.80  a flight to Lisbon in 3 days  ends in 3 days
@@ -471,6 +563,7 @@ mod tests {
             "escalations": [], "timers": [], "timeline": []}"#;
         reply.twin = serde_json::from_str(empty).unwrap();
         reply.customer = reply.twin.customer.clone();
+        reply.dissatisfaction = None;
         insta::assert_snapshot!(plain(&twin(&reply, 110)), @r#"
         bob  1,042 inputs · partition 7 · awake
         known since 2026-11-22 10:00:00 · last seen just now

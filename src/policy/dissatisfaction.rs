@@ -1,0 +1,73 @@
+//! Reads `[dissatisfaction]`: what makes a customer of this company dissatisfied, and how much of
+//! it counts.
+
+use std::time::Duration;
+
+use super::load::{Reader, Situation};
+use super::read::{Item, Table};
+use super::tallies::period;
+use super::{Expression, Path, Place, Root};
+
+/// What the dissatisfaction of a customer is made of: four parts of 0 to 1, each with its weight,
+/// which is as far as this part alone can bring it.
+#[derive(Debug)]
+pub struct DissatisfactionRule {
+    /// How the customer feels, −1 to 1; none: as their messages say.
+    pub mood: Option<Expression>,
+    /// The weight of a bad mood, 0 to 1.
+    pub sentiment: f64,
+    /// The weight of the same problem again, 0 to 1.
+    pub repetition: f64,
+    /// The weight of open cases, 0 to 1.
+    pub open: f64,
+    /// The weight of answers that are late, 0 to 1.
+    pub late: f64,
+    /// The time within which a problem is the same problem again.
+    pub period: Duration,
+    /// So late, lateness is at half.
+    pub patience: Duration,
+    /// Where it stands.
+    pub place: Place,
+}
+
+const PERIOD: Duration = Duration::from_secs(30 * 86_400);
+const PATIENCE: Duration = Duration::from_secs(2 * 86_400);
+
+pub(super) fn read(table: &Table<'_>, reader: &Reader, known: &mut Option<DissatisfactionRule>) {
+    let Some(item) = table.get("dissatisfaction") else { return };
+    let Some(table) = item.table() else { return };
+    if let Some(known) = known {
+        let first = &known.place;
+        item.wrong(format!("[dissatisfaction] stands here again; it stands first in {first}"));
+    }
+    let share = |key, otherwise| {
+        table.get(key).map_or(Some(otherwise), |item: Item<'_>| item.number(0.0..=1.0))
+    };
+    let span = |key, otherwise| table.get(key).map_or(Some(otherwise), period);
+    let rule = DissatisfactionRule {
+        mood: table.get("mood").and_then(|item| mood(item, reader)),
+        sentiment: share("sentiment", 0.4).unwrap_or(0.0),
+        repetition: share("repetition", 0.4).unwrap_or(0.0),
+        open: share("open", 0.2).unwrap_or(0.0),
+        late: share("late", 0.5).unwrap_or(0.0),
+        period: span("period", PERIOD).unwrap_or(PERIOD),
+        patience: span("patience", PATIENCE).unwrap_or(PATIENCE),
+        place: item.place(),
+    };
+    table.finish();
+    *known = Some(rule);
+}
+
+/// The mood is asked for at any moment, whatever happens then.
+fn mood(item: Item<'_>, reader: &Reader) -> Option<Expression> {
+    let mood = reader.expression(item, Situation::Rule(&[]))?;
+    let reads = |root| mood.paths().iter().any(|path: &Path| path.root == root);
+    if reads(Root::Event) || reads(Root::Dissatisfaction) {
+        item.wrong(
+            "expected a mood that can be told at any moment, found one that reads `event` or \
+             `dissatisfaction`",
+        );
+        return None;
+    }
+    Some(mood)
+}

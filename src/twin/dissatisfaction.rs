@@ -1,0 +1,314 @@
+//! How dissatisfied a customer is, as far as the company can know.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::reaction::Notes;
+use super::understand::Context;
+use super::view::View;
+use super::{Cause, Fired, Input, Twin};
+use crate::config::limits;
+use crate::event::{Kind, Time, cut};
+use crate::policy::{DissatisfactionRule, Policy};
+
+/// A problem that the customer had, or told of.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Problem {
+    /// When.
+    pub at: Time,
+    /// What it was about.
+    pub topic: Box<str>,
+    /// The case that it led to, which is one problem however often it moves on.
+    pub case: Option<Box<str>>,
+}
+
+/// How dissatisfied a customer is, and why: each part, and the whole, from 0 to 1.
+///
+/// * `sentiment` is a bad mood: `max(0, −mood)`.
+/// * `repetition` is `1 − 2^(1−n)`, where `n` is how often the most frequent problem came within
+///   the policy's period: once is no repetition.
+/// * `open` is `1 − 2^(−n)`, where `n` is the number of open cases.
+/// * `late` is `1 − 2^(−d)`, where `d` is how late the answers to open cases are, all together, in
+///   units of the policy's patience.
+///
+/// The index is `1 − Π (1 − weight · part)`: a noisy-or (Pearl, *Probabilistic Reasoning in
+/// Intelligent Systems*, 1988, section 4.3.2). It grows with each part, stays within 0 and 1, and
+/// one part alone brings it as far as its weight.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Dissatisfaction {
+    /// The whole.
+    pub index: f64,
+    /// A bad mood.
+    pub sentiment: f64,
+    /// The same problem again.
+    pub repetition: f64,
+    /// Open cases.
+    pub open: f64,
+    /// Answers that are late.
+    pub late: f64,
+}
+
+impl Dissatisfaction {
+    /// Combines its parts, each from 0 to 1, by the weights of a policy.
+    fn of(rule: &DissatisfactionRule, [sentiment, repetition, open, late]: [f64; 4]) -> Self {
+        let weights = [rule.sentiment, rule.repetition, rule.open, rule.late];
+        let content = weights
+            .into_iter()
+            .zip([sentiment, repetition, open, late])
+            .map(|(weight, part)| 1.0 - weight * part)
+            .product::<f64>();
+        Dissatisfaction { index: 1.0 - content, sentiment, repetition, open, late }
+    }
+}
+
+/// From 0 for nothing towards 1, half of what is missing with each unit.
+fn saturated(units: f64) -> f64 {
+    1.0 - (-units.max(0.0)).exp2()
+}
+
+impl Twin {
+    /// How dissatisfied the customer is at a moment; none if the policy does not ask.
+    pub fn dissatisfaction(&self, policy: &Policy, now: Time) -> Option<Dissatisfaction> {
+        let rule = policy.dissatisfaction.as_ref()?;
+        // The mood does not read what happens now.
+        let nothing = Fired { name: "".into(), due: now, late: std::time::Duration::ZERO };
+        let input = Input::timer(nothing, now);
+        let context = Context::new(self, &input, policy, self.seen);
+        Some(self.dissatisfaction_by(rule, &View::whole(self, &context)))
+    }
+
+    pub(super) fn dissatisfaction_by(
+        &self,
+        rule: &DissatisfactionRule,
+        view: &View<'_>,
+    ) -> Dissatisfaction {
+        let now = view.context.input.at;
+        let view = View::whole(self, view.context);
+        let mood = match &rule.mood {
+            Some(mood) => mood.number(&view).unwrap_or(0.0),
+            None => self.sentiment.as_ref().map_or(0.0, |known| known.overall.level(now)),
+        };
+        let sentiment = if mood.is_nan() { 0.0 } else { (-mood).clamp(0.0, 1.0) };
+        let often = |topic: &str| {
+            let since = now - rule.period;
+            let same = |problem: &&Problem| *problem.topic == *topic && problem.at > since;
+            self.problems.iter().filter(same).count()
+        };
+        let most = self.problems.iter().map(|problem| often(&problem.topic)).max().unwrap_or(0);
+        let open = self.cases.iter().filter(|case| case.is_open());
+        let late = open.clone().filter_map(|case| case.due).map(|due| now.since(due).as_secs_f64());
+        let patience = rule.patience.as_secs_f64();
+        Dissatisfaction::of(
+            rule,
+            [
+                sentiment,
+                saturated(most as f64 - 1.0),
+                saturated(open.count() as f64),
+                saturated(late.sum::<f64>() / patience),
+            ],
+        )
+    }
+
+    /// Notes that the customer has a problem. One case is one problem.
+    pub(super) fn note_problem(
+        &mut self,
+        topic: &str,
+        case: Option<&str>,
+        context: &Context<'_>,
+        notes: &mut Notes,
+    ) {
+        let Some(rule) = &context.policy.dissatisfaction else { return };
+        let topic = cut(topic, limits::NAME_BYTES);
+        let is_known = |known: &Problem| {
+            case.is_some() && known.case.as_deref() == case && *known.topic == *topic
+        };
+        if topic.is_empty() || self.problems.iter().any(is_known) {
+            return;
+        }
+        let since = self.seen - rule.period;
+        self.problems.retain(|known| known.at > since);
+        if self.problems.len() == limits::PROBLEMS {
+            notes.limit("PROBLEMS");
+        }
+        let at = context.input.at;
+        self.problems.push(Problem { at, topic: topic.into(), case: case.map(Into::into) });
+        settle(&mut self.problems);
+    }
+
+    /// Puts the problems of another twin to this one's.
+    pub fn merge_problems(&mut self, other: Vec<Problem>) {
+        self.problems.extend(other);
+        settle(&mut self.problems);
+    }
+}
+
+/// In the order of time, each case once, at most as many as a twin keeps.
+fn settle(problems: &mut Vec<Problem>) {
+    problems.sort();
+    let mut seen: Vec<(Box<str>, Box<str>)> = Vec::new();
+    problems.retain(|problem| {
+        let Some(case) = &problem.case else { return true };
+        let key = (problem.topic.clone(), case.clone());
+        let is_new = !seen.contains(&key);
+        seen.push(key);
+        is_new
+    });
+    let surplus = problems.len().saturating_sub(limits::PROBLEMS);
+    problems.drain(..surplus);
+}
+
+/// A case that is open is a problem, if its topic is known.
+pub(super) fn perceive(twin: &mut Twin, context: &Context<'_>, notes: &mut Notes) {
+    if context.policy.dissatisfaction.is_none() {
+        return;
+    }
+    let Cause::Event(event) = &context.input.cause else { return };
+    let Kind::Case(told) = &event.kind else { return };
+    let topic = twin.cases.iter().find(|case| case.id == told.id && case.is_open());
+    if let Some(topic) = topic.and_then(|case| case.topic.clone()) {
+        twin.note_problem(&topic, Some(&told.id), context, notes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::event::{self, Customer, Raw};
+    use crate::policy::{Files, load};
+    use crate::twin::{invariants, react};
+
+    const POLICY: &str = r#"
+[policy]
+name = "test"
+languages = ["en"]
+
+[dissatisfaction]
+mood = "context.mood"
+sentiment = 0.4
+repetition = 0.5
+open = 0.2
+late = 0.5
+period = "30d"
+patience = "2d"
+
+[[rules]]
+name = "the site fails"
+on = "track:Site Failed"
+then = [{ problem = "site, {{ event.properties.step }}" }]
+"#;
+
+    fn policy() -> Policy {
+        load(&Files::new([("test.toml", POLICY)])).unwrap_or_else(|mistakes| panic!("\n{mistakes}"))
+    }
+
+    fn day(days: f64) -> Time {
+        Time::from_ms(1_760_000_000_000) + Duration::from_secs_f64(days * 86_400.0)
+    }
+
+    /// What the parts are in the end.
+    fn lived(events: &[(f64, &str)], now: f64) -> Dissatisfaction {
+        let policy = policy();
+        let mut twin = Twin::new(Customer::new("ada").unwrap(), day(0.0));
+        for (at, json) in events {
+            let sequence = twin.timeline.total() + 1;
+            let payload = json.as_bytes();
+            let raw = Raw { channel: "web", customer: "ada", headers: &[], payload, sequence };
+            react(&mut twin, &Input::event(event::parse(&raw).unwrap(), day(*at)), &policy);
+            assert_eq!(invariants::violations(&twin), Vec::<String>::new());
+        }
+        twin.dissatisfaction(&policy, day(now)).unwrap()
+    }
+
+    const FAILED: &str =
+        r#"{"type": "track", "data": {"name": "Site Failed", "properties": {"step": "payment"}}}"#;
+
+    fn case(id: &str, state: &str) -> String {
+        format!(
+            r#"{{"type": "case", "data": {{"id": "{id}", "state": "{state}", "topic": "bill",
+                "due": "{}"}}}}"#,
+            day(4.0)
+        )
+    }
+
+    #[test]
+    fn once_is_no_repetition_and_each_time_more_is_half_of_what_is_missing() {
+        assert_eq!(lived(&[(0.0, FAILED)], 1.0).repetition, 0.0);
+        assert_eq!(lived(&[(0.0, FAILED), (0.5, FAILED)], 1.0).repetition, 0.5);
+        let thrice = [(0.0, FAILED), (0.5, FAILED), (0.6, FAILED)];
+        assert_eq!(lived(&thrice, 1.0).repetition, 0.75);
+        assert_eq!(lived(&thrice, 1.0).index, 0.375);
+        assert_eq!(lived(&thrice, 40.0).repetition, 0.0, "after the period it is over");
+    }
+
+    #[test]
+    fn one_case_is_one_problem_however_often_it_moves_on() {
+        let moved = [(0.0, &*case("c-1", "open")), (1.0, &*case("c-1", "waiting"))];
+        assert_eq!(lived(&moved, 2.0).repetition, 0.0);
+        let again = [(0.0, &*case("c-1", "open")), (1.0, &*case("c-2", "open"))];
+        assert_eq!(lived(&again, 2.0).repetition, 0.5);
+        assert_eq!(lived(&again, 2.0).open, 0.75);
+    }
+
+    #[test]
+    fn an_answer_as_late_as_the_patience_is_half_as_bad_as_can_be_until_it_comes() {
+        let open = case("c-1", "open");
+        assert_eq!(lived(&[(0.0, &open)], 4.0).late, 0.0);
+        assert_eq!(lived(&[(0.0, &open)], 6.0).late, 0.5);
+        let closed = case("c-1", "closed");
+        assert_eq!(lived(&[(0.0, &open), (5.0, &closed)], 6.0).index, 0.0);
+    }
+
+    #[test]
+    fn a_bad_mood_counts_and_a_good_one_does_not_make_up_for_anything() {
+        let mood = |mood: &str| {
+            format!(r#"{{"type": "signal", "data": {{"name": "mood", "value": {mood}}}}}"#)
+        };
+        let sad = lived(&[(0.0, &mood("-0.5"))], 1.0);
+        assert_eq!((sad.sentiment, (sad.index * 1e9).round()), (0.5, 0.2e9));
+        let glad = lived(&[(0.0, &mood("1")), (0.0, FAILED), (0.1, FAILED)], 1.0);
+        assert_eq!((glad.sentiment, glad.index), (0.0, 0.25));
+    }
+
+    proptest! {
+        #[test]
+        fn the_index_stays_within_0_and_1_and_grows_with_each_part(
+            parts in prop::array::uniform4(0.0f64..=1.0),
+            more in prop::array::uniform4(0.0f64..=1.0),
+            weights in prop::array::uniform4(0.0f64..=1.0),
+        ) {
+            let [sentiment, repetition, open, late] = weights;
+            let mut rule = policy().dissatisfaction.unwrap();
+            rule = DissatisfactionRule { sentiment, repetition, open, late, ..rule };
+            let greater = std::array::from_fn(|at| f64::max(parts[at], more[at]));
+            let (less, greater) =
+                (Dissatisfaction::of(&rule, parts), Dissatisfaction::of(&rule, greater));
+            prop_assert!((0.0..=1.0).contains(&less.index) && less.index <= greater.index + 1e-12);
+        }
+
+        #[test]
+        fn problems_merge_to_the_same_whichever_twin_comes_first(
+            one in problems(), other in problems(),
+        ) {
+            let mut left = Twin::new(Customer::new("ada").unwrap(), day(0.0));
+            let mut right = left.clone();
+            left.merge_problems(one.clone());
+            left.merge_problems(other.clone());
+            right.merge_problems(other);
+            right.merge_problems(one);
+            prop_assert_eq!(&left.problems, &right.problems);
+            prop_assert!(left.problems.len() <= limits::PROBLEMS);
+        }
+    }
+
+    fn problems() -> impl Strategy<Value = Vec<Problem>> {
+        let problem = (0u8..30, 0u8..3, prop::option::of(0u8..3)).prop_map(|(at, topic, case)| {
+            let case = case.map(|case| case.to_string().into());
+            Problem { at: day(at.into()), topic: topic.to_string().into(), case }
+        });
+        prop::collection::vec(problem, 0..16)
+    }
+}

@@ -1,0 +1,141 @@
+//! What is made of sensitive facts is as sensitive as they are: it stays within their purposes.
+
+use serde::{Deserialize, Serialize};
+
+use super::understand::Context;
+use super::{Cause, Need, Twin};
+use crate::event::Kind;
+use crate::policy::{Path, Purposes, Root};
+
+/// Something that was made of sensitive facts, and what it may be used for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Guard {
+    /// What kind of thing it is.
+    pub of: Derived,
+    /// Its name.
+    pub name: Box<str>,
+    /// What the facts were given for.
+    pub purposes: Purposes,
+}
+
+/// What rules and tallies make of facts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Derived {
+    /// A fact that a rule set.
+    Fact,
+    /// A need.
+    Need,
+    /// A window.
+    Window,
+    /// A counter.
+    Counter,
+}
+
+impl Twin {
+    /// What something may be used for that was made of sensitive facts; none: for anything.
+    pub fn guard(&self, of: Derived, name: &str) -> Option<&Purposes> {
+        let known = self.guards.iter().find(|guard| guard.of == of && *guard.name == *name);
+        known.map(|guard| &guard.purposes)
+    }
+
+    /// From now on it may be used for these purposes alone; none: for anything.
+    pub(super) fn set_guard(&mut self, of: Derived, name: &str, purposes: Option<Purposes>) {
+        self.guards.retain(|guard| guard.of != of || *guard.name != *name);
+        if let Some(purposes) = purposes {
+            self.guards.push(Guard { of, name: name.into(), purposes });
+            self.guards.sort_by(|left, right| (left.of, &left.name).cmp(&(right.of, &right.name)));
+        }
+    }
+
+    /// From now on it may be used only for those purposes that are among these, too.
+    pub(super) fn add_guard(&mut self, of: Derived, name: &str, purposes: Option<Purposes>) {
+        let Some(purposes) = purposes else { return };
+        let both = match self.guard(of, name) {
+            Some(known) => known.and(&purposes),
+            None => purposes,
+        };
+        self.set_guard(of, name, Some(both));
+    }
+
+    /// Forgets the guards of what is no longer there.
+    pub(super) fn settle_guards(&mut self) {
+        let mut guards = std::mem::take(&mut self.guards);
+        guards.retain(|guard| match guard.of {
+            Derived::Fact => self.facts.get(&guard.name).is_some(),
+            Derived::Need => self.needs.iter().any(|need| need.name == guard.name),
+            Derived::Window => self.tallies.window(&guard.name).is_some(),
+            Derived::Counter => self.tallies.counter(&guard.name).is_some(),
+        });
+        self.guards = guards;
+    }
+
+    /// Puts the guards of another twin to this one's: what both guard may be used for what both
+    /// allow.
+    pub fn merge_guards(&mut self, other: Vec<Guard>) {
+        for guard in other {
+            self.add_guard(guard.of, &guard.name, Some(guard.purposes));
+        }
+    }
+
+    /// What may be done with what stands at a path; none: anything.
+    pub(super) fn purposes_at(
+        &self,
+        path: &Path,
+        context: &Context<'_>,
+        need: Option<&Need>,
+    ) -> Option<Purposes> {
+        if !context.is_guarded {
+            return None;
+        }
+        let first = path.names().next().unwrap_or_default();
+        match path.root {
+            Root::Context => {
+                let known = self.signal(first, context.input.at)?;
+                context.policy.purposes(first, known.sensitivity, known.purpose.as_deref())
+            }
+            Root::Event if first == "value" => self.purposes_of_input(context),
+            Root::Facts => self.guard(Derived::Fact, first).cloned(),
+            Root::Needs => self.guard(Derived::Need, first).cloned(),
+            Root::Windows => self.guard(Derived::Window, first).cloned(),
+            Root::Counters => self.guard(Derived::Counter, first).cloned(),
+            Root::Need => self.guard(Derived::Need, &need?.name).cloned(),
+            Root::Dissatisfaction => {
+                let mood = context.policy.dissatisfaction.as_ref()?.mood.as_ref()?;
+                self.purposes_at_all(mood.paths(), context)
+            }
+            _ => None,
+        }
+    }
+
+    /// What may be done with what is made of all these; none: anything.
+    pub(super) fn purposes_at_all(
+        &self,
+        paths: &[Path],
+        context: &Context<'_>,
+    ) -> Option<Purposes> {
+        paths.iter().fold(None, |all, path| both(all, self.purposes_at(path, context, None)))
+    }
+
+    /// What may be done with what is made of the input at hand, if it is a sensitive signal.
+    pub(super) fn purposes_of_input(&self, context: &Context<'_>) -> Option<Purposes> {
+        match &context.input.cause {
+            Cause::Event(event) => match &event.kind {
+                Kind::Signal(told) => context.policy.purposes_of(told),
+                _ => None,
+            },
+            Cause::Timer(_) => None,
+        }
+    }
+}
+
+/// What may be done with what is made of both; none: anything.
+pub(super) fn both(one: Option<Purposes>, other: Option<Purposes>) -> Option<Purposes> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.and(&other)),
+        (one, other) => one.or(other),
+    }
+}
+
+#[cfg(test)]
+mod tests;
