@@ -6,7 +6,9 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use jumeau::codec::{self, Kind};
 use jumeau::event::{Channel, Customer, InteractionState, Map, Sensitivity, Time, Value};
-use jumeau::twin::{Consent, Contact, Interaction, Need, Record, Signal, Timer, Twin};
+use jumeau::twin::{
+    Consent, Contact, Interaction, Need, Pause, PausedBy, Record, Signal, Timer, Twin,
+};
 
 /// As in the service: opening a record is mostly making room for its texts.
 #[global_allocator]
@@ -60,6 +62,7 @@ fn twin() -> Twin {
         started: at(700),
         touched: at(650),
         lines: Vec::new(),
+        pause: Some(Pause { at: at(650), by: PausedBy::Silence, offered: None }),
     }];
     twin.needs = vec![Need {
         name: "travel-payment".into(),

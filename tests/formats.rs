@@ -14,7 +14,8 @@ use jumeau::policy::{CatchUp, Keep, Purposes};
 use jumeau::twin::{
     Block, Case, Choice, Consent, Contact, ContactOutcome, Counted, Counter, Declared, Derived,
     Escalated, EscalationState, Fired, Forgotten, Guard, Interaction, Journalled, Line, Need,
-    Preference, Problem, Profile, Record, Signal, Tallies, Timer, Twin, What, Window,
+    Pause, PausedBy, Preference, Problem, Profile, Record, Signal, Tallies, Timer, Twin, What,
+    Window,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -135,6 +136,7 @@ fn full() -> Twin {
         started: at(2),
         touched: at(5),
         lines: [Speaker::Customer, Speaker::Agent, Speaker::Bot].map(line).into(),
+        pause: Some(Pause { at: at(6), by: PausedBy::Leaving, offered: Some(at(7)) }),
     };
     let contact = |outcome: Option<OutcomeKind>| Contact {
         decision: "00000000000000ff".into(),

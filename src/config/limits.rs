@@ -96,6 +96,8 @@ limits! {
     POLICY_ACTIONS: 2_000;
     /// needs of one policy, and preferences likewise
     POLICY_NEEDS: 500;
+    /// kinds of interactions that one policy pauses and takes up again, so that each can have its timer
+    POLICY_INTERACTIONS: 32;
     /// bytes of one policy file
     POLICY_FILE_BYTES: 1024 * 1024;
     /// steps of one story

@@ -92,7 +92,8 @@ fn serves(table: &Table<'_>, name: &str, reader: &Reader) -> Box<[usize]> {
         if !reader.names.acts.contains(name) {
             table.wrong(format!(
                 "expected `serves` with the needs that `{name}` serves, or a rule with the step \
-                 {{ act = \"{name}\" }}, found neither: it would never be taken"
+                 {{ act = \"{name}\" }}, or an interaction with resume = \"{name}\", found \
+                 none: it would never be taken"
             ));
         }
         return [].into();

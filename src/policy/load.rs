@@ -2,6 +2,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::interactions;
 use super::mistake::{Found, Mistakes};
 use super::names::Names;
 use super::purposes;
@@ -100,6 +101,7 @@ fn read(files: &Files, found: &RefCell<Found>) -> Policy {
 
     let mut needs = Vec::new();
     let mut preferences = BTreeMap::new();
+    let mut interactions = BTreeMap::new();
     let mut patterned = Vec::new();
     let mut phrases = Vec::new();
     let mut actions = Vec::new();
@@ -109,6 +111,7 @@ fn read(files: &Files, found: &RefCell<Found>) -> Policy {
     for table in tables {
         read_needs(&table, &mut needs);
         read_preferences(&table, &mut preferences);
+        interactions::read(&table, &reader, &mut interactions);
         topics::read(&table, &reader.languages, &mut phrases);
         purposes::read_context(&table, &mut context);
         purposes::read_queues(&table, &mut queues);
@@ -124,6 +127,7 @@ fn read(files: &Files, found: &RefCell<Found>) -> Policy {
     for (what, count, most) in [
         ("needs", needs.len(), limits::POLICY_NEEDS),
         ("preferences", preferences.len(), limits::POLICY_NEEDS),
+        ("interactions", interactions.len(), limits::POLICY_INTERACTIONS),
         ("rules", patterned.len(), limits::POLICY_RULES),
         ("actions", actions.len(), limits::POLICY_ACTIONS),
         ("windows and counters", tallies.len(), limits::POLICY_TALLIES),
@@ -139,6 +143,7 @@ fn read(files: &Files, found: &RefCell<Found>) -> Policy {
         languages: reader.languages.into(),
         needs: needs.into(),
         preferences,
+        interactions,
         speech,
         actions: actions.into(),
         rules: patterned.into_iter().map(|patterned| patterned.rule).collect(),
@@ -169,6 +174,9 @@ fn gather(table: &Table<'_>, names: &mut Names) {
         let name = action.as_table().and_then(|table| table.get("name")).and_then(Item::as_text);
         names.actions.extend(name.map(str::to_owned));
     }
+    names.acts.extend(interactions::resumes(table).into_iter().map(str::to_owned));
+    let kinds = entries("interactions").into_iter().map(|(kind, _)| kind.text().to_owned());
+    names.timers.extend(kinds.map(|kind| format!("{}{kind}", super::PAUSE_TIMER)));
     for rule in table.get("rules").map_or(Vec::new(), Item::as_list) {
         let steps = rule.as_table().and_then(|table| table.get("then"));
         for step in steps.map_or(Vec::new(), Item::as_list) {

@@ -11,6 +11,7 @@ mod figures;
 mod files;
 mod functions;
 mod holes;
+mod interactions;
 mod load;
 mod mistake;
 mod model;
@@ -32,8 +33,8 @@ pub use files::Files;
 pub use load::load;
 pub use mistake::{Mistake, Mistakes};
 pub use model::{
-    Action, CatchUp, Due, Index, Issue, Need, Place, Policy, PreferenceRule, Rule, Step, Treatment,
-    Trigger, Version,
+    Action, CatchUp, Due, Index, InteractionRule, Issue, Need, Occasion, PAUSE_TIMER, Place,
+    Policy, PreferenceRule, Rule, Step, Treatment, Trigger, Version,
 };
 pub use purposes::{Purposes, SignalRule};
 pub use scope::{Found, Path, Root, Scope};

@@ -28,6 +28,8 @@ pub struct Policy {
     pub preferences: BTreeMap<Box<str>, PreferenceRule>,
     /// How messages are read, and the topics that they may touch.
     pub speech: Speech,
+    /// The kinds of interactions that pause and are taken up again, by kind.
+    pub interactions: BTreeMap<Box<str>, InteractionRule>,
     /// The actions that may be taken.
     pub actions: Box<[Action]>,
     /// The rules, in the order of files and lines.
@@ -211,6 +213,58 @@ impl PreferenceRule {
     /// [`PreferenceRule::relearn_after`] where the policy does not say.
     pub const RELEARN_AFTER: Duration = Duration::from_secs(90 * 86_400);
 }
+
+/// How interactions of a kind pause, and how they are taken up again.
+#[derive(Debug)]
+pub struct InteractionRule {
+    /// After so long without a sign it is paused.
+    pub pause_after: Duration,
+    /// By these the customer leaves the channel, and what went on there is paused.
+    pub leaves: Box<[Occasion]>,
+    /// By these the customer, or an agent for them, turns up again.
+    pub returns: Box<[Occasion]>,
+    /// Position in [`Policy::actions`] of the action that offers to go on; none: it is not offered.
+    pub resume: Option<usize>,
+    /// What it is worth to go on, 0 to 1.
+    pub value: f64,
+    /// How many steps it has, if they are numbered.
+    pub steps: Option<u32>,
+    /// It is not offered any more so long after it was left.
+    pub offer_within: Duration,
+    /// Where it stands.
+    pub place: Place,
+}
+
+impl InteractionRule {
+    /// Whether the customer leaves by this input.
+    pub fn is_leaving(&self, input: (Trigger, &str)) -> bool {
+        self.leaves.iter().any(|occasion| occasion.is(input))
+    }
+
+    /// Whether the customer, or an agent for them, turns up by this input.
+    pub fn is_return(&self, input: (Trigger, &str)) -> bool {
+        self.returns.iter().any(|occasion| occasion.is(input))
+    }
+}
+
+/// An input as a policy names it: of this kind and detail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Occasion {
+    /// The kind of input.
+    pub trigger: Trigger,
+    /// Its detail; none: any.
+    pub detail: Option<Box<str>>,
+}
+
+impl Occasion {
+    fn is(&self, (trigger, detail): (Trigger, &str)) -> bool {
+        self.trigger == trigger && self.detail.as_deref().is_none_or(|own| own == detail)
+    }
+}
+
+/// How the names of the timers begin that notice the silence of interactions: the kind follows. No
+/// timer of a policy's own can have such a name.
+pub const PAUSE_TIMER: &str = "pause:";
 
 /// One rule: on such an input, if such a condition holds, then these steps.
 #[derive(Debug)]

@@ -83,7 +83,7 @@ impl Names {
             }
             (Root::Interactions, [_, field, ..]) => one_of(
                 field,
-                &["id", "state", "step", "channel", "started", "touched", "data"],
+                &["id", "kind", "state", "step", "channel", "started", "touched", "data"],
                 "field of an interaction",
             ),
             (Root::Cases, ["open"]) => Ok(()),

@@ -23,7 +23,8 @@ pub enum Root {
     /// Consents: `consents.marketing`, true or false; missing when never asked.
     Consents,
     /// The open interaction of a kind that was touched last: `interactions.loan_form.step`; fields
-    /// `id`, `state`, `step`, `channel`, `started`, `touched`, `data.<name>`.
+    /// `id`, `kind`, `state`, `step`, `channel`, `started`, `touched`, `data.<name>`. Of all kinds
+    /// the paused one that fits best to be taken up: `interactions.best.step`.
     Interactions,
     /// Cases: `cases.open` (how many are open), `cases.<id>.state`, `.topic`, `.opened`, `.due`.
     Cases,

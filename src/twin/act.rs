@@ -8,7 +8,7 @@ use super::effect::{Brief, Escalation, OpenInteraction, TimelineLine};
 use super::reaction::Notes;
 use super::understand::Context;
 use super::{
-    Action, Contact, Derived, Effect, Escalated, EscalationState, Input, Need, Twin, decide,
+    Action, Contact, Derived, Effect, Escalated, EscalationState, Input, Need, Twin, decide, resume,
 };
 use crate::config::limits;
 use crate::event::cut;
@@ -66,11 +66,13 @@ pub(super) fn escalate(
     Some(Effect::Escalate(Box::new(said(twin, opened, id, Some(brief), context.input))))
 }
 
-/// An agent changed an escalation: everybody who follows it hears of it.
-pub(super) fn escalation_changed(twin: &Twin, position: usize, input: &Input) -> Effect {
+/// An agent changed an escalation: everybody who follows it hears of it. Whoever takes it gets the
+/// story as it stands now.
+pub(super) fn escalation_changed(twin: &Twin, position: usize, context: &Context<'_>) -> Effect {
     let known = &twin.escalations[position];
-    let message = identifier('h', twin, input, &known.id);
-    Effect::Escalate(Box::new(said(twin, known, message, None, input)))
+    let message = identifier('h', twin, context.input, &known.id);
+    let brief = known.is_claimed().then(|| brief(twin, context, &known.queue));
+    Effect::Escalate(Box::new(said(twin, known, message, brief, context.input)))
 }
 
 fn said(
@@ -114,13 +116,12 @@ fn brief(twin: &Twin, context: &Context<'_>, queue: &str) -> Brief {
             .last_conversation()
             .map_or_else(Vec::new, |conversation| conversation.lines.clone()),
         needs: needs.into_iter().map(|need| (need.name.clone(), need.evidence.clone())).collect(),
-        interactions: twin
-            .interactions
-            .iter()
-            .filter(|known| known.state.is_open())
+        interactions: resume::ranked(twin, context.policy, context.input)
+            .into_iter()
             .map(|known| OpenInteraction {
                 id: known.id.clone(),
                 kind: known.kind.clone(),
+                state: known.state,
                 step: known.step.clone(),
                 data: known.data.clone(),
                 channel: known.channel.clone(),

@@ -1,6 +1,7 @@
 //! The central authority: one arbitration for all channels. A pure read of the twin.
 //!
-//! Every action that serves a live need, or that a rule proposed, is a candidate. It is dropped by
+//! Every action that serves a live need, that a rule proposed, or that offers to go on with what was
+//! left, is a candidate. It is dropped by
 //! the first of these that speaks against it: an agent who holds the conversation, its condition,
 //! its cooldown, a missing consent. Of those that are left the one with the highest score, need
 //! strength × value, is taken for which a treatment can be said.
@@ -109,6 +110,8 @@ impl fmt::Display for Verdict {
 struct Weighed<'a> {
     action: &'a policy::Action,
     need: Option<&'a Need>,
+    /// Why, in words for people.
+    because: &'a str,
     score: f64,
     verdict: Verdict,
 }
@@ -117,10 +120,18 @@ struct Weighed<'a> {
 pub(super) fn decide(twin: &Twin, context: &Context<'_>, wishes: &Wishes) -> Decision {
     let mut weighed: Vec<Weighed<'_>> = candidates(twin, context, wishes)
         .map(|(action, need)| {
+            let offered = wishes
+                .offer
+                .as_ref()
+                .filter(|offer| std::ptr::eq(action, &context.policy.actions[offer.action]));
+            let because = match (need, offered) {
+                (Some(need), _) => &*need.evidence,
+                (None, offered) => offered.map_or("", |offer| &*offer.because),
+            };
             let strength = need.map_or(1.0, |need| need.strength);
             let verdict = objection(twin, context, wishes, action, need);
             let verdict = verdict.unwrap_or(Verdict::Outscored);
-            Weighed { action, need, score: strength * action.value, verdict }
+            Weighed { action, need, because, score: strength * action.value, verdict }
         })
         .collect();
     // A stable sort: of equal scores the policy's order decides.
@@ -176,7 +187,8 @@ fn candidates<'a>(
                 let fit = |need| is_given(twin, Some(need), &action.uses);
                 fit(left).cmp(&fit(right)).then(left.strength.total_cmp(&right.strength))
             });
-        let is_proposed = wishes.proposed.iter().any(|(proposed, _)| *proposed == position);
+        let is_proposed = wishes.proposed.iter().any(|(proposed, _)| *proposed == position)
+            || wishes.offers(position);
         (need.is_some() || is_proposed).then_some((action, need))
     })
 }
@@ -425,7 +437,7 @@ fn message(
     said: Said<'_>,
     instead_of: impl Iterator<Item = Candidate>,
 ) -> Action {
-    let Weighed { action, need, score, .. } = *candidate;
+    let Weighed { action, need, because, score, .. } = *candidate;
     Action {
         decision: super::act::identifier('d', twin, context.input, ""),
         customer: twin.customer.clone(),
@@ -443,9 +455,9 @@ fn message(
             strength: need.map_or(1.0, |need| need.strength),
             because: need
                 .filter(|need| {
-                    !said.treatment.discreet || twin.guard(Derived::Need, &need.name).is_none()
+                    said.treatment.discreet && twin.guard(Derived::Need, &need.name).is_some()
                 })
-                .map_or("", |need| &need.evidence)
+                .map_or(because, |_| "")
                 .into(),
             score,
             policy: context.policy.name.clone(),

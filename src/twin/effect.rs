@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Candidate, Case, EscalationState, Line};
-use crate::event::{Channel, Customer, Map, Time, Value};
+use crate::event::{Channel, Customer, InteractionState, Map, Time, Value};
 use crate::policy::{Issue, Version};
 
 /// Something to be done outside the twin, once the change that it belongs to is durable.
@@ -108,7 +108,7 @@ pub struct Escalation {
     pub note: Option<Box<str>>,
     /// When it came to this state.
     pub at: Time,
-    /// The whole story, when it opens.
+    /// The whole story, when it opens and when an agent takes it.
     pub brief: Option<Brief>,
     /// The trace context of the event that led to it; the envelope carries it.
     #[serde(skip)]
@@ -126,7 +126,7 @@ pub struct Brief {
     pub transcript: Vec<Line>,
     /// What the customer wants, strongest first: the need, and why the twin believes so.
     pub needs: Vec<(Box<str>, Box<str>)>,
-    /// Conversations and journeys that are still open.
+    /// Conversations and journeys that are still open, those first that fit best to be taken up.
     pub interactions: Vec<OpenInteraction>,
     /// Open cases.
     pub cases: Vec<Case>,
@@ -143,6 +143,8 @@ pub struct OpenInteraction {
     pub id: Box<str>,
     /// What it is.
     pub kind: Box<str>,
+    /// Where it stands.
+    pub state: InteractionState,
     /// The step reached.
     pub step: Value,
     /// What was filled in or gathered.

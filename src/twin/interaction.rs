@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::reaction::Notes;
@@ -26,6 +28,42 @@ pub struct Interaction {
     pub touched: Time,
     /// The last words, oldest first.
     pub lines: Vec<Line>,
+    /// Its pause, while it is paused.
+    pub pause: Option<Pause>,
+}
+
+/// That an interaction was left, to be taken up again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Pause {
+    /// Since when.
+    pub at: Time,
+    /// Why.
+    pub by: PausedBy,
+    /// When it was offered to go on, which is done once in each pause.
+    pub offered: Option<Time>,
+}
+
+/// Why an interaction is paused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PausedBy {
+    /// A channel said so.
+    Event,
+    /// Nothing was heard of it for a while.
+    Silence,
+    /// The customer left the channel.
+    Leaving,
+}
+
+impl PausedBy {
+    /// The reason in words, as in "paused by silence".
+    pub const fn name(self) -> &'static str {
+        match self {
+            PausedBy::Event => "an event",
+            PausedBy::Silence => "silence",
+            PausedBy::Leaving => "leaving",
+        }
+    }
 }
 
 /// Something that was said.
@@ -44,6 +82,102 @@ pub struct Line {
 /// The kind of an interaction that came about by messages alone.
 const CONVERSATION: &str = "conversation";
 
+/// A customer who speaks in another channel so soon after the company's last word answers it.
+const ANSWER_WITHIN: Duration = Duration::from_secs(24 * 3_600);
+
+impl Interaction {
+    fn new(id: &str, kind: &str, channel: &Channel, at: Time) -> Interaction {
+        Interaction {
+            id: id.into(),
+            kind: kind.into(),
+            state: InteractionState::Started,
+            step: Value::Null,
+            data: Map::default(),
+            channel: channel.clone(),
+            started: at,
+            touched: at,
+            lines: Vec::new(),
+            pause: None,
+        }
+    }
+
+    /// Whether it is open and not paused.
+    pub fn is_going_on(&self) -> bool {
+        self.state.is_open() && self.pause.is_none()
+    }
+
+    /// Whether people talk in it.
+    fn is_conversation(&self) -> bool {
+        &*self.kind == CONVERSATION || !self.lines.is_empty()
+    }
+
+    /// Moves it to a state. A pause begins once, however often it is told.
+    pub(super) fn enter(&mut self, state: InteractionState, at: Time, by: PausedBy) {
+        self.state = state;
+        if state != InteractionState::Paused {
+            self.pause = None;
+        } else if self.pause.is_none() {
+            self.pause = Some(Pause { at, by, offered: None });
+        }
+    }
+
+    fn fill(&mut self, step: Option<&Value>, data: &Map, notes: &mut Notes) {
+        if let Some(step) = step.and_then(|step| profile::kept(step, notes)) {
+            self.step = step;
+        }
+        for (name, value) in data.iter() {
+            if self.data.len() == limits::INTERACTION_FIELDS && self.data.get(name).is_none() {
+                notes.limit("INTERACTION_FIELDS");
+            } else if let Some(value) = profile::kept(value, notes) {
+                self.data.insert(name, value);
+            }
+        }
+    }
+
+    /// Takes in what another twin of the same customer knows of this interaction. What was touched
+    /// last counts; of data and words both remain. Closed in one means closed, unless the other
+    /// was touched later. Either way round the same comes out.
+    pub fn merge(&mut self, other: &Interaction) {
+        // Where nothing else tells them apart any order will do that is always the same.
+        let rank =
+            |one: &Interaction| (one.touched, !one.state.is_open(), one.pause, format!("{one:?}"));
+        let (newer, older) =
+            if rank(self) < rank(other) { (other, &*self) } else { (&*self, other) };
+        let mut merged = newer.clone();
+        merged.started = newer.started.min(older.started);
+        for (name, value) in older.data.iter() {
+            if merged.data.get(name).is_none() && merged.data.len() < limits::INTERACTION_FIELDS {
+                merged.data.insert(name, value.clone());
+            }
+        }
+        merged.lines.extend(older.lines.iter().cloned());
+        let order =
+            |line: &Line| (line.at, line.from.name(), line.text.clone(), line.channel.to_string());
+        merged.lines.sort_by_key(order);
+        merged.lines.dedup();
+        merged.lines.drain(..merged.lines.len().saturating_sub(limits::TRANSCRIPT_LINES));
+        *self = merged;
+    }
+}
+
+/// Takes the interactions of another twin of the same customer in: see [`Interaction::merge`]. They
+/// are in the order of their identifiers then; of too many, closed ones leave first, then the
+/// longest untouched.
+pub fn merge_interactions(own: &mut Vec<Interaction>, others: &[Interaction]) {
+    for other in others {
+        match own.iter_mut().find(|known| known.id == other.id) {
+            Some(known) => known.merge(other),
+            None => own.push(other.clone()),
+        }
+    }
+    own.sort_by(|left, right| {
+        let rank = |one: &Interaction| (one.state.is_open(), one.touched);
+        rank(right).cmp(&rank(left)).then_with(|| left.id.cmp(&right.id))
+    });
+    own.truncate(limits::INTERACTIONS);
+    own.sort_by(|left, right| left.id.cmp(&right.id));
+}
+
 impl Twin {
     /// The open interaction of a kind that was touched last.
     pub fn open_interaction(&self, kind: &str) -> Option<&Interaction> {
@@ -61,6 +195,8 @@ impl Twin {
             .max_by_key(|known| known.touched)
     }
 
+    /// Moves an interaction as a channel says. One that is closed stays closed, whatever a channel
+    /// that has not heard of it says, until it is expressly started or resumed.
     pub(super) fn move_interaction(
         &mut self,
         told: &event::Interaction,
@@ -68,23 +204,22 @@ impl Twin {
         at: Time,
         notes: &mut Notes,
     ) {
+        use InteractionState::{Resumed, Started};
+        let known = self.interactions.iter().find(|known| known.id == told.id);
+        let was_closed = known.is_some_and(|known| !known.state.is_open());
+        if was_closed && told.state.is_open() && !matches!(told.state, Started | Resumed) {
+            return;
+        }
         let known = self.interaction_entry(&told.id, &told.kind, channel, at, notes);
+        if was_closed && told.state == Started {
+            *known = Interaction::new(&told.id, &told.kind, channel, at);
+        }
         known.kind.clone_from(&told.kind);
-        known.state = told.state;
-        if let Some(step) = &told.step
-            && let Some(step) = profile::kept(step, notes)
-        {
-            known.step = step;
-        }
-        for (name, value) in told.data.iter() {
-            if known.data.len() == limits::INTERACTION_FIELDS && known.data.get(name).is_none() {
-                notes.limit("INTERACTION_FIELDS");
-            } else if let Some(value) = profile::kept(value, notes) {
-                known.data.insert(name, value);
-            }
-        }
+        known.enter(told.state, at, PausedBy::Event);
+        known.fill(told.step.as_ref(), &told.data, notes);
     }
 
+    /// Takes words in. A person's words take a paused conversation up again.
     pub(super) fn hear(
         &mut self,
         told: &event::Message,
@@ -92,11 +227,16 @@ impl Twin {
         at: Time,
         notes: &mut Notes,
     ) {
-        // Words that belong to no thread make one for their channel.
-        let id = told.interaction.as_deref().unwrap_or(channel.as_str());
-        let known = self.interaction_entry(id, CONVERSATION, channel, at, notes);
-        if !known.state.is_open() {
-            known.state = InteractionState::Resumed;
+        let id = match &told.interaction {
+            Some(cited) => cited.clone(),
+            None => self.thread(told.from, channel, at),
+        };
+        let known = self.interaction_entry(&id, CONVERSATION, channel, at, notes);
+        if !known.state.is_open() && told.interaction.is_none() {
+            *known = Interaction::new(&id, CONVERSATION, channel, at);
+        }
+        if known.pause.is_some() && told.from != Speaker::Bot {
+            known.enter(InteractionState::Resumed, at, PausedBy::Event);
         }
         if known.lines.len() == limits::TRANSCRIPT_LINES {
             known.lines.remove(0);
@@ -107,6 +247,29 @@ impl Twin {
             channel: channel.clone(),
             text: cut(&told.text, limits::TRANSCRIPT_LINE_BYTES).into(),
         });
+    }
+
+    /// The thread of words that cite none: the open conversation of this channel; else, if the
+    /// customer answers what the company said elsewhere within a day, that one; else one of the
+    /// channel's own.
+    fn thread(&self, from: Speaker, channel: &Channel, at: Time) -> Box<str> {
+        let open = || {
+            self.interactions
+                .iter()
+                .filter(|known| known.state.is_open() && known.is_conversation())
+        };
+        let here = open().filter(|known| known.channel == *channel).max_by_key(|one| one.touched);
+        let is_answered = |known: &&Interaction| {
+            let last = known.lines.last();
+            last.is_some_and(|line| {
+                line.from != Speaker::Customer && at.since(line.at) < ANSWER_WITHIN
+            })
+        };
+        let elsewhere = || {
+            let answers = from == Speaker::Customer;
+            answers.then(|| open().filter(is_answered).max_by_key(|one| one.touched)).flatten()
+        };
+        here.or_else(elsewhere).map_or_else(|| channel.as_str().into(), |known| known.id.clone())
     }
 
     fn interaction_entry(
@@ -128,17 +291,7 @@ impl Twin {
                     least.map(|at| self.interactions.remove(at));
                     notes.limit("INTERACTIONS");
                 }
-                self.interactions.push(Interaction {
-                    id: id.into(),
-                    kind: kind.into(),
-                    state: InteractionState::Started,
-                    step: Value::Null,
-                    data: Map::default(),
-                    channel: channel.clone(),
-                    started: at,
-                    touched: at,
-                    lines: Vec::new(),
-                });
+                self.interactions.push(Interaction::new(id, kind, channel, at));
                 self.interactions.len() - 1
             }
         };

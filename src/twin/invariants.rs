@@ -1,7 +1,8 @@
 //! What holds for every twin at every moment: shared by tests and simulation.
 
-use super::Twin;
+use super::{Choice, Twin};
 use crate::config::limits;
+use crate::event::InteractionState;
 
 /// What is wrong with a twin; empty for a sound one.
 pub fn violations(twin: &Twin) -> Vec<String> {
@@ -46,6 +47,22 @@ pub fn violations(twin: &Twin) -> Vec<String> {
     for need in &twin.needs {
         if !(need.strength > 0.0 && need.strength <= 1.0) {
             found.push(format!("need {} has strength {}", need.name, need.strength));
+        }
+    }
+    for known in &twin.interactions {
+        if known.pause.is_some() != (known.state == InteractionState::Paused) {
+            found.push(format!("{} is {} with {:?}", known.id, known.state.name(), known.pause));
+        }
+    }
+    for known in &twin.profile.preferences {
+        if known.choices.len() > limits::PREFERENCE_VALUES {
+            found.push(format!("{} choices of {}", known.choices.len(), known.key));
+        }
+        for choice in &known.choices {
+            if !(choice.weight >= 0.0 && choice.against >= 0.0) {
+                let Choice { value, weight, against, .. } = choice;
+                found.push(format!("{} {value} weighs {weight} and {against}", known.key));
+            }
         }
     }
     unique("timer", twin.timers.iter().map(|timer| &*timer.name), &mut found);

@@ -30,6 +30,7 @@ mod perceive;
 mod preference;
 mod profile;
 mod reaction;
+mod resume;
 mod sentiment;
 mod state;
 mod tally;
@@ -47,7 +48,7 @@ pub use effect::{Action, Brief, Effect, Escalation, OpenInteraction, Reason, Tim
 pub use escalation::{Escalated, EscalationState};
 pub use guard::{Derived, Guard};
 pub use input::{Cause, Fired, Input, Journalled};
-pub use interaction::{Interaction, Line};
+pub use interaction::{Interaction, Line, Pause, PausedBy, merge_interactions};
 pub use need::Need;
 pub use preference::{Choice, Declared, Forgotten, Preference};
 pub use profile::{Consent, Profile};

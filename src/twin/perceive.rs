@@ -2,9 +2,10 @@
 //! anything is changed.
 
 use super::reaction::Notes;
-use super::{Cause, Effect, Input, Twin, What, act, learn};
+use super::understand::Context;
+use super::{Cause, Effect, Input, Twin, What, act, learn, resume};
 use crate::config::limits;
-use crate::event::{Customer, Event, Kind, Rejection};
+use crate::event::{Customer, Event, HandoffState, Kind, Rejection};
 use crate::policy::Policy;
 
 /// Folds an input in; `false` if it is a timer of which rules should not hear.
@@ -21,9 +22,18 @@ pub(super) fn perceive(
     let is_heard = match &input.cause {
         Cause::Event(event) => {
             fold(twin, event, input, policy, effects, notes)?;
+            resume::keep_step(twin, input, policy, effects, notes);
             true
         }
-        Cause::Timer(fired) => twin.fire_timer(fired, effects),
+        Cause::Timer(fired) => {
+            let is_heard = twin.fire_timer(fired, effects);
+            match resume::paused_kind(&fired.name) {
+                Some(kind) if is_heard => {
+                    resume::pause_silent(twin, kind, input.at, policy, effects, notes)
+                }
+                _ => is_heard,
+            }
+        }
     };
     if is_heard {
         record(twin, input, policy);
@@ -71,7 +81,11 @@ fn fold(
         Kind::Handoff(told) => {
             let position = twin.handoff_target(told)?;
             twin.hand_over(position, told, now);
-            effects.push(act::escalation_changed(twin, position, input));
+            let context = Context::new(twin, input, policy, twin.seen);
+            effects.push(act::escalation_changed(twin, position, &context));
+            if told.state == HandoffState::Claimed {
+                resume::offered(twin, &context, None);
+            }
         }
     }
     Ok(())

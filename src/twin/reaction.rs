@@ -2,7 +2,7 @@ use crate::config::limits;
 use crate::event::Rejection;
 use crate::policy::{Place, Policy};
 
-use super::{Decision, Effect, Input, Twin, act, decide, perceive, understand};
+use super::{Decision, Effect, Input, Twin, act, decide, perceive, resume, understand};
 
 /// What became of an input.
 #[derive(Debug, Clone, PartialEq)]
@@ -91,6 +91,7 @@ pub fn react(twin: &mut Twin, input: &Input, policy: &Policy) -> Reaction {
     let wishes = understand::understand(twin, &mut context, &mut effects, &mut notes);
     let decision = wishes.is_any().then(|| Box::new(decide::decide(twin, &context, &wishes)));
     if let Some(chosen) = decision.as_ref().and_then(|decision| decision.chosen.as_ref()) {
+        resume::offered(twin, &context, Some(&chosen.action));
         act::act(twin, chosen, &mut effects);
     }
     if context.is_guarded {

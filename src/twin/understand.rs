@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use super::guard::both;
 use super::preference::{Evidence, Speaks};
 use super::reaction::Notes;
+use super::resume::{self, Offer};
 use super::sentiment::Said;
 use super::view::{Used, View};
 use super::{
@@ -70,11 +71,18 @@ pub(super) struct Wishes {
     pub(super) needs_moved: bool,
     /// Positions of the actions that rules proposed, and what the reasons may be used for.
     pub(super) proposed: SmallVec<[(usize, Option<Purposes>); 2]>,
+    /// What was left, and is to be offered now that somebody turned up.
+    pub(super) offer: Option<Offer>,
 }
 
 impl Wishes {
+    /// Whether an action, by its position, offers to go on with what was left.
+    pub(super) fn offers(&self, action: usize) -> bool {
+        self.offer.as_ref().is_some_and(|offer| offer.action == action)
+    }
+
     pub(super) fn is_any(&self) -> bool {
-        self.needs_moved || !self.proposed.is_empty()
+        self.needs_moved || !self.proposed.is_empty() || self.offer.is_some()
     }
 }
 
@@ -113,6 +121,7 @@ pub(super) fn understand(
             rule.then.iter().for_each(|step| turn.take(step));
         }
     }
+    wishes.offer = resume::offer(twin, context);
     wishes
 }
 

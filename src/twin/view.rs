@@ -2,7 +2,7 @@
 
 use super::sentiment::Said;
 use super::understand::Context;
-use super::{Cause, Need, Twin, Window};
+use super::{Cause, Interaction, Need, Twin, Window, resume};
 use crate::event::{self, Event, Kind, Map, Value};
 use crate::policy::{Found, Path, Place, Root, Scope};
 
@@ -91,16 +91,10 @@ impl Scope for View<'_> {
                 let channel = names.next();
                 twin.profile.consent(first, channel).map_or(Found::Missing, Found::Bool)
             }
-            Root::Interactions => match (twin.open_interaction(first), names.next()) {
-                (Some(known), Some("id")) => Found::Text(&known.id),
-                (Some(known), Some("state")) => Found::Text(known.state.name()),
-                (Some(known), Some("step")) => Found::Value(&known.step),
-                (Some(known), Some("channel")) => Found::Text(known.channel.as_str()),
-                (Some(known), Some("started")) => Found::Time(known.started),
-                (Some(known), Some("touched")) => Found::Time(known.touched),
-                (Some(known), Some("data")) => inside(&known.data, names),
-                _ => Found::Missing,
-            },
+            Root::Interactions if first == "best" => {
+                interaction(resume::best(twin, self.context), names)
+            }
+            Root::Interactions => interaction(twin.open_interaction(first), names),
             Root::Cases if first == "open" => {
                 let open = twin.cases.iter().filter(|case| case.is_open()).count();
                 Found::Int(open as i64)
@@ -257,6 +251,23 @@ fn message<'a, 'b>(
         }
         ("topics", Some(said)) => Found::Value(&said.topics),
         ("words", Some(said)) => inside(&said.words, names),
+        _ => Found::Missing,
+    }
+}
+
+fn interaction<'a, 'b>(
+    known: Option<&'a Interaction>,
+    mut names: impl Iterator<Item = &'b str>,
+) -> Found<'a> {
+    match (known, names.next()) {
+        (Some(known), Some("id")) => Found::Text(&known.id),
+        (Some(known), Some("kind")) => Found::Text(&known.kind),
+        (Some(known), Some("state")) => Found::Text(known.state.name()),
+        (Some(known), Some("step")) => below(Some(&known.step), names),
+        (Some(known), Some("channel")) => Found::Text(known.channel.as_str()),
+        (Some(known), Some("started")) => Found::Time(known.started),
+        (Some(known), Some("touched")) => Found::Time(known.touched),
+        (Some(known), Some("data")) => inside(&known.data, names),
         _ => Found::Missing,
     }
 }

@@ -316,9 +316,13 @@ fn doings(sheet: &mut Sheet, twin: &TwinView, now: Time) {
             Value::Null => String::new(),
             step => format!(" at step {}", value(step)),
         };
+        let pause = one.pause.map_or(String::new(), |pause| {
+            let offered = pause.offered.map(|at| format!(", offered {}", distance(now, at)));
+            format!(" by {}{}", pause.by.name(), offered.unwrap_or_default())
+        });
         interactions.push(vec![
             Cell::new(format!("{} {}", one.kind, one.id)),
-            Cell::new(format!("{}{step} on {}", one.state.name(), one.channel)),
+            Cell::new(format!("{}{step} on {}{pause}", one.state.name(), one.channel)),
             faint(distance(now, one.touched)),
             Cell::new(map(&one.data)),
         ]);
@@ -464,10 +468,10 @@ mod tests {
         },
         "facts": {"bot_failures": 2},
         "interactions": [
-          {"id": "f-1", "kind": "loan-form", "state": "paused", "step": 3, "data": {"amount": 10000}, "channel": "web", "started": "2026-11-21T18:00:00Z", "touched": "2026-11-21T18:20:00Z", "lines": []},
+          {"id": "f-1", "kind": "loan-form", "state": "paused", "step": 3, "data": {"amount": 10000}, "channel": "web", "started": "2026-11-21T18:00:00Z", "touched": "2026-11-21T18:20:00Z", "lines": [], "pause": {"at": "2026-11-21T18:50:00Z", "by": "silence", "offered": "2026-11-22T09:50:00Z"}},
           {"id": "c-9", "kind": "conversation", "state": "started", "step": null, "data": {}, "channel": "chat", "started": "2026-11-22T09:55:00Z", "touched": "2026-11-22T09:57:00Z", "lines": [
             {"at": "2026-11-22T09:55:00Z", "from": "customer", "channel": "chat", "text": "My bill is wrong.\nAgain."}
-          ]}
+          ], "pause": null}
         ],
         "cases": [{"id": "b-77", "state": "waiting", "topic": "billing", "opened": null, "due": "2026-11-25T10:00:00Z", "touched": "2026-11-22T09:00:00Z"}],
         "needs": [{"name": "card_abroad", "strength": 0.8, "evidence": "a flight to Lisbon in 3 days", "raised": "2026-11-22T09:00:00Z", "until": "2026-11-25T10:00:00Z"}],
@@ -529,8 +533,8 @@ mod tests {
           card_abroad  ████████░░ 0.80  a flight to Lisbon in 3 days  ends in 3 days
 
         interactions
-          loan-form f-1     paused at step 3 on web  15 hours ago  amount=10000
-          conversation c-9  started on chat          3 min ago
+          loan-form f-1     paused at step 3 on web by silence, offered 10 min ago  15 hours ago  amount=10000
+          conversation c-9  started on chat                                         3 min ago
 
         said in conversation c-9
           2026-11-22 09:55:00  chat  customer  My bill is wrong. Again.

@@ -1,13 +1,16 @@
 //! How a twin reacts: each test is one sentence about one customer.
 
+mod interactions;
+mod preferences;
+
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use jumeau::event::{self, Customer, Raw, Reason, Time, Value};
 use jumeau::policy::{self, CatchUp, Files, Policy};
 use jumeau::twin::{
-    Action, Block, CandidateVerdict, Effect, Escalation, EscalationState, Fired, Input, Reaction,
-    Twin, Verdict, invariants, react,
+    Action, Block, CandidateVerdict, Effect, Escalation, EscalationState, Fired, Input,
+    Interaction, Reaction, Twin, Verdict, invariants, merge_interactions, react,
 };
 use proptest::prelude::*;
 use serde_json::json;
@@ -35,6 +38,22 @@ relearn_after = "30d"
 [preferences.channel]
 [preferences.hour]
 confidence = 0.5
+
+[interactions.form]
+pause_after = "30m"
+leaves = ["track:Signed Out"]
+returns = ["page", "track:Back", "message:customer"]
+resume = "resume"
+value = 0.8
+steps = 5
+
+[interactions.cart]
+returns = ["page"]
+resume = "resume"
+value = 0.2
+
+[interactions.conversation]
+pause_after = "1h"
 
 [[rules]]
 name = "asks for help"
@@ -132,6 +151,16 @@ channel = "sms"
 text.en = "A seat is kept for you"
 
 [[actions]]
+name = "resume"
+issue = "service"
+value = 0.9
+cooldown = "0s"
+data = { id = "interactions.best.id", filled = "interactions.best.data" }
+[[actions.treatments]]
+channel = "app"
+text.en = "Go on with {{ interactions.best.kind }} at step {{ interactions.best.step }}?"
+
+[[actions]]
 name = "sell"
 serves = ["offer"]
 issue = "sales"
@@ -182,6 +211,30 @@ impl Life {
 
     fn track(&mut self, name: &str, properties: serde_json::Value) -> Reaction {
         self.event("web", "track", json!({ "name": name, "properties": properties }))
+    }
+
+    fn form(&mut self, channel: &str, id: &str, kind: &str, state: &str, step: u8) -> Reaction {
+        let data = json!({ "id": id, "kind": kind, "state": state, "step": step, "data": { "amount": 9 } });
+        self.event(channel, "interaction", data)
+    }
+
+    fn says(&mut self, channel: &str, from: &str, text: &str, thread: Option<&str>) -> Reaction {
+        let data = json!({ "text": text, "from": from, "interaction": thread });
+        self.event(channel, "message", data)
+    }
+
+    fn page(&mut self, channel: &str) -> Reaction {
+        self.event(channel, "page", json!({ "name": "Home" }))
+    }
+
+    /// What is offered to be taken up.
+    fn offered(&self, reaction: &Reaction) -> Option<String> {
+        let offer = action(reaction).filter(|action| &*action.action == "resume")?;
+        offer.data.get("id").map(ToString::to_string)
+    }
+
+    fn interaction(&self, id: &str) -> &Interaction {
+        self.twin.interactions.iter().find(|known| &*known.id == id).unwrap()
     }
 
     fn fire(&mut self, late: Duration) -> Reaction {
@@ -342,117 +395,6 @@ fn a_refused_event_changes_nothing() {
 }
 
 #[test]
-fn three_equal_choices_become_a_preference_with_its_evidence() {
-    let mut life = Life::new();
-    let rule = &the_policy().preferences["seat"];
-    let usable = |life: &Life| {
-        life.twin
-            .profile
-            .preference("seat")
-            .and_then(|seat| seat.usable(Some(rule), life.now).cloned())
-    };
-    life.track("Seat", json!({ "seat": "aisle" }));
-    life.track("Seat", json!({ "seat": "aisle" }));
-    assert_eq!(usable(&life), None);
-    life.track("Seat", json!({ "seat": "aisle" }));
-    assert_eq!(usable(&life), Some(Value::from("aisle")));
-    let seat = life.twin.profile.preference("seat").unwrap();
-    assert_eq!(seat.choices[0].evidence, [0, 1, 2]);
-}
-
-#[test]
-fn a_declared_preference_wins_over_what_was_inferred_and_can_be_forgotten() {
-    let mut life = Life::new();
-    for _ in 0..4 {
-        life.track("Seat", json!({ "seat": "aisle" }));
-    }
-    life.event("web", "preference", json!({ "key": "seat", "value": "window" }));
-    let rule = &the_policy().preferences["seat"];
-    let seat = life.twin.profile.preference("seat").unwrap();
-    assert_eq!(seat.usable(Some(rule), life.now), Some(&Value::from("window")));
-    life.event("web", "preference", json!({ "key": "seat", "forget": true }));
-    let seat = life.twin.profile.preference("seat").unwrap();
-    assert_eq!(seat.usable(Some(rule), life.now), None);
-    assert!(seat.choices.is_empty() && seat.declared.is_none());
-}
-
-#[test]
-fn a_preference_is_said_only_when_it_is_surer_than_to_be_used() {
-    let mut life = Life::new();
-    for _ in 0..3 {
-        life.track("Seat", json!({ "seat": "aisle" }));
-    }
-    let reaction = life.track("Keep Seat", json!({}));
-    assert_eq!(&*action(&reaction).unwrap().text, "Your aisle seat is kept");
-    life.wait(60 * 24 * 60);
-    let reaction = life.track("Keep Seat", json!({}));
-    let action = action(&reaction).unwrap();
-    assert_eq!(&*action.text, "Your seat is kept");
-    assert_eq!(action.data.get("seat"), Some(&Value::from("aisle")));
-}
-
-#[test]
-fn what_a_customer_says_in_words_is_declared() {
-    let mut life = Life::new();
-    for _ in 0..3 {
-        life.track("Seat", json!({ "seat": "aisle" }));
-    }
-    let told = json!({ "text": "a window from now on, please", "from": "customer" });
-    life.event("chat", "message", told);
-    let reaction = life.track("Keep Seat", json!({}));
-    assert_eq!(&*action(&reaction).unwrap().text, "Your window seat is kept");
-}
-
-#[test]
-fn a_customer_who_names_the_only_channels_is_spoken_to_nowhere_else() {
-    let mut life = Life::new();
-    life.event("web", "preference", json!({ "key": "channel", "value": ["sms"] }));
-    assert_eq!(&*action(&life.track("Keep Seat", json!({}))).unwrap().channel, "sms");
-    let quiet = life.track("Help", json!({ "why": "x" }));
-    assert!(action(&quiet).is_none());
-    assert!(matches!(verdict_of(&quiet, "help"), CandidateVerdict::NoTreatment { .. }));
-}
-
-#[test]
-fn the_channel_and_the_hour_in_which_a_customer_answers_are_learned() {
-    let mut life = Life::new();
-    life.event("web", "identify", json!({ "traits": { "timezone": "Asia/Tokyo" } }));
-    for _ in 0..3 {
-        let told = json!({ "text": "hello", "from": "customer" });
-        life.event("sms", "message", told.clone());
-        // A minute later is the same answer.
-        life.wait(1);
-        life.event("sms", "message", told);
-        life.wait(24 * 60 - 1);
-    }
-    let reaction = life.track("Keep Seat", json!({}));
-    let action = action(&reaction).unwrap();
-    assert_eq!(&*action.channel, "sms");
-    assert_eq!(action.data.get("hour"), Some(&Value::Int(18)));
-    assert_eq!(life.twin.profile.preference("channel").unwrap().choices[0].count, 3);
-}
-
-#[test]
-fn a_channel_in_which_nobody_answers_is_left_for_one_that_works() {
-    let mut life = Life::new();
-    let mut outcomes = |outcome: &str, times: usize| {
-        for _ in 0..times {
-            let reaction = life.track("Keep Seat", json!({}));
-            let action = action(&reaction).unwrap();
-            let (channel, decision) = (action.channel.clone(), action.decision.clone());
-            for outcome in ["seen", outcome, outcome] {
-                let told = json!({ "decision": decision, "outcome": outcome });
-                life.event(&channel, "outcome", told);
-            }
-        }
-        let channel = life.twin.profile.preference("channel").unwrap();
-        channel.usable(Some(&the_policy().preferences["channel"]), life.now).cloned()
-    };
-    assert_eq!(outcomes("clicked", 3), Some("app".into()));
-    assert_eq!(outcomes("dismissed", 3), None);
-}
-
-#[test]
 fn an_escalation_opens_once_with_the_transcript() {
     let mut life = Life::new();
     life.event("chat", "message", json!({ "text": "my bill is wrong", "from": "customer" }));
@@ -534,7 +476,11 @@ fn any_event() -> impl Strategy<Value = (String, serde_json::Value)> {
                 json!({ "name": names[at], "properties": { "seat": at % 3, "why": "because" } })
             })
             .prop_map(event("track")),
-        word.prop_map(|text| json!({ "text": text, "from": "customer" }))
+        (word, 0..3usize)
+            .prop_map(|(text, from)| {
+                let from = ["customer", "agent", "bot"][from];
+                json!({ "text": text, "from": from })
+            })
             .prop_map(event("message")),
         (word, any::<bool>())
             .prop_map(|(purpose, granted)| json!({ "purpose": purpose, "granted": granted }))
@@ -549,7 +495,8 @@ fn any_event() -> impl Strategy<Value = (String, serde_json::Value)> {
             .prop_map(|(id, at)| {
                 let states =
                     ["started", "progressed", "paused", "resumed", "completed", "abandoned"];
-                json!({ "id": id, "kind": "form", "state": states[at], "data": { "field": at } })
+                let kind = ["form", "cart", "call"][at % 3];
+                json!({ "id": id, "kind": kind, "state": states[at], "data": { "field": at } })
             })
             .prop_map(event("interaction")),
         (word, word)
@@ -560,6 +507,25 @@ fn any_event() -> impl Strategy<Value = (String, serde_json::Value)> {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn the_interactions_of_two_twins_are_the_same_whichever_takes_the_other_in(
+        [left, right] in prop::array::uniform2(prop::collection::vec((any_event(), 0u64..50), 0..60)),
+    ) {
+        let live = |events: &[((String, serde_json::Value), u64)]| {
+            let mut life = Life::new();
+            for ((kind, data), minutes) in events {
+                life.wait(*minutes);
+                life.event("web", kind, data.clone());
+            }
+            life.twin.interactions
+        };
+        let (left, right) = (live(&left), live(&right));
+        let (mut one, mut other) = (left.clone(), right.clone());
+        merge_interactions(&mut one, &right);
+        merge_interactions(&mut other, &left);
+        prop_assert_eq!(one, other);
+    }
 
     #[test]
     fn whatever_comes_a_twin_stays_within_its_limits_and_comes_back_from_its_record(

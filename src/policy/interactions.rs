@@ -1,0 +1,93 @@
+//! Reads `[interactions.<kind>]`: when conversations and journeys pause, and how they are taken up
+//! again.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::load::Reader;
+use super::names;
+use super::read::{Item, Table};
+use super::{InteractionRule, Occasion, Trigger};
+use crate::event::EventType;
+
+/// What a path calls the interaction that fits best, so that no kind can have the name.
+const BEST: &str = "best";
+
+/// A month after it was left, nobody remembers a form.
+const OFFER_WITHIN: Duration = Duration::from_secs(30 * 86_400);
+
+/// Half an hour without a sign is what web analytics calls the end of a session.
+const PAUSE_AFTER: Duration = Duration::from_secs(30 * 60);
+
+pub(super) fn read(
+    table: &Table<'_>,
+    reader: &Reader,
+    interactions: &mut BTreeMap<Box<str>, InteractionRule>,
+) {
+    let Some(all) = table.get("interactions").and_then(Item::table) else { return };
+    for (key, item) in all.entries() {
+        let (Some(kind), Some(table)) = (key.name(), item.table()) else { continue };
+        if kind == BEST {
+            key.wrong("`best` is what expressions call the interaction that fits best; name the kind otherwise");
+        }
+        let span = |key, otherwise| table.get(key).and_then(Item::span).unwrap_or(otherwise);
+        let resume = table.get("resume").and_then(|item| {
+            reader.names.action(item.name()?).map_err(|message| item.wrong(message)).ok()
+        });
+        let occasions = |key| table.get(key).map(occasions);
+        let rule = InteractionRule {
+            pause_after: span("pause_after", PAUSE_AFTER),
+            leaves: occasions("leaves").unwrap_or_default(),
+            returns: occasions("returns").unwrap_or_else(any_sign_of_life),
+            resume,
+            value: table.get("value").and_then(|item| item.number(0.0..=1.0)).unwrap_or(0.5),
+            steps: table.get("steps").and_then(|item| item.whole(1..=1_000)),
+            offer_within: span("offer_within", OFFER_WITHIN),
+            place: key.place(),
+        };
+        table.finish();
+        if interactions.insert(kind.into(), rule).is_some() {
+            key.wrong(format!("the interaction `{kind}` stands here twice"));
+        }
+    }
+}
+
+/// The actions that offer to go on: they need no need.
+pub(super) fn resumes<'a>(table: &Table<'a>) -> Vec<&'a str> {
+    let kinds = table.get("interactions").and_then(Item::as_table).map(|all| all.entries());
+    kinds
+        .into_iter()
+        .flatten()
+        .filter_map(|(_, item)| item.as_table()?.get("resume")?.as_text())
+        .collect()
+}
+
+fn occasions(item: Item<'_>) -> Box<[Occasion]> {
+    let occasion = |item: Item<'_>| match names::trigger(item.text()?) {
+        Ok((Trigger::Timer, _)) => {
+            item.wrong("expected something that a channel reports, found a timer");
+            None
+        }
+        Ok((trigger, detail)) => Some(Occasion { trigger, detail: detail.map(Into::into) }),
+        Err(message) => {
+            item.wrong(message);
+            None
+        }
+    };
+    item.list_or_one().into_iter().filter_map(occasion).collect()
+}
+
+fn any_sign_of_life() -> Box<[Occasion]> {
+    let of = |kind, detail: Option<&str>| Occasion {
+        trigger: Trigger::Event(kind),
+        detail: detail.map(Into::into),
+    };
+    [
+        of(EventType::Page, None),
+        of(EventType::Screen, None),
+        of(EventType::Track, None),
+        of(EventType::Message, Some("customer")),
+        of(EventType::Message, Some("agent")),
+    ]
+    .into()
+}

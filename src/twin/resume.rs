@@ -1,0 +1,203 @@
+//! Conversations that go on: they pause by silence or because the customer leaves, and the one that
+//! fits best is offered when the customer, or an agent for them, turns up again.
+
+use std::time::Duration;
+
+use super::decay::decay;
+use super::interaction::PausedBy;
+use super::reaction::Notes;
+use super::understand::Context;
+use super::{Cause, Effect, Input, Interaction, Timer, Twin};
+use crate::event::{Channel, EventType, InteractionState, Kind, Time, Value};
+use crate::policy::{CatchUp, InteractionRule, PAUSE_TIMER, Policy, Trigger};
+
+/// After a day what was left is half as fresh.
+const FRESH_HALF_LIFE: Duration = Duration::from_secs(86_400);
+
+/// Fields filled in that count as half of the way, where the policy does not say how many steps
+/// there are.
+const HALF_WAY_FIELDS: f64 = 3.0;
+
+/// The kind whose pauses a timer keeps.
+pub(super) fn paused_kind(timer: &str) -> Option<&str> {
+    timer.strip_prefix(PAUSE_TIMER)
+}
+
+/// How well an interaction fits to be taken up now, 0 to 1: 0.35 × how fresh it is (half after a
+/// day), 0.30 × how far it got (steps of the policy's number, else `n / (n + 3)` of `n` fields
+/// filled in), 0.20 × what the policy says the kind is worth, 0.15 if it was left in this channel.
+fn fit(known: &Interaction, rule: &InteractionRule, channel: Option<&Channel>, now: Time) -> f64 {
+    let fresh = decay(now.since(known.touched), FRESH_HALF_LIFE);
+    let fields = known.data.len() as f64;
+    let progress = match (rule.steps, known.step.as_number()) {
+        (Some(steps), Some(step)) => (step / f64::from(steps)).clamp(0.0, 1.0),
+        _ => fields / (fields + HALF_WAY_FIELDS),
+    };
+    let is_here = channel == Some(&known.channel);
+    0.35 * fresh + 0.30 * progress + 0.20 * rule.value + 0.15 * f64::from(u8::from(is_here))
+}
+
+/// The open interactions, best to take up first; kinds of which the policy says nothing come last.
+pub(super) fn ranked<'a>(twin: &'a Twin, policy: &Policy, input: &Input) -> Vec<&'a Interaction> {
+    let open = twin.interactions.iter().filter(|known| known.state.is_open());
+    let mut rated: Vec<(f64, &Interaction)> = open
+        .map(|known| {
+            let rule = policy.interactions.get(&known.kind);
+            let fit = rule.map_or(-1.0, |rule| fit(known, rule, input.channel(), input.at));
+            (fit, known)
+        })
+        .collect();
+    rated.sort_by(|(left_fit, left), (right_fit, right)| {
+        (right_fit.total_cmp(left_fit))
+            .then_with(|| right.touched.cmp(&left.touched))
+            .then_with(|| left.id.cmp(&right.id))
+    });
+    rated.into_iter().map(|(_, known)| known).collect()
+}
+
+/// The paused interaction that fits best to be taken up now: one that the policy says how to
+/// resume, and that was not offered since it paused.
+pub(super) fn best<'a>(twin: &'a Twin, context: &Context<'_>) -> Option<&'a Interaction> {
+    let (input, policy) = (context.input, context.policy);
+    if policy.interactions.is_empty() || twin.interactions.iter().all(|one| one.pause.is_none()) {
+        return None;
+    }
+    ranked(twin, policy, input).into_iter().find(|known| {
+        policy.interactions.get(&known.kind).is_some_and(|rule| is_waiting(known, rule, input))
+    })
+}
+
+/// Whether an interaction waits to be offered on this occasion.
+fn is_waiting(known: &Interaction, rule: &InteractionRule, input: &Input) -> bool {
+    let Some(pause) = known.pause else { return false };
+    let is_due = rule.resume.is_some()
+        && pause.offered.is_none()
+        && input.at.since(pause.at) < rule.offer_within;
+    let is_occasion = !is_presence(input) || {
+        // Who has just left it here knows of it.
+        let is_elsewhere = input.channel() != Some(&known.channel);
+        let is_later = input.at.since(known.touched) >= rule.pause_after;
+        rule.is_return(input.trigger()) && (is_elsewhere || is_later)
+    };
+    is_due && is_occasion
+}
+
+/// Whether somebody turns up by this input.
+fn is_presence(input: &Input) -> bool {
+    use EventType::{Message, Page, Screen, Track};
+    matches!(input.trigger().0, Trigger::Event(Page | Screen | Track | Message))
+}
+
+/// An interaction that is to be offered, and by which action.
+#[derive(Debug)]
+pub(super) struct Offer {
+    /// Position in [`Policy::actions`].
+    pub(super) action: usize,
+    /// Why, in words for people.
+    pub(super) because: String,
+}
+
+/// What is to be offered to whoever turns up by this input.
+pub(super) fn offer(twin: &Twin, context: &Context<'_>) -> Option<Offer> {
+    if !is_presence(context.input) {
+        return None;
+    }
+    let known = best(twin, context)?;
+    let action = context.policy.interactions.get(&known.kind)?.resume?;
+    let step = match &known.step {
+        Value::Null => String::new(),
+        step => format!(" at step {step}"),
+    };
+    let because = format!("{} {} was left{step} in {}", known.kind, known.id, known.channel);
+    Some(Offer { action, because })
+}
+
+/// The action that offers the best one is taken, or an agent has it in the brief: it is not offered
+/// again in this pause.
+pub(super) fn offered(twin: &mut Twin, context: &Context<'_>, by: Option<&str>) {
+    let Some(known) = best(twin, context) else { return };
+    let policy = context.policy;
+    let resume = policy.interactions.get(&known.kind).and_then(|rule| rule.resume);
+    let is_by_this = by.is_none_or(|by| resume.is_some_and(|at| *policy.actions[at].name == *by));
+    let id = known.id.clone();
+    let known = twin.interactions.iter_mut().find(|known| known.id == id);
+    if let (true, Some(pause)) = (is_by_this, known.and_then(|known| known.pause.as_mut())) {
+        pause.offered = Some(context.input.at);
+    }
+}
+
+/// Pauses what was left, and sees to it that silence will be noticed.
+pub(super) fn keep_step(
+    twin: &mut Twin,
+    input: &Input,
+    policy: &Policy,
+    effects: &mut Vec<Effect>,
+    notes: &mut Notes,
+) {
+    if policy.interactions.is_empty() || twin.interactions.is_empty() {
+        return;
+    }
+    let Cause::Event(event) = &input.cause else { return };
+    let mut moved = matches!(event.kind, Kind::Interaction(_) | Kind::Message(_));
+    let trigger = input.trigger();
+    for known in twin.interactions.iter_mut().filter(|known| known.is_going_on()) {
+        let Some(rule) = policy.interactions.get(&known.kind) else { continue };
+        let silent_at = known.touched + rule.pause_after;
+        if silent_at <= input.at {
+            known.enter(InteractionState::Paused, silent_at, PausedBy::Silence);
+            moved = true;
+        } else if rule.is_leaving(trigger) && known.channel == event.channel {
+            known.enter(InteractionState::Paused, input.at, PausedBy::Leaving);
+            moved = true;
+        }
+    }
+    if moved {
+        policy.interactions.keys().for_each(|kind| set_timer(twin, kind, policy, effects, notes));
+    }
+}
+
+/// A timer of silence fired: pauses what is silent for so long; returns whether anything is.
+pub(super) fn pause_silent(
+    twin: &mut Twin,
+    kind: &str,
+    now: Time,
+    policy: &Policy,
+    effects: &mut Vec<Effect>,
+    notes: &mut Notes,
+) -> bool {
+    let Some(rule) = policy.interactions.get(kind) else { return false };
+    let mut any = false;
+    for known in twin.interactions.iter_mut() {
+        let silent_at = known.touched + rule.pause_after;
+        if &*known.kind == kind && known.is_going_on() && silent_at <= now {
+            known.enter(InteractionState::Paused, silent_at, PausedBy::Silence);
+            any = true;
+        }
+    }
+    set_timer(twin, kind, policy, effects, notes);
+    any
+}
+
+/// One timer for each kind that has something going on. It is not moved by every sign of life: when
+/// it fires it looks who is silent, and waits for the next.
+fn set_timer(
+    twin: &mut Twin,
+    kind: &str,
+    policy: &Policy,
+    effects: &mut Vec<Effect>,
+    notes: &mut Notes,
+) {
+    let Some(rule) = policy.interactions.get(kind) else { return };
+    let going_on = twin.interactions.iter().filter(|one| &*one.kind == kind && one.is_going_on());
+    let due = going_on.map(|known| known.touched + rule.pause_after).min();
+    let is_set = twin.timers.iter().any(|timer| paused_kind(&timer.name) == Some(kind));
+    match (due, is_set) {
+        (Some(due), false) => {
+            let name = format!("{PAUSE_TIMER}{kind}").into();
+            let timer = Timer { name, due, every: None, catch_up: CatchUp::Run };
+            twin.start_timer(timer, effects, notes);
+        }
+        (None, true) => twin.cancel_timer(&format!("{PAUSE_TIMER}{kind}"), effects),
+        _ => {}
+    }
+}
