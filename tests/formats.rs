@@ -13,9 +13,9 @@ use jumeau::event::{
 use jumeau::policy::{CatchUp, Keep, Purposes};
 use jumeau::twin::{
     Block, Case, Choice, Consent, Contact, ContactOutcome, Counted, Counter, Declared, Derived,
-    Escalated, EscalationState, Fired, Forgotten, Guard, Interaction, Journalled, Line, Need,
-    Pause, PausedBy, Preference, Problem, Profile, Record, Signal, Tallies, Timer, Twin, What,
-    Window,
+    Escalated, EscalationState, Fired, Forgotten, Guard, Identifier, Interaction, Journalled, Line,
+    Memory, Need, Pause, PausedBy, Preference, Problem, Profile, Record, Signal, Tallies, Timer,
+    Told, Twin, What, Window,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -288,6 +288,20 @@ fn full() -> Twin {
                 purposes: Purposes::new(["care".into(), "service".into()]),
             })
             .into(),
+        identifiers: vec![Identifier {
+            customer: Customer::new("cookie").unwrap(),
+            since: at(3),
+            through: Some(Customer::new("device").unwrap()),
+            entries: vec![7, u64::MAX],
+            brought: Box::new(Memory {
+                born: at(0),
+                seen: at(2),
+                inputs: 2,
+                traits: vec![Told { name: "city".into(), value: "Ghent".into(), at: at(1) }],
+                ..Memory::default()
+            }),
+            beneath: Box::default(),
+        }],
         ..Twin::new(ada(), at(0))
     }
 }

@@ -74,6 +74,7 @@ impl Life {
             time: None,
             traceparent: None,
             kind: Kind::Message(message),
+            passed: None,
         };
         react(&mut self.twin, &Input::event(event, self.now), &self.policy);
     }

@@ -53,6 +53,7 @@ pub struct Desk {
 #[derive(Serialize)]
 struct Shown<'a> {
     customer: &'a Customer,
+    asked: &'a Customer,
     partition: u16,
     resident: bool,
     inputs: u64,
@@ -80,10 +81,11 @@ impl Desk {
     pub async fn answer(&self, request: Request) -> Result<Bytes, ApiError> {
         match request.verb {
             verb::SHOW => {
-                let (twin, policy, partition, resident) = self.look(&request).await?;
+                let (asked, twin, policy, partition, resident) = self.look(&request).await?;
                 let now = if self.mode == TimeMode::Stream { now() } else { twin.seen };
                 reply(&Shown {
                     customer: &twin.customer,
+                    asked: &asked,
                     partition,
                     resident,
                     inputs: twin.timeline.total(),
@@ -94,7 +96,7 @@ impl Desk {
             }
             verb::TIMELINE => {
                 let asked: Option<TimelineRequest> = optional(&request.payload)?;
-                let (twin, ..) = self.look(&request).await?;
+                let (_, twin, ..) = self.look(&request).await?;
                 reply(&timeline(&twin, asked.and_then(|asked| asked.limit)))
             }
             verb::STATS => reply(&self.stats().await?),
@@ -114,13 +116,33 @@ impl Desk {
         }
     }
 
+    /// Who was asked for, and the twin: that of the customer to whom the identifier is linked.
     async fn look(
         &self,
         request: &Request,
-    ) -> Result<(Box<Twin>, Arc<Policy>, u16, bool), ApiError> {
+    ) -> Result<(Customer, Box<Twin>, Arc<Policy>, u16, bool), ApiError> {
         let token = request.tokens.first().map_or("", String::as_str);
-        let customer = Customer::from_token(token)
+        let asked = Customer::from_token(token)
             .map_err(|detail| ApiError::new(code::BAD_REQUEST, detail))?;
+        let mut seen = self.look_at(asked.clone()).await?;
+        // A memory on its way may not have arrived: then the one who will have it is not known yet.
+        for _ in 0..=limits::IDENTIFIERS {
+            let Some(to) = seen.0.linked_to.clone() else { break };
+            match self.look_at(to).await {
+                Ok(next) => seen = next,
+                Err(error) if error.code == code::NOT_FOUND => break,
+                Err(error) => return Err(error),
+            }
+        }
+        let (twin, policy, partition, resident) = seen;
+        Ok((asked, twin, policy, partition, resident))
+    }
+
+    async fn look_at(
+        &self,
+        customer: Customer,
+    ) -> Result<(Box<Twin>, Arc<Policy>, u16, bool), ApiError> {
+        let token = customer.token();
         let partitions = self.partitions.all();
         let count = u16::try_from(partitions.len()).unwrap_or(u16::MAX);
         let found = bus::partition_of(&customer, count)
@@ -174,32 +196,43 @@ impl Desk {
         let before = fired(&self.counters().await?);
         // What was published before is taken in before the clock moves.
         let deadline = Instant::now() + ADVANCE_MAX;
-        let late = || {
-            ApiError::new(code::INTERNAL, "what is due did not fire in time; it is still under way")
-        };
+        self.taken_in(deadline).await?;
+        // What twins pass on to each other on the way is in the stream before its partition is done,
+        // and is taken in too.
         loop {
-            let lag = self.bus.lag().await.map_err(from_bus)?;
-            if lag.waiting + lag.in_flight == 0 {
-                break;
+            for address in self.partitions.all() {
+                address.do_send(actors::Advance(asked.to));
             }
-            if Instant::now() > deadline {
-                return Err(late());
-            }
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-        for address in self.partitions.all() {
-            address.do_send(actors::Advance(asked.to));
-        }
-        for address in self.partitions.all() {
-            while !address.send(HasAdvanced(asked.to)).await.map_err(gone)? {
-                if Instant::now() > deadline {
-                    return Err(late());
+            for address in self.partitions.all() {
+                while !address.send(HasAdvanced(asked.to)).await.map_err(gone)? {
+                    if Instant::now() > deadline {
+                        return Err(late());
+                    }
+                    tokio::time::sleep(Duration::from_millis(1)).await;
                 }
-                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            if self.taken_in(deadline).await? {
+                break;
             }
         }
         let after = fired(&self.counters().await?);
         Ok(Advanced { to: asked.to, timers_fired: after - before })
+    }
+
+    /// Waits until all that the stream holds is taken in; returns whether it was so at once.
+    async fn taken_in(&self, deadline: Instant) -> Result<bool, ApiError> {
+        let mut at_once = true;
+        loop {
+            let lag = self.bus.lag().await.map_err(from_bus)?;
+            if lag.waiting + lag.in_flight == 0 {
+                return Ok(at_once);
+            }
+            if Instant::now() > deadline {
+                return Err(late());
+            }
+            at_once = false;
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
     }
 
     async fn dead_list(&self, asked: &DeadList) -> Result<DeadLetters, ApiError> {
@@ -233,6 +266,10 @@ impl Desk {
         }
         Ok(outcome)
     }
+}
+
+fn late() -> ApiError {
+    ApiError::new(code::INTERNAL, "what is due did not fire in time; it is still under way")
 }
 
 fn timeline(twin: &Twin, limit: Option<usize>) -> TimelineReply {

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{Customer, Map, Time};
 use crate::twin::{
-    Case, Contact, Dissatisfaction, Escalated, Guard, Interaction, Need, Problem, Profile,
-    Sentiment, Signal, Tallies, Timer,
+    Case, Contact, Dissatisfaction, Escalated, Guard, Identifier, Interaction, Need, Problem,
+    Profile, Sentiment, Signal, Tallies, Timer,
 };
 
 /// The answer to [`verb::SHOW`](super::verb::SHOW).
@@ -14,6 +14,9 @@ use crate::twin::{
 pub struct ShowReply {
     /// Whose twin it is.
     pub customer: Customer,
+    /// Who was asked for: an identifier that is linked to the customer passes on to them.
+    #[serde(default)]
+    pub asked: Option<Customer>,
     /// The partition it lives in, from 0.
     pub partition: u32,
     /// Whether it was in memory before it was asked for.
@@ -74,6 +77,9 @@ pub struct TwinView {
     /// What was made of sensitive facts, and what it may be used for.
     #[serde(default)]
     pub guards: Vec<Guard>,
+    /// The other identifiers of this customer, and what came from each.
+    #[serde(default)]
+    pub identifiers: Vec<Identifier>,
 }
 
 /// The payload of [`verb::TIMELINE`](super::verb::TIMELINE).

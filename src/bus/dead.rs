@@ -17,6 +17,9 @@ const PARTITION: &str = "Jumeau-Partition";
 const SUBJECT: &str = "Jumeau-Subject";
 const MESSAGE_ID: &str = "Jumeau-Msg-Id";
 const DROPPED: &str = "Jumeau-Headers-Dropped";
+/// The header of an event with which a twin's memory moves. No name of ours, so that its dead letter
+/// keeps it.
+pub const CARRIES_MEMORY: &str = "Carries-Memory";
 /// The length that a payload had before it was cut to what the broker takes.
 pub(super) const TRUNCATED: &str = "Jumeau-Truncated";
 
@@ -195,6 +198,14 @@ impl Bus {
         let letter = self.dead_letter(sequence).await?;
         if letter.truncated.is_some() {
             return Err(Error::NoRetry { sequence, why: "only the beginning of it was kept" });
+        }
+        if letter.original.headers.get(CARRIES_MEMORY).is_some() {
+            // It would be there twice.
+            return Err(Error::NoRetry {
+                sequence,
+                why: "it is a twin's memory, which went back where it came from; publish its \
+                      `link` or `unlink` again instead",
+            });
         }
         let what = "publish the event of a dead letter again";
         let mut headers = delivery::to_headers(letter.original.headers.iter());

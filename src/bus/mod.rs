@@ -31,7 +31,7 @@ pub use analyser::{Analyser, Question};
 pub use broker::{Broker, BrokerOptions};
 pub use channel::Heard;
 pub use connection::Bus;
-pub use dead::{DeadLetter, dead_letter};
+pub use dead::{CARRIES_MEMORY, DeadLetter, dead_letter};
 pub use error::Error;
 pub use intake::{Floor, Intake, Part, Pulled, Resume};
 pub use receipt::Receipt;

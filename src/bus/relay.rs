@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::connection::Link;
-use super::dead::TRUNCATED;
+use super::dead::{CARRIES_MEMORY, TRUNCATED};
 use super::{Bus, Error, delivery};
 use crate::config::limits;
 use crate::event::Output;
@@ -95,6 +95,8 @@ impl Relay {
             epoch: bus.link.borrow().epoch,
             bus: bus.clone(),
             dead: format!("{}.dead.", bus.subjects.prefix()),
+            passed: format!("{}.events.", bus.subjects.prefix()),
+            memory_sent: None,
             submitted,
             inbox,
             answers,
@@ -162,6 +164,10 @@ struct Task<F> {
     epoch: u64,
     /// What the subjects of dead letters start with.
     dead: String,
+    /// What the subjects of events that twins pass on start with.
+    passed: String,
+    /// The number of the last output of this attempt that carries a memory.
+    memory_sent: Option<u64>,
     submitted: mpsc::UnboundedReceiver<Submitted>,
     inbox: String,
     answers: Subscriber,
@@ -261,6 +267,9 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
                 self.progress = Instant::now();
             }
             let at = self.sent;
+            if self.would_overtake(at) {
+                break;
+            }
             self.sent += 1;
             if self.send_entry(at).await.is_err() {
                 self.fail("the connection is closed");
@@ -270,14 +279,34 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
         self.settle();
     }
 
+    /// Whether an event that is passed on could get into the stream before a memory that was sent
+    /// before it: a twin should know what it is about. Others publish to that stream too, so naming
+    /// the output before does not help; it waits for the confirmation.
+    fn would_overtake(&self, at: usize) -> bool {
+        let is_passed = |entry: &Entry| entry.output.subject.starts_with(&self.passed);
+        let Some(sent) = self.memory_sent.and_then(|number| number.checked_sub(self.first)) else {
+            return false;
+        };
+        let before = usize::try_from(sent).ok().filter(|sent| *sent < at);
+        self.entries.get(at).is_some_and(is_passed)
+            && before.and_then(|at| self.entries.get(at)).is_some_and(|entry| !entry.is_confirmed)
+    }
+
     async fn send_entry(&mut self, at: usize) -> Result<(), PublishError> {
         let Some(entry) = self.entries.get(at).filter(|entry| !entry.is_confirmed) else {
             return Ok(());
         };
         let is_dead = entry.output.subject.starts_with(&self.dead);
         let number = self.first + at as u64;
-        let last_sent = &mut self.last_sent[usize::from(is_dead)];
-        let before = last_sent.replace(number).and_then(|number| number.checked_sub(self.first));
+        let before = if entry.output.subject.starts_with(&self.passed) {
+            if entry.output.headers.iter().any(|(name, _)| &**name == CARRIES_MEMORY) {
+                self.memory_sent = Some(number);
+            }
+            None
+        } else {
+            self.last_sent[usize::from(is_dead)].replace(number)
+        };
+        let before = before.and_then(|number| number.checked_sub(self.first));
         let before = before
             .and_then(|at| self.entries.get(usize::try_from(at).ok()?))
             .filter(|before| !before.is_confirmed)
@@ -396,6 +425,7 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
         self.sent = 0;
         self.attempt += 1;
         self.last_sent = [None; 2];
+        self.memory_sent = None;
     }
 }
 

@@ -1,7 +1,7 @@
 use std::fmt::{self, Write as _};
 
 use super::Error;
-use crate::event::{Channel, Customer, Reason, encode};
+use crate::event::{Channel, Customer, INTERNAL, Reason, encode};
 
 /// The subjects and streams of one deployment, all under one prefix.
 ///
@@ -57,6 +57,11 @@ impl Subjects {
     /// Where a channel publishes its events about a customer.
     pub fn event(&self, channel: &Channel, customer: &Customer) -> String {
         format!("{}.events.{}.{}", self.prefix, channel.token(), customer.token())
+    }
+
+    /// Where a twin passes an event on to the twin of another identifier of its customer.
+    pub fn passed(&self, customer: &Customer) -> String {
+        format!("{}.events.{INTERNAL}.{}", self.prefix, customer.token())
     }
 
     /// Every event, well addressed or not.

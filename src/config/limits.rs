@@ -30,6 +30,12 @@ macro_rules! limits {
 limits! {
     /// payload of one event; a larger one becomes a dead letter `too-large`
     EVENT_BYTES: 64 * 1024;
+    /// payload of what one twin passes on to another; a memory is cut so that it fits
+    PASSED_BYTES: 128 * 1024;
+    /// identifiers through which a memory is passed on; more are no way that twins make
+    PASSES: 64;
+    /// identifiers linked to one customer; a further one is refused, and keeps its memory
+    IDENTIFIERS: 16;
     /// customer identifier, decoded; a longer one becomes a dead letter `bad-customer`
     CUSTOMER_BYTES: 128;
     /// channel name, decoded; a longer one becomes a dead letter `bad-subject`

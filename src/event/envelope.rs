@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 use smallvec::SmallVec;
 use twox_hash::XxHash3_64;
 
+use super::passed::{self, INTERNAL, Passed};
 use super::{Channel, Customer, EventType, Header, Kind, Reason, Rejection, Time, cut};
 use crate::config::limits;
 
@@ -40,6 +41,8 @@ pub struct Event {
     pub traceparent: Option<Box<str>>,
     /// What it says.
     pub kind: Kind,
+    /// How it came, if another identifier of the customer passed it on.
+    pub passed: Option<Box<Passed>>,
 }
 
 /// The event that a message carries: a CloudEvent in structured or binary mode, or the bare form
@@ -52,12 +55,14 @@ pub fn parse(raw: &Raw<'_>) -> Result<Event, Rejection> {
         .map_err(|detail| Rejection::new(Reason::BadSubject, detail))?;
     let customer = Customer::from_token(raw.customer)
         .map_err(|detail| Rejection::new(Reason::BadCustomer, detail))?;
-    if raw.payload.len() > limits::EVENT_BYTES {
+    let is_internal = raw.channel == INTERNAL;
+    let bytes_max = if is_internal { limits::PASSED_BYTES } else { limits::EVENT_BYTES };
+    if raw.payload.len() > bytes_max {
         return Err(Rejection::new(
             Reason::TooLarge,
             format!(
                 "expected a payload of at most {} bytes, found {}; send a reference instead",
-                limits::EVENT_BYTES,
+                bytes_max,
                 raw.payload.len()
             ),
         ));
@@ -104,16 +109,22 @@ pub fn parse(raw: &Raw<'_>) -> Result<Event, Rejection> {
     let traceparent =
         envelope.traceparent.or_else(|| header(raw, "traceparent").map(Cow::Borrowed));
 
+    // A W3C traceparent of version 00 is 55 characters; anything else is not handed on.
+    let traceparent = traceparent.filter(|trace| trace.len() == 55).map(Into::into);
+    if is_internal {
+        return passed::read(&envelope.kind, envelope.data, customer, time, traceparent);
+    }
+
     let kind: EventType = envelope.kind.parse()?;
     Ok(Event {
         fingerprint: fingerprint(&source, &id),
         kind: Kind::parse(kind, envelope.data.as_ref().map_or("{}", |data| data))?,
         id: id.into(),
         time,
-        // A W3C traceparent of version 00 is 55 characters; anything else is not handed on.
-        traceparent: traceparent.filter(|trace| trace.len() == 55).map(Into::into),
+        traceparent,
         channel,
         customer,
+        passed: None,
     })
 }
 

@@ -3,6 +3,7 @@ use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::{Map, Reason, Rejection, Time, Value};
 use crate::config::limits;
@@ -17,6 +18,8 @@ pub enum EventType {
     Identify,
     /// This identifier is that customer.
     Link,
+    /// That identifier is another customer after all.
+    Unlink,
     /// A page was viewed.
     Page,
     /// A screen of an app was viewed.
@@ -43,9 +46,10 @@ pub enum EventType {
 
 impl EventType {
     /// Every type, in the order of the contract.
-    pub const ALL: [EventType; 13] = [
+    pub const ALL: [EventType; 14] = [
         EventType::Identify,
         EventType::Link,
+        EventType::Unlink,
         EventType::Page,
         EventType::Screen,
         EventType::Track,
@@ -64,6 +68,7 @@ impl EventType {
         match self {
             EventType::Identify => "identify",
             EventType::Link => "link",
+            EventType::Unlink => "unlink",
             EventType::Page => "page",
             EventType::Screen => "screen",
             EventType::Track => "track",
@@ -83,6 +88,7 @@ impl EventType {
         match self {
             EventType::Identify => r#"{"traits": {…}}"#,
             EventType::Link => r#"{"to": "<customer>"}"#,
+            EventType::Unlink => r#"{"from": "<identifier>"}"#,
             EventType::Page | EventType::Screen | EventType::Track => {
                 r#"{"name": "…", "properties": {…}}"#
             }
@@ -144,6 +150,13 @@ pub struct Identify {
 pub struct Link {
     /// The identifier of the known customer.
     pub to: Box<str>,
+}
+
+/// That identifier is another customer after all: what came from it goes back.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Unlink {
+    /// The identifier that was linked to this customer by mistake.
+    pub from: Box<str>,
 }
 
 /// A page, a screen or an occurrence with a name of the channel's own, as in the Segment spec.
@@ -475,6 +488,7 @@ pub struct Handoff {
 pub enum Kind {
     Identify(Identify),
     Link(Link),
+    Unlink(Unlink),
     Page(Named),
     Screen(Named),
     Track(Named),
@@ -497,6 +511,7 @@ impl Kind {
         let parsed = match kind {
             EventType::Identify => serde_json::from_str(data).map(Kind::Identify),
             EventType::Link => serde_json::from_str(data).map(Kind::Link),
+            EventType::Unlink => serde_json::from_str(data).map(Kind::Unlink),
             EventType::Page => serde_json::from_str(data).map(Kind::Page),
             EventType::Screen => serde_json::from_str(data).map(Kind::Screen),
             EventType::Track => serde_json::from_str(data).map(Kind::Track),
@@ -521,11 +536,33 @@ impl Kind {
         Ok(parsed)
     }
 
+    /// The data of the event, as a channel would write it.
+    ///
+    /// # Errors
+    /// Never, as long as it came from JSON.
+    pub(super) fn to_json(&self) -> serde_json::Result<Box<RawValue>> {
+        match self {
+            Kind::Identify(data) => to_raw_value(data),
+            Kind::Link(data) => to_raw_value(data),
+            Kind::Unlink(data) => to_raw_value(data),
+            Kind::Page(data) | Kind::Screen(data) | Kind::Track(data) => to_raw_value(data),
+            Kind::Message(data) => to_raw_value(data),
+            Kind::Preference(data) => to_raw_value(data),
+            Kind::Consent(data) => to_raw_value(data),
+            Kind::Interaction(data) => to_raw_value(data),
+            Kind::Case(data) => to_raw_value(data),
+            Kind::Signal(data) => to_raw_value(data),
+            Kind::Outcome(data) => to_raw_value(data),
+            Kind::Handoff(data) => to_raw_value(data),
+        }
+    }
+
     /// The type of the event.
     pub fn event_type(&self) -> EventType {
         match self {
             Kind::Identify(_) => EventType::Identify,
             Kind::Link(_) => EventType::Link,
+            Kind::Unlink(_) => EventType::Unlink,
             Kind::Page(_) => EventType::Page,
             Kind::Screen(_) => EventType::Screen,
             Kind::Track(_) => EventType::Track,
@@ -544,7 +581,7 @@ impl Kind {
     /// refers: the name of what happened, the speaker, the state, the key.
     pub fn detail(&self) -> &str {
         match self {
-            Kind::Identify(_) | Kind::Link(_) => "",
+            Kind::Identify(_) | Kind::Link(_) | Kind::Unlink(_) => "",
             Kind::Page(named) | Kind::Screen(named) | Kind::Track(named) => &named.name,
             Kind::Message(message) => message.from.name(),
             Kind::Preference(preference) => &preference.key,
@@ -560,7 +597,9 @@ impl Kind {
     fn check(&self) -> Result<(), String> {
         match self {
             Kind::Identify(Identify { traits }) => values(traits),
-            Kind::Link(Link { to }) => super::Customer::new(to).map(drop),
+            Kind::Link(Link { to: id }) | Kind::Unlink(Unlink { from: id }) => {
+                super::Customer::new(id).map(drop)
+            }
             Kind::Page(named) | Kind::Screen(named) | Kind::Track(named) => {
                 name("name", &named.name)?;
                 values(&named.properties)

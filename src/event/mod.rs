@@ -10,6 +10,7 @@ mod envelope;
 mod headers;
 mod kind;
 mod output;
+mod passed;
 mod rejection;
 mod summary;
 mod time;
@@ -22,9 +23,10 @@ pub use headers::{Header, Headers};
 pub use kind::{
     AnalysedWords, Analysis, Case, Consent, EventType, Handoff, HandoffState, Identify,
     Interaction, InteractionState, Kind, Link, Message, Named, Outcome, OutcomeKind, Preference,
-    Sensitivity, Signal, Speaker,
+    Sensitivity, Signal, Speaker, Unlink,
 };
 pub use output::Output;
+pub use passed::{Carried, INTERNAL, PassOn, Passed};
 pub use rejection::{Reason, Rejection};
 pub use time::Time;
 pub use value::{Map, Value, cut};

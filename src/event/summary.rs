@@ -11,6 +11,7 @@ impl Kind {
         let _ = match self {
             Kind::Identify(told) => list(&told.traits, text),
             Kind::Link(told) => write!(text, "is {}", told.to),
+            Kind::Unlink(told) => write!(text, "is not {}", told.from),
             Kind::Page(told) | Kind::Screen(told) | Kind::Track(told) => {
                 text.push_str(&told.name);
                 list(&told.properties, text)

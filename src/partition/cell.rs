@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use crate::codec;
 use crate::event::Customer;
 use crate::policy::Policy;
-use crate::twin::{Block, Input, Reaction, Twin, Verdict, react};
+use crate::twin::{Block, End, Input, Reaction, Twin, Verdict, react};
 
 /// An input and its place in the round.
 #[derive(Debug, Clone)]
@@ -132,7 +132,7 @@ impl Cell {
         }
         let Held::Awake(twin) = &mut self.held else { unreachable!("it has just been woken") };
         let customer = twin.customer.clone();
-        let entries_before = twin.timeline.total();
+        let end_before = twin.timeline.end();
         let mut position = 0;
         let reacted = catch_unwind(AssertUnwindSafe(|| {
             let mut reactions = SmallVec::with_capacity(inputs.len());
@@ -141,7 +141,7 @@ impl Cell {
                 reactions.push((ordered.order, react(twin, &ordered.input, &policy)));
             }
             let change = changed(&reactions)
-                .then(|| Change::of(twin, entries_before, self.state_bytes as usize));
+                .then(|| Change::of(twin, end_before, self.state_bytes as usize));
             Reacted { reactions, change }
         }));
         if let Ok(Reacted { change: Some(change), .. }) = &reacted {
@@ -154,12 +154,12 @@ impl Cell {
 
 impl Change {
     /// A twin's stored form, about `state_bytes` long; of its timeline only what is new.
-    fn of(twin: &Twin, entries_before: u64, state_bytes: usize) -> Change {
+    fn of(twin: &Twin, end_before: End, state_bytes: usize) -> Change {
         let mut state = Vec::with_capacity(state_bytes + ROOM_TO_GROW);
         seal(codec::Kind::Twin, &twin.record(), &mut state);
         let blocks = twin
             .timeline
-            .blocks_since(entries_before)
+            .blocks_since(twin.timeline.changed_from(end_before))
             .map(|(slot, block)| {
                 let mut sealed = Vec::with_capacity(ROOM_TO_GROW);
                 seal(codec::Kind::Block, &block, &mut sealed);
@@ -301,7 +301,7 @@ mod tests {
         for round in 0..30 {
             let _ = cell.handle(errand(&[&format!("timer {round}")]));
             let before = cell.twin();
-            let awake = Change::of(&before, 0, 0).resident_bytes;
+            let awake = Change::of(&before, before.timeline.end(), 0).resident_bytes;
             let resting = cell.rest();
             assert!(resting < awake, "{resting} bytes at rest, {awake} at work");
             assert_eq!(cell.rest(), resting, "resting twice is resting once");

@@ -10,6 +10,9 @@ use crate::event::Reason;
 pub struct Counters {
     /// Events that changed their twin.
     pub events: u64,
+    /// Events that went on to the customer to whom their identifier is linked.
+    #[serde(default)]
+    pub passed_on: u64,
     /// Events that a twin had taken in before.
     pub duplicates: u64,
     /// Events at or below the cursor that the stream delivered again.
@@ -58,6 +61,7 @@ impl Counters {
     pub fn add(&mut self, other: &Counters) {
         let Counters {
             events,
+            passed_on,
             duplicates,
             redelivered,
             timers_fired,
@@ -80,6 +84,7 @@ impl Counters {
             cursor,
         } = other;
         self.events += events;
+        self.passed_on += passed_on;
         self.duplicates += duplicates;
         self.redelivered += redelivered;
         self.timers_fired += timers_fired;

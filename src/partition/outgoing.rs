@@ -4,8 +4,8 @@ use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::bus::{Subjects, dead_letter};
-use crate::event::{Customer, Original, Output, Rejection, Time};
+use crate::bus::{CARRIES_MEMORY, Subjects, dead_letter};
+use crate::event::{Customer, Original, Output, PassOn, Rejection, Time};
 use crate::twin::{Action, Escalation};
 
 /// How what a twin wants done becomes messages: subject, headers, CloudEvent.
@@ -75,6 +75,24 @@ impl Outgoing {
             data: escalation,
         };
         message(subject, &event)
+    }
+
+    /// Unlike the others it goes to the stream of events, for the twin of another identifier.
+    pub(super) fn pass_on(&self, message: PassOn) -> Output {
+        let subject = self.subjects.passed(&message.to);
+        let mut headers = vec![("Content-Type".into(), "application/cloudevents+json".into())];
+        if let Some(trace) = message.traceparent {
+            headers.push(("traceparent".into(), trace));
+        }
+        if message.carries_memory {
+            headers.push((CARRIES_MEMORY.into(), "1".into()));
+        }
+        Output {
+            id: message.id,
+            subject: subject.into(),
+            headers: headers.into(),
+            payload: Bytes::from(message.payload),
+        }
     }
 
     pub(super) fn dead_letter(

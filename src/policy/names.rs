@@ -170,6 +170,7 @@ fn fields(kind: EventType) -> &'static [&'static str] {
     match kind {
         EventType::Identify => &["traits"],
         EventType::Link => &["to"],
+        EventType::Unlink => &["from"],
         EventType::Page | EventType::Screen | EventType::Track => &["name", "properties"],
         EventType::Message => &[
             "text",
@@ -285,7 +286,7 @@ fn check_detail(kind: EventType, detail: &str) -> Result<(), String> {
                 .map(HandoffState::name)
                 .into()
         }
-        EventType::Identify | EventType::Link => {
+        EventType::Identify | EventType::Link | EventType::Unlink => {
             return Err(format!("events of type `{kind}` have no detail; write `{kind}` alone"));
         }
         _ => return Ok(()),

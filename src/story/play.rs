@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use super::{Seen, Story, What};
 use crate::config::limits;
-use crate::event::{Customer, Rejection, Time};
+use crate::event::{self, Customer, EventType, INTERNAL, PassOn, Raw, Rejection, Time};
 use crate::policy::Policy;
 use crate::twin::{Effect, Fired, Input, Reaction, Twin, react};
 
@@ -39,6 +39,8 @@ pub enum Cause {
     Step(usize),
     /// A timer of the twin's own: its name.
     Timer(Box<str>),
+    /// What the twin of another identifier passed on: its type.
+    PassedOn(EventType),
 }
 
 /// Plays a story on the pure core in virtual time: the timers of all twins fire as time goes on,
@@ -98,14 +100,41 @@ impl Played {
             .entry(customer.clone())
             .or_insert_with(|| Twin::new(customer.clone(), input.at));
         let reaction = react(twin, input, policy);
+        let mut passed_on = Vec::new();
         for effect in &reaction.effects {
             let what = match effect {
                 Effect::Act(action) => What::Action(action.clone()),
                 Effect::Escalate(escalation) => What::Escalation(escalation.clone()),
+                Effect::PassOn(message) => {
+                    passed_on.push(message.clone());
+                    continue;
+                }
                 Effect::StartTimer { .. } | Effect::CancelTimer { .. } => continue,
             };
             self.seen.push(Seen { at: input.at, what });
         }
         self.turns.push(Turn { at: input.at, customer, cause, reaction: Ok(reaction) });
+        for message in passed_on {
+            self.deliver(&message, input.at, policy);
+        }
+    }
+
+    /// What twins pass on to each other arrives at once.
+    fn deliver(&mut self, message: &PassOn, at: Time, policy: &Policy) {
+        if self.turns.len() >= limits::STORY_TURNS {
+            self.is_cut = true;
+            return;
+        }
+        let event = event::parse(&Raw {
+            channel: INTERNAL,
+            customer: &message.to.token(),
+            headers: &[],
+            payload: &message.payload,
+            sequence: 0,
+        });
+        // A twin writes what a twin can read; a test of the core says so.
+        let Ok(event) = event else { return };
+        let cause = Cause::PassedOn(event.kind.event_type());
+        self.take(message.to.clone(), cause, &Input::event(event, at), policy);
     }
 }

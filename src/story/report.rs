@@ -114,6 +114,9 @@ impl Report<'_> {
                     "    {DIM}{at:>9}{DIM:#}  {customer} ◂ {channel}  {kind} {DIM}{said}{DIM:#}"
                 )?;
             }
+            Cause::PassedOn(kind) => {
+                writeln!(out, "    {DIM}{at:>9}{DIM:#}  {customer} ◂ {kind} passed on")?;
+            }
             Cause::Timer(name) => {
                 writeln!(out, "    {DIM}{at:>9}{DIM:#}  {customer} ◷ {name}")?;
             }
@@ -150,6 +153,9 @@ fn reacted(out: &mut fmt::Formatter<'_>, reaction: &Reaction) -> fmt::Result {
                 }
             }
             Effect::Escalate(told) => escalated(out, told)?,
+            Effect::PassOn(message) => {
+                writeln!(out, "{INDENT}{DIM}goes on to {}{DIM:#}", message.to)?;
+            }
             Effect::StartTimer { name, due } => {
                 writeln!(out, "{INDENT}{DIM}starts {name}, due {due}{DIM:#}")?;
             }

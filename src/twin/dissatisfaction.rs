@@ -137,9 +137,14 @@ impl Twin {
 
     /// Puts the problems of another twin to this one's.
     pub fn merge_problems(&mut self, other: Vec<Problem>) {
-        self.problems.extend(other);
-        settle(&mut self.problems);
+        merge_problems(&mut self.problems, other);
     }
+}
+
+/// Puts problems together; one that both know is one.
+pub(super) fn merge_problems(own: &mut Vec<Problem>, other: Vec<Problem>) {
+    own.extend(other);
+    settle(own);
 }
 
 /// In the order of time, each case once, at most as many as a twin keeps.

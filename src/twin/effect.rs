@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Candidate, Case, EscalationState, Line};
-use crate::event::{Channel, Customer, InteractionState, Map, Time, Value};
+use crate::event::{Channel, Customer, InteractionState, Map, PassOn, Time, Value};
 use crate::policy::{Issue, Version};
 
 /// Something to be done outside the twin, once the change that it belongs to is durable.
@@ -15,6 +15,8 @@ pub enum Effect {
     Act(Arc<Action>),
     /// An escalation that opened or changed.
     Escalate(Box<Escalation>),
+    /// An event to pass on to another identifier of the customer.
+    PassOn(Box<PassOn>),
     /// A timer to index.
     StartTimer {
         /// Its name.

@@ -32,6 +32,17 @@ pub enum Derived {
     Counter,
 }
 
+/// Puts guards together: what both guard may be used for what both allow.
+pub(super) fn merge_guards(own: &mut Vec<Guard>, other: Vec<Guard>) {
+    for guard in other {
+        match own.iter_mut().find(|known| known.of == guard.of && known.name == guard.name) {
+            Some(known) => known.purposes = known.purposes.and(&guard.purposes),
+            None => own.push(guard),
+        }
+    }
+    own.sort_by(|left, right| (left.of, &left.name).cmp(&(right.of, &right.name)));
+}
+
 impl Twin {
     /// What something may be used for that was made of sensitive facts; none: for anything.
     pub fn guard(&self, of: Derived, name: &str) -> Option<&Purposes> {
@@ -73,9 +84,7 @@ impl Twin {
     /// Puts the guards of another twin to this one's: what both guard may be used for what both
     /// allow.
     pub fn merge_guards(&mut self, other: Vec<Guard>) {
-        for guard in other {
-            self.add_guard(guard.of, &guard.name, Some(guard.purposes));
-        }
+        merge_guards(&mut self.guards, other);
     }
 
     /// What may be done with what stands at a path; none: anything.

@@ -24,6 +24,10 @@ pub fn violations(twin: &Twin) -> Vec<String> {
     within("escalations", twin.escalations.len(), limits::ESCALATIONS);
     within("timers", twin.timers.len(), limits::TIMERS);
     within("timeline entries", twin.timeline.len(), limits::TIMELINE_ENTRIES);
+    // Of a circle that closed unseen, two memories with so many each can meet.
+    within("identifiers", twin.identifiers.len(), 2 * limits::IDENTIFIERS);
+    within("dates of traits", twin.dates.len(), limits::TRAITS);
+    within("dates of facts", twin.fact_dates.len(), limits::FACTS);
     if let Some(sentiment) = &twin.sentiment {
         within("channels of sentiment", sentiment.channels.len(), limits::SENTIMENT_CHANNELS);
         within("readings", sentiment.evidence.len(), limits::SENTIMENT_EVIDENCE);
@@ -85,6 +89,13 @@ pub fn violations(twin: &Twin) -> Vec<String> {
     }
     for counter in twin.tallies.counters.iter().filter(|counter| !counter.value.is_finite()) {
         found.push(format!("counter {} is {}", counter.name, counter.value));
+    }
+    unique("identifier", twin.identifiers.iter().map(|known| known.customer.as_str()), &mut found);
+    if twin.identifiers.iter().any(|known| known.customer == twin.customer) {
+        found.push("a twin's own identifier among the others".to_owned());
+    }
+    if twin.linked_to.is_some() && (twin.timeline.total() > 0 || !twin.timers.is_empty()) {
+        found.push("an identifier that passes on remembers something".to_owned());
     }
     if twin.seen < twin.born && twin.timeline.total() > 0 {
         found.push(format!("seen {} before born {}", twin.seen, twin.born));

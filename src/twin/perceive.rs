@@ -5,7 +5,7 @@ use super::reaction::Notes;
 use super::understand::Context;
 use super::{Cause, Effect, Input, Twin, What, act, learn, resume};
 use crate::config::limits;
-use crate::event::{Customer, Event, HandoffState, Kind, Rejection};
+use crate::event::{Event, HandoffState, Kind, Rejection};
 use crate::policy::Policy;
 
 /// Folds an input in; `false` if it is a timer of which rules should not hear.
@@ -55,8 +55,9 @@ fn fold(
 ) -> Result<(), Rejection> {
     let now = input.at;
     match &event.kind {
-        Kind::Identify(told) => twin.profile.identify(told, notes),
-        Kind::Link(told) => twin.linked_to = Customer::new(&told.to).ok(),
+        Kind::Identify(told) => twin.profile.identify(told, now, &mut twin.dates, notes),
+        // What moves has moved by now.
+        Kind::Link(_) | Kind::Unlink(_) => {}
         // What these mean is for the policy to say; the timeline remembers that they happened.
         Kind::Page(_) | Kind::Screen(_) | Kind::Track(_) => {}
         Kind::Message(told) => {
@@ -91,7 +92,7 @@ fn fold(
     Ok(())
 }
 
-fn record(twin: &mut Twin, input: &Input, policy: &Policy) {
+pub(super) fn record(twin: &mut Twin, input: &Input, policy: &Policy) {
     if twin.timeline.total() == 0 {
         twin.born = input.at;
     }

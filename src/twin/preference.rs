@@ -92,7 +92,7 @@ impl Choice {
     }
 
     /// Brings both weights to a later moment.
-    fn fade(&mut self, now: Time, half_life: Duration) {
+    pub(super) fn fade(&mut self, now: Time, half_life: Duration) {
         if now > self.at {
             let left = decay(now.since(self.at), half_life);
             self.weight *= left;

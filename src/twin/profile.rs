@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
-use super::Preference;
 use super::reaction::Notes;
+use super::{Dates, Preference};
 use crate::config::limits;
 use crate::event::{self, Map, Rejection, Time, Value};
 
@@ -42,14 +42,22 @@ impl Profile {
         channel.and_then(|channel| said(Some(channel))).or_else(|| said(None))
     }
 
-    pub(super) fn identify(&mut self, told: &event::Identify, notes: &mut Notes) {
+    pub(super) fn identify(
+        &mut self,
+        told: &event::Identify,
+        at: Time,
+        dates: &mut Dates,
+        notes: &mut Notes,
+    ) {
         for (name, value) in told.traits.iter() {
             if *value == Value::Null {
                 self.traits.remove(name);
+                dates.clear(name);
             } else if self.traits.len() == limits::TRAITS && self.traits.get(name).is_none() {
                 notes.limit("TRAITS");
             } else if let Some(value) = kept(value, notes) {
                 self.traits.insert(name, value);
+                dates.set(name, at);
             }
         }
     }

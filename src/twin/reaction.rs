@@ -2,7 +2,8 @@ use crate::config::limits;
 use crate::event::Rejection;
 use crate::policy::{Place, Policy};
 
-use super::{Decision, Effect, Input, Twin, act, decide, perceive, resume, understand};
+use super::identity::{self, Met};
+use super::{Cause, Decision, Effect, Input, Twin, act, decide, perceive, resume, understand};
 
 /// What became of an input.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,6 +12,9 @@ pub enum Verdict {
     Applied,
     /// The twin has taken it in before; nothing changed.
     Duplicate,
+    /// It belongs to the customer to whom the identifier is linked, and goes there; nothing changed
+    /// here.
+    PassedOn,
     /// The timer was moved or cancelled meanwhile, or is too late by its catch-up rule.
     Stale,
     /// The twin cannot take it in; nothing changed.
@@ -73,13 +77,21 @@ impl Reaction {
 ///
 /// A refused or duplicate input changes nothing at all.
 pub fn react(twin: &mut Twin, input: &Input, policy: &Policy) -> Reaction {
-    if twin.timeline.knows(input.fingerprint) {
+    // Of a timer its own list knows better: one may be started for the same moment again.
+    if matches!(input.cause, Cause::Event(_)) && twin.timeline.knows(input.fingerprint) {
         return Reaction::nothing(Verdict::Duplicate);
     }
     let mut notes = Notes::default();
     let mut effects = Vec::new();
     let last_seen = twin.seen;
 
+    if let Cause::Event(event) = &input.cause
+        && identity::concerns(twin, event)
+        && let Met::Done(verdict) =
+            identity::meet(twin, event, input, policy, &mut effects, &mut notes)
+    {
+        return Reaction { verdict, effects, decision: None, notes: notes.0 };
+    }
     match perceive::perceive(twin, input, policy, &mut effects, &mut notes) {
         Ok(true) => {}
         Ok(false) => {

@@ -3,8 +3,8 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Block, Case, Contact, Escalated, Guard, Interaction, Need, Packed, Problem, Profile, Sentiment,
-    Signal, Tallies, Timeline, Timer,
+    Block, Case, Contact, Dates, Escalated, Guard, Identifier, Interaction, Need, Packed, Problem,
+    Profile, Sentiment, Signal, Tallies, Timeline, Timer,
 };
 use crate::event::{Customer, Map, Time};
 
@@ -17,7 +17,8 @@ pub struct Twin {
     pub born: Time,
     /// When the last input came.
     pub seen: Time,
-    /// The known customer to whom this identifier belongs, once a channel has said so.
+    /// The customer to whom this identifier belongs, once a channel has said so. The twin then
+    /// remembers nothing, and passes on what comes for it.
     pub linked_to: Option<Customer>,
     /// What the customer is and said.
     pub profile: Profile,
@@ -47,6 +48,14 @@ pub struct Twin {
     pub problems: Vec<Problem>,
     /// What was made of sensitive facts, and what it may be used for.
     pub guards: Vec<Guard>,
+    /// Since when the traits are as they are.
+    pub dates: Dates,
+    /// Since when the facts are as they are.
+    pub fact_dates: Dates,
+    /// The identity of the event that linked this identifier to another.
+    pub linked_by: u64,
+    /// The other identifiers of this customer, and what came from each.
+    pub identifiers: Vec<Identifier>,
 }
 
 /// Everything of a twin but its name and the full blocks of its timeline, which a store keeps
@@ -71,6 +80,11 @@ pub struct Record<'a> {
     tallies: Cow<'a, Tallies>,
     problems: Cow<'a, [Problem]>,
     guards: Cow<'a, [Guard]>,
+    held: u16,
+    dates: Cow<'a, Dates>,
+    fact_dates: Cow<'a, Dates>,
+    linked_by: u64,
+    identifiers: Cow<'a, [Identifier]>,
 }
 
 impl Twin {
@@ -95,6 +109,10 @@ impl Twin {
             tallies: Tallies::default(),
             problems: Vec::new(),
             guards: Vec::new(),
+            dates: Dates::default(),
+            fact_dates: Dates::default(),
+            linked_by: 0,
+            identifiers: Vec::new(),
         }
     }
 
@@ -119,6 +137,12 @@ impl Twin {
             tallies: Cow::Borrowed(&self.tallies),
             problems: Cow::Borrowed(&self.problems),
             guards: Cow::Borrowed(&self.guards),
+            // At most TIMELINE_ENTRIES.
+            held: self.timeline.len() as u16,
+            dates: Cow::Borrowed(&self.dates),
+            fact_dates: Cow::Borrowed(&self.fact_dates),
+            linked_by: self.linked_by,
+            identifiers: Cow::Borrowed(&self.identifiers),
         }
     }
 
@@ -139,10 +163,19 @@ impl Twin {
             escalations: record.escalations.into_owned(),
             timers: record.timers.into_owned(),
             sentiment: record.sentiment.into_owned(),
-            timeline: Timeline::from_blocks(record.inputs, blocks, &record.recent),
+            timeline: Timeline::from_blocks(
+                record.inputs,
+                record.held.into(),
+                blocks,
+                &record.recent,
+            ),
             tallies: record.tallies.into_owned(),
             problems: record.problems.into_owned(),
             guards: record.guards.into_owned(),
+            dates: record.dates.into_owned(),
+            fact_dates: record.fact_dates.into_owned(),
+            linked_by: record.linked_by,
+            identifiers: record.identifiers.into_owned(),
         }
     }
 

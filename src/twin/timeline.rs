@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde::ser::SerializeSeq;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::memory::Past;
 use crate::config::limits;
 use crate::event::{EventType, Time, cut};
 
@@ -44,6 +45,7 @@ impl What {
             What::Event(EventType::Signal) => 11,
             What::Event(EventType::Outcome) => 12,
             What::Event(EventType::Handoff) => 13,
+            What::Event(EventType::Unlink) => 14,
         }
     }
 
@@ -53,6 +55,17 @@ impl What {
             .map(What::Event)
             .chain([What::Timer])
             .find(|what| what.code() == code)
+    }
+}
+
+impl<'de> Deserialize<'de> for What {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<What, D::Error> {
+        let name = <Box<str>>::deserialize(from)?;
+        let all = EventType::ALL.into_iter().map(What::Event).chain([What::Timer]);
+        let mut known = all.filter(|known| known.name() == &*name);
+        known.next().ok_or_else(|| {
+            serde::de::Error::custom(format!("expected a kind of input, found `{name}`"))
+        })
     }
 }
 
@@ -99,6 +112,13 @@ pub struct Timeline {
     total: u64,
 }
 
+/// Where a timeline ended at some moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct End {
+    total: u64,
+    newest: Option<u64>,
+}
+
 /// Entries that a store keeps in one row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Block<'a> {
@@ -137,6 +157,37 @@ impl Timeline {
     /// Bytes on the heap.
     pub fn heap_bytes(&self) -> usize {
         self.bytes.capacity()
+    }
+
+    /// A timeline of `total` inputs, of which these are the last.
+    pub(super) fn of(total: u64, last: &[Past]) -> Timeline {
+        let beyond = last.len().saturating_sub(limits::TIMELINE_ENTRIES);
+        let last = last.get(beyond..).unwrap_or_default();
+        let before = total.saturating_sub(last.len() as u64);
+        let mut timeline = Timeline { total: before, ..Timeline::default() };
+        for past in last {
+            timeline.push(past.at, past.fingerprint, past.what, &past.channel, &past.text);
+        }
+        timeline
+    }
+
+    /// Where the timeline ends now, for [`Timeline::changed_from`].
+    pub fn end(&self) -> End {
+        let newest = self.numbered().last().and_then(|(_, bytes)| unpack(bytes));
+        End { total: self.total, newest: newest.map(|entry| entry.fingerprint) }
+    }
+
+    /// The number from which on entries are others than those there were at `end`: all that came
+    /// since, or all there are if memories were moved in between.
+    pub fn changed_from(&self, end: End) -> u64 {
+        let Some(newest) = end.newest else {
+            return 0;
+        };
+        let last = self.numbered().find(|(number, _)| number + 1 == end.total);
+        let is_same = last
+            .and_then(|(_, bytes)| unpack(bytes))
+            .is_some_and(|entry| entry.fingerprint == newest);
+        if is_same { end.total } else { 0 }
     }
 
     /// Whether an input of this identity is among the entries.
@@ -190,9 +241,14 @@ impl Timeline {
         Some(Block { first, entries: Packed(Cow::Borrowed(self.bytes.get(range)?)) })
     }
 
-    /// The timeline that a store kept: the number of entries there ever were, its blocks in any
-    /// order, and what is behind them. Whatever is not an entry is left out.
-    pub fn from_blocks(total: u64, blocks: &[Block<'_>], open: &Packed<'_>) -> Timeline {
+    /// The timeline that a store kept: the number of entries there ever were and of those held, its
+    /// blocks in any order, and what is behind them. Whatever is not an entry is left out.
+    pub fn from_blocks(
+        total: u64,
+        held: usize,
+        blocks: &[Block<'_>],
+        open: &Packed<'_>,
+    ) -> Timeline {
         let open: Vec<&[u8]> = open.split().collect();
         let open_from = total.saturating_sub(open.len() as u64);
         let mut entries: Vec<(u64, &[u8])> = blocks
@@ -206,7 +262,7 @@ impl Timeline {
         let tail = entries
             .iter()
             .rev()
-            .zip(1..=limits::TIMELINE_ENTRIES as u64)
+            .zip(1..=held.min(limits::TIMELINE_ENTRIES) as u64)
             .take_while(|((number, bytes), back)| number + back == total && unpack(bytes).is_some())
             .count();
         let mut timeline = Timeline { total: total - tail as u64, ..Timeline::default() };
@@ -390,9 +446,9 @@ mod tests {
             }
             prop_assert!(ring.len() as u64 <= Timeline::BLOCKS);
             let blocks: Vec<Block<'_>> = ring.into_values().collect();
-            let back = Timeline::from_blocks(timeline.total(), &blocks, &timeline.open());
+            let back = Timeline::from_blocks(timeline.total(), timeline.len(), &blocks, &timeline.open());
             prop_assert_eq!(&back, &timeline);
-            let back = Timeline::from_blocks(timeline.total(), &[timeline.closed()], &timeline.open());
+            let back = Timeline::from_blocks(timeline.total(), timeline.len(), &[timeline.closed()], &timeline.open());
             prop_assert_eq!(&back, &timeline);
         }
 
@@ -403,7 +459,7 @@ mod tests {
         ) {
             let packed = |bytes| Packed(Cow::Owned(bytes));
             let blocks = [Block { first, entries: packed(block) }];
-            let timeline = Timeline::from_blocks(10, &blocks, &packed(open));
+            let timeline = Timeline::from_blocks(10, 64, &blocks, &packed(open));
             prop_assert_eq!(timeline.iter().count(), timeline.len());
             prop_assert_eq!(timeline.total(), 10);
         }

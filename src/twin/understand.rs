@@ -185,6 +185,7 @@ impl Turn<'_, '_> {
             Step::Set { fact, value } => match self.read(value, Expression::value)? {
                 Value::Null => {
                     self.twin.facts.remove(fact);
+                    self.twin.fact_dates.clear(fact);
                     self.unguard(Derived::Fact, fact);
                 }
                 new => {
@@ -304,6 +305,7 @@ impl Turn<'_, '_> {
             self.notes.limit("FACTS");
         } else if let Some(value) = profile::kept(value, self.notes) {
             facts.insert(fact, value);
+            self.twin.fact_dates.set(fact, self.context.input.at);
             if self.context.is_guarded {
                 self.twin.set_guard(Derived::Fact, fact, made_of);
             }

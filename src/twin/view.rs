@@ -195,6 +195,7 @@ fn data<'a, 'b>(
     match (&event.kind, field) {
         (Kind::Identify(told), "traits") => inside(&told.traits, names),
         (Kind::Link(told), "to") => Found::Text(&told.to),
+        (Kind::Unlink(told), "from") => Found::Text(&told.from),
         (Kind::Page(told) | Kind::Screen(told) | Kind::Track(told), "name") => {
             Found::Text(&told.name)
         }

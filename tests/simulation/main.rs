@@ -4,8 +4,10 @@
 //!
 //! `SEED=<n> cargo test --release --test simulation` replays one run; `SEEDS=<n>` runs that many.
 
+mod links;
 mod world;
 
+use links::Links;
 use world::World;
 
 fn number(name: &str) -> Option<u64> {
@@ -30,6 +32,35 @@ fn every_accepted_event_is_applied_exactly_once_and_no_action_is_lost_whatever_f
         // A simulation in which nothing ever goes wrong proves nothing.
         seen.assert_everything_happened();
     }
+}
+
+fn live_with(links: Links) {
+    let seeds = match (number("SEED"), number("SEEDS")) {
+        (Some(seed), _) => seed..seed + 1,
+        (None, count) => 0..count.unwrap_or(1_500),
+    };
+    let mut seen = world::Seen::default();
+    for seed in seeds.clone() {
+        let mut world = World::with(seed, links);
+        world.run();
+        let violations = world.violations();
+        assert!(violations.is_empty(), "seed {seed}: {violations:#?}\nreplay it with SEED={seed}");
+        seen.add(&world.seen);
+    }
+    if seeds.end - seeds.start > 1_000 {
+        assert!(seen.passed_on > 1_000, "too little was passed on: {seen:?}");
+        assert!(links != Links::Only || seen.doubled > 100, "too little went wrong: {seen:?}");
+    }
+}
+
+#[test]
+fn of_linked_identifiers_one_survives_with_every_event_exactly_once_whatever_fails() {
+    live_with(Links::Only);
+}
+
+#[test]
+fn links_and_unlinks_lose_no_event_and_double_none_whatever_fails() {
+    live_with(Links::Undone);
 }
 
 #[test]

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use jumeau::bus::Subjects;
 use jumeau::event::{
-    Channel, Content, Customer, Delivery, Event, Headers, Kind, Named, Original, Output, Reason,
-    Rejection, Time, Value,
+    Channel, Content, Customer, Delivery, Event, Headers, Kind, Link, Named, Original, Output,
+    Reason, Rejection, Time, Unlink, Value,
 };
 use jumeau::partition::{
     Bounds, Cell, Done, Errand, Host, Machine, Outgoing, Panicked, Pulled, Recovered, TimeMode,
@@ -20,6 +20,8 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 
+use super::links::{self, Links};
+
 const POLICY: &str = r#"
 [policy]
 name = "simulation"
@@ -29,6 +31,8 @@ languages = ["en"]
 describe = "one more of these"
 expires = "1d"
 
+[preferences.adds]
+
 [[rules]]
 name = "count"
 on = "track:Add"
@@ -36,6 +40,7 @@ then = [
   { set = "count", to = "default(facts.count, 0) + 1" },
   { set = "sum", to = "default(facts.sum, 0) + event.properties.number" },
   { raise = "more", strength = 0.5 },
+  { prefer = "adds", value = '"one"' },
 ]
 
 [[rules]]
@@ -68,8 +73,8 @@ channel = "app"
 text.en = "{{ facts.count }} of {{ facts.sum }}"
 "#;
 
-const PARTITIONS: u16 = 3;
-const CUSTOMERS: usize = 7;
+pub(crate) const PARTITIONS: u16 = 3;
+pub(crate) const CUSTOMERS: usize = 7;
 
 fn the_policy() -> Arc<Policy> {
     static POLICY_ONCE: OnceLock<Arc<Policy>> = OnceLock::new();
@@ -79,10 +84,10 @@ fn the_policy() -> Arc<Policy> {
 
 /// An event as the stream holds it.
 #[derive(Clone)]
-struct Stored {
-    delivery: Delivery,
+pub(crate) struct Stored {
+    pub(crate) delivery: Delivery,
     /// Its handler panics.
-    is_poison: bool,
+    pub(crate) is_poison: bool,
 }
 
 /// What a partition wants done, until the world gets round to it.
@@ -161,6 +166,8 @@ pub(crate) struct Seen {
     passivations: u64,
     rests: u64,
     published_again: u64,
+    pub(crate) passed_on: u64,
+    pub(crate) doubled: u64,
 }
 
 impl Seen {
@@ -175,6 +182,8 @@ impl Seen {
         self.passivations += other.passivations;
         self.rests += other.rests;
         self.published_again += other.published_again;
+        self.passed_on += other.passed_on;
+        self.doubled += other.doubled;
     }
 
     pub(crate) fn assert_everything_happened(&self) {
@@ -189,6 +198,7 @@ impl Seen {
             passivations,
             rests,
             published_again,
+            ..
         } = *self;
         let counts = [
             crashes,
@@ -210,9 +220,12 @@ pub(crate) struct World {
     rng: StdRng,
     mode: TimeMode,
     now: Time,
-    memory: Memory,
+    pub(crate) memory: Memory,
+    links: Links,
     /// Events by partition, in the order of the stream.
-    stream: Vec<Vec<Stored>>,
+    pub(crate) stream: Vec<Vec<Stored>>,
+    /// Up to where each partition's events were ever delivered: nothing is stored before that.
+    delivered: Vec<usize>,
     /// Up to where each partition's events are acknowledged.
     acknowledged: Vec<usize>,
     running: Option<Vec<Running>>,
@@ -227,16 +240,22 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(seed: u64) -> World {
+        World::with(seed, Links::None)
+    }
+
+    pub(crate) fn with(seed: u64, links: Links) -> World {
         let mut rng = StdRng::seed_from_u64(seed);
         let mode = if rng.random_bool(0.7) { TimeMode::Stream } else { TimeMode::Event };
         let now = Time::from_ms(1_700_000_000_000);
-        let stream = stream(&mut rng, now);
+        let stream = stream(&mut rng, now, links);
         World {
             rng,
             mode,
             now,
             memory: Memory::new(),
+            links,
             acknowledged: vec![0; stream.len()],
+            delivered: vec![0; stream.len()],
             stream,
             running: None,
             committing: VecDeque::new(),
@@ -357,6 +376,7 @@ impl World {
                     self.now = self.now.max(last.stored);
                 }
                 one.pulled = upto;
+                self.delivered[at] = self.delivered[at].max(upto);
                 let token = (!deliveries.is_empty()).then_some(upto as u64);
                 let pulled = Pulled { deliveries, token, is_last: upto == events.len() };
                 one.machine.pulled(pulled, self.now, &mut one.desk);
@@ -437,6 +457,17 @@ impl World {
                 // The broker takes outputs one by one; an answer may get lost on the way.
                 let count = rng.random_range(0..=one.desk.publish.len());
                 for (sequence, output) in one.desk.publish.drain(..count) {
+                    let is_new = !self.broker.contains_key(&output.id);
+                    if output.subject.starts_with("jumeau.events.") {
+                        // A broker that was down for long may have forgotten the id.
+                        let forgets = self.links == Links::Only && rng.random_bool(0.1);
+                        let copies = u64::from(is_new) + u64::from(forgets);
+                        self.seen.doubled += u64::from(forgets);
+                        for _ in 0..copies {
+                            let stream = &mut self.stream;
+                            links::store(stream, &self.delivered, &output, rng);
+                        }
+                    }
                     match self.broker.get(&output.id) {
                         Some(known) if *known == output => self.seen.published_again += 1,
                         Some(known) => {
@@ -496,6 +527,7 @@ impl World {
             self.seen.dead += counters.dead.values().sum::<u64>();
             self.seen.timers += counters.timers_fired;
             self.seen.passivations += counters.passivations;
+            self.seen.passed_on += counters.passed_on;
         }
     }
 
@@ -507,6 +539,10 @@ impl World {
     /// Every promise that does not hold.
     pub(crate) fn violations(&self) -> Vec<String> {
         let mut found = self.found.clone();
+        if self.links != Links::None {
+            links::check(self, self.links, &mut found);
+            return found;
+        }
         for (partition, events) in self.stream.iter().enumerate() {
             let partition = partition as u16;
             let mut expected: BTreeMap<Customer, Vec<&Stored>> = BTreeMap::new();
@@ -575,7 +611,7 @@ impl World {
         }
     }
 
-    fn expect_letter(&self, delivery: &Delivery, found: &mut Vec<String>) {
+    pub(crate) fn expect_letter(&self, delivery: &Delivery, found: &mut Vec<String>) {
         let sequence = delivery.sequence.to_string();
         let letters = self
             .broker
@@ -626,25 +662,48 @@ fn number_of(delivery: &Delivery) -> i64 {
 }
 
 /// Events of a few customers, some of them twice, some of no use, some poison.
-fn stream(rng: &mut StdRng, start: Time) -> Vec<Vec<Stored>> {
+fn stream(rng: &mut StdRng, start: Time, links: Links) -> Vec<Vec<Stored>> {
     let mut stream: Vec<Vec<Stored>> = vec![Vec::new(); usize::from(PARTITIONS)];
     let mut stored = start;
-    let events = rng.random_range(1..80);
+    // Linked, all might end in one twin, which remembers no more than so many.
+    let events = rng.random_range(1..if links == Links::None { 80 } else { 36 });
+    let mut linked = 0;
     let mut earlier: Vec<(u16, Delivery, bool)> = Vec::new();
     for sequence in 1..=events {
         stored = stored + Duration::from_millis(rng.random_range(0..2_000));
-        let copy = rng.random_bool(0.1).then(|| earlier.choose(rng).cloned()).flatten();
+        let copies = if links == Links::Undone { 0.0 } else { 0.1 };
+        let copy = rng.random_bool(copies).then(|| earlier.choose(rng).cloned()).flatten();
         let (partition, mut delivery, is_poison) = match copy {
             Some(copy) => copy,
             None => {
                 let partition = rng.random_range(0..PARTITIONS);
-                let customer = rng.random_range(0..CUSTOMERS);
+                let most = if links == Links::None { CUSTOMERS } else { links::CUSTOMERS_LINKED };
+                let customer = rng.random_range(0..most);
                 let is_poison = rng.random_bool(0.03);
-                (partition, event(partition, customer, sequence, rng), is_poison)
+                let mut new = event(partition, customer, sequence, rng);
+                if links != Links::None
+                    && linked < links::LINKS_MAX
+                    && rng.random_bool(0.3)
+                    && let Content::Read(Ok(event)) = &mut new.content
+                {
+                    linked += 1;
+                    let other = format!(
+                        "c{}-{}",
+                        rng.random_range(0..PARTITIONS),
+                        rng.random_range(0..links::CUSTOMERS_LINKED)
+                    );
+                    let is_unlink = links == Links::Undone && rng.random_bool(0.4);
+                    event.kind = if is_unlink {
+                        Kind::Unlink(Unlink { from: other.into() })
+                    } else {
+                        Kind::Link(Link { to: other.into() })
+                    };
+                }
+                (partition, new, is_poison)
             }
         };
         // A copy of a poison event is the same event; it is buried again.
-        delivery.sequence = sequence;
+        delivery.sequence = sequence * links::BETWEEN;
         delivery.stored = stored;
         earlier.push((partition, delivery.clone(), is_poison));
         stream[usize::from(partition)].push(Stored { delivery, is_poison });
@@ -665,6 +724,7 @@ fn event(partition: u16, customer: usize, sequence: u64, rng: &mut StdRng) -> De
             time: None,
             traceparent: None,
             kind: Kind::Track(Named { name: "Add".into(), properties }),
+            passed: None,
         })
     };
     Delivery {

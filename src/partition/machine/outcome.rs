@@ -27,7 +27,8 @@ impl<H: Host> Machine<H> {
         reaction: Reaction,
     ) {
         match reaction.verdict {
-            Verdict::Refused(rejection) => return self.bury(sequence, original, &rejection),
+            Verdict::Refused(rejection) => self.bury(sequence, original, &rejection),
+            Verdict::PassedOn => self.counters.passed_on += 1,
             Verdict::Duplicate => self.counters.duplicates += 1,
             Verdict::Applied | Verdict::Stale => self.counters.events += 1,
         }
@@ -77,6 +78,7 @@ impl<H: Host> Machine<H> {
                     self.counters.escalations += 1;
                     self.put_output(self.outgoing.escalation(&escalation));
                 }
+                Effect::PassOn(message) => self.put_output(self.outgoing.pass_on(*message)),
                 Effect::StartTimer { name, due } => {
                     let key = TimerKey { due, customer: customer.clone(), name };
                     self.batch.put_timer(self.partition, &key);

@@ -31,6 +31,7 @@ fn of_event(event_type: EventType) -> Schema {
     match event_type {
         EventType::Identify => schema_for!(event::Identify),
         EventType::Link => schema_for!(event::Link),
+        EventType::Unlink => schema_for!(event::Unlink),
         EventType::Page | EventType::Screen | EventType::Track => schema_for!(event::Named),
         EventType::Message => schema_for!(event::Message),
         EventType::Preference => schema_for!(event::Preference),

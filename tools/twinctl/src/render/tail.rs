@@ -136,6 +136,7 @@ fn of_event(kind: &Kind) -> String {
     let text = match kind {
         Kind::Identify(told) => format!("is{}", pairs(&told.traits)),
         Kind::Link(told) => format!("is {}", told.to),
+        Kind::Unlink(told) => format!("not {}", told.from),
         Kind::Page(told) => format!("page {}{}", told.name, pairs(&told.properties)),
         Kind::Screen(told) => format!("screen {}{}", told.name, pairs(&told.properties)),
         Kind::Track(told) => format!("{}{}", told.name, pairs(&told.properties)),
@@ -259,7 +260,7 @@ mod tests {
         10:00:00.000  ◀  push          alice             open-card “Your card is blocked abroad. Open it?”  because a flight to Lisbon in 3 days
         10:00:00.000  ◀  push          alice             open-card “Your card is blocked abroad. Open it?”  because a flight to Lisbon in 3 days
         10:00:00.000  ▲  claims        bob               billing opened, priority 4  because the bot failed twice
-        10:00:00.000  →  chat          bob               not usable  expected one of the types identify, link, page, screen, track, message, preference, consent, interaction, case, signal, outcome, handoff; found `mesage`; did you mean `message`?
+        10:00:00.000  →  chat          bob               not usable  expected one of the types identify, link, unlink, page, screen, track, message, preference, consent, interaction, case, signal, outcome, handoff; found `mesage`; did you mean `message`?
         10:00:00.000  ✗  web           al.ice            bad-json  expected JSON, found: EOF
         nothing
         "#);

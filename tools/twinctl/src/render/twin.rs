@@ -8,8 +8,8 @@ use jumeau::event::{Map, Sensitivity, Time, Value};
 use jumeau::language::Tone;
 use jumeau::policy::Found;
 use jumeau::twin::{
-    Choice, Course, Derived, Dissatisfaction, EscalationState, Guard, Heard, Preference, Sentiment,
-    Signal,
+    Choice, Course, Derived, Dissatisfaction, EscalationState, Guard, Heard, Identifier, Memory,
+    Preference, Sentiment, Signal,
 };
 
 use super::ink::{CUSTOMER, ESCALATION, FAINT, Inked};
@@ -77,9 +77,14 @@ fn span(span: Duration) -> String {
 
 /// All that is known of one customer.
 pub(crate) fn twin(reply: &ShowReply, width: u16) -> String {
-    let ShowReply { customer, partition, resident, inputs, now, dissatisfaction, twin } = reply;
+    let ShowReply { customer, asked, partition, resident, inputs, now, dissatisfaction, twin } =
+        reply;
     let now = *now;
     let mut sheet = Sheet::new(width);
+    if let Some(asked) = asked.as_ref().filter(|asked| *asked != customer) {
+        let sentence = format!("{asked} passes everything on to");
+        sheet.line(format_args!("{} {}", Inked(FAINT, sentence), Inked(CUSTOMER, customer)));
+    }
     sheet.line(format_args!(
         "{}  {}",
         Inked(CUSTOMER, customer),
@@ -99,6 +104,10 @@ pub(crate) fn twin(reply: &ShowReply, width: u16) -> String {
     if let Some(known) = &twin.linked_to {
         sheet.line(format_args!("this identifier belongs to {}", Inked(CUSTOMER, known)));
     }
+    sheet.section(
+        "identifiers",
+        twin.identifiers.iter().map(|known| identifier(known, now)).collect(),
+    );
     if let Some(held) = twin.escalations.iter().find(|one| one.is_claimed()) {
         let agent = held.agent.as_deref().unwrap_or("an agent");
         let sentence = format!("{agent} holds the conversation: automation keeps quiet");
@@ -116,6 +125,54 @@ pub(crate) fn twin(reply: &ShowReply, width: u16) -> String {
     let recent = &twin.timeline[twin.timeline.len().saturating_sub(RECENT)..];
     sheet.section("recently", recent.iter().map(entry).collect());
     sheet.finish()
+}
+
+/// Another identifier of the customer, and what came from it.
+fn identifier(known: &Identifier, now: Time) -> Vec<Cell> {
+    let Memory {
+        traits,
+        consents,
+        preferences,
+        context,
+        facts,
+        interactions,
+        cases,
+        needs,
+        contacts,
+        escalations,
+        timers,
+        ..
+    } = &*known.brought;
+    let brought = [
+        (traits.len(), "trait"),
+        (consents.len(), "consent"),
+        (preferences.len(), "preference"),
+        (context.len(), "signal"),
+        (facts.len(), "fact"),
+        (interactions.len(), "interaction"),
+        (cases.len(), "case"),
+        (needs.len(), "need"),
+        (contacts.len(), "contact"),
+        (escalations.len(), "escalation"),
+        (timers.len(), "timer"),
+    ];
+    let mut said = vec![many(known.brought.inputs, "input")];
+    said.extend(
+        brought.iter().filter(|(count, _)| *count > 0).map(|(n, what)| many(*n as u64, what)),
+    );
+    let through =
+        known.through.as_ref().map_or(String::new(), |through| format!("through {through}"));
+    vec![
+        Cell::new(&known.customer),
+        faint(distance(now, known.since)),
+        faint(through),
+        Cell::new(said.join(", ")),
+    ]
+}
+
+fn many(number: u64, what: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{} {what}{ending}", count(number))
 }
 
 fn profile(sheet: &mut Sheet, twin: &TwinView, now: Time) {
@@ -555,6 +612,43 @@ mod tests {
         recently
           #1040  2026-11-22 09:55:00  chat  message  customer: My bill is wrong.
           #1041  2026-11-22 09:57:00        timer    follow-up
+        "#);
+    }
+
+    #[test]
+    fn an_identifier_that_passes_on_says_so_and_shows_the_customer() {
+        let mut reply: ShowReply = serde_json::from_str(TWIN).unwrap();
+        reply.asked = Some(jumeau::event::Customer::new("cookie-7").unwrap());
+        let empty = r#"{"customer": "alice", "born": "2026-11-22T10:00:00Z", "seen": "2026-11-22T10:00:00Z",
+            "profile": {"traits": {}, "consents": [], "preferences": []},
+            "context": [], "facts": {}, "interactions": [], "cases": [], "needs": [], "contacts": [],
+            "escalations": [], "timers": [], "timeline": []}"#;
+        reply.twin = serde_json::from_str(empty).unwrap();
+        let memory = Memory {
+            inputs: 12,
+            traits: vec![jumeau::twin::Told {
+                name: "city".into(),
+                value: "Ghent".into(),
+                at: reply.now,
+            }],
+            ..Memory::default()
+        };
+        reply.dissatisfaction = None;
+        reply.twin.identifiers = vec![Identifier {
+            customer: jumeau::event::Customer::new("cookie-7").unwrap(),
+            since: reply.now,
+            through: None,
+            entries: Vec::new(),
+            brought: Box::new(memory),
+            beneath: Box::default(),
+        }];
+        insta::assert_snapshot!(plain(&twin(&reply, 110)), @r#"
+        cookie-7 passes everything on to alice
+        alice  1,042 inputs · partition 7 · awake
+        known since 2026-11-22 10:00:00 · last seen just now
+
+        identifiers
+          cookie-7  just now     12 inputs, 1 trait
         "#);
     }
 

@@ -1,0 +1,403 @@
+//! All that a twin remembers, as it moves from one identifier to another.
+
+use serde::{Deserialize, Serialize};
+
+use super::dates::{Dates, Told};
+use super::dissatisfaction::merge_problems;
+use super::guard::merge_guards;
+use super::identity::Identifier;
+use super::merge::{beneath, join, part, part_preferences, without};
+use super::reaction::Notes;
+use super::{
+    Case, Consent, Contact, Escalated, Guard, Interaction, Need, Preference, Problem, Sentiment,
+    Signal, Tallies, Timeline, Timer, Twin, What, invariants,
+};
+use crate::config::limits;
+use crate::event::{Customer, Time};
+
+/// All that is remembered of one identifier. Lists of things are in the order in which they would
+/// leave, were there too many.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Memory {
+    /// When the first input came.
+    pub born: Time,
+    /// When the last input came.
+    pub seen: Time,
+    /// How many inputs there were.
+    pub inputs: u64,
+    /// What the customer is.
+    pub traits: Vec<Told>,
+    /// What the customer allowed and forbade.
+    pub consents: Vec<Consent>,
+    /// What the customer likes. The evidence of a choice is the identities of inputs here.
+    pub preferences: Vec<Preference>,
+    /// Live facts from outside.
+    pub context: Vec<Signal>,
+    /// Facts that policy rules keep.
+    pub facts: Vec<Told>,
+    /// Conversations and journeys.
+    pub interactions: Vec<Interaction>,
+    /// Cases with the company.
+    pub cases: Vec<Case>,
+    /// What the customer is believed to want.
+    pub needs: Vec<Need>,
+    /// What was done for the customer.
+    pub contacts: Vec<Contact>,
+    /// What was handed to people.
+    pub escalations: Vec<Escalated>,
+    /// What is to happen later.
+    pub timers: Vec<Timer>,
+    /// How the customer feels. The numbers are the identities of inputs here.
+    pub sentiment: Option<Box<Sentiment>>,
+    /// What the policy counts of the inputs that pass.
+    pub tallies: Tallies,
+    /// Problems that the customer had.
+    pub problems: Vec<Problem>,
+    /// What was made of sensitive facts, and what it may be used for. It goes wherever anything
+    /// goes: too many guards do no harm.
+    pub guards: Vec<Guard>,
+    /// The recent past.
+    pub timeline: Vec<Past>,
+    /// The identifiers of which this is the memory, besides its own.
+    pub identifiers: Vec<Identifier>,
+}
+
+/// One entry of a timeline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Past {
+    /// When it was taken in.
+    pub at: Time,
+    /// Its identity.
+    pub fingerprint: u64,
+    /// What kind it was.
+    pub what: What,
+    /// The channel that reported it; empty for a timer.
+    pub channel: Box<str>,
+    /// What it said, in short.
+    pub text: Box<str>,
+}
+
+/// Calls a macro's rule for every kind of thing that is merged item by item.
+macro_rules! each_list {
+    ($do:ident) => {
+        $do!(traits, TRAITS);
+        $do!(consents, CONSENTS);
+        $do!(context, SIGNALS);
+        $do!(facts, FACTS);
+        $do!(interactions, INTERACTIONS);
+        $do!(cases, CASES);
+        $do!(needs, NEEDS);
+        $do!(contacts, CONTACTS);
+        $do!(escalations, ESCALATIONS);
+        $do!(timers, TIMERS);
+    };
+}
+
+impl Memory {
+    /// Takes in what is remembered of another identifier of the same customer.
+    pub(super) fn merge(&mut self, other: Memory, notes: &mut Notes) {
+        self.born = self.born.min(other.born);
+        self.seen = self.seen.max(other.seen);
+        self.inputs = self.inputs.saturating_add(other.inputs);
+        macro_rules! join_list {
+            ($list:ident, $limit:ident) => {
+                join(&mut self.$list, other.$list, stringify!($limit), limits::$limit, notes);
+            };
+        }
+        each_list!(join_list);
+        join_list!(preferences, PREFERENCES);
+        join_list!(timeline, TIMELINE_ENTRIES);
+        match (&mut self.sentiment, other.sentiment) {
+            (Some(own), Some(other)) => own.merge(&other),
+            (own, other) => *own = own.take().or(other),
+        }
+        self.tallies.merge(other.tallies);
+        merge_problems(&mut self.problems, other.problems);
+        merge_guards(&mut self.guards, other.guards);
+        self.identifiers.extend(other.identifiers);
+    }
+
+    /// What is remembered here of the things that `other` remembers too; times and counts as well.
+    pub(super) fn beneath(&self, other: &Memory) -> Memory {
+        let mut under =
+            Memory { born: self.born, seen: self.seen, inputs: self.inputs, ..Memory::default() };
+        macro_rules! beneath_list {
+            ($list:ident, $limit:ident) => {
+                under.$list = beneath(&self.$list, &other.$list);
+            };
+        }
+        each_list!(beneath_list);
+        beneath_list!(preferences, PREFERENCES);
+        if other.sentiment.is_some() {
+            under.sentiment.clone_from(&self.sentiment);
+        }
+        if other.tallies != Tallies::default() {
+            under.tallies.clone_from(&self.tallies);
+        }
+        if !other.problems.is_empty() {
+            under.problems.clone_from(&self.problems);
+        }
+        under.guards.clone_from(&self.guards);
+        under
+    }
+
+    /// What is remembered here of things that `other` does not remember.
+    pub(super) fn without(&self, other: &Memory) -> Memory {
+        let mut rest = Memory { born: self.born, seen: self.seen, ..Memory::default() };
+        macro_rules! without_list {
+            ($list:ident, $limit:ident) => {
+                rest.$list = without(&self.$list, &other.$list);
+            };
+        }
+        each_list!(without_list);
+        without_list!(preferences, PREFERENCES);
+        if other.sentiment.is_none() {
+            rest.sentiment.clone_from(&self.sentiment);
+        }
+        if other.tallies == Tallies::default() {
+            rest.tallies.clone_from(&self.tallies);
+        }
+        if other.problems.is_empty() {
+            rest.problems.clone_from(&self.problems);
+        }
+        rest.guards.clone_from(&self.guards);
+        rest
+    }
+
+    /// Takes out what an identifier brought, as far as it is unchanged, and returns it.
+    pub(super) fn part(&mut self, from: &Identifier) -> Memory {
+        let Identifier { brought, beneath, entries, .. } = from;
+        let mut back = Memory {
+            born: brought.born,
+            seen: brought.seen,
+            inputs: brought.inputs,
+            ..Memory::default()
+        };
+        macro_rules! part_list {
+            ($list:ident, $limit:ident) => {
+                back.$list = part(&mut self.$list, &brought.$list, &beneath.$list);
+            };
+        }
+        each_list!(part_list);
+        back.preferences =
+            part_preferences(&mut self.preferences, &brought.preferences, &beneath.preferences);
+        let mut expected = beneath.sentiment.clone();
+        match (&mut expected, &brought.sentiment) {
+            (Some(before), Some(brought)) => before.merge(brought),
+            (expected, brought) => *expected = expected.take().or_else(|| brought.clone()),
+        }
+        if brought.sentiment.is_some() && self.sentiment == expected {
+            self.sentiment.clone_from(&beneath.sentiment);
+            back.sentiment.clone_from(&brought.sentiment);
+        }
+        let mut expected = beneath.tallies.clone();
+        expected.merge(brought.tallies.clone());
+        if brought.tallies != Tallies::default() && self.tallies == expected {
+            self.tallies.clone_from(&beneath.tallies);
+            back.tallies.clone_from(&brought.tallies);
+        }
+        let mut expected = beneath.problems.clone();
+        merge_problems(&mut expected, brought.problems.clone());
+        if !brought.problems.is_empty() && self.problems == expected {
+            self.problems.clone_from(&beneath.problems);
+            back.problems.clone_from(&brought.problems);
+        }
+        back.guards.clone_from(&self.guards);
+        if self.born == brought.born {
+            self.born = beneath.born;
+        }
+        self.inputs = self.inputs.saturating_sub(brought.inputs);
+        let timeline = std::mem::take(&mut self.timeline);
+        (back.timeline, self.timeline) =
+            timeline.into_iter().partition(|past| entries.contains(&past.fingerprint));
+        // There cannot be more entries than there were inputs.
+        self.inputs = self.inputs.max(self.timeline.len() as u64);
+        back.inputs = back.inputs.max(back.timeline.len() as u64);
+        back
+    }
+
+    /// Lets go of what does not fit a message of so many bytes as JSON: the oldest entries of the
+    /// timeline, then what earlier identifiers brought (they can then not be taken back whole),
+    /// transcripts, contacts, closed and untouched interactions and cases, and the rest in the
+    /// order in which it would leave anyway. Consents, escalations and timers stay. Returns the
+    /// JSON.
+    pub(super) fn fit(&mut self, bytes_max: usize, notes: &mut Notes) -> String {
+        loop {
+            let json = json(self);
+            let Some(beyond) = json.len().checked_sub(bytes_max).filter(|beyond| *beyond > 0)
+            else {
+                return json;
+            };
+            notes.limit("PASSED_BYTES");
+            if self.shed(beyond) == 0 {
+                // What stays in any case is far below the limit.
+                return json;
+            }
+        }
+    }
+
+    /// Lets go of about so many bytes; returns how many.
+    fn shed(&mut self, wanted: usize) -> usize {
+        let mut gone = shed_first(&mut self.timeline, wanted);
+        for known in &mut self.identifiers {
+            if gone < wanted {
+                gone += json(&known.brought).len() + json(&known.beneath).len() - 2 * EMPTY;
+                *known.brought = Memory::default();
+                *known.beneath = Memory::default();
+            }
+        }
+        for interaction in &mut self.interactions {
+            if gone < wanted {
+                gone += shed_first(&mut interaction.lines, wanted - gone);
+            }
+        }
+        macro_rules! shed_lists {
+            ($($list:ident),+) => {
+                $(if gone < wanted {
+                    gone += shed_first(&mut self.$list, wanted - gone);
+                })+
+            };
+        }
+        shed_lists!(contacts, interactions, cases, context, needs, preferences, facts, traits);
+        gone
+    }
+
+    /// What is wrong with a memory that came from elsewhere; empty for a sound one.
+    pub(super) fn violations(&self, of: &Customer) -> Vec<String> {
+        let mut twin = Twin::new(of.clone(), self.born);
+        let mut found = Vec::new();
+        if self.timeline.len() as u64 > self.inputs {
+            found.push(format!("{} entries of {} inputs", self.timeline.len(), self.inputs));
+        }
+        if self.timeline.len() > limits::TIMELINE_ENTRIES {
+            found.push(format!("{} entries of a timeline", self.timeline.len()));
+        }
+        twin.keep(self.clone());
+        found.extend(invariants::violations(&twin));
+        found
+    }
+}
+
+/// About how long an empty memory is as JSON: what emptying one does not free.
+const EMPTY: usize = 200;
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+/// Takes items off the front until so many bytes are gone; returns how many.
+fn shed_first<T: Serialize>(items: &mut Vec<T>, wanted: usize) -> usize {
+    let mut gone = 0;
+    let mut count = 0;
+    for item in items.iter() {
+        if gone >= wanted {
+            break;
+        }
+        gone += json(item).len() + 1;
+        count += 1;
+    }
+    items.drain(..count);
+    gone
+}
+
+impl Twin {
+    /// All that this twin remembers.
+    pub fn memory(&self) -> Memory {
+        let timeline: Vec<Past> = self
+            .timeline
+            .iter()
+            .map(|entry| Past {
+                at: entry.at,
+                fingerprint: entry.fingerprint,
+                what: entry.what,
+                channel: entry.channel.into(),
+                text: entry.text.into(),
+            })
+            .collect();
+        let first = self.timeline.total() - timeline.len() as u64;
+        let mut preferences = self.profile.preferences.clone();
+        let entry = |number: &u64| {
+            let at = usize::try_from(number.checked_sub(first)?).ok()?;
+            timeline.get(at).map(|past| past.fingerprint)
+        };
+        // Numbers of entries mean nothing elsewhere; those that are gone mean nothing any more.
+        for choice in preferences.iter_mut().flat_map(|known| &mut known.choices) {
+            choice.evidence = choice.evidence.iter().filter_map(entry).collect();
+            choice.evidence.sort_unstable();
+        }
+        let mut sentiment = self.sentiment.clone();
+        if let Some(sentiment) = &mut sentiment {
+            sentiment.evidence.retain_mut(|heard| match entry(&heard.number) {
+                Some(fingerprint) => {
+                    heard.number = fingerprint;
+                    true
+                }
+                None => false,
+            });
+        }
+        Memory {
+            born: self.born,
+            seen: self.seen,
+            inputs: self.timeline.total(),
+            traits: self.dates.told(&self.profile.traits),
+            consents: self.profile.consents.clone(),
+            preferences,
+            context: self.context.clone(),
+            facts: self.fact_dates.told(&self.facts),
+            interactions: self.interactions.clone(),
+            cases: self.cases.clone(),
+            needs: self.needs.clone(),
+            contacts: self.contacts.clone(),
+            escalations: self.escalations.clone(),
+            timers: self.timers.clone(),
+            sentiment,
+            tallies: self.tallies.clone(),
+            problems: self.problems.clone(),
+            guards: self.guards.clone(),
+            timeline,
+            identifiers: self.identifiers.clone(),
+        }
+    }
+
+    /// From now on this is all that the twin remembers.
+    pub(super) fn keep(&mut self, memory: Memory) {
+        self.born = memory.born;
+        self.seen = memory.seen;
+        (self.profile.traits, self.dates) = Dates::of(memory.traits);
+        self.profile.consents = memory.consents;
+        self.profile.preferences = memory.preferences;
+        self.context = memory.context;
+        (self.facts, self.fact_dates) = Dates::of(memory.facts);
+        self.interactions = memory.interactions;
+        self.cases = memory.cases;
+        self.needs = memory.needs;
+        self.contacts = memory.contacts;
+        self.escalations = memory.escalations;
+        self.timers = memory.timers;
+        self.sentiment = memory.sentiment;
+        self.tallies = memory.tallies;
+        self.problems = memory.problems;
+        self.guards = memory.guards;
+        self.settle_guards();
+        self.identifiers = memory.identifiers;
+        self.timeline = Timeline::of(memory.inputs, &memory.timeline);
+        let entries = &self.timeline;
+        let number = |fingerprint: &u64| {
+            entries.iter().find(|entry| entry.fingerprint == *fingerprint).map(|one| one.number)
+        };
+        if let Some(sentiment) = &mut self.sentiment {
+            sentiment.evidence.retain_mut(|heard| match number(&heard.number) {
+                Some(number) => {
+                    heard.number = number;
+                    true
+                }
+                None => false,
+            });
+        }
+        for choice in self.profile.preferences.iter_mut().flat_map(|known| &mut known.choices) {
+            choice.evidence = choice.evidence.iter().filter_map(number).collect();
+            choice.evidence.sort_unstable();
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! How what is known of two identifiers becomes what is known of one customer.
+//!
+//! Every rule is commutative and associative, so that the order in which identifiers turn out to
+//! belong together does not matter: the newer value wins, of equally new ones the one that is
+//! greater as text; counts add; of sets the union. What is beyond a limit leaves by [`Item::rank`],
+//! and then the order can matter: who was let go first is not asked again.
+
+use std::cmp::Reverse;
+
+use serde::Serialize;
+
+use super::dates::Told;
+use super::memory::Past;
+use super::reaction::Notes;
+use super::{Case, Consent, Contact, Escalated, Interaction, Need, Preference, Signal, Timer};
+use crate::config::limits;
+use crate::event::Time;
+
+/// One thing that a twin remembers.
+pub(super) trait Item: Clone + PartialEq {
+    /// Whether both are about the same.
+    fn is_same(&self, other: &Self) -> bool;
+    /// Takes in what is known of the same from elsewhere.
+    fn merge(&mut self, other: &Self);
+    /// When there are too many, the lowest leave first. No two that are kept rank alike.
+    fn rank(&self) -> impl Ord;
+}
+
+/// Joins two lists of things.
+pub(super) fn join<T: Item>(
+    own: &mut Vec<T>,
+    other: Vec<T>,
+    limit: &'static str,
+    max: usize,
+    notes: &mut Notes,
+) {
+    if other.is_empty() {
+        return;
+    }
+    for item in other {
+        match own.iter_mut().find(|known| known.is_same(&item)) {
+            Some(known) => known.merge(&item),
+            None => own.push(item),
+        }
+    }
+    own.sort_by(|left, right| left.rank().cmp(&right.rank()));
+    if own.len() > max {
+        notes.limit(limit);
+        own.drain(..own.len() - max);
+    }
+}
+
+/// Those of `own` about which `other` knows something too.
+pub(super) fn beneath<T: Item>(own: &[T], other: &[T]) -> Vec<T> {
+    own.iter().filter(|own| other.iter().any(|item| item.is_same(own))).cloned().collect()
+}
+
+/// Those of `own` about which `other` knows nothing.
+pub(super) fn without<T: Item>(own: &[T], other: &[T]) -> Vec<T> {
+    own.iter().filter(|own| !other.iter().any(|item| item.is_same(own))).cloned().collect()
+}
+
+/// Takes out again what came with `brought`, where `beneath` was before, and returns what goes
+/// back. What has changed since stays.
+pub(super) fn part<T: Item>(own: &mut Vec<T>, brought: &[T], beneath: &[T]) -> Vec<T> {
+    let mut back = Vec::new();
+    for item in brought {
+        let before = beneath.iter().find(|before| before.is_same(item));
+        let mut expected = item.clone();
+        if let Some(before) = before {
+            expected.merge(before);
+        }
+        let unchanged = own.iter().position(|known| known.is_same(item) && *known == expected);
+        if let Some(position) = unchanged {
+            match before {
+                Some(before) => own[position] = before.clone(),
+                None => drop(own.remove(position)),
+            }
+            back.push(item.clone());
+        }
+    }
+    back
+}
+
+/// A text to compare what is equally new.
+fn text(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+/// Whether `other` outranks `own`: it is newer, or as new and greater as text.
+fn outranks<T: Serialize>((own_at, own): (Time, &T), (other_at, other): (Time, &T)) -> bool {
+    other_at > own_at || (other_at == own_at && text(other) > text(own))
+}
+
+impl Item for Told {
+    fn is_same(&self, other: &Told) -> bool {
+        self.name == other.name
+    }
+
+    fn merge(&mut self, other: &Told) {
+        if outranks((self.at, self), (other.at, other)) {
+            self.clone_from(other);
+        }
+    }
+
+    fn rank(&self) -> impl Ord {
+        (self.at, &*self.name)
+    }
+}
+
+impl Item for Consent {
+    fn is_same(&self, other: &Consent) -> bool {
+        self.purpose == other.purpose && self.channel == other.channel
+    }
+
+    fn merge(&mut self, other: &Consent) {
+        // Said at the same moment, a "no" outranks a "yes".
+        if (other.at, !other.granted) > (self.at, !self.granted) {
+            self.clone_from(other);
+        }
+    }
+
+    /// A "no" that is forgotten could become a "never asked".
+    fn rank(&self) -> impl Ord {
+        (!self.granted, self.at, &*self.purpose, self.channel.as_deref())
+    }
+}
+
+impl Item for Preference {
+    fn is_same(&self, other: &Preference) -> bool {
+        self.key == other.key
+    }
+
+    fn merge(&mut self, other: &Preference) {
+        Preference::merge(self, other);
+    }
+
+    fn rank(&self) -> impl Ord {
+        let last = self.choices.iter().map(|choice| choice.at).max();
+        (self.declared.is_some(), last, &*self.key)
+    }
+}
+
+impl Preference {
+    /// Takes out the choices, and what was declared if that is unchanged, that came with
+    /// `brought`; returns what goes back.
+    fn part(&mut self, brought: &Preference, beneath: Option<&Preference>) -> Preference {
+        let mut back = brought.clone();
+        for gone in &brought.choices {
+            if let Some(known) = self.choices.iter_mut().find(|known| known.value == gone.value) {
+                let mut faded = gone.clone();
+                faded.fade(known.at, self.half_life);
+                known.weight = (known.weight - faded.weight).max(0.0);
+                known.against = (known.against - faded.against).max(0.0);
+                known.count = known.count.saturating_sub(gone.count);
+                known.evidence.retain(|shown| !gone.evidence.contains(shown));
+            }
+        }
+        self.choices.retain(|choice| choice.count > 0);
+        let mut expected = brought.clone();
+        if let Some(before) = beneath {
+            Preference::merge(&mut expected, before);
+        }
+        if self.declared == expected.declared {
+            self.declared = beneath.and_then(|before| before.declared.clone());
+        } else {
+            back.declared = None;
+        }
+        back
+    }
+}
+
+/// As [`part`], for preferences: counts are taken out again even where there are new ones since.
+pub(super) fn part_preferences(
+    own: &mut Vec<Preference>,
+    brought: &[Preference],
+    beneath: &[Preference],
+) -> Vec<Preference> {
+    let mut back = Vec::new();
+    for one in brought {
+        let before = beneath.iter().find(|before| before.is_same(one));
+        if let Some(known) = own.iter_mut().find(|known| known.is_same(one)) {
+            back.push(known.part(one, before));
+        }
+    }
+    let says = |known: &Preference| {
+        known.declared.is_some() || known.forgotten.is_some() || !known.choices.is_empty()
+    };
+    own.retain(says);
+    back.retain(says);
+    back
+}
+
+impl Item for Signal {
+    fn is_same(&self, other: &Signal) -> bool {
+        self.name == other.name
+    }
+
+    fn merge(&mut self, other: &Signal) {
+        if outranks((self.at, self), (other.at, other)) {
+            self.clone_from(other);
+        }
+    }
+
+    fn rank(&self) -> impl Ord {
+        (self.stale_at.unwrap_or(Time::MAX), self.at, &*self.name)
+    }
+}
+
+impl Item for Interaction {
+    fn is_same(&self, other: &Interaction) -> bool {
+        self.id == other.id
+    }
+
+    /// The one touched last says where it stands; what was said is put together.
+    fn merge(&mut self, other: &Interaction) {
+        let mut lines = std::mem::take(&mut self.lines);
+        let started = self.started.min(other.started);
+        let theirs = Interaction { lines: Vec::new(), started, ..other.clone() };
+        self.started = started;
+        if outranks((self.touched, self), (theirs.touched, &theirs)) {
+            *self = theirs;
+        }
+        lines.extend(other.lines.iter().cloned());
+        lines.sort_by_cached_key(|line| (line.at, text(line)));
+        lines.dedup();
+        let beyond = lines.len().saturating_sub(limits::TRANSCRIPT_LINES);
+        lines.drain(..beyond);
+        self.lines = lines;
+    }
+
+    fn rank(&self) -> impl Ord {
+        (self.state.is_open(), self.touched, &*self.id)
+    }
+}
+
+impl Item for Case {
+    fn is_same(&self, other: &Case) -> bool {
+        self.id == other.id
+    }
+
+    fn merge(&mut self, other: &Case) {
+        if outranks((self.touched, self), (other.touched, other)) {
+            self.clone_from(other);
+        }
+    }
+
+    fn rank(&self) -> impl Ord {
+        (self.is_open(), self.touched, &*self.id)
+    }
+}
+
+impl Item for Need {
+    fn is_same(&self, other: &Need) -> bool {
+        self.name == other.name
+    }
+
+    /// It is as strong as the stronger one, for its reason, and lasts as long as the longer one.
+    fn merge(&mut self, other: &Need) {
+        let is_stronger =
+            (other.strength.to_bits(), &other.evidence) > (self.strength.to_bits(), &self.evidence);
+        if is_stronger {
+            self.strength = other.strength;
+            self.evidence.clone_from(&other.evidence);
+        }
+        self.raised = self.raised.min(other.raised);
+        self.until = self.until.max(other.until);
+    }
+
+    fn rank(&self) -> impl Ord {
+        // The bits of positive numbers are in the order of the numbers.
+        (self.strength.to_bits(), &*self.name)
+    }
+}
+
+impl Item for Contact {
+    fn is_same(&self, other: &Contact) -> bool {
+        self.decision == other.decision
+    }
+
+    fn merge(&mut self, other: &Contact) {
+        if let Some(came) = other.outcome
+            && self.outcome.is_none_or(|own| outranks((own.at, &own), (came.at, &came)))
+        {
+            self.outcome = Some(came);
+        }
+    }
+
+    fn rank(&self) -> impl Ord {
+        (self.at, &*self.decision)
+    }
+}
+
+impl Item for Escalated {
+    fn is_same(&self, other: &Escalated) -> bool {
+        self.id == other.id
+    }
+
+    fn merge(&mut self, other: &Escalated) {
+        if outranks((self.touched, self), (other.touched, other)) {
+            self.clone_from(other);
+        }
+    }
+
+    fn rank(&self) -> impl Ord {
+        (self.is_open(), self.touched, &*self.id)
+    }
+}
+
+impl Item for Timer {
+    fn is_same(&self, other: &Timer) -> bool {
+        self.name == other.name
+    }
+
+    /// The one that is due first: nothing is missed.
+    fn merge(&mut self, other: &Timer) {
+        if (other.due, text(other)) < (self.due, text(self)) {
+            self.clone_from(other);
+        }
+    }
+
+    fn rank(&self) -> impl Ord {
+        (Reverse(self.due), &*self.name)
+    }
+}
+
+impl Item for Past {
+    fn is_same(&self, other: &Past) -> bool {
+        self.fingerprint == other.fingerprint
+    }
+
+    /// Both identifiers were told of the same: it was the first time that counts.
+    fn merge(&mut self, other: &Past) {
+        if (other.at, text(other)) < (self.at, text(self)) {
+            self.clone_from(other);
+        }
+    }
+
+    fn rank(&self) -> impl Ord {
+        (self.at, self.fingerprint)
+    }
+}

@@ -1,0 +1,161 @@
+//! Identifiers that turn out to be one customer, and those that turn out not to be: whatever fails,
+//! every event is counted exactly once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jumeau::event::{Content, Customer, Delivery, Headers, Kind, Original, Output};
+use jumeau::partition::revive;
+use jumeau::store::Read;
+use jumeau::twin::{Twin, invariants};
+use rand::RngExt;
+use rand::rngs::StdRng;
+
+use super::world::{PARTITIONS, Stored, World};
+
+/// What of identity happens in a world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Links {
+    /// Nothing.
+    None,
+    /// Links; and the broker sometimes forgets an id that it has had.
+    Only,
+    /// Links, and unlinks.
+    Undone,
+}
+
+/// Fewer than the limit, which is a story of its own.
+pub(crate) const LINKS_MAX: usize = 12;
+/// So few of each partition that links meet.
+pub(crate) const CUSTOMERS_LINKED: usize = 3;
+/// Sequences of a partition between two events: room for what twins pass on.
+pub(crate) const BETWEEN: u64 = 1_000;
+
+/// What a twin passes on is stored somewhere behind what was delivered, and behind what was passed
+/// on before.
+pub(crate) fn store(
+    stream: &mut [Vec<Stored>],
+    delivered: &[usize],
+    output: &Output,
+    rng: &mut StdRng,
+) {
+    let token = output.subject.rsplit('.').next().unwrap();
+    let customer = Customer::from_token(token).unwrap();
+    let partition = partition(&customer);
+    let events = &mut stream[usize::from(partition)];
+    let is_passed = |stored: &Stored| matches!(stored.delivery.content, Content::Unread);
+    let last = events.iter().rposition(is_passed).map_or(0, |last| last + 1);
+    let earliest = last.max(delivered[usize::from(partition)]);
+    let at = rng.random_range(earliest..=events.len().min(earliest + 3));
+    let before = at.checked_sub(1).map(|before| &events[before].delivery);
+    let (sequence, stored) = match (before, events.first()) {
+        (Some(before), _) => (before.sequence + 1, before.stored),
+        (None, Some(first)) => (1, first.delivery.stored),
+        (None, None) => (1, jumeau::event::Time::from_ms(1_700_000_000_000)),
+    };
+    let headers = output.headers.iter().map(|(name, value)| (&**name, &**value));
+    let headers: Headers = headers.collect();
+    let original =
+        Original { subject: output.subject.clone(), headers, payload: output.payload.clone() };
+    let delivery = Delivery { sequence, partition, stored, content: Content::Unread, original };
+    events.insert(at, Stored { delivery, is_poison: false });
+}
+
+/// Customers of this world carry their partition in their name.
+fn partition(customer: &Customer) -> u16 {
+    customer.as_str()[1..2].parse().unwrap()
+}
+
+/// Every promise that does not hold.
+pub(crate) fn check(world: &World, links: Links, found: &mut Vec<String>) {
+    let mut twins: BTreeMap<Customer, Box<Twin>> = BTreeMap::new();
+    let mut adds: BTreeMap<Customer, usize> = BTreeMap::new();
+    let mut ids = BTreeSet::new();
+    let mut groups = Groups::default();
+    for (partition, events) in world.stream.iter().enumerate() {
+        let mut customers = BTreeSet::new();
+        for stored in events {
+            match &stored.delivery.content {
+                Content::Unread => {
+                    let token = stored.delivery.original.subject.rsplit('.').next().unwrap();
+                    customers.insert(Customer::from_token(token).unwrap());
+                }
+                Content::Read(Ok(event)) if !stored.is_poison => {
+                    customers.insert(event.customer.clone());
+                    if ids.insert((event.customer.clone(), event.fingerprint)) {
+                        match &event.kind {
+                            Kind::Link(told) => groups.join(event.customer.as_str(), &told.to),
+                            Kind::Unlink(_) => {}
+                            _ => *adds.entry(event.customer.clone()).or_default() += 1,
+                        }
+                    }
+                }
+                Content::Read(_) => world.expect_letter(&stored.delivery, found),
+            }
+        }
+        let customers: Vec<Customer> = customers.into_iter().collect();
+        let loaded = world.memory.load(partition as u16, &customers).unwrap();
+        for (customer, loaded) in customers.into_iter().zip(loaded) {
+            if let Some(loaded) = loaded {
+                let twin = revive(customer.clone(), &loaded.state, &loaded.timeline).unwrap();
+                found.extend(invariants::violations(&twin));
+                if !twin.timers.is_empty() {
+                    found.push(format!("{customer} has timers that never fire"));
+                }
+                twins.insert(customer, twin);
+            }
+        }
+    }
+    assert_eq!(world.stream.len(), usize::from(PARTITIONS));
+    let counted: BTreeMap<&str, usize> =
+        twins.iter().map(|(customer, twin)| (customer.as_str(), count(twin))).collect();
+    let (sum, published) = (counted.values().sum::<usize>(), adds.values().sum::<usize>());
+    if sum != published {
+        found.push(format!("{published} events, {sum} counted: {counted:?} of {adds:?}"));
+    }
+    if links == Links::Undone {
+        return;
+    }
+    // Of identifiers that belong together exactly one remembers, and everything.
+    let mut members: BTreeMap<String, Vec<&Customer>> = BTreeMap::new();
+    for customer in twins.keys() {
+        members.entry(groups.find(customer.as_str())).or_default().push(customer);
+    }
+    for members in members.values() {
+        let survivors: Vec<&&Customer> =
+            members.iter().filter(|member| twins[**member].linked_to.is_none()).collect();
+        let [survivor] = survivors[..] else {
+            found.push(format!("of {members:?} these survive: {survivors:?}"));
+            continue;
+        };
+        let expected: usize = members.iter().filter_map(|member| adds.get(*member)).sum();
+        if counted[survivor.as_str()] != expected {
+            found.push(format!("{survivor} counts not all {expected} of {members:?}"));
+        }
+    }
+}
+
+fn count(twin: &Twin) -> usize {
+    let known = twin.profile.preference("adds");
+    known.map_or(0, |known| known.choices.iter().map(|choice| choice.count as usize).sum())
+}
+
+/// Which identifiers links have put together.
+#[derive(Default)]
+struct Groups(BTreeMap<String, String>);
+
+impl Groups {
+    fn find(&self, one: &str) -> String {
+        let mut at = one;
+        while let Some(next) = self.0.get(at) {
+            at = next;
+        }
+        at.to_owned()
+    }
+
+    fn join(&mut self, one: &str, other: &str) {
+        let (one, other) = (self.find(one), self.find(other));
+        if one != other {
+            self.0.insert(one, other);
+        }
+    }
+}
