@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::{Map, Reason, Rejection, Time, Value};
+use super::{Analysis, Map, Reason, Rejection, Time, Value};
 use crate::config::limits;
 
 /// The types of events, by their names on the bus.
@@ -208,66 +208,6 @@ pub struct Message {
     /// What an analyser outside made of them, once it was asked; no channel can say it.
     #[serde(skip)]
     pub analysis: Option<Box<Analysis>>,
-}
-
-/// What an analyser outside made of a message: its answer, as JSON.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Analysis {
-    /// How its writer feels: −1 (bad) to 1 (good).
-    pub valence: f32,
-    /// How sure that is: 0 to 1; 1 if not said.
-    #[serde(default = "sure")]
-    pub confidence: f32,
-    /// How pressing it is: 0 to 1.
-    #[serde(default)]
-    pub urgency: f32,
-    /// Its language, as a BCP 47 tag; left out: the twin tells it by itself.
-    #[serde(default)]
-    pub language: Option<Box<str>>,
-    /// The words that made the valence, the weightiest first.
-    #[serde(default)]
-    pub words: Vec<AnalysedWords>,
-}
-
-/// Words of a message and what they added.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct AnalysedWords {
-    /// The words.
-    pub text: Box<str>,
-    /// What they added: −1 to 1.
-    pub weight: f32,
-}
-
-fn sure() -> f32 {
-    1.0
-}
-
-impl Analysis {
-    /// The analysis in an analyser's answer.
-    ///
-    /// # Errors
-    /// What is wrong with it.
-    pub fn parse(answer: &[u8]) -> Result<Analysis, String> {
-        let mut read: Analysis = serde_json::from_slice(answer).map_err(|error| {
-            format!("expected {{\"valence\": -0.5, …}} as JSON, found: {error}")
-        })?;
-        for (what, number, range) in [
-            ("valence", read.valence, -1.0..=1.0),
-            ("confidence", read.confidence, 0.0..=1.0),
-            ("urgency", read.urgency, 0.0..=1.0),
-        ] {
-            if !range.contains(&number) {
-                let (least, most) = (range.start(), range.end());
-                return Err(format!("expected {what} from {least} to {most}, found {number}"));
-            }
-        }
-        read.words.truncate(limits::CUES);
-        for words in &mut read.words {
-            words.text = super::cut(&words.text, limits::NAME_BYTES).into();
-            words.weight = words.weight.clamp(-1.0, 1.0);
-        }
-        Ok(read)
-    }
 }
 
 /// A preference that the customer declares or takes back.

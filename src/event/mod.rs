@@ -4,6 +4,7 @@
 //! [`Event`] whose every part is within its limit, or a [`Rejection`] that says what was expected,
 //! what was found and what to do. Pure: no clock, no IO.
 
+mod analysis;
 mod customer;
 mod delivery;
 mod envelope;
@@ -16,14 +17,14 @@ mod summary;
 mod time;
 mod value;
 
+pub use analysis::{AnalysedWords, Analysis};
 pub use customer::{Channel, Customer, encode};
 pub use delivery::{Content, Delivery, Original};
 pub use envelope::{Event, Raw, parse};
 pub use headers::{Header, Headers};
 pub use kind::{
-    AnalysedWords, Analysis, Case, Consent, EventType, Handoff, HandoffState, Identify,
-    Interaction, InteractionState, Kind, Link, Message, Named, Outcome, OutcomeKind, Preference,
-    Sensitivity, Signal, Speaker, Unlink,
+    Case, Consent, EventType, Handoff, HandoffState, Identify, Interaction, InteractionState, Kind,
+    Link, Message, Named, Outcome, OutcomeKind, Preference, Sensitivity, Signal, Speaker, Unlink,
 };
 pub use output::Output;
 pub use passed::{Carried, INTERNAL, PassOn, Passed};

@@ -1,0 +1,96 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::cut;
+use crate::config::limits;
+
+/// What an analyser outside made of a message: its answer, as JSON.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Analysis {
+    /// How its writer feels: −1 (bad) to 1 (good).
+    pub valence: f32,
+    /// How sure that is: 0 to 1; 1 if not said.
+    #[serde(default = "sure")]
+    pub confidence: f32,
+    /// How pressing it is: 0 to 1.
+    #[serde(default)]
+    pub urgency: f32,
+    /// Its language, as a BCP 47 tag; left out: the twin tells it by itself.
+    #[serde(default)]
+    pub language: Option<Box<str>>,
+    /// The words that made the valence, the weightiest first.
+    #[serde(default)]
+    pub words: Vec<AnalysedWords>,
+}
+
+/// Words of a message and what they added.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AnalysedWords {
+    /// The words.
+    pub text: Box<str>,
+    /// What they added: −1 to 1.
+    pub weight: f32,
+}
+
+fn sure() -> f32 {
+    1.0
+}
+
+impl Analysis {
+    /// The analysis in an analyser's answer.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(answer: &[u8]) -> Result<Analysis, String> {
+        let mut read: Analysis = serde_json::from_slice(answer).map_err(|error| {
+            format!("expected {{\"valence\": -0.5, …}} as JSON, found: {error}")
+        })?;
+        for (what, number, range) in [
+            ("valence", read.valence, -1.0..=1.0),
+            ("confidence", read.confidence, 0.0..=1.0),
+            ("urgency", read.urgency, 0.0..=1.0),
+        ] {
+            if !range.contains(&number) {
+                let (least, most) = (range.start(), range.end());
+                return Err(format!("expected {what} from {least} to {most}, found {number}"));
+            }
+        }
+        read.words.truncate(limits::CUES);
+        for words in &mut read.words {
+            words.text = cut(&words.text, limits::NAME_BYTES).into();
+            words.weight = words.weight.clamp(-1.0, 1.0);
+        }
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_of_an_answer_is_a_valence() {
+        let read = Analysis::parse(br#"{"valence": -0.5}"#).unwrap();
+        assert_eq!((read.valence, read.confidence, read.urgency), (-0.5, 1.0, 0.0));
+    }
+
+    #[test]
+    fn an_answer_that_makes_no_sense_says_why() {
+        let why = |answer: &str| Analysis::parse(answer.as_bytes()).unwrap_err();
+        let said = [why(r#"{"valence": 7}"#), why(r#"{"valence": 0, "urgency": -1}"#), why("[]")];
+        insta::assert_snapshot!(said.join("\n"), @r#"
+        expected valence from -1 to 1, found 7
+        expected urgency from 0 to 1, found -1
+        expected {"valence": -0.5, …} as JSON, found: invalid length 0, expected struct Analysis with 5 elements at line 1 column 2
+        "#);
+    }
+
+    #[test]
+    fn words_beyond_the_limit_are_left_out() {
+        let words = vec![r#"{"text": "bad", "weight": -3.0}"#; limits::CUES + 1].join(", ");
+        let answer = format!(r#"{{"valence": 0.5, "words": [{words}]}}"#);
+        let read = Analysis::parse(answer.as_bytes()).unwrap();
+        assert_eq!(read.words.len(), limits::CUES);
+        assert_eq!(read.words[0].weight, -1.0);
+    }
+}
