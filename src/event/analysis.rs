@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn words_beyond_the_limit_are_left_out() {
-        let words = vec![r#"{"text": "bad", "weight": -3.0}"#; limits::CUES + 1].join(", ");
+        let words = [r#"{"text": "bad", "weight": -3.0}"#; limits::CUES + 1].join(", ");
         let answer = format!(r#"{{"valence": 0.5, "words": [{words}]}}"#);
         let read = Analysis::parse(answer.as_bytes()).unwrap();
         assert_eq!(read.words.len(), limits::CUES);
