@@ -3,6 +3,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
+use super::decay::decay;
 use super::{Twin, decide, understand};
 use crate::config::limits;
 use crate::event::{AnalysedWords, Analysis, Channel, Map, Message, Speaker, Time, Value};
@@ -70,11 +71,6 @@ const SILENT: f64 = 0.25;
 /// A shorter message does not tell a customer's language: it is read in the one they spoke before.
 const TELLING_BYTES: usize = 24;
 
-/// What is left of something after a while: 2^(−passed / half-life).
-fn left(passed: Duration, half_life: Duration) -> f64 {
-    (-passed.as_secs_f64() / half_life.as_secs_f64()).exp2()
-}
-
 impl Default for Course {
     fn default() -> Course {
         Course { level: 0.0, fast: 0.0, slow: 0.0, variance: 0.0, messages: 0, at: Time::MIN }
@@ -84,14 +80,14 @@ impl Default for Course {
 impl Course {
     /// How the customer feels now: −1 (bad) to 1 (good).
     pub fn level(&self, now: Time) -> f64 {
-        self.level * left(now.since(self.at), LEVEL.1)
+        self.level * decay(now.since(self.at), LEVEL.1)
     }
 
     /// Where it is going: −1 (worse) to 1 (better). What was said lately against what was said for
     /// long.
     pub fn trend(&self, now: Time) -> f64 {
         let passed = now.since(self.at);
-        (self.fast * left(passed, FAST.1) - self.slow * left(passed, SLOW.1)).clamp(-1.0, 1.0)
+        (self.fast * decay(passed, FAST.1) - self.slow * decay(passed, SLOW.1)).clamp(-1.0, 1.0)
     }
 
     /// How much it varies: the standard deviation of the valences, 0 to 1.
@@ -102,9 +98,9 @@ impl Course {
     fn at(&self, now: Time) -> Course {
         let passed = now.since(self.at);
         Course {
-            level: self.level * left(passed, LEVEL.1),
-            fast: self.fast * left(passed, FAST.1),
-            slow: self.slow * left(passed, SLOW.1),
+            level: self.level * decay(passed, LEVEL.1),
+            fast: self.fast * decay(passed, FAST.1),
+            slow: self.slow * decay(passed, SLOW.1),
             at: self.at.max(now),
             ..*self
         }
@@ -148,7 +144,7 @@ impl Course {
 impl Sentiment {
     /// How pressing it is now: 0 to 1.
     pub fn urgency(&self, now: Time) -> f64 {
-        self.urgency * left(now.since(self.overall.at), URGENCY_HALF_LIFE)
+        self.urgency * decay(now.since(self.overall.at), URGENCY_HALF_LIFE)
     }
 
     /// The course in one channel.
