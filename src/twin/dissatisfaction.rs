@@ -134,11 +134,6 @@ impl Twin {
         self.problems.push(Problem { at, topic: topic.into(), case: case.map(Into::into) });
         settle(&mut self.problems);
     }
-
-    /// Puts the problems of another twin to this one's.
-    pub fn merge_problems(&mut self, other: Vec<Problem>) {
-        merge_problems(&mut self.problems, other);
-    }
 }
 
 /// Puts problems together; one that both know is one.
@@ -300,10 +295,10 @@ then = [{ problem = "site, {{ event.properties.step }}" }]
         ) {
             let mut left = Twin::new(Customer::new("ada").unwrap(), day(0.0));
             let mut right = left.clone();
-            left.merge_problems(one.clone());
-            left.merge_problems(other.clone());
-            right.merge_problems(other);
-            right.merge_problems(one);
+            merge_problems(&mut left.problems, one.clone());
+            merge_problems(&mut left.problems, other.clone());
+            merge_problems(&mut right.problems, other);
+            merge_problems(&mut right.problems, one);
             prop_assert_eq!(&left.problems, &right.problems);
             prop_assert!(left.problems.len() <= limits::PROBLEMS);
         }

@@ -81,12 +81,6 @@ impl Twin {
         self.guards = guards;
     }
 
-    /// Puts the guards of another twin to this one's: what both guard may be used for what both
-    /// allow.
-    pub fn merge_guards(&mut self, other: Vec<Guard>) {
-        merge_guards(&mut self.guards, other);
-    }
-
     /// What may be done with what stands at a path; none: anything.
     pub(super) fn purposes_at(
         &self,

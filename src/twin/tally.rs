@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::decay::decay;
 use super::guard::both;
 use super::reaction::Notes;
 use super::sentiment::Said;
@@ -210,7 +211,7 @@ impl Counter {
     /// `value · 2^(−elapsed / half-life)`: to fade for a while and then for another is to fade for
     /// both together.
     pub fn read(&self, now: Time) -> f64 {
-        self.value * left(now.since(self.at), self.half_life)
+        self.value * decay(now.since(self.at), self.half_life)
     }
 
     fn add(&mut self, by: f64, at: Time) {
@@ -219,7 +220,7 @@ impl Counter {
             self.at = at;
         } else {
             // What comes late has faded since.
-            self.value += by * left(self.at.since(at), self.half_life);
+            self.value += by * decay(self.at.since(at), self.half_life);
         }
         self.value = self.value.clamp(f64::MIN, f64::MAX);
     }
@@ -235,11 +236,6 @@ impl Counter {
             self.add(other.value, other.at);
         }
     }
-}
-
-/// The share that is left after a while.
-fn left(elapsed: Duration, half_life: Duration) -> f64 {
-    (-elapsed.as_secs_f64() / half_life.as_secs_f64().max(1e-3)).exp2()
 }
 
 fn of(entry: &Counted) -> Found<'_> {

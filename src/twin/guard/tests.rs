@@ -232,10 +232,10 @@ proptest! {
     ) {
         let mut left = Twin::new(Customer::new("ada").unwrap(), Time::from_ms(0));
         let mut right = left.clone();
-        left.merge_guards(one.clone());
-        left.merge_guards(other.clone());
-        right.merge_guards(other.clone());
-        right.merge_guards(one.clone());
+        merge_guards(&mut left.guards, one.clone());
+        merge_guards(&mut left.guards, other.clone());
+        merge_guards(&mut right.guards, other.clone());
+        merge_guards(&mut right.guards, one.clone());
         prop_assert_eq!(&left.guards, &right.guards);
         let uses = [Box::<str>::from(used.to_string())];
         for guard in one.iter().chain(&other) {
