@@ -302,6 +302,7 @@ fn full() -> Twin {
             }),
             beneath: Box::default(),
         }],
+        met: vec![3, u64::MAX],
         ..Twin::new(ada(), at(0))
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use jumeau::config::limits;
 use jumeau::event::{self, Customer, INTERNAL, PassOn, Raw, Reason, Rejection, Time, Value};
 use jumeau::policy::{self, Files, Policy};
-use jumeau::twin::{Effect, Input, Memory, Reaction, Twin, Verdict, invariants, react};
+use jumeau::twin::{Broadcasts, Effect, Input, Memory, Reaction, Twin, Verdict, invariants, react};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -119,7 +119,8 @@ impl Town {
             .entry(customer.to_owned())
             .or_insert_with(|| Twin::new(Customer::new(customer).unwrap(), self.now));
         let before = twin.clone();
-        let reaction = react(twin, &Input::event(event, self.now), the_policy());
+        let reaction =
+            react(twin, &Input::event(event, self.now), the_policy(), &Broadcasts::default());
         assert_eq!(invariants::violations(twin), Vec::<String>::new());
         if let Verdict::Refused(refusal) = &reaction.verdict {
             assert_eq!(*twin, before, "a refused event changes nothing");

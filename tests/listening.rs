@@ -5,7 +5,7 @@ use std::time::Duration;
 use jumeau::event::{Channel, Customer, Event, Kind, Message, Speaker, Time};
 use jumeau::language::Tone;
 use jumeau::policy::{self, Files, Policy};
-use jumeau::twin::{Input, Sentiment, Twin, react};
+use jumeau::twin::{Broadcasts, Input, Sentiment, Twin, react};
 
 const POLICY: &str = r#"
 [policy]
@@ -76,7 +76,7 @@ impl Life {
             kind: Kind::Message(message),
             passed: None,
         };
-        react(&mut self.twin, &Input::event(event, self.now), &self.policy);
+        react(&mut self.twin, &Input::event(event, self.now), &self.policy, &Broadcasts::default());
     }
 
     fn hears(&mut self, text: &str) {

@@ -80,6 +80,9 @@ pub struct TwinView {
     /// The other identifiers of this customer, and what came from each.
     #[serde(default)]
     pub identifiers: Vec<Identifier>,
+    /// The broadcasts that it has met, by identity.
+    #[serde(default)]
+    pub met: Vec<u64>,
 }
 
 /// The payload of [`verb::TIMELINE`](super::verb::TIMELINE).
@@ -109,9 +112,9 @@ pub struct TimelineEntry {
     pub number: u64,
     /// When it was taken in.
     pub at: Time,
-    /// What kind it was: the type of an event, or `timer`.
+    /// What kind it was: the type of an event, `timer` or `broadcast`.
     pub what: Box<str>,
-    /// The channel that reported it; empty for a timer.
+    /// The channel that reported it; empty for a timer and a broadcast.
     pub channel: Box<str>,
     /// What it said, in short.
     pub text: Box<str>,

@@ -62,6 +62,14 @@ limits! {
     SIGNALS: 32;
     /// facts that policy rules set on one twin; further new ones are refused, and counted
     FACTS: 64;
+    /// broadcasts that live at once; a further one becomes a dead letter
+    BROADCASTS: 64;
+    /// value of one broadcast, as JSON; longer: `bad-data`
+    BROADCAST_VALUE_BYTES: 8 * 1024;
+    /// seconds that a broadcast lives which does not say for how long: 30 days
+    BROADCAST_SECS: 30 * 86_400;
+    /// paths of which one policy wants an index, as each costs a row for each customer
+    INDEXED_PATHS: 8;
     /// interactions of one twin; closed ones leave first, then the longest untouched
     INTERACTIONS: 16;
     /// data fields kept with one interaction; further new ones are not kept, and counted

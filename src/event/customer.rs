@@ -145,7 +145,7 @@ pub fn encode(text: &str) -> String {
     token
 }
 
-fn decode(token: &str) -> Result<Cow<'_, str>, String> {
+pub(super) fn decode(token: &str) -> Result<Cow<'_, str>, String> {
     if token.bytes().all(plain) {
         return Ok(token.into());
     }

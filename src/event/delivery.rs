@@ -1,7 +1,9 @@
 use bytes::Bytes;
 use smallvec::SmallVec;
 
-use super::{Event, Header, Headers, Kind, Message, Raw, Reason, Rejection, Speaker, Time, parse};
+use super::{
+    Broadcast, Event, Header, Headers, Kind, Message, Raw, Reason, Rejection, Speaker, Time, parse,
+};
 
 /// One message of the events stream, as one partition gets it.
 #[derive(Debug, Clone)]
@@ -89,5 +91,15 @@ impl Original {
         };
         let headers: SmallVec<[Header<'_>; 8]> = self.headers.iter().collect();
         parse(&Raw { channel, customer, headers: &headers, payload: &self.payload, sequence })
+    }
+
+    /// The broadcast in a message whose subject ends in the token of a scope.
+    ///
+    /// # Errors
+    /// A [`Rejection`], as [`Broadcast::parse`] has it.
+    pub fn broadcast(&self, sequence: u64) -> Result<Broadcast, Rejection> {
+        let scope = self.subject.rsplit('.').next().unwrap_or_default();
+        let headers: SmallVec<[Header<'_>; 8]> = self.headers.iter().collect();
+        Broadcast::parse(scope, &headers, &self.payload, sequence)
     }
 }

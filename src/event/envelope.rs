@@ -57,33 +57,72 @@ pub fn parse(raw: &Raw<'_>) -> Result<Event, Rejection> {
         .map_err(|detail| Rejection::new(Reason::BadCustomer, detail))?;
     let is_internal = raw.channel == INTERNAL;
     let bytes_max = if is_internal { limits::PASSED_BYTES } else { limits::EVENT_BYTES };
-    if raw.payload.len() > bytes_max {
+    let opened = open(raw.headers, raw.payload, raw.sequence, bytes_max)?;
+    if is_internal {
+        let Opened { kind, time, traceparent, data, .. } = opened;
+        return passed::read(&kind, data, customer, time, traceparent);
+    }
+
+    let kind: EventType = opened.kind.parse()?;
+    Ok(Event {
+        fingerprint: opened.fingerprint,
+        kind: Kind::parse(kind, opened.data.unwrap_or("{}"))?,
+        id: opened.id.into(),
+        time: opened.time,
+        traceparent: opened.traceparent,
+        channel,
+        customer,
+        passed: None,
+    })
+}
+
+/// What an envelope says of what is in it.
+pub(super) struct Opened<'a> {
+    pub(super) kind: Cow<'a, str>,
+    pub(super) id: Cow<'a, str>,
+    pub(super) fingerprint: u64,
+    pub(super) time: Option<Time>,
+    pub(super) traceparent: Option<Box<str>>,
+    pub(super) data: Option<&'a str>,
+}
+
+/// Opens the envelope of a message, of whatever type.
+///
+/// # Errors
+/// A [`Rejection`] for a payload or an envelope that cannot be used.
+pub(super) fn open<'a>(
+    headers: &[Header<'a>],
+    payload: &'a [u8],
+    sequence: u64,
+    bytes_max: usize,
+) -> Result<Opened<'a>, Rejection> {
+    if payload.len() > bytes_max {
         return Err(Rejection::new(
             Reason::TooLarge,
             format!(
                 "expected a payload of at most {} bytes, found {}; send a reference instead",
                 bytes_max,
-                raw.payload.len()
+                payload.len()
             ),
         ));
     }
-    let text = std::str::from_utf8(raw.payload).map_err(|error| {
+    let text = std::str::from_utf8(payload).map_err(|error| {
         Rejection::new(
             Reason::BadJson,
             format!("expected JSON in UTF-8, found another byte at {}", error.valid_up_to()),
         )
     })?;
 
-    let binary = raw.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("ce-specversion"));
-    let envelope = if binary { binary_mode(raw, text)? } else { structured_mode(text)? };
+    let binary = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("ce-specversion"));
+    let envelope = if binary { binary_mode(headers, text)? } else { structured_mode(text)? };
     if let Some(version) = &envelope.specversion
         && version != "1.0"
     {
         return Err(bad_envelope(&format!("specversion `{}`", cut(version, 16))));
     }
 
-    let id = envelope.id.or_else(|| header(raw, "Nats-Msg-Id").map(Cow::Borrowed));
-    let id = id.unwrap_or_else(|| Cow::Owned(format!("seq-{}", raw.sequence)));
+    let id = envelope.id.or_else(|| header(headers, "Nats-Msg-Id").map(Cow::Borrowed));
+    let id = id.unwrap_or_else(|| Cow::Owned(format!("seq-{sequence}")));
     let source = envelope.source.unwrap_or_default();
     for (field, found) in [("id", &id), ("source", &source)] {
         if found.len() > limits::EVENT_ID_BYTES {
@@ -107,24 +146,15 @@ pub fn parse(raw: &Raw<'_>) -> Result<Event, Rejection> {
         })?),
     };
     let traceparent =
-        envelope.traceparent.or_else(|| header(raw, "traceparent").map(Cow::Borrowed));
-
-    // A W3C traceparent of version 00 is 55 characters; anything else is not handed on.
-    let traceparent = traceparent.filter(|trace| trace.len() == 55).map(Into::into);
-    if is_internal {
-        return passed::read(&envelope.kind, envelope.data, customer, time, traceparent);
-    }
-
-    let kind: EventType = envelope.kind.parse()?;
-    Ok(Event {
+        envelope.traceparent.or_else(|| header(headers, "traceparent").map(Cow::Borrowed));
+    Ok(Opened {
         fingerprint: fingerprint(&source, &id),
-        kind: Kind::parse(kind, envelope.data.as_ref().map_or("{}", |data| data))?,
-        id: id.into(),
+        kind: envelope.kind,
+        id,
         time,
-        traceparent,
-        channel,
-        customer,
-        passed: None,
+        // A W3C traceparent of version 00 is 55 characters; anything else is not handed on.
+        traceparent: traceparent.filter(|trace| trace.len() == 55).map(Into::into),
+        data: envelope.data,
     })
 }
 
@@ -189,8 +219,8 @@ fn structured_mode(text: &str) -> Result<Envelope<'_>, Rejection> {
     })
 }
 
-fn binary_mode<'a>(raw: &Raw<'a>, text: &'a str) -> Result<Envelope<'a>, Rejection> {
-    let attribute = |name| header(raw, name).map(Cow::Borrowed);
+fn binary_mode<'a>(headers: &[Header<'a>], text: &'a str) -> Result<Envelope<'a>, Rejection> {
+    let attribute = |name| header(headers, name).map(Cow::Borrowed);
     let Some(kind) = attribute("ce-type") else {
         return Err(bad_envelope("a header `ce-specversion`, but no `ce-type`"));
     };
@@ -205,8 +235,8 @@ fn binary_mode<'a>(raw: &Raw<'a>, text: &'a str) -> Result<Envelope<'a>, Rejecti
     })
 }
 
-fn header<'a>(raw: &Raw<'a>, name: &str) -> Option<&'a str> {
-    raw.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
+fn header<'a>(headers: &[Header<'a>], name: &str) -> Option<&'a str> {
+    headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
 }
 
 fn bad_envelope(found: &str) -> Rejection {

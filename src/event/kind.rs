@@ -586,7 +586,7 @@ impl Kind {
     }
 }
 
-fn name(field: &str, found: &str) -> Result<(), String> {
+pub(super) fn name(field: &str, found: &str) -> Result<(), String> {
     if found.is_empty() {
         Err(format!("an empty `{field}`"))
     } else if found.len() > limits::NAME_BYTES {
@@ -609,7 +609,7 @@ fn values(map: &Map) -> Result<(), String> {
     within(nodes)
 }
 
-fn value(found: &Value) -> Result<(), String> {
+pub(super) fn value(found: &Value) -> Result<(), String> {
     within(extent(found)?)
 }
 

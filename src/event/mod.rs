@@ -5,6 +5,7 @@
 //! what was found and what to do. Pure: no clock, no IO.
 
 mod analysis;
+mod broadcast;
 mod customer;
 mod delivery;
 mod envelope;
@@ -18,6 +19,7 @@ mod time;
 mod value;
 
 pub use analysis::{AnalysedWords, Analysis};
+pub use broadcast::{Broadcast, SharedFact};
 pub use customer::{Channel, Customer, encode};
 pub use delivery::{Content, Delivery, Original};
 pub use envelope::{Event, Raw, parse};

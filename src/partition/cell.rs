@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 use crate::codec;
 use crate::event::Customer;
 use crate::policy::Policy;
-use crate::twin::{Block, End, Input, Reaction, Twin, Verdict, react};
+use crate::twin::{Block, Broadcasts, End, Input, Reaction, Twin, Verdict, react};
 
 /// An input and its place in the round.
 #[derive(Debug, Clone)]
@@ -27,6 +27,8 @@ pub struct Errand {
     pub inputs: SmallVec<[Ordered; 1]>,
     /// The policy to go by.
     pub policy: Arc<Policy>,
+    /// What is shared among customers.
+    pub broadcasts: Broadcasts,
 }
 
 /// What became of an errand.
@@ -124,9 +126,9 @@ impl Cell {
     fn handle_with(
         &mut self,
         errand: Errand,
-        react: impl Fn(&mut Twin, &Input, &Policy) -> Reaction,
+        react: impl Fn(&mut Twin, &Input, &Policy, &Broadcasts) -> Reaction,
     ) -> Done {
-        let Errand { inputs, policy } = errand;
+        let Errand { inputs, policy, broadcasts } = errand;
         if let Held::Resting(resting) = &self.held {
             self.held = Held::Awake(resting.unpack());
         }
@@ -138,7 +140,8 @@ impl Cell {
             let mut reactions = SmallVec::with_capacity(inputs.len());
             for (at, ordered) in inputs.iter().enumerate() {
                 position = at;
-                reactions.push((ordered.order, react(twin, &ordered.input, &policy)));
+                let reaction = react(twin, &ordered.input, &policy, &broadcasts);
+                reactions.push((ordered.order, reaction));
             }
             let change = changed(&reactions)
                 .then(|| Change::of(twin, end_before, self.state_bytes as usize));
@@ -272,7 +275,7 @@ mod tests {
             };
             Ordered { order, input: Input::timer(fired, Time::from_ms(0)) }
         });
-        Errand { inputs: inputs.collect(), policy }
+        Errand { inputs: inputs.collect(), policy, broadcasts: Broadcasts::default() }
     }
 
     fn cell() -> Cell {
@@ -282,11 +285,13 @@ mod tests {
 
     #[test]
     fn a_handler_that_panics_takes_its_whole_errand_back_and_names_the_input() {
-        let react = |twin: &mut Twin, input: &Input, policy: &Policy| match &input.cause {
+        let react = |twin: &mut Twin, input: &Input, policy: &Policy, all: &Broadcasts| match &input
+            .cause
+        {
             crate::twin::Cause::Timer(fired) if &*fired.name == "bad" => {
                 panic!("cannot do {fired:?}")
             }
-            _ => react(twin, input, policy),
+            _ => react(twin, input, policy, all),
         };
         let done = cell().handle_with(errand(&["good", "bad", "good"]), react);
         let panicked = done.result.unwrap_err();

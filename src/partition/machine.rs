@@ -16,7 +16,7 @@ use crate::config::settings::TimeMode;
 use crate::event::{Customer, Delivery, Output, Reason, Rejection, Time};
 use crate::policy::Policy;
 use crate::store::{Batch, TimerKey};
-use crate::twin::{Fired, Input, Reaction, Twin};
+use crate::twin::{Broadcasts, Fired, Input, Reaction, Twin};
 
 /// A commit on its way.
 struct InFlight<T> {
@@ -482,7 +482,10 @@ impl<H: Host> Machine<H> {
             let Some(address) = self.residents.address(&customer) else {
                 unreachable!("every twin of the round was loaded, and none passivated since")
             };
-            host.deliver(address, Errand { inputs, policy: self.policy.clone() });
+            host.deliver(
+                address,
+                Errand { inputs, policy: self.policy.clone(), broadcasts: Broadcasts::default() },
+            );
         }
         if round.waiting == 0 {
             self.end_round(round, host);

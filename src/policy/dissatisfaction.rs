@@ -62,10 +62,10 @@ pub(super) fn read(table: &Table<'_>, reader: &Reader, known: &mut Option<Dissat
 fn mood(item: Item<'_>, reader: &Reader) -> Option<Expression> {
     let mood = reader.expression(item, Situation::Rule(&[]))?;
     let reads = |root| mood.paths().iter().any(|path: &Path| path.root == root);
-    if reads(Root::Event) || reads(Root::Dissatisfaction) {
+    if reads(Root::Event) || reads(Root::Shared) || reads(Root::Dissatisfaction) {
         item.wrong(
-            "expected a mood that can be told at any moment, found one that reads `event` or \
-             `dissatisfaction`",
+            "expected a mood that can be told at any moment, found one that reads `event`, \
+             `shared` or `dissatisfaction`",
         );
         return None;
     }

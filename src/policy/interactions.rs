@@ -68,6 +68,12 @@ fn occasions(item: Item<'_>) -> Box<[Occasion]> {
             item.wrong("expected something that a channel reports, found a timer");
             None
         }
+        Ok((Trigger::Broadcast, _)) => {
+            item.wrong(
+                "expected something that a channel reports of a customer, found a broadcast",
+            );
+            None
+        }
         Ok((trigger, detail)) => Some(Occasion { trigger, detail: detail.map(Into::into) }),
         Err(message) => {
             item.wrong(message);

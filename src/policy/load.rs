@@ -2,6 +2,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::broadcasts;
 use super::interactions;
 use super::mistake::{Found, Mistakes};
 use super::names::Names;
@@ -108,6 +109,7 @@ fn read(files: &Files, found: &RefCell<Found>) -> Policy {
     let mut tallies = Vec::new();
     let mut dissatisfied = None;
     let (mut context, mut queues) = (BTreeMap::new(), BTreeMap::new());
+    let mut indexed = Vec::new();
     for table in tables {
         read_needs(&table, &mut needs);
         read_preferences(&table, &mut preferences);
@@ -115,6 +117,7 @@ fn read(files: &Files, found: &RefCell<Found>) -> Policy {
         topics::read(&table, &reader.languages, &mut phrases);
         purposes::read_context(&table, &mut context);
         purposes::read_queues(&table, &mut queues);
+        broadcasts::read(&table, &mut indexed);
         tallies::read(&table, &reader, &mut tallies);
         dissatisfaction::read(&table, &reader, &mut dissatisfied);
         rules::read(&table, &reader, &mut patterned);
@@ -152,6 +155,7 @@ fn read(files: &Files, found: &RefCell<Found>) -> Policy {
         dissatisfaction: dissatisfied,
         context,
         queues,
+        indexed: indexed.into(),
     }
 }
 
@@ -163,6 +167,7 @@ fn gather(table: &Table<'_>, names: &mut Names) {
             names.needs.push(name.text().to_owned());
         }
     }
+    names.scopes.extend(broadcasts::gather(table));
     names.topics.extend(entries("topics").iter().map(|(key, _)| key.text().to_owned()));
     let keys = |key| entries(key).into_iter().map(|(key, _)| key.text().to_owned());
     names.preferences.extend(keys("preferences"));

@@ -5,6 +5,8 @@
 //! expression reads only the paths that it names, through a [`Scope`].
 
 mod actions;
+mod broadcasts;
+mod condition;
 mod dissatisfaction;
 mod expression;
 mod figures;
@@ -27,6 +29,7 @@ mod template;
 mod topics;
 mod watch;
 
+pub use condition::Condition;
 pub use dissatisfaction::DissatisfactionRule;
 pub use expression::{CompileError, EvalError, Expression, Truth};
 pub use files::Files;

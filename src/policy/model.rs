@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::rules::Pattern;
-use super::{DissatisfactionRule, Expression, SignalRule, Speech, Tallies, Template};
+use super::{DissatisfactionRule, Expression, Path, SignalRule, Speech, Tallies, Template};
 use crate::event::EventType;
 
 /// What a company wants of its twins: rules, needs, actions, treatments and limits, loaded from one
@@ -44,6 +44,8 @@ pub struct Policy {
     pub context: BTreeMap<Box<str>, SignalRule>,
     /// What people use facts for, by queue.
     pub queues: BTreeMap<Box<str>, Box<str>>,
+    /// What broadcasts often go by, so that an index of it is worth its cost: traits and facts.
+    pub indexed: Box<[Path]>,
 }
 
 impl Policy {
@@ -106,6 +108,8 @@ pub enum Trigger {
     Timer,
     /// A message of the customer's that touches a topic.
     Topic,
+    /// A broadcast that concerns the customer: they meet it.
+    Broadcast,
 }
 
 /// Positions by trigger and by detail, so that an input asks only what it concerns.

@@ -15,6 +15,8 @@ pub(super) struct Names {
     pub(super) timers: BTreeSet<String>,
     pub(super) facts: BTreeSet<String>,
     pub(super) topics: BTreeSet<String>,
+    /// Scopes of broadcasts; none: the policy does not say which there are.
+    pub(super) scopes: BTreeSet<String>,
     /// Signals that are sensitive, and what for, if the policy says so.
     pub(super) sensitive: BTreeMap<String, Option<Purposes>>,
     /// Whether the policy says what dissatisfaction is made of.
@@ -46,6 +48,11 @@ impl Names {
         member(&self.topics, "unknown topic", name)
     }
 
+    /// A scope of broadcasts, if the policy says which there are.
+    pub(super) fn scope(&self, name: &str) -> Result<(), String> {
+        if self.scopes.is_empty() { Ok(()) } else { member(&self.scopes, "unknown scope", name) }
+    }
+
     /// A preference that the policy describes.
     pub(super) fn preference(&self, key: &str) -> Result<(), String> {
         member(&self.preferences, "unknown preference", key)
@@ -58,6 +65,7 @@ impl Names {
         match (path.root, names.as_slice()) {
             (Root::Event, [field, ..]) => check_event(field, triggers),
             (Root::Facts, [fact, ..]) => member(&self.facts, "no rule sets a fact", fact),
+            (Root::Shared, [scope, ..]) => self.scope(scope),
             (Root::Preferences, [key, ..]) => self.preference(key),
             (Root::Needs, [need]) => self.need(need).map(drop),
             (Root::Needs, [need, ..]) => {
@@ -198,6 +206,7 @@ fn check_event(field: &str, triggers: &[Trigger]) -> Result<(), String> {
         match trigger {
             Trigger::Event(kind) => EVENT_FIELDS.iter().chain(fields(*kind)).copied().collect(),
             Trigger::Timer => TIMER_FIELDS.to_vec(),
+            Trigger::Broadcast => EVENT_FIELDS.to_vec(),
             Trigger::Topic => {
                 EVENT_FIELDS.iter().chain(fields(EventType::Message)).copied().collect()
             }
@@ -230,6 +239,12 @@ pub(super) fn trigger(pattern: &str) -> Result<(Trigger, Option<&str>), String> 
     if kind == "timer" {
         return Ok((Trigger::Timer, detail));
     }
+    if kind == "broadcast" {
+        return match detail {
+            Some(_) => Ok((Trigger::Broadcast, detail)),
+            None => Err("expected the scope of a broadcast after `broadcast:`".to_owned()),
+        };
+    }
     if kind == "topic" {
         return match detail {
             Some(_) => Ok((Trigger::Topic, detail)),
@@ -237,11 +252,12 @@ pub(super) fn trigger(pattern: &str) -> Result<(Trigger, Option<&str>), String> 
         };
     }
     let Some(kind) = EventType::ALL.into_iter().find(|known| known.name() == kind) else {
-        let known = EventType::ALL.into_iter().map(EventType::name).chain(["timer", "topic"]);
+        let known =
+            EventType::ALL.into_iter().map(EventType::name).chain(["timer", "topic", "broadcast"]);
         let hint = match hint(kind, known) {
             none if none.is_empty() => {
                 let names = EventType::ALL.map(EventType::name).join(", ");
-                format!("; there are {names}, timer and topic")
+                format!("; there are {names}, timer, topic and broadcast")
             }
             near => near,
         };

@@ -16,6 +16,7 @@ use super::figures::{self, Figure};
 use super::functions::{Function, short_cut};
 use super::rewrite::Name;
 use super::{Path, Scope};
+use crate::event;
 
 /// One part of an expression.
 pub(super) enum Plan {
@@ -188,6 +189,47 @@ impl Plan {
             Plan::Choose(parts) => parts.iter().any(Plan::needs_interpreter),
             Plan::Own(_, parts) => parts.iter().any(Plan::needs_interpreter),
             Plan::Cel(_) => true,
+        }
+    }
+
+    /// Positions of paths, each with the values of which one must stand there for this to hold, as
+    /// far as equalities at the top say so.
+    pub(super) fn lookups(
+        &self,
+        constants: &[Box<dyn Val>],
+        found: &mut Vec<(usize, Vec<event::Value>)>,
+    ) {
+        let (path, values) = match self {
+            Plan::And(sides) => {
+                return sides.iter().for_each(|side| side.lookups(constants, found));
+            }
+            Plan::Equal(sides, false) => match &**sides {
+                [Plan::Path(path), Plan::Constant(at)] | [Plan::Constant(at), Plan::Path(path)] => {
+                    let value = constants.get(*at).map(|value| figures::value(&**value));
+                    (path, value.and_then(Result::ok).map(|value| vec![value]))
+                }
+                _ => return,
+            },
+            Plan::In(sides) => match &**sides {
+                [Plan::Path(path), Plan::Constant(at)] => {
+                    let listed = constants.get(*at).map(|value| figures::value(&**value));
+                    match listed {
+                        Some(Ok(event::Value::List(listed))) => (path, Some(listed.into_vec())),
+                        _ => return,
+                    }
+                }
+                _ => return,
+            },
+            _ => return,
+        };
+        // At a path where nothing stands there is `null`, of which no index knows; and compound
+        // values are compared by their parts.
+        let is_plain = |value: &event::Value| {
+            use event::Value::{Bool, Float, Int, Text};
+            matches!(value, Bool(_) | Int(_) | Float(_) | Text(_))
+        };
+        if let Some(values) = values.filter(|values| values.iter().all(is_plain)) {
+            found.push((*path, values));
         }
     }
 

@@ -73,6 +73,11 @@ pub(super) fn patterns(item: Item<'_>, reader: &Reader) -> Vec<Pattern> {
                 {
                     pattern.wrong(message);
                 }
+                if let (Trigger::Broadcast, Some(scope)) = (trigger, detail)
+                    && let Err(message) = reader.names.scope(scope)
+                {
+                    pattern.wrong(message);
+                }
                 on.push((trigger, detail.map(Into::into)));
             }
             Err(message) => pattern.wrong(message),

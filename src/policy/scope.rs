@@ -45,13 +45,15 @@ pub enum Root {
     Counters,
     /// How dissatisfied the customer is, 0 to 1: `dissatisfaction`.
     Dissatisfaction,
+    /// Facts that broadcasts share with this customer: `shared.fires`, `shared.fires.level`.
+    Shared,
     /// The moment of the reaction: `now`.
     Now,
 }
 
 impl Root {
     /// Every root.
-    pub const ALL: [Root; 17] = [
+    pub const ALL: [Root; 18] = [
         Root::Event,
         Root::Profile,
         Root::Context,
@@ -68,6 +70,7 @@ impl Root {
         Root::Windows,
         Root::Counters,
         Root::Dissatisfaction,
+        Root::Shared,
         Root::Now,
     ];
 
@@ -90,6 +93,7 @@ impl Root {
             Root::Windows => "windows",
             Root::Counters => "counters",
             Root::Dissatisfaction => "dissatisfaction",
+            Root::Shared => "shared",
             Root::Now => "now",
         }
     }

@@ -4,7 +4,7 @@ use super::{Seen, Story, What};
 use crate::config::limits;
 use crate::event::{self, Customer, EventType, INTERNAL, PassOn, Raw, Rejection, Time};
 use crate::policy::Policy;
-use crate::twin::{Effect, Fired, Input, Reaction, Twin, react};
+use crate::twin::{Broadcasts, Effect, Fired, Input, Reaction, Twin, react};
 
 /// A story played to its end on the pure core.
 #[derive(Debug)]
@@ -99,7 +99,7 @@ impl Played {
             .twins
             .entry(customer.clone())
             .or_insert_with(|| Twin::new(customer.clone(), input.at));
-        let reaction = react(twin, input, policy);
+        let reaction = react(twin, input, policy, &Broadcasts::default());
         let mut passed_on = Vec::new();
         for effect in &reaction.effects {
             let what = match effect {

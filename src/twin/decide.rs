@@ -241,7 +241,7 @@ fn objection(
         return Some(verdict);
     }
     if let Some(when) = &action.when {
-        let used = Some(Used { uses: &action.uses, discreet: false, place: &action.place });
+        let used = Some(Used { uses: &action.uses, discreet: false, place: Some(&action.place) });
         match when.test(&View { twin, context, need, used }) {
             Truth::True => {}
             Truth::False => {
@@ -314,7 +314,7 @@ fn treat<'a>(
     candidate: &Weighed<'a>,
 ) -> Result<Said<'a>, Verdict> {
     let Weighed { action, need, .. } = *candidate;
-    let used = |discreet| Some(Used { uses: &action.uses, discreet, place: &action.place });
+    let used = |discreet| Some(Used { uses: &action.uses, discreet, place: Some(&action.place) });
     let view = View { twin, context, need, used: used(false) };
     let wanted = Wanted::of(twin, context);
     let present = context.input.channel();

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::reaction::Notes;
 use super::understand::Context;
 use super::view::View;
-use super::{Cause, Fired, Input, Twin};
+use super::{Broadcasts, Cause, Fired, Input, Twin};
 use crate::config::limits;
 use crate::event::{Kind, Time, cut};
 use crate::policy::{DissatisfactionRule, Policy};
@@ -73,7 +73,9 @@ impl Twin {
         // The mood does not read what happens now.
         let nothing = Fired { name: "".into(), due: now, late: std::time::Duration::ZERO };
         let input = Input::timer(nothing, now);
-        let context = Context::new(self, &input, policy, self.seen);
+        // Nor does it read what is shared.
+        let broadcasts = Broadcasts::default();
+        let context = Context::new(self, &input, policy, &broadcasts, self.seen);
         Some(self.dissatisfaction_by(rule, &View::whole(self, &context)))
     }
 
@@ -217,7 +219,8 @@ then = [{ problem = "site, {{ event.properties.step }}" }]
             let sequence = twin.timeline.total() + 1;
             let payload = json.as_bytes();
             let raw = Raw { channel: "web", customer: "ada", headers: &[], payload, sequence };
-            react(&mut twin, &Input::event(event::parse(&raw).unwrap(), day(*at)), &policy);
+            let input = Input::event(event::parse(&raw).unwrap(), day(*at));
+            react(&mut twin, &input, &policy, &Broadcasts::default());
             assert_eq!(invariants::violations(&twin), Vec::<String>::new());
         }
         twin.dissatisfaction(&policy, day(now)).unwrap()

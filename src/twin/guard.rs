@@ -127,7 +127,7 @@ impl Twin {
                 Kind::Signal(told) => context.policy.purposes_of(told),
                 _ => None,
             },
-            Cause::Timer(_) => None,
+            Cause::Timer(_) | Cause::Broadcast(_) => None,
         }
     }
 }

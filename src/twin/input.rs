@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Channel, Event, Time};
+use crate::event::{Channel, Customer, Event, Time};
 use crate::policy::Trigger;
 
 /// Whatever changes a twin: it has an identity, by which a second copy is recognised, and a time.
@@ -27,11 +27,17 @@ impl Input {
         Input { at, fingerprint: fired.fingerprint(), cause: Cause::Timer(fired) }
     }
 
+    /// A broadcast of which a customer is to hear at `at`.
+    pub fn wake(woken: Woken, customer: &Customer, at: Time) -> Input {
+        Input { at, fingerprint: woken.fingerprint(customer), cause: Cause::Broadcast(woken) }
+    }
+
     /// What rules' patterns compare with.
     pub(super) fn trigger(&self) -> (Trigger, &str) {
         match &self.cause {
             Cause::Event(event) => (Trigger::Event(event.kind.event_type()), event.kind.detail()),
             Cause::Timer(fired) => (Trigger::Timer, &fired.name),
+            Cause::Broadcast(woken) => (Trigger::Broadcast, &woken.scope),
         }
     }
 
@@ -39,7 +45,7 @@ impl Input {
     pub(super) fn channel(&self) -> Option<&Channel> {
         match &self.cause {
             Cause::Event(event) => Some(&event.channel),
-            Cause::Timer(_) => None,
+            Cause::Timer(_) | Cause::Broadcast(_) => None,
         }
     }
 
@@ -47,7 +53,7 @@ impl Input {
     pub(super) fn traceparent(&self) -> Option<&str> {
         match &self.cause {
             Cause::Event(event) => event.traceparent.as_deref(),
-            Cause::Timer(_) => None,
+            Cause::Timer(_) | Cause::Broadcast(_) => None,
         }
     }
 }
@@ -59,6 +65,8 @@ pub enum Cause {
     Event(Event),
     /// A timer of the twin's own.
     Timer(Fired),
+    /// A broadcast that wakes the twins whom it concerns.
+    Broadcast(Woken),
 }
 
 /// An input that did not come from the stream, as a journal keeps it for replay. Stored: new kinds
@@ -67,6 +75,28 @@ pub enum Cause {
 pub enum Journalled {
     /// A timer of the twin's own.
     Timer(Fired),
+    /// A broadcast that woke the twin.
+    Broadcast(Woken),
+}
+
+/// A broadcast of which a twin is to hear now. What it says, and whom it concerns, is kept once, for
+/// all twins: see [`Broadcasts`](super::Broadcasts).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Woken {
+    /// The identity of the broadcast.
+    pub id: u64,
+    /// Its scope.
+    pub scope: Box<str>,
+}
+
+impl Woken {
+    /// One broadcast is one input of one customer, however often it is tried.
+    fn fingerprint(&self, customer: &Customer) -> u64 {
+        let mut bytes = Vec::with_capacity(customer.as_str().len() + 8);
+        bytes.extend_from_slice(&self.id.to_le_bytes());
+        bytes.extend_from_slice(customer.as_str().as_bytes());
+        twox_hash::XxHash3_64::oneshot(&bytes)
+    }
 }
 
 /// A timer that fired.

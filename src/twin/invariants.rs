@@ -26,6 +26,8 @@ pub fn violations(twin: &Twin) -> Vec<String> {
     within("timeline entries", twin.timeline.len(), limits::TIMELINE_ENTRIES);
     // Of a circle that closed unseen, two memories with so many each can meet.
     within("identifiers", twin.identifiers.len(), 2 * limits::IDENTIFIERS);
+    // Of memories that were put together, until the next input.
+    within("broadcasts met", twin.met.len(), 2 * limits::BROADCASTS);
     within("dates of traits", twin.dates.len(), limits::TRAITS);
     within("dates of facts", twin.fact_dates.len(), limits::FACTS);
     if let Some(sentiment) = &twin.sentiment {
@@ -38,6 +40,9 @@ pub fn violations(twin: &Twin) -> Vec<String> {
     for window in &twin.tallies.windows {
         let what = format!("entries of window {}", window.name);
         within(&what, window.entries.len(), limits::WINDOW_ENTRIES);
+    }
+    if !twin.met.is_sorted_by(|left, right| left < right) {
+        found.push("broadcasts met are out of order".to_owned());
     }
     if let Some(sentiment) = &twin.sentiment {
         let courses = sentiment.channels.iter().map(|(_, course)| course);

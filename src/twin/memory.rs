@@ -61,6 +61,9 @@ pub struct Memory {
     pub timeline: Vec<Past>,
     /// The identifiers of which this is the memory, besides its own.
     pub identifiers: Vec<Identifier>,
+    /// The broadcasts that it has met, by identity, ascending.
+    #[serde(default)]
+    pub met: Vec<u64>,
 }
 
 /// One entry of a timeline.
@@ -72,7 +75,7 @@ pub struct Past {
     pub fingerprint: u64,
     /// What kind it was.
     pub what: What,
-    /// The channel that reported it; empty for a timer.
+    /// The channel that reported it; empty for a timer and a broadcast.
     pub channel: Box<str>,
     /// What it said, in short.
     pub text: Box<str>,
@@ -116,6 +119,9 @@ impl Memory {
         merge_problems(&mut self.problems, other.problems);
         merge_guards(&mut self.guards, other.guards);
         self.identifiers.extend(other.identifiers);
+        self.met.extend(other.met);
+        self.met.sort_unstable();
+        self.met.dedup();
     }
 
     /// What is remembered here of the things that `other` remembers too; times and counts as well.
@@ -172,6 +178,8 @@ impl Memory {
             born: brought.born,
             seen: brought.seen,
             inputs: brought.inputs,
+            // Both have met it: nobody meets it twice.
+            met: brought.met.clone(),
             ..Memory::default()
         };
         macro_rules! part_list {
@@ -357,6 +365,7 @@ impl Twin {
             guards: self.guards.clone(),
             timeline,
             identifiers: self.identifiers.clone(),
+            met: self.met.clone(),
         }
     }
 
@@ -381,6 +390,7 @@ impl Twin {
         self.guards = memory.guards;
         self.settle_guards();
         self.identifiers = memory.identifiers;
+        self.met = memory.met;
         self.timeline = Timeline::of(memory.inputs, &memory.timeline);
         let entries = &self.timeline;
         let number = |fingerprint: &u64| {

@@ -12,6 +12,7 @@
 //! ```
 
 mod act;
+mod broadcast;
 mod case;
 mod contact;
 mod context;
@@ -43,6 +44,7 @@ mod timer;
 mod understand;
 mod view;
 
+pub use broadcast::{Broadcasts, Shared};
 pub use case::Case;
 pub use contact::{Contact, ContactOutcome};
 pub use context::Signal;
@@ -53,7 +55,7 @@ pub use effect::{Action, Brief, Effect, Escalation, OpenInteraction, Reason, Tim
 pub use escalation::{Escalated, EscalationState};
 pub use guard::{Derived, Guard};
 pub use identity::Identifier;
-pub use input::{Cause, Fired, Input, Journalled};
+pub use input::{Cause, Fired, Input, Journalled, Woken};
 pub use interaction::{Interaction, Line, Pause, PausedBy, merge_interactions};
 pub use memory::{Memory, Past};
 pub use need::Need;

@@ -3,7 +3,7 @@
 
 use super::reaction::Notes;
 use super::understand::Context;
-use super::{Cause, Effect, Input, Twin, What, act, learn, resume};
+use super::{Broadcasts, Cause, Effect, Input, Twin, What, act, learn, resume};
 use crate::config::limits;
 use crate::event::{Event, HandoffState, Kind, Rejection};
 use crate::policy::Policy;
@@ -16,12 +16,13 @@ pub(super) fn perceive(
     twin: &mut Twin,
     input: &Input,
     policy: &Policy,
+    broadcasts: &Broadcasts,
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
 ) -> Result<bool, Rejection> {
     let is_heard = match &input.cause {
         Cause::Event(event) => {
-            fold(twin, event, input, policy, effects, notes)?;
+            fold(twin, event, input, policy, broadcasts, effects, notes)?;
             resume::keep_step(twin, input, policy, effects, notes);
             true
         }
@@ -34,6 +35,8 @@ pub(super) fn perceive(
                 _ => is_heard,
             }
         }
+        // Whether it is for this twin was asked before.
+        Cause::Broadcast(_) => true,
     };
     if is_heard {
         record(twin, input, policy);
@@ -50,6 +53,7 @@ fn fold(
     event: &Event,
     input: &Input,
     policy: &Policy,
+    broadcasts: &Broadcasts,
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
 ) -> Result<(), Rejection> {
@@ -82,7 +86,7 @@ fn fold(
         Kind::Handoff(told) => {
             let position = twin.handoff_target(told)?;
             twin.hand_over(position, told, now);
-            let context = Context::new(twin, input, policy, twin.seen);
+            let context = Context::new(twin, input, policy, broadcasts, twin.seen);
             effects.push(act::escalation_changed(twin, position, &context));
             if told.state == HandoffState::Claimed {
                 resume::offered(twin, &context, None);
@@ -96,8 +100,11 @@ pub(super) fn record(twin: &mut Twin, input: &Input, policy: &Policy) {
     if twin.timeline.total() == 0 {
         twin.born = input.at;
     }
-    // Events may come out of order; the last sight of a customer never moves back.
-    twin.seen = twin.seen.max(input.at);
+    // Events may come out of order; the last sight of a customer never moves back. By a broadcast
+    // nobody is seen.
+    if !matches!(input.cause, Cause::Broadcast(_)) {
+        twin.seen = twin.seen.max(input.at);
+    }
     let mut summary = String::new();
     let (what, channel, text) = match &input.cause {
         Cause::Event(event) => {
@@ -116,6 +123,10 @@ pub(super) fn record(twin: &mut Twin, input: &Input, policy: &Policy) {
             (What::Event(event.kind.event_type()), event.channel.as_str(), &*summary)
         }
         Cause::Timer(fired) => (What::Timer, "", &*fired.name),
+        Cause::Broadcast(woken) => {
+            summary.extend(["met ", &woken.scope]);
+            (What::Broadcast, "", &*summary)
+        }
     };
     twin.timeline.push(input.at, input.fingerprint, what, channel, text);
 }

@@ -3,7 +3,10 @@ use crate::event::Rejection;
 use crate::policy::{Place, Policy};
 
 use super::identity::{self, Met};
-use super::{Cause, Decision, Effect, Input, Twin, act, decide, perceive, resume, understand};
+use super::{
+    Broadcasts, Cause, Decision, Effect, Input, Twin, act, broadcast, decide, perceive, resume,
+    understand,
+};
 
 /// What became of an input.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +20,9 @@ pub enum Verdict {
     PassedOn,
     /// The timer was moved or cancelled meanwhile, or is too late by its catch-up rule.
     Stale,
+    /// It is a broadcast that is over, that does not concern the twin, or that it has met; nothing
+    /// changed.
+    Untouched,
     /// The twin cannot take it in; nothing changed.
     Refused(Rejection),
 }
@@ -75,11 +81,17 @@ impl Reaction {
 
 /// Takes one input in. The whole of a twin's life is a fold of this function over its inputs.
 ///
-/// A refused or duplicate input changes nothing at all.
-pub fn react(twin: &mut Twin, input: &Input, policy: &Policy) -> Reaction {
+/// A refused or duplicate input changes nothing at all, nor does a broadcast that is not for the
+/// twin.
+pub fn react(twin: &mut Twin, input: &Input, policy: &Policy, broadcasts: &Broadcasts) -> Reaction {
     // Of a timer its own list knows better: one may be started for the same moment again.
     if matches!(input.cause, Cause::Event(_)) && twin.timeline.knows(input.fingerprint) {
         return Reaction::nothing(Verdict::Duplicate);
+    }
+    if let Cause::Broadcast(woken) = &input.cause
+        && !broadcast::is_woken(twin, woken, input, policy, broadcasts)
+    {
+        return Reaction::nothing(Verdict::Untouched);
     }
     let mut notes = Notes::default();
     let mut effects = Vec::new();
@@ -92,14 +104,17 @@ pub fn react(twin: &mut Twin, input: &Input, policy: &Policy) -> Reaction {
     {
         return Reaction { verdict, effects, decision: None, notes: notes.0 };
     }
-    match perceive::perceive(twin, input, policy, &mut effects, &mut notes) {
+    match perceive::perceive(twin, input, policy, broadcasts, &mut effects, &mut notes) {
         Ok(true) => {}
         Ok(false) => {
             return Reaction { verdict: Verdict::Stale, effects, decision: None, notes: notes.0 };
         }
         Err(rejection) => return Reaction::nothing(Verdict::Refused(rejection)),
     }
-    let mut context = understand::Context::new(twin, input, policy, last_seen);
+    let mut context = understand::Context::new(twin, input, policy, broadcasts, last_seen);
+    if !(broadcasts.is_empty() && twin.met.is_empty()) {
+        context.met = broadcast::meet(twin, &context);
+    }
     let wishes = understand::understand(twin, &mut context, &mut effects, &mut notes);
     let decision = wishes.is_any().then(|| Box::new(decide::decide(twin, &context, &wishes)));
     if let Some(chosen) = decision.as_ref().and_then(|decision| decision.chosen.as_ref()) {

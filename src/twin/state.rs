@@ -56,6 +56,9 @@ pub struct Twin {
     pub linked_by: u64,
     /// The other identifiers of this customer, and what came from each.
     pub identifiers: Vec<Identifier>,
+    /// The broadcasts that it has met, by identity, ascending. Those that are gone leave with the
+    /// next input.
+    pub met: Vec<u64>,
 }
 
 /// Everything of a twin but its name and the full blocks of its timeline, which a store keeps
@@ -85,6 +88,7 @@ pub struct Record<'a> {
     fact_dates: Cow<'a, Dates>,
     linked_by: u64,
     identifiers: Cow<'a, [Identifier]>,
+    met: Cow<'a, [u64]>,
 }
 
 impl Twin {
@@ -113,6 +117,7 @@ impl Twin {
             fact_dates: Dates::default(),
             linked_by: 0,
             identifiers: Vec::new(),
+            met: Vec::new(),
         }
     }
 
@@ -143,6 +148,7 @@ impl Twin {
             fact_dates: Cow::Borrowed(&self.fact_dates),
             linked_by: self.linked_by,
             identifiers: Cow::Borrowed(&self.identifiers),
+            met: Cow::Borrowed(&self.met),
         }
     }
 
@@ -176,6 +182,7 @@ impl Twin {
             fact_dates: record.fact_dates.into_owned(),
             linked_by: record.linked_by,
             identifiers: record.identifiers.into_owned(),
+            met: record.met.into_owned(),
         }
     }
 

@@ -357,7 +357,7 @@ fn count_one(
     let made_of = both(read(tally.when.as_ref()), read(value));
     let made_of = both(made_of, twin.purposes_of_input(context));
     // Late inputs do not move time back.
-    let (at, now) = (context.input.at, twin.seen);
+    let (at, now) = (context.input.at, context.lived(twin));
     match &tally.measure {
         Measure::Window { over, keep, of } => {
             let value = match of {

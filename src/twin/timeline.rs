@@ -17,6 +17,8 @@ pub enum What {
     Event(EventType),
     /// A timer that fired.
     Timer,
+    /// A broadcast that woke the twin.
+    Broadcast,
 }
 
 impl What {
@@ -25,6 +27,7 @@ impl What {
         match self {
             What::Event(event_type) => event_type.name(),
             What::Timer => "timer",
+            What::Broadcast => "broadcast",
         }
     }
 
@@ -46,24 +49,23 @@ impl What {
             What::Event(EventType::Outcome) => 12,
             What::Event(EventType::Handoff) => 13,
             What::Event(EventType::Unlink) => 14,
+            What::Broadcast => 15,
         }
     }
 
+    fn all() -> impl Iterator<Item = What> {
+        EventType::ALL.into_iter().map(What::Event).chain([What::Timer, What::Broadcast])
+    }
+
     fn from_code(code: u8) -> Option<What> {
-        EventType::ALL
-            .into_iter()
-            .map(What::Event)
-            .chain([What::Timer])
-            .find(|what| what.code() == code)
+        What::all().find(|what| what.code() == code)
     }
 }
 
 impl<'de> Deserialize<'de> for What {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<What, D::Error> {
         let name = <Box<str>>::deserialize(from)?;
-        let all = EventType::ALL.into_iter().map(What::Event).chain([What::Timer]);
-        let mut known = all.filter(|known| known.name() == &*name);
-        known.next().ok_or_else(|| {
+        What::all().find(|known| known.name() == &*name).ok_or_else(|| {
             serde::de::Error::custom(format!("expected a kind of input, found `{name}`"))
         })
     }
@@ -84,7 +86,7 @@ pub struct Entry<'a> {
     pub at: Time,
     /// What kind it was.
     pub what: What,
-    /// The channel that reported it; empty for a timer.
+    /// The channel that reported it; empty for a timer and a broadcast.
     pub channel: &'a str,
     /// What it said, in short.
     pub text: &'a str,

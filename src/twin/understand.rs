@@ -12,7 +12,8 @@ use super::resume::{self, Offer};
 use super::sentiment::Said;
 use super::view::{Used, View};
 use super::{
-    Cause, Derived, Effect, Input, Signal, Timer, Twin, act, dissatisfaction, profile, tally,
+    Broadcasts, Cause, Derived, Effect, Input, Signal, Timer, Twin, act, broadcast,
+    dissatisfaction, profile, tally,
 };
 use crate::config::limits;
 use crate::event::{Kind, Sensitivity, Time, Value};
@@ -24,6 +25,10 @@ use crate::policy::{
 pub(super) struct Context<'a> {
     pub(super) input: &'a Input,
     pub(super) policy: &'a Policy,
+    /// What is shared among customers at the moment.
+    pub(super) broadcasts: &'a Broadcasts,
+    /// What of it the twin has just met.
+    pub(super) met: broadcast::Newly,
     /// When the twin was seen before this input.
     pub(super) last_seen: Time,
     /// What the customer says, if the input is a message of theirs.
@@ -39,13 +44,29 @@ impl<'a> Context<'a> {
         twin: &Twin,
         input: &'a Input,
         policy: &'a Policy,
+        broadcasts: &'a Broadcasts,
         last_seen: Time,
     ) -> Context<'a> {
         let is_sensitive = |signal: &Signal| signal.sensitivity == Sensitivity::Sensitive;
         let is_guarded = !policy.context.is_empty()
             || !twin.guards.is_empty()
             || twin.context.iter().any(is_sensitive);
-        Context { input, policy, last_seen, said: None, is_guarded, withheld: RefCell::default() }
+        Context {
+            input,
+            policy,
+            broadcasts,
+            met: broadcast::Newly::new(),
+            last_seen,
+            said: None,
+            is_guarded,
+            withheld: RefCell::default(),
+        }
+    }
+
+    /// The moment up to which the twin has lived: late inputs do not move time back, and a
+    /// broadcast moves it on although nobody was seen.
+    pub(super) fn lived(&self, twin: &Twin) -> Time {
+        twin.seen.max(self.input.at)
     }
 
     /// Notes that something sensitive was not read, once for each reader and reason.
@@ -267,7 +288,7 @@ impl Turn<'_, '_> {
     /// Words for people who use them in this way.
     fn say_to(&mut self, template: Option<&Template>, uses: Option<&[Box<str>]>) -> String {
         let Some(template) = template else { return String::new() };
-        let place = &self.rule.place;
+        let place = Some(&self.rule.place);
         let used = uses.map(|uses| Used { uses, discreet: false, place });
         let view = View { used, ..View::whole(self.twin, self.context) };
         if self.context.is_guarded && template.paths().iter().any(|path| view.is_withheld(path)) {

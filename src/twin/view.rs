@@ -2,7 +2,7 @@
 
 use super::sentiment::Said;
 use super::understand::Context;
-use super::{Cause, Interaction, Need, Twin, Window, resume};
+use super::{Cause, Interaction, Need, Twin, Window, broadcast, resume};
 use crate::event::{self, Event, Kind, Map, Value};
 use crate::policy::{Found, Path, Place, Root, Scope};
 
@@ -24,8 +24,8 @@ pub(super) struct Used<'a> {
     pub(super) uses: &'a [Box<str>],
     /// Nothing sensitive may be read, even if the purposes fit.
     pub(super) discreet: bool,
-    /// Who reads, for the operators.
-    pub(super) place: &'a Place,
+    /// Who reads, for the operators; none: nobody of the policy, and nobody is told.
+    pub(super) place: Option<&'a Place>,
 }
 
 impl<'a> View<'a> {
@@ -43,6 +43,7 @@ impl<'a> View<'a> {
         if !used.discreet && given.allow(used.uses) {
             return false;
         }
+        let Some(place) = used.place else { return true };
         let why = if used.discreet {
             format!("{path} is sensitive, and nothing sensitive is said here")
         } else {
@@ -51,7 +52,7 @@ impl<'a> View<'a> {
                 used.uses.join(" and ")
             )
         };
-        self.context.withhold(used.place, why);
+        self.context.withhold(place, why);
         true
     }
 }
@@ -147,13 +148,17 @@ impl Scope for View<'_> {
             Root::Windows => {
                 match (self.context.policy.tallies.window(first), twin.tallies.window(first)) {
                     (None, _) => Found::Missing,
-                    (Some(keep), Some(known)) if known.keep == keep => known.read(twin.seen),
+                    (Some(keep), Some(known)) if known.keep == keep => {
+                        known.read(self.context.lived(twin))
+                    }
                     (Some(keep), _) => Window::nothing(keep),
                 }
             }
             Root::Counters => {
-                Found::Float(twin.tallies.counter(first).map_or(0.0, |known| known.read(twin.seen)))
+                let lived = self.context.lived(twin);
+                Found::Float(twin.tallies.counter(first).map_or(0.0, |known| known.read(lived)))
             }
+            Root::Shared => broadcast::find(twin, self.context, first, names),
             Root::Dissatisfaction | Root::Now => Found::Missing,
         }
     }
@@ -169,7 +174,8 @@ impl View<'_> {
             (Cause::Timer(fired), "name") => Found::Text(&fired.name),
             (Cause::Timer(fired), "due") => Found::Time(fired.due),
             (Cause::Timer(fired), "late") => Found::Span(fired.late),
-            (Cause::Timer(_), _) => Found::Missing,
+            (Cause::Broadcast(_), "type") => Found::Text("broadcast"),
+            (Cause::Timer(_) | Cause::Broadcast(_), _) => Found::Missing,
             (Cause::Event(event), "type") => Found::Text(event.kind.event_type().name()),
             (Cause::Event(event), "channel") => Found::Text(event.channel.as_str()),
             // An outcome names the decision; what was decided is remembered here.
@@ -286,7 +292,10 @@ fn inside<'a, 'b>(map: &'a Map, mut names: impl Iterator<Item = &'b str>) -> Fou
 }
 
 /// What stands below the names within a value.
-fn below<'a, 'b>(value: Option<&'a Value>, names: impl Iterator<Item = &'b str>) -> Found<'a> {
+pub(super) fn below<'a, 'b>(
+    value: Option<&'a Value>,
+    names: impl Iterator<Item = &'b str>,
+) -> Found<'a> {
     let mut found = value;
     for name in names {
         found = match found {

@@ -644,7 +644,7 @@ fn react(events: &[Stored], cell: &Rc<RefCell<Cell>>, errand: Errand) -> Done {
     let mut cell = cell.borrow_mut();
     let Some(position) = culprit else { return cell.handle(errand) };
     // What came before it has changed the state in memory already: that must not survive.
-    let before = Errand { inputs: errand.inputs[..position].into(), policy: errand.policy };
+    let before = Errand { inputs: errand.inputs[..position].into(), ..errand };
     let customer = cell.twin().customer.clone();
     let _ = cell.handle(before);
     let inputs = errand.inputs;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use jumeau::event::{self, Customer, Raw, Reason, Time, Value};
 use jumeau::policy::{self, CatchUp, Files, Policy};
 use jumeau::twin::{
-    Action, Block, CandidateVerdict, Effect, Escalation, EscalationState, Fired, Input,
+    Action, Block, Broadcasts, CandidateVerdict, Effect, Escalation, EscalationState, Fired, Input,
     Interaction, Reaction, Twin, Verdict, invariants, merge_interactions, react,
 };
 use proptest::prelude::*;
@@ -206,7 +206,7 @@ impl Life {
             sequence: self.sequence,
         };
         let event = event::parse(&raw).unwrap();
-        react(&mut self.twin, &Input::event(event, self.now), the_policy())
+        react(&mut self.twin, &Input::event(event, self.now), the_policy(), &Broadcasts::default())
     }
 
     fn track(&mut self, name: &str, properties: serde_json::Value) -> Reaction {
@@ -240,7 +240,7 @@ impl Life {
     fn fire(&mut self, late: Duration) -> Reaction {
         let timer = self.twin.timers[0].clone();
         let fired = Fired { name: timer.name, due: timer.due, late };
-        react(&mut self.twin, &Input::timer(fired, self.now), the_policy())
+        react(&mut self.twin, &Input::timer(fired, self.now), the_policy(), &Broadcasts::default())
     }
 }
 

@@ -30,7 +30,7 @@ impl<H: Host> Machine<H> {
             Verdict::Refused(rejection) => self.bury(sequence, original, &rejection),
             Verdict::PassedOn => self.counters.passed_on += 1,
             Verdict::Duplicate => self.counters.duplicates += 1,
-            Verdict::Applied | Verdict::Stale => self.counters.events += 1,
+            Verdict::Applied | Verdict::Stale | Verdict::Untouched => self.counters.events += 1,
         }
         self.perform(customer, reaction.effects);
         self.note(reaction.notes);

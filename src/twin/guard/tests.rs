@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::event::{self, Customer, Raw, Time};
 use crate::policy::{Files, Policy, load};
-use crate::twin::{Effect, Input, Note, Reaction, invariants, react};
+use crate::twin::{Broadcasts, Effect, Input, Note, Reaction, invariants, react};
 
 const POLICY: &str = r#"
 [policy]
@@ -105,8 +105,10 @@ impl Life {
         let sequence = self.inputs;
         let raw = Raw { channel: "web", customer: "ada", headers: &[], payload, sequence };
         let now = Time::from_ms(1_760_000_000_000 + self.inputs as i64);
-        let reaction =
-            react(&mut self.twin, &Input::event(event::parse(&raw).unwrap(), now), &self.policy);
+        let reaction = {
+            let input = Input::event(event::parse(&raw).unwrap(), now);
+            react(&mut self.twin, &input, &self.policy, &Broadcasts::default())
+        };
         assert_eq!(invariants::violations(&self.twin), Vec::<String>::new());
         reaction
     }

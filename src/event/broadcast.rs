@@ -1,0 +1,163 @@
+//! A shared fact: said once, for every customer whom a condition fits.
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::envelope::{self, Opened};
+use super::kind::{name, value};
+use super::{Header, Reason, Rejection, Time, Value, customer, cut};
+use crate::config::limits;
+
+/// What is said to all customers whom it concerns: a storm in a region, an outage, a price.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Broadcast {
+    /// The name of the shared fact. Each has one broadcast at a time: a later one takes the place
+    /// of the one before.
+    pub scope: Box<str>,
+    /// Its identifier, unique within its source.
+    pub id: Box<str>,
+    /// A hash of source and id.
+    pub fingerprint: u64,
+    /// When it was said, if the channel says so.
+    pub time: Option<Time>,
+    /// What it says.
+    pub fact: SharedFact,
+}
+
+/// The data of a broadcast: a shared fact begins, or ends.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SharedFact {
+    /// Its value; needed unless it ends.
+    #[serde(default)]
+    pub value: Option<Value>,
+    /// Whom it concerns: an expression over `profile`, `context`, `facts`, `preferences`,
+    /// `consents`, `cases` and `now`; none: everybody.
+    #[serde(default, rename = "where")]
+    pub condition: Option<Box<str>>,
+    /// Seconds for which it lives; none: 30 days.
+    #[serde(default)]
+    pub ttl: Option<u32>,
+    /// Everybody whom it concerns hears of it now, and not only when something else happens to
+    /// them.
+    #[serde(default)]
+    pub wake: bool,
+    /// It is over: the shared fact ends.
+    #[serde(default)]
+    pub ended: bool,
+}
+
+impl Broadcast {
+    /// The type of its envelope.
+    pub const TYPE: &'static str = "broadcast";
+
+    /// The broadcast that a message carries: an envelope as for an event. `scope` is the last token
+    /// of its subject, `sequence` its place in the stream, which stands in for a missing id.
+    ///
+    /// # Errors
+    /// A [`Rejection`] for whatever cannot be used. The condition is not looked at here.
+    pub fn parse(
+        scope: &str,
+        headers: &[Header<'_>],
+        payload: &[u8],
+        sequence: u64,
+    ) -> Result<Broadcast, Rejection> {
+        let scope = customer::decode(scope)
+            .and_then(|scope| name("scope", &scope).map(|()| scope.as_ref().into()))
+            .map_err(|detail| Rejection::new(Reason::BadSubject, detail))?;
+        let opened = envelope::open(headers, payload, sequence, limits::EVENT_BYTES)?;
+        let Opened { kind, id, fingerprint, time, data, .. } = opened;
+        if kind != Broadcast::TYPE {
+            return Err(Rejection::new(
+                Reason::UnknownType,
+                format!(
+                    "expected the type `{}` on the subject of a broadcast, found `{}`; events go \
+                     to the subject of events",
+                    Broadcast::TYPE,
+                    cut(&kind, 64)
+                ),
+            ));
+        }
+        let fact: SharedFact =
+            serde_json::from_str(data.unwrap_or("{}")).map_err(|error| bad(&error))?;
+        fact.check().map_err(|found| bad(&found))?;
+        Ok(Broadcast { scope, id: id.into(), fingerprint, time, fact })
+    }
+}
+
+impl SharedFact {
+    fn check(&self) -> Result<(), String> {
+        match (&self.value, self.ended) {
+            (None, false) => return Err("neither `value` nor `ended`".to_owned()),
+            (Some(_), true) => return Err("both `value` and `ended`".to_owned()),
+            (None, true) => {}
+            (Some(given), false) => {
+                value(given)?;
+                let bytes = given.to_string().len();
+                if bytes > limits::BROADCAST_VALUE_BYTES {
+                    let most = limits::BROADCAST_VALUE_BYTES;
+                    return Err(format!("a value of {bytes} bytes; at most {most} are kept"));
+                }
+            }
+        }
+        if self.ended && (self.condition.is_some() || self.wake) {
+            return Err("an end with `where` or `wake`; it ends for everybody".to_owned());
+        }
+        Ok(())
+    }
+}
+
+fn bad(found: &dyn fmt::Display) -> Rejection {
+    Rejection::new(
+        Reason::BadData,
+        format!(
+            r#"expected the data of `broadcast` as {{"value": …, "where": "…", "ttl": <seconds>, "wake": true}} or {{"ended": true}}; found: {found}"#
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(data: &str) -> Result<Broadcast, Rejection> {
+        let payload = format!(r#"{{"type":"broadcast","id":"b1","data":{data}}}"#);
+        Broadcast::parse("fires", &[], payload.as_bytes(), 7)
+    }
+
+    #[test]
+    fn a_broadcast_is_read_from_the_envelope_of_an_event() {
+        let told = parse(
+            r#"{"value":{"level":3},"where":"profile.region == 'NSW'","ttl":60,"wake":true}"#,
+        );
+        let told = told.unwrap();
+        assert_eq!((&*told.scope, &*told.id, told.fact.ttl), ("fires", "b1", Some(60)));
+        assert_eq!(told.fact.condition.as_deref(), Some("profile.region == 'NSW'"));
+        assert!(told.fact.wake && !told.fact.ended);
+        assert!(parse(r#"{"ended":true}"#).unwrap().fact.ended);
+        let bare = Broadcast::parse("a%20b", &[], br#"{"type":"broadcast","data":{"value":1}}"#, 7);
+        assert_eq!(bare.map(|told| (told.scope, told.id)), Ok(("a b".into(), "seq-7".into())));
+    }
+
+    #[test]
+    fn what_is_no_broadcast_is_refused_with_a_sentence_that_helps() {
+        let reason = |data| parse(data).map_err(|refusal| refusal.reason);
+        for data in [
+            "{}",
+            r#"{"value":null}"#,
+            r#"{"value":1,"ended":true}"#,
+            r#"{"ended":true,"wake":true}"#,
+            r#"{"value":1,"were":"x"}"#,
+            r#"{"value":1,"ttl":-1}"#,
+            &format!(r#"{{"value":"{}"}}"#, "a".repeat(limits::BROADCAST_VALUE_BYTES + 1)),
+        ] {
+            assert_eq!(reason(data), Err(Reason::BadData), "{data}");
+        }
+        let other = Broadcast::parse("fires", &[], br#"{"type":"track"}"#, 7).unwrap_err();
+        assert_eq!(other.reason, Reason::UnknownType);
+        let scope = Broadcast::parse("f.ires", &[], b"{}", 7).unwrap_err();
+        assert_eq!(scope.reason, Reason::BadSubject);
+    }
+}

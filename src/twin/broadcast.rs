@@ -1,0 +1,269 @@
+//! Shared facts: kept once for many customers, read by those whom they concern, and met by each of
+//! them once.
+//!
+//! A broadcast lives from the moment at which the stream brings it until its end: by its time to
+//! live, by a word that it is over, or by another one of the same scope. Its condition is asked
+//! whenever somebody reads it, so that it concerns whoever fits at that moment. What a twin keeps
+//! of it is only that the two have met.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use smallvec::SmallVec;
+
+use super::understand::Context;
+use super::view::{Used, View};
+use super::{Input, Twin, Woken};
+use crate::config::limits;
+use crate::event::{Broadcast, Customer, Reason, Rejection, Time, Value};
+use crate::policy::{CompileError, Condition, Found, Path, Policy, Root};
+
+/// One shared fact that lives, and whom it concerns.
+#[derive(Debug)]
+pub struct Shared {
+    /// The identity of its broadcast: a copy has the same.
+    pub id: u64,
+    /// Its name.
+    pub scope: Box<str>,
+    /// Its value.
+    pub value: Value,
+    /// Whom it concerns; none: everybody.
+    pub condition: Option<Condition>,
+    /// When it was taken in.
+    pub since: Time,
+    /// The moment from which it is over.
+    pub until: Time,
+    /// Everybody whom it concerns is to hear of it now.
+    pub wake: bool,
+}
+
+impl Shared {
+    /// The shared fact that a broadcast begins, which is taken in at `at`; none if it ends one.
+    ///
+    /// # Errors
+    /// A [`Rejection`] with the first mistake in its condition.
+    pub fn new(told: &Broadcast, at: Time) -> Result<Option<Shared>, Rejection> {
+        let fact = &told.fact;
+        let Some(value) = &fact.value else { return Ok(None) };
+        let condition = match &fact.condition {
+            Some(source) => Some(Condition::compile(source).map_err(|error| bad(source, &error))?),
+            None => None,
+        };
+        let lives = fact.ttl.map_or(limits::BROADCAST_SECS as u64, u64::from);
+        Ok(Some(Shared {
+            id: identity(told),
+            scope: told.scope.clone(),
+            value: value.clone(),
+            condition,
+            since: at,
+            until: at + Duration::from_secs(lives),
+            wake: fact.wake,
+        }))
+    }
+
+    /// Whether it lives at a moment. Events come in the order of the stream and not of their times,
+    /// so what the stream has brought has begun.
+    pub fn is_live(&self, now: Time) -> bool {
+        now < self.until
+    }
+
+    /// The input by which a twin hears of it at `at`.
+    pub fn wake(&self, customer: &Customer, at: Time) -> Input {
+        Input::wake(Woken { id: self.id, scope: self.scope.clone() }, customer, at)
+    }
+}
+
+/// The same in every partition; a copy of a broadcast is the same broadcast.
+fn identity(told: &Broadcast) -> u64 {
+    let mut bytes = Vec::with_capacity(told.scope.len() + 8);
+    bytes.extend_from_slice(&told.fingerprint.to_le_bytes());
+    bytes.extend_from_slice(told.scope.as_bytes());
+    twox_hash::XxHash3_64::oneshot(&bytes)
+}
+
+fn bad(source: &str, error: &CompileError) -> Rejection {
+    let character = crate::event::cut(source, error.offset).chars().count() + 1;
+    Rejection::new(
+        Reason::BadData,
+        format!(
+            "expected in `where` an expression that tells whom the broadcast concerns; found at \
+             character {character}: {}",
+            error.message
+        ),
+    )
+}
+
+/// The shared facts that live, in the order of their scopes, of each scope one. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Broadcasts(Option<Arc<[Arc<Shared>]>>);
+
+impl Broadcasts {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.all().len()
+    }
+
+    /// Each of them, in the order of scopes.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Arc<Shared>> {
+        self.all().iter()
+    }
+
+    /// The one of a scope.
+    pub fn get(&self, scope: &str) -> Option<&Arc<Shared>> {
+        let at = self.position(scope).ok()?;
+        self.all().get(at)
+    }
+
+    /// Begins one; returns the one of the same scope whose place it takes.
+    ///
+    /// # Errors
+    /// A [`Rejection`] if there are [`limits::BROADCASTS`] of other scopes; nothing has changed.
+    pub fn begin(&mut self, shared: Shared) -> Result<Option<Arc<Shared>>, Rejection> {
+        let mut all = self.all().to_vec();
+        let before = match self.position(&shared.scope) {
+            Ok(at) => Some(std::mem::replace(&mut all[at], Arc::new(shared))),
+            Err(_) if all.len() >= limits::BROADCASTS => {
+                return Err(Rejection::new(
+                    Reason::Refused,
+                    format!(
+                        "expected at most {} broadcasts that live at once, found one more; end \
+                         one, or give them a shorter `ttl`",
+                        limits::BROADCASTS
+                    ),
+                ));
+            }
+            Err(at) => {
+                all.insert(at, Arc::new(shared));
+                None
+            }
+        };
+        self.0 = Some(all.into());
+        Ok(before)
+    }
+
+    /// Ends the one of a scope, and returns it.
+    pub fn end(&mut self, scope: &str) -> Option<Arc<Shared>> {
+        let at = self.position(scope).ok()?;
+        let mut all = self.all().to_vec();
+        let ended = all.remove(at);
+        self.set(all);
+        Some(ended)
+    }
+
+    /// Ends those that are over at `now`, and returns them.
+    pub fn expire(&mut self, now: Time) -> Vec<Arc<Shared>> {
+        let (live, over): (Vec<_>, Vec<_>) =
+            self.iter().cloned().partition(|shared| shared.is_live(now));
+        if !over.is_empty() {
+            self.set(live);
+        }
+        over
+    }
+
+    fn all(&self) -> &[Arc<Shared>] {
+        self.0.as_deref().unwrap_or_default()
+    }
+
+    fn set(&mut self, all: Vec<Arc<Shared>>) {
+        self.0 = (!all.is_empty()).then(|| all.into());
+    }
+
+    fn position(&self, scope: &str) -> Result<usize, usize> {
+        self.all().binary_search_by(|known| (*known.scope).cmp(scope))
+    }
+}
+
+/// Shared facts that a twin has just met.
+pub(super) type Newly = SmallVec<[Arc<Shared>; 1]>;
+
+impl Shared {
+    /// Whether it lives and concerns the customer. Nothing sensitive is asked: a broadcast is no
+    /// purpose for which anything was given.
+    pub(super) fn concerns(&self, twin: &Twin, context: &Context<'_>) -> bool {
+        if !self.is_live(context.input.at) {
+            return false;
+        }
+        let Some(condition) = &self.condition else { return true };
+        let used = Used { uses: &[], discreet: true, place: None };
+        condition.holds(&View { used: Some(used), ..View::whole(twin, context) })
+    }
+}
+
+impl Twin {
+    /// What stands at a path of [`Policy::indexed`].
+    pub fn indexed(&self, path: &Path) -> Option<&Value> {
+        let name = path.names().next()?;
+        match path.root {
+            Root::Profile => self.profile.traits.get(name),
+            Root::Facts => self.facts.get(name),
+            _ => None,
+        }
+    }
+
+    /// Whether the twin has met a broadcast, by its identity.
+    pub fn has_met(&self, id: u64) -> bool {
+        self.met.binary_search(&id).is_ok()
+    }
+
+    /// Forgets the meetings with broadcasts that are gone.
+    pub(super) fn settle_met(&mut self, broadcasts: &Broadcasts) {
+        if broadcasts.is_empty() {
+            self.met.clear();
+        } else {
+            self.met.retain(|id| broadcasts.iter().any(|shared| shared.id == *id));
+        }
+    }
+}
+
+/// Whether a wake-up is for this twin: it is there, the broadcast lives and concerns it, and the
+/// two have not met.
+pub(super) fn is_woken(
+    twin: &Twin,
+    woken: &Woken,
+    input: &Input,
+    policy: &Policy,
+    broadcasts: &Broadcasts,
+) -> bool {
+    if twin.linked_to.is_some() || twin.timeline.total() == 0 || twin.has_met(woken.id) {
+        return false;
+    }
+    let Some(shared) = broadcasts.get(&woken.scope).filter(|shared| shared.id == woken.id) else {
+        return false;
+    };
+    shared.concerns(twin, &Context::new(twin, input, policy, broadcasts, twin.seen))
+}
+
+/// Meets every broadcast that concerns the twin and that it has not met.
+pub(super) fn meet(twin: &mut Twin, context: &Context<'_>) -> Newly {
+    twin.settle_met(context.broadcasts);
+    let mut newly = Newly::new();
+    for shared in context.broadcasts.iter() {
+        if let Err(at) = twin.met.binary_search(&shared.id)
+            && shared.concerns(twin, context)
+        {
+            twin.met.insert(at, shared.id);
+            newly.push(shared.clone());
+        }
+    }
+    newly
+}
+
+/// What a broadcast shares with the twin.
+pub(super) fn find<'a, 'b>(
+    twin: &Twin,
+    context: &'a Context<'_>,
+    scope: &str,
+    names: impl Iterator<Item = &'b str>,
+) -> Found<'a> {
+    match context.broadcasts.get(scope) {
+        Some(shared) if shared.concerns(twin, context) => {
+            super::view::below(Some(&shared.value), names)
+        }
+        _ => Found::Missing,
+    }
+}
