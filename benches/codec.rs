@@ -7,7 +7,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use jumeau::codec::{self, Kind};
 use jumeau::event::{Channel, Customer, InteractionState, Map, Sensitivity, Time, Value};
 use jumeau::twin::{
-    Consent, Contact, Interaction, Need, Pause, PausedBy, Record, Signal, Timer, Twin,
+    Consent, Contact, Dates, Interaction, Need, Pause, PausedBy, Record, Signal, Timer, Twin,
 };
 
 /// As in the service: opening a record is mostly making room for its texts.
@@ -63,6 +63,7 @@ fn twin() -> Twin {
         touched: at(650),
         lines: Vec::new(),
         pause: Some(Pause { at: at(650), by: PausedBy::Silence, offered: None }),
+        older: Dates::default(),
     }];
     twin.needs = vec![Need {
         name: "travel-payment".into(),

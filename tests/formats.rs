@@ -137,6 +137,7 @@ fn full() -> Twin {
         touched: at(5),
         lines: [Speaker::Customer, Speaker::Agent, Speaker::Bot].map(line).into(),
         pause: Some(Pause { at: at(6), by: PausedBy::Leaving, offered: Some(at(7)) }),
+        older: serde_json::from_value(json!([["amount", at(3)]])).unwrap(),
     };
     let contact = |outcome: Option<OutcomeKind>| Contact {
         decision: "00000000000000ff".into(),

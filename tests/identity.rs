@@ -9,7 +9,9 @@ use std::time::Duration;
 use jumeau::config::limits;
 use jumeau::event::{self, Customer, INTERNAL, PassOn, Raw, Reason, Rejection, Time, Value};
 use jumeau::policy::{self, Files, Policy};
-use jumeau::twin::{Broadcasts, Effect, Input, Memory, Reaction, Twin, Verdict, invariants, react};
+use jumeau::twin::{
+    Broadcasts, Derived, Effect, Input, Memory, Reaction, Twin, Verdict, invariants, react,
+};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -24,6 +26,54 @@ expires = "30d"
 
 [preferences.colour]
 evidence = 3
+
+[context.illness]
+sensitivity = "sensitive"
+purpose = ["care"]
+
+[dissatisfaction]
+period = "30d"
+
+[windows.failures]
+on = "track:Failed"
+over = "1h"
+
+[windows.illnesses]
+on = "signal:illness"
+over = "30d"
+keep = "distinct"
+of = "event.value"
+
+[counters.looks]
+on = "page"
+half_life = "7d"
+
+[needs.care]
+describe = "needs care"
+expires = "30d"
+
+[[rules]]
+name = "failed"
+on = "track:Failed"
+then = [{ problem = "{{ event.properties.step }}" }]
+
+[[rules]]
+name = "ill"
+on = "track:Ask"
+when = "has(context.illness)"
+then = [
+  { set = "told", to = "context.illness" },
+  { set = "copied", to = "facts.told" },
+  { raise = "care", strength = 0.3, because = "has {{ context.illness }}" },
+]
+
+[[rules]]
+name = "well"
+on = "track:Well"
+then = [
+  { set = "told", to = "'nothing'" },
+  { raise = "care", strength = 0.6, because = "asked for it" },
+]
 
 [[rules]]
 name = "looked"
@@ -321,6 +371,7 @@ fn an_unlink_at_once_leaves_both_as_they_were() {
     let mut town = Town::new();
     town.page("cookie", "Tablets", "red");
     town.event("cookie", "track", json!({ "name": "Asked" }));
+    town.event("cookie", "preference", json!({ "key": "colour", "forget": true }));
     town.event("ann", "identify", json!({ "traits": { "city": "Lille" } }));
     town.page("ann", "Phones", "red");
     let plain = |town: &Town, who: &str| Memory {
@@ -329,7 +380,6 @@ fn an_unlink_at_once_leaves_both_as_they_were() {
         timeline: Vec::new(),
         // What was done in between stays done.
         contacts: Vec::new(),
-        preferences: Vec::new(),
         ..town.twin(who).memory()
     };
     let before = (plain(&town, "cookie"), plain(&town, "ann"));
@@ -440,6 +490,59 @@ enum Happening {
     Consent(usize, bool),
     Prefer(usize, u8),
     Case(usize, u8, bool),
+    Ill(usize, u8),
+    Track(usize, &'static str, u8),
+}
+
+/// What makes facts, needs, windows, counters and problems, of two identifiers.
+fn made() -> impl Strategy<Value = Happening> {
+    let names = vec!["Failed", "Ask", "Ask", "Well"];
+    prop_oneof![
+        (0..2usize, 0..2u8).prop_map(|(who, page)| Happening::Page(who, page, page)),
+        (0..2usize, 0..3u8).prop_map(|(who, value)| Happening::Ill(who, value)),
+        (0..2usize, 0..2u8, any::<bool>())
+            .prop_map(|(who, id, is_open)| Happening::Case(who, id, is_open)),
+        (0..2usize, prop::sample::select(names), 0..2u8)
+            .prop_map(|(who, name, step)| Happening::Track(who, name, step)),
+    ]
+}
+
+/// By name, all that the policy made of what happened, with its guard.
+fn made_of(twin: &Twin) -> BTreeMap<String, String> {
+    let memory = twin.memory();
+    let guard = |of, name: &str| format!("{:?}", twin.guard(of, name));
+    let mut all = BTreeMap::new();
+    for told in &memory.facts {
+        let guard = guard(Derived::Fact, &told.name);
+        all.insert(format!("fact {}", told.name), format!("{told:?} {guard}"));
+    }
+    for need in &memory.needs {
+        let guard = guard(Derived::Need, &need.name);
+        all.insert(format!("need {}", need.name), format!("{need:?} {guard}"));
+    }
+    for window in &memory.tallies.windows {
+        let guard = guard(Derived::Window, &window.name);
+        all.insert(format!("window {}", window.name), format!("{window:?} {guard}"));
+    }
+    for counter in &memory.tallies.counters {
+        // A text of a number is exact but for its last bit.
+        let value = (counter.value * 1e9).round();
+        all.insert(format!("counter {}", counter.name), format!("{value} at {}", counter.at));
+    }
+    for problem in &memory.problems {
+        let of = problem.case.as_ref().map_or(problem.at.to_string(), ToString::to_string);
+        all.insert(format!("problem {} {of}", problem.topic), format!("{problem:?}"));
+    }
+    all
+}
+
+/// What tells of an illness and could be read for anything.
+fn secrets_unguarded(twin: &Twin) -> Vec<String> {
+    made_of(twin)
+        .into_iter()
+        .map(|(name, what)| format!("{name}: {what}"))
+        .filter(|what| what.contains("secret") && what.ends_with("None"))
+        .collect()
 }
 
 const IDS: usize = 5;
@@ -480,7 +583,14 @@ impl Town {
             }
             Happening::Case(who, id, open) => {
                 let state = if *open { "open" } else { "closed" };
-                (who, "case", json!({ "id": format!("k{id}"), "state": state }))
+                (who, "case", json!({ "id": format!("k{id}"), "state": state, "topic": "bill" }))
+            }
+            Happening::Ill(who, value) => {
+                (who, "signal", json!({ "name": "illness", "value": format!("secret{value}") }))
+            }
+            Happening::Track(who, name, step) => {
+                let properties = json!({ "step": format!("step{step}") });
+                (who, "track", json!({ "name": name, "properties": properties }))
             }
         };
         self.event(&format!("id{who}"), kind, data);
@@ -527,6 +637,9 @@ proptest! {
                 choice.weight = (choice.weight * 1e9).round();
                 choice.against = (choice.against * 1e9).round();
             }
+            for counter in &mut memory.tallies.counters {
+                counter.value = (counter.value * 1e9).round();
+            }
             memory.timeline.retain(|past| past.what.name() != "link");
             memory.inputs = memory.timeline.len() as u64;
             // In the order of their names: those that were never merged are in that of their events.
@@ -540,6 +653,40 @@ proptest! {
             ends.push(memory);
         }
         prop_assert_eq!(&ends[0], &ends[1]);
+    }
+
+    /// What a link brought goes back as it came, unless it changed since, and what was there before
+    /// is as it was. Nothing sensitive is ever without its guard.
+    #[test]
+    fn an_unlink_takes_back_what_the_policy_made_and_leaves_no_secret_unguarded(
+        before in prop::collection::vec(made(), 0..12),
+        after in prop::collection::vec(made(), 0..6),
+    ) {
+        let mut town = Town::new();
+        for who in 0..2 {
+            town.happen(&Happening::Trait(who, 0, 0));
+        }
+        before.iter().for_each(|happening| town.happen(happening));
+        let (ann, cookie) = (made_of(town.twin("id0")), made_of(town.twin("id1")));
+        town.link("id1", "id0");
+        let linked = made_of(town.twin("id0"));
+        after.iter().for_each(|happening| town.happen(happening));
+        let changed = made_of(town.twin("id0"));
+        prop_assert_eq!(secrets_unguarded(town.twin("id0")), Vec::<String>::new());
+        town.unlink("id0", "id1");
+        let (ann_after, cookie_after) = (made_of(town.twin("id0")), made_of(town.twin("id1")));
+        let names = [&ann, &cookie, &changed].into_iter().flat_map(BTreeMap::keys);
+        for name in names {
+            let is_as_it_came = linked.get(name) == changed.get(name);
+            let brought = cookie.get(name).filter(|_| is_as_it_came);
+            prop_assert_eq!(cookie_after.get(name), brought, "{} of the cookie", name);
+            let came = cookie.contains_key(name);
+            let stays = if is_as_it_came && came { ann.get(name) } else { changed.get(name) };
+            prop_assert_eq!(ann_after.get(name), stays, "{} of ann", name);
+        }
+        for who in ["id0", "id1"] {
+            prop_assert_eq!(secrets_unguarded(town.twin(who)), Vec::<String>::new(), "{}", who);
+        }
     }
 
     /// Whatever is linked and taken back, in whatever order it arrives: no event is lost, and none

@@ -34,6 +34,12 @@ impl Dates {
         }
     }
 
+    /// Since when a value is as it is.
+    pub(super) fn get(&self, name: &str) -> Option<Time> {
+        let found = self.0.binary_search_by(|(known, _)| (**known).cmp(name));
+        found.ok().map(|position| self.0[position].1)
+    }
+
     /// How many values have a date.
     pub(super) fn len(&self) -> usize {
         self.0.len()
@@ -41,12 +47,17 @@ impl Dates {
 
     /// The values of a map, each with its date.
     pub(super) fn told(&self, map: &Map) -> Vec<Told> {
-        let since = |name: &str| {
-            let found = self.0.binary_search_by(|(known, _)| (**known).cmp(name));
-            found.map_or(Time::MIN, |position| self.0[position].1)
-        };
+        self.told_or(map, Time::MIN)
+    }
+
+    /// The values of a map, each with its date; those that have none are as of `otherwise`.
+    pub(super) fn told_or(&self, map: &Map, otherwise: Time) -> Vec<Told> {
         map.iter()
-            .map(|(name, value)| Told { name: name.into(), value: value.clone(), at: since(name) })
+            .map(|(name, value)| Told {
+                name: name.into(),
+                value: value.clone(),
+                at: self.get(name).unwrap_or(otherwise),
+            })
             .collect()
     }
 

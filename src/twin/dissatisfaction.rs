@@ -120,43 +120,28 @@ impl Twin {
         notes: &mut Notes,
     ) {
         let Some(rule) = &context.policy.dissatisfaction else { return };
-        let topic = cut(topic, limits::NAME_BYTES);
-        let is_known = |known: &Problem| {
-            case.is_some() && known.case.as_deref() == case && *known.topic == *topic
-        };
-        if topic.is_empty() || self.problems.iter().any(is_known) {
+        let (at, topic) = (context.input.at, cut(topic, limits::NAME_BYTES).into());
+        let problem = Problem { at, topic, case: case.map(Into::into) };
+        if problem.topic.is_empty() || self.problems.iter().any(|known| known.is_same(&problem)) {
             return;
         }
         let since = self.seen - rule.period;
         self.problems.retain(|known| known.at > since);
-        if self.problems.len() == limits::PROBLEMS {
+        self.problems.push(problem);
+        self.problems.sort();
+        if self.problems.len() > limits::PROBLEMS {
+            self.problems.remove(0);
             notes.limit("PROBLEMS");
         }
-        let at = context.input.at;
-        self.problems.push(Problem { at, topic: topic.into(), case: case.map(Into::into) });
-        settle(&mut self.problems);
     }
 }
 
-/// Puts problems together; one that both know is one.
-pub(super) fn merge_problems(own: &mut Vec<Problem>, other: Vec<Problem>) {
-    own.extend(other);
-    settle(own);
-}
-
-/// In the order of time, each case once, at most as many as a twin keeps.
-fn settle(problems: &mut Vec<Problem>) {
-    problems.sort();
-    let mut seen: Vec<(Box<str>, Box<str>)> = Vec::new();
-    problems.retain(|problem| {
-        let Some(case) = &problem.case else { return true };
-        let key = (problem.topic.clone(), case.clone());
-        let is_new = !seen.contains(&key);
-        seen.push(key);
-        is_new
-    });
-    let surplus = problems.len().saturating_sub(limits::PROBLEMS);
-    problems.drain(..surplus);
+impl Problem {
+    /// Whether both are one: of the same case, or of the same moment.
+    pub(super) fn is_same(&self, other: &Problem) -> bool {
+        let is_same_time = self.case.is_some() || self.at == other.at;
+        self.topic == other.topic && self.case == other.case && is_same_time
+    }
 }
 
 /// A case that is open is a problem, if its topic is known.
@@ -291,27 +276,5 @@ then = [{ problem = "site, {{ event.properties.step }}" }]
                 (Dissatisfaction::of(&rule, parts), Dissatisfaction::of(&rule, greater));
             prop_assert!((0.0..=1.0).contains(&less.index) && less.index <= greater.index + 1e-12);
         }
-
-        #[test]
-        fn problems_merge_to_the_same_whichever_twin_comes_first(
-            one in problems(), other in problems(),
-        ) {
-            let mut left = Twin::new(Customer::new("ada").unwrap(), day(0.0));
-            let mut right = left.clone();
-            merge_problems(&mut left.problems, one.clone());
-            merge_problems(&mut left.problems, other.clone());
-            merge_problems(&mut right.problems, other);
-            merge_problems(&mut right.problems, one);
-            prop_assert_eq!(&left.problems, &right.problems);
-            prop_assert!(left.problems.len() <= limits::PROBLEMS);
-        }
-    }
-
-    fn problems() -> impl Strategy<Value = Vec<Problem>> {
-        let problem = (0u8..30, 0u8..3, prop::option::of(0u8..3)).prop_map(|(at, topic, case)| {
-            let case = case.map(|case| case.to_string().into());
-            Problem { at: day(at.into()), topic: topic.to_string().into(), case }
-        });
-        prop::collection::vec(problem, 0..16)
     }
 }

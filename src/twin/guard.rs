@@ -32,6 +32,12 @@ pub enum Derived {
     Counter,
 }
 
+/// What a list of guards says that something may be used for; none: anything.
+pub(super) fn guard_of<'a>(guards: &'a [Guard], of: Derived, name: &str) -> Option<&'a Purposes> {
+    let known = guards.iter().find(|guard| guard.of == of && *guard.name == *name);
+    known.map(|guard| &guard.purposes)
+}
+
 /// Puts guards together: what both guard may be used for what both allow.
 pub(super) fn merge_guards(own: &mut Vec<Guard>, other: Vec<Guard>) {
     for guard in other {
@@ -46,8 +52,7 @@ pub(super) fn merge_guards(own: &mut Vec<Guard>, other: Vec<Guard>) {
 impl Twin {
     /// What something may be used for that was made of sensitive facts; none: for anything.
     pub fn guard(&self, of: Derived, name: &str) -> Option<&Purposes> {
-        let known = self.guards.iter().find(|guard| guard.of == of && *guard.name == *name);
-        known.map(|guard| &guard.purposes)
+        guard_of(&self.guards, of, name)
     }
 
     /// From now on it may be used for these purposes alone; none: for anything.

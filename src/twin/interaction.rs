@@ -2,6 +2,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::dates::Dates;
+use super::merge::{join, text};
 use super::reaction::Notes;
 use super::{Twin, profile};
 use crate::config::limits;
@@ -30,6 +32,10 @@ pub struct Interaction {
     pub lines: Vec<Line>,
     /// Its pause, while it is paused.
     pub pause: Option<Pause>,
+    /// Since when those data are so that came from another identifier, where it was left earlier;
+    /// all others are as of `touched`.
+    #[serde(default)]
+    pub older: Dates,
 }
 
 /// That an interaction was left, to be taken up again.
@@ -98,6 +104,7 @@ impl Interaction {
             touched: at,
             lines: Vec::new(),
             pause: None,
+            older: Dates::default(),
         }
     }
 
@@ -130,52 +137,42 @@ impl Interaction {
                 notes.limit("INTERACTION_FIELDS");
             } else if let Some(value) = profile::kept(value, notes) {
                 self.data.insert(name, value);
+                self.older.clear(name);
             }
         }
     }
 
-    /// Takes in what another twin of the same customer knows of this interaction. What was touched
-    /// last counts; of data and words both remain. Closed in one means closed, unless the other
-    /// was touched later. Either way round the same comes out.
+    /// Takes in what is known of the same interaction under another identifier. What was touched
+    /// last says where it stands, of equally late ones a closed one; of each of the data the newer
+    /// one stays, and of the words the last.
     pub fn merge(&mut self, other: &Interaction) {
         // Where nothing else tells them apart any order will do that is always the same.
-        let rank =
-            |one: &Interaction| (one.touched, !one.state.is_open(), one.pause, format!("{one:?}"));
-        let (newer, older) =
-            if rank(self) < rank(other) { (other, &*self) } else { (&*self, other) };
-        let mut merged = newer.clone();
-        merged.started = newer.started.min(older.started);
-        for (name, value) in older.data.iter() {
-            if merged.data.get(name).is_none() && merged.data.len() < limits::INTERACTION_FIELDS {
-                merged.data.insert(name, value.clone());
-            }
+        let rank = |one: &Interaction| {
+            let words = text(&(&one.kind, one.state, &one.step, &one.channel));
+            (one.touched, !one.state.is_open(), one.pause, words)
+        };
+        let mut data = self.older.told_or(&self.data, self.touched);
+        let others = other.older.told_or(&other.data, other.touched);
+        let (name, max) = ("INTERACTION_FIELDS", limits::INTERACTION_FIELDS);
+        join(&mut data, others, name, max, &mut Notes::default());
+        let mut lines = std::mem::take(&mut self.lines);
+        let started = self.started.min(other.started);
+        if rank(other) > rank(self) {
+            *self = Interaction { lines: Vec::new(), ..other.clone() };
         }
-        merged.lines.extend(older.lines.iter().cloned());
-        let order =
-            |line: &Line| (line.at, line.from.name(), line.text.clone(), line.channel.to_string());
-        merged.lines.sort_by_key(order);
-        merged.lines.dedup();
-        merged.lines.drain(..merged.lines.len().saturating_sub(limits::TRANSCRIPT_LINES));
-        *self = merged;
-    }
-}
-
-/// Takes the interactions of another twin of the same customer in: see [`Interaction::merge`]. They
-/// are in the order of their identifiers then; of too many, closed ones leave first, then the
-/// longest untouched.
-pub fn merge_interactions(own: &mut Vec<Interaction>, others: &[Interaction]) {
-    for other in others {
-        match own.iter_mut().find(|known| known.id == other.id) {
-            Some(known) => known.merge(other),
-            None => own.push(other.clone()),
+        self.started = started;
+        self.older = Dates::default();
+        for told in data.iter().filter(|told| told.at != self.touched) {
+            self.older.set(&told.name, told.at);
         }
+        (self.data, _) = Dates::of(data);
+        lines.extend(other.lines.iter().cloned());
+        lines.sort_by_cached_key(|line| (line.at, text(line)));
+        lines.dedup();
+        let beyond = lines.len().saturating_sub(limits::TRANSCRIPT_LINES);
+        lines.drain(..beyond);
+        self.lines = lines;
     }
-    own.sort_by(|left, right| {
-        let rank = |one: &Interaction| (one.state.is_open(), one.touched);
-        rank(right).cmp(&rank(left)).then_with(|| left.id.cmp(&right.id))
-    });
-    own.truncate(limits::INTERACTIONS);
-    own.sort_by(|left, right| left.id.cmp(&right.id));
 }
 
 impl Twin {

@@ -3,14 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::dates::{Dates, Told};
-use super::dissatisfaction::merge_problems;
-use super::guard::merge_guards;
+use super::guard::{guard_of, merge_guards};
 use super::identity::Identifier;
 use super::merge::{beneath, join, part, part_preferences, without};
 use super::reaction::Notes;
 use super::{
-    Case, Consent, Contact, Escalated, Guard, Interaction, Need, Preference, Problem, Sentiment,
-    Signal, Tallies, Timeline, Timer, Twin, What, invariants,
+    Case, Consent, Contact, Derived, Escalated, Guard, Interaction, Need, Preference, Problem,
+    Sentiment, Signal, Tallies, Timeline, Timer, Twin, What, invariants,
 };
 use crate::config::limits;
 use crate::event::{Customer, Time};
@@ -54,8 +53,7 @@ pub struct Memory {
     pub tallies: Tallies,
     /// Problems that the customer had.
     pub problems: Vec<Problem>,
-    /// What was made of sensitive facts, and what it may be used for. It goes wherever anything
-    /// goes: too many guards do no harm.
+    /// What was made of sensitive facts, and what it may be used for.
     pub guards: Vec<Guard>,
     /// The recent past.
     pub timeline: Vec<Past>,
@@ -94,6 +92,9 @@ macro_rules! each_list {
         $do!(contacts, CONTACTS);
         $do!(escalations, ESCALATIONS);
         $do!(timers, TIMERS);
+        $do!(tallies.windows, POLICY_TALLIES);
+        $do!(tallies.counters, POLICY_TALLIES);
+        $do!(problems, PROBLEMS);
     };
 }
 
@@ -104,8 +105,9 @@ impl Memory {
         self.seen = self.seen.max(other.seen);
         self.inputs = self.inputs.saturating_add(other.inputs);
         macro_rules! join_list {
-            ($list:ident, $limit:ident) => {
-                join(&mut self.$list, other.$list, stringify!($limit), limits::$limit, notes);
+            ($($list:ident).+, $limit:ident) => {
+                let (own, name) = (&mut self.$($list).+, stringify!($limit));
+                join(own, other.$($list).+, name, limits::$limit, notes);
             };
         }
         each_list!(join_list);
@@ -115,9 +117,8 @@ impl Memory {
             (Some(own), Some(other)) => own.merge(&other),
             (own, other) => *own = own.take().or(other),
         }
-        self.tallies.merge(other.tallies);
-        merge_problems(&mut self.problems, other.problems);
         merge_guards(&mut self.guards, other.guards);
+        self.settle_guards();
         self.identifiers.extend(other.identifiers);
         self.met.extend(other.met);
         self.met.sort_unstable();
@@ -129,8 +130,8 @@ impl Memory {
         let mut under =
             Memory { born: self.born, seen: self.seen, inputs: self.inputs, ..Memory::default() };
         macro_rules! beneath_list {
-            ($list:ident, $limit:ident) => {
-                under.$list = beneath(&self.$list, &other.$list);
+            ($($list:ident).+, $limit:ident) => {
+                under.$($list).+ = beneath(&self.$($list).+, &other.$($list).+);
             };
         }
         each_list!(beneath_list);
@@ -138,13 +139,8 @@ impl Memory {
         if other.sentiment.is_some() {
             under.sentiment.clone_from(&self.sentiment);
         }
-        if other.tallies != Tallies::default() {
-            under.tallies.clone_from(&self.tallies);
-        }
-        if !other.problems.is_empty() {
-            under.problems.clone_from(&self.problems);
-        }
         under.guards.clone_from(&self.guards);
+        under.settle_guards();
         under
     }
 
@@ -152,8 +148,8 @@ impl Memory {
     pub(super) fn without(&self, other: &Memory) -> Memory {
         let mut rest = Memory { born: self.born, seen: self.seen, ..Memory::default() };
         macro_rules! without_list {
-            ($list:ident, $limit:ident) => {
-                rest.$list = without(&self.$list, &other.$list);
+            ($($list:ident).+, $limit:ident) => {
+                rest.$($list).+ = without(&self.$($list).+, &other.$($list).+);
             };
         }
         each_list!(without_list);
@@ -161,14 +157,46 @@ impl Memory {
         if other.sentiment.is_none() {
             rest.sentiment.clone_from(&self.sentiment);
         }
-        if other.tallies == Tallies::default() {
-            rest.tallies.clone_from(&self.tallies);
-        }
-        if other.problems.is_empty() {
-            rest.problems.clone_from(&self.problems);
-        }
         rest.guards.clone_from(&self.guards);
+        rest.settle_guards();
         rest
+    }
+
+    /// Whether something is remembered that a guard can be of.
+    fn knows(&self, of: Derived, name: &str) -> bool {
+        match of {
+            Derived::Fact => self.facts.iter().any(|told| *told.name == *name),
+            Derived::Need => self.needs.iter().any(|need| *need.name == *name),
+            Derived::Window => self.tallies.window(name).is_some(),
+            Derived::Counter => self.tallies.counter(name).is_some(),
+        }
+    }
+
+    /// Forgets the guards of what is not remembered.
+    fn settle_guards(&mut self) {
+        let mut guards = std::mem::take(&mut self.guards);
+        guards.retain(|guard| self.knows(guard.of, &guard.name));
+        self.guards = guards;
+    }
+
+    /// What has gone back takes its guard along, unless the guard has changed since; what was there
+    /// before is guarded as it was before. What stays is guarded as it is.
+    fn part_guards(&mut self, back: &mut Memory, from: &Identifier) {
+        let came = &from.brought.guards;
+        let before = &from.beneath.guards;
+        let mut merged = before.clone();
+        merge_guards(&mut merged, came.clone());
+        let own = std::mem::take(&mut self.guards);
+        let has_gone = |guard: &Guard| back.knows(guard.of, &guard.name);
+        let stays = |guard: &Guard| {
+            !has_gone(guard) || guard_of(&merged, guard.of, &guard.name) != Some(&guard.purposes)
+        };
+        self.guards = own.into_iter().filter(stays).collect();
+        let restored = before.iter().filter(|guard| has_gone(guard)).cloned().collect();
+        merge_guards(&mut self.guards, restored);
+        self.settle_guards();
+        back.guards.clone_from(came);
+        back.settle_guards();
     }
 
     /// Takes out what an identifier brought, as far as it is unchanged, and returns it.
@@ -183,8 +211,9 @@ impl Memory {
             ..Memory::default()
         };
         macro_rules! part_list {
-            ($list:ident, $limit:ident) => {
-                back.$list = part(&mut self.$list, &brought.$list, &beneath.$list);
+            ($($list:ident).+, $limit:ident) => {
+                let own = &mut self.$($list).+;
+                back.$($list).+ = part(own, &brought.$($list).+, &beneath.$($list).+);
             };
         }
         each_list!(part_list);
@@ -199,19 +228,7 @@ impl Memory {
             self.sentiment.clone_from(&beneath.sentiment);
             back.sentiment.clone_from(&brought.sentiment);
         }
-        let mut expected = beneath.tallies.clone();
-        expected.merge(brought.tallies.clone());
-        if brought.tallies != Tallies::default() && self.tallies == expected {
-            self.tallies.clone_from(&beneath.tallies);
-            back.tallies.clone_from(&brought.tallies);
-        }
-        let mut expected = beneath.problems.clone();
-        merge_problems(&mut expected, brought.problems.clone());
-        if !brought.problems.is_empty() && self.problems == expected {
-            self.problems.clone_from(&beneath.problems);
-            back.problems.clone_from(&brought.problems);
-        }
-        back.guards.clone_from(&self.guards);
+        self.part_guards(&mut back, from);
         if self.born == brought.born {
             self.born = beneath.born;
         }
@@ -268,6 +285,7 @@ impl Memory {
             };
         }
         shed_lists!(contacts, interactions, cases, context, needs, preferences, facts, traits);
+        self.settle_guards();
         gone
     }
 

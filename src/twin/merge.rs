@@ -12,8 +12,10 @@ use serde::Serialize;
 use super::dates::Told;
 use super::memory::Past;
 use super::reaction::Notes;
-use super::{Case, Consent, Contact, Escalated, Interaction, Need, Preference, Signal, Timer};
-use crate::config::limits;
+use super::{
+    Case, Consent, Contact, Counter, Escalated, Interaction, Need, Preference, Problem, Signal,
+    Timer, Window,
+};
 use crate::event::Time;
 
 /// One thing that a twin remembers.
@@ -83,7 +85,7 @@ pub(super) fn part<T: Item>(own: &mut Vec<T>, brought: &[T], beneath: &[T]) -> V
 }
 
 /// A text to compare what is equally new.
-fn text(value: &impl Serialize) -> String {
+pub(super) fn text(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
@@ -136,14 +138,13 @@ impl Item for Preference {
     }
 
     fn rank(&self) -> impl Ord {
-        let last = self.choices.iter().map(|choice| choice.at).max();
-        (self.declared.is_some(), last, &*self.key)
+        (self.stays(), &*self.key)
     }
 }
 
 impl Preference {
-    /// Takes out the choices, and what was declared if that is unchanged, that came with
-    /// `brought`; returns what goes back.
+    /// Takes out the choices, and what was said if that is unchanged, that came with `brought`;
+    /// returns what goes back.
     fn part(&mut self, brought: &Preference, beneath: Option<&Preference>) -> Preference {
         let mut back = brought.clone();
         for gone in &brought.choices {
@@ -156,7 +157,8 @@ impl Preference {
                 known.evidence.retain(|shown| !gone.evidence.contains(shown));
             }
         }
-        self.choices.retain(|choice| choice.count > 0);
+        // What is left of a difference of sums is not always quite nothing.
+        self.choices.retain(|choice| choice.count > 0 || choice.weight.max(choice.against) > 1e-9);
         let mut expected = brought.clone();
         if let Some(before) = beneath {
             Preference::merge(&mut expected, before);
@@ -166,21 +168,26 @@ impl Preference {
         } else {
             back.declared = None;
         }
+        if self.forgotten == expected.forgotten {
+            self.forgotten = beneath.and_then(|before| before.forgotten);
+        } else {
+            back.forgotten = None;
+        }
         back
     }
 }
 
-/// As [`part`], for preferences: counts are taken out again even where there are new ones since.
+/// As [`part`], for preferences: where there are new choices since, counts are taken out again.
 pub(super) fn part_preferences(
     own: &mut Vec<Preference>,
     brought: &[Preference],
     beneath: &[Preference],
 ) -> Vec<Preference> {
-    let mut back = Vec::new();
-    for one in brought {
-        let before = beneath.iter().find(|before| before.is_same(one));
-        if let Some(known) = own.iter_mut().find(|known| known.is_same(one)) {
-            back.push(known.part(one, before));
+    let mut back = part(own, brought, beneath);
+    for one in without(brought, &back) {
+        let before = beneath.iter().find(|before| before.is_same(&one));
+        if let Some(known) = own.iter_mut().find(|known| known.is_same(&one)) {
+            back.push(known.part(&one, before));
         }
     }
     let says = |known: &Preference| {
@@ -212,21 +219,8 @@ impl Item for Interaction {
         self.id == other.id
     }
 
-    /// The one touched last says where it stands; what was said is put together.
     fn merge(&mut self, other: &Interaction) {
-        let mut lines = std::mem::take(&mut self.lines);
-        let started = self.started.min(other.started);
-        let theirs = Interaction { lines: Vec::new(), started, ..other.clone() };
-        self.started = started;
-        if outranks((self.touched, self), (theirs.touched, &theirs)) {
-            *self = theirs;
-        }
-        lines.extend(other.lines.iter().cloned());
-        lines.sort_by_cached_key(|line| (line.at, text(line)));
-        lines.dedup();
-        let beyond = lines.len().saturating_sub(limits::TRANSCRIPT_LINES);
-        lines.drain(..beyond);
-        self.lines = lines;
+        Interaction::merge(self, other);
     }
 
     fn rank(&self) -> impl Ord {
@@ -324,6 +318,49 @@ impl Item for Timer {
     }
 }
 
+impl Item for Window {
+    fn is_same(&self, other: &Window) -> bool {
+        self.name == other.name
+    }
+
+    fn merge(&mut self, other: &Window) {
+        Window::merge(self, other.clone());
+    }
+
+    fn rank(&self) -> impl Ord {
+        (self.entries.last().map(|entry| entry.at), &*self.name)
+    }
+}
+
+impl Item for Counter {
+    fn is_same(&self, other: &Counter) -> bool {
+        self.name == other.name
+    }
+
+    fn merge(&mut self, other: &Counter) {
+        Counter::merge(self, other);
+    }
+
+    fn rank(&self) -> impl Ord {
+        (self.at, &*self.name)
+    }
+}
+
+impl Item for Problem {
+    fn is_same(&self, other: &Problem) -> bool {
+        Problem::is_same(self, other)
+    }
+
+    /// A case is a problem since it was first heard of.
+    fn merge(&mut self, other: &Problem) {
+        self.at = self.at.min(other.at);
+    }
+
+    fn rank(&self) -> impl Ord {
+        (self.at, &*self.topic, self.case.as_deref())
+    }
+}
+
 impl Item for Past {
     fn is_same(&self, other: &Past) -> bool {
         self.fingerprint == other.fingerprint
@@ -340,3 +377,6 @@ impl Item for Past {
         (self.at, self.fingerprint)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,7 +56,7 @@ pub use escalation::{Escalated, EscalationState};
 pub use guard::{Derived, Guard};
 pub use identity::Identifier;
 pub use input::{Cause, Fired, Input, Journalled, Woken};
-pub use interaction::{Interaction, Line, Pause, PausedBy, merge_interactions};
+pub use interaction::{Interaction, Line, Pause, PausedBy};
 pub use memory::{Memory, Past};
 pub use need::Need;
 pub use preference::{Choice, Declared, Forgotten, Preference};

@@ -232,7 +232,7 @@ impl Preference {
     }
 
     /// What leaves first when there is no more room: what is only inferred, longest unconfirmed.
-    fn stays(&self) -> (bool, Time) {
+    pub(super) fn stays(&self) -> (bool, Time) {
         let blocked = self.forgotten.map_or(Time::MIN, |forgotten| forgotten.until);
         (self.declared.is_some(), self.last_confirmed().max(blocked))
     }
@@ -376,23 +376,6 @@ impl Profile {
             }
         };
         &mut self.preferences[position]
-    }
-
-    /// Takes in the preferences that another twin of the same customer knows: see
-    /// [`Preference::merge`]. They are in the order of their keys then.
-    pub fn merge_preferences(&mut self, others: &[Preference]) {
-        for other in others {
-            match self.preferences.iter_mut().find(|known| known.key == other.key) {
-                Some(known) => known.merge(other),
-                None => self.preferences.push(other.clone()),
-            }
-        }
-        let order = |left: &Preference, right: &Preference| {
-            right.stays().cmp(&left.stays()).then_with(|| left.key.cmp(&right.key))
-        };
-        self.preferences.sort_by(order);
-        self.preferences.truncate(limits::PREFERENCES);
-        self.preferences.sort_by(|left, right| left.key.cmp(&right.key));
     }
 }
 

@@ -19,9 +19,9 @@ use crate::policy::{EvalError, Expression, Found, Keep, Measure, Tally, Truth};
 /// Everything that one twin counts.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Tallies {
-    /// Windows, in the order in which they were first counted.
+    /// Windows, each name once.
     pub windows: Vec<Window>,
-    /// Counters, likewise.
+    /// Counters, each name once.
     pub counters: Vec<Counter>,
 }
 
@@ -291,23 +291,6 @@ impl Tallies {
     /// The counter of a name.
     pub fn counter(&self, name: &str) -> Option<&Counter> {
         self.counters.iter().find(|counter| &*counter.name == name)
-    }
-
-    /// Puts what another twin counted to what this one counted. The order of the two does not
-    /// matter, but for the order in which their tallies stand.
-    pub fn merge(&mut self, other: Tallies) {
-        for window in other.windows {
-            match self.windows.iter_mut().find(|known| known.name == window.name) {
-                Some(known) => known.merge(window),
-                None => self.windows.push(window),
-            }
-        }
-        for counter in other.counters {
-            match self.counters.iter_mut().find(|known| known.name == counter.name) {
-                Some(known) => known.merge(&counter),
-                None => self.counters.push(counter),
-            }
-        }
     }
 }
 

@@ -10,7 +10,7 @@ use jumeau::event::{self, Customer, Raw, Reason, Time, Value};
 use jumeau::policy::{self, CatchUp, Files, Policy};
 use jumeau::twin::{
     Action, Block, Broadcasts, CandidateVerdict, Effect, Escalation, EscalationState, Fired, Input,
-    Interaction, Reaction, Twin, Verdict, invariants, merge_interactions, react,
+    Interaction, Reaction, Twin, Verdict, invariants, react,
 };
 use proptest::prelude::*;
 use serde_json::json;
@@ -507,25 +507,6 @@ fn any_event() -> impl Strategy<Value = (String, serde_json::Value)> {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
-
-    #[test]
-    fn the_interactions_of_two_twins_are_the_same_whichever_takes_the_other_in(
-        [left, right] in prop::array::uniform2(prop::collection::vec((any_event(), 0u64..50), 0..60)),
-    ) {
-        let live = |events: &[((String, serde_json::Value), u64)]| {
-            let mut life = Life::new();
-            for ((kind, data), minutes) in events {
-                life.wait(*minutes);
-                life.event("web", kind, data.clone());
-            }
-            life.twin.interactions
-        };
-        let (left, right) = (live(&left), live(&right));
-        let (mut one, mut other) = (left.clone(), right.clone());
-        merge_interactions(&mut one, &right);
-        merge_interactions(&mut other, &left);
-        prop_assert_eq!(one, other);
-    }
 
     #[test]
     fn whatever_comes_a_twin_stays_within_its_limits_and_comes_back_from_its_record(

@@ -128,7 +128,7 @@ fn what_is_forgotten_is_not_learned_again_before_its_time() {
 fn what_one_twin_was_told_to_forget_does_not_come_back_from_another() {
     let mut profile = chosen(&["aisle"]);
     profile.prefer_told(&told(None), Some(&rule()), day(5), &mut Notes::default());
-    profile.merge_preferences(&chosen(&["aisle", "aisle", "aisle"]).preferences);
+    profile.preferences[0].merge(seat(&chosen(&["aisle", "aisle", "aisle"])));
     assert_eq!(usable(&profile, day(5)), None);
 }
 
@@ -230,8 +230,8 @@ proptest! {
         said_right.into_iter().for_each(|at| say(&mut right, Some("window"), at));
         forgotten.into_iter().for_each(|at| say(&mut left, None, at));
         let (mut one, mut other) = (left.clone(), right.clone());
-        one.merge_preferences(&right.preferences);
-        other.merge_preferences(&left.preferences);
+        one.preferences[0].merge(seat(&right));
+        other.preferences[0].merge(seat(&left));
         prop_assert_eq!(one, other);
     }
 }
