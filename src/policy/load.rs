@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::broadcasts;
 use super::interactions;
+use super::made;
 use super::mistake::{Found, Mistakes};
 use super::names::Names;
 use super::purposes;
@@ -98,6 +99,11 @@ fn read(files: &Files, found: &RefCell<Found>) -> Policy {
 
     let mut reader = Reader { names: Names::default(), languages: Vec::new() };
     tables.iter().for_each(|table| gather(table, &mut reader.names));
+    if !reader.names.sensitive.is_empty() {
+        let mut ways = Vec::new();
+        tables.iter().for_each(|table| made::gather(table, &mut ways));
+        reader.names.made = made::settle(&ways, &reader.names.sensitive);
+    }
     let name = head(&tables, files, found, &mut reader.languages);
 
     let mut needs = Vec::new();

@@ -4,6 +4,7 @@
 //! every [`Mistake`] in it at once, each with its file and line and the nearest right name. An
 //! expression reads only the paths that it names, through a [`Scope`].
 
+mod absent;
 mod actions;
 mod broadcasts;
 mod condition;
@@ -15,6 +16,7 @@ mod functions;
 mod holes;
 mod interactions;
 mod load;
+mod made;
 mod mistake;
 mod model;
 mod names;

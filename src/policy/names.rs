@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::made::{Made, Thing};
 use super::mistake::hint;
 use super::{Path, Purposes, Root, Trigger};
 use crate::event::{EventType, HandoffState, InteractionState, OutcomeKind, Speaker};
@@ -19,6 +20,8 @@ pub(super) struct Names {
     pub(super) scopes: BTreeSet<String>,
     /// Signals that are sensitive, and what for, if the policy says so.
     pub(super) sensitive: BTreeMap<String, Option<Purposes>>,
+    /// What the policy makes of those alone.
+    pub(super) made: BTreeMap<Thing, Made>,
     /// Whether the policy says what dissatisfaction is made of.
     pub(super) dissatisfaction: bool,
     pub(super) windows: BTreeSet<String>,
@@ -128,17 +131,22 @@ impl Names {
         discreet: bool,
     ) -> Result<(), String> {
         let name = path.names().next().unwrap_or_default();
-        let (Root::Context, Some(given)) = (path.root, self.sensitive.get(name)) else {
-            return Ok(());
+        let made = self.made.get(&(path.root.name(), name.to_owned()));
+        let (given, of) = match (path.root, self.sensitive.get(name), made) {
+            (Root::Context, Some(given), _) => (given, String::new()),
+            (_, _, Some(made)) => (&made.purposes, format!(" ({made})")),
+            _ => return Ok(()),
         };
         if discreet {
             return Err(format!(
-                "`{path}` is sensitive, and nothing sensitive stands in a discreet text"
+                "`{path}` is sensitive{of}, and nothing sensitive stands in a discreet text; say \
+                 it in another treatment"
             ));
         }
         match given {
             Some(given) if !given.allow(uses) => Err(format!(
-                "`{path}` is sensitive and given for {given}; this action would use it for {}",
+                "`{path}` is sensitive{of} and given for {given}; this action would use it for {}: \
+                 leave it out, or give the action an issue and a `purpose` that fit",
                 uses.join(" and ")
             )),
             _ => Ok(()),

@@ -41,6 +41,11 @@ impl Purposes {
     pub fn and(&self, other: &Purposes) -> Purposes {
         Purposes(self.0.iter().filter(|one| other.0.contains(one)).cloned().collect())
     }
+
+    /// The purposes of what is made of one such fact or of the other: those of either.
+    pub(super) fn or(&self, other: &Purposes) -> Purposes {
+        Purposes::new(self.0.iter().chain(&other.0).cloned())
+    }
 }
 
 impl fmt::Display for Purposes {

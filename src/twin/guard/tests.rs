@@ -30,6 +30,11 @@ then = [
 ]
 
 [[rules]]
+name = "so that only the guards can tell"
+on = "track:Guess"
+then = [{ set = "illness", to = "event.name" }]
+
+[[rules]]
 name = "copied once more"
 on = "track:Copy"
 then = [{ set = "copy", to = "facts.illness + '!'" }, { set = "other", to = "1" }]
@@ -209,8 +214,8 @@ fn an_action_that_reads_what_it_may_not_is_a_mistake_where_it_stands() {
         .map(|mistake| mistake.to_string().lines().next().unwrap_or_default().to_owned())
         .collect();
     insta::assert_snapshot!(told.join("\n"), @r"
-    test.toml:52:25: `context.diagnosis` is sensitive and given for care; this action would use it for sales
-    test.toml:72:23: `context.diagnosis` is sensitive, and nothing sensitive stands in a discreet text
+    test.toml:57:25: `context.diagnosis` is sensitive and given for care; this action would use it for sales: leave it out, or give the action an issue and a `purpose` that fit
+    test.toml:77:23: `context.diagnosis` is sensitive, and nothing sensitive stands in a discreet text; say it in another treatment
     ");
 }
 
