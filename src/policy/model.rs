@@ -49,15 +49,15 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// The rules that an input of this kind concerns, in the order of files and lines; if it is a
-    /// message, also those of the topics that it touches.
+    /// The rules that an input of this kind concerns, in the order of files and lines; also those
+    /// of what else it means: topics that it touches, broadcasts that are met with it.
     pub fn rules_for<'a>(
         &'a self,
         trigger: Trigger,
         detail: &str,
-        topics: impl IntoIterator<Item = &'a str>,
+        besides: impl IntoIterator<Item = (Trigger, &'a str)>,
     ) -> impl Iterator<Item = &'a Rule> {
-        let found = self.index.concerned(trigger, detail, topics);
+        let found = self.index.concerned(trigger, detail, besides);
         (0..found.len()).map(move |at| &self.rules[found[at] as usize])
     }
 
@@ -143,16 +143,16 @@ impl Index {
         }
     }
 
-    /// Positions of what an input concerns, and the topics that it touches; ascending.
+    /// Positions of what an input concerns, and of what else it means; ascending.
     pub(super) fn concerned<'a>(
         &self,
         trigger: Trigger,
         detail: &str,
-        topics: impl IntoIterator<Item = &'a str>,
+        besides: impl IntoIterator<Item = (Trigger, &'a str)>,
     ) -> Cow<'_, [u32]> {
         let mut found = Cow::Borrowed(self.get(trigger, detail));
-        for topic in topics {
-            let more = self.get(Trigger::Topic, topic);
+        for (trigger, detail) in besides {
+            let more = self.get(trigger, detail);
             if !more.is_empty() {
                 found.to_mut().extend_from_slice(more);
             }

@@ -107,15 +107,15 @@ impl Tallies {
         self.all.is_empty()
     }
 
-    /// Those that an input of this kind concerns, in the order of files and lines; if it is a
-    /// message, also those of the topics that it touches.
+    /// Those that an input of this kind concerns, in the order of files and lines; also those of
+    /// what else it means: topics that it touches, broadcasts that are met with it.
     pub fn on<'a>(
         &'a self,
         trigger: Trigger,
         detail: &str,
-        topics: impl IntoIterator<Item = &'a str>,
+        besides: impl IntoIterator<Item = (Trigger, &'a str)>,
     ) -> impl Iterator<Item = &'a Tally> {
-        let found = self.index.concerned(trigger, detail, topics);
+        let found = self.index.concerned(trigger, detail, besides);
         (0..found.len()).map(move |at| &self.all[found[at] as usize])
     }
 

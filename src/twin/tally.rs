@@ -8,7 +8,6 @@ use serde::{Deserialize, Serialize};
 use super::decay::decay;
 use super::guard::both;
 use super::reaction::Notes;
-use super::sentiment::Said;
 use super::understand::Context;
 use super::view::View;
 use super::{Derived, Twin};
@@ -306,8 +305,7 @@ pub(super) fn count(twin: &mut Twin, context: &Context<'_>, notes: &mut Notes) {
     }
     let (trigger, detail) = context.input.trigger();
     let mut is_first = true;
-    let topics = context.said.iter().flat_map(Said::topics);
-    for tally in counted.on(trigger, detail, topics) {
+    for tally in counted.on(trigger, detail, context.besides()) {
         if std::mem::take(&mut is_first) {
             twin.tallies.windows.retain(|known| counted.window(&known.name).is_some());
             twin.tallies.counters.retain(|known| counted.has_counter(&known.name));
@@ -316,6 +314,17 @@ pub(super) fn count(twin: &mut Twin, context: &Context<'_>, notes: &mut Notes) {
             notes.policy(&tally.place, error);
         }
     }
+}
+
+/// Whether an input is counted, and not only a broadcast that happens to be met with it.
+fn is_of_input(tally: &Tally, context: &Context<'_>) -> bool {
+    let (trigger, detail) = context.input.trigger();
+    context.met.is_empty()
+        || context
+            .policy
+            .tallies
+            .on(trigger, detail, context.topics())
+            .any(|known| std::ptr::eq(known, tally))
 }
 
 fn count_one(
@@ -338,7 +347,8 @@ fn count_one(
         Measure::Counter { by, .. } => (Derived::Counter, Some(by)),
     };
     let made_of = both(read(tally.when.as_ref()), read(value));
-    let made_of = both(made_of, twin.purposes_of_input(context));
+    let of_input = twin.purposes_of_input(context).filter(|_| is_of_input(tally, context));
+    let made_of = both(made_of, of_input);
     // Late inputs do not move time back.
     let (at, now) = (context.input.at, context.lived(twin));
     match &tally.measure {

@@ -18,7 +18,7 @@ use super::{
 use crate::config::limits;
 use crate::event::{Kind, Sensitivity, Time, Value};
 use crate::policy::{
-    Due, EvalError, Expression, Path, Place, Policy, Purposes, Rule, Step, Template, Truth,
+    Due, EvalError, Expression, Path, Place, Policy, Purposes, Rule, Step, Template, Trigger, Truth,
 };
 
 /// What one reaction goes by.
@@ -67,6 +67,17 @@ impl<'a> Context<'a> {
     /// broadcast moves it on although nobody was seen.
     pub(super) fn lived(&self, twin: &Twin) -> Time {
         twin.seen.max(self.input.at)
+    }
+
+    /// The topics that the input touches.
+    pub(super) fn topics(&self) -> impl Iterator<Item = (Trigger, &str)> {
+        self.said.iter().flat_map(Said::topics).map(|topic| (Trigger::Topic, topic))
+    }
+
+    /// What else the input means: the topics that it touches, and the broadcasts that are met.
+    pub(super) fn besides(&self) -> impl Iterator<Item = (Trigger, &str)> {
+        let met = self.met.iter().map(|shared| (Trigger::Broadcast, &*shared.scope));
+        self.topics().chain(met)
     }
 
     /// Notes that something sensitive was not read, once for each reader and reason.
@@ -124,8 +135,7 @@ pub(super) fn understand(
     }
     dissatisfaction::perceive(twin, context, notes);
     tally::count(twin, context, notes);
-    let topics = context.said.iter().flat_map(Said::topics);
-    for rule in context.policy.rules_for(trigger, detail, topics) {
+    for rule in context.policy.rules_for(trigger, detail, context.besides()) {
         let holds = match &rule.when {
             None => true,
             Some(when) => matches!(when.test(&View::whole(twin, context)), Truth::True),
@@ -133,7 +143,9 @@ pub(super) fn understand(
         if holds {
             let made_of = if context.is_guarded {
                 let read = rule.when.as_ref().map_or(&[][..], Expression::paths);
-                both(twin.purposes_at_all(read, context), twin.purposes_of_input(context))
+                let of_input =
+                    twin.purposes_of_input(context).filter(|_| is_of_input(rule, context));
+                both(twin.purposes_at_all(read, context), of_input)
             } else {
                 None
             };
@@ -144,6 +156,16 @@ pub(super) fn understand(
     }
     wishes.offer = resume::offer(twin, context);
     wishes
+}
+
+/// Whether a rule answers to the input, and not only to a broadcast that happens to be met with it.
+fn is_of_input(rule: &Rule, context: &Context<'_>) -> bool {
+    let (trigger, detail) = context.input.trigger();
+    context.met.is_empty()
+        || context
+            .policy
+            .rules_for(trigger, detail, context.topics())
+            .any(|known| std::ptr::eq(known, rule))
 }
 
 /// One rule at work on one twin.
