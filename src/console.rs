@@ -7,11 +7,11 @@ use std::time::Duration;
 use anstream::{eprintln, println};
 use anstyle::{AnsiColor, Style};
 use jumeau::config::Settings;
-use jumeau::event::{Event, Time, cut};
+use jumeau::event::{Broadcast, Time, cut};
 use jumeau::policy::Policy;
 use jumeau::shelf::Shelf;
 use jumeau::stage::{Outcome, Scene};
-use jumeau::story::{Finding, Report, Seen, Step, Story, What};
+use jumeau::story::{Finding, Report, Seen, Step, Story, Subject, Told, What};
 use jumeau::twin::{Action, Escalation};
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
@@ -83,8 +83,9 @@ impl Console {
 
     /// What to type next.
     pub(crate) fn what_next(&self, stories: &[Story]) {
-        let customer = stories.iter().flat_map(|story| &story.steps).next();
-        self.hints(customer.map_or("alice", |step| step.customer.as_str()));
+        let mut steps = stories.iter().flat_map(|story| &story.steps);
+        let customer = steps.find_map(|step| step.customer());
+        self.hints(customer.map_or("alice", |customer| customer.as_str()));
     }
 
     fn hints(&self, customer: &str) {
@@ -113,21 +114,28 @@ impl Console {
 }
 
 fn event(at: Time, step: &Step) {
-    let said = step.event("scene", at - step.at, &[]).map_or_else(
-        |_| step.kind.to_string(),
-        |Event { kind, .. }| {
-            let mut text = format!("{} ", kind.event_type());
-            kind.summarize(&mut text);
+    let said = match step.told("scene", at - step.at, &[]) {
+        Err(_) => step.kind().to_owned(),
+        Ok(Told::Event(event)) => {
+            let mut text = format!("{} ", event.kind.event_type());
+            event.kind.summarize(&mut text);
             text
-        },
-    );
-    println!(
-        "{DIM}{}{DIM:#}  {:<8} {STRONG}{:<10}{STRONG:#} {}",
-        moment(at),
-        step.channel,
-        step.customer,
-        one_line(&said)
-    );
+        }
+        Ok(Told::Broadcast(told)) => broadcast(&told),
+    };
+    let (channel, whom) = match &step.subject {
+        Subject::Event { customer, channel, .. } => (channel.as_str(), customer.as_str()),
+        Subject::Broadcast(scope) => (Broadcast::TYPE, &**scope),
+    };
+    let (at, said) = (moment(at), one_line(&said));
+    println!("{DIM}{at}{DIM:#}  {channel:<8} {STRONG}{whom:<10}{STRONG:#} {said}");
+}
+
+fn broadcast(told: &Broadcast) -> String {
+    let Some(value) = &told.fact.value else { return "is over".to_owned() };
+    let condition = told.fact.condition.as_deref().unwrap_or("everybody");
+    let wakes = if told.fact.wake { ", wakes them" } else { "" };
+    format!("{value} for {condition}{wakes}")
 }
 
 fn reaction(seen: &Seen) {

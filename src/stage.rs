@@ -13,7 +13,7 @@ use crate::api::{Advance, Advanced, verb};
 use crate::bus::{Bus, Heard};
 use crate::event::{Customer, Time};
 use crate::policy::Policy;
-use crate::story::{Finding, Seen, Step, Story, What, check};
+use crate::story::{Finding, Seen, Step, Story, Subject, What, check};
 use crate::twin::{Action, Escalation};
 
 /// Something that happens on the stage, for whoever watches.
@@ -60,7 +60,12 @@ pub async fn play<'a>(
         // The file and line are an id that no other step has.
         let id = format!("{}", step.place);
         let payload = Bytes::from(step.payload(&id, at - step.at, &stage.seen));
-        bus.report(&step.channel, &step.customer, payload).await?;
+        match &step.subject {
+            Subject::Event { customer, channel, .. } => {
+                bus.report(channel, customer, payload).await?;
+            }
+            Subject::Broadcast(_) => bail!("{}: broadcasts are not played live", step.place),
+        }
         stage.advance(at, &mut watch).await?;
     }
     if let Some(end) = stories.iter().map(|story| story.end).max() {
@@ -128,7 +133,7 @@ pub fn read(payload: &[u8]) -> anyhow::Result<Seen> {
 fn distinct(stories: &[Story]) -> anyhow::Result<()> {
     let mut known = BTreeSet::new();
     for story in stories {
-        let own: BTreeSet<&Customer> = story.steps.iter().map(|step| &step.customer).collect();
+        let own: BTreeSet<&Customer> = story.steps.iter().filter_map(Step::customer).collect();
         for customer in own {
             if !known.insert(customer) {
                 bail!("{}: another story has a customer `{customer}` too", story.place);

@@ -15,7 +15,9 @@ pub use check::{Finding, Seen, What, check};
 pub use parse::parse;
 pub use play::{Cause, Played, Turn, play};
 pub use report::Report;
-pub use script::{Expectation, Final, Never, Outcome, Step, Story, Unwanted, Wanted};
+pub use script::{
+    Expectation, Final, Never, Outcome, Step, Story, Subject, Told, Unwanted, Wanted,
+};
 
 #[cfg(test)]
 mod tests;

@@ -2,11 +2,12 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use super::script::Unwanted;
-use super::{Expectation, Final, Never, Outcome, Step, Story, Wanted};
+use super::{Expectation, Final, Never, Outcome, Step, Story, Subject, Told, Wanted};
 use crate::config::limits;
 use crate::event::{Channel, Customer, Time, Value};
 use crate::policy::read::{Found, Item, Source, Table, hint};
 use crate::policy::{Mistakes, Policy, Step as Consequence};
+use crate::twin::Shared;
 
 /// The story that a file tells, for a policy.
 ///
@@ -40,7 +41,7 @@ fn read(table: Table<'_>, policy: &Policy) -> Option<Story> {
     let mut steps: Vec<Step> = listed.into_iter().filter_map(step).collect();
     steps.sort_by_key(|step| step.at);
 
-    let cast = |customer: &Customer| steps.iter().any(|step| step.customer == *customer);
+    let cast = |customer: &Customer| steps.iter().any(|step| step.customer() == Some(customer));
     let reading = Reading { policy, cast: &cast };
     let expect: Vec<Expectation> = table
         .get("expect")
@@ -80,41 +81,52 @@ fn read(table: Table<'_>, policy: &Policy) -> Option<Story> {
 fn step(item: Item<'_>) -> Option<Step> {
     let table = item.table()?;
     let at = table.require("at").and_then(offset);
-    let customer = table.require("customer").and_then(customer);
-    let channel = table
-        .require("channel")
-        .and_then(|item| Channel::new(item.text()?).map_err(|message| item.wrong(message)).ok());
-    let event = table.require("event").and_then(Item::table);
-    let (named, data) = match &event {
-        None => (None, None),
-        Some(event) => {
-            let data = event.get("data").map(Item::value).unwrap_or_default();
-            (event.require("type"), Some(data))
-        }
-    };
     let refused = table.get("refused").map_or(Some(false), Item::truth);
+    let (subject, data, named) = match table.get("broadcast") {
+        Some(scope) => {
+            let data = table.require("data");
+            (scope.text().map(|scope| Subject::Broadcast(scope.into())), data, Some(scope))
+        }
+        None => event(&table),
+    };
     let place = table.place();
-    event.into_iter().for_each(Table::finish);
     table.finish();
-    let data = match data? {
+    let data = match data.map(Item::value).unwrap_or_default() {
         // Some events carry nothing.
         Value::Null => Value::Map(Box::default()),
         data => data,
     };
-    let step = Step {
-        at: at?,
-        customer: customer?,
-        channel: channel?,
-        kind: named.and_then(Item::text)?.into(),
-        data,
-        refused: refused?,
-        place,
-    };
+    let step = Step { at: at?, subject: subject?, data, refused: refused?, place };
     // What a placeholder stands for is of no matter to whether the event can be read.
-    if let (false, Err(rejection)) = (step.refused, step.event("story", Time::default(), &[])) {
+    let told = step.told("story", Time::default(), &[]).and_then(|told| match told {
+        Told::Broadcast(told) => Shared::new(&told, Time::default()).map(drop),
+        Told::Event(_) => Ok(()),
+    });
+    if let (false, Err(rejection)) = (step.refused, told) {
         named.unwrap_or(item).wrong(rejection.detail);
     }
     Some(step)
+}
+
+/// Of whom an event speaks, its data, and where its type stands.
+fn event<'a>(table: &Table<'a>) -> (Option<Subject>, Option<Item<'a>>, Option<Item<'a>>) {
+    let customer = table.require("customer").and_then(customer);
+    let channel = table
+        .require("channel")
+        .and_then(|item| Channel::new(item.text()?).map_err(|message| item.wrong(message)).ok());
+    let Some(event) = table.require("event").and_then(Item::table) else {
+        return (None, None, None);
+    };
+    let (named, data) = (event.require("type"), event.get("data"));
+    event.finish();
+    let kind = named.and_then(Item::text).map(Into::into);
+    let subject = match (customer, channel, kind) {
+        (Some(customer), Some(channel), Some(kind)) => {
+            Some(Subject::Event { customer, channel, kind })
+        }
+        _ => None,
+    };
+    (subject, data, named)
 }
 
 /// A moment after the start: `0s`, `36h`, `1d 2h`.

@@ -1,10 +1,11 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::{Seen, Story, What};
+use super::{Seen, Story, Told, What};
 use crate::config::limits;
-use crate::event::{self, Customer, EventType, INTERNAL, PassOn, Raw, Rejection, Time};
+use crate::event::{self, Broadcast, Customer, EventType, INTERNAL, PassOn, Raw, Rejection, Time};
 use crate::policy::Policy;
-use crate::twin::{Broadcasts, Effect, Fired, Input, Reaction, Twin, react};
+use crate::twin::{Broadcasts, Effect, Fired, Input, Reaction, Shared, Twin, Verdict, react};
 
 /// A story played to its end on the pure core.
 #[derive(Debug)]
@@ -15,6 +16,8 @@ pub struct Played {
     pub seen: Vec<Seen>,
     /// The twins at the end.
     pub twins: BTreeMap<Customer, Twin>,
+    /// What is shared among them at the end.
+    pub broadcasts: Broadcasts,
     /// The story went on for longer than a story may.
     pub is_cut: bool,
 }
@@ -24,11 +27,11 @@ pub struct Played {
 pub struct Turn {
     /// When, in the story's own time.
     pub at: Time,
-    /// Whose twin took it in.
-    pub customer: Customer,
+    /// Whose twin took it in; none: a broadcast, which is kept for all of them.
+    pub customer: Option<Customer>,
     /// What it was.
     pub cause: Cause,
-    /// What came of it; none if it was no event that can be read.
+    /// What came of it; none if it was nothing that can be read.
     pub reaction: Result<Reaction, Rejection>,
 }
 
@@ -41,36 +44,75 @@ pub enum Cause {
     Timer(Box<str>),
     /// What the twin of another identifier passed on: its type.
     PassedOn(EventType),
+    /// A broadcast that woke the twin: its scope.
+    Broadcast(Box<str>),
 }
 
 /// Plays a story on the pure core in virtual time: the timers of all twins fire as time goes on,
-/// each at its due time, before the steps of the same moment.
+/// each at its due time, before the steps of the same moment. A broadcast that wakes reaches the
+/// twins at once, in the order of the customers.
 pub fn play(story: &Story, policy: &Policy) -> Played {
-    let mut played =
-        Played { turns: Vec::new(), seen: Vec::new(), twins: BTreeMap::new(), is_cut: false };
+    let mut played = Played {
+        turns: Vec::new(),
+        seen: Vec::new(),
+        twins: BTreeMap::new(),
+        broadcasts: Broadcasts::default(),
+        is_cut: false,
+    };
     for (position, step) in story.steps.iter().enumerate() {
         let at = story.start + step.at;
         played.fire_timers(at, policy);
         // A number makes it unique, and the same in every run.
-        let event = step.event(&format!("step-{position}"), story.start, &played.seen);
-        let customer = step.customer.clone();
-        match event {
-            Ok(event) => {
-                played.take(customer, Cause::Step(position), &Input::event(event, at), policy);
+        let told = step.told(&format!("step-{position}"), story.start, &played.seen);
+        let cause = Cause::Step(position);
+        let taken = match told {
+            Ok(Told::Event(event)) => {
+                let customer = event.customer.clone();
+                played.take(customer, cause, &Input::event(*event, at), policy);
+                continue;
             }
-            Err(rejection) => played.turns.push(Turn {
-                at,
-                customer,
-                cause: Cause::Step(position),
-                reaction: Err(rejection),
-            }),
+            Ok(Told::Broadcast(told)) => played.spread(&told, at),
+            Err(rejection) => Err(rejection),
+        };
+        let customer = step.customer().cloned();
+        let (reaction, woken) = match taken {
+            Ok(woken) => (Ok(nothing()), woken),
+            Err(rejection) => (Err(rejection), None),
+        };
+        played.turns.push(Turn { at, customer, cause, reaction });
+        if let Some(shared) = woken {
+            played.wake(&shared, at, policy);
         }
     }
     played.fire_timers(story.end, policy);
     played
 }
 
+/// What comes of a broadcast before anybody meets it.
+fn nothing() -> Reaction {
+    Reaction { verdict: Verdict::Applied, effects: Vec::new(), decision: None, notes: Vec::new() }
+}
+
 impl Played {
+    /// Takes a broadcast in; returns it if it is to wake those whom it concerns.
+    fn spread(&mut self, told: &Broadcast, at: Time) -> Result<Option<Arc<Shared>>, Rejection> {
+        self.broadcasts.expire(at);
+        let Some(shared) = Shared::new(told, at)? else {
+            self.broadcasts.end(&told.scope);
+            return Ok(None);
+        };
+        self.broadcasts.begin(shared)?;
+        Ok(self.broadcasts.get(&told.scope).filter(|shared| shared.wake).cloned())
+    }
+
+    fn wake(&mut self, shared: &Shared, at: Time, policy: &Policy) {
+        let customers: Vec<Customer> = self.twins.keys().cloned().collect();
+        for customer in customers {
+            let input = shared.wake(&customer, at);
+            self.take(customer, Cause::Broadcast(shared.scope.clone()), &input, policy);
+        }
+    }
+
     fn fire_timers(&mut self, until: Time, policy: &Policy) {
         loop {
             let next = self
@@ -99,7 +141,10 @@ impl Played {
             .twins
             .entry(customer.clone())
             .or_insert_with(|| Twin::new(customer.clone(), input.at));
-        let reaction = react(twin, input, policy, &Broadcasts::default());
+        let reaction = react(twin, input, policy, &self.broadcasts);
+        if reaction.verdict == Verdict::Untouched {
+            return;
+        }
         let mut passed_on = Vec::new();
         for effect in &reaction.effects {
             let what = match effect {
@@ -113,6 +158,7 @@ impl Played {
             };
             self.seen.push(Seen { at: input.at, what });
         }
+        let customer = Some(customer);
         self.turns.push(Turn { at: input.at, customer, cause, reaction: Ok(reaction) });
         for message in passed_on {
             self.deliver(&message, input.at, policy);

@@ -4,7 +4,7 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 
 use super::check::offset;
-use super::{Cause, Finding, Played, Story, Turn};
+use super::{Cause, Finding, Played, Story, Subject, Turn};
 use crate::event::{Map, Value, cut};
 use crate::twin::{
     CandidateVerdict, Decision, Effect, Escalation, EscalationState, Note, Reaction, Verdict,
@@ -104,18 +104,27 @@ impl Report<'_> {
     fn turn(&self, out: &mut fmt::Formatter<'_>, turn: &Turn) -> fmt::Result {
         let Turn { customer, cause, reaction, .. } = turn;
         let at = self.moment(turn);
+        let customer = customer.as_ref().map_or("", |customer| customer.as_str());
         match cause {
             Cause::Step(position) => {
                 let Some(step) = self.story.steps.get(*position) else { return Ok(()) };
-                let (channel, kind) = (&step.channel, &step.kind);
                 let said = summary(&step.data);
-                writeln!(
-                    out,
-                    "    {DIM}{at:>9}{DIM:#}  {customer} ◂ {channel}  {kind} {DIM}{said}{DIM:#}"
-                )?;
+                match &step.subject {
+                    Subject::Event { channel, kind, .. } => writeln!(
+                        out,
+                        "    {DIM}{at:>9}{DIM:#}  {customer} ◂ {channel}  {kind} {DIM}{said}{DIM:#}"
+                    )?,
+                    Subject::Broadcast(scope) => writeln!(
+                        out,
+                        "    {DIM}{at:>9}{DIM:#}  ◂ broadcast {scope} {DIM}{said}{DIM:#}"
+                    )?,
+                }
             }
             Cause::PassedOn(kind) => {
                 writeln!(out, "    {DIM}{at:>9}{DIM:#}  {customer} ◂ {kind} passed on")?;
+            }
+            Cause::Broadcast(scope) => {
+                writeln!(out, "    {DIM}{at:>9}{DIM:#}  {customer} ◂ meets {scope}")?;
             }
             Cause::Timer(name) => {
                 writeln!(out, "    {DIM}{at:>9}{DIM:#}  {customer} ◷ {name}")?;

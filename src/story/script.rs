@@ -3,7 +3,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{Seen, What};
-use crate::event::{self, Channel, Customer, Event, Raw, Rejection, Time, Value};
+use crate::event::{self, Broadcast, Channel, Customer, Event, Raw, Rejection, Time, Value};
 use crate::policy::Place;
 
 /// What happens to some customers, and what must and must not come of it.
@@ -25,18 +25,14 @@ pub struct Story {
     pub place: Place,
 }
 
-/// One event of a story.
+/// One event of a story, or one broadcast.
 #[derive(Debug, Clone)]
 pub struct Step {
     /// When, after the story's start.
     pub at: Duration,
-    /// Whom it is about.
-    pub customer: Customer,
-    /// The channel that reports it.
-    pub channel: Channel,
-    /// The event's type, as it is written.
-    pub kind: Box<str>,
-    /// The event's data. A text such as `@open_card_abroad` in `decision` stands for the last
+    /// Of whom it speaks.
+    pub subject: Subject,
+    /// The data. A text such as `@open_card_abroad` in `decision` stands for the last
     /// decision for that action, and in `escalation` for the last escalation to that queue.
     pub data: Value,
     /// The service must refuse it.
@@ -45,7 +41,39 @@ pub struct Step {
     pub place: Place,
 }
 
+/// Of whom a step speaks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// Of one customer: an event.
+    Event {
+        /// The customer.
+        customer: Customer,
+        /// The channel that reports it.
+        channel: Channel,
+        /// The event's type, as it is written.
+        kind: Box<str>,
+    },
+    /// Of all whom a condition fits: a broadcast of this scope.
+    Broadcast(Box<str>),
+}
+
 impl Step {
+    /// Whom it is about, if it is an event.
+    pub fn customer(&self) -> Option<&Customer> {
+        match &self.subject {
+            Subject::Event { customer, .. } => Some(customer),
+            Subject::Broadcast(_) => None,
+        }
+    }
+
+    /// The type of what is published.
+    pub fn kind(&self) -> &str {
+        match &self.subject {
+            Subject::Event { kind, .. } => kind,
+            Subject::Broadcast(_) => Broadcast::TYPE,
+        }
+    }
+
     /// The payload to publish: a bare event with an id and a time of its own. `seen` is what came
     /// out so far, for what `@…` stands for.
     pub fn payload(&self, id: &str, start: Time, seen: &[Seen]) -> Vec<u8> {
@@ -62,36 +90,56 @@ impl Step {
             }
         }
         let time = start + self.at;
-        json!({ "id": id, "type": self.kind, "time": time, "data": data }).to_string().into_bytes()
+        json!({ "id": id, "type": self.kind(), "time": time, "data": data })
+            .to_string()
+            .into_bytes()
     }
 
     fn meant(&self, named: &str, seen: &[Seen]) -> Option<Box<str>> {
         seen.iter().rev().find_map(|seen| match &seen.what {
             What::Action(action)
-                if action.customer == self.customer && *action.action == *named =>
+                if Some(&action.customer) == self.customer() && *action.action == *named =>
             {
                 Some(action.decision.clone())
             }
-            What::Escalation(told) if told.customer == self.customer && *told.queue == *named => {
+            What::Escalation(told)
+                if Some(&told.customer) == self.customer() && *told.queue == *named =>
+            {
                 Some(told.id.clone())
             }
             _ => None,
         })
     }
 
-    /// The event, as the service would read it.
+    /// What is published, as the service would read it.
     ///
     /// # Errors
-    /// A [`Rejection`], as for any event.
-    pub fn event(&self, id: &str, start: Time, seen: &[Seen]) -> Result<Event, Rejection> {
-        event::parse(&Raw {
-            channel: &self.channel.token(),
-            customer: &self.customer.token(),
-            headers: &[],
-            payload: &self.payload(id, start, seen),
-            sequence: 0,
-        })
+    /// A [`Rejection`], as for any event and any broadcast.
+    pub fn told(&self, id: &str, start: Time, seen: &[Seen]) -> Result<Told, Rejection> {
+        let payload = self.payload(id, start, seen);
+        match &self.subject {
+            Subject::Event { customer, channel, .. } => event::parse(&Raw {
+                channel: &channel.token(),
+                customer: &customer.token(),
+                headers: &[],
+                payload: &payload,
+                sequence: 0,
+            })
+            .map(|event| Told::Event(Box::new(event))),
+            Subject::Broadcast(scope) => {
+                Broadcast::parse(&event::encode(scope), &[], &payload, 0).map(Told::Broadcast)
+            }
+        }
     }
+}
+
+/// What a step publishes.
+#[derive(Debug, Clone)]
+pub enum Told {
+    /// An event of one customer.
+    Event(Box<Event>),
+    /// A broadcast.
+    Broadcast(Broadcast),
 }
 
 /// Something that must come out.

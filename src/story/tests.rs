@@ -288,7 +288,7 @@ fn an_outcome_names_the_decision_that_it_is_about() {
     let ann = played.twins.iter().find(|(customer, _)| customer.as_str() == "ann").unwrap().1;
     let contact = ann.last_contact("say_sorry").unwrap();
     assert!(contact.outcome.is_some());
-    let step = story.steps.iter().find(|step| &*step.kind == "outcome").unwrap();
+    let step = story.steps.iter().find(|step| step.kind() == "outcome").unwrap();
     let payload = String::from_utf8(step.payload("x", story.start, &played.seen)).unwrap();
     assert!(payload.contains(&*contact.decision), "{payload}");
 }
