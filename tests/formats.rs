@@ -14,8 +14,8 @@ use jumeau::policy::{CatchUp, Keep, Purposes};
 use jumeau::twin::{
     Block, Case, Choice, Consent, Contact, ContactOutcome, Counted, Counter, Declared, Derived,
     Escalated, EscalationState, Fired, Forgotten, Guard, Identifier, Interaction, Journalled, Line,
-    Memory, Need, Pause, PausedBy, Preference, Problem, Profile, Record, Signal, Tallies, Timer,
-    Told, Twin, What, Window,
+    Meeting, Memory, Need, Pause, PausedBy, Preference, Problem, Profile, Record, Signal, Tallies,
+    Timer, Told, Twin, What, Window,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -303,7 +303,7 @@ fn full() -> Twin {
             }),
             beneath: Box::default(),
         }],
-        met: vec![3, u64::MAX],
+        met: vec![Meeting { id: u64::MAX, scope: "fires".into(), at: at(8) }],
         ..Twin::new(ada(), at(0))
     }
 }

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{Customer, Map, Time};
 use crate::twin::{
-    Case, Contact, Dissatisfaction, Escalated, Guard, Identifier, Interaction, Need, Problem,
-    Profile, Sentiment, Signal, Tallies, Timer,
+    Case, Contact, Dissatisfaction, Escalated, Guard, Identifier, Interaction, Meeting, Need,
+    Problem, Profile, Sentiment, Signal, Tallies, Timer,
 };
 
 /// The answer to [`verb::SHOW`](super::verb::SHOW).
@@ -80,9 +80,9 @@ pub struct TwinView {
     /// The other identifiers of this customer, and what came from each.
     #[serde(default)]
     pub identifiers: Vec<Identifier>,
-    /// The broadcasts that it has met, by identity.
+    /// The broadcasts that it has met.
     #[serde(default)]
-    pub met: Vec<u64>,
+    pub met: Vec<Meeting>,
 }
 
 /// The payload of [`verb::TIMELINE`](super::verb::TIMELINE).

@@ -9,6 +9,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use super::understand::Context;
@@ -178,6 +179,17 @@ impl Broadcasts {
     }
 }
 
+/// A twin has met a broadcast: it heard of it, once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Meeting {
+    /// The identity of the broadcast.
+    pub id: u64,
+    /// Its scope.
+    pub scope: Box<str>,
+    /// When they met.
+    pub at: Time,
+}
+
 /// Shared facts that a twin has just met.
 pub(super) type Newly = SmallVec<[Arc<Shared>; 1]>;
 
@@ -207,7 +219,7 @@ impl Twin {
 
     /// Whether the twin has met a broadcast, by its identity.
     pub fn has_met(&self, id: u64) -> bool {
-        self.met.binary_search(&id).is_ok()
+        self.met.iter().any(|meeting| meeting.id == id)
     }
 
     /// Forgets the meetings with broadcasts that are gone.
@@ -215,7 +227,7 @@ impl Twin {
         if broadcasts.is_empty() {
             self.met.clear();
         } else {
-            self.met.retain(|id| broadcasts.iter().any(|shared| shared.id == *id));
+            self.met.retain(|met| broadcasts.iter().any(|shared| shared.id == met.id));
         }
     }
 }
@@ -243,10 +255,9 @@ pub(super) fn meet(twin: &mut Twin, context: &Context<'_>) -> Newly {
     twin.settle_met(context.broadcasts);
     let mut newly = Newly::new();
     for shared in context.broadcasts.iter() {
-        if let Err(at) = twin.met.binary_search(&shared.id)
-            && shared.concerns(twin, context)
-        {
-            twin.met.insert(at, shared.id);
+        if !twin.has_met(shared.id) && shared.concerns(twin, context) {
+            let (scope, at) = (shared.scope.clone(), context.input.at);
+            twin.met.push(Meeting { id: shared.id, scope, at });
             newly.push(shared.clone());
         }
     }

@@ -26,8 +26,7 @@ pub fn violations(twin: &Twin) -> Vec<String> {
     within("timeline entries", twin.timeline.len(), limits::TIMELINE_ENTRIES);
     // Of a circle that closed unseen, two memories with so many each can meet.
     within("identifiers", twin.identifiers.len(), 2 * limits::IDENTIFIERS);
-    // Of memories that were put together, until the next input.
-    within("broadcasts met", twin.met.len(), 2 * limits::BROADCASTS);
+    within("meetings", twin.met.len(), limits::MEETINGS);
     within("dates of traits", twin.dates.len(), limits::TRAITS);
     within("dates of facts", twin.fact_dates.len(), limits::FACTS);
     if let Some(sentiment) = &twin.sentiment {
@@ -41,8 +40,10 @@ pub fn violations(twin: &Twin) -> Vec<String> {
         let what = format!("entries of window {}", window.name);
         within(&what, window.entries.len(), limits::WINDOW_ENTRIES);
     }
-    if !twin.met.is_sorted_by(|left, right| left < right) {
-        found.push("broadcasts met are out of order".to_owned());
+    for (at, meeting) in twin.met.iter().enumerate() {
+        if twin.met[..at].iter().any(|known| known.id == meeting.id) {
+            found.push(format!("met {} twice", meeting.scope));
+        }
     }
     if let Some(sentiment) = &twin.sentiment {
         let courses = sentiment.channels.iter().map(|(_, course)| course);

@@ -8,8 +8,8 @@ use super::identity::Identifier;
 use super::merge::{beneath, join, part, part_preferences, without};
 use super::reaction::Notes;
 use super::{
-    Case, Consent, Contact, Derived, Escalated, Guard, Interaction, Need, Preference, Problem,
-    Sentiment, Signal, Tallies, Timeline, Timer, Twin, What, invariants,
+    Case, Consent, Contact, Derived, Escalated, Guard, Interaction, Meeting, Need, Preference,
+    Problem, Sentiment, Signal, Tallies, Timeline, Timer, Twin, What, invariants,
 };
 use crate::config::limits;
 use crate::event::{Customer, Time};
@@ -59,9 +59,9 @@ pub struct Memory {
     pub timeline: Vec<Past>,
     /// The identifiers of which this is the memory, besides its own.
     pub identifiers: Vec<Identifier>,
-    /// The broadcasts that it has met, by identity, ascending.
+    /// The broadcasts that it has met.
     #[serde(default)]
-    pub met: Vec<u64>,
+    pub met: Vec<Meeting>,
 }
 
 /// One entry of a timeline.
@@ -95,6 +95,7 @@ macro_rules! each_list {
         $do!(tallies.windows, POLICY_TALLIES);
         $do!(tallies.counters, POLICY_TALLIES);
         $do!(problems, PROBLEMS);
+        $do!(met, MEETINGS);
     };
 }
 
@@ -120,9 +121,6 @@ impl Memory {
         merge_guards(&mut self.guards, other.guards);
         self.settle_guards();
         self.identifiers.extend(other.identifiers);
-        self.met.extend(other.met);
-        self.met.sort_unstable();
-        self.met.dedup();
     }
 
     /// What is remembered here of the things that `other` remembers too; times and counts as well.
@@ -206,8 +204,6 @@ impl Memory {
             born: brought.born,
             seen: brought.seen,
             inputs: brought.inputs,
-            // Both have met it: nobody meets it twice.
-            met: brought.met.clone(),
             ..Memory::default()
         };
         macro_rules! part_list {

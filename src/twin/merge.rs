@@ -13,8 +13,8 @@ use super::dates::Told;
 use super::memory::Past;
 use super::reaction::Notes;
 use super::{
-    Case, Consent, Contact, Counter, Escalated, Interaction, Need, Preference, Problem, Signal,
-    Timer, Window,
+    Case, Consent, Contact, Counter, Escalated, Interaction, Meeting, Need, Preference, Problem,
+    Signal, Timer, Window,
 };
 use crate::event::Time;
 
@@ -298,6 +298,21 @@ impl Item for Escalated {
 
     fn rank(&self) -> impl Ord {
         (self.is_open(), self.touched, &*self.id)
+    }
+}
+
+impl Item for Meeting {
+    fn is_same(&self, other: &Meeting) -> bool {
+        self.id == other.id
+    }
+
+    /// The first one counts: there is only one.
+    fn merge(&mut self, other: &Meeting) {
+        self.at = self.at.min(other.at);
+    }
+
+    fn rank(&self) -> impl Ord {
+        (self.at, self.id)
     }
 }
 

@@ -44,7 +44,7 @@ mod timer;
 mod understand;
 mod view;
 
-pub use broadcast::{Broadcasts, Shared};
+pub use broadcast::{Broadcasts, Meeting, Shared};
 pub use case::Case;
 pub use contact::{Contact, ContactOutcome};
 pub use context::Signal;

@@ -3,8 +3,8 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Block, Case, Contact, Dates, Escalated, Guard, Identifier, Interaction, Need, Packed, Problem,
-    Profile, Sentiment, Signal, Tallies, Timeline, Timer,
+    Block, Case, Contact, Dates, Escalated, Guard, Identifier, Interaction, Meeting, Need, Packed,
+    Problem, Profile, Sentiment, Signal, Tallies, Timeline, Timer,
 };
 use crate::event::{Customer, Map, Time};
 
@@ -56,9 +56,8 @@ pub struct Twin {
     pub linked_by: u64,
     /// The other identifiers of this customer, and what came from each.
     pub identifiers: Vec<Identifier>,
-    /// The broadcasts that it has met, by identity, ascending. Those that are gone leave with the
-    /// next input.
-    pub met: Vec<u64>,
+    /// The broadcasts that it has met. Those that are gone leave with the next input.
+    pub met: Vec<Meeting>,
 }
 
 /// Everything of a twin but its name and the full blocks of its timeline, which a store keeps
@@ -88,7 +87,7 @@ pub struct Record<'a> {
     fact_dates: Cow<'a, Dates>,
     linked_by: u64,
     identifiers: Cow<'a, [Identifier]>,
-    met: Cow<'a, [u64]>,
+    met: Cow<'a, [Meeting]>,
 }
 
 impl Twin {
