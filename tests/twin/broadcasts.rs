@@ -171,7 +171,10 @@ impl Town {
         let told = Broadcast::parse(scope, &[], payload.as_bytes(), self.sequence)?;
         match Shared::new(&told, self.now)? {
             Some(shared) => self.broadcasts.begin(shared).map(drop),
-            None => Ok(drop(self.broadcasts.end(scope))),
+            None => {
+                self.broadcasts.end(scope);
+                Ok(())
+            }
         }
     }
 
