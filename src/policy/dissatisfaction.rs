@@ -26,12 +26,22 @@ pub struct DissatisfactionRule {
     pub period: Duration,
     /// So late, lateness is at half.
     pub patience: Duration,
+    /// When the index rises to this, the rules on `dissatisfaction` hear of it, once.
+    pub alarm: f64,
+    /// Once it has fallen below this, they will hear of it again; at most `alarm`.
+    pub calm: f64,
     /// Where it stands.
     pub place: Place,
 }
 
 const PERIOD: Duration = Duration::from_secs(30 * 86_400);
 const PATIENCE: Duration = Duration::from_secs(2 * 86_400);
+const ALARM: f64 = 0.5;
+/// At nothing at all everybody would be alarming.
+const ALARM_MIN: f64 = 0.01;
+/// Where the policy does not say: this share of the alarm, so that an index that trembles around it
+/// is heard once.
+const CALM_SHARE: f64 = 0.8;
 
 pub(super) fn read(table: &Table<'_>, reader: &Reader, known: &mut Option<DissatisfactionRule>) {
     let Some(item) = table.get("dissatisfaction") else { return };
@@ -44,6 +54,9 @@ pub(super) fn read(table: &Table<'_>, reader: &Reader, known: &mut Option<Dissat
         table.get(key).map_or(Some(otherwise), |item: Item<'_>| item.number(0.0..=1.0))
     };
     let span = |key, otherwise| table.get(key).map_or(Some(otherwise), period);
+    let alarm = table.get("alarm").map_or(Some(ALARM), |item| item.number(ALARM_MIN..=1.0));
+    let alarm = alarm.unwrap_or(ALARM);
+    let calm = table.get("calm").map_or(Some(alarm * CALM_SHARE), |item| item.number(0.0..=alarm));
     let rule = DissatisfactionRule {
         mood: table.get("mood").and_then(|item| mood(item, reader)),
         sentiment: share("sentiment", 0.4).unwrap_or(0.0),
@@ -52,6 +65,8 @@ pub(super) fn read(table: &Table<'_>, reader: &Reader, known: &mut Option<Dissat
         late: share("late", 0.5).unwrap_or(0.0),
         period: span("period", PERIOD).unwrap_or(PERIOD),
         patience: span("patience", PATIENCE).unwrap_or(PATIENCE),
+        alarm,
+        calm: calm.unwrap_or(alarm),
         place: item.place(),
     };
     table.finish();

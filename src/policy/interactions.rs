@@ -68,6 +68,10 @@ fn occasions(item: Item<'_>) -> Box<[Occasion]> {
             item.wrong("expected something that a channel reports, found a timer");
             None
         }
+        Ok((Trigger::Dissatisfaction, _)) => {
+            item.wrong("expected something that a channel reports, found `dissatisfaction`");
+            None
+        }
         Ok((Trigger::Broadcast, _)) => {
             item.wrong(
                 "expected something that a channel reports of a customer, found a broadcast",

@@ -110,6 +110,8 @@ pub enum Trigger {
     Topic,
     /// A broadcast that concerns the customer: they meet it.
     Broadcast,
+    /// The dissatisfaction of the customer has risen to the policy's alarm.
+    Dissatisfaction,
 }
 
 /// Positions by trigger and by detail, so that an input asks only what it concerns.

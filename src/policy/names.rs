@@ -214,7 +214,7 @@ fn check_event(field: &str, triggers: &[Trigger]) -> Result<(), String> {
         match trigger {
             Trigger::Event(kind) => EVENT_FIELDS.iter().chain(fields(*kind)).copied().collect(),
             Trigger::Timer => TIMER_FIELDS.to_vec(),
-            Trigger::Broadcast => EVENT_FIELDS.to_vec(),
+            Trigger::Broadcast | Trigger::Dissatisfaction => EVENT_FIELDS.to_vec(),
             Trigger::Topic => {
                 EVENT_FIELDS.iter().chain(fields(EventType::Message)).copied().collect()
             }
@@ -247,6 +247,14 @@ pub(super) fn trigger(pattern: &str) -> Result<(Trigger, Option<&str>), String> 
     if kind == "timer" {
         return Ok((Trigger::Timer, detail));
     }
+    if kind == "dissatisfaction" {
+        return match detail {
+            Some(_) => Err("`dissatisfaction` has no detail; `alarm` in [dissatisfaction] says \
+                            from where on it is heard"
+                .to_owned()),
+            None => Ok((Trigger::Dissatisfaction, None)),
+        };
+    }
     if kind == "broadcast" {
         return match detail {
             Some(_) => Ok((Trigger::Broadcast, detail)),
@@ -260,12 +268,12 @@ pub(super) fn trigger(pattern: &str) -> Result<(Trigger, Option<&str>), String> 
         };
     }
     let Some(kind) = EventType::ALL.into_iter().find(|known| known.name() == kind) else {
-        let known =
-            EventType::ALL.into_iter().map(EventType::name).chain(["timer", "topic", "broadcast"]);
+        let others = ["timer", "topic", "broadcast", "dissatisfaction"];
+        let known = EventType::ALL.into_iter().map(EventType::name).chain(others);
         let hint = match hint(kind, known) {
             none if none.is_empty() => {
                 let names = EventType::ALL.map(EventType::name).join(", ");
-                format!("; there are {names}, timer, topic and broadcast")
+                format!("; there are {names}, timer, topic, broadcast and dissatisfaction")
             }
             near => near,
         };

@@ -73,6 +73,12 @@ pub(super) fn patterns(item: Item<'_>, reader: &Reader) -> Vec<Pattern> {
                 {
                     pattern.wrong(message);
                 }
+                if trigger == Trigger::Dissatisfaction && !reader.names.dissatisfaction {
+                    pattern.wrong(
+                        "expected a table [dissatisfaction] that says what it is made of, and \
+                         from where on it is heard",
+                    );
+                }
                 if let (Trigger::Broadcast, Some(scope)) = (trigger, detail)
                     && let Err(message) = reader.names.scope(scope)
                 {

@@ -172,6 +172,9 @@ fn tally(
 ) -> Option<Patterned> {
     let on = table.require("on").map(|item| rules::patterns(item, reader));
     let triggers: Vec<Trigger> = on.iter().flatten().map(|(trigger, _)| *trigger).collect();
+    if triggers.contains(&Trigger::Dissatisfaction) {
+        table.wrong("expected inputs to count, found `dissatisfaction`, which only rules hear");
+    }
     let situation = Situation::Rule(&triggers);
     let when = table.get("when").map(|item| reader.expression(item, situation));
     let measure = if is_window {

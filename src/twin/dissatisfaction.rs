@@ -9,7 +9,7 @@ use super::view::View;
 use super::{Broadcasts, Cause, Fired, Input, Twin};
 use crate::config::limits;
 use crate::event::{Kind, Time, cut};
-use crate::policy::{DissatisfactionRule, Policy};
+use crate::policy::{DissatisfactionRule, Policy, Trigger};
 
 /// A problem that the customer had, or told of.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -109,6 +109,20 @@ impl Twin {
                 saturated(late.sum::<f64>() / patience),
             ],
         )
+    }
+
+    /// Whether the dissatisfaction has risen to the policy's alarm just now. It has fallen once it
+    /// is below the policy's calm, and can rise again then.
+    pub(super) fn is_alarmed_now(&mut self, context: &Context<'_>) -> bool {
+        let Some(rule) = &context.policy.dissatisfaction else { return false };
+        let mut heard = context.policy.rules_for(Trigger::Dissatisfaction, "", []);
+        if heard.next().is_none() {
+            return false;
+        }
+        let index = self.dissatisfaction_by(rule, &View::whole(self, context)).index;
+        let before = self.alarmed;
+        self.alarmed = index >= if before { rule.calm } else { rule.alarm };
+        self.alarmed && !before
     }
 
     /// Notes that the customer has a problem. One case is one problem.
@@ -248,6 +262,81 @@ then = [{ problem = "site, {{ event.properties.step }}" }]
         assert_eq!(lived(&[(0.0, &open)], 6.0).late, 0.5);
         let closed = case("c-1", "closed");
         assert_eq!(lived(&[(0.0, &open), (5.0, &closed)], 6.0).index, 0.0);
+    }
+
+    /// How often a rule on `dissatisfaction` has run after each of these events.
+    fn alarms(rule: &str, events: &[(f64, &str)]) -> Vec<i64> {
+        let text =
+            POLICY.replace("patience = \"2d\"", "patience = \"2d\"\nalarm = 0.3\ncalm = 0.2");
+        let policy = load(&Files::new([("test.toml", &*(text + rule))]))
+            .unwrap_or_else(|mistakes| panic!("\n{mistakes}"));
+        let mut twin = Twin::new(Customer::new("ada").unwrap(), day(0.0));
+        let mut counts = Vec::new();
+        for (at, json) in events {
+            let sequence = twin.timeline.total() + 1;
+            let payload = json.as_bytes();
+            let raw = Raw { channel: "web", customer: "ada", headers: &[], payload, sequence };
+            let input = Input::event(event::parse(&raw).unwrap(), day(*at));
+            react(&mut twin, &input, &policy, &Broadcasts::default());
+            let count = twin.facts.get("alarms").and_then(crate::event::Value::as_number);
+            counts.push(count.unwrap_or(0.0) as i64);
+        }
+        counts
+    }
+
+    const COUNTED: &str = r#"
+[[rules]]
+name = "heard"
+on = "dissatisfaction"
+then = [{ set = "alarms", to = "default(facts.alarms, 0) + 1" }]
+"#;
+
+    #[test]
+    fn when_it_rises_to_the_alarm_rules_hear_of_it_once_until_it_has_calmed_down() {
+        let looked = r#"{"type": "page", "data": {"name": "x"}}"#;
+        // 0, 0.25, 0.375, 0.4375, then the first three are too long ago: 0.25, again 0.375, 0 and
+        // in the end once more 0.375.
+        let events = [
+            (0.0, FAILED),
+            (0.1, FAILED),
+            (0.2, FAILED),
+            (9.0, FAILED),
+            (9.1, looked),
+            (31.0, FAILED),
+            (31.1, FAILED),
+            (70.0, looked),
+            (70.1, FAILED),
+            (70.2, FAILED),
+            (70.3, FAILED),
+        ];
+        assert_eq!(alarms(COUNTED, &events), [0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 2]);
+    }
+
+    #[test]
+    fn a_rule_that_hears_of_the_alarm_may_ask_for_more() {
+        let asked = COUNTED.replace("then", "when = \"event.channel == 'app'\"\nthen");
+        assert_eq!(alarms(&asked, &[(0.0, FAILED), (0.1, FAILED), (0.2, FAILED)]), [0, 0, 0]);
+    }
+
+    #[test]
+    fn what_is_done_at_an_alarm_that_a_sensitive_mood_raised_is_sensitive() {
+        let guarded = format!(
+            "{COUNTED}\n[context.mood]\nsensitivity = \"sensitive\"\npurpose = [\"care\"]\n"
+        );
+        let text = POLICY.replace("patience = \"2d\"", "patience = \"2d\"\nalarm = 0.3");
+        let policy = load(&Files::new([("test.toml", &*(text + &guarded))])).unwrap();
+        let mut twin = Twin::new(Customer::new("ada").unwrap(), day(0.0));
+        for (sequence, json) in (1..).zip([
+            r#"{"type": "signal", "data": {"name": "mood", "value": -1, "ttl": 900}}"#,
+            r#"{"type": "page", "data": {"name": "x"}}"#,
+        ]) {
+            let payload = json.as_bytes();
+            let raw = Raw { channel: "web", customer: "ada", headers: &[], payload, sequence };
+            let input = Input::event(event::parse(&raw).unwrap(), day(0.0));
+            react(&mut twin, &input, &policy, &Broadcasts::default());
+        }
+        assert!(twin.alarmed);
+        assert!(twin.guard(crate::twin::Derived::Fact, "alarms").is_some());
     }
 
     #[test]

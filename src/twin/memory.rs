@@ -62,6 +62,10 @@ pub struct Memory {
     /// The broadcasts that it has met.
     #[serde(default)]
     pub met: Vec<Meeting>,
+    /// The customer's dissatisfaction has risen to the policy's alarm, and has not calmed down
+    /// since. Whether it still should have is found with the next input.
+    #[serde(default)]
+    pub alarmed: bool,
 }
 
 /// One entry of a timeline.
@@ -121,6 +125,7 @@ impl Memory {
         merge_guards(&mut self.guards, other.guards);
         self.settle_guards();
         self.identifiers.extend(other.identifiers);
+        self.alarmed |= other.alarmed;
     }
 
     /// What is remembered here of the things that `other` remembers too; times and counts as well.
@@ -204,6 +209,7 @@ impl Memory {
             born: brought.born,
             seen: brought.seen,
             inputs: brought.inputs,
+            alarmed: brought.alarmed,
             ..Memory::default()
         };
         macro_rules! part_list {
@@ -380,6 +386,7 @@ impl Twin {
             timeline,
             identifiers: self.identifiers.clone(),
             met: self.met.clone(),
+            alarmed: self.alarmed,
         }
     }
 
@@ -405,6 +412,7 @@ impl Twin {
         self.settle_guards();
         self.identifiers = memory.identifiers;
         self.met = memory.met;
+        self.alarmed = memory.alarmed;
         self.timeline = Timeline::of(memory.inputs, &memory.timeline);
         let entries = &self.timeline;
         let number = |fingerprint: &u64| {

@@ -58,6 +58,9 @@ pub struct Twin {
     pub identifiers: Vec<Identifier>,
     /// The broadcasts that it has met. Those that are gone leave with the next input.
     pub met: Vec<Meeting>,
+    /// The customer's dissatisfaction has risen to the policy's alarm, and has not calmed down
+    /// since.
+    pub alarmed: bool,
 }
 
 /// Everything of a twin but its name and the full blocks of its timeline, which a store keeps
@@ -88,6 +91,7 @@ pub struct Record<'a> {
     linked_by: u64,
     identifiers: Cow<'a, [Identifier]>,
     met: Cow<'a, [Meeting]>,
+    alarmed: bool,
 }
 
 impl Twin {
@@ -117,6 +121,7 @@ impl Twin {
             linked_by: 0,
             identifiers: Vec::new(),
             met: Vec::new(),
+            alarmed: false,
         }
     }
 
@@ -148,6 +153,7 @@ impl Twin {
             linked_by: self.linked_by,
             identifiers: Cow::Borrowed(&self.identifiers),
             met: Cow::Borrowed(&self.met),
+            alarmed: self.alarmed,
         }
     }
 
@@ -182,6 +188,7 @@ impl Twin {
             linked_by: record.linked_by,
             identifiers: record.identifiers.into_owned(),
             met: record.met.into_owned(),
+            alarmed: record.alarmed,
         }
     }
 

@@ -18,7 +18,8 @@ use super::{
 use crate::config::limits;
 use crate::event::{Kind, Sensitivity, Time, Value};
 use crate::policy::{
-    Due, EvalError, Expression, Path, Place, Policy, Purposes, Rule, Step, Template, Trigger, Truth,
+    Due, EvalError, Expression, Path, Place, Policy, Purposes, Root, Rule, Step, Template, Trigger,
+    Truth,
 };
 
 /// What one reaction goes by.
@@ -136,22 +137,15 @@ pub(super) fn understand(
     dissatisfaction::perceive(twin, context, notes);
     tally::count(twin, context, notes);
     for rule in context.policy.rules_for(trigger, detail, context.besides()) {
-        let holds = match &rule.when {
-            None => true,
-            Some(when) => matches!(when.test(&View::whole(twin, context)), Truth::True),
-        };
-        if holds {
-            let made_of = if context.is_guarded {
-                let read = rule.when.as_ref().map_or(&[][..], Expression::paths);
-                let of_input =
-                    twin.purposes_of_input(context).filter(|_| is_of_input(rule, context));
-                both(twin.purposes_at_all(read, context), of_input)
-            } else {
-                None
-            };
-            let wishes = &mut wishes;
-            let mut turn = Turn { twin, context, rule, effects, notes, wishes, made_of };
-            rule.then.iter().for_each(|step| turn.take(step));
+        let is_of_input = context.is_guarded && is_of_input(rule, context);
+        let by = is_of_input.then(|| twin.purposes_of_input(context)).flatten();
+        follow(rule, by, twin, context, effects, notes, &mut wishes);
+    }
+    if twin.is_alarmed_now(context) {
+        let index = Path { root: Root::Dissatisfaction, names: [].into() };
+        for rule in context.policy.rules_for(Trigger::Dissatisfaction, "", []) {
+            let by = twin.purposes_at(&index, context, None);
+            follow(rule, by, twin, context, effects, notes, &mut wishes);
         }
     }
     wishes.offer = resume::offer(twin, context);
@@ -166,6 +160,29 @@ fn is_of_input(rule: &Rule, context: &Context<'_>) -> bool {
             .policy
             .rules_for(trigger, detail, context.topics())
             .any(|known| std::ptr::eq(known, rule))
+}
+
+/// Takes the steps of a rule, if it holds. What called it may be used for certain purposes; none:
+/// for anything.
+fn follow(
+    rule: &Rule,
+    by: Option<Purposes>,
+    twin: &mut Twin,
+    context: &Context<'_>,
+    effects: &mut Vec<Effect>,
+    notes: &mut Notes,
+    wishes: &mut Wishes,
+) {
+    let holds = match &rule.when {
+        None => true,
+        Some(when) => matches!(when.test(&View::whole(twin, context)), Truth::True),
+    };
+    if holds {
+        let read = rule.when.as_ref().map_or(&[][..], Expression::paths);
+        let made_of = both(by, twin.purposes_at_all(read, context));
+        let mut turn = Turn { twin, context, rule, effects, notes, wishes, made_of };
+        rule.then.iter().for_each(|step| turn.take(step));
+    }
 }
 
 /// One rule at work on one twin.
