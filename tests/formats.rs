@@ -15,7 +15,7 @@ use jumeau::twin::{
     Block, Case, Choice, Consent, Contact, ContactOutcome, Counted, Counter, Declared, Derived,
     Escalated, EscalationState, Fired, Forgotten, Guard, Identifier, Interaction, Journalled, Line,
     Meeting, Memory, Need, Pause, PausedBy, Preference, Problem, Profile, Record, Signal, Tallies,
-    Timer, Told, Twin, What, Window,
+    Timer, Told, Twin, What, Window, Woken,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -72,6 +72,14 @@ fn a_journalled_timer_of_format_1_can_be_read() {
     let fired = Journalled::Timer(fired);
     assert_written_as(Kind::Input, &fired, fixture);
     assert_eq!(open::<Journalled>(Kind::Input, fixture), fired);
+}
+
+#[test]
+fn a_journalled_broadcast_of_format_1_can_be_read() {
+    let fixture = fixture!("input-of-a-broadcast-v1");
+    let woken = Journalled::Broadcast(Woken { id: u64::MAX, scope: "fires".into() });
+    assert_written_as(Kind::Input, &woken, fixture);
+    assert_eq!(open::<Journalled>(Kind::Input, fixture), woken);
 }
 
 #[test]

@@ -108,16 +108,21 @@ impl Report<'_> {
         match cause {
             Cause::Step(position) => {
                 let Some(step) = self.story.steps.get(*position) else { return Ok(()) };
-                let said = summary(&step.data);
                 match &step.subject {
-                    Subject::Event { channel, kind, .. } => writeln!(
-                        out,
-                        "    {DIM}{at:>9}{DIM:#}  {customer} ◂ {channel}  {kind} {DIM}{said}{DIM:#}"
-                    )?,
-                    Subject::Broadcast(scope) => writeln!(
-                        out,
-                        "    {DIM}{at:>9}{DIM:#}  ◂ broadcast {scope} {DIM}{said}{DIM:#}"
-                    )?,
+                    Subject::Event { channel, kind, .. } => {
+                        let said = summary(&step.data);
+                        writeln!(
+                            out,
+                            "    {DIM}{at:>9}{DIM:#}  {customer} ◂ {channel}  {kind} {DIM}{said}{DIM:#}"
+                        )?;
+                    }
+                    Subject::Broadcast(scope) => {
+                        let said = shared(&step.data);
+                        writeln!(
+                            out,
+                            "    {DIM}{at:>9}{DIM:#}  ◂ broadcast {scope} {DIM}{said}{DIM:#}"
+                        )?;
+                    }
                 }
             }
             Cause::PassedOn(kind) => {
@@ -231,6 +236,16 @@ fn summary(data: &Value) -> String {
         .find_map(|name| text(map, name));
     let parts: Vec<String> = told.into_iter().chain(more).collect();
     one_line(&parts.join(" "))
+}
+
+/// What a broadcast says, and for whom.
+fn shared(data: &Value) -> String {
+    let Value::Map(map) = data else { return String::new() };
+    match (map.get("value"), map.get("where")) {
+        (None, _) => "is over".to_owned(),
+        (Some(value), None) => one_line(&format!("{value} for everybody")),
+        (Some(value), Some(condition)) => one_line(&format!("{value} where {condition}")),
+    }
 }
 
 fn one_line(text: &str) -> String {

@@ -460,3 +460,104 @@ fn a_story_that_proves_nothing_is_a_mistake() {
     assert!(mistakes.contains("the story proves nothing"), "{mistakes}");
     assert!(parse("empty.toml", "", &policy()).is_err());
 }
+
+const FIRES: &str = r#"
+story = "fires"
+start = "2026-03-02T09:00:00Z"
+
+[[steps]]
+at = "0s"
+customer = "ann"
+channel = "web"
+event.type = "identify"
+event.data.traits = { region = "NSW" }
+
+[[steps]]
+at = "0s"
+customer = "bob"
+channel = "web"
+event.type = "identify"
+event.data.traits = { region = "WA" }
+
+[[steps]]
+at = "1h"
+broadcast = "fires"
+data = { value = { level = 4 }, where = "profile.region == 'NSW'", ttl = 7200, wake = true }
+
+[[steps]]
+at = "2h"
+customer = "bob"
+channel = "web"
+event.type = "identify"
+event.data.traits = { region = "NSW" }
+
+[[steps]]
+at = "2h"
+broadcast = "fires"
+data = { ended = true }
+
+[[steps]]
+at = "2h"
+customer = "cid"
+channel = "web"
+event.type = "identify"
+event.data.traits = { region = "NSW" }
+
+[[expect]]
+customer = "ann"
+escalation = "desk"
+because_contains = "level 4"
+by = "1h"
+
+[[expect]]
+customer = "bob"
+escalation = "desk"
+from = "2h"
+
+[[never]]
+customer = "cid"
+escalation = "*"
+"#;
+
+#[test]
+fn a_broadcast_wakes_those_whom_it_concerns_and_ends() {
+    let rule = r#"
+[[rules]]
+name = "fires"
+on = "broadcast:fires"
+then = [{ escalate = "desk", topic = "fires", because = "fires of level {{ shared.fires.level }}" }]
+"#;
+    let policy = load(&Files::new([("shop.toml", POLICY), ("fires.toml", rule)])).unwrap();
+    let story = parse("fires.toml", FIRES, &policy).unwrap();
+    let played = play(&story, &policy);
+    let findings = check(&story, &policy, &played.seen, Some(&played.twins));
+    let report =
+        Report { story: &story, played: Some(&played), findings: &findings, took: Duration::ZERO };
+    assert!(report.is_passed(), "{report}");
+    let report = anstream::adapter::strip_str(&report.to_string()).to_string();
+    insta::assert_snapshot!(report, @r##"
+    ✓ fires  fires.toml · 0.0 ms
+               0s  ann ◂ web  identify {"region":"NSW"}
+               0s  bob ◂ web  identify {"region":"WA"}
+               1h  ◂ broadcast fires {"level":4} where profile.region == 'NSW'
+               1h  ann ◂ meets fires
+                   ▸ to people: desk, fires, priority 3
+                     because fires of level 4; 0 lines of transcript
+               2h  bob ◂ web  identify {"region":"NSW"}
+                   ▸ to people: desk, fires, priority 3
+                     because fires of level 4; 0 lines of transcript
+               2h  ◂ broadcast fires is over
+               2h  cid ◂ web  identify {"region":"NSW"}
+        ✓ ann: escalation to desk, by 1h
+        ✓ bob: escalation to desk, from 2h
+        ✓ cid: never any escalation
+    "##);
+}
+
+#[test]
+fn a_broadcast_that_the_service_would_refuse_is_a_mistake_in_a_story() {
+    let broken = FIRES.replace("profile.region ==", "profil.region ==");
+    let mistakes = parse("fires.toml", &broken, &policy()).unwrap_err().to_string();
+    assert!(mistakes.contains("fires.toml:21:14"), "{mistakes}");
+    assert!(mistakes.contains("did you mean `profile`?"), "{mistakes}");
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jumeau::config::limits;
-use jumeau::event::{Broadcast, Rejection};
+use jumeau::event::{Broadcast, Event, INTERNAL, Rejection};
 use jumeau::twin::{Broadcasts, Shared};
 
 use super::*;
@@ -101,6 +101,8 @@ struct Town {
     broadcasts: Broadcasts,
     now: Time,
     sequence: u64,
+    /// How often a shelter was offered.
+    offers: usize,
 }
 
 impl Town {
@@ -110,6 +112,7 @@ impl Town {
             broadcasts: Broadcasts::default(),
             now: Time::parse("2026-03-02T09:00:00Z").unwrap(),
             sequence: 0,
+            offers: 0,
         }
     }
 
@@ -134,21 +137,28 @@ impl Town {
             .or_insert_with(|| Twin::new(Customer::new(customer).unwrap(), now));
         let reaction = react(twin, input, policy(), &self.broadcasts);
         assert_eq!(invariants::violations(twin), Vec::<String>::new());
+        for effect in &reaction.effects {
+            if let Effect::PassOn(message) = effect {
+                // What twins pass on to each other arrives at once.
+                let customer = message.to.as_str();
+                let passed = self.read(INTERNAL, customer, &message.payload);
+                self.take(customer, &Input::event(passed, now));
+            }
+        }
+        self.offers += usize::from(offered(&reaction) == Some("offer_shelter"));
         reaction
     }
 
     fn event(&mut self, customer: &str, kind: &str, data: serde_json::Value) -> Reaction {
         self.sequence += 1;
         let payload = json!({ "type": kind, "data": data }).to_string();
-        let raw = Raw {
-            channel: "web",
-            customer,
-            headers: &[],
-            payload: payload.as_bytes(),
-            sequence: self.sequence,
-        };
-        let event = event::parse(&raw).unwrap();
+        let event = self.read("web", customer, payload.as_bytes());
         self.take(customer, &Input::event(event, self.now))
+    }
+
+    fn read(&self, channel: &str, customer: &str, payload: &[u8]) -> Event {
+        let raw = Raw { channel, customer, headers: &[], payload, sequence: self.sequence };
+        event::parse(&raw).unwrap()
     }
 
     fn identify(&mut self, customer: &str, region: &str) -> Reaction {
@@ -375,6 +385,25 @@ fn one_broadcast_too_many_is_refused_and_a_new_one_of_a_known_scope_is_not() {
     town.broadcast("one-more", json!({ "value": 1 })).unwrap();
 }
 
+#[test]
+fn what_an_identifier_has_met_the_customer_has_met_until_it_turns_out_that_they_are_two() {
+    let mut town = Town::new();
+    town.identify("cookie", "NSW");
+    town.identify("ann", "NSW");
+    town.fires("NSW");
+    town.wake("cookie", "fires");
+    town.event("cookie", "link", json!({ "to": "ann" }));
+    assert_eq!(town.wake("ann", "fires").verdict, Verdict::Untouched);
+    assert_eq!(town.wake("cookie", "fires").verdict, Verdict::Untouched);
+    assert_eq!(town.offers, 1);
+
+    // Nobody has told Ann herself.
+    let parted = town.event("ann", "unlink", json!({ "from": "cookie" }));
+    assert_eq!(offered(&parted), Some("offer_shelter"));
+    assert_eq!(town.wake("ann", "fires").verdict, Verdict::Untouched);
+    assert_eq!(town.wake("cookie", "fires").verdict, Verdict::Untouched);
+}
+
 /// Something that happens in a town of four customers and three regions.
 #[derive(Debug, Clone)]
 enum Happens {
@@ -466,6 +495,36 @@ proptest! {
             let heard = town.heard(CUSTOMERS[who]);
             let times = if met.is_empty() { None } else { Some(Value::Int(met.len() as i64)) };
             prop_assert_eq!(heard, times);
+        }
+    }
+
+    /// Whoever of them was told before, and in whatever order they turn out to be one.
+    #[test]
+    fn a_customer_of_many_identifiers_meets_a_broadcast_once(
+        told in prop::collection::vec(any::<bool>(), 4),
+        order in Just(vec![1usize, 2, 3]).prop_shuffle(),
+        targets in prop::collection::vec(any::<prop::sample::Index>(), 4),
+    ) {
+        let mut town = Town::new();
+        let names = ["id0", "id1", "id2", "id3"];
+        names.iter().for_each(|name| drop(town.identify(name, "NSW")));
+        town.fires("NSW");
+        for (name, _) in names.iter().zip(&told).filter(|(_, told)| **told) {
+            town.wake(name, "fires");
+        }
+        let before = town.offers;
+        for from in order {
+            let to = names[targets[from].index(from)];
+            town.event(names[from], "link", json!({ "to": to }));
+        }
+        let linked = town.offers;
+        names.iter().for_each(|name| drop(town.wake(name, "fires")));
+        names.iter().for_each(|name| drop(town.track(name, "Other")));
+        prop_assert_eq!(town.offers, linked, "they are one, who has met it");
+        let met = &town.twins["id0"].met;
+        prop_assert_eq!(met.len(), 1);
+        if told.iter().all(|told| *told) {
+            prop_assert_eq!(town.offers, before);
         }
     }
 }

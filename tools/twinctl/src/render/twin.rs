@@ -456,6 +456,9 @@ fn doings(sheet: &mut Sheet, twin: &TwinView, now: Time) {
         ]
     });
     sheet.section("timers", timers.collect());
+
+    let met = twin.met.iter().map(|met| vec![Cell::new(&met.scope), faint(distance(now, met.at))]);
+    sheet.section("met", met.collect());
 }
 
 fn entry(entry: &TimelineEntry) -> Vec<Cell> {
@@ -538,6 +541,7 @@ mod tests {
         ],
         "escalations": [{"id": "e-1", "queue": "claims", "topic": "billing", "priority": 4, "state": "claimed", "because": "the bot failed twice", "agent": "Bo", "note": null, "opened": "2026-11-22T09:56:00Z", "touched": "2026-11-22T09:57:00Z"}],
         "timers": [{"name": "silence", "due": "2026-12-01T10:00:00Z", "every": {"secs": 86400, "nanos": 0}, "catch_up": "coalesce"}],
+        "met": [{"id": 7, "scope": "fires", "at": "2026-11-21T10:00:00Z"}],
         "timeline": [
           {"number": 1040, "at": "2026-11-22T09:55:00Z", "what": "message", "channel": "chat", "text": "customer: My bill is wrong."},
           {"number": 1041, "at": "2026-11-22T09:57:00Z", "what": "timer", "channel": "", "text": "follow-up"}
@@ -608,6 +612,9 @@ mod tests {
 
         timers
           silence  in 9 days  2026-12-01 10:00:00  then every 24 hours
+
+        met
+          fires  24 hours ago
 
         recently
           #1040  2026-11-22 09:55:00  chat  message  customer: My bill is wrong.
