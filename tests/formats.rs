@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use jumeau::codec::{self, Kind};
 use jumeau::event::{
-    Channel, Customer, EventType, InteractionState, Map, OutcomeKind, Output, Sensitivity, Speaker,
-    Time, Value,
+    AnalysedWords, Analysis, Channel, Customer, EventType, InteractionState, Map, OutcomeKind,
+    Output, Sensitivity, Speaker, Time, Value,
 };
 use jumeau::policy::{CatchUp, Keep, Purposes};
 use jumeau::twin::{
@@ -80,6 +80,22 @@ fn a_journalled_broadcast_of_format_1_can_be_read() {
     let woken = Journalled::Broadcast(Woken { id: u64::MAX, scope: "fires".into() });
     assert_written_as(Kind::Input, &woken, fixture);
     assert_eq!(open::<Journalled>(Kind::Input, fixture), woken);
+}
+
+#[test]
+fn a_journalled_answer_of_an_analyser_of_format_1_can_be_read() {
+    let fixture = fixture!("input-of-an-analyser-v1");
+    let words = vec![AnalysedWords { text: "special".into(), weight: -0.5 }];
+    let analysis = Analysis {
+        valence: -0.875,
+        confidence: 1.0,
+        urgency: 0.25,
+        language: Some("en".into()),
+        words,
+    };
+    let journalled = Journalled::Analysis { event: 7, analysis };
+    assert_written_as(Kind::Input, &journalled, fixture);
+    assert_eq!(open::<Journalled>(Kind::Input, fixture), journalled);
 }
 
 #[test]

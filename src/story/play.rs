@@ -154,7 +154,9 @@ impl Played {
                     passed_on.push(message.clone());
                     continue;
                 }
-                Effect::StartTimer { .. } | Effect::CancelTimer { .. } => continue,
+                Effect::StartTimer { .. } | Effect::CancelTimer { .. } | Effect::Journal { .. } => {
+                    continue;
+                }
             };
             self.seen.push(Seen { at: input.at, what });
         }

@@ -176,6 +176,7 @@ fn reacted(out: &mut fmt::Formatter<'_>, reaction: &Reaction) -> fmt::Result {
             Effect::CancelTimer { name, .. } => {
                 writeln!(out, "{INDENT}{DIM}cancels {name}{DIM:#}")?;
             }
+            Effect::Journal { .. } => {}
         }
     }
     match &reaction.decision {

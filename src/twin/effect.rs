@@ -4,7 +4,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Candidate, Case, EscalationState, Line};
+use super::{Candidate, Case, EscalationState, Journalled, Line};
 use crate::event::{Channel, Customer, InteractionState, Map, PassOn, Time, Value};
 use crate::policy::{Issue, Version};
 
@@ -30,6 +30,13 @@ pub enum Effect {
         name: Box<str>,
         /// When it would have fired.
         due: Time,
+    },
+    /// Something to keep for replay: it was a part of the input, and is not in the stream.
+    Journal {
+        /// The time of the input.
+        at: Time,
+        /// What it was.
+        input: Box<Journalled>,
     },
 }
 

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Channel, Customer, Event, Time};
+use crate::event::{Analysis, Channel, Customer, Event, Kind, Time};
 use crate::policy::Trigger;
 
 /// Whatever changes a twin: it has an identity, by which a second copy is recognised, and a time.
@@ -41,6 +41,14 @@ impl Input {
         }
     }
 
+    /// What a replay needs of it besides the event.
+    pub(super) fn journalled(&self) -> Option<Journalled> {
+        let Cause::Event(event) = &self.cause else { return None };
+        let Kind::Message(told) = &event.kind else { return None };
+        let analysis = told.analysis.as_deref()?.clone();
+        Some(Journalled::Analysis { event: self.fingerprint, analysis })
+    }
+
     /// The channel that reports it, if one does.
     pub(super) fn channel(&self) -> Option<&Channel> {
         match &self.cause {
@@ -71,12 +79,19 @@ pub enum Cause {
 
 /// An input that did not come from the stream, as a journal keeps it for replay. Stored: new kinds
 /// come behind the known ones.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Journalled {
     /// A timer of the twin's own.
     Timer(Fired),
     /// A broadcast that woke the twin.
     Broadcast(Woken),
+    /// What an analyser outside made of a message: the event is in the stream, its answer is not.
+    Analysis {
+        /// The identity of the event.
+        event: u64,
+        /// The answer.
+        analysis: Analysis,
+    },
 }
 
 /// A broadcast of which a twin is to hear now. What it says, and whom it concerns, is kept once, for

@@ -125,5 +125,8 @@ pub fn react(twin: &mut Twin, input: &Input, policy: &Policy, broadcasts: &Broad
         twin.settle_guards();
         context.tell_withheld(&mut notes);
     }
+    if let Some(journalled) = input.journalled() {
+        effects.push(Effect::Journal { at: input.at, input: Box::new(journalled) });
+    }
     Reaction { verdict: Verdict::Applied, effects, decision, notes: notes.0 }
 }

@@ -1,8 +1,20 @@
+use std::collections::BTreeMap;
+
 use async_nats::HeaderMap;
 use futures::StreamExt;
+use jumeau::bus::partition_of;
+use jumeau::codec;
+use jumeau::config::settings;
+use jumeau::event::{self, Analysis, Customer, Event, Kind, Raw, Time};
+use jumeau::shelf::Shelf;
+use jumeau::store::{Read, Store};
+use jumeau::twin::{Broadcasts, Input, Journalled, Twin, react};
 use serde_json::json;
 
 use super::rig::Rig;
+
+/// Of the settings as they are.
+const PARTITIONS: u16 = 16;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_analyser_outside_is_believed_if_it_answers_in_time_and_makes_sense() {
@@ -41,4 +53,76 @@ async fn an_analyser_outside_is_believed_if_it_answers_in_time_and_makes_sense()
     assert_eq!(by_analyser, [true, false, false, true]);
     assert_eq!(&*heard[0].reading.words[0].text, "special");
     analyser.abort();
+}
+
+/// The stream and the journal are all that a twin is made of.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_stream_and_the_journal_make_the_same_twin_again_byte_for_byte() {
+    let mut rig = Rig::start("bank", &["analyser.subject=test.read"]).await;
+    let mut asked = rig.client.subscribe("test.read").await.unwrap();
+    rig.client.flush().await.unwrap();
+    let client = rig.client.clone();
+    let analyser = tokio::spawn(async move {
+        while let Some(question) = asked.next().await {
+            let text = String::from_utf8_lossy(&question.payload).into_owned();
+            let valence = if text.contains("great") { "-0.75" } else { "0.5" };
+            let answer = format!(r#"{{"valence": {valence}, "urgency": 0.25}}"#);
+            client.publish(question.reply.unwrap(), answer.into()).await.unwrap();
+        }
+    });
+    for text in ["This is great!", "How sad.", "I am angry about that fee."] {
+        rig.event("chat", "ann", "message", json!({ "text": text, "from": "customer" })).await;
+        rig.event("web", "ann", "page", json!({ "name": "Home" })).await;
+    }
+    rig.settled().await;
+    let status = rig.terminate().await;
+    assert!(status.success());
+    analyser.abort();
+
+    let settings =
+        settings::Store { path: rig.folder.path().join("store"), ..settings::Store::default() };
+    let store = Store::open(&settings, PARTITIONS).unwrap();
+    let ann = Customer::new("ann").unwrap();
+    let partition = partition_of(&ann, PARTITIONS).unwrap();
+    let kept = store.load(partition, std::slice::from_ref(&ann)).unwrap().remove(0).unwrap();
+    let mut answers = BTreeMap::new();
+    for journalled in store.inputs(partition, &ann, Time::MIN, 100).unwrap() {
+        match codec::open(codec::Kind::Input, &journalled.sealed).unwrap() {
+            Journalled::Analysis { event, analysis } => {
+                answers.insert(event, (journalled.at, analysis));
+            }
+            other => panic!("nothing else happened: {other:?}"),
+        }
+    }
+    assert_eq!(answers.len(), 3);
+
+    let policy = Shelf::find("bank").unwrap().policy().unwrap();
+    let replayed = |answers: &BTreeMap<u64, (Time, Analysis)>, events: &[(Event, Time)]| {
+        let mut twin = Twin::new(ann.clone(), events[0].1);
+        for (event, at) in events {
+            let mut event = event.clone();
+            if let (Kind::Message(told), Some((journalled_at, analysis))) =
+                (&mut event.kind, answers.get(&event.fingerprint))
+            {
+                assert_eq!(journalled_at, at);
+                told.analysis = Some(Box::new(analysis.clone()));
+            }
+            react(&mut twin, &Input::event(event, *at), &policy, &Broadcasts::default());
+        }
+        let mut sealed = Vec::new();
+        codec::seal(codec::Kind::Twin, &twin.record(), &mut sealed).unwrap();
+        sealed
+    };
+    let stream = rig.stream.get_stream("JUMEAU_EVENTS").await.unwrap();
+    let mut events = Vec::new();
+    for sequence in 1..=6 {
+        let stored = stream.get_raw_message(sequence).await.unwrap();
+        let mut tokens = stored.subject.rsplit('.');
+        let (customer, channel) = (tokens.next().unwrap(), tokens.next().unwrap());
+        let raw = Raw { channel, customer, headers: &[], payload: &stored.payload, sequence };
+        let at = i64::try_from(stored.time.unix_timestamp_nanos() / 1_000_000).unwrap();
+        events.push((event::parse(&raw).unwrap(), Time::from_ms(at)));
+    }
+    assert_eq!(replayed(&answers, &events), *kept.state);
+    assert_ne!(replayed(&BTreeMap::new(), &events), *kept.state, "the answers made a difference");
 }

@@ -53,18 +53,21 @@ impl<H: Host> Machine<H> {
             _ => self.counters.timers_stale += 1,
         }
         if reaction.verdict == Verdict::Applied {
-            // An input that did not come from the stream: replaying needs it.
             let fired = Fired { name: key.name.clone(), due: key.due, late };
-            let journalled = Journalled::Timer(fired);
-            let mut sealed = Vec::new();
-            if codec::seal(codec::Kind::Input, &journalled, &mut sealed).is_ok() {
-                let number = self.next_input as u32;
-                self.batch.put_input(self.partition, &key.customer, at, number, &sealed);
-                self.next_input += 1;
-            }
+            self.journal(&key.customer, at, &Journalled::Timer(fired));
         }
         self.perform(&key.customer, reaction.effects);
         self.note(reaction.notes);
+    }
+
+    /// An input that did not come from the stream: replaying needs it.
+    pub(super) fn journal(&mut self, customer: &Customer, at: Time, input: &Journalled) {
+        let mut sealed = Vec::new();
+        if codec::seal(codec::Kind::Input, input, &mut sealed).is_ok() {
+            let number = self.next_input as u32;
+            self.batch.put_input(self.partition, customer, at, number, &sealed);
+            self.next_input += 1;
+        }
     }
 
     fn perform(&mut self, customer: &Customer, effects: Vec<Effect>) {
@@ -89,6 +92,7 @@ impl<H: Host> Machine<H> {
                     self.batch.delete_timer(self.partition, &key);
                     self.window.remove(&key);
                 }
+                Effect::Journal { at, input } => self.journal(customer, at, &input),
             }
         }
     }
