@@ -119,6 +119,9 @@ impl FromStr for EventType {
                 .min()
                 .filter(|(distance, _)| *distance <= 2);
             let hint = match nearest {
+                _ if name == super::Broadcast::TYPE => {
+                    "a broadcast goes to the subject of its scope, and to nobody's".to_owned()
+                }
                 Some((_, known)) => format!("did you mean `{known}`?"),
                 None => "something with a name of your own is a `track`".to_owned(),
             };

@@ -1,11 +1,12 @@
 //! Reads `[broadcasts]`: the scopes that the policy expects, and what is worth an index.
 
+use super::load::Reader;
 use super::read::{Item, Table};
 use super::{Condition, Path, Root};
 use crate::config::limits;
 
 /// Reads `index`, the paths by which customers are to be found fast; `scopes` was gathered before.
-pub(super) fn read(table: &Table<'_>, indexed: &mut Vec<Path>) {
+pub(super) fn read(table: &Table<'_>, reader: &Reader, indexed: &mut Vec<Path>) {
     let Some(table) = table.get("broadcasts").and_then(Item::table) else { return };
     for scope in table.get("scopes").and_then(Item::list).unwrap_or_default() {
         if scope.text().is_some_and(str::is_empty) {
@@ -13,7 +14,7 @@ pub(super) fn read(table: &Table<'_>, indexed: &mut Vec<Path>) {
         }
     }
     for item in table.get("index").and_then(Item::list).unwrap_or_default() {
-        if let Some(path) = path(item) {
+        if let Some(path) = path(item, reader) {
             if indexed.contains(&path) {
                 item.wrong(format!("`{path}` stands here twice"));
             } else if indexed.len() == limits::INDEXED_PATHS {
@@ -28,7 +29,7 @@ pub(super) fn read(table: &Table<'_>, indexed: &mut Vec<Path>) {
 }
 
 /// A trait or a fact: what changes in no other way than by an input.
-fn path(item: Item<'_>) -> Option<Path> {
+fn path(item: Item<'_>, reader: &Reader) -> Option<Path> {
     let text = item.text()?;
     let wrong = |message: String| {
         item.wrong(message);
@@ -41,7 +42,10 @@ fn path(item: Item<'_>) -> Option<Path> {
     let is_steady = |path: &Path| matches!(path.root, Root::Profile | Root::Facts);
     match condition.paths() {
         [path] if path.to_string() == text && path.names.len() == 1 && is_steady(path) => {
-            Some(path.clone())
+            match reader.names.check(path, &[]) {
+                Ok(()) => Some(path.clone()),
+                Err(message) => wrong(message),
+            }
         }
         _ => wrong(format!("expected a trait or a fact, as `profile.region`, found `{text}`")),
     }
@@ -52,4 +56,107 @@ pub(super) fn gather(table: &Table<'_>) -> Vec<String> {
     let table = table.get("broadcasts").and_then(Item::as_table);
     let scopes = table.and_then(|table| table.get("scopes")).map_or(Vec::new(), Item::as_list);
     scopes.into_iter().filter_map(Item::as_text).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::policy::{Files, Mistakes, Policy, load};
+
+    fn policy(of_broadcasts: &str) -> Result<Policy, Mistakes> {
+        let policy = format!(
+            r#"
+[policy]
+name = "p"
+languages = ["en"]
+{of_broadcasts}
+[[rules]]
+name = "fires"
+on = "broadcast:fires"
+when = "shared.fire.level > 3 && has(shared.floods) && event.name == 'x'"
+then = [{{ set = "told", to = "shared.fires.level" }}]
+
+[[rules]]
+name = "any"
+on = "broadcast"
+then = [{{ set = "told", to = "1" }}]
+"#
+        );
+        load(&Files::new([("p.toml", policy.as_str())]))
+    }
+
+    #[test]
+    fn every_mistake_about_broadcasts_is_found_with_the_nearest_name() {
+        let mistakes = policy(
+            r#"
+[broadcasts]
+scopes = ["fires", "floods", ""]
+index = ["profile.region", "profile.region", "context.place", "profile.a.b", "profil.x", "now", "facts.tld"]
+more = 1
+"#,
+        );
+        insta::assert_snapshot!(mistakes.unwrap_err(), @r#"
+        p.toml:7:30: expected the scope of a broadcast, found an empty one
+         7 | scopes = ["fires", "floods", ""]
+           |                              ^
+
+        p.toml:8:29: `profile.region` stands here twice
+         8 | index = ["profile.region", "profile.region", "context.place", "profile.a.b", "profil.x", "now", "facts.tld"]
+           |                             ^^^^^^^^^^^^^^
+
+        p.toml:8:47: expected a trait or a fact, as `profile.region`, found `context.place`
+         8 | index = ["profile.region", "profile.region", "context.place", "profile.a.b", "profil.x", "now", "facts.tld"]
+           |                                               ^^^^^^^^^^^^^
+
+        p.toml:8:64: expected a trait or a fact, as `profile.region`, found `profile.a.b`
+         8 | index = ["profile.region", "profile.region", "context.place", "profile.a.b", "profil.x", "now", "facts.tld"]
+           |                                                                ^^^^^^^^^^^
+
+        p.toml:8:79: unknown name `profil`; did you mean `profile`?
+         8 | index = ["profile.region", "profile.region", "context.place", "profile.a.b", "profil.x", "now", "facts.tld"]
+           |                                                                               ^^^^^^^^
+
+        p.toml:8:91: expected a trait or a fact, as `profile.region`, found `now`
+         8 | index = ["profile.region", "profile.region", "context.place", "profile.a.b", "profil.x", "now", "facts.tld"]
+           |                                                                                           ^^^
+
+        p.toml:8:98: no rule sets a fact `tld`; did you mean `told`?
+         8 | index = ["profile.region", "profile.region", "context.place", "profile.a.b", "profil.x", "now", "facts.tld"]
+           |                                                                                                  ^^^^^^^^^
+
+        p.toml:9:1: unknown key `more`; there are scopes, index
+         9 | more = 1
+           | ^^^^
+
+        p.toml:14:9: unknown scope `fire`; did you mean `fires`?
+         14 | when = "shared.fire.level > 3 && has(shared.floods) && event.name == 'x'"
+            |         ^^^^^^^^^^^^^^^^^
+
+        p.toml:14:56: unknown field of the event `name`; there are channel, detail, time, type
+         14 | when = "shared.fire.level > 3 && has(shared.floods) && event.name == 'x'"
+            |                                                        ^^^^^^^^^^
+
+        p.toml:19:7: expected the scope of a broadcast after `broadcast:`
+         19 | on = "broadcast"
+            |       ^^^^^^^^^
+        "#);
+    }
+
+    #[test]
+    fn without_scopes_any_scope_will_do() {
+        let mistakes = policy("").unwrap_err().to_string();
+        assert!(!mistakes.contains("unknown scope"), "{mistakes}");
+    }
+
+    #[test]
+    fn what_is_to_be_indexed_is_known() {
+        let policy = load(&Files::new([(
+            "p.toml",
+            "[policy]\nname = \"p\"\nlanguages = [\"en\"]\n\
+             [broadcasts]\nindex = [\"profile.region\", \"facts.told\"]\n\
+             [[rules]]\nname = \"r\"\non = \"page\"\nthen = [{ set = \"told\", to = \"1\" }]\n",
+        )]))
+        .unwrap();
+        let paths: Vec<String> = policy.indexed.iter().map(ToString::to_string).collect();
+        assert_eq!(paths, ["profile.region", "facts.told"]);
+    }
 }

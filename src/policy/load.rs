@@ -123,7 +123,7 @@ fn read(files: &Files, found: &RefCell<Found>) -> Policy {
         topics::read(&table, &reader.languages, &mut phrases);
         purposes::read_context(&table, &mut context);
         purposes::read_queues(&table, &mut queues);
-        broadcasts::read(&table, &mut indexed);
+        broadcasts::read(&table, &reader, &mut indexed);
         tallies::read(&table, &reader, &mut tallies);
         dissatisfaction::read(&table, &reader, &mut dissatisfied);
         rules::read(&table, &reader, &mut patterned);
