@@ -69,6 +69,8 @@ struct Shell {
     fatal: UnboundedSender<Fatal>,
     /// Room in the intake, given back when what took it is durable.
     permits: std::collections::VecDeque<OwnedSemaphorePermit>,
+    /// How many times memory is still to be given back.
+    to_give_back: u8,
 }
 
 /// How often idle twins come to rest, and rows that are only to be deleted go; and how soon again
@@ -97,7 +99,17 @@ impl PartitionActor {
         let me = context.address();
         desk::set_up(partition, me.clone());
         let permits = std::collections::VecDeque::new();
-        let mut shell = Shell { partition, me, store, committer, relay, floor, fatal, permits };
+        let mut shell = Shell {
+            partition,
+            me,
+            store,
+            committer,
+            relay,
+            floor,
+            fatal,
+            permits,
+            to_give_back: 0,
+        };
         let machine =
             Machine::new(partition, mode, bounds, outgoing, policy, recovered, &mut shell);
         PartitionActor { machine, shell, partition, alarm: None }
@@ -105,6 +117,10 @@ impl PartitionActor {
 
     fn tidy(&mut self, context: &mut Context<PartitionActor>) {
         let is_more = self.machine.tidy(wall_clock(), &mut self.shell);
+        if !is_more && self.shell.to_give_back > 0 {
+            self.shell.to_give_back -= 1;
+            give_back();
+        }
         let pause = if is_more { TIDY.1 } else { TIDY.0 };
         context.run_later(pause, PartitionActor::tidy);
     }
@@ -140,6 +156,20 @@ impl Actor for PartitionActor {
     fn stopped(&mut self, _: &mut Context<PartitionActor>) {
         desk::clear(self.partition);
     }
+}
+
+/// Memory that twins left is given back this many times after they came to rest, once each
+/// [`TIDY`]: for so long, and longer, the allocator waits whether it is not used again after all.
+const GIVE_BACK: u8 = 12;
+
+/// More than the allocator keeps for later: what is so large goes back to the system at once, and
+/// with it whatever else has been free for long enough. Without this, the allocator of a thread
+/// that has nothing to do keeps all that it had.
+const LARGE: usize = 16 << 20;
+
+fn give_back() {
+    // Memory that nobody writes to costs nothing.
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(LARGE)));
 }
 
 fn wall_clock() -> Time {
@@ -188,6 +218,7 @@ impl Host for Shell {
     }
 
     fn rest(&mut self, twins: Vec<(Customer, &Addr<TwinActor>)>) {
+        self.to_give_back = GIVE_BACK;
         let me = self.me.clone();
         let asked: Vec<_> =
             twins.into_iter().map(|(customer, twin)| (customer, twin.send(Rest))).collect();

@@ -86,14 +86,18 @@ fn rows(table: Table, settings: &settings::Store, memory: &Memory, horizon: &Hor
     blocks.set_format_version(6);
     options.set_write_buffer_manager(&memory.buffers);
     options.set_level_compaction_dynamic_level_bytes(true);
-    options.set_max_write_buffer_number(4);
+    options.set_max_write_buffer_number(8);
     // Small write buffers stay in the processor's cache, where a change finds its place twice as
-    // fast; the more files that makes are let be a little longer before they are merged.
-    let buffer = (size(settings.write_buffer_bytes) / 8).clamp(1 << 20, 16 << 20);
+    // fast. The many small files that they make are let be for longer before they are merged:
+    // rows are rarely read, and then past filters in memory. Small files are also removed one at a
+    // time, and on some disks a commit waits about a millisecond for each MB that is removed.
+    let buffer = (size(settings.write_buffer_bytes) / 32).clamp(1 << 20, 4 << 20);
     options.set_write_buffer_size(buffer);
-    options.set_level_zero_file_num_compaction_trigger(8);
-    options.set_level_zero_slowdown_writes_trigger(24);
-    options.set_level_zero_stop_writes_trigger(48);
+    options.set_target_file_size_base(4 << 20);
+    options.set_target_file_size_multiplier(4);
+    options.set_level_zero_file_num_compaction_trigger(32);
+    options.set_level_zero_slowdown_writes_trigger(80);
+    options.set_level_zero_stop_writes_trigger(128);
     // What is written again soon is not worth the time; what stays is worth the space.
     options.set_compression_type(DBCompressionType::None);
     options.set_bottommost_compression_type(DBCompressionType::Lz4);
