@@ -231,6 +231,9 @@ pub(crate) fn checked(settings: &Settings, shelf: &Shelf, policy: &Policy, stori
         settings.nats.url,
         settings.store.path.display()
     );
+    let languages: Vec<String> =
+        policy.speech.languages.iter().map(|language| language.to_string()).collect();
+    println!("  messages are read in {}", languages.join(", "));
     mark(true, format!("policy {} ({}, {shelf})", policy.name, policy.version));
     println!(
         "  {} rules, {} needs, {} actions, {stories} stories",

@@ -17,8 +17,9 @@ use jumeau::app::Service;
 use jumeau::bus::{Broker, BrokerOptions, Bus};
 use jumeau::config::settings::LogFormat;
 use jumeau::config::{Argument, Layers, Settings, limits};
+use jumeau::language::Languages;
 use jumeau::policy::{self, Policy};
-use jumeau::shelf::Shelf;
+use jumeau::shelf::{self, Shelf};
 use jumeau::{stage, story};
 
 #[global_allocator]
@@ -91,6 +92,9 @@ struct Test {
     /// Play against the service on this broker, which must be fresh and run on event time
     #[arg(long, value_name = "URL")]
     live: Option<String>,
+    /// A folder with languages besides those that come along
+    #[arg(long, value_name = "FOLDER")]
+    languages: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -154,6 +158,11 @@ fn log(settings: &Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The languages of the settings.
+fn languages(settings: &Settings) -> anyhow::Result<Arc<Languages>> {
+    shelf::languages(settings.languages.folder.as_deref())
+}
+
 /// A running service, and what keeps its policy fresh.
 struct Running {
     service: Service,
@@ -161,14 +170,15 @@ struct Running {
 }
 
 async fn start(settings: &Settings, shelf: &Shelf) -> anyhow::Result<Running> {
-    let policy = Arc::new(shelf.policy()?);
+    let languages = languages(settings)?;
+    let policy = Arc::new(shelf.policy(&languages)?);
     let version = policy.version.clone();
     let service = Service::start(settings, policy, shelf.to_string()).await?;
     let watch = match shelf {
         Shelf::Embedded(_) => None,
         Shelf::Folder(folder) => {
             let desk = service.policy();
-            Some(policy::watch(folder, version, move |changed| desk.change(changed))?)
+            Some(policy::watch(folder, version, languages, move |changed| desk.change(changed))?)
         }
     };
     Ok(Running { service, _watch: watch })
@@ -265,7 +275,7 @@ async fn perform(
     shelf: &Shelf,
     once: bool,
 ) -> anyhow::Result<bool> {
-    let policy = shelf.policy()?;
+    let policy = shelf.policy(&languages(settings)?)?;
     let stories = shelf.stories(&policy)?;
     let running = start(settings, shelf).await?;
     console.curtain(settings, &policy, &stories);
@@ -290,7 +300,8 @@ async fn perform(
 fn check(choices: &Choices) -> anyhow::Result<bool> {
     let settings = choices.settings(&[])?;
     let shelf = Shelf::find(&settings.service.policy)?;
-    let policy = shelf.policy()?;
+    let languages = languages(&settings)?;
+    let policy = shelf.policy(&languages)?;
     let stories = shelf.stories(&policy)?;
     console::checked(&settings, &shelf, &policy, stories.len());
     Ok(true)
@@ -298,7 +309,7 @@ fn check(choices: &Choices) -> anyhow::Result<bool> {
 
 fn test(arguments: &Test) -> anyhow::Result<bool> {
     let shelf = Shelf::find(&arguments.policy)?;
-    let policy = shelf.policy()?;
+    let policy = shelf.policy(&shelf::languages(arguments.languages.as_deref())?)?;
     let stories = shelf.stories(&policy)?;
     if stories.is_empty() {
         bail!("expected stories in {}/scenarios, found none", arguments.policy);

@@ -1,6 +1,7 @@
 //! Where policies and their stories come from: a folder, or the examples that come along.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use include_dir::{Dir, include_dir};
@@ -48,12 +49,12 @@ impl Shelf {
         EXAMPLES.dirs().filter_map(|folder| folder.path().to_str()).collect()
     }
 
-    /// The policy.
+    /// The policy, whose customers write these languages.
     ///
     /// # Errors
     /// Every mistake in it.
-    pub fn policy(&self) -> anyhow::Result<Policy> {
-        Ok(policy::load(&self.files()?)?)
+    pub fn policy(&self, languages: &Arc<Languages>) -> anyhow::Result<Policy> {
+        Ok(policy::load_with(&self.files()?, languages)?)
     }
 
     /// The policy's files.
@@ -81,12 +82,13 @@ impl Shelf {
     }
 }
 
-/// The languages that come along and those of a folder, which has one folder for each language and
-/// replaces those of the same code.
+/// The languages that come along and, if one is named, those of a folder, which has one folder for
+/// each language and replaces those of the same code.
 ///
 /// # Errors
 /// If the folder cannot be read; every mistake in it.
-pub fn languages(folder: &Path) -> anyhow::Result<Languages> {
+pub fn languages(folder: Option<&Path>) -> anyhow::Result<Arc<Languages>> {
+    let Some(folder) = folder else { return Ok(Languages::embedded()) };
     let unreadable = |path: &Path| format!("cannot read the languages in {}", path.display());
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).with_context(|| unreadable(folder))? {
@@ -113,7 +115,15 @@ pub fn languages(folder: &Path) -> anyhow::Result<Languages> {
             files.push((name.replace('\\', "/"), content));
         }
     }
-    Ok(Languages::with(files)?)
+    if files.is_empty() {
+        return Err(anyhow!(
+            "expected files such as de/words.txt in {}, found none; take the setting \
+             `languages.folder` out to have the languages that come along",
+            folder.display()
+        ));
+    }
+    let in_folder = || format!("the languages in {} have mistakes", folder.display());
+    Ok(Arc::new(Languages::with(files).with_context(in_folder)?))
 }
 
 impl std::fmt::Display for Shelf {

@@ -1,10 +1,14 @@
 //! What customers say: each test is one sentence about what a twin makes of it.
 
+use std::fs;
+use std::sync::Arc;
 use std::time::Duration;
 
+use jumeau::config::{Argument, Layers, Settings};
 use jumeau::event::{Channel, Customer, Event, Kind, Message, Speaker, Time};
-use jumeau::language::Tone;
+use jumeau::language::{Languages, Tone};
 use jumeau::policy::{self, Files, Policy};
+use jumeau::shelf;
 use jumeau::twin::{Broadcasts, Input, Sentiment, Twin, react};
 
 const POLICY: &str = r#"
@@ -50,9 +54,13 @@ struct Life {
 
 impl Life {
     fn new() -> Life {
+        Life::of(&Languages::embedded())
+    }
+
+    fn of(languages: &Arc<Languages>) -> Life {
         let now = Time::parse("2026-03-02T09:00:00Z").unwrap();
         let twin = Twin::new(Customer::new("ada").unwrap(), now);
-        let policy = policy::load(&Files::new([("test.toml", POLICY)])).unwrap();
+        let policy = policy::load_with(&Files::new([("test.toml", POLICY)]), languages).unwrap();
         Life { twin, policy, now, sequence: 0 }
     }
 
@@ -101,6 +109,51 @@ fn a_message_tells_tone_language_and_topics_to_the_rules() {
     life.hears("Merci beaucoup, le remboursement est arrivé, c'est parfait !");
     assert_eq!([life.fact("tone"), life.fact("language")], ["positive", "fr"]);
     assert_eq!(life.fact("refund"), "remboursement");
+}
+
+/// Settings that name a folder with one German file.
+fn with_german(words: &str) -> (tempfile::TempDir, Settings) {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("de")).unwrap();
+    fs::write(folder.path().join("de/words.txt"), words).unwrap();
+    let pair = format!("languages.folder={}", folder.path().display());
+    let arguments = vec![Argument::set(&pair).unwrap()];
+    let settings = Layers { arguments, ..Layers::default() }.load().unwrap();
+    (folder, settings)
+}
+
+#[test]
+fn a_language_in_the_folder_of_the_settings_is_understood_without_any_code() {
+    let german = "[language]\ntrigrams = deu\n[endings]\ne: e es\n[negators]\nnicht 4 0\n[words]\n0.6 gut/e\n";
+    let (_folder, settings) = with_german(german);
+    let told = "Ich finde das leider gar nicht gut, ich werde kündigen.";
+    let mut life = Life::of(&shelf::languages(settings.languages.folder.as_deref()).unwrap());
+    life.hears(told);
+    assert_eq!([life.fact("tone"), life.fact("language")], ["negative", "de"]);
+    assert_eq!(life.fact("leaving"), "1");
+    life.hears("This is great, thank you.");
+    assert_eq!(life.fact("language"), "en", "the languages that come along are still there");
+    let mut without = Life::new();
+    without.hears(told);
+    assert_ne!(without.fact("tone"), "negative");
+}
+
+#[test]
+fn a_folder_of_languages_that_cannot_be_read_is_said_with_the_place_of_the_mistake() {
+    let (folder, settings) = with_german("[words]\n0.6 gut\ntoll 0.5\n");
+    let refusal = shelf::languages(settings.languages.folder.as_deref()).unwrap_err();
+    let said = format!("{refusal:#}").replace(&*folder.path().to_string_lossy(), "FOLDER");
+    insta::assert_snapshot!(said, @"the languages in FOLDER have mistakes: de/words.txt:3: expected a number from -1 to 1 at the beginning of the line, found `toll`");
+
+    let (folder, settings) = with_german("");
+    fs::remove_file(folder.path().join("de/words.txt")).unwrap();
+    let refusal = shelf::languages(settings.languages.folder.as_deref()).unwrap_err();
+    let said = refusal.to_string().replace(&*folder.path().to_string_lossy(), "FOLDER");
+    insta::assert_snapshot!(said, @"expected files such as de/words.txt in FOLDER, found none; take the setting `languages.folder` out to have the languages that come along");
+
+    let arguments = vec![Argument::set("languages.folder=/no/such/folder").unwrap()];
+    let refusal = Layers { arguments, ..Layers::default() }.load().unwrap_err();
+    insta::assert_snapshot!(refusal, @"--set languages.folder: `languages.folder`: expected a folder with one folder for each language, such as de/words.txt; found none at `/no/such/folder`");
 }
 
 #[test]

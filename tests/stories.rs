@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -109,6 +110,28 @@ fn every_action_of_the_examples_is_taken_in_some_story() {
                 "no story of {name} takes the action {}",
                 action.name
             );
+        }
+    }
+}
+
+/// Against a running service all stories of a policy are played at once.
+#[test]
+fn no_customer_is_in_two_stories_of_one_policy() {
+    for name in jumeau::shelf::Shelf::embedded() {
+        let policy = policy(name);
+        let mut seen: BTreeMap<String, String> = BTreeMap::new();
+        for story in stories(name, &policy) {
+            let customers: BTreeSet<String> = story
+                .steps
+                .iter()
+                .filter_map(|step| step.customer())
+                .map(ToString::to_string)
+                .collect();
+            for customer in customers {
+                let before = seen.insert(customer.clone(), story.name.to_string());
+                let also = before.unwrap_or_default();
+                assert!(also.is_empty(), "{customer} is in “{also}” and in “{}”", story.name);
+            }
         }
     }
 }

@@ -209,6 +209,15 @@ pub(super) fn check_version(found: &str) -> Result<(), Error> {
     }
 }
 
+/// Room for the headers of a message, which count as a part of it.
+const HEADERS_BYTES: usize = 4 * 1024;
+
+/// Refuses a broker that takes no message with the memory of a twin.
+pub(super) fn check_payload(found: usize) -> Result<(), Error> {
+    let expected = limits::PASSED_BYTES + HEADERS_BYTES;
+    if found >= expected { Ok(()) } else { Err(Error::Payload { expected, found }) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -221,5 +230,12 @@ mod tests {
         for new in ["2.14.0", "v2.15.1", "2.14.0-RC.1", "3.0.0"] {
             assert!(check_version(new).is_ok(), "{new:?}");
         }
+    }
+
+    #[test]
+    fn brokers_that_take_no_memory_of_a_twin_are_refused() {
+        assert!(check_payload(1024 * 1024).is_ok(), "as it comes");
+        let refusal = check_payload(limits::PASSED_BYTES).unwrap_err();
+        insta::assert_snapshot!(refusal, @"expected a broker that takes messages of 135168 bytes, found one that takes at most 131072; raise `max_payload` in its configuration: the memory of a twin moves in one message");
     }
 }

@@ -58,6 +58,17 @@ pub enum Error {
         /// The broker's version.
         found: String,
     },
+    /// The broker takes no message that is large enough.
+    #[error(
+        "expected a broker that takes messages of {expected} bytes, found one that takes at most \
+         {found}; raise `max_payload` in its configuration: the memory of a twin moves in one message"
+    )]
+    Payload {
+        /// The least that it must take, in bytes.
+        expected: usize,
+        /// The most that it takes, in bytes.
+        found: usize,
+    },
     /// The broker has no JetStream for us.
     #[error(
         "expected a broker with jetstream, found one without; add `jetstream {{}}` to its \

@@ -5,6 +5,7 @@ use async_nats::jetstream::stream::{Config, RetentionPolicy, SubjectTransform};
 use async_nats::jetstream::{ErrorCode, stream};
 use serde::{Deserialize, Serialize};
 
+use super::connection::check_payload;
 use super::intake::CONSUMER;
 use super::{Bus, Error};
 use crate::config::settings;
@@ -17,6 +18,7 @@ impl Bus {
     ///
     /// # Errors
     /// [`Error::Stream`] if a stream contradicts the contract or the settings,
+    /// [`Error::Payload`] if the broker takes no message that is large enough,
     /// [`Error::Request`] if the broker does not answer or refuses.
     pub async fn ensure_streams(
         &self,
@@ -37,6 +39,7 @@ impl Bus {
                 found: "0".into(),
             });
         }
+        check_payload(self.client.max_payload())?;
         for wanted in self.wanted(settings, partitions) {
             self.ensure_stream(wanted).await?;
         }

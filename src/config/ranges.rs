@@ -1,7 +1,7 @@
 //! What must hold of settings beyond their types.
 
 use super::limits;
-use super::settings::{Analyser, Log, Nats, Service, Settings, Store, Streams};
+use super::settings::{Analyser, Languages, Log, Nats, Service, Settings, Store, Streams};
 
 /// What is told of a value that cannot be: its key, what was expected and what was found.
 pub(super) type Report<'a> = &'a mut dyn FnMut(&str, String);
@@ -20,11 +20,12 @@ const HOURS_MAX: u64 = 100 * 366 * 24;
 impl Settings {
     /// Reports every value that is out of its range.
     pub(super) fn check(&self, report: Report<'_>) {
-        let Settings { service, nats, streams, store, analyser, log } = self;
+        let Settings { service, nats, streams, store, languages, analyser, log } = self;
         check_service(service, report);
         check_nats(nats, report);
         check_streams(streams, report);
         check_store(store, report);
+        check_languages(languages, report);
         check_analyser(analyser, report);
         check_log(log, report);
     }
@@ -95,6 +96,16 @@ fn check_store(store: &Store, report: Report<'_>) {
     range("store.write-buffer-bytes", store.write_buffer_bytes, 1 << 20, u64::MAX, report);
     range("store.background-jobs", store.background_jobs, 1, THREADS_MAX, report);
     range("store.open-files", store.open_files, 16, u64::MAX, report);
+}
+
+fn check_languages(languages: &Languages, report: Report<'_>) {
+    if let Some(folder) = &languages.folder
+        && !folder.is_dir()
+    {
+        let found = folder.display();
+        let expected = "expected a folder with one folder for each language, such as de/words.txt";
+        report("languages.folder", format!("{expected}; found none at `{found}`"));
+    }
 }
 
 fn check_analyser(analyser: &Analyser, report: Report<'_>) {

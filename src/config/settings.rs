@@ -145,10 +145,21 @@ pub struct Settings {
     pub streams: Streams,
     /// Where the state of the twins is, and what it may cost.
     pub store: Store,
+    /// What is known of the languages that customers write.
+    pub languages: Languages,
     /// Who reads customers' messages besides the twins themselves.
     pub analyser: Analyser,
     /// What the service writes to standard error.
     pub log: Log,
+}
+
+/// The section `languages`: what is known of the languages that customers write.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Languages {
+    /// A folder with one folder for each language, which add to those that come along, or replace
+    /// them; unset: those that come along. Read when the service starts.
+    pub folder: Option<PathBuf>,
 }
 
 /// The section `analyser`: who reads customers' messages besides the twins themselves.

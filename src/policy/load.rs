@@ -1,5 +1,6 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::broadcasts;
@@ -17,6 +18,7 @@ use super::{
 };
 use super::{actions, dissatisfaction};
 use crate::config::limits;
+use crate::language::Languages;
 
 /// Compiles the files of a policy.
 ///
@@ -25,8 +27,16 @@ use crate::config::limits;
 /// types, missing keys, expressions and texts that do not compile, duplicates, values out of their
 /// range, and limits.
 pub fn load(files: &Files) -> Result<Policy, Mistakes> {
+    load_with(files, &Languages::embedded())
+}
+
+/// Compiles the files of a policy whose customers write these languages.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with(files: &Files, languages: &Arc<Languages>) -> Result<Policy, Mistakes> {
     let found = RefCell::new(Found::default());
-    let policy = read(files, &found);
+    let policy = read(files, languages, &found);
     found.into_inner().finish()?;
     // Without a mistake every file was read.
     Ok(policy)
@@ -89,7 +99,7 @@ impl Reader {
     }
 }
 
-fn read(files: &Files, found: &RefCell<Found>) -> Policy {
+fn read(files: &Files, languages: &Arc<Languages>, found: &RefCell<Found>) -> Policy {
     let documents: Vec<Document<'_>> = files
         .iter()
         .filter_map(|(file, content)| Source::new(file, content, found).parse())
@@ -131,7 +141,7 @@ fn read(files: &Files, found: &RefCell<Found>) -> Policy {
         table.finish();
     }
     let first = files.iter().next().map_or("", |(file, _)| file);
-    let speech = topics::compile(&phrases, &reader.languages, first, found);
+    let speech = topics::compile(&phrases, &reader.languages, languages, first, found);
     let mut found = found.borrow_mut();
     for (what, count, most) in [
         ("needs", needs.len(), limits::POLICY_NEEDS),

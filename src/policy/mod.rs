@@ -35,7 +35,7 @@ pub use condition::Condition;
 pub use dissatisfaction::DissatisfactionRule;
 pub use expression::{CompileError, EvalError, Expression, Truth};
 pub use files::Files;
-pub use load::load;
+pub use load::{load, load_with};
 pub use mistake::{Mistake, Mistakes};
 pub use model::{
     Action, CatchUp, Due, Index, InteractionRule, Issue, Need, Occasion, PAUSE_TIMER, Place,

@@ -71,10 +71,10 @@ fn is_spoken(language: Language, spoken: &[Box<str>]) -> bool {
 pub(super) fn compile(
     phrases: &[Phrase],
     spoken: &[Box<str>],
+    languages: &Arc<Languages>,
     file: &str,
     found: &RefCell<Found>,
 ) -> Speech {
-    let languages = Languages::embedded();
     let all = phrases.iter().map(|(topic, language, phrase)| (&**topic, *language, &**phrase));
     let topics = Phrases::new(all).unwrap_or_else(|error| {
         found.borrow_mut().in_file(file, error.to_string());
@@ -85,5 +85,5 @@ pub(super) fn compile(
         .filter_map(|tag| tag.parse().ok())
         .filter(|language| languages.iter().any(|known| known == *language))
         .collect();
-    Speech { languages, spoken, topics }
+    Speech { languages: languages.clone(), spoken, topics }
 }

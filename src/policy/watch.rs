@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use notify::{RecursiveMode, Watcher};
 
-use super::{Files, Mistakes, Policy, Version, load};
+use super::{Files, Mistakes, Policy, Version, load_with};
+use crate::language::Languages;
 
 /// Editors write a file in several steps, and people save several files in a row: a change counts
 /// once nothing more has happened for this long.
@@ -31,8 +32,8 @@ enum Wake {
 }
 
 /// Watches `folder`, of which the version in use is `current`. Whenever its policy has changed, and
-/// has settled, `changed` is called, on a thread of its own, with the new policy or with every
-/// mistake in it; once for each different content.
+/// has settled, `changed` is called, on a thread of its own, with the new policy, which reads these
+/// languages, or with every mistake in it; once for each different content.
 ///
 /// # Errors
 /// When no thread can be started. Where the system tells of no changes they are found by looking,
@@ -40,6 +41,7 @@ enum Wake {
 pub fn watch(
     folder: &Path,
     current: Version,
+    languages: Arc<Languages>,
     changed: impl Fn(Result<Arc<Policy>, Mistakes>) + Send + 'static,
 ) -> std::io::Result<Watch> {
     let (wake, woken) = mpsc::channel();
@@ -64,7 +66,7 @@ pub fn watch(
     let folder = folder.to_owned();
     let thread = thread::Builder::new()
         .name("policy-watch".to_owned())
-        .spawn(move || keep_watching(&folder, current, &woken, changed))?;
+        .spawn(move || keep_watching(&folder, current, &languages, &woken, changed))?;
     Ok(Watch { _watcher: watcher, stop: Some(wake), thread: Some(thread) })
 }
 
@@ -84,6 +86,7 @@ impl Drop for Watch {
 fn keep_watching(
     folder: &Path,
     current: Version,
+    languages: &Arc<Languages>,
     woken: &Receiver<Wake>,
     changed: impl Fn(Result<Arc<Policy>, Mistakes>),
 ) {
@@ -108,7 +111,7 @@ fn keep_watching(
             continue;
         }
         known = seen;
-        changed(loaded.and_then(|files| load(&files)).map(Arc::new));
+        changed(loaded.and_then(|files| load_with(&files, languages)).map(Arc::new));
     }
 }
 
@@ -136,7 +139,9 @@ mod tests {
         fs::write(folder.path().join("a.toml"), policy("first")).unwrap();
         let current = Files::read(folder.path()).unwrap().version();
         let (tell, told) = mpsc::channel();
-        let watch = watch(folder.path(), current, move |result| tell.send(result).unwrap());
+        let languages = Languages::embedded();
+        let tell = move |result| tell.send(result).unwrap();
+        let watch = watch(folder.path(), current, languages, tell);
         (folder, watch.unwrap(), told)
     }
 

@@ -6,6 +6,7 @@ use jumeau::bus::partition_of;
 use jumeau::codec;
 use jumeau::config::settings;
 use jumeau::event::{self, Analysis, Customer, Event, Kind, Raw, Time};
+use jumeau::language::Languages;
 use jumeau::shelf::Shelf;
 use jumeau::store::{Read, Store};
 use jumeau::twin::{Broadcasts, Input, Journalled, Twin, react};
@@ -96,7 +97,7 @@ async fn the_stream_and_the_journal_make_the_same_twin_again_byte_for_byte() {
     }
     assert_eq!(answers.len(), 3);
 
-    let policy = Shelf::find("bank").unwrap().policy().unwrap();
+    let policy = Shelf::find("bank").unwrap().policy(&Languages::embedded()).unwrap();
     let replayed = |answers: &BTreeMap<u64, (Time, Analysis)>, events: &[(Event, Time)]| {
         let mut twin = Twin::new(ann.clone(), events[0].1);
         for (event, at) in events {

@@ -1,6 +1,7 @@
 //! How a twin reacts: each test is one sentence about one customer.
 
 mod broadcasts;
+mod freshness;
 mod interactions;
 mod preferences;
 
@@ -115,6 +116,40 @@ then = [
   { set = "broken", to = "event.properties.text * 2" },
   { set = "sound", to = "1" },
 ]
+
+[[rules]]
+name = "looks outside"
+on = "track:Look Outside"
+then = [{ set = "weather", to = "default(context.weather, 'unknown')" }]
+
+[[rules]]
+name = "stays in"
+on = "track:Stay In"
+then = [{ act = "stay_in" }]
+
+[[rules]]
+name = "asks for the weather"
+on = "track:Tell Weather"
+then = [{ act = "tell_weather" }]
+
+[[actions]]
+name = "stay_in"
+issue = "service"
+value = 0.9
+when = 'context.weather == "storm"'
+cooldown = "0s"
+[[actions.treatments]]
+channel = "app"
+text.en = "Stay in: {{ context.weather }}"
+
+[[actions]]
+name = "tell_weather"
+issue = "service"
+value = 0.9
+cooldown = "0s"
+[[actions.treatments]]
+channel = "app"
+text.en = "The weather: {{ context.weather }}"
 
 [[actions]]
 name = "help"

@@ -53,10 +53,7 @@ enum Command {
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let languages = match &arguments.languages {
-        Some(folder) => Arc::new(shelf::languages(folder)?),
-        None => Languages::embedded(),
-    };
+    let languages = shelf::languages(arguments.languages.as_deref())?;
     match arguments.command {
         Command::Measure { sets } => {
             for set in &sets {

@@ -71,6 +71,7 @@ pub(crate) fn stats(now: &Stats, before: Option<&Stats>, partitions: bool, width
         "in",
         vec![
             vec![Cell::new("events"), number(counters.events), pace(|p| p.events)],
+            vec![Cell::new("passed on"), number(counters.passed_on), pace(|p| p.passed_on)],
             vec![Cell::new("duplicates"), number(counters.duplicates), pace(|p| p.duplicates)],
             vec![Cell::new("dead letters"), dead, pace(of_dead), faint(reasons)],
             vec![
@@ -186,6 +187,7 @@ mod tests {
     fn sample(at: &str, events: u64) -> Stats {
         let one = || Counters {
             events,
+            passed_on: 7,
             duplicates: 2,
             dead: BTreeMap::from([(Reason::BadJson, 1), (Reason::UnknownType, 1)]),
             limits: BTreeMap::from([("TRAITS".into(), 3)]),
@@ -233,6 +235,7 @@ mod tests {
 
         in
           events           2,100,000  50,000/s
+          passed on               14       0/s
           duplicates               4       0/s
           dead letters             4       0/s  bad-json 2, unknown-type 2
           timers fired            20       0/s
