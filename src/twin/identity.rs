@@ -14,7 +14,7 @@
 //!   back where it came from; events that came in between stay where they were taken in.
 //! * `unlink` gives back what came from an identifier, and from those that were linked to it, as
 //!   far as it is unchanged. What changed since stays, what happened since stays. Evidence of
-//!   choices is counts, and given back in any case. An event that was passed on is not remembered
+//!   choices is counts, and given back as far as it is still there. An event that was passed on is not remembered
 //!   as a duplicate by the identifier that passed it on.
 
 use serde::{Deserialize, Serialize};
@@ -249,7 +249,10 @@ fn arrive(
             _ => None,
         };
         for known in &mut identifiers {
-            known.through.get_or_insert_with(|| from.clone());
+            // Also if it was through this one, which is an identifier of that one no more.
+            if known.through.as_ref().is_none_or(|by| *by == twin.customer) {
+                known.through = Some(from.clone());
+            }
         }
         let beneath = own.beneath(&other);
         let entries: Vec<u64> = other.timeline.iter().map(|past| past.fingerprint).collect();

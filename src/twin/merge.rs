@@ -147,16 +147,21 @@ impl Preference {
     /// returns what goes back.
     fn part(&mut self, brought: &Preference, beneath: Option<&Preference>) -> Preference {
         let mut back = brought.clone();
-        for gone in &brought.choices {
-            if let Some(known) = self.choices.iter_mut().find(|known| known.value == gone.value) {
-                let mut faded = gone.clone();
-                faded.fade(known.at, self.half_life);
-                known.weight = (known.weight - faded.weight).max(0.0);
-                known.against = (known.against - faded.against).max(0.0);
-                known.count = known.count.saturating_sub(gone.count);
-                known.evidence.retain(|shown| !gone.evidence.contains(shown));
-            }
-        }
+        // What was forgotten meanwhile, or has gone another way, does not go back.
+        back.choices.retain_mut(|gone| {
+            let Some(known) = self.choices.iter_mut().find(|known| known.value == gone.value)
+            else {
+                return false;
+            };
+            let mut faded = gone.clone();
+            faded.fade(known.at, self.half_life);
+            known.weight = (known.weight - faded.weight).max(0.0);
+            known.against = (known.against - faded.against).max(0.0);
+            gone.count = gone.count.min(known.count);
+            known.count -= gone.count;
+            known.evidence.retain(|shown| !gone.evidence.contains(shown));
+            true
+        });
         // What is left of a difference of sums is not always quite nothing.
         self.choices.retain(|choice| choice.count > 0 || choice.weight.max(choice.against) > 1e-9);
         let mut expected = brought.clone();
