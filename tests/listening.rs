@@ -124,9 +124,9 @@ fn with_german(words: &str) -> (tempfile::TempDir, Settings) {
 
 #[test]
 fn a_language_in_the_folder_of_the_settings_is_understood_without_any_code() {
-    let german = "[language]\ntrigrams = deu\n[endings]\ne: e es\n[negators]\nnicht 4 0\n[words]\n0.6 gut/e\n";
+    let german = "[language]\ntrigrams = deu\n[endings]\ne: e er es\n[words]\n-0.8 schlecht/e\n";
     let (_folder, settings) = with_german(german);
-    let told = "Ich finde das leider gar nicht gut, ich werde kündigen.";
+    let told = "Das ist ein wirklich schlechter Service, ich werde kündigen.";
     let mut life = Life::of(&shelf::languages(settings.languages.folder.as_deref()).unwrap());
     life.hears(told);
     assert_eq!([life.fact("tone"), life.fact("language")], ["negative", "de"]);

@@ -5,10 +5,9 @@ mod set;
 mod train;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
-use jumeau::language::{Language, Languages};
+use jumeau::language::Language;
 use jumeau::shelf;
 
 use crate::set::Set;
