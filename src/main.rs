@@ -260,12 +260,22 @@ async fn dev(arguments: Dev) -> anyhow::Result<bool> {
 
 async fn broker(arguments: &Dev, folder: &Path) -> anyhow::Result<Broker> {
     let usual = std::net::TcpListener::bind(("127.0.0.1", 4222)).is_ok().then_some(4222);
-    let options = BrokerOptions {
-        port: arguments.port.or(usual),
-        sync_interval: arguments.sync_interval.clone(),
-        ..BrokerOptions::new(folder.join("nats"))
+    let start = async |port| {
+        let options = BrokerOptions {
+            port,
+            sync_interval: arguments.sync_interval.clone(),
+            ..BrokerOptions::new(folder.join("nats"))
+        };
+        Broker::start(options).await
     };
-    Ok(Broker::start(options).await?)
+    match (arguments.port, usual) {
+        // If another takes it at the same moment, any will do.
+        (None, Some(_)) => match start(usual).await {
+            Ok(broker) => Ok(broker),
+            Err(_) => Ok(start(None).await?),
+        },
+        (port, _) => Ok(start(port).await?),
+    }
 }
 
 /// Plays the stories of a policy on a service of their own, and stays for questions.

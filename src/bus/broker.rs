@@ -208,10 +208,11 @@ impl Broker {
                 self.running = None;
                 return Err(self.failed("it ended at once"));
             }
-            if self.port == 0 {
-                self.port = read_port(&ports).unwrap_or(0);
-            }
-            if self.port != 0 && answers(self.port).await {
+            // It writes its port down once it has it. Without that, whoever answers there is another.
+            if let Some(port) = read_port(&ports)
+                && answers(port).await
+            {
+                self.port = port;
                 return Ok(());
             }
             sleep(LOOK).await;

@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use jumeau::bus::{Bus, Intake, Resume};
+use jumeau::bus::{Broker, BrokerOptions, Bus, Intake, Resume};
 use jumeau::config::settings;
 
 use crate::{Twins, eventually, nats, world};
@@ -50,6 +50,16 @@ async fn a_broker_of_our_own_ends_with_a_process_that_is_killed() {
     eventually("its broker answers", answers).await;
     process.kill().await.unwrap();
     eventually("its broker is gone", async || !answers().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broker_whose_port_is_taken_does_not_take_another_one_for_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = |name| BrokerOptions::new(folder.path().join(name));
+    let mut first = Broker::start(options("first")).await.unwrap();
+    let taken = BrokerOptions { port: Some(first.port()), ..options("second") };
+    assert!(Broker::start(taken).await.is_err());
+    first.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,8 @@ use super::rig::{binary, project};
 async fn play(policy: &str) {
     let folder = tempfile::tempdir().unwrap();
     let output = Command::new(binary("jumeau"))
-        .args(["dev", "--story", policy, "--once"])
+        // The usual port is nobody's: a service that ends on it may still hear what is asked of the next.
+        .args(["dev", "--story", policy, "--once", "--port", "0"])
         .env("NATS_SERVER_BIN", server())
         .current_dir(folder.path())
         .output()
