@@ -10,7 +10,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::actors::{
-    Confirmed, Durable, End, Fatal, IsDrained, PartitionActor, Partitions, Pull, SetPolicy, Setup,
+    Confirmed, Durable, End, Fatal, HoldSweeps, IsDrained, PartitionActor, Partitions, Pull,
+    SetPolicy, Setup,
 };
 use crate::api::{self, Desk, PolicyStatus, Refusal};
 use crate::bus::{self, Analyser, Bus, Intake, Relay, Resume};
@@ -136,7 +137,9 @@ impl Service {
         let resume = Resume::from(recovered.iter().map(|known| known.cursor), floor);
         let intake = {
             let bus = bus.clone();
-            runtime.spawn(async move { Intake::open(&bus, resume).await }).await??
+            runtime
+                .spawn(async move { Intake::open(&bus, partition_count, resume).await })
+                .await??
         };
 
         let arbiters: Vec<Arbiter> =
@@ -148,6 +151,8 @@ impl Service {
             timers_near_max: limits::TIMER_WINDOW,
             rest_after: Some(Duration::from_secs(settings.service.rest_after_seconds.into()))
                 .filter(|after| !after.is_zero()),
+            wake_pause: Duration::from_secs(partition_count.into())
+                / settings.broadcast.wake_per_second,
         };
         let outgoing = Outgoing::new(Arc::new(bus.subjects().clone()));
         let addresses = (0..partition_count)
@@ -243,6 +248,9 @@ impl Service {
     pub async fn drain(self) -> anyhow::Result<()> {
         self.intake.abort();
         let deadline = Instant::now() + self.drain;
+        for partition in self.partitions.all() {
+            partition.do_send(HoldSweeps);
+        }
         let mut is_drained = false;
         while !is_drained && Instant::now() < deadline {
             is_drained = true;
@@ -288,6 +296,8 @@ fn recover(store: &Store, partitions: u16) -> anyhow::Result<Vec<Recovered>> {
                 next_input: meta.next_input,
                 clock: meta.clock,
                 outputs,
+                broadcasts: store.broadcasts(partition)?,
+                sweeps: store.sweeps(partition)?,
             })
         })
         .collect()

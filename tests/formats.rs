@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use jumeau::codec::{self, Kind};
 use jumeau::event::{
-    AnalysedWords, Analysis, Channel, Customer, EventType, InteractionState, Map, OutcomeKind,
-    Output, Sensitivity, Speaker, Time, Value,
+    AnalysedWords, Analysis, Broadcast, Channel, Customer, EventType, InteractionState, Map,
+    OutcomeKind, Output, Sensitivity, SharedFact, Speaker, Time, Value,
 };
 use jumeau::policy::{CatchUp, Keep, Purposes};
+use jumeau::store::{IndexKey, Sweep};
 use jumeau::twin::{
     Block, Case, Choice, Consent, Contact, ContactOutcome, Counted, Counter, Declared, Derived,
     Escalated, EscalationState, Fired, Forgotten, Guard, Identifier, Interaction, Journalled, Line,
@@ -96,6 +97,49 @@ fn a_journalled_answer_of_an_analyser_of_format_1_can_be_read() {
     let journalled = Journalled::Analysis { event: 7, analysis };
     assert_written_as(Kind::Input, &journalled, fixture);
     assert_eq!(open::<Journalled>(Kind::Input, fixture), journalled);
+}
+
+#[test]
+fn a_broadcast_of_format_1_can_be_read() {
+    let fixture = fixture!("broadcast-v1");
+    let told = Broadcast {
+        scope: "fires".into(),
+        id: "b-1".into(),
+        fingerprint: u64::MAX,
+        time: Some(at(3)),
+        fact: SharedFact {
+            value: Some(Value::from("level 3")),
+            condition: Some("profile.region == 'NSW'".into()),
+            ttl: Some(60),
+            wake: true,
+            ended: false,
+        },
+    };
+    assert_written_as(Kind::Broadcast, &(&told, at(4)), fixture);
+    assert_eq!(open::<(Broadcast, Time)>(Kind::Broadcast, fixture), (told, at(4)));
+}
+
+#[test]
+fn a_sweep_of_format_1_can_be_read() {
+    let fixture = fixture!("sweep-v1");
+    let sweep = Sweep {
+        of: 7,
+        along: vec![IndexKey { path: 1, value: u64::MAX }],
+        passed: 0,
+        after: Some(ada()),
+        looked_at: 300,
+        touched: 2,
+        is_done: false,
+    };
+    assert_written_as(Kind::Sweep, &sweep, fixture);
+    assert_eq!(open::<Sweep>(Kind::Sweep, fixture), sweep);
+}
+
+#[test]
+fn a_row_of_an_index_of_format_1_can_be_read() {
+    let fixture = fixture!("index-v1");
+    assert_written_as(Kind::Index, &(), fixture);
+    open::<()>(Kind::Index, fixture);
 }
 
 #[test]

@@ -6,8 +6,10 @@ use std::process::Command;
 use std::{env, fs};
 
 use jumeau::config::settings;
-use jumeau::event::{Customer, Output, Time};
-use jumeau::store::{Batch, Commit, Error, Memory, Read, Store, Table, TimerKey};
+use jumeau::event::{Broadcast, Customer, Output, SharedFact, Time, Value};
+use jumeau::store::{
+    Batch, Commit, Error, IndexKey, Memory, Read, Store, Sweep, SweepKey, Table, TimerKey,
+};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -372,6 +374,11 @@ enum Step {
     NoOutput(u64),
     Input(u8, i64, u32),
     Cursor(u64),
+    Begin(u8, i64),
+    End(u8),
+    Stand(u8, u8),
+    Leave(u8, u8),
+    NoIndex,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -387,6 +394,11 @@ fn step() -> impl Strategy<Value = Step> {
         (0u64..6).prop_map(Step::NoOutput),
         (id(), -2i64..3, 0u32..2).prop_map(|(id, at, number)| Step::Input(id, at, number)),
         any::<u64>().prop_map(Step::Cursor),
+        (0u8..3, 0i64..9).prop_map(|(id, at)| Step::Begin(id, at)),
+        (0u8..3).prop_map(Step::End),
+        (id(), 0u8..3).prop_map(|(id, value)| Step::Stand(id, value)),
+        (id(), 0u8..3).prop_map(|(id, value)| Step::Leave(id, value)),
+        Just(Step::NoIndex),
     ]
 }
 
@@ -413,9 +425,56 @@ fn batch(partition: u16, steps: &[Step]) -> Batch {
                 batch.put_input(partition, &who(id), Time::from_ms(*at), *number, b"input");
             }
             Step::Cursor(sequence) => batch.set_cursor(partition, *sequence),
+            Step::Begin(id, at) => {
+                batch.put_broadcast(partition, &told(*id), Time::from_ms(*at));
+                batch.put_sweep(partition, &SweepKey::Wake(scope(*id)), &sweep(*at));
+            }
+            Step::End(id) => {
+                batch.delete_broadcast(partition, &scope(*id));
+                batch.delete_sweep(partition, &SweepKey::Wake(scope(*id)));
+            }
+            Step::Stand(id, value) => batch.put_index(partition, row(*value), &who(id)),
+            Step::Leave(id, value) => batch.delete_index(partition, row(*value), &who(id)),
+            Step::NoIndex => batch.delete_index_of(partition, row(0).path),
         }
     }
     batch
+}
+
+fn scope(id: u8) -> Box<str> {
+    format!("scope-{id}").into()
+}
+
+fn told(id: u8) -> Broadcast {
+    Broadcast {
+        scope: scope(id),
+        id: "b".into(),
+        fingerprint: 7,
+        time: None,
+        fact: SharedFact {
+            value: Some(Value::Int(id.into())),
+            condition: None,
+            ttl: None,
+            wake: true,
+            ended: false,
+        },
+    }
+}
+
+fn sweep(of: i64) -> Sweep {
+    Sweep {
+        of: of.unsigned_abs(),
+        along: vec![row(1)],
+        passed: 0,
+        after: Some(customer("c")),
+        looked_at: 2,
+        touched: 1,
+        is_done: false,
+    }
+}
+
+fn row(value: u8) -> IndexKey {
+    IndexKey { path: 3, value: value.into() }
 }
 
 /// What every kind of read says.
@@ -424,13 +483,17 @@ fn answers(store: &impl Read) -> String {
     let mut answers = String::new();
     for partition in 0..PARTITIONS {
         answers += &format!(
-            "{:?} {:?} {:?} {:?} {:?} {:?}\n",
+            "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}\n",
             store.load(partition, &ids).unwrap(),
             store.twins(partition, Some(&ids[2]), 2).unwrap(),
             store.timers(partition, None, 3).unwrap(),
             store.outbox(partition, 2, 2).unwrap(),
             store.inputs(partition, &ids[1], Time::from_ms(0), 2).unwrap(),
             store.meta(partition).unwrap(),
+            store.broadcasts(partition).unwrap(),
+            store.sweeps(partition).unwrap(),
+            store.customers(partition, None, Some(&ids[1]), 2).unwrap(),
+            store.customers(partition, Some(row(1)), None, 2).unwrap(),
         );
     }
     answers

@@ -12,6 +12,6 @@ mod twin;
 
 pub use directory::Partitions;
 pub use partition::{
-    Advance, Confirmed, Durable, End, Fatal, Glance, HasAdvanced, Inspect, IsDrained,
-    PartitionActor, Pull, SetPolicy, Setup, Sight,
+    Advance, Confirmed, Durable, End, Fatal, Glance, GlanceBroadcasts, HasAdvanced, HoldSweeps,
+    Inspect, IsDrained, PartitionActor, Pull, SetPolicy, Setup, Sight,
 };

@@ -12,11 +12,11 @@ use super::twin::{Rest, Show, TakeIn, TwinActor};
 use crate::bus::{Floor, Receipt, Relay};
 use crate::event::{Customer, Output, Time};
 use crate::partition::{
-    Bounds, Counters, Done, Errand, Host, Loads, Machine, Outgoing, Pulled, Recovered, TimeMode,
-    revive,
+    Bounds, Counters, Done, Errand, Host, Loads, Machine, Outgoing, Progress, Pulled, Recovered,
+    TimeMode, revive,
 };
 use crate::policy::Policy;
-use crate::store::{Batch, CommitHandle, Read, Store, TimerKey};
+use crate::store::{Batch, CommitHandle, IndexKey, Read, Store, TimerKey};
 use crate::twin::Twin;
 
 /// Something after which the service must stop rather than guess.
@@ -247,6 +247,16 @@ impl Host for Shell {
         self.read(read, TimersLoaded);
     }
 
+    fn find(&mut self, row: Option<IndexKey>, after: Option<Customer>, limit: usize) {
+        let partition = self.partition;
+        let read = move |store: &Store| {
+            store
+                .customers(partition, row, after.as_ref(), limit)
+                .map_err(|error| error.to_string())
+        };
+        self.read(read, CustomersFound);
+    }
+
     fn commit(&mut self, ticket: u64, mut batch: Batch) {
         batch.set_floor(self.floor.get());
         self.committer.submit(self.partition, ticket, batch);
@@ -338,6 +348,20 @@ impl Handler<TimersLoaded> for PartitionActor {
     }
 }
 
+/// Here are the customers that were to be looked up.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct CustomersFound(Vec<Customer>);
+
+impl Handler<CustomersFound> for PartitionActor {
+    type Result = ();
+
+    fn handle(&mut self, CustomersFound(found): CustomersFound, context: &mut Context<Self>) {
+        self.machine.found(found, wall_clock(), &mut self.shell);
+        self.set_alarm(context);
+    }
+}
+
 /// Every twin of the round has answered.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -425,6 +449,19 @@ impl Handler<HasAdvanced> for PartitionActor {
     }
 }
 
+/// Look at no further twin on behalf of broadcasts: the service is about to stop.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct HoldSweeps;
+
+impl Handler<HoldSweeps> for PartitionActor {
+    type Result = ();
+
+    fn handle(&mut self, _: HoldSweeps, _: &mut Context<PartitionActor>) {
+        self.machine.hold_sweeps();
+    }
+}
+
 /// Is nothing on its way any more?
 #[derive(Message)]
 #[rtype(result = "bool")]
@@ -448,6 +485,19 @@ impl Handler<Glance> for PartitionActor {
 
     fn handle(&mut self, _: Glance, _: &mut Context<Self>) -> actix::MessageResult<Glance> {
         actix::MessageResult(Box::new(self.machine.counters()))
+    }
+}
+
+/// Which broadcasts live, and how far is each?
+#[derive(Message)]
+#[rtype(result = "Vec<Progress>")]
+pub struct GlanceBroadcasts;
+
+impl Handler<GlanceBroadcasts> for PartitionActor {
+    type Result = actix::MessageResult<GlanceBroadcasts>;
+
+    fn handle(&mut self, _: GlanceBroadcasts, _: &mut Context<Self>) -> Self::Result {
+        actix::MessageResult(self.machine.broadcasts())
     }
 }
 

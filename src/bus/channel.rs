@@ -16,8 +16,23 @@ impl Bus {
         customer: &Customer,
         payload: Bytes,
     ) -> Result<u64, Error> {
-        let what = "publish an event";
-        let subject = self.subjects.event(channel, customer);
+        self.store(self.subjects.event(channel, customer), payload, "publish an event").await
+    }
+
+    /// Publishes a broadcast, as a channel does; returns its sequence in the stream of events.
+    ///
+    /// # Errors
+    /// [`Error::Request`] if the broker does not confirm it.
+    pub async fn broadcast(&self, scope: &str, payload: Bytes) -> Result<u64, Error> {
+        self.store(self.subjects.broadcast(scope), payload, "publish a broadcast").await
+    }
+
+    async fn store(
+        &self,
+        subject: String,
+        payload: Bytes,
+        what: &'static str,
+    ) -> Result<u64, Error> {
         let stored =
             self.jetstream.publish(subject, payload).await.map_err(Error::request(what))?;
         Ok(stored.await.map_err(Error::request(what))?.sequence)

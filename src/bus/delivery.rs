@@ -1,8 +1,11 @@
+use std::sync::Arc;
+
 use async_nats::Message;
 use async_nats::header::{HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
 
 use super::Subjects;
+use super::subject::Address;
 use crate::event::{Content, Delivery, Header, Headers, Original, Reason, Rejection, Time};
 
 /// What a message of the stream of events says.
@@ -13,29 +16,29 @@ pub(super) fn read(
     message: &Message,
 ) -> Delivery {
     let place = subjects.stored(&message.subject);
+    let original = Original {
+        subject: subjects.published(&place, &message.subject),
+        headers: message.headers.as_ref().map(plain).unwrap_or_default(),
+        payload: message.payload.clone(),
+    };
     let content = match place.address {
-        Some(_) => Content::Unread,
-        None => Content::Read(Err(Rejection::new(
+        Address::Twin { .. } => Content::Unread,
+        // Read here, once for all partitions; one that cannot be used is the business of only one.
+        Address::Everybody => match original.broadcast(sequence) {
+            Ok(broadcast) => Content::Broadcast(Arc::new(broadcast)),
+            Err(rejection) => Content::Read(Err(rejection)),
+        },
+        Address::Nobody => Content::Read(Err(Rejection::new(
             Reason::BadSubject,
             format!(
-                "expected the subject `{}.events.<channel>.<customer>`, found `{}`; a dot within a \
-                 token is written %2E",
-                subjects.prefix(),
-                crate::event::cut(&message.subject, 256)
+                "expected the subject `{prefix}.events.<channel>.<customer>` or \
+                 `{prefix}.broadcast.<scope>`, found `{}`; a dot within a token is written %2E",
+                crate::event::cut(&message.subject, 256),
+                prefix = subjects.prefix(),
             ),
         ))),
     };
-    Delivery {
-        sequence,
-        partition: place.partition,
-        stored,
-        content,
-        original: Original {
-            subject: subjects.published(&place, &message.subject),
-            headers: message.headers.as_ref().map(plain).unwrap_or_default(),
-            payload: message.payload.clone(),
-        },
-    }
+    Delivery { sequence, partition: place.partition, stored, content, original }
 }
 
 /// The headers as plain data, in the order of their names: the client library has none.

@@ -12,7 +12,7 @@ use super::connection::Link;
 use super::receipt::{Ledger, Receipt};
 use super::{Bus, Error, delivery, unreadable};
 use crate::config::limits;
-use crate::event::Delivery;
+use crate::event::{Content, Delivery};
 
 /// The name of the durable consumer of the stream of events.
 pub(super) const CONSUMER: &str = "twins";
@@ -81,6 +81,8 @@ impl Resume {
 #[derive(Debug)]
 pub struct Intake {
     bus: Bus,
+    /// How many partitions there are.
+    partitions: u16,
     ledger: Arc<Ledger>,
     /// The highest sequence taken in.
     highest: u64,
@@ -97,6 +99,7 @@ const STALLS: u32 = 2;
 /// A consumer that was set back, and what was asked of it since.
 #[derive(Debug)]
 struct Open {
+    partitions: u16,
     consumer: Consumer<pull::Config>,
     messages: Subscriber,
     inbox: String,
@@ -127,13 +130,14 @@ enum Interrupted {
 }
 
 impl Intake {
-    /// Opens the stream of events behind what was taken in.
+    /// Opens the stream of events behind what was taken in, for so many partitions.
     ///
     /// # Errors
     /// [`Error::Rewound`] if the stream ends before that, [`Error::Request`] if the broker refuses.
-    pub async fn open(bus: &Bus, resume: Resume) -> Result<Intake, Error> {
+    pub async fn open(bus: &Bus, partitions: u16, resume: Resume) -> Result<Intake, Error> {
         let mut intake = Intake {
             bus: bus.clone(),
+            partitions,
             ledger: Ledger::new(resume.floor),
             highest: resume.highest.max(resume.floor),
             open: None,
@@ -281,15 +285,23 @@ impl Intake {
             .map_err(Error::request("set the consumer of events back"))?;
         tracing::debug!(first, "reading events");
         let frame = jetstream::Message { context: jetstream, message: empty() };
-        self.open =
-            Some(Open { consumer, messages, inbox, outstanding: 0, expected: 1, link, frame });
+        self.open = Some(Open {
+            partitions: self.partitions,
+            consumer,
+            messages,
+            inbox,
+            outstanding: 0,
+            expected: 1,
+            link,
+            frame,
+        });
         let Some(last) = unreadable.last() else { return Ok(None) };
         tracing::warn!(
             first = floor + 1,
             last = last.sequence,
             "events with headers that cannot be read were passed over by hand"
         );
-        let mut gathered = Gathered::new(last.sequence, None);
+        let mut gathered = Gathered::new(self.partitions, last.sequence, None);
         unreadable.into_iter().for_each(|delivery| gathered.add(delivery));
         Ok(Some(self.hand_out(gathered)))
     }
@@ -323,6 +335,8 @@ fn config() -> pull::Config {
 
 /// Contiguous deliveries.
 struct Gathered {
+    /// How many partitions there are.
+    partitions: u16,
     parts: Vec<(u16, Vec<Delivery>)>,
     last_sequence: u64,
     /// Where the last delivery is acknowledged.
@@ -332,14 +346,25 @@ struct Gathered {
 }
 
 impl Gathered {
-    fn new(last_sequence: u64, reply: Option<Subject>) -> Gathered {
-        Gathered { parts: Vec::new(), last_sequence, reply, pending: 0 }
+    fn new(partitions: u16, last_sequence: u64, reply: Option<Subject>) -> Gathered {
+        Gathered { partitions, parts: Vec::new(), last_sequence, reply, pending: 0 }
     }
 
+    /// Adds a delivery to the part of its partition; a broadcast to that of every partition.
     fn add(&mut self, delivery: Delivery) {
-        match self.parts.iter_mut().find(|(partition, _)| *partition == delivery.partition) {
+        if matches!(delivery.content, Content::Broadcast(_)) {
+            for partition in 0..self.partitions {
+                self.add_to(partition, Delivery { partition, ..delivery.clone() });
+            }
+        } else {
+            self.add_to(delivery.partition, delivery);
+        }
+    }
+
+    fn add_to(&mut self, partition: u16, delivery: Delivery) {
+        match self.parts.iter_mut().find(|(known, _)| *known == partition) {
             Some((_, deliveries)) => deliveries.push(delivery),
-            None => self.parts.push((delivery.partition, vec![delivery])),
+            None => self.parts.push((partition, vec![delivery])),
         }
     }
 }
@@ -459,7 +484,7 @@ impl Open {
         );
         let (sequence, pending) = (place.stream_sequence, place.pending);
         let reply = self.frame.message.reply.take();
-        let gathered = gathered.get_or_insert_with(|| Gathered::new(0, None));
+        let gathered = gathered.get_or_insert_with(|| Gathered::new(self.partitions, 0, None));
         gathered.add(delivery);
         gathered.last_sequence = sequence;
         gathered.reply = reply;

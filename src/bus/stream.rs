@@ -65,7 +65,7 @@ impl Bus {
             Config {
                 name: subjects.events_stream(),
                 description: Some("what channels report, by partition".into()),
-                subjects: vec![subjects.all_events()],
+                subjects: vec![subjects.all_events(), subjects.all_broadcasts()],
                 subject_transform: Some(SubjectTransform { source, destination }),
                 ..base.clone()
             },

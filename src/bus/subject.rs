@@ -69,6 +69,16 @@ impl Subjects {
         format!("{}.events.>", self.prefix)
     }
 
+    /// Where a channel publishes what holds for many customers at once.
+    pub fn broadcast(&self, scope: &str) -> String {
+        format!("{}.broadcast.{}", self.prefix, encode(scope))
+    }
+
+    /// Every broadcast, well addressed or not.
+    pub fn all_broadcasts(&self) -> String {
+        format!("{}.broadcast.>", self.prefix)
+    }
+
     /// Where an action goes: to whoever performs `action` in `channel`.
     pub fn action(&self, channel: &str, action: &str, customer: &Customer) -> String {
         format!(
@@ -144,14 +154,20 @@ impl Subjects {
 
     /// Reads the subject of a stored event.
     pub(super) fn stored<'a>(&self, subject: &'a str) -> Stored<'a> {
-        let misaddressed = Stored { partition: 0, address: None };
+        let misaddressed = Stored { partition: 0, address: Address::Nobody };
         let Some(mut tokens) = self.tokens(subject) else { return misaddressed };
         match (tokens.next(), tokens.next(), tokens.next(), tokens.next(), tokens.next()) {
             (Some("partition"), Some(partition), Some(channel), Some(customer), None) => {
                 match partition.parse() {
-                    Ok(partition) => Stored { partition, address: Some((channel, customer)) },
+                    Ok(partition) => {
+                        Stored { partition, address: Address::Twin { channel, customer } }
+                    }
                     Err(_) => misaddressed,
                 }
+            }
+            // The transform leaves it as it was published.
+            (Some("broadcast"), Some(_), None, ..) => {
+                Stored { partition: 0, address: Address::Everybody }
             }
             _ => misaddressed,
         }
@@ -160,10 +176,10 @@ impl Subjects {
     /// The subject that a stored event was published to.
     pub(super) fn published(&self, stored: &Stored<'_>, subject: &str) -> Box<str> {
         match stored.address {
-            Some((channel, customer)) => {
+            Address::Twin { channel, customer } => {
                 format!("{}.events.{channel}.{customer}", self.prefix).into()
             }
-            None => subject.into(),
+            Address::Everybody | Address::Nobody => subject.into(),
         }
     }
 }
@@ -183,10 +199,26 @@ impl fmt::Display for Subjects {
 /// What the subject of a stored event says.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Stored<'a> {
-    /// The partition; 0 for an event whose subject is not of the contract.
+    /// The partition; 0 for what is of no partition or of all.
     pub(super) partition: u16,
-    /// The tokens of channel and customer.
-    pub(super) address: Option<(&'a str, &'a str)>,
+    /// Whom it is for.
+    pub(super) address: Address<'a>,
+}
+
+/// Whom a stored event is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Address<'a> {
+    /// One twin: the tokens of its channel and its customer.
+    Twin {
+        /// The channel's token.
+        channel: &'a str,
+        /// The customer's token.
+        customer: &'a str,
+    },
+    /// Every partition: a broadcast.
+    Everybody,
+    /// Nobody: its subject is not of the contract.
+    Nobody,
 }
 
 /// The partition of a customer among `partitions`: what the broker's `partition()` makes of the
@@ -211,6 +243,7 @@ mod tests {
         let web = Channel::new("web").unwrap();
         let all = [
             subjects.event(&web, &anna),
+            subjects.broadcast("bush fires"),
             subjects.action("app", "open card", &anna),
             subjects.recall("app", &anna),
             subjects.escalation("billing", &anna),
@@ -221,6 +254,7 @@ mod tests {
         ];
         insta::assert_snapshot!(all.join("\n"), @r"
         jumeau.events.web.anna%40example%2Eorg
+        jumeau.broadcast.bush%20fires
         jumeau.actions.app.open%20card.anna%40example%2Eorg
         jumeau.recalls.app.anna%40example%2Eorg
         jumeau.escalations.billing.anna%40example%2Eorg
@@ -242,7 +276,8 @@ mod tests {
     fn a_stored_subject_names_its_partition_and_what_was_published() {
         let subjects = Subjects::new("a.b").unwrap();
         let stored = subjects.stored("a.b.partition.7.web.anna");
-        assert_eq!(stored, Stored { partition: 7, address: Some(("web", "anna")) });
+        let address = Address::Twin { channel: "web", customer: "anna" };
+        assert_eq!(stored, Stored { partition: 7, address });
         let published = subjects.published(&stored, "a.b.partition.7.web.anna");
         assert_eq!(&*published, "a.b.events.web.anna");
     }
@@ -255,11 +290,22 @@ mod tests {
             "jumeau.events.web.anna.again",
             "jumeau.partition.99999.web.anna",
             "other.partition.1.web.anna",
+            "jumeau.broadcast",
+            "jumeau.broadcast.fires.nsw",
         ] {
             let stored = subjects.stored(subject);
-            assert_eq!(stored, Stored { partition: 0, address: None });
+            assert_eq!(stored, Stored { partition: 0, address: Address::Nobody });
             assert_eq!(&*subjects.published(&stored, subject), subject);
         }
+    }
+
+    #[test]
+    fn a_broadcast_is_for_everybody_and_keeps_its_subject() {
+        let subjects = Subjects::default();
+        let subject = subjects.broadcast("fires");
+        let stored = subjects.stored(&subject);
+        assert_eq!(stored, Stored { partition: 0, address: Address::Everybody });
+        assert_eq!(*subjects.published(&stored, &subject), *subject);
     }
 
     #[test]

@@ -53,12 +53,27 @@ pub enum Kind {
     Input = 5,
     /// One number that a partition or the store keeps about itself.
     Number = 6,
+    /// One broadcast that lives.
+    Broadcast = 7,
+    /// How far a partition is in going through its twins.
+    Sweep = 8,
+    /// One row of an index of twins; all there is to say of it is in its key.
+    Index = 9,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 6] =
-        [Kind::Twin, Kind::Block, Kind::Timer, Kind::Output, Kind::Input, Kind::Number];
+    pub const ALL: [Kind; 9] = [
+        Kind::Twin,
+        Kind::Block,
+        Kind::Timer,
+        Kind::Output,
+        Kind::Input,
+        Kind::Number,
+        Kind::Broadcast,
+        Kind::Sweep,
+        Kind::Index,
+    ];
 
     /// The kind's name, for people.
     pub const fn name(self) -> &'static str {
@@ -69,6 +84,9 @@ impl Kind {
             Kind::Output => "output",
             Kind::Input => "journalled input",
             Kind::Number => "number",
+            Kind::Broadcast => "broadcast",
+            Kind::Sweep => "sweep",
+            Kind::Index => "index",
         }
     }
 
@@ -78,7 +96,15 @@ impl Kind {
     /// of the format that it replaces.
     pub const fn version(self) -> u8 {
         match self {
-            Kind::Twin | Kind::Block | Kind::Timer | Kind::Output | Kind::Input | Kind::Number => 1,
+            Kind::Twin
+            | Kind::Block
+            | Kind::Timer
+            | Kind::Output
+            | Kind::Input
+            | Kind::Number
+            | Kind::Broadcast
+            | Kind::Sweep
+            | Kind::Index => 1,
         }
     }
 }

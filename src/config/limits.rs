@@ -70,6 +70,8 @@ limits! {
     BROADCAST_SECS: 30 * 86_400;
     /// meetings with broadcasts that a twin remembers: with those that live, and as many of another identifier; the oldest leave first
     MEETINGS: 2 * 64;
+    /// twins of one partition that are looked at together on behalf of a broadcast or of an index
+    SWEEP_BATCH: 64;
     /// paths of which one policy wants an index, as each costs a row for each customer
     INDEXED_PATHS: 8;
     /// interactions of one twin; closed ones leave first, then the longest untouched

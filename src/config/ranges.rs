@@ -1,7 +1,9 @@
 //! What must hold of settings beyond their types.
 
 use super::limits;
-use super::settings::{Analyser, Languages, Log, Nats, Service, Settings, Store, Streams};
+use super::settings::{
+    Analyser, Broadcast, Languages, Log, Nats, Service, Settings, Store, Streams,
+};
 
 /// What is told of a value that cannot be: its key, what was expected and what was found.
 pub(super) type Report<'a> = &'a mut dyn FnMut(&str, String);
@@ -12,6 +14,8 @@ const PREFIX_BYTES_MAX: usize = 64;
 const THREADS_MAX: u64 = 256;
 /// The least memory for twins, in bytes: a thousand events of the largest size would not fit less.
 const RESIDENT_BYTES_MIN: u64 = 16 << 20;
+/// More twins than a machine looks at in a second.
+const WAKES_MAX: u64 = 1_000_000;
 /// A day, in seconds.
 const DAY_SECONDS: u64 = 86_400;
 /// A hundred years, in hours: longer is a mistyped number.
@@ -20,13 +24,14 @@ const HOURS_MAX: u64 = 100 * 366 * 24;
 impl Settings {
     /// Reports every value that is out of its range.
     pub(super) fn check(&self, report: Report<'_>) {
-        let Settings { service, nats, streams, store, languages, analyser, log } = self;
+        let Settings { service, nats, streams, store, languages, analyser, broadcast, log } = self;
         check_service(service, report);
         check_nats(nats, report);
         check_streams(streams, report);
         check_store(store, report);
         check_languages(languages, report);
         check_analyser(analyser, report);
+        check_broadcast(broadcast, report);
         check_log(log, report);
     }
 }
@@ -119,6 +124,10 @@ fn check_analyser(analyser: &Analyser, report: Report<'_>) {
         }
     }
     range("analyser.timeout-ms", analyser.timeout_ms, 1, 10_000, report);
+}
+
+fn check_broadcast(broadcast: &Broadcast, report: Report<'_>) {
+    range("broadcast.wake-per-second", broadcast.wake_per_second, 1, WAKES_MAX, report);
 }
 
 fn check_log(log: &Log, report: Report<'_>) {

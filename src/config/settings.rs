@@ -149,6 +149,8 @@ pub struct Settings {
     pub languages: Languages,
     /// Who reads customers' messages besides the twins themselves.
     pub analyser: Analyser,
+    /// How broadcasts wake twins.
+    pub broadcast: Broadcast,
     /// What the service writes to standard error.
     pub log: Log,
 }
@@ -160,6 +162,21 @@ pub struct Languages {
     /// A folder with one folder for each language, which add to those that come along, or replace
     /// them; unset: those that come along. Read when the service starts.
     pub folder: Option<PathBuf>,
+}
+
+/// The section `broadcast`: how broadcasts wake twins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Broadcast {
+    /// Twins that are looked at in a second, at most, on behalf of broadcasts: all partitions of
+    /// this service together. On event time there is no bound.
+    pub wake_per_second: u32,
+}
+
+impl Default for Broadcast {
+    fn default() -> Broadcast {
+        Broadcast { wake_per_second: 2_000 }
+    }
 }
 
 /// The section `analyser`: who reads customers' messages besides the twins themselves.

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use bytes::Bytes;
 use smallvec::SmallVec;
 
@@ -28,10 +30,12 @@ pub enum Content {
     Unread,
     /// An event, or why there is none.
     Read(Result<Event, Rejection>),
+    /// No event of one customer: every partition gets it, in its place in the order of the stream.
+    Broadcast(Arc<Broadcast>),
 }
 
 impl Delivery {
-    /// What the message says, or why that cannot be used; read at most once.
+    /// What the message says of one customer, or why that cannot be used; read at most once.
     ///
     /// # Errors
     /// A [`Rejection`], as [`parse`] has it.
@@ -41,12 +45,17 @@ impl Delivery {
         }
         match &self.content {
             Content::Read(read) => read.as_ref(),
-            Content::Unread => unreachable!("it has just been read"),
+            Content::Unread | Content::Broadcast(_) => {
+                unreachable!("it has just been read, and a broadcast is taken in as one")
+            }
         }
     }
 
     /// What a customer says in it, if it is a message of theirs.
     pub fn customers_message(&mut self) -> Option<&mut Message> {
+        if matches!(self.content, Content::Broadcast(_)) {
+            return None;
+        }
         // Why it cannot be read is for its partition to say.
         let _ = self.read();
         match &mut self.content {
@@ -59,13 +68,15 @@ impl Delivery {
         }
     }
 
-    /// What the message says, and the message.
+    /// What the message says of one customer, and the message.
     pub fn into_parts(mut self) -> (Result<Event, Rejection>, Original) {
         // Read already, or else now.
         let _ = self.read();
         match self.content {
             Content::Read(read) => (read, self.original),
-            Content::Unread => unreachable!("it has just been read"),
+            Content::Unread | Content::Broadcast(_) => {
+                unreachable!("it has just been read, and a broadcast is taken in as one")
+            }
         }
     }
 }

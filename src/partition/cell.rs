@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use smallvec::SmallVec;
 
+use super::index::{self, IndexChange};
 use crate::codec;
 use crate::event::Customer;
 use crate::policy::Policy;
@@ -29,6 +30,8 @@ pub struct Errand {
     pub policy: Arc<Policy>,
     /// What is shared among customers.
     pub broadcasts: Broadcasts,
+    /// Whether the twin is to say where it stands in the index, whatever has changed.
+    pub is_indexing: bool,
 }
 
 /// What became of an errand.
@@ -47,6 +50,8 @@ pub struct Reacted {
     pub reactions: SmallVec<[(u32, Reaction); 1]>,
     /// What to store; none if nothing changed.
     pub change: Option<Change>,
+    /// Rows of the index that come or go.
+    pub index: Vec<IndexChange>,
 }
 
 /// The stored form of a changed twin.
@@ -123,17 +128,31 @@ impl Cell {
         self.handle_with(errand, react)
     }
 
+    /// Unpacks the twin, if it rests; returns what it was packed in.
+    fn wake(&mut self) -> Option<Resting> {
+        let Held::Resting(resting) = &self.held else { return None };
+        let twin = resting.unpack();
+        match std::mem::replace(&mut self.held, Held::Awake(twin)) {
+            Held::Resting(resting) => Some(resting),
+            Held::Awake(_) => None,
+        }
+    }
+
     fn handle_with(
         &mut self,
         errand: Errand,
         react: impl Fn(&mut Twin, &Input, &Policy, &Broadcasts) -> Reaction,
     ) -> Done {
-        let Errand { inputs, policy, broadcasts } = errand;
-        if let Held::Resting(resting) = &self.held {
-            self.held = Held::Awake(resting.unpack());
-        }
+        let Errand { inputs, policy, broadcasts, is_indexing } = errand;
+        let rested = self.wake();
         let Held::Awake(twin) = &mut self.held else { unreachable!("it has just been woken") };
         let customer = twin.customer.clone();
+        let is_indexed = !policy.indexed.is_empty();
+        let stood = if is_indexed && !is_indexing {
+            index::standing(twin, &policy)
+        } else {
+            index::Standing::new()
+        };
         let end_before = twin.timeline.end();
         let mut position = 0;
         let reacted = catch_unwind(AssertUnwindSafe(|| {
@@ -143,12 +162,21 @@ impl Cell {
                 let reaction = react(twin, &ordered.input, &policy, &broadcasts);
                 reactions.push((ordered.order, reaction));
             }
-            let change = changed(&reactions)
-                .then(|| Change::of(twin, end_before, self.state_bytes as usize));
-            Reacted { reactions, change }
+            let is_changed = changed(&reactions);
+            let change =
+                is_changed.then(|| Change::of(twin, end_before, self.state_bytes as usize));
+            let index = if is_indexed && (is_changed || is_indexing) {
+                index::changes(&stood, twin, &policy)
+            } else {
+                Vec::new()
+            };
+            Reacted { reactions, change, index }
         }));
         if let Ok(Reacted { change: Some(change), .. }) = &reacted {
             self.state_bytes = about(change.state.len());
+        } else if let (Some(rested), Ok(_)) = (rested, &reacted) {
+            // Nothing came of it, and so it goes on resting.
+            self.held = Held::Resting(rested);
         }
         let result = reacted.map_err(|panic| Panicked { inputs, position, message: said(&*panic) });
         Done { customer, result }
@@ -275,7 +303,12 @@ mod tests {
             };
             Ordered { order, input: Input::timer(fired, Time::from_ms(0)) }
         });
-        Errand { inputs: inputs.collect(), policy, broadcasts: Broadcasts::default() }
+        Errand {
+            inputs: inputs.collect(),
+            policy,
+            broadcasts: Broadcasts::default(),
+            is_indexing: false,
+        }
     }
 
     fn cell() -> Cell {

@@ -21,6 +21,15 @@ pub struct Counters {
     pub timers_fired: u64,
     /// Timers that had been moved, cancelled, or were too late.
     pub timers_stale: u64,
+    /// Broadcasts that began or ended, each counted by every partition.
+    #[serde(default)]
+    pub broadcasts: u64,
+    /// Twins that a broadcast woke.
+    #[serde(default)]
+    pub woken: u64,
+    /// Twins that were looked at on behalf of broadcasts or of an index.
+    #[serde(default)]
+    pub looked_at: u64,
     /// Actions taken.
     pub actions: u64,
     /// Escalations opened or changed.
@@ -52,12 +61,15 @@ pub struct Counters {
     pub outbox: u64,
     /// Timers held in memory.
     pub timers_near: u64,
+    /// Broadcasts that live, each held by every partition.
+    #[serde(default)]
+    pub broadcasts_live: u64,
     /// The stream sequence up to which everything is taken in and durable.
     pub cursor: u64,
 }
 
 impl Counters {
-    /// The sum over partitions; of sequences the highest.
+    /// The sum over partitions; of sequences, and of what every partition counts, the highest.
     pub fn add(&mut self, other: &Counters) {
         let Counters {
             events,
@@ -66,6 +78,9 @@ impl Counters {
             redelivered,
             timers_fired,
             timers_stale,
+            broadcasts,
+            woken,
+            looked_at,
             actions,
             escalations,
             dead,
@@ -81,6 +96,7 @@ impl Counters {
             in_flight,
             outbox,
             timers_near,
+            broadcasts_live,
             cursor,
         } = other;
         self.events += events;
@@ -89,6 +105,9 @@ impl Counters {
         self.redelivered += redelivered;
         self.timers_fired += timers_fired;
         self.timers_stale += timers_stale;
+        self.broadcasts = self.broadcasts.max(*broadcasts);
+        self.woken += woken;
+        self.looked_at += looked_at;
         self.actions += actions;
         self.escalations += escalations;
         for (reason, count) in dead {
@@ -110,6 +129,7 @@ impl Counters {
         self.in_flight += in_flight;
         self.outbox += outbox;
         self.timers_near += timers_near;
+        self.broadcasts_live = self.broadcasts_live.max(*broadcasts_live);
         self.cursor = self.cursor.max(*cursor);
     }
 }

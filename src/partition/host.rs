@@ -3,8 +3,8 @@ use std::time::Duration;
 use super::Errand;
 #[cfg(doc)]
 use super::Machine;
-use crate::event::{Customer, Delivery, Output, Time};
-use crate::store::Batch;
+use crate::event::{Broadcast, Customer, Delivery, Output, Time};
+use crate::store::{Batch, IndexKey, Sweep, SweepKey};
 use crate::twin::Twin;
 
 /// How much a partition may keep in memory.
@@ -18,6 +18,9 @@ pub struct Bounds {
     pub timers_near_max: usize,
     /// A twin comes to rest after so long without an input; never, if unset.
     pub rest_after: Option<Duration>,
+    /// Between two twins that are looked at on behalf of broadcasts or of an index lies so long, on
+    /// average; in event time nothing.
+    pub wake_pause: Duration,
 }
 
 /// Whoever performs what a partition wants done. Each `load…` and `commit` is answered later by a
@@ -38,6 +41,10 @@ pub trait Host {
     fn load(&mut self, customers: Vec<Customer>);
     /// Has the first `limit` timers loaded; answered by [`Machine::timers_loaded`].
     fn load_timers(&mut self, limit: usize);
+    /// Has the next `limit` customers behind `after` looked up, in the order of their keys: in one
+    /// row of the index, or among all who have a twin. Answered by [`Machine::found`]; the partition
+    /// goes on meanwhile.
+    fn find(&mut self, row: Option<IndexKey>, after: Option<Customer>, limit: usize);
     /// Has a batch made durable; answered by [`Machine::committed`], in the order of the calls.
     fn commit(&mut self, ticket: u64, batch: Batch);
     /// Tells the stream.
@@ -58,7 +65,7 @@ pub struct Pulled<T> {
 }
 
 /// What a partition knows from before it was started.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Recovered {
     /// The stream sequence up to which everything is taken in.
     pub cursor: u64,
@@ -70,6 +77,10 @@ pub struct Recovered {
     pub clock: Option<Time>,
     /// Outputs that the broker has not confirmed.
     pub outputs: Vec<(u64, Output)>,
+    /// Broadcasts that live, and when each was taken in.
+    pub broadcasts: Vec<(Broadcast, Time)>,
+    /// How far it was in going through its twins.
+    pub sweeps: Vec<(SweepKey, Sweep)>,
 }
 
 /// Twins as they were loaded, in the order in which they were asked for.

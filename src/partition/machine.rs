@@ -1,22 +1,24 @@
 mod outcome;
+mod rounds;
+mod shared;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::cell::{Done, Errand, Panicked, Reacted};
 use super::counters::Counters;
-use super::host::{Bounds, Host, Loads, Pulled, Recovered};
+use super::host::{Bounds, Host, Pulled, Recovered};
 use super::outgoing::Outgoing;
 use super::residents::Residents;
 use super::round::{Item, Round};
+use super::sweeps::{Step, Sweeps};
 use super::window::Window;
 use crate::config::limits;
 use crate::config::settings::TimeMode;
-use crate::event::{Customer, Delivery, Output, Reason, Rejection, Time};
+use crate::event::{Broadcast, Content, Customer, Delivery, Output, Time};
 use crate::policy::Policy;
 use crate::store::{Batch, TimerKey};
-use crate::twin::{Broadcasts, Fired, Input, Reaction, Twin};
+use crate::twin::{Broadcasts, Fired, Input};
 
 /// A commit on its way.
 struct InFlight<T> {
@@ -58,6 +60,13 @@ pub struct Machine<H: Host> {
     bounds: Bounds,
     outgoing: Outgoing,
     policy: Arc<Policy>,
+    /// The policy from the next round on.
+    next_policy: Option<Arc<Policy>>,
+
+    broadcasts: Broadcasts,
+    /// When the first of them can go, by the partition's clock.
+    over_at: Time,
+    sweeps: Sweeps,
 
     queue: VecDeque<Pulled<H::Token>>,
     work: Option<Work<H::Token>>,
@@ -84,6 +93,8 @@ pub struct Machine<H: Host> {
     unconfirmed: usize,
 
     next_ticket: u64,
+    /// The last commit that is durable.
+    durable: u64,
     in_flight: VecDeque<InFlight<H::Token>>,
     counters: Counters,
 }
@@ -113,12 +124,17 @@ impl<H: Host> Machine<H> {
         if unconfirmed > 0 {
             host.publish(recovered.outputs);
         }
-        Machine {
+        let mut machine = Machine {
             partition,
             mode,
             bounds,
             outgoing,
+            // The index may be another one than before the start.
+            next_policy: Some(policy.clone()),
             policy,
+            broadcasts: Broadcasts::default(),
+            over_at: Time::MAX,
+            sweeps: Sweeps::new(mode, &bounds),
             queue: VecDeque::new(),
             work: None,
             phase: Phase::Idle,
@@ -137,29 +153,17 @@ impl<H: Host> Machine<H> {
             confirmed: Vec::new(),
             unconfirmed,
             next_ticket: 1,
+            durable: 0,
             in_flight: VecDeque::new(),
             counters: Counters { cursor: recovered.cursor, ..Counters::default() },
-        }
+        };
+        machine.recover_broadcasts(recovered.broadcasts, recovered.sweeps);
+        machine
     }
 
     /// Takes in what was pulled from the stream.
     pub fn pulled(&mut self, pulled: Pulled<H::Token>, wall: Time, host: &mut H) {
         self.queue.push_back(pulled);
-        self.go_on(wall, host);
-    }
-
-    /// Takes in the twins that [`Host::load`] asked for.
-    pub fn loaded(&mut self, twins: Loads, wall: Time, host: &mut H) {
-        let Phase::Loading(round) = std::mem::replace(&mut self.phase, Phase::Idle) else {
-            unreachable!("twins are loaded for a round that waits for them, and for no other")
-        };
-        for (customer, twin) in twins {
-            let twin = twin.unwrap_or_else(|| Box::new(Twin::new(customer.clone(), self.clock)));
-            let address = host.activate(twin);
-            self.residents.enter(customer, address, self.next_ticket);
-            self.counters.activations += 1;
-        }
-        self.deliver(round, host);
         self.go_on(wall, host);
     }
 
@@ -169,24 +173,6 @@ impl<H: Host> Machine<H> {
         self.window.load(timers);
         self.phase = Phase::Idle;
         self.go_on(wall, host);
-    }
-
-    /// Takes in what became of an errand.
-    pub fn done(&mut self, done: Done, wall: Time, host: &mut H) {
-        let Phase::Reacting(round) = &mut self.phase else {
-            unreachable!("twins react only while their round waits for them")
-        };
-        round.waiting -= 1;
-        match done.result {
-            Ok(reacted) => round.reacted.push((done.customer, reacted)),
-            Err(panicked) => round.panicked.push((done.customer, panicked)),
-        }
-        if round.waiting == 0
-            && let Phase::Reacting(round) = std::mem::replace(&mut self.phase, Phase::Idle)
-        {
-            self.end_round(round, host);
-            self.go_on(wall, host);
-        }
     }
 
     /// Takes in that a commit is durable: now, and only now, the world may know of it.
@@ -202,6 +188,7 @@ impl<H: Host> Machine<H> {
         self.counters.commits += 1;
         self.counters.cursor = durable.cursor;
         self.counters.in_flight -= durable.events as u64;
+        self.durable = ticket;
         self.passivate(ticket);
         self.go_on(wall, host);
     }
@@ -257,12 +244,12 @@ impl<H: Host> Machine<H> {
 
     /// The policy that twins go by.
     pub fn policy(&self) -> &Arc<Policy> {
-        &self.policy
+        self.next_policy.as_ref().unwrap_or(&self.policy)
     }
 
     /// From the next round on, twins go by this policy.
     pub fn set_policy(&mut self, policy: Arc<Policy>) {
-        self.policy = policy;
+        self.next_policy = Some(policy);
     }
 
     /// Where a twin is reached, if it is in memory.
@@ -272,7 +259,11 @@ impl<H: Host> Machine<H> {
 
     /// When [`Machine::tick`] next has something to do, as far as is known; in stream time only.
     pub fn next_due(&self) -> Option<Time> {
-        (self.mode == TimeMode::Stream).then(|| self.window.next_due()).flatten()
+        if self.mode == TimeMode::Event {
+            return None;
+        }
+        let next = [self.window.next_due(), self.sweeps.next_due(self.durable)];
+        next.into_iter().flatten().min()
     }
 
     /// Whether nothing is on its way any more: everything pulled is durable and published.
@@ -285,9 +276,10 @@ impl<H: Host> Machine<H> {
             && self.unconfirmed == 0
     }
 
-    /// Whether, in event time, everything due up to [`Machine::advance`]'s time has fired.
+    /// Whether, in event time, everything due up to [`Machine::advance`]'s time has fired, and every
+    /// twin is awake that a broadcast wakes.
     pub fn has_advanced(&self, to: Time) -> bool {
-        self.clock >= to && self.is_drained()
+        self.clock >= to && self.is_drained() && !self.is_waking()
     }
 
     /// What the partition has done and what it holds.
@@ -298,6 +290,7 @@ impl<H: Host> Machine<H> {
             resident_bytes: self.residents.bytes(),
             outbox: self.unconfirmed as u64,
             timers_near: self.window.len() as u64,
+            broadcasts_live: self.broadcasts.len() as u64,
             ..self.counters.clone()
         }
     }
@@ -330,13 +323,32 @@ impl<H: Host> Machine<H> {
 
     /// Begins the next round, or ends the work at hand; `false` if there is nothing to do.
     fn begin(&mut self, wall: Time, host: &mut H) -> bool {
+        if let Some(policy) = self.next_policy.take() {
+            self.policy = policy;
+            self.settle_indexes();
+        }
+        let step = self.step(wall, host);
+        if self.mode == TimeMode::Event && self.is_waking() {
+            // In event time, whoever a broadcast wakes is awake before anything later happens.
+            if step == Step::Go {
+                self.begin_sweeping(wall, host);
+                return true;
+            }
+            if self.is_open() && self.in_flight.is_empty() {
+                self.commit(host);
+            }
+            return false;
+        }
         if self.work.is_none() {
             // While a commit is on its way the open batch grows: one sync serves more events.
             let is_due = self.in_flight.is_empty() || self.open_events >= limits::COMMIT_EVENTS;
             if self.is_open() && is_due {
                 self.commit(host);
             }
-            self.take_work();
+            // A handful of twins may go before the next pull, and never two.
+            if step != Step::Go {
+                self.take_work();
+            }
         }
         let horizon = self.horizon(wall);
         if let Some(horizon) = horizon {
@@ -354,6 +366,10 @@ impl<H: Host> Machine<H> {
                 return true;
             }
             self.clock = self.clock.max(horizon);
+        }
+        if step == Step::Go && self.work.is_none() {
+            self.begin_sweeping(wall, host);
+            return true;
         }
         if self.work.as_ref().is_some_and(|work| !work.deliveries.is_empty()) {
             self.begin_events(host);
@@ -438,9 +454,14 @@ impl<H: Host> Machine<H> {
         let mode = self.mode;
         let Some(work) = &mut self.work else { return };
         let Some(moment) = work.deliveries.front().map(|(now, _)| *now) else { return };
+        if let Some((now, told, delivery)) = work.next_broadcast() {
+            self.take_in_broadcast(now, delivery.sequence, &told, &delivery.original);
+            return;
+        }
         let mut round = Round::default();
-        while let Some((now, _)) = work.deliveries.front()
+        while let Some((now, next)) = work.deliveries.front()
             && (mode == TimeMode::Stream || *now == moment)
+            && !matches!(next.content, Content::Broadcast(_))
             && let Some((now, delivery)) = work.deliveries.pop_front()
         {
             self.clock = self.clock.max(now);
@@ -457,111 +478,6 @@ impl<H: Host> Machine<H> {
             round.push(Item::Event { sequence, customer, original, rejection }, errand);
         }
         self.begin_round(round, host);
-    }
-
-    fn begin_round(&mut self, round: Round, host: &mut H) {
-        let mut passive = Vec::new();
-        for customer in round.errands.keys() {
-            if !self.residents.claim(customer, self.next_ticket) {
-                passive.push(customer.clone());
-            }
-        }
-        if passive.is_empty() {
-            self.deliver(round, host);
-        } else {
-            self.phase = Phase::Loading(round);
-            host.load(passive);
-        }
-    }
-
-    /// Sends every planned errand to its twin; all of them are in memory.
-    fn deliver(&mut self, mut round: Round, host: &mut H) {
-        let errands = std::mem::take(&mut round.errands);
-        round.waiting = errands.len();
-        for (customer, inputs) in errands {
-            let Some(address) = self.residents.address(&customer) else {
-                unreachable!("every twin of the round was loaded, and none passivated since")
-            };
-            host.deliver(
-                address,
-                Errand { inputs, policy: self.policy.clone(), broadcasts: Broadcasts::default() },
-            );
-        }
-        if round.waiting == 0 {
-            self.end_round(round, host);
-        } else {
-            self.phase = Phase::Reacting(round);
-        }
-    }
-
-    /// Every twin has answered: what they say goes into the open batch, in the inputs' order.
-    fn end_round(&mut self, mut round: Round, host: &mut H) {
-        if !round.panicked.is_empty() {
-            self.revive(round, host);
-            return;
-        }
-        let mut reactions: Vec<Option<Reaction>> = Vec::new();
-        reactions.resize_with(round.items.len(), || None);
-        for (customer, Reacted { reactions: said, change }) in round.reacted.drain(..) {
-            for (order, reaction) in said {
-                reactions[order as usize] = Some(reaction);
-            }
-            if let Some(change) = change {
-                self.keep(&customer, &change);
-            }
-        }
-        for (item, reaction) in round.items.into_iter().zip(reactions) {
-            match item {
-                Item::Event { sequence, customer, original, rejection } => {
-                    self.taken = self.taken.max(sequence);
-                    match (rejection, customer, reaction) {
-                        (Some(rejection), ..) => self.bury(sequence, &original, &rejection),
-                        (None, Some(customer), Some(reaction)) => {
-                            self.take_in_event(sequence, &customer, &original, reaction);
-                        }
-                        _ => unreachable!("an event that was not rejected has a reaction"),
-                    }
-                }
-                Item::Timer { key, late, at } => {
-                    self.batch.delete_timer(self.partition, &key);
-                    self.take_in_timer(&key, late, at, reaction);
-                }
-            }
-        }
-    }
-
-    /// Twins whose handler panicked are loaded as they were committed last, and get their inputs
-    /// again, all but the one that did it.
-    fn revive(&mut self, mut round: Round, host: &mut H) {
-        for (customer, Panicked { mut inputs, position, message }) in
-            std::mem::take(&mut round.panicked)
-        {
-            self.residents.remove(&customer);
-            let culprit = inputs.remove(position);
-            tracing::error!(
-                partition = self.partition,
-                panic = message,
-                "a twin's handler panicked"
-            );
-            round.reject(
-                culprit.order,
-                Rejection::new(
-                    Reason::Panic,
-                    format!("the handler panicked: {message}; the twin is as it was before"),
-                ),
-            );
-            if !inputs.is_empty() {
-                round.errands.insert(customer, inputs);
-            }
-        }
-        if self.is_open() {
-            // Earlier rounds: whole, and below the first event of this one.
-            self.commit(host);
-        }
-        for (customer, _) in &round.reacted {
-            self.residents.claim(customer, self.next_ticket);
-        }
-        self.phase = Phase::Reviving(round);
     }
 
     /// Whether something waits to be sent off with the next commit.
@@ -602,11 +518,22 @@ impl<H: Host> Machine<H> {
     }
 }
 
+impl<T> Work<T> {
+    /// Takes out what comes next, if it is a broadcast.
+    fn next_broadcast(&mut self) -> Option<(Time, Arc<Broadcast>, Delivery)> {
+        let Content::Broadcast(told) = &self.deliveries.front()?.1.content else { return None };
+        let told = Arc::clone(told);
+        let (now, delivery) = self.deliveries.pop_front()?;
+        Some((now, told, delivery))
+    }
+}
+
 /// A twin's `now` for an event.
 fn now_of(delivery: &mut Delivery, mode: TimeMode) -> Time {
     let stored = delivery.stored;
-    match mode {
-        TimeMode::Stream => stored,
-        TimeMode::Event => delivery.read().ok().and_then(|event| event.time).unwrap_or(stored),
+    match (mode, &delivery.content) {
+        (TimeMode::Stream, _) => stored,
+        (TimeMode::Event, Content::Broadcast(told)) => told.time.unwrap_or(stored),
+        (TimeMode::Event, _) => delivery.read().ok().and_then(|event| event.time).unwrap_or(stored),
     }
 }

@@ -13,20 +13,28 @@
 //! Invariants:
 //! * The cursor moves in the same commit as everything that the events below it changed.
 //! * Nothing is published or acknowledged before its commit.
+//! * A broadcast is kept in the same commit as the cursor behind it, and so is how far its wake-ups
+//!   are, with what came of them. No wake-up is looked for before that commit is durable: whoever is
+//!   not in the store by then comes later, and meets the broadcast by themselves.
 //! * A twin is passivated only when nothing of it is on its way: no input, no commit.
 
 mod cell;
 mod counters;
 mod host;
+mod index;
 mod machine;
 mod outgoing;
+mod progress;
 mod residents;
 mod round;
+mod sweeps;
 mod window;
 
 pub use crate::config::settings::TimeMode;
 pub use cell::{Cell, Change, Done, Errand, Ordered, Panicked, Reacted, revive};
 pub use counters::Counters;
 pub use host::{Bounds, Host, Loads, Pulled, Recovered};
+pub use index::{IndexChange, rows_of};
 pub use machine::Machine;
 pub use outgoing::Outgoing;
+pub use progress::Progress;

@@ -5,8 +5,8 @@ use smallvec::SmallVec;
 
 use super::cell::{Ordered, Panicked, Reacted};
 use crate::event::{Customer, Original, Rejection, Time};
-use crate::store::TimerKey;
-use crate::twin::Input;
+use crate::store::{SweepKey, TimerKey};
+use crate::twin::{Input, Woken};
 
 /// What one round takes in, in order; what its twins are to do; what they have answered.
 #[derive(Debug, Default)]
@@ -18,6 +18,28 @@ pub(super) struct Round {
     pub(super) waiting: usize,
     pub(super) reacted: Vec<(Customer, Reacted)>,
     pub(super) panicked: Vec<(Customer, Panicked)>,
+    /// What it is a part of, if its twins were found and not reported.
+    pub(super) sweeping: Option<Sweeping>,
+}
+
+/// Some twins that a sweep has come to.
+#[derive(Debug)]
+pub(super) struct Sweeping {
+    /// Which sweep.
+    pub(super) key: SweepKey,
+    /// The twins.
+    pub(super) customers: Vec<Customer>,
+    /// Those of them that were not in memory.
+    pub(super) fetched: Vec<Customer>,
+    /// When it came to them, by the clock on the wall.
+    pub(super) wall: Time,
+}
+
+impl Sweeping {
+    /// Whether they are to say where they stand in the index.
+    pub(super) fn is_indexing(&self) -> bool {
+        matches!(self.key, SweepKey::Index(_))
+    }
 }
 
 /// One thing that a round takes in.
@@ -40,6 +62,15 @@ pub(super) enum Item {
         key: TimerKey,
         /// How late it fires.
         late: Duration,
+        /// The twin's `now`.
+        at: Time,
+    },
+    /// A broadcast that may wake its twin.
+    Wake {
+        /// Whose it is.
+        customer: Customer,
+        /// Which broadcast.
+        woken: Woken,
         /// The twin's `now`.
         at: Time,
     },

@@ -1,10 +1,11 @@
 use serde::Serialize;
 
-use super::keys::{self, Field, Table, TimerKey};
+use super::Sweep;
+use super::keys::{self, Field, IndexKey, SweepKey, Table, TimerKey};
 use crate::codec;
 #[cfg(doc)]
 use crate::codec::Kind;
-use crate::event::{Customer, Output, Time};
+use crate::event::{Broadcast, Customer, Output, Time};
 
 /// Changes that become durable together, or not at all: pure data, in the order in which they were
 /// made, all in one buffer.
@@ -152,6 +153,46 @@ impl Batch {
         self.newest_input = self.newest_input.max(Some(at));
     }
 
+    /// A broadcast that lives, and when it was taken in; in place of the one of its scope.
+    pub fn put_broadcast(&mut self, partition: u16, told: &Broadcast, at: Time) {
+        let key = |key: &mut Vec<u8>| keys::broadcast(key, partition, &told.scope);
+        self.seal_small(Table::Broadcasts, key, &(told, at));
+    }
+
+    /// A broadcast goes, because it ended.
+    pub fn delete_broadcast(&mut self, partition: u16, scope: &str) {
+        self.delete(Table::Broadcasts, |key| keys::broadcast(key, partition, scope));
+    }
+
+    /// How far a sweep is.
+    pub fn put_sweep(&mut self, partition: u16, key: &SweepKey, sweep: &Sweep) {
+        self.seal_small(Table::Sweeps, |into| keys::sweep(into, partition, key), sweep);
+    }
+
+    /// A sweep goes, because what it was for is over.
+    pub fn delete_sweep(&mut self, partition: u16, key: &SweepKey) {
+        self.delete(Table::Sweeps, |into| keys::sweep(into, partition, key));
+    }
+
+    /// A twin has this value at this path.
+    pub fn put_index(&mut self, partition: u16, key: IndexKey, customer: &Customer) {
+        self.seal_small(Table::Index, |into| keys::index(into, partition, key, customer), &());
+    }
+
+    /// A twin has this value no longer.
+    pub fn delete_index(&mut self, partition: u16, key: IndexKey, customer: &Customer) {
+        self.delete(Table::Index, |into| keys::index(into, partition, key, customer));
+    }
+
+    /// Nothing is left of the index of the path with this hash.
+    pub fn delete_index_of(&mut self, partition: u16, path: u64) {
+        let mut from = Vec::new();
+        keys::index_path(&mut from, partition, path);
+        let until = keys::behind(&from);
+        let key = |key: &mut Vec<u8>| key.extend_from_slice(&from);
+        self.change(DELETE_RANGE, Table::Index, key, |end| end.extend_from_slice(&until));
+    }
+
     /// The stream sequence up to which every partition has taken everything in, as far as is known:
     /// where an idle partition need not look again.
     pub fn set_floor(&mut self, sequence: u64) {
@@ -245,7 +286,8 @@ impl Batch {
         key: impl FnOnce(&mut Vec<u8>),
         record: &T,
     ) {
-        self.seal(table, key, record).expect("a record of a few numbers is within the limit");
+        self.seal(table, key, record)
+            .expect("a record that has the size of an event at most is within the limit");
     }
 
     fn change<R>(

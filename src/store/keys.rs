@@ -12,8 +12,14 @@
 //! | `timers` | partition u16 · due u64 · customer · name |
 //! | `outbox` | partition u16 · sequence u64 |
 //! | `journal` | partition u16 · customer · at u64 · number u32 |
+//! | `broadcasts` | partition u16 · scope |
+//! | `sweeps`, that wakes | partition u16 · `0x00` · scope |
+//! | `sweeps`, that makes an index | partition u16 · `0x01` · path |
+//! | `index` | partition u16 · hash of the path u64 · hash of the value u64 · customer |
 //! | `meta`, of the store | `0x00` · name |
 //! | `meta`, of a partition | `0x01` · partition u16 · field u8 |
+
+use serde::{Deserialize, Serialize};
 
 use crate::codec::Kind;
 use crate::event::{Customer, Time};
@@ -32,14 +38,29 @@ pub enum Table {
     Outbox,
     /// Inputs that did not come from the stream.
     Journal,
+    /// Broadcasts that live.
+    Broadcasts,
+    /// How far partitions are in going through their twins.
+    Sweeps,
+    /// Twins by what broadcasts often go by.
+    Index,
     /// What the store and its partitions know about themselves.
     Meta,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Table; 6] =
-        [Table::Twins, Table::Timeline, Table::Timers, Table::Outbox, Table::Journal, Table::Meta];
+    pub const ALL: [Table; 9] = [
+        Table::Twins,
+        Table::Timeline,
+        Table::Timers,
+        Table::Outbox,
+        Table::Journal,
+        Table::Broadcasts,
+        Table::Sweeps,
+        Table::Index,
+        Table::Meta,
+    ];
 
     /// The table's name in the database, which must never be changed.
     pub const fn name(self) -> &'static str {
@@ -49,6 +70,9 @@ impl Table {
             Table::Timers => "timers",
             Table::Outbox => "outbox",
             Table::Journal => "journal",
+            Table::Broadcasts => "broadcasts",
+            Table::Sweeps => "sweeps",
+            Table::Index => "index",
             Table::Meta => "meta",
         }
     }
@@ -61,6 +85,9 @@ impl Table {
             Table::Timers => Kind::Timer,
             Table::Outbox => Kind::Output,
             Table::Journal => Kind::Input,
+            Table::Broadcasts => Kind::Broadcast,
+            Table::Sweeps => Kind::Sweep,
+            Table::Index => Kind::Index,
             Table::Meta => Kind::Number,
         }
     }
@@ -73,6 +100,9 @@ impl Table {
             Table::Timers => read_timer(key).is_some(),
             Table::Outbox => read_output(key).is_some(),
             Table::Journal => read_input(key).is_some(),
+            Table::Broadcasts => read_broadcast(key).is_some(),
+            Table::Sweeps => read_sweep(key).is_some(),
+            Table::Index => read_index(key).is_some(),
             Table::Meta => match key {
                 [STORE_WIDE, name @ ..] => !name.is_empty(),
                 [OF_PARTITION, _, _, _] => true,
@@ -107,6 +137,27 @@ impl PartialOrd for TimerKey {
     fn partial_cmp(&self, other: &TimerKey) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
+}
+
+/// What a partition goes through its twins for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SweepKey {
+    /// To wake those whom the broadcast of this scope concerns.
+    Wake(Box<str>),
+    /// To make an index of what stands at this path.
+    Index(Box<str>),
+}
+
+/// A row of an index: twins that have one value at one path.
+///
+/// Path and value stand there as hashes, XXH3-64, so that keys are short. Two values with one hash
+/// cost a look at a twin that is not concerned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct IndexKey {
+    /// The hash of the path.
+    pub path: u64,
+    /// The hash of the value.
+    pub value: u64,
 }
 
 const STORE_WIDE: u8 = 0;
@@ -168,6 +219,41 @@ pub(super) fn input(into: &mut Vec<u8>, of: u16, customer: &Customer, at: Time, 
     into.extend_from_slice(&number.to_be_bytes());
 }
 
+pub(super) fn broadcast(into: &mut Vec<u8>, of: u16, scope: &str) {
+    partition(into, of);
+    into.extend_from_slice(scope.as_bytes());
+}
+
+const WAKE: u8 = 0;
+const INDEX: u8 = 1;
+
+pub(super) fn sweep(into: &mut Vec<u8>, of: u16, key: &SweepKey) {
+    partition(into, of);
+    let (tag, name) = match key {
+        SweepKey::Wake(scope) => (WAKE, scope),
+        SweepKey::Index(path) => (INDEX, path),
+    };
+    into.push(tag);
+    into.extend_from_slice(name.as_bytes());
+}
+
+/// Where the rows of one path of an index begin.
+pub(super) fn index_path(into: &mut Vec<u8>, of: u16, path: u64) {
+    partition(into, of);
+    into.extend_from_slice(&path.to_be_bytes());
+}
+
+/// Where the rows of one value of an index begin.
+pub(super) fn index_value(into: &mut Vec<u8>, of: u16, key: IndexKey) {
+    index_path(into, of, key.path);
+    into.extend_from_slice(&key.value.to_be_bytes());
+}
+
+pub(super) fn index(into: &mut Vec<u8>, of: u16, key: IndexKey, customer: &Customer) {
+    index_value(into, of, key);
+    push_customer(into, customer);
+}
+
 pub(super) fn field(into: &mut Vec<u8>, of: u16, field: Field) {
     into.push(OF_PARTITION);
     partition(into, of);
@@ -187,7 +273,7 @@ pub(super) fn store_wide(into: &mut Vec<u8>, name: &str) {
 
 /// The least key behind every key that begins with `prefix`.
 ///
-/// No prefix of ours consists of 0xFF only: a partition, a length or a tag below it comes first.
+/// No prefix of ours consists of 0xFF only: a partition, of which there are fewer, comes first.
 pub(super) fn behind(prefix: &[u8]) -> Vec<u8> {
     let mut key = prefix.to_vec();
     while let Some(last) = key.pop() {
@@ -226,6 +312,31 @@ pub(super) fn read_input(key: &[u8]) -> Option<(Time, u32)> {
     let (_, rest) = read_twin(key)?;
     let (at, number) = rest.split_first_chunk()?;
     Some((moment(*at), u32::from_be_bytes(number.try_into().ok()?)))
+}
+
+pub(super) fn read_broadcast(key: &[u8]) -> Option<&str> {
+    let (_, scope) = key.split_first_chunk::<2>()?;
+    std::str::from_utf8(scope).ok().filter(|scope| !scope.is_empty())
+}
+
+pub(super) fn read_sweep(key: &[u8]) -> Option<SweepKey> {
+    let (_, rest) = key.split_first_chunk::<2>()?;
+    let (tag, name) = rest.split_first()?;
+    let name = std::str::from_utf8(name).ok().filter(|name| !name.is_empty())?.into();
+    match *tag {
+        WAKE => Some(SweepKey::Wake(name)),
+        INDEX => Some(SweepKey::Index(name)),
+        _ => None,
+    }
+}
+
+pub(super) fn read_index(key: &[u8]) -> Option<(IndexKey, Customer)> {
+    let (_, rest) = key.split_first_chunk::<2>()?;
+    let (path, rest) = rest.split_first_chunk()?;
+    let (value, rest) = rest.split_first_chunk()?;
+    let (customer, rest) = read_customer(rest)?;
+    let key = IndexKey { path: u64::from_be_bytes(*path), value: u64::from_be_bytes(*value) };
+    rest.is_empty().then_some((key, customer))
 }
 
 /// The partition's field that a key names; none if a newer jumeau knows it and this one does not.
@@ -310,6 +421,16 @@ mod tests {
             prop_assert_eq!(read_output(&key), Some(sequence));
             let key = bytes(|into| input(into, partition, &customer, at, number));
             prop_assert_eq!(read_input(&key), Some((at, number)));
+            let row = IndexKey { path: sequence, value: u64::from(number) };
+            let key = bytes(|into| index(into, partition, row, &customer));
+            prop_assert_eq!(read_index(&key), Some((row, customer.clone())));
+            let name: Box<str> = customer.as_str().into();
+            let key = bytes(|into| broadcast(into, partition, &name));
+            prop_assert_eq!(read_broadcast(&key), Some(&*name));
+            for what in [SweepKey::Wake(name.clone()), SweepKey::Index(name.clone())] {
+                let key = bytes(|into| sweep(into, partition, &what));
+                prop_assert_eq!(read_sweep(&key), Some(what));
+            }
         }
 
         #[test]
@@ -376,6 +497,10 @@ mod tests {
             }),
             bytes(|into| output(into, 258, 4)),
             bytes(|into| input(into, 258, &ada, Time::from_ms(-1), 5)),
+            bytes(|into| broadcast(into, 258, "fires")),
+            bytes(|into| sweep(into, 258, &SweepKey::Wake("fires".into()))),
+            bytes(|into| sweep(into, 258, &SweepKey::Index("profile.region".into()))),
+            bytes(|into| index(into, 258, IndexKey { path: 6, value: 7 }, &ada)),
             bytes(|into| field(into, 258, Field::Cursor)),
             bytes(|into| store_wide(into, "format")),
         ];
@@ -386,6 +511,10 @@ mod tests {
         0102800000000000000103616461666f726d
         01020000000000000004
         0102036164617fffffffffffffff00000005
+        01026669726573
+        0102006669726573
+        01020170726f66696c652e726567696f6e
+        01020000000000000006000000000000000703616461
         01010201
         00666f726d6174
         ");

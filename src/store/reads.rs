@@ -1,11 +1,11 @@
 use serde::de::DeserializeOwned;
 
-use super::keys::{self, Field, TimerKey};
-use super::rows::{Journalled, Loaded, Meta, Verified};
+use super::keys::{self, Field, IndexKey, SweepKey, TimerKey};
+use super::rows::{Journalled, Loaded, Meta, Sweep, Verified};
 use super::{Batch, Error, Table};
 use crate::codec;
 use crate::config::limits;
-use crate::event::{Customer, Output, Time};
+use crate::event::{Broadcast, Customer, Output, Time};
 
 /// A row's value, if there is one.
 pub type Value = Option<Box<[u8]>>;
@@ -95,6 +95,73 @@ pub trait Read: Send + Sync {
         });
         rows(self, Table::Twins, partition, &from, limit, |key, value| {
             Ok(keys::read_twin(key).map(|(customer, _)| (customer, value.into())))
+        })
+    }
+
+    /// The partition's next customers behind `after`, at most `limit`, in the order of their keys:
+    /// all who have a twin, or those in one row of an index.
+    ///
+    /// # Errors
+    /// [`Error::Read`], or [`Error::Key`].
+    fn customers(
+        &self,
+        partition: u16,
+        row: Option<IndexKey>,
+        after: Option<&Customer>,
+        limit: usize,
+    ) -> Result<Vec<Customer>, Error> {
+        let start = |to: &mut Vec<u8>| match row {
+            Some(row) => keys::index_value(to, partition, row),
+            None => keys::partition(to, partition),
+        };
+        let until = keys::behind(&key(start));
+        let from = key(|to| match (row, after) {
+            (_, None) => start(to),
+            (Some(row), Some(after)) => {
+                keys::index(to, partition, row, after);
+                to.push(0);
+            }
+            (None, Some(after)) => {
+                keys::twin(to, partition, after);
+                to.push(0);
+            }
+        });
+        let table = if row.is_some() { Table::Index } else { Table::Twins };
+        let mut found = Vec::new();
+        self.scan(table, &from, &until, &mut |key, _| {
+            if found.len() == limit {
+                return Ok(false);
+            }
+            let customer = match table {
+                Table::Index => keys::read_index(key).map(|(_, customer)| customer),
+                _ => keys::read_twin(key).map(|(customer, _)| customer),
+            };
+            found.push(customer.ok_or_else(|| Error::key(table, key))?);
+            Ok(true)
+        })?;
+        Ok(found)
+    }
+
+    /// The partition's broadcasts, in the order of their scopes, and when each was taken in.
+    ///
+    /// # Errors
+    /// [`Error::Read`], [`Error::Key`] or [`Error::Record`].
+    fn broadcasts(&self, partition: u16) -> Result<Vec<(Broadcast, Time)>, Error> {
+        let from = key(|to| keys::partition(to, partition));
+        rows(self, Table::Broadcasts, partition, &from, usize::MAX, |key, value| {
+            Ok(Some(open(Table::Broadcasts, key, value)?))
+        })
+    }
+
+    /// How far the partition's sweeps are.
+    ///
+    /// # Errors
+    /// [`Error::Read`], [`Error::Key`] or [`Error::Record`].
+    fn sweeps(&self, partition: u16) -> Result<Vec<(SweepKey, Sweep)>, Error> {
+        let from = key(|to| keys::partition(to, partition));
+        rows(self, Table::Sweeps, partition, &from, usize::MAX, |key, value| {
+            let sweep = open(Table::Sweeps, key, value)?;
+            Ok(keys::read_sweep(key).map(|key| (key, sweep)))
         })
     }
 

@@ -1,4 +1,7 @@
-use crate::event::Time;
+use serde::{Deserialize, Serialize};
+
+use super::IndexKey;
+use crate::event::{Customer, Time};
 
 /// A twin as it was last committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +36,25 @@ pub struct Meta {
     pub clock: Option<Time>,
     /// How many twins it has.
     pub twins: u64,
+}
+
+/// How far a partition is in going through its twins. Stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sweep {
+    /// What it is for, beyond its key: the fingerprint of the broadcast, or the hash of the path.
+    pub of: u64,
+    /// The rows of an index that it goes through, in this order; none: all twins.
+    pub along: Vec<IndexKey>,
+    /// How many of these it has come to the end of.
+    pub passed: u32,
+    /// The last twin that it looked at, among all or in the row at hand.
+    pub after: Option<Customer>,
+    /// How many twins it looked at.
+    pub looked_at: u64,
+    /// How many of them it concerned.
+    pub touched: u64,
+    /// Whether it came to the end.
+    pub is_done: bool,
 }
 
 /// What a check of every record found.

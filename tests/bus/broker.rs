@@ -93,7 +93,7 @@ async fn a_broker_of_our_own_keeps_its_port_and_its_streams() {
     world.broker.restart().await.unwrap();
     assert_eq!(world.broker.url(), url);
     let bus = Bus::connect(&nats(&world.broker)).await.unwrap();
-    let mut intake = Intake::open(&bus, Resume::default()).await.unwrap();
+    let mut intake = Intake::open(&bus, 16, Resume::default()).await.unwrap();
     let mut twins = Twins::default();
     twins.take_until(10, &mut intake).await;
     twins.check(10);

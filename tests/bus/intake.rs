@@ -1,10 +1,11 @@
 //! Events in: in order, none missing, whatever happens.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use futures::StreamExt;
 use jumeau::bus::{Intake, Resume, partition_of};
-use jumeau::event::{Channel, Customer, Reason};
+use jumeau::event::{Channel, Content, Customer, Reason};
 use tokio::time::timeout;
 
 use crate::{PATIENCE, Twins, event, eventually, next, publish_raw, world};
@@ -48,6 +49,43 @@ async fn events_come_once_and_in_order_and_are_acknowledged_when_they_are_durabl
     })
     .await;
     assert_eq!(intake.resets().load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broadcast_comes_to_every_partition_in_its_place_among_the_events() {
+    let world = world().await;
+    world.publish_events(0, 200, 60).await;
+    let told = r#"{"type":"broadcast","data":{"value":3,"where":"profile.region == 'NSW'"}}"#;
+    world.bus.broadcast("fires", told.into()).await.unwrap();
+    world.publish("jumeau.broadcast.floods", r#"{"type":"broadcast","data":{}}"#).await;
+    world.publish("jumeau.broadcast.a.b", told).await;
+    world.publish_events(200, 200, 60).await;
+
+    let mut intake = world.intake(Resume::default()).await;
+    let mut taken: BTreeMap<u16, Vec<u64>> = BTreeMap::new();
+    let mut rejected = Vec::new();
+    while intake.floor().get() < 403 {
+        for part in next(&mut intake).await.parts {
+            for mut delivery in part.deliveries {
+                assert_eq!(delivery.partition, part.partition);
+                taken.entry(part.partition).or_default().push(delivery.sequence);
+                match &delivery.content {
+                    Content::Broadcast(told) => {
+                        assert_eq!((delivery.sequence, &*told.scope), (201, "fires"));
+                    }
+                    _ => rejected.extend(delivery.read().err().map(|why| why.reason)),
+                }
+            }
+            part.receipt.committed();
+        }
+    }
+    assert_eq!(rejected, [Reason::BadData, Reason::BadSubject], "each came to one partition");
+    for (partition, sequences) in &taken {
+        let places = sequences.iter().filter(|sequence| **sequence == 201).count();
+        assert_eq!((places, sequences.is_sorted()), (1, true), "partition {partition}");
+    }
+    assert_eq!(taken.len(), 16);
+    assert_eq!(taken.values().map(Vec::len).sum::<usize>(), 402 + 16);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -162,7 +200,7 @@ async fn an_empty_stream_is_caught_up_with_at_once() {
 async fn a_stream_that_lost_what_was_taken_in_is_refused() {
     let world = world().await;
     world.publish_events(0, 5, 5).await;
-    let error = Intake::open(&world.bus, Resume { floor: 2, highest: 9 }).await.unwrap_err();
+    let error = Intake::open(&world.bus, 16, Resume { floor: 2, highest: 9 }).await.unwrap_err();
     insta::assert_snapshot!(error, @"stream JUMEAU_EVENTS: expected at least sequence 9, which is already taken in, found 5 to be the last; new events would be mistaken for old ones. If the stream was deleted or restored on purpose, start from an empty store or restore the store of that time");
 }
 

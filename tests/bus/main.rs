@@ -75,7 +75,7 @@ impl World {
     }
 
     async fn intake(&self, resume: Resume) -> Intake {
-        Intake::open(&self.bus, resume).await.unwrap()
+        Intake::open(&self.bus, 16, resume).await.unwrap()
     }
 }
 

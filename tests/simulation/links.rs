@@ -10,7 +10,8 @@ use jumeau::twin::{Twin, invariants};
 use rand::RngExt;
 use rand::rngs::StdRng;
 
-use super::world::{PARTITIONS, Stored, World};
+use super::stream::Stored;
+use super::world::{PARTITIONS, World};
 
 /// What of identity happens in a world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +90,7 @@ pub(crate) fn check(world: &World, links: Links, found: &mut Vec<String>) {
                         }
                     }
                 }
+                Content::Broadcast(_) => {}
                 Content::Read(_) => world.expect_letter(&stored.delivery, found),
             }
         }

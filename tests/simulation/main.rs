@@ -4,7 +4,11 @@
 //!
 //! `SEED=<n> cargo test --release --test simulation` replays one run; `SEEDS=<n>` runs that many.
 
+mod checks;
 mod links;
+mod seen;
+mod shared;
+mod stream;
 mod world;
 
 use links::Links;
@@ -20,7 +24,7 @@ fn every_accepted_event_is_applied_exactly_once_and_no_action_is_lost_whatever_f
         (Some(seed), _) => seed..seed + 1,
         (None, count) => 0..count.unwrap_or(3_000),
     };
-    let mut seen = world::Seen::default();
+    let mut seen = seen::Seen::default();
     for seed in seeds.clone() {
         let mut world = World::new(seed);
         world.run();
@@ -39,7 +43,7 @@ fn live_with(links: Links) {
         (Some(seed), _) => seed..seed + 1,
         (None, count) => 0..count.unwrap_or(1_500),
     };
-    let mut seen = world::Seen::default();
+    let mut seen = seen::Seen::default();
     for seed in seeds.clone() {
         let mut world = World::with(seed, links);
         world.run();
@@ -61,6 +65,25 @@ fn of_linked_identifiers_one_survives_with_every_event_exactly_once_whatever_fai
 #[test]
 fn links_and_unlinks_lose_no_event_and_double_none_whatever_fails() {
     live_with(Links::Undone);
+}
+
+#[test]
+fn a_broadcast_touches_once_whom_it_concerns_and_nobody_else_whatever_fails() {
+    let seeds = match (number("SEED"), number("SEEDS")) {
+        (Some(seed), _) => seed..seed + 1,
+        (None, count) => 0..count.unwrap_or(3_000),
+    };
+    let mut seen = seen::Seen::default();
+    for seed in seeds.clone() {
+        let mut world = World::sharing(seed);
+        world.run();
+        let violations = world.violations();
+        assert!(violations.is_empty(), "seed {seed}: {violations:#?}\nreplay it with SEED={seed}");
+        seen.add(&world.seen);
+    }
+    if seeds.end - seeds.start > 1_000 {
+        assert!(seen.woken > 1_000 && seen.looked_at > 2 * seen.woken, "too little: {seen:?}");
+    }
 }
 
 #[test]

@@ -1,28 +1,27 @@
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jumeau::bus::Subjects;
-use jumeau::event::{
-    Channel, Content, Customer, Delivery, Event, Headers, Kind, Link, Named, Original, Output,
-    Reason, Rejection, Time, Unlink, Value,
-};
+use jumeau::event::{Content, Customer, Delivery, Output, Time};
 use jumeau::partition::{
     Bounds, Cell, Done, Errand, Host, Machine, Outgoing, Panicked, Pulled, Recovered, TimeMode,
     revive,
 };
 use jumeau::policy::{self, Files, Policy};
-use jumeau::store::{Batch, Memory, Read};
-use jumeau::twin::{Cause, Twin, invariants};
+use jumeau::store::{Batch, IndexKey, Memory, Read};
+use jumeau::twin::{Cause, Twin};
 use rand::rngs::StdRng;
-use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 
 use super::links::{self, Links};
+use super::seen::Seen;
+use super::shared;
+use super::stream::{self, Stored};
 
-const POLICY: &str = r#"
+pub(crate) const POLICY: &str = r#"
 [policy]
 name = "simulation"
 languages = ["en"]
@@ -73,21 +72,14 @@ channel = "app"
 text.en = "{{ facts.count }} of {{ facts.sum }}"
 "#;
 
+const START: Time = Time::from_ms(1_700_000_000_000);
 pub(crate) const PARTITIONS: u16 = 3;
 pub(crate) const CUSTOMERS: usize = 7;
 
-fn the_policy() -> Arc<Policy> {
+pub(crate) fn the_policy() -> Arc<Policy> {
     static POLICY_ONCE: OnceLock<Arc<Policy>> = OnceLock::new();
     let load = || Arc::new(policy::load(&Files::new([("simulation.toml", POLICY)])).unwrap());
     POLICY_ONCE.get_or_init(load).clone()
-}
-
-/// An event as the stream holds it.
-#[derive(Clone)]
-pub(crate) struct Stored {
-    pub(crate) delivery: Delivery,
-    /// Its handler panics.
-    pub(crate) is_poison: bool,
 }
 
 /// What a partition wants done, until the world gets round to it.
@@ -96,6 +88,7 @@ struct Desk {
     errands: Vec<(Rc<RefCell<Cell>>, Errand)>,
     load: Option<Vec<Customer>>,
     load_timers: Option<usize>,
+    find: Option<(Option<IndexKey>, Option<Customer>, usize)>,
     commits: VecDeque<(u64, Batch)>,
     acknowledged: Vec<u64>,
     publish: Vec<(u64, Output)>,
@@ -127,6 +120,10 @@ impl Host for Desk {
         assert!(self.load_timers.replace(limit).is_none(), "two loads of timers at once");
     }
 
+    fn find(&mut self, row: Option<IndexKey>, after: Option<Customer>, limit: usize) {
+        assert!(self.find.replace((row, after, limit)).is_none(), "two searches at once");
+    }
+
     fn commit(&mut self, ticket: u64, batch: Batch) {
         self.commits.push_back((ticket, batch));
     }
@@ -153,75 +150,16 @@ struct Running {
     last_cursor: u64,
 }
 
-/// How often things happened, over all runs.
-#[derive(Debug, Default)]
-pub(crate) struct Seen {
-    crashes: u64,
-    lost_writes: u64,
-    redelivered: u64,
-    duplicates: u64,
-    dead: u64,
-    panics: u64,
-    timers: u64,
-    passivations: u64,
-    rests: u64,
-    published_again: u64,
-    pub(crate) passed_on: u64,
-    pub(crate) doubled: u64,
-}
-
-impl Seen {
-    pub(crate) fn add(&mut self, other: &Seen) {
-        self.crashes += other.crashes;
-        self.lost_writes += other.lost_writes;
-        self.redelivered += other.redelivered;
-        self.duplicates += other.duplicates;
-        self.dead += other.dead;
-        self.panics += other.panics;
-        self.timers += other.timers;
-        self.passivations += other.passivations;
-        self.rests += other.rests;
-        self.published_again += other.published_again;
-        self.passed_on += other.passed_on;
-        self.doubled += other.doubled;
-    }
-
-    pub(crate) fn assert_everything_happened(&self) {
-        let Seen {
-            crashes,
-            lost_writes,
-            redelivered,
-            duplicates,
-            dead,
-            panics,
-            timers,
-            passivations,
-            rests,
-            published_again,
-            ..
-        } = *self;
-        let counts = [
-            crashes,
-            lost_writes,
-            redelivered,
-            duplicates,
-            dead,
-            panics,
-            timers,
-            passivations,
-            rests,
-            published_again,
-        ];
-        assert!(counts.iter().all(|count| *count > 100), "too little went wrong: {self:?}");
-    }
-}
-
 pub(crate) struct World {
     rng: StdRng,
-    mode: TimeMode,
-    now: Time,
+    pub(crate) mode: TimeMode,
+    pub(crate) now: Time,
     pub(crate) memory: Memory,
-    links: Links,
+    pub(crate) links: Links,
+    /// Whether there are broadcasts.
+    pub(crate) shares: bool,
+    /// What twins go by now.
+    pub(crate) policy: Arc<Policy>,
     /// Events by partition, in the order of the stream.
     pub(crate) stream: Vec<Vec<Stored>>,
     /// Up to where each partition's events were ever delivered: nothing is stored before that.
@@ -233,8 +171,8 @@ pub(crate) struct World {
     committing: VecDeque<(usize, u64, Batch)>,
     written: Vec<(usize, u64)>,
     /// What the broker has, by message id.
-    broker: BTreeMap<Box<str>, Output>,
-    found: Vec<String>,
+    pub(crate) broker: BTreeMap<Box<str>, Output>,
+    pub(crate) found: Vec<String>,
     pub(crate) seen: Seen,
 }
 
@@ -245,13 +183,25 @@ impl World {
 
     pub(crate) fn with(seed: u64, links: Links) -> World {
         let mut rng = StdRng::seed_from_u64(seed);
+        let stream = stream::stream(&mut rng, START, links);
+        World::of(rng, stream, links, false)
+    }
+
+    /// A world with broadcasts.
+    pub(crate) fn sharing(seed: u64) -> World {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let stream = shared::stream(&mut rng, START);
+        World::of(rng, stream, Links::None, true)
+    }
+
+    fn of(mut rng: StdRng, stream: Vec<Vec<Stored>>, links: Links, shares: bool) -> World {
         let mode = if rng.random_bool(0.7) { TimeMode::Stream } else { TimeMode::Event };
-        let now = Time::from_ms(1_700_000_000_000);
-        let stream = stream(&mut rng, now, links);
         World {
             rng,
+            shares,
+            policy: the_policy(),
             mode,
-            now,
+            now: START,
             memory: Memory::new(),
             links,
             acknowledged: vec![0; stream.len()],
@@ -296,6 +246,9 @@ impl World {
     }
 
     fn start(&mut self) {
+        if self.shares {
+            self.policy = shared::a_policy(&mut self.rng);
+        }
         let running = (0..PARTITIONS)
             .map(|partition| {
                 let meta = self.memory.meta(partition).unwrap();
@@ -306,6 +259,8 @@ impl World {
                     next_input: meta.next_input,
                     clock: meta.clock,
                     outputs,
+                    broadcasts: self.memory.broadcasts(partition).unwrap(),
+                    sweeps: self.memory.sweeps(partition).unwrap(),
                 };
                 let bounds = Bounds {
                     resident_twins_max: self.rng.random_range(1..=CUSTOMERS),
@@ -315,6 +270,7 @@ impl World {
                         .rng
                         .random_bool(0.7)
                         .then(|| Duration::from_millis(self.rng.random_range(0..2_000))),
+                    wake_pause: Duration::from_millis(self.rng.random_range(0..400)),
                 };
                 let mut desk = Desk::default();
                 let subjects = Arc::new(Subjects::new("jumeau").unwrap());
@@ -323,7 +279,7 @@ impl World {
                     self.mode,
                     bounds,
                     Outgoing::new(subjects),
-                    the_policy(),
+                    self.policy.clone(),
                     recovered,
                     &mut desk,
                 );
@@ -405,6 +361,9 @@ impl World {
                 } else if let Some(limit) = one.desk.load_timers.take() {
                     let timers = self.memory.timers(at as u16, None, limit).unwrap();
                     one.machine.timers_loaded(timers, now, &mut one.desk);
+                } else if let Some((row, after, limit)) = one.desk.find.take() {
+                    let found = self.memory.customers(at as u16, row, after.as_ref(), limit);
+                    one.machine.found(found.unwrap(), now, &mut one.desk);
                 }
             }
             6 => {
@@ -486,6 +445,13 @@ impl World {
                 }
             }
             _ => {
+                if self.shares && with_faults && rng.random_bool(0.02) {
+                    self.policy = shared::a_policy(rng);
+                    for one in running.iter_mut() {
+                        one.machine.set_policy(self.policy.clone());
+                    }
+                }
+                let one = &mut running[at];
                 self.now = self.now + Duration::from_millis(rng.random_range(0..900));
                 match self.mode {
                     TimeMode::Stream => one.machine.tick(self.now, &mut one.desk),
@@ -504,6 +470,7 @@ impl World {
         let Some(running) = &self.running else { return false };
         let all_taken_in = running.iter().enumerate().all(|(at, one)| {
             one.machine.is_drained()
+                && !one.machine.is_sweeping()
                 && one.desk.publish.is_empty()
                 && one.desk.commits.is_empty()
                 && one.confirmed.is_empty()
@@ -522,111 +489,23 @@ impl World {
     fn account(&mut self) {
         for one in self.running.iter().flatten() {
             let counters = one.machine.counters();
+            if std::env::var("DBG").is_ok() {
+                eprintln!("{:?} {:?}", counters, one.machine.broadcasts());
+            }
             self.seen.redelivered += counters.redelivered;
             self.seen.duplicates += counters.duplicates;
             self.seen.dead += counters.dead.values().sum::<u64>();
             self.seen.timers += counters.timers_fired;
             self.seen.passivations += counters.passivations;
             self.seen.passed_on += counters.passed_on;
+            self.seen.woken += counters.woken;
+            self.seen.looked_at += counters.looked_at;
         }
     }
 
     /// What left, by message id.
     pub(crate) fn published(&self) -> BTreeMap<Box<str>, Output> {
         self.broker.clone()
-    }
-
-    /// Every promise that does not hold.
-    pub(crate) fn violations(&self) -> Vec<String> {
-        let mut found = self.found.clone();
-        if self.links != Links::None {
-            links::check(self, self.links, &mut found);
-            return found;
-        }
-        for (partition, events) in self.stream.iter().enumerate() {
-            let partition = partition as u16;
-            let mut expected: BTreeMap<Customer, Vec<&Stored>> = BTreeMap::new();
-            let mut ids = BTreeSet::new();
-            for stored in events {
-                match &stored.delivery.content {
-                    Content::Read(Ok(event)) if !stored.is_poison => {
-                        if ids.insert((event.customer.clone(), event.fingerprint)) {
-                            expected.entry(event.customer.clone()).or_default().push(stored);
-                        }
-                    }
-                    _ => self.expect_letter(&stored.delivery, &mut found),
-                }
-            }
-            let customers: Vec<Customer> = expected.keys().cloned().collect();
-            let loaded = self.memory.load(partition, &customers).unwrap();
-            for ((customer, events), loaded) in expected.into_iter().zip(loaded) {
-                let Some(loaded) = loaded else {
-                    found.push(format!("{customer} was forgotten"));
-                    continue;
-                };
-                let twin = revive(customer.clone(), &loaded.state, &loaded.timeline).unwrap();
-                found.extend(invariants::violations(&twin));
-                self.check_twin(&twin, &events, &mut found);
-            }
-        }
-        found
-    }
-
-    fn check_twin(&self, twin: &Twin, events: &[&Stored], found: &mut Vec<String>) {
-        let fact = |name: &str| twin.facts.get(name).and_then(Value::as_number).unwrap_or(0.0);
-        let sum: i64 = events.iter().map(|stored| number_of(&stored.delivery)).sum();
-        let customer = &twin.customer;
-        if fact("count") != events.len() as f64 {
-            found.push(format!("{customer}: {} events, {} applied", events.len(), fact("count")));
-        }
-        if fact("sum") != sum as f64 {
-            found.push(format!("{customer}: events of {sum}, {} applied", fact("sum")));
-        }
-        if fact("fired") != fact("started") {
-            found.push(format!(
-                "{customer}: {} timers started, {} fired",
-                fact("started"),
-                fact("fired")
-            ));
-        }
-        let mut running = 0;
-        let answers: BTreeSet<String> = self
-            .broker
-            .values()
-            .filter(|output| *output.subject == format!("jumeau.actions.app.answer.{customer}"))
-            .map(|output| {
-                let event: serde_json::Value = serde_json::from_slice(&output.payload).unwrap();
-                event["data"]["text"].as_str().unwrap().to_owned()
-            })
-            .collect();
-        for (position, stored) in events.iter().enumerate() {
-            running += number_of(&stored.delivery);
-            let answer = format!("{} of {running}", position + 1);
-            if !answers.contains(&answer) {
-                found.push(format!("{customer}: the action `{answer}` is lost"));
-            }
-        }
-        if answers.len() != events.len() {
-            found.push(format!("{customer}: {} events, {} answers", events.len(), answers.len()));
-        }
-    }
-
-    pub(crate) fn expect_letter(&self, delivery: &Delivery, found: &mut Vec<String>) {
-        let sequence = delivery.sequence.to_string();
-        let letters = self
-            .broker
-            .values()
-            .filter(|output| output.subject.starts_with("jumeau.dead."))
-            .filter(|output| {
-                output
-                    .headers
-                    .iter()
-                    .any(|(name, value)| &**name == "Jumeau-Sequence" && **value == *sequence)
-            })
-            .count();
-        if letters != 1 {
-            found.push(format!("{letters} dead letters of event {sequence}"));
-        }
     }
 }
 
@@ -650,92 +529,4 @@ fn react(events: &[Stored], cell: &Rc<RefCell<Cell>>, errand: Errand) -> Done {
     let inputs = errand.inputs;
     let message = "poison".to_owned();
     Done { customer, result: Err(Panicked { inputs, position, message }) }
-}
-
-fn number_of(delivery: &Delivery) -> i64 {
-    match &delivery.content {
-        Content::Read(Ok(Event { kind: Kind::Track(Named { properties, .. }), .. })) => {
-            properties.get("number").and_then(Value::as_number).unwrap_or(0.0) as i64
-        }
-        _ => 0,
-    }
-}
-
-/// Events of a few customers, some of them twice, some of no use, some poison.
-fn stream(rng: &mut StdRng, start: Time, links: Links) -> Vec<Vec<Stored>> {
-    let mut stream: Vec<Vec<Stored>> = vec![Vec::new(); usize::from(PARTITIONS)];
-    let mut stored = start;
-    // Linked, all might end in one twin, which remembers no more than so many.
-    let events = rng.random_range(1..if links == Links::None { 80 } else { 36 });
-    let mut linked = 0;
-    let mut earlier: Vec<(u16, Delivery, bool)> = Vec::new();
-    for sequence in 1..=events {
-        stored = stored + Duration::from_millis(rng.random_range(0..2_000));
-        let copies = if links == Links::Undone { 0.0 } else { 0.1 };
-        let copy = rng.random_bool(copies).then(|| earlier.choose(rng).cloned()).flatten();
-        let (partition, mut delivery, is_poison) = match copy {
-            Some(copy) => copy,
-            None => {
-                let partition = rng.random_range(0..PARTITIONS);
-                let most = if links == Links::None { CUSTOMERS } else { links::CUSTOMERS_LINKED };
-                let customer = rng.random_range(0..most);
-                let is_poison = rng.random_bool(0.03);
-                let mut new = event(partition, customer, sequence, rng);
-                if links != Links::None
-                    && linked < links::LINKS_MAX
-                    && rng.random_bool(0.3)
-                    && let Content::Read(Ok(event)) = &mut new.content
-                {
-                    linked += 1;
-                    let other = format!(
-                        "c{}-{}",
-                        rng.random_range(0..PARTITIONS),
-                        rng.random_range(0..links::CUSTOMERS_LINKED)
-                    );
-                    let is_unlink = links == Links::Undone && rng.random_bool(0.4);
-                    event.kind = if is_unlink {
-                        Kind::Unlink(Unlink { from: other.into() })
-                    } else {
-                        Kind::Link(Link { to: other.into() })
-                    };
-                }
-                (partition, new, is_poison)
-            }
-        };
-        // A copy of a poison event is the same event; it is buried again.
-        delivery.sequence = sequence * links::BETWEEN;
-        delivery.stored = stored;
-        earlier.push((partition, delivery.clone(), is_poison));
-        stream[usize::from(partition)].push(Stored { delivery, is_poison });
-    }
-    stream
-}
-
-fn event(partition: u16, customer: usize, sequence: u64, rng: &mut StdRng) -> Delivery {
-    let read = if rng.random_bool(0.05) {
-        Err(Rejection::new(Reason::BadJson, "not even close"))
-    } else {
-        let properties = [("number", Value::Int(rng.random_range(0..100)))].into_iter().collect();
-        Ok(Event {
-            customer: Customer::new(&format!("c{partition}-{customer}")).unwrap(),
-            channel: Channel::new("web").unwrap(),
-            id: format!("id-{sequence}").into(),
-            fingerprint: sequence,
-            time: None,
-            traceparent: None,
-            kind: Kind::Track(Named { name: "Add".into(), properties }),
-            passed: None,
-        })
-    };
-    Delivery {
-        sequence,
-        partition,
-        stored: Time::MIN,
-        content: Content::Read(read),
-        original: Original {
-            subject: format!("jumeau.events.web.c{partition}-{customer}").into(),
-            headers: Headers::default(),
-            payload: b"{}".as_slice().into(),
-        },
-    }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::super::cell::Change;
 use super::super::host::Host;
+use super::super::index::IndexChange;
 use super::Machine;
 use crate::codec;
 use crate::event::{Customer, Original, Output, Reason, Rejection, Time};
@@ -17,6 +18,16 @@ impl<H: Host> Machine<H> {
             self.batch.put_block(self.partition, customer, u16::from(*slot), block);
         }
         self.residents.weigh(customer, change.resident_bytes);
+    }
+
+    pub(super) fn keep_index(&mut self, customer: &Customer, changes: &[IndexChange]) {
+        for IndexChange { key, is_there } in changes {
+            if *is_there {
+                self.batch.put_index(self.partition, *key, customer);
+            } else {
+                self.batch.delete_index(self.partition, *key, customer);
+            }
+        }
     }
 
     pub(super) fn take_in_event(
@@ -70,7 +81,7 @@ impl<H: Host> Machine<H> {
         }
     }
 
-    fn perform(&mut self, customer: &Customer, effects: Vec<Effect>) {
+    pub(super) fn perform(&mut self, customer: &Customer, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
                 Effect::Act(action) => {
@@ -115,7 +126,7 @@ impl<H: Host> Machine<H> {
         }
     }
 
-    fn note(&mut self, notes: Vec<Note>) {
+    pub(super) fn note(&mut self, notes: Vec<Note>) {
         for note in notes {
             match note {
                 Note::Limit(name) => {

@@ -1,0 +1,165 @@
+//! A round: its twins are loaded, do what they are to do, and what they say goes into the open batch.
+
+use super::super::cell::{Done, Errand, Panicked, Reacted};
+use super::super::host::{Host, Loads};
+use super::super::round::{Item, Round, Sweeping};
+use super::{Machine, Phase};
+use crate::event::{Reason, Rejection, Time};
+use crate::twin::{Reaction, Twin};
+
+impl<H: Host> Machine<H> {
+    /// Takes in the twins that [`Host::load`] asked for.
+    pub fn loaded(&mut self, twins: Loads, wall: Time, host: &mut H) {
+        let Phase::Loading(mut round) = std::mem::replace(&mut self.phase, Phase::Idle) else {
+            unreachable!("twins are loaded for a round that waits for them, and for no other")
+        };
+        for (customer, twin) in twins {
+            if let Some(sweeping) = &mut round.sweeping {
+                sweeping.fetched.push(customer.clone());
+            }
+            let twin = twin.unwrap_or_else(|| Box::new(Twin::new(customer.clone(), self.clock)));
+            let address = host.activate(twin);
+            self.residents.enter(customer, address, self.next_ticket);
+            self.counters.activations += 1;
+        }
+        self.deliver(round, host);
+        self.go_on(wall, host);
+    }
+
+    /// Takes in what became of an errand.
+    pub fn done(&mut self, done: Done, wall: Time, host: &mut H) {
+        let Phase::Reacting(round) = &mut self.phase else {
+            unreachable!("twins react only while their round waits for them")
+        };
+        round.waiting -= 1;
+        match done.result {
+            Ok(reacted) => round.reacted.push((done.customer, reacted)),
+            Err(panicked) => round.panicked.push((done.customer, panicked)),
+        }
+        if round.waiting == 0
+            && let Phase::Reacting(round) = std::mem::replace(&mut self.phase, Phase::Idle)
+        {
+            self.end_round(round, host);
+            self.go_on(wall, host);
+        }
+    }
+
+    pub(super) fn begin_round(&mut self, round: Round, host: &mut H) {
+        let mut passive = Vec::new();
+        for customer in round.errands.keys() {
+            if !self.residents.claim(customer, self.next_ticket) {
+                passive.push(customer.clone());
+            }
+        }
+        if passive.is_empty() {
+            self.deliver(round, host);
+        } else {
+            self.phase = Phase::Loading(round);
+            host.load(passive);
+        }
+    }
+
+    /// Sends every planned errand to its twin; all of them are in memory.
+    fn deliver(&mut self, mut round: Round, host: &mut H) {
+        let is_indexing = round.sweeping.as_ref().is_some_and(Sweeping::is_indexing);
+        let errands = std::mem::take(&mut round.errands);
+        round.waiting = errands.len();
+        for (customer, inputs) in errands {
+            let Some(address) = self.residents.address(&customer) else {
+                unreachable!("every twin of the round was loaded, and none passivated since")
+            };
+            let errand = Errand {
+                inputs,
+                policy: self.policy.clone(),
+                broadcasts: self.broadcasts.clone(),
+                is_indexing,
+            };
+            host.deliver(address, errand);
+        }
+        if round.waiting == 0 {
+            self.end_round(round, host);
+        } else {
+            self.phase = Phase::Reacting(round);
+        }
+    }
+
+    /// Every twin has answered: what they say goes into the open batch, in the inputs' order.
+    fn end_round(&mut self, mut round: Round, host: &mut H) {
+        if !round.panicked.is_empty() {
+            self.revive(round, host);
+            return;
+        }
+        let mut touched = Vec::new();
+        let mut reactions: Vec<Option<Reaction>> = Vec::new();
+        reactions.resize_with(round.items.len(), || None);
+        for (customer, Reacted { reactions: said, change, index }) in round.reacted.drain(..) {
+            for (order, reaction) in said {
+                reactions[order as usize] = Some(reaction);
+            }
+            self.keep_index(&customer, &index);
+            if let Some(change) = change {
+                self.keep(&customer, &change);
+            }
+        }
+        for (item, reaction) in round.items.into_iter().zip(reactions) {
+            match item {
+                Item::Event { sequence, customer, original, rejection } => {
+                    self.taken = self.taken.max(sequence);
+                    match (rejection, customer, reaction) {
+                        (Some(rejection), ..) => self.bury(sequence, &original, &rejection),
+                        (None, Some(customer), Some(reaction)) => {
+                            self.take_in_event(sequence, &customer, &original, reaction);
+                        }
+                        _ => unreachable!("an event that was not rejected has a reaction"),
+                    }
+                }
+                Item::Timer { key, late, at } => {
+                    self.batch.delete_timer(self.partition, &key);
+                    self.take_in_timer(&key, late, at, reaction);
+                }
+                Item::Wake { customer, woken, at } => {
+                    if self.take_in_wake(&customer, woken, at, reaction) {
+                        touched.push(customer);
+                    }
+                }
+            }
+        }
+        if let Some(sweeping) = round.sweeping {
+            self.end_sweeping(sweeping, &touched);
+        }
+    }
+
+    /// Twins whose handler panicked are loaded as they were committed last, and get their inputs
+    /// again, all but the one that did it.
+    fn revive(&mut self, mut round: Round, host: &mut H) {
+        for (customer, Panicked { mut inputs, position, message }) in
+            std::mem::take(&mut round.panicked)
+        {
+            self.residents.remove(&customer);
+            let culprit = inputs.remove(position);
+            tracing::error!(
+                partition = self.partition,
+                panic = message,
+                "a twin's handler panicked"
+            );
+            round.reject(
+                culprit.order,
+                Rejection::new(
+                    Reason::Panic,
+                    format!("the handler panicked: {message}; the twin is as it was before"),
+                ),
+            );
+            if !inputs.is_empty() {
+                round.errands.insert(customer, inputs);
+            }
+        }
+        if self.is_open() {
+            // Earlier rounds: whole, and below the first event of this one.
+            self.commit(host);
+        }
+        for (customer, _) in &round.reacted {
+            self.residents.claim(customer, self.next_ticket);
+        }
+        self.phase = Phase::Reviving(round);
+    }
+}

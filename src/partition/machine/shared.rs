@@ -1,0 +1,342 @@
+//! Broadcasts: taken in with the stream, kept once for the partition, and brought to its twins.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::host::Host;
+use super::super::index;
+use super::super::round::{Item, Round, Sweeping};
+use super::super::sweeps::Step;
+use super::Machine;
+use crate::config::settings::TimeMode;
+use crate::event::{Broadcast, Customer, Original, Reason, Rejection, Time};
+use crate::partition::Progress;
+use crate::store::{IndexKey, Sweep, SweepKey};
+use crate::twin::{Journalled, Reaction, Shared, Verdict, Woken};
+
+/// A broadcast that is over stays for so long, so that partitions whose clocks differ a little agree
+/// how many live when the next one comes.
+const OVER: Duration = Duration::from_secs(60);
+
+impl<H: Host> Machine<H> {
+    /// Takes up the broadcasts that live, and the sweeps, where they were left.
+    pub(super) fn recover_broadcasts(
+        &mut self,
+        told: Vec<(Broadcast, Time)>,
+        sweeps: Vec<(SweepKey, Sweep)>,
+    ) {
+        for (told, at) in told {
+            let begun = Shared::new(&told, at)
+                .and_then(|shared| shared.map_or(Ok(None), |one| self.broadcasts.begin(one)));
+            if let Err(rejection) = begun {
+                // It was taken in by another version of jumeau, whose expressions knew more.
+                tracing::error!(scope = %told.scope, %rejection, "a broadcast is passed over");
+            }
+        }
+        let mut sweeps = sweeps;
+        // As they came: wake-ups of the same moment in the order of their scopes.
+        sweeps.sort_by_key(|(key, _)| match key {
+            SweepKey::Wake(scope) => self.broadcasts.get(scope).map(|shared| shared.since),
+            SweepKey::Index(_) => None,
+        });
+        for (key, sweep) in sweeps {
+            let is_wanted = match &key {
+                SweepKey::Wake(scope) => {
+                    self.broadcasts.get(scope).is_some_and(|shared| shared.id == sweep.of)
+                }
+                SweepKey::Index(_) => true,
+            };
+            if is_wanted {
+                self.sweeps.begin(key, sweep, 0);
+            }
+        }
+        self.look_when_over();
+    }
+
+    /// Takes in a broadcast from the stream. Every partition does, and decides alike; what cannot be
+    /// used is buried by the first.
+    pub(super) fn take_in_broadcast(
+        &mut self,
+        now: Time,
+        sequence: u64,
+        told: &Broadcast,
+        original: &Original,
+    ) {
+        self.clock = self.clock.max(now);
+        self.taken = self.taken.max(sequence);
+        self.end_those_over(now);
+        match Shared::new(told, now) {
+            Ok(Some(shared)) => {
+                if let Err(rejection) = self.begin_broadcast(told, shared) {
+                    self.bury_once(sequence, original, &rejection);
+                }
+            }
+            Ok(None) => {
+                if self.broadcasts.end(&told.scope).is_some() {
+                    self.forget_broadcast(&told.scope);
+                }
+                self.counters.broadcasts += 1;
+            }
+            Err(rejection) => self.bury_once(sequence, original, &rejection),
+        }
+        self.look_when_over();
+    }
+
+    fn begin_broadcast(&mut self, told: &Broadcast, shared: Shared) -> Result<(), Rejection> {
+        let (since, wakes) = (shared.since, shared.wake);
+        let sweep = Sweep { along: self.way_to(&shared), ..a_sweep(shared.id) };
+        if self.broadcasts.begin(shared)?.is_some() {
+            self.forget_broadcast(&told.scope);
+        }
+        self.batch.put_broadcast(self.partition, told, since);
+        self.counters.broadcasts += 1;
+        if wakes {
+            self.begin_sweep(SweepKey::Wake(told.scope.clone()), sweep);
+        }
+        Ok(())
+    }
+
+    fn begin_sweep(&mut self, key: SweepKey, sweep: Sweep) {
+        self.batch.put_sweep(self.partition, &key, &sweep);
+        self.sweeps.begin(key, sweep, self.next_ticket);
+    }
+
+    /// The rows of an index through which everybody is found whom a broadcast concerns; none if
+    /// there is no such index, or not yet.
+    fn way_to(&self, shared: &Shared) -> Vec<IndexKey> {
+        let Some(condition) = &shared.condition else { return Vec::new() };
+        let ways = condition.lookups().into_iter().filter_map(|(path, values)| {
+            let known = self.sweeps.get(&SweepKey::Index(path.to_string().into()))?;
+            let path = known.sweep.is_done.then_some(known.sweep.of)?;
+            let key = |value| Some(IndexKey { path, value: index::hash_of_value(value)? });
+            let mut keys: Vec<IndexKey> = values.iter().map(key).collect::<Option<_>>()?;
+            keys.sort_unstable();
+            keys.dedup();
+            Some(keys).filter(|keys| !keys.is_empty())
+        });
+        ways.min_by_key(Vec::len).unwrap_or_default()
+    }
+
+    /// Nothing is left of the broadcast of a scope but what twins remember.
+    fn forget_broadcast(&mut self, scope: &str) {
+        self.batch.delete_broadcast(self.partition, scope);
+        let key = SweepKey::Wake(scope.into());
+        if self.sweeps.end(&key) {
+            self.batch.delete_sweep(self.partition, &key);
+        }
+    }
+
+    /// Ends the broadcasts whose time is over.
+    pub(super) fn end_those_over(&mut self, now: Time) {
+        for ended in self.broadcasts.expire(now) {
+            self.forget_broadcast(&ended.scope);
+        }
+        self.look_when_over();
+    }
+
+    fn look_when_over(&mut self) {
+        // In event time the clock may be ahead of events that are still to come.
+        let next = match self.mode {
+            TimeMode::Stream => self.broadcasts.iter().map(|shared| shared.until + OVER).min(),
+            TimeMode::Event => None,
+        };
+        self.over_at = next.unwrap_or(Time::MAX);
+    }
+
+    /// A sweep for a broadcast that is over stops; the broadcast itself stays a little longer.
+    fn stop_sweeps_over(&mut self) {
+        let now = self.clock;
+        let over: Vec<SweepKey> = self
+            .broadcasts
+            .iter()
+            .filter(|shared| !shared.is_live(now))
+            .map(|shared| SweepKey::Wake(shared.scope.clone()))
+            .collect();
+        for key in over {
+            if self.sweeps.end(&key) {
+                self.batch.delete_sweep(self.partition, &key);
+            }
+        }
+    }
+
+    /// Only one partition buries what all of them were given.
+    fn bury_once(&mut self, sequence: u64, original: &Original, rejection: &Rejection) {
+        if self.partition == 0 {
+            self.bury(sequence, original, rejection);
+        }
+    }
+
+    /// The policy has changed: what it names and was not indexed is from now on, and what it does
+    /// not name is not any more.
+    pub(super) fn settle_indexes(&mut self) {
+        let policy = Arc::clone(&self.policy);
+        let named: Vec<(SweepKey, u64)> = policy
+            .indexed
+            .iter()
+            .map(|path| (SweepKey::Index(path.to_string().into()), index::hash_of_path(path)))
+            .collect();
+        let gone: Vec<(SweepKey, u64)> = self
+            .sweeps
+            .iter()
+            .map(|known| (known.key.clone(), known.sweep.of))
+            .filter(|(key, _)| matches!(key, SweepKey::Index(_)))
+            .filter(|(key, _)| named.iter().all(|(name, _)| name != key))
+            .collect();
+        for (key, path) in gone {
+            self.sweeps.end(&key);
+            self.batch.delete_sweep(self.partition, &key);
+            self.batch.delete_index_of(self.partition, path);
+            for wake in self.sweeps.iter_mut() {
+                if wake.sweep.along.iter().any(|row| row.path == path) {
+                    // It goes through all twins then; those that it has met it passes over.
+                    let Sweep { of, looked_at, touched, .. } = wake.sweep;
+                    wake.sweep = Sweep { looked_at, touched, ..a_sweep(of) };
+                    self.batch.put_sweep(self.partition, &wake.key, &wake.sweep);
+                }
+            }
+        }
+        for (key, path) in named {
+            if self.sweeps.get(&key).is_none() {
+                self.begin_sweep(key, a_sweep(path));
+            }
+        }
+    }
+
+    /// What the sweeps have to do now; asks for the next twins if it is time.
+    pub(super) fn step(&mut self, wall: Time, host: &mut H) -> Step {
+        if self.clock >= self.over_at {
+            self.end_those_over(self.clock - OVER);
+        }
+        if self.sweeps.is_idle() {
+            return Step::Nothing;
+        }
+        self.stop_sweeps_over();
+        match self.sweeps.step(self.durable, wall) {
+            Step::Ask(wanted) => {
+                host.find(wanted.row, wanted.after, wanted.limit);
+                Step::Wait
+            }
+            step => step,
+        }
+    }
+
+    /// Takes in the customers that [`Host::find`] asked for.
+    pub fn found(&mut self, customers: Vec<Customer>, wall: Time, host: &mut H) {
+        self.sweeps.found(customers);
+        self.go_on(wall, host);
+    }
+
+    /// Takes the twins in hand that come next.
+    pub(super) fn begin_sweeping(&mut self, wall: Time, host: &mut H) {
+        let Some((key, of, customers)) = self.sweeps.take() else { return };
+        let mut round = Round::default();
+        for customer in &customers {
+            match &key {
+                SweepKey::Wake(scope) => {
+                    let Some(shared) = self.broadcasts.get(scope) else { continue };
+                    let input = shared.wake(customer, self.clock);
+                    let woken = Woken { id: of, scope: scope.clone() };
+                    let item = Item::Wake { customer: customer.clone(), woken, at: self.clock };
+                    round.push(item, Some((customer.clone(), input)));
+                }
+                // What is asked of it is not about an input.
+                SweepKey::Index(_) => {
+                    round.errands.insert(customer.clone(), smallvec::SmallVec::new());
+                }
+            }
+        }
+        round.sweeping = Some(Sweeping { key, customers, fetched: Vec::new(), wall });
+        self.begin_round(round, host);
+    }
+
+    pub(super) fn take_in_wake(
+        &mut self,
+        customer: &Customer,
+        woken: Woken,
+        at: Time,
+        reaction: Option<Reaction>,
+    ) -> bool {
+        let Some(reaction) = reaction else {
+            // Its handler panicked; the twin meets it with its next input.
+            *self.counters.dead.entry(Reason::Panic).or_default() += 1;
+            return false;
+        };
+        let is_touched = reaction.verdict == Verdict::Applied;
+        if is_touched {
+            self.counters.woken += 1;
+            self.journal(customer, at, &Journalled::Broadcast(woken));
+        }
+        self.perform(customer, reaction.effects);
+        self.note(reaction.notes);
+        is_touched
+    }
+
+    /// A round of a sweep has ended: what it has come to goes into the open batch.
+    ///
+    /// Twins that were loaded for it and that it does not concern leave at once: nothing of them is
+    /// on its way.
+    pub(super) fn end_sweeping(&mut self, sweeping: Sweeping, touched: &[Customer]) {
+        let Sweeping { key, customers, fetched, wall } = sweeping;
+        for customer in fetched.iter().filter(|customer| !touched.contains(customer)) {
+            self.residents.remove(customer);
+        }
+        self.counters.looked_at += customers.len() as u64;
+        if let Some(sweep) = self.sweeps.advance(&key, &customers, touched.len() as u64, wall) {
+            self.batch.put_sweep(self.partition, &key, sweep);
+        }
+    }
+
+    /// From here on no twin is looked at on behalf of a broadcast or an index; what is left is after
+    /// the next start.
+    pub fn hold_sweeps(&mut self) {
+        self.sweeps.hold();
+    }
+
+    /// Whether there are twins that a broadcast has yet to wake.
+    pub fn is_waking(&self) -> bool {
+        self.sweeps.is_waking()
+    }
+
+    /// Whether there are twins to be looked at on behalf of a broadcast or of an index.
+    pub fn is_sweeping(&self) -> bool {
+        self.next_policy.is_some() || !self.sweeps.is_idle()
+    }
+
+    /// The broadcasts that live, and how far each is.
+    pub fn broadcasts(&self) -> Vec<Progress> {
+        self.broadcasts.iter().map(|shared| self.progress(shared)).collect()
+    }
+
+    fn progress(&self, shared: &Shared) -> Progress {
+        let known = self.sweeps.get(&SweepKey::Wake(shared.scope.clone()));
+        let sweep = known.map(|known| &known.sweep);
+        Progress {
+            scope: shared.scope.to_string(),
+            id: format!("{:016x}", shared.id),
+            value: shared.value.clone(),
+            condition: shared.condition.as_ref().map(|one| one.source().to_owned()),
+            since: shared.since,
+            until: shared.until,
+            wake: shared.wake,
+            looked_at: sweep.map_or(0, |sweep| sweep.looked_at),
+            woken: sweep.map_or(0, |sweep| sweep.touched),
+            partitions: 1,
+            partitions_done: u32::from(sweep.is_none_or(|sweep| sweep.is_done)),
+            by_index: sweep.is_some_and(|sweep| !sweep.along.is_empty()),
+            per_second: known.map_or(0.0, |known| known.per_second()),
+        }
+    }
+}
+
+/// A sweep of all twins that begins.
+fn a_sweep(of: u64) -> Sweep {
+    Sweep {
+        of,
+        along: Vec::new(),
+        passed: 0,
+        after: None,
+        looked_at: 0,
+        touched: 0,
+        is_done: false,
+    }
+}

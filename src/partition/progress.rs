@@ -1,0 +1,54 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Time, Value};
+
+/// A broadcast that lives, and how far it has come.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Progress {
+    /// The name of the shared fact.
+    pub scope: String,
+    /// Its identity, by which two broadcasts of one scope are told apart.
+    pub id: String,
+    /// Its value.
+    pub value: Value,
+    /// Whom it concerns; none: everybody.
+    #[serde(rename = "where", default)]
+    pub condition: Option<String>,
+    /// When it began.
+    pub since: Time,
+    /// When it is over at the latest.
+    pub until: Time,
+    /// Whether it wakes whom it concerns.
+    pub wake: bool,
+    /// Twins that were looked at so far in order to wake them.
+    pub looked_at: u64,
+    /// Of these, twins that it concerned and that had not met it.
+    pub woken: u64,
+    /// Partitions that know it.
+    pub partitions: u32,
+    /// Of these, partitions that have nobody left to wake.
+    pub partitions_done: u32,
+    /// Whether an index finds them.
+    pub by_index: bool,
+    /// Twins that are looked at in a second.
+    pub per_second: f64,
+}
+
+impl Progress {
+    /// Adds what another partition says of the same broadcast.
+    pub fn add(&mut self, other: &Progress) {
+        self.looked_at += other.looked_at;
+        self.woken += other.woken;
+        self.partitions += other.partitions;
+        self.partitions_done += other.partitions_done;
+        self.by_index |= other.by_index;
+        self.per_second += other.per_second;
+        self.since = self.since.min(other.since);
+    }
+
+    /// Whether nobody is left to wake.
+    pub fn is_done(&self) -> bool {
+        self.partitions_done == self.partitions
+    }
+}

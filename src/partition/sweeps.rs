@@ -1,0 +1,270 @@
+//! Going through the twins of a partition, a few at a time: to wake those whom a broadcast concerns,
+//! or to make an index.
+
+use std::time::Duration;
+
+use super::host::Bounds;
+use crate::config::limits;
+use crate::config::settings::TimeMode;
+use crate::event::{Customer, Time};
+use crate::store::{IndexKey, Sweep, SweepKey};
+
+/// The sweeps of a partition. One at a time goes on: those that wake in the order in which their
+/// broadcasts came, then those that make an index.
+#[derive(Debug)]
+pub(super) struct Sweeps {
+    all: Vec<Ongoing>,
+    search: Search,
+    pace: Pace,
+    is_held: bool,
+}
+
+/// A sweep, done or not.
+#[derive(Debug)]
+pub(super) struct Ongoing {
+    pub(super) key: SweepKey,
+    pub(super) sweep: Sweep,
+    /// The commit with which it began: only once that is durable does the store have every twin
+    /// that there was before it. Later ones come upon its subject by themselves.
+    since: u64,
+    /// When this process first went on with it, and last, by the clock on the wall, and how many
+    /// twins it has looked at in between.
+    began: Option<Time>,
+    latest: Time,
+    counted: u64,
+}
+
+/// The search for the next twins.
+#[derive(Debug, Default)]
+enum Search {
+    #[default]
+    None,
+    /// They were asked for.
+    Asked(Wanted),
+    /// These come next.
+    Found(Wanted, Vec<Customer>),
+}
+
+/// What is asked of the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Wanted {
+    key: SweepKey,
+    of: u64,
+    /// The commit with which the sweep began: what was found for one before it is of no use.
+    since: u64,
+    /// The row of the index in which to look; none: among all twins.
+    pub(super) row: Option<IndexKey>,
+    /// Behind this one.
+    pub(super) after: Option<Customer>,
+    /// So many at most.
+    pub(super) limit: usize,
+}
+
+/// What there is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Step {
+    /// Nothing, or not yet.
+    Nothing,
+    /// To look for the next twins.
+    Ask(Wanted),
+    /// To wait for something that is on its way; in event time nothing overtakes it if it wakes.
+    Wait,
+    /// To take the next twins in hand.
+    Go,
+}
+
+/// How fast twins are looked at.
+#[derive(Debug)]
+struct Pace {
+    /// At most so many at once.
+    batch: usize,
+    /// And then so long a pause.
+    pause: Duration,
+    /// The moment of the next ones, by the clock on the wall.
+    next: Time,
+}
+
+/// A batch takes this long or longer to be due, so that few twins at a time are looked for in the
+/// store, and not single ones.
+const BEAT: Duration = Duration::from_millis(250);
+
+impl Pace {
+    fn new(mode: TimeMode, bounds: &Bounds) -> Pace {
+        if mode == TimeMode::Event {
+            // The clock on the wall means nothing there.
+            return Pace { batch: limits::SWEEP_BATCH, pause: Duration::ZERO, next: Time::MIN };
+        }
+        let pause = bounds.wake_pause.max(Duration::from_nanos(1));
+        let batch = (BEAT.as_nanos() / pause.as_nanos()).clamp(1, limits::SWEEP_BATCH as u128);
+        // At most SWEEP_BATCH.
+        let batch = batch as u32;
+        Pace { batch: batch as usize, pause: pause * batch, next: Time::MIN }
+    }
+
+    fn is_due(&self, wall: Time) -> bool {
+        // Further away than a pause: the clock on the wall was set back.
+        wall >= self.next || self.next.since(wall) > self.pause
+    }
+}
+
+impl Sweeps {
+    /// The sweeps that a partition was in the middle of, or done with.
+    pub(super) fn new(mode: TimeMode, bounds: &Bounds) -> Sweeps {
+        Sweeps {
+            all: Vec::new(),
+            search: Search::None,
+            pace: Pace::new(mode, bounds),
+            is_held: false,
+        }
+    }
+
+    /// One begins, or goes on, with the commit `since`; in place of an earlier one of its key.
+    pub(super) fn begin(&mut self, key: SweepKey, sweep: Sweep, since: u64) {
+        self.end(&key);
+        let ongoing = Ongoing { key, sweep, since, began: None, latest: Time::MIN, counted: 0 };
+        self.all.push(ongoing);
+    }
+
+    /// One is over; returns whether there was one.
+    pub(super) fn end(&mut self, key: &SweepKey) -> bool {
+        let before = self.all.len();
+        self.all.retain(|ongoing| ongoing.key != *key);
+        self.all.len() < before
+    }
+
+    pub(super) fn get(&self, key: &SweepKey) -> Option<&Ongoing> {
+        self.all.iter().find(|ongoing| ongoing.key == *key)
+    }
+
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Ongoing> {
+        self.all.iter_mut()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Ongoing> {
+        self.all.iter()
+    }
+
+    /// Whether nothing is left to do.
+    pub(super) fn is_idle(&self) -> bool {
+        self.all.iter().all(|ongoing| ongoing.sweep.is_done)
+    }
+
+    /// From here on none goes on.
+    pub(super) fn hold(&mut self) {
+        self.is_held = true;
+    }
+
+    /// Whether there is one that wakes and is not done.
+    pub(super) fn is_waking(&self) -> bool {
+        self.next().is_some_and(|next| next.wakes())
+    }
+
+    /// When there is something to do again, by the clock on the wall; `durable` is the last commit
+    /// that is.
+    pub(super) fn next_due(&self, durable: u64) -> Option<Time> {
+        if self.is_held || !matches!(self.search, Search::None) {
+            return None;
+        }
+        self.next().filter(|next| next.since <= durable).map(|_| self.pace.next)
+    }
+
+    /// What there is to do at `wall`; `durable` is the last commit that is.
+    pub(super) fn step(&mut self, durable: u64, wall: Time) -> Step {
+        if self.is_held {
+            return Step::Nothing;
+        }
+        let Some(next) = self.next() else { return Step::Nothing };
+        match &self.search {
+            Search::Asked(_) => Step::Wait,
+            Search::Found(wanted, _) if next.is(wanted) => Step::Go,
+            _ if next.since > durable => Step::Wait,
+            _ if !self.pace.is_due(wall) => Step::Nothing,
+            _ => {
+                let wanted = next.wanted(self.pace.batch);
+                self.search = Search::Asked(wanted.clone());
+                self.pace.next = wall + self.pace.pause;
+                Step::Ask(wanted)
+            }
+        }
+    }
+
+    /// The twins that were asked for are found.
+    pub(super) fn found(&mut self, customers: Vec<Customer>) {
+        if let Search::Asked(wanted) = std::mem::take(&mut self.search) {
+            self.search = Search::Found(wanted, customers);
+        }
+    }
+
+    /// The twins to take in hand, and for which sweep.
+    pub(super) fn take(&mut self) -> Option<(SweepKey, u64, Vec<Customer>)> {
+        match std::mem::take(&mut self.search) {
+            Search::Found(wanted, customers) => Some((wanted.key, wanted.of, customers)),
+            Search::None | Search::Asked(_) => None,
+        }
+    }
+
+    /// A sweep has come further: it looked at these twins, and `touched` of them it concerned.
+    /// Returns how far it is now.
+    pub(super) fn advance(
+        &mut self,
+        key: &SweepKey,
+        customers: &[Customer],
+        touched: u64,
+        wall: Time,
+    ) -> Option<&Sweep> {
+        let batch = self.pace.batch;
+        let ongoing = self.all.iter_mut().find(|ongoing| ongoing.key == *key)?;
+        let looked_at = customers.len() as u64;
+        match ongoing.began {
+            // The first ones are the beginning from which time is counted.
+            None => ongoing.began = Some(wall),
+            Some(_) => ongoing.counted += looked_at,
+        }
+        ongoing.latest = wall;
+        let sweep = &mut ongoing.sweep;
+        sweep.looked_at += looked_at;
+        sweep.touched += touched;
+        if customers.len() < batch {
+            sweep.passed += 1;
+            sweep.after = None;
+            sweep.is_done = sweep.passed as usize >= sweep.along.len();
+        } else {
+            sweep.after = customers.last().cloned();
+        }
+        Some(sweep)
+    }
+
+    fn next(&self) -> Option<&Ongoing> {
+        let undone = || self.all.iter().filter(|ongoing| !ongoing.sweep.is_done);
+        undone().find(|ongoing| ongoing.wakes()).or_else(|| undone().next())
+    }
+}
+
+impl Ongoing {
+    fn wakes(&self) -> bool {
+        matches!(self.key, SweepKey::Wake(_))
+    }
+
+    fn is(&self, wanted: &Wanted) -> bool {
+        self.wanted(wanted.limit) == *wanted
+    }
+
+    fn wanted(&self, limit: usize) -> Wanted {
+        let row = self.sweep.along.get(self.sweep.passed as usize).copied();
+        Wanted {
+            key: self.key.clone(),
+            of: self.sweep.of,
+            since: self.since,
+            row,
+            after: self.sweep.after.clone(),
+            limit,
+        }
+    }
+
+    /// Twins that it looks at in a second.
+    pub(super) fn per_second(&self) -> f64 {
+        let Some(began) = self.began else { return 0.0 };
+        let seconds = self.latest.since(began).as_secs_f64();
+        if seconds > 0.0 { self.counted as f64 / seconds } else { 0.0 }
+    }
+}

@@ -1,0 +1,115 @@
+//! The promises that must hold after every run.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jumeau::event::{Content, Customer, Delivery, Value};
+use jumeau::partition::revive;
+use jumeau::store::Read;
+use jumeau::twin::{Twin, invariants};
+
+use super::links::{self, Links};
+use super::shared;
+use super::stream::{Stored, is_add, number_of};
+use super::world::World;
+
+impl World {
+    /// Every promise that does not hold.
+    pub(crate) fn violations(&self) -> Vec<String> {
+        let mut found = self.found.clone();
+        if self.links != Links::None {
+            links::check(self, self.links, &mut found);
+            return found;
+        }
+        if self.shares {
+            shared::check(self, &mut found);
+        }
+        for (partition, events) in self.stream.iter().enumerate() {
+            let partition = partition as u16;
+            let mut expected: BTreeMap<Customer, Vec<&Stored>> = BTreeMap::new();
+            let mut ids = BTreeSet::new();
+            for stored in events {
+                match &stored.delivery.content {
+                    Content::Read(Ok(event)) if !stored.is_poison => {
+                        if ids.insert((event.customer.clone(), event.fingerprint)) {
+                            expected.entry(event.customer.clone()).or_default().push(stored);
+                        }
+                    }
+                    // Every partition has it.
+                    Content::Broadcast(_) => {}
+                    _ => self.expect_letter(&stored.delivery, &mut found),
+                }
+            }
+            let customers: Vec<Customer> = expected.keys().cloned().collect();
+            let loaded = self.memory.load(partition, &customers).unwrap();
+            for ((customer, events), loaded) in expected.into_iter().zip(loaded) {
+                let Some(loaded) = loaded else {
+                    found.push(format!("{customer} was forgotten"));
+                    continue;
+                };
+                let twin = revive(customer.clone(), &loaded.state, &loaded.timeline).unwrap();
+                found.extend(invariants::violations(&twin));
+                self.check_twin(&twin, &events, &mut found);
+            }
+        }
+        found
+    }
+
+    fn check_twin(&self, twin: &Twin, events: &[&Stored], found: &mut Vec<String>) {
+        let events: Vec<&&Stored> =
+            events.iter().filter(|stored| is_add(&stored.delivery)).collect();
+        let fact = |name: &str| twin.facts.get(name).and_then(Value::as_number).unwrap_or(0.0);
+        let sum: i64 = events.iter().map(|stored| number_of(&stored.delivery)).sum();
+        let customer = &twin.customer;
+        if fact("count") != events.len() as f64 {
+            found.push(format!("{customer}: {} events, {} applied", events.len(), fact("count")));
+        }
+        if fact("sum") != sum as f64 {
+            found.push(format!("{customer}: events of {sum}, {} applied", fact("sum")));
+        }
+        if fact("fired") != fact("started") {
+            found.push(format!(
+                "{customer}: {} timers started, {} fired",
+                fact("started"),
+                fact("fired")
+            ));
+        }
+        let mut running = 0;
+        let answers: BTreeSet<String> = self
+            .broker
+            .values()
+            .filter(|output| *output.subject == format!("jumeau.actions.app.answer.{customer}"))
+            .map(|output| {
+                let event: serde_json::Value = serde_json::from_slice(&output.payload).unwrap();
+                event["data"]["text"].as_str().unwrap().to_owned()
+            })
+            .collect();
+        for (position, stored) in events.iter().enumerate() {
+            running += number_of(&stored.delivery);
+            let answer = format!("{} of {running}", position + 1);
+            if !answers.contains(&answer) {
+                found.push(format!("{customer}: the action `{answer}` is lost"));
+            }
+        }
+        if answers.len() != events.len() {
+            found.push(format!("{customer}: {} events, {} answers", events.len(), answers.len()));
+        }
+    }
+
+    pub(crate) fn expect_letter(&self, delivery: &Delivery, found: &mut Vec<String>) {
+        let sequence = delivery.sequence.to_string();
+        let letters = self
+            .broker
+            .values()
+            .filter(|output| output.subject.starts_with("jumeau.dead."))
+            .filter(|output| {
+                output
+                    .headers
+                    .iter()
+                    .any(|(name, value)| &**name == "Jumeau-Sequence" && **value == *sequence)
+            })
+            .count();
+        if letters != 1 {
+            found.push(format!("{letters} dead letters of event {sequence}"));
+        }
+    }
+}

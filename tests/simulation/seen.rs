@@ -1,0 +1,68 @@
+//! How often things happened: a simulation in which nothing ever goes wrong proves nothing.
+
+/// How often things happened, over all runs.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    pub(crate) crashes: u64,
+    pub(crate) lost_writes: u64,
+    pub(crate) redelivered: u64,
+    pub(crate) duplicates: u64,
+    pub(crate) dead: u64,
+    pub(crate) panics: u64,
+    pub(crate) timers: u64,
+    pub(crate) passivations: u64,
+    pub(crate) rests: u64,
+    pub(crate) published_again: u64,
+    pub(crate) passed_on: u64,
+    pub(crate) doubled: u64,
+    pub(crate) woken: u64,
+    pub(crate) looked_at: u64,
+}
+
+impl Seen {
+    pub(crate) fn add(&mut self, other: &Seen) {
+        self.crashes += other.crashes;
+        self.lost_writes += other.lost_writes;
+        self.redelivered += other.redelivered;
+        self.duplicates += other.duplicates;
+        self.dead += other.dead;
+        self.panics += other.panics;
+        self.timers += other.timers;
+        self.passivations += other.passivations;
+        self.rests += other.rests;
+        self.published_again += other.published_again;
+        self.passed_on += other.passed_on;
+        self.doubled += other.doubled;
+        self.woken += other.woken;
+        self.looked_at += other.looked_at;
+    }
+
+    pub(crate) fn assert_everything_happened(&self) {
+        let Seen {
+            crashes,
+            lost_writes,
+            redelivered,
+            duplicates,
+            dead,
+            panics,
+            timers,
+            passivations,
+            rests,
+            published_again,
+            ..
+        } = *self;
+        let counts = [
+            crashes,
+            lost_writes,
+            redelivered,
+            duplicates,
+            dead,
+            panics,
+            timers,
+            passivations,
+            rests,
+            published_again,
+        ];
+        assert!(counts.iter().all(|count| *count > 100), "too little went wrong: {self:?}");
+    }
+}
