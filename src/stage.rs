@@ -64,7 +64,9 @@ pub async fn play<'a>(
             Subject::Event { customer, channel, .. } => {
                 bus.report(channel, customer, payload).await?;
             }
-            Subject::Broadcast(_) => bail!("{}: broadcasts are not played live", step.place),
+            Subject::Broadcast(scope) => {
+                bus.broadcast(scope, payload).await?;
+            }
         }
         stage.advance(at, &mut watch).await?;
     }
@@ -129,7 +131,8 @@ pub fn read(payload: &[u8]) -> anyhow::Result<Seen> {
     })
 }
 
-/// Stories are played side by side, so each needs customers of its own.
+/// Stories are played side by side, so each needs customers of its own; and at one time there is one
+/// broadcast of a scope.
 fn distinct(stories: &[Story]) -> anyhow::Result<()> {
     let mut known = BTreeSet::new();
     for story in stories {
@@ -140,5 +143,22 @@ fn distinct(stories: &[Story]) -> anyhow::Result<()> {
             }
         }
     }
+    for (at, story) in stories.iter().enumerate() {
+        for other in &stories[..at] {
+            let is_apart = story.end < other.start || other.end < story.start;
+            let shared = scopes(story).find(|scope| scopes(other).any(|known| known == *scope));
+            if let (false, Some(scope)) = (is_apart, shared) {
+                let (place, known) = (&story.place, &other.place);
+                bail!("{place}: {known} has broadcasts of the scope `{scope}` at the same time");
+            }
+        }
+    }
     Ok(())
+}
+
+fn scopes(story: &Story) -> impl Iterator<Item = &str> {
+    story.steps.iter().filter_map(|step| match &step.subject {
+        Subject::Broadcast(scope) => Some(&**scope),
+        Subject::Event { .. } => None,
+    })
 }
