@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jumeau::config::{Argument, Layers, Settings};
-use jumeau::event::{Channel, Customer, Event, Kind, Message, Speaker, Time};
+use jumeau::event::{Analysis, Channel, Customer, Event, Kind, Message, Speaker, Time};
 use jumeau::language::{Languages, Tone};
 use jumeau::policy::{self, Files, Policy};
 use jumeau::shelf;
-use jumeau::twin::{Broadcasts, Input, Sentiment, Twin, react};
+use jumeau::twin::{Broadcasts, Effect, Input, Journalled, Sentiment, Twin, react};
 
 const POLICY: &str = r#"
 [policy]
@@ -50,6 +50,8 @@ struct Life {
     policy: Policy,
     now: Time,
     sequence: u64,
+    /// What was kept for replay.
+    journalled: Vec<(Time, Journalled)>,
 }
 
 impl Life {
@@ -61,10 +63,20 @@ impl Life {
         let now = Time::parse("2026-03-02T09:00:00Z").unwrap();
         let twin = Twin::new(Customer::new("ada").unwrap(), now);
         let policy = policy::load_with(&Files::new([("test.toml", POLICY)]), languages).unwrap();
-        Life { twin, policy, now, sequence: 0 }
+        Life { twin, policy, now, sequence: 0, journalled: Vec::new() }
     }
 
     fn says(&mut self, from: Speaker, language: Option<&str>, text: &str) {
+        self.is_told(from, language, text, None);
+    }
+
+    fn is_told(
+        &mut self,
+        from: Speaker,
+        language: Option<&str>,
+        text: &str,
+        analysis: Option<Analysis>,
+    ) {
         self.sequence += 1;
         self.now = self.now + Duration::from_secs(60);
         let message = Message {
@@ -72,7 +84,7 @@ impl Life {
             from,
             language: language.map(Into::into),
             interaction: None,
-            analysis: None,
+            analysis: analysis.map(Box::new),
         };
         let event = Event {
             customer: self.twin.customer.clone(),
@@ -84,7 +96,13 @@ impl Life {
             kind: Kind::Message(message),
             passed: None,
         };
-        react(&mut self.twin, &Input::event(event, self.now), &self.policy, &Broadcasts::default());
+        let input = Input::event(event, self.now);
+        let reaction = react(&mut self.twin, &input, &self.policy, &Broadcasts::default());
+        for effect in reaction.effects {
+            if let Effect::Journal { at, input } = effect {
+                self.journalled.push((at, *input));
+            }
+        }
     }
 
     fn hears(&mut self, text: &str) {
@@ -109,6 +127,17 @@ fn a_message_tells_tone_language_and_topics_to_the_rules() {
     life.hears("Merci beaucoup, le remboursement est arrivé, c'est parfait !");
     assert_eq!([life.fact("tone"), life.fact("language")], ["positive", "fr"]);
     assert_eq!(life.fact("refund"), "remboursement");
+}
+
+#[test]
+fn the_answer_of_an_analyser_is_believed_and_kept_for_replay_and_nothing_else_is() {
+    let mut life = Life::new();
+    life.hears("This is great!");
+    assert_eq!(life.journalled, []);
+    let analysis = Analysis::parse(br#"{"valence": -0.75}"#).unwrap();
+    life.is_told(Speaker::Customer, None, "This is great!", Some(analysis.clone()));
+    assert_eq!(life.fact("tone"), "negative");
+    assert_eq!(life.journalled, [(life.now, Journalled::Analysis { event: 2, analysis })]);
 }
 
 /// Settings that name a folder with one German file.

@@ -176,8 +176,9 @@ impl Sentiment {
     pub fn merge(&mut self, other: &Sentiment) {
         let at = self.overall.at.max(other.overall.at);
         self.urgency = self.urgency(at).max(other.urgency(at));
-        if other.overall.at > self.overall.at && other.language.is_some() || self.language.is_none()
-        {
+        // Of two spoken at the same moment any will do that is always the same.
+        let newer = (other.overall.at, other.language) > (self.overall.at, self.language);
+        if self.language.is_none() || (newer && other.language.is_some()) {
             self.language = other.language;
         }
         self.overall = self.overall.merged(&other.overall);
@@ -359,6 +360,25 @@ mod tests {
             prop_assert_eq!(&left.channels, &right.channels);
             prop_assert_eq!(left.urgency, right.urgency);
             prop_assert!(left.evidence.len() <= limits::SENTIMENT_EVIDENCE);
+        }
+    }
+
+    #[test]
+    fn of_two_identifiers_the_language_is_that_of_the_one_heard_last_if_it_told_any() {
+        let spoken = |language: Option<Language>, hours: f64| Sentiment {
+            language,
+            ..sentiment(&[(0.5, hours)])
+        };
+        let (en, fr) = (Some(Language::ENGLISH), "fr".parse().ok());
+        for (one, two, expected) in [
+            (spoken(en, 1.0), spoken(fr, 2.0), fr),
+            (spoken(en, 1.0), spoken(None, 2.0), en),
+            (spoken(en, 1.0), spoken(fr, 1.0), en.max(fr)),
+        ] {
+            let (mut left, mut right) = (one.clone(), two.clone());
+            left.merge(&two);
+            right.merge(&one);
+            assert_eq!((left.language, right.language), (expected, expected));
         }
     }
 

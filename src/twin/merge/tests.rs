@@ -9,8 +9,8 @@ use super::*;
 use crate::event::{Channel, InteractionState, Map, OutcomeKind, Sensitivity, Speaker, Value};
 use crate::policy::{CatchUp, Keep};
 use crate::twin::{
-    Choice, ContactOutcome, Counted, Dates, Declared, EscalationState, Forgotten, Line, Pause,
-    PausedBy, What,
+    Choice, ContactOutcome, Counted, Dates, Declared, EscalationState, Forgotten, Line, Memory,
+    Pause, PausedBy, What,
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -400,6 +400,15 @@ fn an_interaction_that_went_on_elsewhere_keeps_the_data_of_both() {
         known.data.iter().map(|(name, value)| (name, value.as_number().unwrap() as i64)).collect();
     assert_eq!(data, [("n1", 30), ("n2", 30), ("n3", 10), ("n4", 20)]);
     assert_eq!((known.step, known.started), (Value::Int(3), day(0)));
+}
+
+#[test]
+fn an_alarm_that_was_heard_under_either_identifier_was_heard() {
+    for heard in [[true, false], [false, true]] {
+        let [mut own, other] = heard.map(|alarmed| Memory { alarmed, ..Memory::default() });
+        own.merge(other, &mut Notes::default());
+        assert!(own.alarmed);
+    }
 }
 
 #[test]

@@ -243,6 +243,22 @@ proptest! {
     }
 
     #[test]
+    fn two_windows_put_together_stay_within_the_bound_and_lose_no_count(
+        lens in prop::array::uniform2(0usize..=limits::WINDOW_ENTRIES),
+    ) {
+        let over = Duration::from_secs(1 << 30);
+        let of = |len: usize, first: i64| {
+            let times = (0..len as i64).map(|at| minute(first + 2 * at));
+            let entries = times.map(|at| Counted { at, count: 1, value: Value::Null }).collect();
+            Window { entries, ..Window::new("w", Keep::Count, over) }
+        };
+        let mut all = of(lens[0], 0);
+        all.merge(of(lens[1], 1));
+        prop_assert!(all.entries.len() <= limits::WINDOW_ENTRIES);
+        prop_assert_eq!(found(&all, 1_000), Some((lens[0] + lens[1]) as f64));
+    }
+
+    #[test]
     fn a_window_never_grows_beyond_its_bound_and_loses_no_count(
         steps in prop::collection::vec(0i64..3, 0..300),
     ) {
