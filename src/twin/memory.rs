@@ -9,7 +9,7 @@ use super::merge::{beneath, join, part, part_preferences, without};
 use super::reaction::Notes;
 use super::{
     Case, Consent, Contact, Derived, Escalated, Guard, Interaction, Meeting, Need, Preference,
-    Problem, Sentiment, Signal, Tallies, Timeline, Timer, Twin, What, invariants,
+    Problem, Profile, Sentiment, Signal, Tallies, Timeline, Timer, Twin, What, invariants,
 };
 use crate::config::limits;
 use crate::event::{Customer, Time};
@@ -332,8 +332,34 @@ fn shed_first<T: Serialize>(items: &mut Vec<T>, wanted: usize) -> usize {
 impl Twin {
     /// All that this twin remembers.
     pub fn memory(&self) -> Memory {
-        let timeline: Vec<Past> = self
-            .timeline
+        // Every field is named here, and in `keep`: none can be forgotten.
+        let Twin {
+            customer: _,
+            linked_to: _,
+            linked_by: _,
+            born,
+            seen,
+            profile: Profile { traits, consents, preferences },
+            context,
+            facts,
+            interactions,
+            cases,
+            needs,
+            contacts,
+            escalations,
+            timers,
+            sentiment,
+            timeline: entries,
+            tallies,
+            problems,
+            guards,
+            dates,
+            fact_dates,
+            identifiers,
+            met,
+            alarmed,
+        } = self;
+        let timeline: Vec<Past> = entries
             .iter()
             .map(|entry| Past {
                 at: entry.at,
@@ -343,8 +369,8 @@ impl Twin {
                 text: entry.text.into(),
             })
             .collect();
-        let first = self.timeline.total() - timeline.len() as u64;
-        let mut preferences = self.profile.preferences.clone();
+        let first = entries.total() - timeline.len() as u64;
+        let mut preferences = preferences.clone();
         let entry = |number: &u64| {
             let at = usize::try_from(number.checked_sub(first)?).ok()?;
             timeline.get(at).map(|past| past.fingerprint)
@@ -354,7 +380,7 @@ impl Twin {
             choice.evidence = choice.evidence.iter().filter_map(entry).collect();
             choice.evidence.sort_unstable();
         }
-        let mut sentiment = self.sentiment.clone();
+        let mut sentiment = sentiment.clone();
         if let Some(sentiment) = &mut sentiment {
             sentiment.evidence.retain_mut(|heard| match entry(&heard.number) {
                 Some(fingerprint) => {
@@ -365,55 +391,86 @@ impl Twin {
             });
         }
         Memory {
-            born: self.born,
-            seen: self.seen,
-            inputs: self.timeline.total(),
-            traits: self.dates.told(&self.profile.traits),
-            consents: self.profile.consents.clone(),
+            born: *born,
+            seen: *seen,
+            inputs: entries.total(),
+            traits: dates.told(traits),
+            consents: consents.clone(),
             preferences,
-            context: self.context.clone(),
-            facts: self.fact_dates.told(&self.facts),
-            interactions: self.interactions.clone(),
-            cases: self.cases.clone(),
-            needs: self.needs.clone(),
-            contacts: self.contacts.clone(),
-            escalations: self.escalations.clone(),
-            timers: self.timers.clone(),
+            context: context.clone(),
+            facts: fact_dates.told(facts),
+            interactions: interactions.clone(),
+            cases: cases.clone(),
+            needs: needs.clone(),
+            contacts: contacts.clone(),
+            escalations: escalations.clone(),
+            timers: timers.clone(),
             sentiment,
-            tallies: self.tallies.clone(),
-            problems: self.problems.clone(),
-            guards: self.guards.clone(),
+            tallies: tallies.clone(),
+            problems: problems.clone(),
+            guards: guards.clone(),
             timeline,
-            identifiers: self.identifiers.clone(),
-            met: self.met.clone(),
-            alarmed: self.alarmed,
+            identifiers: identifiers.clone(),
+            met: met.clone(),
+            alarmed: *alarmed,
         }
     }
 
     /// From now on this is all that the twin remembers.
     pub(super) fn keep(&mut self, memory: Memory) {
-        self.born = memory.born;
-        self.seen = memory.seen;
-        (self.profile.traits, self.dates) = Dates::of(memory.traits);
-        self.profile.consents = memory.consents;
-        self.profile.preferences = memory.preferences;
-        self.context = memory.context;
-        (self.facts, self.fact_dates) = Dates::of(memory.facts);
-        self.interactions = memory.interactions;
-        self.cases = memory.cases;
-        self.needs = memory.needs;
-        self.contacts = memory.contacts;
-        self.escalations = memory.escalations;
-        self.timers = memory.timers;
-        self.sentiment = memory.sentiment;
-        self.tallies = memory.tallies;
-        self.problems = memory.problems;
-        self.guards = memory.guards;
+        let Memory {
+            born,
+            seen,
+            inputs,
+            traits,
+            consents,
+            preferences,
+            context,
+            facts,
+            interactions,
+            cases,
+            needs,
+            contacts,
+            escalations,
+            timers,
+            sentiment,
+            tallies,
+            problems,
+            guards,
+            timeline,
+            identifiers,
+            met,
+            alarmed,
+        } = memory;
+        let (traits, dates) = Dates::of(traits);
+        let (facts, fact_dates) = Dates::of(facts);
+        *self = Twin {
+            customer: self.customer.clone(),
+            linked_to: self.linked_to.take(),
+            linked_by: self.linked_by,
+            born,
+            seen,
+            profile: Profile { traits, consents, preferences },
+            context,
+            facts,
+            interactions,
+            cases,
+            needs,
+            contacts,
+            escalations,
+            timers,
+            sentiment,
+            timeline: Timeline::of(inputs, &timeline),
+            tallies,
+            problems,
+            guards,
+            dates,
+            fact_dates,
+            identifiers,
+            met,
+            alarmed,
+        };
         self.settle_guards();
-        self.identifiers = memory.identifiers;
-        self.met = memory.met;
-        self.alarmed = memory.alarmed;
-        self.timeline = Timeline::of(memory.inputs, &memory.timeline);
         let entries = &self.timeline;
         let number = |fingerprint: &u64| {
             entries.iter().find(|entry| entry.fingerprint == *fingerprint).map(|one| one.number)
