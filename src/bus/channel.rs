@@ -1,8 +1,13 @@
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures::stream::{SelectAll, StreamExt, select_all};
 
 use super::{Bus, Error};
 use crate::event::{Channel, Customer};
+
+/// Longer than the service takes for any answer: whoever asks one that ends meanwhile is told.
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// What a channel does, and what an integrator hears: for stories, tools and tests.
 impl Bus {
@@ -74,8 +79,7 @@ impl Bus {
     /// [`Error::Request`] if nobody answers; [`Error::Refused`] if the service refuses.
     pub async fn ask(&self, verb: &str, tokens: &[&str], payload: Bytes) -> Result<Bytes, Error> {
         let subject = self.subjects.api(verb, tokens);
-        // What is asked may have to wait for timers to fire: no limit here, the service has one.
-        let request = async_nats::Request::new().payload(payload).timeout(None);
+        let request = async_nats::Request::new().payload(payload).timeout(Some(PATIENCE));
         let answer = self
             .client
             .send_request(subject, request)
