@@ -1,6 +1,7 @@
 //! What answers the questions: looks at partitions and streams, changes nothing of a twin.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -13,23 +14,24 @@ use serde::de::DeserializeOwned;
 
 use super::messages::{
     Advance, Advanced, DeadLetter, DeadLetters, DeadList, DeadRetried, DeadRetry, DeadShow,
-    NotRetried, PolicyStatus, Stats, code, verb,
+    LiveBroadcasts, NotRetried, PolicyStatus, Stats, code, verb,
 };
 use super::view::{TimelineEntry, TimelineReply, TimelineRequest};
-use crate::actors::{self, Glance, HasAdvanced, Inspect, Partitions};
+use crate::actors::{self, Glance, GlanceBroadcasts, HasAdvanced, Inspect, Partitions};
 use crate::bus::{self, ApiError, Bus, Endpoint, Request};
 use crate::config::limits;
 use crate::event::{Customer, Time};
-use crate::partition::{Counters, TimeMode};
+use crate::partition::{Counters, Progress, TimeMode};
 use crate::policy::Policy;
 use crate::twin::{Dissatisfaction, Twin};
 
 /// Everything that can be asked.
-pub const ENDPOINTS: [Endpoint; 8] = [
+pub const ENDPOINTS: [Endpoint; 9] = [
     Endpoint { verb: verb::SHOW, tokens: 1, describe: "all that is known of one customer" },
     Endpoint { verb: verb::TIMELINE, tokens: 1, describe: "the recent past of one customer" },
     Endpoint { verb: verb::STATS, tokens: 0, describe: "how the service is" },
     Endpoint { verb: verb::POLICY, tokens: 0, describe: "which policy is loaded" },
+    Endpoint { verb: verb::BROADCASTS, tokens: 0, describe: "which broadcasts live, and how far" },
     Endpoint { verb: verb::ADVANCE, tokens: 0, describe: "moves the clock, on event time only" },
     Endpoint { verb: verb::DEAD_LIST, tokens: 0, describe: "events that could not be used" },
     Endpoint { verb: verb::DEAD_SHOW, tokens: 0, describe: "one of them, with its bytes" },
@@ -101,6 +103,7 @@ impl Desk {
             }
             verb::STATS => reply(&self.stats().await?),
             verb::POLICY => reply(&*self.policy.read()),
+            verb::BROADCASTS => reply(&self.broadcasts().await?),
             verb::ADVANCE => reply(&self.advance(required(&request.payload)?).await?),
             verb::DEAD_LIST => {
                 let asked: DeadList = optional(&request.payload)?.unwrap_or_default();
@@ -181,6 +184,19 @@ impl Desk {
             resets: self.resets.load(Ordering::Relaxed),
             partitions,
         })
+    }
+
+    async fn broadcasts(&self) -> Result<LiveBroadcasts, ApiError> {
+        let glances = self.partitions.all().iter().map(|address| address.send(GlanceBroadcasts));
+        let found: Result<Vec<Vec<Progress>>, _> = join_all(glances).await.into_iter().collect();
+        let mut all: BTreeMap<(String, String), Progress> = BTreeMap::new();
+        for one in found.map_err(gone)?.into_iter().flatten() {
+            match all.entry((one.scope.clone(), one.id.clone())) {
+                Entry::Occupied(mut known) => known.get_mut().add(&one),
+                Entry::Vacant(free) => drop(free.insert(one)),
+            }
+        }
+        Ok(LiveBroadcasts { at: now(), broadcasts: all.into_values().collect() })
     }
 
     async fn advance(&self, asked: Advance) -> Result<Advanced, ApiError> {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::settings::TimeMode;
 use crate::event::{Reason, Time};
-use crate::partition::Counters;
+use crate::partition::{Counters, Progress};
 
 /// What can be asked: the tokens after `<prefix>.api.`.
 pub mod verb {
@@ -20,6 +20,9 @@ pub mod verb {
     pub const STATS: &str = "stats";
     /// Which policy is loaded. No payload; answered by a [`PolicyStatus`](super::PolicyStatus).
     pub const POLICY: &str = "policy";
+    /// Which broadcasts live, and how far each is. No payload; answered by
+    /// [`LiveBroadcasts`](super::LiveBroadcasts).
+    pub const BROADCASTS: &str = "broadcasts";
     /// Moves the clock, on event time only. An [`Advance`](super::Advance); answered by
     /// [`Advanced`](super::Advanced).
     pub const ADVANCE: &str = "advance";
@@ -78,6 +81,15 @@ impl Stats {
         self.partitions.iter().for_each(|one| total.add(one));
         total
     }
+}
+
+/// Which broadcasts live.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LiveBroadcasts {
+    /// The moment of the answer, by the clock on the wall.
+    pub at: Time,
+    /// Each of them, all partitions together, in the order of scopes.
+    pub broadcasts: Vec<Progress>,
 }
 
 /// Which policy is loaded, and what became of the last change.

@@ -10,6 +10,6 @@ mod view;
 pub use desk::{Desk, ENDPOINTS};
 pub use messages::{
     Advance, Advanced, DeadLetter, DeadLetters, DeadList, DeadRetried, DeadRetry, DeadShow,
-    NotRetried, PolicyStatus, Refusal, Stats, code, verb,
+    LiveBroadcasts, NotRetried, PolicyStatus, Refusal, Stats, code, verb,
 };
 pub use view::{ShowReply, TimelineEntry, TimelineReply, TimelineRequest, TwinView};

@@ -162,7 +162,7 @@ impl Sweeps {
     /// When there is something to do again, by the clock on the wall; `durable` is the last commit
     /// that is.
     pub(super) fn next_due(&self, durable: u64) -> Option<Time> {
-        if self.is_held || !matches!(self.search, Search::None) {
+        if !matches!(self.search, Search::None) {
             return None;
         }
         self.next().filter(|next| next.since <= durable).map(|_| self.pace.next)
@@ -170,9 +170,6 @@ impl Sweeps {
 
     /// What there is to do at `wall`; `durable` is the last commit that is.
     pub(super) fn step(&mut self, durable: u64, wall: Time) -> Step {
-        if self.is_held {
-            return Step::Nothing;
-        }
         let Some(next) = self.next() else { return Step::Nothing };
         match &self.search {
             Search::Asked(_) => Step::Wait,
@@ -235,6 +232,9 @@ impl Sweeps {
     }
 
     fn next(&self) -> Option<&Ongoing> {
+        if self.is_held {
+            return None;
+        }
         let undone = || self.all.iter().filter(|ongoing| !ongoing.sweep.is_done);
         undone().find(|ongoing| ongoing.wakes()).or_else(|| undone().next())
     }

@@ -140,6 +140,37 @@ pub(crate) enum Command {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Says something to all customers whom it concerns.
+    #[command(
+        after_help = "Examples:\n  twinctl broadcast fires value.level=3 where=\"profile.region in ['NSW', 'VIC']\" wake=true\n  \
+                      twinctl broadcast outage value=true ttl=7200\n  \
+                      twinctl broadcast fires ended=true"
+    )]
+    Broadcast {
+        /// The name of the shared fact, as policies read it.
+        scope: String,
+        /// Data as `path=value`; a value is JSON, or else a text.
+        #[arg(value_name = "PATH=VALUE", conflicts_with = "data")]
+        pairs: Vec<String>,
+        /// Data as one JSON object; `-` reads it from standard input.
+        #[arg(long, value_name = "JSON")]
+        data: Option<String>,
+        /// The broadcast's id; a new one by default.
+        #[arg(long)]
+        id: Option<String>,
+        /// When it was said; now by default.
+        #[arg(long, value_parser = time)]
+        time: Option<Time>,
+        /// Print the broadcast and check it, without sending it.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Broadcasts that live: whom they concern, and how many they have woken.
+    Broadcasts {
+        /// The answer as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Moves the clock of a service that runs on event time.
     Advance {
         /// The new time, such as 2026-11-22T09:30:00Z.

@@ -2,8 +2,10 @@
 
 use std::io::Read as _;
 
+use jumeau::bus::Subjects;
 use jumeau::config::limits;
-use jumeau::event::{Channel, Customer, EventType, Raw, Time, parse};
+use jumeau::event::{Broadcast, Channel, Customer, EventType, Raw, Time, encode, parse};
+use jumeau::twin::Shared;
 use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;
@@ -19,38 +21,30 @@ pub(crate) struct Typed<'a> {
     pub(crate) time: Option<Time>,
 }
 
-/// An event that the service will understand.
+/// A broadcast as it was typed.
+pub(crate) struct TypedBroadcast<'a> {
+    pub(crate) scope: &'a str,
+    pub(crate) pairs: &'a [String],
+    pub(crate) data: Option<&'a str>,
+    pub(crate) id: Option<&'a str>,
+    pub(crate) time: Option<Time>,
+}
+
+/// A message that the service will understand.
 pub(crate) struct Ready {
-    pub(crate) customer: Customer,
-    pub(crate) channel: Channel,
+    pub(crate) subject: String,
     pub(crate) id: String,
     pub(crate) payload: String,
 }
 
 impl Typed<'_> {
     /// The event, checked as the service checks it.
-    pub(crate) fn ready(&self, now: Time) -> Result<Ready, Failure> {
+    pub(crate) fn ready(&self, subjects: &Subjects, now: Time) -> Result<Ready, Failure> {
         let customer = Customer::new(self.customer).map_err(Failure::Usage)?;
         let channel = Channel::new(self.channel).map_err(Failure::Usage)?;
-        let data = match self.data {
-            Some("-") => from_json(&standard_input()?)?,
-            Some(text) => from_json(text)?,
-            None => from_pairs(self.pairs)?,
-        };
-        let id = match self.id {
-            Some(id) => id.to_owned(),
-            None => fresh_id(),
-        };
-        let payload = json!({
-            "specversion": "1.0",
-            "id": id,
-            "source": "twinctl",
-            "type": self.event.name(),
-            "time": self.time.unwrap_or(now),
-            "datacontenttype": "application/json",
-            "data": data,
-        })
-        .to_string();
+        let id = self.id.map_or_else(fresh_id, str::to_owned);
+        let time = self.time.unwrap_or(now);
+        let payload = enveloped(self.event.name(), &id, time, data(self.data, self.pairs)?);
         parse(&Raw {
             channel: &channel.token(),
             customer: &customer.token(),
@@ -59,7 +53,43 @@ impl Typed<'_> {
             sequence: 0,
         })
         .map_err(|rejection| Failure::Usage(rejection.detail))?;
-        Ok(Ready { customer, channel, id, payload })
+        Ok(Ready { subject: subjects.event(&channel, &customer), id, payload })
+    }
+}
+
+impl TypedBroadcast<'_> {
+    /// The broadcast, checked as the service checks it.
+    pub(crate) fn ready(&self, subjects: &Subjects, now: Time) -> Result<Ready, Failure> {
+        let id = self.id.map_or_else(fresh_id, str::to_owned);
+        let time = self.time.unwrap_or(now);
+        let payload = enveloped(Broadcast::TYPE, &id, time, data(self.data, self.pairs)?);
+        let told = Broadcast::parse(&encode(self.scope), &[], payload.as_bytes(), 0);
+        told.and_then(|told| Shared::new(&told, now))
+            .map_err(|rejection| Failure::Usage(rejection.detail))?;
+        Ok(Ready { subject: subjects.broadcast(self.scope), id, payload })
+    }
+}
+
+/// A CloudEvent in structured mode.
+fn enveloped(kind: &str, id: &str, time: Time, data: Value) -> String {
+    json!({
+        "specversion": "1.0",
+        "id": id,
+        "source": "twinctl",
+        "type": kind,
+        "time": time,
+        "datacontenttype": "application/json",
+        "data": data,
+    })
+    .to_string()
+}
+
+/// The data that was typed, one way or the other.
+fn data(json: Option<&str>, pairs: &[String]) -> Result<Value, Failure> {
+    match json {
+        Some("-") => from_json(&standard_input()?),
+        Some(text) => from_json(text),
+        None => from_pairs(pairs),
     }
 }
 
@@ -125,7 +155,11 @@ mod tests {
     }
 
     fn refusal(typed: &Typed<'_>) -> String {
-        match typed.ready(Time::from_ms(0)) {
+        refused(typed.ready(&Subjects::default(), Time::from_ms(0)))
+    }
+
+    fn refused(ready: Result<Ready, Failure>) -> String {
+        match ready {
             Ok(_) => "accepted".into(),
             Err(failure) => failure.to_string(),
         }
@@ -136,9 +170,9 @@ mod tests {
         let pairs =
             ["name=Flight Booked", "properties.to=LIS", "properties.price=120"].map(String::from);
         let ready = typed(EventType::Track, &pairs)
-            .ready(Time::from_ms(0))
+            .ready(&Subjects::default(), Time::from_ms(0))
             .unwrap_or_else(|e| panic!("{e}"));
-        assert_eq!(ready.customer.token(), "alice%40example%2Eorg");
+        assert_eq!(ready.subject, "jumeau.events.cli.alice%40example%2Eorg");
         insta::assert_snapshot!(ready.payload, @r#"{"data":{"name":"Flight Booked","properties":{"price":120,"to":"LIS"}},"datacontenttype":"application/json","id":"e-1","source":"twinctl","specversion":"1.0","time":"1970-01-01T00:00:00Z","type":"track"}"#);
     }
 
@@ -161,5 +195,24 @@ mod tests {
         `name.first=y`: `name` is a value already, not an object
         expected one JSON object as --data, found `[1]`
         "#);
+    }
+
+    fn broadcast(pairs: &[&str]) -> Result<Ready, Failure> {
+        let pairs: Vec<String> = pairs.iter().map(|pair| (*pair).to_owned()).collect();
+        let (data, id, time) = (None, Some("b-1"), None);
+        let typed = TypedBroadcast { scope: "bush fires", pairs: &pairs, data, id, time };
+        typed.ready(&Subjects::default(), Time::from_ms(0))
+    }
+
+    #[test]
+    fn a_broadcast_is_checked_with_its_condition() {
+        let condition = "where=profile.region == 'NSW'";
+        let ready = broadcast(&["value.level=3", condition, "wake=true"]);
+        let ready = ready.unwrap_or_else(|failure| panic!("{failure}"));
+        assert_eq!(ready.subject, "jumeau.broadcast.bush%20fires");
+        insta::assert_snapshot!(ready.payload, @r#"{"data":{"value":{"level":3},"wake":true,"where":"profile.region == 'NSW'"},"datacontenttype":"application/json","id":"b-1","source":"twinctl","specversion":"1.0","time":"1970-01-01T00:00:00Z","type":"broadcast"}"#);
+        let refusal = refused(broadcast(&["value=1", "where=profle.region == 'NSW'"]));
+        assert!(refusal.contains("did you mean `profile`?"), "{refusal}");
+        assert!(refused(broadcast(&["wake=true"])).contains("neither `value` nor `ended`"));
     }
 }

@@ -21,7 +21,7 @@ use futures::StreamExt;
 use futures::stream::SelectAll;
 use jumeau::api::{
     Advance, Advanced, DeadLetter, DeadLetters, DeadList, DeadRetried, DeadRetry, DeadShow,
-    PolicyStatus, ShowReply, Stats, TimelineReply, TimelineRequest, verb,
+    LiveBroadcasts, PolicyStatus, ShowReply, Stats, TimelineReply, TimelineRequest, verb,
 };
 use jumeau::bus::Subjects;
 use jumeau::event::{Channel, Customer, Time, encode};
@@ -72,7 +72,19 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
                 id: id.as_deref(),
                 time,
             };
-            publish(&connection, &typed, dry_run).await
+            let ready = typed.ready(&subjects(&connection.prefix)?, now())?;
+            publish(&connection, ready, dry_run).await
+        }
+        Command::Broadcast { scope, pairs, data, id, time, dry_run } => {
+            let typed = event::TypedBroadcast {
+                scope: &scope,
+                pairs: &pairs,
+                data: data.as_deref(),
+                id: id.as_deref(),
+                time,
+            };
+            let ready = typed.ready(&subjects(&connection.prefix)?, now())?;
+            publish(&connection, ready, dry_run).await
         }
         Command::Tail { customer, channel, action, count, json } => {
             let wanted = Wanted { customer, channel, action };
@@ -113,6 +125,13 @@ async fn ask(service: &Service, command: Command) -> Result<(), Failure> {
                 return print_json(&reply);
             }
             print!("{}", render::policy(&reply));
+        }
+        Command::Broadcasts { json } => {
+            let reply: LiveBroadcasts = service.ask_plainly(verb::BROADCASTS).await?;
+            if json {
+                return print_json(&reply);
+            }
+            print!("{}", render::broadcasts(&reply, width()));
         }
         Command::Advance { to } => {
             let reply: Advanced = service.ask(verb::ADVANCE, &Advance { to }).await?;
@@ -187,19 +206,17 @@ async fn stats(
 
 async fn publish(
     connection: &Connection,
-    typed: &event::Typed<'_>,
+    ready: event::Ready,
     dry_run: bool,
 ) -> Result<(), Failure> {
-    let ready = typed.ready(now())?;
-    let subjects = subjects(&connection.prefix)?;
-    let subject = subjects.event(&ready.channel, &ready.customer);
+    let event::Ready { subject, id, payload } = ready;
     if dry_run {
-        println!("{subject}\n{}", ready.payload);
+        println!("{subject}\n{payload}");
         return Ok(());
     }
     let service = Service::connect(connection).await?;
     let mut headers = async_nats::HeaderMap::new();
-    headers.insert("Nats-Msg-Id", ready.id.as_str());
+    headers.insert("Nats-Msg-Id", id.as_str());
     headers.insert("Content-Type", "application/cloudevents+json");
     let unreachable = |error: jetstream::context::PublishError| {
         Failure::Unreachable(format!(
@@ -207,14 +224,14 @@ async fn publish(
         ))
     };
     let sent = jetstream::new(service.client.clone())
-        .publish_with_headers(subject.clone(), headers, ready.payload.into())
+        .publish_with_headers(subject.clone(), headers, payload.into())
         .await
         .map_err(unreachable)?;
     let stored = sent.await.map_err(unreachable)?;
     if stored.duplicate {
-        println!("{} was stored before as {} #{}", ready.id, stored.stream, stored.sequence);
+        println!("{id} was stored before as {} #{}", stored.stream, stored.sequence);
     } else {
-        println!("{} is stored as {} #{}", ready.id, stored.stream, stored.sequence);
+        println!("{id} is stored as {} #{}", stored.stream, stored.sequence);
     }
     Ok(())
 }
@@ -246,6 +263,9 @@ impl Wanted {
             format!("{prefix}.actions.{channel}.*.{customer}"),
             format!("{prefix}.recalls.{channel}.{customer}"),
         ];
+        if self.channel.is_none() && self.customer.is_none() {
+            wanted.push(subjects.all_broadcasts());
+        }
         if self.channel.is_none() {
             wanted.push(format!("{prefix}.escalations.*.{customer}"));
         }

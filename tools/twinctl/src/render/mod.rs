@@ -1,6 +1,7 @@
 //! Answers as people like to read them: pure functions from an answer to a text with colours,
 //! which the printer drops where nobody would see them.
 
+mod broadcasts;
 mod dead;
 mod ink;
 mod policy;
@@ -10,6 +11,7 @@ mod stats;
 mod tail;
 mod twin;
 
+pub(crate) use broadcasts::broadcasts;
 pub(crate) use dead::{letter, letters, retried};
 pub(crate) use policy::policy;
 pub(crate) use stats::stats;

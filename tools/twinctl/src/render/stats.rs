@@ -84,6 +84,16 @@ pub(crate) fn stats(now: &Stats, before: Option<&Stats>, partitions: bool, width
             vec![Cell::new("delivered again"), number(total.redelivered), pace(|p| p.redelivered)],
         ],
     );
+    if total.broadcasts > 0 || total.broadcasts_live > 0 {
+        sheet.section(
+            "broadcasts",
+            vec![
+                vec![Cell::new("live"), number(total.broadcasts_live)],
+                vec![Cell::new("twins woken"), number(total.woken), pace(|p| p.woken)],
+                vec![Cell::new("looked at"), number(total.looked_at), pace(|p| p.looked_at)],
+            ],
+        );
+    }
     sheet.section(
         "out",
         vec![
@@ -192,6 +202,10 @@ mod tests {
             dead: BTreeMap::from([(Reason::BadJson, 1), (Reason::UnknownType, 1)]),
             limits: BTreeMap::from([("TRAITS".into(), 3)]),
             timers_fired: 10,
+            broadcasts: 2,
+            broadcasts_live: 1,
+            woken: 300,
+            looked_at: 4_000,
             actions: events / 5,
             commits: events / 200,
             activations: 25_000,
@@ -242,6 +256,11 @@ mod tests {
           lag                     24
           in flight            1,000
           delivered again          0       0/s
+
+        broadcasts
+          live             1
+          twins woken    600  0/s
+          looked at    8,000  0/s
 
         out
           actions      420,000  10,000/s

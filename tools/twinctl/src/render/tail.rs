@@ -1,7 +1,7 @@
 //! What happens, one line for each thing.
 
 use jumeau::bus::Subjects;
-use jumeau::event::{Channel, Customer, Kind, Raw, parse};
+use jumeau::event::{Broadcast, Channel, Customer, Kind, Original, Raw, parse};
 use jumeau::twin::{Action, Escalation, EscalationState};
 use serde::Serialize;
 use serde_json::Value;
@@ -16,7 +16,7 @@ pub(crate) struct Heard {
     pub(crate) at: String,
     /// What it is.
     pub(crate) what: What,
-    /// The channel, or the queue of people.
+    /// The channel, the queue of people, or the scope of a broadcast.
     pub(crate) place: String,
     /// The customer.
     pub(crate) customer: String,
@@ -32,6 +32,8 @@ pub(crate) struct Heard {
 pub(crate) enum What {
     /// An event came in.
     Event,
+    /// Something is said to all customers whom it concerns.
+    Broadcast,
     /// An action is to be performed.
     Action,
     /// An escalation opened or changed.
@@ -59,7 +61,7 @@ impl Heard {
             Channel::from_token(token).map_or_else(|_| token.to_owned(), |known| known.to_string())
         };
         let heard = |what, at_place: &str, whose: &str, says: String, because: String| Heard {
-            at,
+            at: at.clone(),
             what,
             place: place(at_place),
             customer: customer(whose),
@@ -78,6 +80,20 @@ impl Heard {
                     Err(rejection) => ("not usable".into(), rejection.detail),
                 };
                 Some(heard(What::Event, channel, whose, says, because))
+            }
+            ["broadcast", _] => {
+                let told = Original {
+                    subject: subject.into(),
+                    headers: headers.iter().copied().collect(),
+                    payload: payload.to_vec().into(),
+                }
+                .broadcast(0);
+                let (scope, says, because) = match told {
+                    Ok(told) => (told.scope.to_string(), of_broadcast(&told), String::new()),
+                    Err(rejection) => ("?".to_owned(), "not usable".into(), rejection.detail),
+                };
+                let (what, place) = (What::Broadcast, one_line(&scope));
+                Some(Heard { at, what, place, customer: "*".into(), says, because })
             }
             ["actions", channel, action, whose] => {
                 let (says, because) = match data(payload) {
@@ -165,6 +181,12 @@ fn of_event(kind: &Kind) -> String {
     one_line(&text)
 }
 
+fn of_broadcast(told: &Broadcast) -> String {
+    let Some(value) = &told.fact.value else { return "is over".into() };
+    let concerns = told.fact.condition.as_deref().unwrap_or("everybody");
+    one_line(&format!("{value} for {concerns}"))
+}
+
 fn of_action(action: &Action) -> (String, String) {
     (one_line(&format!("{} “{}”", action.action, action.text)), one_line(&action.reason.because))
 }
@@ -185,6 +207,7 @@ fn of_escalation(escalation: &Escalation) -> (String, String) {
 pub(crate) fn line(heard: &Heard) -> String {
     let (style, mark) = match heard.what {
         What::Event => (EVENT, "→"),
+        What::Broadcast => (EVENT, "◂"),
         What::Action => (ACTION, "◀"),
         What::Escalation => (ESCALATION, "▲"),
         What::Recall => (RECALL, "↶"),
@@ -195,7 +218,7 @@ pub(crate) fn line(heard: &Heard) -> String {
         because => format!("  {}", Inked(FAINT, format_args!("because {because}"))),
     };
     let because = match heard.what {
-        What::Event | What::Dead if !heard.because.is_empty() => {
+        What::Event | What::Broadcast | What::Dead if !heard.because.is_empty() => {
             format!("  {}", Inked(FAINT, &heard.because))
         }
         _ => because,
@@ -253,6 +276,11 @@ mod tests {
             told("jumeau.escalations.claims.bob", &[], escalation),
             told("jumeau.events.chat.bob", &[], r#"{"type": "mesage"}"#),
             told("jumeau.dead.bad-json", &dead, "{"),
+            told(
+                "jumeau.broadcast.fires",
+                &[],
+                r#"{"type": "broadcast", "data": {"value": 3, "where": "profile.region == 'NSW'"}}"#,
+            ),
             told("jumeau.something.else", &[], ""),
         ];
         insta::assert_snapshot!(lines.concat(), @r#"
@@ -262,6 +290,7 @@ mod tests {
         10:00:00.000  ▲  claims        bob               billing opened, priority 4  because the bot failed twice
         10:00:00.000  →  chat          bob               not usable  expected one of the types identify, link, unlink, page, screen, track, message, preference, consent, interaction, case, signal, outcome, handoff; found `mesage`; did you mean `message`?
         10:00:00.000  ✗  web           al.ice            bad-json  expected JSON, found: EOF
+        10:00:00.000  ◂  fires         *                 3 for profile.region == 'NSW'
         nothing
         "#);
     }

@@ -1,0 +1,107 @@
+//! Which broadcasts live, and how far each has come.
+
+use comfy_table::Cell;
+use jumeau::api::LiveBroadcasts;
+use jumeau::event::Time;
+use jumeau::partition::Progress;
+
+use super::ink::{EVENT, FAINT, Inked, TITLE};
+use super::quantity::{count, distance, rate};
+use super::sheet::Sheet;
+
+/// The broadcasts that live.
+pub(crate) fn broadcasts(answer: &LiveBroadcasts, width: u16) -> String {
+    let mut sheet = Sheet::new(width);
+    if answer.broadcasts.is_empty() {
+        sheet.line("no broadcast lives");
+    }
+    for (at, one) in answer.broadcasts.iter().enumerate() {
+        if at > 0 {
+            sheet.line("");
+        }
+        broadcast(one, answer.at, &mut sheet);
+    }
+    sheet.finish()
+}
+
+fn broadcast(one: &Progress, now: Time, sheet: &mut Sheet) {
+    let span = format!("since {}, ends {}", distance(now, one.since), distance(now, one.until));
+    let title = format_args!("{}  {}", Inked(EVENT, Inked(TITLE, &one.scope)), Inked(FAINT, span));
+    sheet.line(title);
+    let concerns = one.condition.as_deref().unwrap_or("everybody");
+    let rows = vec![
+        vec![Cell::new("value"), Cell::new(one.value.to_string())],
+        vec![Cell::new("where"), Cell::new(concerns)],
+        vec![Cell::new("wakes"), Cell::new(wakes(one))],
+    ];
+    sheet.rows(rows);
+}
+
+/// How far its wake-ups are.
+fn wakes(one: &Progress) -> String {
+    if !one.wake {
+        return "nobody: each meets it with what happens to them next".into();
+    }
+    let by = if one.by_index { ", by an index" } else { "" };
+    let so_far = format!("{} of {} looked at{by}", count(one.woken), count(one.looked_at));
+    if one.is_done() {
+        return format!("{so_far}; done");
+    }
+    let (done, all) = (one.partitions_done, one.partitions);
+    format!("{so_far}, {}; {done} of {all} partitions done", rate(one.per_second))
+}
+
+#[cfg(test)]
+mod tests {
+    use jumeau::event::Value;
+
+    use super::*;
+    use crate::render::plain;
+
+    #[test]
+    fn broadcasts_read_well() {
+        let fires = Progress {
+            scope: "fires".into(),
+            id: "00000000000000ff".into(),
+            value: Value::from("severe"),
+            condition: Some("profile.region in ['NSW', 'VIC']".into()),
+            since: Time::parse("2026-11-22T09:50:00Z").unwrap(),
+            until: Time::parse("2026-11-24T09:50:00Z").unwrap(),
+            wake: true,
+            looked_at: 64_000,
+            woken: 21_500,
+            partitions: 16,
+            partitions_done: 3,
+            by_index: false,
+            per_second: 1_998.7,
+        };
+        let done = Progress {
+            scope: "floods".into(),
+            partitions_done: 16,
+            by_index: true,
+            ..fires.clone()
+        };
+        let quiet =
+            Progress { scope: "outage".into(), wake: false, condition: None, ..fires.clone() };
+        let at = Time::parse("2026-11-22T10:00:00Z").unwrap();
+        let answer = LiveBroadcasts { at, broadcasts: vec![fires, done, quiet] };
+        insta::assert_snapshot!(plain(&broadcasts(&answer, 120)), @r"
+        fires  since 10 min ago, ends in 47 hours
+          value  severe
+          where  profile.region in ['NSW', 'VIC']
+          wakes  21,500 of 64,000 looked at, 1,999/s; 3 of 16 partitions done
+
+        floods  since 10 min ago, ends in 47 hours
+          value  severe
+          where  profile.region in ['NSW', 'VIC']
+          wakes  21,500 of 64,000 looked at, by an index; done
+
+        outage  since 10 min ago, ends in 47 hours
+          value  severe
+          where  everybody
+          wakes  nobody: each meets it with what happens to them next
+        ");
+        let none = LiveBroadcasts { at, broadcasts: Vec::new() };
+        assert_eq!(plain(&broadcasts(&none, 120)), "no broadcast lives\n");
+    }
+}
