@@ -17,6 +17,8 @@ use tokio::time::timeout;
 
 /// Nothing here takes so long, unless it never ends.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// Without an answer for so long, how the service is is asked again.
+const ASK_AGAIN: Duration = Duration::from_secs(3);
 /// How often a condition is looked at while it is waited for.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
@@ -89,8 +91,9 @@ impl Rig {
     }
 
     pub(crate) async fn stats(&self) -> Option<Stats> {
-        let answer = self.ask(verb::STATS, &[], Bytes::new()).await.ok()?;
-        serde_json::from_slice(&answer).ok()
+        // What was asked of a service that has just been killed is never answered.
+        let asked = timeout(ASK_AGAIN, self.bus.ask(verb::STATS, &[], Bytes::new()));
+        serde_json::from_slice(&asked.await.ok()?.ok()?).ok()
     }
 
     pub(crate) async fn ask(
