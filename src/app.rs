@@ -27,12 +27,39 @@ pub struct Service {
     arbiters: Vec<Arbiter>,
     committer: Committer,
     bus: Bus,
-    runtime: tokio::runtime::Runtime,
+    threads: Threads,
     intake: tokio::task::JoinHandle<()>,
     api: bus::Service,
     policy: PolicyDesk,
     fatal: UnboundedReceiver<Fatal>,
     drain: Duration,
+}
+
+/// The threads of the bus. Dropped, they end without being waited for: whoever drops them, above
+/// all a start that failed, runs on a thread that must not block.
+struct Threads {
+    handle: tokio::runtime::Handle,
+    runtime: Option<tokio::runtime::Runtime>,
+}
+
+impl Threads {
+    fn start(count: usize) -> anyhow::Result<Threads> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(count)
+            .thread_name("bus")
+            .enable_all()
+            .build()
+            .context("cannot start the threads of the bus")?;
+        Ok(Threads { handle: runtime.handle().clone(), runtime: Some(runtime) })
+    }
+}
+
+impl Drop for Threads {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 /// Changes the policy while the service runs. Cheap to clone.
@@ -92,12 +119,8 @@ impl Service {
         source: String,
     ) -> anyhow::Result<Service> {
         let partition_count = settings.service.partitions;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(settings.service.bus_threads.into())
-            .thread_name("bus")
-            .enable_all()
-            .build()
-            .context("cannot start the threads of the bus")?;
+        let threads = Threads::start(settings.service.bus_threads.into())?;
+        let runtime = &threads.handle;
         // Whatever the client library spawns belongs on the bus's own threads.
         let bus = {
             let settings = settings.clone();
@@ -180,8 +203,6 @@ impl Service {
                 )
             })
             .collect();
-        // Durable and confirmed things of partitions that are not entered yet would be lost to
-        // them; but only partitions submit any, and they have just been made.
         partitions.enter(addresses);
 
         let status = Arc::new(RwLock::new(status(&policy, source)));
@@ -213,7 +234,7 @@ impl Service {
             arbiters,
             committer,
             bus,
-            runtime,
+            threads,
             intake,
             api,
             policy,
@@ -280,7 +301,7 @@ impl Service {
         }
         self.committer.close();
         let _ = self.bus.close().await;
-        self.runtime.shutdown_background();
+        drop(self.threads);
     }
 }
 
@@ -307,7 +328,7 @@ fn recover(store: &Store, partitions: u16) -> anyhow::Result<Vec<Recovered>> {
 fn durable(partitions: Partitions) -> impl Fn(Vec<(u16, u64)>) + Send + 'static {
     move |tickets| {
         by_partition(tickets, |partition, tickets| {
-            if let Some(address) = partitions.get(partition) {
+            if let Some(address) = partitions.answer(partition) {
                 address.do_send(Durable(tickets));
             }
         });
@@ -318,7 +339,7 @@ fn durable(partitions: Partitions) -> impl Fn(Vec<(u16, u64)>) + Send + 'static 
 fn confirmed(partitions: Partitions) -> impl Fn(Vec<(u16, u64)>) + Send + 'static {
     move |sequences| {
         by_partition(sequences, |partition, sequences| {
-            if let Some(address) = partitions.get(partition) {
+            if let Some(address) = partitions.answer(partition) {
                 address.do_send(Confirmed(sequences));
             }
         });

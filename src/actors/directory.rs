@@ -23,4 +23,10 @@ impl Partitions {
     pub fn get(&self, partition: u16) -> Option<&Addr<PartitionActor>> {
         self.all().get(usize::from(partition))
     }
+
+    /// One of them, to answer it: the first begin to work a moment before the last are started and
+    /// all are entered, and that moment is waited for.
+    pub fn answer(&self, partition: u16) -> Option<&Addr<PartitionActor>> {
+        self.0.wait().get(usize::from(partition))
+    }
 }

@@ -118,14 +118,12 @@ fn check(said: &BTreeMap<String, Vec<String>>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_dies_while_it_wakes_customers_goes_on_and_each_is_woken_once() {
-    let settings = ["broadcast.wake-per-second=400", "service.resident-twins-max=64"];
+    let settings = ["broadcast.wake-per-second=200", "service.resident-twins-max=64"];
     let (mut rig, _policy) = rig("", &settings).await;
     populate(&rig).await;
     broadcast(&rig, fires()).await;
-    for looked_at in [100, 400] {
+    for looked_at in [50, 300] {
         until(&rig, "some are woken", |one| one.looked_at > looked_at).await;
-        let before = progress(&rig).await.unwrap();
-        assert!(!before.is_done() && before.per_second < 800.0, "{before:?}");
         rig.service.kill().await.unwrap();
         rig.restart().await;
     }

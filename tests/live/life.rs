@@ -6,7 +6,7 @@ use futures::StreamExt;
 use serde_json::json;
 use tokio::time::timeout;
 
-use super::rig::{PATIENCE, Rig};
+use super::rig::{PATIENCE, Rig, binary};
 
 const TIMERS: &str = r#"
 [policy]
@@ -153,4 +153,20 @@ async fn a_changed_policy_is_swapped_in_and_a_broken_one_is_refused() {
     rig.event("web", "ann", "track", now).await;
     let message = timeout(PATIENCE, actions.next()).await.unwrap().unwrap();
     assert!(String::from_utf8_lossy(&message.payload).contains("Here we are again."));
+}
+
+#[tokio::test]
+async fn a_service_that_finds_no_broker_says_so_and_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    // Nobody listens on the discard port.
+    let ended = tokio::process::Command::new(binary("jumeau"))
+        .args(["serve", "--server", "nats://127.0.0.1:9", "--policy", "bank"])
+        .current_dir(folder.path())
+        .kill_on_drop(true)
+        .output();
+    let ended = timeout(PATIENCE, ended).await.unwrap().unwrap();
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "{said}");
+    assert!(said.contains("127.0.0.1:9"), "{said}");
+    assert!(!said.contains("panicked"), "{said}");
 }

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use jumeau::api::{ShowReply, Stats, verb};
 use jumeau::bus::{Broker, BrokerOptions, Bus, Error};
 use jumeau::config::settings;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -130,13 +131,22 @@ impl Rig {
 
     /// Waits until everything that was published is taken in, durable and confirmed.
     pub(crate) async fn settled(&self) {
-        self.until("everything is taken in", async || {
-            self.stats().await.is_some_and(|stats| {
-                stats.lag == 0
-                    && stats.partitions.iter().all(|one| one.outbox == 0 && one.in_flight == 0)
-            })
-        })
-        .await;
+        let last = Mutex::new(None);
+        let is_settled = async || {
+            let Some(stats) = self.stats().await else { return false };
+            let is_settled = stats.lag == 0
+                && stats.partitions.iter().all(|one| one.outbox == 0 && one.in_flight == 0);
+            *last.lock() = Some(stats);
+            is_settled
+        };
+        let wait = async {
+            while !is_settled().await {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        if timeout(PATIENCE, wait).await.is_err() {
+            panic!("waited in vain until everything is taken in: {:#?}", last.lock());
+        }
     }
 }
 
