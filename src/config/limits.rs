@@ -102,6 +102,10 @@ limits! {
     TIMELINE_ENTRIES: 64;
     /// summary of one timeline entry; longer ones are cut at a character boundary
     TIMELINE_TEXT_BYTES: 160;
+    /// places that one request asks for at once; more: `bad-data`
+    PLACEMENTS: 8;
+    /// treatments in one answer to a channel that asks, all its places together
+    OFFERS: 16;
     /// candidates that a decision's record explains; further losers are only counted
     CANDIDATES: 16;
     /// consequences of one rule, which bound the effects of one reaction
@@ -110,8 +114,8 @@ limits! {
     TREATMENT_BYTES: 4_000;
     /// rules of one policy, so that a reaction stays well below a millisecond
     POLICY_RULES: 2_000;
-    /// actions of one policy
-    POLICY_ACTIONS: 2_000;
+    /// actions of one policy, so that a decision about all of them stays below 5 milliseconds
+    POLICY_ACTIONS: 4_000;
     /// needs of one policy, and preferences likewise
     POLICY_NEEDS: 500;
     /// kinds of interactions that one policy pauses and takes up again, so that each can have its timer

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::{Analysis, Map, Reason, Rejection, Time, Value};
+use super::{Analysis, Ask, Map, Reason, Rejection, Time, Value};
 use crate::config::limits;
 
 /// The types of events, by their names on the bus.
@@ -42,11 +42,13 @@ pub enum EventType {
     Outcome,
     /// An agent took, returned or resolved an escalation.
     Handoff,
+    /// A channel asks what to show now.
+    Ask,
 }
 
 impl EventType {
     /// Every type, in the order of the contract.
-    pub const ALL: [EventType; 14] = [
+    pub const ALL: [EventType; 15] = [
         EventType::Identify,
         EventType::Link,
         EventType::Unlink,
@@ -61,6 +63,7 @@ impl EventType {
         EventType::Signal,
         EventType::Outcome,
         EventType::Handoff,
+        EventType::Ask,
     ];
 
     /// The type's name on the bus.
@@ -80,6 +83,7 @@ impl EventType {
             EventType::Signal => "signal",
             EventType::Outcome => "outcome",
             EventType::Handoff => "handoff",
+            EventType::Ask => "ask",
         }
     }
 
@@ -104,6 +108,7 @@ impl EventType {
                 r#"{"decision": "…", "outcome": "delivered|seen|clicked|accepted|rejected|dismissed|ignored"}"#
             }
             EventType::Handoff => r#"{"escalation": "…", "state": "claimed|handed-back|resolved"}"#,
+            EventType::Ask => r#"{"placements": ["…"], "most": 1, "properties": {…}}"#,
         }
     }
 }
@@ -443,6 +448,7 @@ pub enum Kind {
     Signal(Signal),
     Outcome(Outcome),
     Handoff(Handoff),
+    Ask(Ask),
 }
 
 impl Kind {
@@ -466,6 +472,7 @@ impl Kind {
             EventType::Signal => serde_json::from_str(data).map(Kind::Signal),
             EventType::Outcome => serde_json::from_str(data).map(Kind::Outcome),
             EventType::Handoff => serde_json::from_str(data).map(Kind::Handoff),
+            EventType::Ask => serde_json::from_str(data).map(Kind::Ask),
         };
         let bad = |found: &dyn fmt::Display| {
             let shape = kind.expected();
@@ -497,6 +504,7 @@ impl Kind {
             Kind::Signal(data) => to_raw_value(data),
             Kind::Outcome(data) => to_raw_value(data),
             Kind::Handoff(data) => to_raw_value(data),
+            Kind::Ask(data) => to_raw_value(data),
         }
     }
 
@@ -517,11 +525,12 @@ impl Kind {
             Kind::Signal(_) => EventType::Signal,
             Kind::Outcome(_) => EventType::Outcome,
             Kind::Handoff(_) => EventType::Handoff,
+            Kind::Ask(_) => EventType::Ask,
         }
     }
 
     /// The word that tells events of one type apart, to which a rule's `on = "type:detail"`
-    /// refers: the name of what happened, the speaker, the state, the key.
+    /// refers: the name of what happened, the speaker, the state, the key, the first placement.
     pub fn detail(&self) -> &str {
         match self {
             Kind::Identify(_) | Kind::Link(_) | Kind::Unlink(_) => "",
@@ -534,6 +543,7 @@ impl Kind {
             Kind::Signal(signal) => &signal.name,
             Kind::Outcome(outcome) => outcome.outcome.name(),
             Kind::Handoff(handoff) => handoff.state.name(),
+            Kind::Ask(ask) => ask.places().next().unwrap_or_default(),
         }
     }
 
@@ -585,6 +595,7 @@ impl Kind {
                 name("escalation", &handoff.escalation)?;
                 optional_name("agent", handoff.agent.as_deref())
             }
+            Kind::Ask(ask) => ask.check(),
         }
     }
 }
@@ -603,7 +614,7 @@ fn optional_name(field: &str, found: Option<&str>) -> Result<(), String> {
     found.map_or(Ok(()), |found| name(field, found))
 }
 
-fn values(map: &Map) -> Result<(), String> {
+pub(super) fn values(map: &Map) -> Result<(), String> {
     let mut nodes = 0;
     for (key, found) in map.iter() {
         name("key", key)?;

@@ -5,6 +5,7 @@
 //! what was found and what to do. Pure: no clock, no IO.
 
 mod analysis;
+mod ask;
 mod broadcast;
 mod customer;
 mod delivery;
@@ -19,6 +20,7 @@ mod time;
 mod value;
 
 pub use analysis::{AnalysedWords, Analysis};
+pub use ask::Ask;
 pub use broadcast::{Broadcast, SharedFact};
 pub use customer::{Channel, Customer, encode};
 pub use delivery::{Content, Delivery, Original};

@@ -46,6 +46,12 @@ impl Kind {
                 let agent = told.agent.as_deref().unwrap_or("an agent");
                 write!(text, "{} {} by {agent}", told.escalation, told.state.name())
             }
+            Kind::Ask(told) => {
+                for placement in told.places() {
+                    text.extend([if text.is_empty() { "" } else { ", " }, placement]);
+                }
+                list(&told.properties, text)
+            }
         };
     }
 }

@@ -206,6 +206,7 @@ fn fields(kind: EventType) -> &'static [&'static str] {
         EventType::Signal => &["name", "value"],
         EventType::Outcome => &["decision", "outcome", "action"],
         EventType::Handoff => &["escalation", "state", "agent", "note"],
+        EventType::Ask => &["placements", "most", "properties"],
     }
 }
 

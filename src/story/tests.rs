@@ -400,7 +400,7 @@ broken.toml:8:12: expected a customer identifier, found an empty one
  8 | customer = ""
    |            ^
 
-broken.toml:16:15: expected one of the types identify, link, unlink, page, screen, track, message, preference, consent, interaction, case, signal, outcome, handoff; found `trak`; did you mean `track`?
+broken.toml:16:15: expected one of the types identify, link, unlink, page, screen, track, message, preference, consent, interaction, case, signal, outcome, handoff, ask; found `trak`; did you mean `track`?
  16 | event.type = "trak"
     |               ^^^^
 

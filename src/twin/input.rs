@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Analysis, Channel, Customer, Event, Kind, Time};
+use crate::event::{Analysis, Ask, Channel, Customer, Event, Kind, Time};
 use crate::policy::Trigger;
 
 /// Whatever changes a twin: it has an identity, by which a second copy is recognised, and a time.
@@ -47,6 +47,14 @@ impl Input {
         let Kind::Message(told) = &event.kind else { return None };
         let analysis = told.analysis.as_deref()?.clone();
         Some(Journalled::Analysis { event: self.fingerprint, analysis })
+    }
+
+    /// What a channel asks for, if one does.
+    pub fn ask(&self) -> Option<&Ask> {
+        match &self.cause {
+            Cause::Event(Event { kind: Kind::Ask(ask), .. }) => Some(ask),
+            _ => None,
+        }
     }
 
     /// The channel that reports it, if one does.

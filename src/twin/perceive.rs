@@ -63,7 +63,7 @@ fn fold(
         // What moves has moved by now.
         Kind::Link(_) | Kind::Unlink(_) => {}
         // What these mean is for the policy to say; the timeline remembers that they happened.
-        Kind::Page(_) | Kind::Screen(_) | Kind::Track(_) => {}
+        Kind::Page(_) | Kind::Screen(_) | Kind::Track(_) | Kind::Ask(_) => {}
         Kind::Message(told) => {
             learn::from_message(twin, told, &event.channel, policy, now, notes);
             twin.hear(told, &event.channel, now, notes);

@@ -50,6 +50,7 @@ impl What {
             What::Event(EventType::Handoff) => 13,
             What::Event(EventType::Unlink) => 14,
             What::Broadcast => 15,
+            What::Event(EventType::Ask) => 16,
         }
     }
 

@@ -16,7 +16,7 @@ use super::{
     dissatisfaction, profile, tally,
 };
 use crate::config::limits;
-use crate::event::{Kind, Sensitivity, Time, Value};
+use crate::event::{EventType, Kind, Sensitivity, Time, Value};
 use crate::policy::{
     Due, EvalError, Expression, Path, Place, Policy, Purposes, Root, Rule, Step, Template, Trigger,
     Truth,
@@ -75,10 +75,18 @@ impl<'a> Context<'a> {
         self.said.iter().flat_map(Said::topics).map(|topic| (Trigger::Topic, topic))
     }
 
-    /// What else the input means: the topics that it touches, and the broadcasts that are met.
+    /// What else the input means: the topics that it touches, the further places that are asked
+    /// for, and the broadcasts that are met.
     pub(super) fn besides(&self) -> impl Iterator<Item = (Trigger, &str)> {
         let met = self.met.iter().map(|shared| (Trigger::Broadcast, &*shared.scope));
-        self.topics().chain(met)
+        self.topics().chain(self.further_places()).chain(met)
+    }
+
+    /// The places beyond the first that a channel asks for.
+    fn further_places(&self) -> impl Iterator<Item = (Trigger, &str)> {
+        let ask = self.input.ask();
+        let places = ask.into_iter().flat_map(|ask| ask.places().skip(1));
+        places.map(|place| (Trigger::Event(EventType::Ask), place))
     }
 
     /// Notes that something sensitive was not read, once for each reader and reason.
@@ -158,7 +166,7 @@ fn is_of_input(rule: &Rule, context: &Context<'_>) -> bool {
     context.met.is_empty()
         || context
             .policy
-            .rules_for(trigger, detail, context.topics())
+            .rules_for(trigger, detail, context.topics().chain(context.further_places()))
             .any(|known| std::ptr::eq(known, rule))
 }
 

@@ -232,6 +232,9 @@ fn data<'a, 'b>(
         (Kind::Handoff(told), "state") => Found::Text(told.state.name()),
         (Kind::Handoff(told), "agent") => text(told.agent.as_deref()),
         (Kind::Handoff(told), "note") => text(told.note.as_deref()),
+        (Kind::Ask(told), "placements") => Found::Value(&told.placements),
+        (Kind::Ask(told), "most") => Found::Int(told.most.into()),
+        (Kind::Ask(told), "properties") => inside(&told.properties, names),
         _ => Found::Missing,
     }
 }

@@ -43,6 +43,7 @@ fn of_event(event_type: EventType) -> Schema {
         EventType::Signal => schema_for!(event::Signal),
         EventType::Outcome => schema_for!(event::Outcome),
         EventType::Handoff => schema_for!(event::Handoff),
+        EventType::Ask => schema_for!(event::Ask),
     }
 }
 

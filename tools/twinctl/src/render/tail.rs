@@ -177,6 +177,11 @@ fn of_event(kind: &Kind) -> String {
             let by = told.agent.as_ref().map_or(String::new(), |agent| format!(" by {agent}"));
             format!("escalation {} {}{by}", told.escalation, told.state.name())
         }
+        Kind::Ask(told) => {
+            let places: Vec<&str> = told.places().collect();
+            let places = if places.is_empty() { "anywhere".into() } else { places.join(", ") };
+            format!("asks what to show: {places}{}", pairs(&told.properties))
+        }
     };
     one_line(&text)
 }
@@ -288,7 +293,7 @@ mod tests {
         10:00:00.000  ◀  push          alice             open-card “Your card is blocked abroad. Open it?”  because a flight to Lisbon in 3 days
         10:00:00.000  ◀  push          alice             open-card “Your card is blocked abroad. Open it?”  because a flight to Lisbon in 3 days
         10:00:00.000  ▲  claims        bob               billing opened, priority 4  because the bot failed twice
-        10:00:00.000  →  chat          bob               not usable  expected one of the types identify, link, unlink, page, screen, track, message, preference, consent, interaction, case, signal, outcome, handoff; found `mesage`; did you mean `message`?
+        10:00:00.000  →  chat          bob               not usable  expected one of the types identify, link, unlink, page, screen, track, message, preference, consent, interaction, case, signal, outcome, handoff, ask; found `mesage`; did you mean `message`?
         10:00:00.000  ✗  web           al.ice            bad-json  expected JSON, found: EOF
         10:00:00.000  ◂  fires         *                 3 for profile.region == 'NSW'
         nothing

@@ -1,0 +1,113 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::kind::{name, values};
+use super::{Map, Value};
+use crate::config::limits;
+
+/// A channel asks what to show to the customer now.
+///
+/// Through the API it is answered with what was decided; on the stream of events, what was decided
+/// comes as actions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Ask {
+    /// Where there is room: `home-hero`, `receipt`… None: wherever the channel can show something.
+    #[serde(default = "nowhere")]
+    #[schemars(with = "Vec<String>")]
+    pub placements: Value,
+    /// How many are wanted at most in each place, 1 or more.
+    #[serde(default = "one")]
+    pub most: u8,
+    /// The context of this moment: what is on the page, what was searched for, the device…
+    #[serde(default, alias = "context")]
+    pub properties: Map,
+}
+
+fn nowhere() -> Value {
+    Value::List([].into())
+}
+
+const fn one() -> u8 {
+    1
+}
+
+impl Ask {
+    /// Where there is room; none: wherever the channel can show something.
+    pub fn places(&self) -> impl Iterator<Item = &str> {
+        let list = match &self.placements {
+            Value::List(list) => &list[..],
+            _ => &[],
+        };
+        list.iter().filter_map(Value::as_text)
+    }
+
+    /// How many are wanted in all, at most.
+    pub fn wanted(&self) -> usize {
+        let most = usize::from(self.most) * self.places().count().max(1);
+        most.min(limits::OFFERS)
+    }
+
+    pub(super) fn check(&self) -> Result<(), String> {
+        let Value::List(placements) = &self.placements else {
+            return Err(format!("`placements` is {}, not a list of names", self.placements));
+        };
+        if placements.len() > limits::PLACEMENTS {
+            let (most, found) = (limits::PLACEMENTS, placements.len());
+            return Err(format!("{found} `placements`; at most {most} are asked for at once"));
+        }
+        for (position, placement) in placements.iter().enumerate() {
+            let Some(text) = placement.as_text() else {
+                return Err(format!("the placement {placement}, which is no name"));
+            };
+            name("placements", text)?;
+            if placements[..position].contains(placement) {
+                return Err(format!("the placement `{text}` twice"));
+            }
+        }
+        if self.most == 0 || usize::from(self.most) > limits::OFFERS {
+            return Err(format!("a `most` of {}; 1 to {} fit", self.most, limits::OFFERS));
+        }
+        values(&self.properties)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Result<Ask, String> {
+        let ask: Ask = serde_json::from_str(json).map_err(|error| error.to_string())?;
+        ask.check().map(|()| ask)
+    }
+
+    #[test]
+    fn whoever_asks_for_nothing_in_particular_wants_one_anywhere() {
+        let ask = read("{}").unwrap();
+        assert_eq!((ask.places().count(), ask.wanted()), (0, 1));
+        let ask = read(r#"{"placements": ["hero", "side"], "most": 3, "context": {"a": 1}}"#);
+        let ask = ask.unwrap();
+        assert_eq!(ask.places().collect::<Vec<_>>(), ["hero", "side"]);
+        assert_eq!((ask.wanted(), ask.properties.get("a")), (6, Some(&Value::Int(1))));
+    }
+
+    #[test]
+    fn what_cannot_be_asked_for_says_what_can() {
+        let found = [
+            r#"{"placements": "hero"}"#,
+            r#"{"placements": [1]}"#,
+            r#"{"placements": ["a", "a"]}"#,
+            r#"{"placements": ["1","2","3","4","5","6","7","8","9"]}"#,
+            r#"{"most": 0}"#,
+            r#"{"most": 17}"#,
+        ];
+        let found: Vec<String> = found.map(|json| read(json).unwrap_err()).into();
+        insta::assert_snapshot!(found.join("\n"), @r#"
+        `placements` is hero, not a list of names
+        the placement 1, which is no name
+        the placement `a` twice
+        9 `placements`; at most 8 are asked for at once
+        a `most` of 0; 1 to 16 fit
+        a `most` of 17; 1 to 16 fit
+        "#);
+    }
+}
