@@ -8,7 +8,7 @@ use std::path::Path;
 use criterion::{Criterion, criterion_group, criterion_main};
 use jumeau::event::{self, Raw, Time};
 use jumeau::policy::{Files, Policy, load};
-use jumeau::twin::{Broadcasts, Input, Twin, react};
+use jumeau::twin::{Input, Twin, World, react};
 
 fn bank() -> Policy {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/policies/bank");
@@ -28,7 +28,7 @@ fn input(payload: &str) -> Input {
 
 fn reactions(bench: &mut Criterion) {
     let policy = bank();
-    let broadcasts = Broadcasts::default();
+    let world = World::of(&policy);
     let mut group = bench.benchmark_group("react");
     for (name, payload) in [
         (
@@ -55,7 +55,7 @@ fn reactions(bench: &mut Criterion) {
                 // Another event, a second later: a duplicate would be no work at all.
                 input.fingerprint = input.fingerprint.wrapping_add(1);
                 input.at = input.at + std::time::Duration::from_secs(1);
-                black_box(react(&mut twin, black_box(&input), &policy, &broadcasts))
+                black_box(react(&mut twin, black_box(&input), &world))
             });
         });
     }

@@ -10,7 +10,7 @@ use jumeau::config::limits;
 use jumeau::event::{self, Customer, INTERNAL, PassOn, Raw, Reason, Rejection, Time, Value};
 use jumeau::policy::{self, Files, Policy};
 use jumeau::twin::{
-    Broadcasts, Derived, Effect, Input, Memory, Reaction, Twin, Verdict, invariants, react,
+    Derived, Effect, Input, Memory, Reaction, Twin, Verdict, World, invariants, react,
 };
 use proptest::prelude::*;
 use serde_json::json;
@@ -169,8 +169,7 @@ impl Town {
             .entry(customer.to_owned())
             .or_insert_with(|| Twin::new(Customer::new(customer).unwrap(), self.now));
         let before = twin.clone();
-        let reaction =
-            react(twin, &Input::event(event, self.now), the_policy(), &Broadcasts::default());
+        let reaction = react(twin, &Input::event(event, self.now), &World::of(the_policy()));
         assert_eq!(invariants::violations(twin), Vec::<String>::new());
         if let Verdict::Refused(refusal) = &reaction.verdict {
             assert_eq!(*twin, before, "a refused event changes nothing");

@@ -9,7 +9,7 @@ use jumeau::event::{Analysis, Channel, Customer, Event, Kind, Message, Speaker, 
 use jumeau::language::{Languages, Tone};
 use jumeau::policy::{self, Files, Policy};
 use jumeau::shelf;
-use jumeau::twin::{Broadcasts, Effect, Input, Journalled, Sentiment, Twin, react};
+use jumeau::twin::{Effect, Input, Journalled, Sentiment, Twin, World, react};
 
 const POLICY: &str = r#"
 [policy]
@@ -97,7 +97,7 @@ impl Life {
             passed: None,
         };
         let input = Input::event(event, self.now);
-        let reaction = react(&mut self.twin, &input, &self.policy, &Broadcasts::default());
+        let reaction = react(&mut self.twin, &input, &World::of(&self.policy));
         for effect in reaction.effects {
             if let Effect::Journal { at, input } = effect {
                 self.journalled.push((at, *input));

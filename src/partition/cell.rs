@@ -9,8 +9,9 @@ use smallvec::SmallVec;
 use super::index::{self, IndexChange};
 use crate::codec;
 use crate::event::Customer;
+use crate::models::Snapshot;
 use crate::policy::Policy;
-use crate::twin::{Block, Broadcasts, End, Input, Reaction, Twin, Verdict, react};
+use crate::twin::{Block, Broadcasts, End, Input, Reaction, Twin, Verdict, World, react};
 
 /// An input and its place in the round.
 #[derive(Debug, Clone)]
@@ -30,6 +31,8 @@ pub struct Errand {
     pub policy: Arc<Policy>,
     /// What is shared among customers.
     pub broadcasts: Broadcasts,
+    /// What was learned from outcomes.
+    pub models: Snapshot,
     /// Whether the twin is to say where it stands in the index, whatever has changed.
     pub is_indexing: bool,
 }
@@ -141,9 +144,10 @@ impl Cell {
     fn handle_with(
         &mut self,
         errand: Errand,
-        react: impl Fn(&mut Twin, &Input, &Policy, &Broadcasts) -> Reaction,
+        react: impl Fn(&mut Twin, &Input, &World<'_>) -> Reaction,
     ) -> Done {
-        let Errand { inputs, policy, broadcasts, is_indexing } = errand;
+        let Errand { inputs, policy, broadcasts, models, is_indexing } = errand;
+        let world = World { policy: &policy, broadcasts: &broadcasts, models: &models };
         let rested = self.wake();
         let Held::Awake(twin) = &mut self.held else { unreachable!("it has just been woken") };
         let customer = twin.customer.clone();
@@ -159,7 +163,7 @@ impl Cell {
             let mut reactions = SmallVec::with_capacity(inputs.len());
             for (at, ordered) in inputs.iter().enumerate() {
                 position = at;
-                let reaction = react(twin, &ordered.input, &policy, &broadcasts);
+                let reaction = react(twin, &ordered.input, &world);
                 reactions.push((ordered.order, reaction));
             }
             let is_changed = changed(&reactions);
@@ -307,6 +311,7 @@ mod tests {
             inputs: inputs.collect(),
             policy,
             broadcasts: Broadcasts::default(),
+            models: Snapshot::nothing(),
             is_indexing: false,
         }
     }
@@ -318,13 +323,11 @@ mod tests {
 
     #[test]
     fn a_handler_that_panics_takes_its_whole_errand_back_and_names_the_input() {
-        let react = |twin: &mut Twin, input: &Input, policy: &Policy, all: &Broadcasts| match &input
-            .cause
-        {
+        let react = |twin: &mut Twin, input: &Input, world: &World<'_>| match &input.cause {
             crate::twin::Cause::Timer(fired) if &*fired.name == "bad" => {
                 panic!("cannot do {fired:?}")
             }
-            _ => react(twin, input, policy, all),
+            _ => react(twin, input, world),
         };
         let done = cell().handle_with(errand(&["good", "bad", "good"]), react);
         let panicked = done.result.unwrap_err();

@@ -16,6 +16,7 @@ use super::window::Window;
 use crate::config::limits;
 use crate::config::settings::TimeMode;
 use crate::event::{Broadcast, Content, Customer, Delivery, Output, Time};
+use crate::models::Snapshot;
 use crate::policy::Policy;
 use crate::store::{Batch, TimerKey};
 use crate::twin::{Broadcasts, Fired, Input};
@@ -62,6 +63,9 @@ pub struct Machine<H: Host> {
     policy: Arc<Policy>,
     /// The policy from the next round on.
     next_policy: Option<Arc<Policy>>,
+
+    /// What was learned from outcomes.
+    models: Snapshot,
 
     broadcasts: Broadcasts,
     /// When the first of them can go, by the partition's clock.
@@ -132,6 +136,7 @@ impl<H: Host> Machine<H> {
             // The index may be another one than before the start.
             next_policy: Some(policy.clone()),
             policy,
+            models: Snapshot::nothing(),
             broadcasts: Broadcasts::default(),
             over_at: Time::MAX,
             sweeps: Sweeps::new(mode, &bounds),

@@ -114,6 +114,20 @@ pub enum Trigger {
     Dissatisfaction,
 }
 
+impl Trigger {
+    /// An input of this kind and detail, as a rule's `on` names it: `track:Flight Booked`.
+    pub fn called(self, detail: &str) -> String {
+        let kind = match self {
+            Trigger::Event(kind) => kind.name(),
+            Trigger::Timer => "timer",
+            Trigger::Topic => "topic",
+            Trigger::Broadcast => "broadcast",
+            Trigger::Dissatisfaction => "dissatisfaction",
+        };
+        if detail.is_empty() { kind.to_owned() } else { format!("{kind}:{detail}") }
+    }
+}
+
 /// Positions by trigger and by detail, so that an input asks only what it concerns.
 #[derive(Debug, Default)]
 pub struct Index {

@@ -145,6 +145,23 @@ pub enum Found<'a> {
     Span(std::time::Duration),
 }
 
+impl Found<'_> {
+    /// A value of its own; `null` where nothing stands.
+    pub fn value(self) -> Value {
+        match self {
+            Found::Missing => Value::Null,
+            Found::Value(value) => value.clone(),
+            Found::Map(map) => Value::Map(Box::new(map.clone())),
+            Found::Text(text) => text.into(),
+            Found::Bool(truth) => Value::Bool(truth),
+            Found::Int(number) => Value::Int(number),
+            Found::Float(number) => number.into(),
+            Found::Time(time) => Value::from(time.to_string().as_str()),
+            Found::Span(span) => span.as_secs_f64().into(),
+        }
+    }
+}
+
 /// Whoever can say what stands at a path. A twin's world as one reaction sees it.
 pub trait Scope {
     /// What stands at `path`.

@@ -5,7 +5,9 @@ use super::{Seen, Story, Told, What};
 use crate::config::limits;
 use crate::event::{self, Broadcast, Customer, EventType, INTERNAL, PassOn, Raw, Rejection, Time};
 use crate::policy::Policy;
-use crate::twin::{Broadcasts, Effect, Fired, Input, Reaction, Shared, Twin, Verdict, react};
+use crate::twin::{
+    Broadcasts, Effect, Fired, Input, Reaction, Shared, Twin, Verdict, World, react,
+};
 
 /// A story played to its end on the pure core.
 #[derive(Debug)]
@@ -90,7 +92,7 @@ pub fn play(story: &Story, policy: &Policy) -> Played {
 
 /// What comes of a broadcast before anybody meets it.
 fn nothing() -> Reaction {
-    Reaction { verdict: Verdict::Applied, effects: Vec::new(), decision: None, notes: Vec::new() }
+    Reaction { verdict: Verdict::Applied, effects: Vec::new(), notes: Vec::new() }
 }
 
 impl Played {
@@ -141,7 +143,7 @@ impl Played {
             .twins
             .entry(customer.clone())
             .or_insert_with(|| Twin::new(customer.clone(), input.at));
-        let reaction = react(twin, input, policy, &self.broadcasts);
+        let reaction = react(twin, input, &World::of(policy).with(&self.broadcasts));
         if reaction.verdict == Verdict::Untouched {
             return;
         }
@@ -154,7 +156,10 @@ impl Played {
                     passed_on.push(message.clone());
                     continue;
                 }
-                Effect::StartTimer { .. } | Effect::CancelTimer { .. } | Effect::Journal { .. } => {
+                Effect::StartTimer { .. }
+                | Effect::CancelTimer { .. }
+                | Effect::Record(_)
+                | Effect::Journal { .. } => {
                     continue;
                 }
             };

@@ -176,11 +176,11 @@ fn reacted(out: &mut fmt::Formatter<'_>, reaction: &Reaction) -> fmt::Result {
             Effect::CancelTimer { name, .. } => {
                 writeln!(out, "{INDENT}{DIM}cancels {name}{DIM:#}")?;
             }
-            Effect::Journal { .. } => {}
+            Effect::Record(_) | Effect::Journal { .. } => {}
         }
     }
-    match &reaction.decision {
-        Some(decision) if decision.chosen.is_none() => kept_quiet(out, decision)?,
+    match reaction.decision() {
+        Some(decision) if decision.chosen.is_empty() => kept_quiet(out, decision)?,
         _ => {}
     }
     for note in &reaction.notes {

@@ -14,10 +14,10 @@ use smallvec::SmallVec;
 
 use super::understand::Context;
 use super::view::{Used, View};
-use super::{Input, Twin, Woken};
+use super::{Input, Twin, Woken, World};
 use crate::config::limits;
 use crate::event::{Broadcast, Customer, Reason, Rejection, Time, Value};
-use crate::policy::{CompileError, Condition, Found, Path, Policy, Root};
+use crate::policy::{CompileError, Condition, Found, Path, Root};
 
 /// One shared fact that lives, and whom it concerns.
 #[derive(Debug)]
@@ -99,6 +99,11 @@ fn bad(source: &str, error: &CompileError) -> Rejection {
 pub struct Broadcasts(Option<Arc<[Arc<Shared>]>>);
 
 impl Broadcasts {
+    /// None at all.
+    pub const fn none() -> Broadcasts {
+        Broadcasts(None)
+    }
+
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
@@ -207,7 +212,7 @@ impl Shared {
 }
 
 impl Twin {
-    /// What stands at a path of [`Policy::indexed`].
+    /// What stands at a path of [`Policy::indexed`](crate::policy::Policy::indexed).
     pub fn indexed(&self, path: &Path) -> Option<&Value> {
         let name = path.names().next()?;
         match path.root {
@@ -234,20 +239,15 @@ impl Twin {
 
 /// Whether a wake-up is for this twin: it is there, the broadcast lives and concerns it, and the
 /// two have not met.
-pub(super) fn is_woken(
-    twin: &Twin,
-    woken: &Woken,
-    input: &Input,
-    policy: &Policy,
-    broadcasts: &Broadcasts,
-) -> bool {
+pub(super) fn is_woken(twin: &Twin, woken: &Woken, input: &Input, world: &World<'_>) -> bool {
     if twin.linked_to.is_some() || twin.timeline.total() == 0 || twin.has_met(woken.id) {
         return false;
     }
-    let Some(shared) = broadcasts.get(&woken.scope).filter(|shared| shared.id == woken.id) else {
+    let Some(shared) = world.broadcasts.get(&woken.scope).filter(|shared| shared.id == woken.id)
+    else {
         return false;
     };
-    shared.concerns(twin, &Context::new(twin, input, policy, broadcasts, twin.seen))
+    shared.concerns(twin, &Context::new(twin, input, world, twin.seen))
 }
 
 /// Meets every broadcast that concerns the twin and that it has not met.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::reaction::Notes;
 use super::understand::Context;
 use super::view::View;
-use super::{Broadcasts, Cause, Fired, Input, Twin};
+use super::{Cause, Fired, Input, Twin, World};
 use crate::config::limits;
 use crate::event::{Kind, Time, cut};
 use crate::policy::{DissatisfactionRule, Policy, Trigger};
@@ -74,8 +74,7 @@ impl Twin {
         let nothing = Fired { name: "".into(), due: now, late: std::time::Duration::ZERO };
         let input = Input::timer(nothing, now);
         // Nor does it read what is shared.
-        let broadcasts = Broadcasts::default();
-        let context = Context::new(self, &input, policy, &broadcasts, self.seen);
+        let context = Context::new(self, &input, &World::of(policy), self.seen);
         Some(self.dissatisfaction_by(rule, &View::whole(self, &context)))
     }
 
@@ -219,7 +218,7 @@ then = [{ problem = "site, {{ event.properties.step }}" }]
             let payload = json.as_bytes();
             let raw = Raw { channel: "web", customer: "ada", headers: &[], payload, sequence };
             let input = Input::event(event::parse(&raw).unwrap(), day(*at));
-            react(&mut twin, &input, &policy, &Broadcasts::default());
+            react(&mut twin, &input, &World::of(&policy));
             assert_eq!(invariants::violations(&twin), Vec::<String>::new());
         }
         twin.dissatisfaction(&policy, day(now)).unwrap()
@@ -277,7 +276,7 @@ then = [{ problem = "site, {{ event.properties.step }}" }]
             let payload = json.as_bytes();
             let raw = Raw { channel: "web", customer: "ada", headers: &[], payload, sequence };
             let input = Input::event(event::parse(&raw).unwrap(), day(*at));
-            react(&mut twin, &input, &policy, &Broadcasts::default());
+            react(&mut twin, &input, &World::of(&policy));
             let count = twin.facts.get("alarms").and_then(crate::event::Value::as_number);
             counts.push(count.unwrap_or(0.0) as i64);
         }
@@ -333,7 +332,7 @@ then = [{ set = "alarms", to = "default(facts.alarms, 0) + 1" }]
             let payload = json.as_bytes();
             let raw = Raw { channel: "web", customer: "ada", headers: &[], payload, sequence };
             let input = Input::event(event::parse(&raw).unwrap(), day(0.0));
-            react(&mut twin, &input, &policy, &Broadcasts::default());
+            react(&mut twin, &input, &World::of(&policy));
         }
         assert!(twin.alarmed);
         assert!(twin.guard(crate::twin::Derived::Fact, "alarms").is_some());

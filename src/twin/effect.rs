@@ -4,7 +4,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Candidate, Case, EscalationState, Journalled, Line};
+use super::{Alternative, Case, Decision, EscalationState, Journalled, Line};
 use crate::event::{Channel, Customer, InteractionState, Map, PassOn, Time, Value};
 use crate::policy::{Issue, Version};
 
@@ -31,6 +31,8 @@ pub enum Effect {
         /// When it would have fired.
         due: Time,
     },
+    /// The arbitration, to keep for whoever asks why.
+    Record(Box<Decision>),
     /// Something to keep for replay: it was a part of the input, and is not in the stream.
     Journal {
         /// The time of the input.
@@ -81,14 +83,14 @@ pub struct Reason {
     pub strength: f64,
     /// Why the twin has that need, in words for people.
     pub because: Box<str>,
-    /// What the arbitration gave it: strength × value.
+    /// What the arbitration gave it.
     pub score: f64,
     /// The policy.
     pub policy: Box<str>,
     /// The policy's version.
     pub version: Version,
     /// The actions that were not taken, and why not.
-    pub instead_of: Vec<Candidate>,
+    pub instead_of: Vec<Alternative>,
 }
 
 /// One escalation, or a change of its state, as people's desks get it.

@@ -3,7 +3,7 @@
 
 use super::reaction::Notes;
 use super::understand::Context;
-use super::{Broadcasts, Cause, Effect, Input, Twin, What, act, learn, resume};
+use super::{Cause, Effect, Input, Twin, What, World, act, learn, resume};
 use crate::config::limits;
 use crate::event::{Event, HandoffState, Kind, Rejection};
 use crate::policy::Policy;
@@ -15,14 +15,14 @@ use crate::policy::Policy;
 pub(super) fn perceive(
     twin: &mut Twin,
     input: &Input,
-    policy: &Policy,
-    broadcasts: &Broadcasts,
+    world: &World<'_>,
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
 ) -> Result<bool, Rejection> {
+    let policy = world.policy;
     let is_heard = match &input.cause {
         Cause::Event(event) => {
-            fold(twin, event, input, policy, broadcasts, effects, notes)?;
+            fold(twin, event, input, world, effects, notes)?;
             resume::keep_step(twin, input, policy, effects, notes);
             true
         }
@@ -52,12 +52,11 @@ fn fold(
     twin: &mut Twin,
     event: &Event,
     input: &Input,
-    policy: &Policy,
-    broadcasts: &Broadcasts,
+    world: &World<'_>,
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
 ) -> Result<(), Rejection> {
-    let now = input.at;
+    let (now, policy) = (input.at, world.policy);
     match &event.kind {
         Kind::Identify(told) => twin.profile.identify(told, now, &mut twin.dates, notes),
         // What moves has moved by now.
@@ -86,7 +85,7 @@ fn fold(
         Kind::Handoff(told) => {
             let position = twin.handoff_target(told)?;
             twin.hand_over(position, told, now);
-            let context = Context::new(twin, input, policy, broadcasts, twin.seen);
+            let context = Context::new(twin, input, world, twin.seen);
             effects.push(act::escalation_changed(twin, position, &context));
             if told.state == HandoffState::Claimed {
                 resume::offered(twin, &context, None);

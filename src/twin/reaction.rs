@@ -1,10 +1,10 @@
 use crate::config::limits;
 use crate::event::Rejection;
-use crate::policy::{Place, Policy};
+use crate::policy::Place;
 
 use super::identity::{self, Met};
 use super::{
-    Broadcasts, Cause, Decision, Effect, Input, Twin, act, broadcast, decide, perceive, resume,
+    Cause, Decision, Effect, Input, Twin, World, act, broadcast, decide, perceive, resume,
     understand,
 };
 
@@ -67,15 +67,21 @@ pub struct Reaction {
     pub verdict: Verdict,
     /// What is to be done, in this order, once the change is durable.
     pub effects: Vec<Effect>,
-    /// The arbitration, if there was one.
-    pub decision: Option<Box<Decision>>,
     /// What operators and policy writers should know.
     pub notes: Vec<Note>,
 }
 
 impl Reaction {
     fn nothing(verdict: Verdict) -> Reaction {
-        Reaction { verdict, effects: Vec::new(), decision: None, notes: Vec::new() }
+        Reaction { verdict, effects: Vec::new(), notes: Vec::new() }
+    }
+
+    /// The arbitration, if there was one.
+    pub fn decision(&self) -> Option<&Decision> {
+        self.effects.iter().find_map(|effect| match effect {
+            Effect::Record(decision) => Some(&**decision),
+            _ => None,
+        })
     }
 }
 
@@ -83,13 +89,13 @@ impl Reaction {
 ///
 /// A refused or duplicate input changes nothing at all, nor does a broadcast that is not for the
 /// twin.
-pub fn react(twin: &mut Twin, input: &Input, policy: &Policy, broadcasts: &Broadcasts) -> Reaction {
+pub fn react(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction {
     // Of a timer its own list knows better: one may be started for the same moment again.
     if matches!(input.cause, Cause::Event(_)) && twin.timeline.knows(input.fingerprint) {
         return Reaction::nothing(Verdict::Duplicate);
     }
     if let Cause::Broadcast(woken) = &input.cause
-        && !broadcast::is_woken(twin, woken, input, policy, broadcasts)
+        && !broadcast::is_woken(twin, woken, input, world)
     {
         return Reaction::nothing(Verdict::Untouched);
     }
@@ -100,26 +106,30 @@ pub fn react(twin: &mut Twin, input: &Input, policy: &Policy, broadcasts: &Broad
     if let Cause::Event(event) = &input.cause
         && identity::concerns(twin, event)
         && let Met::Done(verdict) =
-            identity::meet(twin, event, input, policy, &mut effects, &mut notes)
+            identity::meet(twin, event, input, world.policy, &mut effects, &mut notes)
     {
-        return Reaction { verdict, effects, decision: None, notes: notes.0 };
+        return Reaction { verdict, effects, notes: notes.0 };
     }
-    match perceive::perceive(twin, input, policy, broadcasts, &mut effects, &mut notes) {
+    match perceive::perceive(twin, input, world, &mut effects, &mut notes) {
         Ok(true) => {}
         Ok(false) => {
-            return Reaction { verdict: Verdict::Stale, effects, decision: None, notes: notes.0 };
+            return Reaction { verdict: Verdict::Stale, effects, notes: notes.0 };
         }
         Err(rejection) => return Reaction::nothing(Verdict::Refused(rejection)),
     }
-    let mut context = understand::Context::new(twin, input, policy, broadcasts, last_seen);
-    if !(broadcasts.is_empty() && twin.met.is_empty()) {
+    let mut context = understand::Context::new(twin, input, world, last_seen);
+    if !(world.broadcasts.is_empty() && twin.met.is_empty()) {
         context.met = broadcast::meet(twin, &context);
     }
     let wishes = understand::understand(twin, &mut context, &mut effects, &mut notes);
-    let decision = wishes.is_any().then(|| Box::new(decide::decide(twin, &context, &wishes)));
-    if let Some(chosen) = decision.as_ref().and_then(|decision| decision.chosen.as_ref()) {
-        resume::offered(twin, &context, Some(&chosen.action));
-        act::act(twin, chosen, &mut effects);
+    if wishes.is_any()
+        && let Some(decision) = decide::decide(twin, &context, &wishes)
+    {
+        for chosen in &decision.chosen {
+            resume::offered(twin, &context, Some(&chosen.action));
+            act::act(twin, chosen, &mut effects);
+        }
+        effects.push(Effect::Record(decision));
     }
     if context.is_guarded {
         twin.settle_guards();
@@ -128,5 +138,5 @@ pub fn react(twin: &mut Twin, input: &Input, policy: &Policy, broadcasts: &Broad
     if let Some(journalled) = input.journalled() {
         effects.push(Effect::Journal { at: input.at, input: Box::new(journalled) });
     }
-    Reaction { verdict: Verdict::Applied, effects, decision, notes: notes.0 }
+    Reaction { verdict: Verdict::Applied, effects, notes: notes.0 }
 }

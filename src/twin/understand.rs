@@ -12,11 +12,12 @@ use super::resume::{self, Offer};
 use super::sentiment::Said;
 use super::view::{Used, View};
 use super::{
-    Broadcasts, Cause, Derived, Effect, Input, Signal, Timer, Twin, act, broadcast,
+    Broadcasts, Cause, Derived, Effect, Input, Signal, Timer, Twin, World, act, broadcast,
     dissatisfaction, profile, tally,
 };
 use crate::config::limits;
 use crate::event::{EventType, Kind, Sensitivity, Time, Value};
+use crate::models::Snapshot;
 use crate::policy::{
     Due, EvalError, Expression, Path, Place, Policy, Purposes, Root, Rule, Step, Template, Trigger,
     Truth,
@@ -28,6 +29,8 @@ pub(super) struct Context<'a> {
     pub(super) policy: &'a Policy,
     /// What is shared among customers at the moment.
     pub(super) broadcasts: &'a Broadcasts,
+    /// What was learned from the outcomes of all customers.
+    pub(super) models: &'a Snapshot,
     /// What of it the twin has just met.
     pub(super) met: broadcast::Newly,
     /// When the twin was seen before this input.
@@ -44,10 +47,10 @@ impl<'a> Context<'a> {
     pub(super) fn new(
         twin: &Twin,
         input: &'a Input,
-        policy: &'a Policy,
-        broadcasts: &'a Broadcasts,
+        world: &World<'a>,
         last_seen: Time,
     ) -> Context<'a> {
+        let World { policy, broadcasts, models } = *world;
         let is_sensitive = |signal: &Signal| signal.sensitivity == Sensitivity::Sensitive;
         let is_guarded = !policy.context.is_empty()
             || !twin.guards.is_empty()
@@ -56,6 +59,7 @@ impl<'a> Context<'a> {
             input,
             policy,
             broadcasts,
+            models,
             met: broadcast::Newly::new(),
             last_seen,
             said: None,

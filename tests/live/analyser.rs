@@ -9,7 +9,7 @@ use jumeau::event::{self, Analysis, Customer, Event, Kind, Raw, Time};
 use jumeau::language::Languages;
 use jumeau::shelf::Shelf;
 use jumeau::store::{Read, Store};
-use jumeau::twin::{Broadcasts, Input, Journalled, Twin, react};
+use jumeau::twin::{Input, Journalled, Twin, World, react};
 use serde_json::json;
 
 use super::rig::Rig;
@@ -108,7 +108,7 @@ async fn the_stream_and_the_journal_make_the_same_twin_again_byte_for_byte() {
                 assert_eq!(journalled_at, at);
                 told.analysis = Some(Box::new(analysis.clone()));
             }
-            react(&mut twin, &Input::event(event, *at), &policy, &Broadcasts::default());
+            react(&mut twin, &Input::event(event, *at), &World::of(&policy));
         }
         let mut sealed = Vec::new();
         codec::seal(codec::Kind::Twin, &twin.record(), &mut sealed).unwrap();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jumeau::config::limits;
 use jumeau::event::{Broadcast, Event, INTERNAL, Rejection};
-use jumeau::twin::{Broadcasts, Shared};
+use jumeau::twin::{Broadcasts, Shared, World};
 
 use super::*;
 
@@ -135,7 +135,7 @@ impl Town {
             .twins
             .entry(customer.to_owned())
             .or_insert_with(|| Twin::new(Customer::new(customer).unwrap(), now));
-        let reaction = react(twin, input, policy(), &self.broadcasts);
+        let reaction = react(twin, input, &World::of(policy()).with(&self.broadcasts));
         assert_eq!(invariants::violations(twin), Vec::<String>::new());
         for effect in &reaction.effects {
             if let Effect::PassOn(message) = effect {

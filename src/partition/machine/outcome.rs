@@ -103,6 +103,7 @@ impl<H: Host> Machine<H> {
                     self.batch.delete_timer(self.partition, &key);
                     self.window.remove(&key);
                 }
+                Effect::Record(_) => {}
                 Effect::Journal { at, input } => self.journal(customer, at, &input),
             }
         }

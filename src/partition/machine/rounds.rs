@@ -72,6 +72,7 @@ impl<H: Host> Machine<H> {
                 inputs,
                 policy: self.policy.clone(),
                 broadcasts: self.broadcasts.clone(),
+                models: self.models.clone(),
                 is_indexing,
             };
             host.deliver(address, errand);

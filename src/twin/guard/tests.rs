@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::event::{self, Customer, Raw, Time};
 use crate::policy::{Files, Policy, load};
-use crate::twin::{Broadcasts, Effect, Input, Note, Reaction, invariants, react};
+use crate::twin::{Effect, Input, Note, Reaction, World, invariants, react};
 
 const POLICY: &str = r#"
 [policy]
@@ -112,7 +112,7 @@ impl Life {
         let now = Time::from_ms(1_760_000_000_000 + self.inputs as i64);
         let reaction = {
             let input = Input::event(event::parse(&raw).unwrap(), now);
-            react(&mut self.twin, &input, &self.policy, &Broadcasts::default())
+            react(&mut self.twin, &input, &World::of(&self.policy))
         };
         assert_eq!(invariants::violations(&self.twin), Vec::<String>::new());
         reaction

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::event::{self, Customer, Raw};
 use crate::policy::{Files, Policy, load};
-use crate::twin::{Broadcasts, Input, Note, Reaction, invariants, react};
+use crate::twin::{Input, Note, Reaction, World, invariants, react};
 
 const POLICY: &str = r#"
 [policy]
@@ -69,7 +69,7 @@ impl Life {
             sequence: self.inputs,
         };
         let input = Input::event(event::parse(&raw).unwrap(), minute(minutes));
-        let reaction = react(&mut self.twin, &input, &self.policy, &Broadcasts::default());
+        let reaction = react(&mut self.twin, &input, &World::of(&self.policy));
         assert_eq!(invariants::violations(&self.twin), Vec::<String>::new());
         reaction
     }

@@ -1,0 +1,210 @@
+//! The record of one arbitration: what was considered, stage by stage, and what came of it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::super::Action;
+use crate::event::{Time, Value};
+use crate::policy::Version;
+
+/// One arbitration: every candidate, why each was kept or dropped, what was chosen.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Decision {
+    /// Its identifier. Of an arbitration that takes one action it is the action's, too.
+    pub id: Box<str>,
+    /// When.
+    pub at: Time,
+    /// What called for it, as a rule's `on` would name it: `track:Flight Booked`.
+    pub by: Box<str>,
+    /// The version of the policy.
+    pub policy: Version,
+    /// The version of what was learned.
+    pub model: u64,
+    /// How many candidates there were.
+    pub considered: u32,
+    /// How many of them each stage dropped, in the order of [`Stage::ALL`].
+    pub dropped: [u32; Stage::ALL.len()],
+    /// The candidates, best first, at most [`limits::CANDIDATES`](crate::config::limits::CANDIDATES).
+    pub candidates: Vec<Candidate>,
+    /// The actions to take, best first; none if none is left.
+    pub chosen: Vec<Arc<Action>>,
+}
+
+/// The stages that a candidate passes, one after the other.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stage {
+    /// Is there a reason to consider it, and may it be considered?
+    Candidate,
+    /// May the customer have it?
+    Eligibility,
+    /// Does it make sense now?
+    Applicability,
+    /// Is it good for the customer as they feel now?
+    Suitability,
+    /// May the customer be spoken to about it now?
+    Contact,
+    /// How likely is the customer to take it up?
+    Propensity,
+    /// Is it worth more than the others?
+    Arbitration,
+    /// Can it be said?
+    Treatment,
+}
+
+impl Stage {
+    /// Every stage, in order.
+    pub const ALL: [Stage; 8] = [
+        Stage::Candidate,
+        Stage::Eligibility,
+        Stage::Applicability,
+        Stage::Suitability,
+        Stage::Contact,
+        Stage::Propensity,
+        Stage::Arbitration,
+        Stage::Treatment,
+    ];
+
+    /// The stage's name in records.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Stage::Candidate => "candidate",
+            Stage::Eligibility => "eligibility",
+            Stage::Applicability => "applicability",
+            Stage::Suitability => "suitability",
+            Stage::Contact => "contact",
+            Stage::Propensity => "propensity",
+            Stage::Arbitration => "arbitration",
+            Stage::Treatment => "treatment",
+        }
+    }
+}
+
+/// An action that was considered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Candidate {
+    /// The action.
+    pub action: Box<str>,
+    /// How it would be said, as far as that was weighed.
+    pub treatment: Option<Box<str>>,
+    /// The need that it would serve; none if a rule proposed it.
+    pub need: Option<Box<str>>,
+    /// Where the action stands in the policy: `cards.toml:33`.
+    pub place: Box<str>,
+    /// The stage that dropped it, or the last one that it passed.
+    pub stage: Stage,
+    /// What became of it.
+    pub verdict: Verdict,
+    /// What its score is made of.
+    pub weights: Weights,
+    /// Propensity × context × value × lever.
+    pub score: f64,
+    /// What the expression that decided read, with the values; `null` for what is missing, sensitive
+    /// or compound.
+    pub read: Vec<(Box<str>, Value)>,
+}
+
+/// What a score is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Weights {
+    /// How likely the customer is to take it up, 0 to 1, as it is known.
+    pub propensity: f64,
+    /// The same as it was drawn to explore; the score goes by this one.
+    pub drawn: f64,
+    /// The probability with which the draws would have chosen this one, 0 to 1; 1 if nothing was
+    /// left to chance.
+    pub chance: f64,
+    /// The strength of the need × the weight of the issue in this mood, 0 to 10.
+    pub context: f64,
+    /// What it is worth, 0 to 1.
+    pub value: f64,
+    /// What people put on the scales, 0.1 to 10.
+    pub lever: f64,
+}
+
+impl Weights {
+    /// The product of all.
+    pub fn score(&self) -> f64 {
+        self.drawn * self.context * self.value * self.lever
+    }
+}
+
+/// An action that was not taken, as it is told outside.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Alternative {
+    /// The action.
+    pub action: Box<str>,
+    /// The need that it would have served; none if a rule proposed it.
+    pub need: Option<Box<str>>,
+    /// What the arbitration gave it.
+    pub score: f64,
+    /// What became of it.
+    pub verdict: Verdict,
+}
+
+/// What became of a candidate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// It was taken.
+    Chosen,
+    /// Another one had the higher score.
+    Outscored,
+    /// An agent holds the conversation.
+    HeldByAgent,
+    /// Its condition does not hold.
+    NotApplicable {
+        /// The condition.
+        when: Box<str>,
+    },
+    /// Its condition could not be worked out.
+    Unknown {
+        /// The condition.
+        when: Box<str>,
+        /// Why not.
+        because: Box<str>,
+    },
+    /// It was taken too recently.
+    CoolingDown {
+        /// Until when it rests.
+        until: Time,
+    },
+    /// The customer has not allowed it.
+    NoConsent {
+        /// What for.
+        purpose: Box<str>,
+    },
+    /// It is for something sensitive that was not given for this.
+    NotGiven {
+        /// What it was given for.
+        purposes: Box<str>,
+    },
+    /// No treatment can be said.
+    NoTreatment {
+        /// Why the last one could not.
+        because: Box<str>,
+    },
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Verdict::Chosen => out.write_str("chosen"),
+            Verdict::Outscored => out.write_str("another one had the higher score"),
+            Verdict::HeldByAgent => out.write_str("an agent holds the conversation"),
+            Verdict::NotApplicable { when } => write!(out, "does not hold: {when}"),
+            Verdict::Unknown { because, .. } => out.write_str(because),
+            Verdict::CoolingDown { until } => write!(out, "rests until {until}"),
+            Verdict::NoConsent { purpose } => write!(out, "no consent to {purpose}"),
+            Verdict::NotGiven { purposes } => {
+                write!(out, "goes by something sensitive that was given for {purposes}")
+            }
+            Verdict::NoTreatment { because } => out.write_str(because),
+        }
+    }
+}
