@@ -162,6 +162,10 @@ limits! {
     EXPRESSION_DEPTH: 40;
     /// seconds between two firings of a repeating timer, at least; a faster one is a mistake
     TIMER_EVERY_SECS_MIN: 60;
+    /// values of one situation that a model reads; further ones are passed over, and counted
+    FEATURES: 64;
+    /// features of which a model knows something on one level of arms; the least certain leaves first
+    LEVEL_WEIGHTS: 4_096;
     /// values in the data of one action
     ACTION_DATA: 32;
     /// catch-up firings of one repeating timer after a downtime; the remaining ones coalesce

@@ -1,5 +1,21 @@
-//! What is learned from outcomes: pure mathematics that knows neither policies nor twins.
+//! What is learned from answers: how likely somebody is to respond to what, and how sure that is.
+//!
+//! In come [`Features`] of a situation and an [`Arm`], something that can be chosen; out of a
+//! [`Snapshot`] comes a [`Belief`]. A [`Learner`] takes in what was answered and publishes snapshots.
+//! Pure mathematics: it knows neither policies nor twins, and has no chance of its own: what
+//! looks like chance is made of a seed, so that a decision is the same each time it is repeated.
 
+mod arm;
+mod belief;
+mod features;
+mod learner;
+mod normal;
 mod snapshot;
+mod weights;
 
-pub use snapshot::Snapshot;
+pub use arm::{Arm, Parts};
+pub use belief::{Belief, Prior};
+pub use features::Features;
+pub use learner::Learner;
+pub use normal::{below, density, hashed, normal, quantile, seed, uniform};
+pub use snapshot::{Snapshot, Weigher};

@@ -1,17 +1,193 @@
-/// What was learned up to a moment. Cheap to clone.
-#[derive(Debug, Clone, Default)]
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+
+use super::arm::Arm;
+use super::belief::{Belief, Prior};
+use super::features::{Features, INTERCEPT};
+use super::weights::{Message, Weights};
+
+/// What is expected of the weight of a feature, in units of the noise.
+pub(super) const WEIGHT: Belief = Belief { mean: 0.0, variance: 0.15 };
+/// The prior variance of how all arms of a shared level do beyond what the policy expects of them.
+const SHARED_VARIANCE: f64 = 0.05;
+
+/// Something for each of some levels of arms.
+pub(super) type Levels<T> = HashMap<u64, T, BuildHasherDefault<AsItIs>>;
+
+/// The name of a level is a hash already.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number;
+    }
+}
+
+/// What a model knows at one moment. It never changes; a copy of it costs nothing.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Snapshot {
-    version: u64,
+    /// None before anything is learned.
+    levels: Option<Arc<Levels<Arc<Weights>>>>,
+    pub(super) version: u64,
 }
 
 impl Snapshot {
-    /// A snapshot of which nothing was learned yet.
+    /// The snapshot that knows nothing.
     pub const fn nothing() -> Snapshot {
-        Snapshot { version: 0 }
+        Snapshot { levels: None, version: 0 }
     }
 
-    /// How many snapshots were before it.
+    /// Which one this is: each that is published has a greater one. 0 knows nothing.
     pub const fn version(&self) -> u64 {
         self.version
     }
+
+    /// How many observations of an action there are, over all its treatments.
+    pub fn observations_of_action(&self, arm: &Arm) -> f64 {
+        self.level(arm.action()).map_or(0.0, |weights| weights.observations)
+    }
+
+    /// How many observations of a treatment there are.
+    pub fn observations(&self, arm: &Arm) -> f64 {
+        self.level(arm.treatment()).map_or(0.0, |weights| weights.observations)
+    }
+
+    /// What two nodes learned apart, together. As messages about weights add up, the order and the
+    /// grouping in which nodes are put together do not matter. The version is the greater.
+    ///
+    /// What both have from a common past counts twice: a node hands on what it learned itself.
+    #[must_use]
+    pub fn plus(&self, other: &Snapshot) -> Snapshot {
+        let mut sum = self.clone();
+        let levels = sum.levels_mut();
+        for (level, theirs) in other.levels.iter().flat_map(|levels| levels.iter()) {
+            match levels.entry(*level) {
+                Entry::Occupied(mut ours) => Arc::make_mut(ours.get_mut()).add(theirs),
+                Entry::Vacant(free) => {
+                    free.insert(Arc::clone(theirs));
+                }
+            }
+        }
+        sum.version = self.version.max(other.version);
+        sum
+    }
+
+    /// How likely a response to an arm is in a situation. Of many arms ask a [`Weigher`].
+    pub fn belief(&self, features: &Features, arm: &Arm, prior: Prior) -> Belief {
+        self.weigher(features).belief(arm, prior)
+    }
+
+    fn level(&self, level: u64) -> Option<&Weights> {
+        self.levels.as_ref()?.get(&level).map(Arc::as_ref)
+    }
+
+    /// All levels, to be changed: what other copies share is copied first.
+    pub(super) fn levels_mut(&mut self) -> &mut Levels<Arc<Weights>> {
+        Arc::make_mut(self.levels.get_or_insert_default())
+    }
+
+    /// Weighs one arm after the other in one situation.
+    pub fn weigher<'a>(&'a self, features: &'a Features) -> Weigher<'a> {
+        let spread = spread(features);
+        Weigher { snapshot: self, features, spread, shared: Levels::default() }
+    }
+}
+
+/// Weighs arms in one situation; what several arms share is added up once.
+#[derive(Debug)]
+pub struct Weigher<'a> {
+    snapshot: &'a Snapshot,
+    features: &'a Features,
+    /// The variance that the features of one level have before anything is learned.
+    spread: f64,
+    shared: Levels<Known>,
+}
+
+/// What is known of one level of arms in one situation.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    features: Belief,
+    intercept: Message,
+}
+
+impl Weigher<'_> {
+    /// How likely a response to an arm is.
+    pub fn belief(&mut self, arm: &Arm, prior: Prior) -> Belief {
+        let mut sum = Belief { mean: 0.0, variance: 0.0 };
+        for (level, intercept) in levels(arm, prior, self.spread) {
+            // A treatment is weighed once.
+            let is_own = arm.treatment == Some(level);
+            let known = if is_own { self.know(level) } else { self.shared(level) };
+            let intercept = posterior(known.intercept, intercept);
+            sum.mean += known.features.mean + intercept.mean;
+            sum.variance += known.features.variance + intercept.variance;
+        }
+        sum
+    }
+
+    fn shared(&mut self, level: u64) -> Known {
+        if let Some(known) = self.shared.get(&level) {
+            return *known;
+        }
+        let known = self.know(level);
+        self.shared.insert(level, known);
+        known
+    }
+
+    fn know(&self, level: u64) -> Known {
+        let Some(weights) = self.snapshot.level(level) else {
+            let features = Belief { mean: 0.0, variance: self.spread };
+            return Known { features, intercept: Message::default() };
+        };
+        let scale = self.features.scale();
+        let mut features = Belief { mean: 0.0, variance: 0.0 };
+        for active in &self.features.active {
+            let x = f64::from(active.share) * scale;
+            let weight = posterior(weights.get(active.key), WEIGHT);
+            features.mean += x * weight.mean;
+            features.variance += x * x * weight.variance;
+        }
+        Known { features, intercept: weights.get(INTERCEPT) }
+    }
+}
+
+/// The variance that all features of one level have before anything is learned.
+pub(super) fn spread(features: &Features) -> f64 {
+    let length: f64 = features.active.iter().map(|it| f64::from(it.share).powi(2)).sum();
+    WEIGHT.variance * length * features.scale().powi(2)
+}
+
+/// The levels of an arm with what is expected of their intercepts before anything is learned. What
+/// the policy says is the action's: what others of its kind do beyond what the policy said of them
+/// is added to it.
+pub(super) fn levels(arm: &Arm, prior: Prior, spread: f64) -> impl Iterator<Item = (u64, Belief)> {
+    let shared = arm.shared.len() as f64;
+    let own = if arm.treatment.is_some() { 2.0 } else { 1.0 };
+    let variance = prior.variance + shared * SHARED_VARIANCE + (shared + own) * spread;
+    let intercept = Belief { mean: prior.mean(variance), variance: prior.variance / own };
+    let beyond = Belief { mean: 0.0, variance: SHARED_VARIANCE };
+    let shared = arm.shared.iter().map(move |level| (*level, beyond));
+    let treatment = arm.treatment.map(|level| (level, Belief { mean: 0.0, ..intercept }));
+    shared.chain([(arm.action, intercept)]).chain(treatment)
+}
+
+/// What is believed of a weight after what was learned of it.
+pub(super) fn posterior(message: Message, prior: Belief) -> Belief {
+    // What two nodes forgot apart may leave a little less than nothing.
+    let precision = 1.0 / prior.variance + f64::from(message.precision).max(0.0);
+    let mean = (prior.mean / prior.variance + f64::from(message.pull)) / precision;
+    Belief { mean, variance: 1.0 / precision }
 }

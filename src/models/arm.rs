@@ -1,0 +1,127 @@
+use std::collections::BTreeMap;
+
+use smallvec::SmallVec;
+
+use super::normal::{hashed, seed};
+
+/// What can be chosen, as far as the model tells it apart: an action in one of its treatments, and
+/// what it has in common with others, from which it starts before anybody has answered it.
+///
+/// Arms are made once, when a policy is loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arm {
+    /// The levels that it shares with other actions, widest first.
+    pub(super) shared: SmallVec<[u64; 4]>,
+    pub(super) action: u64,
+    /// None if the action has no other treatment.
+    pub(super) treatment: Option<u64>,
+}
+
+/// What an arm is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Parts<'a> {
+    /// The action.
+    pub action: &'a str,
+    /// The treatment of the action.
+    pub treatment: &'a str,
+    /// The issue that the action belongs to.
+    pub issue: &'a str,
+    /// The channel of the treatment.
+    pub channel: &'a str,
+    /// The tone of the treatment.
+    pub tone: &'a str,
+}
+
+impl Arm {
+    /// The arm of these parts, if there are others that differ in each of them.
+    pub fn new(parts: Parts<'_>) -> Arm {
+        let [shared @ .., action, treatment] = levels(parts);
+        Arm { shared: shared.into(), action, treatment: Some(treatment) }
+    }
+
+    /// The arms of everything that a policy can choose. What tells no arm from others is left out:
+    /// two levels of the same arms would learn the same thing twice, and the model would be surer of
+    /// it than it may be, and follow the latest answers too far.
+    pub fn all(parts: &[Parts<'_>]) -> Vec<Arm> {
+        let levels: Vec<_> = parts.iter().map(|parts| levels(*parts)).collect();
+        let mut members: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+        for (number, levels) in levels.iter().enumerate() {
+            for level in levels {
+                members.entry(*level).or_default().push(number);
+            }
+        }
+        let alike = |one: &u64, other: &u64| members[one] == members[other];
+        let arm = |[shared @ .., action, treatment]: &[u64; 6]| {
+            let mut kept: SmallVec<[u64; 4]> = SmallVec::new();
+            for level in shared {
+                if !alike(level, action) && !kept.iter().any(|kept| alike(kept, level)) {
+                    kept.push(*level);
+                }
+            }
+            let treatment = (!alike(treatment, action)).then_some(*treatment);
+            Arm { shared: kept, action: *action, treatment }
+        };
+        levels.iter().map(arm).collect()
+    }
+
+    /// What tells the action from others, in every treatment.
+    pub fn action(&self) -> u64 {
+        self.action
+    }
+
+    /// What tells the treatment from others.
+    pub fn treatment(&self) -> u64 {
+        self.treatment.unwrap_or(self.action)
+    }
+}
+
+/// From what all arms share to what is this one's own.
+fn levels(parts: Parts<'_>) -> [u64; 6] {
+    let level = |number: u64, name: &str| seed(&[number, hashed(name)]);
+    let action = level(4, parts.action);
+    [
+        level(0, ""),
+        level(1, parts.issue),
+        level(2, parts.channel),
+        level(3, parts.tone),
+        action,
+        seed(&[5, action, hashed(parts.treatment)]),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CARD: Parts<'_> =
+        Parts { action: "card", treatment: "soft", issue: "sales", channel: "app", tone: "gentle" };
+
+    #[test]
+    fn treatments_of_an_action_share_all_but_what_tells_them_apart() {
+        let soft = Arm::new(CARD);
+        let hard = Arm::new(Parts { treatment: "hard", tone: "urgent", ..CARD });
+        assert_eq!(soft.action(), hard.action());
+        assert_ne!(soft.treatment(), hard.treatment());
+        assert_eq!(soft.shared[..3], hard.shared[..3]);
+        assert_ne!(soft.shared[3], hard.shared[3]);
+    }
+
+    #[test]
+    fn treatments_of_one_name_are_of_their_action() {
+        let other = Arm::new(Parts { action: "loan", ..CARD });
+        assert_ne!(other.treatment(), Arm::new(CARD).treatment());
+    }
+
+    #[test]
+    fn what_tells_no_arm_from_others_is_left_out() {
+        let loan = Parts { action: "loan", ..CARD };
+        let help = Parts { action: "help", issue: "service", ..CARD };
+        let arms = Arm::all(&[CARD, Parts { treatment: "hard", ..CARD }, loan, help]);
+        // Channel and tone are the same everywhere, and the help is all that there is of service.
+        assert_eq!(arms.iter().map(|arm| arm.shared.len()).collect::<Vec<_>>(), [2, 2, 2, 1]);
+        let told = arms.iter().map(|arm| arm.treatment.is_some()).collect::<Vec<_>>();
+        assert_eq!(told, [true, true, false, false]);
+        assert_eq!(arms[0].action(), arms[1].action());
+        assert_eq!(Arm::all(&[CARD])[0].shared.len(), 0);
+    }
+}

@@ -1,0 +1,112 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::normal::{below, density, quantile};
+
+/// How likely somebody is to respond, and how sure that is: the score behind the propensity is
+/// believed to be normal, and somebody responds if the score and a unit of noise are above zero.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Belief {
+    /// The mean of the score.
+    pub mean: f64,
+    /// Its variance; 0 is certain.
+    pub variance: f64,
+}
+
+impl Belief {
+    /// The belief of which nothing is in doubt, so that every draw is the propensity itself.
+    pub fn certain(propensity: f64) -> Belief {
+        Belief { mean: quantile(propensity), variance: 0.0 }
+    }
+
+    /// The expected probability of a response, 0 to 1: `Φ(m/√(1+v))`.
+    pub fn propensity(&self) -> f64 {
+        below(self.mean / (1.0 + self.variance).sqrt())
+    }
+
+    /// The probability of a response, 0 to 1, if the score is where a draw from the standard normal
+    /// distribution puts it. Choosing by it is Thompson sampling.
+    pub fn drawn(&self, normal: f64) -> f64 {
+        below(self.mean + self.variance.sqrt() * normal)
+    }
+
+    /// How far the drawn probability lies from its mean, as a standard deviation, in first order.
+    pub fn spread(&self) -> f64 {
+        let scale = (1.0 + self.variance).sqrt();
+        density(self.mean / scale) * self.variance.sqrt() / scale
+    }
+}
+
+/// What a policy expects of an action before anybody has answered it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Prior {
+    /// The score that the propensity stands for.
+    score: f64,
+    /// How much in doubt it is, as the variance of a score.
+    pub(super) variance: f64,
+}
+
+impl Prior {
+    /// That a response has this `propensity`, above 0 and below 1, and that this expectation is worth
+    /// `weight` observations.
+    ///
+    /// The score is given the variance that leaves the propensity as much in doubt as that many
+    /// observations do, in first order: `p(1−p)/((n+1)·φ(Φ⁻¹(p))²)`, as the variance of a Beta
+    /// distribution of `n` observations is `p(1−p)/(n+1)`.
+    pub fn new(propensity: f64, weight: f64) -> Prior {
+        let p = propensity.clamp(1e-9, 1.0 - 1e-9);
+        let score = quantile(p);
+        let slope = density(score);
+        Prior { score, variance: p * (1.0 - p) / ((weight.max(0.0) + 1.0) * slope * slope) }
+    }
+
+    /// The mean of the score under which the propensity is the prior's when the whole score has this
+    /// variance.
+    pub(super) fn mean(&self, variance: f64) -> f64 {
+        self.score * (1.0 + variance).sqrt()
+    }
+}
+
+impl Default for Prior {
+    /// What is expected where nobody said anything: as likely as not, and worth one observation.
+    fn default() -> Prior {
+        Prior::new(0.5, 1.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn what_is_certain_is_drawn_as_it_is() {
+        let belief = Belief::certain(0.03);
+        assert!((belief.propensity() - 0.03).abs() < 1e-12);
+        assert!((belief.drawn(2.0) - 0.03).abs() < 1e-12);
+        assert_eq!(belief.spread(), 0.0);
+    }
+
+    #[test]
+    fn a_prior_of_more_observations_is_less_in_doubt() {
+        let doubt = |weight| Prior::new(0.03, weight).variance;
+        assert!(doubt(100.0) < doubt(10.0) && doubt(10.0) < doubt(0.0));
+    }
+
+    proptest! {
+        #[test]
+        fn the_mean_of_all_draws_is_the_propensity(mean in -3.0..3.0, variance in 0.0..4.0) {
+            let belief = Belief { mean, variance };
+            let draws = (0..2_000).map(|i| belief.drawn(quantile((f64::from(i) + 0.5) / 2_000.0)));
+            prop_assert!((draws.sum::<f64>() / 2_000.0 - belief.propensity()).abs() < 1e-3);
+        }
+
+        #[test]
+        fn a_prior_is_expected_as_it_is_said(propensity in 0.001..0.999, variance in 0.0..4.0) {
+            let prior = Prior::new(propensity, 10.0);
+            let belief = Belief { mean: prior.mean(variance), variance };
+            prop_assert!((belief.propensity() - propensity).abs() < 1e-9);
+        }
+    }
+}

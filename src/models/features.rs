@@ -1,0 +1,212 @@
+use smallvec::SmallVec;
+use twox_hash::XxHash3_64;
+
+use crate::config::limits;
+
+/// Bins for each doubling of a number.
+const BINS_AN_OCTAVE: f64 = 4.0;
+/// Bins of a share between 0 and 1.
+const BINS_OF_A_SHARE: f64 = 8.0;
+
+/// The feature that every situation has: how the arm does at all.
+pub(super) const INTERCEPT: u64 = 1;
+
+/// What is known of a situation, in the form in which a model reads it: names and bins of values,
+/// hashed, each with how far it is there.
+///
+/// | value | its bins |
+/// |---|---|
+/// | number | sign and logarithm, four bins for each doubling; zero is a bin of its own |
+/// | share from 0 to 1 | nine points, 1/8 apart |
+/// | text | one for each text |
+/// | truth | two |
+/// | absent | one of its own |
+///
+/// A number between two points counts as partly one and partly the other, so that values that are
+/// close are alike. At most [`limits::FEATURES`] values are read; further ones are passed over, and
+/// counted.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Features {
+    pub(super) active: SmallVec<[Active; 48]>,
+    values: u32,
+    passed_over: u32,
+}
+
+/// One bin that a value lies in.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Active {
+    /// The hash of the name and the bin.
+    pub(super) key: u64,
+    /// How far the value lies in it: above 0, at most 1.
+    pub(super) share: f32,
+}
+
+impl Features {
+    /// Of nothing yet.
+    pub fn new() -> Features {
+        Features::default()
+    }
+
+    /// How many values were read.
+    pub fn len(&self) -> usize {
+        self.values as usize
+    }
+
+    /// Whether no value was read.
+    pub fn is_empty(&self) -> bool {
+        self.values == 0
+    }
+
+    /// How many values were passed over, because there were too many.
+    pub fn passed_over(&self) -> u32 {
+        self.passed_over
+    }
+
+    /// A number of any size; one that is not finite counts as absent.
+    pub fn number(&mut self, name: &str, value: f64) {
+        if !value.is_finite() {
+            return self.absent(name);
+        }
+        if !self.admit() {
+            return;
+        }
+        if value == 0.0 {
+            return self.push(name, b'0', 0, 1.0);
+        }
+        let sign = if value > 0.0 { b'+' } else { b'-' };
+        self.between(name, sign, libm::log2(value.abs()) * BINS_AN_OCTAVE);
+    }
+
+    /// A share from 0 to 1; one outside counts as the nearest within.
+    pub fn share(&mut self, name: &str, value: f64) {
+        if value.is_nan() {
+            return self.absent(name);
+        }
+        if self.admit() {
+            self.between(name, b's', value.clamp(0.0, 1.0) * BINS_OF_A_SHARE);
+        }
+    }
+
+    /// One text of several.
+    pub fn text(&mut self, name: &str, value: &str) {
+        if self.admit() {
+            self.push(name, b't', XxHash3_64::oneshot(value.as_bytes()), 1.0);
+        }
+    }
+
+    /// Whether something is so.
+    pub fn flag(&mut self, name: &str, value: bool) {
+        if self.admit() {
+            self.push(name, b'f', u64::from(value), 1.0);
+        }
+    }
+
+    /// That nothing is known of what has this name.
+    pub fn absent(&mut self, name: &str) {
+        if self.admit() {
+            self.push(name, b'?', 0, 1.0);
+        }
+    }
+
+    /// By what the features are multiplied, so that a prior does not depend on how many there are.
+    pub(super) fn scale(&self) -> f64 {
+        1.0 / f64::from(self.values.max(1)).sqrt()
+    }
+
+    fn admit(&mut self) -> bool {
+        if self.len() >= limits::FEATURES {
+            self.passed_over += 1;
+            return false;
+        }
+        self.values += 1;
+        true
+    }
+
+    fn between(&mut self, name: &str, kind: u8, place: f64) {
+        let low = place.floor();
+        let share = (place - low) as f32;
+        if share < 1.0 {
+            self.push(name, kind, low as i64 as u64, 1.0 - share);
+        }
+        if share > 0.0 {
+            self.push(name, kind, (low as i64 + 1) as u64, share);
+        }
+    }
+
+    fn push(&mut self, name: &str, kind: u8, bin: u64, share: f32) {
+        let mut end = [kind; 9];
+        end[1..].copy_from_slice(&bin.to_le_bytes());
+        let key = XxHash3_64::oneshot_with_seed(XxHash3_64::oneshot(name.as_bytes()), &end);
+        // The first keys are taken: none, and the intercept.
+        self.active.push(Active { key: key.max(INTERCEPT + 1), share });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn of(value: f64) -> Features {
+        let mut features = Features::new();
+        features.number("age", value);
+        features
+    }
+
+    /// How alike two situations are, 0 to 1.
+    fn likeness(one: &Features, other: &Features) -> f32 {
+        let share = |features: &Features, key| {
+            features.active.iter().find(|active| active.key == key).map_or(0.0, |it| it.share)
+        };
+        one.active.iter().map(|active| active.share.min(share(other, active.key))).sum()
+    }
+
+    #[test]
+    fn what_has_another_name_or_form_is_another_feature() {
+        let mut features = Features::new();
+        features.number("age", 1.0);
+        features.number("size", 1.0);
+        features.text("age", "1");
+        features.flag("age", true);
+        features.absent("age");
+        features.share("age", 0.0);
+        let mut keys: Vec<u64> = features.active.iter().map(|active| active.key).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        assert_eq!((keys.len(), features.len()), (6, 6));
+    }
+
+    #[test]
+    fn what_is_no_number_is_absent() {
+        let mut absent = Features::new();
+        absent.absent("age");
+        assert_eq!(of(f64::NAN), absent);
+        assert_eq!(of(f64::INFINITY), absent);
+    }
+
+    #[test]
+    fn there_are_never_too_many() {
+        let mut features = Features::new();
+        for number in 0..limits::FEATURES + 3 {
+            features.text("city", &number.to_string());
+        }
+        assert_eq!((features.len(), features.passed_over()), (limits::FEATURES, 3));
+    }
+
+    proptest! {
+        #[test]
+        fn a_value_is_wholly_somewhere(value in prop::num::f64::ANY) {
+            let whole: f32 = of(value).active.iter().map(|active| active.share).sum();
+            prop_assert!((whole - 1.0).abs() < 1e-6);
+        }
+
+        #[test]
+        fn the_closer_the_more_alike(value in 1.0..1e6, near in 1.0..1.08, far in 1.1..100.0) {
+            let near = likeness(&of(value), &of(value * near));
+            let far = likeness(&of(value), &of(value * far));
+            prop_assert!(near >= far - 1e-5, "{near} {far}");
+            prop_assert_eq!(likeness(&of(value), &of(-value)), 0.0);
+        }
+    }
+}

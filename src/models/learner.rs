@@ -1,0 +1,234 @@
+use std::sync::Arc;
+
+use super::arm::Arm;
+use super::belief::{Belief, Prior};
+use super::features::{Features, INTERCEPT};
+use super::normal::truncated;
+use super::snapshot::{Snapshot, WEIGHT, levels, posterior, spread};
+use super::weights::Message;
+
+/// A model that learns: Bayesian probit regression, one observation after the other.
+///
+/// Each feature has a weight on each level of an arm, believed to be Gaussian; their sum is the
+/// score, and somebody responds if the score and a unit of noise are above zero. After each answer
+/// the beliefs become those Gaussians that come nearest to what Bayes' rule gives (assumed-density
+/// filtering): Graepel, Candela, Borchert and Herbrich, Web-Scale Bayesian Click-Through Rate
+/// Prediction for Sponsored Search Advertising in Microsoft's Bing Search Engine (AdPredictor), ICML
+/// 2010, equations 8 to 10. Forgetting, their section 3.3, draws a weight towards its prior by a
+/// share of what was learned of it, with each observation of it.
+#[derive(Debug, Clone, Default)]
+pub struct Learner {
+    model: Snapshot,
+    forgetting: f64,
+}
+
+impl Learner {
+    /// Goes on from what a snapshot knows. Of what was learned of a weight, each further observation
+    /// of it takes away `1/horizon`, so that about the last `horizon` count.
+    pub fn from(model: Snapshot, horizon: f64) -> Learner {
+        Learner { model, forgetting: 1.0 / horizon.max(1.0) }
+    }
+
+    /// What is known now.
+    pub fn model(&self) -> &Snapshot {
+        &self.model
+    }
+
+    /// What is known now, as a version of its own, to decide by.
+    pub fn publish(&mut self) -> Snapshot {
+        self.model.version += 1;
+        self.model.clone()
+    }
+
+    /// Learns from one answer: whether there was a response to an arm in a situation.
+    pub fn learn(&mut self, features: &Features, arm: &Arm, prior: Prior, response: bool) {
+        let belief = self.model.belief(features, arm, prior);
+        let deviation = (1.0 + belief.variance).sqrt();
+        let towards = if response { 1.0 } else { -1.0 };
+        let (v, w) = truncated(towards * belief.mean / deviation);
+        let step = Step {
+            mean: towards * v / deviation,
+            variance: w / (deviation * deviation),
+            keep: (1.0 - self.forgetting) as f32,
+        };
+        let scale = features.scale();
+        let known = self.model.levels_mut();
+        for (level, intercept) in levels(arm, prior, spread(features)) {
+            let weights = Arc::make_mut(known.entry(level).or_default());
+            weights.observations = weights.observations * (1.0 - self.forgetting) + 1.0;
+            step.take(weights.entry(INTERCEPT), intercept, 1.0);
+            for active in &features.active {
+                step.take(weights.entry(active.key), WEIGHT, f64::from(active.share) * scale);
+            }
+        }
+    }
+}
+
+/// How far an answer moves the weights that led to the expectation.
+struct Step {
+    mean: f64,
+    variance: f64,
+    keep: f32,
+}
+
+impl Step {
+    fn take(&self, message: &mut Message, prior: Belief, x: f64) {
+        message.precision *= self.keep;
+        message.pull *= self.keep;
+        let before = posterior(*message, prior);
+        let mean = before.mean + x * before.variance * self.mean;
+        let variance = before.variance * (1.0 - x * x * before.variance * self.variance);
+        message.precision += (1.0 / variance - 1.0 / before.variance) as f32;
+        message.pull += (mean / variance - before.mean / before.variance) as f32;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::models::{Parts, normal};
+
+    fn arm(action: &str) -> Arm {
+        Arm::new(Parts { action, treatment: "", issue: "sales", channel: "app", tone: "gentle" })
+    }
+
+    fn young(young: bool) -> Features {
+        let mut features = Features::new();
+        features.number("age", if young { 20.0 } else { 70.0 });
+        features
+    }
+
+    fn learner() -> Learner {
+        Learner::from(Snapshot::default(), 1e6)
+    }
+
+    #[test]
+    fn who_responds_to_what_is_learned() {
+        let mut learner = learner();
+        let prior = Prior::new(0.1, 10.0);
+        for _ in 0..200 {
+            for (action, is_young) in [("loan", true), ("loan", false), ("card", true)] {
+                let response = (action == "loan") == is_young;
+                learner.learn(&young(is_young), &arm(action), prior, response);
+            }
+        }
+        let expected = |action, is_young| {
+            learner.model().belief(&young(is_young), &arm(action), prior).propensity()
+        };
+        assert!(expected("loan", true) > 0.9, "{}", expected("loan", true));
+        assert!(expected("loan", false) < 0.1, "{}", expected("loan", false));
+        assert!(expected("card", true) < 0.1, "{}", expected("card", true));
+    }
+
+    #[test]
+    fn a_new_action_starts_from_what_its_relatives_did() {
+        let mut learner = learner();
+        let prior = Prior::new(0.1, 10.0);
+        for _ in 0..100 {
+            learner.learn(&young(true), &arm("loan"), prior, true);
+            learner.learn(&young(false), &arm("loan"), prior, false);
+        }
+        let expected = |is_young| learner.model().belief(&young(is_young), &arm("new"), prior);
+        assert!(expected(true).propensity() > 1.3 * expected(false).propensity());
+    }
+
+    #[test]
+    fn a_copy_stays_what_it_was() {
+        let mut learner = learner();
+        learner.learn(&young(true), &arm("loan"), Prior::default(), true);
+        let before = learner.publish();
+        let belief = before.belief(&young(true), &arm("loan"), Prior::default());
+        learner.learn(&young(true), &arm("loan"), Prior::default(), true);
+        assert_eq!(before.belief(&young(true), &arm("loan"), Prior::default()), belief);
+        assert!(learner.publish().version() > before.version());
+    }
+
+    #[test]
+    fn what_changes_is_learned_anew_and_sooner_with_a_short_horizon() {
+        let only = Parts { action: "", treatment: "", issue: "", channel: "", tone: "" };
+        let arm = &Arm::all(&[only])[0];
+        let after = |horizon| {
+            let mut learner = Learner::from(Snapshot::default(), horizon);
+            for number in 0..3_300 {
+                // One of five does not respond at first, and four of five later.
+                let response = (number % 5 == 0) != (number < 3_000);
+                learner.learn(&Features::new(), arm, Prior::default(), response);
+            }
+            learner.model().belief(&Features::new(), arm, Prior::default()).propensity()
+        };
+        assert!((after(100.0) - 0.2).abs() < 0.1, "{}", after(100.0));
+        assert!(after(1e6) > after(100.0) + 0.2, "{}", after(1e6));
+    }
+
+    proptest! {
+        #[test]
+        fn every_answer_leaves_less_doubt(
+            answers in prop::collection::vec((any::<bool>(), any::<bool>()), 1..60),
+            propensity in 0.001..0.999,
+        ) {
+            let mut learner = learner();
+            let prior = Prior::new(propensity, 5.0);
+            for (is_young, response) in answers {
+                let features = young(is_young);
+                let before = learner.model().belief(&features, &arm("loan"), prior);
+                learner.learn(&features, &arm("loan"), prior, response);
+                let after = learner.model().belief(&features, &arm("loan"), prior);
+                prop_assert!(after.variance < before.variance + 1e-6);
+                prop_assert!((after.mean > before.mean) == response);
+            }
+        }
+
+        #[test]
+        fn nodes_are_put_together_in_any_order(
+            answers in prop::collection::vec((0..3usize, any::<bool>(), any::<bool>()), 1..60),
+        ) {
+            let mut nodes = [learner(), learner(), learner()];
+            for (node, is_young, response) in answers {
+                let prior = Prior::default();
+                nodes[node].learn(&young(is_young), &arm("loan"), prior, response);
+            }
+            let [a, b, c] = nodes.each_ref().map(Learner::model);
+            let expected = |model: &Snapshot| {
+                let belief = model.belief(&young(true), &arm("loan"), Prior::default());
+                (belief.propensity(), model.observations(&arm("loan")))
+            };
+            let (one, count) = expected(&a.plus(b).plus(c));
+            let (other, same_count) = expected(&c.plus(&b.plus(a)));
+            prop_assert!((one - other).abs() < 1e-5);
+            prop_assert_eq!(count, same_count);
+        }
+
+        #[test]
+        fn what_nobody_answered_is_expected_as_the_policy_says(
+            propensity in 0.001..0.999,
+            age in 0.0..100.0,
+        ) {
+            let mut features = Features::new();
+            features.number("age", age);
+            let prior = Prior::new(propensity, 10.0);
+            let belief = Snapshot::default().belief(&features, &arm("loan"), prior);
+            prop_assert!((belief.propensity() - propensity).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn what_is_expected_is_what_happens() {
+        let mut learner = learner();
+        let (mut expected, mut happened) = (0.0, 0.0);
+        for number in 0..4_000 {
+            let is_young = normal(number) > 0.0;
+            let truth = if is_young { 0.3 } else { 0.1 };
+            let response = crate::models::uniform(number + 1_000_000) < truth;
+            let prior = Prior::new(0.5, 1.0);
+            if number > 500 {
+                let belief = learner.model().belief(&young(is_young), &arm("loan"), prior);
+                expected += belief.propensity();
+                happened += f64::from(u8::from(response));
+            }
+            learner.learn(&young(is_young), &arm("loan"), prior, response);
+        }
+        assert!((expected / happened - 1.0).abs() < 0.05, "{expected} {happened}");
+    }
+}

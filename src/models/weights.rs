@@ -1,0 +1,150 @@
+use serde::{Deserialize, Serialize};
+
+use crate::config::limits;
+
+/// What was learned of one level of arms: for each feature a Gaussian message of the observations
+/// about its weight. Nothing is there of features that were never seen.
+///
+/// Messages are kept in natural parameters and without the prior, so that what two nodes learned
+/// apart adds up, and forgetting is shrinking.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub(super) struct Weights {
+    /// A power of two of them, or none; looked up from the place that the key's low bits name.
+    slots: Vec<Slot>,
+    used: usize,
+    /// How many observations this was learned from.
+    pub(super) observations: f64,
+}
+
+/// What the observations say of one weight.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub(super) struct Message {
+    /// The precision that they add: 1/variance.
+    pub(super) precision: f32,
+    /// The precision times the mean that they add.
+    pub(super) pull: f32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+struct Slot {
+    /// The feature; 0 where there is none.
+    key: u64,
+    message: Message,
+}
+
+/// The fewest slots that a table has.
+const SLOTS_MIN: usize = 16;
+/// How many places are looked at for one to give up.
+const NEIGHBOURS: usize = 16;
+
+impl Weights {
+    /// What is known of the weight of a feature.
+    pub(super) fn get(&self, key: u64) -> Message {
+        match self.place(key) {
+            Some(place) if self.slots[place].key == key => self.slots[place].message,
+            _ => Message::default(),
+        }
+    }
+
+    /// The message about a feature, to be changed. At the bound it takes the place of the one of
+    /// which least is known among its neighbours.
+    pub(super) fn entry(&mut self, key: u64) -> &mut Message {
+        let crowded = |weights: &Weights| (weights.used + 1) * 4 > weights.slots.len() * 3;
+        if crowded(self) && self.slots.len() < limits::LEVEL_WEIGHTS {
+            self.grow();
+        }
+        let place = match self.place(key) {
+            Some(place) if self.slots[place].key == key => place,
+            Some(place) if !crowded(self) => {
+                self.used += 1;
+                self.slots[place] = Slot { key, message: Message::default() };
+                place
+            }
+            _ => {
+                let place = self.weakest(key);
+                self.slots[place] = Slot { key, message: Message::default() };
+                place
+            }
+        };
+        &mut self.slots[place].message
+    }
+
+    /// Adds what others learned.
+    pub(super) fn add(&mut self, other: &Weights) {
+        for slot in other.slots.iter().filter(|slot| slot.key != 0) {
+            let message = self.entry(slot.key);
+            message.precision += slot.message.precision;
+            message.pull += slot.message.pull;
+        }
+        self.observations += other.observations;
+    }
+
+    /// Where the feature is, or would be.
+    fn place(&self, key: u64) -> Option<usize> {
+        let mask = self.slots.len().checked_sub(1)?;
+        (0..self.slots.len())
+            .map(|step| (key as usize).wrapping_add(step) & mask)
+            .find(|place| self.slots[*place].key == key || self.slots[*place].key == 0)
+    }
+
+    /// The one of which least is known, of those that stand where the feature would be looked up.
+    fn weakest(&self, key: u64) -> usize {
+        let mask = self.slots.len() - 1;
+        let neighbours = (0..NEIGHBOURS).map(|step| (key as usize).wrapping_add(step) & mask);
+        // Beyond a free slot nothing would be found again.
+        let mut run = neighbours.take_while(|place| self.slots[*place].key != 0);
+        let Some(first) = run.next() else { return key as usize & mask };
+        run.fold(first, |weakest, place| {
+            let precision = |place: usize| self.slots[place].message.precision;
+            if precision(place) < precision(weakest) { place } else { weakest }
+        })
+    }
+
+    fn grow(&mut self) {
+        let slots = (self.slots.len() * 2).max(SLOTS_MIN);
+        let old = std::mem::replace(&mut self.slots, vec![Slot::default(); slots]);
+        for slot in old.into_iter().filter(|slot| slot.key != 0) {
+            if let Some(place) = self.place(slot.key) {
+                self.slots[place] = slot;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_full_table_forgets_what_it_knows_least_of() {
+        let mut weights = Weights::default();
+        let known = u64::MAX / 3;
+        weights.entry(known).precision = 1e6;
+        for key in 0..2 * limits::LEVEL_WEIGHTS as u64 {
+            weights.entry(crate::models::seed(&[key])).precision += 1.0;
+        }
+        assert_eq!(weights.get(known).precision, 1e6);
+        assert_eq!(weights.slots.len(), limits::LEVEL_WEIGHTS);
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_said_is_found(keys in prop::collection::vec(1u64.., 1..300)) {
+            let mut weights = Weights::default();
+            let mut truth = BTreeMap::new();
+            for key in keys {
+                weights.entry(key).pull += 1.0;
+                *truth.entry(key).or_insert(0.0) += 1.0;
+            }
+            for (key, pull) in &truth {
+                prop_assert_eq!(weights.get(*key).pull, *pull);
+            }
+            prop_assert_eq!(weights.used, truth.len());
+            prop_assert_eq!(weights.get(0x5EED), Message::default());
+        }
+    }
+}
