@@ -4,6 +4,9 @@ use actix::Addr;
 
 use super::partition::PartitionActor;
 
+/// Where a partition is reached.
+pub type Address = Addr<PartitionActor>;
+
 /// Where the partitions are reached, by number; from anywhere, once they are started.
 #[derive(Debug, Clone, Default)]
 pub struct Partitions(Arc<OnceLock<Vec<Addr<PartitionActor>>>>);

@@ -10,8 +10,8 @@ mod directory;
 mod partition;
 mod twin;
 
-pub use directory::Partitions;
+pub use directory::{Address, Partitions};
 pub use partition::{
-    Advance, Confirmed, Durable, End, Fatal, Glance, GlanceBroadcasts, HasAdvanced, HoldSweeps,
-    Inspect, IsDrained, PartitionActor, Pull, SetPolicy, Setup, Sight,
+    Advance, AskTwin, Confirmed, Durable, End, Fatal, Glance, GlanceBroadcasts, HasAdvanced,
+    HoldSweeps, Inspect, IsDrained, PartitionActor, Pull, SetPolicy, Setup, Sight,
 };

@@ -4,16 +4,16 @@ use std::time::Duration;
 use actix::{
     Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message, ResponseFuture, SpawnHandle,
 };
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::desk;
 use super::twin::{Rest, Show, TakeIn, TwinActor};
 use crate::bus::{Floor, Receipt, Relay};
-use crate::event::{Customer, Output, Time};
+use crate::event::{Customer, Event, Output, Time};
 use crate::partition::{
-    Bounds, Counters, Done, Errand, Host, Loads, Machine, Outgoing, Progress, Pulled, Recovered,
-    TimeMode, revive,
+    Answer, Bounds, Counters, Done, Errand, Host, Loads, Machine, Outgoing, Progress, Pulled,
+    Recovered, TimeMode, revive,
 };
 use crate::policy::Policy;
 use crate::store::{Batch, CommitHandle, IndexKey, Read, Store, TimerKey};
@@ -207,6 +207,7 @@ impl Shell {
 impl Host for Shell {
     type Address = Addr<TwinActor>;
     type Token = Receipt;
+    type Reply = oneshot::Sender<Answer>;
 
     fn activate(&mut self, twin: Box<Twin>) -> Addr<TwinActor> {
         TwinActor::new(twin, self.partition).start()
@@ -267,6 +268,11 @@ impl Host for Shell {
         receipt.committed();
     }
 
+    fn answer(&mut self, reply: oneshot::Sender<Answer>, answer: Answer) {
+        // Whoever asked may have gone.
+        let _ = reply.send(answer);
+    }
+
     fn publish(&mut self, outputs: Vec<(u64, Output)>) {
         self.relay.submit(self.partition, outputs);
     }
@@ -303,6 +309,25 @@ impl Handler<Pull> for PartitionActor {
     fn handle(&mut self, pull: Pull, context: &mut Context<PartitionActor>) {
         self.shell.permits.extend(pull.permit);
         self.machine.pulled(pull.pulled, wall_clock(), &mut self.shell);
+        self.set_alarm(context);
+    }
+}
+
+/// What is to be shown to this customer now? The event is of type `ask`.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct AskTwin {
+    /// The request.
+    pub event: Event,
+    /// Who waits for the answer.
+    pub reply: oneshot::Sender<Answer>,
+}
+
+impl Handler<AskTwin> for PartitionActor {
+    type Result = ();
+
+    fn handle(&mut self, AskTwin { event, reply }: AskTwin, context: &mut Context<Self>) {
+        self.machine.asked(event, reply, wall_clock(), &mut self.shell);
         self.set_alarm(context);
     }
 }

@@ -11,32 +11,46 @@ use futures::future::join_all;
 use parking_lot::RwLock;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::oneshot;
 
+use super::decide::{DecideReply, DecideRequest, Offer};
 use super::messages::{
     Advance, Advanced, DeadLetter, DeadLetters, DeadList, DeadRetried, DeadRetry, DeadShow,
     LiveBroadcasts, NotRetried, PolicyStatus, Stats, code, verb,
 };
 use super::view::{TimelineEntry, TimelineReply, TimelineRequest};
-use crate::actors::{self, Glance, GlanceBroadcasts, HasAdvanced, Inspect, Partitions};
+use crate::actors::{
+    self, Address, AskTwin, Glance, GlanceBroadcasts, HasAdvanced, Inspect, Partitions,
+};
 use crate::bus::{self, ApiError, Bus, Endpoint, Request};
 use crate::config::limits;
-use crate::event::{Customer, Time};
-use crate::partition::{Counters, Progress, TimeMode};
+use crate::event::{Channel, Customer, Event, Rejection, Time};
+use crate::partition::{Answer, Counters, Progress, TimeMode};
 use crate::policy::Policy;
 use crate::twin::{Dissatisfaction, Twin};
 
 /// Everything that can be asked.
-pub const ENDPOINTS: [Endpoint; 9] = [
-    Endpoint { verb: verb::SHOW, tokens: 1, describe: "all that is known of one customer" },
-    Endpoint { verb: verb::TIMELINE, tokens: 1, describe: "the recent past of one customer" },
-    Endpoint { verb: verb::STATS, tokens: 0, describe: "how the service is" },
-    Endpoint { verb: verb::POLICY, tokens: 0, describe: "which policy is loaded" },
-    Endpoint { verb: verb::BROADCASTS, tokens: 0, describe: "which broadcasts live, and how far" },
-    Endpoint { verb: verb::ADVANCE, tokens: 0, describe: "moves the clock, on event time only" },
-    Endpoint { verb: verb::DEAD_LIST, tokens: 0, describe: "events that could not be used" },
-    Endpoint { verb: verb::DEAD_SHOW, tokens: 0, describe: "one of them, with its bytes" },
-    Endpoint { verb: verb::DEAD_RETRY, tokens: 0, describe: "publishes some of them once more" },
+pub const ENDPOINTS: [Endpoint; 10] = [
+    Endpoint {
+        verb: verb::DECIDE,
+        tokens: 1,
+        places: limits::ASKS,
+        describe: "what to show to one customer now",
+    },
+    endpoint(verb::SHOW, 1, "all that is known of one customer"),
+    endpoint(verb::TIMELINE, 1, "the recent past of one customer"),
+    endpoint(verb::STATS, 0, "how the service is"),
+    endpoint(verb::POLICY, 0, "which policy is loaded"),
+    endpoint(verb::BROADCASTS, 0, "which broadcasts live, and how far"),
+    endpoint(verb::ADVANCE, 0, "moves the clock, on event time only"),
+    endpoint(verb::DEAD_LIST, 0, "events that could not be used"),
+    endpoint(verb::DEAD_SHOW, 0, "one of them, with its bytes"),
+    endpoint(verb::DEAD_RETRY, 0, "publishes some of them once more"),
 ];
+
+const fn endpoint(verb: &'static str, tokens: usize, describe: &'static str) -> Endpoint {
+    Endpoint { verb, tokens, places: limits::API_REQUESTS, describe }
+}
 
 /// Longest wait for what is due to fire when the clock is moved.
 const ADVANCE_MAX: Duration = Duration::from_secs(120);
@@ -101,6 +115,7 @@ impl Desk {
                 let (_, twin, ..) = self.look(&request).await?;
                 reply(&timeline(&twin, asked.and_then(|asked| asked.limit)))
             }
+            verb::DECIDE => reply(&self.decide(&request).await?),
             verb::STATS => reply(&self.stats().await?),
             verb::POLICY => reply(&*self.policy.read()),
             verb::BROADCASTS => reply(&self.broadcasts().await?),
@@ -124,9 +139,7 @@ impl Desk {
         &self,
         request: &Request,
     ) -> Result<(Customer, Box<Twin>, Arc<Policy>, u16, bool), ApiError> {
-        let token = request.tokens.first().map_or("", String::as_str);
-        let asked = Customer::from_token(token)
-            .map_err(|detail| ApiError::new(code::BAD_REQUEST, detail))?;
+        let asked = customer_of(request)?;
         let mut seen = self.look_at(asked.clone()).await?;
         // A memory on its way may not have arrived: then the one who will have it is not known yet.
         for _ in 0..=limits::IDENTIFIERS {
@@ -146,13 +159,7 @@ impl Desk {
         customer: Customer,
     ) -> Result<(Box<Twin>, Arc<Policy>, u16, bool), ApiError> {
         let token = customer.token();
-        let partitions = self.partitions.all();
-        let count = u16::try_from(partitions.len()).unwrap_or(u16::MAX);
-        let found = bus::partition_of(&customer, count)
-            .and_then(|partition| Some((partition, partitions.get(usize::from(partition))?)));
-        let Some((partition, address)) = found else {
-            return Err(ApiError::new(code::INTERNAL, "the partitions are not started yet"));
-        };
+        let (partition, address) = self.partition_of(&customer)?;
         let sight = address.send(Inspect(customer)).await.map_err(gone)?;
         match sight.map_err(|detail| ApiError::new(code::INTERNAL, detail))? {
             Some((twin, resident, policy)) => Ok((twin, policy, partition, resident)),
@@ -161,6 +168,54 @@ impl Desk {
                 format!("nothing is known of customer `{token}`; no event of theirs was taken in"),
             )),
         }
+    }
+
+    /// Asks the twin, and where it says that another customer is meant, that one.
+    async fn decide(&self, request: &Request) -> Result<DecideReply, ApiError> {
+        let mut customer = customer_of(request)?;
+        let asked: DecideRequest = required(&request.payload)?;
+        let DecideRequest { channel, id, time, traceparent, ask } = asked;
+        let channel =
+            Channel::new(&channel).map_err(|detail| ApiError::new(code::BAD_REQUEST, detail))?;
+        let id = id.unwrap_or_else(|| bus::fresh_id().into());
+        let refused = |rejection: Rejection| ApiError::new(code::BAD_REQUEST, rejection.detail);
+        for _ in 0..=limits::IDENTIFIERS {
+            let (channel, id) = (channel.clone(), id.clone());
+            let (traceparent, ask) = (traceparent.clone(), ask.clone());
+            let event = Event::asked(customer.clone(), channel, id, time, traceparent, ask);
+            let (_, address) = self.partition_of(&customer)?;
+            let (reply, answer) = oneshot::channel();
+            address.do_send(AskTwin { event: event.map_err(refused)?, reply });
+            match answer.await.map_err(gone)? {
+                Answer::Decided(decided) => {
+                    return Ok(DecideReply {
+                        customer,
+                        at: decided.at,
+                        policy: decided.policy.name.clone(),
+                        version: decided.policy.version.0.clone(),
+                        offers: decided.actions.iter().map(Offer::of).collect(),
+                    });
+                }
+                Answer::Elsewhere(to) => customer = to,
+                Answer::Duplicate => {
+                    return Err(ApiError::new(
+                        code::CONFLICT,
+                        "a request with this `id` was answered before; give each its own, or none",
+                    ));
+                }
+                Answer::Refused(rejection) => return Err(refused(rejection)),
+            }
+        }
+        Err(ApiError::new(code::CONFLICT, "the identifier is linked in a circle; unlink one"))
+    }
+
+    /// The partition of a customer, and where it is reached.
+    fn partition_of(&self, customer: &Customer) -> Result<(u16, &Address), ApiError> {
+        let partitions = self.partitions.all();
+        let count = u16::try_from(partitions.len()).unwrap_or(u16::MAX);
+        bus::partition_of(customer, count)
+            .and_then(|partition| Some((partition, partitions.get(usize::from(partition))?)))
+            .ok_or_else(|| ApiError::new(code::INTERNAL, "the partitions are not started yet"))
     }
 
     async fn counters(&self) -> Result<Vec<Counters>, ApiError> {
@@ -282,6 +337,12 @@ impl Desk {
         }
         Ok(outcome)
     }
+}
+
+/// The customer whom a request is about.
+fn customer_of(request: &Request) -> Result<Customer, ApiError> {
+    let token = request.tokens.first().map_or("", String::as_str);
+    Customer::from_token(token).map_err(|detail| ApiError::new(code::BAD_REQUEST, detail))
 }
 
 fn late() -> ApiError {

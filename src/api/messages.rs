@@ -16,6 +16,9 @@ pub mod verb {
     /// `timeline.<customer>`: its recent past. A [`TimelineRequest`](super::super::TimelineRequest)
     /// or no payload; answered by a [`TimelineReply`](super::super::TimelineReply).
     pub const TIMELINE: &str = "timeline";
+    /// `decide.<customer>`: what to show now? A [`DecideRequest`](super::super::DecideRequest);
+    /// answered by a [`DecideReply`](super::super::DecideReply).
+    pub const DECIDE: &str = "decide";
     /// How the service is. No payload; answered by [`Stats`](super::Stats).
     pub const STATS: &str = "stats";
     /// Which policy is loaded. No payload; answered by a [`PolicyStatus`](super::PolicyStatus).

@@ -3,10 +3,12 @@
 //! In come requests on `<prefix>.api.<verb>…`; out go the messages of this room as JSON, or a
 //! service error with one of the codes of [`code`].
 
+mod decide;
 mod desk;
 mod messages;
 mod view;
 
+pub use decide::{DecideReply, DecideRequest, Offer};
 pub use desk::{Desk, ENDPOINTS};
 pub use messages::{
     Advance, Advanced, DeadLetter, DeadLetters, DeadList, DeadRetried, DeadRetry, DeadShow,

@@ -218,6 +218,11 @@ pub(super) fn check_payload(found: usize) -> Result<(), Error> {
     if found >= expected { Ok(()) } else { Err(Error::Payload { expected, found }) }
 }
 
+/// An identifier that nobody else has.
+pub fn fresh_id() -> String {
+    nuid::next().to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -30,7 +30,7 @@ mod unreadable;
 pub use analyser::{Analyser, Question};
 pub use broker::{Broker, BrokerOptions};
 pub use channel::Heard;
-pub use connection::Bus;
+pub use connection::{Bus, fresh_id};
 pub use dead::{CARRIES_MEMORY, DeadLetter, dead_letter};
 pub use error::Error;
 pub use intake::{Floor, Intake, Part, Pulled, Resume};

@@ -19,6 +19,9 @@ pub struct Endpoint {
     pub verb: &'static str,
     /// How many tokens follow the verb.
     pub tokens: usize,
+    /// How many requests may wait for their answers; whoever comes beyond that is told that we are
+    /// busy.
+    pub places: usize,
     /// What it does, for people who ask the service about itself.
     pub describe: &'static str,
 }
@@ -64,8 +67,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 impl Service {
     /// Registers the endpoints, each at `<prefix>.api.<verb>` and its tokens, and answers what is
-    /// asked of them with `handler`, [`limits::API_REQUESTS`] at a time; whoever comes beyond that
-    /// is told that we are busy.
+    /// asked of them with `handler`.
     ///
     /// # Errors
     /// [`Error::Connect`] or [`Error::Request`] if the broker refuses.
@@ -78,12 +80,7 @@ impl Service {
         H: Fn(Request) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Result<Bytes, ApiError>> + Send + 'static,
     {
-        let offer = Offer {
-            bus: bus.clone(),
-            endpoints: endpoints.into(),
-            handler,
-            places: Arc::new(Semaphore::new(limits::API_REQUESTS)),
-        };
+        let offer = Offer { bus: bus.clone(), endpoints: endpoints.into(), handler };
         let offered = offer.register().await?;
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(offer.run(offered, stopped));
@@ -103,7 +100,6 @@ struct Offer<H> {
     bus: Bus,
     endpoints: Box<[Endpoint]>,
     handler: H,
-    places: Arc<Semaphore>,
 }
 
 /// The service as it is registered on one connection.
@@ -138,7 +134,7 @@ where
                 .add(subject)
                 .await
                 .map_err(Error::request(what))?;
-            serving.spawn(serve(requests, *endpoint, self.places.clone(), self.handler.clone()));
+            serving.spawn(serve(requests, *endpoint, self.handler.clone()));
         }
         // Once the broker has answered this, it knows of the endpoints too.
         jetstream.query_account().await.map_err(Error::request(what))?;
@@ -169,15 +165,12 @@ where
     }
 }
 
-async fn serve<H, F>(
-    mut requests: service::endpoint::Endpoint,
-    endpoint: Endpoint,
-    places: Arc<Semaphore>,
-    handler: H,
-) where
+async fn serve<H, F>(mut requests: service::endpoint::Endpoint, endpoint: Endpoint, handler: H)
+where
     H: Fn(Request) -> F,
     F: Future<Output = Result<Bytes, ApiError>> + Send + 'static,
 {
+    let places = Arc::new(Semaphore::new(endpoint.places));
     while let Some(request) = requests.next().await {
         let Ok(place) = places.clone().try_acquire_owned() else {
             let busy = ApiError::new(503, "the service is busy; ask again in a moment");

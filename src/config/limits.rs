@@ -200,8 +200,10 @@ limits! {
     DEAD_HEADER_BYTES: 8 * 1024;
     /// dead letters in one answer to an operator; the next answer goes on from there
     DEAD_LETTERS_LISTED: 1_000;
-    /// operator requests waiting in one partition; more are answered "busy"
+    /// operator requests of one kind that wait for their answers; more are answered "busy"
     API_REQUESTS: 256;
+    /// requests of channels for decisions that wait for their answers; more are answered "busy"
+    ASKS: 4_096;
 }
 
 /// The table of limits in Markdown, aligned, so that it reads well on a terminal too.

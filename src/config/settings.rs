@@ -203,6 +203,8 @@ pub struct Service {
     pub policy: String,
     /// What `now` is for a twin.
     pub time: TimeMode,
+    /// When a channel that asks is answered.
+    pub answers: Answers,
     /// Into how many partitions customers are divided: the unit of ordering, commit and recovery.
     /// Fixed once there are streams, because a customer's events would go to another partition
     /// otherwise.
@@ -240,6 +242,7 @@ impl Default for Service {
         Service {
             policy: "bank".into(),
             time: TimeMode::Stream,
+            answers: Answers::Durable,
             partitions: 16,
             arbiters: 0,
             bus_threads: 1,
@@ -260,6 +263,18 @@ pub enum TimeMode {
     Stream,
     /// The event's own time, so that history can be replayed; timers fire as that time advances.
     Event,
+}
+
+/// When a channel that asks is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answers {
+    /// When what was decided is durable: what a customer was shown is never forgotten.
+    #[default]
+    Durable,
+    /// As soon as it is decided, and on its way to the disk. If the process dies within these
+    /// milliseconds, its twin does not know of what was shown, and may say it once more.
+    Early,
 }
 
 /// The section `log`: what the service writes to standard error.

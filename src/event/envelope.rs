@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 use twox_hash::XxHash3_64;
 
 use super::passed::{self, INTERNAL, Passed};
-use super::{Channel, Customer, EventType, Header, Kind, Reason, Rejection, Time, cut};
+use super::{Ask, Channel, Customer, EventType, Header, Kind, Reason, Rejection, Time, cut};
 use crate::config::limits;
 
 /// One message as it came from the bus, before anything of it is believed.
@@ -45,6 +45,39 @@ pub struct Event {
     pub passed: Option<Box<Passed>>,
 }
 
+impl Event {
+    /// What a channel asks through the API.
+    ///
+    /// # Errors
+    /// [`Reason::BadData`] or [`Reason::BadEnvelope`], for what is beyond its limit.
+    pub fn asked(
+        customer: Customer,
+        channel: Channel,
+        id: Box<str>,
+        time: Option<Time>,
+        traceparent: Option<Box<str>>,
+        ask: Ask,
+    ) -> Result<Event, Rejection> {
+        if id.is_empty() || id.len() > limits::EVENT_ID_BYTES {
+            let (most, found) = (limits::EVENT_ID_BYTES, id.len());
+            return Err(bad_envelope(&format!("`id` has {found} bytes; 1 to {most} fit")));
+        }
+        let kind = Kind::Ask(ask);
+        kind.checked()?;
+        Ok(Event {
+            // A name of its own, so that no event of the stream has the same identity.
+            fingerprint: fingerprint("jumeau.api", &id),
+            customer,
+            channel,
+            id,
+            time,
+            traceparent: traceparent.filter(|trace| trace.len() == TRACEPARENT_BYTES),
+            kind,
+            passed: None,
+        })
+    }
+}
+
 /// The event that a message carries: a CloudEvent in structured or binary mode, or the bare form
 /// `{"type": …, "data": …}`.
 ///
@@ -75,6 +108,9 @@ pub fn parse(raw: &Raw<'_>) -> Result<Event, Rejection> {
         passed: None,
     })
 }
+
+/// A W3C traceparent of version 00; anything else is not handed on.
+const TRACEPARENT_BYTES: usize = 55;
 
 /// What an envelope says of what is in it.
 pub(super) struct Opened<'a> {
@@ -152,8 +188,7 @@ pub(super) fn open<'a>(
         kind: envelope.kind,
         id,
         time,
-        // A W3C traceparent of version 00 is 55 characters; anything else is not handed on.
-        traceparent: traceparent.filter(|trace| trace.len() == 55).map(Into::into),
+        traceparent: traceparent.filter(|trace| trace.len() == TRACEPARENT_BYTES).map(Into::into),
         data: envelope.data,
     })
 }

@@ -113,6 +113,15 @@ impl EventType {
     }
 }
 
+impl EventType {
+    /// What data of another shape becomes.
+    fn bad(self, found: &dyn fmt::Display) -> Rejection {
+        let shape = self.expected();
+        let detail = format!("expected the data of `{self}` as {shape}; found: {found}");
+        Rejection::new(Reason::BadData, detail)
+    }
+}
+
 impl FromStr for EventType {
     type Err = Rejection;
 
@@ -474,16 +483,14 @@ impl Kind {
             EventType::Handoff => serde_json::from_str(data).map(Kind::Handoff),
             EventType::Ask => serde_json::from_str(data).map(Kind::Ask),
         };
-        let bad = |found: &dyn fmt::Display| {
-            let shape = kind.expected();
-            Rejection::new(
-                Reason::BadData,
-                format!("expected the data of `{kind}` as {shape}; found: {found}"),
-            )
-        };
-        let parsed = parsed.map_err(|error| bad(&error))?;
-        parsed.check().map_err(|found| bad(&found))?;
+        let parsed = parsed.map_err(|error| kind.bad(&error))?;
+        parsed.checked()?;
         Ok(parsed)
+    }
+
+    /// That everything is within its limit.
+    pub(super) fn checked(&self) -> Result<(), Rejection> {
+        self.check().map_err(|found| self.event_type().bad(&found))
     }
 
     /// The data of the event, as a channel would write it.

@@ -30,6 +30,9 @@ pub struct Counters {
     /// Twins that were looked at on behalf of broadcasts or of an index.
     #[serde(default)]
     pub looked_at: u64,
+    /// Requests of channels that were answered.
+    #[serde(default)]
+    pub asks: u64,
     /// Actions taken.
     pub actions: u64,
     /// Escalations opened or changed.
@@ -81,6 +84,7 @@ impl Counters {
             broadcasts,
             woken,
             looked_at,
+            asks,
             actions,
             escalations,
             dead,
@@ -108,6 +112,7 @@ impl Counters {
         self.broadcasts = self.broadcasts.max(*broadcasts);
         self.woken += woken;
         self.looked_at += looked_at;
+        self.asks += asks;
         self.actions += actions;
         self.escalations += escalations;
         for (reason, count) in dead {

@@ -1,13 +1,14 @@
 use std::time::Duration;
 
-use super::Errand;
 #[cfg(doc)]
 use super::Machine;
+use super::{Answer, Errand};
+use crate::config::settings::Answers;
 use crate::event::{Broadcast, Customer, Delivery, Output, Time};
 use crate::store::{Batch, IndexKey, Sweep, SweepKey};
 use crate::twin::Twin;
 
-/// How much a partition may keep in memory.
+/// What an operator chose for a partition: how much it may keep in memory, and how fast it goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
     /// At most so many twins.
@@ -21,6 +22,8 @@ pub struct Bounds {
     /// Between two twins that are looked at on behalf of broadcasts or of an index lies so long, on
     /// average; in event time nothing.
     pub wake_pause: Duration,
+    /// When whoever asks is answered.
+    pub answers: Answers,
 }
 
 /// Whoever performs what a partition wants done. Each `load…` and `commit` is answered later by a
@@ -30,6 +33,8 @@ pub trait Host {
     type Address;
     /// What tells the stream that everything up to a place is taken in.
     type Token;
+    /// Who waits for the answer to what a channel asked.
+    type Reply;
 
     /// Makes a twin active.
     fn activate(&mut self, twin: Box<Twin>) -> Self::Address;
@@ -49,6 +54,8 @@ pub trait Host {
     fn commit(&mut self, ticket: u64, batch: Batch);
     /// Tells the stream.
     fn acknowledge(&mut self, token: Self::Token);
+    /// Answers what a channel asked.
+    fn answer(&mut self, reply: Self::Reply, answer: Answer);
     /// Has durable outputs published; each is answered by [`Machine::confirmed`].
     fn publish(&mut self, outputs: Vec<(u64, Output)>);
 }

@@ -1,3 +1,4 @@
+mod asks;
 mod outcome;
 mod rounds;
 mod shared;
@@ -6,6 +7,8 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::asks::Waiting;
+use super::ask::Outbound;
 use super::counters::Counters;
 use super::host::{Bounds, Host, Pulled, Recovered};
 use super::outgoing::Outgoing;
@@ -14,7 +17,7 @@ use super::round::{Item, Round};
 use super::sweeps::{Step, Sweeps};
 use super::window::Window;
 use crate::config::limits;
-use crate::config::settings::TimeMode;
+use crate::config::settings::{Answers, TimeMode};
 use crate::event::{Broadcast, Content, Customer, Delivery, Output, Time};
 use crate::models::Snapshot;
 use crate::policy::Policy;
@@ -22,9 +25,10 @@ use crate::store::{Batch, TimerKey};
 use crate::twin::{Broadcasts, Fired, Input};
 
 /// A commit on its way.
-struct InFlight<T> {
+struct InFlight<T, R> {
     ticket: u64,
     tokens: Vec<T>,
+    answers: Outbound<R>,
     outputs: Vec<(u64, Output)>,
     events: usize,
     cursor: u64,
@@ -58,6 +62,7 @@ struct Work<T> {
 pub struct Machine<H: Host> {
     partition: u16,
     mode: TimeMode,
+    answers: Answers,
     bounds: Bounds,
     outgoing: Outgoing,
     policy: Arc<Policy>,
@@ -74,6 +79,10 @@ pub struct Machine<H: Host> {
 
     queue: VecDeque<Pulled<H::Token>>,
     work: Option<Work<H::Token>>,
+    /// What channels asked and no round has taken in yet.
+    asks: VecDeque<Waiting<H::Reply>>,
+    /// Who waits for the answers of the round at hand, in the order of its items.
+    replies: VecDeque<H::Reply>,
     phase: Phase,
     /// In event time: advance to here even if no event does.
     advance_to: Time,
@@ -90,6 +99,7 @@ pub struct Machine<H: Host> {
     /// Events in the open batch, and what acknowledges them.
     open_events: usize,
     tokens: Vec<H::Token>,
+    open_answers: Outbound<H::Reply>,
     outputs: Vec<(u64, Output)>,
     next_output: u64,
     next_input: u64,
@@ -99,7 +109,7 @@ pub struct Machine<H: Host> {
     next_ticket: u64,
     /// The last commit that is durable.
     durable: u64,
-    in_flight: VecDeque<InFlight<H::Token>>,
+    in_flight: VecDeque<InFlight<H::Token, H::Reply>>,
     counters: Counters,
 }
 
@@ -131,6 +141,7 @@ impl<H: Host> Machine<H> {
         let mut machine = Machine {
             partition,
             mode,
+            answers: bounds.answers,
             bounds,
             outgoing,
             // The index may be another one than before the start.
@@ -142,6 +153,8 @@ impl<H: Host> Machine<H> {
             sweeps: Sweeps::new(mode, &bounds),
             queue: VecDeque::new(),
             work: None,
+            asks: VecDeque::new(),
+            replies: VecDeque::new(),
             phase: Phase::Idle,
             advance_to: Time::MIN,
             clock: recovered.clock.unwrap_or(Time::MIN),
@@ -152,6 +165,7 @@ impl<H: Host> Machine<H> {
             batch: Batch::new(),
             open_events: 0,
             tokens: Vec::new(),
+            open_answers: Vec::new(),
             outputs: Vec::new(),
             next_output: recovered.next_output,
             next_input: recovered.next_input,
@@ -186,6 +200,8 @@ impl<H: Host> Machine<H> {
             unreachable!("only commits on their way become durable")
         };
         assert_eq!(durable.ticket, ticket, "commits become durable in their order");
+        // First those who wait for them.
+        self.answer(durable.answers, host);
         durable.tokens.into_iter().for_each(|token| host.acknowledge(token));
         if !durable.outputs.is_empty() {
             host.publish(durable.outputs);
@@ -276,6 +292,7 @@ impl<H: Host> Machine<H> {
         matches!(self.phase, Phase::Idle)
             && self.queue.is_empty()
             && self.work.is_none()
+            && self.asks.is_empty()
             && !self.is_open()
             && self.in_flight.is_empty()
             && self.unconfirmed == 0
@@ -371,6 +388,10 @@ impl<H: Host> Machine<H> {
                 return true;
             }
             self.clock = self.clock.max(horizon);
+        }
+        if self.is_turn_of_asks() {
+            self.begin_asks(wall, host);
+            return true;
         }
         if step == Step::Go && self.work.is_none() {
             self.begin_sweeping(wall, host);
@@ -487,19 +508,24 @@ impl<H: Host> Machine<H> {
 
     /// Whether something waits to be sent off with the next commit.
     fn is_open(&self) -> bool {
-        !self.batch.is_empty() || !self.tokens.is_empty() || self.open_events > 0
+        !self.batch.is_empty()
+            || !self.tokens.is_empty()
+            || !self.open_answers.is_empty()
+            || self.open_events > 0
     }
 
     /// Sends the open batch off, with the cursor of everything that is in it.
     fn commit(&mut self, host: &mut H) {
         let mut batch = std::mem::take(&mut self.batch);
         let tokens = std::mem::take(&mut self.tokens);
+        let answers = std::mem::take(&mut self.open_answers);
         let events = std::mem::take(&mut self.open_events);
         for sequence in self.confirmed.drain(..) {
             batch.delete_output(self.partition, sequence);
         }
         if batch.is_empty() && events == 0 && self.in_flight.is_empty() {
             // Everything in it was taken in and durable before.
+            self.answer(answers, host);
             tokens.into_iter().for_each(|token| host.acknowledge(token));
             return;
         }
@@ -511,7 +537,8 @@ impl<H: Host> Machine<H> {
         self.unconfirmed += outputs.len();
         let ticket = self.next_ticket;
         self.next_ticket += 1;
-        self.in_flight.push_back(InFlight { ticket, tokens, outputs, events, cursor: self.taken });
+        let cursor = self.taken;
+        self.in_flight.push_back(InFlight { ticket, tokens, answers, outputs, events, cursor });
         host.commit(ticket, batch);
     }
 

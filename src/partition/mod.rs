@@ -18,6 +18,7 @@
 //!   not in the store by then comes later, and meets the broadcast by themselves.
 //! * A twin is passivated only when nothing of it is on its way: no input, no commit.
 
+mod ask;
 mod cell;
 mod counters;
 mod host;
@@ -30,7 +31,8 @@ mod round;
 mod sweeps;
 mod window;
 
-pub use crate::config::settings::TimeMode;
+pub use crate::config::settings::{Answers, TimeMode};
+pub use ask::{Answer, Decided};
 pub use cell::{Cell, Change, Done, Errand, Ordered, Panicked, Reacted, revive};
 pub use counters::Counters;
 pub use host::{Bounds, Host, Loads, Pulled, Recovered};

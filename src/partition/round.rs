@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use smallvec::SmallVec;
 
 use super::cell::{Ordered, Panicked, Reacted};
-use crate::event::{Customer, Original, Rejection, Time};
+use crate::event::{Customer, Event, Original, Rejection, Time};
 use crate::store::{SweepKey, TimerKey};
 use crate::twin::{Input, Woken};
 
@@ -65,6 +65,15 @@ pub(super) enum Item {
         /// The twin's `now`.
         at: Time,
     },
+    /// What a channel asks through the API.
+    Ask {
+        /// The request.
+        event: Box<Event>,
+        /// The twin's `now`.
+        at: Time,
+        /// Why it cannot be used.
+        rejection: Option<Rejection>,
+    },
     /// A broadcast that may wake its twin.
     Wake {
         /// Whose it is.
@@ -89,7 +98,9 @@ impl Round {
 
     /// Marks the item at `order` as one that cannot be used.
     pub(super) fn reject(&mut self, order: u32, why: Rejection) {
-        if let Some(Item::Event { rejection, .. }) = self.items.get_mut(order as usize) {
+        if let Some(Item::Event { rejection, .. } | Item::Ask { rejection, .. }) =
+            self.items.get_mut(order as usize)
+        {
             *rejection = Some(why);
         }
     }

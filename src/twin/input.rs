@@ -100,6 +100,68 @@ pub enum Journalled {
         /// The answer.
         analysis: Analysis,
     },
+    /// What a channel asked through the API.
+    Ask(Box<Asked>),
+}
+
+/// What a channel asked through the API, and what it was answered, as a journal keeps it. Stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Asked {
+    /// The stream sequence up to which the partition had taken everything in before it.
+    pub after: u64,
+    /// The channel.
+    pub channel: Channel,
+    /// The identifier of the request.
+    pub id: Box<str>,
+    /// Its identity.
+    pub fingerprint: u64,
+    /// The W3C trace context that it travels in.
+    pub traceparent: Option<Box<str>>,
+    /// What was asked.
+    pub ask: Ask,
+    /// What was answered, best first.
+    pub answered: Vec<Answered>,
+}
+
+/// One of the things that a channel was told to show. Stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answered {
+    /// The decision's identifier.
+    pub decision: Box<str>,
+    /// What to show.
+    pub action: Box<str>,
+    /// How it is said.
+    pub treatment: Box<str>,
+}
+
+impl Asked {
+    /// What a journal keeps of a request; none if the event is another one.
+    pub fn new(event: &Event, after: u64, answered: Vec<Answered>) -> Option<Asked> {
+        let Kind::Ask(ask) = &event.kind else { return None };
+        Some(Asked {
+            after,
+            channel: event.channel.clone(),
+            id: event.id.clone(),
+            fingerprint: event.fingerprint,
+            traceparent: event.traceparent.clone(),
+            ask: ask.clone(),
+            answered,
+        })
+    }
+
+    /// The request as its twin took it in.
+    pub fn event(&self, customer: Customer) -> Event {
+        Event {
+            customer,
+            channel: self.channel.clone(),
+            id: self.id.clone(),
+            fingerprint: self.fingerprint,
+            time: None,
+            traceparent: self.traceparent.clone(),
+            kind: Kind::Ask(self.ask.clone()),
+            passed: None,
+        }
+    }
 }
 
 /// A broadcast of which a twin is to hear now. What it says, and whom it concerns, is kept once, for

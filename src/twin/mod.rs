@@ -56,7 +56,7 @@ pub use effect::{Action, Brief, Effect, Escalation, OpenInteraction, Reason, Tim
 pub use escalation::{Escalated, EscalationState};
 pub use guard::{Derived, Guard};
 pub use identity::Identifier;
-pub use input::{Cause, Fired, Input, Journalled, Woken};
+pub use input::{Answered, Asked, Cause, Fired, Input, Journalled, Woken};
 pub use interaction::{Interaction, Line, Pause, PausedBy};
 pub use memory::{Memory, Past};
 pub use need::Need;

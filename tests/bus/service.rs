@@ -15,8 +15,8 @@ use crate::{PATIENCE, eventually, publish_raw, world};
 async fn the_service_is_found_and_answers() {
     let world = world().await;
     let endpoints = [
-        Endpoint { verb: "show", tokens: 1, describe: "what is known of a customer" },
-        Endpoint { verb: "stats", tokens: 0, describe: "counters" },
+        Endpoint { verb: "show", tokens: 1, places: 256, describe: "what is known of a customer" },
+        Endpoint { verb: "stats", tokens: 0, places: 256, describe: "counters" },
     ];
     let service = Service::start(&world.bus, &endpoints, |request| async move {
         match request.verb {
@@ -53,7 +53,7 @@ async fn the_service_is_found_and_answers() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_service_outlives_a_request_with_headers_that_are_not_text() {
     let world = world().await;
-    let endpoints = [Endpoint { verb: "stats", tokens: 0, describe: "counters" }];
+    let endpoints = [Endpoint { verb: "stats", tokens: 0, places: 256, describe: "counters" }];
     let _service =
         Service::start(&world.bus, &endpoints, |_| async { Ok(Bytes::new()) }).await.unwrap();
     for headers in [&b"nonsense\r\n\r\n"[..], b"NATS/1.0\r\nx: a\rb\r\n\r\n"] {
@@ -69,7 +69,7 @@ async fn the_service_outlives_a_request_with_headers_that_are_not_text() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_asks_a_busy_service_is_told_so() {
     let world = world().await;
-    let endpoints = [Endpoint { verb: "wait", tokens: 0, describe: "waits" }];
+    let endpoints = [Endpoint { verb: "wait", tokens: 0, places: 8, describe: "waits" }];
     let gate = Arc::new(tokio::sync::Semaphore::new(0));
     let opened = gate.clone();
     let _service = Service::start(&world.bus, &endpoints, move |_| {
@@ -83,7 +83,7 @@ async fn who_asks_a_busy_service_is_told_so() {
     .unwrap();
     let inbox = world.client.new_inbox();
     let mut answers = world.client.subscribe(inbox.clone()).await.unwrap();
-    for _ in 0..=jumeau::config::limits::API_REQUESTS {
+    for _ in 0..=8 {
         world.client.publish_with_reply("jumeau.api.wait", inbox.clone(), "".into()).await.unwrap();
     }
     let busy = timeout(PATIENCE, answers.next()).await.unwrap().unwrap();

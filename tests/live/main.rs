@@ -1,6 +1,7 @@
 //! The service as a process, on a real broker and a real store, as its users meet it.
 
 mod analyser;
+mod ask;
 mod broadcasts;
 mod hostile;
 mod life;

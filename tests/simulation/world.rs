@@ -7,8 +7,8 @@ use std::time::Duration;
 use jumeau::bus::Subjects;
 use jumeau::event::{Content, Customer, Delivery, Output, Time};
 use jumeau::partition::{
-    Bounds, Cell, Done, Errand, Host, Machine, Outgoing, Panicked, Pulled, Recovered, TimeMode,
-    revive,
+    Answer, Answers, Bounds, Cell, Done, Errand, Host, Machine, Outgoing, Panicked, Pulled,
+    Recovered, TimeMode, revive,
 };
 use jumeau::policy::{self, Files, Policy};
 use jumeau::store::{Batch, IndexKey, Memory, Read};
@@ -98,6 +98,7 @@ struct Desk {
 impl Host for Desk {
     type Address = Rc<RefCell<Cell>>;
     type Token = u64;
+    type Reply = ();
 
     fn activate(&mut self, twin: Box<Twin>) -> Rc<RefCell<Cell>> {
         Rc::new(RefCell::new(Cell::new(twin)))
@@ -131,6 +132,8 @@ impl Host for Desk {
     fn acknowledge(&mut self, token: u64) {
         self.acknowledged.push(token);
     }
+
+    fn answer(&mut self, (): (), _: Answer) {}
 
     fn publish(&mut self, outputs: Vec<(u64, Output)>) {
         self.publish.extend(outputs);
@@ -271,6 +274,7 @@ impl World {
                         .random_bool(0.7)
                         .then(|| Duration::from_millis(self.rng.random_range(0..2_000))),
                     wake_pause: Duration::from_millis(self.rng.random_range(0..400)),
+                    answers: Answers::Durable,
                 };
                 let mut desk = Desk::default();
                 let subjects = Arc::new(Subjects::new("jumeau").unwrap());

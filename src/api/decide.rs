@@ -1,0 +1,90 @@
+//! What a channel asks, and what it is told to show.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Ask, Customer, Map, Time};
+use crate::policy::Issue;
+use crate::twin::Action;
+
+/// The payload of [`verb::DECIDE`](super::verb::DECIDE): what to show to this customer now?
+///
+/// It counts as an event of type `ask`: the twin remembers it, and rules may answer to it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DecideRequest {
+    /// The channel that asks.
+    pub channel: Box<str>,
+    /// The identifier of the request: a second one with the same is not answered anew. None: this
+    /// one is no copy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Box<str>>,
+    /// When it is asked, for a service on event time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<Time>,
+    /// The W3C trace context that it travels in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<Box<str>>,
+    /// Where there is room, how many are wanted, and the context of this moment.
+    #[serde(flatten)]
+    pub ask: Ask,
+}
+
+/// The answer to [`verb::DECIDE`](super::verb::DECIDE).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct DecideReply {
+    /// Whose twin decided: an identifier that is linked to a customer passes on to them.
+    pub customer: Customer,
+    /// When, by the clock that twins live by.
+    pub at: Time,
+    /// The name of the policy.
+    pub policy: Box<str>,
+    /// The policy's version.
+    pub version: Box<str>,
+    /// What to show, best first in each place; perhaps nothing.
+    pub offers: Vec<Offer>,
+}
+
+/// One thing to show.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Offer {
+    /// The decision's identifier, which outcomes name.
+    pub decision: Box<str>,
+    /// What to do.
+    pub action: Box<str>,
+    /// The issue it belongs to.
+    pub issue: Issue,
+    /// Which of the action's treatments this is.
+    pub treatment: Box<str>,
+    /// How it sounds.
+    pub tone: Box<str>,
+    /// The language of the text, as a BCP 47 tag.
+    pub language: Box<str>,
+    /// What to say.
+    pub text: Box<str>,
+    /// What whoever shows it needs to know.
+    pub data: Map,
+    /// What the arbitration gave it.
+    pub score: f64,
+}
+
+impl Offer {
+    /// An action, as whoever asked is told of it.
+    pub(super) fn of(action: &Arc<Action>) -> Offer {
+        let Action {
+            decision, action, issue, treatment, tone, language, text, data, reason, ..
+        } = &**action;
+        Offer {
+            decision: decision.clone(),
+            action: action.clone(),
+            issue: *issue,
+            treatment: treatment.clone(),
+            tone: tone.clone(),
+            language: language.clone(),
+            text: text.clone(),
+            data: data.clone(),
+            score: reason.score,
+        }
+    }
+}

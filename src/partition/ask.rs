@@ -1,0 +1,51 @@
+use std::sync::Arc;
+
+use crate::config::settings::Answers;
+use crate::event::{Customer, Event, Rejection, Time};
+use crate::policy::Policy;
+use crate::twin::{Action, Answered, Asked};
+
+/// What a twin answers to a channel that asks through the API.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// This is what was decided; perhaps nothing.
+    Decided(Box<Decided>),
+    /// The identifier belongs to this customer, who is to be asked.
+    Elsewhere(Customer),
+    /// The twin has answered a request of this id before.
+    Duplicate,
+    /// The twin cannot take the request in; nothing changed.
+    Refused(Rejection),
+}
+
+/// What was decided for a channel that asked.
+#[derive(Debug, Clone)]
+pub struct Decided {
+    /// The twin's `now`.
+    pub at: Time,
+    /// What to show, best first.
+    pub actions: Vec<Arc<Action>>,
+    /// What it was decided by.
+    pub policy: Arc<Policy>,
+}
+
+impl Decided {
+    /// What a journal keeps of the request and its answer; `after` is the stream sequence up to
+    /// which everything was taken in before it.
+    pub(super) fn journalled(&self, event: &Event, after: u64) -> Option<Asked> {
+        let answered = |action: &Arc<Action>| Answered {
+            decision: action.decision.clone(),
+            action: action.action.clone(),
+            treatment: action.treatment.clone(),
+        };
+        Asked::new(event, after, self.actions.iter().map(answered).collect())
+    }
+}
+
+/// Answers on their way: each with whom it is for.
+pub(super) type Outbound<R> = Vec<(R, Answer)>;
+
+/// Whether an answer waits until what it tells of is durable.
+pub(super) const fn waits(answers: Answers) -> bool {
+    matches!(answers, Answers::Durable)
+}

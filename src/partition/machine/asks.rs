@@ -1,0 +1,126 @@
+//! What channels ask: an input of its twin like any other, and answered.
+
+use super::super::ask::{Answer, Decided, waits};
+use super::super::host::Host;
+use super::super::round::{Item, Round};
+use super::Machine;
+use crate::config::limits;
+use crate::config::settings::TimeMode;
+use crate::event::{Event, Rejection, Time};
+use crate::twin::{Effect, Input, Journalled, Reaction, Verdict};
+
+/// A request that waits for its turn.
+pub(super) struct Waiting<R> {
+    event: Event,
+    reply: R,
+}
+
+impl<H: Host> Machine<H> {
+    /// Takes in what a channel asks; answered by [`Host::answer`].
+    pub fn asked(&mut self, event: Event, reply: H::Reply, wall: Time, host: &mut H) {
+        if self.mode == TimeMode::Event {
+            // What is due by then fires first.
+            self.advance_to = self.advance_to.max(self.moment_of(&event, wall));
+        }
+        self.asks.push_back(Waiting { event, reply });
+        self.go_on(wall, host);
+    }
+
+    /// Whether what is asked comes next. In event time what was pulled before is earlier.
+    pub(super) fn is_turn_of_asks(&self) -> bool {
+        let is_free =
+            self.mode == TimeMode::Stream || (self.work.is_none() && self.queue.is_empty());
+        is_free && !self.asks.is_empty()
+    }
+
+    /// The requests that wait are a round of their own.
+    pub(super) fn begin_asks(&mut self, wall: Time, host: &mut H) {
+        let mut round = Round::default();
+        while round.items.len() < limits::PULL_BATCH
+            && let Some(Waiting { event, reply }) = self.asks.pop_front()
+        {
+            let at = self.moment_of(&event, wall);
+            self.clock = at;
+            let errand = (event.customer.clone(), Input::event(event.clone(), at));
+            round.push(Item::Ask { event: Box::new(event), at, rejection: None }, Some(errand));
+            self.replies.push_back(reply);
+        }
+        self.begin_round(round, host);
+    }
+
+    /// A twin's `now` for a request: no earlier than what the partition has seen.
+    fn moment_of(&self, event: &Event, wall: Time) -> Time {
+        let told = match self.mode {
+            TimeMode::Stream => wall,
+            TimeMode::Event if self.clock == Time::MIN => event.time.unwrap_or(wall),
+            TimeMode::Event => event.time.unwrap_or(self.clock),
+        };
+        told.max(self.clock)
+    }
+
+    /// Takes in what came of a request.
+    pub(super) fn take_in_ask(
+        &mut self,
+        event: &Event,
+        at: Time,
+        rejection: Option<Rejection>,
+        reaction: Option<Reaction>,
+        host: &mut H,
+    ) {
+        let Some(reply) = self.replies.pop_front() else {
+            unreachable!("every request of a round has somebody who waits for the answer")
+        };
+        let answer = match (rejection, reaction) {
+            (None, Some(reaction)) => self.answer_of(event, at, reaction),
+            (Some(rejection), _) => Answer::Refused(rejection),
+            (None, None) => unreachable!("a request that was not rejected has a reaction"),
+        };
+        self.counters.asks += 1;
+        if waits(self.answers) {
+            self.open_answers.push((reply, answer));
+        } else {
+            host.answer(reply, answer);
+        }
+    }
+
+    fn answer_of(&mut self, event: &Event, at: Time, reaction: Reaction) -> Answer {
+        let Reaction { verdict, effects, notes, .. } = reaction;
+        match verdict {
+            Verdict::PassedOn => {
+                // Whoever asks goes there at once, and the event need not.
+                let to = effects.iter().find_map(|effect| match effect {
+                    Effect::PassOn(message) => Some(message.to.clone()),
+                    _ => None,
+                });
+                return to.map_or(Answer::Duplicate, Answer::Elsewhere);
+            }
+            Verdict::Duplicate => {
+                self.counters.duplicates += 1;
+                return Answer::Duplicate;
+            }
+            Verdict::Refused(rejection) => return Answer::Refused(rejection),
+            Verdict::Applied | Verdict::Stale | Verdict::Untouched => {}
+        }
+        // What is said in the answer is not said on the bus.
+        let (mut actions, mut others) = (Vec::new(), Vec::new());
+        for effect in effects {
+            match effect {
+                Effect::Act(action) => actions.push(action),
+                other => others.push(other),
+            }
+        }
+        self.counters.actions += actions.len() as u64;
+        self.perform(&event.customer, others);
+        self.note(notes);
+        let decided = Decided { at, actions, policy: self.policy.clone() };
+        if let Some(asked) = decided.journalled(event, self.taken) {
+            self.journal(&event.customer, at, &Journalled::Ask(Box::new(asked)));
+        }
+        Answer::Decided(Box::new(decided))
+    }
+
+    /// Tells whoever asked.
+    pub(super) fn answer(&self, answers: Vec<(H::Reply, Answer)>, host: &mut H) {
+        answers.into_iter().for_each(|(reply, answer)| host.answer(reply, answer));
+    }
+}

@@ -1,0 +1,129 @@
+//! What a channel asks: answered, remembered, and not said once more on the bus.
+
+use std::fs;
+use std::time::Duration;
+
+use futures::StreamExt;
+use jumeau::api::{DecideReply, verb};
+use jumeau::bus::Error;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::time::timeout;
+
+use super::rig::{PATIENCE, Rig};
+
+const SHOP: &str = r#"
+[policy]
+name = "shop"
+languages = ["en"]
+
+[needs.look]
+describe = "something to look at"
+expires = "1d"
+
+[[rules]]
+name = "somebody looks"
+on = "ask:hero"
+then = [{ raise = "look", strength = 0.5, because = "{{ event.properties.page }} is open" }]
+
+[[actions]]
+name = "shoes"
+serves = ["look"]
+issue = "sales"
+value = 0.9
+cooldown = "1h"
+[[actions.treatments]]
+channel = "web"
+text.en = "Shoes for the {{ event.properties.page }}."
+
+[[actions]]
+name = "hats"
+serves = ["look"]
+issue = "sales"
+value = 0.5
+cooldown = "1h"
+[[actions.treatments]]
+channel = "web"
+text.en = "Hats."
+"#;
+
+async fn shop(settings: &[&str]) -> (Rig, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("policy.toml"), SHOP).unwrap();
+    (Rig::start(folder.path().to_str().unwrap(), settings).await, folder)
+}
+
+async fn decide(rig: &Rig, customer: &str, request: Value) -> Result<DecideReply, Error> {
+    let answer = rig.ask(verb::DECIDE, &[customer], request.to_string().into()).await?;
+    Ok(serde_json::from_slice(&answer).unwrap())
+}
+
+fn actions(reply: &DecideReply) -> Vec<&str> {
+    reply.offers.iter().map(|offer| &*offer.action).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_channel_is_told_what_to_show_to_somebody_unknown_and_it_is_remembered() {
+    let (mut rig, _policy) = shop(&[]).await;
+    let mut on_the_bus = rig.client.subscribe("jumeau.actions.>").await.unwrap();
+    rig.client.flush().await.unwrap();
+    let request =
+        json!({ "channel": "web", "placements": ["hero"], "context": { "page": "beach" } });
+    let first = decide(&rig, "ann", request.clone()).await.unwrap();
+    assert_eq!(actions(&first), ["shoes"]);
+    assert_eq!(&*first.offers[0].text, "Shoes for the beach.");
+
+    // A process that dies then and there has not forgotten what it said.
+    rig.service.kill().await.unwrap();
+    rig.restart().await;
+    let second = decide(&rig, "ann", request).await.unwrap();
+    assert_eq!(actions(&second), ["hats"], "the shoes rest");
+    let seen = json!({ "decision": first.offers[0].decision, "outcome": "clicked" });
+    rig.event("web", "ann", "outcome", seen).await;
+    rig.settled().await;
+    let twin = rig.show("ann").await.twin;
+    let outcomes: Vec<_> = twin.contacts.iter().map(|contact| contact.outcome.is_some()).collect();
+    assert_eq!(outcomes, [true, false]);
+    assert!(timeout(Duration::ZERO, on_the_bus.next()).await.is_err(), "nothing is said twice");
+    assert_eq!(rig.stats().await.unwrap().total().asks, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_ask_on_the_stream_is_answered_with_an_action() {
+    let (rig, _policy) = shop(&[]).await;
+    let mut on_the_bus = rig.client.subscribe("jumeau.actions.>").await.unwrap();
+    rig.client.flush().await.unwrap();
+    let ask = json!({ "placements": ["side", "hero"], "properties": { "page": "beach" } });
+    rig.event("web", "ann", "ask", ask).await;
+    let action = timeout(PATIENCE, on_the_bus.next()).await.unwrap().unwrap();
+    assert_eq!(action.subject.as_str(), "jumeau.actions.web.shoes.ann");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_asks_for_a_linked_identifier_is_answered_by_the_customers_twin() {
+    let (rig, _policy) = shop(&["service.answers=early"]).await;
+    rig.event("web", "cookie", "link", json!({ "to": "ann" })).await;
+    rig.settled().await;
+    let context = json!({ "page": "beach" });
+    let request = json!({ "channel": "web", "placements": ["hero"], "context": context });
+    let reply = decide(&rig, "cookie", request).await.unwrap();
+    assert_eq!((reply.customer.as_str(), actions(&reply)), ("ann", vec!["shoes"]));
+    assert_eq!(rig.show("ann").await.twin.contacts.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_answered_says_why() {
+    let (rig, _policy) = shop(&[]).await;
+    let refused = async |request: Value| match decide(&rig, "ann", request).await {
+        Err(error) => error.to_string(),
+        Ok(reply) => panic!("answered with {reply:?}"),
+    };
+    let said = refused(json!({ "placements": ["hero"] })).await;
+    assert!(said.contains("missing field `channel`"), "{said}");
+    let said = refused(json!({ "channel": "web", "most": 99 })).await;
+    assert!(said.contains("1 to 16 fit"), "{said}");
+    let once = json!({ "channel": "web", "id": "r1" });
+    assert!(decide(&rig, "ann", once.clone()).await.unwrap().offers.is_empty());
+    let said = refused(once).await;
+    assert!(said.contains("answered before"), "{said}");
+}
