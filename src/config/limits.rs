@@ -116,6 +116,10 @@ limits! {
     POLICY_RULES: 2_000;
     /// actions of one policy, so that a decision about all of them stays below 5 milliseconds
     POLICY_ACTIONS: 4_000;
+    /// treatments of one policy, for the same reason
+    POLICY_TREATMENTS: 10_000;
+    /// contact limits of one policy, each of which looks at every contact that a twin remembers
+    CONTACT_LIMITS: 16;
     /// needs of one policy, and preferences likewise
     POLICY_NEEDS: 500;
     /// kinds of interactions that one policy pauses and takes up again, so that each can have its timer

@@ -105,7 +105,7 @@ impl EventType {
             EventType::Case => r#"{"id": "…", "state": "…"}"#,
             EventType::Signal => r#"{"name": "…", "value": …, "ttl": <seconds>}"#,
             EventType::Outcome => {
-                r#"{"decision": "…", "outcome": "delivered|seen|clicked|accepted|rejected|dismissed|ignored"}"#
+                r#"{"decision": "…", "outcome": "offered|delivered|seen|clicked|accepted|rejected|dismissed|later|ignored|recalled"}"#
             }
             EventType::Handoff => r#"{"escalation": "…", "state": "claimed|handed-back|resolved"}"#,
             EventType::Ask => r#"{"placements": ["…"], "most": 1, "properties": {…}}"#,
@@ -375,9 +375,29 @@ pub enum OutcomeKind {
     Dismissed,
     /// Nothing came of it in time.
     Ignored,
+    /// The channel had room for it, and put it there.
+    Offered,
+    /// The customer wants to hear of it later.
+    Later,
+    /// It was taken back before the customer saw it.
+    Recalled,
 }
 
 impl OutcomeKind {
+    /// Every kind, in the order in which they may come.
+    pub const ALL: [OutcomeKind; 10] = [
+        OutcomeKind::Offered,
+        OutcomeKind::Delivered,
+        OutcomeKind::Seen,
+        OutcomeKind::Clicked,
+        OutcomeKind::Accepted,
+        OutcomeKind::Rejected,
+        OutcomeKind::Dismissed,
+        OutcomeKind::Later,
+        OutcomeKind::Ignored,
+        OutcomeKind::Recalled,
+    ];
+
     /// The outcome's name on the bus.
     pub const fn name(self) -> &'static str {
         match self {
@@ -388,6 +408,9 @@ impl OutcomeKind {
             OutcomeKind::Rejected => "rejected",
             OutcomeKind::Dismissed => "dismissed",
             OutcomeKind::Ignored => "ignored",
+            OutcomeKind::Offered => "offered",
+            OutcomeKind::Later => "later",
+            OutcomeKind::Recalled => "recalled",
         }
     }
 }

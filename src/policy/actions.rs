@@ -8,12 +8,16 @@ use super::mistake::hint;
 use super::names::one_of;
 use super::purposes;
 use super::read::{Item, Table};
-use super::{Action, Issue, Treatment};
+use super::{Action, Issue, Treatment, Worth};
 use crate::config::limits;
-use crate::event::Channel;
+use crate::event::{Channel, Map};
 
-const ISSUES: [Issue; 4] = [Issue::Service, Issue::Retention, Issue::Nurture, Issue::Sales];
+/// Every issue, in the order of their positions.
+pub(super) const ISSUES: [Issue; 4] =
+    [Issue::Service, Issue::Retention, Issue::Nurture, Issue::Sales];
 
+/// An action that does not say otherwise can be taken back for a day.
+const PENDING: Duration = Duration::from_secs(86_400);
 /// An action that does not say otherwise rests for a day.
 const COOLDOWN: Duration = Duration::from_secs(86_400);
 
@@ -33,10 +37,17 @@ fn action(table: &Table<'_>, name: &str, reader: &Reader) -> Action {
     let serves = serves(table, name, reader);
     let issue = table.require("issue").and_then(issue).unwrap_or(Issue::Service);
     let purpose: Option<Box<str>> = table.get("purpose").and_then(Item::name).map(Into::into);
-    let value = table.require("value").and_then(|item| item.number(0.0..=1.0)).unwrap_or(0.0);
     let uses = purposes::uses(purpose.as_deref(), issue);
     let situation = Situation::Action { uses: &uses, discreet: false };
-    let when = table.get("when").and_then(|item| reader.expression(item, situation));
+    let value = table.require("value").and_then(|item| worth(item, reader, situation));
+    let condition =
+        |key| table.get(key).and_then(|item: Item<'_>| reader.expression(item, situation));
+    let placements = table.get("placements").map_or(Vec::new(), Item::list_or_one);
+    if placements.len() > limits::PLACEMENTS {
+        let (most, found) = (limits::PLACEMENTS, placements.len());
+        table.wrong(format!("expected at most {most} placements, found {found}"));
+    }
+    let span = |key| table.get(key).and_then(Item::span);
     let cooldown = table.get("cooldown").map_or(Some(COOLDOWN), Item::span).unwrap_or(COOLDOWN);
     let data = table.get("data").and_then(Item::table).map_or(Vec::new(), |data| {
         let entries = data.entries();
@@ -72,28 +83,45 @@ fn action(table: &Table<'_>, name: &str, reader: &Reader) -> Action {
         treatments.push(treatment);
         table.finish();
     }
+    let [eligible, when, suitable] = ["eligible", "when", "suitable"].map(condition);
     Action {
         name: name.into(),
         serves,
         issue,
         purpose,
-        uses,
-        value,
+        eligible,
         when,
+        suitable,
+        placements: placements.into_iter().filter_map(|item| Some(item.name()?.into())).collect(),
+        value: value.unwrap_or(Worth::Fixed(0.0)),
+        propensity: table.get("propensity").and_then(|item| item.number(0.0..=1.0)),
+        lever: table.get("lever").and_then(|item| item.number(0.1..=10.0)).unwrap_or(1.0),
+        vital: table.get("vital").and_then(Item::truth).unwrap_or(false),
         cooldown,
+        ignored_after: span("ignored_after").filter(|span| !span.is_zero()),
+        pending: span("pending").unwrap_or(PENDING),
         data: data.into(),
         treatments: treatments.into(),
         place: table.place(),
+        uses,
     }
+}
+
+/// A plain number, or an expression.
+fn worth(item: Item<'_>, reader: &Reader, situation: Situation<'_>) -> Option<Worth> {
+    if item.is_text() {
+        return reader.expression(item, situation).map(Worth::Of);
+    }
+    item.number(0.0..=1.0).map(Worth::Fixed)
 }
 
 fn serves(table: &Table<'_>, name: &str, reader: &Reader) -> Box<[usize]> {
     let Some(item) = table.get("serves") else {
-        if !reader.names.acts.contains(name) {
+        if !reader.names.acts.contains(name) && !table.has("placements") {
             table.wrong(format!(
                 "expected `serves` with the needs that `{name}` serves, or a rule with the step \
-                 {{ act = \"{name}\" }}, or an interaction with resume = \"{name}\", found \
-                 none: it would never be taken"
+                 {{ act = \"{name}\" }}, or an interaction with resume = \"{name}\", or \
+                 `placements` where a channel may ask for it, found none: it would never be taken"
             ));
         }
         return [].into();
@@ -106,7 +134,7 @@ fn serves(table: &Table<'_>, name: &str, reader: &Reader) -> Box<[usize]> {
         .collect()
 }
 
-fn issue(item: Item<'_>) -> Option<Issue> {
+pub(super) fn issue(item: Item<'_>) -> Option<Issue> {
     let word = item.text()?;
     let known = ISSUES.into_iter().find(|issue| issue.name() == word);
     if let (None, Err(message)) = (known, one_of(word, &ISSUES.map(Issue::name), "issue")) {
@@ -127,6 +155,14 @@ fn treatment(table: &Table<'_>, reader: &Reader, uses: &[Box<str>]) -> Treatment
     let discreet = table.get("discreet").and_then(Item::truth).unwrap_or(false);
     let condition = Situation::Action { uses, discreet: false };
     let when = table.get("when").and_then(|item| reader.expression(item, condition));
+    let variant = table.get("variant").and_then(Item::table).map_or(Map::default(), |variant| {
+        let entries = variant.entries();
+        if entries.len() > limits::ACTION_DATA {
+            let (most, found) = (limits::ACTION_DATA, entries.len());
+            variant.wrong(format!("expected at most {most} values, found {found}"));
+        }
+        entries.into_iter().filter_map(|(key, item)| Some((key.name()?, item.value()))).collect()
+    });
     let mut texts = BTreeMap::new();
     if let Some(all) = table.require("text").and_then(Item::table) {
         for (language, item) in all.entries() {
@@ -148,7 +184,9 @@ fn treatment(table: &Table<'_>, reader: &Reader, uses: &[Box<str>]) -> Treatment
     Treatment {
         name: name.into(),
         channel: channel.into(),
+        placement: table.get("placement").and_then(Item::name).map(Into::into),
         tone: tone.into(),
+        variant,
         when,
         discreet,
         texts,

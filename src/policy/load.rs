@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::broadcasts;
+use super::contact::{self, ContactRules};
 use super::interactions;
 use super::made;
 use super::mistake::{Found, Mistakes};
@@ -13,8 +14,12 @@ use super::read::{Document, Item, Source, Table};
 use super::rules;
 use super::tallies::{self, Tallies};
 use super::topics;
+use super::weights;
+use hashbrown::HashMap;
+
 use super::{
-    CompileError, Expression, Files, Index, Need, Path, Policy, PreferenceRule, Template, Trigger,
+    Action, CompileError, Expression, Files, Index, Need, Path, Policy, PreferenceRule, Template,
+    Trigger,
 };
 use super::{actions, dissatisfaction};
 use crate::config::limits;
@@ -68,6 +73,19 @@ impl Reader {
         let expression = item.expression()?;
         self.check(item, expression.source(), expression.paths(), at);
         Some(expression)
+    }
+
+    /// An expression that comes to a number; a plain number must be within the range.
+    pub(super) fn range(
+        &self,
+        item: Item<'_>,
+        at: Situation<'_>,
+        range: std::ops::RangeInclusive<f64>,
+    ) -> Option<Expression> {
+        if !item.is_text() {
+            item.number(range)?;
+        }
+        self.expression(item, at)
     }
 
     /// A text that reads only what there can be.
@@ -126,6 +144,7 @@ fn read(files: &Files, languages: &Arc<Languages>, found: &RefCell<Found>) -> Po
     let mut dissatisfied = None;
     let (mut context, mut queues) = (BTreeMap::new(), BTreeMap::new());
     let mut indexed = Vec::new();
+    let (mut contact, mut suitability, mut weighty, mut explore) = (None, None, None, None);
     for table in tables {
         read_needs(&table, &mut needs);
         read_preferences(&table, &mut preferences);
@@ -136,12 +155,17 @@ fn read(files: &Files, languages: &Arc<Languages>, found: &RefCell<Found>) -> Po
         broadcasts::read(&table, &reader, &mut indexed);
         tallies::read(&table, &reader, &mut tallies);
         dissatisfaction::read(&table, &reader, &mut dissatisfied);
+        contact::read(&table, &reader, &mut contact);
+        weights::read_suitability(&table, &mut suitability);
+        weights::read_weights(&table, &reader, &mut weighty);
+        weights::read_explore(&table, &mut explore);
         rules::read(&table, &reader, &mut patterned);
         actions::read(&table, &reader, &mut actions);
         table.finish();
     }
     let first = files.iter().next().map_or("", |(file, _)| file);
     let speech = topics::compile(&phrases, &reader.languages, languages, first, found);
+    let treatments = actions.iter().map(|action: &Action| action.treatments.len()).sum();
     let mut found = found.borrow_mut();
     for (what, count, most) in [
         ("needs", needs.len(), limits::POLICY_NEEDS),
@@ -149,6 +173,7 @@ fn read(files: &Files, languages: &Arc<Languages>, found: &RefCell<Found>) -> Po
         ("interactions", interactions.len(), limits::POLICY_INTERACTIONS),
         ("rules", patterned.len(), limits::POLICY_RULES),
         ("actions", actions.len(), limits::POLICY_ACTIONS),
+        ("treatments", treatments, limits::POLICY_TREATMENTS),
         ("windows and counters", tallies.len(), limits::POLICY_TALLIES),
     ] {
         if count > most {
@@ -156,6 +181,15 @@ fn read(files: &Files, languages: &Arc<Languages>, found: &RefCell<Found>) -> Po
         }
     }
     let index = Index::of(patterned.iter().map(|rule| rule.on.as_slice()));
+    let mut serving = vec![Vec::new(); needs.len()];
+    let mut shown: BTreeMap<Box<str>, Vec<u32>> = BTreeMap::new();
+    let mut by_name = HashMap::new();
+    for (at, action) in (0u32..).zip(&actions) {
+        action.serves.iter().for_each(|need| serving[*need].push(at));
+        let places = action.placements.iter();
+        places.for_each(|place| shown.entry(place.clone()).or_default().push(at));
+        by_name.insert(action.name.clone(), at);
+    }
     Policy {
         name,
         version: files.version(),
@@ -171,6 +205,13 @@ fn read(files: &Files, languages: &Arc<Languages>, found: &RefCell<Found>) -> Po
         dissatisfaction: dissatisfied,
         context,
         queues,
+        contact: contact.map_or_else(ContactRules::unsaid, |(_, rules)| rules),
+        suitability: suitability.map(|(_, said)| said).unwrap_or_default(),
+        weights: weighty.map(|(_, said)| said).unwrap_or_default(),
+        explore: explore.map(|(_, said)| said),
+        serving: serving.into(),
+        shown,
+        by_name,
         indexed: indexed.into(),
     }
 }

@@ -8,6 +8,7 @@ mod absent;
 mod actions;
 mod broadcasts;
 mod condition;
+mod contact;
 mod dissatisfaction;
 mod expression;
 mod figures;
@@ -30,16 +31,19 @@ mod tallies;
 mod template;
 mod topics;
 mod watch;
+mod weights;
 
 pub use condition::Condition;
+pub use contact::{ContactLimit, ContactPause, ContactRules, Per, Quiet};
 pub use dissatisfaction::DissatisfactionRule;
 pub use expression::{CompileError, EvalError, Expression, Truth};
 pub use files::Files;
 pub use load::{load, load_with};
 pub use mistake::{Mistake, Mistakes};
 pub use model::{
-    Action, CatchUp, Due, Index, InteractionRule, Issue, Need, Occasion, PAUSE_TIMER, Place,
-    Policy, PreferenceRule, Rule, Step, Treatment, Trigger, Version,
+    Action, CatchUp, Due, IGNORED_TIMER, Index, InteractionRule, Issue, Need, Occasion,
+    PAUSE_TIMER, Place, Policy, PreferenceRule, QUIET_TIMER, Rule, Step, Treatment, Trigger,
+    Version, Worth,
 };
 pub use purposes::{Purposes, SignalRule};
 pub use scope::{Found, Path, Root, Scope};
@@ -47,3 +51,4 @@ pub use tallies::{Keep, Measure, Tallies, Tally};
 pub use template::{RenderError, Template};
 pub use topics::Speech;
 pub use watch::{Watch, watch};
+pub use weights::{Explore, IssueWeights, Suitability};

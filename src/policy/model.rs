@@ -9,8 +9,11 @@ use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
 use super::rules::Pattern;
-use super::{DissatisfactionRule, Expression, Path, SignalRule, Speech, Tallies, Template};
-use crate::event::EventType;
+use super::{
+    ContactRules, DissatisfactionRule, Explore, Expression, IssueWeights, Path, SignalRule, Speech,
+    Suitability, Tallies, Template,
+};
+use crate::event::{EventType, Map};
 
 /// What a company wants of its twins: rules, needs, actions, treatments and limits, loaded from one
 /// folder and versioned by the hash of its content.
@@ -42,6 +45,20 @@ pub struct Policy {
     pub dissatisfaction: Option<DissatisfactionRule>,
     /// How sensitive signals are, by name.
     pub context: BTreeMap<Box<str>, SignalRule>,
+    /// How often, and when, a customer may be spoken to.
+    pub contact: ContactRules,
+    /// When it is no time to sell.
+    pub suitability: Suitability,
+    /// How much each issue weighs.
+    pub weights: IssueWeights,
+    /// How far what is new may be tried; none: it is not.
+    pub explore: Option<Explore>,
+    /// Positions of actions by where they may be shown, ascending.
+    pub(super) shown: BTreeMap<Box<str>, Vec<u32>>,
+    /// Positions of actions by position of the need that they serve, ascending.
+    pub(super) serving: Box<[Vec<u32>]>,
+    /// Positions of actions by name.
+    pub(super) by_name: HashMap<Box<str>, u32>,
     /// What people use facts for, by queue.
     pub queues: BTreeMap<Box<str>, Box<str>>,
     /// What broadcasts often go by, so that an index of it is worth its cost: traits and facts.
@@ -68,7 +85,17 @@ impl Policy {
 
     /// The action of a name.
     pub fn action(&self, name: &str) -> Option<&Action> {
-        self.actions.iter().find(|action| &*action.name == name)
+        self.actions.get(*self.by_name.get(name)? as usize)
+    }
+
+    /// Positions of the actions that serve a need, by its position; ascending.
+    pub fn serving(&self, need: usize) -> &[u32] {
+        self.serving.get(need).map_or(&[], Vec::as_slice)
+    }
+
+    /// Positions of the actions that may be shown in a place; ascending.
+    pub fn shown(&self, placement: &str) -> &[u32] {
+        self.shown.get(placement).map_or(&[], Vec::as_slice)
     }
 }
 
@@ -286,6 +313,13 @@ impl Occasion {
 /// timer of a policy's own can have such a name.
 pub const PAUSE_TIMER: &str = "pause:";
 
+/// How the names of the timers begin that wait for quiet hours to end: what waits follows, a rule's
+/// action, or `*` for what serves needs.
+pub const QUIET_TIMER: &str = "quiet:";
+
+/// The timer that waits for actions of which nothing comes.
+pub const IGNORED_TIMER: &str = "ignored:";
+
 /// One rule: on such an input, if such a condition holds, then these steps.
 #[derive(Debug)]
 pub struct Rule {
@@ -460,18 +494,44 @@ pub struct Action {
     pub purpose: Option<Box<str>>,
     /// What it uses facts for: its purpose or its issue, and `sales` if it sells.
     pub uses: Box<[Box<str>]>,
-    /// What it is worth, 0 to 1.
-    pub value: f64,
-    /// What must hold; none: always.
+    /// Where it may be shown, if a channel asks for something to show there.
+    pub placements: Box<[Box<str>]>,
+    /// What must hold for the customer to have it; none: everybody may.
+    pub eligible: Option<Expression>,
+    /// What must hold for it to make sense; none: it always does.
     pub when: Option<Expression>,
+    /// What must hold for it to be good for the customer; none: it is.
+    pub suitable: Option<Expression>,
+    /// What it is worth, 0 to 1.
+    pub value: Worth,
+    /// How likely a customer is to take it up, 0 to 1, as far as nothing was learned; none: nobody
+    /// knows.
+    pub propensity: Option<f64>,
+    /// What people put on the scales for or against it, 0.1 to 10.
+    pub lever: f64,
+    /// It must go out: limits and quiet hours do not hold it.
+    pub vital: bool,
     /// How long it rests after it was taken.
     pub cooldown: Duration,
+    /// Nothing came of it in so long a time: it was ignored; none: a channel says so.
+    pub ignored_after: Option<Duration>,
+    /// For so long it can be taken back, unless it was seen before.
+    pub pending: Duration,
     /// Data for whoever performs it, by name.
     pub data: Box<[(Box<str>, Expression)]>,
     /// How it may be said, best first.
     pub treatments: Box<[Treatment]>,
     /// Where it stands.
     pub place: Place,
+}
+
+/// What an action is worth.
+#[derive(Debug)]
+pub enum Worth {
+    /// Always this.
+    Fixed(f64),
+    /// What this comes to, brought within 0 to 1.
+    Of(Expression),
 }
 
 /// How an action is said.
@@ -481,8 +541,12 @@ pub struct Treatment {
     pub name: Box<str>,
     /// The channel.
     pub channel: Box<str>,
+    /// The one place for which it is made; none: any.
+    pub placement: Option<Box<str>>,
     /// How it sounds: `neutral`, `gentle`, `direct`, `urgent`…
     pub tone: Box<str>,
+    /// What else tells it apart, for whoever shows it: an image, a colour…
+    pub variant: Map,
     /// What must hold; none: always.
     pub when: Option<Expression>,
     /// Nothing sensitive is said in it, even if the purpose fits.

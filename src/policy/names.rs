@@ -303,17 +303,7 @@ fn check_detail(kind: EventType, detail: &str) -> Result<(), String> {
         ]
         .map(State::name)
         .into(),
-        EventType::Outcome => [
-            OutcomeKind::Delivered,
-            OutcomeKind::Seen,
-            OutcomeKind::Clicked,
-            OutcomeKind::Accepted,
-            OutcomeKind::Rejected,
-            OutcomeKind::Dismissed,
-            OutcomeKind::Ignored,
-        ]
-        .map(OutcomeKind::name)
-        .into(),
+        EventType::Outcome => OutcomeKind::ALL.map(OutcomeKind::name).into(),
         EventType::Handoff => {
             [HandoffState::Claimed, HandoffState::HandedBack, HandoffState::Resolved]
                 .map(HandoffState::name)

@@ -147,6 +147,11 @@ impl<'a> Item<'a> {
         self.as_text().or_else(|| self.wanted("a text in quotes"))
     }
 
+    /// Whether it is a text.
+    pub(crate) fn is_text(self) -> bool {
+        matches!(self.inner(), ValueInner::String(_))
+    }
+
     /// The text, if it is one.
     pub(crate) fn as_text(self) -> Option<&'a str> {
         match self.inner() {

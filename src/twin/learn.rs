@@ -26,7 +26,10 @@ const ONE_ANSWER: Duration = Duration::from_secs(30 * 60);
 /// for it, and silence half as much, since nobody knows its reason.
 fn speaks(outcome: OutcomeKind) -> Option<Speaks> {
     match outcome {
-        OutcomeKind::Delivered => None,
+        OutcomeKind::Offered
+        | OutcomeKind::Delivered
+        | OutcomeKind::Later
+        | OutcomeKind::Recalled => None,
         OutcomeKind::Seen => Some(Speaks::For(1.0 / 3.0)),
         OutcomeKind::Clicked | OutcomeKind::Accepted => Some(Speaks::For(1.0)),
         OutcomeKind::Rejected | OutcomeKind::Dismissed => Some(Speaks::Against(1.0)),

@@ -409,7 +409,7 @@ bank.toml:68:21: expected one thing of `profile`, such as `profile.name`, found 
  68 | text.en = "Hello {{ profile }}"
     |                     ^^^^^^^
 
-bank.toml:70:1: expected `serves` with the needs that `idle` serves, or a rule with the step { act = "idle" }, or an interaction with resume = "idle", found none: it would never be taken
+bank.toml:70:1: expected `serves` with the needs that `idle` serves, or a rule with the step { act = "idle" }, or an interaction with resume = "idle", or `placements` where a channel may ask for it, found none: it would never be taken
  70 | [[actions]]
     | ^^^^^^^^^^^
 
@@ -417,7 +417,7 @@ bank.toml:70:1: expected a key `treatments` here, found none
  70 | [[actions]]
     | ^^^^^^^^^^^
 
-bank.toml:75:2: unknown key `more`; there are needs, broadcasts, topics, preferences, context, windows, counters, actions, interactions, rules, policy, queues, dissatisfaction
+bank.toml:75:2: unknown key `more`; there are needs, broadcasts, topics, preferences, context, windows, counters, actions, interactions, rules, policy, queues, dissatisfaction, contact, suitability, weights, explore
  75 | [more]
     |  ^^^^
 

@@ -20,7 +20,7 @@ use super::view::{Used, View};
 use super::{Derived, Need, Twin, act};
 use crate::config::limits;
 use crate::event::{Value, cut};
-use crate::policy::{self, Expression, Path, Scope, Truth};
+use crate::policy::{self, Expression, Path, Scope, Truth, Worth};
 use treatment::Said;
 
 /// A candidate while it is weighed.
@@ -159,7 +159,10 @@ fn weigh<'a>(
         drawn: UNKNOWN,
         chance: 1.0,
         context: need.map_or(1.0, |need| need.strength),
-        value: action.value,
+        value: match &action.value {
+            Worth::Fixed(value) => *value,
+            Worth::Of(_) => 0.0,
+        },
         lever: 1.0,
     };
     let (stage, verdict, by) = objection(twin, context, wishes, action, need).unwrap_or((

@@ -165,7 +165,7 @@ fn a_text_that_names_what_it_may_not_is_not_said() {
     life.ill();
     life.track("Copy");
     life.twin.needs.clear();
-    life.policy.actions[1].value = 0.1;
+    life.policy.actions[1].value = crate::policy::Worth::Fixed(0.1);
     assert_eq!(said(&life.track("Say")), [("sell", "Shoes")]);
 }
 

@@ -1,0 +1,341 @@
+//! Reads `[contact]`: how often, and when, a customer may be spoken to.
+
+use std::time::Duration;
+
+use chrono::{Days, LocalResult, NaiveTime, TimeZone};
+use chrono_tz::Tz;
+
+use super::actions::issue;
+use super::load::Reader;
+use super::mistake::hint;
+use super::names::one_of;
+use super::read::{Item, Table};
+use super::{Issue, Place};
+use crate::config::limits;
+use crate::event::{OutcomeKind, Time};
+
+/// How often, and when, a customer may be spoken to.
+#[derive(Debug, Default)]
+pub struct ContactRules {
+    /// The time zone of customers of whom it is not known; none: UTC.
+    pub timezone: Option<Tz>,
+    /// When customers are let alone, by their own clock.
+    pub quiet: Option<Quiet>,
+    /// How many contacts there may be within a time.
+    pub limits: Box<[ContactLimit]>,
+    /// When an action rests because nobody wants it.
+    pub pause: Option<ContactPause>,
+    /// How long an action rests that the customer wanted later.
+    pub later: Duration,
+}
+
+/// Hours in which customers are let alone: every day, by the customer's own clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quiet {
+    /// When they begin.
+    pub from: NaiveTime,
+    /// When they end: if it is earlier than the beginning, on the next day.
+    pub to: NaiveTime,
+}
+
+/// So many contacts, at most, within so long a time that ends now and moves along.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ContactLimit {
+    /// The channel; none: all of them.
+    pub channel: Option<Box<str>>,
+    /// The issue; none: all of them.
+    pub issue: Option<Issue>,
+    /// The action; none: all of them.
+    pub action: Option<Box<str>>,
+    /// How many.
+    pub most: u32,
+    /// The time.
+    pub over: Duration,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// After so many outcomes of these kinds in a row an action rests.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ContactPause {
+    /// How many.
+    pub after: u32,
+    /// The kinds of outcomes.
+    pub of: Box<[OutcomeKind]>,
+    /// How long it rests after the last of them.
+    pub span: Duration,
+    /// What rests together.
+    pub per: Per,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// What rests together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Per {
+    /// The action.
+    Action,
+    /// All actions of its issue.
+    Issue,
+    /// All actions.
+    Customer,
+}
+
+/// [`ContactRules::later`] where the policy does not say.
+const LATER: Duration = Duration::from_secs(7 * 86_400);
+/// The outcomes of a pause where the policy does not say.
+const UNWANTED: [OutcomeKind; 3] =
+    [OutcomeKind::Rejected, OutcomeKind::Dismissed, OutcomeKind::Ignored];
+
+impl ContactRules {
+    /// What holds where the policy does not say.
+    pub(super) fn unsaid() -> ContactRules {
+        ContactRules { later: LATER, ..ContactRules::default() }
+    }
+}
+
+impl Quiet {
+    /// When the quiet hours end in which `now` falls, by the clock of a time zone; none: it falls in
+    /// none.
+    ///
+    /// Where the clock is put forward over their end, they end at the moment of the change; where it
+    /// is put back, at the second of the two.
+    pub fn until(&self, now: Time, zone: Tz) -> Option<Time> {
+        let local = now.to_utc().with_timezone(&zone);
+        let (clock, today) = (local.time(), local.date_naive());
+        let is_over_midnight = self.to <= self.from;
+        let day = match is_over_midnight {
+            false if (self.from..self.to).contains(&clock) => today,
+            true if clock >= self.from => today.checked_add_days(Days::new(1))?,
+            true if clock < self.to => today,
+            _ => return None,
+        };
+        let end = day.and_time(self.to);
+        let end = match zone.from_local_datetime(&end) {
+            LocalResult::Single(end) | LocalResult::Ambiguous(_, end) => end,
+            // An hour that the clock leaps over: the same hour by the clock as it was before.
+            LocalResult::None => {
+                let hour = chrono::Duration::hours(1);
+                zone.from_local_datetime(&(end + hour)).latest()?
+            }
+        };
+        Some(Time::from_ms(end.timestamp_millis())).filter(|end| *end > now)
+    }
+}
+
+pub(super) fn read(table: &Table<'_>, reader: &Reader, known: &mut Option<(Place, ContactRules)>) {
+    let Some(item) = table.get("contact") else { return };
+    let Some(table) = item.table() else { return };
+    if let Some((first, _)) = known {
+        item.wrong(format!("[contact] stands here again; it stands first in {first}"));
+    }
+    let later = table.get("later").map_or(Some(LATER), Item::span);
+    let listed = table.get("limits").and_then(Item::list).unwrap_or_default();
+    if listed.len() > limits::CONTACT_LIMITS {
+        let (most, found) = (limits::CONTACT_LIMITS, listed.len());
+        table.wrong(format!("expected at most {most} limits, found {found}"));
+    }
+    let rules = ContactRules {
+        timezone: table.get("timezone").and_then(timezone),
+        quiet: table.get("quiet").and_then(quiet),
+        limits: listed.into_iter().filter_map(|item| limit(item, reader)).collect(),
+        pause: table.get("pause").and_then(pause),
+        later: later.unwrap_or(LATER),
+    };
+    table.finish();
+    *known = Some((item.place(), rules));
+}
+
+fn timezone(item: Item<'_>) -> Option<Tz> {
+    let name = item.text()?;
+    let zone = name.parse().ok();
+    if zone.is_none() {
+        let hint = hint(name, chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()));
+        item.wrong(format!("expected a time zone such as Europe/Brussels, found `{name}`{hint}"));
+    }
+    zone
+}
+
+fn quiet(item: Item<'_>) -> Option<Quiet> {
+    let text = item.text()?;
+    let clock = |text: &str| NaiveTime::parse_from_str(text.trim(), "%H:%M").ok();
+    let hours = text
+        .split_once('-')
+        .and_then(|(from, to)| Some(Quiet { from: clock(from)?, to: clock(to)? }))
+        .filter(|quiet| quiet.from != quiet.to);
+    if hours.is_none() {
+        item.wrong(format!("expected hours such as 21:00-08:00, found `{text}`"));
+    }
+    hours
+}
+
+fn limit(item: Item<'_>, reader: &Reader) -> Option<ContactLimit> {
+    let table = item.table()?;
+    let action = table.get("action").and_then(|item| {
+        let name = item.name()?;
+        reader.names.action(name).map_err(|message| item.wrong(message)).ok()?;
+        Some(name.into())
+    });
+    let limit = ContactLimit {
+        channel: table.get("channel").and_then(Item::name).map(Into::into),
+        issue: table.get("issue").and_then(issue),
+        action,
+        most: table.require("most").and_then(|item| item.whole(1..=MOST)).unwrap_or(1),
+        over: table.require("over").and_then(Item::span).unwrap_or_default(),
+        place: item.place(),
+    };
+    table.finish();
+    Some(limit)
+}
+
+/// A twin remembers no more contacts than that.
+const MOST: u32 = limits::CONTACTS as u32 - 1;
+
+fn pause(item: Item<'_>) -> Option<ContactPause> {
+    let table = item.table()?;
+    let of = match table.get("of") {
+        Some(item) => item.list_or_one().into_iter().filter_map(outcome).collect(),
+        None => UNWANTED.into(),
+    };
+    let pause = ContactPause {
+        after: table.require("after").and_then(|item| item.whole(1..=MOST)).unwrap_or(1),
+        of,
+        span: table.require("for").and_then(Item::span).unwrap_or_default(),
+        per: table.get("per").and_then(per).unwrap_or(Per::Action),
+        place: item.place(),
+    };
+    table.finish();
+    Some(pause)
+}
+
+fn per(item: Item<'_>) -> Option<Per> {
+    const WORDS: [(&str, Per); 3] =
+        [("action", Per::Action), ("issue", Per::Issue), ("customer", Per::Customer)];
+    let word = item.text()?;
+    let known = WORDS.into_iter().find(|(known, _)| *known == word).map(|(_, per)| per);
+    if let (None, Err(message)) = (known, one_of(word, &WORDS.map(|(word, _)| word), "group")) {
+        item.wrong(message);
+    }
+    known
+}
+
+fn outcome(item: Item<'_>) -> Option<OutcomeKind> {
+    let word = item.text()?;
+    let known = OutcomeKind::ALL.into_iter().find(|kind| kind.name() == word);
+    let names = OutcomeKind::ALL.map(OutcomeKind::name);
+    if let (None, Err(message)) = (known, one_of(word, &names, "outcome")) {
+        item.wrong(message);
+    }
+    known
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn until(quiet: (&str, &str), zone: &str, now: &str) -> Option<String> {
+        let clock = |text| NaiveTime::parse_from_str(text, "%H:%M").unwrap();
+        let quiet = Quiet { from: clock(quiet.0), to: clock(quiet.1) };
+        let until = quiet.until(Time::parse(now).unwrap(), zone.parse().unwrap());
+        until.map(|until| until.to_string())
+    }
+
+    #[test]
+    fn mistakes_about_contacts_and_weights_say_what_is_right() {
+        let broken = r#"
+[policy]
+name = "x"
+languages = ["en"]
+[contact]
+timezone = "Europe/Brusels"
+quiet = "21-8"
+later = "soon"
+pause = { after = 0, of = "ignord", for = "30d", per = "acton" }
+[[contact.limits]]
+most = 40
+over = "7d"
+issue = "sale"
+action = "promot"
+[suitability]
+level = -2
+[weights]
+sales = 11
+services = 1
+nurture = "sentiment.levl"
+[explore]
+reach = 2
+[[actions]]
+name = "promo"
+issue = "sales"
+value = "need.strengt"
+lever = 20
+placements = ["hero", "a place"]
+propensity = 3
+eligible = "profile.adult =="
+suitable = "sentimet.level > 0"
+vital = "yes"
+treatments = [{ channel = "app", variant = { "an image" = "a.png" }, text.en = "x" }]
+"#;
+        let files = super::super::Files::new([("x.toml", broken)]);
+        let mistakes = super::super::load(&files).unwrap_err().to_string();
+        let mistakes: Vec<&str> =
+            mistakes.lines().filter(|line| line.starts_with("x.toml")).collect();
+        insta::assert_snapshot!(mistakes.join("\n"), @r##"
+        x.toml:6:13: expected a time zone such as Europe/Brussels, found `Europe/Brusels`; did you mean `Europe/Brussels`?
+        x.toml:7:10: expected hours such as 21:00-08:00, found `21-8`
+        x.toml:8:10: expected a span of time such as 30m, 36h or 7d, found `soon`
+        x.toml:9:19: expected 1 to 31, found 0
+        x.toml:9:28: unknown outcome `ignord`; did you mean `ignored`?
+        x.toml:9:57: unknown group `acton`; did you mean `action`?
+        x.toml:11:8: expected 1 to 31, found 40
+        x.toml:13:10: unknown issue `sale`; did you mean `sales`?
+        x.toml:14:11: unknown action `promot`; did you mean `promo`?
+        x.toml:16:9: expected -1 to 1, found -2
+        x.toml:18:9: expected 0 to 10, found 11
+        x.toml:19:1: unknown key `services`; did you mean `service`?
+        x.toml:20:12: unknown field of the sentiment `levl`; did you mean `level`?
+        x.toml:22:9: expected 0 to 1, found 2
+        x.toml:26:10: unknown field of a need `strengt`; did you mean `strength`?
+        x.toml:27:9: expected 0.1 to 10, found 20
+        x.toml:28:24: expected a name of letters, digits, `-` and `_`, found ` ` in it
+        x.toml:29:14: expected 0 to 1, found 3
+        x.toml:30:29: expected a CEL expression, but: mismatched input '<EOF>'
+        x.toml:31:13: unknown name `sentimet`; did you mean `sentiment`?
+        x.toml:32:10: expected true or false, found a text
+        x.toml:33:47: expected a name of letters, digits, `-` and `_`, found ` ` in it
+        "##);
+    }
+
+    #[test]
+    fn quiet_hours_go_by_the_customers_clock_and_over_midnight() {
+        let night = ("21:00", "08:00");
+        for (quiet, zone, now, expected) in [
+            (night, "UTC", "2026-03-02T20:59:59Z", None),
+            (night, "UTC", "2026-03-02T21:00:00Z", Some("2026-03-03T08:00:00Z")),
+            (night, "UTC", "2026-03-03T07:59:59Z", Some("2026-03-03T08:00:00Z")),
+            (night, "UTC", "2026-03-03T08:00:00Z", None),
+            // Nine at night in Sydney is ten in the morning in London.
+            (night, "Australia/Sydney", "2026-03-02T10:00:00Z", Some("2026-03-02T21:00:00Z")),
+            (night, "America/Los_Angeles", "2026-03-02T10:00:00Z", Some("2026-03-02T16:00:00Z")),
+            (("12:00", "14:00"), "UTC", "2026-03-02T13:00:00Z", Some("2026-03-02T14:00:00Z")),
+            (("12:00", "14:00"), "UTC", "2026-03-02T14:00:00Z", None),
+            // On 29 March the clocks of Brussels leap from two to three.
+            (
+                ("22:00", "02:30"),
+                "Europe/Brussels",
+                "2026-03-29T00:30:00Z",
+                Some("2026-03-29T01:30:00Z"),
+            ),
+            // On 25 October they go back from three to two.
+            (
+                ("22:00", "02:30"),
+                "Europe/Brussels",
+                "2026-10-25T00:10:00Z",
+                Some("2026-10-25T01:30:00Z"),
+            ),
+        ] {
+            let found = until(quiet, zone, now);
+            assert_eq!(found.as_deref(), expected, "{quiet:?} {zone} {now}");
+        }
+    }
+}
