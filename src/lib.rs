@@ -7,8 +7,8 @@
 //! | [`config`] | settings and limits |
 //! | [`event`] | what channels report: values, identifiers, event types, envelopes |
 //! | [`language`] | what people say: language, valence, urgency, topics |
-//! | [`policy`] | what the company wants: rules, needs, actions, treatments, compiled |
 //! | [`models`] | what is learned from answers: propensities, and how sure they are |
+//! | [`policy`] | what the company wants: rules, needs, actions, treatments, compiled |
 //! | [`twin`] | what is known of one customer, and how it reacts |
 //! | [`story`] | what happens to some customers, and what must and must not come of it |
 //! | [`codec`] | records as they are stored: envelope, format versions, checksums |

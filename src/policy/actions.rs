@@ -8,9 +8,10 @@ use super::mistake::hint;
 use super::names::one_of;
 use super::purposes;
 use super::read::{Item, Table};
-use super::{Action, Issue, Treatment, Worth};
+use super::{Action, Expected, Issue, Treatment, Worth};
 use crate::config::limits;
 use crate::event::{Channel, Map};
+use crate::models::{Arm, Parts};
 
 /// Every issue, in the order of their positions.
 pub(super) const ISSUES: [Issue; 4] =
@@ -94,7 +95,7 @@ fn action(table: &Table<'_>, name: &str, reader: &Reader) -> Action {
         suitable,
         placements: placements.into_iter().filter_map(|item| Some(item.name()?.into())).collect(),
         value: value.unwrap_or(Worth::Fixed(0.0)),
-        propensity: table.get("propensity").and_then(|item| item.number(0.0..=1.0)),
+        propensity: table.get("propensity").and_then(expected),
         lever: table.get("lever").and_then(|item| item.number(0.1..=10.0)).unwrap_or(1.0),
         vital: table.get("vital").and_then(Item::truth).unwrap_or(false),
         cooldown,
@@ -105,6 +106,40 @@ fn action(table: &Table<'_>, name: &str, reader: &Reader) -> Action {
         place: table.place(),
         uses,
     }
+}
+
+/// The arms of all treatments: what tells them apart, and what they have in common.
+pub(super) fn tell_apart(actions: &mut [Action]) {
+    let parts: Vec<Parts<'_>> = actions
+        .iter()
+        .flat_map(|action| action.treatments.iter().map(|treatment| parts(action, treatment)))
+        .collect();
+    let mut arms = Arm::all(&parts).into_iter();
+    let treatments = actions.iter_mut().flat_map(|action| &mut action.treatments);
+    treatments.zip(&mut arms).for_each(|(treatment, arm)| treatment.arm = arm);
+}
+
+fn parts<'a>(action: &'a Action, treatment: &'a Treatment) -> Parts<'a> {
+    Parts {
+        action: &action.name,
+        treatment: &treatment.name,
+        issue: action.issue.name(),
+        channel: &treatment.channel,
+        tone: &treatment.tone,
+    }
+}
+
+/// What is expected: a number, or a number and how many observations it is worth.
+fn expected(item: Item<'_>) -> Option<Expected> {
+    const WEIGHT: f64 = 10.0;
+    let between = |item: Item<'_>| item.number(0.0001..=0.9999);
+    let Some(table) = item.as_table() else {
+        return Some(Expected { expected: between(item)?, weight: WEIGHT });
+    };
+    let expected = table.require("expected").and_then(between);
+    let weight = table.get("weight").map_or(Some(WEIGHT), |item| item.number(0.0..=1e6));
+    table.finish();
+    Some(Expected { expected: expected?, weight: weight? })
 }
 
 /// A plain number, or an expression.
@@ -181,8 +216,11 @@ fn treatment(table: &Table<'_>, reader: &Reader, uses: &[Box<str>]) -> Treatment
             all.wrong(format!("expected a text in `{first}`, the policy's first language"));
         }
     }
+    let parts = Parts { action: "", treatment: name, issue: "", channel, tone };
     Treatment {
         name: name.into(),
+        // Set once all of them are read.
+        arm: Arm::new(parts),
         channel: channel.into(),
         placement: table.get("placement").and_then(Item::name).map(Into::into),
         tone: tone.into(),

@@ -181,6 +181,7 @@ fn read(files: &Files, languages: &Arc<Languages>, found: &RefCell<Found>) -> Po
         }
     }
     let index = Index::of(patterned.iter().map(|rule| rule.on.as_slice()));
+    actions::tell_apart(&mut actions);
     let mut serving = vec![Vec::new(); needs.len()];
     let mut shown: BTreeMap<Box<str>, Vec<u32>> = BTreeMap::new();
     let mut by_name = HashMap::new();
@@ -190,6 +191,12 @@ fn read(files: &Files, languages: &Arc<Languages>, found: &RefCell<Found>) -> Po
         places.for_each(|place| shown.entry(place.clone()).or_default().push(at));
         by_name.insert(action.name.clone(), at);
     }
+    let shown_somewhere: Vec<u32> = (0u32..)
+        .zip(&actions)
+        .filter(|(_, action)| !action.placements.is_empty())
+        .map(|(at, _)| at)
+        .collect();
+    let needs_by_name = (0..).zip(&needs).map(|(at, need)| (need.name.clone(), at)).collect();
     Policy {
         name,
         version: files.version(),
@@ -211,6 +218,8 @@ fn read(files: &Files, languages: &Arc<Languages>, found: &RefCell<Found>) -> Po
         explore: explore.map(|(_, said)| said),
         serving: serving.into(),
         shown,
+        shown_somewhere: shown_somewhere.into(),
+        needs_by_name,
         by_name,
         indexed: indexed.into(),
     }

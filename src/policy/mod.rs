@@ -41,7 +41,7 @@ pub use files::Files;
 pub use load::{load, load_with};
 pub use mistake::{Mistake, Mistakes};
 pub use model::{
-    Action, CatchUp, Due, IGNORED_TIMER, Index, InteractionRule, Issue, Need, Occasion,
+    Action, CatchUp, Due, Expected, IGNORED_TIMER, Index, InteractionRule, Issue, Need, Occasion,
     PAUSE_TIMER, Place, Policy, PreferenceRule, QUIET_TIMER, Rule, Step, Treatment, Trigger,
     Version, Worth,
 };

@@ -14,6 +14,7 @@ use super::{
     Suitability, Tallies, Template,
 };
 use crate::event::{EventType, Map};
+use crate::models::Arm;
 
 /// What a company wants of its twins: rules, needs, actions, treatments and limits, loaded from one
 /// folder and versioned by the hash of its content.
@@ -55,6 +56,10 @@ pub struct Policy {
     pub explore: Option<Explore>,
     /// Positions of actions by where they may be shown, ascending.
     pub(super) shown: BTreeMap<Box<str>, Vec<u32>>,
+    /// Positions of the actions that may be shown somewhere, ascending.
+    pub(super) shown_somewhere: Box<[u32]>,
+    /// Positions of needs by name.
+    pub(super) needs_by_name: HashMap<Box<str>, usize>,
     /// Positions of actions by position of the need that they serve, ascending.
     pub(super) serving: Box<[Vec<u32>]>,
     /// Positions of actions by name.
@@ -80,17 +85,32 @@ impl Policy {
 
     /// The need of a name.
     pub fn need(&self, name: &str) -> Option<&Need> {
-        self.needs.iter().find(|need| &*need.name == name)
+        self.needs.get(self.need_position(name)?)
     }
 
     /// The action of a name.
     pub fn action(&self, name: &str) -> Option<&Action> {
-        self.actions.get(*self.by_name.get(name)? as usize)
+        self.actions.get(self.action_position(name)?)
+    }
+
+    /// The position of an action.
+    pub fn action_position(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).map(|at| *at as usize)
     }
 
     /// Positions of the actions that serve a need, by its position; ascending.
     pub fn serving(&self, need: usize) -> &[u32] {
         self.serving.get(need).map_or(&[], Vec::as_slice)
+    }
+
+    /// The position of a need.
+    pub fn need_position(&self, name: &str) -> Option<usize> {
+        self.needs_by_name.get(name).copied()
+    }
+
+    /// Positions of the actions that may be shown in some place; ascending.
+    pub fn shown_somewhere(&self) -> &[u32] {
+        &self.shown_somewhere
     }
 
     /// Positions of the actions that may be shown in a place; ascending.
@@ -504,9 +524,8 @@ pub struct Action {
     pub suitable: Option<Expression>,
     /// What it is worth, 0 to 1.
     pub value: Worth,
-    /// How likely a customer is to take it up, 0 to 1, as far as nothing was learned; none: nobody
-    /// knows.
-    pub propensity: Option<f64>,
+    /// How likely a customer is to take it up, as far as nothing was learned; none: nobody knows.
+    pub propensity: Option<Expected>,
     /// What people put on the scales for or against it, 0.1 to 10.
     pub lever: f64,
     /// It must go out: limits and quiet hours do not hold it.
@@ -534,6 +553,15 @@ pub enum Worth {
     Of(Expression),
 }
 
+/// How likely a customer is to take an action up, before anything is learned.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Expected {
+    /// How likely, above 0 and below 1.
+    pub expected: f64,
+    /// How many observations this expectation is worth.
+    pub weight: f64,
+}
+
 /// How an action is said.
 #[derive(Debug)]
 pub struct Treatment {
@@ -551,6 +579,8 @@ pub struct Treatment {
     pub when: Option<Expression>,
     /// Nothing sensitive is said in it, even if the purpose fits.
     pub discreet: bool,
+    /// What the models know it by.
+    pub arm: Arm,
     /// The words, by language tag.
     pub texts: BTreeMap<Box<str>, Template>,
     /// Where it stands.

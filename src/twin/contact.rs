@@ -28,6 +28,13 @@ pub struct ContactOutcome {
     pub at: Time,
 }
 
+impl Contact {
+    /// Whether it was taken back before anybody saw it.
+    pub fn is_recalled(&self) -> bool {
+        self.outcome.is_some_and(|outcome| outcome.kind == OutcomeKind::Recalled)
+    }
+}
+
 impl Twin {
     /// The last contact by an action.
     pub fn last_contact(&self, action: &str) -> Option<&Contact> {

@@ -59,6 +59,12 @@ pub struct Action {
     pub treatment: Box<str>,
     /// How it sounds.
     pub tone: Box<str>,
+    /// Where to show it, if a channel asked for something to show there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub placement: Option<Box<str>>,
+    /// What else tells the treatment apart: an image, a colour…
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub variant: Map,
     /// The language of the text, as a BCP 47 tag.
     pub language: Box<str>,
     /// What to say.

@@ -116,10 +116,13 @@ fn learn(
 
 /// The hour of the day, 0 to 23, where the customer is: by the trait `timezone`, an IANA name such
 /// as `Europe/Brussels`; by UTC if there is none.
-fn hour(twin: &Twin, at: Time) -> u32 {
-    let zone = twin.profile.traits.get("timezone").and_then(Value::as_text);
-    let zone = zone.and_then(|name| name.parse::<chrono_tz::Tz>().ok());
-    at.to_utc().with_timezone(&zone.unwrap_or(chrono_tz::UTC)).hour()
+pub(super) fn hour(twin: &Twin, at: Time) -> u32 {
+    at.to_utc().with_timezone(&zone(twin).unwrap_or(chrono_tz::UTC)).hour()
+}
+
+/// The time zone in which the customer lives, as the trait `timezone` says.
+pub(super) fn zone(twin: &Twin) -> Option<chrono_tz::Tz> {
+    twin.profile.traits.get("timezone").and_then(Value::as_text)?.parse().ok()
 }
 
 #[cfg(test)]

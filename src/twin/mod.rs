@@ -37,6 +37,7 @@ mod profile;
 mod reaction;
 mod resume;
 mod sentiment;
+mod situation;
 mod state;
 mod tally;
 mod timeline;

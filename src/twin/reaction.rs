@@ -1,10 +1,10 @@
 use crate::config::limits;
 use crate::event::Rejection;
-use crate::policy::Place;
+use crate::policy::{CatchUp, Place};
 
 use super::identity::{self, Met};
 use super::{
-    Cause, Decision, Effect, Input, Twin, World, act, broadcast, decide, perceive, resume,
+    Cause, Decision, Effect, Input, Timer, Twin, World, act, broadcast, decide, perceive, resume,
     understand,
 };
 
@@ -123,11 +123,16 @@ pub fn react(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction {
     }
     let wishes = understand::understand(twin, &mut context, &mut effects, &mut notes);
     if wishes.is_any()
-        && let Some(decision) = decide::decide(twin, &context, &wishes)
+        && let Some(decide::Decided { decision, deferred }) =
+            decide::decide(twin, &context, &wishes)
     {
         for chosen in &decision.chosen {
             resume::offered(twin, &context, Some(&chosen.action));
             act::act(twin, chosen, &mut effects);
+        }
+        if let Some((name, due)) = deferred {
+            let timer = Timer { name, due, every: None, catch_up: CatchUp::Coalesce };
+            twin.start_timer(timer, &mut effects, &mut notes);
         }
         effects.push(Effect::Record(decision));
     }

@@ -8,7 +8,7 @@ use super::interaction::PausedBy;
 use super::reaction::Notes;
 use super::understand::Context;
 use super::{Cause, Effect, Input, Interaction, Timer, Twin};
-use crate::event::{Channel, EventType, InteractionState, Kind, Time, Value};
+use crate::event::{Channel, EventType, InteractionState, Kind, Speaker, Time, Value};
 use crate::policy::{CatchUp, InteractionRule, PAUSE_TIMER, Policy, Trigger};
 
 /// After a day what was left is half as fresh.
@@ -80,6 +80,19 @@ fn is_waiting(known: &Interaction, rule: &InteractionRule, input: &Input) -> boo
         rule.is_return(input.trigger()) && (is_elsewhere || is_later)
     };
     is_due && is_occasion
+}
+
+/// Whether the customer is there by this input, in its channel.
+pub(super) fn is_there(input: &Input) -> bool {
+    use EventType::{Ask, Consent, Interaction, Message, Page, Preference, Screen, Track};
+    let Cause::Event(event) = &input.cause else { return false };
+    match &event.kind {
+        Kind::Message(told) => told.from == Speaker::Customer,
+        kind => matches!(
+            kind.event_type(),
+            Ask | Consent | Interaction | Message | Page | Preference | Screen | Track
+        ),
+    }
 }
 
 /// Whether somebody turns up by this input.

@@ -19,8 +19,8 @@ use crate::config::limits;
 use crate::event::{EventType, Kind, Sensitivity, Time, Value};
 use crate::models::Snapshot;
 use crate::policy::{
-    Due, EvalError, Expression, Path, Place, Policy, Purposes, Root, Rule, Step, Template, Trigger,
-    Truth,
+    Due, EvalError, Expression, Path, Place, Policy, Purposes, QUIET_TIMER, Root, Rule, Step,
+    Template, Trigger, Truth,
 };
 
 /// What one reaction goes by.
@@ -121,9 +121,13 @@ pub(super) struct Wishes {
 }
 
 impl Wishes {
-    /// Whether an action, by its position, offers to go on with what was left.
-    pub(super) fn offers(&self, action: usize) -> bool {
-        self.offer.as_ref().is_some_and(|offer| offer.action == action)
+    /// What would have been said must be decided again: an action that a rule proposed, or whatever
+    /// serves the needs there are.
+    fn decide_again(&mut self, what: &str, policy: &Policy) {
+        match policy.action_position(what) {
+            Some(action) => self.proposed.push((action, None)),
+            None => self.needs_moved = true,
+        }
     }
 
     pub(super) fn is_any(&self) -> bool {
@@ -161,6 +165,11 @@ pub(super) fn understand(
         }
     }
     wishes.offer = resume::offer(twin, context);
+    if let Cause::Timer(fired) = &context.input.cause
+        && let Some(what) = fired.name.strip_prefix(QUIET_TIMER)
+    {
+        wishes.decide_again(what, context.policy);
+    }
     wishes
 }
 

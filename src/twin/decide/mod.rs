@@ -1,27 +1,72 @@
-//! The central authority: one arbitration for all channels. A pure read of the twin.
+//! The central authority: one arbitration for all channels, inbound and outbound. A pure read of the
+//! twin.
 //!
-//! Every action that serves a live need, that a rule proposed, or that offers to go on with what was
-//! left, is a candidate. It is dropped by
-//! the first of these that speaks against it: an agent who holds the conversation, its condition,
-//! its cooldown, a missing consent. Of those that are left the one with the highest score is taken
-//! for which a treatment can be said.
+//! Every action that serves a live need, that a rule proposed, that offers to go on with what was
+//! left, or for which there is room where a channel asks, is a candidate. The stages drop those
+//! against which something speaks, each stage by one question: see [`Stage`]. Of those that are left
+//! the one with the highest score is taken that can be said:
+//!
+//! ```text
+//! score = propensity × context × value × lever
+//! ```
+//!
+//! The propensity, 0 to 1, is how likely the customer is to take it up if it is said in the best of
+//! the ways that are allowed; the context, 0 to 10, is the strength of the need × the weight that the
+//! policy gives to the issue in this mood; the value, 0 to 1, and the lever, 0.1 to 10, are the
+//! policy's.
 
+mod budget;
+mod objection;
 mod record;
 mod treatment;
+mod weighing;
 
 pub use record::{Alternative, Candidate, Decision, Stage, Verdict, Weights};
 pub(super) use treatment::language;
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use super::effect::{Action, Reason};
 use super::understand::{Context, Wishes};
 use super::view::{Used, View};
-use super::{Derived, Need, Twin, act};
+use super::{Derived, Need, Twin, act, situation};
 use crate::config::limits;
-use crate::event::{Value, cut};
-use crate::policy::{self, Expression, Path, Scope, Truth, Worth};
-use treatment::Said;
+use crate::event::{Ask, Time, Value, cut};
+use crate::models::{self, Weigher};
+use crate::policy::{self, Expression, Path, QUIET_TIMER, Scope};
+use budget::Budget;
+use treatment::{Said, Wanted};
+use weighing::Ways;
+
+/// What came of an arbitration.
+pub(super) struct Decided {
+    /// Its record, with the actions to take.
+    pub(super) decision: Box<Decision>,
+    /// The name of the timer that is to decide again, and when it fires: what would have been said
+    /// must wait for the quiet hours to end.
+    pub(super) deferred: Option<(Box<str>, Time)>,
+}
+
+/// What all candidates of one decision are weighed with.
+struct Scales<'a> {
+    twin: &'a Twin,
+    context: &'a Context<'a>,
+    wishes: &'a Wishes,
+    asked: Option<&'a Ask>,
+    /// What shows that the customer is in distress.
+    distress: Option<Verdict>,
+    /// What is open with the customer.
+    open: Option<Verdict>,
+    /// One should speak gently.
+    is_low: bool,
+    budget: Budget<'a>,
+    wanted: Wanted<'a>,
+    /// None: nothing was learned, and nothing is left to chance.
+    weigher: Option<RefCell<Weigher<'a>>>,
+    /// The seed of all chance.
+    chance: u64,
+}
 
 /// A candidate while it is weighed.
 struct Weighed<'a> {
@@ -29,6 +74,7 @@ struct Weighed<'a> {
     need: Option<&'a Need>,
     /// Why, in words for people.
     because: &'a str,
+    ways: Ways<'a>,
     weights: Weights,
     score: f64,
     stage: Stage,
@@ -38,55 +84,65 @@ struct Weighed<'a> {
     treatment: Option<&'a str>,
 }
 
-/// Weighs every candidate and takes at most one. None if there is none.
-pub(super) fn decide(twin: &Twin, context: &Context<'_>, wishes: &Wishes) -> Option<Box<Decision>> {
-    let mut weighed: Vec<Weighed<'_>> = candidates(twin, context, wishes)
-        .map(|(action, need)| weigh(twin, context, wishes, action, need))
-        .collect();
-    if weighed.is_empty() {
+/// Weighs every candidate, and takes the best of them: one, or as many as a channel asks for. None
+/// if there is no candidate.
+pub(super) fn decide(twin: &Twin, context: &Context<'_>, wishes: &Wishes) -> Option<Decided> {
+    let asked = context.input.ask();
+    let positions = candidates(twin, context, wishes, asked);
+    if positions.is_empty() {
         return None;
     }
+    let policy = context.policy;
+    let is_drawn = policy.explore.is_some() || context.models.version() > 0;
+    let features =
+        if is_drawn { situation::features(twin, context) } else { models::Features::new() };
+    let whole = View::whole(twin, context);
+    let mut scales = Scales {
+        twin,
+        context,
+        wishes,
+        asked,
+        distress: objection::distress(twin, &whole),
+        open: objection::open_matter(twin, policy),
+        is_low: weighing::is_low(twin, context.input.at),
+        budget: Budget::of(twin, context),
+        wanted: Wanted::of(twin, context),
+        weigher: is_drawn.then(|| RefCell::new(context.models.weigher(&features))),
+        chance: weighing::chance(twin, context.input),
+    };
+    let mut weighed: Vec<Weighed<'_>> =
+        positions.into_iter().map(|(position, need)| scales.weigh(position, need)).collect();
+    scales.keep_within_reach(&mut weighed);
     // A stable sort: of equal scores the policy's order decides.
     weighed.sort_by(|left, right| right.score.total_cmp(&left.score));
 
-    let mut said = None;
-    for candidate in &mut weighed {
-        if candidate.verdict != Verdict::Outscored {
-            continue;
-        }
-        candidate.stage = Stage::Treatment;
-        match treatment::treat(twin, context, candidate.action, candidate.need) {
-            Ok(treated) => {
-                candidate.verdict = Verdict::Chosen;
-                candidate.treatment = Some(&treated.treatment.name);
-                said = Some(treated);
-                break;
-            }
-            Err(verdict) => candidate.verdict = verdict,
-        }
-    }
-
+    let said = scales.take(&mut weighed);
     let id = act::identifier('d', twin, context.input, "");
-    let chosen = weighed.iter().find(|candidate| candidate.verdict == Verdict::Chosen);
-    let chosen = chosen.zip(said).map(|(candidate, said)| {
+    let chosen = said.into_iter().enumerate().map(|(rank, taken)| {
+        let candidate = &weighed[taken.at];
         // Nor does the record of a decision tell of needs that were not given for this.
         let losers = weighed
             .iter()
             .filter(|other| other.verdict != Verdict::Chosen)
             .filter(|other| is_given(twin, other.need, &candidate.action.uses));
         let losers = losers.take(limits::CANDIDATES).map(Weighed::alternative);
-        Arc::new(message(twin, context, candidate, id.clone(), said, losers))
+        let id = match (asked, rank) {
+            (None, _) => id.clone(),
+            (Some(_), rank) => act::identifier('d', twin, context.input, &rank.to_string()),
+        };
+        Arc::new(message(twin, context, candidate, id, taken, losers))
     });
+    let chosen = chosen.collect();
     let mut dropped = [0; Stage::ALL.len()];
     for candidate in weighed.iter().filter(|one| one.verdict != Verdict::Chosen) {
         dropped[candidate.stage as usize] += 1;
     }
     let (trigger, detail) = context.input.trigger();
-    Some(Box::new(Decision {
+    let decision = Box::new(Decision {
         id,
         at: context.input.at,
         by: trigger.called(detail).into(),
-        policy: context.policy.version.clone(),
+        policy: policy.version.clone(),
         model: context.models.version(),
         considered: weighed.len() as u32,
         dropped,
@@ -95,8 +151,206 @@ pub(super) fn decide(twin: &Twin, context: &Context<'_>, wishes: &Wishes) -> Opt
             .take(limits::CANDIDATES)
             .map(|candidate| candidate.record(twin, context))
             .collect(),
-        chosen: chosen.into_iter().collect(),
-    }))
+        chosen,
+    });
+    Some(Decided { decision, deferred: scales.deferred(&weighed) })
+}
+
+/// The actions worth considering, by position in the policy, each with the strongest need that it
+/// serves.
+fn candidates<'a>(
+    twin: &'a Twin,
+    context: &Context<'_>,
+    wishes: &Wishes,
+    asked: Option<&Ask>,
+) -> Vec<(u32, Option<&'a Need>)> {
+    let policy = context.policy;
+    let mut found: Vec<(u32, Option<&'a Need>)> = Vec::new();
+    for need in twin.needs.iter().filter(|need| context.input.at < need.until) {
+        let Some(position) = policy.need_position(&need.name) else { continue };
+        found.extend(policy.serving(position).iter().map(|action| (*action, Some(need))));
+    }
+    // More than four thousand actions there are not.
+    found.extend(wishes.proposed.iter().map(|(action, _)| (*action as u32, None)));
+    found.extend(wishes.offer.iter().map(|offer| (offer.action as u32, None)));
+    if let Some(ask) = asked {
+        let mut places = ask.places().peekable();
+        if places.peek().is_none() {
+            found.extend(policy.shown_somewhere().iter().map(|action| (*action, None)));
+        }
+        places.for_each(|place| {
+            found.extend(policy.shown(place).iter().map(|action| (*action, None)));
+        });
+    }
+    // Of the needs that an action serves, one that it may know of, and the strongest of these.
+    found.sort_by(|(left, one), (right, other)| {
+        let uses = policy.actions.get(*left as usize).map_or(&[][..], |action| &action.uses);
+        let fit = |need: &Option<&Need>| {
+            (need.is_some(), is_given(twin, *need, uses), need.map_or(0.0, |need| need.strength))
+        };
+        let ((some, given, strength), (also, allowed, other)) = (fit(one), fit(other));
+        let best_first = also.cmp(&some).then(allowed.cmp(&given)).then(other.total_cmp(&strength));
+        left.cmp(right).then(best_first)
+    });
+    found.dedup_by_key(|(action, _)| *action);
+    found
+}
+
+/// Whether a need may be used in this way: it may be made of something sensitive.
+fn is_given(twin: &Twin, need: Option<&Need>, uses: &[Box<str>]) -> bool {
+    need.and_then(|need| twin.guard(Derived::Need, &need.name))
+        .is_none_or(|given| given.allow(uses))
+}
+
+/// A candidate that is taken, and how it is said.
+struct Taken<'a> {
+    at: usize,
+    place: Option<&'a str>,
+    said: Said<'a>,
+}
+
+impl<'a> Scales<'a> {
+    fn weigh(&self, position: u32, need: Option<&'a Need>) -> Weighed<'a> {
+        let (wishes, policy) = (self.wishes, self.context.policy);
+        let action = &policy.actions[position as usize];
+        let offer = wishes.offer.as_ref().filter(|offer| offer.action == position as usize);
+        let because = match (need, offer) {
+            (Some(need), _) => &*need.evidence,
+            (None, offer) => offer.map_or("", |offer| &*offer.because),
+        };
+        let is_proposed = offer.is_some()
+            || wishes.proposed.iter().any(|(proposed, _)| *proposed == position as usize);
+        let mut found = self.objection(action, need);
+        // What must wait is weighed all the same: the best of it starts the timer.
+        let is_weighed = match &found {
+            None => true,
+            Some((_, verdict, _)) => matches!(verdict, Verdict::QuietHours { .. }),
+        };
+        let ways = if is_weighed { self.ways(action, need) } else { Ways::none() };
+        let (weights, error) = self.weights(action, need, is_proposed, ways.all.first());
+        if found.is_none()
+            && let (Some(error), policy::Worth::Of(value)) = (error, &action.value)
+        {
+            let because = error.to_string().into();
+            let verdict = Verdict::Unknown { when: value.source().into(), because };
+            found = Some((Stage::Arbitration, verdict, Some(value)));
+        }
+        if found.is_none() && ways.all.is_empty() {
+            let because = ways.because.clone();
+            let because = because.unwrap_or_else(|| "the action has no treatment".into());
+            found = Some((Stage::Treatment, Verdict::NoTreatment { because }, None));
+        }
+        let unopposed = (Stage::Arbitration, Verdict::Outscored, None);
+        let (stage, verdict, by) = found.unwrap_or(unopposed);
+        let score = weights.score();
+        let treatment = ways.all.first().map(|way| &*way.treatment.name);
+        Weighed { action, need, because, ways, weights, score, stage, verdict, by, treatment }
+    }
+
+    /// Drops what is new where its reach is exhausted, if there is something that is well known.
+    fn keep_within_reach(&self, weighed: &mut [Weighed<'_>]) {
+        let Some(explore) = &self.context.policy.explore else { return };
+        let observations = |candidate: &Weighed<'_>| {
+            let arm = candidate.action.treatments.first().map(|treatment| &treatment.arm);
+            arm.map_or(0.0, |arm| self.context.models.observations_of_action(arm))
+        };
+        let is_left = |candidate: &Weighed<'_>| candidate.verdict == Verdict::Outscored;
+        let is_mature = |candidate: &Weighed<'_>| observations(candidate) >= explore.mature.into();
+        if !weighed.iter().any(|candidate| is_left(candidate) && is_mature(candidate)) {
+            return;
+        }
+        for candidate in weighed.iter_mut() {
+            let observed = observations(candidate);
+            let seed = [self.chance, models::hashed(&candidate.action.name), REACH];
+            if is_left(candidate)
+                && observed < explore.mature.into()
+                && models::uniform(models::seed(&seed)) >= explore.reach
+            {
+                candidate.stage = Stage::Propensity;
+                candidate.verdict = Verdict::OutOfReach { observations: observed as u32 };
+            }
+        }
+    }
+
+    /// Takes the best candidates that can be said: one, or as many as are asked for in each place.
+    fn take(&mut self, weighed: &mut [Weighed<'a>]) -> Vec<Taken<'a>> {
+        let mut taken: Vec<Taken<'a>> = Vec::new();
+        let Some(ask) = self.asked else {
+            taken.extend(self.take_one(weighed, None));
+            return taken;
+        };
+        let mut places: Vec<Option<&'a str>> = ask.places().map(Some).collect();
+        if places.is_empty() {
+            places.push(None);
+        }
+        for place in places {
+            for _ in 0..ask.most {
+                if taken.len() >= limits::OFFERS {
+                    return taken;
+                }
+                let Some(one) = self.take_one(weighed, place) else { break };
+                taken.push(one);
+            }
+        }
+        taken
+    }
+
+    fn take_one(
+        &mut self,
+        weighed: &mut [Weighed<'a>],
+        place: Option<&'a str>,
+    ) -> Option<Taken<'a>> {
+        for (at, candidate) in weighed.iter_mut().enumerate() {
+            let action = candidate.action;
+            let is_left = candidate.verdict == Verdict::Outscored
+                || matches!(candidate.verdict, Verdict::NoTreatment { .. });
+            if !is_left || candidate.ways.all.is_empty() || !fits(action, place) {
+                continue;
+            }
+            // What has been taken in this decision counts, too.
+            if !action.vital
+                && let Some(objection) = self.budget.objection(action, None)
+            {
+                (candidate.stage, candidate.verdict) = (Stage::Contact, objection);
+                continue;
+            }
+            candidate.stage = Stage::Treatment;
+            match self.treat(action, candidate.need, &candidate.ways, place) {
+                Ok((way, said)) => {
+                    candidate.verdict = Verdict::Chosen;
+                    candidate.treatment = Some(&way.treatment.name);
+                    (candidate.weights.propensity, candidate.weights.drawn) =
+                        (way.propensity, way.drawn);
+                    candidate.score = candidate.weights.score();
+                    self.budget.spend(action, &way.treatment.channel, self.context.input.at);
+                    return Some(Taken { at, place, said });
+                }
+                Err(because) => candidate.verdict = Verdict::NoTreatment { because },
+            }
+        }
+        None
+    }
+
+    /// The timer of the best candidate that must wait for the quiet hours to end.
+    fn deferred(&self, weighed: &[Weighed<'_>]) -> Option<(Box<str>, Time)> {
+        weighed.iter().find_map(|candidate| match candidate.verdict {
+            Verdict::QuietHours { until } => {
+                let what = candidate.need.map_or(&*candidate.action.name, |_| "*");
+                Some((format!("{QUIET_TIMER}{what}").into(), until))
+            }
+            _ => None,
+        })
+    }
+}
+
+/// A part of a seed that makes it another one than those of other chances.
+const REACH: u64 = 1;
+
+/// Whether an action may be shown in a place.
+fn fits(action: &policy::Action, place: Option<&str>) -> bool {
+    place.is_none_or(|place| {
+        action.placements.is_empty() || action.placements.iter().any(|known| **known == *place)
+    })
 }
 
 impl Weighed<'_> {
@@ -136,159 +390,16 @@ fn read(view: &View<'_>, path: &Path) -> Value {
     }
 }
 
-/// How likely it is that a customer takes an action up of which nobody knows anything.
-const UNKNOWN: f64 = 0.5;
-
-fn weigh<'a>(
-    twin: &'a Twin,
-    context: &'a Context<'_>,
-    wishes: &'a Wishes,
-    action: &'a policy::Action,
-    need: Option<&'a Need>,
-) -> Weighed<'a> {
-    let offered = wishes
-        .offer
-        .as_ref()
-        .filter(|offer| std::ptr::eq(action, &context.policy.actions[offer.action]));
-    let because = match (need, offered) {
-        (Some(need), _) => &*need.evidence,
-        (None, offered) => offered.map_or("", |offer| &*offer.because),
-    };
-    let weights = Weights {
-        propensity: UNKNOWN,
-        drawn: UNKNOWN,
-        chance: 1.0,
-        context: need.map_or(1.0, |need| need.strength),
-        value: match &action.value {
-            Worth::Fixed(value) => *value,
-            Worth::Of(_) => 0.0,
-        },
-        lever: 1.0,
-    };
-    let (stage, verdict, by) = objection(twin, context, wishes, action, need).unwrap_or((
-        Stage::Arbitration,
-        Verdict::Outscored,
-        None,
-    ));
-    let score = weights.score();
-    Weighed { action, need, because, weights, score, stage, verdict, by, treatment: None }
-}
-
-/// The actions worth considering, each with the strongest need that it serves.
-fn candidates<'a>(
-    twin: &'a Twin,
-    context: &'a Context<'_>,
-    wishes: &'a Wishes,
-) -> impl Iterator<Item = (&'a policy::Action, Option<&'a Need>)> {
-    let policy = context.policy;
-    policy.actions.iter().enumerate().filter_map(move |(position, action)| {
-        let need = action
-            .serves
-            .iter()
-            .filter_map(|need| twin.need(&policy.needs[*need].name, context.input.at))
-            .max_by(|left, right| {
-                let fit = |need| is_given(twin, Some(need), &action.uses);
-                fit(left).cmp(&fit(right)).then(left.strength.total_cmp(&right.strength))
-            });
-        let is_proposed = wishes.proposed.iter().any(|(proposed, _)| *proposed == position)
-            || wishes.offers(position);
-        (need.is_some() || is_proposed).then_some((action, need))
-    })
-}
-
-/// Whether a need may be used in this way: it may be made of something sensitive.
-fn is_given(twin: &Twin, need: Option<&Need>, uses: &[Box<str>]) -> bool {
-    need.and_then(|need| twin.guard(Derived::Need, &need.name))
-        .is_none_or(|given| given.allow(uses))
-}
-
-/// What an action that was not given for it goes by.
-fn not_given(
-    twin: &Twin,
-    context: &Context<'_>,
-    wishes: &Wishes,
-    action: &policy::Action,
-    need: Option<&Need>,
-) -> Option<Verdict> {
-    let given = match need {
-        Some(need) => twin.guard(Derived::Need, &need.name),
-        None => wishes
-            .proposed
-            .iter()
-            .find(|(proposed, _)| std::ptr::eq(&context.policy.actions[*proposed], action))
-            .and_then(|(_, given)| given.as_ref()),
-    }?;
-    if given.allow(&action.uses) {
-        return None;
-    }
-    let purposes = given.to_string().into();
-    let verdict = Verdict::NotGiven { purposes };
-    context.withhold(&action.place, verdict.to_string());
-    Some(verdict)
-}
-
-/// The stage at which something speaks against an action, what it is, and the expression that says
-/// so.
-type Objection<'a> = (Stage, Verdict, Option<&'a Expression>);
-
-/// The first thing that speaks against an action.
-fn objection<'a>(
-    twin: &Twin,
-    context: &Context<'_>,
-    wishes: &Wishes,
-    action: &'a policy::Action,
-    need: Option<&Need>,
-) -> Option<Objection<'a>> {
-    if twin.is_held_by_agent() {
-        return Some((Stage::Candidate, Verdict::HeldByAgent, None));
-    }
-    if context.is_guarded
-        && let Some(verdict) = not_given(twin, context, wishes, action, need)
-    {
-        return Some((Stage::Candidate, verdict, None));
-    }
-    if let Some(when) = &action.when {
-        let used = Some(Used { uses: &action.uses, discreet: false, place: Some(&action.place) });
-        match when.test(&View { twin, context, need, used }) {
-            Truth::True => {}
-            Truth::False => {
-                let verdict = Verdict::NotApplicable { when: when.source().into() };
-                return Some((Stage::Applicability, verdict, Some(when)));
-            }
-            Truth::Unknown(error) => {
-                let because = error.to_string().into();
-                let verdict = Verdict::Unknown { when: when.source().into(), because };
-                return Some((Stage::Applicability, verdict, Some(when)));
-            }
-        }
-    }
-    let rests_until = twin.last_contact(&action.name).map(|last| last.at + action.cooldown);
-    if let Some(until) = rests_until
-        && context.input.at < until
-    {
-        return Some((Stage::Contact, Verdict::CoolingDown { until }, None));
-    }
-    if let Some(purpose) = &action.purpose {
-        let allowed = |treatment: &policy::Treatment| {
-            twin.profile.consent(purpose, Some(&treatment.channel)) == Some(true)
-        };
-        if !action.treatments.iter().any(allowed) {
-            let verdict = Verdict::NoConsent { purpose: purpose.clone() };
-            return Some((Stage::Contact, verdict, None));
-        }
-    }
-    None
-}
-
 fn message(
     twin: &Twin,
     context: &Context<'_>,
     candidate: &Weighed<'_>,
     decision: Box<str>,
-    said: Said<'_>,
+    taken: Taken<'_>,
     instead_of: impl Iterator<Item = Alternative>,
 ) -> Action {
     let Weighed { action, need, because, score, .. } = *candidate;
+    let Taken { said, place, .. } = taken;
     Action {
         decision,
         customer: twin.customer.clone(),
@@ -297,6 +408,8 @@ fn message(
         channel: said.treatment.channel.clone(),
         treatment: said.treatment.name.clone(),
         tone: said.treatment.tone.clone(),
+        placement: place.map(Into::into),
+        variant: said.treatment.variant.clone(),
         language: said.language.into(),
         text: said.text.into(),
         data: said.data,

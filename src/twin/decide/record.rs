@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -162,9 +163,33 @@ pub enum Verdict {
         /// The condition.
         when: Box<str>,
     },
-    /// Its condition could not be worked out.
-    Unknown {
+    /// The customer may not have it.
+    NotEligible {
         /// The condition.
+        eligible: Box<str>,
+    },
+    /// It is not good for the customer now.
+    NotSuitable {
+        /// The condition.
+        suitable: Box<str>,
+    },
+    /// The customer is in distress.
+    Distressed {
+        /// What shows it, as an expression reads it.
+        by: Box<str>,
+        /// Where it stands.
+        is: f64,
+        /// Beyond this is distress.
+        limit: f64,
+    },
+    /// Something is open with the customer.
+    MatterOpen {
+        /// What.
+        what: Box<str>,
+    },
+    /// An expression of it could not be worked out.
+    Unknown {
+        /// The expression.
         when: Box<str>,
         /// Why not.
         because: Box<str>,
@@ -173,6 +198,39 @@ pub enum Verdict {
     CoolingDown {
         /// Until when it rests.
         until: Time,
+    },
+    /// There were so many contacts already.
+    LimitReached {
+        /// How many there may be.
+        most: u32,
+        /// Within how many seconds.
+        over_secs: u64,
+        /// Until when there can be no other.
+        until: Time,
+        /// Where the limit stands in the policy: `bank.toml:12`.
+        place: Box<str>,
+    },
+    /// It was refused or ignored so often in a row that it rests.
+    Paused {
+        /// How often.
+        after: u32,
+        /// Until when it rests.
+        until: Time,
+    },
+    /// The customer wants to hear of it later.
+    WantedLater {
+        /// Until when it rests.
+        until: Time,
+    },
+    /// The customer is let alone at this hour.
+    QuietHours {
+        /// Until when.
+        until: Time,
+    },
+    /// It is new, and others are well known: it has its chance in few decisions.
+    OutOfReach {
+        /// How often it was observed.
+        observations: u32,
     },
     /// The customer has not allowed it.
     NoConsent {
@@ -197,7 +255,26 @@ impl fmt::Display for Verdict {
             Verdict::Chosen => out.write_str("chosen"),
             Verdict::Outscored => out.write_str("another one had the higher score"),
             Verdict::HeldByAgent => out.write_str("an agent holds the conversation"),
+            Verdict::NotEligible { eligible } => write!(out, "not for this customer: {eligible}"),
             Verdict::NotApplicable { when } => write!(out, "does not hold: {when}"),
+            Verdict::NotSuitable { suitable } => write!(out, "not good now: {suitable}"),
+            Verdict::Distressed { by, is, limit } => {
+                let beyond = if is < limit { "below" } else { "above" };
+                write!(out, "the customer is in distress: {by} is {is:.2}, {beyond} {limit}")
+            }
+            Verdict::MatterOpen { what } => write!(out, "{what} is open"),
+            Verdict::LimitReached { most, over_secs, until, .. } => {
+                let over = humantime::format_duration(Duration::from_secs(*over_secs));
+                write!(out, "no more than {most} in {over}; not before {until}")
+            }
+            Verdict::Paused { after, until } => {
+                write!(out, "unwanted {after} times in a row, rests until {until}")
+            }
+            Verdict::WantedLater { until } => write!(out, "wanted later, rests until {until}"),
+            Verdict::QuietHours { until } => write!(out, "quiet hours until {until}"),
+            Verdict::OutOfReach { observations } => {
+                write!(out, "new, observed {observations} times, and not its turn to be tried")
+            }
             Verdict::Unknown { because, .. } => out.write_str(because),
             Verdict::CoolingDown { until } => write!(out, "rests until {until}"),
             Verdict::NoConsent { purpose } => write!(out, "no consent to {purpose}"),

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::super::understand::Context;
 use super::super::view::{Used, View};
 use super::super::{Need, Twin, learn};
-use super::Verdict;
+use super::Scales;
+use super::weighing::{Way, Ways};
 use crate::event::{Map, Value};
 use crate::language::Language;
 use crate::policy::{self, Root, Template, Treatment, Truth};
@@ -19,7 +20,7 @@ pub(super) struct Said<'a> {
 }
 
 /// Where the customer wants to be spoken to.
-enum Wanted<'a> {
+pub(super) enum Wanted<'a> {
     /// Rather here than elsewhere.
     Rather(Option<&'a str>),
     /// Here and nowhere else, best first.
@@ -27,7 +28,7 @@ enum Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    fn of<'a>(twin: &'a Twin, context: &Context<'_>) -> Wanted<'a> {
+    pub(super) fn of<'a>(twin: &'a Twin, context: &'a Context<'_>) -> Wanted<'a> {
         match usable(twin, context, learn::CHANNEL) {
             Some(Value::List(channels)) => Wanted::Only(channels),
             other => Wanted::Rather(other.and_then(Value::as_text)),
@@ -35,7 +36,7 @@ impl Wanted<'_> {
     }
 
     /// How far behind the best a channel is; none: not here.
-    fn rank(&self, channel: &str) -> Option<usize> {
+    pub(super) fn rank(&self, channel: &str) -> Option<usize> {
         match self {
             Wanted::Rather(wanted) => Some(usize::from(*wanted != Some(channel))),
             Wanted::Only(channels) => {
@@ -45,69 +46,74 @@ impl Wanted<'_> {
     }
 }
 
-/// The best treatment that can be said: in the channel that the customer prefers, else in the one
-/// where the customer is, else in the policy's order. Where the customer named the only channels,
-/// in one of these.
-pub(super) fn treat<'a>(
-    twin: &Twin,
-    context: &'a Context<'_>,
-    action: &'a policy::Action,
-    need: Option<&Need>,
-) -> Result<Said<'a>, Verdict> {
-    let used = |discreet| Some(Used { uses: &action.uses, discreet, place: Some(&action.place) });
-    let view = View { twin, context, need, used: used(false) };
-    let wanted = Wanted::of(twin, context);
-    let present = context.input.channel();
-    let mut treatments: Vec<&Treatment> = action.treatments.iter().collect();
-    treatments.sort_by_key(|treatment| {
-        let is_elsewhere = present.is_none_or(|present| present.as_str() != &*treatment.channel);
-        (wanted.rank(&treatment.channel).unwrap_or(usize::MAX), is_elsewhere)
-    });
-
-    let mut because: Box<str> = "the action has no treatment".into();
-    for treatment in treatments {
-        if wanted.rank(&treatment.channel).is_none() {
-            because =
-                format!("the customer does not want to hear of us in {}", treatment.channel).into();
-            continue;
-        }
-        if let Some(purpose) = &action.purpose
-            && twin.profile.consent(purpose, Some(&treatment.channel)) != Some(true)
-        {
-            because = format!("no consent to {purpose} in {}", treatment.channel).into();
-            continue;
-        }
-        if let Some(when) = &treatment.when
-            && !matches!(when.test(&view), Truth::True)
-        {
-            because = format!("{} does not hold: {}", treatment.name, when.source()).into();
-            continue;
-        }
-        let Some((language, template)) = words(&treatment.texts, twin, context) else {
-            because = format!("{} has no text", treatment.name).into();
-            continue;
-        };
-        if let Some(key) = unsure(template, twin, context) {
-            because =
-                format!("{}: preferences.{key} is not sure enough to be said", treatment.name)
-                    .into();
-            continue;
-        }
-        let view = View { used: used(treatment.discreet), ..view };
-        // A hole in a text is no way to keep a secret.
-        let withheld = template.paths().iter().find(|path| view.is_withheld(path));
-        if let Some(path) = withheld {
-            because = format!("{}: {path} is sensitive", treatment.name).into();
-            continue;
-        }
-        match template.render(&view) {
-            Ok(text) => {
-                return Ok(Said { treatment, language, text, data: data(action, &view) });
+impl<'a> Scales<'a> {
+    /// The best of the ways in which an action can be said, and the words.
+    ///
+    /// # Errors
+    /// Why the last of them cannot be said.
+    pub(super) fn treat(
+        &self,
+        action: &'a policy::Action,
+        need: Option<&Need>,
+        ways: &Ways<'a>,
+        place: Option<&str>,
+    ) -> Result<(Way<'a>, Said<'a>), Box<str>> {
+        let (twin, context) = (self.twin, self.context);
+        let used =
+            |discreet| Some(Used { uses: &action.uses, discreet, place: Some(&action.place) });
+        let view = View { twin, context, need, used: used(false) };
+        let mut because = ways.because.clone();
+        for way in &ways.all {
+            let treatment = way.treatment;
+            let is_made_for_it = place.is_none()
+                || treatment.placement.is_none()
+                || treatment.placement.as_deref() == place;
+            if !is_made_for_it {
+                because = Some(format!("{} is made for another place", treatment.name).into());
+                continue;
             }
-            Err(error) => because = format!("{}: {error}", treatment.name).into(),
+            // What has been taken in this decision counts, too.
+            if !action.vital
+                && let Some(objection) = self.budget.objection(action, Some(&treatment.channel))
+            {
+                because = Some(format!("{}: {objection}", treatment.channel).into());
+                continue;
+            }
+            if let Some(when) = &treatment.when
+                && !matches!(when.test(&view), Truth::True)
+            {
+                because =
+                    Some(format!("{} does not hold: {}", treatment.name, when.source()).into());
+                continue;
+            }
+            let Some((language, template)) = words(&treatment.texts, twin, context) else {
+                because = Some(format!("{} has no text", treatment.name).into());
+                continue;
+            };
+            if let Some(key) = unsure(template, twin, context) {
+                because = Some(
+                    format!("{}: preferences.{key} is not sure enough to be said", treatment.name)
+                        .into(),
+                );
+                continue;
+            }
+            let view = View { used: used(treatment.discreet), ..view };
+            // A hole in a text is no way to keep a secret.
+            let withheld = template.paths().iter().find(|path| view.is_withheld(path));
+            if let Some(path) = withheld {
+                because = Some(format!("{}: {path} is sensitive", treatment.name).into());
+                continue;
+            }
+            match template.render(&view) {
+                Ok(text) => {
+                    let data = data(action, &view);
+                    return Ok((*way, Said { treatment, language, text, data }));
+                }
+                Err(error) => because = Some(format!("{}: {error}", treatment.name).into()),
+            }
         }
+        Err(because.unwrap_or_else(|| "the action has no treatment".into()))
     }
-    Err(Verdict::NoTreatment { because })
 }
 
 /// Data for whoever performs the action; what cannot be worked out is left out.

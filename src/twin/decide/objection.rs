@@ -1,0 +1,196 @@
+//! The stages that drop candidates, one after the other. Each asks one question.
+
+use super::super::view::{Used, View};
+use super::super::{Derived, Need, Twin, resume};
+use super::{Scales, Stage, Verdict};
+use crate::policy::{self, Expression, Issue, Truth};
+
+/// The stage at which something speaks against an action, what it is, and the expression that says
+/// so.
+pub(super) type Objection<'a> = (Stage, Verdict, Option<&'a Expression>);
+
+impl<'a> Scales<'a> {
+    /// The first thing that speaks against an action.
+    pub(super) fn objection(
+        &self,
+        action: &'a policy::Action,
+        need: Option<&'a Need>,
+    ) -> Option<Objection<'a>> {
+        None.or_else(|| self.candidate(action, need))
+            .or_else(|| self.eligibility(action, need))
+            .or_else(|| self.applicability(action, need))
+            .or_else(|| self.suitability(action, need))
+            .or_else(|| self.contact(action))
+    }
+
+    /// May it be considered? Not while an agent holds the conversation, nor because of something
+    /// sensitive that was not given for this.
+    fn candidate(&self, action: &policy::Action, need: Option<&Need>) -> Option<Objection<'a>> {
+        if self.twin.is_held_by_agent() {
+            return Some((Stage::Candidate, Verdict::HeldByAgent, None));
+        }
+        if !self.context.is_guarded {
+            return None;
+        }
+        let given = match need {
+            Some(need) => self.twin.guard(Derived::Need, &need.name),
+            None => self
+                .wishes
+                .proposed
+                .iter()
+                .find(|(proposed, _)| std::ptr::eq(&self.context.policy.actions[*proposed], action))
+                .and_then(|(_, given)| given.as_ref()),
+        }?;
+        if given.allow(&action.uses) {
+            return None;
+        }
+        let verdict = Verdict::NotGiven { purposes: given.to_string().into() };
+        self.context.withhold(&action.place, verdict.to_string());
+        Some((Stage::Candidate, verdict, None))
+    }
+
+    /// May the customer have it?
+    fn eligibility(
+        &self,
+        action: &'a policy::Action,
+        need: Option<&Need>,
+    ) -> Option<Objection<'a>> {
+        let eligible = action.eligible.as_ref()?;
+        let not = |eligible| Verdict::NotEligible { eligible };
+        self.condition(Stage::Eligibility, eligible, action, need, not)
+    }
+
+    /// Does it make sense now?
+    fn applicability(
+        &self,
+        action: &'a policy::Action,
+        need: Option<&Need>,
+    ) -> Option<Objection<'a>> {
+        let when = action.when.as_ref()?;
+        let not = |when| Verdict::NotApplicable { when };
+        self.condition(Stage::Applicability, when, action, need, not)
+    }
+
+    /// Is it good for the customer as they feel now? Whatever a policy says of an action, nobody is
+    /// sold anything in distress, or while something is open.
+    fn suitability(
+        &self,
+        action: &'a policy::Action,
+        need: Option<&Need>,
+    ) -> Option<Objection<'a>> {
+        let is_sale = action.issue == Issue::Sales;
+        let by_mood = match action.issue {
+            Issue::Sales | Issue::Nurture => self.distress.clone(),
+            Issue::Service | Issue::Retention => None,
+        };
+        let by_matter = self.open.clone().filter(|_| is_sale);
+        if let Some(verdict) = by_mood.or(by_matter) {
+            return Some((Stage::Suitability, verdict, None));
+        }
+        let suitable = action.suitable.as_ref()?;
+        let not = |suitable| Verdict::NotSuitable { suitable };
+        self.condition(Stage::Suitability, suitable, action, need, not)
+    }
+
+    /// May the customer be spoken to about it now?
+    fn contact(&self, action: &policy::Action) -> Option<Objection<'a>> {
+        let twin = self.twin;
+        let now = self.context.input.at;
+        let last = twin.contacts.iter().rev();
+        let last = last.filter(|contact| *contact.action == *action.name && !contact.is_recalled());
+        if let Some(until) = last.map(|contact| contact.at + action.cooldown).next()
+            && now < until
+        {
+            return Some((Stage::Contact, Verdict::CoolingDown { until }, None));
+        }
+        if !action.vital
+            && let Some(verdict) = self.budget.objection(action, None)
+        {
+            return Some((Stage::Contact, verdict, None));
+        }
+        if let Some(purpose) = &action.purpose {
+            let is_allowed = |treatment: &policy::Treatment| {
+                twin.profile.consent(purpose, Some(&treatment.channel)) == Some(true)
+            };
+            if !action.treatments.iter().any(is_allowed) {
+                let verdict = Verdict::NoConsent { purpose: purpose.clone() };
+                return Some((Stage::Contact, verdict, None));
+            }
+        }
+        if let Some(until) = self.budget.quiet
+            && !action.vital
+            && !action.treatments.iter().any(|treatment| self.is_here(&treatment.channel))
+        {
+            return Some((Stage::Contact, Verdict::QuietHours { until }, None));
+        }
+        None
+    }
+
+    fn condition(
+        &self,
+        stage: Stage,
+        condition: &'a Expression,
+        action: &policy::Action,
+        need: Option<&Need>,
+        not: impl FnOnce(Box<str>) -> Verdict,
+    ) -> Option<Objection<'a>> {
+        let used = Some(Used { uses: &action.uses, discreet: false, place: Some(&action.place) });
+        let view = View { twin: self.twin, context: self.context, need, used };
+        let source = || condition.source().into();
+        let verdict = match condition.test(&view) {
+            Truth::True => return None,
+            Truth::False => not(source()),
+            Truth::Unknown(error) => {
+                Verdict::Unknown { when: source(), because: error.to_string().into() }
+            }
+        };
+        Some((stage, verdict, Some(condition)))
+    }
+
+    /// Whether the customer is in this channel at this moment, so that an answer there interrupts
+    /// nobody.
+    pub(super) fn is_here(&self, channel: &str) -> bool {
+        let present = self.context.input.channel().map(|present| present.as_str());
+        present == Some(channel) && resume::is_there(self.context.input)
+    }
+}
+
+/// What shows that the customer is in distress.
+pub(super) fn distress(twin: &Twin, view: &View<'_>) -> Option<Verdict> {
+    let (policy, now) = (view.context.policy, view.context.input.at);
+    let known = &policy.suitability;
+    let distressed =
+        |by: &str, is: f64, limit: f64| Some(Verdict::Distressed { by: by.into(), is, limit });
+    if let Some(sentiment) = &twin.sentiment {
+        let (level, urgency) = (sentiment.overall.level(now), sentiment.urgency(now));
+        if level < known.level {
+            return distressed("sentiment.level", level, known.level);
+        }
+        if urgency > known.urgency {
+            return distressed("sentiment.urgency", urgency, known.urgency);
+        }
+    }
+    let index = twin.dissatisfaction_by(policy.dissatisfaction.as_ref()?, view).index;
+    if index > known.dissatisfaction {
+        return distressed("dissatisfaction", index, known.dissatisfaction);
+    }
+    None
+}
+
+/// What is open with the customer, so that it is no time to sell.
+pub(super) fn open_matter(twin: &Twin, policy: &policy::Policy) -> Option<Verdict> {
+    let known = &policy.suitability;
+    if known.cases
+        && let Some(case) = twin.cases.iter().find(|case| case.is_open())
+    {
+        let what = format!("the case {}", case.topic.as_ref().unwrap_or(&case.id));
+        return Some(Verdict::MatterOpen { what: what.into() });
+    }
+    if known.escalations
+        && let Some(known) = twin.escalations.iter().find(|known| known.is_open())
+    {
+        let what = format!("the escalation to {} about {}", known.queue, known.topic);
+        return Some(Verdict::MatterOpen { what: what.into() });
+    }
+    None
+}

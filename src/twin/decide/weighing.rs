@@ -1,0 +1,184 @@
+//! What a candidate weighs: how likely it is to be taken up, in which way it is best said, what it is
+//! worth.
+
+use smallvec::SmallVec;
+
+use super::super::Need;
+use super::super::view::{Used, View};
+use super::{Scales, Weights};
+use crate::models::{self, Belief, Prior};
+use crate::policy::{self, EvalError, IssueWeights, Treatment, Worth};
+
+/// How likely it is that a customer takes an action up of which nobody knows anything.
+const UNKNOWN: f64 = 0.5;
+/// How strong the reason is to show something for which there is just room.
+const ROOM: f64 = 0.5;
+/// From here on a need is so strong that one may speak plainly of it.
+const STRONG: f64 = 0.9;
+/// Below this level, or this trend, one speaks gently.
+const LOW: f64 = -0.15;
+const FALLING: f64 = -0.2;
+
+/// One way to say an action: a treatment that is allowed, and what is believed of it.
+#[derive(Clone, Copy)]
+pub(super) struct Way<'a> {
+    pub(super) treatment: &'a Treatment,
+    pub(super) propensity: f64,
+    pub(super) drawn: f64,
+    /// What comes first is better.
+    order: (usize, bool, u8),
+}
+
+/// The ways to say an action, best first; and why the last one that is not there is not.
+pub(super) struct Ways<'a> {
+    pub(super) all: SmallVec<[Way<'a>; 2]>,
+    pub(super) because: Option<Box<str>>,
+}
+
+impl Ways<'_> {
+    pub(super) fn none() -> Self {
+        Ways { all: SmallVec::new(), because: None }
+    }
+}
+
+impl<'a> Scales<'a> {
+    /// The ways in which an action may be said, best first: in the channel that the customer
+    /// prefers, else in the one where the customer is; in a tone that fits; then by how likely the
+    /// customer is to take it up; else in the policy's order.
+    pub(super) fn ways(&self, action: &'a policy::Action, need: Option<&Need>) -> Ways<'a> {
+        let mut ways = Ways::none();
+        let strength = need.map_or(0.0, |need| need.strength);
+        for treatment in &action.treatments {
+            let channel = &*treatment.channel;
+            let rank = match self.allowed(action, treatment) {
+                Ok(rank) => rank,
+                Err(because) => {
+                    ways.because = Some(because);
+                    continue;
+                }
+            };
+            let is_elsewhere = !self.is_present(channel);
+            let order = (rank, is_elsewhere, self.misfit(treatment, strength));
+            let (propensity, drawn) = self.propensity(action, treatment);
+            ways.all.push(Way { treatment, propensity, drawn, order });
+        }
+        // A stable sort: of equal ones the policy's order decides.
+        ways.all.sort_by(|left, right| {
+            left.order.cmp(&right.order).then(right.drawn.total_cmp(&left.drawn))
+        });
+        ways
+    }
+
+    /// How far behind the best a treatment's channel is, or why it is not said there at all.
+    fn allowed(&self, action: &policy::Action, treatment: &Treatment) -> Result<usize, Box<str>> {
+        let channel = &*treatment.channel;
+        if self.asked.is_some() && !self.is_present(channel) {
+            return Err(format!("somebody asks in another channel than {channel}").into());
+        }
+        let Some(rank) = self.wanted.rank(channel) else {
+            return Err(format!("the customer does not want to hear of us in {channel}").into());
+        };
+        if let Some(purpose) = &action.purpose
+            && self.twin.profile.consent(purpose, Some(channel)) != Some(true)
+        {
+            return Err(format!("no consent to {purpose} in {channel}").into());
+        }
+        if !action.vital {
+            if let Some(objection) = self.budget.objection(action, Some(channel)) {
+                return Err(format!("{channel}: {objection}").into());
+            }
+            if let Some(until) = self.budget.quiet
+                && !self.is_here(channel)
+            {
+                return Err(format!("quiet hours in {channel} until {until}").into());
+            }
+        }
+        Ok(rank)
+    }
+
+    fn is_present(&self, channel: &str) -> bool {
+        self.context.input.channel().is_some_and(|present| present.as_str() == channel)
+    }
+
+    /// How badly a tone fits: whoever feels low, or is on the way there, is spoken to gently; plain
+    /// words need a strong need, or a policy that says when.
+    fn misfit(&self, treatment: &Treatment, strength: f64) -> u8 {
+        let plain = match &*treatment.tone {
+            "direct" => 1,
+            "urgent" => 2,
+            "gentle" => return 0,
+            _ => 0,
+        };
+        if self.is_low {
+            return 1 + plain;
+        }
+        if strength >= STRONG || treatment.when.is_some() { 0 } else { plain }
+    }
+
+    /// How likely the customer is to take it up if it is said so: as it is expected, and as it is
+    /// drawn.
+    fn propensity(&self, action: &policy::Action, treatment: &Treatment) -> (f64, f64) {
+        let Some(weigher) = &self.weigher else {
+            let expected = action.propensity.map_or(UNKNOWN, |prior| prior.expected);
+            return (expected, expected);
+        };
+        let prior = action
+            .propensity
+            .map_or_else(Prior::default, |prior| Prior::new(prior.expected, prior.weight));
+        let belief: Belief = weigher.borrow_mut().belief(&treatment.arm, prior);
+        let propensity = belief.propensity();
+        if self.context.policy.explore.is_none() {
+            return (propensity, propensity);
+        }
+        let chance = models::seed(&[self.chance, treatment.arm.treatment()]);
+        (propensity, belief.drawn(models::normal(chance)))
+    }
+
+    /// What an action weighs if it is said in the best way.
+    ///
+    /// # Errors
+    /// If what it is worth cannot be worked out; the rest of the weights is there all the same.
+    pub(super) fn weights(
+        &self,
+        action: &policy::Action,
+        need: Option<&Need>,
+        is_proposed: bool,
+        best: Option<&Way<'_>>,
+    ) -> (Weights, Option<EvalError>) {
+        let used = Some(Used { uses: &action.uses, discreet: false, place: Some(&action.place) });
+        let view = View { twin: self.twin, context: self.context, need, used };
+        let (value, error) = match &action.value {
+            Worth::Fixed(value) => (*value, None),
+            Worth::Of(expression) => match expression.number(&view) {
+                Ok(value) => (value.clamp(0.0, 1.0), None),
+                Err(error) => (0.0, Some(error)),
+            },
+        };
+        let reason = if is_proposed { 1.0 } else { ROOM };
+        let issue = self.context.policy.weights.of(action.issue);
+        let issue = issue.and_then(|(weight, _)| weight.number(&view).ok());
+        let issue = issue.map_or(1.0, |weight| weight.clamp(0.0, IssueWeights::MAX));
+        let expected = action.propensity.map_or(UNKNOWN, |prior| prior.expected);
+        let weights = Weights {
+            propensity: best.map_or(expected, |way| way.propensity),
+            drawn: best.map_or(expected, |way| way.drawn),
+            chance: 1.0,
+            context: need.map_or(reason, |need| need.strength) * issue,
+            value,
+            lever: action.lever,
+        };
+        (weights, error)
+    }
+}
+
+/// Whether one should speak gently.
+pub(super) fn is_low(twin: &super::Twin, now: crate::event::Time) -> bool {
+    twin.sentiment.as_ref().is_some_and(|sentiment| {
+        sentiment.overall.level(now) < LOW || sentiment.overall.trend(now) < FALLING
+    })
+}
+
+/// A seed for the chance of one decision.
+pub(super) fn chance(twin: &super::Twin, input: &super::super::Input) -> u64 {
+    models::seed(&[input.fingerprint, models::hashed(twin.customer.as_str())])
+}
