@@ -167,7 +167,7 @@ limits! {
     /// seconds between two firings of a repeating timer, at least; a faster one is a mistake
     TIMER_EVERY_SECS_MIN: 60;
     /// values of one situation that a model reads; further ones are passed over, and counted
-    FEATURES: 64;
+    FEATURES: 256;
     /// features of which a model knows something on one level of arms; the least certain leaves first
     LEVEL_WEIGHTS: 4_096;
     /// values in the data of one action

@@ -11,12 +11,14 @@ pub struct Belief {
     pub mean: f64,
     /// Its variance; 0 is certain.
     pub variance: f64,
+    /// The variance of what is drawn from it to explore; at most the whole variance.
+    pub doubt: f64,
 }
 
 impl Belief {
     /// The belief of which nothing is in doubt, so that every draw is the propensity itself.
     pub fn certain(propensity: f64) -> Belief {
-        Belief { mean: quantile(propensity), variance: 0.0 }
+        Belief { mean: quantile(propensity), variance: 0.0, doubt: 0.0 }
     }
 
     /// The expected probability of a response, 0 to 1: `Φ(m/√(1+v))`.
@@ -27,7 +29,7 @@ impl Belief {
     /// The probability of a response, 0 to 1, if the score is where a draw from the standard normal
     /// distribution puts it. Choosing by it is Thompson sampling.
     pub fn drawn(&self, normal: f64) -> f64 {
-        below(self.mean + self.variance.sqrt() * normal)
+        below(self.mean + self.doubt.sqrt() * normal)
     }
 
     /// How far the drawn probability lies from its mean, as a standard deviation, in first order.
@@ -68,9 +70,9 @@ impl Prior {
 }
 
 impl Default for Prior {
-    /// What is expected where nobody said anything: as likely as not, and worth one observation.
+    /// What is expected where nobody said anything: as likely as not, and worth three observations.
     fn default() -> Prior {
-        Prior::new(0.5, 1.0)
+        Prior::new(0.5, 3.0)
     }
 }
 
@@ -97,7 +99,7 @@ mod tests {
     proptest! {
         #[test]
         fn the_mean_of_all_draws_is_the_propensity(mean in -3.0..3.0, variance in 0.0..4.0) {
-            let belief = Belief { mean, variance };
+            let belief = Belief { mean, variance, doubt: variance };
             let draws = (0..2_000).map(|i| belief.drawn(quantile((f64::from(i) + 0.5) / 2_000.0)));
             prop_assert!((draws.sum::<f64>() / 2_000.0 - belief.propensity()).abs() < 1e-3);
         }
@@ -105,7 +107,7 @@ mod tests {
         #[test]
         fn a_prior_is_expected_as_it_is_said(propensity in 0.001..0.999, variance in 0.0..4.0) {
             let prior = Prior::new(propensity, 10.0);
-            let belief = Belief { mean: prior.mean(variance), variance };
+            let belief = Belief { mean: prior.mean(variance), variance, doubt: variance };
             prop_assert!((belief.propensity() - propensity).abs() < 1e-9);
         }
     }

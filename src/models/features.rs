@@ -4,7 +4,7 @@ use twox_hash::XxHash3_64;
 use crate::config::limits;
 
 /// Bins for each doubling of a number.
-const BINS_AN_OCTAVE: f64 = 4.0;
+const BINS_AN_OCTAVE: f64 = 3.0;
 /// Bins of a share between 0 and 1.
 const BINS_OF_A_SHARE: f64 = 8.0;
 
@@ -16,19 +16,24 @@ pub(super) const INTERCEPT: u64 = 1;
 ///
 /// | value | its bins |
 /// |---|---|
-/// | number | sign and logarithm, four bins for each doubling; zero is a bin of its own |
-/// | share from 0 to 1 | nine points, 1/8 apart |
+/// | number | sign and logarithm, three bins for each doubling; none for zero |
+/// | share from 0 to 1 | eight points, 1/8 apart; none for zero |
 /// | text | one for each text |
-/// | truth | two |
+/// | truth | one for true, none for false |
 /// | absent | one of its own |
+///
+/// Zero and false are what the others are compared with: a bin that is nearly always there would say
+/// again what the intercept says.
 ///
 /// A number between two points counts as partly one and partly the other, so that values that are
 /// close are alike. At most [`limits::FEATURES`] values are read; further ones are passed over, and
 /// counted.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Features {
-    pub(super) active: SmallVec<[Active; 48]>,
+    pub(super) active: SmallVec<[Active; 64]>,
     values: u32,
+    /// How many of the values have a bin.
+    present: u32,
     passed_over: u32,
 }
 
@@ -71,7 +76,7 @@ impl Features {
             return;
         }
         if value == 0.0 {
-            return self.push(name, b'0', 0, 1.0);
+            return;
         }
         let sign = if value > 0.0 { b'+' } else { b'-' };
         self.between(name, sign, libm::log2(value.abs()) * BINS_AN_OCTAVE);
@@ -90,27 +95,36 @@ impl Features {
     /// One text of several.
     pub fn text(&mut self, name: &str, value: &str) {
         if self.admit() {
+            self.present += 1;
             self.push(name, b't', XxHash3_64::oneshot(value.as_bytes()), 1.0);
         }
     }
 
     /// Whether something is so.
     pub fn flag(&mut self, name: &str, value: bool) {
-        if self.admit() {
-            self.push(name, b'f', u64::from(value), 1.0);
+        if self.admit() && value {
+            self.present += 1;
+            self.push(name, b'f', 0, 1.0);
         }
     }
 
     /// That nothing is known of what has this name.
     pub fn absent(&mut self, name: &str) {
         if self.admit() {
+            self.present += 1;
             self.push(name, b'?', 0, 1.0);
         }
     }
 
     /// By what the features are multiplied, so that a prior does not depend on how many there are.
     pub(super) fn scale(&self) -> f64 {
-        1.0 / f64::from(self.values.max(1)).sqrt()
+        1.0 / f64::from(self.present.max(1)).sqrt()
+    }
+
+    /// The sum of the squares of all features after scaling, at most 1.
+    pub(super) fn length(&self) -> f64 {
+        let squares: f64 = self.active.iter().map(|it| f64::from(it.share).powi(2)).sum();
+        squares * self.scale().powi(2)
     }
 
     fn admit(&mut self) -> bool {
@@ -125,7 +139,8 @@ impl Features {
     fn between(&mut self, name: &str, kind: u8, place: f64) {
         let low = place.floor();
         let share = (place - low) as f32;
-        if share < 1.0 {
+        self.present += 1;
+        if share < 1.0 && (kind, low) != (b's', 0.0) {
             self.push(name, kind, low as i64 as u64, 1.0 - share);
         }
         if share > 0.0 {
@@ -170,7 +185,7 @@ mod tests {
         features.text("age", "1");
         features.flag("age", true);
         features.absent("age");
-        features.share("age", 0.0);
+        features.share("age", 1.0);
         let mut keys: Vec<u64> = features.active.iter().map(|active| active.key).collect();
         keys.sort_unstable();
         keys.dedup();
@@ -196,7 +211,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_value_is_wholly_somewhere(value in prop::num::f64::ANY) {
+        fn a_value_is_wholly_somewhere(
+            value in prop::num::f64::ANY.prop_filter("zero is nowhere", |value| *value != 0.0),
+        ) {
             let whole: f32 = of(value).active.iter().map(|active| active.share).sum();
             prop_assert!((whole - 1.0).abs() < 1e-6);
         }

@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
 use super::arm::Arm;
-use super::belief::{Belief, Prior};
+use super::belief::Prior;
 use super::features::{Features, INTERCEPT};
 use super::normal::truncated;
-use super::snapshot::{Snapshot, WEIGHT, levels, posterior, spread};
+use super::snapshot::{Gaussian, Snapshot, expected, posterior};
 use super::weights::Message;
 
 /// A model that learns: Bayesian probit regression, one observation after the other.
@@ -53,12 +53,12 @@ impl Learner {
         };
         let scale = features.scale();
         let known = self.model.levels_mut();
-        for (level, intercept) in levels(arm, prior, spread(features)) {
-            let weights = Arc::make_mut(known.entry(level).or_default());
+        for level in expected(arm, prior, features.length()) {
+            let weights = Arc::make_mut(known.entry(level.key).or_default());
             weights.observations = weights.observations * (1.0 - self.forgetting) + 1.0;
-            step.take(weights.entry(INTERCEPT), intercept, 1.0);
+            step.take(weights.entry(INTERCEPT), level.intercept, 1.0);
             for active in &features.active {
-                step.take(weights.entry(active.key), WEIGHT, f64::from(active.share) * scale);
+                step.take(weights.entry(active.key), level.weight, f64::from(active.share) * scale);
             }
         }
     }
@@ -72,7 +72,7 @@ struct Step {
 }
 
 impl Step {
-    fn take(&self, message: &mut Message, prior: Belief, x: f64) {
+    fn take(&self, message: &mut Message, prior: Gaussian, x: f64) {
         message.precision *= self.keep;
         message.pull *= self.keep;
         let before = posterior(*message, prior);

@@ -7,6 +7,8 @@
 
 mod arm;
 mod belief;
+mod chances;
+pub mod evaluate;
 mod features;
 mod learner;
 mod normal;
@@ -15,6 +17,7 @@ mod weights;
 
 pub use arm::{Arm, Parts};
 pub use belief::{Belief, Prior};
+pub use chances::{Contender, chances};
 pub use features::Features;
 pub use learner::Learner;
 pub use normal::{below, density, hashed, normal, quantile, seed, uniform};

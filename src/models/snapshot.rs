@@ -8,10 +8,24 @@ use super::belief::{Belief, Prior};
 use super::features::{Features, INTERCEPT};
 use super::weights::{Message, Weights};
 
-/// What is expected of the weight of a feature, in units of the noise.
-pub(super) const WEIGHT: Belief = Belief { mean: 0.0, variance: 0.15 };
+/// The prior variance of the features' weights of an action together, in units of the noise, before
+/// they are shared out among the features.
+const ACTION_FEATURES: f64 = 16.0;
+/// Likewise of a treatment: what tells it from others of its action is less than what tells actions
+/// apart.
+const TREATMENT_FEATURES: f64 = 4.0;
+/// Likewise of a level that several actions share: what they have in common is the least.
+const SHARED_FEATURES: f64 = 2.0;
 /// The prior variance of how all arms of a shared level do beyond what the policy expects of them.
-const SHARED_VARIANCE: f64 = 0.05;
+const SHARED_INTERCEPT: f64 = 0.5;
+
+/// How much of a deviation of the intercepts a draw may stray. Half of it explores enough where
+/// responses are rare, and wastes less where they are not: Chapelle and Li, An Empirical Evaluation
+/// of Thompson Sampling, NIPS 2011, section 4, likewise draw from a narrowed posterior.
+const INTERCEPTS_STRAY: f64 = 0.5;
+/// Likewise of the features. Many of them say the same, of which beliefs that are kept apart know
+/// nothing, so that their variances add up to more than there is.
+const FEATURES_STRAY: f64 = 0.15;
 
 /// Something for each of some levels of arms.
 pub(super) type Levels<T> = HashMap<u64, T, BuildHasherDefault<AsItIs>>;
@@ -101,8 +115,8 @@ impl Snapshot {
 
     /// Weighs one arm after the other in one situation.
     pub fn weigher<'a>(&'a self, features: &'a Features) -> Weigher<'a> {
-        let spread = spread(features);
-        Weigher { snapshot: self, features, spread, shared: Levels::default() }
+        let length = features.length();
+        Weigher { snapshot: self, features, length, shared: Levels::default() }
     }
 }
 
@@ -111,52 +125,53 @@ impl Snapshot {
 pub struct Weigher<'a> {
     snapshot: &'a Snapshot,
     features: &'a Features,
-    /// The variance that the features of one level have before anything is learned.
-    spread: f64,
+    length: f64,
     shared: Levels<Known>,
 }
 
 /// What is known of one level of arms in one situation.
 #[derive(Debug, Clone, Copy)]
 struct Known {
-    features: Belief,
+    features: Gaussian,
     intercept: Message,
 }
 
 impl Weigher<'_> {
     /// How likely a response to an arm is.
     pub fn belief(&mut self, arm: &Arm, prior: Prior) -> Belief {
-        let mut sum = Belief { mean: 0.0, variance: 0.0 };
-        for (level, intercept) in levels(arm, prior, self.spread) {
+        let mut sum = Belief { mean: 0.0, variance: 0.0, doubt: 0.0 };
+        for level in expected(arm, prior, self.length) {
             // A treatment is weighed once.
-            let is_own = arm.treatment == Some(level);
-            let known = if is_own { self.know(level) } else { self.shared(level) };
-            let intercept = posterior(known.intercept, intercept);
+            let is_own = arm.treatment == Some(level.key);
+            let known = if is_own { self.know(&level) } else { self.shared(&level) };
+            let intercept = posterior(known.intercept, level.intercept);
             sum.mean += known.features.mean + intercept.mean;
             sum.variance += known.features.variance + intercept.variance;
+            sum.doubt += known.features.variance * FEATURES_STRAY * FEATURES_STRAY
+                + intercept.variance * INTERCEPTS_STRAY * INTERCEPTS_STRAY;
         }
         sum
     }
 
-    fn shared(&mut self, level: u64) -> Known {
-        if let Some(known) = self.shared.get(&level) {
+    fn shared(&mut self, level: &Expected) -> Known {
+        if let Some(known) = self.shared.get(&level.key) {
             return *known;
         }
         let known = self.know(level);
-        self.shared.insert(level, known);
+        self.shared.insert(level.key, known);
         known
     }
 
-    fn know(&self, level: u64) -> Known {
-        let Some(weights) = self.snapshot.level(level) else {
-            let features = Belief { mean: 0.0, variance: self.spread };
+    fn know(&self, level: &Expected) -> Known {
+        let Some(weights) = self.snapshot.level(level.key) else {
+            let features = Gaussian { mean: 0.0, variance: level.weight.variance * self.length };
             return Known { features, intercept: Message::default() };
         };
         let scale = self.features.scale();
-        let mut features = Belief { mean: 0.0, variance: 0.0 };
+        let mut features = Gaussian { mean: 0.0, variance: 0.0 };
         for active in &self.features.active {
             let x = f64::from(active.share) * scale;
-            let weight = posterior(weights.get(active.key), WEIGHT);
+            let weight = posterior(weights.get(active.key), level.weight);
             features.mean += x * weight.mean;
             features.variance += x * x * weight.variance;
         }
@@ -164,30 +179,45 @@ impl Weigher<'_> {
     }
 }
 
-/// The variance that all features of one level have before anything is learned.
-pub(super) fn spread(features: &Features) -> f64 {
-    let length: f64 = features.active.iter().map(|it| f64::from(it.share).powi(2)).sum();
-    WEIGHT.variance * length * features.scale().powi(2)
+/// What is expected on one level of an arm before anything is learned.
+pub(super) struct Expected {
+    pub(super) key: u64,
+    pub(super) intercept: Gaussian,
+    /// Of the weight of each feature.
+    pub(super) weight: Gaussian,
 }
 
-/// The levels of an arm with what is expected of their intercepts before anything is learned. What
-/// the policy says is the action's: what others of its kind do beyond what the policy said of them
-/// is added to it.
-pub(super) fn levels(arm: &Arm, prior: Prior, spread: f64) -> impl Iterator<Item = (u64, Belief)> {
+/// The levels of an arm, for features of this length. What the policy says is the action's: what
+/// others of its kind do beyond what the policy said of them is added to it.
+pub(super) fn expected(arm: &Arm, prior: Prior, length: f64) -> impl Iterator<Item = Expected> {
+    let level = |key, mean, intercept, features| Expected {
+        key,
+        intercept: Gaussian { mean, variance: intercept },
+        weight: Gaussian { mean: 0.0, variance: features },
+    };
+    let own = prior.variance / if arm.treatment.is_some() { 2.0 } else { 1.0 };
     let shared = arm.shared.len() as f64;
-    let own = if arm.treatment.is_some() { 2.0 } else { 1.0 };
-    let variance = prior.variance + shared * SHARED_VARIANCE + (shared + own) * spread;
-    let intercept = Belief { mean: prior.mean(variance), variance: prior.variance / own };
-    let beyond = Belief { mean: 0.0, variance: SHARED_VARIANCE };
-    let shared = arm.shared.iter().map(move |level| (*level, beyond));
-    let treatment = arm.treatment.map(|level| (level, Belief { mean: 0.0, ..intercept }));
-    shared.chain([(arm.action, intercept)]).chain(treatment)
+    let treatment = if arm.treatment.is_some() { TREATMENT_FEATURES } else { 0.0 };
+    let features = ACTION_FEATURES + treatment + shared * SHARED_FEATURES;
+    let variance = prior.variance + shared * SHARED_INTERCEPT + features * length;
+    let action = level(arm.action, prior.mean(variance), own, ACTION_FEATURES);
+    let treatment = arm.treatment.map(|key| level(key, 0.0, own, TREATMENT_FEATURES));
+    let shared =
+        arm.shared.iter().map(move |key| level(*key, 0.0, SHARED_INTERCEPT, SHARED_FEATURES));
+    shared.chain([action]).chain(treatment)
+}
+
+/// What is believed of one weight, or of a sum of some.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Gaussian {
+    pub(super) mean: f64,
+    pub(super) variance: f64,
 }
 
 /// What is believed of a weight after what was learned of it.
-pub(super) fn posterior(message: Message, prior: Belief) -> Belief {
+pub(super) fn posterior(message: Message, prior: Gaussian) -> Gaussian {
     // What two nodes forgot apart may leave a little less than nothing.
     let precision = 1.0 / prior.variance + f64::from(message.precision).max(0.0);
     let mean = (prior.mean / prior.variance + f64::from(message.pull)) / precision;
-    Belief { mean, variance: 1.0 / precision }
+    Gaussian { mean, variance: 1.0 / precision }
 }
