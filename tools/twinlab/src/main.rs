@@ -1,6 +1,7 @@
 //! `twinlab`: how well is learned, measured on data that others made.
 
 mod bandit;
+mod evaluate;
 mod table;
 
 use std::path::PathBuf;
@@ -30,6 +31,19 @@ enum Command {
         #[arg(required = true)]
         sets: Vec<PathBuf>,
     },
+    /// Estimates what another policy would have come to, from logs of a policy that left things to
+    /// chance.
+    ///
+    /// A log is a table with the columns `reward`, `logged` (the probability of the choice) and
+    /// `target` (the probability with which the other policy would have made it); with `expected` and
+    /// `expected_of_target` (what a model expects of the choice, and of the other policy) there are
+    /// doubly robust estimates, too. Prints for each log and estimator the value, its 95% interval, and
+    /// how many choices the log is worth.
+    Evaluate {
+        /// The logs.
+        #[arg(required = true)]
+        logs: Vec<PathBuf>,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
@@ -38,6 +52,11 @@ fn main() -> anyhow::Result<()> {
             println!("set\tloss\tlate\tdecide\tlearn");
             for set in &sets {
                 println!("{}", bandit::Stream::read(set)?.play(passes).line());
+            }
+        }
+        Command::Evaluate { logs } => {
+            for log in &logs {
+                print!("{}\n{}", log.display(), evaluate::evaluate(log)?);
             }
         }
     }
