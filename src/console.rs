@@ -118,7 +118,8 @@ fn event(at: Time, step: &Step) {
         Err(_) => step.kind().to_owned(),
         Ok(Told::Event(event)) => {
             let mut text = format!("{} ", event.kind.event_type());
-            event.kind.summarize(&mut text);
+            // A string takes everything.
+            let _ = event.kind.summarize(&mut text);
             text
         }
         Ok(Told::Broadcast(told)) => broadcast(&told),

@@ -1,20 +1,20 @@
-use std::fmt::Write as _;
+use std::fmt;
 
 use super::{Kind, Map, Sensitivity, Value};
-use crate::config::limits;
 
 impl Kind {
-    /// Writes what an event said, in one short line, behind what `text` holds. Sensitive values
-    /// stay out of it. It may be longer than a timeline keeps.
-    pub fn summarize(&self, text: &mut String) {
-        // Writing to a string cannot fail.
-        let _ = match self {
-            Kind::Identify(told) => list(&told.traits, text),
+    /// Writes what an event said, in one line. Sensitive values stay out of it.
+    ///
+    /// # Errors
+    /// If `text` takes no more.
+    pub fn summarize(&self, text: &mut impl fmt::Write) -> fmt::Result {
+        match self {
+            Kind::Identify(told) => list(&told.traits, "", text),
             Kind::Link(told) => write!(text, "is {}", told.to),
             Kind::Unlink(told) => write!(text, "is not {}", told.from),
             Kind::Page(told) | Kind::Screen(told) | Kind::Track(told) => {
-                text.push_str(&told.name);
-                list(&told.properties, text)
+                text.write_str(&told.name)?;
+                list(&told.properties, " ", text)
             }
             Kind::Message(told) => write!(text, "{}: {}", told.from.name(), told.text),
             Kind::Preference(told) => match &told.value {
@@ -27,7 +27,7 @@ impl Kind {
                 write!(text, "{} {said} for {channel}", told.purpose)
             }
             Kind::Interaction(told) => {
-                let _ = write!(text, "{} {} {}", told.kind, told.id, told.state.name());
+                write!(text, "{} {} {}", told.kind, told.id, told.state.name())?;
                 match &told.step {
                     Some(step) => write!(text, " at step {step}"),
                     None => Ok(()),
@@ -47,31 +47,30 @@ impl Kind {
                 write!(text, "{} {} by {agent}", told.escalation, told.state.name())
             }
             Kind::Ask(told) => {
+                let mut comma = "";
                 for placement in told.places() {
-                    text.extend([if text.is_empty() { "" } else { ", " }, placement]);
+                    text.write_str(comma)?;
+                    text.write_str(placement)?;
+                    comma = ", ";
                 }
-                list(&told.properties, text)
+                list(&told.properties, if comma.is_empty() { "" } else { " " }, text)
             }
-        };
+        }
     }
 }
 
-fn list(values: &Map, text: &mut String) -> std::fmt::Result {
+/// Names and values, the first behind `space`.
+fn list(values: &Map, mut space: &str, text: &mut impl fmt::Write) -> fmt::Result {
     for (name, value) in values.iter() {
-        if text.len() >= limits::TIMELINE_TEXT_BYTES {
-            break;
-        }
-        let space = if text.is_empty() { "" } else { " " };
+        text.write_str(space)?;
+        text.write_str(name)?;
+        text.write_str("=")?;
         match value {
-            Value::List(_) | Value::Map(_) => write!(text, "{space}{name}=…")?,
-            scalar => {
-                text.extend([space, name, "="]);
-                match scalar {
-                    Value::Text(value) => text.push_str(value),
-                    other => write!(text, "{other}")?,
-                }
-            }
+            Value::List(_) | Value::Map(_) => text.write_str("…")?,
+            Value::Text(value) => text.write_str(value)?,
+            scalar => write!(text, "{scalar}")?,
         }
+        space = " ";
     }
     Ok(())
 }

@@ -516,7 +516,9 @@ impl<H: Host> Machine<H> {
 
     /// Sends the open batch off, with the cursor of everything that is in it.
     fn commit(&mut self, host: &mut H) {
-        let mut batch = std::mem::take(&mut self.batch);
+        // The next one will be about as long.
+        let room = Batch::with_capacity(self.batch.bytes().min(OPEN_BATCH_BYTES));
+        let mut batch = std::mem::replace(&mut self.batch, room);
         let tokens = std::mem::take(&mut self.tokens);
         let answers = std::mem::take(&mut self.open_answers);
         let events = std::mem::take(&mut self.open_events);
@@ -549,6 +551,9 @@ impl<H: Host> Machine<H> {
         }
     }
 }
+
+/// Room that an open batch has from the start, at most: a partition that falls idle keeps it.
+const OPEN_BATCH_BYTES: usize = 256 * 1024;
 
 impl<T> Work<T> {
     /// Takes out what comes next, if it is a broadcast.

@@ -63,7 +63,7 @@ impl Dissatisfaction {
 
 /// From 0 for nothing towards 1, half of what is missing with each unit.
 fn saturated(units: f64) -> f64 {
-    1.0 - (-units.max(0.0)).exp2()
+    if units > 0.0 { 1.0 - (-units).exp2() } else { 0.0 }
 }
 
 impl Twin {

@@ -1,10 +1,12 @@
 //! Validate the input and fold it into the state. Whatever can be refused is refused before
 //! anything is changed.
 
+use std::fmt::Write as _;
+
 use super::reaction::Notes;
+use super::timeline::Line;
 use super::understand::Context;
 use super::{Cause, Effect, Input, Twin, What, World, act, learn, resume};
-use crate::config::limits;
 use crate::event::{Event, HandoffState, Kind, Rejection};
 use crate::policy::Policy;
 
@@ -104,28 +106,30 @@ pub(super) fn record(twin: &mut Twin, input: &Input, policy: &Policy) {
     if !matches!(input.cause, Cause::Broadcast(_)) {
         twin.seen = twin.seen.max(input.at);
     }
-    let mut summary = String::new();
-    let (what, channel, text) = match &input.cause {
+    let timeline = &mut twin.timeline;
+    let (at, identity) = (input.at, input.fingerprint);
+    match &input.cause {
         Cause::Event(event) => {
-            summary.reserve(limits::TIMELINE_TEXT_BYTES);
-            match &event.kind {
-                // The policy may know better than the channel.
-                Kind::Signal(told) if policy.context.contains_key(&told.name) => {
-                    let purposes = policy.purposes_of(told);
-                    match purposes {
-                        Some(_) => summary.extend([&*told.name, " (sensitive)"]),
-                        None => event.kind.summarize(&mut summary),
+            let what = What::Event(event.kind.event_type());
+            timeline.push_with(at, identity, what, event.channel.as_str(), |line| {
+                match &event.kind {
+                    // The policy may know better than the channel.
+                    Kind::Signal(told)
+                        if policy.context.contains_key(&told.name)
+                            && policy.purposes_of(told).is_some() =>
+                    {
+                        write!(line, "{} (sensitive)", told.name)
                     }
+                    kind => kind.summarize(line),
                 }
-                kind => kind.summarize(&mut summary),
-            }
-            (What::Event(event.kind.event_type()), event.channel.as_str(), &*summary)
+            });
         }
-        Cause::Timer(fired) => (What::Timer, "", &*fired.name),
+        Cause::Timer(fired) => {
+            timeline.push_with(at, identity, What::Timer, "", |line| line.write_str(&fired.name));
+        }
         Cause::Broadcast(woken) => {
-            summary.extend(["met ", &woken.scope]);
-            (What::Broadcast, "", &*summary)
+            let write = |line: &mut Line<'_>| write!(line, "met {}", woken.scope);
+            timeline.push_with(at, identity, What::Broadcast, "", write);
         }
-    };
-    twin.timeline.push(input.at, input.fingerprint, what, channel, text);
+    }
 }

@@ -1,5 +1,5 @@
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::ops::Range;
 
 use bytes::Bytes;
@@ -278,13 +278,19 @@ impl Timeline {
     }
 
     /// Adds an entry; the oldest leaves when there are too many.
-    pub(super) fn push(
+    fn push(&mut self, at: Time, fingerprint: u64, what: What, channel: &str, text: &str) {
+        self.push_with(at, fingerprint, what, channel, |line| line.write_str(text));
+    }
+
+    /// Adds an entry whose text is written where it stays; the oldest leaves when there are too
+    /// many. What is longer than an entry may be is left out.
+    pub(super) fn push_with(
         &mut self,
         at: Time,
         fingerprint: u64,
         what: What,
         channel: &str,
-        text: &str,
+        text: impl FnOnce(&mut Line<'_>) -> fmt::Result,
     ) {
         if self.len() == limits::TIMELINE_ENTRIES
             && let Some(oldest) = (Split { rest: &self.bytes }).next()
@@ -295,16 +301,18 @@ impl Timeline {
             // At least one full block lies behind the oldest of so many.
             self.open_at -= gone as u32;
         }
-        let text = cut(text, limits::TIMELINE_TEXT_BYTES);
         let channel = cut(channel, limits::CHANNEL_BYTES);
-        let length = HEADER + channel.len() + text.len();
-        self.bytes.extend_from_slice(&(length as u16).to_le_bytes());
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(&[0; 2]);
         self.bytes.extend_from_slice(&fingerprint.to_le_bytes());
         self.bytes.extend_from_slice(&at.ms().to_le_bytes());
         self.bytes.push(what.code());
         self.bytes.push(channel.len() as u8);
         self.bytes.extend_from_slice(channel.as_bytes());
-        self.bytes.extend_from_slice(text.as_bytes());
+        // A line that is full says so, and is as long as it may be.
+        let _ = text(&mut Line { bytes: &mut self.bytes, left: limits::TIMELINE_TEXT_BYTES });
+        let length = self.bytes.len() - start;
+        self.bytes[start..start + 2].copy_from_slice(&(length as u16).to_le_bytes());
         self.count();
     }
 
@@ -326,6 +334,25 @@ const _: () = assert!(
         && limits::TIMELINE_ENTRIES <= u8::MAX as usize
         && limits::TIMELINE_ENTRIES as u64 == Timeline::BLOCK * Timeline::BLOCKS
 );
+
+/// The text of an entry while it is written: what no longer fits is left out.
+pub(super) struct Line<'a> {
+    bytes: &'a mut Vec<u8>,
+    left: usize,
+}
+
+impl fmt::Write for Line<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let fitting = cut(text, self.left);
+        self.bytes.extend_from_slice(fitting.as_bytes());
+        if fitting.len() < text.len() {
+            self.left = 0;
+            return Err(fmt::Error);
+        }
+        self.left -= fitting.len();
+        Ok(())
+    }
+}
 
 /// Splits packed entries.
 struct Split<'a> {
