@@ -268,3 +268,54 @@ impl Ongoing {
         if seconds > 0.0 { self.counted as f64 / seconds } else { 0.0 }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::config::settings::Answers;
+
+    proptest! {
+        /// Whoever comes by, at whatever moments, and however the clock is set back.
+        #[test]
+        fn no_more_twins_are_looked_at_in_a_second_than_may_be(
+            per_second in 1u32..2_000,
+            steps in prop::collection::vec(0u64..400, 1..400),
+        ) {
+            let bounds = Bounds {
+                resident_twins_max: 1,
+                resident_bytes_max: 1,
+                timers_near_max: 1,
+                rest_after: None,
+                wake_pause: Duration::from_secs(1) / per_second,
+                answers: Answers::Durable,
+            };
+            let mut sweeps = Sweeps::new(TimeMode::Stream, &bounds);
+            let (along, after) = (Vec::new(), None);
+            let sweep =
+                Sweep { of: 1, along, passed: 0, after, looked_at: 0, touched: 0, is_done: false };
+            sweeps.begin(SweepKey::Wake("fires".into()), sweep, 0);
+            let mut wall = Time::from_ms(1_760_000_000_000);
+            let mut looked_at: Vec<(Time, usize)> = Vec::new();
+            for step in steps {
+                wall = wall + Duration::from_millis(step);
+                if let Step::Ask(wanted) = sweeps.step(0, wall) {
+                    let customer = Customer::new(&format!("c{}", looked_at.len())).unwrap();
+                    sweeps.found(vec![customer; wanted.limit]);
+                    prop_assert_eq!(sweeps.step(0, wall), Step::Go);
+                    let (key, _, customers) = sweeps.take().unwrap();
+                    sweeps.advance(&key, &customers, 0, wall);
+                    looked_at.push((wall, customers.len()));
+                }
+            }
+            prop_assert!(!looked_at.is_empty());
+            for (first, (from, batch)) in looked_at.iter().enumerate() {
+                let within = looked_at[first..].iter().take_while(|(at, _)| at.since(*from) < Duration::from_secs(1));
+                let count: usize = within.map(|(_, count)| count).sum();
+                // What is looked at together may stand at both ends of the second.
+                prop_assert!(count <= per_second as usize + batch, "{count} of {per_second}");
+            }
+        }
+    }
+}
