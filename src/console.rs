@@ -12,7 +12,7 @@ use jumeau::policy::Policy;
 use jumeau::shelf::Shelf;
 use jumeau::stage::{Outcome, Scene};
 use jumeau::story::{Finding, Report, Seen, Step, Story, Subject, Told, What};
-use jumeau::twin::{Action, Escalation};
+use jumeau::twin::{Action, Escalation, Recall};
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -142,6 +142,7 @@ fn broadcast(told: &Broadcast) -> String {
 fn reaction(seen: &Seen) {
     match &seen.what {
         What::Action(action) => acted(action),
+        What::Recall(told) => taken_back(told),
         What::Escalation(told) => handed_over(told),
     }
 }
@@ -164,11 +165,19 @@ fn acted(action: &Action) {
         reason.score
     );
     for other in &reason.instead_of {
-        println!(
-            "                     {DIM}instead of {}: {:?}{DIM:#}",
-            other.action, other.verdict
-        );
+        println!("                     {DIM}instead of {}: {}{DIM:#}", other.action, other.verdict);
     }
+}
+
+fn taken_back(told: &Recall) {
+    println!(
+        "{DIM}{}{DIM:#}  {ACT}↶ {}{ACT:#} for {STRONG}{}{STRONG:#} in {} is taken back",
+        moment(told.at),
+        told.action,
+        told.customer,
+        told.channel
+    );
+    println!("                     {DIM}because {}{DIM:#}", one_line(&told.because.to_string()));
 }
 
 fn handed_over(told: &Escalation) {

@@ -14,7 +14,7 @@ use crate::bus::{Bus, Heard};
 use crate::event::{Customer, Time};
 use crate::policy::Policy;
 use crate::story::{Finding, Seen, Step, Story, Subject, What, check};
-use crate::twin::{Action, Escalation};
+use crate::twin::{Action, Escalation, Recall};
 
 /// Something that happens on the stage, for whoever watches.
 pub enum Scene<'a> {
@@ -108,7 +108,7 @@ impl Stage<'_> {
 /// What a message that left says.
 ///
 /// # Errors
-/// If it is neither an action nor an escalation of this version.
+/// If it is no action, recall or escalation of this version.
 pub fn read(payload: &[u8]) -> anyhow::Result<Seen> {
     #[derive(Deserialize)]
     struct Envelope<'a> {
@@ -127,7 +127,13 @@ pub fn read(payload: &[u8]) -> anyhow::Result<Seen> {
             let told: Box<Escalation> = serde_json::from_str(envelope.data.get())?;
             Seen { at: told.at, what: What::Escalation(told) }
         }
-        other => bail!("expected jumeau.action or jumeau.escalation, found {other}"),
+        "jumeau.recall" => {
+            let told: Box<Recall> = serde_json::from_str(envelope.data.get())?;
+            Seen { at: told.at, what: What::Recall(told) }
+        }
+        other => {
+            bail!("expected jumeau.action, jumeau.recall or jumeau.escalation, found {other}")
+        }
     })
 }
 

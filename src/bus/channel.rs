@@ -48,7 +48,11 @@ impl Bus {
     /// # Errors
     /// [`Error::Request`] if the connection is closed.
     pub async fn listen(&self) -> Result<Heard, Error> {
-        let subjects = [self.subjects.all_actions(), self.subjects.all_escalations()];
+        let subjects = [
+            self.subjects.all_actions(),
+            self.subjects.all_recalls(),
+            self.subjects.all_escalations(),
+        ];
         let mut heard = Vec::new();
         for subject in subjects {
             let what = "listen to actions and escalations";

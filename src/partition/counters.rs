@@ -35,6 +35,9 @@ pub struct Counters {
     pub asks: u64,
     /// Actions taken.
     pub actions: u64,
+    /// Actions that were taken back.
+    #[serde(default)]
+    pub recalls: u64,
     /// Escalations opened or changed.
     pub escalations: u64,
     /// Dead letters, by reason.
@@ -86,6 +89,7 @@ impl Counters {
             looked_at,
             asks,
             actions,
+            recalls,
             escalations,
             dead,
             limits,
@@ -114,6 +118,7 @@ impl Counters {
         self.looked_at += looked_at;
         self.asks += asks;
         self.actions += actions;
+        self.recalls += recalls;
         self.escalations += escalations;
         for (reason, count) in dead {
             *self.dead.entry(*reason).or_default() += count;

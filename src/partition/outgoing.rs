@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::bus::{CARRIES_MEMORY, Subjects, dead_letter};
 use crate::event::{Customer, Original, Output, PassOn, Rejection, Time};
-use crate::twin::{Action, Escalation};
+use crate::twin::{Action, Escalation, Recall};
 
 /// How what a twin wants done becomes messages: subject, headers, CloudEvent.
 #[derive(Debug, Clone)]
@@ -23,7 +23,7 @@ pub(super) struct CloudEvent<'a, T> {
     id: &'a str,
     /// Who says it: `jumeau`.
     source: &'static str,
-    /// What it is: `jumeau.action` or `jumeau.escalation`.
+    /// What it is: `jumeau.action`, `jumeau.recall` or `jumeau.escalation`.
     #[serde(rename = "type")]
     kind: &'static str,
     /// The customer.
@@ -57,6 +57,22 @@ impl Outgoing {
             datacontenttype: "application/json",
             traceparent: action.traceparent.as_deref(),
             data: action,
+        };
+        message(subject, &event)
+    }
+
+    pub(super) fn recall(&self, recall: &Recall) -> Output {
+        let subject = self.subjects.recall(&recall.channel, &recall.customer);
+        let event = CloudEvent {
+            specversion: "1.0",
+            id: &recall.recall,
+            source: "jumeau",
+            kind: "jumeau.recall",
+            subject: &recall.customer,
+            time: recall.at,
+            datacontenttype: "application/json",
+            traceparent: recall.traceparent.as_deref(),
+            data: recall,
         };
         message(subject, &event)
     }

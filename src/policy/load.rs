@@ -191,6 +191,7 @@ fn read(files: &Files, languages: &Arc<Languages>, found: &RefCell<Found>) -> Po
         places.for_each(|place| shown.entry(place.clone()).or_default().push(at));
         by_name.insert(action.name.clone(), at);
     }
+    let pending = actions.iter().map(|action| action.pending).max().unwrap_or_default();
     let shown_somewhere: Vec<u32> = (0u32..)
         .zip(&actions)
         .filter(|(_, action)| !action.placements.is_empty())
@@ -212,6 +213,7 @@ fn read(files: &Files, languages: &Arc<Languages>, found: &RefCell<Found>) -> Po
         dissatisfaction: dissatisfied,
         context,
         queues,
+        pending,
         contact: contact.map_or_else(ContactRules::unsaid, |(_, rules)| rules),
         suitability: suitability.map(|(_, said)| said).unwrap_or_default(),
         weights: weighty.map(|(_, said)| said).unwrap_or_default(),

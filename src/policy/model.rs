@@ -48,6 +48,8 @@ pub struct Policy {
     pub context: BTreeMap<Box<str>, SignalRule>,
     /// How often, and when, a customer may be spoken to.
     pub contact: ContactRules,
+    /// How long any action can be taken back, at most.
+    pub pending: Duration,
     /// When it is no time to sell.
     pub suitability: Suitability,
     /// How much each issue weighs.

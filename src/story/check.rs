@@ -7,9 +7,9 @@ use super::script::Unwanted;
 use super::{Expectation, Final, Never, Outcome, Story, Wanted};
 use crate::event::{Customer, Time, Value};
 use crate::policy::{Place, Policy};
-use crate::twin::{Action, Escalation, EscalationState, Twin};
+use crate::twin::{Action, Escalation, EscalationState, Recall, Twin};
 
-/// An action or an escalation that came out.
+/// An action, a recall or an escalation that came out.
 #[derive(Debug, Clone)]
 pub struct Seen {
     /// When, in the story's own time.
@@ -23,6 +23,8 @@ pub struct Seen {
 pub enum What {
     /// An action.
     Action(Arc<Action>),
+    /// An action that is taken back.
+    Recall(Box<Recall>),
     /// An escalation that opened or changed.
     Escalation(Box<Escalation>),
 }
@@ -31,6 +33,7 @@ impl Seen {
     fn customer(&self) -> &Customer {
         match &self.what {
             What::Action(action) => &action.customer,
+            What::Recall(recall) => &recall.customer,
             What::Escalation(escalation) => &escalation.customer,
         }
     }
@@ -40,6 +43,7 @@ impl fmt::Display for Seen {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.what {
             What::Action(action) => write!(out, "{} in {}", action.action, action.channel),
+            What::Recall(told) => write!(out, "recall of {} in {}", told.action, told.channel),
             What::Escalation(told) => write!(out, "escalation to {}, {}", told.queue, told.topic),
         }
     }
@@ -176,6 +180,7 @@ impl Checking<'_> {
         }
         match &seen.what {
             What::Action(action) => action_mismatch(wanted, action),
+            What::Recall(told) => recall_mismatch(wanted, told),
             What::Escalation(told) => escalation_mismatch(wanted, told),
         }
     }
@@ -237,6 +242,7 @@ fn is_named(wanted: &Outcome, seen: &Seen) -> bool {
             (is_any || fits(&wanted.action, &action.action))
                 && (wanted.issue.is_none() || fits(&wanted.issue, issue))
         }
+        What::Recall(told) => fits(&wanted.recall, &told.action),
         // Its later states repeat it.
         What::Escalation(told) => {
             told.state == EscalationState::Open && fits(&wanted.escalation, &told.queue)
@@ -247,6 +253,7 @@ fn is_named(wanted: &Outcome, seen: &Seen) -> bool {
 fn action_mismatch(wanted: &Outcome, action: &Action) -> Option<String> {
     differs("channel", &wanted.channel, &action.channel)
         .or_else(|| differs("treatment", &wanted.treatment, &action.treatment))
+        .or_else(|| differs("tone", &wanted.tone, &action.tone))
         .or_else(|| differs("language", &wanted.language, &action.language))
         .or_else(|| lacks("text", &wanted.text_contains, &action.text))
         .or_else(|| lacks("reason", &wanted.because_contains, &action.reason.because))
@@ -257,6 +264,11 @@ fn action_mismatch(wanted: &Outcome, action: &Action) -> Option<String> {
                 None => Some(format!("it has no {name}")),
             })
         })
+}
+
+fn recall_mismatch(wanted: &Outcome, told: &Recall) -> Option<String> {
+    differs("channel", &wanted.channel, &told.channel)
+        .or_else(|| lacks("reason", &wanted.because_contains, &told.because.to_string()))
 }
 
 fn escalation_mismatch(wanted: &Outcome, told: &Escalation) -> Option<String> {
@@ -284,7 +296,12 @@ fn same(left: &Value, right: &Value) -> bool {
 }
 
 fn describe(outcome: &Outcome) -> String {
+    let recall = outcome.recall.as_ref().map(|action| match &**action {
+        "*" => "any recall".to_owned(),
+        action => format!("recall of {action}"),
+    });
     let mut said = match (&outcome.action, &outcome.escalation, &outcome.issue) {
+        (None, None, None) if recall.is_some() => recall.unwrap_or_default(),
         (_, Some(queue), _) if **queue == *"*" => "any escalation".to_owned(),
         (_, Some(queue), _) => format!("escalation to {queue}"),
         (Some(action), _, None) if **action == *"*" => "any action".to_owned(),

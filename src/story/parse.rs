@@ -148,7 +148,9 @@ impl Reading<'_> {
         let table = item.table()?;
         let customer = self.cast(&table);
         let wanted = match self.subject(&table)? {
-            "action" | "escalation" | "issue" => Wanted::Outcome(Box::new(self.outcome(&table)?)),
+            "action" | "recall" | "escalation" | "issue" => {
+                Wanted::Outcome(Box::new(self.outcome(&table)?))
+            }
             "need" => {
                 let strength_min =
                     table.get("at_least").map_or(Some(0.0), |item| item.number(0.0..=1.0));
@@ -175,11 +177,15 @@ impl Reading<'_> {
         let table = item.table()?;
         let customer = self.cast(&table);
         let unwanted = match self.subject(&table)? {
-            "action" | "escalation" | "issue" => Unwanted::Outcome(Box::new(self.outcome(&table)?)),
+            "action" | "recall" | "escalation" | "issue" => {
+                Unwanted::Outcome(Box::new(self.outcome(&table)?))
+            }
             "need" => Unwanted::Need(self.need(&table)?),
             "preference" => Unwanted::Preference(self.preference(&table)?),
             _ => {
-                table.wrong("expected an action, an escalation, an issue, a need or a preference");
+                table.wrong(
+                    "expected an action, a recall, an escalation, an issue, a need or a preference",
+                );
                 return None;
             }
         };
@@ -199,7 +205,8 @@ impl Reading<'_> {
     }
 
     fn subject(&self, table: &Table<'_>) -> Option<&'static str> {
-        const SUBJECTS: [&str; 6] = ["action", "escalation", "need", "preference", "fact", "issue"];
+        const SUBJECTS: [&str; 7] =
+            ["action", "recall", "escalation", "need", "preference", "fact", "issue"];
         let subject = SUBJECTS.into_iter().find(|subject| table.has(subject));
         if subject.is_none() {
             table.wrong(format!("expected one of {}, found none", SUBJECTS.join(", ")));
@@ -245,7 +252,8 @@ impl Reading<'_> {
             .iter()
             .flat_map(|action| &action.treatments)
             .map(|treatment| &*treatment.channel);
-        let action = table.get("action").map(|item| self.known(item, "action", actions));
+        let action = table.get("action").map(|item| self.known(item, "action", actions.clone()));
+        let recall = table.get("recall").map(|item| self.known(item, "action", actions));
         let escalation = table.get("escalation").map(|item| self.known(item, "queue", queues));
         let channel = table.get("channel").map(|item| self.known(item, "channel", channels));
         let text = |key| table.get(key).map(|item: Item<'_>| item.text().map(Box::<str>::from));
@@ -265,10 +273,12 @@ impl Reading<'_> {
         let times = table.get("times").map(|item| item.whole(0..=10_000));
         let outcome = Outcome {
             action: needed(action)?,
+            recall: needed(recall)?,
             escalation: needed(escalation)?,
             issue: needed(issue)?,
             channel: needed(channel)?,
             treatment: needed(text("treatment"))?,
+            tone: needed(text("tone"))?,
             language: needed(text("language"))?,
             topic: needed(text("topic"))?,
             text_contains: texts("text_contains"),

@@ -151,6 +151,7 @@ impl Played {
         for effect in &reaction.effects {
             let what = match effect {
                 Effect::Act(action) => What::Action(action.clone()),
+                Effect::Recall(recall) => What::Recall(recall.clone()),
                 Effect::Escalate(escalation) => What::Escalation(escalation.clone()),
                 Effect::PassOn(message) => {
                     passed_on.push(message.clone());

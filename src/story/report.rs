@@ -166,6 +166,12 @@ fn reacted(out: &mut fmt::Formatter<'_>, reaction: &Reaction) -> fmt::Result {
                     )?;
                 }
             }
+            Effect::Recall(told) => {
+                let (action, channel) = (&told.action, &told.channel);
+                let because = one_line(&told.because.to_string());
+                writeln!(out, "{INDENT}{OUT}↶ takes back {action} in {channel}{OUT:#}")?;
+                writeln!(out, "{INDENT}  {DIM}because {because}{DIM:#}")?;
+            }
             Effect::Escalate(told) => escalated(out, told)?,
             Effect::PassOn(message) => {
                 writeln!(out, "{INDENT}{DIM}goes on to {}{DIM:#}", message.to)?;

@@ -162,19 +162,23 @@ pub enum Wanted {
     Final(Final),
 }
 
-/// An action or an escalation, as far as the story cares.
+/// An action, a recall or an escalation, as far as the story cares.
 #[derive(Debug, Clone, Default)]
 pub struct Outcome {
     /// The action, `*` for any; none: it is an escalation.
     pub action: Option<Box<str>>,
     /// The queue, `*` for any; none: it is an action.
     pub escalation: Option<Box<str>>,
+    /// The action that is taken back, `*` for any; none: it is no recall.
+    pub recall: Option<Box<str>>,
     /// The action's issue.
     pub issue: Option<Box<str>>,
     /// The action's channel.
     pub channel: Option<Box<str>>,
     /// The action's treatment.
     pub treatment: Option<Box<str>>,
+    /// How it sounds.
+    pub tone: Option<Box<str>>,
     /// The language of its text.
     pub language: Option<Box<str>>,
     /// The escalation's topic.

@@ -444,11 +444,11 @@ broken.toml:43:15: the policy has no preference `sise`; did you mean `size`?
  43 | preference = "sise"
     |               ^^^^
 
-broken.toml:45:1: expected one of action, escalation, need, preference, fact, issue, found none
+broken.toml:45:1: expected one of action, recall, escalation, need, preference, fact, issue, found none
  45 | [[expect]]
     | ^^^^^^^^^^
 
-broken.toml:49:1: expected an action, an escalation, an issue, a need or a preference
+broken.toml:49:1: expected an action, a recall, an escalation, an issue, a need or a preference
  49 | [[never]]
     | ^^^^^^^^^
 "##);

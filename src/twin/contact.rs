@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Twin;
 use crate::config::limits;
-use crate::event::{self, OutcomeKind, Time};
+use crate::event::{OutcomeKind, Time};
 
 /// An action that was taken for the customer, and what came of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,16 +44,6 @@ impl Twin {
     /// The contact that a decision led to.
     pub(super) fn contact_of(&self, decision: &str) -> Option<&Contact> {
         self.contacts.iter().rev().find(|contact| &*contact.decision == decision)
-    }
-
-    /// Notes what came of a decision. One that is no longer remembered is let be: the outcome came
-    /// too late to matter here.
-    pub(super) fn hear_outcome(&mut self, told: &event::Outcome, at: Time) {
-        if let Some(contact) =
-            self.contacts.iter_mut().rev().find(|contact| contact.decision == told.decision)
-        {
-            contact.outcome = Some(ContactOutcome { kind: told.outcome, at });
-        }
     }
 
     pub(super) fn remember_contact(&mut self, contact: Contact) {

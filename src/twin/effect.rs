@@ -4,7 +4,9 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Alternative, Case, Decision, EscalationState, Journalled, Line};
+use super::{
+    Alternative, CandidateVerdict, Case, Decision, EscalationState, Journalled, Line, Stage,
+};
 use crate::event::{Channel, Customer, InteractionState, Map, PassOn, Time, Value};
 use crate::policy::{Issue, Version};
 
@@ -13,6 +15,8 @@ use crate::policy::{Issue, Version};
 pub enum Effect {
     /// An action to perform.
     Act(Arc<Action>),
+    /// An action to take back.
+    Recall(Box<Recall>),
     /// An escalation that opened or changed.
     Escalate(Box<Escalation>),
     /// An event to pass on to another identifier of the customer.
@@ -75,6 +79,35 @@ pub struct Action {
     pub at: Time,
     /// Why.
     pub reason: Reason,
+    /// The trace context of the event that led to it; the envelope carries it.
+    #[serde(skip)]
+    pub traceparent: Option<Box<str>>,
+}
+
+/// One action to take back, as integrators get it: it no longer fits, and nobody has seen it yet as
+/// far as the twin knows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Recall {
+    /// The recall's identifier, the same in every copy.
+    pub recall: Box<str>,
+    /// The decision that led to the action.
+    pub decision: Box<str>,
+    /// For whom it is.
+    pub customer: Customer,
+    /// The action.
+    pub action: Box<str>,
+    /// Where it was to be said.
+    pub channel: Box<str>,
+    /// When it was recalled.
+    pub at: Time,
+    /// The stage of a decision that it would not pass any more.
+    pub stage: Stage,
+    /// Why not.
+    pub because: CandidateVerdict,
+    /// The policy.
+    pub policy: Box<str>,
+    /// The policy's version.
+    pub version: Version,
     /// The trace context of the event that led to it; the envelope carries it.
     #[serde(skip)]
     pub traceparent: Option<Box<str>>,

@@ -31,10 +31,12 @@ mod learn;
 mod memory;
 mod merge;
 mod need;
+mod outcome;
 mod perceive;
 mod preference;
 mod profile;
 mod reaction;
+mod recall;
 mod resume;
 mod sentiment;
 mod situation;
@@ -53,7 +55,9 @@ pub use context::Signal;
 pub use dates::{Dates, Told};
 pub use decide::{Alternative, Candidate, Decision, Stage, Verdict as CandidateVerdict, Weights};
 pub use dissatisfaction::{Dissatisfaction, Problem};
-pub use effect::{Action, Brief, Effect, Escalation, OpenInteraction, Reason, TimelineLine};
+pub use effect::{
+    Action, Brief, Effect, Escalation, OpenInteraction, Reason, Recall, TimelineLine,
+};
 pub use escalation::{Escalated, EscalationState};
 pub use guard::{Derived, Guard};
 pub use identity::Identifier;

@@ -8,7 +8,7 @@ use super::timeline::Line;
 use super::understand::Context;
 use super::{Cause, Effect, Input, Twin, What, World, act, learn, resume};
 use crate::event::{Event, HandoffState, Kind, Rejection};
-use crate::policy::Policy;
+use crate::policy::{IGNORED_TIMER, Policy};
 
 /// Folds an input in; `false` if it is a timer of which rules should not hear.
 ///
@@ -33,6 +33,9 @@ pub(super) fn perceive(
             match resume::paused_kind(&fired.name) {
                 Some(kind) if is_heard => {
                     resume::pause_silent(twin, kind, input.at, policy, effects, notes)
+                }
+                _ if is_heard && *fired.name == *IGNORED_TIMER => {
+                    twin.notice_silence(policy, input.at, effects, notes)
                 }
                 _ => is_heard,
             }
@@ -80,10 +83,7 @@ fn fold(
         Kind::Interaction(told) => twin.move_interaction(told, &event.channel, now, notes),
         Kind::Case(told) => twin.move_case(told, now, notes),
         Kind::Signal(told) => twin.sense(told, &event.channel, now, notes),
-        Kind::Outcome(told) => {
-            learn::from_outcome(twin, told, policy, now, notes);
-            twin.hear_outcome(told, now);
-        }
+        Kind::Outcome(told) => twin.hear_outcome(told, policy, now, notes),
         Kind::Handoff(told) => {
             let position = twin.handoff_target(told)?;
             twin.hand_over(position, told, now);

@@ -4,8 +4,8 @@ use crate::policy::{CatchUp, Place};
 
 use super::identity::{self, Met};
 use super::{
-    Cause, Decision, Effect, Input, Timer, Twin, World, act, broadcast, decide, perceive, resume,
-    understand,
+    Cause, Decision, Effect, Input, Timer, Twin, World, act, broadcast, decide, perceive, recall,
+    resume, understand,
 };
 
 /// What became of an input.
@@ -122,6 +122,7 @@ pub fn react(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction {
         context.met = broadcast::meet(twin, &context);
     }
     let wishes = understand::understand(twin, &mut context, &mut effects, &mut notes);
+    recall::recall(twin, &context, &wishes, &mut effects);
     if wishes.is_any()
         && let Some(decide::Decided { decision, deferred }) =
             decide::decide(twin, &context, &wishes)
@@ -129,6 +130,9 @@ pub fn react(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction {
         for chosen in &decision.chosen {
             resume::offered(twin, &context, Some(&chosen.action));
             act::act(twin, chosen, &mut effects);
+        }
+        if !decision.chosen.is_empty() {
+            twin.watch_for_silence(world.policy, input.at, &mut effects, &mut notes);
         }
         if let Some((name, due)) = deferred {
             let timer = Timer { name, due, every: None, catch_up: CatchUp::Coalesce };

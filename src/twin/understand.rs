@@ -16,11 +16,11 @@ use super::{
     dissatisfaction, profile, tally,
 };
 use crate::config::limits;
-use crate::event::{EventType, Kind, Sensitivity, Time, Value};
+use crate::event::{EventType, Kind, OutcomeKind, Sensitivity, Time, Value};
 use crate::models::Snapshot;
 use crate::policy::{
-    Due, EvalError, Expression, Path, Place, Policy, Purposes, QUIET_TIMER, Root, Rule, Step,
-    Template, Trigger, Truth,
+    Due, EvalError, Expression, IGNORED_TIMER, Path, Place, Policy, Purposes, QUIET_TIMER, Root,
+    Rule, Step, Template, Trigger, Truth,
 };
 
 /// What one reaction goes by.
@@ -83,7 +83,14 @@ impl<'a> Context<'a> {
     /// for, and the broadcasts that are met.
     pub(super) fn besides(&self) -> impl Iterator<Item = (Trigger, &str)> {
         let met = self.met.iter().map(|shared| (Trigger::Broadcast, &*shared.scope));
-        self.topics().chain(self.further_places()).chain(met)
+        self.topics().chain(self.further_places()).chain(self.silence()).chain(met)
+    }
+
+    /// That nothing came of an action, if it was the twin who noticed.
+    fn silence(&self) -> Option<(Trigger, &str)> {
+        let Cause::Timer(fired) = &self.input.cause else { return None };
+        let is_noticed = *fired.name == *IGNORED_TIMER;
+        is_noticed.then(|| (Trigger::Event(EventType::Outcome), OutcomeKind::Ignored.name()))
     }
 
     /// The places beyond the first that a channel asks for.
@@ -116,6 +123,8 @@ pub(super) struct Wishes {
     pub(super) needs_moved: bool,
     /// Positions of the actions that rules proposed, and what the reasons may be used for.
     pub(super) proposed: SmallVec<[(usize, Option<Purposes>); 2]>,
+    /// Positions of the needs that were met just now.
+    pub(super) met: SmallVec<[usize; 2]>,
     /// What was left, and is to be offered now that somebody turned up.
     pub(super) offer: Option<Offer>,
 }
@@ -258,8 +267,9 @@ impl Turn<'_, '_> {
                 }
                 self.wishes.needs_moved |= lives;
             }
-            Step::Satisfy { need } => {
-                let need = &policy.needs[*need];
+            Step::Satisfy { need: position } => {
+                let need = &policy.needs[*position];
+                self.wishes.met.push(*position);
                 self.twin.satisfy(need);
                 self.unguard(Derived::Need, &need.name);
             }

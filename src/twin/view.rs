@@ -175,16 +175,18 @@ impl View<'_> {
             (Cause::Timer(fired), "due") => Found::Time(fired.due),
             (Cause::Timer(fired), "late") => Found::Span(fired.late),
             (Cause::Broadcast(_), "type") => Found::Text("broadcast"),
+            // An outcome names the decision; what was decided is remembered here.
+            (_, "action") => text(self.twin.contact_at_hand(input).map(|known| &*known.action)),
+            (Cause::Timer(_), "decision" | "outcome") => {
+                match (self.twin.contact_at_hand(input), first) {
+                    (Some(known), "decision") => Found::Text(&known.decision),
+                    (Some(_), _) => Found::Text(event::OutcomeKind::Ignored.name()),
+                    (None, _) => Found::Missing,
+                }
+            }
             (Cause::Timer(_) | Cause::Broadcast(_), _) => Found::Missing,
             (Cause::Event(event), "type") => Found::Text(event.kind.event_type().name()),
             (Cause::Event(event), "channel") => Found::Text(event.channel.as_str()),
-            // An outcome names the decision; what was decided is remembered here.
-            (Cause::Event(event), "action") => match &event.kind {
-                Kind::Outcome(told) => {
-                    text(self.twin.contact_of(&told.decision).map(|c| &*c.action))
-                }
-                _ => Found::Missing,
-            },
             (Cause::Event(event), field) => match (&event.kind, &self.context.said) {
                 (Kind::Message(told), said) => message(told, said.as_ref(), field, names),
                 _ => data(event, field, &mut names),

@@ -88,6 +88,10 @@ impl<H: Host> Machine<H> {
                     self.counters.actions += 1;
                     self.put_output(self.outgoing.action(&action));
                 }
+                Effect::Recall(recall) => {
+                    self.counters.recalls += 1;
+                    self.put_output(self.outgoing.recall(&recall));
+                }
                 Effect::Escalate(escalation) => {
                     self.counters.escalations += 1;
                     self.put_output(self.outgoing.escalation(&escalation));

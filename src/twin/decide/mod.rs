@@ -21,6 +21,7 @@ mod record;
 mod treatment;
 mod weighing;
 
+pub(super) use objection::unsuitable;
 pub use record::{Alternative, Candidate, Decision, Stage, Verdict, Weights};
 pub(super) use treatment::language;
 

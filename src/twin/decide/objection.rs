@@ -1,5 +1,6 @@
 //! The stages that drop candidates, one after the other. Each asks one question.
 
+use super::super::understand::Context;
 use super::super::view::{Used, View};
 use super::super::{Derived, Need, Twin, resume};
 use super::{Scales, Stage, Verdict};
@@ -78,14 +79,11 @@ impl<'a> Scales<'a> {
         action: &'a policy::Action,
         need: Option<&Need>,
     ) -> Option<Objection<'a>> {
-        let is_sale = action.issue == Issue::Sales;
-        let by_mood = match action.issue {
-            Issue::Sales | Issue::Nurture => self.distress.clone(),
-            Issue::Service | Issue::Retention => None,
-        };
-        let by_matter = self.open.clone().filter(|_| is_sale);
+        let (by_mood, by_matter) = gates(action.issue);
+        let by_mood = self.distress.as_ref().filter(|_| by_mood);
+        let by_matter = self.open.as_ref().filter(|_| by_matter);
         if let Some(verdict) = by_mood.or(by_matter) {
-            return Some((Stage::Suitability, verdict, None));
+            return Some((Stage::Suitability, verdict.clone(), None));
         }
         let suitable = action.suitable.as_ref()?;
         let not = |suitable| Verdict::NotSuitable { suitable };
@@ -153,6 +151,27 @@ impl<'a> Scales<'a> {
         let present = self.context.input.channel().map(|present| present.as_str());
         present == Some(channel) && resume::is_there(self.context.input)
     }
+}
+
+/// Whether distress, and whether something open, speaks against actions of an issue.
+fn gates(issue: Issue) -> (bool, bool) {
+    match issue {
+        Issue::Sales => (true, true),
+        Issue::Nurture => (true, false),
+        Issue::Service | Issue::Retention => (false, false),
+    }
+}
+
+/// Why actions of an issue are not good for the customer as they feel now, whatever else they are.
+pub(in super::super) fn unsuitable(
+    issue: Issue,
+    twin: &Twin,
+    context: &Context<'_>,
+) -> Option<Verdict> {
+    let (by_mood, by_matter) = gates(issue);
+    let mood = || distress(twin, &View::whole(twin, context)).filter(|_| by_mood);
+    let matter = || open_matter(twin, context.policy).filter(|_| by_matter);
+    if by_mood { mood().or_else(matter) } else { matter() }
 }
 
 /// What shows that the customer is in distress.

@@ -158,6 +158,11 @@ pub enum Verdict {
     Outscored,
     /// An agent holds the conversation.
     HeldByAgent,
+    /// The need that it served is met.
+    NeedMet {
+        /// The need.
+        need: Box<str>,
+    },
     /// Its condition does not hold.
     NotApplicable {
         /// The condition.
@@ -255,6 +260,7 @@ impl fmt::Display for Verdict {
             Verdict::Chosen => out.write_str("chosen"),
             Verdict::Outscored => out.write_str("another one had the higher score"),
             Verdict::HeldByAgent => out.write_str("an agent holds the conversation"),
+            Verdict::NeedMet { need } => write!(out, "{need} is met"),
             Verdict::NotEligible { eligible } => write!(out, "not for this customer: {eligible}"),
             Verdict::NotApplicable { when } => write!(out, "does not hold: {when}"),
             Verdict::NotSuitable { suitable } => write!(out, "not good now: {suitable}"),

@@ -12,11 +12,12 @@ use crate::failure::Failure;
 type Message = (&'static str, fn() -> Schema);
 
 /// What comes out and what the service API says, besides the types of events.
-const MESSAGES: [Message; 14] = [
+const MESSAGES: [Message; 15] = [
     ("broadcast", || schema_for!(event::SharedFact)),
     ("analyser.question", || schema_for!(bus::Question<'_>)),
     ("analyser.answer", || schema_for!(event::Analysis)),
     ("action", || schema_for!(twin::Action)),
+    ("recall", || schema_for!(twin::Recall)),
     ("escalation", || schema_for!(twin::Escalation)),
     ("api.show", || schema_for!(api::ShowReply)),
     ("api.timeline", || schema_for!(api::TimelineReply)),

@@ -2,7 +2,7 @@
 
 use jumeau::bus::Subjects;
 use jumeau::event::{Broadcast, Channel, Customer, Kind, Original, Raw, parse};
-use jumeau::twin::{Action, Escalation, EscalationState};
+use jumeau::twin::{Action, Escalation, EscalationState, Recall};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -110,7 +110,11 @@ impl Heard {
                 Some(heard(What::Escalation, queue, whose, says, because))
             }
             ["recalls", channel, whose] => {
-                Some(heard(What::Recall, channel, whose, short(payload), String::new()))
+                let (says, because) = match data(payload) {
+                    Some(recall) => of_recall(&recall),
+                    None => (String::new(), String::new()),
+                };
+                Some(heard(What::Recall, channel, whose, says, because))
             }
             ["dead", reason] => {
                 let subject = header("Jumeau-Subject");
@@ -135,10 +139,6 @@ fn data<T: serde::de::DeserializeOwned>(payload: &[u8]) -> Option<T> {
         value = value.get_mut("data")?.take();
     }
     serde_json::from_value(value).ok()
-}
-
-fn short(payload: &[u8]) -> String {
-    one_line(jumeau::event::cut(&String::from_utf8_lossy(payload), 200))
 }
 
 fn one_line(text: &str) -> String {
@@ -194,6 +194,10 @@ fn of_broadcast(told: &Broadcast) -> String {
 
 fn of_action(action: &Action) -> (String, String) {
     (one_line(&format!("{} “{}”", action.action, action.text)), one_line(&action.reason.because))
+}
+
+fn of_recall(recall: &Recall) -> (String, String) {
+    (one_line(&format!("{} is taken back", recall.action)), one_line(&recall.because.to_string()))
 }
 
 fn of_escalation(escalation: &Escalation) -> (String, String) {

@@ -1,0 +1,111 @@
+//! What was sent and has not been seen is taken back when it no longer fits: somebody complains, has
+//! bought it elsewhere, withdraws a consent, or an agent takes over.
+
+use super::decide::{self, Stage, Verdict};
+use super::understand::{Context, Wishes};
+use super::view::{Used, View};
+use super::{Contact, ContactOutcome, Effect, Recall, Twin, act};
+use crate::event::OutcomeKind;
+use crate::policy::{self, Expression, Path, Root};
+
+/// Takes back what is pending and no longer fits, each action once.
+pub(super) fn recall(
+    twin: &mut Twin,
+    context: &Context<'_>,
+    wishes: &Wishes,
+    effects: &mut Vec<Effect>,
+) {
+    let (policy, now) = (context.policy, context.input.at);
+    for at in 0..twin.contacts.len() {
+        let contact = &twin.contacts[at];
+        if !is_unseen(contact) || now.since(contact.at) >= policy.pending {
+            continue;
+        }
+        let Some(action) = policy.action(&contact.action) else { continue };
+        if now.since(contact.at) >= action.pending {
+            continue;
+        }
+        let Some((stage, verdict)) = objection(twin, context, wishes, action, contact) else {
+            continue;
+        };
+        effects.push(Effect::Recall(Box::new(Recall {
+            recall: act::identifier('r', twin, context.input, &contact.decision),
+            decision: contact.decision.clone(),
+            customer: twin.customer.clone(),
+            action: contact.action.clone(),
+            channel: contact.channel.clone(),
+            at: now,
+            stage,
+            because: verdict,
+            policy: policy.name.clone(),
+            version: policy.version.clone(),
+            traceparent: context.input.traceparent().map(Into::into),
+        })));
+        let outcome = ContactOutcome { kind: OutcomeKind::Recalled, at: now };
+        twin.contacts[at].outcome = Some(outcome);
+    }
+}
+
+/// Whether nobody can have seen it yet.
+fn is_unseen(contact: &Contact) -> bool {
+    use OutcomeKind::{Delivered, Offered};
+    contact.outcome.is_none_or(|outcome| matches!(outcome.kind, Offered | Delivered))
+}
+
+/// What speaks against an action that is on its way: the same questions as before it was sent, as
+/// far as they can be asked again.
+fn objection(
+    twin: &Twin,
+    context: &Context<'_>,
+    wishes: &Wishes,
+    action: &policy::Action,
+    contact: &Contact,
+) -> Option<(Stage, Verdict)> {
+    if twin.is_held_by_agent() && !action.vital {
+        return Some((Stage::Candidate, Verdict::HeldByAgent));
+    }
+    let now = context.input.at;
+    let need_of = |need: &usize| twin.need(&context.policy.needs[*need].name, now);
+    let met = action.serves.iter().find(|need| wishes.met.contains(need));
+    if let Some(met) = met
+        && !action.serves.iter().any(|need| need_of(need).is_some())
+    {
+        let need = context.policy.needs[*met].name.clone();
+        return Some((Stage::Candidate, Verdict::NeedMet { need }));
+    }
+    let need = action.serves.iter().find_map(need_of);
+    let used = Some(Used { uses: &action.uses, discreet: false, place: Some(&action.place) });
+    let view = View { twin, context, need, used };
+    let fails = |condition: &Option<Expression>| {
+        let condition = condition.as_ref().filter(|one| can_be_asked_again(one, action))?;
+        // What cannot be told has not turned.
+        matches!(condition.test(&view), policy::Truth::False)
+            .then(|| Box::<str>::from(condition.source()))
+    };
+    if let Some(eligible) = fails(&action.eligible) {
+        return Some((Stage::Eligibility, Verdict::NotEligible { eligible }));
+    }
+    if let Some(when) = fails(&action.when) {
+        return Some((Stage::Applicability, Verdict::NotApplicable { when }));
+    }
+    if let Some(verdict) = decide::unsuitable(action.issue, twin, context) {
+        return Some((Stage::Suitability, verdict));
+    }
+    if let Some(suitable) = fails(&action.suitable) {
+        return Some((Stage::Suitability, Verdict::NotSuitable { suitable }));
+    }
+    let purpose = action.purpose.as_ref()?;
+    let is_allowed = twin.profile.consent(purpose, Some(&contact.channel)) == Some(true);
+    (!is_allowed).then(|| (Stage::Contact, Verdict::NoConsent { purpose: purpose.clone() }))
+}
+
+/// A condition about the event that led to the action, or about the action itself, had its answer
+/// then.
+fn can_be_asked_again(condition: &Expression, action: &policy::Action) -> bool {
+    let is_past = |path: &Path| match path.root {
+        Root::Event | Root::Need => true,
+        Root::Contacts => path.names().next() == Some(&*action.name),
+        _ => false,
+    };
+    !condition.paths().iter().any(is_past)
+}
