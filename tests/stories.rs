@@ -95,8 +95,15 @@ fn the_stories_of_the_health_insurer_come_true() {
 }
 
 #[test]
+fn the_stories_of_the_streaming_service_come_true() {
+    all_come_true("streaming");
+}
+
+#[test]
 fn every_action_of_the_examples_is_taken_in_some_story() {
-    for name in ["bank", "telco", "airline", "retail", "insurance", "utility", "health"] {
+    for name in
+        ["bank", "telco", "airline", "retail", "insurance", "utility", "health", "streaming"]
+    {
         let policy = policy(name);
         let taken: Vec<String> = stories(name, &policy)
             .iter()

@@ -123,7 +123,7 @@ pub fn react(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction {
     }
     let wishes = understand::understand(twin, &mut context, &mut effects, &mut notes);
     recall::recall(twin, &context, &wishes, &mut effects);
-    if wishes.is_any()
+    if (wishes.is_any() || input.ask().is_some())
         && let Some(decide::Decided { decision, deferred }) =
             decide::decide(twin, &context, &wishes)
     {

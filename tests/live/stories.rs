@@ -59,3 +59,8 @@ async fn the_utility_reacts_as_its_stories_say() {
 async fn the_health_insurer_reacts_as_its_stories_say() {
     play("health").await;
 }
+
+#[tokio::test]
+async fn the_streaming_service_reacts_as_its_stories_say() {
+    play("streaming").await;
+}

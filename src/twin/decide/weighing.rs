@@ -75,6 +75,11 @@ impl<'a> Scales<'a> {
         if self.asked.is_some() && !self.is_present(channel) {
             return Err(format!("somebody asks in another channel than {channel}").into());
         }
+        if self.asked.is_none() && treatment.placement.is_some() {
+            return Err(
+                format!("nobody asks for {}, which is made for a place", treatment.name).into()
+            );
+        }
         let Some(rank) = self.wanted.rank(channel) else {
             return Err(format!("the customer does not want to hear of us in {channel}").into());
         };
@@ -103,16 +108,20 @@ impl<'a> Scales<'a> {
     /// How badly a tone fits: whoever feels low, or is on the way there, is spoken to gently; plain
     /// words need a strong need, or a policy that says when.
     fn misfit(&self, treatment: &Treatment, strength: f64) -> u8 {
-        let plain = match &*treatment.tone {
-            "direct" => 1,
-            "urgent" => 2,
-            "gentle" => return 0,
-            _ => 0,
+        let (gentle, plain) = match &*treatment.tone {
+            "gentle" => (true, 0),
+            "direct" => (false, 1),
+            "urgent" => (false, 2),
+            _ => (false, 0),
         };
-        if self.is_low {
-            return 1 + plain;
+        match (self.is_low, strength >= STRONG) {
+            (true, _) if gentle => 0,
+            (true, _) => 1 + plain,
+            // A policy that says when has the last word.
+            (false, _) if treatment.when.is_some() => 0,
+            (false, true) => u8::from(plain == 0),
+            (false, false) => plain,
         }
-        if strength >= STRONG || treatment.when.is_some() { 0 } else { plain }
     }
 
     /// How likely the customer is to take it up if it is said so: as it is expected, and as it is
