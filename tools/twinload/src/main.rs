@@ -6,6 +6,8 @@
 
 mod bare;
 mod bench;
+mod decide;
+mod echo;
 mod footprint;
 mod latency;
 mod progress;
@@ -31,6 +33,11 @@ struct Arguments {
 enum Command {
     /// Events for each second and latency, beside the bare bus on the same events.
     Bench(bench::Options),
+    /// From a channel's request to the decision, beside a bare echo on the same bus.
+    Decide(decide::Options),
+    /// The bare echo, as a process of its own.
+    #[command(hide = true)]
+    Echo(echo::Options),
     /// Bytes of memory that an idle twin takes.
     Footprint(footprint::Options),
     /// A real history: 69,659 purchases of 23,570 customers, at the time of the events.
@@ -48,6 +55,8 @@ fn main() -> ExitCode {
             runtime.block_on(async {
                 match &arguments.command {
                     Command::Bench(options) => bench::run(options).await,
+                    Command::Decide(options) => decide::run(options).await,
+                    Command::Echo(options) => echo::run(options).await,
                     Command::Footprint(options) => footprint::run(options).await,
                     Command::Replay(options) => replay::run(options).await,
                 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use comfy_table::{Cell, CellAlignment, LineStyle, Table, presets};
 
 use crate::bench::{Figures, Report, Run};
+use crate::decide::{self, Took};
 use crate::latency::Latency;
 
 /// `1234567` as `1,234,567`.
@@ -71,6 +72,46 @@ pub(crate) fn bench(report: &Report) -> String {
         row("  p99", &|one| latency(one, |latency| latency.p99_ms));
         row("  p99.9", &|one| latency(one, |latency| latency.p999_ms));
         row("  most", &|one| latency(one, |latency| latency.max_ms));
+    }
+    let _ = writeln!(text, "{table}");
+    text
+}
+
+/// The figures of what was asked, one line for each rate.
+pub(crate) fn decide(report: &decide::Report) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = writeln!(
+        text,
+        "decisions among {} actions and {} treatments for {} customers, on {} processors\n",
+        count(report.actions.into()),
+        count(report.treatments.into()),
+        count(report.customers),
+        report.processors,
+    );
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));
+    let header = ["", "requests/s", "", "p50", "p99", "most", "p99 / echo"];
+    table.set_header(header.map(|title| Cell::new(title).set_alignment(CellAlignment::Right)));
+    for one in &report.figures {
+        let mut row = |who: &str, rate: &str, what: &str, took: &Took, ratio: String| {
+            let lost = took.requests - took.answers;
+            let what = match lost {
+                0 => what.to_owned(),
+                lost => format!("{what}, {} unanswered", count(lost)),
+            };
+            let ms = |figure: f64| format!("{figure:.2} ms");
+            let figures = [ms(took.p50_ms), ms(took.p99_ms), ms(took.max_ms), ratio];
+            let words = [who.to_owned(), rate.to_owned(), what].into_iter().map(Cell::new);
+            let figures = figures.into_iter().map(Cell::new);
+            table.add_row(words.chain(figures).enumerate().map(|(at, cell)| match at {
+                0 | 2 => cell,
+                _ => cell.set_alignment(CellAlignment::Right),
+            }));
+        };
+        row("", &count(one.rate.into()), "echo", &one.echo, String::new());
+        let ratio = format!("{:.2}", one.decide.p99_ms / one.echo.p99_ms);
+        row(&one.answers, "", "decide", &one.decide, ratio);
     }
     let _ = writeln!(text, "{table}");
     text

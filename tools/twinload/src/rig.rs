@@ -50,6 +50,11 @@ impl Rig {
         Ok(rig)
     }
 
+    /// Where the broker is reached.
+    pub(crate) fn url(&self) -> String {
+        self.broker.url()
+    }
+
     /// Makes the streams of the service that are missing.
     pub(crate) async fn ensure_streams(&self) -> anyhow::Result<()> {
         let nats = Nats { url: self.broker.url(), prefix: PREFIX.into(), ..Nats::default() };
