@@ -13,10 +13,10 @@ use jumeau::event::{
 use jumeau::policy::{CatchUp, Keep, Purposes};
 use jumeau::store::{IndexKey, Sweep};
 use jumeau::twin::{
-    Block, Case, Choice, Consent, Contact, ContactOutcome, Counted, Counter, Declared, Derived,
-    Escalated, EscalationState, Fired, Forgotten, Guard, Identifier, Interaction, Journalled, Line,
-    Meeting, Memory, Need, Pause, PausedBy, Preference, Problem, Profile, Record, Signal, Tallies,
-    Timer, Told, Twin, What, Window, Woken,
+    Answered, Asked, Block, Case, Choice, Consent, Contact, ContactOutcome, Counted, Counter,
+    Declared, Derived, Escalated, EscalationState, Fired, Forgotten, Guard, Identifier,
+    Interaction, Journalled, Line, Meeting, Memory, Need, Pause, PausedBy, Preference, Problem,
+    Profile, Record, Signal, Tallies, Timer, Told, Twin, What, Window, Woken,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -140,6 +140,27 @@ fn a_row_of_an_index_of_format_1_can_be_read() {
     let fixture = fixture!("index-v1");
     assert_written_as(Kind::Index, &(), fixture);
     open::<()>(Kind::Index, fixture);
+}
+
+#[test]
+fn a_journalled_request_of_format_1_can_be_read() {
+    let fixture = fixture!("input-of-a-request-v1");
+    let asked = Journalled::Ask(Box::new(Asked {
+        after: 300,
+        channel: Channel::new("web").unwrap(),
+        id: "r-1".into(),
+        fingerprint: u64::MAX,
+        traceparent: None,
+        ask: serde_json::from_value(json!({ "placements": ["hero"], "context": { "a": 1 } }))
+            .unwrap(),
+        answered: vec![Answered {
+            decision: "d1".into(),
+            action: "shoes".into(),
+            treatment: "plain".into(),
+        }],
+    }));
+    assert_written_as(Kind::Input, &asked, fixture);
+    assert_eq!(open::<Journalled>(Kind::Input, fixture), asked);
 }
 
 #[test]

@@ -59,11 +59,13 @@ pub enum Kind {
     Sweep = 8,
     /// One row of an index of twins; all there is to say of it is in its key.
     Index = 9,
+    /// One decision of a twin.
+    Decision = 10,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 9] = [
+    pub const ALL: [Kind; 10] = [
         Kind::Twin,
         Kind::Block,
         Kind::Timer,
@@ -73,6 +75,7 @@ impl Kind {
         Kind::Broadcast,
         Kind::Sweep,
         Kind::Index,
+        Kind::Decision,
     ];
 
     /// The kind's name, for people.
@@ -87,6 +90,7 @@ impl Kind {
             Kind::Broadcast => "broadcast",
             Kind::Sweep => "sweep",
             Kind::Index => "index",
+            Kind::Decision => "decision",
         }
     }
 
@@ -104,7 +108,8 @@ impl Kind {
             | Kind::Number
             | Kind::Broadcast
             | Kind::Sweep
-            | Kind::Index => 1,
+            | Kind::Index
+            | Kind::Decision => 1,
         }
     }
 }

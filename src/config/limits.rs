@@ -106,6 +106,8 @@ limits! {
     PLACEMENTS: 8;
     /// treatments in one answer to a channel that asks, all its places together
     OFFERS: 16;
+    /// last decisions of one twin that a store keeps, to say why; the oldest leave first
+    DECISIONS: 8;
     /// candidates that a decision's record explains; further losers are only counted
     CANDIDATES: 16;
     /// consequences of one rule, which bound the effects of one reaction

@@ -5,7 +5,9 @@ use super::keys::{self, Field, IndexKey, SweepKey, Table, TimerKey};
 use crate::codec;
 #[cfg(doc)]
 use crate::codec::Kind;
+use crate::config::limits;
 use crate::event::{Broadcast, Customer, Output, Time};
+use crate::twin::Decision;
 
 /// Changes that become durable together, or not at all: pure data, in the order in which they were
 /// made, all in one buffer.
@@ -98,14 +100,30 @@ impl Batch {
         self.put(Table::Timeline, |key| keys::block(key, partition, customer, slot), sealed);
     }
 
-    /// Nothing is left of a twin: state, timeline and journal. Its timers and outputs are rows of
+    /// A decision of a twin, in place of the one that is [`limits::DECISIONS`] older.
+    ///
+    /// # Errors
+    /// If it is larger than a record may be.
+    pub fn put_decision(
+        &mut self,
+        partition: u16,
+        customer: &Customer,
+        decision: &Decision,
+    ) -> Result<(), codec::Error> {
+        // Fewer than 256.
+        let slot = (decision.number % limits::DECISIONS as u32) as u8;
+        let key = |key: &mut Vec<u8>| keys::decision(key, partition, customer, slot);
+        self.seal(Table::Decisions, key, decision)
+    }
+
+    /// Nothing is left of a twin: state, timeline, decisions and journal. Its timers and outputs are rows of
     /// their own.
     pub fn delete_twin(&mut self, partition: u16, customer: &Customer) {
         let mut from = Vec::new();
         keys::twin(&mut from, partition, customer);
         let until = keys::behind(&from);
         self.delete(Table::Twins, |key| key.extend_from_slice(&from));
-        for table in [Table::Timeline, Table::Journal] {
+        for table in [Table::Timeline, Table::Decisions, Table::Journal] {
             let key = |key: &mut Vec<u8>| key.extend_from_slice(&from);
             self.change(DELETE_RANGE, table, key, |end| end.extend_from_slice(&until));
         }

@@ -16,6 +16,7 @@
 //! | `sweeps`, that wakes | partition u16 · `0x00` · scope |
 //! | `sweeps`, that makes an index | partition u16 · `0x01` · path |
 //! | `index` | partition u16 · hash of the path u64 · hash of the value u64 · customer |
+//! | `decisions` | partition u16 · customer · slot u8 |
 //! | `meta`, of the store | `0x00` · name |
 //! | `meta`, of a partition | `0x01` · partition u16 · field u8 |
 
@@ -44,13 +45,15 @@ pub enum Table {
     Sweeps,
     /// Twins by what broadcasts often go by.
     Index,
+    /// The last decisions of every twin: a ring, written in place.
+    Decisions,
     /// What the store and its partitions know about themselves.
     Meta,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Table; 9] = [
+    pub const ALL: [Table; 10] = [
         Table::Twins,
         Table::Timeline,
         Table::Timers,
@@ -59,6 +62,7 @@ impl Table {
         Table::Broadcasts,
         Table::Sweeps,
         Table::Index,
+        Table::Decisions,
         Table::Meta,
     ];
 
@@ -73,6 +77,7 @@ impl Table {
             Table::Broadcasts => "broadcasts",
             Table::Sweeps => "sweeps",
             Table::Index => "index",
+            Table::Decisions => "decisions",
             Table::Meta => "meta",
         }
     }
@@ -88,6 +93,7 @@ impl Table {
             Table::Broadcasts => Kind::Broadcast,
             Table::Sweeps => Kind::Sweep,
             Table::Index => Kind::Index,
+            Table::Decisions => Kind::Decision,
             Table::Meta => Kind::Number,
         }
     }
@@ -103,6 +109,7 @@ impl Table {
             Table::Broadcasts => read_broadcast(key).is_some(),
             Table::Sweeps => read_sweep(key).is_some(),
             Table::Index => read_index(key).is_some(),
+            Table::Decisions => read_decision(key).is_some(),
             Table::Meta => match key {
                 [STORE_WIDE, name @ ..] => !name.is_empty(),
                 [OF_PARTITION, _, _, _] => true,
@@ -201,6 +208,11 @@ pub(super) fn block(into: &mut Vec<u8>, of: u16, customer: &Customer, slot: u16)
     into.extend_from_slice(&slot.to_be_bytes());
 }
 
+pub(super) fn decision(into: &mut Vec<u8>, of: u16, customer: &Customer, slot: u8) {
+    twin(into, of, customer);
+    into.push(slot);
+}
+
 pub(super) fn timer(into: &mut Vec<u8>, of: u16, key: &TimerKey) {
     partition(into, of);
     into.extend_from_slice(&sortable(key.due));
@@ -293,6 +305,13 @@ pub(super) fn read_twin(key: &[u8]) -> Option<(Customer, &[u8])> {
 pub(super) fn read_block(key: &[u8]) -> Option<u16> {
     let (_, slot) = read_twin(key)?;
     Some(u16::from_be_bytes(slot.try_into().ok()?))
+}
+
+pub(super) fn read_decision(key: &[u8]) -> Option<u8> {
+    match read_twin(key)? {
+        (_, [slot]) => Some(*slot),
+        _ => None,
+    }
 }
 
 pub(super) fn read_timer(key: &[u8]) -> Option<TimerKey> {
@@ -415,6 +434,8 @@ mod tests {
             let key = bytes(|into| block(into, partition, &customer, slot));
             prop_assert_eq!(read_block(&key), Some(slot));
             prop_assert!(Table::Timeline.understands(&key) && !Table::Twins.understands(&key));
+            let key = bytes(|into| decision(into, partition, &customer, slot as u8));
+            prop_assert_eq!(read_decision(&key), Some(slot as u8));
             let key = bytes(|into| timer(into, partition, &timer_key));
             prop_assert_eq!(read_timer(&key), Some(timer_key));
             let key = bytes(|into| output(into, partition, sequence));
@@ -501,6 +522,7 @@ mod tests {
             bytes(|into| sweep(into, 258, &SweepKey::Wake("fires".into()))),
             bytes(|into| sweep(into, 258, &SweepKey::Index("profile.region".into()))),
             bytes(|into| index(into, 258, IndexKey { path: 6, value: 7 }, &ada)),
+            bytes(|into| decision(into, 258, &ada, 7)),
             bytes(|into| field(into, 258, Field::Cursor)),
             bytes(|into| store_wide(into, "format")),
         ];
@@ -515,6 +537,7 @@ mod tests {
         0102006669726573
         01020170726f66696c652e726567696f6e
         01020000000000000006000000000000000703616461
+        01020361646107
         01010201
         00666f726d6174
         ");

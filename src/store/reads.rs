@@ -6,6 +6,7 @@ use super::{Batch, Error, Table};
 use crate::codec;
 use crate::config::limits;
 use crate::event::{Broadcast, Customer, Output, Time};
+use crate::twin::Decision;
 
 /// A row's value, if there is one.
 pub type Value = Option<Box<[u8]>>;
@@ -224,6 +225,21 @@ pub trait Read: Send + Sync {
             found.push(Journalled { at, number, sealed: value.into() });
             Ok(true)
         })?;
+        Ok(found)
+    }
+
+    /// The last decisions of a twin, the newest first.
+    ///
+    /// # Errors
+    /// [`Error::Read`], or [`Error::Record`].
+    fn decisions(&self, partition: u16, customer: &Customer) -> Result<Vec<Decision>, Error> {
+        let from = key(|to| keys::twin(to, partition, customer));
+        let mut found: Vec<Decision> = Vec::new();
+        self.scan(Table::Decisions, &from, &keys::behind(&from), &mut |key, value| {
+            found.push(open(Table::Decisions, key, value)?);
+            Ok(true)
+        })?;
+        found.sort_unstable_by_key(|decision| std::cmp::Reverse(decision.number));
         Ok(found)
     }
 

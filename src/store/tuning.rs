@@ -109,7 +109,9 @@ fn rows(table: Table, settings: &settings::Store, memory: &Memory, horizon: &Hor
             options.set_memtable_whole_key_filtering(true);
             options.set_memtable_prefix_bloom_ratio(0.02);
         }
-        Table::Timeline => blocks.set_block_size(8 << 10),
+        Table::Timeline | Table::Decisions => {
+            blocks.set_block_size(8 << 10);
+        }
         Table::Timers | Table::Outbox => {
             // Rows that live for moments: what is deleted should not be scanned at the next start.
             options.add_compact_on_deletion_collector_factory(1_000, 500, 0.5);

@@ -337,6 +337,8 @@ impl Twin {
             customer: _,
             linked_to: _,
             linked_by: _,
+            // Those of this identifier stay where they are kept.
+            decisions: _,
             born,
             seen,
             profile: Profile { traits, consents, preferences },
@@ -469,6 +471,7 @@ impl Twin {
             identifiers,
             met,
             alarmed,
+            decisions: self.decisions,
         };
         self.settle_guards();
         let entries = &self.timeline;

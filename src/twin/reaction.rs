@@ -138,6 +138,7 @@ pub fn react(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction {
             let timer = Timer { name, due, every: None, catch_up: CatchUp::Coalesce };
             twin.start_timer(timer, &mut effects, &mut notes);
         }
+        twin.decisions = twin.decisions.wrapping_add(1);
         effects.push(Effect::Record(decision));
     }
     if context.is_guarded {

@@ -61,6 +61,8 @@ pub struct Twin {
     /// The customer's dissatisfaction has risen to the policy's alarm, and has not calmed down
     /// since.
     pub alarmed: bool,
+    /// How many decisions there were.
+    pub decisions: u32,
 }
 
 /// Everything of a twin but its name and the full blocks of its timeline, which a store keeps
@@ -92,6 +94,7 @@ pub struct Record<'a> {
     identifiers: Cow<'a, [Identifier]>,
     met: Cow<'a, [Meeting]>,
     alarmed: bool,
+    decisions: u32,
 }
 
 impl Twin {
@@ -122,6 +125,7 @@ impl Twin {
             identifiers: Vec::new(),
             met: Vec::new(),
             alarmed: false,
+            decisions: 0,
         }
     }
 
@@ -154,6 +158,7 @@ impl Twin {
             identifiers: Cow::Borrowed(&self.identifiers),
             met: Cow::Borrowed(&self.met),
             alarmed: self.alarmed,
+            decisions: self.decisions,
         }
     }
 
@@ -189,6 +194,7 @@ impl Twin {
             identifiers: record.identifiers.into_owned(),
             met: record.met.into_owned(),
             alarmed: record.alarmed,
+            decisions: record.decisions,
         }
     }
 

@@ -9,7 +9,7 @@ use super::Machine;
 use crate::codec;
 use crate::event::{Customer, Original, Output, Reason, Rejection, Time};
 use crate::store::TimerKey;
-use crate::twin::{Effect, Fired, Journalled, Note, Reaction, Verdict};
+use crate::twin::{Decision, Effect, Fired, Journalled, Note, Reaction, Verdict};
 
 impl<H: Host> Machine<H> {
     pub(super) fn keep(&mut self, customer: &Customer, change: &Change) {
@@ -107,9 +107,17 @@ impl<H: Host> Machine<H> {
                     self.batch.delete_timer(self.partition, &key);
                     self.window.remove(&key);
                 }
-                Effect::Record(_) => {}
+                Effect::Record(decision) => self.record(customer, &decision),
                 Effect::Journal { at, input } => self.journal(customer, at, &input),
             }
+        }
+    }
+
+    /// Keeps a decision for whoever asks why.
+    fn record(&mut self, customer: &Customer, decision: &Decision) {
+        if let Err(error) = self.batch.put_decision(self.partition, customer, decision) {
+            // Larger than a record may be; the limits of texts and candidates make it impossible.
+            tracing::error!(%error, id = %decision.id, "a decision has no stored form");
         }
     }
 

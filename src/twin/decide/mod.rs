@@ -141,6 +141,7 @@ pub(super) fn decide(twin: &Twin, context: &Context<'_>, wishes: &Wishes) -> Opt
     let (trigger, detail) = context.input.trigger();
     let decision = Box::new(Decision {
         id,
+        number: twin.decisions,
         at: context.input.at,
         by: trigger.called(detail).into(),
         policy: policy.version.clone(),

@@ -16,6 +16,8 @@ use crate::policy::Version;
 pub struct Decision {
     /// Its identifier. Of an arbitration that takes one action it is the action's, too.
     pub id: Box<str>,
+    /// The how-manieth decision of this twin it is, from 0.
+    pub number: u32,
     /// When.
     pub at: Time,
     /// What called for it, as a rule's `on` would name it: `track:Flight Booked`.
