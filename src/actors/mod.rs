@@ -12,6 +12,7 @@ mod twin;
 
 pub use directory::{Address, Partitions};
 pub use partition::{
-    Advance, AskTwin, Confirmed, Durable, End, Fatal, Glance, GlanceBroadcasts, HasAdvanced,
-    HoldSweeps, Inspect, IsDrained, PartitionActor, Pull, SetPolicy, Setup, Sight,
+    Advance, AskTwin, Confirmed, Decisions, Durable, End, Fatal, Glance, GlanceBroadcasts,
+    HasAdvanced, HoldSweeps, Inspect, IsDrained, Journal, PartitionActor, Pull, SetPolicy, Setup,
+    Sight,
 };

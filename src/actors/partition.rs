@@ -13,11 +13,11 @@ use crate::bus::{Floor, Receipt, Relay};
 use crate::event::{Customer, Event, Output, Time};
 use crate::partition::{
     Answer, Bounds, Counters, Done, Errand, Host, Loads, Machine, Outgoing, Progress, Pulled,
-    Recovered, TimeMode, revive,
+    Recovered, Surroundings, TimeMode, revive,
 };
 use crate::policy::Policy;
-use crate::store::{Batch, CommitHandle, IndexKey, Read, Store, TimerKey};
-use crate::twin::Twin;
+use crate::store::{self, Batch, CommitHandle, IndexKey, Read, Store, TimerKey};
+use crate::twin::{Decision, Twin};
 
 /// Something after which the service must stop rather than guess.
 #[derive(Debug)]
@@ -123,6 +123,19 @@ impl PartitionActor {
         }
         let pause = if is_more { TIDY.1 } else { TIDY.0 };
         context.run_later(pause, PartitionActor::tidy);
+    }
+
+    /// Reads what is committed.
+    fn look_up<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Store, u16) -> Result<T, store::Error> + Send + 'static,
+    ) -> ResponseFuture<Result<T, String>> {
+        let (store, partition) = (self.shell.store.clone(), self.partition);
+        let read = actix_rt::task::spawn_blocking(move || read(&store, partition));
+        Box::pin(async move {
+            let found = read.await.map_err(|error| error.to_string())?;
+            found.map_err(|error| error.to_string())
+        })
     }
 
     /// Sets the wake-up for the next timer, if it is sooner than the one that is set.
@@ -526,31 +539,67 @@ impl Handler<GlanceBroadcasts> for PartitionActor {
     }
 }
 
-/// What a look at a twin finds: the twin, whether it is in memory, and the policy that it goes by.
-pub type Sight = Result<Option<(Box<Twin>, bool, Arc<Policy>)>, String>;
+/// What a look at a twin finds.
+pub struct Sight {
+    /// The twin; none if there is none.
+    pub twin: Option<Box<Twin>>,
+    /// Whether it is in memory.
+    pub is_resident: bool,
+    /// What it goes by.
+    pub surroundings: Surroundings,
+}
 
 /// Show a twin, without waking it.
 #[derive(Message)]
-#[rtype(result = "Sight")]
+#[rtype(result = "Result<Sight, String>")]
 pub struct Inspect(pub Customer);
 
 impl Handler<Inspect> for PartitionActor {
-    type Result = ResponseFuture<Sight>;
+    type Result = ResponseFuture<Result<Sight, String>>;
 
     fn handle(&mut self, Inspect(customer): Inspect, _: &mut Context<Self>) -> Self::Result {
         let resident = self.machine.address(&customer).map(|twin| twin.send(Show));
         let (store, partition) = (self.shell.store.clone(), self.partition);
-        let policy = self.machine.policy().clone();
+        let surroundings = self.machine.surroundings();
         Box::pin(async move {
             if let Some(shown) = resident
                 && let Ok(twin) = shown.await
             {
-                return Ok(Some((twin, true, policy)));
+                return Ok(Sight { twin: Some(twin), is_resident: true, surroundings });
             }
             let read = move || load(&store, partition, vec![customer]);
             let found = actix_rt::task::spawn_blocking(read).await.map_err(|e| e.to_string())??;
-            Ok(found.into_iter().next().and_then(|(_, twin)| Some((twin?, false, policy))))
+            let twin = found.into_iter().next().and_then(|(_, twin)| twin);
+            Ok(Sight { twin, is_resident: false, surroundings })
         })
+    }
+}
+
+/// What did a twin decide last, and why? The newest first.
+#[derive(Message)]
+#[rtype(result = "Result<Vec<Decision>, String>")]
+pub struct Decisions(pub Customer);
+
+impl Handler<Decisions> for PartitionActor {
+    type Result = ResponseFuture<Result<Vec<Decision>, String>>;
+
+    fn handle(&mut self, Decisions(customer): Decisions, _: &mut Context<Self>) -> Self::Result {
+        self.look_up(move |store, partition| store.decisions(partition, &customer))
+    }
+}
+
+/// Which inputs did a twin take in that did not come from the stream? From a moment on, at most so
+/// many.
+#[derive(Message)]
+#[rtype(result = "Result<Vec<store::Journalled>, String>")]
+pub struct Journal(pub Customer, pub Time, pub usize);
+
+impl Handler<Journal> for PartitionActor {
+    type Result = ResponseFuture<Result<Vec<store::Journalled>, String>>;
+
+    fn handle(&mut self, journal: Journal, _: &mut Context<Self>) -> Self::Result {
+        let Journal(customer, from, limit) = journal;
+        self.look_up(move |store, partition| store.inputs(partition, &customer, from, limit))
     }
 }
 

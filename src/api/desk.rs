@@ -19,24 +19,33 @@ use super::messages::{
     LiveBroadcasts, NotRetried, PolicyStatus, Stats, code, verb,
 };
 use super::view::{TimelineEntry, TimelineReply, TimelineRequest};
+use super::why::{
+    JournalEntry, JournalReply, JournalRequest, KnownDecision, WhatIfReply, WhatIfRequest,
+    WhyReply, WhyRequest,
+};
 use crate::actors::{
-    self, Address, AskTwin, Glance, GlanceBroadcasts, HasAdvanced, Inspect, Partitions,
+    self, Address, AskTwin, Decisions, Glance, GlanceBroadcasts, HasAdvanced, Inspect, Journal,
+    Partitions, Sight,
 };
 use crate::bus::{self, ApiError, Bus, Endpoint, Request};
+use crate::codec;
 use crate::config::limits;
-use crate::event::{Channel, Customer, Event, Rejection, Time};
-use crate::partition::{Answer, Counters, Progress, TimeMode};
-use crate::policy::Policy;
-use crate::twin::{Dissatisfaction, Twin};
+use crate::event::{Channel, Customer, Event, Raw, Rejection, Time, parse};
+use crate::partition::{Answer, Counters, Progress, Surroundings, TimeMode};
+use crate::store;
+use crate::twin::{Dissatisfaction, Input, Twin, flips, react};
 
 /// Everything that can be asked.
-pub const ENDPOINTS: [Endpoint; 10] = [
+pub const ENDPOINTS: [Endpoint; 13] = [
     Endpoint {
         verb: verb::DECIDE,
         tokens: 1,
         places: limits::ASKS,
         describe: "what to show to one customer now",
     },
+    endpoint(verb::WHY, 1, "what was decided for one customer, and why"),
+    endpoint(verb::WHAT_IF, 1, "what would be decided if an event happened; nothing does"),
+    endpoint(verb::JOURNAL, 1, "inputs of one customer that did not come from the stream"),
     endpoint(verb::SHOW, 1, "all that is known of one customer"),
     endpoint(verb::TIMELINE, 1, "the recent past of one customer"),
     endpoint(verb::STATS, 0, "how the service is"),
@@ -78,6 +87,15 @@ struct Shown<'a> {
     twin: &'a Twin,
 }
 
+/// A twin, and where it lives.
+struct Looked {
+    asked: Customer,
+    twin: Box<Twin>,
+    surroundings: Surroundings,
+    partition: u16,
+    is_resident: bool,
+}
+
 impl Desk {
     /// A desk in front of these partitions.
     pub fn new(
@@ -97,25 +115,29 @@ impl Desk {
     pub async fn answer(&self, request: Request) -> Result<Bytes, ApiError> {
         match request.verb {
             verb::SHOW => {
-                let (asked, twin, policy, partition, resident) = self.look(&request).await?;
+                let Looked { asked, twin, surroundings, partition, is_resident } =
+                    self.look(&request).await?;
                 let now = if self.mode == TimeMode::Stream { now() } else { twin.seen };
                 reply(&Shown {
                     customer: &twin.customer,
                     asked: &asked,
                     partition,
-                    resident,
+                    resident: is_resident,
                     inputs: twin.timeline.total(),
                     now,
-                    dissatisfaction: twin.dissatisfaction(&policy, now),
+                    dissatisfaction: twin.dissatisfaction(&surroundings.policy, now),
                     twin: &twin,
                 })
             }
             verb::TIMELINE => {
                 let asked: Option<TimelineRequest> = optional(&request.payload)?;
-                let (_, twin, ..) = self.look(&request).await?;
+                let Looked { twin, .. } = self.look(&request).await?;
                 reply(&timeline(&twin, asked.and_then(|asked| asked.limit)))
             }
             verb::DECIDE => reply(&self.decide(&request).await?),
+            verb::WHY => reply(&self.why(&request).await?),
+            verb::WHAT_IF => reply(&self.what_if(&request).await?),
+            verb::JOURNAL => reply(&self.journal(&request).await?),
             verb::STATS => reply(&self.stats().await?),
             verb::POLICY => reply(&*self.policy.read()),
             verb::BROADCASTS => reply(&self.broadcasts().await?),
@@ -134,40 +156,121 @@ impl Desk {
         }
     }
 
-    /// Who was asked for, and the twin: that of the customer to whom the identifier is linked.
-    async fn look(
-        &self,
-        request: &Request,
-    ) -> Result<(Customer, Box<Twin>, Arc<Policy>, u16, bool), ApiError> {
+    /// The twin of the customer who was asked for, or to whom the identifier is linked.
+    async fn look(&self, request: &Request) -> Result<Looked, ApiError> {
         let asked = customer_of(request)?;
-        let mut seen = self.look_at(asked.clone()).await?;
-        // A memory on its way may not have arrived: then the one who will have it is not known yet.
-        for _ in 0..=limits::IDENTIFIERS {
-            let Some(to) = seen.0.linked_to.clone() else { break };
-            match self.look_at(to).await {
-                Ok(next) => seen = next,
-                Err(error) if error.code == code::NOT_FOUND => break,
-                Err(error) => return Err(error),
-            }
-        }
-        let (twin, policy, partition, resident) = seen;
-        Ok((asked, twin, policy, partition, resident))
-    }
-
-    async fn look_at(
-        &self,
-        customer: Customer,
-    ) -> Result<(Box<Twin>, Arc<Policy>, u16, bool), ApiError> {
-        let token = customer.token();
-        let (partition, address) = self.partition_of(&customer)?;
-        let sight = address.send(Inspect(customer)).await.map_err(gone)?;
-        match sight.map_err(|detail| ApiError::new(code::INTERNAL, detail))? {
-            Some((twin, resident, policy)) => Ok((twin, policy, partition, resident)),
-            None => Err(ApiError::new(
+        match self.look_for(asked.clone()).await? {
+            (looked, true) => Ok(looked),
+            (_, false) => Err(ApiError::new(
                 code::NOT_FOUND,
-                format!("nothing is known of customer `{token}`; no event of theirs was taken in"),
+                format!(
+                    "nothing is known of customer `{}`; no event of theirs was taken in",
+                    asked.token()
+                ),
             )),
         }
+    }
+
+    /// The same; of somebody unknown the twin that would be, and `false`.
+    async fn look_for(&self, asked: Customer) -> Result<(Looked, bool), ApiError> {
+        let (mut partition, mut sight) = self.look_at(asked.clone()).await?;
+        // A memory on its way may not have arrived: then the one who will have it is not known yet.
+        for _ in 0..=limits::IDENTIFIERS {
+            let Some(to) = sight.twin.as_ref().and_then(|twin| twin.linked_to.clone()) else {
+                break;
+            };
+            let next = self.look_at(to).await?;
+            if next.1.twin.is_none() {
+                break;
+            }
+            (partition, sight) = next;
+        }
+        let Sight { twin, is_resident, surroundings } = sight;
+        let is_known = twin.is_some();
+        let twin = twin.unwrap_or_else(|| Box::new(Twin::new(asked.clone(), now())));
+        Ok((Looked { asked, twin, surroundings, partition, is_resident }, is_known))
+    }
+
+    async fn look_at(&self, customer: Customer) -> Result<(u16, Sight), ApiError> {
+        let (partition, address) = self.partition_of(&customer)?;
+        let sight = address.send(Inspect(customer)).await.map_err(gone)?;
+        Ok((partition, sight.map_err(|detail| ApiError::new(code::INTERNAL, detail))?))
+    }
+
+    /// What a twin decided, and why.
+    async fn why(&self, request: &Request) -> Result<WhyReply, ApiError> {
+        let WhyRequest { decision: wanted } = optional(&request.payload)?.unwrap_or_default();
+        let customer = self.look(request).await?.twin.customer.clone();
+        let (_, address) = self.partition_of(&customer)?;
+        let found = address.send(Decisions(customer.clone())).await.map_err(gone)?;
+        let found = found.map_err(|detail| ApiError::new(code::INTERNAL, detail))?;
+        let known = found.iter().map(KnownDecision::of).collect();
+        let decision = match &wanted {
+            None => found.into_iter().next(),
+            Some(id) => found.into_iter().find(|decision| decision.is(id)),
+        };
+        let Some(decision) = decision else {
+            let token = customer.token();
+            let detail = match wanted {
+                None => {
+                    format!("nothing was decided for `{token}` yet: no action came into question")
+                }
+                Some(id) => format!(
+                    "`{id}` is none of the last decisions for `{token}`; the last {} are kept",
+                    limits::DECISIONS
+                ),
+            };
+            return Err(ApiError::new(code::NOT_FOUND, detail));
+        };
+        Ok(WhyReply { customer, flips: flips(&decision), decision, known })
+    }
+
+    /// What a twin would do if an event happened.
+    async fn what_if(&self, request: &Request) -> Result<WhatIfReply, ApiError> {
+        let asked: WhatIfRequest = required(&request.payload)?;
+        let bad = |detail: String| ApiError::new(code::BAD_REQUEST, detail);
+        let (Looked { mut twin, surroundings, .. }, is_known) =
+            self.look_for(customer_of(request)?).await?;
+        let channel = Channel::new(&asked.channel).map_err(bad)?;
+        let payload = serde_json::json!({
+            "id": bus::fresh_id(), "source": "what-if", "type": asked.kind, "data": asked.data,
+        });
+        let payload = payload.to_string();
+        let raw = Raw {
+            channel: &channel.token(),
+            customer: &twin.customer.token(),
+            headers: &[],
+            payload: payload.as_bytes(),
+            sequence: 0,
+        };
+        let event = parse(&raw).map_err(|rejection| bad(rejection.detail))?;
+        let at = match (self.mode, asked.time) {
+            (TimeMode::Event, Some(time)) => time,
+            (TimeMode::Event, None) => twin.seen,
+            (TimeMode::Stream, _) => now(),
+        };
+        // A twin of our own: nobody else will ever see it.
+        let before = twin.clone();
+        let reaction = react(&mut twin, &Input::event(event, at), &surroundings.world());
+        Ok(WhatIfReply::of(&before, &twin, is_known, at, reaction))
+    }
+
+    /// Inputs of a twin that did not come from the stream.
+    async fn journal(&self, request: &Request) -> Result<JournalReply, ApiError> {
+        let JournalRequest { from } = optional(&request.payload)?.unwrap_or_default();
+        let customer = customer_of(request)?;
+        let (_, address) = self.partition_of(&customer)?;
+        let journal = Journal(customer, from.unwrap_or(Time::MIN), limits::JOURNAL_LISTED);
+        let found = address.send(journal).await.map_err(gone)?;
+        let found = found.map_err(|detail| ApiError::new(code::INTERNAL, detail))?;
+        let is_whole = found.len() < limits::JOURNAL_LISTED;
+        let read = |one: store::Journalled| {
+            let input = codec::open(codec::Kind::Input, &one.sealed)
+                .map_err(|error| ApiError::new(code::INTERNAL, error.to_string()))?;
+            Ok(JournalEntry { at: one.at, number: one.number, input })
+        };
+        let inputs = found.into_iter().map(read).collect::<Result<_, ApiError>>()?;
+        Ok(JournalReply { inputs, is_whole })
     }
 
     /// Asks the twin, and where it says that another customer is meant, that one.

@@ -19,6 +19,17 @@ pub mod verb {
     /// `decide.<customer>`: what to show now? A [`DecideRequest`](super::super::DecideRequest);
     /// answered by a [`DecideReply`](super::super::DecideReply).
     pub const DECIDE: &str = "decide";
+    /// `why.<customer>`: what was decided, and why. A [`WhyRequest`](super::super::WhyRequest) or no
+    /// payload; answered by a [`WhyReply`](super::super::WhyReply).
+    pub const WHY: &str = "why";
+    /// `whatif.<customer>`: what would be decided if an event happened; nothing does. A
+    /// [`WhatIfRequest`](super::super::WhatIfRequest); answered by a
+    /// [`WhatIfReply`](super::super::WhatIfReply).
+    pub const WHAT_IF: &str = "whatif";
+    /// `journal.<customer>`: inputs that did not come from the stream, for replay. A
+    /// [`JournalRequest`](super::super::JournalRequest) or no payload; answered by a
+    /// [`JournalReply`](super::super::JournalReply).
+    pub const JOURNAL: &str = "journal";
     /// How the service is. No payload; answered by [`Stats`](super::Stats).
     pub const STATS: &str = "stats";
     /// Which policy is loaded. No payload; answered by a [`PolicyStatus`](super::PolicyStatus).

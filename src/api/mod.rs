@@ -7,6 +7,7 @@ mod decide;
 mod desk;
 mod messages;
 mod view;
+mod why;
 
 pub use decide::{DecideReply, DecideRequest, Offer};
 pub use desk::{Desk, ENDPOINTS};
@@ -15,3 +16,7 @@ pub use messages::{
     LiveBroadcasts, NotRetried, PolicyStatus, Refusal, Stats, code, verb,
 };
 pub use view::{ShowReply, TimelineEntry, TimelineReply, TimelineRequest, TwinView};
+pub use why::{
+    JournalEntry, JournalReply, JournalRequest, KnownDecision, NeedChange, WhatIfReply,
+    WhatIfRequest, WhyReply, WhyRequest,
+};

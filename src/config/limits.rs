@@ -206,6 +206,8 @@ limits! {
     DEAD_HEADER_BYTES: 8 * 1024;
     /// dead letters in one answer to an operator; the next answer goes on from there
     DEAD_LETTERS_LISTED: 1_000;
+    /// journalled inputs in one answer; the rest is asked for from the last moment on
+    JOURNAL_LISTED: 1_000;
     /// operator requests of one kind that wait for their answers; more are answered "busy"
     API_REQUESTS: 256;
     /// requests of channels for decisions that wait for their answers; more are answered "busy"

@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 #[cfg(doc)]
@@ -5,8 +6,10 @@ use super::Machine;
 use super::{Answer, Errand};
 use crate::config::settings::Answers;
 use crate::event::{Broadcast, Customer, Delivery, Output, Time};
+use crate::models::Snapshot;
+use crate::policy::Policy;
 use crate::store::{Batch, IndexKey, Sweep, SweepKey};
-use crate::twin::Twin;
+use crate::twin::{Broadcasts, Twin, World};
 
 /// What an operator chose for a partition: how much it may keep in memory, and how fast it goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +91,24 @@ pub struct Recovered {
     pub broadcasts: Vec<(Broadcast, Time)>,
     /// How far it was in going through its twins.
     pub sweeps: Vec<(SweepKey, Sweep)>,
+}
+
+/// What the twins of a partition go by, whatever happens to them. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    /// The policy.
+    pub policy: Arc<Policy>,
+    /// What is shared among customers.
+    pub broadcasts: Broadcasts,
+    /// What was learned from outcomes.
+    pub models: Snapshot,
+}
+
+impl Surroundings {
+    /// The same, as a reaction reads it.
+    pub fn world(&self) -> World<'_> {
+        World { policy: &self.policy, broadcasts: &self.broadcasts, models: &self.models }
+    }
 }
 
 /// Twins as they were loaded, in the order in which they were asked for.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use self::asks::Waiting;
 use super::ask::Outbound;
 use super::counters::Counters;
-use super::host::{Bounds, Host, Pulled, Recovered};
+use super::host::{Bounds, Host, Pulled, Recovered, Surroundings};
 use super::outgoing::Outgoing;
 use super::residents::Residents;
 use super::round::{Item, Round};
@@ -263,9 +263,13 @@ impl<H: Host> Machine<H> {
         }
     }
 
-    /// The policy that twins go by.
-    pub fn policy(&self) -> &Arc<Policy> {
-        self.next_policy.as_ref().unwrap_or(&self.policy)
+    /// What twins go by.
+    pub fn surroundings(&self) -> Surroundings {
+        Surroundings {
+            policy: self.next_policy.as_ref().unwrap_or(&self.policy).clone(),
+            broadcasts: self.broadcasts.clone(),
+            models: self.models.clone(),
+        }
     }
 
     /// From the next round on, twins go by this policy.

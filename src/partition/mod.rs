@@ -35,7 +35,7 @@ pub use crate::config::settings::{Answers, TimeMode};
 pub use ask::{Answer, Decided};
 pub use cell::{Cell, Change, Done, Errand, Ordered, Panicked, Reacted, revive};
 pub use counters::Counters;
-pub use host::{Bounds, Host, Loads, Pulled, Recovered};
+pub use host::{Bounds, Host, Loads, Pulled, Recovered, Surroundings};
 pub use index::{IndexChange, rows_of};
 pub use machine::Machine;
 pub use outgoing::Outgoing;

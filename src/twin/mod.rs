@@ -22,6 +22,7 @@ mod decide;
 mod dissatisfaction;
 mod effect;
 mod escalation;
+mod flip;
 mod guard;
 mod identity;
 mod input;
@@ -59,6 +60,7 @@ pub use effect::{
     Action, Brief, Effect, Escalation, OpenInteraction, Reason, Recall, TimelineLine,
 };
 pub use escalation::{Escalated, EscalationState};
+pub use flip::{Change, Factor, Flip, flips};
 pub use guard::{Derived, Guard};
 pub use identity::Identifier;
 pub use input::{Answered, Asked, Cause, Fired, Input, Journalled, Woken};

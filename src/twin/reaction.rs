@@ -1,3 +1,5 @@
+use std::fmt;
+
 use crate::config::limits;
 use crate::event::Rejection;
 use crate::policy::{CatchUp, Place};
@@ -34,6 +36,15 @@ pub enum Note {
     Limit(&'static str),
     /// A line of the policy could not be carried out for this twin: where, and why.
     Policy(Place, String),
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Note::Limit(name) => write!(out, "the limit {name} was reached"),
+            Note::Policy(place, why) => write!(out, "{place}: {why}"),
+        }
+    }
 }
 
 /// The notes of one reaction.

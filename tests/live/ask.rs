@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use futures::StreamExt;
-use jumeau::api::{DecideReply, verb};
+use jumeau::api::{DecideReply, WhatIfReply, WhyReply, verb};
 use jumeau::bus::Error;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -126,4 +126,51 @@ async fn what_cannot_be_answered_says_why() {
     assert!(decide(&rig, "ann", once.clone()).await.unwrap().offers.is_empty());
     let said = refused(once).await;
     assert!(said.contains("answered before"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_asks_why_is_told_what_lost_and_what_would_have_won() {
+    let (rig, _policy) = shop(&[]).await;
+    let context = json!({ "page": "beach" });
+    let request = json!({ "channel": "web", "placements": ["hero"], "context": context });
+    let reply = decide(&rig, "ann", request).await.unwrap();
+    let why: WhyReply =
+        serde_json::from_slice(&rig.ask(verb::WHY, &["ann"], "".into()).await.unwrap()).unwrap();
+    assert!(why.decision.is(&reply.offers[0].decision));
+    let told: Vec<_> =
+        why.decision.candidates.iter().map(|one| (&*one.action, one.score)).collect();
+    assert_eq!((told[0].0, told[1].0), ("shoes", "hats"));
+    assert!(told[0].1 > told[1].1);
+    assert!(why.flips.iter().any(|flip| &*flip.action == "hats" && flip.wins));
+    let none = rig.ask(verb::WHY, &["nobody"], "".into()).await.unwrap_err().to_string();
+    assert!(none.contains("nothing is known of customer `nobody`"), "{none}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_asks_what_if_hears_it_and_nothing_has_happened() {
+    let (rig, _policy) = shop(&[]).await;
+    rig.event("web", "ann", "identify", json!({ "traits": { "city": "Ghent" } })).await;
+    rig.settled().await;
+    let mut on_the_bus = rig.client.subscribe("jumeau.>").await.unwrap();
+    rig.client.flush().await.unwrap();
+    let before = (rig.show("ann").await.twin, rig.stats().await.unwrap().total());
+    let data = json!({ "placements": ["hero"], "context": { "page": "beach" } });
+    let request = json!({ "channel": "web", "type": "ask", "data": data }).to_string();
+    for customer in ["ann", "nobody"] {
+        let reply = rig.ask(verb::WHAT_IF, &[customer], request.clone().into()).await.unwrap();
+        let reply: WhatIfReply = serde_json::from_slice(&reply).unwrap();
+        assert_eq!((&*reply.actions[0].action, reply.is_known), ("shoes", customer == "ann"));
+        assert_eq!(reply.needs[0].after, 0.5);
+    }
+    let after = (rig.show("ann").await.twin, rig.stats().await.unwrap().total());
+    assert_eq!(after.0, before.0);
+    assert_eq!((after.1.commits, after.1.actions), (before.1.commits, before.1.actions));
+    let none = rig.ask(verb::WHY, &["ann"], "".into()).await.unwrap_err().to_string();
+    assert!(none.contains("nothing was decided"), "{none}");
+    let mut published = Vec::new();
+    while let Ok(Some(message)) = timeout(Duration::ZERO, on_the_bus.next()).await {
+        published.push(message.subject.to_string());
+    }
+    published.retain(|subject| !subject.starts_with("jumeau.api."));
+    assert!(published.is_empty(), "{published:?}");
 }

@@ -36,6 +36,13 @@ pub struct Decision {
     pub chosen: Vec<Arc<Action>>,
 }
 
+impl Decision {
+    /// Whether an identifier is that of this decision, or of one of its actions.
+    pub fn is(&self, id: &str) -> bool {
+        *self.id == *id || self.chosen.iter().any(|action| *action.decision == *id)
+    }
+}
+
 /// The stages that a candidate passes, one after the other.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,

@@ -73,6 +73,66 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// What was decided for one customer, why, and what would have changed it. Changes nothing.
+    Why {
+        /// The customer, as the company writes the identifier.
+        customer: String,
+        /// A decision, by its identifier; without it the last one.
+        decision: Option<String>,
+        /// The answer as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// What would be decided if an event happened. Nothing is stored, nothing is sent.
+    #[command(
+        name = "whatif",
+        after_help = "Example:\n  twinctl whatif alice track name='Flight Booked' properties.to=LIS"
+    )]
+    WhatIf {
+        /// The customer, as the company writes the identifier.
+        customer: String,
+        /// The type of the event.
+        #[arg(value_parser = event_type)]
+        event: EventType,
+        /// Data as `path=value`; a value is JSON, or else a text.
+        #[arg(value_name = "PATH=VALUE", conflicts_with = "data")]
+        pairs: Vec<String>,
+        /// Data as one JSON object; `-` reads it from standard input.
+        #[arg(long, value_name = "JSON")]
+        data: Option<String>,
+        /// The channel that would report it.
+        #[arg(long, default_value = "cli")]
+        channel: String,
+        /// When it would happen, for a service on event time.
+        #[arg(long, value_parser = time)]
+        time: Option<Time>,
+        /// The answer as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Asks what to show to one customer now, as a channel does. The twin remembers it.
+    #[command(
+        after_help = "Example:\n  twinctl decide alice --channel app --place hero --place receipt page=cards"
+    )]
+    Decide {
+        /// The customer, as the company writes the identifier.
+        customer: String,
+        /// The context of this moment, as `path=value`; a value is JSON, or else a text.
+        #[arg(value_name = "PATH=VALUE")]
+        pairs: Vec<String>,
+        /// The channel that asks.
+        #[arg(long)]
+        channel: String,
+        /// Where there is room.
+        #[arg(long = "place")]
+        places: Vec<String>,
+        /// How many are wanted in each place.
+        #[arg(long, default_value = "1")]
+        most: u8,
+        /// The answer as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Events and reactions, as they happen.
     Tail {
         /// Only of this customer.

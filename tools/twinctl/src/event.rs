@@ -85,7 +85,7 @@ fn enveloped(kind: &str, id: &str, time: Time, data: Value) -> String {
 }
 
 /// The data that was typed, one way or the other.
-fn data(json: Option<&str>, pairs: &[String]) -> Result<Value, Failure> {
+pub(crate) fn data(json: Option<&str>, pairs: &[String]) -> Result<Value, Failure> {
     match json {
         Some("-") => from_json(&standard_input()?),
         Some(text) => from_json(text),

@@ -21,7 +21,8 @@ use futures::StreamExt;
 use futures::stream::SelectAll;
 use jumeau::api::{
     Advance, Advanced, DeadLetter, DeadLetters, DeadList, DeadRetried, DeadRetry, DeadShow,
-    LiveBroadcasts, PolicyStatus, ShowReply, Stats, TimelineReply, TimelineRequest, verb,
+    DecideReply, LiveBroadcasts, PolicyStatus, ShowReply, Stats, TimelineReply, TimelineRequest,
+    WhatIfReply, WhatIfRequest, WhyReply, WhyRequest, verb,
 };
 use jumeau::bus::Subjects;
 use jumeau::event::{Channel, Customer, Time, encode};
@@ -118,6 +119,38 @@ async fn ask(service: &Service, command: Command) -> Result<(), Failure> {
                 return print_json(&reply);
             }
             print!("{}", render::timeline(&reply, width()));
+        }
+        Command::Why { customer, decision, json } => {
+            let question = WhyRequest { decision: decision.map(Into::into) };
+            let reply: WhyReply = service.ask_of(verb::WHY, &customer, Some(&question)).await?;
+            if json {
+                return print_json(&reply);
+            }
+            print!("{}", render::why(&reply));
+        }
+        Command::WhatIf { customer, event, pairs, data, channel, time, json } => {
+            let data = event::data(data.as_deref(), &pairs)?;
+            let question = WhatIfRequest { channel: channel.into(), kind: event, data, time };
+            let reply: WhatIfReply =
+                service.ask_of(verb::WHAT_IF, &customer, Some(&question)).await?;
+            if json {
+                return print_json(&reply);
+            }
+            print!("{}", render::what_if(&reply));
+        }
+        Command::Decide { customer, pairs, channel, places, most, json } => {
+            let question = serde_json::json!({
+                "channel": channel,
+                "placements": places,
+                "most": most,
+                "properties": event::data(None, &pairs)?,
+            });
+            let reply: DecideReply =
+                service.ask_of(verb::DECIDE, &customer, Some(&question)).await?;
+            if json {
+                return print_json(&reply);
+            }
+            print!("{}", render::offers(&reply));
         }
         Command::Policy { json } => {
             let reply: PolicyStatus = service.ask_plainly(verb::POLICY).await?;

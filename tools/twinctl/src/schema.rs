@@ -12,7 +12,7 @@ use crate::failure::Failure;
 type Message = (&'static str, fn() -> Schema);
 
 /// What comes out and what the service API says, besides the types of events.
-const MESSAGES: [Message; 15] = [
+const MESSAGES: [Message; 21] = [
     ("broadcast", || schema_for!(event::SharedFact)),
     ("analyser.question", || schema_for!(bus::Question<'_>)),
     ("analyser.answer", || schema_for!(event::Analysis)),
@@ -20,6 +20,12 @@ const MESSAGES: [Message; 15] = [
     ("recall", || schema_for!(twin::Recall)),
     ("escalation", || schema_for!(twin::Escalation)),
     ("api.show", || schema_for!(api::ShowReply)),
+    ("api.decide.request", || schema_for!(api::DecideRequest)),
+    ("api.decide", || schema_for!(api::DecideReply)),
+    ("api.why", || schema_for!(api::WhyReply)),
+    ("api.whatif.request", || schema_for!(api::WhatIfRequest)),
+    ("api.whatif", || schema_for!(api::WhatIfReply)),
+    ("api.journal", || schema_for!(api::JournalReply)),
     ("api.timeline", || schema_for!(api::TimelineReply)),
     ("api.stats", || schema_for!(api::Stats)),
     ("api.policy", || schema_for!(api::PolicyStatus)),

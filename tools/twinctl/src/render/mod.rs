@@ -10,6 +10,7 @@ mod sheet;
 mod stats;
 mod tail;
 mod twin;
+mod why;
 
 pub(crate) use broadcasts::broadcasts;
 pub(crate) use dead::{letter, letters, retried};
@@ -17,6 +18,7 @@ pub(crate) use policy::policy;
 pub(crate) use stats::stats;
 pub(crate) use tail::{Heard, line};
 pub(crate) use twin::{timeline, twin};
+pub(crate) use why::{offers, what_if, why};
 
 #[cfg(test)]
 fn plain(text: &str) -> String {

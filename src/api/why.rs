@@ -1,0 +1,197 @@
+//! Why a twin decided as it did, and what it would do if. Looking changes nothing.
+
+use std::collections::BTreeSet;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Customer, EventType, Time};
+use crate::twin::{
+    Action, Decision, Effect, Escalation, Flip, Journalled, Reaction, Twin, Verdict, flips,
+};
+
+/// The payload of [`verb::WHY`](super::verb::WHY).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct WhyRequest {
+    /// A decision, by its identifier or by that of one of its actions; none: the last one.
+    pub decision: Option<Box<str>>,
+}
+
+/// The answer to [`verb::WHY`](super::verb::WHY).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WhyReply {
+    /// Whose twin decided.
+    pub customer: Customer,
+    /// The decision.
+    pub decision: Decision,
+    /// What would have changed it.
+    pub flips: Vec<Flip>,
+    /// The decisions that are still known, the newest first.
+    pub known: Vec<KnownDecision>,
+}
+
+/// A decision of which more can be asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct KnownDecision {
+    /// Its identifier.
+    pub id: Box<str>,
+    /// The how-manieth of its twin it was, from 0.
+    pub number: u32,
+    /// When.
+    pub at: Time,
+    /// What called for it.
+    pub by: Box<str>,
+    /// The actions that were taken.
+    pub chosen: Vec<Box<str>>,
+}
+
+impl KnownDecision {
+    pub(super) fn of(decision: &Decision) -> KnownDecision {
+        KnownDecision {
+            id: decision.id.clone(),
+            number: decision.number,
+            at: decision.at,
+            by: decision.by.clone(),
+            chosen: decision.chosen.iter().map(|action| action.action.clone()).collect(),
+        }
+    }
+}
+
+/// The payload of [`verb::WHAT_IF`](super::verb::WHAT_IF): an event that has not happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WhatIfRequest {
+    /// The channel that would report it.
+    pub channel: Box<str>,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: EventType,
+    /// Its data.
+    #[serde(default)]
+    pub data: serde_json::Value,
+    /// When it would happen, for a service on event time; none: now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<Time>,
+}
+
+/// The answer to [`verb::WHAT_IF`](super::verb::WHAT_IF).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WhatIfReply {
+    /// Whose twin would react.
+    pub customer: Customer,
+    /// Whether anything is known of the customer.
+    pub is_known: bool,
+    /// When.
+    pub at: Time,
+    /// What would become of the event: it would be taken in, or why not.
+    pub verdict: Box<str>,
+    /// What would be decided, if anything.
+    pub decision: Option<Decision>,
+    /// What would change that.
+    pub flips: Vec<Flip>,
+    /// The actions that would be taken.
+    pub actions: Vec<Action>,
+    /// The escalations that would open or change.
+    pub escalations: Vec<Escalation>,
+    /// The timers that would start: their names, and when they would fire.
+    pub timers: Vec<(Box<str>, Time)>,
+    /// The needs that would change.
+    pub needs: Vec<NeedChange>,
+    /// What else operators and policy writers should know.
+    pub notes: Vec<Box<str>>,
+}
+
+impl WhatIfReply {
+    /// What an event would make of a twin.
+    pub(super) fn of(
+        before: &Twin,
+        after: &Twin,
+        is_known: bool,
+        at: Time,
+        reaction: Reaction,
+    ) -> WhatIfReply {
+        let verdict = match &reaction.verdict {
+            Verdict::Applied => "taken in".into(),
+            Verdict::Duplicate => "taken in before".into(),
+            Verdict::PassedOn => {
+                "passed on to the customer to whom the identifier is linked".into()
+            }
+            Verdict::Stale | Verdict::Untouched => "let be".into(),
+            Verdict::Refused(rejection) => format!("refused: {}", rejection.detail).into(),
+        };
+        let strength =
+            |twin: &Twin, need: &str| twin.need(need, at).map_or(0.0, |known| known.strength);
+        let names = before.needs.iter().chain(&after.needs).map(|need| &need.name);
+        let needs = names.collect::<BTreeSet<_>>().into_iter().filter_map(|need| {
+            let (before, after) = (strength(before, need), strength(after, need));
+            (before != after).then(|| NeedChange { need: need.clone(), before, after })
+        });
+        let mut reply = WhatIfReply {
+            customer: before.customer.clone(),
+            is_known,
+            at,
+            verdict,
+            decision: None,
+            flips: Vec::new(),
+            actions: Vec::new(),
+            escalations: Vec::new(),
+            timers: Vec::new(),
+            needs: needs.collect(),
+            notes: reaction.notes.iter().map(|note| note.to_string().into()).collect(),
+        };
+        for effect in reaction.effects {
+            match effect {
+                Effect::Act(action) => reply.actions.push((*action).clone()),
+                Effect::Escalate(escalation) => reply.escalations.push(*escalation),
+                Effect::StartTimer { name, due } => reply.timers.push((name, due)),
+                Effect::Record(decision) => {
+                    reply.flips = flips(&decision);
+                    reply.decision = Some(*decision);
+                }
+                _ => {}
+            }
+        }
+        reply
+    }
+}
+
+/// A need that would change.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct NeedChange {
+    /// Its name.
+    pub need: Box<str>,
+    /// Its strength now, 0 to 1; 0: there is none.
+    pub before: f64,
+    /// Its strength then.
+    pub after: f64,
+}
+
+/// The payload of [`verb::JOURNAL`](super::verb::JOURNAL).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct JournalRequest {
+    /// Only those from this moment on.
+    pub from: Option<Time>,
+}
+
+/// The answer to [`verb::JOURNAL`](super::verb::JOURNAL).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct JournalReply {
+    /// The inputs, in order.
+    pub inputs: Vec<JournalEntry>,
+    /// Whether there are no later ones.
+    pub is_whole: bool,
+}
+
+/// One input that did not come from the stream.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct JournalEntry {
+    /// Its time.
+    pub at: Time,
+    /// Tells apart the inputs of one moment, in their order.
+    pub number: u32,
+    /// What it was.
+    #[schemars(with = "serde_json::Value")]
+    pub input: Journalled,
+}

@@ -1,0 +1,445 @@
+//! A decision as people like to read it: how many fell where, who was left and by how much, why the
+//! others were not, and what would have changed it.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use jumeau::api::{DecideReply, WhatIfReply, WhyReply};
+use jumeau::event::Value;
+use jumeau::twin::{
+    Candidate, CandidateVerdict as Verdict, Change, Decision, Flip, Stage, Weights,
+};
+
+use super::ink::{ACTION, CUSTOMER, ESCALATION, FAINT, Inked, RECALL, TITLE, WRONG};
+use super::quantity::{count, moment};
+
+/// Why a twin decided as it did.
+pub(crate) fn why(reply: &WhyReply) -> String {
+    let WhyReply { customer, decision, flips, known } = reply;
+    let mut text = String::new();
+    let Decision { id, number, at, by, policy, model, .. } = decision;
+    line(
+        &mut text,
+        format_args!(
+            "{}  {} decision, {}",
+            Inked(CUSTOMER, customer),
+            ordinal(number.saturating_add(1)),
+            moment(*at),
+        ),
+    );
+    line(&mut text, Inked(FAINT, format_args!("{id}, policy {policy}, model {model}")));
+    line(&mut text, format_args!("called for by {}", Inked(TITLE, by)));
+    self::decision(decision, flips, &mut text);
+    let others: Vec<_> = known.iter().filter(|other| other.id != *id).collect();
+    if !others.is_empty() {
+        section("Other decisions that are known", &mut text);
+        for other in others {
+            let chosen = match &other.chosen[..] {
+                [] => "nothing".into(),
+                chosen => chosen.join(", "),
+            };
+            let at = moment(other.at);
+            line(
+                &mut text,
+                format_args!("  {at}  {}  {chosen}  {}", other.by, Inked(FAINT, &other.id)),
+            );
+        }
+    }
+    text
+}
+
+/// What a twin would do.
+pub(crate) fn what_if(reply: &WhatIfReply) -> String {
+    let mut text = String::new();
+    let WhatIfReply { customer, is_known, at, verdict, .. } = reply;
+    let unknown = if *is_known { "" } else { ", of whom nothing is known" };
+    line(
+        &mut text,
+        format_args!("{}{unknown}, if it happened at {}", Inked(CUSTOMER, customer), moment(*at)),
+    );
+    line(
+        &mut text,
+        format_args!("the event would be {verdict}; nothing is stored, nothing is sent"),
+    );
+    if !reply.needs.is_empty() {
+        section("Needs", &mut text);
+        for change in &reply.needs {
+            let (before, after) = (change.before, change.after);
+            line(&mut text, format_args!("  {}  {before:.2} → {after:.2}", change.need));
+        }
+    }
+    for action in &reply.actions {
+        section("It would say", &mut text);
+        line(
+            &mut text,
+            format_args!(
+                "  {} in {}, {}: “{}”",
+                Inked(ACTION, &action.action),
+                action.channel,
+                action.tone,
+                action.text,
+            ),
+        );
+    }
+    for opened in &reply.escalations {
+        section("It would hand to people", &mut text);
+        let queue = Inked(ESCALATION, &opened.queue);
+        line(&mut text, format_args!("  {queue}, priority {}: {}", opened.priority, opened.topic));
+    }
+    if !reply.timers.is_empty() {
+        section("Timers", &mut text);
+        for (name, due) in &reply.timers {
+            line(&mut text, format_args!("  {name} at {}", moment(*due)));
+        }
+    }
+    match &reply.decision {
+        Some(decision) => self::decision(decision, &reply.flips, &mut text),
+        None => line(&mut text, "\nno action comes into question"),
+    }
+    for note in &reply.notes {
+        line(&mut text, format_args!("{} {note}", Inked(RECALL, "note:")));
+    }
+    text
+}
+
+/// What a channel is told to show.
+pub(crate) fn offers(reply: &DecideReply) -> String {
+    let mut text = String::new();
+    let DecideReply { customer, at, policy, version, offers, .. } = reply;
+    line(&mut text, format_args!("{}  {}", Inked(CUSTOMER, customer), moment(*at)));
+    line(&mut text, Inked(FAINT, format_args!("policy {policy} {version}")));
+    if offers.is_empty() {
+        line(&mut text, "nothing to show");
+    }
+    for offer in offers {
+        let action = Inked(ACTION, Inked(TITLE, &offer.action));
+        line(&mut text, format_args!("\n{action} · {}, {}", offer.treatment, offer.tone));
+        line(&mut text, format_args!("  “{}”", offer.text));
+        line(&mut text, Inked(FAINT, format_args!("  {}", offer.decision)));
+    }
+    text
+}
+
+/// The funnel, and the candidates.
+fn decision(decision: &Decision, flips: &[Flip], text: &mut String) {
+    funnel(decision, text);
+    let (lost, won): (Vec<_>, Vec<_>) =
+        decision.candidates.iter().partition(|one| one.verdict != Verdict::Chosen);
+    if !won.is_empty() {
+        section("Chosen", text);
+        let runner_up = lost.iter().find(|one| one.verdict == Verdict::Outscored);
+        for candidate in won {
+            chosen(candidate, runner_up.copied(), text);
+        }
+    }
+    if !lost.is_empty() {
+        section("Not chosen", text);
+        for candidate in lost {
+            dropped(candidate, text);
+            let of_it = flips.iter().filter(|flip| flip.action == candidate.action);
+            would(&of_it.collect::<Vec<_>>(), text);
+        }
+    }
+    let unsaid = decision.considered as usize - decision.candidates.len();
+    if unsaid > 0 {
+        line(text, Inked(FAINT, format_args!("  and {} with less", count(unsaid as u64))));
+    }
+}
+
+/// How many candidates each stage left over.
+fn funnel(decision: &Decision, text: &mut String) {
+    /// Columns of the longest bar.
+    const WIDEST: f64 = 40.0;
+    let all = decision.considered;
+    let mut left = all;
+    let bar = |left: u32| {
+        let part = f64::from(left) / f64::from(all.max(1));
+        "█".repeat(((part * WIDEST).ceil() as usize).max(usize::from(left > 0)))
+    };
+    let row = |name: &str, left: u32, fell: String| {
+        format!("  {name:<14}{:>6}  {}{}", count(left.into()), bar(left), Inked(FAINT, fell))
+    };
+    text.push('\n');
+    line(text, row("candidates", left, String::new()));
+    for (stage, fell) in Stage::ALL.into_iter().zip(decision.dropped) {
+        left = left.saturating_sub(fell);
+        if fell > 0 {
+            line(text, row(stage.name(), left, format!("  −{}", count(fell.into()))));
+        }
+    }
+}
+
+fn chosen(candidate: &Candidate, runner_up: Option<&Candidate>, text: &mut String) {
+    line(text, format_args!("  {} {}{}", Inked(ACTION, "✓"), title(candidate), place(candidate)));
+    line(text, format_args!("      {}", score(candidate)));
+    let Some(second) = runner_up else { return };
+    let more = (candidate.score / second.score - 1.0) * 100.0;
+    if more.is_finite() {
+        line(text, format_args!("      {more:.0}% more than {}, the next one", second.action));
+    }
+}
+
+fn dropped(candidate: &Candidate, text: &mut String) {
+    line(text, format_args!("  {} {}{}", Inked(WRONG, "✗"), title(candidate), place(candidate)));
+    if candidate.verdict == Verdict::Outscored {
+        line(text, format_args!("      {}", score(candidate)));
+    } else {
+        let stage = candidate.stage.name();
+        line(text, format_args!("      {}: {}", Inked(TITLE, stage), candidate.verdict));
+    }
+    for (path, value) in &candidate.read {
+        let value = match value {
+            Value::Null => "nothing there".to_owned(),
+            Value::Text(text) => format!("“{text}”"),
+            other => other.to_string(),
+        };
+        line(text, format_args!("        {path} is {value}"));
+    }
+}
+
+/// What would have changed it, in one line.
+fn would(flips: &[&Flip], text: &mut String) {
+    let Some(first) = flips.first() else { return };
+    let verb = if first.wins { "would win" } else { "would pass" };
+    let mut ways: Vec<String> = Vec::new();
+    let mut factors: Vec<String> = Vec::new();
+    let mut more = 0.0;
+    for flip in flips {
+        match &flip.change {
+            Change::Factor { factor, is, above } => {
+                more = (above / is - 1.0) * 100.0;
+                factors.push(format!("{} {above:.2}", factor.name()));
+            }
+            other => ways.push(change(other)),
+        }
+    }
+    if !factors.is_empty() {
+        ways.push(format!("with {more:.0}% more of one factor: {}", factors.join(" or ")));
+    }
+    line(
+        text,
+        format_args!("      {} {}", Inked(RECALL, format_args!("→ {verb}")), ways.join(", or ")),
+    );
+}
+
+fn change(change: &Change) -> String {
+    match change {
+        Change::Factor { factor, above, .. } => {
+            format!("with a {} above {above:.2}", factor.name())
+        }
+        Change::NoChance => "if nothing were left to chance".into(),
+        Change::Value { path, with, .. } => match with {
+            Value::Text(text) if *path.as_ref() != **text && text.starts_with("something") => {
+                format!("if {text} stood at {path}")
+            }
+            Value::Text(text) => format!("if {path} were “{text}”"),
+            Value::Null => format!("if nothing stood at {path}"),
+            other => format!("if {path} were {other}"),
+        },
+        Change::After { until } => format!("after {}", moment(*until)),
+        Change::OneLess { most, over_secs, place } => {
+            let over = span(*over_secs);
+            format!("with one contact less in {over} (at most {most}: {place})")
+        }
+        Change::Within { path, is, limit } => {
+            let side = if is < limit { "at least" } else { "at most" };
+            format!("with {path} {side} {limit} (is {is:.2})")
+        }
+        Change::Consent { purpose } => format!("with consent to {purpose}"),
+        Change::Over { what } => format!("once {what} is over"),
+    }
+}
+
+fn span(seconds: u64) -> String {
+    super::quantity::span(
+        u64::try_from(Duration::from_secs(seconds).as_millis()).unwrap_or(u64::MAX),
+    )
+}
+
+fn title(candidate: &Candidate) -> String {
+    let mut title = Inked(TITLE, &candidate.action).to_string();
+    // Writing to a string cannot fail.
+    if let Some(treatment) = &candidate.treatment {
+        let _ = write!(title, " · {treatment}");
+    }
+    if let Some(need) = &candidate.need {
+        let _ = write!(title, " for {need}");
+    }
+    title
+}
+
+fn place(candidate: &Candidate) -> impl std::fmt::Display + use<> {
+    Inked(FAINT, format!("  {}", candidate.place))
+}
+
+/// A score and what it is made of.
+fn score(candidate: &Candidate) -> String {
+    let Weights { propensity, drawn, context, value, lever, .. } = candidate.weights;
+    let known = if (drawn - propensity).abs() > 0.0005 {
+        format!(" (known {propensity:.3})")
+    } else {
+        String::new()
+    };
+    let lever = if lever == 1.0 { String::new() } else { format!(" × lever {lever:.2}") };
+    format!(
+        "{:.3} = propensity {drawn:.3}{known} × context {context:.2} × value {value:.2}{lever}",
+        candidate.score,
+    )
+}
+
+fn ordinal(number: u32) -> String {
+    let ending = match (number % 10, number % 100) {
+        (_, 11..=13) => "th",
+        (1, _) => "st",
+        (2, _) => "nd",
+        (3, _) => "rd",
+        _ => "th",
+    };
+    format!("{number}{ending}")
+}
+
+fn section(title: &str, text: &mut String) {
+    line(text, format_args!("\n{}", Inked(TITLE, title)));
+}
+
+fn line(text: &mut String, line: impl std::fmt::Display) {
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use jumeau::api::KnownDecision;
+    use jumeau::event::{Customer, Time};
+    use jumeau::policy::Version;
+    use jumeau::twin::flips;
+
+    use super::*;
+    use crate::render::plain;
+
+    fn at(text: &str) -> Time {
+        Time::parse(text).unwrap()
+    }
+
+    fn candidate(action: &str, verdict: Verdict, stage: Stage, value: f64) -> Candidate {
+        let weights =
+            Weights { propensity: 0.25, drawn: 0.25, chance: 1.0, context: 0.5, value, lever: 1.0 };
+        let is_said = matches!(verdict, Verdict::Chosen | Verdict::Outscored);
+        Candidate {
+            action: action.into(),
+            treatment: is_said.then(|| "plain".into()),
+            need: Some("look".into()),
+            place: format!("shop.toml:{}", (value * 100.0) as u32).into(),
+            stage,
+            verdict,
+            weights,
+            score: weights.score(),
+            read: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_decision_reads_well() {
+        let rich = Candidate {
+            read: vec![("facts.income".into(), Value::Int(1_800))],
+            ..candidate(
+                "yacht",
+                Verdict::NotEligible { eligible: "facts.income >= 2000".into() },
+                Stage::Eligibility,
+                1.0,
+            )
+        };
+        let until = at("2026-11-29T09:30:00Z");
+        let rests = Verdict::CoolingDown { until };
+        let often = Verdict::LimitReached {
+            most: 2,
+            over_secs: 7 * 86_400,
+            until,
+            place: "policy.toml:9".into(),
+        };
+        let lucky = Candidate {
+            weights: Weights {
+                drawn: 0.1,
+                ..candidate("", Verdict::Outscored, Stage::Arbitration, 0.95).weights
+            },
+            score: 0.0475,
+            ..candidate("gloves", Verdict::Outscored, Stage::Arbitration, 0.95)
+        };
+        let decision = Decision {
+            id: "d1".into(),
+            number: 11,
+            at: at("2026-11-22T09:30:00Z"),
+            by: "ask:hero".into(),
+            policy: Version("affda6d0eda1d4f0".into()),
+            model: 7,
+            considered: 300,
+            dropped: [0, 40, 120, 0, 20, 0, 118, 1],
+            candidates: vec![
+                rich,
+                candidate("shoes", Verdict::Chosen, Stage::Treatment, 0.8),
+                candidate("hats", Verdict::Outscored, Stage::Arbitration, 0.5),
+                lucky,
+                candidate("belts", rests, Stage::Contact, 0.4),
+                candidate("socks", often, Stage::Contact, 0.3),
+                candidate(
+                    "news",
+                    Verdict::NoConsent { purpose: "marketing".into() },
+                    Stage::Eligibility,
+                    0.2,
+                ),
+            ],
+            chosen: Vec::new(),
+        };
+        let known = vec![KnownDecision {
+            id: "d0".into(),
+            number: 10,
+            at: at("2026-11-21T19:00:00Z"),
+            by: "track:Flight Booked".into(),
+            chosen: Vec::new(),
+        }];
+        let customer = Customer::new("ann").unwrap();
+        let reply = WhyReply { customer, flips: flips(&decision), decision, known };
+        insta::assert_snapshot!(plain(&why(&reply)), @r"
+        ann  12th decision, 2026-11-22 09:30:00
+        d1, policy affda6d0eda1d4f0, model 7
+        called for by ask:hero
+
+          candidates       300  ████████████████████████████████████████
+          eligibility      260  ███████████████████████████████████  −40
+          applicability    140  ███████████████████  −120
+          contact          120  ████████████████  −20
+          arbitration        2  █  −118
+          treatment          1  █  −1
+
+        Chosen
+          ✓ shoes · plain for look  shop.toml:80
+              0.100 = propensity 0.250 × context 0.50 × value 0.80
+              60% more than hats, the next one
+
+        Not chosen
+          ✗ yacht for look  shop.toml:100
+              eligibility: not for this customer: facts.income >= 2000
+                facts.income is 1800
+              → would win if facts.income were 2000
+          ✗ hats · plain for look  shop.toml:50
+              0.062 = propensity 0.250 × context 0.50 × value 0.50
+              → would win with 60% more of one factor: propensity 0.40 or context 0.80 or value 0.80 or lever 1.60
+          ✗ gloves · plain for look  shop.toml:95
+              0.048 = propensity 0.100 (known 0.250) × context 0.50 × value 0.95
+              → would win if nothing were left to chance, or with 111% more of one factor: propensity 0.21 or context 1.05 or lever 2.11
+          ✗ belts for look  shop.toml:40
+              contact: rests until 2026-11-29T09:30:00Z
+              → would pass after 2026-11-29 09:30:00
+          ✗ socks for look  shop.toml:30
+              contact: no more than 2 in 7days; not before 2026-11-29T09:30:00Z
+              → would pass with one contact less in 7 days (at most 2: policy.toml:9)
+          ✗ news for look  shop.toml:20
+              eligibility: no consent to marketing
+              → would pass with consent to marketing
+          and 293 with less
+
+        Other decisions that are known
+          2026-11-21 19:00:00  track:Flight Booked  nothing  d0
+        ");
+    }
+}
