@@ -57,8 +57,12 @@ pub struct Offer {
     pub issue: Issue,
     /// Which of the action's treatments this is.
     pub treatment: Box<str>,
+    /// Where to show it; none: wherever the channel can.
+    pub placement: Option<Box<str>>,
     /// How it sounds.
     pub tone: Box<str>,
+    /// What else tells the treatment apart: an image, a colour…
+    pub variant: Map,
     /// The language of the text, as a BCP 47 tag.
     pub language: Box<str>,
     /// What to say.
@@ -72,19 +76,18 @@ pub struct Offer {
 impl Offer {
     /// An action, as whoever asked is told of it.
     pub(super) fn of(action: &Arc<Action>) -> Offer {
-        let Action {
-            decision, action, issue, treatment, tone, language, text, data, reason, ..
-        } = &**action;
         Offer {
-            decision: decision.clone(),
-            action: action.clone(),
-            issue: *issue,
-            treatment: treatment.clone(),
-            tone: tone.clone(),
-            language: language.clone(),
-            text: text.clone(),
-            data: data.clone(),
-            score: reason.score,
+            decision: action.decision.clone(),
+            action: action.action.clone(),
+            issue: action.issue,
+            treatment: action.treatment.clone(),
+            placement: action.placement.clone(),
+            tone: action.tone.clone(),
+            variant: action.variant.clone(),
+            language: action.language.clone(),
+            text: action.text.clone(),
+            data: action.data.clone(),
+            score: action.reason.score,
         }
     }
 }

@@ -64,10 +64,10 @@ pub struct Action {
     /// How it sounds.
     pub tone: Box<str>,
     /// Where to show it, if a channel asked for something to show there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub placement: Option<Box<str>>,
     /// What else tells the treatment apart: an image, a colour…
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[serde(default)]
     pub variant: Map,
     /// The language of the text, as a BCP 47 tag.
     pub language: Box<str>,
