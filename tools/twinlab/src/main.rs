@@ -21,12 +21,10 @@ enum Command {
     /// Chooses among the labels of a set, hearing only whether a choice was right.
     ///
     /// A set is a table: lines with tabs between the fields, the first of which names the columns;
-    /// `label` is the right choice, all others are features. Prints for each set the share of wrong
-    /// choices (progressive loss), that of the last quarter, and microseconds a decision and an update.
+    /// `label` is the right choice, all others are features. Its rows are played once, in their
+    /// order, from knowing nothing. Prints for each set how many choices were wrong, of how many, and
+    /// the microseconds that all decisions took, and all updates.
     Bandit {
-        /// How many orders of the rows are played, each from nothing.
-        #[arg(long, default_value_t = 10)]
-        passes: u64,
         /// The sets.
         #[arg(required = true)]
         sets: Vec<PathBuf>,
@@ -48,10 +46,14 @@ enum Command {
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
-        Command::Bandit { passes, sets } => {
-            println!("set\tloss\tlate\tdecide\tlearn");
+        Command::Bandit { sets } => {
+            println!("set\twrong\trounds\tdeciding_us\tlearning_us");
             for set in &sets {
-                println!("{}", bandit::Stream::read(set)?.play(passes).line());
+                let outcome = bandit::Stream::read(set)?.play();
+                let [deciding, learning] =
+                    [outcome.deciding, outcome.learning].map(|time| time.as_micros());
+                let (wrong, rounds) = (outcome.wrong, outcome.rounds);
+                println!("{}\t{wrong}\t{rounds}\t{deciding}\t{learning}", set.display());
             }
         }
         Command::Evaluate { logs } => {

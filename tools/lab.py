@@ -1,0 +1,273 @@
+"""Runs twinlab beside what others learn and evaluate with, on the same data.
+
+    lab.py bandit [SET...]
+    lab.py evaluate
+
+`tools/lab` prepares the environment, and says what for. TWINLAB names the program.
+"""
+
+import bz2
+import gzip
+import importlib.util
+import lzma
+import os
+import random
+import shutil
+import struct
+import subprocess
+import sys
+import tarfile
+import time
+import types
+import warnings
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+warnings.filterwarnings("ignore")
+
+DATA = Path(".jumeau/data/lab")
+
+# What cb_explore_adf explores by; the first is its default. `-q sa` crosses situation and arm,
+# without which it cannot tell situations apart.
+EXPLORERS = {
+    "epsilon": "",
+    "squarecb": "--squarecb",
+    "bag": "--bag 5",
+    "cover": "--cover 3",
+}
+
+# Rows of one set that are played, in all passes together, and in one pass.
+ROWS = 6_000
+ROWS_OF_A_PASS = 10_000
+
+R_SETS = {
+    "mlbench": {
+        "Soybean": "Class", "Zoo": "type", "Satellite": "classes", "DNA": "Class", "Sonar": "Class",
+        "PimaIndiansDiabetes2": "diabetes", "Vowel": "Class", "Ionosphere": "Class",
+        "HouseVotes84": "Class", "Vehicle": "Class", "LetterRecognition": "lettr",
+        "BreastCancer": "Class", "Glass": "Type", "Shuttle": "Class",
+    },
+    "modeldata": {
+        "mlc_churn": "churn", "wa_churn": "churn", "attrition": "Attrition", "credit_data": "Status",
+        "ad_data": "Class", "cells": "class", "penguins": "species", "hpc_data": "class",
+        "lending_club": "Class", "stackoverflow": "Remote", "scat": "Species",
+        "two_class_dat": "Class",
+    },
+    "kernlab": {"spam": "type", "income": "INCOME", "ticdata": "CARAVAN", "musk": "Class"},
+}
+
+# Columns that name the row, and nothing else.
+NAMES_OF_ROWS = {"BreastCancer": ["Id"], "cells": ["case"]}
+
+
+def write(path, frame, label):
+    """One set as twinlab reads it."""
+    frame = frame[frame[label].notna()].copy()
+    labels = frame.pop(label).astype(str)
+    frame.insert(0, "label", labels)
+    for column in frame.columns:
+        if not pd.api.types.is_numeric_dtype(frame[column]):
+            text = frame[column].astype(object)
+            frame[column] = [
+                "" if value is None or value is pd.NA or value != value
+                else str(value).replace("\t", " ")
+                for value in text
+            ]
+    frame.to_csv(path, sep="\t", index=False, na_rep="")
+
+
+def sets_of_scikit_learn(folder):
+    from sklearn import datasets
+
+    for name in ["digits", "wine", "breast_cancer", "iris"]:
+        path = folder / f"{name}.tsv"
+        if not path.exists():
+            data = getattr(datasets, f"load_{name}")()
+            frame = pd.DataFrame(data.data, columns=[str(name) for name in data.feature_names])
+            frame["label"] = data.target
+            write(path, frame, "label")
+
+
+def lazily(folder):
+    """Reads R's lazy-load database: an index of offsets, and compressed serialised objects."""
+    import rdata
+
+    index = rdata.parser.parse_data(gzip.decompress((folder / "Rdata.rdx").read_bytes()))
+    offsets = rdata.conversion.convert(index)["variables"]
+    rows = (folder / "Rdata.rdb").read_bytes()
+
+    def get(name):
+        offset, length = offsets[name]
+        # Four bytes of length, for other methods than zlib their letter, then the object.
+        method, packed = rows[offset + 4 : offset + 5], rows[offset + 5 : offset + length]
+        if method == b"Z":
+            filters = [{"id": lzma.FILTER_LZMA2, "preset": 6}]
+            data = lzma.decompress(packed, format=lzma.FORMAT_RAW, filters=filters)
+        elif method == b"2":
+            data = bz2.decompress(packed)
+        else:
+            data = zlib.decompress(method + packed)
+        return rdata.conversion.convert(rdata.parser.parse_data(data))
+
+    return get
+
+
+def sets_of_r(folder):
+    import rdata
+
+    if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
+        print("lab: without apt-get and dpkg-deb the sets of R's packages are left out", file=sys.stderr)
+        return
+    for package, sets in R_SETS.items():
+        if all((folder / f"{name}.tsv").exists() for name in sets):
+            continue
+        work = folder / package
+        work.mkdir(exist_ok=True)
+        fetched = subprocess.run(
+            ["apt-get", "download", "-qq", f"r-cran-{package}"], cwd=work, capture_output=True
+        )
+        if fetched.returncode != 0:
+            print(f"lab: r-cran-{package} cannot be fetched, and is left out", file=sys.stderr)
+            continue
+        subprocess.run(["dpkg-deb", "-x", next(work.glob("*.deb")), work], check=True)
+        data = work / "usr/lib/R/site-library" / package / "data"
+        is_lazy = (data / "Rdata.rdx").exists()
+        get = lazily(data) if is_lazy else None
+        for name, label in sets.items():
+            if not is_lazy:
+                parsed = rdata.parser.parse_file(data / f"{name}.rda")
+                frame = rdata.conversion.convert(parsed)[name]
+            else:
+                frame = get(name)
+            frame = frame.drop(columns=NAMES_OF_ROWS.get(name, []))
+            write(folder / f"{name}.tsv", frame, label)
+        shutil.rmtree(work)
+
+
+def passes_of(path, folder):
+    """The rows in several orders, each a table of its own: both learners play the same streams."""
+    names, *rows = path.read_text(encoding="utf-8").splitlines()
+    count = max(1, min(10, ROWS // len(rows)))
+    paths = []
+    for number in range(count):
+        order = rows[:]
+        random.Random(number).shuffle(order)
+        target = folder / f"{path.stem}.{number}.tsv"
+        target.write_text("\n".join([names, *order[:ROWS_OF_A_PASS]]) + "\n", encoding="utf-8")
+        paths.append(target)
+    return paths
+
+
+def ours(paths):
+    """Wrong choices, rounds, and microseconds a decision and an update."""
+    lines = subprocess.run(
+        [os.environ["TWINLAB"], "bandit", *paths], check=True, capture_output=True, text=True
+    ).stdout.splitlines()[1:]
+    rows = [list(map(float, line.split("\t")[1:])) for line in lines]
+    wrong, rounds, deciding, learning = (sum(column) for column in zip(*rows))
+    return wrong / rounds, deciding / rounds, learning / rounds
+
+
+def plain(text):
+    return "".join(letter if letter.isalnum() else "_" for letter in text)
+
+
+def situations(frame):
+    """Each row as a line of Vowpal Wabbit's format; numbers are numbers, all else is by value."""
+    columns = []
+    for column in frame.columns:
+        present = frame[column][(frame[column] != "") & (frame[column] != "NA")]
+        is_number = pd.to_numeric(present, errors="coerce").notna().all()
+        columns.append((plain(column), is_number))
+
+    def feature(name, is_number, value):
+        if value in ("", "NA"):
+            return f"{name}=NA"
+        if not is_number:
+            return f"{name}={plain(value)}"
+        return f"{name}:{float(value):g}" if float(value) else ""
+
+    for row in frame.itertuples(index=False):
+        parts = [feature(name, kind, value) for (name, kind), value in zip(columns, row)]
+        yield "shared |s " + " ".join(part for part in parts if part)
+
+
+def theirs(paths, options):
+    from vowpalwabbit import Workspace
+
+    wrong = rounds = deciding = learning = 0
+    for number, path in enumerate(paths):
+        frame = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+        labels = frame.pop("label")
+        arms = sorted(labels.unique())
+        right = [arms.index(label) for label in labels]
+        chance = random.Random(number)
+        vw = Workspace(f"--cb_explore_adf -q sa --quiet --random_seed {number + 1} {options}")
+        for shared, label in zip(situations(frame), right):
+            start = time.perf_counter()
+            example = vw.parse([shared] + [f"|a a{arm}" for arm in range(len(arms))])
+            chances = vw.predict(example)
+            vw.finish_example(example)
+            chosen = chance.choices(range(len(arms)), chances)[0]
+            decided = time.perf_counter()
+            cost = int(chosen != label)
+            lines = [f"|a a{arm}" for arm in range(len(arms))]
+            lines[chosen] = f"0:{cost}:{max(chances[chosen], 1e-6):g} {lines[chosen]}"
+            example = vw.parse([shared] + lines)
+            vw.learn(example)
+            vw.finish_example(example)
+            learning += time.perf_counter() - decided
+            deciding += decided - start
+            wrong += cost
+            rounds += 1
+        vw.finish()
+    return wrong / rounds, deciding / rounds * 1e6, learning / rounds * 1e6
+
+
+def bandit(wanted):
+    folder = DATA / "sets"
+    folder.mkdir(parents=True, exist_ok=True)
+    sets_of_scikit_learn(folder)
+    if not wanted:
+        sets_of_r(folder)
+        paths = sorted(folder.glob("*.tsv"), key=lambda path: path.stat().st_size)
+    else:
+        if any(not Path(name).exists() and not (folder / f"{name}.tsv").exists() for name in wanted):
+            sets_of_r(folder)
+        paths = [Path(name) if Path(name).exists() else folder / f"{name}.tsv" for name in wanted]
+    streams = DATA / "streams"
+    streams.mkdir(exist_ok=True)
+    names = list(EXPLORERS)
+    print("share of wrong choices; microseconds a decision + an update, ours and by default theirs")
+    print(f"{'set':22} {'jumeau':>7} " + " ".join(f"{name:>8}" for name in names))
+    best = by_default = 0
+    for path in paths:
+        passes = passes_of(path, streams)
+        loss, deciding, learning = ours(passes)
+        others = {name: theirs(passes, options) for name, options in EXPLORERS.items()}
+        losses = [others[name][0] for name in names]
+        by_default += loss <= losses[0]
+        best += loss <= min(losses)
+        figures = " ".join(f"{other:8.4f}" for other in losses)
+        their_time = f"{others[names[0]][1]:.1f} + {others[names[0]][2]:.1f}"
+        print(f"{path.stem:22} {loss:7.4f} {figures}  "
+              f"{deciding:.1f} + {learning:.1f} / {their_time}", flush=True)
+    print(f"at least as good as the default on {by_default} of {len(paths)} sets, "
+          f"as the best of the four on {best}")
+
+
+def main():
+    command, *rest = sys.argv[1:] or ["help"]
+    if command == "bandit":
+        bandit(rest)
+    elif command == "evaluate":
+        evaluate()
+    else:
+        sys.exit(__doc__.strip())
+
+
+if __name__ == "__main__":
+    main()
