@@ -79,6 +79,7 @@ fn twin() -> Twin {
             channel: "app".into(),
             at: at(n * 1_000),
             outcome: None,
+            shown: None,
         })
         .collect();
     twin.timers = vec![Timer {

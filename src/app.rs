@@ -10,14 +10,15 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::actors::{
-    Confirmed, Durable, End, Fatal, HoldSweeps, IsDrained, PartitionActor, Partitions, Pull,
-    SetPolicy, Setup,
+    Confirmed, Durable, End, Fatal, HoldSweeps, IsDrained, LearnerThread, PartitionActor,
+    Partitions, Pull, SetModels, SetPolicy, Setup,
 };
 use crate::api::{self, Desk, PolicyStatus, Refusal};
 use crate::bus::{self, Analyser, Bus, Intake, Relay, Resume};
 use crate::config::{Settings, limits};
 use crate::event::Time;
-use crate::partition::{Bounds, Outgoing, Pulled, Recovered};
+use crate::models::Snapshot;
+use crate::partition::{Bounds, Lessons, Outgoing, Pulled, Recovered};
 use crate::policy::{Mistakes, Policy};
 use crate::store::{Committer, Read, Store};
 
@@ -26,6 +27,7 @@ pub struct Service {
     partitions: Partitions,
     arbiters: Vec<Arbiter>,
     committer: Committer,
+    learner: LearnerThread,
     bus: Bus,
     threads: Threads,
     intake: tokio::task::JoinHandle<()>,
@@ -156,6 +158,11 @@ impl Service {
             let recover = move || recover(&store, partition_count);
             runtime.spawn_blocking(recover).await??
         };
+        let lessons = {
+            let store = store.clone();
+            let resume = move || Lessons::resume(&*store, partition_count);
+            runtime.spawn_blocking(resume).await??
+        };
         let floor = store.floor()?;
         let resume = Resume::from(recovered.iter().map(|known| known.cursor), floor);
         let intake = {
@@ -188,6 +195,7 @@ impl Service {
                     bounds,
                     outgoing: outgoing.clone(),
                     policy: policy.clone(),
+                    models: lessons.model().clone(),
                     recovered,
                     store: store.clone(),
                     committer: committer.handle(),
@@ -205,6 +213,12 @@ impl Service {
             })
             .collect();
         partitions.enter(addresses);
+        let learner = LearnerThread::spawn(
+            store.clone(),
+            lessons,
+            publish(partitions.clone()),
+            stop_on_failure(fatal_sender.clone()),
+        )?;
 
         let status = Arc::new(RwLock::new(status(&policy, source)));
         let policy = PolicyDesk { partitions: partitions.clone(), status: status.clone() };
@@ -234,6 +248,7 @@ impl Service {
             partitions,
             arbiters,
             committer,
+            learner,
             bus,
             threads,
             intake,
@@ -300,6 +315,7 @@ impl Service {
             arbiter.stop();
             let _ = arbiter.join();
         }
+        self.learner.close();
         self.committer.close();
         let _ = self.bus.close().await;
         drop(self.threads);
@@ -333,6 +349,15 @@ fn durable(partitions: Partitions) -> impl Fn(Vec<(u16, u64)>) + Send + 'static 
                 address.do_send(Durable(tickets));
             }
         });
+    }
+}
+
+/// Hands what is known now to each partition, which goes by it from its next round on.
+fn publish(partitions: Partitions) -> impl Fn(Snapshot) + Send + 'static {
+    move |snapshot| {
+        for partition in partitions.all() {
+            partition.do_send(SetModels(snapshot.clone()));
+        }
     }
 }
 

@@ -10,13 +10,14 @@ use jumeau::event::{
     AnalysedWords, Analysis, Broadcast, Channel, Customer, EventType, InteractionState, Map,
     OutcomeKind, Output, Sensitivity, SharedFact, Speaker, Time, Value,
 };
-use jumeau::policy::{CatchUp, Keep, Purposes};
+use jumeau::models::{Arm, Exposure, Features, HORIZON, Learner, Parts, Prior, Snapshot, Weights};
+use jumeau::policy::{CatchUp, Keep, Purposes, Version};
 use jumeau::store::{IndexKey, Sweep};
 use jumeau::twin::{
     Answered, Asked, Block, Case, Choice, Consent, Contact, ContactOutcome, Counted, Counter,
     Declared, Derived, Escalated, EscalationState, Fired, Forgotten, Guard, Identifier,
     Interaction, Journalled, Line, Meeting, Memory, Need, Pause, PausedBy, Preference, Problem,
-    Profile, Record, Signal, Tallies, Timer, Told, Twin, What, Window, Woken,
+    Profile, Record, Shown, Signal, Tallies, Timer, Told, Twin, What, Window, Woken,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -135,6 +136,48 @@ fn a_sweep_of_format_1_can_be_read() {
     assert_eq!(open::<Sweep>(Kind::Sweep, fixture), sweep);
 }
 
+/// What a choice went by, with every kind of feature.
+fn exposure() -> Exposure {
+    let mut features = Features::new();
+    features.number("balance", -1_200.0);
+    features.share("level", 0.3);
+    features.text("channel", "app");
+    features.flag("gold", true);
+    features.absent("age");
+    let part = |treatment, tone| Parts {
+        action: "open-card",
+        treatment,
+        issue: "sales",
+        channel: "app",
+        tone,
+    };
+    Exposure {
+        features,
+        arm: Arm::new(part("card", "gentle")),
+        prior: Prior::new(0.03, 10.0),
+        propensity: 0.04,
+        chance: 0.25,
+        model: 7,
+    }
+}
+
+#[test]
+fn an_observation_of_format_1_can_be_read() {
+    let fixture = fixture!("observation-v1");
+    assert_written_as(Kind::Observation, &(exposure(), true), fixture);
+    assert_eq!(open::<(Exposure, bool)>(Kind::Observation, fixture), (exposure(), true));
+}
+
+#[test]
+fn weights_of_format_1_can_be_read() {
+    let fixture = fixture!("weights-v1");
+    let mut learner = Learner::from(Snapshot::nothing(), HORIZON);
+    exposure().teach(&mut learner, true);
+    let (_, weights) = learner.changed().remove(0);
+    assert_written_as(Kind::Weights, &*weights, fixture);
+    assert_eq!(open::<Weights>(Kind::Weights, fixture), *weights);
+}
+
 #[test]
 fn a_row_of_an_index_of_format_1_can_be_read() {
     let fixture = fixture!("index-v1");
@@ -234,6 +277,15 @@ fn full() -> Twin {
         channel: "app".into(),
         at: at(6),
         outcome: outcome.map(|kind| ContactOutcome { kind, at: at(7) }),
+        shown: outcome.is_none().then(|| {
+            Box::new(Shown {
+                treatment: "card".into(),
+                tone: "gentle".into(),
+                language: "en".into(),
+                policy: Version("abc123".into()),
+                exposure: exposure(),
+            })
+        }),
     };
     let escalated = |state| Escalated {
         id: "e-1".into(),

@@ -7,12 +7,14 @@
 
 mod desk;
 mod directory;
+mod learner;
 mod partition;
 mod twin;
 
 pub use directory::{Address, Partitions};
+pub use learner::{Figures, LearnerThread};
 pub use partition::{
     Advance, AskTwin, Confirmed, Decisions, Durable, End, Fatal, Glance, GlanceBroadcasts,
-    HasAdvanced, HoldSweeps, Inspect, IsDrained, Journal, PartitionActor, Pull, SetPolicy, Setup,
-    Sight,
+    HasAdvanced, HoldSweeps, Inspect, IsDrained, Journal, PartitionActor, Pull, SetModels,
+    SetPolicy, Setup, Sight,
 };

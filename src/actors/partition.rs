@@ -11,6 +11,7 @@ use super::desk;
 use super::twin::{Rest, Show, TakeIn, TwinActor};
 use crate::bus::{Floor, Receipt, Relay};
 use crate::event::{Customer, Event, Output, Time};
+use crate::models::Snapshot;
 use crate::partition::{
     Answer, Bounds, Counters, Done, Errand, Host, Loads, Machine, Outgoing, Progress, Pulled,
     Recovered, Surroundings, TimeMode, revive,
@@ -35,6 +36,8 @@ pub struct Setup {
     pub outgoing: Outgoing,
     /// The policy to begin with.
     pub policy: Arc<Policy>,
+    /// What is known to begin with.
+    pub models: Snapshot,
     /// What it knows from before.
     pub recovered: Recovered,
     /// Where twins, timers and outputs are kept.
@@ -89,6 +92,7 @@ impl PartitionActor {
             bounds,
             outgoing,
             policy,
+            models,
             recovered,
             store,
             committer,
@@ -110,8 +114,9 @@ impl PartitionActor {
             permits,
             to_give_back: 0,
         };
-        let machine =
+        let mut machine =
             Machine::new(partition, mode, bounds, outgoing, policy, recovered, &mut shell);
+        machine.set_models(models);
         PartitionActor { machine, shell, partition, alarm: None }
     }
 
@@ -457,6 +462,19 @@ impl Handler<SetPolicy> for PartitionActor {
 
     fn handle(&mut self, SetPolicy(policy): SetPolicy, _: &mut Context<PartitionActor>) {
         self.machine.set_policy(policy);
+    }
+}
+
+/// From now on, go by what is known now.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct SetModels(pub Snapshot);
+
+impl Handler<SetModels> for PartitionActor {
+    type Result = ();
+
+    fn handle(&mut self, SetModels(models): SetModels, _: &mut Context<PartitionActor>) {
+        self.machine.set_models(models);
     }
 }
 

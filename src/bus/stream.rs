@@ -71,11 +71,12 @@ impl Bus {
             },
             Config {
                 name: subjects.actions_stream(),
-                description: Some("what twins want done: actions, recalls, escalations".into()),
+                description: Some("what twins want done, and what comes of it: actions, recalls, escalations, observations".into()),
                 subjects: vec![
                     subjects.all_actions(),
                     subjects.all_recalls(),
                     subjects.all_escalations(),
+                    subjects.all_observations(),
                 ],
                 ..base.clone()
             },

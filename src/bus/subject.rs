@@ -115,6 +115,16 @@ impl Subjects {
         format!("{}.escalations.>", self.prefix)
     }
 
+    /// Where what came of an action goes, to be learned from.
+    pub fn observation(&self, action: &str, customer: &Customer) -> String {
+        format!("{}.observations.{}.{}", self.prefix, encode(action), customer.token())
+    }
+
+    /// Every observation.
+    pub fn all_observations(&self) -> String {
+        format!("{}.observations.>", self.prefix)
+    }
+
     /// Where dead letters of one reason go.
     pub fn dead(&self, reason: Reason) -> String {
         format!("{}.dead.{reason}", self.prefix)

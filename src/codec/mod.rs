@@ -61,11 +61,15 @@ pub enum Kind {
     Index = 9,
     /// One decision of a twin.
     Decision = 10,
+    /// One answer that is not learned from yet.
+    Observation = 11,
+    /// What was learned of one level of arms.
+    Weights = 12,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 10] = [
+    pub const ALL: [Kind; 12] = [
         Kind::Twin,
         Kind::Block,
         Kind::Timer,
@@ -76,6 +80,8 @@ impl Kind {
         Kind::Sweep,
         Kind::Index,
         Kind::Decision,
+        Kind::Observation,
+        Kind::Weights,
     ];
 
     /// The kind's name, for people.
@@ -91,6 +97,8 @@ impl Kind {
             Kind::Sweep => "sweep",
             Kind::Index => "index",
             Kind::Decision => "decision",
+            Kind::Observation => "observation",
+            Kind::Weights => "weights",
         }
     }
 
@@ -109,7 +117,9 @@ impl Kind {
             | Kind::Broadcast
             | Kind::Sweep
             | Kind::Index
-            | Kind::Decision => 1,
+            | Kind::Decision
+            | Kind::Observation
+            | Kind::Weights => 1,
         }
     }
 }

@@ -172,6 +172,8 @@ limits! {
     FEATURES: 256;
     /// features of which a model knows something on one level of arms; the least certain leaves first
     LEVEL_WEIGHTS: 4_096;
+    /// answers of one partition that are learned from at once; later ones wait for the next time
+    LESSON: 4_096;
     /// values in the data of one action
     ACTION_DATA: 32;
     /// catch-up firings of one repeating timer after a downtime; the remaining ones coalesce

@@ -1,5 +1,7 @@
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use super::normal::{hashed, seed};
@@ -8,12 +10,14 @@ use super::normal::{hashed, seed};
 /// what it has in common with others, from which it starts before anybody has answered it.
 ///
 /// Arms are made once, when a policy is loaded.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Arm {
     /// The levels that it shares with other actions, widest first.
+    #[schemars(with = "Vec<u64>")]
     pub(super) shared: SmallVec<[u64; 4]>,
+    /// The hash of the action.
     pub(super) action: u64,
-    /// None if the action has no other treatment.
+    /// The hash of the treatment; none if the action has no other.
     pub(super) treatment: Option<u64>,
 }
 

@@ -40,7 +40,7 @@ impl Belief {
 }
 
 /// What a policy expects of an action before anybody has answered it.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Prior {
     /// The score that the propensity stands for.
     score: f64,

@@ -1,10 +1,10 @@
 use super::belief::Belief;
 use super::normal::{below, quantile};
 
-/// Points at which a contender's draws are looked at, in the middle of as many equal shares.
-const POINTS: usize = 64;
-/// A draw that is further away happens once in a thousand million times.
-const FAR: f64 = 6.0;
+/// Pieces into which the range of all draws that can win is cut.
+const PIECES: usize = 96;
+/// Draws further away than this happen once in ten million times.
+const FAR: f64 = 5.3;
 
 /// Somebody who takes part in a choice by draws: the greatest drawn propensity × factor wins.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -21,10 +21,13 @@ impl Contender {
         self.factor * self.belief.drawn(deviations)
     }
 
+    fn is_certain(&self) -> bool {
+        self.belief.doubt == 0.0 || self.factor <= 0.0
+    }
+
     /// How likely a draw stays below a product.
     fn below(&self, product: f64, wins_ties: bool) -> f64 {
-        let deviation = self.belief.doubt.sqrt();
-        if self.factor <= 0.0 || deviation == 0.0 {
+        if self.is_certain() {
             let own = self.at(0.0);
             return f64::from(u8::from(own < product || own == product && !wins_ties));
         }
@@ -32,42 +35,55 @@ impl Contender {
         if share >= 1.0 {
             return 1.0;
         }
-        below((quantile(share) - self.belief.mean) / deviation)
+        below((quantile(share) - self.belief.mean) / self.belief.doubt.sqrt())
     }
 }
 
 /// The probability with which each contender would have been chosen, had only the draws been others:
-/// `∫ fᵢ(x)·Πⱼ Fⱼ(x) dx`, by the midpoint rule over each contender's own draws. Of equal products the
-/// first wins. The sum is 1 unless there is nobody.
+/// `∫ Πⱼ Fⱼ(x) dFᵢ(x)`, the others' taken in the middle of each piece. Of equal products the first
+/// wins. The sum is 1 unless there is nobody.
 pub fn chances(contenders: &[Contender]) -> Vec<f64> {
     // Whoever's best draw is below somebody's worst one takes no part.
     let least = contenders.iter().map(|contender| contender.at(-FAR)).fold(0.0, f64::max);
-    let takes_part: Vec<bool> = contenders.iter().map(|it| it.at(FAR) >= least).collect();
-    let mut chances: Vec<f64> = (0..contenders.len())
-        .map(
-            |number| if takes_part[number] { chance(contenders, &takes_part, number) } else { 0.0 },
-        )
-        .collect();
+    let most = contenders.iter().map(|contender| contender.at(FAR)).fold(0.0, f64::max);
+    let takes_part: Vec<usize> =
+        (0..contenders.len()).filter(|number| contenders[*number].at(FAR) >= least).collect();
+    let mut chances = vec![0.0; contenders.len()];
+    for number in takes_part.iter().filter(|number| contenders[**number].is_certain()) {
+        let product = contenders[*number].at(0.0);
+        let others = takes_part.iter().filter(|other| *other != number);
+        chances[*number] =
+            others.map(|other| contenders[*other].below(product, other < number)).product();
+    }
+    let uncertain: Vec<usize> =
+        takes_part.iter().copied().filter(|number| !contenders[*number].is_certain()).collect();
+    if !uncertain.is_empty() {
+        let edge = |piece: usize| least + (most - least) * piece as f64 / PIECES as f64;
+        let below = |product: f64| -> Vec<f64> {
+            takes_part.iter().map(|number| contenders[*number].below(product, false)).collect()
+        };
+        let place = |number: &usize| takes_part.iter().position(|one| one == number).unwrap_or(0);
+        let places: Vec<usize> = uncertain.iter().map(place).collect();
+        // Draws below all that can win are as good as at its edge.
+        let mut before = vec![0.0; takes_part.len()];
+        for piece in 1..=PIECES {
+            let middle = below((edge(piece - 1) + edge(piece)) / 2.0);
+            let after = below(edge(piece));
+            for (number, place) in uncertain.iter().zip(&places) {
+                let others = middle.iter().enumerate().filter(|(other, _)| other != place);
+                let beaten: f64 = others.map(|(_, below)| below).product();
+                chances[*number] += (after[*place] - before[*place]) * beaten;
+            }
+            before = after;
+        }
+    }
     let sum: f64 = chances.iter().sum();
     if sum > 0.0 {
         chances.iter_mut().for_each(|chance| *chance /= sum);
+    } else if let Some(first) = chances.first_mut() {
+        *first = 1.0;
     }
     chances
-}
-
-fn chance(contenders: &[Contender], takes_part: &[bool], number: usize) -> f64 {
-    let own = &contenders[number];
-    let is_certain = own.belief.doubt == 0.0 || own.factor <= 0.0;
-    let points = if is_certain { 1 } else { POINTS };
-    let at = |point: usize| {
-        let product = own.at(quantile((point as f64 + 0.5) / points as f64));
-        let others = contenders.iter().enumerate().filter(|(other, _)| takes_part[*other]);
-        others
-            .filter(|(other, _)| *other != number)
-            .map(|(other, contender)| contender.below(product, other < number))
-            .product::<f64>()
-    };
-    (0..points).map(at).sum::<f64>() / points as f64
 }
 
 #[cfg(test)]

@@ -1,3 +1,5 @@
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use twox_hash::XxHash3_64;
 
@@ -28,17 +30,21 @@ pub(super) const INTERCEPT: u64 = 1;
 /// A number between two points counts as partly one and partly the other, so that values that are
 /// close are alike. At most [`limits::FEATURES`] values are read; further ones are passed over, and
 /// counted.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Features {
+    /// The bins that the values lie in.
+    #[schemars(with = "Vec<Active>")]
     pub(super) active: SmallVec<[Active; 64]>,
+    /// How many values were read.
     values: u32,
     /// How many of the values have a bin.
     present: u32,
+    /// How many values were passed over, because there were too many.
     passed_over: u32,
 }
 
 /// One bin that a value lies in.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub(super) struct Active {
     /// The hash of the name and the bin.
     pub(super) key: u64,

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::arm::Arm;
@@ -5,7 +6,11 @@ use super::belief::Prior;
 use super::features::{Features, INTERCEPT};
 use super::normal::truncated;
 use super::snapshot::{Gaussian, Snapshot, expected, posterior};
-use super::weights::Message;
+use super::weights::{Message, Weights};
+
+/// About how many of the last observations of a weight count: enough to tell a propensity of 1 in
+/// 1,000, and few enough to follow a season.
+pub const HORIZON: f64 = 20_000.0;
 
 /// A model that learns: Bayesian probit regression, one observation after the other.
 ///
@@ -20,13 +25,15 @@ use super::weights::Message;
 pub struct Learner {
     model: Snapshot,
     forgetting: f64,
+    /// Levels that changed since they were last asked for.
+    changed: BTreeSet<u64>,
 }
 
 impl Learner {
     /// Goes on from what a snapshot knows. Of what was learned of a weight, each further observation
     /// of it takes away `1/horizon`, so that about the last `horizon` count.
     pub fn from(model: Snapshot, horizon: f64) -> Learner {
-        Learner { model, forgetting: 1.0 / horizon.max(1.0) }
+        Learner { model, forgetting: 1.0 / horizon.max(1.0), changed: BTreeSet::new() }
     }
 
     /// What is known now.
@@ -38,6 +45,12 @@ impl Learner {
     pub fn publish(&mut self) -> Snapshot {
         self.model.version += 1;
         self.model.clone()
+    }
+
+    /// The levels of arms that changed since this was last asked, to be kept.
+    pub fn changed(&mut self) -> Vec<(u64, Arc<Weights>)> {
+        let changed = std::mem::take(&mut self.changed);
+        changed.into_iter().filter_map(|level| Some((level, self.model.weights(level)?))).collect()
     }
 
     /// Learns from one answer: whether there was a response to an arm in a situation.
@@ -54,6 +67,7 @@ impl Learner {
         let scale = features.scale();
         let known = self.model.levels_mut();
         for level in expected(arm, prior, features.length()) {
+            self.changed.insert(level.key);
             let weights = Arc::make_mut(known.entry(level.key).or_default());
             weights.observations = weights.observations * (1.0 - self.forgetting) + 1.0;
             step.take(weights.entry(INTERCEPT), level.intercept, 1.0);

@@ -64,6 +64,22 @@ impl Snapshot {
         Snapshot { levels: None, version: 0 }
     }
 
+    /// A snapshot as it was kept.
+    pub fn restore(version: u64, levels: impl IntoIterator<Item = (u64, Weights)>) -> Snapshot {
+        let levels = levels.into_iter().map(|(level, weights)| (level, Arc::new(weights)));
+        Snapshot { levels: Some(Arc::new(levels.collect())), version }
+    }
+
+    /// How many levels of arms something is known of.
+    pub fn levels(&self) -> usize {
+        self.levels.as_ref().map_or(0, |levels| levels.len())
+    }
+
+    /// What is known on one level.
+    pub(super) fn weights(&self, level: u64) -> Option<Arc<Weights>> {
+        self.levels.as_ref()?.get(&level).cloned()
+    }
+
     /// Which one this is: each that is published has a greater one. 0 knows nothing.
     pub const fn version(&self) -> u64 {
         self.version

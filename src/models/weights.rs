@@ -8,10 +8,10 @@ use crate::config::limits;
 /// Messages are kept in natural parameters and without the prior, so that what two nodes learned
 /// apart adds up, and forgetting is shrinking.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub(super) struct Weights {
+pub struct Weights {
     /// A power of two of them, or none; looked up from the place that the key's low bits name.
     slots: Vec<Slot>,
-    used: usize,
+    used: u32,
     /// How many observations this was learned from.
     pub(super) observations: f64,
 }
@@ -49,7 +49,7 @@ impl Weights {
     /// The message about a feature, to be changed. At the bound it takes the place of the one of
     /// which least is known among its neighbours.
     pub(super) fn entry(&mut self, key: u64) -> &mut Message {
-        let crowded = |weights: &Weights| (weights.used + 1) * 4 > weights.slots.len() * 3;
+        let crowded = |weights: &Weights| (weights.used as usize + 1) * 4 > weights.slots.len() * 3;
         if crowded(self) && self.slots.len() < limits::LEVEL_WEIGHTS {
             self.grow();
         }
@@ -143,7 +143,7 @@ mod tests {
             for (key, pull) in &truth {
                 prop_assert_eq!(weights.get(*key).pull, *pull);
             }
-            prop_assert_eq!(weights.used, truth.len());
+            prop_assert_eq!(weights.used as usize, truth.len());
             prop_assert_eq!(weights.get(0x5EED), Message::default());
         }
     }

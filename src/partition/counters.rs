@@ -38,6 +38,9 @@ pub struct Counters {
     /// Actions that were taken back.
     #[serde(default)]
     pub recalls: u64,
+    /// Answers to actions to learn from.
+    #[serde(default)]
+    pub observations: u64,
     /// Escalations opened or changed.
     pub escalations: u64,
     /// Dead letters, by reason.
@@ -90,6 +93,7 @@ impl Counters {
             asks,
             actions,
             recalls,
+            observations,
             escalations,
             dead,
             limits,
@@ -119,6 +123,7 @@ impl Counters {
         self.asks += asks;
         self.actions += actions;
         self.recalls += recalls;
+        self.observations += observations;
         self.escalations += escalations;
         for (reason, count) in dead {
             *self.dead.entry(*reason).or_default() += count;

@@ -277,6 +277,11 @@ impl<H: Host> Machine<H> {
         self.next_policy = Some(policy);
     }
 
+    /// From the next round on, twins go by what is known now.
+    pub fn set_models(&mut self, models: Snapshot) {
+        self.models = models;
+    }
+
     /// Where a twin is reached, if it is in memory.
     pub fn address(&self, customer: &Customer) -> Option<&H::Address> {
         self.residents.address(customer)

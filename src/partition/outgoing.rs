@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::bus::{CARRIES_MEMORY, Subjects, dead_letter};
 use crate::event::{Customer, Original, Output, PassOn, Rejection, Time};
-use crate::twin::{Action, Escalation, Recall};
+use crate::twin::{Action, Escalation, Observation, Recall};
 
 /// How what a twin wants done becomes messages: subject, headers, CloudEvent.
 #[derive(Debug, Clone)]
@@ -89,6 +89,23 @@ impl Outgoing {
             datacontenttype: "application/json",
             traceparent: escalation.traceparent.as_deref(),
             data: escalation,
+        };
+        message(subject, &event)
+    }
+
+    pub(super) fn observation(&self, observation: &Observation) -> Output {
+        let subject = self.subjects.observation(&observation.action, &observation.customer);
+        let id = format!("o{}", observation.decision);
+        let event = CloudEvent {
+            specversion: "1.0",
+            id: &id,
+            source: "jumeau",
+            kind: "jumeau.observation",
+            subject: &observation.customer,
+            time: observation.at,
+            datacontenttype: "application/json",
+            traceparent: None,
+            data: observation,
         };
         message(subject, &event)
     }

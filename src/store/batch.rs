@@ -7,6 +7,7 @@ use crate::codec;
 use crate::codec::Kind;
 use crate::config::limits;
 use crate::event::{Broadcast, Customer, Output, Time};
+use crate::models::{Exposure, Weights};
 use crate::twin::Decision;
 
 /// Changes that become durable together, or not at all: pure data, in the order in which they were
@@ -41,6 +42,9 @@ impl<'a> Change<'a> {
 
 /// The name of the floor among what the store knows as a whole.
 pub(super) const FLOOR: &str = "floor";
+
+/// The name of the version of what was learned, likewise.
+pub(super) const MODEL: &str = "model";
 
 const PUT: u8 = 0;
 const DELETE: u8 = 1;
@@ -155,6 +159,39 @@ impl Batch {
     /// An output goes, because the broker has confirmed it.
     pub fn delete_output(&mut self, partition: u16, sequence: u64) {
         self.delete(Table::Outbox, |key| keys::output(key, partition, sequence));
+    }
+
+    /// An answer to learn from, and whether it was a response.
+    ///
+    /// # Errors
+    /// If it is larger than a record may be.
+    pub fn put_observation(
+        &mut self,
+        partition: u16,
+        sequence: u64,
+        exposure: &Exposure,
+        response: bool,
+    ) -> Result<(), codec::Error> {
+        let key = |key: &mut Vec<u8>| keys::output(key, partition, sequence);
+        self.seal(Table::Observations, key, &(exposure, response))
+    }
+
+    /// An answer goes, because it was learned from.
+    pub fn delete_observation(&mut self, partition: u16, sequence: u64) {
+        self.delete(Table::Observations, |key| keys::output(key, partition, sequence));
+    }
+
+    /// What was learned of one level of arms.
+    ///
+    /// # Errors
+    /// If it is larger than a record may be.
+    pub fn put_weights(&mut self, level: u64, weights: &Weights) -> Result<(), codec::Error> {
+        self.seal(Table::Learned, |key| keys::level(key, level), weights)
+    }
+
+    /// The version of what was learned.
+    pub fn set_model(&mut self, version: u64) {
+        self.set_store_wide(MODEL, version);
     }
 
     /// An input that did not come from the stream, sealed as [`Kind::Input`]; `number` tells apart

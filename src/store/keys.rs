@@ -17,6 +17,8 @@
 //! | `sweeps`, that makes an index | partition u16 · `0x01` · path |
 //! | `index` | partition u16 · hash of the path u64 · hash of the value u64 · customer |
 //! | `decisions` | partition u16 · customer · slot u8 |
+//! | `observations` | partition u16 · sequence u64 |
+//! | `learned` | `0x0000` · level u64 |
 //! | `meta`, of the store | `0x00` · name |
 //! | `meta`, of a partition | `0x01` · partition u16 · field u8 |
 
@@ -47,13 +49,17 @@ pub enum Table {
     Index,
     /// The last decisions of every twin: a ring, written in place.
     Decisions,
+    /// Answers that are not learned from yet, in the order in which they came.
+    Observations,
+    /// What was learned of each level of arms.
+    Learned,
     /// What the store and its partitions know about themselves.
     Meta,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Table; 10] = [
+    pub const ALL: [Table; 12] = [
         Table::Twins,
         Table::Timeline,
         Table::Timers,
@@ -63,6 +69,8 @@ impl Table {
         Table::Sweeps,
         Table::Index,
         Table::Decisions,
+        Table::Observations,
+        Table::Learned,
         Table::Meta,
     ];
 
@@ -78,6 +86,8 @@ impl Table {
             Table::Sweeps => "sweeps",
             Table::Index => "index",
             Table::Decisions => "decisions",
+            Table::Observations => "observations",
+            Table::Learned => "learned",
             Table::Meta => "meta",
         }
     }
@@ -94,6 +104,8 @@ impl Table {
             Table::Sweeps => Kind::Sweep,
             Table::Index => Kind::Index,
             Table::Decisions => Kind::Decision,
+            Table::Observations => Kind::Observation,
+            Table::Learned => Kind::Weights,
             Table::Meta => Kind::Number,
         }
     }
@@ -110,6 +122,8 @@ impl Table {
             Table::Sweeps => read_sweep(key).is_some(),
             Table::Index => read_index(key).is_some(),
             Table::Decisions => read_decision(key).is_some(),
+            Table::Observations => read_output(key).is_some(),
+            Table::Learned => read_level(key).is_some(),
             Table::Meta => match key {
                 [STORE_WIDE, name @ ..] => !name.is_empty(),
                 [OF_PARTITION, _, _, _] => true,
@@ -225,6 +239,11 @@ pub(super) fn output(into: &mut Vec<u8>, of: u16, sequence: u64) {
     into.extend_from_slice(&sequence.to_be_bytes());
 }
 
+/// What is learned belongs to no partition; it lies where the first one's rows would.
+pub(super) fn level(into: &mut Vec<u8>, level: u64) {
+    output(into, 0, level);
+}
+
 pub(super) fn input(into: &mut Vec<u8>, of: u16, customer: &Customer, at: Time, number: u32) {
     twin(into, of, customer);
     into.extend_from_slice(&sortable(at));
@@ -325,6 +344,10 @@ pub(super) fn read_timer(key: &[u8]) -> Option<TimerKey> {
 pub(super) fn read_output(key: &[u8]) -> Option<u64> {
     let (_, sequence) = key.split_first_chunk::<2>()?;
     Some(u64::from_be_bytes(sequence.try_into().ok()?))
+}
+
+pub(super) fn read_level(key: &[u8]) -> Option<u64> {
+    read_output(key)
 }
 
 pub(super) fn read_input(key: &[u8]) -> Option<(Time, u32)> {

@@ -1,11 +1,13 @@
 use serde::de::DeserializeOwned;
 
+use super::batch::MODEL;
 use super::keys::{self, Field, IndexKey, SweepKey, TimerKey};
 use super::rows::{Journalled, Loaded, Meta, Sweep, Verified};
 use super::{Batch, Error, Table};
 use crate::codec;
 use crate::config::limits;
 use crate::event::{Broadcast, Customer, Output, Time};
+use crate::models::{Exposure, Snapshot};
 use crate::twin::Decision;
 
 /// A row's value, if there is one.
@@ -199,6 +201,42 @@ pub trait Read: Send + Sync {
             let output = open(Table::Outbox, key, value)?;
             Ok(keys::read_output(key).map(|sequence| (sequence, output)))
         })
+    }
+
+    /// The partition's answers that are not learned from yet, from this sequence on, at most `limit`,
+    /// ascending, and whether each was a response.
+    ///
+    /// # Errors
+    /// [`Error::Read`], [`Error::Key`] or [`Error::Record`].
+    fn observations(
+        &self,
+        partition: u16,
+        from: u64,
+        limit: usize,
+    ) -> Result<Vec<(u64, Exposure, bool)>, Error> {
+        let from = key(|to| keys::output(to, partition, from));
+        rows(self, Table::Observations, partition, &from, limit, |key, value| {
+            let (exposure, response) = open(Table::Observations, key, value)?;
+            Ok(keys::read_output(key).map(|sequence| (sequence, exposure, response)))
+        })
+    }
+
+    /// What was learned.
+    ///
+    /// # Errors
+    /// [`Error::Read`], [`Error::Key`] or [`Error::Record`].
+    fn model(&self) -> Result<Snapshot, Error> {
+        let name = key(|to| keys::store_wide(to, MODEL));
+        let version = match self.get(Table::Meta, std::slice::from_ref(&name))?.pop().flatten() {
+            Some(value) => open(Table::Meta, &name, &value)?,
+            None => return Ok(Snapshot::nothing()),
+        };
+        let from = key(|to| keys::partition(to, 0));
+        let levels = rows(self, Table::Learned, 0, &from, usize::MAX, |key, value| {
+            let weights = open(Table::Learned, key, value)?;
+            Ok(keys::read_level(key).map(|level| (level, weights)))
+        })?;
+        Ok(Snapshot::restore(version, levels))
     }
 
     /// The inputs of a twin that did not come from the stream, from this moment on, at most

@@ -112,7 +112,7 @@ fn rows(table: Table, settings: &settings::Store, memory: &Memory, horizon: &Hor
         Table::Timeline | Table::Decisions => {
             blocks.set_block_size(8 << 10);
         }
-        Table::Timers | Table::Outbox => {
+        Table::Timers | Table::Outbox | Table::Observations => {
             // Rows that live for moments: what is deleted should not be scanned at the next start.
             options.add_compact_on_deletion_collector_factory(1_000, 500, 0.5);
         }
@@ -128,7 +128,7 @@ fn rows(table: Table, settings: &settings::Store, memory: &Memory, horizon: &Hor
             });
             options.set_periodic_compaction_seconds(Duration::from_hours(24).as_secs());
         }
-        Table::Broadcasts | Table::Sweeps | Table::Index | Table::Meta => {}
+        Table::Broadcasts | Table::Sweeps | Table::Index | Table::Learned | Table::Meta => {}
     }
     options.set_block_based_table_factory(&blocks);
     options

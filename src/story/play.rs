@@ -4,6 +4,7 @@ use std::sync::Arc;
 use super::{Seen, Story, Told, What};
 use crate::config::limits;
 use crate::event::{self, Broadcast, Customer, EventType, INTERNAL, PassOn, Raw, Rejection, Time};
+use crate::models::{HORIZON, Learner, Snapshot};
 use crate::policy::Policy;
 use crate::twin::{
     Broadcasts, Effect, Fired, Input, Reaction, Shared, Twin, Verdict, World, react,
@@ -20,6 +21,8 @@ pub struct Played {
     pub twins: BTreeMap<Customer, Twin>,
     /// What is shared among them at the end.
     pub broadcasts: Broadcasts,
+    /// What was learned from their answers, and goes on to be.
+    pub learner: Learner,
     /// The story went on for longer than a story may.
     pub is_cut: bool,
 }
@@ -59,6 +62,7 @@ pub fn play(story: &Story, policy: &Policy) -> Played {
         seen: Vec::new(),
         twins: BTreeMap::new(),
         broadcasts: Broadcasts::default(),
+        learner: Learner::from(Snapshot::nothing(), HORIZON),
         is_cut: false,
     };
     for (position, step) in story.steps.iter().enumerate() {
@@ -143,7 +147,8 @@ impl Played {
             .twins
             .entry(customer.clone())
             .or_insert_with(|| Twin::new(customer.clone(), input.at));
-        let reaction = react(twin, input, &World::of(policy).with(&self.broadcasts));
+        let world = World::of(policy).with(&self.broadcasts).knowing(self.learner.model());
+        let reaction = react(twin, input, &world);
         if reaction.verdict == Verdict::Untouched {
             return;
         }
@@ -155,6 +160,12 @@ impl Played {
                 Effect::Escalate(escalation) => What::Escalation(escalation.clone()),
                 Effect::PassOn(message) => {
                     passed_on.push(message.clone());
+                    continue;
+                }
+                Effect::Observe(observation) => {
+                    observation.exposure.teach(&mut self.learner, observation.reward > 0);
+                    // The next decision goes by it.
+                    self.learner.publish();
                     continue;
                 }
                 Effect::StartTimer { .. }

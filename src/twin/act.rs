@@ -8,19 +8,36 @@ use super::effect::{Brief, Escalation, OpenInteraction, TimelineLine};
 use super::reaction::Notes;
 use super::understand::Context;
 use super::{
-    Action, Contact, Derived, Effect, Escalated, EscalationState, Input, Need, Twin, decide, resume,
+    Action, Contact, Derived, Effect, Escalated, EscalationState, Input, Need, Shown, Twin, decide,
+    resume,
 };
 use crate::config::limits;
 use crate::event::cut;
+use crate::models::Exposure;
 
 /// An action is taken: remembered for its cooldown and its outcomes, and sent.
-pub(super) fn act(twin: &mut Twin, chosen: &Arc<Action>, effects: &mut Vec<Effect>) {
+pub(super) fn act(
+    twin: &mut Twin,
+    chosen: &Arc<Action>,
+    exposure: Option<Exposure>,
+    effects: &mut Vec<Effect>,
+) {
+    let shown = exposure.map(|exposure| {
+        Box::new(Shown {
+            treatment: chosen.treatment.clone(),
+            tone: chosen.tone.clone(),
+            language: chosen.language.clone(),
+            policy: chosen.reason.version.clone(),
+            exposure,
+        })
+    });
     twin.remember_contact(Contact {
         decision: chosen.decision.clone(),
         action: chosen.action.clone(),
         channel: chosen.channel.clone(),
         at: chosen.at,
         outcome: None,
+        shown,
     });
     effects.push(Effect::Act(chosen.clone()));
 }

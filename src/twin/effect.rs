@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     Alternative, CandidateVerdict, Case, Decision, EscalationState, Journalled, Line, Stage,
 };
-use crate::event::{Channel, Customer, InteractionState, Map, PassOn, Time, Value};
+use crate::event::{Channel, Customer, InteractionState, Map, OutcomeKind, PassOn, Time, Value};
+use crate::models::Exposure;
 use crate::policy::{Issue, Version};
 
 /// Something to be done outside the twin, once the change that it belongs to is durable.
@@ -37,6 +38,8 @@ pub enum Effect {
     },
     /// The arbitration, to keep for whoever asks why.
     Record(Box<Decision>),
+    /// An answer to learn from.
+    Observe(Box<Observation>),
     /// Something to keep for replay: it was a part of the input, and is not in the stream.
     Journal {
         /// The time of the input.
@@ -111,6 +114,37 @@ pub struct Recall {
     /// The trace context of the event that led to it; the envelope carries it.
     #[serde(skip)]
     pub traceparent: Option<Box<str>>,
+}
+
+/// What came of an action, to be learned from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Observation {
+    /// The decision; there is one observation of it.
+    pub decision: Box<str>,
+    /// Who was spoken to.
+    pub customer: Customer,
+    /// What was done.
+    pub action: Box<str>,
+    /// In which of its treatments.
+    pub treatment: Box<str>,
+    /// Where it was said.
+    pub channel: Box<str>,
+    /// How it sounded.
+    pub tone: Box<str>,
+    /// The language of the text, as a BCP 47 tag.
+    pub language: Box<str>,
+    /// The version of the policy that decided.
+    pub policy: Version,
+    /// When it was decided.
+    pub decided: Time,
+    /// When it was answered, or known that there is no answer.
+    pub at: Time,
+    /// The answer.
+    pub outcome: OutcomeKind,
+    /// 1 if there was a response, 0 if not.
+    pub reward: u8,
+    /// What the choice went by.
+    pub exposure: Exposure,
 }
 
 /// Why an action was taken.

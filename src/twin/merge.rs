@@ -283,6 +283,10 @@ impl Item for Contact {
         {
             self.outcome = Some(came);
         }
+        // Where one of the two was answered, that was learned from.
+        if other.shown.is_none() {
+            self.shown = None;
+        }
     }
 
     fn rank(&self) -> impl Ord {

@@ -51,13 +51,13 @@ mod world;
 
 pub use broadcast::{Broadcasts, Meeting, Shared};
 pub use case::Case;
-pub use contact::{Contact, ContactOutcome};
+pub use contact::{Contact, ContactOutcome, Shown};
 pub use context::Signal;
 pub use dates::{Dates, Told};
 pub use decide::{Alternative, Candidate, Decision, Stage, Verdict as CandidateVerdict, Weights};
 pub use dissatisfaction::{Dissatisfaction, Problem};
 pub use effect::{
-    Action, Brief, Effect, Escalation, OpenInteraction, Reason, Recall, TimelineLine,
+    Action, Brief, Effect, Escalation, Observation, OpenInteraction, Reason, Recall, TimelineLine,
 };
 pub use escalation::{Escalated, EscalationState};
 pub use flip::{Change, Factor, Flip, flips};

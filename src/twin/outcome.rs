@@ -41,14 +41,17 @@ impl Twin {
         told: &event::Outcome,
         policy: &Policy,
         at: Time,
+        effects: &mut Vec<Effect>,
         notes: &mut Notes,
     ) {
         learn::from_outcome(self, told, policy, at, notes);
+        let customer = &self.customer;
         let known = self.contacts.iter_mut().rev().find(|known| known.decision == told.decision);
         if let Some(contact) = known
             && contact.outcome.is_none_or(|before| rank(told.outcome) >= rank(before.kind))
         {
             contact.outcome = Some(ContactOutcome { kind: told.outcome, at });
+            effects.extend(contact.observe(told.outcome, at, customer));
         }
     }
 
@@ -84,7 +87,7 @@ impl Twin {
         let first = overdue.min_by_key(|(at, _)| *at).map(|(_, contact)| contact.decision.clone());
         if let Some(decision) = &first {
             let told = event::Outcome { decision: decision.clone(), outcome: OutcomeKind::Ignored };
-            self.hear_outcome(&told, policy, now, notes);
+            self.hear_outcome(&told, policy, now, effects, notes);
         }
         self.watch_for_silence(policy, now, effects, notes);
         first.is_some()

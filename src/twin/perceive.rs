@@ -83,7 +83,7 @@ fn fold(
         Kind::Interaction(told) => twin.move_interaction(told, &event.channel, now, notes),
         Kind::Case(told) => twin.move_case(told, now, notes),
         Kind::Signal(told) => twin.sense(told, &event.channel, now, notes),
-        Kind::Outcome(told) => twin.hear_outcome(told, policy, now, notes),
+        Kind::Outcome(told) => twin.hear_outcome(told, policy, now, effects, notes),
         Kind::Handoff(told) => {
             let position = twin.handoff_target(told)?;
             twin.hand_over(position, told, now);

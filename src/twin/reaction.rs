@@ -135,12 +135,12 @@ pub fn react(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction {
     let wishes = understand::understand(twin, &mut context, &mut effects, &mut notes);
     recall::recall(twin, &context, &wishes, &mut effects);
     if (wishes.is_any() || input.ask().is_some())
-        && let Some(decide::Decided { decision, deferred }) =
+        && let Some(decide::Decided { decision, exposures, deferred }) =
             decide::decide(twin, &context, &wishes)
     {
-        for chosen in &decision.chosen {
+        for (chosen, exposure) in decision.chosen.iter().zip(exposures) {
             resume::offered(twin, &context, Some(&chosen.action));
-            act::act(twin, chosen, &mut effects);
+            act::act(twin, chosen, exposure, &mut effects);
         }
         if !decision.chosen.is_empty() {
             twin.watch_for_silence(world.policy, input.at, &mut effects, &mut notes);

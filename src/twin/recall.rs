@@ -43,6 +43,8 @@ pub(super) fn recall(
         })));
         let outcome = ContactOutcome { kind: OutcomeKind::Recalled, at: now };
         twin.contacts[at].outcome = Some(outcome);
+        // What nobody saw teaches nothing.
+        twin.contacts[at].shown = None;
     }
 }
 

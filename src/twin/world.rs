@@ -23,6 +23,14 @@ impl<'a> World<'a> {
         World { policy, broadcasts: &NO_BROADCASTS, models: &NO_MODELS }
     }
 
+    /// The same world in which this was learned.
+    pub fn knowing<'b>(self, models: &'b Snapshot) -> World<'b>
+    where
+        'a: 'b,
+    {
+        World { models, ..self }
+    }
+
     /// The same world with these broadcasts.
     pub fn with<'b>(self, broadcasts: &'b Broadcasts) -> World<'b>
     where

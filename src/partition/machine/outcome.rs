@@ -9,7 +9,7 @@ use super::Machine;
 use crate::codec;
 use crate::event::{Customer, Original, Output, Reason, Rejection, Time};
 use crate::store::TimerKey;
-use crate::twin::{Decision, Effect, Fired, Journalled, Note, Reaction, Verdict};
+use crate::twin::{Decision, Effect, Fired, Journalled, Note, Observation, Reaction, Verdict};
 
 impl<H: Host> Machine<H> {
     pub(super) fn keep(&mut self, customer: &Customer, change: &Change) {
@@ -108,6 +108,10 @@ impl<H: Host> Machine<H> {
                     self.window.remove(&key);
                 }
                 Effect::Record(decision) => self.record(customer, &decision),
+                Effect::Observe(observation) => {
+                    self.counters.observations += 1;
+                    self.observe(&observation);
+                }
                 Effect::Journal { at, input } => self.journal(customer, at, &input),
             }
         }
@@ -118,6 +122,18 @@ impl<H: Host> Machine<H> {
         if let Err(error) = self.batch.put_decision(self.partition, customer, decision) {
             // Larger than a record may be; the limits of texts and candidates make it impossible.
             tracing::error!(%error, id = %decision.id, "a decision has no stored form");
+        }
+    }
+
+    /// An answer is learned from once it is durable, and others may learn from it, too.
+    fn observe(&mut self, observation: &Observation) {
+        let response = observation.reward > 0;
+        // There is one output for each observation, whose sequence is a name for both.
+        let (partition, sequence) = (self.partition, self.next_output);
+        match self.batch.put_observation(partition, sequence, &observation.exposure, response) {
+            Ok(()) => self.put_output(self.outgoing.observation(observation)),
+            // The limits of features make it impossible.
+            Err(error) => tracing::error!(%error, "an observation has no stored form"),
         }
     }
 

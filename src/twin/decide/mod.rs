@@ -34,7 +34,7 @@ use super::view::{Used, View};
 use super::{Derived, Need, Twin, act, situation};
 use crate::config::limits;
 use crate::event::{Ask, Time, Value, cut};
-use crate::models::{self, Weigher};
+use crate::models::{self, Contender, Exposure, Weigher};
 use crate::policy::{self, Expression, Path, QUIET_TIMER, Scope};
 use budget::Budget;
 use treatment::{Said, Wanted};
@@ -44,6 +44,8 @@ use weighing::Ways;
 pub(super) struct Decided {
     /// Its record, with the actions to take.
     pub(super) decision: Box<Decision>,
+    /// What each action that is taken went by, if something can be learned of it.
+    pub(super) exposures: Vec<Option<Exposure>>,
     /// The name of the timer that is to decide again, and when it fires: what would have been said
     /// must wait for the quiet hours to end.
     pub(super) deferred: Option<(Box<str>, Time)>,
@@ -117,7 +119,20 @@ pub(super) fn decide(twin: &Twin, context: &Context<'_>, wishes: &Wishes) -> Opt
     // A stable sort: of equal scores the policy's order decides.
     weighed.sort_by(|left, right| right.score.total_cmp(&left.score));
 
+    scales.tell_chances(&mut weighed);
     let said = scales.take(&mut weighed);
+    let exposures = said.iter().map(|taken| {
+        let candidate = &weighed[taken.at];
+        is_drawn.then(|| Exposure {
+            features: features.clone(),
+            arm: taken.said.treatment.arm.clone(),
+            prior: weighing::prior(candidate.action),
+            propensity: candidate.weights.propensity,
+            chance: candidate.weights.chance,
+            model: context.models.version(),
+        })
+    });
+    let exposures = exposures.collect();
     let id = act::identifier('d', twin, context.input, "");
     let chosen = said.into_iter().enumerate().map(|(rank, taken)| {
         let candidate = &weighed[taken.at];
@@ -155,7 +170,7 @@ pub(super) fn decide(twin: &Twin, context: &Context<'_>, wishes: &Wishes) -> Opt
             .collect(),
         chosen,
     });
-    Some(Decided { decision, deferred: scales.deferred(&weighed) })
+    Some(Decided { decision, exposures, deferred: scales.deferred(&weighed) })
 }
 
 /// The actions worth considering, by position in the policy, each with the strongest need that it
@@ -252,17 +267,14 @@ impl<'a> Scales<'a> {
     /// Drops what is new where its reach is exhausted, if there is something that is well known.
     fn keep_within_reach(&self, weighed: &mut [Weighed<'_>]) {
         let Some(explore) = &self.context.policy.explore else { return };
-        let observations = |candidate: &Weighed<'_>| {
-            let arm = candidate.action.treatments.first().map(|treatment| &treatment.arm);
-            arm.map_or(0.0, |arm| self.context.models.observations_of_action(arm))
-        };
         let is_left = |candidate: &Weighed<'_>| candidate.verdict == Verdict::Outscored;
-        let is_mature = |candidate: &Weighed<'_>| observations(candidate) >= explore.mature.into();
+        let is_mature =
+            |candidate: &Weighed<'_>| self.observed(candidate.action) >= explore.mature.into();
         if !weighed.iter().any(|candidate| is_left(candidate) && is_mature(candidate)) {
             return;
         }
         for candidate in weighed.iter_mut() {
-            let observed = observations(candidate);
+            let observed = self.observed(candidate.action);
             let seed = [self.chance, models::hashed(&candidate.action.name), REACH];
             if is_left(candidate)
                 && observed < explore.mature.into()
@@ -272,6 +284,45 @@ impl<'a> Scales<'a> {
                 candidate.verdict = Verdict::OutOfReach { observations: observed as u32 };
             }
         }
+    }
+
+    /// Tells of the best candidates how likely the draws were to choose them, so that what others
+    /// would have come to can be estimated from what was done. Of what is new it is within its reach.
+    fn tell_chances(&self, weighed: &mut [Weighed<'_>]) {
+        let Some(explore) = &self.context.policy.explore else { return };
+        let is_left = |candidate: &Weighed<'_>| candidate.verdict == Verdict::Outscored;
+        let mut contenders = Vec::new();
+        let mut owners = Vec::new();
+        let left = weighed.iter().enumerate().filter(|(_, candidate)| is_left(candidate));
+        for (at, candidate) in left.take(limits::CANDIDATES) {
+            let factor = candidate.weights.score() / candidate.weights.drawn.max(f64::MIN_POSITIVE);
+            for way in candidate.ways.drawn() {
+                contenders.push(Contender { belief: way.belief, factor });
+                owners.push((at, way.drawn == candidate.weights.drawn));
+            }
+        }
+        for (chance, (at, is_best)) in models::chances(&contenders).into_iter().zip(owners) {
+            if is_best {
+                weighed[at].weights.chance = chance;
+            }
+        }
+        if !weighed
+            .iter()
+            .any(|one| is_left(one) && self.observed(one.action) >= explore.mature.into())
+        {
+            return;
+        }
+        for candidate in weighed.iter_mut().filter(|candidate| is_left(candidate)) {
+            if self.observed(candidate.action) < explore.mature.into() {
+                candidate.weights.chance *= explore.reach;
+            }
+        }
+    }
+
+    /// How often answers to an action were observed.
+    fn observed(&self, action: &policy::Action) -> f64 {
+        let arm = action.treatments.first().map(|treatment| &treatment.arm);
+        arm.map_or(0.0, |arm| self.context.models.observations_of_action(arm))
     }
 
     /// Takes the best candidates that can be said: one, or as many as are asked for in each place.

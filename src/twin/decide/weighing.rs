@@ -25,6 +25,8 @@ pub(super) struct Way<'a> {
     pub(super) treatment: &'a Treatment,
     pub(super) propensity: f64,
     pub(super) drawn: f64,
+    /// What the draw was made from.
+    pub(super) belief: Belief,
     /// What comes first is better.
     order: (usize, bool, u8),
 }
@@ -33,6 +35,14 @@ pub(super) struct Way<'a> {
 pub(super) struct Ways<'a> {
     pub(super) all: SmallVec<[Way<'a>; 2]>,
     pub(super) because: Option<Box<str>>,
+}
+
+impl<'a> Ways<'a> {
+    /// Those among which the draw decides: the ones that are as good as the best in all else.
+    pub(super) fn drawn(&self) -> impl Iterator<Item = &Way<'a>> {
+        let best = self.all.first().map(|way| way.order);
+        self.all.iter().take_while(move |way| Some(way.order) == best)
+    }
 }
 
 impl Ways<'_> {
@@ -59,8 +69,9 @@ impl<'a> Scales<'a> {
             };
             let is_elsewhere = !self.is_present(channel);
             let order = (rank, is_elsewhere, self.misfit(treatment, strength));
-            let (propensity, drawn) = self.propensity(action, treatment);
-            ways.all.push(Way { treatment, propensity, drawn, order });
+            let (belief, drawn) = self.propensity(action, treatment);
+            let propensity = belief.propensity();
+            ways.all.push(Way { treatment, propensity, drawn, belief, order });
         }
         // A stable sort: of equal ones the policy's order decides.
         ways.all.sort_by(|left, right| {
@@ -124,23 +135,19 @@ impl<'a> Scales<'a> {
         }
     }
 
-    /// How likely the customer is to take it up if it is said so: as it is expected, and as it is
-    /// drawn.
-    fn propensity(&self, action: &policy::Action, treatment: &Treatment) -> (f64, f64) {
+    /// How likely the customer is to take it up if it is said so: what is believed, and a draw from
+    /// that.
+    fn propensity(&self, action: &policy::Action, treatment: &Treatment) -> (Belief, f64) {
         let Some(weigher) = &self.weigher else {
             let expected = action.propensity.map_or(UNKNOWN, |prior| prior.expected);
-            return (expected, expected);
+            return (Belief::certain(expected), expected);
         };
-        let prior = action
-            .propensity
-            .map_or_else(Prior::default, |prior| Prior::new(prior.expected, prior.weight));
-        let belief: Belief = weigher.borrow_mut().belief(&treatment.arm, prior);
-        let propensity = belief.propensity();
+        let belief = weigher.borrow_mut().belief(&treatment.arm, prior(action));
         if self.context.policy.explore.is_none() {
-            return (propensity, propensity);
+            return (belief, belief.propensity());
         }
         let chance = models::seed(&[self.chance, treatment.arm.treatment()]);
-        (propensity, belief.drawn(models::normal(chance)))
+        (belief, belief.drawn(models::normal(chance)))
     }
 
     /// What an action weighs if it is said in the best way.
@@ -178,6 +185,12 @@ impl<'a> Scales<'a> {
         };
         (weights, error)
     }
+}
+
+/// What the policy expects of an action before anybody has answered it.
+pub(super) fn prior(action: &policy::Action) -> Prior {
+    let said = action.propensity.map(|prior| Prior::new(prior.expected, prior.weight));
+    said.unwrap_or_default()
 }
 
 /// Whether one should speak gently.

@@ -134,6 +134,7 @@ fn contact() -> impl Strategy<Value = Contact> {
         channel: "web".into(),
         at: day(decision),
         outcome,
+        shown: None,
     })
 }
 

@@ -18,6 +18,7 @@ const MESSAGES: [Message; 21] = [
     ("analyser.answer", || schema_for!(event::Analysis)),
     ("action", || schema_for!(twin::Action)),
     ("recall", || schema_for!(twin::Recall)),
+    ("observation", || schema_for!(twin::Observation)),
     ("escalation", || schema_for!(twin::Escalation)),
     ("api.show", || schema_for!(api::ShowReply)),
     ("api.decide.request", || schema_for!(api::DecideRequest)),

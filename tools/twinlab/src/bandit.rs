@@ -1,7 +1,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use jumeau::models::{Arm, Features, Learner, Parts, Prior, Snapshot, normal, seed};
+use jumeau::models::{Arm, Features, HORIZON, Learner, Parts, Prior, Snapshot, normal, seed};
 
 use crate::table::Table;
 
@@ -21,9 +21,6 @@ pub(crate) struct Outcome {
     pub(crate) deciding: Duration,
     pub(crate) learning: Duration,
 }
-
-/// About how many of the last observations count.
-const HORIZON: f64 = 20_000.0;
 
 impl Stream {
     pub(crate) fn read(path: &Path) -> anyhow::Result<Stream> {

@@ -1,0 +1,139 @@
+use std::time::Duration;
+
+use crate::config::limits;
+use crate::models::{HORIZON, Learner, Snapshot};
+use crate::store::{Batch, Commit, Error, Read};
+
+/// How often answers that came are learned from.
+pub const LESSON_EVERY: Duration = Duration::from_secs(1);
+
+/// Learns from the answers that partitions committed: in the order of partitions and sequences, each
+/// once. What was learned and that the answers are gone is one commit, so that after a crash nothing
+/// is learned twice, and nothing is lost.
+#[derive(Debug)]
+pub struct Lessons {
+    learner: Learner,
+    /// Of each partition the sequence behind the last answer that was learned from.
+    next: Vec<u64>,
+    learned: u64,
+}
+
+impl Lessons {
+    /// Goes on from what the store knows.
+    ///
+    /// # Errors
+    /// As [`Read::model`].
+    pub fn resume(store: &impl Read, partitions: u16) -> Result<Lessons, Error> {
+        let learner = Learner::from(store.model()?, HORIZON);
+        Ok(Lessons { learner, next: vec![0; partitions.into()], learned: 0 })
+    }
+
+    /// What is known now.
+    pub fn model(&self) -> &Snapshot {
+        self.learner.model()
+    }
+
+    /// How many answers were learned from since the start.
+    pub fn learned(&self) -> u64 {
+        self.learned
+    }
+
+    /// Learns from the answers that have come, at most [`limits::LESSON`] of each partition. The
+    /// snapshot is what is known now, if that is more than before.
+    ///
+    /// # Errors
+    /// Whatever the store meets. What is known in memory is then no longer what is stored: learning
+    /// has to begin anew from the store.
+    pub fn learn(&mut self, store: &(impl Read + Commit)) -> Result<Option<Snapshot>, Error> {
+        let mut batch = Batch::new();
+        let mut learned = 0;
+        for (partition, next) in (0..).zip(&mut self.next) {
+            for (sequence, exposure, response) in
+                store.observations(partition, *next, limits::LESSON)?
+            {
+                exposure.teach(&mut self.learner, response);
+                batch.delete_observation(partition, sequence);
+                *next = sequence + 1;
+                learned += 1;
+            }
+        }
+        if learned == 0 {
+            return Ok(None);
+        }
+        let snapshot = self.learner.publish();
+        for (level, weights) in self.learner.changed() {
+            if let Err(error) = batch.put_weights(level, &weights) {
+                // The limits of a level make it impossible.
+                tracing::error!(%error, level, "what was learned has no stored form");
+            }
+        }
+        batch.set_model(snapshot.version());
+        store.commit(&[batch])?;
+        self.learned += learned;
+        Ok(Some(snapshot))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::{Arm, Exposure, Features, Parts, Prior};
+    use crate::store::{Fault, Memory};
+
+    fn exposure(channel: &str) -> Exposure {
+        let mut features = Features::new();
+        features.text("channel", channel);
+        let parts = Parts { action: "card", treatment: "", issue: "", channel, tone: "" };
+        Exposure {
+            features,
+            arm: Arm::all(&[parts]).remove(0),
+            prior: Prior::new(0.1, 10.0),
+            propensity: 0.1,
+            chance: 1.0,
+            model: 0,
+        }
+    }
+
+    /// A store in which answers came to two partitions.
+    fn store() -> Memory {
+        let store = Memory::new();
+        let mut batch = Batch::new();
+        for (partition, sequence, response) in [(0, 4, true), (0, 9, false), (1, 2, true)] {
+            batch.put_observation(partition, sequence, &exposure("app"), response).unwrap();
+        }
+        store.commit(&[batch]).unwrap();
+        store
+    }
+
+    #[test]
+    fn an_answer_is_learned_from_once() {
+        let store = store();
+        let mut lessons = Lessons::resume(&store, 2).unwrap();
+        let snapshot = lessons.learn(&store).unwrap().unwrap();
+        assert_eq!((snapshot.version(), lessons.learned()), (1, 3));
+        assert!(snapshot.observations(&exposure("app").arm) > 2.9);
+        assert_eq!(lessons.learn(&store).unwrap(), None);
+        let mut again = Lessons::resume(&store, 2).unwrap();
+        assert_eq!(again.model(), &snapshot);
+        assert_eq!(again.learn(&store).unwrap(), None);
+    }
+
+    #[test]
+    fn after_a_crash_nothing_is_learned_twice_and_nothing_is_lost() {
+        let expected = {
+            let store = store();
+            Lessons::resume(&store, 2).unwrap().learn(&store).unwrap()
+        };
+        for (fault, kept) in [(Fault::Write, 0), (Fault::Sync, 0), (Fault::Sync, 1)] {
+            let store = store();
+            let mut lessons = Lessons::resume(&store, 2).unwrap();
+            store.inject(fault);
+            lessons.learn(&store).unwrap_err();
+            store.crash(kept);
+            let mut again = Lessons::resume(&store, 2).unwrap();
+            let learned = again.learn(&store).unwrap();
+            assert_eq!(learned.is_none(), kept == 1, "{fault:?}");
+            assert_eq!(Some(again.model()), expected.as_ref(), "{fault:?}");
+        }
+    }
+}
