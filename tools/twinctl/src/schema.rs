@@ -12,7 +12,7 @@ use crate::failure::Failure;
 type Message = (&'static str, fn() -> Schema);
 
 /// What comes out and what the service API says, besides the types of events.
-const MESSAGES: [Message; 21] = [
+const MESSAGES: [Message; 22] = [
     ("broadcast", || schema_for!(event::SharedFact)),
     ("analyser.question", || schema_for!(bus::Question<'_>)),
     ("analyser.answer", || schema_for!(event::Analysis)),
