@@ -120,6 +120,8 @@ limits! {
     POLICY_ACTIONS: 4_000;
     /// treatments of one policy, for the same reason
     POLICY_TREATMENTS: 10_000;
+    /// features that one policy tells customers apart by; the models read some more, and no more than `FEATURES`
+    POLICY_FEATURES: 40;
     /// contact limits of one policy, each of which looks at every contact that a twin remembers
     CONTACT_LIMITS: 16;
     /// needs of one policy, and preferences likewise

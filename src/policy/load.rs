@@ -144,7 +144,8 @@ fn read(files: &Files, languages: &Arc<Languages>, found: &RefCell<Found>) -> Po
     let mut dissatisfied = None;
     let (mut context, mut queues) = (BTreeMap::new(), BTreeMap::new());
     let mut indexed = Vec::new();
-    let (mut contact, mut suitability, mut weighty, mut explore) = (None, None, None, None);
+    let (mut contact, mut suitability, mut weighty) = (None, None, None);
+    let (mut explore, mut features) = (None, None);
     for table in tables {
         read_needs(&table, &mut needs);
         read_preferences(&table, &mut preferences);
@@ -159,6 +160,7 @@ fn read(files: &Files, languages: &Arc<Languages>, found: &RefCell<Found>) -> Po
         weights::read_suitability(&table, &mut suitability);
         weights::read_weights(&table, &reader, &mut weighty);
         weights::read_explore(&table, &mut explore);
+        weights::read_features(&table, &reader, &mut features);
         rules::read(&table, &reader, &mut patterned);
         actions::read(&table, &reader, &mut actions);
         table.finish();
@@ -217,6 +219,7 @@ fn read(files: &Files, languages: &Arc<Languages>, found: &RefCell<Found>) -> Po
         contact: contact.map_or_else(ContactRules::unsaid, |(_, rules)| rules),
         suitability: suitability.map(|(_, said)| said).unwrap_or_default(),
         weights: weighty.map(|(_, said)| said).unwrap_or_default(),
+        features: features.map(|(_, said)| said),
         explore: explore.map(|(_, said)| said),
         serving: serving.into(),
         shown,

@@ -54,6 +54,9 @@ pub struct Policy {
     pub suitability: Suitability,
     /// How much each issue weighs.
     pub weights: IssueWeights,
+    /// What tells customers and moments apart, for the models; none: nothing is learned but what is
+    /// explored.
+    pub features: Option<Box<[Expression]>>,
     /// How far what is new may be tried; none: it is not.
     pub explore: Option<Explore>,
     /// Positions of actions by where they may be shown, ascending.

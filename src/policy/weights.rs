@@ -1,10 +1,11 @@
-//! Reads `[suitability]`, `[weights]` and `[explore]`: when it is no time to sell, how much each
-//! issue weighs, and how far what is new may be tried.
+//! Reads `[suitability]`, `[weights]`, `[explore]` and `[learn]`: when it is no time to sell, how much
+//! each issue weighs, how far what is new may be tried, and by what customers are told apart.
 
 use super::actions::ISSUES;
 use super::load::{Reader, Situation};
 use super::read::{Item, Table};
 use super::{Expression, Issue, Place};
+use crate::config::limits;
 
 /// When it is no time to sell. In distress neither sales nor nurture are good for a customer; while
 /// something is open, sales are not.
@@ -111,6 +112,27 @@ pub(super) fn read_explore(table: &Table<'_>, known: &mut Option<(Place, Explore
     table.finish();
     let explore = Explore { reach: reach.unwrap_or(1.0), mature: mature.unwrap_or(0) };
     *known = Some((item.place(), explore));
+}
+
+/// Reads what tells customers and moments apart, for the models.
+pub(super) fn read_features(
+    table: &Table<'_>,
+    reader: &Reader,
+    known: &mut Option<(Place, Box<[Expression]>)>,
+) {
+    let Some((item, table)) = once(table, "learn", known.as_ref().map(|(place, _)| place)) else {
+        return;
+    };
+    let listed = table.require("features").and_then(Item::list).unwrap_or_default();
+    if listed.len() > limits::POLICY_FEATURES {
+        let (most, found) = (limits::POLICY_FEATURES, listed.len());
+        table.wrong(format!("expected at most {most} features, found {found}"));
+    }
+    // Nothing sensitive is learned from.
+    let situation = Situation::Action { uses: &[], discreet: true };
+    let features = listed.into_iter().filter_map(|item| reader.expression(item, situation));
+    *known = Some((item.place(), features.collect()));
+    table.finish();
 }
 
 fn once<'a>(

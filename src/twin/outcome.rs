@@ -8,14 +8,16 @@ use crate::policy::{CatchUp, IGNORED_TIMER, Policy};
 /// How far an outcome goes: one that goes less far comes late and changes nothing.
 fn rank(kind: OutcomeKind) -> u8 {
     match kind {
-        OutcomeKind::Offered | OutcomeKind::Recalled => 0,
+        OutcomeKind::Offered => 0,
         OutcomeKind::Delivered => 1,
-        OutcomeKind::Seen | OutcomeKind::Ignored => 2,
-        OutcomeKind::Clicked => 3,
+        // It may have been on the customer's device already, and be gone before they see it.
+        OutcomeKind::Recalled => 2,
+        OutcomeKind::Seen | OutcomeKind::Ignored => 3,
+        OutcomeKind::Clicked => 4,
         OutcomeKind::Accepted
         | OutcomeKind::Rejected
         | OutcomeKind::Dismissed
-        | OutcomeKind::Later => 4,
+        | OutcomeKind::Later => 5,
     }
 }
 

@@ -1,9 +1,12 @@
-//! What the models know a moment by: how the customer feels, where and when it is, what they want,
-//! how they were spoken to.
+//! What the models know a moment by: how the customer feels, where and when it is, how they were
+//! spoken to, and what the policy tells customers apart by.
 
 use super::understand::Context;
+use super::view::{Used, View};
 use super::{Twin, learn};
+use crate::event::Value;
 use crate::models::Features;
+use crate::policy::{Expression, Root};
 
 /// The features of a twin at the moment of a reaction. Nothing sensitive is among them.
 pub(super) fn features(twin: &Twin, context: &Context<'_>) -> Features {
@@ -16,17 +19,39 @@ pub(super) fn features(twin: &Twin, context: &Context<'_>) -> Features {
     features.share("hour", f64::from(learn::hour(twin, now)) / 24.0);
     match &twin.sentiment {
         Some(known) => {
-            features.share("sentiment.level", 0.5 + known.overall.level(now) / 2.0);
-            features.share("sentiment.urgency", known.urgency(now));
+            features.share("mood", 0.5 + known.overall.level(now) / 2.0);
+            features.share("urgency", known.urgency(now));
         }
         None => {
-            features.absent("sentiment.level");
-            features.absent("sentiment.urgency");
+            features.absent("mood");
+            features.absent("urgency");
         }
     }
-    let away = now.since(context.last_seen).as_secs_f64() / 3_600.0;
-    features.number("away_hours", away);
+    features.number("away", now.since(context.last_seen).as_secs_f64() / 3_600.0);
     features.number("inputs", twin.timeline.total() as f64);
     features.number("contacts", twin.contacts.len() as f64);
+    // The places are the policy's own: what is sensitive is missing, and nobody need be told.
+    let used = Some(Used { uses: &[], discreet: true, place: None });
+    let view = View { used, ..View::whole(twin, context) };
+    for feature in context.policy.features.iter().flatten() {
+        tell(feature, &view, &mut features);
+    }
     features
+}
+
+fn tell(feature: &Expression, view: &View<'_>, features: &mut Features) {
+    let name = feature.source();
+    let is_share = matches!(feature.paths(), [path] if path.to_string() == name
+        && matches!(path.root, Root::Needs | Root::Dissatisfaction));
+    match feature.value(view) {
+        Ok(Value::Bool(truth)) => features.flag(name, truth),
+        Ok(Value::Text(text)) => features.text(name, &text),
+        Ok(value) => match value.as_number() {
+            Some(share) if is_share => features.share(name, share),
+            Some(number) => features.number(name, number),
+            // Lists and maps tell nothing that could be learned.
+            None => features.absent(name),
+        },
+        Err(_) => features.absent(name),
+    }
 }

@@ -1,6 +1,7 @@
 //! How a twin reacts: each test is one sentence about one customer.
 
 mod broadcasts;
+mod contacts;
 mod freshness;
 mod interactions;
 mod preferences;

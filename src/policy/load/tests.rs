@@ -417,7 +417,7 @@ bank.toml:70:1: expected a key `treatments` here, found none
  70 | [[actions]]
     | ^^^^^^^^^^^
 
-bank.toml:75:2: unknown key `more`; there are needs, broadcasts, topics, preferences, context, windows, counters, actions, interactions, rules, policy, queues, dissatisfaction, contact, suitability, weights, explore
+bank.toml:75:2: unknown key `more`; there are needs, broadcasts, topics, preferences, context, windows, counters, actions, interactions, rules, policy, queues, dissatisfaction, contact, suitability, weights, explore, learn
  75 | [more]
     |  ^^^^
 

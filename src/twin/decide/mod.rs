@@ -96,7 +96,8 @@ pub(super) fn decide(twin: &Twin, context: &Context<'_>, wishes: &Wishes) -> Opt
         return None;
     }
     let policy = context.policy;
-    let is_drawn = policy.explore.is_some() || context.models.version() > 0;
+    let is_drawn =
+        policy.explore.is_some() || policy.features.is_some() || context.models.version() > 0;
     let features =
         if is_drawn { situation::features(twin, context) } else { models::Features::new() };
     let whole = View::whole(twin, context);
