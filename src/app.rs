@@ -228,6 +228,7 @@ impl Service {
             settings.service.time,
             status,
             intake.resets(),
+            learner.impatient(),
         ));
         let api = {
             let bus = bus.clone();

@@ -1,7 +1,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+
 use std::thread::JoinHandle;
+use tokio::sync::oneshot;
 
 use crate::models::Snapshot;
 use crate::partition::{LESSON_EVERY, Lessons};
@@ -10,9 +12,34 @@ use crate::store::{Error, Store};
 /// A thread that learns from what came of actions, and hands out what is known.
 #[derive(Debug)]
 pub struct LearnerThread {
-    stop: Sender<()>,
+    wishes: Sender<Wish>,
     thread: JoinHandle<()>,
     figures: Arc<Figures>,
+}
+
+/// What is wanted of the thread.
+#[derive(Debug)]
+enum Wish {
+    /// To learn now from all that is durable, and to say so once partitions have it.
+    Learn(oneshot::Sender<()>),
+    /// To end.
+    End,
+}
+
+/// Whoever cannot wait until the next lesson.
+#[derive(Debug, Clone)]
+pub struct Impatient(Sender<Wish>);
+
+impl Impatient {
+    /// Waits until everything durable is learned from, and what is known is on its way to every
+    /// partition, ahead of whatever is published from now on.
+    pub async fn learn_now(&self) {
+        let (done, is_done) = oneshot::channel();
+        // A thread that has ended learns nothing more.
+        if self.0.send(Wish::Learn(done)).is_ok() {
+            let _ = is_done.await;
+        }
+    }
 }
 
 /// What was learned, for whoever asks.
@@ -37,24 +64,41 @@ impl LearnerThread {
         publish: impl Fn(Snapshot) + Send + 'static,
         failed: impl FnOnce(Error) + Send + 'static,
     ) -> std::io::Result<LearnerThread> {
-        let (stop, stopped) = channel();
+        let (wishes, wished) = channel();
         let figures = Arc::new(Figures::default());
         let told = figures.clone();
         let go_on = move || {
             told.tell(&lessons);
-            while stopped.recv_timeout(LESSON_EVERY) == Err(RecvTimeoutError::Timeout) {
-                match lessons.learn(&*store) {
-                    Ok(Some(snapshot)) => {
-                        told.tell(&lessons);
-                        publish(snapshot);
+            loop {
+                let waiting = match wished.recv_timeout(LESSON_EVERY) {
+                    Ok(Wish::Learn(waiting)) => Some(waiting),
+                    Err(RecvTimeoutError::Timeout) => None,
+                    Ok(Wish::End) | Err(RecvTimeoutError::Disconnected) => return,
+                };
+                loop {
+                    match lessons.learn(&*store) {
+                        Ok(Some(snapshot)) => {
+                            told.tell(&lessons);
+                            publish(snapshot);
+                        }
+                        Ok(None) => break,
+                        Err(error) => return failed(error),
                     }
-                    Ok(None) => {}
-                    Err(error) => return failed(error),
+                    if waiting.is_none() {
+                        break;
+                    }
                 }
+                // Whoever waited may be gone.
+                waiting.map(|waiting| waiting.send(()));
             }
         };
         let thread = std::thread::Builder::new().name("learner".into()).spawn(go_on)?;
-        Ok(LearnerThread { stop, thread, figures })
+        Ok(LearnerThread { wishes, thread, figures })
+    }
+
+    /// For whoever cannot wait until the next lesson.
+    pub fn impatient(&self) -> Impatient {
+        Impatient(self.wishes.clone())
     }
 
     /// What was learned, as it goes on.
@@ -64,7 +108,8 @@ impl LearnerThread {
 
     /// Ends it. What is not learned yet is learned after the next start.
     pub fn close(self) {
-        drop(self.stop);
+        // If it has ended by itself there is nobody to tell.
+        let _ = self.wishes.send(Wish::End);
         if self.thread.join().is_err() {
             tracing::error!("the learner ended by a panic, which is a defect of jumeau");
         }

@@ -12,7 +12,7 @@ mod partition;
 mod twin;
 
 pub use directory::{Address, Partitions};
-pub use learner::{Figures, LearnerThread};
+pub use learner::{Figures, Impatient, LearnerThread};
 pub use partition::{
     Advance, AskTwin, Confirmed, Decisions, Durable, End, Fatal, Glance, GlanceBroadcasts,
     HasAdvanced, HoldSweeps, Inspect, IsDrained, Journal, PartitionActor, Pull, SetModels,

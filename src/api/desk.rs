@@ -24,8 +24,8 @@ use super::why::{
     WhyReply, WhyRequest,
 };
 use crate::actors::{
-    self, Address, AskTwin, Decisions, Glance, GlanceBroadcasts, HasAdvanced, Inspect, Journal,
-    Partitions, Sight,
+    self, Address, AskTwin, Decisions, Glance, GlanceBroadcasts, HasAdvanced, Impatient, Inspect,
+    Journal, Partitions, Sight,
 };
 use crate::bus::{self, ApiError, Bus, Endpoint, Request};
 use crate::codec;
@@ -72,6 +72,7 @@ pub struct Desk {
     policy: Arc<RwLock<PolicyStatus>>,
     started: Time,
     resets: Arc<AtomicU64>,
+    learner: Impatient,
 }
 
 /// All that is known of one customer, as it is sent.
@@ -104,8 +105,9 @@ impl Desk {
         mode: TimeMode,
         policy: Arc<RwLock<PolicyStatus>>,
         resets: Arc<AtomicU64>,
+        learner: Impatient,
     ) -> Desk {
-        Desk { bus, partitions, mode, policy, started: now(), resets }
+        Desk { bus, partitions, mode, policy, started: now(), resets, learner }
     }
 
     /// The answer to a request.
@@ -389,6 +391,8 @@ impl Desk {
                 break;
             }
         }
+        // What comes next is decided by what was learned until then.
+        self.learner.learn_now().await;
         let after = fired(&self.counters().await?);
         Ok(Advanced { to: asked.to, timers_fired: after - before })
     }
