@@ -11,6 +11,7 @@
 //! | [`policy`] | what the company wants: rules, needs, actions, treatments, compiled |
 //! | [`twin`] | what is known of one customer, and how it reacts |
 //! | [`story`] | what happens to some customers, and what must and must not come of it |
+//! | [`past`] | what really happened to one customer, taken in once more under any policy |
 //! | [`codec`] | records as they are stored: envelope, format versions, checksums |
 //! | [`store`] | what must survive: tables, batches, the committer; RocksDB, or memory for tests |
 //! | [`bus`] | NATS: subjects, events in, outputs out, dead letters, the service API, a broker of our own |
@@ -29,6 +30,7 @@ pub mod event;
 pub mod language;
 pub mod models;
 pub mod partition;
+pub mod past;
 pub mod policy;
 pub mod shelf;
 pub mod stage;

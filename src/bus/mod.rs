@@ -20,6 +20,7 @@ mod dead;
 mod delivery;
 mod error;
 mod intake;
+mod past;
 mod receipt;
 mod relay;
 mod service;

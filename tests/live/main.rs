@@ -5,6 +5,7 @@ mod ask;
 mod broadcasts;
 mod hostile;
 mod life;
+mod past;
 mod people;
 mod rig;
 mod stories;

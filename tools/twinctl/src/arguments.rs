@@ -110,6 +110,20 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// The real past of one customer under another policy, side by side. Changes nothing.
+    #[command(
+        after_help = "Example:\n  twinctl replay alice --policy ./policies/next --from 2026-11-15T00:00:00Z"
+    )]
+    Replay {
+        /// The customer, as the company writes the identifier.
+        customer: String,
+        /// The other policy: a folder, or the name of one that comes along.
+        #[arg(long, value_hint = ValueHint::DirPath)]
+        policy: String,
+        /// Compare only what was said from this moment on.
+        #[arg(long, value_parser = time)]
+        from: Option<Time>,
+    },
     /// Asks what to show to one customer now, as a channel does. The twin remembers it.
     #[command(
         after_help = "Example:\n  twinctl decide alice --channel app --place hero --place receipt page=cards"

@@ -8,6 +8,7 @@ mod arguments;
 mod event;
 mod failure;
 mod render;
+mod replay;
 mod schema;
 mod service;
 
@@ -86,6 +87,13 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
             };
             let ready = typed.ready(&subjects(&connection.prefix)?, now())?;
             publish(&connection, ready, dry_run).await
+        }
+        Command::Replay { customer, policy, from } => {
+            let wanted = replay::Wanted { customer: &customer, policy: &policy, from };
+            replay::replay(&connection, &wanted, now(), |told| {
+                print!("{}", render::replay(told, width()));
+            })
+            .await
         }
         Command::Tail { customer, channel, action, count, json } => {
             let wanted = Wanted { customer, channel, action };

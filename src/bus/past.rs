@@ -1,0 +1,97 @@
+use async_nats::Message;
+use async_nats::jetstream::consumer::pull::OrderedConfig;
+use async_nats::jetstream::consumer::{Consumer, DeliverPolicy};
+use futures::StreamExt;
+
+use super::delivery::{read, stored_at};
+use super::{Bus, Error};
+use crate::event::{Customer, Delivery, Time};
+use crate::twin::Action;
+
+/// What the streams still hold.
+impl Bus {
+    /// Every event about a customer, or about everybody if none is named, and every broadcast, in
+    /// the order in which they were stored. `each` says whether to go on.
+    ///
+    /// # Errors
+    /// [`Error::Request`] if the broker does not hand them over.
+    pub async fn past(
+        &self,
+        customer: Option<&Customer>,
+        mut each: impl FnMut(Delivery) -> bool,
+    ) -> Result<(), Error> {
+        let (prefix, token) = (self.subjects.prefix(), token(customer));
+        let filters =
+            vec![format!("{prefix}.partition.*.*.{token}"), self.subjects.all_broadcasts()];
+        let stream = self.subjects.events_stream();
+        self.held(stream, filters, |sequence, stored, message| {
+            each(read(&self.subjects, sequence, stored, &message))
+        })
+        .await
+    }
+
+    /// Every action that was taken for a customer, or for anybody if none is named, in the order in
+    /// which they were published.
+    ///
+    /// # Errors
+    /// [`Error::Request`] if the broker does not hand them over.
+    pub async fn said(
+        &self,
+        customer: Option<&Customer>,
+        mut each: impl FnMut(Action),
+    ) -> Result<(), Error> {
+        #[derive(serde::Deserialize)]
+        struct CloudEvent {
+            data: Action,
+        }
+        let filter = format!("{}.actions.*.*.{}", self.subjects.prefix(), token(customer));
+        let stream = self.subjects.actions_stream();
+        self.held(stream, vec![filter], |_, _, message| {
+            // Another version may have written it.
+            if let Ok(CloudEvent { data }) = serde_json::from_slice(&message.payload) {
+                each(data);
+            }
+            true
+        })
+        .await
+    }
+
+    /// What a stream holds now under some subjects.
+    async fn held(
+        &self,
+        stream: String,
+        filter_subjects: Vec<String>,
+        mut each: impl FnMut(u64, Time, Message) -> bool,
+    ) -> Result<(), Error> {
+        let what = "read what a stream holds";
+        let stream = self.jetstream.get_stream(stream).await.map_err(Error::request(what))?;
+        let config = OrderedConfig {
+            filter_subjects,
+            deliver_policy: DeliverPolicy::All,
+            ..OrderedConfig::default()
+        };
+        let mut consumer: Consumer<OrderedConfig> =
+            stream.create_consumer(config).await.map_err(Error::request(what))?;
+        let mut left = consumer.info().await.map_err(Error::request(what))?.num_pending;
+        if left == 0 {
+            return Ok(());
+        }
+        let mut messages = consumer.messages().await.map_err(Error::request(what))?;
+        while left > 0
+            && let Some(message) = messages.next().await
+        {
+            let message = message.map_err(Error::request(what))?;
+            let info = message.info().map_err(Error::request(what))?;
+            let (sequence, stored) = (info.stream_sequence, stored_at(info.published));
+            left = info.pending;
+            if !each(sequence, stored, message.message) {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn token(customer: Option<&Customer>) -> String {
+    customer.map_or_else(|| "*".to_owned(), Customer::token)
+}

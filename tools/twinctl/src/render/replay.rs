@@ -1,0 +1,163 @@
+//! Two lives side by side: what was said, and what another policy would have said.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use comfy_table::{Attribute, Cell, Color, Table, presets};
+use jumeau::event::{Customer, Time};
+
+use super::ink::{CUSTOMER, Inked, RECALL};
+use super::quantity::{count, moment};
+
+/// One thing that was said, or would have been.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Said {
+    /// When.
+    pub(crate) at: Time,
+    /// What: the action.
+    pub(crate) action: Box<str>,
+    /// How: the treatment.
+    pub(crate) treatment: Box<str>,
+    /// Where.
+    pub(crate) channel: Box<str>,
+}
+
+/// A customer's past under another policy.
+#[derive(Debug)]
+pub(crate) struct Replay<'a> {
+    /// Whose.
+    pub(crate) customer: &'a Customer,
+    /// The other policy: its name and its version.
+    pub(crate) policy: String,
+    /// Inputs that were taken in once more, timers included.
+    pub(crate) inputs: u64,
+    /// Only what was said from this moment on is compared.
+    pub(crate) from: Option<Time>,
+    /// What was said.
+    pub(crate) was: Vec<Said>,
+    /// What would have been.
+    pub(crate) would: Vec<Said>,
+    /// What the reader should know.
+    pub(crate) notes: Vec<String>,
+}
+
+/// Both lives, moment by moment.
+pub(crate) fn replay(replay: &Replay<'_>, width: u16) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = writeln!(
+        text,
+        "{}  {} inputs under policy {}",
+        Inked(CUSTOMER, replay.customer),
+        count(replay.inputs),
+        replay.policy
+    );
+    let mut moments: BTreeMap<Time, (Vec<&Said>, Vec<&Said>)> = BTreeMap::new();
+    for said in &replay.was {
+        moments.entry(said.at).or_default().0.push(said);
+    }
+    for said in &replay.would {
+        moments.entry(said.at).or_default().1.push(said);
+    }
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_width(width).enforce_styling();
+    table.set_header(["", "", "was said", "would be said"]);
+    let (mut same, mut gone, mut new) = (0, 0, 0);
+    for (at, (mut was, mut would)) in moments {
+        if replay.from.is_some_and(|from| at < from) {
+            continue;
+        }
+        // First what is the same, wherever it stands.
+        let mut rows: Vec<(Option<&Said>, Option<&Said>)> = Vec::new();
+        was.retain(|said| match would.iter().position(|other| other == said) {
+            Some(position) => {
+                rows.push((Some(*said), Some(would.remove(position))));
+                false
+            }
+            None => true,
+        });
+        let mut others = would.into_iter();
+        rows.extend(was.into_iter().map(|said| (Some(said), others.next())));
+        rows.extend(others.map(|said| (None, Some(said))));
+        for (was, would) in rows {
+            let sign = match (was, would) {
+                (Some(was), Some(would)) if was == would => {
+                    same += 1;
+                    Cell::new("=").add_attribute(Attribute::Dim)
+                }
+                _ => {
+                    gone += u64::from(was.is_some());
+                    new += u64::from(would.is_some());
+                    Cell::new("≠").fg(Color::Yellow)
+                }
+            };
+            let [was, would] = [was, would].map(|said| said.map_or_else(nothing, words));
+            table.add_row([Cell::new(moment(at)), sign, was, would]);
+        }
+    }
+    if same + gone + new == 0 {
+        let _ = writeln!(text, "\nnothing was said, and nothing would be");
+    } else {
+        let _ = writeln!(text);
+        for line in table.lines() {
+            let _ = writeln!(text, "{}", line.trim_end());
+        }
+        let _ = writeln!(
+            text,
+            "\n{} the same, {} not said any more, {} new",
+            count(same),
+            count(gone),
+            count(new)
+        );
+    }
+    for note in &replay.notes {
+        let _ = writeln!(text, "{} {note}", Inked(RECALL, "note:"));
+    }
+    text
+}
+
+fn nothing() -> Cell {
+    Cell::new("nothing").add_attribute(Attribute::Dim)
+}
+
+fn words(said: &Said) -> Cell {
+    Cell::new(format!("{} · {} in {}", said.action, said.treatment, said.channel)).fg(Color::Green)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::plain;
+
+    #[test]
+    fn two_lives_read_well_side_by_side() {
+        let said = |minute: u8, action: &str| Said {
+            at: Time::parse(&format!("2026-11-22T09:{minute}:00Z")).unwrap(),
+            action: action.into(),
+            treatment: "plain".into(),
+            channel: "web".into(),
+        };
+        let ann = Customer::new("ann").unwrap();
+        let told = Replay {
+            customer: &ann,
+            policy: "shop affda6d0eda1d4f0".into(),
+            inputs: 1_234,
+            from: Some(Time::parse("2026-11-22T09:20:00Z").unwrap()),
+            was: vec![said(10, "early"), said(30, "shoes"), said(30, "hats"), said(40, "belts")],
+            would: vec![said(30, "hats"), said(30, "gloves"), said(50, "socks")],
+            notes: vec!["the stream begins at 2026-11-15".into()],
+        };
+        insta::assert_snapshot!(plain(&replay(&told, 120)), @r"
+        ann  1,234 inputs under policy shop affda6d0eda1d4f0
+
+                                 was said              would be said
+         2026-11-22 09:30:00  =  hats · plain in web   hats · plain in web
+         2026-11-22 09:30:00  ≠  shoes · plain in web  gloves · plain in web
+         2026-11-22 09:40:00  ≠  belts · plain in web  nothing
+         2026-11-22 09:50:00  ≠  nothing               socks · plain in web
+
+        1 the same, 2 not said any more, 2 new
+        note: the stream begins at 2026-11-15
+        ");
+    }
+}
