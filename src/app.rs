@@ -337,6 +337,7 @@ fn recover(store: &Store, partitions: u16) -> anyhow::Result<Vec<Recovered>> {
                 outputs,
                 broadcasts: store.broadcasts(partition)?,
                 sweeps: store.sweeps(partition)?,
+                results: store.results(partition)?,
             })
         })
         .collect()

@@ -10,7 +10,9 @@ use jumeau::event::{
     AnalysedWords, Analysis, Broadcast, Channel, Customer, EventType, InteractionState, Map,
     OutcomeKind, Output, Sensitivity, SharedFact, Speaker, Time, Value,
 };
-use jumeau::models::{Arm, Exposure, Features, HORIZON, Learner, Parts, Prior, Snapshot, Weights};
+use jumeau::models::{
+    Arm, ArmResult, Exposure, Features, HORIZON, Learner, Parts, Prior, Snapshot, Weights,
+};
 use jumeau::policy::{CatchUp, Keep, Purposes, Version};
 use jumeau::store::{IndexKey, Sweep};
 use jumeau::twin::{
@@ -176,6 +178,14 @@ fn weights_of_format_1_can_be_read() {
     let (_, weights) = learner.changed().remove(0);
     assert_written_as(Kind::Weights, &*weights, fixture);
     assert_eq!(open::<Weights>(Kind::Weights, fixture), *weights);
+}
+
+#[test]
+fn a_result_of_an_experiment_of_format_1_can_be_read() {
+    let fixture = fixture!("result-v1");
+    let result = ArmResult { entered: 400, reached: 31, value: 620.5, squares: 12_420.25 };
+    assert_written_as(Kind::Result, &result, fixture);
+    assert_eq!(open::<ArmResult>(Kind::Result, fixture), result);
 }
 
 #[test]

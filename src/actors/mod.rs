@@ -15,6 +15,6 @@ pub use directory::{Address, Partitions};
 pub use learner::{Figures, Impatient, LearnerThread};
 pub use partition::{
     Advance, AskTwin, Confirmed, Decisions, Durable, End, Fatal, Glance, GlanceBroadcasts,
-    HasAdvanced, HoldSweeps, Inspect, IsDrained, Journal, PartitionActor, Pull, SetModels,
-    SetPolicy, Setup, Sight,
+    GlanceResults, HasAdvanced, HoldSweeps, Inspect, IsDrained, Journal, PartitionActor, Pull,
+    SetModels, SetPolicy, Setup, Sight,
 };

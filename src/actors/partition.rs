@@ -11,7 +11,7 @@ use super::desk;
 use super::twin::{Rest, Show, TakeIn, TwinActor};
 use crate::bus::{Floor, Receipt, Relay};
 use crate::event::{Customer, Event, Output, Time};
-use crate::models::Snapshot;
+use crate::models::{Shown, Snapshot};
 use crate::partition::{
     Answer, Bounds, Counters, Done, Errand, Host, Loads, Machine, Outgoing, Progress, Pulled,
     Recovered, Surroundings, TimeMode, revive,
@@ -554,6 +554,19 @@ impl Handler<GlanceBroadcasts> for PartitionActor {
 
     fn handle(&mut self, _: GlanceBroadcasts, _: &mut Context<Self>) -> Self::Result {
         actix::MessageResult(self.machine.broadcasts())
+    }
+}
+
+/// What have experiments shown, under which policy?
+#[derive(Message)]
+#[rtype(result = "(Arc<Policy>, Vec<Shown>)")]
+pub struct GlanceResults;
+
+impl Handler<GlanceResults> for PartitionActor {
+    type Result = actix::MessageResult<GlanceResults>;
+
+    fn handle(&mut self, _: GlanceResults, _: &mut Context<Self>) -> Self::Result {
+        actix::MessageResult((self.machine.surroundings().policy, self.machine.results()))
     }
 }
 

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 
 use super::decide::{DecideReply, DecideRequest, Offer};
+use super::experiments::{self, ExperimentsReply};
 use super::messages::{
     Advance, Advanced, DeadLetter, DeadLetters, DeadList, DeadRetried, DeadRetry, DeadShow,
     LiveBroadcasts, NotRetried, PolicyStatus, Stats, code, verb,
@@ -24,8 +25,8 @@ use super::why::{
     WhyReply, WhyRequest,
 };
 use crate::actors::{
-    self, Address, AskTwin, Decisions, Glance, GlanceBroadcasts, HasAdvanced, Impatient, Inspect,
-    Journal, Partitions, Sight,
+    self, Address, AskTwin, Decisions, Glance, GlanceBroadcasts, GlanceResults, HasAdvanced,
+    Impatient, Inspect, Journal, Partitions, Sight,
 };
 use crate::bus::{self, ApiError, Bus, Endpoint, Request};
 use crate::codec;
@@ -36,7 +37,7 @@ use crate::store;
 use crate::twin::{Dissatisfaction, Input, Twin, flips, react};
 
 /// Everything that can be asked.
-pub const ENDPOINTS: [Endpoint; 13] = [
+pub const ENDPOINTS: [Endpoint; 14] = [
     Endpoint {
         verb: verb::DECIDE,
         tokens: 1,
@@ -51,6 +52,7 @@ pub const ENDPOINTS: [Endpoint; 13] = [
     endpoint(verb::STATS, 0, "how the service is"),
     endpoint(verb::POLICY, 0, "which policy is loaded"),
     endpoint(verb::BROADCASTS, 0, "which broadcasts live, and how far"),
+    endpoint(verb::EXPERIMENTS, 0, "what experiments have shown"),
     endpoint(verb::ADVANCE, 0, "moves the clock, on event time only"),
     endpoint(verb::DEAD_LIST, 0, "events that could not be used"),
     endpoint(verb::DEAD_SHOW, 0, "one of them, with its bytes"),
@@ -143,6 +145,7 @@ impl Desk {
             verb::STATS => reply(&self.stats().await?),
             verb::POLICY => reply(&*self.policy.read()),
             verb::BROADCASTS => reply(&self.broadcasts().await?),
+            verb::EXPERIMENTS => reply(&self.experiments().await?),
             verb::ADVANCE => reply(&self.advance(required(&request.payload)?).await?),
             verb::DEAD_LIST => {
                 let asked: DeadList = optional(&request.payload)?.unwrap_or_default();
@@ -357,6 +360,17 @@ impl Desk {
             }
         }
         Ok(LiveBroadcasts { at: now(), broadcasts: all.into_values().collect() })
+    }
+
+    async fn experiments(&self) -> Result<ExperimentsReply, ApiError> {
+        let glances = self.partitions.all().iter().map(|address| address.send(GlanceResults));
+        let found: Result<Vec<_>, _> = join_all(glances).await.into_iter().collect();
+        let found = found.map_err(gone)?;
+        let policy = found.first().map(|(policy, _)| policy.clone());
+        let counted = found.into_iter().flat_map(|(_, results)| results);
+        let experiments =
+            policy.map_or_else(Vec::new, |policy| experiments::shown(&policy, counted));
+        Ok(ExperimentsReply { at: now(), experiments })
     }
 
     async fn advance(&self, asked: Advance) -> Result<Advanced, ApiError> {

@@ -37,6 +37,9 @@ pub mod verb {
     /// Which broadcasts live, and how far each is. No payload; answered by
     /// [`LiveBroadcasts`](super::LiveBroadcasts).
     pub const BROADCASTS: &str = "broadcasts";
+    /// What experiments have shown. No payload; answered by
+    /// [`ExperimentsReply`](super::ExperimentsReply).
+    pub const EXPERIMENTS: &str = "experiments";
     /// Moves the clock, on event time only. An [`Advance`](super::Advance); answered by
     /// [`Advanced`](super::Advanced).
     pub const ADVANCE: &str = "advance";

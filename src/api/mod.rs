@@ -5,12 +5,14 @@
 
 mod decide;
 mod desk;
+mod experiments;
 mod messages;
 mod view;
 mod why;
 
 pub use decide::{DecideReply, DecideRequest, Offer};
 pub use desk::{Desk, ENDPOINTS};
+pub use experiments::{ArmShown, ExperimentShown, ExperimentsReply};
 pub use messages::{
     Advance, Advanced, DeadLetter, DeadLetters, DeadList, DeadRetried, DeadRetry, DeadShow,
     LiveBroadcasts, NotRetried, PolicyStatus, Refusal, Stats, code, verb,

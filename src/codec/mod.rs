@@ -65,11 +65,13 @@ pub enum Kind {
     Observation = 11,
     /// What was learned of one level of arms.
     Weights = 12,
+    /// What was counted in one arm of an experiment.
+    Result = 13,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 12] = [
+    pub const ALL: [Kind; 13] = [
         Kind::Twin,
         Kind::Block,
         Kind::Timer,
@@ -82,6 +84,7 @@ impl Kind {
         Kind::Decision,
         Kind::Observation,
         Kind::Weights,
+        Kind::Result,
     ];
 
     /// The kind's name, for people.
@@ -99,6 +102,7 @@ impl Kind {
             Kind::Decision => "decision",
             Kind::Observation => "observation",
             Kind::Weights => "weights",
+            Kind::Result => "result of an experiment",
         }
     }
 
@@ -119,7 +123,8 @@ impl Kind {
             | Kind::Index
             | Kind::Decision
             | Kind::Observation
-            | Kind::Weights => 1,
+            | Kind::Weights
+            | Kind::Result => 1,
         }
     }
 }

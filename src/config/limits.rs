@@ -126,6 +126,10 @@ limits! {
     CONTACT_LIMITS: 16;
     /// needs of one policy, and preferences likewise
     POLICY_NEEDS: 500;
+    /// experiments of one policy, and those that a twin remembers to have come into
+    POLICY_EXPERIMENTS: 16;
+    /// arms of one experiment
+    EXPERIMENT_ARMS: 8;
     /// kinds of interactions that one policy pauses and takes up again, so that each can have its timer
     POLICY_INTERACTIONS: 32;
     /// bytes of one policy file

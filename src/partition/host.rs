@@ -6,7 +6,7 @@ use super::Machine;
 use super::{Answer, Errand};
 use crate::config::settings::Answers;
 use crate::event::{Broadcast, Customer, Delivery, Output, Time};
-use crate::models::Snapshot;
+use crate::models::{Shown, Snapshot};
 use crate::policy::Policy;
 use crate::store::{Batch, IndexKey, Sweep, SweepKey};
 use crate::twin::{Broadcasts, Twin, World};
@@ -91,6 +91,8 @@ pub struct Recovered {
     pub broadcasts: Vec<(Broadcast, Time)>,
     /// How far it was in going through its twins.
     pub sweeps: Vec<(SweepKey, Sweep)>,
+    /// What the arms of experiments have shown, by experiment and arm.
+    pub results: Vec<Shown>,
 }
 
 /// What the twins of a partition go by, whatever happens to them. Cheap to clone.

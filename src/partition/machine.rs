@@ -13,13 +13,14 @@ use super::counters::Counters;
 use super::host::{Bounds, Host, Pulled, Recovered, Surroundings};
 use super::outgoing::Outgoing;
 use super::residents::Residents;
+use super::results::Results;
 use super::round::{Item, Round};
 use super::sweeps::{Step, Sweeps};
 use super::window::Window;
 use crate::config::limits;
 use crate::config::settings::{Answers, TimeMode};
 use crate::event::{Broadcast, Content, Customer, Delivery, Output, Time};
-use crate::models::Snapshot;
+use crate::models::{Shown, Snapshot};
 use crate::policy::Policy;
 use crate::store::{Batch, TimerKey};
 use crate::twin::{Broadcasts, Fired, Input};
@@ -76,6 +77,7 @@ pub struct Machine<H: Host> {
     /// When the first of them can go, by the partition's clock.
     over_at: Time,
     sweeps: Sweeps,
+    results: Results,
 
     queue: VecDeque<Pulled<H::Token>>,
     work: Option<Work<H::Token>>,
@@ -151,6 +153,7 @@ impl<H: Host> Machine<H> {
             broadcasts: Broadcasts::default(),
             over_at: Time::MAX,
             sweeps: Sweeps::new(mode, &bounds),
+            results: Results::recovered(recovered.results),
             queue: VecDeque::new(),
             work: None,
             asks: VecDeque::new(),
@@ -280,6 +283,11 @@ impl<H: Host> Machine<H> {
     /// From the next round on, twins go by what is known now.
     pub fn set_models(&mut self, models: Snapshot) {
         self.models = models;
+    }
+
+    /// What the arms of experiments have shown here.
+    pub fn results(&self) -> Vec<Shown> {
+        self.results.iter().collect()
     }
 
     /// Where a twin is reached, if it is in memory.
@@ -540,6 +548,7 @@ impl<H: Host> Machine<H> {
             tokens.into_iter().for_each(|token| host.acknowledge(token));
             return;
         }
+        self.results.put(self.partition, &mut batch);
         batch.set_cursor(self.partition, self.taken);
         batch.set_next_output(self.partition, self.next_output);
         batch.set_next_input(self.partition, self.next_input);

@@ -28,6 +28,7 @@ mod machine;
 mod outgoing;
 mod progress;
 mod residents;
+mod results;
 mod round;
 mod sweeps;
 mod window;

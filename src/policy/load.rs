@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::broadcasts;
 use super::contact::{self, ContactRules};
+use super::experiments::{self, Experiments};
 use super::interactions;
 use super::made;
 use super::mistake::{Found, Mistakes};
@@ -141,6 +142,7 @@ fn read(files: &Files, languages: &Arc<Languages>, found: &RefCell<Found>) -> Po
     let mut phrases = Vec::new();
     let mut actions = Vec::new();
     let mut tallies = Vec::new();
+    let mut tried = Vec::new();
     let mut dissatisfied = None;
     let (mut context, mut queues) = (BTreeMap::new(), BTreeMap::new());
     let mut indexed = Vec::new();
@@ -155,6 +157,7 @@ fn read(files: &Files, languages: &Arc<Languages>, found: &RefCell<Found>) -> Po
         purposes::read_queues(&table, &mut queues);
         broadcasts::read(&table, &reader, &mut indexed);
         tallies::read(&table, &reader, &mut tallies);
+        experiments::read(&table, &reader, &mut tried);
         dissatisfaction::read(&table, &reader, &mut dissatisfied);
         contact::read(&table, &reader, &mut contact);
         weights::read_suitability(&table, &mut suitability);
@@ -177,6 +180,7 @@ fn read(files: &Files, languages: &Arc<Languages>, found: &RefCell<Found>) -> Po
         ("actions", actions.len(), limits::POLICY_ACTIONS),
         ("treatments", treatments, limits::POLICY_TREATMENTS),
         ("windows and counters", tallies.len(), limits::POLICY_TALLIES),
+        ("experiments", tried.len(), limits::POLICY_EXPERIMENTS),
     ] {
         if count > most {
             found.in_file(first, format!("expected at most {most} {what}, found {count}"));
@@ -212,6 +216,7 @@ fn read(files: &Files, languages: &Arc<Languages>, found: &RefCell<Found>) -> Po
         rules: patterned.into_iter().map(|patterned| patterned.rule).collect(),
         index,
         tallies: Tallies::new(tallies),
+        experiments: Experiments::new(tried),
         dissatisfaction: dissatisfied,
         context,
         queues,
@@ -246,6 +251,7 @@ fn gather(table: &Table<'_>, names: &mut Names) {
     names.dissatisfaction |= table.has("dissatisfaction");
     names.windows.extend(keys("windows"));
     names.counters.extend(keys("counters"));
+    names.experiments.extend(keys("experiments"));
     for action in table.get("actions").map_or(Vec::new(), Item::as_list) {
         let name = action.as_table().and_then(|table| table.get("name")).and_then(Item::as_text);
         names.actions.extend(name.map(str::to_owned));

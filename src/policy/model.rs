@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::rules::Pattern;
 use super::{
-    ContactRules, DissatisfactionRule, Explore, Expression, IssueWeights, Path, SignalRule, Speech,
-    Suitability, Tallies, Template,
+    ContactRules, DissatisfactionRule, Experiments, Explore, Expression, IssueWeights, Path,
+    SignalRule, Speech, Suitability, Tallies, Template,
 };
 use crate::event::{EventType, Map};
 use crate::models::Arm;
@@ -42,6 +42,8 @@ pub struct Policy {
     pub(super) index: Index,
     /// What twins count of the events that pass.
     pub tallies: Tallies,
+    /// What is tried on a part of the customers.
+    pub experiments: Experiments,
     /// What the dissatisfaction of a customer is made of; none: nobody asks.
     pub dissatisfaction: Option<DissatisfactionRule>,
     /// How sensitive signals are, by name.

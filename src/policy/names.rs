@@ -25,6 +25,7 @@ pub(super) struct Names {
     /// Whether the policy says what dissatisfaction is made of.
     pub(super) dissatisfaction: bool,
     pub(super) windows: BTreeSet<String>,
+    pub(super) experiments: BTreeSet<String>,
     pub(super) counters: BTreeSet<String>,
     /// Actions that some rule takes.
     pub(super) acts: BTreeSet<String>,
@@ -79,7 +80,8 @@ impl Names {
             }
             (Root::Windows, [window]) => member(&self.windows, "unknown window", window),
             (Root::Counters, [counter]) => member(&self.counters, "unknown counter", counter),
-            (Root::Windows | Root::Counters, [name, ..]) => {
+            (Root::Experiments, [name]) => member(&self.experiments, "unknown experiment", name),
+            (Root::Windows | Root::Counters | Root::Experiments, [name, ..]) => {
                 Err(format!("`{}.{name}` is one value, it has no parts", path.root.name()))
             }
             (Root::Contacts, [action]) => self.action(action).and_then(|_| {

@@ -47,13 +47,15 @@ pub enum Root {
     Dissatisfaction,
     /// Facts that broadcasts share with this customer: `shared.fires`, `shared.fires.level`.
     Shared,
+    /// The arm of each experiment in which the customer is: `experiments.tone`.
+    Experiments,
     /// The moment of the reaction: `now`.
     Now,
 }
 
 impl Root {
     /// Every root.
-    pub const ALL: [Root; 18] = [
+    pub const ALL: [Root; 19] = [
         Root::Event,
         Root::Profile,
         Root::Context,
@@ -71,6 +73,7 @@ impl Root {
         Root::Counters,
         Root::Dissatisfaction,
         Root::Shared,
+        Root::Experiments,
         Root::Now,
     ];
 
@@ -94,6 +97,7 @@ impl Root {
             Root::Counters => "counters",
             Root::Dissatisfaction => "dissatisfaction",
             Root::Shared => "shared",
+            Root::Experiments => "experiments",
             Root::Now => "now",
         }
     }

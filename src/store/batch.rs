@@ -7,7 +7,7 @@ use crate::codec;
 use crate::codec::Kind;
 use crate::config::limits;
 use crate::event::{Broadcast, Customer, Output, Time};
-use crate::models::{Exposure, Weights};
+use crate::models::{ArmResult, Exposure, Weights};
 use crate::twin::Decision;
 
 /// Changes that become durable together, or not at all: pure data, in the order in which they were
@@ -246,6 +246,11 @@ impl Batch {
         let until = keys::behind(&from);
         let key = |key: &mut Vec<u8>| key.extend_from_slice(&from);
         self.change(DELETE_RANGE, Table::Index, key, |end| end.extend_from_slice(&until));
+    }
+
+    /// What was counted in one arm of an experiment.
+    pub fn put_result(&mut self, partition: u16, name: &str, arm: &str, result: &ArmResult) {
+        self.seal_small(Table::Results, |key| keys::result(key, partition, name, arm), result);
     }
 
     /// The stream sequence up to which every partition has taken everything in, as far as is known:

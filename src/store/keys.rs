@@ -19,6 +19,7 @@
 //! | `decisions` | partition u16 · customer · slot u8 |
 //! | `observations` | partition u16 · sequence u64 |
 //! | `learned` | `0x0000` · level u64 |
+//! | `results` | partition u16 · length of the experiment u8 · experiment · arm |
 //! | `meta`, of the store | `0x00` · name |
 //! | `meta`, of a partition | `0x01` · partition u16 · field u8 |
 
@@ -53,13 +54,15 @@ pub enum Table {
     Observations,
     /// What was learned of each level of arms.
     Learned,
+    /// What the arms of experiments have shown.
+    Results,
     /// What the store and its partitions know about themselves.
     Meta,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Table; 12] = [
+    pub const ALL: [Table; 13] = [
         Table::Twins,
         Table::Timeline,
         Table::Timers,
@@ -71,6 +74,7 @@ impl Table {
         Table::Decisions,
         Table::Observations,
         Table::Learned,
+        Table::Results,
         Table::Meta,
     ];
 
@@ -88,6 +92,7 @@ impl Table {
             Table::Decisions => "decisions",
             Table::Observations => "observations",
             Table::Learned => "learned",
+            Table::Results => "results",
             Table::Meta => "meta",
         }
     }
@@ -106,6 +111,7 @@ impl Table {
             Table::Decisions => Kind::Decision,
             Table::Observations => Kind::Observation,
             Table::Learned => Kind::Weights,
+            Table::Results => Kind::Result,
             Table::Meta => Kind::Number,
         }
     }
@@ -124,6 +130,7 @@ impl Table {
             Table::Decisions => read_decision(key).is_some(),
             Table::Observations => read_output(key).is_some(),
             Table::Learned => read_level(key).is_some(),
+            Table::Results => read_result(key).is_some(),
             Table::Meta => match key {
                 [STORE_WIDE, name @ ..] => !name.is_empty(),
                 [OF_PARTITION, _, _, _] => true,
@@ -285,6 +292,14 @@ pub(super) fn index(into: &mut Vec<u8>, of: u16, key: IndexKey, customer: &Custo
     push_customer(into, customer);
 }
 
+pub(super) fn result(into: &mut Vec<u8>, of: u16, experiment: &str, arm: &str) {
+    partition(into, of);
+    // A name has at most NAME_BYTES bytes.
+    into.push(experiment.len() as u8);
+    into.extend_from_slice(experiment.as_bytes());
+    into.extend_from_slice(arm.as_bytes());
+}
+
 pub(super) fn field(into: &mut Vec<u8>, of: u16, field: Field) {
     into.push(OF_PARTITION);
     partition(into, of);
@@ -319,6 +334,14 @@ pub(super) fn behind(prefix: &[u8]) -> Vec<u8> {
 pub(super) fn read_twin(key: &[u8]) -> Option<(Customer, &[u8])> {
     let (_, rest) = key.split_first_chunk::<2>()?;
     read_customer(rest)
+}
+
+pub(super) fn read_result(key: &[u8]) -> Option<(Box<str>, Box<str>)> {
+    let (_, rest) = key.split_first_chunk::<2>()?;
+    let (length, rest) = rest.split_first()?;
+    let (experiment, arm) = rest.split_at_checked(usize::from(*length))?;
+    let text = |bytes| std::str::from_utf8(bytes).ok().map(Into::into);
+    Some((text(experiment)?, text(arm)?))
 }
 
 pub(super) fn read_block(key: &[u8]) -> Option<u16> {

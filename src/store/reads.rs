@@ -7,7 +7,7 @@ use super::{Batch, Error, Table};
 use crate::codec;
 use crate::config::limits;
 use crate::event::{Broadcast, Customer, Output, Time};
-use crate::models::{Exposure, Snapshot};
+use crate::models::{Exposure, Shown, Snapshot};
 use crate::twin::Decision;
 
 /// A row's value, if there is one.
@@ -165,6 +165,18 @@ pub trait Read: Send + Sync {
         rows(self, Table::Sweeps, partition, &from, usize::MAX, |key, value| {
             let sweep = open(Table::Sweeps, key, value)?;
             Ok(keys::read_sweep(key).map(|key| (key, sweep)))
+        })
+    }
+
+    /// What the arms of experiments have shown in the partition, by experiment and arm.
+    ///
+    /// # Errors
+    /// [`Error::Read`], [`Error::Key`] or [`Error::Record`].
+    fn results(&self, partition: u16) -> Result<Vec<Shown>, Error> {
+        let from = key(|to| keys::partition(to, partition));
+        rows(self, Table::Results, partition, &from, usize::MAX, |key, value| {
+            let result = open(Table::Results, key, value)?;
+            Ok(keys::read_result(key).map(|(name, arm)| (name, arm, result)))
         })
     }
 

@@ -128,7 +128,12 @@ fn rows(table: Table, settings: &settings::Store, memory: &Memory, horizon: &Hor
             });
             options.set_periodic_compaction_seconds(Duration::from_hours(24).as_secs());
         }
-        Table::Broadcasts | Table::Sweeps | Table::Index | Table::Learned | Table::Meta => {}
+        Table::Broadcasts
+        | Table::Sweeps
+        | Table::Index
+        | Table::Learned
+        | Table::Results
+        | Table::Meta => {}
     }
     options.set_block_based_table_factory(&blocks);
     options

@@ -171,6 +171,7 @@ impl Played {
                 Effect::StartTimer { .. }
                 | Effect::CancelTimer { .. }
                 | Effect::Record(_)
+                | Effect::Try(_)
                 | Effect::Journal { .. } => {
                     continue;
                 }

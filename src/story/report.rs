@@ -182,7 +182,7 @@ fn reacted(out: &mut fmt::Formatter<'_>, reaction: &Reaction) -> fmt::Result {
             Effect::CancelTimer { name, .. } => {
                 writeln!(out, "{INDENT}{DIM}cancels {name}{DIM:#}")?;
             }
-            Effect::Record(_) | Effect::Observe(_) | Effect::Journal { .. } => {}
+            Effect::Record(_) | Effect::Observe(_) | Effect::Try(_) | Effect::Journal { .. } => {}
         }
     }
     match reaction.decision() {

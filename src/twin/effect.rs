@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Alternative, CandidateVerdict, Case, Decision, EscalationState, Journalled, Line, Stage,
+    Alternative, CandidateVerdict, Case, Decision, EscalationState, Journalled, Line, Stage, Tried,
 };
 use crate::event::{Channel, Customer, InteractionState, Map, OutcomeKind, PassOn, Time, Value};
 use crate::models::Exposure;
@@ -40,6 +40,8 @@ pub enum Effect {
     Record(Box<Decision>),
     /// An answer to learn from.
     Observe(Box<Observation>),
+    /// A step of an experiment to count.
+    Try(Box<Tried>),
     /// Something to keep for replay: it was a part of the input, and is not in the stream.
     Journal {
         /// The time of the input.

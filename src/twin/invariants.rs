@@ -27,6 +27,7 @@ pub fn violations(twin: &Twin) -> Vec<String> {
     // Of a circle that closed unseen, two memories with so many each can meet.
     within("identifiers", twin.identifiers.len(), 2 * limits::IDENTIFIERS);
     within("meetings", twin.met.len(), limits::MEETINGS);
+    within("trials", twin.trials.len(), limits::POLICY_EXPERIMENTS);
     within("dates of traits", twin.dates.len(), limits::TRAITS);
     within("dates of facts", twin.fact_dates.len(), limits::FACTS);
     if let Some(sentiment) = &twin.sentiment {
@@ -79,6 +80,7 @@ pub fn violations(twin: &Twin) -> Vec<String> {
     unique("need", twin.needs.iter().map(|need| &*need.name), &mut found);
     unique("signal", twin.context.iter().map(|signal| &*signal.name), &mut found);
     unique("interaction", twin.interactions.iter().map(|known| &*known.id), &mut found);
+    unique("trial", twin.trials.iter().map(|trial| &*trial.experiment), &mut found);
     unique("case", twin.cases.iter().map(|case| &*case.id), &mut found);
     unique("escalation", twin.escalations.iter().map(|known| &*known.id), &mut found);
     let mut settled = twin.clone();

@@ -9,7 +9,7 @@ use super::merge::{beneath, join, part, part_preferences, without};
 use super::reaction::Notes;
 use super::{
     Case, Consent, Contact, Derived, Escalated, Guard, Interaction, Meeting, Need, Preference,
-    Problem, Profile, Sentiment, Signal, Tallies, Timeline, Timer, Twin, What, invariants,
+    Problem, Profile, Sentiment, Signal, Tallies, Timeline, Timer, Trial, Twin, What, invariants,
 };
 use crate::config::limits;
 use crate::event::{Customer, Time};
@@ -66,6 +66,9 @@ pub struct Memory {
     /// since. Whether it still should have is found with the next input.
     #[serde(default)]
     pub alarmed: bool,
+    /// The experiments into which the customer has come.
+    #[serde(default)]
+    pub trials: Vec<Trial>,
 }
 
 /// One entry of a timeline.
@@ -100,6 +103,7 @@ macro_rules! each_list {
         $do!(tallies.counters, POLICY_TALLIES);
         $do!(problems, PROBLEMS);
         $do!(met, MEETINGS);
+        $do!(trials, POLICY_EXPERIMENTS);
     };
 }
 
@@ -360,6 +364,7 @@ impl Twin {
             identifiers,
             met,
             alarmed,
+            trials,
         } = self;
         let timeline: Vec<Past> = entries
             .iter()
@@ -415,6 +420,7 @@ impl Twin {
             identifiers: identifiers.clone(),
             met: met.clone(),
             alarmed: *alarmed,
+            trials: trials.clone(),
         }
     }
 
@@ -443,6 +449,7 @@ impl Twin {
             identifiers,
             met,
             alarmed,
+            trials,
         } = memory;
         let (traits, dates) = Dates::of(traits);
         let (facts, fact_dates) = Dates::of(facts);
@@ -472,6 +479,7 @@ impl Twin {
             met,
             alarmed,
             decisions: self.decisions,
+            trials,
         };
         self.settle_guards();
         let entries = &self.timeline;

@@ -14,7 +14,7 @@ use super::memory::Past;
 use super::reaction::Notes;
 use super::{
     Case, Consent, Contact, Counter, Escalated, Interaction, Meeting, Need, Preference, Problem,
-    Signal, Timer, Window,
+    Signal, Timer, Trial, Window,
 };
 use crate::event::Time;
 
@@ -382,6 +382,26 @@ impl Item for Problem {
 
     fn rank(&self) -> impl Ord {
         (self.at, &*self.topic, self.case.as_deref())
+    }
+}
+
+impl Item for Trial {
+    fn is_same(&self, other: &Trial) -> bool {
+        self.experiment == other.experiment
+    }
+
+    /// The arm in which the customer was first counts.
+    fn merge(&mut self, other: &Trial) {
+        if (other.since, &other.arm) < (self.since, &self.arm) {
+            self.since = other.since;
+            self.arm.clone_from(&other.arm);
+        }
+        self.reached |= other.reached;
+        self.value += other.value;
+    }
+
+    fn rank(&self) -> impl Ord {
+        (self.since, &*self.experiment)
     }
 }
 

@@ -135,7 +135,7 @@ pub fn react(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction {
     let wishes = understand::understand(twin, &mut context, &mut effects, &mut notes);
     recall::recall(twin, &context, &wishes, &mut effects);
     if (wishes.is_any() || input.ask().is_some())
-        && let Some(decide::Decided { decision, exposures, deferred }) =
+        && let Some(decide::Decided { decision, exposures, deferred, entered }) =
             decide::decide(twin, &context, &wishes)
     {
         for (chosen, exposure) in decision.chosen.iter().zip(exposures) {
@@ -145,6 +145,7 @@ pub fn react(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction {
         if !decision.chosen.is_empty() {
             twin.watch_for_silence(world.policy, input.at, &mut effects, &mut notes);
         }
+        twin.enter(entered.into_iter(), &context, &mut effects);
         if let Some((name, due)) = deferred {
             let timer = Timer { name, due, every: None, catch_up: CatchUp::Coalesce };
             twin.start_timer(timer, &mut effects, &mut notes);

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Block, Case, Contact, Dates, Escalated, Guard, Identifier, Interaction, Meeting, Need, Packed,
-    Problem, Profile, Sentiment, Signal, Tallies, Timeline, Timer,
+    Problem, Profile, Sentiment, Signal, Tallies, Timeline, Timer, Trial,
 };
 use crate::event::{Customer, Map, Time};
 
@@ -63,6 +63,8 @@ pub struct Twin {
     pub alarmed: bool,
     /// How many decisions there were.
     pub decisions: u32,
+    /// The experiments into which the customer has come.
+    pub trials: Vec<Trial>,
 }
 
 /// Everything of a twin but its name and the full blocks of its timeline, which a store keeps
@@ -95,6 +97,7 @@ pub struct Record<'a> {
     met: Cow<'a, [Meeting]>,
     alarmed: bool,
     decisions: u32,
+    trials: Cow<'a, [Trial]>,
 }
 
 impl Twin {
@@ -126,6 +129,7 @@ impl Twin {
             met: Vec::new(),
             alarmed: false,
             decisions: 0,
+            trials: Vec::new(),
         }
     }
 
@@ -159,6 +163,7 @@ impl Twin {
             met: Cow::Borrowed(&self.met),
             alarmed: self.alarmed,
             decisions: self.decisions,
+            trials: Cow::Borrowed(&self.trials),
         }
     }
 
@@ -195,6 +200,7 @@ impl Twin {
             met: record.met.into_owned(),
             alarmed: record.alarmed,
             decisions: record.decisions,
+            trials: record.trials.into_owned(),
         }
     }
 

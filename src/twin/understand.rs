@@ -13,7 +13,7 @@ use super::sentiment::Said;
 use super::view::{Used, View};
 use super::{
     Broadcasts, Cause, Derived, Effect, Input, Signal, Timer, Twin, World, act, broadcast,
-    dissatisfaction, profile, tally,
+    dissatisfaction, profile, tally, trial,
 };
 use crate::config::limits;
 use crate::event::{EventType, Kind, OutcomeKind, Sensitivity, Time, Value};
@@ -161,6 +161,7 @@ pub(super) fn understand(
     }
     dissatisfaction::perceive(twin, context, notes);
     tally::count(twin, context, notes);
+    trial::hope(twin, context, effects, notes);
     for rule in context.policy.rules_for(trigger, detail, context.besides()) {
         let is_of_input = context.is_guarded && is_of_input(rule, context);
         let by = is_of_input.then(|| twin.purposes_of_input(context)).flatten();

@@ -158,6 +158,10 @@ impl Scope for View<'_> {
                 let lived = self.context.lived(twin);
                 Found::Float(twin.tallies.counter(first).map_or(0.0, |known| known.read(lived)))
             }
+            Root::Experiments => {
+                let experiment = self.context.policy.experiments.get(first);
+                text(experiment.and_then(|known| twin.arm(known)).map(|arm| &*arm.name))
+            }
             Root::Shared => broadcast::find(twin, self.context, first, names),
             Root::Dissatisfaction | Root::Now => Found::Missing,
         }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jumeau::event::{Content, Customer, Delivery, Value};
+use jumeau::models::ArmResult;
 use jumeau::partition::revive;
 use jumeau::store::Read;
 use jumeau::twin::{Twin, invariants};
@@ -11,6 +12,19 @@ use super::links::{self, Links};
 use super::shared;
 use super::stream::{Stored, is_add, number_of};
 use super::world::World;
+
+/// What the experiments should show of a customer: everybody counts once.
+fn count_trials(twin: &Twin, tried: &mut BTreeMap<(Box<str>, Box<str>), ArmResult>) {
+    for trial in &twin.trials {
+        let key = (trial.experiment.clone(), trial.arm.clone());
+        tried.entry(key).or_default().add(&ArmResult {
+            entered: 1,
+            reached: trial.reached.into(),
+            value: trial.value,
+            squares: trial.value * trial.value,
+        });
+    }
+}
 
 impl World {
     /// Every promise that does not hold.
@@ -39,6 +53,7 @@ impl World {
                     _ => self.expect_letter(&stored.delivery, &mut found),
                 }
             }
+            let mut tried = BTreeMap::new();
             let customers: Vec<Customer> = expected.keys().cloned().collect();
             let loaded = self.memory.load(partition, &customers).unwrap();
             for ((customer, events), loaded) in expected.into_iter().zip(loaded) {
@@ -49,6 +64,13 @@ impl World {
                 let twin = revive(customer.clone(), &loaded.state, &loaded.timeline).unwrap();
                 found.extend(invariants::violations(&twin));
                 self.check_twin(&twin, &events, &mut found);
+                count_trials(&twin, &mut tried);
+            }
+            let results = self.memory.results(partition).unwrap();
+            let results: BTreeMap<_, _> =
+                results.into_iter().map(|(name, arm, result)| ((name, arm), result)).collect();
+            if results != tried {
+                found.push(format!("experiments show {results:?}, twins went through {tried:?}"));
             }
         }
         found

@@ -32,6 +32,13 @@ expires = "1d"
 
 [preferences.adds]
 
+[experiments.halves]
+describe = "customers of one half add more than those of the other"
+arms = { one = 0.5, other = 0.5 }
+goal = "track:Add"
+value = "event.properties.number"
+within = "1d"
+
 [[rules]]
 name = "count"
 on = "track:Add"
@@ -264,6 +271,7 @@ impl World {
                     outputs,
                     broadcasts: self.memory.broadcasts(partition).unwrap(),
                     sweeps: self.memory.sweeps(partition).unwrap(),
+                    results: self.memory.results(partition).unwrap(),
                 };
                 let bounds = Bounds {
                     resident_twins_max: self.rng.random_range(1..=CUSTOMERS),

@@ -112,6 +112,7 @@ impl<H: Host> Machine<H> {
                     self.counters.observations += 1;
                     self.observe(&observation);
                 }
+                Effect::Try(tried) => self.results.count(*tried),
                 Effect::Journal { at, input } => self.journal(customer, at, &input),
             }
         }

@@ -16,6 +16,7 @@
 //! policy's.
 
 mod budget;
+mod control;
 mod objection;
 mod record;
 mod treatment;
@@ -28,6 +29,8 @@ pub(super) use treatment::language;
 use std::cell::RefCell;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::effect::{Action, Reason};
 use super::understand::{Context, Wishes};
 use super::view::{Used, View};
@@ -35,13 +38,13 @@ use super::{Derived, Need, Twin, act, situation};
 use crate::config::limits;
 use crate::event::{Ask, Time, Value, cut};
 use crate::models::{self, Contender, Exposure, Weigher};
-use crate::policy::{self, Expression, Path, QUIET_TIMER, Scope};
+use crate::policy::{self, Experiment, Expression, Path, QUIET_TIMER, Scope};
 use budget::Budget;
 use treatment::{Said, Wanted};
 use weighing::Ways;
 
 /// What came of an arbitration.
-pub(super) struct Decided {
+pub(super) struct Decided<'a> {
     /// Its record, with the actions to take.
     pub(super) decision: Box<Decision>,
     /// What each action that is taken went by, if something can be learned of it.
@@ -49,6 +52,8 @@ pub(super) struct Decided {
     /// The name of the timer that is to decide again, and when it fires: what would have been said
     /// must wait for the quiet hours to end.
     pub(super) deferred: Option<(Box<str>, Time)>,
+    /// The experiments that the decision is about.
+    pub(super) entered: SmallVec<[&'a Experiment; 1]>,
 }
 
 /// What all candidates of one decision are weighed with.
@@ -89,7 +94,11 @@ struct Weighed<'a> {
 
 /// Weighs every candidate, and takes the best of them: one, or as many as a channel asks for. None
 /// if there is no candidate.
-pub(super) fn decide(twin: &Twin, context: &Context<'_>, wishes: &Wishes) -> Option<Decided> {
+pub(super) fn decide<'a>(
+    twin: &Twin,
+    context: &Context<'a>,
+    wishes: &Wishes,
+) -> Option<Decided<'a>> {
     let asked = context.input.ask();
     let positions = candidates(twin, context, wishes, asked);
     if positions.is_empty() {
@@ -119,8 +128,10 @@ pub(super) fn decide(twin: &Twin, context: &Context<'_>, wishes: &Wishes) -> Opt
     scales.keep_within_reach(&mut weighed);
     // A stable sort: of equal scores the policy's order decides.
     weighed.sort_by(|left, right| right.score.total_cmp(&left.score));
+    scales.hold_back(&mut weighed);
 
     scales.tell_chances(&mut weighed);
+    scales.shuffle(&mut weighed);
     let said = scales.take(&mut weighed);
     let exposures = said.iter().map(|taken| {
         let candidate = &weighed[taken.at];
@@ -171,7 +182,10 @@ pub(super) fn decide(twin: &Twin, context: &Context<'_>, wishes: &Wishes) -> Opt
             .collect(),
         chosen,
     });
-    Some(Decided { decision, exposures, deferred: scales.deferred(&weighed) })
+    let actions = || weighed.iter().map(|candidate| candidate.action);
+    let concerned = |known: &&Experiment| actions().any(|action| known.covers(action));
+    let entered = policy.experiments.iter().filter(concerned).collect();
+    Some(Decided { decision, exposures, deferred: scales.deferred(&weighed), entered })
 }
 
 /// The actions worth considering, by position in the policy, each with the strongest need that it

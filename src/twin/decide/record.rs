@@ -246,6 +246,14 @@ pub enum Verdict {
         /// How often it was observed.
         observations: u32,
     },
+    /// It would have been taken, but the customer is in an arm of an experiment in which nothing is
+    /// done.
+    ControlGroup {
+        /// The experiment.
+        experiment: Box<str>,
+        /// The arm.
+        arm: Box<str>,
+    },
     /// The customer has not allowed it.
     NoConsent {
         /// What for.
@@ -289,6 +297,9 @@ impl fmt::Display for Verdict {
             Verdict::QuietHours { until } => write!(out, "quiet hours until {until}"),
             Verdict::OutOfReach { observations } => {
                 write!(out, "new, observed {observations} times, and not its turn to be tried")
+            }
+            Verdict::ControlGroup { experiment, arm } => {
+                write!(out, "in the arm {arm} of the experiment {experiment} nothing is done")
             }
             Verdict::Unknown { because, .. } => out.write_str(because),
             Verdict::CoolingDown { until } => write!(out, "rests until {until}"),

@@ -245,6 +245,12 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// What experiments have shown, and how sure that is.
+    Experiments {
+        /// The answer as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Moves the clock of a service that runs on event time.
     Advance {
         /// The new time, such as 2026-11-22T09:30:00Z.

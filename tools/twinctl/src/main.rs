@@ -22,8 +22,8 @@ use futures::StreamExt;
 use futures::stream::SelectAll;
 use jumeau::api::{
     Advance, Advanced, DeadLetter, DeadLetters, DeadList, DeadRetried, DeadRetry, DeadShow,
-    DecideReply, LiveBroadcasts, PolicyStatus, ShowReply, Stats, TimelineReply, TimelineRequest,
-    WhatIfReply, WhatIfRequest, WhyReply, WhyRequest, verb,
+    DecideReply, ExperimentsReply, LiveBroadcasts, PolicyStatus, ShowReply, Stats, TimelineReply,
+    TimelineRequest, WhatIfReply, WhatIfRequest, WhyReply, WhyRequest, verb,
 };
 use jumeau::bus::Subjects;
 use jumeau::event::{Channel, Customer, Time, encode};
@@ -173,6 +173,13 @@ async fn ask(service: &Service, command: Command) -> Result<(), Failure> {
                 return print_json(&reply);
             }
             print!("{}", render::broadcasts(&reply, width()));
+        }
+        Command::Experiments { json } => {
+            let reply: ExperimentsReply = service.ask_plainly(verb::EXPERIMENTS).await?;
+            if json {
+                return print_json(&reply);
+            }
+            print!("{}", render::experiments(&reply, width()));
         }
         Command::Advance { to } => {
             let reply: Advanced = service.ask(verb::ADVANCE, &Advance { to }).await?;

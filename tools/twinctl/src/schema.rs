@@ -12,7 +12,7 @@ use crate::failure::Failure;
 type Message = (&'static str, fn() -> Schema);
 
 /// What comes out and what the service API says, besides the types of events.
-const MESSAGES: [Message; 22] = [
+const MESSAGES: [Message; 23] = [
     ("broadcast", || schema_for!(event::SharedFact)),
     ("analyser.question", || schema_for!(bus::Question<'_>)),
     ("analyser.answer", || schema_for!(event::Analysis)),
@@ -30,6 +30,7 @@ const MESSAGES: [Message; 22] = [
     ("api.timeline", || schema_for!(api::TimelineReply)),
     ("api.stats", || schema_for!(api::Stats)),
     ("api.policy", || schema_for!(api::PolicyStatus)),
+    ("api.experiments", || schema_for!(api::ExperimentsReply)),
     ("api.broadcasts", || schema_for!(api::LiveBroadcasts)),
     ("api.advance", || schema_for!(api::Advanced)),
     ("api.dead.list", || schema_for!(api::DeadLetters)),

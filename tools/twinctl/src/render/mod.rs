@@ -3,6 +3,7 @@
 
 mod broadcasts;
 mod dead;
+mod experiments;
 mod ink;
 mod policy;
 mod quantity;
@@ -15,6 +16,7 @@ mod why;
 
 pub(crate) use broadcasts::broadcasts;
 pub(crate) use dead::{letter, letters, retried};
+pub(crate) use experiments::experiments;
 pub(crate) use policy::policy;
 pub(crate) use replay::{Replay, Said, replay};
 pub(crate) use stats::stats;

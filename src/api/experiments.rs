@@ -1,0 +1,130 @@
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::event::Time;
+use crate::models::{ArmResult, Lead, Measure, Shown, chance_of_shares};
+use crate::policy::{Does, Experiment, Policy};
+
+/// What experiments have shown so far.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ExperimentsReply {
+    /// The moment of the answer, by the clock on the wall.
+    pub at: Time,
+    /// Those of the policy, in its order, then those that the policy has no longer.
+    pub experiments: Vec<ExperimentShown>,
+}
+
+/// What one experiment has shown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ExperimentShown {
+    /// Its name.
+    pub name: String,
+    /// What it is to show; none if the policy has it no longer.
+    pub describe: Option<String>,
+    /// Where it stands in the policy: `bank.toml:12`.
+    pub place: Option<String>,
+    /// Whether what the company hopes for has a value.
+    pub is_valued: bool,
+    /// The arms; the first one is what the others are compared with.
+    pub arms: Vec<ArmShown>,
+    /// How likely it is that customers came into the arms as they did, 0 to 1: below 0.001 the
+    /// experiment itself changes who comes in, and is not to be trusted.
+    pub chance_of_shares: f64,
+}
+
+/// What one arm has shown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ArmShown {
+    /// Its name.
+    pub name: String,
+    /// Its share of all customers, 0 to 1; 0 if the policy has it no longer.
+    pub share: f64,
+    /// Whether something else is done there than what is best: `nothing`, `random`.
+    pub does: Option<String>,
+    /// What was counted.
+    pub result: ArmResult,
+    /// The share of customers who did what the company hopes for.
+    pub rate: f64,
+    /// By how much that is more than in the first arm.
+    pub rate_lead: Option<Lead>,
+    /// What it was worth for each customer.
+    pub value: f64,
+    /// By how much that is more than in the first arm.
+    pub value_lead: Option<Lead>,
+}
+
+/// What was counted, by experiment and arm.
+type Counted = BTreeMap<Box<str>, BTreeMap<Box<str>, ArmResult>>;
+
+/// What the experiments of a policy have shown, and those before it, by what all partitions counted.
+pub(super) fn shown(policy: &Policy, counted: impl Iterator<Item = Shown>) -> Vec<ExperimentShown> {
+    let mut all = Counted::new();
+    for (name, arm, result) in counted {
+        all.entry(name).or_default().entry(arm).or_default().add(&result);
+    }
+    let mut experiments: Vec<ExperimentShown> = policy
+        .experiments
+        .iter()
+        .map(|known| running(known, all.remove(&known.name).unwrap_or_default()))
+        .collect();
+    experiments.extend(all.into_iter().map(|(name, arms)| ExperimentShown {
+        name: name.into(),
+        describe: None,
+        place: None,
+        is_valued: arms.values().any(|arm| arm.value != 0.0),
+        arms: compared(arms.into_iter().map(|(arm, result)| (arm, 0.0, None, result)).collect()),
+        chance_of_shares: 1.0,
+    }));
+    experiments
+}
+
+fn running(known: &Experiment, mut counted: BTreeMap<Box<str>, ArmResult>) -> ExperimentShown {
+    let mut arms: Vec<Arm> = Vec::new();
+    for arm in &known.arms {
+        let does = match arm.does {
+            Does::Policy => None,
+            other => Some(other.name()),
+        };
+        arms.push((
+            arm.name.clone(),
+            arm.share,
+            does,
+            counted.remove(&arm.name).unwrap_or_default(),
+        ));
+    }
+    let (entered, shares): (Vec<u64>, Vec<f64>) =
+        arms.iter().map(|(_, share, _, result)| (result.entered, *share)).unzip();
+    ExperimentShown {
+        name: known.name.to_string(),
+        describe: Some(known.describe.to_string()),
+        place: Some(known.place.to_string()),
+        is_valued: known.value.is_some(),
+        arms: compared(arms),
+        chance_of_shares: chance_of_shares(&entered, &shares),
+    }
+}
+
+/// Its name, its share, what it does, and what was counted.
+type Arm = (Box<str>, f64, Option<&'static str>, ArmResult);
+
+fn compared(arms: Vec<Arm>) -> Vec<ArmShown> {
+    let control = arms.first().map(|(.., result)| *result).unwrap_or_default();
+    let with_first = arms.into_iter().enumerate();
+    with_first
+        .map(|(at, (name, share, does, result))| {
+            let lead = |measure| (at > 0).then(|| result.lead(&control, measure)).flatten();
+            ArmShown {
+                name: name.into(),
+                share,
+                does: does.map(Into::into),
+                result,
+                rate: result.mean(Measure::Rate),
+                rate_lead: lead(Measure::Rate),
+                value: result.mean(Measure::Value),
+                value_lead: lead(Measure::Value),
+            }
+        })
+        .collect()
+}

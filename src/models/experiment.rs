@@ -1,0 +1,209 @@
+//! What an experiment shows, and how sure that is: at any time, however often one looks.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What was counted in one arm of an experiment. Those of two nodes add.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct ArmResult {
+    /// Customers who came in.
+    pub entered: u64,
+    /// Of these, customers who did what the company hopes for.
+    pub reached: u64,
+    /// What that was worth, all together.
+    pub value: f64,
+    /// The sum of the squares of what it was worth for each customer.
+    pub squares: f64,
+}
+
+/// An experiment, one of its arms, and what was counted there.
+pub type Shown = (Box<str>, Box<str>, ArmResult);
+
+/// What is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measure {
+    /// The share of customers who did what the company hopes for.
+    Rate,
+    /// What it was worth for a customer, on average.
+    Value,
+}
+
+/// By how much one arm is ahead of another, with an interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Lead {
+    /// The difference of the means.
+    pub by: f64,
+    /// It is this at least…
+    pub low: f64,
+    /// …and this at most, at every moment at once with the confidence of [`CONFIDENCE`].
+    pub high: f64,
+}
+
+impl Lead {
+    /// Whether there is a difference: the interval does not hold 0.
+    pub fn is_certain(&self) -> bool {
+        self.low > 0.0 || self.high < 0.0
+    }
+}
+
+/// The probability with which an interval holds the truth, at every moment at once.
+pub const CONFIDENCE: f64 = 0.95;
+
+/// Shares that are this unlikely show that something is wrong with the experiment itself.
+pub const MISMATCH: f64 = 0.001;
+
+/// Intervals are narrowest at about so many customers.
+const PLANNED: f64 = 2_000.0;
+
+/// Fewer customers in an arm say nothing yet: the intervals hold as numbers grow.
+const LEAST: u64 = 50;
+
+impl ArmResult {
+    /// Takes in what was counted elsewhere.
+    pub fn add(&mut self, other: &ArmResult) {
+        self.entered += other.entered;
+        self.reached += other.reached;
+        self.value += other.value;
+        self.squares += other.squares;
+    }
+
+    /// The mean over the customers who came in; 0 if there is none.
+    pub fn mean(&self, measure: Measure) -> f64 {
+        let sum = match measure {
+            Measure::Rate => self.reached as f64,
+            Measure::Value => self.value,
+        };
+        if self.entered == 0 { 0.0 } else { sum / self.entered as f64 }
+    }
+
+    /// The variance over the customers who came in.
+    fn variance(&self, measure: Measure) -> f64 {
+        let mean = self.mean(measure);
+        let squares = match measure {
+            Measure::Rate => self.reached as f64,
+            Measure::Value => self.squares,
+        };
+        (squares / self.entered.max(1) as f64 - mean * mean).max(0.0)
+    }
+
+    /// By how much this arm is ahead of `control`; none while there are too few customers to say.
+    ///
+    /// The interval is an asymptotic confidence sequence: it holds the truth at every moment at
+    /// once with the probability [`CONFIDENCE`], so that looking every day, and stopping when it
+    /// pleases, makes nothing wrong (Waudby-Smith, Arbour, Sinha, Kennedy, Ramdas, *Time-uniform
+    /// central limit theory and asymptotic confidence sequences*, Annals of Statistics 52(6), 2024,
+    /// theorem 2.2). With the standard error `s` of the difference after `t` customers it is
+    ///
+    /// ```text
+    /// ± s · √( 2 (tρ² + 1) / (tρ²) · ln( √(tρ² + 1) / α ) )
+    /// ```
+    ///
+    /// about 1.6 times as wide as one at which one may look only once. ρ is such that it is
+    /// narrowest at 2,000 customers.
+    pub fn lead(&self, control: &ArmResult, measure: Measure) -> Option<Lead> {
+        if self.entered.min(control.entered) < LEAST {
+            return None;
+        }
+        let (own, other) = (self.entered as f64, control.entered as f64);
+        let error = (self.variance(measure) / own + control.variance(measure) / other).sqrt();
+        let alpha = 1.0 - CONFIDENCE;
+        let wide = -2.0 * alpha.ln();
+        let rho_squared = (wide + (wide + 1.0).ln()) / PLANNED;
+        let grown = (own + other) * rho_squared;
+        let factor = (2.0 * (grown + 1.0) / grown * ((grown + 1.0).sqrt() / alpha).ln()).sqrt();
+        let by = self.mean(measure) - control.mean(measure);
+        Some(Lead { by, low: by - factor * error, high: by + factor * error })
+    }
+}
+
+/// How likely it is that customers came into the arms of these shares as they did, 0 to 1, however
+/// often one looks. Below [`MISMATCH`] the experiment is not to be trusted: something it does
+/// changes who comes in.
+///
+/// The inverse of the Bayes factor of a Dirichlet–multinomial against the shares as they should be,
+/// whose expectation never exceeds 1, is such a p-value at every moment at once (Lindon and Malek,
+/// *Anytime-valid inference for multinomial count data*, NeurIPS 2022).
+pub fn chance_of_shares(entered: &[u64], shares: &[f64]) -> f64 {
+    /// How near to the shares as they should be others are expected, in customers.
+    const NEARNESS: f64 = 100.0;
+    let all: f64 = shares.iter().sum();
+    let count: f64 = entered.iter().map(|count| *count as f64).sum();
+    let mut log_factor = libm::lgamma(NEARNESS) - libm::lgamma(NEARNESS + count);
+    for (count, share) in entered.iter().zip(shares) {
+        let (count, share) = (*count as f64, share / all);
+        if share > 0.0 {
+            log_factor += libm::lgamma(NEARNESS * share + count) - libm::lgamma(NEARNESS * share);
+            log_factor -= count * share.ln();
+        }
+    }
+    (-log_factor).exp().min(1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::models::{seed, uniform};
+
+    /// Customers come into two arms one by one, and one looks after each: what is seen first.
+    fn looked_at(seed_of: u64, rates: [f64; 2], customers: u64) -> (Option<u64>, [ArmResult; 2]) {
+        let mut arms = [ArmResult::default(); 2];
+        for number in 0..customers {
+            let arm = &mut arms[usize::from(uniform(seed(&[seed_of, number, 0])) < 0.5)];
+            let rate = rates[usize::from(uniform(seed(&[seed_of, number, 0])) < 0.5)];
+            arm.entered += 1;
+            arm.reached += u64::from(uniform(seed(&[seed_of, number, 1])) < rate);
+            let lead = arms[1].lead(&arms[0], Measure::Rate);
+            if lead.is_some_and(|lead| lead.is_certain()) {
+                return (Some(number), arms);
+            }
+        }
+        (None, arms)
+    }
+
+    #[test]
+    fn whoever_looks_after_every_customer_is_misled_no_more_often_than_promised() {
+        let misled = (0..400).filter(|seed| looked_at(*seed, [0.2, 0.2], 3_000).0.is_some());
+        // 20 are allowed; an interval at which one may look only once misleads every third.
+        let misled = misled.count();
+        assert!(misled <= 20, "{misled} of 400");
+    }
+
+    #[test]
+    fn a_difference_that_is_there_is_found() {
+        let found = (0..40).filter(|seed| looked_at(*seed, [0.2, 0.3], 3_000).0.is_some());
+        assert!(found.count() >= 38);
+    }
+
+    #[test]
+    fn shares_that_cannot_be_chance_are_noticed_and_others_are_not() {
+        assert!(chance_of_shares(&[5_050, 4_950], &[0.5, 0.5]) > 0.5);
+        assert!(chance_of_shares(&[5_300, 4_700], &[0.5, 0.5]) < MISMATCH);
+        assert!(chance_of_shares(&[980, 20], &[0.9, 0.1]) < MISMATCH);
+        let noticed = (0..400u64).filter(|one| {
+            let mut counts = [0u64; 2];
+            (0..2_000u64).any(|number| {
+                counts[usize::from(uniform(seed(&[*one, number])) < 0.3)] += 1;
+                chance_of_shares(&counts, &[0.7, 0.3]) < 0.05
+            })
+        });
+        assert!(noticed.count() <= 20);
+    }
+
+    proptest! {
+        #[test]
+        fn what_two_nodes_counted_adds_up(parts in prop::collection::vec((0u64..99, 0.0..9.0f64), 1..9)) {
+            let of = |(entered, value): &(u64, f64)| ArmResult {
+                entered: *entered, reached: entered / 2, value: *value, squares: value * value,
+            };
+            let sum = |parts: &mut dyn Iterator<Item = ArmResult>| {
+                parts.fold(ArmResult::default(), |mut all, one| { all.add(&one); all })
+            };
+            let forth = sum(&mut parts.iter().map(of));
+            let back = sum(&mut parts.iter().rev().map(of));
+            prop_assert_eq!((forth.entered, forth.reached), (back.entered, back.reached));
+            prop_assert!((forth.value - back.value).abs() < 1e-9);
+        }
+    }
+}

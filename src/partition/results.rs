@@ -1,0 +1,51 @@
+use std::collections::BTreeMap;
+
+use crate::models::{ArmResult, Shown};
+use crate::store::Batch;
+use crate::twin::Tried;
+
+/// What the experiments of a partition have shown so far, by experiment and arm. What is counted
+/// goes into the same commit as the twin's change: no customer is counted twice, or forgotten.
+#[derive(Debug, Default)]
+pub(super) struct Results {
+    arms: BTreeMap<(Box<str>, Box<str>), Counted>,
+}
+
+#[derive(Debug, Default)]
+struct Counted {
+    result: ArmResult,
+    is_new: bool,
+}
+
+impl Results {
+    /// As they were left.
+    pub(super) fn recovered(rows: Vec<Shown>) -> Results {
+        let counted = |result| Counted { result, is_new: false };
+        let rows = rows.into_iter().map(|(name, arm, result)| ((name, arm), counted(result)));
+        Results { arms: rows.collect() }
+    }
+
+    pub(super) fn count(&mut self, tried: Tried) {
+        let counted = self.arms.entry((tried.experiment, tried.arm)).or_default();
+        counted.result.add(&ArmResult {
+            entered: tried.entered.into(),
+            reached: tried.reached.into(),
+            value: tried.value,
+            squares: tried.squares,
+        });
+        counted.is_new = true;
+    }
+
+    /// Puts what has changed into a batch.
+    pub(super) fn put(&mut self, partition: u16, batch: &mut Batch) {
+        for ((experiment, arm), counted) in &mut self.arms {
+            if std::mem::take(&mut counted.is_new) {
+                batch.put_result(partition, experiment, arm, &counted.result);
+            }
+        }
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = Shown> {
+        self.arms.iter().map(|((name, arm), counted)| (name.clone(), arm.clone(), counted.result))
+    }
+}

@@ -1,0 +1,335 @@
+//! Reads `[experiments]`: what is tried on a part of the customers, and how it is told whether it
+//! worked.
+
+use std::time::Duration;
+
+use super::actions;
+use super::load::{Reader, Situation};
+use super::names::one_of;
+use super::read::{Item, Named, Table};
+use super::rules::{self, Pattern};
+use super::tallies::period;
+use super::{Action, Expression, Index, Issue, Place, Trigger};
+use crate::config::limits;
+use crate::models;
+
+/// The experiments of a policy, in the order of files and lines.
+#[derive(Debug, Default)]
+pub struct Experiments {
+    all: Box<[Experiment]>,
+    index: Index,
+}
+
+/// Something that is tried on a part of the customers.
+///
+/// Every customer is always in the same arm, whichever twin asks and however often: it follows from
+/// a hash of the experiment and the customer, and so nothing needs to be kept of it. Experiments do
+/// not know of each other: the arms of one are spread evenly over the arms of any other.
+#[derive(Debug)]
+pub struct Experiment {
+    /// Its name.
+    pub name: Box<str>,
+    /// What it is to show, for people.
+    pub describe: Box<str>,
+    /// The arms, in the order of the file. The first one is what the others are compared with.
+    pub arms: Box<[Arm]>,
+    /// The actions whose decisions it is about; none: all.
+    pub actions: Box<[Box<str>]>,
+    /// The issues whose decisions it is about; none: all.
+    pub issues: Box<[Issue]>,
+    /// What must hold for an input to be what the company hopes for; none: always.
+    pub when: Option<Expression>,
+    /// What it is worth then; none: only whether it comes counts.
+    pub value: Option<Expression>,
+    /// How long after a customer came in it may come.
+    pub within: Duration,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// A part of the customers.
+#[derive(Debug)]
+pub struct Arm {
+    /// Its name.
+    pub name: Box<str>,
+    /// Its share of all customers, 0 to 1.
+    pub share: f64,
+    /// What is different there.
+    pub does: Does,
+}
+
+/// What is done in an arm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Does {
+    /// What the policy says, which can read the arm: `experiments.tone == "gentle"`.
+    Policy,
+    /// Nothing: what would be taken is not.
+    Nothing,
+    /// Of what may be taken, any: what the choice itself is worth.
+    Random,
+}
+
+impl Does {
+    const ALL: [Does; 3] = [Does::Policy, Does::Nothing, Does::Random];
+
+    /// Its name in policies.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Does::Policy => "policy",
+            Does::Nothing => "nothing",
+            Does::Random => "random",
+        }
+    }
+}
+
+impl Experiment {
+    /// The arm of a customer; none: the experiment is not about them.
+    pub fn arm_of(&self, customer: &str) -> Option<&Arm> {
+        let seed = models::seed(&[models::hashed(&self.name), models::hashed(customer)]);
+        let mut left = models::uniform(seed);
+        self.arms.iter().find(|arm| {
+            left -= arm.share;
+            left < 0.0
+        })
+    }
+
+    /// The arm of a name.
+    pub fn arm(&self, name: &str) -> Option<&Arm> {
+        self.arms.iter().find(|arm| *arm.name == *name)
+    }
+
+    /// Whether it is about decisions in which this action is a candidate.
+    pub fn covers(&self, action: &Action) -> bool {
+        (self.actions.is_empty() || self.actions.contains(&action.name))
+            && (self.issues.is_empty() || self.issues.contains(&action.issue))
+    }
+}
+
+impl Experiments {
+    pub(super) fn new(read: Vec<Patterned>) -> Experiments {
+        let index = Index::of(read.iter().map(|one| one.goal.as_slice()));
+        Experiments { all: read.into_iter().map(|one| one.experiment).collect(), index }
+    }
+
+    /// Whether nothing is tried.
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Experiment> {
+        self.all.iter()
+    }
+
+    /// The experiment of a name.
+    pub fn get(&self, name: &str) -> Option<&Experiment> {
+        self.all.iter().find(|experiment| *experiment.name == *name)
+    }
+
+    /// Those for which an input of this kind can be what the company hopes for.
+    pub fn hoped_for<'a>(
+        &'a self,
+        trigger: Trigger,
+        detail: &str,
+        besides: impl IntoIterator<Item = (Trigger, &'a str)>,
+    ) -> impl Iterator<Item = &'a Experiment> {
+        let found = self.index.concerned(trigger, detail, besides);
+        (0..found.len()).map(move |at| &self.all[found[at] as usize])
+    }
+}
+
+/// An experiment, and the inputs that it hopes for.
+pub(super) struct Patterned {
+    experiment: Experiment,
+    goal: Vec<Pattern>,
+}
+
+pub(super) fn read(table: &Table<'_>, reader: &Reader, experiments: &mut Vec<Patterned>) {
+    let Some(all) = table.get("experiments").and_then(Item::table) else { return };
+    for (key, item) in all.entries() {
+        let (Some(name), Some(table)) = (key.name(), item.table()) else { continue };
+        if experiments.iter().any(|known| *known.experiment.name == *name) {
+            key.wrong(format!("the experiment `{name}` stands here twice"));
+        }
+        experiments.extend(experiment(name, key, &table, reader));
+        table.finish();
+    }
+}
+
+fn experiment(name: &str, key: Named<'_>, table: &Table<'_>, reader: &Reader) -> Option<Patterned> {
+    let describe = table.require("describe").and_then(Item::text);
+    let arms = table.require("arms").and_then(arms);
+    let actions = table.get("actions").map_or(Vec::new(), Item::list_or_one);
+    let actions = actions.into_iter().filter_map(|item| {
+        let name = item.name()?;
+        reader.names.action(name).map_err(|message| item.wrong(message)).ok()?;
+        Some(name.into())
+    });
+    let actions = actions.collect();
+    let issues = table.get("issues").map_or(Vec::new(), Item::list_or_one);
+    let issues = issues.into_iter().filter_map(actions::issue).collect();
+    let goal = table.require("goal").map(|item| rules::patterns(item, reader));
+    let triggers: Vec<Trigger> = goal.iter().flatten().map(|(trigger, _)| *trigger).collect();
+    if triggers.contains(&Trigger::Dissatisfaction) {
+        table.wrong("expected inputs to hope for, found `dissatisfaction`, which only rules hear");
+    }
+    let situation = Situation::Rule(&triggers);
+    let when = table.get("when").map(|item| reader.expression(item, situation));
+    let value = table.get("value").map(|item| reader.expression(item, situation));
+    let within = table.require("within").and_then(period);
+    let experiment = Experiment {
+        name: name.into(),
+        describe: describe?.into(),
+        arms: arms?,
+        actions,
+        issues,
+        when: rules::flat(when)?,
+        value: rules::flat(value)?,
+        within: within?,
+        place: key.place(),
+    };
+    Some(Patterned { experiment, goal: goal? })
+}
+
+fn arms(item: Item<'_>) -> Option<Box<[Arm]>> {
+    let table = item.table()?;
+    let mut arms: Vec<Arm> = Vec::new();
+    for (key, item) in table.entries() {
+        let name = key.name()?;
+        let (share, does) = match item.as_table() {
+            None => (item.number(0.0..=1.0)?, Does::Policy),
+            Some(arm) => {
+                let share = arm.require("share").and_then(|item| item.number(0.0..=1.0));
+                let does = arm.get("does").map_or(Some(Does::Policy), does);
+                arm.finish();
+                (share?, does?)
+            }
+        };
+        arms.push(Arm { name: name.into(), share, does });
+    }
+    if arms.len() < 2 || arms.len() > limits::EXPERIMENT_ARMS {
+        let (most, found) = (limits::EXPERIMENT_ARMS, arms.len());
+        item.wrong(format!("expected 2 to {most} arms to compare, found {found}"));
+        return None;
+    }
+    let shares: f64 = arms.iter().map(|arm| arm.share).sum();
+    // As far as decimal fractions add up.
+    if shares > 1.0 + 1e-9 {
+        item.wrong(format!("expected shares of at most 1 together, found {shares}"));
+        return None;
+    }
+    Some(arms.into())
+}
+
+fn does(item: Item<'_>) -> Option<Does> {
+    let word = item.text()?;
+    let known = Does::ALL.into_iter().find(|does| does.name() == word);
+    if let (None, Err(message)) = (known, one_of(word, &Does::ALL.map(Does::name), "way of an arm"))
+    {
+        item.wrong(message);
+    }
+    known
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use crate::policy::{Files, Policy, load};
+
+    const HEAD: &str = "[policy]\nname = \"test\"\nlanguages = [\"en\"]\n";
+
+    fn policy(text: &str) -> Policy {
+        let text = format!("{HEAD}{text}");
+        load(&Files::new([("test.toml", &*text)])).unwrap_or_else(|mistakes| panic!("\n{mistakes}"))
+    }
+
+    fn mistakes(text: &str) -> String {
+        let text = format!("{HEAD}{text}");
+        load(&Files::new([("test.toml", &*text)])).unwrap_err().to_string()
+    }
+
+    const TWO: &str = r#"
+[experiments.tone]
+describe = "a gentle reminder is paid sooner"
+arms = { plain = 0.5, gentle = 0.3 }
+goal = "track:Paid"
+value = "event.properties.amount"
+within = "14d"
+
+[experiments.holdout]
+describe = "what the company says is worth something"
+arms.nobody = { share = 0.1, does = "nothing" }
+arms.rest = 0.9
+goal = ["track:Paid", "page:Shop"]
+within = "30d"
+"#;
+
+    #[test]
+    fn customers_are_spread_by_the_shares_and_one_experiment_does_not_tell_of_another() {
+        let policy = policy(TWO);
+        let mut counts: BTreeMap<[&str; 2], f64> = BTreeMap::new();
+        for number in 0..20_000 {
+            let customer = format!("c-{number}");
+            let arm = |name| {
+                let arm = policy.experiments.get(name).unwrap().arm_of(&customer);
+                arm.map_or("-", |arm| &arm.name)
+            };
+            *counts.entry([arm("tone"), arm("holdout")]).or_default() += 1.0 / 20_000.0;
+        }
+        for (tone, share) in [("plain", 0.5), ("gentle", 0.3), ("-", 0.2)] {
+            for (holdout, part) in [("nobody", 0.1), ("rest", 0.9)] {
+                let found = counts[&[tone, holdout]];
+                assert!((found - share * part).abs() < 0.01, "{tone} {holdout}: {found}");
+            }
+        }
+    }
+
+    #[test]
+    fn mistakes_in_an_experiment_say_what_to_do() {
+        let text = r#"
+[experiments.tone]
+describe = "x"
+arms = { plain = 0.5, gentle = 0.7 }
+actions = ["remind"]
+goal = "track:Paid"
+when = 'experiments.tune == "plain"'
+within = "14d"
+
+[experiments.lonely]
+describe = "x"
+arms.only = { share = 0.5, does = "nothin" }
+goal = "dissatisfaction"
+within = "0s"
+"#;
+        insta::assert_snapshot!(mistakes(text), @r#"
+        test.toml:7:8: expected shares of at most 1 together, found 1.2
+         7 | arms = { plain = 0.5, gentle = 0.7 }
+           |        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+        test.toml:8:13: unknown action `remind`
+         8 | actions = ["remind"]
+           |             ^^^^^^
+
+        test.toml:10:9: unknown experiment `tune`; did you mean `tone`?
+         10 | when = 'experiments.tune == "plain"'
+            |         ^^^^^^^^^^^^^^^^
+
+        test.toml:13:1: expected inputs to hope for, found `dissatisfaction`, which only rules hear
+         13 | [experiments.lonely]
+            | ^^^^^^^^^^^^^^^^^^^^
+
+        test.toml:15:36: unknown way of an arm `nothin`; did you mean `nothing`?
+         15 | arms.only = { share = 0.5, does = "nothin" }
+            |                                    ^^^^^^
+
+        test.toml:16:9: expected a table [dissatisfaction] that says what it is made of, and from where on it is heard
+         16 | goal = "dissatisfaction"
+            |         ^^^^^^^^^^^^^^^
+
+        test.toml:17:11: expected more than no time at all
+         17 | within = "0s"
+            |           ^^
+        "#);
+    }
+}

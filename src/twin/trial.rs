@@ -1,0 +1,147 @@
+//! What is tried on this customer, and whether it did what the company hopes for.
+
+use serde::{Deserialize, Serialize};
+
+use super::reaction::Notes;
+use super::understand::Context;
+use super::view::View;
+use super::{Effect, Twin};
+use crate::config::limits;
+use crate::event::Time;
+use crate::policy::{Arm, Experiment, Truth};
+
+/// The customer's part in an experiment: since a decision was taken that it is about.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Trial {
+    /// Which experiment of the policy.
+    pub experiment: Box<str>,
+    /// The arm in which the customer is.
+    pub arm: Box<str>,
+    /// Since when.
+    pub since: Time,
+    /// Whether what the company hopes for has come.
+    pub reached: bool,
+    /// What it was worth, all together.
+    pub value: f64,
+}
+
+/// A step of an experiment, as its results count it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tried {
+    /// Which experiment of the policy.
+    pub experiment: Box<str>,
+    /// The arm in which the customer is.
+    pub arm: Box<str>,
+    /// The customer has come in.
+    pub entered: bool,
+    /// What the company hopes for has come for the first time.
+    pub reached: bool,
+    /// By how much the customer's value has grown.
+    pub value: f64,
+    /// By how much the square of the customer's value has grown.
+    pub squares: f64,
+}
+
+impl Twin {
+    /// The customer's part in an experiment, once they have come in.
+    pub fn trial(&self, experiment: &str) -> Option<&Trial> {
+        self.trials.iter().find(|trial| *trial.experiment == *experiment)
+    }
+
+    /// The arm in which the customer is. Who came in stays in the arm, even if their twin has been
+    /// linked with another one meanwhile.
+    pub(super) fn arm<'a>(&self, experiment: &'a Experiment) -> Option<&'a Arm> {
+        match self.trial(&experiment.name) {
+            Some(trial) => experiment.arm(&trial.arm),
+            None => experiment.arm_of(self.customer.as_str()),
+        }
+    }
+
+    /// The customer comes into these experiments, each once.
+    pub(super) fn enter<'a>(
+        &mut self,
+        experiments: impl Iterator<Item = &'a Experiment>,
+        context: &Context<'_>,
+        effects: &mut Vec<Effect>,
+    ) {
+        for experiment in experiments {
+            if self.trial(&experiment.name).is_some() {
+                continue;
+            }
+            let Some(arm) = self.arm(experiment) else { continue };
+            if self.trials.len() >= limits::POLICY_EXPERIMENTS {
+                // Of those that the policy has there is room for all.
+                let known = &context.policy.experiments;
+                self.trials.retain(|trial| known.get(&trial.experiment).is_some());
+            }
+            let (name, arm) = (experiment.name.clone(), arm.name.clone());
+            self.trials.push(Trial {
+                experiment: name.clone(),
+                arm: arm.clone(),
+                since: context.input.at,
+                reached: false,
+                value: 0.0,
+            });
+            effects.push(Effect::Try(Box::new(Tried {
+                experiment: name,
+                arm,
+                entered: true,
+                reached: false,
+                value: 0.0,
+                squares: 0.0,
+            })));
+        }
+    }
+}
+
+/// Counts an input that is what experiments hope for, in those in which the customer is.
+pub(super) fn hope(
+    twin: &mut Twin,
+    context: &Context<'_>,
+    effects: &mut Vec<Effect>,
+    notes: &mut Notes,
+) {
+    if twin.trials.is_empty() {
+        return;
+    }
+    let (trigger, detail) = context.input.trigger();
+    let now = context.input.at;
+    for experiment in context.policy.experiments.hoped_for(trigger, detail, context.besides()) {
+        let is_it = |trial: &Trial| trial.experiment == experiment.name;
+        let Some(position) = twin.trials.iter().position(is_it) else { continue };
+        if now >= twin.trials[position].since + experiment.within {
+            continue;
+        }
+        let view = View::whole(twin, context);
+        let holds = experiment.when.as_ref().map(|when| when.test(&view));
+        if !matches!(holds, None | Some(Truth::True)) {
+            continue;
+        }
+        let value = match experiment.value.as_ref().map(|value| value.number(&view)) {
+            None => 0.0,
+            Some(Ok(value)) if value.is_finite() => value,
+            Some(Ok(value)) => {
+                notes.policy(&experiment.place, format!("expected a number, found {value}"));
+                continue;
+            }
+            Some(Err(error)) => {
+                notes.policy(&experiment.place, error);
+                continue;
+            }
+        };
+        let trial = &mut twin.trials[position];
+        let (before, after) = (trial.value, trial.value + value);
+        let is_first = !std::mem::replace(&mut trial.reached, true);
+        trial.value = after;
+        if is_first || value != 0.0 {
+            effects.push(Effect::Try(Box::new(Tried {
+                experiment: trial.experiment.clone(),
+                arm: trial.arm.clone(),
+                entered: false,
+                reached: is_first,
+                value,
+                squares: after * after - before * before,
+            })));
+        }
+    }
+}
