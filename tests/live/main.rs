@@ -3,6 +3,7 @@
 mod analyser;
 mod ask;
 mod broadcasts;
+mod experiments;
 mod hostile;
 mod life;
 mod past;
