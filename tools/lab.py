@@ -8,7 +8,7 @@
 
 import bz2
 import gzip
-import importlib.util
+import importlib
 import lzma
 import os
 import random
@@ -257,6 +257,106 @@ def bandit(wanted):
               f"{deciding:.1f} + {learning:.1f} / {their_time}", flush=True)
     print(f"at least as good as the default on {by_default} of {len(paths)} sets, "
           f"as the best of the four on {best}")
+
+
+OBP = "obp==0.5.7"
+
+
+def obp(folder):
+    """The estimators of obp, and its folder. Its own start would import torch, which they name in
+    annotations only."""
+    target = folder / "obp"
+    if not target.exists():
+        work = folder / "sdist"
+        fetch = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary=:all:",
+                 "--ignore-requires-python", OBP, "--dest", work]
+        subprocess.run(fetch, check=True)
+        with tarfile.open(next(work.glob("*.tar.gz"))) as archive:
+            archive.extractall(work, filter="data")
+        shutil.move(next(work.glob("obp-*/obp")), target)
+        shutil.rmtree(work)
+    torch = types.ModuleType("torch")
+    torch.Tensor = torch.tensor = type("Tensor", (), {})
+    sys.modules["torch"] = torch
+    for name, path in [("obp", target), ("obp.ope", target / "ope")]:
+        package = types.ModuleType(name)
+        package.__path__ = [str(path)]
+        sys.modules[name] = package
+    return importlib.import_module("obp.ope.estimators"), target
+
+
+def chances_of_thompson(priors, shown, draws=100_000):
+    """How likely Thompson sampling with these beta priors shows each item at each position."""
+    chance = np.random.default_rng(12_345)
+    alpha, beta = (np.array(priors[name], dtype=float) for name in ["alpha", "beta"])
+    counts = np.zeros((len(alpha), shown))
+    best = np.argsort(-chance.beta(alpha, beta, size=(draws, len(alpha))), axis=1)[:, :shown]
+    for position in range(shown):
+        counts[:, position] = np.bincount(best[:, position], minlength=len(alpha))
+    return counts / draws
+
+
+def priors_of(path):
+    """The beta priors of each campaign; all that there is in the file are lists of numbers."""
+    found, campaign, name = {}, None, None
+    for line in path.read_text().splitlines():
+        text = line.strip()
+        if text.startswith("- "):
+            found[campaign][name].append(float(text[2:]))
+        elif line.startswith(" "):
+            name = text.rstrip(":")
+            found[campaign][name] = []
+        elif text:
+            campaign = text.rstrip(":")
+            found[campaign] = {}
+    return found
+
+
+def evaluate():
+    """The Thompson sampling policy that ran beside, estimated from the logs of the random one."""
+    DATA.mkdir(parents=True, exist_ok=True)
+    estimators, folder = obp(DATA)
+    priors = priors_of(folder / "policy/conf/prior_bts.yaml")
+    table = {"IPS": estimators.InverseProbabilityWeighting(),
+             "SNIPS": estimators.SelfNormalizedInverseProbabilityWeighting(),
+             "DM": estimators.DirectMethod(), "DR": estimators.DoublyRobust()}
+    print("what Thompson sampling would have come to, in clicks a show, from 10,000 random shows")
+    print(f"{'campaign':9} {'estimator':10} {'jumeau':>15} {'obp':>15} {'difference':>11}   "
+          "95% interval        seen")
+    for campaign in ["all", "men", "women"]:
+        log = pd.read_csv(folder / f"dataset/obd/random/{campaign}/{campaign}.csv")
+        real = pd.read_csv(folder / f"dataset/obd/bts/{campaign}/{campaign}.csv")["click"].mean()
+        position = log["position"].to_numpy() - 1
+        action, reward = log["item_id"].to_numpy(), log["click"].to_numpy()
+        chances = chances_of_thompson(priors[campaign], 3)
+        # What a model expects: the clicks of each item, drawn towards those of all as by 100 shows.
+        clicks = np.bincount(action, reward, minlength=len(chances))
+        shows = np.bincount(action, minlength=len(chances))
+        model = (clicks + 100 * reward.mean()) / (shows + 100)
+        per_position = chances / chances.sum(axis=0)
+        frame = pd.DataFrame({
+            "reward": reward,
+            "logged": log["propensity_score"],
+            "target": per_position[action, position],
+            "expected": model[action],
+            "expected_of_target": (per_position * model[:, None]).sum(axis=0)[position],
+        })
+        path = DATA / f"obd-{campaign}.tsv"
+        frame.to_csv(path, sep="\t", index=False)
+        lines = subprocess.run([os.environ["TWINLAB"], "evaluate", path], check=True,
+                               capture_output=True, text=True).stdout.splitlines()[1:]
+        rounds = len(log)
+        distribution = np.broadcast_to(per_position, (rounds, *per_position.shape))
+        expectations = np.broadcast_to(model[None, :, None], distribution.shape)
+        for line in lines:
+            name, value, low, high, _ = line.split("\t")
+            theirs = table[name].estimate_policy_value(
+                reward=reward, action=action, position=position,
+                pscore=log["propensity_score"].to_numpy(), action_dist=distribution,
+                estimated_rewards_by_reg_model=expectations,
+            )
+            print(f"{campaign:9} {name:10} {float(value):15.12f} {theirs:15.12f} "
+                  f"{abs(float(value) - theirs):11.1e}   {low} to {high}  {real:.6f}")
 
 
 def main():

@@ -6,7 +6,7 @@ use twox_hash::XxHash3_64;
 use crate::config::limits;
 
 /// Bins for each doubling of a number.
-const BINS_AN_OCTAVE: f64 = 3.0;
+const BINS_AN_OCTAVE: f64 = 2.0;
 /// Bins of a share between 0 and 1.
 const BINS_OF_A_SHARE: f64 = 8.0;
 
@@ -18,7 +18,7 @@ pub(super) const INTERCEPT: u64 = 1;
 ///
 /// | value | its bins |
 /// |---|---|
-/// | number | sign and logarithm, three bins for each doubling; none for zero |
+/// | number | sign and logarithm, two bins for each doubling; none for zero |
 /// | share from 0 to 1 | eight points, 1/8 apart; none for zero |
 /// | text | one for each text |
 /// | truth | one for true, none for false |

@@ -1,6 +1,8 @@
 //! `twinlab`: how well is learned, measured on data that others made.
 
 mod bandit;
+mod buyers;
+mod calibration;
 mod evaluate;
 mod table;
 
@@ -42,6 +44,12 @@ enum Command {
         #[arg(required = true)]
         logs: Vec<PathBuf>,
     },
+    /// Tells who buys: learns from the first nine months of the CDNOW purchases, and tells of the nine
+    /// months to come; with a table of what was expected and what happened.
+    Buyers {
+        /// The purchases, as `tools/cdnow` fetches them.
+        purchases: PathBuf,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
@@ -61,6 +69,7 @@ fn main() -> anyhow::Result<()> {
                 print!("{}\n{}", log.display(), evaluate::evaluate(log)?);
             }
         }
+        Command::Buyers { purchases } => print!("{}", buyers::buyers(&purchases)?),
     }
     Ok(())
 }
