@@ -68,6 +68,11 @@ mod tests {
         let cases: Vec<Case> =
             (0..40).map(|case| (f64::from(case) / 40.0, case % 4 < case / 10)).collect();
         let table = table(&cases);
-        insta::assert_snapshot!(table.lines().take(4).collect::<Vec<_>>().join("\n"), @"");
+        insta::assert_snapshot!(table.lines().take(4).collect::<Vec<_>>().join("\n"), @r"
+        expected  happened  o what happened, | what was expected
+          0.0375    0.0000  o |
+          0.1375    0.0000  o      |
+          0.2375    0.0000  o            |
+        ");
     }
 }
