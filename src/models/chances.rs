@@ -2,7 +2,7 @@ use super::belief::Belief;
 use super::normal::{below, quantile};
 
 /// Pieces into which the range of all draws that can win is cut.
-const PIECES: usize = 96;
+const PIECES: usize = 64;
 /// Draws further away than this happen once in ten million times.
 const FAR: f64 = 5.3;
 
@@ -40,7 +40,7 @@ impl Contender {
 }
 
 /// The probability with which each contender would have been chosen, had only the draws been others:
-/// `∫ Πⱼ Fⱼ(x) dFᵢ(x)`, the others' taken in the middle of each piece. Of equal products the first
+/// `∫ Πⱼ Fⱼ(x) dFᵢ(x)`, the others' taken as the mean of the edges of each piece. Of equal products the first
 /// wins. The sum is 1 unless there is nobody.
 pub fn chances(contenders: &[Contender]) -> Vec<f64> {
     // Whoever's best draw is below somebody's worst one takes no part.
@@ -58,23 +58,29 @@ pub fn chances(contenders: &[Contender]) -> Vec<f64> {
     let uncertain: Vec<usize> =
         takes_part.iter().copied().filter(|number| !contenders[*number].is_certain()).collect();
     if !uncertain.is_empty() {
-        let edge = |piece: usize| least + (most - least) * piece as f64 / PIECES as f64;
-        let below = |product: f64| -> Vec<f64> {
-            takes_part.iter().map(|number| contenders[*number].below(product, false)).collect()
-        };
-        let place = |number: &usize| takes_part.iter().position(|one| one == number).unwrap_or(0);
-        let places: Vec<usize> = uncertain.iter().map(place).collect();
+        // Those of one factor stand next to each other: where their draws lie is asked once.
+        let mut row = takes_part.clone();
+        row.sort_by(|one, other| contenders[*one].factor.total_cmp(&contenders[*other].factor));
         // Draws below all that can win are as good as at its edge.
-        let mut before = vec![0.0; takes_part.len()];
-        for piece in 1..=PIECES {
-            let middle = below((edge(piece - 1) + edge(piece)) / 2.0);
-            let after = below(edge(piece));
-            for (number, place) in uncertain.iter().zip(&places) {
-                let others = middle.iter().enumerate().filter(|(other, _)| other != place);
-                let beaten: f64 = others.map(|(_, below)| below).product();
-                chances[*number] += (after[*place] - before[*place]) * beaten;
+        let mut before = vec![0.0; row.len()];
+        let mut beaten_before = vec![0.0; row.len()];
+        for piece in 0..=PIECES {
+            let product = least + (most - least) * piece as f64 / PIECES as f64;
+            let after = all_below(contenders, &row, product);
+            let beaten = all_but_one(&after);
+            for (place, number) in row.iter().enumerate() {
+                if contenders[*number].is_certain() {
+                    continue;
+                }
+                // Of all that lies below the first edge the others are beaten as at the edge.
+                let others = if piece == 0 {
+                    beaten[place]
+                } else {
+                    (beaten_before[place] + beaten[place]) / 2.0
+                };
+                chances[*number] += (after[place] - before[place]) * others;
             }
-            before = after;
+            (before, beaten_before) = (after, beaten);
         }
     }
     let sum: f64 = chances.iter().sum();
@@ -84,6 +90,44 @@ pub fn chances(contenders: &[Contender]) -> Vec<f64> {
         *first = 1.0;
     }
     chances
+}
+
+/// How likely the draws of each contender of a row stay below a product.
+fn all_below(contenders: &[Contender], row: &[usize], product: f64) -> Vec<f64> {
+    let mut known: Option<(f64, f64)> = None;
+    let mut score = |factor: f64| match known {
+        Some((of, score)) if of == factor => score,
+        _ => {
+            let score = quantile(product / factor);
+            known = Some((factor, score));
+            score
+        }
+    };
+    row.iter()
+        .map(|number| {
+            let contender = &contenders[*number];
+            if contender.is_certain() || product >= contender.factor {
+                return contender.below(product, false);
+            }
+            below((score(contender.factor) - contender.belief.mean) / contender.belief.doubt.sqrt())
+        })
+        .collect()
+}
+
+/// For each place of a row the product of all others.
+fn all_but_one(row: &[f64]) -> Vec<f64> {
+    let mut products = vec![1.0; row.len()];
+    let mut before = 1.0;
+    for (product, share) in products.iter_mut().zip(row) {
+        *product = before;
+        before *= share;
+    }
+    let mut behind = 1.0;
+    for (product, share) in products.iter_mut().zip(row).rev() {
+        *product *= behind;
+        behind *= share;
+    }
+    products
 }
 
 #[cfg(test)]

@@ -76,7 +76,8 @@ fn objection(
         return Some((Stage::Candidate, Verdict::NeedMet { need }));
     }
     let need = action.serves.iter().find_map(need_of);
-    let used = Some(Used { uses: &action.uses, discreet: false, place: Some(&action.place) });
+    // What is withheld was noted when the action was taken.
+    let used = Some(Used { uses: &action.uses, discreet: false, place: None });
     let view = View { twin, context, need, used };
     let fails = |condition: &Option<Expression>| {
         let condition = condition.as_ref().filter(|one| can_be_asked_again(one, action))?;

@@ -2,6 +2,7 @@
 
 mod broadcasts;
 mod contacts;
+mod decisions;
 mod freshness;
 mod interactions;
 mod preferences;

@@ -1,5 +1,6 @@
 //! How often, and when, the customer may be spoken to.
 
+use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use super::super::understand::Context;
@@ -17,6 +18,8 @@ use crate::policy::{self, ContactLimit, ContactPause, Issue, Per, Policy};
 /// forgotten contacts that would count, the limit is taken to be reached.
 pub(super) struct Budget<'a> {
     limits: SmallVec<[Spent<'a>; 4]>,
+    /// When each action was last taken, and not taken back.
+    last: HashMap<&'a str, Time>,
     /// Actions that rest because nobody wants them, or not now.
     resting: SmallVec<[(Rests<'a>, Verdict); 2]>,
     /// Until when the customer is let alone; none: they are not.
@@ -62,6 +65,13 @@ impl<'a> Budget<'a> {
             }
         }
         Budget {
+            // Of two contacts by one action the later one stays.
+            last: twin
+                .contacts
+                .iter()
+                .filter(|contact| !contact.is_recalled())
+                .map(|contact| (&*contact.action, contact.at))
+                .collect(),
             limits: rules.limits.iter().map(|limit| spent(twin, limit, policy, now)).collect(),
             resting,
             quiet: rules.quiet.and_then(|quiet| {
@@ -69,6 +79,11 @@ impl<'a> Budget<'a> {
                 quiet.until(now, zone)
             }),
         }
+    }
+
+    /// When an action was last taken.
+    pub(super) fn last(&self, action: &str) -> Option<Time> {
+        self.last.get(action).copied()
     }
 
     /// What speaks against one more contact by an action: in one channel, or as far as the limits of

@@ -127,9 +127,9 @@ pub(super) fn decide<'a>(
         positions.into_iter().map(|(position, need)| scales.weigh(position, need)).collect();
     scales.keep_within_reach(&mut weighed);
     // A stable sort: of equal scores the policy's order decides.
-    weighed.sort_by(|left, right| right.score.total_cmp(&left.score));
+    // Of numbers that are not negative the bits are in their order; candidates are long to move.
+    weighed.sort_by_cached_key(|candidate| !(candidate.score + 0.0).to_bits());
     scales.hold_back(&mut weighed);
-
     scales.tell_chances(&mut weighed);
     scales.shuffle(&mut weighed);
     let said = scales.take(&mut weighed);

@@ -94,9 +94,7 @@ impl<'a> Scales<'a> {
     fn contact(&self, action: &policy::Action) -> Option<Objection<'a>> {
         let twin = self.twin;
         let now = self.context.input.at;
-        let last = twin.contacts.iter().rev();
-        let last = last.filter(|contact| *contact.action == *action.name && !contact.is_recalled());
-        if let Some(until) = last.map(|contact| contact.at + action.cooldown).next()
+        if let Some(until) = self.budget.last(&action.name).map(|last| last + action.cooldown)
             && now < until
         {
             return Some((Stage::Contact, Verdict::CoolingDown { until }, None));
