@@ -92,7 +92,7 @@ limits! {
     WINDOW_ENTRIES: 64;
     /// problems remembered for dissatisfaction; the oldest leave first
     PROBLEMS: 16;
-    /// contacts remembered for cooldown and outcomes; the oldest leave first
+    /// contacts remembered for cooldowns, limits and outcomes; the oldest leave first, and a limit that may miss them counts as reached
     CONTACTS: 32;
     /// escalations of one twin; resolved ones leave first; no new one opens while all are open
     ESCALATIONS: 8;

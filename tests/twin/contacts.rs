@@ -342,3 +342,49 @@ fn what_is_wanted_later_rests_until_then() {
     life.pass(hours(3.0 * 24.0));
     assert!(acted(&life.track("Promo")).is_some());
 }
+
+#[test]
+fn what_nobody_wants_rests_alone_or_with_its_kind() {
+    for (per, rests) in [("action", false), ("issue", true), ("customer", true)] {
+        let policy = format!(
+            r#"
+[policy]
+name = "pause"
+languages = ["en"]
+[contact]
+pause = {{ after = 2, of = "dismissed", for = "10d", per = "{per}" }}
+[[rules]]
+name = "one"
+on = "track:One"
+then = [{{ act = "one" }}]
+[[rules]]
+name = "other"
+on = "track:Other"
+then = [{{ act = "other" }}]
+[[actions]]
+name = "one"
+issue = "nurture"
+value = 0.5
+cooldown = "0s"
+treatments = [{{ channel = "app", text.en = "one" }}]
+[[actions]]
+name = "other"
+issue = "nurture"
+value = 0.5
+cooldown = "0s"
+treatments = [{{ channel = "app", text.en = "other" }}]
+"#
+        );
+        let mut life = Life::new(&policy);
+        for _ in 0..2 {
+            let decision = acted(&life.track("One")).unwrap().decision.clone();
+            life.pass(hours(1.0));
+            life.outcome(&decision, OutcomeKind::Dismissed);
+        }
+        let verdict = why_not(&life.track("One"), "one");
+        assert!(matches!(verdict, CandidateVerdict::Paused { after: 2, .. }), "{verdict:?}");
+        assert_eq!(acted(&life.track("Other")).is_none(), rests, "{per}");
+        life.pass(hours(10.0 * 24.0));
+        assert!(acted(&life.track("One")).is_some(), "ten days have passed");
+    }
+}

@@ -269,6 +269,10 @@ mod tests {
         let escalation = r#"{"id": "e-1", "customer": "bob", "queue": "claims", "topic": "billing",
             "priority": 4, "state": "open", "because": "the bot failed twice", "agent": null,
             "note": null, "at": "2026-11-22T10:00:00Z", "brief": null}"#;
+        let recall = r#"{"recall": "r-1", "decision": "d-1", "customer": "alice", "action": "promo",
+            "channel": "email", "at": "2026-11-22T10:00:00Z", "stage": "suitability",
+            "because": {"matter-open": {"what": "the case complaint"}}, "policy": "shop",
+            "version": "3fa9"}"#;
         let cloud = format!(r#"{{"specversion": "1.0", "type": "action", "data": {ACTION}}}"#);
         let dead = [
             ("Jumeau-Subject", "jumeau.events.web.al%2Eice"),
@@ -282,6 +286,7 @@ mod tests {
             ),
             told("jumeau.actions.push.open-card.alice", &[], ACTION),
             told("jumeau.actions.push.open-card.alice", &[], &cloud),
+            told("jumeau.recalls.email.alice", &[], recall),
             told("jumeau.escalations.claims.bob", &[], escalation),
             told("jumeau.events.chat.bob", &[], r#"{"type": "mesage"}"#),
             told("jumeau.dead.bad-json", &dead, "{"),
@@ -296,6 +301,7 @@ mod tests {
         10:00:00.000  →  web           alice             Flight Booked to=LIS
         10:00:00.000  ◀  push          alice             open-card “Your card is blocked abroad. Open it?”  because a flight to Lisbon in 3 days
         10:00:00.000  ◀  push          alice             open-card “Your card is blocked abroad. Open it?”  because a flight to Lisbon in 3 days
+        10:00:00.000  ↶  email         alice             promo is taken back  because the case complaint is open
         10:00:00.000  ▲  claims        bob               billing opened, priority 4  because the bot failed twice
         10:00:00.000  →  chat          bob               not usable  expected one of the types identify, link, unlink, page, screen, track, message, preference, consent, interaction, case, signal, outcome, handoff, ask; found `mesage`; did you mean `message`?
         10:00:00.000  ✗  web           al.ice            bad-json  expected JSON, found: EOF
