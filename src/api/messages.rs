@@ -38,7 +38,7 @@ pub mod verb {
     /// [`LiveBroadcasts`](super::LiveBroadcasts).
     pub const BROADCASTS: &str = "broadcasts";
     /// What experiments have shown. No payload; answered by
-    /// [`ExperimentsReply`](super::ExperimentsReply).
+    /// [`ExperimentsReply`](crate::api::ExperimentsReply).
     pub const EXPERIMENTS: &str = "experiments";
     /// Moves the clock, on event time only. An [`Advance`](super::Advance); answered by
     /// [`Advanced`](super::Advanced).
