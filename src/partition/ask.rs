@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
 use crate::config::settings::Answers;
-use crate::event::{Customer, Event, Rejection, Time};
+use crate::event::{Customer, Rejection, Time};
 use crate::policy::Policy;
-use crate::twin::{Action, Answered, Asked};
+use crate::twin::{Action, Answered};
 
 /// What a twin answers to a channel that asks through the API.
 #[derive(Debug, Clone)]
@@ -30,15 +30,14 @@ pub struct Decided {
 }
 
 impl Decided {
-    /// What a journal keeps of the request and its answer; `after` is the stream sequence up to
-    /// which everything was taken in before it.
-    pub(super) fn journalled(&self, event: &Event, after: u64) -> Option<Asked> {
+    /// What a journal keeps of it.
+    pub(super) fn answered(&self) -> Vec<Answered> {
         let answered = |action: &Arc<Action>| Answered {
             decision: action.decision.clone(),
             action: action.action.clone(),
             treatment: action.treatment.clone(),
         };
-        Asked::new(event, after, self.actions.iter().map(answered).collect())
+        self.actions.iter().map(answered).collect()
     }
 }
 

@@ -4,9 +4,9 @@ use indexmap::IndexMap;
 use smallvec::SmallVec;
 
 use super::cell::{Ordered, Panicked, Reacted};
-use crate::event::{Customer, Event, Original, Rejection, Time};
+use crate::event::{Customer, Original, Rejection, Time};
 use crate::store::{SweepKey, TimerKey};
-use crate::twin::{Input, Woken};
+use crate::twin::{Asked, Input, Woken};
 
 /// What one round takes in, in order; what its twins are to do; what they have answered.
 #[derive(Debug, Default)]
@@ -67,8 +67,10 @@ pub(super) enum Item {
     },
     /// What a channel asks through the API.
     Ask {
+        /// Whose twin is asked.
+        customer: Customer,
         /// The request.
-        event: Box<Event>,
+        asked: Box<Asked>,
         /// The twin's `now`.
         at: Time,
         /// Why it cannot be used.

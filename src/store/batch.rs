@@ -2,6 +2,7 @@ use serde::Serialize;
 
 use super::Sweep;
 use super::keys::{self, Field, IndexKey, SweepKey, Table, TimerKey};
+use super::rows::PackedDecision;
 use crate::codec;
 #[cfg(doc)]
 use crate::codec::Kind;
@@ -117,7 +118,7 @@ impl Batch {
         // Fewer than 256.
         let slot = (decision.number % limits::DECISIONS as u32) as u8;
         let key = |key: &mut Vec<u8>| keys::decision(key, partition, customer, slot);
-        self.seal(Table::Decisions, key, decision)
+        self.seal(Table::Decisions, key, &PackedDecision::of(decision)?)
     }
 
     /// Nothing is left of a twin: state, timeline, decisions and journal. Its timers and outputs are rows of

@@ -2,7 +2,7 @@ use serde::de::DeserializeOwned;
 
 use super::batch::MODEL;
 use super::keys::{self, Field, IndexKey, SweepKey, TimerKey};
-use super::rows::{Journalled, Loaded, Meta, Sweep, Verified};
+use super::rows::{Journalled, Loaded, Meta, PackedDecision, Sweep, Verified};
 use super::{Batch, Error, Table};
 use crate::codec;
 use crate::config::limits;
@@ -286,7 +286,9 @@ pub trait Read: Send + Sync {
         let from = key(|to| keys::twin(to, partition, customer));
         let mut found: Vec<Decision> = Vec::new();
         self.scan(Table::Decisions, &from, &keys::behind(&from), &mut |key, value| {
-            found.push(open(Table::Decisions, key, value)?);
+            let packed: PackedDecision = open(Table::Decisions, key, value)?;
+            let decision = packed.open();
+            found.push(decision.map_err(|source| Error::record(Table::Decisions, key, source))?);
             Ok(true)
         })?;
         found.sort_unstable_by_key(|decision| std::cmp::Reverse(decision.number));

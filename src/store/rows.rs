@@ -1,7 +1,10 @@
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::IndexKey;
+use crate::codec;
 use crate::event::{Customer, Time};
+use crate::twin::Decision;
 
 /// A twin as it was last committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,3 +72,33 @@ pub struct Verified {
     /// What is wrong with the first [`limits::DEFECTS`](crate::config::limits::DEFECTS) of these.
     pub described: Vec<String>,
 }
+
+/// A decision as it is stored: compressed, because its candidates say much the same, and most
+/// decisions are never looked at. Stored.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct PackedDecision(Bytes);
+
+impl PackedDecision {
+    /// A decision, packed.
+    ///
+    /// # Errors
+    /// If it is larger than a record may be.
+    pub(super) fn of(decision: &Decision) -> Result<PackedDecision, codec::Error> {
+        let mut sealed = Vec::with_capacity(ROOM_FOR_A_DECISION);
+        codec::seal(codec::Kind::Decision, decision, &mut sealed)?;
+        Ok(PackedDecision(lz4_flex::block::compress_prepend_size(&sealed).into()))
+    }
+
+    /// The decision.
+    ///
+    /// # Errors
+    /// If it is not what was written.
+    pub(super) fn open(&self) -> Result<Decision, codec::Error> {
+        // What cannot be unpacked is no record; its checksum says that it was written so.
+        let sealed = lz4_flex::block::decompress_size_prepended(&self.0).unwrap_or_default();
+        codec::open(codec::Kind::Decision, &sealed)
+    }
+}
+
+/// Bytes of most decisions.
+const ROOM_FOR_A_DECISION: usize = 4 << 10;

@@ -135,8 +135,8 @@ pub struct Answered {
 }
 
 impl Asked {
-    /// What a journal keeps of a request; none if the event is another one.
-    pub fn new(event: &Event, after: u64, answered: Vec<Answered>) -> Option<Asked> {
+    /// What a journal keeps of a request before it is answered; none if the event is another one.
+    pub fn new(event: &Event, after: u64) -> Option<Asked> {
         let Kind::Ask(ask) = &event.kind else { return None };
         Some(Asked {
             after,
@@ -145,7 +145,7 @@ impl Asked {
             fingerprint: event.fingerprint,
             traceparent: event.traceparent.clone(),
             ask: ask.clone(),
-            answered,
+            answered: Vec::new(),
         })
     }
 

@@ -6,8 +6,8 @@ use super::super::round::{Item, Round};
 use super::Machine;
 use crate::config::limits;
 use crate::config::settings::TimeMode;
-use crate::event::{Event, Rejection, Time};
-use crate::twin::{Effect, Input, Journalled, Reaction, Verdict};
+use crate::event::{Customer, Event, Rejection, Time};
+use crate::twin::{Asked, Effect, Input, Journalled, Reaction, Verdict};
 
 /// A request that waits for its turn.
 pub(super) struct Waiting<R> {
@@ -41,8 +41,12 @@ impl<H: Host> Machine<H> {
         {
             let at = self.moment_of(&event, wall);
             self.clock = at;
-            let errand = (event.customer.clone(), Input::event(event.clone(), at));
-            round.push(Item::Ask { event: Box::new(event), at, rejection: None }, Some(errand));
+            let Some(asked) = Asked::new(&event, self.taken) else {
+                unreachable!("nobody asks with another event than an ask")
+            };
+            let (customer, asked) = (event.customer.clone(), Box::new(asked));
+            let errand = (customer.clone(), Input::event(event, at));
+            round.push(Item::Ask { customer, asked, at, rejection: None }, Some(errand));
             self.replies.push_back(reply);
         }
         self.begin_round(round, host);
@@ -61,7 +65,8 @@ impl<H: Host> Machine<H> {
     /// Takes in what came of a request.
     pub(super) fn take_in_ask(
         &mut self,
-        event: &Event,
+        customer: &Customer,
+        asked: Box<Asked>,
         at: Time,
         rejection: Option<Rejection>,
         reaction: Option<Reaction>,
@@ -71,7 +76,7 @@ impl<H: Host> Machine<H> {
             unreachable!("every request of a round has somebody who waits for the answer")
         };
         let answer = match (rejection, reaction) {
-            (None, Some(reaction)) => self.answer_of(event, at, reaction),
+            (None, Some(reaction)) => self.answer_of(customer, asked, at, reaction),
             (Some(rejection), _) => Answer::Refused(rejection),
             (None, None) => unreachable!("a request that was not rejected has a reaction"),
         };
@@ -83,7 +88,13 @@ impl<H: Host> Machine<H> {
         }
     }
 
-    fn answer_of(&mut self, event: &Event, at: Time, reaction: Reaction) -> Answer {
+    fn answer_of(
+        &mut self,
+        customer: &Customer,
+        mut asked: Box<Asked>,
+        at: Time,
+        reaction: Reaction,
+    ) -> Answer {
         let Reaction { verdict, effects, notes, .. } = reaction;
         match verdict {
             Verdict::PassedOn => {
@@ -110,12 +121,11 @@ impl<H: Host> Machine<H> {
             }
         }
         self.counters.actions += actions.len() as u64;
-        self.perform(&event.customer, others);
+        self.perform(customer, others);
         self.note(notes);
         let decided = Decided { at, actions, policy: self.policy.clone() };
-        if let Some(asked) = decided.journalled(event, self.taken) {
-            self.journal(&event.customer, at, &Journalled::Ask(Box::new(asked)));
-        }
+        asked.answered = decided.answered();
+        self.journal(customer, at, &Journalled::Ask(asked));
         Answer::Decided(Box::new(decided))
     }
 

@@ -118,8 +118,8 @@ impl<H: Host> Machine<H> {
                     self.batch.delete_timer(self.partition, &key);
                     self.take_in_timer(&key, late, at, reaction);
                 }
-                Item::Ask { event, at, rejection } => {
-                    self.take_in_ask(&event, at, rejection, reaction, host);
+                Item::Ask { customer, asked, at, rejection } => {
+                    self.take_in_ask(&customer, asked, at, rejection, reaction, host);
                 }
                 Item::Wake { customer, woken, at } => {
                     if self.take_in_wake(&customer, woken, at, reaction) {
