@@ -13,12 +13,16 @@ use std::time::Instant;
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
 use console::Console;
+use jumeau::api::{JournalReply, JournalRequest, verb};
 use jumeau::app::Service;
 use jumeau::bus::{Broker, BrokerOptions, Bus};
 use jumeau::config::settings::LogFormat;
 use jumeau::config::{Argument, Layers, Settings, limits};
+use jumeau::event::{Customer, Time};
 use jumeau::language::Languages;
+use jumeau::past::Past;
 use jumeau::policy::{self, Policy};
+use jumeau::rehearsal::{self, Pair, Report, Sample};
 use jumeau::shelf::{self, Shelf};
 use jumeau::{stage, story};
 
@@ -43,6 +47,8 @@ enum Command {
     Check(Choices),
     /// Play a policy's stories on the pure core, or against a running service
     Test(Test),
+    /// Play the real past of a sample of customers under another policy, beside the live one
+    Rehearse(Rehearse),
     /// Print every limit and its reason
     Limits,
 }
@@ -97,6 +103,24 @@ struct Test {
     languages: Option<PathBuf>,
 }
 
+#[derive(Args)]
+struct Rehearse {
+    #[command(flatten)]
+    choices: Choices,
+    /// The other policy: the name of an embedded one, or a folder
+    #[arg(long, value_name = "POLICY")]
+    with: String,
+    /// Customers, at most
+    #[arg(long, default_value = "1000")]
+    sample: usize,
+    /// The trait across which to look at fairness
+    #[arg(long, value_name = "TRAIT")]
+    across: Option<String>,
+    /// Write the report as a page with charts, too
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
 fn main() -> ExitCode {
     match run(Arguments::parse().command) {
         Ok(true) => ExitCode::SUCCESS,
@@ -115,6 +139,10 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Serve(choices) => actix::System::new().block_on(serve(choices)),
         Command::Check(choices) => check(&choices),
         Command::Test(arguments) => test(&arguments),
+        Command::Rehearse(arguments) => {
+            actix::System::new().block_on(rehearse(&arguments))?;
+            Ok(true)
+        }
         Command::Limits => {
             print!("{}", limits::table());
             Ok(true)
@@ -156,6 +184,71 @@ fn log(settings: &Settings) -> anyhow::Result<()> {
         LogFormat::Text => lines.init(),
     }
     Ok(())
+}
+
+/// Two policies on the same past, side by side. Nothing is published, nothing is stored.
+async fn rehearse(arguments: &Rehearse) -> anyhow::Result<()> {
+    let settings = arguments.choices.settings(&[])?;
+    let languages = languages(&settings)?;
+    let live = Shelf::find(&settings.service.policy)?.policy(&languages)?;
+    let other = Shelf::find(&arguments.with)?.policy(&languages)?;
+    let bus = Bus::connect(&settings.nats).await?;
+
+    let bar = indicatif::ProgressBar::new_spinner().with_message("reading the stream of events");
+    let mut sample = Sample::new(arguments.sample.max(1));
+    bus.past(None, |delivery| {
+        sample.take(delivery);
+        bar.inc(1);
+        true
+    })
+    .await?;
+    bar.finish_and_clear();
+
+    let customers = sample.finish();
+    let bar = indicatif::ProgressBar::new(customers.len() as u64).with_message("rehearsing");
+    let mut report = Report::new(&live, &other, arguments.across.as_deref());
+    let mut has_journal = true;
+    for (customer, mut past) in customers {
+        has_journal = has_journal && add_journal(&bus, &customer, &mut past).await.is_ok();
+        let policies = Pair { live: &live, other: &other };
+        // The past ends with the last thing that happened.
+        let until = past.span().map_or(Time::MIN, |(_, last)| last);
+        report.rehearse(&customer, &past, policies, until);
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    bus.close().await?;
+    print!("{}", rehearsal::text(&report));
+    if !has_journal {
+        println!("without what channels asked through the API: no service answers on this broker");
+    }
+    if let Some(file) = &arguments.html {
+        std::fs::write(file, rehearsal::html(&report))
+            .with_context(|| format!("cannot write {}", file.display()))?;
+        println!("the page is {}", file.display());
+    }
+    Ok(())
+}
+
+/// Adds what a running service kept because the stream does not have it.
+async fn add_journal(bus: &Bus, customer: &Customer, past: &mut Past) -> anyhow::Result<()> {
+    let mut from = None;
+    loop {
+        let question = serde_json::to_vec(&JournalRequest { from })?;
+        let answer = bus.ask(verb::JOURNAL, &[customer.as_str()], question.into()).await?;
+        let reply: JournalReply = serde_json::from_slice(&answer)?;
+        let last = reply.inputs.last().map(|one| one.at);
+        for one in reply.inputs {
+            // The last moment of an answer may go on in the next one.
+            if reply.is_whole || Some(one.at) != last {
+                past.journalled(one.at, one.input);
+            }
+        }
+        if reply.is_whole || last == from {
+            return Ok(());
+        }
+        from = last;
+    }
 }
 
 /// The languages of the settings.

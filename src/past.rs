@@ -100,6 +100,12 @@ impl Past {
         self.happened.is_empty()
     }
 
+    /// When the first and the last of them came; none if nothing happened.
+    pub fn span(&self) -> Option<(Time, Time)> {
+        let times = || self.happened.iter().map(|one| one.at);
+        times().min().zip(times().max())
+    }
+
     /// What channels asked, and what they were answered.
     pub fn asked(&self) -> impl Iterator<Item = (Time, &Asked)> {
         self.happened.iter().filter_map(|one| match &one.what {

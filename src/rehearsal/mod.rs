@@ -1,0 +1,191 @@
+//! Two policies rehearsed on the real past of a sample of customers, side by side.
+//!
+//! In come pasts; each is lived through twice, under the policy that is live and under another. Out
+//! goes a [`Report`]: what would be said, by issue and by channel, how often to whom, what it would
+//! be worth, who would gain, who would lose, and how that falls across a trait.
+
+mod html;
+mod sample;
+mod text;
+
+pub use html::html;
+pub use sample::Sample;
+pub use text::text;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::event::{Customer, Time, Value};
+use crate::past::Past;
+use crate::policy::{Issue, Policy};
+use crate::twin::Action;
+
+/// Two policies on the same pasts.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Report {
+    /// The policy that is live: name and version.
+    pub live: Box<str>,
+    /// The other one.
+    pub other: Box<str>,
+    /// Customers in the sample.
+    pub customers: u64,
+    /// Inputs that they took in, timers aside.
+    pub inputs: u64,
+    /// From the first input to the last.
+    pub span: Option<(Time, Time)>,
+    /// Everything together.
+    pub whole: Pair<Figures>,
+    /// Actions by issue.
+    pub issues: BTreeMap<Box<str>, Pair<u64>>,
+    /// Actions by channel.
+    pub channels: BTreeMap<Box<str>, Pair<u64>>,
+    /// Customers by how many actions they get; the last entry: that many or more.
+    pub pressure: Vec<Pair<u64>>,
+    /// Customers to whom the other policy would be worth more.
+    pub gain: u64,
+    /// Customers to whom it would be worth less.
+    pub lose: u64,
+    /// The trait across which fairness is looked at.
+    pub across: Option<Box<str>>,
+    /// Figures by its values; of each as many customers as have it.
+    pub groups: BTreeMap<Box<str>, Pair<Figures>>,
+}
+
+/// Something under the policy that is live, and under the other one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Pair<T> {
+    /// Under the live one.
+    pub live: T,
+    /// Under the other one.
+    pub other: T,
+}
+
+/// What is said to some customers.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Figures {
+    /// Customers.
+    pub customers: u64,
+    /// Of these, customers to whom something is said.
+    pub reached: u64,
+    /// Actions.
+    pub actions: u64,
+    /// Of these, actions that sell.
+    pub sales: u64,
+    /// Escalations.
+    pub escalations: u64,
+    /// The sum of the scores of what is said: propensity × context × value × lever.
+    pub value: f64,
+}
+
+/// How many actions for one customer are told apart in [`Report::pressure`].
+pub const PRESSURE: usize = 9;
+
+/// Groups of a trait that are told apart; further ones are one.
+const GROUPS_MAX: usize = 16;
+
+impl Report {
+    /// Two policies, and nobody yet.
+    pub fn new(live: &Policy, other: &Policy, across: Option<&str>) -> Report {
+        let name = |policy: &Policy| format!("{} {}", policy.name, policy.version).into();
+        Report {
+            live: name(live),
+            other: name(other),
+            across: across.map(Into::into),
+            pressure: vec![Pair::default(); PRESSURE],
+            ..Report::default()
+        }
+    }
+
+    /// Has one more customer live through their past, twice.
+    pub fn rehearse(
+        &mut self,
+        customer: &Customer,
+        past: &Past,
+        policies: Pair<&Policy>,
+        until: Time,
+    ) {
+        let lives = Pair {
+            live: past.live(customer, policies.live, until),
+            other: past.live(customer, policies.other, until),
+        };
+        self.customers += 1;
+        self.inputs += past.len() as u64;
+        if let Some((first, last)) = past.span() {
+            let (from, to) = self.span.unwrap_or((first, last));
+            self.span = Some((from.min(first), to.max(last)));
+        }
+        let group = self.group(lives.live.twin.as_deref());
+        let figures = [&lives.live, &lives.other].map(|lived| Figures {
+            customers: 1,
+            reached: u64::from(!lived.actions.is_empty()),
+            actions: lived.actions.len() as u64,
+            sales: lived.actions.iter().filter(|one| one.issue == Issue::Sales).count() as u64,
+            escalations: lived.escalations.len() as u64,
+            value: lived.actions.iter().map(|action| action.reason.score).sum(),
+        });
+        let [live, other] = figures;
+        self.whole.live.add(&live);
+        self.whole.other.add(&other);
+        self.gain += u64::from(other.value > live.value + f64::EPSILON);
+        self.lose += u64::from(other.value < live.value - f64::EPSILON);
+        if let Some(group) = group {
+            let group = self.groups.entry(group).or_default();
+            group.live.add(&live);
+            group.other.add(&other);
+        }
+        let step = |actions: u64| usize::try_from(actions).unwrap_or(PRESSURE).min(PRESSURE - 1);
+        if let Some(count) = self.pressure.get_mut(step(live.actions)) {
+            count.live += 1;
+        }
+        if let Some(count) = self.pressure.get_mut(step(other.actions)) {
+            count.other += 1;
+        }
+        for action in &lives.live.actions {
+            self.count(action, |pair| &mut pair.live);
+        }
+        for action in &lives.other.actions {
+            self.count(action, |pair| &mut pair.other);
+        }
+    }
+
+    fn count(&mut self, action: &Action, side: impl Fn(&mut Pair<u64>) -> &mut u64) {
+        *side(self.issues.entry(action.issue.name().into()).or_default()) += 1;
+        *side(self.channels.entry(action.channel.clone()).or_default()) += 1;
+    }
+
+    /// The group of a customer; none if nobody asks.
+    fn group(&self, twin: Option<&crate::twin::Twin>) -> Option<Box<str>> {
+        let name = self.across.as_deref()?;
+        let group: Box<str> = match twin.and_then(|twin| twin.profile.traits.get(name)) {
+            None | Some(Value::Null) => "(unknown)".into(),
+            Some(value) => value.to_string().into(),
+        };
+        let is_room = self.groups.len() < GROUPS_MAX || self.groups.contains_key(&group);
+        Some(if is_room { group } else { "(others)".into() })
+    }
+}
+
+impl Figures {
+    fn add(&mut self, other: &Figures) {
+        self.customers += other.customers;
+        self.reached += other.reached;
+        self.actions += other.actions;
+        self.sales += other.sales;
+        self.escalations += other.escalations;
+        self.value += other.value;
+    }
+
+    /// Actions for each customer.
+    pub fn pressure(&self) -> f64 {
+        self.actions as f64 / self.customers.max(1) as f64
+    }
+
+    /// Value for each customer.
+    pub fn worth(&self) -> f64 {
+        self.value / self.customers.max(1) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests;
