@@ -28,12 +28,16 @@ use tokio::time::timeout;
 const PATIENCE: Duration = Duration::from_secs(120);
 /// How often a condition is looked at while it is waited for.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
-const CUSTOMERS: u32 = 40;
+/// So many that nobody is spoken to more often within a second than a twin remembers.
+const CUSTOMERS: u32 = 200;
 
 const POLICY: &str = r#"
 [policy]
 name = "kill"
 languages = ["en"]
+
+[explore]
+reach = 1.0
 
 [needs.more]
 describe = "one more of these"
@@ -54,6 +58,7 @@ serves = ["more"]
 issue = "service"
 value = 1.0
 cooldown = "0s"
+ignored_after = "1s"
 [[actions.treatments]]
 name = "plain"
 channel = "app"
@@ -132,6 +137,7 @@ fn expected(events: &[(String, Bytes)]) -> BTreeMap<String, Vec<String>> {
 
 fn said(actions: &[(String, Bytes)]) -> BTreeMap<String, Vec<String>> {
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let actions = actions.iter().filter(|(subject, _)| subject.starts_with("jumeau.actions."));
     for (subject, payload) in actions {
         let customer = subject.rsplit('.').next().unwrap().to_owned();
         let action: serde_json::Value = serde_json::from_slice(payload).unwrap();
@@ -144,6 +150,27 @@ fn said(actions: &[(String, Bytes)]) -> BTreeMap<String, Vec<String>> {
 async fn stats(bus: &Bus) -> Option<Stats> {
     let answer = timeout(PATIENCE, bus.ask(verb::STATS, &[], Bytes::new())).await.ok()?.ok()?;
     serde_json::from_slice(&answer).ok()
+}
+
+/// The decisions of which it was observed what came.
+fn observed(messages: &[(String, Bytes)]) -> Vec<String> {
+    let observations =
+        messages.iter().filter(|(subject, _)| subject.starts_with("jumeau.observations."));
+    let decision = |(_, payload): &(String, Bytes)| {
+        let told: serde_json::Value = serde_json::from_slice(payload).unwrap();
+        told["data"]["decision"].as_str().unwrap().to_owned()
+    };
+    observations.map(decision).collect()
+}
+
+/// Waits until nothing came of each of so many actions, and that was learned from.
+async fn learned(bus: &Bus, actions: u64) {
+    let learn = async {
+        while stats(bus).await.is_none_or(|stats| stats.learning.answers < actions) {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    };
+    timeout(PATIENCE, learn).await.expect("every answer is learned from");
 }
 
 /// Waits until everything that was published is taken in and everything decided is confirmed.
@@ -207,11 +234,21 @@ async fn nothing_is_lost_or_doubled_when_service_and_broker_are_killed_again_and
         service = serve(folder.path(), &broker.url());
     }
     settled(&bus).await;
+    learned(&bus, id).await;
+    settled(&bus).await;
 
     let events = all(&context, "JUMEAU_EVENTS").await;
     assert_eq!(events.len() as u64, id, "seed {seed}: the stream has each event once");
     let expected = expected(&events);
-    let said = said(&all(&context, "JUMEAU_ACTIONS").await);
+    let messages = all(&context, "JUMEAU_ACTIONS").await;
+    let mut observed = observed(&messages);
+    assert_eq!(observed.len() as u64, id, "seed {seed}: each action is observed");
+    observed.sort();
+    observed.dedup();
+    assert_eq!(observed.len() as u64, id, "seed {seed}: and none twice");
+    let answers = stats(&bus).await.unwrap().learning.answers;
+    assert_eq!(answers, id, "seed {seed}: each answer is learned from once");
+    let said = said(&messages);
     for (customer, answers) in &expected {
         assert_eq!(said.get(customer), Some(answers), "seed {seed}: customer {customer}");
         let shown = bus.ask(verb::SHOW, &[customer], Bytes::new()).await.unwrap();

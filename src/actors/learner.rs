@@ -28,9 +28,14 @@ enum Wish {
 
 /// Whoever cannot wait until the next lesson.
 #[derive(Debug, Clone)]
-pub struct Impatient(Sender<Wish>);
+pub struct Impatient(Sender<Wish>, Arc<Figures>);
 
 impl Impatient {
+    /// What was learned so far.
+    pub fn figures(&self) -> &Figures {
+        &self.1
+    }
+
     /// Waits until everything durable is learned from, and what is known is on its way to every
     /// partition, ahead of whatever is published from now on.
     pub async fn learn_now(&self) {
@@ -47,8 +52,8 @@ impl Impatient {
 pub struct Figures {
     /// The version of what is known.
     pub version: AtomicU64,
-    /// Answers that were learned from since the start.
-    pub learned: AtomicU64,
+    /// From how many answers that was learned.
+    pub answers: AtomicU64,
     /// Levels of arms of which something is known.
     pub levels: AtomicU64,
 }
@@ -98,12 +103,7 @@ impl LearnerThread {
 
     /// For whoever cannot wait until the next lesson.
     pub fn impatient(&self) -> Impatient {
-        Impatient(self.wishes.clone())
-    }
-
-    /// What was learned, as it goes on.
-    pub fn figures(&self) -> Arc<Figures> {
-        self.figures.clone()
+        Impatient(self.wishes.clone(), self.figures.clone())
     }
 
     /// Ends it. What is not learned yet is learned after the next start.
@@ -120,6 +120,6 @@ impl Figures {
     fn tell(&self, lessons: &Lessons) {
         self.version.store(lessons.model().version(), Ordering::Relaxed);
         self.levels.store(lessons.model().levels() as u64, Ordering::Relaxed);
-        self.learned.store(lessons.learned(), Ordering::Relaxed);
+        self.answers.store(lessons.answers(), Ordering::Relaxed);
     }
 }

@@ -17,7 +17,7 @@ use super::decide::{DecideReply, DecideRequest, Offer};
 use super::experiments::{self, ExperimentsReply};
 use super::messages::{
     Advance, Advanced, DeadLetter, DeadLetters, DeadList, DeadRetried, DeadRetry, DeadShow,
-    LiveBroadcasts, NotRetried, PolicyStatus, Stats, code, verb,
+    Learning, LiveBroadcasts, NotRetried, PolicyStatus, Stats, code, verb,
 };
 use super::view::{TimelineEntry, TimelineReply, TimelineRequest};
 use super::why::{
@@ -345,8 +345,18 @@ impl Desk {
             connected: is_up,
             lag: lag.waiting + lag.in_flight,
             resets: self.resets.load(Ordering::Relaxed),
+            learning: self.learning(),
             partitions,
         })
+    }
+
+    fn learning(&self) -> Learning {
+        let figures = self.learner.figures();
+        Learning {
+            version: figures.version.load(Ordering::Relaxed),
+            answers: figures.answers.load(Ordering::Relaxed),
+            levels: figures.levels.load(Ordering::Relaxed),
+        }
     }
 
     async fn broadcasts(&self) -> Result<LiveBroadcasts, ApiError> {

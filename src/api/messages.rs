@@ -87,8 +87,22 @@ pub struct Stats {
     pub lag: u64,
     /// How often the intake had to begin anew because of a gap.
     pub resets: u64,
+    /// What was learned from answers.
+    #[serde(default)]
+    pub learning: Learning,
     /// Each partition, in order.
     pub partitions: Vec<Counters>,
+}
+
+/// What was learned from answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Learning {
+    /// The version of what is known, which decisions name; 0: nothing.
+    pub version: u64,
+    /// From how many answers, each counted once.
+    pub answers: u64,
+    /// Of how many actions, treatments and what they share something is known.
+    pub levels: u64,
 }
 
 impl Stats {

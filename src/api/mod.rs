@@ -15,7 +15,7 @@ pub use desk::{Desk, ENDPOINTS};
 pub use experiments::{ArmShown, ExperimentShown, ExperimentsReply};
 pub use messages::{
     Advance, Advanced, DeadLetter, DeadLetters, DeadList, DeadRetried, DeadRetry, DeadShow,
-    LiveBroadcasts, NotRetried, PolicyStatus, Refusal, Stats, code, verb,
+    Learning, LiveBroadcasts, NotRetried, PolicyStatus, Refusal, Stats, code, verb,
 };
 pub use view::{ShowReply, TimelineEntry, TimelineReply, TimelineRequest, TwinView};
 pub use why::{

@@ -15,7 +15,7 @@ pub struct Lessons {
     learner: Learner,
     /// Of each partition the sequence behind the last answer that was learned from.
     next: Vec<u64>,
-    learned: u64,
+    answers: u64,
 }
 
 impl Lessons {
@@ -24,8 +24,9 @@ impl Lessons {
     /// # Errors
     /// As [`Read::model`].
     pub fn resume(store: &impl Read, partitions: u16) -> Result<Lessons, Error> {
-        let learner = Learner::from(store.model()?, HORIZON);
-        Ok(Lessons { learner, next: vec![0; partitions.into()], learned: 0 })
+        let (model, answers) = store.model()?;
+        let learner = Learner::from(model, HORIZON);
+        Ok(Lessons { learner, next: vec![0; partitions.into()], answers })
     }
 
     /// What is known now.
@@ -33,9 +34,9 @@ impl Lessons {
         self.learner.model()
     }
 
-    /// How many answers were learned from since the start.
-    pub fn learned(&self) -> u64 {
-        self.learned
+    /// From how many answers that was learned, since there was a store.
+    pub fn answers(&self) -> u64 {
+        self.answers
     }
 
     /// Learns from the answers that have come, at most [`limits::LESSON`] of each partition. The
@@ -67,9 +68,10 @@ impl Lessons {
                 tracing::error!(%error, level, "what was learned has no stored form");
             }
         }
-        batch.set_model(snapshot.version());
+        let answers = self.answers + learned;
+        batch.set_model(snapshot.version(), answers);
         store.commit(&[batch])?;
-        self.learned += learned;
+        self.answers = answers;
         Ok(Some(snapshot))
     }
 }
@@ -110,7 +112,7 @@ mod tests {
         let store = store();
         let mut lessons = Lessons::resume(&store, 2).unwrap();
         let snapshot = lessons.learn(&store).unwrap().unwrap();
-        assert_eq!((snapshot.version(), lessons.learned()), (1, 3));
+        assert_eq!((snapshot.version(), lessons.answers()), (1, 3));
         assert!(snapshot.observations(&exposure("app").arm) > 2.9);
         assert_eq!(lessons.learn(&store).unwrap(), None);
         let mut again = Lessons::resume(&store, 2).unwrap();
@@ -134,6 +136,7 @@ mod tests {
             let learned = again.learn(&store).unwrap();
             assert_eq!(learned.is_none(), kept == 1, "{fault:?}");
             assert_eq!(Some(again.model()), expected.as_ref(), "{fault:?}");
+            assert_eq!(again.answers(), 3, "{fault:?}");
         }
     }
 }

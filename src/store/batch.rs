@@ -47,6 +47,9 @@ pub(super) const FLOOR: &str = "floor";
 /// The name of the version of what was learned, likewise.
 pub(super) const MODEL: &str = "model";
 
+/// The name of how many answers that was from, likewise.
+pub(super) const ANSWERS: &str = "answers";
+
 const PUT: u8 = 0;
 const DELETE: u8 = 1;
 const DELETE_RANGE: u8 = 2;
@@ -190,9 +193,10 @@ impl Batch {
         self.seal(Table::Learned, |key| keys::level(key, level), weights)
     }
 
-    /// The version of what was learned.
-    pub fn set_model(&mut self, version: u64) {
+    /// The version of what was learned, and from how many answers in all.
+    pub fn set_model(&mut self, version: u64, answers: u64) {
         self.set_store_wide(MODEL, version);
+        self.set_store_wide(ANSWERS, answers);
     }
 
     /// An input that did not come from the stream, sealed as [`Kind::Input`]; `number` tells apart

@@ -1,6 +1,6 @@
 use serde::de::DeserializeOwned;
 
-use super::batch::MODEL;
+use super::batch::{ANSWERS, MODEL};
 use super::keys::{self, Field, IndexKey, SweepKey, TimerKey};
 use super::rows::{Journalled, Loaded, Meta, PackedDecision, Sweep, Verified};
 use super::{Batch, Error, Table};
@@ -233,22 +233,26 @@ pub trait Read: Send + Sync {
         })
     }
 
-    /// What was learned.
+    /// What was learned, and from how many answers in all.
     ///
     /// # Errors
     /// [`Error::Read`], [`Error::Key`] or [`Error::Record`].
-    fn model(&self) -> Result<Snapshot, Error> {
-        let name = key(|to| keys::store_wide(to, MODEL));
-        let version = match self.get(Table::Meta, std::slice::from_ref(&name))?.pop().flatten() {
-            Some(value) => open(Table::Meta, &name, &value)?,
-            None => return Ok(Snapshot::nothing()),
+    fn model(&self) -> Result<(Snapshot, u64), Error> {
+        let number = |name| -> Result<u64, Error> {
+            let name = key(|to| keys::store_wide(to, name));
+            let found = self.get(Table::Meta, std::slice::from_ref(&name))?.pop().flatten();
+            found.map_or(Ok(0), |value| open(Table::Meta, &name, &value))
         };
+        let version = number(MODEL)?;
+        if version == 0 {
+            return Ok((Snapshot::nothing(), 0));
+        }
         let from = key(|to| keys::partition(to, 0));
         let levels = rows(self, Table::Learned, 0, &from, usize::MAX, |key, value| {
             let weights = open(Table::Learned, key, value)?;
             Ok(keys::read_level(key).map(|level| (level, weights)))
         })?;
-        Ok(Snapshot::restore(version, levels))
+        Ok((Snapshot::restore(version, levels), number(ANSWERS)?))
     }
 
     /// The inputs of a twin that did not come from the stream, from this moment on, at most

@@ -108,6 +108,13 @@ pub(crate) fn stats(now: &Stats, before: Option<&Stats>, partitions: bool, width
             vec![Cell::new("outbox"), number(total.outbox)],
         ],
     );
+    if now.learning.version > 0 || total.observations > 0 {
+        let learning = &now.learning;
+        let answers = number(learning.answers);
+        let known = faint(format!("version {}, {} levels", learning.version, learning.levels));
+        let pace = pace(|p| p.observations);
+        sheet.section("learned", vec![vec![Cell::new("answers"), answers, pace, known]]);
+    }
     sheet.section(
         "twins",
         vec![
@@ -236,6 +243,7 @@ mod tests {
             connected: true,
             lag: 24,
             resets: 0,
+            learning: Default::default(),
             partitions: vec![one(), one()],
         }
     }
