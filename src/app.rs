@@ -118,6 +118,7 @@ impl Service {
     pub async fn start(
         settings: &Settings,
         policy: Arc<Policy>,
+        shadow: Option<Arc<Policy>>,
         source: String,
     ) -> anyhow::Result<Service> {
         let partition_count = settings.service.partitions;
@@ -195,6 +196,7 @@ impl Service {
                     bounds,
                     outgoing: outgoing.clone(),
                     policy: policy.clone(),
+                    shadow: shadow.clone(),
                     models: lessons.model().clone(),
                     recovered,
                     store: store.clone(),

@@ -266,7 +266,11 @@ async fn start(settings: &Settings, shelf: &Shelf) -> anyhow::Result<Running> {
     let languages = languages(settings)?;
     let policy = Arc::new(shelf.policy(&languages)?);
     let version = policy.version.clone();
-    let service = Service::start(settings, policy, shelf.to_string()).await?;
+    let shadow = match &settings.service.shadow {
+        None => None,
+        Some(name) => Some(Arc::new(Shelf::find(name)?.policy(&languages)?)),
+    };
+    let service = Service::start(settings, policy, shadow, shelf.to_string()).await?;
     let watch = match shelf {
         Shelf::Embedded(_) => None,
         Shelf::Folder(folder) => {

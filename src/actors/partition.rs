@@ -36,6 +36,8 @@ pub struct Setup {
     pub outgoing: Outgoing,
     /// The policy to begin with.
     pub policy: Arc<Policy>,
+    /// The policy that decides in its shadow.
+    pub shadow: Option<Arc<Policy>>,
     /// What is known to begin with.
     pub models: Snapshot,
     /// What it knows from before.
@@ -92,6 +94,7 @@ impl PartitionActor {
             bounds,
             outgoing,
             policy,
+            shadow,
             models,
             recovered,
             store,
@@ -117,6 +120,7 @@ impl PartitionActor {
         let mut machine =
             Machine::new(partition, mode, bounds, outgoing, policy, recovered, &mut shell);
         machine.set_models(models);
+        machine.set_shadow(shadow);
         PartitionActor { machine, shell, partition, alarm: None }
     }
 

@@ -70,6 +70,8 @@ limits! {
     BROADCAST_SECS: 30 * 86_400;
     /// meetings with broadcasts that a twin remembers: with those that live, and as many of another identifier; the oldest leave first
     MEETINGS: 2 * 64;
+    /// differences between a policy and the one in its shadow that are told apart; further ones count as one
+    SHADOW_DIFFERENCES: 64;
     /// twins of one partition that are looked at together on behalf of a broadcast or of an index
     SWEEP_BATCH: 64;
     /// paths of which one policy wants an index, as each costs a row for each customer

@@ -201,6 +201,9 @@ impl Default for Analyser {
 pub struct Service {
     /// The policy: the name of an embedded one, or a folder (anything with a `/`).
     pub policy: String,
+    /// A policy that decides in its shadow, named in the same way; unset: none. It changes nothing
+    /// and says nothing; how its decisions differ is counted.
+    pub shadow: Option<String>,
     /// What `now` is for a twin.
     pub time: TimeMode,
     /// When a channel that asks is answered.
@@ -241,6 +244,7 @@ impl Default for Service {
     fn default() -> Service {
         Service {
             policy: "bank".into(),
+            shadow: None,
             time: TimeMode::Stream,
             answers: Answers::Durable,
             partitions: 16,

@@ -7,6 +7,7 @@ use serde::Serialize;
 use smallvec::SmallVec;
 
 use super::index::{self, IndexChange};
+use super::shadow::{self, Beside};
 use crate::codec;
 use crate::event::Customer;
 use crate::models::Snapshot;
@@ -29,6 +30,8 @@ pub struct Errand {
     pub inputs: SmallVec<[Ordered; 1]>,
     /// The policy to go by.
     pub policy: Arc<Policy>,
+    /// The policy that decides in its shadow.
+    pub shadow: Option<Arc<Policy>>,
     /// What is shared among customers.
     pub broadcasts: Broadcasts,
     /// What was learned from outcomes.
@@ -55,6 +58,8 @@ pub struct Reacted {
     pub change: Option<Change>,
     /// Rows of the index that come or go.
     pub index: Vec<IndexChange>,
+    /// What the policy in the shadow would have said.
+    pub(super) beside: Beside,
 }
 
 /// The stored form of a changed twin.
@@ -146,7 +151,7 @@ impl Cell {
         errand: Errand,
         react: impl Fn(&mut Twin, &Input, &World<'_>) -> Reaction,
     ) -> Done {
-        let Errand { inputs, policy, broadcasts, models, is_indexing } = errand;
+        let Errand { inputs, policy, shadow, broadcasts, models, is_indexing } = errand;
         let world = World { policy: &policy, broadcasts: &broadcasts, models: &models };
         let rested = self.wake();
         let Held::Awake(twin) = &mut self.held else { unreachable!("it has just been woken") };
@@ -161,9 +166,16 @@ impl Cell {
         let mut position = 0;
         let reacted = catch_unwind(AssertUnwindSafe(|| {
             let mut reactions = SmallVec::with_capacity(inputs.len());
+            let mut beside = Beside::default();
             for (at, ordered) in inputs.iter().enumerate() {
                 position = at;
+                let other = shadow.as_deref().map(|policy| {
+                    shadow::would_say(twin, &ordered.input, &World { policy, ..world })
+                });
                 let reaction = react(twin, &ordered.input, &world);
+                if let Some(other) = other {
+                    beside.count(&reaction, &other);
+                }
                 reactions.push((ordered.order, reaction));
             }
             let is_changed = changed(&reactions);
@@ -174,7 +186,7 @@ impl Cell {
             } else {
                 Vec::new()
             };
-            Reacted { reactions, change, index }
+            Reacted { reactions, change, index, beside }
         }));
         if let Ok(Reacted { change: Some(change), .. }) = &reacted {
             self.state_bytes = about(change.state.len());
@@ -310,6 +322,7 @@ mod tests {
         Errand {
             inputs: inputs.collect(),
             policy,
+            shadow: None,
             broadcasts: Broadcasts::default(),
             models: Snapshot::nothing(),
             is_indexing: false,

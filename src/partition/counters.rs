@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::shadow::Beside;
 use crate::event::Reason;
 
 /// What a partition has done since the service started, and what it holds now.
@@ -51,6 +52,12 @@ pub struct Counters {
     pub policy_errors: u64,
     /// The last of these: where, and why.
     pub last_policy_error: Option<String>,
+    /// Decisions that the policy in the shadow would have taken, too.
+    #[serde(default)]
+    pub shadow_same: u64,
+    /// Decisions in which it differs: `offer_card in app → nothing`.
+    #[serde(default)]
+    pub shadow_other: BTreeMap<String, u64>,
     /// Twins activated.
     pub activations: u64,
     /// Twins passivated.
@@ -78,6 +85,17 @@ pub struct Counters {
 }
 
 impl Counters {
+    /// Takes in what the policy in the shadow would have said.
+    pub(super) fn beside(&mut self, beside: Beside) {
+        if beside == Beside::default() {
+            return;
+        }
+        let other = std::mem::take(&mut self.shadow_other);
+        let mut all = Beside { same: self.shadow_same, other };
+        all.add(beside);
+        (self.shadow_same, self.shadow_other) = (all.same, all.other);
+    }
+
     /// The sum over partitions; of sequences, and of what every partition counts, the highest.
     pub fn add(&mut self, other: &Counters) {
         let Counters {
@@ -99,6 +117,8 @@ impl Counters {
             limits,
             policy_errors,
             last_policy_error,
+            shadow_same,
+            shadow_other,
             activations,
             passivations,
             commits,
@@ -134,6 +154,10 @@ impl Counters {
         self.policy_errors += policy_errors;
         if self.last_policy_error.is_none() {
             self.last_policy_error.clone_from(last_policy_error);
+        }
+        self.shadow_same += shadow_same;
+        for (difference, count) in shadow_other {
+            *self.shadow_other.entry(difference.clone()).or_default() += count;
         }
         self.activations += activations;
         self.passivations += passivations;

@@ -67,6 +67,8 @@ pub struct Machine<H: Host> {
     bounds: Bounds,
     outgoing: Outgoing,
     policy: Arc<Policy>,
+    /// The policy that decides in its shadow.
+    shadow: Option<Arc<Policy>>,
     /// The policy from the next round on.
     next_policy: Option<Arc<Policy>>,
 
@@ -149,6 +151,7 @@ impl<H: Host> Machine<H> {
             // The index may be another one than before the start.
             next_policy: Some(policy.clone()),
             policy,
+            shadow: None,
             models: Snapshot::nothing(),
             broadcasts: Broadcasts::default(),
             over_at: Time::MAX,
@@ -278,6 +281,12 @@ impl<H: Host> Machine<H> {
     /// From the next round on, twins go by this policy.
     pub fn set_policy(&mut self, policy: Arc<Policy>) {
         self.next_policy = Some(policy);
+    }
+
+    /// From the next round on, this policy decides in the shadow of the one that twins go by: it
+    /// changes nothing and says nothing, and how its decisions differ is counted.
+    pub fn set_shadow(&mut self, policy: Option<Arc<Policy>>) {
+        self.shadow = policy;
     }
 
     /// From the next round on, twins go by what is known now.

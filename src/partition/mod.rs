@@ -30,6 +30,7 @@ mod progress;
 mod residents;
 mod results;
 mod round;
+mod shadow;
 mod sweeps;
 mod window;
 

@@ -9,4 +9,5 @@ mod life;
 mod past;
 mod people;
 mod rig;
+mod shadow;
 mod stories;

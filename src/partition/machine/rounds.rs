@@ -71,6 +71,7 @@ impl<H: Host> Machine<H> {
             let errand = Errand {
                 inputs,
                 policy: self.policy.clone(),
+                shadow: self.shadow.clone(),
                 broadcasts: self.broadcasts.clone(),
                 models: self.models.clone(),
                 is_indexing,
@@ -93,7 +94,9 @@ impl<H: Host> Machine<H> {
         let mut touched = Vec::new();
         let mut reactions: Vec<Option<Reaction>> = Vec::new();
         reactions.resize_with(round.items.len(), || None);
-        for (customer, Reacted { reactions: said, change, index }) in round.reacted.drain(..) {
+        for (customer, reacted) in round.reacted.drain(..) {
+            let Reacted { reactions: said, change, index, beside } = reacted;
+            self.counters.beside(beside);
             for (order, reaction) in said {
                 reactions[order as usize] = Some(reaction);
             }

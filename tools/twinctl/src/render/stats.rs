@@ -138,6 +138,14 @@ pub(crate) fn stats(now: &Stats, before: Option<&Stats>, partitions: bool, width
             vec![Cell::new("timers near"), number(total.timers_near)],
         ],
     );
+    if total.shadow_same > 0 || !total.shadow_other.is_empty() {
+        let mut differences: Vec<_> = total.shadow_other.iter().collect();
+        differences.sort_by(|left, right| right.1.cmp(left.1).then(left.0.cmp(right.0)));
+        let mut rows = vec![vec![Cell::new("the same"), number(total.shadow_same)]];
+        let shown = differences.into_iter().take(SHADOW_SHOWN);
+        rows.extend(shown.map(|(what, times)| vec![Cell::new(what), number(*times)]));
+        sheet.section("the policy in the shadow", rows);
+    }
     if let Some(sentence) = &total.last_policy_error {
         sheet.line("");
         let times = count(total.policy_errors);
@@ -190,6 +198,9 @@ pub(crate) fn stats(now: &Stats, before: Option<&Stats>, partitions: bool, width
 fn of_dead(counters: &Counters) -> u64 {
     counters.dead.values().sum()
 }
+
+/// Differences of a policy in the shadow that are shown, the most frequent ones.
+const SHADOW_SHOWN: usize = 12;
 
 #[cfg(test)]
 mod tests {
