@@ -126,8 +126,8 @@ pub(super) fn decide<'a>(
     let mut weighed: Vec<Weighed<'_>> =
         positions.into_iter().map(|(position, need)| scales.weigh(position, need)).collect();
     scales.keep_within_reach(&mut weighed);
-    // A stable sort: of equal scores the policy's order decides.
-    // Of numbers that are not negative the bits are in their order; candidates are long to move.
+    // A stable sort: of equal scores the policy's order decides. Of numbers that are not negative the
+    // bits are in their order, and candidates are long to move.
     weighed.sort_by_cached_key(|candidate| !(candidate.score + 0.0).to_bits());
     scales.hold_back(&mut weighed);
     scales.tell_chances(&mut weighed);
@@ -429,7 +429,11 @@ impl Weighed<'_> {
         Candidate {
             action: self.action.name.clone(),
             treatment: self.treatment.map(Into::into),
-            need: self.need.map(|need| need.name.clone()),
+            // A need that is made of something sensitive tells of it by its name.
+            need: self
+                .need
+                .filter(|need| twin.guard(Derived::Need, &need.name).is_none())
+                .map(|need| need.name.clone()),
             place: self.action.place.to_string().into(),
             stage: self.stage,
             verdict: self.verdict.clone(),
