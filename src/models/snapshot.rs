@@ -184,12 +184,15 @@ impl Weigher<'_> {
             return Known { features, intercept: Message::default() };
         };
         let scale = self.features.scale();
+        let prior = 1.0 / level.weight.variance;
         let mut features = Gaussian { mean: 0.0, variance: 0.0 };
         for active in &self.features.active {
             let x = f64::from(active.share) * scale;
-            let weight = posterior(weights.get(active.key), level.weight);
-            features.mean += x * weight.mean;
-            features.variance += x * x * weight.variance;
+            // As `posterior` has it for a prior mean of 0, with one division.
+            let message = weights.get(active.key);
+            let variance = 1.0 / (prior + f64::from(message.precision).max(0.0));
+            features.mean += x * variance * f64::from(message.pull);
+            features.variance += x * x * variance;
         }
         Known { features, intercept: weights.get(INTERCEPT) }
     }
