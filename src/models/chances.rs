@@ -65,7 +65,10 @@ pub fn chances(contenders: &[Contender]) -> Vec<f64> {
         let mut before = vec![0.0; row.len()];
         let mut beaten_before = vec![0.0; row.len()];
         for piece in 0..=PIECES {
-            let product = least + (most - least) * piece as f64 / PIECES as f64;
+            // Finer where products are small: there lie the draws of most, next to one that may win
+            // by far.
+            let reached = piece as f64 / PIECES as f64;
+            let product = least + (most - least) * reached * reached;
             let after = all_below(contenders, &row, product);
             let beaten = all_but_one(&after);
             for (place, number) in row.iter().enumerate() {
@@ -147,6 +150,13 @@ mod tests {
         assert_eq!(chances(&[certain(1.0), certain(2.0), certain(2.0)]), [0.0, 1.0, 0.0]);
         assert_eq!(chances(&[certain(0.0), certain(0.0)]), [1.0, 0.0]);
         assert_eq!(chances(&[]), [0.0; 0]);
+    }
+
+    #[test]
+    fn one_that_may_win_by_far_does_not_hide_how_often_it_loses() {
+        let chances = chances(&[contender(-1.275, 0.2956, 0.2), contender(-1.878, 0.9871, 2.878)]);
+        // 200,000 draws.
+        assert!((chances[0] - 0.284).abs() < 0.004, "{chances:?}");
     }
 
     proptest! {
