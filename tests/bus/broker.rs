@@ -18,7 +18,7 @@ async fn a_stream_that_contradicts_the_settings_is_refused() {
     config.subjects = vec!["jumeau.actions.app.>".into()];
     world.jetstream().update_stream(config).await.unwrap();
     let error = world.bus.ensure_streams(&settings::Streams::default(), 16).await.unwrap_err();
-    insta::assert_snapshot!(error, @"stream JUMEAU_ACTIONS: expected the subjects jumeau.actions.>, jumeau.recalls.>, jumeau.escalations.>, found jumeau.actions.app.>; give the stream these subjects, or choose another `nats.prefix`");
+    insta::assert_snapshot!(error, @"stream JUMEAU_ACTIONS: expected the subjects jumeau.actions.>, jumeau.recalls.>, jumeau.escalations.>, jumeau.observations.>, found jumeau.actions.app.>; give the stream these subjects, or choose another `nats.prefix`");
 }
 
 #[tokio::test(flavor = "multi_thread")]
