@@ -9,6 +9,7 @@ use anstyle::{AnsiColor, Style};
 use jumeau::config::Settings;
 use jumeau::event::{Broadcast, Time, cut};
 use jumeau::policy::Policy;
+use jumeau::roles::Prepared;
 use jumeau::shelf::Shelf;
 use jumeau::stage::{Outcome, Scene};
 use jumeau::story::{Finding, Report, Seen, Step, Story, Subject, Told, What};
@@ -35,11 +36,14 @@ impl Console {
     }
 
     /// The service is up.
-    pub(crate) fn ready(&self, settings: &Settings, log: &Path) {
+    pub(crate) fn ready(&self, settings: &Settings, log: &Path, operator: Option<&Path>) {
         println!("{STRONG}jumeau{STRONG:#} is up on {}", self.url);
         println!("  policy  {}", settings.service.policy);
         println!("  store   {}", settings.store.path.display());
         println!("  broker  {}", log.display());
+        if let Some(operator) = operator {
+            println!("  keys    as an operator: . {}", operator.display());
+        }
         self.hints("alice");
     }
 
@@ -258,5 +262,19 @@ pub(crate) fn fail(error: &anyhow::Error) {
     eprintln!("{BAD}error{BAD:#}: {error}");
     for cause in error.chain().skip(1) {
         eprintln!("  {DIM}because{DIM:#} {cause}");
+    }
+}
+
+/// Who got keys, and how it goes on.
+pub(crate) fn prepared(prepared: &Prepared) {
+    for user in &prepared.users {
+        println!("{STRONG}{}{STRONG:#}  {DIM}{}{DIM:#}", user.name, user.key.display());
+    }
+    println!();
+    println!("  nats-server -c {}", prepared.broker.display());
+    println!("  jumeau serve --config {}", prepared.service.display());
+    let operator = prepared.users.iter().find(|user| user.name.starts_with("operator-"));
+    if let Some(operator) = operator {
+        println!("  . {} && twinctl stats", operator.key.with_extension("env").display());
     }
 }

@@ -17,6 +17,7 @@
 //! | [`bus`] | NATS: subjects, events in, outputs out, dead letters, the service API, a broker of our own |
 //! | [`partition`] | the unit of ownership: rounds, timers, commits, passivation |
 //! | [`api`] | what operators and channels ask, and what they are answered |
+//! | [`roles`] | who may do what on the bus: keys, certificates, the broker's configuration |
 //! | [`rehearsal`] | two policies on the real past of a sample of customers, side by side |
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
@@ -34,6 +35,7 @@ pub mod partition;
 pub mod past;
 pub mod policy;
 pub mod rehearsal;
+pub mod roles;
 pub mod shelf;
 pub mod stage;
 pub mod store;

@@ -15,7 +15,7 @@ use clap::{Args, Parser, Subcommand};
 use console::Console;
 use jumeau::api::{JournalReply, JournalRequest, verb};
 use jumeau::app::Service;
-use jumeau::bus::{Broker, BrokerOptions, Bus};
+use jumeau::bus::{Broker, BrokerOptions, Bus, Subjects};
 use jumeau::config::settings::LogFormat;
 use jumeau::config::{Argument, Layers, Settings, limits};
 use jumeau::event::{Customer, Time};
@@ -23,8 +23,9 @@ use jumeau::language::Languages;
 use jumeau::past::Past;
 use jumeau::policy::{self, Policy};
 use jumeau::rehearsal::{self, Pair, Report, Sample};
+use jumeau::roles::{Agent, Company};
 use jumeau::shelf::{self, Shelf};
-use jumeau::{stage, story};
+use jumeau::{roles, stage, story};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -49,6 +50,9 @@ enum Command {
     Test(Test),
     /// Play the real past of a sample of customers under another policy, beside the live one
     Rehearse(Rehearse),
+    /// Make keys, a certificate and the broker's configuration, so that everybody sees only what is
+    /// theirs
+    Keys(Keys),
     /// Print every limit and its reason
     Limits,
 }
@@ -83,12 +87,44 @@ struct Dev {
     /// How soon the broker syncs what it stores: `always`, or a time such as `2m`
     #[arg(long, value_name = "INTERVAL", default_value = "always")]
     sync_interval: String,
+    /// Let everybody see only what is theirs, with keys made in the folder
+    #[arg(long, conflicts_with = "story")]
+    secure: bool,
     /// Play the stories of this policy first, on a store of their own
     #[arg(long, value_name = "POLICY")]
     story: Option<String>,
     /// End after the stories; the exit status says whether every expectation came true
     #[arg(long, requires = "story")]
     once: bool,
+}
+
+#[derive(Args)]
+#[command(
+    after_help = "Example:\n  jumeau keys secure --channel web --channel app --agent lea=care \
+                        --operator anna\n  nats-server -c secure/nats-server.conf\n  jumeau serve \
+                        --config secure/jumeau.toml\n  . secure/operator-anna.env && twinctl stats"
+)]
+struct Keys {
+    /// The folder; keys that are in it are kept
+    folder: PathBuf,
+    /// A channel, which gets an integrator, too; may be repeated
+    #[arg(long, value_name = "NAME", default_values = ["web", "app"])]
+    channel: Vec<String>,
+    /// Somebody who works on escalations, and the queues if not all; may be repeated
+    #[arg(long, value_name = "NAME=QUEUE,…", default_value = "agent")]
+    agent: Vec<String>,
+    /// Somebody who steers the service; may be repeated
+    #[arg(long, value_name = "NAME", default_value = "operator")]
+    operator: Vec<String>,
+    /// A name or address of the broker's machine; the first is the one to connect to
+    #[arg(long, value_name = "HOST", default_values = ["localhost", "127.0.0.1"])]
+    host: Vec<String>,
+    /// Where the broker listens
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:4222")]
+    listen: String,
+    /// What every subject starts with
+    #[arg(long, default_value = "jumeau")]
+    prefix: String,
 }
 
 #[derive(Args)]
@@ -143,10 +179,28 @@ fn run(command: Command) -> anyhow::Result<bool> {
             actix::System::new().block_on(rehearse(&arguments))?;
             Ok(true)
         }
+        Command::Keys(arguments) => {
+            let prepared = roles::prepare(&arguments.folder, &arguments.company()?)?;
+            console::prepared(&prepared);
+            Ok(true)
+        }
         Command::Limits => {
             print!("{}", limits::table());
             Ok(true)
         }
+    }
+}
+
+impl Keys {
+    fn company(&self) -> anyhow::Result<Company> {
+        Ok(Company {
+            subjects: Subjects::new(&self.prefix)?,
+            hosts: self.host.clone(),
+            listen: self.listen.clone(),
+            channels: self.channel.clone(),
+            agents: self.agent.iter().map(|agent| Agent::parse(agent)).collect(),
+            operators: self.operator.clone(),
+        })
     }
 }
 
@@ -340,13 +394,35 @@ async fn dev(arguments: Dev) -> anyhow::Result<bool> {
     log(&settings)?;
     let shelf = Shelf::find(&settings.service.policy)?;
 
-    let mut broker = broker(&arguments, folder).await?;
+    let keys = folder.join("keys");
+    let mut company = Company {
+        subjects: Subjects::new(&settings.nats.prefix)?,
+        hosts: vec!["127.0.0.1".into(), "localhost".into()],
+        listen: String::new(),
+        channels: vec!["web".into(), "app".into()],
+        agents: vec![Agent::parse("agent")],
+        operators: vec!["operator".into()],
+    };
+    let security = match arguments.secure {
+        true => Some(roles::prepare(&keys, &company)?.security),
+        false => None,
+    };
+    let mut broker = broker(&arguments, folder, security).await?;
     settings.nats.url = broker.url();
+    if arguments.secure {
+        // Only now is the port known, which the users' tools need.
+        company.listen = format!("127.0.0.1:{}", broker.port());
+        let prepared = roles::prepare(&keys, &company)?;
+        let service = prepared.nats(roles::SERVICE_USER, &settings.nats.url);
+        settings.nats = service.context("the service is one of the users")?;
+        settings.streams.integrators = company.channels;
+    }
     let console = Console::new(&settings.nats.url);
     let outcome = match &arguments.story {
         None => {
             let running = start(&settings, &shelf).await?;
-            console.ready(&settings, broker.log().as_path());
+            let operator = arguments.secure.then(|| keys.join("operator-operator.env"));
+            console.ready(&settings, broker.log().as_path(), operator.as_deref());
             until_stopped(running).await
         }
         Some(_) => perform(&console, &settings, &shelf, arguments.once).await,
@@ -355,12 +431,17 @@ async fn dev(arguments: Dev) -> anyhow::Result<bool> {
     outcome
 }
 
-async fn broker(arguments: &Dev, folder: &Path) -> anyhow::Result<Broker> {
+async fn broker(
+    arguments: &Dev,
+    folder: &Path,
+    security: Option<String>,
+) -> anyhow::Result<Broker> {
     let usual = std::net::TcpListener::bind(("127.0.0.1", 4222)).is_ok().then_some(4222);
     let start = async |port| {
         let options = BrokerOptions {
             port,
             sync_interval: arguments.sync_interval.clone(),
+            security: security.clone(),
             ..BrokerOptions::new(folder.join("nats"))
         };
         Broker::start(options).await

@@ -37,12 +37,19 @@ use crate::store;
 use crate::twin::{Dissatisfaction, Input, Twin, flips, react};
 
 /// Everything that can be asked.
-pub const ENDPOINTS: [Endpoint; 14] = [
+pub const ENDPOINTS: [Endpoint; 15] = [
     Endpoint {
         verb: verb::DECIDE,
         tokens: 1,
         places: limits::ASKS,
         describe: "what to show to one customer now",
+    },
+    // With the channel in the subject, so that the broker can let each ask for itself only.
+    Endpoint {
+        verb: verb::DECIDE,
+        tokens: 2,
+        places: limits::ASKS,
+        describe: "what to show to one customer now, in the channel of the subject",
     },
     endpoint(verb::WHY, 1, "what was decided for one customer, and why"),
     endpoint(verb::WHAT_IF, 1, "what would be decided if an event happened; nothing does"),
@@ -283,8 +290,15 @@ impl Desk {
         let mut customer = customer_of(request)?;
         let asked: DecideRequest = required(&request.payload)?;
         let DecideRequest { channel, id, time, traceparent, ask } = asked;
-        let channel =
-            Channel::new(&channel).map_err(|detail| ApiError::new(code::BAD_REQUEST, detail))?;
+        let bad = |detail: String| ApiError::new(code::BAD_REQUEST, detail);
+        let channel = Channel::new(&channel).map_err(bad)?;
+        if let [named, _] = request.tokens.as_slice()
+            && *named != channel.token()
+        {
+            return Err(bad(format!(
+                "expected the channel of the subject, `{named}`, found `{channel}`"
+            )));
+        }
         let id = id.unwrap_or_else(|| bus::fresh_id().into());
         let refused = |rejection: Rejection| ApiError::new(code::BAD_REQUEST, rejection.detail);
         for _ in 0..=limits::IDENTIFIERS {
@@ -472,7 +486,7 @@ impl Desk {
 
 /// The customer whom a request is about.
 fn customer_of(request: &Request) -> Result<Customer, ApiError> {
-    let token = request.tokens.first().map_or("", String::as_str);
+    let token = request.tokens.last().map_or("", String::as_str);
     Customer::from_token(token).map_err(|detail| ApiError::new(code::BAD_REQUEST, detail))
 }
 

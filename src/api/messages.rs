@@ -16,7 +16,7 @@ pub mod verb {
     /// `timeline.<customer>`: its recent past. A [`TimelineRequest`](super::super::TimelineRequest)
     /// or no payload; answered by a [`TimelineReply`](super::super::TimelineReply).
     pub const TIMELINE: &str = "timeline";
-    /// `decide.<customer>`: what to show now? A [`DecideRequest`](super::super::DecideRequest);
+    /// `decide.<customer>`, or `decide.<channel>.<customer>`: what to show now? A [`DecideRequest`](super::super::DecideRequest);
     /// answered by a [`DecideReply`](super::super::DecideReply).
     pub const DECIDE: &str = "decide";
     /// `why.<customer>`: what was decided, and why. A [`WhyRequest`](super::super::WhyRequest) or no

@@ -49,6 +49,9 @@ pub struct BrokerOptions {
     pub sync_interval: String,
     /// The port on loopback where it tells how it is; none: nowhere.
     pub monitoring_port: Option<u16>,
+    /// Who may come in and do what, and how it is encrypted, in the words of the broker's
+    /// configuration; none: everybody, everything, in clear.
+    pub security: Option<String>,
 }
 
 impl BrokerOptions {
@@ -59,6 +62,7 @@ impl BrokerOptions {
             port: None,
             sync_interval: "always".into(),
             monitoring_port: None,
+            security: None,
         }
     }
 }
@@ -232,10 +236,11 @@ impl Broker {
         let quoted = |path: &Path| serde_json::Value::from(path.to_string_lossy()).to_string();
         format!(
             "listen: \"127.0.0.1:{port}\"\n{monitoring}ports_file_dir: {}\njetstream {{\n  \
-             store_dir: {}\n  sync_interval: {}\n}}\n",
+             store_dir: {}\n  sync_interval: {}\n}}\n{}\n",
             quoted(ports),
             quoted(&self.options.folder),
             self.options.sync_interval,
+            self.options.security.as_deref().unwrap_or_default(),
         )
     }
 

@@ -82,7 +82,10 @@ impl Bus {
     /// # Errors
     /// [`Error::Request`] if nobody answers; [`Error::Refused`] if the service refuses.
     pub async fn ask(&self, verb: &str, tokens: &[&str], payload: Bytes) -> Result<Bytes, Error> {
-        let subject = self.subjects.api(verb, tokens);
+        let subject = match &self.settings.name {
+            Some(name) => self.subjects.asked_by(name, verb, tokens),
+            None => self.subjects.api(verb, tokens),
+        };
         let request = async_nats::Request::new().payload(payload).timeout(Some(PATIENCE));
         let answer = self
             .client

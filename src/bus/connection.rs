@@ -130,6 +130,7 @@ async fn dial(
         })
         .subscription_capacity(limits::SUBSCRIPTION_MESSAGES)
         .require_tls(settings.tls.required)
+        .custom_inbox_prefix(&settings.inbox)
         .event_callback(move |event| {
             observe(&to_link, &event, role);
             std::future::ready(())
@@ -140,6 +141,14 @@ async fn dial(
             path: path.clone(),
             source,
         })?;
+    }
+    if let Some(path) = &settings.nkey {
+        let seed = tokio::fs::read_to_string(path).await.map_err(|source| Error::File {
+            setting: "nats.nkey",
+            path: path.clone(),
+            source,
+        })?;
+        options = options.nkey(seed.trim().to_owned());
     }
     if let Some(path) = &settings.tls.ca {
         options = options.add_root_certificates(path.clone());

@@ -37,6 +37,6 @@ pub use error::Error;
 pub use intake::{Floor, Intake, Part, Pulled, Resume};
 pub use receipt::Receipt;
 pub use relay::{Relay, Relayed};
-pub use service::{ApiError, Endpoint, Request, Service};
+pub use service::{ASKER, ApiError, Asker, Endpoint, Request, Service};
 pub use stream::Lag;
 pub use subject::{Subjects, partition_of};

@@ -4,7 +4,7 @@ use async_nats::jetstream::consumer::{Consumer, DeliverPolicy};
 use futures::StreamExt;
 
 use super::delivery::{read, stored_at};
-use super::{Bus, Error};
+use super::{Bus, Error, fresh_id};
 use crate::event::{Customer, Delivery, Time};
 use crate::twin::Action;
 
@@ -66,6 +66,8 @@ impl Bus {
         let what = "read what a stream holds";
         let stream = self.jetstream.get_stream(stream).await.map_err(Error::request(what))?;
         let config = OrderedConfig {
+            // Without a name of its own it could not be told from those of others, by permissions.
+            name: Some(fresh_id()),
             filter_subjects,
             deliver_policy: DeliverPolicy::All,
             ..OrderedConfig::default()

@@ -8,7 +8,7 @@ use futures::StreamExt;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::{Bus, Error};
+use super::{Bus, Error, Subjects};
 use crate::config::limits;
 use crate::event::cut;
 
@@ -35,7 +35,23 @@ pub struct Request {
     pub tokens: Vec<String>,
     /// The payload.
     pub payload: Bytes,
+    /// Who asks.
+    pub by: Asker,
 }
+
+/// Who asks.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Asker {
+    /// The name; empty if none was given.
+    pub name: Box<str>,
+    /// Whether the name stood in the subject (`<prefix>.as.<name>.<verb>…`), where a broker with
+    /// roles lets its bearer alone publish. Otherwise whoever asked wrote it into the header
+    /// [`ASKER`].
+    pub is_vouched: bool,
+}
+
+/// The header in which who asks may give a name.
+pub const ASKER: &str = "Jumeau-By";
 
 /// Why a request could not be answered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -66,8 +82,9 @@ pub struct Service {
 const PAUSE: Duration = Duration::from_millis(200);
 
 impl Service {
-    /// Registers the endpoints, each at `<prefix>.api.<verb>` and its tokens, and answers what is
-    /// asked of them with `handler`.
+    /// Registers the endpoints, each at `<prefix>.api.<verb>` and its tokens, and at
+    /// `<prefix>.as.<name>.<verb>` for whoever asks under a name, and answers what is asked of them
+    /// with `handler`.
     ///
     /// # Errors
     /// [`Error::Connect`] or [`Error::Request`] if the broker refuses.
@@ -125,16 +142,20 @@ where
             .map_err(Error::request(what))?;
         let mut serving = JoinSet::new();
         for endpoint in &self.endpoints {
-            let mut subject = self.bus.subjects.api(endpoint.verb, &[]);
-            subject.push_str(&".*".repeat(endpoint.tokens));
-            let requests = service
-                .endpoint_builder()
-                .name(endpoint.verb)
-                .metadata([("description".to_owned(), endpoint.describe.to_owned())].into())
-                .add(subject)
-                .await
-                .map_err(Error::request(what))?;
-            serving.spawn(serve(requests, *endpoint, self.handler.clone()));
+            let (prefix, verb) = (self.bus.subjects.prefix(), endpoint.verb);
+            let places = Arc::new(Semaphore::new(endpoint.places));
+            for asked in [format!("{prefix}.api.{verb}"), format!("{prefix}.as.*.{verb}")] {
+                let requests = service
+                    .endpoint_builder()
+                    .name(verb)
+                    .metadata([("description".to_owned(), endpoint.describe.to_owned())].into())
+                    .add(asked + &".*".repeat(endpoint.tokens))
+                    .await
+                    .map_err(Error::request(what))?;
+                let subjects = self.bus.subjects.clone();
+                let counter = Counter { subjects, endpoint: *endpoint, places: places.clone() };
+                serving.spawn(counter.serve(requests, self.handler.clone()));
+            }
         }
         // Once the broker has answered this, it knows of the endpoints too.
         jetstream.query_account().await.map_err(Error::request(what))?;
@@ -165,31 +186,55 @@ where
     }
 }
 
-async fn serve<H, F>(mut requests: service::endpoint::Endpoint, endpoint: Endpoint, handler: H)
-where
-    H: Fn(Request) -> F,
-    F: Future<Output = Result<Bytes, ApiError>> + Send + 'static,
-{
-    let places = Arc::new(Semaphore::new(endpoint.places));
-    while let Some(request) = requests.next().await {
-        let Ok(place) = places.clone().try_acquire_owned() else {
-            let busy = ApiError::new(503, "the service is busy; ask again in a moment");
-            answer(&request, Err(busy)).await;
-            continue;
-        };
+/// Where the requests of one endpoint come in.
+struct Counter {
+    subjects: Arc<Subjects>,
+    endpoint: Endpoint,
+    places: Arc<Semaphore>,
+}
+
+impl Counter {
+    async fn serve<H, F>(self, mut requests: service::endpoint::Endpoint, handler: H)
+    where
+        H: Fn(Request) -> F,
+        F: Future<Output = Result<Bytes, ApiError>> + Send + 'static,
+    {
+        while let Some(request) = requests.next().await {
+            let reply = request.message.reply.as_deref();
+            if !reply.is_some_and(|reply| self.subjects.may_answer_to(reply)) {
+                tracing::debug!("a request whose answer would go elsewhere than to an inbox");
+                continue;
+            }
+            let Ok(place) = self.places.clone().try_acquire_owned() else {
+                let busy = ApiError::new(503, "the service is busy; ask again in a moment");
+                answer(&request, Err(busy)).await;
+                continue;
+            };
+            let answered = handler(self.read(&request.message));
+            tokio::spawn(async move {
+                let response = answered.await;
+                answer(&request, response).await;
+                drop(place);
+            });
+        }
+    }
+
+    fn read(&self, message: &async_nats::Message) -> Request {
+        let subject = message.subject.as_str();
         let mut tokens: Vec<String> =
-            request.message.subject.rsplit('.').take(endpoint.tokens).map(str::to_owned).collect();
+            subject.rsplit('.').take(self.endpoint.tokens).map(str::to_owned).collect();
         tokens.reverse();
-        let answered = handler(Request {
-            verb: endpoint.verb,
-            tokens,
-            payload: request.message.payload.clone(),
-        });
-        tokio::spawn(async move {
-            let response = answered.await;
-            answer(&request, response).await;
-            drop(place);
-        });
+        let mut named = self.subjects.tokens(subject).into_iter().flatten();
+        let by = match (named.next(), named.next()) {
+            (Some("as"), Some(name)) => Asker { name: name.into(), is_vouched: true },
+            _ => {
+                let headers = message.headers.as_ref();
+                let name = headers.and_then(|headers| headers.get(ASKER));
+                let name = name.map_or("", |name| cut(name.as_str(), limits::CUSTOMER_BYTES));
+                Asker { name: name.into(), is_vouched: false }
+            }
+        };
+        Request { verb: self.endpoint.verb, tokens, payload: message.payload.clone(), by }
     }
 }
 

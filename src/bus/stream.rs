@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use async_nats::jetstream::consumer::{AckPolicy, pull};
 use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::stream::{Config, RetentionPolicy, SubjectTransform};
 use async_nats::jetstream::{ErrorCode, stream};
@@ -9,6 +10,7 @@ use super::connection::check_payload;
 use super::intake::CONSUMER;
 use super::{Bus, Error};
 use crate::config::settings;
+use crate::event::Channel;
 
 impl Bus {
     /// Creates the streams that are missing, and checks those that exist.
@@ -43,7 +45,40 @@ impl Bus {
         for wanted in self.wanted(settings, partitions) {
             self.ensure_stream(wanted).await?;
         }
+        for channel in &settings.integrators {
+            self.ensure_integrator(channel).await?;
+        }
         Ok(())
+    }
+
+    /// Makes the durable consumer from which the integrator of a channel takes what is to be done
+    /// and what is to be taken back, in one order. An integrator that made it itself could choose
+    /// what it hears: so it may not, where the broker has roles.
+    async fn ensure_integrator(&self, channel: &str) -> Result<(), Error> {
+        let channel = Channel::new(channel).map_err(|found| Error::Setting {
+            setting: "streams.integrators",
+            expected: "names of channels",
+            found,
+        })?;
+        let token = channel.token();
+        let prefix = self.subjects.prefix();
+        let config = pull::Config {
+            durable_name: Some(token.clone()),
+            description: Some("what is to be done in one channel, for its integrator".into()),
+            filter_subjects: vec![
+                format!("{prefix}.actions.{token}.>"),
+                format!("{prefix}.recalls.{token}.>"),
+            ],
+            ack_policy: AckPolicy::Explicit,
+            max_deliver: -1,
+            ..pull::Config::default()
+        };
+        let stream = self.stream(&self.subjects.actions_stream()).await?;
+        stream
+            .create_consumer(config)
+            .await
+            .map(drop)
+            .map_err(Error::request("make the consumer of an integrator"))
     }
 
     fn wanted(&self, settings: &settings::Streams, partitions: u16) -> [Config; 3] {

@@ -145,6 +145,20 @@ impl Subjects {
         subject
     }
 
+    /// The same, asked under a name that the broker vouches for: where it has roles, nobody else may
+    /// publish there.
+    pub fn asked_by(&self, name: &str, verb: &str, tokens: &[&str]) -> String {
+        let asked = self.api(verb, tokens);
+        let rest = asked.strip_prefix(&*self.prefix).and_then(|rest| rest.strip_prefix(".api."));
+        format!("{}.as.{}.{}", self.prefix, encode(name), rest.unwrap_or_default())
+    }
+
+    /// Whether something outside may have an answer sent to this subject: never to one of ours, nor
+    /// to one of the broker. We may publish where those who ask may not.
+    pub(super) fn may_answer_to(&self, reply: &str) -> bool {
+        !reply.starts_with('$') && self.tokens(reply).is_none()
+    }
+
     /// What stands between the prefix and the end of a subject, token by token.
     pub fn tokens<'a>(&self, subject: &'a str) -> Option<impl Iterator<Item = &'a str> + use<'a>> {
         let rest = subject.strip_prefix(&*self.prefix)?.strip_prefix('.')?;
@@ -273,6 +287,16 @@ mod tests {
         JUMEAU_EVENTS
         ACME_EU-1_ACTIONS
         ");
+    }
+
+    #[test]
+    fn who_asks_is_answered_in_an_inbox_and_nowhere_else() {
+        let subjects = Subjects::default();
+        assert_eq!(subjects.asked_by("anna", "show", &["bob"]), "jumeau.as.anna.show.bob");
+        assert!(subjects.may_answer_to("_INBOX.anna.1"));
+        for forged in ["jumeau.events._jumeau.bob", "$JS.API.STREAM.DELETE.JUMEAU_EVENTS"] {
+            assert!(!subjects.may_answer_to(forged), "{forged}");
+        }
     }
 
     #[test]

@@ -222,6 +222,8 @@ limits! {
     API_REQUESTS: 256;
     /// requests of channels for decisions that wait for their answers; more are answered "busy"
     ASKS: 4_096;
+    /// channels whose actions an integrator takes off a consumer of its own, as each costs the broker a search
+    INTEGRATORS: 256;
 }
 
 /// The table of limits in Markdown, aligned, so that it reads well on a terminal too.

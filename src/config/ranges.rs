@@ -71,6 +71,14 @@ fn check_nats(nats: &Nats, report: Report<'_>) {
             ),
         );
     }
+    if nats.inbox.is_empty() || !nats.inbox.split('.').all(token) {
+        let found = nats.inbox.escape_debug();
+        let detail = format!("expected tokens of A-Z a-z 0-9 _ - joined by dots, found `{found}`");
+        report("nats.inbox", detail);
+    }
+    if nats.nkey.is_some() && nats.credentials.is_some() {
+        report("nats.nkey", "expected `nkey` or `credentials`, found both".into());
+    }
     if nats.tls.cert.is_some() != nats.tls.key.is_some() {
         report("nats.tls.cert", "expected both `cert` and `key`, or none; found one".into());
     }
@@ -82,6 +90,8 @@ fn check_streams(streams: &Streams, report: Report<'_>) {
     if !matches!(streams.replicas, 1 | 3 | 5) {
         report("streams.replicas", format!("expected 1, 3 or 5, found {}", streams.replicas));
     }
+    let (most, found) = (limits::INTEGRATORS, streams.integrators.len());
+    range("streams.integrators", size(found), 0, size(most), report);
     range("streams.keep-hours", streams.keep_hours, 0, HOURS_MAX, report);
     range("streams.keep-dead-hours", streams.keep_dead_hours, 0, HOURS_MAX, report);
     range(

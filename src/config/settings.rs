@@ -15,6 +15,13 @@ pub struct Nats {
     pub prefix: String,
     /// The file with the credentials that the broker's operator gave (`.creds`); none: none asked.
     pub credentials: Option<PathBuf>,
+    /// The file with the seed of our nkey (`SU…`); none: none asked.
+    pub nkey: Option<PathBuf>,
+    /// What the subjects start with on which answers come to us. Where the broker lets each user
+    /// hear its own answers only, this names the user.
+    pub inbox: String,
+    /// The name under which a service is asked, where the broker has roles; none: under none.
+    pub name: Option<String>,
     /// How the connection is encrypted.
     pub tls: Tls,
     /// Milliseconds for one attempt to connect.
@@ -43,6 +50,9 @@ impl Default for Nats {
             url: "nats://127.0.0.1:4222".into(),
             prefix: "jumeau".into(),
             credentials: None,
+            nkey: None,
+            inbox: "_INBOX".into(),
+            name: None,
             tls: Tls::default(),
             connect_timeout_ms: 5_000,
             request_timeout_ms: 5_000,
@@ -66,6 +76,9 @@ pub struct Streams {
     /// Seconds for which the broker remembers message ids to drop copies. At least as long as the
     /// longest downtime after which nothing may be published twice.
     pub duplicate_window_seconds: u32,
+    /// Channels whose actions and recalls an integrator takes off a durable consumer, which is made
+    /// for it and has the channel's name.
+    pub integrators: Vec<String>,
 }
 
 impl Default for Streams {
@@ -76,6 +89,7 @@ impl Default for Streams {
             keep_dead_hours: 30 * 24,
             bytes_max: 0,
             duplicate_window_seconds: 20 * 60,
+            integrators: Vec::new(),
         }
     }
 }

@@ -91,6 +91,20 @@ pub fn parse(raw: &Raw<'_>) -> Result<Event, Rejection> {
     let is_internal = raw.channel == INTERNAL;
     let bytes_max = if is_internal { limits::PASSED_BYTES } else { limits::EVENT_BYTES };
     let opened = open(raw.headers, raw.payload, raw.sequence, bytes_max)?;
+    if let Some(named) = &opened.subject
+        && **named != *customer.as_str()
+        && **named != *raw.customer
+    {
+        return Err(Rejection::new(
+            Reason::BadCustomer,
+            format!(
+                "expected an event about `{}`, whom its NATS subject names, found `subject` `{}`; \
+                 publish it on the subject of the customer whom it is about",
+                raw.customer,
+                cut(named, limits::CUSTOMER_BYTES).escape_debug()
+            ),
+        ));
+    }
     if is_internal {
         let Opened { kind, time, traceparent, data, .. } = opened;
         return passed::read(&kind, data, customer, time, traceparent);
@@ -117,6 +131,8 @@ pub(super) struct Opened<'a> {
     pub(super) kind: Cow<'a, str>,
     pub(super) id: Cow<'a, str>,
     pub(super) fingerprint: u64,
+    /// Whom it says that it is about.
+    pub(super) subject: Option<Cow<'a, str>>,
     pub(super) time: Option<Time>,
     pub(super) traceparent: Option<Box<str>>,
     pub(super) data: Option<&'a str>,
@@ -187,6 +203,7 @@ pub(super) fn open<'a>(
         fingerprint: fingerprint(&source, &id),
         kind: envelope.kind,
         id,
+        subject: envelope.subject,
         time,
         traceparent: traceparent.filter(|trace| trace.len() == TRACEPARENT_BYTES).map(Into::into),
         data: envelope.data,
@@ -198,6 +215,7 @@ struct Envelope<'a> {
     id: Option<Cow<'a, str>>,
     source: Option<Cow<'a, str>>,
     kind: Cow<'a, str>,
+    subject: Option<Cow<'a, str>>,
     time: Option<Cow<'a, str>>,
     traceparent: Option<Cow<'a, str>>,
     data: Option<&'a str>,
@@ -226,6 +244,8 @@ fn structured_mode(text: &str) -> Result<Envelope<'_>, Rejection> {
         #[serde(borrow, default, rename = "type")]
         kind: Option<Text<'a>>,
         #[serde(borrow, default)]
+        subject: Option<Text<'a>>,
+        #[serde(borrow, default)]
         time: Option<Text<'a>>,
         #[serde(borrow, default)]
         traceparent: Option<Text<'a>>,
@@ -248,6 +268,7 @@ fn structured_mode(text: &str) -> Result<Envelope<'_>, Rejection> {
         id: Text::plain(found.id),
         source: Text::plain(found.source),
         kind: kind.0,
+        subject: Text::plain(found.subject),
         time: Text::plain(found.time),
         traceparent: Text::plain(found.traceparent),
         data: found.data.map(RawValue::get),
@@ -264,6 +285,7 @@ fn binary_mode<'a>(headers: &[Header<'a>], text: &'a str) -> Result<Envelope<'a>
         id: attribute("ce-id"),
         source: attribute("ce-source"),
         kind,
+        subject: attribute("ce-subject"),
         time: attribute("ce-time"),
         traceparent: attribute("ce-traceparent"),
         data: Some(text).filter(|text| !text.trim_ascii().is_empty()),
@@ -291,4 +313,30 @@ fn fingerprint(source: &str, id: &str) -> u64 {
     both.push(0xFF);
     both.extend_from_slice(id.as_bytes());
     XxHash3_64::oneshot(&both)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(customer: &str, headers: &[Header<'_>], payload: &str) -> Result<Event, Rejection> {
+        let payload = payload.as_bytes();
+        parse(&Raw { channel: "web", customer, headers, payload, sequence: 1 })
+    }
+
+    #[test]
+    fn an_event_is_about_the_customer_of_its_nats_subject() {
+        let named =
+            |who: &str| format!(r#"{{"type":"page","subject":"{who}","data":{{"name":"Home"}}}}"#);
+        // Both spellings of the customer are.
+        assert!(of("ann%40example%2Eorg", &[], &named("ann@example.org")).is_ok());
+        assert!(of("ann%40example%2Eorg", &[], &named("ann%40example%2Eorg")).is_ok());
+        assert!(of("ann", &[], r#"{"type":"page","data":{"name":"Home"}}"#).is_ok());
+
+        let refused = of("ann", &[], &named("bob")).unwrap_err();
+        insta::assert_snapshot!(refused, @"bad-customer: expected an event about `ann`, whom its NATS subject names, found `subject` `bob`; publish it on the subject of the customer whom it is about");
+        let headers = [("ce-specversion", "1.0"), ("ce-type", "page"), ("ce-subject", "bob")];
+        let refused = of("ann", &headers, "{}").unwrap_err();
+        assert_eq!(refused.reason, Reason::BadCustomer);
+    }
 }

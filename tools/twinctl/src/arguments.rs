@@ -34,6 +34,9 @@ pub(crate) struct Connection {
     /// A credentials file (JWT and nkey seed).
     #[arg(long, global = true, env = "NATS_CREDS", value_hint = ValueHint::FilePath)]
     pub(crate) creds: Option<std::path::PathBuf>,
+    /// A file with the seed of an nkey.
+    #[arg(long, global = true, env = "NATS_NKEY", value_hint = ValueHint::FilePath)]
+    pub(crate) nkey: Option<std::path::PathBuf>,
     /// A user, with --password.
     #[arg(long, global = true, env = "NATS_USER", requires = "password")]
     pub(crate) user: Option<String>,
@@ -43,6 +46,12 @@ pub(crate) struct Connection {
     /// Certificates of authorities to trust, as a PEM file.
     #[arg(long, global = true, env = "NATS_CA", value_hint = ValueHint::FilePath)]
     pub(crate) ca: Option<std::path::PathBuf>,
+    /// What the subjects start with on which answers come.
+    #[arg(long, global = true, env = "NATS_INBOX_PREFIX", default_value = "_INBOX")]
+    pub(crate) inbox_prefix: String,
+    /// The name to ask under, where the broker has roles (see `jumeau keys`).
+    #[arg(long = "as", global = true, env = "JUMEAU_AS", value_name = "NAME")]
+    pub(crate) name: Option<String>,
     /// The service's prefix.
     #[arg(long, global = true, env = "JUMEAU_NATS__PREFIX", default_value = "jumeau")]
     pub(crate) prefix: String,

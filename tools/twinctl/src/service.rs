@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_nats::client::RequestErrorKind;
 use async_nats::{Client, ConnectOptions, Request, ServerAddr};
 use jumeau::api::code;
+use jumeau::bus::ASKER;
 use jumeau::event::Customer;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -18,6 +19,7 @@ pub(crate) struct Service {
     pub(crate) client: Client,
     /// The service's prefix.
     pub(crate) prefix: String,
+    name: Option<String>,
     server: String,
     timeout: Duration,
 }
@@ -27,12 +29,19 @@ impl Service {
     pub(crate) async fn connect(wanted: &Connection) -> Result<Service, Failure> {
         let mut options = ConnectOptions::new()
             .name("twinctl")
+            .custom_inbox_prefix(&wanted.inbox_prefix)
             .connection_timeout(wanted.timeout)
             .subscription_capacity(65_536);
         if let Some(creds) = &wanted.creds {
             options = options.credentials_file(creds).await.map_err(|error| {
                 Failure::Usage(format!("expected credentials at {}: {error}", creds.display()))
             })?;
+        }
+        if let Some(path) = &wanted.nkey {
+            let seed = std::fs::read_to_string(path).map_err(|error| {
+                Failure::Usage(format!("expected an nkey at {}: {error}", path.display()))
+            })?;
+            options = options.nkey(seed.trim().to_owned());
         }
         if let (Some(user), Some(password)) = (&wanted.user, &wanted.password) {
             options = options.user_and_password(user.clone(), password.clone());
@@ -56,6 +65,7 @@ impl Service {
         Ok(Service {
             client,
             prefix: wanted.prefix.clone(),
+            name: wanted.name.clone(),
             server: wanted.server.clone(),
             timeout: wanted.timeout,
         })
@@ -97,8 +107,19 @@ impl Service {
         verb: &str,
         payload: Vec<u8>,
     ) -> Result<A, Failure> {
-        let subject = format!("{}.api.{verb}", self.prefix);
-        let request = Request::new().payload(payload.into()).timeout(Some(self.timeout));
+        let subject = match &self.name {
+            Some(name) => format!("{}.as.{name}.{verb}", self.prefix),
+            None => format!("{}.api.{verb}", self.prefix),
+        };
+        let mut request = Request::new().payload(payload.into()).timeout(Some(self.timeout));
+        if self.name.is_none()
+            && let Ok(user) = std::env::var("USER")
+            && !user.is_empty()
+        {
+            let mut headers = async_nats::HeaderMap::new();
+            headers.insert(ASKER, user.as_str());
+            request = request.headers(headers);
+        }
         let answer = self.client.send_request(subject.clone(), request).await;
         let answer = answer.map_err(|error| match error.kind() {
             RequestErrorKind::NoResponders => Failure::Unreachable(format!(

@@ -1,0 +1,18 @@
+//! Who may do what on the bus.
+//!
+//! In come the people and programs of a company; out comes a folder with what each needs: a key, a
+//! certificate for the broker, the broker's configuration made of the templates in `config/nats`, and
+//! settings for the service. Nothing here runs while the service does.
+//!
+//! * [`Company`]: who there is.
+//! * [`prepare`]: writes the folder.
+
+mod certificates;
+mod company;
+mod error;
+mod folder;
+mod template;
+
+pub use company::{Agent, Company, SERVICE_USER};
+pub use error::Error;
+pub use folder::{Prepared, User, prepare};

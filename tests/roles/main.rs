@@ -1,0 +1,299 @@
+//! Who may do what, by the real broker: encrypted, with the configuration that `jumeau keys` makes.
+//! What is allowed works, and what is not is refused.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails may panic")]
+
+mod rig;
+mod whole;
+
+use std::collections::BTreeSet;
+
+use async_nats::jetstream;
+use bytes::Bytes;
+use futures::StreamExt;
+use jumeau::bus::{ApiError, Bus, Endpoint, Service};
+use jumeau::config::settings;
+use jumeau::event::Customer;
+use rig::{Rig, in_time};
+
+/// What the service answers: who asked, and whether the broker vouches for that.
+async fn echo(bus: &Bus) -> Service {
+    const fn endpoint(verb: &'static str, tokens: usize) -> Endpoint {
+        Endpoint { verb, tokens, places: 8, describe: "says who asked" }
+    }
+    let endpoints = [
+        endpoint("decide", 1),
+        endpoint("decide", 2),
+        endpoint("show", 1),
+        endpoint("escalations.claim", 1),
+        endpoint("stats", 0),
+    ];
+    Service::start(bus, &endpoints, |request| async move {
+        let (name, is_vouched) = (request.by.name, request.by.is_vouched);
+        let verb = format!("{} {}", request.verb, request.tokens.join(" "));
+        Ok::<_, ApiError>(Bytes::from(format!("{verb} by `{name}`, {is_vouched}")))
+    })
+    .await
+    .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_comes_in_without_a_key_or_in_clear() {
+    let rig = Rig::start().await;
+    let service = rig.prepared.nats("service", &rig.broker.url()).unwrap();
+    assert!(Bus::connect(&service).await.is_ok());
+
+    let without_a_key = settings::Nats { nkey: None, ..service.clone() };
+    let unknown_authority = settings::Nats {
+        tls: settings::Tls { required: true, ..settings::Tls::default() },
+        ..service.clone()
+    };
+    let in_clear = async_nats::ConnectOptions::new().connect(rig.broker.url()).await;
+    assert!(Bus::connect(&without_a_key).await.is_err());
+    assert!(Bus::connect(&unknown_authority).await.is_err());
+    assert!(in_clear.is_err());
+
+    // A key of somebody who was never named.
+    let strange = rig.folder.path().join("strange.nk");
+    std::fs::write(&strange, nkeys::KeyPair::new_user().seed().unwrap()).unwrap();
+    let strange = settings::Nats { nkey: Some(strange), ..service };
+    assert!(Bus::connect(&strange).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_reports_and_asks_for_itself_and_reads_nothing() {
+    let rig = Rig::start().await;
+    let _service = echo(&rig.bus).await;
+    let mut web = rig.join("channel-web").await;
+
+    web.stores("jumeau.events.web.ann").await;
+    let answer = in_time(web.client.request("jumeau.api.decide.web.ann", "".into())).await.unwrap();
+    assert_eq!(answer.payload, "decide web ann by ``, false");
+
+    for subject in [
+        "jumeau.events.app.ann",
+        "jumeau.events._jumeau.ann",
+        "jumeau.events.web",
+        "jumeau.events.web.ann.more",
+        "jumeau.partition.1.web.ann",
+        "jumeau.broadcast.fires",
+        "jumeau.actions.web.open.ann",
+        "jumeau.recalls.web.ann",
+        "jumeau.escalations.care.ann",
+        "jumeau.dead.panic",
+        "jumeau.audit.show",
+        "jumeau.api.decide.ann",
+        "jumeau.api.decide.app.ann",
+        "jumeau.api.show.ann",
+        "jumeau.as.operator-anna.show.ann",
+        "_INBOX.channel-app.forged",
+        "$SRV.PING",
+        "$JS.API.INFO",
+        "$JS.API.STREAM.INFO.JUMEAU_EVENTS",
+        "$JS.API.STREAM.MSG.GET.JUMEAU_EVENTS",
+        "$JS.API.DIRECT.GET.JUMEAU_EVENTS",
+        "$JS.API.STREAM.PURGE.JUMEAU_EVENTS",
+        "$JS.API.CONSUMER.CREATE.JUMEAU_EVENTS.mine",
+        "$JS.API.CONSUMER.MSG.NEXT.JUMEAU_EVENTS.twins",
+        "$JS.ACK.JUMEAU_EVENTS.twins.1.1.1.1.1",
+    ] {
+        web.may_not_publish(subject).await;
+    }
+    for subject in [
+        ">",
+        "jumeau.>",
+        "jumeau.events.web.*",
+        "jumeau.actions.web.>",
+        "jumeau.api.>",
+        "_INBOX.>",
+        "_INBOX.channel-app.>",
+        "_INBOX.service.>",
+        "$SRV.PING",
+        "$JS.>",
+    ] {
+        web.may_not_hear(subject).await;
+    }
+    assert_eq!(rig.last("JUMEAU_EVENTS").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_service_is_not_made_to_publish_where_whoever_asks_may_not() {
+    let rig = Rig::start().await;
+    let _service = echo(&rig.bus).await;
+    let web = rig.join("channel-web").await;
+    let asked = "jumeau.api.decide.web.ann";
+    for forged in ["jumeau.events._jumeau.ann", "jumeau.events.app.ann", "jumeau.dead.panic"] {
+        web.client.publish_with_reply(asked, forged, "".into()).await.unwrap();
+    }
+    // It answers in the order in which it is asked: when this is there, the others would be.
+    in_time(web.client.request(asked, "".into())).await.unwrap();
+    assert_eq!((rig.last("JUMEAU_EVENTS").await, rig.last("JUMEAU_DEAD").await), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_integrator_takes_what_is_of_its_channel_off_its_own_consumer() {
+    let rig = Rig::start().await;
+    let mut web = rig.join("integrator-web").await;
+    for (subject, payload) in [
+        ("jumeau.actions.app.open.ann", "not for web"),
+        ("jumeau.actions.web.open.ann", "an action"),
+        ("jumeau.escalations.care.ann", "not for web either"),
+        ("jumeau.recalls.web.ann", "its recall"),
+    ] {
+        rig.publish(subject, payload).await;
+    }
+
+    let stream = jetstream::new(web.client.clone());
+    let consumer: jetstream::consumer::PullConsumer =
+        stream.get_consumer_from_stream("web", "JUMEAU_ACTIONS").await.unwrap();
+    let mut messages = consumer.fetch().max_messages(10).messages().await.unwrap();
+    let mut taken = Vec::new();
+    while taken.len() < 2 {
+        let message = in_time(messages.next()).await.unwrap().unwrap();
+        in_time(message.double_ack()).await.unwrap();
+        taken.push(String::from_utf8(message.payload.to_vec()).unwrap());
+    }
+    assert_eq!(taken, ["an action", "its recall"]);
+    let info = in_time(stream.get_consumer_from_stream("web", "JUMEAU_ACTIONS")).await;
+    let info: jetstream::consumer::PullConsumer = info.unwrap();
+    assert_eq!((info.cached_info().num_pending, info.cached_info().num_ack_pending), (0, 0));
+
+    for subject in [
+        "jumeau.events.web.ann",
+        "jumeau.actions.web.open.ann",
+        "jumeau.api.show.ann",
+        "$JS.API.STREAM.INFO.JUMEAU_ACTIONS",
+        "$JS.API.STREAM.MSG.GET.JUMEAU_ACTIONS",
+        "$JS.API.DIRECT.GET.JUMEAU_ACTIONS",
+        "$JS.API.CONSUMER.INFO.JUMEAU_ACTIONS.app",
+        "$JS.API.CONSUMER.MSG.NEXT.JUMEAU_ACTIONS.app",
+        "$JS.API.CONSUMER.CREATE.JUMEAU_ACTIONS.web",
+        "$JS.API.CONSUMER.CREATE.JUMEAU_ACTIONS.mine.jumeau.actions.app.>",
+        "$JS.API.CONSUMER.DELETE.JUMEAU_ACTIONS.app",
+        "$JS.ACK.JUMEAU_ACTIONS.app.1.1.1.1.1",
+    ] {
+        web.may_not_publish(subject).await;
+    }
+    for subject in ["jumeau.actions.web.>", "jumeau.actions.>", "_INBOX.>", "jumeau.events.>"] {
+        web.may_not_hear(subject).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_sees_the_escalations_of_its_queues_and_works_on_them_under_its_name() {
+    let rig = Rig::start().await;
+    let _service = echo(&rig.bus).await;
+    let mut lea = rig.join("agent-lea").await;
+    let mut heard = lea.client.subscribe("jumeau.escalations.care.*").await.unwrap();
+    lea.client.flush().await.unwrap();
+    let claimed = lea.client.request("jumeau.as.agent-lea.escalations.claim.ann", "".into());
+    let claimed = in_time(claimed).await.unwrap();
+    assert_eq!(claimed.payload, "escalations.claim ann by `agent-lea`, true");
+    rig.publish("jumeau.escalations.care.ann", "help").await;
+    assert_eq!(in_time(heard.next()).await.unwrap().payload, "help");
+
+    for subject in [
+        "jumeau.events.web.ann",
+        "jumeau.escalations.care.ann",
+        "jumeau.api.escalations.claim.ann",
+        "jumeau.as.agent-max.escalations.claim.ann",
+        "jumeau.as.agent-lea.show.ann",
+        "jumeau.as.agent-lea.erase.ann",
+        "$JS.API.CONSUMER.CREATE.JUMEAU_ACTIONS.mine",
+    ] {
+        lea.may_not_publish(subject).await;
+    }
+    for subject in
+        ["jumeau.escalations.fraud.*", "jumeau.escalations.>", "jumeau.actions.>", "_INBOX.>"]
+    {
+        lea.may_not_hear(subject).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_sees_what_happens_and_asks_under_the_own_name_only() {
+    let rig = Rig::start().await;
+    let _service = echo(&rig.bus).await;
+    let mut anna = rig.join("operator-anna").await;
+
+    let mut heard = anna.client.subscribe("jumeau.events.>").await.unwrap();
+    let shown = in_time(anna.client.request("jumeau.as.operator-anna.show.ann", "".into())).await;
+    assert_eq!(shown.unwrap().payload, "show ann by `operator-anna`, true");
+    anna.stores("jumeau.events.cli.ann").await;
+    assert_eq!(&*in_time(heard.next()).await.unwrap().subject, "jumeau.events.cli.ann");
+    let found = in_time(anna.client.request("$SRV.PING.jumeau", "".into())).await.unwrap();
+    assert!(String::from_utf8_lossy(&found.payload).contains("jumeau"));
+
+    // The past, as `twinctl replay` reads it.
+    let nats = rig.prepared.nats("operator-anna", &rig.broker.url()).unwrap();
+    let bus = Bus::connect(&nats).await.unwrap();
+    let mut seen = BTreeSet::new();
+    let ann = Customer::new("ann").unwrap();
+    let past = bus.past(Some(&ann), |delivery| seen.insert(delivery.sequence));
+    in_time(past).await.unwrap();
+    in_time(bus.said(Some(&ann), |_| {})).await.unwrap();
+    assert_eq!(seen, BTreeSet::from([1]));
+
+    for subject in [
+        "jumeau.events.web.ann",
+        "jumeau.events._jumeau.ann",
+        "jumeau.api.show.ann",
+        "jumeau.as.operator-max.show.ann",
+        "jumeau.as.agent-lea.escalations.claim.ann",
+        "jumeau.actions.web.open.ann",
+        "jumeau.audit.show",
+        "jumeau.dead.panic",
+        "$JS.API.STREAM.DELETE.JUMEAU_AUDIT",
+        "$JS.API.STREAM.PURGE.JUMEAU_EVENTS",
+        "$JS.API.STREAM.MSG.DELETE.JUMEAU_EVENTS",
+        "$JS.API.STREAM.UPDATE.JUMEAU_EVENTS",
+        "$JS.API.CONSUMER.DELETE.JUMEAU_EVENTS.twins",
+        "$JS.API.CONSUMER.CREATE.JUMEAU_EVENTS.twins",
+        "$JS.API.CONSUMER.MSG.NEXT.JUMEAU_EVENTS.twins",
+        "$JS.API.CONSUMER.CREATE.JUMEAU_ACTIONS.web",
+        "$JS.API.CONSUMER.MSG.NEXT.JUMEAU_ACTIONS.web",
+    ] {
+        anna.may_not_publish(subject).await;
+    }
+    // Requests are the service's: who heard them could answer in its place.
+    for subject in [">", "jumeau.>", "jumeau.api.>", "jumeau.as.>", "_INBOX.>", "_INBOX.service.>"]
+    {
+        anna.may_not_hear(subject).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_no_longer_named_is_out_and_the_others_keep_their_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    let before = jumeau::roles::prepare(folder.path(), &rig::company(&["web", "app"])).unwrap();
+    let kept = std::fs::read_to_string(&before.users[1].key).unwrap();
+    let after = jumeau::roles::prepare(folder.path(), &rig::company(&["web"])).unwrap();
+    assert_eq!(std::fs::read_to_string(&after.users[1].key).unwrap(), kept);
+    let names: Vec<&str> = after.users.iter().map(|user| user.name.as_str()).collect();
+    assert_eq!(names, ["service", "channel-web", "integrator-web", "agent-lea", "operator-anna"]);
+    assert!(before.security.contains("jumeau.events.app.*"));
+    assert!(!after.security.contains("jumeau.events.app.*"));
+    assert!(!after.security.contains('@'), "no blank is left: {}", after.security);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_for_their_owner_only_and_names_that_mean_more_are_refused() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let prepared = jumeau::roles::prepare(folder.path(), &rig::company(&["web"])).unwrap();
+    let secrets = prepared.users.iter().map(|user| user.key.clone());
+    let more = ["ca.key", "server.key"].map(|name| folder.path().join(name));
+    for path in secrets.chain(more) {
+        let mode = std::fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{}", path.display());
+    }
+    let refusal =
+        |company| jumeau::roles::prepare(folder.path(), &company).unwrap_err().to_string();
+    insta::assert_snapshot!(refusal(rig::company(&["_jumeau"])), @"expected the name of a channel of 1 to 32 bytes, and not that of the twins themselves, found `_jumeau`");
+    let everybody = jumeau::roles::Company { operators: vec!["*".into()], ..rig::company(&[]) };
+    insta::assert_snapshot!(refusal(everybody), @"expected a name of A-Z a-z 0-9 _ -, found `*`");
+    std::fs::write(folder.path().join("channel-web.nk"), "nonsense").unwrap();
+    let said = refusal(rig::company(&["web"]));
+    assert!(said.contains("expected the seed of an nkey (SU…) in"), "{said}");
+}

@@ -1,0 +1,108 @@
+//! All of it together: `jumeau keys`, a nats-server with what it wrote, the service and the tools.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use async_nats::jetstream;
+use tokio::process::{Child, Command};
+
+use crate::rig::{PATIENCE, in_time};
+
+fn binary(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_BIN_EXE_jumeau")).with_file_name(name);
+    assert!(path.is_file(), "{} is missing; build the whole workspace first", path.display());
+    path
+}
+
+fn start(program: impl AsRef<std::ffi::OsStr>, arguments: &[&str], folder: &Path) -> Child {
+    Command::new(program)
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap()
+}
+
+/// Runs `twinctl` as whoever the file says, through the shell as a person does.
+async fn twinctl(folder: &Path, user: &str, arguments: &str) -> (bool, String) {
+    let line = format!(". keys/{user}.env && '{}' {arguments}", binary("twinctl").display());
+    let output = Command::new("sh").args(["-c", &line]).current_dir(folder).output().await.unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_command_makes_a_company_s_broker_and_everybody_does_their_work_on_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let made = Command::new(binary("jumeau"))
+        .args(["keys", "keys", "--channel", "web", "--operator", "anna", "--listen"])
+        .arg(format!("127.0.0.1:{port}"))
+        .current_dir(folder)
+        .output();
+    let made = made.await.unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+
+    let server = std::env::var("NATS_SERVER_BIN").unwrap_or_else(|_| "nats-server".into());
+    let _server = start(server, &["-c", "keys/nats-server.conf", "-l", "nats.log"], folder);
+    let answers = async || tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok();
+    until("the broker answers", answers).await;
+    let serve =
+        ["serve", "--config", "keys/jumeau.toml", "--policy", "bank", "--set", "log.filter=warn"];
+    let _service = start(binary("jumeau"), &serve, folder);
+    until("the service answers", async || twinctl(folder, "operator-anna", "stats").await.0).await;
+
+    // A channel reports, with no more than its own key.
+    let key = std::fs::read_to_string(folder.join("keys/channel-web.nk")).unwrap();
+    let client = join(folder, port, &key, "_INBOX.channel-web").await;
+    let event = r#"{"type":"track","data":{"name":"Payment Made","properties":{"amount":2400,"to":"Garage Dupont"}}}"#;
+    let stream = jetstream::new(client);
+    let sent = stream.publish("jumeau.events.web.ann", event.into()).await.unwrap();
+    in_time(sent.into_future()).await.unwrap();
+
+    // The operator sees it, under a name that the broker vouches for.
+    until("the twin knows", async || {
+        twinctl(folder, "operator-anna", "show ann").await.1.contains("Garage Dupont")
+            || twinctl(folder, "operator-anna", "timeline ann").await.1.contains("Payment Made")
+    })
+    .await;
+    let (done, said) =
+        twinctl(folder, "operator-anna", "--timeout 1 --as operator-max stats").await;
+    assert!(!done, "{said}");
+    let (done, said) = twinctl(folder, "channel-web", "--timeout 1 show ann").await;
+    assert!(!done && !said.contains("Garage"), "{said}");
+
+    // The integrator finds its consumer made.
+    let key = std::fs::read_to_string(folder.join("keys/integrator-web.nk")).unwrap();
+    let client = join(folder, port, &key, "_INBOX.integrator-web").await;
+    let stream = jetstream::new(client);
+    let consumer: jetstream::consumer::PullConsumer =
+        in_time(stream.get_consumer_from_stream("web", "JUMEAU_ACTIONS")).await.unwrap();
+    let filters = &consumer.cached_info().config.filter_subjects;
+    assert_eq!(filters, &["jumeau.actions.web.>", "jumeau.recalls.web.>"]);
+}
+
+async fn join(folder: &Path, port: u16, seed: &str, inbox: &str) -> async_nats::Client {
+    async_nats::ConnectOptions::new()
+        .nkey(seed.trim().to_owned())
+        .require_tls(true)
+        .add_root_certificates(folder.join("keys/ca.pem"))
+        .custom_inbox_prefix(inbox)
+        .connect(format!("tls://localhost:{port}"))
+        .await
+        .unwrap()
+}
+
+async fn until(what: &str, holds: impl AsyncFn() -> bool) {
+    let wait = async {
+        while !holds().await {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, wait)
+        .await
+        .unwrap_or_else(|_| panic!("waited in vain until {what}"));
+}
