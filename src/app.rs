@@ -1,5 +1,7 @@
 //! The composition root: builds the service from its settings, starts it, drains it, stops it.
 
+mod room;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,17 +12,17 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::actors::{
-    Confirmed, Durable, End, Fatal, HoldSweeps, IsDrained, LearnerThread, PartitionActor,
+    Clock, Confirmed, Durable, End, Fatal, HoldSweeps, IsDrained, LearnerThread, PartitionActor,
     Partitions, Pull, SetModels, SetPolicy, Setup,
 };
-use crate::api::{self, Desk, PolicyStatus, Refusal};
-use crate::bus::{self, Analyser, Bus, Intake, Relay, Resume};
+use crate::api::{self, Desk, Gauges, PolicyStatus, Refusal};
+use crate::bus::{self, Analyser, Bus, Intake, Relay, Resume, Watch};
 use crate::config::{Settings, limits};
 use crate::event::Time;
 use crate::models::Snapshot;
 use crate::partition::{Bounds, Lessons, Outgoing, Pulled, Recovered};
 use crate::policy::{Mistakes, Policy};
-use crate::store::{Committer, Read, Store};
+use crate::store::{Committer, Read, Room, Store};
 
 /// The running service.
 pub struct Service {
@@ -187,6 +189,7 @@ impl Service {
             answers: settings.service.answers,
         };
         let outgoing = Outgoing::new(Arc::new(bus.subjects().clone()));
+        let clock = Arc::new(Clock::new());
         let addresses = (0..partition_count)
             .zip(recovered)
             .map(|(partition, recovered)| {
@@ -203,6 +206,7 @@ impl Service {
                     committer: committer.handle(),
                     relay: relay.clone(),
                     floor: intake.floor(),
+                    clock: clock.clone(),
                     fatal: fatal_sender.clone(),
                 };
                 let arbiter = &arbiters[usize::from(partition) % arbiters.len()];
@@ -215,6 +219,9 @@ impl Service {
             })
             .collect();
         partitions.enter(addresses);
+        let room = Arc::new(Room::new(&settings.store));
+        room::look(&room, &partitions).await;
+        runtime.spawn(room::watch(room.clone(), partitions.clone()));
         let learner = LearnerThread::spawn(
             store.clone(),
             lessons,
@@ -222,6 +229,10 @@ impl Service {
             stop_on_failure(fatal_sender.clone()),
         )?;
 
+        let watch = {
+            let bus = bus.clone();
+            runtime.spawn(async move { Watch::spawn(&bus) }).await?
+        };
         let status = Arc::new(RwLock::new(status(&policy, source)));
         let policy = PolicyDesk { partitions: partitions.clone(), status: status.clone() };
         let desk = Arc::new(Desk::new(
@@ -229,7 +240,7 @@ impl Service {
             partitions.clone(),
             settings.service.time,
             status,
-            intake.resets(),
+            Gauges { resets: intake.resets(), relay, watch, room, clock },
             learner.impatient(),
         ));
         let api = {

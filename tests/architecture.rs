@@ -28,9 +28,10 @@ const ROOMS: [&str; 19] = [
 ];
 
 /// Libraries and the only rooms that may name them.
-const LIBRARIES: [(&str, &[&str]); 12] = [
+const LIBRARIES: [(&str, &[&str]); 13] = [
     ("bincode", &["codec"]),
     ("rocksdb", &["store"]),
+    ("rustix", &["store"]),
     ("async_nats", &["bus"]),
     ("nkeys", &["roles"]),
     ("rcgen", &["roles"]),

@@ -5,16 +5,18 @@
 //! locked and nothing waits. Whatever is slow happens elsewhere and comes back as a message: the
 //! store is read on blocking threads, written by the committer, the bus has threads of its own.
 
+mod clock;
 mod desk;
 mod directory;
 mod learner;
 mod partition;
 mod twin;
 
+pub use clock::{Clock, Jumps};
 pub use directory::{Address, Partitions};
 pub use learner::{Figures, Impatient, LearnerThread};
 pub use partition::{
     Advance, AskTwin, Confirmed, Decisions, Durable, End, Fatal, Glance, GlanceBroadcasts,
     GlanceResults, HasAdvanced, HoldSweeps, Inspect, IsDrained, Journal, PartitionActor, Pull,
-    SetModels, SetPolicy, Setup, Sight,
+    SetModels, SetPolicy, SetRoom, Setup, Sight,
 };

@@ -1,5 +1,5 @@
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::{
     Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message, ResponseFuture, SpawnHandle,
@@ -7,6 +7,7 @@ use actix::{
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+use super::clock::Clock;
 use super::desk;
 use super::twin::{Rest, Show, TakeIn, TwinActor};
 use crate::bus::{Floor, Receipt, Relay};
@@ -50,6 +51,8 @@ pub struct Setup {
     pub relay: Arc<Relay>,
     /// How far the stream is durable in all partitions, to be stored along.
     pub floor: Floor,
+    /// What the time is.
+    pub clock: Arc<Clock>,
     /// Hears of what must stop the service.
     pub fatal: UnboundedSender<Fatal>,
 }
@@ -59,6 +62,9 @@ pub struct PartitionActor {
     machine: Machine<Shell>,
     shell: Shell,
     partition: u16,
+    clock: Arc<Clock>,
+    /// When it was made, by a clock that nobody sets.
+    born: Instant,
     /// The wake-up that is set, and when.
     alarm: Option<(Time, SpawnHandle)>,
 }
@@ -82,7 +88,7 @@ struct Shell {
 /// if there is more to tidy up.
 const TIDY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_millis(10));
 
-/// A wake-up is never further away than this, in case the clock on the wall is set.
+/// A wake-up is never further away than this, in case the clock is set.
 const ALARM_MAX: Duration = Duration::from_secs(1);
 
 impl PartitionActor {
@@ -101,6 +107,7 @@ impl PartitionActor {
             committer,
             relay,
             floor,
+            clock,
             fatal,
         } = setup;
         let me = context.address();
@@ -121,11 +128,14 @@ impl PartitionActor {
             Machine::new(partition, mode, bounds, outgoing, policy, recovered, &mut shell);
         machine.set_models(models);
         machine.set_shadow(shadow);
-        PartitionActor { machine, shell, partition, alarm: None }
+        let born = Instant::now();
+        PartitionActor { machine, shell, partition, clock, born, alarm: None }
     }
 
     fn tidy(&mut self, context: &mut Context<PartitionActor>) {
-        let is_more = self.machine.tidy(wall_clock(), &mut self.shell);
+        // How long a twin was idle is nothing that whoever sets the clock should change.
+        let age = Time::from_ms(0) + self.born.elapsed();
+        let is_more = self.machine.tidy(age, &mut self.shell);
         if !is_more && self.shell.to_give_back > 0 {
             self.shell.to_give_back -= 1;
             give_back();
@@ -149,7 +159,7 @@ impl PartitionActor {
 
     /// Sets the wake-up for the next timer, if it is sooner than the one that is set.
     fn set_alarm(&mut self, context: &mut Context<PartitionActor>) {
-        let now = wall_clock();
+        let now = self.clock.now();
         let latest = now + ALARM_MAX;
         let due = self.machine.next_due().map_or(latest, |due| due.min(latest)).max(now);
         match self.alarm {
@@ -159,7 +169,7 @@ impl PartitionActor {
         }
         let handle = context.run_later(due.since(now), |actor, context| {
             actor.alarm = None;
-            actor.machine.tick(wall_clock(), &mut actor.shell);
+            actor.machine.tick(actor.clock.now(), &mut actor.shell);
             actor.set_alarm(context);
         });
         self.alarm = Some((due, handle));
@@ -171,7 +181,7 @@ impl Actor for PartitionActor {
 
     fn started(&mut self, context: &mut Context<PartitionActor>) {
         self.tidy(context);
-        self.machine.tick(wall_clock(), &mut self.shell);
+        self.machine.tick(self.clock.now(), &mut self.shell);
         self.set_alarm(context);
     }
 
@@ -192,10 +202,6 @@ const LARGE: usize = 16 << 20;
 fn give_back() {
     // Memory that nobody writes to costs nothing.
     drop(std::hint::black_box(Vec::<u8>::with_capacity(LARGE)));
-}
-
-fn wall_clock() -> Time {
-    chrono::Utc::now().into()
 }
 
 impl Shell {
@@ -330,7 +336,7 @@ impl Handler<Pull> for PartitionActor {
 
     fn handle(&mut self, pull: Pull, context: &mut Context<PartitionActor>) {
         self.shell.permits.extend(pull.permit);
-        self.machine.pulled(pull.pulled, wall_clock(), &mut self.shell);
+        self.machine.pulled(pull.pulled, self.clock.now(), &mut self.shell);
         self.set_alarm(context);
     }
 }
@@ -349,7 +355,7 @@ impl Handler<AskTwin> for PartitionActor {
     type Result = ();
 
     fn handle(&mut self, AskTwin { event, reply }: AskTwin, context: &mut Context<Self>) {
-        self.machine.asked(event, reply, wall_clock(), &mut self.shell);
+        self.machine.asked(event, reply, self.clock.now(), &mut self.shell);
         self.set_alarm(context);
     }
 }
@@ -363,7 +369,7 @@ impl Handler<Loaded> for PartitionActor {
     type Result = ();
 
     fn handle(&mut self, Loaded(twins): Loaded, context: &mut Context<PartitionActor>) {
-        self.machine.loaded(twins, wall_clock(), &mut self.shell);
+        self.machine.loaded(twins, self.clock.now(), &mut self.shell);
         self.set_alarm(context);
     }
 }
@@ -390,7 +396,7 @@ impl Handler<TimersLoaded> for PartitionActor {
     type Result = ();
 
     fn handle(&mut self, TimersLoaded(timers): TimersLoaded, context: &mut Context<Self>) {
-        self.machine.timers_loaded(timers, wall_clock(), &mut self.shell);
+        self.machine.timers_loaded(timers, self.clock.now(), &mut self.shell);
         self.set_alarm(context);
     }
 }
@@ -404,7 +410,7 @@ impl Handler<CustomersFound> for PartitionActor {
     type Result = ();
 
     fn handle(&mut self, CustomersFound(found): CustomersFound, context: &mut Context<Self>) {
-        self.machine.found(found, wall_clock(), &mut self.shell);
+        self.machine.found(found, self.clock.now(), &mut self.shell);
         self.set_alarm(context);
     }
 }
@@ -418,7 +424,7 @@ impl Handler<RoundDone> for PartitionActor {
     type Result = ();
 
     fn handle(&mut self, RoundDone(done): RoundDone, context: &mut Context<PartitionActor>) {
-        let wall = wall_clock();
+        let wall = self.clock.now();
         for done in done {
             self.machine.done(done, wall, &mut self.shell);
         }
@@ -435,7 +441,7 @@ impl Handler<Durable> for PartitionActor {
     type Result = ();
 
     fn handle(&mut self, Durable(tickets): Durable, context: &mut Context<PartitionActor>) {
-        let wall = wall_clock();
+        let wall = self.clock.now();
         for ticket in tickets {
             self.machine.committed(ticket, wall, &mut self.shell);
         }
@@ -452,7 +458,7 @@ impl Handler<Confirmed> for PartitionActor {
     type Result = ();
 
     fn handle(&mut self, Confirmed(sequences): Confirmed, _: &mut Context<PartitionActor>) {
-        self.machine.confirmed(&sequences, wall_clock(), &mut self.shell);
+        self.machine.confirmed(&sequences, self.clock.now(), &mut self.shell);
     }
 }
 
@@ -466,6 +472,20 @@ impl Handler<SetPolicy> for PartitionActor {
 
     fn handle(&mut self, SetPolicy(policy): SetPolicy, _: &mut Context<PartitionActor>) {
         self.machine.set_policy(policy);
+    }
+}
+
+/// Has the disk room for more?
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct SetRoom(pub bool);
+
+impl Handler<SetRoom> for PartitionActor {
+    type Result = ();
+
+    fn handle(&mut self, SetRoom(has_room): SetRoom, context: &mut Context<PartitionActor>) {
+        self.machine.set_room(has_room, self.clock.now(), &mut self.shell);
+        self.set_alarm(context);
     }
 }
 
@@ -491,7 +511,7 @@ impl Handler<Advance> for PartitionActor {
     type Result = ();
 
     fn handle(&mut self, Advance(to): Advance, context: &mut Context<PartitionActor>) {
-        self.machine.advance(to, wall_clock(), &mut self.shell);
+        self.machine.advance(to, self.clock.now(), &mut self.shell);
         self.set_alarm(context);
     }
 }

@@ -17,7 +17,7 @@ use super::decide::{DecideReply, DecideRequest, Offer};
 use super::experiments::{self, ExperimentsReply};
 use super::messages::{
     Advance, Advanced, DeadLetter, DeadLetters, DeadList, DeadRetried, DeadRetry, DeadShow,
-    Learning, LiveBroadcasts, NotRetried, PolicyStatus, Stats, code, verb,
+    Learning, LiveBroadcasts, NotRetried, PolicyStatus, Publishing, Stats, code, verb,
 };
 use super::view::{TimelineEntry, TimelineReply, TimelineRequest};
 use super::why::{
@@ -25,15 +25,15 @@ use super::why::{
     WhyReply, WhyRequest,
 };
 use crate::actors::{
-    self, Address, AskTwin, Decisions, Glance, GlanceBroadcasts, GlanceResults, HasAdvanced,
+    self, Address, AskTwin, Clock, Decisions, Glance, GlanceBroadcasts, GlanceResults, HasAdvanced,
     Impatient, Inspect, Journal, Partitions, Sight,
 };
-use crate::bus::{self, ApiError, Bus, Endpoint, Request};
+use crate::bus::{self, ApiError, Bus, Endpoint, Relay, Request, Watch};
 use crate::codec;
 use crate::config::limits;
 use crate::event::{Channel, Customer, Event, Raw, Rejection, Time, parse};
 use crate::partition::{Answer, Counters, Progress, Surroundings, TimeMode};
-use crate::store;
+use crate::store::{self, Room};
 use crate::twin::{Dissatisfaction, Input, Twin, flips, react};
 
 /// Everything that can be asked.
@@ -80,8 +80,22 @@ pub struct Desk {
     mode: TimeMode,
     policy: Arc<RwLock<PolicyStatus>>,
     started: Time,
-    resets: Arc<AtomicU64>,
+    gauges: Gauges,
     learner: Impatient,
+}
+
+/// What is looked at to say how the service is.
+pub struct Gauges {
+    /// How often the intake began anew.
+    pub resets: Arc<AtomicU64>,
+    /// What publishes.
+    pub relay: Arc<Relay>,
+    /// What looks at the streams.
+    pub watch: Watch,
+    /// What looks at the disk.
+    pub room: Arc<Room>,
+    /// What the time is.
+    pub clock: Arc<Clock>,
 }
 
 /// All that is known of one customer, as it is sent.
@@ -113,10 +127,10 @@ impl Desk {
         partitions: Partitions,
         mode: TimeMode,
         policy: Arc<RwLock<PolicyStatus>>,
-        resets: Arc<AtomicU64>,
+        gauges: Gauges,
         learner: Impatient,
     ) -> Desk {
-        Desk { bus, partitions, mode, policy, started: now(), resets, learner }
+        Desk { bus, partitions, mode, policy, started: now(), gauges, learner }
     }
 
     /// The answer to a request.
@@ -326,6 +340,13 @@ impl Desk {
                     ));
                 }
                 Answer::Refused(rejection) => return Err(refused(rejection)),
+                Answer::NoRoom => {
+                    return Err(ApiError::new(
+                        code::NO_ROOM,
+                        "the disk has too little room left to take anything in; ask again once there \
+                         is more",
+                    ));
+                }
             }
         }
         Err(ApiError::new(code::CONFLICT, "the identifier is linked in a circle; unlink one"))
@@ -358,7 +379,15 @@ impl Desk {
             policy: self.policy.read().clone(),
             connected: is_up,
             lag: lag.waiting + lag.in_flight,
-            resets: self.resets.load(Ordering::Relaxed),
+            resets: self.gauges.resets.load(Ordering::Relaxed),
+            publishing: Publishing {
+                outages: self.bus.outages(),
+                relayed: self.gauges.relay.counters(),
+                trouble: self.gauges.relay.trouble(),
+            },
+            streams: self.gauges.watch.kept(),
+            space: self.gauges.room.space(),
+            clock: self.gauges.clock.jumps(),
             learning: self.learning(),
             partitions,
         })

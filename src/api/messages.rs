@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::actors::Jumps;
+use crate::bus::{Kept, Outages, Relayed};
 use crate::config::settings::TimeMode;
 use crate::event::{Reason, Time};
 use crate::partition::{Counters, Progress};
+use crate::store::Space;
 
 /// What can be asked: the tokens after `<prefix>.api.`.
 pub mod verb {
@@ -66,6 +69,8 @@ pub mod code {
     pub const BUSY: u16 = 429;
     /// The service failed.
     pub const INTERNAL: u16 = 500;
+    /// The disk has too little room to take anything in; ask again later.
+    pub const NO_ROOM: u16 = 507;
 }
 
 /// How the service is.
@@ -87,11 +92,34 @@ pub struct Stats {
     pub lag: u64,
     /// How often the intake had to begin anew because of a gap.
     pub resets: u64,
+    /// How the way out goes.
+    #[serde(default)]
+    pub publishing: Publishing,
+    /// What the streams keep, and who reads them: a look every few seconds.
+    #[serde(default)]
+    pub streams: Vec<Kept>,
+    /// What the disk has left.
+    #[serde(default)]
+    pub space: Space,
+    /// How often the clock on the wall was set.
+    #[serde(default)]
+    pub clock: Jumps,
     /// What was learned from answers.
     #[serde(default)]
     pub learning: Learning,
     /// Each partition, in order.
     pub partitions: Vec<Counters>,
+}
+
+/// How the way out goes: outputs to the broker.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Publishing {
+    /// How often the broker was gone.
+    pub outages: Outages,
+    /// What was published.
+    pub relayed: Relayed,
+    /// Why outputs wait to be published again, while they do.
+    pub trouble: Option<String>,
 }
 
 /// What was learned from answers.

@@ -11,11 +11,11 @@ mod view;
 mod why;
 
 pub use decide::{DecideReply, DecideRequest, Offer};
-pub use desk::{Desk, ENDPOINTS};
+pub use desk::{Desk, ENDPOINTS, Gauges};
 pub use experiments::{ArmShown, ExperimentShown, ExperimentsReply};
 pub use messages::{
     Advance, Advanced, DeadLetter, DeadLetters, DeadList, DeadRetried, DeadRetry, DeadShow,
-    Learning, LiveBroadcasts, NotRetried, PolicyStatus, Refusal, Stats, code, verb,
+    Learning, LiveBroadcasts, NotRetried, PolicyStatus, Publishing, Refusal, Stats, code, verb,
 };
 pub use view::{ShowReply, TimelineEntry, TimelineReply, TimelineRequest, TwinView};
 pub use why::{

@@ -3,7 +3,10 @@ use std::time::Duration;
 
 use async_nats::jetstream::{self, context::ContextBuilder};
 use async_nats::{Client, ConnectOptions, Event};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::{Error, Subjects};
 use crate::config::{limits, settings};
@@ -33,9 +36,46 @@ pub(super) struct Link {
     pub(super) epoch: u64,
     /// Whether it is up.
     pub(super) is_up: bool,
+    /// Since when it is down, if it was up before.
+    down_since: Option<Instant>,
+    /// How often it was lost.
+    lost: u64,
+    /// For how long in all, as far as that is over.
+    gone: Duration,
+}
+
+/// How often the broker was gone since the service started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Outages {
+    /// How often.
+    pub times: u64,
+    /// For how many milliseconds in all.
+    pub ms: u64,
 }
 
 impl Link {
+    fn up(&mut self) {
+        self.epoch += 1;
+        self.is_up = true;
+        self.gone += self.down_since.take().map(|since| since.elapsed()).unwrap_or_default();
+    }
+
+    /// Returns whether it was up.
+    fn down(&mut self) -> bool {
+        let was_up = std::mem::replace(&mut self.is_up, false);
+        if was_up {
+            self.lost += 1;
+            self.down_since = Some(Instant::now());
+        }
+        was_up
+    }
+
+    fn outages(self) -> Outages {
+        let current = self.down_since.map(|since| since.elapsed()).unwrap_or_default();
+        let ms = u64::try_from((self.gone + current).as_millis()).unwrap_or(u64::MAX);
+        Outages { times: self.lost, ms }
+    }
+
     /// Whether the first connection was lost, even if there is another by now.
     pub(super) fn was_lost(self) -> bool {
         self.epoch > 1 || (self.epoch == 1 && !self.is_up)
@@ -69,6 +109,11 @@ impl Bus {
     /// Whether the broker can be reached now, as far as is known.
     pub fn is_up(&self) -> bool {
         self.link.borrow().is_up
+    }
+
+    /// How often the broker was gone.
+    pub fn outages(&self) -> Outages {
+        self.link.borrow().outages()
     }
 
     /// The broker's version, and the name that it gives itself.
@@ -181,8 +226,7 @@ fn observe(link: &watch::Sender<Link>, event: &Event, role: Role) {
         Event::Connected => {
             let mut epoch = 0;
             link.send_modify(|link| {
-                link.epoch += 1;
-                link.is_up = true;
+                link.up();
                 epoch = link.epoch;
             });
             if epoch > 1 && is_main {
@@ -190,7 +234,7 @@ fn observe(link: &watch::Sender<Link>, event: &Event, role: Role) {
             }
         }
         Event::Disconnected => {
-            let was_up = link.send_if_modified(|link| std::mem::replace(&mut link.is_up, false));
+            let was_up = link.send_if_modified(Link::down);
             if was_up && is_main {
                 tracing::warn!("the broker is gone; trying again until it is back");
             }
@@ -244,6 +288,22 @@ mod tests {
         for new in ["2.14.0", "v2.15.1", "2.14.0-RC.1", "3.0.0"] {
             assert!(check_version(new).is_ok(), "{new:?}");
         }
+    }
+
+    #[test]
+    fn an_outage_is_counted_once_and_for_as_long_as_it_lasts() {
+        let mut link = Link::default();
+        link.up();
+        assert_eq!(link.outages(), Outages::default());
+        assert!(link.down());
+        assert!(!link.down(), "it was down already");
+        assert_eq!(link.outages().times, 1);
+        link.down_since = Instant::now().checked_sub(Duration::from_secs(60));
+        assert!(link.outages().ms >= 60_000, "as long as it lasts");
+        link.up();
+        let gone = link.outages();
+        assert!(gone.times == 1 && gone.ms >= 60_000, "{gone:?}");
+        assert_eq!(link.outages(), gone, "it is over");
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! * [`Intake`]: events in, each at least once, in order, none missing.
 //! * [`dead_letter`]: what becomes of an event that cannot be used.
 //! * [`Relay`]: outputs out, in order, until they are confirmed.
+//! * [`Watch`]: what the streams keep, and who is behind.
 //! * [`Service`]: what operators and channels ask.
 //! * [`Broker`]: a nats-server of our own, for `jumeau dev` and for tests.
 
@@ -20,6 +21,7 @@ mod dead;
 mod delivery;
 mod error;
 mod intake;
+mod kept;
 mod past;
 mod receipt;
 mod relay;
@@ -31,10 +33,11 @@ mod unreadable;
 pub use analyser::{Analyser, Question};
 pub use broker::{Broker, BrokerOptions};
 pub use channel::Heard;
-pub use connection::{Bus, fresh_id};
+pub use connection::{Bus, Outages, fresh_id};
 pub use dead::{CARRIES_MEMORY, DeadLetter, dead_letter};
 pub use error::Error;
 pub use intake::{Floor, Intake, Part, Pulled, Resume};
+pub use kept::{Kept, Reader, Watch};
 pub use receipt::Receipt;
 pub use relay::{Relay, Relayed};
 pub use service::{ASKER, ApiError, Asker, Endpoint, Request, Service};

@@ -8,6 +8,7 @@ use async_nats::header::{NATS_EXPECTED_LAST_MESSAGE_ID, NATS_MESSAGE_ID};
 use async_nats::{HeaderMap, Message, StatusCode, Subscriber};
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -51,6 +52,8 @@ struct Counters {
     retries: AtomicU64,
     truncated: AtomicU64,
     unpublishable: AtomicU64,
+    /// Why outputs wait to be published again, while they do.
+    trouble: Mutex<Option<String>>,
 }
 
 /// What a [`Relay`] has done since it was started.
@@ -135,6 +138,11 @@ impl Relay {
     pub async fn drained(&self) {
         // The sender is our own, so the channel is open.
         let _ = self.depth.subscribe().wait_for(|depth| *depth == 0).await;
+    }
+
+    /// Why outputs wait to be published again, while they do.
+    pub fn trouble(&self) -> Option<String> {
+        self.counters.trouble.lock().clone()
     }
 
     /// What it has done since it was started.
@@ -380,6 +388,7 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
                 self.pause = PAUSES.0;
                 if std::mem::replace(&mut self.is_failing, false) {
                     tracing::info!("outputs are published again");
+                    *self.counters.trouble.lock() = None;
                 }
             }
             Ok(Answer { error: Some(refusal), .. }) if refusal.err_code == MESSAGE_TOO_LARGE => {
@@ -407,6 +416,10 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
         let count = done.len();
         (self.confirmed)(done);
         self.depth.send_modify(|depth| *depth = depth.saturating_sub(count));
+        if self.entries.is_empty() {
+            self.is_failing = false;
+            *self.counters.trouble.lock() = None;
+        }
     }
 
     /// Goes back, and pauses before publishing again.
@@ -418,7 +431,8 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
 
     /// Publishes again from the first entry that is not confirmed.
     fn go_back(&mut self, why: &str) {
-        if !std::mem::replace(&mut self.is_failing, true) {
+        let last = self.counters.trouble.lock().replace(why.to_owned());
+        if !std::mem::replace(&mut self.is_failing, true) || last.as_deref() != Some(why) {
             tracing::warn!(why, waiting = self.entries.len(), "outputs wait to be published again");
         }
         self.counters.retries.fetch_add(1, Ordering::Relaxed);

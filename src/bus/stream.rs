@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::connection::check_payload;
 use super::intake::CONSUMER;
 use super::{Bus, Error};
-use crate::config::settings;
+use crate::config::{limits, settings};
 use crate::event::Channel;
 
 impl Bus {
@@ -87,10 +87,7 @@ impl Bus {
         let base = Config {
             retention: RetentionPolicy::Limits,
             num_replicas: settings.replicas.into(),
-            max_bytes: match settings.bytes_max {
-                0 => -1,
-                bytes => i64::try_from(bytes).unwrap_or(i64::MAX),
-            },
+            max_bytes: bytes(settings.bytes_max),
             max_age: hours(settings.keep_hours),
             duplicate_window: Duration::from_secs(settings.duplicate_window_seconds.into()),
             allow_direct: true,
@@ -120,6 +117,11 @@ impl Bus {
                 description: Some("events that could not be used, and why".into()),
                 subjects: vec![subjects.all_dead()],
                 max_age: hours(settings.keep_dead_hours),
+                max_bytes: bytes(match (settings.bytes_max, settings.dead_bytes_max) {
+                    (0, most) | (most, 0) => most,
+                    (each, dead) => each.min(dead),
+                }),
+                max_messages_per_subject: limits::DEAD_LETTERS as i64,
                 ..base
             },
         ]
@@ -182,6 +184,11 @@ pub struct Lag {
     pub waiting: u64,
     /// Events that were delivered and not acknowledged yet.
     pub in_flight: u64,
+}
+
+/// A limit of so many bytes; 0: none.
+fn bytes(most: u64) -> i64 {
+    if most == 0 { -1 } else { i64::try_from(most).unwrap_or(i64::MAX) }
 }
 
 fn hours(count: u32) -> Duration {

@@ -214,6 +214,10 @@ limits! {
     PARTITIONS: 1_024;
     /// bytes of the original's headers kept with a dead letter, and of its reason; more are dropped, and counted
     DEAD_HEADER_BYTES: 8 * 1024;
+    /// dead letters of one reason that are kept; the oldest leave first, so that a flood of one keeps the others
+    DEAD_LETTERS: 100_000;
+    /// durable consumers of one stream that are watched; of further ones nobody is told how far they are
+    READERS: 64;
     /// dead letters in one answer to an operator; the next answer goes on from there
     DEAD_LETTERS_LISTED: 1_000;
     /// journalled inputs in one answer; the rest is asked for from the last moment on

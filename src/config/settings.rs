@@ -73,6 +73,9 @@ pub struct Streams {
     pub keep_dead_hours: u32,
     /// Bytes that each stream may take; beyond it the oldest messages go. 0: no limit.
     pub bytes_max: u64,
+    /// Bytes that the stream of dead letters may take, if that is less: a channel that sends nothing
+    /// else must not fill the broker's disk. 0: no limit but that of every stream.
+    pub dead_bytes_max: u64,
     /// Seconds for which the broker remembers message ids to drop copies. At least as long as the
     /// longest downtime after which nothing may be published twice.
     pub duplicate_window_seconds: u32,
@@ -88,6 +91,7 @@ impl Default for Streams {
             keep_hours: 7 * 24,
             keep_dead_hours: 30 * 24,
             bytes_max: 0,
+            dead_bytes_max: 256 << 20,
             duplicate_window_seconds: 20 * 60,
             integrators: Vec::new(),
         }
@@ -118,6 +122,9 @@ pub struct Store {
     /// Days for which inputs that did not come from the stream are kept for replay, counted back
     /// from the newest one.
     pub journal_days: u16,
+    /// Bytes that stay free on the disk: with less, nothing is taken in until there is more. What is
+    /// under way needs them: the log of changes, and tables that are merged.
+    pub reserve_bytes: u64,
 }
 
 /// When a commit counts as durable.
@@ -143,6 +150,7 @@ impl Default for Store {
             background_jobs: 2,
             open_files: 512,
             journal_days: 30,
+            reserve_bytes: 512 << 20,
         }
     }
 }

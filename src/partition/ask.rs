@@ -16,6 +16,8 @@ pub enum Answer {
     Duplicate,
     /// The twin cannot take the request in; nothing changed.
     Refused(Rejection),
+    /// The disk has no room for what would be decided; nothing changed.
+    NoRoom,
 }
 
 /// What was decided for a channel that asked.

@@ -93,6 +93,8 @@ pub struct Machine<H: Host> {
     /// The latest moment that the partition has seen.
     clock: Time,
     is_caught_up: bool,
+    /// Whether the disk has room for more.
+    has_room: bool,
 
     residents: Residents<H::Address>,
     window: Window,
@@ -165,6 +167,7 @@ impl<H: Host> Machine<H> {
             advance_to: Time::MIN,
             clock: recovered.clock.unwrap_or(Time::MIN),
             is_caught_up: false,
+            has_room: true,
             residents: Residents::new(),
             window: Window::unloaded(bounds.timers_near_max),
             taken: recovered.cursor,
@@ -234,10 +237,10 @@ impl<H: Host> Machine<H> {
 
     /// Tidies up: twins to which nothing has happened for [`Bounds::rest_after`] come to rest, and
     /// rows that are only to be deleted go, if no other commit takes them along. Returns whether
-    /// there is more to tidy up.
-    pub fn tidy(&mut self, wall: Time, host: &mut H) -> bool {
+    /// there is more to tidy up. `age` is the time by a clock that nobody sets, from any moment on.
+    pub fn tidy(&mut self, age: Time, host: &mut H) -> bool {
         let after = self.bounds.rest_after.unwrap_or(Duration::MAX);
-        let coldest = self.residents.tidy(wall, after, RESTS_AT_ONCE);
+        let coldest = self.residents.tidy(age, after, RESTS_AT_ONCE);
         let is_more = coldest.len() == RESTS_AT_ONCE;
         if !coldest.is_empty() {
             let residents = &self.residents;
@@ -289,6 +292,16 @@ impl<H: Host> Machine<H> {
         self.shadow = policy;
     }
 
+    /// Whether the disk has room for more. Without it, nothing begins: what is under way is finished,
+    /// what was pulled and what is due waits, and whoever asks is told so.
+    pub fn set_room(&mut self, has_room: bool, wall: Time, host: &mut H) {
+        self.has_room = has_room;
+        if !has_room {
+            self.refuse_asks(host);
+        }
+        self.go_on(wall, host);
+    }
+
     /// From the next round on, twins go by what is known now.
     pub fn set_models(&mut self, models: Snapshot) {
         self.models = models;
@@ -306,19 +319,19 @@ impl<H: Host> Machine<H> {
 
     /// When [`Machine::tick`] next has something to do, as far as is known; in stream time only.
     pub fn next_due(&self) -> Option<Time> {
-        if self.mode == TimeMode::Event {
+        if self.mode == TimeMode::Event || self.is_held() {
             return None;
         }
         let next = [self.window.next_due(), self.sweeps.next_due(self.durable)];
         next.into_iter().flatten().min()
     }
 
-    /// Whether nothing is on its way any more: everything pulled is durable and published.
+    /// Whether nothing is on its way any more: everything pulled is durable and published; without
+    /// room on the disk, everything that was begun.
     pub fn is_drained(&self) -> bool {
+        let is_done = self.queue.is_empty() && self.work.is_none() && self.asks.is_empty();
         matches!(self.phase, Phase::Idle)
-            && self.queue.is_empty()
-            && self.work.is_none()
-            && self.asks.is_empty()
+            && (is_done || !self.has_room)
             && !self.is_open()
             && self.in_flight.is_empty()
             && self.unconfirmed == 0
@@ -374,6 +387,17 @@ impl<H: Host> Machine<H> {
         if let Some(policy) = self.next_policy.take() {
             self.policy = policy;
             self.settle_indexes();
+        }
+        if self.is_held() {
+            if self.is_open() && self.in_flight.is_empty() {
+                self.commit(host);
+            }
+            // Whoever asks is answered though the broker takes no outputs: there are few of these.
+            let is_turn = self.has_room && self.is_turn_of_asks();
+            if is_turn {
+                self.begin_asks(wall, host);
+            }
+            return is_turn;
         }
         let step = self.step(wall, host);
         if self.mode == TimeMode::Event && self.is_waking() {
@@ -435,9 +459,14 @@ impl<H: Host> Machine<H> {
         false
     }
 
-    /// The next pulls, unless too much waits for the broker already.
+    /// Whether nothing may begin: too much waits for the broker already, or the disk has no room.
+    fn is_held(&self) -> bool {
+        !self.has_room || self.unconfirmed >= limits::OUTBOX_BACKLOG
+    }
+
+    /// The next pulls.
     fn take_work(&mut self) {
-        if self.unconfirmed >= limits::OUTBOX_BACKLOG || self.queue.is_empty() {
+        if self.queue.is_empty() {
             return;
         }
         let mut work = Work { deliveries: VecDeque::new(), tokens: Vec::new(), events: 0 };

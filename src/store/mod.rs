@@ -3,7 +3,8 @@
 //!
 //! In go [`Batch`]es, pure data that partitions build; the [`Committer`] makes those of all
 //! partitions durable together, and only then says so. Out come the same rows, through [`Read`]. A failed
-//! write poisons the store for good: the process stops rather than guess. [`Memory`] is the same
+//! write poisons the store for good: the process stops rather than guess; [`Room`] sees a disk that
+//! fills up before that. [`Memory`] is the same
 //! without a disk, with faults, for simulation.
 //!
 //! Keys (`keys`) and records ([`codec`](crate::codec)) are stored contracts. This is the only place
@@ -16,6 +17,7 @@ mod error;
 mod keys;
 mod memory;
 mod reads;
+mod room;
 mod rows;
 mod tuning;
 
@@ -26,4 +28,5 @@ pub use error::Error;
 pub use keys::{IndexKey, SweepKey, Table, TimerKey};
 pub use memory::{Fault, Memory};
 pub use reads::{Commit, Read, Sealed, Value, Visit, VisitEach};
+pub use room::{Room, Space};
 pub use rows::{Journalled, Loaded, Meta, Sweep, Verified};

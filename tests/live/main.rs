@@ -3,6 +3,7 @@
 mod analyser;
 mod ask;
 mod broadcasts;
+mod disk;
 mod experiments;
 mod hostile;
 mod life;
@@ -11,3 +12,4 @@ mod people;
 mod rig;
 mod shadow;
 mod stories;
+mod trouble;

@@ -20,6 +20,8 @@ use tokio::time::timeout;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// Without an answer for so long, how the service is is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(3);
+/// The file with what a service says that is started by another program.
+const LOG: &str = "service.log";
 /// How often a condition is looked at while it is waited for.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
@@ -44,11 +46,18 @@ pub(crate) struct Rig {
     pub(crate) service: Child,
     settings: Vec<String>,
     policy: String,
+    /// What the service's program is started by, if it is not started by itself.
+    under: Vec<String>,
 }
 
 impl Rig {
     /// A service with this policy (a name or a folder) and these settings.
     pub(crate) async fn start(policy: &str, settings: &[&str]) -> Rig {
+        Rig::start_under(policy, settings, Vec::new()).await
+    }
+
+    /// The same, the service's program being started by another one; what it says is in its log.
+    pub(crate) async fn start_under(policy: &str, settings: &[&str], under: Vec<String>) -> Rig {
         let folder = tempfile::tempdir().unwrap();
         let broker = Broker::start(BrokerOptions::new(folder.path().join("nats"))).await.unwrap();
         let nats = settings::Nats { url: broker.url(), ..settings::Nats::default() };
@@ -56,17 +65,30 @@ impl Rig {
         let client = async_nats::connect(broker.url()).await.unwrap();
         let stream = jetstream::new(client.clone());
         let settings: Vec<String> = settings.iter().map(|pair| (*pair).to_owned()).collect();
-        let service = serve(folder.path(), &broker.url(), policy, &settings);
+        let service = serve(folder.path(), &broker.url(), policy, &settings, &under);
         let policy = policy.to_owned();
-        let rig = Rig { folder, broker, bus, stream, client, service, settings, policy };
+        let rig = Rig { folder, broker, bus, stream, client, service, settings, policy, under };
         rig.is_up().await;
         rig
     }
 
     /// Starts the service again, after it ended.
     pub(crate) async fn restart(&mut self) {
-        self.service = serve(self.folder.path(), &self.broker.url(), &self.policy, &self.settings);
+        let (folder, url) = (self.folder.path(), self.broker.url());
+        self.service = serve(folder, &url, &self.policy, &self.settings, &self.under);
         self.is_up().await;
+    }
+
+    /// Starts the service again, after it ended: by itself, and with these settings besides.
+    pub(crate) async fn restart_with(&mut self, settings: &[&str]) {
+        self.under.clear();
+        self.settings.extend(settings.iter().map(|pair| (*pair).to_owned()));
+        self.restart().await;
+    }
+
+    /// What the service said, if it was started by another program.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join(LOG)).unwrap()
     }
 
     /// Asks the service to stop, as an operator does, and returns its exit status.
@@ -150,8 +172,17 @@ impl Rig {
     }
 }
 
-fn serve(folder: &Path, url: &str, policy: &str, settings: &[String]) -> Child {
-    let mut command = Command::new(binary("jumeau"));
+fn serve(folder: &Path, url: &str, policy: &str, settings: &[String], under: &[String]) -> Child {
+    let program = binary("jumeau");
+    let mut command = match under {
+        [] => Command::new(program),
+        [first, others @ ..] => {
+            let log = std::fs::File::options().create(true).append(true).open(folder.join(LOG));
+            let mut command = Command::new(first);
+            command.args(others).arg(program).stderr(log.unwrap());
+            command
+        }
+    };
     command
         .args(["serve", "--server", url, "--policy", policy])
         .arg("--set")

@@ -1,6 +1,7 @@
 //! The pure core and the partition over a store in memory and a bus in memory, with seeded faults:
 //! crashes between any two steps, redelivery, duplicates, reordering across partitions, delays,
-//! failed writes, handlers that panic. After every run, the promises must hold.
+//! failed writes, handlers that panic, a disk without room, a clock on the wall that is set wrong.
+//! After every run, the promises must hold.
 //!
 //! `SEED=<n> cargo test --release --test simulation` replays one run; `SEEDS=<n>` runs that many.
 

@@ -17,6 +17,10 @@ pub(crate) struct Seen {
     pub(crate) doubled: u64,
     pub(crate) woken: u64,
     pub(crate) looked_at: u64,
+    /// How often the clock on the wall was set.
+    pub(crate) jumps: u64,
+    /// How often the disk had no room.
+    pub(crate) held: u64,
 }
 
 impl Seen {
@@ -35,6 +39,8 @@ impl Seen {
         self.doubled += other.doubled;
         self.woken += other.woken;
         self.looked_at += other.looked_at;
+        self.jumps += other.jumps;
+        self.held += other.held;
     }
 
     pub(crate) fn assert_everything_happened(&self) {
@@ -49,6 +55,8 @@ impl Seen {
             passivations,
             rests,
             published_again,
+            jumps,
+            held,
             ..
         } = *self;
         let counts = [
@@ -62,6 +70,8 @@ impl Seen {
             passivations,
             rests,
             published_again,
+            jumps,
+            held,
         ];
         assert!(counts.iter().all(|count| *count > 100), "too little went wrong: {self:?}");
     }

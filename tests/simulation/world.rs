@@ -79,6 +79,9 @@ channel = "app"
 text.en = "{{ facts.count }} of {{ facts.sum }}"
 "#;
 
+/// By how much the clock on the wall is set wrong: far more than any timer here takes.
+const JUMP_MS: i64 = 300_000;
+
 const START: Time = Time::from_ms(1_700_000_000_000);
 pub(crate) const PARTITIONS: u16 = 3;
 pub(crate) const CUSTOMERS: usize = 7;
@@ -164,6 +167,8 @@ pub(crate) struct World {
     rng: StdRng,
     pub(crate) mode: TimeMode,
     pub(crate) now: Time,
+    /// By how many milliseconds the clock on the wall is wrong.
+    off_ms: i64,
     pub(crate) memory: Memory,
     pub(crate) links: Links,
     /// Whether there are broadcasts.
@@ -212,6 +217,7 @@ impl World {
             policy: the_policy(),
             mode,
             now: START,
+            off_ms: 0,
             memory: Memory::new(),
             links,
             acknowledged: vec![0; stream.len()],
@@ -238,6 +244,11 @@ impl World {
                 continue;
             }
             self.step(true);
+        }
+        self.off_ms = 0;
+        let wall = self.now;
+        for one in self.running.iter_mut().flatten() {
+            one.machine.set_room(true, wall, &mut one.desk);
         }
         for step in 0.. {
             if self.running.is_none() {
@@ -328,7 +339,9 @@ impl World {
         let rng = &mut self.rng;
         let at = rng.random_range(0..running.len());
         let one = &mut running[at];
-        let now = self.now;
+        let off_ms = self.off_ms;
+        let wall = move |now: Time| Time::from_ms(now.ms() + off_ms);
+        let now = wall(self.now);
         match rng.random_range(0..12) {
             0 | 1 => {
                 let events = &self.stream[at];
@@ -347,7 +360,7 @@ impl World {
                 self.delivered[at] = self.delivered[at].max(upto);
                 let token = (!deliveries.is_empty()).then_some(upto as u64);
                 let pulled = Pulled { deliveries, token, is_last: upto == events.len() };
-                one.machine.pulled(pulled, self.now, &mut one.desk);
+                one.machine.pulled(pulled, wall(self.now), &mut one.desk);
             }
             2..=4 if !one.desk.errands.is_empty() => {
                 let which = rng.random_range(0..one.desk.errands.len());
@@ -464,10 +477,22 @@ impl World {
                     }
                 }
                 let one = &mut running[at];
-                self.now = self.now + Duration::from_millis(rng.random_range(0..900));
+                let most = if with_faults || self.seen.jumps == 0 { 900 } else { 9_000 };
+                self.now = self.now + Duration::from_millis(rng.random_range(0..most));
+                if with_faults && rng.random_bool(0.05) {
+                    // Whoever sets the clock on the wall may set it right again, or not.
+                    self.off_ms = [0, -JUMP_MS, JUMP_MS][rng.random_range(0..3)];
+                    self.seen.jumps += 1;
+                }
+                let now = Time::from_ms(self.now.ms() + self.off_ms);
                 match self.mode {
-                    TimeMode::Stream => one.machine.tick(self.now, &mut one.desk),
-                    TimeMode::Event => one.machine.advance(self.now, self.now, &mut one.desk),
+                    TimeMode::Stream => one.machine.tick(now, &mut one.desk),
+                    TimeMode::Event => one.machine.advance(self.now, now, &mut one.desk),
+                }
+                if with_faults && rng.random_bool(0.05) {
+                    let has_room = rng.random_bool(0.7);
+                    one.machine.set_room(has_room, now, &mut one.desk);
+                    self.seen.held += u64::from(!has_room);
                 }
                 one.machine.tidy(self.now, &mut one.desk);
                 let rested = std::mem::take(&mut one.desk.rested);

@@ -22,8 +22,19 @@ impl<H: Host> Machine<H> {
             // What is due by then fires first.
             self.advance_to = self.advance_to.max(self.moment_of(&event, wall));
         }
+        if !self.has_room {
+            host.answer(reply, Answer::NoRoom);
+            return;
+        }
         self.asks.push_back(Waiting { event, reply });
         self.go_on(wall, host);
+    }
+
+    /// Tells whoever waits for their turn that there will be none.
+    pub(super) fn refuse_asks(&mut self, host: &mut H) {
+        for Waiting { reply, .. } in self.asks.drain(..) {
+            host.answer(reply, Answer::NoRoom);
+        }
     }
 
     /// Whether what is asked comes next. In event time what was pulled before is earlier.

@@ -16,6 +16,7 @@ mod replay;
 mod report;
 mod rig;
 mod traffic;
+mod trouble;
 
 use std::process::ExitCode;
 
@@ -42,6 +43,8 @@ enum Command {
     Footprint(footprint::Options),
     /// A real history: 69,659 purchases of 23,570 customers, at the time of the events.
     Replay(replay::Options),
+    /// What others notice while something goes wrong, what is lost, and how it goes on.
+    Trouble(trouble::Options),
 }
 
 fn main() -> ExitCode {
@@ -59,6 +62,7 @@ fn main() -> ExitCode {
                     Command::Echo(options) => echo::run(options).await,
                     Command::Footprint(options) => footprint::run(options).await,
                     Command::Replay(options) => replay::run(options).await,
+                    Command::Trouble(options) => trouble::run(options).await,
                 }
             })
         });

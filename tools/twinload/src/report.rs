@@ -7,6 +7,7 @@ use comfy_table::{Cell, CellAlignment, LineStyle, Table, presets};
 use crate::bench::{Figures, Report, Run};
 use crate::decide::{self, Took};
 use crate::latency::Latency;
+use crate::trouble::{Outcome, Phase};
 
 /// `1234567` as `1,234,567`.
 pub(crate) fn count(number: u64) -> String {
@@ -117,9 +118,47 @@ pub(crate) fn decide(report: &decide::Report) -> String {
     text
 }
 
+/// What became of one trouble.
+pub(crate) fn trouble(outcome: &Outcome) -> String {
+    let Outcome { trouble, done, noticed, told } = outcome;
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "{}: {done}", trouble.name());
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));
+    let header = ["the others", "actions", "p50", "p99", "most"];
+    table.set_header(header);
+    for (name, phase) in ["before", "during", "after"].into_iter().zip(&noticed.phases) {
+        let Phase { actions, p50_ms, p99_ms, max_ms } = *phase;
+        let figures = [count(actions), ms(p50_ms), ms(p99_ms), ms(max_ms)];
+        let figures = figures.map(|cell| Cell::new(cell).set_alignment(CellAlignment::Right));
+        table.add_row([Cell::new(name)].into_iter().chain(figures));
+    }
+    let _ = writeln!(text, "{table}");
+    let _ = writeln!(
+        text,
+        "  of {} events: {} actions lost, {} doubled; as before {:.1} s after the end",
+        count(noticed.events),
+        count(noticed.lost),
+        count(noticed.doubled),
+        noticed.recovery_seconds
+    );
+    for line in told {
+        let _ = writeln!(text, "  {line}");
+    }
+    text.push('\n');
+    text
+}
+
+/// Milliseconds, or seconds where they are many.
+fn ms(figure: f64) -> String {
+    if figure < 1_000.0 { format!("{figure:.1} ms") } else { format!("{:.1} s", figure / 1_000.0) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trouble::{Noticed, Trouble};
 
     #[test]
     fn a_report_reads_well() {
@@ -169,5 +208,29 @@ mod tests {
            most                                                                  14.00 ms
         ────────────────────────────────────────────────────────────────────────────────────────────────────────
         "#);
+    }
+
+    #[test]
+    fn what_became_of_a_trouble_reads_well() {
+        let phase = |actions, p99_ms, max_ms| Phase { actions, p50_ms: 2.25, p99_ms, max_ms };
+        let outcome = Outcome {
+            trouble: Trouble::Broker,
+            done: "the broker was killed, and came back after 60s".into(),
+            noticed: Noticed {
+                events: 40_000,
+                lost: 0,
+                doubled: 0,
+                phases: [
+                    phase(1_000, 9.5, 12.0),
+                    phase(6_000, 60_100.0, 60_500.0),
+                    phase(1_000, 11.0, 700.0),
+                ],
+                recovery_seconds: 0.72,
+            },
+            told: vec!["broker gone 1 times, 60.1 s in all".into()],
+        };
+        let text = trouble(&outcome);
+        let trimmed: Vec<&str> = text.lines().map(str::trim_end).collect();
+        insta::assert_snapshot!(trimmed.join("\n"), @"");
     }
 }

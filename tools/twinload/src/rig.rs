@@ -93,6 +93,16 @@ impl Rig {
         bail!("expected a file named after the broker's process in {}", ports.display())
     }
 
+    /// Ends the broker at once, as a crash would.
+    pub(crate) async fn kill_broker(&mut self) -> anyhow::Result<()> {
+        Ok(self.broker.kill().await?)
+    }
+
+    /// Starts the broker again.
+    pub(crate) async fn restart_broker(&mut self) -> anyhow::Result<()> {
+        Ok(self.broker.restart().await?)
+    }
+
     /// Stops the broker.
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
         self.broker.stop().await?;
@@ -105,10 +115,37 @@ impl Rig {
         name: &str,
         settings: &[(&str, &str)],
     ) -> anyhow::Result<Service> {
+        self.serve_under(&[], name, settings).await
+    }
+
+    /// What a service of this name wrote to its log.
+    pub(crate) fn log_of(&self, name: &str) -> String {
+        std::fs::read_to_string(self.log_file(name)).unwrap_or_default()
+    }
+
+    fn log_file(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.log"))
+    }
+
+    /// The same, the service's program being started by another one.
+    pub(crate) async fn serve_under(
+        &self,
+        under: &[String],
+        name: &str,
+        settings: &[(&str, &str)],
+    ) -> anyhow::Result<Service> {
         let binary = service_binary()?;
-        let log = self.folder.join(format!("{name}.log"));
+        let log = self.log_file(name);
         let errors = File::create(&log)?;
-        let mut child = Command::new(&binary)
+        let mut command = match under {
+            [] => Command::new(&binary),
+            [first, others @ ..] => {
+                let mut command = Command::new(first);
+                command.args(others).arg(&binary);
+                command
+            }
+        };
+        let mut child = command
             .arg("serve")
             .current_dir(&self.folder)
             .env("JUMEAU_NATS__URL", self.broker.url())
@@ -191,6 +228,14 @@ impl Service {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// Waits until the service ends by itself; returns its exit code.
+    pub(crate) async fn ended(mut self) -> anyhow::Result<i32> {
+        let status = tokio::time::timeout(STOP, self.child.wait())
+            .await
+            .context("the service does not end")??;
+        status.code().context("the service was killed")
     }
 
     /// Stops the service in good order.

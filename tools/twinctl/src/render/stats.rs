@@ -39,8 +39,8 @@ pub(crate) fn stats(now: &Stats, before: Option<&Stats>, partitions: bool, width
             )
         ),
     ));
-    if !now.connected {
-        sheet.line(Inked(WRONG, "the broker is not connected"));
+    for sentence in troubles(now, &total) {
+        sheet.line(Inked(WRONG, sentence));
     }
     if let Some(refusal) = &now.policy.refusal {
         let sentence = format!(
@@ -154,6 +154,27 @@ pub(crate) fn stats(now: &Stats, before: Option<&Stats>, partitions: bool, width
             format_args!("the policy failed {times} times, last at {sentence}"),
         ));
     }
+    let past = past_troubles(now);
+    sheet.section(
+        "trouble",
+        past.into_iter()
+            .map(|(what, times, more)| vec![Cell::new(what), number(times), faint(more)])
+            .collect(),
+    );
+    let readers = now.streams.iter().flat_map(|kept| {
+        let stream = &kept.stream;
+        kept.readers.iter().filter(|reader| reader.missed > 0 || reader.waiting > 0).map(
+            move |reader| {
+                let missed = match reader.missed {
+                    0 => Cell::new(""),
+                    missed => Cell::new(format!("missed {}", count(missed))).fg(Color::Red),
+                };
+                let waiting = faint(format!("{} waiting", count(reader.waiting)));
+                vec![Cell::new(format!("{} of {stream}", reader.name)), waiting, missed]
+            },
+        )
+    });
+    sheet.section("readers that are behind", readers.collect());
     let limits = total.limits.iter().filter(|(_, times)| **times > 0);
     sheet.section(
         "limits reached",
@@ -195,6 +216,54 @@ pub(crate) fn stats(now: &Stats, before: Option<&Stats>, partitions: bool, width
     sheet.finish()
 }
 
+/// What is wrong now, a sentence each.
+fn troubles(now: &Stats, total: &Counters) -> Vec<String> {
+    let mut found = Vec::new();
+    if !now.connected {
+        found.push("the broker is not connected".to_owned());
+    }
+    if now.space.is_short {
+        found.push(format!(
+            "the disk has {} left, less than the reserve of {}: nothing is taken in until it has more",
+            bytes(now.space.free_bytes),
+            bytes(now.space.reserve_bytes)
+        ));
+    }
+    if let Some(why) = &now.publishing.trouble {
+        found.push(format!("{} outputs wait to be published: {why}", count(total.outbox)));
+    }
+    if now.clock.is_doubted {
+        found.push(format!(
+            "the clock on the wall was set by {}; going on as before until that is sure",
+            seconds(now.clock.last_ms)
+        ));
+    }
+    found
+}
+
+/// What went wrong since the service started and is over: how often, and what else there is to say.
+fn past_troubles(now: &Stats) -> Vec<(&'static str, u64, String)> {
+    let publishing = &now.publishing;
+    let relayed = &publishing.relayed;
+    let all = [
+        (
+            "broker gone",
+            publishing.outages.times,
+            format!("{} in all", span(publishing.outages.ms)),
+        ),
+        ("intake began anew", now.resets, String::new()),
+        ("published again", relayed.retries, format!("{} copies", count(relayed.duplicates))),
+        ("too large to publish", relayed.unpublishable, String::new()),
+        ("disk nearly full", now.space.times, format!("{} left now", bytes(now.space.free_bytes))),
+        ("clock set", now.clock.times, format!("last by {}", seconds(now.clock.last_ms))),
+    ];
+    all.into_iter().filter(|(_, times, _)| *times > 0).collect()
+}
+
+fn seconds(ms: i64) -> String {
+    format!("{:+.1} s", ms as f64 / 1_000.0)
+}
+
 fn of_dead(counters: &Counters) -> u64 {
     counters.dead.values().sum()
 }
@@ -206,8 +275,11 @@ const SHADOW_SHOWN: usize = 12;
 mod tests {
     use std::collections::BTreeMap;
 
-    use jumeau::api::{PolicyStatus, Refusal};
+    use jumeau::actors::Jumps;
+    use jumeau::api::{PolicyStatus, Publishing, Refusal};
+    use jumeau::bus::{Kept, Outages, Reader, Relayed};
     use jumeau::event::{Reason, Time};
+    use jumeau::store::Space;
 
     use super::*;
     use crate::render::plain;
@@ -254,6 +326,10 @@ mod tests {
             connected: true,
             lag: 24,
             resets: 0,
+            publishing: Publishing::default(),
+            streams: Vec::new(),
+            space: Space::default(),
+            clock: Jumps::default(),
             learning: Default::default(),
             partitions: vec![one(), one()],
         }
@@ -318,5 +394,34 @@ mod tests {
         the broker is not connected
         the last change of the policy was refused at 2026-11-22 10:00:00; see `twinctl policy`
         "#);
+    }
+
+    #[test]
+    fn trouble_is_told_while_it_lasts_and_counted_when_it_is_over() {
+        let mut now = sample("2026-11-22T10:00:00Z", 0);
+        now.space =
+            Space { free_bytes: 100 << 20, reserve_bytes: 512 << 20, is_short: true, times: 2 };
+        now.publishing = Publishing {
+            outages: Outages { times: 1, ms: 61_000 },
+            relayed: Relayed { duplicates: 12, retries: 3, ..Relayed::default() },
+            trouble: Some("maximum bytes exceeded".into()),
+        };
+        now.clock = Jumps { times: 1, last_ms: -3_600_000, is_doubted: true };
+        let reader = |name: &str, waiting, missed| Reader {
+            name: name.into(),
+            waiting,
+            unanswered: 0,
+            missed,
+        };
+        now.streams = vec![Kept {
+            stream: "JUMEAU_ACTIONS".into(),
+            readers: vec![reader("crm", 12_000, 300), reader("push", 0, 0)],
+            ..Kept::default()
+        }];
+        let text = plain(&stats(&now, None, false, 120));
+        let begin: Vec<&str> = text.lines().skip(1).take(3).collect();
+        insta::assert_snapshot!(begin.join("\n"), @"");
+        let rest = text.split("\n\n").skip_while(|part| !part.starts_with("trouble"));
+        insta::assert_snapshot!(rest.take(2).collect::<Vec<_>>().join("\n\n"), @"");
     }
 }

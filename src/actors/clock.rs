@@ -1,0 +1,181 @@
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::event::Time;
+
+/// A clock that is set by less than this, either way, is simply believed.
+const TOLERANCE: Duration = Duration::from_secs(2);
+
+/// A clock that was set by more is believed once it has gone steadily for so long. A mistake that is
+/// put right meanwhile was never seen: no timer fires early, and no twin lives in a future that is
+/// taken back.
+const DOUBT: Duration = Duration::from_secs(60);
+
+/// The clock on the wall as partitions see it: one that is suddenly set goes on as it went before,
+/// until it is sure that this is meant.
+#[derive(Debug)]
+pub struct Clock {
+    steady: Mutex<Steady>,
+}
+
+/// How often the clock on the wall was set while the service ran.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Jumps {
+    /// How often.
+    pub times: u64,
+    /// By how many milliseconds the last time: ahead, or back if negative.
+    pub last_ms: i64,
+    /// Whether that is not believed yet, and partitions go by the time as it went before.
+    pub is_doubted: bool,
+}
+
+impl Clock {
+    /// A clock that shows what the one on the wall shows now.
+    pub fn new() -> Clock {
+        Clock { steady: Mutex::new(Steady::new(wall(), Instant::now())) }
+    }
+
+    /// What partitions take for the time.
+    pub fn now(&self) -> Time {
+        let mut steady = self.steady.lock();
+        steady.read(wall(), Instant::now())
+    }
+
+    /// How often it was set.
+    pub fn jumps(&self) -> Jumps {
+        self.steady.lock().jumps
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Clock {
+        Clock::new()
+    }
+}
+
+fn wall() -> Time {
+    chrono::Utc::now().into()
+}
+
+/// The clock without the clocks that it reads.
+#[derive(Debug)]
+struct Steady {
+    /// The last reading that was believed, and when that was by a clock that nobody sets.
+    believed: (Time, Instant),
+    /// Since when the clock on the wall shows something else, and by how much.
+    doubt: Option<(Instant, i64)>,
+    jumps: Jumps,
+}
+
+impl Steady {
+    fn new(wall: Time, at: Instant) -> Steady {
+        Steady { believed: (wall, at), doubt: None, jumps: Jumps::default() }
+    }
+
+    fn read(&mut self, wall: Time, at: Instant) -> Time {
+        let (before, then) = self.believed;
+        let expected = before + at.saturating_duration_since(then);
+        let off = wall.ms().saturating_sub(expected.ms());
+        if is_little(off) {
+            return self.believe(wall, at);
+        }
+        match self.doubt {
+            Some((since, by)) if is_little(off.saturating_sub(by)) => {
+                if at.saturating_duration_since(since) >= DOUBT {
+                    tracing::warn!(
+                        ms = off,
+                        "the clock on the wall stays as it was set: it counts"
+                    );
+                    return self.believe(wall, at);
+                }
+            }
+            _ => {
+                tracing::warn!(ms = off, "the clock on the wall was set; going on as before");
+                self.doubt = Some((at, off));
+                self.jumps = Jumps { times: self.jumps.times + 1, last_ms: off, is_doubted: true };
+            }
+        }
+        expected
+    }
+
+    fn believe(&mut self, wall: Time, at: Instant) -> Time {
+        self.believed = (wall, at);
+        self.doubt = None;
+        self.jumps.is_doubted = false;
+        wall
+    }
+}
+
+fn is_little(ms: i64) -> bool {
+    u128::from(ms.unsigned_abs()) <= TOLERANCE.as_millis()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOON: Time = Time::from_ms(1_760_000_000_000);
+    const HOUR: i64 = 3_600_000;
+
+    /// A clock that was read at noon, and that moment.
+    fn clock() -> (Steady, Instant) {
+        let begin = Instant::now();
+        (Steady::new(NOON, begin), begin)
+    }
+
+    /// The reading so many seconds after noon, when the clock on the wall is so far off.
+    fn read(clock: &mut Steady, begin: Instant, seconds: u64, off_ms: i64) -> i64 {
+        let after = Duration::from_secs(seconds);
+        let shown = Time::from_ms((NOON + after).ms() + off_ms);
+        clock.read(shown, begin + after).ms() - NOON.ms()
+    }
+
+    #[test]
+    fn a_clock_that_goes_steadily_is_believed_and_so_is_one_that_is_put_right_a_little() {
+        let (mut clock, begin) = clock();
+        assert_eq!(read(&mut clock, begin, 1, 0), 1_000);
+        assert_eq!(read(&mut clock, begin, 2, 1_500), 3_500);
+        assert_eq!(read(&mut clock, begin, 3, 0), 3_000);
+        assert_eq!(clock.jumps, Jumps::default());
+    }
+
+    #[test]
+    fn an_hour_ahead_or_back_that_is_put_right_within_a_minute_was_never_seen() {
+        for off in [HOUR, -HOUR] {
+            let (mut clock, begin) = clock();
+            for second in 1..59 {
+                assert_eq!(read(&mut clock, begin, second, off), second as i64 * 1_000);
+            }
+            assert_eq!(clock.jumps, Jumps { times: 1, last_ms: off, is_doubted: true });
+            assert_eq!(read(&mut clock, begin, 59, 0), 59_000);
+            assert_eq!(clock.jumps, Jumps { times: 1, last_ms: off, is_doubted: false });
+            // What comes later is doubted for as long again.
+            assert_eq!(read(&mut clock, begin, 61, off), 61_000);
+            assert_eq!(clock.jumps.times, 2);
+        }
+    }
+
+    #[test]
+    fn a_clock_that_stays_as_it_was_set_is_believed_after_a_minute() {
+        for off in [HOUR, -HOUR] {
+            let (mut clock, begin) = clock();
+            assert_eq!(read(&mut clock, begin, 1, off), 1_000);
+            assert_eq!(read(&mut clock, begin, 60, off), 60_000);
+            assert_eq!(read(&mut clock, begin, 61, off), 61_000 + off);
+            assert_eq!(read(&mut clock, begin, 62, off), 62_000 + off);
+            assert_eq!(clock.jumps, Jumps { times: 1, last_ms: off, is_doubted: false });
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_again_and_again_is_not_believed() {
+        let (mut clock, begin) = clock();
+        for second in 1..600 {
+            let off = if second / 30 % 2 == 0 { HOUR } else { 2 * HOUR };
+            assert_eq!(read(&mut clock, begin, second, off), second as i64 * 1_000);
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! The troubles, one by one.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use async_nats::HeaderMap;
+use async_nats::jetstream::{self, consumer, stream};
+use jumeau::api::{ShowReply, Stats};
+use tokio::time::sleep;
+
+use super::disk::Disk;
+use super::probe::Probe;
+use super::{Options, Outcome, Trouble, made};
+use crate::pump::Pump;
+use crate::report::count;
+use crate::rig::{Rig, Service};
+use crate::traffic::Traffic;
+
+/// Events of the customer who has so many, for each second.
+const HOT_RATE: u64 = 10_000;
+/// Broken events that wait for the broker's confirmation, at most.
+const RUBBISH_IN_FLIGHT: u32 = 2_000;
+/// Bytes of the small disk, and those that are to stay free on it.
+const DISK: (u64, u64) = (192 << 20, 48 << 20);
+/// Bytes of the stream that overflows or refuses.
+const SMALL_STREAM: i64 = 256 << 10;
+/// How often a condition is looked at while it is waited for.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// What a trouble needs besides the rig.
+struct Scene<'a> {
+    options: &'a Options,
+    rig: Rig,
+    service: Service,
+    probe: Probe,
+    disk: Option<Disk>,
+}
+
+/// When a trouble began and ended, and what is to be told of it.
+struct Passed {
+    began: Instant,
+    ended: Instant,
+    done: String,
+    told: Vec<String>,
+}
+
+/// Lets one trouble come and go.
+pub(super) async fn run(
+    options: &Options,
+    trouble: Trouble,
+    folder: &Path,
+) -> anyhow::Result<Outcome> {
+    std::fs::create_dir_all(folder)?;
+    let rig = Rig::start(folder, "always").await?;
+    let disk = match trouble {
+        Trouble::Disk | Trouble::Full => Some(Disk::mount(&made(folder, "small")?, DISK.0).await?),
+        _ => None,
+    };
+    let service = serve(&rig, trouble, disk.as_ref(), folder).await?;
+    let probe = Probe::start(&rig, options.customers, options.rate.into()).await?;
+    sleep(options.calm()).await;
+    let mut scene = Scene { options, rig, service, probe, disk };
+    let passed = match trouble {
+        Trouble::Broker => scene.broker().await?,
+        Trouble::Disk => scene.nearly_full().await?,
+        Trouble::Full => {
+            let (passed, service) = scene.full(folder).await?;
+            scene = service;
+            passed
+        }
+        Trouble::Refused => scene.refused().await?,
+        Trouble::Integrator => scene.integrator().await?,
+        Trouble::Hot => scene.hot().await?,
+        Trouble::Rubbish => scene.rubbish().await?,
+    };
+    sleep(options.calm()).await;
+    scene.end(trouble, passed).await
+}
+
+async fn serve(
+    rig: &Rig,
+    trouble: Trouble,
+    disk: Option<&Disk>,
+    folder: &Path,
+) -> anyhow::Result<Service> {
+    let Some(disk) = disk else { return rig.serve("store", &[]).await };
+    let store = folder.join("small").join("store").display().to_string();
+    let reserve = if trouble == Trouble::Full { 0 } else { DISK.1 }.to_string();
+    let settings = [
+        ("JUMEAU_STORE__PATH", store.as_str()),
+        ("JUMEAU_STORE__WRITE_BUFFER_BYTES", "8388608"),
+        ("JUMEAU_STORE__RESERVE_BYTES", reserve.as_str()),
+    ];
+    rig.serve_under(&disk.under()?, "store", &settings).await
+}
+
+impl Scene<'_> {
+    /// Waits for the end of a trouble that began then.
+    async fn last(&self, began: Instant) {
+        tokio::time::sleep_until((began + self.options.trouble()).into()).await;
+    }
+
+    async fn broker(&mut self) -> anyhow::Result<Passed> {
+        let began = Instant::now();
+        self.rig.kill_broker().await?;
+        self.last(began).await;
+        self.rig.restart_broker().await?;
+        let ended = Instant::now();
+        let done = format!("the broker was killed, and came back after {:.0?}", ended - began);
+        Ok(Passed { began, ended, done, told: Vec::new() })
+    }
+
+    async fn nearly_full(&mut self) -> anyhow::Result<Passed> {
+        let disk = self.disk.as_ref().context("a small disk")?;
+        let began = Instant::now();
+        disk.fill(DISK.1 / 2).await?;
+        self.last(began).await;
+        let during = self.service.stats().await?;
+        disk.empty().await?;
+        let ended = Instant::now();
+        let done = format!(
+            "of the {} MiB that are to stay free, half was taken for {:.0?}",
+            DISK.1 >> 20,
+            ended - began
+        );
+        let told = vec![format!(
+            "meanwhile it took nothing in: {}, lag {}",
+            if during.space.is_short { "short of room" } else { "room enough" },
+            count(during.lag)
+        )];
+        Ok(Passed { began, ended, done, told })
+    }
+
+    /// The process ends; another takes its place.
+    async fn full(self, folder: &Path) -> anyhow::Result<(Passed, Self)> {
+        let Scene { options, rig, service, probe, disk } = self;
+        let small = disk.as_ref().context("a small disk")?;
+        let began = Instant::now();
+        small.fill(0).await?;
+        let code = service.ended().await?;
+        let log = rig.log_of("store");
+        let why = log.lines().rfind(|line| line.contains("commit")).unwrap_or_default().to_owned();
+        tokio::time::sleep_until((began + options.trouble()).into()).await;
+        small.empty().await?;
+        let service = serve(&rig, Trouble::Full, disk.as_ref(), folder).await?;
+        let ended = Instant::now();
+        let done = format!(
+            "the disk was filled to the last byte, and {:.0?} later it had room and the service was \
+             started again",
+            ended - began
+        );
+        let told = vec![format!("the process ended with exit code {code}: {why}")];
+        let scene = Scene { options, rig, service, probe, disk };
+        Ok((Passed { began, ended, done, told }, scene))
+    }
+
+    async fn refused(&mut self) -> anyhow::Result<Passed> {
+        let began = Instant::now();
+        self.change_actions(|config| {
+            config.discard = stream::DiscardPolicy::New;
+            config.max_bytes = SMALL_STREAM;
+        })
+        .await?;
+        self.last(began).await;
+        let during = self.service.stats().await?;
+        self.change_actions(|config| config.max_bytes = -1).await?;
+        let ended = Instant::now();
+        let why = during.publishing.trouble.unwrap_or_else(|| "nothing".into());
+        let told = vec![format!("meanwhile it said that outputs wait: {why}")];
+        let done = format!("the stream of actions was full for {:.0?}", ended - began);
+        Ok(Passed { began, ended, done, told })
+    }
+
+    async fn integrator(&mut self) -> anyhow::Result<Passed> {
+        let config = consumer::pull::Config {
+            durable_name: Some("slow".into()),
+            deliver_policy: consumer::DeliverPolicy::New,
+            ..consumer::pull::Config::default()
+        };
+        let began = Instant::now();
+        self.actions().await?.create_consumer(config).await?;
+        self.change_actions(|config| config.max_bytes = SMALL_STREAM).await?;
+        self.last(began).await;
+        let ended = Instant::now();
+        let done = format!(
+            "an integrator took nothing for {:.0?}, of a stream that keeps {} KiB",
+            ended - began,
+            SMALL_STREAM >> 10
+        );
+        Ok(Passed { began, ended, done, told: Vec::new() })
+    }
+
+    async fn hot(&mut self) -> anyhow::Result<Passed> {
+        let traffic = Traffic { customers: 1, name: "hot" };
+        let events = HOT_RATE * self.options.seconds;
+        let messages = (0..events).map(|number| traffic.message(&self.rig.subjects, number));
+        let pump = Pump::new(&self.rig.client, 50_000).await?;
+        let began = Instant::now();
+        for (place, message) in (0_u64..).zip(messages) {
+            let due = began + Duration::from_secs_f64(place as f64 / HOT_RATE as f64);
+            if due > Instant::now() {
+                tokio::time::sleep_until(due.into()).await;
+            }
+            pump.send(message.subject, message.headers, message.payload).await?;
+        }
+        pump.finish().await?;
+        let ended = Instant::now();
+        let done = format!("one customer had {} events in {:.1?}", count(events), ended - began);
+        self.taken_in(&events).await?;
+        let twin: ShowReply = self.service.ask("show.hot-0", &()).await?;
+        anyhow::ensure!(twin.inputs >= events, "of {events}, {} were taken in", twin.inputs);
+        let told = vec![format!(
+            "its twin took in {} inputs, the last {:.1} s after the last was published",
+            count(twin.inputs),
+            ended.elapsed().as_secs_f64()
+        )];
+        Ok(Passed { began, ended, done, told })
+    }
+
+    async fn rubbish(&mut self) -> anyhow::Result<Passed> {
+        let pump = Pump::new(&self.rig.client, RUBBISH_IN_FLIGHT).await?;
+        let began = Instant::now();
+        let mut events = 0_u64;
+        while began.elapsed() < self.options.trouble() {
+            let subject = format!("jumeau.events.broken.c{}", events % 1_000);
+            pump.send(subject, HeaderMap::new(), "{\"type\":\"track\",".into()).await?;
+            events += 1;
+        }
+        pump.finish().await?;
+        let ended = Instant::now();
+        let stats = self.dead(events).await?;
+        let dead: u64 = stats.total().dead.values().sum();
+        anyhow::ensure!(dead == events, "of {events}, {dead} are dead letters");
+        let rate = events as f64 / (ended - began).as_secs_f64();
+        let done = format!(
+            "a channel sent {} broken events, {} a second",
+            count(events),
+            count(rate.round() as u64)
+        );
+        let told = vec![format!(
+            "all of them are counted as dead letters, the last {:.1} s after the last was published",
+            ended.elapsed().as_secs_f64()
+        )];
+        Ok(Passed { began, ended, done, told })
+    }
+
+    /// Waits until the hot customer's events are taken in.
+    async fn taken_in(&self, events: &u64) -> anyhow::Result<()> {
+        loop {
+            let shown = self.service.ask::<ShowReply>("show.hot-0", &()).await;
+            if shown.is_ok_and(|twin| twin.inputs >= *events) {
+                return Ok(());
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    /// Waits until so many dead letters are counted.
+    async fn dead(&self, events: u64) -> anyhow::Result<Stats> {
+        loop {
+            let stats = self.service.stats().await?;
+            if stats.total().dead.values().sum::<u64>() >= events {
+                return Ok(stats);
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    async fn actions(&self) -> anyhow::Result<stream::Stream> {
+        let jetstream = jetstream::new(self.rig.client.clone());
+        Ok(jetstream.get_stream(self.rig.subjects.actions_stream()).await?)
+    }
+
+    async fn change_actions(&self, change: impl FnOnce(&mut stream::Config)) -> anyhow::Result<()> {
+        let mut config = self.actions().await?.cached_info().config.clone();
+        change(&mut config);
+        jetstream::new(self.rig.client.clone()).update_stream(config).await?;
+        Ok(())
+    }
+
+    /// Waits until everything is taken in, and sums up.
+    async fn end(mut self, trouble: Trouble, passed: Passed) -> anyhow::Result<Outcome> {
+        let Passed { began, ended, done, mut told } = passed;
+        let events = self.probe.hold().await?;
+        let stats = loop {
+            let stats = self.service.stats().await?;
+            let total = stats.total();
+            if stats.lag == 0 && total.in_flight == 0 && total.outbox == 0 {
+                break stats;
+            }
+            sleep(LOOK).await;
+        };
+        told.extend(says(&stats));
+        let noticed = self.probe.finish(events, (began, ended)).await?;
+        self.service.stop().await?;
+        self.rig.stop().await?;
+        drop(self.disk);
+        Ok(Outcome { trouble, done, noticed, told })
+    }
+}
+
+/// What `twinctl stats` shows of troubles.
+fn says(stats: &Stats) -> Vec<String> {
+    let mut said = Vec::new();
+    let outages = stats.publishing.outages;
+    if outages.times > 0 {
+        let seconds = outages.ms as f64 / 1_000.0;
+        said.push(format!("broker gone {} times, {seconds:.1} s in all", outages.times));
+    }
+    if stats.space.times > 0 {
+        said.push(format!("disk nearly full {} times", stats.space.times));
+    }
+    if stats.publishing.relayed.retries > 0 {
+        let relayed = stats.publishing.relayed;
+        said.push(format!(
+            "published again {} times, {} copies dropped by the broker",
+            count(relayed.retries),
+            count(relayed.duplicates)
+        ));
+    }
+    for kept in &stats.streams {
+        for reader in kept.readers.iter().filter(|reader| reader.missed > 0) {
+            said.push(format!(
+                "reader {}: {} waiting, {} missed",
+                reader.name,
+                count(reader.waiting),
+                count(reader.missed)
+            ));
+        }
+        if kept.stream.ends_with("_DEAD") && kept.messages > 0 {
+            let kib = kept.bytes >> 10;
+            said.push(format!("{} dead letters kept, {} KiB", count(kept.messages), count(kib)));
+        }
+    }
+    said
+}

@@ -1,0 +1,73 @@
+//! A small disk: a file system in memory, in a namespace of its own, for which nobody needs rights.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context as _, bail, ensure};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+/// It is there for as long as this lives.
+pub(super) struct Disk {
+    keeper: Child,
+    folder: PathBuf,
+}
+
+impl Disk {
+    /// A disk of so many bytes at a folder, for whoever is started by [`Disk::under`].
+    pub(super) async fn mount(folder: &Path, bytes: u64) -> anyhow::Result<Disk> {
+        std::fs::create_dir_all(folder)?;
+        let mut keeper = Command::new("unshare")
+            .args(["--user", "--map-root-user", "--mount", "sh", "-c"])
+            .arg(r#"mount -t tmpfs -o size="$2" none "$1" && echo ready && read -r _"#)
+            .arg("sh")
+            .arg(folder)
+            .arg(bytes.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .context("cannot run `unshare` for a small disk")?;
+        let output = keeper.stdout.take().context("`unshare` has no output")?;
+        let mut said = String::new();
+        BufReader::new(output).read_line(&mut said).await?;
+        if said.trim() != "ready" {
+            bail!("expected a system that gives everybody namespaces, found one that does not");
+        }
+        Ok(Disk { keeper, folder: folder.to_owned() })
+    }
+
+    /// What starts a program that sees the disk.
+    pub(super) fn under(&self) -> anyhow::Result<Vec<String>> {
+        let target = self.keeper.id().context("the small disk is gone")?.to_string();
+        let words = ["nsenter", "--target", &target, "--user", "--mount"];
+        let words = words.into_iter().chain(["--preserve-credentials", "--"]);
+        Ok(words.map(str::to_owned).collect())
+    }
+
+    /// Fills the disk until this many bytes are left; 0: until nothing goes on it any more.
+    pub(super) async fn fill(&self, left: u64) -> anyhow::Result<()> {
+        let script = r#"
+            free=$(df --output=avail -B1 "$1" | tail -1)
+            [ "$2" -gt 0 ] || { dd if=/dev/zero of="$1/ballast" bs=64K 2>/dev/null; exit 0; }
+            head -c $((free - $2)) /dev/zero >"$1/ballast"
+        "#;
+        self.run(&["sh", "-c", script, "sh"], &left.to_string()).await
+    }
+
+    /// Removes what filled the disk.
+    pub(super) async fn empty(&self) -> anyhow::Result<()> {
+        self.run(&["sh", "-c", r#"rm "$1/ballast""#, "sh"], "").await
+    }
+
+    async fn run(&self, program: &[&str], more: &str) -> anyhow::Result<()> {
+        let under = self.under()?;
+        let Some((first, others)) = under.split_first() else { bail!("nothing to run") };
+        let mut command = Command::new(first);
+        command.args(others).args(program).arg(&self.folder).arg(more);
+        let done = command.output().await?;
+        let said = String::from_utf8_lossy(&done.stderr);
+        ensure!(done.status.success(), "the small disk cannot be changed: {said}");
+        Ok(())
+    }
+}

@@ -1,0 +1,134 @@
+//! What goes wrong around a service, and what those notice whom it does not concern: a real broker, a
+//! real service and a real store, of which something is taken away for a while.
+
+mod cases;
+mod disk;
+mod probe;
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde::Serialize;
+
+pub(crate) use probe::{Noticed, Phase};
+
+use crate::{progress, report};
+
+/// What is to go wrong.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Options {
+    /// Which troubles, one after the other; without any, all of them.
+    #[arg(value_enum)]
+    troubles: Vec<Trouble>,
+    /// Seconds for which each lasts.
+    #[arg(long, default_value = "20")]
+    seconds: u64,
+    /// Seconds without trouble before and after.
+    #[arg(long, default_value = "10")]
+    calm: u64,
+    /// Events for each second about customers whom the trouble does not concern.
+    #[arg(long, default_value = "500")]
+    rate: u32,
+    /// How many customers these are.
+    #[arg(long, default_value = "20000")]
+    customers: u64,
+    /// A folder for everything, which stays; without it one that goes.
+    #[arg(long)]
+    folder: Option<std::path::PathBuf>,
+    /// The figures as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Something that goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Trouble {
+    /// The broker dies (SIGKILL), and comes back.
+    Broker,
+    /// The service's disk is nearly full, and has room again.
+    Disk,
+    /// The service's disk is full, without a reserve: the process ends, and is started again.
+    Full,
+    /// The broker's stream of actions takes no more, and then does.
+    Refused,
+    /// An integrator takes nothing, and its stream overflows.
+    Integrator,
+    /// One customer has 10,000 events in a second.
+    Hot,
+    /// A channel sends nothing but what cannot be read, as fast as the broker takes it.
+    Rubbish,
+}
+
+/// What became of one trouble.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Outcome {
+    /// The trouble.
+    pub(crate) trouble: Trouble,
+    /// What was done.
+    pub(crate) done: String,
+    /// What those noticed whom it does not concern.
+    pub(crate) noticed: Noticed,
+    /// What the service says of it, and what became of those whom it does concern.
+    pub(crate) told: Vec<String>,
+}
+
+/// Lets everything go wrong that is wanted, and prints what became of it.
+pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
+    let temporary = tempfile::tempdir()?;
+    let folder = options.folder.as_deref().unwrap_or(temporary.path());
+    std::fs::create_dir_all(folder)?;
+    let folder = folder.canonicalize()?;
+    let troubles: &[Trouble] = match &options.troubles[..] {
+        [] => clap::ValueEnum::value_variants(),
+        chosen => chosen,
+    };
+    let mut outcomes = Vec::new();
+    for trouble in troubles {
+        let spinner = progress::spinner(trouble.name());
+        let outcome = cases::run(options, *trouble, &folder.join(trouble.name())).await?;
+        spinner.finish_and_clear();
+        if !options.json {
+            anstream::print!("{}", report::trouble(&outcome));
+        }
+        outcomes.push(outcome);
+    }
+    if options.json {
+        anstream::println!("{}", serde_json::to_string_pretty(&outcomes)?);
+    }
+    let is_whole = |outcome: &Outcome| outcome.noticed.lost + outcome.noticed.doubled == 0;
+    anyhow::ensure!(outcomes.iter().all(is_whole), "something was lost or doubled");
+    Ok(())
+}
+
+impl Trouble {
+    /// Its name, as on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Trouble::Broker => "broker",
+            Trouble::Disk => "disk",
+            Trouble::Full => "full",
+            Trouble::Refused => "refused",
+            Trouble::Integrator => "integrator",
+            Trouble::Hot => "hot",
+            Trouble::Rubbish => "rubbish",
+        }
+    }
+}
+
+impl Options {
+    fn trouble(&self) -> Duration {
+        Duration::from_secs(self.seconds)
+    }
+
+    fn calm(&self) -> Duration {
+        Duration::from_secs(self.calm)
+    }
+}
+
+/// A folder within another, made.
+fn made(folder: &Path, name: &str) -> anyhow::Result<std::path::PathBuf> {
+    let path = folder.join(name);
+    std::fs::create_dir_all(&path)?;
+    Ok(path)
+}

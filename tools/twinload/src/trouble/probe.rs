@@ -1,0 +1,247 @@
+//! Customers to whom nothing special happens, while something does to others: what they notice.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use async_nats::jetstream::{self, consumer};
+use futures::StreamExt;
+use hdrhistogram::Histogram;
+use jumeau::bus::Subjects;
+use serde::Serialize;
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::rig::Rig;
+use crate::traffic::{Message, Traffic, number_of};
+
+/// Before an event that the broker did not confirm is published again.
+const AGAIN: Duration = Duration::from_millis(50);
+/// The last actions come within so long after everything is taken in.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Events that are published and not confirmed, at most.
+const IN_FLIGHT: usize = 100_000;
+
+/// Steady traffic, and a reader of what comes of it.
+pub(super) struct Probe {
+    start: Instant,
+    rate: f64,
+    traffic: Traffic,
+    stop: Arc<AtomicBool>,
+    publisher: JoinHandle<anyhow::Result<u64>>,
+    arrivals: Arc<parking_lot::Mutex<Arrivals>>,
+    reader: JoinHandle<()>,
+}
+
+/// When actions came, by the number of their event: the first time, and how often.
+type Arrivals = BTreeMap<u64, (Instant, u32)>;
+
+/// What actions took whose events were due in a span of time.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(crate) struct Phase {
+    /// Actions.
+    pub(crate) actions: u64,
+    /// Half of them came within so many milliseconds.
+    pub(crate) p50_ms: f64,
+    /// 99 of 100 did.
+    pub(crate) p99_ms: f64,
+    /// All did.
+    pub(crate) max_ms: f64,
+}
+
+/// What the undisturbed customers noticed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Noticed {
+    /// Events of theirs that the broker accepted.
+    pub(crate) events: u64,
+    /// Actions that never came.
+    pub(crate) lost: u64,
+    /// Actions that came more than once.
+    pub(crate) doubled: u64,
+    /// Before, during and after the trouble.
+    pub(crate) phases: [Phase; 3],
+    /// Seconds from the end of the trouble to the last action that was late: later than a tenth of a
+    /// second, and than four times the p99 before.
+    pub(crate) recovery_seconds: f64,
+}
+
+impl Probe {
+    /// Begins to publish, at so many events for each second.
+    pub(super) async fn start(rig: &Rig, customers: u64, rate: f64) -> anyhow::Result<Probe> {
+        let traffic = Traffic { customers, name: "calm" };
+        let stop = Arc::new(AtomicBool::new(false));
+        let arrivals = Arc::new(parking_lot::Mutex::new(Arrivals::new()));
+        let jetstream = jetstream::new(connect(rig).await?);
+        let reader = tokio::spawn(read(
+            jetstream.clone(),
+            rig.subjects.actions_stream(),
+            rig.subjects.all_actions(),
+            arrivals.clone(),
+        ));
+        let start = Instant::now();
+        let publisher = {
+            let (traffic, subjects, stop) = (traffic.clone(), rig.subjects.clone(), stop.clone());
+            tokio::spawn(publish(jetstream, traffic, subjects, start, rate, stop))
+        };
+        Ok(Probe { start, rate, traffic, stop, publisher, arrivals, reader })
+    }
+
+    /// Stops publishing; returns how many events were accepted, which is all of them.
+    pub(super) async fn hold(&mut self) -> anyhow::Result<u64> {
+        self.stop.store(true, Ordering::Relaxed);
+        (&mut self.publisher).await?
+    }
+
+    /// What was noticed, once everything is taken in, of a trouble that began and ended then.
+    pub(super) async fn finish(
+        self,
+        events: u64,
+        (began, ended): (Instant, Instant),
+    ) -> anyhow::Result<Noticed> {
+        let expected = self.traffic.actions(0..events);
+        let deadline = Instant::now() + PATIENCE;
+        while (self.arrivals.lock().len() as u64) < expected && Instant::now() < deadline {
+            tokio::time::sleep(AGAIN).await;
+        }
+        self.reader.abort();
+        let arrivals = std::mem::take(&mut *self.arrivals.lock());
+        let due = |number: u64| self.start + Duration::from_secs_f64(number as f64 / self.rate);
+        let took = |from: Instant, until: Option<Instant>| {
+            arrivals.iter().filter_map(move |(number, (came, _))| {
+                let due = due(*number);
+                let is_within = due >= from && until.is_none_or(|until| due < until);
+                is_within.then(|| came.saturating_duration_since(due))
+            })
+        };
+        let phases = [
+            phase(took(self.start, Some(began)))?,
+            phase(took(began, Some(ended)))?,
+            phase(took(ended, None))?,
+        ];
+        let late_ms = (4.0 * phases[0].p99_ms).max(100.0);
+        let late = arrivals.iter().filter(|(number, (came, _))| {
+            came.saturating_duration_since(due(**number)).as_secs_f64() * 1_000.0 > late_ms
+        });
+        let last = late.map(|(_, (came, _))| *came).max();
+        let recovery = last.map(|last| last.saturating_duration_since(ended)).unwrap_or_default();
+        Ok(Noticed {
+            events,
+            lost: expected - arrivals.len() as u64,
+            doubled: arrivals.values().filter(|(_, times)| *times > 1).count() as u64,
+            phases,
+            recovery_seconds: recovery.as_secs_f64(),
+        })
+    }
+}
+
+async fn connect(rig: &Rig) -> anyhow::Result<async_nats::Client> {
+    async_nats::ConnectOptions::new()
+        .name("twinload-probe")
+        .subscription_capacity(1 << 20)
+        .client_capacity(16_384)
+        .max_reconnects(None)
+        .reconnect_delay_callback(|_| Duration::from_millis(20))
+        .connect(rig.url())
+        .await
+        .context("the probe has no broker")
+}
+
+/// Publishes on schedule, each event until the broker has it.
+async fn publish(
+    jetstream: jetstream::Context,
+    traffic: Traffic,
+    subjects: Subjects,
+    start: Instant,
+    rate: f64,
+    stop: Arc<AtomicBool>,
+) -> anyhow::Result<u64> {
+    let mut sending = JoinSet::new();
+    let mut number = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let due = start + Duration::from_secs_f64(number as f64 / rate);
+        tokio::time::sleep_until(due.into()).await;
+        sending.spawn(until_accepted(jetstream.clone(), traffic.message(&subjects, number)));
+        number += 1;
+        while sending.len() > IN_FLIGHT || sending.try_join_next().is_some() {
+            if sending.len() > IN_FLIGHT {
+                sending.join_next().await;
+            }
+        }
+    }
+    while sending.join_next().await.is_some() {}
+    Ok(number)
+}
+
+/// Its id makes copies harmless.
+async fn until_accepted(jetstream: jetstream::Context, message: Message) {
+    loop {
+        let Message { subject, headers, payload } = &message;
+        let sent =
+            jetstream.publish_with_headers(subject.clone(), headers.clone(), payload.clone()).await;
+        if let Ok(answer) = sent
+            && answer.await.is_ok()
+        {
+            return;
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+/// Reads actions as they come, whatever becomes of the broker meanwhile.
+async fn read(
+    jetstream: jetstream::Context,
+    stream: String,
+    filter: String,
+    arrivals: Arc<parking_lot::Mutex<Arrivals>>,
+) {
+    let mut next = 1;
+    loop {
+        // Whatever fails, it is tried again behind what was read.
+        let _ = read_from(&jetstream, &stream, &filter, &mut next, &arrivals).await;
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+async fn read_from(
+    jetstream: &jetstream::Context,
+    stream: &str,
+    filter: &str,
+    next: &mut u64,
+    arrivals: &parking_lot::Mutex<Arrivals>,
+) -> anyhow::Result<()> {
+    let config = consumer::pull::OrderedConfig {
+        filter_subject: filter.to_owned(),
+        deliver_policy: consumer::DeliverPolicy::ByStartSequence { start_sequence: *next },
+        ..consumer::pull::OrderedConfig::default()
+    };
+    let consumer = jetstream.get_stream(stream).await?.create_consumer(config).await?;
+    let mut messages = consumer.messages().await?;
+    while let Some(message) = messages.next().await {
+        let message = message?;
+        let came = Instant::now();
+        *next = message.info().map_err(|error| anyhow::anyhow!(error))?.stream_sequence + 1;
+        let trace = message.headers.as_ref().and_then(|headers| headers.get("traceparent"));
+        if let Some(number) = trace.and_then(|trace| number_of(trace.as_str()))
+            && message.subject.contains(".calm-")
+        {
+            arrivals.lock().entry(number).or_insert((came, 0)).1 += 1;
+        }
+    }
+    Ok(())
+}
+
+fn phase(took: impl Iterator<Item = Duration>) -> anyhow::Result<Phase> {
+    // From a microsecond to an hour, to three digits.
+    let mut histogram = Histogram::<u64>::new_with_bounds(1, 3_600_000_000, 3)?;
+    for took in took {
+        histogram.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX).max(1));
+    }
+    let ms = |quantile: f64| histogram.value_at_quantile(quantile) as f64 / 1_000.0;
+    Ok(Phase {
+        actions: histogram.len(),
+        p50_ms: ms(0.5),
+        p99_ms: ms(0.99),
+        max_ms: histogram.max() as f64 / 1_000.0,
+    })
+}
