@@ -231,6 +231,17 @@ mod tests {
         };
         let text = trouble(&outcome);
         let trimmed: Vec<&str> = text.lines().map(str::trim_end).collect();
-        insta::assert_snapshot!(trimmed.join("\n"), @"");
+        insta::assert_snapshot!(trimmed.join("\n"), @r#"
+        broker: the broker was killed, and came back after 60s
+        ────────────────────────────────────────────────────
+         the others   actions   p50      p99       most
+        ════════════════════════════════════════════════════
+         before         1,000   2.2 ms    9.5 ms    12.0 ms
+         during         6,000   2.2 ms    60.1 s     60.5 s
+         after          1,000   2.2 ms   11.0 ms   700.0 ms
+        ────────────────────────────────────────────────────
+          of 40,000 events: 0 actions lost, 0 doubled; as before 0.7 s after the end
+          broker gone 1 times, 60.1 s in all
+        "#);
     }
 }

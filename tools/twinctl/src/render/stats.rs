@@ -234,8 +234,8 @@ fn troubles(now: &Stats, total: &Counters) -> Vec<String> {
     }
     if now.clock.is_doubted {
         found.push(format!(
-            "the clock on the wall was set by {}; going on as before until that is sure",
-            seconds(now.clock.last_ms)
+            "the clock on the wall was set {}; going on as before until that is sure",
+            set(now.clock.last_ms)
         ));
     }
     found
@@ -255,13 +255,14 @@ fn past_troubles(now: &Stats) -> Vec<(&'static str, u64, String)> {
         ("published again", relayed.retries, format!("{} copies", count(relayed.duplicates))),
         ("too large to publish", relayed.unpublishable, String::new()),
         ("disk nearly full", now.space.times, format!("{} left now", bytes(now.space.free_bytes))),
-        ("clock set", now.clock.times, format!("last by {}", seconds(now.clock.last_ms))),
+        ("clock set", now.clock.times, format!("last {}", set(now.clock.last_ms))),
     ];
     all.into_iter().filter(|(_, times, _)| *times > 0).collect()
 }
 
-fn seconds(ms: i64) -> String {
-    format!("{:+.1} s", ms as f64 / 1_000.0)
+/// By how much a clock was set, and which way.
+fn set(ms: i64) -> String {
+    format!("{} {}", span(ms.unsigned_abs()), if ms < 0 { "back" } else { "ahead" })
 }
 
 fn of_dead(counters: &Counters) -> u64 {
@@ -420,8 +421,21 @@ mod tests {
         }];
         let text = plain(&stats(&now, None, false, 120));
         let begin: Vec<&str> = text.lines().skip(1).take(3).collect();
-        insta::assert_snapshot!(begin.join("\n"), @"");
+        insta::assert_snapshot!(begin.join("\n"), @r#"
+        the disk has 100.0 MiB left, less than the reserve of 512.0 MiB: nothing is taken in until it has more
+        80 outputs wait to be published: maximum bytes exceeded
+        the clock on the wall was set 60 min back; going on as before until that is sure
+        "#);
         let rest = text.split("\n\n").skip_while(|part| !part.starts_with("trouble"));
-        insta::assert_snapshot!(rest.take(2).collect::<Vec<_>>().join("\n\n"), @"");
+        insta::assert_snapshot!(rest.take(2).collect::<Vec<_>>().join("\n\n"), @r#"
+        trouble
+          broker gone       1  1 min in all
+          published again   3  12 copies
+          disk nearly full  2  100.0 MiB left now
+          clock set         1  last 60 min back
+
+        readers that are behind
+          crm of JUMEAU_ACTIONS  12,000 waiting  missed 300
+        "#);
     }
 }
