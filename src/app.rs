@@ -347,6 +347,7 @@ fn recover(store: &Store, partitions: u16) -> anyhow::Result<Vec<Recovered>> {
                 next_output: meta.next_output,
                 next_input: meta.next_input,
                 clock: meta.clock,
+                version: meta.version,
                 outputs,
                 broadcasts: store.broadcasts(partition)?,
                 sweeps: store.sweeps(partition)?,

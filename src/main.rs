@@ -13,16 +13,15 @@ use std::time::Instant;
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
 use console::Console;
-use jumeau::api::{JournalReply, JournalRequest, verb};
 use jumeau::app::Service;
 use jumeau::bus::{Broker, BrokerOptions, Bus, Subjects};
 use jumeau::config::settings::LogFormat;
 use jumeau::config::{Argument, Layers, Settings, limits};
-use jumeau::event::{Customer, Time};
+use jumeau::event::Time;
 use jumeau::language::Languages;
-use jumeau::past::Past;
+use jumeau::models::Snapshot;
 use jumeau::policy::{self, Policy};
-use jumeau::rehearsal::{self, Pair, Report, Sample};
+use jumeau::rehearsal::{self, By, Learned, Pair, Report, Sample, recollect};
 use jumeau::roles::{Agent, Company};
 use jumeau::shelf::{self, Shelf};
 use jumeau::{roles, stage, story};
@@ -149,6 +148,9 @@ struct Rehearse {
     /// Customers, at most
     #[arg(long, default_value = "1000")]
     sample: usize,
+    /// By what was known then, each decision by the version that it went by; or by what is known now
+    #[arg(long, value_enum, default_value_t = Models::Then)]
+    models: Models,
     /// The trait across which to look at fairness
     #[arg(long, value_name = "TRAIT")]
     across: Option<String>,
@@ -156,6 +158,15 @@ struct Rehearse {
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
 }
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Models {
+    Then,
+    Now,
+}
+
+/// Customers of a rehearsal who live side by side: all that they say is in memory meanwhile.
+const LIVES_AT_ONCE: usize = 64;
 
 fn main() -> ExitCode {
     match run(Arguments::parse().command) {
@@ -258,23 +269,59 @@ async fn rehearse(arguments: &Rehearse) -> anyhow::Result<()> {
     .await?;
     bar.finish_and_clear();
 
-    let customers = sample.finish();
+    let mut customers = sample.finish();
     let bar = indicatif::ProgressBar::new(customers.len() as u64).with_message("rehearsing");
     let mut report = Report::new(&live, &other, arguments.across.as_deref());
-    let mut has_journal = true;
-    for (customer, mut past) in customers {
-        has_journal = has_journal && add_journal(&bus, &customer, &mut past).await.is_ok();
-        let policies = Pair { live: &live, other: &other };
-        // The past ends with the last thing that happened.
-        let until = past.span().map_or(Time::MIN, |(_, last)| last);
-        report.rehearse(&customer, &past, policies, until);
-        bar.inc(1);
+    let by = if arguments.models == Models::Now { By::Now } else { By::Then };
+    // Without a service there is no journal, and nobody knows what was learned.
+    let mut learned = Learned::of(&bus).await.ok();
+    let mut by_now = 0;
+    while !customers.is_empty() {
+        let rest = customers.split_off(customers.len().min(LIVES_AT_ONCE));
+        let mut lives = Vec::new();
+        for (customer, past) in &mut customers {
+            if learned.is_some() {
+                recollect(&bus, customer, past).await?;
+            }
+        }
+        for (customer, past) in &customers {
+            // The past ends with the last thing that happened.
+            let until = past.span().map_or(Time::MIN, |(_, last)| last);
+            lives.extend([&live, &other].map(|policy| past.life(customer, policy, until)));
+        }
+        let lived = match &mut learned {
+            Some(learned) => {
+                let lives = rehearsal::live(lives, by, learned).await?;
+                by_now += lives.by_now;
+                lives.lived
+            }
+            None => lives.into_iter().map(|life| life.to_end(&Snapshot::nothing())).collect(),
+        };
+        let mut lived = lived.into_iter();
+        for (_, past) in &customers {
+            if let (Some(live), Some(other)) = (lived.next(), lived.next()) {
+                report.add(past, &Pair { live, other });
+            }
+            bar.inc(1);
+        }
+        customers = rest;
     }
     bar.finish_and_clear();
+    let has_service = learned.is_some();
+    drop(learned);
     bus.close().await?;
     print!("{}", rehearsal::text(&report));
-    if !has_journal {
-        println!("without what channels asked through the API: no service answers on this broker");
+    if !has_service {
+        println!(
+            "without what channels asked through the API, and without what was learned: no service \
+             answers on this broker"
+        );
+    }
+    if by_now > 0 {
+        println!(
+            "{by_now} inputs went by versions of what was learned that are not kept any more: they \
+             go by what is known now"
+        );
     }
     if let Some(file) = &arguments.html {
         std::fs::write(file, rehearsal::html(&report))
@@ -282,27 +329,6 @@ async fn rehearse(arguments: &Rehearse) -> anyhow::Result<()> {
         println!("the page is {}", file.display());
     }
     Ok(())
-}
-
-/// Adds what a running service kept because the stream does not have it.
-async fn add_journal(bus: &Bus, customer: &Customer, past: &mut Past) -> anyhow::Result<()> {
-    let mut from = None;
-    loop {
-        let question = serde_json::to_vec(&JournalRequest { from })?;
-        let answer = bus.ask(verb::JOURNAL, &[customer.as_str()], question.into()).await?;
-        let reply: JournalReply = serde_json::from_slice(&answer)?;
-        let last = reply.inputs.last().map(|one| one.at);
-        for one in reply.inputs {
-            // The last moment of an answer may go on in the next one.
-            if reply.is_whole || Some(one.at) != last {
-                past.journalled(one.at, one.input);
-            }
-        }
-        if reply.is_whole || last == from {
-            return Ok(());
-        }
-        from = last;
-    }
 }
 
 /// The languages of the settings.

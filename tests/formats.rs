@@ -11,8 +11,9 @@ use jumeau::event::{
     OutcomeKind, Output, Sensitivity, SharedFact, Speaker, Time, Value,
 };
 use jumeau::models::{
-    Arm, ArmResult, Exposure, Features, HORIZON, Learner, Parts, Prior, Snapshot, Weights,
+    Arm, ArmResult, Exposure, Features, HORIZON, Learner, Lesson, Parts, Prior, Snapshot, Weights,
 };
+use jumeau::past::Mark;
 use jumeau::policy::{CatchUp, Keep, Purposes, Version};
 use jumeau::store::{IndexKey, Sweep};
 use jumeau::twin::{
@@ -178,6 +179,22 @@ fn weights_of_format_1_can_be_read() {
     let (_, weights) = learner.changed().remove(0);
     assert_written_as(Kind::Weights, &*weights, fixture);
     assert_eq!(open::<Weights>(Kind::Weights, fixture), *weights);
+}
+
+#[test]
+fn a_lesson_of_format_1_can_be_read() {
+    let fixture = fixture!("lesson-v1");
+    let lesson = Lesson::Answers(vec![(exposure(), true), (exposure(), false)]);
+    assert_written_as(Kind::Lesson, &lesson, fixture);
+    assert_eq!(open::<Lesson>(Kind::Lesson, fixture), lesson);
+}
+
+#[test]
+fn a_mark_of_format_1_can_be_read() {
+    let fixture = fixture!("mark-v1");
+    let mark = Mark { version: 7, after: 1_000, input: 12, at: at(4) };
+    assert_written_as(Kind::Mark, &mark, fixture);
+    assert_eq!(open::<Mark>(Kind::Mark, fixture), mark);
 }
 
 #[test]

@@ -9,14 +9,16 @@ mod clock;
 mod desk;
 mod directory;
 mod learner;
+mod lookup;
 mod partition;
 mod twin;
 
 pub use clock::{Clock, Jumps};
 pub use directory::{Address, Partitions};
 pub use learner::{Figures, Impatient, LearnerThread};
+pub use lookup::{Decisions, Journal, Lessons, Marks};
 pub use partition::{
-    Advance, AskTwin, Confirmed, Decisions, Durable, End, Fatal, Glance, GlanceBroadcasts,
-    GlanceResults, HasAdvanced, HoldSweeps, Inspect, IsDrained, Journal, PartitionActor, Pull,
-    SetModels, SetPolicy, SetRoom, Setup, Sight,
+    Advance, AskTwin, Confirmed, Durable, End, Fatal, Glance, GlanceBroadcasts, GlanceResults,
+    HasAdvanced, HoldSweeps, Inspect, IsDrained, PartitionActor, Pull, SetModels, SetPolicy,
+    SetRoom, Setup, Sight,
 };

@@ -19,7 +19,7 @@ use crate::partition::{
 };
 use crate::policy::Policy;
 use crate::store::{self, Batch, CommitHandle, IndexKey, Read, Store, TimerKey};
-use crate::twin::{Decision, Twin};
+use crate::twin::Twin;
 
 /// Something after which the service must stop rather than guess.
 #[derive(Debug)]
@@ -145,7 +145,7 @@ impl PartitionActor {
     }
 
     /// Reads what is committed.
-    fn look_up<T: Send + 'static>(
+    pub(super) fn look_up<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Store, u16) -> Result<T, store::Error> + Send + 'static,
     ) -> ResponseFuture<Result<T, String>> {
@@ -627,34 +627,6 @@ impl Handler<Inspect> for PartitionActor {
             let twin = found.into_iter().next().and_then(|(_, twin)| twin);
             Ok(Sight { twin, is_resident: false, surroundings })
         })
-    }
-}
-
-/// What did a twin decide last, and why? The newest first.
-#[derive(Message)]
-#[rtype(result = "Result<Vec<Decision>, String>")]
-pub struct Decisions(pub Customer);
-
-impl Handler<Decisions> for PartitionActor {
-    type Result = ResponseFuture<Result<Vec<Decision>, String>>;
-
-    fn handle(&mut self, Decisions(customer): Decisions, _: &mut Context<Self>) -> Self::Result {
-        self.look_up(move |store, partition| store.decisions(partition, &customer))
-    }
-}
-
-/// Which inputs did a twin take in that did not come from the stream? From a moment on, at most so
-/// many.
-#[derive(Message)]
-#[rtype(result = "Result<Vec<store::Journalled>, String>")]
-pub struct Journal(pub Customer, pub Time, pub usize);
-
-impl Handler<Journal> for PartitionActor {
-    type Result = ResponseFuture<Result<Vec<store::Journalled>, String>>;
-
-    fn handle(&mut self, journal: Journal, _: &mut Context<Self>) -> Self::Result {
-        let Journal(customer, from, limit) = journal;
-        self.look_up(move |store, partition| store.inputs(partition, &customer, from, limit))
     }
 }
 

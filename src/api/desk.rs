@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 
 use super::decide::{DecideReply, DecideRequest, Offer};
 use super::experiments::{self, ExperimentsReply};
+use super::learned::{LessonsReply, LessonsRequest, MarksReply, VersionMark};
 use super::messages::{
     Advance, Advanced, DeadLetter, DeadLetters, DeadList, DeadRetried, DeadRetry, DeadShow,
     Learning, LiveBroadcasts, NotRetried, PolicyStatus, Publishing, Stats, code, verb,
@@ -26,7 +27,7 @@ use super::why::{
 };
 use crate::actors::{
     self, Address, AskTwin, Clock, Decisions, Glance, GlanceBroadcasts, GlanceResults, HasAdvanced,
-    Impatient, Inspect, Journal, Partitions, Sight,
+    Impatient, Inspect, Journal, Lessons, Marks, Partitions, Sight,
 };
 use crate::bus::{self, ApiError, Bus, Endpoint, Relay, Request, Watch};
 use crate::codec;
@@ -37,7 +38,7 @@ use crate::store::{self, Room};
 use crate::twin::{Dissatisfaction, Input, Twin, flips, react};
 
 /// Everything that can be asked.
-pub const ENDPOINTS: [Endpoint; 15] = [
+pub const ENDPOINTS: [Endpoint; 17] = [
     Endpoint {
         verb: verb::DECIDE,
         tokens: 1,
@@ -54,6 +55,12 @@ pub const ENDPOINTS: [Endpoint; 15] = [
     endpoint(verb::WHY, 1, "what was decided for one customer, and why"),
     endpoint(verb::WHAT_IF, 1, "what would be decided if an event happened; nothing does"),
     endpoint(verb::JOURNAL, 1, "inputs of one customer that did not come from the stream"),
+    endpoint(verb::MARKS, 1, "from where on which version of what was learned was gone by"),
+    endpoint(
+        verb::LESSONS,
+        0,
+        "what versions were learned from, so that decisions can be repeated",
+    ),
     endpoint(verb::SHOW, 1, "all that is known of one customer"),
     endpoint(verb::TIMELINE, 1, "the recent past of one customer"),
     endpoint(verb::STATS, 0, "how the service is"),
@@ -72,6 +79,9 @@ const fn endpoint(verb: &'static str, tokens: usize, describe: &'static str) -> 
 
 /// Longest wait for what is due to fire when the clock is moved.
 const ADVANCE_MAX: Duration = Duration::from_secs(120);
+
+/// Stored bytes of lessons in one answer, so that it stays below what a broker lets pass.
+const LESSONS_REPLY_BYTES: usize = 256 << 10;
 
 /// What answers the questions.
 pub struct Desk {
@@ -163,6 +173,8 @@ impl Desk {
             verb::WHY => reply(&self.why(&request).await?),
             verb::WHAT_IF => reply(&self.what_if(&request).await?),
             verb::JOURNAL => reply(&self.journal(&request).await?),
+            verb::MARKS => reply(&self.marks(&request).await?),
+            verb::LESSONS => reply(&self.lessons(required(&request.payload)?).await?),
             verb::STATS => reply(&self.stats().await?),
             verb::POLICY => reply(&*self.policy.read()),
             verb::BROADCASTS => reply(&self.broadcasts().await?),
@@ -297,6 +309,25 @@ impl Desk {
         };
         let inputs = found.into_iter().map(read).collect::<Result<_, ApiError>>()?;
         Ok(JournalReply { inputs, is_whole })
+    }
+
+    /// From where on the partition of a customer went by which version of what was learned.
+    async fn marks(&self, request: &Request) -> Result<MarksReply, ApiError> {
+        let (_, address) = self.partition_of(&customer_of(request)?)?;
+        let found = address.send(Marks).await.map_err(gone)?;
+        let found = found.map_err(|detail| ApiError::new(code::INTERNAL, detail))?;
+        Ok(MarksReply { marks: found.into_iter().map(VersionMark::from).collect() })
+    }
+
+    /// What versions were learned from. That belongs to no partition: any of them can look.
+    async fn lessons(&self, asked: LessonsRequest) -> Result<LessonsReply, ApiError> {
+        let none = || ApiError::new(code::INTERNAL, "the partitions are not started yet");
+        let address = self.partitions.get(0).ok_or_else(none)?;
+        let from = (asked.version, asked.number);
+        let lessons = Lessons { from, with_levels: asked.levels, bytes: LESSONS_REPLY_BYTES };
+        let found = address.send(lessons).await.map_err(gone)?;
+        let (kept, parts) = found.map_err(|detail| ApiError::new(code::INTERNAL, detail))?;
+        Ok(LessonsReply::of(&kept, parts))
     }
 
     /// Asks the twin, and where it says that another customer is meant, that one.

@@ -33,6 +33,13 @@ pub mod verb {
     /// [`JournalRequest`](super::super::JournalRequest) or no payload; answered by a
     /// [`JournalReply`](super::super::JournalReply).
     pub const JOURNAL: &str = "journal";
+    /// `marks.<customer>`: from where on the customer's partition went by which version of what was
+    /// learned. No payload; answered by a [`MarksReply`](super::super::MarksReply).
+    pub const MARKS: &str = "marks";
+    /// What versions were learned from, so that decisions can be repeated. A
+    /// [`LessonsRequest`](super::super::LessonsRequest); answered by a
+    /// [`LessonsReply`](super::super::LessonsReply).
+    pub const LESSONS: &str = "lessons";
     /// How the service is. No payload; answered by [`Stats`](super::Stats).
     pub const STATS: &str = "stats";
     /// Which policy is loaded. No payload; answered by a [`PolicyStatus`](super::PolicyStatus).

@@ -6,6 +6,7 @@
 mod decide;
 mod desk;
 mod experiments;
+mod learned;
 mod messages;
 mod view;
 mod why;
@@ -13,6 +14,7 @@ mod why;
 pub use decide::{DecideReply, DecideRequest, Offer};
 pub use desk::{Desk, ENDPOINTS, Gauges};
 pub use experiments::{ArmShown, ExperimentShown, ExperimentsReply};
+pub use learned::{LessonPart, LessonsReply, LessonsRequest, MarksReply, VersionMark};
 pub use messages::{
     Advance, Advanced, DeadLetter, DeadLetters, DeadList, DeadRetried, DeadRetry, DeadShow,
     Learning, LiveBroadcasts, NotRetried, PolicyStatus, Publishing, Refusal, Stats, code, verb,

@@ -67,11 +67,15 @@ pub enum Kind {
     Weights = 12,
     /// What was counted in one arm of an experiment.
     Result = 13,
+    /// A part of what was learned, kept so that it can be learned once more.
+    Lesson = 14,
+    /// From where on a partition went by a version of what was learned.
+    Mark = 15,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 13] = [
+    pub const ALL: [Kind; 15] = [
         Kind::Twin,
         Kind::Block,
         Kind::Timer,
@@ -85,6 +89,8 @@ impl Kind {
         Kind::Observation,
         Kind::Weights,
         Kind::Result,
+        Kind::Lesson,
+        Kind::Mark,
     ];
 
     /// The kind's name, for people.
@@ -103,6 +109,8 @@ impl Kind {
             Kind::Observation => "observation",
             Kind::Weights => "weights",
             Kind::Result => "result of an experiment",
+            Kind::Lesson => "lesson",
+            Kind::Mark => "mark",
         }
     }
 
@@ -124,7 +132,9 @@ impl Kind {
             | Kind::Decision
             | Kind::Observation
             | Kind::Weights
-            | Kind::Result => 1,
+            | Kind::Result
+            | Kind::Lesson
+            | Kind::Mark => 1,
         }
     }
 }

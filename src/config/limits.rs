@@ -182,6 +182,8 @@ limits! {
     LEVEL_WEIGHTS: 4_096;
     /// answers of one partition that are learned from at once; later ones wait for the next time
     LESSON: 4_096;
+    /// mebibytes kept of what was learned from, so that decisions can be repeated; the oldest leave first
+    LESSONS_MEBIBYTES: 512;
     /// values in the data of one action
     ACTION_DATA: 32;
     /// catch-up firings of one repeating timer after a downtime; the remaining ones coalesce

@@ -47,6 +47,17 @@ impl Learner {
         self.model.clone()
     }
 
+    /// What is known of a level is this, as it was kept.
+    pub(super) fn put(&mut self, level: u64, weights: Arc<Weights>) {
+        self.model.levels_mut().insert(level, weights);
+    }
+
+    /// What is known is this version.
+    pub(super) fn set_version(&mut self, version: u64) {
+        self.model.version = version;
+        self.changed.clear();
+    }
+
     /// The levels of arms that changed since this was last asked, to be kept.
     pub fn changed(&mut self) -> Vec<(u64, Arc<Weights>)> {
         let changed = std::mem::take(&mut self.changed);

@@ -13,6 +13,7 @@ mod experiment;
 mod exposure;
 mod features;
 mod learner;
+mod lesson;
 mod normal;
 mod snapshot;
 mod weights;
@@ -24,6 +25,7 @@ pub use experiment::{ArmResult, CONFIDENCE, Lead, MISMATCH, Measure, Shown, chan
 pub use exposure::Exposure;
 pub use features::Features;
 pub use learner::{HORIZON, Learner};
+pub use lesson::{Lesson, Relearner};
 pub use normal::{below, density, hashed, normal, quantile, seed, uniform};
 pub use snapshot::{Snapshot, Weigher};
 pub use weights::Weights;

@@ -75,6 +75,17 @@ impl Snapshot {
         self.levels.as_ref().map_or(0, |levels| levels.len())
     }
 
+    /// All that is known, level by level, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, &Weights)> {
+        let levels = self.levels.iter().flat_map(|levels| levels.iter());
+        levels.map(|(level, weights)| (*level, &**weights))
+    }
+
+    /// About how many bytes all of it takes where it is kept.
+    pub fn bytes(&self) -> usize {
+        self.iter().map(|(_, weights)| weights.bytes()).sum()
+    }
+
     /// What is known on one level.
     pub(super) fn weights(&self, level: u64) -> Option<Arc<Weights>> {
         self.levels.as_ref()?.get(&level).cloned()

@@ -69,6 +69,11 @@ impl Weights {
         &mut self.slots[place].message
     }
 
+    /// About how many bytes it takes where it is kept.
+    pub(super) fn bytes(&self) -> usize {
+        self.slots.len() * size_of::<Slot>()
+    }
+
     /// Adds what others learned.
     pub(super) fn add(&mut self, other: &Weights) {
         for slot in other.slots.iter().filter(|slot| slot.key != 0) {

@@ -85,6 +85,8 @@ pub struct Recovered {
     pub next_input: u64,
     /// The latest moment the partition has seen.
     pub clock: Option<Time>,
+    /// The version of what was learned that it went by last.
+    pub version: u64,
     /// Outputs that the broker has not confirmed.
     pub outputs: Vec<(u64, Output)>,
     /// Broadcasts that live, and when each was taken in.

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use super::history::{History, Keep};
 use crate::config::limits;
 use crate::models::{HORIZON, Learner, Snapshot};
 use crate::store::{Batch, Commit, Error, Read};
@@ -9,13 +10,15 @@ pub const LESSON_EVERY: Duration = Duration::from_secs(1);
 
 /// Learns from the answers that partitions committed: in the order of partitions and sequences, each
 /// once. What was learned and that the answers are gone is one commit, so that after a crash nothing
-/// is learned twice, and nothing is lost.
+/// is learned twice, and nothing is lost. The answers are kept beside it, as far as there is room, so
+/// that every version that a decision names can be learned once more.
 #[derive(Debug)]
 pub struct Lessons {
     learner: Learner,
     /// Of each partition the sequence behind the last answer that was learned from.
     next: Vec<u64>,
     answers: u64,
+    history: History,
 }
 
 impl Lessons {
@@ -24,9 +27,18 @@ impl Lessons {
     /// # Errors
     /// As [`Read::model`].
     pub fn resume(store: &impl Read, partitions: u16) -> Result<Lessons, Error> {
+        Lessons::keeping(store, partitions, Keep::default())
+    }
+
+    pub(super) fn keeping(
+        store: &impl Read,
+        partitions: u16,
+        keep: Keep,
+    ) -> Result<Lessons, Error> {
         let (model, answers) = store.model()?;
+        let history = History::resume(store, &model, partitions, keep)?;
         let learner = Learner::from(model, HORIZON);
-        Ok(Lessons { learner, next: vec![0; partitions.into()], answers })
+        Ok(Lessons { learner, next: vec![0; partitions.into()], answers, history })
     }
 
     /// What is known now.
@@ -47,7 +59,7 @@ impl Lessons {
     /// has to begin anew from the store.
     pub fn learn(&mut self, store: &(impl Read + Commit)) -> Result<Option<Snapshot>, Error> {
         let mut batch = Batch::new();
-        let mut learned = 0;
+        let mut learned = Vec::new();
         for (partition, next) in (0..).zip(&mut self.next) {
             for (sequence, exposure, response) in
                 store.observations(partition, *next, limits::LESSON)?
@@ -55,10 +67,10 @@ impl Lessons {
                 exposure.teach(&mut self.learner, response);
                 batch.delete_observation(partition, sequence);
                 *next = sequence + 1;
-                learned += 1;
+                learned.push((exposure, response));
             }
         }
-        if learned == 0 {
+        if learned.is_empty() {
             return Ok(None);
         }
         let snapshot = self.learner.publish();
@@ -68,10 +80,12 @@ impl Lessons {
                 tracing::error!(%error, level, "what was learned has no stored form");
             }
         }
-        let answers = self.answers + learned;
+        let answers = self.answers + learned.len() as u64;
         batch.set_model(snapshot.version(), answers);
+        self.history.note(&mut batch, snapshot.version(), learned);
         store.commit(&[batch])?;
         self.answers = answers;
+        self.history.tidy(store, &snapshot)?;
         Ok(Some(snapshot))
     }
 }

@@ -74,6 +74,8 @@ pub struct Machine<H: Host> {
 
     /// What was learned from outcomes.
     models: Snapshot,
+    /// The version of it that there is a mark of.
+    marked: u64,
 
     broadcasts: Broadcasts,
     /// When the first of them can go, by the partition's clock.
@@ -155,6 +157,7 @@ impl<H: Host> Machine<H> {
             policy,
             shadow: None,
             models: Snapshot::nothing(),
+            marked: recovered.version,
             broadcasts: Broadcasts::default(),
             over_at: Time::MAX,
             sweeps: Sweeps::new(mode, &bounds),

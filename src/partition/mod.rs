@@ -21,6 +21,7 @@
 mod ask;
 mod cell;
 mod counters;
+mod history;
 mod host;
 mod index;
 mod lessons;

@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 
 use super::cell::{Ordered, Panicked, Reacted};
 use crate::event::{Customer, Original, Rejection, Time};
+use crate::models::Snapshot;
 use crate::store::{SweepKey, TimerKey};
 use crate::twin::{Asked, Input, Woken};
 
@@ -18,6 +19,8 @@ pub(super) struct Round {
     pub(super) waiting: usize,
     pub(super) reacted: Vec<(Customer, Reacted)>,
     pub(super) panicked: Vec<(Customer, Panicked)>,
+    /// What its twins go by, from when the first of them is told of it.
+    pub(super) models: Option<Snapshot>,
     /// What it is a part of, if its twins were found and not reported.
     pub(super) sweeping: Option<Sweeping>,
 }

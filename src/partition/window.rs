@@ -157,7 +157,8 @@ mod tests {
                         prop_assert!(fired.is_sorted());
                         prop_assert!(store.iter().all(|left| left.due > until), "{store:?} left at {now}");
                         prop_assert!(window.len() <= 6);
-                        prop_assert_eq!(window.next_due().is_none(), store.is_empty());
+                        // What was beyond it may have been taken out: it looks once in vain.
+                        prop_assert!(window.next_due().is_some() || store.is_empty());
                     }
                 }
             }

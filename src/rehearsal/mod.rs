@@ -5,10 +5,12 @@
 //! be worth, who would gain, who would lose, and how that falls across a trait.
 
 mod html;
+mod recollection;
 mod sample;
 mod text;
 
 pub use html::html;
+pub use recollection::{By, Error, Learned, Lives, live, recollect};
 pub use sample::Sample;
 pub use text::text;
 
@@ -17,7 +19,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Customer, Time, Value};
-use crate::past::Past;
+use crate::models::Snapshot;
+use crate::past::{Lived, Past};
 use crate::policy::{Issue, Policy};
 use crate::twin::Action;
 
@@ -97,18 +100,24 @@ impl Report {
         }
     }
 
-    /// Has one more customer live through their past, twice.
+    /// Has one more customer live through their past, twice, by what is known in one snapshot.
     pub fn rehearse(
         &mut self,
         customer: &Customer,
         past: &Past,
         policies: Pair<&Policy>,
         until: Time,
+        models: &Snapshot,
     ) {
         let lives = Pair {
-            live: past.live(customer, policies.live, until),
-            other: past.live(customer, policies.other, until),
+            live: past.live(customer, policies.live, until, models),
+            other: past.live(customer, policies.other, until, models),
         };
+        self.add(past, &lives);
+    }
+
+    /// Adds the two lives of one more customer.
+    pub fn add(&mut self, past: &Past, lives: &Pair<Lived>) {
         self.customers += 1;
         self.inputs += past.len() as u64;
         if let Some((first, last)) = past.span() {

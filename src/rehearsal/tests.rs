@@ -69,7 +69,7 @@ fn report() -> Report {
     let pasts = [past("ann", "Ghent", 3), past("bob", "Ghent", 0), past("cid", "Liège", 12)];
     for (customer, past) in pasts {
         let policies = Pair { live: &live, other: &other };
-        report.rehearse(&customer, &past, policies, Time::MIN);
+        report.rehearse(&customer, &past, policies, Time::MIN, &Snapshot::nothing());
     }
     report
 }

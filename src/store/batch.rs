@@ -2,13 +2,14 @@ use serde::Serialize;
 
 use super::Sweep;
 use super::keys::{self, Field, IndexKey, SweepKey, Table, TimerKey};
-use super::rows::PackedDecision;
+use super::rows::{KeptLessons, LessonRow, PackedDecision};
 use crate::codec;
 #[cfg(doc)]
 use crate::codec::Kind;
 use crate::config::limits;
 use crate::event::{Broadcast, Customer, Output, Time};
-use crate::models::{ArmResult, Exposure, Weights};
+use crate::models::{ArmResult, Exposure, Lesson, Weights};
+use crate::past::Mark;
 use crate::twin::Decision;
 
 /// Changes that become durable together, or not at all: pure data, in the order in which they were
@@ -197,6 +198,45 @@ impl Batch {
     pub fn set_model(&mut self, version: u64, answers: u64) {
         self.set_store_wide(MODEL, version);
         self.set_store_wide(ANSWERS, answers);
+    }
+
+    /// A part of what a version was learned from, or of all that was known at it; numbers give the
+    /// parts of one version their order.
+    ///
+    /// # Errors
+    /// If it is larger than a record may be.
+    pub fn put_lesson(
+        &mut self,
+        version: u64,
+        number: u32,
+        lesson: &Lesson,
+    ) -> Result<(), codec::Error> {
+        let row = LessonRow::pack(lesson)?;
+        self.seal(Table::Lessons, |key| keys::lesson(key, version, number), &row)
+    }
+
+    /// Which versions can be learned once more.
+    pub fn put_kept_lessons(&mut self, kept: &KeptLessons) {
+        let row = LessonRow::Kept(kept.clone());
+        self.seal_small(Table::Lessons, |key| keys::lesson(key, 0, 0), &row);
+    }
+
+    /// What was kept of versions goes, up to, and without, this part of this one.
+    pub fn delete_lessons(&mut self, version: u64, number: u32) {
+        let key = |key: &mut Vec<u8>| keys::lesson(key, 0, 1);
+        self.change(DELETE_RANGE, Table::Lessons, key, |end| keys::lesson(end, version, number));
+    }
+
+    /// From here on a partition goes by another version of what was learned.
+    pub fn put_mark(&mut self, partition: u16, mark: &Mark) {
+        self.seal_small(Table::Marks, |key| keys::mark(key, partition, mark.version), mark);
+        self.set(partition, Field::Version, mark.version);
+    }
+
+    /// The marks of a partition go, up to, and without, that of this version.
+    pub fn delete_marks(&mut self, partition: u16, version: u64) {
+        let key = |key: &mut Vec<u8>| keys::mark(key, partition, 0);
+        self.change(DELETE_RANGE, Table::Marks, key, |end| keys::mark(end, partition, version));
     }
 
     /// An input that did not come from the stream, sealed as [`Kind::Input`]; `number` tells apart

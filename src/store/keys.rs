@@ -19,6 +19,8 @@
 //! | `decisions` | partition u16 · customer · slot u8 |
 //! | `observations` | partition u16 · sequence u64 |
 //! | `learned` | `0x0000` · level u64 |
+//! | `lessons` | `0x0000` · version u64 · number u32 |
+//! | `marks` | partition u16 · version u64 |
 //! | `results` | partition u16 · length of the experiment u8 · experiment · arm |
 //! | `meta`, of the store | `0x00` · name |
 //! | `meta`, of a partition | `0x01` · partition u16 · field u8 |
@@ -54,6 +56,10 @@ pub enum Table {
     Observations,
     /// What was learned of each level of arms.
     Learned,
+    /// What versions of what is known were learned from, so that they can be learned once more.
+    Lessons,
+    /// From where on partitions went by which version.
+    Marks,
     /// What the arms of experiments have shown.
     Results,
     /// What the store and its partitions know about themselves.
@@ -62,7 +68,7 @@ pub enum Table {
 
 impl Table {
     /// Every table.
-    pub const ALL: [Table; 13] = [
+    pub const ALL: [Table; 15] = [
         Table::Twins,
         Table::Timeline,
         Table::Timers,
@@ -74,6 +80,8 @@ impl Table {
         Table::Decisions,
         Table::Observations,
         Table::Learned,
+        Table::Lessons,
+        Table::Marks,
         Table::Results,
         Table::Meta,
     ];
@@ -92,6 +100,8 @@ impl Table {
             Table::Decisions => "decisions",
             Table::Observations => "observations",
             Table::Learned => "learned",
+            Table::Lessons => "lessons",
+            Table::Marks => "marks",
             Table::Results => "results",
             Table::Meta => "meta",
         }
@@ -111,6 +121,8 @@ impl Table {
             Table::Decisions => Kind::Decision,
             Table::Observations => Kind::Observation,
             Table::Learned => Kind::Weights,
+            Table::Lessons => Kind::Lesson,
+            Table::Marks => Kind::Mark,
             Table::Results => Kind::Result,
             Table::Meta => Kind::Number,
         }
@@ -130,6 +142,8 @@ impl Table {
             Table::Decisions => read_decision(key).is_some(),
             Table::Observations => read_output(key).is_some(),
             Table::Learned => read_level(key).is_some(),
+            Table::Lessons => read_lesson(key).is_some(),
+            Table::Marks => read_output(key).is_some(),
             Table::Results => read_result(key).is_some(),
             Table::Meta => match key {
                 [STORE_WIDE, name @ ..] => !name.is_empty(),
@@ -200,6 +214,7 @@ pub(super) enum Field {
     NextInput = 3,
     Clock = 4,
     Twins = 5,
+    Version = 6,
 }
 
 impl Field {
@@ -210,6 +225,7 @@ impl Field {
             3 => Field::NextInput,
             4 => Field::Clock,
             5 => Field::Twins,
+            6 => Field::Version,
             _ => return None,
         })
     }
@@ -249,6 +265,16 @@ pub(super) fn output(into: &mut Vec<u8>, of: u16, sequence: u64) {
 /// What is learned belongs to no partition; it lies where the first one's rows would.
 pub(super) fn level(into: &mut Vec<u8>, level: u64) {
     output(into, 0, level);
+}
+
+/// Likewise what it was learned from.
+pub(super) fn lesson(into: &mut Vec<u8>, version: u64, number: u32) {
+    output(into, 0, version);
+    into.extend_from_slice(&number.to_be_bytes());
+}
+
+pub(super) fn mark(into: &mut Vec<u8>, of: u16, version: u64) {
+    output(into, of, version);
 }
 
 pub(super) fn input(into: &mut Vec<u8>, of: u16, customer: &Customer, at: Time, number: u32) {
@@ -373,6 +399,12 @@ pub(super) fn read_level(key: &[u8]) -> Option<u64> {
     read_output(key)
 }
 
+pub(super) fn read_lesson(key: &[u8]) -> Option<(u64, u32)> {
+    let (_, rest) = key.split_first_chunk::<2>()?;
+    let (version, number) = rest.split_first_chunk()?;
+    Some((u64::from_be_bytes(*version), u32::from_be_bytes(number.try_into().ok()?)))
+}
+
 pub(super) fn read_input(key: &[u8]) -> Option<(Time, u32)> {
     let (_, rest) = read_twin(key)?;
     let (at, number) = rest.split_first_chunk()?;
@@ -486,6 +518,8 @@ mod tests {
             prop_assert_eq!(read_timer(&key), Some(timer_key));
             let key = bytes(|into| output(into, partition, sequence));
             prop_assert_eq!(read_output(&key), Some(sequence));
+            let key = bytes(|into| lesson(into, sequence, number));
+            prop_assert_eq!(read_lesson(&key), Some((sequence, number)));
             let key = bytes(|into| input(into, partition, &customer, at, number));
             prop_assert_eq!(read_input(&key), Some((at, number)));
             let row = IndexKey { path: sequence, value: u64::from(number) };
@@ -569,6 +603,8 @@ mod tests {
             bytes(|into| sweep(into, 258, &SweepKey::Index("profile.region".into()))),
             bytes(|into| index(into, 258, IndexKey { path: 6, value: 7 }, &ada)),
             bytes(|into| decision(into, 258, &ada, 7)),
+            bytes(|into| lesson(into, 4, 5)),
+            bytes(|into| mark(into, 258, 4)),
             bytes(|into| field(into, 258, Field::Cursor)),
             bytes(|into| store_wide(into, "format")),
         ];
@@ -584,6 +620,8 @@ mod tests {
         01020170726f66696c652e726567696f6e
         01020000000000000006000000000000000703616461
         01020361646107
+        0000000000000000000400000005
+        01020000000000000004
         01010201
         00666f726d6174
         ");

@@ -29,4 +29,4 @@ pub use keys::{IndexKey, SweepKey, Table, TimerKey};
 pub use memory::{Fault, Memory};
 pub use reads::{Commit, Read, Sealed, Value, Visit, VisitEach};
 pub use room::{Room, Space};
-pub use rows::{Journalled, Loaded, Meta, Sweep, Verified};
+pub use rows::{Journalled, KeptLesson, KeptLessons, Loaded, Meta, Milestone, Sweep, Verified};

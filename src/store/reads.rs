@@ -2,12 +2,15 @@ use serde::de::DeserializeOwned;
 
 use super::batch::{ANSWERS, MODEL};
 use super::keys::{self, Field, IndexKey, SweepKey, TimerKey};
-use super::rows::{Journalled, Loaded, Meta, PackedDecision, Sweep, Verified};
+use super::rows::{
+    Journalled, KeptLesson, KeptLessons, LessonRow, Loaded, Meta, PackedDecision, Sweep, Verified,
+};
 use super::{Batch, Error, Table};
 use crate::codec;
 use crate::config::limits;
 use crate::event::{Broadcast, Customer, Output, Time};
 use crate::models::{Exposure, Shown, Snapshot};
+use crate::past::Mark;
 use crate::twin::Decision;
 
 /// A row's value, if there is one.
@@ -255,6 +258,59 @@ pub trait Read: Send + Sync {
         Ok((Snapshot::restore(version, levels), number(ANSWERS)?))
     }
 
+    /// Which versions of what was learned can be learned once more; none before any was learned.
+    ///
+    /// # Errors
+    /// [`Error::Read`], or [`Error::Record`].
+    fn kept_lessons(&self) -> Result<Option<KeptLessons>, Error> {
+        let key = key(|to| keys::lesson(to, 0, 0));
+        let found = self.get(Table::Lessons, std::slice::from_ref(&key))?.pop().flatten();
+        let Some(found) = found else { return Ok(None) };
+        match open(Table::Lessons, &key, &found)? {
+            LessonRow::Kept(kept) => Ok(Some(kept)),
+            LessonRow::Packed(_) => Err(Error::key(Table::Lessons, &key)),
+        }
+    }
+
+    /// What was kept of versions, from this part of this one on: about so many bytes, and at least one
+    /// part unless there is none. Levels only where they are wanted.
+    ///
+    /// # Errors
+    /// [`Error::Read`], or [`Error::Key`].
+    fn lessons(
+        &self,
+        from: (u64, u32),
+        with_levels: bool,
+        bytes: usize,
+    ) -> Result<Vec<KeptLesson>, Error> {
+        let (version, number) = from.max((0, 1));
+        let from = key(|to| keys::lesson(to, version, number));
+        let until = keys::behind(&key(|to| keys::partition(to, 0)));
+        let mut found = Vec::new();
+        let mut found_bytes = 0;
+        self.scan(Table::Lessons, &from, &until, &mut |key, value| {
+            let (version, number) =
+                keys::read_lesson(key).ok_or_else(|| Error::key(Table::Lessons, key))?;
+            if with_levels || number < KeptLesson::LEVELS {
+                found_bytes += value.len();
+                found.push(KeptLesson { version, number, sealed: value.into() });
+            }
+            Ok(found_bytes < bytes)
+        })?;
+        Ok(found)
+    }
+
+    /// From where on the partition went by which version of what was learned, in their order.
+    ///
+    /// # Errors
+    /// [`Error::Read`], [`Error::Key`] or [`Error::Record`].
+    fn marks(&self, partition: u16) -> Result<Vec<Mark>, Error> {
+        let from = key(|to| keys::partition(to, partition));
+        rows(self, Table::Marks, partition, &from, usize::MAX, |key, value| {
+            Ok(Some(open(Table::Marks, key, value)?))
+        })
+    }
+
     /// The inputs of a twin that did not come from the stream, from this moment on, at most
     /// `limit`, ascending. Those older than the store's retention may be gone.
     ///
@@ -314,6 +370,7 @@ pub trait Read: Send + Sync {
                 Some(Field::NextInput) => meta.next_input = number,
                 Some(Field::Clock) => meta.clock = Some(Time::from_ms(number.cast_signed())),
                 Some(Field::Twins) => meta.twins = number,
+                Some(Field::Version) => meta.version = number,
                 None => {}
             }
             Ok(true)

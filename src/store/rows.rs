@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use super::IndexKey;
 use crate::codec;
 use crate::event::{Customer, Time};
+use crate::models::Lesson;
 use crate::twin::Decision;
 
 /// A twin as it was last committed.
@@ -39,6 +40,8 @@ pub struct Meta {
     pub clock: Option<Time>,
     /// How many twins it has.
     pub twins: u64,
+    /// The version of what was learned that it went by last.
+    pub version: u64,
 }
 
 /// How far a partition is in going through its twins. Stored.
@@ -97,6 +100,76 @@ impl PackedDecision {
         // What cannot be unpacked is no record; its checksum says that it was written so.
         let sealed = lz4_flex::block::decompress_size_prepended(&self.0).unwrap_or_default();
         codec::open(codec::Kind::Decision, &sealed)
+    }
+}
+
+/// Which versions of what was learned can be learned once more: all from the first milestone on.
+/// Stored.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct KeptLessons {
+    /// Versions of which all that was known is kept, ascending.
+    pub milestones: Vec<Milestone>,
+    /// About how many bytes were ever kept.
+    pub written_bytes: u64,
+}
+
+/// A version of which all that was known is kept. Stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Milestone {
+    /// The version.
+    pub version: u64,
+    /// About how many bytes were ever kept before it.
+    pub written_bytes: u64,
+}
+
+/// A part of what a version was learned from, or of all that was known at it, as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptLesson {
+    /// The version.
+    pub version: u64,
+    /// Its place among the parts of the version: first answers, and from [`KeptLesson::LEVELS`] on
+    /// what was known.
+    pub number: u32,
+    /// The part, sealed.
+    pub sealed: Box<[u8]>,
+}
+
+impl KeptLesson {
+    /// The place of the first level of a milestone.
+    pub const LEVELS: u32 = 1 << 24;
+
+    /// The part.
+    ///
+    /// # Errors
+    /// If it is not what was written.
+    pub fn open(&self) -> Result<Lesson, codec::Error> {
+        let sealed = match codec::open(codec::Kind::Lesson, &self.sealed)? {
+            // What cannot be unpacked is no record; its checksum says that it was written so.
+            LessonRow::Packed(packed) => {
+                lz4_flex::block::decompress_size_prepended(&packed).unwrap_or_default()
+            }
+            LessonRow::Kept(_) => Vec::new(),
+        };
+        codec::open(codec::Kind::Lesson, &sealed)
+    }
+}
+
+/// A row of the table of lessons: answers of one time say much the same. Stored.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum LessonRow {
+    Kept(KeptLessons),
+    Packed(Bytes),
+}
+
+impl LessonRow {
+    /// A lesson, packed.
+    ///
+    /// # Errors
+    /// If it is larger than a record may be.
+    pub(super) fn pack(lesson: &Lesson) -> Result<LessonRow, codec::Error> {
+        let mut sealed = Vec::new();
+        codec::seal(codec::Kind::Lesson, lesson, &mut sealed)?;
+        Ok(LessonRow::Packed(lz4_flex::block::compress_prepend_size(&sealed).into()))
     }
 }
 

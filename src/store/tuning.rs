@@ -132,6 +132,8 @@ fn rows(table: Table, settings: &settings::Store, memory: &Memory, horizon: &Hor
         | Table::Sweeps
         | Table::Index
         | Table::Learned
+        | Table::Lessons
+        | Table::Marks
         | Table::Results
         | Table::Meta => {}
     }

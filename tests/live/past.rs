@@ -3,10 +3,11 @@
 
 use std::fs;
 
-use jumeau::api::{JournalReply, WhyReply, verb};
+use jumeau::api::{DecideReply, JournalReply, WhyReply, verb};
 use jumeau::codec::{self, Kind};
 use jumeau::event::{Customer, Time};
 use jumeau::language::Languages;
+use jumeau::models::Snapshot;
 use jumeau::past::Past;
 use jumeau::policy::{Files, load_with};
 use jumeau::twin::Decision;
@@ -88,12 +89,12 @@ async fn the_past_gives_the_same_decisions_byte_for_byte() {
     let journal = rig.ask(verb::JOURNAL, &["ann"], "".into()).await.unwrap();
     let journal: JournalReply = serde_json::from_slice(&journal).unwrap();
     assert!(journal.is_whole);
-    journal.inputs.into_iter().for_each(|one| past.journalled(one.at, one.input));
+    journal.inputs.into_iter().for_each(|one| past.journalled(one.at, one.number, one.input));
     assert_eq!(past.len(), 6, "three events and three requests");
 
     let files = Files::new([("policy.toml", POLICY)]);
     let policy = load_with(&files, &Languages::embedded()).unwrap();
-    let lived = past.live(&ann, &policy, Time::MIN);
+    let lived = past.live(&ann, &policy, Time::MIN, &Snapshot::nothing());
     let why: WhyReply =
         serde_json::from_slice(&rig.ask(verb::WHY, &["ann"], "".into()).await.unwrap()).unwrap();
     assert_eq!(lived.decisions.len(), why.known.len());
@@ -119,4 +120,104 @@ async fn the_past_gives_the_same_decisions_byte_for_byte() {
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(out.contains("3 the same, 2 not said any more, 2 new"), "{out}{err}");
     assert_eq!(lived.actions.len(), 5);
+}
+
+/// Two ways to say it, of which one is liked: something to learn.
+const LEARNING: &str = r#"
+[policy]
+name = "learning"
+languages = ["en"]
+
+[learn]
+features = ["profile.traits.age"]
+
+[needs.look]
+describe = "something to look at"
+expires = "1d"
+
+[[rules]]
+name = "somebody looks"
+on = ["ask:hero", "track:Looked"]
+then = [{ raise = "look", strength = 0.5 }]
+
+[[actions]]
+name = "shoes"
+serves = ["look"]
+issue = "sales"
+value = 0.9
+cooldown = "0s"
+propensity = 0.2
+[[actions.treatments]]
+channel = "web"
+text.en = "Shoes."
+[[actions.treatments]]
+name = "loud"
+channel = "web"
+text.en = "Shoes!"
+
+[[actions]]
+name = "hats"
+serves = ["look"]
+issue = "sales"
+value = 0.8
+cooldown = "0s"
+propensity = 0.2
+[[actions.treatments]]
+channel = "web"
+text.en = "Hats."
+"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_learned_since_then_does_not_change_the_past() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("policy.toml"), LEARNING).unwrap();
+    let mut rig = Rig::start(folder.path().to_str().unwrap(), &[]).await;
+    let ask = json!({ "channel": "web", "placements": ["hero"] });
+    let mut versions = Vec::new();
+    for (round, answer) in ["accepted", "rejected", "accepted", "accepted"].iter().enumerate() {
+        if round == 2 {
+            // What was learned from is kept as long as what was learned.
+            rig.service.kill().await.unwrap();
+            rig.restart().await;
+        }
+        for customer in ["ann", "bob"] {
+            rig.event("web", customer, "identify", json!({ "traits": { "age": 20 + round } }))
+                .await;
+            rig.event("web", customer, "track", json!({ "name": "Looked" })).await;
+        }
+        rig.settled().await;
+        let before = rig.stats().await.unwrap().learning.version;
+        for customer in ["ann", "bob"] {
+            let reply = rig.ask(verb::DECIDE, &[customer], ask.to_string().into()).await.unwrap();
+            let reply: DecideReply = serde_json::from_slice(&reply).unwrap();
+            let outcome = json!({ "decision": reply.offers[0].decision, "outcome": answer });
+            rig.event("web", customer, "outcome", outcome).await;
+        }
+        rig.until("it was learned", async || {
+            rig.stats().await.is_some_and(|stats| stats.learning.version > before)
+        })
+        .await;
+        let why = rig.ask(verb::WHY, &["ann"], "".into()).await.unwrap();
+        let why: WhyReply = serde_json::from_slice(&why).unwrap();
+        versions.push(why.decision.model);
+    }
+    assert!(versions.is_sorted() && versions[3] > versions[1], "{versions:?}");
+
+    let replay = async |more: &[&str]| {
+        let output = Command::new(binary("twinctl"))
+            .args(["--server", &rig.broker.url(), "replay", "ann", "--policy"])
+            .arg(folder.path())
+            .args(more)
+            .env("NO_COLOR", "1")
+            .output()
+            .await
+            .unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+            + &String::from_utf8_lossy(&output.stderr)
+    };
+    let told = replay(&[]).await;
+    assert!(told.contains("8 decisions that are kept came out the same, byte for byte"), "{told}");
+    assert!(told.contains("8 the same, 0 not said any more, 0 new"), "{told}");
+    let told = replay(&["--models", "now"]).await;
+    assert!(told.contains("of the decisions that are kept, 0 came out the same"), "{told}");
 }

@@ -279,6 +279,7 @@ impl World {
                     next_output: meta.next_output,
                     next_input: meta.next_input,
                     clock: meta.clock,
+                    version: meta.version,
                     outputs,
                     broadcasts: self.memory.broadcasts(partition).unwrap(),
                     sweeps: self.memory.sweeps(partition).unwrap(),

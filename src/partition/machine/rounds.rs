@@ -5,6 +5,8 @@ use super::super::host::{Host, Loads};
 use super::super::round::{Item, Round, Sweeping};
 use super::{Machine, Phase};
 use crate::event::{Reason, Rejection, Time};
+use crate::models::Snapshot;
+use crate::past::Mark;
 use crate::twin::{Reaction, Twin};
 
 impl<H: Host> Machine<H> {
@@ -62,6 +64,8 @@ impl<H: Host> Machine<H> {
     /// Sends every planned errand to its twin; all of them are in memory.
     fn deliver(&mut self, mut round: Round, host: &mut H) {
         let is_indexing = round.sweeping.as_ref().is_some_and(Sweeping::is_indexing);
+        // Some twins may be told twice, because another's handler panicked.
+        let models = round.models.get_or_insert_with(|| self.models.clone()).clone();
         let errands = std::mem::take(&mut round.errands);
         round.waiting = errands.len();
         for (customer, inputs) in errands {
@@ -73,7 +77,7 @@ impl<H: Host> Machine<H> {
                 policy: self.policy.clone(),
                 shadow: self.shadow.clone(),
                 broadcasts: self.broadcasts.clone(),
-                models: self.models.clone(),
+                models: models.clone(),
                 is_indexing,
             };
             host.deliver(address, errand);
@@ -91,6 +95,7 @@ impl<H: Host> Machine<H> {
             self.revive(round, host);
             return;
         }
+        self.mark(round.models.as_ref());
         let mut touched = Vec::new();
         let mut reactions: Vec<Option<Reaction>> = Vec::new();
         reactions.resize_with(round.items.len(), || None);
@@ -134,6 +139,17 @@ impl<H: Host> Machine<H> {
         if let Some(sweeping) = round.sweeping {
             self.end_sweeping(sweeping, &touched);
         }
+    }
+
+    /// What comes next went by these models: replaying needs to know from where on.
+    fn mark(&mut self, models: Option<&Snapshot>) {
+        let Some(version) = models.map(Snapshot::version).filter(|new| *new > self.marked) else {
+            return;
+        };
+        let (after, input) = (self.taken, self.next_input as u32);
+        let mark = Mark { version, after, input, at: self.clock };
+        self.batch.put_mark(self.partition, &mark);
+        self.marked = version;
     }
 
     /// Twins whose handler panicked are loaded as they were committed last, and get their inputs

@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 use jumeau::event::{EventType, Reason, Time};
+use jumeau::rehearsal::By;
 
 /// Shows and steers the twins of a running jumeau service.
 #[derive(Debug, Parser)]
@@ -132,6 +133,10 @@ pub(crate) enum Command {
         /// Compare only what was said from this moment on.
         #[arg(long, value_parser = time)]
         from: Option<Time>,
+        /// By what was known then, each decision by the version that it went by; or by what is known
+        /// now.
+        #[arg(long, value_enum, default_value_t = Models::Then)]
+        models: Models,
     },
     /// Asks what to show to one customer now, as a channel does. The twin remembers it.
     #[command(
@@ -282,6 +287,22 @@ pub(crate) enum Command {
         /// The shell.
         shell: Shell,
     },
+}
+
+/// By which version of what was learned a past is repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Models {
+    Then,
+    Now,
+}
+
+impl Models {
+    pub(crate) fn by(self) -> By {
+        match self {
+            Models::Then => By::Then,
+            Models::Now => By::Now,
+        }
+    }
 }
 
 /// What to do with events that could not be used.

@@ -88,8 +88,9 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
             let ready = typed.ready(&subjects(&connection.prefix)?, now())?;
             publish(&connection, ready, dry_run).await
         }
-        Command::Replay { customer, policy, from } => {
-            let wanted = replay::Wanted { customer: &customer, policy: &policy, from };
+        Command::Replay { customer, policy, from, models } => {
+            let wanted =
+                replay::Wanted { customer: &customer, policy: &policy, from, by: models.by() };
             replay::replay(&connection, &wanted, now(), |told| {
                 print!("{}", render::replay(told, width()));
             })

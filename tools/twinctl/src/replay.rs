@@ -1,12 +1,17 @@
 //! A customer's past once more, under another policy.
 
-use jumeau::api::{JournalReply, JournalRequest, verb};
+use jumeau::api::{KnownDecision, WhyRequest, verb};
 use jumeau::bus::Bus;
 use jumeau::config::settings::Nats;
 use jumeau::event::{Content, Customer, Time};
 use jumeau::language::Languages;
-use jumeau::past::Past;
+use jumeau::past::{Lived, Past};
+use jumeau::policy::Policy;
+use jumeau::rehearsal::{self, By, Learned, recollect};
 use jumeau::shelf::Shelf;
+use jumeau::twin::Decision;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::arguments::Connection;
 use crate::failure::Failure;
@@ -18,6 +23,7 @@ pub(crate) struct Wanted<'a> {
     pub(crate) customer: &'a str,
     pub(crate) policy: &'a str,
     pub(crate) from: Option<Time>,
+    pub(crate) by: By,
 }
 
 /// Replays, and hands both lives over as they are to be shown.
@@ -32,6 +38,7 @@ pub(crate) async fn replay(
     let policy =
         shelf.policy(&Languages::embedded()).map_err(|error| Failure::Usage(error.to_string()))?;
     let unreachable = |error: jumeau::bus::Error| Failure::Unreachable(error.to_string());
+    let unanswered = |error: rehearsal::Error| Failure::Unreachable(error.to_string());
     let service = Service::connect(connection).await?;
     let nats = Nats {
         url: connection.server.clone(),
@@ -55,23 +62,7 @@ pub(crate) async fn replay(
     })
     .await
     .map_err(unreachable)?;
-    let mut from = None;
-    loop {
-        let question = JournalRequest { from };
-        let reply: JournalReply =
-            service.ask_of(verb::JOURNAL, wanted.customer, Some(&question)).await?;
-        let last = reply.inputs.last().map(|one| one.at);
-        for one in reply.inputs {
-            // The last moment of an answer may go on in the next one.
-            if reply.is_whole || Some(one.at) != last {
-                past.journalled(one.at, one.input);
-            }
-        }
-        if reply.is_whole || last == from {
-            break;
-        }
-        from = last;
-    }
+    recollect(&bus, &customer, &mut past).await.map_err(unanswered)?;
     if past.is_empty() {
         return Err(Failure::Negative(format!(
             "the stream and the journal hold nothing of customer `{}`",
@@ -89,8 +80,19 @@ pub(crate) async fn replay(
             channel: asked.channel.as_str().into(),
         }));
     }
-    let lived = past.live(&customer, &policy, now);
+    let mut learned = Learned::of(&bus).await.map_err(unanswered)?;
+    let life = past.life(&customer, &policy, now);
+    let lives = rehearsal::live(vec![life], wanted.by, &mut learned).await.map_err(unanswered)?;
+    let by_now = lives.by_now;
+    let lived = lives.lived.into_iter().next().unwrap_or_default();
     let mut notes = Vec::new();
+    if by_now > 0 {
+        notes.push(format!(
+            "{by_now} inputs went by versions of what was learned that are not kept any more: they \
+             go by what is known now"
+        ));
+    }
+    notes.extend(compared(&service, wanted.customer, &lived, &policy).await?);
     if lived.is_cut {
         notes.push("the past has more timers than are fired: it stops there".to_owned());
     }
@@ -107,6 +109,54 @@ pub(crate) async fn replay(
         notes,
     });
     Ok(())
+}
+
+/// How many of the decisions that are still kept came out the same, if this policy made them.
+async fn compared(
+    service: &Service,
+    customer: &str,
+    lived: &Lived,
+    policy: &Policy,
+) -> Result<Option<String>, Failure> {
+    /// As it came: what is read and written again may not be the same in the last digit.
+    #[derive(Deserialize)]
+    struct Kept {
+        decision: Box<RawValue>,
+        known: Vec<KnownDecision>,
+    }
+    let ask = async |decision: Option<Box<str>>| -> Result<Kept, Failure> {
+        service.ask_of(verb::WHY, customer, Some(&WhyRequest { decision })).await
+    };
+    let last = match ask(None).await {
+        Ok(last) => last,
+        // Nothing was decided.
+        Err(Failure::Negative(_)) => return Ok(None),
+        Err(failure) => return Err(failure),
+    };
+    let (mut same, mut other) = (0, 0);
+    for known in last.known {
+        let kept = ask(Some(known.id.clone())).await?.decision;
+        let again = lived.decisions.iter().find(|one| one.id == known.id);
+        let decision: Decision = serde_json::from_str(kept.get()).map_err(|error| {
+            Failure::Unreachable(format!("a decision of another form: {error}"))
+        })?;
+        let text = again.and_then(|again| serde_json::to_string(again).ok());
+        match text {
+            Some(text) if text == kept.get() => same += 1,
+            _ if decision.policy == policy.version => other += 1,
+            _ => {}
+        }
+    }
+    Ok(match (same, other) {
+        (0, 0) => None,
+        (same, 0) => {
+            Some(format!("{same} decisions that are kept came out the same, byte for byte"))
+        }
+        (same, other) => Some(format!(
+            "of the decisions that are kept, {same} came out the same, byte for byte, and {other} \
+             did not: late timers, broadcasts and links are repeated at other moments"
+        )),
+    })
 }
 
 fn said(action: &jumeau::twin::Action) -> Said {

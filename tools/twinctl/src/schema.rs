@@ -12,7 +12,7 @@ use crate::failure::Failure;
 type Message = (&'static str, fn() -> Schema);
 
 /// What comes out and what the service API says, besides the types of events.
-const MESSAGES: [Message; 23] = [
+const MESSAGES: [Message; 25] = [
     ("broadcast", || schema_for!(event::SharedFact)),
     ("analyser.question", || schema_for!(bus::Question<'_>)),
     ("analyser.answer", || schema_for!(event::Analysis)),
@@ -27,6 +27,8 @@ const MESSAGES: [Message; 23] = [
     ("api.whatif.request", || schema_for!(api::WhatIfRequest)),
     ("api.whatif", || schema_for!(api::WhatIfReply)),
     ("api.journal", || schema_for!(api::JournalReply)),
+    ("api.marks", || schema_for!(api::MarksReply)),
+    ("api.lessons", || schema_for!(api::LessonsReply)),
     ("api.timeline", || schema_for!(api::TimelineReply)),
     ("api.stats", || schema_for!(api::Stats)),
     ("api.policy", || schema_for!(api::PolicyStatus)),

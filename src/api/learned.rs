@@ -1,0 +1,97 @@
+//! What versions of what is known were learned from: for whoever repeats decisions.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::event::Time;
+use crate::past::Mark;
+use crate::store::{KeptLesson, KeptLessons};
+
+/// The answer to [`verb::MARKS`](super::verb::MARKS).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct MarksReply {
+    /// From where on the customer's partition went by which version, in their order.
+    pub marks: Vec<VersionMark>,
+}
+
+/// From where on a partition went by a version of what was learned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct VersionMark {
+    /// The version.
+    pub version: u64,
+    /// The sequence of the last event that went by an earlier one.
+    pub after: u64,
+    /// The number of the first journalled input that went by it.
+    pub input: u32,
+    /// The partition's clock then.
+    pub at: Time,
+}
+
+impl From<Mark> for VersionMark {
+    fn from(Mark { version, after, input, at }: Mark) -> VersionMark {
+        VersionMark { version, after, input, at }
+    }
+}
+
+impl From<VersionMark> for Mark {
+    fn from(VersionMark { version, after, input, at }: VersionMark) -> Mark {
+        Mark { version, after, input, at }
+    }
+}
+
+/// The payload of [`verb::LESSONS`](super::verb::LESSONS).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LessonsRequest {
+    /// From this version on.
+    pub version: u64,
+    /// And from this part of it on.
+    pub number: u32,
+    /// Whether levels are wanted, too: all that was known at milestones.
+    pub levels: bool,
+}
+
+/// The answer to [`verb::LESSONS`](super::verb::LESSONS).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct LessonsReply {
+    /// The milestones: versions of which all that was known is kept. What came before the first of
+    /// them cannot be learned once more.
+    pub milestones: Vec<u64>,
+    /// The parts, in their order; none if there is none left.
+    pub lessons: Vec<LessonPart>,
+}
+
+/// A part of what a version was learned from, or of all that was known at it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LessonPart {
+    /// The version.
+    pub version: u64,
+    /// Its place among the parts of the version.
+    pub number: u32,
+    /// The stored record, in base64.
+    pub record: String,
+}
+
+impl LessonsReply {
+    pub(super) fn of(kept: &KeptLessons, parts: Vec<KeptLesson>) -> LessonsReply {
+        let part = |part: KeptLesson| LessonPart {
+            version: part.version,
+            number: part.number,
+            record: STANDARD.encode(part.sealed),
+        };
+        LessonsReply {
+            milestones: kept.milestones.iter().map(|one| one.version).collect(),
+            lessons: parts.into_iter().map(part).collect(),
+        }
+    }
+}
+
+impl LessonPart {
+    /// The part as the store has it; none if the text is no base64.
+    pub fn kept(&self) -> Option<KeptLesson> {
+        let sealed = STANDARD.decode(&self.record).ok()?.into();
+        Some(KeptLesson { version: self.version, number: self.number, sealed })
+    }
+}

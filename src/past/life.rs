@@ -1,0 +1,206 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::mark::Marks;
+use super::{Happened, Past, What};
+use crate::event::{Broadcast, Customer, Kind, Speaker, Time};
+use crate::models::Snapshot;
+use crate::policy::Policy;
+use crate::twin::{
+    Action, Broadcasts, Decision, Effect, Escalation, Fired, Input, Recall, Shared, Twin, World,
+    react,
+};
+
+/// What came of a past under a policy.
+#[derive(Debug, Default)]
+pub struct Lived {
+    /// Every decision, in the order of time.
+    pub decisions: Vec<Decision>,
+    /// What was said, in the order of time.
+    pub actions: Vec<Arc<Action>>,
+    /// What was taken back.
+    pub recalls: Vec<Recall>,
+    /// What was handed to people.
+    pub escalations: Vec<Escalation>,
+    /// How many inputs there were, timers included.
+    pub inputs: u64,
+    /// The twin at the end; none if nothing happened.
+    pub twin: Option<Box<Twin>>,
+    /// The past has more timers than anybody would wait for: it stops there.
+    pub is_cut: bool,
+}
+
+/// Timers that one past may fire: one every quarter of an hour for a year.
+const TIMERS_MAX: u64 = 4 * 24 * 365;
+
+/// A twin that lives through a past, input by input, so that each can be given what was known when it
+/// came.
+#[derive(Debug)]
+pub struct Life<'a> {
+    past: &'a Past,
+    marks: &'a Marks,
+    /// What happened, in its order.
+    ordered: Vec<&'a Happened>,
+    /// How much of it was taken in.
+    taken: usize,
+    customer: &'a Customer,
+    policy: &'a Policy,
+    /// Everything that is due by then fires.
+    until: Time,
+    broadcasts: Broadcasts,
+    lived: Lived,
+    timers: u64,
+}
+
+/// What a life takes in next.
+enum Next<'a> {
+    Timer { due: Time, name: Box<str> },
+    Happened(&'a Happened),
+}
+
+impl<'a> Life<'a> {
+    pub(super) fn new(
+        past: &'a Past,
+        customer: &'a Customer,
+        policy: &'a Policy,
+        until: Time,
+    ) -> Life<'a> {
+        let mut ordered: Vec<&Happened> = past.happened.iter().collect();
+        // Stable: what channels asked comes behind the event before it, in its own order.
+        ordered.sort_by_key(|one| (one.sequence, matches!(one.what, What::Asked { .. })));
+        Life {
+            past,
+            marks: &past.marks,
+            ordered,
+            taken: 0,
+            customer,
+            policy,
+            until,
+            broadcasts: Broadcasts::default(),
+            lived: Lived::default(),
+            timers: 0,
+        }
+    }
+
+    /// Which version of what was learned its next input went by; none at the end. Before anything was
+    /// learned, and where nobody knows, it is 0.
+    pub fn next_version(&self) -> Option<u64> {
+        Some(match self.next()? {
+            Next::Timer { due, name } => match self.past.fired.get(&(due, name)) {
+                Some(number) => self.marks.of_input(*number),
+                None => self.marks.of_moment(due),
+            },
+            Next::Happened(one) => match &one.what {
+                What::Event(_) => self.marks.of_event(one.sequence),
+                What::Asked { number, .. } => self.marks.of_input(*number),
+                What::Broadcast(_) => self.marks.of_moment(one.at),
+            },
+        })
+    }
+
+    /// Takes the next input in; `false` if there is none.
+    pub fn go_on(&mut self, models: &Snapshot) -> bool {
+        match self.next() {
+            None => return false,
+            Some(Next::Timer { due, name }) => {
+                self.timers += 1;
+                if self.timers > TIMERS_MAX {
+                    self.lived.is_cut = true;
+                    self.taken = self.ordered.len();
+                    return false;
+                }
+                let fired = Fired { name, due, late: Duration::ZERO };
+                self.take(&Input::timer(fired, due), models);
+            }
+            Some(Next::Happened(one)) => {
+                self.taken += 1;
+                self.happen(one, models);
+            }
+        }
+        true
+    }
+
+    /// Lives on to the end by what is known in one snapshot.
+    pub fn to_end(mut self, models: &Snapshot) -> Lived {
+        while self.go_on(models) {}
+        self.lived
+    }
+
+    /// What came of it so far.
+    pub fn lived(self) -> Lived {
+        self.lived
+    }
+
+    /// What is due by the time of what happened next comes before it.
+    fn next(&self) -> Option<Next<'a>> {
+        if self.lived.is_cut {
+            return None;
+        }
+        let happened = self.ordered.get(self.taken).copied();
+        let until = happened.map_or(self.until, |one| one.at);
+        let timers = self.lived.twin.iter().flat_map(|twin| &twin.timers);
+        let due = timers.filter(|timer| timer.due <= until);
+        let first = due.min_by(|one, other| (one.due, &one.name).cmp(&(other.due, &other.name)));
+        match first {
+            Some(timer) => Some(Next::Timer { due: timer.due, name: timer.name.clone() }),
+            None => happened.map(Next::Happened),
+        }
+    }
+
+    fn happen(&mut self, one: &Happened, models: &Snapshot) {
+        match &one.what {
+            What::Event(event) => {
+                let mut event = event.clone();
+                if let Kind::Message(told) = &mut event.kind
+                    && told.from == Speaker::Customer
+                {
+                    let analysis = self.past.analyses.get(&event.fingerprint);
+                    told.analysis = analysis.cloned().map(Box::new);
+                }
+                self.take(&Input::event(*event, one.at), models);
+            }
+            What::Asked { asked, .. } => {
+                let event = asked.event(self.customer.clone());
+                self.take(&Input::event(event, one.at), models);
+            }
+            What::Broadcast(told) => self.hear(told, one.at, models),
+        }
+    }
+
+    fn take(&mut self, input: &Input, models: &Snapshot) {
+        let Life { policy, broadcasts, lived, customer, .. } = self;
+        let twin =
+            lived.twin.get_or_insert_with(|| Box::new(Twin::new(customer.clone(), input.at)));
+        let reaction = react(twin, input, &World { policy, broadcasts, models });
+        lived.inputs += 1;
+        for effect in reaction.effects {
+            match effect {
+                Effect::Act(action) => lived.actions.push(action),
+                Effect::Recall(recall) => lived.recalls.push(*recall),
+                Effect::Escalate(escalation) => lived.escalations.push(*escalation),
+                Effect::Record(decision) => lived.decisions.push(*decision),
+                _ => {}
+            }
+        }
+    }
+
+    /// Hears a broadcast; what cannot be used was refused then, too.
+    fn hear(&mut self, told: &Broadcast, at: Time, models: &Snapshot) {
+        self.broadcasts.expire(at);
+        match Shared::new(told, at) {
+            Ok(Some(shared)) => {
+                if self.broadcasts.begin(shared).is_err() || self.lived.twin.is_none() {
+                    return;
+                }
+                let shared = self.broadcasts.get(&told.scope).filter(|shared| shared.wake).cloned();
+                if let Some(shared) = shared {
+                    self.take(&shared.wake(self.customer, at), models);
+                }
+            }
+            Ok(None) => {
+                self.broadcasts.end(&told.scope);
+            }
+            Err(_) => {}
+        }
+    }
+}

@@ -1,0 +1,237 @@
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::api::{JournalReply, JournalRequest, LessonsReply, LessonsRequest, MarksReply, verb};
+use crate::bus::{self, Bus};
+use crate::event::Customer;
+use crate::models::{Relearner, Snapshot};
+use crate::past::{Life, Lived, Mark, Past};
+use crate::store::KeptLesson;
+
+/// By what is known lives are lived once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// By what was known then: each input by the version that it went by.
+    Then,
+    /// By what is known now.
+    Now,
+}
+
+/// Why a service could not say what it keeps.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It does not answer, or refuses.
+    #[error(transparent)]
+    Bus(#[from] bus::Error),
+    /// Its answer cannot be read.
+    #[error("expected an answer of this version of jumeau, found {0}; use the service's own tools")]
+    Reply(String),
+}
+
+/// Adds what a running service keeps of a customer's past because the stream does not have it.
+///
+/// # Errors
+/// [`Error`]; what was added until then stays.
+pub async fn recollect(bus: &Bus, customer: &Customer, past: &mut Past) -> Result<(), Error> {
+    let marks: MarksReply = ask(bus, verb::MARKS, &[customer.as_str()], None::<&()>).await?;
+    past.learned(marks.marks.into_iter().map(Mark::from).collect());
+    let mut from = None;
+    loop {
+        let question = JournalRequest { from };
+        let reply: JournalReply =
+            ask(bus, verb::JOURNAL, &[customer.as_str()], Some(&question)).await?;
+        let last = reply.inputs.last().map(|one| one.at);
+        for one in reply.inputs {
+            // The last moment of an answer may go on in the next one.
+            if reply.is_whole || Some(one.at) != last {
+                past.journalled(one.at, one.number, one.input);
+            }
+        }
+        if reply.is_whole || last == from {
+            return Ok(());
+        }
+        from = last;
+    }
+}
+
+async fn ask<T: DeserializeOwned>(
+    bus: &Bus,
+    verb: &str,
+    tokens: &[&str],
+    question: Option<&impl Serialize>,
+) -> Result<T, Error> {
+    let malformed = |error: serde_json::Error| Error::Reply(error.to_string());
+    let payload = question.map(serde_json::to_vec).transpose().map_err(malformed)?;
+    let payload = payload.map_or_else(Bytes::new, Bytes::from);
+    let answer = bus.ask(verb, tokens, payload).await?;
+    serde_json::from_slice(&answer).map_err(malformed)
+}
+
+/// What a service learned, version by version, learned once more from what it keeps.
+pub struct Learned<'a> {
+    bus: &'a Bus,
+    relearner: Relearner,
+    milestones: Vec<u64>,
+    /// Parts that came and were not taken in yet.
+    parts: VecDeque<KeptLesson>,
+    /// What is to be asked for next.
+    next: LessonsRequest,
+}
+
+impl<'a> Learned<'a> {
+    /// Nothing yet.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn of(bus: &'a Bus) -> Result<Learned<'a>, Error> {
+        let mut learned = Learned {
+            bus,
+            relearner: Relearner::default(),
+            milestones: Vec::new(),
+            parts: VecDeque::new(),
+            next: LessonsRequest { version: 0, number: 1, levels: false },
+        };
+        learned.fetch().await?;
+        Ok(learned)
+    }
+
+    /// What was known at a version; none if it is not kept any more.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn at(&mut self, version: u64) -> Result<Option<Snapshot>, Error> {
+        let Some(base) = self.milestones.iter().rfind(|one| **one <= version).copied() else {
+            return Ok(None);
+        };
+        let known = self.relearner.version();
+        if (known > version || known < base) && !self.begin(base).await? {
+            return Ok(None);
+        }
+        self.learn(version).await?;
+        let is_there = self.relearner.version() == version && self.is_kept(base);
+        Ok(is_there.then(|| self.relearner.snapshot().clone()))
+    }
+
+    /// What is known now, as far as its past is kept.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn now(&mut self) -> Result<Snapshot, Error> {
+        let Some(last) = self.milestones.last().copied() else { return Ok(Snapshot::nothing()) };
+        if self.relearner.version() < last && !self.begin(last).await? {
+            return Ok(Snapshot::nothing());
+        }
+        self.learn(u64::MAX).await?;
+        Ok(self.relearner.snapshot().clone())
+    }
+
+    /// Begins anew at a milestone; `false` if it has gone meanwhile.
+    async fn begin(&mut self, milestone: u64) -> Result<bool, Error> {
+        self.relearner = Relearner::default();
+        self.parts.clear();
+        if milestone > 0 {
+            let number = KeptLesson::LEVELS;
+            self.next = LessonsRequest { version: milestone, number, levels: true };
+            while self.peek().await?.is_some_and(|part| part.version == milestone) {
+                self.take()?;
+            }
+            self.parts.clear();
+        }
+        self.next = LessonsRequest { version: milestone + 1, number: 0, levels: false };
+        Ok(self.is_kept(milestone) && self.relearner.version() == milestone)
+    }
+
+    /// Learns on, up to a version.
+    async fn learn(&mut self, version: u64) -> Result<(), Error> {
+        while self.peek().await?.is_some_and(|part| part.version <= version) {
+            self.take()?;
+        }
+        Ok(())
+    }
+
+    async fn peek(&mut self) -> Result<Option<&KeptLesson>, Error> {
+        if self.parts.is_empty() {
+            self.fetch().await?;
+        }
+        Ok(self.parts.front())
+    }
+
+    async fn fetch(&mut self) -> Result<(), Error> {
+        let reply: LessonsReply = ask(self.bus, verb::LESSONS, &[], Some(&self.next)).await?;
+        self.milestones = reply.milestones;
+        for part in &reply.lessons {
+            let kept = part.kept().ok_or_else(|| Error::Reply("a lesson of other text".into()))?;
+            self.next.version = part.version;
+            self.next.number = part.number.saturating_add(1);
+            self.parts.push_back(kept);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self) -> Result<(), Error> {
+        if let Some(part) = self.parts.pop_front() {
+            let lesson = part.open().map_err(|error| Error::Reply(error.to_string()))?;
+            self.relearner.take(part.version, lesson);
+        }
+        Ok(())
+    }
+
+    /// While it was read it may have gone.
+    fn is_kept(&self, milestone: u64) -> bool {
+        self.milestones.first().is_some_and(|first| *first <= milestone)
+    }
+}
+
+/// What lives came to, and what the reader should know of it.
+#[derive(Debug, Default)]
+pub struct Lives {
+    /// The lives, in the order in which they were handed over.
+    pub lived: Vec<Lived>,
+    /// Inputs that went by a version that is not kept any more, and now by what is known at present.
+    pub by_now: u64,
+}
+
+/// Has all of them live to the end. They go on side by side, so that each version is learned once.
+///
+/// # Errors
+/// [`Error`].
+pub async fn live(lives: Vec<Life<'_>>, by: By, learned: &mut Learned<'_>) -> Result<Lives, Error> {
+    if by == By::Now {
+        let now = learned.now().await?;
+        let lived = lives.into_iter().map(|life| life.to_end(&now)).collect();
+        return Ok(Lives { lived, by_now: 0 });
+    }
+    let mut lives: Vec<Life<'_>> = lives;
+    let mut waiting: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+    for (place, life) in lives.iter().enumerate() {
+        if let Some(version) = life.next_version() {
+            waiting.entry(version).or_default().push(place);
+        }
+    }
+    let mut now = None;
+    let mut by_now = 0;
+    while let Some((version, places)) = waiting.pop_first() {
+        let (models, is_kept) = match learned.at(version).await? {
+            Some(models) => (models, true),
+            None => {
+                if now.is_none() {
+                    now = Some(learned.now().await?);
+                }
+                (now.clone().unwrap_or_default(), false)
+            }
+        };
+        for place in places {
+            let Some(life) = lives.get_mut(place) else { continue };
+            while life.next_version() == Some(version) && life.go_on(&models) {
+                by_now += u64::from(!is_kept);
+            }
+            if let Some(next) = life.next_version() {
+                waiting.entry(next).or_default().push(place);
+            }
+        }
+    }
+    Ok(Lives { lived: lives.into_iter().map(Life::lived).collect(), by_now })
+}
