@@ -255,6 +255,10 @@ pub(crate) fn checked(settings: &Settings, shelf: &Shelf, policy: &Policy, stori
         policy.needs.len(),
         policy.actions.len()
     );
+    for (arm, policy) in &policy.arms {
+        let (rules, actions) = (policy.rules.len(), policy.actions.len());
+        println!("  in the arm policy {arm}: {}, {rules} rules, {actions} actions", policy.name);
+    }
 }
 
 /// Something is in the way.

@@ -160,7 +160,7 @@ impl Desk {
                     resident: is_resident,
                     inputs: twin.timeline.total(),
                     now,
-                    dissatisfaction: twin.dissatisfaction(&surroundings.policy, now),
+                    dissatisfaction: twin.dissatisfaction(twin.governed_by(&surroundings.policy), now),
                     twin: &twin,
                 })
             }

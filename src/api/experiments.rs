@@ -83,9 +83,10 @@ pub(super) fn shown(policy: &Policy, counted: impl Iterator<Item = Shown>) -> Ve
 fn running(known: &Experiment, mut counted: BTreeMap<Box<str>, ArmResult>) -> ExperimentShown {
     let mut arms: Vec<Arm> = Vec::new();
     for arm in &known.arms {
-        let does = match arm.does {
-            Does::Policy => None,
-            other => Some(other.name()),
+        let does = match (&arm.policy, arm.does) {
+            (Some(policy), _) => Some(format!("policy {policy}")),
+            (None, Does::Policy) => None,
+            (None, other) => Some(other.name().to_owned()),
         };
         arms.push((
             arm.name.clone(),
@@ -107,7 +108,7 @@ fn running(known: &Experiment, mut counted: BTreeMap<Box<str>, ArmResult>) -> Ex
 }
 
 /// Its name, its share, what it does, and what was counted.
-type Arm = (Box<str>, f64, Option<&'static str>, ArmResult);
+type Arm = (Box<str>, f64, Option<String>, ArmResult);
 
 fn compared(arms: Vec<Arm>) -> Vec<ArmShown> {
     let control = arms.first().map(|(.., result)| *result).unwrap_or_default();

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use super::actions;
 use super::load::{Reader, Situation};
+use super::files::ARMS;
+use super::mistake::hint;
 use super::names::one_of;
 use super::read::{Item, Named, Table};
 use super::rules::{self, Pattern};
@@ -56,6 +58,8 @@ pub struct Arm {
     pub share: f64,
     /// What is different there.
     pub does: Does,
+    /// The policy that its customers live under, as a whole; none: the one that the arm stands in.
+    pub policy: Option<Box<str>>,
 }
 
 /// What is done in an arm.
@@ -145,7 +149,11 @@ pub(super) struct Patterned {
 }
 
 pub(super) fn read(table: &Table<'_>, reader: &Reader, experiments: &mut Vec<Patterned>) {
-    let Some(all) = table.get("experiments").and_then(Item::table) else { return };
+    let Some(item) = table.get("experiments") else { return };
+    if reader.is_of_arm {
+        item.wrong("the experiments of the policy itself hold in the policy of an arm, too: take these out");
+    }
+    let Some(all) = item.table() else { return };
     for (key, item) in all.entries() {
         let (Some(name), Some(table)) = (key.name(), item.table()) else { continue };
         if experiments.iter().any(|known| *known.experiment.name == *name) {
@@ -158,7 +166,7 @@ pub(super) fn read(table: &Table<'_>, reader: &Reader, experiments: &mut Vec<Pat
 
 fn experiment(name: &str, key: Named<'_>, table: &Table<'_>, reader: &Reader) -> Option<Patterned> {
     let describe = table.require("describe").and_then(Item::text);
-    let arms = table.require("arms").and_then(arms);
+    let arms = table.require("arms").and_then(|item| arms(item, reader));
     let actions = table.get("actions").map_or(Vec::new(), Item::list_or_one);
     let actions = actions.into_iter().filter_map(|item| {
         let name = item.name()?;
@@ -191,21 +199,22 @@ fn experiment(name: &str, key: Named<'_>, table: &Table<'_>, reader: &Reader) ->
     Some(Patterned { experiment, goal: goal? })
 }
 
-fn arms(item: Item<'_>) -> Option<Box<[Arm]>> {
+fn arms(item: Item<'_>, reader: &Reader) -> Option<Box<[Arm]>> {
     let table = item.table()?;
     let mut arms: Vec<Arm> = Vec::new();
     for (key, item) in table.entries() {
         let name = key.name()?;
-        let (share, does) = match item.as_table() {
-            None => (item.number(0.0..=1.0)?, Does::Policy),
+        let (share, does, policy) = match item.as_table() {
+            None => (item.number(0.0..=1.0)?, Does::Policy, None),
             Some(arm) => {
                 let share = arm.require("share").and_then(|item| item.number(0.0..=1.0));
                 let does = arm.get("does").map_or(Some(Does::Policy), does);
+                let policy = arm.get("policy").map(|item| governs(item, reader));
                 arm.finish();
-                (share?, does?)
+                (share?, does?, rules::flat(policy)?)
             }
         };
-        arms.push(Arm { name: name.into(), share, does });
+        arms.push(Arm { name: name.into(), share, does, policy });
     }
     if arms.len() < 2 || arms.len() > limits::EXPERIMENT_ARMS {
         let (most, found) = (limits::EXPERIMENT_ARMS, arms.len());
@@ -219,6 +228,18 @@ fn arms(item: Item<'_>) -> Option<Box<[Arm]>> {
         return None;
     }
     Some(arms.into())
+}
+
+/// The policy in a folder of arms that an arm names.
+fn governs(item: Item<'_>, reader: &Reader) -> Option<Box<str>> {
+    let name = item.name()?;
+    let known = reader.arms.iter().map(|known| &**known);
+    if known.clone().any(|known| known == name) {
+        return Some(name.into());
+    }
+    let hint = hint(name, known);
+    item.wrong(format!("expected a policy in the folder {ARMS}{name}/, found none{hint}"));
+    None
 }
 
 fn does(item: Item<'_>) -> Option<Does> {

@@ -11,6 +11,9 @@ use crate::config::limits;
 /// The folder of a policy that holds its stories, which are no part of the policy.
 const SCENARIOS: &str = "scenarios/";
 
+/// The folder of a policy that holds the policies of arms of experiments, each in a folder of its own.
+pub(super) const ARMS: &str = "arms/";
+
 /// The files that a policy is made of, by name: every `*.toml` below its folder, except its
 /// scenarios.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -98,6 +101,18 @@ impl Files {
     /// Names and contents, in the order of the names.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, content)| (name.as_str(), content.as_str()))
+    }
+
+    /// The policy's own files, and those of each policy of an arm, by the name of its folder.
+    pub(super) fn by_arm(&self) -> (Files, BTreeMap<&str, Files>) {
+        let mut own = Files::default();
+        let mut arms: BTreeMap<&str, Files> = BTreeMap::new();
+        for (name, content) in &self.0 {
+            let arm = name.strip_prefix(ARMS).and_then(|rest| rest.split_once('/'));
+            let files = arm.map_or(&mut own, |(arm, _)| arms.entry(arm).or_default());
+            files.0.insert(name.clone(), content.clone());
+        }
+        (own, arms)
     }
 
     /// The version that these files make.

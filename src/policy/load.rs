@@ -42,7 +42,36 @@ pub fn load(files: &Files) -> Result<Policy, Mistakes> {
 /// As [`load`].
 pub fn load_with(files: &Files, languages: &Arc<Languages>) -> Result<Policy, Mistakes> {
     let found = RefCell::new(Found::default());
-    let policy = read(files, languages, &found);
+    let (own, arms) = files.by_arm();
+    let mut reader = Reader::default();
+    reader.arms.extend(arms.keys().map(|arm| Box::from(*arm)));
+    let mut policy = read(&own, languages, &found, reader);
+    policy.version = files.version();
+    let is_named = |arm: &str| {
+        let mut named = policy.experiments.iter().flat_map(|known| &known.arms);
+        named.any(|known| known.policy.as_deref() == Some(arm))
+    };
+    let mut governing = BTreeMap::new();
+    for (arm, files) in &arms {
+        if let Some((file, _)) = files.iter().next().filter(|_| !is_named(arm)) {
+            found.borrow_mut().in_file(
+                file,
+                format!(
+                    "no arm of an experiment lives under this policy: give one `policy = \"{arm}\"`, \
+                     or take the folder out"
+                ),
+            );
+        }
+        let mut reader = Reader { is_of_arm: true, ..Reader::default() };
+        let known = policy.experiments.iter().map(|known| known.name.to_string());
+        reader.names.experiments.extend(known);
+        let mut other = read(files, languages, &found, reader);
+        // A version is that of all that a service goes by.
+        other.version = policy.version.clone();
+        other.experiments = Arc::clone(&policy.experiments);
+        governing.insert(Box::from(*arm), other);
+    }
+    policy.arms = governing;
     found.into_inner().finish()?;
     // Without a mistake every file was read.
     Ok(policy)
@@ -63,9 +92,14 @@ pub(super) enum Situation<'a> {
 }
 
 /// What the parts of a policy are read with.
+#[derive(Default)]
 pub(super) struct Reader {
     pub(super) names: Names,
     pub(super) languages: Vec<Box<str>>,
+    /// The policies of arms that there are.
+    pub(super) arms: Vec<Box<str>>,
+    /// The policy is that of an arm.
+    pub(super) is_of_arm: bool,
 }
 
 impl Reader {
@@ -118,7 +152,12 @@ impl Reader {
     }
 }
 
-fn read(files: &Files, languages: &Arc<Languages>, found: &RefCell<Found>) -> Policy {
+fn read(
+    files: &Files,
+    languages: &Arc<Languages>,
+    found: &RefCell<Found>,
+    mut reader: Reader,
+) -> Policy {
     let documents: Vec<Document<'_>> = files
         .iter()
         .filter_map(|(file, content)| Source::new(file, content, found).parse())
@@ -126,7 +165,6 @@ fn read(files: &Files, languages: &Arc<Languages>, found: &RefCell<Found>) -> Po
     let tables: Vec<Table<'_>> =
         documents.iter().filter_map(|document| document.root().table()).collect();
 
-    let mut reader = Reader { names: Names::default(), languages: Vec::new() };
     tables.iter().for_each(|table| gather(table, &mut reader.names));
     if !reader.names.sensitive.is_empty() {
         let mut ways = Vec::new();
@@ -216,7 +254,8 @@ fn read(files: &Files, languages: &Arc<Languages>, found: &RefCell<Found>) -> Po
         rules: patterned.into_iter().map(|patterned| patterned.rule).collect(),
         index,
         tallies: Tallies::new(tallies),
-        experiments: Experiments::new(tried),
+        experiments: Arc::new(Experiments::new(tried)),
+        arms: BTreeMap::new(),
         dissatisfaction: dissatisfied,
         context,
         queues,

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hashbrown::HashMap;
@@ -43,7 +44,10 @@ pub struct Policy {
     /// What twins count of the events that pass.
     pub tallies: Tallies,
     /// What is tried on a part of the customers.
-    pub experiments: Experiments,
+    pub experiments: Arc<Experiments>,
+    /// The policies that customers in some arms of them live under, by the names of their folders.
+    /// They have the same experiments and the same version.
+    pub arms: BTreeMap<Box<str>, Policy>,
     /// What the dissatisfaction of a customer is made of; none: nobody asks.
     pub dissatisfaction: Option<DissatisfactionRule>,
     /// How sensitive signals are, by name.

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Alternative, CandidateVerdict, Case, Decision, EscalationState, Journalled, Line, Stage, Tried,
+    Under,
 };
 use crate::event::{Channel, Customer, InteractionState, Map, OutcomeKind, PassOn, Time, Value};
 use crate::models::Exposure;
@@ -166,6 +167,9 @@ pub struct Reason {
     pub version: Version,
     /// The actions that were not taken, and why not.
     pub instead_of: Vec<Alternative>,
+    /// The arms of experiments that it was decided under.
+    #[serde(default)]
+    pub arms: Vec<Under>,
 }
 
 /// One escalation, or a change of its state, as people's desks get it.

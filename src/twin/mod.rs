@@ -76,5 +76,5 @@ pub use state::{Record, Twin};
 pub use tally::{Counted, Counter, Tallies, Window};
 pub use timeline::{Block, End, Entry, Packed, Timeline, What};
 pub use timer::Timer;
-pub use trial::{Trial, Tried};
+pub use trial::{Trial, Tried, Under};
 pub use world::World;

@@ -105,6 +105,7 @@ pub fn react(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction {
     if matches!(input.cause, Cause::Event(_)) && twin.timeline.knows(input.fingerprint) {
         return Reaction::nothing(Verdict::Duplicate);
     }
+    let world = &World { policy: twin.governed_by(world.policy), ..*world };
     if let Cause::Broadcast(woken) = &input.cause
         && !broadcast::is_woken(twin, woken, input, world)
     {

@@ -1,5 +1,6 @@
 //! What is tried on this customer, and whether it did what the company hopes for.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::reaction::Notes;
@@ -8,7 +9,7 @@ use super::view::View;
 use super::{Effect, Twin};
 use crate::config::limits;
 use crate::event::Time;
-use crate::policy::{Arm, Experiment, Truth};
+use crate::policy::{Arm, Experiment, Policy, Truth};
 
 /// The customer's part in an experiment: since a decision was taken that it is about.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,6 +24,15 @@ pub struct Trial {
     pub reached: bool,
     /// What it was worth, all together.
     pub value: f64,
+}
+
+/// The arm of an experiment that a decision was made under.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Under {
+    /// The experiment.
+    pub experiment: Box<str>,
+    /// The arm.
+    pub arm: Box<str>,
 }
 
 /// A step of an experiment, as its results count it.
@@ -57,18 +67,29 @@ impl Twin {
         }
     }
 
-    /// The customer comes into these experiments, each once.
+    /// The policy that the customer lives under: that of their arm, if it has one of its own.
+    pub fn governed_by<'a>(&self, policy: &'a Policy) -> &'a Policy {
+        if policy.arms.is_empty() {
+            return policy;
+        }
+        let mut governing = policy.experiments.iter().filter_map(|experiment| {
+            let name = self.arm(experiment)?.policy.as_ref()?;
+            policy.arms.get(name)
+        });
+        governing.next().unwrap_or(policy)
+    }
+
+    /// The customer comes into these experiments, in these arms, each once.
     pub(super) fn enter<'a>(
         &mut self,
-        experiments: impl Iterator<Item = &'a Experiment>,
+        experiments: impl Iterator<Item = (&'a Experiment, &'a Arm)>,
         context: &Context<'_>,
         effects: &mut Vec<Effect>,
     ) {
-        for experiment in experiments {
+        for (experiment, arm) in experiments {
             if self.trial(&experiment.name).is_some() {
                 continue;
             }
-            let Some(arm) = self.arm(experiment) else { continue };
             if self.trials.len() >= limits::POLICY_EXPERIMENTS {
                 // Of those that the policy has there is room for all.
                 let known = &context.policy.experiments;

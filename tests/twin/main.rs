@@ -1,5 +1,6 @@
 //! How a twin reacts: each test is one sentence about one customer.
 
+mod arms;
 mod broadcasts;
 mod contacts;
 mod decisions;

@@ -2,16 +2,16 @@
 
 use super::{Scales, Stage, Verdict, Weighed};
 use crate::models;
-use crate::policy::{Does, Experiment};
+use crate::policy::{Arm, Does, Experiment};
 
 impl<'a> Scales<'a> {
     /// Drops what is not to be done in the customer's arms.
     pub(super) fn hold_back(&self, weighed: &mut [Weighed<'a>]) {
-        for (experiment, arm) in self.arms(Does::Nothing) {
+        for (experiment, arm) in self.where_done(Does::Nothing) {
             for candidate in weighed.iter_mut().filter(|one| is_about(experiment, one)) {
                 candidate.stage = Stage::Arbitration;
                 candidate.verdict =
-                    Verdict::ControlGroup { experiment: experiment.name.clone(), arm: arm.into() };
+                    Verdict::ControlGroup { experiment: experiment.name.clone(), arm: arm.name.clone() };
             }
         }
     }
@@ -20,7 +20,7 @@ impl<'a> Scales<'a> {
     /// into an order of chance, in the places that they have. The candidates are in the order in
     /// which they would be taken.
     pub(super) fn shuffle(&self, weighed: &mut [Weighed<'a>]) {
-        for (experiment, _) in self.arms(Does::Random) {
+        for (experiment, _) in self.where_done(Does::Random) {
             let places: Vec<usize> =
                 (0..weighed.len()).filter(|at| is_about(experiment, &weighed[*at])).collect();
             // Fisher and Yates, as Durstenfeld wrote it (Algorithm 235, CACM 7, 1964).
@@ -36,12 +36,8 @@ impl<'a> Scales<'a> {
     }
 
     /// The customer's arms in which this is done, each with its experiment.
-    fn arms(&self, does: Does) -> impl Iterator<Item = (&'a Experiment, &'a str)> {
-        let twin = self.twin;
-        self.context.policy.experiments.iter().filter_map(move |experiment| {
-            let arm = twin.arm(experiment)?;
-            (arm.does == does).then_some((experiment, &*arm.name))
-        })
+    fn where_done(&self, does: Does) -> impl Iterator<Item = (&'a Experiment, &'a Arm)> {
+        self.arms.iter().copied().filter(move |(_, arm)| arm.does == does)
     }
 }
 

@@ -34,7 +34,7 @@ use smallvec::SmallVec;
 use super::effect::{Action, Reason};
 use super::understand::{Context, Wishes};
 use super::view::{Used, View};
-use super::{Derived, Need, Twin, act, situation};
+use super::{Derived, Need, Twin, Under, act, situation};
 use crate::config::limits;
 use crate::event::{Ask, Time, Value, cut};
 use crate::models::{self, Contender, Exposure, Weigher};
@@ -52,9 +52,12 @@ pub(super) struct Decided<'a> {
     /// The name of the timer that is to decide again, and when it fires: what would have been said
     /// must wait for the quiet hours to end.
     pub(super) deferred: Option<(Box<str>, Time)>,
-    /// The experiments that the decision is about.
-    pub(super) entered: SmallVec<[&'a Experiment; 1]>,
+    /// The experiments that the decision is about, and the customer's arms.
+    pub(super) entered: Arms<'a>,
 }
+
+/// Experiments, and the arms of them in which the customer is.
+pub(super) type Arms<'a> = SmallVec<[(&'a Experiment, &'a policy::Arm); 2]>;
 
 /// What all candidates of one decision are weighed with.
 struct Scales<'a> {
@@ -70,6 +73,7 @@ struct Scales<'a> {
     is_low: bool,
     budget: Budget<'a>,
     wanted: Wanted<'a>,
+    arms: Arms<'a>,
     /// None: nothing was learned, and nothing is left to chance.
     weigher: Option<RefCell<Weigher<'a>>>,
     /// The seed of all chance.
@@ -120,6 +124,7 @@ pub(super) fn decide<'a>(
         is_low: weighing::is_low(twin, context.input.at),
         budget: Budget::of(twin, context),
         wanted: Wanted::of(twin, context),
+        arms: policy.experiments.iter().filter_map(|one| Some((one, twin.arm(one)?))).collect(),
         weigher: is_drawn.then(|| RefCell::new(context.models.weigher(&features))),
         chance: weighing::chance(twin, context.input),
     };
@@ -145,6 +150,16 @@ pub(super) fn decide<'a>(
         })
     });
     let exposures = exposures.collect();
+    let is_about = |known: &Experiment| weighed.iter().any(|one| known.covers(one.action));
+    let mut entered = scales.arms.clone();
+    entered.retain(|(known, arm)| arm.policy.is_some() || is_about(known));
+    let under = || -> Vec<Under> {
+        let under = entered.iter().map(|(known, arm)| Under {
+            experiment: known.name.clone(),
+            arm: arm.name.clone(),
+        });
+        under.collect()
+    };
     let id = act::identifier('d', twin, context.input, "");
     let chosen = said.into_iter().enumerate().map(|(rank, taken)| {
         let candidate = &weighed[taken.at];
@@ -158,7 +173,9 @@ pub(super) fn decide<'a>(
             (None, _) => id.clone(),
             (Some(_), rank) => act::identifier('d', twin, context.input, &rank.to_string()),
         };
-        Arc::new(message(twin, context, candidate, id, taken, losers))
+        let mut action = message(twin, context, candidate, id, taken, losers);
+        action.reason.arms = under();
+        Arc::new(action)
     });
     let chosen = chosen.collect();
     let mut dropped = [0; Stage::ALL.len()];
@@ -181,10 +198,9 @@ pub(super) fn decide<'a>(
             .map(|candidate| candidate.record(twin, context))
             .collect(),
         chosen,
+        arms: under(),
     });
-    let actions = || weighed.iter().map(|candidate| candidate.action);
-    let concerned = |known: &&Experiment| actions().any(|action| known.covers(action));
-    let entered = policy.experiments.iter().filter(concerned).collect();
+    entered.retain(|(known, _)| is_about(known));
     Some(Decided { decision, exposures, deferred: scales.deferred(&weighed), entered })
 }
 
@@ -499,6 +515,7 @@ fn message(
             policy: context.policy.name.clone(),
             version: context.policy.version.clone(),
             instead_of: instead_of.collect(),
+            arms: Vec::new(),
         },
         traceparent: context.input.traceparent().map(Into::into),
     }

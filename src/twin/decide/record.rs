@@ -7,7 +7,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::super::Action;
+use super::super::{Action, Under};
 use crate::event::{Time, Value};
 use crate::policy::Version;
 
@@ -34,6 +34,8 @@ pub struct Decision {
     pub candidates: Vec<Candidate>,
     /// The actions to take, best first; none if none is left.
     pub chosen: Vec<Arc<Action>>,
+    /// The arms of experiments that it was made under.
+    pub arms: Vec<Under>,
 }
 
 impl Decision {

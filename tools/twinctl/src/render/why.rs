@@ -7,7 +7,7 @@ use std::time::Duration;
 use jumeau::api::{DecideReply, WhatIfReply, WhyReply};
 use jumeau::event::Value;
 use jumeau::twin::{
-    Candidate, CandidateVerdict as Verdict, Change, Decision, Flip, Stage, Weights,
+    Candidate, CandidateVerdict as Verdict, Change, Decision, Flip, Stage, Under, Weights,
 };
 
 use super::ink::{ACTION, CUSTOMER, ESCALATION, FAINT, Inked, RECALL, TITLE, WRONG};
@@ -29,6 +29,9 @@ pub(crate) fn why(reply: &WhyReply) -> String {
     );
     line(&mut text, Inked(FAINT, format_args!("{id}, policy {policy}, model {model}")));
     line(&mut text, format_args!("called for by {}", Inked(TITLE, by)));
+    for Under { experiment, arm } in &decision.arms {
+        line(&mut text, format_args!("in the arm {} of {experiment}", Inked(TITLE, arm)));
+    }
     self::decision(decision, flips, &mut text);
     let others: Vec<_> = known.iter().filter(|other| other.id != *id).collect();
     if !others.is_empty() {
@@ -389,6 +392,7 @@ mod tests {
                 ),
             ],
             chosen: Vec::new(),
+            arms: vec![Under { experiment: "tone".into(), arm: "gentle".into() }],
         };
         let known = vec![KnownDecision {
             id: "d0".into(),
@@ -403,6 +407,7 @@ mod tests {
         ann  12th decision, 2026-11-22 09:30:00
         d1, policy affda6d0eda1d4f0, model 7
         called for by ask:hero
+        in the arm gentle of tone
 
           candidates       300  ████████████████████████████████████████
           eligibility      260  ███████████████████████████████████  −40
