@@ -186,6 +186,7 @@ impl Service {
                 .filter(|after| !after.is_zero()),
             wake_pause: Duration::from_secs(partition_count.into())
                 / settings.broadcast.wake_per_second,
+            partitions: partition_count,
             answers: settings.service.answers,
         };
         let outgoing = Outgoing::new(Arc::new(bus.subjects().clone()));

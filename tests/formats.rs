@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use jumeau::codec::{self, Kind};
 use jumeau::event::{
-    AnalysedWords, Analysis, Broadcast, Channel, Customer, EventType, InteractionState, Map,
-    OutcomeKind, Output, Sensitivity, SharedFact, Speaker, Time, Value,
+    AnalysedWords, Analysis, Broadcast, Campaign, Channel, Customer, EventType, InteractionState,
+    Map, OutcomeKind, Output, Sensitivity, SharedFact, Speaker, Time, Value,
 };
 use jumeau::models::{
     Arm, ArmResult, Exposure, Features, HORIZON, Learner, Lesson, Parts, Prior, Snapshot, Weights,
@@ -117,6 +117,7 @@ fn a_broadcast_of_format_1_can_be_read() {
             ttl: Some(60),
             wake: true,
             ended: false,
+            decide: Some(Campaign { rate: Some(200), ..Campaign::default() }),
         },
     };
     assert_written_as(Kind::Broadcast, &(&told, at(4)), fixture);
@@ -134,6 +135,8 @@ fn a_sweep_of_format_1_can_be_read() {
         looked_at: 300,
         touched: 2,
         is_done: false,
+        said: 3,
+        silent: [0, 0, 0, 0, 5, 0, 0, 0],
     };
     assert_written_as(Kind::Sweep, &sweep, fixture);
     assert_eq!(open::<Sweep>(Kind::Sweep, fixture), sweep);

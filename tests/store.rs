@@ -457,6 +457,7 @@ fn told(id: u8) -> Broadcast {
             ttl: None,
             wake: true,
             ended: false,
+            decide: None,
         },
     }
 }
@@ -470,6 +471,8 @@ fn sweep(of: i64) -> Sweep {
         looked_at: 2,
         touched: 1,
         is_done: false,
+        said: 0,
+        silent: [0; 8],
     }
 }
 

@@ -1,10 +1,13 @@
+use std::sync::Arc;
+
 use actix::{Context, Handler, Message, ResponseFuture};
 
-use super::partition::PartitionActor;
-use crate::event::{Customer, Time};
+use super::partition::{PartitionActor, load};
+use crate::event::{Broadcast, Customer, Rejection, Time};
+use crate::partition::{Tryout, WouldSay};
 use crate::past::Mark;
 use crate::store::{self, KeptLesson, KeptLessons, Read};
-use crate::twin::Decision;
+use crate::twin::{Action, Decision, Stage};
 
 /// What did a twin decide last, and why? The newest first.
 #[derive(Message)]
@@ -66,6 +69,76 @@ impl Handler<Lessons> for PartitionActor {
         self.look_up(move |store, _| {
             let kept = store.kept_lessons()?.unwrap_or_default();
             Ok((kept, store.lessons(asked.from, asked.with_levels, asked.bytes)?))
+        })
+    }
+}
+
+/// What would a campaign come to for your next twins? Nothing is said, nothing is stored.
+#[derive(Message)]
+#[rtype(result = "Result<Tried, String>")]
+pub struct TryCampaign {
+    /// The campaign.
+    pub told: Broadcast,
+    /// Behind this twin.
+    pub after: Option<Customer>,
+    /// So many twins.
+    pub limit: usize,
+    /// So many of those whom it concerns decide.
+    pub sample: usize,
+    /// When; none: when each was seen last.
+    pub at: Option<Time>,
+}
+
+/// What a campaign would come to.
+#[derive(Debug, Default)]
+pub struct Tried {
+    /// Twins that were looked at.
+    pub looked_at: u64,
+    /// Of these, twins whom it concerns.
+    pub concerned: u64,
+    /// What would be said.
+    pub said: Vec<Arc<Action>>,
+    /// The stages at which nothing was left to say, one for each twin.
+    pub silent: Vec<Stage>,
+    /// Actions that take part and that no policy knows.
+    pub unknown: Vec<Box<str>>,
+    /// The last twin, if there may be more.
+    pub last: Option<Customer>,
+}
+
+impl Handler<TryCampaign> for PartitionActor {
+    type Result = ResponseFuture<Result<Tried, String>>;
+
+    fn handle(&mut self, asked: TryCampaign, _: &mut Context<Self>) -> Self::Result {
+        let TryCampaign { told, after, limit, sample, at } = asked;
+        let (store, partition, surroundings) = self.to_look_at();
+        let read = move || {
+            let refused = |rejection: Rejection| rejection.detail;
+            let tryout =
+                Tryout::new(&told, at.unwrap_or(Time::MIN), surroundings).map_err(refused)?;
+            let found = store.customers(partition, None, after.as_ref(), limit);
+            let customers = found.map_err(|error| error.to_string())?;
+            let last = customers.last().filter(|_| customers.len() == limit).cloned();
+            let mut tried = Tried { last, unknown: tryout.unknown(), ..Tried::default() };
+            for (_, twin) in load(&store, partition, customers)? {
+                let Some(mut twin) = twin else { continue };
+                tried.looked_at += 1;
+                let at = at.unwrap_or(twin.seen);
+                if !tryout.concerns(&twin, at) {
+                    continue;
+                }
+                tried.concerned += 1;
+                if tried.said.len() + tried.silent.len() < sample {
+                    match tryout.on(&mut twin, at) {
+                        WouldSay::Something(action) => tried.said.push(action),
+                        WouldSay::Nothing(stage) => tried.silent.push(stage),
+                    }
+                }
+            }
+            Ok(tried)
+        };
+        Box::pin(async move {
+            actix_rt::task::spawn_blocking(read).await.map_err(|error| error.to_string())?
         })
     }
 }

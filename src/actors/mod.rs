@@ -16,7 +16,7 @@ mod twin;
 pub use clock::{Clock, Jumps};
 pub use directory::{Address, Partitions};
 pub use learner::{Figures, Impatient, LearnerThread};
-pub use lookup::{Decisions, Journal, Lessons, Marks};
+pub use lookup::{Decisions, Journal, Lessons, Marks, Tried, TryCampaign};
 pub use partition::{
     Advance, AskTwin, Confirmed, Durable, End, Fatal, Glance, GlanceBroadcasts, GlanceResults,
     HasAdvanced, HoldSweeps, Inspect, IsDrained, PartitionActor, Pull, SetModels, SetPolicy,

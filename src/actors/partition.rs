@@ -157,6 +157,11 @@ impl PartitionActor {
         })
     }
 
+    /// What it takes to look at its twins elsewhere.
+    pub(super) fn to_look_at(&self) -> (Arc<Store>, u16, Surroundings) {
+        (self.shell.store.clone(), self.partition, self.machine.surroundings())
+    }
+
     /// Sets the wake-up for the next timer, if it is sooner than the one that is set.
     fn set_alarm(&mut self, context: &mut Context<PartitionActor>) {
         let now = self.clock.now();
@@ -307,7 +312,11 @@ impl Host for Shell {
 }
 
 /// The twins of these customers as they were committed last.
-fn load(store: &Store, partition: u16, customers: Vec<Customer>) -> Result<Loads, String> {
+pub(super) fn load(
+    store: &Store,
+    partition: u16,
+    customers: Vec<Customer>,
+) -> Result<Loads, String> {
     let found = store.load(partition, &customers).map_err(|error| error.to_string())?;
     customers
         .into_iter()

@@ -13,6 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 
+use super::campaign::{TryCampaignReply, TryCampaignRequest};
 use super::decide::{DecideReply, DecideRequest, Offer};
 use super::experiments::{self, ExperimentsReply};
 use super::learned::{LessonsReply, LessonsRequest, MarksReply, VersionMark};
@@ -27,12 +28,12 @@ use super::why::{
 };
 use crate::actors::{
     self, Address, AskTwin, Clock, Decisions, Glance, GlanceBroadcasts, GlanceResults, HasAdvanced,
-    Impatient, Inspect, Journal, Lessons, Marks, Partitions, Sight,
+    Impatient, Inspect, Journal, Lessons, Marks, Partitions, Sight, TryCampaign,
 };
 use crate::bus::{self, ApiError, Bus, Endpoint, Relay, Request, Watch};
 use crate::codec;
 use crate::config::limits;
-use crate::event::{Channel, Customer, Event, Raw, Rejection, Time, parse};
+use crate::event::{Broadcast, Channel, Customer, Event, Raw, Rejection, Time, encode, parse};
 use crate::partition::{Answer, Counters, Progress, Surroundings, TimeMode};
 use crate::store::{self, Room};
 use crate::twin::{Dissatisfaction, Input, Twin, flips, react};
@@ -66,6 +67,7 @@ pub const ENDPOINTS: [Endpoint; 17] = [
     endpoint(verb::STATS, 0, "how the service is"),
     endpoint(verb::POLICY, 0, "which policy is loaded"),
     endpoint(verb::BROADCASTS, 0, "which broadcasts live, and how far"),
+    endpoint(verb::TRY_CAMPAIGN, 0, "what a campaign would come to; nothing is said"),
     endpoint(verb::EXPERIMENTS, 0, "what experiments have shown"),
     endpoint(verb::ADVANCE, 0, "moves the clock, on event time only"),
     endpoint(verb::DEAD_LIST, 0, "events that could not be used"),
@@ -160,7 +162,8 @@ impl Desk {
                     resident: is_resident,
                     inputs: twin.timeline.total(),
                     now,
-                    dissatisfaction: twin.dissatisfaction(twin.governed_by(&surroundings.policy), now),
+                    dissatisfaction: twin
+                        .dissatisfaction(twin.governed_by(&surroundings.policy), now),
                     twin: &twin,
                 })
             }
@@ -178,6 +181,7 @@ impl Desk {
             verb::STATS => reply(&self.stats().await?),
             verb::POLICY => reply(&*self.policy.read()),
             verb::BROADCASTS => reply(&self.broadcasts().await?),
+            verb::TRY_CAMPAIGN => reply(&self.try_campaign(required(&request.payload)?).await?),
             verb::EXPERIMENTS => reply(&self.experiments().await?),
             verb::ADVANCE => reply(&self.advance(required(&request.payload)?).await?),
             verb::DEAD_LIST => {
@@ -444,6 +448,22 @@ impl Desk {
             }
         }
         Ok(LiveBroadcasts { at: now(), broadcasts: all.into_values().collect() })
+    }
+
+    /// What a campaign would come to, a page of customers at a time.
+    async fn try_campaign(&self, asked: TryCampaignRequest) -> Result<TryCampaignReply, ApiError> {
+        let TryCampaignRequest { scope, fact, partition, after, sample } = asked;
+        let bad = |detail: String| ApiError::new(code::BAD_REQUEST, detail);
+        let payload = serde_json::json!({ "type": Broadcast::TYPE, "data": fact }).to_string();
+        let told = Broadcast::parse(&encode(&scope), &[], payload.as_bytes(), 0);
+        let told = told.map_err(|rejection| bad(rejection.detail))?;
+        let at = (self.mode == TimeMode::Stream).then(now);
+        let all = self.partitions.all().len();
+        let none = || bad(format!("expected a partition below {all}, found {partition}"));
+        let address = self.partitions.get(partition).ok_or_else(none)?;
+        let wanted = TryCampaign { told, after, limit: limits::CAMPAIGN_PAGE, sample, at };
+        let tried = address.send(wanted).await.map_err(gone)?.map_err(bad)?;
+        Ok(TryCampaignReply::of(tried, u16::try_from(all).unwrap_or(u16::MAX)))
     }
 
     async fn experiments(&self) -> Result<ExperimentsReply, ApiError> {

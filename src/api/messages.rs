@@ -47,6 +47,10 @@ pub mod verb {
     /// Which broadcasts live, and how far each is. No payload; answered by
     /// [`LiveBroadcasts`](super::LiveBroadcasts).
     pub const BROADCASTS: &str = "broadcasts";
+    /// What a campaign would come to for the next customers of a partition. A
+    /// [`TryCampaignRequest`](super::super::TryCampaignRequest); answered by a
+    /// [`TryCampaignReply`](super::super::TryCampaignReply).
+    pub const TRY_CAMPAIGN: &str = "campaign.try";
     /// What experiments have shown. No payload; answered by
     /// [`ExperimentsReply`](crate::api::ExperimentsReply).
     pub const EXPERIMENTS: &str = "experiments";

@@ -3,6 +3,7 @@
 //! In come requests on `<prefix>.api.<verb>…`; out go the messages of this room as JSON, or a
 //! service error with one of the codes of [`code`].
 
+mod campaign;
 mod decide;
 mod desk;
 mod experiments;
@@ -11,6 +12,7 @@ mod messages;
 mod view;
 mod why;
 
+pub use campaign::{TryCampaignReply, TryCampaignRequest};
 pub use decide::{DecideReply, DecideRequest, Offer};
 pub use desk::{Desk, ENDPOINTS, Gauges};
 pub use experiments::{ArmShown, ExperimentShown, ExperimentsReply};

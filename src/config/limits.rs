@@ -182,6 +182,10 @@ limits! {
     LEVEL_WEIGHTS: 4_096;
     /// answers of one partition that are learned from at once; later ones wait for the next time
     LESSON: 4_096;
+    /// names of actions, issues or placements that take part in one campaign
+    CAMPAIGN_NAMES: 256;
+    /// twins that one answer to a rehearsed campaign looks at; the next one goes on from there
+    CAMPAIGN_PAGE: 512;
     /// mebibytes kept of what was learned from, so that decisions can be repeated; the oldest leave first
     LESSONS_MEBIBYTES: 512;
     /// values in the data of one action

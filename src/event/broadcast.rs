@@ -30,7 +30,7 @@ pub struct Broadcast {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SharedFact {
-    /// Its value; needed unless it ends.
+    /// Its value; needed unless it ends or is a campaign.
     #[serde(default)]
     pub value: Option<Value>,
     /// Whom it concerns: an expression over `profile`, `context`, `facts`, `preferences`,
@@ -47,6 +47,26 @@ pub struct SharedFact {
     /// It is over: the shared fact ends.
     #[serde(default)]
     pub ended: bool,
+    /// It is a campaign: everybody whom it concerns and who is known by then is looked at once, and
+    /// makes one decision about what takes part.
+    #[serde(default)]
+    pub decide: Option<Campaign>,
+}
+
+/// What takes part in a campaign, how it is said and how fast it goes.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Campaign {
+    /// These actions; none: all.
+    pub actions: Vec<Box<str>>,
+    /// Actions of these issues; none: of all.
+    pub issues: Vec<Box<str>>,
+    /// Actions that may be shown in one of these places; none: anywhere.
+    pub placements: Vec<Box<str>>,
+    /// They are said in this channel; none: in the one that fits best.
+    pub channel: Option<Box<str>>,
+    /// Customers who are looked at in a second, at most; none: as many as the service may.
+    pub rate: Option<u32>,
 }
 
 impl Broadcast {
@@ -90,6 +110,7 @@ impl Broadcast {
 impl SharedFact {
     fn check(&self) -> Result<(), String> {
         match (&self.value, self.ended) {
+            (None, false) if self.decide.is_some() => {}
             (None, false) => return Err("neither `value` nor `ended`".to_owned()),
             (Some(_), true) => return Err("both `value` and `ended`".to_owned()),
             (None, true) => {}
@@ -102,8 +123,21 @@ impl SharedFact {
                 }
             }
         }
-        if self.ended && (self.condition.is_some() || self.wake) {
-            return Err("an end with `where` or `wake`; it ends for everybody".to_owned());
+        if self.ended && (self.condition.is_some() || self.wake || self.decide.is_some()) {
+            return Err("an end with `where`, `wake` or `decide`; it ends for everybody".to_owned());
+        }
+        let Some(campaign) = &self.decide else { return Ok(()) };
+        let Campaign { actions, issues, placements, channel, rate } = campaign;
+        for names in [actions, issues, placements] {
+            if names.len() > limits::CAMPAIGN_NAMES {
+                let (most, found) = (limits::CAMPAIGN_NAMES, names.len());
+                return Err(format!("{found} names that take part in a campaign; {most} at most"));
+            }
+        }
+        let mut names = actions.iter().chain(issues).chain(placements).chain(channel);
+        names.try_for_each(|one| name("name", one))?;
+        if *rate == Some(0) {
+            return Err("a `rate` of none in a second".to_owned());
         }
         Ok(())
     }

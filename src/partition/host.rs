@@ -25,6 +25,8 @@ pub struct Bounds {
     /// Between two twins that are looked at on behalf of broadcasts or of an index lies so long, on
     /// average; in event time nothing.
     pub wake_pause: Duration,
+    /// How many partitions go about it at once: what a campaign may do in a second is shared out.
+    pub partitions: u16,
     /// When whoever asks is answered.
     pub answers: Answers,
 }

@@ -19,6 +19,7 @@
 //! * A twin is passivated only when nothing of it is on its way: no input, no commit.
 
 mod ask;
+mod campaign;
 mod cell;
 mod counters;
 mod history;
@@ -37,6 +38,7 @@ mod window;
 
 pub use crate::config::settings::{Answers, TimeMode};
 pub use ask::{Answer, Decided};
+pub use campaign::{Campaigned, Tryout, WouldSay};
 pub use cell::{Cell, Change, Done, Errand, Ordered, Panicked, Reacted, revive};
 pub use counters::Counters;
 pub use host::{Bounds, Host, Loads, Pulled, Recovered, Surroundings};

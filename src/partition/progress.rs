@@ -1,6 +1,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::campaign::Campaigned;
 use crate::event::{Time, Value};
 
 /// A broadcast that lives, and how far it has come.
@@ -33,6 +34,9 @@ pub struct Progress {
     pub by_index: bool,
     /// Twins that are looked at in a second.
     pub per_second: f64,
+    /// What came of it, if it is a campaign.
+    #[serde(default)]
+    pub campaign: Option<Campaigned>,
 }
 
 impl Progress {
@@ -45,6 +49,10 @@ impl Progress {
         self.by_index |= other.by_index;
         self.per_second += other.per_second;
         self.since = self.since.min(other.since);
+        match (&mut self.campaign, &other.campaign) {
+            (Some(own), Some(other)) => own.add(other),
+            (own, other) => *own = own.take().or_else(|| other.clone()),
+        }
     }
 
     /// Whether nobody is left to wake.

@@ -8,14 +8,17 @@ use crate::config::limits;
 use crate::config::settings::TimeMode;
 use crate::event::{Customer, Time};
 use crate::store::{IndexKey, Sweep, SweepKey};
+use crate::twin::Stage;
 
 /// The sweeps of a partition. One at a time goes on: those that wake in the order in which their
-/// broadcasts came, then those that make an index.
+/// broadcasts came, then campaigns, then those that make an index.
 #[derive(Debug)]
 pub(super) struct Sweeps {
     all: Vec<Ongoing>,
     search: Search,
     pace: Pace,
+    mode: TimeMode,
+    partitions: u16,
     is_held: bool,
 }
 
@@ -32,6 +35,17 @@ pub(super) struct Ongoing {
     began: Option<Time>,
     latest: Time,
     counted: u64,
+    /// A campaign has a pace of its own, and no other waits for it.
+    campaign: Option<Pace>,
+}
+
+/// How fast a sweep may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rate {
+    /// As fast as any.
+    Usual,
+    /// A campaign: no faster than this, in twins a second of the whole service.
+    Campaign(Option<u32>),
 }
 
 /// The search for the next twins.
@@ -74,7 +88,7 @@ pub(super) enum Step {
 }
 
 /// How fast twins are looked at.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Pace {
     /// At most so many at once.
     batch: usize,
@@ -94,7 +108,11 @@ impl Pace {
             // The clock on the wall means nothing there.
             return Pace { batch: limits::SWEEP_BATCH, pause: Duration::ZERO, next: Time::MIN };
         }
-        let pause = bounds.wake_pause.max(Duration::from_nanos(1));
+        Pace::of(bounds.wake_pause)
+    }
+
+    fn of(pause: Duration) -> Pace {
+        let pause = pause.max(Duration::from_nanos(1));
         let batch = (BEAT.as_nanos() / pause.as_nanos()).clamp(1, limits::SWEEP_BATCH as u128);
         // At most SWEEP_BATCH.
         let batch = batch as u32;
@@ -114,15 +132,42 @@ impl Sweeps {
             all: Vec::new(),
             search: Search::None,
             pace: Pace::new(mode, bounds),
+            mode,
+            partitions: bounds.partitions,
             is_held: false,
         }
     }
 
     /// One begins, or goes on, with the commit `since`; in place of an earlier one of its key.
-    pub(super) fn begin(&mut self, key: SweepKey, sweep: Sweep, since: u64) {
+    pub(super) fn begin(&mut self, key: SweepKey, sweep: Sweep, since: u64, rate: Rate) {
         self.end(&key);
-        let ongoing = Ongoing { key, sweep, since, began: None, latest: Time::MIN, counted: 0 };
-        self.all.push(ongoing);
+        let campaign = match rate {
+            Rate::Usual => None,
+            Rate::Campaign(rate) => Some(self.pace_of(rate)),
+        };
+        let (began, latest, counted) = (None, Time::MIN, 0);
+        self.all.push(Ongoing { key, sweep, since, began, latest, counted, campaign });
+    }
+
+    /// The pace of a campaign: never faster than that of all sweeps.
+    fn pace_of(&self, rate: Option<u32>) -> Pace {
+        match rate {
+            Some(rate) if self.mode == TimeMode::Stream => {
+                let usual = self.pace.pause / u32::try_from(self.pace.batch).unwrap_or(u32::MAX);
+                let own = Duration::from_secs(self.partitions.into()) / rate.max(1);
+                Pace::of(own.max(usual))
+            }
+            _ => self.pace.clone(),
+        }
+    }
+
+    /// One more customer has decided for a campaign: something was said, or this stage kept silent.
+    pub(super) fn count(&mut self, key: &SweepKey, silent_by: Option<Stage>) {
+        let Some(ongoing) = self.all.iter_mut().find(|ongoing| ongoing.key == *key) else { return };
+        match silent_by {
+            None => ongoing.sweep.said += 1,
+            Some(stage) => ongoing.sweep.silent[stage as usize] += 1,
+        }
     }
 
     /// One is over; returns whether there was one.
@@ -165,21 +210,29 @@ impl Sweeps {
         if !matches!(self.search, Search::None) {
             return None;
         }
-        self.next().filter(|next| next.since <= durable).map(|_| self.pace.next)
+        let next = self.next().filter(|next| next.since <= durable)?;
+        Some(self.pace_for(next).next)
     }
 
     /// What there is to do at `wall`; `durable` is the last commit that is.
     pub(super) fn step(&mut self, durable: u64, wall: Time) -> Step {
         let Some(next) = self.next() else { return Step::Nothing };
+        let pace = self.pace_for(next);
         match &self.search {
             Search::Asked(_) => Step::Wait,
             Search::Found(wanted, _) if next.is(wanted) => Step::Go,
             _ if next.since > durable => Step::Wait,
-            _ if !self.pace.is_due(wall) => Step::Nothing,
+            _ if !pace.is_due(wall) => Step::Nothing,
             _ => {
-                let wanted = next.wanted(self.pace.batch);
+                let wanted = next.wanted(pace.batch);
+                let then = wall + pace.pause;
+                let key = next.key.clone();
+                let own = self.all.iter_mut().find(|one| one.key == key);
+                match own.and_then(|one| one.campaign.as_mut()) {
+                    Some(pace) => pace.next = then,
+                    None => self.pace.next = then,
+                }
                 self.search = Search::Asked(wanted.clone());
-                self.pace.next = wall + self.pace.pause;
                 Step::Ask(wanted)
             }
         }
@@ -209,8 +262,9 @@ impl Sweeps {
         touched: u64,
         wall: Time,
     ) -> Option<&Sweep> {
-        let batch = self.pace.batch;
+        let usual = self.pace.batch;
         let ongoing = self.all.iter_mut().find(|ongoing| ongoing.key == *key)?;
+        let batch = ongoing.campaign.as_ref().map_or(usual, |pace| pace.batch);
         let looked_at = customers.len() as u64;
         match ongoing.began {
             // The first ones are the beginning from which time is counted.
@@ -236,7 +290,14 @@ impl Sweeps {
             return None;
         }
         let undone = || self.all.iter().filter(|ongoing| !ongoing.sweep.is_done);
-        undone().find(|ongoing| ongoing.wakes()).or_else(|| undone().next())
+        undone()
+            .find(|ongoing| ongoing.wakes() && ongoing.campaign.is_none())
+            .or_else(|| undone().find(|ongoing| ongoing.wakes()))
+            .or_else(|| undone().next())
+    }
+
+    fn pace_for<'a>(&'a self, ongoing: &'a Ongoing) -> &'a Pace {
+        ongoing.campaign.as_ref().unwrap_or(&self.pace)
     }
 }
 
@@ -281,6 +342,10 @@ mod tests {
         #[test]
         fn no_more_twins_are_looked_at_in_a_second_than_may_be(
             per_second in 1u32..2_000,
+            rate in prop_oneof![
+                Just(Rate::Usual),
+                prop::option::of(1u32..2_000).prop_map(Rate::Campaign),
+            ],
             steps in prop::collection::vec(0u64..400, 1..400),
         ) {
             let bounds = Bounds {
@@ -289,13 +354,23 @@ mod tests {
                 timers_near_max: 1,
                 rest_after: None,
                 wake_pause: Duration::from_secs(1) / per_second,
+                partitions: 1,
                 answers: Answers::Durable,
             };
             let mut sweeps = Sweeps::new(TimeMode::Stream, &bounds);
             let (along, after) = (Vec::new(), None);
-            let sweep =
-                Sweep { of: 1, along, passed: 0, after, looked_at: 0, touched: 0, is_done: false };
-            sweeps.begin(SweepKey::Wake("fires".into()), sweep, 0);
+            let sweep = Sweep {
+                of: 1,
+                along,
+                passed: 0,
+                after,
+                looked_at: 0,
+                touched: 0,
+                is_done: false,
+                said: 0,
+                silent: Default::default(),
+            };
+            sweeps.begin(SweepKey::Wake("fires".into()), sweep, 0, rate);
             let mut wall = Time::from_ms(1_760_000_000_000);
             let mut looked_at: Vec<(Time, usize)> = Vec::new();
             for step in steps {
@@ -310,6 +385,10 @@ mod tests {
                 }
             }
             prop_assert!(!looked_at.is_empty());
+            let per_second = match rate {
+                Rate::Campaign(Some(rate)) => per_second.min(rate),
+                _ => per_second,
+            };
             for (first, (from, batch)) in looked_at.iter().enumerate() {
                 let within = looked_at[first..].iter().take_while(|(at, _)| at.since(*from) < Duration::from_secs(1));
                 let count: usize = within.map(|(_, count)| count).sum();

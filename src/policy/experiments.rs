@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use super::actions;
-use super::load::{Reader, Situation};
 use super::files::ARMS;
+use super::load::{Reader, Situation};
 use super::mistake::hint;
 use super::names::one_of;
 use super::read::{Item, Named, Table};

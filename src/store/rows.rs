@@ -5,7 +5,7 @@ use super::IndexKey;
 use crate::codec;
 use crate::event::{Customer, Time};
 use crate::models::Lesson;
-use crate::twin::Decision;
+use crate::twin::{Decision, Stage};
 
 /// A twin as it was last committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +61,10 @@ pub struct Sweep {
     pub touched: u64,
     /// Whether it came to the end.
     pub is_done: bool,
+    /// Of a campaign: how many of them were told something,
+    pub said: u64,
+    /// and how many nothing, by the stage that dropped the last candidate.
+    pub silent: [u64; Stage::ALL.len()],
 }
 
 /// What a check of every record found.

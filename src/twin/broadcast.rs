@@ -14,10 +14,10 @@ use smallvec::SmallVec;
 
 use super::understand::Context;
 use super::view::{Used, View};
-use super::{Input, Twin, Woken, World};
+use super::{Cause, Input, Twin, Woken, World};
 use crate::config::limits;
-use crate::event::{Broadcast, Customer, Reason, Rejection, Time, Value};
-use crate::policy::{CompileError, Condition, Found, Path, Root};
+use crate::event::{Broadcast, Campaign, Customer, Reason, Rejection, Time, Value};
+use crate::policy::{Action, CompileError, Condition, Found, Path, Root};
 
 /// One shared fact that lives, and whom it concerns.
 #[derive(Debug)]
@@ -36,6 +36,8 @@ pub struct Shared {
     pub until: Time,
     /// Everybody whom it concerns is to hear of it now.
     pub wake: bool,
+    /// What it has them decide about, if it is a campaign.
+    pub decide: Option<Campaign>,
 }
 
 impl Shared {
@@ -45,7 +47,11 @@ impl Shared {
     /// A [`Rejection`] with the first mistake in its condition.
     pub fn new(told: &Broadcast, at: Time) -> Result<Option<Shared>, Rejection> {
         let fact = &told.fact;
-        let Some(value) = &fact.value else { return Ok(None) };
+        let value = match (&fact.value, &fact.decide) {
+            (Some(value), _) => value.clone(),
+            (None, Some(_)) => Value::Bool(true),
+            (None, None) => return Ok(None),
+        };
         let condition = match &fact.condition {
             Some(source) => Some(Condition::compile(source).map_err(|error| bad(source, &error))?),
             None => None,
@@ -54,11 +60,12 @@ impl Shared {
         Ok(Some(Shared {
             id: identity(told),
             scope: told.scope.clone(),
-            value: value.clone(),
+            value,
             condition,
             since: at,
             until: at + Duration::from_secs(lives),
-            wake: fact.wake,
+            wake: fact.wake || fact.decide.is_some(),
+            decide: fact.decide.clone(),
         }))
     }
 
@@ -227,6 +234,15 @@ impl Twin {
         self.met.iter().any(|meeting| meeting.id == id)
     }
 
+    /// Whether a broadcast would wake the twin at a moment.
+    pub fn would_hear(&self, shared: &Shared, at: Time, world: &World<'_>) -> bool {
+        let input = shared.wake(&self.customer, at);
+        match &input.cause {
+            Cause::Broadcast(woken) => is_woken(self, woken, &input, world),
+            _ => false,
+        }
+    }
+
     /// Forgets the meetings with broadcasts that are gone.
     pub(super) fn settle_met(&mut self, broadcasts: &Broadcasts) {
         if broadcasts.is_empty() {
@@ -234,6 +250,25 @@ impl Twin {
         } else {
             self.met.retain(|met| broadcasts.iter().any(|shared| shared.id == met.id));
         }
+    }
+}
+
+/// Whether an action takes part in a campaign.
+pub(super) fn takes_part(campaign: &Campaign, action: &Action) -> bool {
+    let any = |names: &[Box<str>], is_it: &dyn Fn(&str) -> bool| {
+        names.is_empty() || names.iter().any(|name| is_it(name))
+    };
+    any(&campaign.actions, &|name| name == &*action.name)
+        && any(&campaign.issues, &|name| name == action.issue.name())
+        && any(&campaign.placements, &|name| action.placements.iter().any(|own| **own == *name))
+}
+
+impl<'a> Context<'a> {
+    /// The campaign that has the twin decide.
+    pub(super) fn campaign(&self) -> Option<&'a Campaign> {
+        let Cause::Broadcast(woken) = &self.input.cause else { return None };
+        let shared = self.broadcasts.get(&woken.scope).filter(|shared| shared.id == woken.id);
+        shared?.decide.as_ref()
     }
 }
 
@@ -254,8 +289,14 @@ pub(super) fn is_woken(twin: &Twin, woken: &Woken, input: &Input, world: &World<
 pub(super) fn meet(twin: &mut Twin, context: &Context<'_>) -> Newly {
     twin.settle_met(context.broadcasts);
     let mut newly = Newly::new();
+    let is_woken_by = |shared: &Shared| match &context.input.cause {
+        Cause::Broadcast(woken) => woken.id == shared.id,
+        _ => false,
+    };
     for shared in context.broadcasts.iter() {
-        if !twin.has_met(shared.id) && shared.concerns(twin, context) {
+        // A campaign goes at its own pace: nobody comes to it before it comes to them.
+        let is_its_turn = shared.decide.is_none() || is_woken_by(shared);
+        if is_its_turn && !twin.has_met(shared.id) && shared.concerns(twin, context) {
             let (scope, at) = (shared.scope.clone(), context.input.at);
             twin.met.push(Meeting { id: shared.id, scope, at });
             newly.push(shared.clone());

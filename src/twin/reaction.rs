@@ -135,7 +135,7 @@ pub fn react(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction {
     }
     let wishes = understand::understand(twin, &mut context, &mut effects, &mut notes);
     recall::recall(twin, &context, &wishes, &mut effects);
-    if (wishes.is_any() || input.ask().is_some())
+    if (wishes.is_any() || input.ask().is_some() || context.campaign().is_some())
         && let Some(decide::Decided { decision, exposures, deferred, entered }) =
             decide::decide(twin, &context, &wishes)
     {

@@ -3,6 +3,7 @@
 mod analyser;
 mod ask;
 mod broadcasts;
+mod campaigns;
 mod disk;
 mod experiments;
 mod hostile;

@@ -114,6 +114,7 @@ fn broadcast(sequence: u64, rng: &mut StdRng) -> Broadcast {
             ttl: rng.random_bool(0.2).then(|| rng.random_range(1..60)),
             wake: !ended && rng.random_bool(0.7),
             ended,
+            decide: None,
         },
     }
 }

@@ -294,6 +294,7 @@ impl World {
                         .random_bool(0.7)
                         .then(|| Duration::from_millis(self.rng.random_range(0..2_000))),
                     wake_pause: Duration::from_millis(self.rng.random_range(0..400)),
+                    partitions: PARTITIONS,
                     answers: Answers::Durable,
                 };
                 let mut desk = Desk::default();

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::super::campaign::{Campaigned, silent_by};
 use super::super::host::Host;
 use super::super::index;
 use super::super::round::{Item, Round, Sweeping};
-use super::super::sweeps::Step;
+use super::super::sweeps::{Rate, Step};
 use super::Machine;
 use crate::config::settings::TimeMode;
 use crate::event::{Broadcast, Customer, Original, Reason, Rejection, Time};
@@ -47,7 +48,8 @@ impl<H: Host> Machine<H> {
                 SweepKey::Index(_) => true,
             };
             if is_wanted {
-                self.sweeps.begin(key, sweep, 0);
+                let rate = self.rate_of(&key);
+                self.sweeps.begin(key, sweep, 0, rate);
             }
         }
         self.look_when_over();
@@ -98,7 +100,15 @@ impl<H: Host> Machine<H> {
 
     fn begin_sweep(&mut self, key: SweepKey, sweep: Sweep) {
         self.batch.put_sweep(self.partition, &key, &sweep);
-        self.sweeps.begin(key, sweep, self.next_ticket);
+        let rate = self.rate_of(&key);
+        self.sweeps.begin(key, sweep, self.next_ticket, rate);
+    }
+
+    /// How fast a campaign may go, in twins a second of the whole service.
+    fn rate_of(&self, key: &SweepKey) -> Rate {
+        let SweepKey::Wake(scope) = key else { return Rate::Usual };
+        let campaign = self.broadcasts.get(scope).and_then(|shared| shared.decide.as_ref());
+        campaign.map_or(Rate::Usual, |campaign| Rate::Campaign(campaign.rate))
     }
 
     /// The rows of an index through which everybody is found whom a broadcast concerns; none if
@@ -189,8 +199,8 @@ impl<H: Host> Machine<H> {
             for wake in self.sweeps.iter_mut() {
                 if wake.sweep.along.iter().any(|row| row.path == path) {
                     // It goes through all twins then; those that it has met it passes over.
-                    let Sweep { of, looked_at, touched, .. } = wake.sweep;
-                    wake.sweep = Sweep { looked_at, touched, ..a_sweep(of) };
+                    let Sweep { of, looked_at, touched, said, silent, .. } = wake.sweep;
+                    wake.sweep = Sweep { looked_at, touched, said, silent, ..a_sweep(of) };
                     self.batch.put_sweep(self.partition, &wake.key, &wake.sweep);
                 }
             }
@@ -263,6 +273,11 @@ impl<H: Host> Machine<H> {
         };
         let is_touched = reaction.verdict == Verdict::Applied;
         if is_touched {
+            let is_campaign =
+                self.broadcasts.get(&woken.scope).is_some_and(|shared| shared.decide.is_some());
+            if is_campaign {
+                self.sweeps.count(&SweepKey::Wake(woken.scope.clone()), silent_by(&reaction));
+            }
             self.counters.woken += 1;
             self.journal(customer, at, &Journalled::Broadcast(woken));
         }
@@ -324,6 +339,10 @@ impl<H: Host> Machine<H> {
             partitions_done: u32::from(sweep.is_none_or(|sweep| sweep.is_done)),
             by_index: sweep.is_some_and(|sweep| !sweep.along.is_empty()),
             per_second: known.map_or(0.0, |known| known.per_second()),
+            campaign: shared
+                .decide
+                .as_ref()
+                .map(|_| sweep.map_or_else(Campaigned::default, Campaigned::of)),
         }
     }
 }
@@ -338,5 +357,7 @@ fn a_sweep(of: u64) -> Sweep {
         looked_at: 0,
         touched: 0,
         is_done: false,
+        said: 0,
+        silent: Default::default(),
     }
 }

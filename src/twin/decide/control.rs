@@ -10,8 +10,10 @@ impl<'a> Scales<'a> {
         for (experiment, arm) in self.where_done(Does::Nothing) {
             for candidate in weighed.iter_mut().filter(|one| is_about(experiment, one)) {
                 candidate.stage = Stage::Arbitration;
-                candidate.verdict =
-                    Verdict::ControlGroup { experiment: experiment.name.clone(), arm: arm.name.clone() };
+                candidate.verdict = Verdict::ControlGroup {
+                    experiment: experiment.name.clone(),
+                    arm: arm.name.clone(),
+                };
             }
         }
     }

@@ -29,8 +29,7 @@ pub(super) use treatment::language;
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-
+use super::broadcast::takes_part;
 use super::effect::{Action, Reason};
 use super::understand::{Context, Wishes};
 use super::view::{Used, View};
@@ -57,7 +56,7 @@ pub(super) struct Decided<'a> {
 }
 
 /// Experiments, and the arms of them in which the customer is.
-pub(super) type Arms<'a> = SmallVec<[(&'a Experiment, &'a policy::Arm); 2]>;
+pub(super) type Arms<'a> = Vec<(&'a Experiment, &'a policy::Arm)>;
 
 /// What all candidates of one decision are weighed with.
 struct Scales<'a> {
@@ -114,6 +113,8 @@ pub(super) fn decide<'a>(
     let features =
         if is_drawn { situation::features(twin, context) } else { models::Features::new() };
     let whole = View::whole(twin, context);
+    let in_arm = |known: &'a Experiment| Some((known, twin.arm(known)?));
+    let arms: Arms<'a> = policy.experiments.iter().filter_map(in_arm).collect();
     let mut scales = Scales {
         twin,
         context,
@@ -124,7 +125,7 @@ pub(super) fn decide<'a>(
         is_low: weighing::is_low(twin, context.input.at),
         budget: Budget::of(twin, context),
         wanted: Wanted::of(twin, context),
-        arms: policy.experiments.iter().filter_map(|one| Some((one, twin.arm(one)?))).collect(),
+        arms: arms.clone(),
         weigher: is_drawn.then(|| RefCell::new(context.models.weigher(&features))),
         chance: weighing::chance(twin, context.input),
     };
@@ -151,13 +152,12 @@ pub(super) fn decide<'a>(
     });
     let exposures = exposures.collect();
     let is_about = |known: &Experiment| weighed.iter().any(|one| known.covers(one.action));
-    let mut entered = scales.arms.clone();
+    let mut entered = arms;
     entered.retain(|(known, arm)| arm.policy.is_some() || is_about(known));
     let under = || -> Vec<Under> {
-        let under = entered.iter().map(|(known, arm)| Under {
-            experiment: known.name.clone(),
-            arm: arm.name.clone(),
-        });
+        let under = entered
+            .iter()
+            .map(|(known, arm)| Under { experiment: known.name.clone(), arm: arm.name.clone() });
         under.collect()
     };
     let id = act::identifier('d', twin, context.input, "");
@@ -230,6 +230,13 @@ fn candidates<'a>(
             found.extend(policy.shown(place).iter().map(|action| (*action, None)));
         });
     }
+    if let Some(campaign) = context.campaign() {
+        found.retain(|(at, _)| {
+            policy.actions.get(*at as usize).is_some_and(|one| takes_part(campaign, one))
+        });
+        let part = (0u32..).zip(&policy.actions).filter(|(_, one)| takes_part(campaign, one));
+        found.extend(part.map(|(at, _)| (at, None)));
+    }
     // Of the needs that an action serves, one that it may know of, and the strongest of these.
     found.sort_by(|(left, one), (right, other)| {
         let uses = policy.actions.get(*left as usize).map_or(&[][..], |action| &action.uses);
@@ -267,6 +274,7 @@ impl<'a> Scales<'a> {
             (None, offer) => offer.map_or("", |offer| &*offer.because),
         };
         let is_proposed = offer.is_some()
+            || self.context.campaign().is_some()
             || wishes.proposed.iter().any(|(proposed, _)| *proposed == position as usize);
         let mut found = self.objection(action, need);
         // What must wait is weighed all the same: the best of it starts the timer.

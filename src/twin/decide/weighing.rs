@@ -91,6 +91,11 @@ impl<'a> Scales<'a> {
                 format!("nobody asks for {}, which is made for a place", treatment.name).into()
             );
         }
+        if let Some(campaign) = self.context.campaign()
+            && campaign.channel.as_deref().is_some_and(|own| own != channel)
+        {
+            return Err(format!("the campaign does not go by {channel}").into());
+        }
         let Some(rank) = self.wanted.rank(channel) else {
             return Err(format!("the customer does not want to hear of us in {channel}").into());
         };

@@ -259,6 +259,48 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Has all customers whom it concerns decide once, at a bounded rate; shows how far it is.
+    #[command(
+        after_help = "Examples:\n  twinctl campaign spring --where \"profile.city == 'Ghent'\" --action offer_plan --dry-run\n  \
+                      twinctl campaign spring --where \"profile.city == 'Ghent'\" --issue sales --channel email --rate 200\n  \
+                      twinctl broadcast spring ended=true\n\n\
+                      It goes on by itself, also after a restart of the service; the last example ends it."
+    )]
+    Campaign {
+        /// Its name: that of a shared fact.
+        name: String,
+        /// Whom it concerns: an expression over profile, context, facts, preferences, consents, cases.
+        /// Left out: everybody.
+        #[arg(long = "where", value_name = "EXPRESSION")]
+        condition: Option<String>,
+        /// An action that takes part; may be repeated. Left out: all.
+        #[arg(long = "action")]
+        actions: Vec<String>,
+        /// An issue that takes part: service, retention, nurture or sales; may be repeated.
+        #[arg(long = "issue")]
+        issues: Vec<String>,
+        /// Only actions that may be shown there; may be repeated.
+        #[arg(long = "place")]
+        places: Vec<String>,
+        /// The channel in which they are said. Left out: the one that fits best.
+        #[arg(long)]
+        channel: Option<String>,
+        /// Customers looked at in a second, at most.
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+        rate: Option<u32>,
+        /// Days after which it is over at the latest.
+        #[arg(long, default_value = "7", value_parser = clap::value_parser!(u32).range(1..=30))]
+        days: u32,
+        /// Count whom it concerns, and try what would be said on a sample; say nothing.
+        #[arg(long)]
+        dry_run: bool,
+        /// How many customers of a dry run decide.
+        #[arg(long, default_value = "1000")]
+        sample: usize,
+        /// Begin it, and do not wait for its end.
+        #[arg(long)]
+        no_wait: bool,
+    },
     /// What experiments have shown, and how sure that is.
     Experiments {
         /// The answer as JSON.

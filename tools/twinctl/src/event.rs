@@ -4,7 +4,9 @@ use std::io::Read as _;
 
 use jumeau::bus::Subjects;
 use jumeau::config::limits;
-use jumeau::event::{Broadcast, Channel, Customer, EventType, Raw, Time, encode, parse};
+use jumeau::event::{
+    Broadcast, Channel, Customer, EventType, Raw, SharedFact, Time, encode, parse,
+};
 use jumeau::twin::Shared;
 use serde_json::{Map, Value, json};
 
@@ -68,6 +70,29 @@ impl TypedBroadcast<'_> {
             .map_err(|rejection| Failure::Usage(rejection.detail))?;
         Ok(Ready { subject: subjects.broadcast(self.scope), id, payload })
     }
+}
+
+/// A campaign that the service will understand, and by what it knows it.
+pub(crate) struct ReadyCampaign {
+    pub(crate) ready: Ready,
+    pub(crate) identity: String,
+}
+
+/// A campaign, checked as the service checks it.
+pub(crate) fn campaign(
+    name: &str,
+    fact: &SharedFact,
+    subjects: &Subjects,
+    now: Time,
+) -> Result<ReadyCampaign, Failure> {
+    let id = fresh_id();
+    let payload = enveloped(Broadcast::TYPE, &id, now, json!(fact));
+    let told = Broadcast::parse(&encode(name), &[], payload.as_bytes(), 0);
+    let shared = told.and_then(|told| Shared::new(&told, now));
+    let shared = shared.map_err(|rejection| Failure::Usage(rejection.detail))?;
+    let identity = shared.map_or_else(String::new, |shared| format!("{:016x}", shared.id));
+    let ready = Ready { subject: subjects.broadcast(name), id, payload };
+    Ok(ReadyCampaign { ready, identity })
 }
 
 /// A CloudEvent in structured mode.

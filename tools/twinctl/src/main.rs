@@ -5,6 +5,7 @@
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
 
 mod arguments;
+mod campaign;
 mod event;
 mod failure;
 mod render;
@@ -26,7 +27,7 @@ use jumeau::api::{
     TimelineRequest, WhatIfReply, WhatIfRequest, WhyReply, WhyRequest, verb,
 };
 use jumeau::bus::Subjects;
-use jumeau::event::{Channel, Customer, Time, encode};
+use jumeau::event::{Campaign, Channel, Customer, Time, encode};
 use serde::Serialize;
 
 use arguments::{Arguments, Command, Connection, Dead};
@@ -87,6 +88,41 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
             };
             let ready = typed.ready(&subjects(&connection.prefix)?, now())?;
             publish(&connection, ready, dry_run).await
+        }
+        Command::Campaign {
+            name,
+            condition,
+            actions,
+            issues,
+            places,
+            channel,
+            rate,
+            days,
+            dry_run,
+            sample,
+            no_wait,
+        } => {
+            let names = |all: Vec<String>| all.into_iter().map(Into::into).collect();
+            let campaign = Campaign {
+                actions: names(actions),
+                issues: names(issues),
+                placements: names(places),
+                channel: channel.map(Into::into),
+                rate,
+            };
+            let wanted = campaign::Wanted { name: &name, condition, campaign, ttl: days * 86_400 };
+            let service = Service::connect(&connection).await?;
+            if dry_run {
+                let reply = wanted.rehearse(&service, sample).await?;
+                print!("{}", render::rehearsed(&reply));
+                return Ok(());
+            }
+            campaign::check(&service, &wanted).await?;
+            let subjects = subjects(&connection.prefix)?;
+            let begun = event::campaign(&name, &wanted.fact(), &subjects, now())?;
+            let identity = begun.identity;
+            publish(&connection, begun.ready, false).await?;
+            if no_wait { Ok(()) } else { campaign::watch(&service, &name, &identity).await }
         }
         Command::Replay { customer, policy, from, models } => {
             let wanted =

@@ -12,7 +12,7 @@ use crate::failure::Failure;
 type Message = (&'static str, fn() -> Schema);
 
 /// What comes out and what the service API says, besides the types of events.
-const MESSAGES: [Message; 25] = [
+const MESSAGES: [Message; 26] = [
     ("broadcast", || schema_for!(event::SharedFact)),
     ("analyser.question", || schema_for!(bus::Question<'_>)),
     ("analyser.answer", || schema_for!(event::Analysis)),
@@ -34,6 +34,7 @@ const MESSAGES: [Message; 25] = [
     ("api.policy", || schema_for!(api::PolicyStatus)),
     ("api.experiments", || schema_for!(api::ExperimentsReply)),
     ("api.broadcasts", || schema_for!(api::LiveBroadcasts)),
+    ("api.campaign.try", || schema_for!(api::TryCampaignReply)),
     ("api.advance", || schema_for!(api::Advanced)),
     ("api.dead.list", || schema_for!(api::DeadLetters)),
     ("api.dead.show", || schema_for!(api::DeadLetter)),

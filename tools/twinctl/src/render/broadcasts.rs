@@ -74,6 +74,7 @@ mod tests {
             partitions_done: 3,
             by_index: false,
             per_second: 1_998.7,
+            campaign: None,
         };
         let done = Progress {
             scope: "floods".into(),

@@ -2,6 +2,7 @@
 //! which the printer drops where nobody would see them.
 
 mod broadcasts;
+mod campaign;
 mod dead;
 mod experiments;
 mod ink;
@@ -15,6 +16,7 @@ mod twin;
 mod why;
 
 pub(crate) use broadcasts::broadcasts;
+pub(crate) use campaign::{campaign_line, campaigned, rehearsed};
 pub(crate) use dead::{letter, letters, retried};
 pub(crate) use experiments::experiments;
 pub(crate) use policy::policy;

@@ -1,0 +1,84 @@
+//! Campaigns that are tried before they begin.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::actors::Tried;
+use crate::event::{Customer, SharedFact};
+use crate::partition::Campaigned;
+
+/// The payload of [`verb::TRY_CAMPAIGN`](super::verb::TRY_CAMPAIGN): what would a campaign come to for
+/// the next customers of a partition? Nothing is said, nothing is stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TryCampaignRequest {
+    /// Its name.
+    pub scope: Box<str>,
+    /// The campaign, as it would be broadcast.
+    pub fact: SharedFact,
+    /// The partition, from 0.
+    #[serde(default)]
+    pub partition: u16,
+    /// Behind this customer; none: from the first one on.
+    #[serde(default)]
+    pub after: Option<Customer>,
+    /// So many of those whom it concerns decide; the others are only counted.
+    #[serde(default)]
+    pub sample: usize,
+}
+
+/// The answer to [`verb::TRY_CAMPAIGN`](super::verb::TRY_CAMPAIGN).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct TryCampaignReply {
+    /// Customers who were looked at.
+    pub looked_at: u64,
+    /// Of these, customers whom it concerns.
+    pub concerned: u64,
+    /// What came of the decisions of the sample.
+    pub campaign: Campaigned,
+    /// What would be said, and in which channel, and to how many.
+    pub said: BTreeMap<Box<str>, u64>,
+    /// Actions that take part and that no policy knows.
+    pub unknown: Vec<Box<str>>,
+    /// The last customer who was looked at, if there may be more in the partition.
+    pub last: Option<Customer>,
+    /// How many partitions there are.
+    pub partitions: u16,
+}
+
+impl TryCampaignReply {
+    pub(super) fn of(tried: Tried, partitions: u16) -> TryCampaignReply {
+        let mut reply = TryCampaignReply {
+            looked_at: tried.looked_at,
+            concerned: tried.concerned,
+            unknown: tried.unknown,
+            last: tried.last,
+            partitions,
+            ..TryCampaignReply::default()
+        };
+        reply.campaign.said = tried.said.len() as u64;
+        for action in tried.said {
+            let what = format!("{} in {}", action.action, action.channel).into();
+            *reply.said.entry(what).or_default() += 1;
+        }
+        for stage in tried.silent {
+            *reply.campaign.silent.entry(stage.name().into()).or_default() += 1;
+        }
+        reply
+    }
+
+    /// Adds what another page says.
+    pub fn add(&mut self, other: TryCampaignReply) {
+        self.looked_at += other.looked_at;
+        self.concerned += other.concerned;
+        self.campaign.add(&other.campaign);
+        for (what, count) in other.said {
+            *self.said.entry(what).or_default() += count;
+        }
+        self.unknown = other.unknown;
+        self.last = other.last;
+        self.partitions = other.partitions;
+    }
+}

@@ -1,0 +1,113 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::host::Surroundings;
+use crate::event::{Broadcast, Reason, Rejection, Time};
+use crate::store::Sweep;
+use crate::twin::{Action, Reaction, Shared, Stage, Twin, World, react};
+
+/// What a campaign came to, customer by customer.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Campaigned {
+    /// Customers to whom something was said.
+    pub said: u64,
+    /// The others, by the stage of the decision that dropped the last candidate.
+    pub silent: BTreeMap<Box<str>, u64>,
+}
+
+impl Campaigned {
+    /// What a sweep has counted.
+    pub(super) fn of(sweep: &Sweep) -> Campaigned {
+        let named = Stage::ALL.iter().zip(sweep.silent).filter(|(_, count)| *count > 0);
+        let silent = named.map(|(stage, count)| (stage.name().into(), count)).collect();
+        Campaigned { said: sweep.said, silent }
+    }
+
+    /// Adds what was counted elsewhere.
+    pub fn add(&mut self, other: &Campaigned) {
+        self.said += other.said;
+        for (stage, count) in &other.silent {
+            *self.silent.entry(stage.clone()).or_default() += count;
+        }
+    }
+
+    /// How many customers decided.
+    pub fn decided(&self) -> u64 {
+        self.said + self.silent.values().sum::<u64>()
+    }
+}
+
+/// What came of a reaction to a campaign: none, if something was said, or else the stage at which it
+/// came to nothing.
+pub(super) fn silent_by(reaction: &Reaction) -> Option<Stage> {
+    let Some(decision) = reaction.decision() else { return Some(Stage::Candidate) };
+    if !decision.chosen.is_empty() {
+        return None;
+    }
+    let last = decision.dropped.iter().rposition(|dropped| *dropped > 0);
+    Some(last.and_then(|last| Stage::ALL.get(last)).copied().unwrap_or(Stage::Candidate))
+}
+
+/// What a campaign that has not begun would come to for one customer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum WouldSay {
+    /// This.
+    Something(Arc<Action>),
+    /// Nothing, because of this stage.
+    Nothing(Stage),
+}
+
+/// A campaign that is tried on twins which never hear of it.
+#[derive(Debug, Clone)]
+pub struct Tryout {
+    shared: Arc<Shared>,
+    surroundings: Surroundings,
+}
+
+impl Tryout {
+    /// A campaign in these surroundings.
+    ///
+    /// # Errors
+    /// If it is no broadcast that begins, or no further one can live there.
+    pub fn new(
+        told: &Broadcast,
+        at: Time,
+        mut surroundings: Surroundings,
+    ) -> Result<Tryout, Rejection> {
+        let refused = || Rejection::new(Reason::BadData, "expected a campaign, found its end");
+        let shared = Shared::new(told, at)?.ok_or_else(refused)?;
+        surroundings.broadcasts.begin(shared)?;
+        let shared = surroundings.broadcasts.get(&told.scope).cloned().ok_or_else(refused)?;
+        Ok(Tryout { shared, surroundings })
+    }
+
+    /// The named actions that no policy knows.
+    pub fn unknown(&self) -> Vec<Box<str>> {
+        let Surroundings { policy, .. } = &self.surroundings;
+        let knows = |name: &str| {
+            policy.action(name).is_some()
+                || policy.arms.values().any(|policy| policy.action(name).is_some())
+        };
+        let named = self.shared.decide.iter().flat_map(|campaign| &campaign.actions);
+        named.filter(|name| !knows(name)).cloned().collect()
+    }
+
+    /// Whether it is about this customer.
+    pub fn concerns(&self, twin: &Twin, at: Time) -> bool {
+        twin.would_hear(&self.shared, at, &self.surroundings.world())
+    }
+
+    /// What would be said. The twin is one that nobody else has.
+    pub fn on(&self, twin: &mut Twin, at: Time) -> WouldSay {
+        let world: World<'_> = self.surroundings.world();
+        let reaction = react(twin, &self.shared.wake(&twin.customer, at), &world);
+        let chosen = reaction.decision().and_then(|decision| decision.chosen.first());
+        match chosen {
+            Some(action) => WouldSay::Something(Arc::clone(action)),
+            None => WouldSay::Nothing(silent_by(&reaction).unwrap_or(Stage::Candidate)),
+        }
+    }
+}

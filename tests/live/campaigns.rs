@@ -1,0 +1,125 @@
+//! Campaigns against the real service: tried first, then carried out at a bounded rate; the service
+//! dies in the middle, and everybody whom it concerns decides once.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use bytes::Bytes;
+use jumeau::api::{LiveBroadcasts, verb};
+use jumeau::partition::{Campaigned, Progress};
+use serde_json::json;
+use tokio::process::Command;
+
+use crate::rig::{Rig, binary};
+
+const CUSTOMERS: usize = 300;
+
+const POLICY: &str = r#"
+[policy]
+name = "plans"
+languages = ["en"]
+
+[[rules]]
+name = "somebody wants more"
+on = "track:Wanted More"
+then = [{ act = "offer_more" }]
+
+[[actions]]
+name = "offer_more"
+issue = "sales"
+value = 0.9
+treatments = [{ channel = "app", text.en = "More." }]
+
+[[actions]]
+name = "offer_plan"
+issue = "sales"
+value = 0.5
+[[actions.treatments]]
+channel = "app"
+text.en = "A plan, in the app."
+[[actions.treatments]]
+channel = "email"
+text.en = "A plan, by mail."
+"#;
+
+async fn twinctl(rig: &Rig, arguments: &[&str]) -> String {
+    let output = Command::new(binary("twinctl"))
+        .args(["--server", &rig.broker.url()])
+        .args(arguments)
+        .env("NO_COLOR", "1")
+        .output()
+        .await
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    text(&output.stdout) + &text(&output.stderr)
+}
+
+async fn progress(rig: &Rig) -> Option<Progress> {
+    let answer = rig.ask(verb::BROADCASTS, &[], Bytes::new()).await.ok()?;
+    let answer: LiveBroadcasts = serde_json::from_slice(&answer).unwrap();
+    answer.broadcasts.into_iter().next()
+}
+
+fn start(folder: &Path) -> impl Future<Output = Rig> {
+    std::fs::write(folder.join("plans.toml"), POLICY).unwrap();
+    let settings = ["service.partitions=4", "broadcast.wake-per-second=2000"];
+    let folder = folder.to_str().unwrap().to_owned();
+    async move { Rig::start(&folder, &settings).await }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everybody_whom_a_campaign_concerns_decides_once_also_if_the_service_dies() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rig = start(folder.path()).await;
+    for number in 0..CUSTOMERS {
+        let city = ["Ghent", "Liège", "Namur"][number % 3];
+        let customer = format!("c{number}");
+        rig.event("web", &customer, "identify", json!({ "traits": { "city": city } })).await;
+        if number % 6 == 0 {
+            let case = json!({ "id": "c", "state": "open", "topic": "bill" });
+            rig.event("phone", &customer, "case", case).await;
+        }
+    }
+    rig.settled().await;
+    let campaign =
+        ["campaign", "spring", "--where", "profile.city != 'Namur'", "--action", "offer_plan"];
+    let campaign = [&campaign[..], &["--channel", "email"]].concat();
+    let typo = twinctl(&rig, &["campaign", "spring", "--action", "offer_pla"]).await;
+    assert!(typo.contains("no policy of the service knows the action `offer_pla`"), "{typo}");
+
+    let tried = twinctl(&rig, &[&campaign[..], &["--dry-run"]].concat()).await;
+    let expected = "300 customers looked at, 200 concerned, 200 decided";
+    assert!(tried.contains(expected), "{tried}");
+    assert!(tried.contains("150  offer_plan in email"), "{tried}");
+    assert!(tried.contains("50  nothing: it is not good for them now"), "{tried}");
+    assert_eq!(rig.stats().await.unwrap().total().actions, 0, "nothing is said");
+
+    let begun = twinctl(&rig, &[&campaign[..], &["--rate", "100", "--no-wait"]].concat()).await;
+    assert!(begun.contains("is stored as"), "{begun}");
+    rig.until("some are looked at", async || {
+        progress(&rig).await.is_some_and(|one| one.looked_at > 30)
+    })
+    .await;
+    let so_far = progress(&rig).await.unwrap();
+    assert!(!so_far.is_done(), "a hundred a second take three seconds: {so_far:?}");
+    rig.service.kill().await.unwrap();
+    rig.restart().await;
+    // Whoever lives on meanwhile is not told of it before their turn, and then once.
+    rig.event("web", "c1", "track", json!({ "name": "Looked" })).await;
+    rig.until("all are looked at", async || progress(&rig).await.is_some_and(|one| one.is_done()))
+        .await;
+    rig.settled().await;
+    let one = progress(&rig).await.unwrap();
+    assert_eq!((one.looked_at, one.woken), (300, 200));
+    let silent = BTreeMap::from([("suitability".into(), 50)]);
+    assert_eq!(one.campaign, Some(Campaigned { said: 150, silent }));
+    let mut said: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
+    let each = |action: jumeau::twin::Action| {
+        let told = said.entry(action.customer.as_str().to_owned()).or_default();
+        told.push((action.action.to_string(), action.channel.to_string()));
+    };
+    rig.bus.said(None, each).await.unwrap();
+    assert_eq!(said.len(), 150);
+    let once = [("offer_plan".to_owned(), "email".to_owned())];
+    assert!(said.values().all(|told| told[..] == once), "{said:?}");
+}
