@@ -56,6 +56,8 @@ pub struct Figures {
     pub answers: AtomicU64,
     /// Levels of arms of which something is known.
     pub levels: AtomicU64,
+    /// Features that had to leave full levels since the service started.
+    pub forgotten: AtomicU64,
 }
 
 impl LearnerThread {
@@ -120,6 +122,7 @@ impl Figures {
     fn tell(&self, lessons: &Lessons) {
         self.version.store(lessons.model().version(), Ordering::Relaxed);
         self.levels.store(lessons.model().levels() as u64, Ordering::Relaxed);
+        self.forgotten.store(lessons.forgotten(), Ordering::Relaxed);
         self.answers.store(lessons.answers(), Ordering::Relaxed);
     }
 }

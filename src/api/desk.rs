@@ -434,6 +434,7 @@ impl Desk {
             version: figures.version.load(Ordering::Relaxed),
             answers: figures.answers.load(Ordering::Relaxed),
             levels: figures.levels.load(Ordering::Relaxed),
+            forgotten: figures.forgotten.load(Ordering::Relaxed),
         }
     }
 

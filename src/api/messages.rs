@@ -142,6 +142,10 @@ pub struct Learning {
     pub answers: u64,
     /// Of how many actions, treatments and what they share something is known.
     pub levels: u64,
+    /// Features that had to leave levels of which as much is known as there is room for, since the
+    /// service started.
+    #[serde(default)]
+    pub forgotten: u64,
 }
 
 impl Stats {

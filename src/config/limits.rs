@@ -94,7 +94,7 @@ limits! {
     WINDOW_ENTRIES: 64;
     /// problems remembered for dissatisfaction; the oldest leave first
     PROBLEMS: 16;
-    /// contacts remembered for cooldowns, limits and outcomes; the oldest leave first, and a limit that may miss them counts as reached
+    /// contacts remembered for limits, cooldowns and outcomes; those leave first that none of these needs, and a limit that may miss some counts as reached
     CONTACTS: 32;
     /// escalations of one twin; resolved ones leave first; no new one opens while all are open
     ESCALATIONS: 8;

@@ -27,13 +27,26 @@ pub struct Learner {
     forgetting: f64,
     /// Levels that changed since they were last asked for.
     changed: BTreeSet<u64>,
+    /// Features that left full levels since this learner began.
+    forgotten: u64,
 }
 
 impl Learner {
     /// Goes on from what a snapshot knows. Of what was learned of a weight, each further observation
     /// of it takes away `1/horizon`, so that about the last `horizon` count.
     pub fn from(model: Snapshot, horizon: f64) -> Learner {
-        Learner { model, forgetting: 1.0 / horizon.max(1.0), changed: BTreeSet::new() }
+        Learner {
+            model,
+            forgetting: 1.0 / horizon.max(1.0),
+            changed: BTreeSet::new(),
+            forgotten: 0,
+        }
+    }
+
+    /// How many features had to leave levels of which [`LEVEL_WEIGHTS`](crate::config::limits::LEVEL_WEIGHTS)
+    /// were known, since this learner began.
+    pub fn forgotten(&self) -> u64 {
+        self.forgotten
     }
 
     /// What is known now.
@@ -81,9 +94,14 @@ impl Learner {
             self.changed.insert(level.key);
             let weights = Arc::make_mut(known.entry(level.key).or_default());
             weights.observations = weights.observations * (1.0 - self.forgetting) + 1.0;
-            step.take(weights.entry(INTERCEPT), level.intercept, 1.0);
+            let mut learn = |key, prior, x| {
+                let (message, has_left) = weights.entry(key);
+                step.take(message, prior, x);
+                self.forgotten += u64::from(has_left);
+            };
+            learn(INTERCEPT, level.intercept, 1.0);
             for active in &features.active {
-                step.take(weights.entry(active.key), level.weight, f64::from(active.share) * scale);
+                learn(active.key, level.weight, f64::from(active.share) * scale);
             }
         }
     }

@@ -46,13 +46,14 @@ impl Weights {
         }
     }
 
-    /// The message about a feature, to be changed. At the bound it takes the place of the one of
-    /// which least is known among its neighbours.
-    pub(super) fn entry(&mut self, key: u64) -> &mut Message {
+    /// The message about a feature, to be changed, and whether another had to leave for it: at the
+    /// bound it takes the place of the one of which least is known among its neighbours.
+    pub(super) fn entry(&mut self, key: u64) -> (&mut Message, bool) {
         let crowded = |weights: &Weights| (weights.used as usize + 1) * 4 > weights.slots.len() * 3;
         if crowded(self) && self.slots.len() < limits::LEVEL_WEIGHTS {
             self.grow();
         }
+        let mut has_left = false;
         let place = match self.place(key) {
             Some(place) if self.slots[place].key == key => place,
             Some(place) if !crowded(self) => {
@@ -62,11 +63,12 @@ impl Weights {
             }
             _ => {
                 let place = self.weakest(key);
+                has_left = self.slots[place].key != 0;
                 self.slots[place] = Slot { key, message: Message::default() };
                 place
             }
         };
-        &mut self.slots[place].message
+        (&mut self.slots[place].message, has_left)
     }
 
     /// About how many bytes it takes where it is kept.
@@ -77,7 +79,7 @@ impl Weights {
     /// Adds what others learned.
     pub(super) fn add(&mut self, other: &Weights) {
         for slot in other.slots.iter().filter(|slot| slot.key != 0) {
-            let message = self.entry(slot.key);
+            let (message, _) = self.entry(slot.key);
             message.precision += slot.message.precision;
             message.pull += slot.message.pull;
         }
@@ -128,10 +130,15 @@ mod tests {
     fn a_full_table_forgets_what_it_knows_least_of() {
         let mut weights = Weights::default();
         let known = u64::MAX / 3;
-        weights.entry(known).precision = 1e6;
-        for key in 0..2 * limits::LEVEL_WEIGHTS as u64 {
-            weights.entry(crate::models::seed(&[key])).precision += 1.0;
+        weights.entry(known).0.precision = 1e6;
+        let keys = 2 * limits::LEVEL_WEIGHTS as u64;
+        let mut left = 0;
+        for key in 0..keys {
+            let (message, has_left) = weights.entry(crate::models::seed(&[key]));
+            message.precision += 1.0;
+            left += u64::from(has_left);
         }
+        assert!((keys - limits::LEVEL_WEIGHTS as u64..keys).contains(&left), "{left} left");
         assert_eq!(weights.get(known).precision, 1e6);
         assert_eq!(weights.slots.len(), limits::LEVEL_WEIGHTS);
     }
@@ -142,7 +149,7 @@ mod tests {
             let mut weights = Weights::default();
             let mut truth = BTreeMap::new();
             for key in keys {
-                weights.entry(key).pull += 1.0;
+                weights.entry(key).0.pull += 1.0;
                 *truth.entry(key).or_insert(0.0) += 1.0;
             }
             for (key, pull) in &truth {

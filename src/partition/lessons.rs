@@ -46,6 +46,11 @@ impl Lessons {
         self.learner.model()
     }
 
+    /// How many features had to leave full levels, since the service started.
+    pub fn forgotten(&self) -> u64 {
+        self.learner.forgotten()
+    }
+
     /// From how many answers that was learned, since there was a store.
     pub fn answers(&self) -> u64 {
         self.answers

@@ -14,12 +14,14 @@ use super::{
 use crate::config::limits;
 use crate::event::cut;
 use crate::models::Exposure;
+use crate::policy::Policy;
 
 /// An action is taken: remembered for its cooldown and its outcomes, and sent.
 pub(super) fn act(
     twin: &mut Twin,
     chosen: &Arc<Action>,
     exposure: Option<Exposure>,
+    policy: &Policy,
     effects: &mut Vec<Effect>,
 ) {
     let shown = exposure.map(|exposure| {
@@ -31,14 +33,15 @@ pub(super) fn act(
             exposure,
         })
     });
-    twin.remember_contact(Contact {
+    let contact = Contact {
         decision: chosen.decision.clone(),
         action: chosen.action.clone(),
         channel: chosen.channel.clone(),
         at: chosen.at,
         outcome: None,
         shown,
-    });
+    };
+    twin.remember_contact(contact, policy);
     effects.push(Effect::Act(chosen.clone()));
 }
 

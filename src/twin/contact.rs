@@ -1,11 +1,11 @@
 use serde::{Deserialize, Serialize};
 
-use super::Twin;
 use super::effect::{Effect, Observation};
+use super::{Twin, recall};
 use crate::config::limits;
 use crate::event::{Customer, OutcomeKind, Time};
 use crate::models::Exposure;
-use crate::policy::Version;
+use crate::policy::{ContactLimit, Policy, Version};
 
 /// An action that was taken for the customer, and what came of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -109,10 +109,78 @@ impl Twin {
         self.contacts.iter().rev().find(|contact| &*contact.decision == decision)
     }
 
-    pub(super) fn remember_contact(&mut self, contact: Contact) {
-        if self.contacts.len() == limits::CONTACTS {
-            self.contacts.remove(0);
+    /// Remembers one more. In a full list it takes the place of the one that matters least: so the
+    /// limits stay exact, however often a page asks.
+    pub(super) fn remember_contact(&mut self, contact: Contact, policy: &Policy) {
+        if self.contacts.len() >= limits::CONTACTS {
+            let least = (0..self.contacts.len()).min_by_key(|at| {
+                (self.matters(*at, policy, contact.at), !self.is_repeated(*at), *at)
+            });
+            self.contacts.remove(least.unwrap_or(0));
         }
         self.contacts.push(contact);
+    }
+
+    /// Whether the same was said in the same channel once more.
+    fn is_repeated(&self, at: usize) -> bool {
+        let (before, later) = self.contacts.split_at(at + 1);
+        before.last().is_some_and(|one| {
+            later.iter().any(|other| other.action == one.action && other.channel == one.channel)
+        })
+    }
+
+    /// How much one of them still matters.
+    fn matters(&self, at: usize, policy: &Policy, now: Time) -> Matters {
+        let (before, later) = self.contacts.split_at(at + 1);
+        let Some(contact) = before.last() else { return Matters::Not };
+        let rules = &policy.contact;
+        let mut most = Matters::Not;
+        for limit in rules.limits.iter().filter(|limit| limit.counts(contact, policy, now)) {
+            let counted = || later.iter().filter(|one| limit.counts(one, policy, now));
+            let needed = limit.most as usize;
+            // What may still be taken back may not count in the end.
+            let is_safe =
+                |one: &&Contact| !recall::is_unseen(one) || now.since(one.at) >= policy.pending;
+            let matters = match (counted().filter(is_safe).count(), counted().count()) {
+                (safe, _) if safe >= needed => Matters::Not,
+                (_, all) if all >= needed => Matters::ForRecalls,
+                _ => Matters::ForLimits,
+            };
+            most = most.max(matters);
+        }
+        let cooldown = policy.action(&contact.action).map(|action| action.cooldown);
+        let is_cooling =
+            !contact.is_recalled() && cooldown.is_some_and(|span| now < contact.at + span);
+        let is_unwanted = contact.outcome.is_some_and(|outcome| match outcome.kind {
+            OutcomeKind::Later => now < outcome.at + rules.later,
+            kind => rules.pause.as_ref().is_some_and(|pause| pause.of.contains(&kind)),
+        });
+        if is_cooling || is_unwanted { most.max(Matters::ForRests) } else { most }
+    }
+}
+
+/// What would be wrong without a contact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Matters {
+    /// Nothing.
+    Not,
+    /// A limit, if later ones are taken back.
+    ForRecalls,
+    /// How long an action rests.
+    ForRests,
+    /// A limit.
+    ForLimits,
+}
+
+impl ContactLimit {
+    /// Whether it counts a contact at a moment. One of an action that the policy no longer knows may
+    /// have been of any issue.
+    pub(super) fn counts(&self, contact: &Contact, policy: &Policy, now: Time) -> bool {
+        let issue = || policy.action(&contact.action).map(|action| action.issue);
+        now < contact.at + self.over
+            && !contact.is_recalled()
+            && self.channel.as_ref().is_none_or(|own| *own == contact.channel)
+            && self.issue.is_none_or(|own| issue().is_none_or(|issue| issue == own))
+            && self.action.as_ref().is_none_or(|own| *own == contact.action)
     }
 }

@@ -141,7 +141,7 @@ pub fn react(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction {
     {
         for (chosen, exposure) in decision.chosen.iter().zip(exposures) {
             resume::offered(twin, &context, Some(&chosen.action));
-            act::act(twin, chosen, exposure, &mut effects);
+            act::act(twin, chosen, exposure, world.policy, &mut effects);
         }
         if !decision.chosen.is_empty() {
             twin.watch_for_silence(world.policy, input.at, &mut effects, &mut notes);

@@ -49,7 +49,7 @@ pub(super) fn recall(
 }
 
 /// Whether nobody can have seen it yet.
-fn is_unseen(contact: &Contact) -> bool {
+pub(super) fn is_unseen(contact: &Contact) -> bool {
     use OutcomeKind::{Delivered, Offered};
     contact.outcome.is_none_or(|outcome| matches!(outcome.kind, Offered | Delivered))
 }

@@ -136,18 +136,14 @@ fn covers(limit: &ContactLimit, action: &str, issue: Issue) -> bool {
 
 fn spent<'a>(twin: &Twin, limit: &'a ContactLimit, policy: &Policy, now: Time) -> Spent<'a> {
     let is_within = |at: Time| now < at + limit.over;
-    let counts = |contact: &&Contact| {
-        let is_there = limit.channel.is_none() || limit.channel == Some(contact.channel.clone());
-        let issue = || policy.action(&contact.action).map(|action| action.issue);
-        let is_of_issue = limit.issue.is_none_or(|own| issue().is_none_or(|issue| issue == own));
-        let is_action = limit.action.as_deref().is_none_or(|own| own == &*contact.action);
-        is_within(contact.at) && is_there && is_of_issue && is_action && !contact.is_recalled()
-    };
-    let mut times: SmallVec<[Time; 8]> =
-        twin.contacts.iter().filter(counts).map(|contact| contact.at).collect();
+    let counted = twin.contacts.iter().filter(|contact| limit.counts(contact, policy, now));
+    let mut times: SmallVec<[Time; 8]> = counted.map(|contact| contact.at).collect();
     times.sort_unstable();
     let oldest = twin.contacts.iter().map(|contact| contact.at).min();
-    let is_full = twin.contacts.len() >= limits::CONTACTS;
+    // What limits need leaves last: as long as there is room for all that they let through, it stays.
+    let let_through: u32 = policy.contact.limits.iter().map(|limit| limit.most).sum();
+    let is_full =
+        twin.contacts.len() >= limits::CONTACTS && let_through as usize >= limits::CONTACTS;
     let lost = oldest.filter(|at| is_full && is_within(*at)).map(|at| at + limit.over);
     Spent { limit, times, lost }
 }

@@ -111,7 +111,12 @@ pub(crate) fn stats(now: &Stats, before: Option<&Stats>, partitions: bool, width
     if now.learning.version > 0 || total.observations > 0 {
         let learning = &now.learning;
         let answers = number(learning.answers);
-        let known = faint(format!("version {}, {} levels", learning.version, learning.levels));
+        let forgotten = match learning.forgotten {
+            0 => String::new(),
+            some => format!(", {} features left for want of room", count(some)),
+        };
+        let known = format!("version {}, {} levels{forgotten}", learning.version, learning.levels);
+        let known = faint(known);
         let pace = pace(|p| p.observations);
         sheet.section("learned", vec![vec![Cell::new("answers"), answers, pace, known]]);
     }
