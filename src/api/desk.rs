@@ -39,7 +39,7 @@ use crate::store::{self, Room};
 use crate::twin::{Dissatisfaction, Input, Twin, flips, react};
 
 /// Everything that can be asked.
-pub const ENDPOINTS: [Endpoint; 17] = [
+pub const ENDPOINTS: [Endpoint; 18] = [
     Endpoint {
         verb: verb::DECIDE,
         tokens: 1,

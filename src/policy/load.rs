@@ -45,7 +45,8 @@ pub fn load_with(files: &Files, languages: &Arc<Languages>) -> Result<Policy, Mi
     let (own, arms) = files.by_arm();
     let mut reader = Reader::default();
     reader.arms.extend(arms.keys().map(|arm| Box::from(*arm)));
-    let mut policy = read(&own, languages, &found, reader);
+    let mut policy = read(&own, languages, &found, &mut reader);
+    let experiments = reader.names.experiments;
     policy.version = files.version();
     let is_named = |arm: &str| {
         let mut named = policy.experiments.iter().flat_map(|known| &known.arms);
@@ -63,9 +64,8 @@ pub fn load_with(files: &Files, languages: &Arc<Languages>) -> Result<Policy, Mi
             );
         }
         let mut reader = Reader { is_of_arm: true, ..Reader::default() };
-        let known = policy.experiments.iter().map(|known| known.name.to_string());
-        reader.names.experiments.extend(known);
-        let mut other = read(files, languages, &found, reader);
+        reader.names.experiments.clone_from(&experiments);
+        let mut other = read(files, languages, &found, &mut reader);
         // A version is that of all that a service goes by.
         other.version = policy.version.clone();
         other.experiments = Arc::clone(&policy.experiments);
@@ -156,7 +156,7 @@ fn read(
     files: &Files,
     languages: &Arc<Languages>,
     found: &RefCell<Found>,
-    mut reader: Reader,
+    reader: &mut Reader,
 ) -> Policy {
     let documents: Vec<Document<'_>> = files
         .iter()
@@ -189,21 +189,21 @@ fn read(
     for table in tables {
         read_needs(&table, &mut needs);
         read_preferences(&table, &mut preferences);
-        interactions::read(&table, &reader, &mut interactions);
+        interactions::read(&table, reader, &mut interactions);
         topics::read(&table, &reader.languages, &mut phrases);
         purposes::read_context(&table, &mut context);
         purposes::read_queues(&table, &mut queues);
-        broadcasts::read(&table, &reader, &mut indexed);
-        tallies::read(&table, &reader, &mut tallies);
-        experiments::read(&table, &reader, &mut tried);
-        dissatisfaction::read(&table, &reader, &mut dissatisfied);
-        contact::read(&table, &reader, &mut contact);
+        broadcasts::read(&table, reader, &mut indexed);
+        tallies::read(&table, reader, &mut tallies);
+        experiments::read(&table, reader, &mut tried);
+        dissatisfaction::read(&table, reader, &mut dissatisfied);
+        contact::read(&table, reader, &mut contact);
         weights::read_suitability(&table, &mut suitability);
-        weights::read_weights(&table, &reader, &mut weighty);
+        weights::read_weights(&table, reader, &mut weighty);
         weights::read_explore(&table, &mut explore);
-        weights::read_features(&table, &reader, &mut features);
-        rules::read(&table, &reader, &mut patterned);
-        actions::read(&table, &reader, &mut actions);
+        weights::read_features(&table, reader, &mut features);
+        rules::read(&table, reader, &mut patterned);
+        actions::read(&table, reader, &mut actions);
         table.finish();
     }
     let first = files.iter().next().map_or("", |(file, _)| file);
@@ -245,7 +245,7 @@ fn read(
     Policy {
         name,
         version: files.version(),
-        languages: reader.languages.into(),
+        languages: std::mem::take(&mut reader.languages).into(),
         needs: needs.into(),
         preferences,
         interactions,
