@@ -119,7 +119,7 @@ fn compared(arms: Vec<Arm>) -> Vec<ArmShown> {
             ArmShown {
                 name: name.into(),
                 share,
-                does: does.map(Into::into),
+                does,
                 result,
                 rate: result.mean(Measure::Rate),
                 rate_lead: lead(Measure::Rate),

@@ -19,6 +19,9 @@ const POLICY: &str = r#"
 name = "plans"
 languages = ["en"]
 
+[needs.plan]
+describe = "another plan would fit better"
+
 [[rules]]
 name = "somebody wants more"
 on = "track:Wanted More"
@@ -32,6 +35,7 @@ treatments = [{ channel = "app", text.en = "More." }]
 
 [[actions]]
 name = "offer_plan"
+serves = ["plan"]
 issue = "sales"
 value = 0.5
 [[actions.treatments]]

@@ -128,8 +128,8 @@ fn mistakes_around_an_arm_say_what_to_do() {
      17 | [experiments.more]
         | ^^^^^^^^^^^^^^^^^^
 
-    now.toml:8:41: expected a policy in the folder arms/befor/, found none; did you mean `before`?
+    now.toml:8:40: expected a policy in the folder arms/befor/, found none; did you mean `before`?
      8 | arms.before = { share = 0.5, policy = "befor" }
-       |                                         ^^^^^
+       |                                        ^^^^^
     "#);
 }
