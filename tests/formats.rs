@@ -17,8 +17,8 @@ use jumeau::past::Mark;
 use jumeau::policy::{CatchUp, Keep, Purposes, Version};
 use jumeau::store::{IndexKey, Sweep};
 use jumeau::twin::{
-    Answered, Asked, Block, Case, Choice, Consent, Contact, ContactOutcome, Counted, Counter,
-    Declared, Derived, Escalated, EscalationState, Fired, Forgotten, Guard, Identifier,
+    Activity, Answered, Asked, Block, Case, Choice, Consent, Contact, ContactOutcome, Counted,
+    Counter, Declared, Derived, Escalated, EscalationState, Fired, Forgotten, Guard, Identifier,
     Interaction, Journalled, Line, Meeting, Memory, Need, Pause, PausedBy, Preference, Problem,
     Profile, Record, Shown, Signal, Tallies, Timer, Told, Twin, What, Window, Woken,
 };
@@ -449,17 +449,33 @@ fn full() -> Twin {
                 value: 1.5,
                 at: at(3),
             }],
+            activities: vec![Activity {
+                name: "orders".into(),
+                first: at(1),
+                last: at(3),
+                times: 3,
+                half_life: Duration::from_secs(30 * 86_400),
+                recent: 1.5,
+                lasting: 2.5,
+                at: at(3),
+            }],
         },
         problems: [None, Some("c-1".into())]
             .map(|case| Problem { at: at(2), topic: "luggage".into(), case })
             .into(),
-        guards: [Derived::Fact, Derived::Need, Derived::Window, Derived::Counter]
-            .map(|of| Guard {
-                of,
-                name: "map".into(),
-                purposes: Purposes::new(["care".into(), "service".into()]),
-            })
-            .into(),
+        guards: [
+            Derived::Fact,
+            Derived::Need,
+            Derived::Window,
+            Derived::Counter,
+            Derived::Activity,
+        ]
+        .map(|of| Guard {
+            of,
+            name: "map".into(),
+            purposes: Purposes::new(["care".into(), "service".into()]),
+        })
+        .into(),
         identifiers: vec![Identifier {
             customer: Customer::new("cookie").unwrap(),
             since: at(3),

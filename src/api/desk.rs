@@ -36,7 +36,7 @@ use crate::config::limits;
 use crate::event::{Broadcast, Channel, Customer, Event, Raw, Rejection, Time, encode, parse};
 use crate::partition::{Answer, Counters, Progress, Surroundings, TimeMode};
 use crate::store::{self, Room};
-use crate::twin::{Dissatisfaction, Input, Twin, flips, react};
+use crate::twin::{Dissatisfaction, Forecast, Input, Twin, flips, react};
 
 /// Everything that can be asked.
 pub const ENDPOINTS: [Endpoint; 18] = [
@@ -120,6 +120,7 @@ struct Shown<'a> {
     inputs: u64,
     now: Time,
     dissatisfaction: Option<Dissatisfaction>,
+    forecasts: Vec<Forecast>,
     twin: &'a Twin,
 }
 
@@ -164,6 +165,7 @@ impl Desk {
                     now,
                     dissatisfaction: twin
                         .dissatisfaction(twin.governed_by(&surroundings.policy), now),
+                    forecasts: twin.forecasts(twin.governed_by(&surroundings.policy), now),
                     twin: &twin,
                 })
             }

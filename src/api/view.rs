@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{Customer, Map, Time};
 use crate::twin::{
-    Case, Contact, Dissatisfaction, Escalated, Guard, Identifier, Interaction, Meeting, Need,
-    Problem, Profile, Sentiment, Signal, Tallies, Timer,
+    Case, Contact, Dissatisfaction, Escalated, Forecast, Guard, Identifier, Interaction, Meeting,
+    Need, Problem, Profile, Sentiment, Signal, Tallies, Timer,
 };
 
 /// The answer to [`verb::SHOW`](super::verb::SHOW).
@@ -28,6 +28,9 @@ pub struct ShowReply {
     /// How dissatisfied the customer is, if the policy asks.
     #[serde(default)]
     pub dissatisfaction: Option<Dissatisfaction>,
+    /// What the customer's activities let expect.
+    #[serde(default)]
+    pub forecasts: Vec<Forecast>,
     /// All that is known.
     #[schemars(with = "serde_json::Value")]
     pub twin: TwinView,

@@ -88,7 +88,7 @@ limits! {
     CASES: 16;
     /// needs of one twin; the weakest leaves first
     NEEDS: 16;
-    /// windows and counters of one policy, and so of one twin
+    /// windows, counters and activities of one policy, and so of one twin
     POLICY_TALLIES: 64;
     /// entries of one window of one twin; beyond it the two nearest in time become one, which leaves when the younger would; of distinct values the oldest leaves
     WINDOW_ENTRIES: 64;

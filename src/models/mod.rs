@@ -2,9 +2,11 @@
 //!
 //! In come [`Features`] of a situation and an [`Arm`], something that can be chosen; out of a
 //! [`Snapshot`] comes a [`Belief`]. A [`Learner`] takes in what was answered and publishes snapshots.
+//! Of a [`Rhythm`] a [`Population`] tells whether somebody has left, and when to expect them.
 //! Pure mathematics: it knows neither policies nor twins, and has no chance of its own: what
 //! looks like chance is made of a seed, so that a decision is the same each time it is repeated.
 
+mod activity;
 mod arm;
 mod belief;
 mod chances;
@@ -18,6 +20,7 @@ mod normal;
 mod snapshot;
 mod weights;
 
+pub use activity::{LONGER, Population, Rhythm, trend};
 pub use arm::{Arm, Parts};
 pub use belief::{Belief, Prior};
 pub use chances::{Contender, chances};

@@ -17,7 +17,7 @@ pub(super) struct Absent(Parts);
 enum Instead {
     /// `null`.
     Null,
-    /// 0, or `null`: as of needs, windows and counters.
+    /// 0, or `null`: as of needs, windows, counters and activities.
     NullOrZero,
 }
 
@@ -55,7 +55,9 @@ impl Absent {
     fn paths(&self, holds: impl Fn(Missing) -> bool) -> Vec<Path> {
         let question = |(path, known): (usize, &Path)| {
             let instead = match known.root {
-                Root::Needs | Root::Windows | Root::Counters => Instead::NullOrZero,
+                Root::Needs | Root::Windows | Root::Counters | Root::Activities => {
+                    Instead::NullOrZero
+                }
                 _ => Instead::Null,
             };
             holds(Missing { path, instead }).then(|| known.clone())

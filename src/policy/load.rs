@@ -217,7 +217,7 @@ fn read(
         ("rules", patterned.len(), limits::POLICY_RULES),
         ("actions", actions.len(), limits::POLICY_ACTIONS),
         ("treatments", treatments, limits::POLICY_TREATMENTS),
-        ("windows and counters", tallies.len(), limits::POLICY_TALLIES),
+        ("windows, counters and activities", tallies.len(), limits::POLICY_TALLIES),
         ("experiments", tried.len(), limits::POLICY_EXPERIMENTS),
     ] {
         if count > most {
@@ -290,6 +290,7 @@ fn gather(table: &Table<'_>, names: &mut Names) {
     names.dissatisfaction |= table.has("dissatisfaction");
     names.windows.extend(keys("windows"));
     names.counters.extend(keys("counters"));
+    names.activities.extend(keys("activities"));
     names.experiments.extend(keys("experiments"));
     for action in table.get("actions").map_or(Vec::new(), Item::as_list) {
         let name = action.as_table().and_then(|table| table.get("name")).and_then(Item::as_text);

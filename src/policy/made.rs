@@ -73,7 +73,12 @@ pub(super) fn gather(table: &Table<'_>, ways: &mut Vec<Way>) {
             ways.push(Way { thing, needs, signals: signals.clone(), place: step.place() });
         }
     }
-    for (root, key, of) in [(Root::Windows, "windows", "of"), (Root::Counters, "counters", "by")] {
+    // What an activity is worth, if anything, is not what makes it one.
+    for (root, key, of) in [
+        (Root::Windows, "windows", "of"),
+        (Root::Counters, "counters", "by"),
+        (Root::Activities, "activities", ""),
+    ] {
         let all = table.get(key).and_then(Item::as_table);
         for (key, item) in all.map_or(Vec::new(), |all| all.entries()) {
             let Some(table) = item.as_table() else { continue };
@@ -159,7 +164,7 @@ impl Way {
             let name = path.names().next().unwrap_or_default();
             made.and(match path.root {
                 Root::Context => signal(name),
-                Root::Facts | Root::Needs | Root::Windows | Root::Counters => {
+                Root::Facts | Root::Needs | Root::Windows | Root::Counters | Root::Activities => {
                     let thing = (path.root.name(), name.to_owned());
                     known.get(&thing).cloned().unwrap_or(Known::Never)
                 }

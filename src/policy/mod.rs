@@ -6,6 +6,7 @@
 
 mod absent;
 mod actions;
+mod activities;
 mod broadcasts;
 mod condition;
 mod contact;
@@ -34,6 +35,7 @@ mod topics;
 mod watch;
 mod weights;
 
+pub use activities::{ActivityRule, Figure};
 pub use condition::Condition;
 pub use contact::{ContactLimit, ContactPause, ContactRules, Per, Quiet};
 pub use dissatisfaction::DissatisfactionRule;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::made::{Made, Thing};
 use super::mistake::hint;
-use super::{Path, Purposes, Root, Trigger};
+use super::{Figure, Path, Purposes, Root, Trigger};
 use crate::event::{EventType, HandoffState, InteractionState, OutcomeKind, Speaker};
 
 /// The names that a policy defines somewhere, gathered before anything that uses them is read.
@@ -27,6 +27,7 @@ pub(super) struct Names {
     pub(super) windows: BTreeSet<String>,
     pub(super) experiments: BTreeSet<String>,
     pub(super) counters: BTreeSet<String>,
+    pub(super) activities: BTreeSet<String>,
     /// Actions that some rule takes.
     pub(super) acts: BTreeSet<String>,
 }
@@ -57,6 +58,11 @@ impl Names {
         if self.scopes.is_empty() { Ok(()) } else { member(&self.scopes, "unknown scope", name) }
     }
 
+    /// An activity that the policy counts.
+    fn activity(&self, name: &str) -> Result<(), String> {
+        member(&self.activities, "unknown activity", name)
+    }
+
     /// A preference that the policy describes.
     pub(super) fn preference(&self, key: &str) -> Result<(), String> {
         member(&self.preferences, "unknown preference", key)
@@ -80,6 +86,17 @@ impl Names {
             }
             (Root::Windows, [window]) => member(&self.windows, "unknown window", window),
             (Root::Counters, [counter]) => member(&self.counters, "unknown counter", counter),
+            (Root::Activities, [name]) => {
+                self.activity(name)?;
+                Err(format!("expected a figure of it, such as activities.{name}.alive"))
+            }
+            (Root::Activities, [name, figure]) => {
+                self.activity(name)?;
+                Figure::check(figure)
+            }
+            (Root::Activities, [name, figure, ..]) => {
+                Err(format!("`activities.{name}.{figure}` is one value, it has no parts"))
+            }
             (Root::Experiments, [name]) => member(&self.experiments, "unknown experiment", name),
             (Root::Windows | Root::Counters | Root::Experiments, [name, ..]) => {
                 Err(format!("`{}.{name}` is one value, it has no parts", path.root.name()))

@@ -43,6 +43,8 @@ pub enum Root {
     Windows,
     /// Numbers that fade: `counters.interest_suv`; 0 if nothing was counted.
     Counters,
+    /// How often the customer is active, and what that lets expect: `activities.orders.alive`.
+    Activities,
     /// How dissatisfied the customer is, 0 to 1: `dissatisfaction`.
     Dissatisfaction,
     /// Facts that broadcasts share with this customer: `shared.fires`, `shared.fires.level`.
@@ -55,7 +57,7 @@ pub enum Root {
 
 impl Root {
     /// Every root.
-    pub const ALL: [Root; 19] = [
+    pub const ALL: [Root; 20] = [
         Root::Event,
         Root::Profile,
         Root::Context,
@@ -71,6 +73,7 @@ impl Root {
         Root::Need,
         Root::Windows,
         Root::Counters,
+        Root::Activities,
         Root::Dissatisfaction,
         Root::Shared,
         Root::Experiments,
@@ -95,6 +98,7 @@ impl Root {
             Root::Need => "need",
             Root::Windows => "windows",
             Root::Counters => "counters",
+            Root::Activities => "activities",
             Root::Dissatisfaction => "dissatisfaction",
             Root::Shared => "shared",
             Root::Experiments => "experiments",

@@ -1,10 +1,12 @@
-//! Reads `[windows]` and `[counters]`: what a twin counts of the events that pass, so that rules
-//! can ask for the amount spent within a day, or for an interest that fades.
+//! Reads `[windows]`, `[counters]` and `[activities]`: what a twin counts of the events that pass, so
+//! that rules can ask for the amount spent within a day, for an interest that fades, or whether the
+//! customer has left.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::activities::{self, ActivityRule};
 use super::load::{Reader, Situation};
 use super::names::one_of;
 use super::read::{Item, Named, Table};
@@ -21,7 +23,7 @@ pub struct Tallies {
 /// Something that is counted on some inputs.
 #[derive(Debug)]
 pub struct Tally {
-    /// Its name; a window and a counter may have the same.
+    /// Its name; a window, a counter and an activity may have the same.
     pub name: Box<str>,
     /// What must hold for an input to count; none: always.
     pub when: Option<Expression>,
@@ -50,6 +52,8 @@ pub enum Measure {
         /// What an input adds.
         by: Expression,
     },
+    /// As how often the customer is active.
+    Activity(ActivityRule),
 }
 
 /// What a window keeps of the inputs within its period.
@@ -134,6 +138,43 @@ impl Tallies {
         };
         self.all.iter().any(is_it)
     }
+
+    /// How the activity of a name is counted, if there is one.
+    pub fn activity(&self, name: &str) -> Option<&ActivityRule> {
+        self.all.iter().find_map(|tally| match &tally.measure {
+            Measure::Activity(rule) if *tally.name == *name => Some(rule),
+            _ => None,
+        })
+    }
+}
+
+/// The kinds of tallies.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Window,
+    Counter,
+    Activity,
+}
+
+impl Kind {
+    const ALL: [Kind; 3] = [Kind::Window, Kind::Counter, Kind::Activity];
+
+    /// One of them, and the table of all.
+    const fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Kind::Window => ("window", "windows"),
+            Kind::Counter => ("counter", "counters"),
+            Kind::Activity => ("activity", "activities"),
+        }
+    }
+
+    const fn of(measure: &Measure) -> Kind {
+        match measure {
+            Measure::Window { .. } => Kind::Window,
+            Measure::Counter { .. } => Kind::Counter,
+            Measure::Activity(_) => Kind::Activity,
+        }
+    }
 }
 
 /// A tally, and the inputs on which it counts.
@@ -143,19 +184,18 @@ pub(super) struct Patterned {
 }
 
 pub(super) fn read(table: &Table<'_>, reader: &Reader, tallies: &mut Vec<Patterned>) {
-    for (what, key) in [("window", "windows"), ("counter", "counters")] {
+    for kind in Kind::ALL {
+        let (what, key) = kind.names();
         let Some(all) = table.get(key).and_then(Item::table) else { continue };
         for (key, item) in all.entries() {
             let (Some(name), Some(table)) = (key.name(), item.table()) else { continue };
-            let is_window = what == "window";
             let is_known = |known: &Patterned| {
-                *known.tally.name == *name
-                    && matches!(known.tally.measure, Measure::Window { .. }) == is_window
+                *known.tally.name == *name && Kind::of(&known.tally.measure) == kind
             };
             if tallies.iter().any(is_known) {
                 key.wrong(format!("the {what} `{name}` stands here twice"));
             }
-            if let Some(tally) = tally(name, key, &table, reader, is_window) {
+            if let Some(tally) = tally(name, key, &table, reader, kind) {
                 tallies.push(tally);
             }
             table.finish();
@@ -168,7 +208,7 @@ fn tally(
     key: Named<'_>,
     table: &Table<'_>,
     reader: &Reader,
-    is_window: bool,
+    kind: Kind,
 ) -> Option<Patterned> {
     let on = table.require("on").map(|item| rules::patterns(item, reader));
     let triggers: Vec<Trigger> = on.iter().flatten().map(|(trigger, _)| *trigger).collect();
@@ -177,15 +217,17 @@ fn tally(
     }
     let situation = Situation::Rule(&triggers);
     let when = table.get("when").map(|item| reader.expression(item, situation));
-    let measure = if is_window {
-        window(table, reader, situation)
-    } else {
-        let half_life = table.require("half_life").and_then(period);
-        let by = match table.get("by") {
-            Some(item) => reader.expression(item, situation),
-            None => Expression::compile("1").ok(),
-        };
-        half_life.zip(by).map(|(half_life, by)| Measure::Counter { half_life, by })
+    let measure = match kind {
+        Kind::Window => window(table, reader, situation),
+        Kind::Counter => {
+            let half_life = table.require("half_life").and_then(period);
+            let by = match table.get("by") {
+                Some(item) => reader.expression(item, situation),
+                None => Expression::compile("1").ok(),
+            };
+            half_life.zip(by).map(|(half_life, by)| Measure::Counter { half_life, by })
+        }
+        Kind::Activity => activities::read(table, reader, situation).map(Measure::Activity),
     };
     let tally = Tally {
         name: name.into(),

@@ -30,6 +30,8 @@ pub enum Derived {
     Window,
     /// A counter.
     Counter,
+    /// An activity.
+    Activity,
 }
 
 /// What a list of guards says that something may be used for; none: anything.
@@ -82,6 +84,7 @@ impl Twin {
             Derived::Need => self.needs.iter().any(|need| need.name == guard.name),
             Derived::Window => self.tallies.window(&guard.name).is_some(),
             Derived::Counter => self.tallies.counter(&guard.name).is_some(),
+            Derived::Activity => self.tallies.activity(&guard.name).is_some(),
         });
         self.guards = guards;
     }
@@ -107,6 +110,7 @@ impl Twin {
             Root::Needs => self.guard(Derived::Need, first).cloned(),
             Root::Windows => self.guard(Derived::Window, first).cloned(),
             Root::Counters => self.guard(Derived::Counter, first).cloned(),
+            Root::Activities => self.guard(Derived::Activity, first).cloned(),
             Root::Need => self.guard(Derived::Need, &need?.name).cloned(),
             Root::Dissatisfaction => {
                 let mood = context.policy.dissatisfaction.as_ref()?.mood.as_ref()?;

@@ -37,6 +37,7 @@ pub fn violations(twin: &Twin) -> Vec<String> {
     within("problems", twin.problems.len(), limits::PROBLEMS);
     within("windows", twin.tallies.windows.len(), limits::POLICY_TALLIES);
     within("counters", twin.tallies.counters.len(), limits::POLICY_TALLIES);
+    within("activities", twin.tallies.activities.len(), limits::POLICY_TALLIES);
     for window in &twin.tallies.windows {
         let what = format!("entries of window {}", window.name);
         within(&what, window.entries.len(), limits::WINDOW_ENTRIES);
@@ -93,6 +94,14 @@ pub fn violations(twin: &Twin) -> Vec<String> {
     for window in &twin.tallies.windows {
         if !window.entries.is_sorted_by_key(|entry| entry.at) {
             found.push(format!("entries of window {} are out of order", window.name));
+        }
+    }
+    unique("activity", twin.tallies.activities.iter().map(|one| &*one.name), &mut found);
+    for known in &twin.tallies.activities {
+        let is_sound = known.first <= known.last
+            && [known.recent, known.lasting].iter().all(|sum| (0.0..=f64::MAX).contains(sum));
+        if !is_sound {
+            found.push(format!("activity {} is {known:?}", known.name));
         }
     }
     for counter in twin.tallies.counters.iter().filter(|counter| !counter.value.is_finite()) {

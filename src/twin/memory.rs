@@ -101,6 +101,7 @@ macro_rules! each_list {
         $do!(timers, TIMERS);
         $do!(tallies.windows, POLICY_TALLIES);
         $do!(tallies.counters, POLICY_TALLIES);
+        $do!(tallies.activities, POLICY_TALLIES);
         $do!(problems, PROBLEMS);
         $do!(met, MEETINGS);
         $do!(trials, POLICY_EXPERIMENTS);
@@ -176,6 +177,7 @@ impl Memory {
             Derived::Need => self.needs.iter().any(|need| *need.name == *name),
             Derived::Window => self.tallies.window(name).is_some(),
             Derived::Counter => self.tallies.counter(name).is_some(),
+            Derived::Activity => self.tallies.activity(name).is_some(),
         }
     }
 

@@ -13,8 +13,8 @@ use super::dates::Told;
 use super::memory::Past;
 use super::reaction::Notes;
 use super::{
-    Case, Consent, Contact, Counter, Escalated, Interaction, Meeting, Need, Preference, Problem,
-    Signal, Timer, Trial, Window,
+    Activity, Case, Consent, Contact, Counter, Escalated, Interaction, Meeting, Need, Preference,
+    Problem, Signal, Timer, Trial, Window,
 };
 use crate::event::Time;
 
@@ -367,6 +367,20 @@ impl Item for Counter {
 
     fn rank(&self) -> impl Ord {
         (self.at, &*self.name)
+    }
+}
+
+impl Item for Activity {
+    fn is_same(&self, other: &Activity) -> bool {
+        self.name == other.name
+    }
+
+    fn merge(&mut self, other: &Activity) {
+        Activity::merge(self, other);
+    }
+
+    fn rank(&self) -> impl Ord {
+        (self.last, &*self.name)
     }
 }
 

@@ -12,6 +12,7 @@
 //! ```
 
 mod act;
+mod activity;
 mod broadcast;
 mod case;
 mod contact;
@@ -50,6 +51,7 @@ mod understand;
 mod view;
 mod world;
 
+pub use activity::{Activity, Forecast};
 pub use broadcast::{Broadcasts, Meeting, Shared};
 pub use case::Case;
 pub use contact::{Contact, ContactOutcome, Shown};

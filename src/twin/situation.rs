@@ -1,12 +1,23 @@
 //! What the models know a moment by: how the customer feels, where and when it is, how they were
 //! spoken to, and what the policy tells customers apart by.
 
+use std::time::Duration;
+
 use super::understand::Context;
 use super::view::{Used, View};
-use super::{Twin, learn};
-use crate::event::Value;
+use super::{Fired, Input, Twin, World, learn};
+use crate::event::{Time, Value};
 use crate::models::Features;
-use crate::policy::{Expression, Root};
+use crate::policy::{Expression, Figure, Policy, Root};
+
+impl Twin {
+    /// What the models would know a moment by in which nothing happens but that somebody looks.
+    pub fn situation(&self, policy: &Policy, now: Time) -> Features {
+        let nothing = Fired { name: "".into(), due: now, late: Duration::ZERO };
+        let input = Input::timer(nothing, now);
+        features(self, &Context::new(self, &input, &World::of(policy), self.seen))
+    }
+}
 
 /// The features of a twin at the moment of a reaction. Nothing sensitive is among them.
 pub(super) fn features(twin: &Twin, context: &Context<'_>) -> Features {
@@ -42,7 +53,11 @@ pub(super) fn features(twin: &Twin, context: &Context<'_>) -> Features {
 fn tell(feature: &Expression, view: &View<'_>, features: &mut Features) {
     let name = feature.source();
     let is_share = matches!(feature.paths(), [path] if path.to_string() == name
-        && matches!(path.root, Root::Needs | Root::Dissatisfaction));
+    && match path.root {
+        Root::Needs | Root::Dissatisfaction => true,
+        Root::Activities => path.names().last().and_then(Figure::of).is_some_and(Figure::is_share),
+        _ => false,
+    });
     match feature.value(view) {
         Ok(Value::Bool(truth)) => features.flag(name, truth),
         Ok(Value::Text(text)) => features.text(name, &text),

@@ -1,5 +1,5 @@
-//! What a twin counts of the inputs that pass: windows that move along with time, and counters that
-//! fade. What no policy counts costs nothing.
+//! What a twin counts of the inputs that pass: windows that move along with time, counters that fade,
+//! and how often the customer is active. What no policy counts costs nothing.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::guard::both;
 use super::reaction::Notes;
 use super::understand::Context;
 use super::view::View;
-use super::{Derived, Twin};
+use super::{Activity, Derived, Twin};
 use crate::config::limits;
 use crate::event::{Time, Value, cut};
 use crate::policy::{EvalError, Expression, Found, Keep, Measure, Tally, Truth};
@@ -22,6 +22,9 @@ pub struct Tallies {
     pub windows: Vec<Window>,
     /// Counters, each name once.
     pub counters: Vec<Counter>,
+    /// Activities, each name once.
+    #[serde(default)]
+    pub activities: Vec<Activity>,
 }
 
 /// What was counted within a period that ends now.
@@ -279,7 +282,7 @@ fn whole(sum: i64, value: &Value) -> Option<i64> {
 impl Tallies {
     /// Whether nothing was counted yet.
     pub fn is_empty(&self) -> bool {
-        self.windows.is_empty() && self.counters.is_empty()
+        self.windows.is_empty() && self.counters.is_empty() && self.activities.is_empty()
     }
 
     /// The window of a name.
@@ -290,6 +293,11 @@ impl Tallies {
     /// The counter of a name.
     pub fn counter(&self, name: &str) -> Option<&Counter> {
         self.counters.iter().find(|counter| &*counter.name == name)
+    }
+
+    /// The activity of a name.
+    pub fn activity(&self, name: &str) -> Option<&Activity> {
+        self.activities.iter().find(|known| &*known.name == name)
     }
 }
 
@@ -309,6 +317,7 @@ pub(super) fn count(twin: &mut Twin, context: &Context<'_>, notes: &mut Notes) {
         if std::mem::take(&mut is_first) {
             twin.tallies.windows.retain(|known| counted.window(&known.name).is_some());
             twin.tallies.counters.retain(|known| counted.has_counter(&known.name));
+            twin.tallies.activities.retain(|known| counted.activity(&known.name).is_some());
         }
         if let Err(error) = count_one(twin, tally, context, notes) {
             notes.policy(&tally.place, error);
@@ -345,6 +354,7 @@ fn count_one(
     let (kind, value) = match &tally.measure {
         Measure::Window { of, .. } => (Derived::Window, of.as_ref()),
         Measure::Counter { by, .. } => (Derived::Counter, Some(by)),
+        Measure::Activity(rule) => (Derived::Activity, rule.value.as_ref()),
     };
     let made_of = both(read(tally.when.as_ref()), read(value));
     let of_input = twin.purposes_of_input(context).filter(|_| is_of_input(tally, context));
@@ -409,6 +419,15 @@ fn count_one(
                 };
             }
             known.add(by, at);
+            twin.add_guard(kind, &tally.name, made_of);
+        }
+        Measure::Activity(rule) => {
+            // One of which nobody says what it is worth is one all the same.
+            let value = match &rule.value {
+                Some(value) => value.value(&view)?.as_number().unwrap_or(0.0),
+                None => 1.0,
+            };
+            Activity::count(&mut twin.tallies.activities, &tally.name, rule, value, at);
             twin.add_guard(kind, &tally.name, made_of);
         }
     }

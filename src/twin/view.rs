@@ -4,7 +4,7 @@ use super::sentiment::Said;
 use super::understand::Context;
 use super::{Cause, Interaction, Need, Twin, Window, broadcast, resume};
 use crate::event::{self, Event, Kind, Map, Value};
-use crate::policy::{Found, Path, Place, Root, Scope};
+use crate::policy::{Figure, Found, Path, Place, Root, Scope};
 
 /// A twin at the moment of one reaction.
 #[derive(Clone, Copy)]
@@ -157,6 +157,16 @@ impl Scope for View<'_> {
             Root::Counters => {
                 let lived = self.context.lived(twin);
                 Found::Float(twin.tallies.counter(first).map_or(0.0, |known| known.read(lived)))
+            }
+            Root::Activities => {
+                let rule = self.context.policy.tallies.activity(first);
+                match (rule, names.next().and_then(Figure::of), twin.tallies.activity(first)) {
+                    (Some(rule), Some(figure), Some(known)) => {
+                        known.read(rule, figure, self.context.lived(twin))
+                    }
+                    (Some(_), Some(Figure::Times), None) => Found::Int(0),
+                    _ => Found::Missing,
+                }
             }
             Root::Experiments => {
                 let experiment = self.context.policy.experiments.get(first);

@@ -9,8 +9,8 @@ use super::*;
 use crate::event::{Channel, InteractionState, Map, OutcomeKind, Sensitivity, Speaker, Value};
 use crate::policy::{CatchUp, Keep};
 use crate::twin::{
-    Choice, ContactOutcome, Counted, Dates, Declared, EscalationState, Forgotten, Line, Memory,
-    Pause, PausedBy, What,
+    Activity, Choice, ContactOutcome, Counted, Dates, Declared, EscalationState, Forgotten, Line,
+    Memory, Pause, PausedBy, What,
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -187,6 +187,22 @@ fn counter() -> impl Strategy<Value = Counter> {
     })
 }
 
+fn activity() -> impl Strategy<Value = Activity> {
+    // Whole half-lives and small numbers, as above: the longer half-life is four days.
+    (0..3u8, 1..4u32, (0..3u8, 0..3u8), (0..8u8, 0..8u8), 0..3u8).prop_map(
+        |(of, times, (first, more), (recent, lasting), at)| Activity {
+            name: name(of),
+            first: day(4 * first),
+            last: day(4 * (first + more)),
+            times,
+            half_life: DAY,
+            recent: recent.into(),
+            lasting: lasting.into(),
+            at: day(4 * at),
+        },
+    )
+}
+
 fn problem() -> impl Strategy<Value = Problem> {
     (when(), 0..2u8, option::of(0..2u8)).prop_map(|(at, topic, case)| Problem {
         at,
@@ -333,6 +349,7 @@ algebra! {
     windows_of_last: window(Keep::Last);
     windows_of_distinct: window(Keep::Distinct);
     counters: counter();
+    activities: activity();
     problems: problem();
     timelines: past();
     preferences: preference();

@@ -2,11 +2,16 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
-use jumeau::models::{Arm, Features, HORIZON, Learner, Parts, Prior, Snapshot};
+use anyhow::{Context as _, anyhow, bail};
+use jumeau::event::{self, Customer, Raw, Time};
+use jumeau::models::{Arm, HORIZON, Learner, Parts, Population, Prior, Rhythm, Snapshot};
+use jumeau::policy::{Files, Policy, load};
+use jumeau::twin::{Fired, Input, Twin, Verdict, World, react};
 
 use crate::calibration::{self, Case};
+use crate::page;
 
 /// Days from 1997-01-01 to 1997-10-01: what is after is not known.
 const CUT: u16 = 273;
@@ -15,101 +20,168 @@ const AHEAD: u16 = 28;
 /// From this day on, once a week, what is known of everybody is looked at.
 const FROM: u16 = CUT - AHEAD - 19 * WEEK;
 const WEEK: u16 = 7;
+/// The activity of the policy that is a purchase.
+const ORDERS: &str = "orders";
 
 /// One purchase: the day, the pieces, the price.
 type Purchase = (u16, f64, f64);
 
-/// What is kept of somebody who bought something.
+/// One customer: what they really bought, and the twin that has seen it up to a day.
 struct Buyer {
-    first: u16,
-    last: u16,
-    /// Days on which something was bought.
-    days: f64,
-    pieces: f64,
-    value: f64,
+    purchases: Vec<Purchase>,
+    /// How many of the purchases the twin has seen.
+    seen: usize,
+    twin: Twin,
 }
 
-/// Learns from the first nine months who buys, and tells of the nine months to come.
-pub(crate) fn buyers(path: &Path) -> anyhow::Result<String> {
-    let histories = read(path)?;
+/// Has a twin of a policy live through the first nine months of each customer, learns from all of them
+/// who buys, and asks each of them for the nine months to come.
+pub(crate) fn buyers(
+    purchases: &Path,
+    policy: &Path,
+    page: Option<&Path>,
+) -> anyhow::Result<String> {
+    let policy = load(&Files::read(policy)?)?;
+    let Some(orders) = policy.tallies.activity(ORDERS) else {
+        bail!("expected a policy that counts an activity `{ORDERS}`, found none");
+    };
+    let mut buyers = read(purchases)?;
     let part = Parts { action: "buys", treatment: "", issue: "", channel: "", tone: "" };
     let arm = Arm::all(&[part]).remove(0);
     // One in ten buys within a month: as good a guess as any.
     let prior = Prior::new(0.1, 10.0);
     let mut learner = Learner::from(Snapshot::nothing(), HORIZON);
     for day in (FROM..=CUT - AHEAD).step_by(WEEK.into()) {
-        for (history, features) in known(&histories, day) {
-            let buys = history.iter().any(|(at, ..)| (day..day + AHEAD).contains(at));
-            learner.learn(&features, &arm, prior, buys);
+        for buyer in &mut buyers {
+            buyer.live(day, &policy)?;
+            if buyer.seen > 0 {
+                let features = buyer.twin.situation(&policy, moment(day));
+                learner.learn(&features, &arm, prior, buyer.buys(day, AHEAD));
+            }
         }
     }
-    let cases: Vec<Case> = known(&histories, CUT)
-        .map(|(history, features)| {
-            let expected = learner.model().belief(&features, &arm, prior).propensity();
-            (expected, history.iter().any(|(at, ..)| *at >= CUT))
-        })
-        .collect();
-    let month: Vec<Case> = known(&histories, CUT)
-        .zip(&cases)
-        .map(|((history, _), (expected, _))| {
-            let buys = history.iter().any(|(at, ..)| (CUT..CUT + AHEAD).contains(at));
-            (*expected, buys)
-        })
-        .collect();
+    let mut known = Vec::new();
+    for buyer in &mut buyers {
+        buyer.live(CUT, &policy)?;
+        if let Some(activity) = buyer.twin.tallies.activity(ORDERS) {
+            known.push((&*buyer, activity.rhythm(moment(CUT))));
+        }
+    }
+    let learned = |buyer: &Buyer| {
+        let features = buyer.twin.situation(&policy, moment(CUT));
+        learner.model().belief(&features, &arm, prior).propensity()
+    };
+    let expected: Vec<f64> = known.iter().map(|(buyer, _)| learned(buyer)).collect();
+    let cases = |expected: &dyn Fn(usize, &Rhythm) -> f64, days: u16| -> Vec<Case> {
+        let case = |(at, (buyer, rhythm)): (usize, &(&Buyer, Rhythm))| {
+            (expected(at, rhythm), buyer.buys(CUT, days))
+        };
+        known.iter().enumerate().map(case).collect()
+    };
+    let ever = u16::MAX - CUT;
+    let by_learning = cases(&|at, _| expected[at], ever);
+    let by_formula = cases(&|_, rhythm| orders.population.chance(rhythm, f64::from(CUT)), ever);
+    let month = cases(&|at, _| expected[at], AHEAD);
+    let month_by_formula =
+        cases(&|_, rhythm| orders.population.chance(rhythm, f64::from(AHEAD)), AHEAD);
+
     let mut told = String::new();
-    let area = calibration::area_under_curve(&cases);
-    writeln!(told, "{} customers; who buys after 1997-10-01: AUC {area:.4}", cases.len())?;
-    writeln!(told, "\nwho buys within {AHEAD} days of it")?;
+    writeln!(
+        told,
+        "{} customers, each with a twin of the policy {} that has seen them until 1997-10-01\n\n\
+         who buys in the nine months after it: area under the ROC curve\n  \
+         {:.4}  what the twin knows, weighed as was learned from all twins until then\n  \
+         {:.4}  activities.{ORDERS}.chance_{CUT}d alone\n",
+        known.len(),
+        policy.name,
+        calibration::area_under_curve(&by_learning),
+        calibration::area_under_curve(&by_formula),
+    )?;
+    writeln!(told, "who buys within {AHEAD} days of it, as was learned")?;
     told += &calibration::table(&month);
+    writeln!(told, "\nand by activities.{ORDERS}.chance_{AHEAD}d")?;
+    told += &calibration::table(&month_by_formula);
+    let rhythms: Vec<Rhythm> = known.iter().map(|(_, rhythm)| *rhythm).collect();
+    if let Some(fitted) = Population::fit(&rhythms) {
+        let Population { r, alpha, a, b } = fitted;
+        writeln!(
+            told,
+            "\nthe population in which these customers are the likeliest (ln likelihood {:.1}; {:.1} as \
+             the policy has it)\n  population = {{ r = {r:.3}, alpha = \"{:.0}h\", a = {a:.3}, b = {b:.3} }}",
+            fitted.log_likelihood(&rhythms),
+            orders.population.log_likelihood(&rhythms),
+            alpha * 24.0,
+        )?;
+    }
+    if let Some(path) = page {
+        let lines = [("as was learned", month), ("by the formula alone", month_by_formula)];
+        let title = "Who of CDNOW's customers buys within 28 days of 1997-10-01";
+        fs::write(path, page::calibration(title, &lines))
+            .with_context(|| format!("cannot write the page {}", path.display()))?;
+    }
     Ok(told)
 }
 
-/// Everybody who bought something before a day, as they are known then.
-fn known(
-    histories: &BTreeMap<String, Vec<Purchase>>,
-    day: u16,
-) -> impl Iterator<Item = (&Vec<Purchase>, Features)> {
-    histories.values().filter_map(move |history| {
-        let past = history.iter().filter(|(at, ..)| *at < day);
-        let buyer = past.fold(None, |buyer: Option<Buyer>, (at, pieces, value)| {
-            let Some(buyer) = buyer else {
-                let (pieces, value) = (*pieces, *value);
-                return Some(Buyer { first: *at, last: *at, days: 1.0, pieces, value });
-            };
-            Some(Buyer {
-                first: buyer.first,
-                last: *at,
-                days: buyer.days + f64::from(u8::from(buyer.last != *at)),
-                pieces: buyer.pieces + pieces,
-                value: buyer.value + value,
-            })
-        });
-        Some((history, buyer?.features(day)))
-    })
-}
-
 impl Buyer {
-    /// Recency, frequency and value, and the silence beside what is usual with this buyer.
-    fn features(&self, day: u16) -> Features {
-        let age = f64::from(day - self.first);
-        let silence = f64::from(day - self.last);
-        let usual = (age + 10.0) / self.days;
-        let mut features = Features::new();
-        features.number("silence", silence + 1.0);
-        features.number("days", self.days);
-        features.number("pieces", self.pieces);
-        features.number("value", self.value + 1.0);
-        features.number("silence/usual", (silence + 3.0) / usual);
-        features.share("silence/age", silence / (age + 1.0));
-        features
+    /// Whether something is bought within so many days from a day on.
+    fn buys(&self, day: u16, days: u16) -> bool {
+        self.purchases.iter().any(|(at, ..)| (day..day + days).contains(at))
+    }
+
+    /// Shows the twin what was bought before a day, and what its timers were set for.
+    fn live(&mut self, day: u16, policy: &Policy) -> anyhow::Result<()> {
+        let world = World::of(policy);
+        while let Some((at, pieces, value)) = self.purchases.get(self.seen).filter(|it| it.0 < day)
+        {
+            self.seen += 1;
+            // Noon, and a moment later for each further one of the day.
+            let at = moment(*at) + Duration::from_secs(12 * 3_600 + self.seen as u64);
+            fire(&mut self.twin, at, &world);
+            let payload = format!(
+                r#"{{"type":"track","data":{{"name":"Order Completed","properties":{{"discs":{pieces},"value":{value}}}}}}}"#
+            );
+            let raw = Raw {
+                channel: "shop",
+                customer: self.twin.customer.as_str(),
+                headers: &[],
+                payload: payload.as_bytes(),
+                sequence: self.seen as u64,
+            };
+            let event = event::parse(&raw).map_err(|rejection| anyhow!("{rejection:?}"))?;
+            if self.seen == 1 {
+                self.twin = Twin::new(event.customer.clone(), at);
+            }
+            let reaction = react(&mut self.twin, &Input::event(event, at), &world);
+            if reaction.verdict != Verdict::Applied {
+                bail!("expected that a twin takes its purchases in, found {:?}", reaction.verdict);
+            }
+        }
+        fire(&mut self.twin, moment(day), &world);
+        Ok(())
     }
 }
 
+/// Fires what is due, each at its time.
+fn fire(twin: &mut Twin, until: Time, world: &World<'_>) {
+    while let Some((due, name)) = twin.timers.iter().map(|one| (one.due, one.name.clone())).min()
+        && due <= until
+    {
+        let fired = Fired { name, due, late: Duration::ZERO };
+        react(twin, &Input::timer(fired, due), world);
+    }
+}
+
+/// The first moment of a day.
+fn moment(day: u16) -> Time {
+    const FIRST_MS: i64 = 852_076_800_000;
+    Time::from_ms(FIRST_MS + i64::from(day) * 86_400_000)
+}
+
 /// Lines of customer, date, pieces and value, by customer, in the order of the file.
-fn read(path: &Path) -> anyhow::Result<BTreeMap<String, Vec<Purchase>>> {
+fn read(path: &Path) -> anyhow::Result<Vec<Buyer>> {
     let content = fs::read_to_string(path)
         .with_context(|| format!("cannot read the purchases {}", path.display()))?;
-    let mut histories: BTreeMap<String, Vec<Purchase>> = BTreeMap::new();
+    let mut histories: BTreeMap<&str, Vec<Purchase>> = BTreeMap::new();
     for (number, line) in content.lines().enumerate() {
         let fields: Vec<&str> = line.split_whitespace().collect();
         // The first line of some copies names the columns.
@@ -126,9 +198,13 @@ fn read(path: &Path) -> anyhow::Result<BTreeMap<String, Vec<Purchase>>> {
                 number + 1
             )
         })?;
-        histories.entry(fields[0].to_owned()).or_default().push(purchase);
+        histories.entry(fields[0]).or_default().push(purchase);
     }
-    Ok(histories)
+    let buyer = |(customer, purchases): (&str, Vec<Purchase>)| {
+        let customer = Customer::new(customer).map_err(|error| anyhow!("{error}"))?;
+        Ok(Buyer { purchases, seen: 0, twin: Twin::new(customer, moment(0)) })
+    };
+    histories.into_iter().map(buyer).collect()
 }
 
 fn purchase(date: &str, pieces: &str, value: &str) -> Option<Purchase> {
@@ -145,22 +221,46 @@ fn purchase(date: &str, pieces: &str, value: &str) -> Option<Purchase> {
 mod tests {
     use super::*;
 
+    fn policy() -> Policy {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/policies/cdnow");
+        load(&Files::read(&folder).unwrap()).unwrap()
+    }
+
+    fn buyer(purchases: &[Purchase]) -> Buyer {
+        let twin = Twin::new(Customer::new("00001").unwrap(), moment(0));
+        Buyer { purchases: purchases.to_vec(), seen: 0, twin }
+    }
+
     #[test]
     fn days_are_counted_from_the_first_of_1997() {
         assert_eq!(purchase("19970101", "1", "11.77"), Some((0, 1.0, 11.77)));
         assert_eq!(purchase("19971001", "2", "0"), Some((CUT, 2.0, 0.0)));
         assert_eq!(purchase("19980101", "1", "1").map(|it| it.0), Some(365));
         assert_eq!(purchase("19971301", "1", "1"), None);
+        assert_eq!(moment(CUT), Time::parse("1997-10-01T00:00:00Z").unwrap());
     }
 
     #[test]
-    fn only_the_past_is_known() {
-        let histories = BTreeMap::from([("1".to_owned(), vec![(3, 1.0, 5.0), (20, 1.0, 5.0)])]);
-        let at = |day| known(&histories, day).map(|(_, features)| features).collect::<Vec<_>>();
-        assert_eq!(at(3), []);
-        assert_eq!(at(20).len(), 1);
-        let mut short = histories.clone();
-        short.insert("1".to_owned(), vec![(3, 1.0, 5.0)]);
-        assert_eq!(at(20), known(&short, 20).map(|(_, it)| it).collect::<Vec<_>>());
+    fn a_twin_knows_only_the_past() {
+        let policy = policy();
+        let at = |purchases: &[Purchase], day| {
+            let mut buyer = buyer(purchases);
+            buyer.live(day, &policy).unwrap();
+            (buyer.seen, buyer.twin.situation(&policy, moment(day)), buyer.twin)
+        };
+        let all = [(3, 1.0, 5.0), (3, 2.0, 7.5), (20, 1.0, 5.0)];
+        assert_eq!(at(&all, 3).0, 0);
+        assert_eq!(at(&all, 20), at(&all[..2], 20));
+        let (seen, _, twin) = at(&all, 21);
+        assert_eq!(seen, 3);
+        let rhythm = twin.tallies.activity(ORDERS).unwrap().rhythm(moment(21));
+        assert_eq!(rhythm.repeats, 1, "a day counts once");
+        assert!((rhythm.recency - 17.0).abs() < 0.001 && (rhythm.age - 17.5).abs() < 0.001);
+    }
+
+    #[test]
+    fn who_buys_is_told_by_the_days_that_follow() {
+        let buyer = buyer(&[(3, 1.0, 5.0), (20, 1.0, 5.0)]);
+        assert!(buyer.buys(3, 1) && buyer.buys(4, 17) && !buyer.buys(4, 16) && !buyer.buys(21, 99));
     }
 }

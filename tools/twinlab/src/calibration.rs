@@ -19,25 +19,56 @@ pub(crate) fn area_under_curve(cases: &[Case]) -> f64 {
     (ranks - happened * (happened + 1.0) / 2.0) / (happened * (rank - happened))
 }
 
-/// A table with as many cases in each of ten lines, from the least expected: what was expected on the
-/// average, what happened, and both as a plot.
-pub(crate) fn table(cases: &[Case]) -> String {
-    const LINES: usize = 10;
-    const WIDTH: f64 = 50.0;
+/// Cases that were expected to be about as likely.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Group {
+    /// How many there are.
+    pub(crate) cases: usize,
+    /// The mean of what was expected of them.
+    pub(crate) expected: f64,
+    /// The share of them that happened.
+    pub(crate) happened: f64,
+}
+
+impl Group {
+    fn of(cases: &[Case]) -> Group {
+        let count = cases.len().max(1) as f64;
+        Group {
+            cases: cases.len(),
+            expected: cases.iter().map(|(expected, _)| expected).sum::<f64>() / count,
+            happened: cases.iter().filter(|(_, happens)| *happens).count() as f64 / count,
+        }
+    }
+
+    /// The range within which the probability of what happened lies in 95 of 100 such groups: Wilson's
+    /// score interval (Journal of the American Statistical Association 22, 1927).
+    pub(crate) fn interval(&self) -> (f64, f64) {
+        const DEVIATIONS: f64 = 1.959_964;
+        let (n, z) = (self.cases.max(1) as f64, DEVIATIONS * DEVIATIONS);
+        let p = self.happened;
+        let middle = (p + z / (2.0 * n)) / (1.0 + z / n);
+        let reach = DEVIATIONS / (1.0 + z / n) * (p * (1.0 - p) / n + z / (4.0 * n * n)).sqrt();
+        (middle - reach, middle + reach)
+    }
+}
+
+/// Ten groups of as many cases each, from the least expected, and all of them as one.
+pub(crate) fn groups(cases: &[Case]) -> (Vec<Group>, Group) {
+    const GROUPS: usize = 10;
     let mut sorted = cases.to_vec();
     sorted.sort_by(|one, other| one.0.total_cmp(&other.0));
-    let mean = |cases: &[Case]| {
-        let count = cases.len().max(1) as f64;
-        let expected = cases.iter().map(|(expected, _)| expected).sum::<f64>() / count;
-        let happened = cases.iter().filter(|(_, happens)| *happens).count() as f64 / count;
-        (expected, happened)
-    };
-    let lines: Vec<(f64, f64)> = (0..LINES)
-        .map(|line| mean(&sorted[line * sorted.len() / LINES..(line + 1) * sorted.len() / LINES]))
-        .collect();
-    let most = lines.iter().fold(0.0f64, |most, (one, other)| most.max(*one).max(*other));
+    let place = |group: usize| group * sorted.len() / GROUPS;
+    let group = |group: usize| Group::of(&sorted[place(group)..place(group + 1)]);
+    ((0..GROUPS).map(group).collect(), Group::of(&sorted))
+}
+
+/// A table of ten groups: what was expected on the average, what happened, and both as a plot.
+pub(crate) fn table(cases: &[Case]) -> String {
+    const WIDTH: f64 = 50.0;
+    let (groups, all) = groups(cases);
+    let most = groups.iter().fold(0.0f64, |most, it| most.max(it.expected).max(it.happened));
     let mut table = "expected  happened  o what happened, | what was expected\n".to_owned();
-    for (expected, happened) in &lines {
+    for Group { expected, happened, .. } in &groups {
         let place = |share: f64| (share / most * WIDTH).round() as usize;
         let mut plot = vec![' '; WIDTH as usize + 1];
         plot[place(*expected)] = '|';
@@ -45,8 +76,7 @@ pub(crate) fn table(cases: &[Case]) -> String {
         let plot: String = plot.into_iter().collect();
         let _ = writeln!(table, "{expected:8.4}  {happened:8.4}  {}", plot.trim_end());
     }
-    let (expected, happened) = mean(&sorted);
-    let _ = writeln!(table, "{expected:8.4}  {happened:8.4}  in all");
+    let _ = writeln!(table, "{:8.4}  {:8.4}  in all", all.expected, all.happened);
     table
 }
 
@@ -61,6 +91,14 @@ mod tests {
         assert_eq!(area_under_curve(&[(0.5, false), (0.5, true)]), 0.5);
         let cases = [(0.1, false), (0.2, true), (0.3, false), (0.4, true)];
         assert_eq!(area_under_curve(&cases), 0.75);
+    }
+
+    #[test]
+    fn the_interval_of_a_group_is_wilsons() {
+        let (low, high) = Group { cases: 100, expected: 0.0, happened: 0.1 }.interval();
+        assert!((low - 0.0552).abs() < 1e-4 && (high - 0.1744).abs() < 1e-4, "{low} {high}");
+        let (low, high) = Group { cases: 10, expected: 0.0, happened: 0.0 }.interval();
+        assert!(low.abs() < 1e-12 && (high - 0.2775).abs() < 1e-4, "{low} {high}");
     }
 
     #[test]

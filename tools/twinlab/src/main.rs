@@ -4,6 +4,7 @@ mod bandit;
 mod buyers;
 mod calibration;
 mod evaluate;
+mod page;
 mod table;
 
 use std::path::PathBuf;
@@ -44,11 +45,18 @@ enum Command {
         #[arg(required = true)]
         logs: Vec<PathBuf>,
     },
-    /// Tells who buys: learns from the first nine months of the CDNOW purchases, and tells of the nine
-    /// months to come; with a table of what was expected and what happened.
+    /// Tells who buys: has a twin live through the first nine months of each CDNOW customer, learns from
+    /// all of them, and asks each of the nine months to come; with tables of what was expected and what
+    /// happened.
     Buyers {
         /// The purchases, as `tools/cdnow` fetches them.
         purchases: PathBuf,
+        /// The folder of the twins' policy.
+        #[arg(long, default_value = "config/policies/cdnow")]
+        policy: PathBuf,
+        /// Writes what was expected and what happened as a page with a chart, too.
+        #[arg(long, value_name = "FILE")]
+        page: Option<PathBuf>,
     },
 }
 
@@ -69,7 +77,9 @@ fn main() -> anyhow::Result<()> {
                 print!("{}\n{}", log.display(), evaluate::evaluate(log)?);
             }
         }
-        Command::Buyers { purchases } => print!("{}", buyers::buyers(&purchases)?),
+        Command::Buyers { purchases, policy, page } => {
+            print!("{}", buyers::buyers(&purchases, &policy, page.as_deref())?);
+        }
     }
     Ok(())
 }

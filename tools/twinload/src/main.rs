@@ -15,6 +15,7 @@ mod pump;
 mod replay;
 mod report;
 mod rig;
+mod simulate;
 mod traffic;
 mod trouble;
 
@@ -43,6 +44,8 @@ enum Command {
     Footprint(footprint::Options),
     /// A real history: 69,659 purchases of 23,570 customers, at the time of the events.
     Replay(replay::Options),
+    /// What learning is worth: customers with hidden tastes, moods and needs, who answer; no broker.
+    Simulate(simulate::Options),
     /// What others notice while something goes wrong, what is lost, and how it goes on.
     Trouble(trouble::Options),
 }
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
                     Command::Echo(options) => echo::run(options).await,
                     Command::Footprint(options) => footprint::run(options).await,
                     Command::Replay(options) => replay::run(options).await,
+                    Command::Simulate(options) => simulate::run(options),
                     Command::Trouble(options) => trouble::run(options).await,
                 }
             })

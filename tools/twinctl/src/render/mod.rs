@@ -5,6 +5,7 @@ mod broadcasts;
 mod campaign;
 mod dead;
 mod experiments;
+mod forecast;
 mod ink;
 mod policy;
 mod quantity;

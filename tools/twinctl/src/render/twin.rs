@@ -12,6 +12,7 @@ use jumeau::twin::{
     Preference, Sentiment, Signal,
 };
 
+use super::forecast::forecast;
 use super::ink::{CUSTOMER, ESCALATION, FAINT, Inked};
 use super::quantity::{count, distance, moment};
 use super::sheet::Sheet;
@@ -19,7 +20,7 @@ use super::sheet::Sheet;
 /// Entries of the timeline that are shown with the whole twin.
 const RECENT: usize = 8;
 
-fn faint(text: impl ToString) -> Cell {
+pub(super) fn faint(text: impl ToString) -> Cell {
     Cell::new(text).add_attribute(Attribute::Dim)
 }
 
@@ -46,7 +47,7 @@ fn parts(of: &Dissatisfaction) -> Vec<Vec<Cell>> {
 }
 
 /// A share of 1, to be seen at a glance.
-fn bar(share: f64) -> Cell {
+pub(super) fn bar(share: f64) -> Cell {
     let filled = (share.clamp(0.0, 1.0) * 10.0).round() as usize;
     Cell::new(format!("{}{} {share:.2}", "█".repeat(filled), "░".repeat(10 - filled)))
 }
@@ -77,8 +78,7 @@ fn span(span: Duration) -> String {
 
 /// All that is known of one customer.
 pub(crate) fn twin(reply: &ShowReply, width: u16) -> String {
-    let ShowReply { customer, asked, partition, resident, inputs, now, dissatisfaction, twin } =
-        reply;
+    let ShowReply { customer, asked, partition, resident, inputs, now, twin, .. } = reply;
     let now = *now;
     let mut sheet = Sheet::new(width);
     if let Some(asked) = asked.as_ref().filter(|asked| *asked != customer) {
@@ -113,9 +113,11 @@ pub(crate) fn twin(reply: &ShowReply, width: u16) -> String {
         let sentence = format!("{agent} holds the conversation: automation keeps quiet");
         sheet.line(Inked(ESCALATION, sentence));
     }
-    if let Some(dissatisfaction) = dissatisfaction {
+    if let Some(dissatisfaction) = &reply.dissatisfaction {
         sheet.section("dissatisfaction", parts(dissatisfaction));
     }
+    let forecasts = reply.forecasts.iter().map(|known| forecast(known, now));
+    sheet.section("still there", forecasts.collect());
     profile(&mut sheet, twin, now);
     if let Some(known) = &twin.sentiment {
         sentiment(&mut sheet, known, now);
@@ -494,6 +496,7 @@ mod tests {
       "customer": "alice", "partition": 7, "resident": true, "inputs": 1042,
       "now": "2026-11-22T10:00:00Z",
       "dissatisfaction": {"index": 0.58, "sentiment": 0.4, "repetition": 0.5, "open": 0.5, "late": 0.0},
+      "forecasts": [{"name": "orders", "times": 12, "last": "2026-11-15T10:00:00Z", "alive": 0.93, "next_days": 17.4, "expected_28d": 1.13, "trend": -0.25}],
       "twin": {
         "customer": "alice", "born": "2026-01-05T08:00:00Z", "seen": "2026-11-22T09:57:00Z",
         "linked_to": null,
@@ -563,6 +566,10 @@ mod tests {
           repetition  █████░░░░░ 0.50  the same problem again
           open        █████░░░░░ 0.50  open cases
           late        ░░░░░░░░░░ 0.00  answers that are late
+
+        still there
+          orders  █████████░ 0.93  1.1 in 28 days  ↘ worth less of late  12×, last 7 days ago; the next in 17 days if
+                                                                         not gone
 
         profile
           city        Ghent
@@ -641,6 +648,7 @@ mod tests {
             ..Memory::default()
         };
         reply.dissatisfaction = None;
+        reply.forecasts.clear();
         reply.twin.identifiers = vec![Identifier {
             customer: jumeau::event::Customer::new("cookie-7").unwrap(),
             since: reply.now,
@@ -669,6 +677,7 @@ mod tests {
         reply.twin = serde_json::from_str(empty).unwrap();
         reply.customer = reply.twin.customer.clone();
         reply.dissatisfaction = None;
+        reply.forecasts.clear();
         insta::assert_snapshot!(plain(&twin(&reply, 110)), @r#"
         bob  1,042 inputs · partition 7 · awake
         known since 2026-11-22 10:00:00 · last seen just now

@@ -1,0 +1,287 @@
+//! Reads `[activities]`: what counts as a customer being active, so that a twin can tell how probably
+//! the customer has left, and when to expect them.
+
+use std::time::Duration;
+
+use super::load::{Reader, Situation};
+use super::names::one_of;
+use super::read::{Item, Table};
+use super::tallies::period;
+use super::{Expression, rules};
+use crate::models::Population;
+
+/// How one kind of activity is counted.
+#[derive(Debug)]
+pub struct ActivityRule {
+    /// What one is worth; none: each the same.
+    pub value: Option<Expression>,
+    /// What comes sooner than this behind the last one is a part of it.
+    pub apart: Duration,
+    /// The time in which the value of late falls to half, of which the trend is made.
+    pub half_life: Duration,
+    /// What customers are like.
+    pub population: Population,
+}
+
+/// What can be read of an activity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Figure {
+    /// How often there was some.
+    Times,
+    /// When there was some last.
+    Last,
+    /// Days since the last one.
+    Silent,
+    /// The mean gap between two, in days.
+    Usual,
+    /// How probably the customer has not left, 0 to 1.
+    Alive,
+    /// In how many days there is some again, if the customer has not left: the median.
+    Next,
+    /// The days of silence from which on the customer has rather left than not.
+    Doubt,
+    /// How probably there is some within so many days, 0 to 1.
+    Chance(u16),
+    /// How often there is some within so many days.
+    Expected(u16),
+    /// Whether it is worth more of late than all along, −1 to 1.
+    Trend,
+}
+
+/// How far ahead a figure may look, in days: two years.
+const AHEAD_DAYS_MAX: u16 = 731;
+
+impl Figure {
+    /// The figure of a name, as paths write it: `alive`, `chance_28d`.
+    pub fn of(name: &str) -> Option<Figure> {
+        let ahead = |of: &str| {
+            let days = name.strip_prefix(of)?.strip_suffix('d')?;
+            // A number may begin with a plus.
+            let days: u16 =
+                days.starts_with(|c: char| c.is_ascii_digit()).then_some(days)?.parse().ok()?;
+            (1..=AHEAD_DAYS_MAX).contains(&days).then_some(days)
+        };
+        Some(match name {
+            "times" => Figure::Times,
+            "last" => Figure::Last,
+            "silent_days" => Figure::Silent,
+            "usual_days" => Figure::Usual,
+            "alive" => Figure::Alive,
+            "next_days" => Figure::Next,
+            "doubt_days" => Figure::Doubt,
+            "trend" => Figure::Trend,
+            _ => match ahead("chance_") {
+                Some(days) => Figure::Chance(days),
+                None => Figure::Expected(ahead("expected_")?),
+            },
+        })
+    }
+
+    /// Whether it is a share, 0 to 1.
+    pub fn is_share(self) -> bool {
+        matches!(self, Figure::Alive | Figure::Chance(_))
+    }
+
+    /// Whether there is a figure of a name.
+    ///
+    /// # Errors
+    /// The nearest right name, or all of them.
+    pub(super) fn check(name: &str) -> Result<(), String> {
+        const NAMES: [&str; 10] = [
+            "alive",
+            "next_days",
+            "chance_28d",
+            "expected_28d",
+            "doubt_days",
+            "usual_days",
+            "silent_days",
+            "times",
+            "last",
+            "trend",
+        ];
+        if Figure::of(name).is_some() {
+            return Ok(());
+        }
+        if name.starts_with("chance_") || name.starts_with("expected_") {
+            return Err(format!(
+                "expected a number of days from 1 to {AHEAD_DAYS_MAX}, such as \
+                 `chance_28d` or `expected_90d`, found `{name}`"
+            ));
+        }
+        one_of(name, &NAMES, "figure of an activity")
+    }
+}
+
+/// What a trend is told by if the policy does not say.
+const HALF_LIFE: Duration = Duration::from_secs(30 * 86_400);
+/// What is the same activity if the policy does not say.
+const APART: Duration = Duration::from_secs(86_400);
+
+pub(super) fn read(
+    table: &Table<'_>,
+    reader: &Reader,
+    situation: Situation<'_>,
+) -> Option<ActivityRule> {
+    let value = table.get("value").map(|item| reader.expression(item, situation));
+    let apart = table.get("apart").map_or(Some(APART), Item::span);
+    let half_life = table.get("trend").map_or(Some(HALF_LIFE), period);
+    let population = population(table);
+    Some(ActivityRule {
+        value: rules::flat(value)?,
+        apart: apart?,
+        half_life: half_life?,
+        population: population?,
+    })
+}
+
+fn population(table: &Table<'_>) -> Option<Population> {
+    let days = |item: Item<'_>| Some(period(item)?.as_secs_f64() / 86_400.0);
+    let usual = table.get("usual").map(days);
+    let known = table.get("population").map(|item| {
+        let table = item.table()?;
+        let number = |key| table.require(key).and_then(|item| item.number(0.001..=1_000.0));
+        let (r, a, b) = (number("r"), number("a"), number("b"));
+        let alpha = table.require("alpha").and_then(days);
+        table.finish();
+        Some(Population { r: r?, alpha: alpha?, a: a?, b: b? })
+    });
+    match (usual, known) {
+        (Some(usual), None) => usual.map(Population::usual),
+        (None, Some(known)) => known,
+        (Some(_), Some(_)) => {
+            table.wrong("expected `usual` or `population`, found both");
+            None
+        }
+        (None, None) => {
+            table.wrong(
+                "expected `usual`, how long the gap between two usually is (such as \"30d\"), or \
+                 `population`, found neither",
+            );
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::{Files, Mistakes, Policy, load};
+
+    fn policy(of_activities: &str, reads: &str) -> Result<Policy, Mistakes> {
+        let policy = format!(
+            r#"
+[policy]
+name = "p"
+languages = ["en"]
+{of_activities}
+[[rules]]
+name = "r"
+on = "page"
+then = [{{ set = "told", to = "{reads}" }}]
+"#
+        );
+        load(&Files::new([("p.toml", policy.as_str())]))
+    }
+
+    #[test]
+    fn an_activity_is_what_its_table_says() {
+        let policy = policy(
+            r#"
+[activities.orders]
+on = "track:Order Completed"
+value = "event.properties.total"
+apart = "20h"
+trend = "60d"
+population = { r = 0.5, alpha = "36h", a = 0.8, b = 2 }
+[activities.visits]
+on = ["page", "screen"]
+usual = "3d"
+"#,
+            "activities.orders.alive + activities.orders.expected_90d",
+        )
+        .unwrap_or_else(|mistakes| panic!("\n{mistakes}"));
+        let orders = policy.tallies.activity("orders").unwrap();
+        assert_eq!(orders.population, Population { r: 0.5, alpha: 1.5, a: 0.8, b: 2.0 });
+        assert_eq!(orders.apart, Duration::from_secs(20 * 3_600));
+        let visits = policy.tallies.activity("visits").unwrap();
+        assert_eq!(visits.population, Population::usual(3.0));
+        assert!(visits.value.is_none() && policy.tallies.activity("page").is_none());
+    }
+
+    #[test]
+    fn every_mistake_about_activities_is_found_with_the_nearest_name() {
+        let mistakes = policy(
+            r#"
+[activities.orders]
+on = "track:Order Completed"
+usual = "0s"
+valu = "1"
+[activities.visits]
+on = "page"
+[activities.calls]
+on = "page"
+usual = "3d"
+population = { r = 0, alpha = 4, a = 1 }
+"#,
+            "activities.order.alive > 0 && activities.orders.aliv > 0 && activities.orders.chance_0d > activities.orders && activities.orders.alive.x > 0",
+        );
+        insta::assert_snapshot!(mistakes.unwrap_err(), @r#"
+        p.toml:8:10: expected more than no time at all
+         8 | usual = "0s"
+           |          ^^
+
+        p.toml:9:1: unknown key `valu`; did you mean `value`?
+         9 | valu = "1"
+           | ^^^^
+
+        p.toml:10:1: expected `usual`, how long the gap between two usually is (such as "30d"), or `population`, found neither
+         10 | [activities.visits]
+            | ^^^^^^^^^^^^^^^^^^^
+
+        p.toml:12:1: expected `usual` or `population`, found both
+         12 | [activities.calls]
+            | ^^^^^^^^^^^^^^^^^^
+
+        p.toml:15:14: expected a key `b` here, found none
+         15 | population = { r = 0, alpha = 4, a = 1 }
+            |              ^^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+        p.toml:15:20: expected 0.001 to 1000, found 0
+         15 | population = { r = 0, alpha = 4, a = 1 }
+            |                    ^
+
+        p.toml:15:31: expected a text in quotes, found a number
+         15 | population = { r = 0, alpha = 4, a = 1 }
+            |                               ^
+
+        p.toml:20:31: unknown activity `order`; did you mean `orders`?
+         20 | then = [{ set = "told", to = "activities.order.alive > 0 && activities.orders.aliv > 0 && activities.orders.chance_0d > activities.orders && activities.orders.alive.x > 0" }]
+            |                               ^^^^^^^^^^^^^^^^^^^^^^
+
+        p.toml:20:61: expected a figure of it, such as activities.orders.alive
+         20 | then = [{ set = "told", to = "activities.order.alive > 0 && activities.orders.aliv > 0 && activities.orders.chance_0d > activities.orders && activities.orders.alive.x > 0" }]
+            |                                                             ^^^^^^^^^^^^^^^^^^^^^^
+
+        p.toml:20:61: unknown figure of an activity `aliv`; did you mean `alive`?
+         20 | then = [{ set = "told", to = "activities.order.alive > 0 && activities.orders.aliv > 0 && activities.orders.chance_0d > activities.orders && activities.orders.alive.x > 0" }]
+            |                                                             ^^^^^^^^^^^^^^^^^^^^^^
+
+        p.toml:20:91: expected a number of days from 1 to 731, such as `chance_28d` or `expected_90d`, found `chance_0d`
+         20 | then = [{ set = "told", to = "activities.order.alive > 0 && activities.orders.aliv > 0 && activities.orders.chance_0d > activities.orders && activities.orders.alive.x > 0" }]
+            |                                                                                           ^^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+        p.toml:20:142: `activities.orders.alive` is one value, it has no parts
+         20 | then = [{ set = "told", to = "activities.order.alive > 0 && activities.orders.aliv > 0 && activities.orders.chance_0d > activities.orders && activities.orders.alive.x > 0" }]
+            |                                                                                                                                              ^^^^^^^^^^^^^^^^^^^^^^^^^
+        "#);
+    }
+
+    #[test]
+    fn figures_look_ahead_by_days() {
+        assert_eq!(Figure::of("chance_28d"), Some(Figure::Chance(28)));
+        assert_eq!(Figure::of("expected_731d"), Some(Figure::Expected(731)));
+        for name in ["chance_0d", "chance_732d", "expected_d", "expected_2", "chance_+3d", "days"] {
+            assert_eq!(Figure::of(name), None, "{name}");
+        }
+    }
+}
