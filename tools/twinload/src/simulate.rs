@@ -110,7 +110,7 @@ when = 'event.action == "{genre}"'
 half_life = "60d"
 [[actions]]
 name = "{genre}"
-issue = "nurture"
+issue = "service"
 value = 1
 propensity = {{ expected = 0.2, weight = 5 }}
 cooldown = "0s"

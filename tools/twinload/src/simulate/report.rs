@@ -345,7 +345,40 @@ mod tests {
 
     #[test]
     fn a_report_reads_well() {
-        insta::assert_snapshot!(report().text(), @"");
+        insta::assert_snapshot!(report().text(), @"
+        600 decisions for 6 customers on 100 days (seed 1): how likely what was shown is taken up
+
+                         in all   at first    at last   regret in all
+        random            0.136      0.136      0.136             249   each of 14 as likely
+        best fixed        0.400      0.400      0.400              90   drama, warm to everybody, as one knows in the end
+        best by group     0.550      0.550      0.550               0   to everybody the best of their age group, as one knows in the end
+        learned           0.325      0.100      0.550             135   what the twins chose, by what was learned until then
+        oracle            0.550      0.550      0.550               0   the best at every moment, by tastes, moods and needs that nobody knows
+
+        regret until then, as a share of all that chance came to
+        100 % |                                                           rr
+              |                                                       rrrr
+              |                                                    rrr
+              |                                                 rrr
+              |                                             rrrr
+              |                                          rrr
+         66 % |                                       rrr
+              |                                   rrrr
+              |                              LLLLLLLLLLLLLLLLLLLLLLLLLLLLLLL
+              |                           LLLrr
+              |                        LLLrr
+              |                    LLLLr                                   f
+         33 % |                 LLLrr                             fffffffff
+              |              LLLrr                       fffffffff
+              |           LLLr                  fffffffff
+              |        LLLr            fffffffff
+              |     LLLr     ffffffffff
+              |  LLLfffffffff
+          0 % |LLggggggggggggggggggggggggggggggggggggggggggggggggggggggggggg
+              +------------------------------------------------------------
+               0                                               600 decisions
+               r random, f best fixed, g best by group, L learned; the oracle has none
+        ");
     }
 
     #[test]
