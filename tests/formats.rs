@@ -20,7 +20,7 @@ use jumeau::twin::{
     Activity, Answered, Asked, Block, Case, Choice, Consent, Contact, ContactOutcome, Counted,
     Counter, Declared, Derived, Escalated, EscalationState, Fired, Forgotten, Guard, Identifier,
     Interaction, Journalled, Line, Meeting, Memory, Need, Pause, PausedBy, Preference, Problem,
-    Profile, Record, Shown, Signal, Tallies, Timer, Told, Twin, What, Window, Woken,
+    Profile, Record, Remark, Shown, Signal, Tallies, Timer, Told, Twin, What, Window, Woken,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -320,6 +320,7 @@ fn full() -> Twin {
     let escalated = |state| Escalated {
         id: "e-1".into(),
         queue: "billing".into(),
+        purpose: "service".into(),
         topic: "invoice".into(),
         priority: 4,
         state,
@@ -328,6 +329,14 @@ fn full() -> Twin {
         note: None,
         opened: at(8),
         touched: at(9),
+        thread: Some("chat-1".into()),
+        evidence: vec![Remark { at: at(8), by: None, text: "asks again".into() }],
+        notes: vec![Remark { at: at(9), by: Some("Bea".into()), text: "refunded".into() }],
+        since: at(8),
+        due: Some(at(20)),
+        level: 1,
+        outcome: Some("refunded".into()),
+        language: Some("en".into()),
     };
     let timer = |catch_up| Timer {
         name: "silence".into(),

@@ -98,6 +98,12 @@ limits! {
     CONTACTS: 32;
     /// escalations of one twin; resolved ones leave first; no new one opens while all are open
     ESCALATIONS: 8;
+    /// evidence of one escalation, and likewise notes of agents; the oldest but the first leave first
+    ESCALATION_REMARKS: 6;
+    /// changes told in one message about an escalation; further ones are in the brief
+    ESCALATION_CHANGES: 4;
+    /// queues of one policy
+    POLICY_QUEUES: 64;
     /// durable timers of one twin; further ones are refused, and counted
     TIMERS: 16;
     /// recent inputs in a timeline, which are also the memory for duplicates; the oldest leave first

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::{Analysis, Ask, Map, Reason, Rejection, Time, Value};
+use super::{Analysis, Ask, Handoff, Map, Reason, Rejection, Time, Value};
 use crate::config::limits;
 
 /// The types of events, by their names on the bus.
@@ -107,7 +107,9 @@ impl EventType {
             EventType::Outcome => {
                 r#"{"decision": "…", "outcome": "offered|delivered|seen|clicked|accepted|rejected|dismissed|later|ignored|recalled"}"#
             }
-            EventType::Handoff => r#"{"escalation": "…", "state": "claimed|handed-back|resolved"}"#,
+            EventType::Handoff => {
+                r#"{"escalation": "…", "state": "claimed|noted|handed-back|resolved", "agent": "…"} or {"state": "opened", "topic": "…", "queue": "…"}"#
+            }
             EventType::Ask => r#"{"placements": ["…"], "most": 1, "properties": {…}}"#,
         }
     }
@@ -424,44 +426,6 @@ pub struct Outcome {
     pub outcome: OutcomeKind,
 }
 
-/// Where an escalation stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum HandoffState {
-    /// An agent holds the conversation; automation keeps quiet.
-    Claimed,
-    /// The agent returned the conversation.
-    HandedBack,
-    /// The matter is settled.
-    Resolved,
-}
-
-impl HandoffState {
-    /// The state's name on the bus.
-    pub const fn name(self) -> &'static str {
-        match self {
-            HandoffState::Claimed => "claimed",
-            HandoffState::HandedBack => "handed-back",
-            HandoffState::Resolved => "resolved",
-        }
-    }
-}
-
-/// An agent took, returned or resolved an escalation.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Handoff {
-    /// The escalation, as its message named it.
-    pub escalation: Box<str>,
-    /// What the agent did.
-    pub state: HandoffState,
-    /// Who the agent is.
-    #[serde(default)]
-    pub agent: Option<Box<str>>,
-    /// What whoever goes on should know.
-    #[serde(default)]
-    pub note: Option<Box<str>>,
-}
-
 /// What an event says, by its type.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs, reason = "each variant is the type of the same name")]
@@ -479,7 +443,7 @@ pub enum Kind {
     Case(Case),
     Signal(Signal),
     Outcome(Outcome),
-    Handoff(Handoff),
+    Handoff(Box<Handoff>),
     Ask(Ask),
 }
 
@@ -621,10 +585,7 @@ impl Kind {
                 value(&signal.value)
             }
             Kind::Outcome(outcome) => name("decision", &outcome.decision),
-            Kind::Handoff(handoff) => {
-                name("escalation", &handoff.escalation)?;
-                optional_name("agent", handoff.agent.as_deref())
-            }
+            Kind::Handoff(handoff) => handoff.check(),
             Kind::Ask(ask) => ask.check(),
         }
     }
@@ -640,7 +601,7 @@ pub(super) fn name(field: &str, found: &str) -> Result<(), String> {
     }
 }
 
-fn optional_name(field: &str, found: Option<&str>) -> Result<(), String> {
+pub(super) fn optional_name(field: &str, found: Option<&str>) -> Result<(), String> {
     found.map_or(Ok(()), |found| name(field, found))
 }
 

@@ -10,6 +10,7 @@ mod broadcast;
 mod customer;
 mod delivery;
 mod envelope;
+mod handoff;
 mod headers;
 mod kind;
 mod output;
@@ -25,10 +26,11 @@ pub use broadcast::{Broadcast, Campaign, SharedFact};
 pub use customer::{Channel, Customer, encode};
 pub use delivery::{Content, Delivery, Original};
 pub use envelope::{Event, Raw, parse};
+pub use handoff::{Handoff, HandoffState};
 pub use headers::{Header, Headers};
 pub use kind::{
-    Case, Consent, EventType, Handoff, HandoffState, Identify, Interaction, InteractionState, Kind,
-    Link, Message, Named, Outcome, OutcomeKind, Preference, Sensitivity, Signal, Speaker, Unlink,
+    Case, Consent, EventType, Identify, Interaction, InteractionState, Kind, Link, Message, Named,
+    Outcome, OutcomeKind, Preference, Sensitivity, Signal, Speaker, Unlink,
 };
 pub use output::Output;
 pub use passed::{Carried, INTERNAL, PassOn, Passed};

@@ -5,6 +5,7 @@
 
 use hashbrown::HashMap;
 
+use super::Phrases;
 use super::lexicon::{Contrast, Lexicon, Meaning, Negator, Part, Phrase, pair};
 use super::mistake::{Found, shown};
 use super::text::{Folded, fold, hash};
@@ -12,7 +13,7 @@ use super::valence::{NEGATOR_REACH, stem_key};
 use crate::config::limits;
 
 /// The sections, as they are written.
-const SECTIONS: [&str; 16] = [
+const SECTIONS: [&str; 18] = [
     "language",
     "common",
     "numbers",
@@ -28,6 +29,8 @@ const SECTIONS: [&str; 16] = [
     "phrases",
     "urgency",
     "pictures",
+    "topics",
+    "sentences",
     "model",
 ];
 
@@ -158,6 +161,8 @@ impl<'a> Reader<'a> {
                     }
                 }
             }
+            "topics" => self.topic(line),
+            "sentences" => self.sentence(line),
             "model" => self.gram(line),
             _ => {}
         }
@@ -302,6 +307,32 @@ impl<'a> Reader<'a> {
                 }
                 Err(message) => self.wrong(line, message),
             }
+        }
+    }
+
+    fn topic(&mut self, line: Line<'_>) {
+        let Some((topic, phrases)) = line.text.split_once(':') else {
+            return self
+                .wrong(line, "expected a topic and its phrases: `person: a human | an agent`");
+        };
+        let topic = topic.trim();
+        for phrase in phrases.split('|').map(str::trim) {
+            // Alone, it says what is wrong with it.
+            match Phrases::new([(topic, None, phrase)]) {
+                Ok(_) => self.lexicon.topics.push((topic.into(), phrase.into())),
+                Err(error) => self.wrong(line, error.to_string()),
+            }
+            self.entries += 1;
+        }
+    }
+
+    fn sentence(&mut self, line: Line<'_>) {
+        match line.text.split_once(':') {
+            Some((key, words)) if !words.trim().is_empty() => {
+                self.entries += 1;
+                self.lexicon.sentences.insert(key.trim().into(), words.trim().into());
+            }
+            _ => self.wrong(line, "expected a key and its words: `mood: How they feel`"),
         }
     }
 

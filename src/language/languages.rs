@@ -122,9 +122,57 @@ impl Languages {
         Some(Sample { lexical, grams: valence::grams(&looked) })
     }
 
+    /// The topics that are known whatever a policy says: name, language, and a phrase.
+    pub fn topics(&self) -> impl Iterator<Item = (&str, Language, &str)> {
+        self.all.iter().flat_map(|lexicon| {
+            let language = lexicon.language;
+            lexicon.topics.iter().map(move |(topic, phrase)| (&**topic, language, &**phrase))
+        })
+    }
+
+    /// A sentence for people of the company, with every `{name}` in it replaced by its value: in
+    /// the language of a tag, whatever its region, else in English, else its key and the values.
+    pub fn say(&self, tag: Option<&str>, key: &str, values: &[(&str, &str)]) -> String {
+        let primary = tag.and_then(|tag| tag.split(['-', '_']).next());
+        let wanted = primary.and_then(|tag| tag.parse().ok());
+        let found = wanted.into_iter().chain([Language::ENGLISH]).find_map(|language| {
+            self.lexicon(language).and_then(|lexicon| lexicon.sentences.get(key))
+        });
+        let Some(sentence) = found else {
+            let values: Vec<&str> = values.iter().map(|(_, value)| *value).collect();
+            return format!("{key}: {}", values.join(", "));
+        };
+        fill(sentence, values)
+    }
+
     fn lexicon(&self, language: Language) -> Option<&Lexicon> {
         self.all.iter().find(|lexicon| lexicon.language == language)
     }
+}
+
+/// A sentence with its holes filled. What fills a hole is not read again.
+fn fill(sentence: &str, values: &[(&str, &str)]) -> String {
+    let mut said = String::with_capacity(sentence.len() + 64);
+    let mut rest = sentence;
+    while let Some((before, after)) = rest.split_once('{') {
+        said.push_str(before);
+        let hole = after.split_once('}').and_then(|(name, after)| {
+            let value = values.iter().find(|(known, _)| *known == name)?;
+            Some((value.1, after))
+        });
+        rest = match hole {
+            Some((value, after)) => {
+                said.push_str(value);
+                after
+            }
+            None => {
+                said.push('{');
+                after
+            }
+        };
+    }
+    said.push_str(rest);
+    said
 }
 
 /// A text as the linear model sees it when it learns.

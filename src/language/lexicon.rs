@@ -202,6 +202,10 @@ pub(super) struct Lexicon {
     pub(super) phrases: PhraseBook,
     pub(super) urgency: PhraseBook,
     pub(super) grams: Grams,
+    /// Topics that are known whatever a policy says, each with a phrase.
+    pub(super) topics: Vec<(Box<str>, Box<str>)>,
+    /// Sentences for people of the company, by their key.
+    pub(super) sentences: HashMap<Box<str>, Box<str>>,
     /// The language as the trigram detector knows it, if it does.
     pub(super) trigrams: Option<whatlang::Lang>,
 }
@@ -218,6 +222,8 @@ impl Lexicon {
             phrases: PhraseBook::default(),
             urgency: PhraseBook::default(),
             grams: Grams::default(),
+            topics: Vec::new(),
+            sentences: HashMap::new(),
             trigrams: None,
         }
     }

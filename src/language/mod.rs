@@ -10,6 +10,7 @@ mod detect;
 mod file;
 mod languages;
 mod lexicon;
+mod likeness;
 mod mistake;
 mod phrases;
 mod reading;
@@ -19,6 +20,7 @@ mod valence;
 
 pub use code::{BadLanguage, Language};
 pub use languages::{Languages, Sample};
+pub use likeness::is_alike;
 pub use mistake::{Mistake, Mistakes};
 pub use phrases::{BadPhrases, Phrases, Topic};
 pub use reading::{Cue, NEUTRAL_BAND, Reading, Tone};

@@ -384,7 +384,7 @@ mod tests {
         .into();
         insta::assert_snapshot!(mistakes.join("\n"), @r##"
 evnt.name == "x"                                               0 unknown name `evnt`; did you mean `event`?
-profile.country == blocked                                    19 unknown name `blocked`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, windows, counters, activities, dissatisfaction, shared, experiments, now, and a text stands in quotes
+profile.country == blocked                                    19 unknown name `blocked`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, windows, counters, activities, dissatisfaction, shared, experiments, escalations, now, and a text stands in quotes
 lenght(profile.country) > 3                                    0 unknown function `lenght`; there are default, days, hours, minutes, min, max, abs, round, lower, mentions, size, string, int, double, bool, timestamp, duration, and on a value contains, startsWith, endsWith, size, getFullYear, getMonth, getDate, getDayOfMonth, getDayOfWeek, getDayOfYear, getHours, getMinutes, getSeconds
 profile.country.size() > 3 && startsWith(profile.country, "B")  30 unknown function `startsWith`; write `value.startsWith(…)`
 profile.country.matches("B.*")                                16 unknown function `matches`; there are default, days, hours, minutes, min, max, abs, round, lower, mentions, size, string, int, double, bool, timestamp, duration, and on a value contains, startsWith, endsWith, size, getFullYear, getMonth, getDate, getDayOfMonth, getDayOfWeek, getDayOfYear, getHours, getMinutes, getSeconds
@@ -392,10 +392,10 @@ profile.country ==                                            19 expected a CEL 
 now.year                                                       0 `now` is a time, it has no parts
 event == 3                                                     0 expected one thing of `event`, such as `event.name`, found all of it
 1 / 0 == 1 && has(profile.x)                                   6 this can never work: a division by zero
-until == -days(1)                                              0 unknown name `until`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, windows, counters, activities, dissatisfaction, shared, experiments, now, and a text stands in quotes
+until == -days(1)                                              0 unknown name `until`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, windows, counters, activities, dissatisfaction, shared, experiments, escalations, now, and a text stands in quotes
 {"a": 1}.map(k, k)                                             0 a map in braces and a macro over a list do not go together in one expression
 café == 1                                                      3 expected a CEL expression, but: token recognition error at: 'é'
-"café" == cafe                                                11 unknown name `cafe`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, windows, counters, activities, dissatisfaction, shared, experiments, now, and a text stands in quotes
+"café" == cafe                                                11 unknown name `cafe`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, windows, counters, activities, dissatisfaction, shared, experiments, escalations, now, and a text stands in quotes
                                                                0 expected an expression, found nothing
 "##);
     }

@@ -11,6 +11,7 @@ use super::made;
 use super::mistake::{Found, Mistakes};
 use super::names::Names;
 use super::purposes;
+use super::queues;
 use super::read::{Document, Item, Source, Table};
 use super::rules;
 use super::tallies::{self, Tallies};
@@ -19,8 +20,8 @@ use super::weights;
 use hashbrown::HashMap;
 
 use super::{
-    Action, CompileError, Expression, Files, Index, Need, Path, Policy, PreferenceRule, Template,
-    Trigger,
+    Action, CompileError, Escalates, Expression, Files, Index, Need, Path, Policy, PreferenceRule,
+    Template, Trigger,
 };
 use super::{actions, dissatisfaction};
 use crate::config::limits;
@@ -171,6 +172,9 @@ fn read(
         tables.iter().for_each(|table| made::gather(table, &mut ways));
         reader.names.made = made::settle(&ways, &reader.names.sensitive);
     }
+    if !reader.names.queues.is_empty() {
+        reader.names.topics.extend([queues::PERSON, queues::DENIAL].map(str::to_owned));
+    }
     let name = head(&tables, files, found, &mut reader.languages);
 
     let mut needs = Vec::new();
@@ -182,7 +186,7 @@ fn read(
     let mut tallies = Vec::new();
     let mut tried = Vec::new();
     let mut dissatisfied = None;
-    let (mut context, mut queues) = (BTreeMap::new(), BTreeMap::new());
+    let (mut context, mut queues, mut escalates) = (BTreeMap::new(), Vec::new(), None);
     let mut indexed = Vec::new();
     let (mut contact, mut suitability, mut weighty) = (None, None, None);
     let (mut explore, mut features) = (None, None);
@@ -192,7 +196,8 @@ fn read(
         interactions::read(&table, reader, &mut interactions);
         topics::read(&table, &reader.languages, &mut phrases);
         purposes::read_context(&table, &mut context);
-        purposes::read_queues(&table, &mut queues);
+        queues::read(&table, reader, &mut queues);
+        queues::read_escalates(&table, reader, &mut escalates);
         broadcasts::read(&table, reader, &mut indexed);
         tallies::read(&table, reader, &mut tallies);
         experiments::read(&table, reader, &mut tried);
@@ -207,7 +212,8 @@ fn read(
         table.finish();
     }
     let first = files.iter().next().map_or("", |(file, _)| file);
-    let speech = topics::compile(&phrases, &reader.languages, languages, first, found);
+    let speech =
+        topics::compile(&reader.names.topics, &phrases, &reader.languages, languages, first, found);
     let treatments = actions.iter().map(|action: &Action| action.treatments.len()).sum();
     let mut found = found.borrow_mut();
     for (what, count, most) in [
@@ -224,6 +230,7 @@ fn read(
             found.in_file(first, format!("expected at most {most} {what}, found {count}"));
         }
     }
+    let escalates = escalates.unwrap_or_else(|| Escalates::unsaid(&reader));
     let index = Index::of(patterned.iter().map(|rule| rule.on.as_slice()));
     actions::tell_apart(&mut actions);
     let mut serving = vec![Vec::new(); needs.len()];
@@ -258,7 +265,8 @@ fn read(
         arms: BTreeMap::new(),
         dissatisfaction: dissatisfied,
         context,
-        queues,
+        escalates,
+        queues: queues.into(),
         pending,
         contact: contact.map_or_else(ContactRules::unsaid, |(_, rules)| rules),
         suitability: suitability.map(|(_, said)| said).unwrap_or_default(),
@@ -287,6 +295,7 @@ fn gather(table: &Table<'_>, names: &mut Names) {
     let keys = |key| entries(key).into_iter().map(|(key, _)| key.text().to_owned());
     names.preferences.extend(keys("preferences"));
     purposes::gather(table, &mut names.sensitive);
+    queues::gather(table, &mut names.queues);
     names.dissatisfaction |= table.has("dissatisfaction");
     names.windows.extend(keys("windows"));
     names.counters.extend(keys("counters"));

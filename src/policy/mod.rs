@@ -25,6 +25,7 @@ mod model;
 mod names;
 mod plan;
 mod purposes;
+mod queues;
 pub(crate) mod read;
 mod rewrite;
 mod rules;
@@ -50,6 +51,7 @@ pub use model::{
     Version, Worth,
 };
 pub use purposes::{Purposes, SignalRule};
+pub use queues::{DENIAL, DUE_TIMER, Desk, EXPIRED, Escalates, Opens, PERSON, Queue};
 pub use scope::{Found, Path, Root, Scope};
 pub use tallies::{Keep, Measure, Tallies, Tally};
 pub use template::{RenderError, Template};

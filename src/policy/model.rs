@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::rules::Pattern;
 use super::{
-    ContactRules, DissatisfactionRule, Experiments, Explore, Expression, IssueWeights, Path,
-    SignalRule, Speech, Suitability, Tallies, Template,
+    ContactRules, Desk, DissatisfactionRule, Escalates, Experiments, Explore, Expression,
+    IssueWeights, Path, Queue, SignalRule, Speech, Suitability, Tallies, Template,
 };
 use crate::event::{EventType, Map};
 use crate::models::Arm;
@@ -75,8 +75,10 @@ pub struct Policy {
     pub(super) serving: Box<[Vec<u32>]>,
     /// Positions of actions by name.
     pub(super) by_name: HashMap<Box<str>, u32>,
-    /// What people use facts for, by queue.
-    pub queues: BTreeMap<Box<str>, Box<str>>,
+    /// The people who take over, in the order of files and lines.
+    pub queues: Box<[Queue]>,
+    /// What the twin hands to them by itself.
+    pub escalates: Escalates,
     /// What broadcasts often go by, so that an index of it is worth its cost: traits and facts.
     pub indexed: Box<[Path]>,
 }
@@ -434,9 +436,10 @@ pub enum Step {
     },
     /// The twin hands over to people.
     Escalate {
-        /// The queue of people.
-        queue: Box<str>,
-        /// What it is about; one open escalation for each queue and topic.
+        /// To whom.
+        to: Desk,
+        /// What it is about; one open escalation for each conversation, else for each queue and
+        /// topic.
         topic: Box<str>,
         /// 1 (whenever) to 5 (now).
         priority: u8,

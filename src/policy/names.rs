@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::made::{Made, Thing};
 use super::mistake::hint;
-use super::{Figure, Path, Purposes, Root, Trigger};
+use super::queues::Known;
+use super::{EXPIRED, Figure, Path, Purposes, Root, Trigger};
 use crate::event::{EventType, HandoffState, InteractionState, OutcomeKind, Speaker};
 
 /// The names that a policy defines somewhere, gathered before anything that uses them is read.
@@ -28,6 +29,8 @@ pub(super) struct Names {
     pub(super) experiments: BTreeSet<String>,
     pub(super) counters: BTreeSet<String>,
     pub(super) activities: BTreeSet<String>,
+    /// Queues of people, in their order; none: the policy does not say which there are.
+    pub(super) queues: Vec<(String, Known)>,
     /// Actions that some rule takes.
     pub(super) acts: BTreeSet<String>,
 }
@@ -121,6 +124,14 @@ impl Names {
                 one_of(field, &["state", "topic", "opened", "due"], "field of a case")
             }
             (Root::Cases, [id]) => Err(format!("expected cases.open, or a field of `{id}`")),
+            (Root::Escalations, ["open" | "claimed"]) => Ok(()),
+            (Root::Escalations, ["last", field]) => {
+                one_of(field, &LAST_ESCALATION, "field of an escalation")
+            }
+            (Root::Escalations, _) => {
+                Err("expected escalations.open, escalations.claimed or escalations.last.note"
+                    .to_owned())
+            }
             (Root::Customer, [field, ..]) => {
                 one_of(field, &["id", "known_since", "last_seen", "inputs"], "field of a customer")
             }
@@ -198,6 +209,10 @@ pub(super) fn one_of(word: &str, known: &[&str], what: &str) -> Result<(), Strin
     Err(format!("unknown {what} `{word}`{hint}"))
 }
 
+/// What expressions may read of the escalation that was touched last.
+const LAST_ESCALATION: [&str; 8] =
+    ["state", "queue", "topic", "priority", "agent", "note", "outcome", "at"];
+
 const EVENT_FIELDS: &[&str] = &["type", "channel", "time", "detail"];
 const TIMER_FIELDS: &[&str] = &["type", "time", "detail", "name", "due", "late"];
 
@@ -224,7 +239,9 @@ fn fields(kind: EventType) -> &'static [&'static str] {
         EventType::Case => &["id", "state", "topic", "opened", "due"],
         EventType::Signal => &["name", "value"],
         EventType::Outcome => &["decision", "outcome", "action"],
-        EventType::Handoff => &["escalation", "state", "agent", "note"],
+        EventType::Handoff => {
+            &["escalation", "state", "agent", "note", "outcome", "queue", "topic"]
+        }
         EventType::Ask => &["placements", "most", "properties"],
     }
 }
@@ -324,9 +341,7 @@ fn check_detail(kind: EventType, detail: &str) -> Result<(), String> {
         .into(),
         EventType::Outcome => OutcomeKind::ALL.map(OutcomeKind::name).into(),
         EventType::Handoff => {
-            [HandoffState::Claimed, HandoffState::HandedBack, HandoffState::Resolved]
-                .map(HandoffState::name)
-                .into()
+            HandoffState::ALL.map(HandoffState::name).into_iter().chain([EXPIRED]).collect()
         }
         EventType::Identify | EventType::Link | EventType::Unlink => {
             return Err(format!("events of type `{kind}` have no detail; write `{kind}` alone"));

@@ -1,5 +1,5 @@
-//! Reads `[context]` and `[queues]`: how sensitive signals are, what they were given for, and what
-//! people and actions use them for.
+//! Reads `[context]`: how sensitive signals are, what they were given for, and what actions use them
+//! for.
 //!
 //! The rule: a *sensitive* fact may be read only for the purposes for which it was given. An action
 //! uses what it reads for its `purpose`, or, if it names none, for its issue; one that sells uses it
@@ -100,11 +100,6 @@ impl Policy {
     pub fn purposes_of(&self, told: &Signal) -> Option<Purposes> {
         self.purposes(&told.name, told.sensitivity, told.purpose.as_deref())
     }
-
-    /// What the people of a queue use facts for.
-    pub fn uses_of_queue(&self, queue: &str) -> Box<[Box<str>]> {
-        [self.queues.get(queue).cloned().unwrap_or_else(|| UNSAID.into())].into()
-    }
 }
 
 pub(super) fn read_context(table: &Table<'_>, rules: &mut BTreeMap<Box<str>, SignalRule>) {
@@ -135,18 +130,6 @@ pub(super) fn read_context(table: &Table<'_>, rules: &mut BTreeMap<Box<str>, Sig
         let rule = SignalRule { sensitivity, purposes, place: key.place() };
         if rules.insert(key.text().into(), rule).is_some() {
             key.wrong(format!("the signal `{}` stands here twice", key.text()));
-        }
-    }
-}
-
-pub(super) fn read_queues(table: &Table<'_>, queues: &mut BTreeMap<Box<str>, Box<str>>) {
-    let Some(all) = table.get("queues").and_then(Item::table) else { return };
-    for (key, item) in all.entries() {
-        let (Some(name), Some(table)) = (key.name(), item.table()) else { continue };
-        let purpose = table.require("purpose").and_then(Item::name).unwrap_or(UNSAID);
-        table.finish();
-        if queues.insert(name.into(), purpose.into()).is_some() {
-            key.wrong(format!("the queue `{name}` stands here twice"));
         }
     }
 }

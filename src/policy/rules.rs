@@ -3,6 +3,7 @@
 use super::load::{Reader, Situation};
 use super::mistake::hint;
 use super::names::{self, one_of};
+use super::queues::desk;
 use super::read::{Item, Table};
 use super::{CatchUp, Due, Expression, Rule, Step, Trigger};
 use crate::config::limits;
@@ -94,7 +95,10 @@ pub(super) fn patterns(item: Item<'_>, reader: &Reader) -> Vec<Pattern> {
 
 fn step(item: Item<'_>, reader: &Reader, situation: Situation<'_>) -> Option<Step> {
     let table = item.table()?;
-    let verbs: Vec<&str> = STEPS.iter().copied().filter(|verb| table.has(verb)).collect();
+    let mut verbs: Vec<&str> = STEPS.iter().copied().filter(|verb| table.has(verb)).collect();
+    if verbs.is_empty() && table.has("skill") {
+        verbs.push("escalate");
+    }
     let [verb] = verbs.as_slice() else {
         table.wrong(if verbs.is_empty() {
             let near = table.keys().map(|key| hint(key, STEPS.iter().copied()));
@@ -256,12 +260,12 @@ impl Reading<'_, '_> {
     }
 
     fn escalate(&self) -> Option<Step> {
-        let queue = self.table.require("escalate").and_then(Item::name);
+        let to = desk(self.table, "escalate", self.reader);
         let topic = self.table.require("topic").and_then(Item::name);
         let priority = self.table.get("priority").map_or(Some(3), |item| item.whole(1..=5));
         let because = self.because();
         Some(Step::Escalate {
-            queue: queue?.into(),
+            to: to?,
             topic: topic?.into(),
             // Within 1 to 5.
             priority: u8::try_from(priority?).unwrap_or(5),

@@ -51,13 +51,18 @@ pub enum Root {
     Shared,
     /// The arm of each experiment in which the customer is: `experiments.tone`.
     Experiments,
+    /// What was handed to people: `escalations.open` (how many wait or are held),
+    /// `escalations.claimed` (whether an agent holds the conversation), and of the one touched last
+    /// `escalations.last.note`, `.state`, `.queue`, `.topic`, `.priority`, `.agent`, `.outcome`,
+    /// `.at`.
+    Escalations,
     /// The moment of the reaction: `now`.
     Now,
 }
 
 impl Root {
     /// Every root.
-    pub const ALL: [Root; 20] = [
+    pub const ALL: [Root; 21] = [
         Root::Event,
         Root::Profile,
         Root::Context,
@@ -77,6 +82,7 @@ impl Root {
         Root::Dissatisfaction,
         Root::Shared,
         Root::Experiments,
+        Root::Escalations,
         Root::Now,
     ];
 
@@ -102,6 +108,7 @@ impl Root {
             Root::Dissatisfaction => "dissatisfaction",
             Root::Shared => "shared",
             Root::Experiments => "experiments",
+            Root::Escalations => "escalations",
             Root::Now => "now",
         }
     }

@@ -1,6 +1,7 @@
 //! Reads `[topics]`: phrases by which a message shows what it is about.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::mistake::{Found, hint};
@@ -67,15 +68,22 @@ fn is_spoken(language: Language, spoken: &[Box<str>]) -> bool {
     spoken.iter().any(|tag| tag.parse() == Ok(language))
 }
 
-/// The speech of a policy, once all its files are read.
+/// The speech of a policy, once all its files are read. `known` are the topics that it has: of
+/// those, languages bring phrases along.
 pub(super) fn compile(
+    known: &BTreeSet<String>,
     phrases: &[Phrase],
     spoken: &[Box<str>],
     languages: &Arc<Languages>,
     file: &str,
     found: &RefCell<Found>,
 ) -> Speech {
+    let is_known = |topic: &str| known.contains(topic);
     let all = phrases.iter().map(|(topic, language, phrase)| (&**topic, *language, &**phrase));
+    let own = languages
+        .topics()
+        .filter(|(topic, language, _)| is_known(topic) && is_spoken(*language, spoken));
+    let all = all.chain(own.map(|(topic, language, phrase)| (topic, Some(language), phrase)));
     let topics = Phrases::new(all).unwrap_or_else(|error| {
         found.borrow_mut().in_file(file, error.to_string());
         Phrases::default()

@@ -245,7 +245,9 @@ fn is_named(wanted: &Outcome, seen: &Seen) -> bool {
         What::Recall(told) => fits(&wanted.recall, &told.action),
         // Its later states repeat it.
         What::Escalation(told) => {
-            told.state == EscalationState::Open && fits(&wanted.escalation, &told.queue)
+            told.state == EscalationState::Open
+                && told.changed.is_empty()
+                && fits(&wanted.escalation, &told.queue)
         }
     }
 }

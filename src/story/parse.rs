@@ -6,7 +6,7 @@ use super::{Expectation, Final, Never, Outcome, Step, Story, Subject, Told, Want
 use crate::config::limits;
 use crate::event::{Channel, Customer, Time, Value};
 use crate::policy::read::{Found, Item, Source, Table, hint};
-use crate::policy::{Mistakes, Policy, Step as Consequence};
+use crate::policy::{Desk, Mistakes, Policy, Step as Consequence};
 use crate::twin::Shared;
 
 /// The story that a file tells, for a policy.
@@ -243,9 +243,10 @@ impl Reading<'_> {
         let actions = self.policy.actions.iter().map(|action| &*action.name);
         let queues =
             self.policy.rules.iter().flat_map(|rule| &rule.then).filter_map(|step| match step {
-                Consequence::Escalate { queue, .. } => Some(&**queue),
+                Consequence::Escalate { to: Desk::Queue(queue), .. } => Some(&**queue),
                 _ => None,
             });
+        let queues = queues.chain(self.policy.queues.iter().map(|queue| &*queue.name));
         let channels = self
             .policy
             .actions

@@ -7,7 +7,7 @@ use super::check::offset;
 use super::{Cause, Finding, Played, Story, Subject, Turn};
 use crate::event::{Map, Value, cut};
 use crate::twin::{
-    CandidateVerdict, Decision, Effect, Escalation, EscalationState, Note, Reaction, Verdict,
+    CandidateVerdict, Decision, Effect, Escalation, EscalationState, News, Note, Reaction, Verdict,
 };
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
@@ -201,6 +201,10 @@ fn reacted(out: &mut fmt::Formatter<'_>, reaction: &Reaction) -> fmt::Result {
 fn escalated(out: &mut fmt::Formatter<'_>, told: &Escalation) -> fmt::Result {
     let Escalation { queue, topic, priority, .. } = told;
     let by = told.agent.as_ref().map_or(String::new(), |agent| format!(" by {agent}"));
+    if let Some(News { what, text }) = told.changed.first() {
+        let text = one_line(text);
+        return writeln!(out, "{INDENT}{DIM}▸ {queue}, {topic}: {what}: {text}{DIM:#}");
+    }
     let state = match told.state {
         EscalationState::Open => {
             let because = one_line(&told.because);
@@ -215,6 +219,7 @@ fn escalated(out: &mut fmt::Formatter<'_>, told: &Escalation) -> fmt::Result {
         EscalationState::Claimed => "claimed",
         EscalationState::HandedBack => "handed back",
         EscalationState::Resolved => "resolved",
+        EscalationState::Expired => "nobody came in time",
     };
     writeln!(out, "{INDENT}{OUT}▸ {queue}, {topic}: {state}{by}{OUT:#}")
 }

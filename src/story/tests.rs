@@ -304,7 +304,7 @@ at = "0s"
 customer = "ann"
 channel = "desk"
 event.type = "handoff"
-event.data = { escalation = "none", state = "claimed" }
+event.data = { escalation = "none", state = "claimed", agent = "kim" }
 REFUSED
 [[never]]
 customer = "ann"

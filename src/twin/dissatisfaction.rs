@@ -115,7 +115,7 @@ impl Twin {
     pub(super) fn is_alarmed_now(&mut self, context: &Context<'_>) -> bool {
         let Some(rule) = &context.policy.dissatisfaction else { return false };
         let mut heard = context.policy.rules_for(Trigger::Dissatisfaction, "", []);
-        if heard.next().is_none() {
+        if heard.next().is_none() && context.policy.escalates.dissatisfaction.is_none() {
             return false;
         }
         let index = self.dissatisfaction_by(rule, &View::whole(self, context)).index;

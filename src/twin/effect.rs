@@ -1,14 +1,13 @@
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Alternative, CandidateVerdict, Case, Decision, EscalationState, Journalled, Line, Stage, Tried,
-    Under,
+    Alternative, Brief, CandidateVerdict, Decision, EscalationState, Journalled, News, Stage,
+    Tried, Under,
 };
-use crate::event::{Channel, Customer, InteractionState, Map, OutcomeKind, PassOn, Time, Value};
+use crate::event::{Customer, Map, OutcomeKind, PassOn, Time};
 use crate::models::Exposure;
 use crate::policy::{Issue, Version};
 
@@ -196,64 +195,23 @@ pub struct Escalation {
     pub agent: Option<Box<str>>,
     /// What the agent left for whoever goes on.
     pub note: Option<Box<str>>,
+    /// How it was settled, in the company's word.
+    pub outcome: Option<Box<str>>,
+    /// The conversation that it is about; none: it has none.
+    pub thread: Option<Box<str>>,
+    /// When it was opened.
+    pub opened: Time,
+    /// When the next promise of the queue is broken; none: nobody promised anything more.
+    pub due: Option<Time>,
+    /// How many promises were broken.
+    pub level: u8,
     /// When it came to this state.
     pub at: Time,
+    /// What is new since the last message about it; nothing: its state.
+    pub changed: Vec<News>,
     /// The whole story, when it opens and when an agent takes it.
     pub brief: Option<Brief>,
     /// The trace context of the event that led to it; the envelope carries it.
     #[serde(skip)]
     pub traceparent: Option<Box<str>>,
-}
-
-/// What lets an agent go on without asking anything again.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Brief {
-    /// What the company calls the customer's traits.
-    pub traits: Map,
-    /// The customer's language, as far as it is known.
-    pub language: Option<Box<str>>,
-    /// The last words of the last conversation, oldest first.
-    pub transcript: Vec<Line>,
-    /// What the customer wants, strongest first: the need, and why the twin believes so.
-    pub needs: Vec<(Box<str>, Box<str>)>,
-    /// Conversations and journeys that are still open, those first that fit best to be taken up.
-    pub interactions: Vec<OpenInteraction>,
-    /// Open cases.
-    pub cases: Vec<Case>,
-    /// Usable preferences.
-    pub preferences: BTreeMap<Box<str>, Value>,
-    /// The recent past, oldest first.
-    pub timeline: Vec<TimelineLine>,
-}
-
-/// An open conversation or journey in a brief.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct OpenInteraction {
-    /// Its identifier.
-    pub id: Box<str>,
-    /// What it is.
-    pub kind: Box<str>,
-    /// Where it stands.
-    pub state: InteractionState,
-    /// The step reached.
-    pub step: Value,
-    /// What was filled in or gathered.
-    pub data: Map,
-    /// The channel in which it was last touched.
-    pub channel: Channel,
-    /// When it was last touched.
-    pub touched: Time,
-}
-
-/// One line of the recent past in a brief.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct TimelineLine {
-    /// When.
-    pub at: Time,
-    /// What kind of input.
-    pub what: Box<str>,
-    /// The channel.
-    pub channel: Box<str>,
-    /// What it said.
-    pub text: Box<str>,
 }

@@ -19,6 +19,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::escalation;
 use super::memory::Memory;
 use super::perceive;
 use super::reaction::Notes;
@@ -286,6 +287,8 @@ fn arrive(
     let timers = std::mem::take(&mut twin.timers);
     twin.keep(own);
     retime(&timers, &twin.timers, effects);
+    twin.join_escalations(input, effects);
+    escalation::wait_for_promises(twin, input.at, effects, notes);
     Ok(Met::Own)
 }
 
@@ -374,6 +377,7 @@ fn part(
     let timers = std::mem::take(&mut twin.timers);
     twin.keep(own);
     retime(&timers, &twin.timers, effects);
+    escalation::wait_for_promises(twin, input.at, effects, notes);
     effects.push(message);
     Ok(Met::Own)
 }
@@ -397,6 +401,8 @@ fn return_home(
     let timers = std::mem::take(&mut twin.timers);
     twin.keep(own);
     retime(&timers, &twin.timers, effects);
+    twin.join_escalations(input, effects);
+    escalation::wait_for_promises(twin, input.at, effects, notes);
     perceive::record(twin, input, policy);
     Ok(Met::Done(Verdict::Applied))
 }

@@ -128,6 +128,13 @@ impl Interaction {
         }
     }
 
+    /// A person hands it back: it goes on from here.
+    pub(super) fn go_on(&mut self, step: Option<&Value>, data: &Map, at: Time, notes: &mut Notes) {
+        self.enter(InteractionState::Resumed, at, PausedBy::Event);
+        self.touched = at;
+        self.fill(step, data, notes);
+    }
+
     fn fill(&mut self, step: Option<&Value>, data: &Map, notes: &mut Notes) {
         if let Some(step) = step.and_then(|step| profile::kept(step, notes)) {
             self.step = step;

@@ -1,8 +1,9 @@
 //! What holds for every twin at every moment: shared by tests and simulation.
 
-use super::{Choice, Twin};
+use super::{Choice, Escalated, Twin};
 use crate::config::limits;
 use crate::event::InteractionState;
+use crate::policy::DUE_TIMER;
 
 /// What is wrong with a twin; empty for a sound one.
 pub fn violations(twin: &Twin) -> Vec<String> {
@@ -84,6 +85,22 @@ pub fn violations(twin: &Twin) -> Vec<String> {
     unique("trial", twin.trials.iter().map(|trial| &*trial.experiment), &mut found);
     unique("case", twin.cases.iter().map(|case| &*case.id), &mut found);
     unique("escalation", twin.escalations.iter().map(|known| &*known.id), &mut found);
+    for (at, known) in twin.escalations.iter().enumerate() {
+        if known.is_claimed() && known.agent.is_none() {
+            found.push(format!("nobody holds the escalation {}, which is claimed", known.id));
+        }
+        let is_same = |other: &&Escalated| other.is_open() && other.is_about_the_same(known);
+        if known.is_open()
+            && let Some(other) = twin.escalations[..at].iter().find(is_same)
+        {
+            found.push(format!("two open escalations about the same: {}, {}", other.id, known.id));
+        }
+    }
+    let due = twin.open_escalations().filter_map(|known| known.due).min();
+    let is_timed = twin.timers.iter().any(|timer| *timer.name == *DUE_TIMER);
+    if due.is_some() && !is_timed && twin.timers.len() < limits::TIMERS {
+        found.push("a promise about an escalation without a timer".to_owned());
+    }
     let mut settled = twin.clone();
     settled.settle_guards();
     if settled.guards != twin.guards {

@@ -13,6 +13,7 @@
 
 mod act;
 mod activity;
+mod brief;
 mod broadcast;
 mod case;
 mod contact;
@@ -52,6 +53,7 @@ mod view;
 mod world;
 
 pub use activity::{Activity, Forecast};
+pub use brief::{Brief, OpenInteraction, TimelineLine};
 pub use broadcast::{Broadcasts, Meeting, Shared};
 pub use case::Case;
 pub use contact::{Contact, ContactOutcome, Shown};
@@ -59,10 +61,8 @@ pub use context::Signal;
 pub use dates::{Dates, Told};
 pub use decide::{Alternative, Candidate, Decision, Stage, Verdict as CandidateVerdict, Weights};
 pub use dissatisfaction::{Dissatisfaction, Problem};
-pub use effect::{
-    Action, Brief, Effect, Escalation, Observation, OpenInteraction, Reason, Recall, TimelineLine,
-};
-pub use escalation::{Escalated, EscalationState};
+pub use effect::{Action, Effect, Escalation, Observation, Reason, Recall};
+pub use escalation::{Escalated, EscalationState, News, Remark};
 pub use flip::{Change, Factor, Flip, flips};
 pub use guard::{Derived, Guard};
 pub use identity::Identifier;

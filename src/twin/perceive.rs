@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 use super::reaction::Notes;
 use super::timeline::Line;
 use super::understand::Context;
-use super::{Cause, Effect, Input, Twin, What, World, act, learn, resume};
-use crate::event::{Event, HandoffState, Kind, Rejection};
-use crate::policy::{IGNORED_TIMER, Policy};
+use super::{Cause, Effect, Input, Twin, What, World, escalation, learn, resume};
+use crate::event::{Event, Kind, Rejection};
+use crate::policy::{DUE_TIMER, IGNORED_TIMER, Policy};
 
 /// Folds an input in; `false` if it is a timer of which rules should not hear.
 ///
@@ -36,6 +36,10 @@ pub(super) fn perceive(
                 }
                 _ if is_heard && *fired.name == *IGNORED_TIMER => {
                     twin.notice_silence(policy, input.at, effects, notes)
+                }
+                _ if is_heard && *fired.name == *DUE_TIMER => {
+                    let context = Context::new(twin, input, world, twin.seen);
+                    escalation::keep_promises(twin, &context, effects, notes)
                 }
                 _ => is_heard,
             }
@@ -85,13 +89,7 @@ fn fold(
         Kind::Signal(told) => twin.sense(told, &event.channel, now, notes),
         Kind::Outcome(told) => twin.hear_outcome(told, policy, now, effects, notes),
         Kind::Handoff(told) => {
-            let position = twin.handoff_target(told)?;
-            twin.hand_over(position, told, now);
-            let context = Context::new(twin, input, world, twin.seen);
-            effects.push(act::escalation_changed(twin, position, &context));
-            if told.state == HandoffState::Claimed {
-                resume::offered(twin, &context, None);
-            }
+            escalation::hand_over(twin, told, &event.channel, input, world, effects, notes)?;
         }
     }
     Ok(())

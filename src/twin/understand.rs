@@ -5,6 +5,7 @@ use std::cell::RefCell;
 
 use smallvec::SmallVec;
 
+use super::escalation::Opening;
 use super::guard::both;
 use super::preference::{Evidence, Speaks};
 use super::reaction::Notes;
@@ -12,15 +13,15 @@ use super::resume::{self, Offer};
 use super::sentiment::Said;
 use super::view::{Used, View};
 use super::{
-    Broadcasts, Cause, Derived, Effect, Input, Signal, Timer, Twin, World, act, broadcast,
-    dissatisfaction, profile, tally, trial,
+    Broadcasts, Cause, Derived, Effect, Input, Signal, Timer, Twin, World, broadcast,
+    dissatisfaction, escalation, profile, tally, trial,
 };
 use crate::config::limits;
 use crate::event::{EventType, Kind, OutcomeKind, Sensitivity, Time, Value};
 use crate::models::Snapshot;
 use crate::policy::{
-    Due, EvalError, Expression, IGNORED_TIMER, Path, Place, Policy, Purposes, QUIET_TIMER, Root,
-    Rule, Step, Template, Trigger, Truth,
+    DUE_TIMER, Due, EXPIRED, EvalError, Expression, IGNORED_TIMER, Path, Place, Policy, Purposes,
+    QUIET_TIMER, Root, Rule, Step, Template, Trigger, Truth,
 };
 
 /// What one reaction goes by.
@@ -83,14 +84,20 @@ impl<'a> Context<'a> {
     /// for, and the broadcasts that are met.
     pub(super) fn besides(&self) -> impl Iterator<Item = (Trigger, &str)> {
         let met = self.met.iter().map(|shared| (Trigger::Broadcast, &*shared.scope));
-        self.topics().chain(self.further_places()).chain(self.silence()).chain(met)
+        self.topics().chain(self.further_places()).chain(self.noticed()).chain(met)
     }
 
-    /// That nothing came of an action, if it was the twin who noticed.
-    fn silence(&self) -> Option<(Trigger, &str)> {
+    /// What the twin notices by itself: that nothing came of an action, that a promise about an
+    /// escalation was broken.
+    fn noticed(&self) -> Option<(Trigger, &str)> {
         let Cause::Timer(fired) = &self.input.cause else { return None };
-        let is_noticed = *fired.name == *IGNORED_TIMER;
-        is_noticed.then(|| (Trigger::Event(EventType::Outcome), OutcomeKind::Ignored.name()))
+        match &*fired.name {
+            IGNORED_TIMER => {
+                Some((Trigger::Event(EventType::Outcome), OutcomeKind::Ignored.name()))
+            }
+            DUE_TIMER => Some((Trigger::Event(EventType::Handoff), EXPIRED)),
+            _ => None,
+        }
     }
 
     /// The places beyond the first that a channel asks for.
@@ -173,7 +180,10 @@ pub(super) fn understand(
             let by = twin.purposes_at(&index, context, None);
             follow(rule, by, twin, context, effects, notes, &mut wishes);
         }
+        escalation::alarm(twin, context, effects, notes);
     }
+    escalation::signs(twin, context, effects, notes);
+    escalation::tell(twin, context, effects);
     wishes.offer = resume::offer(twin, context);
     if let Cause::Timer(fired) = &context.input.cause
         && let Some(what) = fired.name.strip_prefix(QUIET_TIMER)
@@ -322,13 +332,13 @@ impl Turn<'_, '_> {
                 self.twin.start_timer(timer, self.effects, self.notes);
             }
             Step::Cancel { timer } => self.twin.cancel_timer(timer, self.effects),
-            Step::Escalate { queue, topic, priority, because } => {
+            Step::Escalate { to, topic, priority, because } => {
+                let queue = escalation::route(self.twin, to, self.context);
                 let uses = policy.uses_of_queue(queue);
                 let because = self.say_to(because.as_ref(), Some(&uses));
-                let opened = act::Opening { queue, topic, priority: *priority, because: &because };
-                if let Some(effect) = act::escalate(self.twin, &opened, self.context, self.notes) {
-                    self.effects.push(effect);
-                }
+                let opening = Opening { to, topic, priority: *priority, because: &because };
+                let (effects, notes) = (&mut *self.effects, &mut *self.notes);
+                escalation::escalate(self.twin, &opening, self.context, effects, notes);
             }
             Step::Act { action } => {
                 let known = self.wishes.proposed.iter_mut().find(|(known, _)| known == action);

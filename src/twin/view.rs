@@ -172,6 +172,7 @@ impl Scope for View<'_> {
                 let experiment = self.context.policy.experiments.get(first);
                 text(experiment.and_then(|known| twin.arm(known)).map(|arm| &*arm.name))
             }
+            Root::Escalations => escalations(twin, first, names.next()),
             Root::Shared => broadcast::find(twin, self.context, first, names),
             Root::Dissatisfaction | Root::Now => Found::Missing,
         }
@@ -248,6 +249,9 @@ fn data<'a, 'b>(
         (Kind::Handoff(told), "state") => Found::Text(told.state.name()),
         (Kind::Handoff(told), "agent") => text(told.agent.as_deref()),
         (Kind::Handoff(told), "note") => text(told.note.as_deref()),
+        (Kind::Handoff(told), "outcome") => text(told.outcome.as_deref()),
+        (Kind::Handoff(told), "queue") => text(told.queue.as_deref()),
+        (Kind::Handoff(told), "topic") => text(told.topic.as_deref()),
         (Kind::Ask(told), "placements") => Found::Value(&told.placements),
         (Kind::Ask(told), "most") => Found::Int(told.most.into()),
         (Kind::Ask(told), "properties") => inside(&told.properties, names),
@@ -294,6 +298,23 @@ fn interaction<'a, 'b>(
         (Some(known), Some("started")) => Found::Time(known.started),
         (Some(known), Some("touched")) => Found::Time(known.touched),
         (Some(known), Some("data")) => inside(&known.data, names),
+        _ => Found::Missing,
+    }
+}
+
+/// What was handed to people. Why it was is not among it: that may be made of something sensitive.
+fn escalations<'a>(twin: &'a Twin, first: &str, field: Option<&str>) -> Found<'a> {
+    match (first, twin.last_escalation(), field) {
+        ("open", ..) => Found::Int(twin.open_escalations().count() as i64),
+        ("claimed", ..) => Found::Bool(twin.is_held_by_agent()),
+        ("last", Some(known), Some("state")) => Found::Text(known.state.name()),
+        ("last", Some(known), Some("queue")) => Found::Text(&known.queue),
+        ("last", Some(known), Some("topic")) => Found::Text(&known.topic),
+        ("last", Some(known), Some("priority")) => Found::Int(known.priority.into()),
+        ("last", Some(known), Some("agent")) => text(known.agent.as_deref()),
+        ("last", Some(known), Some("note")) => text(known.note.as_deref()),
+        ("last", Some(known), Some("outcome")) => text(known.outcome.as_deref()),
+        ("last", Some(known), Some("at")) => Found::Time(known.touched),
         _ => Found::Missing,
     }
 }

@@ -92,7 +92,9 @@ fn corpus() -> Vec<(&'static str, &'static str, Vec<u8>)> {
         (
             "no such escalation",
             events,
-            text(json!({ "type": "handoff", "data": { "escalation": "e", "state": "claimed" } })),
+            text(
+                json!({ "type": "handoff", "data": { "escalation": "e", "state": "claimed", "agent": "kim" } }),
+            ),
         ),
         ("no customer", "jumeau.events.web", text(track("x"))),
         ("one token too many", "jumeau.events.web.mallory.x", text(track("x"))),
@@ -166,7 +168,13 @@ async fn random_bytes_never_stop_a_partition() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dead_letter_can_be_looked_at_and_tried_again() {
     let rig = Rig::start("bank", &[]).await;
-    rig.event("desk", "ann", "handoff", json!({ "escalation": "e", "state": "claimed" })).await;
+    rig.event(
+        "desk",
+        "ann",
+        "handoff",
+        json!({ "escalation": "e", "state": "claimed", "agent": "kim" }),
+    )
+    .await;
     rig.settled().await;
     let first = letters(&rig).await.letters[0].clone();
     assert_eq!(first.reason, "refused");

@@ -56,7 +56,13 @@ async fn an_operator_publishes_looks_and_is_told_what_is_wrong() {
     assert_eq!(stats.code, 0, "{}", stats.err);
     assert!(stats.out.contains("bank"), "{}", stats.out);
 
-    rig.event("desk", "ann", "handoff", json!({ "escalation": "e", "state": "claimed" })).await;
+    rig.event(
+        "desk",
+        "ann",
+        "handoff",
+        json!({ "escalation": "e", "state": "claimed", "agent": "kim" }),
+    )
+    .await;
     rig.settled().await;
     let dead = twinctl(&rig, &["dead", "list"]).await;
     assert!(dead.out.contains("refused"), "{}", dead.out);

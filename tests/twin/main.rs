@@ -4,6 +4,7 @@ mod arms;
 mod broadcasts;
 mod contacts;
 mod decisions;
+mod escalations;
 mod freshness;
 mod interactions;
 mod preferences;
@@ -458,7 +459,11 @@ fn while_an_agent_holds_the_conversation_automation_keeps_quiet() {
     let quiet = life.track("Help", json!({ "why": "x" }));
     assert!(action(&quiet).is_none());
     assert_eq!(verdict_of(&quiet, "help"), CandidateVerdict::HeldByAgent);
-    life.event("desk", "handoff", json!({ "escalation": id, "state": "handed-back" }));
+    life.event(
+        "desk",
+        "handoff",
+        json!({ "escalation": id, "state": "handed-back", "agent": "kim" }),
+    );
     assert!(action(&life.track("Help", json!({ "why": "x" }))).is_some());
 }
 

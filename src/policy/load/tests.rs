@@ -277,7 +277,7 @@ bank.toml:35:3: expected either `after` or `at`, found both
  35 |   { start = "later", after = "soonish", at = "now" },
     |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
 
-bank.toml:35:31: unknown name `soonish`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, windows, counters, activities, dissatisfaction, shared, experiments, now, and a text stands in quotes
+bank.toml:35:31: unknown name `soonish`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, windows, counters, activities, dissatisfaction, shared, experiments, escalations, now, and a text stands in quotes
  35 |   { start = "later", after = "soonish", at = "now" },
     |                               ^^^^^^^
 
@@ -305,7 +305,7 @@ bank.toml:39:54: expected 1 to 5, found 9
  39 |   { escalate = "desk", topic = "a topic", priority = 9, because = "{{ profile.name | uper }} {{ nobody.x }}" },
     |                                                      ^
 
-bank.toml:39:97: unknown name `nobody`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, windows, counters, activities, dissatisfaction, shared, experiments, now, and a text stands in quotes
+bank.toml:39:97: unknown name `nobody`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, windows, counters, activities, dissatisfaction, shared, experiments, escalations, now, and a text stands in quotes
  39 |   { escalate = "desk", topic = "a topic", priority = 9, because = "{{ profile.name | uper }} {{ nobody.x }}" },
     |                                                                                                 ^^^^^^^^
 
@@ -321,7 +321,7 @@ bank.toml:44:1: expected a key `name` here, found none
  44 | [[rules]]
     | ^^^^^^^^^
 
-bank.toml:46:31: unknown field of the event `text`; there are agent, channel, detail, escalation, note, state, time, type
+bank.toml:46:31: unknown field of the event `text`; there are agent, channel, detail, escalation, note, outcome, queue, state, time, topic, type
  46 | when = "event.agent == 'x' && event.text == 'y' && need.strength > 1 && needs.card_abroad.x > 1"
     |                               ^^^^^^^^^^
 
@@ -417,7 +417,7 @@ bank.toml:70:1: expected a key `treatments` here, found none
  70 | [[actions]]
     | ^^^^^^^^^^^
 
-bank.toml:75:2: unknown key `more`; there are needs, broadcasts, topics, preferences, context, windows, counters, activities, experiments, actions, interactions, rules, policy, queues, dissatisfaction, contact, suitability, weights, explore, learn
+bank.toml:75:2: unknown key `more`; there are needs, broadcasts, topics, preferences, context, queues, windows, counters, activities, experiments, actions, interactions, rules, policy, escalate, dissatisfaction, contact, suitability, weights, explore, learn
  75 | [more]
     |  ^^^^
 

@@ -27,7 +27,7 @@ impl<'a> Scales<'a> {
     /// May it be considered? Not while an agent holds the conversation, nor because of something
     /// sensitive that was not given for this.
     fn candidate(&self, action: &policy::Action, need: Option<&Need>) -> Option<Objection<'a>> {
-        if self.twin.is_held_by_agent() {
+        if self.twin.is_held_by_agent() && !action.vital {
             return Some((Stage::Candidate, Verdict::HeldByAgent, None));
         }
         if !self.context.is_guarded {

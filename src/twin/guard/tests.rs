@@ -86,6 +86,8 @@ text.en = "News"
 name = "naming"
 channel = "app"
 text.en = "Walk, with your {{ facts.illness }}"
+
+[queues.sellers]
 "#;
 
 struct Life {

@@ -144,6 +144,7 @@ fn escalated() -> impl Strategy<Value = Escalated> {
         |(id, state, agent, touched)| Escalated {
             id: name(id),
             queue: "shop".into(),
+            purpose: "service".into(),
             topic: "bill".into(),
             priority: 3,
             state,
@@ -152,6 +153,14 @@ fn escalated() -> impl Strategy<Value = Escalated> {
             note: None,
             opened: day(0),
             touched,
+            thread: None,
+            evidence: Vec::new(),
+            notes: Vec::new(),
+            since: day(0),
+            due: None,
+            level: 0,
+            outcome: None,
+            language: None,
         },
     )
 }

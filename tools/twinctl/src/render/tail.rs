@@ -2,7 +2,7 @@
 
 use jumeau::bus::Subjects;
 use jumeau::event::{Broadcast, Channel, Customer, Kind, Original, Raw, parse};
-use jumeau::twin::{Action, Escalation, EscalationState, Recall};
+use jumeau::twin::{Action, Escalation, EscalationState, News, Recall};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -206,8 +206,12 @@ fn of_escalation(escalation: &Escalation) -> (String, String) {
         EscalationState::Claimed => "claimed",
         EscalationState::HandedBack => "handed back",
         EscalationState::Resolved => "resolved",
+        EscalationState::Expired => "expired",
     };
     let by = escalation.agent.as_ref().map_or(String::new(), |agent| format!(" by {agent}"));
+    if let Some(News { what, text }) = escalation.changed.first() {
+        return (one_line(&format!("{}: {what}", escalation.topic)), one_line(text));
+    }
     let says = format!("{} {state}{by}, priority {}", escalation.topic, escalation.priority);
     (one_line(&says), one_line(&escalation.because))
 }
@@ -268,7 +272,8 @@ mod tests {
     fn each_thing_on_the_bus_has_a_line() {
         let escalation = r#"{"id": "e-1", "customer": "bob", "queue": "claims", "topic": "billing",
             "priority": 4, "state": "open", "because": "the bot failed twice", "agent": null,
-            "note": null, "at": "2026-11-22T10:00:00Z", "brief": null}"#;
+            "note": null, "opened": "2026-11-22T10:00:00Z", "level": 0, "changed": [],
+            "at": "2026-11-22T10:00:00Z", "brief": null}"#;
         let recall = r#"{"recall": "r-1", "decision": "d-1", "customer": "alice", "action": "promo",
             "channel": "email", "at": "2026-11-22T10:00:00Z", "stage": "suitability",
             "because": {"matter-open": {"what": "the case complaint"}}, "policy": "shop",

@@ -434,6 +434,7 @@ fn doings(sheet: &mut Sheet, twin: &TwinView, now: Time) {
             EscalationState::Claimed => "claimed",
             EscalationState::HandedBack => "handed back",
             EscalationState::Resolved => "resolved",
+            EscalationState::Expired => "expired",
         };
         let by = one.agent.as_deref().map_or(String::new(), |agent| format!(" by {agent}"));
         let color = if one.is_open() { Color::Magenta } else { Color::Green };
@@ -542,7 +543,7 @@ mod tests {
           {"decision": "d-1", "action": "open-card", "channel": "push", "at": "2026-11-22T09:00:00Z", "outcome": {"kind": "clicked", "at": "2026-11-22T09:30:00Z"}},
           {"decision": "d-2", "action": "resume-form", "channel": "app", "at": "2026-11-22T09:50:00Z", "outcome": null}
         ],
-        "escalations": [{"id": "e-1", "queue": "claims", "topic": "billing", "priority": 4, "state": "claimed", "because": "the bot failed twice", "agent": "Bo", "note": null, "opened": "2026-11-22T09:56:00Z", "touched": "2026-11-22T09:57:00Z"}],
+        "escalations": [{"id": "e-1", "queue": "claims", "purpose": "service", "topic": "billing", "priority": 4, "state": "claimed", "because": "the bot failed twice", "agent": "Bo", "note": null, "opened": "2026-11-22T09:56:00Z", "touched": "2026-11-22T09:57:00Z", "thread": null, "evidence": [], "notes": [], "since": "2026-11-22T09:56:00Z", "due": null, "level": 0, "outcome": null, "language": "en"}],
         "timers": [{"name": "silence", "due": "2026-12-01T10:00:00Z", "every": {"secs": 86400, "nanos": 0}, "catch_up": "coalesce"}],
         "met": [{"id": 7, "scope": "fires", "at": "2026-11-21T10:00:00Z"}],
         "timeline": [

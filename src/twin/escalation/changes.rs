@@ -1,0 +1,144 @@
+//! What people who follow an escalation are told.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::super::understand::Context;
+use super::super::{Brief, Cause, Effect, Escalation, Input, Twin, act};
+use super::{Escalated, EscalationState};
+use crate::config::limits;
+use crate::event::{EventType, Kind, Speaker, cut};
+
+/// Something that is new since the last message about an escalation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct News {
+    /// What has changed: `evidence`, `priority`, `note`, `due`, `queue`, or the type of an event of
+    /// the customer's.
+    pub what: Box<str>,
+    /// How it is now, in short.
+    pub text: Box<str>,
+}
+
+impl News {
+    pub(super) fn of(what: &str, text: impl AsRef<str>) -> News {
+        let text = cut(text.as_ref(), limits::TRANSCRIPT_LINE_BYTES);
+        News { what: what.into(), text: text.into() }
+    }
+}
+
+/// It opens, with the whole story; `id` tells this message apart.
+pub(super) fn opened(twin: &Twin, position: usize, id: Box<str>, context: &Context<'_>) -> Effect {
+    let known = &twin.escalations[position];
+    let brief = Brief::of(twin, known, context);
+    Effect::Escalate(Box::new(said(twin, known, id, context.input).with(brief)))
+}
+
+/// It has changed. Whoever takes it gets the story as it stands now.
+pub(super) fn changed(
+    twin: &Twin,
+    position: usize,
+    prefix: char,
+    about: &str,
+    changed: Vec<News>,
+    context: &Context<'_>,
+) -> Effect {
+    let known = &twin.escalations[position];
+    let id = act::identifier(prefix, twin, context.input, about);
+    let mut told = said(twin, known, id, context.input);
+    told.changed = changed;
+    told.changed.truncate(limits::ESCALATION_CHANGES);
+    Effect::Escalate(Box::new(told))
+}
+
+/// An agent has done something with it: everybody who follows it hears of it, and whoever takes it
+/// gets the story as it stands now.
+pub(super) fn handed_over(
+    twin: &Twin,
+    position: usize,
+    what: Vec<News>,
+    context: &Context<'_>,
+) -> Effect {
+    let known = &twin.escalations[position];
+    let id = act::identifier('h', twin, context.input, &known.id);
+    let mut told = said(twin, known, id, context.input);
+    told.changed = what;
+    if known.is_claimed() && told.changed.is_empty() {
+        told = told.with(Brief::of(twin, known, context));
+    }
+    Effect::Escalate(Box::new(told))
+}
+
+/// It is another one of the same customer's, as it turned out.
+pub(super) fn joined(twin: &Twin, position: usize, input: &Input) -> Effect {
+    let known = &twin.escalations[position];
+    let id = act::identifier('j', twin, input, &known.id);
+    Effect::Escalate(Box::new(said(twin, known, id, input)))
+}
+
+/// A promise about it was broken, in the queue in which it was until now.
+pub(super) fn expired(twin: &Twin, position: usize, context: &Context<'_>) -> Effect {
+    let known = &twin.escalations[position];
+    let about = format!("{}/{}", known.id, known.level);
+    let id = act::identifier('x', twin, context.input, &about);
+    let mut told = said(twin, known, id, context.input);
+    told.state = EscalationState::Expired;
+    Effect::Escalate(Box::new(told))
+}
+
+/// While an agent holds the conversation, they hear of everything that happens to the customer.
+pub(in super::super) fn tell(twin: &Twin, context: &Context<'_>, effects: &mut Vec<Effect>) {
+    if !twin.is_held_by_agent() {
+        return;
+    }
+    let Some(what) = matters(context.input) else { return };
+    let Some(line) = twin.timeline.iter().last() else { return };
+    let news = News::of(what.name(), line.text);
+    for at in 0..twin.escalations.len() {
+        let known = &twin.escalations[at];
+        if known.is_claimed() {
+            effects.push(changed(twin, at, 'n', &known.id, vec![news.clone()], context));
+        }
+    }
+}
+
+/// Whether an agent who speaks with the customer must know of an input.
+fn matters(input: &Input) -> Option<EventType> {
+    use EventType::{Case, Consent, Interaction, Message, Outcome, Preference, Signal, Track};
+    let Cause::Event(event) = &input.cause else { return None };
+    match &event.kind {
+        Kind::Message(told) => (told.from != Speaker::Agent).then_some(Message),
+        kind => Some(kind.event_type()).filter(|kind| {
+            matches!(kind, Case | Consent | Interaction | Outcome | Preference | Signal | Track)
+        }),
+    }
+}
+
+fn said(twin: &Twin, known: &Escalated, message: Box<str>, input: &Input) -> Escalation {
+    Escalation {
+        id: known.id.clone(),
+        message,
+        customer: twin.customer.clone(),
+        queue: known.queue.clone(),
+        topic: known.topic.clone(),
+        priority: known.priority,
+        state: known.state,
+        because: known.because.clone(),
+        agent: known.agent.clone(),
+        note: known.note.clone(),
+        outcome: known.outcome.clone(),
+        thread: known.thread.clone(),
+        opened: known.opened,
+        due: known.due,
+        level: known.level,
+        at: input.at,
+        changed: Vec::new(),
+        brief: None,
+        traceparent: input.traceparent().map(Into::into),
+    }
+}
+
+impl Escalation {
+    fn with(self, brief: Brief) -> Escalation {
+        Escalation { brief: Some(brief), ..self }
+    }
+}

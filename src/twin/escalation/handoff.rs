@@ -1,0 +1,211 @@
+//! What agents, and operators in their place, do with an escalation.
+
+use super::super::reaction::Notes;
+use super::super::understand::Context;
+use super::super::{Effect, Input, Twin, World, resume};
+use super::changes::{self, News};
+use super::{EscalationState, Opening, Remark, keep};
+use crate::config::limits;
+use crate::event::{
+    Channel, Handoff, HandoffState, Message, Outcome, Reason, Rejection, Speaker, Time, cut,
+};
+use crate::policy::Desk;
+
+/// Does what an agent says.
+///
+/// # Errors
+/// If there is no such escalation, or if somebody else holds it: the agent would believe to hold
+/// what they do not. Nothing has changed then.
+pub(in super::super) fn hand_over(
+    twin: &mut Twin,
+    told: &Handoff,
+    channel: &Channel,
+    input: &Input,
+    world: &World<'_>,
+    effects: &mut Vec<Effect>,
+    notes: &mut Notes,
+) -> Result<(), Rejection> {
+    if told.state == HandoffState::Opened {
+        let to = desk(told, world)?;
+        let context = Context::new(twin, input, world, twin.seen);
+        let opening = Opening {
+            to: &to,
+            topic: told.topic.as_deref().unwrap_or_default(),
+            priority: told.priority.unwrap_or(PRIORITY),
+            because: told.note.as_deref().unwrap_or_default(),
+        };
+        super::escalate(twin, &opening, &context, effects, notes);
+        return Ok(());
+    }
+    let position = target(twin, told)?;
+    may(twin, position, told)?;
+    let now = input.at;
+    note(twin, position, told, channel, now, notes);
+    if let (Some(decision), Some(outcome)) = (&told.decision, told.answer) {
+        let told = Outcome { decision: decision.clone(), outcome };
+        twin.hear_outcome(&told, world.policy, now, effects, notes);
+    }
+    let was_held = twin.escalations[position].is_claimed();
+    let known = &mut twin.escalations[position];
+    known.touched = now;
+    let mut changed = Vec::new();
+    match told.state {
+        HandoffState::Opened => {}
+        HandoffState::Claimed => {
+            known.state = EscalationState::Claimed;
+            known.agent.clone_from(&told.agent);
+            let queue = world.policy.queue(&known.queue);
+            known.due = queue.and_then(|queue| queue.resolve).map(|span| known.since + span);
+        }
+        HandoffState::Noted => {
+            let words = told.note.as_deref().or(told.said.as_deref()).unwrap_or_default();
+            changed.push(News::of("note", words));
+        }
+        HandoffState::HandedBack => {
+            known.state = EscalationState::HandedBack;
+            known.due = None;
+        }
+        HandoffState::Resolved => {
+            known.state = EscalationState::Resolved;
+            known.outcome.clone_from(&told.outcome);
+            known.due = None;
+        }
+    }
+    if was_held && told.state != HandoffState::Claimed {
+        go_on(twin, position, told, now, notes);
+    }
+    if told.state == HandoffState::Resolved {
+        settle(twin, told, world, now);
+    }
+    let context = Context::new(twin, input, world, twin.seen);
+    effects.push(changes::handed_over(twin, position, changed, &context));
+    if told.state == HandoffState::Claimed {
+        resume::offered(twin, &context, None);
+    }
+    super::wait_for_promises(twin, now, effects, notes);
+    Ok(())
+}
+
+/// The priority of what an operator opens and does not say how pressing it is.
+const PRIORITY: u8 = 3;
+
+fn refused(detail: String) -> Rejection {
+    Rejection::new(Reason::Refused, detail)
+}
+
+/// To whom an operator hands the customer over.
+fn desk(told: &Handoff, world: &World<'_>) -> Result<Desk, Rejection> {
+    let queues = &world.policy.queues;
+    let names = || {
+        let all: Vec<&str> = queues.iter().map(|queue| &*queue.name).collect();
+        all.join(", ")
+    };
+    match (&told.queue, &told.skill) {
+        (Some(queue), _) if !queues.is_empty() && world.policy.queue(queue).is_none() => {
+            Err(refused(format!(
+                "expected a queue of the policy, found `{queue}`; there are {}",
+                names()
+            )))
+        }
+        (Some(queue), _) => Ok(Desk::Queue(queue.clone())),
+        (None, Some(skill)) if !queues.iter().any(|queue| queue.skills.contains(skill)) => {
+            Err(refused(format!("expected a skill of a queue of the policy, found `{skill}`")))
+        }
+        (None, Some(skill)) => Ok(Desk::Skill(skill.clone())),
+        (None, None) => Ok(Desk::Anybody),
+    }
+}
+
+fn target(twin: &Twin, told: &Handoff) -> Result<usize, Rejection> {
+    twin.escalations.iter().position(|known| known.id == told.escalation).ok_or_else(|| {
+        refused(format!(
+            "expected an escalation of this customer, found `{}`; take the id from the \
+             escalation's message",
+            cut(&told.escalation, 64)
+        ))
+    })
+}
+
+/// Whether this agent may do this now. Claims are exclusive, and only the holder goes on; an operator
+/// who gives their name may do everything.
+fn may(twin: &Twin, position: usize, told: &Handoff) -> Result<(), Rejection> {
+    let known = &twin.escalations[position];
+    let is_settled = !known.is_open();
+    if is_settled {
+        return Err(refused(format!(
+            "expected an escalation that is open, found one that is {} since {}; open another if \
+             there is more to do",
+            known.state.name(),
+            known.touched
+        )));
+    }
+    let is_holder = known.agent.is_some() && known.agent == told.agent;
+    if !known.is_claimed() || is_holder || told.operator.is_some() {
+        return Ok(());
+    }
+    Err(refused(format!(
+        "expected an escalation that nobody else holds, found one that is {}; ask them to hand it \
+         back, or let an operator do it, with their name as `operator`",
+        known.held_by()
+    )))
+}
+
+/// Keeps what the agent wrote, and what they said.
+fn note(
+    twin: &mut Twin,
+    position: usize,
+    told: &Handoff,
+    channel: &Channel,
+    at: Time,
+    notes: &mut Notes,
+) {
+    let by = told.operator.clone().or_else(|| told.agent.clone());
+    let known = &mut twin.escalations[position];
+    if let Some(note) = &told.note {
+        let text = cut(note, limits::TEXT_BYTES);
+        known.note = Some(text.into());
+        keep(&mut known.notes, Remark { at, by, text: text.into() });
+    }
+    let thread = known.thread.clone();
+    if let Some(said) = &told.said {
+        // In the channel of the conversation, so that the customer's answer belongs to it.
+        let conversation = twin.interactions.iter().find(|one| Some(&one.id) == thread.as_ref());
+        let channel = conversation.map_or_else(|| channel.clone(), |one| one.channel.clone());
+        let message = Message {
+            text: said.clone(),
+            from: Speaker::Agent,
+            language: None,
+            interaction: thread,
+            analysis: None,
+        };
+        twin.hear(&message, &channel, at, notes);
+    }
+}
+
+/// The conversation goes on where the agent left it.
+fn go_on(twin: &mut Twin, position: usize, told: &Handoff, at: Time, notes: &mut Notes) {
+    let Some(thread) = twin.escalations[position].thread.clone() else { return };
+    let open = |one: &&mut super::super::Interaction| one.id == thread && one.state.is_open();
+    if let Some(conversation) = twin.interactions.iter_mut().find(open) {
+        conversation.go_on(told.step.as_ref(), &told.data, at, notes);
+    }
+}
+
+/// What is settled is a problem no more: the needs and cases that the agent names go, and so does
+/// everything that made the customer dissatisfied but what belongs to cases that are still open.
+fn settle(twin: &mut Twin, told: &Handoff, world: &World<'_>, at: Time) {
+    for name in &told.needs {
+        if let Some(need) = world.policy.need(name) {
+            twin.satisfy(need);
+        }
+    }
+    for case in twin.cases.iter_mut().filter(|case| told.cases.contains(&case.id)) {
+        case.state = "resolved".into();
+        case.touched = at;
+    }
+    let cases = &twin.cases;
+    twin.problems.retain(|problem| {
+        let of = problem.case.as_ref();
+        of.is_some_and(|of| cases.iter().any(|case| case.id == *of && case.is_open()))
+    });
+}

@@ -1,0 +1,141 @@
+//! An escalation opens, or what is open grows stronger.
+
+use super::super::reaction::Notes;
+use super::super::understand::Context;
+use super::super::view::View;
+use super::super::{Cause, Effect, Twin, act, decide};
+use super::changes::{self, News};
+use super::{Escalated, EscalationState, Remark, keep};
+use crate::config::limits;
+use crate::event::{Kind, cut};
+use crate::policy::{Desk, Truth};
+
+/// What would be handed to people.
+#[derive(Clone, Copy)]
+pub(in super::super) struct Opening<'a> {
+    pub(in super::super) to: &'a Desk,
+    pub(in super::super) topic: &'a str,
+    pub(in super::super) priority: u8,
+    pub(in super::super) because: &'a str,
+}
+
+/// Where an escalation goes if a policy names no queue at all.
+const ANY_QUEUE: &str = "care";
+
+/// The queue to which something goes: of several that would do, the first in the policy.
+pub(in super::super) fn route<'a>(twin: &Twin, to: &'a Desk, context: &'a Context<'_>) -> &'a str {
+    let queues = &context.policy.queues;
+    let skill = match to {
+        Desk::Queue(queue) => return queue,
+        Desk::Skill(skill) => Some(skill),
+        Desk::Anybody => None,
+    };
+    let language = decide::language(twin, context);
+    let view = View::whole(twin, context);
+    let able = || queues.iter().filter(|queue| skill.is_none_or(|s| queue.skills.contains(s)));
+    let is_for = |when: &crate::policy::Expression| matches!(when.test(&view), Truth::True);
+    able()
+        .find(|queue| queue.speaks(language) && queue.when.as_ref().is_none_or(is_for))
+        // Somebody who cannot speak their language is better than nobody.
+        .or_else(|| able().find(|queue| queue.when.as_ref().is_none_or(is_for)))
+        .or_else(|| able().next())
+        .map_or(ANY_QUEUE, |queue| &queue.name)
+}
+
+/// Opens an escalation. If one is open about the same conversation, or in the same queue about the
+/// same topic, that one grows stronger instead, by evidence that is new.
+pub(in super::super) fn escalate(
+    twin: &mut Twin,
+    opening: &Opening<'_>,
+    context: &Context<'_>,
+    effects: &mut Vec<Effect>,
+    notes: &mut Notes,
+) {
+    let Opening { to, topic, priority, because } = *opening;
+    let now = context.input.at;
+    let queue = route(twin, to, context);
+    let thread = thread(twin, context);
+    let about = format!("{queue}/{topic}");
+    let id = act::identifier('e', twin, context.input, &about);
+    let respond = context.policy.queue(queue).and_then(|queue| queue.respond);
+    let opened = Escalated {
+        id: id.clone(),
+        queue: queue.into(),
+        purpose: context.policy.purpose_of_queue(queue).into(),
+        topic: topic.into(),
+        priority,
+        state: EscalationState::Open,
+        because: cut(because, limits::TEXT_BYTES).into(),
+        agent: None,
+        note: None,
+        opened: now,
+        touched: now,
+        thread,
+        evidence: Vec::new(),
+        notes: Vec::new(),
+        since: now,
+        due: respond.map(|span| now + span),
+        level: 0,
+        outcome: None,
+        language: decide::language(twin, context).map(Into::into),
+    };
+    let same = |known: &Escalated| known.is_open() && known.is_about_the_same(&opened);
+    if let Some(position) = twin.escalations.iter().position(same) {
+        return strengthen(twin, position, opening, context, effects);
+    }
+    if !twin.escalation_room() {
+        return notes.limit("ESCALATIONS");
+    }
+    twin.escalations.push(opened);
+    let position = twin.escalations.len() - 1;
+    effects.push(changes::opened(twin, position, id, context));
+    super::wait_for_promises(twin, now, effects, notes);
+}
+
+/// What is new about it becomes evidence; what is more pressing makes it so.
+fn strengthen(
+    twin: &mut Twin,
+    position: usize,
+    opening: &Opening<'_>,
+    context: &Context<'_>,
+    effects: &mut Vec<Effect>,
+) {
+    let now = context.input.at;
+    let text = cut(opening.because, limits::TRANSCRIPT_LINE_BYTES);
+    let known = &mut twin.escalations[position];
+    let is_new = !text.is_empty()
+        && !known.because.starts_with(text)
+        && known.evidence.iter().all(|one| *one.text != *text);
+    let mut changed = Vec::new();
+    if is_new {
+        keep(&mut known.evidence, Remark { at: now, by: None, text: text.into() });
+        changed.push(News::of("evidence", text));
+    }
+    if opening.priority > known.priority {
+        known.priority = opening.priority;
+        changed.push(News::of("priority", opening.priority.to_string()));
+    }
+    if !changed.is_empty() {
+        known.touched = now;
+        let about = format!("{}/{}", known.id, opening.topic);
+        effects.push(changes::changed(twin, position, 's', &about, changed, context));
+    }
+}
+
+/// The conversation that an input is about: that of a message, else one that is going on in its
+/// channel.
+fn thread(twin: &Twin, context: &Context<'_>) -> Option<Box<str>> {
+    let Cause::Event(event) = &context.input.cause else { return None };
+    let cited = match &event.kind {
+        Kind::Message(told) => told.interaction.as_deref(),
+        Kind::Handoff(_) => return twin.last_conversation().map(|known| known.id.clone()),
+        _ => None,
+    };
+    let going_on = || {
+        let here = twin.interactions.iter().filter(|known| {
+            known.state.is_open() && !known.lines.is_empty() && known.channel == event.channel
+        });
+        here.max_by_key(|known| known.touched).map(|known| known.id.clone())
+    };
+    cited.map(Into::into).or_else(going_on)
+}

@@ -1,0 +1,81 @@
+//! What a queue promises: that somebody takes an escalation, and that it is settled, in time.
+
+use super::super::reaction::Notes;
+use super::super::understand::Context;
+use super::super::{Effect, Timer, Twin, act};
+use super::EscalationState;
+use super::changes::{self, News};
+use crate::event::Time;
+use crate::policy::{CatchUp, DUE_TIMER};
+
+/// The greatest priority: now.
+const PRIORITY_MAX: u8 = 5;
+
+/// Waits for the first promise that may be broken.
+pub(in super::super) fn wait_for_promises(
+    twin: &mut Twin,
+    now: Time,
+    effects: &mut Vec<Effect>,
+    notes: &mut Notes,
+) {
+    match twin.open_escalations().filter_map(|known| known.due).min() {
+        Some(due) => {
+            // Two of the same moment are noticed together, and none is noticed twice.
+            let due = due.max(now + std::time::Duration::from_millis(1));
+            let name = DUE_TIMER.into();
+            let timer = Timer { name, due, every: None, catch_up: CatchUp::Run };
+            twin.start_timer(timer, effects, notes);
+        }
+        None => twin.cancel_timer(DUE_TIMER, effects),
+    }
+}
+
+/// Moves on what should have been taken or settled by now; `false` if there is nothing.
+pub(in super::super) fn keep_promises(
+    twin: &mut Twin,
+    context: &Context<'_>,
+    effects: &mut Vec<Effect>,
+    notes: &mut Notes,
+) -> bool {
+    let now = context.input.at;
+    let mut any = false;
+    for at in 0..twin.escalations.len() {
+        let known = &twin.escalations[at];
+        if known.is_open() && known.due.is_some_and(|due| due <= now) {
+            any = true;
+            effects.push(changes::expired(twin, at, context));
+            effects.push(go_on(twin, at, context));
+        }
+    }
+    wait_for_promises(twin, now, effects, notes);
+    any
+}
+
+/// It opens again in the next queue, where nobody has it yet; without one it stays where it is, and
+/// is more pressing.
+fn go_on(twin: &mut Twin, at: usize, context: &Context<'_>) -> Effect {
+    let now = context.input.at;
+    let known = &mut twin.escalations[at];
+    known.level = known.level.saturating_add(1);
+    known.priority = (known.priority + 1).min(PRIORITY_MAX);
+    known.touched = now;
+    let policy = context.policy;
+    let next = policy.queue(&known.queue).and_then(|queue| queue.next.as_deref());
+    let Some(next) = next else {
+        known.due = None;
+        let changed = vec![
+            News::of("due", "nobody kept it"),
+            News::of("priority", known.priority.to_string()),
+        ];
+        let about = format!("{}/{}", known.id, known.level);
+        return changes::changed(twin, at, 'p', &about, changed, context);
+    };
+    known.queue = next.into();
+    known.state = EscalationState::Open;
+    known.agent = None;
+    known.since = now;
+    known.due = policy.queue(next).and_then(|queue| queue.respond).map(|span| now + span);
+    let about = format!("{}/{}", known.id, known.level);
+    let message = act::identifier('p', twin, context.input, &about);
+    changes::opened(twin, at, message, context)
+}

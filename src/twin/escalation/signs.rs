@@ -1,0 +1,138 @@
+//! What the twin sees by itself: that a customer wants a person, that a bot fails, that the
+//! dissatisfaction is alarming.
+
+use super::super::reaction::Notes;
+use super::super::sentiment::Said;
+use super::super::understand::Context;
+use super::super::view::View;
+use super::super::{Cause, Effect, Interaction, Line, Twin};
+use super::{Opening, escalate};
+use crate::event::{Kind, Speaker, cut};
+use crate::language::{Language, is_alike};
+use crate::policy::{DENIAL, Opens, PERSON};
+
+/// A message whose valence is by so much below that of the one before it feels worse.
+const WORSE: f32 = 0.2;
+
+/// So much of a message is enough to show it.
+const QUOTED_BYTES: usize = 200;
+
+/// Opens what a message of the customer's calls for.
+pub(in super::super) fn signs(
+    twin: &mut Twin,
+    context: &Context<'_>,
+    effects: &mut Vec<Effect>,
+    notes: &mut Notes,
+) {
+    let escalates = &context.policy.escalates;
+    if escalates.wish.is_none() && escalates.bot.is_none() {
+        return;
+    }
+    let (Some(said), Cause::Event(event)) = (&context.said, &context.input.cause) else { return };
+    let Kind::Message(told) = &event.kind else { return };
+    let text = cut(&told.text, QUOTED_BYTES);
+    if let Some(opens) = &escalates.wish
+        && said.topics().any(|topic| topic == PERSON)
+    {
+        open(twin, opens, "wish", &[("text", text)], context, effects, notes);
+    }
+    if let Some((opens, answers)) = &escalates.bot {
+        let failures = failures(twin, said, context);
+        if failures >= *answers {
+            let count = failures.to_string();
+            let values = [("text", text), ("count", &count)];
+            open(twin, opens, "bot", &values, context, effects, notes);
+        }
+    }
+}
+
+/// Opens what an alarming dissatisfaction calls for.
+pub(in super::super) fn alarm(
+    twin: &mut Twin,
+    context: &Context<'_>,
+    effects: &mut Vec<Effect>,
+    notes: &mut Notes,
+) {
+    let Some(opens) = &context.policy.escalates.dissatisfaction else { return };
+    let Some(rule) = &context.policy.dissatisfaction else { return };
+    let index = twin.dissatisfaction_by(rule, &View::whole(twin, context)).index;
+    let level = format!("{index:.2}");
+    open(twin, opens, "dissatisfaction", &[("level", &level)], context, effects, notes);
+}
+
+/// The topic is the key of the sentence that says why.
+fn open(
+    twin: &mut Twin,
+    opens: &Opens,
+    topic: &str,
+    values: &[(&str, &str)],
+    context: &Context<'_>,
+    effects: &mut Vec<Effect>,
+    notes: &mut Notes,
+) {
+    let queue = super::opening::route(twin, &opens.to, context);
+    let language = context.policy.queue(queue).and_then(|queue| queue.language.as_deref());
+    let because = context.policy.speech.languages.say(language, topic, values);
+    let (to, priority) = (&opens.to, opens.priority);
+    let opening = Opening { to, topic, priority, because: &because };
+    escalate(twin, &opening, context, effects, notes);
+}
+
+/// How many answers of a bot have failed in the conversation at hand, since no person spoke in it:
+/// after them the customer repeated what they had said, denied that it helped, or felt worse.
+fn failures(twin: &Twin, said: &Said, context: &Context<'_>) -> u32 {
+    let Some(conversation) = twin.last_conversation() else { return 0 };
+    let lines = &conversation.lines;
+    let from = lines.iter().rposition(|line| line.from == Speaker::Agent).map_or(0, |at| at + 1);
+    let mut failed = 0;
+    for at in from..lines.len() {
+        let answered = lines[from..at].last().is_some_and(|line| line.from == Speaker::Bot);
+        if lines[at].from == Speaker::Customer && answered {
+            let before: Vec<&Line> =
+                lines[from..at].iter().filter(|line| line.from == Speaker::Customer).collect();
+            let is_last = at + 1 == lines.len();
+            failed +=
+                u32::from(fails(twin, conversation, &before, &lines[at], is_last, said, context));
+        }
+    }
+    // Only what the customer says now can show that it has failed once more.
+    let is_now = lines.last().is_some_and(|line| line.at == context.input.at);
+    if is_now { failed } else { 0 }
+}
+
+fn fails(
+    twin: &Twin,
+    conversation: &Interaction,
+    before: &[&Line],
+    line: &Line,
+    is_last: bool,
+    said: &Said,
+    context: &Context<'_>,
+) -> bool {
+    if before.iter().any(|earlier| is_alike(&earlier.text, &line.text)) {
+        return true;
+    }
+    let is_denied = if is_last {
+        said.topics().any(|topic| topic == DENIAL)
+    } else {
+        denies(&line.text, said.language, context)
+    };
+    if is_denied {
+        return true;
+    }
+    let felt = |line: &Line| {
+        let evidence = &twin.sentiment.as_ref()?.evidence;
+        let heard =
+            evidence.iter().find(|heard| heard.at == line.at && heard.channel == line.channel);
+        heard.map(|heard| heard.reading.valence)
+    };
+    debug_assert!(conversation.lines.len() > before.len());
+    match (before.last().and_then(|line| felt(line)), felt(line)) {
+        (Some(earlier), Some(now)) => now < 0.0 && now <= earlier - WORSE,
+        _ => false,
+    }
+}
+
+fn denies(text: &str, language: Language, context: &Context<'_>) -> bool {
+    context.policy.speech.topics.find(text, language).iter().any(|topic| topic.name == DENIAL)
+}

@@ -1,0 +1,375 @@
+//! Escalations: opened by rules and by the twin itself, held by one agent, kept in time.
+
+use std::time::Duration;
+
+use jumeau::event::{self, Customer, Raw, Time};
+use jumeau::policy::{Files, Policy, load};
+use jumeau::twin::{
+    Effect, Escalation, EscalationState, Fired, Input, Reaction, Twin, Verdict, World, invariants,
+    react,
+};
+use serde_json::{Value, json};
+
+const POLICY: &str = r#"
+[policy]
+name = "test"
+languages = ["en", "fr"]
+
+[queues.care]
+respond = "30m"
+resolve = "2h"
+next = "chiefs"
+languages = ["en"]
+
+[queues.soin]
+languages = ["fr"]
+skills = ["care"]
+
+[queues.billing]
+skills = ["billing"]
+when = 'profile.plan == "gold"'
+
+[queues.chiefs]
+respond = "1h"
+
+[dissatisfaction]
+repetition = 0.8
+alarm = 0.35
+
+[needs.money]
+describe = "wants money back"
+
+[[rules]]
+name = "a bill"
+on = "track:Bill"
+then = [
+  { raise = "money", because = "paid twice" },
+  { skill = "billing", topic = "bill", priority = 2, because = "a bill of {{ event.properties.amount }}" },
+]
+
+[[rules]]
+name = "a fault"
+on = "track:Fault"
+then = [{ problem = "fault" }]
+
+[[rules]]
+name = "what the agent left"
+on = ["handoff:handed-back", "handoff:resolved"]
+then = [{ set = "left", to = "escalations.last.note" }, { set = "open", to = "escalations.open" }]
+
+[[rules]]
+name = "nobody came"
+on = "handoff:expired"
+then = [{ set = "late", to = "escalations.last.queue" }]
+"#;
+
+struct Life {
+    policy: Policy,
+    twin: Twin,
+    now: Time,
+    sequence: u64,
+}
+
+impl Life {
+    fn new() -> Life {
+        Life::with(POLICY)
+    }
+
+    fn with(policy: &str) -> Life {
+        let policy = load(&Files::new([("test.toml", policy)]));
+        let policy = policy.unwrap_or_else(|mistakes| panic!("\n{mistakes}"));
+        let now = Time::parse("2026-03-02T09:00:00Z").unwrap();
+        Life { policy, twin: Twin::new(Customer::new("ada").unwrap(), now), now, sequence: 0 }
+    }
+
+    fn take(&mut self, input: &Input) -> Reaction {
+        let reaction = react(&mut self.twin, input, &World::of(&self.policy));
+        assert_eq!(invariants::violations(&self.twin), Vec::<String>::new());
+        reaction
+    }
+
+    fn event(&mut self, channel: &str, kind: &str, data: Value) -> Reaction {
+        self.sequence += 1;
+        let payload = json!({ "type": kind, "data": data }).to_string();
+        let payload = payload.as_bytes();
+        let raw = Raw { channel, customer: "ada", headers: &[], payload, sequence: self.sequence };
+        let input = Input::event(event::parse(&raw).unwrap(), self.now);
+        self.take(&input)
+    }
+
+    fn say(&mut self, from: &str, text: &str) -> Reaction {
+        self.wait(1);
+        let said = json!({ "text": text, "from": from, "interaction": "chat-1" });
+        self.event("chat", "message", said)
+    }
+
+    fn handoff(&mut self, state: &str, more: Value) -> Reaction {
+        self.wait(1);
+        let id = self.twin.escalations.last().map(|known| known.id.clone());
+        let mut data = json!({ "escalation": id, "state": state });
+        data.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        self.event("desk", "handoff", data)
+    }
+
+    fn wait(&mut self, minutes: u64) {
+        self.now = self.now + Duration::from_secs(minutes * 60);
+    }
+
+    /// Fires what is due until now.
+    fn fire(&mut self) -> Vec<Escalation> {
+        let mut told = Vec::new();
+        while let Some(timer) = self.twin.timers.iter().find(|timer| timer.due <= self.now) {
+            let fired = Fired { name: timer.name.clone(), due: timer.due, late: Duration::ZERO };
+            let at = timer.due;
+            told.extend(escalations(&self.take(&Input::timer(fired, at))));
+        }
+        told
+    }
+}
+
+fn escalations(reaction: &Reaction) -> Vec<Escalation> {
+    let told = reaction.effects.iter().filter_map(|effect| match effect {
+        Effect::Escalate(told) => Some((**told).clone()),
+        _ => None,
+    });
+    told.collect()
+}
+
+fn refused(reaction: &Reaction) -> &str {
+    match &reaction.verdict {
+        Verdict::Refused(rejection) => &rejection.detail,
+        other => panic!("expected a refusal, found {other:?}"),
+    }
+}
+
+fn in_short(told: &[Escalation]) -> Vec<String> {
+    let one = |told: &Escalation| {
+        let news: Vec<&str> = told.changed.iter().map(|news| &*news.what).collect();
+        format!("{} {} {} {}", told.queue, told.state.name(), told.priority, news.join(" "))
+            .trim_end()
+            .to_owned()
+    };
+    told.iter().map(one).collect()
+}
+
+#[test]
+fn who_asks_for_a_person_gets_the_first_people_who_speak_their_language() {
+    let mut life = Life::new();
+    let told = escalations(&life.say("customer", "I would like to talk to a human, please"));
+    assert_eq!(in_short(&told), ["care open 4"]);
+    assert_eq!(&*told[0].because, "asks for a person: “I would like to talk to a human, please”");
+    let mut life = Life::new();
+    let told = escalations(&life.say("customer", "Bonjour, je veux parler à un conseiller"));
+    assert_eq!(in_short(&told), ["soin open 4"]);
+    assert!(told[0].because.starts_with("demande une personne"), "{}", told[0].because);
+}
+
+#[test]
+fn a_skill_goes_to_people_who_are_for_this_customer_or_at_least_have_it() {
+    let mut life = Life::new();
+    life.event("core", "identify", json!({ "traits": { "plan": "gold" } }));
+    let told = escalations(&life.event("core", "track", json!({ "name": "Bill" })));
+    assert_eq!(told.len(), 1);
+    assert_eq!(&*told[0].queue, "billing");
+    let mut life = Life::new();
+    let told = escalations(&life.event("core", "track", json!({ "name": "Bill" })));
+    assert_eq!(&*told[0].queue, "billing", "nobody else has the skill");
+}
+
+#[test]
+fn a_bot_fails_when_the_customer_twice_denies_repeats_or_feels_worse_after_its_answers() {
+    let mut life = Life::new();
+    assert!(escalations(&life.say("customer", "My parcel from Lyon never arrived")).is_empty());
+    life.say("bot", "You can change your address in the app.");
+    let repeated = life.say("customer", "the parcel from Lyon has not arrived");
+    assert!(escalations(&repeated).is_empty(), "once is not twice");
+    life.say("bot", "Our shops are open until six.");
+    let told = escalations(&life.say("customer", "no, that's not what I asked"));
+    assert_eq!(in_short(&told), ["care open 3"]);
+    let transcript = &told[0].brief.as_ref().unwrap().transcript;
+    assert_eq!(transcript.len(), 5);
+
+    let mut life = Life::new();
+    life.say("customer", "My parcel never arrived");
+    life.say("bot", "It comes tomorrow.");
+    life.say("customer", "great, and where do I see that?");
+    life.say("bot", "In the app.");
+    assert!(escalations(&life.say("customer", "found it, thank you")).is_empty());
+}
+
+#[test]
+fn a_policy_switches_off_what_the_twin_opens_by_itself_or_sends_it_elsewhere() {
+    let off = format!(
+        "{POLICY}\n[escalate]\nwish = false\nbot = {{ answers = 1, queue = \"chiefs\", priority = 5 }}\n"
+    );
+    let mut life = Life::with(&off);
+    assert!(escalations(&life.say("customer", "I want to talk to a human")).is_empty());
+    life.say("bot", "Hello!");
+    let told = escalations(&life.say("customer", "I said: I want to talk to a human"));
+    assert_eq!(in_short(&told), ["chiefs open 5"]);
+}
+
+#[test]
+fn an_alarming_dissatisfaction_is_handed_to_people_without_a_rule() {
+    let mut life = Life::new();
+    life.event("web", "track", json!({ "name": "Fault" }));
+    life.wait(1);
+    let told = escalations(&life.event("web", "track", json!({ "name": "Fault" })));
+    assert_eq!(in_short(&told), ["care open 5"]);
+    assert_eq!(&*told[0].because, "the dissatisfaction has risen to 0.40");
+}
+
+#[test]
+fn one_conversation_has_one_escalation_and_new_evidence_strengthens_it() {
+    let mut life = Life::new();
+    life.say("customer", "a bill came twice, I want to talk to a human");
+    let told = escalations(&life.say("customer", "please let me talk to a human"));
+    assert_eq!(in_short(&told), ["care open 4 evidence"]);
+    assert_eq!(life.twin.escalations.len(), 1);
+    assert_eq!(life.twin.escalations[0].evidence.len(), 1);
+    let again = json!({ "text": "please let me talk to a human", "from": "customer", "interaction": "chat-1" });
+    assert!(escalations(&life.event("chat", "message", again)).is_empty(), "it says nothing new");
+    for at in 0..20 {
+        life.say("customer", &format!("talk to a human, I said it {at} times"));
+    }
+    assert_eq!(life.twin.escalations[0].evidence.len(), jumeau::config::limits::ESCALATION_REMARKS);
+}
+
+#[test]
+fn of_two_agents_at_once_one_holds_it_and_the_other_is_told_who() {
+    let mut life = Life::new();
+    life.say("customer", "talk to a human");
+    let told = escalations(&life.handoff("claimed", json!({ "agent": "kim" })));
+    assert_eq!((told[0].state, told[0].agent.as_deref()), (EscalationState::Claimed, Some("kim")));
+    assert!(told[0].brief.is_some());
+    let before = life.twin.clone();
+    let second = life.handoff("claimed", json!({ "agent": "sam" }));
+    assert!(refused(&second).contains("held by `kim` since 2026-03-02T09:02:00Z"), "{second:?}");
+    for state in ["handed-back", "resolved", "noted"] {
+        assert!(refused(&life.handoff(state, json!({ "agent": "sam" }))).contains("`kim`"));
+        assert!(refused(&life.handoff(state, json!({}))).contains("`kim`"));
+    }
+    assert_eq!(life.twin, before);
+    let by = json!({ "agent": "sam", "operator": "olga" });
+    assert_eq!(escalations(&life.handoff("claimed", by))[0].agent.as_deref(), Some("sam"));
+    life.handoff("resolved", json!({ "agent": "sam" }));
+    let late = life.handoff("claimed", json!({ "agent": "kim" }));
+    assert!(refused(&late).contains("resolved since"), "{late:?}");
+}
+
+#[test]
+fn while_it_is_held_every_event_that_matters_is_told_in_short() {
+    let mut life = Life::new();
+    life.say("customer", "talk to a human");
+    assert!(
+        escalations(&life.event("core", "consent", json!({ "purpose": "x", "granted": true })))
+            .is_empty()
+    );
+    life.handoff("claimed", json!({ "agent": "kim" }));
+    let told = escalations(&life.say("customer", "are you there?"));
+    assert_eq!(in_short(&told), ["care claimed 4 message"]);
+    assert_eq!(&*told[0].changed[0].text, "customer: are you there?");
+    assert!(told[0].brief.is_none());
+    assert!(escalations(&life.say("agent", "yes")).is_empty());
+    assert!(escalations(&life.event("web", "page", json!({ "name": "home" }))).is_empty());
+}
+
+#[test]
+fn what_the_agent_says_and_notes_is_kept_and_what_came_of_an_offer_is_learned_from() {
+    let mut life = Life::new();
+    life.say("customer", "talk to a human");
+    life.handoff("claimed", json!({ "agent": "kim" }));
+    let said = json!({ "agent": "kim", "said": "You get 29 € back.", "note": "refund ordered" });
+    let told = escalations(&life.handoff("noted", said));
+    assert_eq!(in_short(&told), ["care claimed 4 note"]);
+    let line = life.twin.last_conversation().unwrap().lines.last().unwrap();
+    assert_eq!(
+        (line.from.name(), line.channel.as_str(), &*line.text),
+        ("agent", "chat", "You get 29 € back.")
+    );
+    let note = life.twin.escalations[0].notes.last().unwrap();
+    assert_eq!((note.by.as_deref(), &*note.text), (Some("kim"), "refund ordered"));
+}
+
+#[test]
+fn handed_back_the_conversation_goes_on_where_the_agent_left_it() {
+    let mut life = Life::new();
+    life.say("customer", "talk to a human");
+    life.handoff("claimed", json!({ "agent": "kim" }));
+    let left = json!({ "agent": "kim", "note": "wants the receipt", "step": "receipt", "data": { "bill": 7 } });
+    let told = escalations(&life.handoff("handed-back", left));
+    assert_eq!(told[0].note.as_deref(), Some("wants the receipt"));
+    let known = life.twin.last_conversation().unwrap();
+    assert_eq!((known.state.name(), known.step.as_text()), ("resumed", Some("receipt")));
+    assert_eq!(known.data.get("bill").map(|bill| bill.to_string()).as_deref(), Some("7"));
+    assert_eq!(
+        life.twin.facts.get("left").and_then(|left| left.as_text()),
+        Some("wants the receipt")
+    );
+    assert!(!life.twin.is_held_by_agent());
+    assert!(life.twin.timers.is_empty(), "nobody has promised anything more");
+}
+
+#[test]
+fn resolved_the_needs_and_cases_go_that_the_agent_names_and_the_customer_calms_down() {
+    let mut life = Life::new();
+    life.event("core", "case", json!({ "id": "c-1", "state": "open", "topic": "bill" }));
+    life.event("core", "case", json!({ "id": "c-2", "state": "open", "topic": "parcel" }));
+    life.event("core", "track", json!({ "name": "Bill" }));
+    for _ in 0..3 {
+        life.wait(1);
+        life.event("web", "track", json!({ "name": "Fault" }));
+    }
+    let before = life.twin.dissatisfaction(&life.policy, life.now).unwrap().index;
+    let named =
+        json!({ "agent": "kim", "outcome": "refunded", "needs": ["money"], "cases": ["c-1"] });
+    life.handoff("claimed", json!({ "agent": "kim" }));
+    let told = escalations(&life.handoff("resolved", named));
+    assert_eq!(told[0].outcome.as_deref(), Some("refunded"));
+    assert!(life.twin.needs.is_empty());
+    let states: Vec<&str> = life.twin.cases.iter().map(|case| &*case.state).collect();
+    assert_eq!(states, ["resolved", "open"]);
+    let after = life.twin.dissatisfaction(&life.policy, life.now).unwrap().index;
+    assert!(after < before / 2.0, "{after} after {before}");
+}
+
+#[test]
+fn what_nobody_takes_in_time_opens_again_with_the_next_people_and_stays_there() {
+    let mut life = Life::new();
+    life.say("customer", "talk to a human");
+    life.wait(29);
+    assert!(life.fire().is_empty());
+    life.wait(1);
+    let told = life.fire();
+    assert_eq!(in_short(&told), ["care expired 4", "chiefs open 5"]);
+    assert_eq!(told[0].id, told[1].id);
+    assert!(told[1].brief.is_some());
+    assert_eq!(life.twin.facts.get("late").and_then(|late| late.as_text()), Some("chiefs"));
+    life.wait(60);
+    assert_eq!(in_short(&life.fire()), ["chiefs expired 5", "chiefs open 5 due priority"]);
+    life.wait(6_000);
+    assert!(life.fire().is_empty(), "there is nobody further");
+}
+
+#[test]
+fn what_is_not_settled_in_time_goes_on_without_the_agent_who_held_it() {
+    let mut life = Life::new();
+    life.say("customer", "talk to a human");
+    life.handoff("claimed", json!({ "agent": "kim" }));
+    life.wait(118);
+    assert!(life.fire().is_empty());
+    life.wait(1);
+    assert_eq!(in_short(&life.fire()), ["care expired 4", "chiefs open 5"]);
+    assert!(!life.twin.is_held_by_agent());
+}
+
+#[test]
+fn an_operator_hands_a_customer_over_with_a_queue_or_a_skill_that_there_is() {
+    let mut life = Life::new();
+    let open = |queue: &str| json!({ "state": "opened", "topic": "call", "queue": queue, "note": "they rang", "priority": 2 });
+    let told = escalations(&life.event("desk", "handoff", open("chiefs")));
+    assert_eq!(in_short(&told), ["chiefs open 2"]);
+    assert_eq!(&*told[0].because, "they rang");
+    let wrong = life.event("desk", "handoff", open("cheifs"));
+    assert!(refused(&wrong).contains("there are care, soin, billing, chiefs"), "{wrong:?}");
+}
