@@ -19,7 +19,10 @@ impl<H: Host> Machine<H> {
             if let Some(sweeping) = &mut round.sweeping {
                 sweeping.fetched.push(customer.clone());
             }
-            let twin = twin.unwrap_or_else(|| Box::new(Twin::new(customer.clone(), self.clock)));
+            // A new one begins with its first input, as it does when its past is repeated.
+            let first = round.errands.get(&customer).and_then(|inputs| inputs.first());
+            let since = first.map_or(self.clock, |first| first.input.at);
+            let twin = twin.unwrap_or_else(|| Box::new(Twin::new(customer.clone(), since)));
             let address = host.activate(twin);
             self.residents.enter(customer, address, self.next_ticket);
             self.counters.activations += 1;
