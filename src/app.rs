@@ -15,7 +15,7 @@ use crate::actors::{
     Clock, Confirmed, Durable, End, Fatal, HoldSweeps, IsDrained, LearnerThread, PartitionActor,
     Partitions, Pull, SetModels, SetPolicy, Setup,
 };
-use crate::api::{self, Desk, Gauges, PolicyStatus, Refusal};
+use crate::api::{self, Auditor, Desk, Gauges, Keeper, PolicyStatus, Refusal};
 use crate::bus::{self, Analyser, Bus, Intake, Relay, Resume, Watch};
 use crate::config::{Settings, limits};
 use crate::event::Time;
@@ -71,6 +71,8 @@ impl Drop for Threads {
 pub struct PolicyDesk {
     partitions: Partitions,
     status: Arc<RwLock<PolicyStatus>>,
+    auditor: Auditor,
+    threads: tokio::runtime::Handle,
 }
 
 impl PolicyDesk {
@@ -80,6 +82,7 @@ impl PolicyDesk {
         match changed {
             Ok(policy) => {
                 let source = self.status.read().source.clone();
+                self.write_down(policy.version.to_string(), true);
                 tracing::info!(policy = %policy.name, version = %policy.version, "a new policy");
                 *self.status.write() = status(&policy, source);
                 for partition in self.partitions.all() {
@@ -88,10 +91,18 @@ impl PolicyDesk {
             }
             Err(mistakes) => {
                 tracing::warn!(mistakes = mistakes.iter().count(), "a changed policy is refused");
+                self.write_down(format!("{} mistakes", mistakes.iter().count()), false);
                 let mistakes = mistakes.iter().map(ToString::to_string).collect();
                 self.status.write().refusal = Some(Refusal { at: now(), mistakes });
             }
         }
+    }
+}
+
+impl PolicyDesk {
+    fn write_down(&self, version: String, is_taken: bool) {
+        let auditor = self.auditor.clone();
+        self.threads.spawn(async move { auditor.policy_changed(&version, is_taken).await });
     }
 }
 
@@ -167,6 +178,8 @@ impl Service {
             runtime.spawn_blocking(resume).await??
         };
         let floor = store.floor()?;
+        let highest = recovered.iter().map(|known| known.cursor).max().unwrap_or(0);
+        same_stream(&threads, &bus, &store, highest).await?;
         let resume = Resume::from(recovered.iter().map(|known| known.cursor), floor);
         let intake = {
             let bus = bus.clone();
@@ -235,7 +248,13 @@ impl Service {
             runtime.spawn(async move { Watch::spawn(&bus) }).await?
         };
         let status = Arc::new(RwLock::new(status(&policy, source)));
-        let policy = PolicyDesk { partitions: partitions.clone(), status: status.clone() };
+        let auditor = Auditor::new(&bus, settings.audit.identifiers);
+        let policy = PolicyDesk {
+            partitions: partitions.clone(),
+            status: status.clone(),
+            auditor: auditor.clone(),
+            threads: runtime.clone(),
+        };
         let desk = Arc::new(Desk::new(
             bus.clone(),
             partitions.clone(),
@@ -243,6 +262,8 @@ impl Service {
             status,
             Gauges { resets: intake.resets(), relay, watch, room, clock },
             learner.impatient(),
+            Keeper::new(store.clone(), settings.store.backups.clone()),
+            auditor,
         ));
         let api = {
             let bus = bus.clone();
@@ -250,7 +271,8 @@ impl Service {
                 let desk = desk.clone();
                 async move { desk.answer(request).await }
             };
-            let start = async move { bus::Service::start(&bus, &api::ENDPOINTS, answer).await };
+            let endpoints: Vec<_> = api::VERBS.iter().map(|verb| verb.endpoint).collect();
+            let start = async move { bus::Service::start(&bus, &endpoints, answer).await };
             runtime.spawn(start).await??
         };
         let analyser = settings.analyser.subject.as_ref().map(|subject| {
@@ -335,6 +357,33 @@ impl Service {
         let _ = self.bus.close().await;
         drop(self.threads);
     }
+}
+
+/// Refuses a stream that is not the one whose events the store has taken in.
+async fn same_stream(
+    threads: &Threads,
+    bus: &Bus,
+    store: &Arc<Store>,
+    highest: u64,
+) -> anyhow::Result<()> {
+    let (bus, store) = (bus.clone(), store.clone());
+    let check = async move {
+        let made = bus.events_made().await?;
+        match store.stream()? {
+            Some(known) if known == made => {}
+            Some(known) if highest > 0 => {
+                let time = |ms: u64| Time::from_ms(i64::try_from(ms).unwrap_or(i64::MAX));
+                bail!(bus::Error::Another {
+                    stream: bus.subjects().events_stream(),
+                    expected: time(known),
+                    found: time(made),
+                });
+            }
+            _ => store.set_stream(made)?,
+        }
+        Ok(())
+    };
+    threads.handle.spawn(check).await?
 }
 
 /// Where every partition was left.

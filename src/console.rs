@@ -12,6 +12,7 @@ use jumeau::policy::Policy;
 use jumeau::roles::Prepared;
 use jumeau::shelf::Shelf;
 use jumeau::stage::{Outcome, Scene};
+use jumeau::store::Examined;
 use jumeau::story::{Finding, Report, Seen, Step, Story, Subject, Told, What};
 use jumeau::twin::{Action, Escalation, Recall};
 
@@ -280,5 +281,28 @@ pub(crate) fn prepared(prepared: &Prepared) {
     let operator = prepared.users.iter().find(|user| user.name.starts_with("operator-"));
     if let Some(operator) = operator {
         println!("  . {} && twinctl stats", operator.key.with_extension("env").display());
+    }
+}
+
+/// What is in a store, and what is wrong with it.
+pub(crate) fn examined(folder: &Path, examined: &Examined) {
+    let Examined { partitions, floor, metas, twins, verified } = examined;
+    let is_sound = verified.defects == 0;
+    mark(is_sound, format!("store {}", folder.display()));
+    let cursors = metas.iter().map(|meta| meta.cursor);
+    let (lowest, highest) = (cursors.clone().min().unwrap_or(0), cursors.max().unwrap_or(0));
+    println!(
+        "  {twins} twins in {partitions} partitions, {} rows, {} bytes",
+        verified.records, verified.bytes
+    );
+    println!("  taken in up to event {} to {highest}", lowest.max(*floor));
+    for (table, rows) in verified.tables.iter().filter(|(_, rows)| *rows > 0) {
+        println!("  {DIM}{:<12} {rows}{DIM:#}", table.name());
+    }
+    if !is_sound {
+        println!("  {BAD}{} rows are damaged{BAD:#}", verified.defects);
+        for line in &verified.described {
+            println!("    {line}");
+        }
     }
 }

@@ -24,7 +24,7 @@ use jumeau::policy::{self, Policy};
 use jumeau::rehearsal::{self, By, Learned, Pair, Report, Sample, recollect};
 use jumeau::roles::{Agent, Company};
 use jumeau::shelf::{self, Shelf};
-use jumeau::{roles, stage, story};
+use jumeau::{roles, stage, store, story};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -49,6 +49,10 @@ enum Command {
     Test(Test),
     /// Play the real past of a sample of customers under another policy, beside the live one
     Rehearse(Rehearse),
+    /// Read every row of a store that nobody has open, or of a backup, and say what is wrong with it
+    Verify(Verify),
+    /// Put a backup where the store is to be
+    Restore(Restore),
     /// Make keys, a certificate and the broker's configuration, so that everybody sees only what is
     /// theirs
     Keys(Keys),
@@ -127,6 +131,22 @@ struct Keys {
 }
 
 #[derive(Args)]
+struct Verify {
+    #[command(flatten)]
+    choices: Choices,
+    /// The store or backup [default: the store of the settings]
+    folder: Option<PathBuf>,
+}
+
+#[derive(Args)]
+struct Restore {
+    #[command(flatten)]
+    choices: Choices,
+    /// The backup; it goes to `store.path`, where nothing may be yet
+    backup: PathBuf,
+}
+
+#[derive(Args)]
 struct Test {
     /// The policy: the name of an embedded one, or a folder
     policy: String,
@@ -188,6 +208,20 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Test(arguments) => test(&arguments),
         Command::Rehearse(arguments) => {
             actix::System::new().block_on(rehearse(&arguments))?;
+            Ok(true)
+        }
+        Command::Verify(arguments) => {
+            let settings = arguments.choices.settings(&[])?;
+            let folder = arguments.folder.as_deref().unwrap_or(&settings.store.path);
+            let examined = store::examine(folder)?;
+            console::examined(folder, &examined);
+            Ok(examined.verified.defects == 0)
+        }
+        Command::Restore(arguments) => {
+            let settings = arguments.choices.settings(&[])?;
+            let examined = store::restore(&arguments.backup, &settings.store.path)?;
+            console::examined(&settings.store.path, &examined);
+            println!("  the service goes on behind what its partitions have taken in");
             Ok(true)
         }
         Command::Keys(arguments) => {

@@ -13,6 +13,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::oneshot;
 
+use super::audit::{AuditOutcome, Auditor};
+use super::backup::Keeper;
 use super::campaign::{TryCampaignReply, TryCampaignRequest};
 use super::decide::{DecideReply, DecideRequest, Offer};
 use super::experiments::{self, ExperimentsReply};
@@ -21,6 +23,7 @@ use super::messages::{
     Advance, Advanced, DeadLetter, DeadLetters, DeadList, DeadRetried, DeadRetry, DeadShow,
     Learning, LiveBroadcasts, NotRetried, PolicyStatus, Publishing, Stats, code, verb,
 };
+use super::verbs::{Audit, VERBS};
 use super::view::{TimelineEntry, TimelineReply, TimelineRequest};
 use super::why::{
     JournalEntry, JournalReply, JournalRequest, KnownDecision, WhatIfReply, WhatIfRequest,
@@ -30,54 +33,13 @@ use crate::actors::{
     self, Address, AskTwin, Clock, Decisions, Glance, GlanceBroadcasts, GlanceResults, HasAdvanced,
     Impatient, Inspect, Journal, Lessons, Marks, Partitions, Sight, TryCampaign,
 };
-use crate::bus::{self, ApiError, Bus, Endpoint, Relay, Request, Watch};
+use crate::bus::{self, ApiError, Bus, Relay, Request, Watch};
 use crate::codec;
 use crate::config::limits;
 use crate::event::{Broadcast, Channel, Customer, Event, Raw, Rejection, Time, encode, parse};
 use crate::partition::{Answer, Counters, Progress, Surroundings, TimeMode};
 use crate::store::{self, Room};
 use crate::twin::{Dissatisfaction, Forecast, Input, Twin, flips, react};
-
-/// Everything that can be asked.
-pub const ENDPOINTS: [Endpoint; 18] = [
-    Endpoint {
-        verb: verb::DECIDE,
-        tokens: 1,
-        places: limits::ASKS,
-        describe: "what to show to one customer now",
-    },
-    // With the channel in the subject, so that the broker can let each ask for itself only.
-    Endpoint {
-        verb: verb::DECIDE,
-        tokens: 2,
-        places: limits::ASKS,
-        describe: "what to show to one customer now, in the channel of the subject",
-    },
-    endpoint(verb::WHY, 1, "what was decided for one customer, and why"),
-    endpoint(verb::WHAT_IF, 1, "what would be decided if an event happened; nothing does"),
-    endpoint(verb::JOURNAL, 1, "inputs of one customer that did not come from the stream"),
-    endpoint(verb::MARKS, 1, "from where on which version of what was learned was gone by"),
-    endpoint(
-        verb::LESSONS,
-        0,
-        "what versions were learned from, so that decisions can be repeated",
-    ),
-    endpoint(verb::SHOW, 1, "all that is known of one customer"),
-    endpoint(verb::TIMELINE, 1, "the recent past of one customer"),
-    endpoint(verb::STATS, 0, "how the service is"),
-    endpoint(verb::POLICY, 0, "which policy is loaded"),
-    endpoint(verb::BROADCASTS, 0, "which broadcasts live, and how far"),
-    endpoint(verb::TRY_CAMPAIGN, 0, "what a campaign would come to; nothing is said"),
-    endpoint(verb::EXPERIMENTS, 0, "what experiments have shown"),
-    endpoint(verb::ADVANCE, 0, "moves the clock, on event time only"),
-    endpoint(verb::DEAD_LIST, 0, "events that could not be used"),
-    endpoint(verb::DEAD_SHOW, 0, "one of them, with its bytes"),
-    endpoint(verb::DEAD_RETRY, 0, "publishes some of them once more"),
-];
-
-const fn endpoint(verb: &'static str, tokens: usize, describe: &'static str) -> Endpoint {
-    Endpoint { verb, tokens, places: limits::API_REQUESTS, describe }
-}
 
 /// Longest wait for what is due to fire when the clock is moved.
 const ADVANCE_MAX: Duration = Duration::from_secs(120);
@@ -94,6 +56,8 @@ pub struct Desk {
     started: Time,
     gauges: Gauges,
     learner: Impatient,
+    keeper: Keeper,
+    auditor: Auditor,
 }
 
 /// What is looked at to say how the service is.
@@ -142,15 +106,41 @@ impl Desk {
         policy: Arc<RwLock<PolicyStatus>>,
         gauges: Gauges,
         learner: Impatient,
+        keeper: Keeper,
+        auditor: Auditor,
     ) -> Desk {
-        Desk { bus, partitions, mode, policy, started: now(), gauges, learner }
+        let started = now();
+        Desk { bus, partitions, mode, policy, started, gauges, learner, keeper, auditor }
     }
 
-    /// The answer to a request.
+    /// The answer to a request: every verb passes here, and what the audit is to know of it is
+    /// written down before the answer goes out, or it does not.
     ///
     /// # Errors
     /// An [`ApiError`] with one of the codes of [`code`].
     pub async fn answer(&self, request: Request) -> Result<Bytes, ApiError> {
+        let verb = VERBS.iter().find(|verb| verb.endpoint.verb == request.verb);
+        // What is not on the list is nothing that anybody may do unseen.
+        let audit = verb.map_or(Audit::Act, |verb| verb.audit);
+        if audit == Audit::Nothing {
+            return self.respond(request).await;
+        }
+        let mut line = self.auditor.asked(&request);
+        if audit == Audit::Act {
+            self.auditor.write(&line).await?;
+        }
+        let answered = self.respond(request).await;
+        line.at = now();
+        line.code = answered.as_ref().err().map(|error| error.code);
+        line.outcome = match line.code {
+            None => AuditOutcome::Done,
+            Some(_) => AuditOutcome::Refused,
+        };
+        self.auditor.write(&line).await?;
+        answered
+    }
+
+    async fn respond(&self, request: Request) -> Result<Bytes, ApiError> {
         match request.verb {
             verb::SHOW => {
                 let Looked { asked, twin, surroundings, partition, is_resident } =
@@ -194,6 +184,14 @@ impl Desk {
                 let DeadShow { sequence } = required(&request.payload)?;
                 let letter = self.bus.dead_letter(sequence).await.map_err(from_bus)?;
                 reply(&shown(letter, true))
+            }
+            verb::BACKUP => {
+                let asked = optional(&request.payload)?.unwrap_or_default();
+                reply(&self.keeper.back_up(asked).await?)
+            }
+            verb::AUDIT => {
+                let asked = optional(&request.payload)?.unwrap_or_default();
+                reply(&self.auditor.list(&asked).await?)
             }
             verb::DEAD_RETRY => reply(&self.dead_retry(required(&request.payload)?).await?),
             other => Err(ApiError::new(code::BAD_REQUEST, format!("nobody can ask `{other}`"))),

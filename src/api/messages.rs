@@ -66,6 +66,13 @@ pub mod verb {
     /// Publishes dead letters once more, as new events. A [`DeadRetry`](super::DeadRetry);
     /// answered by [`DeadRetried`](super::DeadRetried).
     pub const DEAD_RETRY: &str = "dead.retry";
+    /// Makes a copy of the store on the disk of the service. A
+    /// [`BackupRequest`](super::super::BackupRequest) or no payload; answered by a
+    /// [`BackupReply`](super::super::BackupReply).
+    pub const BACKUP: &str = "backup";
+    /// What people did. An [`AuditRequest`](super::super::AuditRequest) or no payload; answered by an
+    /// [`AuditReply`](super::super::AuditReply).
+    pub const AUDIT: &str = "audit";
 }
 
 /// The codes of service errors (the header `Nats-Service-Error-Code`).

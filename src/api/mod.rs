@@ -2,25 +2,36 @@
 //!
 //! In come requests on `<prefix>.api.<verb>…`; out go the messages of this room as JSON, or a
 //! service error with one of the codes of [`code`].
+//!
+//! Every verb is a line of [`VERBS`], which says what of it goes into the audit: nothing, that it was
+//! shown (`look`), or that it is about to be done and what came of it (`act`). The desk writes that
+//! down for all of them, before the answer goes out; a verb itself does nothing for it. Its last
+//! token, where it has one, is the customer.
 
+mod audit;
+mod backup;
 mod campaign;
 mod decide;
 mod desk;
 mod experiments;
 mod learned;
 mod messages;
+mod verbs;
 mod view;
 mod why;
 
+pub use audit::{AuditOutcome, AuditRecord, AuditReply, AuditRequest, Auditor};
+pub use backup::{BackupReply, BackupRequest, Keeper};
 pub use campaign::{TryCampaignReply, TryCampaignRequest};
 pub use decide::{DecideReply, DecideRequest, Offer};
-pub use desk::{Desk, ENDPOINTS, Gauges};
+pub use desk::{Desk, Gauges};
 pub use experiments::{ArmShown, ExperimentShown, ExperimentsReply};
 pub use learned::{LessonPart, LessonsReply, LessonsRequest, MarksReply, VersionMark};
 pub use messages::{
     Advance, Advanced, DeadLetter, DeadLetters, DeadList, DeadRetried, DeadRetry, DeadShow,
     Learning, LiveBroadcasts, NotRetried, PolicyStatus, Publishing, Refusal, Stats, code, verb,
 };
+pub use verbs::{Audit, VERBS, Verb};
 pub use view::{ShowReply, TimelineEntry, TimelineReply, TimelineRequest, TwinView};
 pub use why::{
     JournalEntry, JournalReply, JournalRequest, KnownDecision, NeedChange, WhatIfReply,

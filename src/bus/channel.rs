@@ -32,7 +32,7 @@ impl Bus {
         self.store(self.subjects.broadcast(scope), payload, "publish a broadcast").await
     }
 
-    async fn store(
+    pub(super) async fn store(
         &self,
         subject: String,
         payload: Bytes,

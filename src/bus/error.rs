@@ -1,5 +1,7 @@
 use std::path::PathBuf;
 
+use crate::event::Time;
+
 /// The source of an error: whatever the client library or the system said.
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
@@ -109,6 +111,20 @@ pub enum Error {
         taken: u64,
         /// The last sequence in the stream.
         last: u64,
+    },
+    /// The stream is not the one that our cursors are about.
+    #[error(
+        "stream {stream}: expected the one that was made at {expected}, which the store has taken \
+         in, found another of this name, made at {found}; its events would be passed over or taken \
+         in twice. Restore the stream, or the store of this stream, or start from an empty store"
+    )]
+    Another {
+        /// The stream.
+        stream: String,
+        /// When the one was made that we know.
+        expected: Time,
+        /// When this one was made.
+        found: Time,
     },
     /// A request to the broker failed.
     #[error("cannot {what}")]

@@ -1,6 +1,7 @@
 use async_nats::Message;
 use async_nats::jetstream::consumer::pull::OrderedConfig;
 use async_nats::jetstream::consumer::{Consumer, DeliverPolicy};
+use bytes::Bytes;
 use futures::StreamExt;
 
 use super::delivery::{read, stored_at};
@@ -54,6 +55,38 @@ impl Bus {
             true
         })
         .await
+    }
+
+    /// Writes down that somebody did something, and waits until the stream has it.
+    ///
+    /// # Errors
+    /// [`Error::Request`] if the broker does not confirm it.
+    pub async fn write_down(&self, act: &str, line: Bytes) -> Result<(), Error> {
+        self.store(self.subjects.audit(act), line, "write to the audit").await.map(drop)
+    }
+
+    /// Everything that was written down, the oldest first.
+    ///
+    /// # Errors
+    /// [`Error::Request`] if the broker does not hand it over.
+    pub async fn written_down(&self, mut each: impl FnMut(&[u8])) -> Result<(), Error> {
+        let (stream, filters) = (self.subjects.audit_stream(), vec![self.subjects.all_audit()]);
+        self.held(stream, filters, |_, _, message| {
+            each(&message.payload);
+            true
+        })
+        .await
+    }
+
+    /// When the stream of events was made, in milliseconds since 1970: another one has another
+    /// moment, even under the same name.
+    ///
+    /// # Errors
+    /// [`Error::Request`] if the broker does not answer.
+    pub async fn events_made(&self) -> Result<u64, Error> {
+        let stream = self.stream(&self.subjects.events_stream()).await?;
+        let made = stored_at(stream.cached_info().created).ms();
+        Ok(u64::try_from(made).unwrap_or(0))
     }
 
     /// What a stream holds now under some subjects.

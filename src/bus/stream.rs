@@ -81,7 +81,7 @@ impl Bus {
             .map_err(Error::request("make the consumer of an integrator"))
     }
 
-    fn wanted(&self, settings: &settings::Streams, partitions: u16) -> [Config; 3] {
+    fn wanted(&self, settings: &settings::Streams, partitions: u16) -> [Config; 4] {
         let subjects = &self.subjects;
         let (source, destination) = subjects.transform(partitions);
         let base = Config {
@@ -122,6 +122,17 @@ impl Bus {
                     (each, dead) => each.min(dead),
                 }),
                 max_messages_per_subject: limits::DEAD_LETTERS as i64,
+                ..base.clone()
+            },
+            Config {
+                name: subjects.audit_stream(),
+                description: Some("what people did: who, when, what".into()),
+                subjects: vec![subjects.all_audit()],
+                max_age: hours(settings.keep_audit_hours),
+                // Nobody takes back what they did, not even the service.
+                deny_delete: true,
+                deny_purge: true,
+                max_bytes: -1,
                 ..base
             },
         ]

@@ -50,6 +50,11 @@ impl Subjects {
         self.stream("DEAD")
     }
 
+    /// The stream of the audit: `JUMEAU_AUDIT`.
+    pub fn audit_stream(&self) -> String {
+        self.stream("AUDIT")
+    }
+
     fn stream(&self, name: &str) -> String {
         format!("{}_{name}", self.prefix.replace('.', "_").to_ascii_uppercase())
     }
@@ -133,6 +138,16 @@ impl Subjects {
     /// Every dead letter.
     pub fn all_dead(&self) -> String {
         format!("{}.dead.>", self.prefix)
+    }
+
+    /// Where it is written down that somebody did something.
+    pub fn audit(&self, act: &str) -> String {
+        format!("{}.audit.{act}", self.prefix)
+    }
+
+    /// Everything that somebody did.
+    pub fn all_audit(&self) -> String {
+        format!("{}.audit.>", self.prefix)
     }
 
     /// Where a request of the service API goes: its verb, then its tokens, each encoded.

@@ -410,7 +410,7 @@ mod tests {
         ];
         insta::assert_snapshot!(refusal(file, &environment, &["nats.prefix=a..b", "nonsense=1"]), @r#"
         jumeau.toml:6: `logs`: no such setting; did you mean `log`?
-        --set nonsense: `nonsense`: no such setting; expected one of analyser, broadcast, languages, log, nats, service, store, streams
+        --set nonsense: `nonsense`: no such setting; expected one of analyser, audit, broadcast, languages, log, nats, service, store, streams
         jumeau.toml:2: `service.partition`: no such setting; did you mean `partitions`?
         JUMEAU_STREAMS__KEEP_HOUR: `streams.keep-hour`: no such setting; did you mean `keep-hours`?
         jumeau.toml:3: `service.arbiters`: expected a whole number, found string "many"

@@ -24,7 +24,17 @@ const HOURS_MAX: u64 = 100 * 366 * 24;
 impl Settings {
     /// Reports every value that is out of its range.
     pub(super) fn check(&self, report: Report<'_>) {
-        let Settings { service, nats, streams, store, languages, analyser, broadcast, log } = self;
+        let Settings {
+            service,
+            nats,
+            streams,
+            store,
+            languages,
+            analyser,
+            broadcast,
+            audit: _,
+            log,
+        } = self;
         check_service(service, report);
         check_nats(nats, report);
         check_streams(streams, report);
@@ -93,6 +103,7 @@ fn check_streams(streams: &Streams, report: Report<'_>) {
     let (most, found) = (limits::INTEGRATORS, streams.integrators.len());
     range("streams.integrators", size(found), 0, size(most), report);
     range("streams.keep-hours", streams.keep_hours, 0, HOURS_MAX, report);
+    range("streams.keep-audit-hours", streams.keep_audit_hours, 0, HOURS_MAX, report);
     range("streams.keep-dead-hours", streams.keep_dead_hours, 0, HOURS_MAX, report);
     range(
         "streams.duplicate-window-seconds",
@@ -106,6 +117,9 @@ fn check_streams(streams: &Streams, report: Report<'_>) {
 fn check_store(store: &Store, report: Report<'_>) {
     if store.path.as_os_str().is_empty() {
         report("store.path", "expected a folder, found nothing".into());
+    }
+    if store.backups.as_os_str().is_empty() {
+        report("store.backups", "expected a folder, found nothing".into());
     }
     range("store.cache-bytes", store.cache_bytes, 1 << 20, u64::MAX, report);
     range("store.write-buffer-bytes", store.write_buffer_bytes, 1 << 20, u64::MAX, report);

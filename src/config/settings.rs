@@ -71,7 +71,9 @@ pub struct Streams {
     pub keep_hours: u32,
     /// Hours for which dead letters are kept; 0: for ever.
     pub keep_dead_hours: u32,
-    /// Bytes that each stream may take; beyond it the oldest messages go. 0: no limit.
+    /// Hours for which it is kept what people did; 0: for ever.
+    pub keep_audit_hours: u32,
+    /// Bytes that each stream may take, but that of the audit; beyond it the oldest messages go. 0: no limit.
     pub bytes_max: u64,
     /// Bytes that the stream of dead letters may take, if that is less: a channel that sends nothing
     /// else must not fill the broker's disk. 0: no limit but that of every stream.
@@ -90,6 +92,7 @@ impl Default for Streams {
             replicas: 1,
             keep_hours: 7 * 24,
             keep_dead_hours: 30 * 24,
+            keep_audit_hours: 365 * 24,
             bytes_max: 0,
             dead_bytes_max: 256 << 20,
             duplicate_window_seconds: 20 * 60,
@@ -108,6 +111,8 @@ impl Default for Streams {
 pub struct Store {
     /// The folder of the database; it is made if it is missing.
     pub path: PathBuf,
+    /// The folder for copies of the database that are made while the service runs.
+    pub backups: PathBuf,
     /// When a commit counts as durable.
     pub sync: Sync,
     /// Blocks, indexes and filters kept in memory, in bytes.
@@ -144,6 +149,7 @@ impl Default for Store {
     fn default() -> Store {
         Store {
             path: PathBuf::from("jumeau-data"),
+            backups: PathBuf::from("jumeau-backups"),
             sync: Sync::Always,
             cache_bytes: 128 << 20,
             write_buffer_bytes: 128 << 20,
@@ -173,8 +179,29 @@ pub struct Settings {
     pub analyser: Analyser,
     /// How broadcasts wake twins.
     pub broadcast: Broadcast,
+    /// What is written down of what people do.
+    pub audit: Audit,
     /// What the service writes to standard error.
     pub log: Log,
+}
+
+/// The section `audit`: what is written down of what people do.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Audit {
+    /// How customers stand there.
+    pub identifiers: Identifiers,
+}
+
+/// How customers stand in the audit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Identifiers {
+    /// As a hash: who knows the identifier finds the lines, and the lines do not tell it.
+    #[default]
+    Hashed,
+    /// As the company writes them.
+    Plain,
 }
 
 /// The section `languages`: what is known of the languages that customers write.

@@ -16,16 +16,19 @@ use crate::codec::{self, Kind};
 use crate::config::settings;
 
 /// The format of the database as a whole: its tables and keys.
-const FORMAT: u64 = 1;
+pub(super) const FORMAT: u64 = 1;
+
+/// The name of the moment when the stream of events was made, among what the store knows as a whole.
+const STREAM: &str = "stream";
 
 /// The store on a disk.
 pub struct Store {
-    db: DB,
-    path: PathBuf,
-    settings: settings::Store,
-    memory: tuning::Memory,
-    horizon: Horizon,
-    poisoned: AtomicBool,
+    pub(super) db: DB,
+    pub(super) path: PathBuf,
+    pub(super) settings: settings::Store,
+    pub(super) memory: tuning::Memory,
+    pub(super) horizon: Horizon,
+    pub(super) poisoned: AtomicBool,
 }
 
 /// What the store takes of the machine.
@@ -82,6 +85,25 @@ impl Store {
     /// [`Error::Read`], or [`Error::Record`].
     pub fn floor(&self) -> Result<u64, Error> {
         Ok(self.store_wide(FLOOR)?.unwrap_or(0))
+    }
+
+    /// The stream that the cursors are about, as the moment in milliseconds when it was made; none
+    /// if that is not known yet.
+    ///
+    /// # Errors
+    /// [`Error::Read`], or [`Error::Record`].
+    pub fn stream(&self) -> Result<Option<u64>, Error> {
+        self.store_wide(STREAM)
+    }
+
+    /// From now on the cursors are about this stream.
+    ///
+    /// # Errors
+    /// [`Error::Write`], or [`Error::Poisoned`].
+    pub fn set_stream(&self, made_ms: u64) -> Result<(), Error> {
+        let mut batch = Batch::new();
+        batch.set_store_wide(STREAM, made_ms);
+        self.commit(&[batch])
     }
 
     /// About how many rows a table has.
@@ -148,7 +170,7 @@ impl Store {
         Error::Write { detail: error.into_string() }
     }
 
-    fn store_wide(&self, name: &str) -> Result<Option<u64>, Error> {
+    pub(super) fn store_wide(&self, name: &str) -> Result<Option<u64>, Error> {
         let mut key = Vec::new();
         keys::store_wide(&mut key, name);
         let read = |value: Box<[u8]>| {
@@ -254,6 +276,10 @@ impl Read for Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
+        // What cannot be written has nothing to sync.
+        if self.poisoned.load(Ordering::Acquire) {
+            return;
+        }
         if let Err(error) = self.sync() {
             tracing::error!(%error, "the store could not be synced when it was closed");
         }
@@ -280,14 +306,14 @@ fn in_key_order(batches: &[Batch]) -> Vec<Change<'_>> {
 }
 
 /// Looking at what is at the path before anything is changed there.
-struct Opening<'a> {
-    path: &'a Path,
+pub(super) struct Opening<'a> {
+    pub(super) path: &'a Path,
 }
 
 impl Opening<'_> {
     /// Whether there is a database. A folder of other files is refused: the database would make
     /// itself at home among them.
-    fn existing(&self) -> Result<bool, Error> {
+    pub(super) fn existing(&self) -> Result<bool, Error> {
         let open = |error: std::io::Error| Error::Open {
             path: self.path.to_owned(),
             detail: error.to_string(),
@@ -317,7 +343,7 @@ impl Opening<'_> {
     }
 
     /// Whether the tables are ours. Nothing is opened for writing before that is known.
-    fn check_tables(&self) -> Result<(), Error> {
+    pub(super) fn check_tables(&self) -> Result<(), Error> {
         let options = Options::default();
         let tables = DB::list_cf(&options, self.path).map_err(|error| self.error(&error))?;
         let known = |name: &str| Table::ALL.iter().any(|table| table.name() == name);
@@ -350,11 +376,11 @@ impl Opening<'_> {
         }
     }
 
-    fn not_jumeau(&self, found: &str) -> Error {
+    pub(super) fn not_jumeau(&self, found: &str) -> Error {
         Error::NotJumeau { path: self.path.to_owned(), found: found.to_owned() }
     }
 
-    fn error(&self, error: &rocksdb::Error) -> Error {
+    pub(super) fn error(&self, error: &rocksdb::Error) -> Error {
         let path = self.path.to_owned();
         let detail = error.to_string();
         match error.kind() {

@@ -75,6 +75,39 @@ pub enum Error {
         /// What the engine says.
         detail: String,
     },
+    /// A copy cannot be made.
+    #[error(
+        "expected a folder for a copy at {}, found: {detail}; name another, or check the disk and \
+         its free space", path.display()
+    )]
+    Backup {
+        /// Where the copy should be.
+        path: PathBuf,
+        /// What the system or the engine says.
+        detail: String,
+    },
+    /// There is something where a backup is to be restored.
+    #[error(
+        "expected nothing at {}, found a folder that is not empty; a backup is never written over \
+         another store: move it away, or choose another `store.path`", path.display()
+    )]
+    Occupied {
+        /// Where the store should be.
+        path: PathBuf,
+    },
+    /// A backup is damaged.
+    #[error(
+        "expected a sound backup at {}, found {defects} damaged rows, the first: {first}; take \
+         another backup", path.display()
+    )]
+    Unsound {
+        /// Where the backup is.
+        path: PathBuf,
+        /// How many rows are damaged.
+        defects: u64,
+        /// What is wrong with the first.
+        first: String,
+    },
     /// A record cannot be written or read.
     #[error("table {}, key {key}: {source}", table.name())]
     Record {

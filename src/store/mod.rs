@@ -10,6 +10,7 @@
 //! Keys (`keys`) and records ([`codec`](crate::codec)) are stored contracts. This is the only place
 //! that names rocksdb.
 
+mod backup;
 mod batch;
 mod committer;
 mod disk;
@@ -21,6 +22,7 @@ mod room;
 mod rows;
 mod tuning;
 
+pub use backup::{BackedUp, Examined, examine, restore};
 pub use batch::{Batch, Change};
 pub use committer::{CommitFigures, CommitHandle, Committer};
 pub use disk::{Store, Usage};

@@ -7,7 +7,6 @@ use super::rows::{
 };
 use super::{Batch, Error, Table};
 use crate::codec;
-use crate::config::limits;
 use crate::event::{Broadcast, Customer, Output, Time};
 use crate::models::{Exposure, Shown, Snapshot};
 use crate::past::Mark;
@@ -386,6 +385,7 @@ pub trait Read: Send + Sync {
     fn verify(&self) -> Result<Verified, Error> {
         let mut found = Verified::default();
         for table in Table::ALL {
+            let mut rows = 0;
             // No key begins with 0xFFFF: there are not that many partitions.
             self.scan(table, &[], &[u8::MAX; 2], &mut |key, value| {
                 found.records += 1;
@@ -398,13 +398,12 @@ pub trait Read: Send + Sync {
                     Some(Error::key(table, key))
                 };
                 if let Some(defect) = defect {
-                    found.defects += 1;
-                    if found.described.len() < limits::DEFECTS {
-                        found.described.push(defect.to_string());
-                    }
+                    found.defect(defect.to_string());
                 }
+                rows += 1;
                 Ok(true)
             })?;
+            found.tables.push((table, rows));
         }
         Ok(found)
     }

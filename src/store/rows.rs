@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::IndexKey;
+use super::{IndexKey, Table};
 use crate::codec;
 use crate::event::{Customer, Time};
 use crate::models::Lesson;
@@ -74,6 +74,8 @@ pub struct Verified {
     pub records: u64,
     /// Their bytes, keys included.
     pub bytes: u64,
+    /// How many of them each table has.
+    pub tables: Vec<(Table, u64)>,
     /// How many of them are no good.
     pub defects: u64,
     /// What is wrong with the first [`limits::DEFECTS`](crate::config::limits::DEFECTS) of these.

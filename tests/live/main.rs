@@ -2,6 +2,8 @@
 
 mod analyser;
 mod ask;
+mod audit;
+mod backup;
 mod broadcasts;
 mod campaigns;
 mod disk;

@@ -319,6 +319,32 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Makes a copy of the store while the service runs, on its own disk.
+    Backup {
+        /// The copy's name in the folder `store.backups`; the time by default.
+        name: Option<String>,
+        /// The answer as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// What people did: who, when, what, about whom.
+    Audit {
+        /// Only about this customer.
+        #[arg(long)]
+        about: Option<String>,
+        /// Only by this name.
+        #[arg(long)]
+        by: Option<String>,
+        /// Only this act, such as `show` or `dead.retry`.
+        #[arg(long)]
+        act: Option<String>,
+        /// The newest so many.
+        #[arg(short = 'n', long, default_value = "20")]
+        limit: usize,
+        /// The answer as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// JSON Schemas of what goes in and what comes out.
     Schema {
         /// One of them; without it their names.

@@ -22,9 +22,10 @@ use clap::{CommandFactory, Parser};
 use futures::StreamExt;
 use futures::stream::SelectAll;
 use jumeau::api::{
-    Advance, Advanced, DeadLetter, DeadLetters, DeadList, DeadRetried, DeadRetry, DeadShow,
-    DecideReply, ExperimentsReply, LiveBroadcasts, PolicyStatus, ShowReply, Stats, TimelineReply,
-    TimelineRequest, WhatIfReply, WhatIfRequest, WhyReply, WhyRequest, verb,
+    Advance, Advanced, AuditReply, AuditRequest, BackupReply, BackupRequest, DeadLetter,
+    DeadLetters, DeadList, DeadRetried, DeadRetry, DeadShow, DecideReply, ExperimentsReply,
+    LiveBroadcasts, PolicyStatus, ShowReply, Stats, TimelineReply, TimelineRequest, WhatIfReply,
+    WhatIfRequest, WhyReply, WhyRequest, verb,
 };
 use jumeau::bus::Subjects;
 use jumeau::event::{Campaign, Channel, Customer, Time, encode};
@@ -221,6 +222,30 @@ async fn ask(service: &Service, command: Command) -> Result<(), Failure> {
         Command::Advance { to } => {
             let reply: Advanced = service.ask(verb::ADVANCE, &Advance { to }).await?;
             println!("it is {}; {} timers fired", reply.to, reply.timers_fired);
+        }
+        Command::Backup { name, json } => {
+            let question = BackupRequest { name: name.map(Into::into) };
+            let reply: BackupReply = service.ask(verb::BACKUP, &question).await?;
+            if json {
+                return print_json(&reply);
+            }
+            println!(
+                "{} holds {} in {} files, made in {} ms",
+                reply.path,
+                render::bytes(reply.bytes),
+                reply.files,
+                reply.took_ms
+            );
+        }
+        Command::Audit { about, by, act, limit, json } => {
+            let about = about.map(|id| Customer::new(&id)).transpose().map_err(Failure::Usage)?;
+            let (by, act) = (by.map(Into::into), act.map(Into::into));
+            let question = AuditRequest { limit: Some(limit), about, by, act };
+            let reply: AuditReply = service.ask(verb::AUDIT, &question).await?;
+            if json {
+                return print_json(&reply);
+            }
+            print!("{}", render::audit(&reply, width()));
         }
         Command::Dead { command } => return dead(service, command).await,
         // The others never come here.

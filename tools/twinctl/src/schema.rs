@@ -12,7 +12,7 @@ use crate::failure::Failure;
 type Message = (&'static str, fn() -> Schema);
 
 /// What comes out and what the service API says, besides the types of events.
-const MESSAGES: [Message; 26] = [
+const MESSAGES: [Message; 30] = [
     ("broadcast", || schema_for!(event::SharedFact)),
     ("analyser.question", || schema_for!(bus::Question<'_>)),
     ("analyser.answer", || schema_for!(event::Analysis)),
@@ -35,6 +35,10 @@ const MESSAGES: [Message; 26] = [
     ("api.experiments", || schema_for!(api::ExperimentsReply)),
     ("api.broadcasts", || schema_for!(api::LiveBroadcasts)),
     ("api.campaign.try", || schema_for!(api::TryCampaignReply)),
+    ("audit", || schema_for!(api::AuditRecord)),
+    ("api.audit", || schema_for!(api::AuditReply)),
+    ("api.backup.request", || schema_for!(api::BackupRequest)),
+    ("api.backup", || schema_for!(api::BackupReply)),
     ("api.advance", || schema_for!(api::Advanced)),
     ("api.dead.list", || schema_for!(api::DeadLetters)),
     ("api.dead.show", || schema_for!(api::DeadLetter)),

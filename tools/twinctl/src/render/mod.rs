@@ -1,6 +1,7 @@
 //! Answers as people like to read them: pure functions from an answer to a text with colours,
 //! which the printer drops where nobody would see them.
 
+mod audit;
 mod broadcasts;
 mod campaign;
 mod dead;
@@ -16,11 +17,13 @@ mod tail;
 mod twin;
 mod why;
 
+pub(crate) use audit::audit;
 pub(crate) use broadcasts::broadcasts;
 pub(crate) use campaign::{campaign_line, campaigned, rehearsed};
 pub(crate) use dead::{letter, letters, retried};
 pub(crate) use experiments::experiments;
 pub(crate) use policy::policy;
+pub(crate) use quantity::bytes;
 pub(crate) use replay::{Replay, Said, replay};
 pub(crate) use stats::stats;
 pub(crate) use tail::{Heard, line};

@@ -1,0 +1,181 @@
+//! What people did through the API, written down where they cannot take it back.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::messages::code;
+use crate::bus::{self, ApiError, Asker, Bus, Request};
+use crate::config::{limits, settings::Identifiers};
+use crate::event::{Customer, Time, cut};
+
+/// One line of the audit: the stream `JUMEAU_AUDIT`, on the subject `<prefix>.audit.<act>`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AuditRecord {
+    /// Tells acts apart; the lines of one act share it.
+    pub id: Box<str>,
+    /// When, by the clock on the wall.
+    pub at: Time,
+    /// What was done: the verb of the API, or `policy`.
+    pub act: Box<str>,
+    /// Who did it; empty if no name was given.
+    pub by: Box<str>,
+    /// Whether the broker vouches for the name: where it has roles, nobody else can ask under it.
+    pub is_vouched: bool,
+    /// About which customer: a hash, or the identifier where the settings say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<Box<str>>,
+    /// The request, of an act that is about no customer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub what: Option<Box<str>>,
+    /// What came of it.
+    pub outcome: AuditOutcome,
+    /// The code with which it was refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<u16>,
+}
+
+/// What came of an act.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum AuditOutcome {
+    /// It is about to be done. Another line says what came of it, unless the service died.
+    Asked,
+    /// It was done, or shown.
+    Done,
+    /// It was not.
+    Refused,
+}
+
+/// The payload of [`verb::AUDIT`](super::verb::AUDIT).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuditRequest {
+    /// The newest so many; none: as many as there may be in one answer.
+    pub limit: Option<usize>,
+    /// Only those about this customer.
+    pub about: Option<Customer>,
+    /// Only those by this name.
+    pub by: Option<Box<str>>,
+    /// Only this act.
+    pub act: Option<Box<str>>,
+}
+
+/// The answer to [`verb::AUDIT`](super::verb::AUDIT).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AuditReply {
+    /// The lines, oldest first.
+    pub records: Vec<AuditRecord>,
+}
+
+/// Who writes the audit.
+#[derive(Debug, Clone)]
+pub struct Auditor {
+    bus: Bus,
+    identifiers: Identifiers,
+}
+
+impl Auditor {
+    /// Writes to the audit of this bus.
+    pub fn new(bus: &Bus, identifiers: Identifiers) -> Auditor {
+        Auditor { bus: bus.clone(), identifiers }
+    }
+
+    /// The first line of what is asked.
+    pub(super) fn asked(&self, request: &Request) -> AuditRecord {
+        let Asker { name, is_vouched } = &request.by;
+        // The customer is the last token, wherever there is one.
+        let about = request.tokens.last().map(|token| self.about(token));
+        let what = std::str::from_utf8(&request.payload).unwrap_or("bytes that are no text");
+        AuditRecord {
+            id: bus::fresh_id().into(),
+            at: chrono::Utc::now().into(),
+            act: request.verb.into(),
+            by: name.clone(),
+            is_vouched: *is_vouched,
+            what: Some(cut(what, limits::TEXT_BYTES).into())
+                .filter(|what: &Box<str>| about.is_none() && !what.is_empty()),
+            about,
+            outcome: AuditOutcome::Asked,
+            code: None,
+        }
+    }
+
+    /// A change of the policy, which nobody asked for through the API: its folder was changed.
+    pub async fn policy_changed(&self, version: &str, is_taken: bool) {
+        let outcome = if is_taken { AuditOutcome::Done } else { AuditOutcome::Refused };
+        let record = AuditRecord {
+            id: bus::fresh_id().into(),
+            at: chrono::Utc::now().into(),
+            act: "policy".into(),
+            by: "the policy's folder".into(),
+            is_vouched: false,
+            about: None,
+            what: Some(version.into()),
+            outcome,
+            code: None,
+        };
+        if let Err(error) = self.write(&record).await {
+            tracing::error!(%error, "a change of the policy is not in the audit");
+        }
+    }
+
+    /// Writes a line, and waits until the broker has it.
+    ///
+    /// # Errors
+    /// [`code::INTERNAL`] if it does not: then nothing is to be shown or done.
+    pub(super) async fn write(&self, record: &AuditRecord) -> Result<(), ApiError> {
+        let failed = |why: String| {
+            let sentence = format!(
+                "expected the audit to take a line about this, found: {why}; nothing is shown or done \
+                 that is not written down"
+            );
+            ApiError::new(code::INTERNAL, sentence)
+        };
+        let line = serde_json::to_vec(record).map_err(|error| failed(error.to_string()))?;
+        self.bus
+            .write_down(&record.act, line.into())
+            .await
+            .map_err(|error| failed(error.to_string()))
+    }
+
+    /// The newest lines that are asked for.
+    pub(super) async fn list(&self, asked: &AuditRequest) -> Result<AuditReply, ApiError> {
+        let about = asked.about.as_ref().map(|customer| self.about(&customer.token()));
+        let limit = asked.limit.unwrap_or(limits::AUDIT_LISTED).min(limits::AUDIT_LISTED);
+        let mut records = std::collections::VecDeque::new();
+        let mut take = |line: &[u8]| {
+            // Another version may have written it.
+            let Ok(record) = serde_json::from_slice::<AuditRecord>(line) else { return };
+            let is_wanted = (about.is_none() || record.about == about)
+                && asked.by.as_ref().is_none_or(|by| record.by == *by)
+                && asked.act.as_ref().is_none_or(|act| record.act == *act);
+            if is_wanted {
+                records.push_back(record);
+            }
+            if records.len() > limit {
+                records.pop_front();
+            }
+        };
+        self.bus
+            .written_down(&mut take)
+            .await
+            .map_err(|error| ApiError::new(code::INTERNAL, error.to_string()))?;
+        Ok(AuditReply { records: records.into() })
+    }
+
+    /// How a customer stands in the audit: whoever knows the identifier finds the lines, and the
+    /// lines do not tell it.
+    fn about(&self, token: &str) -> Box<str> {
+        match self.identifiers {
+            Identifiers::Plain => token.into(),
+            Identifiers::Hashed => {
+                let hash = Sha256::digest(format!("jumeau audit {token}"));
+                hex::encode(hash.get(..HASH_BYTES).unwrap_or_default()).into()
+            }
+        }
+    }
+}
+
+/// Bytes of a customer's hash: enough that no two of a company's customers share one.
+const HASH_BYTES: usize = 12;

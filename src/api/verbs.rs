@@ -1,0 +1,111 @@
+//! Everything that can be asked, and what of it goes into the audit.
+
+use super::messages::verb;
+use crate::bus::Endpoint;
+use crate::config::limits;
+
+/// Something that can be asked, and what of it goes into the audit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Verb {
+    /// Where it is asked.
+    pub endpoint: Endpoint,
+    /// What of it goes into the audit.
+    pub audit: Audit,
+}
+
+/// What goes into the audit of a verb.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audit {
+    /// Nothing: it tells and changes nothing about anybody in particular, or a channel asks it.
+    Nothing,
+    /// That it was shown: one line, before the answer goes out.
+    Look,
+    /// That it is about to be done, and what came of it: two lines.
+    Act,
+}
+
+/// Everything that can be asked. A new verb is one more line here, and says by it whether the audit
+/// is to know of it.
+pub const VERBS: &[Verb] = &[
+    channel(verb::DECIDE, 1, "what to show to one customer now"),
+    // With the channel in the subject, so that the broker can let each ask for itself only.
+    channel(verb::DECIDE, 2, "what to show to one customer now, in the channel of the subject"),
+    look(verb::WHY, 1, "what was decided for one customer, and why"),
+    look(verb::WHAT_IF, 1, "what would be decided if an event happened; nothing does"),
+    look(verb::JOURNAL, 1, "inputs of one customer that did not come from the stream"),
+    look(verb::MARKS, 1, "from where on which version of what was learned was gone by"),
+    plain(
+        verb::LESSONS,
+        0,
+        "what versions were learned from, so that decisions can be repeated",
+    ),
+    look(verb::SHOW, 1, "all that is known of one customer"),
+    look(verb::TIMELINE, 1, "the recent past of one customer"),
+    plain(verb::STATS, 0, "how the service is"),
+    plain(verb::POLICY, 0, "which policy is loaded"),
+    plain(verb::BROADCASTS, 0, "which broadcasts live, and how far"),
+    look(verb::TRY_CAMPAIGN, 0, "what a campaign would come to; nothing is said"),
+    plain(verb::EXPERIMENTS, 0, "what experiments have shown"),
+    act(verb::ADVANCE, 0, "moves the clock, on event time only"),
+    look(verb::DEAD_LIST, 0, "events that could not be used"),
+    look(verb::DEAD_SHOW, 0, "one of them, with its bytes"),
+    act(verb::DEAD_RETRY, 0, "publishes some of them once more"),
+    act(verb::BACKUP, 0, "makes a copy of the store on the disk of the service"),
+    look(verb::AUDIT, 0, "what people did"),
+];
+
+const fn channel(verb: &'static str, tokens: usize, describe: &'static str) -> Verb {
+    let endpoint = Endpoint { verb, tokens, places: limits::ASKS, describe };
+    Verb { endpoint, audit: Audit::Nothing }
+}
+
+const fn plain(verb: &'static str, tokens: usize, describe: &'static str) -> Verb {
+    let endpoint = Endpoint { verb, tokens, places: limits::API_REQUESTS, describe };
+    Verb { endpoint, audit: Audit::Nothing }
+}
+
+const fn look(verb: &'static str, tokens: usize, describe: &'static str) -> Verb {
+    Verb { audit: Audit::Look, ..plain(verb, tokens, describe) }
+}
+
+const fn act(verb: &'static str, tokens: usize, describe: &'static str) -> Verb {
+    Verb { audit: Audit::Act, ..plain(verb, tokens, describe) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_done_and_shown_about_customers_is_audited() {
+        let line = |verb: &Verb| format!("{:?} {}", verb.audit, verb.endpoint.verb);
+        let lines: Vec<String> = VERBS.iter().map(line).collect();
+        insta::assert_snapshot!(lines.join("\n"), @r"
+        Nothing decide
+        Nothing decide
+        Look why
+        Look whatif
+        Look journal
+        Look marks
+        Nothing lessons
+        Look show
+        Look timeline
+        Nothing stats
+        Nothing policy
+        Nothing broadcasts
+        Look campaign.try
+        Nothing experiments
+        Act advance
+        Look dead.list
+        Look dead.show
+        Act dead.retry
+        Act backup
+        Look audit
+        ");
+        for verb in VERBS {
+            let is_channel = verb.endpoint.verb == verb::DECIDE;
+            let is_audited = verb.audit != Audit::Nothing;
+            assert!(is_channel || is_audited || verb.endpoint.tokens == 0, "{verb:?}");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! What people did.
+
+use comfy_table::Cell;
+use jumeau::api::{AuditOutcome, AuditRecord, AuditReply};
+
+use super::ink::{ACTION, FAINT, Inked, WRONG};
+use super::quantity::moment;
+use super::sheet::Sheet;
+
+/// The lines of the audit, as many as were asked for.
+pub(crate) fn audit(answer: &AuditReply, width: u16) -> String {
+    let mut sheet = Sheet::new(width);
+    if answer.records.is_empty() {
+        sheet.line("nothing of the kind was done");
+        return sheet.finish();
+    }
+    sheet.table(
+        &["when", "who", "what", "about", "outcome"],
+        answer.records.iter().map(row).collect(),
+        5,
+    );
+    if answer.records.iter().any(|record| !record.is_vouched) {
+        sheet.line(Inked(FAINT, "?  a name that the broker does not vouch for"));
+    }
+    sheet.finish()
+}
+
+fn row(record: &AuditRecord) -> Vec<Cell> {
+    let who = match (&*record.by, record.is_vouched) {
+        ("", _) => "?".to_owned(),
+        (name, true) => name.to_owned(),
+        (name, false) => format!("{name} ?"),
+    };
+    let what = match &record.what {
+        Some(what) => format!("{} {what}", record.act),
+        None => record.act.to_string(),
+    };
+    let outcome = match (record.outcome, record.code) {
+        (AuditOutcome::Asked, _) => Inked(FAINT, "asked".to_owned()),
+        (AuditOutcome::Done, _) => Inked(ACTION, "done".to_owned()),
+        (AuditOutcome::Refused, None) => Inked(WRONG, "refused".to_owned()),
+        (AuditOutcome::Refused, Some(code)) => Inked(WRONG, format!("refused, {code}")),
+    };
+    vec![
+        Cell::new(moment(record.at)),
+        Cell::new(who),
+        Cell::new(what),
+        Cell::new(record.about.as_deref().unwrap_or_default()),
+        Cell::new(outcome),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use jumeau::event::Time;
+
+    use super::*;
+    use crate::render::plain;
+
+    #[test]
+    fn the_audit_says_who_did_what_about_whom_and_what_came_of_it() {
+        let show = AuditRecord {
+            id: "1".into(),
+            at: Time::from_ms(1_763_804_880_000),
+            act: "show".into(),
+            by: "operator-anna".into(),
+            is_vouched: true,
+            about: Some("9f86d081884c7d659a2feaa0".into()),
+            what: None,
+            outcome: AuditOutcome::Done,
+            code: None,
+        };
+        let retry = AuditRecord {
+            act: "dead.retry".into(),
+            by: "max".into(),
+            is_vouched: false,
+            about: None,
+            what: Some(r#"{"sequences":[3]}"#.into()),
+            outcome: AuditOutcome::Refused,
+            code: Some(404),
+            ..show.clone()
+        };
+        let records = vec![show, retry];
+        insta::assert_snapshot!(plain(&audit(&AuditReply { records }, 120)), @r#"
+        ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+         when                  who             what                           about                      outcome
+        ═══════════════════════════════════════════════════════════════════════════════════════════════════════════════════════
+         2025-11-22 09:48:00   operator-anna   show                           9f86d081884c7d659a2feaa0   done
+         2025-11-22 09:48:00   max ?           dead.retry {"sequences":[3]}                              refused, 404
+        ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+        ?  a name that the broker does not vouch for
+        "#);
+        insta::assert_snapshot!(plain(&audit(&AuditReply { records: vec![] }, 120)), @"nothing of the kind was done");
+    }
+}
