@@ -226,6 +226,10 @@ limits! {
     PARTITIONS: 1_024;
     /// bytes of the original's headers kept with a dead letter, and of its reason; more are dropped, and counted
     DEAD_HEADER_BYTES: 8 * 1024;
+    /// dead letters that one partition writes at once; of more, the rest is only counted
+    DEAD_LETTERS_AT_ONCE: 10_000;
+    /// dead letters that one partition writes in a second once it has written so many at once
+    DEAD_LETTERS_A_SECOND: 100;
     /// dead letters of one reason that are kept; the oldest leave first, so that a flood of one keeps the others
     DEAD_LETTERS: 100_000;
     /// durable consumers of one stream that are watched; of further ones nobody is told how far they are

@@ -11,6 +11,7 @@ use self::asks::Waiting;
 use super::ask::Outbound;
 use super::counters::Counters;
 use super::host::{Bounds, Host, Pulled, Recovered, Surroundings};
+use super::letters::Letters;
 use super::outgoing::Outgoing;
 use super::residents::Residents;
 use super::results::Results;
@@ -118,6 +119,7 @@ pub struct Machine<H: Host> {
     /// The last commit that is durable.
     durable: u64,
     in_flight: VecDeque<InFlight<H::Token, H::Reply>>,
+    letters: Letters,
     counters: Counters,
 }
 
@@ -186,6 +188,7 @@ impl<H: Host> Machine<H> {
             next_ticket: 1,
             durable: 0,
             in_flight: VecDeque::new(),
+            letters: Letters::new(),
             counters: Counters { cursor: recovered.cursor, ..Counters::default() },
         };
         machine.recover_broadcasts(recovered.broadcasts, recovered.sweeps);

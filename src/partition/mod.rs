@@ -26,6 +26,7 @@ mod history;
 mod host;
 mod index;
 mod lessons;
+mod letters;
 mod machine;
 mod outgoing;
 mod progress;

@@ -6,6 +6,7 @@ use super::super::cell::Change;
 use super::super::host::Host;
 use super::super::index::IndexChange;
 use super::Machine;
+use crate::bus::CARRIES_MEMORY;
 use crate::codec;
 use crate::event::{Customer, Original, Output, Reason, Rejection, Time};
 use crate::store::TimerKey;
@@ -140,6 +141,12 @@ impl<H: Host> Machine<H> {
 
     pub(super) fn bury(&mut self, sequence: u64, original: &Original, rejection: &Rejection) {
         *self.counters.dead.entry(rejection.reason).or_default() += 1;
+        // A memory exists nowhere else but in the stream: its letter is always written.
+        let carries_memory = original.headers.get(CARRIES_MEMORY).is_some();
+        if !self.letters.take(self.clock) && !carries_memory {
+            self.note(vec![Note::Limit("DEAD_LETTERS_AT_ONCE")]);
+            return;
+        }
         let letter = self.outgoing.dead_letter(self.partition, sequence, original, rejection);
         self.put_output(letter);
     }

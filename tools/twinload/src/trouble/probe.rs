@@ -18,6 +18,8 @@ use crate::traffic::{Message, Traffic, number_of};
 
 /// Before an event that the broker did not confirm is published again.
 const AGAIN: Duration = Duration::from_millis(50);
+/// A broker that does not confirm an event within so long is asked again.
+const CONFIRMED: Duration = Duration::from_secs(1);
 /// The last actions come within so long after everything is taken in.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Events that are published and not confirmed, at most.
@@ -72,7 +74,10 @@ impl Probe {
         let traffic = Traffic { customers, name: "calm" };
         let stop = Arc::new(AtomicBool::new(false));
         let arrivals = Arc::new(parking_lot::Mutex::new(Arrivals::new()));
-        let jetstream = jetstream::new(connect(rig).await?);
+        let jetstream = jetstream::context::ContextBuilder::new()
+            .ack_timeout(CONFIRMED)
+            .max_ack_inflight(IN_FLIGHT)
+            .build(connect(rig).await?);
         let reader = tokio::spawn(read(
             jetstream.clone(),
             rig.subjects.actions_stream(),
