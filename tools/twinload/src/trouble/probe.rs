@@ -20,6 +20,8 @@ use crate::traffic::{Message, Traffic, number_of};
 const AGAIN: Duration = Duration::from_millis(50);
 /// A broker that does not confirm an event within so long is asked again.
 const CONFIRMED: Duration = Duration::from_secs(1);
+/// So many actions in time, one after the other, are as before.
+const TIMELY: u32 = 20;
 /// The last actions come within so long after everything is taken in.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Events that are published and not confirmed, at most.
@@ -63,8 +65,8 @@ pub(crate) struct Noticed {
     pub(crate) doubled: u64,
     /// Before, during and after the trouble.
     pub(crate) phases: [Phase; 3],
-    /// Seconds from the end of the trouble to the last action that was late: later than a tenth of a
-    /// second, and than four times the p99 before.
+    /// Seconds from the end of the trouble until actions came in time again, 20 in a row: within a
+    /// tenth of a second, or four times the p99 before.
     pub(crate) recovery_seconds: f64,
 }
 
@@ -125,11 +127,22 @@ impl Probe {
             phase(took(ended, None))?,
         ];
         let late_ms = (4.0 * phases[0].p99_ms).max(100.0);
-        let late = arrivals.iter().filter(|(number, (came, _))| {
-            came.saturating_duration_since(due(**number)).as_secs_f64() * 1_000.0 > late_ms
-        });
-        let last = late.map(|(_, (came, _))| *came).max();
-        let recovery = last.map(|last| last.saturating_duration_since(ended)).unwrap_or_default();
+        let is_late = |number: &u64, came: Instant| {
+            came.saturating_duration_since(due(*number)).as_secs_f64() * 1_000.0 > late_ms
+        };
+        // In the order in which they were due: those that came before all was as before.
+        let (mut timely, mut last) = (0, ended);
+        for (number, (came, _)) in &arrivals {
+            let is_after = due(*number) >= ended;
+            timely = if is_late(number, *came) || !is_after { 0 } else { timely + 1 };
+            if timely == TIMELY {
+                break;
+            }
+            if timely == 0 {
+                last = last.max(*came);
+            }
+        }
+        let recovery = last.saturating_duration_since(ended);
         Ok(Noticed {
             events,
             lost: expected - arrivals.len() as u64,
