@@ -227,7 +227,7 @@ limits! {
     /// bytes of the original's headers kept with a dead letter, and of its reason; more are dropped, and counted
     DEAD_HEADER_BYTES: 8 * 1024;
     /// dead letters that one partition writes at once; of more, the rest is only counted
-    DEAD_LETTERS_AT_ONCE: 10_000;
+    DEAD_LETTERS_AT_ONCE: 2_000;
     /// dead letters that one partition writes in a second once it has written so many at once
     DEAD_LETTERS_A_SECOND: 100;
     /// dead letters of one reason that are kept; the oldest leave first, so that a flood of one keeps the others
