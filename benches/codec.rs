@@ -38,6 +38,9 @@ fn twin() -> Twin {
             channel: None,
             granted: true,
             at: at(80_000),
+            by: "web".into(),
+            proof: None,
+            until: None,
         })
         .into();
     twin.context = ["place", "weather"]

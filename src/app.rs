@@ -12,15 +12,16 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::actors::{
-    Clock, Confirmed, Durable, End, Fatal, HoldSweeps, IsDrained, LearnerThread, PartitionActor,
-    Partitions, Pull, SetModels, SetPolicy, Setup,
+    Clock, Confirmed, Durable, End, Eraser, Fatal, HoldSweeps, IsDrained, LearnerThread,
+    PartitionActor, Partitions, Pull, SetModels, SetPolicy, Setup,
 };
-use crate::api::{self, Auditor, Desk, Gauges, Keeper, PolicyStatus, Refusal};
+use crate::api::{self, Auditor, Desk, Gauges, Keeper, PolicyStatus, Refusal, Seal};
 use crate::bus::{self, Analyser, Bus, Intake, Relay, Resume, Watch};
+use crate::config::settings::LogIdentifiers;
 use crate::config::{Settings, limits};
 use crate::event::Time;
 use crate::models::Snapshot;
-use crate::partition::{Bounds, Lessons, Outgoing, Pulled, Recovered};
+use crate::partition::{Bounds, Lessons, Outgoing, Pulled, Recovered, Secret};
 use crate::policy::{Mistakes, Policy};
 use crate::store::{Committer, Read, Room, Store};
 
@@ -33,6 +34,7 @@ pub struct Service {
     bus: Bus,
     threads: Threads,
     intake: tokio::task::JoinHandle<()>,
+    eraser: tokio::task::JoinHandle<()>,
     api: bus::Service,
     policy: PolicyDesk,
     fatal: UnboundedReceiver<Fatal>,
@@ -167,9 +169,16 @@ impl Service {
             Arc::new(relay.await??)
         };
 
+        let seal = {
+            let store = store.clone();
+            let secret = move || store.secret(api::fresh_secret());
+            Seal::new(&runtime.spawn_blocking(secret).await??)
+        };
         let recovered = {
             let store = store.clone();
-            let recover = move || recover(&store, partition_count);
+            let is_plain = settings.log.identifiers == LogIdentifiers::Plain;
+            let secret = seal.marks().with_plain_log(is_plain);
+            let recover = move || recover(&store, partition_count, &secret);
             runtime.spawn_blocking(recover).await??
         };
         let lessons = {
@@ -187,6 +196,14 @@ impl Service {
                 .spawn(async move { Intake::open(&bus, partition_count, resume).await })
                 .await??
         };
+
+        let (eraser, erasures) = Eraser::new(
+            store.clone(),
+            bus.clone(),
+            relay.clone(),
+            partition_count,
+            fatal_sender.clone(),
+        );
 
         let arbiters: Vec<Arbiter> =
             (0..settings.service.arbiters()).map(|_| Arbiter::new()).collect();
@@ -219,6 +236,7 @@ impl Service {
                     store: store.clone(),
                     committer: committer.handle(),
                     relay: relay.clone(),
+                    eraser: eraser.clone(),
                     floor: intake.floor(),
                     clock: clock.clone(),
                     fatal: fatal_sender.clone(),
@@ -264,6 +282,7 @@ impl Service {
             learner.impatient(),
             Keeper::new(store.clone(), settings.store.backups.clone()),
             auditor,
+            seal,
         ));
         let api = {
             let bus = bus.clone();
@@ -280,6 +299,7 @@ impl Service {
             Analyser::new(&bus, subject, patience)
         });
         let intake = runtime.spawn(take_in(intake, analyser, partitions.clone(), fatal_sender));
+        let eraser = runtime.spawn(erasures.run());
         let drain = Duration::from_secs(settings.service.drain_seconds_max.into());
         Ok(Service {
             partitions,
@@ -289,6 +309,7 @@ impl Service {
             bus,
             threads,
             intake,
+            eraser,
             api,
             policy,
             fatal,
@@ -343,6 +364,8 @@ impl Service {
     /// Stops without waiting for anything. What is not durable is taken in again.
     pub async fn stop(self) {
         self.intake.abort();
+        // What it has not done it does after the next start.
+        self.eraser.abort();
         // Whoever still asks is told by the broker that nobody is there.
         self.api.stop().await;
         for partition in self.partitions.all() {
@@ -387,7 +410,7 @@ async fn same_stream(
 }
 
 /// Where every partition was left.
-fn recover(store: &Store, partitions: u16) -> anyhow::Result<Vec<Recovered>> {
+fn recover(store: &Store, partitions: u16, secret: &Secret) -> anyhow::Result<Vec<Recovered>> {
     (0..partitions)
         .map(|partition| {
             let meta = store.meta(partition)?;
@@ -402,6 +425,8 @@ fn recover(store: &Store, partitions: u16) -> anyhow::Result<Vec<Recovered>> {
                 broadcasts: store.broadcasts(partition)?,
                 sweeps: store.sweeps(partition)?,
                 results: store.results(partition)?,
+                secret: secret.clone(),
+                tombstones: store.tombstones(partition)?,
             })
         })
         .collect()

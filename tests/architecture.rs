@@ -33,7 +33,7 @@ const LIBRARIES: [(&str, &[&str]); 13] = [
     ("rocksdb", &["store"]),
     ("rustix", &["store"]),
     ("async_nats", &["bus"]),
-    ("nkeys", &["roles"]),
+    ("nkeys", &["api", "roles"]),
     ("rcgen", &["roles"]),
     ("whatlang", &["language"]),
     ("aho_corasick", &["language"]),

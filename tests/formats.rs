@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use jumeau::codec::{self, Kind};
 use jumeau::event::{
-    AnalysedWords, Analysis, Broadcast, Campaign, Channel, Customer, EventType, InteractionState,
-    Map, OutcomeKind, Output, Sensitivity, SharedFact, Speaker, Time, Value,
+    AnalysedWords, Analysis, Broadcast, Campaign, Channel, Customer, ErasureId, EventType,
+    InteractionState, Map, OutcomeKind, Output, Sensitivity, SharedFact, Speaker, Time, Value,
 };
 use jumeau::models::{
     Arm, ArmResult, Exposure, Features, HORIZON, Learner, Lesson, Parts, Prior, Snapshot, Weights,
 };
 use jumeau::past::Mark;
 use jumeau::policy::{CatchUp, Keep, Purposes, Version};
-use jumeau::store::{IndexKey, Sweep};
+use jumeau::store::{Erasing, IndexKey, Pseudonym, Removed, Stage, Sweep, Tombstone};
 use jumeau::twin::{
     Activity, Answered, Asked, Block, Case, Choice, Consent, Contact, ContactOutcome, Counted,
     Counter, Declared, Derived, Escalated, EscalationState, Fired, Forgotten, Guard, Identifier,
@@ -170,8 +170,9 @@ fn exposure() -> Exposure {
 #[test]
 fn an_observation_of_format_1_can_be_read() {
     let fixture = fixture!("observation-v1");
-    assert_written_as(Kind::Observation, &(exposure(), true), fixture);
-    assert_eq!(open::<(Exposure, bool)>(Kind::Observation, fixture), (exposure(), true));
+    assert_written_as(Kind::Observation, &(exposure(), true, ada()), fixture);
+    let found = open::<(Exposure, bool, Customer)>(Kind::Observation, fixture);
+    assert_eq!(found, (exposure(), true, ada()));
 }
 
 #[test]
@@ -206,6 +207,36 @@ fn a_result_of_an_experiment_of_format_1_can_be_read() {
     let result = ArmResult { entered: 400, reached: 31, value: 620.5, squares: 12_420.25 };
     assert_written_as(Kind::Result, &result, fixture);
     assert_eq!(open::<ArmResult>(Kind::Result, fixture), result);
+}
+
+#[test]
+fn a_tombstone_of_format_1_can_be_read() {
+    let fixture = fixture!("tombstone-v1");
+    let tombstone = Tombstone { id: ErasureId(7), at: at(1), until: at(2) };
+    assert_written_as(Kind::Tombstone, &tombstone, fixture);
+    assert_eq!(open::<Tombstone>(Kind::Tombstone, fixture), tombstone);
+}
+
+#[test]
+fn an_erasure_of_format_1_can_be_read() {
+    let fixture = fixture!("erasure-v1");
+    let erasing = Erasing {
+        customer: Some(ada()),
+        mark: Pseudonym([8; 16]),
+        at: at(1),
+        until: at(2),
+        sequence: 300,
+        also: vec![Pseudonym([9; 16])],
+        removed: vec![Removed {
+            place: "store".into(),
+            what: "decisions".into(),
+            count: 3,
+            at: at(1),
+        }],
+        stage: Stage::Done(at(3)),
+    };
+    assert_written_as(Kind::Erasure, &Some(&erasing), fixture);
+    assert_eq!(open::<Option<Erasing>>(Kind::Erasure, fixture), Some(erasing));
 }
 
 #[test]
@@ -383,6 +414,9 @@ fn full() -> Twin {
                 channel: Some("mail".into()),
                 granted: true,
                 at: at(1),
+                by: "web".into(),
+                proof: Some("form 17".into()),
+                until: Some(at(9)),
             }],
             preferences: vec![
                 preference(None),

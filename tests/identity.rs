@@ -477,7 +477,7 @@ fn a_memory_too_large_for_a_message_loses_its_oldest_past_first() {
     // Only its own entry is left of the timeline, then the forms longest untouched are gone.
     assert_eq!(ann.timeline.len(), 1);
     assert!(ann.interactions.len() > 8 && ann.interactions.len() < limits::INTERACTIONS);
-    assert_eq!(ann.profile.consent("marketing", None), Some(false));
+    assert_eq!(ann.profile.consent("marketing", None, ann.seen), Some(false));
 }
 
 #[derive(Debug, Clone)]

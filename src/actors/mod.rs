@@ -8,6 +8,7 @@
 mod clock;
 mod desk;
 mod directory;
+mod eraser;
 mod learner;
 mod lookup;
 mod partition;
@@ -15,6 +16,7 @@ mod twin;
 
 pub use clock::{Clock, Jumps};
 pub use directory::{Address, Partitions};
+pub use eraser::{Eraser, EraserTask, Erasures};
 pub use learner::{Figures, Impatient, LearnerThread};
 pub use lookup::{Decisions, Journal, Lessons, Marks, Tried, TryCampaign};
 pub use partition::{

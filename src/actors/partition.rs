@@ -9,16 +9,17 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::clock::Clock;
 use super::desk;
+use super::eraser::Eraser;
 use super::twin::{Rest, Show, TakeIn, TwinActor};
 use crate::bus::{Floor, Receipt, Relay};
 use crate::event::{Customer, Event, Output, Time};
 use crate::models::{Shown, Snapshot};
 use crate::partition::{
-    Answer, Bounds, Counters, Done, Errand, Host, Loads, Machine, Outgoing, Progress, Pulled,
-    Recovered, Surroundings, TimeMode, revive,
+    Answer, Bounds, Cleared, Counters, Done, Errand, Host, Loads, Machine, Outgoing, Progress,
+    Pulled, Recovered, Surroundings, TimeMode, revive,
 };
 use crate::policy::Policy;
-use crate::store::{self, Batch, CommitHandle, IndexKey, Read, Store, TimerKey};
+use crate::store::{self, Batch, CommitHandle, IndexKey, Read, Store, TimerKey, Traces};
 use crate::twin::Twin;
 
 /// Something after which the service must stop rather than guess.
@@ -49,6 +50,8 @@ pub struct Setup {
     pub committer: CommitHandle,
     /// Publishes what is durable.
     pub relay: Arc<Relay>,
+    /// Clears what is left of customers who were erased.
+    pub eraser: Eraser,
     /// How far the stream is durable in all partitions, to be stored along.
     pub floor: Floor,
     /// What the time is.
@@ -76,6 +79,7 @@ struct Shell {
     store: Arc<Store>,
     committer: CommitHandle,
     relay: Arc<Relay>,
+    eraser: Eraser,
     floor: Floor,
     fatal: UnboundedSender<Fatal>,
     /// Room in the intake, given back when what took it is durable.
@@ -106,6 +110,7 @@ impl PartitionActor {
             store,
             committer,
             relay,
+            eraser,
             floor,
             clock,
             fatal,
@@ -119,6 +124,7 @@ impl PartitionActor {
             store,
             committer,
             relay,
+            eraser,
             floor,
             fatal,
             permits,
@@ -291,6 +297,20 @@ impl Host for Shell {
         self.read(read, CustomersFound);
     }
 
+    fn trace(&mut self, customer: Customer) {
+        let partition = self.partition;
+        let read = move |store: &Store| {
+            store.traces(partition, &customer).map_err(|error| error.to_string())
+        };
+        self.read(read, Traced);
+    }
+
+    fn clear(&mut self, cleared: Cleared) {
+        // Ahead of the eraser, which waits for what is not withdrawn.
+        self.relay.withdraw(self.partition, cleared.withdrawn.clone());
+        self.eraser.clear(self.partition, cleared);
+    }
+
     fn commit(&mut self, ticket: u64, mut batch: Batch) {
         batch.set_floor(self.floor.get());
         self.committer.submit(self.partition, ticket, batch);
@@ -406,6 +426,20 @@ impl Handler<TimersLoaded> for PartitionActor {
 
     fn handle(&mut self, TimersLoaded(timers): TimersLoaded, context: &mut Context<Self>) {
         self.machine.timers_loaded(timers, self.clock.now(), &mut self.shell);
+        self.set_alarm(context);
+    }
+}
+
+/// Here is what the store knows of a customer who is erased.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Traced(Traces);
+
+impl Handler<Traced> for PartitionActor {
+    type Result = ();
+
+    fn handle(&mut self, Traced(traces): Traced, context: &mut Context<PartitionActor>) {
+        self.machine.traced(traces, self.clock.now(), &mut self.shell);
         self.set_alarm(context);
     }
 }

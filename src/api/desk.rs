@@ -1,5 +1,7 @@
 //! What answers the questions: looks at partitions and streams, changes nothing of a twin.
 
+mod rights;
+
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use super::audit::{AuditOutcome, Auditor};
 use super::backup::Keeper;
 use super::campaign::{TryCampaignReply, TryCampaignRequest};
 use super::decide::{DecideReply, DecideRequest, Offer};
+use super::erase::Seal;
 use super::experiments::{self, ExperimentsReply};
 use super::learned::{LessonsReply, LessonsRequest, MarksReply, VersionMark};
 use super::messages::{
@@ -58,6 +61,7 @@ pub struct Desk {
     learner: Impatient,
     keeper: Keeper,
     auditor: Auditor,
+    seal: Seal,
 }
 
 /// What is looked at to say how the service is.
@@ -108,9 +112,10 @@ impl Desk {
         learner: Impatient,
         keeper: Keeper,
         auditor: Auditor,
+        seal: Seal,
     ) -> Desk {
         let started = now();
-        Desk { bus, partitions, mode, policy, started, gauges, learner, keeper, auditor }
+        Desk { bus, partitions, mode, policy, started, gauges, learner, keeper, auditor, seal }
     }
 
     /// The answer to a request: every verb passes here, and what the audit is to know of it is
@@ -170,6 +175,8 @@ impl Desk {
             verb::JOURNAL => reply(&self.journal(&request).await?),
             verb::MARKS => reply(&self.marks(&request).await?),
             verb::LESSONS => reply(&self.lessons(required(&request.payload)?).await?),
+            verb::ERASE => reply(&self.erase(&request).await?),
+            verb::EXPORT => reply(&self.export(&request).await?),
             verb::STATS => reply(&self.stats().await?),
             verb::POLICY => reply(&*self.policy.read()),
             verb::BROADCASTS => reply(&self.broadcasts().await?),

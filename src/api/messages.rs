@@ -57,6 +57,14 @@ pub mod verb {
     /// Moves the clock, on event time only. An [`Advance`](super::Advance); answered by
     /// [`Advanced`](super::Advanced).
     pub const ADVANCE: &str = "advance";
+    /// `erase.<customer>`: has a customer erased, under all identifiers. An
+    /// [`EraseRequest`](super::super::EraseRequest) or no payload; answered by an
+    /// [`EraseReply`](super::super::EraseReply).
+    pub const ERASE: &str = "erase";
+    /// `export.<customer>`: everything that is held of a customer, part by part. An
+    /// [`ExportRequest`](super::super::ExportRequest); answered by an
+    /// [`ExportReply`](super::super::ExportReply).
+    pub const EXPORT: &str = "export";
     /// Dead letters, oldest first. A [`DeadList`](super::DeadList) or no payload; answered by
     /// [`DeadLetters`](super::DeadLetters).
     pub const DEAD_LIST: &str = "dead.list";

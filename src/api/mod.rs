@@ -13,7 +13,9 @@ mod backup;
 mod campaign;
 mod decide;
 mod desk;
+mod erase;
 mod experiments;
+mod export;
 mod learned;
 mod messages;
 mod verbs;
@@ -25,7 +27,12 @@ pub use backup::{BackupReply, BackupRequest, Keeper};
 pub use campaign::{TryCampaignReply, TryCampaignRequest};
 pub use decide::{DecideReply, DecideRequest, Offer};
 pub use desk::{Desk, Gauges};
+pub use erase::{
+    BadReceipt, EraseReply, EraseRequest, ErasedIdentifier, Receipt, RemovedThings, Seal, Told,
+    fresh_secret,
+};
 pub use experiments::{ArmShown, ExperimentShown, ExperimentsReply};
+pub use export::{ExportPart, ExportReply, ExportRequest, MessageCount};
 pub use learned::{LessonPart, LessonsReply, LessonsRequest, MarksReply, VersionMark};
 pub use messages::{
     Advance, Advanced, DeadLetter, DeadLetters, DeadList, DeadRetried, DeadRetry, DeadShow,

@@ -34,13 +34,11 @@ pub const VERBS: &[Verb] = &[
     look(verb::WHAT_IF, 1, "what would be decided if an event happened; nothing does"),
     look(verb::JOURNAL, 1, "inputs of one customer that did not come from the stream"),
     look(verb::MARKS, 1, "from where on which version of what was learned was gone by"),
-    plain(
-        verb::LESSONS,
-        0,
-        "what versions were learned from, so that decisions can be repeated",
-    ),
+    plain(verb::LESSONS, 0, "what versions were learned from, so that decisions can be repeated"),
     look(verb::SHOW, 1, "all that is known of one customer"),
     look(verb::TIMELINE, 1, "the recent past of one customer"),
+    act(verb::ERASE, 1, "has one customer erased, with a receipt"),
+    look(verb::EXPORT, 1, "everything that is held of one customer, part by part"),
     plain(verb::STATS, 0, "how the service is"),
     plain(verb::POLICY, 0, "which policy is loaded"),
     plain(verb::BROADCASTS, 0, "which broadcasts live, and how far"),
@@ -90,6 +88,8 @@ mod tests {
         Nothing lessons
         Look show
         Look timeline
+        Act erase
+        Look export
         Nothing stats
         Nothing policy
         Nothing broadcasts

@@ -242,7 +242,13 @@ fn observe(link: &watch::Sender<Link>, event: &Event, role: Role) {
         Event::SlowConsumer(_) => {
             tracing::warn!("messages came faster than they were read, and some were dropped");
         }
-        Event::ServerError(error) => tracing::warn!(%error, "the broker complains"),
+        Event::ServerError(error) => {
+            // Behind the first quote it names a subject, and that may name a customer.
+            let complaint = error.to_string();
+            let error = complaint.split(['"', '\'']).next().unwrap_or_default();
+            tracing::warn!(error, "the broker complains");
+            tracing::debug!(complaint, "the broker complains");
+        }
         Event::ClientError(error) => tracing::debug!(%error, "the connection has trouble"),
         Event::LameDuckMode if is_main => tracing::info!("the broker is about to stop"),
         Event::LameDuckMode | Event::Draining | Event::Closed => {

@@ -14,7 +14,7 @@ const REASON: &str = "Jumeau-Reason";
 const DETAIL: &str = "Jumeau-Detail";
 const SEQUENCE: &str = "Jumeau-Sequence";
 const PARTITION: &str = "Jumeau-Partition";
-const SUBJECT: &str = "Jumeau-Subject";
+pub(super) const SUBJECT: &str = "Jumeau-Subject";
 const MESSAGE_ID: &str = "Jumeau-Msg-Id";
 const DROPPED: &str = "Jumeau-Headers-Dropped";
 /// The header of an event with which a twin's memory moves. No name of ours, so that its dead letter

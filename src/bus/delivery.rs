@@ -6,7 +6,9 @@ use smallvec::SmallVec;
 
 use super::Subjects;
 use super::subject::Address;
-use crate::event::{Content, Delivery, Header, Headers, Original, Reason, Rejection, Time};
+use crate::event::{
+    Content, Delivery, Erasure, Header, Headers, INTERNAL, Original, Reason, Rejection, Time,
+};
 
 /// What a message of the stream of events says.
 pub(super) fn read(
@@ -22,6 +24,9 @@ pub(super) fn read(
         payload: message.payload.clone(),
     };
     let content = match place.address {
+        Address::Twin { channel: INTERNAL, .. } => {
+            Erasure::read(&original).map_or(Content::Unread, Content::Erasure)
+        }
         Address::Twin { .. } => Content::Unread,
         // Read here, once for all partitions; one that cannot be used is the business of only one.
         Address::Everybody => match original.broadcast(sequence) {

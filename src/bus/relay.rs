@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::connection::Link;
@@ -34,15 +34,20 @@ const MESSAGE_TOO_LARGE: u64 = 10_054;
 /// one, and the broker refuses it if another is the last: so none overtakes one that was lost.
 #[derive(Debug)]
 pub struct Relay {
-    submit: mpsc::UnboundedSender<Submitted>,
+    submit: mpsc::UnboundedSender<Wish>,
     depth: watch::Sender<usize>,
     counters: Arc<Counters>,
 }
 
+/// What is wanted of the task.
 #[derive(Debug)]
-struct Submitted {
-    partition: u16,
-    outputs: Vec<(u64, Output)>,
+enum Wish {
+    /// To publish these.
+    Publish { partition: u16, outputs: Vec<(u64, Output)> },
+    /// Not to publish these, unless they are on their way.
+    Withdraw { partition: u16, keys: Vec<u64> },
+    /// To say so once everything that was wished for before is done.
+    Tell(oneshot::Sender<()>),
 }
 
 #[derive(Debug, Default)]
@@ -101,6 +106,7 @@ impl Relay {
             passed: format!("{}.events.", bus.subjects.prefix()),
             memory_sent: None,
             submitted,
+            waiting: VecDeque::new(),
             inbox,
             answers,
             entries: VecDeque::new(),
@@ -126,7 +132,22 @@ impl Relay {
     pub fn submit(&self, partition: u16, outputs: Vec<(u64, Output)>) {
         self.depth.send_modify(|depth| *depth += outputs.len());
         // The task ends only after the relay.
-        let _ = self.submit.send(Submitted { partition, outputs });
+        let _ = self.submit.send(Wish::Publish { partition, outputs });
+    }
+
+    /// Outputs that are not to be published any more, by the keys of their rows. Those on their way
+    /// already are; all of them are confirmed in their turn.
+    pub fn withdraw(&self, partition: u16, keys: Vec<u64>) {
+        let _ = self.submit.send(Wish::Withdraw { partition, keys });
+    }
+
+    /// Waits until everything submitted before is confirmed, or was withdrawn: for as long as the
+    /// broker is gone.
+    pub async fn passed(&self) {
+        let (done, is_done) = oneshot::channel();
+        let _ = self.submit.send(Wish::Tell(done));
+        // A task that has ended publishes nothing more.
+        let _ = is_done.await;
     }
 
     /// How many outputs are submitted and not confirmed.
@@ -176,7 +197,9 @@ struct Task<F> {
     passed: String,
     /// The number of the last output of this attempt that carries a memory.
     memory_sent: Option<u64>,
-    submitted: mpsc::UnboundedReceiver<Submitted>,
+    submitted: mpsc::UnboundedReceiver<Wish>,
+    /// Who is to be told once all before these numbers are confirmed.
+    waiting: VecDeque<(u64, oneshot::Sender<()>)>,
     inbox: String,
     answers: Subscriber,
     /// Everything that is not confirmed, in order, but for those confirmed out of order.
@@ -255,16 +278,35 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
         }
     }
 
-    fn take(&mut self, submitted: Submitted) {
-        let mut next = Some(submitted);
-        while let Some(Submitted { partition, outputs }) = next {
-            self.entries.extend(outputs.into_iter().map(|(key, output)| Entry {
-                partition,
-                key,
-                output,
-                is_confirmed: false,
-            }));
+    fn take(&mut self, wish: Wish) {
+        let mut next = Some(wish);
+        while let Some(wish) = next {
+            match wish {
+                Wish::Publish { partition, outputs } => {
+                    self.entries.extend(outputs.into_iter().map(|(key, output)| Entry {
+                        partition,
+                        key,
+                        output,
+                        is_confirmed: false,
+                    }));
+                }
+                Wish::Withdraw { partition, keys } => self.withdraw(partition, &keys),
+                Wish::Tell(done) => {
+                    let behind = self.first + self.entries.len() as u64;
+                    self.waiting.push_back((behind, done));
+                }
+            }
             next = self.submitted.try_recv().ok();
+        }
+        self.settle();
+    }
+
+    fn withdraw(&mut self, partition: u16, keys: &[u64]) {
+        let waiting = self.entries.iter_mut().skip(self.sent);
+        for entry in waiting.filter(|entry| entry.partition == partition) {
+            if keys.contains(&entry.key) {
+                entry.is_confirmed = true;
+            }
         }
     }
 
@@ -408,17 +450,23 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
                 done.push((entry.partition, entry.key));
             }
         }
-        if done.is_empty() {
-            return;
+        if !done.is_empty() {
+            self.first += done.len() as u64;
+            self.sent = self.sent.saturating_sub(done.len());
+            let count = done.len();
+            (self.confirmed)(done);
+            self.depth.send_modify(|depth| *depth = depth.saturating_sub(count));
+            if self.entries.is_empty() {
+                self.is_failing = false;
+                *self.counters.trouble.lock() = None;
+            }
         }
-        self.first += done.len() as u64;
-        self.sent = self.sent.saturating_sub(done.len());
-        let count = done.len();
-        (self.confirmed)(done);
-        self.depth.send_modify(|depth| *depth = depth.saturating_sub(count));
-        if self.entries.is_empty() {
-            self.is_failing = false;
-            *self.counters.trouble.lock() = None;
+        let first = self.first;
+        while self.waiting.front().is_some_and(|(behind, _)| *behind <= first)
+            && let Some((_, done)) = self.waiting.pop_front()
+        {
+            // Whoever waited may be gone.
+            let _ = done.send(());
         }
     }
 

@@ -71,11 +71,15 @@ pub enum Kind {
     Lesson = 14,
     /// From where on a partition went by a version of what was learned.
     Mark = 15,
+    /// That a customer was erased.
+    Tombstone = 16,
+    /// An erasure, and how far it is; or an event that came late, to be taken out of the stream.
+    Erasure = 17,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 15] = [
+    pub const ALL: [Kind; 17] = [
         Kind::Twin,
         Kind::Block,
         Kind::Timer,
@@ -91,6 +95,8 @@ impl Kind {
         Kind::Result,
         Kind::Lesson,
         Kind::Mark,
+        Kind::Tombstone,
+        Kind::Erasure,
     ];
 
     /// The kind's name, for people.
@@ -111,6 +117,8 @@ impl Kind {
             Kind::Result => "result of an experiment",
             Kind::Lesson => "lesson",
             Kind::Mark => "mark",
+            Kind::Tombstone => "tombstone",
+            Kind::Erasure => "erasure",
         }
     }
 
@@ -134,7 +142,9 @@ impl Kind {
             | Kind::Weights
             | Kind::Result
             | Kind::Lesson
-            | Kind::Mark => 1,
+            | Kind::Mark
+            | Kind::Tombstone
+            | Kind::Erasure => 1,
         }
     }
 }

@@ -236,6 +236,8 @@ limits! {
     READERS: 64;
     /// dead letters in one answer to an operator; the next answer goes on from there
     DEAD_LETTERS_LISTED: 1_000;
+    /// customers of one partition who were erased and are kept from coming back; whose time ends first leaves first
+    TOMBSTONES: 65_536;
     /// journalled inputs in one answer; the rest is asked for from the last moment on
     JOURNAL_LISTED: 1_000;
     /// operator requests of one kind that wait for their answers; more are answered "busy"

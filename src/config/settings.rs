@@ -337,14 +337,28 @@ pub struct Log {
     /// The form of a line.
     pub format: LogFormat,
     /// What is written: a level (`error`, `warn`, `info`, `debug`, `trace`) or directives such as
-    /// `info,jumeau::bus=debug`.
+    /// `info,jumeau::bus=debug`. Below `debug` nothing is written that customers said or are.
     pub filter: String,
+    /// How customers are named.
+    pub identifiers: LogIdentifiers,
 }
 
 impl Default for Log {
     fn default() -> Log {
-        Log { format: LogFormat::Text, filter: "info".into() }
+        let (format, identifiers) = (LogFormat::Text, LogIdentifiers::Hashed);
+        Log { format, filter: "info".into(), identifiers }
     }
+}
+
+/// How the log names customers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogIdentifiers {
+    /// By a hash with a key that the store keeps to itself: the same customer has the same.
+    #[default]
+    Hashed,
+    /// As the company writes them.
+    Plain,
 }
 
 /// The form of a line of the log.

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::{
-    Broadcast, Event, Header, Headers, Kind, Message, Raw, Reason, Rejection, Speaker, Time, parse,
+    Broadcast, Erasure, Event, Header, Headers, Kind, Message, Raw, Reason, Rejection, Speaker,
+    Time, parse,
 };
 
 /// One message of the events stream, as one partition gets it.
@@ -32,6 +33,8 @@ pub enum Content {
     Read(Result<Event, Rejection>),
     /// No event of one customer: every partition gets it, in its place in the order of the stream.
     Broadcast(Arc<Broadcast>),
+    /// That a customer is to be erased.
+    Erasure(Erasure),
 }
 
 impl Delivery {
@@ -45,15 +48,15 @@ impl Delivery {
         }
         match &self.content {
             Content::Read(read) => read.as_ref(),
-            Content::Unread | Content::Broadcast(_) => {
-                unreachable!("it has just been read, and a broadcast is taken in as one")
+            Content::Unread | Content::Broadcast(_) | Content::Erasure(_) => {
+                unreachable!("it has just been read, and nothing but an event is taken in as one")
             }
         }
     }
 
     /// What a customer says in it, if it is a message of theirs.
     pub fn customers_message(&mut self) -> Option<&mut Message> {
-        if matches!(self.content, Content::Broadcast(_)) {
+        if matches!(self.content, Content::Broadcast(_) | Content::Erasure(_)) {
             return None;
         }
         // Why it cannot be read is for its partition to say.
@@ -74,8 +77,8 @@ impl Delivery {
         let _ = self.read();
         match self.content {
             Content::Read(read) => (read, self.original),
-            Content::Unread | Content::Broadcast(_) => {
-                unreachable!("it has just been read, and a broadcast is taken in as one")
+            Content::Unread | Content::Broadcast(_) | Content::Erasure(_) => {
+                unreachable!("it has just been read, and nothing but an event is taken in as one")
             }
         }
     }

@@ -98,7 +98,7 @@ impl EventType {
             }
             EventType::Message => r#"{"text": "…", "from": "customer|agent|bot"}"#,
             EventType::Preference => r#"{"key": "…", "value": …} or {"key": "…", "forget": true}"#,
-            EventType::Consent => r#"{"purpose": "…", "granted": true|false}"#,
+            EventType::Consent => r#"{"purpose": "…", "granted": true|false, "proof": "…"}"#,
             EventType::Interaction => {
                 r#"{"id": "…", "kind": "…", "state": "started|progressed|paused|resumed|completed|abandoned"}"#
             }
@@ -162,6 +162,10 @@ impl fmt::Display for EventType {
 pub struct Identify {
     /// Values by trait.
     pub traits: Map,
+    /// The customer comes back after they were erased, and says so: the only event that may begin
+    /// anew with an erased identifier, if its own time is later than the erasure.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub anew: bool,
 }
 
 /// This identifier is that customer.
@@ -252,6 +256,12 @@ pub struct Consent {
     pub channel: Option<Box<str>>,
     /// Granted, or withdrawn.
     pub granted: bool,
+    /// Where that can be proved: a form, a recording, a letter, as the channel calls it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Box<str>>,
+    /// When a consent that is granted lapses; none: when the policy says, or never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Time>,
 }
 
 /// Where an interaction stands.
@@ -543,7 +553,7 @@ impl Kind {
 
     fn check(&self) -> Result<(), String> {
         match self {
-            Kind::Identify(Identify { traits }) => values(traits),
+            Kind::Identify(told) => values(&told.traits),
             Kind::Link(Link { to: id }) | Kind::Unlink(Unlink { from: id }) => {
                 super::Customer::new(id).map(drop)
             }
@@ -566,7 +576,8 @@ impl Kind {
             }
             Kind::Consent(consent) => {
                 name("purpose", &consent.purpose)?;
-                optional_name("channel", consent.channel.as_deref())
+                optional_name("channel", consent.channel.as_deref())?;
+                optional_name("proof", consent.proof.as_deref())
             }
             Kind::Interaction(interaction) => {
                 name("id", &interaction.id)?;

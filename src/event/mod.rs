@@ -10,6 +10,7 @@ mod broadcast;
 mod customer;
 mod delivery;
 mod envelope;
+mod erasure;
 mod handoff;
 mod headers;
 mod kind;
@@ -26,6 +27,7 @@ pub use broadcast::{Broadcast, Campaign, SharedFact};
 pub use customer::{Channel, Customer, encode};
 pub use delivery::{Content, Delivery, Original};
 pub use envelope::{Event, Raw, parse};
+pub use erasure::{Erasure, ErasureId};
 pub use handoff::{Handoff, HandoffState};
 pub use headers::{Header, Headers};
 pub use kind::{

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use crate::config::settings::Answers;
-use crate::event::{Customer, Rejection, Time};
+use crate::event::{Customer, Reason, Rejection, Time};
 use crate::policy::Policy;
 use crate::twin::{Action, Answered};
 
@@ -41,6 +41,13 @@ impl Decided {
         };
         self.actions.iter().map(answered).collect()
     }
+}
+
+/// Why whoever asks for somebody who was erased is not answered.
+pub(super) fn erased() -> Rejection {
+    let detail = "expected a customer, found one who was erased; an `identify` with `anew` and its \
+                  own time begins anew";
+    Rejection::new(Reason::Refused, detail)
 }
 
 /// Answers on their way: each with whom it is for.

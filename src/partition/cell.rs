@@ -9,10 +9,10 @@ use smallvec::SmallVec;
 use super::index::{self, IndexChange};
 use super::shadow::{self, Beside};
 use crate::codec;
-use crate::event::Customer;
+use crate::event::{Customer, Time};
 use crate::models::Snapshot;
 use crate::policy::Policy;
-use crate::twin::{Block, Broadcasts, End, Input, Reaction, Twin, Verdict, World, react};
+use crate::twin::{Block, Broadcasts, End, Erased, Input, Reaction, Twin, Verdict, World, react};
 
 /// An input and its place in the round.
 #[derive(Debug, Clone)]
@@ -38,6 +38,8 @@ pub struct Errand {
     pub models: Snapshot,
     /// Whether the twin is to say where it stands in the index, whatever has changed.
     pub is_indexing: bool,
+    /// It is to let go of everything after the inputs, unless it was seen after this moment.
+    pub erasing: Option<Time>,
 }
 
 /// What became of an errand.
@@ -58,6 +60,8 @@ pub struct Reacted {
     pub change: Option<Change>,
     /// Rows of the index that come or go.
     pub index: Vec<IndexChange>,
+    /// What the twin was, if it was to let go of everything.
+    pub erased: Option<Box<Erased>>,
     /// What the policy in the shadow would have said.
     pub(super) beside: Beside,
 }
@@ -151,7 +155,7 @@ impl Cell {
         errand: Errand,
         react: impl Fn(&mut Twin, &Input, &World<'_>) -> Reaction,
     ) -> Done {
-        let Errand { inputs, policy, shadow, broadcasts, models, is_indexing } = errand;
+        let Errand { inputs, policy, shadow, broadcasts, models, is_indexing, erasing } = errand;
         let world = World { policy: &policy, broadcasts: &broadcasts, models: &models };
         let rested = self.wake();
         let Held::Awake(twin) = &mut self.held else { unreachable!("it has just been woken") };
@@ -178,15 +182,18 @@ impl Cell {
                 }
                 reactions.push((ordered.order, reaction));
             }
-            let is_changed = changed(&reactions);
-            let change =
-                is_changed.then(|| Change::of(twin, end_before, self.state_bytes as usize));
+            let is_erasing = erasing.is_some_and(|unless| twin.seen <= unless);
+            let erased = is_erasing.then(|| Box::new(twin.erase()));
+            let is_changed = changed(&reactions) || is_erasing;
+            // Nothing of it is kept.
+            let change = (is_changed && !is_erasing)
+                .then(|| Change::of(twin, end_before, self.state_bytes as usize));
             let index = if is_indexed && (is_changed || is_indexing) {
                 index::changes(&stood, twin, &policy)
             } else {
                 Vec::new()
             };
-            Reacted { reactions, change, index, beside }
+            Reacted { reactions, change, index, erased, beside }
         }));
         if let Ok(Reacted { change: Some(change), .. }) = &reacted {
             self.state_bytes = about(change.state.len());
@@ -304,7 +311,6 @@ fn said(panic: &(dyn Any + Send)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Time;
     use crate::policy::{Files, load};
     use crate::twin::Fired;
 
@@ -326,6 +332,7 @@ mod tests {
             broadcasts: Broadcasts::default(),
             models: Snapshot::nothing(),
             is_indexing: false,
+            erasing: None,
         }
     }
 

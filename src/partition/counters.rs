@@ -44,6 +44,12 @@ pub struct Counters {
     pub observations: u64,
     /// Escalations opened or changed.
     pub escalations: u64,
+    /// Identifiers of customers that were erased.
+    #[serde(default)]
+    pub erasures: u64,
+    /// Events of customers who were erased that came late, and were dropped.
+    #[serde(default)]
+    pub erased: u64,
     /// Dead letters, by reason.
     pub dead: BTreeMap<Reason, u64>,
     /// How often each limit was reached.
@@ -80,6 +86,9 @@ pub struct Counters {
     /// Broadcasts that live, each held by every partition.
     #[serde(default)]
     pub broadcasts_live: u64,
+    /// Customers who were erased, and are kept from coming back.
+    #[serde(default)]
+    pub tombstones: u64,
     /// The stream sequence up to which everything is taken in and durable.
     pub cursor: u64,
 }
@@ -113,6 +122,8 @@ impl Counters {
             recalls,
             observations,
             escalations,
+            erasures,
+            erased,
             dead,
             limits,
             policy_errors,
@@ -129,6 +140,7 @@ impl Counters {
             outbox,
             timers_near,
             broadcasts_live,
+            tombstones,
             cursor,
         } = other;
         self.events += events;
@@ -145,6 +157,8 @@ impl Counters {
         self.recalls += recalls;
         self.observations += observations;
         self.escalations += escalations;
+        self.erasures += erasures;
+        self.erased += erased;
         for (reason, count) in dead {
             *self.dead.entry(*reason).or_default() += count;
         }
@@ -169,6 +183,7 @@ impl Counters {
         self.outbox += outbox;
         self.timers_near += timers_near;
         self.broadcasts_live = self.broadcasts_live.max(*broadcasts_live);
+        self.tombstones += tombstones;
         self.cursor = self.cursor.max(*cursor);
     }
 }

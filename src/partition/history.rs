@@ -220,7 +220,10 @@ mod tests {
                 for (partition, age, action, response) in answers {
                     sequence += 1;
                     let exposure = exposure(*age, ["card", "loan", "help"][*action]);
-                    batch.put_observation(*partition, sequence, &exposure, *response).unwrap();
+                    let customer = crate::event::Customer::new("ada").unwrap();
+                    batch
+                        .put_observation(*partition, sequence, &customer, &exposure, *response)
+                        .unwrap();
                 }
                 store.commit(&[batch]).unwrap();
                 if number == crash {
@@ -252,7 +255,8 @@ mod tests {
         let mut lessons = Lessons::keeping(&store, 1, keep).unwrap();
         for sequence in 1..4 {
             let mut batch = Batch::new();
-            batch.put_observation(0, sequence, &exposure(40.0, "card"), true).unwrap();
+            let customer = crate::event::Customer::new("ada").unwrap();
+            batch.put_observation(0, sequence, &customer, &exposure(40.0, "card"), true).unwrap();
             store.commit(&[batch]).unwrap();
             lessons.learn(&store).unwrap();
         }

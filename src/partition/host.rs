@@ -3,12 +3,13 @@ use std::time::Duration;
 
 #[cfg(doc)]
 use super::Machine;
+use super::Secret;
 use super::{Answer, Errand};
 use crate::config::settings::Answers;
-use crate::event::{Broadcast, Customer, Delivery, Output, Time};
+use crate::event::{Broadcast, Customer, Delivery, ErasureId, Output, Time};
 use crate::models::{Shown, Snapshot};
 use crate::policy::Policy;
-use crate::store::{Batch, IndexKey, Sweep, SweepKey};
+use crate::store::{Batch, IndexKey, Pseudonym, Sweep, SweepKey, Tombstone};
 use crate::twin::{Broadcasts, Twin, World};
 
 /// What an operator chose for a partition: how much it may keep in memory, and how fast it goes.
@@ -55,12 +56,17 @@ pub trait Host {
     /// row of the index, or among all who have a twin. Answered by [`Machine::found`]; the partition
     /// goes on meanwhile.
     fn find(&mut self, row: Option<IndexKey>, after: Option<Customer>, limit: usize);
+    /// Has everything looked up that the store knows of a customer beside the twin; answered by
+    /// [`Machine::traced`].
+    fn trace(&mut self, customer: Customer);
     /// Has a batch made durable; answered by [`Machine::committed`], in the order of the calls.
     fn commit(&mut self, ticket: u64, batch: Batch);
     /// Tells the stream.
     fn acknowledge(&mut self, token: Self::Token);
     /// Answers what a channel asked.
     fn answer(&mut self, reply: Self::Reply, answer: Answer);
+    /// Has cleared what lies outside the store of customers who were erased, which is durable.
+    fn clear(&mut self, cleared: Cleared);
     /// Has durable outputs published; each is answered by [`Machine::confirmed`].
     fn publish(&mut self, outputs: Vec<(u64, Output)>);
 }
@@ -97,6 +103,29 @@ pub struct Recovered {
     pub sweeps: Vec<(SweepKey, Sweep)>,
     /// What the arms of experiments have shown, by experiment and arm.
     pub results: Vec<Shown>,
+    /// What customers who were erased are marked with.
+    pub secret: Secret,
+    /// Those who were.
+    pub tombstones: Vec<(Pseudonym, Tombstone)>,
+}
+
+/// What is gone from the store, and may still be elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Cleared {
+    /// The erasures whose rows say what is to be done.
+    pub erased: Vec<(ErasureId, Pseudonym)>,
+    /// Sequences of outputs that are not to be published any more, if they were not yet; each is
+    /// confirmed all the same.
+    pub withdrawn: Vec<u64>,
+    /// Sequences of events that came late.
+    pub late: Vec<u64>,
+}
+
+impl Cleared {
+    /// Whether there is nothing to clear.
+    pub fn is_empty(&self) -> bool {
+        self.erased.is_empty() && self.late.is_empty()
+    }
 }
 
 /// What the twins of a partition go by, whatever happens to them. Cheap to clone.

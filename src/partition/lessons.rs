@@ -118,9 +118,12 @@ mod tests {
     /// A store in which answers came to two partitions.
     fn store() -> Memory {
         let store = Memory::new();
+        let customer = crate::event::Customer::new("ada").unwrap();
         let mut batch = Batch::new();
         for (partition, sequence, response) in [(0, 4, true), (0, 9, false), (1, 2, true)] {
-            batch.put_observation(partition, sequence, &exposure("app"), response).unwrap();
+            batch
+                .put_observation(partition, sequence, &customer, &exposure("app"), response)
+                .unwrap();
         }
         store.commit(&[batch]).unwrap();
         store

@@ -1,4 +1,5 @@
 mod asks;
+mod erasures;
 mod outcome;
 mod rounds;
 mod shared;
@@ -10,17 +11,18 @@ use std::time::Duration;
 use self::asks::Waiting;
 use super::ask::Outbound;
 use super::counters::Counters;
-use super::host::{Bounds, Host, Pulled, Recovered, Surroundings};
+use super::host::{Bounds, Cleared, Host, Pulled, Recovered, Surroundings};
 use super::letters::Letters;
 use super::outgoing::Outgoing;
 use super::residents::Residents;
 use super::results::Results;
 use super::round::{Item, Round};
 use super::sweeps::{Step, Sweeps};
+use super::tombstones::Tombstones;
 use super::window::Window;
 use crate::config::limits;
 use crate::config::settings::{Answers, TimeMode};
-use crate::event::{Broadcast, Content, Customer, Delivery, Output, Time};
+use crate::event::{Broadcast, Content, Customer, Delivery, Erasure, Output, Time};
 use crate::models::{Shown, Snapshot};
 use crate::policy::Policy;
 use crate::store::{Batch, TimerKey};
@@ -32,6 +34,7 @@ struct InFlight<T, R> {
     tokens: Vec<T>,
     answers: Outbound<R>,
     outputs: Vec<(u64, Output)>,
+    cleared: Cleared,
     events: usize,
     cursor: u64,
 }
@@ -48,6 +51,10 @@ enum Phase {
     Loading(Round),
     /// For the twins' reactions.
     Reacting(Round),
+    /// For earlier commits, so that the store has seen everything of a customer who is erased.
+    Clearing(Box<erasures::Wanted>),
+    /// For what the store knows of that customer.
+    Tracing(Box<erasures::Wanted>),
     /// For earlier commits, so that twins whose handler panicked can be loaded as they were.
     Reviving(Round),
 }
@@ -83,6 +90,9 @@ pub struct Machine<H: Host> {
     over_at: Time,
     sweeps: Sweeps,
     results: Results,
+    tombstones: Tombstones,
+    /// The erasure at hand.
+    erasing: Option<Box<erasures::Wanted>>,
 
     queue: VecDeque<Pulled<H::Token>>,
     work: Option<Work<H::Token>>,
@@ -109,6 +119,7 @@ pub struct Machine<H: Host> {
     open_events: usize,
     tokens: Vec<H::Token>,
     open_answers: Outbound<H::Reply>,
+    cleared: Cleared,
     outputs: Vec<(u64, Output)>,
     next_output: u64,
     next_input: u64,
@@ -164,6 +175,8 @@ impl<H: Host> Machine<H> {
             over_at: Time::MAX,
             sweeps: Sweeps::new(mode, &bounds),
             results: Results::recovered(recovered.results),
+            tombstones: Tombstones::recovered(recovered.secret, recovered.tombstones),
+            erasing: None,
             queue: VecDeque::new(),
             work: None,
             asks: VecDeque::new(),
@@ -180,6 +193,7 @@ impl<H: Host> Machine<H> {
             open_events: 0,
             tokens: Vec::new(),
             open_answers: Vec::new(),
+            cleared: Cleared::default(),
             outputs: Vec::new(),
             next_output: recovered.next_output,
             next_input: recovered.next_input,
@@ -218,6 +232,9 @@ impl<H: Host> Machine<H> {
         // First those who wait for them.
         self.answer(durable.answers, host);
         durable.tokens.into_iter().for_each(|token| host.acknowledge(token));
+        if !durable.cleared.is_empty() {
+            host.clear(durable.cleared);
+        }
         if !durable.outputs.is_empty() {
             host.publish(durable.outputs);
         }
@@ -256,6 +273,7 @@ impl<H: Host> Machine<H> {
             });
             host.rest(twins.collect());
         }
+        self.expire_tombstones();
         let is_idle = matches!(self.phase, Phase::Idle) && self.work.is_none();
         if is_idle && self.in_flight.is_empty() && !self.confirmed.is_empty() {
             self.commit(host);
@@ -358,6 +376,7 @@ impl<H: Host> Machine<H> {
             outbox: self.unconfirmed as u64,
             timers_near: self.window.len() as u64,
             broadcasts_live: self.broadcasts.len() as u64,
+            tombstones: self.tombstones.len() as u64,
             ..self.counters.clone()
         }
     }
@@ -374,6 +393,10 @@ impl<H: Host> Machine<H> {
                 Phase::Quiescing if self.in_flight.is_empty() => {
                     self.phase = Phase::LoadingTimers;
                     host.load_timers(self.window.capacity());
+                    return;
+                }
+                Phase::Clearing(wanted) if self.in_flight.is_empty() => {
+                    self.trace(wanted, host);
                     return;
                 }
                 Phase::Reviving(round) if self.in_flight.is_empty() => {
@@ -451,6 +474,9 @@ impl<H: Host> Machine<H> {
         }
         if step == Step::Go && self.work.is_none() {
             self.begin_sweeping(wall, host);
+            return true;
+        }
+        if self.begin_erasure(host) {
             return true;
         }
         if self.work.as_ref().is_some_and(|work| !work.deliveries.is_empty()) {
@@ -548,7 +574,7 @@ impl<H: Host> Machine<H> {
         let mut round = Round::default();
         while let Some((now, next)) = work.deliveries.front()
             && (mode == TimeMode::Stream || *now == moment)
-            && !matches!(next.content, Content::Broadcast(_))
+            && !matches!(next.content, Content::Broadcast(_) | Content::Erasure(_))
             && let Some((now, delivery)) = work.deliveries.pop_front()
         {
             self.clock = self.clock.max(now);
@@ -598,11 +624,20 @@ impl<H: Host> Machine<H> {
         batch.set_next_input(self.partition, self.next_input);
         batch.set_clock(self.partition, self.clock);
         let outputs = std::mem::take(&mut self.outputs);
+        let cleared = std::mem::take(&mut self.cleared);
         self.unconfirmed += outputs.len();
         let ticket = self.next_ticket;
         self.next_ticket += 1;
         let cursor = self.taken;
-        self.in_flight.push_back(InFlight { ticket, tokens, answers, outputs, events, cursor });
+        self.in_flight.push_back(InFlight {
+            ticket,
+            tokens,
+            answers,
+            outputs,
+            cleared,
+            events,
+            cursor,
+        });
         host.commit(ticket, batch);
     }
 
@@ -618,6 +653,14 @@ impl<H: Host> Machine<H> {
 const OPEN_BATCH_BYTES: usize = 256 * 1024;
 
 impl<T> Work<T> {
+    /// Takes out what comes next, if it is an erasure: its moment, its place in the stream, and it.
+    fn next_erasure(&mut self) -> Option<(Time, u64, Erasure)> {
+        let Content::Erasure(erasure) = &self.deliveries.front()?.1.content else { return None };
+        let erasure = erasure.clone();
+        let (stored, delivery) = self.deliveries.pop_front()?;
+        Some((stored, delivery.sequence, erasure))
+    }
+
     /// Takes out what comes next, if it is a broadcast.
     fn next_broadcast(&mut self) -> Option<(Time, Arc<Broadcast>, Delivery)> {
         let Content::Broadcast(told) = &self.deliveries.front()?.1.content else { return None };
@@ -633,6 +676,7 @@ fn now_of(delivery: &mut Delivery, mode: TimeMode) -> Time {
     match (mode, &delivery.content) {
         (TimeMode::Stream, _) => stored,
         (TimeMode::Event, Content::Broadcast(told)) => told.time.unwrap_or(stored),
+        (TimeMode::Event, Content::Erasure(_)) => Time::MIN,
         (TimeMode::Event, _) => delivery.read().ok().and_then(|event| event.time).unwrap_or(stored),
     }
 }

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::bus::{CARRIES_MEMORY, Subjects, dead_letter};
-use crate::event::{Customer, Original, Output, PassOn, Rejection, Time};
+use crate::event::{Customer, Erasure, Original, Output, PassOn, Rejection, Time};
 use crate::twin::{Action, Escalation, Observation, Recall};
 
 /// How what a twin wants done becomes messages: subject, headers, CloudEvent.
@@ -125,6 +125,20 @@ impl Outgoing {
             subject: subject.into(),
             headers: headers.into(),
             payload: Bytes::from(message.payload),
+        }
+    }
+
+    /// For the twin of another identifier of a customer who is erased, by the same way.
+    pub(super) fn erase(&self, erasure: &Erasure) -> Output {
+        Output {
+            id: erasure.message_id().into(),
+            subject: self.subjects.passed(&erasure.customer).into(),
+            headers: erasure
+                .headers()
+                .into_iter()
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
+            payload: Bytes::new(),
         }
     }
 

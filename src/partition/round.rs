@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use smallvec::SmallVec;
 
 use super::cell::{Ordered, Panicked, Reacted};
-use crate::event::{Customer, Original, Rejection, Time};
+use crate::event::{Customer, Erasure, Original, Rejection, Time};
 use crate::models::Snapshot;
 use crate::store::{SweepKey, TimerKey};
 use crate::twin::{Asked, Input, Woken};
@@ -23,6 +23,8 @@ pub(super) struct Round {
     pub(super) models: Option<Snapshot>,
     /// What it is a part of, if its twins were found and not reported.
     pub(super) sweeping: Option<Sweeping>,
+    /// What it erases, if it does; it is about nothing else then.
+    pub(super) erasing: Option<Erasure>,
 }
 
 /// Some twins that a sweep has come to.
@@ -78,6 +80,11 @@ pub(super) enum Item {
         at: Time,
         /// Why it cannot be used.
         rejection: Option<Rejection>,
+    },
+    /// Something for a customer who was erased.
+    Late {
+        /// Its place in the stream, if it is an event.
+        sequence: Option<u64>,
     },
     /// A broadcast that may wake its twin.
     Wake {

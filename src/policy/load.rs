@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::broadcasts;
+use super::consents;
 use super::contact::{self, ContactRules};
 use super::experiments::{self, Experiments};
 use super::interactions;
+use super::keeping;
 use super::made;
 use super::mistake::{Found, Mistakes};
 use super::names::Names;
@@ -187,9 +189,11 @@ fn read(
     let mut tried = Vec::new();
     let mut dissatisfied = None;
     let (mut context, mut queues, mut escalates) = (BTreeMap::new(), Vec::new(), None);
+    let mut consents = BTreeMap::new();
     let mut indexed = Vec::new();
     let (mut contact, mut suitability, mut weighty) = (None, None, None);
     let (mut explore, mut features) = (None, None);
+    let (mut erasure, mut retention) = (None, None);
     for table in tables {
         read_needs(&table, &mut needs);
         read_preferences(&table, &mut preferences);
@@ -198,6 +202,7 @@ fn read(
         purposes::read_context(&table, &mut context);
         queues::read(&table, reader, &mut queues);
         queues::read_escalates(&table, reader, &mut escalates);
+        consents::read(&table, reader, &mut consents);
         broadcasts::read(&table, reader, &mut indexed);
         tallies::read(&table, reader, &mut tallies);
         experiments::read(&table, reader, &mut tried);
@@ -206,6 +211,8 @@ fn read(
         weights::read_suitability(&table, &mut suitability);
         weights::read_weights(&table, reader, &mut weighty);
         weights::read_explore(&table, &mut explore);
+        keeping::read_erasure(&table, &mut erasure);
+        keeping::read_retention(&table, &mut retention);
         weights::read_features(&table, reader, &mut features);
         rules::read(&table, reader, &mut patterned);
         actions::read(&table, reader, &mut actions);
@@ -267,12 +274,15 @@ fn read(
         context,
         escalates,
         queues: queues.into(),
+        consents,
         pending,
         contact: contact.map_or_else(ContactRules::unsaid, |(_, rules)| rules),
         suitability: suitability.map(|(_, said)| said).unwrap_or_default(),
         weights: weighty.map(|(_, said)| said).unwrap_or_default(),
         features: features.map(|(_, said)| said),
         explore: explore.map(|(_, said)| said),
+        retention: retention.map(|(_, said)| said),
+        erasure: erasure.map(|(_, said)| said).unwrap_or_default(),
         serving: serving.into(),
         shown,
         shown_somewhere: shown_somewhere.into(),
@@ -306,6 +316,7 @@ fn gather(table: &Table<'_>, names: &mut Names) {
         names.actions.extend(name.map(str::to_owned));
     }
     names.acts.extend(interactions::resumes(table).into_iter().map(str::to_owned));
+    names.acts.extend(consents::askers(table).into_iter().map(str::to_owned));
     let kinds = entries("interactions").into_iter().map(|(kind, _)| kind.text().to_owned());
     names.timers.extend(kinds.map(|kind| format!("{}{kind}", super::PAUSE_TIMER)));
     for rule in table.get("rules").map_or(Vec::new(), Item::as_list) {

@@ -9,6 +9,7 @@ mod actions;
 mod activities;
 mod broadcasts;
 mod condition;
+mod consents;
 mod contact;
 mod dissatisfaction;
 mod experiments;
@@ -18,6 +19,7 @@ mod files;
 mod functions;
 mod holes;
 mod interactions;
+mod keeping;
 mod load;
 mod made;
 mod mistake;
@@ -38,17 +40,19 @@ mod weights;
 
 pub use activities::{ActivityRule, Figure};
 pub use condition::Condition;
+pub use consents::{ConsentRule, PERSONALIZATION, PROCESSING, PROFILING};
 pub use contact::{ContactLimit, ContactPause, ContactRules, Per, Quiet};
 pub use dissatisfaction::DissatisfactionRule;
 pub use experiments::{Arm, Does, Experiment, Experiments};
 pub use expression::{CompileError, EvalError, Expression, Truth};
 pub use files::Files;
+pub use keeping::{ErasureRule, RetentionRule};
 pub use load::{load, load_with};
 pub use mistake::{Mistake, Mistakes};
 pub use model::{
-    Action, CatchUp, Due, Expected, IGNORED_TIMER, Index, InteractionRule, Issue, Need, Occasion,
-    PAUSE_TIMER, Place, Policy, PreferenceRule, QUIET_TIMER, Rule, Step, Treatment, Trigger,
-    Version, Worth,
+    Action, CONSENT_TIMER, CatchUp, Due, Expected, IGNORED_TIMER, Index, InteractionRule, Issue,
+    Need, Occasion, PAUSE_TIMER, Place, Policy, PreferenceRule, QUIET_TIMER, RETENTION_TIMER, Rule,
+    Step, Treatment, Trigger, Version, Worth,
 };
 pub use purposes::{Purposes, SignalRule};
 pub use queues::{DENIAL, DUE_TIMER, Desk, EXPIRED, Escalates, Opens, PERSON, Queue};

@@ -9,10 +9,12 @@ use std::time::Duration;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
+use super::keeping::RetentionRule;
 use super::rules::Pattern;
 use super::{
-    ContactRules, Desk, DissatisfactionRule, Escalates, Experiments, Explore, Expression,
-    IssueWeights, Path, Queue, SignalRule, Speech, Suitability, Tallies, Template,
+    ConsentRule, ContactRules, Desk, DissatisfactionRule, ErasureRule, Escalates, Experiments,
+    Explore, Expression, IssueWeights, Path, Queue, SignalRule, Speech, Suitability, Tallies,
+    Template,
 };
 use crate::event::{EventType, Map};
 use crate::models::Arm;
@@ -52,6 +54,8 @@ pub struct Policy {
     pub dissatisfaction: Option<DissatisfactionRule>,
     /// How sensitive signals are, by name.
     pub context: BTreeMap<Box<str>, SignalRule>,
+    /// What needs the customer's consent, by purpose.
+    pub consents: BTreeMap<Box<str>, ConsentRule>,
     /// How often, and when, a customer may be spoken to.
     pub contact: ContactRules,
     /// How long any action can be taken back, at most.
@@ -79,6 +83,10 @@ pub struct Policy {
     pub queues: Box<[Queue]>,
     /// What the twin hands to them by itself.
     pub escalates: Escalates,
+    /// How long what is known is kept; none: as long as there is room.
+    pub retention: Option<RetentionRule>,
+    /// What becomes of customers who are erased.
+    pub erasure: ErasureRule,
     /// What broadcasts often go by, so that an index of it is worth its cost: traits and facts.
     pub indexed: Box<[Path]>,
 }
@@ -352,6 +360,12 @@ pub const QUIET_TIMER: &str = "quiet:";
 
 /// The timer that waits for actions of which nothing comes.
 pub const IGNORED_TIMER: &str = "ignored:";
+
+/// The timer that waits for consents that lapse.
+pub const CONSENT_TIMER: &str = "consent:";
+
+/// The timer that waits for what grows old.
+pub const RETENTION_TIMER: &str = "retention:";
 
 /// One rule: on such an input, if such a condition holds, then these steps.
 #[derive(Debug)]

@@ -135,7 +135,7 @@ pub(super) fn read_features(
     table.finish();
 }
 
-fn once<'a>(
+pub(super) fn once<'a>(
     table: &Table<'a>,
     key: &'static str,
     first: Option<&Place>,

@@ -3,11 +3,12 @@ use serde::Serialize;
 use super::Sweep;
 use super::keys::{self, Field, IndexKey, SweepKey, Table, TimerKey};
 use super::rows::{KeptLessons, LessonRow, PackedDecision};
+use super::{Erasing, Pseudonym, Tombstone};
 use crate::codec;
 #[cfg(doc)]
 use crate::codec::Kind;
 use crate::config::limits;
-use crate::event::{Broadcast, Customer, Output, Time};
+use crate::event::{Broadcast, Customer, ErasureId, Output, Time};
 use crate::models::{ArmResult, Exposure, Lesson, Weights};
 use crate::past::Mark;
 use crate::twin::Decision;
@@ -166,7 +167,7 @@ impl Batch {
         self.delete(Table::Outbox, |key| keys::output(key, partition, sequence));
     }
 
-    /// An answer to learn from, and whether it was a response.
+    /// An answer of this customer to learn from, and whether it was a response.
     ///
     /// # Errors
     /// If it is larger than a record may be.
@@ -174,11 +175,12 @@ impl Batch {
         &mut self,
         partition: u16,
         sequence: u64,
+        customer: &Customer,
         exposure: &Exposure,
         response: bool,
     ) -> Result<(), codec::Error> {
         let key = |key: &mut Vec<u8>| keys::output(key, partition, sequence);
-        self.seal(Table::Observations, key, &(exposure, response))
+        self.seal(Table::Observations, key, &(exposure, response, customer))
     }
 
     /// An answer goes, because it was learned from.
@@ -296,6 +298,38 @@ impl Batch {
     /// What was counted in one arm of an experiment.
     pub fn put_result(&mut self, partition: u16, name: &str, arm: &str, result: &ArmResult) {
         self.seal_small(Table::Results, |key| keys::result(key, partition, name, arm), result);
+    }
+
+    /// A customer is erased.
+    pub fn put_tombstone(&mut self, partition: u16, mark: Pseudonym, tombstone: &Tombstone) {
+        self.seal_small(Table::Tombstones, |key| keys::tombstone(key, partition, mark), tombstone);
+    }
+
+    /// A customer was erased so long ago, or says so, that they may come back.
+    pub fn delete_tombstone(&mut self, partition: u16, mark: Pseudonym) {
+        self.delete(Table::Tombstones, |key| keys::tombstone(key, partition, mark));
+    }
+
+    /// How far the erasure of an identifier is.
+    pub fn put_erasing(&mut self, partition: u16, id: ErasureId, erasing: &Erasing) {
+        let key = |key: &mut Vec<u8>| keys::erasure(key, partition, id, erasing.mark);
+        self.seal_small(Table::Erasures, key, &Some(erasing));
+    }
+
+    /// Nobody will ask any more how far the erasure of an identifier is.
+    pub fn delete_erasing(&mut self, partition: u16, id: ErasureId, mark: Pseudonym) {
+        self.delete(Table::Erasures, |key| keys::erasure(key, partition, id, mark));
+    }
+
+    /// The event of this sequence came late, and is to be taken out of the stream.
+    pub fn put_late(&mut self, partition: u16, sequence: u64) {
+        let key = |key: &mut Vec<u8>| keys::late(key, partition, sequence);
+        self.seal_small(Table::Erasures, key, &None::<Erasing>);
+    }
+
+    /// An event that came late is out of the stream.
+    pub fn delete_late(&mut self, partition: u16, sequence: u64) {
+        self.delete(Table::Erasures, |key| keys::late(key, partition, sequence));
     }
 
     /// The stream sequence up to which every partition has taken everything in, as far as is known:

@@ -165,7 +165,7 @@ impl Store {
         self.sync()
     }
 
-    fn poison(&self, error: rocksdb::Error) -> Error {
+    pub(super) fn poison(&self, error: rocksdb::Error) -> Error {
         self.poisoned.store(true, Ordering::Release);
         Error::Write { detail: error.into_string() }
     }
@@ -185,7 +185,7 @@ impl Store {
     }
 
     #[expect(clippy::expect_used, reason = "the message names the invariant")]
-    fn table(&self, table: Table) -> &ColumnFamily {
+    pub(super) fn table(&self, table: Table) -> &ColumnFamily {
         self.db.cf_handle(table.name()).expect("every table is opened with the database")
     }
 

@@ -22,13 +22,17 @@
 //! | `lessons` | `0x0000` · version u64 · number u32 |
 //! | `marks` | partition u16 · version u64 |
 //! | `results` | partition u16 · length of the experiment u8 · experiment · arm |
+//! | `tombstones` | partition u16 · hash of the customer, 16 bytes |
+//! | `erasures`, of an identifier | partition u16 · `0x00` · erasure u128 · hash of the customer |
+//! | `erasures`, of an event that came late | partition u16 · `0x01` · stream sequence u64 |
 //! | `meta`, of the store | `0x00` · name |
 //! | `meta`, of a partition | `0x01` · partition u16 · field u8 |
 
 use serde::{Deserialize, Serialize};
 
+use super::Pseudonym;
 use crate::codec::Kind;
-use crate::event::{Customer, Time};
+use crate::event::{Customer, ErasureId, Time};
 
 /// A table of the store. Its number stands in batches only; its name is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -62,13 +66,17 @@ pub enum Table {
     Marks,
     /// What the arms of experiments have shown.
     Results,
+    /// Customers who were erased, as hashes.
+    Tombstones,
+    /// What is still to be done about these, and what was.
+    Erasures,
     /// What the store and its partitions know about themselves.
     Meta,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Table; 15] = [
+    pub const ALL: [Table; 17] = [
         Table::Twins,
         Table::Timeline,
         Table::Timers,
@@ -83,6 +91,8 @@ impl Table {
         Table::Lessons,
         Table::Marks,
         Table::Results,
+        Table::Tombstones,
+        Table::Erasures,
         Table::Meta,
     ];
 
@@ -103,6 +113,8 @@ impl Table {
             Table::Lessons => "lessons",
             Table::Marks => "marks",
             Table::Results => "results",
+            Table::Tombstones => "tombstones",
+            Table::Erasures => "erasures",
             Table::Meta => "meta",
         }
     }
@@ -124,6 +136,8 @@ impl Table {
             Table::Lessons => Kind::Lesson,
             Table::Marks => Kind::Mark,
             Table::Results => Kind::Result,
+            Table::Tombstones => Kind::Tombstone,
+            Table::Erasures => Kind::Erasure,
             Table::Meta => Kind::Number,
         }
     }
@@ -145,6 +159,8 @@ impl Table {
             Table::Lessons => read_lesson(key).is_some(),
             Table::Marks => read_output(key).is_some(),
             Table::Results => read_result(key).is_some(),
+            Table::Tombstones => read_tombstone(key).is_some(),
+            Table::Erasures => read_erasure(key).is_some(),
             Table::Meta => match key {
                 [STORE_WIDE, name @ ..] => !name.is_empty(),
                 [OF_PARTITION, _, _, _] => true,
@@ -326,6 +342,27 @@ pub(super) fn result(into: &mut Vec<u8>, of: u16, experiment: &str, arm: &str) {
     into.extend_from_slice(arm.as_bytes());
 }
 
+pub(super) fn tombstone(into: &mut Vec<u8>, of: u16, mark: Pseudonym) {
+    partition(into, of);
+    into.extend_from_slice(&mark.0);
+}
+
+const OF_IDENTIFIER: u8 = 0;
+const OF_LATE_EVENT: u8 = 1;
+
+pub(super) fn erasure(into: &mut Vec<u8>, of: u16, id: ErasureId, mark: Pseudonym) {
+    partition(into, of);
+    into.push(OF_IDENTIFIER);
+    into.extend_from_slice(&id.0.to_be_bytes());
+    into.extend_from_slice(&mark.0);
+}
+
+pub(super) fn late(into: &mut Vec<u8>, of: u16, sequence: u64) {
+    partition(into, of);
+    into.push(OF_LATE_EVENT);
+    into.extend_from_slice(&sequence.to_be_bytes());
+}
+
 pub(super) fn field(into: &mut Vec<u8>, of: u16, field: Field) {
     into.push(OF_PARTITION);
     partition(into, of);
@@ -423,6 +460,33 @@ pub(super) fn read_sweep(key: &[u8]) -> Option<SweepKey> {
     match *tag {
         WAKE => Some(SweepKey::Wake(name)),
         INDEX => Some(SweepKey::Index(name)),
+        _ => None,
+    }
+}
+
+pub(super) fn read_tombstone(key: &[u8]) -> Option<Pseudonym> {
+    let (_, mark) = key.split_first_chunk::<2>()?;
+    Some(Pseudonym(mark.try_into().ok()?))
+}
+
+/// What a row of `erasures` is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ErasureKey {
+    Identifier(ErasureId, Pseudonym),
+    LateEvent(u64),
+}
+
+pub(super) fn read_erasure(key: &[u8]) -> Option<ErasureKey> {
+    let (_, rest) = key.split_first_chunk::<2>()?;
+    match rest {
+        [OF_IDENTIFIER, rest @ ..] => {
+            let (id, mark) = rest.split_first_chunk()?;
+            let id = ErasureId(u128::from_be_bytes(*id));
+            Some(ErasureKey::Identifier(id, Pseudonym(mark.try_into().ok()?)))
+        }
+        [OF_LATE_EVENT, rest @ ..] => {
+            Some(ErasureKey::LateEvent(u64::from_be_bytes(rest.try_into().ok()?)))
+        }
         _ => None,
     }
 }
@@ -525,6 +589,13 @@ mod tests {
             let row = IndexKey { path: sequence, value: u64::from(number) };
             let key = bytes(|into| index(into, partition, row, &customer));
             prop_assert_eq!(read_index(&key), Some((row, customer.clone())));
+            let (id, mark) = (ErasureId(u128::from(sequence)), Pseudonym([number as u8; 16]));
+            let key = bytes(|into| tombstone(into, partition, mark));
+            prop_assert_eq!(read_tombstone(&key), Some(mark));
+            let key = bytes(|into| erasure(into, partition, id, mark));
+            prop_assert_eq!(read_erasure(&key), Some(ErasureKey::Identifier(id, mark)));
+            let key = bytes(|into| late(into, partition, sequence));
+            prop_assert_eq!(read_erasure(&key), Some(ErasureKey::LateEvent(sequence)));
             let name: Box<str> = customer.as_str().into();
             let key = bytes(|into| broadcast(into, partition, &name));
             prop_assert_eq!(read_broadcast(&key), Some(&*name));
@@ -605,6 +676,9 @@ mod tests {
             bytes(|into| decision(into, 258, &ada, 7)),
             bytes(|into| lesson(into, 4, 5)),
             bytes(|into| mark(into, 258, 4)),
+            bytes(|into| tombstone(into, 258, Pseudonym([8; 16]))),
+            bytes(|into| erasure(into, 258, ErasureId(9), Pseudonym([8; 16]))),
+            bytes(|into| late(into, 258, 10)),
             bytes(|into| field(into, 258, Field::Cursor)),
             bytes(|into| store_wide(into, "format")),
         ];
@@ -622,6 +696,9 @@ mod tests {
         01020361646107
         0000000000000000000400000005
         01020000000000000004
+        010208080808080808080808080808080808
+        0102000000000000000000000000000000000908080808080808080808080808080808
+        010201000000000000000a
         01010201
         00666f726d6174
         ");

@@ -1,13 +1,13 @@
 use serde::de::DeserializeOwned;
 
 use super::batch::{ANSWERS, MODEL};
-use super::keys::{self, Field, IndexKey, SweepKey, TimerKey};
+use super::keys::{self, ErasureKey, Field, IndexKey, SweepKey, TimerKey};
 use super::rows::{
     Journalled, KeptLesson, KeptLessons, LessonRow, Loaded, Meta, PackedDecision, Sweep, Verified,
 };
-use super::{Batch, Error, Table};
+use super::{Batch, Erasing, Error, Pseudonym, Table, Tombstone, Traces};
 use crate::codec;
-use crate::event::{Broadcast, Customer, Output, Time};
+use crate::event::{Broadcast, Customer, ErasureId, INTERNAL, Output, Time};
 use crate::models::{Exposure, Shown, Snapshot};
 use crate::past::Mark;
 use crate::twin::Decision;
@@ -230,8 +230,89 @@ pub trait Read: Send + Sync {
     ) -> Result<Vec<(u64, Exposure, bool)>, Error> {
         let from = key(|to| keys::output(to, partition, from));
         rows(self, Table::Observations, partition, &from, limit, |key, value| {
-            let (exposure, response) = open(Table::Observations, key, value)?;
+            let (exposure, response, _): (_, _, Customer) = open(Table::Observations, key, value)?;
             Ok(keys::read_output(key).map(|sequence| (sequence, exposure, response)))
+        })
+    }
+
+    /// What there is of a customer beside the twin.
+    ///
+    /// # Errors
+    /// [`Error::Read`], [`Error::Key`] or [`Error::Record`].
+    fn traces(&self, partition: u16, customer: &Customer) -> Result<Traces, Error> {
+        let own = key(|to| keys::twin(to, partition, customer));
+        let count = |table| {
+            let mut count = 0;
+            self.scan(table, &own, &keys::behind(&own), &mut |_, _| {
+                count += 1;
+                Ok(true)
+            })?;
+            Ok(count)
+        };
+        let token = customer.token();
+        let outputs = self.outbox(partition, 0, usize::MAX)?.into_iter();
+        // What other twins pass on to this one is for it to refuse, once it comes.
+        let is_own = |output: &Output| {
+            let mut tokens = output.subject.rsplit('.');
+            tokens.next() == Some(&token) && tokens.next() != Some(INTERNAL)
+        };
+        let from = key(|to| keys::partition(to, partition));
+        let observed =
+            rows(self, Table::Observations, partition, &from, usize::MAX, |key, value| {
+                let (_, _, whose): (Exposure, bool, Customer) =
+                    open(Table::Observations, key, value)?;
+                Ok(keys::read_output(key).map(|sequence| (sequence, whose)))
+            })?;
+        let observed = observed.into_iter().filter(|(_, whose)| whose == customer);
+        Ok(Traces {
+            outputs: outputs.filter(|(_, one)| is_own(one)).map(|(at, _)| at).collect(),
+            observations: observed.map(|(sequence, _)| sequence).collect(),
+            blocks: count(Table::Timeline)?,
+            decisions: count(Table::Decisions)?,
+            journal: count(Table::Journal)?,
+        })
+    }
+
+    /// The partition's customers who were erased.
+    ///
+    /// # Errors
+    /// [`Error::Read`], [`Error::Key`] or [`Error::Record`].
+    fn tombstones(&self, partition: u16) -> Result<Vec<(Pseudonym, Tombstone)>, Error> {
+        let from = key(|to| keys::partition(to, partition));
+        rows(self, Table::Tombstones, partition, &from, usize::MAX, |key, value| {
+            let tombstone = open(Table::Tombstones, key, value)?;
+            Ok(keys::read_tombstone(key).map(|mark| (mark, tombstone)))
+        })
+    }
+
+    /// The partition's erasures, done or not.
+    ///
+    /// # Errors
+    /// [`Error::Read`], [`Error::Key`] or [`Error::Record`].
+    fn erasing(&self, partition: u16) -> Result<Vec<(ErasureId, Erasing)>, Error> {
+        let from = key(|to| keys::partition(to, partition));
+        let found = rows(self, Table::Erasures, partition, &from, usize::MAX, |key, value| {
+            let erasing: Option<Erasing> = open(Table::Erasures, key, value)?;
+            Ok(match (keys::read_erasure(key), erasing) {
+                (Some(ErasureKey::Identifier(id, _)), Some(erasing)) => Some(Some((id, erasing))),
+                (Some(ErasureKey::LateEvent(_)), None) => Some(None),
+                _ => None,
+            })
+        })?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// Sequences of events of the partition that came late, and are to be taken out of the stream.
+    ///
+    /// # Errors
+    /// [`Error::Read`], or [`Error::Key`].
+    fn late(&self, partition: u16) -> Result<Vec<u64>, Error> {
+        let from = key(|to| keys::late(to, partition, 0));
+        rows(self, Table::Erasures, partition, &from, usize::MAX, |key, _| {
+            Ok(match keys::read_erasure(key) {
+                Some(ErasureKey::LateEvent(sequence)) => Some(sequence),
+                _ => None,
+            })
         })
     }
 

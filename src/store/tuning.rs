@@ -135,6 +135,8 @@ fn rows(table: Table, settings: &settings::Store, memory: &Memory, horizon: &Hor
         | Table::Lessons
         | Table::Marks
         | Table::Results
+        | Table::Tombstones
+        | Table::Erasures
         | Table::Meta => {}
     }
     options.set_block_based_table_factory(&blocks);

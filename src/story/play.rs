@@ -169,6 +169,7 @@ impl Played {
                     continue;
                 }
                 Effect::StartTimer { .. }
+                | Effect::Forget { .. }
                 | Effect::CancelTimer { .. }
                 | Effect::Record(_)
                 | Effect::Try(_)

@@ -182,6 +182,9 @@ fn reacted(out: &mut fmt::Formatter<'_>, reaction: &Reaction) -> fmt::Result {
             Effect::CancelTimer { name, .. } => {
                 writeln!(out, "{INDENT}{DIM}cancels {name}{DIM:#}")?;
             }
+            Effect::Forget { seen } => {
+                writeln!(out, "{INDENT}{OUT}forgets the customer, last seen {seen}{OUT:#}")?;
+            }
             Effect::Record(_) | Effect::Observe(_) | Effect::Try(_) | Effect::Journal { .. } => {}
         }
     }

@@ -40,6 +40,11 @@ impl Dates {
         found.ok().map(|position| self.0[position].1)
     }
 
+    /// Every value that has a date, and the date.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, Time)> {
+        self.0.iter().map(|(name, at)| (&**name, *at))
+    }
+
     /// How many values have a date.
     pub(super) fn len(&self) -> usize {
         self.0.len()

@@ -36,6 +36,11 @@ pub enum Effect {
         /// When it would have fired.
         due: Time,
     },
+    /// The customer has not been seen for so long that nothing is to be kept of them.
+    Forget {
+        /// When they were seen last: if they are seen again before it comes to that, they stay.
+        seen: Time,
+    },
     /// The arbitration, to keep for whoever asks why.
     Record(Box<Decision>),
     /// An answer to learn from.

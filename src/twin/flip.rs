@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Candidate, CandidateVerdict as Verdict, Decision, Weights};
 use crate::event::{Time, Value};
-use crate::policy::{Expression, Found, Path, Root, Scope};
+use crate::policy::{Expression, Found, PROCESSING, Path, Root, Scope};
 
 /// One change that would have let a candidate win, or pass what dropped it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -174,6 +174,7 @@ fn passing(candidate: &Candidate) -> Option<Change> {
         }
         Verdict::NoConsent { purpose } => Some(Change::Consent { purpose: purpose.clone() }),
         Verdict::MatterOpen { what } => Some(Change::Over { what: what.clone() }),
+        Verdict::Restricted => Some(Change::Consent { purpose: PROCESSING.into() }),
         Verdict::HeldByAgent => {
             Some(Change::Over { what: "the conversation with the agent".into() })
         }

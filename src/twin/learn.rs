@@ -100,6 +100,9 @@ fn learn(
     now: Time,
     notes: &mut Notes,
 ) {
+    if !twin.is_personal(policy, now) {
+        return;
+    }
     // The input at hand becomes the next entry.
     let number = twin.timeline.total();
     if let Some(rule) = rule(policy, CHANNEL) {

@@ -117,7 +117,9 @@ impl Item for Consent {
 
     fn merge(&mut self, other: &Consent) {
         // Said at the same moment, a "no" outranks a "yes".
-        if (other.at, !other.granted) > (self.at, !self.granted) {
+        let order = |one: &Consent| (one.at, !one.granted);
+        let is_equal = order(other) == order(self);
+        if order(other) > order(self) || (is_equal && text(other) > text(self)) {
             self.clone_from(other);
         }
     }

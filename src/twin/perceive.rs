@@ -8,7 +8,7 @@ use super::timeline::Line;
 use super::understand::Context;
 use super::{Cause, Effect, Input, Twin, What, World, escalation, learn, resume};
 use crate::event::{Event, Kind, Rejection};
-use crate::policy::{DUE_TIMER, IGNORED_TIMER, Policy};
+use crate::policy::{CONSENT_TIMER, DUE_TIMER, IGNORED_TIMER, Policy, RETENTION_TIMER};
 
 /// Folds an input in; `false` if it is a timer of which rules should not hear.
 ///
@@ -33,6 +33,14 @@ pub(super) fn perceive(
             match resume::paused_kind(&fired.name) {
                 Some(kind) if is_heard => {
                     resume::pause_silent(twin, kind, input.at, policy, effects, notes)
+                }
+                _ if is_heard && *fired.name == *RETENTION_TIMER => {
+                    twin.grow_old(policy, input.at, effects, notes);
+                    false
+                }
+                _ if is_heard && *fired.name == *CONSENT_TIMER => {
+                    twin.watch_for_lapses(input.at, effects, notes);
+                    true
                 }
                 _ if is_heard && *fired.name == *IGNORED_TIMER => {
                     twin.notice_silence(policy, input.at, effects, notes)
@@ -82,7 +90,7 @@ fn fold(
         }
         Kind::Consent(told) => {
             twin.profile.consent_room(told)?;
-            twin.profile.consent_told(told, now);
+            twin.hear_consent(told, &event.channel, policy, now, effects, notes);
         }
         Kind::Interaction(told) => twin.move_interaction(told, &event.channel, now, notes),
         Kind::Case(told) => twin.move_case(told, now, notes),

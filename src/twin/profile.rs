@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::reaction::Notes;
-use super::{Dates, Preference};
+use super::{Consent, Dates, Preference};
 use crate::config::limits;
 use crate::event::{self, Map, Rejection, Time, Value};
 
@@ -16,27 +16,15 @@ pub struct Profile {
     pub preferences: Vec<Preference>,
 }
 
-/// What the customer allowed or forbade, for one purpose and one or all channels.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Consent {
-    /// What for.
-    pub purpose: Box<str>,
-    /// The one channel for which this holds; none: every channel.
-    pub channel: Option<Box<str>>,
-    /// Allowed, or forbidden.
-    pub granted: bool,
-    /// Since when.
-    pub at: Time,
-}
-
 impl Profile {
     /// Whether the customer allowed `purpose`, in `channel` or in general; what was said of the
-    /// channel outranks what was said in general. `None` if nothing was ever said.
-    pub fn consent(&self, purpose: &str, channel: Option<&str>) -> Option<bool> {
+    /// channel outranks what was said in general. `None` if nothing was ever said that still holds.
+    pub fn consent(&self, purpose: &str, channel: Option<&str>, now: Time) -> Option<bool> {
         let said = |about: Option<&str>| {
             self.consents
                 .iter()
                 .find(|consent| &*consent.purpose == purpose && consent.channel.as_deref() == about)
+                .filter(|consent| consent.holds(now))
                 .map(|consent| consent.granted)
         };
         channel.and_then(|channel| said(Some(channel))).or_else(|| said(None))
@@ -81,23 +69,13 @@ impl Profile {
         ))
     }
 
-    pub(super) fn consent_told(&mut self, told: &event::Consent, at: Time) {
-        let consent = Consent {
-            purpose: told.purpose.clone(),
-            channel: told.channel.clone(),
-            granted: told.granted,
-            at,
-        };
-        match self.consents.iter_mut().find(|known| known.is_about(told)) {
-            Some(known) => *known = consent,
-            None => self.consents.push(consent),
+    pub(super) fn keep_consent(&mut self, told: Consent) {
+        let is_same =
+            |known: &&mut Consent| known.purpose == told.purpose && known.channel == told.channel;
+        match self.consents.iter_mut().find(is_same) {
+            Some(known) => *known = told,
+            None => self.consents.push(told),
         }
-    }
-}
-
-impl Consent {
-    fn is_about(&self, told: &event::Consent) -> bool {
-        self.purpose == told.purpose && self.channel == told.channel
     }
 }
 

@@ -158,6 +158,7 @@ pub fn react(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction {
         twin.settle_guards();
         context.tell_withheld(&mut notes);
     }
+    twin.watch_for_age(world.policy, input.at, &mut effects, &mut notes);
     if let Some(journalled) = input.journalled() {
         effects.push(Effect::Journal { at: input.at, input: Box::new(journalled) });
     }

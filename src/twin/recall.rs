@@ -66,6 +66,9 @@ fn objection(
     if twin.is_held_by_agent() && !action.vital {
         return Some((Stage::Candidate, Verdict::HeldByAgent));
     }
+    if context.is_restricted && !action.vital {
+        return Some((Stage::Candidate, Verdict::Restricted));
+    }
     let now = context.input.at;
     let need_of = |need: &usize| twin.need(&context.policy.needs[*need].name, now);
     let met = action.serves.iter().find(|need| wishes.met.contains(need));
@@ -98,7 +101,7 @@ fn objection(
         return Some((Stage::Suitability, Verdict::NotSuitable { suitable }));
     }
     let purpose = action.purpose.as_ref()?;
-    let is_allowed = twin.profile.consent(purpose, Some(&contact.channel)) == Some(true);
+    let is_allowed = twin.allows(context.policy, purpose, Some(&contact.channel), now);
     (!is_allowed).then(|| (Stage::Contact, Verdict::NoConsent { purpose: purpose.clone() }))
 }
 

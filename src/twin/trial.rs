@@ -69,7 +69,8 @@ impl Twin {
 
     /// The policy that the customer lives under: that of their arm, if it has one of its own.
     pub fn governed_by<'a>(&self, policy: &'a Policy) -> &'a Policy {
-        if policy.arms.is_empty() {
+        // Whoever refuses to be profiled is in no arm.
+        if policy.arms.is_empty() || !self.is_personal(policy, self.seen) {
             return policy;
         }
         let mut governing = policy.experiments.iter().filter_map(|experiment| {
@@ -122,7 +123,7 @@ pub(super) fn hope(
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
 ) {
-    if twin.trials.is_empty() {
+    if twin.trials.is_empty() || !context.is_personal {
         return;
     }
     let (trigger, detail) = context.input.trigger();

@@ -20,8 +20,8 @@ use crate::config::limits;
 use crate::event::{EventType, Kind, OutcomeKind, Sensitivity, Time, Value};
 use crate::models::Snapshot;
 use crate::policy::{
-    DUE_TIMER, Due, EXPIRED, EvalError, Expression, IGNORED_TIMER, Path, Place, Policy, Purposes,
-    QUIET_TIMER, Root, Rule, Step, Template, Trigger, Truth,
+    CONSENT_TIMER, DUE_TIMER, Due, EXPIRED, EvalError, Expression, IGNORED_TIMER, Path, Place,
+    Policy, Purposes, QUIET_TIMER, Root, Rule, Step, Template, Trigger, Truth,
 };
 
 /// What one reaction goes by.
@@ -38,6 +38,10 @@ pub(super) struct Context<'a> {
     pub(super) last_seen: Time,
     /// What the customer says, if the input is a message of theirs.
     pub(super) said: Option<Said>,
+    /// Whether the customer may be treated as the one that they are.
+    pub(super) is_personal: bool,
+    /// Whether what is kept of the customer must not be used.
+    pub(super) is_restricted: bool,
     /// Whether there is anything sensitive, so that what is read must be looked at.
     pub(super) is_guarded: bool,
     /// What was withheld: from whom, and why.
@@ -64,6 +68,8 @@ impl<'a> Context<'a> {
             met: broadcast::Newly::new(),
             last_seen,
             said: None,
+            is_personal: twin.is_personal(policy, input.at),
+            is_restricted: twin.is_restricted(policy, input.at),
             is_guarded,
             withheld: RefCell::default(),
         }
@@ -186,6 +192,12 @@ pub(super) fn understand(
     escalation::tell(twin, context, effects);
     wishes.offer = resume::offer(twin, context);
     if let Cause::Timer(fired) = &context.input.cause
+        && *fired.name == *CONSENT_TIMER
+    {
+        let askers = twin.askers(context.policy, fired.due, context.input.at);
+        wishes.proposed.extend(askers.into_iter().map(|action| (action, None)));
+    }
+    if let Cause::Timer(fired) = &context.input.cause
         && let Some(what) = fired.name.strip_prefix(QUIET_TIMER)
     {
         wishes.decide_again(what, context.policy);
@@ -299,6 +311,7 @@ impl Turn<'_, '_> {
                 let topic = self.say(Some(topic));
                 self.twin.note_problem(&topic, None, self.context, self.notes);
             }
+            Step::Prefer { .. } if !self.context.is_personal => {}
             Step::Prefer { key, value } => match self.read(value, Expression::value)? {
                 Value::Null => {}
                 _ if self.made_of([value.paths()].into_iter()).is_some() => {

@@ -81,7 +81,9 @@ impl Scope for View<'_> {
             Root::Context => below(twin.signal(first, now).map(|signal| &signal.value), names),
             Root::Facts => below(twin.facts.get(first), names),
             Root::Preferences => {
+                // What was inferred is not used unless the customer lets us.
                 let rule = self.context.policy.preferences.get(first);
+                let rule = rule.filter(|_| self.context.is_personal);
                 below(
                     twin.profile.preference(first).and_then(|known| known.usable(rule, now)),
                     names,
@@ -90,7 +92,7 @@ impl Scope for View<'_> {
             Root::Needs => Found::Float(twin.need(first, now).map_or(0.0, |need| need.strength)),
             Root::Consents => {
                 let channel = names.next();
-                twin.profile.consent(first, channel).map_or(Found::Missing, Found::Bool)
+                twin.profile.consent(first, channel, now).map_or(Found::Missing, Found::Bool)
             }
             Root::Interactions if first == "best" => {
                 interaction(resume::best(twin, self.context), names)
@@ -170,6 +172,7 @@ impl Scope for View<'_> {
             }
             Root::Experiments => {
                 let experiment = self.context.policy.experiments.get(first);
+                let experiment = experiment.filter(|_| self.context.is_personal);
                 text(experiment.and_then(|known| twin.arm(known)).map(|arm| &*arm.name))
             }
             Root::Escalations => escalations(twin, first, names.next()),

@@ -8,6 +8,7 @@ use jumeau::partition::revive;
 use jumeau::store::Read;
 use jumeau::twin::{Twin, invariants};
 
+use super::erasures;
 use super::links::{self, Links};
 use super::shared;
 use super::stream::{Stored, is_add, number_of};
@@ -30,6 +31,12 @@ impl World {
     /// Every promise that does not hold.
     pub(crate) fn violations(&self) -> Vec<String> {
         let mut found = self.found.clone();
+        if self.erases {
+            erasures::check(self, &mut found);
+        }
+        if self.links != Links::None && self.erases {
+            return found;
+        }
         if self.links != Links::None {
             links::check(self, self.links, &mut found);
             return found;
@@ -37,11 +44,15 @@ impl World {
         if self.shares {
             shared::check(self, &mut found);
         }
+        let erased = self.erased();
+        let is_erased = |subject: &str| {
+            erased.iter().any(|customer| subject.rsplit('.').next() == Some(customer.as_str()))
+        };
         for (partition, events) in self.stream.iter().enumerate() {
             let partition = partition as u16;
             let mut expected: BTreeMap<Customer, Vec<&Stored>> = BTreeMap::new();
             let mut ids = BTreeSet::new();
-            for stored in events {
+            for stored in events.iter().filter(|one| !is_erased(&one.delivery.original.subject)) {
                 match &stored.delivery.content {
                     Content::Read(Ok(event)) if !stored.is_poison => {
                         if ids.insert((event.customer.clone(), event.fingerprint)) {
@@ -69,7 +80,8 @@ impl World {
             let results = self.memory.results(partition).unwrap();
             let results: BTreeMap<_, _> =
                 results.into_iter().map(|(name, arm, result)| ((name, arm), result)).collect();
-            if results != tried {
+            // What somebody did who was erased stays in the sums.
+            if results != tried && !self.erases {
                 found.push(format!("experiments show {results:?}, twins went through {tried:?}"));
             }
         }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jumeau::event::{Content, Customer, Delivery, Headers, Kind, Original, Output};
+use jumeau::event::{Content, Customer, Delivery, Erasure, Headers, Kind, Original, Output};
 use jumeau::partition::revive;
 use jumeau::store::Read;
 use jumeau::twin::{Twin, invariants};
@@ -43,7 +43,8 @@ pub(crate) fn store(
     let customer = Customer::from_token(token).unwrap();
     let partition = partition(&customer);
     let events = &mut stream[usize::from(partition)];
-    let is_passed = |stored: &Stored| matches!(stored.delivery.content, Content::Unread);
+    let is_passed =
+        |stored: &Stored| matches!(stored.delivery.content, Content::Unread | Content::Erasure(_));
     let last = events.iter().rposition(is_passed).map_or(0, |last| last + 1);
     let earliest = last.max(delivered[usize::from(partition)]);
     let at = rng.random_range(earliest..=events.len().min(earliest + 3));
@@ -57,7 +58,8 @@ pub(crate) fn store(
     let headers: Headers = headers.collect();
     let original =
         Original { subject: output.subject.clone(), headers, payload: output.payload.clone() };
-    let delivery = Delivery { sequence, partition, stored, content: Content::Unread, original };
+    let content = Erasure::read(&original).map_or(Content::Unread, Content::Erasure);
+    let delivery = Delivery { sequence, partition, stored, content, original };
     events.insert(at, Stored { delivery, is_poison: false });
 }
 
@@ -90,7 +92,7 @@ pub(crate) fn check(world: &World, links: Links, found: &mut Vec<String>) {
                         }
                     }
                 }
-                Content::Broadcast(_) => {}
+                Content::Broadcast(_) | Content::Erasure(_) => {}
                 Content::Read(_) => world.expect_letter(&stored.delivery, found),
             }
         }

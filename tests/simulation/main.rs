@@ -6,6 +6,7 @@
 //! `SEED=<n> cargo test --release --test simulation` replays one run; `SEEDS=<n>` runs that many.
 
 mod checks;
+mod erasures;
 mod links;
 mod seen;
 mod shared;
@@ -84,6 +85,30 @@ fn a_broadcast_touches_once_whom_it_concerns_and_nobody_else_whatever_fails() {
     }
     if seeds.end - seeds.start > 1_000 {
         assert!(seen.woken > 1_000 && seen.looked_at > 2 * seen.woken, "too little: {seen:?}");
+    }
+}
+
+#[test]
+fn whoever_is_erased_leaves_nothing_behind_and_does_not_come_back_whatever_fails() {
+    let seeds = match (number("SEED"), number("SEEDS")) {
+        (Some(seed), _) => seed..seed + 1,
+        (None, count) => 0..count.unwrap_or(1_500),
+    };
+    for links in [Links::None, Links::Only] {
+        let mut seen = seen::Seen::default();
+        for seed in seeds.clone() {
+            let mut world = World::erasing(seed, links);
+            world.run();
+            let violations = world.violations();
+            assert!(
+                violations.is_empty(),
+                "seed {seed}, {links:?}: {violations:#?}\nreplay it with SEED={seed}"
+            );
+            seen.add(&world.seen);
+        }
+        if seeds.end - seeds.start > 1_000 {
+            assert!(seen.erasures > 500 && seen.late > 500, "too little: {seen:?}");
+        }
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct Seen {
     pub(crate) jumps: u64,
     /// How often the disk had no room.
     pub(crate) held: u64,
+    pub(crate) erasures: u64,
+    pub(crate) late: u64,
 }
 
 impl Seen {
@@ -41,6 +43,8 @@ impl Seen {
         self.looked_at += other.looked_at;
         self.jumps += other.jumps;
         self.held += other.held;
+        self.erasures += other.erasures;
+        self.late += other.late;
     }
 
     pub(crate) fn assert_everything_happened(&self) {

@@ -87,8 +87,10 @@ pub(crate) fn stream(rng: &mut StdRng, start: Time) -> Vec<Vec<Stored>> {
             && let Content::Read(Ok(event)) = &mut delivery.content
         {
             let group: Value = (*GROUPS.choose(rng).unwrap()).into();
-            event.kind =
-                Kind::Identify(Identify { traits: [("group", group)].into_iter().collect() });
+            event.kind = Kind::Identify(Identify {
+                traits: [("group", group)].into_iter().collect(),
+                anew: false,
+            });
         }
         (delivery.sequence, delivery.stored) = (sequence * links::BETWEEN, stored);
         let is_poison = rng.random_bool(0.03);
@@ -225,7 +227,7 @@ impl Told<'_> {
             if !ids.insert(event.fingerprint) {
                 continue;
             }
-            if let Kind::Identify(Identify { traits }) = &event.kind {
+            if let Kind::Identify(Identify { traits, .. }) = &event.kind {
                 group = traits.get("group").map(ToString::to_string);
             }
             let fits = fits(group.as_deref());

@@ -7,8 +7,8 @@ use std::time::Duration;
 use jumeau::bus::Subjects;
 use jumeau::event::{Content, Customer, Delivery, Output, Time};
 use jumeau::partition::{
-    Answer, Answers, Bounds, Cell, Done, Errand, Host, Machine, Outgoing, Panicked, Pulled,
-    Recovered, TimeMode, revive,
+    Answer, Answers, Bounds, Cell, Cleared, Done, Errand, Host, Machine, Outgoing, Panicked,
+    Pulled, Recovered, Secret, TimeMode, revive,
 };
 use jumeau::policy::{self, Files, Policy};
 use jumeau::store::{Batch, IndexKey, Memory, Read};
@@ -16,6 +16,7 @@ use jumeau::twin::{Cause, Twin};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+use super::erasures;
 use super::links::{self, Links};
 use super::seen::Seen;
 use super::shared;
@@ -103,6 +104,9 @@ struct Desk {
     acknowledged: Vec<u64>,
     publish: Vec<(u64, Output)>,
     rested: Vec<(Customer, u32)>,
+    trace: Option<Customer>,
+    /// Outputs that are not to be published any more.
+    withdrawn: Vec<u64>,
 }
 
 impl Host for Desk {
@@ -133,6 +137,16 @@ impl Host for Desk {
 
     fn find(&mut self, row: Option<IndexKey>, after: Option<Customer>, limit: usize) {
         assert!(self.find.replace((row, after, limit)).is_none(), "two searches at once");
+    }
+
+    fn trace(&mut self, customer: Customer) {
+        assert!(self.trace.replace(customer).is_none(), "two erasures at once");
+    }
+
+    fn clear(&mut self, cleared: Cleared) {
+        let withdrawn = |(sequence, _): &mut (u64, Output)| cleared.withdrawn.contains(sequence);
+        let gone = self.publish.extract_if(.., withdrawn).map(|(sequence, _)| sequence);
+        self.withdrawn.extend(gone);
     }
 
     fn commit(&mut self, ticket: u64, batch: Batch) {
@@ -173,6 +187,8 @@ pub(crate) struct World {
     pub(crate) links: Links,
     /// Whether there are broadcasts.
     pub(crate) shares: bool,
+    /// Whether customers are erased.
+    pub(crate) erases: bool,
     /// What twins go by now.
     pub(crate) policy: Arc<Policy>,
     /// Events by partition, in the order of the stream.
@@ -202,6 +218,15 @@ impl World {
         World::of(rng, stream, links, false)
     }
 
+    /// A world in which customers are erased.
+    pub(crate) fn erasing(seed: u64, links: Links) -> World {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let mut stream = stream::stream(&mut rng, START, links);
+        let most = if links == Links::None { CUSTOMERS } else { links::CUSTOMERS_LINKED };
+        erasures::insert(&mut stream, most, &mut rng);
+        World { erases: true, ..World::of(rng, stream, links, false) }
+    }
+
     /// A world with broadcasts.
     pub(crate) fn sharing(seed: u64) -> World {
         let mut rng = StdRng::seed_from_u64(seed);
@@ -214,6 +239,7 @@ impl World {
         World {
             rng,
             shares,
+            erases: false,
             policy: the_policy(),
             mode,
             now: START,
@@ -284,6 +310,8 @@ impl World {
                     broadcasts: self.memory.broadcasts(partition).unwrap(),
                     sweeps: self.memory.sweeps(partition).unwrap(),
                     results: self.memory.results(partition).unwrap(),
+                    secret: Secret::default(),
+                    tombstones: self.memory.tombstones(partition).unwrap(),
                 };
                 let bounds = Bounds {
                     resident_twins_max: self.rng.random_range(1..=CUSTOMERS),
@@ -388,6 +416,9 @@ impl World {
                 } else if let Some(limit) = one.desk.load_timers.take() {
                     let timers = self.memory.timers(at as u16, None, limit).unwrap();
                     one.machine.timers_loaded(timers, now, &mut one.desk);
+                } else if let Some(customer) = one.desk.trace.take() {
+                    let traces = self.memory.traces(at as u16, &customer).unwrap();
+                    one.machine.traced(traces, now, &mut one.desk);
                 } else if let Some((row, after, limit)) = one.desk.find.take() {
                     let found = self.memory.customers(at as u16, row, after.as_ref(), limit);
                     one.machine.found(found.unwrap(), now, &mut one.desk);
@@ -466,6 +497,7 @@ impl World {
                 }
             }
             10 => {
+                one.confirmed.append(&mut one.desk.withdrawn);
                 let confirmed = std::mem::take(&mut one.confirmed);
                 if !confirmed.is_empty() {
                     one.machine.confirmed(&confirmed, now, &mut one.desk);
@@ -513,6 +545,7 @@ impl World {
                 && one.desk.publish.is_empty()
                 && one.desk.commits.is_empty()
                 && one.confirmed.is_empty()
+                && one.desk.withdrawn.is_empty()
                 && self.acknowledged[at] == self.stream[at].len()
         });
         all_taken_in
@@ -539,6 +572,8 @@ impl World {
             self.seen.passed_on += counters.passed_on;
             self.seen.woken += counters.woken;
             self.seen.looked_at += counters.looked_at;
+            self.seen.erasures += counters.erasures;
+            self.seen.late += counters.erased;
         }
     }
 

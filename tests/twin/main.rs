@@ -2,12 +2,14 @@
 
 mod arms;
 mod broadcasts;
+mod consents;
 mod contacts;
 mod decisions;
 mod escalations;
 mod freshness;
 mod interactions;
 mod preferences;
+mod retention;
 
 use std::sync::OnceLock;
 use std::time::Duration;

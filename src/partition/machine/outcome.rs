@@ -8,7 +8,7 @@ use super::super::index::IndexChange;
 use super::Machine;
 use crate::bus::CARRIES_MEMORY;
 use crate::codec;
-use crate::event::{Customer, Original, Output, Reason, Rejection, Time};
+use crate::event::{Customer, Erasure, Original, Output, Reason, Rejection, Time};
 use crate::store::TimerKey;
 use crate::twin::{Decision, Effect, Fired, Journalled, Note, Observation, Reaction, Verdict};
 
@@ -98,6 +98,10 @@ impl<H: Host> Machine<H> {
                     self.put_output(self.outgoing.escalation(&escalation));
                 }
                 Effect::PassOn(message) => self.put_output(self.outgoing.pass_on(*message)),
+                Effect::Forget { seen } => {
+                    let erasure = Erasure::of_absent(customer.clone(), seen);
+                    self.put_output(self.outgoing.erase(&erasure));
+                }
                 Effect::StartTimer { name, due } => {
                     let key = TimerKey { due, customer: customer.clone(), name };
                     self.batch.put_timer(self.partition, &key);
@@ -132,7 +136,13 @@ impl<H: Host> Machine<H> {
         let response = observation.reward > 0;
         // There is one output for each observation, whose sequence is a name for both.
         let (partition, sequence) = (self.partition, self.next_output);
-        match self.batch.put_observation(partition, sequence, &observation.exposure, response) {
+        match self.batch.put_observation(
+            partition,
+            sequence,
+            &observation.customer,
+            &observation.exposure,
+            response,
+        ) {
             Ok(()) => self.put_output(self.outgoing.observation(observation)),
             // The limits of features make it impossible.
             Err(error) => tracing::error!(%error, "an observation has no stored form"),
@@ -151,7 +161,7 @@ impl<H: Host> Machine<H> {
         self.put_output(letter);
     }
 
-    fn put_output(&mut self, output: Output) {
+    pub(super) fn put_output(&mut self, output: Output) {
         let sequence = self.next_output;
         match self.batch.put_output(self.partition, sequence, &output) {
             Ok(()) => {

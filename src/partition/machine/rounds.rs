@@ -49,13 +49,14 @@ impl<H: Host> Machine<H> {
         }
     }
 
-    pub(super) fn begin_round(&mut self, round: Round, host: &mut H) {
+    pub(super) fn begin_round(&mut self, mut round: Round, host: &mut H) {
         let mut passive = Vec::new();
         for customer in round.errands.keys() {
             if !self.residents.claim(customer, self.next_ticket) {
                 passive.push(customer.clone());
             }
         }
+        passive.retain(|customer| !self.drop_late(&mut round, customer, host));
         if passive.is_empty() {
             self.deliver(round, host);
         } else {
@@ -69,6 +70,8 @@ impl<H: Host> Machine<H> {
         let is_indexing = round.sweeping.as_ref().is_some_and(Sweeping::is_indexing);
         // Some twins may be told twice, because another's handler panicked.
         let models = round.models.get_or_insert_with(|| self.models.clone()).clone();
+        let erasing = round.erasing.as_ref();
+        let erasing = erasing.map(|one| one.unless_seen_after.unwrap_or(Time::MAX));
         let errands = std::mem::take(&mut round.errands);
         round.waiting = errands.len();
         for (customer, inputs) in errands {
@@ -82,6 +85,7 @@ impl<H: Host> Machine<H> {
                 broadcasts: self.broadcasts.clone(),
                 models: models.clone(),
                 is_indexing,
+                erasing,
             };
             host.deliver(address, errand);
         }
@@ -103,7 +107,7 @@ impl<H: Host> Machine<H> {
         let mut reactions: Vec<Option<Reaction>> = Vec::new();
         reactions.resize_with(round.items.len(), || None);
         for (customer, reacted) in round.reacted.drain(..) {
-            let Reacted { reactions: said, change, index, beside } = reacted;
+            let Reacted { reactions: said, change, index, erased, beside } = reacted;
             self.counters.beside(beside);
             for (order, reaction) in said {
                 reactions[order as usize] = Some(reaction);
@@ -112,12 +116,16 @@ impl<H: Host> Machine<H> {
             if let Some(change) = change {
                 self.keep(&customer, &change);
             }
+            if let Some(erased) = erased {
+                self.take_in_erasure(*erased);
+            }
         }
         for (item, reaction) in round.items.into_iter().zip(reactions) {
             match item {
                 Item::Event { sequence, customer, original, rejection } => {
                     self.taken = self.taken.max(sequence);
                     match (rejection, customer, reaction) {
+                        (Some(_), ..) if self.is_late(&original) => self.let_late_go(sequence),
                         (Some(rejection), ..) => self.bury(sequence, &original, &rejection),
                         (None, Some(customer), Some(reaction)) => {
                             self.take_in_event(sequence, &customer, &original, reaction);
@@ -125,6 +133,7 @@ impl<H: Host> Machine<H> {
                         _ => unreachable!("an event that was not rejected has a reaction"),
                     }
                 }
+                Item::Late { sequence } => sequence.into_iter().for_each(|at| self.let_late_go(at)),
                 Item::Timer { key, late, at } => {
                     self.batch.delete_timer(self.partition, &key);
                     self.take_in_timer(&key, late, at, reaction);
@@ -139,6 +148,7 @@ impl<H: Host> Machine<H> {
                 }
             }
         }
+        self.end_erasing();
         if let Some(sweeping) = round.sweeping {
             self.end_sweeping(sweeping, &touched);
         }
@@ -165,9 +175,11 @@ impl<H: Host> Machine<H> {
             let culprit = inputs.remove(position);
             tracing::error!(
                 partition = self.partition,
-                panic = message,
-                "a twin's handler panicked"
+                customer = self.tombstones.in_log(&customer),
+                "a twin's handler panicked; a dead letter says how"
             );
+            // It may hold what the customer said.
+            tracing::debug!(panic = message, "how it panicked");
             round.reject(
                 culprit.order,
                 Rejection::new(

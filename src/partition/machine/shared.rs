@@ -296,8 +296,8 @@ impl<H: Host> Machine<H> {
             self.residents.remove(customer);
         }
         self.counters.looked_at += customers.len() as u64;
-        if let Some(sweep) = self.sweeps.advance(&key, &customers, touched.len() as u64, wall) {
-            self.batch.put_sweep(self.partition, &key, sweep);
+        if self.sweeps.advance(&key, &customers, touched.len() as u64, wall).is_some() {
+            self.keep_sweep(&key);
         }
     }
 

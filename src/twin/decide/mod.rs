@@ -108,13 +108,15 @@ pub(super) fn decide<'a>(
         return None;
     }
     let policy = context.policy;
-    let is_drawn =
-        policy.explore.is_some() || policy.features.is_some() || context.models.version() > 0;
+    let is_drawn = context.is_personal
+        && (policy.explore.is_some() || policy.features.is_some() || context.models.version() > 0);
     let features =
         if is_drawn { situation::features(twin, context) } else { models::Features::new() };
     let whole = View::whole(twin, context);
     let in_arm = |known: &'a Experiment| Some((known, twin.arm(known)?));
-    let arms: Arms<'a> = policy.experiments.iter().filter_map(in_arm).collect();
+    // Whoever refuses to be profiled is in no arm.
+    let all = policy.experiments.iter().filter(|_| context.is_personal);
+    let arms: Arms<'a> = all.filter_map(in_arm).collect();
     let mut scales = Scales {
         twin,
         context,
@@ -122,7 +124,7 @@ pub(super) fn decide<'a>(
         asked,
         distress: objection::distress(twin, &whole),
         open: objection::open_matter(twin, policy),
-        is_low: weighing::is_low(twin, context.input.at),
+        is_low: context.is_personal && weighing::is_low(twin, context.input.at),
         budget: Budget::of(twin, context),
         wanted: Wanted::of(twin, context),
         arms: arms.clone(),
@@ -189,7 +191,8 @@ pub(super) fn decide<'a>(
         at: context.input.at,
         by: trigger.called(detail).into(),
         policy: policy.version.clone(),
-        model: context.models.version(),
+        model: if is_drawn { context.models.version() } else { 0 },
+        is_plain: !context.is_personal,
         considered: weighed.len() as u32,
         dropped,
         candidates: weighed
@@ -306,6 +309,9 @@ impl<'a> Scales<'a> {
     /// Drops what is new where its reach is exhausted, if there is something that is well known.
     fn keep_within_reach(&self, weighed: &mut [Weighed<'_>]) {
         let Some(explore) = &self.context.policy.explore else { return };
+        if self.weigher.is_none() {
+            return;
+        }
         let is_left = |candidate: &Weighed<'_>| candidate.verdict == Verdict::Outscored;
         let is_mature =
             |candidate: &Weighed<'_>| self.observed(candidate.action) >= explore.mature.into();
@@ -329,6 +335,9 @@ impl<'a> Scales<'a> {
     /// would have come to can be estimated from what was done. Of what is new it is within its reach.
     fn tell_chances(&self, weighed: &mut [Weighed<'_>]) {
         let Some(explore) = &self.context.policy.explore else { return };
+        if self.weigher.is_none() {
+            return;
+        }
         let is_left = |candidate: &Weighed<'_>| candidate.verdict == Verdict::Outscored;
         let mut contenders = Vec::new();
         let mut owners = Vec::new();

@@ -30,6 +30,9 @@ impl<'a> Scales<'a> {
         if self.twin.is_held_by_agent() && !action.vital {
             return Some((Stage::Candidate, Verdict::HeldByAgent, None));
         }
+        if self.context.is_restricted && !action.vital {
+            return Some((Stage::Candidate, Verdict::Restricted, None));
+        }
         if !self.context.is_guarded {
             return None;
         }
@@ -106,7 +109,7 @@ impl<'a> Scales<'a> {
         }
         if let Some(purpose) = &action.purpose {
             let is_allowed = |treatment: &policy::Treatment| {
-                twin.profile.consent(purpose, Some(&treatment.channel)) == Some(true)
+                twin.allows(self.context.policy, purpose, Some(&treatment.channel), now)
             };
             if !action.treatments.iter().any(is_allowed) {
                 let verdict = Verdict::NoConsent { purpose: purpose.clone() };

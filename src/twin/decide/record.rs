@@ -24,8 +24,12 @@ pub struct Decision {
     pub by: Box<str>,
     /// The version of the policy.
     pub policy: Version,
-    /// The version of what was learned.
+    /// The version of what was learned; 0: nothing, or the customer refuses that.
     pub model: u64,
+    /// The customer refuses personalization: it was decided without anything that was learned or
+    /// concluded, and without experiments.
+    #[serde(default)]
+    pub is_plain: bool,
     /// How many candidates there were.
     pub considered: u32,
     /// How many of them each stage dropped, in the order of [`Stage::ALL`].
@@ -271,6 +275,8 @@ pub enum Verdict {
         /// Why the last one could not.
         because: Box<str>,
     },
+    /// The customer has withdrawn the consent to processing: what is known is kept and not used.
+    Restricted,
 }
 
 impl fmt::Display for Verdict {
@@ -279,6 +285,7 @@ impl fmt::Display for Verdict {
             Verdict::Chosen => out.write_str("chosen"),
             Verdict::Outscored => out.write_str("another one had the higher score"),
             Verdict::HeldByAgent => out.write_str("an agent holds the conversation"),
+            Verdict::Restricted => out.write_str("the customer has their data kept, and not used"),
             Verdict::NeedMet { need } => write!(out, "{need} is met"),
             Verdict::NotEligible { eligible } => write!(out, "not for this customer: {eligible}"),
             Verdict::NotApplicable { when } => write!(out, "does not hold: {when}"),

@@ -159,7 +159,8 @@ fn usable_text<'a>(twin: &'a Twin, context: &Context<'_>, key: &str) -> Option<&
 }
 
 fn usable<'a>(twin: &'a Twin, context: &Context<'_>, key: &str) -> Option<&'a Value> {
-    let rule = context.policy.preferences.get(key);
+    // What was inferred is not used unless the customer lets us.
+    let rule = context.policy.preferences.get(key).filter(|_| context.is_personal);
     twin.profile.preference(key)?.usable(rule, context.input.at)
 }
 

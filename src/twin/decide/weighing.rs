@@ -100,7 +100,7 @@ impl<'a> Scales<'a> {
             return Err(format!("the customer does not want to hear of us in {channel}").into());
         };
         if let Some(purpose) = &action.purpose
-            && self.twin.profile.consent(purpose, Some(channel)) != Some(true)
+            && !self.twin.allows(self.context.policy, purpose, Some(channel), self.context.input.at)
         {
             return Err(format!("no consent to {purpose} in {channel}").into());
         }

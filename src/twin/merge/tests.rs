@@ -46,6 +46,9 @@ fn consent() -> impl Strategy<Value = Consent> {
             channel: channel.map(name),
             granted,
             at,
+            by: "web".into(),
+            proof: None,
+            until: granted.then(|| at + std::time::Duration::from_secs(60)),
         },
     )
 }

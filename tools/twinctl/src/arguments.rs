@@ -138,6 +138,48 @@ pub(crate) enum Command {
         #[arg(long, value_enum, default_value_t = Models::Then)]
         models: Models,
     },
+    /// Erases one customer, under all identifiers, and gets a signed receipt. Cannot be undone.
+    #[command(after_help = "Example:\n  twinctl erase alice --output alice-receipt.json")]
+    Erase {
+        /// The customer, as the company writes the identifier.
+        customer: String,
+        /// Do not ask whether that is meant.
+        #[arg(long)]
+        yes: bool,
+        /// Ask how far an erasure is that was begun before.
+        #[arg(long, value_name = "ERASURE")]
+        erasure: Option<String>,
+        /// Write the receipt into this file, too.
+        #[arg(short, long, value_hint = ValueHint::FilePath)]
+        output: Option<std::path::PathBuf>,
+        /// Seconds to wait until nothing is left to do; it goes on without anybody who waits.
+        #[arg(long, default_value = "60", value_name = "SECONDS", value_parser = seconds)]
+        wait: Duration,
+        /// The receipt as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Everything that is held of one customer, for a machine or for a person.
+    #[command(after_help = "Example:\n  twinctl export alice --html --output alice.html")]
+    Export {
+        /// The customer, as the company writes the identifier.
+        customer: String,
+        /// As JSON, which is what it is if nothing is said.
+        #[arg(long, conflicts_with = "html")]
+        json: bool,
+        /// As one page of HTML, for the customer to read.
+        #[arg(long)]
+        html: bool,
+        /// Write it into this file.
+        #[arg(short, long, value_hint = ValueHint::FilePath)]
+        output: Option<std::path::PathBuf>,
+    },
+    /// Receipts of erasures.
+    Receipt {
+        /// What to do with one.
+        #[command(subcommand)]
+        command: OfReceipt,
+    },
     /// Asks what to show to one customer now, as a channel does. The twin remembers it.
     #[command(
         after_help = "Example:\n  twinctl decide alice --channel app --place hero --place receipt page=cards"
@@ -371,6 +413,20 @@ impl Models {
             Models::Now => By::Now,
         }
     }
+}
+
+/// What to do with a receipt.
+#[derive(Debug, Subcommand)]
+pub(crate) enum OfReceipt {
+    /// Tells whether its words are those that were signed. Needs no service.
+    Verify {
+        /// The receipt.
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: std::path::PathBuf,
+        /// The key that must have signed it; any by default.
+        #[arg(long, value_name = "U…")]
+        key: Option<String>,
+    },
 }
 
 /// What to do with events that could not be used.

@@ -6,7 +6,9 @@
 
 mod arguments;
 mod campaign;
+mod erase;
 mod event;
+mod export;
 mod failure;
 mod render;
 mod replay;
@@ -89,6 +91,24 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
             };
             let ready = typed.ready(&subjects(&connection.prefix)?, now())?;
             publish(&connection, ready, dry_run).await
+        }
+        Command::Receipt { command: arguments::OfReceipt::Verify { file, key } } => {
+            erase::verify(&file, key.as_deref())
+        }
+        Command::Erase { customer, yes, erasure, output, wait, json } => {
+            let wanted = erase::Wanted {
+                customer: &customer,
+                yes,
+                erasure,
+                output: output.as_deref(),
+                json,
+                wait,
+            };
+            erase::erase(&Service::connect(&connection).await?, wanted).await
+        }
+        Command::Export { customer, json: _, html, output } => {
+            let service = Service::connect(&connection).await?;
+            export::export(&service, &customer, html, output.as_deref()).await
         }
         Command::Campaign {
             name,

@@ -12,7 +12,7 @@ use crate::failure::Failure;
 type Message = (&'static str, fn() -> Schema);
 
 /// What comes out and what the service API says, besides the types of events.
-const MESSAGES: [Message; 30] = [
+const MESSAGES: [Message; 34] = [
     ("broadcast", || schema_for!(event::SharedFact)),
     ("analyser.question", || schema_for!(bus::Question<'_>)),
     ("analyser.answer", || schema_for!(event::Analysis)),
@@ -29,6 +29,10 @@ const MESSAGES: [Message; 30] = [
     ("api.journal", || schema_for!(api::JournalReply)),
     ("api.marks", || schema_for!(api::MarksReply)),
     ("api.lessons", || schema_for!(api::LessonsReply)),
+    ("api.erase", || schema_for!(api::EraseReply)),
+    ("export", || schema_for!(crate::export::Export)),
+    ("api.export", || schema_for!(api::ExportReply)),
+    ("receipt", || schema_for!(api::Receipt)),
     ("api.timeline", || schema_for!(api::TimelineReply)),
     ("api.stats", || schema_for!(api::Stats)),
     ("api.policy", || schema_for!(api::PolicyStatus)),

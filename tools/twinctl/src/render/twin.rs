@@ -185,7 +185,9 @@ fn profile(sheet: &mut Sheet, twin: &TwinView, now: Time) {
     );
 
     let consents = twin.profile.consents.iter().map(|consent| {
-        let (mark, color) = if consent.granted {
+        let (mark, color) = if consent.granted && !consent.holds(now) {
+            ("… lapsed", Color::Yellow)
+        } else if consent.granted {
             ("✓ allowed", Color::Green)
         } else {
             ("✗ forbidden", Color::Red)
@@ -196,6 +198,10 @@ fn profile(sheet: &mut Sheet, twin: &TwinView, now: Time) {
             Cell::new(&consent.purpose),
             Cell::new(mark).fg(color),
             Cell::new(place),
+            faint(match &consent.proof {
+                Some(proof) => format!("{}, {proof}", consent.by),
+                None => consent.by.to_string(),
+            }),
             faint(distance(now, consent.at)),
         ]
     });
@@ -504,8 +510,8 @@ mod tests {
         "profile": {
           "traits": {"city": "Ghent", "first_name": "Alice"},
           "consents": [
-            {"purpose": "marketing", "channel": null, "granted": true, "at": "2026-11-01T10:00:00Z"},
-            {"purpose": "profiling", "channel": "sms", "granted": false, "at": "2026-11-20T10:00:00Z"}
+            {"purpose": "marketing", "channel": null, "granted": true, "at": "2026-11-01T10:00:00Z", "by": "web", "proof": "form 17", "until": null},
+            {"purpose": "profiling", "channel": "sms", "granted": false, "at": "2026-11-20T10:00:00Z", "by": "sms", "proof": null, "until": null}
           ],
           "preferences": [
             {"key": "language", "declared": {"value": "nl", "at": "2026-11-21T10:00:00Z"}, "choices": [], "half_life": {"secs": 15552000, "nanos": 0}, "forgotten": null},
@@ -577,8 +583,8 @@ mod tests {
           first_name  Alice
 
         consents
-          marketing  ✓ allowed    everywhere  21 days ago
-          profiling  ✗ forbidden  in sms      2 days ago
+          marketing  ✓ allowed    everywhere  web, form 17  21 days ago
+          profiling  ✗ forbidden  in sms      sms           2 days ago
 
         preferences
           language  nl         declared                                24 hours ago

@@ -32,6 +32,9 @@ pub(crate) fn why(reply: &WhyReply) -> String {
     for Under { experiment, arm } in &decision.arms {
         line(&mut text, format_args!("in the arm {} of {experiment}", Inked(TITLE, arm)));
     }
+    if decision.is_plain {
+        line(&mut text, "without profiling: the customer refuses that");
+    }
     self::decision(decision, flips, &mut text);
     let others: Vec<_> = known.iter().filter(|other| other.id != *id).collect();
     if !others.is_empty() {
@@ -375,6 +378,7 @@ mod tests {
             by: "ask:hero".into(),
             policy: Version("affda6d0eda1d4f0".into()),
             model: 7,
+            is_plain: false,
             considered: 300,
             dropped: [0, 40, 120, 0, 20, 0, 118, 1],
             candidates: vec![

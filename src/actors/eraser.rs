@@ -1,0 +1,264 @@
+//! What is left to do of an erasure once the store has let go: messages go out of the streams, and
+//! bytes out of the files. How far that is stands in the store, so that it goes on after a crash.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Context, Handler, Message, ResponseFuture};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use super::partition::{Fatal, PartitionActor};
+use crate::bus::{self, Bus, Relay, Trail};
+use crate::event::{Customer, ErasureId, Time};
+use crate::partition::Cleared;
+use crate::store::{self, Batch, Commit, Erasing, Pseudonym, Read, Removed, Stage, Store};
+
+/// Before something that failed is tried again.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Where partitions say what is to be cleared.
+#[derive(Debug, Clone)]
+pub struct Eraser(UnboundedSender<(u16, Cleared)>);
+
+/// The task that does it.
+pub struct EraserTask {
+    store: Arc<Store>,
+    bus: Bus,
+    relay: Arc<Relay>,
+    partitions: u16,
+    wished: UnboundedReceiver<(u16, Cleared)>,
+    fatal: UnboundedSender<Fatal>,
+}
+
+impl Eraser {
+    /// An eraser, and the task that does its work.
+    pub fn new(
+        store: Arc<Store>,
+        bus: Bus,
+        relay: Arc<Relay>,
+        partitions: u16,
+        fatal: UnboundedSender<Fatal>,
+    ) -> (Eraser, EraserTask) {
+        let (wishes, wished) = unbounded_channel();
+        (Eraser(wishes), EraserTask { store, bus, relay, partitions, wished, fatal })
+    }
+
+    /// What a partition has let go of is to be cleared.
+    pub(super) fn clear(&self, partition: u16, cleared: Cleared) {
+        // A task that has ended goes on after the next start.
+        let _ = self.0.send((partition, cleared));
+    }
+}
+
+impl EraserTask {
+    /// Goes on with what was left, and then with what comes; ends with the eraser.
+    pub async fn run(mut self) {
+        if let Err(error) = self.go_on().await {
+            // Without a receiver the service is stopping already.
+            let _ = self.fatal.send(Fatal(format!("an erasure: {error}")));
+        }
+    }
+
+    async fn go_on(&mut self) -> Result<(), store::Error> {
+        for partition in 0..self.partitions {
+            let (late, left) = self.blocking(move |store| left(store, partition, now())).await?;
+            self.let_late_go(partition, late).await?;
+            for (id, erasing) in left {
+                self.finish(partition, id, erasing).await?;
+            }
+        }
+        while let Some((partition, cleared)) = self.wished.recv().await {
+            self.let_late_go(partition, cleared.late).await?;
+            for (id, mark) in cleared.erased {
+                let found = self.blocking(move |store| store.erasing(partition)).await?;
+                let is_meant =
+                    |(known, one): &(ErasureId, Erasing)| *known == id && one.mark == mark;
+                if let Some((_, erasing)) = found.into_iter().find(is_meant) {
+                    self.finish(partition, id, erasing).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes events that came late out of the stream.
+    async fn let_late_go(&self, partition: u16, sequences: Vec<u64>) -> Result<(), store::Error> {
+        if sequences.is_empty() {
+            return Ok(());
+        }
+        let trail = self.bus.late_events(sequences);
+        let mut patience = Patience::default();
+        while let Err(error) = self.bus.shred(&trail).await {
+            patience.wait(&error).await;
+        }
+        self.blocking(move |store| {
+            let mut batch = Batch::new();
+            trail.sequences.iter().for_each(|sequence| batch.delete_late(partition, *sequence));
+            store.commit(&[batch])
+        })
+        .await
+    }
+
+    async fn finish(
+        &self,
+        partition: u16,
+        id: ErasureId,
+        mut erasing: Erasing,
+    ) -> Result<(), store::Error> {
+        while !matches!(erasing.stage, Stage::Done(_)) {
+            erasing = self.next(partition, erasing).await?;
+            let row = erasing.clone();
+            self.blocking(move |store| {
+                let mut batch = Batch::new();
+                batch.put_erasing(partition, id, &row);
+                store.commit(&[batch])
+            })
+            .await?;
+        }
+        tracing::info!(erasure = %id, "an identifier is erased");
+        Ok(())
+    }
+
+    /// One step further.
+    async fn next(&self, partition: u16, mut erasing: Erasing) -> Result<Erasing, store::Error> {
+        let customer = erasing.customer.clone();
+        match (erasing.stage, customer) {
+            (Stage::Streams, Some(customer)) => {
+                // What was on its way is in the streams then.
+                self.relay.passed().await;
+                // Counted first: who goes on after a crash finds only the rest.
+                let trails = self.trails(&customer, erasing.sequence).await;
+                erasing.removed.extend(trails.into_iter().map(removed));
+                erasing.stage = Stage::Counted;
+            }
+            (Stage::Counted, Some(customer)) => {
+                self.clear_streams(&customer, &mut erasing).await;
+                erasing.stage = Stage::Files;
+            }
+            (Stage::Files, Some(customer)) => {
+                self.blocking(move |store| store.scour(partition, &customer)).await?;
+                erasing.customer = None;
+                erasing.stage = Stage::Traces;
+            }
+            (Stage::Traces, _) => {
+                self.blocking(move |store| store.scour_erasures(partition)).await?;
+                erasing.stage = Stage::Done(now());
+            }
+            (Stage::Streams | Stage::Counted | Stage::Files | Stage::Done(_), _) => {
+                erasing.stage = Stage::Done(now());
+            }
+        }
+        Ok(erasing)
+    }
+
+    /// Takes what is about a customer out of the streams, until nothing is found any more.
+    async fn clear_streams(&self, customer: &Customer, erasing: &mut Erasing) {
+        let mut is_first = true;
+        loop {
+            let trails = self.trails(customer, erasing.sequence).await;
+            if trails.is_empty() {
+                break;
+            }
+            for trail in trails {
+                let mut patience = Patience::default();
+                while let Err(error) = self.bus.shred(&trail).await {
+                    patience.wait(&error).await;
+                }
+                // What came after the first look was not counted yet.
+                if !is_first {
+                    erasing.removed.push(removed(trail));
+                }
+            }
+            is_first = false;
+        }
+        let at = now();
+        let gone = erasing.removed.iter_mut().filter(|one| *one.place != *STORE);
+        gone.for_each(|one| one.at = at);
+    }
+
+    /// Where messages about a customer are.
+    async fn trails(&self, customer: &Customer, upto: u64) -> Vec<Trail> {
+        let mut patience = Patience::default();
+        loop {
+            match self.bus.trails(customer, upto).await {
+                Ok(mut trails) => {
+                    trails.retain(|trail| !trail.sequences.is_empty());
+                    return trails;
+                }
+                Err(error) => patience.wait(&error).await,
+            }
+        }
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Store) -> Result<T, store::Error> + Send + 'static,
+    ) -> Result<T, store::Error> {
+        let store = self.store.clone();
+        match tokio::task::spawn_blocking(move || work(&store)).await {
+            Ok(done) => done,
+            Err(panic) => Err(store::Error::Read { detail: panic.to_string() }),
+        }
+    }
+}
+
+/// How far is this erasure here?
+#[derive(Message)]
+#[rtype(result = "Result<Vec<Erasing>, String>")]
+pub struct Erasures(pub ErasureId);
+
+impl Handler<Erasures> for PartitionActor {
+    type Result = ResponseFuture<Result<Vec<Erasing>, String>>;
+
+    fn handle(&mut self, Erasures(wanted): Erasures, _: &mut Context<Self>) -> Self::Result {
+        self.look_up(move |store, partition| {
+            let found = store.erasing(partition)?.into_iter().filter(|(id, _)| *id == wanted);
+            Ok(found.map(|(_, erasing)| erasing).collect())
+        })
+    }
+}
+
+/// What a machine calls the place where its rows were.
+const STORE: &str = "store";
+
+fn removed(trail: Trail) -> Removed {
+    let count = trail.sequences.len() as u64;
+    Removed { place: trail.stream.into(), what: trail.what.into(), count, at: now() }
+}
+
+/// What was left undone: events that came late, and erasures. Those that are done and whose time is
+/// over are forgotten.
+type Left = (Vec<u64>, Vec<(ErasureId, Erasing)>);
+
+fn left(store: &Store, partition: u16, now: Time) -> Result<Left, store::Error> {
+    let is_done = |erasing: &Erasing| matches!(erasing.stage, Stage::Done(_));
+    let (done, left): (Vec<_>, Vec<_>) =
+        store.erasing(partition)?.into_iter().partition(|(_, erasing)| is_done(erasing));
+    let over = done.into_iter().filter(|(_, erasing)| erasing.until <= now);
+    let over: Vec<(ErasureId, Pseudonym)> = over.map(|(id, erasing)| (id, erasing.mark)).collect();
+    if !over.is_empty() {
+        let mut batch = Batch::new();
+        over.into_iter().for_each(|(id, mark)| batch.delete_erasing(partition, id, mark));
+        store.commit(&[batch])?;
+    }
+    Ok((store.late(partition)?, left))
+}
+
+/// Waits before something is tried again: the broker may be gone for as long as it likes.
+#[derive(Default)]
+struct Patience {
+    has_complained: bool,
+}
+
+impl Patience {
+    async fn wait(&mut self, error: &bus::Error) {
+        if !std::mem::replace(&mut self.has_complained, true) {
+            tracing::warn!(%error, "an erasure waits for the broker");
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+fn now() -> Time {
+    chrono::Utc::now().into()
+}

@@ -1,0 +1,114 @@
+//! What customers may demand: to see everything that is held of them, and to be erased.
+
+use futures::future::join_all;
+
+use super::super::erase::{EraseReply, EraseRequest, fresh_erasure};
+use super::super::export::{ExportPart, ExportReply, ExportRequest, MessageCount};
+use super::super::messages::code;
+use super::super::why::JournalEntry;
+use super::{Desk, Looked, customer_of, from_bus, gone, now, optional, required};
+use crate::actors::{Decisions, Erasures, Journal};
+use crate::bus::{ApiError, Request};
+use crate::codec;
+use crate::config::limits;
+use crate::event::{Customer, Erasure, ErasureId, Time};
+
+impl Desk {
+    /// Has a customer erased, and says how far that is.
+    pub(super) async fn erase(&self, request: &Request) -> Result<EraseReply, ApiError> {
+        let EraseRequest { erasure } = optional(&request.payload)?.unwrap_or_default();
+        let customer = customer_of(request)?;
+        let named = self.seal.marks().mark(&customer);
+        let id: ErasureId = match &erasure {
+            Some(known) => {
+                known.parse().map_err(|detail| ApiError::new(code::BAD_REQUEST, detail))?
+            }
+            None => {
+                let id = fresh_erasure();
+                self.bus.wish_erased(&Erasure::wanted(customer, id)).await.map_err(from_bus)?;
+                id
+            }
+        };
+        let rows = self.partitions.all().iter().map(|address| address.send(Erasures(id)));
+        let rows: Result<Vec<_>, _> = join_all(rows).await.into_iter().collect();
+        let rows: Result<Vec<_>, String> = rows.map_err(gone)?.into_iter().collect();
+        let rows = rows.map_err(|detail| ApiError::new(code::INTERNAL, detail))?.concat();
+        if erasure.is_some() && rows.is_empty() {
+            let lag = self.bus.lag().await.map_err(from_bus)?;
+            if lag.waiting + lag.in_flight == 0 {
+                let detail = "expected an erasure that was begun, found none of this name";
+                return Err(ApiError::new(code::NOT_FOUND, detail));
+            }
+        }
+        let receipt = self.seal.receipt(id, named, &rows);
+        Ok(EraseReply { erasure: id.to_string().into(), receipt })
+    }
+
+    /// A part of everything that is held of a customer. It comes in parts because a message of the
+    /// broker has a limit.
+    pub(super) async fn export(&self, request: &Request) -> Result<ExportReply, ApiError> {
+        let asked: ExportRequest = required::<ExportRequest>(&request.payload)?;
+        let looked = self.look(request).await?;
+        let customer = looked.twin.customer.clone();
+        let mut reply = ExportReply {
+            customer: customer.clone(),
+            asked: looked.asked.clone(),
+            at: now(),
+            service: env!("CARGO_PKG_VERSION").into(),
+            policy: looked.surroundings.policy.name.clone(),
+            version: looked.surroundings.policy.version.0.clone(),
+            twin: None,
+            decisions: Vec::new(),
+            journal: Vec::new(),
+            next: None,
+            messages: Vec::new(),
+        };
+        let internal = |detail: String| ApiError::new(code::INTERNAL, detail);
+        let (_, address) = self.partition_of(&customer)?;
+        match asked.part {
+            ExportPart::Twin => {
+                let twin = serde_json::to_value(&looked.twin);
+                reply.twin = Some(twin.map_err(|error| internal(error.to_string()))?);
+            }
+            ExportPart::Decisions => {
+                let found = address.send(Decisions(customer)).await.map_err(gone)?;
+                reply.decisions = found.map_err(internal)?;
+            }
+            ExportPart::Journal => {
+                let from = asked.from.unwrap_or(Time::MIN);
+                let journal = Journal(customer, from, limits::JOURNAL_LISTED);
+                let found = address.send(journal).await.map_err(gone)?.map_err(internal)?;
+                let is_whole = found.len() < limits::JOURNAL_LISTED;
+                for one in found {
+                    let input = codec::open(codec::Kind::Input, &one.sealed)
+                        .map_err(|error| internal(error.to_string()))?;
+                    reply.journal.push(JournalEntry { at: one.at, number: one.number, input });
+                }
+                if !is_whole {
+                    reply.next = reply.journal.last().map(|one| one.at);
+                }
+            }
+            ExportPart::Messages => reply.messages = self.messages_of(&looked).await?,
+        }
+        Ok(reply)
+    }
+
+    /// How many messages about the customer each stream holds, under each identifier.
+    async fn messages_of(&self, looked: &Looked) -> Result<Vec<MessageCount>, ApiError> {
+        let others = looked.twin.identifiers.iter().map(|known| known.customer.clone());
+        let own = std::iter::once(looked.twin.customer.clone());
+        let mut counts = Vec::new();
+        for identifier in own.chain(others).collect::<Vec<Customer>>() {
+            for trail in self.bus.trails(&identifier, u64::MAX).await.map_err(from_bus)? {
+                counts.push(MessageCount {
+                    identifier: identifier.clone(),
+                    stream: trail.stream.into(),
+                    what: trail.what.into(),
+                    count: trail.sequences.len() as u64,
+                });
+            }
+        }
+        counts.retain(|one| one.count > 0);
+        Ok(counts)
+    }
+}

@@ -1,0 +1,292 @@
+//! Erasing a customer, and the receipt for it.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use nkeys::{KeyPair, KeyPairType};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::event::{ErasureId, Time};
+use crate::partition::Secret;
+use crate::store::{Erasing, Pseudonym, Stage};
+
+/// The payload of [`verb::ERASE`](super::verb::ERASE): how far is an erasure that was begun before?
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct EraseRequest {
+    /// The erasure, as the first answer named it; none: begin one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erasure: Option<Box<str>>,
+}
+
+/// The answer to [`verb::ERASE`](super::verb::ERASE).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EraseReply {
+    /// The erasure, to ask again how far it is.
+    pub erasure: Box<str>,
+    /// The receipt, once nothing is left to do. Until then the erasure goes on, also after a crash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<Receipt>,
+}
+
+/// What was removed of a customer, and where, signed. It names nobody.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Receipt {
+    /// What is signed.
+    pub told: Told,
+    /// The public key of the store, as an nkey: `U…`.
+    pub key: Box<str>,
+    /// The Ed25519 signature of `told` as JSON without spaces, in base64 (URL-safe, not padded).
+    pub signature: Box<str>,
+}
+
+/// What a receipt says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Told {
+    /// The version of this format: 1.
+    pub format: u8,
+    /// The erasure.
+    pub erasure: Box<str>,
+    /// When nothing was left to do.
+    pub done: Time,
+    /// The identifiers of the customer, the one that was named among them.
+    pub identifiers: Vec<ErasedIdentifier>,
+}
+
+/// What was removed of one identifier.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ErasedIdentifier {
+    /// A keyed hash of the identifier, in hexadecimal digits. Only the store has the key.
+    pub mark: Box<str>,
+    /// When the twin let go of everything; from then on nothing was decided for it.
+    pub erased: Time,
+    /// Until when events that come late are dropped.
+    pub remembered_until: Time,
+    /// What has gone, and from where.
+    pub removed: Vec<RemovedThings>,
+    /// When the files of the store were rewritten without it.
+    pub files_rewritten: Time,
+}
+
+/// So many of one thing have gone from one place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RemovedThings {
+    /// Where it was: `store`, or the name of a stream.
+    pub place: Box<str>,
+    /// What it was.
+    pub what: Box<str>,
+    /// How many.
+    pub count: u64,
+    /// When it had gone.
+    pub at: Time,
+}
+
+/// Why a receipt is not to be believed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadReceipt {
+    /// It is of a format of which nothing is known here.
+    #[error("expected a receipt of format 1, found format {0}; use the twinctl of that version")]
+    Format(u8),
+    /// Another key has signed it than was expected.
+    #[error("expected a receipt signed by {expected}, found one by {found}")]
+    OtherKey {
+        /// The key that should have.
+        expected: Box<str>,
+        /// The key that the receipt names.
+        found: Box<str>,
+    },
+    /// The key is none.
+    #[error("expected a public nkey (`U…`) in the receipt, found `{0}`")]
+    NoKey(Box<str>),
+    /// Its words are not those that were signed.
+    #[error(
+        "expected the words that {key} signed, found others: the receipt was changed, or forged"
+    )]
+    Forged {
+        /// The key that should have signed them.
+        key: Box<str>,
+    },
+}
+
+impl Receipt {
+    /// Checks that these are the words that were signed, by this key if one is given.
+    ///
+    /// # Errors
+    /// A [`BadReceipt`], which says what is wrong.
+    pub fn verify(&self, expected: Option<&str>) -> Result<(), BadReceipt> {
+        if self.told.format != FORMAT {
+            return Err(BadReceipt::Format(self.told.format));
+        }
+        if let Some(expected) = expected.filter(|expected| **expected != *self.key) {
+            return Err(BadReceipt::OtherKey {
+                expected: expected.into(),
+                found: self.key.clone(),
+            });
+        }
+        let key =
+            KeyPair::from_public_key(&self.key).map_err(|_| BadReceipt::NoKey(self.key.clone()))?;
+        let signature = URL_SAFE_NO_PAD.decode(&*self.signature).unwrap_or_default();
+        key.verify(&self.told.signed(), &signature)
+            .map_err(|_| BadReceipt::Forged { key: self.key.clone() })
+    }
+}
+
+const FORMAT: u8 = 1;
+
+impl Told {
+    #[expect(clippy::expect_used, reason = "the message names the invariant")]
+    fn signed(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("texts and numbers have a JSON form")
+    }
+}
+
+/// What a store proves with that a receipt is its own, and knows again whom it has erased.
+#[derive(Clone)]
+pub struct Seal {
+    key: Arc<KeyPair>,
+    marks: Secret,
+}
+
+/// A secret that nobody can guess, for a store that has none yet.
+#[expect(clippy::expect_used, reason = "the message names the invariant")]
+pub fn fresh_secret() -> [u8; 32] {
+    let seed = KeyPair::new_user().seed().expect("a new key pair has a seed");
+    nkeys::decode_seed(&seed).expect("its own seed can be read").1
+}
+
+/// An erasure that nobody else has begun.
+pub(super) fn fresh_erasure() -> ErasureId {
+    let mut id = [0; 16];
+    id.copy_from_slice(&fresh_secret()[..16]);
+    ErasureId(u128::from_be_bytes(id))
+}
+
+impl Seal {
+    /// The seal of a store with this secret.
+    #[expect(clippy::expect_used, reason = "the message names the invariant")]
+    pub fn new(secret: &[u8; 32]) -> Seal {
+        // Two secrets of one, neither of which tells the other.
+        let derive = |what: &str| -> [u8; 32] {
+            Sha256::new().chain_update(what).chain_update(secret).finalize().into()
+        };
+        let key = KeyPair::new_from_raw(KeyPairType::User, derive("jumeau receipts"))
+            .expect("any 32 bytes are a secret key");
+        Seal { key: Arc::new(key), marks: Secret::new(derive("jumeau tombstones")) }
+    }
+
+    /// What customers who were erased are marked with.
+    pub fn marks(&self) -> Secret {
+        self.marks.clone()
+    }
+
+    /// The receipt for an erasure, if nothing of it is left to do: of the identifier that was
+    /// named, with this mark, and of all to which it was passed on.
+    pub(super) fn receipt(
+        &self,
+        id: ErasureId,
+        named: Pseudonym,
+        rows: &[Erasing],
+    ) -> Option<Receipt> {
+        let known: BTreeSet<Pseudonym> = rows.iter().map(|row| row.mark).collect();
+        let is_whole = known.contains(&named)
+            && rows.iter().flat_map(|row| &row.also).all(|mark| known.contains(mark));
+        let identifiers: Option<Vec<_>> = rows.iter().map(identifier).collect();
+        let identifiers = identifiers.filter(|_| is_whole)?;
+        let done = identifiers.iter().map(|one| one.files_rewritten).max()?;
+        let told = Told { format: FORMAT, erasure: id.to_string().into(), done, identifiers };
+        let signature = self.key.sign(&told.signed()).ok()?;
+        let signature = URL_SAFE_NO_PAD.encode(signature).into();
+        Some(Receipt { told, key: self.key.public_key().into(), signature })
+    }
+}
+
+impl fmt::Debug for Seal {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Seal").field("key", &self.key.public_key()).finish_non_exhaustive()
+    }
+}
+
+fn identifier(row: &Erasing) -> Option<ErasedIdentifier> {
+    let Stage::Done(files_rewritten) = row.stage else { return None };
+    let removed = row.removed.iter().cloned().map(|one| RemovedThings {
+        place: one.place,
+        what: one.what,
+        count: one.count,
+        at: one.at,
+    });
+    Some(ErasedIdentifier {
+        mark: hex::encode(row.mark.0).into(),
+        erased: row.at,
+        remembered_until: row.until,
+        removed: removed.collect(),
+        files_rewritten,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Removed;
+
+    fn row(mark: u8, also: &[u8], stage: Stage) -> Erasing {
+        let at = Time::from_ms(1_700_000_000_000);
+        Erasing {
+            customer: None,
+            mark: Pseudonym([mark; 16]),
+            at,
+            until: at,
+            sequence: 4,
+            also: also.iter().map(|mark| Pseudonym([*mark; 16])).collect(),
+            removed: vec![Removed {
+                place: "store".into(),
+                what: "decisions".into(),
+                count: 3,
+                at,
+            }],
+            stage,
+        }
+    }
+
+    fn receipt(rows: &[Erasing]) -> Option<Receipt> {
+        Seal::new(&[7; 32]).receipt(ErasureId(5), Pseudonym([1; 16]), rows)
+    }
+
+    #[test]
+    fn there_is_a_receipt_only_once_every_identifier_is_erased() {
+        let done = Stage::Done(Time::from_ms(1_700_000_001_000));
+        assert!(receipt(&[]).is_none(), "nothing was begun");
+        assert!(receipt(&[row(1, &[], Stage::Files)]).is_none());
+        assert!(receipt(&[row(1, &[2], done)]).is_none(), "the other has not begun");
+        assert!(receipt(&[row(1, &[2], done), row(2, &[1], Stage::Streams)]).is_none());
+        assert!(receipt(&[row(2, &[], done)]).is_none(), "the one that was named is missing");
+        let receipt = receipt(&[row(1, &[2], done), row(2, &[1], done)]).unwrap();
+        assert_eq!(receipt.told.identifiers.len(), 2);
+    }
+
+    #[test]
+    fn a_receipt_proves_its_words_and_no_others() {
+        let done = Stage::Done(Time::from_ms(1_700_000_001_000));
+        let receipt = receipt(&[row(1, &[], done)]).unwrap();
+        let read = |text: &str| serde_json::from_str::<Receipt>(text).unwrap();
+        let pretty = serde_json::to_string_pretty(&receipt).unwrap();
+        assert_eq!(read(&pretty).verify(Some(&receipt.key)), Ok(()));
+        let changed = read(&pretty.replace("\"count\": 3", "\"count\": 2"));
+        assert_eq!(changed.verify(None), Err(BadReceipt::Forged { key: receipt.key.clone() }));
+        let other = Seal::new(&[8; 32]).key.public_key();
+        assert!(matches!(receipt.verify(Some(&other)), Err(BadReceipt::OtherKey { .. })));
+    }
+
+    #[test]
+    fn fresh_secrets_are_all_different() {
+        assert_ne!(fresh_secret(), fresh_secret());
+    }
+}

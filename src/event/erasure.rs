@@ -1,0 +1,137 @@
+//! That a customer is to be erased: a message on the channel [`INTERNAL`], so that it has its place
+//! among the customer's events, and survives like one.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use twox_hash::{XxHash3_64, XxHash3_128};
+
+use super::{Customer, INTERNAL, Original, Time};
+
+/// One wish to have a customer erased, under all identifiers of theirs. Random, so that it says
+/// nothing of whom it is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ErasureId(pub u128);
+
+impl fmt::Display for ErasureId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{:032x}", self.0)
+    }
+}
+
+impl FromStr for ErasureId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<ErasureId, String> {
+        let digits = (text.len() == 32).then(|| u128::from_str_radix(text, 16).ok()).flatten();
+        let bad = || "expected an erasure as 32 hexadecimal digits, as `erase` names it".to_owned();
+        digits.map(ErasureId).ok_or_else(bad)
+    }
+}
+
+/// That one identifier is to be erased.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Erasure {
+    /// Whose twin.
+    pub customer: Customer,
+    /// On whose behalf.
+    pub id: ErasureId,
+    /// The customer was seen last at this moment, and is forgotten for that: unless they were seen
+    /// again since, and they may come back whenever they like. None: they want to be erased.
+    pub unless_seen_after: Option<Time>,
+}
+
+impl Erasure {
+    /// The header by which such a message is known; its value is the [`ErasureId`].
+    pub const HEADER: &'static str = "Jumeau-Erase";
+
+    /// The header that holds the moment, in milliseconds, after which the customer must not have
+    /// been seen.
+    pub const ABSENT: &'static str = "Jumeau-Absent-Since";
+
+    /// That a customer wants to be erased.
+    pub fn wanted(customer: Customer, id: ErasureId) -> Erasure {
+        Erasure { customer, id, unless_seen_after: None }
+    }
+
+    /// That a customer is to be forgotten who was seen last at this moment.
+    pub fn of_absent(customer: Customer, seen: Time) -> Erasure {
+        let mut bytes = customer.as_str().as_bytes().to_vec();
+        bytes.extend_from_slice(&seen.ms().to_le_bytes());
+        let id = ErasureId(XxHash3_128::oneshot(&bytes));
+        Erasure { customer, id, unless_seen_after: Some(seen) }
+    }
+
+    /// The headers of the message.
+    pub fn headers(&self) -> Vec<(&'static str, String)> {
+        let id = (Erasure::HEADER, self.id.to_string());
+        let absent = self.unless_seen_after.map(|seen| (Erasure::ABSENT, seen.ms().to_string()));
+        std::iter::once(id).chain(absent).collect()
+    }
+
+    /// The identifier of the message: the same in every copy.
+    pub fn message_id(&self) -> String {
+        format!("e{}-{:016x}", self.id, XxHash3_64::oneshot(self.customer.as_str().as_bytes()))
+    }
+
+    /// What a message with the subject `….<channel>.<customer>` wants erased, if it wants that.
+    pub fn read(original: &Original) -> Option<Erasure> {
+        let mut tokens = original.subject.rsplit('.');
+        let (customer, channel) = (tokens.next()?, tokens.next()?);
+        if channel != INTERNAL {
+            return None;
+        }
+        let id = original.headers.get(Erasure::HEADER)?.parse().ok()?;
+        let absent = original.headers.get(Erasure::ABSENT);
+        let unless_seen_after = match absent {
+            Some(since) => Some(Time::from_ms(since.parse().ok()?)),
+            None => None,
+        };
+        Some(Erasure { customer: Customer::from_token(customer).ok()?, id, unless_seen_after })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn original(subject: &str, id: &str) -> Original {
+        Original {
+            subject: subject.into(),
+            headers: [(Erasure::HEADER, id)].into_iter().collect(),
+            payload: bytes::Bytes::new(),
+        }
+    }
+
+    #[test]
+    fn a_message_is_read_as_it_was_written() {
+        let ada = Customer::new("ada").unwrap();
+        for written in [
+            Erasure::wanted(ada.clone(), ErasureId(7)),
+            Erasure::of_absent(ada, Time::from_ms(1_700_000_000_000)),
+        ] {
+            let headers = written.headers();
+            let original = Original {
+                subject: "jumeau.events._jumeau.ada".into(),
+                headers: headers.iter().map(|(name, value)| (*name, &**value)).collect(),
+                payload: bytes::Bytes::new(),
+            };
+            assert_eq!(Erasure::read(&original), Some(written));
+        }
+    }
+
+    #[test]
+    fn only_a_message_among_twins_erases() {
+        let id = ErasureId(7).to_string();
+        let wanted = Erasure::read(&original("jumeau.events._jumeau.a%40b", &id)).unwrap();
+        assert_eq!((wanted.customer.as_str(), wanted.id), ("a@b", ErasureId(7)));
+        for (subject, id) in [
+            ("jumeau.events.web.ada", &*id),
+            ("jumeau.events._jumeau.%", &id),
+            ("jumeau.events._jumeau.ada", "7"),
+        ] {
+            assert_eq!(Erasure::read(&original(subject, id)), None, "{subject} {id}");
+        }
+    }
+}

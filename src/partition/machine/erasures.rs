@@ -1,0 +1,259 @@
+//! A customer is erased: everything of theirs goes in one commit, and a mark stays so that what
+//! comes late does not bring them back.
+//!
+//! An erasure is a round of its own. Before it everything is made durable, so that the store knows
+//! every row that has to go; from it on the twin is not loaded any more, because the mark is asked
+//! first. What lies outside the store is for the host to clear, once all this is durable.
+
+use std::time::Duration;
+
+use super::super::host::Host;
+use super::super::round::{Item, Round};
+use super::super::tombstones::begins_anew;
+use super::{Machine, Phase};
+use crate::config::settings::TimeMode;
+use crate::event::{Customer, Erasure, Original, Passed, Time};
+use crate::store::{Erasing, Removed, Stage, SweepKey, TimerKey, Tombstone, Traces};
+use crate::twin::{Cause, Erased, Input, Twin, behind};
+
+/// So long nobody comes back who was forgotten: until the store knows of it, and much longer.
+const FORGOTTEN: Duration = Duration::from_secs(5);
+
+/// An erasure that waits for its turn, or for what the store knows.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted {
+    sequence: u64,
+    at: Time,
+    erasure: Erasure,
+    traces: Traces,
+}
+
+impl<H: Host> Machine<H> {
+    /// Takes an erasure in hand, if it comes next.
+    pub(super) fn begin_erasure(&mut self, host: &mut H) -> bool {
+        let Some(work) = &mut self.work else { return false };
+        let Some((stored, sequence, erasure)) = work.next_erasure() else { return false };
+        // In event time nobody says when it was wished for.
+        let at = if self.mode == TimeMode::Stream { stored } else { self.clock };
+        self.clock = self.clock.max(at);
+        let known = self.tombstones.of(&erasure.customer, self.clock);
+        if known.is_some_and(|known| known.id == erasure.id) {
+            // It came round by another identifier.
+            self.let_late_go(sequence);
+            return true;
+        }
+        if self.is_open() {
+            self.commit(host);
+        }
+        let traces = Traces::default();
+        self.phase = Phase::Clearing(Box::new(Wanted { sequence, at, erasure, traces }));
+        true
+    }
+
+    /// Everything before it is durable: the store knows what there is.
+    pub(super) fn trace(&mut self, wanted: Box<Wanted>, host: &mut H) {
+        let customer = wanted.erasure.customer.clone();
+        self.phase = Phase::Tracing(wanted);
+        host.trace(customer);
+    }
+
+    /// Takes in what [`Host::trace`] asked for.
+    pub fn traced(&mut self, traces: Traces, wall: Time, host: &mut H) {
+        let Phase::Tracing(mut wanted) = std::mem::replace(&mut self.phase, Phase::Idle) else {
+            unreachable!("traces are looked for on behalf of an erasure, and of nothing else")
+        };
+        wanted.traces = traces;
+        let mut round = Round::default();
+        round.errands.insert(wanted.erasure.customer.clone(), smallvec::SmallVec::new());
+        round.erasing = Some(wanted.erasure.clone());
+        self.erasing = Some(wanted);
+        self.begin_round(round, host);
+        self.go_on(wall, host);
+    }
+
+    /// The twin has let go of everything: so does the store, with the next commit.
+    pub(super) fn take_in_erasure(&mut self, gone: Erased) {
+        let Some(wanted) = self.erasing.take() else { return };
+        let Wanted { sequence, at, erasure, traces } = *wanted;
+        let Erasure { customer, id, .. } = erasure.clone();
+        self.residents.remove(&customer);
+        let (partition, mark) = (self.partition, self.tombstones.mark(&customer));
+        // Who was only forgotten may come back at once: as soon as the store knows of it.
+        let remember = match erasure.unless_seen_after {
+            None => self.policy.erasure.remember,
+            Some(_) => FORGOTTEN,
+        };
+        let until = at + remember;
+        let mut removed: Vec<(&str, u64)> = gone.held.clone();
+        removed.extend([
+            ("blocks of the timeline", traces.blocks),
+            ("decisions", traces.decisions),
+            ("journalled inputs", traces.journal),
+            ("unpublished outputs", traces.outputs.len() as u64),
+            ("answers to learn from", traces.observations.len() as u64),
+            ("links", gone.identifiers.len() as u64),
+        ]);
+        removed.push(("places in sweeps", self.forget_in_sweeps(&customer)));
+        let removed = removed.into_iter().filter(|(_, count)| *count > 0);
+        let removed = removed.map(|(what, count)| Removed {
+            place: "store".into(),
+            what: what.into(),
+            count,
+            at,
+        });
+        let erasing = Erasing {
+            customer: Some(customer.clone()),
+            mark,
+            at,
+            until,
+            sequence,
+            also: gone.identifiers.iter().map(|other| self.tombstones.mark(other)).collect(),
+            removed: removed.collect(),
+            stage: Stage::Streams,
+        };
+        self.batch.delete_twin(partition, &customer);
+        for timer in gone.timers {
+            let key = TimerKey { due: timer.due, customer: customer.clone(), name: timer.name };
+            self.batch.delete_timer(partition, &key);
+            self.window.remove(&key);
+        }
+        traces.outputs.iter().for_each(|output| self.batch.delete_output(partition, *output));
+        for observation in traces.observations {
+            self.batch.delete_observation(partition, observation);
+        }
+        let tombstone = Tombstone { id, at, until };
+        self.batch.put_tombstone(partition, mark, &tombstone);
+        if let Some(forgotten) = self.tombstones.put(mark, tombstone) {
+            self.batch.delete_tombstone(partition, forgotten);
+        }
+        self.batch.put_erasing(partition, id, &erasing);
+        for other in gone.identifiers {
+            self.put_output(self.outgoing.erase(&Erasure { customer: other, ..erasure.clone() }));
+        }
+        self.taken = self.taken.max(sequence);
+        self.counters.erasures += 1;
+        self.cleared.erased.push((id, mark));
+        self.cleared.withdrawn.extend(traces.outputs);
+    }
+
+    /// The twin did not let go: its customer was seen again. Nothing comes of the wish.
+    pub(super) fn end_erasing(&mut self) {
+        if let Some(wanted) = self.erasing.take() {
+            self.let_late_go(wanted.sequence);
+        }
+    }
+
+    /// No sweep remembers that it stopped at this customer; one that did begins its row anew, and
+    /// passes over whom it has touched. Returns how many did.
+    fn forget_in_sweeps(&mut self, customer: &Customer) -> u64 {
+        let mut count = 0;
+        for ongoing in self.sweeps.iter_mut() {
+            if ongoing.sweep.after.as_ref() == Some(customer) {
+                ongoing.sweep.after = None;
+                self.batch.put_sweep(self.partition, &ongoing.key, &ongoing.sweep);
+                count += 1;
+            }
+        }
+        count
+    }
+
+    /// How far a sweep is goes into the open batch, without the name of anybody who was erased.
+    pub(super) fn keep_sweep(&mut self, key: &SweepKey) {
+        let (residents, tombstones, now) = (&self.residents, &self.tombstones, self.clock);
+        let is_gone = |customer: &Customer| {
+            residents.address(customer).is_none() && tombstones.of(customer, now).is_some()
+        };
+        let Some(ongoing) = self.sweeps.iter_mut().find(|ongoing| ongoing.key == *key) else {
+            return;
+        };
+        if ongoing.sweep.after.as_ref().is_some_and(is_gone) {
+            ongoing.sweep.after = None;
+        }
+        self.batch.put_sweep(self.partition, key, &ongoing.sweep);
+    }
+
+    /// Whether a twin that is not in memory is not to be loaded, because its customer was erased:
+    /// then what came for it is dropped, up to the event by which the customer begins anew.
+    pub(super) fn drop_late(
+        &mut self,
+        round: &mut Round,
+        customer: &Customer,
+        host: &mut H,
+    ) -> bool {
+        if round.erasing.is_some() {
+            return false;
+        }
+        let Some(tombstone) = self.tombstones.of(customer, self.clock) else { return false };
+        let tombstone = *tombstone;
+        let Some(inputs) = round.errands.get_mut(customer) else { return false };
+        let is_anew = |input: &Input| begins_anew(input, &tombstone);
+        let first = inputs.iter().position(|ordered| is_anew(&ordered.input));
+        let stay = first.map_or_else(smallvec::SmallVec::new, |at| inputs.drain(at..).collect());
+        let late = std::mem::replace(inputs, stay);
+        for ordered in late {
+            if let Cause::Event(event) = &ordered.input.cause
+                && let Some(passed) = event.passed.as_deref()
+            {
+                self.follow(passed, &tombstone);
+            }
+            round.bury_late(ordered.order);
+        }
+        if first.is_none() {
+            round.errands.shift_remove(customer);
+            return true;
+        }
+        let mark = self.tombstones.mark(customer);
+        self.tombstones.remove(mark);
+        self.batch.delete_tombstone(self.partition, mark);
+        // There is nothing to load, though the store may not know it yet.
+        let address = host.activate(Box::new(Twin::new(customer.clone(), self.clock)));
+        self.residents.enter(customer.clone(), address, self.next_ticket);
+        self.counters.activations += 1;
+        true
+    }
+
+    /// Whoever passes something on to a customer who was erased is the same customer.
+    fn follow(&mut self, passed: &Passed, tombstone: &Tombstone) {
+        for customer in behind(passed) {
+            let erasure = Erasure::wanted(customer, tombstone.id);
+            self.put_output(self.outgoing.erase(&erasure));
+        }
+    }
+
+    /// Whether a message that cannot be read is of a customer who was erased: then no letter keeps
+    /// its bytes.
+    pub(super) fn is_late(&self, original: &Original) -> bool {
+        let token = original.subject.rsplit('.').next().unwrap_or_default();
+        Customer::from_token(token)
+            .is_ok_and(|customer| self.tombstones.of(&customer, self.clock).is_some())
+    }
+
+    /// An event of a customer who was erased: all that is left to do is to take it out of the
+    /// stream.
+    pub(super) fn let_late_go(&mut self, sequence: u64) {
+        self.taken = self.taken.max(sequence);
+        self.counters.erased += 1;
+        self.batch.put_late(self.partition, sequence);
+        self.cleared.late.push(sequence);
+    }
+
+    /// Tombstones whose time is over go.
+    pub(super) fn expire_tombstones(&mut self) {
+        for mark in self.tombstones.expire(self.clock) {
+            self.batch.delete_tombstone(self.partition, mark);
+        }
+    }
+}
+
+impl Round {
+    /// What stands at `order` came for a customer who was erased.
+    fn bury_late(&mut self, order: u32) {
+        let Some(item) = self.items.get_mut(order as usize) else { return };
+        match item {
+            Item::Event { sequence, .. } => *item = Item::Late { sequence: Some(*sequence) },
+            Item::Ask { rejection, .. } => *rejection = Some(super::super::ask::erased()),
+            Item::Timer { .. } | Item::Wake { .. } => *item = Item::Late { sequence: None },
+            Item::Late { .. } => {}
+        }
+    }
+}

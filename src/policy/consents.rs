@@ -1,0 +1,76 @@
+//! Reads `[purposes.<name>]`: what needs the customer's consent, how long one holds, and who asks
+//! again.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::load::Reader;
+use super::read::{Item, Table};
+use super::{Place, Policy};
+
+/// What a policy says of a purpose for which data of customers is used.
+#[derive(Debug)]
+pub struct ConsentRule {
+    /// Whether the customer has to allow it. A "no" holds in any case.
+    pub needed: bool,
+    /// How long a consent holds; none: until it is withdrawn.
+    pub expires: Option<Duration>,
+    /// Position in [`Policy::actions`] of the action that asks again once a consent has lapsed.
+    pub ask_again: Option<usize>,
+    /// Where it stands.
+    pub place: Place,
+}
+
+/// To be known as the one that one is: without it, a customer is served like anybody.
+pub const PERSONALIZATION: &str = "personalization";
+/// To have conclusions drawn from what one does.
+pub const PROFILING: &str = "profiling";
+/// To have one's data used at all: whoever withdraws it has it kept, and nothing done with it.
+pub const PROCESSING: &str = "processing";
+
+impl Policy {
+    /// What is said of a purpose.
+    pub fn consent_rule(&self, purpose: &str) -> Option<&ConsentRule> {
+        self.consents.get(purpose)
+    }
+
+    /// Whether a purpose needs the customer's consent, if the customer has said nothing.
+    pub fn needs_consent(&self, purpose: &str) -> bool {
+        // Being served at all is why somebody is a customer; it can be refused, too.
+        let otherwise = ![PERSONALIZATION, PROFILING, PROCESSING].contains(&purpose);
+        self.consent_rule(purpose).map_or(otherwise, |rule| rule.needed)
+    }
+}
+
+pub(super) fn read(
+    table: &Table<'_>,
+    reader: &Reader,
+    consents: &mut BTreeMap<Box<str>, ConsentRule>,
+) {
+    let Some(all) = table.get("purposes").and_then(Item::table) else { return };
+    for (key, item) in all.entries() {
+        let (Some(name), Some(table)) = (key.name(), item.table()) else { continue };
+        let ask_again = table.get("ask_again").and_then(|item| {
+            reader.names.action(item.name()?).map_err(|message| item.wrong(message)).ok()
+        });
+        let rule = ConsentRule {
+            needed: table.get("needed").and_then(Item::truth).unwrap_or(true),
+            expires: table.get("expires").and_then(Item::span),
+            ask_again,
+            place: key.place(),
+        };
+        table.finish();
+        if consents.insert(name.into(), rule).is_some() {
+            key.wrong(format!("the purpose `{name}` stands here twice"));
+        }
+    }
+}
+
+/// The actions that ask again: they need no need.
+pub(super) fn askers<'a>(table: &Table<'a>) -> Vec<&'a str> {
+    let all = table.get("purposes").and_then(Item::as_table).map(|all| all.entries());
+    all.into_iter()
+        .flatten()
+        .filter_map(|(_, item)| item.as_table()?.get("ask_again")?.as_text())
+        .collect()
+}

@@ -1,0 +1,98 @@
+//! Erasing a customer: asks whether that is meant, waits until nothing is left, hands out the
+//! receipt; and tells whether a receipt is to be believed.
+
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anstream::{eprintln, print, println};
+use jumeau::api::{EraseReply, EraseRequest, Receipt, verb};
+
+use crate::failure::Failure;
+use crate::render;
+use crate::service::Service;
+
+/// Between two questions how far an erasure is.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
+
+/// What an operator typed.
+pub(crate) struct Wanted<'a> {
+    pub(crate) customer: &'a str,
+    /// Do not ask whether that is meant.
+    pub(crate) yes: bool,
+    /// An erasure that was begun before.
+    pub(crate) erasure: Option<String>,
+    /// Where the receipt goes.
+    pub(crate) output: Option<&'a Path>,
+    /// The receipt as JSON.
+    pub(crate) json: bool,
+    /// Wait so long until nothing is left.
+    pub(crate) wait: Duration,
+}
+
+pub(crate) async fn erase(service: &Service, wanted: Wanted<'_>) -> Result<(), Failure> {
+    if !wanted.yes && wanted.erasure.is_none() && !is_meant(wanted.customer)? {
+        return Err(Failure::Negative("nothing was erased".into()));
+    }
+    let begun = Instant::now();
+    let mut question = EraseRequest { erasure: wanted.erasure.map(Into::into) };
+    let receipt = loop {
+        let reply: EraseReply =
+            service.ask_of(verb::ERASE, wanted.customer, Some(&question)).await?;
+        if let Some(receipt) = reply.receipt {
+            break receipt;
+        }
+        if begun.elapsed() > wanted.wait {
+            return Err(Failure::Negative(format!(
+                "the erasure goes on, and nothing can stop it; ask again with --erasure {}",
+                reply.erasure
+            )));
+        }
+        question.erasure = Some(reply.erasure);
+        tokio::time::sleep(ASK_AGAIN).await;
+    };
+    let text = serde_json::to_string_pretty(&receipt)
+        .map_err(|error| Failure::Unreachable(format!("a receipt that is no JSON: {error}")))?;
+    if let Some(path) = wanted.output {
+        std::fs::write(path, format!("{text}\n"))
+            .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
+    }
+    if wanted.json {
+        println!("{text}");
+    } else {
+        print!("{}", render::receipt(&receipt));
+    }
+    Ok(())
+}
+
+fn is_meant(customer: &str) -> Result<bool, Failure> {
+    let input = std::io::stdin();
+    if !input.is_terminal() {
+        return Err(Failure::Usage(
+            "expected somebody who confirms that, found no terminal; say --yes if it is meant"
+                .into(),
+        ));
+    }
+    eprintln!(
+        "This erases everything that is known of `{customer}`, under all identifiers, and cannot \
+         be undone."
+    );
+    std::eprint!("Type the identifier again to go on: ");
+    let mut line = String::new();
+    let read = std::io::stderr().flush().and_then(|()| input.read_line(&mut line));
+    read.map_err(|error| Failure::Usage(format!("standard input: {error}")))?;
+    Ok(line.trim_end_matches(['\n', '\r']) == customer)
+}
+
+/// Tells whether a receipt is to be believed.
+pub(crate) fn verify(path: &Path, key: Option<&str>) -> Result<(), Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
+    let receipt: Receipt = serde_json::from_str(&text).map_err(|error| {
+        Failure::Negative(format!("expected a receipt at {}, found: {error}", path.display()))
+    })?;
+    receipt.verify(key).map_err(|bad| Failure::Negative(bad.to_string()))?;
+    print!("{}", render::receipt(&receipt));
+    println!("these are the words that {} signed", receipt.key);
+    Ok(())
+}

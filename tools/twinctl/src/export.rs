@@ -1,0 +1,100 @@
+//! Everything that is held of one customer, gathered into one document: for a machine as JSON, for a
+//! person as one page.
+
+use std::path::Path;
+
+use anstream::print;
+use jumeau::api::{ExportPart, ExportReply, ExportRequest, JournalEntry, MessageCount, verb};
+use jumeau::event::{Customer, Time};
+use jumeau::twin::Decision;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::failure::Failure;
+use crate::render;
+use crate::service::Service;
+
+/// The document.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub(crate) struct Export {
+    /// The version of this format: 1.
+    pub(crate) format: u8,
+    /// The customer.
+    pub(crate) customer: Customer,
+    /// When it was gathered.
+    pub(crate) at: Time,
+    /// The version of the service.
+    pub(crate) service: Box<str>,
+    /// The name of the policy that the twin goes by.
+    pub(crate) policy: Box<str>,
+    /// The policy's version.
+    pub(crate) version: Box<str>,
+    /// The state of the twin.
+    pub(crate) twin: serde_json::Value,
+    /// The last decisions, the newest first.
+    #[schemars(with = "serde_json::Value")]
+    pub(crate) decisions: Vec<Decision>,
+    /// Inputs that did not come from the stream, oldest first.
+    #[schemars(with = "serde_json::Value")]
+    pub(crate) journal: Vec<JournalEntry>,
+    /// What the broker's streams hold.
+    pub(crate) messages: Vec<MessageCount>,
+}
+
+/// Gathers the document, and writes it.
+pub(crate) async fn export(
+    service: &Service,
+    customer: &str,
+    is_html: bool,
+    output: Option<&Path>,
+) -> Result<(), Failure> {
+    let export = gather(service, customer).await?;
+    let text = if is_html {
+        render::export(&export)
+    } else {
+        serde_json::to_string_pretty(&export)
+            .map(|text| text + "\n")
+            .map_err(|error| Failure::Unreachable(format!("an export that is no JSON: {error}")))?
+    };
+    match output {
+        None => print!("{text}"),
+        Some(path) => std::fs::write(path, text)
+            .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?,
+    }
+    Ok(())
+}
+
+async fn gather(service: &Service, customer: &str) -> Result<Export, Failure> {
+    let ask = async |part, from| -> Result<ExportReply, Failure> {
+        service.ask_of(verb::EXPORT, customer, Some(&ExportRequest { part, from })).await
+    };
+    let twin = ask(ExportPart::Twin, None).await?;
+    let decisions = ask(ExportPart::Decisions, None).await?.decisions;
+    let messages = ask(ExportPart::Messages, None).await?.messages;
+    let mut journal: Vec<JournalEntry> = Vec::new();
+    let mut from = None;
+    loop {
+        let page = ask(ExportPart::Journal, from).await?;
+        journal.extend(page.journal);
+        match page.next {
+            // The last moment of a page may go on in the next one, which begins with it.
+            Some(next) if Some(next) != from => {
+                journal.retain(|one| one.at != next);
+                from = Some(next);
+            }
+            _ => break,
+        }
+    }
+    Ok(Export {
+        format: 1,
+        customer: twin.customer,
+        at: twin.at,
+        service: twin.service,
+        policy: twin.policy,
+        version: twin.version,
+        twin: twin.twin.unwrap_or_default(),
+        decisions,
+        journal,
+        messages,
+    })
+}

@@ -1,0 +1,64 @@
+//! The receipt of an erasure.
+
+use jumeau::api::Receipt;
+
+use super::ink::{FAINT, Inked, TITLE};
+use super::quantity::count;
+use super::sheet::Sheet;
+
+/// What was removed of a customer, and where.
+pub(crate) fn receipt(receipt: &Receipt) -> String {
+    let mut sheet = Sheet::new(100);
+    let told = &receipt.told;
+    sheet.line(format_args!("{} {}", Inked(TITLE, "erased"), Inked(FAINT, &told.erasure)));
+    for one in &told.identifiers {
+        sheet.line(format_args!("{} at {}", Inked(TITLE, &one.mark), one.erased));
+        for thing in &one.removed {
+            let number = count(thing.count);
+            sheet.line(format_args!("  {:>8} {} from {}", number, thing.what, thing.place));
+        }
+        sheet.line(format_args!("  files rewritten at {}", one.files_rewritten));
+        sheet.line(format_args!("  late events are dropped until {}", one.remembered_until));
+    }
+    sheet.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use jumeau::api::{ErasedIdentifier, RemovedThings, Told};
+    use jumeau::event::Time;
+
+    use super::*;
+
+    #[test]
+    fn a_receipt_names_places_and_nobody() {
+        let at = Time::parse("2026-11-22T09:30:00Z").unwrap();
+        let thing = |place: &str, what: &str, count| RemovedThings {
+            place: place.into(),
+            what: what.into(),
+            count,
+            at,
+        };
+        let told = Told {
+            format: 1,
+            erasure: "00000000000000000000000000000007".into(),
+            done: at,
+            identifiers: vec![ErasedIdentifier {
+                mark: "08080808080808080808080808080808".into(),
+                erased: at,
+                remembered_until: at,
+                removed: vec![thing("store", "decisions", 8), thing("JUMEAU_EVENTS", "events", 21)],
+                files_rewritten: at,
+            }],
+        };
+        let text = receipt(&Receipt { told, key: "U".into(), signature: "".into() });
+        insta::assert_snapshot!(super::super::plain(&text), @r"
+        erased 00000000000000000000000000000007
+        08080808080808080808080808080808 at 2026-11-22T09:30:00Z
+                 8 decisions from store
+                21 events from JUMEAU_EVENTS
+          files rewritten at 2026-11-22T09:30:00Z
+          late events are dropped until 2026-11-22T09:30:00Z
+        ");
+    }
+}
