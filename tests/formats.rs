@@ -357,6 +357,7 @@ fn full() -> Twin {
         state,
         because: "the bot failed twice".into(),
         agent: Some("Bea".into()),
+        desk: None,
         note: None,
         opened: at(8),
         touched: at(9),

@@ -4,7 +4,7 @@ use actix::{Context, Handler, Message, ResponseFuture};
 
 use super::partition::{PartitionActor, load};
 use crate::event::{Broadcast, Customer, Rejection, Time};
-use crate::partition::{Tryout, WouldSay};
+use crate::partition::{EscalationsRequest, Listing, Tryout, WouldSay};
 use crate::past::Mark;
 use crate::store::{self, KeptLesson, KeptLessons, Read};
 use crate::twin::{Action, Decision, Stage};
@@ -139,6 +139,23 @@ impl Handler<TryCampaign> for PartitionActor {
         };
         Box::pin(async move {
             actix_rt::task::spawn_blocking(read).await.map_err(|error| error.to_string())?
+        })
+    }
+}
+
+/// What waits for people here?
+#[derive(Message)]
+#[rtype(result = "Result<Listing, String>")]
+pub struct WhatWaits(pub EscalationsRequest);
+
+impl Handler<WhatWaits> for PartitionActor {
+    type Result = ResponseFuture<Result<Listing, String>>;
+
+    fn handle(&mut self, WhatWaits(wanted): WhatWaits, _: &mut Context<Self>) -> Self::Result {
+        self.look_up(move |store, partition| {
+            let mut listing = Listing::new(wanted);
+            store.waiting(partition, &mut |customer, waiting| listing.add(&customer, waiting))?;
+            Ok(listing)
         })
     }
 }

@@ -18,7 +18,7 @@ pub use clock::{Clock, Jumps};
 pub use directory::{Address, Partitions};
 pub use eraser::{Eraser, EraserTask, Erasures};
 pub use learner::{Figures, Impatient, LearnerThread};
-pub use lookup::{Decisions, Journal, Lessons, Marks, Tried, TryCampaign};
+pub use lookup::{Decisions, Journal, Lessons, Marks, Tried, TryCampaign, WhatWaits};
 pub use partition::{
     Advance, AskTwin, Confirmed, Durable, End, Fatal, Glance, GlanceBroadcasts, GlanceResults,
     HasAdvanced, HoldSweeps, Inspect, IsDrained, PartitionActor, Pull, SetModels, SetPolicy,

@@ -183,6 +183,13 @@ impl Desk {
             verb::TRY_CAMPAIGN => reply(&self.try_campaign(required(&request.payload)?).await?),
             verb::EXPERIMENTS => reply(&self.experiments().await?),
             verb::ADVANCE => reply(&self.advance(required(&request.payload)?).await?),
+            verb::ESCALATIONS_LIST => reply(&self.escalations(&request).await?),
+            verb::ESCALATIONS_SHOW => reply(&self.escalation(&request).await?),
+            verb::ESCALATIONS_OPEN
+            | verb::ESCALATIONS_CLAIM
+            | verb::ESCALATIONS_NOTE
+            | verb::ESCALATIONS_HANDBACK
+            | verb::ESCALATIONS_RESOLVE => reply(&self.hand_over(&request).await?),
             verb::DEAD_LIST => {
                 let asked: DeadList = optional(&request.payload)?.unwrap_or_default();
                 reply(&self.dead_list(&asked).await?)
@@ -203,6 +210,25 @@ impl Desk {
             verb::DEAD_RETRY => reply(&self.dead_retry(required(&request.payload)?).await?),
             other => Err(ApiError::new(code::BAD_REQUEST, format!("nobody can ask `{other}`"))),
         }
+    }
+
+    /// The addresses of all partitions.
+    pub(super) fn partitions(&self) -> &[Address] {
+        self.partitions.all()
+    }
+
+    /// What `now` is for a twin.
+    pub(super) fn mode(&self) -> TimeMode {
+        self.mode
+    }
+
+    /// A copy of the twin of the customer who was asked for, and what it goes by.
+    pub(super) async fn twin_of(
+        &self,
+        request: &Request,
+    ) -> Result<(Box<Twin>, Surroundings), ApiError> {
+        let Looked { twin, surroundings, .. } = self.look(request).await?;
+        Ok((twin, surroundings))
     }
 
     /// The twin of the customer who was asked for, or to whom the identifier is linked.
@@ -382,12 +408,9 @@ impl Desk {
                     ));
                 }
                 Answer::Refused(rejection) => return Err(refused(rejection)),
-                Answer::NoRoom => {
-                    return Err(ApiError::new(
-                        code::NO_ROOM,
-                        "the disk has too little room left to take anything in; ask again once there \
-                         is more",
-                    ));
+                Answer::NoRoom => return Err(no_room()),
+                Answer::Acted(_) => {
+                    return Err(ApiError::new(code::INTERNAL, "a request to decide is no act"));
                 }
             }
         }
@@ -395,7 +418,7 @@ impl Desk {
     }
 
     /// The partition of a customer, and where it is reached.
-    fn partition_of(&self, customer: &Customer) -> Result<(u16, &Address), ApiError> {
+    pub(super) fn partition_of(&self, customer: &Customer) -> Result<(u16, &Address), ApiError> {
         let partitions = self.partitions.all();
         let count = u16::try_from(partitions.len()).unwrap_or(u16::MAX);
         bus::partition_of(customer, count)
@@ -573,9 +596,17 @@ impl Desk {
 }
 
 /// The customer whom a request is about.
-fn customer_of(request: &Request) -> Result<Customer, ApiError> {
+pub(super) fn customer_of(request: &Request) -> Result<Customer, ApiError> {
     let token = request.tokens.last().map_or("", String::as_str);
     Customer::from_token(token).map_err(|detail| ApiError::new(code::BAD_REQUEST, detail))
+}
+
+/// Nothing can be taken in.
+pub(super) fn no_room() -> ApiError {
+    ApiError::new(
+        code::NO_ROOM,
+        "the disk has too little room left to take anything in; ask again once there is more",
+    )
 }
 
 fn late() -> ApiError {
@@ -626,7 +657,7 @@ fn shown(letter: bus::DeadLetter, whole: bool) -> DeadLetter {
     }
 }
 
-fn now() -> Time {
+pub(super) fn now() -> Time {
     chrono::Utc::now().into()
 }
 
@@ -636,17 +667,17 @@ fn reply<T: Serialize>(answer: &T) -> Result<Bytes, ApiError> {
         .map_err(|error| ApiError::new(code::INTERNAL, format!("the answer has no JSON: {error}")))
 }
 
-fn required<T: DeserializeOwned>(payload: &[u8]) -> Result<T, ApiError> {
+pub(super) fn required<T: DeserializeOwned>(payload: &[u8]) -> Result<T, ApiError> {
     serde_json::from_slice(payload).map_err(|error| {
         ApiError::new(code::BAD_REQUEST, format!("expected the request as JSON, found: {error}"))
     })
 }
 
-fn optional<T: DeserializeOwned>(payload: &[u8]) -> Result<Option<T>, ApiError> {
+pub(super) fn optional<T: DeserializeOwned>(payload: &[u8]) -> Result<Option<T>, ApiError> {
     if payload.is_empty() { Ok(None) } else { required(payload).map(Some) }
 }
 
-fn gone<E>(_: E) -> ApiError {
+pub(super) fn gone<E>(_: E) -> ApiError {
     ApiError::new(code::INTERNAL, "the service is stopping")
 }
 

@@ -65,6 +65,25 @@ pub mod verb {
     /// [`ExportRequest`](super::super::ExportRequest); answered by an
     /// [`ExportReply`](super::super::ExportReply).
     pub const EXPORT: &str = "export";
+    /// What waits for people. An [`EscalationsRequest`](super::super::EscalationsRequest) or no
+    /// payload; answered by an [`EscalationsReply`](super::super::EscalationsReply).
+    pub const ESCALATIONS_LIST: &str = "escalations.list";
+    /// `escalations.show.<customer>`: one of them, with the story. An
+    /// [`EscalationRequest`](super::super::EscalationRequest) or no payload; answered by an
+    /// [`EscalationReply`](super::super::EscalationReply).
+    pub const ESCALATIONS_SHOW: &str = "escalations.show";
+    /// `escalations.open.<customer>`: hands a customer over to people. An
+    /// [`ActRequest`](super::super::ActRequest); answered by an
+    /// [`ActReply`](super::super::ActReply), as those below are.
+    pub const ESCALATIONS_OPEN: &str = "escalations.open";
+    /// `escalations.claim.<customer>`: an agent takes it; one of two at once is refused.
+    pub const ESCALATIONS_CLAIM: &str = "escalations.claim";
+    /// `escalations.note.<customer>`: what was said and done.
+    pub const ESCALATIONS_NOTE: &str = "escalations.note";
+    /// `escalations.handback.<customer>`: automation goes on where the agent stopped.
+    pub const ESCALATIONS_HANDBACK: &str = "escalations.handback";
+    /// `escalations.resolve.<customer>`: the matter is settled.
+    pub const ESCALATIONS_RESOLVE: &str = "escalations.resolve";
     /// Dead letters, oldest first. A [`DeadList`](super::DeadList) or no payload; answered by
     /// [`DeadLetters`](super::DeadLetters).
     pub const DEAD_LIST: &str = "dead.list";

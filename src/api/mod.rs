@@ -8,6 +8,7 @@
 //! down for all of them, before the answer goes out; a verb itself does nothing for it. Its last
 //! token, where it has one, is the customer.
 
+mod acts;
 mod audit;
 mod backup;
 mod campaign;
@@ -18,10 +19,12 @@ mod experiments;
 mod export;
 mod learned;
 mod messages;
+mod people;
 mod verbs;
 mod view;
 mod why;
 
+pub use crate::partition::{EscalationsReply, EscalationsRequest, Listed, Place};
 pub use audit::{AuditOutcome, AuditRecord, AuditReply, AuditRequest, Auditor};
 pub use backup::{BackupReply, BackupRequest, Keeper};
 pub use campaign::{TryCampaignReply, TryCampaignRequest};
@@ -38,6 +41,7 @@ pub use messages::{
     Advance, Advanced, DeadLetter, DeadLetters, DeadList, DeadRetried, DeadRetry, DeadShow,
     Learning, LiveBroadcasts, NotRetried, PolicyStatus, Publishing, Refusal, Stats, code, verb,
 };
+pub use people::{ActReply, ActRequest, EscalationReply, EscalationRequest};
 pub use verbs::{Audit, VERBS, Verb};
 pub use view::{ShowReply, TimelineEntry, TimelineReply, TimelineRequest, TwinView};
 pub use why::{

@@ -45,6 +45,13 @@ pub const VERBS: &[Verb] = &[
     look(verb::TRY_CAMPAIGN, 0, "what a campaign would come to; nothing is said"),
     plain(verb::EXPERIMENTS, 0, "what experiments have shown"),
     act(verb::ADVANCE, 0, "moves the clock, on event time only"),
+    look(verb::ESCALATIONS_LIST, 0, "what waits for people"),
+    look(verb::ESCALATIONS_SHOW, 1, "one escalation, with the customer's story"),
+    act(verb::ESCALATIONS_OPEN, 1, "hands a customer over to people"),
+    act(verb::ESCALATIONS_CLAIM, 1, "an agent takes it, one of two at once"),
+    act(verb::ESCALATIONS_NOTE, 1, "what an agent said and did"),
+    act(verb::ESCALATIONS_HANDBACK, 1, "an agent returns the conversation"),
+    act(verb::ESCALATIONS_RESOLVE, 1, "the matter is settled"),
     look(verb::DEAD_LIST, 0, "events that could not be used"),
     look(verb::DEAD_SHOW, 0, "one of them, with its bytes"),
     act(verb::DEAD_RETRY, 0, "publishes some of them once more"),
@@ -96,6 +103,13 @@ mod tests {
         Look campaign.try
         Nothing experiments
         Act advance
+        Look escalations.list
+        Look escalations.show
+        Act escalations.open
+        Act escalations.claim
+        Act escalations.note
+        Act escalations.handback
+        Act escalations.resolve
         Look dead.list
         Look dead.show
         Act dead.retry

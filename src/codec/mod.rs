@@ -75,11 +75,13 @@ pub enum Kind {
     Tombstone = 16,
     /// An erasure, and how far it is; or an event that came late, to be taken out of the stream.
     Erasure = 17,
+    /// The open escalations of one twin.
+    Waiting = 18,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Kind; 17] = [
+    pub const ALL: [Kind; 18] = [
         Kind::Twin,
         Kind::Block,
         Kind::Timer,
@@ -97,6 +99,7 @@ impl Kind {
         Kind::Mark,
         Kind::Tombstone,
         Kind::Erasure,
+        Kind::Waiting,
     ];
 
     /// The kind's name, for people.
@@ -119,6 +122,7 @@ impl Kind {
             Kind::Mark => "mark",
             Kind::Tombstone => "tombstone",
             Kind::Erasure => "erasure",
+            Kind::Waiting => "open escalations",
         }
     }
 
@@ -144,7 +148,8 @@ impl Kind {
             | Kind::Lesson
             | Kind::Mark
             | Kind::Tombstone
-            | Kind::Erasure => 1,
+            | Kind::Erasure
+            | Kind::Waiting => 1,
         }
     }
 }

@@ -102,6 +102,12 @@ limits! {
     ESCALATION_REMARKS: 6;
     /// changes told in one message about an escalation; further ones are in the brief
     ESCALATION_CHANGES: 4;
+    /// last inputs in a brief for people, which is to be read in a minute
+    BRIEF_LINES: 12;
+    /// last actions in a brief, and what came of them
+    BRIEF_ATTEMPTS: 6;
+    /// next steps that a brief proposes
+    BRIEF_STEPS: 3;
     /// queues of one policy
     POLICY_QUEUES: 64;
     /// durable timers of one twin; further ones are refused, and counted
@@ -238,6 +244,8 @@ limits! {
     DEAD_LETTERS_LISTED: 1_000;
     /// customers of one partition who were erased and are kept from coming back; whose time ends first leaves first
     TOMBSTONES: 65_536;
+    /// escalations in one answer to an agent; the next answer goes on from there
+    ESCALATIONS_LISTED: 200;
     /// journalled inputs in one answer; the rest is asked for from the last moment on
     JOURNAL_LISTED: 1_000;
     /// operator requests of one kind that wait for their answers; more are answered "busy"

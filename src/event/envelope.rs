@@ -58,11 +58,25 @@ impl Event {
         traceparent: Option<Box<str>>,
         ask: Ask,
     ) -> Result<Event, Rejection> {
+        Event::requested(customer, channel, id, time, traceparent, Kind::Ask(ask))
+    }
+
+    /// What somebody does through the API.
+    ///
+    /// # Errors
+    /// [`Reason::BadData`] or [`Reason::BadEnvelope`], for what is beyond its limit.
+    pub fn requested(
+        customer: Customer,
+        channel: Channel,
+        id: Box<str>,
+        time: Option<Time>,
+        traceparent: Option<Box<str>>,
+        kind: Kind,
+    ) -> Result<Event, Rejection> {
         if id.is_empty() || id.len() > limits::EVENT_ID_BYTES {
             let (most, found) = (limits::EVENT_ID_BYTES, id.len());
             return Err(bad_envelope(&format!("`id` has {found} bytes; 1 to {most} fit")));
         }
-        let kind = Kind::Ask(ask);
         kind.checked()?;
         Ok(Event {
             // A name of its own, so that no event of the stream has the same identity.

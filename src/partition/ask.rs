@@ -3,13 +3,15 @@ use std::sync::Arc;
 use crate::config::settings::Answers;
 use crate::event::{Customer, Reason, Rejection, Time};
 use crate::policy::Policy;
-use crate::twin::{Action, Answered};
+use crate::twin::{Action, Answered, Escalation};
 
 /// What a twin answers to a channel that asks through the API.
 #[derive(Debug, Clone)]
 pub enum Answer {
     /// This is what was decided; perhaps nothing.
     Decided(Box<Decided>),
+    /// This is what became of what an agent did.
+    Acted(Box<Acted>),
     /// The identifier belongs to this customer, who is to be asked.
     Elsewhere(Customer),
     /// The twin has answered a request of this id before.
@@ -18,6 +20,15 @@ pub enum Answer {
     Refused(Rejection),
     /// The disk has no room for what would be decided; nothing changed.
     NoRoom,
+}
+
+/// What became of what an agent did.
+#[derive(Debug, Clone)]
+pub struct Acted {
+    /// The twin's `now`.
+    pub at: Time,
+    /// The escalation, as everybody who follows it hears of it; none if nothing about it is new.
+    pub escalation: Option<Box<Escalation>>,
 }
 
 /// What was decided for a channel that asked.

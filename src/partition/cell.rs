@@ -12,7 +12,9 @@ use crate::codec;
 use crate::event::{Customer, Time};
 use crate::models::Snapshot;
 use crate::policy::Policy;
-use crate::twin::{Block, Broadcasts, End, Erased, Input, Reaction, Twin, Verdict, World, react};
+use crate::twin::{
+    Block, Broadcasts, End, Erased, Input, Reaction, Twin, Verdict, Waiting, World, react,
+};
 
 /// An input and its place in the round.
 #[derive(Debug, Clone)]
@@ -62,6 +64,8 @@ pub struct Reacted {
     pub index: Vec<IndexChange>,
     /// What the twin was, if it was to let go of everything.
     pub erased: Option<Box<Erased>>,
+    /// The open escalations, if they have changed.
+    pub waiting: Option<Vec<Waiting>>,
     /// What the policy in the shadow would have said.
     pub(super) beside: Beside,
 }
@@ -167,6 +171,7 @@ impl Cell {
             index::Standing::new()
         };
         let end_before = twin.timeline.end();
+        let waited = twin.waiting();
         let mut position = 0;
         let reacted = catch_unwind(AssertUnwindSafe(|| {
             let mut reactions = SmallVec::with_capacity(inputs.len());
@@ -193,7 +198,8 @@ impl Cell {
             } else {
                 Vec::new()
             };
-            Reacted { reactions, change, index, erased, beside }
+            let waiting = Some(twin.waiting()).filter(|now| *now != waited);
+            Reacted { reactions, change, index, waiting, erased, beside }
         }));
         if let Ok(Reacted { change: Some(change), .. }) = &reacted {
             self.state_bytes = about(change.state.len());

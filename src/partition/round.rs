@@ -7,7 +7,7 @@ use super::cell::{Ordered, Panicked, Reacted};
 use crate::event::{Customer, Erasure, Original, Rejection, Time};
 use crate::models::Snapshot;
 use crate::store::{SweepKey, TimerKey};
-use crate::twin::{Asked, Input, Woken};
+use crate::twin::{Input, Journalled, Woken};
 
 /// What one round takes in, in order; what its twins are to do; what they have answered.
 #[derive(Debug, Default)]
@@ -70,12 +70,12 @@ pub(super) enum Item {
         /// The twin's `now`.
         at: Time,
     },
-    /// What a channel asks through the API.
+    /// What somebody asks or does through the API.
     Ask {
         /// Whose twin is asked.
         customer: Customer,
         /// The request.
-        asked: Box<Asked>,
+        asked: Journalled,
         /// The twin's `now`.
         at: Time,
         /// Why it cannot be used.

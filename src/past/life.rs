@@ -67,7 +67,8 @@ impl<'a> Life<'a> {
     ) -> Life<'a> {
         let mut ordered: Vec<&Happened> = past.happened.iter().collect();
         // Stable: what channels asked comes behind the event before it, in its own order.
-        ordered.sort_by_key(|one| (one.sequence, matches!(one.what, What::Asked { .. })));
+        let is_behind = |what: &What| matches!(what, What::Asked { .. } | What::HandedOver { .. });
+        ordered.sort_by_key(|one| (one.sequence, is_behind(&one.what)));
         Life {
             past,
             marks: &past.marks,
@@ -92,7 +93,9 @@ impl<'a> Life<'a> {
             },
             Next::Happened(one) => match &one.what {
                 What::Event(_) => self.marks.of_event(one.sequence),
-                What::Asked { number, .. } => self.marks.of_input(*number),
+                What::Asked { number, .. } | What::HandedOver { number, .. } => {
+                    self.marks.of_input(*number)
+                }
                 What::Broadcast(_) => self.marks.of_moment(one.at),
             },
         })
@@ -161,6 +164,10 @@ impl<'a> Life<'a> {
             }
             What::Asked { asked, .. } => {
                 let event = asked.event(self.customer.clone());
+                self.take(&Input::event(event, one.at), models);
+            }
+            What::HandedOver { told, .. } => {
+                let event = told.event(self.customer.clone());
                 self.take(&Input::event(event, one.at), models);
             }
             What::Broadcast(told) => self.hear(told, one.at, models),

@@ -23,7 +23,7 @@ use self::mark::Marks;
 use crate::event::{Analysis, Broadcast, Customer, Event, Time};
 use crate::models::Snapshot;
 use crate::policy::Policy;
-use crate::twin::{Asked, Journalled};
+use crate::twin::{Asked, HandedOver, Journalled};
 
 /// The inputs of one customer, as they came.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -49,6 +49,7 @@ enum What {
     Event(Box<Event>),
     Broadcast(Arc<Broadcast>),
     Asked { number: u32, asked: Box<Asked> },
+    HandedOver { number: u32, told: Box<HandedOver> },
 }
 
 impl Past {
@@ -68,6 +69,11 @@ impl Past {
             Journalled::Ask(asked) => {
                 let sequence = asked.after;
                 let what = What::Asked { number, asked };
+                self.happened.push(Happened { at, sequence, what });
+            }
+            Journalled::Handoff(told) => {
+                let sequence = told.after;
+                let what = What::HandedOver { number, told };
                 self.happened.push(Happened { at, sequence, what });
             }
             Journalled::Analysis { event, analysis } => {

@@ -11,7 +11,7 @@ use crate::config::limits;
 use crate::event::{Broadcast, Customer, ErasureId, Output, Time};
 use crate::models::{ArmResult, Exposure, Lesson, Weights};
 use crate::past::Mark;
-use crate::twin::Decision;
+use crate::twin::{Decision, Waiting};
 
 /// Changes that become durable together, or not at all: pure data, in the order in which they were
 /// made, all in one buffer.
@@ -126,13 +126,14 @@ impl Batch {
         self.seal(Table::Decisions, key, &PackedDecision::of(decision)?)
     }
 
-    /// Nothing is left of a twin: state, timeline, decisions and journal. Its timers and outputs are rows of
+    /// Nothing is left of a twin: state, timeline, decisions, journal and what waits for people. Its timers and outputs are rows of
     /// their own.
     pub fn delete_twin(&mut self, partition: u16, customer: &Customer) {
         let mut from = Vec::new();
         keys::twin(&mut from, partition, customer);
         let until = keys::behind(&from);
         self.delete(Table::Twins, |key| key.extend_from_slice(&from));
+        self.delete(Table::Waiting, |key| key.extend_from_slice(&from));
         for table in [Table::Timeline, Table::Decisions, Table::Journal] {
             let key = |key: &mut Vec<u8>| key.extend_from_slice(&from);
             self.change(DELETE_RANGE, table, key, |end| end.extend_from_slice(&until));
@@ -293,6 +294,16 @@ impl Batch {
         let until = keys::behind(&from);
         let key = |key: &mut Vec<u8>| key.extend_from_slice(&from);
         self.change(DELETE_RANGE, Table::Index, key, |end| end.extend_from_slice(&until));
+    }
+
+    /// The open escalations of a twin, in place of those before; none: there is no row.
+    pub fn put_waiting(&mut self, partition: u16, customer: &Customer, waiting: &[Waiting]) {
+        let key = |key: &mut Vec<u8>| keys::twin(key, partition, customer);
+        if waiting.is_empty() {
+            self.delete(Table::Waiting, key);
+        } else {
+            self.seal_small(Table::Waiting, key, &waiting);
+        }
     }
 
     /// What was counted in one arm of an experiment.

@@ -25,6 +25,7 @@
 //! | `tombstones` | partition u16 · hash of the customer, 16 bytes |
 //! | `erasures`, of an identifier | partition u16 · `0x00` · erasure u128 · hash of the customer |
 //! | `erasures`, of an event that came late | partition u16 · `0x01` · stream sequence u64 |
+//! | `waiting` | partition u16 · customer |
 //! | `meta`, of the store | `0x00` · name |
 //! | `meta`, of a partition | `0x01` · partition u16 · field u8 |
 
@@ -70,13 +71,15 @@ pub enum Table {
     Tombstones,
     /// What is still to be done about these, and what was.
     Erasures,
+    /// The open escalations of every twin that has some.
+    Waiting,
     /// What the store and its partitions know about themselves.
     Meta,
 }
 
 impl Table {
     /// Every table.
-    pub const ALL: [Table; 17] = [
+    pub const ALL: [Table; 18] = [
         Table::Twins,
         Table::Timeline,
         Table::Timers,
@@ -93,6 +96,7 @@ impl Table {
         Table::Results,
         Table::Tombstones,
         Table::Erasures,
+        Table::Waiting,
         Table::Meta,
     ];
 
@@ -115,6 +119,7 @@ impl Table {
             Table::Results => "results",
             Table::Tombstones => "tombstones",
             Table::Erasures => "erasures",
+            Table::Waiting => "waiting",
             Table::Meta => "meta",
         }
     }
@@ -138,6 +143,7 @@ impl Table {
             Table::Results => Kind::Result,
             Table::Tombstones => Kind::Tombstone,
             Table::Erasures => Kind::Erasure,
+            Table::Waiting => Kind::Waiting,
             Table::Meta => Kind::Number,
         }
     }
@@ -145,7 +151,9 @@ impl Table {
     /// Whether `key` has the layout of this table's keys.
     pub(super) fn understands(self, key: &[u8]) -> bool {
         match self {
-            Table::Twins => read_twin(key).is_some_and(|(_, rest)| rest.is_empty()),
+            Table::Twins | Table::Waiting => {
+                read_twin(key).is_some_and(|(_, rest)| rest.is_empty())
+            }
             Table::Timeline => read_block(key).is_some(),
             Table::Timers => read_timer(key).is_some(),
             Table::Outbox => read_output(key).is_some(),

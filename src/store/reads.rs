@@ -10,7 +10,7 @@ use crate::codec;
 use crate::event::{Broadcast, Customer, ErasureId, INTERNAL, Output, Time};
 use crate::models::{Exposure, Shown, Snapshot};
 use crate::past::Mark;
-use crate::twin::Decision;
+use crate::twin::{Decision, Waiting};
 
 /// A row's value, if there is one.
 pub type Value = Option<Box<[u8]>>;
@@ -179,6 +179,25 @@ pub trait Read: Send + Sync {
         rows(self, Table::Results, partition, &from, usize::MAX, |key, value| {
             let result = open(Table::Results, key, value)?;
             Ok(keys::read_result(key).map(|(name, arm)| (name, arm, result)))
+        })
+    }
+
+    /// The open escalations of all twins of the partition, in the order of their keys, each shown
+    /// to `visit`.
+    ///
+    /// # Errors
+    /// [`Error::Read`], [`Error::Key`] or [`Error::Record`].
+    fn waiting(
+        &self,
+        partition: u16,
+        visit: &mut dyn FnMut(Customer, Vec<Waiting>),
+    ) -> Result<(), Error> {
+        let from = key(|to| keys::partition(to, partition));
+        self.scan(Table::Waiting, &from, &keys::behind(&from), &mut |key, value| {
+            let (customer, _) =
+                keys::read_twin(key).ok_or_else(|| Error::key(Table::Waiting, key))?;
+            visit(customer, open(Table::Waiting, key, value)?);
+            Ok(true)
         })
     }
 

@@ -45,7 +45,11 @@ impl Store {
         keys::partition(&mut all, partition);
         for table in Table::ALL {
             match table {
-                Table::Twins | Table::Timeline | Table::Decisions | Table::Journal => {
+                Table::Twins
+                | Table::Timeline
+                | Table::Decisions
+                | Table::Journal
+                | Table::Waiting => {
                     self.rewrite(table, &own);
                 }
                 // The customer stands further behind in their keys, or in their values.

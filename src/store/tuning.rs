@@ -137,6 +137,7 @@ fn rows(table: Table, settings: &settings::Store, memory: &Memory, horizon: &Hor
         | Table::Results
         | Table::Tombstones
         | Table::Erasures
+        | Table::Waiting
         | Table::Meta => {}
     }
     options.set_block_based_table_factory(&blocks);

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Analysis, Ask, Channel, Customer, Event, Kind, Time};
+use crate::event::{Analysis, Ask, Channel, Customer, Event, Handoff, Kind, Time};
 use crate::policy::Trigger;
 
 /// Whatever changes a twin: it has an identity, by which a second copy is recognised, and a time.
@@ -102,6 +102,8 @@ pub enum Journalled {
     },
     /// What a channel asked through the API.
     Ask(Box<Asked>),
+    /// What an agent did through the API.
+    Handoff(Box<HandedOver>),
 }
 
 /// What a channel asked through the API, and what it was answered, as a journal keeps it. Stored.
@@ -121,6 +123,57 @@ pub struct Asked {
     pub ask: Ask,
     /// What was answered, best first.
     pub answered: Vec<Answered>,
+}
+
+/// What an agent did with an escalation through the API, as a journal keeps it. Stored.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HandedOver {
+    /// The stream sequence up to which the partition had taken everything in before it.
+    pub after: u64,
+    /// The channel.
+    pub channel: Channel,
+    /// The identifier of the request.
+    pub id: Box<str>,
+    /// Its identity.
+    pub fingerprint: u64,
+    /// The W3C trace context that it travels in.
+    pub traceparent: Option<Box<str>>,
+    /// What was done.
+    pub handoff: Handoff,
+}
+
+impl HandedOver {
+    /// What was done, as its twin took it in.
+    pub fn event(&self, customer: Customer) -> Event {
+        Event {
+            customer,
+            channel: self.channel.clone(),
+            id: self.id.clone(),
+            fingerprint: self.fingerprint,
+            time: None,
+            traceparent: self.traceparent.clone(),
+            kind: Kind::Handoff(Box::new(self.handoff.clone())),
+            passed: None,
+        }
+    }
+}
+
+impl Journalled {
+    /// What a journal keeps of a request before it is answered; none if it is no request.
+    pub fn request(event: &Event, after: u64) -> Option<Journalled> {
+        match &event.kind {
+            Kind::Ask(_) => Asked::new(event, after).map(|asked| Journalled::Ask(Box::new(asked))),
+            Kind::Handoff(told) => Some(Journalled::Handoff(Box::new(HandedOver {
+                after,
+                channel: event.channel.clone(),
+                id: event.id.clone(),
+                fingerprint: event.fingerprint,
+                traceparent: event.traceparent.clone(),
+                handoff: (**told).clone(),
+            }))),
+            _ => None,
+        }
+    }
 }
 
 /// One of the things that a channel was told to show. Stored.

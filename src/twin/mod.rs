@@ -56,7 +56,10 @@ mod view;
 mod world;
 
 pub use activity::{Activity, Forecast};
-pub use brief::{Brief, OpenInteraction, TimelineLine};
+pub use brief::{
+    Attempt, Avoid, AvoidedBecause, Brief, Felt, Mood, OpenInteraction, Proposed, Speak,
+    TimelineLine,
+};
 pub use broadcast::{Broadcasts, Meeting, Shared};
 pub use case::Case;
 pub use consent::Consent;
@@ -67,11 +70,11 @@ pub use decide::{Alternative, Candidate, Decision, Stage, Verdict as CandidateVe
 pub use dissatisfaction::{Dissatisfaction, Problem};
 pub use effect::{Action, Effect, Escalation, Observation, Reason, Recall};
 pub use erase::{Erased, behind};
-pub use escalation::{Escalated, EscalationState, News, Remark};
+pub use escalation::{Escalated, EscalationState, News, Remark, Waiting};
 pub use flip::{Change, Factor, Flip, flips};
 pub use guard::{Derived, Guard};
 pub use identity::Identifier;
-pub use input::{Answered, Asked, Cause, Fired, Input, Journalled, Woken};
+pub use input::{Answered, Asked, Cause, Fired, HandedOver, Input, Journalled, Woken};
 pub use interaction::{Interaction, Line, Pause, PausedBy};
 pub use memory::{Memory, Past};
 pub use need::Need;

@@ -3,8 +3,8 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Block, Case, Contact, Dates, Escalated, Guard, Identifier, Interaction, Meeting, Need, Packed,
-    Problem, Profile, Sentiment, Signal, Tallies, Timeline, Timer, Trial,
+    Block, Case, Contact, Dates, Escalated, Guard, Identifier, Input, Interaction, Meeting, Need,
+    Packed, Problem, Profile, Sentiment, Signal, Tallies, Timeline, Timer, Trial,
 };
 use crate::event::{Customer, Map, Time};
 
@@ -207,5 +207,13 @@ impl Twin {
     /// Whether an agent holds a conversation with this customer, so that automation keeps quiet.
     pub fn is_held_by_agent(&self) -> bool {
         self.escalations.iter().any(Escalated::is_claimed)
+    }
+
+    /// Whether an agent asks what to say, at the desk at which they hold the conversation.
+    pub(super) fn is_asked_by_agent(&self, input: &Input) -> bool {
+        input.ask().is_some()
+            && self.escalations.iter().any(|known| {
+                known.is_claimed() && known.desk.is_some() && known.desk.as_ref() == input.channel()
+            })
     }
 }

@@ -42,6 +42,9 @@ pub(super) struct Context<'a> {
     pub(super) is_personal: bool,
     /// Whether what is kept of the customer must not be used.
     pub(super) is_restricted: bool,
+    /// Whether an agent is to say what is decided: what speaks against speaking to the customer now
+    /// does not count, for they speak already.
+    pub(super) is_for_agent: bool,
     /// Whether there is anything sensitive, so that what is read must be looked at.
     pub(super) is_guarded: bool,
     /// What was withheld: from whom, and why.
@@ -70,9 +73,17 @@ impl<'a> Context<'a> {
             said: None,
             is_personal: twin.is_personal(policy, input.at),
             is_restricted: twin.is_restricted(policy, input.at),
+            is_for_agent: twin.is_asked_by_agent(input),
             is_guarded,
             withheld: RefCell::default(),
         }
+    }
+
+    /// The same, as somebody decides who speaks with the customer.
+    pub(super) fn for_an_agent(&self, twin: &Twin) -> Context<'a> {
+        let world = World { policy: self.policy, broadcasts: self.broadcasts, models: self.models };
+        let context = Context::new(twin, self.input, &world, self.last_seen);
+        Context { is_for_agent: true, ..context }
     }
 
     /// The moment up to which the twin has lived: late inputs do not move time back, and a

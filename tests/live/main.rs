@@ -8,6 +8,7 @@ mod broadcasts;
 mod campaigns;
 mod disk;
 mod erase;
+mod escalations;
 mod experiments;
 mod export;
 mod hostile;

@@ -6,7 +6,7 @@ use jumeau::event::{Content, Customer, Delivery, Value};
 use jumeau::models::ArmResult;
 use jumeau::partition::revive;
 use jumeau::store::Read;
-use jumeau::twin::{Twin, invariants};
+use jumeau::twin::{Twin, Waiting, invariants};
 
 use super::erasures;
 use super::links::{self, Links};
@@ -24,6 +24,21 @@ fn count_trials(twin: &Twin, tried: &mut BTreeMap<(Box<str>, Box<str>), ArmResul
             value: trial.value,
             squares: trial.value * trial.value,
         });
+    }
+}
+
+/// The list of what waits is what the twin says, and nothing waits where nobody came in time.
+fn check_people(twin: &Twin, listed: Option<&Vec<Waiting>>, found: &mut Vec<String>) {
+    let customer = &twin.customer;
+    let listed = listed.cloned().unwrap_or_default();
+    if listed != twin.waiting() {
+        found.push(format!("{customer}: listed {listed:?}, waiting {:?}", twin.waiting()));
+    }
+    if let Some(late) = listed.iter().find(|one| *one.queue != *"second") {
+        found.push(format!("{customer}: nobody noticed that nobody came: {late:?}"));
+    }
+    if listed.len() > 1 {
+        found.push(format!("{customer}: {} escalations about the same", listed.len()));
     }
 }
 
@@ -65,6 +80,9 @@ impl World {
                 }
             }
             let mut tried = BTreeMap::new();
+            let mut waiting = BTreeMap::new();
+            let mut visit = |customer, rows| drop(waiting.insert(customer, rows));
+            self.memory.waiting(partition, &mut visit).unwrap();
             let customers: Vec<Customer> = expected.keys().cloned().collect();
             let loaded = self.memory.load(partition, &customers).unwrap();
             for ((customer, events), loaded) in expected.into_iter().zip(loaded) {
@@ -74,6 +92,7 @@ impl World {
                 };
                 let twin = revive(customer.clone(), &loaded.state, &loaded.timeline).unwrap();
                 found.extend(invariants::violations(&twin));
+                check_people(&twin, waiting.get(&customer), &mut found);
                 self.check_twin(&twin, &events, &mut found);
                 count_trials(&twin, &mut tried);
             }

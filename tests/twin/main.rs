@@ -1,6 +1,7 @@
 //! How a twin reacts: each test is one sentence about one customer.
 
 mod arms;
+mod briefs;
 mod broadcasts;
 mod consents;
 mod contacts;

@@ -1,13 +1,13 @@
 //! What channels ask: an input of its twin like any other, and answered.
 
-use super::super::ask::{Answer, Decided, waits};
+use super::super::ask::{Acted, Answer, Decided, waits};
 use super::super::host::Host;
 use super::super::round::{Item, Round};
 use super::Machine;
 use crate::config::limits;
 use crate::config::settings::TimeMode;
 use crate::event::{Customer, Event, Rejection, Time};
-use crate::twin::{Asked, Effect, Input, Journalled, Reaction, Verdict};
+use crate::twin::{Asked, Effect, Input, Journalled, Note, Reaction, Verdict};
 
 /// A request that waits for its turn.
 pub(super) struct Waiting<R> {
@@ -52,10 +52,10 @@ impl<H: Host> Machine<H> {
         {
             let at = self.moment_of(&event, wall);
             self.clock = at;
-            let Some(asked) = Asked::new(&event, self.taken) else {
-                unreachable!("nobody asks with another event than an ask")
+            let Some(asked) = Journalled::request(&event, self.taken) else {
+                unreachable!("nobody asks with another event than an ask or a handoff")
             };
-            let (customer, asked) = (event.customer.clone(), Box::new(asked));
+            let customer = event.customer.clone();
             let errand = (customer.clone(), Input::event(event, at));
             round.push(Item::Ask { customer, asked, at, rejection: None }, Some(errand));
             self.replies.push_back(reply);
@@ -77,7 +77,7 @@ impl<H: Host> Machine<H> {
     pub(super) fn take_in_ask(
         &mut self,
         customer: &Customer,
-        asked: Box<Asked>,
+        asked: Journalled,
         at: Time,
         rejection: Option<Rejection>,
         reaction: Option<Reaction>,
@@ -102,7 +102,7 @@ impl<H: Host> Machine<H> {
     fn answer_of(
         &mut self,
         customer: &Customer,
-        mut asked: Box<Asked>,
+        mut asked: Journalled,
         at: Time,
         reaction: Reaction,
     ) -> Answer {
@@ -123,6 +123,27 @@ impl<H: Host> Machine<H> {
             Verdict::Refused(rejection) => return Answer::Refused(rejection),
             Verdict::Applied | Verdict::Stale | Verdict::Untouched => {}
         }
+        if let Journalled::Ask(asked) = &mut asked {
+            return self.decided(customer, asked, at, effects, notes);
+        }
+        let told = effects.iter().rev().find_map(|effect| match effect {
+            Effect::Escalate(told) => Some(told.clone()),
+            _ => None,
+        });
+        self.perform(customer, effects);
+        self.note(notes);
+        self.journal(customer, at, &asked);
+        Answer::Acted(Box::new(Acted { at, escalation: told }))
+    }
+
+    fn decided(
+        &mut self,
+        customer: &Customer,
+        asked: &mut Asked,
+        at: Time,
+        effects: Vec<Effect>,
+        notes: Vec<Note>,
+    ) -> Answer {
         // What is said in the answer is not said on the bus.
         let (mut actions, mut others) = (Vec::new(), Vec::new());
         for effect in effects {
@@ -136,7 +157,7 @@ impl<H: Host> Machine<H> {
         self.note(notes);
         let decided = Decided { at, actions, policy: self.policy.clone() };
         asked.answered = decided.answered();
-        self.journal(customer, at, &Journalled::Ask(asked));
+        self.journal(customer, at, &Journalled::Ask(Box::new(asked.clone())));
         Answer::Decided(Box::new(decided))
     }
 

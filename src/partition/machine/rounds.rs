@@ -107,12 +107,15 @@ impl<H: Host> Machine<H> {
         let mut reactions: Vec<Option<Reaction>> = Vec::new();
         reactions.resize_with(round.items.len(), || None);
         for (customer, reacted) in round.reacted.drain(..) {
-            let Reacted { reactions: said, change, index, erased, beside } = reacted;
+            let Reacted { reactions: said, change, index, waiting, erased, beside } = reacted;
             self.counters.beside(beside);
             for (order, reaction) in said {
                 reactions[order as usize] = Some(reaction);
             }
             self.keep_index(&customer, &index);
+            if let Some(waiting) = waiting {
+                self.batch.put_waiting(self.partition, &customer, &waiting);
+            }
             if let Some(change) = change {
                 self.keep(&customer, &change);
             }

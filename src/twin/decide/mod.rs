@@ -25,6 +25,7 @@ mod weighing;
 pub(super) use objection::unsuitable;
 pub use record::{Alternative, Candidate, Decision, Stage, Verdict, Weights};
 pub(super) use treatment::language;
+pub(super) use weighing::is_low;
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -410,6 +411,7 @@ impl<'a> Scales<'a> {
             }
             // What has been taken in this decision counts, too.
             if !action.vital
+                && !self.context.is_for_agent
                 && let Some(objection) = self.budget.objection(action, None)
             {
                 (candidate.stage, candidate.verdict) = (Stage::Contact, objection);

@@ -27,7 +27,7 @@ impl<'a> Scales<'a> {
     /// May it be considered? Not while an agent holds the conversation, nor because of something
     /// sensitive that was not given for this.
     fn candidate(&self, action: &policy::Action, need: Option<&Need>) -> Option<Objection<'a>> {
-        if self.twin.is_held_by_agent() && !action.vital {
+        if self.twin.is_held_by_agent() && !action.vital && !self.context.is_for_agent {
             return Some((Stage::Candidate, Verdict::HeldByAgent, None));
         }
         if self.context.is_restricted && !action.vital {
@@ -103,6 +103,7 @@ impl<'a> Scales<'a> {
             return Some((Stage::Contact, Verdict::CoolingDown { until }, None));
         }
         if !action.vital
+            && !self.context.is_for_agent
             && let Some(verdict) = self.budget.objection(action, None)
         {
             return Some((Stage::Contact, verdict, None));
@@ -118,6 +119,7 @@ impl<'a> Scales<'a> {
         }
         if let Some(until) = self.budget.quiet
             && !action.vital
+            && !self.context.is_for_agent
             && !action.treatments.iter().any(|treatment| self.is_here(&treatment.channel))
         {
             return Some((Stage::Contact, Verdict::QuietHours { until }, None));

@@ -74,6 +74,7 @@ impl<'a> Scales<'a> {
             }
             // What has been taken in this decision counts, too.
             if !action.vital
+                && !context.is_for_agent
                 && let Some(objection) = self.budget.objection(action, Some(&treatment.channel))
             {
                 because = Some(format!("{}: {objection}", treatment.channel).into());

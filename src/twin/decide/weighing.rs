@@ -83,10 +83,11 @@ impl<'a> Scales<'a> {
     /// How far behind the best a treatment's channel is, or why it is not said there at all.
     fn allowed(&self, action: &policy::Action, treatment: &Treatment) -> Result<usize, Box<str>> {
         let channel = &*treatment.channel;
-        if self.asked.is_some() && !self.is_present(channel) {
+        let is_for_agent = self.context.is_for_agent;
+        if self.asked.is_some() && !self.is_present(channel) && !is_for_agent {
             return Err(format!("somebody asks in another channel than {channel}").into());
         }
-        if self.asked.is_none() && treatment.placement.is_some() {
+        if (self.asked.is_none() || is_for_agent) && treatment.placement.is_some() {
             return Err(
                 format!("nobody asks for {}, which is made for a place", treatment.name).into()
             );
@@ -104,7 +105,7 @@ impl<'a> Scales<'a> {
         {
             return Err(format!("no consent to {purpose} in {channel}").into());
         }
-        if !action.vital {
+        if !action.vital && !is_for_agent {
             if let Some(objection) = self.budget.objection(action, Some(channel)) {
                 return Err(format!("{channel}: {objection}").into());
             }
@@ -199,7 +200,7 @@ pub(super) fn prior(action: &policy::Action) -> Prior {
 }
 
 /// Whether one should speak gently.
-pub(super) fn is_low(twin: &super::Twin, now: crate::event::Time) -> bool {
+pub(in super::super) fn is_low(twin: &super::Twin, now: crate::event::Time) -> bool {
     twin.sentiment.as_ref().is_some_and(|sentiment| {
         sentiment.overall.level(now) < LOW || sentiment.overall.trend(now) < FALLING
     })

@@ -54,6 +54,7 @@ pub(in super::super) fn hand_over(
         HandoffState::Claimed => {
             known.state = EscalationState::Claimed;
             known.agent.clone_from(&told.agent);
+            known.desk = Some(channel.clone());
             let queue = world.policy.queue(&known.queue);
             known.due = queue.and_then(|queue| queue.resolve).map(|span| known.since + span);
         }

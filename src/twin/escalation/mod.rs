@@ -9,6 +9,7 @@ mod handoff;
 mod opening;
 mod promise;
 mod signs;
+mod waiting;
 
 pub use changes::News;
 pub(super) use changes::tell;
@@ -16,13 +17,14 @@ pub(super) use handoff::hand_over;
 pub(super) use opening::{Opening, escalate, route};
 pub(super) use promise::{keep_promises, wait_for_promises};
 pub(super) use signs::{alarm, signs};
+pub use waiting::Waiting;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Effect, Input, Twin};
 use crate::config::limits;
-use crate::event::Time;
+use crate::event::{Channel, Time};
 
 /// Where an escalation stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -72,6 +74,8 @@ pub struct Escalated {
     pub because: Box<str>,
     /// Who holds or held it.
     pub agent: Option<Box<str>>,
+    /// The channel in which the agent works.
+    pub desk: Option<Channel>,
     /// What the agent left for whoever goes on.
     pub note: Option<Box<str>>,
     /// When it was opened.

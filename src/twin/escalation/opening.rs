@@ -67,6 +67,7 @@ pub(in super::super) fn escalate(
         state: EscalationState::Open,
         because: cut(because, limits::TEXT_BYTES).into(),
         agent: None,
+        desk: None,
         note: None,
         opened: now,
         touched: now,

@@ -73,6 +73,7 @@ fn go_on(twin: &mut Twin, at: usize, context: &Context<'_>) -> Effect {
     known.queue = next.into();
     known.state = EscalationState::Open;
     known.agent = None;
+    known.desk = None;
     known.since = now;
     known.due = policy.queue(next).and_then(|queue| queue.respond).map(|span| now + span);
     let about = format!("{}/{}", known.id, known.level);

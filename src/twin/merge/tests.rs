@@ -153,6 +153,7 @@ fn escalated() -> impl Strategy<Value = Escalated> {
             state,
             because: "".into(),
             agent: agent.map(name),
+            desk: None,
             note: None,
             opened: day(0),
             touched,

@@ -180,6 +180,17 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: OfReceipt,
     },
+    /// What waits for people, and what they do about it.
+    #[command(
+        after_help = "Example:\n  twinctl escalations list --queue care\n  twinctl escalations claim \
+                      ann --agent kim\n  twinctl escalations resolve ann --agent kim --outcome \
+                      refunded"
+    )]
+    Escalations {
+        /// What to do.
+        #[command(subcommand)]
+        command: crate::escalations::Escalations,
+    },
     /// Asks what to show to one customer now, as a channel does. The twin remembers it.
     #[command(
         after_help = "Example:\n  twinctl decide alice --channel app --place hero --place receipt page=cards"

@@ -7,6 +7,7 @@
 mod arguments;
 mod campaign;
 mod erase;
+mod escalations;
 mod event;
 mod export;
 mod failure;
@@ -238,6 +239,9 @@ async fn ask(service: &Service, command: Command) -> Result<(), Failure> {
                 return print_json(&reply);
             }
             print!("{}", render::experiments(&reply, width()));
+        }
+        Command::Escalations { command } => {
+            return escalations::escalations(service, command, width()).await;
         }
         Command::Advance { to } => {
             let reply: Advanced = service.ask(verb::ADVANCE, &Advance { to }).await?;

@@ -12,7 +12,7 @@ use crate::failure::Failure;
 type Message = (&'static str, fn() -> Schema);
 
 /// What comes out and what the service API says, besides the types of events.
-const MESSAGES: [Message; 34] = [
+const MESSAGES: [Message; 40] = [
     ("broadcast", || schema_for!(event::SharedFact)),
     ("analyser.question", || schema_for!(bus::Question<'_>)),
     ("analyser.answer", || schema_for!(event::Analysis)),
@@ -43,6 +43,12 @@ const MESSAGES: [Message; 34] = [
     ("api.audit", || schema_for!(api::AuditReply)),
     ("api.backup.request", || schema_for!(api::BackupRequest)),
     ("api.backup", || schema_for!(api::BackupReply)),
+    ("api.escalations.list.request", || schema_for!(api::EscalationsRequest)),
+    ("api.escalations.list", || schema_for!(api::EscalationsReply)),
+    ("api.escalations.show.request", || schema_for!(api::EscalationRequest)),
+    ("api.escalations.show", || schema_for!(api::EscalationReply)),
+    ("api.escalations.act.request", || schema_for!(api::ActRequest)),
+    ("api.escalations.act", || schema_for!(api::ActReply)),
     ("api.advance", || schema_for!(api::Advanced)),
     ("api.dead.list", || schema_for!(api::DeadLetters)),
     ("api.dead.show", || schema_for!(api::DeadLetter)),

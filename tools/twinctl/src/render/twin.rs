@@ -549,7 +549,7 @@ mod tests {
           {"decision": "d-1", "action": "open-card", "channel": "push", "at": "2026-11-22T09:00:00Z", "outcome": {"kind": "clicked", "at": "2026-11-22T09:30:00Z"}},
           {"decision": "d-2", "action": "resume-form", "channel": "app", "at": "2026-11-22T09:50:00Z", "outcome": null}
         ],
-        "escalations": [{"id": "e-1", "queue": "claims", "purpose": "service", "topic": "billing", "priority": 4, "state": "claimed", "because": "the bot failed twice", "agent": "Bo", "note": null, "opened": "2026-11-22T09:56:00Z", "touched": "2026-11-22T09:57:00Z", "thread": null, "evidence": [], "notes": [], "since": "2026-11-22T09:56:00Z", "due": null, "level": 0, "outcome": null, "language": "en"}],
+        "escalations": [{"id": "e-1", "queue": "claims", "purpose": "service", "topic": "billing", "priority": 4, "state": "claimed", "because": "the bot failed twice", "agent": "Bo", "desk": "desk", "note": null, "opened": "2026-11-22T09:56:00Z", "touched": "2026-11-22T09:57:00Z", "thread": null, "evidence": [], "notes": [], "since": "2026-11-22T09:56:00Z", "due": null, "level": 0, "outcome": null, "language": "en"}],
         "timers": [{"name": "silence", "due": "2026-12-01T10:00:00Z", "every": {"secs": 86400, "nanos": 0}, "catch_up": "coalesce"}],
         "met": [{"id": 7, "scope": "fires", "at": "2026-11-21T10:00:00Z"}],
         "timeline": [

@@ -1,0 +1,138 @@
+//! Agents at work: what waits for people, one customer's story, and what agents do about it.
+
+use futures::future::join_all;
+use tokio::sync::oneshot;
+
+use super::desk::{Desk, customer_of, gone, now, optional, required};
+use super::messages::{code, verb};
+use super::people::{ActReply, ActRequest, EscalationReply, EscalationRequest};
+use crate::actors::{AskTwin, WhatWaits};
+use crate::bus::{self, ApiError, Request};
+use crate::config::limits;
+use crate::event::{Channel, Event, Handoff, HandoffState, Kind, Rejection};
+use crate::partition::{Answer, EscalationsReply, EscalationsRequest, Listing, TimeMode};
+
+/// The channel of agents who do not say in which one they work.
+const DESK: &str = "desk";
+
+impl Desk {
+    /// What waits for people, in all partitions.
+    pub(super) async fn escalations(
+        &self,
+        request: &Request,
+    ) -> Result<EscalationsReply, ApiError> {
+        let wanted: EscalationsRequest = optional(&request.payload)?.unwrap_or_default();
+        let lists = self.partitions().iter().map(|one| one.send(WhatWaits(wanted.clone())));
+        let mut all = Listing::new(wanted.clone());
+        for list in join_all(lists).await {
+            let list = list.map_err(gone)?;
+            all.merge(list.map_err(|detail| ApiError::new(code::INTERNAL, detail))?);
+        }
+        Ok(all.finish(now()))
+    }
+
+    /// One escalation, with the story as it is now.
+    pub(super) async fn escalation(&self, request: &Request) -> Result<EscalationReply, ApiError> {
+        let EscalationRequest { escalation, language } =
+            optional(&request.payload)?.unwrap_or_default();
+        let (twin, surroundings) = self.twin_of(request).await?;
+        let known = match &escalation {
+            Some(id) => twin.escalations.iter().find(|known| known.id == *id),
+            None => twin
+                .open_escalations()
+                .max_by_key(|known| (known.touched, &known.id))
+                .or_else(|| twin.last_escalation()),
+        };
+        let Some(known) = known else {
+            let token = twin.customer.token();
+            return Err(ApiError::new(
+                code::NOT_FOUND,
+                match escalation {
+                    Some(id) => format!("`{id}` is no escalation of `{token}`"),
+                    None => format!("`{token}` was never handed to people"),
+                },
+            ));
+        };
+        let at = if self.mode() == TimeMode::Stream { now() } else { twin.seen };
+        let Some(brief) = twin.brief(&known.id, &surroundings.world(), at) else {
+            return Err(ApiError::new(code::INTERNAL, "an escalation that is known has no brief"));
+        };
+        let policy = &surroundings.policy;
+        let queue = policy.queue(&known.queue).and_then(|queue| queue.language.clone());
+        let tag = language.or(queue).or_else(|| policy.languages.first().cloned());
+        let text = brief.text(&policy.speech.languages, tag.as_deref());
+        let customer = twin.customer.clone();
+        Ok(EscalationReply { customer, at, escalation: known.clone(), brief, text })
+    }
+
+    /// Has a twin take in what an agent does: answered once it is durable.
+    pub(super) async fn hand_over(&self, request: &Request) -> Result<ActReply, ApiError> {
+        let state = match request.verb {
+            verb::ESCALATIONS_OPEN => HandoffState::Opened,
+            verb::ESCALATIONS_CLAIM => HandoffState::Claimed,
+            verb::ESCALATIONS_NOTE => HandoffState::Noted,
+            verb::ESCALATIONS_HANDBACK => HandoffState::HandedBack,
+            _ => HandoffState::Resolved,
+        };
+        let mut customer = customer_of(request)?;
+        let mut told: serde_json::Map<String, serde_json::Value> = required(&request.payload)?;
+        told.insert("state".to_owned(), state.name().into());
+        let bad = |detail: String| ApiError::new(code::BAD_REQUEST, detail);
+        let told: ActRequest = serde_json::from_value(told.into())
+            .map_err(|error| bad(format!("expected what an agent does, found: {error}")))?;
+        let ActRequest { channel, id, time, traceparent, mut handoff } = told;
+        let channel = Channel::new(channel.as_deref().unwrap_or(DESK)).map_err(bad)?;
+        sign(&mut handoff, request);
+        let id = id.unwrap_or_else(|| bus::fresh_id().into());
+        for _ in 0..=limits::IDENTIFIERS {
+            let kind = Kind::Handoff(Box::new(handoff.clone()));
+            let (channel, id) = (channel.clone(), id.clone());
+            let trace = traceparent.clone();
+            let event = Event::requested(customer.clone(), channel, id, time, trace, kind);
+            let event = event.map_err(|rejection| bad(rejection.detail))?;
+            let (_, address) = self.partition_of(&customer)?;
+            let (reply, answer) = oneshot::channel();
+            address.do_send(AskTwin { event, reply });
+            match answer.await.map_err(gone)? {
+                Answer::Acted(done) => {
+                    let escalation = done.escalation.map(|told| *told);
+                    return Ok(ActReply { customer, at: done.at, escalation });
+                }
+                Answer::Elsewhere(to) => customer = to,
+                Answer::Duplicate => {
+                    return Err(ApiError::new(
+                        code::CONFLICT,
+                        "a request with this `id` was answered before; give each its own, or none",
+                    ));
+                }
+                Answer::Refused(Rejection { detail, .. }) => {
+                    return Err(ApiError::new(code::CONFLICT, detail));
+                }
+                Answer::NoRoom => return Err(super::desk::no_room()),
+                Answer::Decided(_) => {
+                    return Err(ApiError::new(code::INTERNAL, "an act is no request to decide"));
+                }
+            }
+        }
+        Err(ApiError::new(code::CONFLICT, "the identifier is linked in a circle; unlink one"))
+    }
+}
+
+/// Whoever asks is the agent, if they do not say which; and where the broker vouches for their name,
+/// they act for another agent as an operator only.
+fn sign(handoff: &mut Handoff, request: &Request) {
+    let by = &request.by;
+    if by.name.is_empty() {
+        return;
+    }
+    match &handoff.agent {
+        None => handoff.agent = Some(by.name.clone()),
+        Some(agent) if by.is_vouched && *agent != by.name => {
+            handoff.operator = Some(by.name.clone());
+        }
+        Some(_) => {}
+    }
+    if by.is_vouched && handoff.operator.is_some() {
+        handoff.operator = Some(by.name.clone());
+    }
+}

@@ -1,0 +1,387 @@
+//! What lets an agent go on without asking anything again.
+//!
+//! A pure read of the twin: what was not given for what the people of a queue do is left out, and
+//! what must not be touched is named without saying more.
+
+mod text;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::understand::{Context, Wishes};
+use super::{
+    CandidateVerdict, Case, Derived, Escalated, Fired, Input, Line, Need, Remark, Twin, World,
+    decide, resume,
+};
+use crate::config::limits;
+use crate::event::{
+    Channel, Customer, InteractionState, Map, OutcomeKind, Speaker, Time, Value, cut,
+};
+use crate::policy::Issue;
+
+/// What lets an agent go on without asking anything again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Brief {
+    /// Who it is.
+    pub customer: Customer,
+    /// Since when they are known.
+    pub known_since: Time,
+    /// What the company calls the customer's traits.
+    pub traits: Map,
+    /// The customer's language, as far as it is known.
+    pub language: Option<Box<str>>,
+    /// Why people are asked, and what has come since: the story in a few lines.
+    pub story: Vec<Remark>,
+    /// What the customer wants, strongest first: the need, and why the twin believes so.
+    pub needs: Vec<(Box<str>, Box<str>)>,
+    /// How they feel; none: they have not said anything yet.
+    pub mood: Option<Mood>,
+    /// What was tried, and what came of it, oldest first.
+    pub tried: Vec<Attempt>,
+    /// How many answers a bot has given in the last conversation.
+    pub bot_answers: u32,
+    /// The last words of the last conversation, oldest first.
+    pub transcript: Vec<Line>,
+    /// Conversations and journeys that are still open, those first that fit best to be taken up.
+    pub interactions: Vec<OpenInteraction>,
+    /// Open cases.
+    pub cases: Vec<Case>,
+    /// Usable preferences.
+    pub preferences: BTreeMap<Box<str>, Value>,
+    /// How to speak to them.
+    pub speak: Speak,
+    /// What not to mention.
+    pub avoid: Vec<Avoid>,
+    /// What the twin would do next, best first.
+    pub next: Vec<Proposed>,
+    /// The recent past, oldest first.
+    pub timeline: Vec<TimelineLine>,
+}
+
+/// How a customer feels, and the words that show it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Mood {
+    /// −1 (bad) to 1 (good).
+    pub level: f64,
+    /// Where it is going: −1 (worse) to 1 (better).
+    pub trend: f64,
+    /// How pressing it is: 0 to 1.
+    pub urgency: f64,
+    /// How dissatisfied they are, 0 to 1; none: the policy does not ask.
+    pub dissatisfaction: Option<f64>,
+    /// Its course, oldest first.
+    pub course: Vec<Felt>,
+}
+
+/// One message, as it was read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Felt {
+    /// When.
+    pub at: Time,
+    /// Where.
+    pub channel: Channel,
+    /// −1 (bad) to 1 (good).
+    pub valence: f32,
+    /// The words that show it.
+    pub words: Vec<Box<str>>,
+}
+
+/// An action that was taken, and what came of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Attempt {
+    /// When.
+    pub at: Time,
+    /// What.
+    pub action: Box<str>,
+    /// Where.
+    pub channel: Box<str>,
+    /// What came of it; none: nothing is known.
+    pub outcome: Option<OutcomeKind>,
+}
+
+/// How to speak to a customer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Speak {
+    /// In which language.
+    pub language: Option<Box<str>>,
+    /// `gentle` or `neutral`.
+    pub tone: Box<str>,
+    /// Where they answer best.
+    pub channel: Option<Value>,
+    /// At which hour of their day they answer best, 0 to 23.
+    pub hour: Option<Value>,
+}
+
+/// Something that must not be touched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Avoid {
+    /// Why not.
+    pub why: AvoidedBecause,
+    /// What it is, without saying more.
+    pub topic: Box<str>,
+}
+
+/// Why something must not be touched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum AvoidedBecause {
+    /// It is sensitive, and was not given for what these people do.
+    Sensitive,
+    /// The customer has refused it lately.
+    Rejected,
+    /// It is no time for it.
+    Distress,
+}
+
+/// What the twin would do next.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Proposed {
+    /// The action.
+    pub action: Box<str>,
+    /// The issue it belongs to.
+    pub issue: Issue,
+    /// Why, in words for people.
+    pub because: Box<str>,
+    /// What to say; empty for what is not the best.
+    pub text: Box<str>,
+    /// What the arbitration gave it.
+    pub score: f64,
+}
+
+/// An open conversation or journey in a brief.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct OpenInteraction {
+    /// Its identifier.
+    pub id: Box<str>,
+    /// What it is.
+    pub kind: Box<str>,
+    /// Where it stands.
+    pub state: InteractionState,
+    /// The step reached.
+    pub step: Value,
+    /// What was filled in or gathered.
+    pub data: Map,
+    /// The channel in which it was last touched.
+    pub channel: Channel,
+    /// When it was last touched.
+    pub touched: Time,
+}
+
+/// One line of the recent past in a brief.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TimelineLine {
+    /// When.
+    pub at: Time,
+    /// What kind of input.
+    pub what: Box<str>,
+    /// The channel.
+    pub channel: Box<str>,
+    /// What it said.
+    pub text: Box<str>,
+}
+
+/// For so long what was refused is not brought up again.
+const REFUSED_WITHIN: Duration = Duration::from_secs(30 * 86_400);
+
+impl Brief {
+    /// The whole story, but for what was not given for what the people of this queue do.
+    pub(super) fn of(twin: &Twin, known: &Escalated, context: &Context<'_>) -> Brief {
+        let uses = context.policy.uses_of_queue(&known.queue);
+        let now = context.input.at;
+        let is_fitting = |need: &&Need| {
+            twin.guard(Derived::Need, &need.name).is_none_or(|given| given.allow(&uses))
+        };
+        let mut needs: Vec<_> = twin.needs.iter().filter(is_fitting).collect();
+        needs.sort_by(|left, right| right.strength.total_cmp(&left.strength));
+        let conversation = twin.last_conversation();
+        let transcript = conversation.map_or_else(Vec::new, |one| one.lines.clone());
+        let bots = transcript.iter().filter(|line| line.from == Speaker::Bot).count();
+        let preferences: BTreeMap<Box<str>, Value> = twin
+            .profile
+            .preferences
+            .iter()
+            .filter_map(|known| {
+                let rule = context.policy.preferences.get(&known.key);
+                Some((known.key.clone(), known.usable(rule, now)?.clone()))
+            })
+            .collect();
+        let passed_over = twin.timeline.len().saturating_sub(limits::BRIEF_LINES);
+        let language: Option<Box<str>> = decide::language(twin, context).map(Into::into);
+        Brief {
+            customer: twin.customer.clone(),
+            known_since: twin.born,
+            traits: twin.profile.traits.clone(),
+            story: story(known),
+            needs: needs
+                .into_iter()
+                .map(|need| (need.name.clone(), need.evidence.clone()))
+                .collect(),
+            mood: mood(twin, context),
+            tried: tried(twin),
+            bot_answers: u32::try_from(bots).unwrap_or(u32::MAX),
+            transcript,
+            interactions: interactions(twin, context),
+            cases: twin.cases.iter().filter(|case| case.is_open()).cloned().collect(),
+            speak: Speak {
+                language: language.clone(),
+                tone: if decide::is_low(twin, now) { "gentle" } else { "neutral" }.into(),
+                channel: preferences.get("channel").cloned(),
+                hour: preferences.get("hour").cloned(),
+            },
+            preferences,
+            language,
+            avoid: avoid(twin, &uses, context),
+            next: next(twin, &uses, context),
+            timeline: twin
+                .timeline
+                .iter()
+                .skip(passed_over)
+                .map(|entry| TimelineLine {
+                    at: entry.at,
+                    what: entry.what.name().into(),
+                    channel: entry.channel.into(),
+                    text: entry.text.into(),
+                })
+                .collect(),
+        }
+    }
+}
+
+impl Twin {
+    /// The brief of an escalation as it would be now; none if there is no such escalation.
+    pub fn brief(&self, escalation: &str, world: &World<'_>, now: Time) -> Option<Brief> {
+        let known = self.escalations.iter().find(|known| *known.id == *escalation)?;
+        let looked = Fired { name: "".into(), due: now, late: Duration::ZERO };
+        let input = Input::timer(looked, now);
+        let context = Context::new(self, &input, world, self.seen);
+        Some(Brief::of(self, known, &context))
+    }
+}
+
+/// Why people are asked, what has come since, and what agents have noted.
+fn story(known: &Escalated) -> Vec<Remark> {
+    let because = Remark { at: known.opened, by: None, text: known.because.clone() };
+    let mut story: Vec<Remark> = [because]
+        .into_iter()
+        .chain(known.evidence.iter().cloned())
+        .chain(known.notes.iter().cloned())
+        .filter(|remark| !remark.text.is_empty())
+        .collect();
+    story.sort_by_key(|remark| remark.at);
+    story
+}
+
+fn mood(twin: &Twin, context: &Context<'_>) -> Option<Mood> {
+    let now = context.input.at;
+    let known = twin.sentiment.as_ref()?;
+    let course = known.evidence.iter().map(|heard| Felt {
+        at: heard.at,
+        channel: heard.channel.clone(),
+        valence: heard.reading.valence,
+        words: heard.reading.words.iter().map(|cue| cue.text.clone()).collect(),
+    });
+    Some(Mood {
+        level: known.overall.level(now),
+        trend: known.overall.trend(now),
+        urgency: known.urgency(now),
+        dissatisfaction: twin.dissatisfaction(context.policy, now).map(|known| known.index),
+        course: course.collect(),
+    })
+}
+
+/// The last actions; what was taken back unseen was not tried.
+fn tried(twin: &Twin) -> Vec<Attempt> {
+    let seen = twin.contacts.iter().filter(|contact| !contact.is_recalled());
+    let mut tried: Vec<Attempt> = seen
+        .map(|contact| Attempt {
+            at: contact.at,
+            action: contact.action.clone(),
+            channel: contact.channel.clone(),
+            outcome: contact.outcome.map(|outcome| outcome.kind),
+        })
+        .collect();
+    tried.sort_by_key(|attempt| attempt.at);
+    let surplus = tried.len().saturating_sub(limits::BRIEF_ATTEMPTS);
+    tried.drain(..surplus);
+    tried
+}
+
+fn interactions(twin: &Twin, context: &Context<'_>) -> Vec<OpenInteraction> {
+    let ranked = resume::ranked(twin, context.policy, context.input).into_iter();
+    let open = ranked.map(|known| OpenInteraction {
+        id: known.id.clone(),
+        kind: known.kind.clone(),
+        state: known.state,
+        step: known.step.clone(),
+        data: known.data.clone(),
+        channel: known.channel.clone(),
+        touched: known.touched,
+    });
+    open.collect()
+}
+
+fn avoid(twin: &Twin, uses: &[Box<str>], context: &Context<'_>) -> Vec<Avoid> {
+    let now = context.input.at;
+    let mut avoid = Vec::new();
+    for signal in twin.context.iter().filter(|signal| twin.signal(&signal.name, now).is_some()) {
+        let (told, purpose) = (signal.sensitivity, signal.purpose.as_deref());
+        let given = context.policy.purposes(&signal.name, told, purpose);
+        if given.is_some_and(|given| !given.allow(uses)) {
+            let topic = signal.name.clone();
+            avoid.push(Avoid { why: AvoidedBecause::Sensitive, topic });
+        }
+    }
+    for contact in &twin.contacts {
+        let is_refused = contact.outcome.is_some_and(|outcome| {
+            matches!(outcome.kind, OutcomeKind::Rejected | OutcomeKind::Dismissed)
+                && now.since(outcome.at) < REFUSED_WITHIN
+        });
+        let one = Avoid { why: AvoidedBecause::Rejected, topic: contact.action.clone() };
+        if is_refused && !avoid.contains(&one) {
+            avoid.push(one);
+        }
+    }
+    if decide::unsuitable(Issue::Sales, twin, context).is_some() {
+        avoid.push(Avoid { why: AvoidedBecause::Distress, topic: Issue::Sales.name().into() });
+    }
+    avoid
+}
+
+/// What the decision authority would do for these needs, decided on the side: nothing comes of it.
+fn next(twin: &Twin, uses: &[Box<str>], context: &Context<'_>) -> Vec<Proposed> {
+    let context = context.for_an_agent(twin);
+    let wishes = Wishes { needs_moved: true, ..Wishes::default() };
+    let Some(decided) = decide::decide(twin, &context, &wishes) else { return Vec::new() };
+    let decision = decided.decision;
+    let is_worth = |verdict: &CandidateVerdict| {
+        matches!(verdict, CandidateVerdict::Chosen | CandidateVerdict::Outscored)
+    };
+    let best = decision.candidates.iter().filter(|candidate| is_worth(&candidate.verdict));
+    let proposed = best.filter_map(|candidate| {
+        let action = context.policy.action(&candidate.action)?;
+        // What serves something that these people may not know of tells of it.
+        let need = action.serves.iter().map(|need| &context.policy.needs[*need].name);
+        let is_given =
+            |name: &Box<str>| twin.guard(Derived::Need, name).is_none_or(|given| given.allow(uses));
+        let served = need.filter(|name| twin.needs.iter().any(|one| one.name == **name));
+        let served: Vec<&Box<str>> = served.collect();
+        if !served.iter().all(|name| is_given(name)) {
+            return None;
+        }
+        let because = twin.needs.iter().find(|one| served.contains(&&one.name));
+        let chosen = decision.chosen.iter().find(|chosen| chosen.action == candidate.action);
+        Some(Proposed {
+            action: candidate.action.clone(),
+            issue: action.issue,
+            because: because.map_or("", |need| &need.evidence).into(),
+            text: chosen
+                .map_or("", |chosen| cut(&chosen.text, limits::TRANSCRIPT_LINE_BYTES))
+                .into(),
+            score: candidate.score,
+        })
+    });
+    proposed.take(limits::BRIEF_STEPS).collect()
+}

@@ -1,0 +1,198 @@
+//! What an agent reads: a pleasure, and nothing that is not theirs to know.
+
+use std::time::Duration;
+
+use jumeau::config::limits;
+use jumeau::event::{self, Customer, Raw, Time};
+use jumeau::language::Languages;
+use jumeau::policy::{Files, Policy, load};
+use jumeau::twin::{Brief, Effect, Input, Reaction, Twin, World, react};
+use serde_json::{Value, json};
+
+const POLICY: &str = r#"
+[policy]
+name = "test"
+languages = ["en", "fr"]
+
+[queues.care]
+respond = "30m"
+
+[context.diagnosis]
+sensitivity = "sensitive"
+purpose = ["care"]
+
+[dissatisfaction]
+
+[preferences.channel]
+evidence = 1
+confidence = 0.1
+
+[needs.money]
+describe = "wants money back"
+
+[needs.rest]
+describe = "needs rest"
+
+[[rules]]
+name = "paid twice"
+on = "track:Paid Twice"
+then = [{ raise = "money", strength = 0.9, because = "paid {{ event.properties.amount }} € twice" }]
+
+[[rules]]
+name = "ill"
+on = "signal:diagnosis"
+then = [{ raise = "rest", because = "has {{ event.value }}" }]
+
+[[actions]]
+name = "refund"
+serves = ["money"]
+issue = "service"
+value = 0.9
+when = "sentiment.messages > 1"
+cooldown = "1d"
+[[actions.treatments]]
+channel = "app"
+text.en = "We pay it back today."
+text.fr = "Nous vous remboursons aujourd'hui."
+
+[[actions]]
+name = "sick_leave"
+serves = ["rest"]
+issue = "service"
+purpose = "care"
+value = 0.9
+[[actions.treatments]]
+channel = "app"
+text.en = "Rest."
+
+[[actions]]
+name = "sell_insurance"
+serves = ["money"]
+issue = "sales"
+value = 1.0
+[[actions.treatments]]
+channel = "app"
+text.en = "Be insured."
+"#;
+
+struct Life {
+    policy: Policy,
+    twin: Twin,
+    now: Time,
+    sequence: u64,
+}
+
+impl Life {
+    fn new() -> Life {
+        let policy = load(&Files::new([("test.toml", POLICY)]));
+        let policy = policy.unwrap_or_else(|mistakes| panic!("\n{mistakes}"));
+        let now = Time::parse("2026-03-02T09:00:00Z").unwrap();
+        Life { policy, twin: Twin::new(Customer::new("ada").unwrap(), now), now, sequence: 0 }
+    }
+
+    fn event(&mut self, channel: &str, kind: &str, data: Value) -> Reaction {
+        self.sequence += 1;
+        self.now = self.now + Duration::from_secs(60);
+        let payload = json!({ "type": kind, "data": data }).to_string();
+        let payload = payload.as_bytes();
+        let raw = Raw { channel, customer: "ada", headers: &[], payload, sequence: self.sequence };
+        let input = Input::event(event::parse(&raw).unwrap(), self.now);
+        react(&mut self.twin, &input, &World::of(&self.policy))
+    }
+
+    fn say(&mut self, from: &str, text: &str) -> Reaction {
+        self.event(
+            "chat",
+            "message",
+            json!({ "text": text, "from": from, "interaction": "chat-1" }),
+        )
+    }
+
+    fn brief(&self) -> Brief {
+        let id = self.twin.escalations[0].id.clone();
+        self.twin.brief(&id, &World::of(&self.policy), self.now).unwrap()
+    }
+}
+
+fn a_bad_morning() -> Life {
+    let mut life = Life::new();
+    let traits = json!({ "traits": { "first_name": "Ada", "plan": "gold" } });
+    life.event("core", "identify", traits);
+    let diagnosis = json!({ "name": "diagnosis", "value": "flu" });
+    life.event("doctor", "signal", diagnosis);
+    let form = json!({
+        "id": "l-1", "kind": "loan-form", "state": "progressed", "step": 3,
+        "data": { "amount": 12000 },
+    });
+    life.event("web", "interaction", form);
+    let case = json!({
+        "id": "c-1", "state": "waiting", "topic": "bill", "due": "2026-03-01T12:00:00Z",
+    });
+    life.event("core", "case", case);
+    let paid = json!({ "name": "Paid Twice", "properties": { "amount": 29 } });
+    life.event("core", "track", paid);
+    life.say("customer", "My card was charged twice, please help");
+    life.say("bot", "You find all payments in the app.");
+    life.say("customer", "That doesn't help. I am really angry, this is terrible service!");
+    life.say("bot", "Would you like a new card?");
+    life.say("customer", "No! Useless. I want to talk to a human");
+    life
+}
+
+#[test]
+fn an_agent_can_go_on_without_asking_anything_again() {
+    let mut life = a_bad_morning();
+    let id = life.twin.escalations[0].id.clone();
+    let told = json!({ "escalation": id, "state": "claimed", "agent": "kim" });
+    life.event("desk", "handoff", told);
+    let told = json!({
+        "escalation": id, "state": "noted", "agent": "kim", "said": "I see both bookings.",
+        "note": "the second booking is a copy",
+    });
+    life.event("desk", "handoff", told);
+    let text = life.brief().text(&Languages::embedded(), Some("en"));
+    insta::assert_snapshot!(text, @"");
+}
+
+#[test]
+fn an_agent_reads_it_in_their_own_language() {
+    let text = a_bad_morning().brief().text(&Languages::embedded(), Some("fr-BE"));
+    insta::assert_snapshot!(text, @"");
+}
+
+#[test]
+fn what_was_not_given_for_the_queue_is_named_and_not_told_nor_proposed() {
+    let brief = a_bad_morning().brief();
+    let told = serde_json::to_string(&brief).unwrap();
+    assert!(!told.contains("flu") && !told.contains("sick_leave"), "{told}");
+    let avoided: Vec<&str> = brief.avoid.iter().map(|one| &*one.topic).collect();
+    assert_eq!(avoided, ["diagnosis", "sales"]);
+    let next: Vec<&str> = brief.next.iter().map(|step| &*step.action).collect();
+    assert_eq!(next, ["refund"]);
+}
+
+#[test]
+fn however_much_happened_a_brief_can_be_read_in_a_minute() {
+    let mut life = a_bad_morning();
+    for at in 0..200 {
+        life.say("customer", &format!("number {at}: {}", "still nothing! ".repeat(60)));
+        life.event("web", "track", json!({ "name": format!("Clicked {at}"), "properties": {} }));
+    }
+    let brief = life.brief();
+    assert!(brief.timeline.len() <= limits::BRIEF_LINES);
+    assert!(brief.story.len() <= 1 + 2 * limits::ESCALATION_REMARKS);
+    let bytes = serde_json::to_vec(&brief).unwrap().len();
+    assert!(bytes < 32 * 1024, "{bytes} bytes");
+}
+
+#[test]
+fn looking_at_what_would_be_proposed_changes_nothing() {
+    let life = a_bad_morning();
+    let before = life.twin.clone();
+    let _ = life.brief();
+    assert_eq!(life.twin, before);
+    let mut other = a_bad_morning();
+    let reaction = other.say("customer", "hello?");
+    let acted = reaction.effects.iter().any(|effect| matches!(effect, Effect::Act(_)));
+    assert!(!acted, "the brief proposes, it does not act");
+}

@@ -1,0 +1,299 @@
+//! What people who take over see and do.
+
+use clap::Subcommand;
+use futures::StreamExt;
+use jumeau::api::{
+    ActReply, EscalationReply, EscalationRequest, EscalationsReply, EscalationsRequest, verb,
+};
+use jumeau::bus::Subjects;
+use jumeau::event::OutcomeKind;
+use jumeau::twin::EscalationState;
+use serde_json::{Map, Value, json};
+
+use crate::failure::Failure;
+use crate::render;
+use crate::service::Service;
+
+/// What to do with what waits for people.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Escalations {
+    /// What waits, the one due first first.
+    List {
+        /// Only those of this queue.
+        #[arg(long)]
+        queue: Option<String>,
+        /// Only `open` or `claimed` ones.
+        #[arg(long, value_parser = state)]
+        state: Option<EscalationState>,
+        /// Only those of customers who speak this language.
+        #[arg(long)]
+        language: Option<String>,
+        /// Only those that this agent holds.
+        #[arg(long)]
+        agent: Option<String>,
+        /// At most so many.
+        #[arg(short = 'n', long)]
+        limit: Option<usize>,
+        /// The answer as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Each escalation that opens or changes, as it comes.
+    Watch {
+        /// Only those of this queue.
+        #[arg(long)]
+        queue: Option<String>,
+        /// End after so many.
+        #[arg(short = 'n', long)]
+        count: Option<u64>,
+    },
+    /// One customer's escalation, with the whole story.
+    Show {
+        /// The customer, as the company writes the identifier.
+        customer: String,
+        /// Which; without it the open one that changed last.
+        escalation: Option<String>,
+        /// The language in which to read it; without it that of the queue.
+        #[arg(long)]
+        language: Option<String>,
+        /// The answer as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Hands a customer over to people.
+    Open {
+        /// The customer, as the company writes the identifier.
+        customer: String,
+        /// What it is about.
+        topic: String,
+        /// The queue of people.
+        #[arg(long, conflicts_with = "skill")]
+        queue: Option<String>,
+        /// What these people must be able to do.
+        #[arg(long)]
+        skill: Option<String>,
+        /// 1 (whenever) to 5 (now).
+        #[arg(long, value_parser = clap::value_parser!(u8).range(1..=5))]
+        priority: Option<u8>,
+        /// Why.
+        #[arg(long)]
+        note: Option<String>,
+    },
+    /// Takes it: from now on this agent alone goes on, and automation keeps quiet.
+    Claim {
+        /// The customer, as the company writes the identifier.
+        customer: String,
+        /// Which; without it the open one that changed last.
+        escalation: Option<String>,
+        /// The agent.
+        #[arg(long)]
+        agent: String,
+        /// The operator who takes it from whoever holds it.
+        #[arg(long)]
+        operator: Option<String>,
+    },
+    /// Notes what was said and done.
+    Note {
+        /// The customer, as the company writes the identifier.
+        customer: String,
+        /// What was done.
+        note: Option<String>,
+        /// What was said to the customer.
+        #[arg(long)]
+        said: Option<String>,
+        /// The decision by which something was offered.
+        #[arg(long, requires = "answer")]
+        decision: Option<String>,
+        /// What came of it.
+        #[arg(long, value_parser = outcome, requires = "decision")]
+        answer: Option<OutcomeKind>,
+        /// The agent.
+        #[arg(long)]
+        agent: String,
+        /// Which; without it the open one that changed last.
+        #[arg(long)]
+        escalation: Option<String>,
+    },
+    /// Returns the conversation: automation goes on where the agent stopped.
+    Handback {
+        /// The customer, as the company writes the identifier.
+        customer: String,
+        /// What whoever goes on should know.
+        note: Option<String>,
+        /// The step at which it goes on.
+        #[arg(long)]
+        step: Option<String>,
+        /// The agent.
+        #[arg(long)]
+        agent: String,
+        /// Which; without it the open one that changed last.
+        #[arg(long)]
+        escalation: Option<String>,
+    },
+    /// Says that the matter is settled.
+    Resolve {
+        /// The customer, as the company writes the identifier.
+        customer: String,
+        /// How, in a word of the company's.
+        #[arg(long)]
+        outcome: Option<String>,
+        /// A need that is met with it; as often as there are some.
+        #[arg(long = "need")]
+        needs: Vec<String>,
+        /// A case that is closed with it; as often as there are some.
+        #[arg(long = "case")]
+        cases: Vec<String>,
+        /// What is worth knowing.
+        #[arg(long)]
+        note: Option<String>,
+        /// The agent.
+        #[arg(long)]
+        agent: String,
+        /// Which; without it the open one that changed last.
+        #[arg(long)]
+        escalation: Option<String>,
+    },
+}
+
+fn state(name: &str) -> Result<EscalationState, String> {
+    match name {
+        "open" => Ok(EscalationState::Open),
+        "claimed" => Ok(EscalationState::Claimed),
+        _ => Err("expected `open` or `claimed`; what is settled waits no more".to_owned()),
+    }
+}
+
+fn outcome(name: &str) -> Result<OutcomeKind, String> {
+    OutcomeKind::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| {
+        format!("expected one of {}", OutcomeKind::ALL.map(OutcomeKind::name).join(", "))
+    })
+}
+
+/// Asks the service, and prints what it answers, at most so many columns wide.
+pub(crate) async fn escalations(
+    service: &Service,
+    command: Escalations,
+    width: u16,
+) -> Result<(), Failure> {
+    match command {
+        Escalations::List { queue, state, language, agent, limit, json } => {
+            let wanted = EscalationsRequest {
+                queue: queue.map(Into::into),
+                state,
+                language: language.map(Into::into),
+                agent: agent.map(Into::into),
+                limit,
+                after: None,
+            };
+            let reply: EscalationsReply = service.ask(verb::ESCALATIONS_LIST, &wanted).await?;
+            if json {
+                return crate::print_json(&reply);
+            }
+            print!("{}", render::escalations(&reply, width));
+        }
+        Escalations::Watch { queue, count } => return watch(service, queue, count).await,
+        Escalations::Show { customer, escalation, language, json } => {
+            let reply = show(service, &customer, escalation, language).await?;
+            if json {
+                return crate::print_json(&reply);
+            }
+            print!("{}", render::escalation(&reply));
+        }
+        Escalations::Open { customer, topic, queue, skill, priority, note } => {
+            let told = json!({
+                "topic": topic, "queue": queue, "skill": skill, "priority": priority, "note": note,
+            });
+            return act(service, verb::ESCALATIONS_OPEN, &customer, told).await;
+        }
+        Escalations::Claim { customer, escalation, agent, operator } => {
+            let id = which(service, &customer, escalation).await?;
+            let told = json!({ "escalation": id, "agent": agent, "operator": operator });
+            act(service, verb::ESCALATIONS_CLAIM, &customer, told).await?;
+            let reply = show(service, &customer, Some(id), None).await?;
+            print!("\n{}", reply.text);
+        }
+        Escalations::Note { customer, note, said, decision, answer, agent, escalation } => {
+            let id = which(service, &customer, escalation).await?;
+            let told = json!({
+                "escalation": id, "agent": agent, "note": note, "said": said,
+                "decision": decision, "answer": answer,
+            });
+            return act(service, verb::ESCALATIONS_NOTE, &customer, told).await;
+        }
+        Escalations::Handback { customer, note, step, agent, escalation } => {
+            let id = which(service, &customer, escalation).await?;
+            let told = json!({ "escalation": id, "agent": agent, "note": note, "step": step });
+            return act(service, verb::ESCALATIONS_HANDBACK, &customer, told).await;
+        }
+        Escalations::Resolve { customer, outcome, needs, cases, note, agent, escalation } => {
+            let id = which(service, &customer, escalation).await?;
+            let told = json!({
+                "escalation": id, "agent": agent, "outcome": outcome, "needs": needs,
+                "cases": cases, "note": note,
+            });
+            return act(service, verb::ESCALATIONS_RESOLVE, &customer, told).await;
+        }
+    }
+    Ok(())
+}
+
+async fn show(
+    service: &Service,
+    customer: &str,
+    escalation: Option<String>,
+    language: Option<String>,
+) -> Result<EscalationReply, Failure> {
+    let wanted = EscalationRequest {
+        escalation: escalation.map(Into::into),
+        language: language.map(Into::into),
+    };
+    service.ask_of(verb::ESCALATIONS_SHOW, customer, Some(&wanted)).await
+}
+
+/// The escalation that is meant.
+async fn which(
+    service: &Service,
+    customer: &str,
+    named: Option<String>,
+) -> Result<String, Failure> {
+    match named {
+        Some(id) => Ok(id),
+        None => Ok(show(service, customer, None, None).await?.escalation.id.into()),
+    }
+}
+
+async fn act(service: &Service, verb: &str, customer: &str, told: Value) -> Result<(), Failure> {
+    let said = told.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
+    let told: Map<String, Value> =
+        said.map(|(name, value)| (name.clone(), value.clone())).collect();
+    let reply: ActReply = service.ask_of(verb, customer, Some(&told)).await?;
+    println!("{}", render::acted(&reply));
+    Ok(())
+}
+
+async fn watch(
+    service: &Service,
+    queue: Option<String>,
+    count: Option<u64>,
+) -> Result<(), Failure> {
+    let subjects =
+        Subjects::new(&service.prefix).map_err(|error| Failure::Usage(error.to_string()))?;
+    let subject = match &queue {
+        Some(queue) => format!("{}.escalations.{queue}.*", service.prefix),
+        None => format!("{}.escalations.>", service.prefix),
+    };
+    let told = service.client.subscribe(subject).await;
+    let mut told = told.map_err(|error| Failure::Unreachable(error.to_string()))?;
+    let mut seen = 0;
+    while count.is_none_or(|count| seen < count)
+        && let Some(message) = told.next().await
+    {
+        let at = chrono::Local::now().format("%H:%M:%S%.3f").to_string();
+        let heard = render::Heard::read(&subjects, &message.subject, &[], &message.payload, at);
+        if let Some(heard) = heard {
+            seen += 1;
+            println!("{}", render::line(&heard));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,97 @@
+//! What waits for people, and what agents did.
+
+use comfy_table::{Cell, Color};
+use jumeau::api::{ActReply, EscalationReply, EscalationsReply, Listed};
+use jumeau::event::Time;
+use jumeau::twin::EscalationState;
+
+use super::ink::{FAINT, Inked, TITLE};
+use super::quantity::{count, distance};
+use super::sheet::Sheet;
+
+/// What waits, the one due first first.
+pub(crate) fn escalations(answer: &EscalationsReply, width: u16) -> String {
+    let mut sheet = Sheet::new(width);
+    if answer.found == 0 {
+        sheet.line("nothing waits for people");
+        return sheet.finish();
+    }
+    let rows = answer.escalations.iter().map(|one| row(one, answer.at));
+    sheet.table(
+        &["priority", "due", "customer", "queue", "about", "state", "language", "because"],
+        rows.collect(),
+        usize::MAX,
+    );
+    let beyond = answer.found.saturating_sub(answer.escalations.len() as u64);
+    if beyond > 0 {
+        sheet.line(format_args!("and {} more; --limit shows them, up to 200", count(beyond)));
+    }
+    sheet.finish()
+}
+
+fn row(one: &Listed, now: Time) -> Vec<Cell> {
+    let Listed { customer, waiting } = one;
+    let is_late = waiting.due.is_some_and(|due| due < now);
+    let due = waiting.due.map_or_else(String::new, |due| distance(now, due));
+    let state = match (&waiting.agent, waiting.state) {
+        (Some(agent), EscalationState::Claimed) => format!("claimed by {agent}"),
+        (_, state) => state.name().to_owned(),
+    };
+    let due = Cell::new(due);
+    vec![
+        Cell::new("!".repeat(waiting.priority.into())),
+        if is_late { due.fg(Color::Red) } else { due },
+        Cell::new(customer),
+        Cell::new(&waiting.queue),
+        Cell::new(&waiting.topic),
+        Cell::new(state),
+        Cell::new(waiting.language.as_deref().unwrap_or_default()),
+        Cell::new(&waiting.because),
+    ]
+}
+
+/// One escalation, with the whole story.
+pub(crate) fn escalation(answer: &EscalationReply) -> String {
+    let known = &answer.escalation;
+    let by = known.agent.as_deref().map_or(String::new(), |agent| format!(" by {agent}"));
+    let due = known.due.map_or(String::new(), |due| format!(", due {}", distance(answer.at, due)));
+    let title = format!("{}/{}", known.queue, known.topic);
+    let stands = format!(
+        "{}{by}, priority {}, opened {}{due}  {}",
+        known.state.name(),
+        known.priority,
+        distance(answer.at, known.opened),
+        known.id,
+    );
+    format!("{}  {}\n{}", Inked(TITLE, title), Inked(FAINT, stands), answer.text)
+}
+
+/// What became of what an agent did.
+pub(crate) fn acted(answer: &ActReply) -> String {
+    let Some(told) = &answer.escalation else {
+        return "nothing about it is new: it is open already".to_owned();
+    };
+    let by = told.agent.as_deref().map_or(String::new(), |agent| format!(" by {agent}"));
+    format!("{}  {}/{}  {}{by}", told.id, told.queue, told.topic, told.state.name())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::plain;
+
+    #[test]
+    fn what_waits_is_a_table_and_what_is_late_says_since_when() {
+        let answer = r#"{"at": "2026-11-22T10:00:00Z", "found": 3, "next": null, "escalations": [
+            {"customer": "ann", "id": "e1", "queue": "billing", "topic": "bill", "priority": 4,
+             "state": "open", "agent": null, "language": "en", "because": "charged twice",
+             "opened": "2026-11-22T09:30:00Z", "touched": "2026-11-22T09:30:00Z",
+             "due": "2026-11-22T09:45:00Z", "level": 0},
+            {"customer": "bob", "id": "e2", "queue": "care", "topic": "wish", "priority": 2,
+             "state": "claimed", "agent": "kim", "language": "fr", "because": "demande une personne",
+             "opened": "2026-11-22T09:30:00Z", "touched": "2026-11-22T09:30:00Z",
+             "due": "2026-11-22T12:00:00Z", "level": 0}]}"#;
+        let answer: EscalationsReply = serde_json::from_str(answer).unwrap();
+        insta::assert_snapshot!(plain(&escalations(&answer, 120)), @"");
+    }
+}
