@@ -15,7 +15,7 @@ use crate::actors::{
     Clock, Confirmed, Durable, End, Eraser, Fatal, HoldSweeps, IsDrained, LearnerThread,
     PartitionActor, Partitions, Pull, SetModels, SetPolicy, Setup,
 };
-use crate::api::{self, Auditor, Desk, Gauges, Keeper, PolicyStatus, Refusal, Seal};
+use crate::api::{self, Auditor, Desk, Gauges, Hands, Keeper, PolicyStatus, Refusal, Seal};
 use crate::bus::{self, Analyser, Bus, Intake, Relay, Resume, Watch};
 use crate::config::settings::LogIdentifiers;
 use crate::config::{Settings, limits};
@@ -279,10 +279,12 @@ impl Service {
             settings.service.time,
             status,
             Gauges { resets: intake.resets(), relay, watch, room, clock },
-            learner.impatient(),
-            Keeper::new(store.clone(), settings.store.backups.clone()),
-            auditor,
-            seal,
+            Hands {
+                learner: learner.impatient(),
+                keeper: Keeper::new(store.clone(), settings.store.backups.clone()),
+                auditor,
+                seal,
+            },
         ));
         let api = {
             let bus = bus.clone();

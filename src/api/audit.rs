@@ -93,8 +93,8 @@ impl Auditor {
             act: request.verb.into(),
             by: name.clone(),
             is_vouched: *is_vouched,
-            what: Some(cut(what, limits::TEXT_BYTES).into())
-                .filter(|what: &Box<str>| about.is_none() && !what.is_empty()),
+            what: (about.is_none() && !what.is_empty())
+                .then(|| cut(what, limits::TEXT_BYTES).into()),
             about,
             outcome: AuditOutcome::Asked,
             code: None,

@@ -78,6 +78,18 @@ pub struct Gauges {
     pub clock: Arc<Clock>,
 }
 
+/// What the desk has others do.
+pub struct Hands {
+    /// Whoever learns.
+    pub learner: Impatient,
+    /// Whoever makes copies of the store.
+    pub keeper: Keeper,
+    /// Whoever writes the audit.
+    pub auditor: Auditor,
+    /// Whoever signs.
+    pub seal: Seal,
+}
+
 /// All that is known of one customer, as it is sent.
 #[derive(Serialize)]
 struct Shown<'a> {
@@ -109,12 +121,10 @@ impl Desk {
         mode: TimeMode,
         policy: Arc<RwLock<PolicyStatus>>,
         gauges: Gauges,
-        learner: Impatient,
-        keeper: Keeper,
-        auditor: Auditor,
-        seal: Seal,
+        hands: Hands,
     ) -> Desk {
         let started = now();
+        let Hands { learner, keeper, auditor, seal } = hands;
         Desk { bus, partitions, mode, policy, started, gauges, learner, keeper, auditor, seal }
     }
 

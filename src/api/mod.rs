@@ -29,7 +29,7 @@ pub use audit::{AuditOutcome, AuditRecord, AuditReply, AuditRequest, Auditor};
 pub use backup::{BackupReply, BackupRequest, Keeper};
 pub use campaign::{TryCampaignReply, TryCampaignRequest};
 pub use decide::{DecideReply, DecideRequest, Offer};
-pub use desk::{Desk, Gauges};
+pub use desk::{Desk, Gauges, Hands};
 pub use erase::{
     BadReceipt, EraseReply, EraseRequest, ErasedIdentifier, Receipt, RemovedThings, Seal, Told,
     fresh_secret,

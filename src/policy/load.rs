@@ -237,7 +237,7 @@ fn read(
             found.in_file(first, format!("expected at most {most} {what}, found {count}"));
         }
     }
-    let escalates = escalates.unwrap_or_else(|| Escalates::unsaid(&reader));
+    let escalates = escalates.unwrap_or_else(|| Escalates::unsaid(reader));
     let index = Index::of(patterned.iter().map(|rule| rule.on.as_slice()));
     actions::tell_apart(&mut actions);
     let mut serving = vec![Vec::new(); needs.len()];
