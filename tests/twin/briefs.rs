@@ -151,13 +151,97 @@ fn an_agent_can_go_on_without_asking_anything_again() {
     });
     life.event("desk", "handoff", told);
     let text = life.brief().text(&Languages::embedded(), Some("en"));
-    insta::assert_snapshot!(text, @"");
+    insta::assert_snapshot!(text, @r#"
+    ada, known since 2026-03-02 09:01
+    first_name Ada, plan gold
+
+    Why people are asked
+      2026-03-02 09:10  asks for a person: “No! Useless. I want to talk to a human”
+      2026-03-02 09:10  the bot has failed 2 times; the last words: “No! Useless. I want to talk to a human”
+      2026-03-02 09:12  kim: the second booking is a copy
+
+    What they want
+      money: paid 29 € twice
+
+    How they feel
+      bad, getting worse, dissatisfaction 0.37
+      2026-03-02 09:06  chat  -0.4  “charged twice”
+      2026-03-02 09:08  chat  -0.8  “angry” “terrible service” “help”
+      2026-03-02 09:10  chat  -0.6  “Useless” “talk to a human”
+
+    What was tried
+      a bot answered, 2 times in this conversation
+
+    The last words
+      09:06  customer: My card was charged twice, please help
+      09:07  bot: You find all payments in the app.
+      09:08  customer: That doesn't help. I am really angry, this is terrible service!
+      09:09  bot: Would you like a new card?
+      09:10  customer: No! Useless. I want to talk to a human
+      09:12  agent: I see both bookings.
+
+    What is open
+      conversation chat-1 (chat)
+      loan-form l-1 (web), at step 3: amount 12000
+      case c-1: bill (waiting), due 2026-03-01 12:00
+
+    How to speak to them
+      en, gently, best in chat
+
+    Leave alone
+      diagnosis: sensitive, and not given for this
+      sales: this is not the moment
+
+    What to do next
+      refund: “We pay it back today.”
+    "#);
 }
 
 #[test]
 fn an_agent_reads_it_in_their_own_language() {
     let text = a_bad_morning().brief().text(&Languages::embedded(), Some("fr-BE"));
-    insta::assert_snapshot!(text, @"");
+    insta::assert_snapshot!(text, @r#"
+    ada, connu depuis le 2026-03-02 09:01
+    first_name Ada, plan gold
+
+    Pourquoi une personne est demandée
+      2026-03-02 09:10  asks for a person: “No! Useless. I want to talk to a human”
+      2026-03-02 09:10  the bot has failed 2 times; the last words: “No! Useless. I want to talk to a human”
+
+    Ce que la personne veut
+      money: paid 29 € twice
+
+    Comment elle se sent
+      mal, de plus en plus mal, mécontentement 0.37
+      2026-03-02 09:06  chat  -0.4  “charged twice”
+      2026-03-02 09:08  chat  -0.8  “angry” “terrible service” “help”
+      2026-03-02 09:10  chat  -0.6  “Useless” “talk to a human”
+
+    Ce qui a été tenté
+      un robot a répondu, 2 fois dans cette conversation
+
+    Les derniers mots
+      09:06  client: My card was charged twice, please help
+      09:07  robot: You find all payments in the app.
+      09:08  client: That doesn't help. I am really angry, this is terrible service!
+      09:09  robot: Would you like a new card?
+      09:10  client: No! Useless. I want to talk to a human
+
+    Ce qui est ouvert
+      conversation chat-1 (chat)
+      loan-form l-1 (web), à l'étape 3: amount 12000
+      dossier c-1 : bill (waiting), attendu le 2026-03-01 12:00
+
+    Comment lui parler
+      en, avec douceur, de préférence par chat
+
+    À ne pas aborder
+      diagnosis : sensible, et non confié pour cela
+      sales : ce n'est pas le moment
+
+    Que faire ensuite
+      refund: “We pay it back today.”
+    "#);
 }
 
 #[test]

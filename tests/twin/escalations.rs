@@ -373,3 +373,26 @@ fn an_operator_hands_a_customer_over_with_a_queue_or_a_skill_that_there_is() {
     let wrong = life.event("desk", "handoff", open("cheifs"));
     assert!(refused(&wrong).contains("there are care, soin, billing, chiefs"), "{wrong:?}");
 }
+
+#[test]
+fn what_has_gone_on_to_other_people_is_not_opened_once_more_where_it_began() {
+    let mut life = Life::new();
+    let open = |queue: &str, note: &str| json!({ "state": "opened", "topic": "call", "queue": queue, "note": note });
+    life.event("desk", "handoff", open("care", "they rang"));
+    life.wait(30);
+    assert_eq!(in_short(&life.fire()), ["care expired 3", "chiefs open 4"]);
+    let told = escalations(&life.event("desk", "handoff", open("care", "they rang again")));
+    assert_eq!(in_short(&told), ["chiefs open 4 evidence"]);
+    assert_eq!(life.twin.open_escalations().count(), 1);
+}
+
+#[test]
+fn two_that_come_to_the_same_people_about_the_same_become_one() {
+    let mut life = Life::new();
+    let open = |queue: &str| json!({ "state": "opened", "topic": "call", "queue": queue, "note": "they rang" });
+    life.event("desk", "handoff", open("chiefs"));
+    life.event("desk", "handoff", open("care"));
+    life.wait(30);
+    life.fire();
+    assert_eq!(life.twin.open_escalations().count(), 1);
+}

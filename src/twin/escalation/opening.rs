@@ -8,7 +8,7 @@ use super::changes::{self, News};
 use super::{Escalated, EscalationState, Remark, keep};
 use crate::config::limits;
 use crate::event::{Kind, cut};
-use crate::policy::{Desk, Truth};
+use crate::policy::{Desk, Policy, Truth};
 
 /// What would be handed to people.
 #[derive(Clone, Copy)]
@@ -80,7 +80,10 @@ pub(in super::super) fn escalate(
         outcome: None,
         language: decide::language(twin, context).map(Into::into),
     };
-    let same = |known: &Escalated| known.is_open() && known.is_about_the_same(&opened);
+    let same = |known: &Escalated| {
+        known.is_open()
+            && (known.is_about_the_same(&opened) || has_gone_on(known, &opened, context.policy))
+    };
     if let Some(position) = twin.escalations.iter().position(same) {
         return strengthen(twin, position, opening, context, effects);
     }
@@ -91,6 +94,18 @@ pub(in super::super) fn escalate(
     let position = twin.escalations.len() - 1;
     effects.push(changes::opened(twin, position, id, context));
     super::wait_for_promises(twin, now, effects, notes);
+}
+
+/// Whether what would be opened has been, and has gone on to people further along since: where there
+/// is no conversation that tells.
+fn has_gone_on(known: &Escalated, opened: &Escalated, policy: &Policy) -> bool {
+    let next = |queue: &Box<str>| policy.queue(queue).and_then(|queue| queue.next.clone());
+    // A way that comes round is a mistake in a policy, so this ends.
+    let mut further = std::iter::successors(next(&opened.queue), next);
+    known.topic == opened.topic
+        && known.purpose == opened.purpose
+        && (known.thread.is_none() || opened.thread.is_none())
+        && further.any(|queue| queue == known.queue)
 }
 
 /// What is new about it becomes evidence; what is more pressing makes it so.

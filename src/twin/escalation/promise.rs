@@ -47,6 +47,10 @@ pub(in super::super) fn keep_promises(
             effects.push(go_on(twin, at, context));
         }
     }
+    if any {
+        // Two that were apart until now may have come to the same people.
+        twin.join_escalations(context.input, effects);
+    }
     wait_for_promises(twin, now, effects, notes);
     any
 }

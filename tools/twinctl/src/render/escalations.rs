@@ -92,6 +92,14 @@ mod tests {
              "opened": "2026-11-22T09:30:00Z", "touched": "2026-11-22T09:30:00Z",
              "due": "2026-11-22T12:00:00Z", "level": 0}]}"#;
         let answer: EscalationsReply = serde_json::from_str(answer).unwrap();
-        insta::assert_snapshot!(plain(&escalations(&answer, 120)), @"");
+        insta::assert_snapshot!(plain(&escalations(&answer, 120)), @r#"
+        ───────────────────────────────────────────────────────────────────────────────────────────────────────
+         priority   due          customer   queue     about   state            language   because
+        ═══════════════════════════════════════════════════════════════════════════════════════════════════════
+         !!!!       15 min ago   ann        billing   bill    open             en         charged twice
+         !!         in 2 hours   bob        care      wish    claimed by kim   fr         demande une personne
+        ───────────────────────────────────────────────────────────────────────────────────────────────────────
+        and 1 more; --limit shows them, up to 200
+        "#);
     }
 }
