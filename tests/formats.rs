@@ -14,13 +14,15 @@ use jumeau::models::{
     Arm, ArmResult, Exposure, Features, HORIZON, Learner, Lesson, Parts, Prior, Snapshot, Weights,
 };
 use jumeau::past::Mark;
-use jumeau::policy::{CatchUp, Keep, Purposes, Version};
+use jumeau::policy::{CatchUp, Issue, Keep, Purposes, Version};
 use jumeau::store::{Erasing, IndexKey, Pseudonym, Removed, Stage, Sweep, Tombstone};
 use jumeau::twin::{
-    Activity, Answered, Asked, Block, Case, Choice, Consent, Contact, ContactOutcome, Counted,
-    Counter, Declared, Derived, Escalated, EscalationState, Fired, Forgotten, Guard, Identifier,
-    Interaction, Journalled, Line, Meeting, Memory, Need, Pause, PausedBy, Preference, Problem,
-    Profile, Record, Remark, Shown, Signal, Tallies, Timer, Told, Twin, What, Window, Woken,
+    Action, Activity, Alternative, Answered, Asked, Block, Candidate, CandidateVerdict, Case,
+    Choice, Consent, Contact, ContactOutcome, Counted, Counter, Decision, Declared, Derived,
+    Escalated, EscalationState, Fired, Forgotten, Guard, Identifier, Interaction, Journalled, Line,
+    Meeting, Memory, Need, Pause, PausedBy, Preference, Problem, Profile, Reason, Record, Remark,
+    Shown, Signal, Stage as Passed, Tallies, Timer, Told, Twin, Under, Weights as Weighed, What,
+    Window, Woken,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -265,6 +267,126 @@ fn a_journalled_request_of_format_1_can_be_read() {
     }));
     assert_written_as(Kind::Input, &asked, fixture);
     assert_eq!(open::<Journalled>(Kind::Input, fixture), asked);
+}
+
+/// A candidate that ended in this way.
+fn candidate(stage: Passed, verdict: CandidateVerdict) -> Candidate {
+    let weights = Weighed {
+        propensity: 0.5,
+        drawn: 0.25,
+        chance: 0.75,
+        context: 2.0,
+        value: 0.5,
+        lever: 1.5,
+    };
+    Candidate {
+        action: "open-card".into(),
+        treatment: (stage == Passed::Treatment).then(|| "card".into()),
+        need: Some("help".into()),
+        place: "cards.toml:33".into(),
+        stage,
+        verdict,
+        weights,
+        score: weights.score(),
+        read: vec![("profile.age".into(), Value::Int(17)), ("facts.trip".into(), Value::Null)],
+    }
+}
+
+/// A candidate for each way in which one can end, and for each stage.
+fn candidates() -> Vec<Candidate> {
+    use CandidateVerdict as V;
+    let text = || Box::<str>::from("profile.age >= 18");
+    let ends = [
+        V::Chosen,
+        V::Outscored,
+        V::HeldByAgent,
+        V::NeedMet { need: "help".into() },
+        V::NotApplicable { when: text() },
+        V::NotEligible { eligible: text() },
+        V::NotSuitable { suitable: text() },
+        V::Distressed { by: "sentiment.level".into(), is: -0.75, limit: -0.5 },
+        V::MatterOpen { what: "case c-1".into() },
+        V::Unknown { when: text(), because: "no such fact".into() },
+        V::CoolingDown { until: at(9) },
+        V::LimitReached { most: 3, over_secs: 600, until: at(9), place: "bank.toml:12".into() },
+        V::Paused { after: 3, until: at(9) },
+        V::WantedLater { until: at(9) },
+        V::QuietHours { until: at(9) },
+        V::OutOfReach { observations: 7 },
+        V::ControlGroup { experiment: "halves".into(), arm: "one".into() },
+        V::NoConsent { purpose: "marketing".into() },
+        V::NotGiven { purposes: "care".into() },
+        V::NoTreatment { because: "app: no text".into() },
+    ];
+    let stages = Passed::ALL.into_iter().cycle();
+    ends.into_iter().zip(stages).map(|(verdict, stage)| candidate(stage, verdict)).collect()
+}
+
+/// A decision with a candidate of every kind.
+fn decision() -> Decision {
+    let chosen = Action {
+        decision: "d1".into(),
+        customer: ada(),
+        action: "open-card".into(),
+        issue: Issue::Retention,
+        channel: "app".into(),
+        treatment: "card".into(),
+        tone: "gentle".into(),
+        placement: Some("home".into()),
+        variant: map(&[("image", "sea.jpg".into())]),
+        language: "fr".into(),
+        text: "caf\u{e9}".into(),
+        data: map(&[("country", "PT".into())]),
+        at: at(5),
+        reason: Reason {
+            need: Some("help".into()),
+            strength: 0.75,
+            because: "asked twice".into(),
+            score: 0.375,
+            policy: "bank".into(),
+            version: Version("abc123".into()),
+            instead_of: vec![Alternative {
+                action: "wait".into(),
+                need: None,
+                score: 0.25,
+                verdict: CandidateVerdict::Outscored,
+            }],
+            arms: vec![under()],
+        },
+        traceparent: None,
+    };
+    Decision {
+        id: "d1".into(),
+        number: 300,
+        at: at(5),
+        by: "track:Flight Booked".into(),
+        policy: Version("abc123".into()),
+        model: 7,
+        considered: 400,
+        dropped: [1, 2, 3, 4, 5, 6, 7, 371],
+        candidates: candidates(),
+        chosen: vec![chosen.into()],
+        arms: vec![under()],
+    }
+}
+
+fn under() -> Under {
+    Under { experiment: "halves".into(), arm: "one".into() }
+}
+
+#[test]
+fn a_decision_of_format_1_can_be_read() {
+    let fixture = fixture!("decision-v1");
+    assert_written_as(Kind::Decision, &decision(), fixture);
+    assert_eq!(open::<Decision>(Kind::Decision, fixture), decision());
+}
+
+/// A row of decisions is a decision, sealed, compressed, and sealed once more.
+#[test]
+fn a_row_of_decisions_of_format_1_can_be_read() {
+    let packed: Vec<u8> = open(Kind::Decision, fixture!("decision-row-v1"));
+    let sealed = lz4_flex::block::decompress_size_prepended(&packed).unwrap();
+    assert_eq!(hex::encode(sealed), fixture!("decision-v1").trim());
 }
 
 #[test]
