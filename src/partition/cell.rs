@@ -179,7 +179,7 @@ impl Cell {
             for (at, ordered) in inputs.iter().enumerate() {
                 position = at;
                 let other = shadow.as_deref().map(|policy| {
-                    shadow::would_say(twin, &ordered.input, &World { policy, ..world })
+                    shadow::would_say(twin, &ordered.input, &World { policy, ..world }, &react)
                 });
                 let reaction = react(twin, &ordered.input, &world);
                 if let Some(other) = other {
@@ -316,13 +316,19 @@ fn said(panic: &(dyn Any + Send)) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::policy::{Files, load};
     use crate::twin::Fired;
 
+    fn policy(name: &str) -> Arc<Policy> {
+        let policy = format!("[policy]\nname = \"{name}\"\nlanguages = [\"en\"]\n");
+        Arc::new(load(&Files::new([("none.toml", &policy)])).unwrap())
+    }
+
     fn errand(names: &[&str]) -> Errand {
-        let policy = "[policy]\nname = \"none\"\nlanguages = [\"en\"]\n";
-        let policy = Arc::new(load(&Files::new([("none.toml", policy)])).unwrap());
+        let policy = policy("none");
         let inputs = names.iter().zip(0..).map(|(name, order)| {
             let fired = Fired {
                 name: (*name).into(),
@@ -360,6 +366,24 @@ mod tests {
         assert_eq!(panicked.position, 1);
         assert_eq!(panicked.inputs.len(), 3, "the others are to be tried again");
         assert!(panicked.message.starts_with("cannot do"), "{}", panicked.message);
+    }
+
+    #[test]
+    fn a_policy_in_the_shadow_that_panics_is_counted_and_touches_nothing() {
+        let react = |twin: &mut Twin, input: &Input, world: &World<'_>| {
+            let reaction = react(twin, input, world);
+            assert!(&*world.policy.name != "shadow", "half of it is done, and then this");
+            reaction
+        };
+        let (mut beside, mut alone) = (cell(), cell());
+        let shadowed = Errand { shadow: Some(policy("shadow")), ..errand(&["one", "two"]) };
+        let shadowed = beside.handle_with(shadowed, react).result.unwrap();
+        let single = alone.handle(errand(&["one", "two"])).result.unwrap();
+        let panics = BTreeMap::from([("nothing → a panic".to_owned(), 2)]);
+        assert_eq!(shadowed.beside, Beside { same: 0, other: panics });
+        assert_eq!(shadowed.reactions, single.reactions);
+        assert_eq!(shadowed.change.unwrap().state, single.change.unwrap().state);
+        assert_eq!(beside.twin(), alone.twin());
     }
 
     #[test]

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::config::limits;
-use crate::twin::{Effect, Input, Reaction, Twin, World, react};
+use crate::twin::{Effect, Input, Reaction, Twin, World};
 
 /// What a policy in the shadow would have said, beside what was said: how often, by difference.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -17,7 +17,12 @@ pub(super) struct Beside {
 const FURTHER: &str = "other differences";
 
 /// What the policy of another world would say to an input: decided on a copy, published nowhere.
-pub(super) fn would_say(twin: &Twin, input: &Input, world: &World<'_>) -> Vec<String> {
+pub(super) fn would_say(
+    twin: &Twin,
+    input: &Input,
+    world: &World<'_>,
+    react: impl Fn(&mut Twin, &Input, &World<'_>) -> Reaction,
+) -> Vec<String> {
     let mut copy = twin.clone();
     // Whatever is wrong with a policy that is only tried must not touch what is real.
     let reaction = catch_unwind(AssertUnwindSafe(|| react(&mut copy, input, world)));
