@@ -35,10 +35,10 @@ pub(super) fn read(table: &Table<'_>, reader: &Reader, actions: &mut Vec<Action>
 }
 
 fn action(table: &Table<'_>, name: &str, reader: &Reader) -> Action {
-    let serves = serves(table, name, reader);
     let issue = table.require("issue").and_then(issue).unwrap_or(Issue::Service);
     let purpose: Option<Box<str>> = table.get("purpose").and_then(Item::name).map(Into::into);
     let uses = purposes::uses(purpose.as_deref(), issue);
+    let serves = serves(table, name, &uses, reader);
     let situation = Situation::Action { uses: &uses, discreet: false };
     let value = table.require("value").and_then(|item| worth(item, reader, situation));
     let condition =
@@ -150,7 +150,7 @@ fn worth(item: Item<'_>, reader: &Reader, situation: Situation<'_>) -> Option<Wo
     item.number(0.0..=1.0).map(Worth::Fixed)
 }
 
-fn serves(table: &Table<'_>, name: &str, reader: &Reader) -> Box<[usize]> {
+fn serves(table: &Table<'_>, name: &str, uses: &[Box<str>], reader: &Reader) -> Box<[usize]> {
     let Some(item) = table.get("serves") else {
         if !reader.names.acts.contains(name) && !table.has("placements") {
             table.wrong(format!(
@@ -164,7 +164,10 @@ fn serves(table: &Table<'_>, name: &str, reader: &Reader) -> Box<[usize]> {
     item.list_or_one()
         .into_iter()
         .filter_map(|item| {
-            reader.names.need(item.name()?).map_err(|message| item.wrong(message)).ok()
+            let need = item.name()?;
+            let position = reader.names.need(need);
+            let found = position.and_then(|at| reader.names.may_serve(need, uses).map(|()| at));
+            found.map_err(|message| item.wrong(message)).ok()
         })
         .collect()
 }

@@ -285,6 +285,7 @@ text.en = "DISCREET"
             "#,
         );
         insta::assert_snapshot!(told, @r"
+        head.toml:17:12: the need `walk` is sensitive (made of `context.illness` in made.toml:10) and given for care; this action would serve it for sales: give the action an issue and a `purpose` that fit, or other needs
         head.toml:20:9: `facts.copy` is sensitive (made of `context.illness` in made.toml:10) and given for care; this action would use it for sales: leave it out, or give the action an issue and a `purpose` that fit
         head.toml:20:30: `needs.walk` is sensitive (made of `context.illness` in made.toml:10) and given for care; this action would use it for sales: leave it out, or give the action an issue and a `purpose` that fit
         head.toml:20:48: `windows.visits` is sensitive (made of `context.illness` in made.toml:11) and given for care; this action would use it for sales: leave it out, or give the action an issue and a `purpose` that fit

@@ -28,6 +28,8 @@ mod names;
 mod plan;
 mod purposes;
 mod queues;
+#[cfg(test)]
+mod random;
 pub(crate) mod read;
 mod rewrite;
 mod rules;

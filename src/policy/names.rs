@@ -184,6 +184,21 @@ impl Names {
     }
 }
 
+impl Names {
+    /// Whether an action may know of a need that it serves, as far as the policy tells.
+    pub(super) fn may_serve(&self, need: &str, uses: &[Box<str>]) -> Result<(), String> {
+        let made = self.made.get(&(Root::Needs.name(), need.to_owned()));
+        match made.and_then(|made| Some((made, made.purposes.as_ref()?))) {
+            Some((made, given)) if !given.allow(uses) => Err(format!(
+                "the need `{need}` is sensitive ({made}) and given for {given}; this action would \
+                 serve it for {}: give the action an issue and a `purpose` that fit, or other needs",
+                uses.join(" and ")
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
 fn position(known: &[String], what: &str, name: &str) -> Result<usize, String> {
     known.iter().position(|known| known == name).ok_or_else(|| {
         format!("unknown {what} `{name}`{}", hint(name, known.iter().map(String::as_str)))

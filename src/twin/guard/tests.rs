@@ -32,7 +32,7 @@ then = [
 [[rules]]
 name = "so that only the guards can tell"
 on = "track:Guess"
-then = [{ set = "illness", to = "event.name" }]
+then = [{ set = "illness", to = "event.name" }, { raise = "walk" }]
 
 [[rules]]
 name = "copied once more"
