@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::dates::{Dates, Told};
 use super::guard::{guard_of, merge_guards};
 use super::identity::Identifier;
-use super::merge::{beneath, join, part, part_preferences, without};
+use super::merge::{Compared, join, part, part_preferences};
 use super::reaction::Notes;
 use super::{
     Case, Consent, Contact, Derived, Escalated, Guard, Interaction, Meeting, Need, Preference,
@@ -135,39 +135,30 @@ impl Memory {
 
     /// What is remembered here of the things that `other` remembers too; times and counts as well.
     pub(super) fn beneath(&self, other: &Memory) -> Memory {
-        let mut under =
-            Memory { born: self.born, seen: self.seen, inputs: self.inputs, ..Memory::default() };
-        macro_rules! beneath_list {
-            ($($list:ident).+, $limit:ident) => {
-                under.$($list).+ = beneath(&self.$($list).+, &other.$($list).+);
-            };
-        }
-        each_list!(beneath_list);
-        beneath_list!(preferences, PREFERENCES);
-        if other.sentiment.is_some() {
-            under.sentiment.clone_from(&self.sentiment);
-        }
-        under.guards.clone_from(&self.guards);
-        under.settle_guards();
-        under
+        Memory { inputs: self.inputs, ..self.compared(other, Compared::Known) }
     }
 
     /// What is remembered here of things that `other` does not remember.
     pub(super) fn without(&self, other: &Memory) -> Memory {
-        let mut rest = Memory { born: self.born, seen: self.seen, ..Memory::default() };
-        macro_rules! without_list {
+        self.compared(other, Compared::Unknown)
+    }
+
+    /// What is remembered here of things that `other` remembers, too, or does not; times as well.
+    fn compared(&self, other: &Memory, those: Compared) -> Memory {
+        let mut some = Memory { born: self.born, seen: self.seen, ..Memory::default() };
+        macro_rules! compare_list {
             ($($list:ident).+, $limit:ident) => {
-                rest.$($list).+ = without(&self.$($list).+, &other.$($list).+);
+                some.$($list).+ = those.of(&self.$($list).+, &other.$($list).+);
             };
         }
-        each_list!(without_list);
-        without_list!(preferences, PREFERENCES);
-        if other.sentiment.is_none() {
-            rest.sentiment.clone_from(&self.sentiment);
+        each_list!(compare_list);
+        compare_list!(preferences, PREFERENCES);
+        if other.sentiment.is_some() == (those == Compared::Known) {
+            some.sentiment.clone_from(&self.sentiment);
         }
-        rest.guards.clone_from(&self.guards);
-        rest.settle_guards();
-        rest
+        some.guards.clone_from(&self.guards);
+        some.settle_guards();
+        some
     }
 
     /// Whether something is remembered that a guard can be of.

@@ -52,14 +52,21 @@ pub(super) fn join<T: Item>(
     }
 }
 
-/// Those of `own` about which `other` knows something too.
-pub(super) fn beneath<T: Item>(own: &[T], other: &[T]) -> Vec<T> {
-    own.iter().filter(|own| other.iter().any(|item| item.is_same(own))).cloned().collect()
+/// Which things of one list are meant, beside those of another.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Compared {
+    /// Those that the other knows, too.
+    Known,
+    /// Those of which the other knows nothing.
+    Unknown,
 }
 
-/// Those of `own` about which `other` knows nothing.
-pub(super) fn without<T: Item>(own: &[T], other: &[T]) -> Vec<T> {
-    own.iter().filter(|own| !other.iter().any(|item| item.is_same(own))).cloned().collect()
+impl Compared {
+    /// Those of `own` that are meant.
+    pub(super) fn of<T: Item>(self, own: &[T], other: &[T]) -> Vec<T> {
+        let is_known = |own: &T| other.iter().any(|item| item.is_same(own));
+        own.iter().filter(|own| is_known(own) == (self == Compared::Known)).cloned().collect()
+    }
 }
 
 /// Takes out again what came with `brought`, where `beneath` was before, and returns what goes
@@ -191,7 +198,7 @@ pub(super) fn part_preferences(
     beneath: &[Preference],
 ) -> Vec<Preference> {
     let mut back = part(own, brought, beneath);
-    for one in without(brought, &back) {
+    for one in Compared::Unknown.of(brought, &back) {
         let before = beneath.iter().find(|before| before.is_same(&one));
         if let Some(known) = own.iter_mut().find(|known| known.is_same(&one)) {
             back.push(known.part(&one, before));

@@ -314,7 +314,7 @@ fn whichever_two_come_first<T: Item + Debug>([one, two, three]: [&[T]; 3]) {
 
 fn what_came_goes_and_what_was_there_stays<T: Item + Debug>(own: &[T], brought: &[T]) {
     let mut all = joined(own, brought);
-    let back = part(&mut all, brought, &beneath(own, brought));
+    let back = part(&mut all, brought, &Compared::Known.of(own, brought));
     assert_eq!(sorted(all), own);
     assert_eq!(back, brought);
 }
@@ -394,7 +394,7 @@ proptest! {
             choices
         };
         let mut all = new(&joined(own, brought));
-        part_preferences(&mut all, brought, &beneath(own, brought));
+        part_preferences(&mut all, brought, &Compared::Known.of(own, brought));
         // As if it had never come, though what was there is seen from a later moment.
         let expected = new(&own.iter().filter(|one| all.iter().any(|known| known.is_same(one))).cloned().collect::<Vec<_>>());
         for known in &expected {
