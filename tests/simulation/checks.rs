@@ -8,6 +8,7 @@ use jumeau::partition::revive;
 use jumeau::store::Read;
 use jumeau::twin::{Twin, Waiting, invariants};
 
+use super::asked;
 use super::erasures;
 use super::links::{self, Links};
 use super::shared;
@@ -63,6 +64,9 @@ impl World {
         let is_erased = |subject: &str| {
             erased.iter().any(|customer| subject.rsplit('.').next() == Some(customer.as_str()))
         };
+        if let Some(asking) = &self.asking {
+            asked::check(self, asking, &mut found);
+        }
         for (partition, events) in self.stream.iter().enumerate() {
             let partition = partition as u16;
             let mut expected: BTreeMap<Customer, Vec<&Stored>> = BTreeMap::new();
@@ -83,6 +87,12 @@ impl World {
             let mut waiting = BTreeMap::new();
             let mut visit = |customer, rows| drop(waiting.insert(customer, rows));
             self.memory.waiting(partition, &mut visit).unwrap();
+            let asked = self.asking.as_ref().map(|asking| asking.customers(partition));
+            for customer in asked.into_iter().flatten().filter(|one| !expected.contains_key(one)) {
+                if let Some(twin) = self.twin(partition, &customer) {
+                    count_trials(&twin, &mut tried);
+                }
+            }
             let customers: Vec<Customer> = expected.keys().cloned().collect();
             let loaded = self.memory.load(partition, &customers).unwrap();
             for ((customer, events), loaded) in expected.into_iter().zip(loaded) {

@@ -3,14 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jumeau::event::{Content, Customer, Delivery, Erasure, Headers, Kind, Original, Output};
+use jumeau::event::{Content, Customer, Erasure, Headers, Kind, Original, Output};
 use jumeau::partition::revive;
 use jumeau::store::Read;
 use jumeau::twin::{Twin, invariants};
-use rand::RngExt;
 use rand::rngs::StdRng;
 
-use super::stream::Stored;
+use super::stream::{Stored, insert};
 use super::world::{PARTITIONS, World};
 
 /// What of identity happens in a world.
@@ -28,11 +27,7 @@ pub(crate) enum Links {
 pub(crate) const LINKS_MAX: usize = 12;
 /// So few of each partition that links meet.
 pub(crate) const CUSTOMERS_LINKED: usize = 3;
-/// Sequences of a partition between two events: room for what twins pass on.
-pub(crate) const BETWEEN: u64 = 1_000;
-
-/// What a twin passes on is stored somewhere behind what was delivered, and behind what was passed
-/// on before.
+/// What a twin passes on.
 pub(crate) fn store(
     stream: &mut [Vec<Stored>],
     delivered: &[usize],
@@ -41,31 +36,12 @@ pub(crate) fn store(
 ) {
     let token = output.subject.rsplit('.').next().unwrap();
     let customer = Customer::from_token(token).unwrap();
-    let partition = partition(&customer);
-    let events = &mut stream[usize::from(partition)];
-    let is_passed =
-        |stored: &Stored| matches!(stored.delivery.content, Content::Unread | Content::Erasure(_));
-    let last = events.iter().rposition(is_passed).map_or(0, |last| last + 1);
-    let earliest = last.max(delivered[usize::from(partition)]);
-    let at = rng.random_range(earliest..=events.len().min(earliest + 3));
-    let before = at.checked_sub(1).map(|before| &events[before].delivery);
-    let (sequence, stored) = match (before, events.first()) {
-        (Some(before), _) => (before.sequence + 1, before.stored),
-        (None, Some(first)) => (1, first.delivery.stored),
-        (None, None) => (1, jumeau::event::Time::from_ms(1_700_000_000_000)),
-    };
     let headers = output.headers.iter().map(|(name, value)| (&**name, &**value));
     let headers: Headers = headers.collect();
     let original =
         Original { subject: output.subject.clone(), headers, payload: output.payload.clone() };
     let content = Erasure::read(&original).map_or(Content::Unread, Content::Erasure);
-    let delivery = Delivery { sequence, partition, stored, content, original };
-    events.insert(at, Stored { delivery, is_poison: false });
-}
-
-/// Customers of this world carry their partition in their name.
-fn partition(customer: &Customer) -> u16 {
-    customer.as_str()[1..2].parse().unwrap()
+    insert(stream, delivered, &customer, content, original, rng);
 }
 
 /// Every promise that does not hold.

@@ -5,6 +5,7 @@
 //!
 //! `SEED=<n> cargo test --release --test simulation` replays one run; `SEEDS=<n>` runs that many.
 
+mod asked;
 mod checks;
 mod erasures;
 mod links;
@@ -13,6 +14,7 @@ mod shared;
 mod stream;
 mod world;
 
+use jumeau::partition::Answers;
 use links::Links;
 use world::World;
 
@@ -20,40 +22,34 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|value| value.parse().ok())
 }
 
-#[test]
-fn every_accepted_event_is_applied_exactly_once_and_no_action_is_lost_whatever_fails() {
+/// Lives through the worlds of many seeds, and says how often things happened; none if these are too
+/// few to tell.
+fn live(count: u64, world: impl Fn(u64) -> World) -> Option<seen::Seen> {
     let seeds = match (number("SEED"), number("SEEDS")) {
         (Some(seed), _) => seed..seed + 1,
-        (None, count) => 0..count.unwrap_or(3_000),
+        (None, chosen) => 0..chosen.unwrap_or(count),
     };
     let mut seen = seen::Seen::default();
     for seed in seeds.clone() {
-        let mut world = World::new(seed);
-        world.run();
-        let violations = world.violations();
-        assert!(violations.is_empty(), "seed {seed}: {violations:#?}\nreplay it with SEED={seed}",);
-        seen.add(&world.seen);
-    }
-    if seeds.end - seeds.start > 1_000 {
-        // A simulation in which nothing ever goes wrong proves nothing.
-        seen.assert_everything_happened();
-    }
-}
-
-fn live_with(links: Links) {
-    let seeds = match (number("SEED"), number("SEEDS")) {
-        (Some(seed), _) => seed..seed + 1,
-        (None, count) => 0..count.unwrap_or(1_500),
-    };
-    let mut seen = seen::Seen::default();
-    for seed in seeds.clone() {
-        let mut world = World::with(seed, links);
+        let mut world = world(seed);
         world.run();
         let violations = world.violations();
         assert!(violations.is_empty(), "seed {seed}: {violations:#?}\nreplay it with SEED={seed}");
         seen.add(&world.seen);
     }
-    if seeds.end - seeds.start > 1_000 {
+    (seeds.end - seeds.start > 1_000).then_some(seen)
+}
+
+#[test]
+fn every_accepted_event_is_applied_exactly_once_and_no_action_is_lost_whatever_fails() {
+    // A simulation in which nothing ever goes wrong proves nothing.
+    if let Some(seen) = live(3_000, World::new) {
+        seen.assert_everything_happened();
+    }
+}
+
+fn live_with(links: Links) {
+    if let Some(seen) = live(1_500, |seed| World::with(seed, links)) {
         assert!(seen.passed_on > 1_000, "too little was passed on: {seen:?}");
         assert!(links != Links::Only || seen.doubled > 100, "too little went wrong: {seen:?}");
     }
@@ -71,21 +67,34 @@ fn links_and_unlinks_lose_no_event_and_double_none_whatever_fails() {
 
 #[test]
 fn a_broadcast_touches_once_whom_it_concerns_and_nobody_else_whatever_fails() {
-    let seeds = match (number("SEED"), number("SEEDS")) {
-        (Some(seed), _) => seed..seed + 1,
-        (None, count) => 0..count.unwrap_or(3_000),
-    };
-    let mut seen = seen::Seen::default();
-    for seed in seeds.clone() {
-        let mut world = World::sharing(seed);
-        world.run();
-        let violations = world.violations();
-        assert!(violations.is_empty(), "seed {seed}: {violations:#?}\nreplay it with SEED={seed}");
-        seen.add(&world.seen);
-    }
-    if seeds.end - seeds.start > 1_000 {
+    if let Some(seen) = live(3_000, World::sharing) {
         assert!(seen.woken > 1_000 && seen.looked_at > 2 * seen.woken, "too little: {seen:?}");
     }
+}
+
+fn live_asking(answers: Answers) {
+    if let Some(seen) = live(1_500, |seed| World::asking(seed, answers)) {
+        let counts = [
+            seen.answered,
+            seen.panicked_asks,
+            seen.failed_lessons,
+            seen.recalls,
+            seen.observations,
+            seen.crashes,
+        ];
+        assert!(counts.iter().all(|count| *count > 100), "too little went wrong: {seen:?}");
+        assert!(answers == Answers::Early || seen.asked_again > 100, "too little: {seen:?}");
+    }
+}
+
+#[test]
+fn an_answer_stands_and_what_comes_of_it_is_learned_once_or_taken_back_once_whatever_fails() {
+    live_asking(Answers::Durable);
+}
+
+#[test]
+fn an_answer_that_does_not_wait_is_lost_as_a_whole_or_not_at_all_whatever_fails() {
+    live_asking(Answers::Early);
 }
 
 #[test]
@@ -115,11 +124,12 @@ fn whoever_is_erased_leaves_nothing_behind_and_does_not_come_back_whatever_fails
 #[test]
 fn the_same_seed_gives_the_same_outputs_byte_for_byte() {
     for seed in 0..20 {
-        let run = || {
-            let mut world = World::new(seed);
+        let run = |mut world: World| {
             world.run();
             world.published()
         };
-        assert_eq!(run(), run(), "seed {seed}");
+        let asking = || World::asking(seed, Answers::Durable);
+        assert_eq!(run(World::new(seed)), run(World::new(seed)), "seed {seed}");
+        assert_eq!(run(asking()), run(asking()), "seed {seed}");
     }
 }

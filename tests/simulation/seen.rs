@@ -23,6 +23,12 @@ pub(crate) struct Seen {
     pub(crate) held: u64,
     pub(crate) erasures: u64,
     pub(crate) late: u64,
+    pub(crate) answered: u64,
+    pub(crate) asked_again: u64,
+    pub(crate) panicked_asks: u64,
+    pub(crate) failed_lessons: u64,
+    pub(crate) recalls: u64,
+    pub(crate) observations: u64,
 }
 
 impl Seen {
@@ -45,6 +51,12 @@ impl Seen {
         self.held += other.held;
         self.erasures += other.erasures;
         self.late += other.late;
+        self.answered += other.answered;
+        self.asked_again += other.asked_again;
+        self.panicked_asks += other.panicked_asks;
+        self.failed_lessons += other.failed_lessons;
+        self.recalls += other.recalls;
+        self.observations += other.observations;
     }
 
     pub(crate) fn assert_everything_happened(&self) {

@@ -15,8 +15,7 @@ use rand::RngExt;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 
-use super::links;
-use super::stream::{Stored, event};
+use super::stream::{BETWEEN, Stored, event};
 use super::world::{CUSTOMERS, PARTITIONS, POLICY, World};
 
 const SCOPES: [&str; 2] = ["fires", "floods"];
@@ -67,7 +66,7 @@ pub(crate) fn stream(rng: &mut StdRng, start: Time) -> Vec<Vec<Stored>> {
             let content = Content::Broadcast(Arc::new(broadcast(sequence, rng)));
             for (partition, events) in (0..).zip(&mut stream) {
                 let delivery = Delivery {
-                    sequence: sequence * links::BETWEEN,
+                    sequence: sequence * BETWEEN,
                     partition,
                     stored,
                     content: content.clone(),
@@ -92,7 +91,7 @@ pub(crate) fn stream(rng: &mut StdRng, start: Time) -> Vec<Vec<Stored>> {
                 anew: false,
             });
         }
-        (delivery.sequence, delivery.stored) = (sequence * links::BETWEEN, stored);
+        (delivery.sequence, delivery.stored) = (sequence * BETWEEN, stored);
         let is_poison = rng.random_bool(0.03);
         stream[usize::from(partition)].push(Stored { delivery, is_poison });
     }

@@ -13,6 +13,9 @@ use rand::seq::IndexedRandom;
 use super::links::{self, Links};
 use super::world::{CUSTOMERS, PARTITIONS};
 
+/// Sequences of a partition between two events: room for what comes in later.
+pub(crate) const BETWEEN: u64 = 1_000;
+
 /// An event as the stream holds it.
 #[derive(Clone)]
 pub(crate) struct Stored {
@@ -36,10 +39,33 @@ pub(crate) fn number_of(delivery: &Delivery) -> i64 {
 
 /// Events of a few customers, some of them twice, some of no use, some poison.
 pub(crate) fn stream(rng: &mut StdRng, start: Time, links: Links) -> Vec<Vec<Stored>> {
+    // Linked, all might end in one twin, which remembers no more than so many.
+    match links {
+        Links::None => made(rng, start, links, CUSTOMERS, 80),
+        _ => made(rng, start, links, links::CUSTOMERS_LINKED, 36),
+    }
+}
+
+/// Fewer than `most` events of so many customers of each partition.
+pub(crate) fn stream_of(
+    rng: &mut StdRng,
+    start: Time,
+    customers: usize,
+    most: u64,
+) -> Vec<Vec<Stored>> {
+    made(rng, start, Links::None, customers, most)
+}
+
+fn made(
+    rng: &mut StdRng,
+    start: Time,
+    links: Links,
+    customers: usize,
+    most: u64,
+) -> Vec<Vec<Stored>> {
     let mut stream: Vec<Vec<Stored>> = vec![Vec::new(); usize::from(PARTITIONS)];
     let mut stored = start;
-    // Linked, all might end in one twin, which remembers no more than so many.
-    let events = rng.random_range(1..if links == Links::None { 80 } else { 36 });
+    let events = rng.random_range(1..most);
     let mut linked = 0;
     let mut earlier: Vec<(u16, Delivery, bool)> = Vec::new();
     for sequence in 1..=events {
@@ -50,8 +76,7 @@ pub(crate) fn stream(rng: &mut StdRng, start: Time, links: Links) -> Vec<Vec<Sto
             Some(copy) => copy,
             None => {
                 let partition = rng.random_range(0..PARTITIONS);
-                let most = if links == Links::None { CUSTOMERS } else { links::CUSTOMERS_LINKED };
-                let customer = rng.random_range(0..most);
+                let customer = rng.random_range(0..customers);
                 let is_poison = rng.random_bool(0.03);
                 let mut new = event(partition, customer, sequence, rng);
                 if links != Links::None
@@ -76,7 +101,7 @@ pub(crate) fn stream(rng: &mut StdRng, start: Time, links: Links) -> Vec<Vec<Sto
             }
         };
         // A copy of a poison event is the same event; it is buried again.
-        delivery.sequence = sequence * links::BETWEEN;
+        delivery.sequence = sequence * BETWEEN;
         delivery.stored = stored;
         earlier.push((partition, delivery.clone(), is_poison));
         stream[usize::from(partition)].push(Stored { delivery, is_poison });
@@ -111,4 +136,35 @@ pub(crate) fn event(partition: u16, customer: usize, sequence: u64, rng: &mut St
             payload: b"{}".as_slice().into(),
         },
     }
+}
+
+/// What comes in later is stored somewhere behind what was delivered, and behind what came in later
+/// before it.
+pub(crate) fn insert(
+    stream: &mut [Vec<Stored>],
+    delivered: &[usize],
+    customer: &Customer,
+    content: Content,
+    original: Original,
+    rng: &mut StdRng,
+) {
+    let partition = partition(customer);
+    let events = &mut stream[usize::from(partition)];
+    let is_late = |stored: &Stored| !stored.delivery.sequence.is_multiple_of(BETWEEN);
+    let last = events.iter().rposition(is_late).map_or(0, |last| last + 1);
+    let earliest = last.max(delivered[usize::from(partition)]);
+    let at = rng.random_range(earliest..=events.len().min(earliest + 3));
+    let before = at.checked_sub(1).map(|before| &events[before].delivery);
+    let (sequence, stored) = match (before, events.first()) {
+        (Some(before), _) => (before.sequence + 1, before.stored),
+        (None, Some(first)) => (1, first.delivery.stored),
+        (None, None) => (1, Time::from_ms(1_700_000_000_000)),
+    };
+    let delivery = Delivery { sequence, partition, stored, content, original };
+    events.insert(at, Stored { delivery, is_poison: false });
+}
+
+/// Customers of this world carry their partition in their name.
+fn partition(customer: &Customer) -> u16 {
+    customer.as_str()[1..2].parse().unwrap()
 }

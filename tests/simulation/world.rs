@@ -16,6 +16,7 @@ use jumeau::twin::{Cause, Twin};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+use super::asked::{self, Asking};
 use super::erasures;
 use super::links::{self, Links};
 use super::seen::Seen;
@@ -107,7 +108,7 @@ pub(crate) fn the_policy() -> Arc<Policy> {
 
 /// What a partition wants done, until the world gets round to it.
 #[derive(Default)]
-struct Desk {
+pub(crate) struct Desk {
     errands: Vec<(Rc<RefCell<Cell>>, Errand)>,
     load: Option<Vec<Customer>>,
     load_timers: Option<usize>,
@@ -119,12 +120,13 @@ struct Desk {
     trace: Option<Customer>,
     /// Outputs that are not to be published any more.
     withdrawn: Vec<u64>,
+    pub(crate) answers: Vec<(usize, Answer)>,
 }
 
 impl Host for Desk {
     type Address = Rc<RefCell<Cell>>;
     type Token = u64;
-    type Reply = ();
+    type Reply = usize;
 
     fn activate(&mut self, twin: Box<Twin>) -> Rc<RefCell<Cell>> {
         Rc::new(RefCell::new(Cell::new(twin)))
@@ -169,7 +171,9 @@ impl Host for Desk {
         self.acknowledged.push(token);
     }
 
-    fn answer(&mut self, (): (), _: Answer) {}
+    fn answer(&mut self, request: usize, answer: Answer) {
+        self.answers.push((request, answer));
+    }
 
     fn publish(&mut self, outputs: Vec<(u64, Output)>) {
         self.publish.extend(outputs);
@@ -177,9 +181,9 @@ impl Host for Desk {
 }
 
 /// One partition while the process runs.
-struct Running {
-    machine: Machine<Desk>,
-    desk: Desk,
+pub(crate) struct Running {
+    pub(crate) machine: Machine<Desk>,
+    pub(crate) desk: Desk,
     /// Commits that are durable, of which the machine has not heard yet.
     durable: VecDeque<u64>,
     /// Outputs that the broker has, of which the machine has not heard yet.
@@ -190,26 +194,30 @@ struct Running {
 }
 
 pub(crate) struct World {
-    rng: StdRng,
+    pub(crate) rng: StdRng,
     pub(crate) mode: TimeMode,
     pub(crate) now: Time,
     /// By how many milliseconds the clock on the wall is wrong.
-    off_ms: i64,
+    pub(crate) off_ms: i64,
     pub(crate) memory: Memory,
     pub(crate) links: Links,
     /// Whether there are broadcasts.
     pub(crate) shares: bool,
     /// Whether customers are erased.
     pub(crate) erases: bool,
+    /// What channels ask, if they do.
+    pub(crate) asking: Option<Asking>,
+    /// Outcomes that channels reported.
+    pub(crate) outcomes: u64,
     /// What twins go by now.
     pub(crate) policy: Arc<Policy>,
     /// Events by partition, in the order of the stream.
     pub(crate) stream: Vec<Vec<Stored>>,
     /// Up to where each partition's events were ever delivered: nothing is stored before that.
-    delivered: Vec<usize>,
+    pub(crate) delivered: Vec<usize>,
     /// Up to where each partition's events are acknowledged.
     acknowledged: Vec<usize>,
-    running: Option<Vec<Running>>,
+    pub(crate) running: Option<Vec<Running>>,
     /// Commits of all partitions, written together.
     committing: VecDeque<(usize, u64, Batch)>,
     written: Vec<(usize, u64)>,
@@ -246,12 +254,21 @@ impl World {
         World::of(rng, stream, Links::None, true)
     }
 
+    /// A world with this stream.
+    pub(crate) fn made(seed: u64, stream: impl Fn(&mut StdRng, Time) -> Vec<Vec<Stored>>) -> World {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let stream = stream(&mut rng, START);
+        World::of(rng, stream, Links::None, false)
+    }
+
     fn of(mut rng: StdRng, stream: Vec<Vec<Stored>>, links: Links, shares: bool) -> World {
         let mode = if rng.random_bool(0.7) { TimeMode::Stream } else { TimeMode::Event };
         World {
             rng,
             shares,
             erases: false,
+            asking: None,
+            outcomes: 0,
             policy: the_policy(),
             mode,
             now: START,
@@ -308,6 +325,8 @@ impl World {
         if self.shares {
             self.policy = shared::a_policy(&mut self.rng);
         }
+        let answers = self.asking.as_ref().map_or(Answers::Durable, |asking| asking.answers);
+        let model = self.asking.as_mut().map(|asking| asking.model(&self.memory));
         let running = (0..PARTITIONS)
             .map(|partition| {
                 let meta = self.memory.meta(partition).unwrap();
@@ -335,11 +354,11 @@ impl World {
                         .then(|| Duration::from_millis(self.rng.random_range(0..2_000))),
                     wake_pause: Duration::from_millis(self.rng.random_range(0..400)),
                     partitions: PARTITIONS,
-                    answers: Answers::Durable,
+                    answers,
                 };
                 let mut desk = Desk::default();
                 let subjects = Arc::new(Subjects::new("jumeau").unwrap());
-                let machine = Machine::new(
+                let mut machine = Machine::new(
                     partition,
                     self.mode,
                     bounds,
@@ -348,6 +367,9 @@ impl World {
                     recovered,
                     &mut desk,
                 );
+                if let Some(model) = &model {
+                    machine.set_models(model.clone());
+                }
                 Running {
                     machine,
                     desk,
@@ -362,9 +384,12 @@ impl World {
     }
 
     /// Everything that is not on the disk is gone.
-    fn crash(&mut self) {
+    pub(crate) fn crash(&mut self) {
         self.account();
         self.running = None;
+        if let Some(asking) = &mut self.asking {
+            asking.crash();
+        }
         self.committing.clear();
         self.written.clear();
         let unsynced = self.memory.unsynced();
@@ -377,6 +402,15 @@ impl World {
 
     /// One of the things that can happen now happens.
     fn step(&mut self, with_faults: bool) {
+        match self.rng.random_range(0..if self.asking.is_some() { 14 } else { 12 }) {
+            12 => self.ask(with_faults),
+            13 => self.learn(with_faults),
+            what => self.go_on(what, with_faults),
+        }
+        self.hear();
+    }
+
+    fn go_on(&mut self, what: u32, with_faults: bool) {
         let Some(running) = &mut self.running else { return };
         let rng = &mut self.rng;
         let at = rng.random_range(0..running.len());
@@ -384,7 +418,7 @@ impl World {
         let off_ms = self.off_ms;
         let wall = move |now: Time| Time::from_ms(now.ms() + off_ms);
         let now = wall(self.now);
-        match rng.random_range(0..12) {
+        match what {
             0 | 1 => {
                 let events = &self.stream[at];
                 if with_faults && rng.random_bool(0.05) {
@@ -484,6 +518,7 @@ impl World {
             }
             9 => {
                 // The broker takes outputs one by one; an answer may get lost on the way.
+                let mut said = Vec::new();
                 let count = rng.random_range(0..=one.desk.publish.len());
                 for (sequence, output) in one.desk.publish.drain(..count) {
                     let is_new = !self.broker.contains_key(&output.id);
@@ -497,6 +532,10 @@ impl World {
                             links::store(stream, &self.delivered, &output, rng);
                         }
                     }
+                    if is_new && output.subject.starts_with("jumeau.actions.") {
+                        let token = output.subject.rsplit('.').next().unwrap();
+                        said.push((Customer::from_token(token).unwrap(), output.id.clone()));
+                    }
                     match self.broker.get(&output.id) {
                         Some(known) if *known == output => self.seen.published_again += 1,
                         Some(known) => {
@@ -506,6 +545,9 @@ impl World {
                         None => drop(self.broker.insert(output.id.clone(), output)),
                     }
                     one.confirmed.push(sequence);
+                }
+                for (customer, decision) in said {
+                    self.respond(&customer, &decision);
                 }
             }
             10 => {
@@ -551,6 +593,9 @@ impl World {
     /// Whether everything there is was taken in, and every timer has fired.
     fn is_settled(&mut self) -> bool {
         let Some(running) = &self.running else { return false };
+        if self.asking.as_ref().is_some_and(|asking| !asking.is_settled(&self.memory)) {
+            return false;
+        }
         let all_taken_in = running.iter().enumerate().all(|(at, one)| {
             one.machine.is_drained()
                 && !one.machine.is_sweeping()
@@ -573,9 +618,6 @@ impl World {
     fn account(&mut self) {
         for one in self.running.iter().flatten() {
             let counters = one.machine.counters();
-            if std::env::var("DBG").is_ok() {
-                eprintln!("{:?} {:?}", counters, one.machine.broadcasts());
-            }
             self.seen.redelivered += counters.redelivered;
             self.seen.duplicates += counters.duplicates;
             self.seen.dead += counters.dead.values().sum::<u64>();
@@ -586,7 +628,16 @@ impl World {
             self.seen.looked_at += counters.looked_at;
             self.seen.erasures += counters.erasures;
             self.seen.late += counters.erased;
+            self.seen.recalls += counters.recalls;
+            self.seen.observations += counters.observations;
         }
+    }
+
+    /// A twin as it is stored.
+    pub(crate) fn twin(&self, partition: u16, customer: &Customer) -> Option<Box<Twin>> {
+        let loaded =
+            self.memory.load(partition, std::slice::from_ref(customer)).unwrap().remove(0)?;
+        Some(revive(customer.clone(), &loaded.state, &loaded.timeline).unwrap())
     }
 
     /// What left, by message id.
@@ -598,7 +649,7 @@ impl World {
 /// A twin takes an errand in, unless one of its events is poison.
 fn react(events: &[Stored], cell: &Rc<RefCell<Cell>>, errand: Errand) -> Done {
     let is_poison = |fingerprint: u64| {
-        events.iter().any(|stored| {
+        asked::is_poison(fingerprint) || events.iter().any(|stored| {
             stored.is_poison
                 && matches!(&stored.delivery.content, Content::Read(Ok(e)) if e.fingerprint == fingerprint)
         })
