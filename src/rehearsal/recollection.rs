@@ -103,6 +103,10 @@ impl<'a> Learned<'a> {
     /// # Errors
     /// [`Error`].
     pub async fn at(&mut self, version: u64) -> Result<Option<Snapshot>, Error> {
+        if version == 0 && self.milestones.is_empty() {
+            // Nothing was ever learned.
+            return Ok(Some(Snapshot::nothing()));
+        }
         let Some(base) = self.milestones.iter().rfind(|one| **one <= version).copied() else {
             return Ok(None);
         };
