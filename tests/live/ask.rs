@@ -1,13 +1,10 @@
 //! What a channel asks: answered, remembered, and not said once more on the bus.
 
-use std::fs;
 use std::time::Duration;
 
 use futures::StreamExt;
 use jumeau::api::{DecideReply, WhatIfReply, WhyReply, verb};
-use jumeau::bus::Error;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::time::timeout;
 
 use super::rig::{PATIENCE, Rig};
@@ -47,15 +44,8 @@ channel = "web"
 text.en = "Hats."
 "#;
 
-async fn shop(settings: &[&str]) -> (Rig, TempDir) {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("policy.toml"), SHOP).unwrap();
-    (Rig::start(folder.path().to_str().unwrap(), settings).await, folder)
-}
-
-async fn decide(rig: &Rig, customer: &str, request: Value) -> Result<DecideReply, Error> {
-    let answer = rig.ask(verb::DECIDE, &[customer], request.to_string().into()).await?;
-    Ok(serde_json::from_slice(&answer).unwrap())
+async fn shop(settings: &[&str]) -> Rig {
+    Rig::with_policy(SHOP, settings).await
 }
 
 fn actions(reply: &DecideReply) -> Vec<&str> {
@@ -64,19 +54,19 @@ fn actions(reply: &DecideReply) -> Vec<&str> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_channel_is_told_what_to_show_to_somebody_unknown_and_it_is_remembered() {
-    let (mut rig, _policy) = shop(&[]).await;
+    let mut rig = shop(&[]).await;
     let mut on_the_bus = rig.client.subscribe("jumeau.actions.>").await.unwrap();
     rig.client.flush().await.unwrap();
     let request =
         json!({ "channel": "web", "placements": ["hero"], "context": { "page": "beach" } });
-    let first = decide(&rig, "ann", request.clone()).await.unwrap();
+    let first = rig.decide("ann", request.clone()).await.unwrap();
     assert_eq!(actions(&first), ["shoes"]);
     assert_eq!(&*first.offers[0].text, "Shoes for the beach.");
 
     // A process that dies then and there has not forgotten what it said.
     rig.service.kill().await.unwrap();
     rig.restart().await;
-    let second = decide(&rig, "ann", request).await.unwrap();
+    let second = rig.decide("ann", request).await.unwrap();
     assert_eq!(actions(&second), ["hats"], "the shoes rest");
     let seen = json!({ "decision": first.offers[0].decision, "outcome": "clicked" });
     rig.event("web", "ann", "outcome", seen).await;
@@ -90,7 +80,7 @@ async fn a_channel_is_told_what_to_show_to_somebody_unknown_and_it_is_remembered
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_ask_on_the_stream_is_answered_with_an_action() {
-    let (rig, _policy) = shop(&[]).await;
+    let rig = shop(&[]).await;
     let mut on_the_bus = rig.client.subscribe("jumeau.actions.>").await.unwrap();
     rig.client.flush().await.unwrap();
     let ask = json!({ "placements": ["side", "hero"], "properties": { "page": "beach" } });
@@ -101,20 +91,20 @@ async fn an_ask_on_the_stream_is_answered_with_an_action() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_asks_for_a_linked_identifier_is_answered_by_the_customers_twin() {
-    let (rig, _policy) = shop(&["service.answers=early"]).await;
+    let rig = shop(&["service.answers=early"]).await;
     rig.event("web", "cookie", "link", json!({ "to": "ann" })).await;
     rig.settled().await;
     let context = json!({ "page": "beach" });
     let request = json!({ "channel": "web", "placements": ["hero"], "context": context });
-    let reply = decide(&rig, "cookie", request).await.unwrap();
+    let reply = rig.decide("cookie", request).await.unwrap();
     assert_eq!((reply.customer.as_str(), actions(&reply)), ("ann", vec!["shoes"]));
     assert_eq!(rig.show("ann").await.twin.contacts.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_cannot_be_answered_says_why() {
-    let (rig, _policy) = shop(&[]).await;
-    let refused = async |request: Value| match decide(&rig, "ann", request).await {
+    let rig = shop(&[]).await;
+    let refused = async |request: Value| match rig.decide("ann", request).await {
         Err(error) => error.to_string(),
         Ok(reply) => panic!("answered with {reply:?}"),
     };
@@ -123,17 +113,17 @@ async fn what_cannot_be_answered_says_why() {
     let said = refused(json!({ "channel": "web", "most": 99 })).await;
     assert!(said.contains("1 to 16 fit"), "{said}");
     let once = json!({ "channel": "web", "id": "r1" });
-    assert!(decide(&rig, "ann", once.clone()).await.unwrap().offers.is_empty());
+    assert!(rig.decide("ann", once.clone()).await.unwrap().offers.is_empty());
     let said = refused(once).await;
     assert!(said.contains("answered before"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_asks_why_is_told_what_lost_and_what_would_have_won() {
-    let (rig, _policy) = shop(&[]).await;
+    let rig = shop(&[]).await;
     let context = json!({ "page": "beach" });
     let request = json!({ "channel": "web", "placements": ["hero"], "context": context });
-    let reply = decide(&rig, "ann", request).await.unwrap();
+    let reply = rig.decide("ann", request).await.unwrap();
     let why: WhyReply =
         serde_json::from_slice(&rig.ask(verb::WHY, &["ann"], "".into()).await.unwrap()).unwrap();
     assert!(why.decision.is(&reply.offers[0].decision));
@@ -148,7 +138,7 @@ async fn who_asks_why_is_told_what_lost_and_what_would_have_won() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_asks_what_if_hears_it_and_nothing_has_happened() {
-    let (rig, _policy) = shop(&[]).await;
+    let rig = shop(&[]).await;
     rig.event("web", "ann", "identify", json!({ "traits": { "city": "Ghent" } })).await;
     rig.settled().await;
     let mut on_the_bus = rig.client.subscribe("jumeau.>").await.unwrap();

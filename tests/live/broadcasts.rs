@@ -2,6 +2,7 @@
 //! whom it concerns hears of it once.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use async_nats::HeaderMap;
 use async_nats::jetstream::consumer;
@@ -15,7 +16,10 @@ use tokio::time::timeout;
 
 use crate::rig::{PATIENCE, Rig};
 
-const CUSTOMERS: usize = 900;
+const RATE: &str = "broadcast.wake-per-second";
+const SLOW: u32 = 8;
+const PARTITIONS: u32 = 4;
+const CUSTOMERS: usize = 1_200;
 const REGIONS: [&str; 3] = ["NSW", "VIC", "QLD"];
 
 const POLICY: &str = r#"
@@ -48,13 +52,10 @@ channel = "app"
 text.en = "Fires of level {{ shared.fires.level }} in {{ profile.region }}"
 "#;
 
-async fn rig(index: &str, settings: &[&str]) -> (Rig, tempfile::TempDir) {
-    let folder = tempfile::tempdir().unwrap();
-    let policy = folder.path().join("policy");
-    std::fs::create_dir(&policy).unwrap();
-    std::fs::write(policy.join("fires.toml"), POLICY.replace("INDEX", index)).unwrap();
-    let settings: Vec<&str> = ["service.partitions=4"].iter().chain(settings).copied().collect();
-    (Rig::start(policy.to_str().unwrap(), &settings).await, folder)
+async fn rig(index: &str, settings: &[&str]) -> Rig {
+    let partitions = format!("service.partitions={PARTITIONS}");
+    let settings = [&[&*partitions], settings].concat();
+    Rig::with_policy(&POLICY.replace("INDEX", index), &settings).await
 }
 
 async fn populate(rig: &Rig) {
@@ -118,15 +119,23 @@ fn check(said: &BTreeMap<String, Vec<String>>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_dies_while_it_wakes_customers_goes_on_and_each_is_woken_once() {
-    let settings = ["broadcast.wake-per-second=200", "service.resident-twins-max=64"];
-    let (mut rig, _policy) = rig("", &settings).await;
+    let slow = format!("{RATE}={SLOW}");
+    let mut rig = rig("", &[&slow, "service.resident-twins-max=64"]).await;
     populate(&rig).await;
+    let since = Instant::now();
     broadcast(&rig, fires()).await;
-    for looked_at in [50, 300] {
-        until(&rig, "some are woken", |one| one.looked_at > looked_at).await;
+    for (kill, looked_at) in [(1, 8), (2, 24)] {
+        let before = until(&rig, "some are woken", |one| one.looked_at > looked_at).await;
+        // To come to the end would take longer than anybody waits here.
+        assert!(!before.is_done(), "{before:?}");
+        // No more than the rate allows, and the first one of each partition and process.
+        let most = since.elapsed().as_secs_f64() * f64::from(SLOW) + f64::from(kill * PARTITIONS);
+        assert!(before.looked_at as f64 <= most, "{before:?} and at most {most}");
         rig.service.kill().await.unwrap();
         rig.restart().await;
     }
+    rig.service.kill().await.unwrap();
+    rig.restart_with(&[&format!("{RATE}=100000")]).await;
     let after = until(&rig, "all are woken", Progress::is_done).await;
     rig.settled().await;
     assert_eq!((after.looked_at, after.woken), (CUSTOMERS as u64, CUSTOMERS as u64 * 2 / 3));
@@ -149,8 +158,7 @@ async fn a_service_that_dies_while_it_wakes_customers_goes_on_and_each_is_woken_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_index_finds_those_whom_a_broadcast_concerns_and_nobody_else_is_looked_at() {
-    let (mut rig, _policy) =
-        rig(r#"index = ["profile.region"]"#, &["broadcast.wake-per-second=100000"]).await;
+    let mut rig = rig(r#"index = ["profile.region"]"#, &["broadcast.wake-per-second=100000"]).await;
     populate(&rig).await;
     rig.service.kill().await.unwrap();
     rig.restart().await;
@@ -165,7 +173,7 @@ async fn an_index_finds_those_whom_a_broadcast_concerns_and_nobody_else_is_looke
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broadcast_with_a_mistake_is_buried_once_with_a_sentence_that_helps() {
-    let (rig, _policy) = rig("", &[]).await;
+    let rig = rig("", &[]).await;
     broadcast(&rig, json!({ "value": 1, "where": "profle.region == 'NSW'" })).await;
     rig.settled().await;
     let letters = rig.bus.dead_letters(None, 0, 10).await.unwrap();

@@ -1,9 +1,7 @@
 //! The past taken in once more gives the same decisions, byte for byte; and under another policy it
 //! shows what would have been said.
 
-use std::fs;
-
-use jumeau::api::{DecideReply, JournalReply, WhyReply, verb};
+use jumeau::api::{JournalReply, WhyReply, verb};
 use jumeau::codec::{self, Kind};
 use jumeau::event::{Customer, Time};
 use jumeau::language::Languages;
@@ -12,11 +10,10 @@ use jumeau::past::Past;
 use jumeau::policy::{Files, load_with};
 use jumeau::twin::Decision;
 use serde_json::json;
-use tokio::process::Command;
 
-use super::rig::{Rig, binary};
+use super::rig::Rig;
 
-const POLICY: &str = r#"
+pub(crate) const POLICY: &str = r#"
 [policy]
 name = "past"
 languages = ["en"]
@@ -65,16 +62,14 @@ fn sealed(decision: &Decision) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_past_gives_the_same_decisions_byte_for_byte() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("policy.toml"), POLICY).unwrap();
-    let rig = Rig::start(folder.path().to_str().unwrap(), &[]).await;
+    let rig = Rig::with_policy(POLICY, &[]).await;
     let ask = json!({ "channel": "web", "placements": ["hero"], "context": { "page": "a" } });
     for _ in 0..3 {
         rig.event("web", "ann", "track", json!({ "name": "Looked" })).await;
         rig.event("web", "bob", "track", json!({ "name": "Looked" })).await;
         rig.settled().await;
         // Between two events: in the past it comes there, too.
-        rig.ask(verb::DECIDE, &["ann"], ask.to_string().into()).await.unwrap();
+        rig.decide("ann", ask.clone()).await.unwrap();
     }
     let ann = Customer::new("ann").unwrap();
     let mut past = Past::default();
@@ -106,19 +101,10 @@ async fn the_past_gives_the_same_decisions_byte_for_byte() {
         assert_eq!(sealed(decision), sealed(&told.decision));
     }
 
-    let other = tempfile::tempdir().unwrap();
-    let changed = POLICY.replace("facts.looks < 3", "facts.looks < 2");
-    fs::write(other.path().join("policy.toml"), changed).unwrap();
-    let output = Command::new(binary("twinctl"))
-        .args(["--server", &rig.broker.url(), "replay", "ann", "--policy"])
-        .arg(other.path())
-        .env("NO_COLOR", "1")
-        .output()
-        .await
-        .unwrap();
-    let (out, err) =
-        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(out.contains("3 the same, 2 not said any more, 2 new"), "{out}{err}");
+    let other = rig.policy("other", &POLICY.replace("facts.looks < 3", "facts.looks < 2"));
+    let ran = rig.twinctl(&["replay", "ann", "--policy", &other]).await;
+    let said = "3 the same, 2 not said any more, 2 new";
+    assert!(ran.out.contains(said), "{}{}", ran.out, ran.err);
     assert_eq!(lived.actions.len(), 5);
 }
 
@@ -169,9 +155,7 @@ text.en = "Hats."
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_learned_since_then_does_not_change_the_past() {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("policy.toml"), LEARNING).unwrap();
-    let mut rig = Rig::start(folder.path().to_str().unwrap(), &[]).await;
+    let mut rig = Rig::with_policy(LEARNING, &[]).await;
     let ask = json!({ "channel": "web", "placements": ["hero"] });
     let mut versions = Vec::new();
     for (round, answer) in ["accepted", "rejected", "accepted", "accepted"].iter().enumerate() {
@@ -188,8 +172,7 @@ async fn what_was_learned_since_then_does_not_change_the_past() {
         rig.settled().await;
         let before = rig.stats().await.unwrap().learning.version;
         for customer in ["ann", "bob"] {
-            let reply = rig.ask(verb::DECIDE, &[customer], ask.to_string().into()).await.unwrap();
-            let reply: DecideReply = serde_json::from_slice(&reply).unwrap();
+            let reply = rig.decide(customer, ask.clone()).await.unwrap();
             let outcome = json!({ "decision": reply.offers[0].decision, "outcome": answer });
             rig.event("web", customer, "outcome", outcome).await;
         }
@@ -203,17 +186,11 @@ async fn what_was_learned_since_then_does_not_change_the_past() {
     }
     assert!(versions.is_sorted() && versions[3] > versions[1], "{versions:?}");
 
+    let live = rig.folder.path().join("live");
     let replay = async |more: &[&str]| {
-        let output = Command::new(binary("twinctl"))
-            .args(["--server", &rig.broker.url(), "replay", "ann", "--policy"])
-            .arg(folder.path())
-            .args(more)
-            .env("NO_COLOR", "1")
-            .output()
-            .await
-            .unwrap();
-        String::from_utf8_lossy(&output.stdout).into_owned()
-            + &String::from_utf8_lossy(&output.stderr)
+        let arguments = ["replay", "ann", "--policy", live.to_str().unwrap()];
+        let ran = rig.twinctl(&[&arguments, more].concat()).await;
+        ran.out + &ran.err
     };
     let told = replay(&[]).await;
     assert!(told.contains("8 decisions that are kept came out the same, byte for byte"), "{told}");

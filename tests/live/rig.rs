@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_nats::HeaderMap;
 use async_nats::jetstream;
 use bytes::Bytes;
-use jumeau::api::{ShowReply, Stats, verb};
+use jumeau::api::{DecideReply, ShowReply, Stats, verb};
 use jumeau::bus::{Broker, BrokerOptions, Bus, Error};
 use jumeau::config::settings;
 use parking_lot::Mutex;
@@ -37,6 +37,13 @@ pub(crate) fn project() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
+/// What a program said, and how it ended.
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
 pub(crate) struct Rig {
     pub(crate) folder: TempDir,
     pub(crate) broker: Broker,
@@ -58,7 +65,22 @@ impl Rig {
 
     /// The same, the service's program being started by another one; what it says is in its log.
     pub(crate) async fn start_under(policy: &str, settings: &[&str], under: Vec<String>) -> Rig {
+        Rig::start_in(tempfile::tempdir().unwrap(), policy, settings, under).await
+    }
+
+    /// A service with the policy that this text is.
+    pub(crate) async fn with_policy(text: &str, settings: &[&str]) -> Rig {
         let folder = tempfile::tempdir().unwrap();
+        let policy = written(folder.path(), "live", text);
+        Rig::start_in(folder, &policy, settings, Vec::new()).await
+    }
+
+    /// The folder of another policy, which this text is.
+    pub(crate) fn policy(&self, name: &str, text: &str) -> String {
+        written(self.folder.path(), name, text)
+    }
+
+    async fn start_in(folder: TempDir, policy: &str, settings: &[&str], under: Vec<String>) -> Rig {
         let broker = Broker::start(BrokerOptions::new(folder.path().join("nats"))).await.unwrap();
         let nats = settings::Nats { url: broker.url(), ..settings::Nats::default() };
         let bus = Bus::connect(&nats).await.unwrap();
@@ -91,12 +113,44 @@ impl Rig {
         std::fs::read_to_string(self.folder.path().join(LOG)).unwrap()
     }
 
+    /// Runs one of our programs to its end.
+    pub(crate) async fn run(&self, program: &str, arguments: &[&str]) -> Ran {
+        let output = Command::new(binary(program))
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env("NO_COLOR", "1")
+            .output()
+            .await
+            .unwrap();
+        Ran {
+            code: output.status.code().unwrap(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+
+    /// Runs `twinctl`.
+    pub(crate) async fn twinctl(&self, arguments: &[&str]) -> Ran {
+        let url = self.broker.url();
+        self.run("twinctl", &[&["--server", &url], arguments].concat()).await
+    }
+
     /// Asks the service to stop, as an operator does, and returns its exit status.
     pub(crate) async fn terminate(&mut self) -> std::process::ExitStatus {
         let id = self.service.id().unwrap().to_string();
         let asked = Command::new("kill").args(["-TERM", &id]).status().await.unwrap();
         assert!(asked.success());
         timeout(PATIENCE, self.service.wait()).await.unwrap().unwrap()
+    }
+
+    /// What a channel is told to show.
+    pub(crate) async fn decide(
+        &self,
+        customer: &str,
+        request: Value,
+    ) -> Result<DecideReply, Error> {
+        let answer = self.ask(verb::DECIDE, &[customer], request.to_string().into()).await?;
+        Ok(serde_json::from_slice(&answer).unwrap())
     }
 
     async fn is_up(&self) {
@@ -170,6 +224,14 @@ impl Rig {
             panic!("waited in vain until everything is taken in: {:#?}", last.lock());
         }
     }
+}
+
+/// A folder with this policy in it.
+fn written(folder: &Path, name: &str, text: &str) -> String {
+    let path = folder.join(name);
+    std::fs::create_dir(&path).unwrap();
+    std::fs::write(path.join("policy.toml"), text).unwrap();
+    path.to_str().unwrap().to_owned()
 }
 
 fn serve(folder: &Path, url: &str, policy: &str, settings: &[String], under: &[String]) -> Child {

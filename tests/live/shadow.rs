@@ -39,15 +39,11 @@ async fn messages(rig: &Rig) -> u64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_policy_in_the_shadow_would_say_is_counted_and_not_said() {
+    let policy = |least: &str| POLICY.replace("LEAST", least);
     let folder = tempfile::tempdir().unwrap();
-    let policy = |name: &str, least: &str| {
-        let path = folder.path().join(name);
-        std::fs::create_dir(&path).unwrap();
-        std::fs::write(path.join("bills.toml"), POLICY.replace("LEAST", least)).unwrap();
-        path.to_str().unwrap().to_owned()
-    };
-    let shadow = format!("service.shadow={}", policy("next", "100"));
-    let rig = Rig::start(&policy("live", "10"), &[&shadow]).await;
+    std::fs::write(folder.path().join("bills.toml"), policy("100")).unwrap();
+    let shadow = format!("service.shadow={}", folder.path().display());
+    let rig = Rig::with_policy(&policy("10"), &[&shadow]).await;
     for (customer, amount) in [("ann", 5), ("ben", 50), ("cleo", 60), ("dora", 500)] {
         let due = json!({ "name": "Bill Due", "properties": { "amount": amount } });
         rig.event("billing", customer, "track", due).await;

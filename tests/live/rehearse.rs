@@ -1,0 +1,108 @@
+//! `jumeau rehearse`: two policies on what really happened, as text and as a page; and nothing has
+//! happened meanwhile.
+
+use async_nats::jetstream::stream::Stream;
+use serde_json::json;
+
+use crate::past::POLICY;
+use crate::rig::Rig;
+
+async fn messages(rig: &Rig) -> Vec<u64> {
+    let mut found = Vec::new();
+    for name in ["JUMEAU_EVENTS", "JUMEAU_ACTIONS", "JUMEAU_DEAD"] {
+        let mut stream: Stream = rig.stream.get_stream(name).await.unwrap();
+        found.push(stream.info().await.unwrap().state.messages);
+    }
+    found
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_policies_are_rehearsed_on_the_real_past_and_nothing_happens() {
+    let rig = Rig::with_policy(POLICY, &["service.partitions=4"]).await;
+    for (customer, city, looks, asks) in
+        [("ann", "Ghent", 3, 2), ("bob", "Ghent", 0, 0), ("cid", "Liège & co", 5, 0)]
+    {
+        rig.event("web", customer, "identify", json!({ "traits": { "city": city } })).await;
+        for _ in 0..looks {
+            rig.event("web", customer, "track", json!({ "name": "Looked" })).await;
+        }
+        rig.settled().await;
+        for _ in 0..asks {
+            let ask = json!({ "channel": "web", "placements": ["hero"] });
+            rig.decide(customer, ask).await.unwrap();
+        }
+    }
+    // What cannot be used is no part of anybody's past.
+    rig.event("web", "dan", "track", json!({ "nme": "Looked" })).await;
+    rig.settled().await;
+    let before = (messages(&rig).await, rig.stats().await.unwrap().total());
+
+    let other = rig.policy("other", &POLICY.replace("facts.looks < 3", "facts.looks < 2"));
+    let url = rig.broker.url();
+    let live = rig.folder.path().join("live");
+    let arguments = ["rehearse", "--server", &url, "--policy", live.to_str().unwrap()];
+    let more = ["--with", &other, "--across", "city", "--html", "r.html"];
+    let ran = rig.run("jumeau", &[&arguments[..], &more].concat()).await;
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let told: Vec<&str> = ran.out.lines().filter(|line| !line.starts_with("from ")).collect();
+    insta::assert_snapshot!(told.join("\n"), @r"
+    3 customers, 13 inputs
+    live   past b0df9e4d3e75c064
+    other  past ee356cbb0948cb14
+
+                                        live       other      change
+    actions                                8           8
+      for each customer                 2.67        2.67
+      that sell                            2           0       -100%
+    customers reached                      2           2
+    escalations                            0           0
+    value                                1.2         1.1        -13%
+      for each customer                0.412       0.358        -13%
+    by issue
+      nurture                              6           8        +33%
+      sales                                2           0       -100%
+    by channel
+      web                                  8           8
+    customers by actions
+      0                                    1           1
+      1                                    0           0
+      2                                    0           0
+      3                                    0           0
+      4                                    2           2
+      5                                    0           0
+      6                                    0           0
+      7                                    0           0
+      8 or more                            0           0
+    value by city
+      Ghent (2)                        0.303       0.263        -13%
+      Liège & co (1)                   0.630       0.550        -13%
+
+    worth more to 0 customers, less to 2, the same to 1
+    the page is r.html
+    ");
+
+    let page = std::fs::read_to_string(rig.folder.path().join("r.html")).unwrap();
+    assert!(page.contains("3 customers, 13 inputs"), "{page}");
+    assert!(page.contains("Liège &amp; co (1)") && !page.contains("& co"), "{page}");
+    let after = (messages(&rig).await, rig.stats().await.unwrap().total());
+    assert_eq!(after.0, before.0);
+    assert_eq!((after.1.commits, after.1.actions), (before.1.commits, before.1.actions));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rehearsal_without_a_service_says_what_it_lacks() {
+    let mut rig = Rig::with_policy(POLICY, &[]).await;
+    rig.event("web", "ann", "track", json!({ "name": "Looked" })).await;
+    rig.settled().await;
+    assert!(rig.terminate().await.success());
+    let live = rig.folder.path().join("live");
+    let (url, live) = (rig.broker.url(), live.to_str().unwrap());
+    let arguments = ["rehearse", "--server", &url, "--policy", live, "--with", live];
+    let ran = rig.run("jumeau", &arguments).await;
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert!(ran.out.contains("1 customers, 1 inputs"), "{}", ran.out);
+    assert!(ran.out.contains("no service answers on this broker"), "{}", ran.out);
+    let ran = rig.run("jumeau", &[&arguments[..5], &["--with", "nonesuch"]].concat()).await;
+    assert_ne!(ran.code, 0);
+    assert!(ran.err.contains("nonesuch"), "{}", ran.err);
+}
