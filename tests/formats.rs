@@ -356,6 +356,7 @@ fn decision() -> Decision {
         traceparent: None,
     };
     Decision {
+        is_plain: true,
         id: "d1".into(),
         number: 300,
         at: at(5),

@@ -185,7 +185,7 @@ pub(crate) fn stream(rng: &mut StdRng, start: Time) -> Vec<Vec<Stored>> {
         if event.fingerprint.is_multiple_of(2) {
             let trouble = Value::Bool(event.fingerprint.is_multiple_of(4));
             let traits = [("trouble", trouble)].into_iter().collect();
-            event.kind = Kind::Identify(Identify { traits });
+            event.kind = Kind::Identify(Identify { traits, anew: false });
         }
     }
     stream

@@ -365,7 +365,7 @@ fn next(twin: &Twin, uses: &[Box<str>], context: &Context<'_>) -> Vec<Proposed> 
         // What serves something that these people may not know of tells of it.
         let need = action.serves.iter().map(|need| &context.policy.needs[*need].name);
         let is_given =
-            |name: &Box<str>| twin.guard(Derived::Need, name).is_none_or(|given| given.allow(uses));
+            |name: &str| twin.guard(Derived::Need, name).is_none_or(|given| given.allow(uses));
         let served = need.filter(|name| twin.needs.iter().any(|one| one.name == **name));
         let served: Vec<&Box<str>> = served.collect();
         if !served.iter().all(|name| is_given(name)) {

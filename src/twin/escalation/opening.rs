@@ -99,9 +99,9 @@ pub(in super::super) fn escalate(
 /// Whether what would be opened has been, and has gone on to people further along since: where there
 /// is no conversation that tells.
 fn has_gone_on(known: &Escalated, opened: &Escalated, policy: &Policy) -> bool {
-    let next = |queue: &Box<str>| policy.queue(queue).and_then(|queue| queue.next.clone());
+    let next = |queue: &str| policy.queue(queue).and_then(|queue| queue.next.clone());
     // A way that comes round is a mistake in a policy, so this ends.
-    let mut further = std::iter::successors(next(&opened.queue), next);
+    let mut further = std::iter::successors(next(&opened.queue), |queue| next(queue));
     known.topic == opened.topic
         && known.purpose == opened.purpose
         && (known.thread.is_none() || opened.thread.is_none())
