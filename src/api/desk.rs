@@ -46,7 +46,6 @@ use crate::twin::{Dissatisfaction, Forecast, Input, Twin, flips, react};
 
 /// Longest wait for what is due to fire when the clock is moved.
 const ADVANCE_MAX: Duration = Duration::from_secs(120);
-
 /// Stored bytes of lessons in one answer, so that it stays below what a broker lets pass.
 const LESSONS_REPLY_BYTES: usize = 256 << 10;
 
@@ -692,10 +691,10 @@ pub(super) fn gone<E>(_: E) -> ApiError {
 }
 
 fn from_bus(error: bus::Error) -> ApiError {
-    let code = match error {
-        bus::Error::NoDeadLetter { .. } => code::NOT_FOUND,
-        bus::Error::NoRetry { .. } => code::CONFLICT,
-        _ => code::INTERNAL,
-    };
-    ApiError::new(code, error.to_string())
+    let detail = error.to_string();
+    match error {
+        bus::Error::NoDeadLetter { .. } => ApiError::new(code::NOT_FOUND, detail),
+        bus::Error::NoRetry { .. } => ApiError::new(code::CONFLICT, detail),
+        _ => ApiError::new(code::INTERNAL, detail),
+    }
 }
