@@ -51,6 +51,18 @@ then = [
   { prefer = "adds", value = '"one"' },
 ]
 
+[queues.first]
+respond = "5s"
+next = "second"
+
+[queues.second]
+
+[[rules]]
+name = "people"
+on = "track:Add"
+when = "event.properties.number % 2 == 0"
+then = [{ escalate = "first", topic = "even", because = "{{ event.properties.number }}" }]
+
 [[rules]]
 name = "wait"
 on = "track:Add"
