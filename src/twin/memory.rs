@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::dates::{Dates, Told};
+use super::escalation;
 use super::guard::{guard_of, merge_guards};
 use super::identity::Identifier;
 use super::merge::{Compared, join, part, part_preferences};
@@ -45,7 +46,7 @@ pub struct Memory {
     pub contacts: Vec<Contact>,
     /// What was handed to people.
     pub escalations: Vec<Escalated>,
-    /// What is to happen later.
+    /// What is to happen later, but for what follows from `escalations`.
     pub timers: Vec<Timer>,
     /// How the customer feels. The numbers are the identities of inputs here.
     pub sentiment: Option<Box<Sentiment>>,
@@ -404,7 +405,7 @@ impl Twin {
             needs: needs.clone(),
             contacts: contacts.clone(),
             escalations: escalations.clone(),
-            timers: timers.clone(),
+            timers: timers.iter().filter(|one| !escalation::is_of_promises(one)).cloned().collect(),
             sentiment,
             tallies: tallies.clone(),
             problems: problems.clone(),
@@ -475,6 +476,7 @@ impl Twin {
             trials,
         };
         self.settle_guards();
+        escalation::keep_timer(self);
         let entries = &self.timeline;
         let number = |fingerprint: &u64| {
             entries.iter().find(|entry| entry.fingerprint == *fingerprint).map(|one| one.number)

@@ -15,7 +15,7 @@ pub use changes::News;
 pub(super) use changes::tell;
 pub(super) use handoff::hand_over;
 pub(super) use opening::{Opening, escalate, route};
-pub(super) use promise::{keep_promises, wait_for_promises};
+pub(super) use promise::{is_of_promises, keep_promises, keep_timer, wait_for_promises};
 pub(super) use signs::{alarm, signs};
 pub use waiting::Waiting;
 

@@ -5,11 +5,21 @@ use super::super::understand::Context;
 use super::super::{Effect, Timer, Twin, act};
 use super::EscalationState;
 use super::changes::{self, News};
+use crate::config::limits;
 use crate::event::Time;
 use crate::policy::{CatchUp, DUE_TIMER};
 
 /// The greatest priority: now.
 const PRIORITY_MAX: u8 = 5;
+
+/// When the first promise may be broken.
+fn first_due(twin: &Twin) -> Option<Time> {
+    twin.open_escalations().filter_map(|known| known.due).min()
+}
+
+fn timer(due: Time) -> Timer {
+    Timer { name: DUE_TIMER.into(), due, every: None, catch_up: CatchUp::Run }
+}
 
 /// Waits for the first promise that may be broken.
 pub(in super::super) fn wait_for_promises(
@@ -18,15 +28,29 @@ pub(in super::super) fn wait_for_promises(
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
 ) {
-    match twin.open_escalations().filter_map(|known| known.due).min() {
+    match first_due(twin) {
         Some(due) => {
             // Two of the same moment are noticed together, and none is noticed twice.
             let due = due.max(now + std::time::Duration::from_millis(1));
-            let name = DUE_TIMER.into();
-            let timer = Timer { name, due, every: None, catch_up: CatchUp::Run };
-            twin.start_timer(timer, effects, notes);
+            twin.start_timer(timer(due), effects, notes);
         }
         None => twin.cancel_timer(DUE_TIMER, effects),
+    }
+}
+
+/// What a twin waits for by itself, and not because a memory says so: when escalations come and go
+/// with a memory, the timer of their promises follows.
+pub(in super::super) fn is_of_promises(timer: &Timer) -> bool {
+    *timer.name == *DUE_TIMER
+}
+
+/// Waits for what the escalations that came with a memory promise.
+pub(in super::super) fn keep_timer(twin: &mut Twin) {
+    twin.timers.retain(|timer| !is_of_promises(timer));
+    if twin.timers.len() < limits::TIMERS
+        && let Some(due) = first_due(twin)
+    {
+        twin.timers.push(timer(due));
     }
 }
 

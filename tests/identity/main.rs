@@ -1,0 +1,8 @@
+//! Several identifiers become one customer, and one becomes several again.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
+
+mod links;
+mod orders;
+mod town;
+mod unlinks;
