@@ -62,6 +62,25 @@ impl Bus {
         Ok(Heard { heard: select_all(heard) })
     }
 
+    /// Listens to the escalations of these queues, from now on; without one to all of them. What is
+    /// asked on this connection from now on is asked after that.
+    ///
+    /// # Errors
+    /// [`Error::Request`] if the connection is closed.
+    pub async fn escalations(&self, queues: &[String]) -> Result<Heard, Error> {
+        let mut subjects: Vec<String> =
+            queues.iter().map(|queue| self.subjects.escalations_of(queue)).collect();
+        if subjects.is_empty() {
+            subjects.push(self.subjects.all_escalations());
+        }
+        let mut heard = Vec::new();
+        for subject in subjects {
+            let what = "listen to escalations";
+            heard.push(self.client.subscribe(subject).await.map_err(Error::request(what))?);
+        }
+        Ok(Heard { heard: select_all(heard) })
+    }
+
     /// Waits until the broker has seen everything that was sent on this connection, and everything
     /// that it sent before has arrived.
     ///

@@ -90,14 +90,24 @@ impl Bus {
     /// [`Error::NoJetStream`], and [`Error::Prefix`], [`Error::Setting`] or [`Error::File`] for
     /// settings that cannot be used.
     pub async fn connect(settings: &settings::Nats) -> Result<Bus, Error> {
+        let bus = Bus::visit(settings).await?;
+        bus.jetstream
+            .query_account()
+            .await
+            .map_err(|source| Error::NoJetStream { source: Box::new(source) })?;
+        Ok(bus)
+    }
+
+    /// Joins the broker of the settings as somebody who asks and listens only, and so needs no right
+    /// to anything that the broker keeps.
+    ///
+    /// # Errors
+    /// As [`connect`](Bus::connect), but for [`Error::NoJetStream`].
+    pub async fn visit(settings: &settings::Nats) -> Result<Bus, Error> {
         let subjects = Arc::new(Subjects::new(&settings.prefix)?);
         let (client, link) = dial(settings, "jumeau", Role::Main).await?;
         check_version(&client.server_info().version)?;
         let jetstream = jetstream_of(&client, settings);
-        jetstream
-            .query_account()
-            .await
-            .map_err(|source| Error::NoJetStream { source: Box::new(source) })?;
         Ok(Bus { client, jetstream, subjects, link, settings: Arc::new(settings.clone()) })
     }
 

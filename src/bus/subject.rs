@@ -115,6 +115,11 @@ impl Subjects {
         format!("{}.escalations.{}.{}", self.prefix, encode(queue), customer.token())
     }
 
+    /// Every escalation of one queue.
+    pub fn escalations_of(&self, queue: &str) -> String {
+        format!("{}.escalations.{}.*", self.prefix, encode(queue))
+    }
+
     /// Every escalation.
     pub fn all_escalations(&self) -> String {
         format!("{}.escalations.>", self.prefix)

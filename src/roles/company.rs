@@ -1,6 +1,6 @@
 use crate::bus::Subjects;
 use crate::config::limits;
-use crate::event::{Channel, INTERNAL, encode};
+use crate::event::{Channel, INTERNAL};
 
 use super::Error;
 
@@ -93,11 +93,10 @@ impl Company {
 
     /// What an agent may hear.
     fn queues(&self, agent: &Agent) -> String {
-        let prefix = self.subjects.prefix();
         if agent.queues.is_empty() {
-            return lines([format!("{prefix}.escalations.>")]);
+            return lines([self.subjects.all_escalations()]);
         }
-        lines(agent.queues.iter().map(|queue| format!("{prefix}.escalations.{}.*", encode(queue))))
+        lines(agent.queues.iter().map(|queue| self.subjects.escalations_of(queue)))
     }
 
     /// What nobody but their owners may do with the consumers of the service and of integrators.

@@ -1,0 +1,349 @@
+//! What a desk knows, and what its keys do. Pure.
+
+use jumeau::api::{ActReply, DecideReply, EscalationReply, EscalationsReply, Listed, Offer};
+use jumeau::event::{Customer, OutcomeKind, Time};
+use jumeau::twin::EscalationState;
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+/// Lines that a page up or down goes.
+const PAGE: usize = 8;
+
+/// The escalation that something is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub(crate) customer: Customer,
+    pub(crate) queue: Box<str>,
+    pub(crate) escalation: Box<str>,
+}
+
+/// What is asked of the service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Ask {
+    /// What waits.
+    List,
+    /// The story of one.
+    Show(Target),
+    /// What to do next for its customer.
+    Next(Target),
+    /// To take in what the agent did.
+    Act(Target, Act),
+}
+
+/// What an agent does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Act {
+    /// Takes it.
+    Claim,
+    /// Tells what was said to the customer.
+    Said(String),
+    /// Notes what was done.
+    Note(String),
+    /// Tells what came of an offer.
+    Offered {
+        /// The decision by which it was offered.
+        decision: Box<str>,
+        /// What came of it.
+        answer: OutcomeKind,
+    },
+    /// Returns it, with a note for whoever goes on.
+    HandBack(String),
+    /// Settles it, in a word of the company's.
+    Resolve(String),
+}
+
+/// What the service answers.
+#[derive(Debug, Clone)]
+pub(crate) enum Answer {
+    List(EscalationsReply),
+    Story(Box<EscalationReply>),
+    Offers(DecideReply),
+    Done(Box<ActReply>),
+}
+
+/// What is being typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Typing {
+    Said,
+    Note,
+    HandBack,
+    Resolve,
+}
+
+impl Typing {
+    /// What the agent is asked for.
+    pub(crate) const fn asks(self) -> &'static str {
+        match self {
+            Typing::Said => "what did you say?",
+            Typing::Note => "what did you do?",
+            Typing::HandBack => "what should whoever goes on know?",
+            Typing::Resolve => "how was it settled, in a word?",
+        }
+    }
+
+    fn act(self, words: String) -> Act {
+        match self {
+            Typing::Said => Act::Said(words),
+            Typing::Note => Act::Note(words),
+            Typing::HandBack => Act::HandBack(words),
+            Typing::Resolve => Act::Resolve(words),
+        }
+    }
+
+    /// Whether nothing says something, too.
+    const fn may_be_empty(self) -> bool {
+        matches!(self, Typing::HandBack | Typing::Resolve)
+    }
+}
+
+/// A line that is being typed. It stays about the one it was begun for, whatever the list does
+/// meanwhile.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) typing: Typing,
+    pub(crate) words: String,
+    pub(crate) about: Target,
+}
+
+/// What happened last.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Notice {
+    /// What was wished came about.
+    Good(String),
+    /// It did not.
+    Bad(String),
+}
+
+/// All that a desk shows.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    /// Who sits here.
+    pub(crate) agent: String,
+    /// Their queues; none: all.
+    pub(crate) queues: Vec<String>,
+    /// What time it is.
+    pub(crate) now: Time,
+    /// Whether the broker can be reached.
+    pub(crate) is_up: bool,
+    /// What waits; none: nobody has said yet.
+    pub(crate) list: Option<Vec<Listed>>,
+    /// How many wait in all.
+    pub(crate) found: u64,
+    /// The place of the one at hand.
+    pub(crate) at: usize,
+    /// The first line of the story that is shown.
+    pub(crate) scroll: usize,
+    pub(crate) line: Option<Line>,
+    pub(crate) notice: Option<Notice>,
+    /// Whether the agent goes home.
+    pub(crate) is_leaving: bool,
+    story: Option<Box<EscalationReply>>,
+    offers: Option<(Target, Vec<Offer>)>,
+}
+
+impl Desk {
+    /// A desk that has heard of nothing yet.
+    pub(crate) fn new(agent: String, queues: Vec<String>, now: Time) -> Desk {
+        Desk {
+            agent,
+            queues,
+            now,
+            is_up: true,
+            list: None,
+            found: 0,
+            at: 0,
+            scroll: 0,
+            line: None,
+            notice: None,
+            is_leaving: false,
+            story: None,
+            offers: None,
+        }
+    }
+
+    /// The one at hand.
+    pub(crate) fn selected(&self) -> Option<&Listed> {
+        self.list.as_ref()?.get(self.at)
+    }
+
+    /// Its story, once it is there.
+    pub(crate) fn story(&self) -> Option<&EscalationReply> {
+        let id = &self.selected()?.waiting.id;
+        self.story.as_deref().filter(|story| story.escalation.id == *id)
+    }
+
+    /// What to do next for its customer, if it was asked for.
+    pub(crate) fn offers(&self) -> &[Offer] {
+        let target = self.target();
+        self.offers
+            .as_ref()
+            .filter(|(about, _)| Some(about) == target.as_ref())
+            .map_or(&[], |(_, offers)| offers)
+    }
+
+    /// Whether this agent holds it.
+    pub(crate) fn is_mine(&self, one: &Listed) -> bool {
+        one.waiting.state == EscalationState::Claimed
+            && one.waiting.agent.as_deref() == Some(&self.agent)
+    }
+
+    fn target(&self) -> Option<Target> {
+        let Listed { customer, waiting } = self.selected()?;
+        Some(Target {
+            customer: customer.clone(),
+            queue: waiting.queue.clone(),
+            escalation: waiting.id.clone(),
+        })
+    }
+
+    fn show(&self) -> Vec<Ask> {
+        self.target().map(Ask::Show).into_iter().collect()
+    }
+
+    /// What to ask for when something has changed, wherever.
+    pub(crate) fn news(&self) -> Vec<Ask> {
+        let mut asks = vec![Ask::List];
+        asks.extend(self.show());
+        asks
+    }
+
+    /// What a key asks for.
+    pub(crate) fn press(&mut self, key: KeyEvent) -> Vec<Ask> {
+        if key.modifiers.contains(KeyModifiers::CONTROL) {
+            self.is_leaving = key.code == KeyCode::Char('c');
+            return Vec::new();
+        }
+        if let Some(line) = self.line.take() {
+            return self.type_on(line, key.code);
+        }
+        self.notice = None;
+        match key.code {
+            KeyCode::Char('q') => self.is_leaving = true,
+            KeyCode::Char('c') => return self.act(Act::Claim),
+            KeyCode::Char('n') => return self.target().map(Ask::Next).into_iter().collect(),
+            KeyCode::Char('y') => return self.offered(OutcomeKind::Accepted),
+            KeyCode::Char('x') => return self.offered(OutcomeKind::Rejected),
+            KeyCode::Char('s') => self.begin(Typing::Said),
+            KeyCode::Char('w') => self.begin(Typing::Note),
+            KeyCode::Char('b') => self.begin(Typing::HandBack),
+            KeyCode::Char('r') => self.begin(Typing::Resolve),
+            KeyCode::Down | KeyCode::Char('j') => return self.go(self.at.saturating_add(1)),
+            KeyCode::Up | KeyCode::Char('k') => return self.go(self.at.saturating_sub(1)),
+            KeyCode::PageDown | KeyCode::Char(' ') => {
+                self.scroll = self.scroll.saturating_add(PAGE);
+            }
+            KeyCode::PageUp => self.scroll = self.scroll.saturating_sub(PAGE),
+            _ => {}
+        }
+        Vec::new()
+    }
+
+    fn type_on(&mut self, mut line: Line, key: KeyCode) -> Vec<Ask> {
+        match key {
+            KeyCode::Esc => return Vec::new(),
+            KeyCode::Enter => {
+                let words = line.words.trim();
+                if !words.is_empty() || line.typing.may_be_empty() {
+                    let act = line.typing.act(words.to_owned());
+                    return vec![Ask::Act(line.about, act)];
+                }
+            }
+            KeyCode::Backspace => drop(line.words.pop()),
+            KeyCode::Char(letter) => line.words.push(letter),
+            _ => {}
+        }
+        self.line = Some(line);
+        Vec::new()
+    }
+
+    fn begin(&mut self, typing: Typing) {
+        self.line = self.target().map(|about| Line { typing, words: String::new(), about });
+    }
+
+    fn act(&self, act: Act) -> Vec<Ask> {
+        self.target().map(|target| Ask::Act(target, act)).into_iter().collect()
+    }
+
+    /// What came of the best offer.
+    fn offered(&mut self, answer: OutcomeKind) -> Vec<Ask> {
+        let Some(offer) = self.offers().first() else {
+            self.notice = Some(Notice::Bad("ask what to do next (n) first".to_owned()));
+            return Vec::new();
+        };
+        let decision = offer.decision.clone();
+        self.act(Act::Offered { decision, answer })
+    }
+
+    fn go(&mut self, to: usize) -> Vec<Ask> {
+        let last = self.list.as_ref().map_or(0, Vec::len).saturating_sub(1);
+        let to = to.min(last);
+        if to == self.at {
+            return Vec::new();
+        }
+        self.at = to;
+        self.scroll = 0;
+        self.show()
+    }
+
+    /// Takes in what the service answered; returns what to ask for then.
+    pub(crate) fn hear(&mut self, ask: &Ask, answer: Result<Answer, String>) -> Vec<Ask> {
+        match (ask, answer) {
+            (_, Err(sentence)) => {
+                self.notice = Some(Notice::Bad(sentence));
+                // Somebody was quicker: then the list shows who.
+                if matches!(ask, Ask::Act(..)) { self.news() } else { Vec::new() }
+            }
+            (_, Ok(Answer::List(reply))) => self.lay_out(reply),
+            (_, Ok(Answer::Story(story))) => {
+                self.story = Some(story);
+                Vec::new()
+            }
+            (Ask::Next(target), Ok(Answer::Offers(reply))) => {
+                self.scroll = 0;
+                if reply.offers.is_empty() {
+                    let nothing = "there is nothing to offer now".to_owned();
+                    self.notice = Some(Notice::Good(nothing));
+                }
+                self.offers = Some((target.clone(), reply.offers));
+                Vec::new()
+            }
+            (Ask::Act(_, act), Ok(Answer::Done(done))) => {
+                if matches!(act, Act::Offered { .. }) {
+                    self.offers = None;
+                }
+                self.notice = Some(Notice::Good(said(act, &done)));
+                self.news()
+            }
+            (_, Ok(Answer::Offers(_) | Answer::Done(_))) => Vec::new(),
+        }
+    }
+
+    /// The one at hand stays at hand, wherever it stands now.
+    fn lay_out(&mut self, reply: EscalationsReply) -> Vec<Ask> {
+        let held = self.selected().map(|one| one.waiting.id.clone());
+        let list = reply.escalations;
+        let stays = list.iter().position(|one| Some(&one.waiting.id) == held.as_ref());
+        self.at = stays.unwrap_or_else(|| self.at.min(list.len().saturating_sub(1)));
+        self.found = reply.found;
+        self.list = Some(list);
+        if stays.is_some() {
+            return Vec::new();
+        }
+        self.scroll = 0;
+        self.show()
+    }
+}
+
+/// What came of it, in a sentence.
+fn said(act: &Act, done: &ActReply) -> String {
+    let customer = &done.customer;
+    match act {
+        Act::Claim => {
+            format!("{customer} is yours: automation keeps quiet until you hand them back")
+        }
+        Act::Said(_) => format!("{customer}'s conversation has your words"),
+        Act::Note(_) => "noted".to_owned(),
+        Act::Offered { answer, .. } => format!("noted: {}", answer.name()),
+        Act::HandBack(_) => format!("{customer} is handed back: automation goes on"),
+        Act::Resolve(_) => format!("{customer}'s matter is settled"),
+    }
+}

@@ -1,0 +1,176 @@
+//! A desk for people who take over from a jumeau service, in the terminal: what waits, the story of
+//! the one at hand, and a key for everything that an agent does.
+//!
+//! It is an example: whatever it does goes over the service's API, so that any desktop can do the
+//! same.
+
+mod desk;
+mod page;
+mod service;
+mod view;
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser;
+use futures::FutureExt;
+use futures::future::{Fuse, FusedFuture};
+use jumeau::config::settings::{Nats, Tls};
+use jumeau::event::Time;
+use ratatui::DefaultTerminal;
+use ratatui::crossterm::event::{self, Event, KeyEventKind};
+use tokio::sync::mpsc::{Receiver, channel};
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::desk::{Ask, Desk};
+use crate::service::Service;
+
+/// How often what is due is shown anew.
+const TICK: Duration = Duration::from_secs(1);
+/// Keys that were pressed and not yet looked at; further ones wait in the terminal.
+const KEYS: usize = 64;
+
+/// A desk for people who take over, in the terminal.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    /// The broker; several are separated by commas.
+    #[arg(short, long, env = "NATS_URL", default_value = "nats://127.0.0.1:4222")]
+    server: String,
+    /// A credentials file (JWT and nkey seed).
+    #[arg(long, env = "NATS_CREDS")]
+    creds: Option<PathBuf>,
+    /// A file with the seed of an nkey.
+    #[arg(long, env = "NATS_NKEY")]
+    nkey: Option<PathBuf>,
+    /// Certificates of authorities to trust, as a PEM file.
+    #[arg(long, env = "NATS_CA")]
+    ca: Option<PathBuf>,
+    /// What the subjects start with on which answers come.
+    #[arg(long, env = "NATS_INBOX_PREFIX", default_value = "_INBOX")]
+    inbox_prefix: String,
+    /// The name to ask under, where the broker has roles (see `jumeau keys`); it is who you are then.
+    #[arg(long = "as", env = "JUMEAU_AS", value_name = "NAME")]
+    name: Option<String>,
+    /// The service's prefix.
+    #[arg(long, env = "JUMEAU_NATS__PREFIX", default_value = "jumeau")]
+    prefix: String,
+    /// Who you are.
+    #[arg(long, env = "USER", default_value = "agent")]
+    agent: String,
+    /// A queue of yours, as often as there are some; without it all of them.
+    #[arg(long = "queue")]
+    queues: Vec<String>,
+    /// The language in which you read; without it that of each queue.
+    #[arg(long)]
+    language: Option<String>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let done = match runtime {
+        Ok(runtime) => runtime.block_on(work(arguments)),
+        Err(error) => Err(error.to_string()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(sentence) => {
+            eprintln!("agentdesk: {sentence}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn work(arguments: Arguments) -> Result<(), String> {
+    let Arguments { server, creds, nkey, ca, inbox_prefix, name, prefix, .. } = arguments;
+    let nats = Nats {
+        url: server,
+        prefix,
+        credentials: creds,
+        nkey,
+        inbox: inbox_prefix,
+        name: name.clone(),
+        tls: Tls { ca, ..Tls::default() },
+        ..Nats::default()
+    };
+    let agent = name.unwrap_or(arguments.agent);
+    let queues = arguments.queues;
+    let service =
+        Service::connect(&nats, agent.clone(), queues.clone(), arguments.language).await?;
+    let desk = Desk::new(agent, queues, now());
+    let mut terminal = ratatui::init();
+    let done = sit(&mut terminal, &service, desk).await;
+    ratatui::restore();
+    done
+}
+
+/// Shows the desk until the agent goes home. One thing is asked at a time, in the order of the keys,
+/// and the desk goes on meanwhile.
+async fn sit(
+    terminal: &mut DefaultTerminal,
+    service: &Service,
+    mut desk: Desk,
+) -> Result<(), String> {
+    let mut news = service.news().await?;
+    let mut keys = keys();
+    let mut tick = interval(TICK);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut asks = VecDeque::from([Ask::List]);
+    let mut answer = Box::pin(Fuse::terminated());
+    while !desk.is_leaving {
+        if answer.is_terminated()
+            && let Some(ask) = asks.pop_front()
+        {
+            let asked = async move {
+                let answer = service.fulfil(&ask).await;
+                (ask, answer)
+            };
+            answer.set(asked.fuse());
+        }
+        (desk.now, desk.is_up) = (now(), service.is_up());
+        terminal.draw(|frame| view::draw(frame, &mut desk)).map_err(|error| error.to_string())?;
+        let wishes = tokio::select! {
+            (ask, answer) = &mut answer => desk.hear(&ask, answer),
+            event = keys.recv() => match event {
+                Some(Event::Key(key)) if key.kind == KeyEventKind::Press => desk.press(key),
+                Some(_) => Vec::new(),
+                None => break,
+            },
+            change = news.next() => match change {
+                Some(_) => {
+                    // Of many at once the list is asked for once.
+                    while news.ready().is_some() {}
+                    desk.news()
+                }
+                None => return Err("the connection to the broker is closed".to_owned()),
+            },
+            _ = tick.tick() => Vec::new(),
+        };
+        for wish in wishes {
+            if !asks.contains(&wish) {
+                asks.push_back(wish);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn now() -> Time {
+    chrono::Utc::now().into()
+}
+
+/// What is typed, read on a thread of its own because reading waits.
+fn keys() -> Receiver<Event> {
+    let (send, receive) = channel(KEYS);
+    std::thread::spawn(move || {
+        while let Ok(event) = event::read() {
+            if send.blocking_send(event).is_err() {
+                return;
+            }
+        }
+    });
+    receive
+}

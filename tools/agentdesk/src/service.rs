@@ -1,0 +1,180 @@
+//! The running service, as a desk asks it: over its API, as any desktop could.
+
+use std::cmp::Reverse;
+use std::time::Duration;
+
+use jumeau::api::{EscalationRequest, EscalationsReply, EscalationsRequest, verb};
+use jumeau::bus::{Bus, Error, Heard};
+use jumeau::config::settings::Nats;
+use jumeau::event::Time;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use crate::desk::{Act, Answer, Ask, Target};
+
+/// How long an agent waits for an answer.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The channel in which agents are told what to do next.
+const CHANNEL: &str = "desk";
+/// As many next steps as fit above the story.
+const NEXT_STEPS: u8 = 3;
+
+/// A connection to the broker behind which the service is.
+pub(crate) struct Service {
+    bus: Bus,
+    agent: String,
+    queues: Vec<String>,
+    language: Option<Box<str>>,
+}
+
+impl Service {
+    /// Joins the broker of the settings.
+    ///
+    /// # Errors
+    /// What went wrong, in a sentence.
+    pub(crate) async fn connect(
+        nats: &Nats,
+        agent: String,
+        queues: Vec<String>,
+        language: Option<String>,
+    ) -> Result<Service, String> {
+        let bus = Bus::visit(nats).await.map_err(|error| {
+            let at = &nats.url;
+            format!("{}; --server names another than {at}", sentence(&error))
+        })?;
+        Ok(Service { bus, agent, queues, language: language.map(Into::into) })
+    }
+
+    /// What opens or changes, from now on.
+    ///
+    /// # Errors
+    /// What went wrong, in a sentence.
+    pub(crate) async fn news(&self) -> Result<Heard, String> {
+        self.bus.escalations(&self.queues).await.map_err(|error| sentence(&error))
+    }
+
+    /// Whether the broker can be reached now.
+    pub(crate) fn is_up(&self) -> bool {
+        self.bus.is_up()
+    }
+
+    /// Asks for what the desk wishes.
+    ///
+    /// # Errors
+    /// What went wrong, in a sentence.
+    pub(crate) async fn fulfil(&self, ask: &Ask) -> Result<Answer, String> {
+        match timeout(PATIENCE, self.answer(ask)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(format!(
+                "expected an answer of the service within {} seconds, found none; what you did may \
+                 still come about",
+                PATIENCE.as_secs()
+            )),
+        }
+    }
+
+    async fn answer(&self, ask: &Ask) -> Result<Answer, String> {
+        match ask {
+            Ask::List => Ok(Answer::List(self.list().await?)),
+            Ask::Show(target) => {
+                let wanted = EscalationRequest {
+                    escalation: Some(target.escalation.clone()),
+                    language: self.language.clone(),
+                };
+                Ok(Answer::Story(self.of(verb::ESCALATIONS_SHOW, target, &wanted).await?))
+            }
+            Ask::Next(target) => {
+                let wanted = json!({ "channel": CHANNEL, "most": NEXT_STEPS });
+                Ok(Answer::Offers(self.of(verb::DECIDE, target, &wanted).await?))
+            }
+            Ask::Act(target, act) => {
+                let (verb, mut told) = told(act);
+                told["escalation"] = target.escalation.as_ref().into();
+                told["agent"] = self.agent.as_str().into();
+                Ok(Answer::Done(self.of(verb, target, &told).await?))
+            }
+        }
+    }
+
+    /// What waits in the agent's queues, what is due first first.
+    async fn list(&self) -> Result<EscalationsReply, String> {
+        let mut queues = self.queues.iter().map(|queue| Some(queue.as_str().into()));
+        let mut all = self.list_of(queues.next().flatten()).await?;
+        for queue in queues {
+            let reply = self.list_of(queue).await?;
+            all.found += reply.found;
+            all.escalations.extend(reply.escalations);
+        }
+        all.escalations.sort_by_key(|one| {
+            let waiting = &one.waiting;
+            let due = waiting.due.unwrap_or(Time::MAX);
+            (due, Reverse(waiting.priority), waiting.opened, waiting.id.clone())
+        });
+        Ok(all)
+    }
+
+    async fn list_of(&self, queue: Option<Box<str>>) -> Result<EscalationsReply, String> {
+        let wanted = EscalationsRequest { queue, ..EscalationsRequest::default() };
+        self.ask(verb::ESCALATIONS_LIST, &[], &wanted).await
+    }
+
+    async fn of<T: DeserializeOwned>(
+        &self,
+        verb: &str,
+        target: &Target,
+        question: &impl Serialize,
+    ) -> Result<T, String> {
+        self.ask(verb, &[&target.customer.token()], question).await
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        verb: &str,
+        tokens: &[&str],
+        question: &impl Serialize,
+    ) -> Result<T, String> {
+        let question = serde_json::to_vec(question).map_err(|error| format!("{verb}: {error}"))?;
+        let answer = self.bus.ask(verb, tokens, question.into()).await;
+        let answer = answer.map_err(|error| sentence(&error))?;
+        serde_json::from_slice(&answer).map_err(|error| {
+            format!(
+                "{verb}: expected an answer that this version understands: {error}; use the \
+                 agentdesk of the service's version"
+            )
+        })
+    }
+}
+
+/// The verb of what an agent does, and what is told with it.
+fn told(act: &Act) -> (&'static str, Value) {
+    match act {
+        Act::Claim => (verb::ESCALATIONS_CLAIM, json!({})),
+        Act::Said(words) => (verb::ESCALATIONS_NOTE, json!({ "said": words })),
+        Act::Note(words) => (verb::ESCALATIONS_NOTE, json!({ "note": words })),
+        Act::Offered { decision, answer } => {
+            (verb::ESCALATIONS_NOTE, json!({ "decision": decision, "answer": answer }))
+        }
+        Act::HandBack(words) => (verb::ESCALATIONS_HANDBACK, some("note", words)),
+        Act::Resolve(words) => (verb::ESCALATIONS_RESOLVE, some("outcome", words)),
+    }
+}
+
+fn some(name: &str, words: &str) -> Value {
+    if words.is_empty() { json!({}) } else { json!({ name: words }) }
+}
+
+/// What the service says, or what is wrong on the way to it.
+fn sentence(error: &Error) -> String {
+    if let Error::Refused { detail } = error {
+        return detail.clone();
+    }
+    let mut sentence = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        sentence = format!("{sentence}: {cause}");
+        source = cause.source();
+    }
+    sentence
+}
