@@ -4,7 +4,7 @@
 //! rewrites them some day. Removing a message by its sequence has the broker overwrite it at once,
 //! and so that is what is done, message by message.
 
-use async_nats::jetstream::stream::{DeleteMessageErrorKind, Stream};
+use async_nats::jetstream::stream::{DeleteMessageErrorKind, RawMessageErrorKind, Stream};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::dead::SUBJECT;
@@ -110,19 +110,19 @@ impl Bus {
 }
 
 async fn shred_one(from: Stream, sequence: u64) -> Result<(), Error> {
-    match from.delete_message(sequence).await {
-        Ok(_) => Ok(()),
-        Err(error) => match error.kind() {
-            DeleteMessageErrorKind::JetStream(refusal) if is_gone(&refusal) => Ok(()),
-            _ => Err(Error::request("remove a message")(error)),
-        },
+    let Err(error) = from.delete_message(sequence).await else { return Ok(()) };
+    // Of a message that is gone the broker says the same as of one that it could not remove.
+    let is_refused = matches!(error.kind(), DeleteMessageErrorKind::JetStream(_));
+    if is_refused && is_gone(&from, sequence).await? {
+        return Ok(());
     }
+    Err(Error::request("remove a message")(error))
 }
 
-/// Whether the broker says that there is no such message, or no more.
-fn is_gone(refusal: &async_nats::jetstream::Error) -> bool {
-    const NO_MESSAGE_FOUND: u64 = 10_037;
-    const DELETE_FAILED: u64 = 10_057;
-    // The second is what it says of a sequence that was removed before.
-    [NO_MESSAGE_FOUND, DELETE_FAILED].contains(&refusal.error_code().0)
+async fn is_gone(from: &Stream, sequence: u64) -> Result<bool, Error> {
+    match from.get_raw_message(sequence).await {
+        Ok(_) => Ok(false),
+        Err(error) if matches!(error.kind(), RawMessageErrorKind::NoMessageFound) => Ok(true),
+        Err(error) => Err(Error::request("look for a message")(error)),
+    }
 }

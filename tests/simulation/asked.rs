@@ -295,10 +295,6 @@ impl World {
     /// A lesson, or the end of the process.
     pub(crate) fn learn(&mut self, with_faults: bool) {
         let Some(asking) = &mut self.asking else { return };
-        if with_faults && self.rng.random_bool(0.05) {
-            let fault = if self.rng.random_bool(0.5) { Fault::Write } else { Fault::Sync };
-            self.memory.inject(fault);
-        }
         let rows = |partition: u16| {
             let rows = self.memory.observations(partition, 0, limits::LESSON).unwrap();
             rows.into_iter().map(move |(sequence, exposure, response)| {
@@ -306,6 +302,10 @@ impl World {
             })
         };
         let lesson: Vec<_> = (0..PARTITIONS).flat_map(rows).collect();
+        if with_faults && !lesson.is_empty() && self.rng.random_bool(0.2) {
+            let fault = if self.rng.random_bool(0.5) { Fault::Write } else { Fault::Sync };
+            self.memory.inject(fault);
+        }
         match asking.lessons(&self.memory).learn(&self.memory) {
             Ok(None) => {}
             Ok(Some(snapshot)) => {

@@ -74,10 +74,15 @@ fn a_broadcast_touches_once_whom_it_concerns_and_nobody_else_whatever_fails() {
 
 fn live_asking(answers: Answers) {
     if let Some(seen) = live(1_500, |seed| World::asking(seed, answers)) {
-        let counts =
-            [seen.answered, seen.panicked_asks, seen.recalls, seen.observations, seen.crashes];
+        let counts = [
+            seen.answered,
+            seen.panicked_asks,
+            seen.recalls,
+            seen.observations,
+            seen.crashes,
+            seen.failed_lessons,
+        ];
         assert!(counts.iter().all(|count| *count > 100), "too little went wrong: {seen:?}");
-        assert!(seen.failed_lessons > 0, "too little: {seen:?}");
         assert!(answers == Answers::Early || seen.asked_again > 100, "too little: {seen:?}");
     }
 }
