@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use jumeau::config::limits;
-use jumeau::event::{self, Customer, Raw, Time};
 use jumeau::language::Languages;
-use jumeau::policy::{Files, Policy, load};
-use jumeau::twin::{Brief, Effect, Input, Reaction, Twin, World, react};
-use serde_json::{Value, json};
+use jumeau::twin::{Brief, Effect, Reaction, World};
+use serde_json::json;
+
+use super::life::{Life, policy_of};
 
 const POLICY: &str = r#"
 [policy]
@@ -75,37 +75,9 @@ channel = "app"
 text.en = "Be insured."
 "#;
 
-struct Life {
-    policy: Policy,
-    twin: Twin,
-    now: Time,
-    sequence: u64,
-}
-
 impl Life {
-    fn new() -> Life {
-        let policy = load(&Files::new([("test.toml", POLICY)]));
-        let policy = policy.unwrap_or_else(|mistakes| panic!("\n{mistakes}"));
-        let now = Time::parse("2026-03-02T09:00:00Z").unwrap();
-        Life { policy, twin: Twin::new(Customer::new("ada").unwrap(), now), now, sequence: 0 }
-    }
-
-    fn event(&mut self, channel: &str, kind: &str, data: Value) -> Reaction {
-        self.sequence += 1;
-        self.now = self.now + Duration::from_secs(60);
-        let payload = json!({ "type": kind, "data": data }).to_string();
-        let payload = payload.as_bytes();
-        let raw = Raw { channel, customer: "ada", headers: &[], payload, sequence: self.sequence };
-        let input = Input::event(event::parse(&raw).unwrap(), self.now);
-        react(&mut self.twin, &input, &World::of(&self.policy))
-    }
-
-    fn say(&mut self, from: &str, text: &str) -> Reaction {
-        self.event(
-            "chat",
-            "message",
-            json!({ "text": text, "from": from, "interaction": "chat-1" }),
-        )
+    fn chats(&mut self, from: &str, text: &str) -> Reaction {
+        self.says("chat", from, text, Some("chat-1"))
     }
 
     fn brief(&self) -> Brief {
@@ -115,7 +87,7 @@ impl Life {
 }
 
 fn a_bad_morning() -> Life {
-    let mut life = Life::new();
+    let mut life = Life::of("ada", policy_of(POLICY)).at_pace(Duration::from_secs(60));
     let traits = json!({ "traits": { "first_name": "Ada", "plan": "gold" } });
     life.event("core", "identify", traits);
     let diagnosis = json!({ "name": "diagnosis", "value": "flu" });
@@ -131,11 +103,11 @@ fn a_bad_morning() -> Life {
     life.event("core", "case", case);
     let paid = json!({ "name": "Paid Twice", "properties": { "amount": 29 } });
     life.event("core", "track", paid);
-    life.say("customer", "My card was charged twice, please help");
-    life.say("bot", "You find all payments in the app.");
-    life.say("customer", "That doesn't help. I am really angry, this is terrible service!");
-    life.say("bot", "Would you like a new card?");
-    life.say("customer", "No! Useless. I want to talk to a human");
+    life.chats("customer", "My card was charged twice, please help");
+    life.chats("bot", "You find all payments in the app.");
+    life.chats("customer", "That doesn't help. I am really angry, this is terrible service!");
+    life.chats("bot", "Would you like a new card?");
+    life.chats("customer", "No! Useless. I want to talk to a human");
     life
 }
 
@@ -259,7 +231,7 @@ fn what_was_not_given_for_the_queue_is_named_and_not_told_nor_proposed() {
 fn however_much_happened_a_brief_can_be_read_in_a_minute() {
     let mut life = a_bad_morning();
     for at in 0..200 {
-        life.say("customer", &format!("number {at}: {}", "still nothing! ".repeat(60)));
+        life.chats("customer", &format!("number {at}: {}", "still nothing! ".repeat(60)));
         life.event("web", "track", json!({ "name": format!("Clicked {at}"), "properties": {} }));
     }
     let brief = life.brief();
@@ -276,7 +248,7 @@ fn looking_at_what_would_be_proposed_changes_nothing() {
     let _ = life.brief();
     assert_eq!(life.twin, before);
     let mut other = a_bad_morning();
-    let reaction = other.say("customer", "hello?");
+    let reaction = other.chats("customer", "hello?");
     let acted = reaction.effects.iter().any(|effect| matches!(effect, Effect::Act(_)));
     assert!(!acted, "the brief proposes, it does not act");
 }

@@ -1,15 +1,18 @@
 //! What a decision weighs, and what it drops at which stage.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use jumeau::event::{self, Customer, Raw, Time};
 use jumeau::models::{Features, Learner, Prior, Snapshot};
 use jumeau::policy::{Files, Policy, load};
 use jumeau::twin::{
-    Action, Candidate, CandidateVerdict, Effect, Fired, Input, Reaction, Stage, Twin, World, react,
+    Action, Candidate, CandidateVerdict, Effect, Input, Reaction, Stage, Twin, World, react,
 };
 use proptest::prelude::*;
 use serde_json::json;
+
+use super::life::Life;
 
 /// A policy with these tables, and a rule that proposes every action of these names on `Offer`.
 fn policy(names: &[&str], more: &str) -> Policy {
@@ -31,52 +34,13 @@ fn action(name: &str, issue: &str, value: &str, more: &str) -> String {
     )
 }
 
-struct Life {
-    twin: Twin,
-    policy: Policy,
-    now: Time,
-    sequence: u64,
+fn of(customer: &str, policy: Policy) -> Life {
+    Life::of(customer, Arc::new(policy)).at_pace(Duration::from_secs(60))
 }
 
 impl Life {
-    fn of(customer: &str, policy: Policy) -> Life {
-        let now = Time::parse("2026-03-02T09:00:00Z").unwrap();
-        Life { twin: Twin::new(Customer::new(customer).unwrap(), now), policy, now, sequence: 0 }
-    }
-
-    fn new(policy: Policy) -> Life {
-        Life::of("ada", policy)
-    }
-
-    fn event(&mut self, channel: &str, kind: &str, data: serde_json::Value) -> Reaction {
-        self.sequence += 1;
-        self.now = self.now + Duration::from_secs(60);
-        let payload = json!({ "type": kind, "data": data }).to_string();
-        let raw = Raw {
-            channel,
-            customer: self.twin.customer.as_str(),
-            headers: &[],
-            payload: payload.as_bytes(),
-            sequence: self.sequence,
-        };
-        let input = Input::event(event::parse(&raw).unwrap(), self.now);
-        react(&mut self.twin, &input, &World::of(&self.policy))
-    }
-
     fn offer(&mut self) -> Reaction {
         self.event("shop", "track", json!({ "name": "Offer" }))
-    }
-
-    fn says(&mut self, text: &str) {
-        self.event("chat", "message", json!({ "from": "customer", "text": text }));
-    }
-
-    /// The first timer fires at its time.
-    fn fire(&mut self) -> Reaction {
-        let timer = self.twin.timers[0].clone();
-        self.now = self.now.max(timer.due);
-        let fired = Fired { name: timer.name, due: timer.due, late: Duration::ZERO };
-        react(&mut self.twin, &Input::timer(fired, self.now), &World::of(&self.policy))
     }
 }
 
@@ -107,9 +71,9 @@ fn nobody_is_sold_anything_in_distress_whatever_the_policy_leaves_out() {
         + &action("care", "nurture", "0.9", "")
         + &action("keep", "retention", "0.5", "")
         + &action("help", "service", "0.4", "");
-    let mut life = Life::new(policy(&all, &actions));
+    let mut life = of("ada", policy(&all, &actions));
     assert_eq!(names(&life.offer()), ["sell"]);
-    life.says(ANGRY);
+    life.says("chat", "customer", ANGRY, None);
     let reaction = life.offer();
     assert_eq!(names(&reaction), ["keep"]);
     for dropped in ["sell", "care"] {
@@ -122,7 +86,7 @@ fn nobody_is_sold_anything_in_distress_whatever_the_policy_leaves_out() {
 #[test]
 fn while_something_is_open_nothing_is_sold_but_nurture_may_go_on() {
     let actions = action("sell", "sales", "1.0", "") + &action("care", "nurture", "0.9", "");
-    let mut life = Life::new(policy(&["sell", "care"], &actions));
+    let mut life = of("ada", policy(&["sell", "care"], &actions));
     life.event("phone", "case", json!({ "id": "c", "state": "open", "topic": "complaint" }));
     let reaction = life.offer();
     assert_eq!(names(&reaction), ["care"]);
@@ -136,8 +100,8 @@ fn while_something_is_open_nothing_is_sold_but_nurture_may_go_on() {
 fn a_policy_may_move_the_thresholds() {
     let tables = "[suitability]\nlevel = -1\nurgency = 1\ncases = false\nescalations = false\n";
     let mut life =
-        Life::new(policy(&["sell"], &(tables.to_owned() + &action("sell", "sales", "1.0", ""))));
-    life.says(ANGRY);
+        of("ada", policy(&["sell"], &(tables.to_owned() + &action("sell", "sales", "1.0", ""))));
+    life.says("chat", "customer", ANGRY, None);
     life.event("phone", "case", json!({ "id": "c", "state": "open" }));
     assert_eq!(names(&life.offer()), ["sell"]);
 }
@@ -149,7 +113,7 @@ fn each_stage_drops_by_its_own_question_and_says_where_it_stands_and_what_it_rea
         + &action("calm", "nurture", "0.9", "suitable = \"profile.age == 1\"")
         + &action("odd", "nurture", "\"profile.worth\"", "")
         + &action("plain", "nurture", "0.1", "");
-    let mut life = Life::new(policy(&["adults", "rich", "calm", "odd", "plain"], &actions));
+    let mut life = of("ada", policy(&["adults", "rich", "calm", "odd", "plain"], &actions));
     life.event("web", "identify", json!({ "traits": { "age": 17 } }));
     let reaction = life.offer();
     assert_eq!(names(&reaction), ["plain"]);
@@ -182,7 +146,7 @@ fn the_score_is_the_product_of_what_is_written_down() {
     let actions = action("a", "service", "0.5", "lever = 1.5\npropensity = 0.2")
         + &action("b", "nurture", "\"profile.age / 100\"", "")
         + &action("c", "retention", "\"profile.age\"", "propensity = 0.01");
-    let mut life = Life::new(policy(&["a", "b", "c"], &(tables.to_owned() + &actions)));
+    let mut life = of("ada", policy(&["a", "b", "c"], &(tables.to_owned() + &actions)));
     life.event("web", "identify", json!({ "traits": { "age": 40 } }));
     let reaction = life.offer();
     for (action, score) in
@@ -204,7 +168,7 @@ fn a_channel_that_asks_gets_the_best_for_each_place_in_its_own_channel() {
         + &shown("side", "0.3", "\"side\"")
         + &shown("low", "0.1", "\"side\"");
     let mut life =
-        Life::new(policy(&[], &actions.replace("channel = \"app\"", "channel = \"web\"")));
+        of("ada", policy(&[], &actions.replace("channel = \"app\"", "channel = \"web\"")));
     let ask = json!({ "placements": ["side", "hero"], "most": 2 });
     let reaction = life.event("web", "ask", ask.clone());
     let told: Vec<(&str, Option<&str>)> = taken(&reaction)
@@ -225,7 +189,7 @@ fn what_waits_for_the_morning_is_decided_again_and_by_then_another_may_win() {
     let tables = "[contact]\nquiet = \"00:00-12:00\"\n";
     let actions = action("first", "nurture", "0.9", "when = \"profile.moved != true\"")
         + &action("second", "nurture", "0.5", "");
-    let mut life = Life::new(policy(&["first", "second"], &(tables.to_owned() + &actions)));
+    let mut life = of("ada", policy(&["first", "second"], &(tables.to_owned() + &actions)));
     let reaction = life.offer();
     assert!(taken(&reaction).is_empty());
     let verdict = &candidate(&reaction, "first").verdict;
@@ -233,7 +197,8 @@ fn what_waits_for_the_morning_is_decided_again_and_by_then_another_may_win() {
     let timers: Vec<&str> = life.twin.timers.iter().map(|timer| &*timer.name).collect();
     assert_eq!(timers, ["quiet:first"], "the best of them waits, and not all");
     life.event("web", "identify", json!({ "traits": { "moved": true } }));
-    assert!(taken(&life.fire()).is_empty(), "it does not hold any more");
+    let woken = life.pass(Duration::from_secs(3 * 3_600));
+    assert!(woken.len() == 1 && taken(&woken[0]).is_empty(), "it does not hold any more");
     assert!(life.twin.timers.is_empty());
 }
 
@@ -285,7 +250,7 @@ proptest! {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let text = String::from("[explore]\nreach = 0.5\n[learn]\nfeatures = []\n") + &actions;
         let twice = [(); 2].map(|()| {
-            let mut life = Life::of(&customer, policy(&names, &text));
+            let mut life = of(&customer, policy(&names, &text));
             let reaction = life.offer();
             serde_json::to_vec(reaction.decision().unwrap()).unwrap()
         });

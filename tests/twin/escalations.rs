@@ -2,13 +2,10 @@
 
 use std::time::Duration;
 
-use jumeau::event::{self, Customer, Raw, Time};
-use jumeau::policy::{Files, Policy, load};
-use jumeau::twin::{
-    Effect, Escalation, EscalationState, Fired, Input, Reaction, Twin, Verdict, World, invariants,
-    react,
-};
+use jumeau::twin::{Escalation, EscalationState, Reaction, Verdict};
 use serde_json::{Value, json};
+
+use super::life::{Life, escalations, policy_of};
 
 const POLICY: &str = r#"
 [policy]
@@ -63,44 +60,15 @@ on = "handoff:expired"
 then = [{ set = "late", to = "escalations.last.queue" }]
 "#;
 
-struct Life {
-    policy: Policy,
-    twin: Twin,
-    now: Time,
-    sequence: u64,
+fn ada() -> Life {
+    Life::of("ada", policy_of(POLICY))
 }
 
 impl Life {
-    fn new() -> Life {
-        Life::with(POLICY)
-    }
-
-    fn with(policy: &str) -> Life {
-        let policy = load(&Files::new([("test.toml", policy)]));
-        let policy = policy.unwrap_or_else(|mistakes| panic!("\n{mistakes}"));
-        let now = Time::parse("2026-03-02T09:00:00Z").unwrap();
-        Life { policy, twin: Twin::new(Customer::new("ada").unwrap(), now), now, sequence: 0 }
-    }
-
-    fn take(&mut self, input: &Input) -> Reaction {
-        let reaction = react(&mut self.twin, input, &World::of(&self.policy));
-        assert_eq!(invariants::violations(&self.twin), Vec::<String>::new());
-        reaction
-    }
-
-    fn event(&mut self, channel: &str, kind: &str, data: Value) -> Reaction {
-        self.sequence += 1;
-        let payload = json!({ "type": kind, "data": data }).to_string();
-        let payload = payload.as_bytes();
-        let raw = Raw { channel, customer: "ada", headers: &[], payload, sequence: self.sequence };
-        let input = Input::event(event::parse(&raw).unwrap(), self.now);
-        self.take(&input)
-    }
-
+    /// A minute later, in the chat.
     fn say(&mut self, from: &str, text: &str) -> Reaction {
         self.wait(1);
-        let said = json!({ "text": text, "from": from, "interaction": "chat-1" });
-        self.event("chat", "message", said)
+        self.says("chat", from, text, Some("chat-1"))
     }
 
     fn handoff(&mut self, state: &str, more: Value) -> Reaction {
@@ -111,28 +79,11 @@ impl Life {
         self.event("desk", "handoff", data)
     }
 
-    fn wait(&mut self, minutes: u64) {
-        self.now = self.now + Duration::from_secs(minutes * 60);
+    /// What people are told while so many minutes pass.
+    fn lasts(&mut self, minutes: u64) -> Vec<Escalation> {
+        let passed = self.pass(Duration::from_secs(60 * minutes));
+        passed.iter().flat_map(escalations).collect()
     }
-
-    /// Fires what is due until now.
-    fn fire(&mut self) -> Vec<Escalation> {
-        let mut told = Vec::new();
-        while let Some(timer) = self.twin.timers.iter().find(|timer| timer.due <= self.now) {
-            let fired = Fired { name: timer.name.clone(), due: timer.due, late: Duration::ZERO };
-            let at = timer.due;
-            told.extend(escalations(&self.take(&Input::timer(fired, at))));
-        }
-        told
-    }
-}
-
-fn escalations(reaction: &Reaction) -> Vec<Escalation> {
-    let told = reaction.effects.iter().filter_map(|effect| match effect {
-        Effect::Escalate(told) => Some((**told).clone()),
-        _ => None,
-    });
-    told.collect()
 }
 
 fn refused(reaction: &Reaction) -> &str {
@@ -154,11 +105,11 @@ fn in_short(told: &[Escalation]) -> Vec<String> {
 
 #[test]
 fn who_asks_for_a_person_gets_the_first_people_who_speak_their_language() {
-    let mut life = Life::new();
+    let mut life = ada();
     let told = escalations(&life.say("customer", "I would like to talk to a human, please"));
     assert_eq!(in_short(&told), ["care open 4"]);
     assert_eq!(&*told[0].because, "asks for a person: “I would like to talk to a human, please”");
-    let mut life = Life::new();
+    let mut life = ada();
     let told = escalations(&life.say("customer", "Bonjour, je veux parler à un conseiller"));
     assert_eq!(in_short(&told), ["soin open 4"]);
     assert!(told[0].because.starts_with("demande une personne"), "{}", told[0].because);
@@ -166,19 +117,19 @@ fn who_asks_for_a_person_gets_the_first_people_who_speak_their_language() {
 
 #[test]
 fn a_skill_goes_to_people_who_are_for_this_customer_or_at_least_have_it() {
-    let mut life = Life::new();
+    let mut life = ada();
     life.event("core", "identify", json!({ "traits": { "plan": "gold" } }));
     let told = escalations(&life.event("core", "track", json!({ "name": "Bill" })));
     assert_eq!(told.len(), 1);
     assert_eq!(&*told[0].queue, "billing");
-    let mut life = Life::new();
+    let mut life = ada();
     let told = escalations(&life.event("core", "track", json!({ "name": "Bill" })));
     assert_eq!(&*told[0].queue, "billing", "nobody else has the skill");
 }
 
 #[test]
 fn a_bot_fails_when_the_customer_twice_denies_repeats_or_feels_worse_after_its_answers() {
-    let mut life = Life::new();
+    let mut life = ada();
     assert!(escalations(&life.say("customer", "My parcel from Lyon never arrived")).is_empty());
     life.say("bot", "You can change your address in the app.");
     let repeated = life.say("customer", "the parcel from Lyon has not arrived");
@@ -189,7 +140,7 @@ fn a_bot_fails_when_the_customer_twice_denies_repeats_or_feels_worse_after_its_a
     let transcript = &told[0].brief.as_ref().unwrap().transcript;
     assert_eq!(transcript.len(), 5);
 
-    let mut life = Life::new();
+    let mut life = ada();
     life.say("customer", "My parcel never arrived");
     life.say("bot", "It comes tomorrow.");
     life.say("customer", "great, and where do I see that?");
@@ -202,7 +153,7 @@ fn a_policy_switches_off_what_the_twin_opens_by_itself_or_sends_it_elsewhere() {
     let off = format!(
         "{POLICY}\n[escalate]\nwish = false\nbot = {{ answers = 1, queue = \"chiefs\", priority = 5 }}\n"
     );
-    let mut life = Life::with(&off);
+    let mut life = Life::of("ada", policy_of(&off));
     assert!(escalations(&life.say("customer", "I want to talk to a human")).is_empty());
     life.say("bot", "Hello!");
     let told = escalations(&life.say("customer", "I said: I want to talk to a human"));
@@ -211,7 +162,7 @@ fn a_policy_switches_off_what_the_twin_opens_by_itself_or_sends_it_elsewhere() {
 
 #[test]
 fn an_alarming_dissatisfaction_is_handed_to_people_without_a_rule() {
-    let mut life = Life::new();
+    let mut life = ada();
     life.event("web", "track", json!({ "name": "Fault" }));
     life.wait(1);
     let told = escalations(&life.event("web", "track", json!({ "name": "Fault" })));
@@ -221,7 +172,7 @@ fn an_alarming_dissatisfaction_is_handed_to_people_without_a_rule() {
 
 #[test]
 fn one_conversation_has_one_escalation_and_new_evidence_strengthens_it() {
-    let mut life = Life::new();
+    let mut life = ada();
     life.say("customer", "a bill came twice, I want to talk to a human");
     let told = escalations(&life.say("customer", "please let me talk to a human"));
     assert_eq!(in_short(&told), ["care open 4 evidence"]);
@@ -237,7 +188,7 @@ fn one_conversation_has_one_escalation_and_new_evidence_strengthens_it() {
 
 #[test]
 fn of_two_agents_at_once_one_holds_it_and_the_other_is_told_who() {
-    let mut life = Life::new();
+    let mut life = ada();
     life.say("customer", "talk to a human");
     let told = escalations(&life.handoff("claimed", json!({ "agent": "kim" })));
     assert_eq!((told[0].state, told[0].agent.as_deref()), (EscalationState::Claimed, Some("kim")));
@@ -259,7 +210,7 @@ fn of_two_agents_at_once_one_holds_it_and_the_other_is_told_who() {
 
 #[test]
 fn while_it_is_held_every_event_that_matters_is_told_in_short() {
-    let mut life = Life::new();
+    let mut life = ada();
     life.say("customer", "talk to a human");
     assert!(
         escalations(&life.event("core", "consent", json!({ "purpose": "x", "granted": true })))
@@ -276,7 +227,7 @@ fn while_it_is_held_every_event_that_matters_is_told_in_short() {
 
 #[test]
 fn what_the_agent_says_and_notes_is_kept_and_what_came_of_an_offer_is_learned_from() {
-    let mut life = Life::new();
+    let mut life = ada();
     life.say("customer", "talk to a human");
     life.handoff("claimed", json!({ "agent": "kim" }));
     let said = json!({ "agent": "kim", "said": "You get 29 € back.", "note": "refund ordered" });
@@ -293,7 +244,7 @@ fn what_the_agent_says_and_notes_is_kept_and_what_came_of_an_offer_is_learned_fr
 
 #[test]
 fn handed_back_the_conversation_goes_on_where_the_agent_left_it() {
-    let mut life = Life::new();
+    let mut life = ada();
     life.say("customer", "talk to a human");
     life.handoff("claimed", json!({ "agent": "kim" }));
     let left = json!({ "agent": "kim", "note": "wants the receipt", "step": "receipt", "data": { "bill": 7 } });
@@ -312,7 +263,7 @@ fn handed_back_the_conversation_goes_on_where_the_agent_left_it() {
 
 #[test]
 fn resolved_the_needs_and_cases_go_that_the_agent_names_and_the_customer_calms_down() {
-    let mut life = Life::new();
+    let mut life = ada();
     life.event("core", "case", json!({ "id": "c-1", "state": "open", "topic": "bill" }));
     life.event("core", "case", json!({ "id": "c-2", "state": "open", "topic": "parcel" }));
     life.event("core", "track", json!({ "name": "Bill" }));
@@ -335,37 +286,31 @@ fn resolved_the_needs_and_cases_go_that_the_agent_names_and_the_customer_calms_d
 
 #[test]
 fn what_nobody_takes_in_time_opens_again_with_the_next_people_and_stays_there() {
-    let mut life = Life::new();
+    let mut life = ada();
     life.say("customer", "talk to a human");
-    life.wait(29);
-    assert!(life.fire().is_empty());
-    life.wait(1);
-    let told = life.fire();
+    assert!(life.lasts(29).is_empty());
+    let told = life.lasts(1);
     assert_eq!(in_short(&told), ["care expired 4", "chiefs open 5"]);
     assert_eq!(told[0].id, told[1].id);
     assert!(told[1].brief.is_some());
     assert_eq!(life.twin.facts.get("late").and_then(|late| late.as_text()), Some("chiefs"));
-    life.wait(60);
-    assert_eq!(in_short(&life.fire()), ["chiefs expired 5", "chiefs open 5 due priority"]);
-    life.wait(6_000);
-    assert!(life.fire().is_empty(), "there is nobody further");
+    assert_eq!(in_short(&life.lasts(60)), ["chiefs expired 5", "chiefs open 5 due priority"]);
+    assert!(life.lasts(6_000).is_empty(), "there is nobody further");
 }
 
 #[test]
 fn what_is_not_settled_in_time_goes_on_without_the_agent_who_held_it() {
-    let mut life = Life::new();
+    let mut life = ada();
     life.say("customer", "talk to a human");
     life.handoff("claimed", json!({ "agent": "kim" }));
-    life.wait(118);
-    assert!(life.fire().is_empty());
-    life.wait(1);
-    assert_eq!(in_short(&life.fire()), ["care expired 4", "chiefs open 5"]);
+    assert!(life.lasts(118).is_empty());
+    assert_eq!(in_short(&life.lasts(1)), ["care expired 4", "chiefs open 5"]);
     assert!(!life.twin.is_held_by_agent());
 }
 
 #[test]
 fn an_operator_hands_a_customer_over_with_a_queue_or_a_skill_that_there_is() {
-    let mut life = Life::new();
+    let mut life = ada();
     let open = |queue: &str| json!({ "state": "opened", "topic": "call", "queue": queue, "note": "they rang", "priority": 2 });
     let told = escalations(&life.event("desk", "handoff", open("chiefs")));
     assert_eq!(in_short(&told), ["chiefs open 2"]);
@@ -376,11 +321,10 @@ fn an_operator_hands_a_customer_over_with_a_queue_or_a_skill_that_there_is() {
 
 #[test]
 fn what_has_gone_on_to_other_people_is_not_opened_once_more_where_it_began() {
-    let mut life = Life::new();
+    let mut life = ada();
     let open = |queue: &str, note: &str| json!({ "state": "opened", "topic": "call", "queue": queue, "note": note });
     life.event("desk", "handoff", open("care", "they rang"));
-    life.wait(30);
-    assert_eq!(in_short(&life.fire()), ["care expired 3", "chiefs open 4"]);
+    assert_eq!(in_short(&life.lasts(30)), ["care expired 3", "chiefs open 4"]);
     let told = escalations(&life.event("desk", "handoff", open("care", "they rang again")));
     assert_eq!(in_short(&told), ["chiefs open 4 evidence"]);
     assert_eq!(life.twin.open_escalations().count(), 1);
@@ -388,11 +332,10 @@ fn what_has_gone_on_to_other_people_is_not_opened_once_more_where_it_began() {
 
 #[test]
 fn two_that_come_to_the_same_people_about_the_same_become_one() {
-    let mut life = Life::new();
+    let mut life = ada();
     let open = |queue: &str| json!({ "state": "opened", "topic": "call", "queue": queue, "note": "they rang" });
     life.event("desk", "handoff", open("chiefs"));
     life.event("desk", "handoff", open("care"));
-    life.wait(30);
-    life.fire();
+    life.lasts(30);
     assert_eq!(life.twin.open_escalations().count(), 1);
 }

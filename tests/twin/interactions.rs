@@ -4,11 +4,12 @@ use jumeau::event::Value;
 use jumeau::twin::{PausedBy, Verdict};
 use serde_json::json;
 
-use super::{Life, action, escalation};
+use super::life::action;
+use super::{ada, escalation};
 
 #[test]
 fn an_interaction_pauses_by_silence_and_keeps_its_step_and_data() {
-    let mut life = Life::new();
+    let mut life = ada();
     life.form("web", "f", "form", "progressed", 3);
     life.wait(20);
     life.form("web", "f", "form", "progressed", 4);
@@ -25,17 +26,17 @@ fn an_interaction_pauses_by_silence_and_keeps_its_step_and_data() {
 
 #[test]
 fn an_interaction_pauses_when_the_customer_leaves_its_channel() {
-    let mut life = Life::new();
+    let mut life = ada();
     life.form("web", "f", "form", "progressed", 3);
     life.form("app", "g", "form", "progressed", 3);
-    life.track("Signed Out", json!({}));
+    life.did("Signed Out");
     assert_eq!(life.interaction("f").pause.unwrap().by, PausedBy::Leaving);
     assert!(life.interaction("g").is_going_on());
 }
 
 #[test]
 fn what_was_left_is_offered_once_in_each_pause() {
-    let mut life = Life::new();
+    let mut life = ada();
     life.form("web", "f", "form", "paused", 3);
     let reaction = life.page("app");
     let offer = action(&reaction).unwrap();
@@ -51,7 +52,7 @@ fn what_was_left_is_offered_once_in_each_pause() {
 
 #[test]
 fn who_has_just_left_something_here_is_not_asked_about_it() {
-    let mut life = Life::new();
+    let mut life = ada();
     life.form("web", "f", "form", "paused", 3);
     let reaction = life.page("web");
     assert_eq!(life.offered(&reaction), None);
@@ -62,7 +63,7 @@ fn who_has_just_left_something_here_is_not_asked_about_it() {
 
 #[test]
 fn of_several_the_one_that_fits_best_is_offered_first() {
-    let mut life = Life::new();
+    let mut life = ada();
     life.form("web", "nearly-done", "form", "paused", 4);
     life.form("web", "just-begun", "form", "paused", 1);
     life.form("web", "cart", "cart", "paused", 0);
@@ -77,7 +78,7 @@ fn of_several_the_one_that_fits_best_is_offered_first() {
 
 #[test]
 fn what_is_completed_elsewhere_is_closed_everywhere() {
-    let mut life = Life::new();
+    let mut life = ada();
     life.form("web", "f", "form", "progressed", 3);
     life.form("branch", "f", "form", "completed", 5);
     life.form("web", "f", "form", "progressed", 4);
@@ -91,20 +92,20 @@ fn what_is_completed_elsewhere_is_closed_everywhere() {
 
 #[test]
 fn an_agent_who_takes_over_has_what_was_left_in_the_brief() {
-    let mut life = Life::new();
-    let reaction = life.track("Bot Failed", json!({}));
+    let mut life = ada();
+    let reaction = life.did("Bot Failed");
     let id = escalation(&reaction).unwrap().id.clone();
     life.form("web", "f", "form", "paused", 3);
     let told = json!({ "escalation": id, "state": "claimed", "agent": "kim" });
     let claimed = life.event("desk", "handoff", told);
-    let brief = escalation(&claimed).unwrap().brief.as_ref().unwrap();
+    let brief = escalation(&claimed).unwrap().brief.unwrap();
     assert_eq!(&*brief.interactions[0].id, "f");
     assert!(life.interaction("f").pause.unwrap().offered.is_some());
 }
 
 #[test]
 fn a_message_belongs_to_the_thread_that_it_names_in_whatever_channel() {
-    let mut life = Life::new();
+    let mut life = ada();
     life.says("chat", "customer", "my bill is wrong", Some("case-7"));
     life.says("sms", "agent", "which one?", Some("case-7"));
     life.says("sms", "customer", "that of May", None);
@@ -114,7 +115,7 @@ fn a_message_belongs_to_the_thread_that_it_names_in_whatever_channel() {
 
 #[test]
 fn an_answer_in_another_channel_continues_the_conversation_for_a_day() {
-    let mut life = Life::new();
+    let mut life = ada();
     life.says("chat", "customer", "my bill is wrong", None);
     // Nobody has answered yet: this is something else.
     life.says("sms", "customer", "a parcel is missing", None);
@@ -131,7 +132,7 @@ fn an_answer_in_another_channel_continues_the_conversation_for_a_day() {
 
 #[test]
 fn a_persons_words_take_a_paused_conversation_up_again() {
-    let mut life = Life::new();
+    let mut life = ada();
     life.says("chat", "customer", "my bill is wrong", None);
     life.wait(60);
     life.fire(Duration::ZERO);

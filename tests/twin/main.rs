@@ -9,20 +9,23 @@ mod decisions;
 mod escalations;
 mod freshness;
 mod interactions;
+mod life;
 mod preferences;
 mod retention;
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jumeau::event::{self, Customer, Raw, Reason, Time, Value};
 use jumeau::policy::{self, CatchUp, Files, Policy};
 use jumeau::twin::{
-    Action, Block, CandidateVerdict, Effect, Escalation, EscalationState, Fired, Input,
-    Interaction, Reaction, Twin, Verdict, World, invariants, react,
+    Block, CandidateVerdict, Effect, Escalation, EscalationState, Fired, Input, Interaction,
+    Reaction, Twin, Verdict, invariants, react,
 };
 use proptest::prelude::*;
 use serde_json::json;
+
+use life::{Life, action, escalations, policy_of, verdict_of};
 
 const POLICY: &str = r#"
 [policy]
@@ -216,54 +219,16 @@ channel = "app"
 text.en = "Here is something for you."
 "#;
 
-fn the_policy() -> &'static Policy {
-    static LOADED: OnceLock<Policy> = OnceLock::new();
-    LOADED.get_or_init(|| policy::load(&Files::new([("test.toml", POLICY)])).unwrap())
-}
-
-/// A customer, a clock and a stream of events.
-struct Life {
-    twin: Twin,
-    now: Time,
-    sequence: u64,
+/// A customer of the company above.
+fn ada() -> Life {
+    static LOADED: OnceLock<Arc<Policy>> = OnceLock::new();
+    Life::of("ada", LOADED.get_or_init(|| policy_of(POLICY)).clone())
 }
 
 impl Life {
-    fn new() -> Life {
-        let now = Time::parse("2026-03-02T09:00:00Z").unwrap();
-        Life { twin: Twin::new(Customer::new("ada").unwrap(), now), now, sequence: 0 }
-    }
-
-    fn wait(&mut self, minutes: u64) {
-        self.now = self.now + Duration::from_secs(60 * minutes);
-    }
-
-    fn event(&mut self, channel: &str, kind: &str, data: serde_json::Value) -> Reaction {
-        self.sequence += 1;
-        let payload = json!({ "type": kind, "data": data }).to_string();
-        let raw = Raw {
-            channel,
-            customer: "ada",
-            headers: &[],
-            payload: payload.as_bytes(),
-            sequence: self.sequence,
-        };
-        let event = event::parse(&raw).unwrap();
-        react(&mut self.twin, &Input::event(event, self.now), &World::of(the_policy()))
-    }
-
-    fn track(&mut self, name: &str, properties: serde_json::Value) -> Reaction {
-        self.event("web", "track", json!({ "name": name, "properties": properties }))
-    }
-
     fn form(&mut self, channel: &str, id: &str, kind: &str, state: &str, step: u8) -> Reaction {
         let data = json!({ "id": id, "kind": kind, "state": state, "step": step, "data": { "amount": 9 } });
         self.event(channel, "interaction", data)
-    }
-
-    fn says(&mut self, channel: &str, from: &str, text: &str, thread: Option<&str>) -> Reaction {
-        let data = json!({ "text": text, "from": from, "interaction": thread });
-        self.event(channel, "message", data)
     }
 
     fn page(&mut self, channel: &str) -> Reaction {
@@ -280,36 +245,22 @@ impl Life {
         self.twin.interactions.iter().find(|known| &*known.id == id).unwrap()
     }
 
+    /// The first timer fires now, too late by so much.
     fn fire(&mut self, late: Duration) -> Reaction {
         let timer = self.twin.timers[0].clone();
         let fired = Fired { name: timer.name, due: timer.due, late };
-        react(&mut self.twin, &Input::timer(fired, self.now), &World::of(the_policy()))
+        self.take(&Input::timer(fired, self.now))
     }
 }
 
-fn action(reaction: &Reaction) -> Option<&Action> {
-    reaction.effects.iter().find_map(|effect| match effect {
-        Effect::Act(action) => Some(&**action),
-        _ => None,
-    })
-}
-
-fn escalation(reaction: &Reaction) -> Option<&Escalation> {
-    reaction.effects.iter().find_map(|effect| match effect {
-        Effect::Escalate(escalation) => Some(&**escalation),
-        _ => None,
-    })
-}
-
-fn verdict_of(reaction: &Reaction, action: &str) -> CandidateVerdict {
-    let decision = reaction.decision().expect("there was an arbitration");
-    let candidate = decision.candidates.iter().find(|candidate| &*candidate.action == action);
-    candidate.expect("it was a candidate").verdict.clone()
+/// What people are told first.
+fn escalation(reaction: &Reaction) -> Option<Escalation> {
+    escalations(reaction).into_iter().next()
 }
 
 #[test]
 fn a_need_leads_to_the_action_that_serves_it_with_its_reason() {
-    let mut life = Life::new();
+    let mut life = ada();
     life.event("web", "identify", json!({ "traits": { "first_name": "Ada" } }));
     let reaction = life.track("Help", json!({ "why": "the form does not open" }));
     let action = action(&reaction).unwrap();
@@ -321,7 +272,7 @@ fn a_need_leads_to_the_action_that_serves_it_with_its_reason() {
 
 #[test]
 fn a_missing_value_picks_another_treatment_and_never_prints_a_hole() {
-    let mut life = Life::new();
+    let mut life = ada();
     let reaction = life.track("Help", json!({ "why": "x" }));
     let action = action(&reaction).unwrap();
     assert_eq!((&*action.treatment, &*action.text), ("plain", "How can we help?"));
@@ -329,7 +280,7 @@ fn a_missing_value_picks_another_treatment_and_never_prints_a_hole() {
 
 #[test]
 fn the_customers_language_is_spoken() {
-    let mut life = Life::new();
+    let mut life = ada();
     life.event("web", "identify", json!({ "traits": { "first_name": "Ada", "locale": "fr-CA" } }));
     let reaction = life.track("Help", json!({ "why": "x" }));
     assert_eq!(&*action(&reaction).unwrap().language, "fr");
@@ -337,7 +288,7 @@ fn the_customers_language_is_spoken() {
 
 #[test]
 fn a_declared_channel_outranks_the_policys_order() {
-    let mut life = Life::new();
+    let mut life = ada();
     life.event("web", "identify", json!({ "traits": { "first_name": "Ada" } }));
     life.event("web", "preference", json!({ "key": "channel", "value": "email" }));
     let reaction = life.track("Help", json!({ "why": "x" }));
@@ -346,7 +297,7 @@ fn a_declared_channel_outranks_the_policys_order() {
 
 #[test]
 fn an_action_rests_until_its_cooldown_is_over() {
-    let mut life = Life::new();
+    let mut life = ada();
     assert!(action(&life.track("Help", json!({ "why": "x" }))).is_some());
     life.wait(9);
     let again = life.track("Help", json!({ "why": "x" }));
@@ -358,30 +309,30 @@ fn an_action_rests_until_its_cooldown_is_over() {
 
 #[test]
 fn without_consent_nothing_is_sold() {
-    let mut life = Life::new();
-    let refused = life.track("Browse", json!({}));
+    let mut life = ada();
+    let refused = life.did("Browse");
     assert!(action(&refused).is_none());
     assert!(matches!(verdict_of(&refused, "sell"), CandidateVerdict::NoConsent { .. }));
     life.event("web", "consent", json!({ "purpose": "marketing", "granted": true }));
-    assert_eq!(&*action(&life.track("Browse", json!({}))).unwrap().action, "sell");
+    assert_eq!(&*action(&life.did("Browse")).unwrap().action, "sell");
 }
 
 #[test]
 fn a_consent_for_one_channel_outranks_the_general_one() {
-    let mut life = Life::new();
+    let mut life = ada();
     life.event("web", "consent", json!({ "purpose": "marketing", "granted": true }));
     let told = json!({ "purpose": "marketing", "granted": false, "channel": "app" });
     life.event("web", "consent", told);
-    assert!(action(&life.track("Browse", json!({}))).is_none());
+    assert!(action(&life.did("Browse")).is_none());
 }
 
 #[test]
 fn the_better_score_wins_and_the_loser_is_recorded() {
-    let mut life = Life::new();
+    let mut life = ada();
     life.event("web", "consent", json!({ "purpose": "marketing", "granted": true }));
-    life.track("Browse", json!({}));
+    life.did("Browse");
     life.wait(24 * 60);
-    life.track("Browse", json!({}));
+    life.did("Browse");
     let reaction = life.track("Help", json!({ "why": "x" }));
     let action = action(&reaction).unwrap();
     assert_eq!(&*action.action, "help");
@@ -390,30 +341,30 @@ fn the_better_score_wins_and_the_loser_is_recorded() {
 
 #[test]
 fn a_satisfied_need_and_an_expired_one_are_gone() {
-    let mut life = Life::new();
+    let mut life = ada();
     life.track("Help", json!({ "why": "x" }));
     assert!(life.twin.need("help", life.now).is_some());
-    life.track("Helped", json!({}));
+    life.did("Helped");
     assert!(life.twin.needs.is_empty());
     life.track("Help", json!({ "why": "x" }));
     life.wait(60);
     assert!(life.twin.need("help", life.now).is_none());
-    life.track("Other", json!({}));
+    life.did("Other");
     assert!(life.twin.needs.is_empty());
 }
 
 #[test]
 fn a_stale_signal_is_not_used() {
-    let mut life = Life::new();
+    let mut life = ada();
     life.event("web", "signal", json!({ "name": "card", "value": "blocked", "ttl": 60 }));
-    assert!(action(&life.track("Pay", json!({}))).is_some());
+    assert!(action(&life.did("Pay")).is_some());
     life.wait(60);
-    assert!(action(&life.track("Pay", json!({}))).is_none());
+    assert!(action(&life.did("Pay")).is_none());
 }
 
 #[test]
 fn a_duplicate_changes_nothing() {
-    let mut life = Life::new();
+    let mut life = ada();
     life.track("Help", json!({ "why": "x" }));
     let before = life.twin.clone();
     life.sequence -= 1;
@@ -426,7 +377,7 @@ fn a_duplicate_changes_nothing() {
 
 #[test]
 fn a_refused_event_changes_nothing() {
-    let mut life = Life::new();
+    let mut life = ada();
     life.track("Help", json!({ "why": "x" }));
     let before = life.twin.clone();
     let told = json!({ "escalation": "e1", "state": "claimed", "agent": "kim" });
@@ -439,22 +390,22 @@ fn a_refused_event_changes_nothing() {
 
 #[test]
 fn an_escalation_opens_once_with_the_transcript() {
-    let mut life = Life::new();
+    let mut life = ada();
     life.event("chat", "message", json!({ "text": "my bill is wrong", "from": "customer" }));
     life.event("chat", "message", json!({ "text": "I did not get that", "from": "bot" }));
-    let reaction = life.track("Bot Failed", json!({}));
+    let reaction = life.did("Bot Failed");
     let opened = escalation(&reaction).unwrap();
     assert_eq!((&*opened.queue, opened.priority), ("billing", 4));
     let brief = opened.brief.as_ref().unwrap();
     let said: Vec<&str> = brief.transcript.iter().map(|line| &*line.text).collect();
     assert_eq!(said, ["my bill is wrong", "I did not get that"]);
-    assert!(escalation(&life.track("Bot Failed", json!({}))).is_none());
+    assert!(escalation(&life.did("Bot Failed")).is_none());
 }
 
 #[test]
 fn while_an_agent_holds_the_conversation_automation_keeps_quiet() {
-    let mut life = Life::new();
-    let reaction = life.track("Bot Failed", json!({}));
+    let mut life = ada();
+    let reaction = life.did("Bot Failed");
     let id = escalation(&reaction).unwrap().id.clone();
     let told = json!({ "escalation": id, "state": "claimed", "agent": "kim" });
     let claimed = life.event("desk", "handoff", told);
@@ -472,7 +423,7 @@ fn while_an_agent_holds_the_conversation_automation_keeps_quiet() {
 
 #[test]
 fn an_outcome_is_remembered_with_its_contact() {
-    let mut life = Life::new();
+    let mut life = ada();
     let reaction = life.track("Help", json!({ "why": "x" }));
     let decision = action(&reaction).unwrap().decision.clone();
     life.event("app", "outcome", json!({ "decision": decision, "outcome": "accepted" }));
@@ -482,8 +433,8 @@ fn an_outcome_is_remembered_with_its_contact() {
 
 #[test]
 fn a_timer_fires_once_for_all_it_missed_if_it_coalesces() {
-    let mut life = Life::new();
-    life.track("Remind", json!({}));
+    let mut life = ada();
+    life.did("Remind");
     assert_eq!(life.twin.timers[0].catch_up, CatchUp::Coalesce);
     life.wait(45);
     let reaction = life.fire(Duration::from_secs(35 * 60));
@@ -494,7 +445,7 @@ fn a_timer_fires_once_for_all_it_missed_if_it_coalesces() {
 
 #[test]
 fn a_step_that_cannot_be_worked_out_is_noted_and_harms_no_other() {
-    let mut life = Life::new();
+    let mut life = ada();
     let reaction = life.track("Nonsense", json!({ "text": "x" }));
     assert_eq!(reaction.verdict, Verdict::Applied);
     assert_eq!(reaction.notes.len(), 1);
@@ -559,7 +510,7 @@ proptest! {
     fn whatever_comes_a_twin_stays_within_its_limits_and_comes_back_from_its_record(
         events in prop::collection::vec((any_event(), 0u64..100), 1..400),
     ) {
-        let mut life = Life::new();
+        let mut life = ada();
         for ((kind, data), minutes) in events {
             life.wait(minutes);
             life.event("web", &kind, data);

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use jumeau::event::{self, Customer, Raw, Time};
-use jumeau::policy::{Files, Policy, load};
-use jumeau::twin::{Effect, Fired, Input, Reaction, Twin, World, invariants, react};
+use jumeau::twin::{Effect, Reaction};
 use serde_json::json;
+
+use super::life::{Life, policy_of};
 
 const RETENTION: &str = r#"
 [policy]
@@ -36,65 +36,22 @@ then = [{ set = "ill", to = "true" }]
 
 const DAY: Duration = Duration::from_secs(86_400);
 
-struct Life {
-    twin: Twin,
-    policy: Policy,
-    now: Time,
-    sequence: u64,
-}
-
-impl Life {
-    fn new() -> Life {
-        let files = Files::new([("retention.toml", RETENTION)]);
-        let policy = load(&files).unwrap_or_else(|mistakes| panic!("\n{mistakes}"));
-        let now = Time::parse("2026-03-02T09:00:00Z").unwrap();
-        let twin = Twin::new(Customer::new("ada").unwrap(), now);
-        Life { twin, policy, now, sequence: 0 }
-    }
-
-    fn event(&mut self, kind: &str, data: serde_json::Value) {
-        self.sequence += 1;
-        let payload = json!({ "type": kind, "data": data }).to_string();
-        let raw = Raw {
-            channel: "shop",
-            customer: "ada",
-            headers: &[],
-            payload: payload.as_bytes(),
-            sequence: self.sequence,
-        };
-        let event = event::parse(&raw).unwrap();
-        self.take(&Input::event(event, self.now));
-    }
-
-    fn take(&mut self, input: &Input) -> Reaction {
-        let reaction = react(&mut self.twin, input, &World::of(&self.policy));
-        assert_eq!(invariants::violations(&self.twin), Vec::<String>::new());
-        reaction
-    }
-
-    fn pass(&mut self, span: Duration) -> Vec<Reaction> {
-        let until = self.now + span;
-        let mut reactions = Vec::new();
-        while let Some(timer) = self.twin.timers.iter().min_by_key(|timer| timer.due)
-            && timer.due <= until
-        {
-            let fired = Fired { name: timer.name.clone(), due: timer.due, late: Duration::ZERO };
-            self.now = self.now.max(timer.due);
-            reactions.push(self.take(&Input::timer(fired, self.now)));
-        }
-        self.now = until;
-        reactions
-    }
+fn ada() -> Life {
+    Life::of("ada", policy_of(RETENTION)).at_pace(Duration::from_secs(1))
 }
 
 #[test]
 fn each_thing_goes_when_its_class_is_too_old() {
-    let mut life = Life::new();
-    life.event("signal", json!({ "name": "diagnosis", "value": "x" }));
-    life.event("signal", json!({ "name": "weather", "value": "rain", "sensitivity": "public" }));
-    life.event("track", json!({ "name": "Remember" }));
+    let mut life = ada();
+    life.event("shop", "signal", json!({ "name": "diagnosis", "value": "x" }));
+    life.event(
+        "shop",
+        "signal",
+        json!({ "name": "weather", "value": "rain", "sensitivity": "public" }),
+    );
+    life.event("shop", "track", json!({ "name": "Remember" }));
     let said = json!({ "text": "my own words", "from": "customer" });
-    life.event("message", said);
+    life.event("shop", "message", said);
     let names = |life: &Life| -> Vec<String> {
         life.twin.context.iter().map(|signal| signal.name.to_string()).collect()
     };
@@ -120,14 +77,14 @@ fn each_thing_goes_when_its_class_is_too_old() {
 
 #[test]
 fn who_is_not_seen_for_long_is_forgotten_and_who_comes_back_is_not() {
-    let mut life = Life::new();
-    life.event("track", json!({ "name": "Looked" }));
+    let mut life = ada();
+    life.event("shop", "track", json!({ "name": "Looked" }));
     let forgotten = |reactions: &[Reaction]| {
         let effects = reactions.iter().flat_map(|reaction| &reaction.effects);
         effects.filter(|effect| matches!(effect, Effect::Forget { .. })).count()
     };
     assert_eq!(forgotten(&life.pass(DAY * 360)), 0);
-    life.event("track", json!({ "name": "Looked" }));
+    life.event("shop", "track", json!({ "name": "Looked" }));
     assert_eq!(forgotten(&life.pass(DAY * 364)), 0, "the customer was back");
     assert_eq!(forgotten(&life.pass(DAY * 2)), 1);
 }
