@@ -3,10 +3,12 @@
 
 use std::fs;
 
+use async_nats::HeaderMap;
 use bytes::Bytes;
 use futures::future::join;
 use jumeau::api::{ActReply, DecideReply, EscalationReply, EscalationsReply, verb};
-use jumeau::bus::Error;
+use jumeau::bus::{Error, Heard};
+use jumeau::event::Time;
 use jumeau::twin::EscalationState;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -22,11 +24,20 @@ languages = ["en", "fr"]
 [queues.care]
 skills = ["care"]
 respond = "30m"
+next = "chiefs"
+
+[queues.chiefs]
+respond = "1h"
 
 [queues.later]
 
 [needs.money]
 describe = "wants money back"
+
+[[rules]]
+name = "where the agent stopped"
+on = "handoff:handed-back"
+then = [{ act = "go_on" }]
 
 [[rules]]
 name = "paid twice"
@@ -42,6 +53,14 @@ cooldown = "1d"
 [[actions.treatments]]
 channel = "app"
 text.en = "We pay it back."
+
+[[actions]]
+name = "go_on"
+issue = "service"
+value = 1.0
+[[actions.treatments]]
+channel = "chat"
+text.en = "I have heard: {{ escalations.last.note }}. Let us go on."
 "#;
 
 const HUMAN: &str = "I would like to talk to a human";
@@ -168,4 +187,114 @@ async fn while_automation_keeps_quiet_the_agent_is_told_what_to_do_next_and_says
     assert_eq!(twin.contacts[0].outcome.unwrap().kind.name(), "accepted");
     let said: Vec<&str> = twin.interactions[0].lines.iter().map(|line| &*line.text).collect();
     assert_eq!(said, [HUMAN, "You get it back."]);
+}
+
+/// What twins wanted done since the last time, in short.
+async fn told(rig: &Rig, heard: &mut Heard) -> Vec<String> {
+    rig.settled().await;
+    rig.bus.sync().await.unwrap();
+    let mut lines = Vec::new();
+    while let Some((subject, payload)) = heard.ready() {
+        let told: Value = serde_json::from_slice(&payload).unwrap();
+        let text = |name: &str| told["data"][name].as_str().unwrap_or_default().to_owned();
+        let news = told["data"]["changed"].as_array().into_iter().flatten();
+        let news: String = news.map(|one| format!(", {}", one["what"].as_str().unwrap())).collect();
+        lines.push(match subject.split('.').nth(1).unwrap() {
+            "escalations" => {
+                format!("escalation {}/{} {}{news}", text("queue"), text("topic"), text("state"))
+            }
+            what => format!("{what}: {} {}", text("action"), text("text")).trim_end().to_owned(),
+        });
+    }
+    // Of what is of one kind the order is that of the twin.
+    lines.sort_by_key(|line| line.chars().next());
+    lines
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_chatbot_fails_an_agent_continues_and_gives_back_and_the_bot_goes_on_from_there() {
+    let (rig, _policy) = desk().await;
+    let mut heard = rig.bus.listen().await.unwrap();
+    let say = async |from: &str, text: &str| {
+        let said = json!({ "text": text, "from": from, "interaction": "chat-9" });
+        rig.event("chat", "ann", "message", said).await;
+    };
+    let paid_twice = async |amount: u32| {
+        let paid = json!({ "name": "Paid Twice", "properties": { "amount": amount } });
+        rig.event("core", "ann", "track", paid).await;
+    };
+
+    paid_twice(29).await;
+    say("customer", "My card payment in Ghent was booked two times").await;
+    say("bot", "You can see all your payments in the app.").await;
+    say("customer", "That's not what I asked. The payment in Ghent was booked two times!").await;
+    say("bot", "Would you like to order a new card?").await;
+    say("customer", "No, that doesn't help. This is useless.").await;
+    let failed = told(&rig, &mut heard).await;
+    assert_eq!(failed, ["actions: refund We pay it back.", "escalation care/bot open"]);
+
+    let shown: EscalationReply =
+        ask(&rig, verb::ESCALATIONS_SHOW, &["ann"], json!({})).await.unwrap();
+    let id = shown.escalation.id;
+    let act = async |verb: &str, more: Value| {
+        let mut told = json!({ "escalation": id, "agent": "kim" });
+        told.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        ask::<ActReply>(&rig, verb, &["ann"], told).await.unwrap()
+    };
+    act(verb::ESCALATIONS_CLAIM, json!({})).await;
+    let claimed = told(&rig, &mut heard).await;
+    assert_eq!(claimed, ["escalation care/bot claimed", "recalls: refund"]);
+
+    act(verb::ESCALATIONS_NOTE, json!({ "said": "I see it: send me the receipt." })).await;
+    say("customer", "Where do I find it?").await;
+    paid_twice(30).await;
+    let held = told(&rig, &mut heard).await;
+    let news = ["note", "message", "track"].map(|it| format!("escalation care/bot claimed, {it}"));
+    assert_eq!(held, news, "the agent hears of everything, and automation keeps quiet");
+
+    let note = "the receipt of Ghent is missing";
+    let left = json!({ "note": note, "step": "receipt", "data": { "booking": "p-77" } });
+    let done = act(verb::ESCALATIONS_HANDBACK, left).await;
+    assert_eq!(done.escalation.unwrap().note.as_deref(), Some(note));
+    let handed_back = told(&rig, &mut heard).await;
+    let goes_on = format!("actions: go_on I have heard: {note}. Let us go on.");
+    assert_eq!(handed_back, [&*goes_on, "escalation care/bot handed-back"]);
+    let twin = rig.show("ann").await.twin;
+    let chat = twin.interactions.iter().find(|one| &*one.id == "chat-9").unwrap();
+    assert_eq!((chat.state.name(), chat.step.as_text()), ("resumed", Some("receipt")));
+    assert_eq!(chat.data.get("booking").and_then(|it| it.as_text()), Some("p-77"));
+    let said: Vec<&str> = chat.lines.iter().rev().take(2).map(|line| &*line.text).collect();
+    assert_eq!(said, ["Where do I find it?", "I see it: send me the receipt."]);
+    assert!(list(&rig).await.is_empty(), "nobody waits");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nobody_takes_in_time_goes_to_the_next_people_also_after_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("policy.toml"), POLICY).unwrap();
+    let mut rig = Rig::start(folder.path().to_str().unwrap(), &["service.time=event"]).await;
+    let mut heard = rig.bus.listen().await.unwrap();
+    let said = json!({
+        "type": "message", "time": "2026-03-02T09:00:00Z",
+        "data": { "text": HUMAN, "from": "customer" },
+    });
+    rig.publish("jumeau.events.chat.ann", HeaderMap::new(), said.to_string()).await;
+    assert_eq!(told(&rig, &mut heard).await, ["escalation care/wish open"]);
+    rig.service.kill().await.unwrap();
+    rig.restart().await;
+    // What was confirmed just before may come once more, under the same id.
+    told(&rig, &mut heard).await;
+
+    let advance = async |to: &str| {
+        let _: Value = ask(&rig, verb::ADVANCE, &[], json!({ "to": to })).await.unwrap();
+    };
+    advance("2026-03-02T09:29:59Z").await;
+    assert!(told(&rig, &mut heard).await.is_empty());
+    advance("2026-03-02T09:30:00Z").await;
+    let expired = told(&rig, &mut heard).await;
+    assert_eq!(expired, ["escalation care/wish expired", "escalation chiefs/wish open"]);
+    let wanted = json!({ "queue": "chiefs" });
+    let reply: EscalationsReply = ask(&rig, verb::ESCALATIONS_LIST, &[], wanted).await.unwrap();
+    let waiting = &reply.escalations[0].waiting;
+    assert_eq!((waiting.level, waiting.due), (1, Time::parse("2026-03-02T10:30:00Z")));
 }
