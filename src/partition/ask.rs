@@ -3,7 +3,7 @@ use std::sync::Arc;
 use crate::config::settings::Answers;
 use crate::event::{Customer, Reason, Rejection, Time};
 use crate::policy::Policy;
-use crate::twin::{Action, Answered, Escalation};
+use crate::twin::{Action, Answered, Escalation, Journalled};
 
 /// What a twin answers to a channel that asks through the API.
 #[derive(Debug, Clone)]
@@ -64,7 +64,8 @@ pub(super) fn erased() -> Rejection {
 /// Answers on their way: each with whom it is for.
 pub(super) type Outbound<R> = Vec<(R, Answer)>;
 
-/// Whether an answer waits until what it tells of is durable.
-pub(super) const fn waits(answers: Answers) -> bool {
-    matches!(answers, Answers::Durable)
+/// Whether an answer waits until what it tells of is durable. What people are told always does: of an
+/// agent who holds something a crash must not make one who does not.
+pub(super) const fn waits(answers: Answers, asked: &Journalled) -> bool {
+    matches!(answers, Answers::Durable) || matches!(asked, Journalled::Handoff(_))
 }

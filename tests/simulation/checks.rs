@@ -11,6 +11,7 @@ use jumeau::twin::{Twin, Waiting, invariants};
 use super::asked;
 use super::erasures;
 use super::links::{self, Links};
+use super::people;
 use super::shared;
 use super::stream::{Stored, is_add, number_of};
 use super::world::World;
@@ -35,7 +36,8 @@ fn check_people(twin: &Twin, listed: Option<&Vec<Waiting>>, found: &mut Vec<Stri
     if listed != twin.waiting() {
         found.push(format!("{customer}: listed {listed:?}, waiting {:?}", twin.waiting()));
     }
-    if let Some(late) = listed.iter().find(|one| *one.queue != *"second") {
+    let nobody_came = |one: &&Waiting| *one.queue != *"second" && one.agent.is_none();
+    if let Some(late) = listed.iter().find(nobody_came) {
         found.push(format!("{customer}: nobody noticed that nobody came: {late:?}"));
     }
     if listed.len() > 1 {
@@ -66,6 +68,9 @@ impl World {
         };
         if let Some(asking) = &self.asking {
             asked::check(self, asking, &mut found);
+        }
+        if let Some(people) = &self.people {
+            people::check(self, people, &mut found);
         }
         for (partition, events) in self.stream.iter().enumerate() {
             let partition = partition as u16;

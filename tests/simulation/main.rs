@@ -9,6 +9,7 @@ mod asked;
 mod checks;
 mod erasures;
 mod links;
+mod people;
 mod seen;
 mod shared;
 mod stream;
@@ -98,6 +99,14 @@ fn an_answer_that_does_not_wait_is_lost_as_a_whole_or_not_at_all_whatever_fails(
 }
 
 #[test]
+fn an_escalation_has_one_holder_at_a_time_and_who_was_told_so_holds_it_whatever_fails() {
+    if let Some(seen) = live(1_500, World::helping) {
+        let counts = [seen.answered, seen.asked_again, seen.refused, seen.panics, seen.crashes];
+        assert!(counts.iter().all(|count| *count > 100), "too little went wrong: {seen:?}");
+    }
+}
+
+#[test]
 fn whoever_is_erased_leaves_nothing_behind_and_does_not_come_back_whatever_fails() {
     let seeds = match (number("SEED"), number("SEEDS")) {
         (Some(seed), _) => seed..seed + 1,
@@ -131,5 +140,6 @@ fn the_same_seed_gives_the_same_outputs_byte_for_byte() {
         let asking = || World::asking(seed, Answers::Durable);
         assert_eq!(run(World::new(seed)), run(World::new(seed)), "seed {seed}");
         assert_eq!(run(asking()), run(asking()), "seed {seed}");
+        assert_eq!(run(World::helping(seed)), run(World::helping(seed)), "seed {seed}");
     }
 }

@@ -25,6 +25,7 @@ pub(crate) struct Seen {
     pub(crate) late: u64,
     pub(crate) answered: u64,
     pub(crate) asked_again: u64,
+    pub(crate) refused: u64,
     pub(crate) panicked_asks: u64,
     pub(crate) failed_lessons: u64,
     pub(crate) recalls: u64,
@@ -53,6 +54,7 @@ impl Seen {
         self.late += other.late;
         self.answered += other.answered;
         self.asked_again += other.asked_again;
+        self.refused += other.refused;
         self.panicked_asks += other.panicked_asks;
         self.failed_lessons += other.failed_lessons;
         self.recalls += other.recalls;

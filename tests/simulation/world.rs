@@ -19,6 +19,7 @@ use rand::{RngExt, SeedableRng};
 use super::asked::{self, Asking};
 use super::erasures;
 use super::links::{self, Links};
+use super::people::People;
 use super::seen::Seen;
 use super::shared;
 use super::stream::{self, Stored};
@@ -207,6 +208,8 @@ pub(crate) struct World {
     pub(crate) erases: bool,
     /// What channels ask, if they do.
     pub(crate) asking: Option<Asking>,
+    /// The agents, if there are some.
+    pub(crate) people: Option<People>,
     /// Outcomes that channels reported.
     pub(crate) outcomes: u64,
     /// What twins go by now.
@@ -268,6 +271,7 @@ impl World {
             shares,
             erases: false,
             asking: None,
+            people: None,
             outcomes: 0,
             policy: the_policy(),
             mode,
@@ -325,7 +329,8 @@ impl World {
         if self.shares {
             self.policy = shared::a_policy(&mut self.rng);
         }
-        let answers = self.asking.as_ref().map_or(Answers::Durable, |asking| asking.answers);
+        let agents = self.people.as_ref().map_or(Answers::Durable, |people| people.answers);
+        let answers = self.asking.as_ref().map_or(agents, |asking| asking.answers);
         let model = self.asking.as_mut().map(|asking| asking.model(&self.memory));
         let running = (0..PARTITIONS)
             .map(|partition| {
@@ -390,6 +395,9 @@ impl World {
         if let Some(asking) = &mut self.asking {
             asking.crash();
         }
+        if let Some(people) = &mut self.people {
+            people.crash();
+        }
         self.committing.clear();
         self.written.clear();
         let unsynced = self.memory.unsynced();
@@ -402,12 +410,15 @@ impl World {
 
     /// One of the things that can happen now happens.
     fn step(&mut self, with_faults: bool) {
-        match self.rng.random_range(0..if self.asking.is_some() { 14 } else { 12 }) {
+        let more = if self.asking.is_some() { 2 } else { u32::from(self.people.is_some()) };
+        match self.rng.random_range(0..12 + more) {
+            12 if self.people.is_some() => self.help(with_faults),
             12 => self.ask(with_faults),
             13 => self.learn(with_faults),
             what => self.go_on(what, with_faults),
         }
         self.hear();
+        self.hear_acts();
     }
 
     fn go_on(&mut self, what: u32, with_faults: bool) {
@@ -536,6 +547,12 @@ impl World {
                         let token = output.subject.rsplit('.').next().unwrap();
                         said.push((Customer::from_token(token).unwrap(), output.id.clone()));
                     }
+                    if is_new
+                        && output.subject.starts_with("jumeau.escalations.")
+                        && let Some(people) = &mut self.people
+                    {
+                        people.hear(&output);
+                    }
                     match self.broker.get(&output.id) {
                         Some(known) if *known == output => self.seen.published_again += 1,
                         Some(known) => {
@@ -594,6 +611,9 @@ impl World {
     fn is_settled(&mut self) -> bool {
         let Some(running) = &self.running else { return false };
         if self.asking.as_ref().is_some_and(|asking| !asking.is_settled(&self.memory)) {
+            return false;
+        }
+        if self.people.as_ref().is_some_and(|people| !people.is_settled()) {
             return false;
         }
         let all_taken_in = running.iter().enumerate().all(|(at, one)| {

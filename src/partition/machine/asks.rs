@@ -86,13 +86,14 @@ impl<H: Host> Machine<H> {
         let Some(reply) = self.replies.pop_front() else {
             unreachable!("every request of a round has somebody who waits for the answer")
         };
+        let waits = waits(self.answers, &asked);
         let answer = match (rejection, reaction) {
             (None, Some(reaction)) => self.answer_of(customer, asked, at, reaction),
             (Some(rejection), _) => Answer::Refused(rejection),
             (None, None) => unreachable!("a request that was not rejected has a reaction"),
         };
         self.counters.asks += 1;
-        if waits(self.answers) {
+        if waits {
             self.open_answers.push((reply, answer));
         } else {
             host.answer(reply, answer);
