@@ -135,17 +135,21 @@ impl std::fmt::Display for Shelf {
     }
 }
 
-/// The texts of an embedded policy in one of its folders, by name within the policy.
+/// The texts of an embedded policy in one of its folders and those below, by name within the policy.
 fn texts(policy: &str, folder: &str) -> Vec<(String, String)> {
-    let path = Path::new(policy).join(folder);
-    let files = EXAMPLES.get_dir(&path).into_iter().flat_map(Dir::files);
-    files
-        .filter(|file| file.path().extension().is_some_and(|ending| ending == "toml"))
-        .filter_map(|file| {
+    let mut found = Vec::new();
+    let mut folders: Vec<&Dir<'_>> =
+        EXAMPLES.get_dir(Path::new(policy).join(folder)).into_iter().collect();
+    while let Some(folder) = folders.pop() {
+        folders.extend(folder.dirs());
+        let files = folder.files();
+        let files = files.filter(|file| file.path().extension().is_some_and(|end| end == "toml"));
+        found.extend(files.filter_map(|file| {
             let name = file.path().strip_prefix(policy).ok()?.to_str()?;
             Some((name.to_owned(), file.contents_utf8()?.to_owned()))
-        })
-        .collect()
+        }));
+    }
+    found
 }
 
 fn read_folder(folder: &Path) -> anyhow::Result<Vec<(String, String)>> {

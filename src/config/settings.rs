@@ -346,7 +346,7 @@ pub struct Log {
 impl Default for Log {
     fn default() -> Log {
         let (format, identifiers) = (LogFormat::Text, LogIdentifiers::Hashed);
-        Log { format, filter: "info".into(), identifiers }
+        Log { format, filter: "info,async_nats=warn".into(), identifiers }
     }
 }
 
