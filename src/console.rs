@@ -285,8 +285,13 @@ pub(crate) fn prepared(prepared: &Prepared) {
 }
 
 /// What is in a store, and what is wrong with it.
+pub(crate) fn rewrapped(count: u64, to: &str) {
+    mark(true, format!("{count} customers' keys wrapped by another master key"));
+    println!("  set `store.master-key = \"{to}\"` before the next start");
+}
+
 pub(crate) fn examined(folder: &Path, examined: &Examined) {
-    let Examined { partitions, floor, metas, twins, verified } = examined;
+    let Examined { partitions, floor, metas, twins, verified, unreadable } = examined;
     let is_sound = verified.defects == 0;
     mark(is_sound, format!("store {}", folder.display()));
     let cursors = metas.iter().map(|meta| meta.cursor);
@@ -298,6 +303,9 @@ pub(crate) fn examined(folder: &Path, examined: &Examined) {
     println!("  taken in up to event {} to {highest}", lowest.max(*floor));
     for (table, rows) in verified.tables.iter().filter(|(_, rows)| *rows > 0) {
         println!("  {DIM}{:<12} {rows}{DIM:#}", table.name());
+    }
+    if *unreadable > 0 {
+        println!("  {unreadable} rows of customers who were erased since: their keys are gone");
     }
     if !is_sound {
         println!("  {BAD}{} rows are damaged{BAD:#}", verified.defects);

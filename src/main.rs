@@ -53,6 +53,8 @@ enum Command {
     Verify(Verify),
     /// Put a backup where the store is to be
     Restore(Restore),
+    /// Wrap the customers' keys of a sealed store, which nobody has open, by another master key
+    Rewrap(Rewrap),
     /// Make keys, a certificate and the broker's configuration, so that everybody sees only what is
     /// theirs
     Keys(Keys),
@@ -147,6 +149,15 @@ struct Restore {
 }
 
 #[derive(Args)]
+struct Rewrap {
+    #[command(flatten)]
+    choices: Choices,
+    /// The other master key, as `store.master-key` will name it: a file, or `env:` and a variable
+    #[arg(long, value_name = "KEY")]
+    to: String,
+}
+
+#[derive(Args)]
 struct Test {
     /// The policy: the name of an embedded one, or a folder
     policy: String,
@@ -213,15 +224,21 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Verify(arguments) => {
             let settings = arguments.choices.settings(&[])?;
             let folder = arguments.folder.as_deref().unwrap_or(&settings.store.path);
-            let examined = store::examine(folder)?;
+            let examined = store::examine(folder, settings.store.master_key.as_deref())?;
             console::examined(folder, &examined);
             Ok(examined.verified.defects == 0)
         }
         Command::Restore(arguments) => {
             let settings = arguments.choices.settings(&[])?;
-            let examined = store::restore(&arguments.backup, &settings.store.path)?;
+            let examined = store::restore(&arguments.backup, &settings.store)?;
             console::examined(&settings.store.path, &examined);
             println!("  the service goes on behind what its partitions have taken in");
+            Ok(true)
+        }
+        Command::Rewrap(arguments) => {
+            let settings = arguments.choices.settings(&[])?;
+            let count = store::rewrap(&settings.store, &arguments.to)?;
+            console::rewrapped(count, &arguments.to);
             Ok(true)
         }
         Command::Keys(arguments) => {

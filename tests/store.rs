@@ -573,11 +573,11 @@ fn backed_up() -> (TempDir, PathBuf) {
 #[test]
 fn a_backup_holds_what_was_committed_and_is_a_store_again_elsewhere() {
     let (folder, backup) = backed_up();
-    let looked = examine(&backup).unwrap();
+    let looked = examine(&backup, None).unwrap();
     assert_eq!(looked.verified.described, [""; 0]);
     assert_eq!((looked.partitions, looked.twins, looked.metas[1].cursor), (PARTITIONS, 40, 40));
     let elsewhere = folder.path().join("elsewhere");
-    assert_eq!(restore(&backup, &elsewhere).unwrap(), looked);
+    assert_eq!(restore(&backup, &settings(&elsewhere)).unwrap(), looked);
     let (copy, whole) = (open(&elsewhere).unwrap(), open(&folder.path().join("store")).unwrap());
     let (copied, all) = (content(&copy), content(&whole));
     assert!(!copied.is_empty() && copied.len() < all.len());
@@ -589,14 +589,14 @@ fn a_backup_holds_what_was_committed_and_is_a_store_again_elsewhere() {
 fn a_backup_is_not_put_over_another_store_nor_a_copy_made_over_another() {
     let (folder, backup) = backed_up();
     let store = folder.path().join("store");
-    let refusal = restore(&backup, &store).unwrap_err();
+    let refusal = restore(&backup, &settings(&store)).unwrap_err();
     assert!(matches!(refusal, Error::Occupied { .. }), "{refusal}");
     let refusal = open(&store).unwrap().back_up(&backup).unwrap_err();
     assert!(matches!(refusal, Error::Backup { .. }), "{refusal}");
-    assert!(examine(&backup).is_ok());
+    assert!(examine(&backup, None).is_ok());
     // It is for as many partitions as it was made with.
     let elsewhere = folder.path().join("elsewhere");
-    restore(&backup, &elsewhere).unwrap();
+    restore(&backup, &settings(&elsewhere)).unwrap();
     let refusal = Store::open(&settings(&elsewhere), 8).unwrap_err();
     assert!(matches!(refusal, Error::Partitions { found: 4, .. }), "{refusal}");
 }
@@ -620,27 +620,27 @@ fn a_flipped_byte_in_a_backup_is_found_and_it_is_not_restored() {
             // A file of its own: the copy shares its files with the store.
             fs::remove_file(&path).unwrap();
             fs::write(&path, &bytes).unwrap();
-            let found = examine(&backup);
+            let found = examine(&backup, None);
             let is_found = found.as_ref().map_or(true, |found| found.verified.defects > 0);
             assert!(is_found, "byte {at} of {}: {found:?}", path.display());
             let elsewhere = folder.path().join("elsewhere");
-            let refusal = restore(&backup, &elsewhere).unwrap_err();
+            let refusal = restore(&backup, &settings(&elsewhere)).unwrap_err();
             let is_clear = matches!(refusal, Error::Damaged { .. } | Error::Unsound { .. });
             assert!(is_clear, "byte {at} of {}: {refusal}", path.display());
             assert!(!elsewhere.exists());
         }
         fs::write(&path, &whole).unwrap();
     }
-    assert!(examine(&backup).is_ok());
+    assert!(examine(&backup, None).is_ok());
 }
 
 #[test]
 fn what_is_no_store_is_not_looked_at_as_one() {
     let folder = TempDir::new().unwrap();
-    let nothing = examine(&folder.path().join("nothing")).unwrap_err();
+    let nothing = examine(&folder.path().join("nothing"), None).unwrap_err();
     assert!(matches!(nothing, Error::NotJumeau { .. }), "{nothing}");
     fs::write(folder.path().join("notes.txt"), "mine").unwrap();
-    let foreign = examine(folder.path()).unwrap_err();
+    let foreign = examine(folder.path(), None).unwrap_err();
     assert!(matches!(foreign, Error::NotJumeau { .. }), "{foreign}");
 }
 
@@ -653,7 +653,7 @@ fn a_check_finds_outputs_that_would_be_written_over() {
     batch.set_next_output(1, 3);
     store.commit(&[batch]).unwrap();
     drop(store);
-    let found = examine(folder.path()).unwrap().verified.described;
+    let found = examine(folder.path(), None).unwrap().verified.described;
     assert_eq!(
         found,
         [

@@ -129,6 +129,11 @@ impl EraserTask {
                 // Counted first: who goes on after a crash finds only the rest.
                 let trails = self.trails(&customer, erasing.sequence).await;
                 erasing.removed.extend(trails.into_iter().map(removed));
+                let count = self.blocking(move |store| store.retired_keys(&customer)).await?;
+                if count > 0 {
+                    let (place, what) = (KEYS.into(), "keys".into());
+                    erasing.removed.push(Removed { place, what, count, at: now() });
+                }
                 erasing.stage = Stage::Counted;
             }
             (Stage::Counted, Some(customer)) => {
@@ -136,7 +141,14 @@ impl EraserTask {
                 erasing.stage = Stage::Files;
             }
             (Stage::Files, Some(customer)) => {
-                self.blocking(move |store| store.scour(partition, &customer)).await?;
+                self.blocking(move |store| {
+                    store.forget_keys(&customer)?;
+                    store.scour(partition, &customer)
+                })
+                .await?;
+                let at = now();
+                let keys = erasing.removed.iter_mut().filter(|one| *one.place == *KEYS);
+                keys.for_each(|one| one.at = at);
                 erasing.customer = None;
                 erasing.stage = Stage::Traces;
             }
@@ -220,6 +232,8 @@ impl Handler<Erasures> for PartitionActor {
 
 /// What a machine calls the place where its rows were.
 const STORE: &str = "store";
+/// What the place of customers' keys is called.
+const KEYS: &str = "vault";
 
 fn removed(trail: Trail) -> Removed {
     let count = trail.sequences.len() as u64;

@@ -252,6 +252,8 @@ limits! {
     API_REQUESTS: 256;
     /// requests of channels for decisions that wait for their answers; more are answered "busy"
     ASKS: 4_096;
+    /// customers' keys of a sealed store that are held in memory; others are read when they are needed
+    KEYS_KNOWN: 100_000;
     /// lines of the audit in one answer, the newest
     AUDIT_LISTED: 1_000;
     /// channels whose actions an integrator takes off a consumer of its own, as each costs the broker a search

@@ -113,6 +113,9 @@ pub struct Store {
     pub path: PathBuf,
     /// The folder for copies of the database that are made while the service runs.
     pub backups: PathBuf,
+    /// The master key, if rows of customers are to be sealed: a file, or `env:` and the name of a
+    /// variable, that holds 64 hexadecimal digits. Chosen when the store is made.
+    pub master_key: Option<String>,
     /// When a commit counts as durable.
     pub sync: Sync,
     /// Blocks, indexes and filters kept in memory, in bytes.
@@ -150,6 +153,7 @@ impl Default for Store {
         Store {
             path: PathBuf::from("jumeau-data"),
             backups: PathBuf::from("jumeau-backups"),
+            master_key: None,
             sync: Sync::Always,
             cache_bytes: 128 << 20,
             write_buffer_bytes: 128 << 20,

@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,8 +11,10 @@ use super::disk::{FORMAT, Opening, Store};
 use super::reads::Read;
 use super::rows::{Meta, Verified};
 use super::tuning;
-use super::{Error, Table};
+use super::vault::{Access, Vault};
+use super::{Batch, Commit, Error, Table, keys, sealing};
 use crate::config::{limits, settings};
+use crate::event::Customer;
 
 /// A copy of a store as it was at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,11 +40,14 @@ pub struct Examined {
     pub twins: u64,
     /// Every row, and what is wrong with some.
     pub verified: Verified,
+    /// Rows that nobody can read any more: the keys of customers who were erased since are gone.
+    pub unreadable: u64,
 }
 
 impl Store {
     /// Writes a copy of what is committed now into a folder that is not there yet; commits go on
-    /// meanwhile. A copy that is not whole is never found under this name.
+    /// meanwhile. A copy that is not whole is never found under this name. Where rows are sealed, the
+    /// customers' keys are copied beside it, in place of those that are there.
     ///
     /// # Errors
     /// [`Error::Backup`]. The store itself is as it was.
@@ -56,19 +62,27 @@ impl Store {
         Checkpoint::new(&self.db)
             .and_then(|checkpoint| checkpoint.create_checkpoint(to))
             .map_err(|error| failed(error.into_string()))?;
+        // Behind it: what the copy has was sealed by keys that are there.
+        if let Some(vault) = &self.vault {
+            vault.back_up_beside(to)?;
+        }
         let sizes = sizes(to).map_err(|error| failed(error.to_string()))?;
         let (files, bytes) = (sizes.len() as u64, sizes.iter().map(|(_, bytes)| bytes).sum());
         Ok(BackedUp { path: to.to_owned(), files, bytes })
     }
 
     /// Opens what is at a path to look at it; never to write.
-    fn open_to_look(path: &Path) -> Result<Store, Error> {
+    fn open_to_look(path: &Path, master_key: Option<&str>, keys: &Path) -> Result<Store, Error> {
         let opening = Opening { path };
         if !opening.existing()? {
             return Err(opening.not_jumeau("nothing"));
         }
         opening.check_tables()?;
-        let settings = settings::Store { path: path.to_owned(), ..settings::Store::default() };
+        let settings = settings::Store {
+            path: path.to_owned(),
+            master_key: master_key.map(str::to_owned),
+            ..settings::Store::default()
+        };
         let memory = tuning::Memory::new(&settings);
         let horizon = Arc::new(AtomicI64::new(i64::MIN));
         let mut options = tuning::database(&settings, &memory);
@@ -78,7 +92,67 @@ impl Store {
         let db = DB::open_cf_descriptors_read_only(&options, path, tables, false)
             .map_err(|error| opening.error(&error))?;
         let poisoned = AtomicBool::new(true);
-        Ok(Store { db, memory, horizon, settings, poisoned, path: path.to_owned() })
+        let path = path.to_owned();
+        let mut store = Store { db, memory, horizon, settings, poisoned, path, vault: None };
+        store.vault = store.find_vault(keys, |upto| Access::Look { upto })?;
+        Ok(store)
+    }
+
+    /// Sealed rows whose keys are gone.
+    fn unreadable(&self) -> Result<Vec<(Table, Vec<u8>)>, Error> {
+        let Some(vault) = &self.vault else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        for table in sealing::tables() {
+            let mut rows = self.db.raw_iterator_cf(self.table(table));
+            rows.seek_to_first();
+            while let Some((key, value)) = rows.item() {
+                if vault.is_gone(value)? {
+                    found.push((table, key.to_vec()));
+                }
+                rows.next();
+            }
+            rows.status().map_err(|error| Error::Read { detail: error.into_string() })?;
+        }
+        Ok(found)
+    }
+
+    /// Deletes what nobody can read any more, and what leads there: whoever was erased after a
+    /// backup is not in what is restored of it.
+    fn let_unreadable_go(&self) -> Result<(), Error> {
+        let unreadable = self.unreadable()?;
+        if unreadable.is_empty() {
+            return Ok(());
+        }
+        let gone: HashSet<Vec<u8>> = unreadable
+            .iter()
+            .filter(|(table, _)| *table == Table::Twins)
+            .map(|(_, key)| key.clone())
+            .collect();
+        let is_gone = |key: &[u8], customer: &Customer| {
+            let Some((partition, _)) = key.split_first_chunk() else { return false };
+            let mut twin = Vec::new();
+            keys::twin(&mut twin, u16::from_be_bytes(*partition), customer);
+            gone.contains(&twin)
+        };
+        let mut batch = Batch::new();
+        self.scan(Table::Timers, &[], &[u8::MAX; 2], &mut |key, _| {
+            let timer = keys::read_timer(key);
+            if timer.is_some_and(|timer| is_gone(key, &timer.customer)) {
+                batch.delete_row(Table::Timers, key);
+            }
+            Ok(true)
+        })?;
+        self.scan(Table::Index, &[], &[u8::MAX; 2], &mut |key, _| {
+            if keys::read_index(key).is_some_and(|(_, customer)| is_gone(key, &customer)) {
+                batch.delete_row(Table::Index, key);
+            }
+            Ok(true)
+        })?;
+        unreadable.iter().for_each(|(table, key)| batch.delete_row(*table, key));
+        self.commit(&[batch])?;
+        // Their identifiers go out of the files, too.
+        self.compact();
+        Ok(())
     }
 }
 
@@ -87,16 +161,20 @@ impl Store {
 ///
 /// # Errors
 /// As [`Store::open`]. A damaged row is no error but part of the result.
-pub fn examine(path: &Path) -> Result<Examined, Error> {
-    look_through(path).map_err(|error| match error {
+pub fn examine(path: &Path, master_key: Option<&str>) -> Result<Examined, Error> {
+    examine_with(path, master_key, &Vault::of(path))
+}
+
+fn examine_with(path: &Path, master_key: Option<&str>, keys: &Path) -> Result<Examined, Error> {
+    look_through(path, master_key, keys).map_err(|error| match error {
         // What the engine cannot read is damage to whoever looks for it.
         Error::Read { detail } => Error::Damaged { path: path.to_owned(), detail },
         other => other,
     })
 }
 
-fn look_through(path: &Path) -> Result<Examined, Error> {
-    let store = Store::open_to_look(path)?;
+fn look_through(path: &Path, master_key: Option<&str>, keys: &Path) -> Result<Examined, Error> {
+    let store = Store::open_to_look(path, master_key, keys)?;
     let format = store.store_wide("format")?.unwrap_or(0);
     if format > FORMAT {
         let found = format!("format {format}");
@@ -123,15 +201,19 @@ fn look_through(path: &Path) -> Result<Examined, Error> {
     }
     let twins = verified.tables.iter().find(|(table, _)| *table == Table::Twins);
     let twins = twins.map_or(0, |(_, rows)| *rows);
-    Ok(Examined { partitions, floor: store.floor()?, metas, twins, verified })
+    let unreadable = store.unreadable()?.len() as u64;
+    Ok(Examined { partitions, floor: store.floor()?, metas, twins, verified, unreadable })
 }
 
-/// Puts a backup where a store is to be, once every row of it is checked.
+/// Puts a backup where the store of the settings is to be, once every row of it is checked. Keys of
+/// customers that are there already stay, as they are newer than those beside the backup; rows whose
+/// keys are gone do not come along.
 ///
 /// # Errors
 /// As [`examine`]; [`Error::Occupied`] if there is something already; [`Error::Unsound`] if a row
 /// is damaged; [`Error::Backup`] if the files cannot be copied. There is nothing at `to` then.
-pub fn restore(backup: &Path, to: &Path) -> Result<Examined, Error> {
+pub fn restore(backup: &Path, settings: &settings::Store) -> Result<Examined, Error> {
+    let to = &*settings.path;
     let is_free = match fs::read_dir(to) {
         Ok(mut entries) => entries.next().is_none(),
         Err(error) => error.kind() == std::io::ErrorKind::NotFound,
@@ -139,18 +221,46 @@ pub fn restore(backup: &Path, to: &Path) -> Result<Examined, Error> {
     if !is_free {
         return Err(Error::Occupied { path: to.to_owned() });
     }
-    let examined = examine(backup)?;
+    let (own, copied) = (Vault::folder(to), Vault::of(backup));
+    let keys = if own.exists() { &own } else { &copied };
+    let examined = examine_with(backup, settings.master_key.as_deref(), keys)?;
     if let Some(first) = examined.verified.described.first() {
         let (path, defects) = (backup.to_owned(), examined.verified.defects);
         return Err(Error::Unsound { path, defects, first: first.clone() });
     }
-    copy(backup, to)
-        .map_err(|error| Error::Backup { path: to.to_owned(), detail: error.to_string() })?;
+    let failed =
+        |error: std::io::Error| Error::Backup { path: to.to_owned(), detail: error.to_string() };
+    let is_sealed = settings.master_key.is_some();
+    if is_sealed && !own.exists() {
+        let draft = copy(&copied, &own).map_err(failed)?;
+        settle(&draft, &own).map_err(failed)?;
+    }
+    let draft = copy(backup, to).map_err(failed)?;
+    if is_sealed {
+        let there = settings::Store { path: draft.clone(), ..settings.clone() };
+        Store::open_with(&there, examined.partitions, &own)?.let_unreadable_go()?;
+    }
+    settle(&draft, to).map_err(failed)?;
     Ok(examined)
 }
 
-/// Copies a database's files beside their place, and moves them there when the disk has them.
-fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
+/// Wraps the customers' keys of a store, which nobody has open, by another master key; returns how many.
+/// Those beside its backups are replaced, too.
+///
+/// # Errors
+/// As [`Store::open`]; [`Error::MasterKey`] if one of the two is none; [`Error::InClear`].
+pub fn rewrap(settings: &settings::Store, to: &str) -> Result<u64, Error> {
+    let keys = Vault::folder(&settings.path);
+    let looked = Store::open_to_look(&settings.path, settings.master_key.as_deref(), &keys)?;
+    let in_clear = || Error::InClear { path: settings.path.clone() };
+    let master = settings.master_key.as_deref().ok_or_else(in_clear)?;
+    let upto = looked.keys_upto()?;
+    drop(looked);
+    Vault::open(&keys, master, Access::Change { upto })?.rewrap(to, &settings.backups)
+}
+
+/// Copies a database's files beside their place; returns where.
+fn copy(from: &Path, to: &Path) -> std::io::Result<PathBuf> {
     let mut name = to.file_name().unwrap_or_default().to_owned();
     name.push(".restoring");
     let draft = to.with_file_name(name);
@@ -167,11 +277,16 @@ fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
         File::open(draft.join(&name))?.sync_all()?;
     }
     File::open(&draft)?.sync_all()?;
+    Ok(draft)
+}
+
+/// Moves them there, once the disk has them.
+fn settle(draft: &Path, to: &Path) -> std::io::Result<()> {
     if to.exists() {
         // It is empty, or this fails.
         fs::remove_dir(to)?;
     }
-    fs::rename(&draft, to)?;
+    fs::rename(draft, to)?;
     let parent = to.parent().filter(|parent| !parent.as_os_str().is_empty());
     File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
 }

@@ -405,6 +405,10 @@ impl Batch {
         self.seal_small(Table::Meta, |key| keys::field(key, partition, field), &number);
     }
 
+    pub(super) fn delete_row(&mut self, table: Table, key: &[u8]) {
+        self.delete(table, |into| into.extend_from_slice(key));
+    }
+
     fn put(&mut self, table: Table, key: impl FnOnce(&mut Vec<u8>), value: &[u8]) {
         self.change(PUT, table, key, |into| into.extend_from_slice(value));
     }

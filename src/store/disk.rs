@@ -1,16 +1,18 @@
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use rocksdb::{
-    ColumnFamily, DB, DBPinnableSlice, ErrorKind, IteratorMode, Options, ReadOptions, WriteBatch,
-    WriteOptions, properties,
+    ColumnFamily, DB, ErrorKind, IteratorMode, Options, ReadOptions, WriteBatch, WriteOptions,
+    properties,
 };
 
 use super::batch::{Change, FLOOR};
 use super::keys;
 use super::reads::{Commit, Read, Value, Visit, VisitEach};
 use super::tuning::{self, Horizon};
+use super::vault::{Access, Vault};
 use super::{Batch, Error, Table};
 use crate::codec::{self, Kind};
 use crate::config::settings;
@@ -21,6 +23,12 @@ pub(super) const FORMAT: u64 = 1;
 /// The name of the moment when the stream of events was made, among what the store knows as a whole.
 const STREAM: &str = "stream";
 
+/// The name of whether rows of customers are sealed, likewise; it stands there only if they are.
+const SEALED: &str = "sealed";
+
+/// The name of the last change of customers' keys that the store knows of, likewise.
+const KEYS: &str = "keys";
+
 /// The store on a disk.
 pub struct Store {
     pub(super) db: DB,
@@ -29,6 +37,8 @@ pub struct Store {
     pub(super) memory: tuning::Memory,
     pub(super) horizon: Horizon,
     pub(super) poisoned: AtomicBool,
+    /// What seals rows of customers, if anything does.
+    pub(super) vault: Option<Vault>,
 }
 
 /// What the store takes of the machine.
@@ -47,8 +57,18 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::InUse`], [`Error::NotJumeau`], [`Error::Newer`], [`Error::Partitions`],
-    /// [`Error::Damaged`], or [`Error::Open`]. Nothing was changed then.
+    /// [`Error::Damaged`], [`Error::MasterKey`], [`Error::Keys`], or [`Error::Open`]. Nothing was
+    /// changed then.
     pub fn open(settings: &settings::Store, partitions: u16) -> Result<Store, Error> {
+        Store::open_with(settings, partitions, &Vault::folder(&settings.path))
+    }
+
+    /// The same, with the customers' keys in this folder, if rows are sealed.
+    pub(super) fn open_with(
+        settings: &settings::Store,
+        partitions: u16,
+        keys: &Path,
+    ) -> Result<Store, Error> {
         let path = settings.path.clone();
         let opening = Opening { path: &path };
         if opening.existing()? {
@@ -59,15 +79,24 @@ impl Store {
         let tables = tuning::tables(settings, &memory, &horizon);
         let db = DB::open_cf_descriptors(&tuning::database(settings, &memory), &path, tables)
             .map_err(|error| opening.error(&error))?;
-        let store = Store {
+        let mut store = Store {
             db,
             memory,
             horizon,
             settings: settings.clone(),
             poisoned: AtomicBool::new(false),
             path: path.clone(),
+            vault: None,
         };
-        store.check_format(partitions)?;
+        if store.is_new(partitions)? {
+            // The keys are there before anything says so.
+            let master = settings.master_key.as_deref();
+            let vault = master.map(|master| Vault::open(keys, master, Access::Make)).transpose()?;
+            store.vault = vault;
+            store.found(partitions)?;
+        } else {
+            store.vault = store.find_vault(keys, |upto| Access::Change { upto })?;
+        }
         Ok(store)
     }
 
@@ -130,16 +159,25 @@ impl Store {
         }
     }
 
-    fn check_format(&self, partitions: u16) -> Result<(), Error> {
+    /// Whether there is nothing in the database yet.
+    fn is_new(&self, partitions: u16) -> Result<bool, Error> {
         let Some(format) = self.store_wide("format")? else {
-            return self.found(partitions);
+            for table in Table::ALL {
+                self.scan(table, &[], &[u8::MAX; 2], &mut |_, _| {
+                    Err(Error::NotJumeau {
+                        path: self.path.clone(),
+                        found: format!("a table `{}` without a format", table.name()),
+                    })
+                })?;
+            }
+            return Ok(true);
         };
         if format > FORMAT {
             let found = format!("format {format}");
             return Err(Error::Newer { path: self.path.clone(), known: FORMAT, found });
         }
         match self.store_wide("partitions")? {
-            Some(found) if found == u64::from(partitions) => Ok(()),
+            Some(found) if found == u64::from(partitions) => Ok(false),
             found => Err(Error::Partitions {
                 path: self.path.clone(),
                 expected: partitions,
@@ -150,19 +188,37 @@ impl Store {
 
     /// Makes an empty database one of jumeau's.
     fn found(&self, partitions: u16) -> Result<(), Error> {
-        for table in Table::ALL {
-            self.scan(table, &[], &[u8::MAX; 2], &mut |_, _| {
-                Err(Error::NotJumeau {
-                    path: self.path.clone(),
-                    found: format!("a table `{}` without a format", table.name()),
-                })
-            })?;
-        }
         let mut batch = Batch::new();
         batch.set_store_wide("format", FORMAT);
         batch.set_store_wide("partitions", u64::from(partitions));
+        if self.vault.is_some() {
+            batch.set_store_wide(SEALED, 1);
+        }
         self.commit(&[batch])?;
         self.sync()
+    }
+
+    /// What seals a store that there is, if anything does: that was chosen when it was made.
+    ///
+    /// # Errors
+    /// [`Error::MasterKey`] or [`Error::InClear`] if the settings say otherwise, and as [`Vault::open`].
+    pub(super) fn find_vault(
+        &self,
+        keys: &Path,
+        access: impl FnOnce(u64) -> Access,
+    ) -> Result<Option<Vault>, Error> {
+        let is_sealed = self.store_wide(SEALED)?.is_some();
+        match (is_sealed, &self.settings.master_key) {
+            (false, None) => Ok(None),
+            (true, None) => Err(Error::MasterKey { found: "none".into() }),
+            (false, Some(_)) => Err(Error::InClear { path: self.path.clone() }),
+            (true, Some(master)) => Vault::open(keys, master, access(self.keys_upto()?)).map(Some),
+        }
+    }
+
+    /// The last change of customers' keys that the store knows of.
+    pub(super) fn keys_upto(&self) -> Result<u64, Error> {
+        Ok(self.store_wide(KEYS)?.unwrap_or(0))
     }
 
     pub(super) fn poison(&self, error: rocksdb::Error) -> Error {
@@ -189,22 +245,70 @@ impl Store {
         self.db.cf_handle(table.name()).expect("every table is opened with the database")
     }
 
-    fn write(&self, batches: &[Batch]) -> Result<(), rocksdb::Error> {
+    fn write(&self, batches: &[Batch]) -> Result<(), Error> {
         let tables = Table::ALL.map(|table| self.table(table));
         let bytes: usize = batches.iter().map(Batch::bytes).sum();
         let mut write = WriteBatch::with_capacity_bytes(bytes + HEADER_BYTES);
+        let mut sealing = match &self.vault {
+            Some(vault) => Some((vault, vault.change()?, Vec::new())),
+            None => None,
+        };
+        // Where a twin goes, ranges go with it, and the order is kept.
         for change in in_key_order(batches) {
             match change {
-                Change::Put(table, key, value) => write.put_cf(tables[table as usize], key, value),
-                Change::Delete(table, key) => write.delete_cf(tables[table as usize], key),
+                Change::Put(table, key, value) => {
+                    let mut value = value;
+                    if let Some((vault, keys, sealed)) = &mut sealing {
+                        sealed.clear();
+                        if keys.seal(vault, (table, key, value), sealed)? {
+                            value = sealed;
+                        }
+                    }
+                    write.put_cf(tables[table as usize], key, value);
+                }
+                Change::Delete(table, key) => {
+                    if table == Table::Twins
+                        && let Some((vault, keys, _)) = &mut sealing
+                        && let Some((customer, _)) = keys::read_twin(key)
+                    {
+                        keys.retire(&vault.name(customer.as_str()))?;
+                    }
+                    write.delete_cf(tables[table as usize], key);
+                }
                 Change::DeleteRange(table, from, until) => {
                     write.delete_range_cf(tables[table as usize], from, until);
                 }
             }
         }
+        if let Some((_, keys, _)) = &mut sealing
+            && let Some(number) = keys.keep()?
+        {
+            let mut batch = Batch::new();
+            batch.set_store_wide(KEYS, number);
+            for change in batch.changes() {
+                if let Change::Put(table, key, value) = change {
+                    write.put_cf(tables[table as usize], key, value);
+                }
+            }
+        }
         let mut options = WriteOptions::default();
         options.set_sync(self.settings.sync == settings::Sync::Always);
-        self.db.write_opt(write, &options)
+        self.db
+            .write_opt(write, &options)
+            .map_err(|error| Error::Write { detail: error.into_string() })
+    }
+
+    /// A value as it was put; none if its row is none any more.
+    fn plain<'a>(
+        &self,
+        table: Table,
+        key: &[u8],
+        value: &'a [u8],
+    ) -> Result<Option<Cow<'a, [u8]>>, Error> {
+        match &self.vault {
+            None => Ok(Some(Cow::Borrowed(value))),
+            Some(vault) => vault.open_row(table, key, value),
+        }
     }
 }
 
@@ -216,7 +320,7 @@ impl Commit for Store {
         if self.poisoned.load(Ordering::Acquire) {
             return Err(Error::Poisoned);
         }
-        self.write(batches).map_err(|error| self.poison(error))?;
+        self.write(batches).inspect_err(|_| self.poisoned.store(true, Ordering::Release))?;
         if let Some(newest) = batches.iter().filter_map(Batch::newest_input).max() {
             let horizon = tuning::horizon(&self.settings, newest);
             self.horizon.fetch_max(horizon.ms(), Ordering::Relaxed);
@@ -230,7 +334,13 @@ impl Read for Store {
         self.db
             .batched_multi_get_cf(self.table(table), keys, false)
             .into_iter()
-            .map(|found| Ok(found.map_err(|error| read_error(&error))?.map(boxed)))
+            .zip(keys)
+            .map(|(found, key)| {
+                let Some(value) = found.map_err(|error| read_error(&error))? else {
+                    return Ok(None);
+                };
+                Ok(self.plain(table, key, &value)?.map(|value| value.into_owned().into()))
+            })
             .collect()
     }
 
@@ -240,7 +350,9 @@ impl Read for Store {
         let mut rows = self.db.raw_iterator_cf_opt(self.table(table), options);
         rows.seek_to_first();
         while let Some((key, value)) = rows.item() {
-            if !visit(key, value)? {
+            if let Some(value) = self.plain(table, key, value)?
+                && !visit(key, &value)?
+            {
                 return Ok(());
             }
             rows.next();
@@ -265,7 +377,9 @@ impl Read for Store {
             while let Some((key, value)) = rows.item()
                 && key.starts_with(prefix)
             {
-                visit(position, key, value)?;
+                if let Some(value) = self.plain(table, key, value)? {
+                    visit(position, key, &value)?;
+                }
                 rows.next();
             }
             rows.status().map_err(|error| read_error(&error))?;
@@ -401,10 +515,6 @@ fn may_be_engines(name: &str) -> bool {
     NAMES.contains(&name)
         || BEGINNINGS.iter().any(|beginning| name.starts_with(beginning))
         || ENDS.iter().any(|end| name.ends_with(end))
-}
-
-fn boxed(slice: DBPinnableSlice<'_>) -> Box<[u8]> {
-    Box::from(&*slice)
 }
 
 fn read_error(error: &rocksdb::Error) -> Error {

@@ -95,6 +95,37 @@ pub enum Error {
         /// Where the store should be.
         path: PathBuf,
     },
+    /// The master key is not there, or another one.
+    #[error(
+        "expected the master key of the store, found {found}; let `store.master-key` name the file, \
+         or `env:` and the variable, that holds it: without it no customer's row can be read"
+    )]
+    MasterKey {
+        /// What was found instead.
+        found: String,
+    },
+    /// A store in clear is to be opened by a master key.
+    #[error(
+        "expected a sealed store at {}, because there is a master key, found one in clear; what is \
+         sealed is sealed from the start: unset `store.master-key`, or choose another `store.path`",
+        path.display()
+    )]
+    InClear {
+        /// Where the store is.
+        path: PathBuf,
+    },
+    /// The customers' keys of a sealed store are not there, or are others.
+    #[error(
+        "expected the customers' keys of the store in {}, found {found}; put them back as they were, \
+         or move the store away and restore a backup: without its key no customer's row can be read",
+        path.display()
+    )]
+    Keys {
+        /// Where they should be.
+        path: PathBuf,
+        /// What was found instead.
+        found: String,
+    },
     /// A backup is damaged.
     #[error(
         "expected a sound backup at {}, found {defects} damaged rows, the first: {first}; take \

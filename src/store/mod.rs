@@ -22,9 +22,11 @@ mod reads;
 mod room;
 mod rows;
 mod scour;
+mod sealing;
 mod tuning;
+mod vault;
 
-pub use backup::{BackedUp, Examined, examine, restore};
+pub use backup::{BackedUp, Examined, examine, restore, rewrap};
 pub use batch::{Batch, Change};
 pub use committer::{CommitFigures, CommitHandle, Committer};
 pub use disk::{Store, Usage};

@@ -71,6 +71,25 @@ impl Store {
         Ok(())
     }
 
+    /// How many keys of an erased customer are out of use, and still there.
+    ///
+    /// # Errors
+    /// [`Error::Read`], or [`Error::Keys`].
+    pub fn retired_keys(&self, customer: &Customer) -> Result<u64, Error> {
+        self.vault.as_ref().map_or(Ok(0), |vault| vault.retired(customer.as_str()))
+    }
+
+    /// Destroys the keys of an erased customer, where rows are sealed: what they sealed can never be
+    /// read again, wherever there is a copy of it. The copy of all keys beside backups is made anew.
+    ///
+    /// # Errors
+    /// [`Error::Read`], [`Error::Keys`], [`Error::Write`], or [`Error::Backup`].
+    pub fn forget_keys(&self, customer: &Customer) -> Result<(), Error> {
+        self.vault
+            .as_ref()
+            .map_or(Ok(()), |vault| vault.forget(customer.as_str(), &self.settings.backups))
+    }
+
     /// The same of the rows that say how far erasures are, which name the customer until the end.
     ///
     /// # Errors

@@ -72,6 +72,26 @@ pub(super) fn tables(
     tables.into_iter().chain([unused]).collect()
 }
 
+/// The database of customers' keys: short rows, read one at a time, and mostly written once.
+pub(super) fn keys(may_be_made: bool) -> Options {
+    let mut options = Options::default();
+    options.create_if_missing(may_be_made);
+    let mut blocks = BlockBasedOptions::default();
+    // Every new customer is looked for in vain, once.
+    blocks.set_bloom_filter(10.0, false);
+    blocks.set_format_version(6);
+    options.set_block_based_table_factory(&blocks);
+    options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+    options.set_write_buffer_size(4 << 20);
+    options.set_compression_type(DBCompressionType::None);
+    options.set_log_level(LogLevel::Warn);
+    options.set_keep_log_file_num(4);
+    options.set_max_log_file_size(4 << 20);
+    options.set_stats_dump_period_sec(0);
+    options.set_stats_persist_period_sec(0);
+    options
+}
+
 /// The column family that every RocksDB database has; it stays empty.
 pub(super) const UNUSED: &str = "default";
 

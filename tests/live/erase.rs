@@ -185,7 +185,12 @@ async fn who_is_erased_is_in_no_file_and_the_receipt_says_what_went_where() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_customer_is_erased_during_a_flood_of_events_while_the_service_is_killed() {
-    let mut rig = Rig::start("bank", &["service.partitions=4"]).await;
+    // Where rows are sealed there are two databases, and keys that go with the customer.
+    let keys = tempfile::tempdir().unwrap();
+    let master = keys.path().join("master");
+    std::fs::write(&master, "7".repeat(64)).unwrap();
+    let sealed = format!("store.master-key={}", master.display());
+    let mut rig = Rig::start("bank", &["service.partitions=4", &sealed]).await;
     let flood = async |rig: &Rig, round: usize| {
         let events = (0..60).map(async |number| {
             let customer = if number % 3 == 0 { "zenobia7" } else { "bystander" };
@@ -210,6 +215,9 @@ async fn a_customer_is_erased_during_a_flood_of_events_while_the_service_is_kill
     let erasure = erasure.expect("the wish was taken");
     let receipt = receipt(&rig, "zenobia7", erasure).await;
     receipt.verify(None).unwrap();
+    let removed = &receipt.told.identifiers[0].removed;
+    let keys: u64 = removed.iter().filter(|r| *r.place == *"vault").map(|r| r.count).sum();
+    assert_eq!(keys, 1, "{removed:?}");
     rig.settled().await;
     assert!(rig.ask(verb::SHOW, &["zenobia7"], Bytes::new()).await.is_err());
     assert_eq!(rig.show("bystander").await.inputs, bystander, "nobody else lost anything");
@@ -217,6 +225,10 @@ async fn a_customer_is_erased_during_a_flood_of_events_while_the_service_is_kill
     let nats = rig.folder.path().join("nats");
     rig.until("late events are gone", async || naming(&nats, "zenobia7").is_empty()).await;
     assert!(rig.terminate().await.success());
+    let store = rig.folder.path().join("store");
+    assert!(holding(&store, WORDS).is_empty(), "and never was");
+    let refused = Store::open(&settings::Store { path: store, ..settings::Store::default() }, 4);
+    assert!(refused.unwrap_err().to_string().contains("expected the master key"));
     rig.restart().await;
     let found = holding(&rig.folder.path().join("store"), "zenobia7");
     assert!(found.is_empty(), "after a start the manifest is new, too: {found:?}");

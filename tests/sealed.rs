@@ -1,0 +1,433 @@
+//! A store whose rows are sealed: what a disk, a backup or a thief has of it says nothing without the
+//! master key, and nothing at all of who was erased.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use jumeau::config::settings;
+use jumeau::event::{Customer, Output, Time};
+use jumeau::store::{
+    Batch, Commit, Error, Examined, IndexKey, Memory, Read, Store, Table, TimerKey, examine,
+    restore, rewrap,
+};
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+const PARTITIONS: u16 = 2;
+/// What only one customer ever said.
+const WORDS: &str = "quokka-marmalade";
+
+/// A folder with a master key in a file, and a store beside it.
+struct Place {
+    folder: TempDir,
+    settings: settings::Store,
+}
+
+impl Place {
+    fn new() -> Place {
+        let folder = TempDir::new().unwrap();
+        let settings = settings::Store {
+            path: folder.path().join("store"),
+            backups: folder.path().join("backups"),
+            master_key: Some(key(folder.path(), "master", '7')),
+            cache_bytes: 8 << 20,
+            write_buffer_bytes: 16 << 20,
+            ..settings::Store::default()
+        };
+        Place { folder, settings }
+    }
+
+    fn open(&self) -> Result<Store, Error> {
+        Store::open(&self.settings, PARTITIONS)
+    }
+
+    fn keys(&self) -> PathBuf {
+        self.folder.path().join("store-keys")
+    }
+
+    /// With another place for the store, or another master key.
+    fn with(&self, change: impl FnOnce(&mut settings::Store)) -> settings::Store {
+        let mut settings = self.settings.clone();
+        change(&mut settings);
+        settings
+    }
+
+    fn examine(&self, path: &Path) -> Result<Examined, Error> {
+        examine(path, self.settings.master_key.as_deref())
+    }
+}
+
+/// A file with a master key.
+fn key(folder: &Path, name: &str, digit: char) -> String {
+    let file = folder.join(name);
+    fs::write(&file, format!("{}\n", digit.to_string().repeat(64))).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+fn customer(id: &str) -> Customer {
+    Customer::new(id).unwrap()
+}
+
+fn output(id: &str, words: &str) -> Output {
+    Output {
+        id: "o".into(),
+        subject: format!("jumeau.actions.app.open-card.{id}").into(),
+        headers: [].into(),
+        payload: words.as_bytes().to_vec().into(),
+    }
+}
+
+fn timer(id: &str) -> TimerKey {
+    TimerKey { due: Time::from_ms(9), customer: customer(id), name: "form".into() }
+}
+
+const INDEX: IndexKey = IndexKey { path: 1, value: 2 };
+
+/// Something of a customer in every table that says something of customers.
+fn rows_of(id: &str, words: &str, sequence: u64) -> Batch {
+    let mut batch = Batch::new();
+    let who = customer(id);
+    let sealed = |kind| {
+        let mut record = Vec::new();
+        jumeau::codec::seal(kind, words, &mut record).unwrap();
+        record
+    };
+    use jumeau::codec::Kind;
+    batch.put_twin(1, &who, &sealed(Kind::Twin));
+    batch.put_block(1, &who, 3, &sealed(Kind::Block));
+    batch.put_input(1, &who, Time::from_ms(5), 1, &sealed(Kind::Input));
+    batch.put_output(1, sequence, &output(id, words)).unwrap();
+    batch.put_timer(1, &timer(id));
+    batch.put_index(1, INDEX, &who);
+    batch.set_next_output(1, 1_000);
+    batch
+}
+
+/// The customer is erased, as a partition does it.
+fn erasure(id: &str, sequence: u64) -> Batch {
+    let mut batch = Batch::new();
+    batch.delete_twin(1, &customer(id));
+    batch.delete_output(1, sequence);
+    batch.delete_timer(1, &timer(id));
+    batch.delete_index(1, INDEX, &customer(id));
+    batch
+}
+
+/// The state of a twin, if there is one.
+fn state(store: &Store, id: &str) -> Option<String> {
+    let loaded = store.load(1, &[customer(id)]).unwrap().pop().flatten()?;
+    assert_eq!(loaded.timeline.len(), 1);
+    Some(jumeau::codec::open(jumeau::codec::Kind::Twin, &loaded.state).unwrap())
+}
+
+/// Everything that a store holds.
+fn content(store: &impl Read) -> BTreeMap<(Table, Vec<u8>), Vec<u8>> {
+    let mut content = BTreeMap::new();
+    for table in Table::ALL {
+        let visit = &mut |key: &[u8], value: &[u8]| {
+            if table != Table::Meta {
+                content.insert((table, key.to_vec()), value.to_vec());
+            }
+            Ok(true)
+        };
+        store.scan(table, &[], &[0xFF; 2], visit).unwrap();
+    }
+    content
+}
+
+/// The files below a folder in which some bytes stand.
+fn holding(folder: &Path, bytes: &str) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(holding(&path, bytes));
+        } else if fs::read(&path).unwrap().windows(bytes.len()).any(|part| part == bytes.as_bytes())
+        {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// A copy of a folder, as a process that is killed now would leave it.
+fn killed(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for file in fs::read_dir(from).unwrap() {
+        let file = file.unwrap();
+        if file.file_name() != "LOCK" {
+            fs::copy(file.path(), to.join(file.file_name())).unwrap();
+        }
+    }
+}
+
+#[test]
+fn the_files_say_nothing_of_what_customers_said() {
+    for is_sealed in [false, true] {
+        let mut place = Place::new();
+        if !is_sealed {
+            place.settings.master_key = None;
+        }
+        let store = place.open().unwrap();
+        store.commit(&[rows_of("ada", WORDS, 1)]).unwrap();
+        let in_log = !holding(&place.settings.path, WORDS).is_empty();
+        store.back_up(&place.settings.backups.join("first")).unwrap();
+        store.compact();
+        let in_files = !holding(place.folder.path(), WORDS).is_empty();
+        assert_eq!((in_log, in_files), (!is_sealed, !is_sealed), "sealed: {is_sealed}");
+        assert_eq!(state(&store, "ada").as_deref(), Some(WORDS));
+        drop(store);
+        let store = place.open().unwrap();
+        assert_eq!(state(&store, "ada").as_deref(), Some(WORDS));
+        assert_eq!(store.outbox(1, 0, 9).unwrap(), [(1, output("ada", WORDS))]);
+        assert_eq!(place.keys().exists(), is_sealed);
+    }
+}
+
+#[test]
+fn the_keys_name_nobody() {
+    let place = Place::new();
+    let store = place.open().unwrap();
+    store.commit(&[rows_of("zenobia-wrzesniewska", WORDS, 1)]).unwrap();
+    drop(store);
+    assert!(!holding(&place.settings.path, "zenobia-wrzesniewska").is_empty());
+    assert!(holding(&place.keys(), "zenobia-wrzesniewska").is_empty());
+}
+
+#[test]
+fn without_the_right_master_key_nothing_is_opened() {
+    let place = Place::new();
+    let store = place.open().unwrap();
+    store.commit(&[rows_of("ada", WORDS, 1)]).unwrap();
+    drop(store);
+    let folder = place.folder.path().to_str().unwrap().to_owned();
+    let mut refusals = String::new();
+    let other = key(place.folder.path(), "other", '8');
+    let short = place.folder.path().join("short");
+    fs::write(&short, "77").unwrap();
+    let wrong = [
+        None,
+        Some(other.clone()),
+        Some(short.to_str().unwrap().to_owned()),
+        Some(format!("{folder}/missing")),
+        Some("env:NO_SUCH_KEY".to_owned()),
+    ];
+    for master_key in wrong {
+        let refused = Store::open(&place.with(|it| it.master_key = master_key.clone()), PARTITIONS);
+        let refused = refused.unwrap_err();
+        let looked = examine(&place.settings.path, master_key.as_deref()).unwrap_err();
+        assert_eq!(looked.to_string(), refused.to_string());
+        refusals += &format!("{refused}\n\n");
+    }
+    let clear = place.with(|it| (it.path, it.master_key) = (it.path.join("../clear"), None));
+    drop(Store::open(&clear, PARTITIONS).unwrap());
+    let sealed = settings::Store { master_key: Some(other), ..clear };
+    refusals += &format!("{}\n\n", Store::open(&sealed, PARTITIONS).unwrap_err());
+    fs::rename(place.keys(), place.folder.path().join("elsewhere")).unwrap();
+    refusals += &format!("{}\n", place.open().unwrap_err());
+    insta::assert_snapshot!(refusals.replace(&folder, "…"), @r"
+    expected the master key of the store, found none; let `store.master-key` name the file, or `env:` and the variable, that holds it: without it no customer's row can be read
+
+    expected the master key of the store, found another in the file …/other, by which those in …/store-keys cannot be opened; let `store.master-key` name the file, or `env:` and the variable, that holds it: without it no customer's row can be read
+
+    expected the master key of the store, found no 64 hexadecimal digits in the file …/short; let `store.master-key` name the file, or `env:` and the variable, that holds it: without it no customer's row can be read
+
+    expected the master key of the store, found No such file or directory (os error 2) for the file …/missing; let `store.master-key` name the file, or `env:` and the variable, that holds it: without it no customer's row can be read
+
+    expected the master key of the store, found no text in the variable NO_SUCH_KEY; let `store.master-key` name the file, or `env:` and the variable, that holds it: without it no customer's row can be read
+
+    expected a sealed store at …/store/../clear, because there is a master key, found one in clear; what is sealed is sealed from the start: unset `store.master-key`, or choose another `store.path`
+
+    expected the customers' keys of the store in …/store-keys, found none; put them back as they were, or move the store away and restore a backup: without its key no customer's row can be read
+    ");
+    fs::rename(place.folder.path().join("elsewhere"), place.keys()).unwrap();
+    assert_eq!(state(&place.open().unwrap(), "ada").as_deref(), Some(WORDS));
+}
+
+#[test]
+fn who_is_erased_is_gone_from_backups_that_were_made_before() {
+    let place = Place::new();
+    let store = place.open().unwrap();
+    store.commit(&[rows_of("ada", WORDS, 1), rows_of("bob", "something else", 2)]).unwrap();
+    let backup = place.settings.backups.join("before");
+    store.back_up(&backup).unwrap();
+    let before = place.examine(&backup).unwrap();
+    assert_eq!((before.verified.defects, before.unreadable, before.twins), (0, 0, 2));
+
+    store.commit(&[erasure("ada", 1)]).unwrap();
+    assert_eq!(store.retired_keys(&customer("ada")).unwrap(), 1);
+    store.forget_keys(&customer("ada")).unwrap();
+    store.scour(1, &customer("ada")).unwrap();
+    assert_eq!(store.retired_keys(&customer("ada")).unwrap(), 0);
+    assert_eq!(state(&store, "bob").as_deref(), Some("something else"));
+    drop(store);
+
+    // State, block, input and output.
+    let after = place.examine(&backup).unwrap();
+    assert_eq!((after.verified.defects, after.unreadable, after.twins), (0, 4, 1));
+    // The machine is lost: there is nothing but the backups, and the keys beside them.
+    let elsewhere = place.with(|it| it.path = place.folder.path().join("other/store"));
+    restore(&backup, &elsewhere).unwrap();
+    let store = Store::open(&elsewhere, PARTITIONS).unwrap();
+    assert_eq!(state(&store, "ada"), None);
+    assert_eq!(state(&store, "bob").as_deref(), Some("something else"));
+    assert_eq!(store.outbox(1, 0, 9).unwrap(), [(2, output("bob", "something else"))]);
+    assert_eq!(store.timers(1, None, 9).unwrap(), [timer("bob")]);
+    drop(store);
+    let restored = place.examine(&elsewhere.path).unwrap();
+    assert_eq!((restored.verified.defects, restored.unreadable, restored.twins), (0, 0, 1));
+}
+
+#[test]
+fn a_restored_store_goes_by_the_keys_that_are_there() {
+    let place = Place::new();
+    let store = place.open().unwrap();
+    store.commit(&[rows_of("ada", WORDS, 1)]).unwrap();
+    let backup = place.settings.backups.join("before");
+    store.back_up(&backup).unwrap();
+    // Somebody keeps a copy of the keys of then, and puts it back.
+    let kept = place.folder.path().join("kept");
+    killed(&place.settings.backups.join("customers-keys"), &kept);
+    store.commit(&[erasure("ada", 1)]).unwrap();
+    store.forget_keys(&customer("ada")).unwrap();
+    drop(store);
+    fs::remove_dir_all(place.settings.backups.join("customers-keys")).unwrap();
+    fs::rename(&kept, place.settings.backups.join("customers-keys")).unwrap();
+    fs::remove_dir_all(&place.settings.path).unwrap();
+    restore(&backup, &place.settings).unwrap();
+    assert_eq!(state(&place.open().unwrap(), "ada"), None);
+}
+
+#[test]
+fn who_comes_back_after_an_erasure_has_a_key_that_it_does_not_destroy() {
+    let place = Place::new();
+    let store = place.open().unwrap();
+    store.commit(&[rows_of("ada", WORDS, 1)]).unwrap();
+    let backup = place.settings.backups.join("before");
+    store.back_up(&backup).unwrap();
+    // In the same commit, before anything else is done about the erasure.
+    store.commit(&[erasure("ada", 1), rows_of("ada", "here again", 2)]).unwrap();
+    assert_eq!(state(&store, "ada").as_deref(), Some("here again"));
+    assert_eq!(store.retired_keys(&customer("ada")).unwrap(), 1);
+    for _ in 0..2 {
+        store.forget_keys(&customer("ada")).unwrap();
+        assert_eq!(state(&store, "ada").as_deref(), Some("here again"));
+    }
+    drop(store);
+    assert_eq!(state(&place.open().unwrap(), "ada").as_deref(), Some("here again"));
+    assert_eq!(place.examine(&backup).unwrap().unreadable, 4, "what was before is not to be read");
+}
+
+#[test]
+fn a_crash_between_keys_and_store_loses_neither() {
+    let place = Place::new();
+    let store = place.open().unwrap();
+    store.commit(&[rows_of("ada", WORDS, 1)]).unwrap();
+    let crash = |from: [&Path; 2]| {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("store");
+        killed(from[0], &path);
+        killed(from[1], &folder.path().join("store-keys"));
+        (place.with(|it| it.path = path), folder)
+    };
+    let earlier = TempDir::new().unwrap();
+    let [store_then, keys_then] = ["store", "keys"].map(|name| earlier.path().join(name));
+    killed(&place.settings.path, &store_then);
+    killed(&place.keys(), &keys_then);
+    store.commit(&[erasure("ada", 1), rows_of("bob", "new here", 2)]).unwrap();
+
+    // Before the store has the erasure, and after it.
+    let (lost, _folder) = crash([&store_then, &place.keys()]);
+    for _ in 0..2 {
+        let store = Store::open(&lost, PARTITIONS).unwrap();
+        assert_eq!(state(&store, "ada").as_deref(), Some(WORDS));
+        assert_eq!(store.retired_keys(&customer("ada")).unwrap(), 0, "it did not happen");
+        store.forget_keys(&customer("ada")).unwrap();
+        assert_eq!(state(&store, "ada").as_deref(), Some(WORDS));
+        store.commit(&[rows_of("bob", "new here", 2)]).unwrap();
+        assert_eq!(state(&store, "bob").as_deref(), Some("new here"));
+    }
+    let (done, _folder) = crash([&place.settings.path, &place.keys()]);
+    let store = Store::open(&done, PARTITIONS).unwrap();
+    assert_eq!((state(&store, "ada"), store.retired_keys(&customer("ada")).unwrap()), (None, 1));
+    assert_eq!(state(&store, "bob").as_deref(), Some("new here"));
+
+    // Keys of an earlier time would take bob for erased.
+    let (earlier, _folder) = crash([&place.settings.path, &keys_then]);
+    let refused = Store::open(&earlier, PARTITIONS).unwrap_err().to_string();
+    assert!(refused.contains("those of an earlier time: 1 changes, not 2"), "{refused}");
+}
+
+#[test]
+fn another_master_key_takes_over_everywhere() {
+    let mut place = Place::new();
+    let store = place.open().unwrap();
+    store.commit(&[rows_of("ada", WORDS, 1), rows_of("bob", "something else", 2)]).unwrap();
+    let backup = place.settings.backups.join("before");
+    store.back_up(&backup).unwrap();
+    let next = key(place.folder.path(), "next", '9');
+    let held = rewrap(&place.settings, &next).unwrap_err();
+    assert!(matches!(held, Error::InUse { .. }), "{held}");
+    drop(store);
+
+    assert_eq!(rewrap(&place.settings, &next).unwrap(), 2);
+    let old = place.settings.master_key.replace(next);
+    for path in [&place.settings.path, &backup] {
+        let refused = examine(path, old.as_deref()).unwrap_err();
+        assert!(matches!(refused, Error::MasterKey { .. }), "{refused}");
+        assert_eq!(place.examine(path).unwrap().verified.defects, 0);
+    }
+    assert_eq!(state(&place.open().unwrap(), "ada").as_deref(), Some(WORDS));
+    let clear = place.with(|it| (it.path, it.master_key) = (it.path.join("../clear"), None));
+    drop(Store::open(&clear, PARTITIONS).unwrap());
+    assert!(matches!(rewrap(&clear, "next"), Err(Error::InClear { .. })));
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Commit(u8, String),
+    Erase(u8),
+    Restart,
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_sealed_store_says_what_one_in_clear_says(
+        steps in proptest::collection::vec(
+            prop_oneof![
+                4 => (0..4u8, "[a-z]{0,40}").prop_map(|(who, words)| Step::Commit(who, words)),
+                2 => (0..4u8).prop_map(Step::Erase),
+                1 => Just(Step::Restart),
+            ],
+            1..12,
+        ),
+    ) {
+        let place = Place::new();
+        let mut sealed = place.open().unwrap();
+        let clear = Memory::new();
+        for step in steps {
+            match step {
+                Step::Commit(who, words) => {
+                    let batch = [rows_of(&format!("c{who}"), &words, u64::from(who))];
+                    sealed.commit(&batch).unwrap();
+                    clear.commit(&batch).unwrap();
+                }
+                Step::Erase(who) => {
+                    let id = format!("c{who}");
+                    let batch = [erasure(&id, u64::from(who))];
+                    sealed.commit(&batch).unwrap();
+                    clear.commit(&batch).unwrap();
+                    sealed.forget_keys(&customer(&id)).unwrap();
+                }
+                Step::Restart => {
+                    drop(sealed);
+                    sealed = place.open().unwrap();
+                }
+            }
+            prop_assert_eq!(content(&sealed), content(&clear));
+        }
+    }
+}
