@@ -9,8 +9,9 @@ use super::people::{ActReply, ActRequest, EscalationReply, EscalationRequest};
 use crate::actors::{AskTwin, WhatWaits};
 use crate::bus::{self, ApiError, Request};
 use crate::config::limits;
-use crate::event::{Channel, Event, Handoff, HandoffState, Kind, Rejection};
+use crate::event::{Channel, Event, Handoff, HandoffState, Kind, Rejection, decode};
 use crate::partition::{Answer, EscalationsReply, EscalationsRequest, Listing, TimeMode};
+use crate::twin::Escalated;
 
 /// The channel of agents who do not say in which one they work.
 const DESK: &str = "desk";
@@ -21,7 +22,10 @@ impl Desk {
         &self,
         request: &Request,
     ) -> Result<EscalationsReply, ApiError> {
-        let wanted: EscalationsRequest = optional(&request.payload)?.unwrap_or_default();
+        let mut wanted: EscalationsRequest = optional(&request.payload)?.unwrap_or_default();
+        if let [queue] = request.tokens.as_slice() {
+            only(&mut wanted.queue, queue)?;
+        }
         let lists = self.partitions().iter().map(|one| one.send(WhatWaits(wanted.clone())));
         let mut all = Listing::new(wanted.clone());
         for list in join_all(lists).await {
@@ -36,20 +40,33 @@ impl Desk {
         let EscalationRequest { escalation, language } =
             optional(&request.payload)?.unwrap_or_default();
         let (twin, surroundings) = self.twin_of(request).await?;
+        let mut queue = None;
+        if let [named, _] = request.tokens.as_slice() {
+            only(&mut queue, named)?;
+        }
+        // Whoever is let see one queue sees what is open there, and not what once was.
+        let may_see = |known: &&Escalated| {
+            queue.as_ref().is_none_or(|queue| known.is_open() && known.queue == *queue)
+        };
         let known = match &escalation {
             Some(id) => twin.escalations.iter().find(|known| known.id == *id),
             None => twin
                 .open_escalations()
+                .filter(may_see)
                 .max_by_key(|known| (known.touched, &known.id))
                 .or_else(|| twin.last_escalation()),
         };
+        let known = known.filter(may_see);
         let Some(known) = known else {
             let token = twin.customer.token();
             return Err(ApiError::new(
                 code::NOT_FOUND,
-                match escalation {
-                    Some(id) => format!("`{id}` is no escalation of `{token}`"),
-                    None => format!("`{token}` was never handed to people"),
+                match (queue, escalation) {
+                    (Some(queue), _) => {
+                        format!("`{token}` has no such escalation open in the queue `{queue}`")
+                    }
+                    (None, Some(id)) => format!("`{id}` is no escalation of `{token}`"),
+                    (None, None) => format!("`{token}` was never handed to people"),
                 },
             ));
         };
@@ -83,6 +100,16 @@ impl Desk {
         let ActRequest { channel, id, time, traceparent, mut handoff } = told;
         let channel = Channel::new(channel.as_deref().unwrap_or(DESK)).map_err(bad)?;
         sign(&mut handoff, request);
+        if let [queue, _] = request.tokens.as_slice() {
+            only(&mut handoff.queue, queue)?;
+            if handoff.operator.is_some() {
+                return Err(bad(
+                    "expected an agent who acts in the own name, found another or an `operator`; \
+                     operators name no queue in the subject"
+                        .to_owned(),
+                ));
+            }
+        }
         let id = id.unwrap_or_else(|| bus::fresh_id().into());
         for _ in 0..=limits::IDENTIFIERS {
             let kind = Kind::Handoff(Box::new(handoff.clone()));
@@ -116,6 +143,17 @@ impl Desk {
         }
         Err(ApiError::new(code::CONFLICT, "the identifier is linked in a circle; unlink one"))
     }
+}
+
+/// Only the queue of the subject is meant, in which the broker lets whoever asks work.
+fn only(queue: &mut Option<Box<str>>, token: &str) -> Result<(), ApiError> {
+    let bad = |detail: String| ApiError::new(code::BAD_REQUEST, detail);
+    let named: Box<str> = decode(token).map_err(bad)?.into();
+    if let Some(other) = queue.as_ref().filter(|other| **other != named) {
+        return Err(bad(format!("expected the queue of the subject, `{named}`, found `{other}`")));
+    }
+    *queue = Some(named);
+    Ok(())
 }
 
 /// Whoever asks is the agent, if they do not say which; and where the broker vouches for their name,

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::messages::code;
+use super::messages::{code, verb};
 use crate::bus::{self, ApiError, Asker, Bus, Request};
 use crate::config::{limits, settings::Identifiers};
 use crate::event::{Customer, Time, cut};
@@ -84,9 +84,13 @@ impl Auditor {
     /// The first line of what is asked.
     pub(super) fn asked(&self, request: &Request) -> AuditRecord {
         let Asker { name, is_vouched } = &request.by;
-        // The customer is the last token, wherever there is one.
-        let about = request.tokens.last().map(|token| self.about(token));
+        // The customer is the last token, wherever there is one, but of a list it is the queue.
+        let is_list = request.verb == verb::ESCALATIONS_LIST;
+        let customer = request.tokens.last().filter(|_| !is_list);
+        let about = customer.map(|token| self.about(token));
         let what = std::str::from_utf8(&request.payload).unwrap_or("bytes that are no text");
+        let queue = request.tokens.last().filter(|_| is_list).map_or("", String::as_str);
+        let what = [queue, what].join(" ").trim().to_owned();
         AuditRecord {
             id: bus::fresh_id().into(),
             at: chrono::Utc::now().into(),
@@ -94,7 +98,7 @@ impl Auditor {
             by: name.clone(),
             is_vouched: *is_vouched,
             what: (about.is_none() && !what.is_empty())
-                .then(|| cut(what, limits::TEXT_BYTES).into()),
+                .then(|| cut(&what, limits::TEXT_BYTES).into()),
             about,
             outcome: AuditOutcome::Asked,
             code: None,

@@ -1,5 +1,6 @@
 //! What answers the questions: looks at partitions and streams, changes nothing of a twin.
 
+mod decide;
 mod rights;
 
 use std::collections::BTreeMap;
@@ -13,12 +14,10 @@ use futures::future::join_all;
 use parking_lot::RwLock;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::sync::oneshot;
 
 use super::audit::{AuditOutcome, Auditor};
 use super::backup::Keeper;
 use super::campaign::{TryCampaignReply, TryCampaignRequest};
-use super::decide::{DecideReply, DecideRequest, Offer};
 use super::erase::Seal;
 use super::experiments::{self, ExperimentsReply};
 use super::learned::{LessonsReply, LessonsRequest, MarksReply, VersionMark};
@@ -33,14 +32,14 @@ use super::why::{
     WhyReply, WhyRequest,
 };
 use crate::actors::{
-    self, Address, AskTwin, Clock, Decisions, Glance, GlanceBroadcasts, GlanceResults, HasAdvanced,
+    self, Address, Clock, Decisions, Glance, GlanceBroadcasts, GlanceResults, HasAdvanced,
     Impatient, Inspect, Journal, Lessons, Marks, Partitions, Sight, TryCampaign,
 };
 use crate::bus::{self, ApiError, Bus, Relay, Request, Watch};
 use crate::codec;
 use crate::config::limits;
-use crate::event::{Broadcast, Channel, Customer, Event, Raw, Rejection, Time, encode, parse};
-use crate::partition::{Answer, Counters, Progress, Surroundings, TimeMode};
+use crate::event::{Broadcast, Channel, Customer, Raw, Time, encode, parse};
+use crate::partition::{Counters, Progress, Surroundings, TimeMode};
 use crate::store::{self, Room};
 use crate::twin::{Dissatisfaction, Forecast, Input, Twin, flips, react};
 
@@ -194,6 +193,7 @@ impl Desk {
             verb::ADVANCE => reply(&self.advance(required(&request.payload)?).await?),
             verb::ESCALATIONS_LIST => reply(&self.escalations(&request).await?),
             verb::ESCALATIONS_SHOW => reply(&self.escalation(&request).await?),
+            verb::ESCALATIONS_NEXT => reply(&self.next(&request).await?),
             verb::ESCALATIONS_OPEN
             | verb::ESCALATIONS_CLAIM
             | verb::ESCALATIONS_NOTE
@@ -374,56 +374,6 @@ impl Desk {
         let found = address.send(lessons).await.map_err(gone)?;
         let (kept, parts) = found.map_err(|detail| ApiError::new(code::INTERNAL, detail))?;
         Ok(LessonsReply::of(&kept, parts))
-    }
-
-    /// Asks the twin, and where it says that another customer is meant, that one.
-    async fn decide(&self, request: &Request) -> Result<DecideReply, ApiError> {
-        let mut customer = customer_of(request)?;
-        let asked: DecideRequest = required(&request.payload)?;
-        let DecideRequest { channel, id, time, traceparent, ask } = asked;
-        let bad = |detail: String| ApiError::new(code::BAD_REQUEST, detail);
-        let channel = Channel::new(&channel).map_err(bad)?;
-        if let [named, _] = request.tokens.as_slice()
-            && *named != channel.token()
-        {
-            return Err(bad(format!(
-                "expected the channel of the subject, `{named}`, found `{channel}`"
-            )));
-        }
-        let id = id.unwrap_or_else(|| bus::fresh_id().into());
-        let refused = |rejection: Rejection| ApiError::new(code::BAD_REQUEST, rejection.detail);
-        for _ in 0..=limits::IDENTIFIERS {
-            let (channel, id) = (channel.clone(), id.clone());
-            let (traceparent, ask) = (traceparent.clone(), ask.clone());
-            let event = Event::asked(customer.clone(), channel, id, time, traceparent, ask);
-            let (_, address) = self.partition_of(&customer)?;
-            let (reply, answer) = oneshot::channel();
-            address.do_send(AskTwin { event: event.map_err(refused)?, reply });
-            match answer.await.map_err(gone)? {
-                Answer::Decided(decided) => {
-                    return Ok(DecideReply {
-                        customer,
-                        at: decided.at,
-                        policy: decided.policy.name.clone(),
-                        version: decided.policy.version.0.clone(),
-                        offers: decided.actions.iter().map(Offer::of).collect(),
-                    });
-                }
-                Answer::Elsewhere(to) => customer = to,
-                Answer::Duplicate => {
-                    return Err(ApiError::new(
-                        code::CONFLICT,
-                        "a request with this `id` was answered before; give each its own, or none",
-                    ));
-                }
-                Answer::Refused(rejection) => return Err(refused(rejection)),
-                Answer::NoRoom => return Err(no_room()),
-                Answer::Acted(_) => {
-                    return Err(ApiError::new(code::INTERNAL, "a request to decide is no act"));
-                }
-            }
-        }
-        Err(ApiError::new(code::CONFLICT, "the identifier is linked in a circle; unlink one"))
     }
 
     /// The partition of a customer, and where it is reached.

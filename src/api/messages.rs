@@ -65,10 +65,11 @@ pub mod verb {
     /// [`ExportRequest`](super::super::ExportRequest); answered by an
     /// [`ExportReply`](super::super::ExportReply).
     pub const EXPORT: &str = "export";
-    /// What waits for people. An [`EscalationsRequest`](super::super::EscalationsRequest) or no
+    /// `escalations.list`, or `escalations.list.<queue>`: what waits for people. An [`EscalationsRequest`](super::super::EscalationsRequest) or no
     /// payload; answered by an [`EscalationsReply`](super::super::EscalationsReply).
     pub const ESCALATIONS_LIST: &str = "escalations.list";
-    /// `escalations.show.<customer>`: one of them, with the story. An
+    /// `escalations.show.<customer>`, or `escalations.show.<queue>.<customer>`: one of them, with the
+    /// story. Whoever names a queue, here and below, sees and does only what is of that one. An
     /// [`EscalationRequest`](super::super::EscalationRequest) or no payload; answered by an
     /// [`EscalationReply`](super::super::EscalationReply).
     pub const ESCALATIONS_SHOW: &str = "escalations.show";
@@ -76,8 +77,13 @@ pub mod verb {
     /// [`ActRequest`](super::super::ActRequest); answered by an
     /// [`ActReply`](super::super::ActReply), as those below are.
     pub const ESCALATIONS_OPEN: &str = "escalations.open";
-    /// `escalations.claim.<customer>`: an agent takes it; one of two at once is refused.
+    /// `escalations.claim.<customer>`, or `escalations.claim.<queue>.<customer>`, and so on: an agent
+    /// takes it; one of two at once is refused.
     pub const ESCALATIONS_CLAIM: &str = "escalations.claim";
+    /// `escalations.next.<queue>.<customer>`: what to offer a customer whom the agent holds. A
+    /// [`DecideRequest`](super::super::DecideRequest) without a `channel`, which is that in which the
+    /// agent works; answered by a [`DecideReply`](super::super::DecideReply).
+    pub const ESCALATIONS_NEXT: &str = "escalations.next";
     /// `escalations.note.<customer>`: what was said and done.
     pub const ESCALATIONS_NOTE: &str = "escalations.note";
     /// `escalations.handback.<customer>`: automation goes on where the agent stopped.

@@ -6,7 +6,7 @@
 //! Every verb is a line of [`VERBS`], which says what of it goes into the audit: nothing, that it was
 //! shown (`look`), or that it is about to be done and what came of it (`act`). The desk writes that
 //! down for all of them, before the answer goes out; a verb itself does nothing for it. Its last
-//! token, where it has one, is the customer.
+//! token, where it has one, is the customer; of a list of escalations it is the queue.
 
 mod acts;
 mod audit;

@@ -46,12 +46,20 @@ pub const VERBS: &[Verb] = &[
     plain(verb::EXPERIMENTS, 0, "what experiments have shown"),
     act(verb::ADVANCE, 0, "moves the clock, on event time only"),
     look(verb::ESCALATIONS_LIST, 0, "what waits for people"),
+    // With the queue in the subject, so that the broker can let each agent act on their own only.
+    look(verb::ESCALATIONS_LIST, 1, "what waits for the people of one queue"),
     look(verb::ESCALATIONS_SHOW, 1, "one escalation, with the customer's story"),
+    look(verb::ESCALATIONS_SHOW, 2, "an open one of the queue of the subject"),
     act(verb::ESCALATIONS_OPEN, 1, "hands a customer over to people"),
     act(verb::ESCALATIONS_CLAIM, 1, "an agent takes it, one of two at once"),
+    act(verb::ESCALATIONS_CLAIM, 2, "an agent takes one of the queue of the subject"),
+    look(verb::ESCALATIONS_NEXT, 2, "what to offer a customer whom an agent holds"),
     act(verb::ESCALATIONS_NOTE, 1, "what an agent said and did"),
+    act(verb::ESCALATIONS_NOTE, 2, "what an agent of the queue of the subject said and did"),
     act(verb::ESCALATIONS_HANDBACK, 1, "an agent returns the conversation"),
+    act(verb::ESCALATIONS_HANDBACK, 2, "an agent of the queue of the subject returns it"),
     act(verb::ESCALATIONS_RESOLVE, 1, "the matter is settled"),
+    act(verb::ESCALATIONS_RESOLVE, 2, "the matter is settled by the people of that queue"),
     look(verb::DEAD_LIST, 0, "events that could not be used"),
     look(verb::DEAD_SHOW, 0, "one of them, with its bytes"),
     act(verb::DEAD_RETRY, 0, "publishes some of them once more"),
@@ -104,11 +112,18 @@ mod tests {
         Nothing experiments
         Act advance
         Look escalations.list
+        Look escalations.list
+        Look escalations.show
         Look escalations.show
         Act escalations.open
         Act escalations.claim
+        Act escalations.claim
+        Look escalations.next
+        Act escalations.note
         Act escalations.note
         Act escalations.handback
+        Act escalations.handback
+        Act escalations.resolve
         Act escalations.resolve
         Look dead.list
         Look dead.show

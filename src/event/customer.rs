@@ -145,7 +145,11 @@ pub fn encode(text: &str) -> String {
     token
 }
 
-pub(super) fn decode(token: &str) -> Result<Cow<'_, str>, String> {
+/// The text that a token of a subject stands for.
+///
+/// # Errors
+/// A sentence that says what is wrong and, where there is one, the right spelling.
+pub fn decode(token: &str) -> Result<Cow<'_, str>, String> {
     if token.bytes().all(plain) {
         return Ok(token.into());
     }

@@ -84,7 +84,8 @@ pub struct Handoff {
     /// What was gathered on the way; merged into the data of the conversation.
     #[serde(default)]
     pub data: Map,
-    /// Of one that is opened: the queue of people; none: see `skill`.
+    /// Of one that is opened: the queue of people; none: see `skill`. Of any other: the queue in which
+    /// it has to be, or nothing is done; none: whichever.
     #[serde(default)]
     pub queue: Option<Box<str>>,
     /// Of one that is opened: what these people must be able to do.

@@ -24,7 +24,7 @@ mod value;
 pub use analysis::{AnalysedWords, Analysis};
 pub use ask::Ask;
 pub use broadcast::{Broadcast, Campaign, SharedFact};
-pub use customer::{Channel, Customer, encode};
+pub use customer::{Channel, Customer, decode, encode};
 pub use delivery::{Content, Delivery, Original};
 pub use envelope::{Event, Raw, parse};
 pub use erasure::{Erasure, ErasureId};

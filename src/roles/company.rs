@@ -1,6 +1,7 @@
+use crate::api::verb;
 use crate::bus::Subjects;
 use crate::config::limits;
-use crate::event::{Channel, INTERNAL};
+use crate::event::{Channel, INTERNAL, encode};
 
 use super::Error;
 
@@ -55,6 +56,17 @@ const AGENT: &str = include_str!("../../config/nats/agent.conf");
 const OPERATOR: &str = include_str!("../../config/nats/operator.conf");
 const SERVICE: &str = include_str!("../../config/nats/service.conf");
 
+/// What an agent asks and does about a customer of their queues. To open an escalation is none of it:
+/// it would show them anybody.
+const AGENTS_ACTS: [&str; 6] = [
+    verb::ESCALATIONS_SHOW,
+    verb::ESCALATIONS_CLAIM,
+    verb::ESCALATIONS_NEXT,
+    verb::ESCALATIONS_NOTE,
+    verb::ESCALATIONS_HANDBACK,
+    verb::ESCALATIONS_RESOLVE,
+];
+
 /// The user's name of the service.
 pub const SERVICE_USER: &str = "service";
 
@@ -78,7 +90,7 @@ impl Company {
             members.push(Member {
                 user: format!("agent-{}", person(&agent.name)?),
                 template: AGENT,
-                blanks: vec![("queues", self.queues(agent))],
+                blanks: vec![("queues", self.queues(agent)), ("acts", self.acts(agent)?)],
             });
         }
         for operator in &self.operators {
@@ -97,6 +109,23 @@ impl Company {
             return lines([self.subjects.all_escalations()]);
         }
         lines(agent.queues.iter().map(|queue| self.subjects.escalations_of(queue)))
+    }
+
+    /// What an agent may ask and do: what the queue is part of, and only there.
+    fn acts(&self, agent: &Agent) -> Result<String, Error> {
+        let own = format!("{}.as.agent-{}", self.subjects.prefix(), person(&agent.name)?);
+        let mut queues: Vec<String> = agent.queues.iter().map(|queue| encode(queue)).collect();
+        let mut subjects = Vec::new();
+        if queues.is_empty() {
+            queues.push("*".to_owned());
+            subjects.push(format!("{own}.{}", verb::ESCALATIONS_LIST));
+        }
+        for queue in queues {
+            subjects.push(format!("{own}.{}.{queue}", verb::ESCALATIONS_LIST));
+            let acts = AGENTS_ACTS.iter().map(|verb| format!("{own}.{verb}.{queue}.*"));
+            subjects.extend(acts);
+        }
+        Ok(lines(subjects))
     }
 
     /// What nobody but their owners may do with the consumers of the service and of integrators.

@@ -189,6 +189,49 @@ async fn while_automation_keeps_quiet_the_agent_is_told_what_to_do_next_and_says
     assert_eq!(said, [HUMAN, "You get it back."]);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_names_a_queue_sees_and_does_what_is_of_that_one_and_in_the_own_name() {
+    let (rig, _policy) = desk().await;
+    let opened = json!({ "topic": "call", "queue": "later" });
+    let opened: ActReply = ask(&rig, verb::ESCALATIONS_OPEN, &["bob"], opened).await.unwrap();
+    let id = opened.escalation.unwrap().id;
+    let mine = json!({ "escalation": id });
+
+    let of = async |verb: &str, queue: &str, told: Value| {
+        // The broker lets an agent of some queues publish on these subjects only.
+        let subject = format!("jumeau.as.agent-lea.{verb}.{queue}");
+        let answer = rig.client.request(subject, told.to_string().into()).await.unwrap();
+        let error = answer.headers.and_then(|all| all.get("Nats-Service-Error").cloned());
+        error.map_or(Ok(answer.payload), |error| Err(error.to_string()))
+    };
+    let list = async |queue: &str| {
+        let answer = of(verb::ESCALATIONS_LIST, queue, json!({})).await.unwrap();
+        serde_json::from_slice::<EscalationsReply>(&answer).unwrap().found
+    };
+    assert_eq!((list("care").await, list("later").await), (0, 1));
+    let other = of(verb::ESCALATIONS_LIST, "care", json!({ "queue": "later" })).await;
+    assert_eq!(other.unwrap_err(), "expected the queue of the subject, `care`, found `later`");
+    let seen = of(verb::ESCALATIONS_SHOW, "care.bob", mine.clone()).await.unwrap_err();
+    assert_eq!(seen, "`bob` has no such escalation open in the queue `care`");
+    for verb in [verb::ESCALATIONS_CLAIM, verb::ESCALATIONS_NOTE, verb::ESCALATIONS_RESOLVE] {
+        let refused = of(verb, "care.bob", mine.clone()).await.unwrap_err();
+        assert!(refused.contains("of the queue `care`, found one of `later`"), "{refused}");
+    }
+    for name in ["agent", "operator"] {
+        let told = json!({ "escalation": id, name: "kim" });
+        let refused = of(verb::ESCALATIONS_CLAIM, "later.bob", told).await.unwrap_err();
+        assert!(refused.contains("an agent who acts in the own name"), "{refused}");
+    }
+    let next = of(verb::ESCALATIONS_NEXT, "later.bob", json!({})).await.unwrap_err();
+    assert!(next.contains("that you hold"), "{next}");
+
+    of(verb::ESCALATIONS_CLAIM, "later.bob", mine.clone()).await.unwrap();
+    of(verb::ESCALATIONS_NEXT, "later.bob", json!({})).await.unwrap();
+    of(verb::ESCALATIONS_SHOW, "later.bob", json!({})).await.unwrap();
+    of(verb::ESCALATIONS_HANDBACK, "later.bob", mine.clone()).await.unwrap();
+    assert!(of(verb::ESCALATIONS_SHOW, "later.bob", mine).await.is_err(), "it is over");
+}
+
 /// What twins wanted done since the last time, in short.
 async fn told(rig: &Rig, heard: &mut Heard) -> Vec<String> {
     rig.settled().await;

@@ -26,6 +26,9 @@ async fn echo(bus: &Bus) -> Service {
         endpoint("decide", 2),
         endpoint("show", 1),
         endpoint("escalations.claim", 1),
+        endpoint("escalations.claim", 2),
+        endpoint("escalations.list", 1),
+        endpoint("escalations.next", 2),
         endpoint("stats", 0),
     ];
     Service::start(bus, &endpoints, |request| async move {
@@ -186,9 +189,15 @@ async fn an_agent_sees_the_escalations_of_its_queues_and_works_on_them_under_its
     let mut lea = rig.join("agent-lea").await;
     let mut heard = lea.client.subscribe("jumeau.escalations.care.*").await.unwrap();
     lea.client.flush().await.unwrap();
-    let claimed = lea.client.request("jumeau.as.agent-lea.escalations.claim.ann", "".into());
-    let claimed = in_time(claimed).await.unwrap();
-    assert_eq!(claimed.payload, "escalations.claim ann by `agent-lea`, true");
+    for (asked, answer) in [
+        ("escalations.claim.care.ann", "escalations.claim care ann by `agent-lea`, true"),
+        ("escalations.next.billing.ann", "escalations.next billing ann by `agent-lea`, true"),
+        ("escalations.list.care", "escalations.list care by `agent-lea`, true"),
+    ] {
+        let asked = format!("jumeau.as.agent-lea.{asked}");
+        let answered = in_time(lea.client.request(asked, "".into())).await.unwrap();
+        assert_eq!(answered.payload, answer);
+    }
     rig.publish("jumeau.escalations.care.ann", "help").await;
     assert_eq!(in_time(heard.next()).await.unwrap().payload, "help");
 
@@ -196,7 +205,21 @@ async fn an_agent_sees_the_escalations_of_its_queues_and_works_on_them_under_its
         "jumeau.events.web.ann",
         "jumeau.escalations.care.ann",
         "jumeau.api.escalations.claim.ann",
-        "jumeau.as.agent-max.escalations.claim.ann",
+        "jumeau.api.escalations.claim.care.ann",
+        "jumeau.as.agent-max.escalations.claim.care.ann",
+        "jumeau.as.agent-lea.escalations.claim.fraud.ann",
+        "jumeau.as.agent-lea.escalations.claim.ann",
+        "jumeau.as.agent-lea.escalations.show.fraud.ann",
+        "jumeau.as.agent-lea.escalations.show.ann",
+        "jumeau.as.agent-lea.escalations.note.fraud.ann",
+        "jumeau.as.agent-lea.escalations.handback.fraud.ann",
+        "jumeau.as.agent-lea.escalations.resolve.fraud.ann",
+        "jumeau.as.agent-lea.escalations.next.fraud.ann",
+        "jumeau.as.agent-lea.escalations.list",
+        "jumeau.as.agent-lea.escalations.list.fraud",
+        "jumeau.as.agent-lea.escalations.open.ann",
+        "jumeau.as.agent-lea.escalations.open.care.ann",
+        "jumeau.as.agent-lea.decide.ann",
         "jumeau.as.agent-lea.show.ann",
         "jumeau.as.agent-lea.erase.ann",
         "$JS.API.CONSUMER.CREATE.JUMEAU_ACTIONS.mine",
@@ -208,6 +231,22 @@ async fn an_agent_sees_the_escalations_of_its_queues_and_works_on_them_under_its
     {
         lea.may_not_hear(subject).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_desk_of_an_agent_needs_no_right_to_what_the_broker_keeps() {
+    let rig = Rig::start().await;
+    let _service = echo(&rig.bus).await;
+    let nats = rig.prepared.nats("agent-lea", &rig.broker.url()).unwrap();
+    let desk = Bus::visit(&nats).await.unwrap();
+    let mut heard = desk.escalations(&["care".to_owned(), "billing".to_owned()]).await.unwrap();
+    // Once this is answered, the broker knows what is listened to.
+    let asked = desk.ask("escalations.claim", &["care", "ann"], Bytes::new());
+    let answer = in_time(asked).await.unwrap();
+    assert_eq!(answer, "escalations.claim care ann by `agent-lea`, true");
+    rig.publish("jumeau.escalations.fraud.ann", "not for lea").await;
+    rig.publish("jumeau.escalations.billing.ann", "help").await;
+    assert_eq!(in_time(heard.next()).await.unwrap().1, "help");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -39,7 +39,8 @@ async fn one_command_makes_a_company_s_broker_and_everybody_does_their_work_on_i
     let folder = folder.path();
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let made = Command::new(binary("jumeau"))
-        .args(["keys", "keys", "--channel", "web", "--operator", "anna", "--listen"])
+        .args(["keys", "keys", "--channel", "web", "--operator", "anna"])
+        .args(["--agent", "lea=care", "--listen"])
         .arg(format!("127.0.0.1:{port}"))
         .current_dir(folder)
         .output();
@@ -76,6 +77,30 @@ async fn one_command_makes_a_company_s_broker_and_everybody_does_their_work_on_i
     assert!(!done, "{said}");
     let (done, said) = twinctl(folder, "channel-web", "--timeout 1 show ann").await;
     assert!(!done && !said.contains("Garage"), "{said}");
+
+    // An agent does their work, in their queues only.
+    for (customer, queue) in [("ann", "care"), ("bob", "cards")] {
+        let opened = format!("escalations open {customer} call --queue {queue}");
+        let (done, said) = twinctl(folder, "operator-anna", &opened).await;
+        assert!(done, "{said}");
+    }
+    for (act, is_allowed) in [
+        ("list --queue care", true),
+        ("list --queue cards", false),
+        ("list", false),
+        ("claim ann --queue care", true),
+        ("note ann --queue care --said hello", true),
+        ("handback ann done", false),
+        ("handback ann done --queue care", true),
+        ("show ann", false),
+        ("open ann call --queue care", false),
+        ("claim bob --queue cards", false),
+        ("claim bob --queue care", false),
+    ] {
+        let (done, said) =
+            twinctl(folder, "agent-lea", &format!("--timeout 1 escalations {act}")).await;
+        assert_eq!(done, is_allowed, "{act}: {said}");
+    }
 
     // The integrator finds its consumer made.
     let key = std::fs::read_to_string(folder.join("keys/integrator-web.nk")).unwrap();

@@ -209,6 +209,20 @@ fn of_two_agents_at_once_one_holds_it_and_the_other_is_told_who() {
 }
 
 #[test]
+fn who_names_a_queue_does_nothing_in_another_also_once_it_has_gone_there() {
+    let mut life = ada();
+    life.say("customer", "talk to a human");
+    let care = json!({ "agent": "kim", "queue": "care" });
+    let chiefs = json!({ "agent": "lou", "queue": "chiefs" });
+    let told = life.handoff("claimed", chiefs.clone());
+    assert!(refused(&told).contains("found one of `care`"), "{}", refused(&told));
+    life.handoff("claimed", care.clone());
+    assert_eq!(in_short(&life.lasts(120)), ["care expired 4", "chiefs open 5"]);
+    assert!(refused(&life.handoff("handed-back", care)).contains("found one of `chiefs`"));
+    assert_eq!(in_short(&escalations(&life.handoff("claimed", chiefs))), ["chiefs claimed 5"]);
+}
+
+#[test]
 fn while_it_is_held_every_event_that_matters_is_told_in_short() {
     let mut life = ada();
     life.say("customer", "talk to a human");

@@ -140,6 +140,12 @@ fn may(twin: &Twin, position: usize, told: &Handoff) -> Result<(), Rejection> {
             known.touched
         )));
     }
+    if let Some(queue) = told.queue.as_ref().filter(|queue| **queue != known.queue) {
+        return Err(refused(format!(
+            "expected an escalation of the queue `{queue}`, found one of `{}`; leave it to its people",
+            known.queue
+        )));
+    }
     let is_holder = known.agent.is_some() && known.agent == told.agent;
     if !known.is_claimed() || is_holder || told.operator.is_some() {
         return Ok(());

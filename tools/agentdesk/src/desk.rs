@@ -199,13 +199,6 @@ impl Desk {
         self.target().map(Ask::Show).into_iter().collect()
     }
 
-    /// What to ask for when something has changed, wherever.
-    pub(crate) fn news(&self) -> Vec<Ask> {
-        let mut asks = vec![Ask::List];
-        asks.extend(self.show());
-        asks
-    }
-
     /// What a key asks for.
     pub(crate) fn press(&mut self, key: KeyEvent) -> Vec<Ask> {
         if key.modifiers.contains(KeyModifiers::CONTROL) {
@@ -287,10 +280,12 @@ impl Desk {
     /// Takes in what the service answered; returns what to ask for then.
     pub(crate) fn hear(&mut self, ask: &Ask, answer: Result<Answer, String>) -> Vec<Ask> {
         match (ask, answer) {
+            // It was handed back or settled meanwhile, and another one is at hand.
+            (Ask::Show(target), Err(_)) if self.target().as_ref() != Some(target) => Vec::new(),
             (_, Err(sentence)) => {
                 self.notice = Some(Notice::Bad(sentence));
                 // Somebody was quicker: then the list shows who.
-                if matches!(ask, Ask::Act(..)) { self.news() } else { Vec::new() }
+                if matches!(ask, Ask::Act(..)) { vec![Ask::List] } else { Vec::new() }
             }
             (_, Ok(Answer::List(reply))) => self.lay_out(reply),
             (_, Ok(Answer::Story(story))) => {
@@ -311,13 +306,13 @@ impl Desk {
                     self.offers = None;
                 }
                 self.notice = Some(Notice::Good(said(act, &done)));
-                self.news()
+                vec![Ask::List]
             }
             (_, Ok(Answer::Offers(_) | Answer::Done(_))) => Vec::new(),
         }
     }
 
-    /// The one at hand stays at hand, wherever it stands now.
+    /// The one at hand stays at hand, wherever it stands now; its story may have changed, too.
     fn lay_out(&mut self, reply: EscalationsReply) -> Vec<Ask> {
         let held = self.selected().map(|one| one.waiting.id.clone());
         let list = reply.escalations;
@@ -325,10 +320,9 @@ impl Desk {
         self.at = stays.unwrap_or_else(|| self.at.min(list.len().saturating_sub(1)));
         self.found = reply.found;
         self.list = Some(list);
-        if stays.is_some() {
-            return Vec::new();
+        if stays.is_none() {
+            self.scroll = 0;
         }
-        self.scroll = 0;
         self.show()
     }
 }

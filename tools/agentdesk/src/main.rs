@@ -143,7 +143,7 @@ async fn sit(
                 Some(_) => {
                     // Of many at once the list is asked for once.
                     while news.ready().is_some() {}
-                    desk.news()
+                    vec![Ask::List]
                 }
                 None => return Err("the connection to the broker is closed".to_owned()),
             },

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jumeau::api::{EscalationRequest, EscalationsReply, EscalationsRequest, verb};
 use jumeau::bus::{Bus, Error, Heard};
 use jumeau::config::settings::Nats;
-use jumeau::event::Time;
+use jumeau::event::{Time, encode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -16,8 +16,6 @@ use crate::desk::{Act, Answer, Ask, Target};
 
 /// How long an agent waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The channel in which agents are told what to do next.
-const CHANNEL: &str = "desk";
 /// As many next steps as fit above the story.
 const NEXT_STEPS: u8 = 3;
 
@@ -86,8 +84,8 @@ impl Service {
                 Ok(Answer::Story(self.of(verb::ESCALATIONS_SHOW, target, &wanted).await?))
             }
             Ask::Next(target) => {
-                let wanted = json!({ "channel": CHANNEL, "most": NEXT_STEPS });
-                Ok(Answer::Offers(self.of(verb::DECIDE, target, &wanted).await?))
+                let wanted = json!({ "most": NEXT_STEPS });
+                Ok(Answer::Offers(self.of(verb::ESCALATIONS_NEXT, target, &wanted).await?))
             }
             Ask::Act(target, act) => {
                 let (verb, mut told) = told(act);
@@ -116,8 +114,9 @@ impl Service {
     }
 
     async fn list_of(&self, queue: Option<Box<str>>) -> Result<EscalationsReply, String> {
-        let wanted = EscalationsRequest { queue, ..EscalationsRequest::default() };
-        self.ask(verb::ESCALATIONS_LIST, &[], &wanted).await
+        let tokens: Vec<String> = queue.iter().map(|queue| encode(queue)).collect();
+        let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
+        self.ask(verb::ESCALATIONS_LIST, &tokens, &EscalationsRequest::default()).await
     }
 
     async fn of<T: DeserializeOwned>(
@@ -126,7 +125,8 @@ impl Service {
         target: &Target,
         question: &impl Serialize,
     ) -> Result<T, String> {
-        self.ask(verb, &[&target.customer.token()], question).await
+        // With its queue, as agents of some queues may ask no other way.
+        self.ask(verb, &[&encode(&target.queue), &target.customer.token()], question).await
     }
 
     async fn ask<T: DeserializeOwned>(

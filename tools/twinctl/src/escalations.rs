@@ -6,7 +6,7 @@ use jumeau::api::{
     ActReply, EscalationReply, EscalationRequest, EscalationsReply, EscalationsRequest, verb,
 };
 use jumeau::bus::Subjects;
-use jumeau::event::OutcomeKind;
+use jumeau::event::{OutcomeKind, encode};
 use jumeau::twin::EscalationState;
 use serde_json::{Map, Value, json};
 
@@ -51,6 +51,9 @@ pub(crate) enum Escalations {
     Show {
         /// The customer, as the company writes the identifier.
         customer: String,
+        /// The queue it is in, if only that one is meant; agents of some queues have to name it.
+        #[arg(long)]
+        queue: Option<String>,
         /// Which; without it the open one that changed last.
         escalation: Option<String>,
         /// The language in which to read it; without it that of the queue.
@@ -83,10 +86,13 @@ pub(crate) enum Escalations {
     Claim {
         /// The customer, as the company writes the identifier.
         customer: String,
+        /// The queue it is in, if only that one is meant; agents of some queues have to name it.
+        #[arg(long)]
+        queue: Option<String>,
         /// Which; without it the open one that changed last.
         escalation: Option<String>,
-        /// The agent.
-        #[arg(long)]
+        /// The agent; where the broker has roles, whoever asks.
+        #[arg(long, env = "JUMEAU_AS")]
         agent: String,
         /// The operator who takes it from whoever holds it.
         #[arg(long)]
@@ -96,6 +102,9 @@ pub(crate) enum Escalations {
     Note {
         /// The customer, as the company writes the identifier.
         customer: String,
+        /// The queue it is in, if only that one is meant; agents of some queues have to name it.
+        #[arg(long)]
+        queue: Option<String>,
         /// What was done.
         note: Option<String>,
         /// What was said to the customer.
@@ -107,8 +116,8 @@ pub(crate) enum Escalations {
         /// What came of it.
         #[arg(long, value_parser = outcome, requires = "decision")]
         answer: Option<OutcomeKind>,
-        /// The agent.
-        #[arg(long)]
+        /// The agent; where the broker has roles, whoever asks.
+        #[arg(long, env = "JUMEAU_AS")]
         agent: String,
         /// Which; without it the open one that changed last.
         #[arg(long)]
@@ -118,13 +127,16 @@ pub(crate) enum Escalations {
     Handback {
         /// The customer, as the company writes the identifier.
         customer: String,
+        /// The queue it is in, if only that one is meant; agents of some queues have to name it.
+        #[arg(long)]
+        queue: Option<String>,
         /// What whoever goes on should know.
         note: Option<String>,
         /// The step at which it goes on.
         #[arg(long)]
         step: Option<String>,
-        /// The agent.
-        #[arg(long)]
+        /// The agent; where the broker has roles, whoever asks.
+        #[arg(long, env = "JUMEAU_AS")]
         agent: String,
         /// Which; without it the open one that changed last.
         #[arg(long)]
@@ -134,6 +146,9 @@ pub(crate) enum Escalations {
     Resolve {
         /// The customer, as the company writes the identifier.
         customer: String,
+        /// The queue it is in, if only that one is meant; agents of some queues have to name it.
+        #[arg(long)]
+        queue: Option<String>,
         /// How, in a word of the company's.
         #[arg(long)]
         outcome: Option<String>,
@@ -146,8 +161,8 @@ pub(crate) enum Escalations {
         /// What is worth knowing.
         #[arg(long)]
         note: Option<String>,
-        /// The agent.
-        #[arg(long)]
+        /// The agent; where the broker has roles, whoever asks.
+        #[arg(long, env = "JUMEAU_AS")]
         agent: String,
         /// Which; without it the open one that changed last.
         #[arg(long)]
@@ -185,15 +200,16 @@ pub(crate) async fn escalations(
                 limit,
                 after: None,
             };
-            let reply: EscalationsReply = service.ask(verb::ESCALATIONS_LIST, &wanted).await?;
+            let verb = within(verb::ESCALATIONS_LIST, wanted.queue.as_deref());
+            let reply: EscalationsReply = service.ask(&verb, &wanted).await?;
             if json {
                 return crate::print_json(&reply);
             }
             print!("{}", render::escalations(&reply, width));
         }
         Escalations::Watch { queue, count } => return watch(service, queue, count).await,
-        Escalations::Show { customer, escalation, language, json } => {
-            let reply = show(service, &customer, escalation, language).await?;
+        Escalations::Show { customer, queue, escalation, language, json } => {
+            let reply = show(service, &customer, &queue, escalation, language).await?;
             if json {
                 return crate::print_json(&reply);
             }
@@ -205,41 +221,75 @@ pub(crate) async fn escalations(
             });
             return act(service, verb::ESCALATIONS_OPEN, &customer, told).await;
         }
-        Escalations::Claim { customer, escalation, agent, operator } => {
-            let id = which(service, &customer, escalation).await?;
+        Escalations::Claim { customer, queue, escalation, agent, operator } => {
+            let id = which(service, &customer, &queue, escalation).await?;
             let told = json!({ "escalation": id, "agent": agent, "operator": operator });
-            act(service, verb::ESCALATIONS_CLAIM, &customer, told).await?;
-            let reply = show(service, &customer, Some(id), None).await?;
+            act(service, &within(verb::ESCALATIONS_CLAIM, queue.as_deref()), &customer, told)
+                .await?;
+            let reply = show(service, &customer, &queue, Some(id), None).await?;
             print!("\n{}", reply.text);
         }
-        Escalations::Note { customer, note, said, decision, answer, agent, escalation } => {
-            let id = which(service, &customer, escalation).await?;
+        Escalations::Note { customer, queue, note, said, decision, answer, agent, escalation } => {
+            let id = which(service, &customer, &queue, escalation).await?;
             let told = json!({
                 "escalation": id, "agent": agent, "note": note, "said": said,
                 "decision": decision, "answer": answer,
             });
-            return act(service, verb::ESCALATIONS_NOTE, &customer, told).await;
+            return act(
+                service,
+                &within(verb::ESCALATIONS_NOTE, queue.as_deref()),
+                &customer,
+                told,
+            )
+            .await;
         }
-        Escalations::Handback { customer, note, step, agent, escalation } => {
-            let id = which(service, &customer, escalation).await?;
+        Escalations::Handback { customer, queue, note, step, agent, escalation } => {
+            let id = which(service, &customer, &queue, escalation).await?;
             let told = json!({ "escalation": id, "agent": agent, "note": note, "step": step });
-            return act(service, verb::ESCALATIONS_HANDBACK, &customer, told).await;
+            return act(
+                service,
+                &within(verb::ESCALATIONS_HANDBACK, queue.as_deref()),
+                &customer,
+                told,
+            )
+            .await;
         }
-        Escalations::Resolve { customer, outcome, needs, cases, note, agent, escalation } => {
-            let id = which(service, &customer, escalation).await?;
+        Escalations::Resolve {
+            customer,
+            queue,
+            outcome,
+            needs,
+            cases,
+            note,
+            agent,
+            escalation,
+        } => {
+            let id = which(service, &customer, &queue, escalation).await?;
             let told = json!({
                 "escalation": id, "agent": agent, "outcome": outcome, "needs": needs,
                 "cases": cases, "note": note,
             });
-            return act(service, verb::ESCALATIONS_RESOLVE, &customer, told).await;
+            return act(
+                service,
+                &within(verb::ESCALATIONS_RESOLVE, queue.as_deref()),
+                &customer,
+                told,
+            )
+            .await;
         }
     }
     Ok(())
 }
 
+/// A verb, for one queue only or for all of them.
+fn within(verb: &str, queue: Option<&str>) -> String {
+    queue.map_or_else(|| verb.to_owned(), |queue| format!("{verb}.{}", encode(queue)))
+}
+
 async fn show(
     service: &Service,
     customer: &str,
+    queue: &Option<String>,
     escalation: Option<String>,
     language: Option<String>,
 ) -> Result<EscalationReply, Failure> {
@@ -247,18 +297,20 @@ async fn show(
         escalation: escalation.map(Into::into),
         language: language.map(Into::into),
     };
-    service.ask_of(verb::ESCALATIONS_SHOW, customer, Some(&wanted)).await
+    let verb = within(verb::ESCALATIONS_SHOW, queue.as_deref());
+    service.ask_of(&verb, customer, Some(&wanted)).await
 }
 
 /// The escalation that is meant.
 async fn which(
     service: &Service,
     customer: &str,
+    queue: &Option<String>,
     named: Option<String>,
 ) -> Result<String, Failure> {
     match named {
         Some(id) => Ok(id),
-        None => Ok(show(service, customer, None, None).await?.escalation.id.into()),
+        None => Ok(show(service, customer, queue, None, None).await?.escalation.id.into()),
     }
 }
 
@@ -279,7 +331,7 @@ async fn watch(
     let subjects =
         Subjects::new(&service.prefix).map_err(|error| Failure::Usage(error.to_string()))?;
     let subject = match &queue {
-        Some(queue) => format!("{}.escalations.{queue}.*", service.prefix),
+        Some(queue) => format!("{}.escalations.{}.*", service.prefix, encode(queue)),
         None => format!("{}.escalations.>", service.prefix),
     };
     let told = service.client.subscribe(subject).await;

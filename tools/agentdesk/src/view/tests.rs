@@ -312,6 +312,22 @@ fn a_note_has_words_and_escape_forgets_them() {
 }
 
 #[test]
+fn what_is_over_is_shown_no_more_and_nobody_complains_of_it() {
+    let mut desk = desk();
+    let shown = Ask::Show(match &press(&mut desk, KeyCode::Char('c'))[..] {
+        [Ask::Act(target, Act::Claim)] => target.clone(),
+        asks => panic!("{asks:?}"),
+    });
+    press(&mut desk, KeyCode::Char('b'));
+    let asks = press(&mut desk, KeyCode::Enter);
+    assert_eq!(desk.hear(&asks[0], done("ada")), [Ask::List]);
+    desk.hear(&Ask::List, list(vec![waiting("bob", 2, Value::Null, None)]));
+    let gone = "`ada` has no such escalation open in the queue `care`";
+    assert!(desk.hear(&shown, Err(gone.to_owned())).is_empty());
+    assert!(screen(&mut desk).contains("ada is handed back: automation goes on"));
+}
+
+#[test]
 fn what_came_of_an_offer_is_told_of_the_first_one_only_and_once_there_is_one() {
     use jumeau::event::OutcomeKind;
 
@@ -336,7 +352,8 @@ fn the_one_at_hand_stays_at_hand_and_an_answer_about_another_is_not_shown() {
     desk.hear(&asks[0], story("bob", None));
     let first = waiting("cleo", 5, json!("2026-11-22T09:00:00Z"), None);
     let bob = waiting("bob", 2, Value::Null, Some("kim"));
-    assert!(desk.hear(&Ask::List, list(vec![first, bob])).is_empty());
+    let asks = desk.hear(&Ask::List, list(vec![first, bob]));
+    assert!(matches!(&asks[..], [Ask::Show(of)] if of.customer.as_str() == "bob"), "{asks:?}");
     assert_eq!((desk.at, desk.selected().unwrap().customer.as_str()), (1, "bob"));
     assert!(screen(&mut desk).contains("yours"));
     assert!(press(&mut desk, KeyCode::Down).is_empty(), "there is nobody below");

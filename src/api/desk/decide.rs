@@ -1,0 +1,105 @@
+//! What to do next: for a channel that asks, and for an agent who holds the conversation.
+
+use tokio::sync::oneshot;
+
+use super::super::decide::{DecideReply, DecideRequest, Offer};
+use super::super::messages::code;
+use super::{Desk, customer_of, gone, no_room, optional, required};
+use crate::actors::AskTwin;
+use crate::bus::{self, ApiError, Request};
+use crate::config::limits;
+use crate::event::{Channel, Customer, Event, Rejection, decode};
+use crate::partition::Answer;
+
+impl Desk {
+    /// What to show to a customer now, in the channel that asks.
+    pub(super) async fn decide(&self, request: &Request) -> Result<DecideReply, ApiError> {
+        let customer = customer_of(request)?;
+        let asked: DecideRequest = required(&request.payload)?;
+        let bad = |detail: String| ApiError::new(code::BAD_REQUEST, detail);
+        let channel = Channel::new(&asked.channel).map_err(bad)?;
+        if let [named, _] = request.tokens.as_slice()
+            && *named != channel.token()
+        {
+            return Err(bad(format!(
+                "expected the channel of the subject, `{named}`, found `{channel}`"
+            )));
+        }
+        self.ask(customer, channel, asked).await
+    }
+
+    /// What to offer a customer whom an agent of the queue of the subject holds, in the channel in
+    /// which that agent works.
+    pub(super) async fn next(&self, request: &Request) -> Result<DecideReply, ApiError> {
+        let bad = |detail: String| ApiError::new(code::BAD_REQUEST, detail);
+        let queue = request.tokens.first().map_or("", String::as_str);
+        let queue = decode(queue).map_err(bad)?;
+        let (twin, _) = self.twin_of(request).await?;
+        let by = &request.by;
+        let held = twin.open_escalations().find(|known| {
+            known.is_claimed()
+                && *known.queue == *queue
+                && (!by.is_vouched || known.agent.as_ref() == Some(&by.name))
+        });
+        let Some(channel) = held.and_then(|known| known.desk.clone()) else {
+            return Err(ApiError::new(
+                code::CONFLICT,
+                format!(
+                    "expected an escalation of the queue `{queue}` that you hold, found none of \
+                     `{}`; claim it first",
+                    twin.customer.token()
+                ),
+            ));
+        };
+        let told: Option<serde_json::Map<String, serde_json::Value>> = optional(&request.payload)?;
+        let mut told = told.unwrap_or_default();
+        told.insert("channel".to_owned(), channel.as_str().into());
+        let asked: DecideRequest = serde_json::from_value(told.into())
+            .map_err(|error| bad(format!("expected what is wanted, found: {error}")))?;
+        self.ask(twin.customer.clone(), channel, asked).await
+    }
+
+    /// Asks the twin, and where it says that another customer is meant, that one.
+    async fn ask(
+        &self,
+        mut customer: Customer,
+        channel: Channel,
+        asked: DecideRequest,
+    ) -> Result<DecideReply, ApiError> {
+        let DecideRequest { id, time, traceparent, ask, .. } = asked;
+        let id = id.unwrap_or_else(|| bus::fresh_id().into());
+        let refused = |rejection: Rejection| ApiError::new(code::BAD_REQUEST, rejection.detail);
+        for _ in 0..=limits::IDENTIFIERS {
+            let (channel, id) = (channel.clone(), id.clone());
+            let (traceparent, ask) = (traceparent.clone(), ask.clone());
+            let event = Event::asked(customer.clone(), channel, id, time, traceparent, ask);
+            let (_, address) = self.partition_of(&customer)?;
+            let (reply, answer) = oneshot::channel();
+            address.do_send(AskTwin { event: event.map_err(refused)?, reply });
+            match answer.await.map_err(gone)? {
+                Answer::Decided(decided) => {
+                    return Ok(DecideReply {
+                        customer,
+                        at: decided.at,
+                        policy: decided.policy.name.clone(),
+                        version: decided.policy.version.0.clone(),
+                        offers: decided.actions.iter().map(Offer::of).collect(),
+                    });
+                }
+                Answer::Elsewhere(to) => customer = to,
+                Answer::Duplicate => {
+                    return Err(ApiError::new(
+                        code::CONFLICT,
+                        "a request with this `id` was answered before; give each its own, or none",
+                    ));
+                }
+                Answer::Refused(rejection) => return Err(refused(rejection)),
+                Answer::NoRoom => return Err(no_room()),
+                Answer::Acted(_) => {
+                    return Err(ApiError::new(code::INTERNAL, "a request to decide is no act"));
+                }
+            }
+        }
+        Err(ApiError::new(code::CONFLICT, "the identifier is linked in a circle; unlink one"))
+    }
+}
