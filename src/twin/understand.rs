@@ -356,6 +356,8 @@ impl Turn<'_, '_> {
                 self.twin.start_timer(timer, self.effects, self.notes);
             }
             Step::Cancel { timer } => self.twin.cancel_timer(timer, self.effects),
+            // Whoever wants nothing done with what is kept is heard in what they say now.
+            Step::Escalate { .. } if self.context.is_restricted && !self.is_of_the_words() => {}
             Step::Escalate { to, topic, priority, because } => {
                 let queue = escalation::route(self.twin, to, self.context);
                 let uses = policy.uses_of_queue(queue);
@@ -375,6 +377,11 @@ impl Turn<'_, '_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether the rule goes by nothing but what the customer says at this moment.
+    fn is_of_the_words(&self) -> bool {
+        self.rule.when.is_none() && self.context.said.is_some()
     }
 
     fn read<T>(

@@ -171,6 +171,56 @@ fn an_alarming_dissatisfaction_is_handed_to_people_without_a_rule() {
 }
 
 #[test]
+fn while_processing_is_restricted_people_are_asked_by_the_customers_own_words_only() {
+    let rules = r#"
+[topics.stolen]
+en = ["was stolen"]
+[[rules]]
+name = "stolen"
+on = "topic:stolen"
+then = [{ escalate = "chiefs", topic = "stolen" }]
+[[rules]]
+name = "gold is lost"
+on = "topic:stolen"
+when = 'profile.plan == "gold"'
+then = [{ escalate = "soin", topic = "gold" }]
+"#;
+    let of = |is_restricted: bool| {
+        let mut life = Life::of("ada", policy_of(&format!("{POLICY}{rules}")));
+        life.event("web", "identify", json!({ "traits": { "plan": "gold" } }));
+        life.consent("processing", !is_restricted);
+        life
+    };
+    let concluded = |life: &mut Life| {
+        life.event("core", "track", json!({ "name": "Bill", "properties": { "amount": 29 } }));
+        for _ in 0..2 {
+            life.wait(1);
+            life.event("web", "track", json!({ "name": "Fault" }));
+        }
+        life.say("customer", "My parcel from Lyon never arrived");
+        for _ in 0..2 {
+            life.say("bot", "You can change your address in the app.");
+            life.say("customer", "the parcel from Lyon has not arrived");
+        }
+        let topics = life.twin.escalations.iter().map(|known| known.topic.to_string());
+        topics.collect::<Vec<_>>()
+    };
+    assert_eq!(concluded(&mut of(false)), ["bill", "dissatisfaction", "bot"]);
+    let mut life = of(true);
+    assert_eq!(concluded(&mut life), [] as [&str; 0]);
+
+    let told = escalations(&life.say("customer", "my card was stolen"));
+    assert_eq!(in_short(&told), ["chiefs open 3"], "by what is said, and by nothing that is kept");
+    let mut life = of(true);
+    let told = escalations(&life.say("customer", "I want to talk to a human"));
+    assert_eq!(in_short(&told), ["care open 4"]);
+    let opened =
+        json!({ "state": "opened", "topic": "call", "queue": "billing", "note": "ada rang" });
+    let told = escalations(&of(true).event("desk", "handoff", opened));
+    assert_eq!(in_short(&told), ["billing open 3"], "somebody asks for it");
+}
+
+#[test]
 fn one_conversation_has_one_escalation_and_new_evidence_strengthens_it() {
     let mut life = ada();
     life.say("customer", "a bill came twice, I want to talk to a human");

@@ -22,7 +22,8 @@ pub(in super::super) struct Opening<'a> {
 /// Where an escalation goes if a policy names no queue at all.
 const ANY_QUEUE: &str = "care";
 
-/// The queue to which something goes: of several that would do, the first in the policy.
+/// The queue to which something goes: of several that would do, the first in the policy. Where what is
+/// kept must not be used, nobody looks whom a queue is for: one that is for everybody would do.
 pub(in super::super) fn route<'a>(twin: &Twin, to: &'a Desk, context: &'a Context<'_>) -> &'a str {
     let queues = &context.policy.queues;
     let skill = match to {
@@ -33,7 +34,9 @@ pub(in super::super) fn route<'a>(twin: &Twin, to: &'a Desk, context: &'a Contex
     let language = decide::language(twin, context);
     let view = View::whole(twin, context);
     let able = || queues.iter().filter(|queue| skill.is_none_or(|s| queue.skills.contains(s)));
-    let is_for = |when: &crate::policy::Expression| matches!(when.test(&view), Truth::True);
+    let is_for = |when: &crate::policy::Expression| {
+        !context.is_restricted && matches!(when.test(&view), Truth::True)
+    };
     able()
         .find(|queue| queue.speaks(language) && queue.when.as_ref().is_none_or(is_for))
         // Somebody who cannot speak their language is better than nobody.

@@ -17,7 +17,8 @@ const WORSE: f32 = 0.2;
 /// So much of a message is enough to show it.
 const QUOTED_BYTES: usize = 200;
 
-/// Opens what a message of the customer's calls for.
+/// Opens what a message of the customer's calls for. Where what is kept must not be used, a wish is
+/// heard all the same, and nobody looks how a bot has done.
 pub(in super::super) fn signs(
     twin: &mut Twin,
     context: &Context<'_>,
@@ -36,7 +37,7 @@ pub(in super::super) fn signs(
     {
         open(twin, opens, "wish", &[("text", text)], context, effects, notes);
     }
-    if let Some((opens, answers)) = &escalates.bot {
+    if let Some((opens, answers)) = escalates.bot.as_ref().filter(|_| !context.is_restricted) {
         let failures = failures(twin, said, context);
         if failures >= *answers {
             let count = failures.to_string();
@@ -46,7 +47,7 @@ pub(in super::super) fn signs(
     }
 }
 
-/// Opens what an alarming dissatisfaction calls for.
+/// Opens what an alarming dissatisfaction calls for, unless what is kept must not be used.
 pub(in super::super) fn alarm(
     twin: &mut Twin,
     context: &Context<'_>,
@@ -55,6 +56,9 @@ pub(in super::super) fn alarm(
 ) {
     let Some(opens) = &context.policy.escalates.dissatisfaction else { return };
     let Some(rule) = &context.policy.dissatisfaction else { return };
+    if context.is_restricted {
+        return;
+    }
     let index = twin.dissatisfaction_by(rule, &View::whole(twin, context)).index;
     let level = format!("{index:.2}");
     open(twin, opens, "dissatisfaction", &[("level", &level)], context, effects, notes);
