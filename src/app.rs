@@ -144,7 +144,7 @@ impl Service {
             let settings = settings.clone();
             runtime
                 .spawn(async move {
-                    let bus = Bus::connect(&settings.nats).await?;
+                    let bus = Bus::join(&settings.nats).await?;
                     bus.ensure_streams(&settings.streams, partition_count).await?;
                     anyhow::Ok(bus)
                 })

@@ -16,6 +16,11 @@ pub(super) const VERSION_MIN: (u64, u64) = (2, 14);
 /// The same, for people.
 pub(super) const VERSION_MIN_NAME: &str = "2.14";
 
+/// Between two attempts to join a broker that does not answer, at first,
+const PAUSE_MIN: Duration = Duration::from_millis(100);
+/// and at most.
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+
 /// A connection to the broker, and the names under which everything is found there. Cheap to clone.
 ///
 /// It survives a broker that goes away: what is asked meanwhile fails or waits, and everything that
@@ -96,6 +101,31 @@ impl Bus {
             .await
             .map_err(|source| Error::NoJetStream { source: Box::new(source) })?;
         Ok(bus)
+    }
+
+    /// Joins the broker of the settings, and waits for it for as long as they say, if nobody answers.
+    ///
+    /// # Errors
+    /// As [`connect`](Bus::connect), at once if the broker refuses us.
+    pub async fn join(settings: &settings::Nats) -> Result<Bus, Error> {
+        let until = Instant::now() + Duration::from_secs(settings.wait_seconds);
+        let mut pause = PAUSE_MIN;
+        loop {
+            let error = match Bus::connect(settings).await {
+                Err(error) if error.is_nobody_there() => error,
+                joined_or_refused => return joined_or_refused,
+            };
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(error);
+            }
+            if pause == PAUSE_MIN {
+                let seconds = settings.wait_seconds;
+                tracing::warn!(url = settings.url, seconds, "no broker answers; waiting for it");
+            }
+            tokio::time::sleep(pause.min(left)).await;
+            pause = (2 * pause).min(PAUSE_MAX);
+        }
     }
 
     /// Joins the broker of the settings as somebody who asks and listens only, and so needs no right

@@ -198,6 +198,14 @@ impl Error {
         move |source| Error::Process { what, source }
     }
 
+    /// Whether nobody answers where the broker should be.
+    pub(super) fn is_nobody_there(&self) -> bool {
+        use async_nats::ConnectErrorKind::{Dns, Io, TimedOut};
+        let Error::Connect { source, .. } = self else { return false };
+        let said = source.downcast_ref::<async_nats::ConnectError>();
+        said.is_some_and(|said| matches!(said.kind(), Dns | Io | TimedOut))
+    }
+
     /// Whether trying again later may help.
     pub fn is_transient(&self) -> bool {
         matches!(self, Error::Request { .. } | Error::Connect { .. })

@@ -93,6 +93,7 @@ fn check_nats(nats: &Nats, report: Report<'_>) {
         report("nats.tls.cert", "expected both `cert` and `key`, or none; found one".into());
     }
     range("nats.connect-timeout-ms", nats.connect_timeout_ms, 1, 600_000, report);
+    range("nats.wait-seconds", nats.wait_seconds, 0, 31_536_000, report);
     range("nats.request-timeout-ms", nats.request_timeout_ms, 1, 600_000, report);
 }
 

@@ -28,6 +28,8 @@ pub struct Nats {
     pub connect_timeout_ms: u64,
     /// Milliseconds for the answer to one request to the broker.
     pub request_timeout_ms: u64,
+    /// Seconds for which a service that starts waits for a broker that does not answer; 0: not at all.
+    pub wait_seconds: u64,
 }
 
 /// The section `nats.tls`: how the connection is encrypted.
@@ -56,6 +58,7 @@ impl Default for Nats {
             tls: Tls::default(),
             connect_timeout_ms: 5_000,
             request_timeout_ms: 5_000,
+            wait_seconds: 600,
         }
     }
 }

@@ -47,6 +47,26 @@ async fn with_policy(text: &str, settings: &[&str]) -> (Rig, tempfile::TempDir) 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_that_starts_before_its_broker_waits_for_it() {
+    let mut rig = Rig::start_under("bank", &[], vec!["env".into()]).await;
+    assert!(rig.terminate().await.success());
+    rig.broker.kill().await.unwrap();
+    rig.start_again();
+    rig.until("it says so", async || rig.log().contains("no broker answers; waiting for it")).await;
+    rig.broker.restart().await.unwrap();
+    rig.event("app", "ann", "page", json!({ "name": "Home" })).await;
+    rig.settled().await;
+    assert_eq!(rig.show("ann").await.inputs, 1);
+
+    assert!(rig.terminate().await.success());
+    rig.broker.kill().await.unwrap();
+    let gone = ["serve", "--server", "nats://127.0.0.1:9", "--set", "nats.wait-seconds=0"];
+    let ran = rig.run("jumeau", &gone).await;
+    assert_eq!(ran.code, 1);
+    assert!(ran.err.contains("expected a nats broker"), "{}", ran.err);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_event_becomes_an_action_with_its_trace_and_its_reason() {
     let rig = Rig::start("bank", &[]).await;
     let mut actions = rig.client.subscribe("jumeau.actions.>").await.unwrap();

@@ -96,9 +96,14 @@ impl Rig {
 
     /// Starts the service again, after it ended.
     pub(crate) async fn restart(&mut self) {
+        self.start_again();
+        self.is_up().await;
+    }
+
+    /// The same, whatever becomes of it.
+    pub(crate) fn start_again(&mut self) {
         let (folder, url) = (self.folder.path(), self.broker.url());
         self.service = serve(folder, &url, &self.policy, &self.settings, &self.under);
-        self.is_up().await;
     }
 
     /// Starts the service again, after it ended: by itself, and with these settings besides.
