@@ -41,6 +41,8 @@ pub struct RetentionRule {
     pub personal: Option<Duration>,
     /// What is sensitive, and what was made of it.
     pub sensitive: Option<Duration>,
+    /// Of who has not been seen for so long only what was counted is kept.
+    pub anonymous: Option<Duration>,
     /// Who has not been seen for so long is forgotten altogether.
     pub inactive: Option<Duration>,
 }
@@ -60,8 +62,9 @@ pub(super) fn read_retention(table: &Table<'_>, known: &mut Option<(Place, Reten
     let first = known.as_ref().map(|(place, _)| place);
     let Some((item, table)) = once(table, "retention", first) else { return };
     let span = |key| table.get(key).and_then(Item::span);
-    let [public, personal, sensitive, inactive] =
-        ["public", "personal", "sensitive", "inactive"].map(span);
+    let [public, personal, sensitive, anonymous, inactive] =
+        ["public", "personal", "sensitive", "anonymous", "inactive"].map(span);
     table.finish();
-    *known = Some((item.place(), RetentionRule { public, personal, sensitive, inactive }));
+    *known =
+        Some((item.place(), RetentionRule { public, personal, sensitive, anonymous, inactive }));
 }

@@ -129,11 +129,16 @@ impl Batch {
     /// Nothing is left of a twin: state, timeline, decisions, journal and what waits for people. Its timers and outputs are rows of
     /// their own.
     pub fn delete_twin(&mut self, partition: u16, customer: &Customer) {
+        self.delete(Table::Twins, |key| keys::twin(key, partition, customer));
+        self.delete(Table::Waiting, |key| keys::twin(key, partition, customer));
+        self.delete_past(partition, customer);
+    }
+
+    /// Nothing is left of what a twin lived through: timeline, decisions and journal.
+    pub fn delete_past(&mut self, partition: u16, customer: &Customer) {
         let mut from = Vec::new();
         keys::twin(&mut from, partition, customer);
         let until = keys::behind(&from);
-        self.delete(Table::Twins, |key| key.extend_from_slice(&from));
-        self.delete(Table::Waiting, |key| key.extend_from_slice(&from));
         for table in [Table::Timeline, Table::Decisions, Table::Journal] {
             let key = |key: &mut Vec<u8>| key.extend_from_slice(&from);
             self.change(DELETE_RANGE, table, key, |end| end.extend_from_slice(&until));
@@ -367,11 +372,6 @@ impl Batch {
     /// The latest moment that the partition has seen.
     pub fn set_clock(&mut self, partition: u16, now: Time) {
         self.set(partition, Field::Clock, now.ms().cast_unsigned());
-    }
-
-    /// How many twins the partition has.
-    pub fn set_twins(&mut self, partition: u16, twins: u64) {
-        self.set(partition, Field::Twins, twins);
     }
 
     /// The changes, in their order.

@@ -237,7 +237,6 @@ pub(super) enum Field {
     NextOutput = 2,
     NextInput = 3,
     Clock = 4,
-    Twins = 5,
     Version = 6,
 }
 
@@ -248,7 +247,6 @@ impl Field {
             2 => Field::NextOutput,
             3 => Field::NextInput,
             4 => Field::Clock,
-            5 => Field::Twins,
             6 => Field::Version,
             _ => return None,
         })

@@ -468,7 +468,6 @@ pub trait Read: Send + Sync {
                 Some(Field::NextOutput) => meta.next_output = number,
                 Some(Field::NextInput) => meta.next_input = number,
                 Some(Field::Clock) => meta.clock = Some(Time::from_ms(number.cast_signed())),
-                Some(Field::Twins) => meta.twins = number,
                 Some(Field::Version) => meta.version = number,
                 None => {}
             }

@@ -38,8 +38,6 @@ pub struct Meta {
     pub next_input: u64,
     /// The latest moment that it has seen.
     pub clock: Option<Time>,
-    /// How many twins it has.
-    pub twins: u64,
     /// The version of what was learned that it went by last.
     pub version: u64,
 }

@@ -169,6 +169,7 @@ impl Played {
                     continue;
                 }
                 Effect::StartTimer { .. }
+                | Effect::LetGo
                 | Effect::Forget { .. }
                 | Effect::CancelTimer { .. }
                 | Effect::Record(_)

@@ -185,6 +185,7 @@ fn reacted(out: &mut fmt::Formatter<'_>, reaction: &Reaction) -> fmt::Result {
             Effect::Forget { seen } => {
                 writeln!(out, "{INDENT}{OUT}forgets the customer, last seen {seen}{OUT:#}")?;
             }
+            Effect::LetGo => writeln!(out, "{INDENT}{DIM}lets go of its past{DIM:#}")?,
             Effect::Record(_) | Effect::Observe(_) | Effect::Try(_) | Effect::Journal { .. } => {}
         }
     }

@@ -36,6 +36,9 @@ pub enum Effect {
         /// When it would have fired.
         due: Time,
     },
+    /// Nothing of the timeline is remembered any more: what a store keeps of it beside the state
+    /// goes, and so do the records of decisions, which are as old.
+    LetGo,
     /// The customer has not been seen for so long that nothing is to be kept of them.
     Forget {
         /// When they were seen last: if they are seen again before it comes to that, they stay.

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use super::reaction::Notes;
-use super::{Derived, Effect, Timeline, Timer, Twin};
-use crate::event::{Sensitivity, Time};
+use super::{Dates, Derived, Effect, Memory, Timeline, Timer, Twin};
+use crate::event::{Map, Sensitivity, Time, Value};
 use crate::policy::{CatchUp, Policy, RETENTION_TIMER, RetentionRule};
 
 /// Between two looks lies so long at least: what goes need not go to the second.
@@ -44,6 +44,9 @@ impl Twin {
             effects.push(Effect::Forget { seen: self.seen });
             return;
         }
+        if rule.anonymous.is_some_and(|span| self.seen + span <= now) && self.says_who() {
+            self.be_anonymous(effects);
+        }
         let is_old = |at: Time, class| rule.span(class).is_some_and(|span| at + span <= now);
         let facts: Vec<Box<str>> = self
             .fact_dates
@@ -63,6 +66,9 @@ impl Twin {
             let mut kept = self.memory().timeline;
             kept.retain(|entry| !is_old(entry.at, Sensitivity::Personal));
             self.timeline = Timeline::of(self.timeline.total(), &kept);
+            if kept.is_empty() {
+                effects.push(Effect::LetGo);
+            }
             // The words that showed something go with their entries; what they showed fades anyway.
             let first = self.timeline.total() - self.timeline.len() as u64;
             if let Some(sentiment) = &mut self.sentiment {
@@ -91,7 +97,75 @@ impl Twin {
         // The oldest comes first, or nearly.
         let entries = self.timeline.iter().take(1).filter_map(|entry| personal(entry.at));
         let inactive = rule.inactive.map(|span| self.seen + span);
-        facts.chain(signals).chain(lines).chain(entries).chain(inactive).min()
+        let anonymous = rule.anonymous.filter(|_| self.says_who()).map(|span| self.seen + span);
+        let whole = inactive.into_iter().chain(anonymous);
+        facts.chain(signals).chain(lines).chain(entries).chain(whole).min()
+    }
+
+    /// Whether there is something besides what was counted, and nobody is at work on it.
+    fn says_who(&self) -> bool {
+        let is_busy = self.open_escalations().next().is_some() || self.linked_to.is_some();
+        let facts = || self.facts.iter().any(|(name, value)| !self.is_count(name, value));
+        let windows = || self.tallies.windows.iter().flat_map(|window| &window.entries);
+        let words = || windows().any(|entry| !is_figure(&entry.value));
+        let brought = || self.identifiers.iter().any(|known| *known.brought != Memory::default());
+        let shown = || self.contacts.iter().any(|contact| contact.shown.is_some());
+        let lists = !self.profile.preferences.is_empty()
+            || !self.context.is_empty()
+            || !self.interactions.is_empty()
+            || !self.cases.is_empty()
+            || !self.needs.is_empty()
+            || !self.problems.is_empty()
+            || !self.escalations.is_empty()
+            || self.sentiment.is_some()
+            || self.profile.traits.len() > 0
+            || self.timeline.len() > 0;
+        !is_busy && (lists || facts() || words() || brought() || shown())
+    }
+
+    /// Lets go of all that says who the customer is and what they said. What was counted stays, and
+    /// what they allowed and forbade; and by which identifiers they are found, so that an erasure
+    /// finds them.
+    fn be_anonymous(&mut self, effects: &mut Vec<Effect>) {
+        self.profile.traits = Map::default();
+        self.profile.preferences.clear();
+        self.dates = Dates::default();
+        self.context.clear();
+        let words: Vec<Box<str>> = self
+            .facts
+            .iter()
+            .filter(|(name, value)| !self.is_count(name, value))
+            .map(|(name, _)| name.into())
+            .collect();
+        for name in words {
+            self.facts.remove(&name);
+            self.fact_dates.clear(&name);
+        }
+        self.interactions.clear();
+        self.cases.clear();
+        self.needs.clear();
+        self.problems.clear();
+        self.escalations.clear();
+        self.sentiment = None;
+        for contact in &mut self.contacts {
+            contact.shown = None;
+        }
+        for window in &mut self.tallies.windows {
+            window.entries.retain(|entry| is_figure(&entry.value));
+        }
+        for known in &mut self.identifiers {
+            known.entries.clear();
+            *known.brought = Memory::default();
+            *known.beneath = Memory::default();
+        }
+        self.timeline = Timeline::of(self.timeline.total(), &[]);
+        self.settle_guards();
+        effects.push(Effect::LetGo);
+    }
+
+    /// Whether a fact is a figure, and made of nothing sensitive.
+    fn is_count(&self, name: &str, value: &Value) -> bool {
+        is_figure(value) && self.guard(Derived::Fact, name).is_none()
     }
 
     /// What is made of something sensitive is as sensitive.
@@ -101,6 +175,10 @@ impl Twin {
             None => Sensitivity::Personal,
         }
     }
+}
+
+fn is_figure(value: &Value) -> bool {
+    matches!(value, Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_))
 }
 
 fn class_of_signal(signal: &super::Signal, policy: &Policy) -> Sensitivity {

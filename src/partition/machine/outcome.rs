@@ -98,6 +98,7 @@ impl<H: Host> Machine<H> {
                     self.put_output(self.outgoing.escalation(&escalation));
                 }
                 Effect::PassOn(message) => self.put_output(self.outgoing.pass_on(*message)),
+                Effect::LetGo => self.batch.delete_past(self.partition, customer),
                 Effect::Forget { seen } => {
                     let erasure = Erasure::of_absent(customer.clone(), seen);
                     self.put_output(self.outgoing.erase(&erasure));
