@@ -28,10 +28,11 @@ const ROOMS: [&str; 19] = [
 ];
 
 /// Libraries and the only rooms that may name them.
-const LIBRARIES: [(&str, &[&str]); 13] = [
+const LIBRARIES: [(&str, &[&str]); 14] = [
     ("bincode", &["codec"]),
     ("rocksdb", &["store"]),
     ("rustix", &["store"]),
+    ("chacha20poly1305", &["store"]),
     ("async_nats", &["bus"]),
     ("nkeys", &["api", "roles"]),
     ("rcgen", &["roles"]),
