@@ -118,8 +118,8 @@ impl Twin {
             || !self.problems.is_empty()
             || !self.escalations.is_empty()
             || self.sentiment.is_some()
-            || self.profile.traits.len() > 0
-            || self.timeline.len() > 0;
+            || !self.profile.traits.is_empty()
+            || !self.timeline.is_empty();
         !is_busy && (lists || facts() || words() || brought() || shown())
     }
 
