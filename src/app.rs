@@ -41,8 +41,8 @@ pub struct Service {
     drain: Duration,
 }
 
-/// The threads of the bus. Dropped, they end without being waited for: whoever drops them, above
-/// all a start that failed, runs on a thread that must not block.
+/// The threads of the bus, and those that read the store. Dropped, they end without being waited for:
+/// whoever drops them, above all a start that failed, runs on a thread that must not block.
 struct Threads {
     handle: tokio::runtime::Handle,
     runtime: Option<tokio::runtime::Runtime>,
@@ -59,6 +59,20 @@ impl Threads {
         Ok(Threads { handle: runtime.handle().clone(), runtime: Some(runtime) })
     }
 }
+
+impl Threads {
+    /// Ends them, and waits for whoever still reads the store, for a while: a process that ends under
+    /// a reader dies of it.
+    fn end(mut self) {
+        let Some(runtime) = self.runtime.take() else { return };
+        let waiting = std::thread::spawn(move || runtime.shutdown_timeout(READERS_END));
+        // Had it panicked, nobody would be left to wait for.
+        let _ = waiting.join();
+    }
+}
+
+/// A reader of the store ends within this time, or is given up.
+const READERS_END: Duration = Duration::from_secs(5);
 
 impl Drop for Threads {
     fn drop(&mut self) {
@@ -380,7 +394,7 @@ impl Service {
         self.learner.close();
         self.committer.close();
         let _ = self.bus.close().await;
-        drop(self.threads);
+        self.threads.end();
     }
 }
 
