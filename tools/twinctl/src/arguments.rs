@@ -187,9 +187,9 @@ pub(crate) enum Command {
                       refunded"
     )]
     Escalations {
-        /// What to do.
+        /// What to do; without it all that waits is listed.
         #[command(subcommand)]
-        command: crate::escalations::Escalations,
+        command: Option<crate::escalations::Escalations>,
     },
     /// Asks what to show to one customer now, as a channel does. The twin remembers it.
     #[command(

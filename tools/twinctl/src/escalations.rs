@@ -1,6 +1,6 @@
 //! What people who take over see and do.
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use futures::StreamExt;
 use jumeau::api::{
     ActReply, EscalationReply, EscalationRequest, EscalationsReply, EscalationsRequest, verb,
@@ -14,30 +14,40 @@ use crate::failure::Failure;
 use crate::render;
 use crate::service::Service;
 
+/// What is listed.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Listed {
+    /// Only those of this queue.
+    #[arg(long)]
+    queue: Option<String>,
+    /// Only `open` or `claimed` ones.
+    #[arg(long, value_parser = state)]
+    state: Option<EscalationState>,
+    /// Only those of customers who speak this language.
+    #[arg(long)]
+    language: Option<String>,
+    /// Only those that this agent holds.
+    #[arg(long)]
+    agent: Option<String>,
+    /// At most so many.
+    #[arg(short = 'n', long)]
+    limit: Option<usize>,
+    /// The answer as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Default for Escalations {
+    fn default() -> Escalations {
+        Escalations::List(Listed::default())
+    }
+}
+
 /// What to do with what waits for people.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Escalations {
     /// What waits, the one due first first.
-    List {
-        /// Only those of this queue.
-        #[arg(long)]
-        queue: Option<String>,
-        /// Only `open` or `claimed` ones.
-        #[arg(long, value_parser = state)]
-        state: Option<EscalationState>,
-        /// Only those of customers who speak this language.
-        #[arg(long)]
-        language: Option<String>,
-        /// Only those that this agent holds.
-        #[arg(long)]
-        agent: Option<String>,
-        /// At most so many.
-        #[arg(short = 'n', long)]
-        limit: Option<usize>,
-        /// The answer as JSON.
-        #[arg(long)]
-        json: bool,
-    },
+    List(Listed),
     /// Each escalation that opens or changes, as it comes.
     Watch {
         /// Only those of this queue.
@@ -191,7 +201,7 @@ pub(crate) async fn escalations(
     width: u16,
 ) -> Result<(), Failure> {
     match command {
-        Escalations::List { queue, state, language, agent, limit, json } => {
+        Escalations::List(Listed { queue, state, language, agent, limit, json }) => {
             let wanted = EscalationsRequest {
                 queue: queue.map(Into::into),
                 state,
