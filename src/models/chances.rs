@@ -1,5 +1,5 @@
 use super::belief::Belief;
-use super::normal::{below, quantile};
+use super::normal::quantile;
 
 /// Pieces into which the range of all draws that can win is cut.
 const PIECES: usize = 64;
@@ -35,7 +35,7 @@ impl Contender {
         if share >= 1.0 {
             return 1.0;
         }
-        below((quantile(share) - self.belief.mean) / self.belief.doubt.sqrt())
+        self.belief.drawn_below(quantile(share))
     }
 }
 
@@ -112,7 +112,7 @@ fn all_below(contenders: &[Contender], row: &[usize], product: f64) -> Vec<f64> 
             if contender.is_certain() || product >= contender.factor {
                 return contender.below(product, false);
             }
-            below((score(contender.factor) - contender.belief.mean) / contender.belief.doubt.sqrt())
+            contender.belief.drawn_below(score(contender.factor))
         })
         .collect()
 }
