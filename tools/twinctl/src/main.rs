@@ -241,7 +241,7 @@ async fn ask(service: &Service, command: Command) -> Result<(), Failure> {
             print!("{}", render::experiments(&reply, width()));
         }
         Command::Escalations { command } => {
-            return escalations::escalations(service, command, width()).await;
+            return escalations::escalations(service, command.unwrap_or_default(), width()).await;
         }
         Command::Advance { to } => {
             let reply: Advanced = service.ask(verb::ADVANCE, &Advance { to }).await?;
