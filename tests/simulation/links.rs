@@ -50,6 +50,8 @@ pub(crate) fn check(world: &World, links: Links, found: &mut Vec<String>) {
     let mut adds: BTreeMap<Customer, usize> = BTreeMap::new();
     let mut ids = BTreeSet::new();
     let mut groups = Groups::default();
+    // Where a circle of links closes on its way, a copy may come past the memory that knows it.
+    let (mut copies, mut is_circle) = (world.seen.doubled as usize, false);
     for (partition, events) in world.stream.iter().enumerate() {
         let mut customers = BTreeSet::new();
         for stored in events {
@@ -62,10 +64,14 @@ pub(crate) fn check(world: &World, links: Links, found: &mut Vec<String>) {
                     customers.insert(event.customer.clone());
                     if ids.insert((event.customer.clone(), event.fingerprint)) {
                         match &event.kind {
-                            Kind::Link(told) => groups.join(event.customer.as_str(), &told.to),
+                            Kind::Link(told) => {
+                                is_circle |= !groups.join(event.customer.as_str(), &told.to);
+                            }
                             Kind::Unlink(_) => {}
                             _ => *adds.entry(event.customer.clone()).or_default() += 1,
                         }
+                    } else {
+                        copies += 1;
                     }
                 }
                 Content::Broadcast(_) | Content::Erasure(_) => {}
@@ -89,7 +95,8 @@ pub(crate) fn check(world: &World, links: Links, found: &mut Vec<String>) {
     let counted: BTreeMap<&str, usize> =
         twins.iter().map(|(customer, twin)| (customer.as_str(), count(twin))).collect();
     let (sum, published) = (counted.values().sum::<usize>(), adds.values().sum::<usize>());
-    if sum != published {
+    let most = |published: usize| published + if is_circle { copies } else { 0 };
+    if !(published..=most(published)).contains(&sum) {
         found.push(format!("{published} events, {sum} counted: {counted:?} of {adds:?}"));
     }
     if links == Links::Undone {
@@ -108,7 +115,7 @@ pub(crate) fn check(world: &World, links: Links, found: &mut Vec<String>) {
             continue;
         };
         let expected: usize = members.iter().filter_map(|member| adds.get(*member)).sum();
-        if counted[survivor.as_str()] != expected {
+        if !(expected..=most(expected)).contains(&counted[survivor.as_str()]) {
             found.push(format!("{survivor} counts not all {expected} of {members:?}"));
         }
     }
@@ -132,10 +139,13 @@ impl Groups {
         at.to_owned()
     }
 
-    fn join(&mut self, one: &str, other: &str) {
+    /// Puts two together; `false` if they were already.
+    fn join(&mut self, one: &str, other: &str) -> bool {
         let (one, other) = (self.find(one), self.find(other));
-        if one != other {
+        let is_new = one != other;
+        if is_new {
             self.0.insert(one, other);
         }
+        is_new
     }
 }
