@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
+use anstream::{print, println};
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
 use console::Console;

@@ -21,4 +21,5 @@ mod rig;
 mod shadow;
 mod stories;
 mod trouble;
+mod watch;
 mod whatif;

@@ -1,5 +1,6 @@
 //! What people who take over see and do.
 
+use anstream::{print, println};
 use clap::{Args, Subcommand};
 use futures::StreamExt;
 use jumeau::api::{
@@ -11,6 +12,7 @@ use jumeau::twin::EscalationState;
 use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;
+use crate::is_read;
 use crate::render;
 use crate::service::Service;
 
@@ -354,7 +356,9 @@ async fn watch(
         let heard = render::Heard::read(&subjects, &message.subject, &[], &message.payload, at);
         if let Some(heard) = heard {
             seen += 1;
-            println!("{}", render::line(&heard));
+            if !is_read(&render::line(&heard)) {
+                break;
+            }
         }
     }
     Ok(())

@@ -16,6 +16,7 @@ mod replay;
 mod schema;
 mod service;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -314,24 +315,21 @@ async fn stats(
     json: bool,
 ) -> Result<(), Failure> {
     let mut before: Stats = service.ask_plainly(verb::STATS).await?;
+    if json && !watch {
+        return print_json(&before);
+    }
     loop {
-        if json {
-            print_json(&before)?;
-        }
-        if json && !watch {
-            return Ok(());
-        }
         // Rates need two answers.
         tokio::time::sleep(Duration::from_secs(1)).await;
         let now: Stats = service.ask_plainly(verb::STATS).await?;
-        if !json {
-            if watch {
-                // To the upper left corner, and everything below cleared.
-                print!("\u{1b}[H\u{1b}[J");
-            }
-            print!("{}", render::stats(&now, Some(&before), partitions, width()));
-        }
-        if !watch {
+        let shown = if json {
+            pretty(&now)?
+        } else {
+            render::stats(&now, Some(&before), partitions, width())
+        };
+        // To the upper left corner, and everything below cleared.
+        let place = if json || !watch { "" } else { "\u{1b}[H\u{1b}[J" };
+        if !is_read(&format!("{place}{}", shown.trim_end())) || !watch {
             return Ok(());
         }
         before = now;
@@ -443,10 +441,13 @@ async fn tail(
         let heard =
             render::Heard::read(&subjects, &message.subject, &headers, &message.payload, at);
         if let Some(heard) = heard {
-            if json {
-                println!("{}", serde_json::to_string(&heard).unwrap_or_default());
+            let line = if json {
+                serde_json::to_string(&heard).unwrap_or_default()
             } else {
-                println!("{}", render::line(&heard));
+                render::line(&heard)
+            };
+            if !is_read(&line) {
+                break;
             }
             left -= 1;
         }
@@ -459,10 +460,19 @@ fn subjects(prefix: &str) -> Result<Subjects, Failure> {
 }
 
 fn print_json(value: &impl Serialize) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(value)
-        .map_err(|error| Failure::Unreachable(format!("an answer that is no JSON: {error}")))?;
-    println!("{text}");
+    println!("{}", pretty(value)?);
     Ok(())
+}
+
+fn pretty(value: &impl Serialize) -> Result<String, Failure> {
+    serde_json::to_string_pretty(value)
+        .map_err(|error| Failure::Unreachable(format!("an answer that is no JSON: {error}")))
+}
+
+/// Prints a line of what goes on without end; `false` once nobody reads it, as after `tail | head`.
+pub(crate) fn is_read(line: &str) -> bool {
+    let mut out = anstream::stdout();
+    writeln!(out, "{line}").and_then(|()| out.flush()).is_ok()
 }
 
 fn now() -> Time {
