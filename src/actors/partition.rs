@@ -19,7 +19,7 @@ use crate::partition::{
     Pulled, Recovered, Surroundings, TimeMode, revive,
 };
 use crate::policy::Policy;
-use crate::store::{self, Batch, CommitHandle, IndexKey, Read, Store, TimerKey, Traces};
+use crate::store::{self, Batch, CommitHandle, Haste, IndexKey, Read, Store, TimerKey, Traces};
 use crate::twin::Twin;
 
 /// Something after which the service must stop rather than guess.
@@ -311,9 +311,9 @@ impl Host for Shell {
         self.eraser.clear(self.partition, cleared);
     }
 
-    fn commit(&mut self, ticket: u64, mut batch: Batch) {
+    fn commit(&mut self, ticket: u64, mut batch: Batch, haste: Haste) {
         batch.set_floor(self.floor.get());
-        self.committer.submit(self.partition, ticket, batch);
+        self.committer.submit(self.partition, ticket, batch, haste);
     }
 
     fn acknowledge(&mut self, receipt: Receipt) {

@@ -224,6 +224,8 @@ limits! {
     OUTBOX_BACKLOG: 50_000;
     /// one stored record, sealed; a larger one is not written, and its input becomes a dead letter
     RECORD_BYTES: 8 * 1024 * 1024;
+    /// milliseconds for which what nobody waits for lies before it is made durable; then a sync of its own
+    COMMIT_LINGER_MS: 4;
     /// changes that one group commit carries; the rest waits for the next one
     COMMIT_BYTES: 8 * 1024 * 1024;
     /// defects that one check of the store describes; further ones are counted

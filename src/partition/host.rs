@@ -9,7 +9,7 @@ use crate::config::settings::Answers;
 use crate::event::{Broadcast, Customer, Delivery, ErasureId, Output, Time};
 use crate::models::{Shown, Snapshot};
 use crate::policy::Policy;
-use crate::store::{Batch, IndexKey, Pseudonym, Sweep, SweepKey, Tombstone};
+use crate::store::{Batch, Haste, IndexKey, Pseudonym, Sweep, SweepKey, Tombstone};
 use crate::twin::{Broadcasts, Twin, World};
 
 /// What an operator chose for a partition: how much it may keep in memory, and how fast it goes.
@@ -59,8 +59,9 @@ pub trait Host {
     /// Has everything looked up that the store knows of a customer beside the twin; answered by
     /// [`Machine::traced`].
     fn trace(&mut self, customer: Customer);
-    /// Has a batch made durable; answered by [`Machine::committed`], in the order of the calls.
-    fn commit(&mut self, ticket: u64, batch: Batch);
+    /// Has a batch made durable, at once or soon; answered by [`Machine::committed`], in the order of
+    /// the calls.
+    fn commit(&mut self, ticket: u64, batch: Batch, haste: Haste);
     /// Tells the stream.
     fn acknowledge(&mut self, token: Self::Token);
     /// Answers what a channel asked.

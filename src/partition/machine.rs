@@ -1,4 +1,5 @@
 mod asks;
+mod commits;
 mod erasures;
 mod outcome;
 mod rounds;
@@ -9,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::asks::Waiting;
+use self::commits::InFlight;
 use super::ask::Outbound;
 use super::counters::Counters;
 use super::host::{Bounds, Cleared, Host, Pulled, Recovered, Surroundings};
@@ -27,17 +29,6 @@ use crate::models::{Shown, Snapshot};
 use crate::policy::Policy;
 use crate::store::{Batch, TimerKey};
 use crate::twin::{Broadcasts, Fired, Input};
-
-/// A commit on its way.
-struct InFlight<T, R> {
-    ticket: u64,
-    tokens: Vec<T>,
-    answers: Outbound<R>,
-    outputs: Vec<(u64, Output)>,
-    cleared: Cleared,
-    events: usize,
-    cursor: u64,
-}
 
 /// What the partition is waiting for.
 enum Phase {
@@ -220,29 +211,6 @@ impl<H: Host> Machine<H> {
         debug_assert!(matches!(self.phase, Phase::LoadingTimers));
         self.window.load(timers);
         self.phase = Phase::Idle;
-        self.go_on(wall, host);
-    }
-
-    /// Takes in that a commit is durable: now, and only now, the world may know of it.
-    pub fn committed(&mut self, ticket: u64, wall: Time, host: &mut H) {
-        let Some(durable) = self.in_flight.pop_front() else {
-            unreachable!("only commits on their way become durable")
-        };
-        assert_eq!(durable.ticket, ticket, "commits become durable in their order");
-        // First those who wait for them.
-        self.answer(durable.answers, host);
-        durable.tokens.into_iter().for_each(|token| host.acknowledge(token));
-        if !durable.cleared.is_empty() {
-            host.clear(durable.cleared);
-        }
-        if !durable.outputs.is_empty() {
-            host.publish(durable.outputs);
-        }
-        self.counters.commits += 1;
-        self.counters.cursor = durable.cursor;
-        self.counters.in_flight -= durable.events as u64;
-        self.durable = ticket;
-        self.passivate(ticket);
         self.go_on(wall, host);
     }
 
@@ -442,7 +410,7 @@ impl<H: Host> Machine<H> {
         }
         if self.work.is_none() {
             // While a commit is on its way the open batch grows: one sync serves more events.
-            let is_due = self.in_flight.is_empty() || self.open_events >= limits::COMMIT_EVENTS;
+            let is_due = self.is_free() || self.open_events >= limits::COMMIT_EVENTS;
             if self.is_open() && is_due {
                 self.commit(host);
             }
@@ -592,65 +560,7 @@ impl<H: Host> Machine<H> {
         }
         self.begin_round(round, host);
     }
-
-    /// Whether something waits to be sent off with the next commit.
-    fn is_open(&self) -> bool {
-        !self.batch.is_empty()
-            || !self.tokens.is_empty()
-            || !self.open_answers.is_empty()
-            || self.open_events > 0
-    }
-
-    /// Sends the open batch off, with the cursor of everything that is in it.
-    fn commit(&mut self, host: &mut H) {
-        // The next one will be about as long.
-        let room = Batch::with_capacity(self.batch.bytes().min(OPEN_BATCH_BYTES));
-        let mut batch = std::mem::replace(&mut self.batch, room);
-        let tokens = std::mem::take(&mut self.tokens);
-        let answers = std::mem::take(&mut self.open_answers);
-        let events = std::mem::take(&mut self.open_events);
-        for sequence in self.confirmed.drain(..) {
-            batch.delete_output(self.partition, sequence);
-        }
-        if batch.is_empty() && events == 0 && self.in_flight.is_empty() {
-            // Everything in it was taken in and durable before.
-            self.answer(answers, host);
-            tokens.into_iter().for_each(|token| host.acknowledge(token));
-            return;
-        }
-        self.results.put(self.partition, &mut batch);
-        batch.set_cursor(self.partition, self.taken);
-        batch.set_next_output(self.partition, self.next_output);
-        batch.set_next_input(self.partition, self.next_input);
-        batch.set_clock(self.partition, self.clock);
-        let outputs = std::mem::take(&mut self.outputs);
-        let cleared = std::mem::take(&mut self.cleared);
-        self.unconfirmed += outputs.len();
-        let ticket = self.next_ticket;
-        self.next_ticket += 1;
-        let cursor = self.taken;
-        self.in_flight.push_back(InFlight {
-            ticket,
-            tokens,
-            answers,
-            outputs,
-            cleared,
-            events,
-            cursor,
-        });
-        host.commit(ticket, batch);
-    }
-
-    /// Lets the coldest twins go while there are too many; one that is not wholly durable stays.
-    fn passivate(&mut self, durable: u64) {
-        while self.residents.let_go(&self.bounds, durable) {
-            self.counters.passivations += 1;
-        }
-    }
 }
-
-/// Room that an open batch has from the start, at most: a partition that falls idle keeps it.
-const OPEN_BATCH_BYTES: usize = 256 * 1024;
 
 impl<T> Work<T> {
     /// Takes out what comes next, if it is an erasure: its moment, its place in the stream, and it.

@@ -42,6 +42,8 @@ pub struct CommitFigures {
 
 #[derive(Debug, Default)]
 struct Shared {
+    /// How long what nobody waits for may lie.
+    linger: Duration,
     queue: Mutex<Queue>,
     arrived: Condvar,
     commits: AtomicU64,
@@ -51,9 +53,21 @@ struct Shared {
     slowest_us: AtomicU64,
 }
 
+/// How soon a batch is made durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Haste {
+    /// At once: somebody waits for it.
+    Now,
+    /// Along with the next that somebody waits for, but within [`limits::COMMIT_LINGER_MS`]: each
+    /// commit costs a sync, and what nobody waits for shares it.
+    Soon,
+}
+
 #[derive(Debug, Default)]
 struct Queue {
     waiting: VecDeque<(u16, u64, Batch)>,
+    /// When what waits is due; none if nothing waits.
+    due: Option<Instant>,
     state: State,
 }
 
@@ -66,6 +80,8 @@ enum State {
     /// A write failed: nothing will ever be durable again.
     Broken,
 }
+
+const LINGER: Duration = Duration::from_millis(limits::COMMIT_LINGER_MS as u64);
 
 /// Partitions and tickets.
 type Tickets = Vec<(u16, u64)>;
@@ -82,7 +98,7 @@ impl Committer {
         done: impl Fn(Vec<(u16, u64)>) + Send + 'static,
         failed: impl FnOnce(Error) + Send + 'static,
     ) -> std::io::Result<Committer> {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared { linger: LINGER, ..Shared::default() });
         let within = Arc::clone(&shared);
         let thread = thread::Builder::new().name("committer".to_owned()).spawn(move || {
             let mut alarm = Alarm { shared: &within, failed: Some(failed) };
@@ -121,14 +137,22 @@ impl Drop for Committer {
 }
 
 impl CommitHandle {
-    /// Has a partition's batch made durable; the ticket comes back when it is. Never waits: what
-    /// is on its way is bounded at the intake. After a failed write, and after the committer was
-    /// closed, the batch is dropped and its ticket never comes back.
-    pub fn submit(&self, partition: u16, ticket: u64, batch: Batch) {
+    /// Has a partition's batch made durable, after all that were submitted before; the ticket comes
+    /// back when it is. Never waits: what is on its way is bounded at the intake. After a failed
+    /// write, and after the committer was closed, the batch is dropped and its ticket never comes
+    /// back.
+    pub fn submit(&self, partition: u16, ticket: u64, batch: Batch, haste: Haste) {
+        let due = match haste {
+            Haste::Now => Instant::now(),
+            Haste::Soon => Instant::now() + self.shared.linger,
+        };
         let mut queue = self.shared.queue.lock();
         if queue.state == State::Open {
             queue.waiting.push_back((partition, ticket, batch));
-            self.shared.arrived.notify_one();
+            if queue.due.is_none_or(|before| due < before) {
+                queue.due = Some(due);
+                self.shared.arrived.notify_one();
+            }
         }
     }
 
@@ -157,12 +181,18 @@ impl Shared {
         Ok(())
     }
 
-    /// Waits for batches, and takes as many as one commit may carry, but at least one; none when
-    /// nothing more will come.
+    /// Waits until batches are due, and takes as many as one commit may carry, but at least one; none
+    /// when nothing more will come.
     fn next_group(&self) -> Option<(Tickets, Vec<Batch>)> {
         let mut queue = self.queue.lock();
-        while queue.waiting.is_empty() && queue.state == State::Open {
-            self.arrived.wait(&mut queue);
+        while queue.state == State::Open {
+            match queue.due {
+                None => self.arrived.wait(&mut queue),
+                Some(due) if Instant::now() < due => {
+                    self.arrived.wait_until(&mut queue, due);
+                }
+                Some(_) => break,
+            }
         }
         let mut tickets = Vec::new();
         let mut batches = Vec::new();
@@ -175,6 +205,8 @@ impl Shared {
             tickets.push((partition, ticket));
             batches.push(batch);
         }
+        // What was too much for this commit goes with the next one.
+        queue.due = queue.due.filter(|_| !queue.waiting.is_empty());
         (!batches.is_empty()).then_some((tickets, batches))
     }
 
@@ -273,9 +305,9 @@ mod tests {
         let (committer, done, _failed) = spawn(Arc::new(gate));
         let handle = committer.handle();
 
-        handle.submit(7, 1, cursor(1));
+        handle.submit(7, 1, cursor(1), Haste::Now);
         assert_eq!(commits.recv_timeout(PATIENCE), Ok(1));
-        (2..=4).for_each(|ticket| handle.submit(7, ticket, cursor(ticket)));
+        (2..=4).for_each(|ticket| handle.submit(7, ticket, cursor(ticket), Haste::Now));
         assert_eq!(done.try_recv().ok(), None, "reported before it was durable");
         assert_eq!(handle.figures().waiting, 3);
         go.send(()).unwrap();
@@ -286,6 +318,31 @@ mod tests {
         assert_eq!(done.iter().collect::<Vec<_>>(), [vec![(7, 1)], vec![(7, 2), (7, 3), (7, 4)]]);
         let figures = handle.figures();
         assert_eq!((figures.commits, figures.batches, figures.waiting), (2, 4, 0));
+    }
+
+    fn tickets(group: Option<(super::Tickets, Vec<Batch>)>) -> Option<Vec<u64>> {
+        Some(group?.0.iter().map(|(_, ticket)| *ticket).collect())
+    }
+
+    #[test]
+    fn what_nobody_waits_for_goes_with_what_somebody_waits_for() {
+        let linger = Duration::from_secs(3600);
+        let shared = Arc::new(Shared { linger, ..Shared::default() });
+        let handle = CommitHandle { shared: Arc::clone(&shared) };
+        handle.submit(7, 1, cursor(1), Haste::Soon);
+        handle.submit(8, 1, cursor(1), Haste::Soon);
+        handle.submit(7, 2, cursor(2), Haste::Now);
+        handle.submit(8, 2, cursor(2), Haste::Soon);
+        assert_eq!(tickets(shared.next_group()), Some(vec![1, 1, 2, 2]));
+        assert_eq!(shared.queue.lock().due, None);
+    }
+
+    #[test]
+    fn what_nobody_waits_for_is_made_durable_in_the_end() {
+        let shared = Arc::new(Shared::default());
+        let handle = CommitHandle { shared: Arc::clone(&shared) };
+        handle.submit(7, 1, cursor(1), Haste::Soon);
+        assert_eq!(tickets(shared.next_group()), Some(vec![1]));
     }
 
     #[test]
@@ -299,9 +356,7 @@ mod tests {
             shared.queue.lock().waiting.push_back((0, ticket, batch));
         }
         shared.close();
-        let groups: Vec<Vec<u64>> = std::iter::from_fn(|| shared.next_group())
-            .map(|(tickets, _)| tickets.iter().map(|(_, ticket)| *ticket).collect())
-            .collect();
+        let groups: Vec<Vec<u64>> = std::iter::from_fn(|| tickets(shared.next_group())).collect();
         assert_eq!(groups, [vec![1], vec![2, 3, 4]]);
     }
 
@@ -310,9 +365,9 @@ mod tests {
         let store = Arc::new(Memory::new());
         let (committer, done, failed) = spawn(store.clone());
         let handle = committer.handle();
-        (1..=100).for_each(|ticket| handle.submit(7, ticket, cursor(ticket)));
+        (1..=100).for_each(|ticket| handle.submit(7, ticket, cursor(ticket), Haste::Now));
         committer.close();
-        handle.submit(7, 101, cursor(101));
+        handle.submit(7, 101, cursor(101), Haste::Now);
 
         store.crash(0);
         assert_eq!(store.meta(7).unwrap().cursor, 100);
@@ -327,13 +382,13 @@ mod tests {
             let store = Arc::new(Memory::new());
             let (committer, done, failed) = spawn(store.clone());
             let handle = committer.handle();
-            handle.submit(7, 1, cursor(1));
+            handle.submit(7, 1, cursor(1), Haste::Now);
             assert_eq!(done.recv_timeout(PATIENCE), Ok(vec![(7, 1)]));
             store.inject(fault);
-            handle.submit(7, 2, cursor(2));
+            handle.submit(7, 2, cursor(2), Haste::Now);
             let error = failed.recv_timeout(PATIENCE).unwrap();
             assert!(matches!(error, Error::Write { .. }), "{error}");
-            handle.submit(7, 3, cursor(3));
+            handle.submit(7, 3, cursor(3), Haste::Now);
             committer.close();
 
             assert_eq!(failed.recv_timeout(PATIENCE).err(), Some(RecvTimeoutError::Disconnected));
@@ -352,7 +407,7 @@ mod tests {
             move |error| errors.send(error).unwrap(),
         );
         let committer = committer.unwrap();
-        committer.handle().submit(7, 1, cursor(1));
+        committer.handle().submit(7, 1, cursor(1), Haste::Now);
         let error = failed.recv_timeout(PATIENCE).unwrap();
         assert!(error.to_string().contains("panic"), "{error}");
         committer.close();

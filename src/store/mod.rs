@@ -28,7 +28,7 @@ mod vault;
 
 pub use backup::{BackedUp, Examined, examine, restore, rewrap};
 pub use batch::{Batch, Change};
-pub use committer::{CommitFigures, CommitHandle, Committer};
+pub use committer::{CommitFigures, CommitHandle, Committer, Haste};
 pub use disk::{Store, Usage};
 pub use erasure::{Erasing, Pseudonym, Removed, Stage, Tombstone, Traces};
 pub use error::Error;

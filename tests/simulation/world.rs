@@ -11,7 +11,7 @@ use jumeau::partition::{
     Pulled, Recovered, Secret, TimeMode, revive,
 };
 use jumeau::policy::{self, Files, Policy};
-use jumeau::store::{Batch, IndexKey, Memory, Read};
+use jumeau::store::{Batch, Haste, IndexKey, Memory, Read};
 use jumeau::twin::{Cause, Twin};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -164,7 +164,7 @@ impl Host for Desk {
         self.withdrawn.extend(gone);
     }
 
-    fn commit(&mut self, ticket: u64, batch: Batch) {
+    fn commit(&mut self, ticket: u64, batch: Batch, _haste: Haste) {
         self.commits.push_back((ticket, batch));
     }
 
