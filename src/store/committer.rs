@@ -9,6 +9,8 @@ use parking_lot::{Condvar, Mutex};
 use super::{Batch, Commit, Error};
 use crate::config::limits;
 
+const LINGER: Duration = Duration::from_millis(limits::COMMIT_LINGER_MS as u64);
+
 /// The only writer of the store: a thread that makes durable together whatever waits, so that one
 /// sync serves all partitions.
 #[derive(Debug)]
@@ -21,6 +23,16 @@ pub struct Committer {
 #[derive(Debug, Clone)]
 pub struct CommitHandle {
     shared: Arc<Shared>,
+}
+
+/// How soon a batch is made durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Haste {
+    /// At once: somebody waits for it.
+    Now,
+    /// Along with the next that somebody waits for, but within [`limits::COMMIT_LINGER_MS`]: each
+    /// commit costs a sync, and what nobody waits for shares it.
+    Soon,
 }
 
 /// What the committer has done so far.
@@ -53,16 +65,6 @@ struct Shared {
     slowest_us: AtomicU64,
 }
 
-/// How soon a batch is made durable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Haste {
-    /// At once: somebody waits for it.
-    Now,
-    /// Along with the next that somebody waits for, but within [`limits::COMMIT_LINGER_MS`]: each
-    /// commit costs a sync, and what nobody waits for shares it.
-    Soon,
-}
-
 #[derive(Debug, Default)]
 struct Queue {
     waiting: VecDeque<(u16, u64, Batch)>,
@@ -80,8 +82,6 @@ enum State {
     /// A write failed: nothing will ever be durable again.
     Broken,
 }
-
-const LINGER: Duration = Duration::from_millis(limits::COMMIT_LINGER_MS as u64);
 
 /// Partitions and tickets.
 type Tickets = Vec<(u16, u64)>;
