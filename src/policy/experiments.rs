@@ -104,7 +104,7 @@ impl Experiment {
 
     /// Whether it is about decisions in which this action is a candidate.
     pub fn covers(&self, action: &Action) -> bool {
-        (self.actions.is_empty() || self.actions.contains(&action.name))
+        (self.actions.is_empty() || self.actions.iter().any(|own| **own == *action.name))
             && (self.issues.is_empty() || self.issues.contains(&action.issue))
     }
 }

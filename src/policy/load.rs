@@ -247,7 +247,7 @@ fn read(
         action.serves.iter().for_each(|need| serving[*need].push(at));
         let places = action.placements.iter();
         places.for_each(|place| shown.entry(place.clone()).or_default().push(at));
-        by_name.insert(action.name.clone(), at);
+        by_name.insert(Box::from(&*action.name), at);
     }
     let pending = actions.iter().map(|action| action.pending).max().unwrap_or_default();
     let shown_somewhere: Vec<u32> = (0u32..)

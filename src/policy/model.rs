@@ -152,18 +152,30 @@ impl fmt::Display for Version {
     }
 }
 
-/// Where something stands in the policy's files: what an explanation points to.
+/// Where something stands in the policy's files: what an explanation points to. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Place {
-    /// The file, relative to the policy's folder.
-    pub file: Box<str>,
-    /// The line, from 1.
-    pub line: u32,
+pub struct Place(Arc<str>);
+
+impl Place {
+    /// A line, from 1, of a file whose path is relative to the policy's folder.
+    pub fn new(file: &str, line: u32) -> Place {
+        Place(format!("{file}:{line}").into())
+    }
+
+    /// The file.
+    pub fn file(&self) -> &str {
+        self.0.rsplit_once(':').map_or(&self.0, |(file, _)| file)
+    }
+
+    /// In words: `cards.toml:33`.
+    pub fn written(&self) -> &Arc<str> {
+        &self.0
+    }
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}:{}", self.file, self.line)
+        out.write_str(&self.0)
     }
 }
 
@@ -532,8 +544,8 @@ impl Issue {
 /// Something the company can do for the customer.
 #[derive(Debug)]
 pub struct Action {
-    /// Its name.
-    pub name: Box<str>,
+    /// Its name; records of decisions share it.
+    pub name: Arc<str>,
     /// Positions in [`Policy::needs`] of the needs that it serves.
     pub serves: Box<[usize]>,
     /// The issue it belongs to.
@@ -593,8 +605,8 @@ pub struct Expected {
 /// How an action is said.
 #[derive(Debug)]
 pub struct Treatment {
-    /// Its name, unique within the action.
-    pub name: Box<str>,
+    /// Its name, unique within the action; records of decisions share it.
+    pub name: Arc<str>,
     /// The channel.
     pub channel: Box<str>,
     /// The one place for which it is made; none: any.

@@ -64,7 +64,7 @@ impl<'a> Source<'a> {
     }
 
     fn place(self, span: Span) -> Place {
-        Place { file: self.text.file.into(), line: self.text.line(span.start) }
+        Place::new(self.text.file, self.text.line(span.start))
     }
 }
 

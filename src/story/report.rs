@@ -69,7 +69,7 @@ impl fmt::Display for Report<'_> {
         let (mark, style) = if self.is_passed() { ("✓", GOOD) } else { ("✗", BAD) };
         let ms = self.took.as_secs_f64() * 1_000.0;
         let Story { name, place, .. } = self.story;
-        writeln!(out, "{style}{mark} {name}{style:#}  {DIM}{} · {ms:.1} ms{DIM:#}", place.file)?;
+        writeln!(out, "{style}{mark} {name}{style:#}  {DIM}{} · {ms:.1} ms{DIM:#}", place.file())?;
         let turns = self.played.map_or(&[][..], |played| &played.turns);
         for turn in turns {
             self.turn(out, turn)?;

@@ -124,7 +124,7 @@ pub fn flips(decision: &Decision) -> Vec<Flip> {
     for candidate in &decision.candidates {
         let beats = last.is_none_or(|last| candidate.score > last.score);
         let mut flip = |change: Change, wins: bool| {
-            flips.push(Flip { action: candidate.action.clone(), change, wins });
+            flips.push(Flip { action: (*candidate.action).into(), change, wins });
         };
         match (&candidate.verdict, last) {
             (Verdict::Outscored, Some(last)) => {

@@ -372,9 +372,9 @@ fn next(twin: &Twin, uses: &[Box<str>], context: &Context<'_>) -> Vec<Proposed> 
             return None;
         }
         let because = twin.needs.iter().find(|one| served.contains(&&one.name));
-        let chosen = decision.chosen.iter().find(|chosen| chosen.action == candidate.action);
+        let chosen = decision.chosen.iter().find(|chosen| *chosen.action == *candidate.action);
         Some(Proposed {
-            action: candidate.action.clone(),
+            action: (*candidate.action).into(),
             issue: action.issue,
             because: because.map_or("", |need| &need.evidence).into(),
             text: chosen

@@ -93,7 +93,7 @@ struct Weighed<'a> {
     verdict: Verdict,
     /// The expression that decided.
     by: Option<&'a Expression>,
-    treatment: Option<&'a str>,
+    treatment: Option<&'a Arc<str>>,
 }
 
 /// Weighs every candidate, and takes the best of them: one, or as many as a channel asks for. None
@@ -157,12 +157,11 @@ pub(super) fn decide<'a>(
     let is_about = |known: &Experiment| weighed.iter().any(|one| known.covers(one.action));
     let mut entered = arms;
     entered.retain(|(known, arm)| arm.policy.is_some() || is_about(known));
-    let under = || -> Vec<Under> {
-        let under = entered
-            .iter()
-            .map(|(known, arm)| Under { experiment: known.name.clone(), arm: arm.name.clone() });
-        under.collect()
-    };
+    let under: Vec<Under> = entered
+        .iter()
+        .map(|(known, arm)| Under { experiment: known.name.clone(), arm: arm.name.clone() })
+        .collect();
+    entered.retain(|(known, _)| is_about(known));
     let id = act::identifier('d', twin, context.input, "");
     let chosen = said.into_iter().enumerate().map(|(rank, taken)| {
         let candidate = &weighed[taken.at];
@@ -177,7 +176,7 @@ pub(super) fn decide<'a>(
             (Some(_), rank) => act::identifier('d', twin, context.input, &rank.to_string()),
         };
         let mut action = message(twin, context, candidate, id, taken, losers);
-        action.reason.arms = under();
+        action.reason.arms.clone_from(&under);
         Arc::new(action)
     });
     let chosen = chosen.collect();
@@ -185,6 +184,7 @@ pub(super) fn decide<'a>(
     for candidate in weighed.iter().filter(|one| one.verdict != Verdict::Chosen) {
         dropped[candidate.stage as usize] += 1;
     }
+    let deferred = scales.deferred(&weighed);
     let (trigger, detail) = context.input.trigger();
     let decision = Box::new(Decision {
         id,
@@ -197,15 +197,14 @@ pub(super) fn decide<'a>(
         considered: weighed.len() as u32,
         dropped,
         candidates: weighed
-            .iter()
+            .into_iter()
             .take(limits::CANDIDATES)
             .map(|candidate| candidate.record(twin, context))
             .collect(),
         chosen,
-        arms: under(),
+        arms: under,
     });
-    entered.retain(|(known, _)| is_about(known));
-    Some(Decided { decision, exposures, deferred: scales.deferred(&weighed), entered })
+    Some(Decided { decision, exposures, deferred, entered })
 }
 
 /// The actions worth considering, by position in the policy, each with the strongest need that it
@@ -296,14 +295,13 @@ impl<'a> Scales<'a> {
             found = Some((Stage::Arbitration, verdict, Some(value)));
         }
         if found.is_none() && ways.all.is_empty() {
-            let because = ways.because.clone();
-            let because = because.unwrap_or_else(|| "the action has no treatment".into());
+            let because = ways.because();
             found = Some((Stage::Treatment, Verdict::NoTreatment { because }, None));
         }
         let unopposed = (Stage::Arbitration, Verdict::Outscored, None);
         let (stage, verdict, by) = found.unwrap_or(unopposed);
         let score = weights.score();
-        let treatment = ways.all.first().map(|way| &*way.treatment.name);
+        let treatment = ways.all.first().map(|way| &way.treatment.name);
         Weighed { action, need, because, ways, weights, score, stage, verdict, by, treatment }
     }
 
@@ -457,21 +455,21 @@ fn fits(action: &policy::Action, place: Option<&str>) -> bool {
 }
 
 impl Weighed<'_> {
-    fn record(&self, twin: &Twin, context: &Context<'_>) -> Candidate {
+    fn record(self, twin: &Twin, context: &Context<'_>) -> Candidate {
         let used = Used { uses: &self.action.uses, discreet: true, place: None };
         let view = View { twin, context, need: self.need, used: Some(used) };
         let paths = self.by.map_or(&[][..], Expression::paths);
         Candidate {
             action: self.action.name.clone(),
-            treatment: self.treatment.map(Into::into),
+            treatment: self.treatment.cloned(),
             // A need that is made of something sensitive tells of it by its name.
             need: self
                 .need
                 .filter(|need| twin.guard(Derived::Need, &need.name).is_none())
                 .map(|need| need.name.clone()),
-            place: self.action.place.to_string().into(),
+            place: self.action.place.written().clone(),
             stage: self.stage,
-            verdict: self.verdict.clone(),
+            verdict: self.verdict,
             weights: self.weights,
             score: self.score,
             read: paths.iter().map(|path| (path.to_string().into(), read(&view, path))).collect(),
@@ -510,10 +508,10 @@ fn message(
     Action {
         decision,
         customer: twin.customer.clone(),
-        action: action.name.clone(),
+        action: (*action.name).into(),
         issue: action.issue,
         channel: said.treatment.channel.clone(),
-        treatment: said.treatment.name.clone(),
+        treatment: (*said.treatment.name).into(),
         tone: said.treatment.tone.clone(),
         placement: place.map(Into::into),
         variant: said.treatment.variant.clone(),

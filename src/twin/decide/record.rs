@@ -105,13 +105,13 @@ impl Stage {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Candidate {
     /// The action.
-    pub action: Box<str>,
+    pub action: Arc<str>,
     /// How it would be said, as far as that was weighed.
-    pub treatment: Option<Box<str>>,
+    pub treatment: Option<Arc<str>>,
     /// The need that it would serve; none if a rule proposed it.
     pub need: Option<Box<str>>,
     /// Where the action stands in the policy: `cards.toml:33`.
-    pub place: Box<str>,
+    pub place: Arc<str>,
     /// The stage that dropped it, or the last one that it passed.
     pub stage: Stage,
     /// What became of it.
@@ -154,7 +154,7 @@ impl Weights {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Alternative {
     /// The action.
-    pub action: Box<str>,
+    pub action: Arc<str>,
     /// The need that it would have served; none if a rule proposed it.
     pub need: Option<Box<str>>,
     /// What the arbitration gave it.

@@ -62,7 +62,7 @@ impl<'a> Scales<'a> {
         let used =
             |discreet| Some(Used { uses: &action.uses, discreet, place: Some(&action.place) });
         let view = View { twin, context, need, used: used(false) };
-        let mut because = ways.because.clone();
+        let mut because = None;
         for way in &ways.all {
             let treatment = way.treatment;
             let is_made_for_it = place.is_none()
@@ -113,7 +113,7 @@ impl<'a> Scales<'a> {
                 Err(error) => because = Some(format!("{}: {error}", treatment.name).into()),
             }
         }
-        Err(because.unwrap_or_else(|| "the action has no treatment".into()))
+        Err(because.unwrap_or_else(|| ways.because()))
     }
 }
 

@@ -1,11 +1,14 @@
 //! What a candidate weighs: how likely it is to be taken up, in which way it is best said, what it is
 //! worth.
 
+use std::fmt;
+
 use smallvec::SmallVec;
 
 use super::super::Need;
 use super::super::view::{Used, View};
-use super::{Scales, Weights};
+use super::{Scales, Verdict, Weights};
+use crate::event::Time;
 use crate::models::{self, Belief, Prior};
 use crate::policy::{self, EvalError, IssueWeights, Treatment, Worth};
 
@@ -34,7 +37,45 @@ pub(super) struct Way<'a> {
 /// The ways to say an action, best first; and why the last one that is not there is not.
 pub(super) struct Ways<'a> {
     pub(super) all: SmallVec<[Way<'a>; 2]>,
-    pub(super) because: Option<Box<str>>,
+    because: Option<Barred<'a>>,
+}
+
+/// Why an action is not said in one way. Most are, in most decisions, and nobody asks why: words
+/// are made of it only then.
+enum Barred<'a> {
+    Elsewhere { channel: &'a str },
+    NoPlace { treatment: &'a str },
+    OtherCampaign { channel: &'a str },
+    Unwanted { channel: &'a str },
+    NoConsent { purpose: &'a str, channel: &'a str },
+    Limit { channel: &'a str, objection: Verdict },
+    Quiet { channel: &'a str, until: Time },
+}
+
+impl fmt::Display for Barred<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Barred::Elsewhere { channel } => {
+                write!(out, "somebody asks in another channel than {channel}")
+            }
+            Barred::NoPlace { treatment } => {
+                write!(out, "nobody asks for {treatment}, which is made for a place")
+            }
+            Barred::OtherCampaign { channel } => {
+                write!(out, "the campaign does not go by {channel}")
+            }
+            Barred::Unwanted { channel } => {
+                write!(out, "the customer does not want to hear of us in {channel}")
+            }
+            Barred::NoConsent { purpose, channel } => {
+                write!(out, "no consent to {purpose} in {channel}")
+            }
+            Barred::Limit { channel, objection } => write!(out, "{channel}: {objection}"),
+            Barred::Quiet { channel, until } => {
+                write!(out, "quiet hours in {channel} until {until}")
+            }
+        }
+    }
 }
 
 impl<'a> Ways<'a> {
@@ -48,6 +89,12 @@ impl<'a> Ways<'a> {
 impl Ways<'_> {
     pub(super) fn none() -> Self {
         Ways { all: SmallVec::new(), because: None }
+    }
+
+    /// Why the last way that is not there is not.
+    pub(super) fn because(&self) -> Box<str> {
+        let barred = self.because.as_ref();
+        barred.map_or("the action has no treatment".into(), |barred| barred.to_string().into())
     }
 }
 
@@ -81,38 +128,40 @@ impl<'a> Scales<'a> {
     }
 
     /// How far behind the best a treatment's channel is, or why it is not said there at all.
-    fn allowed(&self, action: &policy::Action, treatment: &Treatment) -> Result<usize, Box<str>> {
+    fn allowed(
+        &self,
+        action: &'a policy::Action,
+        treatment: &'a Treatment,
+    ) -> Result<usize, Barred<'a>> {
         let channel = &*treatment.channel;
         let is_for_agent = self.context.is_for_agent;
         if self.asked.is_some() && !self.is_present(channel) && !is_for_agent {
-            return Err(format!("somebody asks in another channel than {channel}").into());
+            return Err(Barred::Elsewhere { channel });
         }
         if (self.asked.is_none() || is_for_agent) && treatment.placement.is_some() {
-            return Err(
-                format!("nobody asks for {}, which is made for a place", treatment.name).into()
-            );
+            return Err(Barred::NoPlace { treatment: &treatment.name });
         }
         if let Some(campaign) = self.context.campaign()
             && campaign.channel.as_deref().is_some_and(|own| own != channel)
         {
-            return Err(format!("the campaign does not go by {channel}").into());
+            return Err(Barred::OtherCampaign { channel });
         }
         let Some(rank) = self.wanted.rank(channel) else {
-            return Err(format!("the customer does not want to hear of us in {channel}").into());
+            return Err(Barred::Unwanted { channel });
         };
         if let Some(purpose) = &action.purpose
             && !self.twin.allows(self.context.policy, purpose, Some(channel), self.context.input.at)
         {
-            return Err(format!("no consent to {purpose} in {channel}").into());
+            return Err(Barred::NoConsent { purpose, channel });
         }
         if !action.vital && !is_for_agent {
             if let Some(objection) = self.budget.objection(action, Some(channel)) {
-                return Err(format!("{channel}: {objection}").into());
+                return Err(Barred::Limit { channel, objection });
             }
             if let Some(until) = self.budget.quiet
                 && !self.is_here(channel)
             {
-                return Err(format!("quiet hours in {channel} until {until}").into());
+                return Err(Barred::Quiet { channel, until });
             }
         }
         Ok(rank)

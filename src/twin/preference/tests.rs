@@ -12,7 +12,7 @@ fn rule() -> PreferenceRule {
         say_min: 0.75,
         half_life: DAY * 100,
         relearn_after: DAY * 30,
-        place: Place { file: "seat.toml".into(), line: 1 },
+        place: Place::new("seat.toml", 1),
     }
 }
 
