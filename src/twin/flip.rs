@@ -1,6 +1,8 @@
 //! What would have changed a decision: for each candidate that lost, the nearest change of one value
 //! that would have let it win, or pass. A pure reading of the decision's record.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +14,7 @@ use crate::policy::{Expression, Found, PROCESSING, Path, Root, Scope};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Flip {
     /// The action of the candidate.
-    pub action: Box<str>,
+    pub action: Arc<str>,
     /// What would have been different.
     pub change: Change,
     /// Whether the candidate would then have had a higher score than the last one that was chosen.
@@ -124,7 +126,7 @@ pub fn flips(decision: &Decision) -> Vec<Flip> {
     for candidate in &decision.candidates {
         let beats = last.is_none_or(|last| candidate.score > last.score);
         let mut flip = |change: Change, wins: bool| {
-            flips.push(Flip { action: (*candidate.action).into(), change, wins });
+            flips.push(Flip { action: candidate.action.clone(), change, wins });
         };
         match (&candidate.verdict, last) {
             (Verdict::Outscored, Some(last)) => {
