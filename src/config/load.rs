@@ -21,6 +21,10 @@ pub const ENVIRONMENT_PREFIX: &str = "JUMEAU_";
 /// The environment variable that names the settings file; no setting itself.
 pub const ENVIRONMENT_FILE: &str = "JUMEAU_CONFIG";
 
+/// The environment variable with the name that somebody asks under, as `jumeau keys` writes it for
+/// people and their tools; no setting of a service.
+pub const ENVIRONMENT_NAME: &str = "JUMEAU_AS";
+
 /// Mistakes of one kind that are worth telling at once.
 const MISTAKES_MAX: usize = 100;
 
@@ -107,7 +111,7 @@ impl Layers {
         }
         for (name, value) in &self.environment {
             if let Some(path) = name.strip_prefix(ENVIRONMENT_PREFIX)
-                && name != ENVIRONMENT_FILE
+                && ![ENVIRONMENT_FILE, ENVIRONMENT_NAME].contains(&&**name)
             {
                 let path = path.to_lowercase().replace("__", ".").replace('_', "-");
                 layers = layers.merge(OneSetting::new(name, path.split('.'), value));
@@ -388,8 +392,12 @@ mod tests {
     #[test]
     fn each_layer_outweighs_those_before_it() {
         let file = "[service]\npartitions = 1\npolicy = 'telco'\ntime = 'event'";
-        let environment =
-            [("JUMEAU_SERVICE__PARTITIONS", "2"), ("JUMEAU_LOG__FORMAT", "json"), ("PATH", "/")];
+        let environment = [
+            ("JUMEAU_SERVICE__PARTITIONS", "2"),
+            ("JUMEAU_LOG__FORMAT", "json"),
+            ("PATH", "/"),
+            ("JUMEAU_AS", "anna"),
+        ];
         let (_folder, layers) = layers(file, &environment, &["service.partitions=3"]);
         let found = layers.load().unwrap();
         assert_eq!(found.service.partitions, 3);

@@ -70,6 +70,8 @@ async fn one_command_makes_a_company_s_broker_and_everybody_does_their_work_on_i
             || twinctl(folder, "operator-anna", "timeline ann").await.1.contains("Payment Made")
     })
     .await;
+    let (done, said) = twinctl(folder, "operator-anna", "backup nightly").await;
+    assert!(done, "{said}");
     let (_, said) = twinctl(folder, "operator-anna", "audit --about ann").await;
     assert!(said.contains("operator-anna") && !said.contains("operator-anna ?"), "{said}");
     let (done, said) =

@@ -51,7 +51,8 @@ pub(crate) struct Connection {
     #[arg(long, global = true, env = "NATS_INBOX_PREFIX", default_value = "_INBOX")]
     pub(crate) inbox_prefix: String,
     /// The name to ask under, where the broker has roles (see `jumeau keys`).
-    #[arg(long = "as", global = true, env = "JUMEAU_AS", value_name = "NAME")]
+    // With an id of its own, because arguments of the same id would take each other's values.
+    #[arg(id = "as", long = "as", global = true, env = "JUMEAU_AS", value_name = "NAME")]
     pub(crate) name: Option<String>,
     /// The service's prefix.
     #[arg(long, global = true, env = "JUMEAU_NATS__PREFIX", default_value = "jumeau")]
@@ -506,6 +507,17 @@ mod tests {
     #[test]
     fn the_arguments_hold_together() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn the_name_of_a_copy_is_not_the_name_that_one_asks_under() {
+        let parsed = |line: &str| Arguments::try_parse_from(line.split(' ')).unwrap();
+        let plain = parsed("twinctl backup nightly");
+        assert!(plain.connection.name.is_none_or(|name| name != "nightly"));
+        let both = parsed("twinctl --as anna backup nightly");
+        assert_eq!(both.connection.name.as_deref(), Some("anna"));
+        let Command::Backup { name, .. } = both.command else { panic!("not a backup") };
+        assert_eq!(name.as_deref(), Some("nightly"));
     }
 
     #[test]
