@@ -23,7 +23,7 @@ pub const ENVIRONMENT_FILE: &str = "JUMEAU_CONFIG";
 
 /// The environment variable with the name that somebody asks under, as `jumeau keys` writes it for
 /// people and their tools; no setting of a service.
-pub const ENVIRONMENT_NAME: &str = "JUMEAU_AS";
+const ENVIRONMENT_NAME: &str = "JUMEAU_AS";
 
 /// Mistakes of one kind that are worth telling at once.
 const MISTAKES_MAX: usize = 100;
