@@ -331,7 +331,10 @@ mod tests {
         let handle = CommitHandle { shared: Arc::clone(&shared) };
         handle.submit(7, 1, cursor(1), Haste::Soon);
         handle.submit(8, 1, cursor(1), Haste::Soon);
+        let is_due = || shared.queue.lock().due.is_some_and(|due| due <= Instant::now());
+        assert!(!is_due(), "it does not lie until somebody waits");
         handle.submit(7, 2, cursor(2), Haste::Now);
+        assert!(is_due());
         handle.submit(8, 2, cursor(2), Haste::Soon);
         assert_eq!(tickets(shared.next_group()), Some(vec![1, 1, 2, 2]));
         assert_eq!(shared.queue.lock().due, None);
