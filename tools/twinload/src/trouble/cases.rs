@@ -10,6 +10,7 @@ use jumeau::api::{ShowReply, Stats};
 use tokio::time::sleep;
 
 use super::disk::Disk;
+use super::hostile;
 use super::probe::Probe;
 use super::{Options, Outcome, Trouble, made};
 use crate::pump::Pump;
@@ -19,12 +20,18 @@ use crate::traffic::Traffic;
 
 /// Events of the customer who has so many, for each second.
 const HOT_RATE: u64 = 10_000;
+/// Messages of a channel that wants to do harm.
+const HOSTILE: u64 = 230_000;
 /// Broken events that wait for the broker's confirmation, at most.
 const RUBBISH_IN_FLIGHT: u32 = 2_000;
 /// Bytes of the small disk, and those that are to stay free on it.
 const DISK: (u64, u64) = (192 << 20, 48 << 20);
 /// Bytes of the stream that overflows or refuses.
 const SMALL_STREAM: i64 = 256 << 10;
+/// For so long nothing but the undisturbed customers' events comes into the stream: it is at rest.
+const REST: Duration = Duration::from_secs(2);
+/// Events of theirs that may be counted and not stored, or stored and not counted.
+const IN_FLIGHT: u64 = 20;
 /// How often a condition is looked at while it is waited for.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -76,6 +83,7 @@ pub(super) async fn run(
         Trouble::Integrator => scene.integrator().await?,
         Trouble::Hot => scene.hot().await?,
         Trouble::Rubbish => scene.rubbish().await?,
+        Trouble::Hostile => scene.hostile().await?,
     };
     sleep(options.calm()).await;
     scene.end(trouble, passed).await
@@ -246,6 +254,47 @@ impl Scene<'_> {
             ended.elapsed().as_secs_f64()
         )];
         Ok(Passed { began, ended, done, told })
+    }
+
+    async fn hostile(&mut self) -> anyhow::Result<Passed> {
+        let before = self.stream_end().await?;
+        let calm_before = self.probe.published();
+        let pump = Pump::new(&self.rig.client, RUBBISH_IN_FLIGHT).await?;
+        let began = Instant::now();
+        for message in hostile::messages(&self.rig.subjects.clone(), HOSTILE) {
+            pump.send(message.subject, message.headers, message.payload).await?;
+        }
+        pump.finish().await?;
+        let ended = Instant::now();
+        let done = format!(
+            "a channel sent {} broken, forged and contradictory messages, {} a second",
+            count(HOSTILE),
+            count((HOSTILE as f64 / (ended - began).as_secs_f64()).round() as u64)
+        );
+        // What twins still send each other comes to rest before the events of the undisturbed end.
+        let internal = loop {
+            let (stream, calm) = (self.stream_end().await?, self.probe.published());
+            sleep(REST).await;
+            let (stream_later, calm_later) = (self.stream_end().await?, self.probe.published());
+            // Two readings that are not of one moment may differ by what is on its way.
+            if stream_later - stream <= calm_later - calm + IN_FLIGHT {
+                let own = HOSTILE + (calm_later - calm_before);
+                break (stream_later - before).saturating_sub(own);
+            }
+        };
+        let told = vec![format!(
+            "twins sent each other {} messages, the last {:.1} s after the last was published",
+            count(internal),
+            ended.elapsed().as_secs_f64()
+        )];
+        Ok(Passed { began, ended, done, told })
+    }
+
+    /// The last sequence of the stream of events.
+    async fn stream_end(&self) -> anyhow::Result<u64> {
+        let jetstream = jetstream::new(self.rig.client.clone());
+        let stream = jetstream.get_stream(self.rig.subjects.events_stream()).await?;
+        Ok(stream.cached_info().state.last_sequence)
     }
 
     /// Waits until the hot customer's events are taken in.

@@ -3,6 +3,7 @@
 
 mod cases;
 mod disk;
+mod hostile;
 mod probe;
 
 use std::path::Path;
@@ -58,6 +59,9 @@ pub(crate) enum Trouble {
     Hot,
     /// A channel sends nothing but what cannot be read, as fast as the broker takes it.
     Rubbish,
+    /// A channel sends broken events, forges what twins send each other, links a few identifiers to and
+    /// fro, and shares facts with conditions that would take for ever.
+    Hostile,
 }
 
 /// What became of one trouble.
@@ -112,6 +116,7 @@ impl Trouble {
             Trouble::Integrator => "integrator",
             Trouble::Hot => "hot",
             Trouble::Rubbish => "rubbish",
+            Trouble::Hostile => "hostile",
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -33,6 +33,7 @@ pub(super) struct Probe {
     rate: f64,
     traffic: Traffic,
     stop: Arc<AtomicBool>,
+    published: Arc<AtomicU64>,
     publisher: JoinHandle<anyhow::Result<u64>>,
     arrivals: Arc<parking_lot::Mutex<Arrivals>>,
     reader: JoinHandle<()>,
@@ -75,6 +76,7 @@ impl Probe {
     pub(super) async fn start(rig: &Rig, customers: u64, rate: f64) -> anyhow::Result<Probe> {
         let traffic = Traffic { customers, name: "calm" };
         let stop = Arc::new(AtomicBool::new(false));
+        let published = Arc::new(AtomicU64::new(0));
         let arrivals = Arc::new(parking_lot::Mutex::new(Arrivals::new()));
         let jetstream = jetstream::context::ContextBuilder::new()
             .ack_timeout(CONFIRMED)
@@ -88,10 +90,16 @@ impl Probe {
         ));
         let start = Instant::now();
         let publisher = {
-            let (traffic, subjects, stop) = (traffic.clone(), rig.subjects.clone(), stop.clone());
-            tokio::spawn(publish(jetstream, traffic, subjects, start, rate, stop))
+            let (traffic, subjects) = (traffic.clone(), rig.subjects.clone());
+            let shared = (stop.clone(), published.clone());
+            tokio::spawn(publish(jetstream, traffic, subjects, start, rate, shared))
         };
-        Ok(Probe { start, rate, traffic, stop, publisher, arrivals, reader })
+        Ok(Probe { start, rate, traffic, stop, published, publisher, arrivals, reader })
+    }
+
+    /// How many events were published so far.
+    pub(super) fn published(&self) -> u64 {
+        self.published.load(Ordering::Relaxed)
     }
 
     /// Stops publishing; returns how many events were accepted, which is all of them.
@@ -172,7 +180,7 @@ async fn publish(
     subjects: Subjects,
     start: Instant,
     rate: f64,
-    stop: Arc<AtomicBool>,
+    (stop, published): (Arc<AtomicBool>, Arc<AtomicU64>),
 ) -> anyhow::Result<u64> {
     let mut sending = JoinSet::new();
     let mut number = 0;
@@ -181,6 +189,7 @@ async fn publish(
         tokio::time::sleep_until(due.into()).await;
         sending.spawn(until_accepted(jetstream.clone(), traffic.message(&subjects, number)));
         number += 1;
+        published.store(number, Ordering::Relaxed);
         while sending.len() > IN_FLIGHT || sending.try_join_next().is_some() {
             if sending.len() > IN_FLIGHT {
                 sending.join_next().await;
