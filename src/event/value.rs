@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -9,8 +10,8 @@ use super::Time;
 
 /// A value that came from outside or that a policy computed: JSON's types, small in memory.
 ///
-/// Numbers keep what they were: a whole number within `i64` is an [`Value::Int`], any other a
-/// finite [`Value::Float`].
+/// Numbers keep what they were: a whole number within `i64` is a [`Value::Int`], one above it and
+/// within `u64` a [`Value::UInt`], any other number a finite [`Value::Float`].
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Value {
     /// No value.
@@ -20,6 +21,8 @@ pub enum Value {
     Bool(bool),
     /// A whole number.
     Int(i64),
+    /// A whole number too large for [`Value::Int`], as long identifiers are.
+    UInt(u64),
     /// Any other number; finite.
     Float(f64),
     /// A text.
@@ -39,12 +42,36 @@ impl Value {
         }
     }
 
-    /// The number, if it is one.
+    /// The number, if it is one; a whole one beyond 2^53 may be rounded here.
     pub fn as_number(&self) -> Option<f64> {
         match *self {
             Value::Int(number) => Some(number as f64),
+            Value::UInt(number) => Some(number as f64),
             Value::Float(number) => Some(number),
             _ => None,
+        }
+    }
+
+    /// The whole number, if it is one, exactly.
+    pub fn as_whole(&self) -> Option<i128> {
+        match *self {
+            Value::Int(number) => Some(number.into()),
+            Value::UInt(number) => Some(number.into()),
+            _ => None,
+        }
+    }
+
+    /// A whole number as a value; none if it is beyond [`Value::Int`] and [`Value::UInt`].
+    pub fn whole(number: i128) -> Option<Value> {
+        let large = || u64::try_from(number).map(Value::UInt);
+        i64::try_from(number).map(Value::Int).or_else(|_| large()).ok()
+    }
+
+    /// How two numbers compare: whole ones exactly; none if one is no number.
+    pub fn compare_numbers(&self, other: &Value) -> Option<Ordering> {
+        match (self.as_whole(), other.as_whole()) {
+            (Some(own), Some(other)) => Some(own.cmp(&other)),
+            _ => self.as_number()?.partial_cmp(&other.as_number()?),
         }
     }
 
@@ -100,6 +127,12 @@ impl From<i64> for Value {
     }
 }
 
+impl From<u64> for Value {
+    fn from(value: u64) -> Value {
+        i64::try_from(value).map_or(Value::UInt(value), Value::Int)
+    }
+}
+
 impl From<f64> for Value {
     /// A number that is not finite has no JSON form: it becomes [`Value::Null`].
     fn from(value: f64) -> Value {
@@ -119,6 +152,7 @@ impl fmt::Display for Value {
         match self {
             Value::Text(text) => out.write_str(text),
             Value::Int(number) => number.fmt(out),
+            Value::UInt(number) => number.fmt(out),
             other => match serde_json::to_string(other) {
                 Ok(json) => out.write_str(&json),
                 Err(_) => Err(fmt::Error),
@@ -209,6 +243,7 @@ impl Serialize for Value {
             Value::Null => to.serialize_unit(),
             Value::Bool(value) => to.serialize_bool(*value),
             Value::Int(value) => to.serialize_i64(*value),
+            Value::UInt(value) => to.serialize_u64(*value),
             Value::Float(value) => to.serialize_f64(*value),
             Value::Text(value) => to.serialize_str(value),
             Value::List(items) => {
@@ -253,7 +288,7 @@ impl<'de> Visitor<'de> for AnyValue {
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(i64::try_from(value).map_or(Value::Float(value as f64), Value::Int))
+        Ok(Value::from(value))
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
@@ -327,6 +362,7 @@ mod tagged {
         Text(&'a str),
         List(&'a [Value]),
         Map(&'a Map),
+        UInt(u64),
     }
 
     #[derive(Deserialize)]
@@ -338,6 +374,7 @@ mod tagged {
         Text(Box<str>),
         List(Box<[Value]>),
         Map(Box<Map>),
+        UInt(u64),
     }
 
     pub(super) fn serialize<S: Serializer>(value: &Value, to: S) -> Result<S::Ok, S::Error> {
@@ -345,6 +382,7 @@ mod tagged {
             Value::Null => Borrowed::Null,
             Value::Bool(value) => Borrowed::Bool(*value),
             Value::Int(value) => Borrowed::Int(*value),
+            Value::UInt(value) => Borrowed::UInt(*value),
             Value::Float(value) => Borrowed::Float(*value),
             Value::Text(value) => Borrowed::Text(value),
             Value::List(value) => Borrowed::List(value),
@@ -358,6 +396,7 @@ mod tagged {
             Owned::Null => Value::Null,
             Owned::Bool(value) => Value::Bool(value),
             Owned::Int(value) => Value::Int(value),
+            Owned::UInt(value) => Value::UInt(value),
             Owned::Float(value) => Value::Float(value),
             Owned::Text(value) => Value::Text(value),
             Owned::List(value) => Value::List(value),
@@ -405,9 +444,38 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_number_too_large_for_i64_becomes_a_float() {
-        let value: Value = serde_json::from_str("18446744073709551615").unwrap();
-        assert_eq!(value, Value::Float(18_446_744_073_709_551_615.0));
+    fn a_whole_number_is_read_and_written_as_it_is() {
+        for number in [
+            "18446744073709551615",
+            "9223372036854775808",
+            "9223372036854775807",
+            "-9223372036854775808",
+            "9007199254740993",
+            "0",
+        ] {
+            let value: Value = serde_json::from_str(number).unwrap();
+            assert_eq!(value.to_string(), number);
+            assert_eq!(serde_json::to_string(&value).unwrap(), number);
+            assert_eq!(value.as_whole().and_then(Value::whole), Some(value));
+        }
+        assert_eq!(Value::whole(i128::from(u64::MAX) + 1), None);
+        assert_eq!(Value::whole(i128::from(i64::MIN) - 1), None);
+    }
+
+    #[test]
+    fn whole_numbers_are_compared_exactly_and_others_by_their_size() {
+        let compare = |left: &str, right: &str| {
+            let read = |json| serde_json::from_str::<Value>(json).unwrap();
+            read(left).compare_numbers(&read(right))
+        };
+        assert_eq!(compare("9007199254740993", "9007199254740992"), Some(Ordering::Greater));
+        assert_eq!(
+            compare("18446744073709551615", "18446744073709551614"),
+            Some(Ordering::Greater)
+        );
+        assert_eq!(compare("-1", "18446744073709551615"), Some(Ordering::Less));
+        assert_eq!(compare("1", "1.0"), Some(Ordering::Equal));
+        assert_eq!(compare("1", "\"1\""), None);
     }
 
     #[test]

@@ -68,6 +68,7 @@ pub(super) fn hash_of_value(value: &Value) -> Option<u64> {
         Value::Text(text) => Some(XxHash3_64::oneshot(text.as_bytes())),
         Value::Bool(truth) => Some(XxHash3_64::oneshot_with_seed(TRUTH, &[u8::from(*truth)])),
         Value::Int(whole) => Some(number(*whole as f64)),
+        Value::UInt(whole) => Some(number(*whole as f64)),
         Value::Float(other) => Some(number(*other)),
         Value::Null | Value::List(_) | Value::Map(_) => None,
     }

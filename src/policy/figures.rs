@@ -7,7 +7,7 @@ use cel::ExecutionError;
 use cel::common::traits;
 use cel::common::types::{
     CelBool, CelDouble, CelDuration, CelInt, CelList, CelMap, CelMapKey, CelNull, CelString,
-    CelTimestamp, Kind, MAP_TYPE, Type,
+    CelTimestamp, CelUInt, Kind, MAP_TYPE, Type,
 };
 use cel::common::value::{CowVal, StaticVal, Val};
 
@@ -22,6 +22,7 @@ pub(super) enum Figure<'a> {
     Null(CelNull),
     Bool(CelBool),
     Int(CelInt),
+    UInt(CelUInt),
     Double(CelDouble),
     Text(CelString<'a>),
     Time(CelTimestamp),
@@ -35,6 +36,7 @@ impl<'a> Figure<'a> {
             Found::Missing => Figure::Null(CelNull),
             Found::Bool(value) => Figure::Bool(value.into()),
             Found::Int(value) => Figure::Int(value.into()),
+            Found::UInt(value) => Figure::UInt(value.into()),
             Found::Float(value) => Figure::Double(value.into()),
             Found::Text(text) => Figure::Text(text.into()),
             Found::Time(time) => Figure::Time(time.to_utc().fixed_offset().into()),
@@ -44,6 +46,7 @@ impl<'a> Figure<'a> {
                 Value::Null => Figure::Null(CelNull),
                 Value::Bool(value) => Figure::Bool((*value).into()),
                 Value::Int(value) => Figure::Int((*value).into()),
+                Value::UInt(value) => Figure::UInt((*value).into()),
                 Value::Float(value) => Figure::Double((*value).into()),
                 Value::Text(text) => Figure::Text((&**text).into()),
                 Value::List(_) | Value::Map(_) => Figure::Compound(owned(value)),
@@ -60,6 +63,7 @@ impl<'a> Figure<'a> {
             Figure::Null(value) => Box::new(value),
             Figure::Bool(value) => Box::new(value),
             Figure::Int(value) => Box::new(value),
+            Figure::UInt(value) => Box::new(value),
             Figure::Double(value) => Box::new(value),
             Figure::Text(value) => Box::new(value),
             Figure::Time(value) => Box::new(value),
@@ -73,6 +77,7 @@ impl<'a> Figure<'a> {
             Figure::Null(value) => value,
             Figure::Bool(value) => value,
             Figure::Int(value) => value,
+            Figure::UInt(value) => value,
             Figure::Double(value) => value,
             Figure::Text(value) => value,
             Figure::Time(value) => value,
@@ -92,6 +97,7 @@ fn owned(value: &Value) -> Box<dyn Val> {
         Value::Null => Box::new(CelNull),
         Value::Bool(value) => Box::new(CelBool::from(*value)),
         Value::Int(value) => Box::new(CelInt::from(*value)),
+        Value::UInt(value) => Box::new(CelUInt::from(*value)),
         Value::Float(value) => Box::new(CelDouble::from(*value)),
         Value::Text(text) => Box::new(CelString::from(String::from(&**text))),
         Value::List(items) => Box::new(CelList::from(items.iter().map(owned).collect::<Vec<_>>())),
@@ -242,6 +248,8 @@ pub(super) fn value(found: &dyn Val) -> Result<Value, String> {
         Ok(Value::Bool(*value.inner()))
     } else if let Some(number) = found.downcast_ref::<CelInt>() {
         Ok(Value::Int(*number.inner()))
+    } else if let Some(number) = found.downcast_ref::<CelUInt>() {
+        Ok(Value::from(*number.inner()))
     } else if let Some(number) = found.downcast_ref::<CelDouble>() {
         Ok(Value::from(*number.inner()))
     } else if let Some(time) = found.downcast_ref::<CelTimestamp>() {
@@ -257,11 +265,28 @@ fn whole_or_float(number: f64) -> Value {
     if number.fract() == 0.0 { Value::Int(number as i64) } else { Value::from(number) }
 }
 
-/// What CEL computed, as a number.
+/// What CEL computed, as a number; a whole one beyond 2^53 may be rounded here.
 pub(super) fn number(found: &dyn Val) -> Option<f64> {
-    match found.downcast_ref::<CelInt>() {
-        Some(whole) => Some(*whole.inner() as f64),
+    match whole(found) {
+        Some(whole) => Some(whole as f64),
         None => found.downcast_ref::<CelDouble>().map(|number| *number.inner()),
+    }
+}
+
+/// What CEL computed, as a whole number, if it is one.
+pub(super) fn whole(found: &dyn Val) -> Option<i128> {
+    match found.downcast_ref::<CelInt>() {
+        Some(whole) => Some((*whole.inner()).into()),
+        None => found.downcast_ref::<CelUInt>().map(|whole| (*whole.inner()).into()),
+    }
+}
+
+/// A whole number for CEL; none if it has no room for it.
+pub(super) fn of_whole<'b, 'v>(number: i128) -> Option<CowVal<'b, 'v>> {
+    if let Ok(number) = i64::try_from(number) {
+        Some(CowVal::owned(CelInt::from(number)))
+    } else {
+        u64::try_from(number).ok().map(|number| CowVal::owned(CelUInt::from(number)))
     }
 }
 

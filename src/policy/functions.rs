@@ -186,14 +186,20 @@ fn extreme<'b, 'v>(args: Vec<CowVal<'b, 'v>>, wanted: Ordering) -> Called<'b, 'v
 
 fn abs<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Called<'b, 'v> {
     let value = number_of("abs", &args)?;
-    match args.first().and_then(|arg| arg.downcast_ref::<CelInt>()) {
-        Some(whole) => Ok(CowVal::owned(CelInt::from(whole.inner().saturating_abs()))),
+    match args.first().and_then(|arg| figures::whole(arg.as_ref())) {
+        // That of the least `i64` has room, too.
+        Some(whole) => figures::of_whole(whole.abs()).ok_or_else(|| too_large("abs")),
         None => Ok(CowVal::owned(CelDouble::from(value.abs()))),
     }
 }
 
 fn round<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Called<'b, 'v> {
     let value = number_of("round", &args)?;
+    if let [whole] = &args[..]
+        && let Some(whole) = figures::whole(whole.as_ref())
+    {
+        return figures::of_whole(whole).ok_or_else(|| too_large("round"));
+    }
     match args.get(1).map(|digits| figures::number(digits.as_ref())) {
         // A cast to i64 stops at its bounds.
         None => Ok(CowVal::owned(CelInt::from(value.round() as i64))),
@@ -241,7 +247,12 @@ enum Operator {
     Remainder,
 }
 
+fn too_large(function: &str) -> ExecutionError {
+    failed(function, format!("`{function}` gives a whole number that is too large"))
+}
+
 /// Mixed numbers as floats, a division of whole numbers as what it is, everything else as in CEL.
+/// Whole numbers too large for CEL's `int` go together with others: CEL would not mix the two.
 fn arithmetic<'b, 'v>(
     args: &[CowVal<'b, 'v>],
     on_floats: fn(f64, f64) -> f64,
@@ -258,8 +269,8 @@ fn arithmetic<'b, 'v>(
         Operator::Divide => "/",
         Operator::Remainder => "%",
     };
-    let wholes = match (left.downcast_ref::<CelInt>(), right.downcast_ref::<CelInt>()) {
-        (Some(left), Some(right)) => Some((*left.inner(), *right.inner())),
+    let wholes = match (figures::whole(left), figures::whole(right)) {
+        (Some(left), Some(right)) => Some((left, right)),
         _ => None,
     };
     let inexact = match (wholes, operator) {
@@ -275,6 +286,20 @@ fn arithmetic<'b, 'v>(
             return Err(failed(sign, format!("`{sign}` gives no number here")));
         }
         return Ok(CowVal::owned(CelDouble::from(result)));
+    }
+    let are_ints = [left, right].iter().all(|side| side.downcast_ref::<CelInt>().is_some());
+    if let Some((left_whole, right_whole)) = wholes
+        && !are_ints
+        && !(right_whole == 0 && matches!(operator, Operator::Divide | Operator::Remainder))
+    {
+        let result = match operator {
+            Operator::Add => left_whole.checked_add(right_whole),
+            Operator::Subtract => left_whole.checked_sub(right_whole),
+            Operator::Multiply => left_whole.checked_mul(right_whole),
+            Operator::Divide => left_whole.checked_div(right_whole),
+            Operator::Remainder => left_whole.checked_rem(right_whole),
+        };
+        return result.and_then(figures::of_whole).ok_or_else(|| too_large(sign));
     }
     let unsupported = || {
         let (left, right) = (figures::describe(left), figures::describe(right));

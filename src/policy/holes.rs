@@ -145,6 +145,7 @@ impl<'a> Content<'a> {
             Filter::Decimals { digits, separator } => {
                 let number = match self {
                     Content::Found(Found::Int(number)) => number as f64,
+                    Content::Found(Found::UInt(number)) => number as f64,
                     Content::Found(Found::Float(number)) => number,
                     Content::Found(Found::Value(value)) => value.as_number()?,
                     _ => return None,

@@ -225,8 +225,8 @@ impl Plan {
         // At a path where nothing stands there is `null`, of which no index knows; and compound
         // values are compared by their parts.
         let is_plain = |value: &event::Value| {
-            use event::Value::{Bool, Float, Int, Text};
-            matches!(value, Bool(_) | Int(_) | Float(_) | Text(_))
+            use event::Value::{Bool, Float, Int, Text, UInt};
+            matches!(value, Bool(_) | Int(_) | UInt(_) | Float(_) | Text(_))
         };
         if let Some(values) = values.filter(|values| values.iter().all(is_plain)) {
             found.push((*path, values));

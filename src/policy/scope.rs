@@ -152,6 +152,8 @@ pub enum Found<'a> {
     Bool(bool),
     /// A whole number.
     Int(i64),
+    /// A whole number too large for `Int`.
+    UInt(u64),
     /// A number.
     Float(f64),
     /// A moment.
@@ -170,6 +172,7 @@ impl Found<'_> {
             Found::Text(text) => text.into(),
             Found::Bool(truth) => Value::Bool(truth),
             Found::Int(number) => Value::Int(number),
+            Found::UInt(number) => number.into(),
             Found::Float(number) => number.into(),
             Found::Time(time) => Value::from(time.to_string().as_str()),
             Found::Span(span) => span.as_secs_f64().into(),

@@ -1,3 +1,4 @@
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fmt::Write as _;
@@ -294,7 +295,7 @@ fn lacks(what: &str, wanted: &[Box<str>], found: &str) -> Option<String> {
 
 /// Whole and other numbers are the same number.
 fn same(left: &Value, right: &Value) -> bool {
-    left == right || left.as_number().is_some_and(|number| right.as_number() == Some(number))
+    left == right || left.compare_numbers(right) == Some(Ordering::Equal)
 }
 
 fn describe(outcome: &Outcome) -> String {

@@ -259,7 +259,8 @@ fn instead_of(is: &Value, named: &[Value]) -> Vec<Value> {
     for literal in named {
         match (literal, is) {
             (Value::Int(_) | Value::Float(_) | Value::Bool(_) | Value::Null, Value::Text(_)) => {}
-            (Value::Text(_) | Value::Bool(_), Value::Int(_) | Value::Float(_)) => {}
+            (Value::Text(_) | Value::Bool(_), Value::Int(_) | Value::UInt(_) | Value::Float(_)) => {
+            }
             (Value::Int(number), Value::Float(_)) => all.extend(beside(*number as f64)),
             (Value::Int(number), _) => {
                 all.extend([0, -1, 1].map(|by| Value::Int(number.saturating_add(by))));

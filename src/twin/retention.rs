@@ -178,7 +178,7 @@ impl Twin {
 }
 
 fn is_figure(value: &Value) -> bool {
-    matches!(value, Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_))
+    matches!(value, Value::Null | Value::Bool(_) | Value::Int(_) | Value::UInt(_) | Value::Float(_))
 }
 
 fn class_of_signal(signal: &super::Signal, policy: &Policy) -> Sensitivity {

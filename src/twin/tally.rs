@@ -1,6 +1,7 @@
 //! What a twin counts of the inputs that pass: windows that move along with time, counters that fade,
 //! and how often the customer is active. What no policy counts costs nothing.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -83,10 +84,16 @@ impl Window {
         };
         match self.keep {
             Keep::Count | Keep::Distinct => Found::Int(how_many(&mut live)),
-            Keep::Sum => match live.map(|entry| &entry.value).try_fold(0i64, whole) {
-                Some(sum) => Found::Int(sum),
-                None => Found::Float(self.sum(since)),
-            },
+            Keep::Sum => {
+                let sum = live
+                    .map(|entry| entry.value.as_whole())
+                    .try_fold(0i128, |sum, next| sum.checked_add(next?));
+                match sum.and_then(Value::whole) {
+                    Some(Value::Int(sum)) => Found::Int(sum),
+                    Some(Value::UInt(sum)) => Found::UInt(sum),
+                    _ => Found::Float(self.sum(since)),
+                }
+            }
             Keep::Mean => match how_many(&mut live) {
                 0 => Found::Missing,
                 count => Found::Float(self.sum(since) / count as f64),
@@ -254,28 +261,22 @@ fn number(value: &Value) -> f64 {
 
 /// Whether `one` makes `other`, which is no younger, useless.
 fn beats(keep: Keep, one: &Counted, other: &Counted) -> bool {
-    let (one, other) = (number(&one.value), number(&other.value));
-    if keep == Keep::Min { one <= other } else { one >= other }
+    match one.value.compare_numbers(&other.value) {
+        Some(Ordering::Equal) => true,
+        Some(Ordering::Less) => keep == Keep::Min,
+        Some(Ordering::Greater) => keep == Keep::Max,
+        None => false,
+    }
 }
 
 /// Adds what one entry counted to another.
 fn join(keep: Keep, known: &mut Counted, other: &Counted) {
     known.count = known.count.saturating_add(other.count);
     if keep != Keep::Count {
-        let whole = match known.value {
-            Value::Int(sum) => whole(sum, &other.value),
-            _ => None,
-        };
+        let both = known.value.as_whole().zip(other.value.as_whole());
+        let whole = both.and_then(|(sum, next)| sum.checked_add(next)).and_then(Value::whole);
         let sum = number(&known.value) + number(&other.value);
-        known.value = whole.map_or_else(|| Value::Float(sum.clamp(f64::MIN, f64::MAX)), Value::Int);
-    }
-}
-
-/// A sum of whole numbers; none if it is no such number.
-fn whole(sum: i64, value: &Value) -> Option<i64> {
-    match value {
-        Value::Int(value) => sum.checked_add(*value),
-        _ => None,
+        known.value = whole.unwrap_or_else(|| Value::Float(sum.clamp(f64::MIN, f64::MAX)));
     }
 }
 
@@ -368,7 +369,7 @@ fn count_one(
                 Some(of) => match of.value(&view)? {
                     // An input without it is not counted.
                     Value::Null => return Ok(()),
-                    value @ (Value::Int(_) | Value::Float(_)) => value,
+                    value @ (Value::Int(_) | Value::UInt(_) | Value::Float(_)) => value,
                     // Says what it found instead of a number.
                     _ if keep.needs_numbers() => return of.number(&view).map(drop),
                     Value::Text(text) => Value::from(cut(&text, limits::NAME_BYTES)),

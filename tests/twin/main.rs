@@ -10,6 +10,7 @@ mod escalations;
 mod freshness;
 mod interactions;
 mod life;
+mod numbers;
 mod preferences;
 mod retention;
 

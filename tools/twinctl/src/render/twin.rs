@@ -66,6 +66,7 @@ fn class(signal: &Signal) -> Cell {
 fn counted(found: &Found<'_>) -> String {
     match found {
         Found::Int(number) => number.to_string(),
+        Found::UInt(number) => number.to_string(),
         Found::Float(number) => format!("{number:.2}"),
         Found::Value(held) => value(held),
         _ => "nothing".into(),
