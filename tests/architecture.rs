@@ -171,6 +171,27 @@ fn the_pure_rooms_have_no_clock_and_no_io() {
     assert!(found.is_empty(), "{found:#?}");
 }
 
+/// Where JSON is read that the service wrote itself, in rooms that read what others wrote.
+const OWN_JSON: [&str; 2] = ["event/passed.rs", "api/audit.rs"];
+
+#[test]
+fn json_that_others_wrote_has_one_door() {
+    let mut found = Vec::new();
+    let of_others = |source: &&Source| ["event", "api"].contains(&source.room.as_str());
+    for source in sources().iter().filter(of_others) {
+        let path = source.path.to_string_lossy();
+        if path.ends_with("tests.rs") || OWN_JSON.contains(&&*path) {
+            continue;
+        }
+        for (number, line) in &source.code {
+            if line.contains("serde_json::from_") {
+                found.push(format!("{path}:{number}: {} (use event::json)", line.trim()));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}");
+}
+
 #[test]
 fn the_page_on_architecture_names_every_room() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -9,7 +9,7 @@ use super::people::{ActReply, ActRequest, EscalationReply, EscalationRequest};
 use crate::actors::{AskTwin, WhatWaits};
 use crate::bus::{self, ApiError, Request};
 use crate::config::limits;
-use crate::event::{Channel, Event, Handoff, HandoffState, Kind, Rejection, decode};
+use crate::event::{Channel, Event, Handoff, HandoffState, Kind, Rejection, decode, json};
 use crate::partition::{Answer, EscalationsReply, EscalationsRequest, Listing, TimeMode};
 use crate::twin::Escalated;
 
@@ -95,7 +95,7 @@ impl Desk {
         let mut told: serde_json::Map<String, serde_json::Value> = required(&request.payload)?;
         told.insert("state".to_owned(), state.name().into());
         let bad = |detail: String| ApiError::new(code::BAD_REQUEST, detail);
-        let told: ActRequest = serde_json::from_value(told.into())
+        let told: ActRequest = json::read_value(told.into())
             .map_err(|error| bad(format!("expected what an agent does, found: {error}")))?;
         let ActRequest { channel, id, time, traceparent, mut handoff } = told;
         let channel = Channel::new(channel.as_deref().unwrap_or(DESK)).map_err(bad)?;

@@ -38,7 +38,7 @@ use crate::actors::{
 use crate::bus::{self, ApiError, Bus, Relay, Request, Watch};
 use crate::codec;
 use crate::config::limits;
-use crate::event::{Broadcast, Channel, Customer, Raw, Time, encode, parse};
+use crate::event::{Broadcast, Channel, Customer, Raw, Time, encode, json, parse};
 use crate::partition::{Counters, Progress, Surroundings, TimeMode};
 use crate::store::{self, Room};
 use crate::twin::{Dissatisfaction, Forecast, Input, Twin, flips, react};
@@ -627,8 +627,8 @@ fn reply<T: Serialize>(answer: &T) -> Result<Bytes, ApiError> {
 }
 
 pub(super) fn required<T: DeserializeOwned>(payload: &[u8]) -> Result<T, ApiError> {
-    serde_json::from_slice(payload).map_err(|error| {
-        ApiError::new(code::BAD_REQUEST, format!("expected the request as JSON, found: {error}"))
+    json::read_bytes(payload).map_err(|misread| {
+        ApiError::new(code::BAD_REQUEST, format!("expected the request as JSON, found: {misread}"))
     })
 }
 

@@ -48,3 +48,41 @@ pub use why::{
     JournalEntry, JournalReply, JournalRequest, KnownDecision, NeedChange, WhatIfReply,
     WhatIfRequest, WhyReply, WhyRequest,
 };
+
+#[cfg(test)]
+mod tests {
+    use serde::de::DeserializeOwned;
+
+    use super::*;
+    use crate::event::json::read_bytes;
+
+    /// Reads a sound request, and refuses it as a list and with a name twice.
+    fn checked<T: DeserializeOwned>(sound: &str) {
+        assert!(read_bytes::<T>(sound.as_bytes()).is_ok(), "{sound}");
+        for list in ["[]", "[null]", r#"["web",null,null,null,[],1,{},{}]"#, "[7,7,7]"] {
+            let refused = read_bytes::<T>(list.as_bytes()).map(drop).unwrap_err().to_string();
+            assert!(refused.contains("invalid type: sequence"), "{sound}: {refused}");
+        }
+    }
+
+    #[test]
+    fn no_request_is_read_by_position() {
+        checked::<DecideRequest>(r#"{"channel": "web", "placements": ["home"]}"#);
+        checked::<ActRequest>(r#"{"state": "claimed", "agent": "bo"}"#);
+        checked::<EscalationRequest>("{}");
+        checked::<EscalationsRequest>("{}");
+        checked::<TimelineRequest>("{}");
+        checked::<WhyRequest>("{}");
+        checked::<WhatIfRequest>(r#"{"channel": "web", "type": "ask", "data": {}}"#);
+        checked::<JournalRequest>("{}");
+        checked::<DeadList>("{}");
+        checked::<DeadShow>(r#"{"sequence": 1}"#);
+        checked::<DeadRetry>("{}");
+        checked::<Advance>(r#"{"to": "2026-03-02T09:00:00Z"}"#);
+        checked::<EraseRequest>("{}");
+        checked::<TryCampaignRequest>(r#"{"scope": "s", "fact": {"value": 1}}"#);
+        checked::<ExportRequest>(r#"{"part": "journal"}"#);
+        checked::<BackupRequest>("{}");
+        checked::<AuditRequest>("{}");
+    }
+}

@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::cut;
+use super::{cut, json};
 use crate::config::limits;
 
 /// What an analyser outside made of a message: its answer, as JSON.
@@ -42,8 +42,8 @@ impl Analysis {
     /// # Errors
     /// What is wrong with it.
     pub fn parse(answer: &[u8]) -> Result<Analysis, String> {
-        let mut read: Analysis = serde_json::from_slice(answer).map_err(|error| {
-            format!("expected {{\"valence\": -0.5, …}} as JSON, found: {error}")
+        let mut read: Analysis = json::read_bytes(answer).map_err(|misread| {
+            format!("expected {{\"valence\": -0.5, …}} as JSON, found: {misread}")
         })?;
         for (what, number, range) in [
             ("valence", read.valence, -1.0..=1.0),
@@ -81,7 +81,7 @@ mod tests {
         insta::assert_snapshot!(said.join("\n"), @r#"
         expected valence from -1 to 1, found 7
         expected urgency from 0 to 1, found -1
-        expected {"valence": -0.5, …} as JSON, found: invalid length 0, expected struct Analysis with 5 elements at line 1 column 2
+        expected {"valence": -0.5, …} as JSON, found: invalid type: sequence, expected an object with names at line 1 column 2
         "#);
     }
 

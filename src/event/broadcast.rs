@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::envelope::{self, Opened};
 use super::kind::{name, value};
-use super::{Header, Reason, Rejection, Time, Value, customer, cut};
+use super::{Header, Reason, Rejection, Time, Value, customer, cut, json};
 use crate::config::limits;
 
 /// What is said to all customers whom it concerns: a storm in a region, an outage, a price.
@@ -87,7 +87,8 @@ impl Broadcast {
         let scope = customer::decode(scope)
             .and_then(|scope| name("scope", &scope).map(|()| scope.as_ref().into()))
             .map_err(|detail| Rejection::new(Reason::BadSubject, detail))?;
-        let opened = envelope::open(headers, payload, sequence, limits::EVENT_BYTES)?;
+        let text = envelope::payload(payload, limits::EVENT_BYTES)?;
+        let opened = envelope::open(headers, &text, sequence)?;
         let Opened { kind, id, fingerprint, time, data, .. } = opened;
         if kind != Broadcast::TYPE {
             return Err(Rejection::new(
@@ -100,8 +101,8 @@ impl Broadcast {
                 ),
             ));
         }
-        let fact: SharedFact =
-            serde_json::from_str(data.unwrap_or("{}")).map_err(|error| bad(&error))?;
+        let Some(data) = data else { return Err(bad(&"no data")) };
+        let fact: SharedFact = json::read(&data).map_err(|misread| bad(&misread))?;
         fact.check().map_err(|found| bad(&found))?;
         Ok(Broadcast { scope, id: id.into(), fingerprint, time, fact })
     }

@@ -177,6 +177,10 @@ pub fn decode(token: &str) -> Result<Cow<'_, str>, String> {
     }
     let text = String::from_utf8(decoded)
         .map_err(|_| format!("expected percent-encoded UTF-8, found other bytes in `{token}`"))?;
+    // In JSON another character stands in its place, so nobody could ask for who is called like that.
+    if text.contains('\0') {
+        return Err(format!("expected a name without NUL, found `{token}`; leave `%00` out"));
+    }
     let canonical = encode(&text);
     if canonical == token {
         Ok(text.into())
@@ -226,7 +230,7 @@ mod tests {
 
     #[test]
     fn broken_tokens_are_refused() {
-        for token in ["", "%", "%4", "%ZZ", "a b", "caf\u{e9}", "%FF", "a*"] {
+        for token in ["", "%", "%4", "%ZZ", "a b", "caf\u{e9}", "%FF", "a*", "a%00"] {
             assert!(Customer::from_token(token).is_err(), "{token:?}");
         }
         assert!(Customer::from_token(&"a".repeat(limits::CUSTOMER_BYTES)).is_ok());

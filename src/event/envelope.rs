@@ -1,10 +1,14 @@
 use std::borrow::Cow;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use smallvec::SmallVec;
 use twox_hash::XxHash3_64;
 
+use super::attribute::{Mode, attribute, bad as bad_envelope, header, is_json, without_nul};
+use super::json::{self, Misread};
 use super::passed::{self, INTERNAL, Passed};
 use super::{Ask, Channel, Customer, EventType, Header, Kind, Reason, Rejection, Time, cut};
 use crate::config::limits;
@@ -104,7 +108,8 @@ pub fn parse(raw: &Raw<'_>) -> Result<Event, Rejection> {
         .map_err(|detail| Rejection::new(Reason::BadCustomer, detail))?;
     let is_internal = raw.channel == INTERNAL;
     let bytes_max = if is_internal { limits::PASSED_BYTES } else { limits::EVENT_BYTES };
-    let opened = open(raw.headers, raw.payload, raw.sequence, bytes_max)?;
+    let text = payload(raw.payload, bytes_max)?;
+    let opened = open(raw.headers, &text, raw.sequence)?;
     if let Some(named) = &opened.subject
         && **named != *customer.as_str()
         && **named != *raw.customer
@@ -121,13 +126,13 @@ pub fn parse(raw: &Raw<'_>) -> Result<Event, Rejection> {
     }
     if is_internal {
         let Opened { kind, time, traceparent, data, .. } = opened;
-        return passed::read(&kind, data, customer, time, traceparent);
+        return passed::read(&kind, data.as_deref(), customer, time, traceparent);
     }
 
     let kind: EventType = opened.kind.parse()?;
     Ok(Event {
         fingerprint: opened.fingerprint,
-        kind: Kind::parse(kind, opened.data.unwrap_or("{}"))?,
+        kind: Kind::parse(kind, opened.data.as_deref())?,
         id: opened.id.into(),
         time: opened.time,
         traceparent: opened.traceparent,
@@ -149,19 +154,14 @@ pub(super) struct Opened<'a> {
     pub(super) subject: Option<Cow<'a, str>>,
     pub(super) time: Option<Time>,
     pub(super) traceparent: Option<Box<str>>,
-    pub(super) data: Option<&'a str>,
+    pub(super) data: Option<Cow<'a, str>>,
 }
 
-/// Opens the envelope of a message, of whatever type.
+/// The payload of a message as a text.
 ///
 /// # Errors
-/// A [`Rejection`] for a payload or an envelope that cannot be used.
-pub(super) fn open<'a>(
-    headers: &[Header<'a>],
-    payload: &'a [u8],
-    sequence: u64,
-    bytes_max: usize,
-) -> Result<Opened<'a>, Rejection> {
+/// [`Reason::TooLarge`] and [`Reason::BadJson`].
+pub(super) fn payload(payload: &[u8], bytes_max: usize) -> Result<Cow<'_, str>, Rejection> {
     if payload.len() > bytes_max {
         return Err(Rejection::new(
             Reason::TooLarge,
@@ -172,22 +172,41 @@ pub(super) fn open<'a>(
             ),
         ));
     }
-    let text = std::str::from_utf8(payload).map_err(|error| {
-        Rejection::new(
-            Reason::BadJson,
-            format!("expected JSON in UTF-8, found another byte at {}", error.valid_up_to()),
-        )
-    })?;
+    json::text(payload).map_err(|misread| {
+        Rejection::new(Reason::BadJson, format!("expected JSON in UTF-8, found {misread}"))
+    })
+}
 
-    let binary = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("ce-specversion"));
-    let envelope = if binary { binary_mode(headers, text)? } else { structured_mode(text)? };
+/// Opens the envelope of a message, of whatever type: its headers, and its payload as [`payload`] has
+/// it.
+///
+/// # Errors
+/// A [`Rejection`] for a payload or an envelope that cannot be used.
+pub(super) fn open<'a>(
+    headers: &[Header<'a>],
+    text: &'a str,
+    sequence: u64,
+) -> Result<Opened<'a>, Rejection> {
+    let envelope = match Mode::of(headers)? {
+        Mode::Binary => binary_mode(headers, text)?,
+        Mode::Structured => structured_mode(text)?,
+    };
     if let Some(version) = &envelope.specversion
         && version != "1.0"
     {
         return Err(bad_envelope(&format!("specversion `{}`", cut(version, 16))));
     }
+    if let (Some(media), Some(_)) = (&envelope.datacontenttype, &envelope.data)
+        && !media.trim_ascii().is_empty()
+        && !is_json(media)
+    {
+        return Err(bad_envelope(&format!(
+            "data of the type `{}`; send data as `application/json`, which it is if nothing is said",
+            cut(media, 64).escape_debug()
+        )));
+    }
 
-    let id = envelope.id.or_else(|| header(headers, "Nats-Msg-Id").map(Cow::Borrowed));
+    let id = envelope.id.or_else(|| header(headers, "Nats-Msg-Id").map(without_nul));
     let id = id.unwrap_or_else(|| Cow::Owned(format!("seq-{sequence}")));
     let source = envelope.source.unwrap_or_default();
     for (field, found) in [("id", &id), ("source", &source)] {
@@ -217,7 +236,8 @@ pub(super) fn open<'a>(
         fingerprint: fingerprint(&source, &id),
         kind: envelope.kind,
         id,
-        subject: envelope.subject,
+        // An empty one names nobody.
+        subject: envelope.subject.filter(|subject| !subject.is_empty()),
         time,
         traceparent: traceparent.filter(|trace| trace.len() == TRACEPARENT_BYTES).map(Into::into),
         data: envelope.data,
@@ -232,7 +252,9 @@ struct Envelope<'a> {
     subject: Option<Cow<'a, str>>,
     time: Option<Cow<'a, str>>,
     traceparent: Option<Cow<'a, str>>,
-    data: Option<&'a str>,
+    /// What the data is; none: JSON.
+    datacontenttype: Option<Cow<'a, str>>,
+    data: Option<Cow<'a, str>>,
 }
 
 fn structured_mode(text: &str) -> Result<Envelope<'_>, Rejection> {
@@ -248,6 +270,7 @@ fn structured_mode(text: &str) -> Result<Envelope<'_>, Rejection> {
 
     /// The attributes that matter here; others, extensions among them, are passed over.
     #[derive(Deserialize)]
+    #[serde(expecting = "an object")]
     struct Attributes<'a> {
         #[serde(borrow, default)]
         specversion: Option<Text<'a>>,
@@ -264,18 +287,32 @@ fn structured_mode(text: &str) -> Result<Envelope<'_>, Rejection> {
         #[serde(borrow, default)]
         traceparent: Option<Text<'a>>,
         #[serde(borrow, default)]
+        datacontenttype: Option<Text<'a>>,
+        #[serde(borrow, default)]
         data: Option<&'a RawValue>,
+        #[serde(borrow, default)]
+        data_base64: Option<Text<'a>>,
     }
 
-    let found: Attributes<'_> = serde_json::from_str(text).map_err(|error| {
-        if error.is_data() {
-            bad_envelope(&error.to_string())
+    let found: Attributes<'_> = json::read(text).map_err(|misread: Misread| {
+        if misread.is_no_json() {
+            Rejection::new(Reason::BadJson, format!("expected JSON, found: {misread}"))
+        } else if text.trim_ascii_start().starts_with('[') {
+            bad_envelope("a list; publish each event as a message of its own")
         } else {
-            Rejection::new(Reason::BadJson, format!("expected JSON, found: {error}"))
+            bad_envelope(&misread.to_string())
         }
     })?;
     let Some(kind) = found.kind else {
         return Err(bad_envelope("no `type`"));
+    };
+    let data = match (found.data, found.data_base64) {
+        (None, None) => None,
+        (Some(data), None) => Some(data.get().into()),
+        (None, Some(Text(encoded))) => decoded(&encoded)?.map(Cow::Owned),
+        (Some(_), Some(_)) => {
+            return Err(bad_envelope("both `data` and `data_base64`; an event has one of them"));
+        }
     };
     Ok(Envelope {
         specversion: Text::plain(found.specversion),
@@ -285,38 +322,43 @@ fn structured_mode(text: &str) -> Result<Envelope<'_>, Rejection> {
         subject: Text::plain(found.subject),
         time: Text::plain(found.time),
         traceparent: Text::plain(found.traceparent),
-        data: found.data.map(RawValue::get),
+        datacontenttype: Text::plain(found.datacontenttype),
+        data,
     })
+}
+
+/// The JSON in `data_base64`; none if there is nothing in it.
+fn decoded(encoded: &str) -> Result<Option<String>, Rejection> {
+    let bytes = STANDARD.decode(encoded).map_err(|error| {
+        bad_envelope(&format!(
+            "`data_base64` that is no Base64 as RFC 4648 has it in section 4, with its padding: \
+             {error}"
+        ))
+    })?;
+    let text = json::text(&bytes).map_err(|misread| {
+        bad_envelope(&format!("in `data_base64` {misread}; only JSON is data"))
+    })?;
+    Ok(Some(text.into_owned()).filter(|text| !text.trim_ascii().is_empty()))
 }
 
 fn binary_mode<'a>(headers: &[Header<'a>], text: &'a str) -> Result<Envelope<'a>, Rejection> {
-    let attribute = |name| header(headers, name).map(Cow::Borrowed);
-    let Some(kind) = attribute("ce-type") else {
+    let attribute = |name| attribute(headers, name);
+    let Some(kind) = attribute("type")? else {
         return Err(bad_envelope("a header `ce-specversion`, but no `ce-type`"));
     };
+    // As the binding to HTTP has it, and as an attribute like all others.
+    let content = || header(headers, "Content-Type").filter(|media| !media.trim_ascii().is_empty());
     Ok(Envelope {
-        specversion: attribute("ce-specversion"),
-        id: attribute("ce-id"),
-        source: attribute("ce-source"),
+        specversion: attribute("specversion")?,
+        id: attribute("id")?,
+        source: attribute("source")?,
         kind,
-        subject: attribute("ce-subject"),
-        time: attribute("ce-time"),
-        traceparent: attribute("ce-traceparent"),
-        data: Some(text).filter(|text| !text.trim_ascii().is_empty()),
+        subject: attribute("subject")?,
+        time: attribute("time")?,
+        traceparent: attribute("traceparent")?,
+        datacontenttype: attribute("datacontenttype")?.or_else(|| content().map(Cow::Borrowed)),
+        data: Some(text).filter(|text| !text.trim_ascii().is_empty()).map(Cow::Borrowed),
     })
-}
-
-fn header<'a>(headers: &[Header<'a>], name: &str) -> Option<&'a str> {
-    headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
-}
-
-fn bad_envelope(found: &str) -> Rejection {
-    Rejection::new(
-        Reason::BadEnvelope,
-        format!(
-            "expected a CloudEvent 1.0 or {{\"type\": \"track\", \"data\": {{…}}}}; found: {found}"
-        ),
-    )
 }
 
 /// What a twin remembers of an event's identity.
@@ -330,27 +372,4 @@ fn fingerprint(source: &str, id: &str) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn of(customer: &str, headers: &[Header<'_>], payload: &str) -> Result<Event, Rejection> {
-        let payload = payload.as_bytes();
-        parse(&Raw { channel: "web", customer, headers, payload, sequence: 1 })
-    }
-
-    #[test]
-    fn an_event_is_about_the_customer_of_its_nats_subject() {
-        let named =
-            |who: &str| format!(r#"{{"type":"page","subject":"{who}","data":{{"name":"Home"}}}}"#);
-        // Both spellings of the customer are.
-        assert!(of("ann%40example%2Eorg", &[], &named("ann@example.org")).is_ok());
-        assert!(of("ann%40example%2Eorg", &[], &named("ann%40example%2Eorg")).is_ok());
-        assert!(of("ann", &[], r#"{"type":"page","data":{"name":"Home"}}"#).is_ok());
-
-        let refused = of("ann", &[], &named("bob")).unwrap_err();
-        insta::assert_snapshot!(refused, @"bad-customer: expected an event about `ann`, whom its NATS subject names, found `subject` `bob`; publish it on the subject of the customer whom it is about");
-        let headers = [("ce-specversion", "1.0"), ("ce-type", "page"), ("ce-subject", "bob")];
-        let refused = of("ann", &headers, "{}").unwrap_err();
-        assert_eq!(refused.reason, Reason::BadCustomer);
-    }
-}
+mod tests;

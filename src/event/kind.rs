@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::{Analysis, Ask, Handoff, Map, Reason, Rejection, Time, Value};
+use super::{Analysis, Ask, Handoff, Map, Reason, Rejection, Time, Value, json};
 use crate::config::limits;
 
 /// The types of events, by their names on the bus.
@@ -458,27 +458,33 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The data of an event of `kind`, within every limit.
+    /// The data of an event of `kind`, within every limit; none: the event came without.
     ///
     /// # Errors
     /// [`Reason::BadData`], with the expected shape.
-    pub(super) fn parse(kind: EventType, data: &str) -> Result<Kind, Rejection> {
+    pub(super) fn parse(kind: EventType, data: Option<&str>) -> Result<Kind, Rejection> {
+        let data = match (data, kind) {
+            (Some(data), _) => data,
+            // To ask for nothing in particular is to ask.
+            (None, EventType::Ask) => "{}",
+            (None, _) => return Err(kind.bad(&"no data")),
+        };
         let parsed = match kind {
-            EventType::Identify => serde_json::from_str(data).map(Kind::Identify),
-            EventType::Link => serde_json::from_str(data).map(Kind::Link),
-            EventType::Unlink => serde_json::from_str(data).map(Kind::Unlink),
-            EventType::Page => serde_json::from_str(data).map(Kind::Page),
-            EventType::Screen => serde_json::from_str(data).map(Kind::Screen),
-            EventType::Track => serde_json::from_str(data).map(Kind::Track),
-            EventType::Message => serde_json::from_str(data).map(Kind::Message),
-            EventType::Preference => serde_json::from_str(data).map(Kind::Preference),
-            EventType::Consent => serde_json::from_str(data).map(Kind::Consent),
-            EventType::Interaction => serde_json::from_str(data).map(Kind::Interaction),
-            EventType::Case => serde_json::from_str(data).map(Kind::Case),
-            EventType::Signal => serde_json::from_str(data).map(Kind::Signal),
-            EventType::Outcome => serde_json::from_str(data).map(Kind::Outcome),
-            EventType::Handoff => serde_json::from_str(data).map(Kind::Handoff),
-            EventType::Ask => serde_json::from_str(data).map(Kind::Ask),
+            EventType::Identify => json::read(data).map(Kind::Identify),
+            EventType::Link => json::read(data).map(Kind::Link),
+            EventType::Unlink => json::read(data).map(Kind::Unlink),
+            EventType::Page => json::read(data).map(Kind::Page),
+            EventType::Screen => json::read(data).map(Kind::Screen),
+            EventType::Track => json::read(data).map(Kind::Track),
+            EventType::Message => json::read(data).map(Kind::Message),
+            EventType::Preference => json::read(data).map(Kind::Preference),
+            EventType::Consent => json::read(data).map(Kind::Consent),
+            EventType::Interaction => json::read(data).map(Kind::Interaction),
+            EventType::Case => json::read(data).map(Kind::Case),
+            EventType::Signal => json::read(data).map(Kind::Signal),
+            EventType::Outcome => json::read(data).map(Kind::Outcome),
+            EventType::Handoff => json::read(data).map(Kind::Handoff),
+            EventType::Ask => json::read(data).map(Kind::Ask),
         };
         let parsed = parsed.map_err(|error| kind.bad(&error))?;
         parsed.checked()?;

@@ -6,6 +6,7 @@
 
 mod analysis;
 mod ask;
+mod attribute;
 mod broadcast;
 mod customer;
 mod delivery;
@@ -13,6 +14,7 @@ mod envelope;
 mod erasure;
 mod handoff;
 mod headers;
+pub mod json;
 mod kind;
 mod output;
 mod passed;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use twox_hash::XxHash3_128;
 
-use super::{Channel, Customer, Event, EventType, Kind, Reason, Rejection, Time, cut};
+use super::{Channel, Customer, Event, EventType, Kind, Reason, Rejection, Time, cut, json};
 use crate::config::limits;
 
 /// The channel of what twins send each other. Who may publish there can move memories: brokers
@@ -188,8 +188,8 @@ pub(super) fn read(
         let expected = "what a twin passes on to another";
         Rejection::new(Reason::BadData, format!("expected {expected}, found: {found}"))
     };
-    let read: Result<Data<'_>, _> = serde_json::from_str(data.unwrap_or("{}"));
-    let found = read.map_err(|error| bad(&error.to_string()))?;
+    let Some(data) = data else { return Err(bad("no data")) };
+    let found: Data<'_> = json::read(data).map_err(|misread| bad(&misread.to_string()))?;
     if found.via.is_empty() || found.via.len() > limits::PASSES {
         return Err(bad(&format!("{} identifiers on the way", found.via.len())));
     }
@@ -215,7 +215,7 @@ pub(super) fn read(
         fingerprint: found.fingerprint,
         time,
         traceparent,
-        kind: Kind::parse(found.kind, found.data.get())?,
+        kind: Kind::parse(found.kind, Some(found.data.get()))?,
         passed: Some(Box::new(Passed {
             via: found.via,
             links: found.links,

@@ -8,7 +8,7 @@ use super::{Desk, customer_of, gone, no_room, optional, required};
 use crate::actors::AskTwin;
 use crate::bus::{self, ApiError, Request};
 use crate::config::limits;
-use crate::event::{Channel, Customer, Event, Rejection, decode};
+use crate::event::{Channel, Customer, Event, Rejection, decode, json};
 use crate::partition::Answer;
 
 impl Desk {
@@ -54,7 +54,7 @@ impl Desk {
         let told: Option<serde_json::Map<String, serde_json::Value>> = optional(&request.payload)?;
         let mut told = told.unwrap_or_default();
         told.insert("channel".to_owned(), channel.as_str().into());
-        let asked: DecideRequest = serde_json::from_value(told.into())
+        let asked: DecideRequest = json::read_value(told.into())
             .map_err(|error| bad(format!("expected what is wanted, found: {error}")))?;
         self.ask(twin.customer.clone(), channel, asked).await
     }

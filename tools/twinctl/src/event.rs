@@ -5,7 +5,7 @@ use std::io::Read as _;
 use jumeau::bus::Subjects;
 use jumeau::config::limits;
 use jumeau::event::{
-    Broadcast, Channel, Customer, EventType, Raw, SharedFact, Time, encode, parse,
+    Broadcast, Channel, Customer, EventType, Raw, SharedFact, Time, encode, json as door, parse,
 };
 use jumeau::twin::Shared;
 use serde_json::{Map, Value, json};
@@ -130,7 +130,7 @@ fn standard_input() -> Result<String, Failure> {
 }
 
 fn from_json(text: &str) -> Result<Value, Failure> {
-    match serde_json::from_str(text) {
+    match door::read_bytes(text.as_bytes()) {
         Ok(data @ Value::Object(_)) => Ok(data),
         Ok(other) => {
             Err(Failure::Usage(format!("expected one JSON object as --data, found `{other}`")))
@@ -146,7 +146,7 @@ fn from_pairs(pairs: &[String]) -> Result<Value, Failure> {
         let Some((path, value)) = pair.split_once('=').filter(|(path, _)| !path.is_empty()) else {
             return Err(Failure::Usage(format!("expected path=value, found `{pair}`")));
         };
-        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
+        let value = door::read_bytes(value.as_bytes()).unwrap_or_else(|_| Value::from(value));
         let mut place = &mut data;
         let (parents, name) = match path.rsplit_once('.') {
             Some((parents, name)) => (Some(parents), name),

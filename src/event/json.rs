@@ -1,0 +1,182 @@
+//! The one door for JSON that others wrote: channels, operators, whoever answers from outside.
+//!
+//! What is JSON by its grammar and loses something in a careless reader is settled here, once, for
+//! every type:
+//!
+//! * Half of a pair of surrogates, and NUL, which no text can hold: U+FFFD stands in their place.
+//! * A list in the place of an object, by position: refused, in any depth. Whoever leaves a field out
+//!   would say something else.
+//! * A whole number that neither an `i64` nor a `u64` holds: refused, and never rounded.
+//! * A name given twice: refused where the names are ours; where they are the sender's (traits,
+//!   properties), the last counts.
+
+mod strict;
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::fmt;
+
+use memchr::memchr;
+use serde::de::{Deserialize, DeserializeOwned};
+
+use self::strict::Strict;
+use super::cut;
+
+/// Why a text could not be read.
+#[derive(Debug)]
+pub enum Misread {
+    /// It is no JSON, or JSON of another shape.
+    Json(serde_json::Error),
+    /// It holds a whole number that would be rounded.
+    Rounded(Box<str>),
+    /// It is no UTF-8 from this byte on.
+    NoText(usize),
+}
+
+impl Misread {
+    /// Whether it is no JSON at all, of whatever shape.
+    pub fn is_no_json(&self) -> bool {
+        match self {
+            Misread::Json(error) => !error.is_data(),
+            Misread::Rounded(_) => false,
+            Misread::NoText(_) => true,
+        }
+    }
+}
+
+impl fmt::Display for Misread {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Misread::Json(error) => error.fmt(out),
+            Misread::Rounded(number) => write!(
+                out,
+                "the whole number {}, which would be rounded: from {} to {} all are kept as they \
+                 are; write others as texts",
+                cut(number, 64),
+                i64::MIN,
+                u64::MAX
+            ),
+            Misread::NoText(at) => write!(out, "a byte at {at} that is not UTF-8"),
+        }
+    }
+}
+
+/// JSON in bytes as text, with U+FFFD in the place of what no text can hold.
+///
+/// # Errors
+/// [`Misread::NoText`].
+pub fn text(bytes: &[u8]) -> Result<Cow<'_, str>, Misread> {
+    let text = std::str::from_utf8(bytes);
+    let text = text.map_err(|error| Misread::NoText(error.valid_up_to()))?;
+    // A mark of the byte order, which some senders put before UTF-8, says nothing.
+    Ok(mend(text.strip_prefix('\u{FEFF}').unwrap_or(text)))
+}
+
+/// What a text of JSON says. The text has come through [`text`].
+///
+/// # Errors
+/// [`Misread::Json`] and [`Misread::Rounded`].
+pub fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Misread> {
+    let is_huge = Cell::new(false);
+    let mut from = serde_json::Deserializer::from_str(text);
+    let found = T::deserialize(Strict::new(&mut from, &is_huge));
+    let found = found.and_then(|found| from.end().map(|()| found)).map_err(Misread::Json)?;
+    // Only what is as large as this can have been rounded, which is next to nothing.
+    if is_huge.get()
+        && let Some(number) = beyond(text)
+    {
+        return Err(Misread::Rounded(number.into()));
+    }
+    Ok(found)
+}
+
+/// What JSON in bytes says.
+///
+/// # Errors
+/// A [`Misread`].
+pub fn read_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Misread> {
+    read(&text(bytes)?)
+}
+
+/// What a value says that was read before.
+///
+/// # Errors
+/// [`Misread::Json`].
+pub fn read_value<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, Misread> {
+    T::deserialize(Strict::new(value, &Cell::new(false))).map_err(Misread::Json)
+}
+
+/// An escape within a string: `\u` and four digits.
+const ESCAPE: usize = 6;
+const INSTEAD: &str = "\\ufffd";
+
+/// Writes U+FFFD in the place of each NUL and each half of a pair of surrogates; all else stays,
+/// byte for byte, and so does its place.
+fn mend(text: &str) -> Cow<'_, str> {
+    let bytes = text.as_bytes();
+    let mut mended = String::new();
+    let (mut at, mut copied) = (0, 0);
+    while let Some(found) = bytes.get(at..).and_then(|rest| memchr(b'\\', rest)) {
+        at += found;
+        at += match unit(bytes, at) {
+            // Another escape, or none: what follows the backslash belongs to it.
+            None => 2,
+            Some(0xD800..=0xDBFF) if matches!(unit(bytes, at + ESCAPE), Some(0xDC00..=0xDFFF)) => {
+                2 * ESCAPE
+            }
+            Some(0 | 0xD800..=0xDFFF) => {
+                mended.push_str(&text[copied..at]);
+                mended.push_str(INSTEAD);
+                copied = at + ESCAPE;
+                ESCAPE
+            }
+            Some(_) => ESCAPE,
+        };
+    }
+    if copied == 0 {
+        return Cow::Borrowed(text);
+    }
+    mended.push_str(&text[copied..]);
+    Cow::Owned(mended)
+}
+
+/// The UTF-16 unit of the escape that begins at `at`, if one does.
+fn unit(bytes: &[u8], at: usize) -> Option<u32> {
+    let digits = bytes.get(at..at + ESCAPE)?.strip_prefix(b"\\u")?;
+    digits.iter().try_fold(0, |unit, digit| Some(unit * 16 + char::from(*digit).to_digit(16)?))
+}
+
+/// The first whole number in JSON that neither `i64` nor `u64` holds.
+fn beyond(text: &str) -> Option<&str> {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => {
+                at += 1;
+                while let Some(within) = bytes.get(at)
+                    && *within != b'"'
+                {
+                    at += if *within == b'\\' { 2 } else { 1 };
+                }
+                at += 1;
+            }
+            b'-' | b'0'..=b'9' => {
+                let belongs =
+                    |byte: &u8| matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
+                let length = bytes[at..].iter().take_while(|byte| belongs(byte)).count();
+                let number = &text[at..at + length];
+                let is_whole = !number.contains(['.', 'e', 'E']);
+                if is_whole && number.parse::<i64>().is_err() && number.parse::<u64>().is_err() {
+                    return Some(number);
+                }
+                at += length;
+            }
+            _ => at += 1,
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests;

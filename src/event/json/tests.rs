@@ -1,0 +1,203 @@
+use proptest::prelude::*;
+use serde_json::Value as Plain;
+
+use super::*;
+use crate::event::{
+    Analysis, Ask, Case, Consent, Handoff, Identify, Interaction, Link, Map, Message, Named,
+    Outcome, Preference, SharedFact, Signal, Unlink, Value,
+};
+
+fn mended(json: &str) -> String {
+    mend(json).into_owned()
+}
+
+#[test]
+fn what_no_text_can_hold_becomes_the_replacement_character_and_all_else_stays() {
+    for (json, meant) in [
+        (r#""half \ud83d""#, "half \u{FFFD}"),
+        (r#""half \ude21 within""#, "half \u{FFFD} within"),
+        (r#""\uD83D\uD83D\uDE21\uDE21""#, "\u{FFFD}\u{1F621}\u{FFFD}"),
+        (r#""\ude21\ud83d""#, "\u{FFFD}\u{FFFD}"),
+        (r#""a\u0000b\u0000""#, "a\u{FFFD}b\u{FFFD}"),
+        (r#""\ud83dA""#, "\u{FFFD}A"),
+        (r#""\ud83d\n""#, "\u{FFFD}\n"),
+        (r#""\ud83d\\ude21""#, "\u{FFFD}\\ude21"),
+        (r#""\ud83d\u0041\ude21""#, "\u{FFFD}A\u{FFFD}"),
+        // Whole, or no escape at all.
+        (r#""\ud83d\ude21""#, "\u{1F621}"),
+        (r#""\\ud83d \\u0000 \\\\u0000""#, "\\ud83d \\u0000 \\\\u0000"),
+        (r#""\u0001\u00e9\uffff""#, "\u{1}\u{e9}\u{ffff}"),
+    ] {
+        let read: String = read(&mended(json)).unwrap();
+        assert_eq!(read, meant, "{json}");
+    }
+    // Names and what is nested, too.
+    let map: Map = read_bytes(br#"{"a\ud83d": [{"\u0000": "\udfff"}]}"#).unwrap();
+    assert_eq!(map.get("a\u{FFFD}").unwrap().to_string(), "[{\"\u{FFFD}\":\"\u{FFFD}\"}]");
+}
+
+#[test]
+fn a_mark_of_the_byte_order_is_passed_over() {
+    assert_eq!(read_bytes::<Value>(b"\xEF\xBB\xBF{}").unwrap().to_string(), "{}");
+    assert!(read_bytes::<Value>(b"\xEF\xBB\xBF\xEF\xBB\xBF{}").is_err());
+}
+
+#[test]
+fn what_is_sound_is_not_copied_and_what_is_broken_stays_so() {
+    for sound in [r#"{"a": "\ud83d\ude21 \n é"}"#, "{}", "", r#""\\u0000""#] {
+        assert!(matches!(mend(sound), Cow::Borrowed(_)), "{sound}");
+    }
+    for broken in
+        [r#""\u00""#, r#""\ud8"#, r#""\"#, r#""\ud83d"#, r#"\ud83d"#, r#""\uD83G""#, "\"\\é\""]
+    {
+        assert!(read::<Plain>(&mended(broken)).is_err(), "{broken}");
+    }
+    let misread = read_bytes::<Plain>(b"\"caf\xE9\"").unwrap_err();
+    assert_eq!(misread.to_string(), "a byte at 4 that is not UTF-8");
+}
+
+fn plain() -> impl Strategy<Value = Plain> {
+    let leaf = prop_oneof![
+        Just(Plain::Null),
+        any::<bool>().prop_map(Plain::from),
+        any::<i64>().prop_map(Plain::from),
+        any::<u64>().prop_map(Plain::from),
+        any::<f64>().prop_map(Plain::from),
+        "[^\\x00]{0,8}".prop_map(Plain::from),
+    ];
+    leaf.prop_recursive(4, 32, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Plain::from),
+            prop::collection::btree_map("[^\\x00]{0,6}", inner, 0..4)
+                .prop_map(|map| Plain::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+/// JSON in which every character is an escape.
+fn escaped(json: &str) -> String {
+    let mut out = String::new();
+    let mut is_text = false;
+    let mut rest = json.chars();
+    while let Some(c) = rest.next() {
+        match c {
+            '"' => {
+                is_text = !is_text;
+                out.push(c);
+            }
+            '\\' => {
+                out.push(c);
+                let next = rest.next();
+                out.extend(next);
+                out.extend(rest.by_ref().take(if next == Some('u') { 4 } else { 0 }));
+            }
+            c if is_text => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    out.push_str(&format!("\\u{unit:04x}"));
+                }
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+proptest! {
+    #[test]
+    fn sound_json_is_never_changed(value in plain()) {
+        let json = value.to_string();
+        prop_assert_eq!(mended(&json), &*json);
+        let json = escaped(&json);
+        prop_assert_eq!(mended(&json), &*json);
+        // Floats are read back to the last digit only by the reader itself: through it, all is equal.
+        prop_assert_eq!(read::<Plain>(&json).unwrap(), serde_json::from_str::<Plain>(&json).unwrap());
+    }
+
+    #[test]
+    fn any_units_at_all_make_a_text(units in prop::collection::vec(any::<u16>(), 0..12)) {
+        let json: String = units.iter().map(|unit| format!("\\u{unit:04X}")).collect();
+        let read: String = read(&mended(&format!("\"{json}\""))).unwrap();
+        let meant = String::from_utf16_lossy(&units).replace('\0', "\u{FFFD}");
+        prop_assert_eq!(read, meant);
+    }
+
+    #[test]
+    fn any_bytes_are_read_without_a_fault(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+        let _ = read_bytes::<Value>(&bytes);
+    }
+
+    #[test]
+    fn a_whole_number_is_kept_as_it_is_or_refused(number in any::<i128>(), shift in 0u32..127) {
+        let number = (number >> shift).to_string();
+        match read::<Value>(&number) {
+            Ok(value) => prop_assert_eq!(value.to_string(), number),
+            Err(misread) => {
+                prop_assert!(number.parse::<i64>().is_err() && number.parse::<u64>().is_err());
+                prop_assert!(misread.to_string().contains(&number), "{}", misread);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_whole_number_that_would_be_rounded_is_refused_wherever_it_stands() {
+    for json in [
+        r#"{"a": 18446744073709551616}"#,
+        r#"{"a": [{"b": -9223372036854775809}]}"#,
+        r#"{"t": "1e5 \" 3", "a": 100000000000000000000000000000000}"#,
+    ] {
+        assert!(matches!(read::<Map>(json), Err(Misread::Rounded(_))), "{json}");
+    }
+    // What says that it is no whole number, and what is a text, is what it is.
+    for json in [
+        r#"{"a": 18446744073709551615, "b": 1e300, "c": "18446744073709551616"}"#,
+        r#"{"a": 1.8446744073709551616e19, "b": 184467440737095516160.5}"#,
+    ] {
+        assert!(read::<Map>(json).is_ok(), "{json}");
+    }
+    assert!(read::<Map>(r#"{"a": 1e400}"#).unwrap_err().to_string().contains("out of range"));
+}
+
+/// Reads a sound object as `T`, and refuses it by position: its values as a list.
+fn by_position<T: DeserializeOwned>(what: &str, sound: &str) {
+    assert!(read::<T>(sound).is_ok(), "{what}: {sound}");
+    let object: Plain = serde_json::from_str(sound).unwrap();
+    let values: Vec<Plain> = object.as_object().unwrap().values().cloned().collect();
+    let nothing: Vec<Plain> = Vec::new();
+    for list in [Plain::from(values), Plain::from(nothing), Plain::from(vec![Plain::Null; 24])] {
+        let refused = read::<T>(&list.to_string()).map(drop).expect_err(what).to_string();
+        assert!(refused.contains("invalid type: sequence"), "{what}: {refused}");
+        assert!(read_value::<T>(list).is_err(), "{what}");
+    }
+}
+
+#[test]
+fn nothing_is_read_by_position() {
+    by_position::<Identify>("identify", r#"{"traits": {"a": 1}}"#);
+    by_position::<Link>("link", r#"{"to": "ada"}"#);
+    by_position::<Unlink>("unlink", r#"{"from": "ada"}"#);
+    by_position::<Named>("track", r#"{"name": "Visit", "properties": {}}"#);
+    by_position::<Message>("message", r#"{"text": "hi", "from": "customer"}"#);
+    by_position::<Preference>("preference", r#"{"key": "seat", "value": 1}"#);
+    by_position::<Consent>("consent", r#"{"purpose": "marketing", "granted": true}"#);
+    by_position::<Interaction>("interaction", r#"{"id": "1", "kind": "c", "state": "paused"}"#);
+    by_position::<Case>("case", r#"{"id": "1", "state": "open"}"#);
+    by_position::<Signal>("signal", r#"{"name": "a", "value": 1}"#);
+    by_position::<Outcome>("outcome", r#"{"decision": "d", "outcome": "seen"}"#);
+    by_position::<Handoff>("handoff", r#"{"state": "claimed", "agent": "bo"}"#);
+    by_position::<Ask>("ask", r#"{"placements": ["home"]}"#);
+    by_position::<SharedFact>("broadcast", r#"{"value": 1}"#);
+    by_position::<Analysis>("analysis", r#"{"valence": 0.5}"#);
+    // Nested, too.
+    assert!(read::<SharedFact>(r#"{"decide": [["a"], [], [], null, null]}"#).is_err());
+    assert!(read::<Analysis>(r#"{"valence": 0.5, "words": [["bad", 0.5]]}"#).is_err());
+}
+
+#[test]
+fn of_our_names_none_may_come_twice_and_of_the_senders_the_last_counts() {
+    let twice = r#"{"name": "Visit", "n\u0061me": "Buy"}"#;
+    let refused = read::<Named>(twice).unwrap_err().to_string();
+    assert!(refused.contains("duplicate field `name`"), "{refused}");
+    let told: Identify = read(r#"{"traits": {"a": 1, "\u0061": 2}}"#).unwrap();
+    assert_eq!(told.traits.get("a"), Some(&Value::Int(2)));
+}
