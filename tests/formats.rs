@@ -382,6 +382,18 @@ fn a_decision_of_format_1_can_be_read() {
     assert_eq!(open::<Decision>(Kind::Decision, fixture), decision());
 }
 
+/// A verdict that came later, and a whole number that only an unsigned one holds.
+#[test]
+fn a_decision_about_a_zone_of_format_1_can_be_read() {
+    let unknown = CandidateVerdict::ZoneUnknown { zone: "Mars/Phobos".into() };
+    let mut candidate = candidate(Passed::Contact, unknown);
+    candidate.read = vec![("profile.serial".into(), Value::UInt(u64::MAX))];
+    let decision = Decision { candidates: vec![candidate], chosen: Vec::new(), ..decision() };
+    let fixture = fixture!("decision-of-a-zone-v1");
+    assert_written_as(Kind::Decision, &decision, fixture);
+    assert_eq!(open::<Decision>(Kind::Decision, fixture), decision);
+}
+
 /// A row of decisions is a decision, sealed, compressed, and sealed once more.
 #[test]
 fn a_row_of_decisions_of_format_1_can_be_read() {

@@ -22,6 +22,7 @@ mod rejection;
 mod summary;
 mod time;
 mod value;
+mod zone;
 
 pub use analysis::{AnalysedWords, Analysis};
 pub use ask::Ask;
@@ -41,3 +42,4 @@ pub use passed::{Carried, INTERNAL, PassOn, Passed};
 pub use rejection::{Reason, Rejection};
 pub use time::Time;
 pub use value::{Map, Value, cut};
+pub use zone::Zone;

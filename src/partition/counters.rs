@@ -58,6 +58,13 @@ pub struct Counters {
     pub policy_errors: u64,
     /// The last of these: where, and why.
     pub last_policy_error: Option<String>,
+    /// How often a customer's time zone was not understood: as it was told, and where quiet hours
+    /// asked for it.
+    #[serde(default)]
+    pub unknown_zones: u64,
+    /// The last of these, as it is written.
+    #[serde(default)]
+    pub last_unknown_zone: Option<String>,
     /// Decisions that the policy in the shadow would have taken, too.
     #[serde(default)]
     pub shadow_same: u64,
@@ -128,6 +135,8 @@ impl Counters {
             limits,
             policy_errors,
             last_policy_error,
+            unknown_zones,
+            last_unknown_zone,
             shadow_same,
             shadow_other,
             activations,
@@ -168,6 +177,10 @@ impl Counters {
         self.policy_errors += policy_errors;
         if self.last_policy_error.is_none() {
             self.last_policy_error.clone_from(last_policy_error);
+        }
+        self.unknown_zones += unknown_zones;
+        if self.last_unknown_zone.is_none() {
+            self.last_unknown_zone.clone_from(last_unknown_zone);
         }
         self.shadow_same += shadow_same;
         for (difference, count) in shadow_other {

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use chrono::{Days, LocalResult, NaiveTime, TimeZone};
-use chrono_tz::Tz;
 
 use super::actions::issue;
 use super::load::Reader;
@@ -12,13 +11,13 @@ use super::names::one_of;
 use super::read::{Item, Table};
 use super::{Issue, Place};
 use crate::config::limits;
-use crate::event::{OutcomeKind, Time};
+use crate::event::{OutcomeKind, Time, Zone};
 
 /// How often, and when, a customer may be spoken to.
 #[derive(Debug, Default)]
 pub struct ContactRules {
     /// The time zone of customers of whom it is not known; none: UTC.
-    pub timezone: Option<Tz>,
+    pub timezone: Option<Zone>,
     /// When customers are let alone, by their own clock.
     pub quiet: Option<Quiet>,
     /// How many contacts there may be within a time.
@@ -100,8 +99,8 @@ impl Quiet {
     ///
     /// Where the clock is put forward over their end, they end at the moment of the change; where it
     /// is put back, at the second of the two.
-    pub fn until(&self, now: Time, zone: Tz) -> Option<Time> {
-        let local = now.to_utc().with_timezone(&zone);
+    pub fn until<Z: TimeZone>(&self, now: Time, zone: &Z) -> Option<Time> {
+        let local = now.to_utc().with_timezone(zone);
         let (clock, today) = (local.time(), local.date_naive());
         let is_over_midnight = self.to <= self.from;
         let day = match is_over_midnight {
@@ -146,11 +145,11 @@ pub(super) fn read(table: &Table<'_>, reader: &Reader, known: &mut Option<(Place
     *known = Some((item.place(), rules));
 }
 
-fn timezone(item: Item<'_>) -> Option<Tz> {
+fn timezone(item: Item<'_>) -> Option<Zone> {
     let name = item.text()?;
-    let zone = name.parse().ok();
+    let zone = Zone::parse(name);
     if zone.is_none() {
-        let hint = hint(name, chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name()));
+        let hint = hint(name, Zone::names());
         item.wrong(format!("expected a time zone such as Europe/Brussels, found `{name}`{hint}"));
     }
     zone
@@ -236,7 +235,7 @@ mod tests {
     fn until(quiet: (&str, &str), zone: &str, now: &str) -> Option<String> {
         let clock = |text| NaiveTime::parse_from_str(text, "%H:%M").unwrap();
         let quiet = Quiet { from: clock(quiet.0), to: clock(quiet.1) };
-        let until = quiet.until(Time::parse(now).unwrap(), zone.parse().unwrap());
+        let until = quiet.until(Time::parse(now).unwrap(), &Zone::parse(zone).unwrap());
         until.map(|until| until.to_string())
     }
 

@@ -8,7 +8,7 @@ use chrono::Timelike;
 use super::preference::{Evidence, Speaks};
 use super::reaction::Notes;
 use super::{Contact, Twin};
-use crate::event::{self, Channel, OutcomeKind, Speaker, Time, Value};
+use crate::event::{self, Channel, OutcomeKind, Speaker, Time, Value, Zone};
 use crate::policy::{Policy, PreferenceRule};
 
 /// The preference for a channel.
@@ -110,22 +110,29 @@ fn learn(
         let evidence = Evidence { key: CHANNEL, value: &value, speaks, number, at: now };
         twin.profile.prefer_shown(&evidence, rule, notes);
     }
-    if let Some(rule) = rule(policy, HOUR) {
-        let value = Value::Int(i64::from(hour(twin, at)));
+    if let (Some(rule), Some(hour)) = (rule(policy, HOUR), hour(twin, at)) {
+        let value = Value::Int(i64::from(hour));
         let evidence = Evidence { key: HOUR, value: &value, speaks, number, at: now };
         twin.profile.prefer_shown(&evidence, rule, notes);
     }
 }
 
-/// The hour of the day, 0 to 23, where the customer is: by the trait `timezone`, an IANA name such
-/// as `Europe/Brussels`; by UTC if there is none.
-pub(super) fn hour(twin: &Twin, at: Time) -> u32 {
-    at.to_utc().with_timezone(&zone(twin).unwrap_or(chrono_tz::UTC)).hour()
+/// The hour of the day, 0 to 23, where the customer is: by the trait `timezone`; by UTC if there is
+/// none. None: what the trait says is not understood.
+pub(super) fn hour(twin: &Twin, at: Time) -> Option<u32> {
+    let zone = zone(twin).ok()?.unwrap_or(Zone::UTC);
+    Some(at.to_utc().with_timezone(&zone).hour())
 }
 
-/// The time zone in which the customer lives, as the trait `timezone` says.
-pub(super) fn zone(twin: &Twin) -> Option<chrono_tz::Tz> {
-    twin.profile.traits.get("timezone").and_then(Value::as_text)?.parse().ok()
+/// The trait that says in which time zone the customer lives.
+pub const ZONE: &str = "timezone";
+
+/// The time zone in which the customer lives, as the trait [`ZONE`] says; none: it says nothing.
+///
+/// # Errors
+/// What it says, if that is not understood.
+pub(super) fn zone(twin: &Twin) -> Result<Option<Zone>, &Value> {
+    Zone::of(twin.profile.traits.get(ZONE))
 }
 
 #[cfg(test)]
@@ -138,10 +145,10 @@ mod tests {
         let summer = Time::parse("2026-07-01T22:30:00Z").unwrap();
         let winter = Time::parse("2026-01-01T22:30:00Z").unwrap();
         let mut twin = Twin::new(Customer::new("ada").unwrap(), summer);
-        assert_eq!(hour(&twin, summer), 22);
+        assert_eq!(hour(&twin, summer), Some(22));
         twin.profile.traits.insert("timezone", "Europe/Brussels".into());
-        assert_eq!((hour(&twin, summer), hour(&twin, winter)), (0, 23));
+        assert_eq!((hour(&twin, summer), hour(&twin, winter)), (Some(0), Some(23)));
         twin.profile.traits.insert("timezone", "Middle/Earth".into());
-        assert_eq!(hour(&twin, summer), 22);
+        assert_eq!(hour(&twin, summer), None);
     }
 }

@@ -76,6 +76,7 @@ pub use guard::{Derived, Guard};
 pub use identity::Identifier;
 pub use input::{Answered, Asked, Cause, Fired, HandedOver, Input, Journalled, Woken};
 pub use interaction::{Interaction, Line, Pause, PausedBy};
+pub use learn::ZONE;
 pub use memory::{Memory, Past};
 pub use need::Need;
 pub use preference::{Choice, Declared, Forgotten, Preference};

@@ -1,13 +1,13 @@
 use std::fmt;
 
 use crate::config::limits;
-use crate::event::Rejection;
+use crate::event::{Kind, Rejection, Value, cut};
 use crate::policy::{CatchUp, Place};
 
 use super::identity::{self, Met};
 use super::{
-    Cause, Decision, Effect, Input, Timer, Twin, World, act, broadcast, decide, perceive, recall,
-    resume, understand,
+    Cause, Decision, Effect, Input, Timer, Twin, World, act, broadcast, decide, learn, perceive,
+    recall, resume, understand,
 };
 
 /// What became of an input.
@@ -36,6 +36,8 @@ pub enum Note {
     Limit(&'static str),
     /// A line of the policy could not be carried out for this twin: where, and why.
     Policy(Place, String),
+    /// The customer's time zone is not understood: what the trait says.
+    Zone(Box<str>),
 }
 
 impl fmt::Display for Note {
@@ -43,6 +45,7 @@ impl fmt::Display for Note {
         match self {
             Note::Limit(name) => write!(out, "the limit {name} was reached"),
             Note::Policy(place, why) => write!(out, "{place}: {why}"),
+            Note::Zone(zone) => write!(out, "the time zone `{zone}` is not understood"),
         }
     }
 }
@@ -62,6 +65,10 @@ impl Notes {
 
     pub(super) fn policy(&mut self, place: &Place, why: impl ToString) {
         self.push(Note::Policy(place.clone(), why.to_string()));
+    }
+
+    pub(super) fn zone(&mut self, said: &Value) {
+        self.push(Note::Zone(cut(&said.to_string(), limits::NAME_BYTES).into()));
     }
 
     fn push(&mut self, note: Note) {
@@ -135,6 +142,7 @@ pub fn react(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction {
     }
     let wishes = understand::understand(twin, &mut context, &mut effects, &mut notes);
     recall::recall(twin, &context, &wishes, &mut effects);
+    let mut is_decided = false;
     if (wishes.is_any() || input.ask().is_some() || context.campaign().is_some())
         && let Some(decide::Decided { decision, exposures, deferred, entered }) =
             decide::decide(twin, &context, &wishes)
@@ -152,15 +160,27 @@ pub fn react(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction {
             twin.start_timer(timer, &mut effects, &mut notes);
         }
         twin.decisions = twin.decisions.wrapping_add(1);
+        is_decided = true;
         effects.push(Effect::Record(decision));
     }
     if context.is_guarded {
         twin.settle_guards();
         context.tell_withheld(&mut notes);
     }
+    if (is_decided && world.policy.contact.quiet.is_some() || is_about_zone(input))
+        && let Err(said) = learn::zone(twin)
+    {
+        notes.zone(said);
+    }
     twin.watch_for_age(world.policy, input.at, &mut effects, &mut notes);
     if let Some(journalled) = input.journalled() {
         effects.push(Effect::Journal { at: input.at, input: Box::new(journalled) });
     }
     Reaction { verdict: Verdict::Applied, effects, notes: notes.0 }
+}
+
+/// Whether an input says in which time zone the customer lives.
+fn is_about_zone(input: &Input) -> bool {
+    let Cause::Event(event) = &input.cause else { return false };
+    matches!(&event.kind, Kind::Identify(told) if told.traits.get(learn::ZONE).is_some())
 }

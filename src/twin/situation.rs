@@ -27,7 +27,10 @@ pub(super) fn features(twin: &Twin, context: &Context<'_>) -> Features {
         Some(channel) => features.text("channel", channel.as_str()),
         None => features.absent("channel"),
     }
-    features.share("hour", f64::from(learn::hour(twin, now)) / 24.0);
+    match learn::hour(twin, now) {
+        Some(hour) => features.share("hour", f64::from(hour) / 24.0),
+        None => features.absent("hour"),
+    }
     match &twin.sentiment {
         Some(known) => {
             features.share("mood", 0.5 + known.overall.level(now) / 2.0);

@@ -13,6 +13,7 @@ mod life;
 mod numbers;
 mod preferences;
 mod retention;
+mod zones;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;

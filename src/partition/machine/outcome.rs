@@ -184,6 +184,10 @@ impl<H: Host> Machine<H> {
                     self.counters.policy_errors += 1;
                     self.counters.last_policy_error = Some(format!("{place}: {why}"));
                 }
+                Note::Zone(zone) => {
+                    self.counters.unknown_zones += 1;
+                    self.counters.last_unknown_zone = Some(zone.into());
+                }
             }
         }
     }

@@ -7,7 +7,7 @@ use super::super::understand::Context;
 use super::super::{Contact, Twin, learn};
 use super::Verdict;
 use crate::config::limits;
-use crate::event::{OutcomeKind, Time};
+use crate::event::{OutcomeKind, Time, Zone, cut};
 use crate::policy::{self, ContactLimit, ContactPause, Issue, Per, Policy};
 
 /// What the limits leave of the customer's attention at this moment, counted once for all
@@ -22,8 +22,8 @@ pub(super) struct Budget<'a> {
     last: HashMap<&'a str, Time>,
     /// Actions that rest because nobody wants them, or not now.
     resting: SmallVec<[(Rests<'a>, Verdict); 2]>,
-    /// Until when the customer is let alone; none: they are not.
-    pub(super) quiet: Option<Time>,
+    /// Why the customer is let alone at this hour; none: they are not.
+    pub(super) quiet: Option<Verdict>,
 }
 
 /// What one limit has counted.
@@ -74,9 +74,15 @@ impl<'a> Budget<'a> {
                 .collect(),
             limits: rules.limits.iter().map(|limit| spent(twin, limit, policy, now)).collect(),
             resting,
-            quiet: rules.quiet.and_then(|quiet| {
-                let zone = learn::zone(twin).or(rules.timezone).unwrap_or(chrono_tz::UTC);
-                quiet.until(now, zone)
+            quiet: rules.quiet.and_then(|quiet| match learn::zone(twin) {
+                Ok(zone) => {
+                    let zone = zone.or(rules.timezone).unwrap_or(Zone::UTC);
+                    quiet.until(now, &zone).map(|until| Verdict::QuietHours { until })
+                }
+                // It may be night there at any moment.
+                Err(zone) => Some(Verdict::ZoneUnknown {
+                    zone: cut(&zone.to_string(), limits::NAME_BYTES).into(),
+                }),
             }),
         }
     }

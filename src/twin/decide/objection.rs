@@ -117,12 +117,12 @@ impl<'a> Scales<'a> {
                 return Some((Stage::Contact, verdict, None));
             }
         }
-        if let Some(until) = self.budget.quiet
+        if let Some(quiet) = &self.budget.quiet
             && !action.vital
             && !self.context.is_for_agent
             && !action.treatments.iter().any(|treatment| self.is_here(&treatment.channel))
         {
-            return Some((Stage::Contact, Verdict::QuietHours { until }, None));
+            return Some((Stage::Contact, quiet.clone(), None));
         }
         None
     }

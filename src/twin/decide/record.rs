@@ -277,6 +277,11 @@ pub enum Verdict {
     },
     /// The customer has withdrawn the consent to processing: what is known is kept and not used.
     Restricted,
+    /// There are quiet hours, and the customer's time zone is not understood: it may be night there.
+    ZoneUnknown {
+        /// What the trait `timezone` says.
+        zone: Box<str>,
+    },
 }
 
 impl fmt::Display for Verdict {
@@ -304,6 +309,9 @@ impl fmt::Display for Verdict {
             }
             Verdict::WantedLater { until } => write!(out, "wanted later, rests until {until}"),
             Verdict::QuietHours { until } => write!(out, "quiet hours until {until}"),
+            Verdict::ZoneUnknown { zone } => {
+                write!(out, "the time zone `{zone}` is not understood, and it may be night there")
+            }
             Verdict::OutOfReach { observations } => {
                 write!(out, "new, observed {observations} times, and not its turn to be tried")
             }

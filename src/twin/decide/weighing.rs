@@ -8,7 +8,6 @@ use smallvec::SmallVec;
 use super::super::Need;
 use super::super::view::{Used, View};
 use super::{Scales, Verdict, Weights};
-use crate::event::Time;
 use crate::models::{self, Belief, Prior};
 use crate::policy::{self, EvalError, IssueWeights, Treatment, Worth};
 
@@ -49,7 +48,7 @@ enum Barred<'a> {
     Unwanted { channel: &'a str },
     NoConsent { purpose: &'a str, channel: &'a str },
     Limit { channel: &'a str, objection: Verdict },
-    Quiet { channel: &'a str, until: Time },
+    Quiet { channel: &'a str, why: Verdict },
 }
 
 impl fmt::Display for Barred<'_> {
@@ -71,9 +70,10 @@ impl fmt::Display for Barred<'_> {
                 write!(out, "no consent to {purpose} in {channel}")
             }
             Barred::Limit { channel, objection } => write!(out, "{channel}: {objection}"),
-            Barred::Quiet { channel, until } => {
+            Barred::Quiet { channel, why: Verdict::QuietHours { until } } => {
                 write!(out, "quiet hours in {channel} until {until}")
             }
+            Barred::Quiet { channel, why } => write!(out, "{channel}: {why}"),
         }
     }
 }
@@ -158,10 +158,10 @@ impl<'a> Scales<'a> {
             if let Some(objection) = self.budget.objection(action, Some(channel)) {
                 return Err(Barred::Limit { channel, objection });
             }
-            if let Some(until) = self.budget.quiet
+            if let Some(why) = &self.budget.quiet
                 && !self.is_here(channel)
             {
-                return Err(Barred::Quiet { channel, until });
+                return Err(Barred::Quiet { channel, why: why.clone() });
             }
         }
         Ok(rank)

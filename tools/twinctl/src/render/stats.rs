@@ -159,7 +159,7 @@ pub(crate) fn stats(now: &Stats, before: Option<&Stats>, partitions: bool, width
             format_args!("the policy failed {times} times, last at {sentence}"),
         ));
     }
-    let past = past_troubles(now);
+    let past = past_troubles(now, &total);
     sheet.section(
         "trouble",
         past.into_iter()
@@ -247,7 +247,7 @@ fn troubles(now: &Stats, total: &Counters) -> Vec<String> {
 }
 
 /// What went wrong since the service started and is over: how often, and what else there is to say.
-fn past_troubles(now: &Stats) -> Vec<(&'static str, u64, String)> {
+fn past_troubles(now: &Stats, total: &Counters) -> Vec<(&'static str, u64, String)> {
     let publishing = &now.publishing;
     let relayed = &publishing.relayed;
     let all = [
@@ -261,6 +261,14 @@ fn past_troubles(now: &Stats) -> Vec<(&'static str, u64, String)> {
         ("too large to publish", relayed.unpublishable, String::new()),
         ("disk nearly full", now.space.times, format!("{} left now", bytes(now.space.free_bytes))),
         ("clock set", now.clock.times, format!("last {}", set(now.clock.last_ms))),
+        (
+            "time zone not understood",
+            total.unknown_zones,
+            format!(
+                "last `{}`: where there are quiet hours, let alone around the clock",
+                total.last_unknown_zone.as_deref().unwrap_or_default()
+            ),
+        ),
     ];
     all.into_iter().filter(|(_, times, _)| *times > 0).collect()
 }
@@ -413,6 +421,8 @@ mod tests {
             trouble: Some("maximum bytes exceeded".into()),
         };
         now.clock = Jumps { times: 1, last_ms: -3_600_000, is_doubted: true };
+        now.partitions[0].unknown_zones = 7;
+        now.partitions[0].last_unknown_zone = Some("Mars/Phobos".into());
         let reader = |name: &str, waiting, missed| Reader {
             name: name.into(),
             waiting,
@@ -434,10 +444,11 @@ mod tests {
         let rest = text.split("\n\n").skip_while(|part| !part.starts_with("trouble"));
         insta::assert_snapshot!(rest.take(2).collect::<Vec<_>>().join("\n\n"), @r#"
         trouble
-          broker gone       1  1 min in all
-          published again   3  12 copies
-          disk nearly full  2  100.0 MiB left now
-          clock set         1  last 60 min back
+          broker gone               1  1 min in all
+          published again           3  12 copies
+          disk nearly full          2  100.0 MiB left now
+          clock set                 1  last 60 min back
+          time zone not understood  7  last `Mars/Phobos`: where there are quiet hours, let alone around the clock
 
         readers that are behind
           crm of JUMEAU_ACTIONS  12,000 waiting  missed 300

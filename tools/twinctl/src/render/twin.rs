@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use comfy_table::{Attribute, Cell, Color};
 use jumeau::api::{ShowReply, TimelineEntry, TimelineReply, TwinView};
-use jumeau::event::{Map, Sensitivity, Time, Value};
+use jumeau::event::{Map, Sensitivity, Time, Value, Zone};
 use jumeau::language::Tone;
 use jumeau::policy::Found;
 use jumeau::twin::{
     Choice, Course, Derived, Dissatisfaction, EscalationState, Guard, Heard, Identifier, Memory,
-    Preference, Sentiment, Signal,
+    Preference, Sentiment, Signal, ZONE,
 };
 
 use super::forecast::forecast;
@@ -180,10 +180,15 @@ fn many(number: u64, what: &str) -> String {
 
 fn profile(sheet: &mut Sheet, twin: &TwinView, now: Time) {
     let traits = twin.profile.traits.iter();
-    sheet.section(
-        "profile",
-        traits.map(|(name, held)| vec![Cell::new(name), Cell::new(value(held))]).collect(),
-    );
+    let row = |(name, held): (&str, &Value)| {
+        let mut row = vec![Cell::new(name), Cell::new(value(held))];
+        if name == ZONE && Zone::of(Some(held)).is_err() {
+            let what = "not understood as a time zone: where there are quiet hours, let alone";
+            row.push(Cell::new(what).fg(Color::Red));
+        }
+        row
+    };
+    sheet.section("profile", traits.map(row).collect());
 
     let consents = twin.profile.consents.iter().map(|consent| {
         let (mark, color) = if consent.granted && !consent.holds(now) {
@@ -673,6 +678,20 @@ mod tests {
         identifiers
           cookie-7  just now     12 inputs, 1 trait
         "#);
+    }
+
+    #[test]
+    fn a_time_zone_that_is_not_understood_says_so() {
+        let mut reply: ShowReply = serde_json::from_str(TWIN).unwrap();
+        let line = |reply: &ShowReply| {
+            let shown = plain(&twin(reply, 110));
+            shown.lines().find(|line| line.contains("timezone")).unwrap().trim().to_owned()
+        };
+        reply.twin.profile.traits.insert("timezone", "Mars/Phobos".into());
+        let said = "not understood as a time zone: where there are quiet hours, let alone";
+        assert_eq!(line(&reply), format!("timezone    Mars/Phobos  {said}"));
+        reply.twin.profile.traits.insert("timezone", "asia/kolkata".into());
+        assert!(line(&reply).ends_with("asia/kolkata"));
     }
 
     #[test]
