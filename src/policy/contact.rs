@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{Days, LocalResult, NaiveTime, TimeZone};
+use chrono::{NaiveTime, Offset, TimeZone};
 
 use super::actions::issue;
 use super::load::Reader;
@@ -97,29 +97,66 @@ impl Quiet {
     /// When the quiet hours end in which `now` falls, by the clock of a time zone; none: it falls in
     /// none.
     ///
-    /// Where the clock is put forward over their end, they end at the moment of the change; where it
-    /// is put back, at the second of the two.
+    /// It is the first moment at which that clock shows a time outside of them. So where the clock
+    /// is put forward over their end, by half an hour or by a day, they end at the moment of the
+    /// change, if it shows a time outside of them then, and never later than by the clock as it was
+    /// before; where it is put back, they end when their end is first reached.
     pub fn until<Z: TimeZone>(&self, now: Time, zone: &Z) -> Option<Time> {
-        let local = now.to_utc().with_timezone(zone);
-        let (clock, today) = (local.time(), local.date_naive());
-        let is_over_midnight = self.to <= self.from;
-        let day = match is_over_midnight {
-            false if (self.from..self.to).contains(&clock) => today,
-            true if clock >= self.from => today.checked_add_days(Days::new(1))?,
-            true if clock < self.to => today,
-            _ => return None,
-        };
-        let end = day.and_time(self.to);
-        let end = match zone.from_local_datetime(&end) {
-            LocalResult::Single(end) | LocalResult::Ambiguous(_, end) => end,
-            // An hour that the clock leaps over: the same hour by the clock as it was before.
-            LocalResult::None => {
-                let hour = chrono::Duration::hours(1);
-                zone.from_local_datetime(&(end + hour)).latest()?
+        let mut at = now;
+        // A change of the clock may put it back to where it is quiet, or forward to another night:
+        // each turn goes on behind one change.
+        for _ in 0..CHANGES_MAX {
+            let (clock, ahead) = shown(at, zone);
+            if !self.covers(clock) {
+                return Some(at).filter(|end| *end > now);
             }
-        };
-        Some(Time::from_ms(end.timestamp_millis())).filter(|end| *end > now)
+            let left = (self.to - clock).num_milliseconds().rem_euclid(DAY_MS);
+            let end = at + Duration::from_millis(left.unsigned_abs());
+            match change(at, end, ahead, zone) {
+                None => return Some(end).filter(|end| *end > now),
+                Some(changed) => at = changed,
+            }
+        }
+        Some(at).filter(|end| *end > now)
     }
+
+    /// Whether a clock that shows this time is within them.
+    fn covers(&self, clock: NaiveTime) -> bool {
+        if self.from < self.to {
+            (self.from..self.to).contains(&clock)
+        } else {
+            clock >= self.from || clock < self.to
+        }
+    }
+}
+
+/// Changes of a clock within one night, at most: there is one, and a second is a mistake of somebody.
+const CHANGES_MAX: usize = 4;
+
+const DAY_MS: i64 = 86_400_000;
+
+/// What the clock of a zone shows, and by how many seconds it is ahead of UTC.
+fn shown<Z: TimeZone>(at: Time, zone: &Z) -> (NaiveTime, i32) {
+    let local = at.to_utc().with_timezone(zone);
+    (local.time(), local.offset().fix().local_minus_utc())
+}
+
+/// The moment in `(from, to]` from which on the clock of a zone is no more `ahead` of UTC by what it
+/// was at `from`; none: it still is at `to`.
+fn change<Z: TimeZone>(from: Time, to: Time, ahead: i32, zone: &Z) -> Option<Time> {
+    if shown(to, zone).1 == ahead {
+        return None;
+    }
+    let (mut before, mut after) = (from.ms(), to.ms());
+    while after - before > 1 {
+        let middle = before + (after - before) / 2;
+        if shown(Time::from_ms(middle), zone).1 == ahead {
+            before = middle;
+        } else {
+            after = middle;
+        }
+    }
+    Some(Time::from_ms(after))
 }
 
 pub(super) fn read(table: &Table<'_>, reader: &Reader, known: &mut Option<(Place, ContactRules)>) {
@@ -323,18 +360,120 @@ treatments = [{ channel = "app", variant = { "an image" = "a.png" }, text.en = "
                 ("22:00", "02:30"),
                 "Europe/Brussels",
                 "2026-03-29T00:30:00Z",
-                Some("2026-03-29T01:30:00Z"),
+                Some("2026-03-29T01:00:00Z"),
             ),
-            // On 25 October they go back from three to two.
+            // On 25 October they go back from three to two, and the end comes twice.
             (
                 ("22:00", "02:30"),
                 "Europe/Brussels",
                 "2026-10-25T00:10:00Z",
+                Some("2026-10-25T00:30:00Z"),
+            ),
+            (("22:00", "02:30"), "Europe/Brussels", "2026-10-25T00:40:00Z", None),
+            (
+                ("22:00", "02:30"),
+                "Europe/Brussels",
+                "2026-10-25T01:10:00Z",
                 Some("2026-10-25T01:30:00Z"),
             ),
+            // Before their end is reached it is two once more.
+            (
+                ("22:00", "03:30"),
+                "Europe/Brussels",
+                "2026-10-25T00:10:00Z",
+                Some("2026-10-25T02:30:00Z"),
+            ),
+            // Lord Howe Island goes by half an hour, Cairo at midnight.
+            (
+                ("22:00", "02:15"),
+                "Australia/Lord_Howe",
+                "2026-10-03T12:30:00Z",
+                Some("2026-10-03T15:30:00Z"),
+            ),
+            (
+                ("19:00", "00:30"),
+                "Africa/Cairo",
+                "2026-04-23T18:00:00Z",
+                Some("2026-04-23T22:00:00Z"),
+            ),
+            // In Samoa no 30 December 2011 came; on Kwajalein no 21 August 1993.
+            (night, "Pacific/Apia", "2011-12-30T08:00:00Z", Some("2011-12-30T18:00:00Z")),
+            (night, "Pacific/Kwajalein", "1993-08-21T11:00:00Z", Some("1993-08-21T20:00:00Z")),
         ] {
             let found = until(quiet, zone, now);
             assert_eq!(found.as_deref(), expected, "{quiet:?} {zone} {now}");
         }
+    }
+
+    /// The moments between two years at which the clock of a zone changes, found by looking at each
+    /// day, with what it is ahead of UTC before.
+    fn changes(zone: Tz, years: std::ops::Range<i32>) -> Vec<(Time, i32)> {
+        let begin = |year| Time::parse(&format!("{year}-01-01T00:00:00Z")).unwrap();
+        let mut day = begin(years.start);
+        let mut found = Vec::new();
+        while day < begin(years.end) {
+            let next = day + Duration::from_secs(86_400);
+            let ahead = shown(day, &zone).1;
+            found.extend(change(day, next, ahead, &zone).map(|at| (at, ahead)));
+            day = next;
+        }
+        found
+    }
+
+    #[test]
+    fn quiet_hours_end_when_the_clock_first_shows_another_time_wherever_and_whenever_it_changes() {
+        let hours = |from, to| Quiet {
+            from: NaiveTime::parse_from_str(from, "%H:%M").unwrap(),
+            to: NaiveTime::parse_from_str(to, "%H:%M").unwrap(),
+        };
+        let quiets = [
+            hours("21:00", "08:00"),
+            hours("22:00", "02:30"),
+            hours("19:00", "00:30"),
+            hours("23:45", "00:15"),
+            hours("01:10", "03:05"),
+            hours("00:00", "23:59"),
+        ];
+        let minute = Duration::from_secs(60);
+        let (mut nights, mut leaps) = (0, std::collections::BTreeSet::new());
+        for zone in chrono_tz::TZ_VARIANTS {
+            // Years in which some island or other lost a day, and those of today.
+            let all = [1993..1996, 2011..2012, 2024..2027].map(|years| changes(zone, years));
+            for (at, ahead) in all.into_iter().flatten() {
+                let is_leap = shown(at, &zone).1 - ahead;
+                leaps.insert(is_leap);
+                for quiet in quiets {
+                    for before in [0u32, 1, 45, 200, 600, 1_300] {
+                        let now = at - minute * before - Duration::from_millis(1);
+                        let is_quiet = |at| quiet.covers(shown(at, &zone).0);
+                        let end = quiet.until(now, &zone);
+                        assert_eq!(end.is_some(), is_quiet(now), "{zone} {now} {quiet:?}");
+                        let Some(end) = end else { continue };
+                        nights += 1;
+                        let what = || format!("{zone} {now} to {end} {quiet:?}");
+                        assert!(end > now && !is_quiet(end), "{}", what());
+                        // It is quiet at every minute until then, and just before.
+                        let minutes = (end.since(now).as_secs() / 60) as u32;
+                        let looks = (0..=minutes).map(|minutes| now + minute * minutes);
+                        let mut looks = looks.filter(|at| *at < end);
+                        assert!(looks.all(is_quiet), "{}", what());
+                        assert!(is_quiet(end - Duration::from_millis(1)), "{}", what());
+                        // It is no later than by the clock as it was before, unless the clock leaps
+                        // over all of the time at which it is not quiet.
+                        let old = chrono::FixedOffset::east_opt(ahead).unwrap();
+                        let by_the_old = quiet.until(now, &old).unwrap();
+                        let open = (quiet.from - quiet.to).num_milliseconds().rem_euclid(DAY_MS);
+                        if is_leap > 0 && i64::from(is_leap % 86_400) * 1_000 < open {
+                            assert!(end <= by_the_old, "{}, old {by_the_old}", what());
+                        }
+                    }
+                }
+            }
+        }
+        assert!(nights > 10_000, "{nights}");
+        assert!(
+            [1_800, 3_600, -3_600, 86_400].iter().all(|leap| leaps.contains(leap)),
+            "{leaps:?}"
+        );
     }
 }
