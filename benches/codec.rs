@@ -64,6 +64,8 @@ fn twin() -> Twin {
         channel: web,
         started: at(700),
         touched: at(650),
+        stated: Some(at(650)),
+        stepped: None,
         lines: Vec::new(),
         pause: Some(Pause { at: at(650), by: PausedBy::Silence, offered: None }),
         older: Dates::default(),

@@ -76,7 +76,7 @@ fn an_output_of_format_1_can_be_read() {
 fn a_journalled_timer_of_format_1_can_be_read() {
     let fixture = fixture!("input-v1");
     let fired = Fired { name: "form".into(), due: at(7), late: Duration::from_millis(1_500) };
-    let fired = Journalled::Timer(fired);
+    let fired = Journalled::Timer { fired, after: 300 };
     assert_written_as(Kind::Input, &fired, fixture);
     assert_eq!(open::<Journalled>(Kind::Input, fixture), fired);
 }
@@ -84,7 +84,8 @@ fn a_journalled_timer_of_format_1_can_be_read() {
 #[test]
 fn a_journalled_broadcast_of_format_1_can_be_read() {
     let fixture = fixture!("input-of-a-broadcast-v1");
-    let woken = Journalled::Broadcast(Woken { id: u64::MAX, scope: "fires".into() });
+    let woken = Woken { id: u64::MAX, scope: "fires".into() };
+    let woken = Journalled::Broadcast { woken, after: 300 };
     assert_written_as(Kind::Input, &woken, fixture);
     assert_eq!(open::<Journalled>(Kind::Input, fixture), woken);
 }
@@ -463,6 +464,8 @@ fn full() -> Twin {
         channel: web.clone(),
         started: at(2),
         touched: at(5),
+        stated: Some(at(4)),
+        stepped: Some(at(2)),
         lines: [Speaker::Customer, Speaker::Agent, Speaker::Bot].map(line).into(),
         pause: Some(Pause { at: at(6), by: PausedBy::Leaving, offered: Some(at(7)) }),
         older: serde_json::from_value(json!([["amount", at(3)]])).unwrap(),
@@ -543,6 +546,7 @@ fn full() -> Twin {
     Twin {
         linked_to: Some(Customer::new("bob").unwrap()),
         seen: at(10),
+        lived: Some(at(11)),
         profile: Profile {
             traits: values.clone(),
             consents: vec![Consent {
@@ -580,6 +584,7 @@ fn full() -> Twin {
             opened: Some(at(0)),
             due: None,
             touched: at(1),
+            older: serde_json::from_value(json!([["topic", at(0)]])).unwrap(),
         }],
         needs: vec![Need {
             name: "help".into(),

@@ -52,6 +52,8 @@ limits! {
     VALUE_NODES: 1_000;
     /// traits of one profile; further new ones are not kept, and counted
     TRAITS: 64;
+    /// traits taken away of which one profile remembers when; the oldest leave first, and an earlier word that comes late can bring them back
+    TRAITS_REMOVED: 16;
     /// consents of one profile, one for each purpose and channel; further new ones become dead letters
     CONSENTS: 32;
     /// preferences of one twin; the one longest unconfirmed leaves first, declared ones last

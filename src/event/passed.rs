@@ -89,6 +89,9 @@ struct Data<'a> {
     kind: EventType,
     #[serde(borrow)]
     data: Cow<'a, RawValue>,
+    /// When it was said, if before it was taken in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    said: Option<Time>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     is_return: bool,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
@@ -110,7 +113,8 @@ impl PassOn {
         let memory = passed.carried.as_ref().map(|carried| &*carried.memory);
         let memory: Option<&RawValue> = memory.map(serde_json::from_str).transpose()?;
         let is_return = passed.carried.as_ref().is_some_and(|carried| carried.is_return);
-        let id = identifier(passed, fingerprint, to, at, is_return);
+        let said = event.time.filter(|said| *said < at && memory.is_none());
+        let id = identifier(passed, fingerprint, to, (at, said), is_return);
         let envelope = Envelope {
             specversion: "1.0",
             id: &id,
@@ -128,6 +132,7 @@ impl PassOn {
                 fingerprint,
                 kind: event.kind.event_type(),
                 data: Cow::Owned(event.kind.to_json()?),
+                said,
                 is_return,
                 memory,
             },
@@ -148,12 +153,14 @@ fn identifier(
     passed: &Passed,
     fingerprint: u64,
     to: &Customer,
-    at: Time,
+    (at, said): (Time, Option<Time>),
     is_return: bool,
 ) -> Box<str> {
     let mut bytes = Vec::with_capacity(128);
     bytes.extend_from_slice(&fingerprint.to_le_bytes());
     bytes.extend_from_slice(&at.ms().to_le_bytes());
+    // Two copies that a twin took in at one moment may have been said at two.
+    bytes.extend_from_slice(&said.unwrap_or(at).ms().to_le_bytes());
     bytes.extend_from_slice(&passed.hops.to_le_bytes());
     bytes.push(u8::from(is_return));
     for customer in passed.via.iter().chain([to]) {
@@ -213,7 +220,7 @@ pub(super) fn read(
         channel: Channel::new(&found.channel).map_err(|error| bad(&error))?,
         id: found.id.into(),
         fingerprint: found.fingerprint,
-        time,
+        time: found.said.or(time),
         traceparent,
         kind: Kind::parse(found.kind, Some(found.data.get()))?,
         passed: Some(Box::new(Passed {

@@ -54,6 +54,10 @@ pub struct Counters {
     pub dead: BTreeMap<Reason, u64>,
     /// How often each limit was reached.
     pub limits: BTreeMap<String, u64>,
+    /// Parts of events that came after something that was said later of the same, and so changed
+    /// nothing.
+    #[serde(default)]
+    pub late: u64,
     /// Lines of the policy that could not be carried out for a twin.
     pub policy_errors: u64,
     /// The last of these: where, and why.
@@ -133,6 +137,7 @@ impl Counters {
             erased,
             dead,
             limits,
+            late,
             policy_errors,
             last_policy_error,
             unknown_zones,
@@ -174,6 +179,7 @@ impl Counters {
         for (limit, count) in limits {
             *self.limits.entry(limit.clone()).or_default() += count;
         }
+        self.late += late;
         self.policy_errors += policy_errors;
         if self.last_policy_error.is_none() {
             self.last_policy_error.clone_from(last_policy_error);

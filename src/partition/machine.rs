@@ -546,12 +546,12 @@ impl<H: Host> Machine<H> {
             && let Some((now, delivery)) = work.deliveries.pop_front()
         {
             self.clock = self.clock.max(now);
-            let sequence = delivery.sequence;
+            let (sequence, stored) = (delivery.sequence, delivery.stored);
             let (read, original) = delivery.into_parts();
             let (errand, customer, rejection) = match read {
                 Ok(event) => {
                     let customer = event.customer.clone();
-                    let input = Input::event(event, now);
+                    let input = Input::stored(event, now, stored);
                     (Some((customer.clone(), input)), Some(customer), None)
                 }
                 Err(rejection) => (None, None, Some(rejection)),

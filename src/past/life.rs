@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::mark::Marks;
-use super::{Happened, Past, What};
+use super::{Happened, Past, Rung, What};
 use crate::event::{Broadcast, Customer, Kind, Speaker, Time};
 use crate::models::Snapshot;
 use crate::policy::Policy;
@@ -54,7 +54,7 @@ pub struct Life<'a> {
 
 /// What a life takes in next.
 enum Next<'a> {
-    Timer { due: Time, name: Box<str> },
+    Timer { due: Time, name: Box<str>, rung: Option<Rung> },
     Happened(&'a Happened),
 }
 
@@ -66,9 +66,7 @@ impl<'a> Life<'a> {
         until: Time,
     ) -> Life<'a> {
         let mut ordered: Vec<&Happened> = past.happened.iter().collect();
-        // Stable: what channels asked comes behind the event before it, in its own order.
-        let is_behind = |what: &What| matches!(what, What::Asked { .. } | What::HandedOver { .. });
-        ordered.sort_by_key(|one| (one.sequence, is_behind(&one.what)));
+        ordered.sort_by_key(|one| one.place());
         Life {
             past,
             marks: &past.marks,
@@ -87,15 +85,15 @@ impl<'a> Life<'a> {
     /// learned, and where nobody knows, it is 0.
     pub fn next_version(&self) -> Option<u64> {
         Some(match self.next()? {
-            Next::Timer { due, name } => match self.past.fired.get(&(due, name)) {
-                Some(number) => self.marks.of_input(*number),
+            Next::Timer { due, rung, .. } => match rung.and_then(|rung| rung.place.1) {
+                Some(number) => self.marks.of_input(number),
                 None => self.marks.of_moment(due),
             },
             Next::Happened(one) => match &one.what {
                 What::Event(_) => self.marks.of_event(one.sequence),
-                What::Asked { number, .. } | What::HandedOver { number, .. } => {
-                    self.marks.of_input(*number)
-                }
+                What::Asked { number, .. }
+                | What::HandedOver { number, .. }
+                | What::Woken { number, .. } => self.marks.of_input(*number),
                 What::Broadcast(_) => self.marks.of_moment(one.at),
             },
         })
@@ -105,15 +103,15 @@ impl<'a> Life<'a> {
     pub fn go_on(&mut self, models: &Snapshot) -> bool {
         match self.next() {
             None => return false,
-            Some(Next::Timer { due, name }) => {
+            Some(Next::Timer { due, name, rung }) => {
                 self.timers += 1;
                 if self.timers > TIMERS_MAX {
                     self.lived.is_cut = true;
                     self.taken = self.ordered.len();
                     return false;
                 }
-                let fired = Fired { name, due, late: Duration::ZERO };
-                self.take(&Input::timer(fired, due), models);
+                let (at, late) = rung.map_or((due, Duration::ZERO), |rung| (rung.at, rung.late));
+                self.take(&Input::timer(Fired { name, due, late }, at), models);
             }
             Some(Next::Happened(one)) => {
                 self.taken += 1;
@@ -134,18 +132,35 @@ impl<'a> Life<'a> {
         self.lived
     }
 
-    /// What is due by the time of what happened next comes before it.
+    /// What fired before what happened next comes before it, and so does what did not fire then and
+    /// is due by its time.
     fn next(&self) -> Option<Next<'a>> {
         if self.lived.is_cut {
             return None;
         }
         let happened = self.ordered.get(self.taken).copied();
         let until = happened.map_or(self.until, |one| one.at);
+        let place = happened.map(Happened::place);
         let timers = self.lived.twin.iter().flat_map(|twin| &twin.timers);
-        let due = timers.filter(|timer| timer.due <= until);
-        let first = due.min_by(|one, other| (one.due, &one.name).cmp(&(other.due, &other.name)));
+        let timers = timers.map(|timer| {
+            let rung = self.past.fired.get(&(timer.due, timer.name.clone())).copied();
+            (rung.map_or(timer.due, |rung| rung.at), rung, timer)
+        });
+        let due = timers.filter(|(at, rung, _)| match rung {
+            Some(rung) => place.is_none_or(|place| rung.place < place),
+            None => *at <= until,
+        });
+        let first = due.min_by(|(at, rung, timer), (other_at, other_rung, other)| {
+            let places = rung.map(|rung| rung.place).zip(other_rung.map(|rung| rung.place));
+            match places {
+                Some((place, other)) => place.cmp(&other),
+                None => (at, &timer.name).cmp(&(other_at, &other.name)),
+            }
+        });
         match first {
-            Some(timer) => Some(Next::Timer { due: timer.due, name: timer.name.clone() }),
+            Some((_, rung, timer)) => {
+                Some(Next::Timer { due: timer.due, name: timer.name.clone(), rung })
+            }
             None => happened.map(Next::Happened),
         }
     }
@@ -169,6 +184,13 @@ impl<'a> Life<'a> {
             What::HandedOver { told, .. } => {
                 let event = told.event(self.customer.clone());
                 self.take(&Input::event(event, one.at), models);
+            }
+            What::Woken { woken, .. } => {
+                let known =
+                    self.broadcasts.get(&woken.scope).filter(|shared| shared.id == woken.id);
+                if let Some(shared) = known.cloned() {
+                    self.take(&shared.wake(self.customer, one.at), models);
+                }
             }
             What::Broadcast(told) => self.hear(told, one.at, models),
         }
@@ -200,7 +222,8 @@ impl<'a> Life<'a> {
                     return;
                 }
                 let shared = self.broadcasts.get(&told.scope).filter(|shared| shared.wake).cloned();
-                if let Some(shared) = shared {
+                // One that is known to have woken the twin does so when it did.
+                if let Some(shared) = shared.filter(|one| !self.past.woken.contains(&one.id)) {
                     self.take(&shared.wake(self.customer, at), models);
                 }
             }

@@ -3,9 +3,10 @@
 //!
 //! A past is made of the events in the stream and of the inputs that a journal keeps because the
 //! stream does not have them: what channels asked, and what an analyser said of messages. Timers are
-//! not taken from the journal: those of the twin that lives through it fire, each at its due time,
-//! because another policy starts other timers. So what a service took in late because it was down,
-//! and timers that fell between two events of one pull, come at their own time here.
+//! those of the twin that lives through it, because another policy starts other timers. One that
+//! fired then, too, fires in the place among the events and at the moment that the journal has, also
+//! if it was late or ahead of an event that the stream stored before it; any other at its due time.
+//! Likewise a broadcast wakes the twin when it woke it then.
 //!
 //! What was learned changes while twins decide. Marks say from where on a partition went by which
 //! version of it: a [`Life`] asks for the version that each of its inputs went by.
@@ -16,24 +17,42 @@ mod mark;
 pub use life::{Life, Lived};
 pub use mark::Mark;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use self::mark::Marks;
 use crate::event::{Analysis, Broadcast, Customer, Event, Time};
 use crate::models::Snapshot;
 use crate::policy::Policy;
-use crate::twin::{Asked, HandedOver, Journalled};
+use crate::twin::{Asked, HandedOver, Journalled, Woken};
 
 /// The inputs of one customer, as they came.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Past {
     happened: Vec<Happened>,
     analyses: BTreeMap<u64, Analysis>,
-    /// Timers that fired: when each was due, its name, and its number in the journal.
-    fired: BTreeMap<(Time, Box<str>), u32>,
+    /// Timers that fired: when each was due, its name, and how it fired.
+    fired: BTreeMap<(Time, Box<str>), Rung>,
+    /// The identities of the broadcasts that are known to have woken the twin.
+    woken: BTreeSet<u64>,
     marks: Marks,
 }
+
+/// How a timer fired.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Rung {
+    /// When it was taken in.
+    at: Time,
+    /// How late it was.
+    late: Duration,
+    place: Place,
+}
+
+/// The place of an input among all of a partition: behind a sequence of the stream, and there by its
+/// number in the journal; an event of the stream comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place(u64, Option<u32>);
 
 /// One input.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,6 +69,19 @@ enum What {
     Broadcast(Arc<Broadcast>),
     Asked { number: u32, asked: Box<Asked> },
     HandedOver { number: u32, told: Box<HandedOver> },
+    Woken { number: u32, woken: Woken },
+}
+
+impl Happened {
+    fn place(&self) -> Place {
+        let number = match self.what {
+            What::Event(_) | What::Broadcast(_) => None,
+            What::Asked { number, .. }
+            | What::HandedOver { number, .. }
+            | What::Woken { number, .. } => Some(number),
+        };
+        Place(self.sequence, number)
+    }
 }
 
 impl Past {
@@ -79,10 +111,15 @@ impl Past {
             Journalled::Analysis { event, analysis } => {
                 self.analyses.insert(event, analysis);
             }
-            Journalled::Timer(fired) => {
-                self.fired.insert((fired.due, fired.name), number);
+            Journalled::Timer { fired, after } => {
+                let rung = Rung { at, late: fired.late, place: Place(after, Some(number)) };
+                self.fired.insert((fired.due, fired.name), rung);
             }
-            Journalled::Broadcast(_) => {}
+            Journalled::Broadcast { woken, after } => {
+                self.woken.insert(woken.id);
+                let what = What::Woken { number, woken };
+                self.happened.push(Happened { at, sequence: after, what });
+            }
         }
     }
 
@@ -91,14 +128,14 @@ impl Past {
         self.marks = Marks::new(marks);
     }
 
-    /// How many inputs there are, timers aside.
+    /// How many inputs there are; timers, and that a broadcast woke the twin, aside.
     pub fn len(&self) -> usize {
-        self.happened.len()
+        self.happened.iter().filter(|one| !matches!(one.what, What::Woken { .. })).count()
     }
 
     /// Whether nothing happened.
     pub fn is_empty(&self) -> bool {
-        self.happened.is_empty()
+        self.len() == 0
     }
 
     /// When the first and the last of them came; none if nothing happened.
@@ -129,5 +166,179 @@ impl Past {
         models: &Snapshot,
     ) -> Lived {
         self.life(customer, policy, until).to_end(models)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::event::{Raw, parse};
+    use crate::policy::{Files, load};
+    use crate::twin::{Decision, Fired, Input, Shared, Twin, World, react};
+
+    const POLICY: &str = r#"
+[policy]
+name = "past"
+languages = ["en"]
+[[rules]]
+name = "wait"
+on = ["track:Wait", "timer:soon"]
+then = [{ start = "soon", after = "1m" }, { act = "say" }]
+[[rules]]
+name = "speak"
+on = ["track:Speak", "broadcast:storm"]
+then = [{ act = "say" }]
+[[actions]]
+name = "say"
+issue = "service"
+value = 0.5
+cooldown = "0s"
+treatments = [{ channel = "app", text.en = "It is {{ now }}." }]
+"#;
+
+    const BEGIN: Time = Time::from_ms(1_760_000_000_000);
+
+    fn event(sequence: u64, name: &str) -> Event {
+        let payload = json!({ "type": "track", "data": { "name": name } }).to_string();
+        let raw = Raw {
+            channel: "app",
+            customer: "ann",
+            headers: &[],
+            payload: payload.as_bytes(),
+            sequence,
+        };
+        parse(&raw).unwrap()
+    }
+
+    /// A service that takes in what happens, in whatever order, and what it keeps of that.
+    struct Service {
+        policy: Policy,
+        twin: Twin,
+        past: Past,
+        taken: u64,
+        number: u32,
+        broadcasts: crate::twin::Broadcasts,
+        decisions: Vec<Decision>,
+    }
+
+    impl Service {
+        fn new() -> Service {
+            Service {
+                policy: load(&Files::new([("x.toml", POLICY)])).unwrap(),
+                twin: Twin::new(Customer::new("ann").unwrap(), BEGIN),
+                past: Past::default(),
+                taken: 0,
+                number: 0,
+                broadcasts: crate::twin::Broadcasts::default(),
+                decisions: Vec::new(),
+            }
+        }
+
+        fn take(&mut self, input: &Input) {
+            let world = World::of(&self.policy).with(&self.broadcasts);
+            let reaction = react(&mut self.twin, input, &world);
+            self.decisions.extend(reaction.decision().cloned());
+        }
+
+        fn event(&mut self, name: &str, stored: Time) {
+            self.taken += 1;
+            let event = event(self.taken, name);
+            self.past.event(self.taken, stored, event.clone());
+            self.take(&Input::event(event, stored));
+        }
+
+        fn journal(&mut self, at: Time, input: Journalled) {
+            self.number += 1;
+            self.past.journalled(at, self.number, input);
+        }
+
+        /// The timer fires, at a moment that is not always the one at which it is due.
+        fn fire(&mut self, at: Time) {
+            let due = self.twin.timers[0].due;
+            let fired = Fired { name: "soon".into(), due, late: at.since(due) };
+            self.journal(at, Journalled::Timer { fired: fired.clone(), after: self.taken });
+            self.take(&Input::timer(fired, at));
+        }
+
+        /// A broadcast comes, and wakes the twin so much later.
+        fn storm(&mut self, stored: Time, woken_at: Time) {
+            self.taken += 1;
+            let told = json!({ "type": "broadcast", "data": { "value": 1, "wake": true } });
+            let told = crate::event::Broadcast::parse("storm", &[], told.to_string().as_bytes(), 1);
+            let told = Arc::new(told.unwrap());
+            self.past.broadcast(self.taken, stored, told.clone());
+            let shared = Shared::new(&told, stored).unwrap().unwrap();
+            let input = shared.wake(&self.twin.customer, woken_at);
+            let woken = Woken { id: shared.id, scope: shared.scope.clone() };
+            self.broadcasts.begin(shared).unwrap();
+            self.journal(woken_at, Journalled::Broadcast { woken, after: self.taken });
+            self.take(&input);
+        }
+
+        fn lives_again(&self) {
+            let customer = &self.twin.customer;
+            let now = BEGIN;
+            let lived = self.past.live(customer, &self.policy, now, &Snapshot::nothing());
+            assert!(self.decisions.is_sorted_by_key(|decision| decision.at), "now goes back");
+            assert_eq!(lived.decisions, self.decisions);
+            assert_eq!(lived.twin.unwrap().profile, self.twin.profile);
+        }
+    }
+
+    fn second(seconds: f64) -> Time {
+        BEGIN + Duration::from_secs_f64(seconds)
+    }
+
+    #[test]
+    fn a_timer_that_fired_ahead_of_an_event_that_was_stored_before_does_so_again() {
+        let mut service = Service::new();
+        service.event("Wait", second(0.0));
+        service.fire(second(60.0));
+        service.event("Speak", second(59.7));
+        service.event("Speak", second(61.0));
+        service.lives_again();
+        let at: Vec<Time> = service.decisions.iter().map(|decision| decision.at).collect();
+        assert_eq!(at, [0.0, 60.0, 60.0, 61.0].map(second));
+    }
+
+    #[test]
+    fn a_timer_that_fired_late_behind_other_events_does_so_again() {
+        let mut service = Service::new();
+        service.event("Wait", second(0.0));
+        service.event("Speak", second(59.0));
+        service.event("Speak", second(90.0));
+        // It was pulled with the events, and fires at its due time behind them.
+        service.fire(second(60.0));
+        service.event("Speak", second(91.0));
+        service.fire(second(300.0));
+        service.lives_again();
+        let at: Vec<Time> = service.decisions.iter().map(|decision| decision.at).collect();
+        assert_eq!(at, [0.0, 59.0, 90.0, 90.0, 91.0, 300.0].map(second));
+    }
+
+    #[test]
+    fn a_broadcast_wakes_again_when_it_woke() {
+        let mut service = Service::new();
+        service.event("Speak", second(0.0));
+        service.storm(second(10.0), second(12.0));
+        service.event("Speak", second(11.0));
+        service.lives_again();
+        let at: Vec<Time> = service.decisions.iter().map(|decision| decision.at).collect();
+        assert_eq!(at, [0.0, 12.0, 12.0].map(second));
+    }
+
+    #[test]
+    fn a_timer_that_only_another_policy_starts_fires_at_its_due_time() {
+        let mut service = Service::new();
+        service.event("Wait", second(0.0));
+        service.fire(second(65.0));
+        let sooner = POLICY.replace("1m", "40s");
+        let other = load(&Files::new([("x.toml", &*sooner)])).unwrap();
+        let lived =
+            service.past.live(&service.twin.customer, &other, second(85.0), &Snapshot::nothing());
+        let at: Vec<Time> = lived.decisions.iter().map(|decision| decision.at).collect();
+        assert_eq!(at, [0.0, 40.0, 80.0].map(second));
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::reaction::Notes;
-use super::{Effect, Timer, Twin};
+use super::{Effect, Input, Timer, Twin};
 use crate::event::{self, Channel, Time};
 use crate::policy::{CONSENT_TIMER, CatchUp, PERSONALIZATION, PROCESSING, PROFILING, Policy};
 
@@ -16,7 +16,7 @@ pub struct Consent {
     pub channel: Option<Box<str>>,
     /// Allowed, or forbidden.
     pub granted: bool,
-    /// Since when.
+    /// When it was said.
     pub at: Time,
     /// The channel in which it was said.
     pub by: Box<str>,
@@ -28,14 +28,19 @@ pub struct Consent {
 
 impl Consent {
     /// What was said in a channel.
-    pub(super) fn told(told: &event::Consent, by: &Channel, policy: &Policy, at: Time) -> Consent {
+    pub(super) fn told(
+        told: &event::Consent,
+        by: &Channel,
+        policy: &Policy,
+        input: &Input,
+    ) -> Consent {
         let rule = policy.consent_rule(&told.purpose);
-        let by_rule = rule.and_then(|rule| rule.expires).map(|span| at + span);
+        let by_rule = rule.and_then(|rule| rule.expires).map(|span| input.since() + span);
         Consent {
             purpose: told.purpose.clone(),
             channel: told.channel.clone(),
             granted: told.granted,
-            at,
+            at: input.said,
             by: by.as_str().into(),
             proof: told.proof.clone(),
             // A "no" does not lapse into a "never asked".
@@ -83,11 +88,12 @@ impl Twin {
         told: &event::Consent,
         by: &Channel,
         policy: &Policy,
-        now: Time,
+        input: &Input,
         effects: &mut Vec<Effect>,
         notes: &mut Notes,
     ) {
-        self.profile.keep_consent(Consent::told(told, by, policy, now));
+        let now = input.at;
+        self.profile.keep_consent(Consent::told(told, by, policy, input), notes);
         self.watch_for_lapses(now, effects, notes);
         if !self.is_personal(policy, now) {
             self.forget_conclusions();

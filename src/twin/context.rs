@@ -1,7 +1,9 @@
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::reaction::Notes;
-use super::{Twin, profile};
+use super::{Input, Twin, profile};
 use crate::config::limits;
 use crate::event::{self, Channel, Sensitivity, Time, Value};
 
@@ -10,11 +12,11 @@ use crate::event::{self, Channel, Sensitivity, Time, Value};
 pub struct Signal {
     /// What it is.
     pub name: Box<str>,
-    /// Its value.
+    /// Its value; null: it was taken away, which is remembered like one that is stale.
     pub value: Value,
     /// The channel that reported it.
     pub source: Channel,
-    /// When it was reported.
+    /// When that was said.
     pub at: Time,
     /// The moment from which it is stale; none: it stays until it is replaced.
     pub stale_at: Option<Time>,
@@ -28,7 +30,7 @@ pub struct Signal {
 impl Signal {
     /// Whether it may still be used.
     pub fn is_fresh(&self, now: Time) -> bool {
-        self.stale_at.is_none_or(|stale_at| now < stale_at)
+        self.value != Value::Null && self.stale_at.is_none_or(|stale_at| now < stale_at)
     }
 }
 
@@ -42,23 +44,25 @@ impl Twin {
         &mut self,
         told: &event::Signal,
         source: &Channel,
-        at: Time,
+        input: &Input,
         notes: &mut Notes,
     ) {
         let known = self.context.iter().position(|signal| signal.name == told.name);
-        if told.value == Value::Null {
-            if let Some(known) = known {
-                self.context.remove(known);
-            }
-            return;
+        if known.is_some_and(|known| self.context[known].at > input.said) {
+            return notes.late("value");
         }
         let Some(value) = profile::kept(&told.value, notes) else { return };
+        let is_taken_away = value == Value::Null;
+        let stale_at = match told.ttl {
+            _ if is_taken_away => Some(input.said),
+            ttl => ttl.map(|ttl| input.since() + Duration::from_secs(ttl.into())),
+        };
         let signal = Signal {
             name: told.name.clone(),
             value,
             source: source.clone(),
-            at,
-            stale_at: told.ttl.map(|ttl| at + std::time::Duration::from_secs(ttl.into())),
+            at: input.said,
+            stale_at,
             sensitivity: told.sensitivity,
             purpose: told.purpose.clone(),
         };
@@ -67,11 +71,19 @@ impl Twin {
             return;
         }
         if self.context.len() == limits::SIGNALS {
-            let stalest = (0..self.context.len()).min_by_key(|at| {
-                (self.context[*at].stale_at.unwrap_or(Time::MAX), self.context[*at].at)
-            });
-            stalest.map(|at| self.context.remove(at));
-            notes.limit("SIGNALS");
+            let rank = |at: &usize| {
+                let known = &self.context[*at];
+                (known.stale_at.unwrap_or(Time::MAX), known.at)
+            };
+            let Some(stalest) = (0..self.context.len()).min_by_key(rank) else { return };
+            if is_taken_away && self.context[stalest].is_fresh(input.at) {
+                // What is known is worth more than that something is not.
+                return;
+            }
+            self.context.remove(stalest);
+            if !is_taken_away {
+                notes.limit("SIGNALS");
+            }
         }
         self.context.push(signal);
     }

@@ -1,10 +1,13 @@
 use serde::{Deserialize, Serialize};
 
+use super::reaction::Notes;
+use crate::config::limits;
 use crate::event::{Map, Time, Value};
 
-/// Since when traits and facts are as they are: of two values the newer one counts when two
-/// identifiers turn out to be one customer.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// Since when values are as they are: of two the one that was said later counts, whichever comes
+/// last, and also when two identifiers turn out to be one customer. A trait that was taken away
+/// keeps its date, so that what was said before does not bring it back.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Dates(Vec<(Box<str>, Time)>);
 
 /// A trait or a fact, with the time since which it is so.
@@ -16,6 +19,29 @@ pub struct Told {
     pub value: Value,
     /// Since when.
     pub at: Time,
+}
+
+impl Told {
+    /// Of the traits that were taken away, only the last are remembered.
+    pub(super) fn let_go_of_removed(traits: &mut Vec<Told>, notes: &mut Notes) {
+        let is_removed = |told: &&Told| told.value == Value::Null;
+        let count = traits.iter().filter(is_removed).count();
+        let mut beyond = count.saturating_sub(limits::TRAITS_REMOVED);
+        if beyond > 0 {
+            notes.limit("TRAITS_REMOVED");
+            // In the order in which they would leave: the oldest are first.
+            traits.retain(|told| {
+                let leaves = beyond > 0 && told.value == Value::Null;
+                beyond -= usize::from(leaves);
+                !leaves
+            });
+        }
+    }
+}
+
+/// The path below `event` of one of its parts.
+pub(super) fn part_of(what: &str, name: &str) -> Box<str> {
+    format!("{what}.{name}").into()
 }
 
 impl Dates {
@@ -32,6 +58,11 @@ impl Dates {
         if let Ok(position) = self.0.binary_search_by(|(known, _)| (**known).cmp(name)) {
             self.0.remove(position);
         }
+    }
+
+    /// Forgets every date that is this one.
+    pub(super) fn let_go_of(&mut self, at: Time) {
+        self.0.retain(|(_, known)| *known != at);
     }
 
     /// Since when a value is as it is.
@@ -64,6 +95,43 @@ impl Dates {
                 at: self.get(name).unwrap_or(otherwise),
             })
             .collect()
+    }
+
+    /// The values of a map, each with its date, and null for each that was taken away.
+    pub(super) fn told_and_removed(&self, map: &Map) -> Vec<Told> {
+        let mut told = self.told(map);
+        let removed = self.0.iter().filter(|(name, _)| map.get(name).is_none());
+        told.extend(removed.map(|(name, at)| Told {
+            name: name.clone(),
+            value: Value::Null,
+            at: *at,
+        }));
+        told
+    }
+
+    /// A map of such values and its dates, with those of what was taken away.
+    pub(super) fn of_told_and_removed(told: Vec<Told>) -> (Map, Dates) {
+        let mut dates = Dates::default();
+        let mut map = Map::default();
+        for Told { name, value, at } in told {
+            dates.set(&name, at);
+            if value != Value::Null {
+                map.insert(&name, value);
+            }
+        }
+        (map, dates)
+    }
+
+    /// Of what was taken away from a map, only so many are remembered, the last ones. Returns
+    /// whether others were forgotten.
+    pub(super) fn let_go_of_removed(&mut self, map: &Map, max: usize) -> bool {
+        let removed =
+            |(name, at): &(Box<str>, Time)| map.get(name).is_none().then(|| (*at, name.clone()));
+        let mut all: Vec<(Time, Box<str>)> = self.0.iter().filter_map(removed).collect();
+        let beyond = all.len().saturating_sub(max);
+        all.sort_unstable();
+        all.iter().take(beyond).for_each(|(_, name)| self.clear(name));
+        beyond > 0
     }
 
     /// A map, and its dates, of such values.

@@ -2,7 +2,7 @@
 //! same customer.
 
 use super::{Memory, Timer, Twin};
-use crate::event::{Customer, Passed};
+use crate::event::{Customer, Passed, Value};
 
 /// What a twin was that has let go of everything.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -37,7 +37,7 @@ impl Twin {
             ("traits", count(gone.profile.traits.len())),
             ("consents", count(gone.profile.consents.len())),
             ("preferences", count(gone.profile.preferences.len())),
-            ("signals", count(gone.context.len())),
+            ("signals", count(gone.context.iter().filter(|one| one.value != Value::Null).count())),
             ("facts", count(gone.facts.len())),
             ("interactions", count(gone.interactions.len())),
             ("cases", count(gone.cases.len())),

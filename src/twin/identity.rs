@@ -180,7 +180,7 @@ fn leave(
     if twin.identifiers.len() >= limits::IDENTIFIERS {
         return Err(too_many(&to, twin.identifiers.len() + 1));
     }
-    perceive::record(twin, input, policy);
+    perceive::record(twin, input, policy, &[]);
     let mut memory = twin.memory();
     let memory = memory.fit(limits::PASSED_BYTES - ENVELOPE_BYTES, notes);
     let passed = Passed {
@@ -403,7 +403,7 @@ fn return_home(
     retime(&timers, &twin.timers, effects);
     twin.join_escalations(input, effects);
     escalation::wait_for_promises(twin, input.at, effects, notes);
-    perceive::record(twin, input, policy);
+    perceive::record(twin, input, policy, &[]);
     Ok(Met::Done(Verdict::Applied))
 }
 

@@ -8,8 +8,14 @@ use crate::policy::Trigger;
 /// Whatever changes a twin: it has an identity, by which a second copy is recognised, and a time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Input {
-    /// The `now` of the reaction.
+    /// The `now` of the reaction. A twin's `now` never goes back: one that has lived longer takes it
+    /// in at the moment up to which it has lived.
     pub at: Time,
+    /// When it came, by the clock of the service: what is counted over time goes by it.
+    pub came: Time,
+    /// When what it says was said: by the channel's own clock if it gives a time, but no later than
+    /// the stream stored it. Of two statements about the same the one said later stands.
+    pub said: Time,
     /// The identity, for a twin's memory of duplicates.
     pub fingerprint: u64,
     /// What it is.
@@ -19,17 +25,34 @@ pub struct Input {
 impl Input {
     /// An event from the stream, which is taken in at `at`.
     pub fn event(event: Event, at: Time) -> Input {
-        Input { at, fingerprint: event.fingerprint, cause: Cause::Event(event) }
+        Input::stored(event, at, at)
+    }
+
+    /// The same, where the stream stored it at another moment.
+    pub fn stored(event: Event, at: Time, stored: Time) -> Input {
+        let said = event.time.map_or(stored, |told| told.min(stored));
+        Input { at, came: at, said, fingerprint: event.fingerprint, cause: Cause::Event(event) }
     }
 
     /// A timer that fired, taken in at `at`.
     pub fn timer(fired: Fired, at: Time) -> Input {
-        Input { at, fingerprint: fired.fingerprint(), cause: Cause::Timer(fired) }
+        let fingerprint = fired.fingerprint();
+        Input { at, came: at, said: at, fingerprint, cause: Cause::Timer(fired) }
     }
 
     /// A broadcast of which a customer is to hear at `at`.
     pub fn wake(woken: Woken, customer: &Customer, at: Time) -> Input {
-        Input { at, fingerprint: woken.fingerprint(customer), cause: Cause::Broadcast(woken) }
+        let fingerprint = woken.fingerprint(customer);
+        Input { at, came: at, said: at, fingerprint, cause: Cause::Broadcast(woken) }
+    }
+
+    /// Since when what it says is so, for what grows old: by the channel's own clock if that is not
+    /// ahead of the twin's.
+    pub(super) fn since(&self) -> Time {
+        match &self.cause {
+            Cause::Event(event) => event.time.map_or(self.at, |told| told.min(self.at)),
+            Cause::Timer(_) | Cause::Broadcast(_) => self.at,
+        }
     }
 
     /// What rules' patterns compare with.
@@ -90,9 +113,19 @@ pub enum Cause {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Journalled {
     /// A timer of the twin's own.
-    Timer(Fired),
+    Timer {
+        /// Which.
+        fired: Fired,
+        /// The stream sequence up to which the partition had taken everything in before it.
+        after: u64,
+    },
     /// A broadcast that woke the twin.
-    Broadcast(Woken),
+    Broadcast {
+        /// Which.
+        woken: Woken,
+        /// The stream sequence up to which the partition had taken everything in before it.
+        after: u64,
+    },
     /// What an analyser outside made of a message: the event is in the stream, its answer is not.
     Analysis {
         /// The identity of the event.

@@ -2,10 +2,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::dates::Dates;
+use super::dates::{Dates, part_of};
 use super::merge::{join, text};
 use super::reaction::Notes;
-use super::{Twin, profile};
+use super::{Input, Twin, profile};
 use crate::config::limits;
 use crate::event::{self, Channel, InteractionState, Map, Speaker, Time, Value, cut};
 
@@ -28,12 +28,17 @@ pub struct Interaction {
     pub started: Time,
     /// When it was last touched.
     pub touched: Time,
+    /// When its state was said; none: nobody has, there were words alone.
+    #[serde(default)]
+    pub stated: Option<Time>,
+    /// When its step was said, if not with the state.
+    #[serde(default)]
+    pub stepped: Option<Time>,
     /// The last words, oldest first.
     pub lines: Vec<Line>,
     /// Its pause, while it is paused.
     pub pause: Option<Pause>,
-    /// Since when those data are so that came from another identifier, where it was left earlier;
-    /// all others are as of `touched`.
+    /// When those data were said that were not said with the state.
     #[serde(default)]
     pub older: Dates,
 }
@@ -92,7 +97,7 @@ const CONVERSATION: &str = "conversation";
 const ANSWER_WITHIN: Duration = Duration::from_secs(24 * 3_600);
 
 impl Interaction {
-    fn new(id: &str, kind: &str, channel: &Channel, at: Time) -> Interaction {
+    fn new(id: &str, kind: &str, channel: &Channel, said: Time, at: Time) -> Interaction {
         Interaction {
             id: id.into(),
             kind: kind.into(),
@@ -100,8 +105,10 @@ impl Interaction {
             step: Value::Null,
             data: Map::default(),
             channel: channel.clone(),
-            started: at,
+            started: said,
             touched: at,
+            stated: None,
+            stepped: None,
             lines: Vec::new(),
             pause: None,
             older: Dates::default(),
@@ -132,47 +139,103 @@ impl Interaction {
     pub(super) fn go_on(&mut self, step: Option<&Value>, data: &Map, at: Time, notes: &mut Notes) {
         self.enter(InteractionState::Resumed, at, PausedBy::Event);
         self.touched = at;
-        self.fill(step, data, notes);
+        self.state_said(at);
+        self.fill(step, data, at, notes);
     }
 
-    fn fill(&mut self, step: Option<&Value>, data: &Map, notes: &mut Notes) {
+    /// Whether its state was said after this moment.
+    fn was_stated_after(&self, said: Time) -> bool {
+        self.stated.is_some_and(|stated| stated > said)
+    }
+
+    /// As of when the data and the step are that have no time of their own.
+    fn base(&self) -> Time {
+        self.stated.unwrap_or(self.started)
+    }
+
+    /// When the step was said; none if there is none.
+    fn step_said(&self) -> Option<Time> {
+        self.stepped.or_else(|| (self.step != Value::Null).then(|| self.base()))
+    }
+
+    /// Its state was said at this moment; steps and data are as old as they were.
+    fn state_said(&mut self, said: Time) {
+        let before = self.base();
+        if self.step != Value::Null && before != said {
+            self.stepped.get_or_insert(before);
+        }
+        for (name, _) in self.data.iter().filter(|_| before != said) {
+            if self.older.get(name).is_none() {
+                self.older.set(name, before);
+            }
+        }
+        self.stated = Some(said);
+        self.settle();
+    }
+
+    /// What is as old as the state needs no time of its own.
+    fn settle(&mut self) {
+        let base = self.base();
+        self.stepped = self.stepped.filter(|stepped| *stepped != base);
+        self.older.let_go_of(base);
+    }
+
+    fn fill(&mut self, step: Option<&Value>, data: &Map, said: Time, notes: &mut Notes) {
         if let Some(step) = step.and_then(|step| profile::kept(step, notes)) {
-            self.step = step;
+            if self.step_said().is_some_and(|known| known > said) {
+                notes.late("step");
+            } else {
+                self.step = step;
+                self.stepped = Some(said);
+            }
         }
         for (name, value) in data.iter() {
-            if self.data.len() == limits::INTERACTION_FIELDS && self.data.get(name).is_none() {
+            let is_known = self.data.get(name).is_some();
+            let known = self.older.get(name).unwrap_or(self.base());
+            if is_known && known > said {
+                notes.late(part_of("data", name));
+            } else if self.data.len() == limits::INTERACTION_FIELDS && !is_known {
                 notes.limit("INTERACTION_FIELDS");
             } else if let Some(value) = profile::kept(value, notes) {
                 self.data.insert(name, value);
-                self.older.clear(name);
+                self.older.set(name, said);
             }
         }
+        self.settle();
     }
 
-    /// Takes in what is known of the same interaction under another identifier. What was touched
-    /// last says where it stands, of equally late ones a closed one; of each of the data the newer
-    /// one stays, and of the words the last.
+    /// Takes in what is known of the same interaction under another identifier. Of the state, the
+    /// step and each of the data what was said later stays, of equally late states a closed one;
+    /// of the words the last.
     pub fn merge(&mut self, other: &Interaction) {
         // Where nothing else tells them apart any order will do that is always the same.
-        let rank = |one: &Interaction| {
-            let words = text(&(&one.kind, one.state, &one.step, &one.channel));
-            (one.touched, !one.state.is_open(), one.pause, words)
+        let state = |one: &Interaction| {
+            (one.stated, !one.state.is_open(), one.pause, text(&(&one.kind, one.state)))
         };
-        let mut data = self.older.told_or(&self.data, self.touched);
-        let others = other.older.told_or(&other.data, other.touched);
+        let step = |one: &Interaction| (one.step_said(), text(&one.step));
+        let place = |one: &Interaction| (one.touched, text(&one.channel));
+        let mut data = self.older.told_or(&self.data, self.base());
+        let others = other.older.told_or(&other.data, other.base());
         let (name, max) = ("INTERACTION_FIELDS", limits::INTERACTION_FIELDS);
         join(&mut data, others, name, max, &mut Notes::default());
+        let (stepped, stands) = if step(other) > step(self) {
+            (other.step_said(), other.step.clone())
+        } else {
+            (self.step_said(), self.step.clone())
+        };
+        if place(other) > place(self) {
+            self.channel.clone_from(&other.channel);
+            self.touched = other.touched;
+        }
+        if state(other) > state(self) {
+            self.kind.clone_from(&other.kind);
+            (self.state, self.pause, self.stated) = (other.state, other.pause, other.stated);
+        }
+        self.started = self.started.min(other.started);
+        (self.step, self.stepped) = (stands, stepped);
+        (self.data, self.older) = Dates::of(data);
+        self.settle();
         let mut lines = std::mem::take(&mut self.lines);
-        let started = self.started.min(other.started);
-        if rank(other) > rank(self) {
-            *self = Interaction { lines: Vec::new(), ..other.clone() };
-        }
-        self.started = started;
-        self.older = Dates::default();
-        for told in data.iter().filter(|told| told.at != self.touched) {
-            self.older.set(&told.name, told.at);
-        }
-        (self.data, _) = Dates::of(data);
         lines.extend(other.lines.iter().cloned());
         lines.sort_by_cached_key(|line| (line.at, text(line)));
         lines.dedup();
@@ -200,47 +263,64 @@ impl Twin {
     }
 
     /// Moves an interaction as a channel says. One that is closed stays closed, whatever a channel
-    /// that has not heard of it says, until it is expressly started or resumed.
+    /// that has not heard of it says, until it is expressly started or resumed. What was said before
+    /// its state is known only adds what is not known.
     pub(super) fn move_interaction(
         &mut self,
         told: &event::Interaction,
         channel: &Channel,
-        at: Time,
+        input: &Input,
         notes: &mut Notes,
     ) {
         use InteractionState::{Resumed, Started};
+        let said = input.said;
+        let known = self.interactions.iter_mut().find(|known| known.id == told.id);
+        if let Some(known) = known
+            && known.was_stated_after(said)
+        {
+            notes.late("state");
+            known.started = known.started.min(said);
+            known.fill(told.step.as_ref(), &told.data, said, notes);
+            return;
+        }
         let known = self.interactions.iter().find(|known| known.id == told.id);
         let was_closed = known.is_some_and(|known| !known.state.is_open());
         if was_closed && told.state.is_open() && !matches!(told.state, Started | Resumed) {
             return;
         }
-        let known = self.interaction_entry(&told.id, &told.kind, channel, at, notes);
+        let known = self.interaction_entry(&told.id, &told.kind, channel, input, notes);
         if was_closed && told.state == Started {
-            *known = Interaction::new(&told.id, &told.kind, channel, at);
+            *known = Interaction::new(&told.id, &told.kind, channel, said, input.at);
         }
         known.kind.clone_from(&told.kind);
-        known.enter(told.state, at, PausedBy::Event);
-        known.fill(told.step.as_ref(), &told.data, notes);
+        known.enter(told.state, input.at, PausedBy::Event);
+        known.state_said(said);
+        known.fill(told.step.as_ref(), &told.data, said, notes);
     }
 
-    /// Takes words in. A person's words take a paused conversation up again.
+    /// Takes words in. A person's words take a paused conversation up again, and begin a closed one
+    /// anew, unless they were said before it was paused or closed.
     pub(super) fn hear(
         &mut self,
         told: &event::Message,
         channel: &Channel,
-        at: Time,
+        input: &Input,
         notes: &mut Notes,
     ) {
+        let (at, said) = (input.at, input.said);
         let id = match &told.interaction {
             Some(cited) => cited.clone(),
             None => self.thread(told.from, channel, at),
         };
-        let known = self.interaction_entry(&id, CONVERSATION, channel, at, notes);
-        if !known.state.is_open() && told.interaction.is_none() {
-            *known = Interaction::new(&id, CONVERSATION, channel, at);
+        let known = self.interaction_entry(&id, CONVERSATION, channel, input, notes);
+        let is_late = known.was_stated_after(said);
+        if !known.state.is_open() && told.interaction.is_none() && !is_late {
+            *known = Interaction::new(&id, CONVERSATION, channel, said, at);
+            known.state_said(said);
         }
-        if known.pause.is_some() && told.from != Speaker::Bot {
+        if known.pause.is_some() && told.from != Speaker::Bot && !is_late {
             known.enter(InteractionState::Resumed, at, PausedBy::Event);
+            known.state_said(said);
         }
         if known.lines.len() == limits::TRANSCRIPT_LINES {
             known.lines.remove(0);
@@ -281,7 +361,7 @@ impl Twin {
         id: &str,
         kind: &str,
         channel: &Channel,
-        at: Time,
+        input: &Input,
         notes: &mut Notes,
     ) -> &mut Interaction {
         let position = match self.interactions.iter().position(|known| &*known.id == id) {
@@ -295,13 +375,14 @@ impl Twin {
                     least.map(|at| self.interactions.remove(at));
                     notes.limit("INTERACTIONS");
                 }
-                self.interactions.push(Interaction::new(id, kind, channel, at));
+                let new = Interaction::new(id, kind, channel, input.said, input.at);
+                self.interactions.push(new);
                 self.interactions.len() - 1
             }
         };
         let known = &mut self.interactions[position];
         known.channel = channel.clone();
-        known.touched = at;
+        known.touched = input.at;
         known
     }
 }

@@ -29,7 +29,7 @@ pub fn violations(twin: &Twin) -> Vec<String> {
     within("identifiers", twin.identifiers.len(), 2 * limits::IDENTIFIERS);
     within("meetings", twin.met.len(), limits::MEETINGS);
     within("trials", twin.trials.len(), limits::POLICY_EXPERIMENTS);
-    within("dates of traits", twin.dates.len(), limits::TRAITS);
+    within("dates of traits", twin.dates.len(), limits::TRAITS + limits::TRAITS_REMOVED);
     within("dates of facts", twin.fact_dates.len(), limits::FACTS);
     if let Some(sentiment) = &twin.sentiment {
         within("channels of sentiment", sentiment.channels.len(), limits::SENTIMENT_CHANNELS);

@@ -26,7 +26,7 @@ pub struct Memory {
     pub seen: Time,
     /// How many inputs there were.
     pub inputs: u64,
-    /// What the customer is.
+    /// What the customer is; null: what they are not any more.
     pub traits: Vec<Told>,
     /// What the customer allowed and forbade.
     pub consents: Vec<Consent>,
@@ -122,6 +122,7 @@ impl Memory {
             };
         }
         each_list!(join_list);
+        Told::let_go_of_removed(&mut self.traits, notes);
         join_list!(preferences, PREFERENCES);
         join_list!(timeline, TIMELINE_ENTRIES);
         match (&mut self.sentiment, other.sentiment) {
@@ -337,6 +338,7 @@ impl Twin {
             linked_by: _,
             // Those of this identifier stay where they are kept.
             decisions: _,
+            lived: _,
             born,
             seen,
             profile: Profile { traits, consents, preferences },
@@ -395,7 +397,7 @@ impl Twin {
             born: *born,
             seen: *seen,
             inputs: entries.total(),
-            traits: dates.told(traits),
+            traits: dates.told_and_removed(traits),
             consents: consents.clone(),
             preferences,
             context: context.clone(),
@@ -445,12 +447,13 @@ impl Twin {
             alarmed,
             trials,
         } = memory;
-        let (traits, dates) = Dates::of(traits);
+        let (traits, dates) = Dates::of_told_and_removed(traits);
         let (facts, fact_dates) = Dates::of(facts);
         *self = Twin {
             customer: self.customer.clone(),
             linked_to: self.linked_to.take(),
             linked_by: self.linked_by,
+            lived: Some(self.has_lived_to()).filter(|lived| *lived > seen),
             born,
             seen,
             profile: Profile { traits, consents, preferences },

@@ -16,7 +16,7 @@ use super::{
     Activity, Case, Consent, Contact, Counter, Escalated, Interaction, Meeting, Need, Preference,
     Problem, Signal, Timer, Trial, Window,
 };
-use crate::event::Time;
+use crate::event::{Time, Value};
 
 /// One thing that a twin remembers.
 pub(super) trait Item: Clone + PartialEq {
@@ -113,7 +113,7 @@ impl Item for Told {
     }
 
     fn rank(&self) -> impl Ord {
-        (self.at, &*self.name)
+        (self.value != Value::Null, self.at, &*self.name)
     }
 }
 
@@ -248,9 +248,7 @@ impl Item for Case {
     }
 
     fn merge(&mut self, other: &Case) {
-        if outranks((self.touched, self), (other.touched, other)) {
-            self.clone_from(other);
-        }
+        Case::merge(self, other);
     }
 
     fn rank(&self) -> impl Ord {

@@ -56,7 +56,7 @@ pub(super) fn perceive(
         Cause::Broadcast(_) => true,
     };
     if is_heard {
-        record(twin, input, policy);
+        record(twin, input, policy, notes.those_late());
     }
     twin.expire_needs(input.at);
     if !twin.guards.is_empty() {
@@ -75,26 +75,29 @@ fn fold(
 ) -> Result<(), Rejection> {
     let (now, policy) = (input.at, world.policy);
     match &event.kind {
-        Kind::Identify(told) => twin.profile.identify(told, now, &mut twin.dates, notes),
+        Kind::Identify(told) => twin.profile.identify(told, input.said, &mut twin.dates, notes),
         // What moves has moved by now.
         Kind::Link(_) | Kind::Unlink(_) => {}
         // What these mean is for the policy to say; the timeline remembers that they happened.
         Kind::Page(_) | Kind::Screen(_) | Kind::Track(_) | Kind::Ask(_) => {}
         Kind::Message(told) => {
             learn::from_message(twin, told, &event.channel, policy, now, notes);
-            twin.hear(told, &event.channel, now, notes);
+            twin.hear(told, &event.channel, input, notes);
         }
         Kind::Preference(told) => {
             let rule = policy.preferences.get(&told.key);
-            twin.profile.prefer_told(told, rule, now, notes);
+            let since = input.since();
+            twin.profile.prefer_told(told, rule, (input.said, since), notes);
         }
         Kind::Consent(told) => {
             twin.profile.consent_room(told)?;
-            twin.hear_consent(told, &event.channel, policy, now, effects, notes);
+            twin.hear_consent(told, &event.channel, policy, input, effects, notes);
         }
-        Kind::Interaction(told) => twin.move_interaction(told, &event.channel, now, notes),
-        Kind::Case(told) => twin.move_case(told, now, notes),
-        Kind::Signal(told) => twin.sense(told, &event.channel, now, notes),
+        Kind::Interaction(told) => {
+            twin.move_interaction(told, &event.channel, input, notes);
+        }
+        Kind::Case(told) => twin.move_case(told, input.said, notes),
+        Kind::Signal(told) => twin.sense(told, &event.channel, input, notes),
         Kind::Outcome(told) => twin.hear_outcome(told, policy, now, effects, notes),
         Kind::Handoff(told) => {
             escalation::hand_over(twin, told, &event.channel, input, world, effects, notes)?;
@@ -103,7 +106,8 @@ fn fold(
     Ok(())
 }
 
-pub(super) fn record(twin: &mut Twin, input: &Input, policy: &Policy) {
+/// Writes an input into the timeline, with what of it comes `late`.
+pub(super) fn record(twin: &mut Twin, input: &Input, policy: &Policy, late: &[Box<str>]) {
     if twin.timeline.total() == 0 {
         twin.born = input.at;
     }
@@ -118,6 +122,9 @@ pub(super) fn record(twin: &mut Twin, input: &Input, policy: &Policy) {
         Cause::Event(event) => {
             let what = What::Event(event.kind.event_type());
             timeline.push_with(at, identity, what, event.channel.as_str(), |line| {
+                if !late.is_empty() {
+                    write!(line, "(late: {}) ", late.join(", "))?;
+                }
                 match &event.kind {
                     // The policy may know better than the channel.
                     Kind::Signal(told)

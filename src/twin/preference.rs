@@ -237,10 +237,16 @@ impl Preference {
         (self.declared.is_some(), self.last_confirmed().max(blocked))
     }
 
+    /// Whether the customer declared it, or wanted it forgotten, after this moment.
+    fn was_said_after(&self, at: Time) -> bool {
+        self.declared.as_ref().is_some_and(|declared| declared.at > at)
+            || self.forgotten.is_some_and(|forgotten| forgotten.at > at)
+    }
+
     /// Drops what was known when the customer wanted all forgotten.
     fn forget(&mut self, forgotten: Forgotten) {
         self.forgotten = self.forgotten.max(Some(forgotten));
-        self.declared.take_if(|declared| declared.at <= forgotten.at);
+        self.declared.take_if(|declared| declared.at < forgotten.at);
         self.choices.retain(|choice| choice.at >= forgotten.until);
     }
 
@@ -300,26 +306,32 @@ impl Profile {
     }
 
     /// Keeps what the customer declares, or forgets all about it, so that nothing is inferred again
-    /// for the time that the policy says.
+    /// for the time that the policy says, which runs from `since`.
     pub(super) fn prefer_told(
         &mut self,
         told: &event::Preference,
         rule: Option<&PreferenceRule>,
-        at: Time,
+        (said, since): (Time, Time),
         notes: &mut Notes,
     ) {
         match &told.value {
             None => {
                 let relearn_after =
                     rule.map_or(PreferenceRule::RELEARN_AFTER, |rule| rule.relearn_after);
+                let (at, until) = (said, since + relearn_after);
                 let known = self.preference_entry(&told.key, rule, notes);
-                known.forget(Forgotten { at, until: at + relearn_after });
+                if known.was_said_after(at) {
+                    notes.late("forget");
+                }
+                // Said at the same moment, what comes last counts.
+                known.declared.take_if(|declared| declared.at == at);
+                known.forget(Forgotten { at, until });
             }
-            Some(value) => self.declare(&told.key, value, rule, at, notes),
+            Some(value) => self.declare(&told.key, value, rule, said, notes),
         }
     }
 
-    /// Keeps what the customer declares.
+    /// Keeps what the customer declares, if nothing that was said later is known of it.
     pub(super) fn declare(
         &mut self,
         key: &str,
@@ -328,6 +340,9 @@ impl Profile {
         at: Time,
         notes: &mut Notes,
     ) {
+        if self.preference(key).is_some_and(|known| known.was_said_after(at)) {
+            return notes.late("value");
+        }
         if let Some(value) = kept(value, notes) {
             self.preference_entry(key, rule, notes).declared = Some(Declared { value, at });
         }

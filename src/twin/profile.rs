@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 
+use super::dates::part_of;
 use super::reaction::Notes;
 use super::{Consent, Dates, Preference};
 use crate::config::limits;
@@ -18,35 +19,49 @@ pub struct Profile {
 
 impl Profile {
     /// Whether the customer allowed `purpose`, in `channel` or in general; what was said of the
-    /// channel outranks what was said in general. `None` if nothing was ever said that still holds.
+    /// channel outranks what was said in general, unless that was a "no" and said later. `None` if
+    /// nothing was ever said that still holds.
     pub fn consent(&self, purpose: &str, channel: Option<&str>, now: Time) -> Option<bool> {
         let said = |about: Option<&str>| {
             self.consents
                 .iter()
                 .find(|consent| &*consent.purpose == purpose && consent.channel.as_deref() == about)
                 .filter(|consent| consent.holds(now))
-                .map(|consent| consent.granted)
         };
-        channel.and_then(|channel| said(Some(channel))).or_else(|| said(None))
+        let here = channel.and_then(|channel| said(Some(channel)));
+        let known = match (here, said(None)) {
+            (Some(here), Some(in_general)) if !in_general.granted && in_general.at > here.at => {
+                Some(in_general)
+            }
+            (here, in_general) => here.or(in_general),
+        };
+        known.map(|consent| consent.granted)
     }
 
     pub(super) fn identify(
         &mut self,
         told: &event::Identify,
-        at: Time,
+        said: Time,
         dates: &mut Dates,
         notes: &mut Notes,
     ) {
+        let mut is_any_removed = false;
         for (name, value) in told.traits.iter() {
-            if *value == Value::Null {
+            if dates.get(name).is_some_and(|known| known > said) {
+                notes.late(part_of("traits", name));
+            } else if *value == Value::Null {
                 self.traits.remove(name);
-                dates.clear(name);
+                dates.set(name, said);
+                is_any_removed = true;
             } else if self.traits.len() == limits::TRAITS && self.traits.get(name).is_none() {
                 notes.limit("TRAITS");
             } else if let Some(value) = kept(value, notes) {
                 self.traits.insert(name, value);
-                dates.set(name, at);
+                dates.set(name, said);
             }
+        }
+        if is_any_removed && dates.let_go_of_removed(&self.traits, limits::TRAITS_REMOVED) {
+            notes.limit("TRAITS_REMOVED");
         }
     }
 
@@ -69,10 +84,11 @@ impl Profile {
         ))
     }
 
-    pub(super) fn keep_consent(&mut self, told: Consent) {
+    pub(super) fn keep_consent(&mut self, told: Consent, notes: &mut Notes) {
         let is_same =
             |known: &&mut Consent| known.purpose == told.purpose && known.channel == told.channel;
         match self.consents.iter_mut().find(is_same) {
+            Some(known) if known.at > told.at => notes.late("granted"),
             Some(known) => *known = told,
             None => self.consents.push(told),
         }

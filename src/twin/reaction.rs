@@ -38,6 +38,9 @@ pub enum Note {
     Policy(Place, String),
     /// The customer's time zone is not understood: what the trait says.
     Zone(Box<str>),
+    /// A part of the event was said before what is known of the same, and so changes nothing: its
+    /// path below `event`.
+    Late(Box<str>),
 }
 
 impl fmt::Display for Note {
@@ -46,13 +49,19 @@ impl fmt::Display for Note {
             Note::Limit(name) => write!(out, "the limit {name} was reached"),
             Note::Policy(place, why) => write!(out, "{place}: {why}"),
             Note::Zone(zone) => write!(out, "the time zone `{zone}` is not understood"),
+            Note::Late(what) => {
+                write!(out, "`{what}` comes late: what is known of it was said later, and stays")
+            }
         }
     }
 }
 
 /// The notes of one reaction.
 #[derive(Debug, Default)]
-pub(super) struct Notes(Vec<Note>);
+pub(super) struct Notes {
+    all: Vec<Note>,
+    late: Vec<Box<str>>,
+}
 
 /// More would say nothing new.
 const NOTES_MAX: usize = 16;
@@ -71,9 +80,21 @@ impl Notes {
         self.push(Note::Zone(cut(&said.to_string(), limits::NAME_BYTES).into()));
     }
 
+    /// A part of the event, such as `traits.plan`, changes nothing: something said later is known.
+    pub(super) fn late(&mut self, what: impl Into<Box<str>>) {
+        let what = what.into();
+        self.push(Note::Late(what.clone()));
+        self.late.push(what);
+    }
+
+    /// What of the event comes late.
+    pub(super) fn those_late(&self) -> &[Box<str>] {
+        &self.late
+    }
+
     fn push(&mut self, note: Note) {
-        if self.0.len() < NOTES_MAX {
-            self.0.push(note);
+        if self.all.len() < NOTES_MAX {
+            self.all.push(note);
         }
     }
 }
@@ -108,6 +129,14 @@ impl Reaction {
 /// A refused or duplicate input changes nothing at all, nor does a broadcast that is not for the
 /// twin.
 pub fn react(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction {
+    let lived = twin.has_lived_to();
+    if lived > input.at {
+        return react_now(twin, &Input { at: lived, ..input.clone() }, world);
+    }
+    react_now(twin, input, world)
+}
+
+fn react_now(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction {
     // Of a timer its own list knows better: one may be started for the same moment again.
     if matches!(input.cause, Cause::Event(_)) && twin.timeline.knows(input.fingerprint) {
         return Reaction::nothing(Verdict::Duplicate);
@@ -127,16 +156,18 @@ pub fn react(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction {
         && let Met::Done(verdict) =
             identity::meet(twin, event, input, world.policy, &mut effects, &mut notes)
     {
-        return Reaction { verdict, effects, notes: notes.0 };
+        return Reaction { verdict, effects, notes: notes.all };
     }
     match perceive::perceive(twin, input, world, &mut effects, &mut notes) {
         Ok(true) => {}
         Ok(false) => {
-            return Reaction { verdict: Verdict::Stale, effects, notes: notes.0 };
+            return Reaction { verdict: Verdict::Stale, effects, notes: notes.all };
         }
         Err(rejection) => return Reaction::nothing(Verdict::Refused(rejection)),
     }
+    twin.live_to(input.at);
     let mut context = understand::Context::new(twin, input, world, last_seen);
+    context.late = notes.those_late().into();
     if !(world.broadcasts.is_empty() && twin.met.is_empty()) {
         context.met = broadcast::meet(twin, &context);
     }
@@ -176,7 +207,7 @@ pub fn react(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction {
     if let Some(journalled) = input.journalled() {
         effects.push(Effect::Journal { at: input.at, input: Box::new(journalled) });
     }
-    Reaction { verdict: Verdict::Applied, effects, notes: notes.0 }
+    Reaction { verdict: Verdict::Applied, effects, notes: notes.all }
 }
 
 /// Whether an input says in which time zone the customer lives.

@@ -1,12 +1,12 @@
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{
     Block, Case, Contact, Dates, Escalated, Guard, Identifier, Input, Interaction, Meeting, Need,
     Packed, Problem, Profile, Sentiment, Signal, Tallies, Timeline, Timer, Trial,
 };
-use crate::event::{Customer, Map, Time};
+use crate::event::{Customer, Map, Time, Value};
 
 /// What is known of one customer. The only writer is the twin's own actor.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -17,12 +17,16 @@ pub struct Twin {
     pub born: Time,
     /// When the last input came.
     pub seen: Time,
+    /// The latest `now` that it has had, where that is later than `seen`: by a broadcast nobody is
+    /// seen.
+    pub lived: Option<Time>,
     /// The customer to whom this identifier belongs, once a channel has said so. The twin then
     /// remembers nothing, and passes on what comes for it.
     pub linked_to: Option<Customer>,
     /// What the customer is and said.
     pub profile: Profile,
-    /// Live facts from outside.
+    /// Live facts from outside; those that were taken away are not shown.
+    #[serde(serialize_with = "those_there")]
     pub context: Vec<Signal>,
     /// Facts that policy rules keep.
     pub facts: Map,
@@ -67,12 +71,17 @@ pub struct Twin {
     pub trials: Vec<Trial>,
 }
 
+fn those_there<S: Serializer>(signals: &[Signal], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(signals.iter().filter(|signal| signal.value != Value::Null))
+}
+
 /// Everything of a twin but its name and the full blocks of its timeline, which a store keeps
 /// apart: the name is the key, and a full block is written once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record<'a> {
     born: Time,
     seen: Time,
+    lived: Option<Time>,
     inputs: u64,
     linked_to: Cow<'a, Option<Customer>>,
     profile: Cow<'a, Profile>,
@@ -107,6 +116,7 @@ impl Twin {
             customer,
             born: now,
             seen: now,
+            lived: None,
             linked_to: None,
             profile: Profile::default(),
             context: Vec::new(),
@@ -138,6 +148,7 @@ impl Twin {
         Record {
             born: self.born,
             seen: self.seen,
+            lived: self.lived,
             inputs: self.timeline.total(),
             linked_to: Cow::Borrowed(&self.linked_to),
             profile: Cow::Borrowed(&self.profile),
@@ -173,6 +184,7 @@ impl Twin {
             customer,
             born: record.born,
             seen: record.seen,
+            lived: record.lived,
             linked_to: record.linked_to.into_owned(),
             profile: record.profile.into_owned(),
             context: record.context.into_owned(),
@@ -202,6 +214,19 @@ impl Twin {
             decisions: record.decisions,
             trials: record.trials.into_owned(),
         }
+    }
+
+    /// The moment up to which it has lived: its `now` never goes back behind it.
+    pub(super) fn has_lived_to(&self) -> Time {
+        // Before the first input nobody was seen.
+        let seen = if self.timeline.total() == 0 { Time::MIN } else { self.seen };
+        self.lived.map_or(seen, |lived| lived.max(seen))
+    }
+
+    /// It lives on to this moment.
+    pub(super) fn live_to(&mut self, at: Time) {
+        let lived = self.lived.map_or(at, |lived| lived.max(at));
+        self.lived = Some(lived).filter(|lived| *lived > self.seen);
     }
 
     /// Whether an agent holds a conversation with this customer, so that automation keeps quiet.

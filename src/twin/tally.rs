@@ -361,7 +361,7 @@ fn count_one(
     let of_input = twin.purposes_of_input(context).filter(|_| is_of_input(tally, context));
     let made_of = both(made_of, of_input);
     // Late inputs do not move time back.
-    let (at, now) = (context.input.at, context.lived(twin));
+    let (at, now) = (context.input.came, context.lived(twin));
     match &tally.measure {
         Measure::Window { over, keep, of } => {
             let value = match of {

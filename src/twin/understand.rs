@@ -38,6 +38,8 @@ pub(super) struct Context<'a> {
     pub(super) last_seen: Time,
     /// What the customer says, if the input is a message of theirs.
     pub(super) said: Option<Said>,
+    /// The parts of the event that come late: something that was said later is known.
+    pub(super) late: Box<[Box<str>]>,
     /// Whether the customer may be treated as the one that they are.
     pub(super) is_personal: bool,
     /// Whether what is kept of the customer must not be used.
@@ -71,6 +73,7 @@ impl<'a> Context<'a> {
             met: broadcast::Newly::new(),
             last_seen,
             said: None,
+            late: Box::default(),
             is_personal: twin.is_personal(policy, input.at),
             is_restricted: twin.is_restricted(policy, input.at),
             is_for_agent: twin.is_asked_by_agent(input),
@@ -90,6 +93,18 @@ impl<'a> Context<'a> {
     /// broadcast moves it on although nobody was seen.
     pub(super) fn lived(&self, twin: &Twin) -> Time {
         twin.seen.max(self.input.at)
+    }
+
+    /// Whether something goes by a part of the event that comes late.
+    pub(super) fn goes_by_what_is_late(&self, read: &[Path]) -> bool {
+        let is_late = |path: &Path| {
+            path.root == Root::Event
+                && self.late.iter().any(|late| {
+                    // The part itself, what it is a part of, or a part of it.
+                    late.split('.').zip(path.names()).all(|(late, read)| late == read)
+                })
+        };
+        !self.late.is_empty() && read.iter().any(is_late)
     }
 
     /// The topics that the input touches.
@@ -241,8 +256,8 @@ fn follow(
         None => true,
         Some(when) => matches!(when.test(&View::whole(twin, context)), Truth::True),
     };
-    if holds {
-        let read = rule.when.as_ref().map_or(&[][..], Expression::paths);
+    let read = rule.when.as_ref().map_or(&[][..], Expression::paths);
+    if holds && !context.goes_by_what_is_late(read) {
         let made_of = both(by, twin.purposes_at_all(read, context));
         let mut turn = Turn { twin, context, rule, effects, notes, wishes, made_of };
         rule.then.iter().for_each(|step| turn.take(step));
@@ -265,6 +280,17 @@ impl Turn<'_, '_> {
     /// Takes one step. A step whose expressions do not work out is left out and noted: the other
     /// steps and the event must not suffer for it.
     fn take(&mut self, step: &Step) {
+        let read = match step {
+            Step::Raise { strength, .. } => strength.paths(),
+            Step::Strengthen { by, .. } => by.paths(),
+            Step::Set { value, .. } | Step::Prefer { value, .. } | Step::Declare { value, .. } => {
+                value.paths()
+            }
+            _ => &[],
+        };
+        if self.context.goes_by_what_is_late(read) {
+            return;
+        }
         if let Err(error) = self.try_take(step) {
             self.notes.policy(&self.rule.place, error);
         }
@@ -344,7 +370,8 @@ impl Turn<'_, '_> {
                 }
                 value => {
                     let rule = policy.preferences.get(key);
-                    self.twin.profile.declare(key, &value, rule, now, self.notes);
+                    let said = self.context.input.said;
+                    self.twin.profile.declare(key, &value, rule, said, self.notes);
                 }
             },
             Step::Start { timer, due, every, catch_up } => {

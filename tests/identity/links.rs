@@ -189,3 +189,49 @@ fn a_memory_too_large_for_a_message_loses_its_oldest_past_first() {
     assert!(ann.interactions.len() > 8 && ann.interactions.len() < limits::INTERACTIONS);
     assert_eq!(ann.profile.consent("marketing", None, ann.seen), Some(false));
 }
+
+#[test]
+fn what_was_said_later_stands_whichever_identifier_it_was_said_of() {
+    let mut town = Town::new();
+    let said = |town: &mut Town, customer: &str, minute: u32, plan: serde_json::Value| {
+        let time = format!("2026-03-01T10:{minute:02}:00Z");
+        let data = json!({ "traits": { "plan": plan } });
+        town.sequence += 1;
+        town.now = town.now + std::time::Duration::from_secs(1);
+        let payload = json!({ "type": "identify", "time": time, "data": data }).to_string();
+        town.take("app", customer, payload.as_bytes());
+        town.arrive();
+    };
+    let plan = |town: &Town| town.twin("ann").profile.traits.get("plan").cloned();
+    said(&mut town, "ann", 30, json!("gold"));
+    said(&mut town, "cookie", 20, json!("silver"));
+    town.link("cookie", "ann");
+    assert_eq!(plan(&town), Some("gold".into()), "the memory is older");
+    said(&mut town, "cookie", 25, json!("bronze"));
+    assert_eq!(plan(&town), Some("gold".into()), "and so is what is passed on");
+    said(&mut town, "cookie", 40, json!(null));
+    said(&mut town, "ann", 35, json!("steel"));
+    assert_eq!(plan(&town), None, "it was taken away after that");
+    // What the second one says of a trait that the first took away goes with its memory, too.
+    said(&mut town, "phone", 50, json!(null));
+    town.link("phone", "ann");
+    said(&mut town, "ann", 45, json!("glass"));
+    assert_eq!(plan(&town), None);
+    town.unlink("ann", "phone");
+    said(&mut town, "ann", 46, json!("glass"));
+    assert_eq!(plan(&town), Some("glass".into()), "of that it knows nothing any more");
+}
+
+#[test]
+fn what_is_passed_on_was_said_when_it_came_first() {
+    let mut town = Town::new();
+    town.page("cookie", "Tablets", "red");
+    town.link("cookie", "ann");
+    let consent = |granted| json!({ "purpose": "marketing", "granted": granted });
+    town.publish("cookie", "consent", consent(true));
+    // It is still on its way.
+    town.publish("ann", "consent", consent(false));
+    town.arrive();
+    let known = &town.twin("ann").profile;
+    assert_eq!(known.consent("marketing", None, town.now), Some(false));
+}

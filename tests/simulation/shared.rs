@@ -150,11 +150,17 @@ pub(crate) fn check(world: &World, found: &mut Vec<String>) {
         for ((customer, own), loaded) in own.iter().zip(loaded) {
             let Some(loaded) = loaded else { continue };
             let twin = revive((*customer).clone(), &loaded.state, &loaded.timeline).unwrap();
+            // A clock on the wall that was set ahead fired its timers: it goes on from there, and what
+            // lives for a short while is over for it.
+            let is_ahead = twin.lived.unwrap_or(twin.seen) > world.now;
             let heard = twin.facts.get("heard").map(ToString::to_string).unwrap_or_default();
             for told in &told {
                 let value = told.value.to_string();
                 let times = heard.split_whitespace().filter(|one| **one == value).count();
-                let range = told.expected(own, world);
+                let mut range = told.expected(own, world);
+                if is_ahead {
+                    range = 0..=*range.end();
+                }
                 if !range.contains(&times) {
                     found.push(format!(
                         "{customer} heard {times} times of {:?}, expected {range:?}; heard {heard}",

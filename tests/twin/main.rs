@@ -9,6 +9,7 @@ mod decisions;
 mod escalations;
 mod freshness;
 mod interactions;
+mod late;
 mod life;
 mod numbers;
 mod preferences;

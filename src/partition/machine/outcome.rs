@@ -66,7 +66,8 @@ impl<H: Host> Machine<H> {
         }
         if reaction.verdict == Verdict::Applied {
             let fired = Fired { name: key.name.clone(), due: key.due, late };
-            self.journal(&key.customer, at, &Journalled::Timer(fired));
+            let after = self.taken;
+            self.journal(&key.customer, at, &Journalled::Timer { fired, after });
         }
         self.perform(&key.customer, reaction.effects);
         self.note(reaction.notes);
@@ -180,6 +181,7 @@ impl<H: Host> Machine<H> {
                 Note::Limit(name) => {
                     *self.counters.limits.entry(name.to_owned()).or_default() += 1;
                 }
+                Note::Late(_) => self.counters.late += 1,
                 Note::Policy(place, why) => {
                     self.counters.policy_errors += 1;
                     self.counters.last_policy_error = Some(format!("{place}: {why}"));

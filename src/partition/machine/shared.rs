@@ -279,7 +279,8 @@ impl<H: Host> Machine<H> {
                 self.sweeps.count(&SweepKey::Wake(woken.scope.clone()), silent_by(&reaction));
             }
             self.counters.woken += 1;
-            self.journal(customer, at, &Journalled::Broadcast(woken));
+            let after = self.taken;
+            self.journal(customer, at, &Journalled::Broadcast { woken, after });
         }
         self.perform(customer, reaction.effects);
         self.note(reaction.notes);

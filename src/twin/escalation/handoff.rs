@@ -40,7 +40,7 @@ pub(in super::super) fn hand_over(
     let position = target(twin, told)?;
     may(twin, position, told)?;
     let now = input.at;
-    note(twin, position, told, channel, now, notes);
+    note(twin, position, told, channel, input, notes);
     if let (Some(decision), Some(outcome)) = (&told.decision, told.answer) {
         let told = Outcome { decision: decision.clone(), outcome };
         twin.hear_outcome(&told, world.policy, now, effects, notes);
@@ -163,9 +163,10 @@ fn note(
     position: usize,
     told: &Handoff,
     channel: &Channel,
-    at: Time,
+    input: &Input,
     notes: &mut Notes,
 ) {
+    let at = input.at;
     let by = told.operator.clone().or_else(|| told.agent.clone());
     let known = &mut twin.escalations[position];
     if let Some(note) = &told.note {
@@ -185,7 +186,7 @@ fn note(
             interaction: thread,
             analysis: None,
         };
-        twin.hear(&message, &channel, at, notes);
+        twin.hear(&message, &channel, input, notes);
     }
 }
 
@@ -207,8 +208,7 @@ fn settle(twin: &mut Twin, told: &Handoff, world: &World<'_>, at: Time) {
         }
     }
     for case in twin.cases.iter_mut().filter(|case| told.cases.contains(&case.id)) {
-        case.state = "resolved".into();
-        case.touched = at;
+        case.stand("resolved", at);
     }
     let cases = &twin.cases;
     twin.problems.retain(|problem| {

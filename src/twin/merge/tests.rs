@@ -36,7 +36,9 @@ fn value() -> impl Strategy<Value = Value> {
 }
 
 fn told() -> impl Strategy<Value = Told> {
-    (0..3u8, value(), when()).prop_map(|(of, value, at)| Told { name: name(of), value, at })
+    // Null: it was taken away.
+    let value = prop_oneof![3 => value(), 1 => Just(Value::Null)];
+    (0..3u8, value, when()).prop_map(|(of, value, at)| Told { name: name(of), value, at })
 }
 
 fn consent() -> impl Strategy<Value = Consent> {
@@ -78,10 +80,11 @@ fn interaction() -> impl Strategy<Value = Interaction> {
     let stands = (sample::select(vec![Progressed, Paused, Completed]), value(), when(), when());
     let known = (vec((0..4u8, value()), 0..4), vec(line, 0..4), option::of((0..4u8, when())));
     (0..3u8, channel(), stands, known).prop_map(
-        |(id, channel, (state, step, touched, other), (data, lines, older))| {
+        |(id, channel, (state, step, stated, other), (data, lines, older))| {
             let data: Map = data.into_iter().map(|(field, value)| (name(field), value)).collect();
             let older =
-                older.filter(|(field, at)| data.get(&name(*field)).is_some() && *at < touched);
+                older.filter(|(field, at)| data.get(&name(*field)).is_some() && *at != stated);
+            let touched = stated.max(other);
             let mut dates = Dates::default();
             older.iter().for_each(|(field, at)| dates.set(&name(*field), *at));
             let pause = Pause { at: touched, by: PausedBy::Silence, offered: None };
@@ -92,8 +95,10 @@ fn interaction() -> impl Strategy<Value = Interaction> {
                 step,
                 data,
                 channel,
-                started: touched.min(other),
+                started: stated.min(other),
                 touched,
+                stated: Some(stated),
+                stepped: Some(other).filter(|other| *other != stated),
                 lines,
                 pause: (state == Paused).then_some(pause),
                 older: dates,
@@ -103,14 +108,22 @@ fn interaction() -> impl Strategy<Value = Interaction> {
 }
 
 fn case() -> impl Strategy<Value = Case> {
-    (0..3u8, sample::select(vec!["open", "closed"]), option::of(0..2u8), when()).prop_map(
-        |(id, state, topic, touched)| Case {
-            id: name(id),
-            state: state.into(),
-            topic: topic.map(name),
-            opened: None,
-            due: None,
-            touched,
+    let more = (option::of((0..2u8, when())), option::of((when(), when())));
+    (0..3u8, sample::select(vec!["open", "closed"]), more, when()).prop_map(
+        |(id, state, (topic, due), touched)| {
+            let mut older = Dates::default();
+            for (of, at) in [("topic", topic.map(|one| one.1)), ("due", due.map(|one| one.1))] {
+                at.filter(|at| *at != touched).into_iter().for_each(|at| older.set(of, at));
+            }
+            Case {
+                id: name(id),
+                state: state.into(),
+                topic: topic.map(|(topic, _)| name(topic)),
+                opened: None,
+                due: due.map(|(due, _)| due),
+                touched,
+                older,
+            }
         },
     )
 }
@@ -420,6 +433,8 @@ fn an_interaction_that_went_on_elsewhere_keeps_the_data_of_both() {
         channel: Channel::new("web").unwrap(),
         started: day(0),
         touched: day(touched),
+        stated: Some(day(touched)),
+        stepped: None,
         lines: Vec::new(),
         pause: None,
         older: Dates::default(),
@@ -456,5 +471,5 @@ fn what_is_too_much_leaves_by_its_rank_and_is_counted() {
     join(&mut own, vec![need(2), need(4)], "NEEDS", 3, &mut notes);
     let names: Vec<&str> = own.iter().map(|need| &*need.name).collect();
     assert_eq!(names, ["n2", "n3", "n4"]);
-    assert_eq!(format!("{notes:?}"), r#"Notes([Limit("NEEDS")])"#);
+    assert_eq!(format!("{notes:?}"), r#"Notes { all: [Limit("NEEDS")], late: [] }"#);
 }

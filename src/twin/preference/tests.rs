@@ -110,8 +110,13 @@ fn what_may_be_used_may_not_yet_be_said() {
 #[test]
 fn what_is_forgotten_is_not_learned_again_before_its_time() {
     let mut profile = chosen(&["aisle", "aisle", "aisle"]);
-    profile.prefer_told(&told(Some("window")), Some(&rule()), day(4), &mut Notes::default());
-    profile.prefer_told(&told(None), Some(&rule()), day(5), &mut Notes::default());
+    profile.prefer_told(
+        &told(Some("window")),
+        Some(&rule()),
+        (day(4), day(4)),
+        &mut Notes::default(),
+    );
+    profile.prefer_told(&told(None), Some(&rule()), (day(5), day(5)), &mut Notes::default());
     assert_eq!(usable(&profile, day(5)), None);
     assert_eq!(seat(&profile).forgotten, Some(Forgotten { at: day(5), until: day(35) }));
     for number in 0..3 {
@@ -125,9 +130,29 @@ fn what_is_forgotten_is_not_learned_again_before_its_time() {
 }
 
 #[test]
+fn what_was_said_before_it_was_to_be_forgotten_does_not_come_back() {
+    let mut profile = Profile::default();
+    let mut say = |what: Option<&str>, at: u32| {
+        let mut notes = Notes::default();
+        profile.prefer_told(&told(what), Some(&rule()), (day(at), day(at)), &mut notes);
+        let known = seat(&profile);
+        let declared = known.declared.as_ref().map(|known| known.value.to_string());
+        (declared, notes.those_late().len())
+    };
+    let said = |value: &str| Some(value.to_owned());
+    assert_eq!(say(Some("aisle"), 5), (said("aisle"), 0));
+    assert_eq!(say(None, 4), (said("aisle"), 1), "it was forgotten before");
+    assert_eq!(say(Some("window"), 3), (said("aisle"), 1));
+    assert_eq!(say(None, 7), (None, 0));
+    assert_eq!(say(Some("window"), 6), (None, 1));
+    assert_eq!(say(Some("middle"), 7), (said("middle"), 0), "at once: what comes last counts");
+    assert_eq!(say(None, 7), (None, 0));
+}
+
+#[test]
 fn what_one_twin_was_told_to_forget_does_not_come_back_from_another() {
     let mut profile = chosen(&["aisle"]);
-    profile.prefer_told(&told(None), Some(&rule()), day(5), &mut Notes::default());
+    profile.prefer_told(&told(None), Some(&rule()), (day(5), day(5)), &mut Notes::default());
     profile.preferences[0].merge(seat(&chosen(&["aisle", "aisle", "aisle"])));
     assert_eq!(usable(&profile, day(5)), None);
 }
@@ -209,7 +234,7 @@ proptest! {
     #[test]
     fn what_was_declared_is_never_overwritten_by_what_is_shown(evidence in any_evidence()) {
         let mut profile = Profile::default();
-        profile.prefer_told(&told(Some("window")), Some(&rule()), day(0), &mut Notes::default());
+        profile.prefer_told(&told(Some("window")), Some(&rule()), (day(0), day(0)), &mut Notes::default());
         for (value, days, speaks) in &evidence {
             show(&mut profile, &value.to_string(), *speaks, 7, day(*days));
             prop_assert_eq!(usable(&profile, day(*days)), Some("window"));
@@ -224,7 +249,7 @@ proptest! {
     ) {
         let (mut left, mut right) = (profile_of(&left), profile_of(&right));
         let say = |profile: &mut Profile, what: Option<&str>, at: u32| {
-            profile.prefer_told(&told(what), Some(&rule()), day(at), &mut Notes::default());
+            profile.prefer_told(&told(what), Some(&rule()), (day(at), day(at)), &mut Notes::default());
         };
         said_left.into_iter().for_each(|at| say(&mut left, Some("aisle"), at));
         said_right.into_iter().for_each(|at| say(&mut right, Some("window"), at));
