@@ -235,6 +235,7 @@ impl Service {
         };
         let outgoing = Outgoing::new(Arc::new(bus.subjects().clone()));
         let clock = Arc::new(Clock::new());
+        clock.compare(bus.ahead_of_broker_ms().await);
         let addresses = (0..partition_count)
             .zip(recovered)
             .map(|(partition, recovered)| {

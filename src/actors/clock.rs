@@ -21,7 +21,12 @@ pub struct Clock {
     steady: Mutex<Steady>,
 }
 
-/// How often the clock on the wall was set while the service ran.
+/// A clock that differs from the broker's by more than this at the start is wrong, or the broker's
+/// is: events are stored by the one, timers fire by the other.
+const AGREES: Duration = Duration::from_secs(60);
+
+/// How the clock on the wall went: how often it was set while the service ran, and how far it was
+/// from the broker's at the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Jumps {
     /// How often.
@@ -30,6 +35,18 @@ pub struct Jumps {
     pub last_ms: i64,
     /// Whether that is not believed yet, and partitions go by the time as it went before.
     pub is_doubted: bool,
+    /// By how many milliseconds it was ahead of the broker's when the service started, or behind if
+    /// negative; none: the broker does not say what time it is.
+    #[serde(default)]
+    pub ahead_of_broker_ms: Option<i64>,
+}
+
+impl Jumps {
+    /// Whether it was so far from the broker's at the start that one of the two must be wrong.
+    pub fn contradicts_broker(&self) -> bool {
+        let ahead = self.ahead_of_broker_ms.unwrap_or(0);
+        u128::from(ahead.unsigned_abs()) > AGREES.as_millis()
+    }
 }
 
 impl Clock {
@@ -44,7 +61,21 @@ impl Clock {
         steady.read(wall(), Instant::now())
     }
 
-    /// How often it was set.
+    /// Notes by how many milliseconds it is ahead of the broker's, if that is known, and warns if
+    /// the two contradict each other.
+    pub fn compare(&self, ahead_of_broker_ms: Option<i64>) {
+        let mut steady = self.steady.lock();
+        steady.jumps.ahead_of_broker_ms = ahead_of_broker_ms;
+        if steady.jumps.contradicts_broker() {
+            tracing::warn!(
+                ms = ahead_of_broker_ms,
+                "the clock on the wall and the broker's differ by more than a minute: timers fire by \
+                 the one, events are stored by the other; set both by the same source of time"
+            );
+        }
+    }
+
+    /// How it went.
     pub fn jumps(&self) -> Jumps {
         self.steady.lock().jumps
     }
@@ -95,7 +126,12 @@ impl Steady {
             _ => {
                 tracing::warn!(ms = off, "the clock on the wall was set; going on as before");
                 self.doubt = Some((at, off));
-                self.jumps = Jumps { times: self.jumps.times + 1, last_ms: off, is_doubted: true };
+                self.jumps = Jumps {
+                    times: self.jumps.times + 1,
+                    last_ms: off,
+                    is_doubted: true,
+                    ..self.jumps
+                };
             }
         }
         expected
@@ -149,9 +185,12 @@ mod tests {
             for second in 1..59 {
                 assert_eq!(read(&mut clock, begin, second, off), second as i64 * 1_000);
             }
-            assert_eq!(clock.jumps, Jumps { times: 1, last_ms: off, is_doubted: true });
+            assert_eq!(
+                clock.jumps,
+                Jumps { times: 1, last_ms: off, is_doubted: true, ..Jumps::default() }
+            );
             assert_eq!(read(&mut clock, begin, 59, 0), 59_000);
-            assert_eq!(clock.jumps, Jumps { times: 1, last_ms: off, is_doubted: false });
+            assert_eq!(clock.jumps, Jumps { times: 1, last_ms: off, ..Jumps::default() });
             // What comes later is doubted for as long again.
             assert_eq!(read(&mut clock, begin, 61, off), 61_000);
             assert_eq!(clock.jumps.times, 2);
@@ -166,7 +205,7 @@ mod tests {
             assert_eq!(read(&mut clock, begin, 60, off), 60_000);
             assert_eq!(read(&mut clock, begin, 61, off), 61_000 + off);
             assert_eq!(read(&mut clock, begin, 62, off), 62_000 + off);
-            assert_eq!(clock.jumps, Jumps { times: 1, last_ms: off, is_doubted: false });
+            assert_eq!(clock.jumps, Jumps { times: 1, last_ms: off, ..Jumps::default() });
         }
     }
 
@@ -176,6 +215,21 @@ mod tests {
         for second in 1..600 {
             let off = if second / 30 % 2 == 0 { HOUR } else { 2 * HOUR };
             assert_eq!(read(&mut clock, begin, second, off), second as i64 * 1_000);
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_more_than_a_minute_from_the_brokers_contradicts_it_and_it_stays_known() {
+        for (ahead, contradicts) in
+            [(Some(60_000), false), (Some(-60_001), true), (Some(3_600_000), true), (None, false)]
+        {
+            let clock = Clock::new();
+            clock.compare(ahead);
+            assert_eq!(clock.jumps().contradicts_broker(), contradicts, "{ahead:?}");
+            let (mut steady, begin) = self::clock();
+            steady.jumps = clock.jumps();
+            read(&mut steady, begin, 1, HOUR);
+            assert_eq!((steady.jumps.times, steady.jumps.ahead_of_broker_ms), (1, ahead));
         }
     }
 }

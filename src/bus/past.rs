@@ -91,6 +91,24 @@ impl Bus {
         Ok(u64::try_from(made).unwrap_or(0))
     }
 
+    /// By how many milliseconds the clock of this machine is ahead of the broker's, or behind if
+    /// negative, give or take the time of one request; none if the broker does not say what time it
+    /// is, as those before 2.10 do not.
+    pub async fn ahead_of_broker_ms(&self) -> Option<i64> {
+        #[derive(serde::Deserialize)]
+        struct Answer {
+            #[serde(rename = "ts")]
+            at: Time,
+        }
+        let ask = format!("STREAM.INFO.{}", self.subjects.events_stream());
+        let before: Time = chrono::Utc::now().into();
+        let answer: Answer = self.jetstream.request(ask, &()).await.ok()?;
+        let after: Time = chrono::Utc::now().into();
+        // It answered somewhere in between.
+        let at = answer.at.ms();
+        Some(if at < before.ms() { before.ms() - at } else { (after.ms() - at).min(0) })
+    }
+
     /// What a stream holds now under some subjects.
     pub(super) async fn held(
         &self,

@@ -98,3 +98,11 @@ async fn a_broker_of_our_own_keeps_its_port_and_its_streams() {
     twins.take_until(10, &mut intake).await;
     twins.check(10);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_broker_says_what_time_it_is() {
+    let world = world().await;
+    // Both are on one machine: it is a matter of milliseconds.
+    let ahead = world.bus.ahead_of_broker_ms().await.unwrap();
+    assert!(ahead.abs() < 5_000, "{ahead} ms");
+}

@@ -237,6 +237,14 @@ fn troubles(now: &Stats, total: &Counters) -> Vec<String> {
     if let Some(why) = &now.publishing.trouble {
         found.push(format!("{} outputs wait to be published: {why}", count(total.outbox)));
     }
+    if now.clock.contradicts_broker() {
+        let ahead = now.clock.ahead_of_broker_ms.unwrap_or(0);
+        found.push(format!(
+            "the service's clock was {} {} the broker's at the start: set both by the same source",
+            span(ahead.unsigned_abs()),
+            if ahead < 0 { "behind" } else { "ahead of" }
+        ));
+    }
     if now.clock.is_doubted {
         found.push(format!(
             "the clock on the wall was set {}; going on as before until that is sure",
@@ -260,6 +268,7 @@ fn past_troubles(now: &Stats, total: &Counters) -> Vec<(&'static str, u64, Strin
         ("published again", relayed.retries, format!("{} copies", count(relayed.duplicates))),
         ("too large to publish", relayed.unpublishable, String::new()),
         ("disk nearly full", now.space.times, format!("{} left now", bytes(now.space.free_bytes))),
+        ("said too late", total.late, "parts of events; something newer was known".to_owned()),
         ("clock set", now.clock.times, format!("last {}", set(now.clock.last_ms))),
         (
             "time zone not understood",
@@ -420,7 +429,12 @@ mod tests {
             relayed: Relayed { duplicates: 12, retries: 3, ..Relayed::default() },
             trouble: Some("maximum bytes exceeded".into()),
         };
-        now.clock = Jumps { times: 1, last_ms: -3_600_000, is_doubted: true };
+        now.clock = Jumps {
+            times: 1,
+            last_ms: -3_600_000,
+            is_doubted: true,
+            ahead_of_broker_ms: Some(-180_000),
+        };
         now.partitions[0].unknown_zones = 7;
         now.partitions[0].last_unknown_zone = Some("Mars/Phobos".into());
         let reader = |name: &str, waiting, missed| Reader {
@@ -435,10 +449,11 @@ mod tests {
             ..Kept::default()
         }];
         let text = plain(&stats(&now, None, false, 120));
-        let begin: Vec<&str> = text.lines().skip(1).take(3).collect();
+        let begin: Vec<&str> = text.lines().skip(1).take(4).collect();
         insta::assert_snapshot!(begin.join("\n"), @r#"
         the disk has 100.0 MiB left, less than the reserve of 512.0 MiB: nothing is taken in until it has more
         80 outputs wait to be published: maximum bytes exceeded
+        the service's clock was 3 min behind the broker's at the start: set both by the same source
         the clock on the wall was set 60 min back; going on as before until that is sure
         "#);
         let rest = text.split("\n\n").skip_while(|part| !part.starts_with("trouble"));
