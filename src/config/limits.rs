@@ -188,6 +188,18 @@ limits! {
     EXPRESSION_OPERATORS: 120;
     /// parts within parts of one expression, so that evaluating it stays far from the end of the stack
     EXPRESSION_DEPTH: 40;
+    /// steps of one expression over lists: turns of macros, and what they go through; more, and it has no result, which is counted
+    EXPRESSION_STEPS: 100_000;
+    /// the same of one condition that comes over the bus; more, and it concerns nobody, which is counted
+    CONDITION_STEPS: 10_000;
+    /// macros over lists within each other in a condition that comes over the bus; more: `bad-data`
+    CONDITION_MACROS: 2;
+    /// steps over lists of all expressions of one reaction, so that no policy holds up a partition
+    REACTION_STEPS: 1_000_000;
+    /// the same of all conditions that came over the bus, so that they do not use up what the policy needs
+    ALL_CONDITIONS_STEPS: 100_000;
+    /// instructions of one template, its loops included; more, and the text is not rendered
+    TEMPLATE_STEPS: 50_000;
     /// seconds between two firings of a repeating timer, at least; a faster one is a mistake
     TIMER_EVERY_SECS_MIN: 60;
     /// values of one situation that a model reads; further ones are passed over, and counted

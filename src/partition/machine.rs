@@ -5,7 +5,7 @@ mod outcome;
 mod rounds;
 mod shared;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,6 +77,8 @@ pub struct Machine<H: Host> {
     marked: u64,
 
     broadcasts: Broadcasts,
+    /// How often the condition of each ran out of steps.
+    exceeded: BTreeMap<Box<str>, u64>,
     /// When the first of them can go, by the partition's clock.
     over_at: Time,
     sweeps: Sweeps,
@@ -163,6 +165,7 @@ impl<H: Host> Machine<H> {
             models: Snapshot::nothing(),
             marked: recovered.version,
             broadcasts: Broadcasts::default(),
+            exceeded: BTreeMap::new(),
             over_at: Time::MAX,
             sweeps: Sweeps::new(mode, &bounds),
             results: Results::recovered(recovered.results),

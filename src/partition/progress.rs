@@ -30,6 +30,9 @@ pub struct Progress {
     pub partitions: u32,
     /// Of these, partitions that have nobody left to wake.
     pub partitions_done: u32,
+    /// How often its condition went through more than it may, and so concerned nobody.
+    #[serde(default)]
+    pub exceeded: u64,
     /// Whether an index finds them.
     pub by_index: bool,
     /// Twins that are looked at in a second.
@@ -44,6 +47,7 @@ impl Progress {
     pub fn add(&mut self, other: &Progress) {
         self.looked_at += other.looked_at;
         self.woken += other.woken;
+        self.exceeded += other.exceeded;
         self.partitions += other.partitions;
         self.partitions_done += other.partitions_done;
         self.by_index |= other.by_index;

@@ -177,7 +177,7 @@ impl Absent {
             Expr::Literal(literal) => of(&*literal.to_val()),
             Expr::Ident(name) => match Name::read(name)? {
                 Name::Constant(at) => of(&**self.0.constants.get(at)?),
-                Name::Path(_) => None,
+                Name::Path(_) | Name::Turn(_) => None,
             },
             _ => None,
         }

@@ -1,6 +1,6 @@
 //! Whom a broadcast concerns: a condition that comes over the bus and not with the policy.
 
-use super::{CompileError, Expression, Path, Root, Scope};
+use super::{CompileError, Expression, Path, Root, Scope, Truth};
 use crate::event::Value;
 
 /// An expression over what is known of a customer, whatever happens at the moment.
@@ -23,9 +23,10 @@ impl Condition {
     ///
     /// # Errors
     /// The first mistake in it, as of any expression; and if it reads what is not there for
-    /// everybody at any moment, such as the event at hand.
+    /// everybody at any moment, such as the event at hand, or goes through lists within lists
+    /// within lists.
     pub fn compile(source: &str) -> Result<Condition, CompileError> {
-        let expression = Expression::compile(source)?;
+        let expression = Expression::compile(source)?.from_outside()?;
         for path in expression.paths() {
             if !ROOTS.contains(&path.root) {
                 let offset = source.find(&path.to_string()).unwrap_or_default();
@@ -48,9 +49,9 @@ impl Condition {
         self.0.paths()
     }
 
-    /// Whether it holds for certain.
-    pub fn holds(&self, scope: &dyn Scope) -> bool {
-        self.0.test(scope).holds()
+    /// Whether it holds.
+    pub fn test(&self, scope: &dyn Scope) -> Truth {
+        self.0.test(scope)
     }
 
     /// What must hold for the condition to hold, as far as it is this simple: at such a path stands

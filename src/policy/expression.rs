@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use cel::common::value::Val;
 
+use super::budget::{self, Evaluation, Exceeded, Payer};
 use super::figures::{self, Figure};
 use super::functions::SHARED;
 use super::plan::{Fault, Figures, Plan, World};
 use super::rewrite;
-use super::{Path, Scope};
+use super::rewrite::Macro;
+use super::{Path, Place, Scope};
+use crate::config::limits;
 use crate::event::{Time, Value};
 
 /// A CEL expression over a [`Scope`], taken apart when it was compiled: each path that it names is
@@ -28,6 +31,10 @@ pub struct Expression {
     /// What is the same in every evaluation, computed once.
     constants: Box<[Box<dyn Val>]>,
     needs_interpreter: bool,
+    /// Each costs steps, of which there is a budget.
+    macros: Box<[Macro]>,
+    payer: Payer,
+    place: Option<Place>,
 }
 
 /// Whether a condition holds.
@@ -88,8 +95,18 @@ impl EvalError {
     }
 }
 
+impl EvalError {
+    /// Whether it went through more than it may.
+    pub fn is_exceeded(&self) -> bool {
+        matches!(&self.cause, Cause::Fault(Fault::Exceeded(_)))
+    }
+}
+
 impl fmt::Display for EvalError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Cause::Fault(fault @ Fault::Exceeded(_)) = &self.cause {
+            return out.write_str(&fault.reason());
+        }
         let mut missing = self.missing();
         if let Some(first) = missing.next() {
             write!(out, "nothing is known at {first}")?;
@@ -112,7 +129,7 @@ impl Expression {
     /// The first mistake in it: its syntax, an unknown name (with the nearest right one), a part
     /// that can never work, or a limit.
     pub fn compile(source: &str) -> Result<Expression, CompileError> {
-        let rewrite::Parts { ast, paths, mut constants } = rewrite::compile(source)?;
+        let rewrite::Parts { ast, paths, mut constants, macros } = rewrite::compile(source)?;
         let plan = Plan::of(ast, &mut constants);
         Ok(Expression {
             source: source.into(),
@@ -120,7 +137,30 @@ impl Expression {
             plan,
             paths: paths.into(),
             constants: constants.into(),
+            macros: macros.into(),
+            payer: Payer::Policy,
+            place: None,
         })
+    }
+
+    /// The same, which stands at `place`.
+    pub(super) fn at(self, place: Place) -> Expression {
+        Expression { place: Some(place), ..self }
+    }
+
+    /// The same, as it comes over the bus and not with the policy.
+    ///
+    /// # Errors
+    /// If it has macros within macros beyond the limit.
+    pub(super) fn from_outside(self) -> Result<Expression, CompileError> {
+        let most = limits::CONDITION_MACROS;
+        match self.macros.iter().find(|one| one.within >= most) {
+            None => Ok(Expression { payer: Payer::Outside, ..self }),
+            Some(one) => Err(CompileError::new(
+                one.offset,
+                format!("expected at most {most} macros over lists within each other, found more"),
+            )),
+        }
     }
 
     /// The expression as it was written.
@@ -211,6 +251,7 @@ impl Expression {
         scope: &dyn Scope,
         how: impl for<'a> FnOnce(&'a Plan, &World<'a>) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
+        let evaluation = (!self.macros.is_empty()).then(|| Evaluation::begin(self.payer));
         let world = World { scope, paths: &self.paths, constants: &self.constants, context: None };
         if !self.needs_interpreter {
             return how(&self.plan, &world);
@@ -222,7 +263,14 @@ impl Expression {
         let shared: &cel::Context<'_, '_> = &SHARED;
         let mut context = shared.new_inner_scope();
         context.set_variable_resolver(&figures);
-        how(&self.plan, &World { context: Some(&context), ..world })
+        let come_to = how(&self.plan, &World { context: Some(&context), ..world });
+        if evaluation.is_some_and(|evaluation| evaluation.is_exceeded()) {
+            if let Some(place) = &self.place {
+                budget::exceed(Exceeded::Policy(place.clone()));
+            }
+            return Err(Fault::Exceeded(self.payer));
+        }
+        come_to
     }
 
     fn error(&self, cause: Cause, scope: &dyn Scope) -> EvalError {

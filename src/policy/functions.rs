@@ -10,6 +10,7 @@ use cel::common::types::{
 use cel::common::value::CowVal;
 use cel::{Context, Env, ExecutionError};
 
+use super::budget;
 use super::figures;
 
 type Called<'b, 'v> = Result<CowVal<'b, 'v>, ExecutionError>;
@@ -64,6 +65,9 @@ pub(super) const MULTIPLY: &str = "@multiply";
 pub(super) const DIVIDE: &str = "@divide";
 pub(super) const REMAINDER: &str = "@remainder";
 
+/// Pays for its argument, and is it: expressions have a budget.
+pub(super) const WEIGH: &str = "@weigh";
+
 const OWN: &[(&str, &[usize], Function)] = &[
     ("default", &[2], default),
     ("days", &[1], |args| span("days", &args, 86_400.0)),
@@ -80,6 +84,7 @@ const OWN: &[(&str, &[usize], Function)] = &[
     (MULTIPLY, &[2], |args| arithmetic(&args, |l, r| l * r, Operator::Multiply)),
     (DIVIDE, &[2], |args| arithmetic(&args, |l, r| l / r, Operator::Divide)),
     (REMAINDER, &[2], |args| arithmetic(&args, |l, r| l % r, Operator::Remainder)),
+    (WEIGH, &[1], weigh),
 ];
 
 /// The context that every evaluation extends: functions, and no variables.
@@ -120,6 +125,12 @@ fn default<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Called<'b, 'v> {
         (Some(value), _) => Ok(value),
         (None, _) => Err(ExecutionError::MissingArgumentOrTarget),
     }
+}
+
+fn weigh<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Called<'b, 'v> {
+    let value = args.into_iter().next().ok_or(ExecutionError::MissingArgumentOrTarget)?;
+    // Whatever this error becomes on its way, the evaluation knows that it ran out of steps.
+    if budget::pay_for(value.as_ref()) { Ok(value) } else { Err(failed(WEIGH, String::new())) }
 }
 
 /// As in CEL, with a sentence that helps.

@@ -8,6 +8,7 @@ mod absent;
 mod actions;
 mod activities;
 mod broadcasts;
+mod budget;
 mod condition;
 mod consents;
 mod contact;
@@ -41,6 +42,7 @@ mod watch;
 mod weights;
 
 pub use activities::{ActivityRule, Figure};
+pub use budget::{Budget, Exceeded, exceed, has_exceeded};
 pub use condition::Condition;
 pub use consents::{ConsentRule, PERSONALIZATION, PROCESSING, PROFILING};
 pub use contact::{ContactLimit, ContactPause, ContactRules, Per, Quiet};

@@ -12,6 +12,7 @@ use cel::context::VariableResolver;
 use cel::{Context, ExecutionError, IdedExpr, Value};
 use smallvec::SmallVec;
 
+use super::budget::{self, OutOfSteps, Payer};
 use super::figures::{self, Figure};
 use super::functions::{Function, short_cut};
 use super::rewrite::Name;
@@ -54,6 +55,8 @@ pub(super) enum Fault {
     },
     /// Something else than true or false.
     NoTruth(&'static str),
+    /// It ran out of steps.
+    Exceeded(Payer),
 }
 
 impl From<ExecutionError> for Fault {
@@ -82,6 +85,9 @@ impl VariableResolver for Figures<'_> {
         match Name::read(variable)? {
             Name::Path(at) => self.found.get(at).map(|figure| CowVal::Borrowed(figure.as_val())),
             Name::Constant(at) => self.constants.get(at).map(|value| CowVal::Borrowed(&**value)),
+            Name::Turn(steps) => {
+                budget::pay(steps as u64).then(|| CowVal::owned(CelBool::from(true)))
+            }
         }
     }
 }
@@ -117,7 +123,7 @@ impl Plan {
                     Some(Name::Path(at)) => Plan::Path(at),
                     Some(Name::Constant(at)) => Plan::Constant(at),
                     // A variable of a macro, which only the interpreter knows.
-                    None => Plan::Cel(Box::new(expr)),
+                    Some(Name::Turn(_)) | None => Plan::Cel(Box::new(expr)),
                 };
             }
             Expr::Literal(literal) => {
@@ -341,6 +347,7 @@ impl Fault {
                 format!("`{sign}` does not work on {left} and {right}")
             }
             Fault::NoTruth(found) => format!("expected true or false, found {found}"),
+            Fault::Exceeded(payer) => OutOfSteps(*payer).to_string(),
         }
     }
 }
@@ -410,6 +417,7 @@ mod tests {
             let shared: &Context<'_, '_> = &SHARED;
             let mut context = shared.new_inner_scope();
             context.set_variable_resolver(&figures);
+            let _paid = budget::Evaluation::begin(Payer::Policy);
             let interpreted = Value::resolve_val(&parts.ast, &context)
                 .map_err(drop)
                 .and_then(|value| figures::value(&*value).map_err(drop));

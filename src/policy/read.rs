@@ -261,7 +261,8 @@ impl<'a> Item<'a> {
             ValueInner::Boolean(truth) => Expression::compile(&truth.to_string()),
             _ => return self.wanted("an expression in quotes"),
         };
-        compiled.map_err(|error| self.wrong_inside(&error)).ok()
+        let place = self.place();
+        compiled.map(|one| one.at(place)).map_err(|error| self.wrong_inside(&error)).ok()
     }
 
     /// The template that it must be.

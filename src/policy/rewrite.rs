@@ -21,6 +21,16 @@ pub(super) struct Parts {
     pub(super) ast: IdedExpr,
     pub(super) paths: Vec<Path>,
     pub(super) constants: Vec<Box<dyn Val>>,
+    /// Where each macro over a list stands, and in how many others.
+    pub(super) macros: Vec<Macro>,
+}
+
+/// A macro over a list.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Macro {
+    pub(super) offset: usize,
+    /// From 0.
+    pub(super) within: usize,
 }
 
 /// The name under which an evaluation finds a path or a constant. No identifier that an author can
@@ -29,6 +39,8 @@ pub(super) struct Parts {
 pub(super) enum Name {
     Path(usize),
     Constant(usize),
+    /// One turn of a macro, which costs so many steps.
+    Turn(usize),
 }
 
 const FIRST: u8 = b'0';
@@ -42,8 +54,9 @@ impl Name {
         let (sigil, at) = match self {
             Name::Path(at) => ('$', at),
             Name::Constant(at) => ('#', at),
+            Name::Turn(steps) => ('@', steps.min(Name::MAX)),
         };
-        // Below 64 by the checks at both places that make names.
+        // At most 64, here and by the checks at both places that make names.
         let index = FIRST + u8::try_from(at).unwrap_or(0);
         String::from_iter([sigil, char::from(index)])
     }
@@ -52,6 +65,7 @@ impl Name {
         match *name.as_bytes() {
             [b'$', at] => Some(Name::Path(usize::from(at.checked_sub(FIRST)?))),
             [b'#', at] => Some(Name::Constant(usize::from(at.checked_sub(FIRST)?))),
+            [b'@', steps] => Some(Name::Turn(usize::from(steps.checked_sub(FIRST)?))),
             _ => None,
         }
     }
@@ -68,13 +82,14 @@ pub(super) fn compile(source: &str) -> Result<Parts, CompileError> {
         constants: Vec::new(),
         bound: Vec::new(),
         map_literal: None,
-        iterates: false,
+        macros: Vec::new(),
+        within: 0,
     };
     let constant = rewriter.walk(&mut ast, 0)?;
     if constant {
         rewriter.fold(&mut ast)?;
     }
-    if let (Some(at), true) = (rewriter.map_literal, rewriter.iterates) {
+    if let (Some(at), true) = (rewriter.map_literal, !rewriter.macros.is_empty()) {
         // CEL iterates over its own maps in no order, and the same input must give the same
         // decision.
         return Err(CompileError::new(
@@ -82,7 +97,8 @@ pub(super) fn compile(source: &str) -> Result<Parts, CompileError> {
             "a map in braces and a macro over a list do not go together in one expression",
         ));
     }
-    Ok(Parts { ast, paths: rewriter.paths, constants: rewriter.constants })
+    let Rewriter { paths, constants, macros, .. } = rewriter;
+    Ok(Parts { ast, paths, constants, macros })
 }
 
 /// Refuses what would make the parser recurse too deeply, before it does.
@@ -160,7 +176,9 @@ struct Rewriter {
     /// Names that macros bind at this point.
     bound: Vec<String>,
     map_literal: Option<usize>,
-    iterates: bool,
+    macros: Vec<Macro>,
+    /// The macros whose turns are being walked.
+    within: usize,
 }
 
 impl Rewriter {
@@ -222,7 +240,14 @@ impl Rewriter {
                 Ok(false)
             }
             Expr::Call(call) => self.call(call, offset, depth),
-            Expr::List(list) => self.all(list.elements.iter_mut(), depth),
+            Expr::List(list) => {
+                let constant = self.all(list.elements.iter_mut(), depth)?;
+                if self.within > 0 && !constant {
+                    // What a turn keeps, the next macro goes through.
+                    list.elements.iter_mut().for_each(weighed);
+                }
+                Ok(constant)
+            }
             Expr::Map(map) => {
                 self.map_literal.get_or_insert(offset);
                 let mut parts = Vec::new();
@@ -235,7 +260,10 @@ impl Rewriter {
                 self.all(parts.into_iter(), depth)
             }
             Expr::Comprehension(comprehension) => {
-                self.iterates = true;
+                // The parser places a macro at its bracket.
+                let before = self.places.source.get(..offset).unwrap_or_default();
+                let offset = before.rfind('.').map_or(offset, |point| point + 1);
+                self.macros.push(Macro { offset, within: self.within });
                 self.comprehension(comprehension, depth)?;
                 Ok(false)
             }
@@ -289,7 +317,12 @@ impl Rewriter {
             known_function(call, offset)?;
         }
         let parts = call.target.as_deref_mut().into_iter().chain(call.args.iter_mut());
-        self.all(parts, depth)
+        let constant = self.all(parts, depth)?;
+        if self.within > 0 && !constant && goes_through(&call.func_name) {
+            let parts = call.target.as_deref_mut().into_iter().chain(call.args.iter_mut());
+            parts.for_each(weighed);
+        }
+        Ok(constant)
     }
 
     fn comprehension(
@@ -310,15 +343,19 @@ impl Rewriter {
         if self.walk(iter_range, depth + 1)? {
             self.fold(iter_range)?;
         }
+        weighed(iter_range);
         self.walk(accu_init, depth + 1)?;
         let before = self.bound.len();
         self.bound.push(accu_var.clone());
         self.walk(result, depth + 1)?;
         self.bound.push(iter_var.clone());
         self.bound.extend(iter_var2.clone());
+        self.within += 1;
         self.walk(loop_cond, depth + 1)?;
         self.walk(loop_step, depth + 1)?;
+        self.within -= 1;
         self.bound.truncate(before);
+        metered(loop_cond, loop_step);
         Ok(())
     }
 
@@ -393,6 +430,98 @@ impl Rewriter {
         expr.expr = Expr::Ident(Name::Constant(self.constants.len() - 1).write());
         Ok(())
     }
+}
+
+/// Whether a call takes the longer, the longer the lists or texts are that it is given.
+fn goes_through(function: &str) -> bool {
+    matches!(
+        function,
+        operators::EQUALS
+            | operators::NOT_EQUALS
+            | operators::LESS
+            | operators::LESS_EQUALS
+            | operators::GREATER
+            | operators::GREATER_EQUALS
+            | operators::IN
+            | operators::ADD
+            | functions::ADD
+            | "lower"
+            | "mentions"
+            | "contains"
+            | "startsWith"
+            | "endsWith"
+            | "size"
+            | "string"
+            | "int"
+            | "double"
+            | "timestamp"
+            | "duration"
+    )
+}
+
+/// Has the value of `expr` paid for whenever it is computed, unless it is always short.
+fn weighed(expr: &mut IdedExpr) {
+    let is_short = match &expr.expr {
+        Expr::Literal(_) => true,
+        // What a macro has gathered was paid for when it came in.
+        Expr::Ident(name) => name.starts_with('@'),
+        _ => false,
+    };
+    if !is_short {
+        let id = expr.id;
+        let func_name = functions::WEIGH.to_owned();
+        let call = CallExpr { func_name, target: None, args: vec![std::mem::take(expr)] };
+        *expr = IdedExpr { id, expr: Expr::Call(call) };
+    }
+}
+
+/// Has every turn of a macro paid for: before its condition, or, where that is always true and the
+/// interpreter gathers values in one list because it is, before what the turn computes.
+fn metered(condition: &mut IdedExpr, step: &mut IdedExpr) {
+    let turn = Expr::Ident(Name::Turn(parts_of(condition) + parts_of(step)).write());
+    if !matches!(condition.expr, Expr::Literal(_)) {
+        return after(turn, condition);
+    }
+    match &mut step.expr {
+        Expr::Call(call) if call.func_name == operators::CONDITIONAL => {
+            if let Some(filter) = call.args.first_mut() {
+                return after(turn, filter);
+            }
+        }
+        Expr::Call(call) if call.func_name == operators::ADD => {
+            if let Some(IdedExpr { expr: Expr::List(kept), .. }) = call.args.get_mut(1)
+                && let Some(first) = kept.elements.first_mut()
+            {
+                return after(turn, first);
+            }
+        }
+        _ => {}
+    }
+    condition.expr = turn;
+}
+
+/// `expr`, computed only after the turn was paid for.
+fn after(turn: Expr, expr: &mut IdedExpr) {
+    let id = expr.id;
+    let turn = IdedExpr { id, expr: turn };
+    let never = IdedExpr { id, expr: Expr::Literal(LiteralValue::Null) };
+    let args = vec![turn, std::mem::take(expr), never];
+    let func_name = operators::CONDITIONAL.to_owned();
+    *expr = IdedExpr { id, expr: Expr::Call(CallExpr { func_name, target: None, args }) };
+}
+
+/// The parts of an expression; of a macro within it only the list, for its turns are paid by themselves.
+fn parts_of(expr: &IdedExpr) -> usize {
+    let below: usize = match &expr.expr {
+        Expr::Call(call) => {
+            call.target.as_deref().into_iter().chain(&call.args).map(parts_of).sum()
+        }
+        Expr::Select(select) => parts_of(&select.operand),
+        Expr::List(list) => list.elements.iter().map(parts_of).sum(),
+        Expr::Comprehension(inner) => parts_of(&inner.iter_range),
+        _ => 0,
+    };
+    1 + below
 }
 
 /// Whether a path of so many names below its root names something.

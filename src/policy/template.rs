@@ -68,6 +68,7 @@ const NAME: &str = "text";
 static SHARED: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let mut engine = Environment::new();
     engine.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+    engine.set_fuel(Some(limits::TEMPLATE_STEPS as u64));
     let globals: Vec<String> = engine.globals().map(|(name, _)| name.to_owned()).collect();
     globals.iter().for_each(|name| engine.remove_global(name));
     engine.add_filter("date", date);
@@ -173,6 +174,10 @@ impl Template {
     fn explain(&self, error: &minijinja::Error, scope: &dyn Scope) -> String {
         if error.kind() == ErrorKind::WriteFailure {
             return format!("the text is longer than {} bytes", limits::TREATMENT_BYTES);
+        }
+        if error.kind() == ErrorKind::OutOfFuel {
+            let most = limits::TEMPLATE_STEPS;
+            return format!("it takes more than {most} steps; go through shorter lists");
         }
         let missing: Vec<String> = self
             .paths
@@ -400,6 +405,20 @@ mod tests {
 
     use super::*;
     use crate::policy::scope::Sample;
+
+    #[test]
+    fn loops_within_loops_end() {
+        let xs = serde_json::to_string(&vec![1; 150]).unwrap();
+        let sample = Sample::of([("event.properties.xs", &*xs)]);
+        let (open, close) = ("{% for x in event.properties.xs %}", "{% endfor %}");
+        let render = |depth: usize, within: &str| {
+            let source = format!("{}{within}{}", open.repeat(depth), close.repeat(depth));
+            Template::compile(&source).unwrap().render(&sample)
+        };
+        assert_eq!(render(1, "{{ x }}").unwrap().len(), 150);
+        let refused = render(5, "{% if x == 2 %}never{% endif %}").unwrap_err().to_string();
+        assert_eq!(refused, "it takes more than 50000 steps; go through shorter lists");
+    }
 
     fn sample() -> Sample {
         Sample::of([

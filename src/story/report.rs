@@ -199,6 +199,7 @@ fn reacted(out: &mut fmt::Formatter<'_>, reaction: &Reaction) -> fmt::Result {
             Note::Zone(_) => writeln!(out, "{INDENT}{WARN}! {note}{WARN:#}")?,
             Note::Limit(name) => writeln!(out, "{INDENT}{WARN}! limit {name} reached{WARN:#}")?,
             Note::Late(_) => writeln!(out, "{INDENT}{WARN}! {note}{WARN:#}")?,
+            Note::Exceeded(one) => writeln!(out, "{INDENT}{WARN}! {one}{WARN:#}")?,
         }
     }
     Ok(())

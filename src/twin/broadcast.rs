@@ -17,7 +17,9 @@ use super::view::{Used, View};
 use super::{Cause, Input, Twin, Woken, World};
 use crate::config::limits;
 use crate::event::{Broadcast, Campaign, Customer, Reason, Rejection, Time, Value};
-use crate::policy::{Action, CompileError, Condition, Found, Path, Root};
+use crate::policy::{
+    Action, CompileError, Condition, Exceeded, Found, Path, Root, Truth, exceed, has_exceeded,
+};
 
 /// One shared fact that lives, and whom it concerns.
 #[derive(Debug)]
@@ -213,8 +215,18 @@ impl Shared {
             return false;
         }
         let Some(condition) = &self.condition else { return true };
+        if has_exceeded(&self.scope) {
+            return false;
+        }
         let used = Used { uses: &[], discreet: true, place: None };
-        condition.holds(&View { used: Some(used), ..View::whole(twin, context) })
+        match condition.test(&View { used: Some(used), ..View::whole(twin, context) }) {
+            Truth::True => true,
+            Truth::Unknown(error) if error.is_exceeded() => {
+                exceed(Exceeded::Broadcast(self.scope.clone()));
+                false
+            }
+            Truth::False | Truth::Unknown(_) => false,
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Candidate, CandidateVerdict as Verdict, Decision, Weights};
 use crate::event::{Time, Value};
-use crate::policy::{Expression, Found, PROCESSING, Path, Root, Scope};
+use crate::policy::{Budget, Expression, Found, PROCESSING, Path, Root, Scope};
 
 /// One change that would have let a candidate win, or pass what dropped it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -120,6 +120,8 @@ impl Factor {
 /// What would have changed a decision, in the order of its candidates; for each of them first what
 /// is nearest.
 pub fn flips(decision: &Decision) -> Vec<Flip> {
+    // All that is tried for one answer shares one budget of steps.
+    let _budget = Budget::begin();
     let is_chosen = |candidate: &&Candidate| candidate.verdict == Verdict::Chosen;
     let last = decision.candidates.iter().rfind(is_chosen);
     let mut flips = Vec::new();

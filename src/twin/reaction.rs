@@ -2,7 +2,7 @@ use std::fmt;
 
 use crate::config::limits;
 use crate::event::{Kind, Rejection, Value, cut};
-use crate::policy::{CatchUp, Place};
+use crate::policy::{Budget, CatchUp, Exceeded, Place};
 
 use super::identity::{self, Met};
 use super::{
@@ -41,6 +41,8 @@ pub enum Note {
     /// A part of the event was said before what is known of the same, and so changes nothing: its
     /// path below `event`.
     Late(Box<str>),
+    /// An expression went through more than it may.
+    Exceeded(Exceeded),
 }
 
 impl fmt::Display for Note {
@@ -52,6 +54,7 @@ impl fmt::Display for Note {
             Note::Late(what) => {
                 write!(out, "`{what}` comes late: what is known of it was said later, and stays")
             }
+            Note::Exceeded(exceeded) => write!(out, "{exceeded}"),
         }
     }
 }
@@ -129,14 +132,18 @@ impl Reaction {
 /// A refused or duplicate input changes nothing at all, nor does a broadcast that is not for the
 /// twin.
 pub fn react(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction {
+    let budget = Budget::begin();
     let lived = twin.has_lived_to();
-    if lived > input.at {
-        return react_now(twin, &Input { at: lived, ..input.clone() }, world);
-    }
-    react_now(twin, input, world)
+    let mut reaction = if lived > input.at {
+        within_budget(twin, &Input { at: lived, ..input.clone() }, world)
+    } else {
+        within_budget(twin, input, world)
+    };
+    reaction.notes.extend(budget.take_exceeded().into_iter().map(Note::Exceeded));
+    reaction
 }
 
-fn react_now(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction {
+fn within_budget(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction {
     // Of a timer its own list knows better: one may be started for the same moment again.
     if matches!(input.cause, Cause::Event(_)) && twin.timeline.knows(input.fingerprint) {
         return Reaction::nothing(Verdict::Duplicate);

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use jumeau::config::limits;
 use jumeau::event::{Broadcast, Event, INTERNAL, Rejection};
-use jumeau::twin::{Broadcasts, Shared, World};
+use jumeau::policy::Exceeded;
+use jumeau::twin::{Broadcasts, Note, Shared, World};
 
 use super::*;
 
@@ -530,4 +531,38 @@ proptest! {
         prop_assert_eq!(town.offers, offers);
         prop_assert_eq!(town.twins["id0"].met.len(), 1);
     }
+}
+
+#[test]
+fn a_condition_that_goes_through_too_much_concerns_nobody_and_is_told() {
+    let mut town = Town::with(&["NSW"]);
+    town.event("NSW", "identify", json!({ "traits": { "xs": vec![1; 150] } }));
+    let condition = "profile.xs.all(a, profile.xs.all(b, a == b))";
+    let told = json!({ "value": { "level": 3 }, "where": condition, "wake": true });
+    town.broadcast("fires", told).unwrap();
+    town.broadcast("floods", json!({ "value": 2, "where": "profile.xs.all(a, a == 1)" })).unwrap();
+    let before = town.twins["NSW"].clone();
+    let woken = town.wake("NSW", "fires");
+    assert_eq!(woken.verdict, Verdict::Untouched);
+    assert_eq!(woken.notes, [Note::Exceeded(Exceeded::Broadcast("fires".into()))]);
+    assert_eq!(town.twins["NSW"], before);
+
+    // Another input hears of it once, however many rules ask; and others are as they were.
+    let asked = town.track("NSW", "Ask");
+    let count = asked.notes.iter().filter(|note| matches!(note, Note::Exceeded(_))).count();
+    assert_eq!(count, 1, "{:?}", asked.notes);
+    assert_eq!(offered(&asked), Some("sell"));
+    assert_eq!(town.fact("NSW", "floods"), Some(Value::Int(2)));
+
+    // Whose list is short, meets it.
+    town.event("NSW", "identify", json!({ "traits": { "xs": [1, 1] } }));
+    assert_eq!(town.heard("NSW"), Some(Value::Int(1)));
+
+    let deep = format!("profile.xs.exists(c, {condition})");
+    let refused = town.broadcast("fires", json!({ "value": 1, "where": deep })).unwrap_err();
+    assert!(
+        refused.detail.contains("found at character 51: expected at most 2 macros"),
+        "{}",
+        refused.detail
+    );
 }

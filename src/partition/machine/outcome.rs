@@ -190,6 +190,7 @@ impl<H: Host> Machine<H> {
                     self.counters.unknown_zones += 1;
                     self.counters.last_unknown_zone = Some(zone.into());
                 }
+                Note::Exceeded(exceeded) => self.count_exceeded(&exceeded),
             }
         }
     }

@@ -12,6 +12,7 @@ use super::Machine;
 use crate::config::settings::TimeMode;
 use crate::event::{Broadcast, Customer, Original, Reason, Rejection, Time};
 use crate::partition::Progress;
+use crate::policy::Exceeded;
 use crate::store::{IndexKey, Sweep, SweepKey};
 use crate::twin::{Journalled, Reaction, Shared, Verdict, Woken};
 
@@ -130,10 +131,29 @@ impl<H: Host> Machine<H> {
     /// Nothing is left of the broadcast of a scope but what twins remember.
     fn forget_broadcast(&mut self, scope: &str) {
         self.batch.delete_broadcast(self.partition, scope);
+        self.exceeded.remove(scope);
         let key = SweepKey::Wake(scope.into());
         if self.sweeps.end(&key) {
             self.batch.delete_sweep(self.partition, &key);
         }
+    }
+
+    /// An expression ran out of steps for a twin.
+    pub(super) fn count_exceeded(&mut self, exceeded: &Exceeded) {
+        let limit = match exceeded {
+            Exceeded::Policy(_) => {
+                self.counters.policy_errors += 1;
+                self.counters.last_policy_error = Some(exceeded.to_string());
+                "EXPRESSION_STEPS"
+            }
+            Exceeded::Broadcast(scope) => {
+                if self.broadcasts.get(scope).is_some() {
+                    *self.exceeded.entry(scope.clone()).or_default() += 1;
+                }
+                "CONDITION_STEPS"
+            }
+        };
+        *self.counters.limits.entry(limit.to_owned()).or_default() += 1;
     }
 
     /// Ends the broadcasts whose time is over.
@@ -338,6 +358,7 @@ impl<H: Host> Machine<H> {
             woken: sweep.map_or(0, |sweep| sweep.touched),
             partitions: 1,
             partitions_done: u32::from(sweep.is_none_or(|sweep| sweep.is_done)),
+            exceeded: self.exceeded.get(&shared.scope).copied().unwrap_or(0),
             by_index: sweep.is_some_and(|sweep| !sweep.along.is_empty()),
             per_second: known.map_or(0.0, |known| known.per_second()),
             campaign: shared

@@ -29,11 +29,16 @@ fn broadcast(one: &Progress, now: Time, sheet: &mut Sheet) {
     let title = format_args!("{}  {}", Inked(EVENT, Inked(TITLE, &one.scope)), Inked(FAINT, span));
     sheet.line(title);
     let concerns = one.condition.as_deref().unwrap_or("everybody");
-    let rows = vec![
+    let mut rows = vec![
         vec![Cell::new("value"), Cell::new(one.value.to_string())],
         vec![Cell::new("where"), Cell::new(concerns)],
         vec![Cell::new("wakes"), Cell::new(wakes(one))],
     ];
+    if one.exceeded > 0 {
+        let times = count(one.exceeded);
+        let why = format!("{times} times its condition went through more than it may: see limits");
+        rows.push(vec![Cell::new("too long"), Cell::new(why)]);
+    }
     sheet.rows(rows);
 }
 
@@ -70,6 +75,7 @@ mod tests {
             wake: true,
             looked_at: 64_000,
             woken: 21_500,
+            exceeded: 0,
             partitions: 16,
             partitions_done: 3,
             by_index: false,

@@ -1,0 +1,376 @@
+//! How much an expression may do. What it does without macros over lists is bounded by its length;
+//! what macros do grows with the lists, and with each macro within another by their length again.
+//! So every turn of a macro, and every list or text that it goes through, costs steps, and who has
+//! none left has no result. Steps and not time: the same input must give the same decision.
+//!
+//! There are two purses, because what comes over the bus must not use up what the policy needs. Each
+//! expression gets a share, and all expressions of one reaction together no more than a whole purse.
+//! An expression is evaluated by one thread from beginning to end, so the purses lie there.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+
+use cel::common::types::{CelList, CelString};
+use cel::common::value::Val;
+
+use super::Place;
+use crate::config::limits;
+
+/// Who pays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Payer {
+    /// The policy, for its own expressions.
+    Policy,
+    /// Whoever sends a condition over the bus.
+    Outside,
+}
+
+/// An expression that ran out of steps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Exceeded {
+    /// One of the policy, and where it stands.
+    Policy(Place),
+    /// The condition of the broadcast of this scope.
+    Broadcast(Box<str>),
+}
+
+impl fmt::Display for Exceeded {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Exceeded::Policy(place) => write!(out, "{place}: {}", OutOfSteps(Payer::Policy)),
+            Exceeded::Broadcast(scope) => {
+                write!(out, "the condition of `{scope}`: {}", OutOfSteps(Payer::Outside))
+            }
+        }
+    }
+}
+
+/// In words, with what to do.
+pub(super) struct OutOfSteps(pub(super) Payer);
+
+impl fmt::Display for OutOfSteps {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (_, most) = self.0.shares();
+        write!(
+            out,
+            "expected at most {most} steps over lists, found more; go through shorter lists, or \
+             through fewer within each other"
+        )
+    }
+}
+
+impl Payer {
+    /// Steps of all expressions of one reaction, and of one of them.
+    const fn shares(self) -> (u64, u64) {
+        match self {
+            Payer::Policy => (limits::REACTION_STEPS as u64, limits::EXPRESSION_STEPS as u64),
+            Payer::Outside => (limits::ALL_CONDITIONS_STEPS as u64, limits::CONDITION_STEPS as u64),
+        }
+    }
+}
+
+/// What is left for one reaction.
+#[derive(Debug)]
+struct Purses {
+    policy: u64,
+    outside: u64,
+    exceeded: Vec<Exceeded>,
+}
+
+/// More would say nothing new.
+const EXCEEDED_MAX: usize = limits::BROADCASTS;
+
+thread_local! {
+    /// Of the reaction that is going on; none: each expression is by itself.
+    static PURSES: RefCell<Option<Purses>> = const { RefCell::new(None) };
+    /// Of the expression that is being evaluated.
+    static LEFT: Cell<u64> = const { Cell::new(0) };
+    static IS_EXCEEDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The budget of one reaction, or of anything else that evaluates many expressions for one answer:
+/// full when it begins, gone when it is dropped.
+#[derive(Debug)]
+pub struct Budget {
+    outer: Option<Purses>,
+}
+
+impl Budget {
+    /// A full one, in place of any that there was on this thread.
+    pub fn begin() -> Budget {
+        let full = Purses {
+            policy: Payer::Policy.shares().0,
+            outside: Payer::Outside.shares().0,
+            exceeded: Vec::new(),
+        };
+        Budget { outer: PURSES.with(|purses| purses.replace(Some(full))) }
+    }
+
+    /// The expressions that ran out of steps so far, each once.
+    pub fn take_exceeded(&self) -> Vec<Exceeded> {
+        PURSES.with(|purses| {
+            purses.borrow_mut().as_mut().map_or(Vec::new(), |own| std::mem::take(&mut own.exceeded))
+        })
+    }
+}
+
+impl Drop for Budget {
+    fn drop(&mut self) {
+        let outer = self.outer.take();
+        PURSES.with(|purses| purses.replace(outer));
+    }
+}
+
+/// An expression ran out of steps: the reaction that is going on tells it.
+pub fn exceed(what: Exceeded) {
+    PURSES.with(|purses| {
+        if let Some(own) = purses.borrow_mut().as_mut()
+            && own.exceeded.len() < EXCEEDED_MAX
+            && !own.exceeded.contains(&what)
+        {
+            own.exceeded.push(what);
+        }
+    });
+}
+
+/// Whether the condition of the broadcast of this scope ran out of steps in the reaction that is going
+/// on. Then it does again: nobody else's steps are to go that way.
+pub fn has_exceeded(scope: &str) -> bool {
+    PURSES.with(|purses| {
+        let purses = purses.borrow();
+        let mut all = purses.iter().flat_map(|own| &own.exceeded);
+        all.any(|one| matches!(one, Exceeded::Broadcast(known) if **known == *scope))
+    })
+}
+
+/// The steps of one evaluation. Evaluations lie within each other: what an expression reads may be
+/// there for those only whom another one fits.
+pub(super) struct Evaluation {
+    payer: Payer,
+    given: u64,
+    outer: (u64, bool),
+}
+
+impl Evaluation {
+    pub(super) fn begin(payer: Payer) -> Evaluation {
+        let (_, share) = payer.shares();
+        let given = PURSES.with(|purses| match (&*purses.borrow(), payer) {
+            (None, _) => share,
+            (Some(own), Payer::Policy) => own.policy.min(share),
+            (Some(own), Payer::Outside) => own.outside.min(share),
+        });
+        Evaluation { payer, given, outer: (LEFT.replace(given), IS_EXCEEDED.replace(false)) }
+    }
+
+    /// Whether more was asked for than there was. Then there is no result, whatever came of it: a
+    /// part of the expression has seen a part of a list only.
+    pub(super) fn is_exceeded(&self) -> bool {
+        IS_EXCEEDED.get()
+    }
+}
+
+impl Drop for Evaluation {
+    fn drop(&mut self) {
+        let (left, is_exceeded) = self.outer;
+        let used = self.given - LEFT.replace(left).min(self.given);
+        IS_EXCEEDED.set(is_exceeded);
+        PURSES.with(|purses| {
+            if let Some(own) = purses.borrow_mut().as_mut() {
+                let purse = match self.payer {
+                    Payer::Policy => &mut own.policy,
+                    Payer::Outside => &mut own.outside,
+                };
+                *purse = purse.saturating_sub(used);
+            }
+        });
+    }
+}
+
+/// Pays for some steps of the evaluation that is going on; `false` if they are not there.
+pub(super) fn pay(steps: u64) -> bool {
+    match LEFT.get().checked_sub(steps) {
+        Some(left) => {
+            LEFT.set(left);
+            true
+        }
+        None => {
+            LEFT.set(0);
+            IS_EXCEEDED.set(true);
+            false
+        }
+    }
+}
+
+/// Pays for going through a value.
+pub(super) fn pay_for(value: &dyn Val) -> bool {
+    pay(weight(value, LEFT.get()))
+}
+
+/// Bytes of a text that are gone through in about the time of one other step.
+const BYTES_A_STEP: usize = 64;
+
+/// About how many steps it takes to go through a value, as far as there are so many.
+fn weight(value: &dyn Val, most: u64) -> u64 {
+    if let Some(text) = value.downcast_ref::<CelString<'_>>() {
+        return 1 + (text.inner().len() / BYTES_A_STEP) as u64;
+    }
+    let mut sum = 1;
+    if let Some(list) = value.downcast_ref::<CelList<'_>>() {
+        for item in list.inner() {
+            if sum > most {
+                break;
+            }
+            sum += weight(&**item, most - sum);
+        }
+        return sum;
+    }
+    let (Some(names), Some(fields)) = (value.as_iterable(), value.as_indexer()) else { return sum };
+    let mut names = names.iter();
+    while let Some(name) = names.next()
+        && sum <= most
+    {
+        sum += weight(name, most - sum);
+        if let Ok(field) = fields.get(name)
+            && sum <= most
+        {
+            sum += weight(&*field, most - sum);
+        }
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::scope::Sample;
+    use crate::policy::{Condition, Expression, Truth};
+
+    fn sample(items: usize) -> Sample {
+        let xs = serde_json::to_string(&vec![1; items]).unwrap();
+        let text = serde_json::to_string(&"a".repeat(limits::TEXT_BYTES)).unwrap();
+        let deep = serde_json::to_string(&vec![vec!["word"; 10]; items / 10]).unwrap();
+        Sample::of([("profile.xs", &*xs), ("profile.text", &*text), ("profile.deep", &*deep)])
+    }
+
+    fn is_exceeded(source: &str, items: usize) -> bool {
+        let expression = Expression::compile(source).unwrap_or_else(|error| panic!("{error}"));
+        expression.value(&sample(items)).is_err_and(|error| error.is_exceeded())
+    }
+
+    #[test]
+    fn what_policies_ask_of_lists_is_within_the_budget() {
+        for source in [
+            "profile.xs.exists(x, x == 2)",
+            "profile.xs.all(x, x > 0 && x < 5)",
+            "size(profile.xs.filter(x, x != 2)) > 3",
+            "profile.xs.map(x, x * 2 + 1)",
+            "profile.xs.exists_one(x, x == 7)",
+            "profile.xs.map(x, x > 0, string(x) + '!')",
+            "profile.deep.exists(words, words.exists(word, mentions(word, ['card', 'loan'])))",
+        ] {
+            assert!(!is_exceeded(source, 200), "{source}");
+        }
+    }
+
+    #[test]
+    fn lists_within_lists_within_lists_end_and_have_no_result() {
+        let deep = |macro_name: &str| {
+            let names = ["a", "b", "c", "d", "e"];
+            let open: String =
+                names.iter().map(|name| format!("profile.xs.{macro_name}({name}, ")).collect();
+            format!("{open}a == e{}", ")".repeat(names.len()))
+        };
+        for source in [
+            deep("all"),
+            deep("exists").replace("a == e", "a != e"),
+            deep("exists_one"),
+            "profile.xs.filter(a, size(profile.xs.filter(b, size(profile.xs.filter(c, b == c)) > 0)) > 0)"
+                .to_owned(),
+            deep("map"),
+            // Parts that decide by themselves, or have no value, are no way around it.
+            format!("{} || true", deep("all")),
+            format!("true ? {} : false", deep("all")),
+            format!("profile.xs.all(z, !({}))", deep("all").replacen("a == e", "a == e + 'x'", 1)),
+        ] {
+            let began = std::time::Instant::now();
+            assert!(is_exceeded(&source, 150), "{source}");
+            assert!(began.elapsed().as_secs() < 20, "{source} took {:?}", began.elapsed());
+        }
+    }
+
+    #[test]
+    fn what_grows_from_macro_to_macro_is_paid_by_its_size() {
+        let twice = |start: &str, grow: &str| format!("{start}{}", grow.repeat(14));
+        for source in [
+            twice("[profile.text]", ".map(a, a + a)"),
+            twice("[profile.xs]", ".map(a, [a, a])"),
+            twice("[profile.xs]", ".map(a, a + a)"),
+            "profile.xs.all(a, profile.xs.all(b, profile.text == profile.text))".into(),
+            "profile.xs.all(a, profile.xs.all(b, lower(profile.text) != ''))".into(),
+            "profile.xs.all(a, profile.xs.all(b, profile.text.contains('b') || true))".into(),
+            "profile.xs.all(a, profile.xs.all(b, 2 in profile.xs || true))".into(),
+        ] {
+            assert!(is_exceeded(&source, 150), "{source}");
+        }
+    }
+
+    #[test]
+    fn who_ran_out_of_steps_has_no_result_and_says_what_to_do() {
+        let source = "profile.xs.all(a, profile.xs.all(b, profile.xs.all(c, a == b))) || true";
+        let Truth::Unknown(error) = Expression::compile(source).unwrap().test(&sample(150)) else {
+            panic!("a part of it was not looked at")
+        };
+        assert_eq!(
+            error.to_string(),
+            "expected at most 100000 steps over lists, found more; go through shorter lists, or \
+             through fewer within each other"
+        );
+        let same = Expression::compile(source).unwrap().value(&sample(150)).unwrap_err();
+        assert_eq!(error.to_string(), same.to_string(), "the same input has the same result");
+    }
+
+    #[test]
+    fn a_condition_from_outside_has_less_and_says_where_it_asks_for_more() {
+        let two = "profile.xs.all(a, profile.xs.all(b, a == b))";
+        assert!(!is_exceeded(two, 60));
+        let condition = Condition::compile(two).unwrap();
+        assert!(condition.test(&sample(15)).holds());
+        let Truth::Unknown(error) = condition.test(&sample(60)) else { panic!("it is too much") };
+        assert!(error.is_exceeded());
+        let three = format!("profile.a == 1 && profile.xs.exists(z, {two})");
+        let error = Condition::compile(&three).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "expected at most 2 macros over lists within each other, found more"
+        );
+        assert_eq!(Some(error.offset), three.find("all(b"));
+        // Behind each other they are within nobody.
+        let chain = "profile.xs.map(a, a).map(a, a).filter(a, a > 0).exists(a, a == 2)";
+        assert!(Condition::compile(chain).is_ok());
+    }
+
+    #[test]
+    fn all_expressions_of_one_reaction_share_a_purse() {
+        let source = "profile.xs.all(a, profile.xs.all(b, a == b))";
+        let expression = Expression::compile(source).unwrap().at(Place::new("p.toml", 3));
+        let condition = Condition::compile("profile.xs.all(a, a == 1)").unwrap();
+        let scope = sample(80);
+        let budget = Budget::begin();
+        let first = (0..).position(|_| !expression.test(&scope).holds()).unwrap();
+        assert!((2..100).contains(&first), "{first} evaluations were within the budget");
+        assert_eq!(budget.take_exceeded(), [Exceeded::Policy(Place::new("p.toml", 3))]);
+        assert!(condition.test(&scope).holds(), "others pay for themselves");
+        {
+            let _inner = Budget::begin();
+            assert!(expression.test(&scope).holds(), "another reaction has its own");
+        }
+        assert!(!expression.test(&scope).holds());
+        drop(budget);
+        assert!(expression.test(&scope).holds());
+        let outside = Budget::begin();
+        let first = (0..).position(|_| !condition.test(&scope).holds()).unwrap();
+        assert!(first > 10, "{first} evaluations were within the budget");
+        assert!(expression.test(&scope).holds(), "and the policy does not pay for conditions");
+        drop(outside);
+    }
+}
