@@ -1,5 +1,6 @@
 //! The composition root: builds the service from its settings, starts it, drains it, stops it.
 
+mod ending;
 mod room;
 
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use actix::{Actor, Arbiter, Context};
 use anyhow::{Context as _, bail};
+use futures::future::join_all;
 use parking_lot::RwLock;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -24,6 +26,9 @@ use crate::models::Snapshot;
 use crate::partition::{Bounds, Lessons, Outgoing, Pulled, Recovered, Secret};
 use crate::policy::{Mistakes, Policy};
 use crate::store::{Committer, Read, Room, Store};
+
+pub use self::ending::end_at_the_second_signal;
+use self::ending::{Deadline, end_now};
 
 /// The running service.
 pub struct Service {
@@ -70,6 +75,9 @@ impl Threads {
         let _ = waiting.join();
     }
 }
+
+/// Stopping takes no longer than this, or the process ends without it.
+const STOP: Duration = Duration::from_secs(30);
 
 /// A reader of the store ends within this time, or is given up.
 const READERS_END: Duration = Duration::from_secs(5);
@@ -353,6 +361,8 @@ impl Service {
     }
 
     /// Takes nothing more in, waits until what was taken in is durable and published, and stops.
+    /// If a partition does not even answer within the time that the settings allow, the process
+    /// ends.
     ///
     /// # Errors
     /// If that takes longer than the settings allow. Nothing is lost then either: it is taken in
@@ -365,10 +375,24 @@ impl Service {
         }
         let mut is_drained = false;
         while !is_drained && Instant::now() < deadline {
-            is_drained = true;
-            for partition in self.partitions.all() {
-                is_drained &= partition.send(IsDrained).await.unwrap_or(true);
+            let left = deadline.saturating_duration_since(Instant::now());
+            let asked = self.partitions.all().iter().map(|partition| partition.send(IsDrained));
+            let answers = join_all(asked.map(|asked| tokio::time::timeout(left, asked))).await;
+            let stuck: Vec<String> = (0..)
+                .zip(&answers)
+                .filter(|(_, answer)| answer.is_err())
+                .map(|(partition, _): (u32, _)| partition.to_string())
+                .collect();
+            if !stuck.is_empty() {
+                end_now(&format!(
+                    "partitions that do not answer after {} s: {}; the process ends without them; \
+                     nothing durable is lost, and what they were at is taken in again after the next \
+                     start",
+                    self.drain.as_secs(),
+                    stuck.join(", ")
+                ));
             }
+            is_drained = answers.into_iter().all(|answer| matches!(answer, Ok(Ok(true) | Err(_))));
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         self.stop().await;
@@ -381,6 +405,10 @@ impl Service {
     /// Stops without waiting for anything. What is not durable is taken in again.
     pub async fn stop(self) {
         self.intake.abort();
+        let _deadline = Deadline::start(
+            STOP,
+            "a thread does not end; the process ends without it; nothing durable is lost",
+        );
         // What it has not done it does after the next start.
         self.eraser.abort();
         // Whoever still asks is told by the broker that nobody is there.

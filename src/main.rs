@@ -14,7 +14,7 @@ use anstream::{print, println};
 use anyhow::{Context as _, bail};
 use clap::{Args, Parser, Subcommand};
 use console::Console;
-use jumeau::app::Service;
+use jumeau::app::{Service, end_at_the_second_signal};
 use jumeau::bus::{Broker, BrokerOptions, Bus, Subjects};
 use jumeau::config::settings::LogFormat;
 use jumeau::config::{Argument, Layers, Settings, limits};
@@ -425,6 +425,7 @@ async fn until_stopped(mut running: Running) -> anyhow::Result<bool> {
             running.service.drain().await?;
             Ok(true)
         }
+    end_at_the_second_signal()?;
         Err(why) => {
             running.service.stop().await;
             Err(why)

@@ -28,7 +28,7 @@ const ROOMS: [&str; 19] = [
 ];
 
 /// Libraries and the only rooms that may name them.
-const LIBRARIES: [(&str, &[&str]); 14] = [
+const LIBRARIES: [(&str, &[&str]); 15] = [
     ("bincode", &["codec"]),
     ("rocksdb", &["store"]),
     ("rustix", &["store"]),
@@ -42,6 +42,7 @@ const LIBRARIES: [(&str, &[&str]); 14] = [
     ("minijinja", &["policy"]),
     ("toml_span", &["policy"]),
     ("figment", &["config"]),
+    ("signal_hook", &["app"]),
     ("actix", &["actors", "app", "main"]),
 ];
 

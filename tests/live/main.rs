@@ -12,6 +12,7 @@ mod escalations;
 mod experiments;
 mod export;
 mod hostile;
+mod guarded;
 mod late;
 mod life;
 mod log;

@@ -1,0 +1,57 @@
+//! The process ends when it is told to, also if a thread of it does not.
+
+use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::{flag, low_level};
+
+/// The exit status of a process that did not end in good order.
+const FAILED: i32 = 1;
+
+/// From the second SIGTERM or SIGINT on the process ends at once, whatever its threads do.
+///
+/// Nothing is lost by that: what is durable stays, and the rest is taken in again.
+///
+/// # Errors
+/// If the system refuses.
+pub fn end_at_the_second_signal() -> anyhow::Result<()> {
+    let was_asked = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGINT] {
+        // In this order, so that the first signal only raises the flag.
+        flag::register_conditional_shutdown(signal, FAILED, was_asked.clone())
+            .and_then(|_| flag::register(signal, was_asked.clone()))
+            .context("cannot listen for signals")?;
+    }
+    Ok(())
+}
+
+/// Ends the process if it is not dropped in time.
+pub(super) struct Deadline {
+    _kept: Sender<()>,
+}
+
+impl Deadline {
+    /// In `within` from now, with `why` on standard error.
+    pub(super) fn start(within: Duration, why: &'static str) -> Deadline {
+        let (kept, dropped) = channel();
+        std::thread::spawn(move || {
+            if dropped.recv_timeout(within) == Err(RecvTimeoutError::Timeout) {
+                end_now(why);
+            }
+        });
+        Deadline { _kept: kept }
+    }
+}
+
+/// Ends the process without waiting for any thread, and without what runs at an ordinary exit: that
+/// would pull the store away under whoever still reads it.
+pub(super) fn end_now(why: &str) -> ! {
+    tracing::error!("{why}");
+    let _ = writeln!(std::io::stderr(), "jumeau: {why}");
+    low_level::exit(FAILED)
+}
