@@ -205,6 +205,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
+    store::keep_files_private();
             console::fail(&error);
             ExitCode::FAILURE
         }

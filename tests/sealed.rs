@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use jumeau::config::settings;
@@ -80,6 +81,84 @@ fn output(id: &str, words: &str) -> Output {
 
 fn timer(id: &str) -> TimerKey {
     TimerKey { due: Time::from_ms(9), customer: customer(id), name: "form".into() }
+}
+
+#[test]
+fn the_secret_of_a_sealed_store_comes_of_its_keys_and_lies_nowhere_in_clear() {
+    let place = Place::new();
+    let store = place.open().unwrap();
+    let secret = store.secret([1; 32]).unwrap();
+    assert_ne!(secret, [1; 32], "none that somebody brings");
+    let mut rows = Vec::new();
+    store
+        .scan(Table::Meta, &[], &[u8::MAX; 2], &mut |key, _| {
+            rows.push(String::from_utf8_lossy(key).into_owned());
+            Ok(true)
+        })
+        .unwrap();
+    assert!(rows.iter().all(|row| !row.contains("secret")), "{rows:?}");
+    store.commit(&[rows_of("ada", WORDS, 1)]).unwrap();
+    let backup = place.settings.backups.join("nightly");
+    store.back_up(&backup).unwrap();
+    drop(store);
+
+    // Another master key, or a backup, is the same store: its receipts stay good.
+    let other = key(place.folder.path(), "other", '8');
+    rewrap(&place.settings, &other).unwrap();
+    let rewrapped = place.with(|settings| settings.master_key = Some(other.clone()));
+    let store = Store::open(&rewrapped, PARTITIONS).unwrap();
+    assert_eq!(store.secret([2; 32]).unwrap(), secret);
+    drop(store);
+    let elsewhere = place.with(|settings| {
+        settings.path = place.folder.path().join("elsewhere");
+        settings.master_key = Some(other);
+    });
+    restore(&backup, &elsewhere).unwrap();
+    assert_eq!(Store::open(&elsewhere, PARTITIONS).unwrap().secret([3; 32]).unwrap(), secret);
+
+    let another = Place::new();
+    assert_ne!(another.open().unwrap().secret([1; 32]).unwrap(), secret);
+}
+
+/// What others may do with a file or folder.
+fn for_others(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o077
+}
+
+#[test]
+fn the_folders_of_a_store_its_keys_and_its_backups_are_nobody_elses() {
+    let place = Place::new();
+    fs::create_dir(&place.settings.path).unwrap();
+    fs::set_permissions(&place.settings.path, fs::Permissions::from_mode(0o755)).unwrap();
+    let store = place.open().unwrap();
+    let backup = place.settings.backups.join("nightly");
+    store.back_up(&backup).unwrap();
+    let copied = place.settings.backups.join("customers-keys");
+    for folder in [&place.settings.path, &place.keys(), &place.settings.backups, &backup, &copied] {
+        assert_eq!(for_others(folder), 0, "{}", folder.display());
+    }
+    drop(store);
+    // Whatever the umask was, they are closed with the next start.
+    for folder in [&place.settings.path, &place.keys()] {
+        for file in fs::read_dir(folder).unwrap() {
+            let file = file.unwrap().path();
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        }
+    }
+    let file = |path: PathBuf| (fs::metadata(&path).unwrap().ino(), path);
+    let before: Vec<(u64, PathBuf)> = [&place.settings.path, &place.keys()]
+        .into_iter()
+        .flat_map(|folder| fs::read_dir(folder).unwrap().map(|entry| file(entry.unwrap().path())))
+        .collect();
+    let _store = place.open().unwrap();
+    // What the engine writes anew is made under the umask of the process, which `main` sets.
+    let is_same =
+        |(number, path): &&(u64, PathBuf)| fs::metadata(path).is_ok_and(|now| now.ino() == *number);
+    let same: Vec<_> = before.iter().filter(is_same).collect();
+    assert!(same.len() > 2, "{before:?}");
+    for (_, path) in same {
+        assert_eq!(for_others(path), 0, "{}", path.display());
+    }
 }
 
 const INDEX: IndexKey = IndexKey { path: 1, value: 2 };

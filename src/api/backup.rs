@@ -91,6 +91,15 @@ fn checked(name: Box<str>) -> Result<Box<str>, ApiError> {
         && name.len() <= limits::NAME_BYTES
         && !name.starts_with('.')
         && name.bytes().all(plain);
+    if is_name && store::is_reserved(&name) {
+        return Err(ApiError::new(
+            code::BAD_REQUEST,
+            format!(
+                "expected the name of a backup, found `{name}`, which the service uses itself for the \
+                 customers' keys and for copies that are being made; choose another"
+            ),
+        ));
+    }
     if is_name {
         return Ok(name);
     }
@@ -114,5 +123,25 @@ mod tests {
             assert!(checked(name.into()).is_err(), "{name}");
         }
         assert!(checked("before-the-campaign".into()).is_ok());
+        assert!(checked("2026-11-29T14-00-00Z".into()).is_ok());
+    }
+
+    #[test]
+    fn a_name_that_the_service_uses_itself_is_refused() {
+        for name in [
+            "customers-keys",
+            "Customers-Keys",
+            "customers-keys.next",
+            "customers-keys.last",
+            "customers-keys.old",
+            "nightly.next",
+            "nightly.restoring",
+            "nightly.tmp",
+        ] {
+            let refusal = checked(name.into()).unwrap_err();
+            assert!(refusal.message.contains("uses itself"), "{name}: {}", refusal.message);
+        }
+        assert!(checked("customers-keys-of-may".into()).is_ok());
+        assert!(checked("v1.2".into()).is_ok());
     }
 }

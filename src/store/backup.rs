@@ -8,6 +8,7 @@ use rocksdb::DB;
 use rocksdb::checkpoint::Checkpoint;
 
 use super::disk::{FORMAT, Opening, Store};
+use super::private::{close_folder, make_folder};
 use super::reads::Read;
 use super::rows::{Meta, Verified};
 use super::tuning;
@@ -57,11 +58,12 @@ impl Store {
             return Err(failed("there is something of this name".into()));
         }
         if let Some(parent) = to.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            fs::create_dir_all(parent).map_err(|error| failed(error.to_string()))?;
+            make_folder(parent).map_err(|error| failed(error.to_string()))?;
         }
         Checkpoint::new(&self.db)
             .and_then(|checkpoint| checkpoint.create_checkpoint(to))
             .map_err(|error| failed(error.into_string()))?;
+        close_folder(to).map_err(|error| failed(error.to_string()))?;
         // Behind it: what the copy has was sealed by keys that are there.
         if let Some(vault) = &self.vault {
             vault.back_up_beside(to)?;
@@ -267,7 +269,7 @@ fn copy(from: &Path, to: &Path) -> std::io::Result<PathBuf> {
     if draft.exists() {
         fs::remove_dir_all(&draft)?;
     }
-    fs::create_dir_all(&draft)?;
+    make_folder(&draft)?;
     for (name, _) in sizes(from)? {
         // The lock and the log are of whoever had it open.
         if name == *"LOCK" || name == *"LOG" {
@@ -276,6 +278,7 @@ fn copy(from: &Path, to: &Path) -> std::io::Result<PathBuf> {
         fs::copy(from.join(&name), draft.join(&name))?;
         File::open(draft.join(&name))?.sync_all()?;
     }
+    close_folder(&draft)?;
     File::open(&draft)?.sync_all()?;
     Ok(draft)
 }

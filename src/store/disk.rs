@@ -10,6 +10,7 @@ use rocksdb::{
 
 use super::batch::{Change, FLOOR};
 use super::keys;
+use super::private::close_folder;
 use super::reads::{Commit, Read, Value, Visit, VisitEach};
 use super::tuning::{self, Horizon};
 use super::vault::{Access, Vault};
@@ -74,6 +75,8 @@ impl Store {
         if opening.existing()? {
             opening.check_tables()?;
         }
+        close_folder(&path)
+            .map_err(|error| Error::Open { path: path.clone(), detail: error.to_string() })?;
         let memory = tuning::Memory::new(settings);
         let horizon: Horizon = Arc::new(AtomicI64::new(i64::MIN));
         let tables = tuning::tables(settings, &memory, &horizon);

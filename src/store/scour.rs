@@ -9,11 +9,15 @@ use crate::event::Customer;
 const SECRET: [&str; 4] = ["secret-0", "secret-1", "secret-2", "secret-3"];
 
 impl Store {
-    /// The secret of this store: the one that it has, or from now on `fresh`.
+    /// The secret of this store: of a sealed one it comes of its keys, and lies nowhere in clear; of
+    /// another one it is the one that it has, or from now on `fresh`.
     ///
     /// # Errors
     /// [`Error::Read`], [`Error::Record`] or [`Error::Write`].
     pub fn secret(&self, fresh: [u8; 32]) -> Result<[u8; 32], Error> {
+        if let Some(vault) = &self.vault {
+            return Ok(vault.secret());
+        }
         let mut found = Vec::with_capacity(32);
         for name in SECRET {
             found.extend(self.store_wide(name)?.into_iter().flat_map(u64::to_le_bytes));

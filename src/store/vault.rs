@@ -24,6 +24,7 @@ use rocksdb::{
 use sha2::Sha256;
 use smallvec::SmallVec;
 
+use super::private::close_folder;
 use super::{Error, keys, tuning};
 use crate::config::limits;
 
@@ -43,6 +44,19 @@ const NUMBER: &[u8] = b"number";
 
 /// The folder beside backups where the keys of all of them are.
 const COPY: &str = "customers-keys";
+
+/// Endings of names that folders have for a moment only: of a copy that is being made or replaced,
+/// and of one that is being restored.
+pub(super) const PASSING: [&str; 4] = ["next", "last", "restoring", "tmp"];
+
+/// Whether a folder of this name is no backup, and may be replaced at any time: the copy of the keys,
+/// or one that is there for a moment only.
+pub fn is_reserved(name: &str) -> bool {
+    let (stem, ending) = name.split_once('.').unwrap_or((name, ""));
+    let is_passing = name.rsplit('.').next().is_some_and(|last| PASSING.contains(&last));
+    // File systems that mind no capitals take these for one.
+    stem.eq_ignore_ascii_case(COPY) || (!ending.is_empty() && is_passing)
+}
 
 /// The customers' keys of a store.
 pub(super) struct Vault {
@@ -187,6 +201,9 @@ impl Vault {
         if access != Access::Make && !folder.join("CURRENT").exists() {
             return Err(refused("none".into()));
         }
+        if !matches!(access, Access::Look { .. }) {
+            close_folder(folder).map_err(|error| refused(error.to_string()))?;
+        }
         let options = tuning::keys(access == Access::Make);
         let rows = match access {
             Access::Look { .. } => DB::open_for_read_only(&options, folder, false),
@@ -253,6 +270,15 @@ impl Vault {
         let mut half = [0; 16];
         half.copy_from_slice(&whole[..16]);
         half
+    }
+
+    /// The secret of the store that these keys seal: what is signed and hashed with it cannot be made
+    /// by whoever has a copy of the store, or of the keys, and not the master key.
+    pub(super) fn secret(&self) -> [u8; 32] {
+        let mut hash = self.naming.clone();
+        // No customer's identifier begins with this byte, so it is no customer's name.
+        hash.update(b"\xffthe secret of the store");
+        hash.finalize().into_bytes().into()
     }
 
     /// The keys of this name, as they are known.
@@ -334,7 +360,7 @@ impl Vault {
         let failed = |detail: String| Error::Backup { path: to.to_owned(), detail };
         let io = |error: std::io::Error| failed(error.to_string());
         let _one_at_a_time = self.copying.lock();
-        let [next, last] = ["next", "last"].map(|ending| to.with_extension(ending));
+        let [next, last, ..] = PASSING.map(|ending| to.with_extension(ending));
         for left in [&next, &last] {
             if left.exists() {
                 fs::remove_dir_all(left).map_err(io)?;
@@ -343,6 +369,7 @@ impl Vault {
         Checkpoint::new(&self.rows)
             .and_then(|checkpoint| checkpoint.create_checkpoint(&next))
             .map_err(|error| failed(error.into_string()))?;
+        close_folder(&next).map_err(io)?;
         if to.exists() {
             fs::rename(to, &last).map_err(io)?;
         }
