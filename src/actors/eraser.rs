@@ -126,6 +126,8 @@ impl EraserTask {
             (Stage::Streams, Some(customer)) => {
                 // What was on its way is in the streams then.
                 self.relay.passed().await;
+                // And what others were sent is theirs.
+                self.taken_in(erasing.sequence).await;
                 // Counted first: who goes on after a crash finds only the rest.
                 let trails = self.trails(&customer, erasing.sequence).await;
                 erasing.removed.extend(trails.into_iter().map(removed));
@@ -188,11 +190,23 @@ impl EraserTask {
         gone.for_each(|one| one.at = at);
     }
 
+    /// Waits until all partitions have taken in what came before the erasure.
+    async fn taken_in(&self, upto: u64) {
+        let mut patience = Patience::default();
+        loop {
+            match self.bus.taken_in(upto).await {
+                Ok(true) => return,
+                Ok(false) => tokio::time::sleep(PAUSE).await,
+                Err(error) => patience.wait(&error).await,
+            }
+        }
+    }
+
     /// Where messages about a customer are.
     async fn trails(&self, customer: &Customer, upto: u64) -> Vec<Trail> {
         let mut patience = Patience::default();
         loop {
-            match self.bus.trails(customer, upto).await {
+            match self.bus.trails(customer, self.partitions, upto).await {
                 Ok(mut trails) => {
                     trails.retain(|trail| !trail.sequences.is_empty());
                     return trails;

@@ -10,7 +10,7 @@ use super::{Bus, Error, Subjects, delivery};
 use crate::config::limits;
 use crate::event::{Original, Output, Reason, Rejection, Time, cut};
 
-const REASON: &str = "Jumeau-Reason";
+const REASON: &str = Output::REASON;
 const DETAIL: &str = "Jumeau-Detail";
 const SEQUENCE: &str = "Jumeau-Sequence";
 const PARTITION: &str = "Jumeau-Partition";
@@ -41,6 +41,10 @@ pub fn dead_letter(
         (PARTITION.into(), partition.to_string().into()),
         (SUBJECT.into(), one_line(&original.subject)),
     ];
+    // Of several that a subject may mean the first, which stands where the customer should.
+    if let Some(customer) = subjects.about(&original.subject).first() {
+        headers.push((Output::CUSTOMER.into(), customer.token().into()));
+    }
     let mut bytes = 0;
     let mut dropped = 0_usize;
     for (name, value) in original.headers.iter() {
@@ -294,6 +298,7 @@ mod tests {
         Jumeau-Sequence: 17
         Jumeau-Partition: 3
         Jumeau-Subject: jumeau.events.web.anna
+        Jumeau-Customer: anna
         Jumeau-Msg-Id: e1
         ce-type: track
         Jumeau-Headers-Dropped: 1

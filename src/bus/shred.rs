@@ -4,15 +4,22 @@
 //! rewrites them some day. Removing a message by its sequence has the broker overwrite it at once,
 //! and so that is what is done, message by message.
 
+use std::collections::BTreeSet;
+
+use async_nats::Message;
 use async_nats::jetstream::stream::{DeleteMessageErrorKind, RawMessageErrorKind, Stream};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::dead::SUBJECT;
+use super::subject::Address;
 use super::{Bus, Error};
-use crate::event::{Customer, Erasure};
+use crate::event::{Customer, Erasure, INTERNAL, named_in, spelled};
 
 /// Messages that are being removed at once.
 const AT_ONCE: usize = 64;
+
+/// Subjects that one consumer filters by.
+const FILTERS_AT_ONCE: usize = 32;
 
 /// Messages of one kind in one stream, by their sequences.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,39 +51,94 @@ impl Bus {
     }
 
     /// Where messages about a customer are: events up to the sequence `upto`, and whatever else
-    /// there is now, dead letters of their events among it.
+    /// there is now. Events are theirs also where their identifier was spelled in another way, or
+    /// stood in the wrong place; where they carried the customer's memory, or an event of theirs, to
+    /// another identifier; and where they link another identifier to theirs, or take it away. So are
+    /// dead letters of any of these.
     ///
     /// # Errors
     /// [`Error::Request`] if the broker does not answer.
-    pub async fn trails(&self, customer: &Customer, upto: u64) -> Result<Vec<Trail>, Error> {
+    pub async fn trails(
+        &self,
+        customer: &Customer,
+        partitions: u16,
+        upto: u64,
+    ) -> Result<Vec<Trail>, Error> {
         let (prefix, token) = (self.subjects.prefix(), customer.token());
         let subjects = &self.subjects;
         let actions = subjects.actions_stream();
         let wanted = [
-            ("events", subjects.events_stream(), format!("{prefix}.partition.*.*.{token}"), upto),
+            ("events", subjects.events_stream(), subjects.stored_events(customer), upto),
             ("actions", actions.clone(), format!("{prefix}.actions.*.*.{token}"), u64::MAX),
             ("recalls", actions.clone(), format!("{prefix}.recalls.*.{token}"), u64::MAX),
             ("escalations", actions.clone(), format!("{prefix}.escalations.*.{token}"), u64::MAX),
             ("observations", actions, format!("{prefix}.observations.*.{token}"), u64::MAX),
         ];
         let mut trails = Vec::new();
+        // Those with whom the customer shared memories, or events.
+        let mut others = BTreeSet::new();
         for (what, stream, filter, upto) in wanted {
             let mut sequences = Vec::new();
-            self.held(stream.clone(), vec![filter], |sequence, _, _| {
+            self.held(stream.clone(), vec![filter], |sequence, _, message| {
                 let is_wanted = sequence <= upto;
                 sequences.extend(is_wanted.then_some(sequence));
+                if is_wanted && what == "events" {
+                    others.extend(named(&message));
+                }
                 is_wanted
             })
             .await?;
             trails.push(Trail { stream, what, sequences });
         }
+        let sequences = self.spelled_otherwise(customer, partitions, upto).await?;
+        let stream = subjects.events_stream();
+        trails.push(Trail { stream, what: "events under other subjects", sequences });
+
+        let mut sequences = Vec::new();
+        self.held(
+            subjects.events_stream(),
+            vec![subjects.stored_passed()],
+            |sequence, _, message| {
+                let is_wanted = sequence <= upto;
+                if is_wanted && !is_addressed_to(&message, &token) {
+                    let named = named(&message);
+                    if named.contains(customer) {
+                        sequences.push(sequence);
+                        others.extend(named);
+                    }
+                }
+                is_wanted
+            },
+        )
+        .await?;
+        let stream = subjects.events_stream();
+        trails.push(Trail { stream, what: "messages to others", sequences });
+
+        others.remove(customer);
+        let filters: Vec<String> = others.iter().map(|one| subjects.stored_events(one)).collect();
+        let mut sequences = Vec::new();
+        for filters in filters.chunks(FILTERS_AT_ONCE) {
+            self.held(subjects.events_stream(), filters.to_vec(), |sequence, _, message| {
+                let is_wanted = sequence <= upto;
+                if is_wanted && !is_internal(&message) && named(&message).contains(customer) {
+                    sequences.push(sequence);
+                }
+                is_wanted
+            })
+            .await?;
+        }
+        let stream = subjects.events_stream();
+        trails.push(Trail { stream, what: "links of others", sequences });
+
         // Their subjects say why they are dead, and not whose they were.
         let stream = subjects.dead_stream();
         let mut sequences = Vec::new();
         self.held(stream.clone(), vec![subjects.all_dead()], |sequence, _, message| {
             let subject = message.headers.as_ref().and_then(|headers| headers.get(SUBJECT));
-            let is_own = |subject: &str| subject.rsplit('.').next() == Some(&token);
-            if subject.is_some_and(|subject| is_own(subject.as_str())) {
+            let about = subject.map(|subject| subjects.about(subject.as_str()));
+            if about.is_some_and(|about| about.contains(customer))
+                || named(&message).contains(customer)
+            {
                 sequences.push(sequence);
             }
             true
@@ -84,6 +146,62 @@ impl Bus {
         .await?;
         trails.push(Trail { stream, what: "dead letters", sequences });
         Ok(trails)
+    }
+
+    /// Events that were published for a customer under another subject than theirs: no twin has ever
+    /// taken them in.
+    async fn spelled_otherwise(
+        &self,
+        customer: &Customer,
+        partitions: u16,
+        upto: u64,
+    ) -> Result<Vec<u64>, Error> {
+        let what = "list the subjects of a stream";
+        let subjects = &self.subjects;
+        let stream = self.stream(&subjects.events_stream()).await?;
+        // Partition by partition: the broker gathers a whole list before it answers.
+        let mut filters = vec![subjects.all_events()];
+        filters.extend((0..partitions).map(|partition| subjects.stored_in(partition)));
+        let mut other = Vec::new();
+        let token = customer.token();
+        for filter in filters {
+            let mut listed =
+                stream.info_with_subjects(filter).await.map_err(Error::request(what))?;
+            while let Some((stored, _)) = listed.try_next().await.map_err(Error::request(what))? {
+                let place = subjects.stored(&stored);
+                let is_theirs = match place.address {
+                    Address::Twin { customer: one, .. } => {
+                        *one != *token && spelled(one) == customer.as_str()
+                    }
+                    Address::Nobody => subjects.about(&stored).contains(customer),
+                    Address::Everybody => false,
+                };
+                if is_theirs {
+                    other.push(stored);
+                }
+            }
+        }
+        let mut sequences = Vec::new();
+        for filters in other.chunks(FILTERS_AT_ONCE) {
+            self.held(subjects.events_stream(), filters.to_vec(), |sequence, _, _| {
+                let is_wanted = sequence <= upto;
+                sequences.extend(is_wanted.then_some(sequence));
+                is_wanted
+            })
+            .await?;
+        }
+        sequences.sort_unstable();
+        Ok(sequences)
+    }
+
+    /// Whether everything up to a sequence of the stream of events is durable in all partitions: a
+    /// message that is removed before that is not taken in after a crash.
+    ///
+    /// # Errors
+    /// [`Error::Request`] if the broker does not answer.
+    pub async fn taken_in(&self, upto: u64) -> Result<bool, Error> {
+        let lag = self.lag().await?;
+        Ok(lag.acknowledged >= upto || lag.waiting + lag.in_flight == 0)
     }
 
     /// Removes messages, and has the broker overwrite them. Those that are gone already are.
@@ -107,6 +225,20 @@ impl Bus {
     pub fn late_events(&self, sequences: Vec<u64>) -> Trail {
         Trail { stream: self.subjects.events_stream(), what: "late events", sequences }
     }
+}
+
+/// Identifiers that a stored message names besides the one it is addressed to.
+fn named(message: &Message) -> Vec<Customer> {
+    let kind = message.headers.as_ref().and_then(|headers| headers.get("ce-type"));
+    named_in(kind.map(|kind| kind.as_str()), &message.payload)
+}
+
+fn is_addressed_to(message: &Message, token: &str) -> bool {
+    message.subject.rsplit('.').next() == Some(token)
+}
+
+fn is_internal(message: &Message) -> bool {
+    message.subject.rsplit('.').nth(1) == Some(INTERNAL)
 }
 
 async fn shred_one(from: Stream, sequence: u64) -> Result<(), Error> {

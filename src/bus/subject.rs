@@ -1,7 +1,7 @@
 use std::fmt::{self, Write as _};
 
 use super::Error;
-use crate::event::{Channel, Customer, INTERNAL, Reason, encode};
+use crate::event::{Channel, Customer, INTERNAL, Reason, encode, spelled};
 
 /// The subjects and streams of one deployment, all under one prefix.
 ///
@@ -217,6 +217,37 @@ impl Subjects {
         }
     }
 
+    /// The customers whom a message on a subject of events may be about, as it was published: the one
+    /// that it names, however that is spelled; of a subject with too many tokens whoever stands behind
+    /// the channel; of one with too few whoever it names at all. Nobody for any other subject.
+    pub fn about(&self, published: &str) -> Vec<Customer> {
+        let Some(mut tokens) = self.tokens(published) else { return Vec::new() };
+        if tokens.next() != Some("events") {
+            return Vec::new();
+        }
+        let tokens: Vec<&str> = tokens.collect();
+        let tokens = match tokens.as_slice() {
+            [_, behind @ ..] if !behind.is_empty() => behind,
+            all => all,
+        };
+        tokens.iter().filter_map(|token| Customer::new(&spelled(token)).ok()).collect()
+    }
+
+    /// What a customer's events are stored as, from whatever channel they come.
+    pub(super) fn stored_events(&self, customer: &Customer) -> String {
+        format!("{}.partition.*.*.{}", self.prefix, customer.token())
+    }
+
+    /// What all events of one partition are stored as.
+    pub(super) fn stored_in(&self, partition: u16) -> String {
+        format!("{}.partition.{partition}.*.*", self.prefix)
+    }
+
+    /// What is stored of all that twins pass on to each other.
+    pub(super) fn stored_passed(&self) -> String {
+        format!("{}.partition.*.{INTERNAL}.*", self.prefix)
+    }
+
     /// The subject that a stored event was published to.
     pub(super) fn published(&self, stored: &Stored<'_>, subject: &str) -> Box<str> {
         match stored.address {
@@ -360,6 +391,23 @@ mod tests {
         let stored = subjects.stored(&subject);
         assert_eq!(stored, Stored { partition: 0, address: Address::Everybody });
         assert_eq!(*subjects.published(&stored, &subject), *subject);
+    }
+
+    #[test]
+    fn a_subject_is_about_a_customer_however_they_are_spelled_and_about_no_channel_or_scope() {
+        let subjects = Subjects::new("a.b").unwrap();
+        let about = |subject: &str| {
+            let all = subjects.about(subject);
+            all.iter().map(Customer::as_str).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(about("a.b.events.web.bobby"), "bobby");
+        assert_eq!(about("a.b.events.web.%62obb%79"), "bobby");
+        assert_eq!(about("a.b.events.web%2Eb.bobby"), "bobby");
+        assert_eq!(about("a.b.events.web.bobby.x"), "bobby x");
+        assert_eq!(about("a.b.events.bobby"), "bobby");
+        for other in ["a.b.broadcast.bobby", "a.b.dead.bobby", "a.events.web.bobby", "a.b.events"] {
+            assert_eq!(about(other), "", "{other}");
+        }
     }
 
     #[test]

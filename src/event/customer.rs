@@ -189,6 +189,30 @@ pub fn decode(token: &str) -> Result<Cow<'_, str>, String> {
     }
 }
 
+/// The text that a token stands for, however it is spelled: percent-encoded bytes are read wherever
+/// they are, with small digits, too, and everything else stays as it is. For looking for what is about
+/// somebody; what is addressed to somebody has the one spelling that [`decode`] takes.
+pub fn spelled(token: &str) -> Cow<'_, str> {
+    if !token.contains('%') {
+        return token.into();
+    }
+    let mut bytes = Vec::with_capacity(token.len());
+    let mut rest = token.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        match (first, tail) {
+            (b'%', [high, low, ..]) if let (Some(high), Some(low)) = (hex(*high), hex(*low)) => {
+                bytes.push(high << 4 | low);
+                rest = &tail[2..];
+            }
+            (byte, _) => {
+                bytes.push(byte);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned().into()
+}
+
 const fn hex(digit: u8) -> Option<u8> {
     match digit {
         b'0'..=b'9' => Some(digit - b'0'),
@@ -219,6 +243,15 @@ mod tests {
                 prop_assert_eq!(customer.token(), token);
             }
         }
+    }
+
+    #[test]
+    fn however_a_token_is_spelled_it_is_known_whose_it_is() {
+        for token in ["bobby", "%62obby", "b%6fbby", "b%6Fbby", "%62%6F%62%62%79"] {
+            assert_eq!(spelled(token), "bobby", "{token}");
+        }
+        assert_eq!(spelled("100%"), "100%");
+        assert_eq!(spelled("ann%40example%2eorg"), "ann@example.org");
     }
 
     #[test]

@@ -16,6 +16,7 @@ mod handoff;
 mod headers;
 pub mod json;
 mod kind;
+mod names;
 mod output;
 mod passed;
 mod rejection;
@@ -27,7 +28,7 @@ mod zone;
 pub use analysis::{AnalysedWords, Analysis};
 pub use ask::Ask;
 pub use broadcast::{Broadcast, Campaign, SharedFact};
-pub use customer::{Channel, Customer, decode, encode};
+pub use customer::{Channel, Customer, decode, encode, spelled};
 pub use delivery::{Content, Delivery, Original};
 pub use envelope::{Event, Raw, parse};
 pub use erasure::{Erasure, ErasureId};
@@ -37,6 +38,7 @@ pub use kind::{
     Case, Consent, EventType, Identify, Interaction, InteractionState, Kind, Link, Message, Named,
     Outcome, OutcomeKind, Preference, Sensitivity, Signal, Speaker, Unlink,
 };
+pub use names::named_in;
 pub use output::Output;
 pub use passed::{Carried, INTERNAL, PassOn, Passed};
 pub use rejection::{Reason, Rejection};

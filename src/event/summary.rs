@@ -10,8 +10,9 @@ impl Kind {
     pub fn summarize(&self, text: &mut impl fmt::Write) -> fmt::Result {
         match self {
             Kind::Identify(told) => list(&told.traits, "", text),
-            Kind::Link(told) => write!(text, "is {}", told.to),
-            Kind::Unlink(told) => write!(text, "is not {}", told.from),
+            // Whoever the other is may be erased one day, and this is kept with somebody else.
+            Kind::Link(_) => text.write_str("belongs to a customer"),
+            Kind::Unlink(_) => text.write_str("belongs to somebody else"),
             Kind::Page(told) | Kind::Screen(told) | Kind::Track(told) => {
                 text.write_str(&told.name)?;
                 list(&told.properties, " ", text)

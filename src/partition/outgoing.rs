@@ -142,6 +142,11 @@ impl Outgoing {
         }
     }
 
+    /// The customers whom a message on a subject may be about, however they are spelled there.
+    pub(super) fn about(&self, published: &str) -> Vec<Customer> {
+        self.subjects.about(published)
+    }
+
     pub(super) fn dead_letter(
         &self,
         partition: u16,

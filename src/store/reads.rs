@@ -7,7 +7,7 @@ use super::rows::{
 };
 use super::{Batch, Erasing, Error, Pseudonym, Table, Tombstone, Traces};
 use crate::codec;
-use crate::event::{Broadcast, Customer, ErasureId, INTERNAL, Output, Time};
+use crate::event::{Broadcast, Customer, ErasureId, Output, Time};
 use crate::models::{Exposure, Shown, Snapshot};
 use crate::past::Mark;
 use crate::twin::{Decision, Waiting};
@@ -268,13 +268,10 @@ pub trait Read: Send + Sync {
             })?;
             Ok(count)
         };
-        let token = customer.token();
         let outputs = self.outbox(partition, 0, usize::MAX)?.into_iter();
         // What other twins pass on to this one is for it to refuse, once it comes.
-        let is_own = |output: &Output| {
-            let mut tokens = output.subject.rsplit('.');
-            tokens.next() == Some(&token) && tokens.next() != Some(INTERNAL)
-        };
+        let is_own =
+            |output: &Output| output.about().as_ref() == Some(customer) && !output.is_passed_on();
         let from = key(|to| keys::partition(to, partition));
         let observed =
             rows(self, Table::Observations, partition, &from, usize::MAX, |key, value| {

@@ -62,7 +62,7 @@ fn owner(table: Table, key: &[u8], value: &[u8]) -> Option<Customer> {
     match table {
         Table::Outbox => {
             let output: Output = codec::open(Kind::Output, value).ok()?;
-            Customer::from_token(output.subject.rsplit('.').next()?).ok()
+            output.about()
         }
         Table::Observations => {
             let (_, _, whose): (Exposure, bool, Customer) =

@@ -97,9 +97,11 @@ impl Desk {
     async fn messages_of(&self, looked: &Looked) -> Result<Vec<MessageCount>, ApiError> {
         let others = looked.twin.identifiers.iter().map(|known| known.customer.clone());
         let own = std::iter::once(looked.twin.customer.clone());
+        let partitions = u16::try_from(self.partitions.all().len()).unwrap_or(u16::MAX);
         let mut counts = Vec::new();
         for identifier in own.chain(others).collect::<Vec<Customer>>() {
-            for trail in self.bus.trails(&identifier, u64::MAX).await.map_err(from_bus)? {
+            let found = self.bus.trails(&identifier, partitions, u64::MAX).await;
+            for trail in found.map_err(from_bus)? {
                 counts.push(MessageCount {
                     identifier: identifier.clone(),
                     stream: trail.stream.into(),

@@ -223,9 +223,8 @@ impl<H: Host> Machine<H> {
     /// Whether a message that cannot be read is of a customer who was erased: then no letter keeps
     /// its bytes.
     pub(super) fn is_late(&self, original: &Original) -> bool {
-        let token = original.subject.rsplit('.').next().unwrap_or_default();
-        Customer::from_token(token)
-            .is_ok_and(|customer| self.tombstones.of(&customer, self.clock).is_some())
+        let mut about = self.outgoing.about(&original.subject).into_iter();
+        about.any(|customer| self.tombstones.of(&customer, self.clock).is_some())
     }
 
     /// An event of a customer who was erased: all that is left to do is to take it out of the

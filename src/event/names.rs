@@ -1,0 +1,71 @@
+//! Whom a message is about besides the customer of its subject: for finding all that there is of
+//! somebody. What it reads may be of any version, and damaged.
+
+use serde_json::Value as Json;
+
+use super::{Customer, EventType};
+
+/// Identifiers of customers that a message names, apart from the one it is addressed to: those by
+/// whom it was passed on, those whose memory it carries, and the one that a `link` or `unlink` is
+/// about. `kind` is the type in its headers, if it has one there, as in the binary mode of
+/// CloudEvents; then the payload is the data alone.
+pub fn named_in(kind: Option<&str>, payload: &[u8]) -> Vec<Customer> {
+    let Ok(whole) = serde_json::from_slice::<Json>(payload) else { return Vec::new() };
+    let (kind, data) = match kind {
+        Some(kind) => (kind, &whole),
+        None => (whole["type"].as_str().unwrap_or_default(), &whole["data"]),
+    };
+    let texts: Vec<&Json> = match kind.parse() {
+        Ok(EventType::Link) => vec![&data["to"]],
+        Ok(EventType::Unlink) => vec![&data["from"]],
+        Ok(_) => return Vec::new(),
+        Err(_) => {
+            let own = list(&data["via"]).chain([&data["from"], &data["data"]["to"]]);
+            let memory = list(&data["memory"]["identifiers"]);
+            let memory = memory.flat_map(|known| [&known["customer"], &known["through"]]);
+            return customers(own.chain([&data["data"]["from"]]).chain(memory));
+        }
+    };
+    customers(texts.into_iter())
+}
+
+fn list(found: &Json) -> impl Iterator<Item = &Json> {
+    found.as_array().into_iter().flatten()
+}
+
+fn customers<'a>(found: impl Iterator<Item = &'a Json>) -> Vec<Customer> {
+    let mut customers: Vec<Customer> =
+        found.filter_map(|text| Customer::new(text.as_str()?).ok()).collect();
+    customers.sort_unstable();
+    customers.dedup();
+    customers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(kind: Option<&str>, payload: &str) -> String {
+        let named = named_in(kind, payload.as_bytes());
+        named.iter().map(Customer::as_str).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_message_names_whoever_passed_it_on_and_whoever_it_remembers() {
+        let passed = r#"{"type":"jumeau.pass","subject":"ann","data":{"via":["bob","tab"],
+            "kind":"link","data":{"to":"ann"},
+            "memory":{"traits":{"friend":"eve"},
+                      "identifiers":[{"customer":"carl","through":"dora"}]}}}"#;
+        assert_eq!(named(None, passed), "ann bob carl dora tab");
+        assert_eq!(named(None, r#"{"type":"link","data":{"to":"bob"}}"#), "bob");
+        assert_eq!(named(Some("unlink"), r#"{"from":"bob"}"#), "bob");
+    }
+
+    #[test]
+    fn what_it_says_of_others_in_other_places_names_nobody() {
+        assert_eq!(named(None, r#"{"type":"track","data":{"name":"x","to":"bob"}}"#), "");
+        assert_eq!(named(None, r#"{"type":"message","data":{"from":"customer"}}"#), "");
+        assert_eq!(named(None, "no json"), "");
+        assert_eq!(named(None, r#"{"type":"link","data":{"to":7}}"#), "");
+    }
+}
