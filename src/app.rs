@@ -289,7 +289,7 @@ impl Service {
             runtime.spawn(async move { Watch::spawn(&bus) }).await?
         };
         let status = Arc::new(RwLock::new(status(&policy, source)));
-        let auditor = Auditor::new(&bus, settings.audit.identifiers);
+        let auditor = Auditor::new(&bus, settings.audit.identifiers, seal.audit());
         let policy = PolicyDesk {
             partitions: partitions.clone(),
             status: status.clone(),
@@ -402,13 +402,14 @@ impl Service {
         Ok(())
     }
 
-    /// Stops without waiting for anything. What is not durable is taken in again.
+    /// Stops without waiting for anything. What is not durable is taken in again. If a thread does
+    /// not end in some seconds, the process does.
     pub async fn stop(self) {
-        self.intake.abort();
         let _deadline = Deadline::start(
             STOP,
             "a thread does not end; the process ends without it; nothing durable is lost",
         );
+        self.intake.abort();
         // What it has not done it does after the next start.
         self.eraser.abort();
         // Whoever still asks is told by the broker that nobody is there.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anstream::{eprintln, println};
 use anstyle::{AnsiColor, Style};
 use jumeau::config::Settings;
+use jumeau::config::settings::masked;
 use jumeau::event::{Broadcast, Time, cut};
 use jumeau::policy::Policy;
 use jumeau::roles::Prepared;
@@ -33,7 +34,7 @@ pub(crate) struct Console {
 
 impl Console {
     pub(crate) fn new(url: &str) -> Console {
-        Console { url: url.to_owned() }
+        Console { url: masked(url) }
     }
 
     /// The service is up.
@@ -243,7 +244,7 @@ pub(crate) fn checked(settings: &Settings, shelf: &Shelf, policy: &Policy, stori
     println!(
         "  {} partitions on {}, store in {}",
         settings.service.partitions,
-        settings.nats.url,
+        settings.nats.shown_url(),
         settings.store.path.display()
     );
     let languages: Vec<String> =

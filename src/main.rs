@@ -16,7 +16,7 @@ use clap::{Args, Parser, Subcommand};
 use console::Console;
 use jumeau::app::{Service, end_at_the_second_signal};
 use jumeau::bus::{Broker, BrokerOptions, Bus, Subjects};
-use jumeau::config::settings::LogFormat;
+use jumeau::config::settings::{LogFormat, LogIdentifiers};
 use jumeau::config::{Argument, Layers, Settings, limits};
 use jumeau::event::Time;
 use jumeau::language::Languages;
@@ -26,6 +26,10 @@ use jumeau::rehearsal::{self, By, Learned, Pair, Report, Sample, recollect};
 use jumeau::roles::{Agent, Company};
 use jumeau::shelf::{self, Shelf};
 use jumeau::{roles, stage, store, story};
+use tracing::Level;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -201,11 +205,11 @@ enum Models {
 const LIVES_AT_ONCE: usize = 64;
 
 fn main() -> ExitCode {
+    store::keep_files_private();
     match run(Arguments::parse().command) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-    store::keep_files_private();
             console::fail(&error);
             ExitCode::FAILURE
         }
@@ -297,9 +301,14 @@ fn log(settings: &Settings) -> anyhow::Result<()> {
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
+    // The client library names the subject of every message, and there stand customers.
+    let is_plain = settings.log.identifiers == LogIdentifiers::Plain;
+    let nameless = filter_fn(move |line| {
+        is_plain || !line.target().starts_with("async_nats") || *line.level() <= Level::INFO
+    });
     match settings.log.format {
-        LogFormat::Json => lines.json().init(),
-        LogFormat::Text => lines.init(),
+        LogFormat::Json => lines.json().finish().with(nameless).init(),
+        LogFormat::Text => lines.finish().with(nameless).init(),
     }
     Ok(())
 }
@@ -416,6 +425,7 @@ async fn start(settings: &Settings, shelf: &Shelf) -> anyhow::Result<Running> {
 
 /// Runs until it is asked to stop, or must.
 async fn until_stopped(mut running: Running) -> anyhow::Result<bool> {
+    end_at_the_second_signal()?;
     let stopped = tokio::select! {
         why = running.service.failed() => Err(anyhow::anyhow!(why)),
         signal = asked_to_stop() => signal,
@@ -426,7 +436,6 @@ async fn until_stopped(mut running: Running) -> anyhow::Result<bool> {
             running.service.drain().await?;
             Ok(true)
         }
-    end_at_the_second_signal()?;
         Err(why) => {
             running.service.stop().await;
             Err(why)
@@ -449,7 +458,7 @@ async fn serve(choices: Choices) -> anyhow::Result<bool> {
     let shelf = Shelf::find(&settings.service.policy)?;
     let running = start(&settings, &shelf).await?;
     tracing::info!(
-        broker = %settings.nats.url,
+        broker = settings.nats.shown_url(),
         policy = %settings.service.policy,
         partitions = settings.service.partitions,
         "twins are awake"

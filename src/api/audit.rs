@@ -2,12 +2,13 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
+use serde_json::Value as Json;
 
 use super::messages::{code, verb};
 use crate::bus::{self, ApiError, Asker, Bus, Request};
 use crate::config::{limits, settings::Identifiers};
-use crate::event::{Customer, Time, cut};
+use crate::event::{self, Customer, Time, cut};
+use crate::partition::Secret;
 
 /// One line of the audit: the stream `JUMEAU_AUDIT`, on the subject `<prefix>.audit.<act>`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -73,12 +74,13 @@ pub struct AuditReply {
 pub struct Auditor {
     bus: Bus,
     identifiers: Identifiers,
+    secret: Secret,
 }
 
 impl Auditor {
-    /// Writes to the audit of this bus.
-    pub fn new(bus: &Bus, identifiers: Identifiers) -> Auditor {
-        Auditor { bus: bus.clone(), identifiers }
+    /// Writes to the audit of this bus; customers are hashed with the secret.
+    pub fn new(bus: &Bus, identifiers: Identifiers, secret: Secret) -> Auditor {
+        Auditor { bus: bus.clone(), identifiers, secret }
     }
 
     /// The first line of what is asked.
@@ -87,17 +89,18 @@ impl Auditor {
         // The customer is the last token, wherever there is one, but of a list it is the queue.
         let is_list = request.verb == verb::ESCALATIONS_LIST;
         let customer = request.tokens.last().filter(|_| !is_list);
-        let about = customer.map(|token| self.about(token));
-        let what = std::str::from_utf8(&request.payload).unwrap_or("bytes that are no text");
+        let (what, searched) = self.what(&request.payload);
+        let about = customer.map(|token| self.about(token)).or(searched);
+        let has_customer = customer.is_some();
         let queue = request.tokens.last().filter(|_| is_list).map_or("", String::as_str);
-        let what = [queue, what].join(" ").trim().to_owned();
+        let what = [queue, &what].join(" ").trim().to_owned();
         AuditRecord {
             id: bus::fresh_id().into(),
             at: chrono::Utc::now().into(),
             act: request.verb.into(),
             by: name.clone(),
             is_vouched: *is_vouched,
-            what: (about.is_none() && !what.is_empty())
+            what: (!has_customer && !what.is_empty())
                 .then(|| cut(&what, limits::TEXT_BYTES).into()),
             about,
             outcome: AuditOutcome::Asked,
@@ -168,18 +171,46 @@ impl Auditor {
         Ok(AuditReply { records: records.into() })
     }
 
+    /// A request that is about no customer, as the audit keeps it, and whom it looks for: the customers
+    /// in it are hashed, and what could hold others is left out.
+    fn what(&self, payload: &[u8]) -> (String, Option<Box<str>>) {
+        if payload.is_empty() {
+            return (String::new(), None);
+        }
+        let Ok(Json::Object(mut fields)) = serde_json::from_slice(payload) else {
+            return ("a request that is no JSON object".to_owned(), None);
+        };
+        let mut searched = None;
+        for (name, value) in &mut fields {
+            match (name.as_str(), &value) {
+                ("about" | "customer" | "after", Json::String(customer)) => {
+                    let hash = match Customer::new(customer) {
+                        Ok(customer) => self.about(&customer.token()),
+                        Err(_) => self.about(customer),
+                    };
+                    if name == "about" {
+                        searched = Some(hash.clone());
+                    }
+                    *value = String::from(hash).into();
+                }
+                // Of a dead letter that is to be read anew.
+                ("data" | "payload" | "text" | "headers" | "subject", _) => *value = "…".into(),
+                _ => {}
+            }
+        }
+        (Json::Object(fields).to_string(), searched)
+    }
+
     /// How a customer stands in the audit: whoever knows the identifier finds the lines, and the
     /// lines do not tell it.
     fn about(&self, token: &str) -> Box<str> {
         match self.identifiers {
             Identifiers::Plain => token.into(),
             Identifiers::Hashed => {
-                let hash = Sha256::digest(format!("jumeau audit {token}"));
-                hex::encode(hash.get(..HASH_BYTES).unwrap_or_default()).into()
+                // Whoever writes a token in another way means the same customer.
+                let text = event::spelled(token);
+                hex::encode(self.secret.hash(text.as_bytes())).into()
             }
         }
     }
 }
-
-/// Bytes of a customer's hash: enough that no two of a company's customers share one.
-const HASH_BYTES: usize = 12;

@@ -34,7 +34,7 @@ pub struct DecideRequest {
 /// The answer to [`verb::DECIDE`](super::verb::DECIDE).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DecideReply {
-    /// Whose twin decided: an identifier that is linked to a customer passes on to them.
+    /// The identifier that was asked about. If it is linked to a customer, their twin decided.
     pub customer: Customer,
     /// When, by the clock that twins live by.
     pub at: Time,

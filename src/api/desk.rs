@@ -154,6 +154,12 @@ impl Desk {
     }
 
     async fn respond(&self, request: Request) -> Result<Bytes, ApiError> {
+        let bytes = request.payload.len();
+        if bytes > limits::EVENT_BYTES {
+            let most = limits::EVENT_BYTES;
+            let detail = format!("expected a request of at most {most} bytes, found {bytes}");
+            return Err(ApiError::new(code::BAD_REQUEST, detail));
+        }
         match request.verb {
             verb::SHOW => {
                 let Looked { asked, twin, surroundings, partition, is_resident } =

@@ -154,6 +154,7 @@ impl Told {
 pub struct Seal {
     key: Arc<KeyPair>,
     marks: Secret,
+    audit: Secret,
 }
 
 /// A secret that nobody can guess, for a store that has none yet.
@@ -174,18 +175,25 @@ impl Seal {
     /// The seal of a store with this secret.
     #[expect(clippy::expect_used, reason = "the message names the invariant")]
     pub fn new(secret: &[u8; 32]) -> Seal {
-        // Two secrets of one, neither of which tells the other.
+        // Three secrets of one, none of which tells another.
         let derive = |what: &str| -> [u8; 32] {
             Sha256::new().chain_update(what).chain_update(secret).finalize().into()
         };
         let key = KeyPair::new_from_raw(KeyPairType::User, derive("jumeau receipts"))
             .expect("any 32 bytes are a secret key");
-        Seal { key: Arc::new(key), marks: Secret::new(derive("jumeau tombstones")) }
+        let [marks, audit] =
+            ["jumeau tombstones", "jumeau audit"].map(|what| Secret::new(derive(what)));
+        Seal { key: Arc::new(key), marks, audit }
     }
 
     /// What customers who were erased are marked with.
     pub fn marks(&self) -> Secret {
         self.marks.clone()
+    }
+
+    /// What customers are hashed with in the audit.
+    pub fn audit(&self) -> Secret {
+        self.audit.clone()
     }
 
     /// The receipt for an erasure, if nothing of it is left to do: of the identifier that was

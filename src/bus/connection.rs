@@ -121,7 +121,8 @@ impl Bus {
             }
             if pause == PAUSE_MIN {
                 let seconds = settings.wait_seconds;
-                tracing::warn!(url = settings.url, seconds, "no broker answers; waiting for it");
+                let url = settings.shown_url();
+                tracing::warn!(url, seconds, "no broker answers; waiting for it");
             }
             tokio::time::sleep(pause.min(left)).await;
             pause = (2 * pause).min(PAUSE_MAX);
@@ -256,7 +257,7 @@ async fn dial(
     let client = options
         .connect(addresses)
         .await
-        .map_err(|source| Error::Connect { url: settings.url.clone(), source: Box::new(source) })?;
+        .map_err(|source| Error::Connect { url: settings.shown_url(), source: Box::new(source) })?;
     Ok((client, link))
 }
 

@@ -44,7 +44,7 @@ pub enum Error {
          `nats.url`, `nats.credentials` and `nats.tls`"
     )]
     Connect {
-        /// The addresses that were tried.
+        /// The addresses that were tried, without passwords.
         url: String,
         /// What the client library said.
         source: Source,

@@ -9,6 +9,7 @@ use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 
 use super::Settings;
+use super::settings::masked;
 
 /// The settings file that is read if there is one and no other is named.
 pub const FILE: &str = "jumeau.toml";
@@ -62,7 +63,7 @@ impl Argument {
                 key: key.trim().into(),
                 value: value.trim().into(),
             }),
-            _ => Err(format!("expected section.key=value, found `{pair}`")),
+            _ => Err(format!("expected section.key=value, found `{}`", secretless(pair))),
         }
     }
 }
@@ -95,7 +96,7 @@ impl Layers {
             let toml = Toml::string(&text);
             if let Err(error) = toml.data() {
                 // The first line says where, the last what; the drawing between is for terminals.
-                let detail = error.kind.to_string();
+                let detail = secretless(&error.kind.to_string());
                 let lines: Vec<&str> = detail.trim().lines().collect();
                 let detail = match lines[..] {
                     [place, .., what] => format!("{place}: {what}"),
@@ -348,6 +349,15 @@ fn line_of(text: &str, key: &str) -> Option<usize> {
 }
 
 fn sentence(kind: &Kind) -> String {
+    secretless(&told(kind))
+}
+
+/// A sentence without the password of an address that somebody wrote where it does not belong.
+fn secretless(sentence: &str) -> String {
+    if sentence.contains("://") { masked(sentence) } else { sentence.to_owned() }
+}
+
+fn told(kind: &Kind) -> String {
     match kind {
         Kind::InvalidType(found, expected) | Kind::InvalidValue(found, expected) => {
             let expected = match expected.as_str() {
@@ -387,6 +397,21 @@ mod tests {
         let (folder, layers) = layers(file, environment, arguments);
         let refusal = layers.load().unwrap_err().to_string();
         refusal.replace(&format!("{}/", folder.path().display()), "")
+    }
+
+    #[test]
+    fn no_mistake_tells_a_password() {
+        let url = "nats://max:hush-hush@127.0.0.1";
+        let told = [
+            refusal("", &[("JUMEAU_NATS", url)], &[]),
+            refusal("", &[], &[&format!("log.format={url}")]),
+            refusal(&format!("[nats]\nurl = \"{url}\n"), &[], &[]),
+            refusal(&format!("[service]\npartitions = \"{url}\"\n"), &[], &[]),
+            Argument::set(url).unwrap_err(),
+        ];
+        for told in told {
+            assert!(!told.contains("hush-hush"), "{told}");
+        }
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! What an operator may choose. Everything has a default that works; an unknown key is an error.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The section `nats`: which broker to join, and as whom.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Nats {
     /// One or more addresses of the broker, separated by commas: `nats://`, `tls://`.
@@ -44,6 +45,43 @@ pub struct Tls {
     pub cert: Option<PathBuf>,
     /// The key (PEM) of our certificate.
     pub key: Option<PathBuf>,
+}
+
+impl Nats {
+    /// The addresses for people to read: without what a password or a token may be.
+    pub fn shown_url(&self) -> String {
+        masked(&self.url)
+    }
+}
+
+/// Addresses, separated by commas, without the passwords and tokens that stand before their hosts.
+pub fn masked(urls: &str) -> String {
+    let one = |url: &str| {
+        let Some((secret, host)) = url.rsplit_once('@') else { return url.to_owned() };
+        let (scheme, secret) = secret
+            .split_once("://")
+            .map_or(("", secret), |(scheme, secret)| (&url[..scheme.len() + "://".len()], secret));
+        match secret.split_once(':') {
+            Some((user, _)) => format!("{scheme}{user}:***@{host}"),
+            // One word is a token, and no name.
+            None => format!("{scheme}***@{host}"),
+        }
+    };
+    urls.split(',').map(one).collect::<Vec<_>>().join(",")
+}
+
+impl fmt::Debug for Nats {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Nats")
+            .field("url", &self.shown_url())
+            .field("prefix", &self.prefix)
+            .field("credentials", &self.credentials)
+            .field("nkey", &self.nkey)
+            .field("inbox", &self.inbox)
+            .field("name", &self.name)
+            .field("tls", &self.tls)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Default for Nats {
@@ -204,7 +242,8 @@ pub struct Audit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Identifiers {
-    /// As a hash: who knows the identifier finds the lines, and the lines do not tell it.
+    /// As a hash that is keyed by the store's secret: who may ask the service and knows the
+    /// identifier finds the lines, and the lines do not tell it.
     #[default]
     Hashed,
     /// As the company writes them.

@@ -48,15 +48,20 @@ impl Secret {
 
     /// What stands for a customer who was erased: the first half of the HMAC-SHA-256 (RFC 2104) of
     /// the identifier.
-    #[expect(clippy::expect_used, reason = "the message names the invariant")]
     pub fn mark(&self, customer: &Customer) -> Pseudonym {
+        Pseudonym(self.hash(customer.as_str().as_bytes()))
+    }
+
+    /// The first half of the HMAC-SHA-256 (RFC 2104) of a text.
+    #[expect(clippy::expect_used, reason = "the message names the invariant")]
+    pub fn hash(&self, text: &[u8]) -> [u8; 16] {
         let mut hash =
             Hmac::<Sha256>::new_from_slice(&self.key).expect("a key may have any length");
-        hash.update(customer.as_str().as_bytes());
+        hash.update(text);
         let whole: [u8; 32] = hash.finalize().into_bytes().into();
         let mut half = [0; 16];
         half.copy_from_slice(&whole[..16]);
-        Pseudonym(half)
+        half
     }
 }
 

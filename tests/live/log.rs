@@ -18,7 +18,7 @@ async fn the_log_names_no_customer_and_repeats_no_words() {
         .args(["serve", "--server", &rig.broker.url(), "--policy", "bank"])
         .arg("--set")
         .arg(format!("store.path={}", rig.folder.path().join("store").display()))
-        .args(["--set", "log.filter=info"])
+        .args(["--set", "log.filter=debug"])
         .current_dir(rig.folder.path())
         .stdin(Stdio::null())
         .stderr(std::fs::File::create(&log).unwrap())

@@ -62,13 +62,14 @@ impl Desk {
     /// Asks the twin, and where it says that another customer is meant, that one.
     async fn ask(
         &self,
-        mut customer: Customer,
+        named: Customer,
         channel: Channel,
         asked: DecideRequest,
     ) -> Result<DecideReply, ApiError> {
         let DecideRequest { id, time, traceparent, ask, .. } = asked;
         let id = id.unwrap_or_else(|| bus::fresh_id().into());
         let refused = |rejection: Rejection| ApiError::new(code::BAD_REQUEST, rejection.detail);
+        let mut customer = named.clone();
         for _ in 0..=limits::IDENTIFIERS {
             let (channel, id) = (channel.clone(), id.clone());
             let (traceparent, ask) = (traceparent.clone(), ask.clone());
@@ -79,7 +80,8 @@ impl Desk {
             match answer.await.map_err(gone)? {
                 Answer::Decided(decided) => {
                     return Ok(DecideReply {
-                        customer,
+                        // To whom it is linked is nothing that a channel learns by asking.
+                        customer: named,
                         at: decided.at,
                         policy: decided.policy.name.clone(),
                         version: decided.policy.version.0.clone(),

@@ -39,7 +39,7 @@ impl Service {
         language: Option<String>,
     ) -> Result<Service, String> {
         let bus = Bus::visit(nats).await.map_err(|error| {
-            let at = &nats.url;
+            let at = nats.shown_url();
             format!("{}; --server names another than {at}", sentence(&error))
         })?;
         Ok(Service { bus, agent, queues, language: language.map(Into::into) })

@@ -30,7 +30,15 @@ pub(crate) struct Arguments {
 #[command(next_help_heading = "Connection")]
 pub(crate) struct Connection {
     /// The broker; several are separated by commas.
-    #[arg(short, long, global = true, env = "NATS_URL", default_value = "nats://127.0.0.1:4222")]
+    // A password may stand in the variable, and is not for whoever reads the help.
+    #[arg(
+        short,
+        long,
+        global = true,
+        env = "NATS_URL",
+        hide_env_values = true,
+        default_value = "nats://127.0.0.1:4222"
+    )]
     pub(crate) server: String,
     /// A credentials file (JWT and nkey seed).
     #[arg(long, global = true, env = "NATS_CREDS", value_hint = ValueHint::FilePath)]

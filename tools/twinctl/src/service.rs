@@ -6,6 +6,7 @@ use async_nats::client::RequestErrorKind;
 use async_nats::{Client, ConnectOptions, Request, ServerAddr};
 use jumeau::api::code;
 use jumeau::bus::ASKER;
+use jumeau::config::settings::masked;
 use jumeau::event::Customer;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -20,6 +21,7 @@ pub(crate) struct Service {
     /// The service's prefix.
     pub(crate) prefix: String,
     name: Option<String>,
+    /// For people to read.
     server: String,
     timeout: Duration,
 }
@@ -49,24 +51,24 @@ impl Service {
         if let Some(ca) = &wanted.ca {
             options = options.add_root_certificates(ca.clone());
         }
+        let shown = masked(&wanted.server);
         let servers = wanted
             .server
             .split(',')
             .map(|server| server.trim().parse())
             .collect::<Result<Vec<ServerAddr>, _>>()
-            .map_err(|error| Failure::Usage(format!("--server {}: {error}", wanted.server)))?;
+            .map_err(|error| Failure::Usage(format!("--server {shown}: {error}")))?;
         let client = options.connect(servers).await.map_err(|error| {
             Failure::Unreachable(format!(
-                "expected a broker at {}: {error}; start one with `jumeau dev`, or name another \
-                 with --server or NATS_URL",
-                wanted.server
+                "expected a broker at {shown}: {error}; start one with `jumeau dev`, or name another \
+                 with --server or NATS_URL"
             ))
         })?;
         Ok(Service {
             client,
             prefix: wanted.prefix.clone(),
             name: wanted.name.clone(),
-            server: wanted.server.clone(),
+            server: shown,
             timeout: wanted.timeout,
         })
     }
