@@ -76,6 +76,9 @@ impl Threads {
     }
 }
 
+/// Whoever is not stuck answers within this time, also on a machine that has much to do.
+const ANSWER: Duration = Duration::from_secs(3);
+
 /// Stopping takes no longer than this, or the process ends without it.
 const STOP: Duration = Duration::from_secs(30);
 
@@ -375,7 +378,7 @@ impl Service {
         }
         let mut is_drained = false;
         while !is_drained && Instant::now() < deadline {
-            let left = deadline.saturating_duration_since(Instant::now());
+            let left = deadline.saturating_duration_since(Instant::now()).max(ANSWER);
             let asked = self.partitions.all().iter().map(|partition| partition.send(IsDrained));
             let answers = join_all(asked.map(|asked| tokio::time::timeout(left, asked))).await;
             let stuck: Vec<String> = (0..)
