@@ -21,7 +21,7 @@ use crate::api::{self, Auditor, Desk, Gauges, Hands, Keeper, PolicyStatus, Refus
 use crate::bus::{self, Analyser, Bus, Intake, Relay, Resume, Watch};
 use crate::config::settings::LogIdentifiers;
 use crate::config::{Settings, limits};
-use crate::event::Time;
+use crate::event::{Desks, Time};
 use crate::models::Snapshot;
 use crate::partition::{Bounds, Lessons, Outgoing, Pulled, Recovered, Secret};
 use crate::policy::{Mistakes, Policy};
@@ -244,6 +244,7 @@ impl Service {
             partitions: partition_count,
             answers: settings.service.answers,
         };
+        let desks = Desks::new(settings.service.desks.iter().map(String::as_str));
         let outgoing = Outgoing::new(Arc::new(bus.subjects().clone()));
         let clock = Arc::new(Clock::new());
         clock.compare(bus.ahead_of_broker_ms().await);
@@ -254,6 +255,7 @@ impl Service {
                     partition,
                     mode: settings.service.time,
                     bounds,
+                    desks: desks.clone(),
                     outgoing: outgoing.clone(),
                     policy: policy.clone(),
                     shadow: shadow.clone(),
@@ -304,7 +306,7 @@ impl Service {
             partitions.clone(),
             settings.service.time,
             status,
-            Gauges { resets: intake.resets(), relay, watch, room, clock },
+            Gauges { resets: intake.resets(), relay, watch, room, clock, desks },
             Hands {
                 learner: learner.impatient(),
                 keeper: Keeper::new(store.clone(), settings.store.backups.clone()),

@@ -18,7 +18,7 @@ use jumeau::app::{Service, end_at_the_second_signal};
 use jumeau::bus::{Broker, BrokerOptions, Bus, Subjects};
 use jumeau::config::settings::{LogFormat, LogIdentifiers};
 use jumeau::config::{Argument, Layers, Settings, limits};
-use jumeau::event::Time;
+use jumeau::event::{Desks, Time};
 use jumeau::language::Languages;
 use jumeau::models::Snapshot;
 use jumeau::policy::{self, Policy};
@@ -323,7 +323,12 @@ async fn rehearse(arguments: &Rehearse) -> anyhow::Result<()> {
 
     let bar = indicatif::ProgressBar::new_spinner().with_message("reading the stream of events");
     let mut sample = Sample::new(arguments.sample.max(1));
-    bus.past(None, |delivery| {
+    // Without a service that says which, those of the settings.
+    let desks = rehearsal::desks(&bus)
+        .await
+        .unwrap_or_else(|_| Desks::new(settings.service.desks.iter().map(String::as_str)));
+    bus.past(None, |mut delivery| {
+        delivery.admit(&desks);
         sample.take(delivery);
         bar.inc(1);
         true

@@ -12,7 +12,7 @@ use super::desk;
 use super::eraser::Eraser;
 use super::twin::{Rest, Show, TakeIn, TwinActor};
 use crate::bus::{Floor, Receipt, Relay};
-use crate::event::{Customer, Event, Output, Time};
+use crate::event::{Customer, Desks, Event, Output, Time};
 use crate::models::{Shown, Snapshot};
 use crate::partition::{
     Answer, Bounds, Cleared, Counters, Done, Errand, Host, Loads, Machine, Outgoing, Progress,
@@ -34,6 +34,8 @@ pub struct Setup {
     pub mode: TimeMode,
     /// How much it may keep in memory.
     pub bounds: Bounds,
+    /// The channels that may say what agents and operators did.
+    pub desks: Desks,
     /// How its effects become messages.
     pub outgoing: Outgoing,
     /// The policy to begin with.
@@ -102,6 +104,7 @@ impl PartitionActor {
             partition,
             mode,
             bounds,
+            desks,
             outgoing,
             policy,
             shadow,
@@ -132,6 +135,7 @@ impl PartitionActor {
         };
         let mut machine =
             Machine::new(partition, mode, bounds, outgoing, policy, recovered, &mut shell);
+        machine.set_desks(desks);
         machine.set_models(models);
         machine.set_shadow(shadow);
         let born = Instant::now();

@@ -38,7 +38,7 @@ use crate::actors::{
 use crate::bus::{self, ApiError, Bus, Relay, Request, Watch};
 use crate::codec;
 use crate::config::limits;
-use crate::event::{Broadcast, Channel, Customer, Raw, Time, encode, json, parse};
+use crate::event::{Broadcast, Channel, Customer, Desks, Raw, Time, encode, json, parse};
 use crate::partition::{Counters, Progress, Surroundings, TimeMode};
 use crate::store::{self, Room};
 use crate::twin::{Dissatisfaction, Forecast, Input, Twin, flips, react};
@@ -74,6 +74,8 @@ pub struct Gauges {
     pub room: Arc<Room>,
     /// What the time is.
     pub clock: Arc<Clock>,
+    /// The channels that may say what agents and operators did.
+    pub desks: Desks,
 }
 
 /// What the desk has others do.
@@ -407,6 +409,7 @@ impl Desk {
             at: now(),
             time: self.mode,
             policy: self.policy.read().clone(),
+            desks: self.gauges.desks.names().map(Into::into).collect(),
             connected: is_up,
             lag: lag.waiting + lag.in_flight,
             resets: self.gauges.resets.load(Ordering::Relaxed),

@@ -137,6 +137,9 @@ pub struct Stats {
     pub time: TimeMode,
     /// The policy.
     pub policy: PolicyStatus,
+    /// The channels whose events may say what agents and operators did.
+    #[serde(default)]
+    pub desks: Vec<Box<str>>,
     /// Whether the broker is connected.
     pub connected: bool,
     /// Events that the stream holds beyond what is taken in and durable.

@@ -49,6 +49,8 @@ impl Settings {
 fn check_service(service: &Service, report: Report<'_>) {
     let partitions = u64::from(service.partitions);
     filled("service.policy", &service.policy, "an embedded policy or a folder", report);
+    let (most, found) = (limits::INTEGRATORS, service.desks.len());
+    range("service.desks", size(found), 0, size(most), report);
     range("service.partitions", partitions, 1, limits::PARTITIONS as u64, report);
     range("service.arbiters", service.arbiters, 0, THREADS_MAX, report);
     range("service.bus-threads", service.bus_threads, 1, THREADS_MAX, report);

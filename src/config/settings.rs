@@ -303,6 +303,9 @@ pub struct Service {
     pub time: TimeMode,
     /// When a channel that asks is answered.
     pub answers: Answers,
+    /// Channels whose `handoff` events may say what agents and operators did, such as that of a contact
+    /// centre. Any other channel may only hand a customer over, in nobody's name.
+    pub desks: Vec<String>,
     /// Into how many partitions customers are divided: the unit of ordering, commit and recovery.
     /// Fixed once there are streams, because a customer's events would go to another partition
     /// otherwise.
@@ -342,6 +345,7 @@ impl Default for Service {
             shadow: None,
             time: TimeMode::Stream,
             answers: Answers::Durable,
+            desks: vec!["desk".into()],
             partitions: 16,
             arbiters: 0,
             bus_threads: 1,

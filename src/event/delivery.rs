@@ -4,8 +4,8 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::{
-    Broadcast, Erasure, Event, Header, Headers, Kind, Message, Raw, Reason, Rejection, Speaker,
-    Time, parse,
+    Broadcast, Desks, Erasure, Event, Header, Headers, Kind, Message, Raw, Reason, Rejection,
+    Speaker, Time, parse,
 };
 
 /// One message of the events stream, as one partition gets it.
@@ -51,6 +51,17 @@ impl Delivery {
             Content::Unread | Content::Broadcast(_) | Content::Erasure(_) => {
                 unreachable!("it has just been read, and nothing but an event is taken in as one")
             }
+        }
+    }
+
+    /// Refuses what its channel may not say.
+    pub fn admit(&mut self, desks: &Desks) {
+        if matches!(self.content, Content::Broadcast(_) | Content::Erasure(_)) {
+            return;
+        }
+        let refusal = self.read().ok().and_then(|event| desks.admit(event).err());
+        if let Some(rejection) = refusal {
+            self.content = Content::Read(Err(rejection));
         }
     }
 

@@ -1,8 +1,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use std::sync::Arc;
+
 use super::kind::{name, optional_name, value, values};
-use super::{Map, OutcomeKind, Value};
+use super::{Event, Kind, Map, OutcomeKind, Reason, Rejection, Value};
 use crate::config::limits;
 
 /// What an agent does with an escalation.
@@ -139,5 +141,98 @@ impl Handoff {
             }
             _ => name("escalation", &self.escalation),
         }
+    }
+}
+
+/// The channels that may say what agents and operators did, such as that of a contact centre.
+///
+/// Whoever publishes in any other channel could borrow a name, and hold or settle what is not theirs: it
+/// may only hand a customer over, in nobody's name. People themselves go by the API, which knows who
+/// asks.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Desks(Arc<[Box<str>]>);
+
+impl Desks {
+    /// These channels, by name.
+    pub fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Desks {
+        Desks(names.into_iter().map(Into::into).collect())
+    }
+
+    /// Their names.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|name| &**name)
+    }
+
+    /// Whether an event says only what its channel may. What another identifier passed on was asked
+    /// where it came in.
+    ///
+    /// # Errors
+    /// [`Reason::Refused`], for what its channel may not say.
+    pub fn admit(&self, event: &Event) -> Result<(), Rejection> {
+        let Kind::Handoff(told) = &event.kind else { return Ok(()) };
+        let is_nobodys = told.agent.is_none() && told.operator.is_none();
+        if event.passed.is_some()
+            || (told.state == HandoffState::Opened && is_nobodys)
+            || self.names().any(|name| name == event.channel.as_str())
+        {
+            return Ok(());
+        }
+        let desks: Vec<&str> = self.names().collect();
+        let desks = if desks.is_empty() { "none".to_owned() } else { desks.join(", ") };
+        let found = match (told.state, is_nobodys) {
+            (HandoffState::Opened, _) => "one in somebody's name".to_owned(),
+            (state, _) => format!("`{}`", state.name()),
+        };
+        Err(Rejection::new(
+            Reason::Refused,
+            format!(
+                "expected what agents do from a channel of `service.desks` ({desks}), and from \
+                 `{}` no `handoff` but `opened` without `agent` and `operator`; found {found}. People \
+                 go by the API (`escalations.claim` and so on), a contact centre by a channel that the \
+                 setting names",
+                event.channel.as_str()
+            ),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Raw, parse};
+
+    fn told(channel: &str, data: &str) -> Event {
+        let payload = format!(r#"{{"type":"handoff","data":{data}}}"#);
+        let raw = Raw {
+            channel,
+            customer: "ann",
+            headers: &[],
+            payload: payload.as_bytes(),
+            sequence: 1,
+        };
+        parse(&raw).unwrap()
+    }
+
+    #[test]
+    fn a_channel_hands_over_in_nobody_s_name_and_a_desk_says_what_people_do() {
+        let desks = Desks::new(["desk"]);
+        let opened = r#"{"state":"opened","topic":"bot","note":"cannot help"}"#;
+        assert_eq!(desks.admit(&told("chat", opened)), Ok(()));
+        for borrowed in [
+            r#"{"state":"opened","topic":"bot","agent":"lea"}"#,
+            r#"{"state":"opened","topic":"bot","operator":"anna"}"#,
+            r#"{"state":"claimed","escalation":"e1","agent":"lea"}"#,
+            r#"{"state":"noted","escalation":"e1","said":"we refund it"}"#,
+            r#"{"state":"handed-back","escalation":"e1"}"#,
+            r#"{"state":"resolved","escalation":"e1","operator":"anna"}"#,
+        ] {
+            assert_eq!(desks.admit(&told("desk", borrowed)), Ok(()), "{borrowed}");
+            let refusal = desks.admit(&told("chat", borrowed)).unwrap_err();
+            assert_eq!(refusal.reason, Reason::Refused, "{borrowed}");
+            let nobody = Desks::default().admit(&told("desk", borrowed));
+            assert!(nobody.is_err(), "{borrowed}");
+        }
+        let claimed = told("chat", r#"{"state":"claimed","escalation":"e1","agent":"lea"}"#);
+        insta::assert_snapshot!(desks.admit(&claimed).unwrap_err(), @"refused: expected what agents do from a channel of `service.desks` (desk), and from `chat` no `handoff` but `opened` without `agent` and `operator`; found `claimed`. People go by the API (`escalations.claim` and so on), a contact centre by a channel that the setting names");
     }
 }

@@ -32,7 +32,7 @@ pub use customer::{Channel, Customer, decode, encode, spelled};
 pub use delivery::{Content, Delivery, Original};
 pub use envelope::{Event, Raw, parse};
 pub use erasure::{Erasure, ErasureId};
-pub use handoff::{Handoff, HandoffState};
+pub use handoff::{Desks, Handoff, HandoffState};
 pub use headers::{Header, Headers};
 pub use kind::{
     Case, Consent, EventType, Identify, Interaction, InteractionState, Kind, Link, Message, Named,

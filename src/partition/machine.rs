@@ -24,7 +24,7 @@ use super::tombstones::Tombstones;
 use super::window::Window;
 use crate::config::limits;
 use crate::config::settings::{Answers, TimeMode};
-use crate::event::{Broadcast, Content, Customer, Delivery, Erasure, Output, Time};
+use crate::event::{Broadcast, Content, Customer, Delivery, Desks, Erasure, Output, Time};
 use crate::models::{Shown, Snapshot};
 use crate::policy::Policy;
 use crate::store::{Batch, TimerKey};
@@ -63,6 +63,8 @@ pub struct Machine<H: Host> {
     partition: u16,
     mode: TimeMode,
     answers: Answers,
+    /// The channels that may say what people did.
+    desks: Desks,
     bounds: Bounds,
     outgoing: Outgoing,
     policy: Arc<Policy>,
@@ -156,6 +158,7 @@ impl<H: Host> Machine<H> {
             partition,
             mode,
             answers: bounds.answers,
+            desks: Desks::default(),
             bounds,
             outgoing,
             // The index may be another one than before the start.
@@ -295,6 +298,11 @@ impl<H: Host> Machine<H> {
             self.refuse_asks(host);
         }
         self.go_on(wall, host);
+    }
+
+    /// Channels that may say what agents and operators did; none, unless they are named here.
+    pub fn set_desks(&mut self, desks: Desks) {
+        self.desks = desks;
     }
 
     /// From the next round on, twins go by what is known now.
@@ -546,10 +554,11 @@ impl<H: Host> Machine<H> {
         while let Some((now, next)) = work.deliveries.front()
             && (mode == TimeMode::Stream || *now == moment)
             && !matches!(next.content, Content::Broadcast(_) | Content::Erasure(_))
-            && let Some((now, delivery)) = work.deliveries.pop_front()
+            && let Some((now, mut delivery)) = work.deliveries.pop_front()
         {
             self.clock = self.clock.max(now);
             let (sequence, stored) = (delivery.sequence, delivery.stored);
+            delivery.admit(&self.desks);
             let (read, original) = delivery.into_parts();
             let (errand, customer, rejection) = match read {
                 Ok(event) => {

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use crate::api::{JournalReply, JournalRequest, LessonsReply, LessonsRequest, MarksReply, verb};
 use crate::bus::{self, Bus};
-use crate::event::Customer;
+use crate::event::{Customer, Desks};
 use crate::models::{Relearner, Snapshot};
 use crate::past::{Life, Lived, Mark, Past};
 use crate::store::KeptLesson;
@@ -55,6 +55,19 @@ pub async fn recollect(bus: &Bus, customer: &Customer, past: &mut Past) -> Resul
         }
         from = last;
     }
+}
+
+/// The channels that a running service lets say what agents and operators did.
+///
+/// # Errors
+/// [`Error`].
+pub async fn desks(bus: &Bus) -> Result<Desks, Error> {
+    #[derive(serde::Deserialize)]
+    struct Told {
+        desks: Vec<Box<str>>,
+    }
+    let told: Told = ask(bus, verb::STATS, &[], None::<&()>).await?;
+    Ok(Desks::new(told.desks.iter().map(|name| &**name)))
 }
 
 async fn ask<T: DeserializeOwned>(

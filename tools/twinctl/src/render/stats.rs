@@ -346,6 +346,7 @@ mod tests {
                 actions: 7,
                 refusal: None,
             },
+            desks: Vec::new(),
             connected: true,
             lag: 24,
             resets: 0,
