@@ -319,7 +319,7 @@ async fn rehearse(arguments: &Rehearse) -> anyhow::Result<()> {
     let languages = languages(&settings)?;
     let live = Shelf::find(&settings.service.policy)?.policy(&languages)?;
     let other = Shelf::find(&arguments.with)?.policy(&languages)?;
-    let bus = Bus::connect(&settings.nats).await?;
+    let bus = Bus::visit(&settings.nats).await?;
 
     let bar = indicatif::ProgressBar::new_spinner().with_message("reading the stream of events");
     let mut sample = Sample::new(arguments.sample.max(1));

@@ -5,8 +5,9 @@ use bytes::Bytes;
 use futures::StreamExt;
 
 use super::delivery::{read, stored_at};
+use super::pages::{Held, Pages};
 use super::{Bus, Error, fresh_id};
-use crate::event::{Content, Customer, Delivery, Time};
+use crate::event::{Channel, Content, Customer, Delivery, Original, Time};
 use crate::twin::Action;
 
 /// What the streams still hold.
@@ -21,16 +22,42 @@ impl Bus {
         customer: Option<&Customer>,
         mut each: impl FnMut(Delivery) -> bool,
     ) -> Result<(), Error> {
-        let (prefix, token) = (self.subjects.prefix(), token(customer));
-        let filters =
-            vec![format!("{prefix}.partition.*.*.{token}"), self.subjects.all_broadcasts()];
         let stream = self.subjects.events_stream();
-        self.held(stream, filters, |sequence, stored, message| {
+        let told = self.subjects.all_stored(None, customer);
+        let mut told = Pages::now(self, stream.clone(), told).await?;
+        let mut shared = Pages::now(self, stream, self.subjects.all_broadcasts()).await?;
+        loop {
+            // Both in the one order of the stream.
+            let next = match (told.peek().await?, shared.peek().await?) {
+                (Some(one), Some(other)) if other < one => shared.take(),
+                (Some(_), _) => told.take(),
+                (None, _) => shared.take(),
+            };
+            let Some(Held { sequence, stored, message }) = next else { return Ok(()) };
             let delivery = read(&self.subjects, sequence, stored, &message);
-            // Nothing happened by it that is still known.
-            matches!(delivery.content, Content::Erasure(_)) || each(delivery)
-        })
-        .await
+            // Nothing happened by an erasure that is still known.
+            if !matches!(delivery.content, Content::Erasure(_)) && !each(delivery) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// What comes into the stream of events from now on: of one channel, about one customer, or of
+    /// all; broadcasts only if neither is named.
+    ///
+    /// # Errors
+    /// [`Error::Request`] if the broker does not answer.
+    pub async fn arrivals(
+        &self,
+        channel: Option<&Channel>,
+        customer: Option<&Customer>,
+    ) -> Result<Arrivals, Error> {
+        let filter = match (channel, customer) {
+            (None, None) => format!("{}.>", self.subjects.prefix()),
+            _ => self.subjects.all_stored(channel, customer),
+        };
+        let pages = Pages::after(self, self.subjects.events_stream(), filter).await?;
+        Ok(Arrivals { pages })
     }
 
     /// Every action that was taken for a customer, or for anybody if none is named, in the order in
@@ -47,16 +74,17 @@ impl Bus {
         struct CloudEvent {
             data: Action,
         }
-        let filter = format!("{}.actions.*.*.{}", self.subjects.prefix(), token(customer));
-        let stream = self.subjects.actions_stream();
-        self.held(stream, vec![filter], |_, _, message| {
+        let token = customer.map_or_else(|| "*".to_owned(), Customer::token);
+        let filter = format!("{}.actions.*.*.{token}", self.subjects.prefix());
+        let mut pages = Pages::now(self, self.subjects.actions_stream(), filter).await?;
+        while pages.peek().await?.is_some() {
+            let Some(Held { message, .. }) = pages.take() else { break };
             // Another version may have written it.
             if let Ok(CloudEvent { data }) = serde_json::from_slice(&message.payload) {
                 each(data);
             }
-            true
-        })
-        .await
+        }
+        Ok(())
     }
 
     /// Writes down that somebody did something, and waits until the stream has it.
@@ -147,6 +175,19 @@ impl Bus {
     }
 }
 
-fn token(customer: Option<&Customer>) -> String {
-    customer.map_or_else(|| "*".to_owned(), Customer::token)
+/// What comes into the stream of events.
+#[derive(Debug)]
+pub struct Arrivals {
+    pages: Pages,
+}
+
+impl Arrivals {
+    /// The next message as it was published, once there is one.
+    ///
+    /// # Errors
+    /// [`Error::Request`] if the broker does not answer.
+    pub async fn next(&mut self) -> Result<Original, Error> {
+        let Held { sequence, stored, message } = self.pages.wait().await?;
+        Ok(read(&self.pages.bus().subjects, sequence, stored, &message).original)
+    }
 }

@@ -196,6 +196,18 @@ impl Subjects {
         (source, destination)
     }
 
+    /// What the stream of events stores well-addressed events as: of one channel, about one customer,
+    /// or of all.
+    pub(super) fn all_stored(
+        &self,
+        channel: Option<&Channel>,
+        customer: Option<&Customer>,
+    ) -> String {
+        let channel = channel.map_or_else(|| "*".to_owned(), Channel::token);
+        let customer = customer.map_or_else(|| "*".to_owned(), Customer::token);
+        format!("{}.partition.*.{channel}.{customer}", self.prefix)
+    }
+
     /// Reads the subject of a stored event.
     pub(super) fn stored<'a>(&self, subject: &'a str) -> Stored<'a> {
         let misaddressed = Stored { partition: 0, address: Address::Nobody };

@@ -22,9 +22,18 @@ pub const ENVIRONMENT_PREFIX: &str = "JUMEAU_";
 /// The environment variable that names the settings file; no setting itself.
 pub const ENVIRONMENT_FILE: &str = "JUMEAU_CONFIG";
 
-/// The environment variable with the name that somebody asks under, as `jumeau keys` writes it for
-/// people and their tools; no setting of a service.
-const ENVIRONMENT_NAME: &str = "JUMEAU_AS";
+/// Environment variables that `jumeau keys` writes for people and their tools: under which name they
+/// ask, and what is theirs. No settings of a service.
+const ENVIRONMENT_OF_USERS: [&str; 8] = [
+    "JUMEAU_AS",
+    "JUMEAU_QUEUES",
+    "JUMEAU_CHANNEL",
+    "JUMEAU_EVENTS",
+    "JUMEAU_DECIDE",
+    "JUMEAU_TOPIC",
+    "JUMEAU_STREAM",
+    "JUMEAU_CONSUMER",
+];
 
 /// Mistakes of one kind that are worth telling at once.
 const MISTAKES_MAX: usize = 100;
@@ -112,7 +121,8 @@ impl Layers {
         }
         for (name, value) in &self.environment {
             if let Some(path) = name.strip_prefix(ENVIRONMENT_PREFIX)
-                && ![ENVIRONMENT_FILE, ENVIRONMENT_NAME].contains(&&**name)
+                && name != ENVIRONMENT_FILE
+                && !ENVIRONMENT_OF_USERS.contains(&&**name)
             {
                 let path = path.to_lowercase().replace("__", ".").replace('_', "-");
                 layers = layers.merge(OneSetting::new(name, path.split('.'), value));
@@ -422,6 +432,7 @@ mod tests {
             ("JUMEAU_LOG__FORMAT", "json"),
             ("PATH", "/"),
             ("JUMEAU_AS", "anna"),
+            ("JUMEAU_QUEUES", "care,billing"),
         ];
         let (_folder, layers) = layers(file, &environment, &["service.partitions=3"]);
         let found = layers.load().unwrap();

@@ -5,6 +5,7 @@
 mod broker;
 mod intake;
 mod letters;
+mod past;
 mod relay;
 mod service;
 

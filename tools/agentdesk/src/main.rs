@@ -60,8 +60,8 @@ struct Arguments {
     /// Who you are.
     #[arg(long, env = "USER", default_value = "agent")]
     agent: String,
-    /// A queue of yours, as often as there are some; without it all of them.
-    #[arg(long = "queue")]
+    /// A queue of yours, as often as there are some, or several with commas; without it all of them.
+    #[arg(long = "queue", env = "JUMEAU_QUEUES", value_delimiter = ',')]
     queues: Vec<String>,
     /// The language in which you read; without it that of each queue.
     #[arg(long)]

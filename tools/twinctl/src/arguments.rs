@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
+use jumeau::config::settings::{Nats, Tls};
 use jumeau::event::{EventType, Reason, Time};
 use jumeau::rehearsal::By;
 
@@ -62,12 +63,44 @@ pub(crate) struct Connection {
     // With an id of its own, because arguments of the same id would take each other's values.
     #[arg(id = "as", long = "as", global = true, env = "JUMEAU_AS", value_name = "NAME")]
     pub(crate) name: Option<String>,
+    /// The queues of whoever asks, separated by commas: where an escalation is looked for that is named
+    /// without a queue.
+    #[arg(
+        long,
+        global = true,
+        env = "JUMEAU_QUEUES",
+        value_name = "QUEUES",
+        value_delimiter = ','
+    )]
+    pub(crate) queues: Vec<String>,
     /// The service's prefix.
     #[arg(long, global = true, env = "JUMEAU_NATS__PREFIX", default_value = "jumeau")]
     pub(crate) prefix: String,
     /// Seconds to wait for an answer.
     #[arg(long, global = true, default_value = "5", value_name = "SECONDS", value_parser = seconds)]
     pub(crate) timeout: Duration,
+}
+
+impl Connection {
+    /// The same, for what reads the streams.
+    pub(crate) fn nats(&self) -> Nats {
+        let url = match (&self.user, &self.password) {
+            (Some(user), Some(password)) => {
+                self.server.replace("://", &format!("://{user}:{password}@"))
+            }
+            _ => self.server.clone(),
+        };
+        Nats {
+            url,
+            prefix: self.prefix.clone(),
+            credentials: self.creds.clone(),
+            nkey: self.nkey.clone(),
+            inbox: self.inbox_prefix.clone(),
+            name: self.name.clone(),
+            tls: Tls { ca: self.ca.clone(), ..Tls::default() },
+            ..Nats::default()
+        }
+    }
 }
 
 /// What to do.
@@ -120,7 +153,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "JSON")]
         data: Option<String>,
         /// The channel that would report it.
-        #[arg(long, default_value = "cli")]
+        #[arg(long, env = "JUMEAU_CHANNEL", default_value = "cli")]
         channel: String,
         /// When it would happen, for a service on event time.
         #[arg(long, value_parser = time)]
@@ -211,7 +244,7 @@ pub(crate) enum Command {
         #[arg(value_name = "PATH=VALUE")]
         pairs: Vec<String>,
         /// The channel that asks.
-        #[arg(long)]
+        #[arg(long, env = "JUMEAU_CHANNEL")]
         channel: String,
         /// Where there is room.
         #[arg(long = "place")]
@@ -278,7 +311,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "JSON")]
         data: Option<String>,
         /// The channel that reports it.
-        #[arg(long, default_value = "cli")]
+        #[arg(long, env = "JUMEAU_CHANNEL", default_value = "cli")]
         channel: String,
         /// The event's id; a new one by default.
         #[arg(long)]

@@ -3,11 +3,12 @@
 use anstream::{print, println};
 use clap::{Args, Subcommand};
 use futures::StreamExt;
+use futures::stream::SelectAll;
 use jumeau::api::{
     ActReply, EscalationReply, EscalationRequest, EscalationsReply, EscalationsRequest, verb,
 };
 use jumeau::bus::Subjects;
-use jumeau::event::{OutcomeKind, encode};
+use jumeau::event::{OutcomeKind, Time, encode};
 use jumeau::twin::EscalationState;
 use serde_json::{Map, Value, json};
 
@@ -212,8 +213,7 @@ pub(crate) async fn escalations(
                 limit,
                 after: None,
             };
-            let verb = within(verb::ESCALATIONS_LIST, wanted.queue.as_deref());
-            let reply: EscalationsReply = service.ask(&verb, &wanted).await?;
+            let reply = list(service, wanted).await?;
             if json {
                 return crate::print_json(&reply);
             }
@@ -221,6 +221,7 @@ pub(crate) async fn escalations(
         }
         Escalations::Watch { queue, count } => return watch(service, queue, count).await,
         Escalations::Show { customer, queue, escalation, language, json } => {
+            let queue = the_queue(service, &customer, queue).await?;
             let reply = show(service, &customer, &queue, escalation, language).await?;
             if json {
                 return crate::print_json(&reply);
@@ -234,6 +235,7 @@ pub(crate) async fn escalations(
             return act(service, verb::ESCALATIONS_OPEN, &customer, told).await;
         }
         Escalations::Claim { customer, queue, escalation, agent, operator } => {
+            let queue = the_queue(service, &customer, queue).await?;
             let id = which(service, &customer, &queue, escalation).await?;
             let told = json!({ "escalation": id, "agent": agent, "operator": operator });
             act(service, &within(verb::ESCALATIONS_CLAIM, queue.as_deref()), &customer, told)
@@ -242,6 +244,7 @@ pub(crate) async fn escalations(
             print!("\n{}", reply.text);
         }
         Escalations::Note { customer, queue, note, said, decision, answer, agent, escalation } => {
+            let queue = the_queue(service, &customer, queue).await?;
             let id = which(service, &customer, &queue, escalation).await?;
             let told = json!({
                 "escalation": id, "agent": agent, "note": note, "said": said,
@@ -256,6 +259,7 @@ pub(crate) async fn escalations(
             .await;
         }
         Escalations::Handback { customer, queue, note, step, agent, escalation } => {
+            let queue = the_queue(service, &customer, queue).await?;
             let id = which(service, &customer, &queue, escalation).await?;
             let told = json!({ "escalation": id, "agent": agent, "note": note, "step": step });
             return act(
@@ -276,6 +280,7 @@ pub(crate) async fn escalations(
             agent,
             escalation,
         } => {
+            let queue = the_queue(service, &customer, queue).await?;
             let id = which(service, &customer, &queue, escalation).await?;
             let told = json!({
                 "escalation": id, "agent": agent, "outcome": outcome, "needs": needs,
@@ -296,6 +301,55 @@ pub(crate) async fn escalations(
 /// A verb, for one queue only or for all of them.
 fn within(verb: &str, queue: Option<&str>) -> String {
     queue.map_or_else(|| verb.to_owned(), |queue| format!("{verb}.{}", encode(queue)))
+}
+
+/// What waits in the queues that are asked for: in the one that is named, else in those of whoever
+/// asks, and else in all.
+async fn list(service: &Service, wanted: EscalationsRequest) -> Result<EscalationsReply, Failure> {
+    let queues: Vec<Option<Box<str>>> = match &wanted.queue {
+        None if !service.queues.is_empty() => {
+            service.queues.iter().map(|queue| Some(queue.as_str().into())).collect()
+        }
+        named => vec![named.clone()],
+    };
+    let mut all: Option<EscalationsReply> = None;
+    for queue in queues {
+        let verb = within(verb::ESCALATIONS_LIST, queue.as_deref());
+        let reply: EscalationsReply =
+            service.ask(&verb, &EscalationsRequest { queue, ..wanted.clone() }).await?;
+        match &mut all {
+            None => all = Some(reply),
+            Some(all) => {
+                all.found += reply.found;
+                all.escalations.extend(reply.escalations);
+            }
+        }
+    }
+    let mut all = all.ok_or_else(|| Failure::Usage("expected a queue, found none".to_owned()))?;
+    all.escalations.sort_by_key(|one| one.waiting.due.unwrap_or(Time::MAX));
+    Ok(all)
+}
+
+/// The queue in which a customer waits: the one that is named, else that of whoever asks in which they
+/// are.
+async fn the_queue(
+    service: &Service,
+    customer: &str,
+    named: Option<String>,
+) -> Result<Option<String>, Failure> {
+    if named.is_some() {
+        return Ok(named);
+    }
+    let mut refusal = None;
+    for queue in &service.queues {
+        let queue = Some(queue.clone());
+        match show(service, customer, &queue, None, None).await {
+            Ok(_) => return Ok(queue),
+            Err(failure @ Failure::Negative(_)) => refusal = Some(failure),
+            Err(failure) => return Err(failure),
+        }
+    }
+    refusal.map_or(Ok(None), Err)
 }
 
 async fn show(
@@ -342,12 +396,17 @@ async fn watch(
 ) -> Result<(), Failure> {
     let subjects =
         Subjects::new(&service.prefix).map_err(|error| Failure::Usage(error.to_string()))?;
-    let subject = match &queue {
-        Some(queue) => format!("{}.escalations.{}.*", service.prefix, encode(queue)),
-        None => format!("{}.escalations.>", service.prefix),
-    };
-    let told = service.client.subscribe(subject).await;
-    let mut told = told.map_err(|error| Failure::Unreachable(error.to_string()))?;
+    let queues = queue.map_or_else(|| service.queues.clone(), |queue| vec![queue]);
+    let mut heard: Vec<String> =
+        queues.iter().map(|queue| subjects.escalations_of(queue)).collect();
+    if heard.is_empty() {
+        heard.push(subjects.all_escalations());
+    }
+    let mut told = SelectAll::new();
+    for subject in heard {
+        let heard = service.client.subscribe(subject).await;
+        told.push(heard.map_err(|error| Failure::Unreachable(error.to_string()))?);
+    }
     let mut seen = 0;
     while count.is_none_or(|count| seen < count)
         && let Some(message) = told.next().await

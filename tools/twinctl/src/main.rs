@@ -24,14 +24,14 @@ use anstream::{eprintln, print, println};
 use async_nats::jetstream;
 use clap::{CommandFactory, Parser};
 use futures::StreamExt;
-use futures::stream::SelectAll;
+use futures::stream::{BoxStream, SelectAll};
 use jumeau::api::{
     Advance, Advanced, AuditReply, AuditRequest, BackupReply, BackupRequest, DeadLetter,
     DeadLetters, DeadList, DeadRetried, DeadRetry, DeadShow, DecideReply, ExperimentsReply,
     LiveBroadcasts, PolicyStatus, ShowReply, Stats, TimelineReply, TimelineRequest, WhatIfReply,
     WhatIfRequest, WhyReply, WhyRequest, verb,
 };
-use jumeau::bus::Subjects;
+use jumeau::bus::{Arrivals, Bus, Subjects};
 use jumeau::event::{Campaign, Channel, Customer, Time, encode};
 use serde::Serialize;
 
@@ -207,14 +207,16 @@ async fn ask(service: &Service, command: Command) -> Result<(), Failure> {
             print!("{}", render::what_if(&reply));
         }
         Command::Decide { customer, pairs, channel, places, most, json } => {
+            // With its channel in the subject, as channels may ask no other way.
+            let of = Channel::new(&channel).map_err(Failure::Usage)?;
+            let verb = format!("{}.{}", verb::DECIDE, of.token());
             let question = serde_json::json!({
                 "channel": channel,
                 "placements": places,
                 "most": most,
                 "properties": event::data(None, &pairs)?,
             });
-            let reply: DecideReply =
-                service.ask_of(verb::DECIDE, &customer, Some(&question)).await?;
+            let reply: DecideReply = service.ask_of(&verb, &customer, Some(&question)).await?;
             if json {
                 return print_json(&reply);
             }
@@ -376,36 +378,59 @@ struct Wanted {
 }
 
 impl Wanted {
-    /// The subjects to listen on.
-    fn subjects(&self, subjects: &Subjects) -> Result<Vec<String>, Failure> {
-        let customer = match &self.customer {
-            Some(customer) => Customer::new(customer).map_err(Failure::Usage)?.token(),
-            None => "*".into(),
-        };
-        let channel = match &self.channel {
-            Some(channel) => Channel::new(channel).map_err(Failure::Usage)?.token(),
-            None => "*".into(),
-        };
+    /// What events and what else to listen to: the former come from the stream, because the broker may
+    /// let nobody hear what is published there.
+    fn of(&self, subjects: &Subjects) -> Result<(Option<WantedEvents>, Vec<String>), Failure> {
+        let customer =
+            self.customer.as_deref().map(Customer::new).transpose().map_err(Failure::Usage)?;
+        let channel =
+            self.channel.as_deref().map(Channel::new).transpose().map_err(Failure::Usage)?;
+        let (of, within) = (
+            customer.as_ref().map_or_else(|| "*".to_owned(), Customer::token),
+            channel.as_ref().map_or_else(|| "*".to_owned(), Channel::token),
+        );
         let prefix = subjects.prefix();
         if let Some(action) = &self.action {
-            return Ok(vec![format!("{prefix}.actions.{channel}.{}.{customer}", encode(action))]);
+            return Ok((None, vec![format!("{prefix}.actions.{within}.{}.{of}", encode(action))]));
         }
-        let mut wanted = vec![
-            format!("{prefix}.events.{channel}.{customer}"),
-            format!("{prefix}.actions.{channel}.*.{customer}"),
-            format!("{prefix}.recalls.{channel}.{customer}"),
+        let mut heard = vec![
+            format!("{prefix}.actions.{within}.*.{of}"),
+            format!("{prefix}.recalls.{within}.{of}"),
         ];
-        if self.channel.is_none() && self.customer.is_none() {
-            wanted.push(subjects.all_broadcasts());
+        if channel.is_none() {
+            heard.push(format!("{prefix}.escalations.*.{of}"));
         }
-        if self.channel.is_none() {
-            wanted.push(format!("{prefix}.escalations.*.{customer}"));
+        if channel.is_none() && customer.is_none() {
+            heard.push(subjects.all_dead());
         }
-        if self.channel.is_none() && self.customer.is_none() {
-            wanted.push(subjects.all_dead());
-        }
-        Ok(wanted)
+        Ok((Some((channel, customer)), heard))
     }
+}
+
+/// Events of a channel, if only of that; about a customer, if only about that one.
+type WantedEvents = (Option<Channel>, Option<Customer>);
+
+/// A message as a tail shows it: its subject, headers and payload.
+type Seen = (String, Vec<(String, String)>, bytes::Bytes);
+
+/// What comes into the stream of events.
+async fn events(
+    connection: &Connection,
+    wanted: Option<WantedEvents>,
+) -> Result<BoxStream<'static, Result<Seen, Failure>>, Failure> {
+    let Some((channel, customer)) = wanted else { return Ok(futures::stream::pending().boxed()) };
+    let unreachable = |error: jumeau::bus::Error| Failure::Unreachable(error.to_string());
+    let bus = Bus::visit(&connection.nats()).await.map_err(unreachable)?;
+    let arrivals = bus.arrivals(channel.as_ref(), customer.as_ref()).await.map_err(unreachable)?;
+    let next = move |mut arrivals: Arrivals| async move {
+        let seen = arrivals.next().await.map_err(unreachable).map(|original| {
+            let headers = original.headers.iter();
+            let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
+            (original.subject.to_string(), headers.collect(), original.payload.clone())
+        });
+        Some((seen, arrivals))
+    };
+    Ok(futures::stream::unfold(arrivals, next).boxed())
 }
 
 async fn tail(
@@ -415,31 +440,36 @@ async fn tail(
     json: bool,
 ) -> Result<(), Failure> {
     let subjects = subjects(&connection.prefix)?;
-    let wanted = wanted.subjects(&subjects)?;
+    let (events_wanted, heard) = wanted.of(&subjects)?;
     let service = Service::connect(connection).await?;
     let mut messages = SelectAll::new();
-    for subject in wanted {
+    for subject in heard {
         let subscribed = service.client.subscribe(subject.clone()).await;
-        messages.push(subscribed.map_err(|error| {
+        let subscribed = subscribed.map_err(|error| {
             Failure::Unreachable(format!("cannot listen on `{subject}`: {error}"))
-        })?);
+        })?;
+        messages.push(
+            subscribed
+                .map(|message| {
+                    let headers = message.headers.iter().flat_map(|headers| headers.iter());
+                    let headers = headers.flat_map(|(name, values)| {
+                        values.iter().map(move |value| (name.to_string(), value.to_string()))
+                    });
+                    Ok((message.subject.to_string(), headers.collect(), message.payload.clone()))
+                })
+                .boxed(),
+        );
     }
+    messages.push(events(connection, events_wanted).await?);
     let mut left = count.unwrap_or(u64::MAX);
     while left > 0
-        && let Some(message) = messages.next().await
+        && let Some(seen) = messages.next().await
     {
-        let headers: Vec<(&str, &str)> = message
-            .headers
-            .iter()
-            .flat_map(|headers| headers.iter())
-            .flat_map(|(name, values)| {
-                let name: &str = name.as_ref();
-                values.iter().map(move |value| (name, value.as_str()))
-            })
-            .collect();
+        let (subject, headers, payload): Seen = seen?;
+        let headers: Vec<(&str, &str)> =
+            headers.iter().map(|(name, value)| (&**name, &**value)).collect();
         let at = chrono::Local::now().format("%H:%M:%S%.3f").to_string();
-        let heard =
-            render::Heard::read(&subjects, &message.subject, &headers, &message.payload, at);
+        let heard = render::Heard::read(&subjects, &subject, &headers, &payload, at);
         if let Some(heard) = heard {
             let line = if json {
                 serde_json::to_string(&heard).unwrap_or_default()

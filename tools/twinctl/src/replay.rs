@@ -2,7 +2,6 @@
 
 use jumeau::api::{KnownDecision, WhyRequest, verb};
 use jumeau::bus::Bus;
-use jumeau::config::settings::Nats;
 use jumeau::event::{Content, Customer, Time};
 use jumeau::language::Languages;
 use jumeau::past::{Lived, Past};
@@ -40,19 +39,15 @@ pub(crate) async fn replay(
     let unreachable = |error: jumeau::bus::Error| Failure::Unreachable(error.to_string());
     let unanswered = |error: rehearsal::Error| Failure::Unreachable(error.to_string());
     let service = Service::connect(connection).await?;
-    let nats = Nats {
-        url: connection.server.clone(),
-        prefix: connection.prefix.clone(),
-        credentials: connection.creds.clone(),
-        ..Nats::default()
-    };
-    let bus = Bus::connect(&nats).await.map_err(unreachable)?;
+    let bus = Bus::visit(&connection.nats()).await.map_err(unreachable)?;
+    let desks = rehearsal::desks(&bus).await.map_err(unanswered)?;
 
     let mut past = Past::default();
     let mut begins = None;
     bus.past(Some(&customer), |mut delivery| {
         let (sequence, stored) = (delivery.sequence, delivery.stored);
         begins.get_or_insert(stored);
+        delivery.admit(&desks);
         if let Content::Broadcast(told) = &delivery.content {
             past.broadcast(sequence, stored, told.clone());
         } else if let Ok(event) = delivery.read() {

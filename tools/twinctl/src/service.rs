@@ -20,6 +20,8 @@ pub(crate) struct Service {
     pub(crate) client: Client,
     /// The service's prefix.
     pub(crate) prefix: String,
+    /// The queues of whoever asks; none: all.
+    pub(crate) queues: Vec<String>,
     name: Option<String>,
     /// For people to read.
     server: String,
@@ -67,6 +69,7 @@ impl Service {
         Ok(Service {
             client,
             prefix: wanted.prefix.clone(),
+            queues: wanted.queues.clone(),
             name: wanted.name.clone(),
             server: shown,
             timeout: wanted.timeout,

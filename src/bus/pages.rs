@@ -1,0 +1,285 @@
+//! What a stream holds, page by page.
+//!
+//! A consumer would do, too, but whoever may make one may have the broker deliver wherever they like:
+//! where the broker has roles, nobody but the service may. The requests of this file say nothing of
+//! where to, and the broker answers them without a trace.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use async_nats::Message;
+use async_nats::header::{HeaderMap, HeaderName, HeaderValue};
+use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use futures::StreamExt;
+use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
+
+use super::{Bus, Error};
+use crate::event::Time;
+
+/// Messages of one page, at most.
+const MESSAGES: usize = 256;
+/// Bytes of one page, about; one message always fits.
+const BYTES: usize = 4 << 20;
+/// Between two looks for what may have come, if nothing had.
+const LOOK: Duration = Duration::from_millis(100);
+
+const WHAT: &str = "read what a stream holds";
+
+/// What the broker adds to the headers of a message.
+const SEQUENCE: &str = "Nats-Sequence";
+const STORED: &str = "Nats-Time-Stamp";
+const SUBJECT: &str = "Nats-Subject";
+const PENDING: &str = "Nats-Num-Pending";
+const ADDED: [&str; 6] = ["Nats-Stream", SUBJECT, SEQUENCE, STORED, PENDING, "Nats-Last-Sequence"];
+
+/// What is asked for many messages.
+#[derive(Serialize)]
+struct AskPage<'a> {
+    seq: u64,
+    next_by_subj: &'a str,
+    batch: usize,
+    max_bytes: usize,
+}
+
+/// What is asked for one message.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum AskOne<'a> {
+    Last { last_by_subj: &'a str },
+    Next { seq: u64, next_by_subj: &'a str },
+}
+
+/// One message, wrapped so that nothing in it can do harm.
+#[derive(Deserialize)]
+struct Wrapped {
+    message: Inside,
+}
+
+#[derive(Deserialize)]
+struct Inside {
+    subject: String,
+    seq: u64,
+    time: String,
+    #[serde(default)]
+    hdrs: String,
+    #[serde(default)]
+    data: String,
+}
+
+/// A message that a stream holds.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) sequence: u64,
+    pub(super) stored: Time,
+    /// As it was published, but under the subject that it is stored under.
+    pub(super) message: Message,
+}
+
+/// Reads the messages of a stream under some subjects, in their order.
+#[derive(Debug)]
+pub(super) struct Pages {
+    bus: Bus,
+    stream: String,
+    filter: String,
+    next: u64,
+    /// The last sequence that is read; none: whatever comes.
+    last: Option<u64>,
+    ready: VecDeque<Held>,
+    /// So many messages more are read one by one, because the client library gives the connection up
+    /// over the headers of some.
+    careful: usize,
+}
+
+impl Pages {
+    /// What the stream holds now.
+    pub(super) async fn now(bus: &Bus, stream: String, filter: String) -> Result<Pages, Error> {
+        let mut pages = Pages::after(bus, stream, filter).await?;
+        pages.last = Some(pages.next - 1);
+        pages.next = 1;
+        Ok(pages)
+    }
+
+    /// What comes from now on.
+    pub(super) async fn after(bus: &Bus, stream: String, filter: String) -> Result<Pages, Error> {
+        let mut pages = Pages {
+            bus: bus.clone(),
+            stream,
+            filter,
+            next: 1,
+            last: None,
+            ready: VecDeque::new(),
+            careful: 0,
+        };
+        let last = pages.one(&AskOne::Last { last_by_subj: &pages.filter }).await?;
+        pages.next = last.map_or(0, |last| last.seq) + 1;
+        Ok(pages)
+    }
+
+    /// The sequence of the next message; none if there is none now.
+    pub(super) async fn peek(&mut self) -> Result<Option<u64>, Error> {
+        if self.ready.is_empty() && self.last.is_none_or(|last| self.next <= last) {
+            let mut found = match self.careful {
+                0 => match self.page().await {
+                    Ok(found) => found,
+                    Err(_) => {
+                        self.careful = MESSAGES;
+                        self.sound().await?
+                    }
+                },
+                _ => self.sound().await?,
+            };
+            let last = self.last.unwrap_or(u64::MAX);
+            found.retain(|held| held.sequence <= last);
+            // Beyond the last there is nothing to look for.
+            self.next = found.last().map_or_else(
+                || self.last.map_or(self.next, |last| last + 1),
+                |held| held.sequence + 1,
+            );
+            self.ready = found.into();
+        }
+        Ok(self.ready.front().map(|held| held.sequence))
+    }
+
+    pub(super) fn bus(&self) -> &Bus {
+        &self.bus
+    }
+
+    /// The message that [`peek`](Pages::peek) has seen.
+    pub(super) fn take(&mut self) -> Option<Held> {
+        self.ready.pop_front()
+    }
+
+    /// The next message, once there is one.
+    pub(super) async fn wait(&mut self) -> Result<Held, Error> {
+        loop {
+            self.peek().await?;
+            if let Some(held) = self.take() {
+                return Ok(held);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// The next messages, as many as fit.
+    async fn page(&self) -> Result<Vec<Held>, Error> {
+        let page = AskPage {
+            seq: self.next,
+            next_by_subj: &self.filter,
+            batch: MESSAGES,
+            max_bytes: BYTES,
+        };
+        let client = &self.bus.client;
+        let payload = serde_json::to_vec(&page).map_err(Error::request(WHAT))?;
+        let inbox = client.new_inbox();
+        let mut answers = client.subscribe(inbox.clone()).await.map_err(Error::request(WHAT))?;
+        let mut link = self.bus.link.clone();
+        link.mark_unchanged();
+        let api = format!("$JS.API.DIRECT.GET.{}", self.stream);
+        let sent = client.publish_with_reply(api, inbox, Bytes::from(payload)).await;
+        sent.map_err(Error::request(WHAT))?;
+        let patience = Duration::from_millis(self.bus.settings.request_timeout_ms);
+        let mut found = Vec::new();
+        loop {
+            let answer = tokio::select! {
+                answer = timeout(patience, answers.next()) => answer.map_err(Error::request(WHAT))?,
+                _ = link.changed() => None,
+            };
+            let Some(answer) = answer else { return Err(failed("the connection was lost")) };
+            // A publisher may have written a status, too; no answer without a message has a sequence.
+            let is_message = answer.headers.as_ref().is_some_and(|one| one.get(SEQUENCE).is_some());
+            match answer.status {
+                _ if is_message => found.push(held(answer)?),
+                // The end of a page, or nothing found.
+                Some(status) if matches!(status.as_u16(), 204 | 404) => return Ok(found),
+                status => {
+                    let status = status.map_or(0, |status| status.as_u16());
+                    let said = answer.description.unwrap_or_default();
+                    return Err(failed(&format!("the broker answers {status} {said}")));
+                }
+            }
+        }
+    }
+
+    /// The next message whose headers can be read; what was published with others was never taken in.
+    async fn sound(&mut self) -> Result<Vec<Held>, Error> {
+        loop {
+            let next = AskOne::Next { seq: self.next, next_by_subj: &self.filter };
+            let Some(inside) = self.one(&next).await? else { return Ok(Vec::new()) };
+            self.careful = self.careful.saturating_sub(1);
+            self.next = inside.seq + 1;
+            if let Some(held) = unwrapped(inside) {
+                return Ok(vec![held]);
+            }
+        }
+    }
+
+    async fn one(&self, ask: &AskOne<'_>) -> Result<Option<Inside>, Error> {
+        let api = format!("STREAM.MSG.GET.{}", self.stream);
+        match self.bus.jetstream.request(api, ask).await {
+            Ok(Response::Ok(Wrapped { message })) => Ok(Some(message)),
+            Ok(Response::Err { error }) if error.error_code() == ErrorCode::NO_MESSAGE_FOUND => {
+                Ok(None)
+            }
+            Ok(Response::Err { error }) => Err(Error::request(WHAT)(error)),
+            Err(error) => Err(Error::request(WHAT)(error)),
+        }
+    }
+}
+
+fn failed(said: &str) -> Error {
+    Error::request(WHAT)(std::io::Error::other(said.to_owned()))
+}
+
+/// A wrapped message as it was published; none if the client library would not read its headers.
+fn unwrapped(inside: Inside) -> Option<Held> {
+    let block = String::from_utf8(STANDARD.decode(inside.hdrs).ok()?).ok()?;
+    let mut headers = HeaderMap::new();
+    for line in block.split("\r\n").skip(1).filter(|line| !line.is_empty()) {
+        let (name, value) = line.split_once(':')?;
+        headers.append(name.parse::<HeaderName>().ok()?, value.trim().parse::<HeaderValue>().ok()?);
+    }
+    let payload = Bytes::from(STANDARD.decode(inside.data).ok()?);
+    let message = Message {
+        subject: inside.subject.into(),
+        reply: None,
+        headers: (!headers.is_empty()).then_some(headers),
+        status: None,
+        description: None,
+        length: payload.len(),
+        payload,
+    };
+    Some(Held { sequence: inside.seq, stored: Time::parse(&inside.time)?, message })
+}
+
+/// Takes off what the broker added. Whoever published the message may have written headers of the same
+/// names: the broker's stand behind those.
+fn held(mut message: Message) -> Result<Held, Error> {
+    let mut headers = HeaderMap::new();
+    let mut added: [Option<String>; ADDED.len()] = Default::default();
+    for (name, values) in message.headers.iter().flat_map(HeaderMap::iter) {
+        let written: &str = name.as_ref();
+        let of_broker = ADDED.iter().position(|known| *known == written);
+        let of_publisher = values.len() - usize::from(of_broker.is_some()).min(values.len());
+        for (at, value) in values.iter().enumerate() {
+            match of_broker.filter(|_| at >= of_publisher) {
+                Some(of_broker) => added[of_broker] = Some(value.as_str().to_owned()),
+                None => headers.append(name.clone(), value.clone()),
+            }
+        }
+    }
+    let [_, subject, sequence, stored, ..] = added;
+    let sequence = sequence.and_then(|sequence| sequence.parse().ok());
+    let stored = stored.and_then(|stored| Time::parse(&stored));
+    let (Some(subject), Some(sequence), Some(stored)) = (subject, sequence, stored) else {
+        return Err(failed("a message of a stream without its subject, sequence and time"));
+    };
+    message.subject = subject.into();
+    message.reply = None;
+    message.headers = (!headers.is_empty()).then_some(headers);
+    Ok(Held { sequence, stored, message })
+}
