@@ -23,7 +23,7 @@ use jumeau::language::Languages;
 use jumeau::models::Snapshot;
 use jumeau::policy::{self, Policy};
 use jumeau::rehearsal::{self, By, Learned, Pair, Report, Sample, recollect};
-use jumeau::roles::{Agent, Company};
+use jumeau::roles::{Agent, Broadcaster, Company};
 use jumeau::shelf::{self, Shelf};
 use jumeau::{roles, stage, store, story};
 use tracing::Level;
@@ -120,6 +120,16 @@ struct Keys {
     /// A channel, which gets an integrator, too; may be repeated
     #[arg(long, value_name = "NAME", default_values = ["web", "app"])]
     channel: Vec<String>,
+    /// A channel that reports what agents and operators do, such as that of a contact centre; may be
+    /// repeated
+    #[arg(long, value_name = "NAME")]
+    desk: Vec<String>,
+    /// A channel whose devices report over MQTT; may be repeated
+    #[arg(long, value_name = "NAME", requires = "mqtt")]
+    device: Vec<String>,
+    /// A program that broadcasts, and the scopes if not all; may be repeated
+    #[arg(long, value_name = "NAME=SCOPE,…")]
+    broadcaster: Vec<String>,
     /// Somebody who works on escalations, and the queues if not all; may be repeated
     #[arg(long, value_name = "NAME=QUEUE,…", default_value = "agent")]
     agent: Vec<String>,
@@ -132,6 +142,12 @@ struct Keys {
     /// Where the broker listens
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:4222")]
     listen: String,
+    /// Where it listens for browsers, over WebSocket
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    websocket: Option<String>,
+    /// Where it listens for devices, over MQTT
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    mqtt: Option<String>,
     /// What every subject starts with
     #[arg(long, default_value = "jumeau")]
     prefix: String,
@@ -265,7 +281,12 @@ impl Keys {
             subjects: Subjects::new(&self.prefix)?,
             hosts: self.host.clone(),
             listen: self.listen.clone(),
+            websocket: self.websocket.clone(),
+            mqtt: self.mqtt.clone(),
             channels: self.channel.clone(),
+            desks: self.desk.clone(),
+            devices: self.device.clone(),
+            broadcasters: self.broadcaster.iter().map(|one| Broadcaster::parse(one)).collect(),
             agents: self.agent.iter().map(|agent| Agent::parse(agent)).collect(),
             operators: self.operator.clone(),
         })
@@ -496,6 +517,7 @@ async fn dev(arguments: Dev) -> anyhow::Result<bool> {
         channels: vec!["web".into(), "app".into()],
         agents: vec![Agent::parse("agent")],
         operators: vec!["operator".into()],
+        ..Company::default()
     };
     let security = match arguments.secure {
         true => Some(roles::prepare(&keys, &company)?.security),
@@ -510,6 +532,7 @@ async fn dev(arguments: Dev) -> anyhow::Result<bool> {
         let service = prepared.nats(roles::SERVICE_USER, &settings.nats.url);
         settings.nats = service.context("the service is one of the users")?;
         settings.streams.integrators = company.channels;
+        settings.service.desks = company.desks;
     }
     let console = Console::new(&settings.nats.url);
     let outcome = match &arguments.story {

@@ -35,6 +35,7 @@ const LIBRARIES: [(&str, &[&str]); 15] = [
     ("chacha20poly1305", &["store"]),
     ("async_nats", &["bus"]),
     ("nkeys", &["api", "roles"]),
+    ("bcrypt", &["roles"]),
     ("rcgen", &["roles"]),
     ("whatlang", &["language"]),
     ("aho_corasick", &["language"]),

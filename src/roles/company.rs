@@ -4,9 +4,10 @@ use crate::config::limits;
 use crate::event::{Channel, INTERNAL, encode};
 
 use super::Error;
+use super::grant::Grant;
 
 /// Everybody who comes to a company's broker.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Company {
     /// The names under which everything is found on the bus.
     pub subjects: Subjects,
@@ -14,8 +15,19 @@ pub struct Company {
     pub hosts: Vec<String>,
     /// Where the broker listens: an address and a port.
     pub listen: String,
+    /// Where it listens for browsers, over WebSocket; none: nowhere.
+    pub websocket: Option<String>,
+    /// Where it listens for devices, over MQTT; none: nowhere.
+    pub mqtt: Option<String>,
     /// Channels, each with its integrator.
     pub channels: Vec<String>,
+    /// Channels that report what agents and operators do, such as that of a contact centre: each with
+    /// its integrator, too.
+    pub desks: Vec<String>,
+    /// Channels whose devices report over MQTT.
+    pub devices: Vec<String>,
+    /// Programs that tell what holds for many customers at once.
+    pub broadcasters: Vec<Broadcaster>,
     /// People who work on escalations.
     pub agents: Vec<Agent>,
     /// People who steer the service.
@@ -34,27 +46,59 @@ pub struct Agent {
 impl Agent {
     /// An agent by name and queues: `lea` for all, `lea=care,billing` for some.
     pub fn parse(text: &str) -> Agent {
-        let (name, queues) = text.split_once('=').unwrap_or((text, ""));
-        let queues = queues.split(',').map(str::trim).filter(|queue| !queue.is_empty());
-        Agent { name: name.to_owned(), queues: queues.map(str::to_owned).collect() }
+        let (name, queues) = named(text);
+        Agent { name, queues }
     }
 }
 
-/// What somebody is on the bus, with the blanks of the role's template filled in.
+/// A program that tells what holds for many customers at once, such as one that watches a network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broadcaster {
+    /// The name.
+    pub name: String,
+    /// The scopes; none: all.
+    pub scopes: Vec<String>,
+}
+
+impl Broadcaster {
+    /// A program by name and scopes: `grid` for all, `grid=outage,storm` for some.
+    pub fn parse(text: &str) -> Broadcaster {
+        let (name, scopes) = named(text);
+        Broadcaster { name, scopes }
+    }
+}
+
+/// A name, and what is listed behind it.
+fn named(text: &str) -> (String, Vec<String>) {
+    let (name, list) = text.split_once('=').unwrap_or((text, ""));
+    let list = list.split(',').map(str::trim).filter(|one| !one.is_empty());
+    (name.to_owned(), list.map(str::to_owned).collect())
+}
+
+/// What somebody is on the bus.
 pub(super) struct Member {
     /// The name on the bus: the role, and which of it.
     pub(super) user: String,
-    /// The role's template.
-    pub(super) template: &'static str,
-    /// What stands for its blanks, besides the user, the key and what is the same for all.
-    pub(super) blanks: Vec<(&'static str, String)>,
+    /// What they do, for whoever reads the broker's configuration.
+    pub(super) does: String,
+    /// How they come in.
+    pub(super) door: Door,
+    /// What they may do.
+    pub(super) grants: Vec<Grant>,
+    /// Whether the service is asked under the name.
+    pub(super) is_named: bool,
+    /// What their programs need to know besides how to reach the broker: variables and values.
+    pub(super) knows: Vec<(&'static str, String)>,
 }
 
-const CHANNEL: &str = include_str!("../../config/nats/channel.conf");
-const INTEGRATOR: &str = include_str!("../../config/nats/integrator.conf");
-const AGENT: &str = include_str!("../../config/nats/agent.conf");
-const OPERATOR: &str = include_str!("../../config/nats/operator.conf");
-const SERVICE: &str = include_str!("../../config/nats/service.conf");
+/// How somebody comes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Door {
+    /// Over NATS or WebSocket, with a key.
+    Key,
+    /// Over MQTT, with a password.
+    Device,
+}
 
 /// What an agent asks and does about a customer of their queues. To open an escalation is none of it:
 /// it would show them anybody.
@@ -70,84 +114,190 @@ const AGENTS_ACTS: [&str; 6] = [
 /// The user's name of the service.
 pub const SERVICE_USER: &str = "service";
 
+/// The channel in which operators publish by hand.
+const OPERATORS_CHANNEL: &str = "cli";
+
 impl Company {
-    /// Everybody, the service first.
-    pub(super) fn members(&self) -> Result<Vec<Member>, Error> {
-        let mut members =
-            vec![Member { user: SERVICE_USER.into(), template: SERVICE, blanks: Vec::new() }];
-        if self.channels.len() > limits::INTEGRATORS {
-            let expected = "as many channels as `jumeau limits` says of `INTEGRATORS`";
-            return Err(Error::Name { expected, found: self.channels.len().to_string() });
-        }
-        for channel in &self.channels {
-            let token = channel_token(channel)?;
-            for (role, template) in [("channel", CHANNEL), ("integrator", INTEGRATOR)] {
-                let user = format!("{role}-{token}");
-                members.push(Member { user, template, blanks: vec![("channel", token.clone())] });
+    /// The channels that report over NATS, each once.
+    pub(super) fn all_channels(&self) -> Vec<&str> {
+        let mut all: Vec<&str> = Vec::new();
+        for channel in self.channels.iter().chain(&self.desks) {
+            if !all.contains(&channel.as_str()) {
+                all.push(channel);
             }
         }
+        all
+    }
+
+    /// Everybody but the service.
+    pub(super) fn members(&self) -> Result<Vec<Member>, Error> {
+        let mut members = Vec::new();
+        let channels = self.all_channels();
+        if channels.len() > limits::INTEGRATORS {
+            let expected = "as many channels as `jumeau limits` says of `INTEGRATORS`";
+            return Err(Error::Name { expected, found: channels.len().to_string() });
+        }
+        for channel in channels {
+            let token = channel_token(channel)?;
+            members.push(self.channel(&token));
+            members.push(self.integrator(&token));
+        }
+        for channel in &self.devices {
+            members.push(self.device(&channel_token(channel)?));
+        }
+        for broadcaster in &self.broadcasters {
+            members.push(self.broadcaster(broadcaster)?);
+        }
         for agent in &self.agents {
-            members.push(Member {
-                user: format!("agent-{}", person(&agent.name)?),
-                template: AGENT,
-                blanks: vec![("queues", self.queues(agent)), ("acts", self.acts(agent)?)],
-            });
+            members.push(self.agent(agent)?);
         }
         for operator in &self.operators {
-            members.push(Member {
-                user: format!("operator-{}", person(operator)?),
-                template: OPERATOR,
-                blanks: vec![("consumers", self.consumers()?)],
-            });
+            members.push(self.operator(person(operator)?));
         }
         Ok(members)
     }
 
-    /// What an agent may hear.
-    fn queues(&self, agent: &Agent) -> String {
-        if agent.queues.is_empty() {
-            return lines([self.subjects.all_escalations()]);
+    fn channel(&self, token: &str) -> Member {
+        let prefix = self.subjects.prefix();
+        let (events, decide) =
+            (format!("{prefix}.events.{token}"), format!("{prefix}.api.decide.{token}"));
+        Member {
+            user: format!("channel-{token}"),
+            does: "publishes the events of its own channel, and asks what to show there".into(),
+            door: Door::Key,
+            grants: vec![Grant::Ask(format!("{events}.*")), Grant::Ask(format!("{decide}.*"))],
+            is_named: false,
+            knows: vec![
+                ("JUMEAU_CHANNEL", token.to_owned()),
+                ("JUMEAU_EVENTS", events),
+                ("JUMEAU_DECIDE", decide),
+            ],
         }
-        lines(agent.queues.iter().map(|queue| self.subjects.escalations_of(queue)))
     }
 
-    /// What an agent may ask and do: what the queue is part of, and only there.
-    fn acts(&self, agent: &Agent) -> Result<String, Error> {
+    fn integrator(&self, token: &str) -> Member {
+        let stream = self.subjects.actions_stream();
+        Member {
+            user: format!("integrator-{token}"),
+            does: "takes the actions and recalls of its channel off the consumer that the service \
+                   made"
+                .into(),
+            door: Door::Key,
+            grants: vec![
+                Grant::Ask(format!("$JS.API.CONSUMER.INFO.{stream}.{token}")),
+                Grant::AskMany(format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{token}")),
+                // An acknowledgement may ask for the next messages. Token by token: with any in front, the
+                // consumer of another stream would be asked.
+                Grant::AskMany(format!("$JS.ACK.{stream}.{token}.*.*.*.*.*")),
+                self.nowhere(),
+            ],
+            is_named: false,
+            knows: vec![("JUMEAU_STREAM", stream), ("JUMEAU_CONSUMER", token.to_owned())],
+        }
+    }
+
+    fn device(&self, token: &str) -> Member {
+        let events = format!("{}.events.{token}", self.subjects.prefix());
+        let topic = events.replace('.', "/");
+        Member {
+            user: format!("device-{token}"),
+            does: "publishes the events of its own channel, over MQTT".into(),
+            door: Door::Device,
+            grants: vec![Grant::Ask(format!("{events}.*"))],
+            is_named: false,
+            knows: vec![("JUMEAU_CHANNEL", token.to_owned()), ("JUMEAU_TOPIC", topic)],
+        }
+    }
+
+    fn broadcaster(&self, broadcaster: &Broadcaster) -> Result<Member, Error> {
+        let name = person(&broadcaster.name)?;
+        let scopes = broadcaster.scopes.iter().map(|scope| self.subjects.broadcast(scope));
+        let mut subjects: Vec<String> = scopes.collect();
+        if subjects.is_empty() {
+            subjects.push(format!("{}.broadcast.*", self.subjects.prefix()));
+        }
+        Ok(Member {
+            user: format!("broadcaster-{name}"),
+            does: "tells what holds for many customers at once, in its scopes".into(),
+            door: Door::Key,
+            grants: subjects.into_iter().map(Grant::Ask).collect(),
+            is_named: false,
+            knows: Vec::new(),
+        })
+    }
+
+    fn agent(&self, agent: &Agent) -> Result<Member, Error> {
         let own = format!("{}.as.agent-{}", self.subjects.prefix(), person(&agent.name)?);
-        let mut queues: Vec<String> = agent.queues.iter().map(|queue| encode(queue)).collect();
-        let mut subjects = Vec::new();
-        if queues.is_empty() {
-            queues.push("*".to_owned());
-            subjects.push(format!("{own}.{}", verb::ESCALATIONS_LIST));
+        let mut tokens: Vec<String> = agent.queues.iter().map(|queue| encode(queue)).collect();
+        let mut grants = Vec::new();
+        let mut knows = Vec::new();
+        if tokens.is_empty() {
+            tokens.push("*".to_owned());
+            grants.push(Grant::Hear(self.subjects.all_escalations()));
+            grants.push(Grant::Ask(format!("{own}.{}", verb::ESCALATIONS_LIST)));
+        } else {
+            let heard = agent.queues.iter().map(|queue| self.subjects.escalations_of(queue));
+            grants.extend(heard.map(Grant::Hear));
+            knows.push(("JUMEAU_QUEUES", agent.queues.join(",")));
         }
-        for queue in queues {
-            subjects.push(format!("{own}.{}.{queue}", verb::ESCALATIONS_LIST));
+        for queue in tokens {
+            grants.push(Grant::Ask(format!("{own}.{}.{queue}", verb::ESCALATIONS_LIST)));
             let acts = AGENTS_ACTS.iter().map(|verb| format!("{own}.{verb}.{queue}.*"));
-            subjects.extend(acts);
+            grants.extend(acts.map(Grant::Ask));
         }
-        Ok(lines(subjects))
+        Ok(Member {
+            user: format!("agent-{}", agent.name),
+            does:
+                "sees the escalations of its queues, works on them, and asks what to offer whom it \
+                   holds"
+                    .into(),
+            door: Door::Key,
+            grants,
+            is_named: true,
+            knows,
+        })
     }
 
-    /// What nobody but their owners may do with the consumers of the service and of integrators.
-    fn consumers(&self) -> Result<String, Error> {
-        let mut owned = vec![(self.subjects.events_stream(), "twins".to_owned())];
-        for channel in &self.channels {
-            owned.push((self.subjects.actions_stream(), channel_token(channel)?));
+    fn operator(&self, name: &str) -> Member {
+        let (subjects, prefix) = (&self.subjects, self.subjects.prefix());
+        let mut grants = vec![
+            Grant::AskLong(format!("{prefix}.as.operator-{name}.>")),
+            Grant::Ask(format!("{prefix}.broadcast.*")),
+            Grant::Ask(format!("{prefix}.events.{OPERATORS_CHANNEL}.*")),
+            Grant::AskMany("$SRV.>".into()),
+        ];
+        // The past, for `replay`, `rehearse` and `tail`: page by page, with nothing in the request that
+        // says where to.
+        for stream in [subjects.events_stream(), subjects.actions_stream()] {
+            grants.push(Grant::AskMany(format!("$JS.API.DIRECT.GET.{stream}")));
+            grants.push(Grant::Ask(format!("$JS.API.STREAM.MSG.GET.{stream}")));
         }
-        Ok(lines(owned.iter().flat_map(|(stream, consumer)| {
+        grants.push(self.nowhere());
+        grants.extend(
             [
-                format!("$JS.API.CONSUMER.*.{stream}.{consumer}"),
-                format!("$JS.API.CONSUMER.*.{stream}.{consumer}.>"),
-                format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"),
+                subjects.all_actions(),
+                subjects.all_recalls(),
+                subjects.all_escalations(),
+                subjects.all_observations(),
+                subjects.all_dead(),
+                subjects.all_audit(),
             ]
-        })))
+            .map(Grant::Hear),
+        );
+        Member {
+            user: format!("operator-{name}"),
+            does: "sees what happens, and steers the service through its API, under this name only"
+                .into(),
+            door: Door::Key,
+            grants,
+            is_named: true,
+            knows: Vec::new(),
+        }
     }
-}
 
-/// Subjects, each on a line of its own.
-fn lines(subjects: impl IntoIterator<Item = String>) -> String {
-    let quoted = subjects.into_iter().map(|subject| format!("          \"{subject}\""));
-    quoted.collect::<Vec<_>>().join("\n")
+    fn nowhere(&self) -> Grant {
+        Grant::Nowhere(format!("{}.nowhere.>", self.subjects.prefix()))
+    }
 }
 
 fn channel_token(name: &str) -> Result<String, Error> {

@@ -4,14 +4,24 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use nkeys::{KeyPair, KeyPairType};
+use sha2::{Digest as _, Sha256};
 
-use super::company::{Member, SERVICE_USER};
+use super::company::{Door, Member, SERVICE_USER};
+use super::grant;
 use super::template::fill;
 use super::{Company, Error, certificates};
 use crate::config::settings;
 
 const SERVER: &str = include_str!("../../config/nats/server.conf");
 const SECURITY: &str = include_str!("../../config/nats/security.conf");
+const SERVICE: &str = include_str!("../../config/nats/service.conf");
+const ACCOUNT: &str = include_str!("../../config/nats/account.conf");
+const WEBSOCKET: &str = include_str!("../../config/nats/websocket.conf");
+const MQTT: &str = include_str!("../../config/nats/mqtt.conf");
+
+/// What MQTT keeps of sessions and messages under way, in streams of the devices' own account.
+const DEVICES_STREAMS: &str =
+    "\n    jetstream: { max_mem: 16M, max_file: 256M, max_streams: 16, max_consumers: 1024 }";
 
 /// The folder as it was written.
 #[derive(Debug, Clone)]
@@ -33,10 +43,18 @@ pub struct Prepared {
 pub struct User {
     /// The name on the bus, such as `channel-web`.
     pub name: String,
-    /// The file with the seed of the key.
+    /// The file with the seed of the key; of devices, with the password.
     pub key: PathBuf,
     /// What the subjects start with on which this user hears answers.
     pub inbox: String,
+    /// Whether the service is asked under the name.
+    is_named: bool,
+}
+
+impl User {
+    fn new(name: &str, key: PathBuf, is_named: bool) -> User {
+        User { name: name.to_owned(), key, inbox: format!("_INBOX.{name}"), is_named }
+    }
 }
 
 impl Prepared {
@@ -48,7 +66,7 @@ impl Prepared {
             prefix: self.prefix.clone(),
             nkey: Some(user.key.clone()),
             inbox: user.inbox.clone(),
-            name: Some(user.name.clone()).filter(|name| name != SERVICE_USER),
+            name: Some(user.name.clone()).filter(|_| user.is_named),
             tls: settings::Tls {
                 required: true,
                 ca: Some(self.folder.join("ca.pem")),
@@ -75,39 +93,48 @@ pub fn prepare(folder: &Path, company: &Company) -> Result<Prepared, Error> {
     let folder = fs::canonicalize(folder).map_err(at(folder))?;
     certificate(&folder, &company.hosts)?;
 
-    let stream = company.subjects.events_stream();
     let place = folder.to_string_lossy();
+    let websocket = company.websocket.as_deref().unwrap_or_default();
+    let mqtt = company.mqtt.as_deref().unwrap_or_default();
     let shared = [
         ("prefix", company.subjects.prefix()),
-        ("stream", stream.trim_end_matches("_EVENTS")),
         ("listen", &company.listen),
+        ("websocket", websocket),
+        ("mqtt", mqtt),
         ("folder", &place),
     ];
-    let (mut users, mut permissions) = (Vec::new(), Vec::new());
-    for member in members {
-        let key = folder.join(format!("{}.nk", member.user));
-        let public = key_of(&key)?;
-        permissions.push(permissions_of(&member, &public, &shared));
-        let inbox = format!("_INBOX.{}", member.user);
-        users.push(User { name: member.user, key, inbox });
+    let with = |template, more: &[(&str, &str)]| fill(template, &[&shared, more].concat());
+    let key = folder.join(format!("{SERVICE_USER}.nk"));
+    let service = with(SERVICE, &[("nkey", &key_of(&key)?)]);
+    let mut users = vec![User::new(SERVICE_USER, key, false)];
+    let mut accounts = String::new();
+    for member in &members {
+        let (file, credentials) = credentials(&folder, member)?;
+        accounts += &with(ACCOUNT, &blanks(member, &credentials).each_ref().map(borrowed));
+        users.push(User::new(&member.user, file, member.is_named));
     }
-    let users_block = permissions.join("\n");
-    let mut blanks = shared.to_vec();
-    blanks.push(("users", users_block.trim_end()));
-    let security = fill(SECURITY, &blanks);
-    blanks.push(("security", security.trim_end()));
+    let mut doors = String::new();
+    for (door, template) in [(websocket, WEBSOCKET), (mqtt, MQTT)] {
+        if !door.is_empty() {
+            doors += &with(template, &[]);
+        }
+    }
+    let lent = members.iter().map(|member| (member.user.as_str(), member.grants.as_slice()));
+    let parts = [
+        ("doors", doors),
+        ("service", service.trim_end().to_owned()),
+        ("exports", grant::exports(lent)),
+        ("accounts", accounts.trim_end().to_owned()),
+    ];
+    let security = with(SECURITY, &parts.each_ref().map(borrowed));
     let broker = folder.join("nats-server.conf");
-    write(&broker, &fill(SERVER, &blanks), MODE_OPEN)?;
+    let whole = with(SERVER, &[("security", security.trim_end())]);
+    write(&broker, &whole, MODE_OPEN)?;
 
     let url = url(company);
-    for user in &users {
-        if user.name != SERVICE_USER {
-            write(
-                &folder.join(format!("{}.env", user.name)),
-                &env(user, &url, &folder),
-                MODE_OPEN,
-            )?;
-        }
+    for (user, member) in users.iter().skip(1).zip(&members) {
+        let env = env(user, member, company, &folder, &url);
+        write(&folder.join(format!("{}.env", user.name)), &env, MODE_OPEN)?;
     }
     let service = folder.join("jumeau.toml");
     write(&service, &service_settings(company, &url, &folder), MODE_OPEN)?;
@@ -118,11 +145,52 @@ pub fn prepare(folder: &Path, company: &Company) -> Result<Prepared, Error> {
 const MODE_OPEN: u32 = 0o644;
 const MODE_SECRET: u32 = 0o600;
 
-fn permissions_of(member: &Member, public: &str, shared: &[(&str, &str)]) -> String {
-    let mut blanks = shared.to_vec();
-    blanks.extend(member.blanks.iter().map(|(name, value)| (*name, value.as_str())));
-    blanks.extend([("user", member.user.as_str()), ("nkey", public)]);
-    fill(member.template, &blanks)
+fn borrowed<'a>((name, value): &'a (&'static str, String)) -> (&'static str, &'a str) {
+    (name, value)
+}
+
+/// What stands for the blanks of somebody's account.
+fn blanks(member: &Member, credentials: &str) -> [(&'static str, String); 7] {
+    let inbox = format!("_INBOX.{}", member.user);
+    let (streams, subscribe) = match member.door {
+        // Nothing comes back over it.
+        Door::Device => (DEVICES_STREAMS, "          subscribe: { deny: [\">\"] }".to_owned()),
+        Door::Key => {
+            let heard = [format!("            \"{inbox}.>\""), grant::hears(&member.grants)];
+            let heard = heard.join("\n");
+            ("", format!("          subscribe: {{ allow: [\n{}\n          ] }}", heard.trim_end()))
+        }
+    };
+    [
+        ("user", member.user.clone()),
+        ("does", member.does.clone()),
+        ("streams", streams.to_owned()),
+        ("credentials", credentials.to_owned()),
+        ("publishes", grant::publishes(&member.grants)),
+        ("subscribe", subscribe),
+        ("imports", grant::imports(&member.grants)),
+    ]
+}
+
+/// The file with what somebody comes in by, and what the broker needs to know of it.
+fn credentials(folder: &Path, member: &Member) -> Result<(PathBuf, String), Error> {
+    match member.door {
+        Door::Key => {
+            let file = folder.join(format!("{}.nk", member.user));
+            let public = key_of(&file)?;
+            Ok((file, format!("        nkey: {public}")))
+        }
+        Door::Device => {
+            let file = folder.join(format!("{}.password", member.user));
+            let hash = hash_of(&file)?;
+            let user = &member.user;
+            let lines = format!(
+                "        user: \"{user}\"\n        password: \"{hash}\"\n        \
+                 allowed_connection_types: [\"MQTT\"]"
+            );
+            Ok((file, lines))
+        }
+    }
 }
 
 /// Where clients find the broker.
@@ -132,35 +200,56 @@ fn url(company: &Company) -> String {
     format!("tls://{host}:{port}")
 }
 
-/// What the tools of one user need to know.
-fn env(user: &User, url: &str, folder: &Path) -> String {
-    let set =
-        |name: &str, value: &str| format!("export {name}='{}'\n", value.replace('\'', r"'\''"));
-    [
-        set("NATS_URL", url),
-        set("NATS_NKEY", &user.key.to_string_lossy()),
-        set("NATS_CA", &folder.join("ca.pem").to_string_lossy()),
-        set("NATS_INBOX_PREFIX", &user.inbox),
-        set("JUMEAU_AS", &user.name),
-    ]
-    .concat()
+/// What the programs of one user need to know.
+fn env(user: &User, member: &Member, company: &Company, folder: &Path, url: &str) -> String {
+    let key = user.key.to_string_lossy();
+    let ca = folder.join("ca.pem");
+    let ca = ca.to_string_lossy();
+    let mut all: Vec<(&str, &str)> = match member.door {
+        Door::Key => vec![
+            ("NATS_URL", url),
+            ("NATS_NKEY", &key),
+            ("NATS_CA", &ca),
+            ("NATS_INBOX_PREFIX", &user.inbox),
+        ],
+        Door::Device => vec![
+            ("MQTT_ADDRESS", company.mqtt.as_deref().unwrap_or_default()),
+            ("MQTT_USER", &user.name),
+            ("MQTT_PASSWORD_FILE", &key),
+            ("MQTT_CA", &ca),
+        ],
+    };
+    all.push(("JUMEAU_NATS__PREFIX", company.subjects.prefix()));
+    if member.is_named {
+        all.push(("JUMEAU_AS", &user.name));
+    }
+    all.extend(member.knows.iter().map(|(name, value)| (*name, value.as_str())));
+    let line =
+        |(name, value): (&str, &str)| format!("export {name}='{}'\n", value.replace('\'', r"'\''"));
+    all.into_iter().map(line).collect()
 }
 
 fn service_settings(company: &Company, url: &str, folder: &Path) -> String {
     // A string of JSON is one of TOML.
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let file = |name: &str| quoted(&folder.join(name).to_string_lossy());
-    let channels: Vec<String> = company.channels.iter().map(|name| quoted(name)).collect();
+    let list = |names: &[&str]| {
+        let quoted: Vec<String> = names.iter().map(|name| quoted(name)).collect();
+        quoted.join(", ")
+    };
+    let desks: Vec<&str> = company.desks.iter().map(String::as_str).collect();
     format!(
         "# With these settings the service joins the broker of this folder; more in config/jumeau.toml.\n\
          \n[nats]\nurl = {}\nprefix = {}\nnkey = {}\ninbox = \"_INBOX.{SERVICE_USER}\"\n\
          \n[nats.tls]\nrequired = true\nca = {}\n\
-         \n[streams]\nintegrators = [{}]\n",
+         \n[streams]\nintegrators = [{}]\n\
+         \n[service]\ndesks = [{}]\n",
         quoted(url),
         quoted(company.subjects.prefix()),
         file("service.nk"),
         file("ca.pem"),
-        channels.join(", "),
+        list(&company.all_channels()),
+        list(&desks),
     )
 }
 
@@ -191,6 +280,20 @@ fn key_of(path: &Path) -> Result<String, Error> {
     let seed = key.seed().map_err(|_| Error::Key { path: path.to_owned() })?;
     write(path, &format!("{seed}\n"), MODE_SECRET)?;
     Ok(key.public_key())
+}
+
+/// What the broker compares the password in a file with, which is made if it is missing.
+fn hash_of(path: &Path) -> Result<String, Error> {
+    /// The least there is: nobody guesses so long a password, and each device costs the broker as much.
+    const COST: u32 = 4;
+    let at = |source| Error::File { path: path.to_owned(), source };
+    if !path.exists() {
+        let seed = KeyPair::new_user().seed().map_err(|_| Error::Key { path: path.to_owned() })?;
+        let password = hex::encode(Sha256::digest(seed));
+        write(path, &format!("{password}\n"), MODE_SECRET)?;
+    }
+    let password = fs::read_to_string(path).map_err(at)?;
+    bcrypt::hash(password.trim(), COST).map_err(|error| at(std::io::Error::other(error)))
 }
 
 /// Writes a file whole, or not at all: a secret is nobody else's from its first byte on.

@@ -11,8 +11,9 @@ mod certificates;
 mod company;
 mod error;
 mod folder;
+mod grant;
 mod template;
 
-pub use company::{Agent, Company, SERVICE_USER};
+pub use company::{Agent, Broadcaster, Company, SERVICE_USER};
 pub use error::Error;
 pub use folder::{Prepared, User, prepare};

@@ -3,7 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that fails may panic")]
 
+mod doors;
 mod rig;
+mod tricks;
 mod whole;
 
 use std::collections::BTreeSet;
@@ -13,7 +15,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use jumeau::bus::{ApiError, Bus, Endpoint, Service};
 use jumeau::config::settings;
-use jumeau::event::Customer;
+use jumeau::event::{Channel, Customer};
 use rig::{Rig, in_time};
 
 /// What the service answers: who asked, and whether the broker vouches for that.
@@ -99,6 +101,7 @@ async fn a_channel_reports_and_asks_for_itself_and_reads_nothing() {
         "$JS.API.CONSUMER.CREATE.JUMEAU_EVENTS.mine",
         "$JS.API.CONSUMER.MSG.NEXT.JUMEAU_EVENTS.twins",
         "$JS.ACK.JUMEAU_EVENTS.twins.1.1.1.1.1",
+        "_R_.forged",
     ] {
         web.may_not_publish(subject).await;
     }
@@ -174,6 +177,9 @@ async fn an_integrator_takes_what_is_of_its_channel_off_its_own_consumer() {
         "$JS.API.CONSUMER.CREATE.JUMEAU_ACTIONS.mine.jumeau.actions.app.>",
         "$JS.API.CONSUMER.DELETE.JUMEAU_ACTIONS.app",
         "$JS.ACK.JUMEAU_ACTIONS.app.1.1.1.1.1",
+        // As acknowledgements may look one day, and as one of another consumer looks today.
+        "$JS.ACK._.hash.JUMEAU_ACTIONS.web.1.1.1.1.1",
+        "$JS.ACK.JUMEAU_EVENTS.twins.JUMEAU_ACTIONS.web.1.1.1",
     ] {
         web.may_not_publish(subject).await;
     }
@@ -250,28 +256,57 @@ async fn a_desk_of_an_agent_needs_no_right_to_what_the_broker_keeps() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_broadcaster_tells_of_its_scopes_and_reads_nothing() {
+    let rig = Rig::start().await;
+    let mut grid = rig.join("broadcaster-grid").await;
+    grid.stores("jumeau.broadcast.outage").await;
+    for subject in [
+        "jumeau.broadcast.fires",
+        "jumeau.broadcast.outage.more",
+        "jumeau.events.web.ann",
+        "jumeau.api.decide.web.ann",
+        "$JS.API.INFO",
+    ] {
+        grid.may_not_publish(subject).await;
+    }
+    for subject in ["jumeau.>", "jumeau.broadcast.outage", "_INBOX.>"] {
+        grid.may_not_hear(subject).await;
+    }
+    assert_eq!(rig.last("JUMEAU_EVENTS").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_operator_sees_what_happens_and_asks_under_the_own_name_only() {
     let rig = Rig::start().await;
     let _service = echo(&rig.bus).await;
     let mut anna = rig.join("operator-anna").await;
 
-    let mut heard = anna.client.subscribe("jumeau.events.>").await.unwrap();
     let shown = in_time(anna.client.request("jumeau.as.operator-anna.show.ann", "".into())).await;
     assert_eq!(shown.unwrap().payload, "show ann by `operator-anna`, true");
+    anna.stores("jumeau.broadcast.fires").await;
     anna.stores("jumeau.events.cli.ann").await;
-    assert_eq!(&*in_time(heard.next()).await.unwrap().subject, "jumeau.events.cli.ann");
     let found = in_time(anna.client.request("$SRV.PING.jumeau", "".into())).await.unwrap();
     assert!(String::from_utf8_lossy(&found.payload).contains("jumeau"));
 
     // The past, as `twinctl replay` reads it.
     let nats = rig.prepared.nats("operator-anna", &rig.broker.url()).unwrap();
-    let bus = Bus::connect(&nats).await.unwrap();
+    let bus = Bus::visit(&nats).await.unwrap();
     let mut seen = BTreeSet::new();
     let ann = Customer::new("ann").unwrap();
     let past = bus.past(Some(&ann), |delivery| seen.insert(delivery.sequence));
     in_time(past).await.unwrap();
     in_time(bus.said(Some(&ann), |_| {})).await.unwrap();
-    assert_eq!(seen, BTreeSet::from([1]));
+    assert_eq!(seen, BTreeSet::from([1, 2]));
+
+    // What comes, of whatever channel, as `twinctl tail` shows it.
+    let mut arrivals = bus.arrivals(None, None).await.unwrap();
+    let mut of_web = bus.arrivals(Some(&Channel::new("web").unwrap()), Some(&ann)).await.unwrap();
+    anna.stores("jumeau.events.cli.ann").await;
+    rig.join("channel-web").await.stores("jumeau.events.web.ann").await;
+    for subject in ["jumeau.events.cli.ann", "jumeau.events.web.ann"] {
+        assert_eq!(&*in_time(arrivals.next()).await.unwrap().subject, subject);
+    }
+    assert_eq!(&*in_time(of_web.next()).await.unwrap().subject, "jumeau.events.web.ann");
 
     for subject in [
         "jumeau.events.web.ann",
@@ -291,11 +326,20 @@ async fn an_operator_sees_what_happens_and_asks_under_the_own_name_only() {
         "$JS.API.CONSUMER.MSG.NEXT.JUMEAU_EVENTS.twins",
         "$JS.API.CONSUMER.CREATE.JUMEAU_ACTIONS.web",
         "$JS.API.CONSUMER.MSG.NEXT.JUMEAU_ACTIONS.web",
+        "$JS.API.CONSUMER.CREATE.JUMEAU_EVENTS.mine",
+        "$JS.API.CONSUMER.CREATE.JUMEAU_EVENTS.mine.jumeau.partition.1.web.ann",
+        "$JS.API.CONSUMER.DURABLE.CREATE.JUMEAU_EVENTS.mine",
+        "$JS.API.STREAM.CREATE.MINE",
+        "$JS.API.STREAM.MSG.GET.JUMEAU_AUDIT",
+        "$JS.API.DIRECT.GET.JUMEAU_AUDIT",
+        "$JS.API.INFO",
+        "jumeau.nowhere.STREAM.INFO.JUMEAU_AUDIT",
     ] {
         anna.may_not_publish(subject).await;
     }
     // Requests are the service's: who heard them could answer in its place.
-    for subject in [">", "jumeau.>", "jumeau.api.>", "jumeau.as.>", "_INBOX.>", "_INBOX.service.>"]
+    for subject in
+        [">", "jumeau.>", "jumeau.api.>", "jumeau.as.>", "_INBOX.>", "_INBOX.service.>", "_R_.>"]
     {
         anna.may_not_hear(subject).await;
     }
@@ -309,7 +353,17 @@ async fn who_is_no_longer_named_is_out_and_the_others_keep_their_keys() {
     let after = jumeau::roles::prepare(folder.path(), &rig::company(&["web"])).unwrap();
     assert_eq!(std::fs::read_to_string(&after.users[1].key).unwrap(), kept);
     let names: Vec<&str> = after.users.iter().map(|user| user.name.as_str()).collect();
-    assert_eq!(names, ["service", "channel-web", "integrator-web", "agent-lea", "operator-anna"]);
+    assert_eq!(
+        names,
+        [
+            "service",
+            "channel-web",
+            "integrator-web",
+            "broadcaster-grid",
+            "agent-lea",
+            "operator-anna"
+        ]
+    );
     assert!(before.security.contains("jumeau.events.app.*"));
     assert!(!after.security.contains("jumeau.events.app.*"));
     assert!(!after.security.contains('@'), "no blank is left: {}", after.security);
@@ -335,4 +389,130 @@ async fn keys_are_for_their_owner_only_and_names_that_mean_more_are_refused() {
     std::fs::write(folder.path().join("channel-web.nk"), "nonsense").unwrap();
     let said = refusal(rig::company(&["web"]));
     assert!(said.contains("expected the seed of an nkey (SU…) in"), "{said}");
+}
+
+/// The text with what differs from folder to folder taken out: the folder, keys and hashes.
+fn without_secrets(text: &str, folder: &std::path::Path) -> String {
+    let text = text.replace(&*folder.canonicalize().unwrap().to_string_lossy(), "secure");
+    let mut plain = String::new();
+    for line in text.lines() {
+        let indent = &line[..line.len() - line.trim_start().len()];
+        match line.trim_start().split_once(": ") {
+            Some(("nkey", _)) => plain += &format!("{indent}nkey: U…"),
+            Some(("password", _)) => plain += &format!("{indent}password: \"$2b$04$…\""),
+            _ => plain += line,
+        }
+        plain.push('\n');
+    }
+    plain
+}
+
+#[test]
+fn the_example_is_what_comes_of_one_of_each_role() {
+    const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config/nats/example.conf");
+    let folder = tempfile::tempdir().unwrap();
+    let company = jumeau::roles::Company {
+        websocket: Some("0.0.0.0:8443".into()),
+        mqtt: Some("0.0.0.0:8883".into()),
+        devices: vec!["car".into()],
+        ..rig::company(&["web"])
+    };
+    let prepared = jumeau::roles::prepare(folder.path(), &company).unwrap();
+    let made = std::fs::read_to_string(prepared.broker).unwrap();
+    let made = without_secrets(&made, folder.path());
+    if std::env::var_os("RENEW_EXAMPLE").is_some() {
+        std::fs::write(EXAMPLE, &made).unwrap();
+    }
+    let known = std::fs::read_to_string(EXAMPLE).unwrap_or_default();
+    assert!(known == made, "the example is another; renew it with RENEW_EXAMPLE=1:\n{made}");
+}
+
+#[test]
+fn everybody_finds_in_their_file_what_their_programs_need() {
+    let folder = tempfile::tempdir().unwrap();
+    let company = jumeau::roles::Company {
+        mqtt: Some("127.0.0.1:8883".into()),
+        devices: vec!["car".into()],
+        desks: vec!["centre".into()],
+        ..rig::company(&["web"])
+    };
+    jumeau::roles::prepare(folder.path(), &company).unwrap();
+    let read = |name: &str| {
+        let text = std::fs::read_to_string(folder.path().join(name)).unwrap();
+        text.replace(&*folder.path().canonicalize().unwrap().to_string_lossy(), "secure")
+    };
+    let all = [
+        "agent-lea.env",
+        "channel-web.env",
+        "integrator-web.env",
+        "device-car.env",
+        "operator-anna.env",
+        "jumeau.toml",
+    ];
+    let all: Vec<String> = all.into_iter().map(|name| format!("{name}\n{}", read(name))).collect();
+    insta::assert_snapshot!(all.join("\n"), @r#"
+    agent-lea.env
+    export NATS_URL='tls://127.0.0.1:4222'
+    export NATS_NKEY='secure/agent-lea.nk'
+    export NATS_CA='secure/ca.pem'
+    export NATS_INBOX_PREFIX='_INBOX.agent-lea'
+    export JUMEAU_NATS__PREFIX='jumeau'
+    export JUMEAU_AS='agent-lea'
+    export JUMEAU_QUEUES='care,billing'
+
+    channel-web.env
+    export NATS_URL='tls://127.0.0.1:4222'
+    export NATS_NKEY='secure/channel-web.nk'
+    export NATS_CA='secure/ca.pem'
+    export NATS_INBOX_PREFIX='_INBOX.channel-web'
+    export JUMEAU_NATS__PREFIX='jumeau'
+    export JUMEAU_CHANNEL='web'
+    export JUMEAU_EVENTS='jumeau.events.web'
+    export JUMEAU_DECIDE='jumeau.api.decide.web'
+
+    integrator-web.env
+    export NATS_URL='tls://127.0.0.1:4222'
+    export NATS_NKEY='secure/integrator-web.nk'
+    export NATS_CA='secure/ca.pem'
+    export NATS_INBOX_PREFIX='_INBOX.integrator-web'
+    export JUMEAU_NATS__PREFIX='jumeau'
+    export JUMEAU_STREAM='JUMEAU_ACTIONS'
+    export JUMEAU_CONSUMER='web'
+
+    device-car.env
+    export MQTT_ADDRESS='127.0.0.1:8883'
+    export MQTT_USER='device-car'
+    export MQTT_PASSWORD_FILE='secure/device-car.password'
+    export MQTT_CA='secure/ca.pem'
+    export JUMEAU_NATS__PREFIX='jumeau'
+    export JUMEAU_CHANNEL='car'
+    export JUMEAU_TOPIC='jumeau/events/car'
+
+    operator-anna.env
+    export NATS_URL='tls://127.0.0.1:4222'
+    export NATS_NKEY='secure/operator-anna.nk'
+    export NATS_CA='secure/ca.pem'
+    export NATS_INBOX_PREFIX='_INBOX.operator-anna'
+    export JUMEAU_NATS__PREFIX='jumeau'
+    export JUMEAU_AS='operator-anna'
+
+    jumeau.toml
+    # With these settings the service joins the broker of this folder; more in config/jumeau.toml.
+
+    [nats]
+    url = "tls://127.0.0.1:4222"
+    prefix = "jumeau"
+    nkey = "secure/service.nk"
+    inbox = "_INBOX.service"
+
+    [nats.tls]
+    required = true
+    ca = "secure/ca.pem"
+
+    [streams]
+    integrators = ["web", "centre"]
+
+    [service]
+    desks = ["centre"]
+    "#);
 }

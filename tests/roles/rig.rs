@@ -1,13 +1,15 @@
 //! A broker with roles, and whoever comes to it.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::time::Duration;
 
 use async_nats::{ConnectOptions, Event, jetstream};
 use bytes::Bytes;
+use futures::TryStreamExt as _;
 use jumeau::bus::{Broker, BrokerOptions, Bus, Subjects};
 use jumeau::config::settings;
-use jumeau::roles::{Agent, Company, Prepared, prepare};
+use jumeau::roles::{Agent, Broadcaster, Company, Prepared, prepare};
 use tempfile::TempDir;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::timeout;
@@ -25,10 +27,29 @@ pub(crate) fn company(channels: &[&str]) -> Company {
         hosts: vec!["127.0.0.1".into(), "localhost".into()],
         listen: "127.0.0.1:4222".into(),
         channels: channels.iter().map(|name| (*name).to_owned()).collect(),
+        broadcasters: vec![Broadcaster::parse("grid=outage")],
         agents: vec![Agent::parse("lea=care,billing")],
         operators: vec!["anna".into()],
+        ..Company::default()
     }
 }
+
+/// A port of loopback that nobody has.
+pub(crate) fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// What a stream holds, and who reads it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stream {
+    pub(crate) messages: u64,
+    pub(crate) last: u64,
+    /// Each consumer: how far it has delivered, what it has yet to deliver, and what is unanswered.
+    pub(crate) consumers: BTreeMap<String, (u64, u64, usize)>,
+}
+
+pub(crate) const STREAMS: [&str; 4] =
+    ["JUMEAU_EVENTS", "JUMEAU_ACTIONS", "JUMEAU_DEAD", "JUMEAU_AUDIT"];
 
 pub(crate) struct Rig {
     pub(crate) folder: TempDir,
@@ -47,10 +68,15 @@ pub(crate) struct Guest {
 
 impl Rig {
     pub(crate) async fn start() -> Rig {
+        Rig::of(&company(&["web", "app"]), |security| security).await
+    }
+
+    /// A broker for a company, with another text of who may do what if the test wants one.
+    pub(crate) async fn of(company: &Company, change: impl Fn(String) -> String) -> Rig {
         let folder = tempfile::tempdir().unwrap();
-        let prepared = prepare(&folder.path().join("keys"), &company(&["web", "app"])).unwrap();
+        let prepared = prepare(&folder.path().join("keys"), company).unwrap();
         let options = BrokerOptions {
-            security: Some(prepared.security.clone()),
+            security: Some(change(prepared.security.clone())),
             ..BrokerOptions::new(folder.path().join("nats"))
         };
         let broker = Broker::start(options).await.unwrap();
@@ -73,6 +99,33 @@ impl Rig {
         let stream = jetstream::new(self.service.client.clone());
         let stored = stream.publish(subject.to_owned(), Bytes::from(payload)).await.unwrap();
         in_time(stored.into_future()).await.unwrap();
+    }
+
+    /// Everything that the streams hold.
+    pub(crate) async fn state(&self) -> BTreeMap<String, Stream> {
+        let streams = jetstream::new(self.service.client.clone());
+        let mut names = streams.stream_names();
+        let mut state = BTreeMap::new();
+        while let Some(name) = names.try_next().await.unwrap() {
+            let stream = streams.get_stream(&name).await.unwrap();
+            let mut consumers = BTreeMap::new();
+            let mut all = stream.consumers();
+            while let Some(one) = all.try_next().await.unwrap() {
+                let is = (one.delivered.stream_sequence, one.num_pending, one.num_ack_pending);
+                consumers.insert(one.name, is);
+            }
+            let found = &stream.cached_info().state;
+            let (messages, last) = (found.messages, found.last_sequence);
+            state.insert(name, Stream { messages, last, consumers });
+        }
+        state
+    }
+
+    /// Hears what comes to the service's inboxes.
+    pub(crate) async fn hears(&self, subject: &str) -> async_nats::Subscriber {
+        let heard = self.service.client.subscribe(subject.to_owned()).await.unwrap();
+        self.service.client.flush().await.unwrap();
+        heard
     }
 
     /// The last sequence of a stream.
@@ -109,6 +162,13 @@ impl Guest {
         let stream = jetstream::new(self.client.clone());
         let stored = stream.publish(subject.to_owned(), "{}".into()).await.unwrap();
         in_time(stored.into_future()).await.unwrap();
+    }
+
+    /// Asks with a reply subject of its own choice; what becomes of it is for the test to see.
+    pub(crate) async fn asks(&self, subject: &str, reply: &str, payload: &str) {
+        let payload = Bytes::copy_from_slice(payload.as_bytes());
+        let sent = self.client.publish_with_reply(subject.to_owned(), reply.to_owned(), payload);
+        sent.await.unwrap();
     }
 
     pub(crate) async fn may_not_publish(&mut self, subject: &str) {

@@ -2,11 +2,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_nats::jetstream;
 use tokio::process::{Child, Command};
 
-use crate::rig::{PATIENCE, in_time};
+use crate::rig::{PATIENCE, free_port, in_time};
 
 fn binary(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_BIN_EXE_jumeau")).with_file_name(name);
@@ -37,9 +38,9 @@ async fn twinctl(folder: &Path, user: &str, arguments: &str) -> (bool, String) {
 async fn one_command_makes_a_company_s_broker_and_everybody_does_their_work_on_it() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = free_port();
     let made = Command::new(binary("jumeau"))
-        .args(["keys", "keys", "--channel", "web", "--operator", "anna"])
+        .args(["keys", "keys", "--channel", "web", "--desk", "centre", "--operator", "anna"])
         .args(["--agent", "lea=care", "--listen"])
         .arg(format!("127.0.0.1:{port}"))
         .current_dir(folder)
@@ -80,6 +81,63 @@ async fn one_command_makes_a_company_s_broker_and_everybody_does_their_work_on_i
     let (done, said) = twinctl(folder, "channel-web", "--timeout 1 show ann").await;
     assert!(!done && !said.contains("Garage"), "{said}");
 
+    let seen = AtomicBool::new(false);
+    // The operator sees what comes of any channel, and lives it once more.
+    let tail = twinctl(folder, "operator-anna", "--timeout 60 tail --customer eve -n 1");
+    let talk = async {
+        until("the tail shows it", async || {
+            let page = "publish eve page name=home";
+            let (done, said) = twinctl(folder, "channel-web", page).await;
+            assert!(done, "{said}");
+            seen.load(Ordering::SeqCst)
+        })
+        .await;
+    };
+    let tail = async {
+        let (done, said) = tail.await;
+        seen.store(true, Ordering::SeqCst);
+        assert!(done && said.contains("eve") && said.contains("page"), "{said}");
+    };
+    tokio::join!(tail, talk);
+    let (done, said) = twinctl(folder, "operator-anna", "replay ann --policy bank").await;
+    assert!(done, "{said}");
+    let rehearse = format!(
+        "rehearse --with bank --server tls://localhost:{port} --set nats.nkey=keys/operator-anna.nk \
+         --set nats.inbox=_INBOX.operator-anna --set nats.name=operator-anna --set nats.tls.ca=keys/ca.pem"
+    );
+    let rehearsed = Command::new(binary("jumeau"))
+        .args(rehearse.split(' '))
+        .current_dir(folder)
+        .output()
+        .await
+        .unwrap();
+    let said = String::from_utf8_lossy(&[rehearsed.stdout, rehearsed.stderr].concat()).into_owned();
+    assert!(rehearsed.status.success() && !said.contains("no service"), "{said}");
+
+    // A channel reports and asks with what stands in its file, in its own channel only, and speaks for
+    // no agent; a contact centre does.
+    for (user, act, is_allowed) in [
+        ("channel-web", "decide ann --place hero", true),
+        ("channel-web", "decide ann --place hero --channel centre", false),
+        ("channel-web", "publish ann page name=home --channel centre", false),
+        (
+            "channel-web",
+            "publish ann handoff --data '{\"state\":\"opened\",\"topic\":\"bot\"}'",
+            true,
+        ),
+        ("channel-web", "publish eve handoff escalation=e1 state=claimed agent=agent-lea", true),
+        ("channel-centre", "publish dan handoff escalation=e1 state=claimed agent=agent-lea", true),
+    ] {
+        let (done, said) = twinctl(folder, user, &format!("--timeout 2 {act}")).await;
+        assert_eq!(done, is_allowed, "{user} {act}: {said}");
+    }
+    until("both are refused, for different reasons", async || {
+        let (_, said) = twinctl(folder, "operator-anna", "dead list --json").await;
+        said.matches("service.desks").count() == 1
+            && said.matches("expected an escalation of this customer").count() == 1
+    })
+    .await;
+
     // An agent does their work, in their queues only.
     for (customer, queue) in [("ann", "care"), ("bob", "cards")] {
         let opened = format!("escalations open {customer} call --queue {queue}");
@@ -89,15 +147,16 @@ async fn one_command_makes_a_company_s_broker_and_everybody_does_their_work_on_i
     for (act, is_allowed) in [
         ("list --queue care", true),
         ("list --queue cards", false),
-        ("list", false),
-        ("claim ann --queue care", true),
+        ("list", true),
+        ("claim ann", true),
         ("note ann --queue care --said hello", true),
-        ("handback ann done", false),
-        ("handback ann done --queue care", true),
-        ("show ann", false),
+        ("show ann", true),
+        ("show bob", false),
+        ("handback ann done", true),
         ("open ann call --queue care", false),
         ("claim bob --queue cards", false),
         ("claim bob --queue care", false),
+        ("claim bob", false),
     ] {
         let (done, said) =
             twinctl(folder, "agent-lea", &format!("--timeout 1 escalations {act}")).await;
