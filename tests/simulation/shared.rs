@@ -11,6 +11,7 @@ use jumeau::event::{
 use jumeau::partition::{TimeMode, revive, rows_of};
 use jumeau::policy::{self, Files, Policy};
 use jumeau::store::{IndexKey, Read, Table};
+use jumeau::twin::Twin;
 use rand::RngExt;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -150,17 +151,11 @@ pub(crate) fn check(world: &World, found: &mut Vec<String>) {
         for ((customer, own), loaded) in own.iter().zip(loaded) {
             let Some(loaded) = loaded else { continue };
             let twin = revive((*customer).clone(), &loaded.state, &loaded.timeline).unwrap();
-            // A clock on the wall that was set ahead fired its timers: it goes on from there, and what
-            // lives for a short while is over for it.
-            let is_ahead = twin.lived.unwrap_or(twin.seen) > world.now;
             let heard = twin.facts.get("heard").map(ToString::to_string).unwrap_or_default();
             for told in &told {
                 let value = told.value.to_string();
                 let times = heard.split_whitespace().filter(|one| **one == value).count();
-                let mut range = told.expected(own, world);
-                if is_ahead {
-                    range = 0..=*range.end();
-                }
+                let range = told.expected(own, world, &twin);
                 if !range.contains(&times) {
                     found.push(format!(
                         "{customer} heard {times} times of {:?}, expected {range:?}; heard {heard}",
@@ -211,7 +206,17 @@ fn broadcasts<'a>(events: &'a [Stored], world: &World, found: &mut Vec<String>) 
 
 impl Told<'_> {
     /// How often a customer with these events may have heard of it.
-    fn expected(&self, own: &[(usize, &Stored)], world: &World) -> std::ops::RangeInclusive<usize> {
+    fn expected(
+        &self,
+        own: &[(usize, &Stored)],
+        world: &World,
+        twin: &Twin,
+    ) -> std::ops::RangeInclusive<usize> {
+        // Where the clock on the wall was set ahead, timers fired: the twin goes on from there, and
+        // what lives for a short while is over for it.
+        let now_of = |fingerprint| {
+            twin.timeline.iter().find(|entry| entry.fingerprint == fingerprint).map(|one| one.at)
+        };
         let everybody = self.fact.fact.condition.is_none();
         let without = self.fact.fact.condition.as_deref() == CONDITIONS[3].0;
         let fits = |group: Option<&str>| match group {
@@ -241,7 +246,7 @@ impl Told<'_> {
             } else {
                 came = true;
                 fitted_after |= fits;
-                fitted_own |= fits && stored.delivery.stored < self.until;
+                fitted_own |= fits && now_of(event.fingerprint).is_some_and(|now| now < self.until);
             }
         }
         let lives_on = self.to == usize::MAX && world.now < self.until;
