@@ -187,6 +187,10 @@ name = "wait"
 on = ["track:Wait", "timer:soon"]
 then = [{ start = "soon", after = "1m" }, { act = "say" }]
 [[rules]]
+name = "nap"
+on = "track:Nap"
+then = [{ start = "soon", after = "1m", catch_up = "skip" }]
+[[rules]]
 name = "speak"
 on = ["track:Speak", "broadcast:storm"]
 then = [{ act = "say" }]
@@ -316,6 +320,16 @@ treatments = [{ channel = "app", text.en = "It is {{ now }}." }]
         service.lives_again();
         let at: Vec<Time> = service.decisions.iter().map(|decision| decision.at).collect();
         assert_eq!(at, [0.0, 59.0, 90.0, 90.0, 91.0, 300.0].map(second));
+    }
+
+    #[test]
+    fn a_timer_that_was_skipped_because_it_was_late_is_not_heard_when_the_past_is_repeated() {
+        let mut service = Service::new();
+        service.event("Nap", second(0.0));
+        service.fire(second(200.0));
+        service.event("Speak", second(201.0));
+        service.lives_again();
+        assert_eq!(service.decisions.len(), 1);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::cell::Change;
 use super::super::host::Host;
 use super::super::index::IndexChange;
-use super::Machine;
+use super::{LATE, Machine};
 use crate::bus::CARRIES_MEMORY;
 use crate::codec;
 use crate::event::{Customer, Erasure, Original, Output, Reason, Rejection, Time};
@@ -64,7 +64,8 @@ impl<H: Host> Machine<H> {
             Verdict::Applied => self.counters.timers_fired += 1,
             _ => self.counters.timers_stale += 1,
         }
-        if reaction.verdict == Verdict::Applied {
+        // One that came so late that it was skipped must not be heard when the past is repeated.
+        if reaction.verdict == Verdict::Applied || late > LATE {
             let fired = Fired { name: key.name.clone(), due: key.due, late };
             let after = self.taken;
             self.journal(&key.customer, at, &Journalled::Timer { fired, after });

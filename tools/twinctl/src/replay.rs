@@ -149,7 +149,7 @@ async fn compared(
         }
         (same, other) => Some(format!(
             "of the decisions that are kept, {same} came out the same, byte for byte, and {other} \
-             did not: late timers, broadcasts and links are repeated at other moments"
+             did not: what moves by links is repeated at other moments"
         )),
     })
 }
