@@ -103,8 +103,7 @@ impl Case {
     /// Takes in what is known of the same case under another identifier: of each thing what was
     /// said later, of what was said at once the one that is greater as text.
     pub(super) fn merge(&mut self, other: &Case) {
-        let Case { id, .. } = &*self;
-        let id = id.clone();
+        let id = self.id.clone();
         let newest = |one: &Case| (one.touched, one.state.clone());
         let (touched, state) = newest(self).max(newest(other));
         let topic = later(self.at(TOPIC, &self.topic), other.at(TOPIC, &other.topic));

@@ -161,10 +161,10 @@ impl Interaction {
     /// Its state was said at this moment; steps and data are as old as they were.
     fn state_said(&mut self, said: Time) {
         let before = self.base();
-        if self.step != Value::Null && before != said {
+        if self.step != Value::Null {
             self.stepped.get_or_insert(before);
         }
-        for (name, _) in self.data.iter().filter(|_| before != said) {
+        for (name, _) in self.data.iter() {
             if self.older.get(name).is_none() {
                 self.older.set(name, before);
             }
