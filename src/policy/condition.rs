@@ -26,7 +26,7 @@ impl Condition {
     /// everybody at any moment, such as the event at hand, or goes through lists within lists
     /// within lists.
     pub fn compile(source: &str) -> Result<Condition, CompileError> {
-        let expression = Expression::compile(source)?.from_outside()?;
+        let expression = Expression::compile(source)?.coming_from_outside()?;
         for path in expression.paths() {
             if !ROOTS.contains(&path.root) {
                 let offset = source.find(&path.to_string()).unwrap_or_default();

@@ -31,7 +31,12 @@ pub struct Expression {
     /// What is the same in every evaluation, computed once.
     constants: Box<[Box<dyn Val>]>,
     needs_interpreter: bool,
-    /// Each costs steps, of which there is a budget.
+    /// None: it goes through no lists.
+    metered: Option<Box<Metered>>,
+}
+
+/// What goes through lists costs steps, of which there is a budget.
+struct Metered {
     macros: Box<[Macro]>,
     payer: Payer,
     place: Option<Place>,
@@ -137,25 +142,31 @@ impl Expression {
             plan,
             paths: paths.into(),
             constants: constants.into(),
-            macros: macros.into(),
-            payer: Payer::Policy,
-            place: None,
+            metered: (!macros.is_empty()).then(|| {
+                let (macros, payer) = (macros.into(), Payer::Policy);
+                Box::new(Metered { macros, payer, place: None })
+            }),
         })
     }
 
     /// The same, which stands at `place`.
-    pub(super) fn at(self, place: Place) -> Expression {
-        Expression { place: Some(place), ..self }
+    pub(super) fn at(mut self, place: Place) -> Expression {
+        if let Some(metered) = &mut self.metered {
+            metered.place = Some(place);
+        }
+        self
     }
 
     /// The same, as it comes over the bus and not with the policy.
     ///
     /// # Errors
     /// If it has macros within macros beyond the limit.
-    pub(super) fn from_outside(self) -> Result<Expression, CompileError> {
+    pub(super) fn coming_from_outside(mut self) -> Result<Expression, CompileError> {
         let most = limits::CONDITION_MACROS;
-        match self.macros.iter().find(|one| one.within >= most) {
-            None => Ok(Expression { payer: Payer::Outside, ..self }),
+        let Some(metered) = &mut self.metered else { return Ok(self) };
+        metered.payer = Payer::Outside;
+        match metered.macros.iter().find(|one| one.within >= most) {
+            None => Ok(self),
             Some(one) => Err(CompileError::new(
                 one.offset,
                 format!("expected at most {most} macros over lists within each other, found more"),
@@ -251,7 +262,8 @@ impl Expression {
         scope: &dyn Scope,
         how: impl for<'a> FnOnce(&'a Plan, &World<'a>) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        let evaluation = (!self.macros.is_empty()).then(|| Evaluation::begin(self.payer));
+        let metered = self.metered.as_deref();
+        let evaluation = metered.map(|metered| Evaluation::begin(metered.payer));
         let world = World { scope, paths: &self.paths, constants: &self.constants, context: None };
         if !self.needs_interpreter {
             return how(&self.plan, &world);
@@ -264,11 +276,13 @@ impl Expression {
         let mut context = shared.new_inner_scope();
         context.set_variable_resolver(&figures);
         let come_to = how(&self.plan, &World { context: Some(&context), ..world });
-        if evaluation.is_some_and(|evaluation| evaluation.is_exceeded()) {
-            if let Some(place) = &self.place {
+        if let (Some(metered), Some(evaluation)) = (metered, evaluation)
+            && evaluation.is_exceeded()
+        {
+            if let Some(place) = &metered.place {
                 budget::exceed(Exceeded::Policy(place.clone()));
             }
-            return Err(Fault::Exceeded(self.payer));
+            return Err(Fault::Exceeded(metered.payer));
         }
         come_to
     }
