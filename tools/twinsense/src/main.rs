@@ -2,6 +2,7 @@
 
 mod measure;
 mod set;
+mod topic;
 mod train;
 
 use std::path::PathBuf;
@@ -35,6 +36,19 @@ enum Command {
         #[arg(required = true)]
         sets: Vec<String>,
     },
+    /// Prints precision and recall of a topic that languages bring along, for each set.
+    ///
+    /// Labels are 1 where the topic is there and 0 where it is not.
+    Topic {
+        /// The topic: `person`.
+        topic: String,
+        /// Prints the texts, too, in which it is missed or seen wrongly.
+        #[arg(long)]
+        misses: bool,
+        /// Sets, each with its language: `en:wishes.tsv`.
+        #[arg(required = true)]
+        sets: Vec<String>,
+    },
     /// Trains a linear model on a set, and prints the `[model]` section of the language.
     Train {
         /// The set, with its language: `en:sentences.tsv`.
@@ -57,6 +71,11 @@ fn main() -> anyhow::Result<()> {
         Command::Measure { sets } => {
             for set in &sets {
                 print!("{}", measure::measure(&Set::read(set)?, &languages)?);
+            }
+        }
+        Command::Topic { topic, misses, sets } => {
+            for set in &sets {
+                print!("{}", topic::measure(&topic, &Set::read(set)?, misses, &languages)?);
             }
         }
         Command::Train { set } => print!("{}", train::train(&Set::read(&set)?, &languages)?),

@@ -1,0 +1,66 @@
+use std::fmt::Write as _;
+
+use jumeau::language::{Languages, Phrases};
+
+use crate::set::Set;
+
+/// Precision and recall of a topic on a set, and, if they are wanted, the texts that are wrong.
+pub(crate) fn measure(
+    topic: &str,
+    set: &Set,
+    misses: bool,
+    languages: &Languages,
+) -> anyhow::Result<String> {
+    let known = languages.topics().map(|(name, language, phrase)| (name, Some(language), phrase));
+    let topics = Phrases::new(known)?;
+    let (mut right, mut missed, mut wrong) = (0, Vec::new(), Vec::new());
+    for (label, text) in &set.rows {
+        let found = topics.find(text, set.language);
+        match (*label > 0, found.iter().find(|found| found.name == topic)) {
+            (true, Some(_)) => right += 1,
+            (true, None) => missed.push(text),
+            (false, Some(found)) => wrong.push((text, found.words.clone())),
+            (false, None) => {}
+        }
+    }
+    let share = |of: usize| if of == 0 { 1.0 } else { right as f64 / of as f64 };
+    let mut table = format!(
+        "{} ({}, {} texts)  {topic}: precision {:.3}  recall {:.3}  ({} right, {} wrong, {} missed)\n",
+        set.path.display(),
+        set.language,
+        set.rows.len(),
+        share(right + wrong.len()),
+        share(right + missed.len()),
+        right,
+        wrong.len(),
+        missed.len(),
+    );
+    if misses {
+        for text in missed {
+            writeln!(table, "  missed  {text}")?;
+        }
+        for (text, words) in wrong {
+            writeln!(table, "  wrong   {text}  [{words}]")?;
+        }
+    }
+    Ok(table)
+}
+
+#[cfg(test)]
+mod tests {
+    use jumeau::language::Language;
+
+    use super::*;
+
+    #[test]
+    fn what_is_missed_and_what_is_wrong_is_counted_and_shown() {
+        let rows = [(1, "talk to a person"), (1, "xyz"), (0, "thanks")];
+        let rows = rows.map(|(label, text)| (label, text.to_owned())).into();
+        let set = Set { path: "set.tsv".into(), language: Language::ENGLISH, rows };
+        let table = measure("person", &set, true, &Languages::embedded()).unwrap();
+        insta::assert_snapshot!(table, @r"
+        set.tsv (en, 3 texts)  person: precision 1.000  recall 0.500  (1 right, 0 wrong, 1 missed)
+          missed  xyz
+        ");
+    }
+}
