@@ -39,6 +39,7 @@ const LIBRARIES: [(&str, &[&str]); 15] = [
     ("rcgen", &["roles"]),
     ("whatlang", &["language"]),
     ("aho_corasick", &["language"]),
+    ("regex", &["language"]),
     ("cel", &["policy"]),
     ("minijinja", &["policy"]),
     ("toml_span", &["policy"]),

@@ -24,10 +24,20 @@ fr = ["remboursement", "remboursé*"]
 any = ["kündigen"]
 en = "cancel my contract"
 
+[topics.moving]
+wish = true
+en = "change my address"
+
+[[rules]]
+name = "moving"
+on = "topic:moving"
+then = [{ set = "moving", to = "default(facts.moving, 0) + 1" }]
+
 [[rules]]
 name = "any message"
 on = "message:customer"
 then = [
+  { set = "text", to = "event.text" },
   { set = "tone", to = "event.tone" },
   { set = "language", to = "event.language" },
   { set = "topics", to = "size(event.topics)" },
@@ -219,6 +229,61 @@ fn a_short_text_is_read_in_the_language_that_the_customer_spoke_before() {
     life.hears("Bonjour, je voudrais savoir quand mon colis va arriver, s'il vous plaît.");
     life.hears("ok super");
     assert_eq!(life.fact("language"), "fr");
+}
+
+#[test]
+fn a_customer_of_whom_nothing_is_known_tells_their_language_by_one_word() {
+    let mut life = Life::new();
+    life.hears("Marie Martin 4471");
+    assert_eq!(life.fact("language"), "en", "the first of the policy, as names tell nothing");
+    life.hears("remboursement");
+    life.hears("ok");
+    assert_eq!(life.fact("language"), "fr");
+    for borrowed in ["No", "super", "Stephanie", "12345"] {
+        life.hears(borrowed);
+        assert_eq!(life.fact("language"), "fr", "{borrowed}");
+    }
+    life.hears("I would like to go on in English, please");
+    assert_eq!(life.fact("language"), "en");
+}
+
+#[test]
+fn a_wish_counts_where_it_is_wished_for() {
+    let mut life = Life::new();
+    for other in [
+        "I don't want to change my address",
+        "do I have to change my address for that?",
+        "last year I wanted to change my address",
+        "if it goes on I will have to change my address",
+    ] {
+        life.hears(other);
+        assert_eq!(life.fact("moving"), "-", "{other}");
+    }
+    life.hears("Could you please change my address?");
+    assert_eq!(life.fact("moving"), "1");
+}
+
+#[test]
+fn of_a_mail_only_what_its_writer_says_now_is_read_and_people_see_all_of_it() {
+    let mut life = Life::new();
+    let thread = "On Mon, 2 Mar 2026 at 08:01, Care <care@shop.example> wrote:\n\
+        > Terrible, awful, horrible! Give me my money back, cancel my contract.\n";
+    let text = format!("All good now, thank you so much!\n\n{thread}");
+    life.hears(&text);
+    assert_eq!([life.fact("tone"), life.fact("topics")], ["positive", "0"]);
+    assert_eq!(life.fact("text"), "All good now, thank you so much!");
+    let line = |life: &Life| life.twin.interactions[0].lines.last().unwrap().text.to_string();
+    assert_eq!(line(&life), text);
+
+    // Nothing is read of a message that only quotes.
+    let heard = life.sentiment().evidence.len();
+    life.hears(thread);
+    assert_eq!([life.fact("text"), life.fact("leaving")], ["", "-"]);
+    assert_eq!(life.sentiment().evidence.len(), heard);
+
+    // Of a long one, the writer's own words are kept before those of the thread.
+    life.hears(&format!("{}\nIt is still broken.", thread.repeat(20)));
+    assert_eq!(line(&life), "It is still broken.\n> […]");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{Bus, Part};
 use crate::config::limits;
 use crate::event::{Analysis, Delivery, Message};
+use crate::language::Languages;
 
 /// So many questions in a row without an answer in time: the analyser is let be for a while.
 const SILENCE_MAX: u32 = 20;
@@ -66,7 +67,9 @@ impl Analyser {
         // Each owns what it needs: nothing borrowed outlives a wait here.
         let mut questions = Vec::new();
         for (at, told) in messages.iter().enumerate() {
-            let question = Question { text: &told.text, language: told.language.as_deref() };
+            // What others wrote in an older thread is not the customer's.
+            let text = Languages::embedded().own_words(&told.text).into_owned();
+            let question = Question { text: &text, language: told.language.as_deref() };
             let Ok(payload) = serde_json::to_vec(&question) else { continue };
             let (client, subject, patience) =
                 (self.client.clone(), self.subject.clone(), self.patience);

@@ -168,6 +168,14 @@ limits! {
     LANGUAGE_ENTRIES: 200_000;
     /// words of one phrase of a language, so that matching stays linear
     PHRASE_WORDS: 8;
+    /// words of one pattern of a wish
+    PATTERN_PARTS: 16;
+    /// different words in the patterns of wishes of one language
+    PATTERN_WORDS: 1_700;
+    /// bytes of memory that the patterns of wishes of one language take, once for each topic
+    GRAMMAR_BYTES: 8 * 1024 * 1024;
+    /// places of one sentence at which it is asked whether a wish holds; further ones are not looked at
+    WISHES_JUDGED: 32;
     /// channels in which a twin follows how its customer feels; the one touched longest ago leaves first
     SENTIMENT_CHANNELS: 8;
     /// readings of messages that a twin keeps as evidence; the oldest leave first

@@ -1,8 +1,8 @@
 //! Which language a text is in.
 //!
-//! The words that a language uses all the time tell it even in a text of three words; the trigrams
+//! The words that a language uses all the time tell it even in a text of one word; the trigrams
 //! of `whatlang` decide where they do not. Both may only choose among the languages that are
-//! allowed, and what cannot be told is in the prior one.
+//! allowed, and what cannot be told is in the prior one. Names and numbers tell nothing.
 
 use whatlang::{Detector, Lang};
 
@@ -15,8 +15,13 @@ use crate::event::cut;
 /// How many frequent words a language must have more than the others, if the text is in it.
 const LEAD: f32 = 0.4;
 
-/// The lead that the prior language has before a word is read.
-const PRIOR: f32 = 0.5;
+/// The lead that the customer's own language has before a word is read: more than one word of another
+/// language outweighs, since many say `ok`, `no` and `super`.
+const OWN: f32 = 0.9;
+
+/// The lead that the likeliest language of somebody who has not spoken yet has: less than one known
+/// word of another.
+const LIKELY: f32 = 0.2;
 
 /// The weight of a word that is known but not frequent.
 const KNOWN: f32 = 0.4;
@@ -27,38 +32,84 @@ const TRIGRAM_LETTERS: usize = 12;
 /// The confidence of the trigrams from which they are believed against the prior language.
 const TRIGRAM_CONFIDENCE: f64 = 0.8;
 
-pub(super) fn detect(text: &str, lexicons: &[&Lexicon], prior: Language) -> Language {
+/// What is known of a customer's language before they say something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prior {
+    /// They have shown or said that this is theirs.
+    Own(Language),
+    /// Nothing: this is the likeliest.
+    Likely(Language),
+}
+
+impl Prior {
+    /// The language.
+    pub fn language(self) -> Language {
+        match self {
+            Prior::Own(language) | Prior::Likely(language) => language,
+        }
+    }
+}
+
+/// The language of a text, and how sure that is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told {
+    /// The language.
+    pub language: Language,
+    /// Whether the text itself tells it, whatever the prior.
+    pub is_sure: bool,
+}
+
+pub(super) fn detect(text: &str, lexicons: &[&Lexicon], prior: Prior) -> Told {
+    let likeliest = prior.language();
     if lexicons.len() < 2 {
-        return lexicons.first().map_or(prior, |only| only.language);
+        let language = lexicons.first().map_or(likeliest, |only| only.language);
+        return Told { language, is_sure: false };
     }
     let text = cut(text, limits::DETECT_BYTES);
-    let mut first = (f32::NEG_INFINITY, prior);
-    let mut second = f32::NEG_INFINITY;
-    for lexicon in lexicons {
-        let mut score = known_words(text, lexicon);
-        if lexicon.language == prior {
-            score += PRIOR;
-        }
-        if score > first.0 {
-            second = first.0;
-            first = (score, lexicon.language);
+    let lead = match prior {
+        Prior::Own(_) => OWN,
+        Prior::Likely(_) => LIKELY,
+    };
+    // Of each language the words, and the same with what was known before.
+    let scores = lexicons.iter().map(|lexicon| {
+        let words = known_words(text, lexicon);
+        let before = if lexicon.language == likeliest { lead } else { 0.0 };
+        (lexicon.language, words, words + before)
+    });
+    let (mut first, mut second) = ((likeliest, 0.0, f32::NEG_INFINITY), f32::NEG_INFINITY);
+    let mut most_words = [0.0, 0.0];
+    for score in scores {
+        if score.2 > first.2 {
+            second = first.2;
+            first = score;
         } else {
-            second = second.max(score);
+            second = second.max(score.2);
+        }
+        if score.1 > most_words[0] {
+            most_words = [score.1, most_words[0]];
+        } else {
+            most_words[1] = f32::max(most_words[1], score.1);
         }
     }
-    if first.0 - second >= LEAD {
-        return first.1;
+    let has_most = first.1 >= most_words[0];
+    let is_sure = has_most && most_words[0] - most_words[1] >= LEAD;
+    if first.2 - second >= LEAD {
+        return Told { language: first.0, is_sure };
     }
-    by_trigrams(text, lexicons, prior).unwrap_or(first.1)
+    match by_trigrams(text, lexicons, likeliest) {
+        Some(language) => Told { language, is_sure: is_sure && language == first.0 },
+        None => Told { language: first.0, is_sure },
+    }
 }
 
 fn known_words(text: &str, lexicon: &Lexicon) -> f32 {
     let tokens = text::split(text, lexicon);
     let mut score = 0.0;
     for token in tokens.list.iter().filter(|token| token.is_word()) {
-        match lexicon.words.get(&token.exact) {
+        match lexicon.words.get(&token.exact).or_else(|| lexicon.unaccented.get(&token.exact)) {
             Some(meaning) if meaning.common => score += 1.0,
             Some(_) => score += KNOWN,
+            None if lexicon.grammar.knows(token.exact) => score += KNOWN,
             None => {}
         }
     }

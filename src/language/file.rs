@@ -6,14 +6,15 @@
 use hashbrown::HashMap;
 
 use super::Phrases;
+use super::grammar::Draft;
 use super::lexicon::{Contrast, Lexicon, Meaning, Negator, Part, Phrase, pair};
 use super::mistake::{Found, shown};
-use super::text::{Folded, fold, hash};
+use super::text::{folded, hash};
 use super::valence::{NEGATOR_REACH, stem_key};
 use crate::config::limits;
 
 /// The sections, as they are written.
-const SECTIONS: [&str; 18] = [
+const SECTIONS: [&str; 24] = [
     "language",
     "common",
     "numbers",
@@ -23,6 +24,8 @@ const SECTIONS: [&str; 18] = [
     "requests",
     "endings",
     "negators",
+    "carriers",
+    "relays",
     "boosters",
     "contrasts",
     "words",
@@ -30,6 +33,10 @@ const SECTIONS: [&str; 18] = [
     "urgency",
     "pictures",
     "topics",
+    "classes",
+    "wishes",
+    "unless",
+    "threads",
     "sentences",
     "model",
 ];
@@ -42,6 +49,9 @@ pub(super) struct Reader<'a> {
     endings: HashMap<String, Vec<String>>,
     /// Words with accents: without, and with them.
     accented: Vec<(u64, u64)>,
+    /// The patterns of wishes, and the file that they stand in.
+    draft: Draft,
+    draft_file: String,
     entries: usize,
 }
 
@@ -55,7 +65,15 @@ struct Line<'a> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(lexicon: &'a mut Lexicon, found: &'a mut Found) -> Reader<'a> {
-        Reader { lexicon, found, endings: HashMap::new(), accented: Vec::new(), entries: 0 }
+        Reader {
+            lexicon,
+            found,
+            endings: HashMap::new(),
+            accented: Vec::new(),
+            draft: Draft::default(),
+            draft_file: String::new(),
+            entries: 0,
+        }
     }
 
     /// Reads one file; what it says outweighs what earlier files said.
@@ -113,6 +131,10 @@ impl<'a> Reader<'a> {
         }
         self.lexicon.phrases.finish();
         self.lexicon.urgency.finish();
+        match self.draft.compile() {
+            Ok(grammar) => self.lexicon.grammar = grammar,
+            Err(message) => self.found.at(&self.draft_file, 0, message),
+        }
     }
 
     fn wrong(&mut self, line: Line<'_>, message: impl Into<String>) {
@@ -134,6 +156,12 @@ impl<'a> Reader<'a> {
             }
             "endings" => self.ending(line),
             "negators" => self.negator(line),
+            "carriers" => {
+                if let Some((reach, rest)) = self.number(line, line.text, 1.0, 8.0) {
+                    self.each_word(line, rest, |word| word.carrier = reach as u8);
+                }
+            }
+            "relays" => self.each_word(line, line.text, |word| word.relay = true),
             "boosters" => {
                 if let Some((factor, rest)) = self.number(line, line.text, 0.0, 3.0) {
                     self.each_word(line, rest, |word| word.tool().boost = Some(factor));
@@ -162,6 +190,11 @@ impl<'a> Reader<'a> {
                 }
             }
             "topics" => self.topic(line),
+            "classes" | "wishes" | "unless" => self.patterns(section, line),
+            "threads" => match self.lexicon.threads.add(line.text) {
+                Ok(phrases) => self.entries += phrases,
+                Err(message) => self.wrong(line, message),
+            },
             "sentences" => self.sentence(line),
             "model" => self.gram(line),
             _ => {}
@@ -278,14 +311,17 @@ impl<'a> Reader<'a> {
         if after.max(before) > most {
             return self.wrong(line, format!("expected a reach of at most {most} words"));
         }
-        let mut negator = Negator { after, before, needs_partner: false, speaks: false };
+        let mut negator =
+            Negator { after, before, needs_partner: false, speaks: false, doubles: false };
         for option in fields {
             match option {
                 "partner" => negator.needs_partner = true,
                 "idle" => negator.speaks = true,
+                "double" => negator.doubles = true,
                 other => {
                     let other = shown(other).to_owned();
-                    let message = format!("expected `partner`, `idle` or nothing, found `{other}`");
+                    let message =
+                        format!("expected `partner`, `idle`, `double` or nothing, found `{other}`");
                     return self.wrong(line, message);
                 }
             }
@@ -323,6 +359,23 @@ impl<'a> Reader<'a> {
                 Err(error) => self.wrong(line, error.to_string()),
             }
             self.entries += 1;
+        }
+    }
+
+    fn patterns(&mut self, section: &str, line: Line<'_>) {
+        if self.draft_file != line.file {
+            line.file.clone_into(&mut self.draft_file);
+        }
+        let elisions = &self.lexicon.elisions;
+        let elides = |before: &str| elisions.contains_key(&hash(before));
+        let read = match section {
+            "classes" => self.draft.class(line.text, &elides),
+            "wishes" => self.draft.wish(line.text, &elides),
+            _ => self.draft.unless(line.text, &elides),
+        };
+        match read {
+            Ok(patterns) => self.entries += patterns,
+            Err(message) => self.wrong(line, message),
         }
     }
 
@@ -392,17 +445,4 @@ impl<'a> Reader<'a> {
         self.entries += 1;
         self.lexicon.grams.insert(key, weight);
     }
-}
-
-/// Without accents.
-fn folded(word: &str) -> String {
-    let mut without = String::with_capacity(word.len());
-    for letter in word.chars() {
-        match fold(letter) {
-            Folded::Same => without.push(letter),
-            Folded::As(letters) => without.push_str(letters),
-            Folded::Nothing => {}
-        }
-    }
-    without
 }

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
@@ -8,8 +9,10 @@ use super::file::Reader;
 use super::lexicon::Lexicon;
 use super::mistake::Found;
 use super::reading::{self, Looked};
-use super::{Language, Mistakes, Reading, detect, valence};
+use super::thread::Threads;
+use super::{Language, Mistakes, Prior, Reading, Told, detect, valence};
 use crate::config::limits;
+use crate::event::cut;
 
 static FILES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/config/languages");
 
@@ -18,6 +21,9 @@ static EMBEDDED: LazyLock<Arc<Languages>> = LazyLock::new(|| {
     Arc::new(Languages::new(embedded_files()).expect("a test reads the languages that come along"))
 });
 
+/// What stands where a thread was left out: it is not read as the writer's own either.
+const LEFT_OUT: &str = "\n> […]";
+
 /// The folder with what all languages share.
 const ANY: &str = "any";
 
@@ -25,6 +31,8 @@ const ANY: &str = "any";
 #[derive(Debug)]
 pub struct Languages {
     all: Vec<Lexicon>,
+    /// What mail programs write, in whatever language.
+    threads: Threads,
 }
 
 impl Languages {
@@ -65,6 +73,7 @@ impl Languages {
             let most = limits::LANGUAGES;
             found.at("", 0, format!("expected at most {most} languages, found {}", own.len()));
         }
+        let mut threads = Threads::default();
         let mut all = Vec::with_capacity(own.len());
         for (language, files) in own.iter().take(limits::LANGUAGES) {
             let mut lexicon = Lexicon::new(*language);
@@ -73,9 +82,10 @@ impl Languages {
                 reader.read(name, content);
             }
             reader.finish();
+            threads.join(std::mem::take(&mut lexicon.threads));
             all.push(lexicon);
         }
-        found.finish().map(|()| Languages { all })
+        found.finish().map(|()| Languages { all, threads })
     }
 
     /// The languages that come along, and those of `files`, which replace the ones of the same
@@ -99,14 +109,34 @@ impl Languages {
     }
 
     /// The language of a text: one of `allowed`, or of all that are known if it is empty. What
-    /// cannot be told is in `prior`, the customer's own.
-    pub fn detect(&self, text: &str, allowed: &[Language], prior: Language) -> Language {
+    /// cannot be told is in the prior one.
+    pub fn detect(&self, text: &str, allowed: &[Language], prior: Prior) -> Told {
         let lexicons: SmallVec<[&Lexicon; 8]> = self
             .all
             .iter()
             .filter(|lexicon| allowed.is_empty() || allowed.contains(&lexicon.language))
             .collect();
         detect::detect(text, &lexicons, prior)
+    }
+
+    /// What the writer of a mail wrote by themselves, without the older thread that stands around it
+    /// and without the signature; the text as it is if it has none; empty if nothing else is there.
+    pub fn own_words<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.threads.own_words(text)
+    }
+
+    /// A text of which at most `most` bytes are kept: as it is if it is short enough, else the
+    /// writer's own words first, with a mark where a thread was left out.
+    pub fn shortened<'a>(&self, text: &'a str, most: usize) -> Cow<'a, str> {
+        if text.len() <= most {
+            return Cow::Borrowed(text);
+        }
+        let own = self.own_words(text);
+        if own.is_empty() || own.len() == text.len() {
+            return Cow::Borrowed(cut(text, most));
+        }
+        let own = cut(&own, most.saturating_sub(LEFT_OUT.len()));
+        Cow::Owned(format!("{own}{LEFT_OUT}"))
     }
 
     /// What a text says, read in a language; `None` if the language is not known.
@@ -145,7 +175,12 @@ impl Languages {
         fill(sentence, values)
     }
 
-    fn lexicon(&self, language: Language) -> Option<&Lexicon> {
+    /// The topics for which languages have patterns of wishes.
+    pub fn wishes(&self) -> impl Iterator<Item = &str> {
+        self.all.iter().flat_map(|lexicon| lexicon.grammar.topics())
+    }
+
+    pub(super) fn lexicon(&self, language: Language) -> Option<&Lexicon> {
         self.all.iter().find(|lexicon| lexicon.language == language)
     }
 }

@@ -6,7 +6,9 @@ use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use super::Language;
+use super::grammar::Grammar;
 use super::text::{self, Splits, Token, Tokens};
+use super::thread::Threads;
 
 /// Keys that are hashes already.
 #[derive(Debug, Default, Clone, Copy)]
@@ -42,6 +44,8 @@ pub(super) struct Negator {
     pub(super) needs_partner: bool,
     /// Whether it says something by itself where it turns no word.
     pub(super) speaks: bool,
+    /// Whether a negator right before it takes it back, as in `not without`.
+    pub(super) doubles: bool,
 }
 
 /// A word after which the other side of a matter comes.
@@ -64,6 +68,11 @@ pub(super) struct Meaning {
     pub(super) contrast: Option<Contrast>,
     /// Whether it is the partner that some negators need.
     pub(super) partner: bool,
+    /// How many words after a negator it may stand so that this reaches over the whole clause, as in
+    /// `I do not think that …`; 0: it does not make it reach further.
+    pub(super) carrier: u8,
+    /// Whether a negation that stands before it in the clause goes on from it, as from `ever`.
+    pub(super) relay: bool,
     /// Whether it is a number in letters.
     pub(super) number: bool,
     /// Whether it is mere politeness in a message that asks for something, as `thanks`.
@@ -204,6 +213,10 @@ pub(super) struct Lexicon {
     pub(super) grams: Grams,
     /// Topics that are known whatever a policy says, each with a phrase.
     pub(super) topics: Vec<(Box<str>, Box<str>)>,
+    /// What customers wish for, and what takes a wish back.
+    pub(super) grammar: Grammar,
+    /// What mail programs write around older threads.
+    pub(super) threads: Threads,
     /// Sentences for people of the company, by their key.
     pub(super) sentences: HashMap<Box<str>, Box<str>>,
     /// The language as the trigram detector knows it, if it does.
@@ -223,6 +236,8 @@ impl Lexicon {
             urgency: PhraseBook::default(),
             grams: Grams::default(),
             topics: Vec::new(),
+            grammar: Grammar::default(),
+            threads: Threads::default(),
             sentences: HashMap::new(),
             trigrams: None,
         }

@@ -8,6 +8,7 @@
 mod code;
 mod detect;
 mod file;
+mod grammar;
 mod languages;
 mod lexicon;
 mod likeness;
@@ -15,12 +16,16 @@ mod mistake;
 mod phrases;
 mod reading;
 mod text;
+mod thread;
+mod topics;
 mod urgency;
 mod valence;
 
 pub use code::{BadLanguage, Language};
+pub use detect::{Prior, Told};
 pub use languages::{Languages, Sample};
 pub use likeness::is_alike;
 pub use mistake::{Mistake, Mistakes};
 pub use phrases::{BadPhrases, Phrases, Topic};
 pub use reading::{Cue, NEUTRAL_BAND, Reading, Tone};
+pub use topics::Topics;

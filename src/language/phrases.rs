@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use aho_corasick::{AhoCorasick, MatchKind};
 use smallvec::SmallVec;
 
@@ -25,6 +27,15 @@ pub struct Topic<'a> {
     pub name: &'a str,
     /// The words that showed it first, as they were written; cut at [`limits::NAME_BYTES`].
     pub words: Box<str>,
+    /// Where in the text they begin, in bytes.
+    pub at: usize,
+}
+
+impl<'a> Topic<'a> {
+    pub(super) fn new(name: &'a str, text: &str, place: Range<usize>) -> Topic<'a> {
+        let words = cut(text.get(place.clone()).unwrap_or_default(), limits::NAME_BYTES).into();
+        Topic { name, words, at: place.start }
+    }
 }
 
 /// Why phrases cannot be used.
@@ -115,6 +126,16 @@ impl Phrases {
     /// The topics that the first [`limits::MESSAGE_READ_BYTES`] of a text touch, in the order in
     /// which they are touched; at most [`limits::TOPICS_FOUND`].
     pub fn find(&self, text: &str, language: Language) -> SmallVec<[Topic<'_>; 4]> {
+        self.find_if(text, language, |_, _| true)
+    }
+
+    /// The same, of those phrases that count: by their topic and their place in the text.
+    pub(super) fn find_if(
+        &self,
+        text: &str,
+        language: Language,
+        mut counts: impl FnMut(&str, Range<usize>) -> bool,
+    ) -> SmallVec<[Topic<'_>; 4]> {
         let mut found: SmallVec<[(u16, Topic<'_>); 4]> = SmallVec::new();
         if self.patterns.is_empty() {
             return SmallVec::new();
@@ -126,9 +147,11 @@ impl Phrases {
             {
                 continue;
             }
-            if let Some(name) = self.topics.get(usize::from(*topic)) {
-                let words = normal.written(text, hit.start(), hit.end());
-                found.push((*topic, Topic { name, words }));
+            if let Some(name) = self.topics.get(usize::from(*topic))
+                && let Some(place) = normal.place(hit.start(), hit.end())
+                && counts(name, place.clone())
+            {
+                found.push((*topic, Topic::new(name, text, place)));
             }
             if found.len() == limits::TOPICS_FOUND {
                 break;
@@ -223,17 +246,12 @@ impl Normal {
         normal
     }
 
-    /// The words of the text that stand at `start..end` here.
-    fn written(&self, text: &str, start: usize, end: usize) -> Box<str> {
+    /// Where in the text the words stand that are at `start..end` here.
+    fn place(&self, start: usize, end: usize) -> Option<Range<usize>> {
         let first = self.words.partition_point(|(at, ..)| *at < start);
         let after = self.words.partition_point(|(at, ..)| *at < end);
-        let words = self.words.get(first..after).unwrap_or_default();
-        match (words.first(), words.last()) {
-            (Some((_, start, _)), Some((_, _, end))) => {
-                cut(text.get(*start..*end).unwrap_or_default(), limits::NAME_BYTES).into()
-            }
-            _ => Box::default(),
-        }
+        let words = self.words.get(first..after)?;
+        Some(words.first()?.1..words.last()?.2)
     }
 }
 

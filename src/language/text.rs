@@ -204,7 +204,8 @@ impl<S: Splits> Splitter<'_, S> {
                 self.stop(at, end, exclamations, questions);
                 end
             }
-            ',' | ';' | ':' | '(' | ')' | '"' | '«' | '»' | '–' | '—' => {
+            ',' | ';' | ':' | '(' | ')' | '"' | '«' | '»' | '“' | '”' | '„' | '–' | '—' =>
+            {
                 let end = at + first.len_utf8();
                 if first == ',' && self.within_number(at) {
                     return end;
@@ -335,6 +336,19 @@ fn squeeze(word: &str) -> String {
 /// Whether this is an accent that stands on the letter before.
 fn is_accent(character: char) -> bool {
     ('\u{300}'..='\u{36f}').contains(&character)
+}
+
+/// A word in lower case, without its accents.
+pub(super) fn folded(word: &str) -> String {
+    let mut without = String::with_capacity(word.len());
+    for letter in word.chars() {
+        match fold(letter) {
+            Folded::Same => without.push(letter),
+            Folded::As(letters) => without.push_str(letters),
+            Folded::Nothing => {}
+        }
+    }
+    without
 }
 
 /// A lower-case letter without its accent.

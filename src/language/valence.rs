@@ -8,7 +8,7 @@
 
 use smallvec::SmallVec;
 
-use super::lexicon::{Lexicon, pair};
+use super::lexicon::{Lexicon, Negator, pair};
 use super::reading::{Looked, Part, Parts};
 use super::text::{Kind, Token, hash};
 
@@ -18,14 +18,29 @@ const NEGATED_GOOD: f32 = -0.75;
 /// What becomes of a bad word that is negated: `not bad` is good, but only just.
 const NEGATED_BAD: f32 = -0.45;
 
+/// What is left of a word that is negated twice: `I cannot say that I do not like it`.
+const NEGATED_TWICE: f32 = 0.5;
+
 /// How far before a word an intensifier may stand, and what is left of it at each distance.
 const BOOST_REACH: [f32; 3] = [1.0, 0.8, 0.6];
 
 /// How far a partner of a negator may stand before it, in words: `ne` before `plus`.
 const PARTNER_REACH: usize = 4;
 
-/// The furthest that any negator may reach, in words.
+/// The furthest that any negator may reach by itself, in words.
 pub(super) const NEGATOR_REACH: usize = 8;
+
+/// How far a negator beside a carrier reaches, within its clause: `I do not think that …`.
+const CLAUSE_REACH: usize = 12;
+
+/// How far a carrier may stand before a negator that negates backwards: `je ne pense pas que …`.
+const CARRIER_BEFORE: usize = 2;
+
+/// How far a relay carries a negation on: `nobody there has ever been even polite`.
+const RELAY_REACH: usize = 4;
+
+/// How far a negator may stand before one that it takes back: `not without`.
+const DOUBLE_REACH: usize = 2;
 
 /// The factor of a word in capitals in a text that is not all capitals.
 const SHOUTED: f32 = 1.25;
@@ -101,7 +116,9 @@ impl Units {
             Units { all: SmallVec::new(), in_phrase: SmallVec::from_elem(false, count) };
         let mut at = 0;
         while at < count {
-            if let Some((weight, end)) = lexicon.phrases.at(at, &looked.tokens, &looked.meanings) {
+            if let Some((weight, end)) = lexicon.phrases.at(at, &looked.tokens, &looked.meanings)
+                && !is_carried_on(at, end, looked)
+            {
                 units.all.push(Unit { part: Part { start: at, end, weight }, phrase: true });
                 units.in_phrase[at..end].fill(true);
                 at = end;
@@ -115,6 +132,12 @@ impl Units {
         }
         units
     }
+}
+
+/// Whether the negator of a phrase reaches beyond it, since a carrier follows: `I can't even say …`.
+fn is_carried_on(start: usize, end: usize, looked: &Looked<'_>) -> bool {
+    let carries = looked.meanings.get(end).is_some_and(|next| next.is_some_and(|w| w.carrier > 1));
+    carries && (start..end).any(|at| looked.meanings[at].is_some_and(|m| m.negator.is_some()))
 }
 
 fn weigh(unit: &Unit, units: &Units, looked: &Looked<'_>) -> Part {
@@ -136,8 +159,13 @@ fn weigh(unit: &Unit, units: &Units, looked: &Looked<'_>) -> Part {
     }
     let has_own_negator = unit.phrase
         && (start..end).any(|at| looked.meanings[at].is_some_and(|m| m.negator.is_some()));
-    if !has_own_negator && is_negated(start, end, units, looked) {
-        weight *= if weight > 0.0 { NEGATED_GOOD } else { NEGATED_BAD };
+    if !has_own_negator {
+        weight *= match negated(start, end, units, looked) {
+            0 => 1.0,
+            1 if weight > 0.0 => NEGATED_GOOD,
+            1 => NEGATED_BAD,
+            _ => NEGATED_TWICE,
+        };
     }
     if tokens[start].shouted && !looked.all_shouted {
         weight *= SHOUTED;
@@ -148,30 +176,78 @@ fn weigh(unit: &Unit, units: &Units, looked: &Looked<'_>) -> Part {
     Part { start, end, weight }
 }
 
-fn is_negated(start: usize, end: usize, units: &Units, looked: &Looked<'_>) -> bool {
-    let tokens = &looked.tokens.list;
-    let turns = |at: usize, distance: usize, before: bool| {
-        let Some(negator) = looked.meanings[at].and_then(|meaning| meaning.negator) else {
-            return false;
-        };
-        let reach = usize::from(if before { negator.after } else { negator.before });
-        distance <= reach
-            && !units.in_phrase[at]
-            && (!negator.needs_partner || has_partner(at, looked))
-    };
-    let ends = |at: usize| {
-        tokens[at].is_mark() || looked.meanings[at].is_some_and(|word| word.contrast.is_some())
-    };
-    let behind = (0..start)
-        .rev()
-        .take(NEGATOR_REACH)
-        .take_while(|at| !ends(*at))
-        .any(|at| turns(at, start - at, true));
-    behind
-        || (end..tokens.len())
-            .take(NEGATOR_REACH)
-            .take_while(|at| !ends(*at))
-            .any(|at| turns(at, at + 1 - end, false))
+/// How often the tokens `start..end` are negated: not, once, or twice.
+///
+/// Several negators within reach are one negation, said with emphasis, unless one of them stands in a
+/// clause around that of another (`I cannot say that I do not like it`) or right before one that it
+/// takes back (`not without`).
+fn negated(start: usize, end: usize, units: &Units, looked: &Looked<'_>) -> u8 {
+    // The nearest negator that reaches them, and what others do to it.
+    let (mut within, mut is_within_wide) = (None, false);
+    let (mut around, mut is_taken_back) = (false, false);
+    // A face at the end of a clause is no word of it.
+    let is_said = looked.tokens.list[start].is_word();
+    for at in clause_before(start, CLAUSE_REACH, looked) {
+        let distance = start - at;
+        if let Some(negator) = negator(at, units, looked) {
+            let is_wide = is_said && reaches_clause(at, negator, looked);
+            if is_wide && within.is_some_and(|nearest| nearest != at) {
+                around = true;
+            } else if distance <= usize::from(negator.after) || is_wide {
+                within = within.or(Some(at));
+                is_within_wide |= is_wide;
+                is_taken_back |= negator.doubles
+                    && clause_before(at, DOUBLE_REACH, looked)
+                        .any(|at| has_negator(at, units, looked));
+            }
+        } else if within.is_none()
+            && distance <= RELAY_REACH
+            && looked.meanings[at].is_some_and(|word| word.relay)
+        {
+            let mut before = clause_before(at, NEGATOR_REACH, looked);
+            within = before.find(|at| has_negator(*at, units, looked));
+        }
+    }
+    let after = (end..looked.tokens.list.len()).take(NEGATOR_REACH);
+    let is_negated_behind = after.take_while(|at| !ends_clause(*at, looked)).any(|at| {
+        negator(at, units, looked)
+            .is_some_and(|negator| at + 1 - end <= usize::from(negator.before))
+    });
+    around |= is_within_wide && is_negated_behind;
+    u8::from(within.is_some() || is_negated_behind) + u8::from(around || is_taken_back)
+}
+
+/// The tokens before `at` within its clause, the nearest first.
+fn clause_before<'a>(
+    at: usize,
+    most: usize,
+    looked: &'a Looked<'_>,
+) -> impl Iterator<Item = usize> + 'a {
+    (0..at).rev().take(most).take_while(|at| !ends_clause(*at, looked))
+}
+
+fn ends_clause(at: usize, looked: &Looked<'_>) -> bool {
+    looked.tokens.list[at].is_mark()
+        || looked.meanings[at].is_some_and(|word| word.contrast.is_some())
+}
+
+/// The negator at `at`, unless a phrase has it or it lacks its partner.
+fn negator(at: usize, units: &Units, looked: &Looked<'_>) -> Option<Negator> {
+    let negator = looked.meanings[at]?.negator?;
+    let counts = !units.in_phrase[at] && (!negator.needs_partner || has_partner(at, looked));
+    counts.then_some(negator)
+}
+
+fn has_negator(at: usize, units: &Units, looked: &Looked<'_>) -> bool {
+    negator(at, units, looked).is_some()
+}
+
+/// Whether a carrier stands beside the negator at `at`, so that it reaches over the whole clause.
+fn reaches_clause(at: usize, negator: Negator, looked: &Looked<'_>) -> bool {
+    let carries = |at: usize| looked.meanings[at].map_or(0, |word| usize::from(word.carrier));
+    let after = (at + 1..looked.tokens.list.len()).take(NEGATOR_REACH);
+    after.take_while(|at| !ends_clause(*at, looked)).any(|next| next - at <= carries(next))
+        || negator.before > 0 && clause_before(at, CARRIER_BEFORE, looked).any(|at| carries(at) > 1)
 }
 
 /// A negator that turns no word says by itself that something is not as it should be: `it does not
@@ -179,8 +255,13 @@ fn is_negated(start: usize, end: usize, units: &Units, looked: &Looked<'_>) -> b
 fn idle_negators(parts: &mut Parts, units: &Units, looked: &Looked<'_>) {
     for (at, meaning) in looked.meanings.iter().enumerate() {
         let Some(negator) = meaning.and_then(|meaning| meaning.negator) else { continue };
+        let after = if reaches_clause(at, negator, looked) {
+            CLAUSE_REACH
+        } else {
+            usize::from(negator.after)
+        };
         let reach = at.saturating_sub(usize::from(negator.before))
-            ..(at + 1 + usize::from(negator.after)).min(looked.tokens.list.len());
+            ..(at + 1 + after).min(looked.tokens.list.len());
         let busy = !negator.speaks
             || units.in_phrase[at]
             || units.all.iter().any(|unit| reach.contains(&unit.part.start) && unit.part.weight != 0.0)

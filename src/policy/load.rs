@@ -183,7 +183,7 @@ fn read(
     let mut preferences = BTreeMap::new();
     let mut interactions = BTreeMap::new();
     let mut patterned = Vec::new();
-    let mut phrases = Vec::new();
+    let mut spoken_of = topics::Told::default();
     let mut actions = Vec::new();
     let mut tallies = Vec::new();
     let mut tried = Vec::new();
@@ -198,7 +198,7 @@ fn read(
         read_needs(&table, &mut needs);
         read_preferences(&table, &mut preferences);
         interactions::read(&table, reader, &mut interactions);
-        topics::read(&table, &reader.languages, &mut phrases);
+        topics::read(&table, &reader.languages, &mut spoken_of);
         purposes::read_context(&table, &mut context);
         queues::read(&table, reader, &mut queues);
         queues::read_escalates(&table, reader, &mut escalates);
@@ -219,8 +219,14 @@ fn read(
         table.finish();
     }
     let first = files.iter().next().map_or("", |(file, _)| file);
-    let speech =
-        topics::compile(&reader.names.topics, &phrases, &reader.languages, languages, first, found);
+    let speech = topics::compile(
+        &reader.names.topics,
+        &spoken_of,
+        &reader.languages,
+        languages,
+        first,
+        found,
+    );
     let treatments = actions.iter().map(|action: &Action| action.treatments.len()).sum();
     let mut found = found.borrow_mut();
     for (what, count, most) in [

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::mistake::{Found, hint};
+use super::queues::PERSON;
 use super::read::{Item, Table};
-use crate::language::{Language, Languages, Phrases};
+use crate::language::{Language, Languages, Phrases, Topics};
 
 /// How messages are read: the languages that customers may speak, and what they may speak about.
 #[derive(Debug, Clone)]
@@ -15,8 +16,8 @@ pub struct Speech {
     pub languages: Arc<Languages>,
     /// The policy's languages of which something is known; the first is the default.
     pub spoken: Box<[Language]>,
-    /// The topics, by their phrases.
-    pub topics: Phrases,
+    /// The topics, by their phrases and by what languages bring along.
+    pub topics: Topics,
 }
 
 /// A phrase, its topic, and the language in which it counts; none: in all.
@@ -25,7 +26,19 @@ pub(super) type Phrase = (Box<str>, Option<Language>, Box<str>);
 /// The word for phrases that count in every language.
 const ANY: &str = "any";
 
-pub(super) fn read(table: &Table<'_>, spoken: &[Box<str>], phrases: &mut Vec<Phrase>) {
+/// The key that says whether a topic is a wish.
+const WISH: &str = "wish";
+
+/// What a policy says of topics.
+#[derive(Default)]
+pub(super) struct Told {
+    phrases: Vec<Phrase>,
+    /// The topics that are wishes.
+    wishes: Vec<Box<str>>,
+}
+
+pub(super) fn read(table: &Table<'_>, spoken: &[Box<str>], told: &mut Told) {
+    let Told { phrases, wishes } = told;
     let Some(all) = table.get("topics").and_then(Item::table) else { return };
     for (key, item) in all.entries() {
         let (Some(topic), Some(table)) = (key.name(), item.table()) else { continue };
@@ -33,7 +46,13 @@ pub(super) fn read(table: &Table<'_>, spoken: &[Box<str>], phrases: &mut Vec<Phr
             key.wrong(format!("the topic `{topic}` stands here twice"));
         }
         let before = phrases.len();
+        if table.get(WISH).and_then(Item::truth).unwrap_or(false) {
+            wishes.push(topic.into());
+        }
         for (code, list) in table.entries() {
+            if code.text() == WISH {
+                continue;
+            }
             let language = match code.text() {
                 ANY => None,
                 code_text => match code_text.parse::<Language>() {
@@ -72,22 +91,26 @@ fn is_spoken(language: Language, spoken: &[Box<str>]) -> bool {
 /// those, languages bring phrases along.
 pub(super) fn compile(
     known: &BTreeSet<String>,
-    phrases: &[Phrase],
+    told: &Told,
     spoken: &[Box<str>],
     languages: &Arc<Languages>,
     file: &str,
     found: &RefCell<Found>,
 ) -> Speech {
     let is_known = |topic: &str| known.contains(topic);
-    let all = phrases.iter().map(|(topic, language, phrase)| (&**topic, *language, &**phrase));
+    let all = told.phrases.iter().map(|(topic, language, phrase)| (&**topic, *language, &**phrase));
     let own = languages
         .topics()
         .filter(|(topic, language, _)| is_known(topic) && is_spoken(*language, spoken));
     let all = all.chain(own.map(|(topic, language, phrase)| (topic, Some(language), phrase)));
-    let topics = Phrases::new(all).unwrap_or_else(|error| {
+    let phrases = Phrases::new(all).unwrap_or_else(|error| {
         found.borrow_mut().in_file(file, error.to_string());
         Phrases::default()
     });
+    let brought = languages.wishes().filter(|topic| is_known(topic));
+    let wishes: BTreeSet<&str> =
+        brought.chain(told.wishes.iter().map(|wish| &**wish)).chain([PERSON]).collect();
+    let topics = Topics::new(phrases, wishes, languages.clone());
     let spoken = spoken
         .iter()
         .filter_map(|tag| tag.parse().ok())

@@ -298,11 +298,12 @@ impl Twin {
         known.fill(told.step.as_ref(), &told.data, said, notes);
     }
 
-    /// Takes words in. A person's words take a paused conversation up again, and begin a closed one
-    /// anew, unless they were said before it was paused or closed.
+    /// Takes words in, with what of them is kept. A person's words take a paused conversation up
+    /// again, and begin a closed one anew, unless they were said before it was paused or closed.
     pub(super) fn hear(
         &mut self,
         told: &event::Message,
+        kept: &str,
         channel: &Channel,
         input: &Input,
         notes: &mut Notes,
@@ -329,7 +330,7 @@ impl Twin {
             at,
             from: told.from,
             channel: channel.clone(),
-            text: cut(&told.text, limits::TRANSCRIPT_LINE_BYTES).into(),
+            text: cut(kept, limits::TRANSCRIPT_LINE_BYTES).into(),
         });
     }
 

@@ -7,6 +7,7 @@ use super::reaction::Notes;
 use super::timeline::Line;
 use super::understand::Context;
 use super::{Cause, Effect, Input, Twin, What, World, escalation, learn, resume};
+use crate::config::limits;
 use crate::event::{Event, Kind, Rejection};
 use crate::policy::{CONSENT_TIMER, DUE_TIMER, IGNORED_TIMER, Policy, RETENTION_TIMER};
 
@@ -82,7 +83,9 @@ fn fold(
         Kind::Page(_) | Kind::Screen(_) | Kind::Track(_) | Kind::Ask(_) => {}
         Kind::Message(told) => {
             learn::from_message(twin, told, &event.channel, policy, now, notes);
-            twin.hear(told, &event.channel, input, notes);
+            let languages = &policy.speech.languages;
+            let kept = languages.shortened(&told.text, limits::TRANSCRIPT_LINE_BYTES);
+            twin.hear(told, &kept, &event.channel, input, notes);
         }
         Kind::Preference(told) => {
             let rule = policy.preferences.get(&told.key);

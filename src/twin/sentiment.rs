@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -7,7 +8,7 @@ use super::decay::decay;
 use super::{Twin, decide, understand};
 use crate::config::limits;
 use crate::event::{AnalysedWords, Analysis, Channel, Map, Message, Speaker, Time, Value};
-use crate::language::{Cue, Language, Reading};
+use crate::language::{Cue, Language, Prior, Reading, Told};
 use crate::policy::Policy;
 
 /// How a customer feels, as far as their own words tell: what agents and bots say never counts.
@@ -212,6 +213,8 @@ pub(super) struct Said {
     pub(super) topics: Value,
     /// By topic, the words that show it.
     pub(super) words: Map,
+    /// What the customer wrote, where a thread stands around it.
+    pub(super) own: Option<Box<str>>,
 }
 
 /// What an analyser outside made of a message.
@@ -246,23 +249,32 @@ impl Twin {
             return None;
         }
         let speech = &context.policy.speech;
-        let language = self.spoken(told, context.policy, decide::language(self, context))?;
+        let text = speech.languages.own_words(&told.text);
+        let own = decide::language(self, context);
+        let Told { language, is_sure } = self.spoken(told, &text, context.policy, own)?;
         let reading = match &told.analysis {
+            // All of it is quoted.
+            _ if text.is_empty() && !told.text.is_empty() => None,
             Some(analysis) => Some(analysed(analysis, language)),
-            None => speech.languages.read(&told.text, language),
+            None => speech.languages.read(&text, language),
         };
-        let topics = speech.topics.find(&told.text, language);
+        let topics = speech.topics.find(&text, language);
         let said = Said {
             topics: Value::List(topics.iter().map(|topic| topic.name.into()).collect()),
             words: topics.iter().map(|topic| (topic.name, Value::from(&*topic.words))).collect(),
             language,
             reading: reading.clone(),
+            own: match &text {
+                Cow::Borrowed(_) => None,
+                Cow::Owned(own) => Some(own.as_str().into()),
+            },
         };
         let Some(reading) = reading else { return Some(said) };
         // The input at hand is the newest entry.
         let number = self.timeline.total().saturating_sub(1);
         let sentiment = self.sentiment.get_or_insert_default();
-        if told.text.len() >= TELLING_BYTES {
+        // The first word that tells is better than none.
+        if text.len() >= TELLING_BYTES || is_sure && sentiment.language.is_none() {
             sentiment.language = Some(language);
         }
         let at = context.input.at;
@@ -272,17 +284,26 @@ impl Twin {
 
     /// The language of a message: the one that the channel names, or else what the text tells, with
     /// the customer's own as what is most likely. None if nothing is known of any of the policy's.
-    fn spoken(&self, told: &Message, policy: &Policy, own: Option<&str>) -> Option<Language> {
+    fn spoken(
+        &self,
+        told: &Message,
+        text: &str,
+        policy: &Policy,
+        own: Option<&str>,
+    ) -> Option<Told> {
         let speech = &policy.speech;
         let analysed = told.analysis.as_ref().and_then(|analysis| analysis.language.as_deref());
         let named = analysed.or(told.language.as_deref());
-        if let Some(named) = named.and_then(|tag| tag.parse().ok()) {
-            return Some(named);
+        if let Some(language) = named.and_then(|tag| tag.parse().ok()) {
+            return Some(Told { language, is_sure: true });
         }
         let known = |tag: &str| tag.parse().ok().filter(|tag| speech.spoken.contains(tag));
         let before = self.sentiment.as_ref().and_then(|sentiment| sentiment.language);
-        let prior = own.and_then(known).or(before).or_else(|| speech.spoken.first().copied())?;
-        Some(speech.languages.detect(&told.text, &speech.spoken, prior))
+        let prior = match own.and_then(known).or(before) {
+            Some(own) => Prior::Own(own),
+            None => Prior::Likely(speech.spoken.first().copied()?),
+        };
+        Some(speech.languages.detect(text, &speech.spoken, prior))
     }
 }
 

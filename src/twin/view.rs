@@ -270,6 +270,7 @@ fn message<'a, 'b>(
     names: impl Iterator<Item = &'b str>,
 ) -> Found<'a> {
     match (field, said) {
+        ("text", Some(Said { own: Some(own), .. })) => Found::Text(own),
         ("text", _) => Found::Text(&told.text),
         ("from", _) => Found::Text(told.from.name()),
         ("interaction", _) => text(told.interaction.as_deref()),

@@ -186,7 +186,7 @@ fn note(
             interaction: thread,
             analysis: None,
         };
-        twin.hear(&message, &channel, input, notes);
+        twin.hear(&message, said, &channel, input, notes);
     }
 }
 

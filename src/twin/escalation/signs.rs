@@ -31,7 +31,7 @@ pub(in super::super) fn signs(
     }
     let (Some(said), Cause::Event(event)) = (&context.said, &context.input.cause) else { return };
     let Kind::Message(told) = &event.kind else { return };
-    let text = cut(&told.text, QUOTED_BYTES);
+    let text = cut(said.own.as_deref().unwrap_or(&told.text), QUOTED_BYTES);
     if let Some(opens) = &escalates.wish
         && said.topics().any(|topic| topic == PERSON)
     {
@@ -113,13 +113,15 @@ fn fails(
     said: &Said,
     context: &Context<'_>,
 ) -> bool {
-    if before.iter().any(|earlier| is_alike(&earlier.text, &line.text)) {
+    let own = |line: &Line| context.policy.speech.languages.own_words(&line.text).into_owned();
+    let now = own(line);
+    if before.iter().any(|earlier| is_alike(&own(earlier), &now)) {
         return true;
     }
     let is_denied = if is_last {
         said.topics().any(|topic| topic == DENIAL)
     } else {
-        denies(&line.text, said.language, context)
+        denies(&now, said.language, context)
     };
     if is_denied {
         return true;

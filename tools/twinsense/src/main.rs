@@ -8,7 +8,7 @@ mod train;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use jumeau::language::Language;
+use jumeau::language::{Language, Prior};
 use jumeau::shelf;
 
 use crate::set::Set;
@@ -81,8 +81,9 @@ fn main() -> anyhow::Result<()> {
         Command::Train { set } => print!("{}", train::train(&Set::read(&set)?, &languages)?),
         Command::Read { language, text } => {
             let text = text.join(" ");
+            let likely = Prior::Likely(Language::ENGLISH);
             let language =
-                language.unwrap_or_else(|| languages.detect(&text, &[], Language::ENGLISH));
+                language.unwrap_or_else(|| languages.detect(&text, &[], likely).language);
             println!("{:#?}", languages.read(&text, language));
         }
     }

@@ -1,6 +1,7 @@
 use std::fmt::Write as _;
+use std::sync::Arc;
 
-use jumeau::language::{Languages, Phrases};
+use jumeau::language::{Languages, Phrases, Topics};
 
 use crate::set::Set;
 
@@ -9,10 +10,10 @@ pub(crate) fn measure(
     topic: &str,
     set: &Set,
     misses: bool,
-    languages: &Languages,
+    languages: &Arc<Languages>,
 ) -> anyhow::Result<String> {
     let known = languages.topics().map(|(name, language, phrase)| (name, Some(language), phrase));
-    let topics = Phrases::new(known)?;
+    let topics = Topics::new(Phrases::new(known)?, languages.wishes(), languages.clone());
     let (mut right, mut missed, mut wrong) = (0, Vec::new(), Vec::new());
     for (label, text) in &set.rows {
         let found = topics.find(text, set.language);

@@ -3,10 +3,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
+mod wishes;
+
 use std::sync::Arc;
 
 use jumeau::config::limits;
-use jumeau::language::{Language, Languages, Reading, Tone};
+use jumeau::language::{Language, Languages, Prior, Reading, Tone};
 use proptest::prelude::*;
 
 const EN: Language = Language::ENGLISH;
@@ -104,6 +106,81 @@ fn negation_of_something_bad_is_mildly_good() {
 fn a_negator_reaches_no_further_than_its_clause() {
     assert!(english("I did not call, the service is excellent") > 0.2);
     assert!(french("je n'ai pas appelé, le service est excellent") > 0.2);
+}
+
+#[test]
+fn a_negation_of_what_one_thinks_reaches_over_the_clause() {
+    all_are(
+        Tone::Negative,
+        EN,
+        &[
+            "I don't think that this was in any way a pleasant stay",
+            "we do not believe your prices are really fair",
+            "I can't say the staff was especially friendly",
+            "nobody in that shop was ever even polite",
+        ],
+    );
+    all_are(
+        Tone::Negative,
+        FR,
+        &[
+            "je ne crois pas que vos tarifs soient vraiment corrects",
+            "je ne trouve pas que le personnel soit très aimable",
+            "on ne peut pas dire que le séjour ait été agréable",
+        ],
+    );
+    // Not beyond it.
+    assert!(english("I don't think so, the staff is friendly") > 0.2);
+    assert!(english("I do not think about this all day long :)") > 0.2);
+}
+
+#[test]
+fn two_negations_cancel_each_other() {
+    for text in [
+        "I can't say that I don't like it",
+        "it is not that I don't like it",
+        "not without charm",
+        "I am not dissatisfied",
+        "I don't think it is bad",
+    ] {
+        assert!((-0.15..0.7).contains(&english(text)), "{text}: {}", english(text));
+    }
+    for text in [
+        "je ne peux pas dire que je n'aime pas",
+        "ce n'est pas que je n'aime pas",
+        "pas sans charme",
+        "je ne suis pas insatisfaite",
+        "je ne dis pas que c'est mauvais",
+    ] {
+        assert!((-0.15..0.7).contains(&french(text)), "{text}: {}", french(text));
+    }
+    assert!(english("I am not happy, never was") < -0.1, "twice the same is no double negation");
+}
+
+#[test]
+fn politeness_is_no_praise() {
+    all_are(
+        Tone::Negative,
+        EN,
+        &[
+            "kindly stop writing to my old address",
+            "Kindly refrain from ringing me at work",
+            "I'd be grateful if you stopped calling",
+        ],
+    );
+    all_are(Tone::Neutral, EN, &["kindly forward the contract", "be so kind as to send a copy"]);
+    all_are(Tone::Positive, EN, &["that was very kind of you", "thank you kindly"]);
+    all_are(
+        Tone::Negative,
+        FR,
+        &["merci de cesser vos relances", "veuillez arrêter de me téléphoner"],
+    );
+    all_are(
+        Tone::Neutral,
+        FR,
+        &["auriez-vous l'obligeance de m'adresser une copie", "merci d'envoyer une copie"],
+    );
+    all_are(Tone::Positive, FR, &["c'est très gentil à vous"]);
 }
 
 #[test]
@@ -239,7 +316,8 @@ fn the_language_is_told_from_the_text() {
         ("thank you", EN),
     ] {
         for prior in [EN, FR] {
-            assert_eq!(languages.detect(text, &[], prior), language, "{text}, prior {prior}");
+            let told = languages.detect(text, &[], Prior::Own(prior));
+            assert_eq!(told.language, language, "{text}, prior {prior}");
         }
     }
 }
@@ -249,7 +327,46 @@ fn what_cannot_be_told_is_in_the_customers_own_language() {
     let languages = languages();
     for text in ["", "ok", "4471", "👍", "Zürich", "???"] {
         for prior in [EN, FR] {
-            assert_eq!(languages.detect(text, &[EN, FR], prior), prior, "{text}");
+            for prior in [Prior::Own(prior), Prior::Likely(prior)] {
+                let told = languages.detect(text, &[EN, FR], prior);
+                assert_eq!((told.language, told.is_sure), (prior.language(), false), "{text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn one_known_word_outweighs_the_likeliest_language() {
+    let languages = languages();
+    for (text, language) in [
+        ("refund", EN),
+        ("broken", EN),
+        ("late again", EN),
+        ("thanks", EN),
+        ("remboursement", FR),
+        ("cassé", FR),
+        ("facture", FR),
+        ("encore en panne", FR),
+        ("salut", FR),
+        ("help", EN),
+        ("agent please", EN),
+        ("un conseiller", FR),
+    ] {
+        for likely in [EN, FR] {
+            let told = languages.detect(text, &[EN, FR], Prior::Likely(likely));
+            assert_eq!(told.language, language, "{text}, likely {likely}");
+        }
+    }
+}
+
+#[test]
+fn a_word_that_many_languages_borrow_leaves_a_customer_in_their_own() {
+    let languages = languages();
+    for text in ["ok", "no", "No.", "super", "cool", "stop", "Marie", "Thomas Martin", "42", "top"]
+    {
+        for own in [EN, FR] {
+            let told = languages.detect(text, &[EN, FR], Prior::Own(own));
+            assert_eq!(told.language, own, "{text}, own {own}");
         }
     }
 }
@@ -258,8 +375,11 @@ fn what_cannot_be_told_is_in_the_customers_own_language() {
 fn only_allowed_languages_are_told() {
     let languages = languages();
     let german: Language = "de".parse().unwrap();
-    assert_eq!(languages.detect("merci beaucoup monsieur", &[EN], EN), EN);
-    assert_eq!(languages.detect("merci beaucoup monsieur", &[german], german), german);
+    let detect = |allowed: Language| {
+        languages.detect("merci beaucoup monsieur", &[allowed], Prior::Own(allowed)).language
+    };
+    assert_eq!(detect(EN), EN);
+    assert_eq!(detect(german), german);
     assert_eq!(languages.read("gut", german), None);
 }
 
@@ -364,11 +484,9 @@ fn a_third_language_is_data() {
     assert_eq!(read("👍").tone(), Tone::Positive, "pictures are of every language");
     assert!(read("bitte sofort anrufen").urgency > 0.5);
     for prior in [german, EN, FR] {
-        assert_eq!(
-            languages.detect("Ich bin nicht zufrieden mit der Lieferung", &[], prior),
-            german
-        );
-        assert_eq!(languages.detect("I am not happy with the delivery", &[], prior), EN);
+        let detect = |text: &str| languages.detect(text, &[], Prior::Own(prior)).language;
+        assert_eq!(detect("Ich bin nicht zufrieden mit der Lieferung"), german);
+        assert_eq!(detect("I am not happy with the delivery"), EN);
     }
 }
 
@@ -400,7 +518,7 @@ color = blue
 ";
     let mistakes = Languages::new([("de/words.txt", &file[8..])]).unwrap_err().to_string();
     insta::assert_snapshot!(mistakes, @"
-    de/words.txt:1: unknown section `wrods`; expected one of language, common, numbers, elisions, partners, courtesies, requests, endings, negators, boosters, contrasts, words, phrases, urgency, pictures, topics, sentences, model
+    de/words.txt:1: unknown section `wrods`; expected one of language, common, numbers, elisions, partners, courtesies, requests, endings, negators, carriers, relays, boosters, contrasts, words, phrases, urgency, pictures, topics, classes, wishes, unless, threads, sentences, model
     de/words.txt:3: expected a number from -1 to 1 at the beginning of the line, found `gut`
     de/words.txt:4: expected a number from -1 to 1 at the beginning of the line, found `2.0`
     de/words.txt:5: expected what the number holds for; found nothing after it
@@ -408,7 +526,7 @@ color = blue
     de/words.txt:7: `x` names no class of endings; expected one of [endings], above
     de/words.txt:9: expected a word and how many words it negates after and before itself: `not 4 0`
     de/words.txt:10: expected a reach of at most 8 words
-    de/words.txt:11: expected `partner`, `idle` or nothing, found `ne`
+    de/words.txt:11: expected `partner`, `idle`, `double` or nothing, found `ne`
     de/words.txt:13: expected a phrase that begins with a word or `#` and does not end with `...`, found `...`
     de/words.txt:14: expected a phrase of at most 8 words, found `a b c d e f g h i`
     de/words.txt:16: expected a class and its endings: `er: e es ons ez ent`

@@ -1,0 +1,599 @@
+//! What the writer of a text wants: patterns of words, and what takes a wish back.
+//!
+//! Words become letters and patterns regular expressions over these letters, as in a cascade of
+//! finite automata (S. Abney: Partial Parsing via Finite-State Cascades, 1996): each word that any
+//! pattern names has a letter of its own, all others share one, and so do marks. So a pattern is
+//! matched in linear time, whatever is written.
+//!
+//! A pattern of `[wishes]` finds the words that wish for something. What stands around them in
+//! their sentence decides whether it is wished for, now and by the one who speaks: the sentence, with
+//! `@` in place of these words, is compared with the patterns of `[unless]`: negations, the past,
+//! conditions, questions, reports. `config/languages/README.md` says how both are written.
+
+use std::ops::Range;
+
+use regex::{Regex, RegexBuilder};
+use smallvec::SmallVec;
+
+use super::lexicon::{Lexicon, Table};
+use super::text::{self, Kind, Token, Tokens, hash};
+use crate::config::limits;
+
+/// The letters of what is no word of a pattern.
+const OTHER: char = '_';
+const NUMBER: char = '#';
+const PAUSE: char = ',';
+const QUOTE: char = '"';
+const QUESTION: char = '?';
+/// The letter of the words that wish, where it is asked whether they do.
+const WISH: char = '@';
+/// The letter of the first word; the others follow.
+const FIRST: u32 = 0x100;
+
+/// All letters of words and numbers, for a class of a regular expression. Naming them instead of leaving
+/// marks out keeps the automata small.
+const WORDS: &str = r"_\x23\u{100}-\u{7ff}";
+
+/// The class of words at which a gap ends, since another clause begins there.
+const BREAK: &str = "break";
+
+/// Up to so many words fill a gap.
+const GAP: usize = 3;
+
+/// Shorter words are not taken for misspelt ones, and longer ones are rare.
+const MISSPELT_BYTES: std::ops::RangeInclusive<usize> = 5..=20;
+
+/// A line of so many bytes that goes on in lower case was broken by a program.
+const BROKEN_LINE_BYTES: usize = 50;
+
+/// One place in a pattern.
+#[derive(Debug, Clone, PartialEq)]
+enum Atom {
+    /// This word, by its index.
+    Word(u32),
+    /// Any of a class, by its index.
+    Class(usize),
+    /// Up to [`GAP`] words: `...`.
+    Gap,
+    /// Any number of words and pauses: `*`.
+    Rest,
+    /// Any one word: `_`.
+    Any,
+    /// A number: `#`.
+    Number,
+    /// A pause or a quotation mark, as it is written.
+    Mark(char),
+    /// The beginning of the sentence: `^`.
+    Start,
+    /// Its end: `$`.
+    End,
+    /// The wish: `@`.
+    Wish,
+}
+
+/// Alternatives, and how often they may stand: the suffix `?`, `*` or `+`, or nothing.
+#[derive(Debug, Clone, PartialEq)]
+struct Element {
+    atoms: SmallVec<[Atom; 2]>,
+    times: &'static str,
+}
+
+type Pattern = Vec<Element>;
+
+/// What the files of a language say, before it is compiled.
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    words: Vec<Box<str>>,
+    classes: Vec<(Box<str>, Vec<Pattern>)>,
+    wishes: Vec<(Box<str>, Vec<Pattern>)>,
+    unless: Vec<Pattern>,
+}
+
+/// Where patterns stand, which says what they may have in them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Place {
+    /// In the class of this index: names of earlier ones only.
+    Class(usize),
+    Wish,
+    Unless,
+}
+
+impl Draft {
+    /// Adds a line `name: pattern | pattern` to a class.
+    pub(super) fn class(&mut self, line: &str, elides: &Elides<'_>) -> Result<usize, String> {
+        let (name, patterns) = named(line, "a class and its words: `people: agent | a manager`")?;
+        let index = self.classes.iter().position(|(known, _)| **known == *name);
+        let index = index.unwrap_or_else(|| {
+            self.classes.push((name.into(), Vec::new()));
+            self.classes.len() - 1
+        });
+        let patterns = self.patterns(patterns, Place::Class(index), elides)?;
+        let count = patterns.len();
+        self.classes[index].1.extend(patterns);
+        Ok(count)
+    }
+
+    /// Adds a line `topic: pattern | pattern` of wishes.
+    pub(super) fn wish(&mut self, line: &str, elides: &Elides<'_>) -> Result<usize, String> {
+        let (topic, patterns) = named(line, "a topic and its patterns: `person: <want> <people>`")?;
+        let patterns = self.patterns(patterns, Place::Wish, elides)?;
+        let count = patterns.len();
+        match self.wishes.iter_mut().find(|(known, _)| **known == *topic) {
+            Some((_, known)) => known.extend(patterns),
+            None => self.wishes.push((topic.into(), patterns)),
+        }
+        Ok(count)
+    }
+
+    /// Adds a line of patterns that take a wish back.
+    pub(super) fn unless(&mut self, line: &str, elides: &Elides<'_>) -> Result<usize, String> {
+        let patterns = self.patterns(line, Place::Unless, elides)?;
+        let count = patterns.len();
+        self.unless.extend(patterns);
+        Ok(count)
+    }
+
+    fn patterns(
+        &mut self,
+        text: &str,
+        place: Place,
+        elides: &Elides<'_>,
+    ) -> Result<Vec<Pattern>, String> {
+        text.split('|').map(|pattern| self.pattern(pattern, place, elides)).collect()
+    }
+
+    fn pattern(
+        &mut self,
+        text: &str,
+        place: Place,
+        elides: &Elides<'_>,
+    ) -> Result<Pattern, String> {
+        let mut pattern = Pattern::new();
+        for part in text.split_whitespace() {
+            self.element(part, place, elides, &mut pattern)?;
+        }
+        let shown = super::mistake::shown(text.trim());
+        let wishes = pattern.iter().filter(|part| part.atoms.contains(&Atom::Wish)).count();
+        if pattern.len() > limits::PATTERN_PARTS {
+            let most = limits::PATTERN_PARTS;
+            return Err(format!("expected a pattern of at most {most} words, found `{shown}`"));
+        }
+        if place == Place::Unless && wishes != 1 {
+            return Err(format!(
+                "expected a pattern with one `@` where the wish stands, found `{shown}`"
+            ));
+        }
+        let says = |part: &Element| {
+            matches!(part.times, "" | "+")
+                && part.atoms.iter().any(|atom| matches!(atom, Atom::Word(_) | Atom::Class(_)))
+        };
+        if place == Place::Wish && !pattern.iter().any(says) {
+            return Err(format!("expected a pattern with a word in it, found `{shown}`"));
+        }
+        Ok(pattern)
+    }
+
+    fn element(
+        &mut self,
+        part: &str,
+        place: Place,
+        elides: &Elides<'_>,
+        pattern: &mut Pattern,
+    ) -> Result<(), String> {
+        let plain = |atom| Element { atoms: SmallVec::from_iter([atom]), times: "" };
+        let whole = match part {
+            "..." => Some(Atom::Gap),
+            "*" => Some(Atom::Rest),
+            "_" => Some(Atom::Any),
+            "#" => Some(Atom::Number),
+            "," => Some(Atom::Mark(PAUSE)),
+            "\"" => Some(Atom::Mark(QUOTE)),
+            "?" => Some(Atom::Mark(QUESTION)),
+            "^" => Some(Atom::Start),
+            "$" => Some(Atom::End),
+            "@" if place == Place::Unless => Some(Atom::Wish),
+            _ => None,
+        };
+        if let Some(atom) = whole {
+            pattern.push(plain(atom));
+            return Ok(());
+        }
+        let (rest, times) = match part.char_indices().next_back() {
+            Some((at, '?')) => (&part[..at], "?"),
+            Some((at, '*')) => (&part[..at], "*"),
+            Some((at, '+')) => (&part[..at], "+"),
+            _ => (part, ""),
+        };
+        let mut element = Element { atoms: SmallVec::new(), times };
+        for word in rest.split('/') {
+            if let Some(name) = word.strip_prefix('<').and_then(|word| word.strip_suffix('>')) {
+                element.atoms.push(self.class_named(name, place)?);
+                continue;
+            }
+            let word = word.to_lowercase().replace('’', "'");
+            if word.is_empty() || !word.chars().all(|c| c.is_alphanumeric() || c == '\'') {
+                let shown = super::mistake::shown(part);
+                return Err(format!(
+                    "expected a word, `<class>` or one of `... _ # , ^ $ *`, found `{shown}`"
+                ));
+            }
+            // What a text splits at an apostrophe is two words here as well.
+            let mut word = &*word;
+            while let Some((before, after)) = word.split_once('\'')
+                && elides(&text::folded(before))
+            {
+                if rest.contains('/') {
+                    let shown = super::mistake::shown(part);
+                    return Err(format!("expected single words between `/`, found `{shown}`"));
+                }
+                let before = self.word(before)?;
+                pattern.push(plain(before));
+                word = after;
+            }
+            if !word.is_empty() {
+                element.atoms.push(self.word(word)?);
+            }
+        }
+        if !element.atoms.is_empty() {
+            pattern.push(element);
+        }
+        Ok(())
+    }
+
+    fn class_named(&self, name: &str, place: Place) -> Result<Atom, String> {
+        let index = self.classes.iter().position(|(known, _)| **known == *name);
+        match (index, place) {
+            (Some(index), Place::Class(own)) if index >= own => None,
+            (found, _) => found,
+        }
+        .map(Atom::Class)
+        .ok_or_else(|| {
+            let name = super::mistake::shown(name);
+            format!("`<{name}>` names no class; expected one of [classes], above")
+        })
+    }
+
+    fn word(&mut self, word: &str) -> Result<Atom, String> {
+        let index = self.words.iter().position(|known| **known == *word).unwrap_or_else(|| {
+            self.words.push(word.into());
+            self.words.len() - 1
+        });
+        if index >= limits::PATTERN_WORDS {
+            let most = limits::PATTERN_WORDS;
+            return Err(format!("expected at most {most} different words in patterns"));
+        }
+        Ok(Atom::Word(index as u32))
+    }
+
+    /// Compiles what was read.
+    pub(super) fn compile(&self) -> Result<Grammar, String> {
+        let mut grammar = Grammar::default();
+        let letters = || self.words.iter().enumerate().map(|(at, word)| (word, letter(at as u32)));
+        for (word, letter) in letters() {
+            grammar.letters.insert(hash(word), letter);
+        }
+        // Many leave accents and apostrophes out.
+        for (word, letter) in letters() {
+            let word = text::folded(word);
+            grammar.letters.entry(hash(&word)).or_insert(letter);
+            if word.contains('\'') {
+                grammar.letters.entry(hash(&word.replace('\'', ""))).or_insert(letter);
+            }
+        }
+        for (word, letter) in letters() {
+            each_misspelling(&text::folded(word), |misspelt| {
+                grammar.misspelt.entry(misspelt).or_insert(letter);
+            });
+        }
+        let mut classes: Vec<String> = Vec::with_capacity(self.classes.len());
+        for (_, patterns) in &self.classes {
+            let class = self.alternatives(patterns, &classes, "");
+            classes.push(class);
+        }
+        for (topic, patterns) in &self.wishes {
+            let any = format!("{PAUSE}*");
+            grammar
+                .wishes
+                .push((topic.clone(), built(&self.alternatives(patterns, &classes, &any))?));
+        }
+        if !self.unless.is_empty() {
+            grammar.unless = Some(built(&self.alternatives(&self.unless, &classes, ""))?);
+        }
+        Ok(grammar)
+    }
+
+    /// The regular expression of any of these, in this order; `between` may stand between words.
+    fn alternatives(&self, patterns: &[Pattern], classes: &[String], between: &str) -> String {
+        let mut single = String::new();
+        let mut others = Vec::new();
+        for pattern in patterns {
+            match &pattern[..] {
+                [Element { atoms, times: "" }]
+                    if atoms.iter().all(|atom| matches!(atom, Atom::Word(_))) =>
+                {
+                    for atom in atoms {
+                        if let Atom::Word(word) = atom {
+                            single.push(letter(*word));
+                        }
+                    }
+                }
+                pattern => others.push(self.sequence(pattern, classes, between)),
+            }
+        }
+        if !single.is_empty() {
+            others.push(format!("[{single}]"));
+        }
+        format!("(?:{})", others.join("|"))
+    }
+
+    fn sequence(&self, pattern: &[Element], classes: &[String], between: &str) -> String {
+        let mut built = String::new();
+        for (at, element) in pattern.iter().enumerate() {
+            let parts: Vec<String> =
+                element.atoms.iter().map(|atom| self.atom(atom, classes)).collect();
+            let between = if at + 1 < pattern.len() { between } else { "" };
+            built.push_str(&format!("(?:(?:{}){between}){}", parts.join("|"), element.times));
+        }
+        built
+    }
+
+    fn atom(&self, atom: &Atom, classes: &[String]) -> String {
+        match atom {
+            Atom::Word(word) => letter(*word).to_string(),
+            Atom::Class(index) => classes.get(*index).cloned().unwrap_or_default(),
+            Atom::Gap => {
+                let breaks = self.classes.iter().find(|(name, _)| **name == *BREAK);
+                let breaks: String = breaks
+                    .into_iter()
+                    .flat_map(|(_, patterns)| patterns.iter().flatten())
+                    .flat_map(|element| &element.atoms)
+                    .filter_map(|atom| match atom {
+                        Atom::Word(word) => Some(letter(*word)),
+                        _ => None,
+                    })
+                    .collect();
+                let breaks = if breaks.is_empty() { breaks } else { format!("--[{breaks}]") };
+                format!("[{WORDS}{breaks}]{{0,{GAP}}}")
+            }
+            Atom::Rest => format!("[{WORDS}{PAUSE}{QUOTE}]*"),
+            Atom::Any => format!("[{WORDS}]"),
+            Atom::Number => NUMBER.to_string(),
+            Atom::Mark(mark) => format!("[{mark}]"),
+            Atom::Start => format!("^[{PAUSE}{QUOTE}]*"),
+            Atom::End => format!("[{PAUSE}{QUOTE}]*[{QUESTION}]?$"),
+            Atom::Wish => WISH.to_string(),
+        }
+    }
+}
+
+/// Whether letters before an apostrophe are a word of their own.
+pub(super) type Elides<'a> = dyn Fn(&str) -> bool + 'a;
+
+/// The name before the colon, and what stands after it.
+fn named<'a>(line: &'a str, expected: &str) -> Result<(&'a str, &'a str), String> {
+    match line.split_once(':') {
+        Some((name, rest)) if !name.trim().is_empty() && !rest.trim().is_empty() => {
+            Ok((name.trim(), rest))
+        }
+        _ => Err(format!("expected {expected}")),
+    }
+}
+
+/// The letter of a word.
+fn letter(word: u32) -> char {
+    char::from_u32(FIRST + word).unwrap_or(OTHER)
+}
+
+fn built(pattern: &str) -> Result<Regex, String> {
+    RegexBuilder::new(pattern)
+        .size_limit(limits::GRAMMAR_BYTES)
+        .dfa_size_limit(limits::GRAMMAR_BYTES)
+        .build()
+        .map_err(|error| {
+            let most = limits::GRAMMAR_BYTES;
+            format!("expected patterns that take at most {most} bytes, but: {error}")
+        })
+}
+
+/// Calls `see` with the hash of each word that lacks one letter of this one, but the first: two words
+/// that have one of these in common differ by one letter that is missing, added or another, or by
+/// two that changed places.
+fn each_misspelling(word: &str, mut see: impl FnMut(u64)) {
+    if !MISSPELT_BYTES.contains(&word.len()) || !word.bytes().all(|byte| byte.is_ascii_lowercase())
+    {
+        return;
+    }
+    let mut shorter = String::with_capacity(word.len());
+    for left_out in 1..word.len() {
+        shorter.clear();
+        shorter.push_str(&word[..left_out]);
+        shorter.push_str(&word[left_out + 1..]);
+        see(hash(&shorter));
+    }
+    see(hash(word));
+}
+
+/// The patterns of one language, compiled.
+#[derive(Debug, Default)]
+pub(super) struct Grammar {
+    letters: Table<char>,
+    /// The letters of words from which one letter was taken.
+    misspelt: Table<char>,
+    wishes: Vec<(Box<str>, Regex)>,
+    unless: Option<Regex>,
+}
+
+impl Grammar {
+    /// The topics that are wishes.
+    pub(super) fn topics(&self) -> impl Iterator<Item = &str> {
+        self.wishes.iter().map(|(topic, _)| &**topic)
+    }
+
+    /// Whether a pattern names this word.
+    pub(super) fn knows(&self, word: u64) -> bool {
+        self.letters.contains_key(&word)
+    }
+
+    fn letter(&self, token: &Token, tokens: &Tokens, lexicon: &Lexicon) -> char {
+        let known = |hash: u64| self.letters.get(&hash).copied();
+        let found = known(token.exact).or_else(|| known(token.folded));
+        if let Some(letter) = found.or_else(|| token.squeezed.and_then(known)) {
+            return letter;
+        }
+        if token.kind == Kind::Number {
+            return NUMBER;
+        }
+        match lexicon.meaning(token) {
+            Some(meaning) if meaning.number => NUMBER,
+            Some(_) => OTHER,
+            None => {
+                let mut found = None;
+                each_misspelling(tokens.form(token), |misspelt| {
+                    found = found.or_else(|| self.misspelt.get(&misspelt).copied());
+                });
+                found.unwrap_or(OTHER)
+            }
+        }
+    }
+}
+
+/// A text as the letters of its words.
+#[derive(Debug)]
+pub(super) struct Spelled<'a> {
+    grammar: &'a Grammar,
+    letters: String,
+    /// Of each letter: where it stands in `letters`, and its token's place in the text.
+    places: SmallVec<[(u32, Range<u32>); 64]>,
+    /// The sentences, as ranges of `letters`.
+    sentences: SmallVec<[Range<usize>; 8]>,
+}
+
+impl<'a> Spelled<'a> {
+    pub(super) fn new(written: &str, lexicon: &'a Lexicon) -> Spelled<'a> {
+        let tokens = text::split(written, lexicon);
+        let mut spelled = Spelled {
+            grammar: &lexicon.grammar,
+            letters: String::with_capacity(2 * tokens.list.len()),
+            places: SmallVec::new(),
+            sentences: SmallVec::new(),
+        };
+        let mut start = 0;
+        for token in &tokens.list {
+            let letter = match token.kind {
+                Kind::Word | Kind::Number => lexicon.grammar.letter(token, &tokens, lexicon),
+                Kind::Picture => continue,
+                Kind::Pause => match written.as_bytes().get(token.place.start as usize) {
+                    Some(b',' | b';' | b':' | b'(' | b')') => PAUSE,
+                    _ if is_dash(written, token) => PAUSE,
+                    _ => QUOTE,
+                },
+                Kind::Stop { questions, .. } => {
+                    if is_broken_line(written, token) {
+                        continue;
+                    }
+                    if questions > 0 {
+                        spelled.push(QUESTION, token);
+                    }
+                    spelled.end(&mut start);
+                    continue;
+                }
+            };
+            spelled.push(letter, token);
+        }
+        spelled.end(&mut start);
+        spelled
+    }
+
+    fn push(&mut self, letter: char, token: &Token) {
+        self.places.push((self.letters.len() as u32, token.place.clone()));
+        self.letters.push(letter);
+    }
+
+    fn end(&mut self, start: &mut usize) {
+        if self.letters.len() > *start {
+            self.sentences.push(*start..self.letters.len());
+            *start = self.letters.len();
+        }
+    }
+
+    /// The wishes of these topics that hold, each with the place of its words in the text.
+    pub(super) fn wishes(
+        &self,
+        is_known: impl Fn(&str) -> bool,
+    ) -> SmallVec<[(&'a str, Range<usize>); 2]> {
+        let mut found = SmallVec::new();
+        for (topic, wish) in self.grammar.wishes.iter().filter(|(topic, _)| is_known(topic)) {
+            let first = self.sentences.iter().find_map(|sentence| self.first(wish, sentence));
+            if let Some(place) = first {
+                found.push((&**topic, place));
+            }
+        }
+        found
+    }
+
+    /// The first wish in a sentence that holds.
+    fn first(&self, wish: &Regex, sentence: &Range<usize>) -> Option<Range<usize>> {
+        let letters = self.letters.get(sentence.clone())?;
+        let mut from = 0;
+        for _ in 0..limits::WISHES_JUDGED {
+            // A find from a place within still knows where the sentence begins.
+            let hit = wish.find_at(letters, from)?;
+            let end = hit.start() + letters[hit.range()].trim_end_matches(PAUSE).len();
+            if end > hit.start() && self.holds(letters, hit.start()..end) {
+                return self.place(sentence.start + hit.start()..sentence.start + end);
+            }
+            from = hit.start() + letters[hit.start()..].chars().next().map_or(1, char::len_utf8);
+        }
+        None
+    }
+
+    /// Whether words at a place in the text wish, as far as what stands around them tells.
+    pub(super) fn is_meant(&self, place: &Range<usize>) -> bool {
+        let overlaps = |token: &Range<u32>| {
+            (token.start as usize) < place.end && place.start < token.end as usize
+        };
+        let mut hit = self.places.iter().filter(|(_, token)| overlaps(token));
+        let Some((first, _)) = hit.next() else { return true };
+        let last = hit.next_back().map_or(*first, |(last, _)| *last) as usize;
+        let start = *first as usize;
+        let end = last + self.letters[last..].chars().next().map_or(0, char::len_utf8);
+        let sentence = self.sentences.iter().find(|sentence| sentence.contains(&start));
+        let Some(sentence) = sentence else { return true };
+        let end = end.min(sentence.end) - sentence.start;
+        self.holds(&self.letters[sentence.clone()], start - sentence.start..end)
+    }
+
+    fn holds(&self, sentence: &str, hit: Range<usize>) -> bool {
+        let Some(unless) = &self.grammar.unless else { return true };
+        let mut asked = String::with_capacity(sentence.len() + 1);
+        asked.push_str(&sentence[..hit.start]);
+        asked.push(WISH);
+        asked.push_str(&sentence[hit.end..]);
+        !unless.is_match(&asked)
+    }
+
+    /// The place in the text of a range of letters.
+    fn place(&self, letters: Range<usize>) -> Option<Range<usize>> {
+        let first = self.places.partition_point(|(at, _)| (*at as usize) < letters.start);
+        let after = self.places.partition_point(|(at, _)| (*at as usize) < letters.end);
+        let of = self.places.get(first..after)?;
+        Some(of.first()?.1.start as usize..of.last()?.1.end as usize)
+    }
+}
+
+fn is_dash(written: &str, token: &Token) -> bool {
+    let mark = written.get(token.place.start as usize..token.place.end as usize);
+    matches!(mark, Some("–" | "—"))
+}
+
+/// Whether a line ends here that a program broke: it is long, and what follows goes on in lower case.
+fn is_broken_line(written: &str, token: &Token) -> bool {
+    let at = token.place.start as usize;
+    let Some(after) = written.get(at..).and_then(|rest| rest.strip_prefix('\n')) else {
+        return false;
+    };
+    let line = written[..at].rsplit('\n').next().unwrap_or("");
+    line.len() >= BROKEN_LINE_BYTES
+        && !line.trim_end().ends_with(['.', '!', '?', ':'])
+        && after.starts_with(char::is_lowercase)
+}
