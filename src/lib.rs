@@ -5,6 +5,7 @@
 //! | room | what is in it |
 //! |---|---|
 //! | [`config`] | settings and limits |
+//! | [`terminal`] | the one way to a terminal, which nothing that strangers wrote steers |
 //! | [`event`] | what channels report: values, identifiers, event types, envelopes |
 //! | [`language`] | what people say: language, valence, urgency, topics |
 //! | [`models`] | what is learned from answers: propensities, and how sure they are |
@@ -40,4 +41,5 @@ pub mod shelf;
 pub mod stage;
 pub mod store;
 pub mod story;
+pub mod terminal;
 pub mod twin;

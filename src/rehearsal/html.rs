@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::text::change;
+use super::text::{change, many};
 use super::{PRESSURE, Pair, Report};
+use crate::terminal;
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;\
 padding:0 1rem;color:#1b1f24;background:#fff}h1{font-size:1.6rem}h2{font-size:1.15rem;\
@@ -22,12 +23,12 @@ pub fn html(report: &Report) -> String {
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
          <title>Rehearsal: {other}</title><style>{STYLE}</style></head><body>\n\
-         <h1>Rehearsal of {other}</h1>\n<p>{customers} customers, {inputs} inputs{span}. \
+         <h1>Rehearsal of {other}</h1>\n<p>{customers}, {inputs}{span}. \
          The live policy is <b>{live}</b>.</p>\n",
         other = escape(&report.other),
         live = escape(&report.live),
-        customers = report.customers,
-        inputs = report.inputs,
+        customers = many(report.customers, "customer"),
+        inputs = many(report.inputs, "input"),
         span = report.span.map_or(String::new(), |(from, to)| format!(", {from} to {to}")),
     );
     let whole = &report.whole;
@@ -138,5 +139,9 @@ fn number(value: f64) -> String {
 }
 
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    terminal::text(text)
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
 }

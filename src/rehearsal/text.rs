@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Figures, PRESSURE, Pair, Report};
+use crate::terminal;
 
 /// A report as people read it in a terminal.
 pub fn text(report: &Report) -> String {
@@ -12,7 +13,7 @@ pub fn text(report: &Report) -> String {
         let _ = writeln!(text, "{words}");
     };
     let Report { customers, inputs, live, other, whole, .. } = report;
-    line(format_args!("{customers} customers, {inputs} inputs"));
+    line(format_args!("{}, {}", many(*customers, "customer"), many(*inputs, "input")));
     if let Some((from, to)) = report.span {
         line(format_args!("from {from} to {to}"));
     }
@@ -53,16 +54,22 @@ pub fn text(report: &Report) -> String {
     if let Some(across) = &report.across {
         row(&format!("value by {across}"), Pair { live: f64::NAN, other: f64::NAN }, 0);
         for (group, pair) in &report.groups {
-            let title = format!("  {group} ({})", pair.live.customers);
+            // A customer may have chosen it.
+            let title = format!("  {} ({})", terminal::line(group), pair.live.customers);
             row(&title, Pair { live: pair.live.worth(), other: pair.other.worth() }, 3);
         }
     }
     let even = customers - report.gain - report.lose;
     line(format_args!(
-        "\nworth more to {} customers, less to {}, the same to {even}",
-        report.gain, report.lose
+        "\nworth more to {}, less to {}, the same to {even}",
+        many(report.gain, "customer"),
+        report.lose
     ));
     text.replace("         NaN", "            ").lines().map(trimmed).collect()
+}
+
+pub(super) fn many(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 fn trimmed(line: &str) -> String {

@@ -6,20 +6,21 @@ use anstyle::{AnsiColor, Style};
 use super::check::offset;
 use super::{Cause, Finding, Played, Story, Subject, Turn};
 use crate::event::{Map, Value, cut};
+use crate::terminal::Ink;
 use crate::twin::{
     CandidateVerdict, Decision, Effect, Escalation, EscalationState, News, Note, Reaction, Verdict,
 };
 
-const GOOD: Style = AnsiColor::Green.on_default().bold();
-const BAD: Style = AnsiColor::Red.on_default().bold();
-const DIM: Style = Style::new().dimmed();
-const OUT: Style = AnsiColor::Cyan.on_default();
-const WARN: Style = AnsiColor::Yellow.on_default();
+const GOOD: Ink = Ink::new(AnsiColor::Green.on_default().bold());
+const BAD: Ink = Ink::new(AnsiColor::Red.on_default().bold());
+const DIM: Ink = Ink::new(Style::new().dimmed());
+const OUT: Ink = Ink::new(AnsiColor::Cyan.on_default());
+const WARN: Ink = Ink::new(AnsiColor::Yellow.on_default());
 
 /// A story with what came of it, for people to read.
 ///
-/// Its [`Display`](fmt::Display) has colours; print it through a stream that drops them where
-/// nobody sees them.
+/// Its [`Display`](fmt::Display) has colours; print it with [`say`](crate::terminal::say), which drops them
+/// where nobody sees them.
 #[derive(Debug)]
 pub struct Report<'a> {
     /// The story.

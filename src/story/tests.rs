@@ -95,7 +95,7 @@ fn report(expectations: &str) -> (String, Vec<Finding>) {
     let report =
         Report { story: &story, played: Some(&played), findings: &findings, took: Duration::ZERO };
     assert_eq!(report.is_passed(), findings.iter().all(Finding::is_met));
-    (anstream::adapter::strip_str(&report.to_string()).to_string(), findings)
+    (crate::terminal::plain(&report.to_string()), findings)
 }
 
 #[test]
@@ -534,7 +534,7 @@ then = [{ escalate = "desk", topic = "fires", because = "fires of level {{ share
     let report =
         Report { story: &story, played: Some(&played), findings: &findings, took: Duration::ZERO };
     assert!(report.is_passed(), "{report}");
-    let report = anstream::adapter::strip_str(&report.to_string()).to_string();
+    let report = crate::terminal::plain(&report.to_string());
     insta::assert_snapshot!(report, @r##"
     ✓ fires  fires.toml · 0.0 ms
                0s  ann ◂ web  identify {"region":"NSW"}

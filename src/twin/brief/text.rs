@@ -31,9 +31,14 @@ impl Page<'_> {
         // Writing to a string cannot fail.
         let _ = write!(self.text, "\n{title}\n");
         for line in lines {
-            let _ = writeln!(self.text, "  {}", line.replace('\n', " "));
+            let _ = writeln!(self.text, "  {}", one_line(&line));
         }
     }
+}
+
+/// What a customer wrote begins no line of its own.
+fn one_line(text: &str) -> String {
+    text.replace(['\n', '\r'], " ")
 }
 
 /// The day and the minute: `2026-03-02 09:30`.
@@ -58,10 +63,11 @@ impl Brief {
         let mut page = Page { languages, tag, text: String::new() };
         let since = moment(self.known_since);
         let who = [("customer", self.customer.as_str()), ("since", &since)];
-        let _ = writeln!(page.text, "{}", page.languages.say(tag, "brief.who", &who));
+        let who = page.languages.say(tag, "brief.who", &who);
+        let _ = writeln!(page.text, "{}", one_line(&who));
         let traits = pairs(&self.traits);
         if !traits.is_empty() {
-            let _ = writeln!(page.text, "{traits}");
+            let _ = writeln!(page.text, "{}", one_line(&traits));
         }
         let remark =
             |by: &Option<Box<str>>| by.as_ref().map_or_else(String::new, |by| format!("{by}: "));
