@@ -66,6 +66,8 @@ limits! {
     FACTS: 64;
     /// broadcasts that live at once; a further one becomes a dead letter
     BROADCASTS: 64;
+    /// broadcasts that are over, and ends of such, that a partition remembers so that a late copy begins or ends nothing; the oldest leave first
+    BROADCASTS_OVER: 1_000;
     /// value of one broadcast, as JSON; longer: `bad-data`
     BROADCAST_VALUE_BYTES: 8 * 1024;
     /// seconds that a broadcast lives which does not say for how long: 30 days

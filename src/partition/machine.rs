@@ -28,7 +28,7 @@ use crate::event::{Broadcast, Content, Customer, Delivery, Desks, Erasure, Outpu
 use crate::models::{Shown, Snapshot};
 use crate::policy::Policy;
 use crate::store::{Batch, TimerKey};
-use crate::twin::{Broadcasts, Fired, Input};
+use crate::twin::{Broadcasts, Fired, Input, Over};
 
 /// What the partition is waiting for.
 enum Phase {
@@ -81,6 +81,8 @@ pub struct Machine<H: Host> {
     broadcasts: Broadcasts,
     /// How often the condition of each ran out of steps.
     exceeded: BTreeMap<Box<str>, u64>,
+    /// Those that are over: a late copy of one begins nothing.
+    over: Over,
     /// When the first of them can go, by the partition's clock.
     over_at: Time,
     sweeps: Sweeps,
@@ -169,6 +171,7 @@ impl<H: Host> Machine<H> {
             marked: recovered.version,
             broadcasts: Broadcasts::default(),
             exceeded: BTreeMap::new(),
+            over: Over::default(),
             over_at: Time::MAX,
             sweeps: Sweeps::new(mode, &bounds),
             results: Results::recovered(recovered.results),

@@ -26,9 +26,9 @@ pub struct Progress {
     pub looked_at: u64,
     /// Of these, twins that it concerned and that had not met it.
     pub woken: u64,
-    /// Partitions that know it.
+    /// Partitions that are to take it in: all of the service.
     pub partitions: u32,
-    /// Of these, partitions that have nobody left to wake.
+    /// Of these, partitions that have taken it in and have nobody left to wake.
     pub partitions_done: u32,
     /// How often its condition went through more than it may, and so concerned nobody.
     #[serde(default)]
@@ -57,6 +57,12 @@ impl Progress {
             (Some(own), Some(other)) => own.add(other),
             (own, other) => *own = own.take().or_else(|| other.clone()),
         }
+    }
+
+    /// Says of how many partitions it is, also those that have not taken it in yet: what begins is
+    /// not over before everybody knows it.
+    pub fn in_all(&mut self, partitions: u32) {
+        self.partitions = self.partitions.max(partitions);
     }
 
     /// Whether nobody is left to wake.

@@ -7,8 +7,8 @@ use crate::event::{Broadcast, Customer, Kind, Speaker, Time};
 use crate::models::Snapshot;
 use crate::policy::Policy;
 use crate::twin::{
-    Action, Broadcasts, Decision, Effect, Escalation, Fired, Input, Recall, Shared, Twin, World,
-    react,
+    Action, Broadcasts, Decision, Effect, Escalation, Fired, Input, Over, Recall, Shared, Twin,
+    World, react,
 };
 
 /// What came of a past under a policy.
@@ -48,6 +48,7 @@ pub struct Life<'a> {
     /// Everything that is due by then fires.
     until: Time,
     broadcasts: Broadcasts,
+    over: Over,
     lived: Lived,
     timers: u64,
 }
@@ -76,6 +77,7 @@ impl<'a> Life<'a> {
             policy,
             until,
             broadcasts: Broadcasts::default(),
+            over: Over::default(),
             lived: Lived::default(),
             timers: 0,
         }
@@ -200,7 +202,7 @@ impl<'a> Life<'a> {
         let Life { policy, broadcasts, lived, customer, .. } = self;
         let twin =
             lived.twin.get_or_insert_with(|| Box::new(Twin::new(customer.clone(), input.at)));
-        let reaction = react(twin, input, &World { policy, broadcasts, models });
+        let reaction = react(twin, input, &World::of(policy).with(broadcasts).knowing(models));
         lived.inputs += 1;
         for effect in reaction.effects {
             match effect {
@@ -215,10 +217,20 @@ impl<'a> Life<'a> {
 
     /// Hears a broadcast; what cannot be used was refused then, too.
     fn hear(&mut self, told: &Broadcast, at: Time, models: &Snapshot) {
-        self.broadcasts.expire(at);
+        for ended in self.broadcasts.expire(at) {
+            self.over.add(at, ended.id);
+        }
+        let id = Shared::identity(told);
+        if self.over.has(id) || self.broadcasts.has(&told.scope, id) {
+            return;
+        }
         match Shared::new(told, at) {
             Ok(Some(shared)) => {
-                if self.broadcasts.begin(shared).is_err() || self.lived.twin.is_none() {
+                let Ok(replaced) = self.broadcasts.begin(shared) else { return };
+                if let Some(replaced) = replaced {
+                    self.over.add(at, replaced.id);
+                }
+                if self.lived.twin.is_none() {
                     return;
                 }
                 let shared = self.broadcasts.get(&told.scope).filter(|shared| shared.wake).cloned();
@@ -228,7 +240,10 @@ impl<'a> Life<'a> {
                 }
             }
             Ok(None) => {
-                self.broadcasts.end(&told.scope);
+                if let Some(ended) = self.broadcasts.end(&told.scope) {
+                    self.over.add(at, ended.id);
+                }
+                self.over.add(at, id);
             }
             Err(_) => {}
         }

@@ -212,6 +212,8 @@ pub enum SweepKey {
     Wake(Box<str>),
     /// To make an index of what stands at this path.
     Index(Box<str>),
+    /// For nothing any more: the broadcast of this identity was over at this moment.
+    Over(Time, u64),
 }
 
 /// A row of an index: twins that have one value at one path.
@@ -312,12 +314,19 @@ pub(super) fn broadcast(into: &mut Vec<u8>, of: u16, scope: &str) {
 
 const WAKE: u8 = 0;
 const INDEX: u8 = 1;
+const OVER: u8 = 2;
 
 pub(super) fn sweep(into: &mut Vec<u8>, of: u16, key: &SweepKey) {
     partition(into, of);
     let (tag, name) = match key {
         SweepKey::Wake(scope) => (WAKE, scope),
         SweepKey::Index(path) => (INDEX, path),
+        SweepKey::Over(at, id) => {
+            into.push(OVER);
+            into.extend_from_slice(&sortable(*at));
+            into.extend_from_slice(&id.to_be_bytes());
+            return;
+        }
     };
     into.push(tag);
     into.extend_from_slice(name.as_bytes());
@@ -462,6 +471,10 @@ pub(super) fn read_broadcast(key: &[u8]) -> Option<&str> {
 pub(super) fn read_sweep(key: &[u8]) -> Option<SweepKey> {
     let (_, rest) = key.split_first_chunk::<2>()?;
     let (tag, name) = rest.split_first()?;
+    if *tag == OVER {
+        let (at, id) = name.split_first_chunk()?;
+        return Some(SweepKey::Over(moment(*at), u64::from_be_bytes(id.try_into().ok()?)));
+    }
     let name = std::str::from_utf8(name).ok().filter(|name| !name.is_empty())?.into();
     match *tag {
         WAKE => Some(SweepKey::Wake(name)),
@@ -605,7 +618,8 @@ mod tests {
             let name: Box<str> = customer.as_str().into();
             let key = bytes(|into| broadcast(into, partition, &name));
             prop_assert_eq!(read_broadcast(&key), Some(&*name));
-            for what in [SweepKey::Wake(name.clone()), SweepKey::Index(name.clone())] {
+            let over = SweepKey::Over(Time::from_ms(i64::from(number)), sequence);
+            for what in [SweepKey::Wake(name.clone()), SweepKey::Index(name.clone()), over] {
                 let key = bytes(|into| sweep(into, partition, &what));
                 prop_assert_eq!(read_sweep(&key), Some(what));
             }
@@ -678,6 +692,7 @@ mod tests {
             bytes(|into| broadcast(into, 258, "fires")),
             bytes(|into| sweep(into, 258, &SweepKey::Wake("fires".into()))),
             bytes(|into| sweep(into, 258, &SweepKey::Index("profile.region".into()))),
+            bytes(|into| sweep(into, 258, &SweepKey::Over(due, 11))),
             bytes(|into| index(into, 258, IndexKey { path: 6, value: 7 }, &ada)),
             bytes(|into| decision(into, 258, &ada, 7)),
             bytes(|into| lesson(into, 4, 5)),
@@ -698,6 +713,7 @@ mod tests {
         01026669726573
         0102006669726573
         01020170726f66696c652e726567696f6e
+        0102028000000000000001000000000000000b
         01020000000000000006000000000000000703616461
         01020361646107
         0000000000000000000400000005

@@ -6,6 +6,7 @@
 //! whenever somebody reads it, so that it concerns whoever fits at that moment. What a twin keeps
 //! of it is only that the two have met.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,7 +61,7 @@ impl Shared {
         };
         let lives = fact.ttl.map_or(limits::BROADCAST_SECS as u64, u64::from);
         Ok(Some(Shared {
-            id: identity(told),
+            id: Shared::identity(told),
             scope: told.scope.clone(),
             value,
             condition,
@@ -69,6 +70,15 @@ impl Shared {
             wake: fact.wake || fact.decide.is_some(),
             decide: fact.decide.clone(),
         }))
+    }
+
+    /// The identity of a broadcast, or of the end of one: the same in every partition, and that of a
+    /// copy, too.
+    pub fn identity(told: &Broadcast) -> u64 {
+        let mut bytes = Vec::with_capacity(told.scope.len() + 8);
+        bytes.extend_from_slice(&told.fingerprint.to_le_bytes());
+        bytes.extend_from_slice(told.scope.as_bytes());
+        twox_hash::XxHash3_64::oneshot(&bytes)
     }
 
     /// Whether it lives at a moment. Events come in the order of the stream and not of their times,
@@ -81,14 +91,6 @@ impl Shared {
     pub fn wake(&self, customer: &Customer, at: Time) -> Input {
         Input::wake(Woken { id: self.id, scope: self.scope.clone() }, customer, at)
     }
-}
-
-/// The same in every partition; a copy of a broadcast is the same broadcast.
-fn identity(told: &Broadcast) -> u64 {
-    let mut bytes = Vec::with_capacity(told.scope.len() + 8);
-    bytes.extend_from_slice(&told.fingerprint.to_le_bytes());
-    bytes.extend_from_slice(told.scope.as_bytes());
-    twox_hash::XxHash3_64::oneshot(&bytes)
 }
 
 fn bad(source: &str, error: &CompileError) -> Rejection {
@@ -126,6 +128,11 @@ impl Broadcasts {
     /// Each of them, in the order of scopes.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Arc<Shared>> {
         self.all().iter()
+    }
+
+    /// Whether this one lives.
+    pub fn has(&self, scope: &str, id: u64) -> bool {
+        self.get(scope).is_some_and(|shared| shared.id == id)
     }
 
     /// The one of a scope.
@@ -190,6 +197,28 @@ impl Broadcasts {
 
     fn position(&self, scope: &str) -> Result<usize, usize> {
         self.all().binary_search_by(|known| (*known.scope).cmp(scope))
+    }
+}
+
+/// Broadcasts that are over, and ends that were told: a copy of one that comes late begins nothing
+/// anew, and ends nothing that began since.
+#[derive(Debug, Clone, Default)]
+pub struct Over {
+    /// When each was over and its identity, oldest first.
+    known: VecDeque<(Time, u64)>,
+}
+
+impl Over {
+    /// Whether this one is over.
+    pub fn has(&self, id: u64) -> bool {
+        self.known.iter().any(|(_, known)| *known == id)
+    }
+
+    /// One is over at a moment; returns the one that is forgotten for it, if there are
+    /// [`limits::BROADCASTS_OVER`].
+    pub fn add(&mut self, at: Time, id: u64) -> Option<(Time, u64)> {
+        self.known.push_back((at, id));
+        if self.known.len() > limits::BROADCASTS_OVER { self.known.pop_front() } else { None }
     }
 }
 

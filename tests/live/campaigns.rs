@@ -127,3 +127,71 @@ async fn everybody_whom_a_campaign_concerns_decides_once_also_if_the_service_die
     let once = [("offer_plan".to_owned(), "email".to_owned())];
     assert!(said.values().all(|told| told[..] == once), "{said:?}");
 }
+
+/// Publishes a campaign, or a copy of it.
+async fn say(rig: &Rig, id: &str, data: serde_json::Value) {
+    let payload = json!({ "type": "broadcast", "id": id, "data": data }).to_string();
+    rig.bus.broadcast("spring", payload.into()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_of_a_campaign_begins_nothing_whether_it_still_lives_or_is_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rig = start(folder.path()).await;
+    for number in 0..CUSTOMERS {
+        let traits = json!({ "traits": { "city": "Ghent" } });
+        rig.event("web", &format!("c{number}"), "identify", traits).await;
+    }
+    rig.settled().await;
+    let decide = json!({ "actions": ["offer_plan"], "channel": "email", "rate": 200 });
+    let spring = json!({ "where": "profile.city == 'Ghent'", "decide": decide });
+    let silent = json!({ "ended": true });
+    let counted = async |rig: &Rig| {
+        let one = progress(rig).await.unwrap();
+        (one.looked_at, one.woken, one.campaign.unwrap().said)
+    };
+    let everybody = (CUSTOMERS as u64, CUSTOMERS as u64, CUSTOMERS as u64);
+
+    say(&rig, "s-1", spring.clone()).await;
+    rig.until("it has begun", async || progress(&rig).await.is_some_and(|one| one.looked_at > 30))
+        .await;
+    // Once while it goes on, once after the service has died, once when it is done.
+    say(&rig, "s-1", spring.clone()).await;
+    rig.service.kill().await.unwrap();
+    rig.restart().await;
+    say(&rig, "s-1", spring.clone()).await;
+    rig.until("it is done", async || progress(&rig).await.is_some_and(|one| one.is_done())).await;
+    rig.settled().await;
+    assert_eq!(counted(&rig).await, everybody);
+    say(&rig, "s-1", spring.clone()).await;
+    rig.settled().await;
+    assert_eq!(counted(&rig).await, everybody);
+
+    // It ends; a late copy does not revive it, also not after another start.
+    say(&rig, "s-2", silent.clone()).await;
+    rig.until("it has ended", async || progress(&rig).await.is_none()).await;
+    say(&rig, "s-1", spring.clone()).await;
+    rig.settled().await;
+    assert_eq!(progress(&rig).await, None);
+    rig.service.kill().await.unwrap();
+    rig.restart().await;
+    say(&rig, "s-1", spring.clone()).await;
+    rig.settled().await;
+    assert_eq!(progress(&rig).await, None);
+
+    // Another one of the scope begins; a copy of the first one's end does not end it.
+    say(&rig, "s-3", spring).await;
+    rig.until("another begins", async || progress(&rig).await.is_some()).await;
+    say(&rig, "s-2", silent).await;
+    rig.settled().await;
+    let another = progress(&rig).await.unwrap();
+    assert_eq!(another.partitions, 4, "as many as there are, whether they know of it yet or not");
+
+    let mut said: BTreeMap<String, u32> = BTreeMap::new();
+    let each = |action: jumeau::twin::Action| {
+        *said.entry(action.customer.as_str().to_owned()).or_default() += 1;
+    };
+    rig.bus.said(None, each).await.unwrap();
+    assert_eq!(said.len(), CUSTOMERS);
+    assert!(said.values().all(|times| *times == 1), "whoever was told rests for a day: {said:?}");
+}

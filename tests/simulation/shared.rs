@@ -60,11 +60,16 @@ pub(crate) fn a_policy(rng: &mut StdRng) -> Arc<Policy> {
 /// Events of a few customers who move between groups, and broadcasts among them.
 pub(crate) fn stream(rng: &mut StdRng, start: Time) -> Vec<Vec<Stored>> {
     let mut stream: Vec<Vec<Stored>> = vec![Vec::new(); usize::from(PARTITIONS)];
+    let mut said: Vec<Arc<Broadcast>> = Vec::new();
     let mut stored = start;
     for sequence in 1..=rng.random_range(10..80) {
         stored = stored + Duration::from_millis(rng.random_range(0..2_000));
         if rng.random_bool(0.12) {
-            let content = Content::Broadcast(Arc::new(broadcast(sequence, rng)));
+            // Some say again, soon or late, what was said before.
+            let copied = rng.random_bool(0.3).then(|| said.choose(rng).cloned()).flatten();
+            let told = copied.unwrap_or_else(|| Arc::new(broadcast(sequence, rng)));
+            said.push(told.clone());
+            let content = Content::Broadcast(told);
             for (partition, events) in (0..).zip(&mut stream) {
                 let delivery = Delivery {
                     sequence: sequence * BETWEEN,
@@ -174,6 +179,7 @@ pub(crate) fn check(world: &World, found: &mut Vec<String>) {
 /// The broadcasts of a partition that can be used.
 fn broadcasts<'a>(events: &'a [Stored], world: &World, found: &mut Vec<String>) -> Vec<Told<'a>> {
     let mut all: Vec<Told<'a>> = Vec::new();
+    let mut known_ids = BTreeSet::new();
     for (at, stored) in events.iter().enumerate() {
         let Content::Broadcast(told) = &stored.delivery.content else { continue };
         let known = CONDITIONS.iter().find(|(text, _)| *text == told.fact.condition.as_deref());
@@ -181,6 +187,10 @@ fn broadcasts<'a>(events: &'a [Stored], world: &World, found: &mut Vec<String>) 
             world.expect_letter(&stored.delivery, found);
             continue;
         };
+        // A copy begins nothing and ends nothing, whether the first still lives or not.
+        if !known_ids.insert(told.fingerprint) {
+            continue;
+        }
         for earlier in &mut all {
             if earlier.fact.scope == told.scope {
                 earlier.to = earlier.to.min(at);

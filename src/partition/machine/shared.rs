@@ -40,6 +40,7 @@ impl<H: Host> Machine<H> {
         sweeps.sort_by_key(|(key, _)| match key {
             SweepKey::Wake(scope) => self.broadcasts.get(scope).map(|shared| shared.since),
             SweepKey::Index(_) => None,
+            SweepKey::Over(at, _) => Some(*at),
         });
         for (key, sweep) in sweeps {
             let is_wanted = match &key {
@@ -47,6 +48,10 @@ impl<H: Host> Machine<H> {
                     self.broadcasts.get(scope).is_some_and(|shared| shared.id == sweep.of)
                 }
                 SweepKey::Index(_) => true,
+                SweepKey::Over(at, id) => {
+                    self.over.add(*at, *id);
+                    false
+                }
             };
             if is_wanted {
                 let rate = self.rate_of(&key);
@@ -68,6 +73,12 @@ impl<H: Host> Machine<H> {
         self.clock = self.clock.max(now);
         self.taken = self.taken.max(sequence);
         self.end_those_over(now);
+        let id = Shared::identity(told);
+        if self.over.has(id) || self.broadcasts.has(&told.scope, id) {
+            // Counted once, though every partition was given it.
+            self.counters.duplicates += u64::from(self.partition == 0);
+            return;
+        }
         match Shared::new(told, now) {
             Ok(Some(shared)) => {
                 if let Err(rejection) = self.begin_broadcast(told, shared) {
@@ -75,9 +86,11 @@ impl<H: Host> Machine<H> {
                 }
             }
             Ok(None) => {
-                if self.broadcasts.end(&told.scope).is_some() {
-                    self.forget_broadcast(&told.scope);
+                if let Some(ended) = self.broadcasts.end(&told.scope) {
+                    self.forget_broadcast(&ended);
                 }
+                // A copy of this end is not to end what begins later.
+                self.remember_over(id);
                 self.counters.broadcasts += 1;
             }
             Err(rejection) => self.bury_once(sequence, original, &rejection),
@@ -88,8 +101,8 @@ impl<H: Host> Machine<H> {
     fn begin_broadcast(&mut self, told: &Broadcast, shared: Shared) -> Result<(), Rejection> {
         let (since, wakes) = (shared.since, shared.wake);
         let sweep = Sweep { along: self.way_to(&shared), ..a_sweep(shared.id) };
-        if self.broadcasts.begin(shared)?.is_some() {
-            self.forget_broadcast(&told.scope);
+        if let Some(replaced) = self.broadcasts.begin(shared)? {
+            self.forget_broadcast(&replaced);
         }
         self.batch.put_broadcast(self.partition, told, since);
         self.counters.broadcasts += 1;
@@ -128,13 +141,22 @@ impl<H: Host> Machine<H> {
         ways.min_by_key(Vec::len).unwrap_or_default()
     }
 
-    /// Nothing is left of the broadcast of a scope but what twins remember.
-    fn forget_broadcast(&mut self, scope: &str) {
-        self.batch.delete_broadcast(self.partition, scope);
-        self.exceeded.remove(scope);
-        let key = SweepKey::Wake(scope.into());
+    /// Nothing is left of a broadcast but what twins remember, and that it is over.
+    fn forget_broadcast(&mut self, ended: &Shared) {
+        self.batch.delete_broadcast(self.partition, &ended.scope);
+        self.exceeded.remove(&ended.scope);
+        let key = SweepKey::Wake(ended.scope.clone());
         if self.sweeps.end(&key) {
             self.batch.delete_sweep(self.partition, &key);
+        }
+        self.remember_over(ended.id);
+    }
+
+    fn remember_over(&mut self, id: u64) {
+        let at = self.clock;
+        self.batch.put_sweep(self.partition, &SweepKey::Over(at, id), &a_sweep(id));
+        if let Some((at, id)) = self.over.add(at, id) {
+            self.batch.delete_sweep(self.partition, &SweepKey::Over(at, id));
         }
     }
 
@@ -159,7 +181,7 @@ impl<H: Host> Machine<H> {
     /// Ends the broadcasts whose time is over.
     pub(super) fn end_those_over(&mut self, now: Time) {
         for ended in self.broadcasts.expire(now) {
-            self.forget_broadcast(&ended.scope);
+            self.forget_broadcast(&ended);
         }
         self.look_when_over();
     }
@@ -270,7 +292,7 @@ impl<H: Host> Machine<H> {
                     round.push(item, Some((customer.clone(), input)));
                 }
                 // What is asked of it is not about an input.
-                SweepKey::Index(_) => {
+                SweepKey::Index(_) | SweepKey::Over(..) => {
                     round.errands.insert(customer.clone(), smallvec::SmallVec::new());
                 }
             }
