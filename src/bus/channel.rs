@@ -99,18 +99,19 @@ impl Bus {
     /// Asks the service something, and returns its answer.
     ///
     /// # Errors
-    /// [`Error::Request`] if nobody answers; [`Error::Refused`] if the service refuses.
+    /// [`Error::Request`] if nobody answers; [`Error::Denied`] if the broker does not let us ask;
+    /// [`Error::Refused`] if the service refuses.
     pub async fn ask(&self, verb: &str, tokens: &[&str], payload: Bytes) -> Result<Bytes, Error> {
         let subject = match &self.settings.name {
             Some(name) => self.subjects.asked_by(name, verb, tokens),
             None => self.subjects.api(verb, tokens),
         };
         let request = async_nats::Request::new().payload(payload).timeout(Some(PATIENCE));
-        let answer = self
-            .client
-            .send_request(subject, request)
-            .await
-            .map_err(Error::request("ask the service"))?;
+        let answer = tokio::select! {
+            answer = self.client.send_request(subject.clone(), request) => answer,
+            denied = self.muted(&subject) => return Err(Error::Denied { denied }),
+        };
+        let answer = answer.map_err(Error::request("ask the service"))?;
         let header = |name: &str| {
             let headers = answer.headers.as_ref()?;
             headers.get(name).map(|value| value.as_str().to_owned())

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{Error, Subjects};
+use super::{Denied, Error, Subjects};
 use crate::config::{limits, settings};
 
 /// The least version of the broker: the first that sets a consumer back to a sequence.
@@ -31,6 +31,7 @@ pub struct Bus {
     pub(super) jetstream: jetstream::Context,
     pub(super) subjects: Arc<Subjects>,
     pub(super) link: watch::Receiver<Link>,
+    pub(super) denied: watch::Receiver<Option<Denied>>,
     pub(super) settings: Arc<settings::Nats>,
 }
 
@@ -136,10 +137,12 @@ impl Bus {
     /// As [`connect`](Bus::connect), but for [`Error::NoJetStream`].
     pub async fn visit(settings: &settings::Nats) -> Result<Bus, Error> {
         let subjects = Arc::new(Subjects::new(&settings.prefix)?);
-        let (client, link) = dial(settings, "jumeau", Role::Main).await?;
+        let (to_denied, denied) = watch::channel(None);
+        let (client, link) = dial(settings, "jumeau", Role::Main, to_denied).await?;
         check_version(&client.server_info().version)?;
         let jetstream = jetstream_of(&client, settings);
-        Ok(Bus { client, jetstream, subjects, link, settings: Arc::new(settings.clone()) })
+        let settings = Arc::new(settings.clone());
+        Ok(Bus { client, jetstream, subjects, link, denied, settings })
     }
 
     /// The names under which everything is found on this bus.
@@ -178,7 +181,8 @@ impl Bus {
         &self,
         name: &str,
     ) -> Result<(Client, jetstream::Context, watch::Receiver<Link>), Error> {
-        let (client, link) = dial(&self.settings, name, Role::Exposed).await?;
+        let (to_denied, _) = watch::channel(None);
+        let (client, link) = dial(&self.settings, name, Role::Exposed, to_denied).await?;
         let jetstream = jetstream_of(&client, &self.settings);
         Ok((client, jetstream, link))
     }
@@ -203,6 +207,7 @@ async fn dial(
     settings: &settings::Nats,
     name: &str,
     role: Role,
+    to_denied: watch::Sender<Option<Denied>>,
 ) -> Result<(Client, watch::Receiver<Link>), Error> {
     let (to_link, link) = watch::channel(Link::default());
     let to_link = Arc::new(to_link);
@@ -219,6 +224,11 @@ async fn dial(
         .custom_inbox_prefix(&settings.inbox)
         .event_callback(move |event| {
             observe(&to_link, &event, role);
+            if let Event::ServerError(error) = &event
+                && let Some(denied) = Denied::read(&error.to_string())
+            {
+                to_denied.send_replace(Some(denied));
+            }
             std::future::ready(())
         });
     if let Some(path) = &settings.credentials {

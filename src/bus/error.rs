@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use crate::event::Time;
+use crate::event::{Rejection, Time};
 
 /// The source of an error: whatever the client library or the system said.
 type Source = Box<dyn std::error::Error + Send + Sync>;
@@ -149,6 +149,20 @@ pub enum Error {
         sequence: u64,
         /// Why not.
         why: &'static str,
+    },
+    /// A dead letter that was mended still cannot be used.
+    #[error("dead letter {sequence} is not mended, and nothing was published: {rejection}")]
+    Unusable {
+        /// The sequence in the stream of dead letters.
+        sequence: u64,
+        /// Why.
+        rejection: Rejection,
+    },
+    /// The broker does not let us do something.
+    #[error("the broker does not let us {denied}")]
+    Denied {
+        /// What.
+        denied: super::Denied,
     },
     /// The service refuses what was asked.
     #[error("the service refuses: {detail}")]

@@ -6,14 +6,17 @@
 //!
 //! * [`Company`]: who there is.
 //! * [`prepare`]: writes the folder.
+//! * [`denied`]: why the broker denies somebody something, and who may do it.
 
 mod certificates;
 mod company;
+mod denied;
 mod error;
 mod folder;
 mod grant;
 mod template;
 
 pub use company::{Agent, Broadcaster, Company, SERVICE_USER};
+pub use denied::denied;
 pub use error::Error;
 pub use folder::{Prepared, User, prepare};

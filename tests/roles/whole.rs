@@ -76,9 +76,9 @@ async fn one_command_makes_a_company_s_broker_and_everybody_does_their_work_on_i
     let (_, said) = twinctl(folder, "operator-anna", "audit --about ann").await;
     assert!(said.contains("operator-anna") && !said.contains("operator-anna ?"), "{said}");
     let (done, said) =
-        twinctl(folder, "operator-anna", "--timeout 1 --as operator-max stats").await;
-    assert!(!done, "{said}");
-    let (done, said) = twinctl(folder, "channel-web", "--timeout 1 show ann").await;
+        twinctl(folder, "operator-anna", "--timeout 60 --as operator-max stats").await;
+    assert!(!done && said.contains("only `operator-max` asks under that name"), "{said}");
+    let (done, said) = twinctl(folder, "channel-web", "--timeout 60 show ann").await;
     assert!(!done && !said.contains("Garage"), "{said}");
 
     let seen = AtomicBool::new(false);
@@ -159,8 +159,26 @@ async fn one_command_makes_a_company_s_broker_and_everybody_does_their_work_on_i
         ("claim bob", false),
     ] {
         let (done, said) =
-            twinctl(folder, "agent-lea", &format!("--timeout 1 escalations {act}")).await;
+            twinctl(folder, "agent-lea", &format!("--timeout 60 escalations {act}")).await;
         assert_eq!(done, is_allowed, "{act}: {said}");
+    }
+
+    // What the broker refuses is said at once, with who may: nobody waits for an answer in vain.
+    for (act, who) in [
+        ("escalations list --queue cards", "agents may in their queues"),
+        ("escalations open ann call --queue care", "operators may"),
+        ("escalations watch --queue cards", "agents of that queue may"),
+        ("show ann", "operators may"),
+        ("tail", "operators may"),
+        ("publish ann track name=x --channel web", "`channel-web` may"),
+        ("broadcast fires value=1", "operators may"),
+        ("replay ann --policy bank", "operators may"),
+    ] {
+        let asked = twinctl(folder, "agent-lea", &format!("--timeout 60 {act}"));
+        let (done, said) = in_time(asked).await;
+        assert!(!done, "{act}: {said}");
+        let sentence = "the broker does not let `agent-lea` ";
+        assert!(said.contains(sentence) && said.contains(who), "{act}: {said}");
     }
 
     // The integrator finds its consumer made.

@@ -1,0 +1,101 @@
+use crate::bus::{Attempt, Denied, Subjects};
+
+/// Why the broker denies something, and who may do it: a sentence for whoever tried, under a name or
+/// without one.
+pub fn denied(subjects: &Subjects, name: Option<&str>, denied: &Denied) -> String {
+    let who = name.map_or_else(|| "whoever gives no name".to_owned(), |name| format!("`{name}`"));
+    format!("the broker does not let {who} {denied}: {}", who_may(subjects, name, denied))
+}
+
+/// The roles of `config/nats`, seen from a subject.
+fn who_may(subjects: &Subjects, name: Option<&str>, denied: &Denied) -> String {
+    let subject = &*denied.subject;
+    let tokens: Vec<&str> = subjects.tokens(subject).map(Iterator::collect).unwrap_or_default();
+    match (denied.attempt, &tokens[..]) {
+        (Attempt::Publish, ["api", "decide", channel, ..]) => format!(
+            "`channel-{channel}` may, which asks in that channel, and operators under their name \
+             (--as or JUMEAU_AS)"
+        ),
+        (Attempt::Publish, ["api", ..]) => {
+            "where the broker has roles, one asks under a name: give it with --as or JUMEAU_AS, or \
+             load it with `. FOLDER/NAME.env`, which `jumeau keys` wrote"
+                .to_owned()
+        }
+        (Attempt::Publish, ["as", owner, ..]) if name.is_some_and(|name| name != *owner) => {
+            format!("only `{owner}` asks under that name")
+        }
+        (Attempt::Publish, ["as", _, "escalations", "open", ..]) => "operators may".to_owned(),
+        (Attempt::Publish, ["as", _, "escalations", ..]) => {
+            "agents may in their queues, which they name with --queue, and operators".to_owned()
+        }
+        (Attempt::Publish, ["as", ..]) => "operators may".to_owned(),
+        (Attempt::Publish, ["events", "cli", ..]) => "operators may".to_owned(),
+        (Attempt::Publish, ["events", channel, ..]) => {
+            format!("`channel-{channel}` may; operators publish in the channel `cli`")
+        }
+        (Attempt::Hear, ["actions" | "recalls", channel, ..]) if *channel != "*" => format!(
+            "operators may; `integrator-{channel}` takes them off its consumer of the stream of \
+             actions"
+        ),
+        (Attempt::Hear, ["escalations", queue, ..]) if *queue != "*" && *queue != ">" => {
+            "agents of that queue may, and operators".to_owned()
+        }
+        (Attempt::Hear, ["escalations", ..]) => {
+            "operators may, and agents of all queues; others name theirs with --queue".to_owned()
+        }
+        (_, [_, ..]) => "operators may".to_owned(),
+        (Attempt::Hear, []) if subject.starts_with("_INBOX") => {
+            "everybody hears the answers to themselves only: name where they come with \
+             --inbox-prefix or NATS_INBOX_PREFIX, as in `. FOLDER/NAME.env`"
+                .to_owned()
+        }
+        (_, []) if subject.starts_with("$JS.") || subject.starts_with("$SRV") => {
+            "operators may, but for what is the service's own".to_owned()
+        }
+        (_, []) => format!("nobody may, but for subjects under `{}`", subjects.prefix()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_denial_names_who_tried_what_and_who_may() {
+        let subjects = Subjects::new("jumeau").unwrap();
+        let of = |name, attempt, subject: &str| {
+            super::denied(&subjects, name, &Denied { attempt, subject: subject.into() })
+        };
+        let lea = Some("agent-lea");
+        let said = [
+            of(lea, Attempt::Publish, "jumeau.as.agent-lea.show.ann"),
+            of(lea, Attempt::Publish, "jumeau.as.agent-lea.escalations.claim.billing.ann"),
+            of(lea, Attempt::Publish, "jumeau.as.operator-anna.show.ann"),
+            of(None, Attempt::Publish, "jumeau.api.stats"),
+            of(None, Attempt::Publish, "jumeau.api.decide.web.ann"),
+            of(Some("operator-anna"), Attempt::Publish, "jumeau.events.web.ann"),
+            of(lea, Attempt::Publish, "jumeau.broadcast.fires"),
+            of(lea, Attempt::Hear, "jumeau.events.*.*"),
+            of(lea, Attempt::Hear, "jumeau.escalations.billing.*"),
+            of(lea, Attempt::Hear, "jumeau.actions.web.*.*"),
+            of(lea, Attempt::Hear, "_INBOX.x.*"),
+            of(lea, Attempt::Publish, "$JS.API.INFO"),
+            of(lea, Attempt::Publish, "other.thing"),
+        ];
+        insta::assert_snapshot!(said.join("\n"), @r#"
+        the broker does not let `agent-lea` publish on `jumeau.as.agent-lea.show.ann`: operators may
+        the broker does not let `agent-lea` publish on `jumeau.as.agent-lea.escalations.claim.billing.ann`: agents may in their queues, which they name with --queue, and operators
+        the broker does not let `agent-lea` publish on `jumeau.as.operator-anna.show.ann`: only `operator-anna` asks under that name
+        the broker does not let whoever gives no name publish on `jumeau.api.stats`: where the broker has roles, one asks under a name: give it with --as or JUMEAU_AS, or load it with `. FOLDER/NAME.env`, which `jumeau keys` wrote
+        the broker does not let whoever gives no name publish on `jumeau.api.decide.web.ann`: `channel-web` may, which asks in that channel, and operators under their name (--as or JUMEAU_AS)
+        the broker does not let `operator-anna` publish on `jumeau.events.web.ann`: `channel-web` may; operators publish in the channel `cli`
+        the broker does not let `agent-lea` publish on `jumeau.broadcast.fires`: operators may
+        the broker does not let `agent-lea` hear `jumeau.events.*.*`: operators may
+        the broker does not let `agent-lea` hear `jumeau.escalations.billing.*`: agents of that queue may, and operators
+        the broker does not let `agent-lea` hear `jumeau.actions.web.*.*`: operators may; `integrator-web` takes them off its consumer of the stream of actions
+        the broker does not let `agent-lea` hear `_INBOX.x.*`: everybody hears the answers to themselves only: name where they come with --inbox-prefix or NATS_INBOX_PREFIX, as in `. FOLDER/NAME.env`
+        the broker does not let `agent-lea` publish on `$JS.API.INFO`: operators may, but for what is the service's own
+        the broker does not let `agent-lea` publish on `other.thing`: nobody may, but for subjects under `jumeau`
+        "#);
+    }
+}
