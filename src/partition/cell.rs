@@ -160,7 +160,7 @@ impl Cell {
         react: impl Fn(&mut Twin, &Input, &World<'_>) -> Reaction,
     ) -> Done {
         let Errand { inputs, policy, shadow, broadcasts, models, is_indexing, erasing } = errand;
-        let world = World { policy: &policy, broadcasts: &broadcasts, models: &models };
+        let world = World::of(&policy).with(&broadcasts).knowing(&models);
         let rested = self.wake();
         let Held::Awake(twin) = &mut self.held else { unreachable!("it has just been woken") };
         let customer = twin.customer.clone();

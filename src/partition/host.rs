@@ -143,7 +143,7 @@ pub struct Surroundings {
 impl Surroundings {
     /// The same, as a reaction reads it.
     pub fn world(&self) -> World<'_> {
-        World { policy: &self.policy, broadcasts: &self.broadcasts, models: &self.models }
+        World::of(&self.policy).with(&self.broadcasts).knowing(&self.models)
     }
 }
 

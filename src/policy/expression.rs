@@ -28,6 +28,8 @@ pub struct Expression {
     source: Box<str>,
     plan: Plan,
     paths: Arc<[Path]>,
+    /// What is allowed, and most likely not meant.
+    remarks: Box<[CompileError]>,
     /// What is the same in every evaluation, computed once.
     constants: Box<[Box<dyn Val>]>,
     needs_interpreter: bool,
@@ -134,13 +136,15 @@ impl Expression {
     /// The first mistake in it: its syntax, an unknown name (with the nearest right one), a part
     /// that can never work, or a limit.
     pub fn compile(source: &str) -> Result<Expression, CompileError> {
-        let rewrite::Parts { ast, paths, mut constants, macros } = rewrite::compile(source)?;
+        let rewrite::Parts { ast, paths, mut constants, macros, remarks } =
+            rewrite::compile(source)?;
         let plan = Plan::of(ast, &mut constants);
         Ok(Expression {
             source: source.into(),
             needs_interpreter: plan.needs_interpreter(),
             plan,
             paths: paths.into(),
+            remarks: remarks.into(),
             constants: constants.into(),
             metered: (!macros.is_empty()).then(|| {
                 let (macros, payer) = (macros.into(), Payer::Policy);
@@ -182,6 +186,11 @@ impl Expression {
     /// The paths that it reads, each once, in the order in which it names them.
     pub fn paths(&self) -> &[Path] {
         &self.paths
+    }
+
+    /// What is allowed in it, and most likely not meant.
+    pub(super) fn remarks(&self) -> &[CompileError] {
+        &self.remarks
     }
 
     /// What must stand where for the condition to hold: see
@@ -450,13 +459,13 @@ profile.country == blocked                                    19 unknown name `b
 lenght(profile.country) > 3                                    0 unknown function `lenght`; there are default, days, hours, minutes, min, max, abs, round, lower, mentions, size, string, int, double, bool, timestamp, duration, and on a value contains, startsWith, endsWith, size, getFullYear, getMonth, getDate, getDayOfMonth, getDayOfWeek, getDayOfYear, getHours, getMinutes, getSeconds
 profile.country.size() > 3 && startsWith(profile.country, "B")  30 unknown function `startsWith`; write `value.startsWith(…)`
 profile.country.matches("B.*")                                16 unknown function `matches`; there are default, days, hours, minutes, min, max, abs, round, lower, mentions, size, string, int, double, bool, timestamp, duration, and on a value contains, startsWith, endsWith, size, getFullYear, getMonth, getDate, getDayOfMonth, getDayOfWeek, getDayOfYear, getHours, getMinutes, getSeconds
-profile.country ==                                            19 expected a CEL expression, but: mismatched input '<EOF>'
+profile.country ==                                            18 expected something behind `==`, but the expression ends there
 now.year                                                       0 `now` is a time, it has no parts
 event == 3                                                     0 expected one thing of `event`, such as `event.name`, found all of it
 1 / 0 == 1 && has(profile.x)                                   6 this can never work: a division by zero
 until == -days(1)                                              0 unknown name `until`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, windows, counters, activities, dissatisfaction, shared, experiments, escalations, now, and a text stands in quotes
 {"a": 1}.map(k, k)                                             0 a map in braces and a macro over a list do not go together in one expression
-café == 1                                                      3 expected a CEL expression, but: token recognition error at: 'é'
+café == 1                                                      3 found `é` in a name; names are of letters a to z, digits and `_`: write another one in quotes and brackets, as in profile["café"]
 "café" == cafe                                                11 unknown name `cafe`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, windows, counters, activities, dissatisfaction, shared, experiments, escalations, now, and a text stands in quotes
                                                                0 expected an expression, found nothing
 "##);

@@ -34,7 +34,7 @@ pub(super) fn read(
         let resume = table.get("resume").and_then(|item| {
             reader.names.action(item.name()?).map_err(|message| item.wrong(message)).ok()
         });
-        let occasions = |key| table.get(key).map(occasions);
+        let occasions = |key| table.get(key).map(|item| occasions(item, reader));
         let rule = InteractionRule {
             pause_after: span("pause_after", PAUSE_AFTER),
             leaves: occasions("leaves").unwrap_or_default(),
@@ -62,7 +62,7 @@ pub(super) fn resumes<'a>(table: &Table<'a>) -> Vec<&'a str> {
         .collect()
 }
 
-fn occasions(item: Item<'_>) -> Box<[Occasion]> {
+fn occasions(item: Item<'_>, reader: &Reader) -> Box<[Occasion]> {
     let occasion = |item: Item<'_>| match names::trigger(item.text()?) {
         Ok((Trigger::Timer, _)) => {
             item.wrong("expected something that a channel reports, found a timer");
@@ -78,7 +78,12 @@ fn occasions(item: Item<'_>) -> Box<[Occasion]> {
             );
             None
         }
-        Ok((trigger, detail)) => Some(Occasion { trigger, detail: detail.map(Into::into) }),
+        Ok((trigger, detail)) => {
+            if let Some(detail) = detail {
+                reader.noticed.borrow_mut().heard.push((trigger, detail.into(), item.place()));
+            }
+            Some(Occasion { trigger, detail: detail.map(Into::into) })
+        }
         Err(message) => {
             item.wrong(message);
             None

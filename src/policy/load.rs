@@ -21,6 +21,7 @@ use super::topics;
 use super::weights;
 use hashbrown::HashMap;
 
+use super::advice::{self, Noticed};
 use super::{
     Action, CompileError, Escalates, Expression, Files, Index, Need, Path, Policy, PreferenceRule,
     Template, Trigger,
@@ -49,8 +50,11 @@ pub fn load_with(files: &Files, languages: &Arc<Languages>) -> Result<Policy, Mi
     let mut reader = Reader::default();
     reader.arms.extend(arms.keys().map(|arm| Box::from(*arm)));
     let mut policy = read(&own, languages, &found, &mut reader);
+    let remarks = advice::advise(&policy, &own, &reader.noticed.borrow());
+    found.borrow_mut().add_remarks(remarks);
     let experiments = reader.names.experiments;
     policy.version = files.version();
+    policy.files = Arc::new(files.clone());
     let is_named = |arm: &str| {
         let mut named = policy.experiments.iter().flat_map(|known| &known.arms);
         named.any(|known| known.policy.as_deref() == Some(arm))
@@ -71,11 +75,16 @@ pub fn load_with(files: &Files, languages: &Arc<Languages>) -> Result<Policy, Mi
         let mut other = read(files, languages, &found, &mut reader);
         // A version is that of all that a service goes by.
         other.version = policy.version.clone();
+        other.files = Arc::clone(&policy.files);
         other.experiments = Arc::clone(&policy.experiments);
+        let remarks = advice::advise(&other, files, &reader.noticed.borrow());
+        found.borrow_mut().add_remarks(remarks);
         governing.insert(Box::from(*arm), other);
     }
     policy.arms = governing;
-    found.into_inner().finish()?;
+    let mut found = found.into_inner();
+    policy.remarks = found.remarks().into();
+    found.finish()?;
     // Without a mistake every file was read.
     Ok(policy)
 }
@@ -103,6 +112,7 @@ pub(super) struct Reader {
     pub(super) arms: Vec<Box<str>>,
     /// The policy is that of an arm.
     pub(super) is_of_arm: bool,
+    pub(super) noticed: RefCell<Noticed>,
 }
 
 impl Reader {
@@ -110,6 +120,7 @@ impl Reader {
     pub(super) fn expression(&self, item: Item<'_>, at: Situation<'_>) -> Option<Expression> {
         let expression = item.expression()?;
         self.check(item, expression.source(), expression.paths(), at);
+        expression.remarks().iter().for_each(|remark| item.remark_inside(remark));
         Some(expression)
     }
 
@@ -135,6 +146,7 @@ impl Reader {
 
     fn check(&self, item: Item<'_>, source: &str, paths: &[Path], at: Situation<'_>) {
         for path in paths {
+            self.noticed.borrow_mut().read(path, || item.place());
             let checked = match at {
                 Situation::Rule(_) if path.root == super::Root::Need => {
                     Err("`need` is there only in actions".to_owned())
@@ -265,6 +277,9 @@ fn read(
     Policy {
         name,
         version: files.version(),
+        files: Arc::default(),
+        remarks: Box::default(),
+        heard: std::mem::take(&mut reader.noticed.get_mut().heard).into(),
         languages: std::mem::take(&mut reader.languages).into(),
         needs: needs.into(),
         preferences,

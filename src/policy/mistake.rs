@@ -93,9 +93,47 @@ fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-/// The mistakes found so far.
+/// The mistakes found so far, and what is most likely none but may be looked at.
 #[derive(Debug, Default)]
-pub(crate) struct Found(Vec<Mistake>);
+pub(crate) struct Found {
+    mistakes: Vec<Mistake>,
+    remarks: Vec<Mistake>,
+}
+
+/// Something at the bytes `start..end` of a file.
+fn at(text: Text<'_>, (start, end): (usize, usize), message: String) -> Mistake {
+    let before = text.before(start);
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    let excerpt = text.content[line_start..].lines().next().unwrap_or("");
+    let column = before[line_start..].chars().count();
+    let within = &cut(text.content, end.max(start))[before.len()..];
+    let width = within.lines().next().unwrap_or("").chars().count();
+    let room = excerpt.chars().count().saturating_sub(column);
+    Mistake {
+        file: text.file.into(),
+        line: text.line(start),
+        column: count(column) + 1,
+        message,
+        excerpt: cut(excerpt, limits::TEXT_BYTES).to_owned(),
+        width: count(width.min(room)).max(1),
+    }
+}
+
+impl Mistake {
+    /// Something about a whole line, from 1, of a file of this content.
+    pub(crate) fn on_line(file: &str, content: &str, line: u32, message: String) -> Mistake {
+        let excerpt = content.lines().nth(line.saturating_sub(1) as usize).unwrap_or_default();
+        let blank = excerpt.chars().count() - excerpt.trim_start().chars().count();
+        Mistake {
+            file: file.into(),
+            line,
+            column: count(blank) + 1,
+            message,
+            excerpt: cut(excerpt, limits::TEXT_BYTES).to_owned(),
+            width: count(excerpt.trim().chars().count()).max(1),
+        }
+    }
+}
 
 impl Found {
     /// Notes a mistake at the bytes `start..end` of a file.
@@ -105,26 +143,35 @@ impl Found {
         (start, end): (usize, usize),
         message: impl Into<String>,
     ) {
-        let before = text.before(start);
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        let excerpt = text.content[line_start..].lines().next().unwrap_or("");
-        let column = before[line_start..].chars().count();
-        let within = &cut(text.content, end.max(start))[before.len()..];
-        let width = within.lines().next().unwrap_or("").chars().count();
-        let room = excerpt.chars().count().saturating_sub(column);
-        self.0.push(Mistake {
-            file: text.file.into(),
-            line: text.line(start),
-            column: count(column) + 1,
-            message: message.into(),
-            excerpt: cut(excerpt, limits::TEXT_BYTES).to_owned(),
-            width: count(width.min(room)).max(1),
-        });
+        self.mistakes.push(at(text, (start, end), message.into()));
+    }
+
+    /// Notes at the bytes `start..end` of a file what is allowed, and most likely not meant.
+    pub(crate) fn remark_at(
+        &mut self,
+        text: Text<'_>,
+        (start, end): (usize, usize),
+        message: impl Into<String>,
+    ) {
+        self.remarks.push(at(text, (start, end), message.into()));
+    }
+
+    /// Adds what was noticed otherwise.
+    pub(crate) fn add_remarks(&mut self, remarks: Vec<Mistake>) {
+        self.remarks.extend(remarks);
+    }
+
+    /// What is allowed, and most likely not meant; in the order of files and lines.
+    pub(crate) fn remarks(&mut self) -> Vec<Mistake> {
+        let mut remarks = std::mem::take(&mut self.remarks);
+        remarks.sort();
+        remarks.dedup();
+        remarks
     }
 
     /// Notes a mistake about a whole file.
     pub(crate) fn in_file(&mut self, file: &str, message: impl Into<String>) {
-        self.0.push(Mistake {
+        self.mistakes.push(Mistake {
             file: file.into(),
             line: 0,
             column: 0,
@@ -138,29 +185,31 @@ impl Found {
     pub(crate) fn one_in_file(file: &str, message: impl Into<String>) -> Mistakes {
         let mut found = Found::default();
         found.in_file(file, message);
-        Mistakes(found.0.into())
+        Mistakes(found.mistakes.into())
     }
 
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.mistakes.len()
     }
 
     /// The mistakes, if there are any; the first [`limits::MISTAKES`] of them.
     pub(crate) fn finish(mut self) -> Result<(), Mistakes> {
-        if self.0.is_empty() {
+        if self.mistakes.is_empty() {
             return Ok(());
         }
-        self.0.sort();
-        self.0.dedup();
-        let more = self.0.len().saturating_sub(limits::MISTAKES);
-        self.0.truncate(limits::MISTAKES);
+        self.mistakes.sort();
+        self.mistakes.dedup();
+        let more = self.mistakes.len().saturating_sub(limits::MISTAKES);
+        self.mistakes.truncate(limits::MISTAKES);
         if more > 0
-            && let Some(last) = self.0.last_mut()
+            && let Some(last) = self.mistakes.last_mut()
         {
-            last.message = format!("{} (and {more} more mistakes after this one)", last.message);
+            let ending = if more == 1 { "" } else { "s" };
+            last.message =
+                format!("{} (and {more} more mistake{ending} after this one)", last.message);
         }
-        Err(Mistakes(self.0.into()))
+        Err(Mistakes(self.mistakes.into()))
     }
 }
 

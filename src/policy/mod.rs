@@ -7,6 +7,7 @@
 mod absent;
 mod actions;
 mod activities;
+mod advice;
 mod broadcasts;
 mod budget;
 mod condition;
@@ -35,6 +36,7 @@ pub(crate) mod read;
 mod rewrite;
 mod rules;
 mod scope;
+mod syntax;
 mod tallies;
 mod template;
 mod topics;
@@ -52,6 +54,7 @@ pub use expression::{CompileError, EvalError, Expression, Truth};
 pub use files::Files;
 pub use keeping::{ErasureRule, RetentionRule};
 pub use load::{load, load_with};
+pub(crate) use mistake::nearest;
 pub use mistake::{Mistake, Mistakes};
 pub use model::{
     Action, CONSENT_TIMER, CatchUp, Due, Expected, IGNORED_TIMER, Index, InteractionRule, Issue,

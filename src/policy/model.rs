@@ -13,8 +13,8 @@ use super::keeping::RetentionRule;
 use super::rules::Pattern;
 use super::{
     ConsentRule, ContactRules, Desk, DissatisfactionRule, ErasureRule, Escalates, Experiments,
-    Explore, Expression, IssueWeights, Path, Queue, SignalRule, Speech, Suitability, Tallies,
-    Template,
+    Explore, Expression, Files, IssueWeights, Mistake, Path, Queue, SignalRule, Speech,
+    Suitability, Tallies, Template,
 };
 use crate::event::{EventType, Map};
 use crate::models::Arm;
@@ -27,6 +27,12 @@ pub struct Policy {
     pub name: Box<str>,
     /// The hash of everything the policy was made of.
     pub version: Version,
+    /// What it was made of, with the policies of arms.
+    pub files: Arc<Files>,
+    /// What is allowed, and most likely not meant; in the order of files and lines.
+    pub remarks: Box<[Mistake]>,
+    /// Inputs that something of it answers to, by kind and detail, and where.
+    pub heard: Box<[(Trigger, Box<str>, Place)]>,
     /// The languages in which treatments may be said, as BCP 47 tags; the first is the default.
     pub languages: Box<[Box<str>]>,
     /// The needs that rules may raise.
@@ -165,6 +171,11 @@ impl Place {
     /// The file.
     pub fn file(&self) -> &str {
         self.0.rsplit_once(':').map_or(&self.0, |(file, _)| file)
+    }
+
+    /// The line, from 1.
+    pub fn line(&self) -> u32 {
+        self.0.rsplit_once(':').and_then(|(_, line)| line.parse().ok()).unwrap_or(1)
     }
 
     /// In words: `cards.toml:33`.

@@ -32,6 +32,11 @@ impl Purposes {
         Purposes(purposes.into())
     }
 
+    /// Each of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|purpose| &**purpose)
+    }
+
     /// Whether a fact that was given for these may be used for all of `uses`.
     pub fn allow(&self, uses: &[Box<str>]) -> bool {
         uses.iter().all(|used| self.0.contains(used))

@@ -272,6 +272,17 @@ impl<'a> Item<'a> {
 
     /// Notes a mistake at a place inside this text.
     pub(crate) fn wrong_inside(self, error: &CompileError) {
+        self.source.wrong(self.inside(error), &error.message);
+    }
+
+    /// Notes at a place inside this text what is allowed, and most likely not meant.
+    pub(crate) fn remark_inside(self, remark: &CompileError) {
+        let Span { start, end } = self.inside(remark);
+        self.source.found.borrow_mut().remark_at(self.source.text, (start, end), &remark.message);
+    }
+
+    /// The word at a place inside this text.
+    fn inside(self, error: &CompileError) -> Span {
         let Span { start, end } = self.value.span;
         let written = self.source.text.content.get(start..end);
         let is_verbatim = written == self.as_text();
@@ -284,7 +295,7 @@ impl<'a> Item<'a> {
             .filter(|_| is_verbatim)
             .and_then(|rest| rest.find(|c: char| !(c.is_alphanumeric() || c == '_' || c == '.')))
             .map_or(end, |length| at + length);
-        self.source.wrong(Span { start: at, end: word_end }, &error.message);
+        Span { start: at, end: word_end }
     }
 
     /// The value as a twin or an event would hold it.

@@ -13,6 +13,7 @@ use super::expression::CompileError;
 use super::figures;
 use super::functions::{self, SHARED};
 use super::mistake::nearest;
+use super::syntax;
 use super::{Path, Root};
 use crate::config::limits;
 
@@ -23,6 +24,8 @@ pub(super) struct Parts {
     pub(super) constants: Vec<Box<dyn Val>>,
     /// Where each macro over a list stands, and in how many others.
     pub(super) macros: Vec<Macro>,
+    /// What is allowed, and most likely not meant.
+    pub(super) remarks: Vec<CompileError>,
 }
 
 /// A macro over a list.
@@ -74,8 +77,9 @@ impl Name {
 pub(super) fn compile(source: &str) -> Result<Parts, CompileError> {
     guard(source)?;
     let parser = Parser::new().max_recursion_depth(32).enable_ident_escape_syntax(true);
-    let (mut ast, places) =
-        parser.parse_with_source_info(source).map_err(|errors| syntax(source, &errors))?;
+    let (mut ast, places) = parser
+        .parse_with_source_info(source)
+        .map_err(|errors| syntax::mistake(source, syntax(source, &errors)))?;
     let mut rewriter = Rewriter {
         places,
         paths: Vec::new(),
@@ -84,6 +88,9 @@ pub(super) fn compile(source: &str) -> Result<Parts, CompileError> {
         map_literal: None,
         macros: Vec::new(),
         within: 0,
+        asked: Vec::new(),
+        negated: Vec::new(),
+        remarks: Vec::new(),
     };
     let constant = rewriter.walk(&mut ast, 0)?;
     if constant {
@@ -97,8 +104,9 @@ pub(super) fn compile(source: &str) -> Result<Parts, CompileError> {
             "a map in braces and a macro over a list do not go together in one expression",
         ));
     }
-    let Rewriter { paths, constants, macros, .. } = rewriter;
-    Ok(Parts { ast, paths, constants, macros })
+    rewriter.remark_negations();
+    let Rewriter { paths, constants, macros, remarks, .. } = rewriter;
+    Ok(Parts { ast, paths, constants, macros, remarks })
 }
 
 /// Refuses what would make the parser recurse too deeply, before it does.
@@ -179,6 +187,11 @@ struct Rewriter {
     macros: Vec<Macro>,
     /// The macros whose turns are being walked.
     within: usize,
+    /// Positions of paths that are compared with `null`.
+    asked: Vec<usize>,
+    /// Positions of paths that stand alone behind a `!`, and where that stands.
+    negated: Vec<(usize, usize)>,
+    remarks: Vec<CompileError>,
 }
 
 impl Rewriter {
@@ -309,6 +322,7 @@ impl Rewriter {
             operators::MODULO => Some(functions::REMAINDER),
             _ => None,
         };
+        self.look_at(call, offset);
         if let Some(own) = arithmetic
             && !call.args.iter().any(never_a_number)
         {
@@ -318,11 +332,72 @@ impl Rewriter {
         }
         let parts = call.target.as_deref_mut().into_iter().chain(call.args.iter_mut());
         let constant = self.all(parts, depth)?;
+        self.look_at_paths(call, offset);
         if self.within > 0 && !constant && goes_through(&call.func_name) {
             let parts = call.target.as_deref_mut().into_iter().chain(call.args.iter_mut());
             parts.for_each(weighed);
         }
         Ok(constant)
+    }
+
+    /// A date without quotes is a subtraction: `2026-01-02` comes to 2023.
+    fn look_at(&mut self, call: &CallExpr, offset: usize) {
+        let [IdedExpr { expr: Expr::Call(first), .. }, day] = &call.args[..] else { return };
+        let both = [call, first].iter().all(|one| one.func_name == operators::SUBSTRACT);
+        let [year, month] = &first.args[..] else { return };
+        let (Some(year), Some(month), Some(day)) = (whole(year), whole(month), whole(day)) else {
+            return;
+        };
+        let is_date =
+            (1800..=2999).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
+        if both && is_date {
+            let date = format!("{year}-{month:02}-{day:02}");
+            let message = format!(
+                "`{date}` without quotes is a subtraction, and comes to {}; write \
+                 `timestamp(\"{date}T00:00:00Z\")`",
+                year - month - day
+            );
+            let start = self.places.source.get(..offset).unwrap_or_default();
+            let start = start.rfind(&year.to_string()).unwrap_or(offset);
+            self.remarks.push(CompileError::new(start, message));
+        }
+    }
+
+    /// Which paths are asked whether anything stands there, and which are taken for true or false.
+    fn look_at_paths(&mut self, call: &CallExpr, offset: usize) {
+        let path = |expr: &IdedExpr| match &expr.expr {
+            Expr::Ident(name) => match Name::read(name) {
+                Some(Name::Path(at)) => Some(at),
+                _ => None,
+            },
+            _ => None,
+        };
+        match (call.func_name.as_str(), &call.args[..]) {
+            (operators::LOGICAL_NOT, [one]) => {
+                self.negated.extend(path(one).map(|at| (at, offset)));
+            }
+            (operators::NOT_EQUALS | operators::EQUALS, sides) => {
+                self.asked.extend(sides.iter().filter_map(path));
+            }
+            _ => {}
+        }
+    }
+
+    /// `!x` cannot be told where nothing stands at `x`, and so does not hold.
+    fn remark_negations(&mut self) {
+        for (at, offset) in std::mem::take(&mut self.negated) {
+            let Some(path) = self.paths.get(at).filter(|path| path.may_be_missing()) else {
+                continue;
+            };
+            if self.asked.contains(&at) {
+                continue;
+            }
+            let message = format!(
+                "`!{path}` does not hold where nothing stands at {path}, for that cannot be told; \
+                 write `!default({path}, false)` if it is to hold there"
+            );
+            self.remarks.push(CompileError::new(offset, message));
+        }
     }
 
     fn comprehension(
@@ -524,6 +599,14 @@ fn parts_of(expr: &IdedExpr) -> usize {
     1 + below
 }
 
+/// A whole number that was written.
+fn whole(expr: &IdedExpr) -> Option<i64> {
+    match &expr.expr {
+        Expr::Literal(LiteralValue::Int(number)) => Some(**number),
+        _ => None,
+    }
+}
+
 /// Whether a path of so many names below its root names something.
 pub(super) fn check_path(root: Root, names: usize) -> Result<(), String> {
     match (root, names) {
@@ -574,6 +657,8 @@ fn known_function(call: &CallExpr, offset: usize) -> Result<(), CompileError> {
             None => format!("write `value.{name}(…)`"),
             Some(_) => format!("write `{name}(…)`"),
         }
+    } else if let Some(write) = syntax::elsewhere(name) {
+        write.to_owned()
     } else {
         let all = known.iter().chain(other).chain(functions::MACROS).copied();
         match nearest(name, all) {

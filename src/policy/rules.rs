@@ -85,6 +85,10 @@ pub(super) fn patterns(item: Item<'_>, reader: &Reader) -> Vec<Pattern> {
                 {
                     pattern.wrong(message);
                 }
+                if let Some(detail) = detail {
+                    let heard = (trigger, detail.into(), pattern.place());
+                    reader.noticed.borrow_mut().heard.push(heard);
+                }
                 on.push((trigger, detail.map(Into::into)));
             }
             Err(message) => pattern.wrong(message),

@@ -124,6 +124,29 @@ pub struct Path {
 }
 
 impl Path {
+    /// Whether there may be nothing, for some customers or some inputs.
+    pub(super) fn may_be_missing(&self) -> bool {
+        let names: Vec<&str> = self.names().collect();
+        match (self.root, &names[..]) {
+            // A consent is given or withdrawn.
+            (Root::Event, ["granted" | "type" | "channel" | "time" | "detail"])
+            | (Root::Cases, ["open"])
+            | (Root::Escalations, ["open" | "claimed"]) => false,
+            (Root::Sentiment, ["channels", ..]) => true,
+            (
+                Root::Needs
+                | Root::Windows
+                | Root::Counters
+                | Root::Sentiment
+                | Root::Customer
+                | Root::Dissatisfaction
+                | Root::Now,
+                _,
+            ) => false,
+            _ => true,
+        }
+    }
+
     /// The names below the root, as a slice to match on.
     pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
         self.names.iter().map(|name| &**name)

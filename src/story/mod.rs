@@ -6,12 +6,14 @@
 //! and [`Report`] prints the whole for people. Pure: no clock, no IO.
 
 mod check;
+mod coverage;
 mod parse;
 mod play;
 mod report;
 mod script;
 
 pub use check::{Finding, Seen, What, check};
+pub use coverage::{Coverage, Part, Reachable, Unreached, slips};
 pub use parse::parse;
 pub use play::{Cause, Played, Turn, play};
 pub use report::Report;

@@ -7,7 +7,7 @@ use crate::event::{self, Broadcast, Customer, EventType, INTERNAL, PassOn, Raw, 
 use crate::models::{HORIZON, Learner, Snapshot};
 use crate::policy::Policy;
 use crate::twin::{
-    Broadcasts, Effect, Fired, Input, Reaction, Shared, Twin, Verdict, World, react,
+    Broadcasts, Effect, Fired, Followed, Input, Reaction, Shared, Twin, Verdict, World, react,
 };
 
 /// A story played to its end on the pure core.
@@ -21,6 +21,8 @@ pub struct Played {
     pub twins: BTreeMap<Customer, Twin>,
     /// What is shared among them at the end.
     pub broadcasts: Broadcasts,
+    /// The rules that held.
+    pub followed: Followed,
     /// What was learned from their answers, and goes on to be.
     pub learner: Learner,
     /// The story went on for longer than a story may.
@@ -62,6 +64,7 @@ pub fn play(story: &Story, policy: &Policy) -> Played {
         seen: Vec::new(),
         twins: BTreeMap::new(),
         broadcasts: Broadcasts::default(),
+        followed: Followed::default(),
         learner: Learner::from(Snapshot::nothing(), HORIZON),
         is_cut: false,
     };
@@ -147,7 +150,10 @@ impl Played {
             .twins
             .entry(customer.clone())
             .or_insert_with(|| Twin::new(customer.clone(), input.at));
-        let world = World::of(policy).with(&self.broadcasts).knowing(self.learner.model());
+        let world = World::of(policy)
+            .with(&self.broadcasts)
+            .knowing(self.learner.model())
+            .followed_by(&self.followed);
         let reaction = react(twin, input, &world);
         if reaction.verdict == Verdict::Untouched {
             return;

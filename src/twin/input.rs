@@ -55,6 +55,11 @@ impl Input {
         }
     }
 
+    /// The kind of input that it is and its detail, as a rule's `on` names them.
+    pub fn called(&self) -> (Trigger, &str) {
+        self.trigger()
+    }
+
     /// What rules' patterns compare with.
     pub(super) fn trigger(&self) -> (Trigger, &str) {
         match &self.cause {

@@ -60,7 +60,7 @@ pub use brief::{
     Attempt, Avoid, AvoidedBecause, Brief, Felt, Mood, OpenInteraction, Proposed, Speak,
     TimelineLine,
 };
-pub use broadcast::{Broadcasts, Meeting, Shared};
+pub use broadcast::{Broadcasts, Meeting, Over, Shared};
 pub use case::Case;
 pub use consent::Consent;
 pub use contact::{Contact, ContactOutcome, Shown};
@@ -88,4 +88,4 @@ pub use tally::{Counted, Counter, Tallies, Window};
 pub use timeline::{Block, End, Entry, Packed, Timeline, What};
 pub use timer::Timer;
 pub use trial::{Trial, Tried, Under};
-pub use world::World;
+pub use world::{Followed, World};

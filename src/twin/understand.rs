@@ -13,7 +13,7 @@ use super::resume::{self, Offer};
 use super::sentiment::Said;
 use super::view::{Used, View};
 use super::{
-    Broadcasts, Cause, Derived, Effect, Input, Signal, Timer, Twin, World, broadcast,
+    Broadcasts, Cause, Derived, Effect, Followed, Input, Signal, Timer, Twin, World, broadcast,
     dissatisfaction, escalation, profile, tally, trial,
 };
 use crate::config::limits;
@@ -32,6 +32,8 @@ pub(super) struct Context<'a> {
     pub(super) broadcasts: &'a Broadcasts,
     /// What was learned from the outcomes of all customers.
     pub(super) models: &'a Snapshot,
+    /// Who is told which rules held.
+    pub(super) followed: Option<&'a Followed>,
     /// What of it the twin has just met.
     pub(super) met: broadcast::Newly,
     /// When the twin was seen before this input.
@@ -60,7 +62,7 @@ impl<'a> Context<'a> {
         world: &World<'a>,
         last_seen: Time,
     ) -> Context<'a> {
-        let World { policy, broadcasts, models } = *world;
+        let World { policy, broadcasts, models, followed } = *world;
         let is_sensitive = |signal: &Signal| signal.sensitivity == Sensitivity::Sensitive;
         let is_guarded = !policy.context.is_empty()
             || !twin.guards.is_empty()
@@ -70,6 +72,7 @@ impl<'a> Context<'a> {
             policy,
             broadcasts,
             models,
+            followed,
             met: broadcast::Newly::new(),
             last_seen,
             said: None,
@@ -84,7 +87,12 @@ impl<'a> Context<'a> {
 
     /// The same, as somebody decides who speaks with the customer.
     pub(super) fn for_an_agent(&self, twin: &Twin) -> Context<'a> {
-        let world = World { policy: self.policy, broadcasts: self.broadcasts, models: self.models };
+        let world = World {
+            policy: self.policy,
+            broadcasts: self.broadcasts,
+            models: self.models,
+            followed: self.followed,
+        };
         let context = Context::new(twin, self.input, &world, self.last_seen);
         Context { is_for_agent: true, ..context }
     }
@@ -258,6 +266,9 @@ fn follow(
     };
     let read = rule.when.as_ref().map_or(&[][..], Expression::paths);
     if holds && !context.goes_by_what_is_late(read) {
+        if let Some(followed) = context.followed {
+            followed.note(&rule.place);
+        }
         let made_of = both(by, twin.purposes_at_all(read, context));
         let mut turn = Turn { twin, context, rule, effects, notes, wishes, made_of };
         rule.then.iter().for_each(|step| turn.take(step));

@@ -1,6 +1,9 @@
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
 use super::Broadcasts;
 use crate::models::Snapshot;
-use crate::policy::Policy;
+use crate::policy::{Place, Policy};
 
 /// All that a reaction goes by besides the twin and the input. The same for every twin of a
 /// partition, and cheap to copy.
@@ -12,6 +15,28 @@ pub struct World<'a> {
     pub broadcasts: &'a Broadcasts,
     /// What was learned from the outcomes of all customers.
     pub models: &'a Snapshot,
+    /// Who is told which rules held; most often nobody.
+    pub followed: Option<&'a Followed>,
+}
+
+/// The rules that held, by their places.
+#[derive(Debug, Clone, Default)]
+pub struct Followed(RefCell<BTreeSet<Box<str>>>);
+
+impl Followed {
+    /// One held.
+    pub(super) fn note(&self, place: &Place) {
+        let written: &str = place.written();
+        let mut places = self.0.borrow_mut();
+        if !places.contains(written) {
+            places.insert(written.into());
+        }
+    }
+
+    /// The places of those that held.
+    pub fn places(&self) -> BTreeSet<Box<str>> {
+        self.0.borrow().clone()
+    }
 }
 
 static NO_BROADCASTS: Broadcasts = Broadcasts::none();
@@ -20,7 +45,7 @@ static NO_MODELS: Snapshot = Snapshot::nothing();
 impl<'a> World<'a> {
     /// A world in which nothing is shared and nothing was learned.
     pub fn of(policy: &'a Policy) -> World<'a> {
-        World { policy, broadcasts: &NO_BROADCASTS, models: &NO_MODELS }
+        World { policy, broadcasts: &NO_BROADCASTS, models: &NO_MODELS, followed: None }
     }
 
     /// The same world in which this was learned.
@@ -29,6 +54,14 @@ impl<'a> World<'a> {
         'a: 'b,
     {
         World { models, ..self }
+    }
+
+    /// The same world, in which somebody is told which rules hold.
+    pub fn followed_by<'b>(self, followed: &'b Followed) -> World<'b>
+    where
+        'a: 'b,
+    {
+        World { followed: Some(followed), ..self }
     }
 
     /// The same world with these broadcasts.

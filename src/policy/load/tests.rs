@@ -269,7 +269,7 @@ bank.toml:34:15: unknown preference `seatt`; did you mean `seat`?
  34 |   { prefer = "seatt", value = "1 +" },
     |               ^^^^^
 
-bank.toml:34:35: expected a CEL expression, but: mismatched input '<EOF>'
+bank.toml:34:35: expected something behind `+`, but the expression ends there
  34 |   { prefer = "seatt", value = "1 +" },
     |                                   ^
 
@@ -361,7 +361,7 @@ bank.toml:55:13: expected a span of time such as 30m, 36h or 7d, found `7 dogs`
  55 | cooldown = "7 dogs"
     |             ^^^^^^
 
-bank.toml:56:48: expected a CEL expression, but: mismatched input '<EOF>'
+bank.toml:56:48: expected something behind `+`, but the expression ends there
  56 | data = { destination = "event.properties.city +", "bad name" = "1" }
     |                                                ^
 

@@ -1,0 +1,297 @@
+//! What a policy may say, and most likely does not mean.
+
+use std::collections::BTreeSet;
+
+use super::mistake::{Mistake, hint};
+use super::{
+    Files, Issue, PERSONALIZATION, PROCESSING, PROFILING, Place, Policy, Root, Step, Trigger,
+};
+
+/// Purposes that mean something without being declared: what one may be served for, and what
+/// channels ask customers for everywhere.
+const KNOWN_PURPOSES: [&str; 4] = ["marketing", PERSONALIZATION, PROFILING, PROCESSING];
+
+/// What rules and actions were seen to read and to answer to while they were read.
+#[derive(Debug, Default)]
+pub(super) struct Noticed {
+    /// Needs whose strength something goes by.
+    pub(super) needs: BTreeSet<String>,
+    /// Purposes whose consent something goes by, and where first.
+    pub(super) purposes: Vec<(String, Place)>,
+    /// Inputs that something answers to, by kind and detail, and where.
+    pub(super) heard: Vec<(Trigger, Box<str>, Place)>,
+}
+
+impl Noticed {
+    /// An expression or a text reads a path.
+    pub(super) fn read(&mut self, path: &super::Path, place: impl FnOnce() -> Place) {
+        let Some(name) = path.names().next() else { return };
+        match path.root {
+            Root::Needs => {
+                self.needs.insert(name.to_owned());
+            }
+            Root::Consents if self.purposes.iter().all(|(known, _)| known != name) => {
+                self.purposes.push((name.to_owned(), place()));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What is to be said about a policy as a whole, each with its line.
+pub(super) fn advise(policy: &Policy, files: &Files, noticed: &Noticed) -> Vec<Mistake> {
+    let mut said: Vec<(&Place, String)> = Vec::new();
+    needs(policy, noticed, &mut said);
+    purposes(policy, noticed, &mut said);
+    languages(policy, &mut said);
+    twins(policy, &mut said);
+    said.into_iter().map(|(place, message)| remark(files, place, message)).collect()
+}
+
+/// Something about the line of a place.
+pub(super) fn remark(files: &Files, place: &Place, message: String) -> Mistake {
+    let file = place.file();
+    let content = files.iter().find(|(name, _)| *name == file).map_or("", |(_, content)| content);
+    Mistake::on_line(file, content, place.line(), message)
+}
+
+fn needs<'a>(policy: &'a Policy, noticed: &Noticed, said: &mut Vec<(&'a Place, String)>) {
+    let raised: BTreeSet<usize> = policy
+        .rules
+        .iter()
+        .flat_map(|rule| &rule.then)
+        .filter_map(|step| match step {
+            Step::Raise { need, .. } => Some(*need),
+            _ => None,
+        })
+        .collect();
+    for (position, need) in policy.needs.iter().enumerate() {
+        let name = &need.name;
+        if !raised.contains(&position) {
+            said.push((
+                &need.place,
+                format!("no rule raises the need `{name}`, so no customer ever has it"),
+            ));
+        }
+        if policy.serving(position).is_empty() && !noticed.needs.contains(&**name) {
+            said.push((
+                &need.place,
+                format!("no action serves the need `{name}` and nothing goes by it"),
+            ));
+        }
+    }
+}
+
+fn purposes<'a>(policy: &'a Policy, noticed: &'a Noticed, said: &mut Vec<(&'a Place, String)>) {
+    let issues = super::actions::ISSUES.map(Issue::name);
+    let declared = policy.consents.keys().map(|name| &**name);
+    let known: BTreeSet<&str> = declared.chain(issues).chain(KNOWN_PURPOSES).collect();
+    let facts = policy.context.values().filter_map(|signal| signal.purposes.as_ref());
+    let given: BTreeSet<&str> = facts.flat_map(|purposes| purposes.iter()).collect();
+    let used: BTreeSet<&str> =
+        policy.actions.iter().flat_map(|action| &action.uses).map(|purpose| &**purpose).collect();
+    let undeclared = |purpose: &str| {
+        let hint = hint(purpose, known.iter().copied());
+        let otherwise = if hint.is_empty() { "; " } else { " Otherwise " };
+        format!(
+            "nobody declares the purpose `{purpose}`{hint}{otherwise}say what it is: \
+             [purposes.{purpose}]"
+        )
+    };
+    for action in &policy.actions {
+        // What a sensitive fact is given for need not be asked for.
+        if let Some(purpose) = &action.purpose
+            && !known.contains(&**purpose)
+            && !given.contains(&**purpose)
+        {
+            said.push((&action.place, undeclared(purpose)));
+        }
+    }
+    for (purpose, place) in &noticed.purposes {
+        if !known.contains(&**purpose) && !used.contains(&**purpose) {
+            said.push((place, undeclared(purpose)));
+        }
+    }
+    for signal in policy.context.values() {
+        let names = signal.purposes.iter().flat_map(|purposes| purposes.iter());
+        for purpose in names.filter(|name| !known.contains(name) && !used.contains(name)) {
+            let hint = hint(purpose, known.iter().chain(&used).copied());
+            said.push((&signal.place, format!("no action is for the purpose `{purpose}`{hint}")));
+        }
+    }
+}
+
+fn languages<'a>(policy: &'a Policy, said: &mut Vec<(&'a Place, String)>) {
+    let Some(first) = policy.languages.first() else { return };
+    for action in &policy.actions {
+        for treatment in &action.treatments {
+            let is_missing = |tag: &&Box<str>| !treatment.texts.contains_key(*tag);
+            let missing: Vec<String> =
+                policy.languages.iter().filter(is_missing).map(|tag| format!("`{tag}`")).collect();
+            if !missing.is_empty() {
+                let tags = missing.join(" and ");
+                said.push((
+                    &treatment.place,
+                    format!(
+                        "no text in {tags}: whoever speaks {} is told in `{first}`",
+                        if missing.len() == 1 { "it" } else { "them" }
+                    ),
+                ));
+            }
+        }
+    }
+}
+
+/// Two names of events that differ by one slip are most likely one.
+fn twins<'a>(policy: &'a Policy, said: &mut Vec<(&'a Place, String)>) {
+    /// Shorter names differ by chance.
+    const LONG: usize = 6;
+    let mut counted: Vec<(Trigger, &str, usize, &Place)> = Vec::new();
+    for (trigger, detail, place) in &policy.heard {
+        match counted.iter_mut().find(|known| (known.0, known.1) == (*trigger, &**detail)) {
+            Some((_, _, times, _)) => *times += 1,
+            None => counted.push((*trigger, detail, 1, place)),
+        }
+    }
+    let has_number = |name: &str| name.contains(|c: char| c.is_ascii_digit());
+    for (at, (trigger, detail, times, place)) in counted.iter().enumerate() {
+        let other = counted.iter().enumerate().find(|(other_at, (other, name, more, _))| {
+            trigger == other
+                && (more > times || (more == times && *other_at < at))
+                && detail.chars().count().min(name.chars().count()) >= LONG
+                && !(has_number(detail) && has_number(name))
+                && strsim::damerau_levenshtein(detail, name) == 1
+        });
+        if let Some((_, (_, name, _, elsewhere))) = other {
+            said.push((
+                place,
+                format!(
+                    "`{}` stands here, and `{}` in {elsewhere}; is one of them a slip?",
+                    trigger.called(detail),
+                    trigger.called(name)
+                ),
+            ));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::policy::{Files, load};
+
+    const HEAD: &str = r#"
+[policy]
+name = "test"
+languages = ["en", "fr"]
+"#;
+
+    fn remarks(text: &str) -> String {
+        let text = format!("{HEAD}{text}");
+        let policy = load(&Files::new([("p.toml", &*text)])).unwrap_or_else(|e| panic!("{e}"));
+        let line = |remark: &crate::policy::Mistake| {
+            remark.to_string().lines().next().unwrap_or_default().to_owned()
+        };
+        policy.remarks.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    #[test]
+    fn what_is_most_likely_not_meant_is_told_with_its_line() {
+        let told = remarks(
+            r#"
+[needs.never]
+describe = "never raised"
+[needs.idle]
+describe = "raised for nothing"
+[needs.read]
+describe = "raised, and gone by"
+[needs.good]
+describe = "raised and served"
+
+[[rules]]
+name = "raises"
+on = "track:Flight Booked"
+when = "!event.properties.paid && now > timestamp(event.properties.from)"
+then = [
+  { raise = "idle", strength = 0.5 },
+  { raise = "read", strength = 0.5 },
+  { raise = "good", strength = 0.5 },
+]
+[[rules]]
+name = "again"
+on = ["track:Flight Booked", "signal:card"]
+when = "needs.read > 0.3 && has(facts.seen) && !facts.seen"
+then = [{ set = "seen", to = "true" }]
+[[rules]]
+name = "a slip"
+on = "track:Fligth Booked"
+when = "event.properties.year > 2026-01-02"
+then = [{ set = "seen", to = "consents.markting" }]
+
+[[actions]]
+name = "offer"
+serves = ["good", "never"]
+issue = "sales"
+purpose = "markting"
+value = 0.5
+[[actions.treatments]]
+channel = "app"
+text.en = "Hello"
+"#,
+        );
+        insta::assert_snapshot!(told, @r#"
+        p.toml:6:1: no rule raises the need `never`, so no customer ever has it
+        p.toml:8:1: no action serves the need `idle` and nothing goes by it
+        p.toml:18:9: `!event.properties.paid` does not hold where nothing stands at event.properties.paid, for that cannot be told; write `!default(event.properties.paid, false)` if it is to hold there
+        p.toml:27:48: `!facts.seen` does not hold where nothing stands at facts.seen, for that cannot be told; write `!default(facts.seen, false)` if it is to hold there
+        p.toml:31:1: `track:Fligth Booked` stands here, and `track:Flight Booked` in p.toml:17; is one of them a slip?
+        p.toml:32:33: `2026-01-02` without quotes is a subtraction, and comes to 2023; write `timestamp("2026-01-02T00:00:00Z")`
+        p.toml:35:1: nobody declares the purpose `markting`; did you mean `marketing`? Otherwise say what it is: [purposes.markting]
+        p.toml:41:1: no text in `fr`: whoever speaks it is told in `en`
+        "#);
+    }
+
+    #[test]
+    fn what_is_meant_is_not_remarked_upon() {
+        let told = remarks(
+            r#"
+[needs.good]
+describe = "raised and served"
+[purposes.news]
+[context.illness]
+sensitivity = "sensitive"
+purpose = ["care"]
+[[rules]]
+name = "raises"
+on = ["track:Step 1", "track:Step 2", "consent"]
+when = "!default(event.properties.paid, false) && profile.paid != null && !profile.paid"
+then = [{ raise = "good", strength = 0.5 }]
+[[rules]]
+name = "may be contacted"
+on = "consent"
+when = "!event.granted && facts.day != '2026-01-02' && !(facts.n > 2) && consents.news"
+then = [{ set = "day", to = "now" }, { set = "n", to = "2026 - facts.n - 2" }]
+[[actions]]
+name = "care"
+serves = ["good"]
+issue = "service"
+purpose = "care"
+value = 0.5
+[[actions.treatments]]
+channel = "app"
+text.en = "Hello"
+text.fr = "Bonjour"
+[[actions]]
+name = "offer"
+serves = ["good"]
+issue = "sales"
+purpose = "marketing"
+value = 0.5
+[[actions.treatments]]
+channel = "app"
+text.en = "Hello"
+text.fr = "Bonjour"
+"#,
+        );
+        assert_eq!(told, "");
+    }
+}

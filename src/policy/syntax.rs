@@ -1,0 +1,385 @@
+//! What is wrong with an expression that is none, in words for whoever wrote it: what was found, and
+//! what to write. The parser knows only which of its tokens it had wanted.
+
+use super::expression::CompileError;
+
+/// A slip for which there is a word, or else what the parser says.
+pub(super) fn mistake(source: &str, parser: CompileError) -> CompileError {
+    match tokens(source) {
+        Err(slip) => slip,
+        Ok(tokens) => brackets(&tokens)
+            .or_else(|| slips(&tokens))
+            .or_else(|| order(source, &tokens))
+            .unwrap_or_else(|| plain(source, parser)),
+    }
+}
+
+/// A function that people know from elsewhere, and what to write.
+pub(super) fn elsewhere(function: &str) -> Option<&'static str> {
+    Some(match function.to_ascii_lowercase().as_str() {
+        "not" => "write `!` before what must not hold",
+        "and" => "write `a && b`",
+        "or" => "write `a || b`",
+        "if" | "iif" => "write `condition ? one : other`",
+        "len" | "length" | "count" => "write `size(…)`",
+        "today" | "date" | "datetime" => "write `timestamp(\"2026-01-02T00:00:00Z\")`, or `now`",
+        "isnull" | "exists" | "defined" => "write `has(path)`",
+        "coalesce" | "ifnull" | "nvl" => "write `default(path, otherwise)`",
+        _ => return None,
+    })
+}
+
+/// A part of an expression.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A name, or a word that is none.
+    Word,
+    /// A number or a text.
+    Value,
+    /// What stands between values, or before one.
+    Operator,
+    Open,
+    Close,
+    /// A comma, a colon, a dot.
+    Mark,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Token<'a> {
+    kind: Kind,
+    text: &'a str,
+    at: usize,
+}
+
+fn wrong(at: usize, message: impl Into<String>) -> CompileError {
+    CompileError::new(at, message)
+}
+
+/// The parts of an expression, as far as they can be told apart.
+fn tokens(source: &str) -> Result<Vec<Token<'_>>, CompileError> {
+    let mut tokens = Vec::new();
+    let mut rest = source.char_indices().peekable();
+    while let Some((at, c)) = rest.next() {
+        let (kind, end) = match c {
+            c if c.is_whitespace() => continue,
+            '"' | '\'' => (Kind::Value, quoted(source, at, c)?),
+            c if c.is_ascii_digit() => {
+                let goes_on = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '_';
+                (Kind::Value, ending(source, at, goes_on))
+            }
+            c if c.is_ascii_alphabetic() || c == '_' => {
+                let end = ending(source, at, |c| c.is_ascii_alphanumeric() || c == '_');
+                match source[end..].chars().next() {
+                    Some(other) if other.is_alphanumeric() => {
+                        return Err(wrong(
+                            end,
+                            format!(
+                                "found `{other}` in a name; names are of letters a to z, digits and \
+                                 `_`: write another one in quotes and brackets, as in \
+                                 profile[\"café\"]"
+                            ),
+                        ));
+                    }
+                    _ => (Kind::Word, end),
+                }
+            }
+            '(' | '[' | '{' => (Kind::Open, at + 1),
+            ')' | ']' | '}' => (Kind::Close, at + 1),
+            ',' | ':' | '.' => (Kind::Mark, at + 1),
+            '=' | '!' | '<' | '>' | '&' | '|' | '+' | '-' | '*' | '/' | '%' | '?' => {
+                let is_joined = |c: char| matches!(c, '=' | '<' | '>' | '&' | '|');
+                let end = match c {
+                    '=' | '<' | '>' | '&' | '|' => ending(source, at, is_joined),
+                    '!' => ending(source, at + 1, |c| c == '='),
+                    _ => at + 1,
+                };
+                (Kind::Operator, end)
+            }
+            '“' | '”' | '„' | '‘' | '’' | '«' | '»' | '`' => {
+                return Err(wrong(
+                    at,
+                    format!("found the quote `{c}`; a text stands in straight quotes: 'text'"),
+                ));
+            }
+            '≠' => return Err(wrong(at, "found `≠`; write `!=`")),
+            '≤' | '≥' => {
+                let written = if c == '≤' { "<=" } else { ">=" };
+                return Err(wrong(at, format!("found `{c}`; write `{written}`")));
+            }
+            '–' | '—' | '−' => {
+                return Err(wrong(at, format!("found the dash `{c}`; write `-` to subtract")));
+            }
+            ';' => return Err(wrong(at, "found `;`; an expression is one, and ends by itself")),
+            other => {
+                return Err(wrong(
+                    at,
+                    format!(
+                        "found `{}`, which has no meaning here; a text stands in quotes",
+                        other.escape_debug()
+                    ),
+                ));
+            }
+        };
+        tokens.push(Token { kind, text: &source[at..end], at });
+        while rest.next_if(|(next, _)| *next < end).is_some() {}
+    }
+    Ok(tokens)
+}
+
+/// Where what begins here ends.
+fn ending(source: &str, at: usize, goes_on: impl Fn(char) -> bool) -> usize {
+    source[at..].find(|c| !goes_on(c)).map_or(source.len(), |length| at + length)
+}
+
+/// Where a text ends that begins here.
+fn quoted(source: &str, at: usize, quote: char) -> Result<usize, CompileError> {
+    let mut is_escaped = false;
+    for (length, c) in source[at..].char_indices().skip(1) {
+        match c {
+            _ if is_escaped => is_escaped = false,
+            '\\' => is_escaped = true,
+            c if c == quote => return Ok(at + length + 1),
+            _ => {}
+        }
+    }
+    Err(wrong(at, format!("a text begins here and never ends; close it with {quote}")))
+}
+
+fn brackets(tokens: &[Token<'_>]) -> Option<CompileError> {
+    let other = |open: &str| match open {
+        "(" => ")",
+        "[" => "]",
+        _ => "}",
+    };
+    let mut open: Vec<&Token<'_>> = Vec::new();
+    for token in tokens {
+        match token.kind {
+            Kind::Open => open.push(token),
+            Kind::Close => match open.pop() {
+                Some(last) if other(last.text) == token.text => {}
+                Some(last) => {
+                    let (last, closes) = (last.text, other(last.text));
+                    let text = token.text;
+                    return Some(wrong(
+                        token.at,
+                        format!("found `{text}`, but `{last}` is open here; write `{closes}`"),
+                    ));
+                }
+                None => {
+                    let text = token.text;
+                    return Some(wrong(
+                        token.at,
+                        format!("found `{text}`, but nothing is open here; take it out"),
+                    ));
+                }
+            },
+            _ => {}
+        }
+    }
+    let last = open.pop()?;
+    let closes = other(last.text);
+    let message = format!("`{}` is opened here and never closed; write `{closes}`", last.text);
+    Some(wrong(last.at, message))
+}
+
+/// Operators of other languages, and words that stand for one.
+fn slips(tokens: &[Token<'_>]) -> Option<CompileError> {
+    tokens.iter().enumerate().find_map(|(position, token)| {
+        let before = position.checked_sub(1).and_then(|before| tokens.get(before));
+        let is_name = before.is_some_and(|before| before.text == ".");
+        let (write, why) = match (token.kind, token.text) {
+            (Kind::Operator, "=") => ("==", " to compare"),
+            (Kind::Operator, "===") => ("==", ""),
+            (Kind::Operator, "!==" | "<>") => ("!=", ""),
+            (Kind::Operator, "=>") => (">=", ""),
+            (Kind::Operator, "=<") => ("<=", ""),
+            (Kind::Operator, "&" | "&&&") => ("&&", ""),
+            (Kind::Operator, "|" | "|||") => ("||", ""),
+            (Kind::Word, word) if !is_name => match word.to_ascii_lowercase().as_str() {
+                "and" | "und" | "et" => ("&&", ""),
+                "or" | "oder" | "ou" => ("||", ""),
+                "not" | "nicht" | "non" => ("!", " before what must not hold"),
+                "is" | "equals" => ("==", ""),
+                "then" => ("?", ", as in `condition ? one : other`"),
+                "else" => (":", ", as in `condition ? one : other`"),
+                "if" => ("condition ? one : other", ""),
+                "between" => (">= and <=", ", joined with `&&`"),
+                _ => return None,
+            },
+            _ => return None,
+        };
+        Some(wrong(token.at, format!("found `{}`; write `{write}`{why}", token.text)))
+    })
+}
+
+/// Something is missing between two parts, or at an end.
+fn order(source: &str, tokens: &[Token<'_>]) -> Option<CompileError> {
+    let (first, last) = (tokens.first()?, tokens.last()?);
+    let is_sign = |token: &Token<'_>| matches!(token.text, "-" | "!");
+    if first.kind == Kind::Operator && !is_sign(first) {
+        let text = first.text;
+        return Some(wrong(first.at, format!("expected something before `{text}`, found nothing")));
+    }
+    for pair in tokens.windows(2) {
+        let [one, next] = pair else { continue };
+        let ends = matches!(one.kind, Kind::Word | Kind::Value | Kind::Close) && one.text != "in";
+        let begins = matches!(next.kind, Kind::Word | Kind::Value) && next.text != "in";
+        if ends && begins {
+            return Some(wrong(
+                next.at,
+                format!(
+                    "found `{}` right behind `{}`; expected an operator between them, such as `==` \
+                     or `&&`",
+                    next.text, one.text
+                ),
+            ));
+        }
+        let is_operator = |token: &Token<'_>| token.kind == Kind::Operator || token.text == "in";
+        if is_operator(one) && (is_operator(next) && !is_sign(next) || next.kind == Kind::Close) {
+            return Some(wrong(
+                next.at,
+                format!("expected something behind `{}`, found `{}`", one.text, next.text),
+            ));
+        }
+    }
+    let asks = tokens.iter().filter(|token| token.text == "?").count();
+    let answers = tokens.iter().filter(|token| token.text == ":").count();
+    if matches!(last.kind, Kind::Operator | Kind::Mark) || last.text == "in" {
+        let text = last.text;
+        let message = format!("expected something behind `{text}`, but the expression ends there");
+        return Some(wrong(source.trim_end().len(), message));
+    }
+    if asks > answers {
+        let message = "expected `:` and what holds otherwise, as in `condition ? one : other`";
+        return Some(wrong(source.trim_end().len(), message));
+    }
+    None
+}
+
+/// What is left, without the words of the parser.
+fn plain(source: &str, parser: CompileError) -> CompileError {
+    let rest = source.get(parser.offset..).unwrap_or_default().trim_start();
+    let word = rest.split_whitespace().next().unwrap_or_default();
+    let found = match word {
+        "" => "the end".to_owned(),
+        word => format!("`{}`", crate::event::cut(word, 40)),
+    };
+    wrong(
+        parser.offset,
+        format!(
+            "expected an expression, such as `facts.trips > 2 && has(profile.city)`; found {found}"
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use crate::policy::Expression;
+
+    #[test]
+    fn what_people_write_instead_is_told_with_what_to_write() {
+        let told: Vec<String> = [
+            "profile.city = 'Ghent'",
+            "profile.age => 18",
+            "profile.age =< 18",
+            "profile.city <> 'Ghent'",
+            "profile.city === 'Ghent'",
+            "facts.a & facts.b",
+            "facts.a | facts.b",
+            "facts.a and facts.b",
+            "facts.a AND facts.b",
+            "facts.a or facts.b",
+            "not facts.a",
+            "not(facts.a)",
+            "facts.a == not facts.b",
+            "if facts.a then 1 else 2",
+            "facts.a ? 1",
+            "profile.city ==",
+            "profile.city == 'Ghent' &&",
+            "profile.age in",
+            "== 3",
+            "(facts.a && facts.b",
+            "facts.a && facts.b)",
+            "profile.city in ['Ghent', 'Namur')",
+            "size([1, 2) > 1",
+            "profile.city == 'Ghent",
+            "profile.city == “Ghent”",
+            "facts.a facts.b",
+            "profile.age > > 3",
+            "profile.age > && true",
+            "profile.age ≥ 18",
+            "facts.a;",
+            "profile.café == 1",
+            "3 # 4",
+            "{",
+            "",
+            "facts.a == 1 2",
+            "profile..city",
+        ]
+        .map(|source| {
+            let error = Expression::compile(source).unwrap_err();
+            format!("{source:<36}{:>3}  {}", error.offset, error.message)
+        })
+        .into();
+        insta::assert_snapshot!(told.join("\n"), @r#"
+        profile.city = 'Ghent'               13  found `=`; write `==` to compare
+        profile.age => 18                    12  found `=>`; write `>=`
+        profile.age =< 18                    12  found `=<`; write `<=`
+        profile.city <> 'Ghent'              13  found `<>`; write `!=`
+        profile.city === 'Ghent'             13  found `===`; write `==`
+        facts.a & facts.b                     8  found `&`; write `&&`
+        facts.a | facts.b                     8  found `|`; write `||`
+        facts.a and facts.b                   8  found `and`; write `&&`
+        facts.a AND facts.b                   8  found `AND`; write `&&`
+        facts.a or facts.b                    8  found `or`; write `||`
+        not facts.a                           0  found `not`; write `!` before what must not hold
+        not(facts.a)                          0  unknown function `not`; write `!` before what must not hold
+        facts.a == not facts.b               11  found `not`; write `!` before what must not hold
+        if facts.a then 1 else 2              0  found `if`; write `condition ? one : other`
+        facts.a ? 1                          11  expected `:` and what holds otherwise, as in `condition ? one : other`
+        profile.city ==                      15  expected something behind `==`, but the expression ends there
+        profile.city == 'Ghent' &&           26  expected something behind `&&`, but the expression ends there
+        profile.age in                       14  expected something behind `in`, but the expression ends there
+        == 3                                  0  expected something before `==`, found nothing
+        (facts.a && facts.b                   0  `(` is opened here and never closed; write `)`
+        facts.a && facts.b)                  18  found `)`, but nothing is open here; take it out
+        profile.city in ['Ghent', 'Namur')   33  found `)`, but `[` is open here; write `]`
+        size([1, 2) > 1                      10  found `)`, but `[` is open here; write `]`
+        profile.city == 'Ghent               16  a text begins here and never ends; close it with '
+        profile.city == “Ghent”              16  found the quote `“`; a text stands in straight quotes: 'text'
+        facts.a facts.b                       8  found `facts` right behind `a`; expected an operator between them, such as `==` or `&&`
+        profile.age > > 3                    14  expected something behind `>`, found `>`
+        profile.age > && true                14  expected something behind `>`, found `&&`
+        profile.age ≥ 18                     12  found `≥`; write `>=`
+        facts.a;                              7  found `;`; an expression is one, and ends by itself
+        profile.café == 1                    11  found `é` in a name; names are of letters a to z, digits and `_`: write another one in quotes and brackets, as in profile["café"]
+        3 # 4                                 2  found `#`, which has no meaning here; a text stands in quotes
+        {                                     0  `{` is opened here and never closed; write `}`
+                                              0  expected an expression, found nothing
+        facts.a == 1 2                       13  found `2` right behind `1`; expected an operator between them, such as `==` or `&&`
+        profile..city                         8  expected an expression, such as `facts.trips > 2 && has(profile.city)`; found `.city`
+        "#);
+    }
+
+    #[test]
+    fn no_word_of_the_parser_comes_out() {
+        for source in ["a b c", "1 +", ")", "a.b.", "[1,", "x ? y", "!", "in in", "a[", "'\\q'"] {
+            let error = Expression::compile(source).unwrap_err().message;
+            for word in ["EOF", "input", "token", "recognition", "viable", "extraneous"] {
+                assert!(!error.contains(word), "{source}: {error}");
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_mistake_stands_within_the_expression(source in "[a-c =!<>&|()'\"?:.é1-3]{0,24}") {
+            if let Err(error) = Expression::compile(&source) {
+                prop_assert!(error.offset <= source.len(), "{error:?}");
+                prop_assert!(source.is_char_boundary(error.offset), "{error:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,168 @@
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::{Played, Story, Told, What};
+use crate::event::Time;
+use crate::policy::{Mistake, Place, Policy, Trigger, nearest};
+use crate::twin::Input;
+
+/// What stories have reached of a policy so far.
+#[derive(Debug, Default)]
+pub struct Coverage {
+    rules: BTreeSet<Box<str>>,
+    treatments: BTreeSet<(Box<str>, Box<str>)>,
+}
+
+/// What no story reaches of a policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unreached {
+    /// Rules that never held.
+    pub rules: Part,
+    /// Actions that were never taken.
+    pub actions: Part,
+    /// Treatments of other actions that were never chosen.
+    pub treatments: Part,
+}
+
+/// What no story reaches of one kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Part {
+    /// How many there are of the kind.
+    pub of: usize,
+    /// Those that no story reaches, in the order of the policy.
+    pub unreached: Vec<Reachable>,
+}
+
+/// Something that a story may reach.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Reachable {
+    /// Its name.
+    pub name: Box<str>,
+    /// Where it stands: file and line.
+    pub place: Box<str>,
+}
+
+impl Coverage {
+    /// One more story was played.
+    pub fn add(&mut self, played: &Played) {
+        self.rules.extend(played.followed.places());
+        for seen in &played.seen {
+            if let What::Action(action) = &seen.what {
+                self.treatments.insert((action.action.clone(), action.treatment.clone()));
+            }
+        }
+    }
+
+    /// What none of them has reached.
+    pub fn unreached(&self, policy: &Policy) -> Unreached {
+        let policies = || std::iter::once(policy).chain(policy.arms.values());
+        let reachable = |name: &str, place: &Place| Reachable {
+            name: name.into(),
+            place: Box::from(&**place.written()),
+        };
+        let part = |of: usize, unreached: Vec<Reachable>| Part { of, unreached };
+        let rules = || policies().flat_map(|policy| &policy.rules);
+        let actions = || policies().flat_map(|policy| &policy.actions);
+        let is_taken = |name: &str| self.treatments.iter().any(|(action, _)| **action == *name);
+        let treatments = actions().filter(|action| is_taken(&action.name)).flat_map(|action| {
+            action.treatments.iter().map(move |treatment| (&action.name, treatment))
+        });
+        let is_chosen = |action: &str, treatment: &str| {
+            self.treatments.iter().any(|(one, other)| **one == *action && **other == *treatment)
+        };
+        Unreached {
+            rules: part(
+                rules().count(),
+                rules()
+                    .filter(|rule| !self.rules.contains(&**rule.place.written()))
+                    .map(|rule| reachable(&rule.name, &rule.place))
+                    .collect(),
+            ),
+            actions: part(
+                actions().count(),
+                actions()
+                    .filter(|action| !is_taken(&action.name))
+                    .map(|action| reachable(&action.name, &action.place))
+                    .collect(),
+            ),
+            treatments: part(
+                actions().map(|action| action.treatments.len()).sum(),
+                treatments
+                    .filter(|(action, treatment)| !is_chosen(action, &treatment.name))
+                    .map(|(action, treatment)| {
+                        reachable(&format!("{action} · {}", treatment.name), &treatment.place)
+                    })
+                    .collect(),
+            ),
+        }
+    }
+}
+
+impl Unreached {
+    /// Whether everything is reached.
+    pub fn is_empty(&self) -> bool {
+        let parts = [&self.rules, &self.actions, &self.treatments];
+        parts.iter().all(|part| part.unreached.is_empty())
+    }
+}
+
+/// Events of stories that nothing of the policy answers to, though the name is near one to which
+/// something does; and the other way round.
+pub fn slips(stories: &[(Story, String)], policy: &Policy) -> Vec<Mistake> {
+    let policies = || std::iter::once(policy).chain(policy.arms.values());
+    let heard: BTreeSet<(&str, &str)> = policies()
+        .flat_map(|policy| &policy.heard)
+        .filter_map(|(trigger, detail, _)| Some((kind(*trigger)?, &**detail)))
+        .collect();
+    let mut told: BTreeSet<(&'static str, Box<str>)> = BTreeSet::new();
+    let mut found = Vec::new();
+    for (story, content) in stories {
+        for step in &story.steps {
+            let Ok(Told::Event(event)) = step.told("step", story.start, &[]) else { continue };
+            let input = Input::event(*event, Time::MIN);
+            let (trigger, detail) = input.called();
+            let Some(kind) = kind(trigger).filter(|_| !detail.is_empty()) else { continue };
+            let is_new = told.insert((kind, detail.into()));
+            if !is_new || heard.contains(&(kind, detail)) {
+                continue;
+            }
+            let known = heard.iter().filter(|(other, _)| *other == kind).map(|(_, name)| *name);
+            if let Some(near) = nearest(detail, known) {
+                let message =
+                    format!("nothing answers to `{kind}:{detail}`; did you mean `{kind}:{near}`?");
+                let place = &step.place;
+                found.push(Mistake::on_line(place.file(), content, place.line(), message));
+            }
+        }
+    }
+    for (trigger, detail, place) in policies().flat_map(|policy| &policy.heard) {
+        let Some(kind) = kind(*trigger) else { continue };
+        if told.contains(&(kind, detail.clone())) {
+            continue;
+        }
+        let names = told.iter().filter(|(other, _)| *other == kind).map(|(_, name)| &**name);
+        // What something else answers to is another event.
+        let names = names.filter(|name| !heard.contains(&(kind, name)));
+        if let Some(near) = nearest(detail, names) {
+            let message = format!(
+                "no story has `{kind}:{detail}`, and nothing answers to `{kind}:{near}`, which one \
+                 has; is one of them a slip?"
+            );
+            let files = policy.files.iter();
+            let content = files.filter(|(name, _)| *name == place.file()).map(|(_, text)| text);
+            let content = content.last().unwrap_or_default();
+            found.push(Mistake::on_line(place.file(), content, place.line(), message));
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The kinds of inputs whose names companies choose.
+fn kind(trigger: Trigger) -> Option<&'static str> {
+    match trigger {
+        Trigger::Event(kind) => Some(kind.name()),
+        Trigger::Timer | Trigger::Topic | Trigger::Broadcast | Trigger::Dissatisfaction => None,
+    }
+}
