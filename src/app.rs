@@ -17,7 +17,9 @@ use crate::actors::{
     Clock, Confirmed, Durable, End, Eraser, Fatal, HoldSweeps, IsDrained, LearnerThread,
     PartitionActor, Partitions, Pull, SetModels, SetPolicy, Setup,
 };
-use crate::api::{self, Auditor, Desk, Gauges, Hands, Keeper, PolicyStatus, Refusal, Seal};
+use crate::api::{
+    self, Auditor, Current, Desk, Gauges, Hands, Keeper, PolicyStatus, Refusal, Seal,
+};
 use crate::bus::{self, Analyser, Bus, Intake, Relay, Resume, Watch};
 use crate::config::settings::LogIdentifiers;
 use crate::config::{Settings, limits};
@@ -97,7 +99,7 @@ impl Drop for Threads {
 #[derive(Debug, Clone)]
 pub struct PolicyDesk {
     partitions: Partitions,
-    status: Arc<RwLock<PolicyStatus>>,
+    current: Arc<RwLock<Current>>,
     auditor: Auditor,
     threads: tokio::runtime::Handle,
 }
@@ -108,19 +110,22 @@ impl PolicyDesk {
     pub fn change(&self, changed: Result<Arc<Policy>, Mistakes>) {
         match changed {
             Ok(policy) => {
-                let source = self.status.read().source.clone();
+                let source = self.current.read().status.source.clone();
                 self.write_down(policy.version.to_string(), true);
                 tracing::info!(policy = %policy.name, version = %policy.version, "a new policy");
-                *self.status.write() = status(&policy, source);
+                *self.current.write() = current(&policy, source);
                 for partition in self.partitions.all() {
                     partition.do_send(SetPolicy(policy.clone()));
                 }
             }
             Err(mistakes) => {
-                tracing::warn!(mistakes = mistakes.iter().count(), "a changed policy is refused");
-                self.write_down(format!("{} mistakes", mistakes.iter().count()), false);
-                let mistakes = mistakes.iter().map(ToString::to_string).collect();
-                self.status.write().refusal = Some(Refusal { at: now(), mistakes });
+                let mistakes: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+                let (count, first) =
+                    (mistakes.len(), mistakes.first().cloned().unwrap_or_default());
+                tracing::warn!(mistakes = count, first, "a changed policy is refused");
+                let ending = if count == 1 { "" } else { "s" };
+                self.write_down(format!("{count} mistake{ending}"), false);
+                self.current.write().status.refusal = Some(Refusal { at: now(), mistakes });
             }
         }
     }
@@ -133,8 +138,8 @@ impl PolicyDesk {
     }
 }
 
-fn status(policy: &Policy, source: String) -> PolicyStatus {
-    PolicyStatus {
+fn current(policy: &Policy, source: String) -> Current {
+    let status = PolicyStatus {
         name: policy.name.to_string(),
         version: policy.version.to_string(),
         source,
@@ -143,7 +148,8 @@ fn status(policy: &Policy, source: String) -> PolicyStatus {
         needs: policy.needs.len(),
         actions: policy.actions.len(),
         refusal: None,
-    }
+    };
+    Current { status, files: policy.files.clone() }
 }
 
 fn now() -> Time {
@@ -293,11 +299,11 @@ impl Service {
             let bus = bus.clone();
             runtime.spawn(async move { Watch::spawn(&bus) }).await?
         };
-        let status = Arc::new(RwLock::new(status(&policy, source)));
+        let current = Arc::new(RwLock::new(current(&policy, source)));
         let auditor = Auditor::new(&bus, settings.audit.identifiers, seal.audit());
         let policy = PolicyDesk {
             partitions: partitions.clone(),
-            status: status.clone(),
+            current: current.clone(),
             auditor: auditor.clone(),
             threads: runtime.clone(),
         };
@@ -305,7 +311,7 @@ impl Service {
             bus.clone(),
             partitions.clone(),
             settings.service.time,
-            status,
+            current,
             Gauges { resets: intake.resets(), relay, watch, room, clock, desks },
             Hands {
                 learner: learner.impatient(),

@@ -23,8 +23,9 @@ use super::experiments::{self, ExperimentsReply};
 use super::learned::{LessonsReply, LessonsRequest, MarksReply, VersionMark};
 use super::messages::{
     Advance, Advanced, DeadLetter, DeadLetters, DeadList, DeadRetried, DeadRetry, DeadShow,
-    Learning, LiveBroadcasts, NotRetried, PolicyStatus, Publishing, Stats, code, verb,
+    Learning, LiveBroadcasts, NotRetried, Publishing, Stats, code, verb,
 };
+use super::policy::Current;
 use super::verbs::{Audit, VERBS};
 use super::view::{TimelineEntry, TimelineReply, TimelineRequest};
 use super::why::{
@@ -53,7 +54,7 @@ pub struct Desk {
     bus: Bus,
     partitions: Partitions,
     mode: TimeMode,
-    policy: Arc<RwLock<PolicyStatus>>,
+    policy: Arc<RwLock<Current>>,
     started: Time,
     gauges: Gauges,
     learner: Impatient,
@@ -119,7 +120,7 @@ impl Desk {
         bus: Bus,
         partitions: Partitions,
         mode: TimeMode,
-        policy: Arc<RwLock<PolicyStatus>>,
+        policy: Arc<RwLock<Current>>,
         gauges: Gauges,
         hands: Hands,
     ) -> Desk {
@@ -194,7 +195,11 @@ impl Desk {
             verb::ERASE => reply(&self.erase(&request).await?),
             verb::EXPORT => reply(&self.export(&request).await?),
             verb::STATS => reply(&self.stats().await?),
-            verb::POLICY => reply(&*self.policy.read()),
+            verb::POLICY => reply(&self.policy.read().status),
+            verb::POLICY_FILES => {
+                let asked = optional(&request.payload)?.unwrap_or_default();
+                reply(&self.policy.read().file(asked)?)
+            }
             verb::BROADCASTS => reply(&self.broadcasts().await?),
             verb::TRY_CAMPAIGN => reply(&self.try_campaign(required(&request.payload)?).await?),
             verb::EXPERIMENTS => reply(&self.experiments().await?),
@@ -408,7 +413,7 @@ impl Desk {
             started: self.started,
             at: now(),
             time: self.mode,
-            policy: self.policy.read().clone(),
+            policy: self.policy.read().status.clone(),
             desks: self.gauges.desks.names().map(Into::into).collect(),
             connected: is_up,
             lag: lag.waiting + lag.in_flight,
@@ -446,6 +451,8 @@ impl Desk {
                 Entry::Vacant(free) => drop(free.insert(one)),
             }
         }
+        let partitions = u32::try_from(self.partitions.all().len()).unwrap_or(u32::MAX);
+        all.values_mut().for_each(|one| one.in_all(partitions));
         Ok(LiveBroadcasts { at: now(), broadcasts: all.into_values().collect() })
     }
 
@@ -540,6 +547,15 @@ impl Desk {
 
     async fn dead_retry(&self, asked: DeadRetry) -> Result<DeadRetried, ApiError> {
         let mut sequences = asked.sequences;
+        if let Some(payload) = asked.payload {
+            let [sequence] = sequences[..] else {
+                let sentence = "expected one dead letter whose event is mended, found several";
+                return Err(ApiError::new(code::BAD_REQUEST, sentence));
+            };
+            let payload = Bytes::from(payload);
+            self.bus.retry_mended(sequence, Some(payload)).await.map_err(from_bus)?;
+            return Ok(DeadRetried { retried: vec![sequence], ..DeadRetried::default() });
+        }
         if asked.all {
             let mut after = 0;
             loop {
@@ -654,6 +670,7 @@ fn from_bus(error: bus::Error) -> ApiError {
     match error {
         bus::Error::NoDeadLetter { .. } => ApiError::new(code::NOT_FOUND, detail),
         bus::Error::NoRetry { .. } => ApiError::new(code::CONFLICT, detail),
+        bus::Error::Unusable { .. } => ApiError::new(code::BAD_REQUEST, detail),
         _ => ApiError::new(code::INTERNAL, detail),
     }
 }

@@ -44,6 +44,10 @@ pub mod verb {
     pub const STATS: &str = "stats";
     /// Which policy is loaded. No payload; answered by a [`PolicyStatus`](super::PolicyStatus).
     pub const POLICY: &str = "policy";
+    /// What the policy is made of, file by file. A
+    /// [`PolicyFileRequest`](super::super::PolicyFileRequest) or no payload; answered by a
+    /// [`PolicyFileReply`](super::super::PolicyFileReply).
+    pub const POLICY_FILES: &str = "policy.files";
     /// Which broadcasts live, and how far each is. No payload; answered by
     /// [`LiveBroadcasts`](super::LiveBroadcasts).
     pub const BROADCASTS: &str = "broadcasts";
@@ -308,6 +312,9 @@ pub struct DeadRetry {
     pub sequences: Vec<u64>,
     /// All there are, instead.
     pub all: bool,
+    /// What takes the place of the payload of the one that is named: the same event, mended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payload: Option<String>,
 }
 
 /// What came of it.

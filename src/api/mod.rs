@@ -20,6 +20,7 @@ mod export;
 mod learned;
 mod messages;
 mod people;
+mod policy;
 mod verbs;
 mod view;
 mod why;
@@ -42,6 +43,7 @@ pub use messages::{
     Learning, LiveBroadcasts, NotRetried, PolicyStatus, Publishing, Refusal, Stats, code, verb,
 };
 pub use people::{ActReply, ActRequest, EscalationReply, EscalationRequest};
+pub use policy::{Current, PolicyFileReply, PolicyFileRequest};
 pub use verbs::{Audit, VERBS, Verb};
 pub use view::{ShowReply, TimelineEntry, TimelineReply, TimelineRequest, TwinView};
 pub use why::{

@@ -41,6 +41,7 @@ pub const VERBS: &[Verb] = &[
     look(verb::EXPORT, 1, "everything that is held of one customer, part by part"),
     plain(verb::STATS, 0, "how the service is"),
     plain(verb::POLICY, 0, "which policy is loaded"),
+    plain(verb::POLICY_FILES, 0, "what the policy is made of, file by file"),
     plain(verb::BROADCASTS, 0, "which broadcasts live, and how far"),
     look(verb::TRY_CAMPAIGN, 0, "what a campaign would come to; nothing is said"),
     plain(verb::EXPERIMENTS, 0, "what experiments have shown"),
@@ -107,6 +108,7 @@ mod tests {
         Look export
         Nothing stats
         Nothing policy
+        Nothing policy.files
         Nothing broadcasts
         Look campaign.try
         Nothing experiments

@@ -4,6 +4,8 @@ use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::RawMessageErrorKind;
 use bytes::Bytes;
 use futures::TryStreamExt;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use twox_hash::XxHash3_64;
 
 use super::{Bus, Error, Subjects, delivery};
@@ -98,6 +100,38 @@ fn one_line(text: &str) -> Box<str> {
     } else {
         text.trim().into()
     }
+}
+
+/// The headers of a dead letter, as it is published on `<prefix>.dead.<reason>`; its payload is that of
+/// the event, byte for byte. Headers of the event stand beside them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct DeadHeaders {
+    /// Why, in a word: the last token of the subject.
+    #[serde(rename = "Jumeau-Reason")]
+    pub reason: String,
+    /// What was expected, what was found, and what to do.
+    #[serde(rename = "Jumeau-Detail")]
+    pub detail: String,
+    /// The event's sequence in the stream of events, in decimal digits.
+    #[serde(rename = "Jumeau-Sequence")]
+    #[schemars(regex(pattern = r"^[0-9]+$"))]
+    pub sequence: String,
+    /// The partition that the event belonged to, in decimal digits.
+    #[serde(rename = "Jumeau-Partition")]
+    #[schemars(regex(pattern = r"^[0-9]+$"))]
+    pub partition: String,
+    /// The subject on which the event was published.
+    #[serde(rename = "Jumeau-Subject")]
+    pub subject: String,
+    /// The event's `Nats-Msg-Id`, if it had one.
+    #[serde(rename = "Jumeau-Msg-Id", skip_serializing_if = "Option::is_none")]
+    pub message_id: Option<String>,
+    /// How many of the event's headers were dropped, if any, in decimal digits.
+    #[serde(rename = "Jumeau-Headers-Dropped", skip_serializing_if = "Option::is_none")]
+    pub dropped: Option<String>,
+    /// The bytes that the event's payload had, if only its beginning is kept, in decimal digits.
+    #[serde(rename = "Jumeau-Truncated", skip_serializing_if = "Option::is_none")]
+    pub truncated: Option<String>,
 }
 
 /// A dead letter as an operator reads it.
@@ -199,9 +233,30 @@ impl Bus {
     /// [`Error::NoDeadLetter`], [`Error::NoRetry`] if a part of the event is missing,
     /// [`Error::Request`] if the broker does not answer.
     pub async fn retry_dead_letter(&self, sequence: u64) -> Result<u64, Error> {
-        let letter = self.dead_letter(sequence).await?;
-        if letter.truncated.is_some() {
+        self.retry_mended(sequence, None).await
+    }
+
+    /// As [`retry_dead_letter`](Bus::retry_dead_letter), with another payload in place of the
+    /// event's, if there is one. The subject and the headers stay: it is about the same customer in
+    /// the same channel. What cannot be used once more is not published.
+    ///
+    /// # Errors
+    /// As [`retry_dead_letter`](Bus::retry_dead_letter), and [`Error::Unusable`].
+    pub async fn retry_mended(&self, sequence: u64, mended: Option<Bytes>) -> Result<u64, Error> {
+        let mut letter = self.dead_letter(sequence).await?;
+        let (is_cut, is_mended) = (letter.truncated.is_some(), mended.is_some());
+        if is_cut && !is_mended {
             return Err(Error::NoRetry { sequence, why: "only the beginning of it was kept" });
+        }
+        if let Some(payload) = mended {
+            letter.original.payload = payload;
+            let is_broadcast = letter.original.subject.starts_with(&self.subjects.broadcast(""));
+            let read = if is_broadcast {
+                letter.original.broadcast(letter.event_sequence).map(drop)
+            } else {
+                letter.original.parse(letter.event_sequence).map(drop)
+            };
+            read.map_err(|rejection| Error::Unusable { sequence, rejection })?;
         }
         if letter.original.headers.get(CARRIES_MEMORY).is_some() {
             // It would be there twice.

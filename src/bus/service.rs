@@ -1,3 +1,4 @@
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -112,6 +113,19 @@ impl Service {
     }
 }
 
+/// What an endpoint says of itself: what it does, and under which names `twinctl schema` has the
+/// schemas of what it takes and answers.
+fn metadata(endpoint: &Endpoint) -> HashMap<String, String> {
+    let verb = endpoint.verb;
+    [
+        ("description", endpoint.describe.to_owned()),
+        ("request-schema", format!("api.{verb}.request")),
+        ("response-schema", format!("api.{verb}")),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
+}
+
 /// What is offered, and how it is answered.
 struct Offer<H> {
     bus: Bus,
@@ -148,7 +162,7 @@ where
                 let requests = service
                     .endpoint_builder()
                     .name(verb)
-                    .metadata([("description".to_owned(), endpoint.describe.to_owned())].into())
+                    .metadata(metadata(endpoint))
                     .add(asked + &".*".repeat(endpoint.tokens))
                     .await
                     .map_err(Error::request(what))?;

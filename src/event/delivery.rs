@@ -108,7 +108,10 @@ pub struct Original {
 
 impl Original {
     /// The event in a message whose subject ends in the tokens of a channel and a customer.
-    fn parse(&self, sequence: u64) -> Result<Event, Rejection> {
+    ///
+    /// # Errors
+    /// A [`Rejection`], as [`parse`] has it.
+    pub fn parse(&self, sequence: u64) -> Result<Event, Rejection> {
         let mut tokens = self.subject.rsplit('.');
         let (Some(customer), Some(channel)) = (tokens.next(), tokens.next()) else {
             let detail = format!("expected a channel and a customer in `{}`", self.subject);

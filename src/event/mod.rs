@@ -12,6 +12,7 @@ mod customer;
 mod delivery;
 mod envelope;
 mod erasure;
+mod form;
 mod handoff;
 mod headers;
 pub mod json;
@@ -32,6 +33,7 @@ pub use customer::{Channel, Customer, decode, encode, spelled};
 pub use delivery::{Content, Delivery, Original};
 pub use envelope::{Event, Raw, parse};
 pub use erasure::{Erasure, ErasureId};
+pub use form::EnvelopeForm;
 pub use handoff::{Desks, Handoff, HandoffState};
 pub use headers::{Header, Headers};
 pub use kind::{

@@ -49,6 +49,6 @@ pub use index::{IndexChange, rows_of};
 pub use lessons::{LESSON_EVERY, Lessons};
 pub use listing::{EscalationsReply, EscalationsRequest, Listed, Listing, Place};
 pub use machine::Machine;
-pub use outgoing::Outgoing;
+pub use outgoing::{CloudEvent, Outgoing};
 pub use progress::Progress;
 pub use tombstones::Secret;

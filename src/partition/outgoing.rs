@@ -16,14 +16,14 @@ pub struct Outgoing {
 
 /// A message that leaves, as a CloudEvent 1.0 in structured mode.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct CloudEvent<'a, T> {
+pub struct CloudEvent<'a, T> {
     /// The version of CloudEvents: `1.0`.
     specversion: &'static str,
     /// The message's identifier, the same in every copy.
     id: &'a str,
     /// Who says it: `jumeau`.
     source: &'static str,
-    /// What it is: `jumeau.action`, `jumeau.recall` or `jumeau.escalation`.
+    /// What it is: `jumeau.action`, `jumeau.recall`, `jumeau.escalation` or `jumeau.observation`.
     #[serde(rename = "type")]
     kind: &'static str,
     /// The customer.
@@ -45,7 +45,8 @@ impl Outgoing {
         Outgoing { subjects }
     }
 
-    pub(super) fn action(&self, action: &Action) -> Output {
+    /// An action, as integrators get it.
+    pub fn action(&self, action: &Action) -> Output {
         let subject = self.subjects.action(&action.channel, &action.action, &action.customer);
         let event = CloudEvent {
             specversion: "1.0",
@@ -61,7 +62,8 @@ impl Outgoing {
         message(subject, &event)
     }
 
-    pub(super) fn recall(&self, recall: &Recall) -> Output {
+    /// A recall, as integrators get it.
+    pub fn recall(&self, recall: &Recall) -> Output {
         let subject = self.subjects.recall(&recall.channel, &recall.customer);
         let event = CloudEvent {
             specversion: "1.0",
@@ -77,7 +79,8 @@ impl Outgoing {
         message(subject, &event)
     }
 
-    pub(super) fn escalation(&self, escalation: &Escalation) -> Output {
+    /// An escalation, as people's desks get it.
+    pub fn escalation(&self, escalation: &Escalation) -> Output {
         let subject = self.subjects.escalation(&escalation.queue, &escalation.customer);
         let event = CloudEvent {
             specversion: "1.0",
@@ -93,7 +96,8 @@ impl Outgoing {
         message(subject, &event)
     }
 
-    pub(super) fn observation(&self, observation: &Observation) -> Output {
+    /// An observation, as whoever learns gets it.
+    pub fn observation(&self, observation: &Observation) -> Output {
         let subject = self.subjects.observation(&observation.action, &observation.customer);
         let id = format!("o{}", observation.decision);
         let event = CloudEvent {

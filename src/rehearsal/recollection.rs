@@ -4,11 +4,15 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::api::{JournalReply, JournalRequest, LessonsReply, LessonsRequest, MarksReply, verb};
+use crate::api::{
+    JournalReply, JournalRequest, LessonsReply, LessonsRequest, MarksReply, PolicyFileReply,
+    PolicyFileRequest, verb,
+};
 use crate::bus::{self, Bus};
 use crate::event::{Customer, Desks};
 use crate::models::{Relearner, Snapshot};
 use crate::past::{Life, Lived, Mark, Past};
+use crate::policy::Files;
 use crate::store::KeptLesson;
 
 /// By what is known lives are lived once more.
@@ -68,6 +72,32 @@ pub async fn desks(bus: &Bus) -> Result<Desks, Error> {
     }
     let told: Told = ask(bus, verb::STATS, &[], None::<&()>).await?;
     Ok(Desks::new(told.desks.iter().map(|name| &**name)))
+
+/// What the policy of a running service is made of.
+///
+/// # Errors
+/// [`Error`]: also if the policy changes while it is read.
+pub async fn running(bus: &Bus) -> Result<Files, Error> {
+    let mut asked = PolicyFileRequest::default();
+    let mut version = None;
+    let mut files: Vec<(String, String)> = Vec::new();
+    loop {
+        let reply: PolicyFileReply = ask(bus, verb::POLICY_FILES, &[], Some(&asked)).await?;
+        if *version.get_or_insert_with(|| reply.version.clone()) != reply.version {
+            return Err(Error::Reply("a policy that changed while it was read".to_owned()));
+        }
+        match files.last_mut().filter(|(name, _)| *name == reply.name) {
+            Some((_, content)) => content.push_str(&reply.content),
+            None => files.push((reply.name, reply.content)),
+        }
+        asked = match reply.next {
+            Some(from) => PolicyFileRequest { from, ..asked },
+            None if asked.file + 1 < reply.files => {
+                PolicyFileRequest { file: asked.file + 1, from: 0 }
+            }
+            None => return Ok(Files::new(files)),
+        };
+    }
 }
 
 async fn ask<T: DeserializeOwned>(

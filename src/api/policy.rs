@@ -1,0 +1,74 @@
+//! The policy that the service goes by, file by file.
+
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{PolicyStatus, code};
+use crate::bus::ApiError;
+use crate::event::cut;
+use crate::policy::Files;
+
+/// A piece of a file in one answer, in bytes: as JSON it may be six times as long, and a message has
+/// a megabyte.
+const PIECE_BYTES: usize = 128 * 1024;
+
+/// The policy that every partition goes by, or is about to.
+#[derive(Debug)]
+pub struct Current {
+    /// How it stands.
+    pub status: PolicyStatus,
+    /// What it was made of.
+    pub files: Arc<Files>,
+}
+
+/// Asks for a piece of a file of the policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct PolicyFileRequest {
+    /// Which file, from 0, in the order of their names.
+    pub file: usize,
+    /// From this byte on.
+    pub from: usize,
+}
+
+/// A piece of a file of the policy that the service goes by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PolicyFileReply {
+    /// The hash of the policy's content, by which one notices that it has changed meanwhile.
+    pub version: String,
+    /// How many files there are.
+    pub files: usize,
+    /// The file's name, below the policy's folder.
+    pub name: String,
+    /// The piece.
+    pub content: String,
+    /// The byte from which the file goes on; none at its end.
+    pub next: Option<usize>,
+}
+
+impl Current {
+    /// A piece of a file.
+    pub(super) fn file(&self, asked: PolicyFileRequest) -> Result<PolicyFileReply, ApiError> {
+        let files = self.files.iter().len();
+        let missing = || {
+            let PolicyFileRequest { file, from } = asked;
+            let sentence = format!(
+                "expected one of the {files} files of the policy, from 0 on, and a byte at which a \
+                 letter begins; found file {file}, byte {from}"
+            );
+            ApiError::new(code::NOT_FOUND, sentence)
+        };
+        let (name, content) = self.files.iter().nth(asked.file).ok_or_else(missing)?;
+        let rest = content.get(asked.from..).ok_or_else(missing)?;
+        let piece = cut(rest, PIECE_BYTES);
+        Ok(PolicyFileReply {
+            version: self.status.version.clone(),
+            files,
+            name: name.to_owned(),
+            content: piece.to_owned(),
+            next: (piece.len() < rest.len()).then_some(asked.from + piece.len()),
+        })
+    }
+}
