@@ -4,25 +4,27 @@ use std::fmt::Display;
 use std::path::Path;
 use std::time::Duration;
 
-use anstream::{eprintln, println};
 use anstyle::{AnsiColor, Style};
 use jumeau::config::Settings;
 use jumeau::config::settings::masked;
 use jumeau::event::{Broadcast, Time, cut};
-use jumeau::policy::Policy;
+use jumeau::policy::{Mistake, Policy};
 use jumeau::roles::Prepared;
 use jumeau::shelf::Shelf;
 use jumeau::stage::{Outcome, Scene};
 use jumeau::store::Examined;
 use jumeau::story::{Finding, Report, Seen, Step, Story, Subject, Told, What};
+use jumeau::terminal::Ink;
 use jumeau::twin::{Action, Escalation, Recall};
+use serde_json::{Value, json};
 
-const GOOD: Style = AnsiColor::Green.on_default().bold();
-const BAD: Style = AnsiColor::Red.on_default().bold();
-const DIM: Style = Style::new().dimmed();
-const STRONG: Style = Style::new().bold();
-const ACT: Style = AnsiColor::Cyan.on_default().bold();
-const HAND_OVER: Style = AnsiColor::Magenta.on_default().bold();
+const GOOD: Ink = Ink::new(AnsiColor::Green.on_default().bold());
+const BAD: Ink = Ink::new(AnsiColor::Red.on_default().bold());
+const DIM: Ink = Ink::new(Style::new().dimmed());
+const WARN: Ink = Ink::new(AnsiColor::Yellow.on_default().bold());
+const STRONG: Ink = Ink::new(Style::new().bold());
+const ACT: Ink = Ink::new(AnsiColor::Cyan.on_default().bold());
+const HAND_OVER: Ink = Ink::new(AnsiColor::Magenta.on_default().bold());
 
 /// Text beyond this is cut, so that a scene stays a line.
 const LINE_BYTES: usize = 140;
@@ -52,10 +54,14 @@ impl Console {
     /// The stories are about to begin.
     pub(crate) fn curtain(&self, settings: &Settings, policy: &Policy, stories: &[Story]) {
         println!(
-            "{STRONG}jumeau{STRONG:#} is up on {}, policy {} {DIM}({}){DIM:#}, {} partitions",
-            self.url, policy.name, policy.version, settings.service.partitions
+            "{STRONG}jumeau{STRONG:#} is up on {}, policy {} {DIM}({}){DIM:#}, {}",
+            self.url,
+            policy.name,
+            policy.version,
+            many(settings.service.partitions.into(), "partition")
         );
-        println!("{} stories, each event published on NATS as a channel would:", stories.len());
+        let told = many(stories.len(), "story");
+        println!("{told}, each event published on NATS as a channel would:");
         for story in stories {
             println!("  {DIM}·{DIM:#} {}", story.name);
         }
@@ -230,7 +236,7 @@ fn mark(is_good: bool, what: impl Display) {
 /// How many of the stories came true.
 pub(crate) fn verdict(passed: usize, all: usize, took: Duration) {
     let style = if passed == all { GOOD } else { BAD };
-    println!("{style}{passed} of {all} stories as expected{style:#} in {took:.1?}");
+    println!("{style}{passed} of {} as expected{style:#} in {took:.1?}", many(all, "story"));
 }
 
 /// How one story went on the pure core.
@@ -242,8 +248,8 @@ pub(crate) fn report(report: &Report<'_>) {
 pub(crate) fn checked(settings: &Settings, shelf: &Shelf, policy: &Policy, stories: usize) {
     mark(true, "settings");
     println!(
-        "  {} partitions on {}, store in {}",
-        settings.service.partitions,
+        "  {} on {}, store in {}",
+        many(settings.service.partitions.into(), "partition"),
         settings.nats.shown_url(),
         settings.store.path.display()
     );
@@ -252,15 +258,80 @@ pub(crate) fn checked(settings: &Settings, shelf: &Shelf, policy: &Policy, stori
     println!("  messages are read in {}", languages.join(", "));
     mark(true, format!("policy {} ({}, {shelf})", policy.name, policy.version));
     println!(
-        "  {} rules, {} needs, {} actions, {stories} stories",
-        policy.rules.len(),
-        policy.needs.len(),
-        policy.actions.len()
+        "  {}, {}, {}, {}",
+        many(policy.rules.len(), "rule"),
+        many(policy.needs.len(), "need"),
+        many(policy.actions.len(), "action"),
+        many(stories, "story")
     );
     for (arm, policy) in &policy.arms {
-        let (rules, actions) = (policy.rules.len(), policy.actions.len());
-        println!("  in the arm policy {arm}: {}, {rules} rules, {actions} actions", policy.name);
+        let rules = many(policy.rules.len(), "rule");
+        let actions = many(policy.actions.len(), "action");
+        println!("  in the arm policy {arm}: {}, {rules}, {actions}", policy.name);
     }
+}
+
+/// So many of something: `1 story`, `2 stories`.
+pub(crate) fn many(number: usize, what: &str) -> String {
+    let stem = what.strip_suffix('y').filter(|_| number != 1);
+    match (number, stem) {
+        (1, _) => format!("1 {what}"),
+        (_, Some(stem)) => format!("{number} {stem}ies"),
+        (_, None) => format!("{number} {what}s"),
+    }
+}
+
+fn counted(number: u64, what: &str) -> String {
+    many(usize::try_from(number).unwrap_or(usize::MAX), what)
+}
+
+/// What is most likely not meant.
+pub(crate) fn remarks(remarks: &[Mistake]) {
+    if remarks.is_empty() {
+        return;
+    }
+    println!("{WARN}!{WARN:#} {}, most likely not meant:", many(remarks.len(), "line"));
+    for remark in remarks {
+        println!();
+        // Several lines, of which the mark stands under its word.
+        remark.to_string().lines().for_each(|line| println!("{line}"));
+    }
+}
+
+/// Something to look at.
+pub(crate) fn warn(what: impl Display) {
+    println!("{WARN}!{WARN:#} {what}");
+}
+
+/// Something that matters less.
+pub(crate) fn faint(what: impl Display) {
+    println!("{DIM}{what}{DIM:#}");
+}
+
+/// What is in a store, as JSON.
+pub(crate) fn as_json(folder: &Path, examined: &Examined) -> Value {
+    let Examined { partitions, floor, twins, verified, unreadable, .. } = examined;
+    json!({
+        "folder": folder,
+        "partitions": partitions,
+        "floor": floor,
+        "twins": twins,
+        "rows": verified.records,
+        "bytes": verified.bytes,
+        "unreadable": unreadable,
+        "defects": verified.defects,
+        "described": verified.described,
+    })
+}
+
+/// Who got keys, as JSON.
+pub(crate) fn keys_as_json(prepared: &Prepared) -> Value {
+    let users: Vec<Value> = prepared
+        .users
+        .iter()
+        .map(|user| json!({ "name": user.name, "key": user.key, "inbox": user.inbox }))
+        .collect();
+    json!({ "broker": prepared.broker, "service": prepared.service, "users": users })
 }
 
 /// Something is in the way.
@@ -287,7 +358,8 @@ pub(crate) fn prepared(prepared: &Prepared) {
 
 /// What is in a store, and what is wrong with it.
 pub(crate) fn rewrapped(count: u64, to: &str) {
-    mark(true, format!("{count} customers' keys wrapped by another master key"));
+    let whose = if count == 1 { "1 customer's key" } else { &format!("{count} customers' keys") };
+    mark(true, format!("{whose} wrapped by another master key"));
     println!("  set `store.master-key = \"{to}\"` before the next start");
 }
 
@@ -298,18 +370,23 @@ pub(crate) fn examined(folder: &Path, examined: &Examined) {
     let cursors = metas.iter().map(|meta| meta.cursor);
     let (lowest, highest) = (cursors.clone().min().unwrap_or(0), cursors.max().unwrap_or(0));
     println!(
-        "  {twins} twins in {partitions} partitions, {} rows, {} bytes",
-        verified.records, verified.bytes
+        "  {} in {}, {}, {} bytes",
+        counted(*twins, "twin"),
+        many((*partitions).into(), "partition"),
+        counted(verified.records, "row"),
+        verified.bytes
     );
     println!("  taken in up to event {} to {highest}", lowest.max(*floor));
     for (table, rows) in verified.tables.iter().filter(|(_, rows)| *rows > 0) {
         println!("  {DIM}{:<12} {rows}{DIM:#}", table.name());
     }
     if *unreadable > 0 {
-        println!("  {unreadable} rows of customers who were erased since: their keys are gone");
+        let rows = counted(*unreadable, "row");
+        println!("  {rows} of customers who were erased since: their keys are gone");
     }
     if !is_sound {
-        println!("  {BAD}{} rows are damaged{BAD:#}", verified.defects);
+        let is = if verified.defects == 1 { "is" } else { "are" };
+        println!("  {BAD}{} {is} damaged{BAD:#}", counted(verified.defects, "row"));
         for line in &verified.described {
             println!("    {line}");
         }

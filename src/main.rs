@@ -2,7 +2,19 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
 
+/// Prints a line; whatever strangers wrote steers no terminal.
+macro_rules! println {
+    () => { jumeau::terminal::say("") };
+    ($($words:tt)*) => { jumeau::terminal::say(format_args!($($words)*)) };
+}
+/// Prints a line where mistakes are told.
+macro_rules! eprintln {
+    ($($words:tt)*) => { jumeau::terminal::warn(format_args!($($words)*)) };
+}
+
+mod checking;
 mod console;
+mod rehearse;
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
@@ -10,22 +22,19 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use anstream::{print, println};
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use console::Console;
 use jumeau::app::{Service, end_at_the_second_signal};
-use jumeau::bus::{Broker, BrokerOptions, Bus, Subjects};
+use jumeau::bus::{Broker, BrokerOptions, Subjects};
 use jumeau::config::settings::{LogFormat, LogIdentifiers};
 use jumeau::config::{Argument, Layers, Settings, limits};
-use jumeau::event::{Desks, Time};
 use jumeau::language::Languages;
-use jumeau::models::Snapshot;
-use jumeau::policy::{self, Policy};
-use jumeau::rehearsal::{self, By, Learned, Pair, Report, Sample, recollect};
+use jumeau::policy;
 use jumeau::roles::{Agent, Broadcaster, Company};
 use jumeau::shelf::{self, Shelf};
-use jumeau::{roles, stage, store, story};
+use jumeau::terminal;
+use jumeau::{roles, stage, store};
 use tracing::Level;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -48,8 +57,8 @@ enum Command {
     Dev(Dev),
     /// Start the service on a broker that runs already
     Serve(Choices),
-    /// Check settings and policy, and say what they are
-    Check(Choices),
+    /// Check settings and policy, and say what they are and what of them is most likely not meant
+    Check(Check),
     /// Play a policy's stories on the pure core, or against a running service
     Test(Test),
     /// Play the real past of a sample of customers under another policy, beside the live one
@@ -64,7 +73,7 @@ enum Command {
     /// theirs
     Keys(Keys),
     /// Print every limit and its reason
-    Limits,
+    Limits(Limits),
 }
 
 /// Choices that are settings.
@@ -82,6 +91,25 @@ struct Choices {
     /// Any other setting, as section.key=value; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+}
+
+#[derive(Args)]
+struct Check {
+    #[command(flatten)]
+    choices: Choices,
+    /// Fail, too, if something is most likely not meant
+    #[arg(long)]
+    strict: bool,
+    /// The answer as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct Limits {
+    /// The answer as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
@@ -151,6 +179,9 @@ struct Keys {
     /// What every subject starts with
     #[arg(long, default_value = "jumeau")]
     prefix: String,
+    /// The answer as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
@@ -159,6 +190,9 @@ struct Verify {
     choices: Choices,
     /// The store or backup [default: the store of the settings]
     folder: Option<PathBuf>,
+    /// The answer as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
@@ -167,6 +201,9 @@ struct Restore {
     choices: Choices,
     /// The backup; it goes to `store.path`, where nothing may be yet
     backup: PathBuf,
+    /// The answer as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
@@ -176,6 +213,9 @@ struct Rewrap {
     /// The other master key, as `store.master-key` will name it: a file, or `env:` and a variable
     #[arg(long, value_name = "KEY")]
     to: String,
+    /// The answer as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
@@ -188,6 +228,12 @@ struct Test {
     /// A folder with languages besides those that come along
     #[arg(long, value_name = "FOLDER")]
     languages: Option<PathBuf>,
+    /// Name everything that no story reaches
+    #[arg(long)]
+    verbose: bool,
+    /// The answer as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
@@ -209,6 +255,9 @@ struct Rehearse {
     /// Write the report as a page with charts, too
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// The answer as JSON
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -217,12 +266,10 @@ enum Models {
     Now,
 }
 
-/// Customers of a rehearsal who live side by side: all that they say is in memory meanwhile.
-const LIVES_AT_ONCE: usize = 64;
-
 fn main() -> ExitCode {
+    terminal::tell_panics();
     store::keep_files_private();
-    match run(Arguments::parse().command) {
+    match run(arguments().command) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -232,44 +279,81 @@ fn main() -> ExitCode {
     }
 }
 
+/// The arguments. What is wrong with them is told as usual, unless it would steer the terminal: a
+/// script may have passed on what somebody wrote.
+fn arguments() -> Arguments {
+    Arguments::try_parse().unwrap_or_else(|wrong| {
+        let words = wrong.render().to_string();
+        if !terminal::steers(&words) {
+            wrong.exit();
+        }
+        terminal::warn(words.trim_end());
+        std::process::exit(wrong.exit_code());
+    })
+}
+
 /// Carries a command out; `false` if what it checks does not hold.
 fn run(command: Command) -> anyhow::Result<bool> {
     match command {
         Command::Dev(arguments) => actix::System::new().block_on(dev(arguments)),
         Command::Serve(choices) => actix::System::new().block_on(serve(choices)),
-        Command::Check(choices) => check(&choices),
-        Command::Test(arguments) => test(&arguments),
+        Command::Check(arguments) => checking::check(&arguments),
+        Command::Test(arguments) => checking::test(&arguments),
         Command::Rehearse(arguments) => {
-            actix::System::new().block_on(rehearse(&arguments))?;
+            actix::System::new().block_on(rehearse::rehearse(&arguments))?;
             Ok(true)
         }
         Command::Verify(arguments) => {
             let settings = arguments.choices.settings(&[])?;
             let folder = arguments.folder.as_deref().unwrap_or(&settings.store.path);
             let examined = store::examine(folder, settings.store.master_key.as_deref())?;
-            console::examined(folder, &examined);
+            if arguments.json {
+                checking::tell(&console::as_json(folder, &examined))?;
+            } else {
+                console::examined(folder, &examined);
+            }
             Ok(examined.verified.defects == 0)
         }
         Command::Restore(arguments) => {
             let settings = arguments.choices.settings(&[])?;
             let examined = store::restore(&arguments.backup, &settings.store)?;
-            console::examined(&settings.store.path, &examined);
-            println!("  the service goes on behind what its partitions have taken in");
+            if arguments.json {
+                checking::tell(&console::as_json(&settings.store.path, &examined))?;
+            } else {
+                console::examined(&settings.store.path, &examined);
+                println!("  the service goes on behind what its partitions have taken in");
+            }
             Ok(true)
         }
         Command::Rewrap(arguments) => {
             let settings = arguments.choices.settings(&[])?;
             let count = store::rewrap(&settings.store, &arguments.to)?;
-            console::rewrapped(count, &arguments.to);
+            if arguments.json {
+                checking::tell(&serde_json::json!({ "rewrapped": count, "to": arguments.to }))?;
+            } else {
+                console::rewrapped(count, &arguments.to);
+            }
             Ok(true)
         }
         Command::Keys(arguments) => {
             let prepared = roles::prepare(&arguments.folder, &arguments.company()?)?;
-            console::prepared(&prepared);
+            if arguments.json {
+                checking::tell(&console::keys_as_json(&prepared))?;
+            } else {
+                console::prepared(&prepared);
+            }
             Ok(true)
         }
-        Command::Limits => {
-            print!("{}", limits::table());
+        Command::Limits(Limits { json: true }) => {
+            let limit = |limit: &limits::Limit| {
+                let reason = limit.reason.trim();
+                serde_json::json!({ "name": limit.name, "max": limit.max, "reason": reason })
+            };
+            checking::tell(&limits::ALL.iter().map(limit).collect())?;
+            Ok(true)
+        }
+        Command::Limits(Limits { json: false }) => {
+            terminal::show(limits::table());
             Ok(true)
         }
     }
@@ -318,10 +402,12 @@ impl Choices {
 fn log(settings: &Settings) -> anyhow::Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_new(&settings.log.filter)
         .with_context(|| format!("log.filter `{}` is no filter", settings.log.filter))?;
+    let is_json = matches!(settings.log.format, LogFormat::Json);
+    let has_colours = std::io::stderr().is_terminal();
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr);
+        .with_ansi(has_colours)
+        .with_writer(move || terminal::Log { is_json, has_colours });
     // The client library names the subject of every message, and there stand customers.
     let is_plain = settings.log.identifiers == LogIdentifiers::Plain;
     let nameless = filter_fn(move |line| {
@@ -330,91 +416,6 @@ fn log(settings: &Settings) -> anyhow::Result<()> {
     match settings.log.format {
         LogFormat::Json => lines.json().finish().with(nameless).init(),
         LogFormat::Text => lines.finish().with(nameless).init(),
-    }
-    Ok(())
-}
-
-/// Two policies on the same past, side by side. Nothing is published, nothing is stored.
-async fn rehearse(arguments: &Rehearse) -> anyhow::Result<()> {
-    let settings = arguments.choices.settings(&[])?;
-    let languages = languages(&settings)?;
-    let live = Shelf::find(&settings.service.policy)?.policy(&languages)?;
-    let other = Shelf::find(&arguments.with)?.policy(&languages)?;
-    let bus = Bus::visit(&settings.nats).await?;
-
-    let bar = indicatif::ProgressBar::new_spinner().with_message("reading the stream of events");
-    let mut sample = Sample::new(arguments.sample.max(1));
-    // Without a service that says which, those of the settings.
-    let desks = rehearsal::desks(&bus)
-        .await
-        .unwrap_or_else(|_| Desks::new(settings.service.desks.iter().map(String::as_str)));
-    bus.past(None, |mut delivery| {
-        delivery.admit(&desks);
-        sample.take(delivery);
-        bar.inc(1);
-        true
-    })
-    .await?;
-    bar.finish_and_clear();
-
-    let mut customers = sample.finish();
-    let bar = indicatif::ProgressBar::new(customers.len() as u64).with_message("rehearsing");
-    let mut report = Report::new(&live, &other, arguments.across.as_deref());
-    let by = if arguments.models == Models::Now { By::Now } else { By::Then };
-    // Without a service there is no journal, and nobody knows what was learned.
-    let mut learned = Learned::of(&bus).await.ok();
-    let mut by_now = 0;
-    while !customers.is_empty() {
-        let rest = customers.split_off(customers.len().min(LIVES_AT_ONCE));
-        let mut lives = Vec::new();
-        for (customer, past) in &mut customers {
-            if learned.is_some() {
-                recollect(&bus, customer, past).await?;
-            }
-        }
-        for (customer, past) in &customers {
-            // The past ends with the last thing that happened.
-            let until = past.span().map_or(Time::MIN, |(_, last)| last);
-            lives.extend([&live, &other].map(|policy| past.life(customer, policy, until)));
-        }
-        let lived = match &mut learned {
-            Some(learned) => {
-                let lives = rehearsal::live(lives, by, learned).await?;
-                by_now += lives.by_now;
-                lives.lived
-            }
-            None => lives.into_iter().map(|life| life.to_end(&Snapshot::nothing())).collect(),
-        };
-        let mut lived = lived.into_iter();
-        for (_, past) in &customers {
-            if let (Some(live), Some(other)) = (lived.next(), lived.next()) {
-                report.add(past, &Pair { live, other });
-            }
-            bar.inc(1);
-        }
-        customers = rest;
-    }
-    bar.finish_and_clear();
-    let has_service = learned.is_some();
-    drop(learned);
-    bus.close().await?;
-    print!("{}", rehearsal::text(&report));
-    if !has_service {
-        println!(
-            "without what channels asked through the API, and without what was learned: no service \
-             answers on this broker"
-        );
-    }
-    if by_now > 0 {
-        println!(
-            "{by_now} inputs went by versions of what was learned that are not kept any more: they \
-             go by what is known now"
-        );
-    }
-    if let Some(file) = &arguments.html {
-        std::fs::write(file, rehearsal::html(&report))
-            .with_context(|| format!("cannot write {}", file.display()))?;
-        println!("the page is {}", file.display());
     }
     Ok(())
 }
@@ -505,6 +506,7 @@ async fn dev(arguments: Dev) -> anyhow::Result<bool> {
     };
     let folder = scratch.as_ref().map_or(&*arguments.folder, |scratch| scratch.path());
     more.push(("--folder", "store.path", folder.join("store").display().to_string()));
+    more.push(("--folder", "store.backups", folder.join("backups").display().to_string()));
     let mut settings = arguments.choices.settings(&more)?;
     log(&settings)?;
     let shelf = Shelf::find(&settings.service.policy)?;
@@ -600,56 +602,4 @@ async fn perform(
     }
     console.what_next(&stories);
     until_stopped(running).await.map(|stopped| stopped && passed)
-}
-
-fn check(choices: &Choices) -> anyhow::Result<bool> {
-    let settings = choices.settings(&[])?;
-    let shelf = Shelf::find(&settings.service.policy)?;
-    let languages = languages(&settings)?;
-    let policy = shelf.policy(&languages)?;
-    let stories = shelf.stories(&policy)?;
-    console::checked(&settings, &shelf, &policy, stories.len());
-    Ok(true)
-}
-
-fn test(arguments: &Test) -> anyhow::Result<bool> {
-    let shelf = Shelf::find(&arguments.policy)?;
-    let policy = shelf.policy(&shelf::languages(arguments.languages.as_deref())?)?;
-    let stories = shelf.stories(&policy)?;
-    if stories.is_empty() {
-        bail!("expected stories in {}/scenarios, found none", arguments.policy);
-    }
-    match &arguments.live {
-        None => Ok(test_core(&policy, &stories)),
-        Some(url) => {
-            let runtime = tokio::runtime::Runtime::new()?;
-            runtime.block_on(test_live(url, &policy, &stories))
-        }
-    }
-}
-
-fn test_core(policy: &Policy, stories: &[story::Story]) -> bool {
-    let mut passed = 0;
-    let began = Instant::now();
-    for story in stories {
-        let began = Instant::now();
-        let played = story::play(story, policy);
-        let findings = story::check(story, policy, &played.seen, Some(&played.twins));
-        let took = began.elapsed();
-        let report = story::Report { story, played: Some(&played), findings: &findings, took };
-        console::report(&report);
-        passed += usize::from(report.is_passed());
-    }
-    console::verdict(passed, stories.len(), began.elapsed());
-    passed == stories.len()
-}
-
-async fn test_live(url: &str, policy: &Policy, stories: &[story::Story]) -> anyhow::Result<bool> {
-    let mut settings = Settings::default().nats;
-    url.clone_into(&mut settings.url);
-    let bus = Bus::connect(&settings).await?;
-    let console = Console::new(url);
-    let began = Instant::now();
-    let outcomes = stage::play(&bus, policy, stories, |scene| console.scene(&scene)).await?;
-    Ok(console.applause(&outcomes, began.elapsed()))
 }

@@ -73,12 +73,23 @@ impl Shelf {
     /// # Errors
     /// Every mistake in the first that has any.
     pub fn stories(&self, policy: &Policy) -> anyhow::Result<Vec<Story>> {
+        Ok(self.told(policy)?.into_iter().map(|(story, _)| story).collect())
+    }
+
+    /// The same, each with the file that tells it.
+    ///
+    /// # Errors
+    /// As [`stories`](Shelf::stories).
+    pub fn told(&self, policy: &Policy) -> anyhow::Result<Vec<(Story, String)>> {
         let mut files = match self {
             Shelf::Embedded(name) => texts(name, SCENARIOS),
             Shelf::Folder(folder) => read_folder(&folder.join(SCENARIOS))?,
         };
         files.sort();
-        files.iter().map(|(name, content)| Ok(story::parse(name, content, policy)?)).collect()
+        files
+            .into_iter()
+            .map(|(name, content)| Ok((story::parse(&name, &content, policy)?, content)))
+            .collect()
     }
 }
 

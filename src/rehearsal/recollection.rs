@@ -72,6 +72,7 @@ pub async fn desks(bus: &Bus) -> Result<Desks, Error> {
     }
     let told: Told = ask(bus, verb::STATS, &[], None::<&()>).await?;
     Ok(Desks::new(told.desks.iter().map(|name| &**name)))
+}
 
 /// What the policy of a running service is made of.
 ///

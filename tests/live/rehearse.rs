@@ -2,11 +2,13 @@
 //! happened meanwhile.
 
 use async_nats::jetstream::stream::Stream;
+use jumeau::api::{PolicyStatus, verb};
 use jumeau::partition::Counters;
 use serde_json::json;
+use tokio::process::Command;
 
 use crate::past::POLICY;
-use crate::rig::Rig;
+use crate::rig::{Rig, binary};
 
 async fn messages(rig: &Rig) -> Vec<u64> {
     let mut found = Vec::new();
@@ -91,6 +93,38 @@ async fn two_policies_are_rehearsed_on_the_real_past_and_nothing_happens() {
     assert_eq!(counts(&after.1), counts(&before.1));
 }
 
+/// The policy that the service goes by counts, and not what stands somewhere on a disk; the broker is
+/// that of `NATS_URL`, as for `twinctl`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_live_is_what_the_service_goes_by() {
+    let rig = Rig::with_policy(POLICY, &["service.partitions=2"]).await;
+    rig.event("web", "ann", "track", json!({ "name": "Looked" })).await;
+    rig.settled().await;
+    let running: PolicyStatus =
+        serde_json::from_slice(&rig.ask(verb::POLICY, &[], "".into()).await.unwrap()).unwrap();
+    let other = rig.policy("other", &POLICY.replace("facts.looks < 3", "facts.looks < 2"));
+    let ran = Command::new(binary("jumeau"))
+        .args(["rehearse", "--with", &other])
+        .env("NATS_URL", rig.broker.url())
+        .current_dir(rig.folder.path())
+        .output();
+    let ran = ran.await.unwrap();
+    let said = String::from_utf8_lossy(&ran.stdout);
+    assert!(ran.status.success(), "{said}{}", String::from_utf8_lossy(&ran.stderr));
+    assert!(said.contains(&format!("live   {} {}", running.name, running.version)), "{said}");
+
+    // Somebody names another one: that is said, and the service's counts.
+    let url = rig.broker.url();
+    let named = ["rehearse", "--server", &url, "--policy", &other, "--with", &other];
+    let ran = rig.run("jumeau", &named).await;
+    assert!(
+        ran.out.contains(&format!("live   {} {}", running.name, running.version)),
+        "{}",
+        ran.out
+    );
+    assert!(ran.out.contains("is another version"), "{}", ran.out);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rehearsal_without_a_service_says_what_it_lacks() {
     let mut rig = Rig::with_policy(POLICY, &[]).await;
@@ -102,8 +136,9 @@ async fn a_rehearsal_without_a_service_says_what_it_lacks() {
     let arguments = ["rehearse", "--server", &url, "--policy", live, "--with", live];
     let ran = rig.run("jumeau", &arguments).await;
     assert_eq!(ran.code, 0, "{}", ran.err);
-    assert!(ran.out.contains("1 customers, 1 inputs"), "{}", ran.out);
+    assert!(ran.out.contains("1 customer, 1 input"), "{}", ran.out);
     assert!(ran.out.contains("no service answers on this broker"), "{}", ran.out);
+    assert!(ran.out.contains("as it is on this disk"), "{}", ran.out);
     let ran = rig.run("jumeau", &[&arguments[..5], &["--with", "nonesuch"]].concat()).await;
     assert_ne!(ran.code, 0);
     assert!(ran.err.contains("nonesuch"), "{}", ran.err);

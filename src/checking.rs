@@ -1,0 +1,198 @@
+//! `jumeau check` and `jumeau test`: whether a policy is sound, and what its stories come to.
+
+use std::time::{Duration, Instant};
+
+use anyhow::bail;
+use jumeau::bus::Bus;
+use jumeau::config::Settings;
+use jumeau::policy::{Mistake, Mistakes, Policy};
+use jumeau::shelf::{self, Shelf};
+use jumeau::story::{Coverage, Finding, Part, Report, Story, Unreached};
+use jumeau::{stage, story, terminal};
+use serde_json::{Value, json};
+
+use crate::console::{self, Console, many};
+use crate::{Check, Test, languages};
+
+/// What of a kind that no story reaches is named without being asked for.
+const NAMED: usize = 5;
+
+/// Whether settings and policy are sound; with `--strict` also whether there is nothing to remark.
+pub(crate) fn check(arguments: &Check) -> anyhow::Result<bool> {
+    match checked(arguments) {
+        Err(error) if arguments.json => {
+            let Some(mistakes) = error.downcast_ref::<Mistakes>() else { return Err(error) };
+            let mistakes: Vec<Value> = mistakes.iter().map(place).collect();
+            tell(&json!({ "is_sound": false, "mistakes": mistakes, "remarks": [] }))?;
+            Ok(false)
+        }
+        done => done,
+    }
+}
+
+fn checked(arguments: &Check) -> anyhow::Result<bool> {
+    let settings = arguments.choices.settings(&[])?;
+    let shelf = Shelf::find(&settings.service.policy)?;
+    let policy = shelf.policy(&languages(&settings)?)?;
+    let told = shelf.told(&policy)?;
+    let mut remarks = policy.remarks.to_vec();
+    remarks.extend(story::slips(&told, &policy));
+    let is_good = remarks.is_empty() || !arguments.strict;
+    if arguments.json {
+        let remarks: Vec<Value> = remarks.iter().map(place).collect();
+        tell(&json!({
+            "is_sound": true,
+            "policy": summary(&settings, &shelf, &policy, told.len()),
+            "mistakes": [],
+            "remarks": remarks,
+        }))?;
+    } else {
+        console::checked(&settings, &shelf, &policy, told.len());
+        console::remarks(&remarks);
+    }
+    Ok(is_good)
+}
+
+fn summary(settings: &Settings, shelf: &Shelf, policy: &Policy, stories: usize) -> Value {
+    json!({
+        "name": policy.name,
+        "version": policy.version,
+        "source": shelf.to_string(),
+        "languages": policy.languages,
+        "rules": policy.rules.len(),
+        "needs": policy.needs.len(),
+        "actions": policy.actions.len(),
+        "stories": stories,
+        "partitions": settings.service.partitions,
+    })
+}
+
+fn place(mistake: &Mistake) -> Value {
+    let Mistake { file, line, column, message, .. } = mistake;
+    json!({ "file": file, "line": line, "column": column, "message": message })
+}
+
+/// Plays the stories of a policy; whether all came true.
+pub(crate) fn test(arguments: &Test) -> anyhow::Result<bool> {
+    let shelf = Shelf::find(&arguments.policy)?;
+    let policy = shelf.policy(&shelf::languages(arguments.languages.as_deref())?)?;
+    let stories = shelf.stories(&policy)?;
+    if stories.is_empty() {
+        bail!("expected stories in {}/scenarios, found none", arguments.policy);
+    }
+    match &arguments.live {
+        None => on_core(arguments, &policy, &stories),
+        Some(url) => {
+            let runtime = tokio::runtime::Runtime::new()?;
+            runtime.block_on(live(url, arguments.json, &policy, &stories))
+        }
+    }
+}
+
+fn on_core(arguments: &Test, policy: &Policy, stories: &[Story]) -> anyhow::Result<bool> {
+    let mut passed = 0;
+    let mut coverage = Coverage::default();
+    let mut told = Vec::new();
+    let all_began = Instant::now();
+    for story in stories {
+        let began = Instant::now();
+        let played = story::play(story, policy);
+        coverage.add(&played);
+        let findings = story::check(story, policy, &played.seen, Some(&played.twins));
+        let took = began.elapsed();
+        let report = Report { story, played: Some(&played), findings: &findings, took };
+        passed += usize::from(report.is_passed());
+        if arguments.json {
+            told.push(of_story(story, report.is_passed(), &findings, Some(took)));
+        } else {
+            console::report(&report);
+        }
+    }
+    let unreached = coverage.unreached(policy);
+    if arguments.json {
+        tell(&json!({ "passed": passed, "stories": told, "unreached": unreached }))?;
+    } else {
+        console::verdict(passed, stories.len(), all_began.elapsed());
+        not_reached(&unreached, arguments.verbose);
+    }
+    Ok(passed == stories.len())
+}
+
+async fn live(
+    url: &str,
+    is_json: bool,
+    policy: &Policy,
+    stories: &[Story],
+) -> anyhow::Result<bool> {
+    let mut settings = Settings::default().nats;
+    url.clone_into(&mut settings.url);
+    let bus = Bus::connect(&settings).await?;
+    let console = Console::new(url);
+    let began = Instant::now();
+    let scene = |scene: stage::Scene<'_>| {
+        if !is_json {
+            console.scene(&scene);
+        }
+    };
+    let outcomes = stage::play(&bus, policy, stories, scene).await?;
+    if !is_json {
+        return Ok(console.applause(&outcomes, began.elapsed()));
+    }
+    let is_met = |outcome: &stage::Outcome<'_>| outcome.findings.iter().all(Finding::is_met);
+    let passed = outcomes.iter().filter(|outcome| is_met(outcome)).count();
+    let told: Vec<Value> = outcomes
+        .iter()
+        .map(|outcome| of_story(outcome.story, is_met(outcome), &outcome.findings, None))
+        .collect();
+    tell(&json!({ "passed": passed, "stories": told }))?;
+    Ok(passed == outcomes.len())
+}
+
+fn of_story(story: &Story, passed: bool, findings: &[Finding], took: Option<Duration>) -> Value {
+    let findings: Vec<Value> = findings
+        .iter()
+        .map(|Finding { expected, instead, place }| {
+            json!({ "expected": expected, "found": instead, "place": place.to_string() })
+        })
+        .collect();
+    json!({
+        "story": story.name,
+        "file": story.place.file(),
+        "passed": passed,
+        "expectations": findings,
+        "ms": took.map(|took| took.as_secs_f64() * 1_000.0),
+    })
+}
+
+/// What no story reaches: how much, and which, all of it if that is asked for.
+fn not_reached(unreached: &Unreached, is_verbose: bool) {
+    if unreached.is_empty() {
+        terminal::say("every rule, action and treatment is reached by a story");
+        return;
+    }
+    let Unreached { rules, actions, treatments } = unreached;
+    let parts = [("rule", rules), ("action", actions), ("treatment", treatments)];
+    let counted: Vec<String> = parts
+        .iter()
+        .filter(|(_, part)| !part.unreached.is_empty())
+        .map(|(what, part)| format!("{} of {}", part.unreached.len(), many(part.of, what)))
+        .collect();
+    console::warn(format_args!("no story reaches {}", counted.join(", ")));
+    let mut is_short = false;
+    for (what, Part { unreached, .. }) in parts {
+        let shown = if is_verbose { unreached.len() } else { NAMED };
+        for one in unreached.iter().take(shown) {
+            console::faint(format_args!("  {what} {}  {}", one.name, one.place));
+        }
+        is_short |= unreached.len() > shown;
+    }
+    if is_short {
+        console::faint("  --verbose names all of them");
+    }
+}
+
+/// Prints JSON.
+pub(crate) fn tell(value: &Value) -> anyhow::Result<()> {
+    terminal::say(terminal::json(&serde_json::to_string_pretty(value)?));
+    Ok(())
+}

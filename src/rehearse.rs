@@ -1,0 +1,167 @@
+//! `jumeau rehearse`: two policies on the same past, side by side.
+
+use anyhow::{Context as _, anyhow};
+use jumeau::bus::Bus;
+use jumeau::config::Settings;
+use jumeau::event::{Desks, Time};
+use jumeau::models::Snapshot;
+use jumeau::policy::{self, Policy};
+use jumeau::rehearsal::{self, By, Learned, Pair, Report, Sample, recollect};
+use jumeau::shelf::Shelf;
+use jumeau::{roles, terminal};
+
+use crate::{Models, Rehearse, checking, languages};
+
+/// Customers of a rehearsal who live side by side: all that they say is in memory meanwhile.
+const LIVES_AT_ONCE: usize = 64;
+
+/// Variables that other tools of NATS and `twinctl` read, and the settings that they are.
+const VARIABLES: [(&str, &str); 6] = [
+    ("NATS_URL", "nats.url"),
+    ("NATS_CREDS", "nats.credentials"),
+    ("NATS_NKEY", "nats.nkey"),
+    ("NATS_CA", "nats.tls.ca"),
+    ("NATS_INBOX_PREFIX", "nats.inbox"),
+    ("JUMEAU_AS", "nats.name"),
+];
+
+/// Two policies on the same past, side by side. Nothing is published, nothing is stored.
+pub(crate) async fn rehearse(arguments: &Rehearse) -> anyhow::Result<()> {
+    let variables: Vec<(&str, &str, String)> = VARIABLES
+        .into_iter()
+        .filter_map(|(variable, key)| Some((variable, key, std::env::var(variable).ok()?)))
+        .filter(|(.., value)| !value.is_empty())
+        .collect();
+    let settings = arguments.choices.settings(&variables)?;
+    let bus = Bus::visit(&settings.nats).await?;
+    let name = settings.nats.name.clone();
+    tokio::select! {
+        done = with_bus(arguments, &settings, &bus) => done,
+        denied = bus.denied() => {
+            Err(anyhow!(roles::denied(bus.subjects(), name.as_deref(), &denied)))
+        }
+    }
+}
+
+/// The policy that the service goes by, and what is to be said about it.
+async fn live_policy(settings: &Settings, bus: &Bus) -> anyhow::Result<(Policy, Option<String>)> {
+    let languages = languages(settings)?;
+    let named = Shelf::find(&settings.service.policy).and_then(|shelf| shelf.files());
+    match rehearsal::running(bus).await {
+        Ok(files) => {
+            let live = policy::load_with(&files, &languages)
+                .context("the service goes by a policy that this version cannot read")?;
+            let other = named.ok().map(|named| named.version());
+            let differs = other.filter(|other| *other != live.version);
+            // Without a word about it, the settings name one that nobody meant.
+            let is_named = std::env::var_os("JUMEAU_SERVICE__POLICY").is_some()
+                || settings.service.policy != Settings::default().service.policy;
+            let note = differs.filter(|_| is_named).map(|other| {
+                format!(
+                    "`{}` is another version ({other}) than the policy that the service goes by, \
+                     which stands here as live",
+                    settings.service.policy
+                )
+            });
+            Ok((live, note))
+        }
+        Err(why) => {
+            let live = policy::load_with(&named?, &languages)?;
+            let note = format!(
+                "live is `{}` as it is on this disk, for no service hands out the policy that it \
+                 goes by: {why}",
+                settings.service.policy
+            );
+            Ok((live, Some(note)))
+        }
+    }
+}
+
+async fn with_bus(arguments: &Rehearse, settings: &Settings, bus: &Bus) -> anyhow::Result<()> {
+    let other = Shelf::find(&arguments.with)?.policy(&languages(settings)?)?;
+    let (live, note) = live_policy(settings, bus).await?;
+
+    let bar = indicatif::ProgressBar::new_spinner().with_message("reading the stream of events");
+    let mut sample = Sample::new(arguments.sample.max(1));
+    // Without a service that says which, those of the settings.
+    let desks = rehearsal::desks(bus)
+        .await
+        .unwrap_or_else(|_| Desks::new(settings.service.desks.iter().map(String::as_str)));
+    bus.past(None, |mut delivery| {
+        delivery.admit(&desks);
+        sample.take(delivery);
+        bar.inc(1);
+        true
+    })
+    .await?;
+    bar.finish_and_clear();
+
+    let mut customers = sample.finish();
+    let bar = indicatif::ProgressBar::new(customers.len() as u64).with_message("rehearsing");
+    let mut report = Report::new(&live, &other, arguments.across.as_deref());
+    let by = if arguments.models == Models::Now { By::Now } else { By::Then };
+    // Without a service there is no journal, and nobody knows what was learned.
+    let mut learned = Learned::of(bus).await.ok();
+    let mut by_now = 0;
+    while !customers.is_empty() {
+        let rest = customers.split_off(customers.len().min(LIVES_AT_ONCE));
+        let mut lives = Vec::new();
+        for (customer, past) in &mut customers {
+            if learned.is_some() {
+                recollect(bus, customer, past).await?;
+            }
+        }
+        for (customer, past) in &customers {
+            // The past ends with the last thing that happened.
+            let until = past.span().map_or(Time::MIN, |(_, last)| last);
+            lives.extend([&live, &other].map(|policy| past.life(customer, policy, until)));
+        }
+        let lived = match &mut learned {
+            Some(learned) => {
+                let lives = rehearsal::live(lives, by, learned).await?;
+                by_now += lives.by_now;
+                lives.lived
+            }
+            None => lives.into_iter().map(|life| life.to_end(&Snapshot::nothing())).collect(),
+        };
+        let mut lived = lived.into_iter();
+        for (_, past) in &customers {
+            if let (Some(live), Some(other)) = (lived.next(), lived.next()) {
+                report.add(past, &Pair { live, other });
+            }
+            bar.inc(1);
+        }
+        customers = rest;
+    }
+    bar.finish_and_clear();
+    let has_service = learned.is_some();
+    drop(learned);
+    bus.close().await?;
+
+    let mut notes: Vec<String> = note.into_iter().collect();
+    if !has_service {
+        notes.push(
+            "without what channels asked through the API, and without what was learned: no service \
+             answers on this broker"
+                .to_owned(),
+        );
+    }
+    if by_now > 0 {
+        notes.push(format!(
+            "{} went by versions of what was learned that are not kept any more: they go by what is \
+             known now",
+            crate::console::many(usize::try_from(by_now).unwrap_or(usize::MAX), "input")
+        ));
+    }
+    if let Some(file) = &arguments.html {
+        std::fs::write(file, rehearsal::html(&report))
+            .with_context(|| format!("cannot write {}", file.display()))?;
+        notes.push(format!("the page is {}", file.display()));
+    }
+    if arguments.json {
+        return checking::tell(&serde_json::json!({ "report": report, "notes": notes }));
+    }
+    terminal::show(rehearsal::text(&report));
+    notes.iter().for_each(terminal::say);
+    Ok(())
+}
