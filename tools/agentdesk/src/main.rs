@@ -10,6 +10,7 @@ mod service;
 mod view;
 
 use std::collections::VecDeque;
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use futures::FutureExt;
 use futures::future::{Fuse, FusedFuture};
 use jumeau::config::settings::{Nats, Tls};
 use jumeau::event::Time;
+use jumeau::terminal;
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
 use tokio::sync::mpsc::{Receiver, channel};
@@ -29,6 +31,8 @@ use crate::service::Service;
 
 /// How often what is due is shown anew.
 const TICK: Duration = Duration::from_secs(1);
+/// The exit status where there is no terminal: it was called in a way that cannot be.
+const NO_TERMINAL: u8 = 2;
 /// Keys that were pressed and not yet looked at; further ones wait in the terminal.
 const KEYS: usize = 64;
 
@@ -69,7 +73,14 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = parsed();
+    if !std::io::stdin().is_terminal() || !std::io::stdout().is_terminal() {
+        terminal::warn(
+            "agentdesk: expected a terminal to draw on and to read keys from, found none; run it in \
+             one, or use `twinctl escalations`, which needs none",
+        );
+        return ExitCode::from(NO_TERMINAL);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let done = match runtime {
         Ok(runtime) => runtime.block_on(work(arguments)),
@@ -78,10 +89,23 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(sentence) => {
-            eprintln!("agentdesk: {sentence}");
+            terminal::warn(format_args!("agentdesk: {sentence}"));
             ExitCode::FAILURE
         }
     }
+}
+
+/// The arguments. What is wrong with them is told as usual, unless it would steer the terminal: a
+/// script may have passed on what somebody wrote.
+fn parsed() -> Arguments {
+    Arguments::try_parse().unwrap_or_else(|wrong| {
+        let words = wrong.render().to_string();
+        if !terminal::steers(&words) {
+            wrong.exit();
+        }
+        terminal::warn(words.trim_end());
+        std::process::exit(wrong.exit_code());
+    })
 }
 
 async fn work(arguments: Arguments) -> Result<(), String> {
@@ -115,6 +139,7 @@ async fn sit(
     mut desk: Desk,
 ) -> Result<(), String> {
     let mut news = service.news().await?;
+    let mut deafened = Box::pin(service.deafened());
     let mut keys = keys();
     let mut tick = interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -147,6 +172,8 @@ async fn sit(
                 }
                 None => return Err("the connection to the broker is closed".to_owned()),
             },
+            // Without news the desk would stand still, and nobody would know.
+            sentence = &mut deafened => return Err(sentence),
             _ = tick.tick() => Vec::new(),
         };
         for wish in wishes {

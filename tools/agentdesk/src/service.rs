@@ -7,6 +7,7 @@ use jumeau::api::{EscalationRequest, EscalationsReply, EscalationsRequest, verb}
 use jumeau::bus::{Bus, Error, Heard};
 use jumeau::config::settings::Nats;
 use jumeau::event::{Time, encode};
+use jumeau::roles;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -51,6 +52,12 @@ impl Service {
     /// What went wrong, in a sentence.
     pub(crate) async fn news(&self) -> Result<Heard, String> {
         self.bus.escalations(&self.queues).await.map_err(|error| sentence(&error))
+    }
+
+    /// Waits until the broker denies that the agent hears of a queue, and says who may.
+    pub(crate) async fn deafened(&self) -> String {
+        let denied = self.bus.deafened().await;
+        roles::denied(self.bus.subjects(), Some(&self.agent), &denied)
     }
 
     /// Whether the broker can be reached now.
@@ -137,7 +144,12 @@ impl Service {
     ) -> Result<T, String> {
         let question = serde_json::to_vec(question).map_err(|error| format!("{verb}: {error}"))?;
         let answer = self.bus.ask(verb, tokens, question.into()).await;
-        let answer = answer.map_err(|error| sentence(&error))?;
+        let answer = answer.map_err(|error| match error {
+            Error::Denied { denied } => {
+                roles::denied(self.bus.subjects(), Some(&self.agent), &denied)
+            }
+            error => sentence(&error),
+        })?;
         serde_json::from_slice(&answer).map_err(|error| {
             format!(
                 "{verb}: expected an answer that this version understands: {error}; use the \

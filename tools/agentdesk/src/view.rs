@@ -1,9 +1,11 @@
 //! What the terminal shows of a desk.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use jumeau::api::{Listed, Offer};
 use jumeau::event::Time;
+use jumeau::terminal;
 use jumeau::twin::EscalationState;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -55,6 +57,16 @@ pub(crate) fn draw(frame: &mut Frame<'_>, desk: &mut Desk) {
     story(frame, desk, right);
     frame.render_widget(foot, said);
     frame.render_widget(keys(desk), help);
+    disarm(frame);
+}
+
+/// Whatever was drawn: what a customer wrote steers no terminal.
+fn disarm(frame: &mut Frame<'_>) {
+    for cell in &mut frame.buffer_mut().content {
+        if let Cow::Owned(harmless) = terminal::line(cell.symbol()) {
+            cell.set_symbol(&harmless);
+        }
+    }
 }
 
 fn list(frame: &mut Frame<'_>, desk: &Desk, area: Rect) {

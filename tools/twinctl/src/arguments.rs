@@ -21,6 +21,9 @@ pub(crate) struct Arguments {
     /// How to reach the service.
     #[command(flatten)]
     pub(crate) connection: Connection,
+    /// The answer as JSON; of what goes on without end, one object for each line.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
     /// What to do.
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -110,9 +113,6 @@ pub(crate) enum Command {
     Show {
         /// The customer, as the company writes the identifier.
         customer: String,
-        /// The answer as JSON.
-        #[arg(long)]
-        json: bool,
     },
     /// What one customer's twin took in lately.
     Timeline {
@@ -121,9 +121,6 @@ pub(crate) enum Command {
         /// The newest so many; without it all that the twin remembers.
         #[arg(short = 'n', long)]
         limit: Option<usize>,
-        /// The answer as JSON.
-        #[arg(long)]
-        json: bool,
     },
     /// What was decided for one customer, why, and what would have changed it. Changes nothing.
     Why {
@@ -131,9 +128,6 @@ pub(crate) enum Command {
         customer: String,
         /// A decision, by its identifier; without it the last one.
         decision: Option<String>,
-        /// The answer as JSON.
-        #[arg(long)]
-        json: bool,
     },
     /// What would be decided if an event happened. Nothing is stored, nothing is sent.
     #[command(
@@ -158,9 +152,6 @@ pub(crate) enum Command {
         /// When it would happen, for a service on event time.
         #[arg(long, value_parser = time)]
         time: Option<Time>,
-        /// The answer as JSON.
-        #[arg(long)]
-        json: bool,
     },
     /// The real past of one customer under another policy, side by side. Changes nothing.
     #[command(
@@ -197,18 +188,12 @@ pub(crate) enum Command {
         /// Seconds to wait until nothing is left to do; it goes on without anybody who waits.
         #[arg(long, default_value = "60", value_name = "SECONDS", value_parser = seconds)]
         wait: Duration,
-        /// The receipt as JSON.
-        #[arg(long)]
-        json: bool,
     },
     /// Everything that is held of one customer, for a machine or for a person.
     #[command(after_help = "Example:\n  twinctl export alice --html --output alice.html")]
     Export {
         /// The customer, as the company writes the identifier.
         customer: String,
-        /// As JSON, which is what it is if nothing is said.
-        #[arg(long, conflicts_with = "html")]
-        json: bool,
         /// As one page of HTML, for the customer to read.
         #[arg(long)]
         html: bool,
@@ -252,9 +237,6 @@ pub(crate) enum Command {
         /// How many are wanted in each place.
         #[arg(long, default_value = "1")]
         most: u8,
-        /// The answer as JSON.
-        #[arg(long)]
-        json: bool,
     },
     /// Events and reactions, as they happen.
     Tail {
@@ -270,9 +252,6 @@ pub(crate) enum Command {
         /// End after so many.
         #[arg(short = 'n', long)]
         count: Option<u64>,
-        /// One JSON object for each line.
-        #[arg(long)]
-        json: bool,
     },
     /// How the service is: rates, lag, memory, queues, dead letters.
     Stats {
@@ -282,9 +261,6 @@ pub(crate) enum Command {
         /// With a row for each partition.
         #[arg(short, long)]
         partitions: bool,
-        /// The answer as JSON.
-        #[arg(long)]
-        json: bool,
     },
     /// Events that could not be used.
     Dead {
@@ -349,14 +325,10 @@ pub(crate) enum Command {
         dry_run: bool,
     },
     /// Broadcasts that live: whom they concern, and how many they have woken.
-    Broadcasts {
-        /// The answer as JSON.
-        #[arg(long)]
-        json: bool,
-    },
+    Broadcasts,
     /// Has all customers whom it concerns decide once, at a bounded rate; shows how far it is.
     #[command(
-        after_help = "Examples:\n  twinctl campaign spring --where \"profile.city == 'Ghent'\" --action offer_plan --dry-run\n  \
+        after_help = "Examples:\n  twinctl campaign spring --where \"profile.city == 'Ghent'\" --action offer_travel_insurance --dry-run\n  \
                       twinctl campaign spring --where \"profile.city == 'Ghent'\" --issue sales --channel email --rate 200\n  \
                       twinctl broadcast spring ended=true\n\n\
                       It goes on by itself, also after a restart of the service; the last example ends it."
@@ -397,11 +369,7 @@ pub(crate) enum Command {
         no_wait: bool,
     },
     /// What experiments have shown, and how sure that is.
-    Experiments {
-        /// The answer as JSON.
-        #[arg(long)]
-        json: bool,
-    },
+    Experiments,
     /// Moves the clock of a service that runs on event time.
     Advance {
         /// The new time, such as 2026-11-22T09:30:00Z.
@@ -409,18 +377,11 @@ pub(crate) enum Command {
         to: Time,
     },
     /// Which policy is loaded, and what became of the last change.
-    Policy {
-        /// The answer as JSON.
-        #[arg(long)]
-        json: bool,
-    },
+    Policy,
     /// Makes a copy of the store while the service runs, on its own disk.
     Backup {
         /// The copy's name in the folder `store.backups`; the time by default.
         name: Option<String>,
-        /// The answer as JSON.
-        #[arg(long)]
-        json: bool,
     },
     /// What people did: who, when, what, about whom.
     Audit {
@@ -436,9 +397,6 @@ pub(crate) enum Command {
         /// The newest so many.
         #[arg(short = 'n', long, default_value = "20")]
         limit: usize,
-        /// The answer as JSON.
-        #[arg(long)]
-        json: bool,
     },
     /// JSON Schemas of what goes in and what comes out.
     Schema {
@@ -496,19 +454,19 @@ pub(crate) enum Dead {
         /// So many.
         #[arg(short = 'n', long, default_value = "20")]
         limit: usize,
-        /// The answer as JSON.
-        #[arg(long)]
-        json: bool,
     },
     /// One of them, with its bytes.
     Show {
         /// Its number.
         sequence: u64,
-        /// The answer as JSON.
-        #[arg(long)]
-        json: bool,
     },
-    /// Publishes some of them once more.
+    /// Publishes some of them once more, or one of them mended.
+    #[command(
+        after_help = "Examples:\n  twinctl dead retry 12 15\n  twinctl dead show 12 --json | jq -r .text \
+                      > event.json; vi event.json\n  twinctl dead retry 12 --data event.json\n\n\
+                      A mended event keeps its subject, so its customer and channel, and its headers; \
+                      what still cannot be used is not published."
+    )]
     Retry {
         /// Their numbers.
         #[arg(required_unless_present = "all")]
@@ -516,6 +474,10 @@ pub(crate) enum Dead {
         /// All there are.
         #[arg(long, conflicts_with = "sequences")]
         all: bool,
+        /// The event of one of them, mended: a file with what `dead show` calls its payload; `-` reads
+        /// it from standard input.
+        #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "all")]
+        data: Option<std::path::PathBuf>,
     },
 }
 

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use anstream::print;
 use indicatif::{ProgressBar, ProgressStyle};
 use jumeau::api::{LiveBroadcasts, TryCampaignReply, TryCampaignRequest, verb};
 use jumeau::event::{Campaign, SharedFact};
 use jumeau::partition::{Campaigned, Progress};
+use jumeau::terminal;
 
 use crate::failure::Failure;
+use crate::out::Out;
 use crate::render;
 use crate::service::Service;
 
@@ -94,7 +95,12 @@ pub(crate) async fn check(service: &Service, wanted: &Wanted<'_>) -> Result<(), 
 }
 
 /// Watches a campaign that was published until it has come to everybody.
-pub(crate) async fn watch(service: &Service, name: &str, identity: &str) -> Result<(), Failure> {
+pub(crate) async fn watch(
+    service: &Service,
+    name: &str,
+    identity: &str,
+    out: Out,
+) -> Result<(), Failure> {
     let style = ProgressStyle::with_template("{bar:30} {msg}  {elapsed}");
     let bar = ProgressBar::new(1);
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
@@ -107,11 +113,10 @@ pub(crate) async fn watch(service: &Service, name: &str, identity: &str) -> Resu
                 has_begun = true;
                 bar.set_length(one.partitions.into());
                 bar.set_position(one.partitions_done.into());
-                bar.set_message(render::campaign_line(one));
+                bar.set_message(terminal::plain(&render::campaign_line(one)));
                 if one.is_done() {
                     bar.finish_and_clear();
-                    show(one);
-                    return Ok(());
+                    return out.tell(one, show);
                 }
             }
             // Ended by somebody, or its time is over.
@@ -126,8 +131,8 @@ pub(crate) async fn watch(service: &Service, name: &str, identity: &str) -> Resu
     }
 }
 
-fn show(one: &Progress) {
+fn show(one: &Progress) -> String {
     let nothing = Campaigned::default();
     let campaign = one.campaign.as_ref().unwrap_or(&nothing);
-    print!("{}", render::campaigned(one.looked_at, one.woken, campaign));
+    render::campaigned(one.looked_at, one.woken, campaign)
 }

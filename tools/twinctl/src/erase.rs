@@ -1,14 +1,15 @@
 //! Erasing a customer: asks whether that is meant, waits until nothing is left, hands out the
 //! receipt; and tells whether a receipt is to be believed.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anstream::{eprintln, print, println};
 use jumeau::api::{EraseReply, EraseRequest, Receipt, verb};
+use jumeau::terminal;
 
 use crate::failure::Failure;
+use crate::out::Out;
 use crate::render;
 use crate::service::Service;
 
@@ -24,8 +25,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) erasure: Option<String>,
     /// Where the receipt goes.
     pub(crate) output: Option<&'a Path>,
-    /// The receipt as JSON.
-    pub(crate) json: bool,
+    /// How it is printed.
+    pub(crate) out: Out,
     /// Wait so long until nothing is left.
     pub(crate) wait: Duration,
 }
@@ -57,12 +58,7 @@ pub(crate) async fn erase(service: &Service, wanted: Wanted<'_>) -> Result<(), F
         std::fs::write(path, format!("{text}\n"))
             .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
     }
-    if wanted.json {
-        println!("{text}");
-    } else {
-        print!("{}", render::receipt(&receipt));
-    }
-    Ok(())
+    wanted.out.tell(&receipt, render::receipt)
 }
 
 fn is_meant(customer: &str) -> Result<bool, Failure> {
@@ -73,26 +69,27 @@ fn is_meant(customer: &str) -> Result<bool, Failure> {
                 .into(),
         ));
     }
-    eprintln!(
+    terminal::warn(format_args!(
         "This erases everything that is known of `{customer}`, under all identifiers, and cannot \
          be undone."
-    );
-    std::eprint!("Type the identifier again to go on: ");
+    ));
+    terminal::ask("Type the identifier again to go on: ");
     let mut line = String::new();
-    let read = std::io::stderr().flush().and_then(|()| input.read_line(&mut line));
-    read.map_err(|error| Failure::Usage(format!("standard input: {error}")))?;
+    input
+        .read_line(&mut line)
+        .map_err(|error| Failure::Usage(format!("standard input: {error}")))?;
     Ok(line.trim_end_matches(['\n', '\r']) == customer)
 }
 
 /// Tells whether a receipt is to be believed.
-pub(crate) fn verify(path: &Path, key: Option<&str>) -> Result<(), Failure> {
+pub(crate) fn verify(path: &Path, key: Option<&str>, out: Out) -> Result<(), Failure> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
     let receipt: Receipt = serde_json::from_str(&text).map_err(|error| {
         Failure::Negative(format!("expected a receipt at {}, found: {error}", path.display()))
     })?;
     receipt.verify(key).map_err(|bad| Failure::Negative(bad.to_string()))?;
-    print!("{}", render::receipt(&receipt));
-    println!("these are the words that {} signed", receipt.key);
+    out.tell(&receipt, render::receipt)?;
+    out.remark(format_args!("these are the words that {} signed", receipt.key));
     Ok(())
 }

@@ -1,6 +1,5 @@
 //! What people who take over see and do.
 
-use anstream::{print, println};
 use clap::{Args, Subcommand};
 use futures::StreamExt;
 use futures::stream::SelectAll;
@@ -13,7 +12,7 @@ use jumeau::twin::EscalationState;
 use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;
-use crate::is_read;
+use crate::out::Out;
 use crate::render;
 use crate::service::Service;
 
@@ -35,9 +34,6 @@ pub(crate) struct Listed {
     /// At most so many.
     #[arg(short = 'n', long)]
     limit: Option<usize>,
-    /// The answer as JSON.
-    #[arg(long)]
-    json: bool,
 }
 
 impl Default for Escalations {
@@ -72,9 +68,6 @@ pub(crate) enum Escalations {
         /// The language in which to read it; without it that of the queue.
         #[arg(long)]
         language: Option<String>,
-        /// The answer as JSON.
-        #[arg(long)]
-        json: bool,
     },
     /// Hands a customer over to people.
     Open {
@@ -201,10 +194,10 @@ fn outcome(name: &str) -> Result<OutcomeKind, String> {
 pub(crate) async fn escalations(
     service: &Service,
     command: Escalations,
-    width: u16,
+    out: Out,
 ) -> Result<(), Failure> {
     match command {
-        Escalations::List(Listed { queue, state, language, agent, limit, json }) => {
+        Escalations::List(Listed { queue, state, language, agent, limit }) => {
             let wanted = EscalationsRequest {
                 queue: queue.map(Into::into),
                 state,
@@ -214,34 +207,28 @@ pub(crate) async fn escalations(
                 after: None,
             };
             let reply = list(service, wanted).await?;
-            if json {
-                return crate::print_json(&reply);
-            }
-            print!("{}", render::escalations(&reply, width));
+            out.tell(&reply, |reply| render::escalations(reply, crate::width()))
         }
-        Escalations::Watch { queue, count } => return watch(service, queue, count).await,
-        Escalations::Show { customer, queue, escalation, language, json } => {
+        Escalations::Watch { queue, count } => watch(service, queue, count, out).await,
+        Escalations::Show { customer, queue, escalation, language } => {
             let queue = the_queue(service, &customer, queue).await?;
             let reply = show(service, &customer, &queue, escalation, language).await?;
-            if json {
-                return crate::print_json(&reply);
-            }
-            print!("{}", render::escalation(&reply));
+            out.tell(&reply, render::escalation)
         }
         Escalations::Open { customer, topic, queue, skill, priority, note } => {
             let told = json!({
                 "topic": topic, "queue": queue, "skill": skill, "priority": priority, "note": note,
             });
-            return act(service, verb::ESCALATIONS_OPEN, &customer, told).await;
+            act(service, verb::ESCALATIONS_OPEN, &customer, told, out).await
         }
         Escalations::Claim { customer, queue, escalation, agent, operator } => {
             let queue = the_queue(service, &customer, queue).await?;
             let id = which(service, &customer, &queue, escalation).await?;
             let told = json!({ "escalation": id, "agent": agent, "operator": operator });
-            act(service, &within(verb::ESCALATIONS_CLAIM, queue.as_deref()), &customer, told)
-                .await?;
+            let verb = within(verb::ESCALATIONS_CLAIM, queue.as_deref());
+            let claimed: ActReply = asked(service, &verb, &customer, told).await?;
             let reply = show(service, &customer, &queue, Some(id), None).await?;
-            print!("\n{}", reply.text);
+            out.tell(&reply, |reply| render::claimed(&claimed, reply))
         }
         Escalations::Note { customer, queue, note, said, decision, answer, agent, escalation } => {
             let queue = the_queue(service, &customer, queue).await?;
@@ -250,25 +237,15 @@ pub(crate) async fn escalations(
                 "escalation": id, "agent": agent, "note": note, "said": said,
                 "decision": decision, "answer": answer,
             });
-            return act(
-                service,
-                &within(verb::ESCALATIONS_NOTE, queue.as_deref()),
-                &customer,
-                told,
-            )
-            .await;
+            let verb = within(verb::ESCALATIONS_NOTE, queue.as_deref());
+            act(service, &verb, &customer, told, out).await
         }
         Escalations::Handback { customer, queue, note, step, agent, escalation } => {
             let queue = the_queue(service, &customer, queue).await?;
             let id = which(service, &customer, &queue, escalation).await?;
             let told = json!({ "escalation": id, "agent": agent, "note": note, "step": step });
-            return act(
-                service,
-                &within(verb::ESCALATIONS_HANDBACK, queue.as_deref()),
-                &customer,
-                told,
-            )
-            .await;
+            let verb = within(verb::ESCALATIONS_HANDBACK, queue.as_deref());
+            act(service, &verb, &customer, told, out).await
         }
         Escalations::Resolve {
             customer,
@@ -286,16 +263,10 @@ pub(crate) async fn escalations(
                 "escalation": id, "agent": agent, "outcome": outcome, "needs": needs,
                 "cases": cases, "note": note,
             });
-            return act(
-                service,
-                &within(verb::ESCALATIONS_RESOLVE, queue.as_deref()),
-                &customer,
-                told,
-            )
-            .await;
+            let verb = within(verb::ESCALATIONS_RESOLVE, queue.as_deref());
+            act(service, &verb, &customer, told, out).await
         }
     }
-    Ok(())
 }
 
 /// A verb, for one queue only or for all of them.
@@ -380,19 +351,34 @@ async fn which(
     }
 }
 
-async fn act(service: &Service, verb: &str, customer: &str, told: Value) -> Result<(), Failure> {
+async fn act(
+    service: &Service,
+    verb: &str,
+    customer: &str,
+    told: Value,
+    out: Out,
+) -> Result<(), Failure> {
+    let reply = asked(service, verb, customer, told).await?;
+    out.tell(&reply, render::acted)
+}
+
+async fn asked(
+    service: &Service,
+    verb: &str,
+    customer: &str,
+    told: Value,
+) -> Result<ActReply, Failure> {
     let said = told.as_object().into_iter().flatten().filter(|(_, value)| !value.is_null());
     let told: Map<String, Value> =
         said.map(|(name, value)| (name.clone(), value.clone())).collect();
-    let reply: ActReply = service.ask_of(verb, customer, Some(&told)).await?;
-    println!("{}", render::acted(&reply));
-    Ok(())
+    service.ask_of(verb, customer, Some(&told)).await
 }
 
 async fn watch(
     service: &Service,
     queue: Option<String>,
     count: Option<u64>,
+    out: Out,
 ) -> Result<(), Failure> {
     let subjects =
         Subjects::new(&service.prefix).map_err(|error| Failure::Usage(error.to_string()))?;
@@ -415,7 +401,7 @@ async fn watch(
         let heard = render::Heard::read(&subjects, &message.subject, &[], &message.payload, at);
         if let Some(heard) = heard {
             seen += 1;
-            if !is_read(&render::line(&heard)) {
+            if !out.goes_on(&heard, render::line)? {
                 break;
             }
         }

@@ -129,6 +129,17 @@ fn standard_input() -> Result<String, Failure> {
     Ok(text)
 }
 
+/// The payload of an event that was mended, from a file or from standard input.
+pub(crate) fn mended(file: &std::path::Path) -> Result<String, Failure> {
+    if file.as_os_str() == "-" {
+        return standard_input();
+    }
+    let unreadable = |error: std::io::Error| {
+        Failure::Usage(format!("expected a mended event at {}: {error}", file.display()))
+    };
+    std::fs::read_to_string(file).map_err(unreadable)
+}
+
 fn from_json(text: &str) -> Result<Value, Failure> {
     match door::read_bytes(text.as_bytes()) {
         Ok(data @ Value::Object(_)) => Ok(data),

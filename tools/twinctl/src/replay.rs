@@ -14,8 +14,8 @@ use serde_json::value::RawValue;
 
 use crate::arguments::Connection;
 use crate::failure::Failure;
-use crate::render::{Replay, Said};
-use crate::service::Service;
+use crate::render::{Replay, Said, many};
+use crate::service::{self, Service};
 
 /// What was asked for.
 pub(crate) struct Wanted<'a> {
@@ -30,7 +30,7 @@ pub(crate) async fn replay(
     connection: &Connection,
     wanted: &Wanted<'_>,
     now: Time,
-    show: impl FnOnce(&Replay<'_>),
+    show: impl FnOnce(&Replay<'_>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let customer = Customer::new(wanted.customer).map_err(Failure::Usage)?;
     let shelf = Shelf::find(wanted.policy).map_err(|error| Failure::Usage(error.to_string()))?;
@@ -40,6 +40,8 @@ pub(crate) async fn replay(
     let unanswered = |error: rehearsal::Error| Failure::Unreachable(error.to_string());
     let service = Service::connect(connection).await?;
     let bus = Bus::visit(&connection.nats()).await.map_err(unreachable)?;
+    let heeded = bus.clone();
+    tokio::spawn(async move { service::heed(&heeded).await });
     let desks = rehearsal::desks(&bus).await.map_err(unanswered)?;
 
     let mut past = Past::default();
@@ -83,8 +85,9 @@ pub(crate) async fn replay(
     let mut notes = Vec::new();
     if by_now > 0 {
         notes.push(format!(
-            "{by_now} inputs went by versions of what was learned that are not kept any more: they \
-             go by what is known now"
+            "{} went by versions of what was learned that are not kept any more: they \
+             go by what is known now",
+            many(by_now, "input")
         ));
     }
     notes.extend(compared(&service, wanted.customer, &lived, &policy).await?);
@@ -102,8 +105,7 @@ pub(crate) async fn replay(
         was,
         would: lived.actions.iter().map(|action| said(action)).collect(),
         notes,
-    });
-    Ok(())
+    })
 }
 
 /// How many of the decisions that are still kept came out the same, if this policy made them.
@@ -145,7 +147,9 @@ async fn compared(
     Ok(match (same, other) {
         (0, 0) => None,
         (same, 0) => {
-            Some(format!("{same} decisions that are kept came out the same, byte for byte"))
+            let is = if same == 1 { "is" } else { "are" };
+            let kept = many(same, "decision");
+            Some(format!("{kept} that {is} kept came out the same, byte for byte"))
         }
         (same, other) => Some(format!(
             "of the decisions that are kept, {same} came out the same, byte for byte, and {other} \

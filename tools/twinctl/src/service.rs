@@ -1,18 +1,53 @@
 //! The running service, as seen from here: connect, ask, understand the answer.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use async_nats::client::RequestErrorKind;
-use async_nats::{Client, ConnectOptions, Request, ServerAddr};
+use async_nats::{Client, ConnectOptions, Event, Request, ServerAddr};
 use jumeau::api::code;
-use jumeau::bus::ASKER;
+use jumeau::bus::{ASKER, Denied, Subjects};
 use jumeau::config::settings::masked;
 use jumeau::event::Customer;
+use jumeau::roles;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::watch;
 
 use crate::arguments::Connection;
 use crate::failure::Failure;
+
+/// What the broker denied on a connection of this process: it says so beside the answers, and none
+/// comes.
+static DENIED: LazyLock<watch::Sender<Option<Denied>>> = LazyLock::new(|| watch::Sender::new(None));
+
+fn tell_denied(event: &Event) {
+    if let Event::ServerError(error) = event
+        && let Some(denied) = Denied::read(&error.to_string())
+    {
+        DENIED.send_replace(Some(denied));
+    }
+}
+
+/// Waits until the broker denies something, and says what, and who may.
+pub(crate) async fn denied(wanted: &Connection) -> Failure {
+    let mut told = DENIED.subscribe();
+    let denied = match told.wait_for(Option::is_some).await {
+        Ok(denied) => denied.clone(),
+        Err(_) => None,
+    };
+    let (Some(denied), Ok(subjects)) = (denied, Subjects::new(&wanted.prefix)) else {
+        return std::future::pending().await;
+    };
+    let name = wanted.name.as_deref().or(wanted.user.as_deref());
+    Failure::Negative(roles::denied(&subjects, name, &denied))
+}
+
+/// Tells what the broker denies on a connection of the library, too.
+pub(crate) async fn heed(bus: &jumeau::bus::Bus) {
+    let denied = bus.denied().await;
+    DENIED.send_replace(Some(denied));
+}
 
 /// A connection to the broker behind which the service is.
 pub(crate) struct Service {
@@ -35,7 +70,11 @@ impl Service {
             .name("twinctl")
             .custom_inbox_prefix(&wanted.inbox_prefix)
             .connection_timeout(wanted.timeout)
-            .subscription_capacity(65_536);
+            .subscription_capacity(65_536)
+            .event_callback(|event| {
+                tell_denied(&event);
+                std::future::ready(())
+            });
         if let Some(creds) = &wanted.creds {
             options = options.credentials_file(creds).await.map_err(|error| {
                 Failure::Usage(format!("expected credentials at {}: {error}", creds.display()))

@@ -84,7 +84,7 @@ async fn an_operator_publishes_looks_and_finds() {
     assert!(shown.contains("confirm_payment"), "{shown}");
     assert!(shown.contains("payment_check"), "{shown}");
     let timeline = said(&stage.run(&["timeline", "alice"]).await);
-    assert!(timeline.contains("the last 1 of 1 inputs"), "{timeline}");
+    assert!(timeline.contains("the last 1 of 1 input"), "{timeline}");
     let stats = said(&stage.run(&["stats", "--partitions"]).await);
     assert!(stats.contains("actions"), "{stats}");
 
@@ -116,6 +116,23 @@ async fn an_operator_sees_a_dead_letter_and_tries_it_again() {
     stage.until(&["dead", "show", "2"], |output| output.status.success()).await;
     let gone = stage.run(&["dead", "show", "1"]).await;
     assert_eq!(gone.status.code(), Some(1), "{}", said(&gone));
+
+    // Mended it goes where it was meant to go; what is not mended is not published.
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("event.json");
+    let mended = ["dead", "retry", "2", "--data", file.to_str().unwrap(), "--json"];
+    std::fs::write(&file, r#"{"type": "track", "data": {"nme": "Looked"}}"#).unwrap();
+    let refused = stage.run(&mended).await;
+    assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
+    assert!(said(&refused).contains("missing field `name`"), "{}", said(&refused));
+    assert!(stage.run(&["dead", "show", "2"]).await.status.success(), "it is still there");
+    std::fs::write(&file, r#"{"type": "track", "data": {"name": "Looked"}}"#).unwrap();
+    let retried: serde_json::Value =
+        serde_json::from_slice(&stage.run(&mended).await.stdout).unwrap();
+    assert_eq!(retried, serde_json::json!({ "retried": [2], "failed": [] }));
+    stage.until(&["timeline", "alice"], |output| said(output).contains("Looked")).await;
+    let audit = said(&stage.run(&["audit", "--act", "dead.retry"]).await);
+    assert!(audit.contains("[2], mended") && !audit.contains("Looked"), "{audit}");
 }
 
 #[tokio::test]

@@ -1,11 +1,11 @@
 //! What people did.
 
-use comfy_table::Cell;
+use comfy_table::{Attribute, Color};
 use jumeau::api::{AuditOutcome, AuditRecord, AuditReply};
 
-use super::ink::{ACTION, FAINT, Inked, WRONG};
+use super::ink::{FAINT, Inked};
 use super::quantity::moment;
-use super::sheet::Sheet;
+use super::sheet::{Cell, Sheet};
 
 /// The lines of the audit, as many as were asked for.
 pub(crate) fn audit(answer: &AuditReply, width: u16) -> String {
@@ -36,17 +36,17 @@ fn row(record: &AuditRecord) -> Vec<Cell> {
         None => record.act.to_string(),
     };
     let outcome = match (record.outcome, record.code) {
-        (AuditOutcome::Asked, _) => Inked(FAINT, "asked".to_owned()),
-        (AuditOutcome::Done, _) => Inked(ACTION, "done".to_owned()),
-        (AuditOutcome::Refused, None) => Inked(WRONG, "refused".to_owned()),
-        (AuditOutcome::Refused, Some(code)) => Inked(WRONG, format!("refused, {code}")),
+        (AuditOutcome::Asked, _) => Cell::new("asked").add_attribute(Attribute::Dim),
+        (AuditOutcome::Done, _) => Cell::new("done").fg(Color::Green),
+        (AuditOutcome::Refused, None) => Cell::new("refused").fg(Color::Red),
+        (AuditOutcome::Refused, Some(code)) => Cell::new(format!("refused, {code}")).fg(Color::Red),
     };
     vec![
         Cell::new(moment(record.at)),
         Cell::new(who),
         Cell::new(what),
         Cell::new(record.about.as_deref().unwrap_or_default()),
-        Cell::new(outcome),
+        outcome,
     ]
 }
 
@@ -55,6 +55,7 @@ mod tests {
     use jumeau::event::Time;
 
     use super::*;
+    use crate::render::hostile::withstands;
     use crate::render::plain;
 
     #[test]
@@ -81,13 +82,14 @@ mod tests {
             ..show.clone()
         };
         let records = vec![show, retry];
+        withstands(&AuditReply { records: records.clone() }, |reply| audit(reply, u16::MAX));
         insta::assert_snapshot!(plain(&audit(&AuditReply { records }, 120)), @r#"
-        ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+        ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
          when                  who             what                           about                      outcome
-        ═══════════════════════════════════════════════════════════════════════════════════════════════════════════════════════
+        ══════════════════════════════════════════════════════════════════════════════════════════════════════════════
          2025-11-22 09:48:00   operator-anna   show                           9f86d081884c7d659a2feaa0   done
          2025-11-22 09:48:00   max ?           dead.retry {"sequences":[3]}                              refused, 404
-        ───────────────────────────────────────────────────────────────────────────────────────────────────────────────────────
+        ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
         ?  a name that the broker does not vouch for
         "#);
         insta::assert_snapshot!(plain(&audit(&AuditReply { records: vec![] }, 120)), @"nothing of the kind was done");

@@ -1,13 +1,12 @@
 //! Which broadcasts live, and how far each has come.
 
-use comfy_table::Cell;
 use jumeau::api::LiveBroadcasts;
 use jumeau::event::Time;
 use jumeau::partition::Progress;
 
 use super::ink::{EVENT, FAINT, Inked, TITLE};
 use super::quantity::{count, distance, rate};
-use super::sheet::Sheet;
+use super::sheet::{Cell, Sheet};
 
 /// The broadcasts that live.
 pub(crate) fn broadcasts(answer: &LiveBroadcasts, width: u16) -> String {
@@ -39,6 +38,11 @@ fn broadcast(one: &Progress, now: Time, sheet: &mut Sheet) {
         let why = format!("{times} times its condition went through more than it may: see limits");
         rows.push(vec![Cell::new("too long"), Cell::new(why)]);
     }
+    if let Some(campaign) = &one.campaign {
+        let (told, silent) = (campaign.said, campaign.decided() - campaign.said);
+        let came_to = format!("{} told something, {} nothing", count(told), count(silent));
+        rows.push(vec![Cell::new("campaign"), Cell::new(came_to)]);
+    }
     sheet.rows(rows);
 }
 
@@ -61,6 +65,7 @@ mod tests {
     use jumeau::event::Value;
 
     use super::*;
+    use crate::render::hostile::withstands;
     use crate::render::plain;
 
     #[test]
@@ -92,6 +97,7 @@ mod tests {
             Progress { scope: "outage".into(), wake: false, condition: None, ..fires.clone() };
         let at = Time::parse("2026-11-22T10:00:00Z").unwrap();
         let answer = LiveBroadcasts { at, broadcasts: vec![fires, done, quiet] };
+        withstands(&answer, |answer| broadcasts(answer, u16::MAX));
         insta::assert_snapshot!(plain(&broadcasts(&answer, 120)), @r"
         fires  since 10 min ago, ends in 47 hours
           value  severe

@@ -1,12 +1,11 @@
 //! How far a campaign is, and what it came to.
 
-use std::fmt::Write as _;
-
 use jumeau::api::TryCampaignReply;
 use jumeau::partition::{Campaigned, Progress};
 
 use super::ink::{ACTION, FAINT, Inked, TITLE};
-use super::quantity::{count, rate};
+use super::quantity::{count, many, rate};
+use super::sheet::push_line;
 
 /// How far it is, in one line.
 pub(crate) fn campaign_line(one: &Progress) -> String {
@@ -24,17 +23,16 @@ pub(crate) fn campaign_line(one: &Progress) -> String {
 /// What it came to.
 pub(crate) fn campaigned(looked_at: u64, concerned: u64, campaign: &Campaigned) -> String {
     let mut text = String::new();
-    // Writing to a string cannot fail.
-    let _ = writeln!(
-        text,
-        "{} customers looked at, {} concerned, {} decided",
-        count(looked_at),
+    let mut line = |line: std::fmt::Arguments<'_>| push_line(&mut text, line);
+    line(format_args!(
+        "{} looked at, {} concerned, {} decided",
+        many(looked_at, "customer"),
         count(concerned),
         Inked(TITLE, count(campaign.decided())),
-    );
-    let _ = writeln!(text, "  {:>9}  told something", Inked(ACTION, count(campaign.said)));
+    ));
+    line(format_args!("  {:>9}  told something", Inked(ACTION, count(campaign.said))));
     for (stage, silent) in &campaign.silent {
-        let _ = writeln!(text, "  {:>9}  nothing: {}", count(*silent), why(stage));
+        line(format_args!("  {:>9}  nothing: {}", count(*silent), why(stage)));
     }
     text
 }
@@ -42,9 +40,9 @@ pub(crate) fn campaigned(looked_at: u64, concerned: u64, campaign: &Campaigned) 
 /// What it would come to.
 pub(crate) fn rehearsed(reply: &TryCampaignReply) -> String {
     let mut text = campaigned(reply.looked_at, reply.concerned, &reply.campaign);
-    let _ = writeln!(text, "{}", Inked(FAINT, "nothing is said, nothing is stored"));
+    push_line(&mut text, Inked(FAINT, "nothing is said, nothing is stored"));
     for (what, customers) in &reply.said {
-        let _ = writeln!(text, "  {:>9}  {what}", count(*customers));
+        push_line(&mut text, format_args!("  {:>9}  {what}", count(*customers)));
     }
     text
 }
@@ -67,6 +65,7 @@ fn why(stage: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::render::hostile::withstands;
     use crate::render::plain;
 
     #[test]
@@ -81,6 +80,7 @@ mod tests {
             partitions: 16,
             ..TryCampaignReply::default()
         };
+        withstands(&reply, rehearsed);
         insta::assert_snapshot!(plain(&rehearsed(&reply)), @r"
         64,000 customers looked at, 21,500 concerned, 21,500 decided
              20,250  told something

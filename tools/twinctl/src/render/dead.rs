@@ -1,12 +1,12 @@
 //! Events that could not be used.
 
-use comfy_table::{Attribute, Cell, Color};
+use comfy_table::{Attribute, Color};
 use jumeau::api::{DeadLetter, DeadLetters, DeadRetried};
 use jumeau::event::Time;
 
 use super::ink::{FAINT, Inked, WRONG};
 use super::quantity::{bytes, count, distance, moment};
-use super::sheet::Sheet;
+use super::sheet::{Cell, Sheet};
 
 /// Some dead letters, and how many there are.
 pub(crate) fn letters(list: &DeadLetters, now: Time, width: u16) -> String {
@@ -51,7 +51,10 @@ pub(crate) fn letter(letter: &DeadLetter, width: u16) -> String {
         ],
     );
     let headers = letter.headers.iter();
-    sheet.section("headers", headers.map(|(name, value)| vec![name, value]).collect());
+    sheet.section(
+        "headers",
+        headers.map(|(name, value)| vec![Cell::new(name), Cell::new(value)]).collect(),
+    );
     let (kind, payload) = match (&letter.text, &letter.hex) {
         (Some(text), _) => ("payload", text.as_str()),
         (None, Some(hex)) => ("payload, in hexadecimal digits", hex.as_str()),
@@ -59,9 +62,7 @@ pub(crate) fn letter(letter: &DeadLetter, width: u16) -> String {
     };
     sheet.line("");
     sheet.line(Inked(super::ink::TITLE, kind));
-    // A control character could change the terminal.
-    let visible = payload.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c });
-    sheet.line(visible.collect::<String>());
+    sheet.text(payload);
     sheet.finish()
 }
 
@@ -84,6 +85,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::render::hostile::withstands;
     use crate::render::plain;
 
     fn sample() -> DeadLetter {
@@ -111,6 +113,7 @@ mod tests {
             letters: vec![sample()],
         };
         let now = Time::parse("2026-11-22T10:00:00Z").unwrap();
+        withstands(&list, |list| letters(list, now, u16::MAX));
         insta::assert_snapshot!(plain(&letters(&list, now, 120)), @r#"
           #12  2 min ago  unknown-type  jumeau.events.web.alice  expected one of the types identify, track; found `trakc`; did
                                                                  you mean `track`?
@@ -120,6 +123,9 @@ mod tests {
 
     #[test]
     fn one_dead_letter_shows_its_bytes_without_letting_them_steer_the_terminal() {
+        // Its bytes may have lines of their own.
+        let textless = DeadLetter { text: None, ..sample() };
+        withstands(&textless, |one| letter(one, u16::MAX));
         insta::assert_snapshot!(plain(&letter(&sample(), 100)), @r#"
         #12 unknown-type  2026-11-22 09:58:00
         expected one of the types identify, track; found `trakc`; did you mean `track`?

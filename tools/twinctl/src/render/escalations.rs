@@ -1,13 +1,13 @@
 //! What waits for people, and what agents did.
 
-use comfy_table::{Cell, Color};
+use comfy_table::Color;
 use jumeau::api::{ActReply, EscalationReply, EscalationsReply, Listed};
 use jumeau::event::Time;
 use jumeau::twin::EscalationState;
 
 use super::ink::{FAINT, Inked, TITLE};
 use super::quantity::{count, distance};
-use super::sheet::Sheet;
+use super::sheet::{Cell, Sheet};
 
 /// What waits, the one due first first.
 pub(crate) fn escalations(answer: &EscalationsReply, width: u16) -> String {
@@ -63,21 +63,39 @@ pub(crate) fn escalation(answer: &EscalationReply) -> String {
         distance(answer.at, known.opened),
         known.id,
     );
-    format!("{}  {}\n{}", Inked(TITLE, title), Inked(FAINT, stands), answer.text)
+    let mut sheet = Sheet::new(u16::MAX);
+    sheet.line(format_args!("{}  {}", Inked(TITLE, title), Inked(FAINT, stands)));
+    sheet.text(&answer.text);
+    sheet.finish()
 }
 
 /// What became of what an agent did.
 pub(crate) fn acted(answer: &ActReply) -> String {
-    let Some(told) = &answer.escalation else {
-        return "nothing about it is new: it is open already".to_owned();
-    };
-    let by = told.agent.as_deref().map_or(String::new(), |agent| format!(" by {agent}"));
-    format!("{}  {}/{}  {}{by}", told.id, told.queue, told.topic, told.state.name())
+    let mut sheet = Sheet::new(u16::MAX);
+    match &answer.escalation {
+        None => sheet.line("nothing about it is new: it is open already"),
+        Some(told) => {
+            let by = told.agent.as_deref().map_or(String::new(), |agent| format!(" by {agent}"));
+            let (id, queue, topic, state) = (&told.id, &told.queue, &told.topic, told.state.name());
+            sheet.line(format_args!("{id}  {queue}/{topic}  {state}{by}"));
+        }
+    }
+    sheet.finish()
+}
+
+/// What an agent has taken, with the whole story.
+pub(crate) fn claimed(answer: &ActReply, story: &EscalationReply) -> String {
+    let mut sheet = Sheet::new(u16::MAX);
+    sheet.text(&acted(answer));
+    sheet.line("");
+    sheet.text(&story.text);
+    sheet.finish()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::render::hostile::withstands;
     use crate::render::plain;
 
     #[test]
@@ -92,6 +110,7 @@ mod tests {
              "opened": "2026-11-22T09:30:00Z", "touched": "2026-11-22T09:30:00Z",
              "due": "2026-11-22T12:00:00Z", "level": 0}]}"#;
         let answer: EscalationsReply = serde_json::from_str(answer).unwrap();
+        withstands(&answer, |answer| escalations(answer, u16::MAX));
         insta::assert_snapshot!(plain(&escalations(&answer, 120)), @r#"
         ───────────────────────────────────────────────────────────────────────────────────────────────────────
          priority   due          customer   queue     about   state            language   because

@@ -1,12 +1,11 @@
 //! What experiments have shown, and how sure that is.
 
-use comfy_table::Cell;
 use jumeau::api::{ArmShown, ExperimentShown, ExperimentsReply};
 use jumeau::models::{Lead, MISMATCH};
 
 use super::ink::{ACTION, FAINT, Inked, TITLE, WRONG};
 use super::quantity::count;
-use super::sheet::Sheet;
+use super::sheet::{Cell, Sheet};
 
 /// All experiments.
 pub(crate) fn experiments(answer: &ExperimentsReply, width: u16) -> String {
@@ -96,6 +95,7 @@ mod tests {
     use jumeau::models::{ArmResult, Measure, chance_of_shares};
 
     use super::*;
+    use crate::render::hostile::withstands;
     use crate::render::plain;
 
     fn arm(
@@ -153,6 +153,7 @@ mod tests {
         let uneven = ExperimentShown { chance_of_shares: 0.0002, ..held.clone() };
         let at = Time::parse("2026-11-22T10:00:00Z").unwrap();
         let answer = ExperimentsReply { at, experiments: vec![tone, held, uneven] };
+        withstands(&answer, |answer| experiments(answer, u16::MAX));
         insta::assert_snapshot!(plain(&experiments(&answer, 110)), @r"
         reminder_tone  payments.toml:12
         a gentle reminder is paid sooner than a plain one

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use jumeau::terminal;
 use serde_json::Value;
 
 use crate::export::Export;
@@ -183,14 +184,13 @@ fn show(page: &mut String, value: &Value) {
 /// A text that can do no harm in a page: whoever wrote it may have wanted to.
 fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in terminal::text(text).chars() {
         match c {
             '&' => safe.push_str("&amp;"),
             '<' => safe.push_str("&lt;"),
             '>' => safe.push_str("&gt;"),
             '"' => safe.push_str("&quot;"),
             '\'' => safe.push_str("&#39;"),
-            c if c.is_control() && c != '\n' => safe.push('\u{fffd}'),
             c => safe.push(c),
         }
     }

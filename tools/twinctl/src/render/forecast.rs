@@ -1,10 +1,11 @@
 //! What is to be expected of one customer.
 
-use comfy_table::{Cell, Color};
+use comfy_table::Color;
 use jumeau::event::Time;
 use jumeau::twin::Forecast;
 
 use super::quantity::distance;
+use super::sheet::Cell;
 use super::twin::{bar, faint};
 
 /// What one activity lets expect.

@@ -2,6 +2,7 @@
 //! which the printer drops where nobody would see them.
 
 mod audit;
+mod backup;
 mod broadcasts;
 mod campaign;
 mod dead;
@@ -21,14 +22,15 @@ mod twin;
 mod why;
 
 pub(crate) use audit::audit;
+pub(crate) use backup::{advanced, backup};
 pub(crate) use broadcasts::broadcasts;
 pub(crate) use campaign::{campaign_line, campaigned, rehearsed};
 pub(crate) use dead::{letter, letters, retried};
-pub(crate) use escalations::{acted, escalation, escalations};
+pub(crate) use escalations::{acted, claimed, escalation, escalations};
 pub(crate) use experiments::experiments;
 pub(crate) use export::export;
 pub(crate) use policy::policy;
-pub(crate) use quantity::bytes;
+pub(crate) use quantity::many;
 pub(crate) use receipt::receipt;
 pub(crate) use replay::{Replay, Said, replay};
 pub(crate) use stats::stats;
@@ -37,7 +39,10 @@ pub(crate) use twin::{timeline, twin};
 pub(crate) use why::{offers, what_if, why};
 
 #[cfg(test)]
+mod hostile;
+
+#[cfg(test)]
 fn plain(text: &str) -> String {
-    let plain = anstream::adapter::strip_str(text).to_string();
+    let plain = jumeau::terminal::plain(text);
     plain.lines().map(|line| line.trim_end().to_owned() + "\n").collect()
 }

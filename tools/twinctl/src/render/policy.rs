@@ -3,7 +3,7 @@
 use jumeau::api::PolicyStatus;
 
 use super::ink::{FAINT, Inked, TITLE, WRONG};
-use super::quantity::{count, moment};
+use super::quantity::{many, moment};
 use super::sheet::Sheet;
 
 /// The loaded policy, and the last change if it was refused.
@@ -15,10 +15,10 @@ pub(crate) fn policy(status: &PolicyStatus) -> String {
         Inked(FAINT, format_args!("version {}", status.version))
     ));
     sheet.line(format_args!(
-        "{} rules, {} needs, {} actions",
-        count(status.rules as u64),
-        count(status.needs as u64),
-        count(status.actions as u64)
+        "{}, {}, {}",
+        many(status.rules as u64, "rule"),
+        many(status.needs as u64, "need"),
+        many(status.actions as u64, "action")
     ));
     let from = format!("from {}, loaded {}", status.source, moment(status.loaded));
     sheet.line(Inked(FAINT, from));
@@ -39,6 +39,7 @@ mod tests {
     use jumeau::event::Time;
 
     use super::*;
+    use crate::render::hostile::withstands;
     use crate::render::plain;
 
     #[test]
@@ -58,6 +59,7 @@ mod tests {
                 ],
             }),
         };
+        withstands(&status, policy);
         insta::assert_snapshot!(plain(&policy(&status)), @r#"
         bank  version 3fa94c0011223344
         12 rules, 5 needs, 7 actions

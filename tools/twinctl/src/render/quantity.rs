@@ -15,6 +15,12 @@ pub(crate) fn count(number: u64) -> String {
     text
 }
 
+/// So many of something: `1 input`, `1,234 inputs`.
+pub(crate) fn many(number: u64, what: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{} {what}{ending}", count(number))
+}
+
 /// A number for each second.
 pub(crate) fn rate(per_second: f64) -> String {
     if per_second >= 10.0 || per_second == 0.0 {

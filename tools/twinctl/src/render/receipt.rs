@@ -51,6 +51,8 @@ mod tests {
                 files_rewritten: at,
             }],
         };
+        let signed = Receipt { told: told.clone(), key: "U".into(), signature: "".into() };
+        crate::render::hostile::withstands(&signed, receipt);
         let text = receipt(&Receipt { told, key: "U".into(), signature: "".into() });
         insta::assert_snapshot!(super::super::plain(&text), @r"
         erased 00000000000000000000000000000007

@@ -1,16 +1,17 @@
 //! Two lives side by side: what was said, and what another policy would have said.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
-use comfy_table::{Attribute, Cell, Color, Table, presets};
+use comfy_table::{Attribute, Color};
 use jumeau::event::{Customer, Time};
+use serde::Serialize;
 
 use super::ink::{CUSTOMER, Inked, RECALL};
-use super::quantity::{count, moment};
+use super::quantity::{count, many, moment};
+use super::sheet::{Cell, Sheet};
 
 /// One thing that was said, or would have been.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Said {
     /// When.
     pub(crate) at: Time,
@@ -23,7 +24,7 @@ pub(crate) struct Said {
 }
 
 /// A customer's past under another policy.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub(crate) struct Replay<'a> {
     /// Whose.
     pub(crate) customer: &'a Customer,
@@ -43,15 +44,13 @@ pub(crate) struct Replay<'a> {
 
 /// Both lives, moment by moment.
 pub(crate) fn replay(replay: &Replay<'_>, width: u16) -> String {
-    let mut text = String::new();
-    // Writing to a string cannot fail.
-    let _ = writeln!(
-        text,
-        "{}  {} inputs under policy {}",
+    let mut sheet = Sheet::new(width);
+    sheet.line(format_args!(
+        "{}  {} under policy {}",
         Inked(CUSTOMER, replay.customer),
-        count(replay.inputs),
+        many(replay.inputs, "input"),
         replay.policy
-    );
+    ));
     let mut moments: BTreeMap<Time, (Vec<&Said>, Vec<&Said>)> = BTreeMap::new();
     for said in &replay.was {
         moments.entry(said.at).or_default().0.push(said);
@@ -59,9 +58,7 @@ pub(crate) fn replay(replay: &Replay<'_>, width: u16) -> String {
     for said in &replay.would {
         moments.entry(said.at).or_default().1.push(said);
     }
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_width(width).enforce_styling();
-    table.set_header(["", "", "was said", "would be said"]);
+    let mut table = Vec::new();
     let (mut same, mut gone, mut new) = (0, 0, 0);
     for (at, (mut was, mut would)) in moments {
         if replay.from.is_some_and(|from| at < from) {
@@ -92,28 +89,26 @@ pub(crate) fn replay(replay: &Replay<'_>, width: u16) -> String {
                 }
             };
             let [was, would] = [was, would].map(|said| said.map_or_else(nothing, words));
-            table.add_row([Cell::new(moment(at)), sign, was, would]);
+            table.push(vec![Cell::new(moment(at)), sign, was, would]);
         }
     }
+    sheet.line("");
     if same + gone + new == 0 {
-        let _ = writeln!(text, "\nnothing was said, and nothing would be");
+        sheet.line("nothing was said, and nothing would be");
     } else {
-        let _ = writeln!(text);
-        for line in table.lines() {
-            let _ = writeln!(text, "{}", line.trim_end());
-        }
-        let _ = writeln!(
-            text,
-            "\n{} the same, {} not said any more, {} new",
+        sheet.columns(&["", "", "was said", "would be said"], table);
+        sheet.line("");
+        sheet.line(format_args!(
+            "{} the same, {} not said any more, {} new",
             count(same),
             count(gone),
             count(new)
-        );
+        ));
     }
     for note in &replay.notes {
-        let _ = writeln!(text, "{} {note}", Inked(RECALL, "note:"));
+        sheet.line(format_args!("{} {note}", Inked(RECALL, "note:")));
     }
-    text
+    sheet.finish()
 }
 
 fn nothing() -> Cell {

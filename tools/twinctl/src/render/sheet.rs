@@ -1,15 +1,45 @@
 //! A sheet of titled sections with aligned columns.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
-use comfy_table::{Cell, ContentArrangement, LineStyle, Row, Table, presets};
+use comfy_table::{Attribute, CellAlignment, Color, ContentArrangement, LineStyle, Table, presets};
+use jumeau::terminal;
 
 use super::ink::{Inked, TITLE};
 
-/// A text that grows section by section, at most so many columns wide.
+/// A text that grows section by section, at most so many columns wide. Each line that is given stays
+/// one line, and each cell one cell, whatever strangers have written into it.
 pub(crate) struct Sheet {
     text: String,
     width: u16,
+}
+
+/// What stands in one place of a table.
+#[derive(Clone)]
+pub(crate) struct Cell(comfy_table::Cell);
+
+impl Cell {
+    /// What is to stand there, in one line.
+    #[expect(clippy::disallowed_methods, reason = "here what is written becomes harmless")]
+    pub(crate) fn new(content: impl ToString) -> Cell {
+        // Inks have no place in a cell: their columns would count.
+        Cell(comfy_table::Cell::new(terminal::line(&terminal::plain(&content.to_string()))))
+    }
+
+    /// In a colour.
+    pub(crate) fn fg(self, color: Color) -> Cell {
+        Cell(self.0.fg(color))
+    }
+
+    /// Bold, dim and the like.
+    pub(crate) fn add_attribute(self, attribute: Attribute) -> Cell {
+        Cell(self.0.add_attribute(attribute))
+    }
+
+    /// At this side.
+    pub(crate) fn set_alignment(self, alignment: CellAlignment) -> Cell {
+        Cell(self.0.set_alignment(alignment))
+    }
 }
 
 impl Sheet {
@@ -18,64 +48,85 @@ impl Sheet {
         Sheet { text: String::new(), width }
     }
 
-    /// A line as it is.
-    pub(crate) fn line(&mut self, line: impl std::fmt::Display) {
-        let _ = writeln!(self.text, "{line}");
+    /// A line.
+    pub(crate) fn line(&mut self, line: impl Display) {
+        push_line(&mut self.text, line);
+    }
+
+    /// Lines as they are.
+    pub(crate) fn text(&mut self, text: &str) {
+        let text = terminal::text(text);
+        let _ = writeln!(self.text, "{}", text.trim_end_matches('\n'));
     }
 
     /// A section, unless it has no rows.
-    pub(crate) fn section<R: Into<Row>>(&mut self, title: &str, rows: Vec<R>) {
+    pub(crate) fn section(&mut self, title: &str, rows: Vec<Vec<Cell>>) {
         if rows.is_empty() {
             return;
         }
-        let _ = writeln!(self.text, "\n{}", Inked(TITLE, title));
+        self.line("");
+        self.line(Inked(TITLE, title));
         self.rows(rows);
     }
 
     /// Rows with aligned columns.
-    pub(crate) fn rows<R: Into<Row>>(&mut self, rows: Vec<R>) {
+    pub(crate) fn rows(&mut self, rows: Vec<Vec<Cell>>) {
         let mut table = Table::new();
+        table.load_style(presets::NOTHING);
+        self.fill(&mut table, rows);
+        for column in table.column_iter_mut() {
+            column.set_padding((2, 0));
+        }
+        self.lines_of(&table);
+    }
+
+    fn lines_of(&mut self, table: &Table) {
+        for line in table.lines() {
+            // Cells are harmless: what steers here is the table's own.
+            let _ = writeln!(self.text, "{}", terminal::ours(line.trim_end()));
+        }
+    }
+
+    /// Columns that have titles.
+    pub(crate) fn columns(&mut self, header: &[&str], rows: Vec<Vec<Cell>>) {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING);
+        table.set_header(header.iter().map(|title| Cell::new(title).0).collect::<Vec<_>>());
+        self.fill(&mut table, rows);
+        self.lines_of(&table);
+    }
+
+    /// A table with a header.
+    pub(crate) fn table(&mut self, header: &[&str], rows: Vec<Vec<Cell>>, numbers_from: usize) {
+        let mut table = Table::new();
+        table.load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));
+        let header = header.iter().map(|title| Cell::new(title).0);
+        table.set_header(header.collect::<Vec<_>>());
+        self.fill(&mut table, rows);
+        for column in table.column_iter_mut().skip(numbers_from) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        let _ = writeln!(self.text, "{}", terminal::ours(&table.to_string()));
+    }
+
+    fn fill(&self, table: &mut Table, rows: Vec<Vec<Cell>>) {
         table
-            .load_style(presets::NOTHING)
             .set_content_arrangement(ContentArrangement::Dynamic)
             .set_width(self.width)
             .enforce_styling();
         for row in rows {
-            table.add_row(row);
+            table.add_row(row.into_iter().map(|Cell(cell)| cell));
         }
-        for column in table.column_iter_mut() {
-            column.set_padding((2, 0));
-        }
-        for line in table.lines() {
-            let _ = writeln!(self.text, "{}", line.trim_end());
-        }
-    }
-
-    /// A table with a header.
-    pub(crate) fn table<R: Into<Row>>(
-        &mut self,
-        header: &[&str],
-        rows: Vec<R>,
-        numbers_from: usize,
-    ) {
-        let mut table = Table::new();
-        table
-            .load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()))
-            .set_content_arrangement(ContentArrangement::Dynamic)
-            .set_width(self.width)
-            .enforce_styling()
-            .set_header(header.iter().map(Cell::new).collect::<Vec<_>>());
-        for row in rows {
-            table.add_row(row);
-        }
-        for column in table.column_iter_mut().skip(numbers_from) {
-            column.set_cell_alignment(comfy_table::CellAlignment::Right);
-        }
-        let _ = writeln!(self.text, "{table}");
     }
 
     /// The whole text.
     pub(crate) fn finish(self) -> String {
         self.text
     }
+}
+
+/// Adds one line to a text.
+pub(crate) fn push_line(text: &mut String, line: impl Display) {
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "{}", terminal::line(&line.to_string()));
 }

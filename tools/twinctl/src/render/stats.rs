@@ -1,13 +1,13 @@
 //! How the service is.
 
-use comfy_table::{Attribute, Cell, Color};
+use comfy_table::{Attribute, CellAlignment, Color};
 use jumeau::api::Stats;
 use jumeau::config::settings::TimeMode;
 use jumeau::partition::Counters;
 
 use super::ink::{FAINT, Inked, TITLE, WRONG};
 use super::quantity::{bytes, count, moment, rate, span};
-use super::sheet::Sheet;
+use super::sheet::{Cell, Sheet};
 
 /// The state of the service; rates are those since `before`, or without it those since its start.
 pub(crate) fn stats(now: &Stats, before: Option<&Stats>, partitions: bool, width: u16) -> String {
@@ -50,10 +50,8 @@ pub(crate) fn stats(now: &Stats, before: Option<&Stats>, partitions: bool, width
         sheet.line(Inked(WRONG, sentence));
     }
 
-    let number =
-        |number: u64| Cell::new(count(number)).set_alignment(comfy_table::CellAlignment::Right);
-    let pace =
-        |pick| Cell::new(rate(per_second(pick))).set_alignment(comfy_table::CellAlignment::Right);
+    let number = |number: u64| Cell::new(count(number)).set_alignment(CellAlignment::Right);
+    let pace = |pick| Cell::new(rate(per_second(pick))).set_alignment(CellAlignment::Right);
     let faint = |text: String| Cell::new(text).add_attribute(Attribute::Dim);
     let named = |counted: &mut dyn Iterator<Item = (String, u64)>| {
         counted
@@ -305,6 +303,7 @@ mod tests {
     use jumeau::store::Space;
 
     use super::*;
+    use crate::render::hostile::withstands;
     use crate::render::plain;
 
     fn sample(at: &str, events: u64) -> Stats {
@@ -363,6 +362,7 @@ mod tests {
     fn stats_read_well_and_rates_are_those_between_two_answers() {
         let before = sample("2026-11-22T09:59:58Z", 1_000_000);
         let now = sample("2026-11-22T10:00:00Z", 1_050_000);
+        withstands(&now, |now| stats(now, Some(&before), true, u16::MAX));
         insta::assert_snapshot!(plain(&stats(&now, Some(&before), true, 120)), @r#"
         jumeau 0.1.0  up 4 hours · policy bank 3fa94c0011223344 · the stream's time
 

@@ -2,6 +2,7 @@
 
 use jumeau::bus::Subjects;
 use jumeau::event::{Broadcast, Channel, Customer, Kind, Original, Raw, parse};
+use jumeau::terminal;
 use jumeau::twin::{Action, Escalation, EscalationState, News, Recall};
 use serde::Serialize;
 use serde_json::Value;
@@ -92,7 +93,7 @@ impl Heard {
                     Ok(told) => (told.scope.to_string(), of_broadcast(&told), String::new()),
                     Err(rejection) => ("?".to_owned(), "not usable".into(), rejection.detail),
                 };
-                let (what, place) = (What::Broadcast, one_line(&scope));
+                let (what, place) = (What::Broadcast, scope);
                 Some(Heard { at, what, place, customer: "*".into(), says, because })
             }
             ["actions", channel, action, whose] => {
@@ -141,15 +142,11 @@ fn data<T: serde::de::DeserializeOwned>(payload: &[u8]) -> Option<T> {
     serde_json::from_value(value).ok()
 }
 
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
 fn of_event(kind: &Kind) -> String {
     let pairs = |map: &jumeau::event::Map| {
         map.iter().map(|(name, value)| format!(" {name}={value}")).collect::<String>()
     };
-    let text = match kind {
+    match kind {
         Kind::Identify(told) => format!("is{}", pairs(&told.traits)),
         Kind::Link(told) => format!("is {}", told.to),
         Kind::Unlink(told) => format!("not {}", told.from),
@@ -182,22 +179,21 @@ fn of_event(kind: &Kind) -> String {
             let places = if places.is_empty() { "anywhere".into() } else { places.join(", ") };
             format!("asks what to show: {places}{}", pairs(&told.properties))
         }
-    };
-    one_line(&text)
+    }
 }
 
 fn of_broadcast(told: &Broadcast) -> String {
     let Some(value) = &told.fact.value else { return "is over".into() };
     let concerns = told.fact.condition.as_deref().unwrap_or("everybody");
-    one_line(&format!("{value} for {concerns}"))
+    format!("{value} for {concerns}")
 }
 
 fn of_action(action: &Action) -> (String, String) {
-    (one_line(&format!("{} “{}”", action.action, action.text)), one_line(&action.reason.because))
+    (format!("{} “{}”", action.action, action.text), action.reason.because.to_string())
 }
 
 fn of_recall(recall: &Recall) -> (String, String) {
-    (one_line(&format!("{} is taken back", recall.action)), one_line(&recall.because.to_string()))
+    (format!("{} is taken back", recall.action), recall.because.to_string())
 }
 
 fn of_escalation(escalation: &Escalation) -> (String, String) {
@@ -210,10 +206,10 @@ fn of_escalation(escalation: &Escalation) -> (String, String) {
     };
     let by = escalation.agent.as_ref().map_or(String::new(), |agent| format!(" by {agent}"));
     if let Some(News { what, text }) = escalation.changed.first() {
-        return (one_line(&format!("{}: {what}", escalation.topic)), one_line(text));
+        return (format!("{}: {what}", escalation.topic), text.to_string());
     }
     let says = format!("{} {state}{by}, priority {}", escalation.topic, escalation.priority);
-    (one_line(&says), one_line(&escalation.because))
+    (says, escalation.because.to_string())
 }
 
 /// One line about something heard.
@@ -236,14 +232,16 @@ pub(crate) fn line(heard: &Heard) -> String {
         }
         _ => because,
     };
-    format!(
+    // One line, whatever it is about.
+    let line = format!(
         "{}  {}  {:<12}  {:<16}  {}{because}",
         Inked(FAINT, &heard.at),
         Inked(style, mark),
         heard.place,
         Inked(CUSTOMER, &heard.customer),
         Inked(style, &heard.says),
-    )
+    );
+    terminal::line(&line).into_owned()
 }
 
 #[cfg(test)]
@@ -317,11 +315,32 @@ mod tests {
 
     #[test]
     fn what_a_customer_says_cannot_steer_the_terminal() {
-        let line = told(
-            "jumeau.events.chat.bob",
-            &[],
-            r#"{"type": "message", "data": {"text": "hi\u001b[2J", "from": "customer"}}"#,
-        );
-        assert!(!line.contains('\u{1b}'), "{line:?}");
+        let evil = "\u{1b}[2J\u{9b}2J\u{202e}\r\n✓ all is well";
+        let message = serde_json::json!({
+            "type": "message", "data": { "text": evil, "from": "customer" },
+        });
+        let track = serde_json::json!({
+            "type": "track", "data": { "name": evil, "properties": { evil: evil } },
+        });
+        let unknown = serde_json::json!({ "type": evil });
+        let fires = serde_json::json!({ "type": "broadcast", "data": { "value": evil } });
+        let subjects = Subjects::new("jumeau").unwrap();
+        let steering = jumeau::event::encode(evil);
+        for (subject, payload) in [
+            (format!("jumeau.events.{steering}.{steering}"), message),
+            ("jumeau.events.web.ann".to_owned(), track),
+            ("jumeau.events.web.ann".to_owned(), unknown),
+            (format!("jumeau.broadcast.{steering}"), fires),
+            (format!("jumeau.actions.{steering}.{steering}.{steering}"), Value::Null),
+            (format!("jumeau.dead.{evil}"), Value::Null),
+        ] {
+            let headers = [("Jumeau-Subject", subject.as_str()), ("Jumeau-Detail", evil)];
+            let payload = payload.to_string();
+            let at = "10:00:00.000".to_owned();
+            let heard = Heard::read(&subjects, &subject, &headers, payload.as_bytes(), at).unwrap();
+            let line = line(&heard);
+            crate::render::hostile::harmless(&line, None);
+            assert_eq!(plain(&line).lines().count(), 1, "{line:?}");
+        }
     }
 }

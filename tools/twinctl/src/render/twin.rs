@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use comfy_table::{Attribute, Cell, Color};
+use comfy_table::{Attribute, Color};
 use jumeau::api::{ShowReply, TimelineEntry, TimelineReply, TwinView};
 use jumeau::event::{Map, Sensitivity, Time, Value, Zone};
 use jumeau::language::Tone;
@@ -14,8 +14,8 @@ use jumeau::twin::{
 
 use super::forecast::forecast;
 use super::ink::{CUSTOMER, ESCALATION, FAINT, Inked};
-use super::quantity::{count, distance, moment};
-use super::sheet::Sheet;
+use super::quantity::{count, distance, many, moment};
+use super::sheet::{Cell, Sheet};
 
 /// Entries of the timeline that are shown with the whole twin.
 const RECENT: usize = 8;
@@ -24,9 +24,8 @@ pub(super) fn faint(text: impl ToString) -> Cell {
     Cell::new(text).add_attribute(Attribute::Dim)
 }
 
-/// A value on one line.
 fn value(value: &Value) -> String {
-    value.to_string().replace('\n', " ")
+    value.to_string()
 }
 
 fn map(map: &Map) -> String {
@@ -92,8 +91,8 @@ pub(crate) fn twin(reply: &ShowReply, width: u16) -> String {
         Inked(
             FAINT,
             format_args!(
-                "{} inputs · partition {partition} · {}",
-                count(*inputs),
+                "{} · partition {partition} · {}",
+                many(*inputs, "input"),
                 if *resident { "awake" } else { "was asleep" }
             )
         ),
@@ -171,11 +170,6 @@ fn identifier(known: &Identifier, now: Time) -> Vec<Cell> {
         faint(through),
         Cell::new(said.join(", ")),
     ]
-}
-
-fn many(number: u64, what: &str) -> String {
-    let ending = if number == 1 { "" } else { "s" };
-    format!("{} {what}{ending}", count(number))
 }
 
 fn profile(sheet: &mut Sheet, twin: &TwinView, now: Time) {
@@ -290,9 +284,9 @@ fn sentiment(sheet: &mut Sheet, known: &Sentiment, now: Time) {
             Cell::new(format!("{level:+.2}")).fg(color),
             Cell::new(trend),
             faint(format!(
-                "± {:.2}, {} messages, the last {}",
+                "± {:.2}, {}, the last {}",
                 course.volatility(),
-                course.messages,
+                many(course.messages.into(), "message"),
                 distance(now, course.at)
             )),
         ]
@@ -405,7 +399,7 @@ fn doings(sheet: &mut Sheet, twin: &TwinView, now: Time) {
                 faint(moment(line.at)),
                 faint(&line.channel),
                 Cell::new(line.from.name()),
-                Cell::new(line.text.replace('\n', " ")),
+                Cell::new(&line.text),
             ]
         });
         sheet.section(&format!("said in {} {}", one.kind, one.id), lines.collect());
@@ -483,7 +477,7 @@ fn entry(entry: &TimelineEntry) -> Vec<Cell> {
         faint(moment(entry.at)),
         Cell::new(&entry.channel).fg(Color::Blue),
         if &*entry.what == "timer" { what.fg(Color::Yellow) } else { what },
-        Cell::new(entry.text.replace('\n', " ")),
+        Cell::new(&entry.text),
     ]
 }
 
@@ -494,7 +488,7 @@ pub(crate) fn timeline(reply: &TimelineReply, width: u16) -> String {
     sheet.line(format_args!(
         "{}  {}",
         Inked(CUSTOMER, &reply.customer),
-        Inked(FAINT, format_args!("the last {} of {} inputs", count(held), count(reply.inputs))),
+        Inked(FAINT, format_args!("the last {} of {}", count(held), many(reply.inputs, "input"))),
     ));
     sheet.rows(reply.entries.iter().map(entry).collect());
     sheet.finish()
@@ -503,6 +497,7 @@ pub(crate) fn timeline(reply: &TimelineReply, width: u16) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::render::hostile::withstands;
     use crate::render::plain;
 
     const TWIN: &str = r#"{
@@ -568,6 +563,7 @@ mod tests {
     #[test]
     fn a_whole_twin_reads_well() {
         let reply: ShowReply = serde_json::from_str(TWIN).unwrap();
+        withstands(&reply, |reply| twin(reply, u16::MAX));
         insta::assert_snapshot!(plain(&twin(&reply, 110)), @r#"
         alice  1,042 inputs · partition 7 · awake
         known since 2026-01-05 08:00:00 · last seen 3 min ago
@@ -720,6 +716,7 @@ mod tests {
             inputs: show.inputs,
             entries: show.twin.timeline,
         };
+        withstands(&reply, |reply| timeline(reply, u16::MAX));
         insta::assert_snapshot!(plain(&timeline(&reply, 110)), @r#"
         alice  the last 2 of 1,042 inputs
           #1040  2026-11-22 09:55:00  chat  message  customer: My bill is wrong.

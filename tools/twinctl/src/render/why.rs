@@ -12,6 +12,7 @@ use jumeau::twin::{
 
 use super::ink::{ACTION, CUSTOMER, ESCALATION, FAINT, Inked, RECALL, TITLE, WRONG};
 use super::quantity::{count, moment};
+use super::sheet::push_line;
 
 /// Why a twin decided as it did.
 pub(crate) fn why(reply: &WhyReply) -> String {
@@ -100,7 +101,10 @@ pub(crate) fn what_if(reply: &WhatIfReply) -> String {
     }
     match &reply.decision {
         Some(decision) => self::decision(decision, &reply.flips, &mut text),
-        None => line(&mut text, "\nno action comes into question"),
+        None => {
+            text.push('\n');
+            line(&mut text, "no action comes into question");
+        }
     }
     for note in &reply.notes {
         line(&mut text, format_args!("{} {note}", Inked(RECALL, "note:")));
@@ -119,7 +123,8 @@ pub(crate) fn offers(reply: &DecideReply) -> String {
     }
     for offer in offers {
         let action = Inked(ACTION, Inked(TITLE, &offer.action));
-        line(&mut text, format_args!("\n{action} · {}, {}", offer.treatment, offer.tone));
+        text.push('\n');
+        line(&mut text, format_args!("{action} · {}, {}", offer.treatment, offer.tone));
         line(&mut text, format_args!("  “{}”", offer.text));
         line(&mut text, Inked(FAINT, format_args!("  {}", offer.decision)));
     }
@@ -305,12 +310,12 @@ fn ordinal(number: u32) -> String {
 }
 
 fn section(title: &str, text: &mut String) {
-    line(text, format_args!("\n{}", Inked(TITLE, title)));
+    text.push('\n');
+    line(text, Inked(TITLE, title));
 }
 
 fn line(text: &mut String, line: impl std::fmt::Display) {
-    // Writing to a string cannot fail.
-    let _ = writeln!(text, "{line}");
+    push_line(text, line);
 }
 
 #[cfg(test)]
@@ -321,6 +326,7 @@ mod tests {
     use jumeau::twin::flips;
 
     use super::*;
+    use crate::render::hostile::withstands;
     use crate::render::plain;
 
     fn at(text: &str) -> Time {
@@ -407,6 +413,7 @@ mod tests {
         }];
         let customer = Customer::new("ann").unwrap();
         let reply = WhyReply { customer, flips: flips(&decision), decision, known };
+        withstands(&reply, why);
         insta::assert_snapshot!(plain(&why(&reply)), @r"
         ann  12th decision, 2026-11-22 09:30:00
         d1, policy affda6d0eda1d4f0, model 7
@@ -450,5 +457,43 @@ mod tests {
         Other decisions that are known
           2026-11-21 19:00:00  track:Flight Booked  nothing  d0
         ");
+    }
+
+    #[test]
+    fn what_strangers_wrote_steers_no_terminal() {
+        let offers = serde_json::json!({
+            "customer": "ann", "at": "2026-11-22T10:00:00Z", "policy": "shop", "version": "3f",
+            "offers": [{
+                "decision": "d1", "action": "hats", "issue": "sales", "treatment": "banner",
+                "placement": "home", "tone": "neutral", "variant": {}, "language": "en",
+                "text": "A hat, Ann?", "data": {}, "score": 0.3,
+            }],
+        });
+        let offers: DecideReply = serde_json::from_value(offers).unwrap();
+        withstands(&offers, super::offers);
+        let would = serde_json::json!({
+            "customer": "ann", "is_known": true, "at": "2026-11-22T10:00:00Z",
+            "verdict": "taken in", "decision": null, "flips": [],
+            "actions": [{
+                "decision": "d-1", "customer": "ann", "action": "open-card", "issue": "service",
+                "channel": "push", "treatment": "short", "tone": "neutral", "language": "en",
+                "text": "Open it?", "data": {}, "at": "2026-11-22T10:00:00Z",
+                "reason": {
+                    "need": "card", "strength": 0.8, "because": "a flight", "score": 0.72,
+                    "policy": "bank", "version": "3fa9", "instead_of": [],
+                },
+            }],
+            "escalations": [{
+                "id": "e-1", "customer": "ann", "queue": "claims", "topic": "billing",
+                "priority": 4, "state": "open", "because": "the bot failed", "agent": null,
+                "note": null, "opened": "2026-11-22T10:00:00Z", "level": 0, "changed": [],
+                "at": "2026-11-22T10:00:00Z", "brief": null,
+            }],
+            "timers": [["later", "2026-11-22T11:00:00Z"]],
+            "needs": [{ "need": "card", "before": 0.1, "after": 0.8 }],
+            "notes": ["a limit was reached"],
+        });
+        let would: WhatIfReply = serde_json::from_value(would).unwrap();
+        withstands(&would, what_if);
     }
 }

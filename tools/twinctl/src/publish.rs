@@ -1,0 +1,70 @@
+//! Messages that go into the stream.
+
+use async_nats::jetstream;
+use serde::Serialize;
+
+use crate::arguments::Connection;
+use crate::event::Ready;
+use crate::failure::Failure;
+use crate::out::Out;
+use crate::service::Service;
+
+/// Where a message is stored.
+#[derive(Debug, Serialize)]
+pub(crate) struct Stored {
+    /// Its identifier.
+    id: String,
+    /// The stream.
+    stream: String,
+    /// Its place there.
+    sequence: u64,
+    /// It was there before: this was a copy.
+    duplicate: bool,
+}
+
+/// A message that is shown, and not sent.
+#[derive(Debug, Serialize)]
+struct Unsent {
+    subject: String,
+    event: serde_json::Value,
+}
+
+/// Publishes a message, or shows what would be published.
+pub(crate) async fn publish(
+    connection: &Connection,
+    ready: Ready,
+    dry_run: bool,
+    out: Out,
+) -> Result<(), Failure> {
+    if dry_run {
+        let Ready { subject, payload, .. } = ready;
+        let event = serde_json::from_str(&payload).unwrap_or_default();
+        return out
+            .tell(&Unsent { subject, event }, |unsent| format!("{}\n{payload}\n", unsent.subject));
+    }
+    let stored = store(&Service::connect(connection).await?, ready).await?;
+    out.tell(&stored, |Stored { id, stream, sequence, duplicate }| {
+        let before = if *duplicate { "was stored before" } else { "is stored" };
+        format!("{id} {before} as {stream} #{sequence}\n")
+    })
+}
+
+/// Publishes a message, and waits until it is stored.
+pub(crate) async fn store(service: &Service, ready: Ready) -> Result<Stored, Failure> {
+    let Ready { subject, id, payload } = ready;
+    let mut headers = async_nats::HeaderMap::new();
+    headers.insert("Nats-Msg-Id", id.as_str());
+    headers.insert("Content-Type", "application/cloudevents+json");
+    let unreachable = |error: jetstream::context::PublishError| {
+        Failure::Unreachable(format!(
+            "expected a stream that stores `{subject}`: {error}; the service makes it when it starts"
+        ))
+    };
+    let sent = jetstream::new(service.client.clone())
+        .publish_with_headers(subject.clone(), headers, payload.into())
+        .await
+        .map_err(unreachable)?;
+    let stored = sent.await.map_err(unreachable)?;
+    let (sequence, duplicate) = (stored.sequence, stored.duplicate);
+    Ok(Stored { id, stream: stored.stream, sequence, duplicate })
+}

@@ -1,0 +1,27 @@
+//! Acts that are told in one line.
+
+use jumeau::api::{Advanced, BackupReply};
+
+use super::quantity::{bytes, many};
+use super::sheet::Sheet;
+
+/// A copy of the store that was made.
+pub(crate) fn backup(answer: &BackupReply) -> String {
+    let mut sheet = Sheet::new(u16::MAX);
+    sheet.line(format_args!(
+        "{} holds {} in {}, made in {} ms",
+        answer.path,
+        bytes(answer.bytes),
+        many(answer.files as u64, "file"),
+        answer.took_ms
+    ));
+    sheet.finish()
+}
+
+/// A clock that was moved.
+pub(crate) fn advanced(answer: &Advanced) -> String {
+    let mut sheet = Sheet::new(u16::MAX);
+    let fired = many(answer.timers_fired, "timer");
+    sheet.line(format_args!("it is {}; {fired} fired", answer.to));
+    sheet.finish()
+}
