@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jumeau::policy::{Files, Policy, load};
-use jumeau::story::{Finding, Played, Report, Story, check, parse, play};
+use jumeau::story::{Coverage, Finding, Part, Played, Report, Story, check, parse, play, slips};
 
 fn folder(policy: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("config/policies").join(policy)
@@ -53,7 +53,7 @@ fn all_come_true(name: &str) {
             took: Duration::ZERO,
         };
         if !report.is_passed() {
-            failed += &anstream::adapter::strip_str(&report.to_string()).to_string();
+            failed += &jumeau::terminal::plain(&report.to_string());
         }
     }
     assert!(failed.is_empty(), "\n{failed}");
@@ -150,4 +150,106 @@ fn a_story_plays_the_same_every_time() {
         let (first, second) = (play(&story, &policy), play(&story, &policy));
         assert_eq!(format!("{first:?}"), format!("{second:?}"), "{}", story.name);
     }
+}
+
+/// Whoever copies an example begins without a remark.
+#[test]
+fn nothing_is_to_be_remarked_upon_in_the_examples() {
+    let languages = jumeau::language::Languages::embedded();
+    for name in jumeau::shelf::Shelf::embedded() {
+        let shelf = jumeau::shelf::Shelf::find(name).unwrap();
+        let policy = shelf.policy(&languages).unwrap();
+        let slips = slips(&shelf.told(&policy).unwrap(), &policy);
+        let remarks: Vec<String> =
+            policy.remarks.iter().chain(&slips).map(ToString::to_string).collect();
+        assert!(remarks.is_empty(), "{name}:\n{}", remarks.join("\n"));
+    }
+}
+
+const SHOP: &str = r#"
+[policy]
+name = "shop"
+languages = ["en"]
+[needs.gift]
+describe = "wants a gift"
+[[rules]]
+name = "asks for gifts"
+on = "track:Gift Wanted"
+then = [{ raise = "gift", strength = 0.9 }]
+[[rules]]
+name = "leaves a gift behind"
+on = "track:Gift Left"
+when = "event.properties.price > 10"
+then = [{ raise = "gift", strength = 0.5 }]
+[[actions]]
+name = "offer_gift"
+serves = ["gift"]
+issue = "service"
+value = 0.5
+treatments = [
+  { channel = "app", text.en = "A gift?" },
+  { channel = "email", when = "facts.never == 1", text.en = "A gift, by mail?" },
+]
+[[actions]]
+name = "offer_card"
+issue = "service"
+value = 0.5
+placements = ["home"]
+treatments = [{ channel = "app", text.en = "A card?" }]
+[[rules]]
+name = "never"
+on = "page:Nothing"
+then = [{ set = "never", to = "1" }]
+"#;
+
+const GIFTS: &str = r#"
+story = "gifts"
+start = "2026-03-02T09:00:00Z"
+[[steps]]
+at = "0s"
+customer = "ann"
+channel = "app"
+event.type = "track"
+event.data.name = "Gift Wanted"
+[[steps]]
+at = "1s"
+customer = "ann"
+channel = "app"
+event.type = "track"
+event.data = { name = "Gift Lefd", properties = { price = 12 } }
+[[expect]]
+customer = "ann"
+action = "offer_gift"
+"#;
+
+#[test]
+fn what_no_story_reaches_is_named_and_a_slip_in_a_name_is_found_on_both_sides() {
+    let policy = load(&Files::new([("shop.toml", SHOP)])).unwrap();
+    let story = parse("scenarios/gifts.toml", GIFTS, &policy).unwrap();
+    let mut coverage = Coverage::default();
+    coverage.add(&play(&story, &policy));
+    let unreached = coverage.unreached(&policy);
+    let named = |part: &Part| {
+        let names: Vec<&str> = part.unreached.iter().map(|one| &*one.name).collect();
+        format!("{} of {}: {}", names.len(), part.of, names.join(", "))
+    };
+    assert_eq!(named(&unreached.rules), "2 of 3: leaves a gift behind, never");
+    assert_eq!(named(&unreached.actions), "1 of 2: offer_card");
+    assert_eq!(named(&unreached.treatments), "1 of 3: offer_gift · email");
+    assert_eq!(&*unreached.rules.unreached[0].place, "shop.toml:11");
+
+    let found = slips(&[(story, GIFTS.to_owned())], &policy);
+    let found: Vec<String> = found
+        .iter()
+        .map(|slip| slip.to_string().lines().next().unwrap_or_default().to_owned())
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "scenarios/gifts.toml:10:1: nothing answers to `track:Gift Lefd`; did you mean \
+             `track:Gift Left`?",
+            "shop.toml:13:1: no story has `track:Gift Left`, and nothing answers to `track:Gift \
+             Lefd`, which one has; is one of them a slip?",
+        ]
+    );
 }
