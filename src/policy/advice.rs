@@ -125,9 +125,12 @@ fn languages<'a>(policy: &'a Policy, said: &mut Vec<(&'a Place, String)>) {
     let Some(first) = policy.languages.first() else { return };
     for action in &policy.actions {
         for treatment in &action.treatments {
-            let is_missing = |tag: &&Box<str>| !treatment.texts.contains_key(*tag);
-            let missing: Vec<String> =
-                policy.languages.iter().filter(is_missing).map(|tag| format!("`{tag}`")).collect();
+            let missing: Vec<String> = policy
+                .languages
+                .iter()
+                .filter(|tag| !treatment.texts.contains_key(*tag))
+                .map(|tag| format!("`{tag}`"))
+                .collect();
             if !missing.is_empty() {
                 let tags = missing.join(" and ");
                 said.push((

@@ -21,8 +21,10 @@ fn who_may(subjects: &Subjects, name: Option<&str>, denied: &Denied) -> String {
              load it with `. FOLDER/NAME.env`, which `jumeau keys` wrote"
                 .to_owned()
         }
-        (Attempt::Publish, ["as", owner, ..]) if name.is_some_and(|name| name != *owner) => {
-            format!("only `{owner}` asks under that name")
+        (Attempt::Publish, ["as", owner, ..])
+            if name != Some(*owner) || owner.starts_with("operator-") =>
+        {
+            format!("only who holds the key of `{owner}` asks under that name")
         }
         (Attempt::Publish, ["as", _, "escalations", "open", ..]) => "operators may".to_owned(),
         (Attempt::Publish, ["as", _, "escalations", ..]) => {
@@ -85,7 +87,7 @@ mod tests {
         insta::assert_snapshot!(said.join("\n"), @r#"
         the broker does not let `agent-lea` publish on `jumeau.as.agent-lea.show.ann`: operators may
         the broker does not let `agent-lea` publish on `jumeau.as.agent-lea.escalations.claim.billing.ann`: agents may in their queues, which they name with --queue, and operators
-        the broker does not let `agent-lea` publish on `jumeau.as.operator-anna.show.ann`: only `operator-anna` asks under that name
+        the broker does not let `agent-lea` publish on `jumeau.as.operator-anna.show.ann`: only who holds the key of `operator-anna` asks under that name
         the broker does not let whoever gives no name publish on `jumeau.api.stats`: where the broker has roles, one asks under a name: give it with --as or JUMEAU_AS, or load it with `. FOLDER/NAME.env`, which `jumeau keys` wrote
         the broker does not let whoever gives no name publish on `jumeau.api.decide.web.ann`: `channel-web` may, which asks in that channel, and operators under their name (--as or JUMEAU_AS)
         the broker does not let `operator-anna` publish on `jumeau.events.web.ann`: `channel-web` may; operators publish in the channel `cli`
