@@ -35,6 +35,9 @@ fn who_may(subjects: &Subjects, name: Option<&str>, denied: &Denied) -> String {
         (Attempt::Publish, ["events", channel, ..]) => {
             format!("`channel-{channel}` may; operators publish in the channel `cli`")
         }
+        (Attempt::Publish, ["broadcast", ..]) => {
+            "operators may, and programs that `jumeau keys --broadcaster` names".to_owned()
+        }
         (Attempt::Hear, ["actions" | "recalls", channel, ..]) if *channel != "*" => format!(
             "operators may; `integrator-{channel}` takes them off its consumer of the stream of \
              actions"
@@ -91,7 +94,7 @@ mod tests {
         the broker does not let whoever gives no name publish on `jumeau.api.stats`: where the broker has roles, one asks under a name: give it with --as or JUMEAU_AS, or load it with `. FOLDER/NAME.env`, which `jumeau keys` wrote
         the broker does not let whoever gives no name publish on `jumeau.api.decide.web.ann`: `channel-web` may, which asks in that channel, and operators under their name (--as or JUMEAU_AS)
         the broker does not let `operator-anna` publish on `jumeau.events.web.ann`: `channel-web` may; operators publish in the channel `cli`
-        the broker does not let `agent-lea` publish on `jumeau.broadcast.fires`: operators may
+        the broker does not let `agent-lea` publish on `jumeau.broadcast.fires`: operators may, and programs that `jumeau keys --broadcaster` names
         the broker does not let `agent-lea` hear `jumeau.events.*.*`: operators may
         the broker does not let `agent-lea` hear `jumeau.escalations.billing.*`: agents of that queue may, and operators
         the broker does not let `agent-lea` hear `jumeau.actions.web.*.*`: operators may; `integrator-web` takes them off its consumer of the stream of actions

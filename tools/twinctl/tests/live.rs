@@ -132,7 +132,7 @@ async fn an_operator_sees_a_dead_letter_and_tries_it_again() {
     assert_eq!(retried, serde_json::json!({ "retried": [2], "failed": [] }));
     stage.until(&["timeline", "alice"], |output| said(output).contains("Looked")).await;
     let audit = said(&stage.run(&["audit", "--act", "dead.retry"]).await);
-    assert!(audit.contains("[2], mended") && !audit.contains("Looked"), "{audit}");
+    assert!(audit.contains(r#""sequences":[2]"#) && !audit.contains("Looked"), "{audit}");
 }
 
 #[tokio::test]
