@@ -267,6 +267,8 @@ fn outcome(item: Item<'_>) -> Option<OutcomeKind> {
 
 #[cfg(test)]
 mod tests {
+    use chrono_tz::Tz;
+
     use super::*;
 
     fn until(quiet: (&str, &str), zone: &str, now: &str) -> Option<String> {
