@@ -107,7 +107,7 @@ impl Scene {
     }
 
     /// Nothing is different but so many more events, and what `mine` of the stream of actions took.
-    async fn is_as_before(mut self, events: u64, mine: Option<&str>) {
+    async fn stays_as_before(mut self, events: u64, mine: Option<&str>) {
         let mut after = self.rig.state().await;
         let stream = self.before.get_mut("JUMEAU_EVENTS").unwrap();
         stream.messages += events;
@@ -180,7 +180,7 @@ async fn a_channel_has_nobody_answer_where_it_may_not_publish() {
     let asked = web.client.request("jumeau.api.decide.web.mallory", "".into());
     in_time(asked).await.unwrap();
     assert_eq!(scene.askers(), ["decide by ``"]);
-    scene.is_as_before(taken(&HARMFUL) + 1, None).await;
+    scene.stays_as_before(taken(&HARMFUL) + 1, None).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -208,7 +208,7 @@ async fn an_integrator_has_nobody_answer_where_it_may_not_publish() {
     let mut messages = consumer.fetch().max_messages(1).messages().await.unwrap();
     let message = in_time(messages.next()).await.unwrap().unwrap();
     in_time(message.double_ack()).await.unwrap();
-    scene.is_as_before(0, Some("web")).await;
+    scene.stays_as_before(0, Some("web")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -217,7 +217,7 @@ async fn a_broadcaster_has_nobody_answer_where_it_may_not_publish() {
     let grid = scene.rig.join("broadcaster-grid").await;
     try_all(&grid, &[("jumeau.broadcast.outage", "{}")], &HARMFUL).await;
     grid.stores("jumeau.broadcast.outage").await;
-    scene.is_as_before(taken(&HARMFUL) + 1, None).await;
+    scene.stays_as_before(taken(&HARMFUL) + 1, None).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -234,7 +234,7 @@ async fn an_agent_has_nobody_answer_where_it_may_not_publish() {
     }
     let names = ["escalations.claim by `agent-lea`", "escalations.list by `agent-lea`"];
     assert_eq!(scene.askers(), names);
-    scene.is_as_before(0, None).await;
+    scene.stays_as_before(0, None).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -262,7 +262,7 @@ async fn an_operator_has_nobody_answer_where_they_may_not_publish() {
     }
     in_time(anna.client.request(direct, r#"{"last_by_subj":">"}"#.into())).await.unwrap();
     assert_eq!(scene.askers(), ["show by `operator-anna`"]);
-    scene.is_as_before(taken(&replies) + 1, None).await;
+    scene.stays_as_before(taken(&replies) + 1, None).await;
 }
 
 /// The text without what users may publish and hear in their own accounts.
@@ -302,7 +302,7 @@ async fn accounts_alone_keep_everybody_to_what_is_theirs() {
     // Whatever came of it would be there before this is.
     scene.rig.join("channel-web").await.stores("jumeau.events.web.mallory").await;
     assert_eq!(scene.askers(), Vec::<String>::new());
-    scene.is_as_before(1, None).await;
+    scene.stays_as_before(1, None).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
