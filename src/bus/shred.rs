@@ -12,8 +12,8 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::dead::SUBJECT;
 use super::subject::Address;
-use super::{Bus, Error};
-use crate::event::{Customer, Erasure, INTERNAL, named_in, spelled};
+use super::{Bus, Error, delivery};
+use crate::event::{Customer, Erasure, Header, INTERNAL, named_in, spelled};
 
 /// Messages that are being removed at once.
 const AT_ONCE: usize = 64;
@@ -229,8 +229,9 @@ impl Bus {
 
 /// Identifiers that a stored message names besides the one it is addressed to.
 fn named(message: &Message) -> Vec<Customer> {
-    let kind = message.headers.as_ref().and_then(|headers| headers.get("ce-type"));
-    named_in(kind.map(|kind| kind.as_str()), &message.payload)
+    let headers = message.headers.as_ref().map(delivery::plain).unwrap_or_default();
+    let headers: Vec<Header<'_>> = headers.iter().collect();
+    named_in(&headers, &message.payload)
 }
 
 fn is_addressed_to(message: &Message, token: &str) -> bool {

@@ -3,18 +3,25 @@
 
 use serde_json::Value as Json;
 
-use super::{Customer, EventType};
+use super::{Customer, EventType, Header, envelope, json};
 
 /// Identifiers of customers that a message names, apart from the one it is addressed to: those by
 /// whom it was passed on, those whose memory it carries, and the one that a `link` or `unlink` is
-/// about. `kind` is the type in its headers, if it has one there, as in the binary mode of
-/// CloudEvents; then the payload is the data alone.
-pub fn named_in(kind: Option<&str>, payload: &[u8]) -> Vec<Customer> {
-    let Ok(whole) = serde_json::from_slice::<Json>(payload) else { return Vec::new() };
-    let (kind, data) = match kind {
-        Some(kind) => (kind, &whole),
-        None => (whole["type"].as_str().unwrap_or_default(), &whole["data"]),
-    };
+/// about. It is opened as an event is that is taken in, so that whoever is named there is named here;
+/// what is no event any more is read as far as it goes.
+pub fn named_in(headers: &[Header<'_>], payload: &[u8]) -> Vec<Customer> {
+    let Ok(text) = json::text(payload) else { return Vec::new() };
+    let opened = envelope::open(headers, &text, 0);
+    if let Ok(envelope::Opened { kind, data: Some(data), .. }) = &opened
+        && let Ok(data) = serde_json::from_str(data)
+    {
+        return named(kind, &data);
+    }
+    let Ok(whole) = serde_json::from_str::<Json>(&text) else { return Vec::new() };
+    named(whole["type"].as_str().unwrap_or_default(), &whole["data"])
+}
+
+fn named(kind: &str, data: &Json) -> Vec<Customer> {
     let texts: Vec<&Json> = match kind.parse() {
         Ok(EventType::Link) => vec![&data["to"]],
         Ok(EventType::Unlink) => vec![&data["from"]],
@@ -46,7 +53,8 @@ mod tests {
     use super::*;
 
     fn named(kind: Option<&str>, payload: &str) -> String {
-        let named = named_in(kind, payload.as_bytes());
+        let headers: Vec<Header<'_>> = kind.map(|kind| ("Ce-Type", kind)).into_iter().collect();
+        let named = named_in(&headers, payload.as_bytes());
         named.iter().map(Customer::as_str).collect::<Vec<_>>().join(" ")
     }
 
@@ -59,6 +67,23 @@ mod tests {
         assert_eq!(named(None, passed), "ann bob carl dora tab");
         assert_eq!(named(None, r#"{"type":"link","data":{"to":"bob"}}"#), "bob");
         assert_eq!(named(Some("unlink"), r#"{"from":"bob"}"#), "bob");
+    }
+
+    #[test]
+    fn whoever_an_event_names_that_is_taken_in_is_named_however_it_is_written() {
+        // {"to":"bob"}
+        let base64 = r#"{"type":"link","data_base64":"eyJ0byI6ImJvYiJ9"}"#;
+        assert_eq!(named(None, base64), "bob");
+        assert_eq!(named(Some("\"%6Cink\""), r#"{"to":"bob"}"#), "bob");
+        assert_eq!(
+            named(None, r#"{"type":"link","data":{"to":"b\ud83d","n":1e300}}"#),
+            "b\u{FFFD}"
+        );
+        let content = [("Content-Type", "application/cloudevents+json"), ("ce-type", "track")];
+        let link = r#"{"type":"link","data":{"to":"bob"}}"#;
+        assert_eq!(named_in(&content, link.as_bytes()).len(), 1);
+        // Its time is none, so it was refused; it names somebody all the same.
+        assert_eq!(named(None, r#"{"type":"link","time":"x","data":{"to":"bob"}}"#), "bob");
     }
 
     #[test]
