@@ -29,7 +29,7 @@ const ROOMS: [&str; 20] = [
 ];
 
 /// Libraries and the only rooms that may name them.
-const LIBRARIES: [(&str, &[&str]); 15] = [
+const LIBRARIES: [(&str, &[&str]); 17] = [
     ("bincode", &["codec"]),
     ("rocksdb", &["store"]),
     ("rustix", &["store"]),
