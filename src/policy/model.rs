@@ -405,6 +405,7 @@ pub struct Rule {
 
 /// One consequence of a rule.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a policy holds some thousands, made once")]
 pub enum Step {
     /// The twin has this need, at least at this strength.
     Raise {
