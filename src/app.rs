@@ -2,12 +2,17 @@
 
 mod ending;
 mod room;
+mod stream;
 
+pub use stream::{Adopted, adopt};
+
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{Actor, Arbiter, Context};
 use anyhow::{Context as _, bail};
+use futures::FutureExt as _;
 use futures::future::join_all;
 use parking_lot::RwLock;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -20,7 +25,7 @@ use crate::actors::{
 use crate::api::{
     self, Auditor, Current, Desk, Gauges, Hands, Keeper, PolicyStatus, Refusal, Seal,
 };
-use crate::bus::{self, Analyser, Bus, Intake, Relay, Resume, Watch};
+use crate::bus::{self, Analyser, Bus, Intake, Ownership, Relay, Resume, Taken, Watch};
 use crate::config::settings::LogIdentifiers;
 use crate::config::{Settings, limits};
 use crate::event::{Desks, Time};
@@ -39,6 +44,7 @@ pub struct Service {
     committer: Committer,
     learner: LearnerThread,
     bus: Bus,
+    ownership: Ownership,
     threads: Threads,
     intake: tokio::task::JoinHandle<()>,
     eraser: tokio::task::JoinHandle<()>,
@@ -172,14 +178,8 @@ impl Service {
         let runtime = &threads.handle;
         // Whatever the client library spawns belongs on the bus's own threads.
         let bus = {
-            let settings = settings.clone();
-            runtime
-                .spawn(async move {
-                    let bus = Bus::join(&settings.nats).await?;
-                    bus.ensure_streams(&settings.streams, partition_count).await?;
-                    anyhow::Ok(bus)
-                })
-                .await??
+            let settings = settings.nats.clone();
+            runtime.spawn(async move { Bus::join(&settings).await }).await??
         };
         let store = {
             let settings = settings.store.clone();
@@ -188,6 +188,12 @@ impl Service {
         };
         let (fatal_sender, fatal) = unbounded_channel();
         let partitions = Partitions::default();
+        // Nothing is made or changed on the broker before it is known to be ours.
+        let ownership = {
+            let own =
+                stream::own(bus.clone(), store.clone(), settings.clone(), fatal_sender.clone());
+            runtime.spawn(own).await??
+        };
 
         let committer = Committer::spawn(
             store.clone(),
@@ -218,9 +224,13 @@ impl Service {
             runtime.spawn_blocking(resume).await??
         };
         let floor = store.floor()?;
-        let highest = recovered.iter().map(|known| known.cursor).max().unwrap_or(0);
-        same_stream(&threads, &bus, &store, highest).await?;
-        let resume = Resume::from(recovered.iter().map(|known| known.cursor), floor);
+        let taken = recovered
+            .iter()
+            .filter_map(|known| Some(Taken { sequence: known.cursor, stored: known.stored? }));
+        let resume = Resume {
+            taken: taken.collect(),
+            ..Resume::from(recovered.iter().map(|known| known.cursor), floor)
+        };
         let intake = {
             let bus = bus.clone();
             runtime
@@ -243,6 +253,7 @@ impl Service {
             resident_twins_max: (settings.service.resident_twins_max / share).max(1),
             resident_bytes_max: settings.service.resident_bytes_max / share,
             timers_near_max: limits::TIMER_WINDOW,
+            outbox_max: limits::OUTBOX_BACKLOG,
             rest_after: Some(Duration::from_secs(settings.service.rest_after_seconds.into()))
                 .filter(|after| !after.is_zero()),
             wake_pause: Duration::from_secs(partition_count.into())
@@ -297,7 +308,8 @@ impl Service {
 
         let watch = {
             let bus = bus.clone();
-            runtime.spawn(async move { Watch::spawn(&bus) }).await?
+            let settings = settings.streams.clone();
+            runtime.spawn(async move { Watch::spawn(&bus, settings, partition_count) }).await?
         };
         let current = Arc::new(RwLock::new(current(&policy, source)));
         let auditor = Auditor::new(&bus, settings.audit.identifiers, seal.audit());
@@ -334,8 +346,9 @@ impl Service {
             let patience = Duration::from_millis(settings.analyser.timeout_ms.into());
             Analyser::new(&bus, subject, patience)
         });
-        let intake = runtime.spawn(take_in(intake, analyser, partitions.clone(), fatal_sender));
-        let eraser = runtime.spawn(erasures.run());
+        let eraser = runtime.spawn(watched("the eraser", erasures.run(), fatal_sender.clone()));
+        let take_in = take_in(intake, analyser, partitions.clone(), fatal_sender.clone());
+        let intake = runtime.spawn(watched("the intake", take_in, fatal_sender));
         let drain = Duration::from_secs(settings.service.drain_seconds_max.into());
         Ok(Service {
             partitions,
@@ -343,6 +356,7 @@ impl Service {
             committer,
             learner,
             bus,
+            ownership,
             threads,
             intake,
             eraser,
@@ -434,36 +448,10 @@ impl Service {
         }
         self.learner.close();
         self.committer.close();
+        self.ownership.give_up().await;
         let _ = self.bus.close().await;
         self.threads.end();
     }
-}
-
-/// Refuses a stream that is not the one whose events the store has taken in.
-async fn same_stream(
-    threads: &Threads,
-    bus: &Bus,
-    store: &Arc<Store>,
-    highest: u64,
-) -> anyhow::Result<()> {
-    let (bus, store) = (bus.clone(), store.clone());
-    let check = async move {
-        let made = bus.events_made().await?;
-        match store.stream()? {
-            Some(known) if known == made => {}
-            Some(known) if highest > 0 => {
-                let time = |ms: u64| Time::from_ms(i64::try_from(ms).unwrap_or(i64::MAX));
-                bail!(bus::Error::Another {
-                    stream: bus.subjects().events_stream(),
-                    expected: time(known),
-                    found: time(made),
-                });
-            }
-            _ => store.set_stream(made)?,
-        }
-        Ok(())
-    };
-    threads.handle.spawn(check).await?
 }
 
 /// Where every partition was left.
@@ -471,14 +459,22 @@ fn recover(store: &Store, partitions: u16, secret: &Secret) -> anyhow::Result<Ve
     (0..partitions)
         .map(|partition| {
             let meta = store.meta(partition)?;
-            let outputs = store.outbox(partition, 0, 2 * limits::OUTBOX_BACKLOG)?;
+            let outputs = store.outbox(partition, 0, limits::OUTBOX_BACKLOG)?;
+            let outputs_left = match outputs.len() {
+                limits::OUTBOX_BACKLOG => {
+                    store.outbox_len(partition)?.saturating_sub(outputs.len() as u64)
+                }
+                _ => 0,
+            };
             Ok(Recovered {
                 cursor: meta.cursor,
+                stored: meta.stored,
                 next_output: meta.next_output,
                 next_input: meta.next_input,
                 clock: meta.clock,
                 version: meta.version,
                 outputs,
+                outputs_left,
                 broadcasts: store.broadcasts(partition)?,
                 sweeps: store.sweeps(partition)?,
                 results: store.results(partition)?,
@@ -537,6 +533,18 @@ fn stop_on_failure(
     move |error| {
         // Without a receiver the service is stopping already.
         let _ = fatal.send(Fatal(format!("a commit failed: {error}")));
+    }
+}
+
+/// Runs a task without which the service would go on half dead, and says so if it panics.
+async fn watched(
+    what: &'static str,
+    task: impl Future<Output = ()>,
+    fatal: UnboundedSender<Fatal>,
+) {
+    if AssertUnwindSafe(task).catch_unwind().await.is_err() {
+        // Without a receiver the service is stopping already.
+        let _ = fatal.send(Fatal(format!("{what} panicked, which is a defect of jumeau")));
     }
 }
 

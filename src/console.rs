@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
+use jumeau::app::Adopted;
 use jumeau::config::Settings;
 use jumeau::config::settings::masked;
 use jumeau::event::{Broadcast, Time, cut};
@@ -361,6 +362,19 @@ pub(crate) fn rewrapped(count: u64, to: &str) {
     let whose = if count == 1 { "1 customer's key" } else { &format!("{count} customers' keys") };
     mark(true, format!("{whose} wrapped by another master key"));
     println!("  set `store.master-key = \"{to}\"` before the next start");
+}
+
+pub(crate) fn adopted(adopted: &Adopted) {
+    let Adopted { stream, before, now, until, last } = adopted;
+    mark(true, format!("the store goes on with {stream} as it is"));
+    println!("  it had taken in everything up to event {before}");
+    if let Some(until) = until {
+        println!("  the last of these was stored at {until}");
+    }
+    match last {
+        None => println!("  there is no such stream; the next start makes it"),
+        Some(last) => println!("  the next start takes in events {} to {last}", now + 1),
+    }
 }
 
 pub(crate) fn examined(folder: &Path, examined: &Examined) {

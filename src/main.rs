@@ -69,6 +69,9 @@ enum Command {
     Restore(Restore),
     /// Wrap the customers' keys of a sealed store, which nobody has open, by another master key
     Rewrap(Rewrap),
+    /// Go on with the stream of events that the broker has, though it is not the one that the store,
+    /// which nobody has open, took in: put back to an earlier state, or made anew
+    Adopt(Choices),
     /// Make keys, a certificate and the broker's configuration, so that everybody sees only what is
     /// theirs
     Keys(Keys),
@@ -333,6 +336,12 @@ fn run(command: Command) -> anyhow::Result<bool> {
             } else {
                 console::rewrapped(count, &arguments.to);
             }
+            Ok(true)
+        }
+        Command::Adopt(choices) => {
+            let settings = choices.settings(&[])?;
+            let adopted = actix::System::new().block_on(jumeau::app::adopt(&settings))?;
+            console::adopted(&adopted);
             Ok(true)
         }
         Command::Keys(arguments) => {

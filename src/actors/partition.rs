@@ -72,6 +72,8 @@ pub struct PartitionActor {
     born: Instant,
     /// The wake-up that is set, and when.
     alarm: Option<(Time, SpawnHandle)>,
+    /// Whether it was told to end.
+    is_ended: bool,
 }
 
 /// Does what the machine wants done.
@@ -139,7 +141,7 @@ impl PartitionActor {
         machine.set_models(models);
         machine.set_shadow(shadow);
         let born = Instant::now();
-        PartitionActor { machine, shell, partition, clock, born, alarm: None }
+        PartitionActor { machine, shell, partition, clock, born, alarm: None, is_ended: false }
     }
 
     fn tidy(&mut self, context: &mut Context<PartitionActor>) {
@@ -188,6 +190,21 @@ impl PartitionActor {
             actor.set_alarm(context);
         });
         self.alarm = Some((due, handle));
+    }
+}
+
+impl Drop for PartitionActor {
+    /// The system drops an actor that panicked and goes on without it. Nobody knows then what it was
+    /// about to do, and the customers of the partition would never be answered again.
+    fn drop(&mut self) {
+        if !self.is_ended {
+            // The receiver is gone only when the service is stopping already.
+            let _ = self.shell.fatal.send(Fatal(format!(
+                "partition {} panicked, which is a defect of jumeau; what was not durable is taken in \
+                 again after the next start",
+                self.partition
+            )));
+        }
     }
 }
 
@@ -281,6 +298,14 @@ impl Host for Shell {
     fn load(&mut self, customers: Vec<Customer>) {
         let partition = self.partition;
         self.read(move |store| load(store, partition, customers), Loaded);
+    }
+
+    fn load_outputs(&mut self, from: u64, limit: usize) {
+        let partition = self.partition;
+        let read = move |store: &Store| {
+            store.outbox(partition, from, limit).map_err(|error| error.to_string())
+        };
+        self.read(read, OutputsLoaded);
     }
 
     fn load_timers(&mut self, limit: usize) {
@@ -430,6 +455,20 @@ impl Handler<TimersLoaded> for PartitionActor {
 
     fn handle(&mut self, TimersLoaded(timers): TimersLoaded, context: &mut Context<Self>) {
         self.machine.timers_loaded(timers, self.clock.now(), &mut self.shell);
+        self.set_alarm(context);
+    }
+}
+
+/// Here are the outputs that were to be loaded.
+#[derive(Message)]
+#[rtype(result = "()")]
+struct OutputsLoaded(Vec<(u64, Output)>);
+
+impl Handler<OutputsLoaded> for PartitionActor {
+    type Result = ();
+
+    fn handle(&mut self, OutputsLoaded(outputs): OutputsLoaded, context: &mut Context<Self>) {
+        self.machine.outputs_loaded(outputs, self.clock.now(), &mut self.shell);
         self.set_alarm(context);
     }
 }
@@ -686,6 +725,7 @@ impl Handler<End> for PartitionActor {
     type Result = ();
 
     fn handle(&mut self, _: End, context: &mut Context<PartitionActor>) {
+        self.is_ended = true;
         context.stop();
     }
 }

@@ -136,6 +136,7 @@ impl Desk {
                     return Err(ApiError::new(code::CONFLICT, detail));
                 }
                 Answer::NoRoom => return Err(super::desk::no_room()),
+                Answer::Busy => return Err(super::desk::outbox_is_full()),
                 Answer::Decided(_) => {
                     return Err(ApiError::new(code::INTERNAL, "an act is no request to decide"));
                 }

@@ -405,9 +405,14 @@ impl Desk {
     }
 
     async fn stats(&self) -> Result<Stats, ApiError> {
+        // What is not behind before the partitions are asked is in what they say; and what they have
+        // said since, to each other, is behind afterwards.
+        let before = self.bus.lag().await.map_err(from_bus)?;
         let partitions = self.counters().await?;
         let is_up = self.bus.is_up();
-        let lag = self.bus.lag().await.map_err(from_bus)?;
+        let after = self.bus.lag().await.map_err(from_bus)?;
+        let came = after.last.saturating_sub(before.last);
+        let lag = before.behind().max(after.behind()).max(came);
         Ok(Stats {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             started: self.started,
@@ -416,7 +421,7 @@ impl Desk {
             policy: self.policy.read().status.clone(),
             desks: self.gauges.desks.names().map(Into::into).collect(),
             connected: is_up,
-            lag: lag.waiting + lag.in_flight,
+            lag,
             resets: self.gauges.resets.load(Ordering::Relaxed),
             publishing: Publishing {
                 outages: self.bus.outages(),
@@ -526,7 +531,7 @@ impl Desk {
         let mut at_once = true;
         loop {
             let lag = self.bus.lag().await.map_err(from_bus)?;
-            if lag.waiting + lag.in_flight == 0 {
+            if lag.behind() == 0 {
                 return Ok(at_once);
             }
             if Instant::now() > deadline {
@@ -590,6 +595,15 @@ pub(super) fn no_room() -> ApiError {
     ApiError::new(
         code::NO_ROOM,
         "the disk has too little room left to take anything in; ask again once there is more",
+    )
+}
+
+/// Nothing can be taken in of which an output would come.
+pub(super) fn outbox_is_full() -> ApiError {
+    ApiError::new(
+        code::BUSY,
+        "the service is busy: too many outputs wait until the broker takes them; nothing was done, ask \
+         again once there are fewer (`outbox` and `publishing` in `stats`)",
     )
 }
 

@@ -1,5 +1,7 @@
 use std::path::PathBuf;
 
+use async_nats::jetstream::context::{CreateStreamError, GetStreamError};
+
 use crate::event::{Rejection, Time};
 
 /// The source of an error: whatever the client library or the system said.
@@ -97,12 +99,12 @@ pub enum Error {
         /// What to do about it.
         remedy: &'static str,
     },
-    /// The stream ends before a sequence that we have already taken in: it was deleted, restored
-    /// from an older copy, or lost its last messages with the power.
+    /// The stream ends before a sequence that we have already taken in: it was put back to an earlier
+    /// state, or lost its last messages with the power.
     #[error(
         "stream {stream}: expected at least sequence {taken}, which is already taken in, found \
-         {last} to be the last; new events would be mistaken for old ones. If the stream was \
-         deleted or restored on purpose, start from an empty store or restore the store of that time"
+         {last} to be the last; new events would be mistaken for old ones. Restore the stream, or \
+         restore the store of that time, or run `jumeau adopt` to go on with the stream as it is"
     )]
     Rewound {
         /// The stream.
@@ -112,11 +114,30 @@ pub enum Error {
         /// The last sequence in the stream.
         last: u64,
     },
+    /// The stream has another message where one was taken in: it was put back to an earlier state and
+    /// has grown since.
+    #[error(
+        "stream {stream}: expected the message {sequence} that was stored at {expected} and taken in, \
+         found another, stored at {found}; the stream was put back to an earlier state, and events \
+         would be passed over. Restore the stream, or restore the store of that time, or run `jumeau \
+         adopt` to go on with the stream as it is"
+    )]
+    Rewritten {
+        /// The stream.
+        stream: String,
+        /// The sequence of the message.
+        sequence: u64,
+        /// When the message was stored that was taken in.
+        expected: Time,
+        /// When this one was stored.
+        found: Time,
+    },
     /// The stream is not the one that our cursors are about.
     #[error(
         "stream {stream}: expected the one that was made at {expected}, which the store has taken \
          in, found another of this name, made at {found}; its events would be passed over or taken \
-         in twice. Restore the stream, or the store of this stream, or start from an empty store"
+         in twice. Restore the stream, or the store of this stream, or run `jumeau adopt` to go on \
+         with the stream as it is"
     )]
     Another {
         /// The stream.
@@ -125,6 +146,52 @@ pub enum Error {
         expected: Time,
         /// When this one was made.
         found: Time,
+    },
+    /// The stream is not there any more.
+    #[error(
+        "stream {stream}: expected the stream whose events are taken in up to sequence {taken}, found \
+         none. Restore the stream, or run `jumeau adopt` to begin another one; twins keep what they \
+         remember"
+    )]
+    Gone {
+        /// The stream.
+        stream: String,
+        /// The highest sequence taken in.
+        taken: u64,
+    },
+    /// The store is empty, and the stream was taken in by another one.
+    #[error(
+        "stream {stream}: expected the store that has taken it in up to sequence {acknowledged}, found \
+         an empty one; everything would be said again to everybody. Correct `store.path`, or restore a \
+         backup, or run `jumeau adopt` if all of it is to be taken in once more"
+    )]
+    Strange {
+        /// The stream.
+        stream: String,
+        /// Up to which sequence everything was acknowledged.
+        acknowledged: u64,
+    },
+    /// Another service serves under this prefix.
+    #[error(
+        "expected to be the only service under `{prefix}`, found another that serves since {since}, \
+         on {host}; stop it, or choose another `nats.prefix`"
+    )]
+    Served {
+        /// The prefix.
+        prefix: String,
+        /// Since when it serves.
+        since: Time,
+        /// The machine that it runs on, as that calls itself.
+        host: String,
+    },
+    /// Another service has begun to serve under this prefix while we did not show any sign of life.
+    #[error(
+        "expected to be the only service under `{prefix}`, found that another has taken over: this one \
+         was cut off from the broker, or did not run, for too long"
+    )]
+    Superseded {
+        /// The prefix.
+        prefix: String,
     },
     /// A request to the broker failed.
     #[error("cannot {what}")]
@@ -212,12 +279,29 @@ impl Error {
         move |source| Error::Process { what, source }
     }
 
+    /// The stream is not the one of our cursors; both moments in milliseconds since 1970.
+    pub fn another(stream: String, expected: u64, found: u64) -> Error {
+        let time = |ms: u64| Time::from_ms(i64::try_from(ms).unwrap_or(i64::MAX));
+        Error::Another { stream, expected: time(expected), found: time(found) }
+    }
+
     /// Whether nobody answers where the broker should be.
     pub(super) fn is_nobody_there(&self) -> bool {
         use async_nats::ConnectErrorKind::{Dns, Io, TimedOut};
         let Error::Connect { source, .. } = self else { return false };
         let said = source.downcast_ref::<async_nats::ConnectError>();
         said.is_some_and(|said| matches!(said.kind(), Dns | Io | TimedOut))
+    }
+
+    /// Whether a request was not answered at all.
+    pub(super) fn is_no_answer(&self) -> bool {
+        use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};
+        let Error::Request { source, .. } = self else { return false };
+        if let Some(said) = source.downcast_ref::<GetStreamError>() {
+            return matches!(said.kind(), GetStreamErrorKind::Request);
+        }
+        let said = source.downcast_ref::<CreateStreamError>();
+        said.is_some_and(|said| matches!(said.kind(), CreateStreamErrorKind::TimedOut))
     }
 
     /// Whether trying again later may help.

@@ -8,11 +8,14 @@ use async_nats::{Message, StatusCode, Subject, Subscriber};
 use futures::{FutureExt, StreamExt};
 use tokio::sync::watch;
 
+use super::careful::Careful;
 use super::connection::Link;
+use super::identity::{Identity, Taken};
 use super::receipt::{Ledger, Receipt};
-use super::{Bus, Error, delivery, unreadable};
+use super::unreadable::fetch_next;
+use super::{Bus, Error, delivery};
 use crate::config::limits;
-use crate::event::{Content, Delivery};
+use crate::event::{Content, Delivery, Time};
 
 /// The name of the durable consumer of the stream of events.
 pub(super) const CONSUMER: &str = "twins";
@@ -25,6 +28,8 @@ const HEARTBEAT: Duration = Duration::from_secs(3);
 const SILENCE: Duration = Duration::from_secs(8);
 /// Requests for messages that are open at once, so that the next is there before the last is empty.
 const REQUESTS: usize = 2;
+/// How soon an end of the stream is looked at again where it is read without the consumer.
+const LOOK_AGAIN: Duration = Duration::from_millis(3);
 /// Pauses between attempts to begin anew: the first, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 
@@ -51,12 +56,14 @@ pub struct Part {
 }
 
 /// What is already taken in when the intake opens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Resume {
     /// Everything at or below this sequence is durable in every partition.
     pub floor: u64,
     /// Nothing above this sequence was ever taken in: the highest of all cursors.
     pub highest: u64,
+    /// The last event that each partition has taken in, by which the stream is known again.
+    pub taken: Vec<Taken>,
 }
 
 impl Resume {
@@ -66,7 +73,8 @@ impl Resume {
         let (lowest, highest) = cursors
             .into_iter()
             .fold((u64::MAX, 0), |(low, high), cursor| (low.min(cursor), high.max(cursor)));
-        Resume { floor: floor.max(if highest == 0 { 0 } else { lowest }), highest }
+        let floor = floor.max(if highest == 0 { 0 } else { lowest });
+        Resume { floor, highest, taken: Vec::new() }
     }
 }
 
@@ -77,7 +85,9 @@ impl Resume {
 /// hundred times for several. Acknowledging a message acknowledges all before it, so none may be
 /// missing: the consumer's own sequence has to rise by exactly one, and whenever it does not (and
 /// after each new connection) everything on its way is dropped and the consumer set back to the
-/// first event that is not durable.
+/// first event that is not durable. Before that, the stream has to show that it is still the one
+/// whose events were taken in. While somebody publishes messages that end the connection on which
+/// they come, the stream is read without the consumer.
 #[derive(Debug)]
 pub struct Intake {
     bus: Bus,
@@ -86,14 +96,21 @@ pub struct Intake {
     ledger: Arc<Ledger>,
     /// The highest sequence taken in.
     highest: u64,
+    identity: Identity,
+    /// What comes next: behind everything handed out since the consumer was set back.
+    next: u64,
     open: Option<Open>,
+    careful: Option<Careful>,
     is_caught_up: bool,
+    /// Whether a connection was lost: the next message may be why.
+    is_suspect: bool,
     /// How often in a row a connection was lost before anything came.
     stalls: u32,
     resets: Arc<AtomicU64>,
 }
 
-/// So many connections lost in a row before anything came: the next message may be why.
+/// So many connections lost in a row before anything came: the next message is why, sound as it may
+/// look.
 const STALLS: u32 = 2;
 
 /// A consumer that was set back, and what was asked of it since.
@@ -133,15 +150,20 @@ impl Intake {
     /// Opens the stream of events behind what was taken in, for so many partitions.
     ///
     /// # Errors
-    /// [`Error::Rewound`] if the stream ends before that, [`Error::Request`] if the broker refuses.
+    /// [`Error::Rewound`], [`Error::Rewritten`] or [`Error::Gone`] if the stream does not hold what was
+    /// taken in, [`Error::Request`] if the broker refuses.
     pub async fn open(bus: &Bus, partitions: u16, resume: Resume) -> Result<Intake, Error> {
         let mut intake = Intake {
             bus: bus.clone(),
             partitions,
             ledger: Ledger::new(resume.floor),
             highest: resume.highest.max(resume.floor),
+            identity: Identity::new(resume.taken),
+            next: resume.floor + 1,
             open: None,
+            careful: None,
             is_caught_up: false,
+            is_suspect: false,
             stalls: 0,
             resets: Arc::new(AtomicU64::new(0)),
         };
@@ -155,14 +177,18 @@ impl Intake {
     /// The future may be dropped and nothing is lost.
     ///
     /// # Errors
-    /// [`Error::Rewound`] if the stream was set back to before what was taken in. Everything else
-    /// is tried again.
+    /// [`Error::Rewound`], [`Error::Rewritten`], [`Error::Another`] or [`Error::Gone`] if the stream is
+    /// not the one any more whose events were taken in. Everything else is tried again.
     pub async fn next(&mut self) -> Result<Pulled, Error> {
         loop {
-            let Some(open) = self.open.as_mut() else {
-                if let Some(pulled) = self.reopen().await? {
+            if self.careful.is_some() {
+                if let Some(pulled) = self.read_carefully().await {
                     return Ok(pulled);
                 }
+                continue;
+            }
+            let Some(open) = self.open.as_mut() else {
+                self.reopen().await?;
                 continue;
             };
             let is_new = open.expected == 1;
@@ -175,6 +201,7 @@ impl Intake {
                 tracing::info!(%why, floor = self.ledger.floor(), "the intake begins anew");
                 self.open = None;
                 self.is_caught_up = false;
+                self.is_suspect = matches!(why, Interrupted::Lost);
                 if is_new && gathered.is_none() {
                     self.stalls += 1;
                 }
@@ -186,8 +213,40 @@ impl Intake {
         }
     }
 
+    /// What comes next in the stream, read without the consumer; none if nothing came yet, or if the
+    /// consumer should deliver again.
+    async fn read_carefully(&mut self) -> Option<Pulled> {
+        let careful = self.careful.as_mut()?;
+        if careful.is_over(&self.bus) {
+            self.careful = None;
+            return None;
+        }
+        let found = match careful.read(&self.bus, self.ledger.floor()).await {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::debug!(error = %chain(&error), "cannot read around messages");
+                self.careful = None;
+                return None;
+            }
+        };
+        let was_caught_up = std::mem::replace(&mut self.is_caught_up, found.is_last);
+        let Some(last) = found.deliveries.last() else {
+            if !was_caught_up {
+                return Some(Pulled { parts: Vec::new(), is_caught_up: true });
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+            return None;
+        };
+        let mut gathered = Gathered::new(self.partitions, last.sequence, None);
+        found.deliveries.into_iter().for_each(|delivery| gathered.add(delivery));
+        Some(self.hand_out(gathered))
+    }
+
     fn hand_out(&mut self, gathered: Gathered) -> Pulled {
         self.highest = self.highest.max(gathered.last_sequence);
+        self.next = gathered.last_sequence + 1;
+        self.identity
+            .remember(Taken { sequence: gathered.last_sequence, stored: gathered.last_stored });
         let waiting = gathered.parts.len();
         let pull = self.ledger.enter(gathered.last_sequence, gathered.reply, waiting);
         let parts = gathered
@@ -213,17 +272,17 @@ impl Intake {
         self.resets.clone()
     }
 
-    /// Sets the consumer back until that succeeds. Returns what had to be read without it.
-    async fn reopen(&mut self) -> Result<Option<Pulled>, Error> {
+    /// Sets the consumer back, or begins to read without it, until that succeeds.
+    async fn reopen(&mut self) -> Result<(), Error> {
         let (mut pause, longest) = PAUSES;
         let mut has_complained = false;
         loop {
             // An error would mean that the connection was closed for good: the next request says so.
             let _ = self.bus.link.wait_for(|link| link.is_up).await;
             match self.set_back().await {
-                Ok(pulled) => {
+                Ok(()) => {
                     self.resets.fetch_add(1, Ordering::Relaxed);
-                    return Ok(pulled);
+                    return Ok(());
                 }
                 Err(error) if error.is_transient() => {
                     if !std::mem::replace(&mut has_complained, true) {
@@ -238,15 +297,10 @@ impl Intake {
     }
 
     /// Sets the consumer back to the first event that is not durable, creating it if need be, on a
-    /// new connection: nothing of an earlier time is on its way there.
-    async fn set_back(&mut self) -> Result<Option<Pulled>, Error> {
-        let (client, jetstream, link) = self.bus.dial("jumeau-intake").await?;
-        let floor = self.ledger.restart(client.clone());
-        let name = self.bus.subjects.events_stream();
-        let what = "ask for the stream of events";
-        let stream = jetstream.get_stream(&name).await.map_err(Error::request(what))?;
-        let state = &stream.cached_info().state;
-        let (first_kept, last) = (state.first_sequence, state.last_sequence);
+    /// new connection: nothing of an earlier time is on its way there. If the next message is why the
+    /// last connection was lost, begins to read without the consumer.
+    async fn set_back(&mut self) -> Result<(), Error> {
+        let first_kept = self.identity.check(&self.bus, self.highest).await?;
         if self.highest > 0 && first_kept > self.highest + 1 {
             tracing::warn!(
                 taken = self.highest,
@@ -254,16 +308,22 @@ impl Intake {
                 "events left the stream before they were taken in; keep them for longer"
             );
         }
-        if last < self.highest {
-            return Err(Error::Rewound { stream: name, taken: self.highest, last });
+        if self.is_suspect && self.is_to_be_read_carefully().await? {
+            // What was handed out is on its way to the disk, and what follows comes behind it.
+            self.ledger.fall_silent();
+            self.careful = Some(Careful::from(&self.bus, self.next));
+            self.is_suspect = false;
+            self.stalls = 0;
+            return Ok(());
         }
-        let unreadable = if self.stalls < STALLS {
-            Vec::new()
-        } else {
-            unreadable::read(&self.bus, floor + 1).await?
-        };
-        let first = unreadable.last().map_or(floor, |delivery| delivery.sequence) + 1;
 
+        let (client, jetstream, link) = self.bus.dial("jumeau-intake").await?;
+        let floor = self.ledger.restart(client.clone(), link.clone());
+        let first = floor + 1;
+        (self.next, self.is_suspect) = (first, false);
+        let name = self.bus.subjects.events_stream();
+        let what = "ask for the stream of events";
+        let stream = jetstream.get_stream(&name).await.map_err(Error::request(what))?;
         let mut consumer = match stream.create_consumer(config()).await {
             Ok(consumer) => consumer,
             // An operator's consumer of this name may differ in what cannot be changed. All that
@@ -295,15 +355,21 @@ impl Intake {
             link,
             frame,
         });
-        let Some(last) = unreadable.last() else { return Ok(None) };
-        tracing::warn!(
-            first = floor + 1,
-            last = last.sequence,
-            "events with headers that cannot be read were passed over by hand"
-        );
-        let mut gathered = Gathered::new(self.partitions, last.sequence, None);
-        unreadable.into_iter().for_each(|delivery| gathered.add(delivery));
-        Ok(Some(self.hand_out(gathered)))
+        Ok(())
+    }
+
+    /// Whether the next message ends the connection on which it comes.
+    async fn is_to_be_read_carefully(&self) -> Result<bool, Error> {
+        let stream = self.bus.subjects.events_stream();
+        let next = fetch_next(&self.bus, &stream, self.next, ">").await?;
+        let is_unreadable = next.as_ref().is_some_and(|message| !message.is_sound());
+        if is_unreadable {
+            tracing::info!(
+                sequence = next.map(|message| message.sequence),
+                "somebody publishes headers that cannot be read; reading around them"
+            );
+        }
+        Ok(is_unreadable || self.stalls >= STALLS)
     }
 }
 
@@ -339,6 +405,8 @@ struct Gathered {
     partitions: u16,
     parts: Vec<(u16, Vec<Delivery>)>,
     last_sequence: u64,
+    /// When the stream stored the last delivery.
+    last_stored: Time,
     /// Where the last delivery is acknowledged.
     reply: Option<Subject>,
     /// How many messages the stream held behind it.
@@ -347,11 +415,13 @@ struct Gathered {
 
 impl Gathered {
     fn new(partitions: u16, last_sequence: u64, reply: Option<Subject>) -> Gathered {
-        Gathered { partitions, parts: Vec::new(), last_sequence, reply, pending: 0 }
+        let last_stored = Time::default();
+        Gathered { partitions, parts: Vec::new(), last_sequence, last_stored, reply, pending: 0 }
     }
 
     /// Adds a delivery to the part of its partition; a broadcast to that of every partition.
     fn add(&mut self, delivery: Delivery) {
+        self.last_stored = delivery.stored;
         if matches!(delivery.content, Content::Broadcast(_)) {
             for partition in 0..self.partitions {
                 self.add_to(partition, Delivery { partition, ..delivery.clone() });
@@ -438,7 +508,8 @@ impl Open {
                 return message.ok_or(Interrupted::Lost);
             }
             if self.link.borrow_and_update().was_lost() {
-                return Err(Interrupted::Lost);
+                // What came between the two looks.
+                return self.messages.next().now_or_never().flatten().ok_or(Interrupted::Lost);
             }
             tokio::select! {
                 message = tokio::time::timeout(SILENCE, self.messages.next()) => {
@@ -532,9 +603,10 @@ mod tests {
 
     #[test]
     fn a_restart_resumes_behind_the_lowest_cursor_or_the_floor() {
-        assert_eq!(Resume::from([], 0), Resume { floor: 0, highest: 0 });
-        assert_eq!(Resume::from([0, 0], 0), Resume { floor: 0, highest: 0 });
-        assert_eq!(Resume::from([5, 9, 7], 0), Resume { floor: 5, highest: 9 });
-        assert_eq!(Resume::from([0, 9, 7], 6), Resume { floor: 6, highest: 9 });
+        let at = |floor, highest| Resume { floor, highest, taken: Vec::new() };
+        assert_eq!(Resume::from([], 0), at(0, 0));
+        assert_eq!(Resume::from([0, 0], 0), at(0, 0));
+        assert_eq!(Resume::from([5, 9, 7], 0), at(5, 9));
+        assert_eq!(Resume::from([0, 9, 7], 6), at(6, 9));
     }
 }

@@ -8,8 +8,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::intake::chain;
+use super::stream::is_missing;
 use super::{Bus, Error};
-use crate::config::limits;
+use crate::config::{limits, settings};
 
 /// How often the streams are looked at.
 const EVERY: Duration = Duration::from_secs(2);
@@ -27,6 +28,12 @@ pub struct Kept {
     pub bytes_max: Option<u64>,
     /// Its durable consumers.
     pub readers: Vec<Reader>,
+    /// How often somebody deleted it and it was made again, empty, since the service started.
+    #[serde(default)]
+    pub made_again: u64,
+    /// What is wrong with it and what to do, while something is.
+    #[serde(default)]
+    pub trouble: Option<String>,
 }
 
 /// How far a durable consumer of a stream is: the service itself, or an integrator.
@@ -43,26 +50,30 @@ pub struct Reader {
     pub missed: u64,
 }
 
-/// Looks at the streams from time to time: what nobody takes away must be seen before it is gone.
-/// Cheap to clone; it ends with its runtime.
+/// Looks at the streams from time to time: what nobody takes away must be seen before it is gone, and
+/// a stream that somebody deleted is made again. Cheap to clone; it ends with its runtime.
 #[derive(Debug, Clone)]
 pub struct Watch {
     seen: Arc<Mutex<Vec<Kept>>>,
 }
 
 impl Watch {
-    /// Starts to look.
-    pub fn spawn(bus: &Bus) -> Watch {
+    /// Starts to look at the streams, which are to be as these settings say.
+    pub fn spawn(bus: &Bus, settings: settings::Streams, partitions: u16) -> Watch {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (bus, sink) = (bus.clone(), seen.clone());
         tokio::spawn(async move {
             let mut missed = Missed::default();
+            let mut mended = Mended::default();
             let mut beat = tokio::time::interval(EVERY);
             beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             loop {
                 beat.tick().await;
+                if bus.is_up() {
+                    mended.take(bus.mend_streams(&settings, partitions).await);
+                }
                 match look(&bus, &mut missed).await {
-                    Ok(kept) => *sink.lock() = kept,
+                    Ok(kept) => *sink.lock() = mended.told(kept),
                     // While the broker is gone, what was seen last is as good as anything.
                     Err(error) => tracing::debug!(error = %chain(&error), "no look at the streams"),
                 }
@@ -80,10 +91,23 @@ impl Watch {
 async fn look(bus: &Bus, missed: &mut Missed) -> Result<Vec<Kept>, Error> {
     let subjects = &bus.subjects;
     let mut all = Vec::new();
-    for name in [subjects.events_stream(), subjects.actions_stream(), subjects.dead_stream()] {
+    let names = [
+        subjects.events_stream(),
+        subjects.actions_stream(),
+        subjects.dead_stream(),
+        subjects.audit_stream(),
+    ];
+    for name in names {
         let what = "list the consumers of a stream";
         // Looked at before the consumers: what they take meanwhile is not taken for missed.
-        let stream = bus.stream(&name).await?;
+        let stream = match bus.jetstream.get_stream(&name).await {
+            Ok(stream) => stream,
+            Err(error) if is_missing(&error) => {
+                all.push(Kept { stream: name, ..Kept::default() });
+                continue;
+            }
+            Err(error) => return Err(Error::request("ask for a stream")(error)),
+        };
         let info = stream.cached_info();
         let mut readers = Vec::new();
         let mut consumers = stream.consumers();
@@ -107,10 +131,58 @@ async fn look(bus: &Bus, missed: &mut Missed) -> Result<Vec<Kept>, Error> {
             bytes: info.state.bytes,
             bytes_max: u64::try_from(info.config.max_bytes).ok().filter(|most| *most > 0),
             stream: name,
+            made_again: 0,
+            trouble: None,
         });
     }
     missed.forget_those_who_are_gone(&all);
     Ok(all)
+}
+
+/// What was wrong with streams: how often each was made again, and what still is.
+#[derive(Debug, Default)]
+struct Mended(BTreeMap<String, (u64, Option<String>)>);
+
+impl Mended {
+    fn take(&mut self, mended: Vec<(String, Result<(), Error>)>) {
+        let was: BTreeMap<String, Option<String>> = self
+            .0
+            .iter_mut()
+            .map(|(stream, (_, trouble))| (stream.clone(), trouble.take()))
+            .collect();
+        for (stream, outcome) in mended {
+            let (times, trouble) = self.0.entry(stream.clone()).or_default();
+            let known = was.get(&stream).and_then(Option::as_ref);
+            match outcome {
+                Ok(()) => {
+                    *times += 1;
+                    tracing::warn!(
+                        stream,
+                        "somebody deleted a stream; it is made again, without what it held"
+                    );
+                }
+                // It says nothing of the stream.
+                Err(error) if error.is_no_answer() => {}
+                Err(error) => {
+                    let why = chain(&error);
+                    if known != Some(&why) {
+                        tracing::warn!(stream, why, "a stream is not as it should be");
+                    }
+                    *trouble = Some(why);
+                }
+            }
+        }
+    }
+
+    /// What the streams keep, and what is wrong with them.
+    fn told(&self, mut kept: Vec<Kept>) -> Vec<Kept> {
+        for one in &mut kept {
+            if let Some((times, trouble)) = self.0.get(&one.stream) {
+                (one.made_again, one.trouble) = (*times, trouble.clone());
+            }
+        }
+        kept
+    }
 }
 
 /// How much each consumer missed: up to which sequence that is counted, and how much it was.

@@ -6,6 +6,7 @@
 //!
 //! * [`Subjects`]: the names of everything; a contract.
 //! * [`Bus`]: a connection, and the streams behind it.
+//! * [`Ownership`]: one service under a prefix.
 //! * [`Intake`]: events in, each at least once, in order, none missing.
 //! * [`dead_letter`]: what becomes of an event that cannot be used.
 //! * [`Relay`]: outputs out, in order, until they are confirmed.
@@ -15,14 +16,17 @@
 
 mod analyser;
 mod broker;
+mod careful;
 mod channel;
 mod connection;
 mod dead;
 mod delivery;
 mod denied;
 mod error;
+mod identity;
 mod intake;
 mod kept;
+mod owner;
 mod pages;
 mod past;
 mod receipt;
@@ -40,8 +44,10 @@ pub use connection::{Bus, Outages, fresh_id};
 pub use dead::{CARRIES_MEMORY, DeadHeaders, DeadLetter, dead_letter};
 pub use denied::{Attempt, Denied};
 pub use error::Error;
+pub use identity::{Standing, Taken};
 pub use intake::{Floor, Intake, Part, Pulled, Resume};
 pub use kept::{Kept, Reader, Watch};
+pub use owner::{Claim, Ownership};
 pub use past::Arrivals;
 pub use receipt::Receipt;
 pub use relay::{Relay, Relayed};

@@ -3,9 +3,11 @@ use async_nats::jetstream::consumer::pull::OrderedConfig;
 use async_nats::jetstream::consumer::{Consumer, DeliverPolicy};
 use bytes::Bytes;
 use futures::StreamExt;
+use futures::future::try_join_all;
 
 use super::delivery::{read, stored_at};
 use super::pages::{Held, Pages};
+use super::unreadable::{Wrapped, fetch_next};
 use super::{Bus, Error, fresh_id};
 use crate::event::{Channel, Content, Customer, Delivery, Original, Time};
 use crate::twin::Action;
@@ -108,17 +110,6 @@ impl Bus {
         .await
     }
 
-    /// When the stream of events was made, in milliseconds since 1970: another one has another
-    /// moment, even under the same name.
-    ///
-    /// # Errors
-    /// [`Error::Request`] if the broker does not answer.
-    pub async fn events_made(&self) -> Result<u64, Error> {
-        let stream = self.stream(&self.subjects.events_stream()).await?;
-        let made = stored_at(stream.cached_info().created).ms();
-        Ok(u64::try_from(made).unwrap_or(0))
-    }
-
     /// By how many milliseconds the clock of this machine is ahead of the broker's, or behind if
     /// negative, give or take the time of one request; none if the broker does not say what time it
     /// is, as those before 2.10 do not.
@@ -137,43 +128,98 @@ impl Bus {
         Some(if at < before.ms() { before.ms() - at } else { (after.ms() - at).min(0) })
     }
 
-    /// What a stream holds now under some subjects.
+    /// What a stream holds now under some subjects. Messages that the client library cannot read end
+    /// the connection on which they come: so there is one for this, and they are stepped over, and come without headers.
     pub(super) async fn held(
         &self,
         stream: String,
-        filter_subjects: Vec<String>,
+        filters: Vec<String>,
         mut each: impl FnMut(u64, Time, Message) -> bool,
     ) -> Result<(), Error> {
+        let mut next = 1;
+        loop {
+            if self.flow(&stream, &filters, &mut next, &mut each).await? {
+                return Ok(());
+            }
+            let mut sound = 0;
+            // Where there is one of those, there may be more.
+            while sound < SOUND {
+                let Some(found) = self.first(&stream, &filters, next).await? else {
+                    return Ok(());
+                };
+                sound = if found.is_sound() { sound + 1 } else { 0 };
+                next = found.sequence + 1;
+                let (sequence, stored) = (found.sequence, found.stored);
+                if !each(sequence, stored, found.message_or_bare()) {
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Reads from the sequence `next` on, with a consumer; returns whether it came to the end.
+    async fn flow(
+        &self,
+        stream: &str,
+        filters: &[String],
+        next: &mut u64,
+        each: &mut impl FnMut(u64, Time, Message) -> bool,
+    ) -> Result<bool, Error> {
         let what = "read what a stream holds";
-        let stream = self.jetstream.get_stream(stream).await.map_err(Error::request(what))?;
+        let (client, jetstream, mut link) = self.dial("jumeau-reader").await?;
+        let stream = jetstream.get_stream(stream).await.map_err(Error::request(what))?;
         let config = OrderedConfig {
             // Without a name of its own it could not be told from those of others, by permissions.
             name: Some(fresh_id()),
-            filter_subjects,
-            deliver_policy: DeliverPolicy::All,
+            filter_subjects: filters.to_vec(),
+            deliver_policy: match *next {
+                1 => DeliverPolicy::All,
+                start_sequence => DeliverPolicy::ByStartSequence { start_sequence },
+            },
             ..OrderedConfig::default()
         };
         let mut consumer: Consumer<OrderedConfig> =
             stream.create_consumer(config).await.map_err(Error::request(what))?;
         let mut left = consumer.info().await.map_err(Error::request(what))?.num_pending;
-        if left == 0 {
-            return Ok(());
-        }
         let mut messages = consumer.messages().await.map_err(Error::request(what))?;
-        while left > 0
-            && let Some(message) = messages.next().await
-        {
-            let message = message.map_err(Error::request(what))?;
+        let lost = async { link.wait_for(|link| link.was_lost()).await.map(drop) };
+        tokio::pin!(lost);
+        while left > 0 {
+            let message = tokio::select! {
+                biased;
+                message = messages.next() => message,
+                _ = &mut lost => return Ok(false),
+            };
+            let Some(message) = message else { return Ok(false) };
+            let Ok(message) = message else { return Ok(false) };
             let info = message.info().map_err(Error::request(what))?;
             let (sequence, stored) = (info.stream_sequence, stored_at(info.published));
             left = info.pending;
+            *next = sequence + 1;
             if !each(sequence, stored, message.message) {
                 break;
             }
         }
-        Ok(())
+        // Whatever is still on its way is not wanted.
+        let _ = client.drain().await;
+        Ok(true)
+    }
+
+    /// The first message from the sequence on under one of these subjects.
+    async fn first(
+        &self,
+        stream: &str,
+        filters: &[String],
+        from: u64,
+    ) -> Result<Option<Wrapped>, Error> {
+        let found = filters.iter().map(|filter| fetch_next(self, stream, from, filter));
+        let found = try_join_all(found).await?.into_iter().flatten();
+        Ok(found.min_by_key(|message| message.sequence))
     }
 }
+
+/// So many messages in a row that the client library can read: the consumer goes on.
+const SOUND: usize = 64;
 
 /// What comes into the stream of events.
 #[derive(Debug)]

@@ -6,6 +6,8 @@ use async_nats::{Client, Subject};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use super::connection::Link;
+
 /// What has been handed out and is not durable yet, in the order of the stream.
 #[derive(Debug)]
 pub(super) struct Ledger {
@@ -39,14 +41,17 @@ impl Ledger {
 
     /// Forgets what was handed out, because it will be delivered anew; returns the floor.
     ///
-    /// From here on acknowledgements go through `client`, by a task that ends with the ledger or
-    /// the next call; none of an earlier time goes out, which a consumer that was set back since
-    /// would misunderstand.
-    pub(super) fn restart(&self, client: Client) -> u64 {
+    /// From here on acknowledgements go through `client`, by a task that ends with the ledger, the
+    /// connection `link`, or the next call; none of an earlier time goes out, which a consumer that was
+    /// set back since would misunderstand.
+    pub(super) fn restart(&self, client: Client, link: watch::Receiver<Link>) -> u64 {
         let (next, mut asked) = watch::channel::<Option<Subject>>(None);
         tokio::spawn(async move {
             while asked.changed().await.is_ok() {
                 let reply = asked.borrow_and_update().clone();
+                if link.borrow().was_lost() {
+                    return;
+                }
                 if let Some(reply) = reply {
                     // A lost acknowledgement is made good by the next one, or by the reset that
                     // follows a lost connection.
@@ -56,6 +61,12 @@ impl Ledger {
         });
         *self.open.lock() = Open { pulls: VecDeque::new(), next };
         self.floor()
+    }
+
+    /// Acknowledges nothing more until the next [`restart`](Ledger::restart); what was handed out
+    /// still counts for the floor.
+    pub(super) fn fall_silent(&self) {
+        self.open.lock().next = watch::Sender::new(None);
     }
 
     /// Enters what is about to be handed out in `waiting` parts.

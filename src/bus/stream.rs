@@ -8,9 +8,17 @@ use serde::{Deserialize, Serialize};
 
 use super::connection::check_payload;
 use super::intake::CONSUMER;
+use super::unreadable::fetch_next;
 use super::{Bus, Error};
 use crate::config::{limits, settings};
 use crate::event::Channel;
+
+impl Lag {
+    /// Events that are not taken in and durable.
+    pub fn behind(&self) -> u64 {
+        self.waiting + self.in_flight
+    }
+}
 
 impl Bus {
     /// Creates the streams that are missing, and checks those that exist.
@@ -138,9 +146,43 @@ impl Bus {
         ]
     }
 
-    async fn ensure_stream(&self, wanted: Config) -> Result<(), Error> {
+    /// Makes the streams again that somebody has deleted, all but the stream of events: what was taken
+    /// in of that cannot be made again. Returns those that were made, and what is wrong with others, by
+    /// their names.
+    pub(super) async fn mend_streams(
+        &self,
+        settings: &settings::Streams,
+        partitions: u16,
+    ) -> Vec<(String, Result<(), Error>)> {
+        let mut mended = Vec::new();
+        for wanted in self.wanted(settings, partitions) {
+            let name = wanted.name.clone();
+            if name == self.subjects.events_stream() {
+                continue;
+            }
+            let integrators = match name == self.subjects.actions_stream() {
+                true => &settings.integrators[..],
+                false => &[],
+            };
+            match self.ensure_stream(wanted).await {
+                Ok(false) => {}
+                Ok(true) => {
+                    let mut made = Ok(());
+                    for channel in integrators {
+                        made = made.and(self.ensure_integrator(channel).await);
+                    }
+                    mended.push((name, made));
+                }
+                Err(error) => mended.push((name, Err(error))),
+            }
+        }
+        mended
+    }
+
+    /// Makes a stream if there is none, and checks it if there is; returns whether it was made.
+    async fn ensure_stream(&self, wanted: Config) -> Result<bool, Error> {
         match self.jetstream.get_stream(&wanted.name).await {
-            Ok(found) => check(&wanted, &found.cached_info().config),
+            Ok(found) => check(&wanted, &found.cached_info().config).map(|()| false),
             Err(error) if is_missing(&error) => {
                 let name = wanted.name.clone();
                 self.jetstream
@@ -148,7 +190,7 @@ impl Bus {
                     .await
                     .map_err(Error::request("create a stream that is missing"))?;
                 tracing::info!(stream = name, "created a stream");
-                Ok(())
+                Ok(true)
             }
             Err(error) => Err(Error::Request { what: "ask for a stream", source: Box::new(error) }),
         }
@@ -170,11 +212,20 @@ impl Bus {
             .map_err(Error::request("ask how far the intake is"))?;
         let state =
             &stream.info().await.map_err(Error::request("ask for the state of a stream"))?.state;
+        let (last, delivered) = (state.last_sequence, consumer.delivered.stream_sequence);
+        let mut waiting = consumer.num_pending;
+        // The broker tells its consumers of a new message a moment after it has confirmed it; or else
+        // the last ones were erased.
+        if waiting == 0 && delivered < last {
+            let name = self.subjects.events_stream();
+            let next = fetch_next(self, &name, delivered + 1, ">").await?;
+            waiting = next.map_or(0, |next| (last + 1).saturating_sub(next.sequence).max(1));
+        }
         Ok(Lag {
-            last: state.last_sequence,
-            delivered: consumer.delivered.stream_sequence,
+            last,
+            delivered,
             acknowledged: consumer.ack_floor.stream_sequence,
-            waiting: consumer.num_pending,
+            waiting,
             in_flight: consumer.num_ack_pending as u64,
         })
     }
@@ -206,7 +257,7 @@ fn hours(count: u32) -> Duration {
     Duration::from_secs(u64::from(count) * 3_600)
 }
 
-fn is_missing(error: &async_nats::jetstream::context::GetStreamError) -> bool {
+pub(super) fn is_missing(error: &async_nats::jetstream::context::GetStreamError) -> bool {
     matches!(
         error.kind(),
         GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND

@@ -55,6 +55,11 @@ impl Subjects {
         self.stream("AUDIT")
     }
 
+    /// The stream of who serves: `JUMEAU_OWNER`.
+    pub fn owner_stream(&self) -> String {
+        self.stream("OWNER")
+    }
+
     fn stream(&self, name: &str) -> String {
         format!("{}_{name}", self.prefix.replace('.', "_").to_ascii_uppercase())
     }
@@ -153,6 +158,11 @@ impl Subjects {
     /// Everything that somebody did.
     pub fn all_audit(&self) -> String {
         format!("{}.audit.>", self.prefix)
+    }
+
+    /// Where a service says that it is the one that serves.
+    pub fn owner(&self) -> String {
+        format!("{}.owner", self.prefix)
     }
 
     /// Where a request of the service API goes: its verb, then its tokens, each encoded.

@@ -242,6 +242,8 @@ limits! {
     ANALYSER_QUESTIONS: 64;
     /// messages of one pull
     PULL_BATCH: 500;
+    /// messages of the stream asked for at once where they are read one by one, around those whose headers cannot be read
+    WRAPPED_AT_ONCE: 64;
     /// outputs published and not yet confirmed by the broker; more stop the relay
     RELAY_WINDOW: 4_096;
     /// outputs committed and not yet confirmed, in one partition; more stop its intake

@@ -20,6 +20,8 @@ pub enum Answer {
     Refused(Rejection),
     /// The disk has no room for what would be decided; nothing changed.
     NoRoom,
+    /// Too many outputs wait for the broker for more to come of it; nothing changed.
+    Busy,
 }
 
 /// What became of what an agent did.

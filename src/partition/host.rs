@@ -21,6 +21,9 @@ pub struct Bounds {
     pub resident_bytes_max: usize,
     /// About so many timers; later ones wait in the store.
     pub timers_near_max: usize,
+    /// So many outputs may wait for the broker before the partition does, too; of more than that, it
+    /// holds no more than twice as many in memory.
+    pub outbox_max: usize,
     /// A twin comes to rest after so long without an input; never, if unset.
     pub rest_after: Option<Duration>,
     /// Between two twins that are looked at on behalf of broadcasts or of an index lies so long, on
@@ -59,6 +62,9 @@ pub trait Host {
     /// Has everything looked up that the store knows of a customer beside the twin; answered by
     /// [`Machine::traced`].
     fn trace(&mut self, customer: Customer);
+    /// Has the first `limit` outputs from this sequence on loaded; answered by
+    /// [`Machine::outputs_loaded`].
+    fn load_outputs(&mut self, from: u64, limit: usize);
     /// Has a batch made durable, at once or soon; answered by [`Machine::committed`], in the order of
     /// the calls.
     fn commit(&mut self, ticket: u64, batch: Batch, haste: Haste);
@@ -88,6 +94,8 @@ pub struct Pulled<T> {
 pub struct Recovered {
     /// The stream sequence up to which everything is taken in.
     pub cursor: u64,
+    /// When the stream stored the event of that sequence.
+    pub stored: Option<Time>,
     /// The sequence of the next output.
     pub next_output: u64,
     /// The number of the next journalled input.
@@ -96,8 +104,10 @@ pub struct Recovered {
     pub clock: Option<Time>,
     /// The version of what was learned that it went by last.
     pub version: u64,
-    /// Outputs that the broker has not confirmed.
+    /// The first outputs that the broker has not confirmed,
     pub outputs: Vec<(u64, Output)>,
+    /// and how many more the store has.
+    pub outputs_left: u64,
     /// Broadcasts that live, and when each was taken in.
     pub broadcasts: Vec<(Broadcast, Time)>,
     /// How far it was in going through its twins.

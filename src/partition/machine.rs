@@ -1,4 +1,5 @@
 mod asks;
+mod backlog;
 mod commits;
 mod erasures;
 mod outcome;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use self::asks::Waiting;
+use self::backlog::Backlog;
 use self::commits::InFlight;
 use super::ask::Outbound;
 use super::counters::Counters;
@@ -111,6 +113,8 @@ pub struct Machine<H: Host> {
 
     /// The sequence up to which everything is in the open batch or committed.
     taken: u64,
+    /// When the stream stored each event from the last one taken in on.
+    stored: VecDeque<(u64, Time)>,
     batch: Batch,
     /// Events in the open batch, and what acknowledges them.
     open_events: usize,
@@ -122,6 +126,7 @@ pub struct Machine<H: Host> {
     next_input: u64,
     confirmed: Vec<u64>,
     unconfirmed: usize,
+    backlog: Backlog,
 
     next_ticket: u64,
     /// The last commit that is durable.
@@ -153,6 +158,7 @@ impl<H: Host> Machine<H> {
         host: &mut H,
     ) -> Machine<H> {
         let unconfirmed = recovered.outputs.len();
+        let backlog = Backlog::recovered(&recovered.outputs, recovered.outputs_left);
         if unconfirmed > 0 {
             host.publish(recovered.outputs);
         }
@@ -189,6 +195,7 @@ impl<H: Host> Machine<H> {
             residents: Residents::new(),
             window: Window::unloaded(bounds.timers_near_max),
             taken: recovered.cursor,
+            stored: recovered.stored.map(|stored| (recovered.cursor, stored)).into_iter().collect(),
             batch: Batch::new(),
             open_events: 0,
             tokens: Vec::new(),
@@ -199,6 +206,7 @@ impl<H: Host> Machine<H> {
             next_input: recovered.next_input,
             confirmed: Vec::new(),
             unconfirmed,
+            backlog,
             next_ticket: 1,
             durable: 0,
             in_flight: VecDeque::new(),
@@ -227,6 +235,7 @@ impl<H: Host> Machine<H> {
     pub fn confirmed(&mut self, sequences: &[u64], wall: Time, host: &mut H) {
         self.unconfirmed -= sequences.len();
         self.confirmed.extend_from_slice(sequences);
+        self.load_backlog(host);
         self.go_on(wall, host);
     }
 
@@ -341,6 +350,7 @@ impl<H: Host> Machine<H> {
             && !self.is_open()
             && self.in_flight.is_empty()
             && self.unconfirmed == 0
+            && self.backlog.left == 0
     }
 
     /// Whether, in event time, everything due up to [`Machine::advance`]'s time has fired, and every
@@ -355,7 +365,7 @@ impl<H: Host> Machine<H> {
             resident_twins: self.residents.len() as u64,
             resting_twins: self.residents.resting() as u64,
             resident_bytes: self.residents.bytes(),
-            outbox: self.unconfirmed as u64,
+            outbox: self.unconfirmed as u64 + self.backlog.left,
             timers_near: self.window.len() as u64,
             broadcasts_live: self.broadcasts.len() as u64,
             tombstones: self.tombstones.len() as u64,
@@ -403,7 +413,8 @@ impl<H: Host> Machine<H> {
             if self.is_open() && self.in_flight.is_empty() {
                 self.commit(host);
             }
-            // Whoever asks is answered though the broker takes no outputs: there are few of these.
+            self.refuse_what_is_too_much(host);
+            // Channels are answered though the broker takes no outputs: few come of that.
             let is_turn = self.has_room && self.is_turn_of_asks();
             if is_turn {
                 self.begin_asks(wall, host);
@@ -475,7 +486,13 @@ impl<H: Host> Machine<H> {
 
     /// Whether nothing may begin: too much waits for the broker already, or the disk has no room.
     fn is_held(&self) -> bool {
-        !self.has_room || self.unconfirmed >= limits::OUTBOX_BACKLOG
+        !self.has_room || self.is_outbox_full()
+    }
+
+    /// Whether so much waits for the broker that nothing may begin of which more would come. What lay
+    /// in the store at the start goes out first.
+    fn is_outbox_full(&self) -> bool {
+        self.unconfirmed >= self.bounds.outbox_max || self.backlog.left > 0
     }
 
     /// The next pulls.
@@ -493,6 +510,7 @@ impl<H: Host> Machine<H> {
             for mut delivery in pulled.deliveries {
                 if delivery.sequence > taken {
                     taken = delivery.sequence;
+                    self.stored.push_back((taken, delivery.stored));
                     let now = now_of(&mut delivery, self.mode);
                     work.deliveries.push_back((now, delivery));
                 } else {

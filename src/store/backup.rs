@@ -238,10 +238,14 @@ pub fn restore(backup: &Path, settings: &settings::Store) -> Result<Examined, Er
         settle(&draft, &own).map_err(failed)?;
     }
     let draft = copy(backup, to).map_err(failed)?;
+    let there = settings::Store { path: draft.clone(), ..settings.clone() };
+    let restored = Store::open_with(&there, examined.partitions, &own)?;
+    // Whoever served when the backup was made may still do.
+    restored.set_owner(0)?;
     if is_sealed {
-        let there = settings::Store { path: draft.clone(), ..settings.clone() };
-        Store::open_with(&there, examined.partitions, &own)?.let_unreadable_go()?;
+        restored.let_unreadable_go()?;
     }
+    drop(restored);
     settle(&draft, to).map_err(failed)?;
     Ok(examined)
 }

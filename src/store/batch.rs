@@ -359,6 +359,15 @@ impl Batch {
         self.set(partition, Field::Cursor, sequence);
     }
 
+    /// When the stream stored the event up to which the partition has taken everything in; none: that
+    /// is not known.
+    pub fn set_stored(&mut self, partition: u16, stored: Option<Time>) {
+        match stored {
+            Some(stored) => self.set(partition, Field::Stored, stored.ms().cast_unsigned()),
+            None => self.delete(Table::Meta, |key| keys::field(key, partition, Field::Stored)),
+        }
+    }
+
     /// The sequence of the partition's next output.
     pub fn set_next_output(&mut self, partition: u16, sequence: u64) {
         self.set(partition, Field::NextOutput, sequence);
@@ -399,6 +408,10 @@ impl Batch {
 
     pub(super) fn set_store_wide(&mut self, name: &str, number: u64) {
         self.seal_small(Table::Meta, |key| keys::store_wide(key, name), &number);
+    }
+
+    pub(super) fn delete_store_wide(&mut self, name: &str) {
+        self.delete(Table::Meta, |key| keys::store_wide(key, name));
     }
 
     fn set(&mut self, partition: u16, field: Field, number: u64) {

@@ -17,12 +17,16 @@ use super::vault::{Access, Vault};
 use super::{Batch, Error, Table};
 use crate::codec::{self, Kind};
 use crate::config::settings;
+use crate::event::Time;
 
 /// The format of the database as a whole: its tables and keys.
 pub(super) const FORMAT: u64 = 1;
 
 /// The name of the moment when the stream of events was made, among what the store knows as a whole.
 const STREAM: &str = "stream";
+
+/// The name of the number of the last start that served, likewise.
+const OWNER: &str = "owner";
 
 /// The name of whether rows of customers are sealed, likewise; it stands there only if they are.
 const SEALED: &str = "sealed";
@@ -136,6 +140,51 @@ impl Store {
         let mut batch = Batch::new();
         batch.set_store_wide(STREAM, made_ms);
         self.commit(&[batch])
+    }
+
+    /// The number of the last start that served with this very store; none if it never did, or was
+    /// restored since.
+    ///
+    /// # Errors
+    /// [`Error::Read`], or [`Error::Record`].
+    pub fn owner(&self) -> Result<Option<u64>, Error> {
+        Ok(self.store_wide(OWNER)?.filter(|number| *number > 0))
+    }
+
+    /// A start of this number is about to serve; 0: none ever did. Durable at once.
+    ///
+    /// # Errors
+    /// [`Error::Write`], or [`Error::Poisoned`].
+    pub fn set_owner(&self, number: u64) -> Result<(), Error> {
+        let mut batch = Batch::new();
+        batch.set_store_wide(OWNER, number);
+        self.commit(&[batch])?;
+        self.sync()
+    }
+
+    /// From now on the cursors are about the stream that was made at this moment; none: about one that
+    /// is still to be made. Each partition has taken in what is said of it: its cursor, and when that
+    /// event was stored. Durable at once.
+    ///
+    /// # Errors
+    /// [`Error::Write`], or [`Error::Poisoned`].
+    pub fn adopt(
+        &self,
+        made_ms: Option<u64>,
+        cursors: &[(u16, u64, Option<Time>)],
+    ) -> Result<(), Error> {
+        let mut batch = Batch::new();
+        for (partition, cursor, stored) in cursors {
+            batch.set_cursor(*partition, *cursor);
+            batch.set_stored(*partition, *stored);
+        }
+        batch.set_floor(0);
+        match made_ms {
+            Some(made_ms) => batch.set_store_wide(STREAM, made_ms),
+            None => batch.delete_store_wide(STREAM),
+        }
+        self.commit(&[batch])?;
+        self.sync()
     }
 
     /// About how many rows a table has.

@@ -240,6 +240,7 @@ pub(super) enum Field {
     NextInput = 3,
     Clock = 4,
     Version = 6,
+    Stored = 7,
 }
 
 impl Field {
@@ -250,6 +251,7 @@ impl Field {
             3 => Field::NextInput,
             4 => Field::Clock,
             6 => Field::Version,
+            7 => Field::Stored,
             _ => return None,
         })
     }

@@ -236,6 +236,20 @@ pub trait Read: Send + Sync {
         })
     }
 
+    /// How many outputs the partition has that the broker has not confirmed.
+    ///
+    /// # Errors
+    /// [`Error::Read`].
+    fn outbox_len(&self, partition: u16) -> Result<u64, Error> {
+        let from = key(|to| keys::partition(to, partition));
+        let mut count = 0;
+        self.scan(Table::Outbox, &from, &keys::behind(&from), &mut |_, _| {
+            count += 1;
+            Ok(true)
+        })?;
+        Ok(count)
+    }
+
     /// The partition's answers that are not learned from yet, from this sequence on, at most `limit`,
     /// ascending, and whether each was a response.
     ///
@@ -462,6 +476,7 @@ pub trait Read: Send + Sync {
             let number: u64 = open(Table::Meta, key, value)?;
             match keys::read_field(key) {
                 Some(Field::Cursor) => meta.cursor = number,
+                Some(Field::Stored) => meta.stored = Some(Time::from_ms(number.cast_signed())),
                 Some(Field::NextOutput) => meta.next_output = number,
                 Some(Field::NextInput) => meta.next_input = number,
                 Some(Field::Clock) => meta.clock = Some(Time::from_ms(number.cast_signed())),

@@ -32,6 +32,8 @@ pub struct Journalled {
 pub struct Meta {
     /// The stream sequence up to which it has taken everything in.
     pub cursor: u64,
+    /// When the stream stored the event of that sequence.
+    pub stored: Option<Time>,
     /// The sequence of its next output.
     pub next_output: u64,
     /// The number of its next journalled input.

@@ -5,9 +5,13 @@
 mod broker;
 mod intake;
 mod letters;
+mod lost;
+mod owner;
+mod panic;
 mod past;
 mod relay;
 mod service;
+mod unread;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -28,7 +32,7 @@ struct World {
     broker: Broker,
     bus: Bus,
     client: async_nats::Client,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 fn nats(broker: &Broker) -> settings::Nats {
@@ -47,7 +51,7 @@ async fn world() -> World {
         .connect(broker.url())
         .await
         .unwrap();
-    World { broker, bus, client, _folder: folder }
+    World { broker, bus, client, folder }
 }
 
 impl World {

@@ -254,7 +254,7 @@ impl World {
                     self.seen.panicked_asks += 1;
                 }
                 // Nothing was taken in: it is asked again.
-                Answer::NoRoom => request.state = State::Lost,
+                Answer::NoRoom | Answer::Busy => request.state = State::Lost,
                 other => self.found.push(format!("request {number} was answered {other:?}")),
             }
         }

@@ -180,7 +180,7 @@ impl World {
                 }
                 Answer::Refused(_) => self.seen.refused += 1,
                 // Nothing was taken in: it is asked again.
-                Answer::NoRoom => act.state = State::Lost,
+                Answer::NoRoom | Answer::Busy => act.state = State::Lost,
                 other => self.found.push(format!("act {number} was answered {other:?}")),
             }
         }

@@ -113,6 +113,7 @@ pub(crate) struct Desk {
     errands: Vec<(Rc<RefCell<Cell>>, Errand)>,
     load: Option<Vec<Customer>>,
     load_timers: Option<usize>,
+    load_outputs: Option<(u64, usize)>,
     find: Option<(Option<IndexKey>, Option<Customer>, usize)>,
     commits: VecDeque<(u64, Batch)>,
     acknowledged: Vec<u64>,
@@ -144,6 +145,11 @@ impl Host for Desk {
 
     fn load(&mut self, customers: Vec<Customer>) {
         assert!(self.load.replace(customers).is_none(), "two loads at once");
+    }
+
+    fn load_outputs(&mut self, from: u64, limit: usize) {
+        let wanted = self.load_outputs.replace((from, limit));
+        assert!(wanted.is_none(), "two loads of outputs at once");
     }
 
     fn load_timers(&mut self, limit: usize) {
@@ -335,14 +341,19 @@ impl World {
         let running = (0..PARTITIONS)
             .map(|partition| {
                 let meta = self.memory.meta(partition).unwrap();
-                let outputs = self.memory.outbox(partition, 0, usize::MAX).unwrap();
+                let outbox_max = self.rng.random_range(1..40);
+                let outputs = self.memory.outbox(partition, 0, outbox_max).unwrap();
+                let outputs_left =
+                    self.memory.outbox_len(partition).unwrap() - outputs.len() as u64;
                 let recovered = Recovered {
                     cursor: meta.cursor,
+                    stored: meta.stored,
                     next_output: meta.next_output,
                     next_input: meta.next_input,
                     clock: meta.clock,
                     version: meta.version,
                     outputs,
+                    outputs_left,
                     broadcasts: self.memory.broadcasts(partition).unwrap(),
                     sweeps: self.memory.sweeps(partition).unwrap(),
                     results: self.memory.results(partition).unwrap(),
@@ -353,6 +364,7 @@ impl World {
                     resident_twins_max: self.rng.random_range(1..=CUSTOMERS),
                     resident_bytes_max: usize::MAX,
                     timers_near_max: self.rng.random_range(1..4),
+                    outbox_max,
                     rest_after: self
                         .rng
                         .random_bool(0.7)
@@ -470,6 +482,9 @@ impl World {
                         })
                         .collect();
                     one.machine.loaded(twins, now, &mut one.desk);
+                } else if let Some((from, limit)) = one.desk.load_outputs.take() {
+                    let outputs = self.memory.outbox(at as u16, from, limit).unwrap();
+                    one.machine.outputs_loaded(outputs, now, &mut one.desk);
                 } else if let Some(limit) = one.desk.load_timers.take() {
                     let timers = self.memory.timers(at as u16, None, limit).unwrap();
                     one.machine.timers_loaded(timers, now, &mut one.desk);

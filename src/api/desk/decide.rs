@@ -4,7 +4,7 @@ use tokio::sync::oneshot;
 
 use super::super::decide::{DecideReply, DecideRequest, Offer};
 use super::super::messages::code;
-use super::{Desk, customer_of, gone, no_room, optional, required};
+use super::{Desk, customer_of, gone, no_room, optional, outbox_is_full, required};
 use crate::actors::AskTwin;
 use crate::bus::{self, ApiError, Request};
 use crate::config::limits;
@@ -97,6 +97,7 @@ impl Desk {
                 }
                 Answer::Refused(rejection) => return Err(refused(rejection)),
                 Answer::NoRoom => return Err(no_room()),
+                Answer::Busy => return Err(outbox_is_full()),
                 Answer::Acted(_) => {
                     return Err(ApiError::new(code::INTERNAL, "a request to decide is no act"));
                 }

@@ -35,7 +35,7 @@ impl Desk {
         let rows = rows.map_err(|detail| ApiError::new(code::INTERNAL, detail))?.concat();
         if erasure.is_some() && rows.is_empty() {
             let lag = self.bus.lag().await.map_err(from_bus)?;
-            if lag.waiting + lag.in_flight == 0 {
+            if lag.behind() == 0 {
                 let detail = "expected an erasure that was begun, found none of this name";
                 return Err(ApiError::new(code::NOT_FOUND, detail));
             }

@@ -6,7 +6,7 @@ use super::super::round::{Item, Round};
 use super::Machine;
 use crate::config::limits;
 use crate::config::settings::TimeMode;
-use crate::event::{Customer, Event, Rejection, Time};
+use crate::event::{Customer, Event, Kind, Rejection, Time};
 use crate::twin::{Asked, Effect, Input, Journalled, Note, Reaction, Verdict};
 
 /// A request that waits for its turn.
@@ -26,6 +26,10 @@ impl<H: Host> Machine<H> {
             host.answer(reply, Answer::NoRoom);
             return;
         }
+        if self.is_too_much(&event) {
+            host.answer(reply, Answer::Busy);
+            return;
+        }
         self.asks.push_back(Waiting { event, reply });
         self.go_on(wall, host);
     }
@@ -34,6 +38,29 @@ impl<H: Host> Machine<H> {
     pub(super) fn refuse_asks(&mut self, host: &mut H) {
         for Waiting { reply, .. } in self.asks.drain(..) {
             host.answer(reply, Answer::NoRoom);
+        }
+    }
+
+    /// Whether too many outputs wait for the broker for this to be taken in. Of each act of an agent
+    /// comes an output, so acts wait as events do; of a decision rarely one, so channels are answered
+    /// for longer.
+    fn is_too_much(&self, event: &Event) -> bool {
+        let is_act = !matches!(event.kind, Kind::Ask(_));
+        self.is_outbox_full()
+            && (is_act || self.backlog.left > 0 || self.unconfirmed >= 2 * self.bounds.outbox_max)
+    }
+
+    /// Tells those who wait for their turn, and are not to wait for the broker, that they are busy.
+    pub(super) fn refuse_what_is_too_much(&mut self, host: &mut H) {
+        if !self.is_outbox_full() {
+            return;
+        }
+        for waiting in std::mem::take(&mut self.asks) {
+            if self.is_too_much(&waiting.event) {
+                host.answer(waiting.reply, Answer::Busy);
+            } else {
+                self.asks.push_back(waiting);
+            }
         }
     }
 

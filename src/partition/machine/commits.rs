@@ -92,6 +92,13 @@ impl<H: Host> Machine<H> {
         }
         self.results.put(self.partition, &mut batch);
         batch.set_cursor(self.partition, self.taken);
+        while self.stored.get(1).is_some_and(|(sequence, _)| *sequence <= self.taken) {
+            self.stored.pop_front();
+        }
+        // Without events, the row is as it was.
+        if let Some((_, stored)) = self.stored.front().filter(|(at, _)| *at == self.taken) {
+            batch.set_stored(self.partition, Some(*stored));
+        }
         batch.set_next_output(self.partition, self.next_output);
         batch.set_next_input(self.partition, self.next_input);
         batch.set_clock(self.partition, self.clock);

@@ -243,6 +243,7 @@ fn troubles(now: &Stats, total: &Counters) -> Vec<String> {
             if ahead < 0 { "behind" } else { "ahead of" }
         ));
     }
+    found.extend(now.streams.iter().filter_map(|kept| kept.trouble.clone()));
     if now.clock.is_doubted {
         found.push(format!(
             "the clock on the wall was set {}; going on as before until that is sure",
@@ -264,6 +265,11 @@ fn past_troubles(now: &Stats, total: &Counters) -> Vec<(&'static str, u64, Strin
         ),
         ("intake began anew", now.resets, String::new()),
         ("published again", relayed.retries, format!("{} copies", count(relayed.duplicates))),
+        (
+            "streams made again",
+            now.streams.iter().map(|kept| kept.made_again).sum(),
+            "somebody had deleted them; what they held is gone".to_owned(),
+        ),
         ("too large to publish", relayed.unpublishable, String::new()),
         ("disk nearly full", now.space.times, format!("{} left now", bytes(now.space.free_bytes))),
         ("said too late", total.late, "parts of events; something newer was known".to_owned()),

@@ -1,0 +1,125 @@
+//! Which stream of events is the store's own, and who serves it.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::actors::Fatal;
+use crate::api;
+use crate::bus::{self, Bus, Claim, Ownership, Taken};
+use crate::config::Settings;
+use crate::event::Time;
+use crate::store::{Meta, Read, Store};
+
+/// Refuses a stream that is not the one whose events the store has taken in, and another service under
+/// the prefix; and only then makes or changes anything on the broker.
+pub(super) async fn own(
+    bus: Bus,
+    store: Arc<Store>,
+    settings: Settings,
+    fatal: UnboundedSender<Fatal>,
+) -> anyhow::Result<Ownership> {
+    let partitions = settings.service.partitions;
+    let metas = metas(&store, partitions)?;
+    check(&bus, &store, &metas).await?;
+    let claim = Claim { number: fresh_number(), before: store.owner()?, now: super::now() };
+    store.set_owner(claim.number)?;
+    let lost = move |error: bus::Error| {
+        // Without a receiver the service is stopping already.
+        let _ = fatal.send(Fatal(error.to_string()));
+    };
+    let ownership = bus.own(claim, settings.streams.replicas.into(), lost).await?;
+    bus.ensure_streams(&settings.streams, partitions).await?;
+    if let Some(standing) = bus.standing().await? {
+        store.set_stream(standing.made)?;
+    }
+    Ok(ownership)
+}
+
+fn metas(store: &Store, partitions: u16) -> anyhow::Result<Vec<Meta>> {
+    Ok((0..partitions).map(|partition| store.meta(partition)).collect::<Result<_, _>>()?)
+}
+
+/// A number that no other start has, and that is not zero.
+fn fresh_number() -> u64 {
+    let [b0, b1, b2, b3, b4, b5, b6, b7, ..] = api::fresh_secret();
+    u64::from_le_bytes([b0, b1, b2, b3, b4, b5, b6, b7]).max(1)
+}
+
+async fn check(bus: &Bus, store: &Store, metas: &[Meta]) -> anyhow::Result<()> {
+    let stream = bus.subjects().events_stream();
+    let highest = metas.iter().map(|meta| meta.cursor).max().unwrap_or(0);
+    let known = store.stream()?;
+    let Some(standing) = bus.standing().await? else {
+        if highest > 0 {
+            return Err(bus::Error::Gone { stream, taken: highest }.into());
+        }
+        return Ok(());
+    };
+    if highest == 0 {
+        if known != Some(standing.made) && standing.acknowledged > 0 {
+            let acknowledged = standing.acknowledged;
+            return Err(bus::Error::Strange { stream, acknowledged }.into());
+        }
+        return Ok(());
+    }
+    if let Some(known) = known.filter(|known| *known != standing.made) {
+        return Err(bus::Error::another(stream, known, standing.made).into());
+    }
+    Ok(bus.holds(standing.last, highest, &taken(metas)).await?)
+}
+
+fn taken(metas: &[Meta]) -> Vec<Taken> {
+    let taken = |meta: &Meta| Some(Taken { sequence: meta.cursor, stored: meta.stored? });
+    metas.iter().filter_map(taken).collect()
+}
+
+/// What became of the cursors of a store that goes on with another stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Adopted {
+    /// The stream.
+    pub stream: String,
+    /// The highest cursor before.
+    pub before: u64,
+    /// The highest cursor now: the store goes on behind it.
+    pub now: u64,
+    /// When the last event was stored that the store has taken in, as far as is known.
+    pub until: Option<Time>,
+    /// The last sequence in the stream; none if there is no stream, and the next start makes one.
+    pub last: Option<u64>,
+}
+
+/// Goes on with the stream of events as it is, though it is not the one that the store has taken in:
+/// behind everything that was stored no later than what the store took in last. What it took in before
+/// stays.
+///
+/// # Errors
+/// As the start of a service: no broker, or a store that somebody has open.
+pub async fn adopt(settings: &Settings) -> anyhow::Result<Adopted> {
+    let partitions = settings.service.partitions;
+    let bus = Bus::connect(&settings.nats).await?;
+    let store = Store::open(&settings.store, partitions)?;
+    let metas = metas(&store, partitions)?;
+    let standing = bus.standing().await?;
+    let last = standing.map(|standing| standing.last);
+    let mut cursors = Vec::with_capacity(metas.len());
+    for (partition, meta) in (0..partitions).zip(&metas) {
+        // A partition that knows no moment has taken in nothing, or nothing of another stream.
+        let known = meta.stored.map(|stored| Taken { sequence: meta.cursor, stored });
+        let found = match (known, last) {
+            (Some(known), Some(last)) => bus.found_again(known, last).await?,
+            _ => None,
+        };
+        let cursor = found.map_or(0, |found| found.sequence);
+        cursors.push((partition, cursor, found.map(|found| found.stored)));
+    }
+    store.adopt(standing.map(|standing| standing.made), &cursors)?;
+    bus.close().await?;
+    Ok(Adopted {
+        stream: bus.subjects().events_stream(),
+        before: metas.iter().map(|meta| meta.cursor).max().unwrap_or(0),
+        now: cursors.iter().map(|(_, cursor, _)| *cursor).max().unwrap_or(0),
+        until: metas.iter().filter_map(|meta| meta.stored).max(),
+        last,
+    })
+}
