@@ -9,6 +9,7 @@ mod clock;
 mod desk;
 mod directory;
 mod eraser;
+mod glance;
 mod learner;
 mod lookup;
 mod partition;
@@ -17,10 +18,10 @@ mod twin;
 pub use clock::{Clock, Jumps};
 pub use directory::{Address, Partitions};
 pub use eraser::{Eraser, EraserTask, Erasures};
+pub use glance::{Glance, GlanceBroadcasts, GlanceResults};
 pub use learner::{Figures, Impatient, LearnerThread};
 pub use lookup::{Decisions, Journal, Lessons, Marks, Tried, TryCampaign, WhatWaits};
 pub use partition::{
-    Advance, AskTwin, Confirmed, Durable, End, Fatal, Glance, GlanceBroadcasts, GlanceResults,
-    HasAdvanced, HoldSweeps, Inspect, IsDrained, PartitionActor, Pull, SetModels, SetPolicy,
-    SetRoom, Setup, Sight,
+    Advance, AskTwin, Confirmed, Durable, End, Fatal, HasAdvanced, HoldSweeps, Inspect, IsDrained,
+    PartitionActor, Pull, SetModels, SetPolicy, SetRoom, Setup, Sight,
 };

@@ -13,10 +13,10 @@ use super::eraser::Eraser;
 use super::twin::{Rest, Show, TakeIn, TwinActor};
 use crate::bus::{Floor, Receipt, Relay};
 use crate::event::{Customer, Desks, Event, Output, Time};
-use crate::models::{Shown, Snapshot};
+use crate::models::Snapshot;
 use crate::partition::{
-    Answer, Bounds, Cleared, Counters, Done, Errand, Host, Loads, Machine, Outgoing, Progress,
-    Pulled, Recovered, Surroundings, TimeMode, revive,
+    Answer, Bounds, Cleared, Done, Errand, Host, Loads, Machine, Outgoing, Pulled, Recovered,
+    Surroundings, TimeMode, revive,
 };
 use crate::policy::Policy;
 use crate::store::{self, Batch, CommitHandle, Haste, IndexKey, Read, Store, TimerKey, Traces};
@@ -64,7 +64,7 @@ pub struct Setup {
 
 /// The actor of one partition: the only one who orders its twins about.
 pub struct PartitionActor {
-    machine: Machine<Shell>,
+    pub(super) machine: Machine<Shell>,
     shell: Shell,
     partition: u16,
     clock: Arc<Clock>,
@@ -77,7 +77,7 @@ pub struct PartitionActor {
 }
 
 /// Does what the machine wants done.
-struct Shell {
+pub(super) struct Shell {
     partition: u16,
     me: Addr<PartitionActor>,
     store: Arc<Store>,
@@ -638,45 +638,6 @@ impl Handler<IsDrained> for PartitionActor {
 
     fn handle(&mut self, _: IsDrained, _: &mut Context<PartitionActor>) -> bool {
         self.machine.is_drained()
-    }
-}
-
-/// What have you done, and what do you hold?
-#[derive(Message)]
-#[rtype(result = "Box<Counters>")]
-pub struct Glance;
-
-impl Handler<Glance> for PartitionActor {
-    type Result = actix::MessageResult<Glance>;
-
-    fn handle(&mut self, _: Glance, _: &mut Context<Self>) -> actix::MessageResult<Glance> {
-        actix::MessageResult(Box::new(self.machine.counters()))
-    }
-}
-
-/// Which broadcasts live, and how far is each?
-#[derive(Message)]
-#[rtype(result = "Vec<Progress>")]
-pub struct GlanceBroadcasts;
-
-impl Handler<GlanceBroadcasts> for PartitionActor {
-    type Result = actix::MessageResult<GlanceBroadcasts>;
-
-    fn handle(&mut self, _: GlanceBroadcasts, _: &mut Context<Self>) -> Self::Result {
-        actix::MessageResult(self.machine.broadcasts())
-    }
-}
-
-/// What have experiments shown, under which policy?
-#[derive(Message)]
-#[rtype(result = "(Arc<Policy>, Vec<Shown>)")]
-pub struct GlanceResults;
-
-impl Handler<GlanceResults> for PartitionActor {
-    type Result = actix::MessageResult<GlanceResults>;
-
-    fn handle(&mut self, _: GlanceResults, _: &mut Context<Self>) -> Self::Result {
-        actix::MessageResult((self.machine.surroundings().policy, self.machine.results()))
     }
 }
 

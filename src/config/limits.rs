@@ -246,7 +246,7 @@ limits! {
     WRAPPED_AT_ONCE: 64;
     /// outputs published and not yet confirmed by the broker; more stop the relay
     RELAY_WINDOW: 4_096;
-    /// outputs committed and not yet confirmed, in one partition; more stop its intake
+    /// outputs committed and not yet confirmed, in one partition; more stop its intake, and agents are answered "busy"
     OUTBOX_BACKLOG: 50_000;
     /// one stored record, sealed; a larger one is not written, and its input becomes a dead letter
     RECORD_BYTES: 8 * 1024 * 1024;

@@ -24,6 +24,7 @@ mod rig;
 mod secrets;
 mod shadow;
 mod stories;
+mod stream;
 mod trouble;
 mod watch;
 mod whatif;

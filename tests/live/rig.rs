@@ -113,6 +113,17 @@ impl Rig {
         self.restart().await;
     }
 
+    /// What a start of the service says that is refused, with these settings besides.
+    pub(crate) async fn refused(&self, settings: &[&str]) -> String {
+        let mut all = self.settings.clone();
+        all.extend(settings.iter().map(|pair| (*pair).to_owned()));
+        let url = self.broker.url();
+        let started = command(self.folder.path(), &url, &self.policy, &all, &[]).output();
+        let ended = timeout(PATIENCE, started).await.expect("it ends").unwrap();
+        assert!(!ended.status.success(), "it is refused");
+        String::from_utf8(ended.stderr).unwrap()
+    }
+
     /// What the service said, if it was started by another program.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join(LOG)).unwrap()
@@ -240,6 +251,16 @@ fn written(folder: &Path, name: &str, text: &str) -> String {
 }
 
 fn serve(folder: &Path, url: &str, policy: &str, settings: &[String], under: &[String]) -> Child {
+    command(folder, url, policy, settings, under).spawn().unwrap()
+}
+
+fn command(
+    folder: &Path,
+    url: &str,
+    policy: &str,
+    settings: &[String],
+    under: &[String],
+) -> Command {
     let program = binary("jumeau");
     let mut command = match under {
         [] => Command::new(program),
@@ -261,5 +282,5 @@ fn serve(folder: &Path, url: &str, policy: &str, settings: &[String], under: &[S
     for pair in settings {
         command.args(["--set", pair]);
     }
-    command.spawn().unwrap()
+    command
 }

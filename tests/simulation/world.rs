@@ -8,7 +8,7 @@ use jumeau::bus::Subjects;
 use jumeau::event::{Content, Customer, Delivery, Output, Time};
 use jumeau::partition::{
     Answer, Answers, Bounds, Cell, Cleared, Done, Errand, Host, Machine, Outgoing, Panicked,
-    Pulled, Recovered, Secret, TimeMode, revive,
+    Pulled, Recovered, TimeMode, revive,
 };
 use jumeau::policy::{self, Files, Policy};
 use jumeau::store::{Batch, Haste, IndexKey, Memory, Read};
@@ -148,8 +148,7 @@ impl Host for Desk {
     }
 
     fn load_outputs(&mut self, from: u64, limit: usize) {
-        let wanted = self.load_outputs.replace((from, limit));
-        assert!(wanted.is_none(), "two loads of outputs at once");
+        assert!(self.load_outputs.replace((from, limit)).is_none(), "two loads of outputs");
     }
 
     fn load_timers(&mut self, limit: usize) {
@@ -343,22 +342,20 @@ impl World {
                 let meta = self.memory.meta(partition).unwrap();
                 let outbox_max = self.rng.random_range(1..40);
                 let outputs = self.memory.outbox(partition, 0, outbox_max).unwrap();
-                let outputs_left =
-                    self.memory.outbox_len(partition).unwrap() - outputs.len() as u64;
+                let left = self.memory.outbox_len(partition).unwrap() - outputs.len() as u64;
                 let recovered = Recovered {
                     cursor: meta.cursor,
-                    stored: meta.stored,
                     next_output: meta.next_output,
                     next_input: meta.next_input,
                     clock: meta.clock,
                     version: meta.version,
                     outputs,
-                    outputs_left,
+                    outputs_left: left,
                     broadcasts: self.memory.broadcasts(partition).unwrap(),
                     sweeps: self.memory.sweeps(partition).unwrap(),
                     results: self.memory.results(partition).unwrap(),
-                    secret: Secret::default(),
                     tombstones: self.memory.tombstones(partition).unwrap(),
+                    ..Recovered::default()
                 };
                 let bounds = Bounds {
                     resident_twins_max: self.rng.random_range(1..=CUSTOMERS),
@@ -374,12 +371,11 @@ impl World {
                     answers,
                 };
                 let mut desk = Desk::default();
-                let subjects = Arc::new(Subjects::new("jumeau").unwrap());
                 let mut machine = Machine::new(
                     partition,
                     self.mode,
                     bounds,
-                    Outgoing::new(subjects),
+                    Outgoing::new(Arc::new(Subjects::default())),
                     self.policy.clone(),
                     recovered,
                     &mut desk,
