@@ -206,6 +206,21 @@ async fn a_stream_that_lost_what_was_taken_in_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_event_counts_as_behind_from_the_moment_at_which_the_stream_confirmed_it() {
+    let world = world().await;
+    let mut intake = world.intake(Resume::default()).await;
+    assert!(next(&mut intake).await.is_caught_up);
+    let mut twins = Twins::default();
+    let behind = async || world.bus.lag().await.unwrap().behind();
+    for number in 0..300 {
+        world.publish_events(number, 1, 5).await;
+        assert!(behind().await > 0, "event {number}, which nobody has taken in");
+        twins.take_until(number + 1, &mut intake).await;
+        eventually("it is acknowledged", async || behind().await == 0).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_event_on_a_wrong_subject_is_delivered_as_a_rejection() {
     let world = world().await;
     world.publish("jumeau.events.web", "{}").await;
