@@ -352,6 +352,7 @@ mod tests {
                 resident_twins_max: 1,
                 resident_bytes_max: 1,
                 timers_near_max: 1,
+                outbox_max: 1,
                 rest_after: None,
                 wake_pause: Duration::from_secs(1) / per_second,
                 partitions: 1,

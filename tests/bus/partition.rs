@@ -65,6 +65,7 @@ impl Part {
                 answers: Answers::Durable,
             },
             outgoing: Outgoing::new(Arc::new(world.bus.subjects().clone())),
+            desks: jumeau::event::Desks::default(),
             policy: Arc::new(policy::load(&Files::new([("one.toml", POLICY)])).unwrap()),
             shadow: None,
             models: Snapshot::nothing(),
