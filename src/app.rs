@@ -28,7 +28,7 @@ use crate::api::{
 use crate::bus::{self, Analyser, Bus, Intake, Ownership, Relay, Resume, Taken, Watch};
 use crate::config::settings::LogIdentifiers;
 use crate::config::{Settings, limits};
-use crate::event::{Desks, Time};
+use crate::event::{Channel, Desks, Time};
 use crate::models::Snapshot;
 use crate::partition::{Bounds, Lessons, Outgoing, Pulled, Recovered, Secret};
 use crate::policy::{Mistakes, Policy};
@@ -262,7 +262,15 @@ impl Service {
             answers: settings.service.answers,
         };
         let desks = Desks::new(settings.service.desks.iter().map(String::as_str));
-        let outgoing = Outgoing::new(Arc::new(bus.subjects().clone()));
+        let outgoing =
+            Outgoing::new(Arc::new(bus.subjects().clone()), seal.marks(), partition_count);
+        let merging: Vec<Channel> = settings
+            .service
+            .merging_channels
+            .iter()
+            .map(|channel| Channel::new(channel).map_err(anyhow::Error::msg))
+            .collect::<anyhow::Result<_>>()?;
+        let merging: Arc<[Channel]> = merging.into();
         let clock = Arc::new(Clock::new());
         clock.compare(bus.ahead_of_broker_ms().await);
         let addresses = (0..partition_count)
@@ -274,6 +282,7 @@ impl Service {
                     bounds,
                     desks: desks.clone(),
                     outgoing: outgoing.clone(),
+                    merging: merging.clone(),
                     policy: policy.clone(),
                     shadow: shadow.clone(),
                     models: lessons.model().clone(),

@@ -663,6 +663,7 @@ fn full() -> Twin {
         identifiers: vec![Identifier {
             customer: Customer::new("cookie").unwrap(),
             since: at(3),
+            epoch: 2,
             through: Some(Customer::new("device").unwrap()),
             entries: vec![7, u64::MAX],
             brought: Box::new(Memory {
@@ -675,6 +676,10 @@ fn full() -> Twin {
             beneath: Box::default(),
         }],
         met: vec![Meeting { id: u64::MAX, scope: "fires".into(), at: at(8) }],
+        epoch: 3,
+        known: true,
+        recent: serde_json::from_value(json!({"older": [1], "newer": [u64::MAX], "since": at(9)}))
+            .unwrap(),
         ..Twin::new(ada(), at(0))
     }
 }

@@ -12,7 +12,7 @@ use super::desk;
 use super::eraser::Eraser;
 use super::twin::{Rest, Show, TakeIn, TwinActor};
 use crate::bus::{Floor, Receipt, Relay};
-use crate::event::{Customer, Desks, Event, Output, Time};
+use crate::event::{Channel, Customer, Desks, Event, Output, Time};
 use crate::models::Snapshot;
 use crate::partition::{
     Answer, Bounds, Cleared, Done, Errand, Host, Loads, Machine, Outgoing, Pulled, Recovered,
@@ -38,6 +38,8 @@ pub struct Setup {
     pub desks: Desks,
     /// How its effects become messages.
     pub outgoing: Outgoing,
+    /// The channels that may say that two known customers are one.
+    pub merging: Arc<[Channel]>,
     /// The policy to begin with.
     pub policy: Arc<Policy>,
     /// The policy that decides in its shadow.
@@ -108,6 +110,7 @@ impl PartitionActor {
             bounds,
             desks,
             outgoing,
+            merging,
             policy,
             shadow,
             models,
@@ -140,6 +143,7 @@ impl PartitionActor {
         machine.set_desks(desks);
         machine.set_models(models);
         machine.set_shadow(shadow);
+        machine.set_merging(merging);
         let born = Instant::now();
         PartitionActor { machine, shell, partition, clock, born, alarm: None, is_ended: false }
     }

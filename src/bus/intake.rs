@@ -13,9 +13,9 @@ use super::connection::Link;
 use super::identity::{Identity, Taken};
 use super::receipt::{Ledger, Receipt};
 use super::unreadable::fetch_next;
-use super::{Bus, Error, delivery};
+use super::{Bus, Error, delivery, partition_of};
 use crate::config::limits;
-use crate::event::{Content, Delivery, Time};
+use crate::event::{Content, Customer, Delivery, Time};
 
 /// The name of the durable consumer of the stream of events.
 pub(super) const CONSUMER: &str = "twins";
@@ -427,7 +427,17 @@ impl Gathered {
                 self.add_to(partition, Delivery { partition, ..delivery.clone() });
             }
         } else {
-            self.add_to(delivery.partition, delivery);
+            // The subject of a memory names a partition, and anybody may have published it: a twin has
+            // one owner, whatever a subject says.
+            let token = delivery.original.subject.rsplit('.').next().unwrap_or_default();
+            let partition = match Customer::from_token(token) {
+                Ok(customer) if delivery.original.is_internal() => {
+                    partition_of(&customer, self.partitions)
+                }
+                _ => Some(delivery.partition).filter(|named| *named < self.partitions),
+            };
+            let partition = partition.unwrap_or(0);
+            self.add_to(partition, Delivery { partition, ..delivery });
         }
     }
 

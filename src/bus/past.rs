@@ -25,16 +25,25 @@ impl Bus {
         mut each: impl FnMut(Delivery) -> bool,
     ) -> Result<(), Error> {
         let stream = self.subjects.events_stream();
-        let told = self.subjects.all_stored(None, customer);
-        let mut told = Pages::now(self, stream.clone(), told).await?;
-        let mut shared = Pages::now(self, stream, self.subjects.all_broadcasts()).await?;
+        let mut all = Vec::new();
+        for filter in [
+            self.subjects.all_stored(None, customer),
+            self.subjects.stored_memories(customer),
+            self.subjects.all_broadcasts(),
+        ] {
+            all.push(Pages::now(self, stream.clone(), filter).await?);
+        }
         loop {
-            // Both in the one order of the stream.
-            let next = match (told.peek().await?, shared.peek().await?) {
-                (Some(one), Some(other)) if other < one => shared.take(),
-                (Some(_), _) => told.take(),
-                (None, _) => shared.take(),
-            };
+            // All in the one order of the stream.
+            let mut first = None;
+            for (at, pages) in all.iter_mut().enumerate() {
+                if let Some(sequence) = pages.peek().await?
+                    && first.is_none_or(|(known, _)| sequence < known)
+                {
+                    first = Some((sequence, at));
+                }
+            }
+            let next = first.and_then(|(_, at)| all[at].take());
             let Some(Held { sequence, stored, message }) = next else { return Ok(()) };
             let delivery = read(&self.subjects, sequence, stored, &message);
             // Nothing happened by an erasure that is still known.

@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_nats::client::{PublishError, PublishErrorKind};
-use async_nats::header::{NATS_EXPECTED_LAST_MESSAGE_ID, NATS_MESSAGE_ID};
+use async_nats::header::{
+    NATS_EXPECTED_LAST_MESSAGE_ID, NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_ID,
+};
 use async_nats::{HeaderMap, Message, StatusCode, Subscriber};
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
@@ -14,7 +16,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::connection::Link;
-use super::dead::{CARRIES_MEMORY, TRUNCATED};
+use super::dead::TRUNCATED;
 use super::{Bus, Error, delivery};
 use crate::config::limits;
 use crate::event::Output;
@@ -25,6 +27,8 @@ const SILENCE: Duration = Duration::from_secs(5);
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 /// The broker's code for a message larger than its stream takes.
 const MESSAGE_TOO_LARGE: u64 = 10_054;
+/// The broker's code for a message that is not the first on its subject and wanted to be.
+const NOT_THE_FIRST: u64 = 10_071;
 
 /// Publishes what is durable, until the broker has confirmed it.
 ///
@@ -32,6 +36,10 @@ const MESSAGE_TOO_LARGE: u64 = 10_054;
 /// first output that is not confirmed; those that had arrived nevertheless are known to the broker
 /// by their ids, and dropped. An output sent while the one before it is not confirmed names that
 /// one, and the broker refuses it if another is the last: so none overtakes one that was lost.
+///
+/// The stream of events remembers no ids. A memory on its way has a subject of its own, on which the
+/// broker takes one message; refused, it is confirmed once the one that is there has been seen to be
+/// the same. Other events that are passed on may come twice, which their twins recognise.
 #[derive(Debug)]
 pub struct Relay {
     submit: mpsc::UnboundedSender<Wish>,
@@ -104,6 +112,7 @@ impl Relay {
             bus: bus.clone(),
             dead: format!("{}.dead.", bus.subjects.prefix()),
             passed: format!("{}.events.", bus.subjects.prefix()),
+            doubtful: Vec::new(),
             memory_sent: None,
             submitted,
             waiting: VecDeque::new(),
@@ -184,6 +193,8 @@ struct Entry {
     key: u64,
     output: Output,
     is_confirmed: bool,
+    /// How many places for it were taken by something else.
+    places: u32,
 }
 
 struct Task<F> {
@@ -195,6 +206,8 @@ struct Task<F> {
     dead: String,
     /// What the subjects of events that twins pass on start with.
     passed: String,
+    /// The numbers of memories in whose places there is something already.
+    doubtful: Vec<u64>,
     /// The number of the last output of this attempt that carries a memory.
     memory_sent: Option<u64>,
     submitted: mpsc::UnboundedReceiver<Wish>,
@@ -259,7 +272,10 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
             tokio::select! {
                 biased;
                 answer = self.answers.next() => match answer {
-                    Some(answer) => self.take_answers(answer),
+                    Some(answer) => {
+                        self.take_answers(answer);
+                        self.settle_doubts().await;
+                    }
                     // The connection was closed for good.
                     None => return,
                 },
@@ -288,6 +304,7 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
                         key,
                         output,
                         is_confirmed: false,
+                        places: 0,
                     }));
                 }
                 Wish::Withdraw { partition, keys } => self.withdraw(partition, &keys),
@@ -348,8 +365,9 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
         };
         let is_dead = entry.output.subject.starts_with(&self.dead);
         let number = self.first + at as u64;
+        let is_memory = self.bus.subjects.is_memory(&entry.output.subject);
         let before = if entry.output.subject.starts_with(&self.passed) {
-            if entry.output.headers.iter().any(|(name, _)| &**name == CARRIES_MEMORY) {
+            if is_memory {
                 self.memory_sent = Some(number);
             }
             None
@@ -363,14 +381,17 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
             .map(|before| &*before.output.id);
 
         let bytes_max = self.bus.client.max_payload();
-        let Some(fitting) = fit(&entry.output, before, bytes_max, is_dead) else {
+        let Some(mut fitting) = fit(&entry.output, before, bytes_max, is_dead) else {
             self.give_up(at, "it is larger than the broker takes");
             return Ok(());
         };
         if fitting.is_truncated {
             self.counters.truncated.fetch_add(1, Ordering::Relaxed);
         }
-        let subject = entry.output.subject.to_string();
+        if is_memory {
+            fitting.headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, "0");
+        }
+        let subject = entry.place();
         let reply = format!("{}.{}.{number}", self.inbox, self.attempt);
         let client = &self.bus.client;
         match client
@@ -418,19 +439,13 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
         };
         let Some(entry) = self.entries.get_mut(at) else { return };
         match answer {
-            Ok(Answer { error: None, duplicate }) => {
-                if std::mem::replace(&mut entry.is_confirmed, true) {
-                    return;
-                }
-                self.counters.published.fetch_add(1, Ordering::Relaxed);
-                if duplicate {
-                    self.counters.duplicates.fetch_add(1, Ordering::Relaxed);
-                }
-                self.progress = Instant::now();
-                self.pause = PAUSES.0;
-                if std::mem::replace(&mut self.is_failing, false) {
-                    tracing::info!("outputs are published again");
-                    *self.counters.trouble.lock() = None;
+            Ok(Answer { error: None, duplicate }) => self.confirm(at, duplicate),
+            Ok(Answer { error: Some(refusal), .. })
+                if refusal.err_code == NOT_THE_FIRST
+                    && self.bus.subjects.is_memory(&entry.output.subject) =>
+            {
+                if !entry.is_confirmed {
+                    self.doubtful.push(number);
                 }
             }
             Ok(Answer { error: Some(refusal), .. }) if refusal.err_code == MESSAGE_TOO_LARGE => {
@@ -440,6 +455,52 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
             Ok(Answer { error: Some(refusal), .. }) => self.fail(&refusal.description),
             Err(why) => self.fail(&why),
         }
+    }
+
+    /// The broker has an output.
+    fn confirm(&mut self, at: usize, is_copy: bool) {
+        let Some(entry) = self.entries.get_mut(at) else { return };
+        if std::mem::replace(&mut entry.is_confirmed, true) {
+            return;
+        }
+        self.counters.published.fetch_add(1, Ordering::Relaxed);
+        if is_copy {
+            self.counters.duplicates.fetch_add(1, Ordering::Relaxed);
+        }
+        self.progress = Instant::now();
+        self.pause = PAUSES.0;
+        if std::mem::replace(&mut self.is_failing, false) {
+            tracing::info!("outputs are published again");
+            *self.counters.trouble.lock() = None;
+        }
+    }
+
+    /// Looks at what is in the places of memories that the broker did not take: the same, from an
+    /// earlier attempt, or something else, which does not confirm anything.
+    async fn settle_doubts(&mut self) {
+        while let Some(number) = self.doubtful.pop() {
+            let at = number.checked_sub(self.first).and_then(|at| usize::try_from(at).ok());
+            let Some(at) = at else { continue };
+            let Some(entry) = self.entries.get(at).filter(|entry| !entry.is_confirmed) else {
+                continue;
+            };
+            let place = entry.place();
+            match self.bus.last_event_on(&place).await {
+                Ok(Some(payload)) if payload == entry.output.payload => {
+                    self.confirm(at, true);
+                }
+                Ok(Some(_)) => {
+                    tracing::error!("something else is in the place of a memory on its way");
+                    if let Some(entry) = self.entries.get_mut(at) {
+                        entry.places += 1;
+                    }
+                    self.fail("something else is in the place of a memory on its way");
+                }
+                Ok(None) => self.fail("a memory on its way was not taken"),
+                Err(error) => self.fail(&error.to_string()),
+            }
+        }
+        self.settle();
     }
 
     /// Lets go of the confirmed entries at the front.
@@ -488,6 +549,16 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
         self.attempt += 1;
         self.last_sent = [None; 2];
         self.memory_sent = None;
+    }
+}
+
+impl Entry {
+    /// The subject under which it goes out.
+    fn place(&self) -> String {
+        match self.places {
+            0 => self.output.subject.to_string(),
+            taken => format!("{}-{taken}", self.output.subject),
+        }
     }
 }
 

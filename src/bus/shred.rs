@@ -13,7 +13,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use super::dead::SUBJECT;
 use super::subject::Address;
 use super::{Bus, Error, delivery};
-use crate::event::{Customer, Erasure, Header, INTERNAL, named_in, spelled};
+use crate::event::{Customer, Erasure, Header, named_in, spelled};
 
 /// Messages that are being removed at once.
 const AT_ONCE: usize = 64;
@@ -33,14 +33,19 @@ pub struct Trail {
 }
 
 impl Bus {
-    /// Has a customer erased: the wish gets its place among their events.
+    /// Has a customer erased: the wish gets its place among their events. The mark is the header by
+    /// which the service knows its own messages.
     ///
     /// # Errors
     /// [`Error::Request`] if the broker does not take it.
-    pub async fn wish_erased(&self, erasure: &Erasure) -> Result<(), Error> {
+    pub async fn wish_erased(
+        &self,
+        erasure: &Erasure,
+        mark: (&'static str, String),
+    ) -> Result<(), Error> {
         let what = "publish an erasure";
         let mut headers = async_nats::HeaderMap::new();
-        for (name, value) in erasure.headers() {
+        for (name, value) in erasure.headers().into_iter().chain([mark]) {
             headers.insert(name, value);
         }
         headers.insert("Nats-Msg-Id", erasure.message_id());
@@ -67,8 +72,10 @@ impl Bus {
         let (prefix, token) = (self.subjects.prefix(), customer.token());
         let subjects = &self.subjects;
         let actions = subjects.actions_stream();
+        let memories = subjects.stored_memories(Some(customer));
         let wanted = [
             ("events", subjects.events_stream(), subjects.stored_events(customer), upto),
+            ("events", subjects.events_stream(), memories, upto),
             ("actions", actions.clone(), format!("{prefix}.actions.*.*.{token}"), u64::MAX),
             ("recalls", actions.clone(), format!("{prefix}.recalls.*.{token}"), u64::MAX),
             ("escalations", actions.clone(), format!("{prefix}.escalations.*.{token}"), u64::MAX),
@@ -97,14 +104,15 @@ impl Bus {
         let mut sequences = Vec::new();
         self.held(
             subjects.events_stream(),
-            vec![subjects.stored_passed()],
+            vec![subjects.stored_passed(), subjects.stored_memories(None)],
             |sequence, _, message| {
                 let is_wanted = sequence <= upto;
-                if is_wanted && !is_addressed_to(&message, &token) {
+                let addressee = subjects.addressee(&message.subject);
+                if is_wanted && addressee.as_ref() != Some(customer) {
                     let named = named(&message);
                     if named.contains(customer) {
                         sequences.push(sequence);
-                        others.extend(named);
+                        others.extend(named.into_iter().chain(addressee));
                     }
                 }
                 is_wanted
@@ -120,7 +128,10 @@ impl Bus {
         for filters in filters.chunks(FILTERS_AT_ONCE) {
             self.held(subjects.events_stream(), filters.to_vec(), |sequence, _, message| {
                 let is_wanted = sequence <= upto;
-                if is_wanted && !is_internal(&message) && named(&message).contains(customer) {
+                if is_wanted
+                    && !subjects.is_passed(&message.subject)
+                    && named(&message).contains(customer)
+                {
                     sequences.push(sequence);
                 }
                 is_wanted
@@ -232,14 +243,6 @@ fn named(message: &Message) -> Vec<Customer> {
     let headers = message.headers.as_ref().map(delivery::plain).unwrap_or_default();
     let headers: Vec<Header<'_>> = headers.iter().collect();
     named_in(&headers, &message.payload)
-}
-
-fn is_addressed_to(message: &Message, token: &str) -> bool {
-    message.subject.rsplit('.').next() == Some(token)
-}
-
-fn is_internal(message: &Message) -> bool {
-    message.subject.rsplit('.').nth(1) == Some(INTERNAL)
 }
 
 async fn shred_one(from: Stream, sequence: u64) -> Result<(), Error> {

@@ -2,8 +2,10 @@ use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, pull};
 use async_nats::jetstream::context::GetStreamErrorKind;
-use async_nats::jetstream::stream::{Config, RetentionPolicy, SubjectTransform};
+use async_nats::jetstream::stream::LastRawMessageErrorKind;
+use async_nats::jetstream::stream::{Config, RetentionPolicy, Source, SubjectTransform};
 use async_nats::jetstream::{ErrorCode, stream};
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::connection::check_payload;
@@ -101,12 +103,36 @@ impl Bus {
             allow_direct: true,
             ..Config::default()
         };
+        let audit = Config {
+            name: subjects.audit_stream(),
+            description: Some("what people did: who, when, what".into()),
+            subjects: vec![subjects.all_audit()],
+            max_age: hours(settings.keep_audit_hours),
+            // Nobody takes back what they did, not even the service.
+            deny_delete: true,
+            deny_purge: true,
+            max_bytes: -1,
+            ..base.clone()
+        };
+        // The broker has one memory of message ids for the whole stream: whoever used an id first, on
+        // whatever subject, would suppress the event that another channel publishes under it. Its
+        // memory is off only in a stream that has a source (nats-server 2.14); without one, a window
+        // of 0 becomes two minutes. So there is a source, of which nothing ever comes: nothing is
+        // published under that subject of the audit. Twins recognise copies themselves.
+        let nothing = Source {
+            name: audit.name.clone(),
+            filter_subject: Some(subjects.audit(NOTHING)),
+            ..Source::default()
+        };
         [
+            audit,
             Config {
                 name: subjects.events_stream(),
                 description: Some("what channels report, by partition".into()),
                 subjects: vec![subjects.all_events(), subjects.all_broadcasts()],
                 subject_transform: Some(SubjectTransform { source, destination }),
+                duplicate_window: Duration::ZERO,
+                sources: Some(vec![nothing]),
                 ..base.clone()
             },
             Config {
@@ -130,17 +156,6 @@ impl Bus {
                     (each, dead) => each.min(dead),
                 }),
                 max_messages_per_subject: limits::DEAD_LETTERS as i64,
-                ..base.clone()
-            },
-            Config {
-                name: subjects.audit_stream(),
-                description: Some("what people did: who, when, what".into()),
-                subjects: vec![subjects.all_audit()],
-                max_age: hours(settings.keep_audit_hours),
-                // Nobody takes back what they did, not even the service.
-                deny_delete: true,
-                deny_purge: true,
-                max_bytes: -1,
                 ..base
             },
         ]
@@ -198,6 +213,18 @@ impl Bus {
 
     pub(super) async fn stream(&self, name: &str) -> Result<stream::Stream, Error> {
         self.jetstream.get_stream(name).await.map_err(Error::request("ask for a stream"))
+    }
+
+    /// What the last event on a subject says; none if there is none.
+    pub(super) async fn last_event_on(&self, subject: &str) -> Result<Option<Bytes>, Error> {
+        let stream = self.stream(&self.subjects.events_stream()).await?;
+        match stream.get_last_raw_message_by_subject(subject).await {
+            Ok(message) => Ok(Some(message.payload)),
+            Err(error) if matches!(error.kind(), LastRawMessageErrorKind::NoMessageFound) => {
+                Ok(None)
+            }
+            Err(error) => Err(Error::request("look for an event")(error)),
+        }
     }
 
     /// How far the intake is behind the stream of events.
@@ -264,6 +291,9 @@ pub(super) fn is_missing(error: &async_nats::jetstream::context::GetStreamError)
     )
 }
 
+/// What nobody does, and so nothing of which is in the audit.
+const NOTHING: &str = "_nothing";
+
 /// Whether a stream is what we want in all that matters.
 fn check(wanted: &Config, found: &Config) -> Result<(), Error> {
     let differs = |what, expected: String, found: String, remedy| {
@@ -291,6 +321,14 @@ fn check(wanted: &Config, found: &Config) -> Result<(), Error> {
             format!("{:?}", wanted.retention).to_lowercase(),
             format!("{:?}", found.retention).to_lowercase(),
             "create the stream anew with this retention",
+        );
+    }
+    if wanted.duplicate_window.is_zero() && !found.duplicate_window.is_zero() {
+        return differs(
+            "the window for duplicates",
+            "none, so that no channel can suppress the event of another by its id".into(),
+            format!("{:?}", found.duplicate_window),
+            "create the stream anew: it has one for good",
         );
     }
     if found.no_ack || found.sealed {

@@ -74,6 +74,18 @@ impl Subjects {
         format!("{}.events.{INTERNAL}.{}", self.prefix, customer.token())
     }
 
+    /// Where a memory goes on its way from one twin to another, which is in that partition: a subject
+    /// for each memory, so that the stream can be asked to take it once.
+    pub fn memory(&self, partition: u16, to: &Customer, from: &Customer, id: &str) -> String {
+        format!("{}.{partition}.{}.{}", self.passed(to), from.token(), encode(id))
+    }
+
+    /// Whether a subject is that of a memory on its way.
+    pub(super) fn is_memory(&self, subject: &str) -> bool {
+        let mut tokens = self.tokens(subject).into_iter().flatten();
+        tokens.next() == Some("events") && tokens.next() == Some(INTERNAL) && tokens.count() > 1
+    }
+
     /// Every event, well addressed or not.
     pub fn all_events(&self) -> String {
         format!("{}.events.>", self.prefix)
@@ -231,6 +243,13 @@ impl Subjects {
                     Err(_) => misaddressed,
                 }
             }
+            // What a twin sends another is on no subject that the transform knows.
+            (Some("events"), Some(INTERNAL), Some(customer), Some(partition), Some(_))
+                if tokens.next().is_some() && tokens.next().is_none() =>
+            {
+                let address = Address::Twin { channel: INTERNAL, customer };
+                partition.parse().map_or(misaddressed, |partition| Stored { partition, address })
+            }
             // The transform leaves it as it was published.
             (Some("broadcast"), Some(_), None, ..) => {
                 Stored { partition: 0, address: Address::Everybody }
@@ -255,6 +274,19 @@ impl Subjects {
         tokens.iter().filter_map(|token| Customer::new(&spelled(token)).ok()).collect()
     }
 
+    /// The customer to whom a stored event is addressed, if it is to one.
+    pub(super) fn addressee(&self, stored: &str) -> Option<Customer> {
+        match self.stored(stored).address {
+            Address::Twin { customer, .. } => Customer::from_token(customer).ok(),
+            Address::Everybody | Address::Nobody => None,
+        }
+    }
+
+    /// Whether a stored event is one that a twin has passed on to another.
+    pub(super) fn is_passed(&self, stored: &str) -> bool {
+        matches!(self.stored(stored).address, Address::Twin { channel: INTERNAL, .. })
+    }
+
     /// What a customer's events are stored as, from whatever channel they come.
     pub(super) fn stored_events(&self, customer: &Customer) -> String {
         format!("{}.partition.*.*.{}", self.prefix, customer.token())
@@ -268,6 +300,12 @@ impl Subjects {
     /// What is stored of all that twins pass on to each other.
     pub(super) fn stored_passed(&self) -> String {
         format!("{}.partition.*.{INTERNAL}.*", self.prefix)
+    }
+
+    /// What is stored of memories on their way to a customer, or to anybody.
+    pub(super) fn stored_memories(&self, to: Option<&Customer>) -> String {
+        let to = to.map_or_else(|| "*".to_owned(), Customer::token);
+        format!("{}.events.{INTERNAL}.{to}.*.*.*", self.prefix)
     }
 
     /// The subject that a stored event was published to.

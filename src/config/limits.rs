@@ -32,7 +32,7 @@ limits! {
     EVENT_BYTES: 64 * 1024;
     /// payload of what one twin passes on to another; a memory is cut so that it fits
     PASSED_BYTES: 128 * 1024;
-    /// identifiers through which a memory is passed on; more are no way that twins make
+    /// times that anything is passed on from identifier to identifier; then the one where it is belongs to nobody any more, and takes it in
     PASSES: 64;
     /// identifiers linked to one customer; a further one is refused, and keeps its memory
     IDENTIFIERS: 16;
@@ -118,6 +118,8 @@ limits! {
     TIMERS: 16;
     /// recent inputs in a timeline, which are also the memory for duplicates; the oldest leave first
     TIMELINE_ENTRIES: 64;
+    /// identities that a busy twin remembers behind its timeline, for twenty minutes at least, to recognise copies; the oldest leave first
+    IDENTITIES: 1_024;
     /// summary of one timeline entry; longer ones are cut at a character boundary
     TIMELINE_TEXT_BYTES: 160;
     /// places that one request asks for at once; more: `bad-data`

@@ -324,6 +324,8 @@ pub struct Service {
     pub rest_after_seconds: u32,
     /// Seconds that a stop waits for what is in flight.
     pub drain_seconds_max: u32,
+    /// Channels that may say that two known customers are one (`link` with `merge`).
+    pub merging_channels: Vec<String>,
 }
 
 impl Service {
@@ -353,6 +355,7 @@ impl Default for Service {
             resident_bytes_max: 2 << 30,
             rest_after_seconds: 30,
             drain_seconds_max: 30,
+            merging_channels: Vec::new(),
         }
     }
 }

@@ -87,8 +87,10 @@ impl Broadcast {
         let scope = customer::decode(scope)
             .and_then(|scope| name("scope", &scope).map(|()| scope.as_ref().into()))
             .map_err(|detail| Rejection::new(Reason::BadSubject, detail))?;
+        // No channel stands in the subject: what tells ids of broadcasts apart is the scope.
+        let told_apart = format!("jumeau.broadcast.{scope}");
         let text = envelope::payload(payload, limits::EVENT_BYTES)?;
-        let opened = envelope::open(headers, &text, sequence)?;
+        let opened = envelope::open(&told_apart, headers, &text, sequence)?;
         let Opened { kind, id, fingerprint, time, data, .. } = opened;
         if kind != Broadcast::TYPE {
             return Err(Rejection::new(

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::{
-    Broadcast, Desks, Erasure, Event, Header, Headers, Kind, Message, Raw, Reason, Rejection,
-    Speaker, Time, parse,
+    Broadcast, Desks, Erasure, Event, Header, Headers, INTERNAL, Kind, Message, Raw, Reason,
+    Rejection, Speaker, Time, parse,
 };
 
 /// One message of the events stream, as one partition gets it.
@@ -107,6 +107,11 @@ pub struct Original {
 }
 
 impl Original {
+    /// Whether it is on the channel that twins use among themselves.
+    pub fn is_internal(&self) -> bool {
+        self.subject.rsplit('.').nth(1) == Some(INTERNAL)
+    }
+
     /// The event in a message whose subject ends in the tokens of a channel and a customer.
     ///
     /// # Errors

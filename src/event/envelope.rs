@@ -35,9 +35,10 @@ pub struct Event {
     pub customer: Customer,
     /// The channel that reports it.
     pub channel: Channel,
-    /// Its identifier, unique within its source.
+    /// Its identifier, unique within its channel and source.
     pub id: Box<str>,
-    /// A hash of source and id, by which a twin recognises a duplicate.
+    /// A hash of channel, source and id, by which a twin recognises a duplicate: what one channel
+    /// calls an event says nothing of those of another.
     pub fingerprint: u64,
     /// When it happened, if the channel says so.
     pub time: Option<Time>,
@@ -83,8 +84,8 @@ impl Event {
         }
         kind.checked()?;
         Ok(Event {
-            // A name of its own, so that no event of the stream has the same identity.
-            fingerprint: fingerprint("jumeau.api", &id),
+            // No token of a channel has a dot, so no event of the stream has the same identity.
+            fingerprint: fingerprint("jumeau.api", channel.as_str(), &id),
             customer,
             channel,
             id,
@@ -109,7 +110,7 @@ pub fn parse(raw: &Raw<'_>) -> Result<Event, Rejection> {
     let is_internal = raw.channel == INTERNAL;
     let bytes_max = if is_internal { limits::PASSED_BYTES } else { limits::EVENT_BYTES };
     let text = payload(raw.payload, bytes_max)?;
-    let opened = open(raw.headers, &text, raw.sequence)?;
+    let opened = open(raw.channel, raw.headers, &text, raw.sequence)?;
     if let Some(named) = &opened.subject
         && **named != *customer.as_str()
         && **named != *raw.customer
@@ -125,8 +126,8 @@ pub fn parse(raw: &Raw<'_>) -> Result<Event, Rejection> {
         ));
     }
     if is_internal {
-        let Opened { kind, time, traceparent, data, .. } = opened;
-        return passed::read(&kind, data.as_deref(), customer, time, traceparent);
+        let Opened { kind, id, time, traceparent, data, .. } = opened;
+        return passed::read(&kind, &id, data.as_deref(), customer, time, traceparent);
     }
 
     let kind: EventType = opened.kind.parse()?;
@@ -183,6 +184,7 @@ pub(super) fn payload(payload: &[u8], bytes_max: usize) -> Result<Cow<'_, str>, 
 /// # Errors
 /// A [`Rejection`] for a payload or an envelope that cannot be used.
 pub(super) fn open<'a>(
+    channel: &str,
     headers: &[Header<'a>],
     text: &'a str,
     sequence: u64,
@@ -233,7 +235,7 @@ pub(super) fn open<'a>(
     let traceparent =
         envelope.traceparent.or_else(|| header(headers, "traceparent").map(Cow::Borrowed));
     Ok(Opened {
-        fingerprint: fingerprint(&source, &id),
+        fingerprint: fingerprint(channel, &source, &id),
         kind: envelope.kind,
         id,
         // An empty one names nobody.
@@ -362,13 +364,14 @@ fn binary_mode<'a>(headers: &[Header<'a>], text: &'a str) -> Result<Envelope<'a>
 }
 
 /// What a twin remembers of an event's identity.
-fn fingerprint(source: &str, id: &str) -> u64 {
-    let mut both: SmallVec<[u8; 128]> = SmallVec::new();
-    both.extend_from_slice(source.as_bytes());
-    // Neither part can hold this byte, so no two pairs read the same.
-    both.push(0xFF);
-    both.extend_from_slice(id.as_bytes());
-    XxHash3_64::oneshot(&both)
+fn fingerprint(channel: &str, source: &str, id: &str) -> u64 {
+    let mut all: SmallVec<[u8; 128]> = SmallVec::new();
+    for part in [channel, source, id] {
+        all.extend_from_slice(part.as_bytes());
+        // No part can hold this byte, so no two of them read the same.
+        all.push(0xFF);
+    }
+    XxHash3_64::oneshot(&all)
 }
 
 #[cfg(test)]

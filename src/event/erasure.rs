@@ -40,6 +40,9 @@ pub struct Erasure {
     /// The customer was seen last at this moment, and is forgotten for that: unless they were seen
     /// again since, and they may come back whenever they like. None: they want to be erased.
     pub unless_seen_after: Option<Time>,
+    /// It is to be erased because it was another's by the link of this number: not if that is over,
+    /// because then it is somebody else. None: whatever it is.
+    pub link: Option<u64>,
 }
 
 impl Erasure {
@@ -50,9 +53,12 @@ impl Erasure {
     /// been seen.
     pub const ABSENT: &'static str = "Jumeau-Absent-Since";
 
+    /// The header that holds the number of the link by which it is the same customer.
+    pub const LINK: &'static str = "Jumeau-Link";
+
     /// That a customer wants to be erased.
     pub fn wanted(customer: Customer, id: ErasureId) -> Erasure {
-        Erasure { customer, id, unless_seen_after: None }
+        Erasure { customer, id, unless_seen_after: None, link: None }
     }
 
     /// That a customer is to be forgotten who was seen last at this moment.
@@ -60,19 +66,25 @@ impl Erasure {
         let mut bytes = customer.as_str().as_bytes().to_vec();
         bytes.extend_from_slice(&seen.ms().to_le_bytes());
         let id = ErasureId(XxHash3_128::oneshot(&bytes));
-        Erasure { customer, id, unless_seen_after: Some(seen) }
+        Erasure { customer, id, unless_seen_after: Some(seen), link: None }
     }
 
     /// The headers of the message.
     pub fn headers(&self) -> Vec<(&'static str, String)> {
         let id = (Erasure::HEADER, self.id.to_string());
         let absent = self.unless_seen_after.map(|seen| (Erasure::ABSENT, seen.ms().to_string()));
-        std::iter::once(id).chain(absent).collect()
+        let link = self.link.map(|link| (Erasure::LINK, link.to_string()));
+        std::iter::once(id).chain(absent).chain(link).collect()
     }
 
     /// The identifier of the message: the same in every copy.
     pub fn message_id(&self) -> String {
-        format!("e{}-{:016x}", self.id, XxHash3_64::oneshot(self.customer.as_str().as_bytes()))
+        let mut bytes = self.customer.as_str().as_bytes().to_vec();
+        if let Some(link) = self.link {
+            bytes.push(0xFF);
+            bytes.extend_from_slice(&link.to_le_bytes());
+        }
+        format!("e{}-{:016x}", self.id, XxHash3_64::oneshot(&bytes))
     }
 
     /// What a message with the subject `….<channel>.<customer>` wants erased, if it wants that.
@@ -88,7 +100,12 @@ impl Erasure {
             Some(since) => Some(Time::from_ms(since.parse().ok()?)),
             None => None,
         };
-        Some(Erasure { customer: Customer::from_token(customer).ok()?, id, unless_seen_after })
+        let link = match original.headers.get(Erasure::LINK) {
+            Some(link) => Some(link.parse().ok()?),
+            None => None,
+        };
+        let customer = Customer::from_token(customer).ok()?;
+        Some(Erasure { customer, id, unless_seen_after, link })
     }
 }
 
@@ -109,7 +126,8 @@ mod tests {
         let ada = Customer::new("ada").unwrap();
         for written in [
             Erasure::wanted(ada.clone(), ErasureId(7)),
-            Erasure::of_absent(ada, Time::from_ms(1_700_000_000_000)),
+            Erasure::of_absent(ada.clone(), Time::from_ms(1_700_000_000_000)),
+            Erasure { link: Some(3), ..Erasure::wanted(ada, ErasureId(7)) },
         ] {
             let headers = written.headers();
             let original = Original {

@@ -91,7 +91,7 @@ impl EventType {
     const fn expected(self) -> &'static str {
         match self {
             EventType::Identify => r#"{"traits": {…}}"#,
-            EventType::Link => r#"{"to": "<customer>"}"#,
+            EventType::Link => r#"{"to": "<customer>"} or {"to": "<customer>", "merge": true}"#,
             EventType::Unlink => r#"{"from": "<identifier>"}"#,
             EventType::Page | EventType::Screen | EventType::Track => {
                 r#"{"name": "…", "properties": {…}}"#
@@ -173,6 +173,10 @@ pub struct Identify {
 pub struct Link {
     /// The identifier of the known customer.
     pub to: Box<str>,
+    /// Two known customers are one: all that is known of this one becomes the other's. Only channels
+    /// that the service's settings name may say so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub merge: bool,
 }
 
 /// That identifier is another customer after all: what came from it goes back.
@@ -560,7 +564,7 @@ impl Kind {
     fn check(&self) -> Result<(), String> {
         match self {
             Kind::Identify(told) => values(&told.traits),
-            Kind::Link(Link { to: id }) | Kind::Unlink(Unlink { from: id }) => {
+            Kind::Link(Link { to: id, .. }) | Kind::Unlink(Unlink { from: id }) => {
                 super::Customer::new(id).map(drop)
             }
             Kind::Page(named) | Kind::Screen(named) | Kind::Track(named) => {

@@ -42,7 +42,7 @@ pub use kind::{
 };
 pub use names::named_in;
 pub use output::Output;
-pub use passed::{Carried, INTERNAL, PassOn, Passed};
+pub use passed::{Carried, INTERNAL, PassOn, Passed, Sense};
 pub use rejection::{Reason, Rejection};
 pub use time::Time;
 pub use value::{Map, Value, cut};

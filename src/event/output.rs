@@ -25,20 +25,34 @@ impl Output {
     /// missing if the event is about nobody.
     pub const CUSTOMER: &'static str = "Jumeau-Customer";
 
+    /// The header of the mark by which the service knows what it wrote itself for a twin. It has no name
+    /// of ours, so that a dead letter keeps it and can be tried again.
+    pub const MARK: &'static str = "Passed-Mark";
+
     /// The customer whom it is about: whose subject it is published on, or of a dead letter whose event
-    /// it was. A subject of dead letters ends in a reason, and that is nobody's name.
+    /// it was. A subject of dead letters ends in a reason, and that of a memory on its way in the memory's
+    /// identifier: neither is anybody's name.
     pub fn about(&self) -> Option<Customer> {
-        let header = |wanted: &str| self.headers.iter().find(|(name, _)| **name == *wanted);
-        let token = match (header(Output::REASON), header(Output::CUSTOMER)) {
-            (Some(_), whose) => &**whose.map(|(_, token)| token)?,
-            (None, _) => self.subject.rsplit('.').next()?,
+        let mut from_behind = self.subject.rsplit('.');
+        let token = match (self.header(Output::REASON), self.header(Output::CUSTOMER)) {
+            (Some(_), whose) => whose?,
+            (None, _) if self.is_passed_on() => {
+                // `…._jumeau.<to>`, or `…._jumeau.<to>.<partition>.<from>.<id>`.
+                let is_memory = self.subject.rsplit('.').nth(1) != Some(INTERNAL);
+                from_behind.nth(if is_memory { 3 } else { 0 })?
+            }
+            (None, _) => from_behind.next()?,
         };
         Customer::new(&spelled(token)).ok()
     }
 
     /// Whether it goes from one twin to another, by the stream of events.
     pub fn is_passed_on(&self) -> bool {
-        self.subject.rsplit('.').nth(1) == Some(INTERNAL)
+        self.header(Output::MARK).is_some() && self.header(Output::REASON).is_none()
+    }
+
+    fn header(&self, wanted: &str) -> Option<&str> {
+        self.headers.iter().find(|(name, _)| **name == *wanted).map(|(_, value)| &**value)
     }
 }
 
@@ -60,7 +74,18 @@ mod tests {
         let whose = (Output::CUSTOMER, "bob");
         assert_eq!(about(output("jumeau.dead.bad-json", &[reason, whose])), "bob");
         assert_eq!(about(output("jumeau.dead.bad-json", &[reason])), "");
-        assert!(output("jumeau.events._jumeau.ann", &[]).is_passed_on());
-        assert!(!output("jumeau.actions.app._jumeau-card.ann", &[]).is_passed_on());
+    }
+
+    #[test]
+    fn what_one_twin_sends_another_is_about_whom_it_reaches() {
+        let mark = (Output::MARK, "1f");
+        for subject in ["jumeau.events._jumeau.ann", "a.b.events._jumeau.ann.7.bob.p01"] {
+            let passed = output(subject, &[mark]);
+            assert!(passed.is_passed_on());
+            assert_eq!(passed.about(), Customer::new("ann").ok());
+        }
+        assert!(!output("jumeau.actions.events._jumeau.ann", &[]).is_passed_on());
+        let dead = [(Output::REASON, "bad-json"), (Output::CUSTOMER, "bob"), mark];
+        assert!(!output("jumeau.dead.bad-json", &dead).is_passed_on());
     }
 }

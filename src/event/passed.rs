@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use twox_hash::XxHash3_128;
+use twox_hash::{XxHash3_64, XxHash3_128};
 
 use super::{Channel, Customer, Event, EventType, Kind, Reason, Rejection, Time, cut, json};
 use crate::config::limits;
@@ -24,24 +24,53 @@ const TYPE: &str = "jumeau.pass";
 /// How an event came to a twin, if not straight from its channel.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Passed {
-    /// The identifiers by which it came: first the one that was meant. With a memory all of them,
-    /// in order.
+    /// The identifier that passed it on first: the one that was meant, or whose memory it is.
+    pub from: Customer,
+    /// The identifiers by which it came, each once, the last one last.
     pub via: Vec<Customer>,
-    /// With a memory, the identity of the link by which each of them passed it on.
+    /// For each of them the number of the link by which it passed it on: see
+    /// [`Twin::epoch`](crate::twin::Twin::epoch).
     pub links: Vec<u64>,
     /// How often it was passed on.
     pub hops: u32,
-    /// The memory that comes with it.
+    /// What moves with it.
     pub carried: Option<Carried>,
+    /// The identity of the message, the same in every copy; 0 while it is not written.
+    pub message: u64,
 }
 
-/// A memory on its way from twin to twin.
+/// What moves from twin to twin.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Carried {
-    /// It goes back to where it came from, because of an `unlink` or because it was refused.
-    pub is_return: bool,
-    /// The memory, as JSON; what it says is for the twin to judge.
+    /// What is to become of it.
+    pub sense: Sense,
+    /// The number of the link that it is about.
+    pub epoch: u64,
+    /// The memory, as JSON; what it says is for the twin to judge. With [`Sense::Leaves`] the hash of
+    /// the identifier's new customer.
     pub memory: Box<str>,
+}
+
+/// Why something moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sense {
+    /// An identifier is linked: its memory becomes the other's.
+    Joins,
+    /// A memory goes back to the identifier from which it came, because of an `unlink` or because it
+    /// was one too many.
+    Returns,
+    /// A memory that could not go back: it stays with whoever it reaches, and brings no identifier.
+    Rests,
+    /// No memory: an identifier belongs to another customer from now on.
+    Leaves,
+}
+
+impl Carried {
+    /// Whether a memory is lost if this is.
+    pub fn is_memory(&self) -> bool {
+        self.sense != Sense::Leaves
+    }
 }
 
 /// An event as it is to be passed on.
@@ -51,8 +80,8 @@ pub struct PassOn {
     pub id: Box<str>,
     /// To whom.
     pub to: Customer,
-    /// Whether a memory comes with it, which what follows must not overtake.
-    pub carries_memory: bool,
+    /// Whose memory comes with it, if one does: what follows must not overtake it.
+    pub memory_of: Option<Customer>,
     /// The trace context that it travels in.
     pub traceparent: Option<Box<str>>,
     /// The message.
@@ -76,8 +105,8 @@ struct Envelope<'a> {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Data<'a> {
+    from: Customer,
     via: Vec<Customer>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     links: Vec<u64>,
     hops: u32,
     #[serde(borrow)]
@@ -92,8 +121,10 @@ struct Data<'a> {
     /// When it was said, if before it was taken in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     said: Option<Time>,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    is_return: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sense: Option<Sense>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    epoch: Option<u64>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     memory: Option<&'a RawValue>,
 }
@@ -110,11 +141,11 @@ impl PassOn {
         to: &Customer,
         at: Time,
     ) -> Result<PassOn, serde_json::Error> {
-        let memory = passed.carried.as_ref().map(|carried| &*carried.memory);
-        let memory: Option<&RawValue> = memory.map(serde_json::from_str).transpose()?;
-        let is_return = passed.carried.as_ref().is_some_and(|carried| carried.is_return);
-        let said = event.time.filter(|said| *said < at && memory.is_none());
-        let id = identifier(passed, fingerprint, to, (at, said), is_return);
+        let carried = passed.carried.as_ref();
+        let memory: Option<&RawValue> =
+            carried.map(|carried| serde_json::from_str(&carried.memory)).transpose()?;
+        let said = event.time.filter(|said| *said < at && carried.is_none());
+        let id = identifier(passed, fingerprint, to);
         let envelope = Envelope {
             specversion: "1.0",
             id: &id,
@@ -124,6 +155,7 @@ impl PassOn {
             time: at,
             traceparent: event.traceparent.as_deref(),
             data: Data {
+                from: passed.from.clone(),
                 via: passed.via.clone(),
                 links: passed.links.clone(),
                 hops: passed.hops,
@@ -133,14 +165,15 @@ impl PassOn {
                 kind: event.kind.event_type(),
                 data: Cow::Owned(event.kind.to_json()?),
                 said,
-                is_return,
+                sense: carried.map(|carried| carried.sense),
+                epoch: carried.map(|carried| carried.epoch),
                 memory,
             },
         };
         let payload = serde_json::to_vec(&envelope)?;
         Ok(PassOn {
             to: to.clone(),
-            carries_memory: memory.is_some(),
+            memory_of: carried.filter(|one| one.is_memory()).map(|_| passed.from.clone()),
             traceparent: event.traceparent.clone(),
             payload,
             id,
@@ -149,24 +182,20 @@ impl PassOn {
 }
 
 /// The same for the same step on the same way, and for no other.
-fn identifier(
-    passed: &Passed,
-    fingerprint: u64,
-    to: &Customer,
-    (at, said): (Time, Option<Time>),
-    is_return: bool,
-) -> Box<str> {
+fn identifier(passed: &Passed, fingerprint: u64, to: &Customer) -> Box<str> {
     let mut bytes = Vec::with_capacity(128);
     bytes.extend_from_slice(&fingerprint.to_le_bytes());
-    bytes.extend_from_slice(&at.ms().to_le_bytes());
-    // Two copies that a twin took in at one moment may have been said at two.
-    bytes.extend_from_slice(&said.unwrap_or(at).ms().to_le_bytes());
     bytes.extend_from_slice(&passed.hops.to_le_bytes());
-    bytes.push(u8::from(is_return));
-    for customer in passed.via.iter().chain([to]) {
+    if let Some(carried) = &passed.carried {
+        bytes.push(carried.sense as u8 + 1);
+        bytes.extend_from_slice(&carried.epoch.to_le_bytes());
+    }
+    for (customer, link) in passed.via.iter().zip(&passed.links) {
         bytes.extend_from_slice(customer.as_str().as_bytes());
         bytes.push(0xFF);
+        bytes.extend_from_slice(&link.to_le_bytes());
     }
+    bytes.extend_from_slice(to.as_str().as_bytes());
     format!("p{:032x}", XxHash3_128::oneshot(&bytes)).into()
 }
 
@@ -176,6 +205,7 @@ fn identifier(
 /// A [`Rejection`], for whatever no twin has written.
 pub(super) fn read(
     kind: &str,
+    message: &str,
     data: Option<&str>,
     customer: Customer,
     time: Option<Time>,
@@ -200,18 +230,22 @@ pub(super) fn read(
     if found.via.is_empty() || found.via.len() > limits::PASSES {
         return Err(bad(&format!("{} identifiers on the way", found.via.len())));
     }
-    for via in &found.via {
-        Customer::new(via.as_str()).map_err(|error| bad(&error))?;
+    if found.links.len() != found.via.len() {
+        return Err(bad("something that does not know its way"));
+    }
+    for customer in found.via.iter().chain([&found.from]) {
+        Customer::new(customer.as_str()).map_err(|error| bad(&error))?;
     }
     if found.id.is_empty() || found.id.len() > limits::EVENT_ID_BYTES {
         return Err(bad(&format!("an id of {} bytes", found.id.len())));
     }
-    let carried = found
-        .memory
-        .map(|memory| Carried { is_return: found.is_return, memory: memory.get().into() });
-    if carried.is_some() && found.links.len() != found.via.len() {
-        return Err(bad("a memory that does not know its way"));
-    }
+    let carried = match (found.sense, found.epoch, found.memory) {
+        (Some(sense), Some(epoch), Some(memory)) => {
+            Some(Carried { sense, epoch, memory: memory.get().into() })
+        }
+        (None, None, None) => None,
+        _ => return Err(bad("a memory that does not know what is to become of it")),
+    };
     if carried.is_some() && !matches!(found.kind, EventType::Link | EventType::Unlink) {
         return Err(bad("a memory with an event that moves none"));
     }
@@ -224,10 +258,12 @@ pub(super) fn read(
         traceparent,
         kind: Kind::parse(found.kind, Some(found.data.get()))?,
         passed: Some(Box::new(Passed {
+            from: found.from,
             via: found.via,
             links: found.links,
             hops: found.hops,
             carried,
+            message: XxHash3_64::oneshot(message.as_bytes()),
         })),
     })
 }

@@ -42,6 +42,8 @@ pub struct Errand {
     pub is_indexing: bool,
     /// It is to let go of everything after the inputs, unless it was seen after this moment.
     pub erasing: Option<Time>,
+    /// And unless it is another customer's by now than by the link of this number.
+    pub linked_by: Option<u64>,
 }
 
 /// What became of an errand.
@@ -159,7 +161,8 @@ impl Cell {
         errand: Errand,
         react: impl Fn(&mut Twin, &Input, &World<'_>) -> Reaction,
     ) -> Done {
-        let Errand { inputs, policy, shadow, broadcasts, models, is_indexing, erasing } = errand;
+        let Errand { inputs, policy, shadow, broadcasts, models, is_indexing, erasing, linked_by } =
+            errand;
         let world = World::of(&policy).with(&broadcasts).knowing(&models);
         let rested = self.wake();
         let Held::Awake(twin) = &mut self.held else { unreachable!("it has just been woken") };
@@ -187,9 +190,10 @@ impl Cell {
                 }
                 reactions.push((ordered.order, reaction));
             }
-            let is_erasing = erasing.is_some_and(|unless| twin.seen <= unless);
+            let is_erasing = erasing.is_some_and(|unless| twin.seen <= unless)
+                && linked_by.is_none_or(|link| twin.is_still_linked_by(link));
             let erased = is_erasing.then(|| Box::new(twin.erase()));
-            let is_changed = changed(&reactions) || is_erasing;
+            let is_changed = changed(&inputs, &reactions) || is_erasing;
             // Nothing of it is kept.
             let change = (is_changed && !is_erasing)
                 .then(|| Change::of(twin, end_before, self.state_bytes as usize));
@@ -302,10 +306,13 @@ pub fn revive(
     Ok(Box::new(Twin::from_record(customer, record, &blocks)))
 }
 
-fn changed(reactions: &[(u32, Reaction)]) -> bool {
-    reactions
-        .iter()
-        .any(|(_, reaction)| matches!(reaction.verdict, Verdict::Applied | Verdict::Stale))
+fn changed(inputs: &[Ordered], reactions: &[(u32, Reaction)]) -> bool {
+    inputs.iter().zip(reactions).any(|(ordered, (_, reaction))| match reaction.verdict {
+        Verdict::Applied | Verdict::Stale => true,
+        // It remembers that it did; of a request it has only told where to go.
+        Verdict::PassedOn => ordered.input.is_remembered(),
+        Verdict::Duplicate | Verdict::Untouched | Verdict::Refused(_) => false,
+    })
 }
 
 fn said(panic: &(dyn Any + Send)) -> String {
@@ -345,6 +352,7 @@ mod tests {
             models: Snapshot::nothing(),
             is_indexing: false,
             erasing: None,
+            linked_by: None,
         }
     }
 

@@ -14,6 +14,9 @@ pub struct Counters {
     /// Events that went on to the customer to whom their identifier is linked.
     #[serde(default)]
     pub passed_on: u64,
+    /// Circles of linked identifiers that were found and broken.
+    #[serde(default)]
+    pub circles: u64,
     /// Events that a twin had taken in before.
     pub duplicates: u64,
     /// Events at or below the cursor that the stream delivered again.
@@ -121,6 +124,7 @@ impl Counters {
         let Counters {
             events,
             passed_on,
+            circles,
             duplicates,
             redelivered,
             timers_fired,
@@ -159,6 +163,7 @@ impl Counters {
         } = other;
         self.events += events;
         self.passed_on += passed_on;
+        self.circles += circles;
         self.duplicates += duplicates;
         self.redelivered += redelivered;
         self.timers_fired += timers_fired;

@@ -17,6 +17,7 @@ use super::ask::Outbound;
 use super::counters::Counters;
 use super::host::{Bounds, Cleared, Host, Pulled, Recovered, Surroundings};
 use super::letters::Letters;
+use super::marked;
 use super::outgoing::Outgoing;
 use super::residents::Residents;
 use super::results::Results;
@@ -26,7 +27,10 @@ use super::tombstones::Tombstones;
 use super::window::Window;
 use crate::config::limits;
 use crate::config::settings::{Answers, TimeMode};
-use crate::event::{Broadcast, Content, Customer, Delivery, Desks, Erasure, Output, Time};
+use crate::event::{
+    Broadcast, Channel, Content, Customer, Delivery, Desks, Erasure, Event, Kind, Output, Reason,
+    Rejection, Time,
+};
 use crate::models::{Shown, Snapshot};
 use crate::policy::Policy;
 use crate::store::{Batch, TimerKey};
@@ -72,6 +76,8 @@ pub struct Machine<H: Host> {
     policy: Arc<Policy>,
     /// The policy that decides in its shadow.
     shadow: Option<Arc<Policy>>,
+    /// The channels that may say that two known customers are one.
+    merging: Arc<[Channel]>,
     /// The policy from the next round on.
     next_policy: Option<Arc<Policy>>,
 
@@ -173,6 +179,7 @@ impl<H: Host> Machine<H> {
             next_policy: Some(policy.clone()),
             policy,
             shadow: None,
+            merging: Arc::new([]),
             models: Snapshot::nothing(),
             marked: recovered.version,
             broadcasts: Broadcasts::default(),
@@ -294,6 +301,11 @@ impl<H: Host> Machine<H> {
     /// From the next round on, twins go by this policy.
     pub fn set_policy(&mut self, policy: Arc<Policy>) {
         self.next_policy = Some(policy);
+    }
+
+    /// Only these channels may say that two known customers are one.
+    pub fn set_merging(&mut self, channels: Arc<[Channel]>) {
+        self.merging = channels;
     }
 
     /// From the next round on, this policy decides in the shadow of the one that twins go by: it
@@ -511,6 +523,7 @@ impl<H: Host> Machine<H> {
                 if delivery.sequence > taken {
                     taken = delivery.sequence;
                     self.stored.push_back((taken, delivery.stored));
+                    self.doubt(&mut delivery);
                     let now = now_of(&mut delivery, self.mode);
                     work.deliveries.push_back((now, delivery));
                 } else {
@@ -521,6 +534,14 @@ impl<H: Host> Machine<H> {
         work.events = work.deliveries.len();
         self.counters.in_flight += work.events as u64;
         self.work = Some(work);
+    }
+
+    /// What is said in the service's name is believed if the service has said it.
+    fn doubt(&self, delivery: &mut Delivery) {
+        if delivery.original.is_internal() && !self.tombstones.secret().is_ours(&delivery.original)
+        {
+            delivery.content = Content::Read(Err(marked::forged()));
+        }
     }
 
     /// The moment up to which timers fire before anything else happens.
@@ -564,7 +585,7 @@ impl<H: Host> Machine<H> {
     /// The events of the next round: in stream time all that were pulled; in event time those of
     /// one moment, because what they start may be due before the next.
     fn begin_events(&mut self, host: &mut H) {
-        let mode = self.mode;
+        let (mode, merging) = (self.mode, self.merging.clone());
         let Some(work) = &mut self.work else { return };
         let Some(moment) = work.deliveries.front().map(|(now, _)| *now) else { return };
         if let Some((now, told, delivery)) = work.next_broadcast() {
@@ -582,6 +603,9 @@ impl<H: Host> Machine<H> {
             delivery.admit(&self.desks);
             let (read, original) = delivery.into_parts();
             let (errand, customer, rejection) = match read {
+                Ok(event) if merges(&event) && !merging.contains(&event.channel) => {
+                    (None, None, Some(no_merge(&event)))
+                }
                 Ok(event) => {
                     let customer = event.customer.clone();
                     let input = Input::stored(event, now, stored);
@@ -611,6 +635,22 @@ impl<T> Work<T> {
         let (now, delivery) = self.deliveries.pop_front()?;
         Some((now, told, delivery))
     }
+}
+
+/// Whether a channel says that two customers are one.
+fn merges(event: &Event) -> bool {
+    matches!(&event.kind, Kind::Link(told) if told.merge) && event.passed.is_none()
+}
+
+fn no_merge(event: &Event) -> Rejection {
+    Rejection::new(
+        Reason::Refused,
+        format!(
+            "expected `merge` from a channel that the setting `service.merging-channels` names, \
+             found it on `{}`; an identifier that is nobody's yet is linked without it",
+            event.channel
+        ),
+    )
 }
 
 /// A twin's `now` for an event.

@@ -29,6 +29,7 @@ mod lessons;
 mod letters;
 mod listing;
 mod machine;
+mod marked;
 mod outgoing;
 mod progress;
 mod residents;

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::bus::{CARRIES_MEMORY, Subjects, dead_letter};
+use super::Secret;
+use crate::bus::{CARRIES_MEMORY, Subjects, dead_letter, partition_of};
 use crate::event::{Customer, Erasure, Original, Output, PassOn, Rejection, Time};
 use crate::twin::{Action, Escalation, Observation, Recall};
 
@@ -12,6 +13,8 @@ use crate::twin::{Action, Escalation, Observation, Recall};
 #[derive(Debug, Clone)]
 pub struct Outgoing {
     subjects: Arc<Subjects>,
+    secret: Secret,
+    partitions: u16,
 }
 
 /// A message that leaves, as a CloudEvent 1.0 in structured mode.
@@ -40,9 +43,10 @@ pub struct CloudEvent<'a, T> {
 }
 
 impl Outgoing {
-    /// Messages on the subjects of one prefix.
-    pub fn new(subjects: Arc<Subjects>) -> Outgoing {
-        Outgoing { subjects }
+    /// Messages on the subjects of one prefix, for so many partitions; those to twins marked with the
+    /// store's secret.
+    pub fn new(subjects: Arc<Subjects>, secret: Secret, partitions: u16) -> Outgoing {
+        Outgoing { subjects, secret, partitions }
     }
 
     /// An action, as integrators get it.
@@ -114,18 +118,28 @@ impl Outgoing {
         message(subject, &event)
     }
 
-    /// Unlike the others it goes to the stream of events, for the twin of another identifier.
+    /// Unlike the others it goes to the stream of events, for the twin of another identifier. A
+    /// memory has a subject of its own, so that the stream takes it once.
     pub(super) fn pass_on(&self, message: PassOn) -> Output {
-        let subject = self.subjects.passed(&message.to);
+        let id = self.secret.message_id(&message.id);
+        let mark = self.secret.message_mark(&message.to, None, &message.payload);
+        let subject = match &message.memory_of {
+            Some(from) => {
+                let partition = partition_of(&message.to, self.partitions).unwrap_or(0);
+                self.subjects.memory(partition, &message.to, from, &id)
+            }
+            None => self.subjects.passed(&message.to),
+        };
         let mut headers = vec![("Content-Type".into(), "application/cloudevents+json".into())];
         if let Some(trace) = message.traceparent {
             headers.push(("traceparent".into(), trace));
         }
-        if message.carries_memory {
+        if message.memory_of.is_some() {
             headers.push((CARRIES_MEMORY.into(), "1".into()));
         }
+        headers.push((Output::MARK.into(), mark.into()));
         Output {
-            id: message.id,
+            id: id.into(),
             subject: subject.into(),
             headers: headers.into(),
             payload: Bytes::from(message.payload),
@@ -134,14 +148,12 @@ impl Outgoing {
 
     /// For the twin of another identifier of a customer who is erased, by the same way.
     pub(super) fn erase(&self, erasure: &Erasure) -> Output {
+        let mark = self.secret.message_mark(&erasure.customer, Some(erasure), b"");
+        let headers = erasure.headers().into_iter().chain([(Output::MARK, mark)]);
         Output {
             id: erasure.message_id().into(),
             subject: self.subjects.passed(&erasure.customer).into(),
-            headers: erasure
-                .headers()
-                .into_iter()
-                .map(|(name, value)| (name.into(), value.into()))
-                .collect(),
+            headers: headers.map(|(name, value)| (name.into(), value.into())).collect(),
             payload: Bytes::new(),
         }
     }

@@ -36,6 +36,10 @@ impl Secret {
         Secret { is_log_plain, ..self }
     }
 
+    pub(super) fn key(&self) -> &[u8] {
+        &self.key
+    }
+
     /// What a customer is called in the log: the beginning of their mark, unless the operator wants
     /// it otherwise. Nothing else may name a customer there.
     pub fn in_log(&self, customer: &Customer) -> String {
@@ -79,6 +83,11 @@ impl Tombstones {
 
     pub(super) fn mark(&self, customer: &Customer) -> Pseudonym {
         self.secret.mark(customer)
+    }
+
+    /// What the service knows its own messages by.
+    pub(super) fn secret(&self) -> &Secret {
+        &self.secret
     }
 
     /// What a customer is called in the log.

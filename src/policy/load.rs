@@ -7,6 +7,7 @@ use super::broadcasts;
 use super::consents;
 use super::contact::{self, ContactRules};
 use super::experiments::{self, Experiments};
+use super::identity;
 use super::interactions;
 use super::keeping;
 use super::made;
@@ -205,7 +206,7 @@ fn read(
     let mut indexed = Vec::new();
     let (mut contact, mut suitability, mut weighty) = (None, None, None);
     let (mut explore, mut features) = (None, None);
-    let (mut erasure, mut retention) = (None, None);
+    let (mut erasure, mut retention, mut identified) = (None, None, None);
     for table in tables {
         read_needs(&table, &mut needs);
         read_preferences(&table, &mut preferences);
@@ -225,6 +226,7 @@ fn read(
         weights::read_explore(&table, &mut explore);
         keeping::read_erasure(&table, &mut erasure);
         keeping::read_retention(&table, &mut retention);
+        identity::read(&table, &mut identified);
         weights::read_features(&table, reader, &mut features);
         rules::read(&table, reader, &mut patterned);
         actions::read(&table, reader, &mut actions);
@@ -304,6 +306,7 @@ fn read(
         explore: explore.map(|(_, said)| said),
         retention: retention.map(|(_, said)| said),
         erasure: erasure.map(|(_, said)| said).unwrap_or_default(),
+        identity: identified.map(|(_, said)| said).unwrap_or_default(),
         serving: serving.into(),
         shown,
         shown_somewhere: shown_somewhere.into(),

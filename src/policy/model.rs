@@ -13,7 +13,7 @@ use super::keeping::RetentionRule;
 use super::rules::Pattern;
 use super::{
     ConsentRule, ContactRules, Desk, DissatisfactionRule, ErasureRule, Escalates, Experiments,
-    Explore, Expression, Files, IssueWeights, Mistake, Path, Queue, SignalRule, Speech,
+    Explore, Expression, Files, IdentityRule, IssueWeights, Mistake, Path, Queue, SignalRule, Speech,
     Suitability, Tallies, Template,
 };
 use crate::event::{EventType, Map};
@@ -93,6 +93,8 @@ pub struct Policy {
     pub retention: Option<RetentionRule>,
     /// What becomes of customers who are erased.
     pub erasure: ErasureRule,
+    /// Which identifiers are nobody's, and who is known.
+    pub identity: IdentityRule,
     /// What broadcasts often go by, so that an index of it is worth its cost: traits and facts.
     pub indexed: Box<[Path]>,
 }

@@ -2,30 +2,46 @@
 //! same customer.
 
 use super::{Memory, Timer, Twin};
-use crate::event::{Customer, Passed, Value};
+use crate::event::{Customer, Passed, Sense, Value};
 
 /// What a twin was that has let go of everything.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Erased {
     /// Its timers.
     pub timers: Vec<Timer>,
-    /// The other identifiers of the customer, as far as this one knew: those linked to it, and the
-    /// one to which it was linked.
-    pub identifiers: Vec<Customer>,
+    /// The other identifiers of the customer, as far as this one knew: those linked to it, each with
+    /// the number of its link, and the one to which it was linked.
+    pub identifiers: Vec<(Customer, Option<u64>)>,
     /// How much it knew, by name: `timeline entries`, `contacts`…
     pub held: Vec<(&'static str, u64)>,
 }
 
 /// Whoever is the same customer as the one to whom something is passed on: by whom it came, and with
-/// a memory those whom it remembers.
-pub fn behind(passed: &Passed) -> Vec<Customer> {
+/// a memory those whom it remembers; each with the number of its link.
+pub fn behind(passed: &Passed) -> Vec<(Customer, Option<u64>)> {
     let carried = passed.carried.as_ref();
+    let is_way = match carried.map(|carried| carried.sense) {
+        None | Some(Sense::Joins) => true,
+        // Who gives a memory back is somebody else, and takes along what came with it.
+        Some(Sense::Returns) => false,
+        // It says that an identifier is another customer's.
+        Some(Sense::Leaves | Sense::Rests) => return Vec::new(),
+    };
     let memory = carried.and_then(|one| serde_json::from_str::<Memory>(&one.memory).ok());
     let remembered = memory.into_iter().flat_map(|memory| memory.identifiers);
-    passed.via.iter().cloned().chain(remembered.map(|known| known.customer)).collect()
+    let remembered = remembered.map(|known| (known.customer, Some(known.epoch)));
+    let way = passed.via.iter().cloned().zip(passed.links.iter().copied().map(Some));
+    way.filter(|_| is_way).chain(remembered).collect()
 }
 
 impl Twin {
+    /// Whether this is still the customer whose it was by the link of this number; whoever knows
+    /// nothing is.
+    pub fn is_still_linked_by(&self, link: u64) -> bool {
+        let is_blank = self.linked_to.is_none() && self.timeline.total() == 0;
+        self.epoch == link || is_blank
+    }
+
     /// Lets go of everything.
     pub fn erase(&mut self) -> Erased {
         let empty = Twin::new(self.customer.clone(), self.born);
@@ -47,8 +63,9 @@ impl Twin {
             ("timers", count(gone.timers.len())),
             ("experiments", count(gone.trials.len())),
         ];
-        let mut identifiers: Vec<Customer> = gone.linked_to.into_iter().collect();
-        identifiers.extend(gone.identifiers.into_iter().map(|known| known.customer));
+        let mut identifiers: Vec<_> = gone.linked_to.into_iter().map(|to| (to, None)).collect();
+        let others = gone.identifiers.into_iter();
+        identifiers.extend(others.map(|known| (known.customer, Some(known.epoch))));
         Erased { timers: gone.timers, identifiers, held }
     }
 }
@@ -67,7 +84,7 @@ mod tests {
         twin.decisions = 7;
         let gone = twin.erase();
         assert_eq!(twin, Twin::new(customer, Time::from_ms(5)));
-        assert_eq!(gone.identifiers, [Customer::new("bob").unwrap()]);
+        assert_eq!(gone.identifiers, [(Customer::new("bob").unwrap(), None)]);
         assert_eq!(gone.held[0], ("states", 1));
     }
 }

@@ -1,21 +1,39 @@
 //! One customer, several identifiers: a `link` moves what one of them remembers into another, and
 //! an `unlink` takes it back.
 //!
+//! What holds, whatever is linked to what, in whatever order, and whatever crosses on its way:
+//! * **A memory is in one place, or on its way.** In the commit in which it leaves it is in a
+//!   message, and each message is taken in by one twin, or becomes one other message.
+//! * **What is on its way comes to rest.** Nothing is passed on more than [`limits::PASSES`] times,
+//!   and a message of which that is true is taken in where it is: that identifier is nobody's from
+//!   then on.
+//! * **A circle ends.** A message knows by which links it came. One that comes by a link again has
+//!   been round; of the identifiers on the circle the least in the order of their bytes comes free,
+//!   and takes it in. All who find the circle find the same one.
+//! * **A link has a number**, the [`epoch`](Twin::epoch) of its identifier. What is said of a link
+//!   that is over (a memory that comes back, a customer who loses the identifier) changes nothing of
+//!   the one that there is now.
+//! * **Two known customers become one by a `merge` and by nothing else.** A customer is known once
+//!   another identifier was linked to it, or once an `identify` told a trait of it (of those that
+//!   the policy names, if it names some).
+//!
 //! The rules:
-//! * The identifier that is linked keeps nothing but the address of the other, and passes on
-//!   whatever comes for it later, a further `link` too. The one linked *to* survives, also when
-//!   both are known customers.
-//! * The move is the `link` itself, passed on with the memory: in the same commit in which the
-//!   memory leaves, it is on its way. Rules on `link` hear of it where the memory has arrived.
-//! * Linking an identifier to itself is refused, and so is a link that would close a circle. Two
-//!   links that cross on their way close one unseen: then the identifier survives that is least in
-//!   the order of their bytes, where the first memory that has been round ends.
+//! * An identifier that is linked keeps nothing but the address of the other, and the identities of
+//!   what it saw of late; it passes on whatever comes for it later. The one linked *to* survives.
+//! * An identifier that is linked, and is linked to another, changes hands: what it gathered stays
+//!   with the first, what comes from now on goes to the second. It says so to both.
+//! * The move is the `link` itself, passed on with the memory. Rules on `link` hear of it where the
+//!   memory has arrived.
+//! * Linking an identifier to itself is refused, and so is a link that would close a circle, as far
+//!   as that can be seen, and a link of a known customer without `merge`.
 //! * A customer has at most [`limits::IDENTIFIERS`] other identifiers. A memory beyond that goes
-//!   back where it came from; events that came in between stay where they were taken in.
+//!   back where it came from; events that came in between stay where they were taken in. If it
+//!   cannot go back, because its identifier has changed hands, it rests where it was to go.
 //! * `unlink` gives back what came from an identifier, and from those that were linked to it, as
 //!   far as it is unchanged. What changed since stays, what happened since stays. Evidence of
-//!   choices is counts, and given back as far as it is still there. An event that was passed on is not remembered
-//!   as a duplicate by the identifier that passed it on.
+//!   choices is counts, and given back as far as it is still there.
+//! * A copy of an event is recognised by the identifier to which it was published, wherever what
+//!   that one remembered is now.
 
 use serde::{Deserialize, Serialize};
 
@@ -23,9 +41,12 @@ use super::escalation;
 use super::memory::Memory;
 use super::perceive;
 use super::reaction::Notes;
-use super::{Effect, Input, Timer, Twin, Verdict};
+use super::recent::WINDOW;
+use super::{Effect, Input, Timer, Twin, Verdict, What};
 use crate::config::limits;
-use crate::event::{Carried, Customer, Event, Kind, PassOn, Passed, Reason, Rejection, Time, cut};
+use crate::event::{
+    Carried, Customer, Event, Kind, Link, PassOn, Passed, Reason, Rejection, Sense, Time, cut,
+};
 use crate::policy::Policy;
 
 /// Another identifier of a customer, and what came from it.
@@ -35,6 +56,8 @@ pub struct Identifier {
     pub customer: Customer,
     /// Since when it is known to be one of this customer's.
     pub since: Time,
+    /// The number of the link by which it is.
+    pub epoch: u64,
     /// The identifier to which it was linked, if not straight to this one.
     pub through: Option<Customer>,
     /// The identities of the timeline's entries that came from it.
@@ -43,6 +66,18 @@ pub struct Identifier {
     pub brought: Box<Memory>,
     /// What was known before of the same things.
     pub beneath: Box<Memory>,
+}
+
+impl Identifier {
+    /// Takes in what another move brought of the same.
+    pub(super) fn take_in(&mut self, other: Identifier, notes: &mut Notes) {
+        self.brought.merge(*other.brought, notes);
+        self.entries.extend(other.entries);
+        if other.epoch > self.epoch {
+            self.epoch = other.epoch;
+            self.through = other.through;
+        }
+    }
 }
 
 /// What became of an event that may be about identifiers.
@@ -55,6 +90,25 @@ pub(super) enum Met {
 
 /// Room for the envelope around a memory.
 const ENVELOPE_BYTES: usize = 8 * 1024;
+
+/// Whether an event was here before.
+pub(super) fn is_copy(twin: &Twin, event: &Event) -> bool {
+    let is_known = |identity| twin.timeline.knows(identity) || twin.recent.knows(identity);
+    is_known(event.fingerprint) || twin.recent.knows(seen_here(event))
+}
+
+/// What an identifier that passes an event on remembers of it. That it was here does not say that it
+/// was taken in here: it may come again, by a circle, and must not be dropped then.
+fn seen_here(event: &Event) -> u64 {
+    match &event.passed {
+        Some(passed) => passed.message,
+        None => {
+            let mut bytes = [0xFF; 9];
+            bytes[..8].copy_from_slice(&event.fingerprint.to_le_bytes());
+            twox_hash::XxHash3_64::oneshot(&bytes)
+        }
+    }
+}
 
 /// Whether an event is more than just one of this twin's own.
 pub(super) fn concerns(twin: &Twin, event: &Event) -> bool {
@@ -72,61 +126,131 @@ pub(super) fn meet(
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
 ) -> Met {
-    let passed = event.passed.as_deref();
-    let carried = passed.and_then(|passed| passed.carried.as_ref());
-    let outcome = match (passed, carried, &event.kind) {
-        (_, Some(carried), _) if carried.is_return => {
-            return_home(twin, &carried.memory, input, policy, effects, notes)
+    let carried = event.passed.as_deref().and_then(|passed| passed.carried.as_ref());
+    let outcome = match carried {
+        Some(carried) if carried.sense == Sense::Returns => {
+            return_home(twin, event, carried, input, policy, effects, notes)
         }
-        _ if twin.linked_to.is_some() && !is_end_of_circle(twin, passed) => {
-            pass_on(twin, event, input, effects)
+        _ if twin.linked_to.is_some() => meet_linked(twin, event, input, policy, effects, notes),
+        _ => meet_free(twin, event, input, policy, effects, notes),
+    };
+    outcome.unwrap_or_else(|rejection| Met::Done(Verdict::Refused(rejection)))
+}
+
+/// What becomes of an event that came to an identifier that is another customer's.
+fn meet_linked(
+    twin: &mut Twin,
+    event: &Event,
+    input: &Input,
+    policy: &Policy,
+    effects: &mut Vec<Effect>,
+    notes: &mut Notes,
+) -> Result<Met, Rejection> {
+    let passed = event.passed.as_deref();
+    if let (None, Kind::Link(told)) = (passed, &event.kind)
+        && !told.merge
+    {
+        return change_hands(twin, event, told, input, effects, notes);
+    }
+    if passed.is_some_and(|passed| is_end_of_circle(twin, passed)) {
+        notes.circle();
+    } else if let Some(met) = pass_on(twin, event, input, effects, notes)? {
+        return Ok(met);
+    } else {
+        notes.limit("PASSES");
+    }
+    let carried = passed.and_then(|passed| passed.carried.as_ref());
+    if carried.is_some_and(|carried| !carried.is_memory()) {
+        // Of what is only said nothing is lost.
+        return Ok(Met::Done(Verdict::Untouched));
+    }
+    twin.linked_to = None;
+    twin.epoch += 1;
+    meet_free(twin, event, input, policy, effects, notes)
+}
+
+/// What becomes of an event that came to an identifier that is nobody else's.
+fn meet_free(
+    twin: &mut Twin,
+    event: &Event,
+    input: &Input,
+    policy: &Policy,
+    effects: &mut Vec<Effect>,
+    notes: &mut Notes,
+) -> Result<Met, Rejection> {
+    let passed = event.passed.as_deref();
+    match (passed, passed.and_then(|passed| passed.carried.as_ref()), &event.kind) {
+        (Some(passed), Some(carried), _) if carried.sense == Sense::Leaves => {
+            Ok(lose(twin, &passed.from, carried))
+        }
+        (Some(passed), Some(carried), _) if carried.sense == Sense::Rests => {
+            rest(twin, passed, carried, input, policy, effects, notes)
         }
         (Some(passed), Some(carried), _) => {
             arrive(twin, event, passed, carried, input, effects, notes)
         }
-        (_, None, Kind::Link(told)) => leave(twin, event, &told.to, input, policy, effects, notes),
+        (_, None, Kind::Link(told)) => leave(twin, event, told, input, policy, effects, notes),
         (_, None, Kind::Unlink(told)) => part(twin, event, &told.from, input, effects, notes),
         _ => Ok(Met::Own),
-    };
-    outcome.unwrap_or_else(|rejection| Met::Done(Verdict::Refused(rejection)))
+    }
 }
 
 fn refused(detail: String) -> Rejection {
     Rejection::new(Reason::Refused, detail)
 }
 
-/// Whether a memory has been round through this twin, and this is where it ends.
-fn is_end_of_circle(twin: &Twin, passed: Option<&Passed>) -> bool {
-    let Some(Passed { via, links, carried: Some(_), .. }) = passed else { return false };
-    let Some(last) = via.iter().rposition(|known| *known == twin.customer) else { return false };
-    // If this twin has come free and was linked anew meanwhile, it is another way.
-    links.get(last) == Some(&twin.linked_by) && via[last..].iter().min() == Some(&twin.customer)
+/// Whether a message has been round through this twin, and this is where it ends.
+fn is_end_of_circle(twin: &Twin, passed: &Passed) -> bool {
+    let Some(at) = passed.via.iter().position(|known| *known == twin.customer) else {
+        return false;
+    };
+    // By another link it would be another way.
+    passed.links.get(at) == Some(&twin.epoch)
+        && passed.via[at..].iter().min() == Some(&twin.customer)
 }
 
-/// Hands an event on to the customer to whom the identifier is linked.
+/// Hands an event on to the customer to whom the identifier is linked; nothing, if it has come too
+/// far for that.
 fn pass_on(
-    twin: &Twin,
+    twin: &mut Twin,
     event: &Event,
     input: &Input,
     effects: &mut Vec<Effect>,
-) -> Result<Met, Rejection> {
-    let Some(to) = &twin.linked_to else { return Ok(Met::Own) };
-    let passed = match event.passed.as_deref() {
-        None => {
-            Passed { via: vec![twin.customer.clone()], links: Vec::new(), hops: 1, carried: None }
-        }
-        Some(before) => {
-            let mut passed = Passed { hops: before.hops.saturating_add(1), ..before.clone() };
-            // Only a memory needs to know its way.
-            if passed.carried.is_some() {
-                passed.via.push(twin.customer.clone());
-                passed.links.push(twin.linked_by);
-            }
-            passed
-        }
+    notes: &mut Notes,
+) -> Result<Option<Met>, Rejection> {
+    let Some(to) = twin.linked_to.clone() else { return Ok(None) };
+    let mut passed = match event.passed.as_deref() {
+        Some(before) => before.clone(),
+        None => Passed {
+            from: twin.customer.clone(),
+            via: Vec::new(),
+            links: Vec::new(),
+            hops: 0,
+            carried: None,
+            message: 0,
+        },
     };
-    effects.push(message(event, &passed, event.fingerprint, to, input.at)?);
-    Ok(Met::Done(Verdict::PassedOn))
+    // Once each: behind where a message has been before lie all who are on the circle.
+    if let Some(at) = passed.via.iter().position(|known| *known == twin.customer) {
+        passed.via.remove(at);
+        passed.links.remove(at);
+    }
+    if passed.hops as usize >= limits::PASSES || passed.via.len() >= limits::PASSES {
+        return Ok(None);
+    }
+    passed.hops += 1;
+    passed.via.push(twin.customer.clone());
+    passed.links.push(twin.epoch);
+    let message = message(event, &passed, event.fingerprint, &to, input.at)?;
+    if message.payload.len() > limits::PASSED_BYTES {
+        return Ok(None);
+    }
+    effects.push(Effect::PassOn(Box::new(message)));
+    // Whoever asks goes there, and does not come here again unless it was in vain.
+    if input.is_remembered() {
+        twin.recent.remember(seen_here(event), input.at, notes);
+    }
+    Ok(Some(Met::Done(Verdict::PassedOn)))
 }
 
 fn message(
@@ -135,72 +259,222 @@ fn message(
     fingerprint: u64,
     to: &Customer,
     at: Time,
-) -> Result<Effect, Rejection> {
-    let message = PassOn::new(event, passed, fingerprint, to, at)
-        .map_err(|error| refused(format!("expected an event with a JSON form, found: {error}")))?;
-    Ok(Effect::PassOn(Box::new(message)))
+) -> Result<PassOn, Rejection> {
+    PassOn::new(event, passed, fingerprint, to, at)
+        .map_err(|error| refused(format!("expected an event with a JSON form, found: {error}")))
 }
 
-/// The identity of a move: not that of its event, of which there may be copies without a memory.
-fn moved(fingerprint: u64, by: &Customer, is_return: bool) -> u64 {
+/// What this twin sends to another because of an event, and its first step.
+fn send(
+    twin: &Twin,
+    event: &Event,
+    to: &Customer,
+    carried: Carried,
+    at: Time,
+) -> Result<Effect, Rejection> {
+    let fingerprint = moved(event.fingerprint, &twin.customer, &carried);
+    let passed = Passed {
+        from: twin.customer.clone(),
+        via: vec![twin.customer.clone()],
+        links: vec![twin.epoch],
+        hops: 1,
+        carried: Some(carried),
+        message: 0,
+    };
+    message(event, &passed, fingerprint, to, at).map(|message| Effect::PassOn(Box::new(message)))
+}
+
+/// The identity of a move: not that of its event, of which there may be copies without a memory, and
+/// another one for each move.
+fn moved(fingerprint: u64, by: &Customer, carried: &Carried) -> u64 {
     let mut bytes = Vec::with_capacity(64);
     bytes.extend_from_slice(&fingerprint.to_le_bytes());
-    bytes.push(u8::from(is_return));
+    bytes.extend_from_slice(&carried.epoch.to_le_bytes());
+    bytes.push(carried.sense as u8);
     bytes.extend_from_slice(by.as_str().as_bytes());
     twox_hash::XxHash3_64::oneshot(&bytes)
 }
 
-/// This identifier is linked to another: all that it remembers goes there.
-fn leave(
-    twin: &mut Twin,
-    event: &Event,
-    to: &str,
-    input: &Input,
-    policy: &Policy,
-    effects: &mut Vec<Effect>,
-    notes: &mut Notes,
-) -> Result<Met, Rejection> {
-    let to = Customer::new(to).map_err(refused)?;
-    if to == twin.customer && event.passed.is_some() {
-        // It is so already, by another link.
-        return Ok(Met::Done(Verdict::Duplicate));
+/// What stands for an identifier where it is not to be named.
+fn hashed(customer: &str) -> Box<str> {
+    twox_hash::XxHash3_64::oneshot(customer.as_bytes()).to_string().into()
+}
+
+/// Whether this is a known customer, and why.
+fn known_because(twin: &Twin, policy: &Policy) -> Option<&'static str> {
+    if twin.known || !twin.identifiers.is_empty() {
+        Some("to whom another identifier was linked")
+    } else if policy.identity.is_known_by(&twin.profile.traits) {
+        Some("of whom an `identify` told")
+    } else {
+        None
     }
+}
+
+/// The customer whom a link names.
+fn target(twin: &Twin, told: &Link) -> Result<Customer, Rejection> {
+    let to = Customer::new(&told.to).map_err(refused)?;
     if to == twin.customer {
         return Err(refused(format!(
             "expected a link to another identifier, found `{to}` itself; link the anonymous \
              identifier to the known one"
         )));
     }
+    Ok(to)
+}
+
+/// This identifier is linked to another: all that it remembers goes there.
+fn leave(
+    twin: &mut Twin,
+    event: &Event,
+    told: &Link,
+    input: &Input,
+    policy: &Policy,
+    effects: &mut Vec<Effect>,
+    notes: &mut Notes,
+) -> Result<Met, Rejection> {
+    if *told.to == *twin.customer.as_str() && event.passed.is_some() {
+        // It is so already, by another link.
+        return Ok(Met::Done(Verdict::Duplicate));
+    }
+    let to = target(twin, told)?;
     if twin.identifiers.iter().any(|known| known.customer == to) {
         return Err(refused(format!(
             "expected a link to another customer, found `{to}`, which is an identifier of this \
              one: a circle; unlink it first if that is wrong"
         )));
     }
+    if !told.merge
+        && let Some(why) = known_because(twin, policy)
+    {
+        return Err(refused(format!(
+            "expected a link of an identifier that is nobody's yet, found `{}`, a known customer \
+             {why}; if both are one customer, say so with `\"merge\": true`, from a channel that \
+             the setting `service.merging-channels` names",
+            twin.customer
+        )));
+    }
     if twin.identifiers.len() >= limits::IDENTIFIERS {
         return Err(too_many(&to, twin.identifiers.len() + 1));
     }
-    perceive::record(twin, input, policy, &[]);
-    let mut memory = twin.memory();
-    let memory = memory.fit(limits::PASSED_BYTES - ENVELOPE_BYTES, notes);
-    let passed = Passed {
-        via: vec![twin.customer.clone()],
-        links: vec![event.fingerprint],
-        hops: 1,
-        carried: Some(Carried { is_return: false, memory: memory.into() }),
-    };
-    let fingerprint = moved(event.fingerprint, &twin.customer, false);
-    let message = message(event, &passed, fingerprint, &to, input.at)?;
+    record(twin, input, policy, notes);
+    let memory = twin.memory().fit(limits::PASSED_BYTES - ENVELOPE_BYTES, notes);
+    let epoch = twin.epoch + 1;
+    let carried = Carried { sense: Sense::Joins, epoch, memory: memory.into() };
+    let message = send(&Twin { epoch, ..stub(twin) }, event, &to, carried, input.at)?;
     retime(&std::mem::take(&mut twin.timers), &[], effects);
     effects.push(message);
-    let seen = twin.seen;
-    *twin = Twin {
-        linked_to: Some(to),
-        linked_by: event.fingerprint,
-        seen,
-        ..Twin::new(twin.customer.clone(), twin.born)
-    };
+    let mut recent = std::mem::take(&mut twin.recent);
+    let is_recent = |at: Time| input.at.since(at) < WINDOW;
+    for entry in twin.timeline.iter().filter(|entry| is_recent(entry.at)) {
+        if matches!(entry.what, What::Event(_)) {
+            recent.remember(entry.fingerprint, input.at, notes);
+        }
+    }
+    *twin = Twin { linked_to: Some(to), epoch, recent, seen: twin.seen, ..stub(twin) };
     Ok(Met::Done(Verdict::Applied))
+}
+
+/// Writes a move into the timeline.
+fn record(twin: &mut Twin, input: &Input, policy: &Policy, notes: &mut Notes) {
+    perceive::make_room(twin, input, notes);
+    perceive::record(twin, input, policy, &[]);
+}
+
+/// A twin of the same identifier that knows nothing.
+fn stub(twin: &Twin) -> Twin {
+    Twin::new(twin.customer.clone(), twin.born)
+}
+
+/// This identifier is linked to another customer than before. What it gathered is with the first
+/// already, and stays there.
+fn change_hands(
+    twin: &mut Twin,
+    event: &Event,
+    told: &Link,
+    input: &Input,
+    effects: &mut Vec<Effect>,
+    notes: &mut Notes,
+) -> Result<Met, Rejection> {
+    let to = target(twin, told)?;
+    // Also of a link that changes nothing: a copy of it may come when it would.
+    twin.recent.remember(event.fingerprint, input.at, notes);
+    let Some(first) = twin.linked_to.clone().filter(|first| *first != to) else {
+        return Ok(Met::Done(Verdict::Applied));
+    };
+    // The first does not hear to whom, but can tell whether it is the same customer.
+    let lost = Carried { sense: Sense::Leaves, epoch: twin.epoch, memory: hashed(&told.to) };
+    let silent = Event {
+        kind: Kind::Link(Link { to: first.as_str().into(), merge: false }),
+        ..event.clone()
+    };
+    effects.push(send(twin, &silent, &first, lost, input.at)?);
+    twin.epoch += 1;
+    let nothing = Memory { born: input.at, seen: input.at, ..Memory::default() };
+    let nothing = nothing.clone().fit(limits::PASSED_BYTES, notes);
+    let won = Carried { sense: Sense::Joins, epoch: twin.epoch, memory: nothing.into() };
+    effects.push(send(twin, event, &to, won, input.at)?);
+    twin.linked_to = Some(to);
+    twin.seen = twin.seen.max(input.at);
+    Ok(Met::Done(Verdict::Applied))
+}
+
+/// An identifier of this customer is another customer's now, unless that is the same.
+fn lose(twin: &mut Twin, gone: &Customer, carried: &Carried) -> Met {
+    let is_same = |one: &Customer| hashed(one.as_str()) == carried.memory;
+    let is_own =
+        is_same(&twin.customer) || twin.identifiers.iter().any(|known| is_same(&known.customer));
+    let is_meant = |known: &Identifier| known.customer == *gone && known.epoch <= carried.epoch;
+    if is_own || !twin.identifiers.iter().any(is_meant) {
+        return Met::Done(Verdict::Untouched);
+    }
+    twin.identifiers.retain(|known| !is_meant(known));
+    // What was linked through it goes where it goes.
+    let mut through = vec![gone.clone()];
+    while let Some(by) = through.pop() {
+        twin.identifiers.retain(|known| {
+            let goes = known.through.as_ref() == Some(&by);
+            if goes {
+                through.push(known.customer.clone());
+            }
+            !goes
+        });
+    }
+    twin.known = true;
+    Met::Done(Verdict::Applied)
+}
+
+/// A memory that found no way home stays here.
+fn rest(
+    twin: &mut Twin,
+    passed: &Passed,
+    carried: &Carried,
+    input: &Input,
+    policy: &Policy,
+    effects: &mut Vec<Effect>,
+    notes: &mut Notes,
+) -> Result<Met, Rejection> {
+    let other = Memory { identifiers: Vec::new(), ..read(&carried.memory, &passed.from)? };
+    let mut own = twin.memory();
+    own.merge(other, notes);
+    replace(twin, own, input, effects, notes);
+    record(twin, input, policy, notes);
+    Ok(Met::Done(Verdict::Applied))
+}
+
+/// From now on the twin remembers this.
+fn replace(
+    twin: &mut Twin,
+    memory: Memory,
+    input: &Input,
+    effects: &mut Vec<Effect>,
+    notes: &mut Notes,
+) {
+    let timers = std::mem::take(&mut twin.timers);
+    twin.keep(memory);
+    retime(&timers, &twin.timers, effects);
+    twin.join_escalations(input, effects);
+    escalation::wait_for_promises(twin, input.at, effects, notes);
 }
 
 fn too_many(to: &Customer, found: usize) -> Rejection {
@@ -221,23 +495,17 @@ fn arrive(
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
 ) -> Result<Met, Rejection> {
-    let Some(from) = passed.via.first() else { return Ok(Met::Own) };
+    let from = &passed.from;
     let mut other = read(&carried.memory, from)?;
     let is_own = *from == twin.customer;
     let added = usize::from(!is_own) + other.identifiers.len();
     let found = twin.identifiers.len() + added;
     if found > limits::IDENTIFIERS && !is_own {
-        let back = Passed {
-            via: vec![twin.customer.clone()],
-            links: vec![0],
-            hops: passed.hops.saturating_add(1),
-            carried: Some(Carried { is_return: true, memory: carried.memory.clone() }),
-        };
-        let fingerprint = moved(event.fingerprint, &twin.customer, true);
-        effects.push(message(event, &back, fingerprint, from, input.at)?);
+        let back =
+            Carried { sense: Sense::Returns, epoch: carried.epoch, memory: carried.memory.clone() };
+        effects.push(send(twin, event, from, back, input.at)?);
         return Err(too_many(&twin.customer, found));
     }
-    twin.linked_to = None;
     let mut own = twin.memory();
     let mut identifiers = std::mem::take(&mut other.identifiers);
     if !is_own {
@@ -266,6 +534,7 @@ fn arrive(
         identifiers.push(Identifier {
             customer: from.clone(),
             since: input.at,
+            epoch: carried.epoch,
             through,
             entries,
             brought: Box::new(brought),
@@ -273,22 +542,8 @@ fn arrive(
         });
     }
     identifiers.retain(|known| known.customer != twin.customer);
-    own.merge(other, notes);
-    for known in identifiers {
-        match own.identifiers.iter_mut().find(|before| before.customer == known.customer) {
-            Some(before) => {
-                before.brought.merge(*known.brought, notes);
-                before.entries.extend(known.entries);
-            }
-            None => own.identifiers.push(known),
-        }
-    }
-    own.identifiers.sort_by(|left, right| left.customer.cmp(&right.customer));
-    let timers = std::mem::take(&mut twin.timers);
-    twin.keep(own);
-    retime(&timers, &twin.timers, effects);
-    twin.join_escalations(input, effects);
-    escalation::wait_for_promises(twin, input.at, effects, notes);
+    own.merge(Memory { identifiers, ..other }, notes);
+    replace(twin, own, input, effects, notes);
     Ok(Met::Own)
 }
 
@@ -366,14 +621,8 @@ fn part(
         holder.entries.retain(|entry| !gone.entries.contains(entry));
     });
     let json = back.fit(limits::PASSED_BYTES - ENVELOPE_BYTES, notes);
-    let passed = Passed {
-        via: vec![twin.customer.clone()],
-        links: vec![0],
-        hops: 1,
-        carried: Some(Carried { is_return: true, memory: json.into() }),
-    };
-    let fingerprint = moved(event.fingerprint, &twin.customer, true);
-    let message = message(event, &passed, fingerprint, &gone.customer, input.at)?;
+    let home = Carried { sense: Sense::Returns, epoch: gone.epoch, memory: json.into() };
+    let message = send(twin, event, &gone.customer, home, input.at)?;
     let timers = std::mem::take(&mut twin.timers);
     twin.keep(own);
     retime(&timers, &twin.timers, effects);
@@ -382,28 +631,39 @@ fn part(
     Ok(Met::Own)
 }
 
-/// What once left comes back: the identifier is a twin of its own again.
+/// What once left comes back: the identifier is a twin of its own again, unless it is another
+/// customer's by now. Then what comes back is not that one's, and rests with whoever sent it.
 fn return_home(
     twin: &mut Twin,
-    memory: &str,
+    event: &Event,
+    carried: &Carried,
     input: &Input,
     policy: &Policy,
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
 ) -> Result<Met, Rejection> {
-    let other = read(memory, &twin.customer)?;
+    let other = read(&carried.memory, &twin.customer)?;
+    let is_linked = twin.linked_to.is_some();
+    if let Some(passed) = event.passed.as_deref()
+        && is_linked
+        && carried.epoch != twin.epoch
+    {
+        let rest = Carried { sense: Sense::Rests, ..carried.clone() };
+        effects.push(send(twin, event, &passed.from, rest, input.at)?);
+        twin.recent.remember(seen_here(event), input.at, notes);
+        return Ok(Met::Done(Verdict::PassedOn));
+    }
     let mut own = twin.memory();
-    if twin.linked_to.take().is_some() {
+    if is_linked {
+        twin.linked_to = None;
+        twin.epoch += 1;
         own = other;
     } else {
         own.merge(other, notes);
     }
-    let timers = std::mem::take(&mut twin.timers);
-    twin.keep(own);
-    retime(&timers, &twin.timers, effects);
-    twin.join_escalations(input, effects);
-    escalation::wait_for_promises(twin, input.at, effects, notes);
-    perceive::record(twin, input, policy, &[]);
+    own.identifiers.retain(|known| known.customer != twin.customer);
+    replace(twin, own, input, effects, notes);
+    record(twin, input, policy, notes);
     Ok(Met::Done(Verdict::Applied))
 }
 

@@ -85,6 +85,15 @@ impl Input {
         }
     }
 
+    /// Whether an identifier that passes it on remembers that it did: whoever asks is told where to
+    /// ask instead, and may come again.
+    pub fn is_remembered(&self) -> bool {
+        match &self.cause {
+            Cause::Event(event) => !matches!(event.kind, Kind::Ask(_) | Kind::Handoff(_)),
+            Cause::Timer(_) | Cause::Broadcast(_) => false,
+        }
+    }
+
     /// The channel that reports it, if one does.
     pub(super) fn channel(&self) -> Option<&Channel> {
         match &self.cause {

@@ -70,6 +70,9 @@ pub struct Memory {
     /// The experiments into which the customer has come.
     #[serde(default)]
     pub trials: Vec<Trial>,
+    /// It is a known customer, whatever else tells of it.
+    #[serde(default)]
+    pub known: bool,
 }
 
 /// One entry of a timeline.
@@ -131,8 +134,20 @@ impl Memory {
         }
         merge_guards(&mut self.guards, other.guards);
         self.settle_guards();
-        self.identifiers.extend(other.identifiers);
+        for known in other.identifiers {
+            match self.identifiers.iter_mut().find(|before| before.customer == known.customer) {
+                Some(before) => before.take_in(known, notes),
+                None => self.identifiers.push(known),
+            }
+        }
+        self.identifiers.sort_by(|left, right| left.customer.cmp(&right.customer));
+        // What a circle brings together. Beyond that they can only not be taken back any more.
+        if self.identifiers.len() > 2 * limits::IDENTIFIERS {
+            notes.limit("IDENTIFIERS");
+            self.identifiers.truncate(2 * limits::IDENTIFIERS);
+        }
         self.alarmed |= other.alarmed;
+        self.known |= other.known;
     }
 
     /// What is remembered here of the things that `other` remembers too; times and counts as well.
@@ -209,6 +224,7 @@ impl Memory {
             seen: brought.seen,
             inputs: brought.inputs,
             alarmed: brought.alarmed,
+            known: brought.known,
             ..Memory::default()
         };
         macro_rules! part_list {
@@ -335,7 +351,10 @@ impl Twin {
         let Twin {
             customer: _,
             linked_to: _,
-            linked_by: _,
+            epoch: _,
+            known,
+            // What came here did, wherever what came of it is.
+            recent: _,
             // Those of this identifier stay where they are kept.
             decisions: _,
             lived: _,
@@ -417,6 +436,7 @@ impl Twin {
             met: met.clone(),
             alarmed: *alarmed,
             trials: trials.clone(),
+            known: *known,
         }
     }
 
@@ -446,13 +466,23 @@ impl Twin {
             met,
             alarmed,
             trials,
+            known,
         } = memory;
+        let mut recent = std::mem::take(&mut self.recent);
+        let left = self.timeline.iter().filter(|entry| {
+            matches!(entry.what, What::Event(_))
+                && !timeline.iter().any(|past| past.fingerprint == entry.fingerprint)
+        });
+        let mut unsaid = Notes::default();
+        left.for_each(|entry| recent.remember(entry.fingerprint, seen, &mut unsaid));
         let (traits, dates) = Dates::of_told_and_removed(traits);
         let (facts, fact_dates) = Dates::of(facts);
         *self = Twin {
             customer: self.customer.clone(),
             linked_to: self.linked_to.take(),
-            linked_by: self.linked_by,
+            epoch: self.epoch,
+            known,
+            recent,
             lived: Some(self.has_lived_to()).filter(|lived| *lived > seen),
             born,
             seen,

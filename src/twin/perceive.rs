@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use super::reaction::Notes;
+use super::recent::WINDOW;
 use super::timeline::Line;
 use super::understand::Context;
 use super::{Cause, Effect, Input, Twin, What, World, escalation, learn, resume};
@@ -57,6 +58,7 @@ pub(super) fn perceive(
         Cause::Broadcast(_) => true,
     };
     if is_heard {
+        make_room(twin, input, notes);
         record(twin, input, policy, notes.those_late());
     }
     twin.expire_needs(input.at);
@@ -107,6 +109,16 @@ fn fold(
         }
     }
     Ok(())
+}
+
+/// What finds no room in the timeline any more is still known, if it is not long ago.
+pub(super) fn make_room(twin: &mut Twin, input: &Input, notes: &mut Notes) {
+    if let Some(oldest) = twin.timeline.leaving()
+        && matches!(oldest.what, What::Event(_))
+        && input.at.since(oldest.at) < WINDOW
+    {
+        twin.recent.remember(oldest.fingerprint, input.at, notes);
+    }
 }
 
 /// Writes an input into the timeline, with what of it comes `late`.

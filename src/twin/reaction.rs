@@ -34,6 +34,8 @@ pub enum Verdict {
 pub enum Note {
     /// A limit was reached: the name of the limit.
     Limit(&'static str),
+    /// Identifiers were linked in a circle; it has been broken.
+    Circle,
     /// A line of the policy could not be carried out for this twin: where, and why.
     Policy(Place, String),
     /// The customer's time zone is not understood: what the trait says.
@@ -49,6 +51,7 @@ impl fmt::Display for Note {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Note::Limit(name) => write!(out, "the limit {name} was reached"),
+            Note::Circle => out.write_str("identifiers were linked in a circle, which was broken"),
             Note::Policy(place, why) => write!(out, "{place}: {why}"),
             Note::Zone(zone) => write!(out, "the time zone `{zone}` is not understood"),
             Note::Late(what) => {
@@ -73,6 +76,10 @@ impl Notes {
     pub(super) fn limit(&mut self, name: &'static str) {
         debug_assert!(limits::ALL.iter().any(|limit| limit.name == name), "{name} is no limit");
         self.push(Note::Limit(name));
+    }
+
+    pub(super) fn circle(&mut self) {
+        self.push(Note::Circle);
     }
 
     pub(super) fn policy(&mut self, place: &Place, why: impl ToString) {
@@ -145,9 +152,15 @@ pub fn react(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction {
 
 fn within_budget(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction {
     // Of a timer its own list knows better: one may be started for the same moment again.
-    if matches!(input.cause, Cause::Event(_)) && twin.timeline.knows(input.fingerprint) {
-        return Reaction::nothing(Verdict::Duplicate);
+    if let Cause::Event(event) = &input.cause {
+        if identity::is_copy(twin, event) {
+            return Reaction::nothing(Verdict::Duplicate);
+        }
+        if let Err(rejection) = world.policy.identity.check(event) {
+            return Reaction::nothing(Verdict::Refused(rejection));
+        }
     }
+    let identity_of = world.policy;
     let world = &World { policy: twin.governed_by(world.policy), ..*world };
     if let Cause::Broadcast(woken) = &input.cause
         && !broadcast::is_woken(twin, woken, input, world)
@@ -158,11 +171,21 @@ fn within_budget(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction 
     let mut effects = Vec::new();
     let last_seen = twin.seen;
 
+    // A refused input does not even set an identifier free.
+    let link = twin.linked_to.clone().map(|to| (to, twin.epoch));
+    let keep_link = |twin: &mut Twin| {
+        if let Some((to, epoch)) = link.clone() {
+            (twin.linked_to, twin.epoch) = (Some(to), epoch);
+        }
+    };
     if let Cause::Event(event) = &input.cause
         && identity::concerns(twin, event)
         && let Met::Done(verdict) =
-            identity::meet(twin, event, input, world.policy, &mut effects, &mut notes)
+            identity::meet(twin, event, input, identity_of, &mut effects, &mut notes)
     {
+        if matches!(verdict, Verdict::Refused(_)) {
+            keep_link(twin);
+        }
         return Reaction { verdict, effects, notes: notes.all };
     }
     match perceive::perceive(twin, input, world, &mut effects, &mut notes) {
@@ -170,7 +193,10 @@ fn within_budget(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction 
         Ok(false) => {
             return Reaction { verdict: Verdict::Stale, effects, notes: notes.all };
         }
-        Err(rejection) => return Reaction::nothing(Verdict::Refused(rejection)),
+        Err(rejection) => {
+            keep_link(twin);
+            return Reaction::nothing(Verdict::Refused(rejection));
+        }
     }
     twin.live_to(input.at);
     let mut context = understand::Context::new(twin, input, world, last_seen);

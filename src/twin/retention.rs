@@ -127,6 +127,7 @@ impl Twin {
     /// what they allowed and forbade; and by which identifiers they are found, so that an erasure
     /// finds them.
     fn be_anonymous(&mut self, effects: &mut Vec<Effect>) {
+        self.known |= !self.profile.traits.is_empty();
         self.profile.traits = Map::default();
         self.profile.preferences.clear();
         self.dates = Dates::default();

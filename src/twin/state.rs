@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::{
     Block, Case, Contact, Dates, Escalated, Guard, Identifier, Input, Interaction, Meeting, Need,
-    Packed, Problem, Profile, Sentiment, Signal, Tallies, Timeline, Timer, Trial,
+    Packed, Problem, Profile, Recent, Sentiment, Signal, Tallies, Timeline, Timer, Trial,
 };
 use crate::event::{Customer, Map, Time, Value};
 
@@ -56,8 +56,15 @@ pub struct Twin {
     pub dates: Dates,
     /// Since when the facts are as they are.
     pub fact_dates: Dates,
-    /// The identity of the event that linked this identifier to another.
-    pub linked_by: u64,
+    /// How often this identifier was linked, came free, or gave a memory away: the number of its
+    /// link, and what tells two moves apart.
+    pub epoch: u64,
+    /// Another identifier was linked to this one, and is another customer's now: so this is a known
+    /// customer, whatever else tells of it.
+    pub known: bool,
+    /// The identities of what came of late, behind the timeline. They tell nobody anything.
+    #[serde(skip)]
+    pub recent: Recent,
     /// The other identifiers of this customer, and what came from each.
     pub identifiers: Vec<Identifier>,
     /// The broadcasts that it has met. Those that are gone leave with the next input.
@@ -101,7 +108,9 @@ pub struct Record<'a> {
     held: u16,
     dates: Cow<'a, Dates>,
     fact_dates: Cow<'a, Dates>,
-    linked_by: u64,
+    epoch: u64,
+    known: bool,
+    identities: Cow<'a, Recent>,
     identifiers: Cow<'a, [Identifier]>,
     met: Cow<'a, [Meeting]>,
     alarmed: bool,
@@ -134,7 +143,9 @@ impl Twin {
             guards: Vec::new(),
             dates: Dates::default(),
             fact_dates: Dates::default(),
-            linked_by: 0,
+            epoch: 0,
+            known: false,
+            recent: Recent::default(),
             identifiers: Vec::new(),
             met: Vec::new(),
             alarmed: false,
@@ -169,7 +180,9 @@ impl Twin {
             held: self.timeline.len() as u16,
             dates: Cow::Borrowed(&self.dates),
             fact_dates: Cow::Borrowed(&self.fact_dates),
-            linked_by: self.linked_by,
+            epoch: self.epoch,
+            known: self.known,
+            identities: Cow::Borrowed(&self.recent),
             identifiers: Cow::Borrowed(&self.identifiers),
             met: Cow::Borrowed(&self.met),
             alarmed: self.alarmed,
@@ -207,7 +220,9 @@ impl Twin {
             guards: record.guards.into_owned(),
             dates: record.dates.into_owned(),
             fact_dates: record.fact_dates.into_owned(),
-            linked_by: record.linked_by,
+            epoch: record.epoch,
+            known: record.known,
+            recent: record.identities.into_owned(),
             identifiers: record.identifiers.into_owned(),
             met: record.met.into_owned(),
             alarmed: record.alarmed,

@@ -199,6 +199,11 @@ impl Timeline {
         Split { rest: &self.bytes }.any(|entry| entry.get(2..10) == Some(&wanted[..]))
     }
 
+    /// The entry that has no room any more once another comes.
+    pub(super) fn leaving(&self) -> Option<Entry<'_>> {
+        (self.len() == limits::TIMELINE_ENTRIES).then(|| self.iter().next()).flatten()
+    }
+
     /// The entries, oldest first.
     pub fn iter(&self) -> impl Iterator<Item = Entry<'_>> {
         self.numbered().filter_map(|(number, bytes)| Some(Entry { number, ..unpack(bytes)? }))

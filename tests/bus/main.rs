@@ -6,6 +6,7 @@ mod broker;
 mod intake;
 mod letters;
 mod lost;
+mod memories;
 mod outbox;
 mod owner;
 mod panic;

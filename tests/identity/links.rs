@@ -80,11 +80,11 @@ fn the_same_memory_twice_is_taken_in_once() {
 }
 
 #[test]
-fn a_linked_identifier_passes_a_further_link_on() {
+fn a_linked_identifier_passes_it_on_that_its_customer_is_another() {
     let mut town = Town::new();
     town.page("cookie", "Tablets", "red");
     town.link("cookie", "device");
-    town.link("cookie", "ann");
+    town.merge("cookie", "ann");
     assert_eq!(town.forwards("cookie"), Some("device"));
     assert_eq!(town.forwards("device"), Some("ann"));
     assert_eq!(town.colour("ann", "red"), 1);

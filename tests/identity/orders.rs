@@ -125,8 +125,8 @@ impl Town {
     }
 }
 
-/// Who does what to whom: 0 a link, 1 an unlink, 2 a page, 3 a page and a wish for a person; and how
-/// many messages arrive then.
+/// Who does what to whom: 0 a merge, 1 an unlink, 2 a page, 3 a page and a wish for a person, 4 a
+/// link; and how many messages arrive then.
 type Crossing = (usize, usize, u8, usize);
 
 impl Town {
@@ -137,7 +137,8 @@ impl Town {
         for (one, other, what, delay) in steps {
             let (one, other) = (format!("id{one}"), format!("id{other}"));
             match what {
-                0 => drop(town.publish(&one, "link", json!({ "to": other }))),
+                0 => drop(town.publish(&one, "link", json!({ "to": other, "merge": true }))),
+                4 => drop(town.publish(&one, "link", json!({ "to": other }))),
                 1 => drop(town.publish(&one, "unlink", json!({ "from": other }))),
                 _ => {
                     pages += 1;
@@ -205,7 +206,8 @@ proptest! {
             for from in order {
                 // To one of those before it, so that all end with the first.
                 let to = targets[which * IDS + from].index(*from);
-                town.publish(&format!("id{from}"), "link", json!({ "to": format!("id{to}") }));
+                let data = json!({ "to": format!("id{to}"), "merge": true });
+                town.publish(&format!("id{from}"), "link", data);
                 for _ in 0..delays[which * IDS + from] {
                     town.arrive_one();
                 }
@@ -253,7 +255,7 @@ proptest! {
         }
         before.iter().for_each(|happening| town.happen(happening));
         let (ann, cookie) = (made_of(town.twin("id0")), made_of(town.twin("id1")));
-        town.link("id1", "id0");
+        town.merge("id1", "id0");
         let linked = made_of(town.twin("id0"));
         after.iter().for_each(|happening| town.happen(happening));
         let changed = made_of(town.twin("id0"));
@@ -278,7 +280,7 @@ proptest! {
     /// counted twice.
     #[test]
     fn links_and_unlinks_neither_lose_nor_double_an_event(
-        steps in prop::collection::vec((0..IDS, 0..IDS, 0..4u8, 0..4usize), 1..60),
+        steps in prop::collection::vec((0..IDS, 0..IDS, 0..5u8, 0..4usize), 1..120),
     ) {
         let (town, pages) = Town::crossed(&steps);
         prop_assert_eq!(town.reds(), pages);

@@ -167,6 +167,11 @@ impl Town {
         self.event(from, "link", json!({ "to": to }))
     }
 
+    /// Says that two known customers are one.
+    pub(crate) fn merge(&mut self, from: &str, to: &str) -> Reaction {
+        self.event(from, "link", json!({ "to": to, "merge": true }))
+    }
+
     pub(crate) fn unlink(&mut self, from: &str, identifier: &str) -> Reaction {
         self.event(from, "unlink", json!({ "from": identifier }))
     }
@@ -200,7 +205,6 @@ impl Town {
     }
 
     pub(crate) fn arrive(&mut self) {
-        // A link that comes into a circle goes round with it until a memory has been round, too.
         for _ in 0..100_000 {
             if !self.arrive_one() {
                 return;

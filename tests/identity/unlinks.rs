@@ -14,7 +14,7 @@ fn an_unlink_takes_back_what_came_and_leaves_what_changed() {
     town.event("cookie", "identify", json!({ "traits": { "city": "Ghent", "plan": "none" } }));
     town.page("ann", "Phones", "blue");
     let (cookie, ann) = (town.twin("cookie").clone(), town.twin("ann").clone());
-    town.link("cookie", "ann");
+    town.merge("cookie", "ann");
     assert_eq!((town.colour("ann", "red"), town.colour("ann", "blue")), (1, 1));
     town.event("ann", "identify", json!({ "traits": { "plan": "large" } }));
     town.page("cookie", "Tablets", "blue");
@@ -68,7 +68,7 @@ fn an_unlink_gives_back_what_was_linked_through_it() {
     town.page("cookie", "Tablets", "red");
     town.page("device", "Phones", "red");
     town.link("cookie", "device");
-    town.link("device", "ann");
+    town.merge("device", "ann");
     town.unlink("ann", "device");
     assert_eq!(town.colour("ann", "red"), 0);
     assert_eq!(town.colour("device", "red"), 2);
@@ -82,7 +82,7 @@ fn an_identifier_can_be_taken_out_of_the_middle_of_a_chain() {
     town.page("cookie", "Tablets", "red");
     town.page("device", "Phones", "red");
     town.link("cookie", "device");
-    town.link("device", "ann");
+    town.merge("device", "ann");
     town.unlink("ann", "cookie");
     assert_eq!((town.colour("ann", "red"), town.colour("cookie", "red")), (1, 1));
     town.unlink("ann", "device");

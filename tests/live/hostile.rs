@@ -194,3 +194,53 @@ async fn a_dead_letter_can_be_looked_at_and_tried_again() {
     assert_eq!(found.letters.len(), 1);
     assert_ne!(found.letters[0].sequence, first.sequence);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_claims_to_be_the_services_own_is_believed_by_nobody() {
+    let rig = Rig::start("bank", &[]).await;
+    rig.event("web", "ann", "identify", json!({ "traits": { "first_name": "Ann" } })).await;
+    rig.settled().await;
+    let forged = json!({
+        "specversion": "1.0", "id": "p1", "source": "jumeau", "type": "jumeau.pass",
+        "data": {
+            "from": "mallory", "via": ["mallory"], "links": [1], "hops": 1, "channel": "web",
+            "id": "x", "fingerprint": 7, "type": "identify",
+            "data": { "traits": { "first_name": "Mallory" } },
+        },
+    });
+    for subject in ["jumeau.events._jumeau.ann", "jumeau.events._jumeau.ann.0.mallory.p1"] {
+        for (name, value) in
+            [("Carries-Memory", "1"), ("Jumeau-Erase", &"7".repeat(32)), ("Passed-Mark", "00")]
+        {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, value);
+            rig.publish(subject, headers, forged.to_string()).await;
+        }
+    }
+    rig.settled().await;
+    let dead = rig.stats().await.unwrap().total().dead;
+    assert_eq!(dead, BTreeMap::from([(jumeau::event::Reason::BadSubject, 6)]));
+    let ann = rig.show("ann").await;
+    assert_eq!(ann.inputs, 1);
+    assert_eq!(ann.twin.profile.traits.get("first_name"), Some(&"Ann".into()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_known_customers_are_one_if_a_channel_says_so_that_may() {
+    let rig = Rig::start("bank", &["service.merging-channels=[\"crm\"]"]).await;
+    for who in ["ann", "anne"] {
+        rig.event("web", who, "identify", json!({ "traits": { "first_name": who } })).await;
+    }
+    let merge = json!({ "to": "ann", "merge": true });
+    rig.event("web", "anne", "link", json!({ "to": "ann" })).await;
+    rig.event("web", "anne", "link", merge.clone()).await;
+    rig.event("web", "undefined", "link", json!({ "to": "ann" })).await;
+    rig.settled().await;
+    let dead = rig.stats().await.unwrap().total().dead;
+    let (refused, nobody) = (jumeau::event::Reason::Refused, jumeau::event::Reason::BadCustomer);
+    assert_eq!(dead, BTreeMap::from([(refused, 2), (nobody, 1)]));
+    assert_eq!(rig.show("anne").await.customer.as_str(), "anne");
+    rig.event("crm", "anne", "link", merge).await;
+    rig.settled().await;
+    assert_eq!(rig.show("anne").await.customer.as_str(), "ann");
+}

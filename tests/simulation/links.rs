@@ -3,13 +3,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jumeau::event::{Content, Customer, Erasure, Headers, Kind, Original, Output};
+use jumeau::event::{
+    Channel, Content, Customer, Delivery, Erasure, Event, Headers, INTERNAL, Identify, Kind, Link,
+    Original, Output, Time, Unlink, Value,
+};
 use jumeau::partition::revive;
 use jumeau::store::Read;
 use jumeau::twin::{Twin, invariants};
+use rand::RngExt;
 use rand::rngs::StdRng;
 
-use super::stream::{Stored, insert};
+use super::stream::{BETWEEN, Stored, insert};
 use super::world::{PARTITIONS, World};
 
 /// What of identity happens in a world.
@@ -17,16 +21,87 @@ use super::world::{PARTITIONS, World};
 pub(crate) enum Links {
     /// Nothing.
     None,
-    /// Links; and the broker sometimes forgets an id that it has had.
+    /// Customers turn out to be one.
     Only,
-    /// Links, and unlinks.
+    /// The same, and links, and unlinks.
     Undone,
+    /// The same in bursts: a third of all that happens is a link, a tenth an unlink.
+    Dense,
+    /// Devices go from hand to hand among known customers.
+    Hands,
 }
 
 /// Fewer than the limit, which is a story of its own.
-pub(crate) const LINKS_MAX: usize = 12;
+pub(crate) const LINKS_MAX: u64 = 12;
 /// So few of each partition that links meet.
 pub(crate) const CUSTOMERS_LINKED: usize = 3;
+
+impl Links {
+    /// Whether links come in bursts.
+    pub(crate) fn is_dense(self) -> bool {
+        matches!(self, Links::Dense | Links::Hands)
+    }
+
+    /// For how many steps things go wrong, at most.
+    pub(crate) fn troubled(self) -> u32 {
+        if self.is_dense() { 3_000 } else { 600 }
+    }
+
+    /// What happens to one of the customers of a partition, if it is about identity.
+    pub(crate) fn kind(self, customers: usize, rng: &mut StdRng) -> Option<Kind> {
+        let (linked, unlinked, merged) = match self {
+            Links::None => return None,
+            Links::Only => (0.3, 0.0, 1.0),
+            Links::Undone => (0.18, 0.12, 0.5),
+            Links::Dense => (0.35, 0.1, 0.4),
+            Links::Hands => (0.35, 0.0, 0.0),
+        };
+        let what: f64 = rng.random();
+        // Of those who are at hand in such a world the first of each partition is a known customer.
+        let others = if self == Links::Hands { 1 } else { customers };
+        let (partition, other) = (rng.random_range(0..PARTITIONS), rng.random_range(0..others));
+        let other = format!("c{partition}-{other}");
+        if what < linked {
+            let merge = rng.random_bool(merged);
+            Some(Kind::Link(Link { to: other.into(), merge }))
+        } else if what < linked + unlinked {
+            Some(Kind::Unlink(Unlink { from: other.into() }))
+        } else {
+            None
+        }
+    }
+}
+
+/// The first customer of each partition says who it is.
+pub(crate) fn introduce(stream: &mut [Vec<Stored>], start: Time) {
+    for (partition, events) in (0..PARTITIONS).zip(stream) {
+        let traits = [("name", Value::from("somebody"))].into_iter().collect();
+        let event = Event {
+            customer: Customer::new(&format!("c{partition}-0")).unwrap(),
+            channel: Channel::new("web").unwrap(),
+            id: "who".into(),
+            fingerprint: u64::MAX - u64::from(partition),
+            time: None,
+            traceparent: None,
+            kind: Kind::Identify(Identify { traits, anew: false }),
+            passed: None,
+        };
+        let original = Original {
+            subject: format!("jumeau.events.web.c{partition}-0").into(),
+            headers: Headers::default(),
+            payload: b"{}".as_slice().into(),
+        };
+        let content = Content::Read(Ok(event));
+        let delivery = Delivery { sequence: BETWEEN, partition, stored: start, content, original };
+        events.push(Stored { delivery, is_poison: false });
+    }
+}
+
+/// Whether it is a memory on its way, which has a subject of its own.
+pub(crate) fn is_memory(output: &Output) -> bool {
+    output.subject.starts_with("jumeau.events.") && output.subject.split('.').count() > 4
+}
+
 /// What a twin passes on.
 pub(crate) fn store(
     stream: &mut [Vec<Stored>],
@@ -34,12 +109,14 @@ pub(crate) fn store(
     output: &Output,
     rng: &mut StdRng,
 ) {
-    let token = output.subject.rsplit('.').next().unwrap();
+    let tokens: Vec<&str> = output.subject.split('.').collect();
+    let token = tokens[3];
     let customer = Customer::from_token(token).unwrap();
     let headers = output.headers.iter().map(|(name, value)| (&**name, &**value));
     let headers: Headers = headers.collect();
-    let original =
-        Original { subject: output.subject.clone(), headers, payload: output.payload.clone() };
+    // As it is delivered.
+    let subject = format!("jumeau.events.{INTERNAL}.{token}").into();
+    let original = Original { subject, headers, payload: output.payload.clone() };
     let content = Erasure::read(&original).map_or(Content::Unread, Content::Erasure);
     insert(stream, delivered, &customer, content, original, rng);
 }
@@ -50,8 +127,7 @@ pub(crate) fn check(world: &World, links: Links, found: &mut Vec<String>) {
     let mut adds: BTreeMap<Customer, usize> = BTreeMap::new();
     let mut ids = BTreeSet::new();
     let mut groups = Groups::default();
-    // Where a circle of links closes on its way, a copy may come past the memory that knows it.
-    let (mut copies, mut is_circle) = (world.seen.doubled as usize, false);
+    let mut hands = Hands::default();
     for (partition, events) in world.stream.iter().enumerate() {
         let mut customers = BTreeSet::new();
         for stored in events {
@@ -63,15 +139,14 @@ pub(crate) fn check(world: &World, links: Links, found: &mut Vec<String>) {
                 Content::Read(Ok(event)) if !stored.is_poison => {
                     customers.insert(event.customer.clone());
                     if ids.insert((event.customer.clone(), event.fingerprint)) {
+                        hands.see(event);
                         match &event.kind {
                             Kind::Link(told) => {
-                                is_circle |= !groups.join(event.customer.as_str(), &told.to);
+                                groups.join(event.customer.as_str(), &told.to);
                             }
-                            Kind::Unlink(_) => {}
+                            Kind::Unlink(_) | Kind::Identify(_) => {}
                             _ => *adds.entry(event.customer.clone()).or_default() += 1,
                         }
-                    } else {
-                        copies += 1;
                     }
                 }
                 Content::Broadcast(_) | Content::Erasure(_) => {}
@@ -95,11 +170,13 @@ pub(crate) fn check(world: &World, links: Links, found: &mut Vec<String>) {
     let counted: BTreeMap<&str, usize> =
         twins.iter().map(|(customer, twin)| (customer.as_str(), count(twin))).collect();
     let (sum, published) = (counted.values().sum::<usize>(), adds.values().sum::<usize>());
-    let most = |published: usize| published + if is_circle { copies } else { 0 };
-    if !(published..=most(published)).contains(&sum) {
+    if sum != published {
         found.push(format!("{published} events, {sum} counted: {counted:?} of {adds:?}"));
     }
-    if links == Links::Undone {
+    if links == Links::Hands {
+        hands.check(&twins, &counted, found);
+    }
+    if links != Links::Only {
         return;
     }
     // Of identifiers that belong together exactly one remembers, and everything.
@@ -115,8 +192,72 @@ pub(crate) fn check(world: &World, links: Links, found: &mut Vec<String>) {
             continue;
         };
         let expected: usize = members.iter().filter_map(|member| adds.get(*member)).sum();
-        if !(expected..=most(expected)).contains(&counted[survivor.as_str()]) {
+        if expected != counted[survivor.as_str()] {
             found.push(format!("{survivor} counts not all {expected} of {members:?}"));
+        }
+    }
+}
+
+/// Who has which device, and how often they should have added something.
+#[derive(Default)]
+struct Hands {
+    /// To whom an identifier was linked last.
+    owners: BTreeMap<Customer, String>,
+    /// What it gathered while it was nobody's.
+    gathered: BTreeMap<Customer, usize>,
+    /// What each known customer added.
+    expected: BTreeMap<String, usize>,
+}
+
+impl Hands {
+    fn is_known(customer: &Customer) -> bool {
+        customer.as_str().ends_with("-0")
+    }
+
+    /// Takes in an event, in the order of its partition.
+    fn see(&mut self, event: &Event) {
+        let who = &event.customer;
+        match &event.kind {
+            Kind::Link(told) if !Hands::is_known(who) => {
+                self.owners.insert(who.clone(), told.to.to_string());
+                let gathered = self.gathered.remove(who).unwrap_or(0);
+                *self.expected.entry(told.to.to_string()).or_default() += gathered;
+            }
+            Kind::Track(_) => match self.owners.get(who) {
+                Some(owner) => *self.expected.entry(owner.clone()).or_default() += 1,
+                None if Hands::is_known(who) => {
+                    *self.expected.entry(who.to_string()).or_default() += 1;
+                }
+                None => *self.gathered.entry(who.clone()).or_default() += 1,
+            },
+            _ => {}
+        }
+    }
+
+    fn check(
+        &self,
+        twins: &BTreeMap<Customer, Box<Twin>>,
+        counted: &BTreeMap<&str, usize>,
+        found: &mut Vec<String>,
+    ) {
+        for (customer, twin) in twins {
+            let linked_to = twin.linked_to.as_ref().map(Customer::as_str);
+            let expected = self.owners.get(customer).map(String::as_str);
+            if linked_to != expected {
+                found.push(format!("{customer} is {linked_to:?}, last linked to {expected:?}"));
+            }
+            let (name, gathered) = (customer.as_str(), self.gathered.get(customer));
+            let expected = self.expected.get(name).or(gathered).copied().unwrap_or(0);
+            if counted[name] != expected {
+                found.push(format!("{customer} counts {}, not {expected}", counted[name]));
+            }
+            // It has those identifiers that it was given last.
+            let own: Vec<&str> = twin.identifiers.iter().map(|one| one.customer.as_str()).collect();
+            let given = self.owners.iter().filter(|(_, owner)| *owner == name);
+            let given: Vec<&str> = given.map(|(one, _)| one.as_str()).collect();
+            if own != given {
+                found.push(format!("{customer} has {own:?}, was given {given:?}"));
+            }
         }
     }
 }

@@ -50,7 +50,8 @@ fn every_accepted_event_is_applied_exactly_once_and_no_action_is_lost_whatever_f
 }
 
 fn live_with(links: Links) {
-    if let Some(seen) = live(1_500, |seed| World::with(seed, links)) {
+    let count = if links.is_dense() { 150 } else { 1_500 };
+    if let Some(seen) = live(count, |seed| World::with(seed, links)) {
         assert!(seen.passed_on > 1_000, "too little was passed on: {seen:?}");
         assert!(links != Links::Only || seen.doubled > 100, "too little went wrong: {seen:?}");
     }
@@ -64,6 +65,16 @@ fn of_linked_identifiers_one_survives_with_every_event_exactly_once_whatever_fai
 #[test]
 fn links_and_unlinks_lose_no_event_and_double_none_whatever_fails() {
     live_with(Links::Undone);
+}
+
+#[test]
+fn in_bursts_of_links_every_memory_comes_to_rest_and_no_event_is_lost_or_doubled() {
+    live_with(Links::Dense);
+}
+
+#[test]
+fn a_device_that_changes_hands_tells_each_customer_what_is_theirs_whatever_fails() {
+    live_with(Links::Hands);
 }
 
 #[test]

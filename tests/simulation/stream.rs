@@ -1,10 +1,11 @@
 //! What the stream holds: events of a few customers, and whatever else channels send.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jumeau::event::{
-    Channel, Content, Customer, Delivery, Event, Headers, Kind, Link, Named, Original, Reason,
-    Rejection, Time, Unlink, Value,
+    Channel, Content, Customer, Delivery, Event, Headers, Kind, Named, Original, Reason, Rejection,
+    Time, Value,
 };
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -14,7 +15,7 @@ use super::links::{self, Links};
 use super::world::{CUSTOMERS, PARTITIONS};
 
 /// Sequences of a partition between two events: room for what comes in later.
-pub(crate) const BETWEEN: u64 = 1_000;
+pub(crate) const BETWEEN: u64 = 1_000_000;
 
 /// An event as the stream holds it.
 #[derive(Clone)]
@@ -22,6 +23,17 @@ pub(crate) struct Stored {
     pub(crate) delivery: Delivery,
     /// Its handler panics.
     pub(crate) is_poison: bool,
+}
+
+/// The identities of the events whose handler panics.
+pub(crate) fn poison(events: &[Stored]) -> BTreeSet<u64> {
+    let poison = events.iter().filter(|stored| stored.is_poison);
+    poison
+        .filter_map(|stored| match &stored.delivery.content {
+            Content::Read(Ok(event)) => Some(event.fingerprint),
+            _ => None,
+        })
+        .collect()
 }
 
 pub(crate) fn is_add(delivery: &Delivery) -> bool {
@@ -41,8 +53,12 @@ pub(crate) fn number_of(delivery: &Delivery) -> i64 {
 pub(crate) fn stream(rng: &mut StdRng, start: Time, links: Links) -> Vec<Vec<Stored>> {
     // Linked, all might end in one twin, which remembers no more than so many.
     match links {
-        Links::None => made(rng, start, links, CUSTOMERS, 80),
-        _ => made(rng, start, links, links::CUSTOMERS_LINKED, 36),
+        Links::None => made(rng, start, links, CUSTOMERS, 1..80),
+        Links::Dense | Links::Hands => {
+            let customers = rng.random_range(2..=4);
+            made(rng, start, links, customers, 60..400)
+        }
+        Links::Only | Links::Undone => made(rng, start, links, links::CUSTOMERS_LINKED, 1..36),
     }
 }
 
@@ -53,7 +69,7 @@ pub(crate) fn stream_of(
     customers: usize,
     most: u64,
 ) -> Vec<Vec<Stored>> {
-    made(rng, start, Links::None, customers, most)
+    made(rng, start, Links::None, customers, 1..most)
 }
 
 fn made(
@@ -61,17 +77,21 @@ fn made(
     start: Time,
     links: Links,
     customers: usize,
-    most: u64,
+    most: std::ops::Range<u64>,
 ) -> Vec<Vec<Stored>> {
     let mut stream: Vec<Vec<Stored>> = vec![Vec::new(); usize::from(PARTITIONS)];
     let mut stored = start;
-    let events = rng.random_range(1..most);
+    let events = rng.random_range(most);
     let mut linked = 0;
+    // So that the identities of all that comes are remembered.
+    let pause_ms = if links.is_dense() { 300 } else { 2_000 };
     let mut earlier: Vec<(u16, Delivery, bool)> = Vec::new();
+    if links == Links::Hands {
+        links::introduce(&mut stream, start);
+    }
     for sequence in 1..=events {
-        stored = stored + Duration::from_millis(rng.random_range(0..2_000));
-        let copies = if links == Links::Undone { 0.0 } else { 0.1 };
-        let copy = rng.random_bool(copies).then(|| earlier.choose(rng).cloned()).flatten();
+        stored = stored + Duration::from_millis(rng.random_range(0..pause_ms));
+        let copy = rng.random_bool(0.1).then(|| earlier.choose(rng).cloned()).flatten();
         let (partition, mut delivery, is_poison) = match copy {
             Some(copy) => copy,
             None => {
@@ -79,29 +99,19 @@ fn made(
                 let customer = rng.random_range(0..customers);
                 let is_poison = rng.random_bool(0.03);
                 let mut new = event(partition, customer, sequence, rng);
-                if links != Links::None
-                    && linked < links::LINKS_MAX
-                    && rng.random_bool(0.3)
-                    && let Content::Read(Ok(event)) = &mut new.content
+                let links_max = if links.is_dense() { u64::MAX } else { links::LINKS_MAX };
+                if let Content::Read(Ok(event)) = &mut new.content
+                    && linked < links_max
+                    && let Some(kind) = links.kind(customers, rng)
                 {
                     linked += 1;
-                    let other = format!(
-                        "c{}-{}",
-                        rng.random_range(0..PARTITIONS),
-                        rng.random_range(0..links::CUSTOMERS_LINKED)
-                    );
-                    let is_unlink = links == Links::Undone && rng.random_bool(0.4);
-                    event.kind = if is_unlink {
-                        Kind::Unlink(Unlink { from: other.into() })
-                    } else {
-                        Kind::Link(Link { to: other.into() })
-                    };
+                    event.kind = kind;
                 }
                 (partition, new, is_poison)
             }
         };
         // A copy of a poison event is the same event; it is buried again.
-        delivery.sequence = sequence * BETWEEN;
+        delivery.sequence = (sequence + 1) * BETWEEN;
         delivery.stored = stored;
         earlier.push((partition, delivery.clone(), is_poison));
         stream[usize::from(partition)].push(Stored { delivery, is_poison });
@@ -148,7 +158,7 @@ pub(crate) fn insert(
     original: Original,
     rng: &mut StdRng,
 ) {
-    let partition = partition(customer);
+    let partition = partition_of(customer);
     let events = &mut stream[usize::from(partition)];
     let is_late = |stored: &Stored| !stored.delivery.sequence.is_multiple_of(BETWEEN);
     let last = events.iter().rposition(is_late).map_or(0, |last| last + 1);
@@ -165,6 +175,6 @@ pub(crate) fn insert(
 }
 
 /// Customers of this world carry their partition in their name.
-fn partition(customer: &Customer) -> u16 {
+pub(crate) fn partition_of(customer: &Customer) -> u16 {
     customer.as_str()[1..2].parse().unwrap()
 }

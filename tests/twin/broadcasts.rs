@@ -394,7 +394,7 @@ fn what_an_identifier_has_met_the_customer_has_met_until_it_turns_out_that_they_
     town.identify("ann", "NSW");
     town.fires("NSW");
     town.wake("cookie", "fires");
-    town.event("cookie", "link", json!({ "to": "ann" }));
+    town.event("cookie", "link", json!({ "to": "ann", "merge": true }));
     assert_eq!(town.wake("ann", "fires").verdict, Verdict::Untouched);
     assert_eq!(town.wake("cookie", "fires").verdict, Verdict::Untouched);
     assert_eq!(town.offers, 1);
@@ -519,7 +519,7 @@ proptest! {
         let mut offers = town.offers;
         for from in order {
             let to = targets[from].index(from);
-            town.event(names[from], "link", json!({ "to": names[to] }));
+            town.event(names[from], "link", json!({ "to": names[to], "merge": true }));
             let customer = owner[to];
             owner.iter_mut().filter(|owner| **owner == from).for_each(|owner| *owner = customer);
             // A memory that arrives is an input like any other, with which it may be met.

@@ -25,7 +25,13 @@ impl Desk {
             }
             None => {
                 let id = fresh_erasure();
-                self.bus.wish_erased(&Erasure::wanted(customer, id)).await.map_err(from_bus)?;
+                let mark = self.seal.marks().message_mark(
+                    &customer,
+                    Some(&Erasure::wanted(customer.clone(), id)),
+                    b"",
+                );
+                let wanted = Erasure::wanted(customer, id);
+                self.bus.wish_erased(&wanted, (Output::MARK, mark)).await.map_err(from_bus)?;
                 id
             }
         };

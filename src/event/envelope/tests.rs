@@ -228,7 +228,7 @@ fn half_an_emoji_and_nul_are_replaced_wherever_they_stand() {
     // The identifier of a customer is a token of the subject, and has one spelling.
     assert!(of("a%00", &[], payload).is_err());
     let link = of("ann", &[], r#"{"type":"link","data":{"to":"b\u0000b"}}"#).unwrap();
-    assert_eq!(link.kind, Kind::Link(crate::event::Link { to: "b\u{FFFD}b".into() }));
+    assert_eq!(link.kind, Kind::Link(crate::event::Link { to: "b\u{FFFD}b".into(), merge: false }));
 }
 
 #[test]

@@ -107,7 +107,7 @@ impl<H: Host> Machine<H> {
             at,
             until,
             sequence,
-            also: gone.identifiers.iter().map(|other| self.tombstones.mark(other)).collect(),
+            also: gone.identifiers.iter().map(|(other, _)| self.tombstones.mark(other)).collect(),
             removed: removed.collect(),
             stage: Stage::Streams,
         };
@@ -127,8 +127,8 @@ impl<H: Host> Machine<H> {
             self.batch.delete_tombstone(partition, forgotten);
         }
         self.batch.put_erasing(partition, id, &erasing);
-        for other in gone.identifiers {
-            self.put_output(self.outgoing.erase(&Erasure { customer: other, ..erasure.clone() }));
+        for (customer, link) in gone.identifiers {
+            self.put_output(self.outgoing.erase(&Erasure { customer, link, ..erasure.clone() }));
         }
         self.taken = self.taken.max(sequence);
         self.counters.erasures += 1;
@@ -136,10 +136,27 @@ impl<H: Host> Machine<H> {
         self.cleared.withdrawn.extend(traces.outputs);
     }
 
-    /// The twin did not let go: its customer was seen again. Nothing comes of the wish.
+    /// The twin did not let go: its customer was seen again, or is another one. Nothing comes of the
+    /// wish.
     pub(super) fn end_erasing(&mut self) {
         if let Some(wanted) = self.erasing.take() {
             self.let_late_go(wanted.sequence);
+            let Wanted { at, sequence, erasure, .. } = *wanted;
+            if erasure.link.is_some() {
+                // It is somebody else by now. Whoever waits for the receipt is not to wait for it.
+                let mark = self.tombstones.mark(&erasure.customer);
+                let erasing = Erasing {
+                    customer: None,
+                    mark,
+                    at,
+                    until: at + self.policy.erasure.remember,
+                    sequence,
+                    also: Vec::new(),
+                    removed: Vec::new(),
+                    stage: Stage::Done(at),
+                };
+                self.batch.put_erasing(self.partition, erasure.id, &erasing);
+            }
         }
     }
 
@@ -214,8 +231,8 @@ impl<H: Host> Machine<H> {
 
     /// Whoever passes something on to a customer who was erased is the same customer.
     fn follow(&mut self, passed: &Passed, tombstone: &Tombstone) {
-        for customer in behind(passed) {
-            let erasure = Erasure::wanted(customer, tombstone.id);
+        for (customer, link) in behind(passed) {
+            let erasure = Erasure { link, ..Erasure::wanted(customer, tombstone.id) };
             self.put_output(self.outgoing.erase(&erasure));
         }
     }

@@ -154,8 +154,11 @@ impl<H: Host> Machine<H> {
 
     pub(super) fn bury(&mut self, sequence: u64, original: &Original, rejection: &Rejection) {
         *self.counters.dead.entry(rejection.reason).or_default() += 1;
-        // A memory exists nowhere else but in the stream: its letter is always written.
-        let carries_memory = original.headers.get(CARRIES_MEMORY).is_some();
+        // A memory exists nowhere else but in the stream: its letter is always written. The header
+        // alone would say nothing: anybody can set it.
+        let carries_memory = original.headers.get(CARRIES_MEMORY).is_some()
+            && original.is_internal()
+            && self.tombstones.secret().is_ours(original);
         if !self.letters.take(self.clock) && !carries_memory {
             self.note(vec![Note::Limit("DEAD_LETTERS_AT_ONCE")]);
             return;
@@ -183,6 +186,7 @@ impl<H: Host> Machine<H> {
                     *self.counters.limits.entry(name.to_owned()).or_default() += 1;
                 }
                 Note::Late(_) => self.counters.late += 1,
+                Note::Circle => self.counters.circles += 1,
                 Note::Policy(place, why) => {
                     self.counters.policy_errors += 1;
                     self.counters.last_policy_error = Some(format!("{place}: {why}"));

@@ -71,6 +71,7 @@ impl<H: Host> Machine<H> {
         // Some twins may be told twice, because another's handler panicked.
         let models = round.models.get_or_insert_with(|| self.models.clone()).clone();
         let erasing = round.erasing.as_ref();
+        let linked_by = erasing.and_then(|one| one.link);
         let erasing = erasing.map(|one| one.unless_seen_after.unwrap_or(Time::MAX));
         let errands = std::mem::take(&mut round.errands);
         round.waiting = errands.len();
@@ -86,6 +87,7 @@ impl<H: Host> Machine<H> {
                 models: models.clone(),
                 is_indexing,
                 erasing,
+                linked_by,
             };
             host.deliver(address, errand);
         }

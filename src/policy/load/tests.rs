@@ -417,7 +417,7 @@ bank.toml:70:1: expected a key `treatments` here, found none
  70 | [[actions]]
     | ^^^^^^^^^^^
 
-bank.toml:75:2: unknown key `more`; there are needs, broadcasts, topics, preferences, context, queues, windows, counters, activities, experiments, actions, interactions, purposes, rules, policy, escalate, dissatisfaction, contact, suitability, weights, explore, erasure, retention, learn
+bank.toml:75:2: unknown key `more`; there are needs, broadcasts, topics, preferences, context, queues, windows, counters, activities, experiments, actions, interactions, purposes, rules, policy, escalate, dissatisfaction, contact, suitability, weights, explore, erasure, retention, identity, learn
  75 | [more]
     |  ^^^^
 

@@ -18,8 +18,6 @@ pub(crate) struct Stored {
     stream: String,
     /// Its place there.
     sequence: u64,
-    /// It was there before: this was a copy.
-    duplicate: bool,
 }
 
 /// A message that is shown, and not sent.
@@ -43,9 +41,8 @@ pub(crate) async fn publish(
             .tell(&Unsent { subject, event }, |unsent| format!("{}\n{payload}\n", unsent.subject));
     }
     let stored = store(&Service::connect(connection).await?, ready).await?;
-    out.tell(&stored, |Stored { id, stream, sequence, duplicate }| {
-        let before = if *duplicate { "was stored before" } else { "is stored" };
-        format!("{id} {before} as {stream} #{sequence}\n")
+    out.tell(&stored, |Stored { id, stream, sequence }| {
+        format!("{id} is stored as {stream} #{sequence}\n")
     })
 }
 
@@ -65,6 +62,5 @@ pub(crate) async fn store(service: &Service, ready: Ready) -> Result<Stored, Fai
         .await
         .map_err(unreachable)?;
     let stored = sent.await.map_err(unreachable)?;
-    let (sequence, duplicate) = (stored.sequence, stored.duplicate);
-    Ok(Stored { id, stream: stored.stream, sequence, duplicate })
+    Ok(Stored { id, stream: stored.stream, sequence: stored.sequence })
 }

@@ -1,0 +1,244 @@
+//! Reads `[identity]`: which identifiers are nobody's, and which traits make a customer known.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use super::Place;
+use super::read::{Item, Table};
+use super::weights::once;
+use crate::event::{Event, Kind, Map, Reason, Rejection, cut};
+
+/// What programs write where they know no customer, in small letters. Whoever took these for
+/// identifiers would make one customer of many.
+const PLACEHOLDERS: &[&str] = &[
+    "",
+    "-",
+    "-1",
+    "0",
+    "(none)",
+    "(not set)",
+    "(null)",
+    "[object null]",
+    "[object object]",
+    "[object undefined]",
+    "<nil>",
+    "<none>",
+    "<null>",
+    "anon",
+    "anonymous",
+    "anonymous user",
+    "anonymous-user",
+    "anonymous_user",
+    "anonymoususer",
+    "customer_id",
+    "customerid",
+    "default",
+    "distinct_id",
+    "distinctid",
+    "email",
+    "empty",
+    "false",
+    "guest",
+    "guest user",
+    "guest-user",
+    "guest_user",
+    "id",
+    "inf",
+    "infinity",
+    "invalid",
+    "n/a",
+    "na",
+    "nan",
+    "nil",
+    "no-user",
+    "no_user",
+    "none",
+    "not set",
+    "not-set",
+    "not_authenticated",
+    "not_set",
+    "null",
+    "nulluuid",
+    "true",
+    "unauthenticated",
+    "undef",
+    "undefined",
+    "unidentified",
+    "unknown",
+    "unknown user",
+    "unknown-user",
+    "unknown_user",
+    "unset",
+    "user_id",
+    "userid",
+    "void",
+    "{}",
+    "[]",
+];
+
+/// Which identifiers are nobody's, and who is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdentityRule {
+    placeholders: BTreeSet<Box<str>>,
+    /// The longest of them, in bytes.
+    longest: usize,
+    /// The traits of which one makes a customer known; none: any.
+    known_by: Option<Box<[Box<str>]>>,
+}
+
+impl Default for IdentityRule {
+    fn default() -> IdentityRule {
+        IdentityRule::new(PLACEHOLDERS.iter().map(|text| (*text).into()).collect(), None)
+    }
+}
+
+impl IdentityRule {
+    fn new(placeholders: BTreeSet<Box<str>>, known_by: Option<Box<[Box<str>]>>) -> IdentityRule {
+        let longest = placeholders.iter().map(|text| text.len()).max().unwrap_or(0);
+        IdentityRule { placeholders, longest, known_by }
+    }
+
+    /// Whether a text is what programs write where they know no customer: in any capitals, in
+    /// quotes or not, with blanks around it, and zeros in any number and grouping.
+    pub fn is_placeholder(&self, text: &str) -> bool {
+        let plain = plain(text);
+        plain.len() <= self.longest && self.placeholders.contains(&*plain)
+    }
+
+    /// Whether one of these traits tells that the customer is known.
+    pub fn is_known_by(&self, traits: &Map) -> bool {
+        match &self.known_by {
+            None => !traits.is_empty(),
+            Some(names) => names.iter().any(|name| traits.get(name).is_some()),
+        }
+    }
+
+    /// # Errors
+    /// [`Reason::BadCustomer`] for an event of a channel that is about nobody, or links to nobody.
+    pub fn check(&self, event: &Event) -> Result<(), Rejection> {
+        // What twins send each other was looked at where it came in, and must not be lost.
+        if event.passed.is_some() {
+            return Ok(());
+        }
+        let refused = |found: &str| {
+            Rejection::new(
+                Reason::BadCustomer,
+                format!(
+                    "expected the identifier of one customer, found `{}`, which programs write \
+                     where they know none; send the event under an identifier of the device, or \
+                     name it in the policy's `[identity]` under `customers` if it is one",
+                    cut(found, 64).escape_debug()
+                ),
+            )
+        };
+        if self.is_placeholder(event.customer.as_str()) {
+            return Err(refused(event.customer.as_str()));
+        }
+        match &event.kind {
+            Kind::Link(told) if self.is_placeholder(&told.to) => Err(refused(&told.to)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A text without what makes no difference here.
+fn plain(text: &str) -> Cow<'_, str> {
+    let text = text.trim();
+    let text = text.trim_matches(['"', '\'', '`']).trim();
+    let is_zero = |byte: u8| matches!(byte, b'0' | b'-' | b'{' | b'}' | b'.' | b':');
+    if text.contains('0') && text.bytes().all(is_zero) {
+        return "0".into();
+    }
+    if text.chars().any(char::is_uppercase) { text.to_lowercase().into() } else { text.into() }
+}
+
+pub(super) fn read(table: &Table<'_>, known: &mut Option<(Place, IdentityRule)>) {
+    let Some((item, table)) = once(table, "identity", known.as_ref().map(|(place, _)| place))
+    else {
+        return;
+    };
+    let texts = |key| -> Option<Vec<(Item<'_>, &str)>> {
+        let list = table.get(key)?.list()?;
+        Some(list.into_iter().filter_map(|item| Some((item, item.text()?))).collect())
+    };
+    let mut placeholders = IdentityRule::default().placeholders;
+    for (_, text) in texts("placeholders").unwrap_or_default() {
+        placeholders.insert(plain(text).into());
+    }
+    for (item, text) in texts("customers").unwrap_or_default() {
+        if !placeholders.remove(&*plain(text)) {
+            item.wrong(format!("expected a placeholder that is to be a customer, found `{text}`"));
+        }
+    }
+    let known_by =
+        texts("known-by").map(|traits| traits.into_iter().map(|(_, name)| name.into()).collect());
+    table.finish();
+    *known = Some((item.place(), IdentityRule::new(placeholders, known_by)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::{Files, Mistakes, Policy, load};
+
+    fn policy(of_identity: &str) -> Result<Policy, Mistakes> {
+        let policy = format!("[policy]\nname = \"p\"\nlanguages = [\"en\"]\n{of_identity}");
+        load(&Files::new([("p.toml", &policy)]))
+    }
+
+    #[test]
+    fn what_programs_write_where_they_know_nobody_is_nobody() {
+        let rule = IdentityRule::default();
+        for nobody in [
+            "undefined",
+            "NULL",
+            "None",
+            "nil",
+            "NaN",
+            "Anonymous",
+            "GUEST",
+            "unknown",
+            "N/A",
+            "[object Object]",
+            "\"null\"",
+            " undefined ",
+            "0",
+            "-1",
+            "00000000-0000-0000-0000-000000000000",
+            "{00000000-0000-0000-0000-000000000000}",
+            "0000000000",
+            "0.0",
+            "true",
+            "False",
+            " ",
+            "\t",
+            "''",
+        ] {
+            assert!(rule.is_placeholder(nobody), "{nobody:?}");
+        }
+        for somebody in ["ann", "10", "100-0", "-12", "nullarbor", "guest-17", "unknown.soldier@x"]
+        {
+            assert!(!rule.is_placeholder(somebody), "{somebody:?}");
+        }
+    }
+
+    #[test]
+    fn a_policy_adds_to_the_list_and_takes_out_of_it() {
+        let rule = policy("[identity]\nplaceholders = [\"Kiosk\"]\ncustomers = [\"guest\", \"0\"]")
+            .unwrap();
+        let is_nobody = |text| rule.identity.is_placeholder(text);
+        assert!(is_nobody("kiosk") && is_nobody("KIOSK") && is_nobody("null"));
+        assert!(!is_nobody("Guest") && !is_nobody("000"));
+        let mistakes = policy("[identity]\ncustomers = [\"ann\"]").unwrap_err().to_string();
+        assert!(mistakes.contains("expected a placeholder that is to be a customer"), "{mistakes}");
+    }
+
+    #[test]
+    fn a_customer_is_known_by_any_trait_or_by_those_that_the_policy_names() {
+        let traits = |name: &str| -> Map { [(name, 1_i64.into())].into_iter().collect() };
+        let unsaid = policy("").unwrap().identity;
+        assert!(unsaid.is_known_by(&traits("city")) && !unsaid.is_known_by(&Map::default()));
+        let said = policy("[identity]\nknown-by = [\"email\"]").unwrap().identity;
+        assert!(said.is_known_by(&traits("email")) && !said.is_known_by(&traits("city")));
+    }
+}

@@ -1,0 +1,277 @@
+//! A device that changes hands, customers who are known, and identifiers that are nobody's.
+
+use std::time::Duration;
+
+use jumeau::config::limits;
+use jumeau::event::{Reason, Value};
+use jumeau::twin::Verdict;
+use serde_json::json;
+
+use super::town::Town;
+
+fn traits(town: &mut Town, who: &str, name: &str) {
+    town.event(who, "identify", json!({ "traits": { "first_name": name } }));
+}
+
+fn name(town: &Town, who: &str) -> Option<Value> {
+    town.twin(who).profile.traits.get("first_name").cloned()
+}
+
+fn identifiers(town: &Town, who: &str) -> Vec<String> {
+    town.twin(who).identifiers.iter().map(|known| known.customer.to_string()).collect()
+}
+
+#[test]
+fn a_tablet_on_which_somebody_else_signs_in_leaves_what_it_gathered_with_the_first() {
+    let mut town = Town::new();
+    traits(&mut town, "alice", "Alice");
+    traits(&mut town, "bob", "Bob");
+    town.event("alice", "consent", json!({ "purpose": "marketing", "granted": true }));
+    town.page("tablet", "Tablets", "red");
+    town.link("tablet", "alice");
+    town.page("tablet", "Tablets", "red");
+    town.link("tablet", "bob");
+    town.page("tablet", "Phones", "blue");
+
+    assert_eq!((town.forwards("alice"), town.forwards("bob")), (None, None));
+    assert_eq!(town.forwards("tablet"), Some("bob"));
+    assert_eq!(name(&town, "alice"), Some("Alice".into()));
+    assert_eq!(name(&town, "bob"), Some("Bob".into()));
+    assert!(town.twin("bob").profile.consents.is_empty());
+    let colours = |who: &str| (town.colour(who, "red"), town.colour(who, "blue"));
+    assert_eq!((colours("alice"), colours("bob")), ((2, 0), (0, 1)));
+    assert_eq!(
+        (identifiers(&town, "alice"), identifiers(&town, "bob")),
+        (vec![], vec!["tablet".into()])
+    );
+    assert!(town.refusals.is_empty(), "{:?}", town.refusals);
+}
+
+#[test]
+fn in_a_row_of_people_at_one_tablet_nobody_disappears() {
+    let mut town = Town::new();
+    // Nobody has told a trait of theirs.
+    for (who, colour) in
+        [("alice", "a"), ("bob", "b"), ("alice", "c"), ("carl", "d"), ("alice", "e")]
+    {
+        town.link("tablet", who);
+        town.page("tablet", "Tablets", colour);
+        assert_eq!(town.forwards("tablet"), Some(who));
+    }
+    for (who, colours) in [("alice", &["a", "c", "e"][..]), ("bob", &["b"]), ("carl", &["d"])] {
+        assert_eq!(town.forwards(who), None);
+        for colour in ["a", "b", "c", "d", "e"] {
+            let expected = u32::from(colours.contains(&colour));
+            assert_eq!(town.colour(who, colour), expected, "{who} {colour}");
+        }
+    }
+    assert_eq!(identifiers(&town, "bob"), Vec::<String>::new());
+    assert_eq!(identifiers(&town, "alice"), ["tablet"]);
+}
+
+#[test]
+fn who_signs_in_once_more_changes_nothing() {
+    let mut town = Town::new();
+    town.page("tablet", "Tablets", "red");
+    town.link("tablet", "alice");
+    let (epoch, alice) = (town.twin("tablet").epoch, town.twin("alice").clone());
+    assert!(town.link("tablet", "alice").effects.is_empty());
+    let again = town.sequence;
+    assert_eq!((town.twin("tablet").epoch, town.twin("alice")), (epoch, &alice));
+    // Nor does a copy of it, when the tablet is somebody else's.
+    town.link("tablet", "bob");
+    town.sequence = again - 1;
+    assert_eq!(town.link("tablet", "alice").verdict, Verdict::Duplicate);
+}
+
+#[test]
+fn a_copy_of_an_earlier_sign_in_does_not_bring_the_tablet_back() {
+    let mut town = Town::new();
+    town.page("tablet", "Tablets", "red");
+    town.link("tablet", "alice");
+    let first = town.sequence;
+    town.link("tablet", "bob");
+    town.sequence = first - 1;
+    assert_eq!(town.link("tablet", "alice").verdict, Verdict::Duplicate);
+    assert_eq!(town.forwards("tablet"), Some("bob"));
+    // Nor does a copy of what was told to alice go to bob.
+    town.sequence = first;
+    town.page("tablet", "Tablets", "blue");
+    town.link("tablet", "alice");
+    town.sequence = first;
+    town.page("tablet", "Tablets", "blue");
+    assert_eq!((town.colour("alice", "blue"), town.colour("bob", "blue")), (0, 0));
+}
+
+#[test]
+fn a_copy_is_recognised_by_the_identifier_whoever_has_it_by_now() {
+    let mut town = Town::new();
+    town.link("tablet", "alice");
+    town.page("tablet", "Tablets", "red");
+    let page = town.sequence;
+    town.link("tablet", "bob");
+    town.unlink("bob", "tablet");
+    town.sequence = page - 1;
+    assert_eq!(town.page("tablet", "Tablets", "red").verdict, Verdict::Duplicate);
+    let reds = ["alice", "bob", "tablet"].map(|who| town.colour(who, "red"));
+    assert_eq!(reds, [1, 0, 0]);
+}
+
+#[test]
+fn what_was_linked_through_a_tablet_goes_where_the_tablet_goes() {
+    let mut town = Town::new();
+    town.page("cookie", "Tablets", "red");
+    town.link("cookie", "tablet");
+    town.merge("tablet", "alice");
+    assert_eq!(identifiers(&town, "alice"), ["cookie", "tablet"]);
+    town.link("tablet", "bob");
+    assert_eq!(identifiers(&town, "alice"), Vec::<String>::new());
+    assert_eq!((town.colour("alice", "red"), town.colour("bob", "red")), (1, 0));
+    town.page("cookie", "Tablets", "blue");
+    assert_eq!((town.colour("alice", "blue"), town.colour("bob", "blue")), (0, 1));
+}
+
+#[test]
+fn a_link_to_another_identifier_of_the_same_customer_loses_nothing_of_what_it_brought() {
+    let mut town = Town::new();
+    town.page("cookie", "Tablets", "red");
+    town.link("cookie", "tablet");
+    town.merge("tablet", "alice");
+    town.link("cookie", "alice");
+    assert_eq!(identifiers(&town, "alice"), ["cookie", "tablet"]);
+    town.unlink("alice", "cookie");
+    assert_eq!((town.colour("alice", "red"), town.colour("cookie", "red")), (0, 1));
+}
+
+#[test]
+fn two_known_customers_become_one_by_a_merge_and_never_by_a_link() {
+    let mut town = Town::new();
+    traits(&mut town, "alice", "Alice");
+    traits(&mut town, "bob", "Bob");
+    // Carl is known by his tablet, and once he was.
+    town.link("tablet", "carl");
+    town.link("carl", "bob");
+    town.link("tablet", "bob");
+    town.link("carl", "bob");
+    town.link("alice", "bob");
+    assert_eq!((town.forwards("alice"), town.forwards("carl")), (None, None));
+    let said: Vec<&str> = town.refusals.iter().map(|refusal| &*refusal.detail).collect();
+    insta::assert_snapshot!(said.join("\n"), @r#"
+    expected a link of an identifier that is nobody's yet, found `carl`, a known customer to whom another identifier was linked; if both are one customer, say so with `"merge": true`, from a channel that the setting `service.merging-channels` names
+    expected a link of an identifier that is nobody's yet, found `carl`, a known customer to whom another identifier was linked; if both are one customer, say so with `"merge": true`, from a channel that the setting `service.merging-channels` names
+    expected a link of an identifier that is nobody's yet, found `alice`, a known customer of whom an `identify` told; if both are one customer, say so with `"merge": true`, from a channel that the setting `service.merging-channels` names
+    "#);
+
+    town.merge("alice", "bob");
+    assert_eq!(town.forwards("alice"), Some("bob"));
+    town.unlink("bob", "alice");
+    assert_eq!(name(&town, "alice"), Some("Alice".into()));
+    assert_eq!(name(&town, "bob"), Some("Bob".into()));
+    assert_eq!(town.forwards("alice"), None);
+}
+
+#[test]
+fn an_identifier_that_is_nobodys_is_neither_a_customer_nor_linked_to() {
+    let mut town = Town::new();
+    town.page("cookie", "Tablets", "red");
+    town.link("cookie", "undefined");
+    town.page("NULL", "Tablets", "red");
+    assert_eq!(town.forwards("cookie"), None);
+    let reasons: Vec<Reason> = town.refusals.iter().map(|refusal| refusal.reason).collect();
+    assert_eq!(reasons, [Reason::BadCustomer; 2]);
+    insta::assert_snapshot!(town.refusals[0].detail, @"expected the identifier of one customer, found `undefined`, which programs write where they know none; send the event under an identifier of the device, or name it in the policy's `[identity]` under `customers` if it is one");
+}
+
+#[test]
+fn what_cannot_go_back_to_a_tablet_that_has_changed_hands_stays() {
+    let mut town = Town::new();
+    town.page("tablet", "Tablets", "red");
+    town.link("tablet", "alice");
+    // Both are on their way when the other arrives.
+    town.publish("alice", "unlink", json!({ "from": "tablet" }));
+    town.publish("tablet", "link", json!({ "to": "bob" }));
+    town.arrive();
+    assert_eq!(town.forwards("tablet"), Some("bob"));
+    let reds = ["alice", "bob", "tablet"].map(|who| town.colour(who, "red"));
+    assert_eq!(reds, [1, 0, 0]);
+}
+
+#[test]
+fn a_memory_too_many_rests_with_whom_it_reached_if_its_tablet_has_changed_hands() {
+    let mut town = Town::new();
+    for number in 0..limits::IDENTIFIERS {
+        town.link(&format!("cookie{number}"), "ann");
+    }
+    town.page("tablet", "Tablets", "red");
+    town.publish("tablet", "link", json!({ "to": "ann" }));
+    town.publish("tablet", "link", json!({ "to": "bob" }));
+    town.arrive();
+    assert_eq!(town.forwards("tablet"), Some("bob"));
+    let reds = ["ann", "bob", "tablet"].map(|who| town.colour(who, "red"));
+    assert_eq!(reds, [1, 0, 0]);
+}
+
+#[test]
+fn whatever_goes_round_in_a_circle_is_taken_in_and_the_circle_is_over() {
+    let mut town = Town::new();
+    for (from, to) in [("b", "c"), ("c", "d"), ("d", "b")] {
+        town.publish(from, "page", json!({ "name": "x", "properties": { "colour": "red" } }));
+        town.publish(from, "link", json!({ "to": to }));
+        town.publish(from, "page", json!({ "name": "x", "properties": { "colour": "red" } }));
+    }
+    town.arrive();
+    assert_eq!(town.forwards("b"), None);
+    assert_eq!((town.forwards("c"), town.forwards("d")), (Some("d"), Some("b")));
+    assert_eq!(town.colour("b", "red"), 6);
+    assert_eq!(identifiers(&town, "b"), ["c", "d"]);
+}
+
+#[test]
+fn what_has_come_too_far_is_taken_in_where_it_is() {
+    let mut town = Town::new();
+    let last = limits::PASSES + 5;
+    let chain: Vec<String> = (0..=last).map(|number| format!("i{number:03}")).collect();
+    // From the front, so that each is linked before the memory of another comes.
+    for pair in chain.windows(2) {
+        town.publish(&pair[0], "link", json!({ "to": pair[1] }));
+    }
+    town.publish("i000", "page", json!({ "name": "x", "properties": { "colour": "red" } }));
+    town.arrive();
+    let reds: u32 = chain.iter().map(|who| town.colour(who, "red")).sum();
+    assert_eq!(reds, 1);
+    town.page("i000", "Tablets", "blue");
+    let blues: u32 = chain.iter().map(|who| town.colour(who, "blue")).sum();
+    assert_eq!(blues, 1);
+}
+
+#[test]
+fn a_busy_twin_knows_copies_of_what_its_timeline_has_let_go_of_for_twenty_minutes() {
+    let mut town = Town::new();
+    town.page("ann", "Tablets", "red");
+    let first = town.sequence;
+    for _ in 0..200 {
+        town.page("ann", "Tablets", "blue");
+    }
+    let last = town.sequence;
+    town.sequence = first - 1;
+    assert_eq!(town.page("ann", "Tablets", "red").verdict, Verdict::Duplicate);
+    // It is the identifier that knows, also when what came of it has moved.
+    town.sequence = last;
+    town.link("ann", "bob");
+    town.sequence = first - 1;
+    assert_eq!(town.page("ann", "Tablets", "red").verdict, Verdict::Duplicate);
+    town.sequence = last + 1;
+    town.now = town.now + Duration::from_secs(3_600);
+    town.page("ann", "Tablets", "blue");
+    assert!(town.twin("ann").recent.len() < 3);
+}
+
+#[test]
+fn the_same_id_on_two_channels_names_two_events() {
+    let mut town = Town::new();
+    let page = br#"{"type":"page","id":"1","data":{"name":"x","properties":{"colour":"red"}}}"#;
+    for channel in ["web", "app", "web"] {
+        town.take(channel, "ann", page);
+    }
+    assert_eq!(town.colour("ann", "red"), 2);
+}
