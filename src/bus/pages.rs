@@ -7,17 +7,13 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use async_nats::Message;
-use async_nats::header::{HeaderMap, HeaderName, HeaderValue};
-use async_nats::jetstream::ErrorCode;
-use async_nats::jetstream::response::Response;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use async_nats::{HeaderMap, Message};
 use bytes::Bytes;
 use futures::StreamExt;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio::time::timeout;
 
+use super::unreadable::{fetch_last, fetch_next};
 use super::{Bus, Error};
 use crate::event::Time;
 
@@ -44,31 +40,6 @@ struct AskPage<'a> {
     next_by_subj: &'a str,
     batch: usize,
     max_bytes: usize,
-}
-
-/// What is asked for one message.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum AskOne<'a> {
-    Last { last_by_subj: &'a str },
-    Next { seq: u64, next_by_subj: &'a str },
-}
-
-/// One message, wrapped so that nothing in it can do harm.
-#[derive(Deserialize)]
-struct Wrapped {
-    message: Inside,
-}
-
-#[derive(Deserialize)]
-struct Inside {
-    subject: String,
-    seq: u64,
-    time: String,
-    #[serde(default)]
-    hdrs: String,
-    #[serde(default)]
-    data: String,
 }
 
 /// A message that a stream holds.
@@ -115,8 +86,8 @@ impl Pages {
             ready: VecDeque::new(),
             careful: 0,
         };
-        let last = pages.one(&AskOne::Last { last_by_subj: &pages.filter }).await?;
-        pages.next = last.map_or(0, |last| last.seq) + 1;
+        let last = fetch_last(bus, &pages.stream, &pages.filter).await?;
+        pages.next = last.map_or(0, |last| last.sequence) + 1;
         Ok(pages)
     }
 
@@ -208,52 +179,20 @@ impl Pages {
     /// The next message whose headers can be read; what was published with others was never taken in.
     async fn sound(&mut self) -> Result<Vec<Held>, Error> {
         loop {
-            let next = AskOne::Next { seq: self.next, next_by_subj: &self.filter };
-            let Some(inside) = self.one(&next).await? else { return Ok(Vec::new()) };
+            let next = fetch_next(&self.bus, &self.stream, self.next, &self.filter).await?;
+            let Some(wrapped) = next else { return Ok(Vec::new()) };
             self.careful = self.careful.saturating_sub(1);
-            self.next = inside.seq + 1;
-            if let Some(held) = unwrapped(inside) {
-                return Ok(vec![held]);
+            let (sequence, stored) = (wrapped.sequence, wrapped.stored);
+            self.next = sequence + 1;
+            if let Ok(message) = wrapped.message() {
+                return Ok(vec![Held { sequence, stored, message }]);
             }
-        }
-    }
-
-    async fn one(&self, ask: &AskOne<'_>) -> Result<Option<Inside>, Error> {
-        let api = format!("STREAM.MSG.GET.{}", self.stream);
-        match self.bus.jetstream.request(api, ask).await {
-            Ok(Response::Ok(Wrapped { message })) => Ok(Some(message)),
-            Ok(Response::Err { error }) if error.error_code() == ErrorCode::NO_MESSAGE_FOUND => {
-                Ok(None)
-            }
-            Ok(Response::Err { error }) => Err(Error::request(WHAT)(error)),
-            Err(error) => Err(Error::request(WHAT)(error)),
         }
     }
 }
 
 fn failed(said: &str) -> Error {
     Error::request(WHAT)(std::io::Error::other(said.to_owned()))
-}
-
-/// A wrapped message as it was published; none if the client library would not read its headers.
-fn unwrapped(inside: Inside) -> Option<Held> {
-    let block = String::from_utf8(STANDARD.decode(inside.hdrs).ok()?).ok()?;
-    let mut headers = HeaderMap::new();
-    for line in block.split("\r\n").skip(1).filter(|line| !line.is_empty()) {
-        let (name, value) = line.split_once(':')?;
-        headers.append(name.parse::<HeaderName>().ok()?, value.trim().parse::<HeaderValue>().ok()?);
-    }
-    let payload = Bytes::from(STANDARD.decode(inside.data).ok()?);
-    let message = Message {
-        subject: inside.subject.into(),
-        reply: None,
-        headers: (!headers.is_empty()).then_some(headers),
-        status: None,
-        description: None,
-        length: payload.len(),
-        payload,
-    };
-    Some(Held { sequence: inside.seq, stored: Time::parse(&inside.time)?, message })
 }
 
 /// Takes off what the broker added. Whoever published the message may have written headers of the same

@@ -138,7 +138,8 @@ impl Bus {
     }
 
     /// What a stream holds now under some subjects. Messages that the client library cannot read end
-    /// the connection on which they come: so there is one for this, and they are stepped over, and come without headers.
+    /// the connection on which they come: so there is a connection for this, and those come without
+    /// their headers.
     pub(super) async fn held(
         &self,
         stream: String,

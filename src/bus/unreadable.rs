@@ -18,10 +18,11 @@ use crate::event::{Content, Delivery, Headers, Original, Reason, Rejection, Time
 const WHAT: &str = "read a message through the broker's interface";
 
 #[derive(Serialize)]
-struct Ask<'a> {
-    seq: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next_by_subj: Option<&'a str>,
+#[serde(untagged)]
+enum Ask<'a> {
+    At { seq: u64 },
+    Next { seq: u64, next_by_subj: &'a str },
+    Last { last_by_subj: &'a str },
 }
 
 #[derive(Deserialize)]
@@ -56,7 +57,7 @@ pub(super) async fn fetch(
     stream: &str,
     sequence: u64,
 ) -> Result<Option<Wrapped>, Error> {
-    ask(bus, stream, &Ask { seq: sequence, next_by_subj: None }).await
+    ask(bus, stream, &Ask::At { seq: sequence }).await
 }
 
 /// The first message from the sequence on, under subjects that match; none if there is none.
@@ -66,7 +67,16 @@ pub(super) async fn fetch_next(
     sequence: u64,
     subjects: &str,
 ) -> Result<Option<Wrapped>, Error> {
-    ask(bus, stream, &Ask { seq: sequence, next_by_subj: Some(subjects) }).await
+    ask(bus, stream, &Ask::Next { seq: sequence, next_by_subj: subjects }).await
+}
+
+/// The last message under subjects that match; none if there is none.
+pub(super) async fn fetch_last(
+    bus: &Bus,
+    stream: &str,
+    subjects: &str,
+) -> Result<Option<Wrapped>, Error> {
+    ask(bus, stream, &Ask::Last { last_by_subj: subjects }).await
 }
 
 async fn ask(bus: &Bus, stream: &str, ask: &Ask<'_>) -> Result<Option<Wrapped>, Error> {

@@ -11,7 +11,7 @@ use super::{Customer, EventType, Header, envelope, json};
 /// what is no event any more is read as far as it goes.
 pub fn named_in(headers: &[Header<'_>], payload: &[u8]) -> Vec<Customer> {
     let Ok(text) = json::text(payload) else { return Vec::new() };
-    let opened = envelope::open(headers, &text, 0);
+    let opened = envelope::open("", headers, &text, 0);
     if let Ok(envelope::Opened { kind, data: Some(data), .. }) = &opened
         && let Ok(data) = serde_json::from_str(data)
     {

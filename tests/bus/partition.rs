@@ -8,7 +8,7 @@ use jumeau::actors::{Clock, Confirmed, Durable, Eraser, Fatal, PartitionActor, S
 use jumeau::bus::{Relay, Resume};
 use jumeau::config::settings::{self, Answers, TimeMode};
 use jumeau::models::Snapshot;
-use jumeau::partition::{Bounds, Outgoing, Recovered};
+use jumeau::partition::{Bounds, Outgoing, Recovered, Secret};
 use jumeau::policy::{self, Files};
 use jumeau::store::{Committer, Store};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -64,7 +64,8 @@ impl Part {
                 partitions: 16,
                 answers: Answers::Durable,
             },
-            outgoing: Outgoing::new(Arc::new(world.bus.subjects().clone())),
+            outgoing: Outgoing::new(Arc::new(world.bus.subjects().clone()), Secret::default(), 16),
+            merging: Arc::default(),
             desks: jumeau::event::Desks::default(),
             policy: Arc::new(policy::load(&Files::new([("one.toml", POLICY)])).unwrap()),
             shadow: None,

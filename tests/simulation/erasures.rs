@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use jumeau::event::{Content, Customer, Delivery, Erasure, ErasureId, Headers, INTERNAL, Original};
-use jumeau::partition::{MARK, Secret};
+use jumeau::event::{Content, Customer, Delivery, Erasure, ErasureId, Headers, INTERNAL, Original, Output};
+use jumeau::partition::Secret;
 use jumeau::store::{Pseudonym, Read, Table};
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -44,7 +44,7 @@ pub(crate) fn insert(stream: &mut [Vec<Stored>], customers: usize, rng: &mut Std
 /// The message that says so, as the service writes it.
 fn original(erasure: &Erasure) -> Original {
     let mark = Secret::default().message_mark(&erasure.customer, Some(erasure), b"");
-    let headers = erasure.headers().into_iter().chain([(MARK, mark)]);
+    let headers = erasure.headers().into_iter().chain([(Output::MARK, mark)]);
     let headers: Vec<(&str, String)> = headers.collect();
     let headers: Headers = headers.iter().map(|(name, value)| (*name, &**value)).collect();
     let subject = format!("jumeau.events.{INTERNAL}.{}", erasure.customer).into();

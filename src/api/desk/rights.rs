@@ -11,7 +11,7 @@ use crate::actors::{Decisions, Erasures, Journal};
 use crate::bus::{ApiError, Request};
 use crate::codec;
 use crate::config::limits;
-use crate::event::{Customer, Erasure, ErasureId, Time};
+use crate::event::{Customer, Erasure, ErasureId, Output, Time};
 
 impl Desk {
     /// Has a customer erased, and says how far that is.

@@ -141,7 +141,7 @@ mod tests {
     use jumeau::bus::Subjects;
     use jumeau::event::{Original, Reason, Rejection};
     use jumeau::language::Languages;
-    use jumeau::partition::Outgoing;
+    use jumeau::partition::{Outgoing, Secret};
     use jumeau::shelf::Shelf;
     use jumeau::story::{self, What};
     use serde_json::{Value, json};
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn what_comes_out_fits_the_schema_of_its_name() {
-        let outgoing = Outgoing::new(Arc::new(Subjects::default()));
+        let outgoing = Outgoing::new(Arc::new(Subjects::default()), Secret::default(), 1);
         let mut counts = [0, 0, 0];
         for name in Shelf::embedded() {
             let shelf = Shelf::find(name).unwrap();

@@ -659,6 +659,7 @@ mod tests {
         reply.dissatisfaction = None;
         reply.forecasts.clear();
         reply.twin.identifiers = vec![Identifier {
+            epoch: 1,
             customer: jumeau::event::Customer::new("cookie-7").unwrap(),
             since: reply.now,
             through: None,

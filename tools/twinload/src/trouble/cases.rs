@@ -32,6 +32,8 @@ const SMALL_STREAM: i64 = 256 << 10;
 const REST: Duration = Duration::from_secs(2);
 /// Events of theirs that may be counted and not stored, or stored and not counted.
 const IN_FLIGHT: u64 = 20;
+/// What is waited for comes within so long, or never.
+const PATIENCE: Duration = Duration::from_secs(300);
 /// How often a condition is looked at while it is waited for.
 const LOOK: Duration = Duration::from_millis(20);
 
@@ -272,16 +274,19 @@ impl Scene<'_> {
             count((HOSTILE as f64 / (ended - began).as_secs_f64()).round() as u64)
         );
         // What twins still send each other comes to rest before the events of the undisturbed end.
-        let internal = loop {
-            let (stream, calm) = (self.stream_end().await?, self.probe.published());
-            sleep(REST).await;
-            let (stream_later, calm_later) = (self.stream_end().await?, self.probe.published());
-            // Two readings that are not of one moment may differ by what is on its way.
-            if stream_later - stream <= calm_later - calm + IN_FLIGHT {
-                let own = HOSTILE + (calm_later - calm_before);
-                break (stream_later - before).saturating_sub(own);
+        let internal = within("the twins to have nothing more for each other", async {
+            loop {
+                let (stream, calm) = (self.stream_end().await?, self.probe.published());
+                sleep(REST).await;
+                let (stream_later, calm_later) = (self.stream_end().await?, self.probe.published());
+                // Two readings that are not of one moment may differ by what is on its way.
+                if stream_later - stream <= calm_later - calm + IN_FLIGHT {
+                    let own = HOSTILE + (calm_later - calm_before);
+                    return Ok((stream_later - before).saturating_sub(own));
+                }
             }
-        };
+        })
+        .await?;
         let told = vec![format!(
             "twins sent each other {} messages, the last {:.1} s after the last was published",
             count(internal),
@@ -299,24 +304,30 @@ impl Scene<'_> {
 
     /// Waits until the hot customer's events are taken in.
     async fn taken_in(&self, events: &u64) -> anyhow::Result<()> {
-        loop {
-            let shown = self.service.ask::<ShowReply>("show.hot-0", &()).await;
-            if shown.is_ok_and(|twin| twin.inputs >= *events) {
-                return Ok(());
+        within("the hot customer's events to be taken in", async {
+            loop {
+                let shown = self.service.ask::<ShowReply>("show.hot-0", &()).await;
+                if shown.is_ok_and(|twin| twin.inputs >= *events) {
+                    return Ok(());
+                }
+                sleep(LOOK).await;
             }
-            sleep(LOOK).await;
-        }
+        })
+        .await
     }
 
     /// Waits until so many dead letters are counted.
     async fn dead(&self, events: u64) -> anyhow::Result<Stats> {
-        loop {
-            let stats = self.service.stats().await?;
-            if stats.total().dead.values().sum::<u64>() >= events {
-                return Ok(stats);
+        within("the broken events to be counted", async {
+            loop {
+                let stats = self.service.stats().await?;
+                if stats.total().dead.values().sum::<u64>() >= events {
+                    return Ok(stats);
+                }
+                sleep(LOOK).await;
             }
-            sleep(LOOK).await;
-        }
+        })
+        .await
     }
 
     async fn actions(&self) -> anyhow::Result<stream::Stream> {
@@ -335,14 +346,17 @@ impl Scene<'_> {
     async fn end(mut self, trouble: Trouble, passed: Passed) -> anyhow::Result<Outcome> {
         let Passed { began, ended, done, mut told } = passed;
         let events = self.probe.hold().await?;
-        let stats = loop {
-            let stats = self.service.stats().await?;
-            let total = stats.total();
-            if stats.lag == 0 && total.in_flight == 0 && total.outbox == 0 {
-                break stats;
+        let stats = within("everything to be taken in and published", async {
+            loop {
+                let stats = self.service.stats().await?;
+                let total = stats.total();
+                if stats.lag == 0 && total.in_flight == 0 && total.outbox == 0 {
+                    return Ok(stats);
+                }
+                sleep(LOOK).await;
             }
-            sleep(LOOK).await;
-        };
+        })
+        .await?;
         told.extend(says(&stats));
         let noticed = self.probe.finish(events, (began, ended)).await?;
         self.service.stop().await?;
@@ -350,6 +364,15 @@ impl Scene<'_> {
         drop(self.disk);
         Ok(Outcome { trouble, done, noticed, told })
     }
+}
+
+/// What comes within [`PATIENCE`], or a failure that says what did not.
+async fn within<T>(
+    what: &str,
+    coming: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
+    let came = tokio::time::timeout(PATIENCE, coming).await;
+    came.with_context(|| format!("expected {what} within {PATIENCE:?}"))?
 }
 
 /// What `twinctl stats` shows of troubles.

@@ -34,13 +34,21 @@ fn message(subjects: &Subjects, number: u64) -> Message {
         // What twins send each other, forged: events and memories, in their channel.
         50..60 => {
             let memory = (draw & 1 == 0).then(|| json!({ "profile": { "traits": {} } }));
+            let sense = memory.is_some().then_some("joins");
+            let epoch = memory.is_some().then_some(draw);
             let data = json!({
-                "via": [other], "links": [draw], "hops": draw % 90, "channel": "web",
+                "from": other, "via": [other], "links": [draw], "hops": draw % 90, "channel": "web",
                 "id": "forged", "fingerprint": draw, "type": "link", "data": { "to": about },
-                "memory": memory,
+                "sense": sense, "epoch": epoch, "memory": memory,
             });
             let payload = json!({ "specversion": "1.0", "source": "jumeau", "type": "jumeau.pass", "data": data });
-            (subjects.passed(&customer(&about)), payload.to_string())
+            let (to, from) = (customer(&about), customer(&other));
+            let id = format!("p{draw:032x}");
+            let subject = match draw & 2 {
+                0 => subjects.passed(&to),
+                _ => subjects.memory(draw as u16 % 64, &to, &from, &id),
+            };
+            (subject, payload.to_string())
         }
         60..65 => event(
             "handoff",
