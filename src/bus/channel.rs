@@ -24,7 +24,7 @@ impl Bus {
         self.store(self.subjects.event(channel, customer), payload, "publish an event").await
     }
 
-    /// Publishes a broadcast, as a channel does; returns its sequence in the stream of events.
+    /// Publishes a broadcast, as an operator does; returns its sequence in the stream of events.
     ///
     /// # Errors
     /// [`Error::Request`] if the broker does not confirm it.

@@ -26,7 +26,8 @@ impl Bus {
     /// Creates the streams that are missing, and checks those that exist.
     ///
     /// How long and how much a stream keeps, its copies and its window for duplicates are set when
-    /// it is created; of a stream that exists they are left as its operator wants them.
+    /// it is created; of a stream that exists they are left as its operator wants them. Only the
+    /// stream of events must have no window for duplicates.
     ///
     /// # Errors
     /// [`Error::Stream`] if a stream contradicts the contract or the settings,

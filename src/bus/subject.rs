@@ -91,7 +91,7 @@ impl Subjects {
         format!("{}.events.>", self.prefix)
     }
 
-    /// Where a channel publishes what holds for many customers at once.
+    /// Where operators, and programs that may, publish what holds for many customers at once.
     pub fn broadcast(&self, scope: &str) -> String {
         format!("{}.broadcast.{}", self.prefix, encode(scope))
     }

@@ -101,8 +101,8 @@ impl Default for Nats {
     }
 }
 
-/// The section `streams`: how the broker keeps what it is given. Read when a stream is made; the
-/// retention of a stream that exists is changed with it.
+/// The section `streams`: how the broker keeps what it is given. Read when a stream is made; one that
+/// exists is left as its operator wants it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Streams {
@@ -119,8 +119,9 @@ pub struct Streams {
     /// Bytes that the stream of dead letters may take, if that is less: a channel that sends nothing
     /// else must not fill the broker's disk. 0: no limit but that of every stream.
     pub dead_bytes_max: u64,
-    /// Seconds for which the broker remembers message ids to drop copies. At least as long as the
-    /// longest downtime after which nothing may be published twice.
+    /// Seconds for which the broker remembers the ids of what the service publishes, to drop copies. At
+    /// least as long as the longest downtime after which nothing may be published twice. The stream of
+    /// events has no such memory: twins recognise copies of events.
     pub duplicate_window_seconds: u32,
     /// Channels whose actions and recalls an integrator takes off a durable consumer, which is made
     /// for it and has the channel's name.

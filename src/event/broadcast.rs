@@ -16,11 +16,11 @@ pub struct Broadcast {
     /// The name of the shared fact. Each has one broadcast at a time: a later one takes the place
     /// of the one before.
     pub scope: Box<str>,
-    /// Its identifier, unique within its source.
+    /// Its identifier, unique within its scope and source.
     pub id: Box<str>,
-    /// A hash of source and id.
+    /// A hash of scope, source and id, by which a copy is recognised.
     pub fingerprint: u64,
-    /// When it was said, if the channel says so.
+    /// When it was said, if the message says so.
     pub time: Option<Time>,
     /// What it says.
     pub fact: SharedFact,

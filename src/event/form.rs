@@ -15,8 +15,8 @@ pub struct EnvelopeForm {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("const" = "1.0"))]
     pub specversion: Option<String>,
-    /// Its identifier, unique within its source; without it the `Nats-Msg-Id`, or the place in the
-    /// stream.
+    /// Its identifier, unique within its channel and source; without it the `Nats-Msg-Id`, or the
+    /// place in the stream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     /// Who says it.
@@ -34,7 +34,7 @@ pub struct EnvelopeForm {
     /// The W3C trace context, handed on to what comes of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
-    /// The data of the event; `ask` and some others need none.
+    /// The data of the event, for which `data_base64` may stand; every type but `ask` needs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<Value>,
 }
