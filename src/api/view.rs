@@ -45,7 +45,7 @@ pub struct TwinView {
     pub born: Time,
     /// When the last input came.
     pub seen: Time,
-    /// The known customer to whom this identifier belongs.
+    /// The customer to whom this identifier belongs.
     #[serde(default)]
     pub linked_to: Option<Customer>,
     /// What the customer is and said.

@@ -171,7 +171,7 @@ pub struct Identify {
 /// This identifier is that customer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Link {
-    /// The identifier of the known customer.
+    /// The customer whose identifier it is.
     pub to: Box<str>,
     /// Two known customers are one: all that is known of this one becomes the other's. Only channels
     /// that the service's settings name may say so.

@@ -2,8 +2,9 @@
 //! a `link` or an `unlink` the memory that moves.
 //!
 //! It travels through the stream of events, on the channel [`INTERNAL`] that no other may use, so
-//! that it is as durable, as ordered and as unique as any event. It keeps the identity of the event
-//! that it passes on: a twin that knows that one recognises the copy.
+//! that it is as durable and as ordered as any event. It keeps the identity of the event that it
+//! passes on: a twin that knows that one recognises the copy. A memory that moves has an identity of
+//! its own.
 
 use std::borrow::Cow;
 
@@ -14,8 +15,8 @@ use twox_hash::{XxHash3_64, XxHash3_128};
 use super::{Channel, Customer, Event, EventType, Kind, Reason, Rejection, Time, cut, json};
 use crate::config::limits;
 
-/// The channel of what twins send each other. Who may publish there can move memories: brokers
-/// that have permissions are to keep it for the service.
+/// The channel of what twins send each other. What is published there without the service's mark is
+/// refused, and brokers that have permissions keep the channel for the service.
 pub const INTERNAL: &str = "_jumeau";
 
 /// The type of the envelope.

@@ -22,8 +22,8 @@ pub enum Verdict {
     PassedOn,
     /// The timer was moved or cancelled meanwhile, or is too late by its catch-up rule.
     Stale,
-    /// It is a broadcast that is over, that does not concern the twin, or that it has met; nothing
-    /// changed.
+    /// It is a broadcast that is over, that does not concern the twin, or that it has met, or it is
+    /// about a link that is over; nothing changed.
     Untouched,
     /// The twin cannot take it in; nothing changed.
     Refused(Rejection),
