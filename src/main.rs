@@ -69,8 +69,8 @@ enum Command {
     Restore(Restore),
     /// Wrap the customers' keys of a sealed store, which nobody has open, by another master key
     Rewrap(Rewrap),
-    /// Go on with the stream of events that the broker has, though it is not the one that the store,
-    /// which nobody has open, took in: put back to an earlier state, or made anew
+    /// Go on with the stream of events as the broker has it, though it was put back to an earlier state
+    /// or made anew, or the store is empty; nobody may have the store open
     Adopt(Choices),
     /// Make keys, a certificate and the broker's configuration, so that everybody sees only what is
     /// theirs

@@ -90,8 +90,8 @@ pub struct Adopted {
 }
 
 /// Goes on with the stream of events as it is, though it is not the one that the store has taken in:
-/// behind everything that was stored no later than what the store took in last. What it took in before
-/// stays.
+/// behind everything that was stored no later than what the store took in last; with an empty store
+/// from the beginning. What it took in before stays.
 ///
 /// # Errors
 /// As the start of a service: no broker, or a store that somebody has open.
