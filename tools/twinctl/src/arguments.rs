@@ -464,8 +464,9 @@ pub(crate) enum Dead {
     #[command(
         after_help = "Examples:\n  twinctl dead retry 12 15\n  twinctl dead show 12 --json | jq -r .text \
                       > event.json; vi event.json\n  twinctl dead retry 12 --data event.json\n\n\
-                      A mended event keeps its subject, so its customer and channel, and its headers, but \
-                      for the `Nats-Msg-Id`; what still cannot be used is not published."
+                      A mended event keeps its subject, so its customer and channel, and its \
+                      headers, but for the `Nats-Msg-Id`; what still cannot be used is not \
+                      published."
     )]
     Retry {
         /// Their numbers.
