@@ -17,9 +17,12 @@
 //! | [`store`] | what must survive: tables, batches, the committer; RocksDB, or memory for tests |
 //! | [`bus`] | NATS: subjects, events in, outputs out, dead letters, the service API, a broker of our own |
 //! | [`partition`] | the unit of ownership: rounds, timers, commits, passivation |
+//! | [`actors`] | partition and twin as actors, around the machine and the cell |
 //! | [`api`] | what operators and channels ask, and what they are answered |
 //! | [`roles`] | who may do what on the bus: keys, certificates, the broker's configuration |
 //! | [`rehearsal`] | two policies on the real past of a sample of customers, side by side |
+//! | [`shelf`], [`stage`] | where policies and stories come from; playing stories against a service |
+//! | [`app`] | build, start, drain, stop |
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
 
