@@ -13,8 +13,8 @@ use super::keeping::RetentionRule;
 use super::rules::Pattern;
 use super::{
     ConsentRule, ContactRules, Desk, DissatisfactionRule, ErasureRule, Escalates, Experiments,
-    Explore, Expression, Files, IdentityRule, IssueWeights, Mistake, Path, Queue, SignalRule, Speech,
-    Suitability, Tallies, Template,
+    Explore, Expression, Files, IdentityRule, IssueWeights, Mistake, Path, Queue, SignalRule,
+    Speech, Suitability, Tallies, Template,
 };
 use crate::event::{EventType, Map};
 use crate::models::Arm;

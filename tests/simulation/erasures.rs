@@ -3,7 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use jumeau::event::{Content, Customer, Delivery, Erasure, ErasureId, Headers, INTERNAL, Original, Output};
+use jumeau::event::{
+    Content, Customer, Delivery, Erasure, ErasureId, Headers, INTERNAL, Original, Output,
+};
 use jumeau::partition::Secret;
 use jumeau::store::{Pseudonym, Read, Table};
 use rand::RngExt;

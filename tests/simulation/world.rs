@@ -378,7 +378,7 @@ impl World {
                     partition,
                     self.mode,
                     bounds,
-                    Outgoing::new(subjects, Secret::default(), PARTITIONS),
+                    Outgoing::new(Arc::new(Subjects::default()), Secret::default(), PARTITIONS),
                     self.policy.clone(),
                     recovered,
                     &mut desk,
