@@ -126,6 +126,9 @@ pub struct DeadHeaders {
     /// The event's `Nats-Msg-Id`, if it had one.
     #[serde(rename = "Jumeau-Msg-Id", skip_serializing_if = "Option::is_none")]
     pub message_id: Option<String>,
+    /// The customer whom the event is about, as a token of a subject, if it is about one.
+    #[serde(rename = "Jumeau-Customer", skip_serializing_if = "Option::is_none")]
+    pub customer: Option<String>,
     /// How many of the event's headers were dropped, if any, in decimal digits.
     #[serde(rename = "Jumeau-Headers-Dropped", skip_serializing_if = "Option::is_none")]
     pub dropped: Option<String>,
@@ -268,9 +271,11 @@ impl Bus {
         }
         let what = "publish the event of a dead letter again";
         let mut headers = delivery::to_headers(letter.original.headers.iter());
-        // The id under which it was published at first may still be remembered, and this would be
-        // dropped as a copy.
-        headers.insert("Nats-Msg-Id", format!("retry-{sequence}-{}", letter.stored.ms()));
+        // It keeps its identity: an event that has none gets one, and is the same event however often
+        // this is tried.
+        if headers.get("Nats-Msg-Id").is_none() {
+            headers.insert("Nats-Msg-Id", format!("retry-{sequence}-{}", letter.stored.ms()));
+        }
         let ack = self
             .jetstream
             .publish_with_headers(

@@ -37,4 +37,7 @@ pub struct EnvelopeForm {
     /// The data of the event, for which `data_base64` may stand; every type but `ask` needs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<Value>,
+    /// The data in Base64, in place of `data`; both at once are refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data_base64: Option<String>,
 }

@@ -1,4 +1,5 @@
 use crate::bus::{Attempt, Denied, Subjects};
+use crate::event::INTERNAL;
 
 /// Why the broker denies something, and who may do it: a sentence for whoever tried, under a name or
 /// without one.
@@ -32,6 +33,9 @@ fn who_may(subjects: &Subjects, name: Option<&str>, denied: &Denied) -> String {
         }
         (Attempt::Publish, ["as", ..]) => "operators may".to_owned(),
         (Attempt::Publish, ["events", "cli", ..]) => "operators may".to_owned(),
+        (Attempt::Publish, ["events", INTERNAL, ..]) => {
+            format!("only the service does, on `{INTERNAL}`; publish in a channel of your own")
+        }
         (Attempt::Publish, ["events", channel, ..]) => {
             format!("`channel-{channel}` may; operators publish in the channel `cli`")
         }
@@ -48,7 +52,13 @@ fn who_may(subjects: &Subjects, name: Option<&str>, denied: &Denied) -> String {
         (Attempt::Hear, ["escalations", ..]) => {
             "operators may, and agents of all queues; others name theirs with --queue".to_owned()
         }
-        (_, [_, ..]) => "operators may".to_owned(),
+        (Attempt::Publish, [_, ..]) => "only the service does".to_owned(),
+        (Attempt::Hear, ["events", ..]) => {
+            "nobody hears events as they are published; operators read what the stream has, with \
+             `twinctl tail`"
+                .to_owned()
+        }
+        (Attempt::Hear, [_, ..]) => "operators may".to_owned(),
         (Attempt::Hear, []) if subject.starts_with("_INBOX") => {
             "everybody hears the answers to themselves only: name where they come with \
              --inbox-prefix or NATS_INBOX_PREFIX, as in `. FOLDER/NAME.env`"
@@ -80,6 +90,8 @@ mod tests {
             of(None, Attempt::Publish, "jumeau.api.decide.web.ann"),
             of(Some("operator-anna"), Attempt::Publish, "jumeau.events.web.ann"),
             of(lea, Attempt::Publish, "jumeau.broadcast.fires"),
+            of(Some("channel-web"), Attempt::Publish, "jumeau.events._jumeau.ann"),
+            of(Some("operator-anna"), Attempt::Publish, "jumeau.audit.erase"),
             of(lea, Attempt::Hear, "jumeau.events.*.*"),
             of(lea, Attempt::Hear, "jumeau.escalations.billing.*"),
             of(lea, Attempt::Hear, "jumeau.actions.web.*.*"),
@@ -95,7 +107,9 @@ mod tests {
         the broker does not let whoever gives no name publish on `jumeau.api.decide.web.ann`: `channel-web` may, which asks in that channel, and operators under their name (--as or JUMEAU_AS)
         the broker does not let `operator-anna` publish on `jumeau.events.web.ann`: `channel-web` may; operators publish in the channel `cli`
         the broker does not let `agent-lea` publish on `jumeau.broadcast.fires`: operators may, and programs that `jumeau keys --broadcaster` names
-        the broker does not let `agent-lea` hear `jumeau.events.*.*`: operators may
+        the broker does not let `channel-web` publish on `jumeau.events._jumeau.ann`: only the service does, on `_jumeau`; publish in a channel of your own
+        the broker does not let `operator-anna` publish on `jumeau.audit.erase`: only the service does
+        the broker does not let `agent-lea` hear `jumeau.events.*.*`: nobody hears events as they are published; operators read what the stream has, with `twinctl tail`
         the broker does not let `agent-lea` hear `jumeau.escalations.billing.*`: agents of that queue may, and operators
         the broker does not let `agent-lea` hear `jumeau.actions.web.*.*`: operators may; `integrator-web` takes them off its consumer of the stream of actions
         the broker does not let `agent-lea` hear `_INBOX.x.*`: everybody hears the answers to themselves only: name where they come with --inbox-prefix or NATS_INBOX_PREFIX, as in `. FOLDER/NAME.env`

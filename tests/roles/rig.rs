@@ -7,8 +7,9 @@ use std::time::Duration;
 use async_nats::{ConnectOptions, Event, jetstream};
 use bytes::Bytes;
 use futures::TryStreamExt as _;
-use jumeau::bus::{Broker, BrokerOptions, Bus, Subjects};
+use jumeau::bus::{Broker, BrokerOptions, Bus, Claim, Subjects};
 use jumeau::config::settings;
+use jumeau::event::Time;
 use jumeau::roles::{Agent, Broadcaster, Company, Prepared, prepare};
 use tempfile::TempDir;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -48,8 +49,8 @@ pub(crate) struct Stream {
     pub(crate) consumers: BTreeMap<String, (u64, u64, usize)>,
 }
 
-pub(crate) const STREAMS: [&str; 4] =
-    ["JUMEAU_EVENTS", "JUMEAU_ACTIONS", "JUMEAU_DEAD", "JUMEAU_AUDIT"];
+pub(crate) const STREAMS: [&str; 5] =
+    ["JUMEAU_EVENTS", "JUMEAU_ACTIONS", "JUMEAU_DEAD", "JUMEAU_AUDIT", "JUMEAU_OWNER"];
 
 pub(crate) struct Rig {
     pub(crate) folder: TempDir,
@@ -86,6 +87,9 @@ impl Rig {
             ..settings::Streams::default()
         };
         bus.ensure_streams(&streams, 4).await.unwrap();
+        // A service served here, and has stopped.
+        let claim = Claim { number: 1, before: None, now: Time::MIN };
+        bus.own(claim, 1, |_| ()).await.unwrap().give_up().await;
         let service = join(&prepared, &broker, "service").await;
         Rig { folder, prepared, broker, bus, service }
     }

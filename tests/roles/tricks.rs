@@ -16,7 +16,7 @@ use crate::rig::{Guest, Rig, STREAMS, Stream, company, in_time};
 
 /// Subjects on which an answer would do harm: of the broker's own interface, of the service alone, of
 /// other roles, and of their inboxes.
-const HARMFUL: [&str; 35] = [
+const HARMFUL: [&str; 36] = [
     "$JS.API.INFO",
     "$JS.API.STREAM.DELETE.JUMEAU_AUDIT",
     "$JS.API.STREAM.DELETE.JUMEAU_EVENTS",
@@ -44,6 +44,7 @@ const HARMFUL: [&str; 35] = [
     "jumeau.observations.open.bob",
     "jumeau.dead.panic",
     "jumeau.audit.erase",
+    "jumeau.owner",
     "jumeau.api.show.bob",
     "jumeau.as.operator-max.show.bob",
     "jumeau.as.agent-max.escalations.claim.care.bob",

@@ -272,6 +272,7 @@ fn past_troubles(now: &Stats, total: &Counters) -> Vec<(&'static str, u64, Strin
         ),
         ("too large to publish", relayed.unpublishable, String::new()),
         ("disk nearly full", now.space.times, format!("{} left now", bytes(now.space.free_bytes))),
+        ("circle of links", total.circles, "ended, and nothing lost".to_owned()),
         ("said too late", total.late, "parts of events; something newer was known".to_owned()),
         ("clock set", now.clock.times, format!("last {}", set(now.clock.last_ms))),
         (
