@@ -36,7 +36,6 @@ async fn a_dead_letter_can_be_listed_read_and_retried() {
     let world = world().await;
     let mut headers = async_nats::HeaderMap::new();
     headers.insert("Nats-Msg-Id", "e-1");
-    headers.insert("ce-type", "track");
     let subject = "jumeau.events.web.anna";
     let ack = world.jetstream().publish_with_headers(subject, headers, event(1)).await.unwrap();
     ack.await.unwrap();
@@ -55,7 +54,6 @@ async fn a_dead_letter_can_be_listed_read_and_retried() {
     assert_eq!(letter.original.payload, event(1));
     assert_eq!(letter.original.headers.get("Nats-Msg-Id"), Some("e-1"));
 
-    // Within the window in which the broker remembers the id of the first attempt.
     let sequence = world.bus.retry_dead_letter(letter.sequence).await.unwrap();
     assert_eq!(sequence, 3);
     let error = world.bus.dead_letter(letter.sequence).await.unwrap_err();

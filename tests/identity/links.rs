@@ -205,7 +205,7 @@ fn what_was_said_later_stands_whichever_identifier_it_was_said_of() {
     let plan = |town: &Town| town.twin("ann").profile.traits.get("plan").cloned();
     said(&mut town, "ann", 30, json!("gold"));
     said(&mut town, "cookie", 20, json!("silver"));
-    town.link("cookie", "ann");
+    town.merge("cookie", "ann");
     assert_eq!(plan(&town), Some("gold".into()), "the memory is older");
     said(&mut town, "cookie", 25, json!("bronze"));
     assert_eq!(plan(&town), Some("gold".into()), "and so is what is passed on");
@@ -214,7 +214,7 @@ fn what_was_said_later_stands_whichever_identifier_it_was_said_of() {
     assert_eq!(plan(&town), None, "it was taken away after that");
     // What the second one says of a trait that the first took away goes with its memory, too.
     said(&mut town, "phone", 50, json!(null));
-    town.link("phone", "ann");
+    town.merge("phone", "ann");
     said(&mut town, "ann", 45, json!("glass"));
     assert_eq!(plan(&town), None);
     town.unlink("ann", "phone");

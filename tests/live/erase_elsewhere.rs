@@ -58,11 +58,12 @@ async fn messages(rig: &Rig, stream: &str) -> u64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_went_to_another_identifier_and_back_is_shredded_with_the_customer() {
-    let rig = Rig::start("bank", &["service.partitions=3"]).await;
+    let rig =
+        Rig::start("bank", &["service.partitions=3", "service.merging-channels=[\"web\"]"]).await;
     let traits = json!({ "traits": { "first_name": "BOBWORDS" } });
     rig.event("web", "bobby", "identify", traits).await;
     rig.event("web", "annie", "identify", json!({ "traits": { "first_name": "Ann" } })).await;
-    rig.event("web", "bobby", "link", json!({ "to": "annie" })).await;
+    rig.event("web", "bobby", "link", json!({ "to": "annie", "merge": true })).await;
     rig.settled().await;
     // While they are one, what comes for one goes to the other.
     rig.event("web", "bobby", "track", json!({ "name": "BOBWORDS" })).await;

@@ -244,11 +244,10 @@ impl<H: Host> Machine<H> {
         about.any(|customer| self.tombstones.of(&customer, self.clock).is_some())
     }
 
-    /// An event of a customer who was erased: all that is left to do is to take it out of the
+    /// A message of a customer who was erased: all that is left to do is to take it out of the
     /// stream.
     pub(super) fn let_late_go(&mut self, sequence: u64) {
         self.taken = self.taken.max(sequence);
-        self.counters.erased += 1;
         self.batch.put_late(self.partition, sequence);
         self.cleared.late.push(sequence);
     }

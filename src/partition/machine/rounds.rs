@@ -130,7 +130,10 @@ impl<H: Host> Machine<H> {
                 Item::Event { sequence, customer, original, rejection } => {
                     self.taken = self.taken.max(sequence);
                     match (rejection, customer, reaction) {
-                        (Some(_), ..) if self.is_late(&original) => self.let_late_go(sequence),
+                        (Some(_), ..) if self.is_late(&original) => {
+                            self.counters.erased += 1;
+                            self.let_late_go(sequence);
+                        }
                         (Some(rejection), ..) => self.bury(sequence, &original, &rejection),
                         (None, Some(customer), Some(reaction)) => {
                             self.take_in_event(sequence, &customer, &original, reaction);
@@ -138,7 +141,11 @@ impl<H: Host> Machine<H> {
                         _ => unreachable!("an event that was not rejected has a reaction"),
                     }
                 }
-                Item::Late { sequence } => sequence.into_iter().for_each(|at| self.let_late_go(at)),
+                Item::Late { sequence: Some(sequence) } => {
+                    self.counters.erased += 1;
+                    self.let_late_go(sequence);
+                }
+                Item::Late { sequence: None } => {}
                 Item::Timer { key, late, at } => {
                     self.batch.delete_timer(self.partition, &key);
                     self.take_in_timer(&key, late, at, reaction);

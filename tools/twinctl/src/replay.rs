@@ -36,8 +36,11 @@ pub(crate) async fn replay(
     let shelf = Shelf::find(wanted.policy).map_err(|error| Failure::Usage(error.to_string()))?;
     let policy =
         shelf.policy(&Languages::embedded()).map_err(|error| Failure::Usage(error.to_string()))?;
-    let unreachable = |error: jumeau::bus::Error| Failure::Unreachable(error.to_string());
-    let unanswered = |error: rehearsal::Error| Failure::Unreachable(error.to_string());
+    let unreachable = |error: jumeau::bus::Error| service::failed(connection, &error);
+    let unanswered = |error: rehearsal::Error| match error {
+        rehearsal::Error::Bus(error) => service::failed(connection, &error),
+        rehearsal::Error::Reply(_) => Failure::Unreachable(error.to_string()),
+    };
     let service = Service::connect(connection).await?;
     let bus = Bus::visit(&connection.nats()).await.map_err(unreachable)?;
     let heeded = bus.clone();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_nats::client::RequestErrorKind;
 use async_nats::{Client, ConnectOptions, Event, Request, ServerAddr};
 use jumeau::api::code;
-use jumeau::bus::{ASKER, Denied, Subjects};
+use jumeau::bus::{self, ASKER, Denied, Subjects};
 use jumeau::config::settings::masked;
 use jumeau::event::Customer;
 use jumeau::roles;
@@ -36,11 +36,26 @@ pub(crate) async fn denied(wanted: &Connection) -> Failure {
         Ok(denied) => denied.clone(),
         Err(_) => None,
     };
-    let (Some(denied), Ok(subjects)) = (denied, Subjects::new(&wanted.prefix)) else {
-        return std::future::pending().await;
-    };
+    match denied.and_then(|denied| in_words(wanted, &denied)) {
+        Some(failure) => failure,
+        None => std::future::pending().await,
+    }
+}
+
+/// What the broker denies, and who may.
+fn in_words(wanted: &Connection, denied: &Denied) -> Option<Failure> {
+    let subjects = Subjects::new(&wanted.prefix).ok()?;
     let name = wanted.name.as_deref().or(wanted.user.as_deref());
-    Failure::Negative(roles::denied(&subjects, name, &denied))
+    Some(Failure::Negative(roles::denied(&subjects, name, denied)))
+}
+
+/// What became of something that was asked by the library.
+pub(crate) fn failed(wanted: &Connection, error: &bus::Error) -> Failure {
+    let in_words = match error {
+        bus::Error::Denied { denied } => in_words(wanted, denied),
+        _ => None,
+    };
+    in_words.unwrap_or_else(|| Failure::Unreachable(error.to_string()))
 }
 
 /// Tells what the broker denies on a connection of the library, too.

@@ -63,13 +63,14 @@ async fn events(
     wanted: Option<WantedEvents>,
 ) -> Result<BoxStream<'static, Result<Seen, Failure>>, Failure> {
     let Some((channel, customer)) = wanted else { return Ok(futures::stream::pending().boxed()) };
-    let unreachable = |error: jumeau::bus::Error| Failure::Unreachable(error.to_string());
+    let unreachable = |error: jumeau::bus::Error| service::failed(connection, &error);
     let bus = Bus::visit(&connection.nats()).await.map_err(unreachable)?;
     let heeded = bus.clone();
     tokio::spawn(async move { service::heed(&heeded).await });
     let arrivals = bus.arrivals(channel.as_ref(), customer.as_ref()).await.map_err(unreachable)?;
     let next = move |mut arrivals: Arrivals| async move {
-        let seen = arrivals.next().await.map_err(unreachable).map(|original| {
+        let lost = |error: jumeau::bus::Error| Failure::Unreachable(error.to_string());
+        let seen = arrivals.next().await.map_err(lost).map(|original| {
             let headers = original.headers.iter();
             let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
             (original.subject.to_string(), headers.collect(), original.payload.clone())
