@@ -2,7 +2,7 @@
 //!
 //! Customers and channels write what they like, and a terminal does what some characters say: it
 //! clears the screen, writes the clipboard, turns a line round. So whatever is printed goes through
-//! [`say`], [`show`], [`warn`] or [`Writer`], which let no such character pass. Our own colours are
+//! [`say`], [`show`], [`warn`] or [`Log`], which let no such character pass. Our own colours are
 //! written as [`Ink`], which nobody outside can imitate, because it begins with a secret of this
 //! process; they become what the terminal understands last of all.
 
@@ -42,7 +42,7 @@ impl Display for Ink {
 }
 
 /// Marks the sequences in a text as our own. Only for texts in which nothing else can be: what
-/// strangers wrote went through [`line`] or [`text`] before.
+/// strangers wrote went through [`line()`] or [`text`] before.
 pub fn ours(styled: &str) -> Cow<'_, str> {
     if styled.contains('\u{1b}') {
         Cow::Owned(styled.replace('\u{1b}', &MARK))

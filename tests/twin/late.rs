@@ -381,7 +381,7 @@ fn say(life: &mut Life, at: u64, (kind, value): (usize, u8)) -> Reaction {
         4 => (
             "consent",
             json!({ "purpose": "marketing", "channel": (value > 0).then_some("app"),
-                                 "granted": at % 2 == 0 }),
+                                 "granted": at.is_multiple_of(2) }),
         ),
         5 => (
             "case",

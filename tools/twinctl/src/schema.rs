@@ -230,10 +230,10 @@ mod tests {
                         found.extend(below(schema, item, &format!("{at}[{number}]")));
                     }
                 }
-                ("anyOf" | "oneOf", Value::Array(ways)) => {
-                    if ways.iter().all(|way| !below(way, value, at).is_empty()) {
-                        found.push(format!("{at}: {value} fits in no way"));
-                    }
+                ("anyOf" | "oneOf", Value::Array(ways))
+                    if ways.iter().all(|way| !below(way, value, at).is_empty()) =>
+                {
+                    found.push(format!("{at}: {value} fits in no way"));
                 }
                 ("enum", Value::Array(all)) if !all.contains(value) => {
                     found.push(format!("{at}: {value} is none of {all:?}"));

@@ -3,6 +3,11 @@
 //! Every command starts a broker and a service of its own, as processes, in a folder of its own.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
+#![expect(
+    clippy::disallowed_macros,
+    clippy::disallowed_methods,
+    reason = "it prints figures of its own, and nothing that a customer wrote"
+)]
 
 mod bare;
 mod bench;

@@ -12,7 +12,7 @@ pub(crate) fn backup(answer: &BackupReply) -> String {
         "{} holds {} in {}, made in {} ms",
         answer.path,
         bytes(answer.bytes),
-        many(answer.files as u64, "file"),
+        many(answer.files, "file"),
         answer.took_ms
     ));
     sheet.finish()
