@@ -4,10 +4,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use smallvec::SmallVec;
-use twox_hash::XxHash3_64;
 
 use super::attribute::{Mode, attribute, bad as bad_envelope, header, is_json, without_nul};
+use super::fingerprint::fingerprint;
 use super::json::{self, Misread};
 use super::passed::{self, INTERNAL, Passed};
 use super::{Ask, Channel, Customer, EventType, Header, Kind, Reason, Rejection, Time, cut};
@@ -84,8 +83,8 @@ impl Event {
         }
         kind.checked()?;
         Ok(Event {
-            // No token of a channel has a dot, so no event of the stream has the same identity.
-            fingerprint: fingerprint("jumeau.api", channel.as_str(), &id),
+            // No channel is called nothing, so no event of the stream has the same identity.
+            fingerprint: fingerprint([b"", channel.as_str().as_bytes(), id.as_bytes()]),
             customer,
             channel,
             id,
@@ -235,7 +234,7 @@ pub(super) fn open<'a>(
     let traceparent =
         envelope.traceparent.or_else(|| header(headers, "traceparent").map(Cow::Borrowed));
     Ok(Opened {
-        fingerprint: fingerprint(channel, &source, &id),
+        fingerprint: fingerprint([channel.as_bytes(), source.as_bytes(), id.as_bytes()]),
         kind: envelope.kind,
         id,
         // An empty one names nobody.
@@ -361,17 +360,6 @@ fn binary_mode<'a>(headers: &[Header<'a>], text: &'a str) -> Result<Envelope<'a>
         datacontenttype: attribute("datacontenttype")?.or_else(|| content().map(Cow::Borrowed)),
         data: Some(text).filter(|text| !text.trim_ascii().is_empty()).map(Cow::Borrowed),
     })
-}
-
-/// What a twin remembers of an event's identity.
-fn fingerprint(channel: &str, source: &str, id: &str) -> u64 {
-    let mut all: SmallVec<[u8; 128]> = SmallVec::new();
-    for part in [channel, source, id] {
-        all.extend_from_slice(part.as_bytes());
-        // No part can hold this byte, so no two of them read the same.
-        all.push(0xFF);
-    }
-    XxHash3_64::oneshot(&all)
 }
 
 #[cfg(test)]

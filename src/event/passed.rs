@@ -10,8 +10,9 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use twox_hash::{XxHash3_64, XxHash3_128};
+use twox_hash::XxHash3_128;
 
+use super::fingerprint::fingerprint;
 use super::{Channel, Customer, Event, EventType, Kind, Reason, Rejection, Time, cut, json};
 use crate::config::limits;
 
@@ -264,7 +265,7 @@ pub(super) fn read(
             links: found.links,
             hops: found.hops,
             carried,
-            message: XxHash3_64::oneshot(message.as_bytes()),
+            message: fingerprint([message.as_bytes()]),
         })),
     })
 }

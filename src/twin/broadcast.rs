@@ -17,7 +17,7 @@ use super::understand::Context;
 use super::view::{Used, View};
 use super::{Cause, Input, Twin, Woken, World};
 use crate::config::limits;
-use crate::event::{Broadcast, Campaign, Customer, Reason, Rejection, Time, Value};
+use crate::event::{Broadcast, Campaign, Customer, Reason, Rejection, Time, Value, fingerprint};
 use crate::policy::{
     Action, CompileError, Condition, Exceeded, Found, Path, Root, Truth, exceed, has_exceeded,
 };
@@ -75,10 +75,7 @@ impl Shared {
     /// The identity of a broadcast, or of the end of one: the same in every partition, and that of a
     /// copy, too.
     pub fn identity(told: &Broadcast) -> u64 {
-        let mut bytes = Vec::with_capacity(told.scope.len() + 8);
-        bytes.extend_from_slice(&told.fingerprint.to_le_bytes());
-        bytes.extend_from_slice(told.scope.as_bytes());
-        twox_hash::XxHash3_64::oneshot(&bytes)
+        fingerprint([&told.fingerprint.to_le_bytes(), told.scope.as_bytes()])
     }
 
     /// Whether it lives at a moment. Events come in the order of the stream and not of their times,

@@ -46,6 +46,7 @@ use super::{Effect, Input, Timer, Twin, Verdict, What};
 use crate::config::limits;
 use crate::event::{
     Carried, Customer, Event, Kind, Link, PassOn, Passed, Reason, Rejection, Sense, Time, cut,
+    fingerprint,
 };
 use crate::policy::Policy;
 
@@ -102,11 +103,7 @@ pub(super) fn is_copy(twin: &Twin, event: &Event) -> bool {
 fn seen_here(event: &Event) -> u64 {
     match &event.passed {
         Some(passed) => passed.message,
-        None => {
-            let mut bytes = [0xFF; 9];
-            bytes[..8].copy_from_slice(&event.fingerprint.to_le_bytes());
-            twox_hash::XxHash3_64::oneshot(&bytes)
-        }
+        None => fingerprint([b"seen", &event.fingerprint.to_le_bytes()]),
     }
 }
 
@@ -286,13 +283,13 @@ fn send(
 
 /// The identity of a move: not that of its event, of which there may be copies without a memory, and
 /// another one for each move.
-fn moved(fingerprint: u64, by: &Customer, carried: &Carried) -> u64 {
-    let mut bytes = Vec::with_capacity(64);
-    bytes.extend_from_slice(&fingerprint.to_le_bytes());
-    bytes.extend_from_slice(&carried.epoch.to_le_bytes());
-    bytes.push(carried.sense as u8);
-    bytes.extend_from_slice(by.as_str().as_bytes());
-    twox_hash::XxHash3_64::oneshot(&bytes)
+fn moved(event: u64, by: &Customer, carried: &Carried) -> u64 {
+    fingerprint([
+        &event.to_le_bytes(),
+        &carried.epoch.to_le_bytes(),
+        &[carried.sense as u8],
+        by.as_str().as_bytes(),
+    ])
 }
 
 /// What stands for an identifier where it is not to be named.

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Analysis, Ask, Channel, Customer, Event, Handoff, Kind, Time};
+use crate::event::{Analysis, Ask, Channel, Customer, Event, Handoff, Kind, Time, fingerprint};
 use crate::policy::Trigger;
 
 /// Whatever changes a twin: it has an identity, by which a second copy is recognised, and a time.
@@ -277,10 +277,7 @@ pub struct Woken {
 impl Woken {
     /// One broadcast is one input of one customer, however often it is tried.
     fn fingerprint(&self, customer: &Customer) -> u64 {
-        let mut bytes = Vec::with_capacity(customer.as_str().len() + 8);
-        bytes.extend_from_slice(&self.id.to_le_bytes());
-        bytes.extend_from_slice(customer.as_str().as_bytes());
-        twox_hash::XxHash3_64::oneshot(&bytes)
+        fingerprint([&self.id.to_le_bytes(), customer.as_str().as_bytes()])
     }
 }
 
@@ -298,9 +295,6 @@ pub struct Fired {
 impl Fired {
     /// One firing of one timer has one identity, however often it is tried.
     fn fingerprint(&self) -> u64 {
-        let mut bytes = Vec::with_capacity(self.name.len() + 8);
-        bytes.extend_from_slice(&self.due.ms().to_le_bytes());
-        bytes.extend_from_slice(self.name.as_bytes());
-        twox_hash::XxHash3_64::oneshot(&bytes)
+        fingerprint([&self.due.ms().to_le_bytes(), self.name.as_bytes()])
     }
 }
