@@ -15,6 +15,9 @@ const PLACEHOLDERS: &[&str] = &[
     "-",
     "-1",
     "0",
+    // Of Android: what devices without an address of their own tell, and the one id of many.
+    "02:00:00:00:00:00",
+    "9774d56d682e549c",
     "(none)",
     "(not set)",
     "(null)",
@@ -82,27 +85,36 @@ pub struct IdentityRule {
     placeholders: BTreeSet<Box<str>>,
     /// The longest of them, in bytes.
     longest: usize,
+    /// Those that look like placeholders, and are customers here.
+    customers: BTreeSet<Box<str>>,
     /// The traits of which one makes a customer known; none: any.
     known_by: Option<Box<[Box<str>]>>,
 }
 
 impl Default for IdentityRule {
     fn default() -> IdentityRule {
-        IdentityRule::new(PLACEHOLDERS.iter().map(|text| (*text).into()).collect(), None)
+        let placeholders = PLACEHOLDERS.iter().map(|text| (*text).into()).collect();
+        IdentityRule::new(placeholders, BTreeSet::new(), None)
     }
 }
 
 impl IdentityRule {
-    fn new(placeholders: BTreeSet<Box<str>>, known_by: Option<Box<[Box<str>]>>) -> IdentityRule {
+    fn new(
+        placeholders: BTreeSet<Box<str>>,
+        customers: BTreeSet<Box<str>>,
+        known_by: Option<Box<[Box<str>]>>,
+    ) -> IdentityRule {
         let longest = placeholders.iter().map(|text| text.len()).max().unwrap_or(0);
-        IdentityRule { placeholders, longest, known_by }
+        IdentityRule { placeholders, longest, customers, known_by }
     }
 
     /// Whether a text is what programs write where they know no customer: in any capitals, in
-    /// quotes or not, with blanks around it, and zeros in any number and grouping.
+    /// quotes or not, with blanks around it, and zeros in any number and grouping; or the hole of a
+    /// template that nobody filled.
     pub fn is_placeholder(&self, text: &str) -> bool {
         let plain = plain(text);
-        plain.len() <= self.longest && self.placeholders.contains(&*plain)
+        let is_listed = plain.len() <= self.longest && self.placeholders.contains(&*plain);
+        is_listed || (is_hole(&plain) && !self.customers.contains(&*plain))
     }
 
     /// Whether one of these traits tells that the customer is known.
@@ -152,6 +164,37 @@ fn plain(text: &str) -> Cow<'_, str> {
     if text.chars().any(char::is_uppercase) { text.to_lowercase().into() } else { text.into() }
 }
 
+/// What begins a hole in the languages of templates, wherever it stands, and what a program makes of an
+/// object that it takes for a text.
+const HOLES: [&str; 9] = ["{{", "${", "#{", "{%", "{!", "<%", "[[", "*|", "[object "];
+
+/// What stands around the name of a hole that is all there is.
+const AROUND: [(&str, &str); 6] =
+    [("{", "}"), ("<", ">"), ("%%", "%%"), ("%", "%"), ("$", ""), (":", "")];
+
+/// Whether a text, in small letters, is a hole of a template that was never filled, or has one.
+fn is_hole(text: &str) -> bool {
+    let Some(first) = text.bytes().find(|byte| b"{$#<[*%:".contains(byte)) else { return false };
+    if first == b'%' {
+        // Whoever puts a template into a URL escapes it, and some escape twice.
+        let decoded = percent_encoding::percent_decode_str(text).decode_utf8_lossy();
+        if *decoded != *text {
+            return is_hole(&decoded);
+        }
+    }
+    let is_name = |text: &str| {
+        text.starts_with(|first: char| first.is_alphabetic() || first == '_')
+            && text.chars().all(|one| one.is_alphanumeric() || "_-. ".contains(one))
+    };
+    // In braces some write identifiers of 32 hexadecimal digits, which are somebody's.
+    let is_number = |text: &str| text.bytes().all(|one| one.is_ascii_hexdigit() || one == b'-');
+    HOLES.iter().any(|hole| text.contains(hole))
+        || AROUND.iter().any(|(before, behind)| {
+            let within = text.strip_prefix(before).and_then(|rest| rest.strip_suffix(behind));
+            within.is_some_and(|name| is_name(name) && !(*before == "{" && is_number(name)))
+        })
+}
+
 pub(super) fn read(table: &Table<'_>, known: &mut Option<(Place, IdentityRule)>) {
     let Some((item, table)) = once(table, "identity", known.as_ref().map(|(place, _)| place))
     else {
@@ -165,15 +208,20 @@ pub(super) fn read(table: &Table<'_>, known: &mut Option<(Place, IdentityRule)>)
     for (_, text) in texts("placeholders").unwrap_or_default() {
         placeholders.insert(plain(text).into());
     }
+    let mut customers = BTreeSet::new();
     for (item, text) in texts("customers").unwrap_or_default() {
-        if !placeholders.remove(&*plain(text)) {
+        let plain = plain(text);
+        let is_listed = placeholders.remove(&*plain);
+        if is_hole(&plain) {
+            customers.insert(plain.into());
+        } else if !is_listed {
             item.wrong(format!("expected a placeholder that is to be a customer, found `{text}`"));
         }
     }
     let known_by =
         texts("known-by").map(|traits| traits.into_iter().map(|(_, name)| name.into()).collect());
     table.finish();
-    *known = Some((item.place(), IdentityRule::new(placeholders, known_by)));
+    *known = Some((item.place(), IdentityRule::new(placeholders, customers, known_by)));
 }
 
 #[cfg(test)]
@@ -220,6 +268,55 @@ mod tests {
         {
             assert!(!rule.is_placeholder(somebody), "{somebody:?}");
         }
+    }
+
+    #[test]
+    fn a_hole_of_a_template_that_nobody_filled_is_nobody() {
+        let rule = IdentityRule::default();
+        for nobody in [
+            "{{customer.id}}",
+            "{{ customer.id }}",
+            "user-{{id}}",
+            "${userId}",
+            "#{user.id}",
+            "<%= user.id %>",
+            "{% raw %}",
+            "{!Contact.Id}",
+            "[[user]]",
+            "*|EMAIL|*",
+            "%%EMAIL%%",
+            "%USER_ID%",
+            "$user_id",
+            ":id",
+            "{userId}",
+            "<user_id>",
+            "<your customer id>",
+            "[object Promise]",
+            "user-[object Object]",
+            "%7B%7Bid%7D%7D",
+            "%257B%257Bid%257D%257D",
+            "%24%7buserId%7d",
+            "%3Cuser_id%3E",
+        ] {
+            assert!(rule.is_placeholder(nobody), "{nobody:?}");
+        }
+        for somebody in [
+            "{3F2504E0-4F89-11D3-9A0C-0305E82C3301}",
+            "urn:uuid:3f2504e0-4f89-11d3-9a0c-0305e82c3301",
+            "<ann@example.com>",
+            "ann%40example.com",
+            "100%",
+            "$17",
+            "a$b",
+            "crm:17",
+            "#17",
+            "[17]",
+            "*",
+        ] {
+            assert!(!rule.is_placeholder(somebody), "{somebody:?}");
+        }
+        let rule = policy("[identity]\ncustomers = [\"$Ann\"]").unwrap().identity;
+        assert!(!rule.is_placeholder("$ann") && rule.is_placeholder("$bob"));
     }
 
     #[test]
