@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::actors::Tried;
-use crate::event::{Customer, SharedFact};
+use crate::event::{Customer, SharedFact, unsaid};
 use crate::partition::Campaigned;
 
 /// The payload of [`verb::TRY_CAMPAIGN`](super::verb::TRY_CAMPAIGN): what would a campaign come to for
@@ -19,13 +19,15 @@ pub struct TryCampaignRequest {
     /// The campaign, as it would be broadcast.
     pub fact: SharedFact,
     /// The partition, from 0.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "unsaid::or_default")]
+    #[schemars(with = "Option<u16>")]
     pub partition: u16,
     /// Behind this customer; none: from the first one on.
     #[serde(default)]
     pub after: Option<Customer>,
     /// So many of those whom it concerns decide; the others are only counted.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "unsaid::or_default")]
+    #[schemars(with = "Option<usize>")]
     pub sample: usize,
 }
 

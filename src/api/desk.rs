@@ -672,7 +672,7 @@ pub(super) fn required<T: DeserializeOwned>(payload: &[u8]) -> Result<T, ApiErro
 }
 
 pub(super) fn optional<T: DeserializeOwned>(payload: &[u8]) -> Result<Option<T>, ApiError> {
-    if payload.is_empty() { Ok(None) } else { required(payload).map(Some) }
+    if payload.is_empty() { Ok(None) } else { required(payload) }
 }
 
 pub(super) fn gone<E>(_: E) -> ApiError {

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::event::Time;
+use crate::event::{Time, unsaid};
 use crate::past::Mark;
 use crate::store::{KeptLesson, KeptLessons};
 
@@ -46,10 +46,16 @@ impl From<VersionMark> for Mark {
 #[serde(default, deny_unknown_fields)]
 pub struct LessonsRequest {
     /// From this version on.
+    #[serde(deserialize_with = "unsaid::or_default")]
+    #[schemars(with = "Option<u64>")]
     pub version: u64,
     /// And from this part of it on.
+    #[serde(deserialize_with = "unsaid::or_default")]
+    #[schemars(with = "Option<u32>")]
     pub number: u32,
     /// Whether levels are wanted, too: all that was known at milestones.
+    #[serde(deserialize_with = "unsaid::or_default")]
+    #[schemars(with = "Option<bool>")]
     pub levels: bool,
 }
 

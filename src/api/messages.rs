@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::actors::Jumps;
 use crate::bus::{Kept, Outages, Relayed};
 use crate::config::settings::TimeMode;
-use crate::event::{Reason, Time};
+use crate::event::{Reason, Time, unsaid};
 use crate::partition::{Counters, Progress};
 use crate::store::Space;
 
@@ -251,6 +251,8 @@ pub struct DeadList {
     /// Only those of this reason.
     pub reason: Option<Reason>,
     /// Only those behind this one.
+    #[serde(deserialize_with = "unsaid::or_default")]
+    #[schemars(with = "Option<u64>")]
     pub after: u64,
     /// The most that are wanted; none: as many as one answer holds.
     pub limit: Option<usize>,
@@ -309,8 +311,12 @@ pub struct DeadShow {
 #[serde(default, deny_unknown_fields)]
 pub struct DeadRetry {
     /// Their numbers.
+    #[serde(deserialize_with = "unsaid::or_default")]
+    #[schemars(with = "Option<Vec<u64>>")]
     pub sequences: Vec<u64>,
     /// All there are, instead.
+    #[serde(deserialize_with = "unsaid::or_default")]
+    #[schemars(with = "Option<bool>")]
     pub all: bool,
     /// What takes the place of the payload of the one that is named: the same event, mended.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -54,9 +54,11 @@ pub use why::{
 #[cfg(test)]
 mod tests {
     use serde::de::DeserializeOwned;
+    use serde_json::json;
 
     use super::*;
     use crate::event::json::read_bytes;
+    use crate::event::unsaid::tests::null_is_as_good_as_nothing;
 
     /// Reads a sound request, and refuses it as a list and with a name twice.
     fn checked<T: DeserializeOwned>(sound: &str) {
@@ -86,5 +88,29 @@ mod tests {
         checked::<ExportRequest>(r#"{"part": "journal"}"#);
         checked::<BackupRequest>("{}");
         checked::<AuditRequest>("{}");
+    }
+
+    #[test]
+    fn null_says_as_much_as_leaving_it_out_in_whatever_somebody_requests() {
+        let nothing = json!({});
+        null_is_as_good_as_nothing::<DecideRequest>(&json!({ "channel": "web" }), &[]);
+        null_is_as_good_as_nothing::<ActRequest>(&json!({ "state": "opened" }), &[]);
+        null_is_as_good_as_nothing::<EscalationRequest>(&nothing, &[]);
+        null_is_as_good_as_nothing::<EscalationsRequest>(&nothing, &[]);
+        null_is_as_good_as_nothing::<TimelineRequest>(&nothing, &[]);
+        null_is_as_good_as_nothing::<WhyRequest>(&nothing, &[]);
+        let least = json!({ "channel": "web", "type": "ask" });
+        null_is_as_good_as_nothing::<WhatIfRequest>(&least, &[]);
+        null_is_as_good_as_nothing::<JournalRequest>(&nothing, &[]);
+        null_is_as_good_as_nothing::<LessonsRequest>(&nothing, &[]);
+        null_is_as_good_as_nothing::<PolicyFileRequest>(&nothing, &[]);
+        null_is_as_good_as_nothing::<DeadList>(&nothing, &[]);
+        null_is_as_good_as_nothing::<DeadRetry>(&nothing, &[]);
+        null_is_as_good_as_nothing::<EraseRequest>(&nothing, &[]);
+        let least = json!({ "scope": "s", "fact": {} });
+        null_is_as_good_as_nothing::<TryCampaignRequest>(&least, &[]);
+        null_is_as_good_as_nothing::<ExportRequest>(&json!({ "part": "journal" }), &[]);
+        null_is_as_good_as_nothing::<BackupRequest>(&nothing, &[]);
+        null_is_as_good_as_nothing::<AuditRequest>(&nothing, &[]);
     }
 }

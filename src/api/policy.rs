@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{PolicyStatus, code};
 use crate::bus::ApiError;
-use crate::event::cut;
+use crate::event::{cut, unsaid};
 use crate::policy::Files;
 
 /// A piece of a file in one answer, in bytes: as JSON it may be six times as long, and a message has
@@ -28,8 +28,12 @@ pub struct Current {
 #[serde(default, deny_unknown_fields)]
 pub struct PolicyFileRequest {
     /// Which file, from 0, in the order of their names.
+    #[serde(deserialize_with = "unsaid::or_default")]
+    #[schemars(with = "Option<usize>")]
     pub file: usize,
     /// From this byte on.
+    #[serde(deserialize_with = "unsaid::or_default")]
+    #[schemars(with = "Option<usize>")]
     pub from: usize,
 }
 

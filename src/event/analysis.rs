@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{cut, json};
+use super::{cut, json, unsaid};
 use crate::config::limits;
 
 /// What an analyser outside made of a message: its answer, as JSON.
@@ -10,16 +10,19 @@ pub struct Analysis {
     /// How its writer feels: −1 (bad) to 1 (good).
     pub valence: f32,
     /// How sure that is: 0 to 1; 1 if not said.
-    #[serde(default = "sure")]
+    #[serde(default = "sure", deserialize_with = "how_sure")]
+    #[schemars(with = "Option<f32>")]
     pub confidence: f32,
     /// How pressing it is: 0 to 1.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "unsaid::or_default")]
+    #[schemars(with = "Option<f32>")]
     pub urgency: f32,
     /// Its language, as a BCP 47 tag; left out: the twin tells it by itself.
     #[serde(default)]
     pub language: Option<Box<str>>,
     /// The words that made the valence, the weightiest first.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "unsaid::or_default")]
+    #[schemars(with = "Option<Vec<AnalysedWords>>")]
     pub words: Vec<AnalysedWords>,
 }
 
@@ -34,6 +37,10 @@ pub struct AnalysedWords {
 
 fn sure() -> f32 {
     1.0
+}
+
+fn how_sure<'de, D: Deserializer<'de>>(from: D) -> Result<f32, D::Error> {
+    unsaid::or(from, sure)
 }
 
 impl Analysis {

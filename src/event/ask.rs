@@ -1,8 +1,8 @@
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::kind::{name, values};
-use super::{Map, Value};
+use super::{Map, Value, unsaid};
 use crate::config::limits;
 
 /// A channel asks what to show to the customer now.
@@ -12,14 +12,16 @@ use crate::config::limits;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Ask {
     /// Where there is room: `home-hero`, `receipt`… None: wherever the channel can show something.
-    #[serde(default = "nowhere")]
-    #[schemars(with = "Vec<String>")]
+    #[serde(default = "nowhere", deserialize_with = "places")]
+    #[schemars(with = "Option<Vec<String>>")]
     pub placements: Value,
     /// How many are wanted at most in each place, 1 or more.
-    #[serde(default = "one")]
+    #[serde(default = "one", deserialize_with = "most")]
+    #[schemars(with = "Option<u8>")]
     pub most: u8,
     /// The context of this moment: what is on the page, what was searched for, the device…
-    #[serde(default, alias = "context")]
+    #[serde(default, alias = "context", deserialize_with = "unsaid::or_default")]
+    #[schemars(with = "Option<Map>")]
     pub properties: Map,
 }
 
@@ -29,6 +31,14 @@ fn nowhere() -> Value {
 
 const fn one() -> u8 {
     1
+}
+
+fn places<'de, D: Deserializer<'de>>(from: D) -> Result<Value, D::Error> {
+    unsaid::or(from, nowhere)
+}
+
+fn most<'de, D: Deserializer<'de>>(from: D) -> Result<u8, D::Error> {
+    unsaid::or(from, one)
 }
 
 impl Ask {

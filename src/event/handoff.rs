@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 use super::kind::{name, optional_name, value, values};
-use super::{Event, Kind, Map, OutcomeKind, Reason, Rejection, Value};
+use super::{Event, Kind, Map, OutcomeKind, Reason, Rejection, Value, unsaid};
 use crate::config::limits;
 
 /// What an agent does with an escalation.
@@ -49,7 +49,8 @@ impl HandoffState {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Handoff {
     /// The escalation, as its message named it; empty only where one is opened.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "unsaid::or_default")]
+    #[schemars(with = "Option<Box<str>>")]
     pub escalation: Box<str>,
     /// What the agent did.
     pub state: HandoffState,
@@ -75,16 +76,19 @@ pub struct Handoff {
     #[serde(default)]
     pub outcome: Option<Box<str>>,
     /// The needs that are met with it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "unsaid::or_default")]
+    #[schemars(with = "Option<Vec<Box<str>>>")]
     pub needs: Vec<Box<str>>,
     /// The cases that are closed with it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "unsaid::or_default")]
+    #[schemars(with = "Option<Vec<Box<str>>>")]
     pub cases: Vec<Box<str>>,
     /// The step at which the conversation goes on.
     #[serde(default)]
     pub step: Option<Value>,
     /// What was gathered on the way; merged into the data of the conversation.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "unsaid::or_default")]
+    #[schemars(with = "Option<Map>")]
     pub data: Map,
     /// Of one that is opened: the queue of people; none: see `skill`. Of any other: the queue in which
     /// it has to be, or nothing is done; none: whichever.

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::{Analysis, Ask, Handoff, Map, Reason, Rejection, Time, Value, json};
+use super::{Analysis, Ask, Handoff, Map, Reason, Rejection, Time, Value, json, unsaid};
 use crate::config::limits;
 
 /// The types of events, by their names on the bus.
@@ -164,7 +164,12 @@ pub struct Identify {
     pub traits: Map,
     /// The customer comes back after they were erased, and says so: the only event that may begin
     /// anew with an erased identifier, if its own time is later than the erasure.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(
+        default,
+        deserialize_with = "unsaid::or_default",
+        skip_serializing_if = "std::ops::Not::not"
+    )]
+    #[schemars(with = "Option<bool>")]
     pub anew: bool,
 }
 
@@ -175,7 +180,12 @@ pub struct Link {
     pub to: Box<str>,
     /// Two known customers are one: all that is known of this one becomes the other's. Only channels
     /// that the service's settings name may say so.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(
+        default,
+        deserialize_with = "unsaid::or_default",
+        skip_serializing_if = "std::ops::Not::not"
+    )]
+    #[schemars(with = "Option<bool>")]
     pub merge: bool,
 }
 
@@ -192,7 +202,8 @@ pub struct Named {
     /// What it is: `Flight Booked`.
     pub name: Box<str>,
     /// Its properties.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "unsaid::or_default")]
+    #[schemars(with = "Option<Map>")]
     pub properties: Map,
 }
 
@@ -246,7 +257,8 @@ pub struct Preference {
     #[serde(default)]
     pub value: Option<Value>,
     /// Forget what was declared and what was inferred.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "unsaid::or_default")]
+    #[schemars(with = "Option<bool>")]
     pub forget: bool,
 }
 
@@ -318,7 +330,8 @@ pub struct Interaction {
     #[serde(default)]
     pub step: Option<Value>,
     /// What was filled in or gathered; merged into what is known.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "unsaid::or_default")]
+    #[schemars(with = "Option<Map>")]
     pub data: Map,
 }
 
@@ -366,7 +379,8 @@ pub struct Signal {
     #[serde(default)]
     pub ttl: Option<u32>,
     /// How much harm it could do in the wrong place.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "unsaid::or_default")]
+    #[schemars(with = "Option<Sensitivity>")]
     pub sensitivity: Sensitivity,
     /// What it was given for, if it is sensitive: `care`, `service`, `marketing`…
     #[serde(default)]
@@ -467,6 +481,8 @@ impl Kind {
     /// # Errors
     /// [`Reason::BadData`], with the expected shape.
     pub(super) fn parse(kind: EventType, data: Option<&str>) -> Result<Kind, Rejection> {
+        // By `null` an event says nothing, in whatever mode it came.
+        let data = data.filter(|data| data.trim_ascii() != "null");
         let data = match (data, kind) {
             (Some(data), _) => data,
             // To ask for nothing in particular is to ask.

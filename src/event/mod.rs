@@ -24,6 +24,7 @@ mod passed;
 mod rejection;
 mod summary;
 mod time;
+pub mod unsaid;
 mod value;
 mod zone;
 
