@@ -205,6 +205,7 @@ fn what_was_said_later_stands_whichever_identifier_it_was_said_of() {
     let plan = |town: &Town| town.twin("ann").profile.traits.get("plan").cloned();
     said(&mut town, "ann", 30, json!("gold"));
     said(&mut town, "cookie", 20, json!("silver"));
+    // Both are known: a trait was told of each.
     town.merge("cookie", "ann");
     assert_eq!(plan(&town), Some("gold".into()), "the memory is older");
     said(&mut town, "cookie", 25, json!("bronze"));
