@@ -104,6 +104,7 @@ impl Life {
             time: None,
             traceparent: None,
             kind: Kind::Message(message),
+            impossible: None,
             passed: None,
         };
         let input = Input::event(event, self.now);

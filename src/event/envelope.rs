@@ -41,6 +41,8 @@ pub struct Event {
     pub fingerprint: u64,
     /// When it happened, if the channel says so.
     pub time: Option<Time>,
+    /// The time that the channel gives, if no clock can have meant it: then that is no time.
+    pub impossible: Option<Time>,
     /// The W3C trace context that it travels in, handed on to what comes of it.
     pub traceparent: Option<Box<str>>,
     /// What it says.
@@ -82,6 +84,7 @@ impl Event {
             return Err(bad_envelope(&format!("`id` has {found} bytes; 1 to {most} fit")));
         }
         kind.checked()?;
+        let (time, impossible) = possible(time);
         Ok(Event {
             // No channel is called nothing, so no event of the stream has the same identity.
             fingerprint: fingerprint([b"", channel.as_str().as_bytes(), id.as_bytes()]),
@@ -89,6 +92,7 @@ impl Event {
             channel,
             id,
             time,
+            impossible,
             traceparent: traceparent.filter(|trace| trace.len() == TRACEPARENT_BYTES),
             kind,
             passed: None,
@@ -125,7 +129,9 @@ pub fn parse(raw: &Raw<'_>) -> Result<Event, Rejection> {
         ));
     }
     if is_internal {
-        let Opened { kind, id, time, traceparent, data, .. } = opened;
+        let Opened { kind, id, time, impossible, traceparent, data, .. } = opened;
+        // Twins say what they mean, whatever the time is where they live.
+        let time = time.or(impossible);
         return passed::read(&kind, &id, data.as_deref(), customer, time, traceparent);
     }
 
@@ -135,6 +141,7 @@ pub fn parse(raw: &Raw<'_>) -> Result<Event, Rejection> {
         kind: Kind::parse(kind, opened.data.as_deref())?,
         id: opened.id.into(),
         time: opened.time,
+        impossible: opened.impossible,
         traceparent: opened.traceparent,
         channel,
         customer,
@@ -153,6 +160,8 @@ pub(super) struct Opened<'a> {
     /// Whom it says that it is about.
     pub(super) subject: Option<Cow<'a, str>>,
     pub(super) time: Option<Time>,
+    /// The time that it gives, if that is none.
+    pub(super) impossible: Option<Time>,
     pub(super) traceparent: Option<Box<str>>,
     pub(super) data: Option<Cow<'a, str>>,
 }
@@ -231,6 +240,7 @@ pub(super) fn open<'a>(
             ))
         })?),
     };
+    let (time, impossible) = possible(time);
     let traceparent =
         envelope.traceparent.or_else(|| header(headers, "traceparent").map(Cow::Borrowed));
     Ok(Opened {
@@ -240,6 +250,7 @@ pub(super) fn open<'a>(
         // An empty one names nobody.
         subject: envelope.subject.filter(|subject| !subject.is_empty()),
         time,
+        impossible,
         traceparent: traceparent.filter(|trace| trace.len() == TRACEPARENT_BYTES).map(Into::into),
         data: envelope.data,
     })
@@ -360,6 +371,11 @@ fn binary_mode<'a>(headers: &[Header<'a>], text: &'a str) -> Result<Envelope<'a>
         datacontenttype: attribute("datacontenttype")?.or_else(|| content().map(Cow::Borrowed)),
         data: Some(text).filter(|text| !text.trim_ascii().is_empty()).map(Cow::Borrowed),
     })
+}
+
+/// A time that is said, as what it is: one that can be meant, or one that cannot.
+fn possible(said: Option<Time>) -> (Option<Time>, Option<Time>) {
+    (said.filter(|time| *time >= Time::FIRST_SAID), said.filter(|time| *time < Time::FIRST_SAID))
 }
 
 #[cfg(test)]

@@ -257,6 +257,7 @@ pub(super) fn read(
         id: found.id.into(),
         fingerprint: found.fingerprint,
         time: found.said.or(time),
+        impossible: None,
         traceparent,
         kind: Kind::parse(found.kind, Some(found.data.get()))?,
         passed: Some(Box::new(Passed {

@@ -72,6 +72,13 @@ pub struct Counters {
     /// The last of these, as it is written.
     #[serde(default)]
     pub last_unknown_zone: Option<String>,
+    /// Events with a time that no clock can have meant (in the year 1, or 1970), which so count as said
+    /// when the stream stored them.
+    #[serde(default)]
+    pub impossible_times: u64,
+    /// The last of these: the channel, and the time.
+    #[serde(default)]
+    pub last_impossible_time: Option<String>,
     /// Decisions that the policy in the shadow would have taken, too.
     #[serde(default)]
     pub shadow_same: u64,
@@ -146,6 +153,8 @@ impl Counters {
             last_policy_error,
             unknown_zones,
             last_unknown_zone,
+            impossible_times,
+            last_impossible_time,
             shadow_same,
             shadow_other,
             activations,
@@ -192,6 +201,10 @@ impl Counters {
         self.unknown_zones += unknown_zones;
         if self.last_unknown_zone.is_none() {
             self.last_unknown_zone.clone_from(last_unknown_zone);
+        }
+        self.impossible_times += impossible_times;
+        if self.last_impossible_time.is_none() {
+            self.last_impossible_time.clone_from(last_impossible_time);
         }
         self.shadow_same += shadow_same;
         for (difference, count) in shadow_other {

@@ -663,3 +663,31 @@ fn now_of(delivery: &mut Delivery, mode: TimeMode) -> Time {
         (TimeMode::Event, _) => delivery.read().ok().and_then(|event| event.time).unwrap_or(stored),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Headers, Original};
+
+    fn now(mode: TimeMode, subject: &str, payload: &str) -> Time {
+        let original = Original {
+            subject: subject.into(),
+            headers: Headers::default(),
+            payload: payload.as_bytes().to_vec().into(),
+        };
+        let stored = Time::parse("2026-03-02T09:00:00Z").unwrap();
+        let content = Content::Unread;
+        now_of(&mut Delivery { sequence: 1, partition: 0, stored, content, original }, mode)
+    }
+
+    #[test]
+    fn in_event_time_an_event_happens_at_its_time_and_one_of_a_zero_time_when_it_was_stored() {
+        let at = |time: &str| {
+            let payload = format!(r#"{{"type":"track","time":"{time}","data":{{"name":"x"}}}}"#);
+            now(TimeMode::Event, "jumeau.events.web.ann", &payload).to_string()
+        };
+        assert_eq!(at("2026-03-01T08:00:00Z"), "2026-03-01T08:00:00Z");
+        assert_eq!(at("0001-01-01T00:00:00Z"), "2026-03-02T09:00:00Z");
+        assert_eq!(at("1970-01-01T00:03:12Z"), "2026-03-02T09:00:00Z");
+    }
+}

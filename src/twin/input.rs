@@ -200,6 +200,7 @@ impl HandedOver {
             time: None,
             traceparent: self.traceparent.clone(),
             kind: Kind::Handoff(Box::new(self.handoff.clone())),
+            impossible: None,
             passed: None,
         }
     }
@@ -259,6 +260,7 @@ impl Asked {
             time: None,
             traceparent: self.traceparent.clone(),
             kind: Kind::Ask(self.ask.clone()),
+            impossible: None,
             passed: None,
         }
     }

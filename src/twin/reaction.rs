@@ -1,7 +1,7 @@
 use std::fmt;
 
 use crate::config::limits;
-use crate::event::{Kind, Rejection, Value, cut};
+use crate::event::{Channel, Event, Kind, Rejection, Time, Value, cut};
 use crate::policy::{Budget, CatchUp, Exceeded, Place};
 
 use super::identity::{self, Met};
@@ -43,6 +43,9 @@ pub enum Note {
     /// A part of the event was said before what is known of the same, and so changes nothing: its
     /// path below `event`.
     Late(Box<str>),
+    /// A channel gives a time that no clock can have meant, so that the event counts as said when the
+    /// stream stored it: the channel, and the time.
+    Time(Box<str>, Time),
     /// An expression went through more than it may.
     Exceeded(Exceeded),
 }
@@ -56,6 +59,9 @@ impl fmt::Display for Note {
             Note::Zone(zone) => write!(out, "the time zone `{zone}` is not understood"),
             Note::Late(what) => {
                 write!(out, "`{what}` comes late: what is known of it was said later, and stays")
+            }
+            Note::Time(channel, time) => {
+                write!(out, "`{channel}` gives the time {time}, which no clock can have meant")
             }
             Note::Exceeded(exceeded) => write!(out, "{exceeded}"),
         }
@@ -88,6 +94,10 @@ impl Notes {
 
     pub(super) fn zone(&mut self, said: &Value) {
         self.push(Note::Zone(cut(&said.to_string(), limits::NAME_BYTES).into()));
+    }
+
+    fn time(&mut self, channel: &Channel, time: Time) {
+        self.push(Note::Time(channel.as_str().into(), time));
     }
 
     /// A part of the event, such as `traits.plan`, changes nothing: something said later is known.
@@ -168,6 +178,9 @@ fn within_budget(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction 
         return Reaction::nothing(Verdict::Untouched);
     }
     let mut notes = Notes::default();
+    if let Cause::Event(Event { impossible: Some(time), channel, .. }) = &input.cause {
+        notes.time(channel, *time);
+    }
     let mut effects = Vec::new();
     let last_seen = twin.seen;
 

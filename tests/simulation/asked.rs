@@ -279,6 +279,7 @@ impl World {
                 time: None,
                 traceparent: None,
                 kind: Kind::Outcome(Outcome { decision: decision.into(), outcome }),
+                impossible: None,
                 passed: None,
             };
             let original = Original {
@@ -344,6 +345,7 @@ fn request(number: usize, rng: &mut StdRng) -> Request {
         time: None,
         traceparent: None,
         kind: Kind::Ask(ask),
+        impossible: None,
         passed: None,
     };
     Request { partition, event, state: State::Waiting, told: Vec::new() }

@@ -84,6 +84,7 @@ pub(crate) fn introduce(stream: &mut [Vec<Stored>], start: Time) {
             time: None,
             traceparent: None,
             kind: Kind::Identify(Identify { traits, anew: false }),
+            impossible: None,
             passed: None,
         };
         let original = Original {

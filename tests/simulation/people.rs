@@ -158,6 +158,7 @@ impl World {
             time: None,
             traceparent: None,
             kind: Kind::Handoff(Box::new(handoff)),
+            impossible: None,
             passed: None,
         };
         Some(Act { partition, event, state: State::Waiting, done: 0, is_known: false })

@@ -132,6 +132,7 @@ pub(crate) fn event(partition: u16, customer: usize, sequence: u64, rng: &mut St
             time: None,
             traceparent: None,
             kind: Kind::Track(Named { name: "Add".into(), properties }),
+            impossible: None,
             passed: None,
         })
     };

@@ -163,6 +163,23 @@ fn of_each_trait_what_was_said_last_stands() {
 }
 
 #[test]
+fn what_was_said_at_a_time_that_no_clock_can_have_meant_was_said_when_it_was_stored() {
+    let mut life = ada();
+    life.consents(60, None, true);
+    for zero in ["0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "1970-01-01T00:03:12Z"] {
+        life.consents(70, None, true);
+        let zero = Time::parse(zero).unwrap();
+        let data = json!({ "purpose": "marketing", "granted": false });
+        let reaction = life.said(zero, "consent", data);
+        assert_eq!(late(&reaction), Vec::<&str>::new());
+        assert_eq!(reaction.notes, [Note::Time("app".into(), zero)]);
+        assert_eq!(life.twin.profile.consent("marketing", None, life.now), Some(false));
+        assert_eq!(life.twin.profile.consents[0].at, life.now);
+        life.wait(10);
+    }
+}
+
+#[test]
 fn of_traits_taken_away_only_the_last_are_remembered() {
     let mut life = ada();
     let nulls: serde_json::Map<_, _> =

@@ -205,6 +205,22 @@ fn odd_events_that_are_legal_are_taken_in() {
 }
 
 #[test]
+fn a_time_that_no_clock_can_have_meant_is_none() {
+    for (time, is_meant) in [
+        ("0001-01-01T00:00:00Z", false),
+        ("1970-01-01T00:00:00Z", false),
+        ("1970-01-01T00:03:12Z", false),
+        ("1999-12-31T23:59:59Z", false),
+        ("2000-01-01T00:00:00Z", true),
+    ] {
+        let event = of("ann", &[], &track(&format!(r#","time":"{time}","data":{VISIT}"#))).unwrap();
+        let said = Time::parse(time);
+        let expected = if is_meant { (said, None) } else { (None, said) };
+        assert_eq!((event.time, event.impossible), expected, "{time}");
+    }
+}
+
+#[test]
 fn the_time_that_is_none_says_what_one_is() {
     for time in ["yesterday", "2026-03-02", "2026-03-02T09:00:00", "2026-02-30T09:00:00Z", ""] {
         let said = refused(&[], &track(&format!(r#","time":"{time}","data":{VISIT}"#)));

@@ -195,6 +195,10 @@ impl<H: Host> Machine<H> {
                     self.counters.unknown_zones += 1;
                     self.counters.last_unknown_zone = Some(zone.into());
                 }
+                Note::Time(channel, time) => {
+                    self.counters.impossible_times += 1;
+                    self.counters.last_impossible_time = Some(format!("{channel}: {time}"));
+                }
                 Note::Exceeded(exceeded) => self.count_exceeded(&exceeded),
             }
         }

@@ -274,6 +274,14 @@ fn past_troubles(now: &Stats, total: &Counters) -> Vec<(&'static str, u64, Strin
         ("disk nearly full", now.space.times, format!("{} left now", bytes(now.space.free_bytes))),
         ("circle of links", total.circles, "ended, and nothing lost".to_owned()),
         ("said too late", total.late, "parts of events; something newer was known".to_owned()),
+        (
+            "time that cannot be",
+            total.impossible_times,
+            format!(
+                "last `{}`: such an event counts as said when it was stored",
+                total.last_impossible_time.as_deref().unwrap_or_default()
+            ),
+        ),
         ("clock set", now.clock.times, format!("last {}", set(now.clock.last_ms))),
         (
             "time zone not understood",
@@ -445,6 +453,8 @@ mod tests {
         };
         now.partitions[0].unknown_zones = 7;
         now.partitions[0].last_unknown_zone = Some("Mars/Phobos".into());
+        now.partitions[0].impossible_times = 3;
+        now.partitions[0].last_impossible_time = Some("pos: 0001-01-01T00:00:00Z".into());
         let reader = |name: &str, waiting, missed| Reader {
             name: name.into(),
             waiting,
@@ -470,6 +480,7 @@ mod tests {
           broker gone               1  1 min in all
           published again           3  12 copies
           disk nearly full          2  100.0 MiB left now
+          time that cannot be       3  last `pos: 0001-01-01T00:00:00Z`: such an event counts as said when it was stored
           clock set                 1  last 60 min back
           time zone not understood  7  last `Mars/Phobos`: where there are quiet hours, let alone around the clock
 
