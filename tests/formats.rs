@@ -19,10 +19,10 @@ use jumeau::store::{Erasing, IndexKey, Pseudonym, Removed, Stage, Sweep, Tombsto
 use jumeau::twin::{
     Action, Activity, Alternative, Answered, Asked, Block, Candidate, CandidateVerdict, Case,
     Choice, Consent, Contact, ContactOutcome, Counted, Counter, Decision, Declared, Derived,
-    Escalated, EscalationState, Fired, Forgotten, Guard, Identifier, Interaction, Journalled, Line,
-    Meeting, Memory, Need, Pause, PausedBy, Preference, Problem, Profile, Reason, Record, Remark,
-    Shown, Signal, Stage as Passed, Tallies, Timer, Told, Twin, Under, Weights as Weighed, What,
-    Window, Woken,
+    Escalated, EscalationState, Fired, Forgotten, Guard, Hand, Identifier, Interaction, Journalled,
+    Line, Meeting, Memory, Need, Parted, Pause, PausedBy, Preference, Problem, Profile, Reason,
+    Record, Remark, Shown, Signal, Stage as Passed, Tallies, Timer, Told, Twin, Under,
+    Weights as Weighed, What, Window, Woken,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -545,6 +545,10 @@ fn full() -> Twin {
     };
     Twin {
         linked_to: Some(Customer::new("bob").unwrap()),
+        hand: Some(Hand {
+            linked: at(1),
+            parted: Some(Parted { at: at(2), from: vec![7, u16::MAX] }),
+        }),
         seen: at(10),
         lived: Some(at(11)),
         profile: Profile {
@@ -664,6 +668,7 @@ fn full() -> Twin {
             customer: Customer::new("cookie").unwrap(),
             since: at(3),
             epoch: 2,
+            said: at(2),
             through: Some(Customer::new("device").unwrap()),
             entries: vec![7, u64::MAX],
             brought: Box::new(Memory {

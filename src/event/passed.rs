@@ -48,6 +48,8 @@ pub struct Carried {
     pub sense: Sense,
     /// The number of the link that it is about.
     pub epoch: u64,
+    /// When the `link` or `unlink` was said by which it moves.
+    pub said: Time,
     /// The memory, as JSON; what it says is for the twin to judge. With [`Sense::Leaves`] the hash of
     /// the identifier's new customer.
     pub memory: Box<str>,
@@ -146,7 +148,8 @@ impl PassOn {
         let carried = passed.carried.as_ref();
         let memory: Option<&RawValue> =
             carried.map(|carried| serde_json::from_str(&carried.memory)).transpose()?;
-        let said = event.time.filter(|said| *said < at && carried.is_none());
+        let said = carried.map_or(event.time, |carried| Some(carried.said));
+        let said = said.filter(|said| *said < at);
         let id = identifier(passed, fingerprint, to);
         let envelope = Envelope {
             specversion: "1.0",
@@ -241,11 +244,12 @@ pub(super) fn read(
     if found.id.is_empty() || found.id.len() > limits::EVENT_ID_BYTES {
         return Err(bad(&format!("an id of {} bytes", found.id.len())));
     }
-    let carried = match (found.sense, found.epoch, found.memory) {
-        (Some(sense), Some(epoch), Some(memory)) => {
-            Some(Carried { sense, epoch, memory: memory.get().into() })
+    let said = found.said.or(time);
+    let carried = match (found.sense, found.epoch, found.memory, said) {
+        (Some(sense), Some(epoch), Some(memory), Some(said)) => {
+            Some(Carried { sense, epoch, said, memory: memory.get().into() })
         }
-        (None, None, None) => None,
+        (None, None, None, _) => None,
         _ => return Err(bad("a memory that does not know what is to become of it")),
     };
     if carried.is_some() && !matches!(found.kind, EventType::Link | EventType::Unlink) {
@@ -256,7 +260,8 @@ pub(super) fn read(
         channel: Channel::new(&found.channel).map_err(|error| bad(&error))?,
         id: found.id.into(),
         fingerprint: found.fingerprint,
-        time: found.said.or(time),
+        // A memory moves now, whenever that was said.
+        time: if carried.is_some() { time } else { said },
         impossible: None,
         traceparent,
         kind: Kind::parse(found.kind, Some(found.data.get()))?,

@@ -22,6 +22,9 @@
 //!   what it saw of late; it passes on whatever comes for it later. The one linked *to* survives.
 //! * An identifier that is linked, and is linked to another, changes hands: what it gathered stays
 //!   with the first, what comes from now on goes to the second. It says so to both.
+//! * Of whose an identifier is, what was said last stands, whatever comes last: see [`Hand`]. An older
+//!   `link` or `unlink` changes nothing. There is no history of hands, so an event of the first
+//!   customer that comes when the identifier is the second's goes to the second, whenever it happened.
 //! * The move is the `link` itself, passed on with the memory. Rules on `link` hear of it where the
 //!   memory has arrived.
 //! * Linking an identifier to itself is refused, and so is a link that would close a circle, as far
@@ -38,6 +41,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::escalation;
+use super::hand::{Hand, change_hands, come_late, is_behind, lose};
 use super::memory::Memory;
 use super::perceive;
 use super::reaction::Notes;
@@ -59,6 +63,8 @@ pub struct Identifier {
     pub since: Time,
     /// The number of the link by which it is.
     pub epoch: u64,
+    /// When that link was said: an `unlink` that was said before it comes late.
+    pub said: Time,
     /// The identifier to which it was linked, if not straight to this one.
     pub through: Option<Customer>,
     /// The identities of the timeline's entries that came from it.
@@ -76,6 +82,7 @@ impl Identifier {
         self.entries.extend(other.entries);
         if other.epoch > self.epoch {
             self.epoch = other.epoch;
+            self.said = other.said;
             self.through = other.through;
         }
     }
@@ -144,14 +151,21 @@ fn meet_linked(
     notes: &mut Notes,
 ) -> Result<Met, Rejection> {
     let passed = event.passed.as_deref();
-    if let (None, Kind::Link(told)) = (passed, &event.kind)
-        && !told.merge
-    {
-        return change_hands(twin, event, told, input, effects, notes);
+    if let (None, Kind::Link(told)) = (passed, &event.kind) {
+        if is_behind(twin, told, input) {
+            return Ok(come_late(twin, "to", input, policy, notes));
+        }
+        if !told.merge {
+            return change_hands(twin, event, told, input, effects, notes);
+        }
     }
     if passed.is_some_and(|passed| is_end_of_circle(twin, passed)) {
         notes.circle();
     } else if let Some(met) = pass_on(twin, event, input, effects, notes)? {
+        if matches!((passed, &event.kind), (None, Kind::Link(_))) {
+            // It is the same customer's as before, and was said to be so once more.
+            twin.hand = Some(Hand::linked(input.said));
+        }
         return Ok(met);
     } else {
         notes.limit("PASSES");
@@ -162,6 +176,7 @@ fn meet_linked(
         return Ok(Met::Done(Verdict::Untouched));
     }
     twin.linked_to = None;
+    twin.hand = None;
     twin.epoch += 1;
     meet_free(twin, event, input, policy, effects, notes)
 }
@@ -187,7 +202,9 @@ fn meet_free(
             arrive(twin, event, passed, carried, input, effects, notes)
         }
         (_, None, Kind::Link(told)) => leave(twin, event, told, input, policy, effects, notes),
-        (_, None, Kind::Unlink(told)) => part(twin, event, &told.from, input, effects, notes),
+        (_, None, Kind::Unlink(told)) => {
+            part(twin, event, &told.from, input, policy, effects, notes)
+        }
         _ => Ok(Met::Own),
     }
 }
@@ -262,7 +279,7 @@ fn message(
 }
 
 /// What this twin sends to another because of an event, and its first step.
-fn send(
+pub(super) fn send(
     twin: &Twin,
     event: &Event,
     to: &Customer,
@@ -293,7 +310,7 @@ fn moved(event: u64, by: &Customer, carried: &Carried) -> u64 {
 }
 
 /// What stands for an identifier where it is not to be named.
-fn hashed(customer: &str) -> Box<str> {
+pub(super) fn hashed(customer: &str) -> Box<str> {
     twox_hash::XxHash3_64::oneshot(customer.as_bytes()).to_string().into()
 }
 
@@ -309,7 +326,7 @@ fn known_because(twin: &Twin, policy: &Policy) -> Option<&'static str> {
 }
 
 /// The customer whom a link names.
-fn target(twin: &Twin, told: &Link) -> Result<Customer, Rejection> {
+pub(super) fn target(twin: &Twin, told: &Link) -> Result<Customer, Rejection> {
     let to = Customer::new(&told.to).map_err(refused)?;
     if to == twin.customer {
         return Err(refused(format!(
@@ -335,6 +352,9 @@ fn leave(
         return Ok(Met::Done(Verdict::Duplicate));
     }
     let to = target(twin, told)?;
+    if is_behind(twin, told, input) {
+        return Ok(come_late(twin, "to", input, policy, notes));
+    }
     if twin.identifiers.iter().any(|known| known.customer == to) {
         return Err(refused(format!(
             "expected a link to another customer, found `{to}`, which is an identifier of this \
@@ -357,7 +377,7 @@ fn leave(
     record(twin, input, policy, notes);
     let memory = twin.memory().fit(limits::PASSED_BYTES - ENVELOPE_BYTES, notes);
     let epoch = twin.epoch + 1;
-    let carried = Carried { sense: Sense::Joins, epoch, memory: memory.into() };
+    let carried = Carried { sense: Sense::Joins, epoch, said: input.said, memory: memory.into() };
     let message = send(&Twin { epoch, ..stub(twin) }, event, &to, carried, input.at)?;
     retime(&std::mem::take(&mut twin.timers), &[], effects);
     effects.push(message);
@@ -368,7 +388,8 @@ fn leave(
             recent.remember(entry.fingerprint, input.at, notes);
         }
     }
-    *twin = Twin { linked_to: Some(to), epoch, recent, seen: twin.seen, ..stub(twin) };
+    let hand = Some(Hand::linked(input.said));
+    *twin = Twin { linked_to: Some(to), hand, epoch, recent, seen: twin.seen, ..stub(twin) };
     Ok(Met::Done(Verdict::Applied))
 }
 
@@ -381,64 +402,6 @@ fn record(twin: &mut Twin, input: &Input, policy: &Policy, notes: &mut Notes) {
 /// A twin of the same identifier that knows nothing.
 fn stub(twin: &Twin) -> Twin {
     Twin::new(twin.customer.clone(), twin.born)
-}
-
-/// This identifier is linked to another customer than before. What it gathered is with the first
-/// already, and stays there.
-fn change_hands(
-    twin: &mut Twin,
-    event: &Event,
-    told: &Link,
-    input: &Input,
-    effects: &mut Vec<Effect>,
-    notes: &mut Notes,
-) -> Result<Met, Rejection> {
-    let to = target(twin, told)?;
-    // Also of a link that changes nothing: a copy of it may come when it would.
-    twin.recent.remember(event.fingerprint, input.at, notes);
-    let Some(first) = twin.linked_to.clone().filter(|first| *first != to) else {
-        return Ok(Met::Done(Verdict::Applied));
-    };
-    // The first does not hear to whom, but can tell whether it is the same customer.
-    let lost = Carried { sense: Sense::Leaves, epoch: twin.epoch, memory: hashed(&told.to) };
-    let silent = Event {
-        kind: Kind::Link(Link { to: first.as_str().into(), merge: false }),
-        ..event.clone()
-    };
-    effects.push(send(twin, &silent, &first, lost, input.at)?);
-    twin.epoch += 1;
-    let nothing = Memory { born: input.at, seen: input.at, ..Memory::default() };
-    let nothing = nothing.clone().fit(limits::PASSED_BYTES, notes);
-    let won = Carried { sense: Sense::Joins, epoch: twin.epoch, memory: nothing.into() };
-    effects.push(send(twin, event, &to, won, input.at)?);
-    twin.linked_to = Some(to);
-    twin.seen = twin.seen.max(input.at);
-    Ok(Met::Done(Verdict::Applied))
-}
-
-/// An identifier of this customer is another customer's now, unless that is the same.
-fn lose(twin: &mut Twin, gone: &Customer, carried: &Carried) -> Met {
-    let is_same = |one: &Customer| hashed(one.as_str()) == carried.memory;
-    let is_own =
-        is_same(&twin.customer) || twin.identifiers.iter().any(|known| is_same(&known.customer));
-    let is_meant = |known: &Identifier| known.customer == *gone && known.epoch <= carried.epoch;
-    if is_own || !twin.identifiers.iter().any(is_meant) {
-        return Met::Done(Verdict::Untouched);
-    }
-    twin.identifiers.retain(|known| !is_meant(known));
-    // What was linked through it goes where it goes.
-    let mut through = vec![gone.clone()];
-    while let Some(by) = through.pop() {
-        twin.identifiers.retain(|known| {
-            let goes = known.through.as_ref() == Some(&by);
-            if goes {
-                through.push(known.customer.clone());
-            }
-            !goes
-        });
-    }
-    twin.known = true;
-    Met::Done(Verdict::Applied)
 }
 
 /// A memory that found no way home stays here.
@@ -498,8 +461,7 @@ fn arrive(
     let added = usize::from(!is_own) + other.identifiers.len();
     let found = twin.identifiers.len() + added;
     if found > limits::IDENTIFIERS && !is_own {
-        let back =
-            Carried { sense: Sense::Returns, epoch: carried.epoch, memory: carried.memory.clone() };
+        let back = Carried { sense: Sense::Returns, ..carried.clone() };
         effects.push(send(twin, event, from, back, input.at)?);
         return Err(too_many(&twin.customer, found));
     }
@@ -532,6 +494,7 @@ fn arrive(
             customer: from.clone(),
             since: input.at,
             epoch: carried.epoch,
+            said: carried.said,
             through,
             entries,
             brought: Box::new(brought),
@@ -583,9 +546,14 @@ fn part(
     event: &Event,
     from: &str,
     input: &Input,
+    policy: &Policy,
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
 ) -> Result<Met, Rejection> {
+    let is_behind = |known: &Identifier| known.customer.as_str() == from && input.said < known.said;
+    if twin.identifiers.iter().any(is_behind) {
+        return Ok(come_late(twin, "from", input, policy, notes));
+    }
     let mut own = twin.memory();
     let Some(position) = own.identifiers.iter().position(|known| known.customer.as_str() == from)
     else {
@@ -618,7 +586,8 @@ fn part(
         holder.entries.retain(|entry| !gone.entries.contains(entry));
     });
     let json = back.fit(limits::PASSED_BYTES - ENVELOPE_BYTES, notes);
-    let home = Carried { sense: Sense::Returns, epoch: gone.epoch, memory: json.into() };
+    let (epoch, said, memory) = (gone.epoch, input.said, json.into());
+    let home = Carried { sense: Sense::Returns, epoch, said, memory };
     let message = send(twin, event, &gone.customer, home, input.at)?;
     let timers = std::mem::take(&mut twin.timers);
     twin.keep(own);
@@ -639,7 +608,8 @@ fn return_home(
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
 ) -> Result<Met, Rejection> {
-    let other = read(&carried.memory, &twin.customer)?;
+    let mut other = read(&carried.memory, &twin.customer)?;
+    other.identifiers.retain(|known| known.customer != twin.customer);
     let is_linked = twin.linked_to.is_some();
     if let Some(passed) = event.passed.as_deref()
         && is_linked
@@ -649,6 +619,32 @@ fn return_home(
         effects.push(send(twin, event, &passed.from, rest, input.at)?);
         twin.recent.remember(seen_here(event), input.at, notes);
         return Ok(Met::Done(Verdict::PassedOn));
+    }
+    let is_unlinked = matches!(event.kind, Kind::Unlink(_));
+    let linked = twin.hand.as_ref().map(|hand| hand.linked);
+    if is_unlinked
+        && let (Some(to), Some(said)) = (twin.linked_to.clone(), linked)
+        && carried.said < said
+    {
+        // It was said to be that customer's once more after that, of which that one did not hear.
+        notes.late("from");
+        let memory = other.fit(limits::PASSED_BYTES - ENVELOPE_BYTES, notes).into();
+        let epoch = twin.epoch + 1;
+        let again = Carried { sense: Sense::Joins, epoch, said, memory };
+        let link = Kind::Link(Link { to: to.as_str().into(), merge: false });
+        let event_again = Event { kind: link, ..event.clone() };
+        let stub = Twin { epoch, ..stub(twin) };
+        effects.push(send(&stub, &event_again, &to, again, input.at)?);
+        twin.epoch = epoch;
+        twin.recent.remember(seen_here(event), input.at, notes);
+        return Ok(Met::Done(Verdict::PassedOn));
+    }
+    if is_unlinked {
+        let giver = event.passed.as_deref().map(|passed| &passed.from);
+        let from = giver.into_iter().chain(&twin.linked_to);
+        twin.hand = Some(Hand::parted(twin.hand.as_ref(), carried.said, from));
+    } else if is_linked {
+        twin.hand = None;
     }
     let mut own = twin.memory();
     if is_linked {

@@ -351,6 +351,7 @@ impl Twin {
         let Twin {
             customer: _,
             linked_to: _,
+            hand: _,
             epoch: _,
             known,
             // What came here did, wherever what came of it is.
@@ -480,6 +481,7 @@ impl Twin {
         *self = Twin {
             customer: self.customer.clone(),
             linked_to: self.linked_to.take(),
+            hand: self.hand.take(),
             epoch: self.epoch,
             known,
             recent,

@@ -185,10 +185,10 @@ fn within_budget(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction 
     let last_seen = twin.seen;
 
     // A refused input does not even set an identifier free.
-    let link = twin.linked_to.clone().map(|to| (to, twin.epoch));
+    let link = twin.linked_to.clone().map(|to| (to, twin.hand.clone(), twin.epoch));
     let keep_link = |twin: &mut Twin| {
-        if let Some((to, epoch)) = link.clone() {
-            (twin.linked_to, twin.epoch) = (Some(to), epoch);
+        if let Some((to, hand, epoch)) = link.clone() {
+            (twin.linked_to, twin.hand, twin.epoch) = (Some(to), hand, epoch);
         }
     };
     if let Cause::Event(event) = &input.cause

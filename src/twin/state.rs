@@ -3,8 +3,8 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::{
-    Block, Case, Contact, Dates, Escalated, Guard, Identifier, Input, Interaction, Meeting, Need,
-    Packed, Problem, Profile, Recent, Sentiment, Signal, Tallies, Timeline, Timer, Trial,
+    Block, Case, Contact, Dates, Escalated, Guard, Hand, Identifier, Input, Interaction, Meeting,
+    Need, Packed, Problem, Profile, Recent, Sentiment, Signal, Tallies, Timeline, Timer, Trial,
 };
 use crate::event::{Customer, Map, Time, Value};
 
@@ -23,6 +23,9 @@ pub struct Twin {
     /// The customer to whom this identifier belongs, once a channel has said so. The twin then
     /// remembers nothing, and passes on what comes for it.
     pub linked_to: Option<Customer>,
+    /// When that was said, or taken back.
+    #[serde(skip)]
+    pub hand: Option<Hand>,
     /// What the customer is and said.
     pub profile: Profile,
     /// Live facts from outside; those that were taken away are not shown.
@@ -111,6 +114,7 @@ pub struct Record<'a> {
     epoch: u64,
     known: bool,
     identities: Cow<'a, Recent>,
+    hand: Cow<'a, Option<Hand>>,
     identifiers: Cow<'a, [Identifier]>,
     met: Cow<'a, [Meeting]>,
     alarmed: bool,
@@ -127,6 +131,7 @@ impl Twin {
             seen: now,
             lived: None,
             linked_to: None,
+            hand: None,
             profile: Profile::default(),
             context: Vec::new(),
             facts: Map::default(),
@@ -183,6 +188,7 @@ impl Twin {
             epoch: self.epoch,
             known: self.known,
             identities: Cow::Borrowed(&self.recent),
+            hand: Cow::Borrowed(&self.hand),
             identifiers: Cow::Borrowed(&self.identifiers),
             met: Cow::Borrowed(&self.met),
             alarmed: self.alarmed,
@@ -199,6 +205,7 @@ impl Twin {
             seen: record.seen,
             lived: record.lived,
             linked_to: record.linked_to.into_owned(),
+            hand: record.hand.into_owned(),
             profile: record.profile.into_owned(),
             context: record.context.into_owned(),
             facts: record.facts.into_owned(),

@@ -5,5 +5,6 @@
 mod hands;
 mod links;
 mod orders;
+mod times;
 mod town;
 mod unlinks;

@@ -660,6 +660,7 @@ mod tests {
         reply.forecasts.clear();
         reply.twin.identifiers = vec![Identifier {
             epoch: 1,
+            said: reply.now,
             customer: jumeau::event::Customer::new("cookie-7").unwrap(),
             since: reply.now,
             through: None,

@@ -1,0 +1,144 @@
+//! Whose an identifier is, and when that was said: it changes hands, unless that comes late.
+
+use serde::{Deserialize, Serialize};
+
+use super::identity::{Identifier, Met, hashed, send, target};
+use super::perceive;
+use super::reaction::Notes;
+use super::{Effect, Input, Memory, Twin, Verdict};
+use crate::config::limits;
+use crate::event::{Carried, Customer, Event, Kind, Link, Rejection, Sense, Time};
+use crate::policy::Policy;
+
+/// When it was said whose an identifier is, so that what was said before that changes nothing. It stays
+/// with the identifier, whoever's it is; one that comes free because a link could not be obeyed has none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hand {
+    /// When the last link was said.
+    pub linked: Time,
+    /// That link was taken back.
+    pub parted: Option<Parted>,
+}
+
+/// A link that was taken back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parted {
+    /// When the `unlink` was said.
+    pub at: Time,
+    /// Whose the identifier is not: it may be another's, by whatever was said before. Only a part of
+    /// each hash, which tells two apart and names nobody, because these may be erased.
+    pub from: Vec<u16>,
+}
+
+impl Hand {
+    pub(super) fn linked(at: Time) -> Hand {
+        Hand { linked: at, parted: None }
+    }
+
+    /// What was known, and that it was said `at` a moment that the identifier is not one of theirs.
+    pub(super) fn parted<'a>(
+        known: Option<&Hand>,
+        at: Time,
+        from: impl Iterator<Item = &'a Customer>,
+    ) -> Hand {
+        let from = from.map(|one| in_short(one.as_str())).collect();
+        let linked = known.map_or(Time::MIN, |hand| hand.linked);
+        Hand { linked, parted: Some(Parted { at, from }) }
+    }
+
+    /// Whether a link that was said `at` a moment comes late.
+    fn is_behind(&self, to: &str, at: Time) -> bool {
+        let is_back = |parted: &Parted| at < parted.at && parted.from.contains(&in_short(to));
+        at < self.linked || self.parted.as_ref().is_some_and(is_back)
+    }
+}
+
+/// So little of it that it could be anybody's.
+fn in_short(customer: &str) -> u16 {
+    twox_hash::XxHash3_64::oneshot(customer.as_bytes()) as u16
+}
+
+/// Whether a link comes late: something newer was said of whose this identifier is.
+pub(super) fn is_behind(twin: &Twin, told: &Link, input: &Input) -> bool {
+    twin.hand.as_ref().is_some_and(|hand| hand.is_behind(&told.to, input.said))
+}
+
+/// A statement about identifiers comes late: that is all that is remembered of it.
+pub(super) fn come_late(
+    twin: &mut Twin,
+    part: &'static str,
+    input: &Input,
+    policy: &Policy,
+    notes: &mut Notes,
+) -> Met {
+    notes.late(part);
+    if twin.linked_to.is_some() {
+        twin.recent.remember(input.fingerprint, input.at, notes);
+    } else {
+        perceive::make_room(twin, input, notes);
+        perceive::record(twin, input, policy, notes.those_late());
+    }
+    Met::Done(Verdict::Applied)
+}
+
+/// This identifier is linked to another customer than before. What it gathered is with the first
+/// already, and stays there.
+pub(super) fn change_hands(
+    twin: &mut Twin,
+    event: &Event,
+    told: &Link,
+    input: &Input,
+    effects: &mut Vec<Effect>,
+    notes: &mut Notes,
+) -> Result<Met, Rejection> {
+    let to = target(twin, told)?;
+    // Also of a link that changes nothing: a copy of it may come when it would.
+    twin.recent.remember(event.fingerprint, input.at, notes);
+    let said = input.said;
+    twin.hand = Some(Hand::linked(said));
+    let Some(first) = twin.linked_to.clone().filter(|first| *first != to) else {
+        return Ok(Met::Done(Verdict::Applied));
+    };
+    // The first does not hear to whom, but can tell whether it is the same customer.
+    let (epoch, memory) = (twin.epoch, hashed(&told.to));
+    let lost = Carried { sense: Sense::Leaves, epoch, said, memory };
+    let silent = Event {
+        kind: Kind::Link(Link { to: first.as_str().into(), merge: false }),
+        ..event.clone()
+    };
+    effects.push(send(twin, &silent, &first, lost, input.at)?);
+    twin.epoch += 1;
+    let nothing = Memory { born: input.at, seen: input.at, ..Memory::default() };
+    let nothing = nothing.clone().fit(limits::PASSED_BYTES, notes);
+    let (epoch, memory) = (twin.epoch, nothing.into());
+    let won = Carried { sense: Sense::Joins, epoch, said, memory };
+    effects.push(send(twin, event, &to, won, input.at)?);
+    twin.linked_to = Some(to);
+    twin.seen = twin.seen.max(input.at);
+    Ok(Met::Done(Verdict::Applied))
+}
+
+/// An identifier of this customer is another customer's now, unless that is the same.
+pub(super) fn lose(twin: &mut Twin, gone: &Customer, carried: &Carried) -> Met {
+    let is_same = |one: &Customer| hashed(one.as_str()) == carried.memory;
+    let is_own =
+        is_same(&twin.customer) || twin.identifiers.iter().any(|known| is_same(&known.customer));
+    let is_meant = |known: &Identifier| known.customer == *gone && known.epoch <= carried.epoch;
+    if is_own || !twin.identifiers.iter().any(is_meant) {
+        return Met::Done(Verdict::Untouched);
+    }
+    twin.identifiers.retain(|known| !is_meant(known));
+    // What was linked through it goes where it goes.
+    let mut through = vec![gone.clone()];
+    while let Some(by) = through.pop() {
+        twin.identifiers.retain(|known| {
+            let goes = known.through.as_ref() == Some(&by);
+            if goes {
+                through.push(known.customer.clone());
+            }
+            !goes
+        });
+    }
+    twin.known = true;
+    Met::Done(Verdict::Applied)
+}
