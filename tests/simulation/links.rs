@@ -140,7 +140,7 @@ pub(crate) fn check(world: &World, links: Links, found: &mut Vec<String>) {
                 Content::Read(Ok(event)) if !stored.is_poison => {
                     customers.insert(event.customer.clone());
                     if ids.insert((event.customer.clone(), event.fingerprint)) {
-                        hands.see(event);
+                        hands.see(event, stored.delivery.stored);
                         match &event.kind {
                             Kind::Link(told) => {
                                 groups.join(event.customer.as_str(), &told.to);
@@ -202,8 +202,9 @@ pub(crate) fn check(world: &World, links: Links, found: &mut Vec<String>) {
 /// Who has which device, and how often they should have added something.
 #[derive(Default)]
 struct Hands {
-    /// To whom an identifier was linked last.
+    /// To whom an identifier was linked last, by when that was said.
     owners: BTreeMap<Customer, String>,
+    said: BTreeMap<Customer, Time>,
     /// What it gathered while it was nobody's.
     gathered: BTreeMap<Customer, usize>,
     /// What each known customer added.
@@ -216,10 +217,14 @@ impl Hands {
     }
 
     /// Takes in an event, in the order of its partition.
-    fn see(&mut self, event: &Event) {
+    fn see(&mut self, event: &Event, stored: Time) {
         let who = &event.customer;
+        let said = event.time.map_or(stored, |told| told.min(stored));
+        let is_late = |known: &Time| said < *known;
         match &event.kind {
+            Kind::Link(_) if self.said.get(who).is_some_and(is_late) => {}
             Kind::Link(told) if !Hands::is_known(who) => {
+                self.said.insert(who.clone(), said);
                 self.owners.insert(who.clone(), told.to.to_string());
                 let gathered = self.gathered.remove(who).unwrap_or(0);
                 *self.expected.entry(told.to.to_string()).or_default() += gathered;

@@ -106,6 +106,10 @@ fn made(
                 {
                     linked += 1;
                     event.kind = kind;
+                    // Half of them come late, some behind what was said after them.
+                    let late = Duration::from_millis(rng.random_range(0..5_000));
+                    let comes_late = links.is_dense() && rng.random_bool(0.5);
+                    event.time = comes_late.then(|| stored - late);
                 }
                 (partition, new, is_poison)
             }
