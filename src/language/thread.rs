@@ -6,6 +6,9 @@
 //! `>`, below a divider (`-----Original Message-----`), below the head of an older message
 //! (`From: … Sent: … Subject: …`) and below a signature's delimiter (`-- `), nothing is the
 //! writer's own.
+//!
+//! People write such lines, too: they tell when they wrote what, and forms begin with `From:`. What
+//! a customer said must not be lost, so only what a program plainly wrote cuts; all else is read.
 
 use std::borrow::Cow;
 
@@ -16,46 +19,60 @@ use crate::config::limits;
 const ATTRIBUTION_BYTES: usize = 300;
 /// A program breaks it into at most so many lines.
 const ATTRIBUTION_LINES: usize = 3;
-/// Within so many lines after the sender stands what else makes the head of a message.
-const HEAD_LINES: usize = 8;
+/// Within so many lines after the first stands what else makes the head of a message.
+const HEAD_LINES: usize = 16;
 /// A line below a message that a program wrote is no longer than this.
 const FOOTER_BYTES: usize = 80;
+/// It goes on for at most so many words.
+const FOOTER_WORDS: usize = 8;
+/// After the device that it names stand at most so many words, unless there is a number in them:
+/// `Sent from my Galaxy S21 Ultra 5G`.
+const DEVICE_WORDS: usize = 2;
 /// Such a rule is drawn by a program, above the head of an older message.
 const RULE_LETTERS: usize = 10;
+/// A divider of so many words is one without dashes as well: `Begin forwarded message:`.
+const DIVIDER_WORDS: usize = 3;
 
 /// What mail programs write around threads, in lower case and without accents.
 #[derive(Debug, Default)]
 pub(super) struct Threads {
     wrote: Vec<Box<str>>,
     begins: Vec<Box<str>>,
+    narrators: Vec<Box<str>>,
     dividers: Vec<Box<str>>,
     from: Vec<Box<str>>,
     sent: Vec<Box<str>>,
+    date: Vec<Box<str>>,
     subject: Vec<Box<str>>,
     to: Vec<Box<str>>,
     footers: Vec<Box<str>>,
+    devices: Vec<Box<str>>,
+}
+
+/// What a line of the head of a message tells.
+#[derive(Debug, Default)]
+struct Head {
+    has_sender: bool,
+    /// Whether the sender is an address.
+    has_address: bool,
+    /// Whether it tells when it was sent, as programs do and forms do not.
+    is_sent: bool,
+    /// Whether it has a date with a time of day.
+    is_dated: bool,
+    has_subject: bool,
+    has_receiver: bool,
 }
 
 impl Threads {
     /// Adds a line `wrote: wrote | a écrit`.
     pub(super) fn add(&mut self, line: &str) -> Result<usize, String> {
         let (key, phrases) = line.split_once(':').unwrap_or((line, ""));
-        let shelf = match key.trim() {
-            "wrote" => &mut self.wrote,
-            "begins" => &mut self.begins,
-            "divider" => &mut self.dividers,
-            "from" => &mut self.from,
-            "sent" => &mut self.sent,
-            "subject" => &mut self.subject,
-            "to" => &mut self.to,
-            "footer" => &mut self.footers,
-            other => {
-                let other = super::mistake::shown(other);
-                return Err(format!(
-                    "expected `wrote:`, `begins:`, `divider:`, `from:`, `sent:`, `subject:`, `to:` or \
-                     `footer:`, found `{other}`"
-                ));
-            }
+        let key = key.trim();
+        let Some((_, shelf)) = self.shelves().into_iter().find(|(name, _)| *name == key) else {
+            let names: Vec<String> =
+                self.shelves().iter().map(|(name, _)| format!("`{name}:`")).collect();
+            let (names, key) = (names.join(", "), super::mistake::shown(key));
+            return Err(format!("expected one of {names}, found `{key}`"));
         };
         let before = shelf.len();
         for phrase in phrases.split('|') {
@@ -70,23 +87,32 @@ impl Threads {
         Ok(shelf.len() - before)
     }
 
+    /// Each list of phrases by its name.
+    fn shelves(&mut self) -> [(&'static str, &mut Vec<Box<str>>); 11] {
+        [
+            ("wrote", &mut self.wrote),
+            ("begins", &mut self.begins),
+            ("narrator", &mut self.narrators),
+            ("divider", &mut self.dividers),
+            ("from", &mut self.from),
+            ("sent", &mut self.sent),
+            ("date", &mut self.date),
+            ("subject", &mut self.subject),
+            ("to", &mut self.to),
+            ("footer", &mut self.footers),
+            ("device", &mut self.devices),
+        ]
+    }
+
     /// Takes in what another says.
-    pub(super) fn join(&mut self, other: Threads) {
-        let join = |into: &mut Vec<Box<str>>, from: Vec<Box<str>>| {
-            for phrase in from {
+    pub(super) fn join(&mut self, mut other: Threads) {
+        for ((_, into), (_, from)) in self.shelves().into_iter().zip(other.shelves()) {
+            for phrase in from.drain(..) {
                 if !into.contains(&phrase) {
                     into.push(phrase);
                 }
             }
-        };
-        join(&mut self.wrote, other.wrote);
-        join(&mut self.begins, other.begins);
-        join(&mut self.dividers, other.dividers);
-        join(&mut self.from, other.from);
-        join(&mut self.sent, other.sent);
-        join(&mut self.subject, other.subject);
-        join(&mut self.to, other.to);
-        join(&mut self.footers, other.footers);
+        }
     }
 
     /// The writer's own words: the text as it is where it holds no thread; at least the first
@@ -96,6 +122,8 @@ impl Threads {
             return Cow::Borrowed(text);
         }
         let lines: Vec<&str> = text.lines().collect();
+        // `> 5 days` compares, unless it stands in a quoted thread.
+        let quotes = lines.iter().any(|line| is_quoted(line) && !is_comparison(line));
         let mut own = String::new();
         let mut is_cut = false;
         let mut at = 0;
@@ -103,24 +131,32 @@ impl Threads {
             if own.len() > limits::MESSAGE_READ_BYTES {
                 break;
             }
-            if is_quoted(line) || self.is_footer(line) {
+            if is_quoted(line) && (quotes || !is_comparison(line)) || self.is_footer(line) {
                 is_cut = true;
                 at += 1;
                 continue;
             }
-            if let Some(after) = self.attribution(&lines, at) {
-                is_cut = true;
+            if let Some((after, is_plain)) = self.attribution(&lines, at) {
                 let next = lines[after..].iter().find(|line| !line.trim().is_empty());
-                if next.is_none_or(|line| is_quoted(line)) {
+                if next.map_or(is_plain, |line| is_quoted(line) && (quotes || is_plain)) {
+                    is_cut = true;
                     at = after;
+                    // A number below it is quoted as well.
+                    while lines.get(at).is_some_and(|line| is_quoted(line)) {
+                        at += 1;
+                    }
                     continue;
                 }
-                break;
+                if is_plain {
+                    is_cut = true;
+                    break;
+                }
             }
+            let above = own.trim_end().rsplit('\n').next().unwrap_or("");
             if self.is_divider(line)
-                || self.is_head(&lines[at..])
-                || is_rule(line) && self.is_head(after_blanks(&lines[at + 1..]))
-                || line.trim_end() == "--" && !own.trim().is_empty()
+                || self.is_head(&lines[at..], above)
+                || is_rule(line) && self.is_head_below_rule(after_blanks(&lines[at + 1..]))
+                || *line == "-- " && !above.is_empty()
             {
                 is_cut = true;
                 break;
@@ -132,11 +168,12 @@ impl Threads {
         if is_cut { Cow::Owned(own.trim().to_owned()) } else { Cow::Borrowed(text) }
     }
 
-    /// The line after the lines at `at` that say who wrote what is quoted below them.
-    fn attribution(&self, lines: &[&str], at: usize) -> Option<usize> {
+    /// The line after the lines at `at` that say who wrote what is quoted below them, and whether it was
+    /// plainly a program that wrote them, so that what stands below is quoted even without a mark.
+    fn attribution(&self, lines: &[&str], at: usize) -> Option<(usize, bool)> {
         let mut whole = String::new();
         for (count, line) in lines[at..].iter().take(ATTRIBUTION_LINES).enumerate() {
-            let line = line.trim();
+            let line = line.trim().trim_end_matches(is_direction);
             if line.is_empty() || is_quoted(line) || whole.len() + line.len() > ATTRIBUTION_BYTES {
                 return None;
             }
@@ -145,7 +182,15 @@ impl Threads {
             }
             whole.push_str(line);
             if line.ends_with([':', '：']) {
-                return self.says_who_wrote(&whole).then_some(at + count + 1);
+                // What stands above a whole one is the writer's own, whatever it names.
+                let is_whole = !line.starts_with('<') && self.says_who_wrote(line, true).is_some();
+                if count > 0 && is_whole {
+                    return None;
+                }
+                let after = at + count + 1;
+                let is_apart = (at == 0 || lines[at - 1].trim().is_empty())
+                    && lines.get(after).is_none_or(|line| line.trim().is_empty());
+                return self.says_who_wrote(&whole, is_apart).map(|is_plain| (after, is_plain));
             }
             // Only a line that begins like one is worth joining with the next.
             if count == 0 && !self.begins_like_one(&whole) {
@@ -156,51 +201,121 @@ impl Threads {
     }
 
     fn begins_like_one(&self, line: &str) -> bool {
-        let line = normal(line);
-        line.contains('@') || self.begins.iter().any(|begin| starts_with(&line, begin))
+        // The head of a message has addresses, too.
+        let keys = [&self.from, &self.sent, &self.to, &self.subject];
+        if keys.iter().any(|keys| self.value_of(line, keys).is_some()) {
+            return false;
+        }
+        let normal = normal(line);
+        has_address(&normal)
+            || self.begins.iter().any(|begin| starts_with(&normal, begin))
+            || has_year(&normal) && has_clock(&normal)
     }
 
-    fn says_who_wrote(&self, line: &str) -> bool {
+    /// Whether a line says who wrote what is quoted below it; if so, whether a program plainly wrote it.
+    fn says_who_wrote(&self, line: &str, is_apart: bool) -> Option<bool> {
         let line = normal(line);
-        let has_verb = self.wrote.iter().any(|verb| has_words(&line, verb));
-        let has_begin = self.begins.iter().any(|begin| starts_with(&line, begin));
-        has_verb && (line.contains('@') || has_begin && has_moment(&line))
+        let is_moment = has_year(&line) && has_clock(&line);
+        // With an address in brackets and a moment, no verb is needed: each program has one of its own.
+        if has_bracketed_address(&line) && is_moment {
+            return Some(true);
+        }
+        // `On Monday at 9:30 I wrote to you:` is told by a person.
+        let words = |of: &[Box<str>]| of.iter().any(|words| has_words(&line, words));
+        let address = has_address(&line);
+        if !words(&self.wrote) || !has_bracketed_address(&line) && words(&self.narrators) {
+            return None;
+        }
+        let begins = self.begins.iter().any(|begin| starts_with(&line, begin));
+        match (address, begins) {
+            (true, _) => Some(true),
+            (false, true) if line.chars().any(char::is_numeric) => Some(is_moment && is_apart),
+            _ => None,
+        }
     }
 
     fn is_divider(&self, line: &str) -> bool {
         let line = line.trim();
-        if line.len() > FOOTER_BYTES {
+        if line.len() > 2 * FOOTER_BYTES {
             return false;
         }
         let bare =
             line.trim_matches(|c: char| matches!(c, '-' | '_' | '*' | '#' | '=' | '–' | '—'));
-        let (dashes, colon) = (line.len() - bare.len() >= 4, line.ends_with(':'));
-        (dashes || colon) && {
-            let words = normal(bare.trim().trim_end_matches(':'));
-            self.dividers.iter().any(|divider| **divider == *words)
-        }
+        let dashes = line.len() - bare.len() >= 4;
+        // Between dashes only, words may stand around: `##- Please type your reply above this line -##`.
+        let words = normal(&bare.replace('-', " "));
+        let words = words.trim_end_matches([':', '.', ' ']);
+        self.dividers.iter().any(|divider| {
+            let count = divider.split(' ').count();
+            dashes && **divider == *words
+                || dashes && count >= DIVIDER_WORDS && has_words(words, divider)
+                || line.ends_with(':') && count >= DIVIDER_WORDS && **divider == *words
+        })
     }
 
-    /// Whether lines begin with the head of an older message.
-    fn is_head(&self, lines: &[&str]) -> bool {
-        let Some(sender) = lines.first().and_then(|line| self.value_of(line, &self.from)) else {
-            return false;
-        };
-        // A journey has a `from`, a `to` and a `date`, too.
-        let head = lines[1..].iter().take(HEAD_LINES).take_while(|line| !line.trim().is_empty());
-        let mut further = 0;
-        for line in head {
-            if [&self.sent, &self.subject].iter().any(|keys| self.value_of(line, keys).is_some()) {
-                return true;
+    /// Whether lines begin with the head of an older message, below a line of the writer's own.
+    fn is_head(&self, lines: &[&str], above: &str) -> bool {
+        let head = self.head(lines);
+        // Who sends a form, or a parcel, has a `from`, a `to`, a `subject` and a `date`, too.
+        let is_programs = head.is_sent && head.has_subject
+            || head.is_sent && head.has_address && head.has_receiver;
+        let is_introduced = above.is_empty() || above.trim_end().ends_with(':');
+        let is_likely = head.has_address && head.has_receiver && head.is_dated;
+        head.has_sender && (is_programs || is_likely && !is_introduced)
+    }
+
+    /// The same below a rule, which programs draw.
+    fn is_head_below_rule(&self, lines: &[&str]) -> bool {
+        let head = self.head(lines);
+        head.has_sender && head.is_sent
+    }
+
+    /// What the lines tell that make a head, if the first is one of these.
+    fn head(&self, lines: &[&str]) -> Head {
+        let mut head = Head::default();
+        let mut is_below_key = false;
+        for (at, line) in lines.iter().take(HEAD_LINES).enumerate() {
+            // Some programs set blank lines between.
+            if line.trim().is_empty() {
+                is_below_key = false;
+                continue;
             }
-            further += usize::from(self.value_of(line, &self.to).is_some());
+            let value = |keys: &[Box<str>]| self.value_of(line, keys);
+            let is_key = if let Some(sender) = value(&self.from) {
+                head.has_sender = true;
+                head.has_address |= has_address(sender);
+                true
+            } else if value(&self.sent).is_some() {
+                head.is_sent = true;
+                true
+            } else if at == 0 {
+                // Others are no first line of a head.
+                false
+            } else if let Some(date) = value(&self.date) {
+                let date = normal(date);
+                head.is_dated |= has_year(&date) && has_clock(&date);
+                true
+            } else if value(&self.subject).is_some() {
+                head.has_subject = true;
+                true
+            } else if value(&self.to).is_some() {
+                head.has_receiver = true;
+                true
+            } else {
+                false
+            };
+            // Receivers may fill several lines.
+            if !is_key && !is_below_key {
+                break;
+            }
+            is_below_key = true;
         }
-        further > 0 && sender.contains('@')
+        head
     }
 
     /// What stands after one of these keys and its colon.
     fn value_of<'a>(&self, line: &'a str, keys: &[Box<str>]) -> Option<&'a str> {
-        let (key, value) = line.split_once(':')?;
+        let (key, value) = line.split_once([':', '：'])?;
         if key.len() > FOOTER_BYTES {
             return None;
         }
@@ -208,12 +323,39 @@ impl Threads {
         keys.iter().any(|known| **known == *key).then(|| value.trim())
     }
 
+    /// Whether a program wrote a line below a message: nothing else stands in it.
     fn is_footer(&self, line: &str) -> bool {
         let line = line.trim();
-        (8..=FOOTER_BYTES).contains(&line.len()) && {
-            let line = normal(line.trim_start_matches(['[', '(', '<', '*', '_', '-', ' ']));
-            self.footers.iter().any(|footer| starts_with(&line, footer))
+        if !(8..=FOOTER_BYTES).contains(&line.len()) {
+            return false;
         }
+        let line = normal(line.trim_start_matches(['[', '(', '<', '*', '_', '-', ' ']));
+        self.footers.iter().any(|footer| {
+            let (begin, names_device) = match footer.strip_suffix(" ...") {
+                Some(begin) => (begin, true),
+                None => (&**footer, false),
+            };
+            // What stands after it names the device or has an address; it is no sentence.
+            let Some(rest) = line.strip_prefix(begin) else { return false };
+            let said = rest.split('<').next().unwrap_or("").trim_end_matches([']', ')', '.', '_']);
+            !rest.starts_with(char::is_alphanumeric)
+                && said.split_whitespace().count() <= FOOTER_WORDS
+                && !said.contains([',', ';', '!', '?'])
+                && !said.contains(". ")
+                && (!names_device || self.names_device(said))
+        })
+    }
+
+    /// Whether words are the name of a device or a program and hardly more.
+    fn names_device(&self, words: &str) -> bool {
+        let ends = self.devices.iter().filter_map(|device| {
+            let at = words.rfind(&**device)?;
+            has_words(&words[at..], device).then_some(at + device.len())
+        });
+        ends.max().is_some_and(|end| {
+            let after = &words[end..];
+            after.split_whitespace().count() <= DEVICE_WORDS || after.contains(char::is_numeric)
+        })
     }
 }
 
@@ -227,9 +369,24 @@ fn is_quoted(line: &str) -> bool {
     })
 }
 
+/// Whether a line may say that something is more than a number.
+fn is_comparison(line: &str) -> bool {
+    let rest = line.trim_start().strip_prefix('>');
+    rest.is_some_and(|rest| {
+        rest.trim_start()
+            .trim_start_matches(['=', '€', '$', '£', ' '])
+            .starts_with(char::is_numeric)
+    })
+}
+
 fn is_rule(line: &str) -> bool {
     let line = line.trim();
     line.len() >= RULE_LETTERS && line.chars().all(|c| matches!(c, '_' | '-' | '='))
+}
+
+/// Whether this only tells in which direction text goes.
+fn is_direction(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn after_blanks<'a, 'b>(lines: &'b [&'a str]) -> &'b [&'a str] {
@@ -239,13 +396,13 @@ fn after_blanks<'a, 'b>(lines: &'b [&'a str]) -> &'b [&'a str] {
 
 /// Lower case, no accents, single blanks.
 fn normal(text: &str) -> String {
-    let lower = folded(&text.to_lowercase().replace('’', "'"));
+    let lower = folded(&text.to_lowercase().replace(super::text::is_apostrophe, "'"));
     let mut normal = String::with_capacity(lower.len());
     for word in lower.split_whitespace() {
         if !normal.is_empty() {
             normal.push(' ');
         }
-        normal.push_str(word);
+        normal.extend(word.chars().filter(|c| !is_direction(*c)));
     }
     normal
 }
@@ -263,14 +420,30 @@ fn has_words(text: &str, words: &str) -> bool {
     })
 }
 
-/// Whether a text names a year or a time of day.
-fn has_moment(text: &str) -> bool {
-    let is_digit = |c: char| c.is_ascii_digit();
-    text.split(|c: char| !c.is_ascii_digit())
-        .any(|digits| digits.len() == 4 && (digits.starts_with("19") || digits.starts_with("20")))
-        || text.match_indices([':', 'h']).any(|(at, mark)| {
-            text[..at].ends_with(is_digit) && text[at + mark.len()..].starts_with(is_digit)
-        })
+/// Whether a text has an address such as `ann@example.org`.
+fn has_address(text: &str) -> bool {
+    text.match_indices('@').any(|(at, _)| {
+        text[..at].ends_with(char::is_alphanumeric)
+            && text[at + 1..].starts_with(char::is_alphanumeric)
+    })
+}
+
+/// Whether a text has an address such as `<ann@example.org>`.
+fn has_bracketed_address(text: &str) -> bool {
+    text.split('<').skip(1).any(|rest| rest.split('>').next().is_some_and(has_address))
+}
+
+/// Whether a text names a year, of whatever calendar.
+fn has_year(text: &str) -> bool {
+    text.split(|c: char| !c.is_numeric()).any(|digits| digits.chars().count() == 4)
+}
+
+/// Whether a text names a time of day, or a day by numbers only.
+fn has_clock(text: &str) -> bool {
+    text.match_indices([':', 'h', '.', '/', '-']).any(|(at, mark)| {
+        text[..at].ends_with(char::is_numeric)
+            && text[at + mark.len()..].starts_with(char::is_numeric)
+    })
 }
 
 #[cfg(test)]
@@ -316,7 +489,6 @@ mod tests {
             "From: Care <care@shop.example>\nSent: Tuesday, February 3, 2026 8:01 AM\nTo: Ann\nSubject: RE: lamp",
             "*From:* Care\n*Sent:* Tuesday\n*To:* Ann\n*Subject:* lamp",
             "De : Care\nEnvoyé : mardi 3 février 2026 08:01\nÀ : Anne\nObjet : RE: lampe",
-            "De\u{a0}: Care <care@shop.example>\nDate\u{a0}: mardi\nÀ\u{a0}: Anne",
             "Von: Care\nGesendet: Dienstag\nAn: Ann\nBetreff: AW: Lampe",
             "Van: Care\nVerzonden: dinsdag\nAan: Ann\nOnderwerp: lamp",
             "De: Care\nEnviado: martes\nPara: Ana\nAsunto: lámpara",
@@ -325,6 +497,84 @@ mod tests {
             "________________________________\nFrom: Care\nSent: Tuesday\nTo: Ann",
         ] {
             cut_from(&format!("{head}\n\nWe are happy to help."));
+        }
+    }
+
+    #[test]
+    fn each_programs_line_above_a_quote_is_known_whatever_it_says() {
+        for line in [
+            "Care <care@shop.example> hat am 03.02.2026 08:01 CET geschrieben:",
+            "Am Dienstag, 3. Februar 2026 um 08:01:00 MEZ hat Care <care@shop.example> Folgendes geschrieben:",
+            "вт, 3 февр. 2026 г. в 08:01, Care <care@shop.example>:",
+            "вт, 3 февр. 2026 г. в 08:01, Customer Care of the Shop\n<care@shop.example>:",
+            "2026年2月3日(火) 8:01 Care <care@shop.example>:",
+            "Care <care@shop.example> 于2026年2月3日周二 08:01写道：",
+            "În mar., 3 feb. 2026 la 08:01, Care <care@shop.example> a scris:",
+            "Care <care@shop.example> ezt írta (időpont: 2026. febr. 3., K, 8:01):",
+            "Missatge de Care <care@shop.example> del dia dt., 3 de febr. 2026 a les 8:01:",
+            "Στις Τρί 3 Φεβ 2026 στις 8:01 π.μ., ο χρήστης Care <care@shop.example> έγραψε:",
+            "út 3. 2. 2026 v 8:01 odesílatel Care <care@shop.example> napsal:",
+            "ti 3. helmik. 2026 klo 8.01 Care <care@shop.example> kirjoitti:",
+            "בתאריך יום ג׳, 3 בפבר׳ 2026 ב-8:01 מאת Care <\u{202a}care@shop.example\u{202c}>:\u{202c}",
+        ] {
+            cut_from(&format!("{line}\n> We are happy to help.\n> 5 of us are here."));
+            cut_from(&format!("{line}\n\nWe are happy to help.\nBye"));
+        }
+        // Without year, time and address, only a quote below it tells it from a story.
+        cut_from("On Feb 3, Care wrote:\n> We are happy to help.");
+    }
+
+    #[test]
+    fn what_stands_right_above_a_thread_stays() {
+        let text = "Write to ann@home.example\nOn Tue, 3 Feb 2026 at 08:01, Care <care@shop.example> wrote:\n> Hello";
+        assert_eq!(own(text), "Write to ann@home.example");
+    }
+
+    #[test]
+    fn a_head_may_have_blank_lines_and_another_order() {
+        for head in [
+            "From: Care <care@shop.example>\n\nSent: Tuesday, February 3, 2026 8:01 AM\n\nTo: Ann\n\nSubject: RE: lamp",
+            "Gesendet: Dienstag, 3. Februar 2026\nVon: Care <care@shop.example>\nAn: Ann\nBetreff: Lampe",
+            "From: Care\nSent: Tuesday\nTo: Ann <ann@home.example>;\n Bob <bob@home.example>\nSubject: lamp",
+        ] {
+            cut_from(&format!("{head}\n\nWe are happy to help."));
+        }
+        // Such a one is a form as well if nothing stands above it.
+        let head = "De\u{a0}: Care <care@shop.example>\nDate\u{a0}: 3 février 2026 à 08:01\nÀ\u{a0}: Anne\nObjet\u{a0}: lampe\n\nAvec plaisir.";
+        assert_eq!(own(&format!("Ça marche.\n\n{head}")), "Ça marche.");
+        assert_eq!(own(head), head);
+    }
+
+    #[test]
+    fn what_customers_tell_and_fill_in_is_their_own() {
+        for text in [
+            "From: Ann\nSubject: lamp\n\nIt is broken.",
+            "From: ann@home.example\nTo: care@shop.example\nDate: Tuesday\nSubject: lamp\n\nIt is broken.",
+            "New message from the form:\nFrom: ann@home.example\nTo: care@shop.example\nDate: 3/2/2026 08:01\nSubject: lamp\n\nIt is broken.",
+            "De : Anne\nRépondre à : anne@home.example\nObjet : lampe\n\nElle est cassée.",
+            "From: Leeds\nTo: York\nSent: 3 May\nIt is not here.",
+            "On Tuesday at 8:01 I wrote to you:\nis it sent?\nI am still waiting.",
+            "On 3 Feb 2026 at 8:01 I wrote to you:\n\nis it sent?\n\nI am still waiting.",
+            "On 3 February 2026 at 8:01 your agent wrote:\nit is sent.\nIt is not.",
+            "On 3 February 2026 at 8:01 Sam from the shop wrote:\nit is sent.\nIt is not.",
+            "On Tuesday I wrote to care@shop.example:\nis it sent?\nStill nothing.",
+            "Le 3 février à 8h01 je vous ai écrit :\nest-ce parti ?\nToujours rien.",
+            "Le 3 février 2026 à 8h01 votre agent a écrit :\nc'est parti.\nNon.",
+            "Am 3. Februar 2026 um 8:01 Uhr habe ich geschrieben:\nist es da?\nNein.",
+            "El 3 de febrero de 2026 a las 8:01 su agente escribió:\nya está.\nNo.",
+            "> 5 days I am waiting",
+            "I am waiting:\n> 5 days\nfor a lamp",
+            "Original message:\nis it sent?",
+            "Sent via a carrier and lost, it is not here",
+            "Sent from the shop to the depot and back",
+            "Sent from my phone, it never came through",
+            "sent from my phone but nobody has answered me",
+            "Envoyé par la poste et perdu",
+            "Envoyé depuis mon téléphone mais sans aucune réponse",
+            "It is late.\n--\nIt is broken, too.",
+            "On Tuesday I was told: ask ann@home.example\nand I did, here is what she said:\nnothing.",
+        ] {
+            assert_eq!(own(text), text);
         }
     }
 
@@ -343,6 +593,12 @@ mod tests {
             "-----Mensagem original-----",
             "Begin forwarded message:",
             "##- Please type your reply above this line -##",
+            "##- Veuillez saisir votre réponse au-dessus de cette ligne -##",
+            "##- Bitte geben Sie Ihre Antwort über dieser Zeile ein. -##",
+            "##- Escriba su respuesta por encima de esta línea -##",
+            "----- Réponse au-dessus de cette ligne -----",
+            "-------- Původní zpráva --------",
+            "-------- 原始邮件 --------",
         ] {
             cut_from(&format!("{divider}\nFrom: Care\n\nWe are happy to help."));
         }
@@ -361,6 +617,18 @@ mod tests {
             "Inviato da iPhone",
             "Enviado do meu iPhone",
             "Get Outlook for iOS<https://aka.ms/o0ukef>",
+            "Sent from Gmail Mobile",
+            "Sent from my OnePlus",
+            "Sent from my Galaxy S21 Ultra 5G",
+            "Sent from my Samsung Galaxy tablet",
+            "Envoyé depuis l'application Mail Orange",
+            "Von meinem Galaxy gesendet",
+            "Gesendet von Mail für Windows",
+            "Diese Nachricht wurde von meinem Android Mobiltelefon mit GMX Mail gesendet.",
+            "Outlook voor Android downloaden",
+            "Enviado desde Yahoo Mail",
+            "Inviato da Yahoo Mail",
+            "Ottieni Outlook per iOS",
         ] {
             assert_eq!(own(&format!("Still broken.\n\n{line}")), "Still broken.", "{line}");
         }
