@@ -15,9 +15,9 @@ use crate::event::cut;
 /// How many frequent words a language must have more than the others, if the text is in it.
 const LEAD: f32 = 0.4;
 
-/// The lead that the customer's own language has before a word is read: more than one word of another
-/// language outweighs, since many say `ok`, `no` and `super`.
-const OWN: f32 = 0.9;
+/// The lead that the customer's own language has before a word is read: more than one frequent word of
+/// another language outweighs, since many say `ok`, `thanks` and `super` in whatever language.
+const OWN: f32 = 1.5;
 
 /// The lead that the likeliest language of somebody who has not spoken yet has: less than one known
 /// word of another.

@@ -14,11 +14,12 @@ use super::valence::{NEGATOR_REACH, stem_key};
 use crate::config::limits;
 
 /// The sections, as they are written.
-const SECTIONS: [&str; 24] = [
+const SECTIONS: [&str; 25] = [
     "language",
     "common",
     "numbers",
     "elisions",
+    "wholes",
     "partners",
     "courtesies",
     "requests",
@@ -151,7 +152,16 @@ impl<'a> Reader<'a> {
             "partners" => self.each_word(line, line.text, |word| word.partner = true),
             "elisions" => {
                 for word in line.text.split_whitespace() {
-                    self.lexicon.elisions.insert(hash(&folded(word)), ());
+                    let (word, runs_into_any) = match word.strip_suffix('+') {
+                        Some(word) => (word, true),
+                        None => (word, false),
+                    };
+                    self.lexicon.elisions.insert(hash(&folded(word)), runs_into_any);
+                }
+            }
+            "wholes" => {
+                for word in line.text.split_whitespace() {
+                    self.lexicon.wholes.insert(hash(&folded(word)), ());
                 }
             }
             "endings" => self.ending(line),
@@ -389,7 +399,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn parts(&self, phrase: &str) -> Result<Vec<Part>, String> {
+    fn parts(&mut self, phrase: &str) -> Result<Vec<Part>, String> {
         let mut parts = Vec::new();
         for word in phrase.split_whitespace() {
             let word = folded(&word.to_lowercase().replace('’', "'"));
@@ -409,6 +419,8 @@ impl<'a> Reader<'a> {
                         word = after;
                     }
                     if !word.is_empty() {
+                        // A phrase may have a word as people write it: `jai rien compris`.
+                        self.lexicon.wholes.insert(hash(word), ());
                         parts.push(Part::Word(hash(word)));
                     }
                 }

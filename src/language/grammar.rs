@@ -10,6 +10,7 @@
 //! `@` in place of these words, is compared with the patterns of `[unless]`: negations, the past,
 //! conditions, questions, reports. `config/languages/README.md` says how both are written.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use regex::{Regex, RegexBuilder};
@@ -29,6 +30,12 @@ const QUESTION: char = '?';
 const WISH: char = '@';
 /// The letter of the first word; the others follow.
 const FIRST: u32 = 0x100;
+
+/// Shorter words are frequent ones, of which the one without an accent is meant: `la` is no `là`.
+const SHARED_BYTES: usize = 4;
+
+/// So many letters stand for several words at most.
+const SHARED: usize = 90;
 
 /// All letters of words and numbers, for a class of a regular expression. Naming them instead of leaving
 /// marks out keeps the automata small.
@@ -265,9 +272,42 @@ impl Draft {
         Ok(Atom::Word(index as u32))
     }
 
+    /// The words that are alike without accents and apostrophes, each with the letter that stands for all
+    /// of them: who leaves these out writes `demande` for `demandé` and `id` for `i'd`, too.
+    fn bare(&self) -> Vec<(String, Bare)> {
+        let mut alike: BTreeMap<String, (u32, bool)> = BTreeMap::new();
+        for word in &self.words {
+            let (count, has_apostrophe) = alike.entry(bare(word)).or_default();
+            *count += 1;
+            *has_apostrophe |= word.contains('\'');
+        }
+        let shared = alike.into_iter().filter(|(word, (count, has_apostrophe))| {
+            *count > 1 && (*has_apostrophe || word.len() >= SHARED_BYTES)
+        });
+        let first = self.words.len() as u32;
+        (first..)
+            .zip(shared.take(SHARED))
+            .map(|(at, (word, (_, has_apostrophe)))| {
+                (word, Bare { letter: letter(at), has_apostrophe })
+            })
+            .collect()
+    }
+
     /// Compiles what was read.
     pub(super) fn compile(&self) -> Result<Grammar, String> {
         let mut grammar = Grammar::default();
+        let shared = self.bare();
+        // Each letter as a pattern has it.
+        let written = |word: u32| {
+            let own = self.words.get(word as usize).map(|word| bare(word));
+            let of_all = shared.iter().find(|(word, _)| own.as_deref() == Some(&**word));
+            of_all.map_or_else(String::new, |(_, all)| all.letter.to_string())
+                + &letter(word).to_string()
+        };
+        let spelled: Vec<String> = (0..self.words.len() as u32).map(written).collect();
+        for (word, bare) in &shared {
+            grammar.bare.insert(hash(word), *bare);
+        }
         let letters = || self.words.iter().enumerate().map(|(at, word)| (word, letter(at as u32)));
         for (word, letter) in letters() {
             grammar.letters.insert(hash(word), letter);
@@ -280,6 +320,13 @@ impl Draft {
                 grammar.letters.entry(hash(&word.replace('\'', ""))).or_insert(letter);
             }
         }
+        // A word that has a letter too many is first of all the one without it: `perrson` is no `persons`.
+        for (word, letter) in letters() {
+            let word = text::folded(word);
+            if is_misspelt(&word) {
+                grammar.misspelt.entry(hash(&word)).or_insert(letter);
+            }
+        }
         for (word, letter) in letters() {
             each_misspelling(&text::folded(word), |misspelt| {
                 grammar.misspelt.entry(misspelt).or_insert(letter);
@@ -287,23 +334,30 @@ impl Draft {
         }
         let mut classes: Vec<String> = Vec::with_capacity(self.classes.len());
         for (_, patterns) in &self.classes {
-            let class = self.alternatives(patterns, &classes, "");
+            let class = self.alternatives(patterns, &classes, &spelled, "");
             classes.push(class);
         }
         for (topic, patterns) in &self.wishes {
             let any = format!("{PAUSE}*");
-            grammar
-                .wishes
-                .push((topic.clone(), built(&self.alternatives(patterns, &classes, &any))?));
+            grammar.wishes.push((
+                topic.clone(),
+                built(&self.alternatives(patterns, &classes, &spelled, &any))?,
+            ));
         }
         if !self.unless.is_empty() {
-            grammar.unless = Some(built(&self.alternatives(&self.unless, &classes, ""))?);
+            grammar.unless = Some(built(&self.alternatives(&self.unless, &classes, &spelled, ""))?);
         }
         Ok(grammar)
     }
 
     /// The regular expression of any of these, in this order; `between` may stand between words.
-    fn alternatives(&self, patterns: &[Pattern], classes: &[String], between: &str) -> String {
+    fn alternatives(
+        &self,
+        patterns: &[Pattern],
+        classes: &[String],
+        spelled: &[String],
+        between: &str,
+    ) -> String {
         let mut single = String::new();
         let mut others = Vec::new();
         for pattern in patterns {
@@ -313,11 +367,11 @@ impl Draft {
                 {
                     for atom in atoms {
                         if let Atom::Word(word) = atom {
-                            single.push(letter(*word));
+                            single.push_str(&spelled[*word as usize]);
                         }
                     }
                 }
-                pattern => others.push(self.sequence(pattern, classes, between)),
+                pattern => others.push(self.sequence(pattern, classes, spelled, between)),
             }
         }
         if !single.is_empty() {
@@ -326,20 +380,26 @@ impl Draft {
         format!("(?:{})", others.join("|"))
     }
 
-    fn sequence(&self, pattern: &[Element], classes: &[String], between: &str) -> String {
+    fn sequence(
+        &self,
+        pattern: &[Element],
+        classes: &[String],
+        spelled: &[String],
+        between: &str,
+    ) -> String {
         let mut built = String::new();
         for (at, element) in pattern.iter().enumerate() {
             let parts: Vec<String> =
-                element.atoms.iter().map(|atom| self.atom(atom, classes)).collect();
+                element.atoms.iter().map(|atom| self.atom(atom, classes, spelled)).collect();
             let between = if at + 1 < pattern.len() { between } else { "" };
             built.push_str(&format!("(?:(?:{}){between}){}", parts.join("|"), element.times));
         }
         built
     }
 
-    fn atom(&self, atom: &Atom, classes: &[String]) -> String {
+    fn atom(&self, atom: &Atom, classes: &[String], spelled: &[String]) -> String {
         match atom {
-            Atom::Word(word) => letter(*word).to_string(),
+            Atom::Word(word) => format!("[{}]", spelled[*word as usize]),
             Atom::Class(index) => classes.get(*index).cloned().unwrap_or_default(),
             Atom::Gap => {
                 let breaks = self.classes.iter().find(|(name, _)| **name == *BREAK);
@@ -348,7 +408,7 @@ impl Draft {
                     .flat_map(|(_, patterns)| patterns.iter().flatten())
                     .flat_map(|element| &element.atoms)
                     .filter_map(|atom| match atom {
-                        Atom::Word(word) => Some(letter(*word)),
+                        Atom::Word(word) => Some(spelled[*word as usize].as_str()),
                         _ => None,
                     })
                     .collect();
@@ -395,14 +455,19 @@ fn built(pattern: &str) -> Result<Regex, String> {
         })
 }
 
-/// Calls `see` with the hash of each word that lacks one letter of this one, but the first: two words
+/// Whether a word has as many letters as those that are taken for misspelt ones.
+fn is_misspelt(word: &str) -> bool {
+    MISSPELT_BYTES.contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_lowercase())
+}
+
+/// Calls `see` with the hash of this word and of each that lacks one letter of it, but the first: two words
 /// that have one of these in common differ by one letter that is missing, added or another, or by
 /// two that changed places.
 fn each_misspelling(word: &str, mut see: impl FnMut(u64)) {
-    if !MISSPELT_BYTES.contains(&word.len()) || !word.bytes().all(|byte| byte.is_ascii_lowercase())
-    {
+    if !is_misspelt(word) {
         return;
     }
+    see(hash(word));
     let mut shorter = String::with_capacity(word.len());
     for left_out in 1..word.len() {
         shorter.clear();
@@ -410,13 +475,34 @@ fn each_misspelling(word: &str, mut see: impl FnMut(u64)) {
         shorter.push_str(&word[left_out + 1..]);
         see(hash(&shorter));
     }
-    see(hash(word));
+}
+
+/// A word without accents and apostrophes.
+fn bare(word: &str) -> String {
+    text::folded(word).replace('\'', "")
+}
+
+/// Words that are alike without accents and apostrophes.
+#[derive(Debug, Clone, Copy)]
+struct Bare {
+    letter: char,
+    /// Whether one of them has an apostrophe; else they differ by accents.
+    has_apostrophe: bool,
+}
+
+/// What a text leaves out everywhere.
+#[derive(Debug, Clone, Copy)]
+struct LeftOut {
+    accents: bool,
+    apostrophes: bool,
 }
 
 /// The patterns of one language, compiled.
 #[derive(Debug, Default)]
 pub(super) struct Grammar {
     letters: Table<char>,
+    /// Of words that are alike without accents and apostrophes: the letter where a text has none.
+    bare: Table<Bare>,
     /// The letters of words from which one letter was taken.
     misspelt: Table<char>,
     wishes: Vec<(Box<str>, Regex)>,
@@ -434,7 +520,12 @@ impl Grammar {
         self.letters.contains_key(&word)
     }
 
-    fn letter(&self, token: &Token, tokens: &Tokens, lexicon: &Lexicon) -> char {
+    fn letter(&self, token: &Token, tokens: &Tokens, lexicon: &Lexicon, left_out: LeftOut) -> char {
+        if let Some(bare) = self.bare.get(&token.folded)
+            && (if bare.has_apostrophe { left_out.apostrophes } else { left_out.accents })
+        {
+            return bare.letter;
+        }
         let known = |hash: u64| self.letters.get(&hash).copied();
         let found = known(token.exact).or_else(|| known(token.folded));
         if let Some(letter) = found.or_else(|| token.squeezed.and_then(known)) {
@@ -477,10 +568,16 @@ impl<'a> Spelled<'a> {
             places: SmallVec::new(),
             sentences: SmallVec::new(),
         };
+        let left_out = LeftOut {
+            accents: tokens.list.iter().all(|token| token.exact == token.folded),
+            apostrophes: !written.contains(text::is_apostrophe),
+        };
         let mut start = 0;
         for token in &tokens.list {
             let letter = match token.kind {
-                Kind::Word | Kind::Number => lexicon.grammar.letter(token, &tokens, lexicon),
+                Kind::Word | Kind::Number => {
+                    lexicon.grammar.letter(token, &tokens, lexicon, left_out)
+                }
                 Kind::Picture => continue,
                 Kind::Pause => match written.as_bytes().get(token.place.start as usize) {
                     Some(b',' | b';' | b':' | b'(' | b')') => PAUSE,

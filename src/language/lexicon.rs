@@ -199,6 +199,12 @@ pub(super) fn pair(first: u64, second: u64) -> u64 {
     first.rotate_left(17) ^ second.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
+/// The longest word that elides and runs on into the next one: `jusqu`.
+const ELISION_BYTES: usize = 5;
+
+/// A word into which another one runs has so many letters: `jai`, but not `ya`.
+const RUN_ON_BYTES: usize = 2;
+
 /// What is known of one language.
 #[derive(Debug)]
 pub(super) struct Lexicon {
@@ -207,7 +213,10 @@ pub(super) struct Lexicon {
     /// Words whose accents may be missing: from the form without to the meaning.
     pub(super) unaccented: Table<Meaning>,
     pub(super) pictures: Table<f32>,
-    pub(super) elisions: Table<()>,
+    /// What may stand before an apostrophe; whether people who leave it out let it run into any word.
+    pub(super) elisions: Table<bool>,
+    /// Words that begin like an elision and another word, but are one: `test` is not `t'est`.
+    pub(super) wholes: Table<()>,
     pub(super) phrases: PhraseBook,
     pub(super) urgency: PhraseBook,
     pub(super) grams: Grams,
@@ -232,6 +241,7 @@ impl Lexicon {
             unaccented: Table::default(),
             pictures: Table::default(),
             elisions: Table::default(),
+            wholes: Table::default(),
             phrases: PhraseBook::default(),
             urgency: PhraseBook::default(),
             grams: Grams::default(),
@@ -265,9 +275,48 @@ impl Lexicon {
     }
 }
 
+impl Lexicon {
+    /// Whether anything is said of a word.
+    fn knows(&self, folded: u64) -> bool {
+        self.words.contains_key(&folded)
+            || self.unaccented.contains_key(&folded)
+            || self.grammar.knows(folded)
+    }
+
+    fn is_common(&self, folded: u64) -> bool {
+        let known = self.words.get(&folded).or_else(|| self.unaccented.get(&folded));
+        known.is_some_and(|word| word.common)
+    }
+}
+
 impl Splits for Lexicon {
     fn elides(&self, folded: u64) -> bool {
         self.elisions.contains_key(&folded)
+    }
+
+    fn runs_on(&self, normal: &str) -> Option<usize> {
+        if self.elisions.is_empty() || !normal.is_ascii() {
+            return None;
+        }
+        let whole = text::hash(normal);
+        let is_split = |end: &usize| {
+            let Some(runs_into_any) = self.elisions.get(&text::hash(&normal[..*end])) else {
+                return false;
+            };
+            let rest = text::hash(&normal[*end..]);
+            // Words elide before a vowel; before others only frequent words are meant: `jveux`.
+            match normal.as_bytes().get(*end) {
+                Some(b'a' | b'e' | b'i' | b'o' | b'u' | b'y' | b'h') => self.knows(rest),
+                _ => *runs_into_any && (self.is_common(rest) || self.grammar.knows(rest)),
+            }
+        };
+        let most = ELISION_BYTES.min(normal.len().saturating_sub(RUN_ON_BYTES));
+        let end = (1..=most).find(is_split)?;
+        (!self.knows(whole) && !self.wholes.contains_key(&whole)).then_some(end)
+    }
+
+    fn is_contracted(&self, folded: u64) -> bool {
+        self.knows(folded)
     }
 
     fn is_picture(&self, hash: u64) -> bool {

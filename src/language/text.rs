@@ -58,6 +58,11 @@ impl Token {
 pub(super) trait Splits {
     /// Whether the letters before an apostrophe are a word of their own, as in `l'attente`.
     fn elides(&self, folded: u64) -> bool;
+    /// How many bytes of this word, which is in normal form, are a word of their own whose apostrophe was
+    /// left out, as in `jai`.
+    fn runs_on(&self, normal: &str) -> Option<usize>;
+    /// Whether this is a word in which an apostrophe stands.
+    fn is_contracted(&self, folded: u64) -> bool;
     /// Whether these characters are an emoticon.
     fn is_picture(&self, hash: u64) -> bool;
 }
@@ -89,6 +94,9 @@ impl Tokens {
 pub(super) fn hash(word: &str) -> u64 {
     XxHash3_64::oneshot(word.as_bytes())
 }
+
+/// Where a blank stands in place of an apostrophe, at most so many letters follow: `aujourd hui`.
+const JOINED_LETTERS: usize = 3;
 
 /// Splits the first [`limits::MESSAGE_READ_BYTES`] of a text.
 pub(super) fn split(text: &str, splits: &impl Splits) -> Tokens {
@@ -125,7 +133,7 @@ impl<S: Splits> Splitter<'_, S> {
                 at + 1
             } else if next.is_whitespace() || next == '#' {
                 at + next.len_utf8()
-            } else if next.is_alphanumeric() {
+            } else if next.is_alphanumeric() && !is_apostrophe(next) {
                 self.word(at)
             } else if let Some(end) = self.emoticon(at) {
                 end
@@ -231,32 +239,48 @@ impl<S: Splits> Splitter<'_, S> {
     }
 
     fn word(&mut self, start: usize) -> usize {
+        self.word_until(start, self.text.len())
+    }
+
+    /// The word at `start`, which ends before `most`.
+    fn word_until(&mut self, start: usize, most: usize) -> usize {
         self.exact.clear();
         let form = self.tokens.normal.len();
         let (mut letters, mut capitals, mut digits, mut run) = (0u32, 0u32, 0u32, 1u32);
         let (mut last, mut stretched, mut plain) = ('\0', false, true);
-        let mut end = self.text.len();
-        for (offset, next) in self.text[start..].char_indices() {
-            if !next.is_alphanumeric() && !is_accent(next) {
+        let (mut end, mut after) = (most, most);
+        let mut has_apostrophe = false;
+        for (offset, next) in self.text[start..most].char_indices() {
+            if is_apostrophe(next) || !next.is_alphanumeric() && !is_accent(next) {
                 end = start + offset;
-                let apostrophe = matches!(next, '\'' | '’' | '‘' | '`' | '´');
-                let after = end + next.len_utf8();
-                if !apostrophe || !self.text[after..].starts_with(char::is_alphabetic) {
+                after = end;
+                let beyond = end + next.len_utf8();
+                if !is_apostrophe(next) || !self.text[beyond..].starts_with(char::is_alphabetic) {
                     break;
                 }
                 if self.splits.elides(hash(&self.tokens.normal[form..])) {
                     self.finish((start, end, form), (letters, capitals, digits), stretched, plain);
-                    return after;
+                    return beyond;
                 }
+                has_apostrophe = true;
                 self.exact.push('\'');
                 self.tokens.normal.push('\'');
                 last = next;
-                end = self.text.len();
+                (end, after) = (most, most);
                 continue;
             }
             if offset > limits::NAME_BYTES {
-                end = start + offset;
+                (end, after) = (start + offset, start + offset);
                 break;
+            }
+            if is_accent(next)
+                && let Some(whole) =
+                    self.exact.chars().next_back().and_then(|on| composed(on, next))
+            {
+                self.exact.pop();
+                self.exact.push(whole);
+                plain = false;
+                continue;
             }
             if next.is_numeric() {
                 digits += 1;
@@ -282,8 +306,40 @@ impl<S: Splits> Splitter<'_, S> {
                 }
             }
         }
+        if !has_apostrophe && most == self.text.len() {
+            if let Some(first) = self.splits.runs_on(&self.tokens.normal[form..]) {
+                self.tokens.normal.truncate(form);
+                return self.word_until(start, start + first);
+            }
+            if let Some(joined) = self.joined(end, form) {
+                (end, after) = (joined, joined);
+            }
+        }
         self.finish((start, end, form), (letters, capitals, digits), stretched, plain);
-        end
+        after
+    }
+
+    /// The end of the word that ends at `end` if the letters after a blank belong to it, since their
+    /// apostrophe was left out or has a blank behind it: `don t`, `don' t`.
+    fn joined(&mut self, end: usize, form: usize) -> Option<usize> {
+        let rest = &self.text[end..];
+        let blank = rest.strip_prefix(is_apostrophe).unwrap_or(rest);
+        let letters = blank.strip_prefix(' ')?;
+        let count = letters.bytes().take_while(u8::is_ascii_alphabetic).count();
+        if !(1..=JOINED_LETTERS).contains(&count)
+            || letters[count..].starts_with(|c: char| c.is_alphanumeric() || is_apostrophe(c))
+        {
+            return None;
+        }
+        let before = self.tokens.normal.len();
+        self.tokens.normal.push('\'');
+        self.tokens.normal.extend(letters[..count].chars().map(|c| c.to_ascii_lowercase()));
+        if !self.splits.is_contracted(hash(&self.tokens.normal[form..])) {
+            self.tokens.normal.truncate(before);
+            return None;
+        }
+        self.exact.push_str(&self.tokens.normal[before..]);
+        Some(end + (rest.len() - letters.len()) + count)
     }
 
     fn finish(
@@ -333,9 +389,48 @@ fn squeeze(word: &str) -> String {
     squeezed
 }
 
+/// Whether people and keyboards write this as an apostrophe. Some of them are letters to Unicode.
+pub(super) fn is_apostrophe(character: char) -> bool {
+    matches!(
+        character,
+        '\'' | '’'
+            | '‘'
+            | '‛'
+            | '`'
+            | '´'
+            | '′'
+            | '＇'
+            | 'ʼ'
+            | 'ʹ'
+            | 'ʻ'
+            | 'ʽ'
+            | 'ˈ'
+            | 'ˊ'
+            | 'ꞌ'
+            | '՚'
+    )
+}
+
 /// Whether this is an accent that stands on the letter before.
 fn is_accent(character: char) -> bool {
     ('\u{300}'..='\u{36f}').contains(&character)
+}
+
+/// The lower-case letter with this accent on it, where Unicode has one: some programs write both apart.
+fn composed(letter: char, accent: char) -> Option<char> {
+    let (plain, with) = match accent {
+        '\u{300}' => ("aeiou", "àèìòù"),
+        '\u{301}' => ("aeiouycnsz", "áéíóúýćńśź"),
+        '\u{302}' => ("aeiou", "âêîôû"),
+        '\u{303}' => ("ano", "ãñõ"),
+        '\u{308}' => ("aeiouy", "äëïöüÿ"),
+        '\u{30a}' => ("au", "åů"),
+        '\u{30c}' => ("cdenrstz", "čďěňřšťž"),
+        '\u{327}' => ("cst", "çşţ"),
+        '\u{328}' => ("ae", "ąę"),
+        _ => return None,
+    };
+    plain.chars().zip(with.chars()).find(|(base, _)| *base == letter).map(|(_, whole)| whole)
 }
 
 /// A word in lower case, without its accents.

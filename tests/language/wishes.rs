@@ -99,6 +99,104 @@ fn who_speaks_of_people_but_wants_none_is_not_handed_over() {
 }
 
 #[test]
+fn who_leaves_apostrophes_and_accents_out_is_understood_all_the_same() {
+    // Keyboards and programs write several apostrophes; some are letters to Unicode.
+    for mark in ["'", "’", "ʼ", "′", "´", "`", "' ", " "] {
+        let with = |text: &str| text.replace('\'', mark);
+        none_asks(EN, &[&with("I don't want to talk to an adviser")]);
+        all_ask(FR, &[&with("J'aimerais qu'un conseiller m'appelle")]);
+    }
+    all_ask(EN, &["id like to speak to a manager", "cant i speak to a person"]);
+    none_asks(EN, &["i dont want to speak to a manager", "didnt ask for an agent"]);
+    all_ask(
+        FR,
+        &[
+            "jaimerais quon mappelle",
+            "jai besoin quun conseiller maide",
+            "jveux un humain",
+            "transferez moi",
+            "conseiller sil vous plait",
+        ],
+    );
+    none_asks(
+        FR,
+        &[
+            "je nai jamais demande a parler a un humain",
+            "jai pas demande de conseiller",
+            "jveux pas parler a un conseiller",
+            // Each accent a sign of its own.
+            "j'ai de\u{301}ja\u{300} parle\u{301} a\u{300} un conseiller",
+        ],
+    );
+}
+
+#[test]
+fn a_letter_too_many_is_read_over() {
+    all_ask(EN, &["i need to talk to a perrson", "i want a humman", "let me speak to a manger"]);
+    all_ask(FR, &["je veux parler à une perssonne", "un conseilller svp"]);
+}
+
+#[test]
+fn who_was_promised_a_person_and_got_none_still_wants_one() {
+    all_ask(
+        EN,
+        &[
+            "You said an adviser would ring me but nobody did",
+            "Nobody has called me back yet",
+            "I asked for a callback last week and still nothing",
+        ],
+    );
+    all_ask(
+        FR,
+        &[
+            "Vous m'aviez dit qu'un conseiller m'appellerait et j'attends toujours",
+            "Personne ne m'a rappelé",
+            "J'ai demandé un rappel et personne n'a appelé",
+        ],
+    );
+    none_asks(EN, &["no one called, no problem, it works now"]);
+    none_asks(FR, &["personne ne m'a appelé, tant pis, c'est réglé"]);
+}
+
+#[test]
+fn who_says_no_twice_wants_one() {
+    all_ask(
+        EN,
+        &["I never said that I don't want an adviser", "I can't not speak to someone about this"],
+    );
+    all_ask(FR, &["Ce n'est pas que je ne veux pas parler à quelqu'un"]);
+}
+
+#[test]
+fn people_who_did_something_are_not_asked_for() {
+    none_asks(
+        EN,
+        &[
+            "The person on the phone was rude",
+            "When the adviser called me I was driving",
+            "I keep getting calls from your agents, please stop",
+            "No agent, please",
+            "A room for one person please",
+            "Remind me to call my mother",
+            "if I want to speak to a human later, is that possible?",
+            "Please make sure nobody calls me",
+        ],
+    );
+    none_asks(
+        FR,
+        &[
+            "Est-ce que je parle à une vraie personne ?",
+            "J'ai lu un message disant qu'un conseiller allait m'appeler",
+            "Plus besoin de conseiller, merci",
+            "Rappelez-moi svp la date du rendez-vous",
+            "Pouvez-vous me rappeler demain de payer ma facture ?",
+            "Contactez-moi par mail uniquement",
+            "J'allais demander un conseiller mais c'est bon",
+        ],
+    );
+}
+
+#[test]
 fn a_topic_of_ones_own_is_a_wish_if_it_is_declared_one() {
     let phrases = |language| Phrases::new([("leaving", language, "cancel my contract")]).unwrap();
     let (wish, subject) = (["leaving"], [""; 0]);
