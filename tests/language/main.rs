@@ -362,7 +362,9 @@ fn one_known_word_outweighs_the_likeliest_language() {
 #[test]
 fn a_word_that_many_languages_borrow_leaves_a_customer_in_their_own() {
     let languages = languages();
-    for text in ["ok", "no", "No.", "super", "cool", "stop", "Marie", "Thomas Martin", "42", "top"]
+    let everywhere =
+        ["ok", "no", "No.", "super", "cool", "stop", "Marie", "Thomas Martin", "42", "top"];
+    for text in everywhere.into_iter().chain(["thanks", "hello", "please", "yes", "good", "merci"])
     {
         for own in [EN, FR] {
             let told = languages.detect(text, &[EN, FR], Prior::Own(own));
@@ -518,7 +520,7 @@ color = blue
 ";
     let mistakes = Languages::new([("de/words.txt", &file[8..])]).unwrap_err().to_string();
     insta::assert_snapshot!(mistakes, @"
-    de/words.txt:1: unknown section `wrods`; expected one of language, common, numbers, elisions, partners, courtesies, requests, endings, negators, carriers, relays, boosters, contrasts, words, phrases, urgency, pictures, topics, classes, wishes, unless, threads, sentences, model
+    de/words.txt:1: unknown section `wrods`; expected one of language, common, numbers, elisions, wholes, partners, courtesies, requests, endings, negators, carriers, relays, boosters, contrasts, words, phrases, urgency, pictures, topics, classes, wishes, unless, threads, sentences, model
     de/words.txt:3: expected a number from -1 to 1 at the beginning of the line, found `gut`
     de/words.txt:4: expected a number from -1 to 1 at the beginning of the line, found `2.0`
     de/words.txt:5: expected what the number holds for; found nothing after it
