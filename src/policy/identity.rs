@@ -79,6 +79,56 @@ const PLACEHOLDERS: &[&str] = &[
     "[]",
 ];
 
+/// Names of traits that tell who somebody is, as they are compared: see [`bare`]. What a visitor may
+/// tell before that, such as a city or a language, makes nobody known.
+const TELLING: &[&str] = &[
+    "account",
+    "accountid",
+    "accountnumber",
+    "birthdate",
+    "birthday",
+    "cardnumber",
+    "contract",
+    "contractid",
+    "contractnumber",
+    "customerid",
+    "customernumber",
+    "dateofbirth",
+    "displayname",
+    "dob",
+    "email",
+    "emailaddress",
+    "familyname",
+    "firstname",
+    "fullname",
+    "givenname",
+    "iban",
+    "lastname",
+    "login",
+    "loyaltynumber",
+    "mail",
+    "memberid",
+    "membernumber",
+    "mobile",
+    "mobilenumber",
+    "mobilephone",
+    "msisdn",
+    "name",
+    "nationalid",
+    "passport",
+    "passportnumber",
+    "phone",
+    "phonenumber",
+    "policynumber",
+    "ssn",
+    "street",
+    "surname",
+    "taxid",
+    "telephone",
+    "userid",
+    "username",
+];
+
 /// Which identifiers are nobody's, and who is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdentityRule {
@@ -87,7 +137,7 @@ pub struct IdentityRule {
     longest: usize,
     /// Those that look like placeholders, and are customers here.
     customers: BTreeSet<Box<str>>,
-    /// The traits of which one makes a customer known; none: any.
+    /// The traits of which one makes a customer known; none: those of [`TELLING`].
     known_by: Option<Box<[Box<str>]>>,
 }
 
@@ -120,7 +170,7 @@ impl IdentityRule {
     /// Whether one of these traits tells that the customer is known.
     pub fn is_known_by(&self, traits: &Map) -> bool {
         match &self.known_by {
-            None => !traits.is_empty(),
+            None => traits.iter().any(|(name, _)| TELLING.contains(&&*bare(name))),
             Some(names) => names.iter().any(|name| traits.get(name).is_some()),
         }
     }
@@ -151,6 +201,12 @@ impl IdentityRule {
             _ => Ok(()),
         }
     }
+}
+
+/// The name of a trait in small letters and without what stands between its words.
+fn bare(name: &str) -> String {
+    let letters = name.chars().filter(|one| one.is_alphanumeric());
+    letters.flat_map(char::to_lowercase).collect()
 }
 
 /// A text without what makes no difference here.
@@ -331,11 +387,17 @@ mod tests {
     }
 
     #[test]
-    fn a_customer_is_known_by_any_trait_or_by_those_that_the_policy_names() {
+    fn a_customer_is_known_by_traits_that_tell_who_it_is_or_by_those_that_the_policy_names() {
         let traits = |name: &str| -> Map { [(name, 1_i64.into())].into_iter().collect() };
         let unsaid = policy("").unwrap().identity;
-        assert!(unsaid.is_known_by(&traits("city")) && !unsaid.is_known_by(&Map::default()));
-        let said = policy("[identity]\nknown-by = [\"email\"]").unwrap().identity;
-        assert!(said.is_known_by(&traits("email")) && !said.is_known_by(&traits("city")));
+        for telling in ["email", "first_name", "firstName", "Phone Number", "account-id"] {
+            assert!(unsaid.is_known_by(&traits(telling)), "{telling}");
+        }
+        for other in ["city", "language", "plan", "newsletter"] {
+            assert!(!unsaid.is_known_by(&traits(other)), "{other}");
+        }
+        assert!(!unsaid.is_known_by(&Map::default()));
+        let said = policy("[identity]\nknown-by = [\"plan\"]").unwrap().identity;
+        assert!(said.is_known_by(&traits("plan")) && !said.is_known_by(&traits("email")));
     }
 }
