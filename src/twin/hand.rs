@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::identity::{Identifier, Met, hashed, send, target};
+use super::identity::{Identifier, Met, hashed, refused, send, target};
 use super::perceive;
 use super::reaction::Notes;
 use super::{Effect, Input, Memory, Twin, Verdict};
@@ -92,6 +92,13 @@ pub(super) fn change_hands(
     notes: &mut Notes,
 ) -> Result<Met, Rejection> {
     let to = target(twin, told)?;
+    if twin.known && twin.linked_to.as_ref() != Some(&to) {
+        return Err(refused(format!(
+            "expected a link of an identifier that is nobody's yet, found `{}`, a known customer who \
+             was merged with another; `unlink` it there first",
+            twin.customer
+        )));
+    }
     // Also of a link that changes nothing: a copy of it may come when it would.
     twin.recent.remember(event.fingerprint, input.at, notes);
     let said = input.said;

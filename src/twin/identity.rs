@@ -209,7 +209,7 @@ fn meet_free(
     }
 }
 
-fn refused(detail: String) -> Rejection {
+pub(super) fn refused(detail: String) -> Rejection {
     Rejection::new(Reason::Refused, detail)
 }
 
@@ -361,8 +361,9 @@ fn leave(
              one: a circle; unlink it first if that is wrong"
         )));
     }
+    let known = known_because(twin, policy);
     if !told.merge
-        && let Some(why) = known_because(twin, policy)
+        && let Some(why) = known
     {
         return Err(refused(format!(
             "expected a link of an identifier that is nobody's yet, found `{}`, a known customer \
@@ -388,8 +389,15 @@ fn leave(
             recent.remember(entry.fingerprint, input.at, notes);
         }
     }
-    let hand = Some(Hand::linked(input.said));
-    *twin = Twin { linked_to: Some(to), hand, epoch, recent, seen: twin.seen, ..stub(twin) };
+    *twin = Twin {
+        linked_to: Some(to),
+        hand: Some(Hand::linked(input.said)),
+        known: known.is_some(),
+        epoch,
+        recent,
+        seen: twin.seen,
+        ..stub(twin)
+    };
     Ok(Met::Done(Verdict::Applied))
 }
 

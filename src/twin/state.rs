@@ -62,8 +62,8 @@ pub struct Twin {
     /// How often this identifier was linked, came free, or gave a memory away: the number of its
     /// link, and what tells two moves apart.
     pub epoch: u64,
-    /// Another identifier was linked to this one, and is another customer's now: so this is a known
-    /// customer, whatever else tells of it.
+    /// Another identifier was linked to this one, and is another customer's now; or this is a known
+    /// customer who was merged with another. So no plain link takes it.
     pub known: bool,
     /// The identities of what came of late, behind the timeline. They tell nobody anything.
     #[serde(skip)]

@@ -121,8 +121,8 @@ fn a_copy_is_recognised_by_the_identifier_whoever_has_it_by_now() {
 fn what_was_linked_through_a_tablet_goes_where_the_tablet_goes() {
     let mut town = Town::new();
     town.page("cookie", "Tablets", "red");
+    town.link("tablet", "alice");
     town.link("cookie", "tablet");
-    town.merge("tablet", "alice");
     assert_eq!(identifiers(&town, "alice"), ["cookie", "tablet"]);
     town.link("tablet", "bob");
     assert_eq!(identifiers(&town, "alice"), Vec::<String>::new());
@@ -168,6 +168,21 @@ fn two_known_customers_become_one_by_a_merge_and_never_by_a_link() {
     assert_eq!(name(&town, "alice"), Some("Alice".into()));
     assert_eq!(name(&town, "bob"), Some("Bob".into()));
     assert_eq!(town.forwards("alice"), None);
+}
+
+#[test]
+fn a_customer_who_was_merged_with_another_is_taken_away_by_no_link() {
+    let mut town = Town::new();
+    traits(&mut town, "bob", "Bob");
+    traits(&mut town, "robert", "Robert");
+    town.merge("bob", "robert");
+    town.link("bob", "mallory");
+    insta::assert_snapshot!(town.refusals[0].detail, @"expected a link of an identifier that is nobody's yet, found `bob`, a known customer who was merged with another; `unlink` it there first");
+    assert_eq!(town.forwards("bob"), Some("robert"));
+    // Who signs in with it once more says nothing new.
+    town.link("bob", "robert");
+    town.unlink("robert", "bob");
+    assert_eq!((town.refusals.len(), name(&town, "bob")), (1, Some("Bob".into())));
 }
 
 #[test]
