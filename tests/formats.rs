@@ -215,7 +215,17 @@ fn a_result_of_an_experiment_of_format_1_can_be_read() {
 #[test]
 fn a_tombstone_of_format_1_can_be_read() {
     let fixture = fixture!("tombstone-v1");
-    let tombstone = Tombstone { id: ErasureId(7), at: at(1), until: at(2) };
+    let (is_lifted, earlier) = (false, Vec::new());
+    let tombstone = Tombstone { id: ErasureId(7), at: at(1), until: at(2), is_lifted, earlier };
+    assert_eq!(open::<Tombstone>(Kind::Tombstone, fixture), tombstone);
+}
+
+#[test]
+fn a_tombstone_of_format_2_can_be_read() {
+    let fixture = fixture!("tombstone-v2");
+    let earlier = vec![ErasureId(5), ErasureId(6)];
+    let tombstone =
+        Tombstone { id: ErasureId(7), at: at(1), until: at(2), is_lifted: true, earlier };
     assert_written_as(Kind::Tombstone, &tombstone, fixture);
     assert_eq!(open::<Tombstone>(Kind::Tombstone, fixture), tombstone);
 }

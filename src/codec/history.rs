@@ -12,9 +12,16 @@ pub(super) fn upgrade(kind: Kind, version: u8, payload: &[u8]) -> Result<Cow<'_,
     if version == kind.version() {
         return Ok(Cow::Borrowed(payload));
     }
+    if (kind, version) == (Kind::Tombstone, 1) {
+        return Ok(Cow::Owned([payload, &TOMBSTONE_1_TO_2].concat()));
+    }
     Err(Error::Malformed {
         kind,
         version,
         detail: format!("formats of this kind begin with 1 and end with {}", kind.version()),
     })
 }
+
+/// A tombstone of format 2 says further whether it is lifted, which it was not, and which erasures
+/// came before it, of which nothing was kept.
+const TOMBSTONE_1_TO_2: [u8; 2] = [0, 0];

@@ -147,9 +147,9 @@ impl Kind {
             | Kind::Result
             | Kind::Lesson
             | Kind::Mark
-            | Kind::Tombstone
             | Kind::Erasure
             | Kind::Waiting => 1,
+            Kind::Tombstone => 2,
         }
     }
 }

@@ -37,6 +37,8 @@ pub struct Passed {
     pub hops: u32,
     /// What moves with it.
     pub carried: Option<Carried>,
+    /// When it was passed on last; none while it is not written.
+    pub at: Option<Time>,
     /// The identity of the message, the same in every copy; 0 while it is not written.
     pub message: u64,
 }
@@ -271,6 +273,7 @@ pub(super) fn read(
             links: found.links,
             hops: found.hops,
             carried,
+            at: time,
             message: fingerprint([message.as_bytes()]),
         })),
     })

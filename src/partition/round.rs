@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 use super::cell::{Ordered, Panicked, Reacted};
 use crate::event::{Customer, Erasure, Original, Rejection, Time};
 use crate::models::Snapshot;
-use crate::store::{SweepKey, TimerKey};
+use crate::store::{Pseudonym, SweepKey, TimerKey};
 use crate::twin::{Input, Journalled, Woken};
 
 /// What one round takes in, in order; what its twins are to do; what they have answered.
@@ -25,6 +25,8 @@ pub(super) struct Round {
     pub(super) sweeping: Option<Sweeping>,
     /// What it erases, if it does; it is about nothing else then.
     pub(super) erasing: Option<Erasure>,
+    /// The tombstones of those who come back in it.
+    pub(super) lifted: Vec<Pseudonym>,
 }
 
 /// Some twins that a sweep has come to.

@@ -7,7 +7,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use crate::config::limits;
-use crate::event::{Customer, Event, Kind, Time};
+use crate::event::{Customer, ErasureId, Event, Kind, Time};
 use crate::store::{Pseudonym, Tombstone};
 use crate::twin::{Cause, Input};
 
@@ -69,16 +69,23 @@ impl Secret {
     }
 }
 
+/// So many earlier erasures of a customer are known by their ids.
+const EARLIER: usize = 16;
+
 /// The tombstones of a partition.
 #[derive(Debug)]
 pub(super) struct Tombstones {
     secret: Secret,
     known: HashMap<Pseudonym, Tombstone>,
+    /// Who was only forgotten, because they had not been seen for long, on whose behalf, and until
+    /// when: so long the store may not know yet that there is nothing of them. After a crash it does,
+    /// or nothing was forgotten; so nothing of it is stored.
+    forgotten: HashMap<Pseudonym, (ErasureId, Time)>,
 }
 
 impl Tombstones {
     pub(super) fn recovered(secret: Secret, known: Vec<(Pseudonym, Tombstone)>) -> Tombstones {
-        Tombstones { secret, known: known.into_iter().collect() }
+        Tombstones { secret, known: known.into_iter().collect(), forgotten: HashMap::new() }
     }
 
     pub(super) fn mark(&self, customer: &Customer) -> Pseudonym {
@@ -101,6 +108,18 @@ impl Tombstones {
 
     /// The tombstone of a customer who is not to come back by `now`.
     pub(super) fn of(&self, customer: &Customer, now: Time) -> Option<&Tombstone> {
+        self.known(customer, now).filter(|tombstone| !tombstone.is_lifted)
+    }
+
+    /// Whether a customer was erased on behalf of this already, whether they have come back since or
+    /// not.
+    pub(super) fn is_erased_by(&self, customer: &Customer, id: ErasureId, now: Time) -> bool {
+        let forgotten = self.forgotten(customer, now) == Some(id);
+        forgotten || self.known(customer, now).is_some_and(|known| known.is_of(id))
+    }
+
+    /// The tombstone of a customer, whether they have come back since or not.
+    pub(super) fn known(&self, customer: &Customer, now: Time) -> Option<&Tombstone> {
         // Most partitions never had to erase anybody, and a hash costs more than reading an event.
         if self.known.is_empty() {
             return None;
@@ -112,6 +131,7 @@ impl Tombstones {
     /// because there are too many.
     pub(super) fn put(&mut self, mark: Pseudonym, tombstone: Tombstone) -> Option<Pseudonym> {
         self.known.insert(mark, tombstone);
+        self.forgotten.remove(&mark);
         if self.known.len() <= limits::TOMBSTONES {
             return None;
         }
@@ -120,12 +140,47 @@ impl Tombstones {
         oldest
     }
 
-    pub(super) fn remove(&mut self, mark: Pseudonym) {
-        self.known.remove(&mark);
+    /// What stands for a customer who is erased on behalf of `id`, and what is known of earlier times.
+    pub(super) fn next(&self, mark: Pseudonym, id: ErasureId, at: Time, until: Time) -> Tombstone {
+        let mut earlier = Vec::new();
+        if let Some(before) = self.known.get(&mark).filter(|before| at < before.until) {
+            earlier.clone_from(&before.earlier);
+            earlier.push(before.id);
+            let most = earlier.len().saturating_sub(EARLIER);
+            earlier.drain(..most);
+        }
+        Tombstone { id, at, until, is_lifted: false, earlier }
+    }
+
+    /// A customer has come back, and has said so. Returns the mark of their tombstone, if they have one.
+    pub(super) fn lift(&mut self, customer: &Customer) -> Option<Pseudonym> {
+        let mark = self.mark(customer);
+        self.known.get_mut(&mark)?.is_lifted = true;
+        Some(mark)
+    }
+
+    pub(super) fn by_mark(&self, mark: Pseudonym) -> Option<&Tombstone> {
+        self.known.get(&mark)
+    }
+
+    /// A customer is forgotten, of whom nothing is to be looked for in the store until then.
+    pub(super) fn forget(&mut self, mark: Pseudonym, id: ErasureId, until: Time) {
+        self.forgotten.insert(mark, (id, until));
+    }
+
+    /// On whose behalf a customer was forgotten of whom there is nothing, though the store may not know
+    /// it yet.
+    pub(super) fn forgotten(&self, customer: &Customer, now: Time) -> Option<ErasureId> {
+        if self.forgotten.is_empty() {
+            return None;
+        }
+        let (id, until) = self.forgotten.get(&self.mark(customer))?;
+        (now < *until).then_some(*id)
     }
 
     /// Those whose time is over by `now`, and who are no longer known from here on.
     pub(super) fn expire(&mut self, now: Time) -> Vec<Pseudonym> {
+        self.forgotten.retain(|_, (_, until)| now < *until);
         let over = |tombstone: &Tombstone| tombstone.until <= now;
         self.known.extract_if(|_, tombstone| over(tombstone)).map(|(mark, _)| mark).collect()
     }
@@ -143,11 +198,10 @@ pub(super) fn begins_anew(input: &Input, tombstone: &Tombstone) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::ErasureId;
 
     fn at(until: i64) -> Tombstone {
         let (at, until) = (Time::from_ms(0), Time::from_ms(until));
-        Tombstone { id: ErasureId(1), at, until }
+        Tombstone { id: ErasureId(1), at, until, is_lifted: false, earlier: Vec::new() }
     }
 
     #[test]
@@ -180,5 +234,38 @@ mod tests {
         assert_eq!(tombstones.expire(Time::from_ms(9)), []);
         assert_eq!(tombstones.expire(Time::from_ms(10)), [mark]);
         assert_eq!(tombstones.len(), 0);
+    }
+
+    #[test]
+    fn a_tombstone_that_is_lifted_holds_nobody_back_and_knows_its_erasures() {
+        let ada = Customer::new("ada").unwrap();
+        let mut tombstones = Tombstones::recovered(Secret::default(), Vec::new());
+        let (mark, now) = (tombstones.mark(&ada), Time::from_ms(5));
+        tombstones.put(mark, at(10));
+        assert_eq!(tombstones.lift(&ada), Some(mark));
+        assert!(tombstones.of(&ada, now).is_none());
+        assert!(tombstones.known(&ada, now).unwrap().is_of(ErasureId(1)));
+        // Erased once more, nobody comes back, and both erasures are known.
+        let next = tombstones.next(mark, ErasureId(2), now, Time::from_ms(20));
+        tombstones.put(mark, next);
+        let known = tombstones.of(&ada, now).unwrap();
+        assert!([1, 2].map(ErasureId).iter().all(|id| known.is_of(*id)));
+        for id in 3..100 {
+            let next = tombstones.next(mark, ErasureId(id), now, Time::from_ms(20));
+            tombstones.put(mark, next);
+        }
+        assert_eq!(tombstones.of(&ada, now).unwrap().earlier.len(), EARLIER);
+    }
+
+    #[test]
+    fn who_is_only_forgotten_has_no_tombstone() {
+        let ada = Customer::new("ada").unwrap();
+        let mut tombstones = Tombstones::recovered(Secret::default(), Vec::new());
+        tombstones.forget(tombstones.mark(&ada), ErasureId(1), Time::from_ms(10));
+        assert_eq!(tombstones.forgotten(&ada, Time::from_ms(9)), Some(ErasureId(1)));
+        assert_eq!(tombstones.forgotten(&ada, Time::from_ms(10)), None);
+        assert!(tombstones.known(&ada, Time::from_ms(9)).is_none());
+        assert_eq!(tombstones.expire(Time::from_ms(10)), []);
+        assert!(tombstones.forgotten.is_empty());
     }
 }

@@ -10,7 +10,7 @@ use crate::event::{Customer, ErasureId, Time};
 pub struct Pseudonym(pub [u8; 16]);
 
 /// That a customer was erased: what comes late does not bring them back. Stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tombstone {
     /// On whose behalf.
     pub id: ErasureId,
@@ -18,6 +18,18 @@ pub struct Tombstone {
     pub at: Time,
     /// Until when nothing brings them back.
     pub until: Time,
+    /// They have come back since, and said so: it holds nothing back any more but copies of this
+    /// erasure, and of what was passed on before it.
+    pub is_lifted: bool,
+    /// Erasures before this one, the last one last: copies of them erase nobody either.
+    pub earlier: Vec<ErasureId>,
+}
+
+impl Tombstone {
+    /// Whether they were erased on behalf of this already.
+    pub fn is_of(&self, id: ErasureId) -> bool {
+        self.id == id || self.earlier.contains(&id)
+    }
 }
 
 /// An erasure of one identifier: what has gone, and what still has to. Stored.

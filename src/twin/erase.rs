@@ -16,6 +16,15 @@ pub struct Erased {
     pub held: Vec<(&'static str, u64)>,
 }
 
+impl Erased {
+    /// To whom the erasure is to be passed on, if it came because of a link, or because of none. By a
+    /// link it came from above, and whoever is above knows it; the identifier there may be somebody
+    /// else's by now, and is asked for the number of its own link by those to whom it was linked.
+    pub fn others(&self, by: Option<u64>) -> impl Iterator<Item = &(Customer, Option<u64>)> {
+        self.identifiers.iter().filter(move |(_, link)| link.is_some() || by.is_none())
+    }
+}
+
 /// Whoever is the same customer as the one to whom something is passed on: by whom it came, and with
 /// a memory those whom it remembers; each with the number of its link.
 pub fn behind(passed: &Passed) -> Vec<(Customer, Option<u64>)> {

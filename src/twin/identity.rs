@@ -241,6 +241,7 @@ fn pass_on(
             links: Vec::new(),
             hops: 0,
             carried: None,
+            at: None,
             message: 0,
         },
     };
@@ -293,6 +294,7 @@ pub(super) fn send(
         links: vec![twin.epoch],
         hops: 1,
         carried: Some(carried),
+        at: None,
         message: 0,
     };
     message(event, &passed, fingerprint, to, at).map(|message| Effect::PassOn(Box::new(message)))

@@ -49,7 +49,9 @@ impl World {
     /// Every promise that does not hold.
     pub(crate) fn violations(&self) -> Vec<String> {
         let mut found = self.found.clone();
-        if self.erases {
+        if self.erases && self.links == Links::Chains {
+            erasures::check_returns(self, &mut found);
+        } else if self.erases {
             erasures::check(self, &mut found);
         }
         if self.links != Links::None && self.erases {

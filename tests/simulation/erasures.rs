@@ -2,16 +2,19 @@
 //! store, and nothing that comes late brings them back.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use jumeau::event::{
-    Content, Customer, Delivery, Erasure, ErasureId, Headers, INTERNAL, Original, Output,
+    Channel, Content, Customer, Delivery, Erasure, ErasureId, Event, Headers, INTERNAL, Identify,
+    Kind, Original, Output, Time, Value,
 };
 use jumeau::partition::Secret;
 use jumeau::store::{Pseudonym, Read, Table};
 use rand::RngExt;
 use rand::rngs::StdRng;
 
-use super::stream::{Stored, partition_of};
+use super::links;
+use super::stream::{BETWEEN, Stored, partition_of};
 use super::world::{CUSTOMERS, PARTITIONS, World};
 
 /// Erases a few customers somewhere in the stream.
@@ -39,6 +42,88 @@ pub(crate) fn insert(stream: &mut [Vec<Stored>], customers: usize, rng: &mut Std
             .any(|pair| pair[0].delivery.sequence >= pair[1].delivery.sequence)
         {
             stream[usize::from(partition)].remove(at);
+        }
+    }
+}
+
+/// Erases some of those whom devices are linked to, and has them come back soon after it.
+pub(crate) fn insert_returns(stream: &mut [Vec<Stored>], rng: &mut StdRng) {
+    for (partition, events) in (0..PARTITIONS).zip(stream) {
+        let customer = Customer::new(&format!("c{partition}-0")).unwrap();
+        let at = rng.random_range(1..=events.len());
+        let stored = events[at - 1].delivery.stored;
+        if rng.random_bool(0.6) {
+            let erasure = Erasure::wanted(customer.clone(), ErasureId(u128::from(partition) + 1));
+            let original = original(&erasure);
+            let content = Content::Erasure(erasure);
+            let delivery = Delivery { sequence: 0, partition, stored, content, original };
+            events.insert(at, Stored { delivery, is_poison: false });
+            let back = rng.random_range(at + 1..=events.len().min(at + 4));
+            let stored = events[back - 1].delivery.stored;
+            let delivery = anew(partition, customer, stored);
+            events.insert(back, Stored { delivery, is_poison: false });
+        }
+        // With room before each for what twins pass on.
+        for (number, event) in (1..).zip(events) {
+            let number = number * u64::from(PARTITIONS) + u64::from(partition);
+            event.delivery.sequence = number * BETWEEN;
+        }
+    }
+}
+
+/// A customer says that they are back.
+fn anew(partition: u16, customer: Customer, stored: Time) -> Delivery {
+    let traits = [("name", Value::from("somebody"))].into_iter().collect();
+    let event = Event {
+        customer: customer.clone(),
+        channel: Channel::new("web").unwrap(),
+        id: "back".into(),
+        fingerprint: u64::MAX / 2 - u64::from(partition),
+        time: Some(stored + Duration::from_millis(1)),
+        traceparent: None,
+        kind: Kind::Identify(Identify { traits, anew: true }),
+        passed: None,
+    };
+    let original = Original {
+        subject: format!("jumeau.events.web.{customer}").into(),
+        headers: Headers::default(),
+        payload: b"{}".as_slice().into(),
+    };
+    let content = Content::Read(Ok(event));
+    Delivery { sequence: 0, partition, stored, content, original }
+}
+
+/// Of known customers, to whom alone devices were linked, those are erased who wanted to be. They are
+/// there again from when they said so, with all that came for them since.
+pub(crate) fn check_returns(world: &World, found: &mut Vec<String>) {
+    let secret = Secret::default();
+    for (partition, events) in (0..PARTITIONS).zip(&world.stream) {
+        let customer = Customer::new(&format!("c{partition}-0")).unwrap();
+        let is_back = |stored: &Stored| matches!(&stored.delivery.content, Content::Read(Ok(Event { kind: Kind::Identify(told), .. })) if told.anew);
+        let (mut is_erased, mut since) = (false, 0);
+        for (at, stored) in events.iter().enumerate() {
+            is_erased |= matches!(&stored.delivery.content, Content::Erasure(erasure)
+                if erasure.customer == customer && erasure.link.is_none() && stored.delivery.sequence.is_multiple_of(BETWEEN));
+            if is_back(stored) {
+                since = at;
+            }
+        }
+        let tombstones = world.memory.tombstones(partition).unwrap();
+        let is_marked = tombstones.iter().any(|(mark, _)| *mark == secret.mark(&customer));
+        if is_marked != is_erased {
+            found.push(format!("{customer} wanted to be erased: {is_erased}, was: {is_marked}"));
+        }
+        let is_theirs =
+            |event: &&Event| event.customer == customer && matches!(event.kind, Kind::Track(_));
+        let own = events[since..].iter().filter(|stored| !stored.is_poison);
+        let own = own.filter_map(|stored| match &stored.delivery.content {
+            Content::Read(Ok(event)) => Some(event),
+            _ => None,
+        });
+        let added: BTreeSet<u64> = own.filter(is_theirs).map(|event| event.fingerprint).collect();
+        let counted = world.twin(partition, &customer).map(|twin| links::count(&twin));
+        if counted.is_none_or(|counted| counted < added.len()) {
+            found.push(format!("{customer} counts {counted:?} of {} since", added.len()));
         }
     }
 }

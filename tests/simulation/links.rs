@@ -29,6 +29,8 @@ pub(crate) enum Links {
     Dense,
     /// Devices go from hand to hand among known customers.
     Hands,
+    /// The same, and devices are linked to devices.
+    Chains,
 }
 
 /// Fewer than the limit, which is a story of its own.
@@ -39,7 +41,7 @@ pub(crate) const CUSTOMERS_LINKED: usize = 3;
 impl Links {
     /// Whether links come in bursts.
     pub(crate) fn is_dense(self) -> bool {
-        matches!(self, Links::Dense | Links::Hands)
+        matches!(self, Links::Dense | Links::Hands | Links::Chains)
     }
 
     /// For how many steps things go wrong, at most.
@@ -54,7 +56,7 @@ impl Links {
             Links::Only => (0.3, 0.0, 1.0),
             Links::Undone => (0.18, 0.12, 0.5),
             Links::Dense => (0.35, 0.1, 0.4),
-            Links::Hands => (0.35, 0.0, 0.0),
+            Links::Hands | Links::Chains => (0.35, 0.0, 0.0),
         };
         let what: f64 = rng.random();
         // Of those who are at hand in such a world the first of each partition is a known customer.
@@ -70,6 +72,11 @@ impl Links {
             None
         }
     }
+}
+
+/// Whether this is the first customer of a partition, who says at once who it is.
+pub(crate) fn is_known(customer: &Customer) -> bool {
+    customer.as_str().ends_with("-0")
 }
 
 /// The first customer of each partition says who it is.
@@ -212,10 +219,6 @@ struct Hands {
 }
 
 impl Hands {
-    fn is_known(customer: &Customer) -> bool {
-        customer.as_str().ends_with("-0")
-    }
-
     /// Takes in an event, in the order of its partition.
     fn see(&mut self, event: &Event, stored: Time) {
         let who = &event.customer;
@@ -223,7 +226,7 @@ impl Hands {
         let is_late = |known: &Time| said < *known;
         match &event.kind {
             Kind::Link(_) if self.said.get(who).is_some_and(is_late) => {}
-            Kind::Link(told) if !Hands::is_known(who) => {
+            Kind::Link(told) if !is_known(who) => {
                 self.said.insert(who.clone(), said);
                 self.owners.insert(who.clone(), told.to.to_string());
                 let gathered = self.gathered.remove(who).unwrap_or(0);
@@ -231,7 +234,7 @@ impl Hands {
             }
             Kind::Track(_) => match self.owners.get(who) {
                 Some(owner) => *self.expected.entry(owner.clone()).or_default() += 1,
-                None if Hands::is_known(who) => {
+                None if is_known(who) => {
                     *self.expected.entry(who.to_string()).or_default() += 1;
                 }
                 None => *self.gathered.entry(who.clone()).or_default() += 1,
@@ -268,7 +271,7 @@ impl Hands {
     }
 }
 
-fn count(twin: &Twin) -> usize {
+pub(crate) fn count(twin: &Twin) -> usize {
     let known = twin.profile.preference("adds");
     known.map_or(0, |known| known.choices.iter().map(|choice| choice.count as usize).sum())
 }

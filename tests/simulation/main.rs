@@ -142,6 +142,13 @@ fn whoever_is_erased_leaves_nothing_behind_and_does_not_come_back_whatever_fails
 }
 
 #[test]
+fn an_erasure_reaches_nobody_else_and_whoever_comes_back_stays_whatever_fails() {
+    if let Some(seen) = live(1_500, World::returning) {
+        assert!(seen.erasures > 1_000 && seen.late > 500, "too little: {seen:?}");
+    }
+}
+
+#[test]
 fn the_same_seed_gives_the_same_outputs_byte_for_byte() {
     for seed in 0..20 {
         let run = |mut world: World| {

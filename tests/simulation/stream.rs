@@ -58,6 +58,10 @@ pub(crate) fn stream(rng: &mut StdRng, start: Time, links: Links) -> Vec<Vec<Sto
             let customers = rng.random_range(2..=4);
             made(rng, start, links, customers, 60..400)
         }
+        Links::Chains => {
+            let customers = rng.random_range(2..=4);
+            made(rng, start, links, customers, 30..120)
+        }
         Links::Only | Links::Undone => made(rng, start, links, links::CUSTOMERS_LINKED, 1..36),
     }
 }
@@ -86,7 +90,7 @@ fn made(
     // So that the identities of all that comes are remembered.
     let pause_ms = if links.is_dense() { 300 } else { 2_000 };
     let mut earlier: Vec<(u16, Delivery, bool)> = Vec::new();
-    if links == Links::Hands {
+    if matches!(links, Links::Hands | Links::Chains) {
         links::introduce(&mut stream, start);
     }
     for sequence in 1..=events {

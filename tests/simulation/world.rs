@@ -257,6 +257,16 @@ impl World {
         World { erases: true, ..World::of(rng, stream, links, false) }
     }
 
+    /// A world in which known customers are erased, and come back, while devices go from hand to hand.
+    pub(crate) fn returning(seed: u64) -> World {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let mut stream = stream::stream(&mut rng, START, Links::Chains);
+        erasures::insert_returns(&mut stream, &mut rng);
+        let world = World::of(rng, stream, Links::Chains, false);
+        // They come back by the moment at which their erasure was stored.
+        World { erases: true, mode: TimeMode::Stream, ..world }
+    }
+
     /// A world with broadcasts.
     pub(crate) fn sharing(seed: u64) -> World {
         let mut rng = StdRng::seed_from_u64(seed);

@@ -7,13 +7,14 @@
 
 use std::time::Duration;
 
+use super::super::cell::Ordered;
 use super::super::host::Host;
 use super::super::round::{Item, Round};
 use super::super::tombstones::begins_anew;
 use super::{Machine, Phase};
 use crate::config::settings::TimeMode;
 use crate::event::{Customer, Erasure, Original, Passed, Time};
-use crate::store::{Erasing, Removed, Stage, SweepKey, TimerKey, Tombstone, Traces};
+use crate::store::{Erasing, Pseudonym, Removed, Stage, SweepKey, TimerKey, Tombstone, Traces};
 use crate::twin::{Cause, Erased, Input, Twin, behind};
 
 /// So long nobody comes back who was forgotten: until the store knows of it, and much longer.
@@ -36,9 +37,9 @@ impl<H: Host> Machine<H> {
         // In event time nobody says when it was wished for.
         let at = if self.mode == TimeMode::Stream { stored } else { self.clock };
         self.clock = self.clock.max(at);
-        let known = self.tombstones.of(&erasure.customer, self.clock);
-        if known.is_some_and(|known| known.id == erasure.id) {
-            // It came round by another identifier.
+        if self.tombstones.is_erased_by(&erasure.customer, erasure.id, self.clock) {
+            // It came round by another identifier, or is a copy. Whoever has come back since was not
+            // meant.
             self.let_late_go(sequence);
             return true;
         }
@@ -78,6 +79,7 @@ impl<H: Host> Machine<H> {
         let Erasure { customer, id, .. } = erasure.clone();
         self.residents.remove(&customer);
         let (partition, mark) = (self.partition, self.tombstones.mark(&customer));
+        let others: Vec<(Customer, Option<u64>)> = gone.others(erasure.link).cloned().collect();
         // Who was only forgotten may come back at once: as soon as the store knows of it.
         let remember = match erasure.unless_seen_after {
             None => self.policy.erasure.remember,
@@ -107,7 +109,7 @@ impl<H: Host> Machine<H> {
             at,
             until,
             sequence,
-            also: gone.identifiers.iter().map(|(other, _)| self.tombstones.mark(other)).collect(),
+            also: others.iter().map(|(other, _)| self.tombstones.mark(other)).collect(),
             removed: removed.collect(),
             stage: Stage::Streams,
         };
@@ -121,13 +123,17 @@ impl<H: Host> Machine<H> {
         for observation in traces.observations {
             self.batch.delete_observation(partition, observation);
         }
-        let tombstone = Tombstone { id, at, until };
-        self.batch.put_tombstone(partition, mark, &tombstone);
-        if let Some(forgotten) = self.tombstones.put(mark, tombstone) {
-            self.batch.delete_tombstone(partition, forgotten);
+        if erasure.unless_seen_after.is_none() {
+            let tombstone = self.tombstones.next(mark, id, at, until);
+            self.batch.put_tombstone(partition, mark, &tombstone);
+            if let Some(forgotten) = self.tombstones.put(mark, tombstone) {
+                self.batch.delete_tombstone(partition, forgotten);
+            }
+        } else {
+            self.tombstones.forget(mark, id, until);
         }
         self.batch.put_erasing(partition, id, &erasing);
-        for (customer, link) in gone.identifiers {
+        for (customer, link) in others {
             self.put_output(self.outgoing.erase(&Erasure { customer, link, ..erasure.clone() }));
         }
         self.taken = self.taken.max(sequence);
@@ -200,18 +206,21 @@ impl<H: Host> Machine<H> {
         if round.erasing.is_some() {
             return false;
         }
-        let Some(tombstone) = self.tombstones.of(customer, self.clock) else { return false };
-        let tombstone = *tombstone;
+        let tombstone = self.tombstones.of(customer, self.clock).cloned();
+        if tombstone.is_none() && self.tombstones.forgotten(customer, self.clock).is_none() {
+            return false;
+        }
         let Some(inputs) = round.errands.get_mut(customer) else { return false };
-        let is_anew = |input: &Input| begins_anew(input, &tombstone);
+        let is_anew = |input: &Input| match &tombstone {
+            Some(tombstone) => begins_anew(input, tombstone),
+            None => matches!(input.cause, Cause::Event(_)),
+        };
         let first = inputs.iter().position(|ordered| is_anew(&ordered.input));
         let stay = first.map_or_else(smallvec::SmallVec::new, |at| inputs.drain(at..).collect());
         let late = std::mem::replace(inputs, stay);
         for ordered in late {
-            if let Cause::Event(event) = &ordered.input.cause
-                && let Some(passed) = event.passed.as_deref()
-            {
-                self.follow(passed, &tombstone);
+            if let (Some(tombstone), Some(passed)) = (&tombstone, passed(&ordered.input)) {
+                self.follow(passed, tombstone);
             }
             round.bury_late(ordered.order);
         }
@@ -219,14 +228,49 @@ impl<H: Host> Machine<H> {
             round.errands.shift_remove(customer);
             return true;
         }
-        let mark = self.tombstones.mark(customer);
-        self.tombstones.remove(mark);
-        self.batch.delete_tombstone(self.partition, mark);
+        round.lifted.extend(self.tombstones.lift(customer));
+        self.drop_passed_before(round, customer);
         // There is nothing to load, though the store may not know it yet.
         let address = host.activate(Box::new(Twin::new(customer.clone(), self.clock)));
         self.residents.enter(customer.clone(), address, self.next_ticket);
         self.counters.activations += 1;
         true
+    }
+
+    /// What was passed on to customers before they were erased is late.
+    pub(super) fn drop_passed(&mut self, round: &mut Round) {
+        if self.tombstones.len() == 0 {
+            return;
+        }
+        // Few are told by others, and a mark costs more than reading an event.
+        let is_told = |inputs: &[Ordered]| inputs.iter().any(|one| passed(&one.input).is_some());
+        let told = round.errands.iter().filter(|(_, inputs)| is_told(inputs));
+        let told: Vec<Customer> = told.map(|(customer, _)| customer.clone()).collect();
+        told.iter().for_each(|customer| self.drop_passed_before(round, customer));
+    }
+
+    /// What was passed on to a customer before they were erased is late, also where they have come
+    /// back since: it is of those days, or a copy of what was.
+    fn drop_passed_before(&mut self, round: &mut Round, customer: &Customer) {
+        let known = self.tombstones.known(customer, self.clock);
+        let Some(tombstone) = known.filter(|known| known.is_lifted).cloned() else { return };
+        let Some(inputs) = round.errands.get_mut(customer) else { return };
+        let is_late = |input: &Input| {
+            passed(input).and_then(|passed| passed.at).is_some_and(|at| at <= tombstone.at)
+        };
+        let (late, stay): (Vec<Ordered>, Vec<Ordered>) =
+            std::mem::take(inputs).into_iter().partition(|ordered| is_late(&ordered.input));
+        let is_over = stay.is_empty();
+        *inputs = stay.into();
+        for ordered in late {
+            if let Some(passed) = passed(&ordered.input) {
+                self.follow(passed, &tombstone);
+            }
+            round.bury_late(ordered.order);
+        }
+        if is_over {
+            round.errands.shift_remove(customer);
+        }
     }
 
     /// Whoever passes something on to a customer who was erased is the same customer.
@@ -252,11 +296,29 @@ impl<H: Host> Machine<H> {
         self.cleared.late.push(sequence);
     }
 
+    /// Those who have come back in a round may, from the commit on that has what they did. Before it,
+    /// a crash would have them come back by what came too late.
+    pub(super) fn keep_lifted(&mut self, lifted: &[Pseudonym]) {
+        for mark in lifted {
+            if let Some(tombstone) = self.tombstones.by_mark(*mark) {
+                self.batch.put_tombstone(self.partition, *mark, tombstone);
+            }
+        }
+    }
+
     /// Tombstones whose time is over go.
     pub(super) fn expire_tombstones(&mut self) {
         for mark in self.tombstones.expire(self.clock) {
             self.batch.delete_tombstone(self.partition, mark);
         }
+    }
+}
+
+/// How an input came to its twin, if another passed it on.
+fn passed(input: &Input) -> Option<&Passed> {
+    match &input.cause {
+        Cause::Event(event) => event.passed.as_deref(),
+        Cause::Timer(_) | Cause::Broadcast(_) => None,
     }
 }
 

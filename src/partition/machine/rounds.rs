@@ -51,6 +51,7 @@ impl<H: Host> Machine<H> {
 
     pub(super) fn begin_round(&mut self, mut round: Round, host: &mut H) {
         let mut passive = Vec::new();
+        self.drop_passed(&mut round);
         for customer in round.errands.keys() {
             if !self.residents.claim(customer, self.next_ticket) {
                 passive.push(customer.clone());
@@ -105,6 +106,7 @@ impl<H: Host> Machine<H> {
             return;
         }
         self.mark(round.models.as_ref());
+        self.keep_lifted(&round.lifted);
         let mut touched = Vec::new();
         let mut reactions: Vec<Option<Reaction>> = Vec::new();
         reactions.resize_with(round.items.len(), || None);

@@ -1,0 +1,69 @@
+//! One customer is erased, under all identifiers of theirs, and nobody else.
+
+use std::collections::VecDeque;
+
+use jumeau::event::Customer;
+use serde_json::json;
+
+use super::town::Town;
+
+/// The erasures of one customer that are on their way, as partitions pass them on.
+struct Erasures {
+    on_their_way: VecDeque<(Customer, Option<u64>)>,
+    erased: Vec<String>,
+}
+
+impl Erasures {
+    fn of(customer: &str) -> Erasures {
+        let wanted = (Customer::new(customer).unwrap(), None);
+        Erasures { on_their_way: [wanted].into(), erased: Vec::new() }
+    }
+
+    /// The first one arrives.
+    fn arrive_one(&mut self, town: &mut Town) -> bool {
+        let Some((customer, link)) = self.on_their_way.pop_front() else { return false };
+        let Some(twin) = town.twins.get_mut(customer.as_str()) else { return true };
+        let is_over = link.is_some_and(|link| !twin.is_still_linked_by(link));
+        if !is_over && !self.erased.contains(&customer.to_string()) {
+            self.on_their_way.extend(twin.erase().others(link).cloned());
+            self.erased.push(customer.to_string());
+        }
+        true
+    }
+
+    /// All arrive. Who was erased, in the order of their names.
+    fn arrive(mut self, town: &mut Town) -> String {
+        while self.arrive_one(town) {}
+        self.erased.sort();
+        self.erased.join(" ")
+    }
+}
+
+/// A tablet of alice's, and a cookie that was found on it.
+fn a_tablet_with_a_cookie() -> Town {
+    let mut town = Town::new();
+    for who in ["alice", "bob"] {
+        town.event(who, "identify", json!({ "traits": { "first_name": who } }));
+    }
+    town.link("tablet", "alice");
+    town.link("cookie", "tablet");
+    town
+}
+
+#[test]
+fn a_customer_is_erased_under_all_identifiers_whichever_was_named() {
+    for named in ["alice", "tablet", "cookie"] {
+        let mut town = a_tablet_with_a_cookie();
+        assert_eq!(Erasures::of(named).arrive(&mut town), "alice cookie tablet", "{named}");
+    }
+}
+
+#[test]
+fn who_signs_in_on_a_tablet_while_its_customer_is_erased_stays() {
+    let mut town = a_tablet_with_a_cookie();
+    let mut erasures = Erasures::of("alice");
+    erasures.arrive_one(&mut town);
+    town.link("tablet", "bob");
+    assert_eq!(erasures.arrive(&mut town), "alice cookie");
+    assert!(town.twin("bob").profile.traits.get("first_name").is_some());
+}
