@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jumeau::event::{
     Channel, Content, Customer, Delivery, Erasure, ErasureId, Event, Headers, INTERNAL, Identify,
-    Kind, Original, Output, Time, Value,
+    Kind, Link, Original, Output, Value,
 };
 use jumeau::partition::Secret;
 use jumeau::store::{Pseudonym, Read, Table};
@@ -46,23 +46,39 @@ pub(crate) fn insert(stream: &mut [Vec<Stored>], customers: usize, rng: &mut Std
     }
 }
 
-/// Erases some of those whom devices are linked to, and has them come back soon after it.
+/// Erases one to whom devices are linked, a cookie through a tablet, and has them come back soon after
+/// it. The tablet is a stranger's sooner or later.
 pub(crate) fn insert_returns(stream: &mut [Vec<Stored>], rng: &mut StdRng) {
+    let first = rng.random_range(0..PARTITIONS);
+    let name = |partition, number| Customer::new(&format!("c{partition}-{number}")).unwrap();
+    let tablets = (first + 1) % PARTITIONS;
+    let (tablet, cookie) = (name(tablets, 1), name((first + 2) % PARTITIONS, 1));
+    let (customer, stranger) = (name(first, 0), name(tablets, 0));
+    let link = |to: &Customer| Kind::Link(Link { to: to.as_str().into(), merge: false });
+    put(stream, &tablet, 1, link(&customer));
+    put(stream, &cookie, 1, link(&tablet));
+    let most = stream[usize::from(tablets)].len();
+    put(stream, &tablet, rng.random_range(2..=most), link(&stranger));
+
+    let events = &mut stream[usize::from(first)];
+    let at = rng.random_range(1..=events.len());
+    let stored = events[at - 1].delivery.stored;
+    let erasure = Erasure::wanted(customer.clone(), ErasureId(1));
+    let original = original(&erasure);
+    let content = Content::Erasure(erasure);
+    let delivery = Delivery { sequence: 0, partition: first, stored, content, original };
+    events.insert(at, Stored { delivery, is_poison: false });
+    let back = rng.random_range(at + 1..=events.len().min(at + 4));
+    let traits = [("name", Value::from("somebody"))].into_iter().collect();
+    put(stream, &customer, back, Kind::Identify(Identify { traits, anew: true }));
+    // A copy of the message comes after that.
+    let events = &mut stream[usize::from(first)];
+    let again = rng.random_range(back + 1..=events.len());
+    let mut copy = events[at].clone();
+    copy.delivery.stored = events[again - 1].delivery.stored;
+    events.insert(again, copy);
+
     for (partition, events) in (0..PARTITIONS).zip(stream) {
-        let customer = Customer::new(&format!("c{partition}-0")).unwrap();
-        let at = rng.random_range(1..=events.len());
-        let stored = events[at - 1].delivery.stored;
-        if rng.random_bool(0.6) {
-            let erasure = Erasure::wanted(customer.clone(), ErasureId(u128::from(partition) + 1));
-            let original = original(&erasure);
-            let content = Content::Erasure(erasure);
-            let delivery = Delivery { sequence: 0, partition, stored, content, original };
-            events.insert(at, Stored { delivery, is_poison: false });
-            let back = rng.random_range(at + 1..=events.len().min(at + 4));
-            let stored = events[back - 1].delivery.stored;
-            let delivery = anew(partition, customer, stored);
-            events.insert(back, Stored { delivery, is_poison: false });
-        }
         // With room before each for what twins pass on.
         for (number, event) in (1..).zip(events) {
             let number = number * u64::from(PARTITIONS) + u64::from(partition);
@@ -71,17 +87,20 @@ pub(crate) fn insert_returns(stream: &mut [Vec<Stored>], rng: &mut StdRng) {
     }
 }
 
-/// A customer says that they are back.
-fn anew(partition: u16, customer: Customer, stored: Time) -> Delivery {
-    let traits = [("name", Value::from("somebody"))].into_iter().collect();
+/// Puts an event of a customer into the stream, said a moment after what comes before it.
+fn put(stream: &mut [Vec<Stored>], customer: &Customer, at: usize, kind: Kind) {
+    let partition = partition_of(customer);
+    let events = &mut stream[usize::from(partition)];
+    let stored = events[at - 1].delivery.stored;
+    let number = u64::from(partition) << 32 | events.len() as u64;
     let event = Event {
         customer: customer.clone(),
         channel: Channel::new("web").unwrap(),
-        id: "back".into(),
-        fingerprint: u64::MAX / 2 - u64::from(partition),
+        id: format!("put-{number}").into(),
+        fingerprint: 1 << 48 | number,
         time: Some(stored + Duration::from_millis(1)),
         traceparent: None,
-        kind: Kind::Identify(Identify { traits, anew: true }),
+        kind,
         passed: None,
     };
     let original = Original {
@@ -90,7 +109,8 @@ fn anew(partition: u16, customer: Customer, stored: Time) -> Delivery {
         payload: b"{}".as_slice().into(),
     };
     let content = Content::Read(Ok(event));
-    Delivery { sequence: 0, partition, stored, content, original }
+    let delivery = Delivery { sequence: 0, partition, stored, content, original };
+    events.insert(at, Stored { delivery, is_poison: false });
 }
 
 /// Of known customers, to whom alone devices were linked, those are erased who wanted to be. They are

@@ -56,7 +56,8 @@ impl Links {
             Links::Only => (0.3, 0.0, 1.0),
             Links::Undone => (0.18, 0.12, 0.5),
             Links::Dense => (0.35, 0.1, 0.4),
-            Links::Hands | Links::Chains => (0.35, 0.0, 0.0),
+            Links::Hands => (0.35, 0.0, 0.0),
+            Links::Chains => (0.15, 0.0, 0.0),
         };
         let what: f64 = rng.random();
         // Of those who are at hand in such a world the first of each partition is a known customer.

@@ -59,7 +59,7 @@ pub(crate) fn stream(rng: &mut StdRng, start: Time, links: Links) -> Vec<Vec<Sto
             made(rng, start, links, customers, 60..400)
         }
         Links::Chains => {
-            let customers = rng.random_range(2..=4);
+            let customers = rng.random_range(2..=3);
             made(rng, start, links, customers, 30..120)
         }
         Links::Only | Links::Undone => made(rng, start, links, links::CUSTOMERS_LINKED, 1..36),
