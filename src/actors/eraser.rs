@@ -8,7 +8,7 @@ use actix::{Context, Handler, Message, ResponseFuture};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::partition::{Fatal, PartitionActor};
-use crate::bus::{self, Bus, Relay, Trail};
+use crate::bus::{self, Bus, Ends, Relay, Trail};
 use crate::event::{Customer, ErasureId, Time};
 use crate::partition::Cleared;
 use crate::store::{self, Batch, Commit, Erasing, Pseudonym, Read, Removed, Stage, Store};
@@ -105,8 +105,9 @@ impl EraserTask {
         id: ErasureId,
         mut erasing: Erasing,
     ) -> Result<(), store::Error> {
+        let mut found = None;
         while !matches!(erasing.stage, Stage::Done(_)) {
-            erasing = self.next(partition, erasing).await?;
+            erasing = self.next(partition, erasing, &mut found).await?;
             let row = erasing.clone();
             self.blocking(move |store| {
                 let mut batch = Batch::new();
@@ -119,18 +120,20 @@ impl EraserTask {
         Ok(())
     }
 
-    /// One step further.
-    async fn next(&self, partition: u16, mut erasing: Erasing) -> Result<Erasing, store::Error> {
+    /// One step further. What was found in the streams goes from one step to the next.
+    async fn next(
+        &self,
+        partition: u16,
+        mut erasing: Erasing,
+        found: &mut Option<Vec<Trail>>,
+    ) -> Result<Erasing, store::Error> {
         let customer = erasing.customer.clone();
         match (erasing.stage, customer) {
             (Stage::Streams, Some(customer)) => {
-                // What was on its way is in the streams then.
-                self.relay.passed().await;
-                // And what others were sent is theirs.
-                self.taken_in(erasing.sequence).await;
                 // Counted first: who goes on after a crash finds only the rest.
                 let trails = self.trails(&customer, erasing.sequence).await;
-                erasing.removed.extend(trails.into_iter().map(removed));
+                erasing.removed.extend(trails.iter().map(removed));
+                *found = Some(trails);
                 let count = self.blocking(move |store| store.retired_keys(&customer)).await?;
                 if count > 0 {
                     let (place, what) = (KEYS.into(), "keys".into());
@@ -139,7 +142,19 @@ impl EraserTask {
                 erasing.stage = Stage::Counted;
             }
             (Stage::Counted, Some(customer)) => {
-                self.clear_streams(&customer, &mut erasing).await;
+                let trails = match found.take() {
+                    Some(trails) => trails,
+                    None => self.trails(&customer, erasing.sequence).await,
+                };
+                for trail in trails {
+                    let mut patience = Patience::default();
+                    while let Err(error) = self.bus.shred(&trail).await {
+                        patience.wait(&error).await;
+                    }
+                }
+                let at = now();
+                let gone = erasing.removed.iter_mut().filter(|one| *one.place != *STORE);
+                gone.for_each(|one| one.at = at);
                 erasing.stage = Stage::Files;
             }
             (Stage::Files, Some(customer)) => {
@@ -165,32 +180,29 @@ impl EraserTask {
         Ok(erasing)
     }
 
-    /// Takes what is about a customer out of the streams, until nothing is found any more.
-    async fn clear_streams(&self, customer: &Customer, erasing: &mut Erasing) {
-        let mut is_first = true;
-        loop {
-            let trails = self.trails(customer, erasing.sequence).await;
-            if trails.is_empty() {
-                break;
-            }
-            for trail in trails {
-                let mut patience = Patience::default();
-                while let Err(error) = self.bus.shred(&trail).await {
-                    patience.wait(&error).await;
-                }
-                // What came after the first look was not counted yet.
-                if !is_first {
-                    erasing.removed.push(removed(trail));
-                }
-            }
-            is_first = false;
-        }
-        let at = now();
-        let gone = erasing.removed.iter_mut().filter(|one| *one.place != *STORE);
-        gone.for_each(|one| one.at = at);
+    /// Where the streams end once everything before an erasure is taken in, and what came of that is in
+    /// the streams, and taken in, too: what others were sent is theirs. What comes later for the
+    /// customer is dropped as late; so nobody who goes on sending makes this longer.
+    async fn settled(&self, erasure: u64) -> Ends {
+        self.taken_in(erasure).await;
+        self.relay.passed().await;
+        let Ends { events, .. } = self.ends().await;
+        self.taken_in(events).await;
+        self.relay.passed().await;
+        Ends { events, ..self.ends().await }
     }
 
-    /// Waits until all partitions have taken in what came before the erasure.
+    async fn ends(&self) -> Ends {
+        let mut patience = Patience::default();
+        loop {
+            match self.bus.ends().await {
+                Ok(ends) => return ends,
+                Err(error) => patience.wait(&error).await,
+            }
+        }
+    }
+
+    /// Waits until all partitions have taken in what came up to there.
     async fn taken_in(&self, upto: u64) {
         let mut patience = Patience::default();
         loop {
@@ -202,11 +214,12 @@ impl EraserTask {
         }
     }
 
-    /// Where messages about a customer are.
-    async fn trails(&self, customer: &Customer, upto: u64) -> Vec<Trail> {
+    /// Where messages about a customer are who is erased at this place in the stream of events.
+    async fn trails(&self, customer: &Customer, erasure: u64) -> Vec<Trail> {
+        let ends = self.settled(erasure).await;
         let mut patience = Patience::default();
         loop {
-            match self.bus.trails(customer, self.partitions, upto).await {
+            match self.bus.trails(customer, self.partitions, ends).await {
                 Ok(mut trails) => {
                     trails.retain(|trail| !trail.sequences.is_empty());
                     return trails;
@@ -249,9 +262,9 @@ const STORE: &str = "store";
 /// What the place of customers' keys is called.
 const KEYS: &str = "vault";
 
-fn removed(trail: Trail) -> Removed {
+fn removed(trail: &Trail) -> Removed {
     let count = trail.sequences.len() as u64;
-    Removed { place: trail.stream.into(), what: trail.what.into(), count, at: now() }
+    Removed { place: trail.stream.as_str().into(), what: trail.what.into(), count, at: now() }
 }
 
 /// What was left undone: events that came late, and erasures. Those that are done and whose time is

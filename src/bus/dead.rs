@@ -14,7 +14,7 @@ use crate::event::{Original, Output, Reason, Rejection, Time, cut};
 
 const REASON: &str = Output::REASON;
 const DETAIL: &str = "Jumeau-Detail";
-const SEQUENCE: &str = "Jumeau-Sequence";
+pub(super) const SEQUENCE: &str = "Jumeau-Sequence";
 const PARTITION: &str = "Jumeau-Partition";
 pub(super) const SUBJECT: &str = "Jumeau-Subject";
 const MESSAGE_ID: &str = "Jumeau-Msg-Id";

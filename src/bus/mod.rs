@@ -52,6 +52,6 @@ pub use past::Arrivals;
 pub use receipt::Receipt;
 pub use relay::{Relay, Relayed};
 pub use service::{ASKER, ApiError, Asker, Endpoint, Request, Service};
-pub use shred::Trail;
+pub use shred::{Ends, Trail};
 pub use stream::Lag;
 pub use subject::{Subjects, partition_of};

@@ -4,22 +4,38 @@
 //! rewrites them some day. Removing a message by its sequence has the broker overwrite it at once,
 //! and so that is what is done, message by message.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use async_nats::Message;
 use async_nats::jetstream::stream::{DeleteMessageErrorKind, RawMessageErrorKind, Stream};
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::dead::SUBJECT;
+use super::dead::{SEQUENCE, SUBJECT};
 use super::subject::Address;
+use super::unreadable::fetch_next;
 use super::{Bus, Error, delivery};
-use crate::event::{Customer, Erasure, Header, named_in, spelled};
+use crate::event::{Customer, Erasure, Header, is_left_to, named_in, spelled};
 
 /// Messages that are being removed at once.
 const AT_ONCE: usize = 64;
 
 /// Subjects that one consumer filters by.
 const FILTERS_AT_ONCE: usize = 32;
+
+/// Subjects of which each is looked at by itself. Channels choose how many there are: of more, all that
+/// the stream holds is looked at once.
+const FILTERS: usize = 256;
+
+/// The last sequence of each stream at one moment: what comes later is not looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ends {
+    /// Of the stream of events.
+    pub events: u64,
+    /// Of the stream of actions.
+    pub actions: u64,
+    /// Of the stream of dead letters.
+    pub dead: u64,
+}
 
 /// Messages of one kind in one stream, by their sequences.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +46,11 @@ pub struct Trail {
     pub what: &'static str,
     /// Where they are.
     pub sequences: Vec<u64>,
+}
+
+impl Ends {
+    /// Wherever they end.
+    pub const OPEN: Ends = Ends { events: u64::MAX, actions: u64::MAX, dead: u64::MAX };
 }
 
 impl Bus {
@@ -55,11 +76,27 @@ impl Bus {
         Ok(())
     }
 
-    /// Where messages about a customer are: events up to the sequence `upto`, and whatever else
-    /// there is now. Events are theirs also where their identifier was spelled in another way, or
+    /// Where the streams end now.
+    ///
+    /// # Errors
+    /// [`Error::Request`] if the broker does not answer.
+    pub async fn ends(&self) -> Result<Ends, Error> {
+        let end = async |name: String| {
+            let stream = self.stream(&name).await?;
+            Ok::<u64, Error>(stream.cached_info().state.last_sequence)
+        };
+        let subjects = &self.subjects;
+        Ok(Ends {
+            events: end(subjects.events_stream()).await?,
+            actions: end(subjects.actions_stream()).await?,
+            dead: end(subjects.dead_stream()).await?,
+        })
+    }
+
+    /// Where messages about a customer are, up to these ends of the streams. Events are theirs also where their identifier was spelled in another way, or
     /// stood in the wrong place; where they carried the customer's memory, or an event of theirs, to
     /// another identifier; and where they link another identifier to theirs, or take it away. So are
-    /// dead letters of any of these.
+    /// dead letters of any of these, and events of which there is such a dead letter.
     ///
     /// # Errors
     /// [`Error::Request`] if the broker does not answer.
@@ -67,8 +104,9 @@ impl Bus {
         &self,
         customer: &Customer,
         partitions: u16,
-        upto: u64,
+        ends: Ends,
     ) -> Result<Vec<Trail>, Error> {
+        let upto = ends.events;
         let (prefix, token) = (self.subjects.prefix(), customer.token());
         let subjects = &self.subjects;
         let actions = subjects.actions_stream();
@@ -76,10 +114,15 @@ impl Bus {
         let wanted = [
             ("events", subjects.events_stream(), subjects.stored_events(customer), upto),
             ("events", subjects.events_stream(), memories, upto),
-            ("actions", actions.clone(), format!("{prefix}.actions.*.*.{token}"), u64::MAX),
-            ("recalls", actions.clone(), format!("{prefix}.recalls.*.{token}"), u64::MAX),
-            ("escalations", actions.clone(), format!("{prefix}.escalations.*.{token}"), u64::MAX),
-            ("observations", actions, format!("{prefix}.observations.*.{token}"), u64::MAX),
+            ("actions", actions.clone(), format!("{prefix}.actions.*.*.{token}"), ends.actions),
+            ("recalls", actions.clone(), format!("{prefix}.recalls.*.{token}"), ends.actions),
+            (
+                "escalations",
+                actions.clone(),
+                format!("{prefix}.escalations.*.{token}"),
+                ends.actions,
+            ),
+            ("observations", actions, format!("{prefix}.observations.*.{token}"), ends.actions),
         ];
         let mut trails = Vec::new();
         // Those with whom the customer shared memories, or events.
@@ -108,12 +151,9 @@ impl Bus {
             |sequence, _, message| {
                 let is_wanted = sequence <= upto;
                 let addressee = subjects.addressee(&message.subject);
-                if is_wanted && addressee.as_ref() != Some(customer) {
-                    let named = named(&message);
-                    if named.contains(customer) {
-                        sequences.push(sequence);
-                        others.extend(named.into_iter().chain(addressee));
-                    }
+                if is_wanted && addressee.as_ref() != Some(customer) && names(&message, customer) {
+                    sequences.push(sequence);
+                    others.extend(named(&message).into_iter().chain(addressee));
                 }
                 is_wanted
             },
@@ -123,15 +163,16 @@ impl Bus {
         trails.push(Trail { stream, what: "messages to others", sequences });
 
         others.remove(customer);
-        let filters: Vec<String> = others.iter().map(|one| subjects.stored_events(one)).collect();
+        let filters = if others.len() > FILTERS {
+            vec![subjects.all_stored(None, None)]
+        } else {
+            others.iter().map(|one| subjects.stored_events(one)).collect()
+        };
         let mut sequences = Vec::new();
         for filters in filters.chunks(FILTERS_AT_ONCE) {
             self.held(subjects.events_stream(), filters.to_vec(), |sequence, _, message| {
                 let is_wanted = sequence <= upto;
-                if is_wanted
-                    && !subjects.is_passed(&message.subject)
-                    && named(&message).contains(customer)
-                {
+                if is_wanted && !subjects.is_passed(&message.subject) && names(&message, customer) {
                     sequences.push(sequence);
                 }
                 is_wanted
@@ -143,20 +184,51 @@ impl Bus {
 
         // Their subjects say why they are dead, and not whose they were.
         let stream = subjects.dead_stream();
-        let mut sequences = Vec::new();
+        let (mut sequences, mut died) = (Vec::new(), Vec::new());
         self.held(stream.clone(), vec![subjects.all_dead()], |sequence, _, message| {
-            let subject = message.headers.as_ref().and_then(|headers| headers.get(SUBJECT));
-            let about = subject.map(|subject| subjects.about(subject.as_str()));
-            if about.is_some_and(|about| about.contains(customer))
-                || named(&message).contains(customer)
+            let is_wanted = sequence <= ends.dead;
+            let header = |name| message.headers.as_ref().and_then(|headers| headers.get(name));
+            let about = header(SUBJECT).map(|subject| subjects.about(subject.as_str()));
+            if is_wanted
+                && (about.is_some_and(|about| about.contains(customer))
+                    || names(&message, customer))
             {
                 sequences.push(sequence);
+                died.extend(header(SEQUENCE).and_then(|event| event.as_str().parse::<u64>().ok()));
             }
-            true
+            is_wanted
         })
         .await?;
         trails.push(Trail { stream, what: "dead letters", sequences });
+
+        // Those of other customers are found by nothing else.
+        let known: HashSet<u64> = trails
+            .iter()
+            .filter(|trail| trail.stream == subjects.events_stream())
+            .flat_map(|trail| trail.sequences.iter().copied())
+            .collect();
+        died.retain(|event| *event <= upto && !known.contains(event));
+        died.sort_unstable();
+        died.dedup();
+        let looks = died.into_iter().map(|event| self.names_at(event, customer));
+        let looks: Vec<_> = looks.collect();
+        let found: Vec<Option<u64>> =
+            stream::iter(looks).buffer_unordered(AT_ONCE).try_collect().await?;
+        let sequences = found.into_iter().flatten().collect();
+        let stream = subjects.events_stream();
+        trails.push(Trail { stream, what: "events that could not be used", sequences });
         Ok(trails)
+    }
+
+    /// The sequence, if the event there names a customer. A dead letter alone says nothing of it: the
+    /// stream may have been made anew since, and anybody may have written the letter.
+    async fn names_at(&self, sequence: u64, customer: &Customer) -> Result<Option<u64>, Error> {
+        let found = fetch_next(self, &self.subjects.events_stream(), sequence, ">").await?;
+        Ok(found.filter(|found| found.sequence == sequence).and_then(|found| {
+            let message = found.message_or_bare();
+            let about = self.subjects.about(&message.subject);
+            (about.contains(customer) || names(&message, customer)).then_some(sequence)
+        }))
     }
 
     /// Events that were published for a customer under another subject than theirs: no twin has ever
@@ -193,10 +265,15 @@ impl Bus {
             }
         }
         let mut sequences = Vec::new();
+        let wanted: HashSet<String> = other.iter().cloned().collect();
+        if other.len() > FILTERS {
+            other = vec![subjects.all_events(), subjects.all_stored(None, None)];
+        }
         for filters in other.chunks(FILTERS_AT_ONCE) {
-            self.held(subjects.events_stream(), filters.to_vec(), |sequence, _, _| {
+            self.held(subjects.events_stream(), filters.to_vec(), |sequence, _, message| {
                 let is_wanted = sequence <= upto;
-                sequences.extend(is_wanted.then_some(sequence));
+                let is_theirs = wanted.contains(message.subject.as_str());
+                sequences.extend((is_wanted && is_theirs).then_some(sequence));
                 is_wanted
             })
             .await?;
@@ -243,6 +320,15 @@ fn named(message: &Message) -> Vec<Customer> {
     let headers = message.headers.as_ref().map(delivery::plain).unwrap_or_default();
     let headers: Vec<Header<'_>> = headers.iter().collect();
     named_in(&headers, &message.payload)
+}
+
+/// Whether a stored message names a customer besides the one it is addressed to, or tells those who can
+/// name them that it means them.
+fn names(message: &Message, customer: &Customer) -> bool {
+    let headers = message.headers.as_ref().map(delivery::plain).unwrap_or_default();
+    let headers: Vec<Header<'_>> = headers.iter().collect();
+    named_in(&headers, &message.payload).contains(customer)
+        || is_left_to(customer, &headers, &message.payload)
 }
 
 async fn shred_one(from: Stream, sequence: u64) -> Result<(), Error> {

@@ -43,9 +43,9 @@ pub use kind::{
     Case, Consent, EventType, Identify, Interaction, InteractionState, Kind, Link, Message, Named,
     Outcome, OutcomeKind, Preference, Sensitivity, Signal, Speaker, Unlink,
 };
-pub use names::named_in;
+pub use names::{is_left_to, named_in};
 pub use output::Output;
-pub use passed::{Carried, INTERNAL, PassOn, Passed, Sense};
+pub use passed::{Carried, INTERNAL, PassOn, Passed, Sense, stand_in};
 pub use rejection::{Reason, Rejection};
 pub use time::Time;
 pub use value::{Map, Value, cut};

@@ -3,22 +3,41 @@
 
 use serde_json::Value as Json;
 
-use super::{Customer, EventType, Header, envelope, json};
+use super::{Customer, EventType, Header, envelope, json, stand_in};
 
 /// Identifiers of customers that a message names, apart from the one it is addressed to: those by
 /// whom it was passed on, those whose memory it carries, and the one that a `link` or `unlink` is
 /// about. It is opened as an event is that is taken in, so that whoever is named there is named here;
 /// what is no event any more is read as far as it goes.
 pub fn named_in(headers: &[Header<'_>], payload: &[u8]) -> Vec<Customer> {
-    let Ok(text) = json::text(payload) else { return Vec::new() };
+    read(headers, payload, named).unwrap_or_default()
+}
+
+/// Whether a message says that an identifier is this customer's now, to whoever had it before them: it
+/// does not name them there, but anybody can tell.
+pub fn is_left_to(customer: &Customer, headers: &[Header<'_>], payload: &[u8]) -> bool {
+    let is_theirs = |kind: &str, data: &Json| {
+        let leaves = kind.parse::<EventType>().is_err() && data["sense"] == "leaves";
+        leaves && data["memory"].as_u64() == Some(stand_in(customer.as_str()))
+    };
+    read(headers, payload, is_theirs).unwrap_or(false)
+}
+
+/// What a message says, by its type and data.
+fn read<T>(
+    headers: &[Header<'_>],
+    payload: &[u8],
+    judge: impl FnOnce(&str, &Json) -> T,
+) -> Option<T> {
+    let text = json::text(payload).ok()?;
     let opened = envelope::open("", headers, &text, 0);
     if let Ok(envelope::Opened { kind, data: Some(data), .. }) = &opened
         && let Ok(data) = serde_json::from_str(data)
     {
-        return named(kind, &data);
+        return Some(judge(kind, &data));
     }
-    let Ok(whole) = serde_json::from_str::<Json>(&text) else { return Vec::new() };
-    named(whole["type"].as_str().unwrap_or_default(), &whole["data"])
+    let whole = serde_json::from_str::<Json>(&text).ok()?;
+    Some(judge(whole["type"].as_str().unwrap_or_default(), &whole["data"]))
 }
 
 fn named(kind: &str, data: &Json) -> Vec<Customer> {
@@ -56,6 +75,20 @@ mod tests {
         let headers: Vec<Header<'_>> = kind.map(|kind| ("Ce-Type", kind)).into_iter().collect();
         let named = named_in(&headers, payload.as_bytes());
         named.iter().map(Customer::as_str).collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_message_that_takes_an_identifier_away_tells_who_has_it_now() {
+        let ann = Customer::new("ann").unwrap();
+        let left = |sense: &str, memory: u64| {
+            let message = format!(
+                r#"{{"type":"jumeau.pass","data":{{"sense":"{sense}","memory":{memory},"via":[]}}}}"#
+            );
+            is_left_to(&ann, &[], message.as_bytes())
+        };
+        assert!(left("leaves", stand_in("ann")));
+        assert!(!left("leaves", stand_in("bob")));
+        assert!(!left("joins", stand_in("ann")));
     }
 
     #[test]

@@ -72,6 +72,12 @@ pub enum Sense {
     Leaves,
 }
 
+/// What stands for the identifier's new customer with [`Sense::Leaves`]: no name, but who has one can
+/// tell whether it is theirs.
+pub fn stand_in(customer: &str) -> u64 {
+    XxHash3_64::oneshot(customer.as_bytes())
+}
+
 impl Carried {
     /// Whether a memory is lost if this is.
     pub fn is_memory(&self) -> bool {

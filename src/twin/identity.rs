@@ -50,7 +50,7 @@ use super::{Effect, Input, Timer, Twin, Verdict, What};
 use crate::config::limits;
 use crate::event::{
     Carried, Customer, Event, Kind, Link, PassOn, Passed, Reason, Rejection, Sense, Time, cut,
-    fingerprint,
+    fingerprint, stand_in,
 };
 use crate::policy::Policy;
 
@@ -313,7 +313,7 @@ fn moved(event: u64, by: &Customer, carried: &Carried) -> u64 {
 
 /// What stands for an identifier where it is not to be named.
 pub(super) fn hashed(customer: &str) -> Box<str> {
-    twox_hash::XxHash3_64::oneshot(customer.as_bytes()).to_string().into()
+    stand_in(customer).to_string().into()
 }
 
 /// Whether this is a known customer, and why.

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use jumeau::bus::Resume;
+use jumeau::bus::{Ends, Resume};
 use jumeau::event::{Content, Customer};
 use tokio::time::{sleep_until, timeout};
 
@@ -109,6 +109,8 @@ async fn the_past_of_a_customer_is_read_around_them_and_erased_with_them() {
     });
     timeout(PATIENCE, past).await.expect("in time").unwrap();
     assert_eq!(sequences, [1, 4], "what could not be used is not of the past");
-    let trails = timeout(PATIENCE, world.bus.trails(&anna, 16, 5)).await.expect("in time").unwrap();
+    let ends = Ends { events: 5, ..Ends::OPEN };
+    let trails =
+        timeout(PATIENCE, world.bus.trails(&anna, 16, ends)).await.expect("in time").unwrap();
     assert_eq!(trails[0].sequences, [1, 2, 3, 4, 5], "but it goes with the customer");
 }

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::rig::Rig;
 
-async fn erased(rig: &Rig, customer: &str) -> Receipt {
+pub(crate) async fn erased(rig: &Rig, customer: &str) -> Receipt {
     let ask = async |erasure: Option<Box<str>>| {
         let question = serde_json::to_vec(&EraseRequest { erasure }).unwrap();
         let tokens = [customer];
@@ -32,7 +32,7 @@ async fn erased(rig: &Rig, customer: &str) -> Receipt {
 }
 
 /// All messages of the streams in which some words stand, anywhere.
-async fn holding(rig: &Rig, words: &[&str]) -> Vec<String> {
+pub(crate) async fn holding(rig: &Rig, words: &[&str]) -> Vec<String> {
     let mut found = Vec::new();
     for name in ["JUMEAU_EVENTS", "JUMEAU_DEAD", "JUMEAU_ACTIONS", "JUMEAU_AUDIT"] {
         let stream = rig.stream.get_stream(name).await.unwrap();

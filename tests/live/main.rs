@@ -8,6 +8,7 @@ mod broadcasts;
 mod campaigns;
 mod disk;
 mod erase;
+mod erase_against;
 mod erase_elsewhere;
 mod escalations;
 mod experiments;

@@ -8,7 +8,7 @@ use super::super::messages::code;
 use super::super::why::JournalEntry;
 use super::{Desk, Looked, customer_of, from_bus, gone, now, optional, required};
 use crate::actors::{Decisions, Erasures, Journal};
-use crate::bus::{ApiError, Request};
+use crate::bus::{ApiError, Ends, Request};
 use crate::codec;
 use crate::config::limits;
 use crate::event::{Customer, Erasure, ErasureId, Output, Time};
@@ -106,7 +106,7 @@ impl Desk {
         let partitions = u16::try_from(self.partitions.all().len()).unwrap_or(u16::MAX);
         let mut counts = Vec::new();
         for identifier in own.chain(others).collect::<Vec<Customer>>() {
-            let found = self.bus.trails(&identifier, partitions, u64::MAX).await;
+            let found = self.bus.trails(&identifier, partitions, Ends::OPEN).await;
             for trail in found.map_err(from_bus)? {
                 counts.push(MessageCount {
                     identifier: identifier.clone(),

@@ -13,7 +13,7 @@ use super::super::round::{Item, Round};
 use super::super::tombstones::begins_anew;
 use super::{Machine, Phase};
 use crate::config::settings::TimeMode;
-use crate::event::{Customer, Erasure, Original, Passed, Time};
+use crate::event::{Customer, Erasure, Header, Original, Passed, Time, named_in};
 use crate::store::{Erasing, Pseudonym, Removed, Stage, SweepKey, TimerKey, Tombstone, Traces};
 use crate::twin::{Cause, Erased, Input, Twin, behind};
 
@@ -281,11 +281,18 @@ impl<H: Host> Machine<H> {
         }
     }
 
-    /// Whether a message that cannot be read is of a customer who was erased: then no letter keeps
-    /// its bytes.
+    /// Whether a message that cannot be used is of a customer who was erased, or names one: then no
+    /// letter keeps its bytes. A memory is kept for the sake of whoever it is addressed to.
     pub(super) fn is_late(&self, original: &Original) -> bool {
-        let mut about = self.outgoing.about(&original.subject).into_iter();
-        about.any(|customer| self.tombstones.of(&customer, self.clock).is_some())
+        if self.tombstones.len() == 0 {
+            return false;
+        }
+        let mut about = self.outgoing.about(&original.subject);
+        if !self.carries_memory(original) {
+            let headers: Vec<Header<'_>> = original.headers.iter().collect();
+            about.extend(named_in(&headers, &original.payload));
+        }
+        about.iter().any(|customer| self.tombstones.of(customer, self.clock).is_some())
     }
 
     /// A message of a customer who was erased: all that is left to do is to take it out of the

@@ -39,6 +39,10 @@ impl<H: Host> Machine<H> {
         reaction: Reaction,
     ) {
         match reaction.verdict {
+            Verdict::Refused(_) if self.is_late(original) => {
+                self.counters.erased += 1;
+                self.let_late_go(sequence);
+            }
             Verdict::Refused(rejection) => self.bury(sequence, original, &rejection),
             Verdict::PassedOn => self.counters.passed_on += 1,
             Verdict::Duplicate => self.counters.duplicates += 1,
@@ -154,17 +158,20 @@ impl<H: Host> Machine<H> {
 
     pub(super) fn bury(&mut self, sequence: u64, original: &Original, rejection: &Rejection) {
         *self.counters.dead.entry(rejection.reason).or_default() += 1;
-        // A memory exists nowhere else but in the stream: its letter is always written. The header
-        // alone would say nothing: anybody can set it.
-        let carries_memory = original.headers.get(CARRIES_MEMORY).is_some()
-            && original.is_internal()
-            && self.tombstones.secret().is_ours(original);
-        if !self.letters.take(self.clock) && !carries_memory {
+        // A memory exists nowhere else but in the stream: its letter is always written.
+        if !self.letters.take(self.clock) && !self.carries_memory(original) {
             self.note(vec![Note::Limit("DEAD_LETTERS_AT_ONCE")]);
             return;
         }
         let letter = self.outgoing.dead_letter(self.partition, sequence, original, rejection);
         self.put_output(letter);
+    }
+
+    /// Whether a message is a memory on its way. The header alone would say nothing: anybody can set it.
+    pub(super) fn carries_memory(&self, original: &Original) -> bool {
+        original.headers.get(CARRIES_MEMORY).is_some()
+            && original.is_internal()
+            && self.tombstones.secret().is_ours(original)
     }
 
     pub(super) fn put_output(&mut self, output: Output) {
