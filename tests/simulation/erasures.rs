@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jumeau::event::{
     Channel, Content, Customer, Delivery, Erasure, ErasureId, Event, Headers, INTERNAL, Identify,
-    Kind, Link, Original, Output, Value,
+    Kind, Link, Map, Named, Original, Output, Time, Value,
 };
 use jumeau::partition::Secret;
 use jumeau::store::{Pseudonym, Read, Table};
@@ -92,7 +92,13 @@ fn put(stream: &mut [Vec<Stored>], customer: &Customer, at: usize, kind: Kind) {
     let partition = partition_of(customer);
     let events = &mut stream[usize::from(partition)];
     let stored = events[at - 1].delivery.stored;
-    let number = u64::from(partition) << 32 | events.len() as u64;
+    events.insert(at, said(customer, events.len() as u64, stored, kind));
+}
+
+/// An event of a customer, said a moment after it was stored.
+fn said(customer: &Customer, number: u64, stored: Time, kind: Kind) -> Stored {
+    let partition = partition_of(customer);
+    let number = u64::from(partition) << 32 | number;
     let event = Event {
         customer: customer.clone(),
         channel: Channel::new("web").unwrap(),
@@ -110,7 +116,42 @@ fn put(stream: &mut [Vec<Stored>], customer: &Customer, at: usize, kind: Kind) {
     };
     let content = Content::Read(Ok(event));
     let delivery = Delivery { sequence: 0, partition, stored, content, original };
-    events.insert(at, Stored { delivery, is_poison: false });
+    Stored { delivery, is_poison: false }
+}
+
+/// Somebody who was not seen for long is forgotten, and comes back at once; so does a cookie, which has
+/// added something before it was linked to them.
+pub(crate) fn forgotten(start: Time) -> Vec<Vec<Stored>> {
+    let name = |name| Customer::new(name).unwrap();
+    let (customer, cookie) = (name("c0-0"), name("c1-1"));
+    let add = || Kind::Track(Named { name: "Add".into(), properties: Map::default() });
+    let link = Kind::Link(Link { to: "c0-0".into(), merge: false });
+    let erasure = Erasure::of_absent(customer.clone(), start);
+    let mut forget = said(&customer, 2, start, add());
+    forget.delivery.original = original(&erasure);
+    forget.delivery.content = Content::Erasure(erasure);
+    let later = start + Duration::from_millis(500);
+    let mut stream = vec![
+        vec![said(&customer, 1, start, add()), forget, said(&customer, 3, later, add())],
+        vec![said(&cookie, 1, later, add()), said(&cookie, 2, later, link)],
+        Vec::new(),
+    ];
+    for events in &mut stream {
+        for (number, event) in (1..).zip(events) {
+            event.delivery.sequence = number * BETWEEN;
+        }
+    }
+    // What is passed on comes behind it.
+    stream[0][1].delivery.sequence += 200;
+    stream
+}
+
+/// Nothing of those who come back is lost.
+pub(crate) fn check_forgotten(world: &World) -> Vec<String> {
+    let twin = world.twin(0, &Customer::new("c0-0").unwrap());
+    let counted = twin.map_or(0, |twin| links::count(&twin));
+    let lost = (counted != 2).then(|| format!("{counted} of 2 are counted"));
+    world.found.iter().cloned().chain(lost).collect()
 }
 
 /// Of known customers, to whom alone devices were linked, those are erased who wanted to be. They are

@@ -149,6 +149,15 @@ fn an_erasure_reaches_nobody_else_and_whoever_comes_back_stays_whatever_fails() 
 }
 
 #[test]
+fn whoever_was_only_forgotten_may_come_back_at_once_and_so_may_their_cookie() {
+    for seed in 0..number("SEEDS").unwrap_or(300) {
+        let mut world = World::forgetting(seed);
+        world.run();
+        assert_eq!(erasures::check_forgotten(&world), Vec::<String>::new(), "seed {seed}");
+    }
+}
+
+#[test]
 fn the_same_seed_gives_the_same_outputs_byte_for_byte() {
     for seed in 0..20 {
         let run = |mut world: World| {

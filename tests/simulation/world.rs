@@ -267,6 +267,12 @@ impl World {
         World { erases: true, mode: TimeMode::Stream, ..world }
     }
 
+    /// A world in which one customer is forgotten.
+    pub(crate) fn forgetting(seed: u64) -> World {
+        let world = World::made(seed, |_, start| erasures::forgotten(start));
+        World { mode: TimeMode::Stream, ..world }
+    }
+
     /// A world with broadcasts.
     pub(crate) fn sharing(seed: u64) -> World {
         let mut rng = StdRng::seed_from_u64(seed);
