@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use twox_hash::XxHash3_128;
+use twox_hash::{XxHash3_64, XxHash3_128};
 
 use super::fingerprint::fingerprint;
 use super::{Channel, Customer, Event, EventType, Kind, Reason, Rejection, Time, cut, json};
