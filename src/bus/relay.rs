@@ -34,8 +34,9 @@ const NOT_THE_FIRST: u64 = 10_071;
 ///
 /// Outputs are stored in the order in which they were submitted. After a failure it goes back to the
 /// first output that is not confirmed; those that had arrived nevertheless are known to the broker
-/// by their ids, and dropped. An output sent while the one before it is not confirmed names that
-/// one, and the broker refuses it if another is the last: so none overtakes one that was lost.
+/// by their ids, which nobody else can have used first, and dropped. An output sent while the one
+/// before it is not confirmed names that one, and the broker refuses it if another is the last: so
+/// none overtakes one that was lost.
 ///
 /// The stream of events remembers no ids. A memory on its way has a subject of its own, on which the
 /// broker takes one message; refused, it is confirmed once the one that is there has been seen to be

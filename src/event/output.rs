@@ -7,7 +7,9 @@ use super::{Customer, INTERNAL, spelled};
 /// published only after that, and kept until the broker has confirmed it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Output {
-    /// Its identifier, the `Nats-Msg-Id`; the same content has the same one for ever.
+    /// Its identifier for the broker, the `Nats-Msg-Id`, which drops what comes under one that it knows.
+    /// The same content has the same one for ever, and it is keyed with the store's secret: nobody
+    /// else can use it first.
     pub id: Box<str>,
     /// The subject on which it is published.
     pub subject: Box<str>,

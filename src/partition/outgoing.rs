@@ -22,7 +22,8 @@ pub struct Outgoing {
 pub struct CloudEvent<'a, T> {
     /// The version of CloudEvents: `1.0`.
     specversion: &'static str,
-    /// The message's identifier, the same in every copy.
+    /// The message's identifier, the same in every copy. The broker knows the message by another, the
+    /// `Nats-Msg-Id`, which is the same in every copy, too.
     id: &'a str,
     /// Who says it: `jumeau`.
     source: &'static str,
@@ -43,8 +44,8 @@ pub struct CloudEvent<'a, T> {
 }
 
 impl Outgoing {
-    /// Messages on the subjects of one prefix, for so many partitions; those to twins marked with the
-    /// store's secret.
+    /// Messages on the subjects of one prefix, for so many partitions. What the broker knows each by is
+    /// keyed with the store's secret, and so are the marks of those to twins.
     pub fn new(subjects: Arc<Subjects>, secret: Secret, partitions: u16) -> Outgoing {
         Outgoing { subjects, secret, partitions }
     }
@@ -63,7 +64,7 @@ impl Outgoing {
             traceparent: action.traceparent.as_deref(),
             data: action,
         };
-        message(subject, &event)
+        self.message(subject, &event)
     }
 
     /// A recall, as integrators get it.
@@ -80,7 +81,7 @@ impl Outgoing {
             traceparent: recall.traceparent.as_deref(),
             data: recall,
         };
-        message(subject, &event)
+        self.message(subject, &event)
     }
 
     /// An escalation, as people's desks get it.
@@ -97,7 +98,7 @@ impl Outgoing {
             traceparent: escalation.traceparent.as_deref(),
             data: escalation,
         };
-        message(subject, &event)
+        self.message(subject, &event)
     }
 
     /// An observation, as whoever learns gets it.
@@ -115,7 +116,7 @@ impl Outgoing {
             traceparent: None,
             data: observation,
         };
-        message(subject, &event)
+        self.message(subject, &event)
     }
 
     /// Unlike the others it goes to the stream of events, for the twin of another identifier. A
@@ -151,7 +152,7 @@ impl Outgoing {
         let mark = self.secret.message_mark(&erasure.customer, Some(erasure), b"");
         let headers = erasure.headers().into_iter().chain([(Output::MARK, mark)]);
         Output {
-            id: erasure.message_id().into(),
+            id: self.secret.message_id(&erasure.message_id()).into(),
             subject: self.subjects.passed(&erasure.customer).into(),
             headers: headers.map(|(name, value)| (name.into(), value.into())).collect(),
             payload: Bytes::new(),
@@ -170,21 +171,24 @@ impl Outgoing {
         original: &Original,
         rejection: &Rejection,
     ) -> Output {
-        dead_letter(&self.subjects, partition, sequence, original, rejection)
+        let letter = dead_letter(&self.subjects, partition, sequence, original, rejection);
+        Output { id: self.secret.message_id(&letter.id).into(), ..letter }
     }
-}
 
-#[expect(clippy::expect_used, reason = "the message names the invariant")]
-fn message<T: Serialize>(subject: String, event: &CloudEvent<'_, T>) -> Output {
-    let payload = serde_json::to_vec(event).expect("texts, numbers and maps have a JSON form");
-    let mut headers = vec![("Content-Type".into(), "application/cloudevents+json".into())];
-    if let Some(trace) = event.traceparent {
-        headers.push(("traceparent".into(), trace.into()));
-    }
-    Output {
-        id: event.id.into(),
-        subject: subject.into(),
-        headers: headers.into(),
-        payload: Bytes::from(payload),
+    /// A CloudEvent as a message. The event's `id` follows from what anybody may know, so the broker
+    /// gets another one: under an id that somebody used before, it would drop the message.
+    #[expect(clippy::expect_used, reason = "the message names the invariant")]
+    fn message<T: Serialize>(&self, subject: String, event: &CloudEvent<'_, T>) -> Output {
+        let payload = serde_json::to_vec(event).expect("texts, numbers and maps have a JSON form");
+        let mut headers = vec![("Content-Type".into(), "application/cloudevents+json".into())];
+        if let Some(trace) = event.traceparent {
+            headers.push(("traceparent".into(), trace.into()));
+        }
+        Output {
+            id: self.secret.message_id(event.id).into(),
+            subject: subject.into(),
+            headers: headers.into(),
+            payload: Bytes::from(payload),
+        }
     }
 }

@@ -3,7 +3,9 @@ use std::collections::BTreeMap;
 use async_nats::HeaderMap;
 use bytes::Bytes;
 use jumeau::api::{DeadLetter, DeadLetters, DeadRetried, verb};
+use jumeau::bus::{Subjects, dead_letter};
 use jumeau::config::limits;
+use jumeau::event::{Headers, Original, Reason, Rejection};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::json;
@@ -218,10 +220,81 @@ async fn what_claims_to_be_the_services_own_is_believed_by_nobody() {
     }
     rig.settled().await;
     let dead = rig.stats().await.unwrap().total().dead;
-    assert_eq!(dead, BTreeMap::from([(jumeau::event::Reason::BadSubject, 6)]));
+    assert_eq!(dead, BTreeMap::from([(Reason::BadSubject, 6)]));
     let ann = rig.show("ann").await;
     assert_eq!(ann.inputs, 1);
     assert_eq!(ann.twin.profile.traits.get("first_name"), Some(&"Ann".into()));
+}
+
+const GREETS: &str = r#"
+[policy]
+name = "greets"
+languages = ["en"]
+
+[queues.care]
+
+[[rules]]
+name = "hello"
+on = "track:Hello"
+then = [{ act = "hello" }]
+
+[[actions]]
+name = "hello"
+issue = "service"
+value = 0.5
+treatments = [{ channel = "app", text.en = "Hello." }]
+"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_id_that_somebody_has_used_first_suppresses_nothing() {
+    // In event time, what follows from an event is the same in each of two services.
+    let said = async |used: &[String]| {
+        let rig = Rig::with_policy(GREETS, &["service.time=event", "service.partitions=4"]).await;
+        for id in used {
+            for subject in ["jumeau.actions.x.y.z", "jumeau.dead.bad-json"] {
+                let mut headers = HeaderMap::new();
+                headers.insert("Nats-Msg-Id", id.as_str());
+                rig.publish(subject, headers, "{}").await;
+            }
+        }
+        let subject = "jumeau.events.web.ann";
+        for (kind, data) in [
+            ("track", json!({ "name": "Hello" })),
+            ("handoff", json!({ "state": "opened", "topic": "bot" })),
+        ] {
+            let time = "2026-03-02T10:00:00Z";
+            let event = json!({ "type": kind, "id": kind, "time": time, "data": data });
+            rig.publish(subject, HeaderMap::new(), event.to_string()).await;
+        }
+        rig.publish(subject, HeaderMap::new(), "{").await;
+        rig.settled().await;
+        let mut found = Vec::new();
+        for stream in ["JUMEAU_ACTIONS", "JUMEAU_DEAD"] {
+            let stream = rig.stream.get_stream(stream).await.unwrap();
+            for sequence in used.len() as u64 + 1..=stream.cached_info().state.last_sequence {
+                let message = stream.get_raw_message(sequence).await.unwrap();
+                let event: serde_json::Value =
+                    serde_json::from_slice(&message.payload).unwrap_or_default();
+                found.push((message.subject.to_string(), event["id"].as_str().map(str::to_owned)));
+            }
+        }
+        found
+    };
+    let first = said(&[]).await;
+    let subjects: Vec<&str> = first.iter().map(|(subject, _)| subject.as_str()).collect();
+    let expected =
+        ["jumeau.actions.app.hello.ann", "jumeau.escalations.care.ann", "jumeau.dead.bad-json"];
+    assert_eq!(subjects, expected);
+    // Without the secret, whoever knows the event knows these.
+    let mut used: Vec<String> = first.iter().filter_map(|(_, id)| id.clone()).collect();
+    let bad = Original {
+        subject: "jumeau.events.web.ann".into(),
+        headers: Headers::default(),
+        payload: "{".into(),
+    };
+    let why = Rejection::new(Reason::BadJson, "");
+    used.push(dead_letter(&Subjects::default(), 0, 3, &bad, &why).id.into());
+    assert_eq!(said(&used).await, first);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -236,7 +309,7 @@ async fn two_known_customers_are_one_if_a_channel_says_so_that_may() {
     rig.event("web", "undefined", "link", json!({ "to": "ann" })).await;
     rig.settled().await;
     let dead = rig.stats().await.unwrap().total().dead;
-    let (refused, nobody) = (jumeau::event::Reason::Refused, jumeau::event::Reason::BadCustomer);
+    let (refused, nobody) = (Reason::Refused, Reason::BadCustomer);
     assert_eq!(dead, BTreeMap::from([(refused, 2), (nobody, 1)]));
     assert_eq!(rig.show("anne").await.customer.as_str(), "anne");
     rig.event("crm", "anne", "link", merge).await;

@@ -100,7 +100,7 @@ impl People {
             escalation: text("id").unwrap(),
             state: text("state").unwrap(),
             agent: text("agent"),
-            is_act: output.id.starts_with('h'),
+            is_act: told["id"].as_str().unwrap().starts_with('h'),
         };
         let customer = Customer::new(&text("customer").unwrap()).unwrap();
         self.heard.entry(customer).or_default().push(heard);

@@ -577,7 +577,10 @@ impl World {
                     }
                     if is_new && output.subject.starts_with("jumeau.actions.") {
                         let token = output.subject.rsplit('.').next().unwrap();
-                        said.push((Customer::from_token(token).unwrap(), output.id.clone()));
+                        let told: serde_json::Value =
+                            serde_json::from_slice(&output.payload).unwrap();
+                        let decision: Box<str> = told["id"].as_str().unwrap().into();
+                        said.push((Customer::from_token(token).unwrap(), decision));
                     }
                     if is_new
                         && output.subject.starts_with("jumeau.escalations.")
