@@ -28,7 +28,7 @@ use crate::api::{
 use crate::bus::{self, Analyser, Bus, Intake, Ownership, Relay, Resume, Taken, Watch};
 use crate::config::settings::LogIdentifiers;
 use crate::config::{Settings, limits};
-use crate::event::{Channel, Desks, Time};
+use crate::event::{Channel, Desks, Rights, Time};
 use crate::models::Snapshot;
 use crate::partition::{Bounds, Lessons, Outgoing, Pulled, Recovered, Secret};
 use crate::policy::{Mistakes, Policy};
@@ -264,13 +264,11 @@ impl Service {
         let desks = Desks::new(settings.service.desks.iter().map(String::as_str));
         let outgoing =
             Outgoing::new(Arc::new(bus.subjects().clone()), seal.marks(), partition_count);
-        let merging: Vec<Channel> = settings
-            .service
-            .merging_channels
-            .iter()
-            .map(|channel| Channel::new(channel).map_err(anyhow::Error::msg))
-            .collect::<anyhow::Result<_>>()?;
-        let merging: Arc<[Channel]> = merging.into();
+        let merging = &settings.service.merging_channels;
+        for channel in merging {
+            Channel::new(channel).map_err(anyhow::Error::msg)?;
+        }
+        let rights = Rights::new(desks, merging.iter().map(String::as_str));
         let clock = Arc::new(Clock::new());
         clock.compare(bus.ahead_of_broker_ms().await);
         let addresses = (0..partition_count)
@@ -280,9 +278,8 @@ impl Service {
                     partition,
                     mode: settings.service.time,
                     bounds,
-                    desks: desks.clone(),
+                    rights: rights.clone(),
                     outgoing: outgoing.clone(),
-                    merging: merging.clone(),
                     policy: policy.clone(),
                     shadow: shadow.clone(),
                     models: lessons.model().clone(),
@@ -333,7 +330,7 @@ impl Service {
             partitions.clone(),
             settings.service.time,
             current,
-            Gauges { resets: intake.resets(), relay, watch, room, clock, desks },
+            Gauges { resets: intake.resets(), relay, watch, room, clock, rights },
             Hands {
                 learner: learner.impatient(),
                 keeper: Keeper::new(store.clone(), settings.store.backups.clone()),

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, anyhow};
 use jumeau::bus::Bus;
 use jumeau::config::Settings;
-use jumeau::event::{Desks, Time};
+use jumeau::event::{Desks, Rights, Time};
 use jumeau::models::Snapshot;
 use jumeau::policy::{self, Policy};
 use jumeau::rehearsal::{self, By, Learned, Pair, Report, Sample, recollect};
@@ -84,11 +84,13 @@ async fn with_bus(arguments: &Rehearse, settings: &Settings, bus: &Bus) -> anyho
     let bar = indicatif::ProgressBar::new_spinner().with_message("reading the stream of events");
     let mut sample = Sample::new(arguments.sample.max(1));
     // Without a service that says which, those of the settings.
-    let desks = rehearsal::desks(bus)
-        .await
-        .unwrap_or_else(|_| Desks::new(settings.service.desks.iter().map(String::as_str)));
+    let rights = rehearsal::rights(bus).await.unwrap_or_else(|_| {
+        let service = &settings.service;
+        let desks = Desks::new(service.desks.iter().map(String::as_str));
+        Rights::new(desks, service.merging_channels.iter().map(String::as_str))
+    });
     bus.past(None, |mut delivery| {
-        delivery.admit(&desks);
+        delivery.admit(&rights);
         sample.take(delivery);
         bar.inc(1);
         true
@@ -111,6 +113,8 @@ async fn with_bus(arguments: &Rehearse, settings: &Settings, bus: &Bus) -> anyho
                 recollect(bus, customer, past).await?;
             }
         }
+        // To some nothing has happened but what somebody forged.
+        customers.retain(|(_, past)| !past.is_empty());
         for (customer, past) in &customers {
             // The past ends with the last thing that happened.
             let until = past.span().map_or(Time::MIN, |(_, last)| last);
@@ -141,8 +145,8 @@ async fn with_bus(arguments: &Rehearse, settings: &Settings, bus: &Bus) -> anyho
     let mut notes: Vec<String> = note.into_iter().collect();
     if !has_service {
         notes.push(
-            "without what channels asked through the API, and without what was learned: no service \
-             answers on this broker"
+            "without what channels asked through the API, without what was learned, and believing all \
+             that claims to be the service's own: no service answers on this broker"
                 .to_owned(),
         );
     }

@@ -12,7 +12,7 @@ use super::desk;
 use super::eraser::Eraser;
 use super::twin::{Rest, Show, TakeIn, TwinActor};
 use crate::bus::{Floor, Receipt, Relay};
-use crate::event::{Channel, Customer, Desks, Event, Output, Time};
+use crate::event::{Customer, Event, Output, Rights, Time};
 use crate::models::Snapshot;
 use crate::partition::{
     Answer, Bounds, Cleared, Done, Errand, Host, Loads, Machine, Outgoing, Pulled, Recovered,
@@ -34,12 +34,10 @@ pub struct Setup {
     pub mode: TimeMode,
     /// How much it may keep in memory.
     pub bounds: Bounds,
-    /// The channels that may say what agents and operators did.
-    pub desks: Desks,
+    /// Which channels may say what not every channel may.
+    pub rights: Rights,
     /// How its effects become messages.
     pub outgoing: Outgoing,
-    /// The channels that may say that two known customers are one.
-    pub merging: Arc<[Channel]>,
     /// The policy to begin with.
     pub policy: Arc<Policy>,
     /// The policy that decides in its shadow.
@@ -108,9 +106,8 @@ impl PartitionActor {
             partition,
             mode,
             bounds,
-            desks,
+            rights,
             outgoing,
-            merging,
             policy,
             shadow,
             models,
@@ -140,10 +137,9 @@ impl PartitionActor {
         };
         let mut machine =
             Machine::new(partition, mode, bounds, outgoing, policy, recovered, &mut shell);
-        machine.set_desks(desks);
+        machine.set_rights(rights);
         machine.set_models(models);
         machine.set_shadow(shadow);
-        machine.set_merging(merging);
         let born = Instant::now();
         PartitionActor { machine, shell, partition, clock, born, alarm: None, is_ended: false }
     }

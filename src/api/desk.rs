@@ -1,6 +1,7 @@
 //! What answers the questions: looks at partitions and streams, changes nothing of a twin.
 
 mod decide;
+mod forged;
 mod rights;
 
 use std::collections::BTreeMap;
@@ -39,7 +40,7 @@ use crate::actors::{
 use crate::bus::{self, ApiError, Bus, Relay, Request, Watch};
 use crate::codec;
 use crate::config::limits;
-use crate::event::{Broadcast, Channel, Customer, Desks, Raw, Time, encode, json, parse};
+use crate::event::{Broadcast, Channel, Customer, Raw, Rights, Time, encode, json, parse};
 use crate::partition::{Counters, Progress, Surroundings, TimeMode};
 use crate::store::{self, Room};
 use crate::twin::{Dissatisfaction, Forecast, Input, Twin, flips, react};
@@ -75,8 +76,8 @@ pub struct Gauges {
     pub room: Arc<Room>,
     /// What the time is.
     pub clock: Arc<Clock>,
-    /// The channels that may say what agents and operators did.
-    pub desks: Desks,
+    /// Which channels may say what not every channel may.
+    pub rights: Rights,
 }
 
 /// What the desk has others do.
@@ -192,6 +193,7 @@ impl Desk {
             verb::JOURNAL => reply(&self.journal(&request).await?),
             verb::MARKS => reply(&self.marks(&request).await?),
             verb::LESSONS => reply(&self.lessons(required(&request.payload)?).await?),
+            verb::FORGED => reply(&self.forged(required(&request.payload)?).await?),
             verb::ERASE => reply(&self.erase(&request).await?),
             verb::EXPORT => reply(&self.export(&request).await?),
             verb::STATS => reply(&self.stats().await?),
@@ -419,7 +421,8 @@ impl Desk {
             at: now(),
             time: self.mode,
             policy: self.policy.read().status.clone(),
-            desks: self.gauges.desks.names().map(Into::into).collect(),
+            desks: self.gauges.rights.desks().names().map(Into::into).collect(),
+            merging: self.gauges.rights.merging().map(Into::into).collect(),
             connected: is_up,
             lag,
             resets: self.gauges.resets.load(Ordering::Relaxed),

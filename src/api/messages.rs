@@ -40,6 +40,10 @@ pub mod verb {
     /// [`LessonsRequest`](super::super::LessonsRequest); answered by a
     /// [`LessonsReply`](super::super::LessonsReply).
     pub const LESSONS: &str = "lessons";
+    /// Which messages on the service's own channel it did not write, so that whoever reads the stream
+    /// again believes no more than it does. A [`ForgedRequest`](super::super::ForgedRequest); answered
+    /// by a [`ForgedReply`](super::super::ForgedReply).
+    pub const FORGED: &str = "forged";
     /// How the service is. No payload; answered by [`Stats`](super::Stats).
     pub const STATS: &str = "stats";
     /// Which policy is loaded. No payload; answered by a [`PolicyStatus`](super::PolicyStatus).
@@ -144,6 +148,9 @@ pub struct Stats {
     /// The channels whose events may say what agents and operators did.
     #[serde(default)]
     pub desks: Vec<Box<str>>,
+    /// The channels whose events may say that two known customers are one.
+    #[serde(default)]
+    pub merging: Vec<Box<str>>,
     /// Whether the broker is connected.
     pub connected: bool,
     /// Events that the stream holds beyond what is taken in and durable.

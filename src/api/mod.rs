@@ -17,6 +17,7 @@ mod desk;
 mod erase;
 mod experiments;
 mod export;
+mod forged;
 mod learned;
 mod messages;
 mod people;
@@ -37,6 +38,7 @@ pub use erase::{
 };
 pub use experiments::{ArmShown, ExperimentShown, ExperimentsReply};
 pub use export::{ExportPart, ExportReply, ExportRequest, MessageCount};
+pub use forged::{ForgedReply, ForgedRequest};
 pub use learned::{LessonPart, LessonsReply, LessonsRequest, MarksReply, VersionMark};
 pub use messages::{
     Advance, Advanced, DeadLetter, DeadLetters, DeadList, DeadRetried, DeadRetry, DeadShow,
@@ -87,6 +89,7 @@ mod tests {
         checked::<TryCampaignRequest>(r#"{"scope": "s", "fact": {"value": 1}}"#);
         checked::<ExportRequest>(r#"{"part": "journal"}"#);
         checked::<BackupRequest>("{}");
+        checked::<ForgedRequest>(r#"{"sequences": [1]}"#);
         checked::<AuditRequest>("{}");
     }
 

@@ -35,6 +35,7 @@ pub const VERBS: &[Verb] = &[
     look(verb::JOURNAL, 1, "inputs of one customer that did not come from the stream"),
     look(verb::MARKS, 1, "from where on which version of what was learned was gone by"),
     plain(verb::LESSONS, 0, "what versions were learned from, so that decisions can be repeated"),
+    plain(verb::FORGED, 0, "which messages on the service's own channel it did not write"),
     look(verb::SHOW, 1, "all that is known of one customer"),
     look(verb::TIMELINE, 1, "the recent past of one customer"),
     act(verb::ERASE, 1, "has one customer erased, with a receipt"),
@@ -102,6 +103,7 @@ mod tests {
         Look journal
         Look marks
         Nothing lessons
+        Nothing forged
         Look show
         Look timeline
         Act erase

@@ -7,7 +7,7 @@ use futures::future::try_join_all;
 
 use super::delivery::{read, stored_at};
 use super::pages::{Held, Pages};
-use super::unreadable::{Wrapped, fetch_next};
+use super::unreadable::{Wrapped, fetch, fetch_next};
 use super::{Bus, Error, fresh_id};
 use crate::event::{Channel, Content, Customer, Delivery, Original, Time};
 use crate::twin::Action;
@@ -51,6 +51,21 @@ impl Bus {
                 return Ok(());
             }
         }
+    }
+
+    /// The events of these sequences, in that order; without those that the stream does not hold.
+    ///
+    /// # Errors
+    /// [`Error::Request`] if the broker does not answer.
+    pub async fn events_at(&self, sequences: &[u64]) -> Result<Vec<Delivery>, Error> {
+        let stream = self.subjects.events_stream();
+        let mut found = Vec::with_capacity(sequences.len());
+        for some in sequences.chunks(AT_ONCE) {
+            let asked = some.iter().map(|sequence| fetch(self, &stream, *sequence));
+            let held = try_join_all(asked).await?.into_iter().flatten();
+            found.extend(held.map(|held| held.delivery(self)));
+        }
+        Ok(found)
     }
 
     /// What comes into the stream of events from now on: of one channel, about one customer, or of
@@ -230,6 +245,8 @@ impl Bus {
 
 /// So many messages in a row that the client library can read: the consumer goes on.
 const SOUND: usize = 64;
+/// So many single messages are asked for at once.
+const AT_ONCE: usize = 16;
 
 /// What comes into the stream of events.
 #[derive(Debug)]

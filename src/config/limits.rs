@@ -278,6 +278,8 @@ limits! {
     ESCALATIONS_LISTED: 200;
     /// journalled inputs in one answer; the rest is asked for from the last moment on
     JOURNAL_LISTED: 1_000;
+    /// messages of the stream of events of which one request asks whether the service wrote them; more are refused
+    FORGED_ASKED: 256;
     /// operator requests of one kind that wait for their answers; more are answered "busy"
     API_REQUESTS: 256;
     /// requests of channels for decisions that wait for their answers; more are answered "busy"

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::{
-    Broadcast, Desks, Erasure, Event, Header, Headers, INTERNAL, Kind, Message, Raw, Reason,
-    Rejection, Speaker, Time, parse,
+    Broadcast, Erasure, Event, Header, Headers, INTERNAL, Kind, Message, Raw, Reason, Rejection,
+    Rights, Speaker, Time, parse,
 };
 
 /// One message of the events stream, as one partition gets it.
@@ -55,11 +55,11 @@ impl Delivery {
     }
 
     /// Refuses what its channel may not say.
-    pub fn admit(&mut self, desks: &Desks) {
+    pub fn admit(&mut self, rights: &Rights) {
         if matches!(self.content, Content::Broadcast(_) | Content::Erasure(_)) {
             return;
         }
-        let refusal = self.read().ok().and_then(|event| desks.admit(event).err());
+        let refusal = self.read().ok().and_then(|event| rights.admit(event).err());
         if let Some(rejection) = refusal {
             self.content = Content::Read(Err(rejection));
         }

@@ -27,10 +27,7 @@ use super::tombstones::Tombstones;
 use super::window::Window;
 use crate::config::limits;
 use crate::config::settings::{Answers, TimeMode};
-use crate::event::{
-    Broadcast, Channel, Content, Customer, Delivery, Desks, Erasure, Event, Kind, Output, Reason,
-    Rejection, Time,
-};
+use crate::event::{Broadcast, Content, Customer, Delivery, Erasure, Output, Rights, Time};
 use crate::models::{Shown, Snapshot};
 use crate::policy::Policy;
 use crate::store::{Batch, TimerKey};
@@ -69,15 +66,13 @@ pub struct Machine<H: Host> {
     partition: u16,
     mode: TimeMode,
     answers: Answers,
-    /// The channels that may say what people did.
-    desks: Desks,
+    /// Which channels may say what not every channel may.
+    rights: Rights,
     bounds: Bounds,
     outgoing: Outgoing,
     policy: Arc<Policy>,
     /// The policy that decides in its shadow.
     shadow: Option<Arc<Policy>>,
-    /// The channels that may say that two known customers are one.
-    merging: Arc<[Channel]>,
     /// The policy from the next round on.
     next_policy: Option<Arc<Policy>>,
 
@@ -172,14 +167,13 @@ impl<H: Host> Machine<H> {
             partition,
             mode,
             answers: bounds.answers,
-            desks: Desks::default(),
+            rights: Rights::default(),
             bounds,
             outgoing,
             // The index may be another one than before the start.
             next_policy: Some(policy.clone()),
             policy,
             shadow: None,
-            merging: Arc::new([]),
             models: Snapshot::nothing(),
             marked: recovered.version,
             broadcasts: Broadcasts::default(),
@@ -303,11 +297,6 @@ impl<H: Host> Machine<H> {
         self.next_policy = Some(policy);
     }
 
-    /// Only these channels may say that two known customers are one.
-    pub fn set_merging(&mut self, channels: Arc<[Channel]>) {
-        self.merging = channels;
-    }
-
     /// From the next round on, this policy decides in the shadow of the one that twins go by: it
     /// changes nothing and says nothing, and how its decisions differ is counted.
     pub fn set_shadow(&mut self, policy: Option<Arc<Policy>>) {
@@ -324,9 +313,9 @@ impl<H: Host> Machine<H> {
         self.go_on(wall, host);
     }
 
-    /// Channels that may say what agents and operators did; none, unless they are named here.
-    pub fn set_desks(&mut self, desks: Desks) {
-        self.desks = desks;
+    /// Channels may say what these let them; without them, what every channel may.
+    pub fn set_rights(&mut self, rights: Rights) {
+        self.rights = rights;
     }
 
     /// From the next round on, twins go by what is known now.
@@ -585,7 +574,7 @@ impl<H: Host> Machine<H> {
     /// The events of the next round: in stream time all that were pulled; in event time those of
     /// one moment, because what they start may be due before the next.
     fn begin_events(&mut self, host: &mut H) {
-        let (mode, merging) = (self.mode, self.merging.clone());
+        let mode = self.mode;
         let Some(work) = &mut self.work else { return };
         let Some(moment) = work.deliveries.front().map(|(now, _)| *now) else { return };
         if let Some((now, told, delivery)) = work.next_broadcast() {
@@ -600,12 +589,9 @@ impl<H: Host> Machine<H> {
         {
             self.clock = self.clock.max(now);
             let (sequence, stored) = (delivery.sequence, delivery.stored);
-            delivery.admit(&self.desks);
+            delivery.admit(&self.rights);
             let (read, original) = delivery.into_parts();
             let (errand, customer, rejection) = match read {
-                Ok(event) if merges(&event) && !merging.contains(&event.channel) => {
-                    (None, None, Some(no_merge(&event)))
-                }
                 Ok(event) => {
                     let customer = event.customer.clone();
                     let input = Input::stored(event, now, stored);
@@ -635,22 +621,6 @@ impl<T> Work<T> {
         let (now, delivery) = self.deliveries.pop_front()?;
         Some((now, told, delivery))
     }
-}
-
-/// Whether a channel says that two customers are one.
-fn merges(event: &Event) -> bool {
-    matches!(&event.kind, Kind::Link(told) if told.merge) && event.passed.is_none()
-}
-
-fn no_merge(event: &Event) -> Rejection {
-    Rejection::new(
-        Reason::Refused,
-        format!(
-            "expected `merge` from a channel that the setting `service.merging-channels` names, \
-             found it on `{}`; an identifier that is nobody's yet is linked without it",
-            event.channel
-        ),
-    )
 }
 
 /// A twin's `now` for an event.

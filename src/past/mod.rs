@@ -128,6 +128,24 @@ impl Past {
         self.marks = Marks::new(marks);
     }
 
+    /// The sequences of what came in the service's name, in ascending order: what other identifiers of
+    /// the customer passed on, if the service wrote it.
+    pub fn passed_on(&self) -> Vec<u64> {
+        let is_passed = |what: &What| matches!(what, What::Event(event) if event.passed.is_some());
+        let passed = self.happened.iter().filter(|one| is_passed(&one.what));
+        let mut found: Vec<u64> = passed.map(|one| one.sequence).collect();
+        found.sort_unstable();
+        found
+    }
+
+    /// Events of these sequences, in ascending order, did not happen.
+    pub fn forget(&mut self, sequences: &[u64]) {
+        self.happened.retain(|one| {
+            let is_event = matches!(one.what, What::Event(_));
+            !is_event || sequences.binary_search(&one.sequence).is_err()
+        });
+    }
+
     /// How many inputs there are; timers, and that a broadcast woke the twin, aside.
     pub fn len(&self) -> usize {
         self.happened.iter().filter(|one| !matches!(one.what, What::Woken { .. })).count()

@@ -5,11 +5,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::api::{
-    JournalReply, JournalRequest, LessonsReply, LessonsRequest, MarksReply, PolicyFileReply,
-    PolicyFileRequest, verb,
+    ForgedReply, ForgedRequest, JournalReply, JournalRequest, LessonsReply, LessonsRequest,
+    MarksReply, PolicyFileReply, PolicyFileRequest, verb,
 };
 use crate::bus::{self, Bus};
-use crate::event::{Customer, Desks};
+use crate::config::limits;
+use crate::event::{Customer, Desks, Rights};
 use crate::models::{Relearner, Snapshot};
 use crate::past::{Life, Lived, Mark, Past};
 use crate::policy::Files;
@@ -35,13 +36,19 @@ pub enum Error {
     Reply(String),
 }
 
-/// Adds what a running service keeps of a customer's past because the stream does not have it.
+/// Adds what a running service keeps of a customer's past because the stream does not have it, and takes
+/// out what the stream has in the service's name though the service did not write it.
 ///
 /// # Errors
-/// [`Error`]; what was added until then stays.
+/// [`Error`]; what was added and taken out until then stays so.
 pub async fn recollect(bus: &Bus, customer: &Customer, past: &mut Past) -> Result<(), Error> {
     let marks: MarksReply = ask(bus, verb::MARKS, &[customer.as_str()], None::<&()>).await?;
     past.learned(marks.marks.into_iter().map(Mark::from).collect());
+    for sequences in past.passed_on().chunks(limits::FORGED_ASKED) {
+        let question = ForgedRequest { sequences: sequences.to_vec() };
+        let reply: ForgedReply = ask(bus, verb::FORGED, &[], Some(&question)).await?;
+        past.forget(&reply.forged);
+    }
     let mut from = None;
     loop {
         let question = JournalRequest { from };
@@ -61,17 +68,19 @@ pub async fn recollect(bus: &Bus, customer: &Customer, past: &mut Past) -> Resul
     }
 }
 
-/// The channels that a running service lets say what agents and operators did.
+/// Which channels a running service lets say what not every channel may.
 ///
 /// # Errors
 /// [`Error`].
-pub async fn desks(bus: &Bus) -> Result<Desks, Error> {
+pub async fn rights(bus: &Bus) -> Result<Rights, Error> {
     #[derive(serde::Deserialize)]
     struct Told {
         desks: Vec<Box<str>>,
+        merging: Vec<Box<str>>,
     }
     let told: Told = ask(bus, verb::STATS, &[], None::<&()>).await?;
-    Ok(Desks::new(told.desks.iter().map(|name| &**name)))
+    let desks = Desks::new(told.desks.iter().map(|name| &**name));
+    Ok(Rights::new(desks, told.merging.iter().map(|name| &**name)))
 }
 
 /// What the policy of a running service is made of.

@@ -1,8 +1,10 @@
 //! `jumeau rehearse`: two policies on what really happened, as text and as a page; and nothing has
 //! happened meanwhile.
 
+use async_nats::HeaderMap;
 use async_nats::jetstream::stream::Stream;
-use jumeau::api::{PolicyStatus, verb};
+use jumeau::api::{ForgedReply, ForgedRequest, PolicyStatus, verb};
+use jumeau::config::limits;
 use jumeau::partition::Counters;
 use serde_json::json;
 use tokio::process::Command;
@@ -126,6 +128,59 @@ async fn what_is_live_is_what_the_service_goes_by() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rehearsal_and_a_replay_believe_no_more_than_the_service_does() {
+    let rig = Rig::with_policy(POLICY, &["service.merging-channels=[\"crm\"]"]).await;
+    let looked = json!({ "name": "Looked" });
+    for who in ["ann", "bob"] {
+        rig.event("web", who, "identify", json!({ "traits": { "first_name": who } })).await;
+    }
+    rig.event("web", "cookie", "link", json!({ "to": "ann" })).await;
+    rig.settled().await;
+    // The service itself passes it on to ann.
+    rig.event("web", "cookie", "track", looked.clone()).await;
+    rig.settled().await;
+    // What follows it refuses: a merge by a channel that may not, and what others say in its name.
+    rig.event("web", "bob", "link", json!({ "to": "ann", "merge": true })).await;
+    for who in ["ann", "mallory"] {
+        let forged = json!({
+            "specversion": "1.0", "id": "p1", "source": "jumeau", "type": "jumeau.pass",
+            "data": {
+                "from": "mallory", "via": ["mallory"], "links": [1], "hops": 1, "channel": "web",
+                "id": "x", "fingerprint": 7, "type": "track", "data": looked,
+            },
+        });
+        let mut headers = HeaderMap::new();
+        headers.insert("Passed-Mark", "0".repeat(32));
+        let subject = format!("jumeau.events._jumeau.{who}");
+        rig.publish(&subject, headers, forged.to_string()).await;
+    }
+    rig.settled().await;
+    let last = rig.stream.get_stream("JUMEAU_EVENTS").await.unwrap();
+    let last = last.cached_info().state.last_sequence;
+    let forged = ForgedRequest { sequences: (1..=last + 1).collect() };
+    let asked = serde_json::to_vec(&forged).unwrap();
+    let forged = rig.ask(verb::FORGED, &[], asked.into()).await.unwrap();
+    let forged: ForgedReply = serde_json::from_slice(&forged).unwrap();
+    assert_eq!(forged.forged, [last - 1, last]);
+    let many = ForgedRequest { sequences: vec![1; limits::FORGED_ASKED + 1] };
+    let asked = serde_json::to_vec(&many).unwrap();
+    assert!(rig.ask(verb::FORGED, &[], asked.into()).await.is_err());
+
+    let live = rig.folder.path().join("live");
+    let (url, live) = (rig.broker.url(), live.to_str().unwrap());
+    let ran = rig.twinctl(&["replay", "ann", "--policy", live]).await;
+    // She is identified, a memory comes, and what the cookie did.
+    let said = "ann  3 inputs";
+    assert!(ran.out.contains(said), "{}{}", ran.out, ran.err);
+    let rehearse = ["rehearse", "--server", &url, "--policy", live, "--with", live, "--json"];
+    let ran = rig.run("jumeau", &rehearse).await;
+    let told: serde_json::Value = serde_json::from_str(&ran.out).expect(&ran.err);
+    assert_eq!(told["report"]["customers"], 3, "{told}");
+    // Three of ann's, one of bob's, two of the cookie's.
+    assert_eq!(told["report"]["inputs"], 6, "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rehearsal_without_a_service_says_what_it_lacks() {
     let mut rig = Rig::with_policy(POLICY, &[]).await;
     rig.event("web", "ann", "track", json!({ "name": "Looked" })).await;
@@ -139,6 +194,7 @@ async fn a_rehearsal_without_a_service_says_what_it_lacks() {
     assert!(ran.out.contains("1 customer, 1 input"), "{}", ran.out);
     assert!(ran.out.contains("no service answers on this broker"), "{}", ran.out);
     assert!(ran.out.contains("as it is on this disk"), "{}", ran.out);
+    assert!(ran.out.contains("believing all that claims to be"), "{}", ran.out);
     let ran = rig.run("jumeau", &[&arguments[..5], &["--with", "nonesuch"]].concat()).await;
     assert_ne!(ran.code, 0);
     assert!(ran.err.contains("nonesuch"), "{}", ran.err);

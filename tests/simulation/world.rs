@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jumeau::bus::Subjects;
-use jumeau::event::{Channel, Customer, Delivery, Output, Time};
+use jumeau::event::{Customer, Delivery, Desks, Output, Rights, Time};
 use jumeau::partition::{
     Answer, Answers, Bounds, Cell, Cleared, Done, Errand, Host, Machine, Outgoing, Panicked,
     Pulled, Recovered, Secret, TimeMode, revive,
@@ -399,7 +399,7 @@ impl World {
                     recovered,
                     &mut desk,
                 );
-                machine.set_merging(Arc::new([Channel::new("web").unwrap()]));
+                machine.set_rights(Rights::new(Desks::default(), ["web"]));
                 if let Some(model) = &model {
                     machine.set_models(model.clone());
                 }

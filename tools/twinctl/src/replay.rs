@@ -45,14 +45,14 @@ pub(crate) async fn replay(
     let bus = Bus::visit(&connection.nats()).await.map_err(unreachable)?;
     let heeded = bus.clone();
     tokio::spawn(async move { service::heed(&heeded).await });
-    let desks = rehearsal::desks(&bus).await.map_err(unanswered)?;
+    let rights = rehearsal::rights(&bus).await.map_err(unanswered)?;
 
     let mut past = Past::default();
     let mut begins = None;
     bus.past(Some(&customer), |mut delivery| {
         let (sequence, stored) = (delivery.sequence, delivery.stored);
         begins.get_or_insert(stored);
-        delivery.admit(&desks);
+        delivery.admit(&rights);
         if let Content::Broadcast(told) = &delivery.content {
             past.broadcast(sequence, stored, told.clone());
         } else if let Ok(event) = delivery.read() {

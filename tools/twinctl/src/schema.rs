@@ -19,7 +19,7 @@ struct Nothing {}
 /// The envelope of events, what comes out and what the service API is asked and says, besides the
 /// data of the types of events. What is `action` is the message as it comes out, `action.data` what
 /// it says.
-const MESSAGES: [Message; 76] = [
+const MESSAGES: [Message; 78] = [
     ("event", || schema_for!(event::EnvelopeForm)),
     ("broadcast", || schema_for!(event::SharedFact)),
     ("analyser.question", || schema_for!(bus::Question<'_>)),
@@ -48,6 +48,8 @@ const MESSAGES: [Message; 76] = [
     ("api.marks", || schema_for!(api::MarksReply)),
     ("api.lessons.request", || schema_for!(api::LessonsRequest)),
     ("api.lessons", || schema_for!(api::LessonsReply)),
+    ("api.forged.request", || schema_for!(api::ForgedRequest)),
+    ("api.forged", || schema_for!(api::ForgedReply)),
     ("api.show.request", || schema_for!(Nothing)),
     ("api.show", || schema_for!(api::ShowReply)),
     ("api.timeline.request", || schema_for!(api::TimelineRequest)),

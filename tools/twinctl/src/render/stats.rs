@@ -361,6 +361,7 @@ mod tests {
                 refusal: None,
             },
             desks: Vec::new(),
+            merging: Vec::new(),
             connected: true,
             lag: 24,
             resets: 0,

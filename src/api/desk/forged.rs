@@ -1,0 +1,25 @@
+//! Which messages on the service's own channel it did not write.
+
+use super::super::forged::{ForgedReply, ForgedRequest};
+use super::super::messages::code;
+use super::{Desk, from_bus};
+use crate::bus::ApiError;
+use crate::config::limits;
+use crate::event::Delivery;
+
+impl Desk {
+    /// Looks at the marks of messages that the stream of events holds.
+    pub(super) async fn forged(&self, asked: ForgedRequest) -> Result<ForgedReply, ApiError> {
+        let (most, found) = (limits::FORGED_ASKED, asked.sequences.len());
+        if found > most {
+            let detail = format!("expected at most {most} sequences, found {found}; ask again");
+            return Err(ApiError::new(code::BAD_REQUEST, detail));
+        }
+        let secret = self.seal.marks();
+        let held = self.bus.events_at(&asked.sequences).await.map_err(from_bus)?;
+        let is_forged =
+            |one: &Delivery| one.original.is_internal() && !secret.is_ours(&one.original);
+        let forged = held.iter().filter(|one| is_forged(one)).map(|one| one.sequence).collect();
+        Ok(ForgedReply { forged })
+    }
+}

@@ -1,0 +1,73 @@
+use std::sync::Arc;
+
+use super::{Desks, Event, Kind, Reason, Rejection};
+
+/// Which channels may say what not every channel may: what agents and operators did, and that two known
+/// customers are one.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Rights {
+    desks: Desks,
+    merging: Arc<[Box<str>]>,
+}
+
+impl Rights {
+    /// These desks, and the names of the channels that may say that two known customers are one.
+    pub fn new<'a>(desks: Desks, merging: impl IntoIterator<Item = &'a str>) -> Rights {
+        Rights { desks, merging: merging.into_iter().map(Into::into).collect() }
+    }
+
+    /// The channels that may say what agents and operators did.
+    pub fn desks(&self) -> &Desks {
+        &self.desks
+    }
+
+    /// The names of the channels that may say that two known customers are one.
+    pub fn merging(&self) -> impl Iterator<Item = &str> {
+        self.merging.iter().map(|name| &**name)
+    }
+
+    /// Whether an event says only what its channel may. What another identifier passed on was asked
+    /// where it came in.
+    ///
+    /// # Errors
+    /// [`Reason::Refused`], for what its channel may not say.
+    pub(super) fn admit(&self, event: &Event) -> Result<(), Rejection> {
+        self.desks.admit(event)?;
+        let merges = matches!(&event.kind, Kind::Link(told) if told.merge);
+        if !merges
+            || event.passed.is_some()
+            || self.merging().any(|name| name == event.channel.as_str())
+        {
+            return Ok(());
+        }
+        Err(Rejection::new(
+            Reason::Refused,
+            format!(
+                "expected `merge` from a channel that the setting `service.merging-channels` names, \
+                 found it on `{}`; an identifier that is nobody's yet is linked without it",
+                event.channel
+            ),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Raw, parse};
+
+    #[test]
+    fn two_known_customers_are_one_if_a_channel_says_so_that_may() {
+        let told = |channel, payload: &'static str| {
+            let payload = payload.as_bytes();
+            parse(&Raw { channel, customer: "anne", headers: &[], payload, sequence: 1 }).unwrap()
+        };
+        let merge = r#"{"type":"link","data":{"to":"ann","merge":true}}"#;
+        let link = r#"{"type":"link","data":{"to":"ann"}}"#;
+        let rights = Rights::new(Desks::default(), ["crm"]);
+        assert_eq!(rights.admit(&told("crm", merge)), Ok(()));
+        assert_eq!(rights.admit(&told("web", link)), Ok(()));
+        let refusal = rights.admit(&told("web", merge)).unwrap_err();
+        insta::assert_snapshot!(refusal, @"refused: expected `merge` from a channel that the setting `service.merging-channels` names, found it on `web`; an identifier that is nobody's yet is linked without it");
+    }
+}
