@@ -70,12 +70,13 @@ pub const VERBS: &[Verb] = &[
 ];
 
 const fn channel(verb: &'static str, tokens: usize, describe: &'static str) -> Verb {
-    let endpoint = Endpoint { verb, tokens, places: limits::ASKS, describe };
+    let endpoint = Endpoint { verb, tokens, places: limits::ASKS, is_for_channels: true, describe };
     Verb { endpoint, audit: Audit::Nothing }
 }
 
 const fn plain(verb: &'static str, tokens: usize, describe: &'static str) -> Verb {
-    let endpoint = Endpoint { verb, tokens, places: limits::API_REQUESTS, describe };
+    let places = limits::API_REQUESTS;
+    let endpoint = Endpoint { verb, tokens, places, is_for_channels: false, describe };
     Verb { endpoint, audit: Audit::Nothing }
 }
 

@@ -1,8 +1,10 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_nats::jetstream::{self, context::ContextBuilder};
 use async_nats::{Client, ConnectOptions, Event};
+use parking_lot::Mutex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -186,12 +188,38 @@ impl Bus {
         let jetstream = jetstream_of(&client, &self.settings);
         Ok((client, jetstream, link))
     }
+
+    /// A connection of its own to listen to strangers by, which ends for good if it is lost.
+    pub(super) async fn dial_once(&self, name: &str) -> Result<Client, Error> {
+        let (to_denied, _) = watch::channel(None);
+        dial(&self.settings, name, Role::Once, to_denied).await.map(|(client, _)| client)
+    }
 }
 
 fn jetstream_of(client: &Client, settings: &settings::Nats) -> jetstream::Context {
     ContextBuilder::new()
         .timeout(Duration::from_millis(settings.request_timeout_ms))
         .build(client.clone())
+}
+
+/// How soon a connection that was lost is made again: at once, for whatever the broker delivers until
+/// then is lost too, but not more often than so.
+#[derive(Debug, Default)]
+struct Pace {
+    last: Mutex<Option<Instant>>,
+}
+
+impl Pace {
+    const APART: Duration = Duration::from_millis(20);
+
+    /// The pause before an attempt, the first one being 1.
+    fn pause(&self, attempt: usize) -> Duration {
+        let last = self.last.lock().replace(Instant::now());
+        match attempt {
+            0 | 1 => last.map_or(Duration::ZERO, |last| Pace::APART.saturating_sub(last.elapsed())),
+            _ => Duration::from_millis((attempt as u64 - 1).saturating_mul(50).min(2_000)),
+        }
+    }
 }
 
 /// What a connection is for.
@@ -201,6 +229,10 @@ enum Role {
     Main,
     /// It reads what strangers write.
     Exposed,
+    /// The same, and it is not made again once it is lost. The library keeps what it gave up open until
+    /// it has made it again, and until then the broker delivers there what nobody will read; closed at
+    /// once, the broker delivers it to others.
+    Once,
 }
 
 async fn dial(
@@ -211,13 +243,20 @@ async fn dial(
 ) -> Result<(Client, watch::Receiver<Link>), Error> {
     let (to_link, link) = watch::channel(Link::default());
     let to_link = Arc::new(to_link);
+    let pace = Pace::default();
+    let lost_once = Arc::new(AtomicBool::new(false));
+    let is_once = lost_once.clone();
     let mut options = ConnectOptions::new()
         .name(name)
         .connection_timeout(Duration::from_millis(settings.connect_timeout_ms))
         .request_timeout(Some(Duration::from_millis(settings.request_timeout_ms)))
         .max_reconnects(None)
-        .reconnect_delay_callback(|attempts| {
-            Duration::from_millis((attempts as u64).saturating_mul(50).min(2_000))
+        .reconnect_delay_callback(move |attempts| {
+            if is_once.load(Ordering::Relaxed) {
+                // Nobody has to hear of it, as of a panic; the task ends, and with it the connection.
+                std::panic::resume_unwind(Box::new("the connection was lost"));
+            }
+            pace.pause(attempts)
         })
         .subscription_capacity(limits::SUBSCRIPTION_MESSAGES)
         .require_tls(settings.tls.required)
@@ -268,6 +307,7 @@ async fn dial(
         .connect(addresses)
         .await
         .map_err(|source| Error::Connect { url: settings.shown_url(), source: Box::new(source) })?;
+    lost_once.store(role == Role::Once, Ordering::Relaxed);
     Ok((client, link))
 }
 

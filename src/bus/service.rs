@@ -1,17 +1,21 @@
-use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use async_nats::service::{self, ServiceExt};
+use async_nats::service::{NATS_SERVICE_ERROR, NATS_SERVICE_ERROR_CODE};
+use async_nats::{Client, HeaderMap, Message, Subject, Subscriber};
 use bytes::Bytes;
 use futures::StreamExt;
-use tokio::sync::{Semaphore, oneshot};
-use tokio::task::{JoinHandle, JoinSet};
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 
-use super::{Bus, Error, Subjects};
+use super::{Bus, Error, Subjects, fresh_id};
 use crate::config::limits;
-use crate::event::cut;
+use crate::event::{Time, cut};
 
 /// One thing that can be asked of the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +27,8 @@ pub struct Endpoint {
     /// How many requests may wait for their answers; whoever comes beyond that is told that we are
     /// busy.
     pub places: usize,
+    /// Whether channels ask it, rather than people.
+    pub is_for_channels: bool,
     /// What it does, for people who ask the service about itself.
     pub describe: &'static str,
 }
@@ -73,19 +79,68 @@ impl ApiError {
 
 /// The service named `jumeau` on the bus, by which operators and channels ask; it can be found with
 /// `$SRV.PING`, `$SRV.INFO` and `$SRV.STATS`. It ends when this is dropped.
+///
+/// The client library gives a connection up over a request whose headers it cannot read, and what lies
+/// in that connection then is never answered. So those who ask come in by several doors, each with
+/// connections of its own: a channel cannot take people down, nor the other way round. Behind a door
+/// the broker deals requests out to all connections that are there, and one that was given up is
+/// closed at once and made anew. Answers go out by a connection on which nobody asks.
 #[derive(Debug)]
 pub struct Service {
-    stop: oneshot::Sender<()>,
-    task: JoinHandle<()>,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
 }
 
-/// How long to wait before offering the service again after its connection ended.
-const PAUSE: Duration = Duration::from_millis(200);
+/// Pauses before making a connection anew: the first, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
+
+/// How often the log says that connections end, at most.
+const SAY_AGAIN: Duration = Duration::from_secs(60);
+
+/// The queue group of all who answer, as services on NATS have it.
+const GROUP: &str = "q";
+
+/// Where somebody asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Door {
+    /// What channels ask.
+    Channels,
+    /// What people ask under a name.
+    Named,
+    /// What is asked without one.
+    Others,
+    /// Whether the service is there, and what it offers.
+    Looking,
+}
+
+impl Door {
+    const ALL: [Door; 4] = [Door::Channels, Door::Named, Door::Others, Door::Looking];
+
+    /// The name of its connections, and how many there are.
+    fn connections(self) -> (&'static str, usize) {
+        match self {
+            Door::Channels => ("jumeau-api-channels", 4),
+            Door::Named => ("jumeau-api-named", 3),
+            Door::Others => ("jumeau-api", 3),
+            Door::Looking => ("jumeau-api-looking", 1),
+        }
+    }
+
+    /// Where an endpoint is asked at this door, if it is.
+    fn asked(self, prefix: &str, endpoint: &Endpoint) -> Option<String> {
+        let start = match self {
+            Door::Channels if endpoint.is_for_channels => "api",
+            Door::Others if !endpoint.is_for_channels => "api",
+            Door::Named => "as.*",
+            _ => return None,
+        };
+        Some(format!("{prefix}.{start}.{}{}", endpoint.verb, ".*".repeat(endpoint.tokens)))
+    }
+}
 
 impl Service {
-    /// Registers the endpoints, each at `<prefix>.api.<verb>` and its tokens, and at
-    /// `<prefix>.as.<name>.<verb>` for whoever asks under a name, and answers what is asked of them
-    /// with `handler`.
+    /// Answers what is asked of the endpoints, each at `<prefix>.api.<verb>` and its tokens, and at
+    /// `<prefix>.as.<name>.<verb>` for whoever asks under a name, with `handler`.
     ///
     /// # Errors
     /// [`Error::Connect`] or [`Error::Request`] if the broker refuses.
@@ -98,45 +153,70 @@ impl Service {
         H: Fn(Request) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Result<Bytes, ApiError>> + Send + 'static,
     {
-        let offer = Offer { bus: bus.clone(), endpoints: endpoints.into(), handler };
-        let offered = offer.register().await?;
-        let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(offer.run(offered, stopped));
-        Ok(Service { stop, task })
+        let (answers, ..) = bus.dial("jumeau-answers").await?;
+        let prefix = bus.subjects.prefix();
+        let windows: Vec<Arc<Window>> = Door::ALL
+            .into_iter()
+            .flat_map(|door| endpoints.iter().map(move |endpoint| (door, endpoint)))
+            .filter_map(|(door, endpoint)| {
+                let subject = door.asked(prefix, endpoint)?;
+                let places = Arc::new(Semaphore::new(endpoint.places));
+                let tally = Tally::default();
+                Some(Arc::new(Window { door, subject, endpoint: *endpoint, places, tally }))
+            })
+            .collect();
+        let offer = Offer {
+            bus: bus.clone(),
+            answers,
+            presence: Arc::new(Presence::new(windows.clone())),
+            windows: windows.into(),
+            said: Arc::default(),
+            handler,
+        };
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        for door in Door::ALL {
+            for _ in 0..door.connections().1 {
+                let open = offer.open(door).await?;
+                tasks.spawn(offer.clone().keep_open(door, open, stopped.clone()));
+            }
+        }
+        Ok(Service { stop, tasks })
     }
 
     /// Stops answering, and takes the service off the bus.
-    pub async fn stop(self) {
-        drop(self.stop);
-        // It panics only if a handler does, and there is nothing left to stop then.
-        let _ = self.task.await;
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        // They panic only if a handler does, and there is nothing left to stop then.
+        while self.tasks.join_next().await.is_some() {}
     }
 }
 
-/// What an endpoint says of itself: what it does, and under which names `twinctl schema` has the
-/// schemas of what it takes and answers.
-fn metadata(endpoint: &Endpoint) -> HashMap<String, String> {
-    let verb = endpoint.verb;
-    [
-        ("description", endpoint.describe.to_owned()),
-        ("request-schema", format!("api.{verb}.request")),
-        ("response-schema", format!("api.{verb}")),
-    ]
-    .map(|(name, value)| (name.to_owned(), value))
-    .into()
+/// One endpoint at one door, whatever connection asks come by.
+struct Window {
+    door: Door,
+    subject: String,
+    endpoint: Endpoint,
+    places: Arc<Semaphore>,
+    tally: Tally,
 }
 
 /// What is offered, and how it is answered.
+#[derive(Clone)]
 struct Offer<H> {
     bus: Bus,
-    endpoints: Box<[Endpoint]>,
+    answers: Client,
+    presence: Arc<Presence>,
+    windows: Arc<[Arc<Window>]>,
+    /// When the log said last that a connection ended.
+    said: Arc<Mutex<Option<Instant>>>,
     handler: H,
 }
 
-/// The service as it is registered on one connection.
-struct Offered {
-    service: service::Service,
-    /// One task for each endpoint; all end with the connection.
+/// A connection behind a door.
+struct Open {
+    client: Client,
+    /// One task for each subject; all end with the connection.
     serving: JoinSet<()>,
 }
 
@@ -145,98 +225,113 @@ where
     H: Fn(Request) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Result<Bytes, ApiError>> + Send + 'static,
 {
-    async fn register(&self) -> Result<Offered, Error> {
+    async fn open(&self, door: Door) -> Result<Open, Error> {
         let what = "offer the service";
-        let (client, jetstream, _) = self.bus.dial("jumeau-api").await?;
-        let service = client
-            .service_builder()
-            .description("a digital twin for every customer")
-            .start("jumeau", env!("CARGO_PKG_VERSION"))
-            .await
-            .map_err(Error::request(what))?;
+        let client = self.bus.dial_once(door.connections().0).await?;
         let mut serving = JoinSet::new();
-        for endpoint in &self.endpoints {
-            let (prefix, verb) = (self.bus.subjects.prefix(), endpoint.verb);
-            let places = Arc::new(Semaphore::new(endpoint.places));
-            for asked in [format!("{prefix}.api.{verb}"), format!("{prefix}.as.*.{verb}")] {
-                let requests = service
-                    .endpoint_builder()
-                    .name(verb)
-                    .metadata(metadata(endpoint))
-                    .add(asked + &".*".repeat(endpoint.tokens))
-                    .await
-                    .map_err(Error::request(what))?;
-                let subjects = self.bus.subjects.clone();
-                let counter = Counter { subjects, endpoint: *endpoint, places: places.clone() };
-                serving.spawn(counter.serve(requests, self.handler.clone()));
+        for window in self.windows.iter().filter(|window| window.door == door) {
+            let asked = client.queue_subscribe(window.subject.clone(), GROUP.to_owned());
+            let requests = asked.await.map_err(Error::request(what))?;
+            let counter = Counter {
+                subjects: self.bus.subjects.clone(),
+                window: window.clone(),
+                answers: self.answers.clone(),
+            };
+            serving.spawn(counter.serve(requests, self.handler.clone()));
+        }
+        if door == Door::Looking {
+            for subject in self.presence.subjects() {
+                let asked = client.subscribe(subject).await.map_err(Error::request(what))?;
+                let (presence, answers) = (self.presence.clone(), self.answers.clone());
+                serving.spawn(presence.tell(asked, self.bus.subjects.clone(), answers));
             }
         }
-        // Once the broker has answered this, it knows of the endpoints too.
-        jetstream.query_account().await.map_err(Error::request(what))?;
-        Ok(Offered { service, serving })
+        // Once the broker has answered this, it knows of the subscriptions too.
+        client.flush().await.map_err(Error::request(what))?;
+        Ok(Open { client, serving })
     }
 
-    /// Offers the service again whenever its connection ends, until it is to stop.
-    async fn run(self, mut offered: Offered, mut stop: oneshot::Receiver<()>) {
+    /// Says that a connection ended, unless it was said a moment ago or the broker is gone.
+    fn complain(&self, door: Door) {
+        let mut said = self.said.lock();
+        if self.bus.is_up() && said.is_none_or(|at| at.elapsed() >= SAY_AGAIN) {
+            *said = Some(Instant::now());
+            tracing::warn!(
+                connection = door.connections().0,
+                "a connection for requests ended, as over headers that nobody can read; it is made anew"
+            );
+        }
+    }
+
+    /// Makes the connection anew whenever it ends, until it is to stop.
+    async fn keep_open(self, door: Door, mut open: Open, mut stop: watch::Receiver<bool>) {
         loop {
             tokio::select! {
-                _ = &mut stop => {
-                    let _ = offered.service.stop().await;
+                // Whoever would say so is gone, or has said so.
+                _ = stop.changed() => {
+                    let _ = open.client.drain().await;
                     return;
                 }
-                _ = offered.serving.join_next() => {}
+                _ = open.serving.join_next() => {}
             }
-            tracing::warn!("the service's connection ended; offering it on another");
-            offered = loop {
+            self.complain(door);
+            // What had come is answered still.
+            while open.serving.join_next().await.is_some() {}
+            let mut pause = PAUSES.0;
+            open = loop {
                 tokio::select! {
-                    _ = &mut stop => return,
-                    () = tokio::time::sleep(PAUSE) => {}
+                    _ = stop.changed() => return,
+                    () = tokio::time::sleep(pause) => pause = (2 * pause).min(PAUSES.1),
                 }
-                if let Ok(offered) = self.register().await {
-                    break offered;
+                if let Ok(open) = self.open(door).await {
+                    break open;
                 }
             };
         }
     }
 }
 
-/// Where the requests of one endpoint come in.
+/// Where the requests of one endpoint come in, by one connection.
 struct Counter {
     subjects: Arc<Subjects>,
-    endpoint: Endpoint,
-    places: Arc<Semaphore>,
+    window: Arc<Window>,
+    answers: Client,
 }
 
 impl Counter {
-    async fn serve<H, F>(self, mut requests: service::endpoint::Endpoint, handler: H)
+    async fn serve<H, F>(self, mut requests: Subscriber, handler: H)
     where
         H: Fn(Request) -> F,
         F: Future<Output = Result<Bytes, ApiError>> + Send + 'static,
     {
-        while let Some(request) = requests.next().await {
-            let reply = request.message.reply.as_deref();
-            if !reply.is_some_and(|reply| self.subjects.may_answer_to(reply)) {
+        while let Some(message) = requests.next().await {
+            let Some(reply) = self.subjects.reply_of(&message) else {
                 tracing::debug!("a request whose answer would go elsewhere than to an inbox");
                 continue;
-            }
-            let Ok(place) = self.places.clone().try_acquire_owned() else {
+            };
+            let (answers, window) = (self.answers.clone(), self.window.clone());
+            let begun = Instant::now();
+            let Ok(place) = window.places.clone().try_acquire_owned() else {
                 let busy = ApiError::new(503, "the service is busy; ask again in a moment");
-                answer(&request, Err(busy)).await;
+                window.tally.count(begun.elapsed(), Some(&busy));
+                answer(&answers, reply, Err(busy)).await;
                 continue;
             };
-            let answered = handler(self.read(&request.message));
+            let answered = handler(self.read(&message));
             tokio::spawn(async move {
                 let response = answered.await;
-                answer(&request, response).await;
+                window.tally.count(begun.elapsed(), response.as_ref().err());
+                answer(&answers, reply, response).await;
                 drop(place);
             });
         }
     }
 
-    fn read(&self, message: &async_nats::Message) -> Request {
+    fn read(&self, message: &Message) -> Request {
+        let endpoint = &self.window.endpoint;
         let subject = message.subject.as_str();
         let mut tokens: Vec<String> =
-            subject.rsplit('.').take(self.endpoint.tokens).map(str::to_owned).collect();
+            subject.rsplit('.').take(endpoint.tokens).map(str::to_owned).collect();
         tokens.reverse();
         let mut named = self.subjects.tokens(subject).into_iter().flatten();
         let by = match (named.next(), named.next()) {
@@ -248,21 +343,146 @@ impl Counter {
                 Asker { name: name.into(), is_vouched: false }
             }
         };
-        Request { verb: self.endpoint.verb, tokens, payload: message.payload.clone(), by }
+        Request { verb: endpoint.verb, tokens, payload: message.payload.clone(), by }
     }
 }
 
-async fn answer(request: &service::Request, response: Result<Bytes, ApiError>) {
-    let response = response.map_err(|error| service::error::Error {
-        code: error.code.into(),
-        // It travels in a header: one line, of bounded length.
-        status: cut(&error.message, limits::TEXT_BYTES)
-            .chars()
-            .map(|c| if c.is_control() { ' ' } else { c })
-            .collect(),
-    });
+async fn answer(answers: &Client, reply: Subject, response: Result<Bytes, ApiError>) {
+    let sent = match response {
+        Ok(payload) => answers.publish(reply, payload).await,
+        Err(error) => {
+            let mut headers = HeaderMap::new();
+            // It travels in a header: one line, of bounded length.
+            let message = cut(&error.message, limits::TEXT_BYTES);
+            let message: String =
+                message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+            headers.insert(NATS_SERVICE_ERROR, message);
+            headers.insert(NATS_SERVICE_ERROR_CODE, error.code.to_string());
+            answers.publish_with_headers(reply, headers, Bytes::new()).await
+        }
+    };
     // Whoever asked may not wait for an answer, or the broker may be gone.
-    if let Err(error) = request.respond(response).await {
+    if let Err(error) = sent {
         tracing::debug!(%error, "an answer could not be sent");
+    }
+}
+
+impl Subjects {
+    /// Where the answer to a request goes, if it may go there.
+    fn reply_of(&self, message: &Message) -> Option<Subject> {
+        message.reply.clone().filter(|reply| self.may_answer_to(reply))
+    }
+}
+
+/// How often an endpoint was asked, and for how long.
+#[derive(Debug, Default)]
+struct Tally {
+    requests: AtomicU64,
+    errors: AtomicU64,
+    nanoseconds: AtomicU64,
+    last_error: Mutex<Option<ApiError>>,
+}
+
+impl Tally {
+    fn count(&self, took: Duration, error: Option<&ApiError>) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
+        self.nanoseconds.fetch_add(took, Ordering::Relaxed);
+        if let Some(error) = error {
+            self.errors.fetch_add(1, Ordering::Relaxed);
+            *self.last_error.lock() = Some(error.clone());
+        }
+    }
+}
+
+/// What the service says of itself, as every service on NATS does (its ADR-32). The library would say it
+/// of each connection, and put itself behind each of them.
+struct Presence {
+    id: String,
+    started: Time,
+    windows: Vec<Arc<Window>>,
+}
+
+const NAME: &str = "jumeau";
+
+impl Presence {
+    fn new(windows: Vec<Arc<Window>>) -> Presence {
+        Presence { id: fresh_id(), started: chrono::Utc::now().into(), windows }
+    }
+
+    fn subjects(&self) -> Vec<String> {
+        let of = |verb: &str| {
+            let all = format!("$SRV.{verb}");
+            [all.clone(), format!("{all}.{NAME}"), format!("{all}.{NAME}.{}", self.id)]
+        };
+        ["PING", "INFO", "STATS"].into_iter().flat_map(of).collect()
+    }
+
+    async fn tell(self: Arc<Presence>, mut asked: Subscriber, subjects: Arc<Subjects>, to: Client) {
+        while let Some(message) = asked.next().await {
+            let Some(reply) = subjects.reply_of(&message) else { continue };
+            let said = self.said(message.subject.split('.').nth(1).unwrap_or_default());
+            answer(&to, reply, Ok(Bytes::from(said.to_string()))).await;
+        }
+    }
+
+    fn said(&self, verb: &str) -> Value {
+        let (kind, more) = match verb {
+            "INFO" => {
+                let endpoints: Vec<Value> = self.windows.iter().map(|one| one.info()).collect();
+                let description = "a digital twin for every customer";
+                ("info", json!({ "description": description, "endpoints": endpoints }))
+            }
+            "STATS" => {
+                let endpoints: Vec<Value> = self.windows.iter().map(|one| one.stats()).collect();
+                ("stats", json!({ "started": self.started, "endpoints": endpoints }))
+            }
+            _ => ("ping", json!({})),
+        };
+        let mut said = json!({
+            "type": format!("io.nats.micro.v1.{kind}_response"),
+            "name": NAME,
+            "id": self.id,
+            "version": env!("CARGO_PKG_VERSION"),
+            "metadata": {},
+        });
+        if let (Value::Object(said), Value::Object(more)) = (&mut said, more) {
+            said.extend(more);
+        }
+        said
+    }
+}
+
+impl Window {
+    /// Among the rest under which names `twinctl schema` has the schemas of what the endpoint takes and
+    /// answers.
+    fn info(&self) -> Value {
+        let Endpoint { verb, describe, .. } = self.endpoint;
+        json!({
+            "name": verb,
+            "subject": self.subject,
+            "queue_group": GROUP,
+            "metadata": {
+                "description": describe,
+                "request-schema": format!("api.{verb}.request"),
+                "response-schema": format!("api.{verb}"),
+            },
+        })
+    }
+
+    fn stats(&self) -> Value {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (requests, took) = (read(&self.tally.requests), read(&self.tally.nanoseconds));
+        let last_error = self.tally.last_error.lock();
+        json!({
+            "name": self.endpoint.verb,
+            "subject": self.subject,
+            "queue_group": GROUP,
+            "num_requests": requests,
+            "num_errors": read(&self.tally.errors),
+            "last_error": last_error.as_ref().map_or_else(String::new, ToString::to_string),
+            "processing_time": took,
+            "average_processing_time": took.checked_div(requests).unwrap_or(0),
+        })
     }
 }

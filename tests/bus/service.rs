@@ -4,19 +4,32 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_nats::client::RequestErrorKind;
 use bytes::Bytes;
 use futures::StreamExt;
 use jumeau::bus::{ApiError, Endpoint, Service};
 use tokio::time::timeout;
 
-use crate::{PATIENCE, eventually, publish_raw, world};
+use crate::{PATIENCE, World, eventually, publish_raw, world};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_service_is_found_and_answers() {
     let world = world().await;
     let endpoints = [
-        Endpoint { verb: "show", tokens: 1, places: 256, describe: "what is known of a customer" },
-        Endpoint { verb: "stats", tokens: 0, places: 256, describe: "counters" },
+        Endpoint {
+            verb: "show",
+            tokens: 1,
+            places: 256,
+            is_for_channels: false,
+            describe: "what is known of a customer",
+        },
+        Endpoint {
+            verb: "stats",
+            tokens: 0,
+            places: 256,
+            is_for_channels: false,
+            describe: "counters",
+        },
     ];
     let service = Service::start(&world.bus, &endpoints, |request| async move {
         match request.verb {
@@ -38,7 +51,9 @@ async fn the_service_is_found_and_answers() {
         .iter()
         .map(|endpoint| endpoint["subject"].as_str().unwrap())
         .collect();
-    assert_eq!(subjects, BTreeSet::from(["jumeau.api.show.*", "jumeau.api.stats"]));
+    let expected =
+        ["jumeau.api.show.*", "jumeau.api.stats", "jumeau.as.*.show.*", "jumeau.as.*.stats"];
+    assert_eq!(subjects, BTreeSet::from(expected));
 
     let shown = world.client.request("jumeau.api.show.anna", "".into()).await.unwrap();
     assert_eq!(shown.payload, "anna");
@@ -47,16 +62,34 @@ async fn the_service_is_found_and_answers() {
     assert_eq!(headers.get("Nats-Service-Error-Code").unwrap().as_str(), "400");
     let error = headers.get("Nats-Service-Error").unwrap();
     assert_eq!(error.as_str(), "expected nothing, found `stats`");
+    let stats = world.client.request("$SRV.STATS.jumeau", "".into()).await.unwrap();
+    let stats: serde_json::Value = serde_json::from_slice(&stats.payload).unwrap();
+    let of = |subject: &str| {
+        let all = stats["endpoints"].as_array().unwrap();
+        let one = all.iter().find(|one| one["subject"] == subject).unwrap();
+        (one["num_requests"].as_u64().unwrap(), one["num_errors"].as_u64().unwrap())
+    };
+    assert_eq!((of("jumeau.api.show.*"), of("jumeau.api.stats")), ((1, 0), (1, 1)));
+    assert_eq!(of("jumeau.as.*.stats"), (0, 0));
     service.stop().await;
+    let gone = world.client.request("jumeau.api.stats", "".into()).await.unwrap_err();
+    assert_eq!(gone.kind(), RequestErrorKind::NoResponders);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_service_outlives_a_request_with_headers_that_are_not_text() {
     let world = world().await;
-    let endpoints = [Endpoint { verb: "stats", tokens: 0, places: 256, describe: "counters" }];
+    let endpoints = [Endpoint {
+        verb: "stats",
+        tokens: 0,
+        places: 256,
+        is_for_channels: false,
+        describe: "counters",
+    }];
     let _service =
         Service::start(&world.bus, &endpoints, |_| async { Ok(Bytes::new()) }).await.unwrap();
-    for headers in [&b"nonsense\r\n\r\n"[..], b"NATS/1.0\r\nx: a\rb\r\n\r\n"] {
+    let kinds = [&b"nonsense\r\n\r\n"[..], b"NATS/1.0\r\nx: a\rb\r\n\r\n", UNREADABLE];
+    for headers in kinds {
         publish_raw(&world.broker, "jumeau.api.stats", headers, b"").await;
         eventually("it answers again", async || {
             let answer = world.client.request("jumeau.api.stats", "".into());
@@ -66,10 +99,49 @@ async fn the_service_outlives_a_request_with_headers_that_are_not_text() {
     }
 }
 
+/// Headers over which the client library makes its connection anew.
+const UNREADABLE: &[u8] = b"NATS/1.0\r\nx: \xff\xfe\r\n\r\n";
+
+/// How often this client asks one thing, once each answer is there, while somebody publishes to another
+/// subject what no client can read.
+async fn unanswered(world: &World, asked: &'static str, bad: &'static str) -> usize {
+    let mut lost = 0;
+    for _ in 0..20 {
+        publish_raw(&world.broker, bad, UNREADABLE, b"").await;
+        let answer = world.client.request(asked, "".into());
+        lost += usize::from(!matches!(timeout(Duration::from_secs(2), answer).await, Ok(Ok(_))));
+    }
+    lost
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn channels_do_not_take_people_down_nor_people_channels() {
+    let world = world().await;
+    let (places, describe) = (256, "answers");
+    let endpoints = [
+        Endpoint { verb: "decide", tokens: 1, places, is_for_channels: true, describe },
+        Endpoint { verb: "stats", tokens: 0, places, is_for_channels: false, describe },
+    ];
+    let _service =
+        Service::start(&world.bus, &endpoints, |_| async { Ok(Bytes::new()) }).await.unwrap();
+    let doors = ["jumeau.api.decide.ann", "jumeau.as.anna.stats", "jumeau.api.stats", "$SRV.PING"];
+    for asked in doors {
+        for bad in doors.into_iter().filter(|bad| *bad != asked) {
+            assert_eq!(unanswered(&world, asked, bad).await, 0, "{asked} behind {bad}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_asks_a_busy_service_is_told_so() {
     let world = world().await;
-    let endpoints = [Endpoint { verb: "wait", tokens: 0, places: 8, describe: "waits" }];
+    let endpoints = [Endpoint {
+        verb: "wait",
+        tokens: 0,
+        places: 8,
+        is_for_channels: false,
+        describe: "waits",
+    }];
     let gate = Arc::new(tokio::sync::Semaphore::new(0));
     let opened = gate.clone();
     let _service = Service::start(&world.bus, &endpoints, move |_| {

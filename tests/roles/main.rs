@@ -21,7 +21,7 @@ use rig::{Rig, in_time};
 /// What the service answers: who asked, and whether the broker vouches for that.
 async fn echo(bus: &Bus) -> Service {
     const fn endpoint(verb: &'static str, tokens: usize) -> Endpoint {
-        Endpoint { verb, tokens, places: 8, describe: "says who asked" }
+        Endpoint { verb, tokens, places: 8, is_for_channels: false, describe: "says who asked" }
     }
     let endpoints = [
         endpoint("decide", 1),

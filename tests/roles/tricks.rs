@@ -137,7 +137,7 @@ impl Scene {
 
 async fn desk(bus: &Bus, asked: Arc<Mutex<Vec<String>>>) -> Service {
     const fn endpoint(verb: &'static str, tokens: usize) -> Endpoint {
-        Endpoint { verb, tokens, places: 64, describe: "answers" }
+        Endpoint { verb, tokens, places: 64, is_for_channels: false, describe: "answers" }
     }
     let endpoints = [
         endpoint("decide", 2),
