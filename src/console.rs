@@ -377,6 +377,13 @@ pub(crate) fn adopted(adopted: &Adopted) {
     }
 }
 
+pub(crate) fn adopted_as_json(adopted: &Adopted) -> serde_json::Value {
+    let Adopted { stream, before, now, until, last } = adopted;
+    serde_json::json!({
+        "stream": stream, "before": before, "now": now, "until": until, "last": last,
+    })
+}
+
 pub(crate) fn examined(folder: &Path, examined: &Examined) {
     let Examined { partitions, floor, metas, twins, verified, unreadable } = examined;
     let is_sound = verified.defects == 0;

@@ -71,7 +71,7 @@ enum Command {
     Rewrap(Rewrap),
     /// Go on with the stream of events as the broker has it, though it was put back to an earlier state
     /// or made anew, or the store is empty; nobody may have the store open
-    Adopt(Choices),
+    Adopt(Adopt),
     /// Make keys, a certificate and the broker's configuration, so that everybody sees only what is
     /// theirs
     Keys(Keys),
@@ -210,6 +210,15 @@ struct Restore {
 }
 
 #[derive(Args)]
+struct Adopt {
+    #[command(flatten)]
+    choices: Choices,
+    /// The answer as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
 struct Rewrap {
     #[command(flatten)]
     choices: Choices,
@@ -338,10 +347,14 @@ fn run(command: Command) -> anyhow::Result<bool> {
             }
             Ok(true)
         }
-        Command::Adopt(choices) => {
-            let settings = choices.settings(&[])?;
+        Command::Adopt(arguments) => {
+            let settings = arguments.choices.settings(&[])?;
             let adopted = actix::System::new().block_on(jumeau::app::adopt(&settings))?;
-            console::adopted(&adopted);
+            if arguments.json {
+                checking::tell(&console::adopted_as_json(&adopted))?;
+            } else {
+                console::adopted(&adopted);
+            }
             Ok(true)
         }
         Command::Keys(arguments) => {

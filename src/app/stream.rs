@@ -74,6 +74,31 @@ fn taken(metas: &[Meta]) -> Vec<Taken> {
     metas.iter().filter_map(taken).collect()
 }
 
+/// What each partition has taken in last; none: it has taken in nothing. A cursor may lack its moment, as
+/// in a store of an earlier version. Such a partition goes by another one's that it is not behind, or
+/// else by the earliest: all read the same stream, and what comes once more of that is recognised.
+fn until(metas: &[Meta]) -> anyhow::Result<Vec<Option<Taken>>> {
+    let all = taken(metas);
+    let of = |meta: &Meta| {
+        if meta.cursor == 0 {
+            return Ok(None);
+        }
+        let own = meta.stored.map(|stored| Taken { sequence: meta.cursor, stored });
+        let before = all.iter().filter(|taken| taken.sequence <= meta.cursor);
+        let other = || before.max_by_key(|taken| taken.sequence);
+        let earliest = || all.iter().min_by_key(|taken| taken.sequence);
+        let found = own.or_else(|| other().or_else(earliest).copied());
+        found.map(Some).ok_or_else(|| {
+            anyhow::anyhow!(
+                "expected a store that knows when an event was stored that it has taken in, found none: \
+                 everything would be taken in once more; start the service on its own stream first, \
+                 or begin with an empty store"
+            )
+        })
+    };
+    metas.iter().map(of).collect()
+}
+
 /// What became of the cursors of a store that goes on with another stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Adopted {
@@ -103,9 +128,7 @@ pub async fn adopt(settings: &Settings) -> anyhow::Result<Adopted> {
     let standing = bus.standing().await?;
     let last = standing.map(|standing| standing.last);
     let mut cursors = Vec::with_capacity(metas.len());
-    for (partition, meta) in (0..partitions).zip(&metas) {
-        // A partition that knows no moment has taken in nothing, or nothing of another stream.
-        let known = meta.stored.map(|stored| Taken { sequence: meta.cursor, stored });
+    for (partition, known) in (0..partitions).zip(until(&metas)?) {
         let found = match (known, last) {
             (Some(known), Some(last)) => bus.found_again(known, last).await?,
             _ => None,
@@ -122,4 +145,29 @@ pub async fn adopt(settings: &Settings) -> anyhow::Result<Adopted> {
         until: metas.iter().filter_map(|meta| meta.stored).max(),
         last,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meta(cursor: u64, stored: Option<i64>) -> Meta {
+        Meta { cursor, stored: stored.map(Time::from_ms), ..Meta::default() }
+    }
+
+    #[test]
+    fn a_cursor_without_a_moment_is_not_adopted_at_the_beginning() {
+        let found = |metas: &[Meta]| {
+            let until = until(metas).unwrap().into_iter();
+            until.map(|one| one.map(|taken| taken.sequence)).collect::<Vec<_>>()
+        };
+        let own = meta(9, Some(900));
+        assert_eq!(
+            found(&[own, meta(20, None), meta(30, Some(3_000))]),
+            [Some(9), Some(9), Some(30)]
+        );
+        assert_eq!(found(&[meta(5, None), own]), [Some(9), Some(9)]);
+        assert_eq!(found(&[Meta::default(), own]), [None, Some(9)], "it has taken in nothing");
+        assert!(until(&[meta(5, None)]).is_err());
+    }
 }

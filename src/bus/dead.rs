@@ -19,9 +19,6 @@ const PARTITION: &str = "Jumeau-Partition";
 pub(super) const SUBJECT: &str = "Jumeau-Subject";
 const MESSAGE_ID: &str = "Jumeau-Msg-Id";
 const DROPPED: &str = "Jumeau-Headers-Dropped";
-/// The header of an event with which a twin's memory moves. No name of ours, so that its dead letter
-/// keeps it.
-pub const CARRIES_MEMORY: &str = "Carries-Memory";
 /// The length that a payload had before it was cut to what the broker takes.
 pub(super) const TRUNCATED: &str = "Jumeau-Truncated";
 
@@ -261,7 +258,7 @@ impl Bus {
             };
             read.map_err(|rejection| Error::Unusable { sequence, rejection })?;
         }
-        if letter.original.headers.get(CARRIES_MEMORY).is_some() {
+        if letter.original.headers.get(Output::CARRIES_MEMORY).is_some() {
             // It would be there twice.
             return Err(Error::NoRetry {
                 sequence,

@@ -41,7 +41,7 @@ pub use analyser::{Analyser, Question};
 pub use broker::{Broker, BrokerOptions};
 pub use channel::Heard;
 pub use connection::{Bus, Outages, fresh_id};
-pub use dead::{CARRIES_MEMORY, DeadHeaders, DeadLetter, dead_letter};
+pub use dead::{DeadHeaders, DeadLetter, dead_letter};
 pub use denied::{Attempt, Denied};
 pub use error::Error;
 pub use identity::{Standing, Taken};

@@ -7,7 +7,8 @@ use async_nats::client::{PublishError, PublishErrorKind};
 use async_nats::header::{
     NATS_EXPECTED_LAST_MESSAGE_ID, NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_ID,
 };
-use async_nats::{HeaderMap, Message, StatusCode, Subscriber};
+use async_nats::jetstream::message::StreamMessage;
+use async_nats::{HeaderMap, HeaderValue, Message, StatusCode, Subscriber};
 use bytes::Bytes;
 use futures::{FutureExt, StreamExt};
 use parking_lot::Mutex;
@@ -487,7 +488,7 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
             };
             let place = entry.place();
             match self.bus.last_event_on(&place).await {
-                Ok(Some(payload)) if payload == entry.output.payload => {
+                Ok(Some(found)) if entry.is(&found) => {
                     self.confirm(at, true);
                 }
                 Ok(Some(_)) => {
@@ -554,6 +555,12 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
 }
 
 impl Entry {
+    /// Whether a message is it, and not one of somebody who has only seen what it says.
+    fn is(&self, found: &StreamMessage) -> bool {
+        let mark = found.headers.get(Output::MARK).map(HeaderValue::as_str);
+        found.payload == self.output.payload && mark == self.output.mark()
+    }
+
     /// The subject under which it goes out.
     fn place(&self) -> String {
         match self.places {
@@ -607,7 +614,7 @@ fn fit(output: &Output, before: Option<&str>, bytes_max: usize, is_dead: bool) -
 }
 
 /// A text that can be a header's value.
-fn one_header(text: &str) -> Option<async_nats::HeaderValue> {
+fn one_header(text: &str) -> Option<HeaderValue> {
     text.parse().ok()
 }
 

@@ -2,10 +2,10 @@ use std::time::Duration;
 
 use async_nats::jetstream::consumer::{AckPolicy, pull};
 use async_nats::jetstream::context::GetStreamErrorKind;
+use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use async_nats::jetstream::stream::{Config, RetentionPolicy, Source, SubjectTransform};
 use async_nats::jetstream::{ErrorCode, stream};
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::connection::check_payload;
@@ -216,11 +216,14 @@ impl Bus {
         self.jetstream.get_stream(name).await.map_err(Error::request("ask for a stream"))
     }
 
-    /// What the last event on a subject says; none if there is none.
-    pub(super) async fn last_event_on(&self, subject: &str) -> Result<Option<Bytes>, Error> {
+    /// The last event on a subject; none if there is none.
+    pub(super) async fn last_event_on(
+        &self,
+        subject: &str,
+    ) -> Result<Option<StreamMessage>, Error> {
         let stream = self.stream(&self.subjects.events_stream()).await?;
         match stream.get_last_raw_message_by_subject(subject).await {
-            Ok(message) => Ok(Some(message.payload)),
+            Ok(message) => Ok(Some(message)),
             Err(error) if matches!(error.kind(), LastRawMessageErrorKind::NoMessageFound) => {
                 Ok(None)
             }

@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{Customer, INTERNAL, spelled};
+use super::{Customer, spelled};
 
 /// One message that leaves the service, as plain data: committed with the state that decided it,
 /// published only after that, and kept until the broker has confirmed it.
@@ -31,6 +31,10 @@ impl Output {
     /// of ours, so that a dead letter keeps it and can be tried again.
     pub const MARK: &'static str = "Passed-Mark";
 
+    /// The header of a message with which a twin's memory moves. No name of ours, so that its dead letter
+    /// keeps it.
+    pub const CARRIES_MEMORY: &'static str = "Carries-Memory";
+
     /// The customer whom it is about: whose subject it is published on, or of a dead letter whose event
     /// it was. A subject of dead letters ends in a reason, and that of a memory on its way in the memory's
     /// identifier: neither is anybody's name.
@@ -40,7 +44,8 @@ impl Output {
             (Some(_), whose) => whose?,
             (None, _) if self.is_passed_on() => {
                 // `…._jumeau.<to>`, or `…._jumeau.<to>.<partition>.<from>.<id>`.
-                let is_memory = self.subject.rsplit('.').nth(1) != Some(INTERNAL);
+                // Not by the subject: a customer may be called like the channel.
+                let is_memory = self.header(Output::CARRIES_MEMORY).is_some();
                 from_behind.nth(if is_memory { 3 } else { 0 })?
             }
             (None, _) => from_behind.next()?,
@@ -51,6 +56,11 @@ impl Output {
     /// Whether it goes from one twin to another, by the stream of events.
     pub fn is_passed_on(&self) -> bool {
         self.header(Output::MARK).is_some() && self.header(Output::REASON).is_none()
+    }
+
+    /// The mark by which the service knows that it wrote it, if it is for a twin.
+    pub fn mark(&self) -> Option<&str> {
+        self.header(Output::MARK)
     }
 
     fn header(&self, wanted: &str) -> Option<&str> {
@@ -81,10 +91,16 @@ mod tests {
     #[test]
     fn what_one_twin_sends_another_is_about_whom_it_reaches() {
         let mark = (Output::MARK, "1f");
-        for subject in ["jumeau.events._jumeau.ann", "a.b.events._jumeau.ann.7.bob.p01"] {
-            let passed = output(subject, &[mark]);
+        let memory = (Output::CARRIES_MEMORY, "1");
+        for (subject, headers, whom) in [
+            ("jumeau.events._jumeau.ann", &[mark][..], "ann"),
+            ("a.b.events._jumeau.ann.7.bob.p01", &[memory, mark], "ann"),
+            ("jumeau.events._jumeau.ann.7._jumeau.p01", &[memory, mark], "ann"),
+            ("jumeau.events._jumeau._jumeau", &[mark], "_jumeau"),
+        ] {
+            let passed = output(subject, headers);
             assert!(passed.is_passed_on());
-            assert_eq!(passed.about(), Customer::new("ann").ok());
+            assert_eq!(passed.about(), Customer::new(whom).ok(), "{subject}");
         }
         assert!(!output("jumeau.actions.events._jumeau.ann", &[]).is_passed_on());
         let dead = [(Output::REASON, "bad-json"), (Output::CUSTOMER, "bob"), mark];

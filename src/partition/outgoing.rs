@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Secret;
-use crate::bus::{CARRIES_MEMORY, Subjects, dead_letter, partition_of};
+use crate::bus::{Subjects, dead_letter, partition_of};
 use crate::event::{Customer, Erasure, Original, Output, PassOn, Rejection, Time};
 use crate::twin::{Action, Escalation, Observation, Recall};
 
@@ -136,7 +136,7 @@ impl Outgoing {
             headers.push(("traceparent".into(), trace));
         }
         if message.memory_of.is_some() {
-            headers.push((CARRIES_MEMORY.into(), "1".into()));
+            headers.push((Output::CARRIES_MEMORY.into(), "1".into()));
         }
         headers.push((Output::MARK.into(), mark.into()));
         Output {

@@ -100,8 +100,10 @@ async fn a_memory_that_is_published_again_after_a_crash_is_there_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_somebody_else_put_in_the_place_of_a_memory_confirms_nothing() {
     let world = world().await;
-    let mine = memory(&world, "p1", "{\"mine\":true}");
-    world.publish(&mine.subject, "{}").await;
+    let mut mine = memory(&world, "p1", "{\"mine\":true}");
+    mine.headers = Box::new([(Output::MARK.into(), "1f".into())]);
+    // It says the same, and is not marked.
+    world.publish(&mine.subject, "{\"mine\":true}").await;
     let (relay, confirmed) = relay(&world).await;
     relay.submit(0, vec![(7, mine.clone())]);
     timeout(PATIENCE, relay.drained()).await.unwrap();
@@ -109,4 +111,5 @@ async fn what_somebody_else_put_in_the_place_of_a_memory_confirms_nothing() {
     let stream = world.jetstream().get_stream("JUMEAU_EVENTS").await.unwrap();
     let last = stream.get_raw_message(2).await.unwrap();
     assert_eq!(last.payload, mine.payload);
+    assert_eq!(last.headers.get(Output::MARK).map(|mark| mark.as_str()), Some("1f"));
 }

@@ -94,7 +94,13 @@ async fn an_empty_store_is_refused_on_a_stream_that_another_has_taken_in() {
     std::fs::remove_dir_all(rig.folder.path().join("store")).unwrap();
     let said = rig.refused(&[]).await;
     assert!(said.contains("has taken it in up to sequence 10, found an empty one"), "{said}");
-    adopt(&rig).await;
+    let store = format!("store.path={}", rig.folder.path().join("store").display());
+    let url = rig.broker.url();
+    let ran = rig.run("jumeau", &["adopt", "--server", &url, "--set", &store, "--json"]).await;
+    let told: serde_json::Value = serde_json::from_str(&ran.out).expect(&ran.err);
+    let expected =
+        json!({ "stream": "JUMEAU_EVENTS", "before": 0, "now": 0, "until": null, "last": 10 });
+    assert_eq!(told, expected);
     rig.restart().await;
     rig.settled().await;
     assert_eq!(count(&rig, "anna").await, json!(10));

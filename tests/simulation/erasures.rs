@@ -106,6 +106,7 @@ fn said(customer: &Customer, number: u64, stored: Time, kind: Kind) -> Stored {
         fingerprint: 1 << 48 | number,
         time: Some(stored + Duration::from_millis(1)),
         traceparent: None,
+        impossible: None,
         kind,
         passed: None,
     };

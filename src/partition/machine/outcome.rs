@@ -6,7 +6,6 @@ use super::super::cell::Change;
 use super::super::host::Host;
 use super::super::index::IndexChange;
 use super::{LATE, Machine};
-use crate::bus::CARRIES_MEMORY;
 use crate::codec;
 use crate::event::{Customer, Erasure, Original, Output, Reason, Rejection, Time};
 use crate::store::TimerKey;
@@ -169,7 +168,7 @@ impl<H: Host> Machine<H> {
 
     /// Whether a message is a memory on its way. The header alone would say nothing: anybody can set it.
     pub(super) fn carries_memory(&self, original: &Original) -> bool {
-        original.headers.get(CARRIES_MEMORY).is_some()
+        original.headers.get(Output::CARRIES_MEMORY).is_some()
             && original.is_internal()
             && self.tombstones.secret().is_ours(original)
     }
