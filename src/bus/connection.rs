@@ -196,7 +196,7 @@ impl Bus {
     }
 }
 
-fn jetstream_of(client: &Client, settings: &settings::Nats) -> jetstream::Context {
+pub(super) fn jetstream_of(client: &Client, settings: &settings::Nats) -> jetstream::Context {
     ContextBuilder::new()
         .timeout(Duration::from_millis(settings.request_timeout_ms))
         .build(client.clone())

@@ -13,6 +13,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::connection::jetstream_of;
 use super::{Bus, Error, Subjects, fresh_id};
 use crate::config::limits;
 use crate::event::{Time, cut};
@@ -247,7 +248,10 @@ where
             }
         }
         // Once the broker has answered this, it knows of the subscriptions too.
-        client.flush().await.map_err(Error::request(what))?;
+        jetstream_of(&client, &self.bus.settings)
+            .query_account()
+            .await
+            .map_err(Error::request(what))?;
         Ok(Open { client, serving })
     }
 
