@@ -115,7 +115,7 @@ enum Door {
 }
 
 impl Door {
-    const ALL: [Door; 4] = [Door::Channels, Door::Named, Door::Others, Door::Looking];
+    const ALL: [Door; 4] = [Door::Channels, Door::Named, Door::Looking, Door::Others];
 
     /// The name of its connections, and how many there are.
     fn connections(self) -> (&'static str, usize) {
@@ -175,12 +175,17 @@ impl Service {
             handler,
         };
         let (stop, stopped) = watch::channel(false);
-        let mut tasks = JoinSet::new();
+        let mut clients = Vec::new();
         for door in Door::ALL {
             for _ in 0..door.connections().1 {
-                let open = offer.open(door).await?;
-                tasks.spawn(offer.clone().keep_open(door, open, stopped.clone()));
+                clients.push((door, offer.dial(door).await?));
             }
+        }
+        // Whoever is answered is to find all of it there.
+        let mut tasks = JoinSet::new();
+        for (door, client) in clients {
+            let open = offer.open(door, client).await?;
+            tasks.spawn(offer.clone().keep_open(door, open, stopped.clone()));
         }
         Ok(Service { stop, tasks })
     }
@@ -226,9 +231,12 @@ where
     H: Fn(Request) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Result<Bytes, ApiError>> + Send + 'static,
 {
-    async fn open(&self, door: Door) -> Result<Open, Error> {
+    async fn dial(&self, door: Door) -> Result<Client, Error> {
+        self.bus.dial_once(door.connections().0).await
+    }
+
+    async fn open(&self, door: Door, client: Client) -> Result<Open, Error> {
         let what = "offer the service";
-        let client = self.bus.dial_once(door.connections().0).await?;
         let mut serving = JoinSet::new();
         for window in self.windows.iter().filter(|window| window.door == door) {
             let asked = client.queue_subscribe(window.subject.clone(), GROUP.to_owned());
@@ -287,7 +295,9 @@ where
                     _ = stop.changed() => return,
                     () = tokio::time::sleep(pause) => pause = (2 * pause).min(PAUSES.1),
                 }
-                if let Ok(open) = self.open(door).await {
+                if let Ok(client) = self.dial(door).await
+                    && let Ok(open) = self.open(door, client).await
+                {
                     break open;
                 }
             };
