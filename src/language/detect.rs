@@ -105,7 +105,14 @@ pub(super) fn detect(text: &str, lexicons: &[&Lexicon], prior: Prior) -> Told {
 fn known_words(text: &str, lexicon: &Lexicon) -> f32 {
     let tokens = text::split(text, lexicon);
     let mut score = 0.0;
-    for token in tokens.list.iter().filter(|token| token.is_word()) {
+    // Where apostrophes are left out, a word of another language looks like two of this one: `das` is
+    // not `d'as`.
+    let is_whole = |token: &text::Token| {
+        let (before, behind) =
+            (&text[..token.place.start as usize], &text[token.place.end as usize..]);
+        !before.ends_with(char::is_alphabetic) && !behind.starts_with(char::is_alphabetic)
+    };
+    for token in tokens.list.iter().filter(|token| token.is_word() && is_whole(token)) {
         match lexicon.words.get(&token.exact).or_else(|| lexicon.unaccented.get(&token.exact)) {
             Some(meaning) if meaning.common => score += 1.0,
             Some(_) => score += KNOWN,
