@@ -35,6 +35,7 @@ use jumeau::roles::{Agent, Broadcaster, Company};
 use jumeau::shelf::{self, Shelf};
 use jumeau::terminal;
 use jumeau::{roles, stage, store};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::Level;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -472,12 +473,52 @@ async fn start(settings: &Settings, shelf: &Shelf) -> anyhow::Result<Running> {
     Ok(Running { service, _watch: watch })
 }
 
-/// Runs until it is asked to stop, or must.
-async fn until_stopped(mut running: Running) -> anyhow::Result<bool> {
-    end_at_the_second_signal()?;
+/// What the system tells a process that is to end.
+struct Stop {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Stop {
+    /// From now on the first signal is heard here, and the second ends the process.
+    fn listen() -> anyhow::Result<Stop> {
+        end_at_the_second_signal()?;
+        let interrupt = signal(SignalKind::interrupt())?;
+        Ok(Stop { interrupt, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn told(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// Runs until it is told to stop, or must. Whoever asks the service may tell it to stop as soon as it
+/// answers, so signals are listened to before it starts.
+async fn run_until_stopped(
+    settings: &Settings,
+    shelf: &Shelf,
+    ready: impl FnOnce(),
+) -> anyhow::Result<bool> {
+    let mut stop = Stop::listen()?;
+    let running = tokio::select! {
+        running = start(settings, shelf) => running?,
+        () = stop.told() => {
+            tracing::info!("stopping before anything was taken in");
+            return Ok(true);
+        }
+    };
+    ready();
+    until_stopped(running, stop).await
+}
+
+/// Runs until it is told to stop, or must.
+async fn until_stopped(mut running: Running, mut stop: Stop) -> anyhow::Result<bool> {
     let stopped = tokio::select! {
         why = running.service.failed() => Err(anyhow::anyhow!(why)),
-        signal = asked_to_stop() => signal,
+        () = stop.told() => Ok(()),
     };
     match stopped {
         Ok(()) => {
@@ -492,27 +533,19 @@ async fn until_stopped(mut running: Running) -> anyhow::Result<bool> {
     }
 }
 
-async fn asked_to_stop() -> anyhow::Result<()> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
-        _ = terminate.recv() => {}
-    }
-    Ok(())
-}
-
 async fn serve(choices: Choices) -> anyhow::Result<bool> {
     let settings = choices.settings(&[])?;
     log(&settings)?;
     let shelf = Shelf::find(&settings.service.policy)?;
-    let running = start(&settings, &shelf).await?;
-    tracing::info!(
-        broker = settings.nats.shown_url(),
-        policy = %settings.service.policy,
-        partitions = settings.service.partitions,
-        "twins are awake"
-    );
-    until_stopped(running).await
+    let ready = || {
+        tracing::info!(
+            broker = settings.nats.shown_url(),
+            policy = %settings.service.policy,
+            partitions = settings.service.partitions,
+            "twins are awake"
+        );
+    };
+    run_until_stopped(&settings, &shelf, ready).await
 }
 
 async fn dev(arguments: Dev) -> anyhow::Result<bool> {
@@ -561,10 +594,12 @@ async fn dev(arguments: Dev) -> anyhow::Result<bool> {
     let console = Console::new(&settings.nats.url);
     let outcome = match &arguments.story {
         None => {
-            let running = start(&settings, &shelf).await?;
             let operator = arguments.secure.then(|| keys.join("operator-operator.env"));
-            console.ready(&settings, broker.log().as_path(), operator.as_deref());
-            until_stopped(running).await
+            let log = broker.log();
+            run_until_stopped(&settings, &shelf, || {
+                console.ready(&settings, log.as_path(), operator.as_deref())
+            })
+            .await
         }
         Some(_) => perform(&console, &settings, &shelf, arguments.once).await,
     };
@@ -623,5 +658,5 @@ async fn perform(
         return Ok(passed);
     }
     console.what_next(&stories);
-    until_stopped(running).await.map(|stopped| stopped && passed)
+    until_stopped(running, Stop::listen()?).await.map(|stopped| stopped && passed)
 }
