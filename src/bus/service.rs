@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::connection::jetstream_of;
 use super::{Bus, Error, Subjects, fresh_id};
@@ -94,6 +94,9 @@ pub struct Service {
 
 /// Pauses before making a connection anew: the first, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
+
+/// How long a connection may take to end when the service stops.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// How often the log says that connections end, at most.
 const SAY_AGAIN: Duration = Duration::from_secs(60);
@@ -282,6 +285,10 @@ where
                 // Whoever would say so is gone, or has said so.
                 _ = stop.changed() => {
                     let _ = open.client.drain().await;
+                    // They end once the broker has said that nothing more comes: whoever asks from then
+                    // on is told that nobody is there.
+                    let ended = async { while open.serving.join_next().await.is_some() {} };
+                    let _ = timeout(GOODBYE, ended).await;
                     return;
                 }
                 _ = open.serving.join_next() => {}
