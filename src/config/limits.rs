@@ -34,6 +34,8 @@ limits! {
     PASSED_BYTES: 128 * 1024;
     /// times that anything is passed on from identifier to identifier; then the one where it is belongs to nobody any more, and takes it in
     PASSES: 64;
+    /// links of one identifier to another than before within a minute; a further one is refused
+    LINKS_A_MINUTE: 100;
     /// identifiers linked to one customer; a further one is refused, and keeps its memory
     IDENTIFIERS: 16;
     /// customer identifier, decoded; a longer one becomes a dead letter `bad-customer`

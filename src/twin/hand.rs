@@ -1,5 +1,7 @@
 //! Whose an identifier is, and when that was said: it changes hands, unless that comes late.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::identity::{Identifier, Met, hashed, refused, send, target};
@@ -29,6 +31,36 @@ pub struct Parted {
     /// each hash, which tells two apart and names nobody, because these may be erased.
     pub from: Vec<u16>,
 }
+
+/// How often an identifier was linked of late: each time makes work for all to whom it belonged, so that
+/// whoever links a few identifiers to and fro would keep everybody waiting.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moves {
+    /// When the minute began in which they are counted.
+    since: Time,
+    /// How many there were in it.
+    count: u16,
+}
+
+impl Moves {
+    /// Counts one more, unless it is one too many.
+    pub(super) fn count(&mut self, identifier: &Customer, at: Time) -> Result<(), Rejection> {
+        if at.since(self.since) >= MINUTE {
+            *self = Moves { since: at, count: 0 };
+        }
+        if usize::from(self.count) >= limits::LINKS_A_MINUTE {
+            return Err(refused(format!(
+                "expected at most {} links of one identifier to others within a minute, found one more \
+                 of `{identifier}`; a device has one identifier, which nobody else uses",
+                limits::LINKS_A_MINUTE
+            )));
+        }
+        self.count += 1;
+        Ok(())
+    }
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 impl Hand {
     pub(super) fn linked(at: Time) -> Hand {
@@ -98,6 +130,9 @@ pub(super) fn change_hands(
              was merged with another; `unlink` it there first",
             twin.customer
         )));
+    }
+    if twin.linked_to.as_ref() != Some(&to) {
+        twin.moves.count(&twin.customer, input.at)?;
     }
     // Also of a link that changes nothing: a copy of it may come when it would.
     twin.recent.remember(event.fingerprint, input.at, notes);

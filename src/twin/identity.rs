@@ -377,6 +377,7 @@ fn leave(
     if twin.identifiers.len() >= limits::IDENTIFIERS {
         return Err(too_many(&to, twin.identifiers.len() + 1));
     }
+    twin.moves.count(&twin.customer, input.at)?;
     record(twin, input, policy, notes);
     let memory = twin.memory().fit(limits::PASSED_BYTES - ENVELOPE_BYTES, notes);
     let epoch = twin.epoch + 1;
@@ -395,6 +396,7 @@ fn leave(
         linked_to: Some(to),
         hand: Some(Hand::linked(input.said)),
         known: known.is_some(),
+        moves: twin.moves,
         epoch,
         recent,
         seen: twin.seen,

@@ -353,6 +353,7 @@ impl Twin {
             linked_to: _,
             hand: _,
             epoch: _,
+            moves: _,
             known,
             // What came here did, wherever what came of it is.
             recent: _,
@@ -483,6 +484,7 @@ impl Twin {
             linked_to: self.linked_to.take(),
             hand: self.hand.take(),
             epoch: self.epoch,
+            moves: self.moves,
             known,
             recent,
             lived: Some(self.has_lived_to()).filter(|lived| *lived > seen),

@@ -75,7 +75,7 @@ pub use erase::{Erased, behind};
 pub use escalation::{Escalated, EscalationState, News, Remark, Waiting};
 pub use flip::{Change, Factor, Flip, flips};
 pub use guard::{Derived, Guard};
-pub use hand::{Hand, Parted};
+pub use hand::{Hand, Moves, Parted};
 pub use identity::Identifier;
 pub use input::{Answered, Asked, Cause, Fired, HandedOver, Input, Journalled, Woken};
 pub use interaction::{Interaction, Line, Pause, PausedBy};

@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::{
     Block, Case, Contact, Dates, Escalated, Guard, Hand, Identifier, Input, Interaction, Meeting,
-    Need, Packed, Problem, Profile, Recent, Sentiment, Signal, Tallies, Timeline, Timer, Trial,
+    Moves, Need, Packed, Problem, Profile, Recent, Sentiment, Signal, Tallies, Timeline, Timer,
+    Trial,
 };
 use crate::event::{Customer, Map, Time, Value};
 
@@ -65,6 +66,8 @@ pub struct Twin {
     /// Another identifier was linked to this one, and is another customer's now; or this is a known
     /// customer who was merged with another. So no plain link takes it.
     pub known: bool,
+    /// How often this identifier was linked of late.
+    pub moves: Moves,
     /// The identities of what came of late, behind the timeline. They tell nobody anything.
     #[serde(skip)]
     pub recent: Recent,
@@ -120,6 +123,7 @@ pub struct Record<'a> {
     alarmed: bool,
     decisions: u32,
     trials: Cow<'a, [Trial]>,
+    moves: Moves,
 }
 
 impl Twin {
@@ -150,6 +154,7 @@ impl Twin {
             fact_dates: Dates::default(),
             epoch: 0,
             known: false,
+            moves: Moves::default(),
             recent: Recent::default(),
             identifiers: Vec::new(),
             met: Vec::new(),
@@ -194,6 +199,7 @@ impl Twin {
             alarmed: self.alarmed,
             decisions: self.decisions,
             trials: Cow::Borrowed(&self.trials),
+            moves: self.moves,
         }
     }
 
@@ -229,6 +235,7 @@ impl Twin {
             fact_dates: record.fact_dates.into_owned(),
             epoch: record.epoch,
             known: record.known,
+            moves: record.moves,
             recent: record.identities.into_owned(),
             identifiers: record.identifiers.into_owned(),
             met: record.met.into_owned(),

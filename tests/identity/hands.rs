@@ -186,6 +186,31 @@ fn a_customer_who_was_merged_with_another_is_taken_away_by_no_link() {
 }
 
 #[test]
+fn an_identifier_that_is_linked_to_and_fro_without_end_stays_where_it_is_for_the_rest_of_the_minute()
+ {
+    let mut town = Town::new();
+    let sign_in = |town: &mut Town, number: usize| {
+        let id = format!("in-{number}");
+        let to = ["alice", "bob"][number % 2];
+        let link = json!({ "type": "link", "id": id, "data": { "to": to } }).to_string();
+        town.take("app", "tablet", link.as_bytes());
+        town.arrive();
+    };
+    for number in 0..limits::LINKS_A_MINUTE {
+        sign_in(&mut town, number);
+    }
+    assert_eq!((town.forwards("tablet"), town.refusals.len()), (Some("bob"), 0));
+    // Who signs in once more where they are changes nothing, and is no change too many.
+    sign_in(&mut town, 1_001);
+    sign_in(&mut town, 1_002);
+    insta::assert_snapshot!(town.refusals[0].detail, @"expected at most 100 links of one identifier to others within a minute, found one more of `tablet`; a device has one identifier, which nobody else uses");
+    assert_eq!((town.forwards("tablet"), town.refusals.len()), (Some("bob"), 1));
+    town.now = town.now + Duration::from_secs(60);
+    sign_in(&mut town, 1_004);
+    assert_eq!((town.forwards("tablet"), town.refusals.len()), (Some("alice"), 1));
+}
+
+#[test]
 fn an_identifier_that_is_nobodys_is_neither_a_customer_nor_linked_to() {
     let mut town = Town::new();
     town.page("cookie", "Tablets", "red");
