@@ -19,9 +19,10 @@ impl Time {
     /// The latest moment there is: 9999-12-31T23:59:59.999Z.
     pub const MAX: Time = Time(253_402_300_799_999);
 
-    /// Before this no clock is right: 2000-01-01T00:00:00Z. What is said to be earlier was written by a
-    /// program that knew no time (zero, in the years 1 and 1970), or by a clock that had lost its own.
-    pub const FIRST_SAID: Time = Time(946_684_800_000);
+    /// Before this no clock is right: 1990-01-01T00:00:00Z. What is said to be earlier was written by a
+    /// program that knew no time (zero, in the years 1 and 1970, or 1980 on a device). Histories that are told again may be older
+    /// than this program.
+    pub const FIRST_SAID: Time = Time(631_152_000_000);
 
     /// The moment `ms` milliseconds after the epoch, moved into the allowed range.
     pub const fn from_ms(ms: i64) -> Time {
