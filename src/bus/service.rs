@@ -465,7 +465,8 @@ impl Presence {
             "name": NAME,
             "id": self.id,
             "version": env!("CARGO_PKG_VERSION"),
-            "metadata": {},
+            // What comes in and what becomes of what cannot be read, by the names of `twinctl schema`.
+            "metadata": { "event-schema": "event", "dead-letter-schema": "dead.headers" },
         });
         if let (Value::Object(said), Value::Object(more)) = (&mut said, more) {
             said.extend(more);

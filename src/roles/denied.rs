@@ -17,6 +17,9 @@ fn who_may(subjects: &Subjects, name: Option<&str>, denied: &Denied) -> String {
             "`channel-{channel}` may, which asks in that channel, and operators under their name \
              (--as or JUMEAU_AS)"
         ),
+        (Attempt::Publish, ["api", ..]) if name.is_some() => {
+            "operators may, under their name (--as or JUMEAU_AS)".to_owned()
+        }
         (Attempt::Publish, ["api", ..]) => {
             "where the broker has roles, one asks under a name: give it with --as or JUMEAU_AS, or \
              load it with `. FOLDER/NAME.env`, which `jumeau keys` wrote"
@@ -87,6 +90,7 @@ mod tests {
             of(lea, Attempt::Publish, "jumeau.as.agent-lea.escalations.claim.billing.ann"),
             of(lea, Attempt::Publish, "jumeau.as.operator-anna.show.ann"),
             of(None, Attempt::Publish, "jumeau.api.stats"),
+            of(Some("channel-web"), Attempt::Publish, "jumeau.api.show.ann"),
             of(None, Attempt::Publish, "jumeau.api.decide.web.ann"),
             of(Some("operator-anna"), Attempt::Publish, "jumeau.events.web.ann"),
             of(lea, Attempt::Publish, "jumeau.broadcast.fires"),
@@ -104,6 +108,7 @@ mod tests {
         the broker does not let `agent-lea` publish on `jumeau.as.agent-lea.escalations.claim.billing.ann`: agents may in their queues, which they name with --queue, and operators
         the broker does not let `agent-lea` publish on `jumeau.as.operator-anna.show.ann`: only who holds the key of `operator-anna` asks under that name
         the broker does not let whoever gives no name publish on `jumeau.api.stats`: where the broker has roles, one asks under a name: give it with --as or JUMEAU_AS, or load it with `. FOLDER/NAME.env`, which `jumeau keys` wrote
+        the broker does not let `channel-web` publish on `jumeau.api.show.ann`: operators may, under their name (--as or JUMEAU_AS)
         the broker does not let whoever gives no name publish on `jumeau.api.decide.web.ann`: `channel-web` may, which asks in that channel, and operators under their name (--as or JUMEAU_AS)
         the broker does not let `operator-anna` publish on `jumeau.events.web.ann`: `channel-web` may; operators publish in the channel `cli`
         the broker does not let `agent-lea` publish on `jumeau.broadcast.fires`: operators may, and programs that `jumeau keys --broadcaster` names

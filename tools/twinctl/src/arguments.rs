@@ -367,6 +367,9 @@ pub(crate) enum Command {
         /// Begin it, and do not wait for its end.
         #[arg(long)]
         no_wait: bool,
+        /// Begin it although it names neither whom it concerns nor what it may say.
+        #[arg(long)]
+        yes: bool,
     },
     /// What experiments have shown, and how sure that is.
     Experiments,

@@ -1,7 +1,8 @@
 //! Erasing a customer: asks whether that is meant, waits until nothing is left, hands out the
 //! receipt; and tells whether a receipt is to be believed.
 
-use std::io::IsTerminal;
+use std::fs::File;
+use std::io::{IsTerminal, Write as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -35,6 +36,8 @@ pub(crate) async fn erase(service: &Service, wanted: Wanted<'_>) -> Result<(), F
     if !wanted.yes && wanted.erasure.is_none() && !is_meant(wanted.customer)? {
         return Err(Failure::Negative("nothing was erased".into()));
     }
+    // There is one receipt: where it goes is found out before it is made.
+    let mut paper = wanted.output.map(paper).transpose()?;
     let begun = Instant::now();
     let mut question = EraseRequest { erasure: wanted.erasure.map(Into::into) };
     let receipt = loop {
@@ -54,11 +57,20 @@ pub(crate) async fn erase(service: &Service, wanted: Wanted<'_>) -> Result<(), F
     };
     let text = serde_json::to_string_pretty(&receipt)
         .map_err(|error| Failure::Unreachable(format!("a receipt that is no JSON: {error}")))?;
-    if let Some(path) = wanted.output {
-        std::fs::write(path, format!("{text}\n"))
-            .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
-    }
-    wanted.out.tell(&receipt, render::receipt)
+    wanted.out.tell(&receipt, render::receipt)?;
+    let (Some(path), Some(paper)) = (wanted.output, &mut paper) else { return Ok(()) };
+    paper
+        .set_len(0)
+        .and_then(|()| paper.write_all(format!("{text}\n").as_bytes()))
+        .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))
+}
+
+/// The file for a receipt; what it holds stays until there is one.
+fn paper(path: &Path) -> Result<File, Failure> {
+    let opened = File::options().write(true).create(true).truncate(false).open(path);
+    opened.map_err(|error| {
+        Failure::Usage(format!("expected a file for the receipt at {}: {error}", path.display()))
+    })
 }
 
 fn is_meant(customer: &str) -> Result<bool, Failure> {

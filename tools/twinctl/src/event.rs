@@ -44,7 +44,7 @@ impl Typed<'_> {
     pub(crate) fn ready(&self, subjects: &Subjects, now: Time) -> Result<Ready, Failure> {
         let customer = Customer::new(self.customer).map_err(Failure::Usage)?;
         let channel = Channel::new(self.channel).map_err(Failure::Usage)?;
-        let id = self.id.map_or_else(fresh_id, str::to_owned);
+        let id = identifier(self.id)?;
         let time = self.time.unwrap_or(now);
         let payload = enveloped(self.event.name(), &id, time, data(self.data, self.pairs)?);
         parse(&Raw {
@@ -62,7 +62,7 @@ impl Typed<'_> {
 impl TypedBroadcast<'_> {
     /// The broadcast, checked as the service checks it.
     pub(crate) fn ready(&self, subjects: &Subjects, now: Time) -> Result<Ready, Failure> {
-        let id = self.id.map_or_else(fresh_id, str::to_owned);
+        let id = identifier(self.id)?;
         let time = self.time.unwrap_or(now);
         let payload = enveloped(Broadcast::TYPE, &id, time, data(self.data, self.pairs)?);
         let told = Broadcast::parse(&encode(self.scope), &[], payload.as_bytes(), 0);
@@ -174,6 +174,18 @@ fn from_pairs(pairs: &[String]) -> Result<Value, Failure> {
         }
     }
     Ok(Value::Object(data))
+}
+
+fn identifier(typed: Option<&str>) -> Result<String, Failure> {
+    match typed {
+        None => Ok(fresh_id()),
+        // It travels in a header.
+        Some(id) if id.chars().any(char::is_control) => Err(Failure::Usage(format!(
+            "expected an id of one line, found `{}`",
+            id.escape_debug()
+        ))),
+        Some(id) => Ok(id.to_owned()),
+    }
 }
 
 fn fresh_id() -> String {

@@ -153,7 +153,17 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
             dry_run,
             sample,
             no_wait,
+            yes,
         } => {
+            let is_named = condition.is_some()
+                || [&actions, &issues, &places].iter().any(|names| !names.is_empty());
+            if !is_named && !dry_run && !yes {
+                return Err(Failure::Usage(format!(
+                    "expected whom `{name}` concerns (--where) or what it may say (--action, \
+                     --issue, --place), found neither: everybody would decide on everything. Say \
+                     --yes if that is meant; `twinctl broadcasts` shows how far a campaign is"
+                )));
+            }
             let names = |all: Vec<String>| all.into_iter().map(Into::into).collect();
             let campaign = Campaign {
                 actions: names(actions),

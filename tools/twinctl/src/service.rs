@@ -45,7 +45,9 @@ pub(crate) async fn denied(wanted: &Connection) -> Failure {
 /// What the broker denies, and who may.
 fn in_words(wanted: &Connection, denied: &Denied) -> Option<Failure> {
     let subjects = Subjects::new(&wanted.prefix).ok()?;
-    let name = wanted.name.as_deref().or(wanted.user.as_deref());
+    // Who loaded the file of a key that asks under no name hears answers under that of the key.
+    let of_key = wanted.inbox_prefix.strip_prefix("_INBOX.").filter(|name| !name.is_empty());
+    let name = wanted.name.as_deref().or(wanted.user.as_deref()).or(of_key);
     Some(Failure::Negative(roles::denied(&subjects, name, denied)))
 }
 
