@@ -105,6 +105,8 @@ pub struct Machine<H: Host> {
     advance_to: Time,
     /// The latest moment that the partition has seen.
     clock: Time,
+    /// When the stream stored the last event; none on event time, where twins' moments are others.
+    stream: Option<Time>,
     is_caught_up: bool,
     /// Whether the disk has room for more.
     has_room: bool,
@@ -191,6 +193,7 @@ impl<H: Host> Machine<H> {
             phase: Phase::Idle,
             advance_to: Time::MIN,
             clock: recovered.clock.unwrap_or(Time::MIN),
+            stream: recovered.stored.filter(|_| mode == TimeMode::Stream),
             is_caught_up: false,
             has_room: true,
             residents: Residents::new(),
@@ -565,7 +568,8 @@ impl<H: Host> Machine<H> {
             // Late, a twin acts at the moment that woke it, not in a past that is over.
             let at = if late > LATE { horizon.max(key.due) } else { key.due };
             let fired = Fired { name: key.name.clone(), due: key.due, late };
-            let errand = (key.customer.clone(), Input::timer(fired, at));
+            let input = Input::timer(fired, at).by_stream(self.stream);
+            let errand = (key.customer.clone(), input);
             round.push(Item::Timer { key, late, at }, Some(errand));
         }
         self.begin_round(round, host);
@@ -588,13 +592,14 @@ impl<H: Host> Machine<H> {
             && let Some((now, mut delivery)) = work.deliveries.pop_front()
         {
             self.clock = self.clock.max(now);
+            self.stream = (mode == TimeMode::Stream).then_some(delivery.stored);
             let (sequence, stored) = (delivery.sequence, delivery.stored);
             delivery.admit(&self.rights);
             let (read, original) = delivery.into_parts();
             let (errand, customer, rejection) = match read {
                 Ok(event) => {
                     let customer = event.customer.clone();
-                    let input = Input::stored(event, now, stored);
+                    let input = Input::stored(event, now, stored).by_stream(self.stream);
                     (Some((customer.clone(), input)), Some(customer), None)
                 }
                 Err(rejection) => (None, None, Some(rejection)),

@@ -51,6 +51,8 @@ pub struct Life<'a> {
     over: Over,
     lived: Lived,
     timers: u64,
+    /// When the stream stored the last event.
+    stream: Option<Time>,
 }
 
 /// What a life takes in next.
@@ -80,6 +82,7 @@ impl<'a> Life<'a> {
             over: Over::default(),
             lived: Lived::default(),
             timers: 0,
+            stream: None,
         }
     }
 
@@ -113,7 +116,7 @@ impl<'a> Life<'a> {
                     return false;
                 }
                 let (at, late) = rung.map_or((due, Duration::ZERO), |rung| (rung.at, rung.late));
-                self.take(&Input::timer(Fired { name, due, late }, at), models);
+                self.take(Input::timer(Fired { name, due, late }, at), models);
             }
             Some(Next::Happened(one)) => {
                 self.taken += 1;
@@ -177,28 +180,30 @@ impl<'a> Life<'a> {
                     let analysis = self.past.analyses.get(&event.fingerprint);
                     told.analysis = analysis.cloned().map(Box::new);
                 }
-                self.take(&Input::event(*event, one.at), models);
+                self.stream = Some(one.at);
+                self.take(Input::event(*event, one.at), models);
             }
             What::Asked { asked, .. } => {
                 let event = asked.event(self.customer.clone());
-                self.take(&Input::event(event, one.at), models);
+                self.take(Input::event(event, one.at), models);
             }
             What::HandedOver { told, .. } => {
                 let event = told.event(self.customer.clone());
-                self.take(&Input::event(event, one.at), models);
+                self.take(Input::event(event, one.at), models);
             }
             What::Woken { woken, .. } => {
                 let known =
                     self.broadcasts.get(&woken.scope).filter(|shared| shared.id == woken.id);
                 if let Some(shared) = known.cloned() {
-                    self.take(&shared.wake(self.customer, one.at), models);
+                    self.take(shared.wake(self.customer, one.at), models);
                 }
             }
             What::Broadcast(told) => self.hear(told, one.at, models),
         }
     }
 
-    fn take(&mut self, input: &Input, models: &Snapshot) {
+    fn take(&mut self, input: Input, models: &Snapshot) {
+        let input = &input.by_stream(self.stream);
         let Life { policy, broadcasts, lived, customer, .. } = self;
         let twin =
             lived.twin.get_or_insert_with(|| Box::new(Twin::new(customer.clone(), input.at)));
@@ -236,7 +241,7 @@ impl<'a> Life<'a> {
                 let shared = self.broadcasts.get(&told.scope).filter(|shared| shared.wake).cloned();
                 // One that is known to have woken the twin does so when it did.
                 if let Some(shared) = shared.filter(|one| !self.past.woken.contains(&one.id)) {
-                    self.take(&shared.wake(self.customer, at), models);
+                    self.take(shared.wake(self.customer, at), models);
                 }
             }
             Ok(None) => {

@@ -243,6 +243,7 @@ treatments = [{ channel = "app", text.en = "It is {{ now }}." }]
         number: u32,
         broadcasts: crate::twin::Broadcasts,
         decisions: Vec<Decision>,
+        stream: Option<Time>,
     }
 
     impl Service {
@@ -255,20 +256,28 @@ treatments = [{ channel = "app", text.en = "It is {{ now }}." }]
                 number: 0,
                 broadcasts: crate::twin::Broadcasts::default(),
                 decisions: Vec::new(),
+                stream: None,
             }
         }
 
-        fn take(&mut self, input: &Input) {
+        fn take(&mut self, input: Input) {
+            let input = &input.by_stream(self.stream);
             let world = World::of(&self.policy).with(&self.broadcasts);
             let reaction = react(&mut self.twin, input, &world);
             self.decisions.extend(reaction.decision().cloned());
         }
 
         fn event(&mut self, name: &str, stored: Time) {
+            self.tell(self.taken + 1, name, stored);
+        }
+
+        /// The event with this number comes, for the first time or once more.
+        fn tell(&mut self, number: u64, name: &str, stored: Time) {
             self.taken += 1;
-            let event = event(self.taken, name);
+            let event = event(number, name);
             self.past.event(self.taken, stored, event.clone());
-            self.take(&Input::event(event, stored));
+            self.stream = Some(stored);
+            self.take(Input::event(event, stored));
         }
 
         fn journal(&mut self, at: Time, input: Journalled) {
@@ -281,7 +290,7 @@ treatments = [{ channel = "app", text.en = "It is {{ now }}." }]
             let due = self.twin.timers[0].due;
             let fired = Fired { name: "soon".into(), due, late: at.since(due) };
             self.journal(at, Journalled::Timer { fired: fired.clone(), after: self.taken });
-            self.take(&Input::timer(fired, at));
+            self.take(Input::timer(fired, at));
         }
 
         /// A broadcast comes, and wakes the twin so much later.
@@ -296,7 +305,7 @@ treatments = [{ channel = "app", text.en = "It is {{ now }}." }]
             let woken = Woken { id: shared.id, scope: shared.scope.clone() };
             self.broadcasts.begin(shared).unwrap();
             self.journal(woken_at, Journalled::Broadcast { woken, after: self.taken });
-            self.take(&input);
+            self.take(input);
         }
 
         fn lives_again(&self) {
@@ -323,6 +332,19 @@ treatments = [{ channel = "app", text.en = "It is {{ now }}." }]
         service.lives_again();
         let at: Vec<Time> = service.decisions.iter().map(|decision| decision.at).collect();
         assert_eq!(at, [0.0, 60.0, 60.0, 61.0].map(second));
+    }
+
+    #[test]
+    fn a_copy_is_known_again_though_a_timer_fired_far_ahead_of_the_stream() {
+        let mut service = Service::new();
+        service.event("Wait", second(0.0));
+        service.fire(second(3_600.0));
+        for number in 0..100 {
+            service.event("Speak", second(f64::from(number)));
+        }
+        service.tell(1, "Wait", second(100.0));
+        assert_eq!(service.decisions.len(), 102, "the copy changes nothing");
+        service.lives_again();
     }
 
     #[test]

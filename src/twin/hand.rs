@@ -105,7 +105,7 @@ pub(super) fn come_late(
 ) -> Met {
     notes.late(part);
     if twin.linked_to.is_some() {
-        twin.recent.remember(input.fingerprint, input.at, notes);
+        twin.recent.remember(input.fingerprint, input.stored, notes);
     } else {
         perceive::make_room(twin, input, notes);
         perceive::record(twin, input, policy, notes.those_late());
@@ -135,7 +135,7 @@ pub(super) fn change_hands(
         twin.moves.count(&twin.customer, input.at)?;
     }
     // Also of a link that changes nothing: a copy of it may come when it would.
-    twin.recent.remember(event.fingerprint, input.at, notes);
+    twin.recent.remember(event.fingerprint, input.stored, notes);
     let said = input.said;
     twin.hand = Some(Hand::linked(said));
     let Some(first) = twin.linked_to.clone().filter(|first| *first != to) else {

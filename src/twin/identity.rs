@@ -45,7 +45,6 @@ use super::hand::{Hand, change_hands, come_late, is_behind, lose};
 use super::memory::Memory;
 use super::perceive;
 use super::reaction::Notes;
-use super::recent::WINDOW;
 use super::{Effect, Input, Timer, Twin, Verdict, What};
 use crate::config::limits;
 use crate::event::{
@@ -263,7 +262,7 @@ fn pass_on(
     effects.push(Effect::PassOn(Box::new(message)));
     // Whoever asks goes there, and does not come here again unless it was in vain.
     if input.is_remembered() {
-        twin.recent.remember(seen_here(event), input.at, notes);
+        twin.recent.remember(seen_here(event), input.stored, notes);
     }
     Ok(Some(Met::Done(Verdict::PassedOn)))
 }
@@ -386,10 +385,9 @@ fn leave(
     retime(&std::mem::take(&mut twin.timers), &[], effects);
     effects.push(message);
     let mut recent = std::mem::take(&mut twin.recent);
-    let is_recent = |at: Time| input.at.since(at) < WINDOW;
-    for entry in twin.timeline.iter().filter(|entry| is_recent(entry.at)) {
+    for entry in twin.timeline.iter().filter(|entry| input.is_recent(entry.at)) {
         if matches!(entry.what, What::Event(_)) {
-            recent.remember(entry.fingerprint, input.at, notes);
+            recent.remember(entry.fingerprint, input.stored, notes);
         }
     }
     *twin = Twin {
@@ -629,7 +627,7 @@ fn return_home(
     {
         let rest = Carried { sense: Sense::Rests, ..carried.clone() };
         effects.push(send(twin, event, &passed.from, rest, input.at)?);
-        twin.recent.remember(seen_here(event), input.at, notes);
+        twin.recent.remember(seen_here(event), input.stored, notes);
         return Ok(Met::Done(Verdict::PassedOn));
     }
     let is_unlinked = matches!(event.kind, Kind::Unlink(_));
@@ -648,7 +646,7 @@ fn return_home(
         let stub = Twin { epoch, ..stub(twin) };
         effects.push(send(&stub, &event_again, &to, again, input.at)?);
         twin.epoch = epoch;
-        twin.recent.remember(seen_here(event), input.at, notes);
+        twin.recent.remember(seen_here(event), input.stored, notes);
         return Ok(Met::Done(Verdict::PassedOn));
     }
     if is_unlinked {

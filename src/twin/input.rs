@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::recent::WINDOW;
 use crate::event::{Analysis, Ask, Channel, Customer, Event, Handoff, Kind, Time, fingerprint};
 use crate::policy::Trigger;
 
@@ -16,6 +17,10 @@ pub struct Input {
     /// When what it says was said: by the channel's own clock if it gives a time, but no later than
     /// the stream stored it. Of two statements about the same the one said later stands.
     pub said: Time,
+    /// When the stream stored it, or the last event before it: copies come by the stream, so they
+    /// grow old by its clock and not by the twin's `now`, which a timer moves by the service's clock,
+    /// and an event by a channel's. None if that is not known, and on event time.
+    pub stored: Option<Time>,
     /// The identity, for a twin's memory of duplicates.
     pub fingerprint: u64,
     /// What it is.
@@ -31,19 +36,33 @@ impl Input {
     /// The same, where the stream stored it at another moment.
     pub fn stored(event: Event, at: Time, stored: Time) -> Input {
         let said = event.time.map_or(stored, |told| told.min(stored));
-        Input { at, came: at, said, fingerprint: event.fingerprint, cause: Cause::Event(event) }
+        let (fingerprint, cause) = (event.fingerprint, Cause::Event(event));
+        Input { at, came: at, said, stored: Some(stored), fingerprint, cause }
     }
 
     /// A timer that fired, taken in at `at`.
     pub fn timer(fired: Fired, at: Time) -> Input {
         let fingerprint = fired.fingerprint();
-        Input { at, came: at, said: at, fingerprint, cause: Cause::Timer(fired) }
+        let cause = Cause::Timer(fired);
+        Input { at, came: at, said: at, stored: Some(at), fingerprint, cause }
     }
 
     /// A broadcast of which a customer is to hear at `at`.
     pub fn wake(woken: Woken, customer: &Customer, at: Time) -> Input {
         let fingerprint = woken.fingerprint(customer);
-        Input { at, came: at, said: at, fingerprint, cause: Cause::Broadcast(woken) }
+        let cause = Cause::Broadcast(woken);
+        Input { at, came: at, said: at, stored: Some(at), fingerprint, cause }
+    }
+
+    /// The same, where the clock of the stream shows this, as far as is known.
+    pub fn by_stream(self, stored: Option<Time>) -> Input {
+        Input { stored, ..self }
+    }
+
+    /// Whether a copy may still come of what a twin took in at a moment. That is no earlier than when
+    /// the stream stored it, so nothing is taken for too old.
+    pub(super) fn is_recent(&self, at: Time) -> bool {
+        self.stored.is_none_or(|stored| stored.since(at) < WINDOW)
     }
 
     /// Since when what it says is so, for what grows old: by the channel's own clock if that is not

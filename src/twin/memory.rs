@@ -476,7 +476,8 @@ impl Twin {
                 && !timeline.iter().any(|past| past.fingerprint == entry.fingerprint)
         });
         let mut unsaid = Notes::default();
-        left.for_each(|entry| recent.remember(entry.fingerprint, seen, &mut unsaid));
+        // At which moment of the stream, the input that follows tells.
+        left.for_each(|entry| recent.remember(entry.fingerprint, None, &mut unsaid));
         let (traits, dates) = Dates::of_told_and_removed(traits);
         let (facts, fact_dates) = Dates::of(facts);
         *self = Twin {

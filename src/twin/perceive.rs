@@ -4,7 +4,6 @@
 use std::fmt::Write as _;
 
 use super::reaction::Notes;
-use super::recent::WINDOW;
 use super::timeline::Line;
 use super::understand::Context;
 use super::{Cause, Effect, Input, Twin, What, World, escalation, learn, resume};
@@ -113,11 +112,12 @@ fn fold(
 
 /// What finds no room in the timeline any more is still known, if it is not long ago.
 pub(super) fn make_room(twin: &mut Twin, input: &Input, notes: &mut Notes) {
+    twin.recent.turn(input.stored);
     if let Some(oldest) = twin.timeline.leaving()
         && matches!(oldest.what, What::Event(_))
-        && input.at.since(oldest.at) < WINDOW
+        && input.is_recent(oldest.at)
     {
-        twin.recent.remember(oldest.fingerprint, input.at, notes);
+        twin.recent.remember(oldest.fingerprint, input.stored, notes);
     }
 }
 

@@ -6,6 +6,8 @@
 //!
 //! Two lists take turns. What is new goes into one; after [`WINDOW`] that becomes the older one, and
 //! the one before it goes. So an identity is remembered for [`WINDOW`] at least, and no times are kept.
+//! It is the clock of the stream that tells how old they are: a copy comes by the stream soon after the
+//! first, however far a timer or an event's own time has moved the twin's `now` in between.
 
 use std::time::Duration;
 
@@ -24,7 +26,7 @@ pub const WINDOW: Duration = Duration::from_secs(20 * 60);
 pub struct Recent {
     older: Vec<u64>,
     newer: Vec<u64>,
-    /// Since when `newer` is filled.
+    /// Since when `newer` is filled, by the clock of the stream; [`Time::MAX`] if that is not known yet.
     since: Time,
 }
 
@@ -49,11 +51,15 @@ impl Recent {
         self.older.iter().chain(&self.newer).copied()
     }
 
-    /// Adds one at `now`. Beyond [`limits::IDENTITIES`] the oldest leaves.
-    pub(super) fn remember(&mut self, identity: u64, now: Time, notes: &mut Notes) {
-        self.turn(now);
+    /// Adds one at a moment of the stream, if that is known. Beyond [`limits::IDENTITIES`] the oldest
+    /// leaves.
+    pub(super) fn remember(&mut self, identity: u64, stored: Option<Time>, notes: &mut Notes) {
+        self.turn(stored);
         if self.knows(identity) {
             return;
+        }
+        if self.is_empty() {
+            self.since = stored.unwrap_or(Time::MAX);
         }
         self.newer.push(identity);
         let Some(beyond) = self.len().checked_sub(limits::IDENTITIES).filter(|many| *many > 0)
@@ -66,11 +72,13 @@ impl Recent {
         self.newer.drain(..beyond - of_older);
     }
 
-    fn turn(&mut self, now: Time) {
-        if self.is_empty() {
+    /// Lets go of those that are too old at a moment of the stream. Where it is not known, none is.
+    pub(super) fn turn(&mut self, stored: Option<Time>) {
+        let Some(now) = stored.filter(|_| !self.is_empty()) else { return };
+        if self.since == Time::MAX {
             self.since = now;
         }
-        // Times of events may go back; that makes nothing older.
+        // The clock may be set back; that makes nothing older.
         let age = now.since(self.since);
         if age >= WINDOW {
             self.older = std::mem::take(&mut self.newer);
@@ -93,12 +101,26 @@ mod tests {
     #[test]
     fn an_identity_is_known_for_twenty_minutes_and_gone_after_an_hour() {
         let (mut recent, mut notes) = (Recent::default(), Notes::default());
-        recent.remember(1, after(0), &mut notes);
-        recent.remember(2, after(19), &mut notes);
-        recent.remember(3, after(38), &mut notes);
+        recent.remember(1, Some(after(0)), &mut notes);
+        recent.remember(2, Some(after(19)), &mut notes);
+        recent.remember(3, Some(after(38)), &mut notes);
         assert!(recent.knows(2) && recent.knows(3));
-        recent.remember(4, after(100), &mut notes);
+        recent.remember(4, Some(after(100)), &mut notes);
         assert_eq!(recent.iter().collect::<Vec<_>>(), [4]);
+    }
+
+    #[test]
+    fn what_came_at_no_known_moment_grows_old_from_the_next_known_one_on() {
+        let (mut recent, mut notes) = (Recent::default(), Notes::default());
+        recent.remember(1, None, &mut notes);
+        recent.turn(Some(after(100)));
+        recent.remember(2, None, &mut notes);
+        recent.remember(3, Some(after(119)), &mut notes);
+        assert_eq!(recent.iter().collect::<Vec<_>>(), [1, 2, 3]);
+        recent.turn(Some(after(139)));
+        assert!(recent.knows(3));
+        recent.turn(Some(after(160)));
+        assert!(recent.is_empty());
     }
 
     #[test]
@@ -106,7 +128,7 @@ mod tests {
         let (mut recent, mut notes) = (Recent::default(), Notes::default());
         let all = limits::IDENTITIES as u64 + 10;
         for identity in 0..all {
-            recent.remember(identity, after(identity / 40), &mut notes);
+            recent.remember(identity, Some(after(identity / 40)), &mut notes);
         }
         assert!(recent.len() <= limits::IDENTITIES);
         assert!(!recent.knows(0) && recent.knows(all - 1));

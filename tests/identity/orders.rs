@@ -156,11 +156,6 @@ impl Town {
         town.arrive();
         (town, pages)
     }
-
-    /// How often red was chosen, of all twins together.
-    fn reds(&self) -> u32 {
-        self.twins.keys().map(|who| self.colour(who, "red")).sum()
-    }
 }
 
 #[test]

@@ -117,6 +117,8 @@ pub(crate) fn the_policy() -> &'static Policy {
 pub(crate) struct Town {
     pub(crate) twins: BTreeMap<String, Twin>,
     pub(crate) now: Time,
+    /// On event time: the moment of the next event.
+    pub(crate) moment: Option<Time>,
     pub(crate) sequence: u64,
     pub(crate) on_its_way: VecDeque<PassOn>,
     pub(crate) refusals: Vec<Rejection>,
@@ -127,6 +129,7 @@ impl Town {
         Town {
             twins: BTreeMap::new(),
             now: Time::parse("2026-03-02T09:00:00Z").unwrap(),
+            moment: None,
             sequence: 0,
             on_its_way: VecDeque::new(),
             refusals: Vec::new(),
@@ -184,7 +187,11 @@ impl Town {
             .entry(customer.to_owned())
             .or_insert_with(|| Twin::new(Customer::new(customer).unwrap(), self.now));
         let before = twin.clone();
-        let reaction = react(twin, &Input::event(event, self.now), &World::of(the_policy()));
+        let input = match self.moment {
+            Some(moment) => Input::event(event, moment).by_stream(None),
+            None => Input::event(event, self.now),
+        };
+        let reaction = react(twin, &input, &World::of(the_policy()));
         assert_eq!(invariants::violations(twin), Vec::<String>::new());
         if let Verdict::Refused(refusal) = &reaction.verdict {
             assert_eq!(*twin, before, "a refused event changes nothing");
@@ -226,5 +233,10 @@ impl Town {
         let choices = known.map_or(&[][..], |known| &known.choices);
         let choice = choices.iter().find(|choice| choice.value == Value::from(colour));
         choice.map_or(0, |choice| choice.count)
+    }
+
+    /// How often red was chosen, of all twins together.
+    pub(crate) fn reds(&self) -> u32 {
+        self.twins.keys().map(|who| self.colour(who, "red")).sum()
     }
 }

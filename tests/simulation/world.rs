@@ -364,6 +364,7 @@ impl World {
                 let left = self.memory.outbox_len(partition).unwrap() - outputs.len() as u64;
                 let recovered = Recovered {
                     cursor: meta.cursor,
+                    stored: meta.stored,
                     next_output: meta.next_output,
                     next_input: meta.next_input,
                     clock: meta.clock,

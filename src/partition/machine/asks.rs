@@ -83,7 +83,7 @@ impl<H: Host> Machine<H> {
                 unreachable!("nobody asks with another event than an ask or a handoff")
             };
             let customer = event.customer.clone();
-            let errand = (customer.clone(), Input::event(event, at));
+            let errand = (customer.clone(), Input::event(event, at).by_stream(self.stream));
             round.push(Item::Ask { customer, asked, at, rejection: None }, Some(errand));
             self.replies.push_back(reply);
         }

@@ -286,7 +286,7 @@ impl<H: Host> Machine<H> {
             match &key {
                 SweepKey::Wake(scope) => {
                     let Some(shared) = self.broadcasts.get(scope) else { continue };
-                    let input = shared.wake(customer, self.clock);
+                    let input = shared.wake(customer, self.clock).by_stream(self.stream);
                     let woken = Woken { id: of, scope: scope.clone() };
                     let item = Item::Wake { customer: customer.clone(), woken, at: self.clock };
                     round.push(item, Some((customer.clone(), input)));
