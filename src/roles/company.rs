@@ -111,6 +111,9 @@ const AGENTS_ACTS: [&str; 6] = [
     verb::ESCALATIONS_RESOLVE,
 ];
 
+/// What the names of agents on the bus begin with.
+pub const AGENT: &str = "agent-";
+
 /// The user's name of the service.
 pub const SERVICE_USER: &str = "service";
 
@@ -227,7 +230,8 @@ impl Company {
     }
 
     fn agent(&self, agent: &Agent) -> Result<Member, Error> {
-        let own = format!("{}.as.agent-{}", self.subjects.prefix(), person(&agent.name)?);
+        let user = format!("{AGENT}{}", person(&agent.name)?);
+        let own = format!("{}.as.{user}", self.subjects.prefix());
         let mut tokens: Vec<String> = agent.queues.iter().map(|queue| encode(queue)).collect();
         let mut grants = Vec::new();
         let mut knows = Vec::new();
@@ -246,7 +250,7 @@ impl Company {
             grants.extend(acts.map(Grant::Ask));
         }
         Ok(Member {
-            user: format!("agent-{}", agent.name),
+            user,
             does:
                 "sees the escalations of its queues, works on them, and asks what to offer whom it \
                    holds"

@@ -32,7 +32,8 @@ fn who_may(subjects: &Subjects, name: Option<&str>, denied: &Denied) -> String {
         }
         (Attempt::Publish, ["as", _, "escalations", "open", ..]) => "operators may".to_owned(),
         (Attempt::Publish, ["as", _, "escalations", ..]) => {
-            "agents may in their queues, which they name with --queue, and operators".to_owned()
+            "agents may in their queues, which --queue or JUMEAU_QUEUES names, and operators"
+                .to_owned()
         }
         (Attempt::Publish, ["as", ..]) => "operators may".to_owned(),
         (Attempt::Publish, ["events", "cli", ..]) => "operators may".to_owned(),
@@ -105,7 +106,7 @@ mod tests {
         ];
         insta::assert_snapshot!(said.join("\n"), @r#"
         the broker does not let `agent-lea` publish on `jumeau.as.agent-lea.show.ann`: operators may
-        the broker does not let `agent-lea` publish on `jumeau.as.agent-lea.escalations.claim.billing.ann`: agents may in their queues, which they name with --queue, and operators
+        the broker does not let `agent-lea` publish on `jumeau.as.agent-lea.escalations.claim.billing.ann`: agents may in their queues, which --queue or JUMEAU_QUEUES names, and operators
         the broker does not let `agent-lea` publish on `jumeau.as.operator-anna.show.ann`: only who holds the key of `operator-anna` asks under that name
         the broker does not let whoever gives no name publish on `jumeau.api.stats`: where the broker has roles, one asks under a name: give it with --as or JUMEAU_AS, or load it with `. FOLDER/NAME.env`, which `jumeau keys` wrote
         the broker does not let `channel-web` publish on `jumeau.api.show.ann`: operators may, under their name (--as or JUMEAU_AS)

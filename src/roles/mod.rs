@@ -16,7 +16,7 @@ mod folder;
 mod grant;
 mod template;
 
-pub use company::{Agent, Broadcaster, Company, SERVICE_USER};
+pub use company::{AGENT, Agent, Broadcaster, Company, SERVICE_USER};
 pub use denied::denied;
 pub use error::Error;
 pub use folder::{Prepared, User, prepare};

@@ -34,28 +34,105 @@ async fn twinctl(folder: &Path, user: &str, arguments: &str) -> (bool, String) {
     (output.status.success(), String::from_utf8_lossy(&said).into_owned())
 }
 
+/// A company's broker, as one command makes it, and the service on it.
+struct Company {
+    folder: tempfile::TempDir,
+    port: u16,
+    _server: Child,
+    _service: Child,
+}
+
+impl Company {
+    async fn start(agents: &[&str]) -> Company {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path();
+        let port = free_port();
+        let made = Command::new(binary("jumeau"))
+            .args(["keys", "keys", "--channel", "web", "--desk", "centre", "--operator", "anna"])
+            .args(agents.iter().flat_map(|agent| ["--agent", agent]))
+            .args(["--listen", &format!("127.0.0.1:{port}")])
+            .current_dir(at)
+            .output();
+        let made = made.await.unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+
+        let server = std::env::var("NATS_SERVER_BIN").unwrap_or_else(|_| "nats-server".into());
+        let server = start(server, &["-c", "keys/nats-server.conf", "-l", "nats.log"], at);
+        let answers = async || tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok();
+        until("the broker answers", answers).await;
+        let serve = [
+            "serve",
+            "--config",
+            "keys/jumeau.toml",
+            "--policy",
+            "bank",
+            "--set",
+            "log.filter=warn",
+        ];
+        let service = start(binary("jumeau"), &serve, at);
+        until("the service answers", async || twinctl(at, "operator-anna", "stats").await.0).await;
+        Company { folder, port, _server: server, _service: service }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_of_several_queues_finds_whom_they_help_without_naming_the_queue() {
+    let company = Company::start(&["sam=care,cards", "max"]).await;
+    let folder = company.folder.path();
+    let by = async |user: &str, act: &str| {
+        twinctl(folder, user, &format!("--timeout 60 escalations {act}")).await
+    };
+    // Cy waits in two queues, dan in one that is not sam's.
+    for (customer, topic, queue) in [
+        ("ann", "call", "care"),
+        ("bob", "call", "cards"),
+        ("cy", "first", "care"),
+        ("cy", "second", "cards"),
+        ("dan", "call", "supervisors"),
+    ] {
+        let opened = format!("open {customer} {topic} --queue {queue}");
+        let (done, said) = by("operator-anna", &opened).await;
+        assert!(done, "{said}");
+    }
+    for (user, act, wanted) in [
+        ("agent-sam", "show ann", Ok("care/call")),
+        ("agent-sam", "claim bob", Ok("cards/call")),
+        ("agent-sam", "note bob --said hello", Ok("cards/call")),
+        ("agent-sam", "handback bob done", Ok("handed-back")),
+        // The one that changed last, whatever the order of the queues.
+        ("agent-sam", "claim cy", Ok("cards/second")),
+        ("agent-max", "show cy", Ok("cards/second")),
+        ("agent-max", "claim dan", Ok("supervisors/call")),
+        ("agent-max", "resolve dan --outcome done", Ok("resolved")),
+        ("agent-sam", "show dan", Err("found none in `care`, `cards`; --queue looks in another")),
+        ("agent-max", "show dan", Err("found none in `")),
+        ("agent-max", "claim nobody", Err("nothing is known of customer `nobody`")),
+    ] {
+        let (done, said) = by(user, act).await;
+        assert_eq!(done, wanted.is_ok(), "{user} {act}: {said}");
+        let (Ok(sentence) | Err(sentence)) = wanted;
+        assert!(said.contains(sentence), "{user} {act}: {said}");
+    }
+    // By its identifier, also where another queue comes first.
+    let (_, list) = by("agent-sam", "list --queue care --json").await;
+    let list: serde_json::Value = serde_json::from_str(&list).unwrap();
+    let of_cy = list["escalations"].as_array().unwrap().iter().find(|one| one["customer"] == "cy");
+    let id = of_cy.unwrap()["id"].as_str().unwrap();
+    for (user, act) in [
+        ("agent-sam", format!("claim cy {id}")),
+        ("agent-sam", format!("note cy --said hello --escalation {id}")),
+        ("agent-max", format!("show cy {id}")),
+        ("agent-sam", format!("handback cy done --escalation {id}")),
+    ] {
+        let (done, said) = by(user, &act).await;
+        assert!(done && said.contains("care/first"), "{user} {act}: {said}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_command_makes_a_company_s_broker_and_everybody_does_their_work_on_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    let port = free_port();
-    let made = Command::new(binary("jumeau"))
-        .args(["keys", "keys", "--channel", "web", "--desk", "centre", "--operator", "anna"])
-        .args(["--agent", "lea=care", "--listen"])
-        .arg(format!("127.0.0.1:{port}"))
-        .current_dir(folder)
-        .output();
-    let made = made.await.unwrap();
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-
-    let server = std::env::var("NATS_SERVER_BIN").unwrap_or_else(|_| "nats-server".into());
-    let _server = start(server, &["-c", "keys/nats-server.conf", "-l", "nats.log"], folder);
-    let answers = async || tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok();
-    until("the broker answers", answers).await;
-    let serve =
-        ["serve", "--config", "keys/jumeau.toml", "--policy", "bank", "--set", "log.filter=warn"];
-    let _service = start(binary("jumeau"), &serve, folder);
-    until("the service answers", async || twinctl(folder, "operator-anna", "stats").await.0).await;
+    let company = Company::start(&["lea=care"]).await;
+    let (folder, port) = (company.folder.path(), company.port);
 
     // A channel reports, with no more than its own key.
     let key = std::fs::read_to_string(folder.join("keys/channel-web.nk")).unwrap();

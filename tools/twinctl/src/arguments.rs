@@ -67,7 +67,7 @@ pub(crate) struct Connection {
     #[arg(id = "as", long = "as", global = true, env = "JUMEAU_AS", value_name = "NAME")]
     pub(crate) name: Option<String>,
     /// The queues of whoever asks, separated by commas: where an escalation is looked for that is named
-    /// without a queue.
+    /// without one; an agent without queues looks in all.
     #[arg(
         long,
         global = true,

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use futures::StreamExt;
 use futures::stream::SelectAll;
 use jumeau::api::{
-    ActReply, EscalationReply, EscalationRequest, EscalationsReply, EscalationsRequest, verb,
+    self, ActReply, EscalationReply, EscalationRequest, EscalationsReply, EscalationsRequest, verb,
 };
 use jumeau::bus::Subjects;
 use jumeau::event::{OutcomeKind, Time, encode};
@@ -60,7 +60,7 @@ pub(crate) enum Escalations {
     Show {
         /// The customer, as the company writes the identifier.
         customer: String,
-        /// The queue it is in, if only that one is meant; agents of some queues have to name it.
+        /// The queue it is in; without it that of yours in which it is.
         #[arg(long)]
         queue: Option<String>,
         /// Which; without it the open one that changed last.
@@ -92,7 +92,7 @@ pub(crate) enum Escalations {
     Claim {
         /// The customer, as the company writes the identifier.
         customer: String,
-        /// The queue it is in, if only that one is meant; agents of some queues have to name it.
+        /// The queue it is in; without it that of yours in which it is.
         #[arg(long)]
         queue: Option<String>,
         /// Which; without it the open one that changed last.
@@ -108,7 +108,7 @@ pub(crate) enum Escalations {
     Note {
         /// The customer, as the company writes the identifier.
         customer: String,
-        /// The queue it is in, if only that one is meant; agents of some queues have to name it.
+        /// The queue it is in; without it that of yours in which it is.
         #[arg(long)]
         queue: Option<String>,
         /// What was done.
@@ -133,7 +133,7 @@ pub(crate) enum Escalations {
     Handback {
         /// The customer, as the company writes the identifier.
         customer: String,
-        /// The queue it is in, if only that one is meant; agents of some queues have to name it.
+        /// The queue it is in; without it that of yours in which it is.
         #[arg(long)]
         queue: Option<String>,
         /// What whoever goes on should know.
@@ -152,7 +152,7 @@ pub(crate) enum Escalations {
     Resolve {
         /// The customer, as the company writes the identifier.
         customer: String,
-        /// The queue it is in, if only that one is meant; agents of some queues have to name it.
+        /// The queue it is in; without it that of yours in which it is.
         #[arg(long)]
         queue: Option<String>,
         /// How, in a word of the company's.
@@ -211,8 +211,11 @@ pub(crate) async fn escalations(
         }
         Escalations::Watch { queue, count } => watch(service, queue, count, out).await,
         Escalations::Show { customer, queue, escalation, language } => {
-            let queue = the_queue(service, &customer, queue).await?;
-            let reply = show(service, &customer, &queue, escalation, language).await?;
+            let wanted = EscalationRequest {
+                escalation: escalation.map(Into::into),
+                language: language.map(Into::into),
+            };
+            let (_, reply) = find(service, &customer, queue, &wanted).await?;
             out.tell(&reply, render::escalation)
         }
         Escalations::Open { customer, topic, queue, skill, priority, note } => {
@@ -222,17 +225,16 @@ pub(crate) async fn escalations(
             act(service, verb::ESCALATIONS_OPEN, &customer, told, out).await
         }
         Escalations::Claim { customer, queue, escalation, agent, operator } => {
-            let queue = the_queue(service, &customer, queue).await?;
-            let id = which(service, &customer, &queue, escalation).await?;
+            let (queue, id) = which(service, &customer, queue, escalation).await?;
             let told = json!({ "escalation": id, "agent": agent, "operator": operator });
             let verb = within(verb::ESCALATIONS_CLAIM, queue.as_deref());
             let claimed: ActReply = asked(service, &verb, &customer, told).await?;
-            let reply = show(service, &customer, &queue, Some(id), None).await?;
+            let wanted = EscalationRequest { escalation: Some(id.into()), language: None };
+            let reply = show(service, &customer, queue.as_deref(), &wanted).await?;
             out.tell(&reply, |reply| render::claimed(&claimed, reply))
         }
         Escalations::Note { customer, queue, note, said, decision, answer, agent, escalation } => {
-            let queue = the_queue(service, &customer, queue).await?;
-            let id = which(service, &customer, &queue, escalation).await?;
+            let (queue, id) = which(service, &customer, queue, escalation).await?;
             let told = json!({
                 "escalation": id, "agent": agent, "note": note, "said": said,
                 "decision": decision, "answer": answer,
@@ -241,8 +243,7 @@ pub(crate) async fn escalations(
             act(service, &verb, &customer, told, out).await
         }
         Escalations::Handback { customer, queue, note, step, agent, escalation } => {
-            let queue = the_queue(service, &customer, queue).await?;
-            let id = which(service, &customer, &queue, escalation).await?;
+            let (queue, id) = which(service, &customer, queue, escalation).await?;
             let told = json!({ "escalation": id, "agent": agent, "note": note, "step": step });
             let verb = within(verb::ESCALATIONS_HANDBACK, queue.as_deref());
             act(service, &verb, &customer, told, out).await
@@ -257,8 +258,7 @@ pub(crate) async fn escalations(
             agent,
             escalation,
         } => {
-            let queue = the_queue(service, &customer, queue).await?;
-            let id = which(service, &customer, &queue, escalation).await?;
+            let (queue, id) = which(service, &customer, queue, escalation).await?;
             let told = json!({
                 "escalation": id, "agent": agent, "outcome": outcome, "needs": needs,
                 "cases": cases, "note": note,
@@ -301,53 +301,114 @@ async fn list(service: &Service, wanted: EscalationsRequest) -> Result<Escalatio
     Ok(all)
 }
 
-/// The queue in which a customer waits: the one that is named, else that of whoever asks in which they
-/// are.
-async fn the_queue(
+/// The escalation that is meant, and the queue under which it is asked for: the queue that is named, else
+/// that of whoever asks in which it is, and none for whoever may ask without one.
+async fn find(
     service: &Service,
     customer: &str,
     named: Option<String>,
-) -> Result<Option<String>, Failure> {
-    if named.is_some() {
-        return Ok(named);
-    }
-    let mut refusal = None;
-    for queue in &service.queues {
-        let queue = Some(queue.clone());
-        match show(service, customer, &queue, None, None).await {
-            Ok(_) => return Ok(queue),
-            Err(failure @ Failure::Negative(_)) => refusal = Some(failure),
+    wanted: &EscalationRequest,
+) -> Result<(Option<String>, EscalationReply), Failure> {
+    let queues = match named {
+        Some(queue) => vec![queue],
+        None if !service.queues.is_empty() => service.queues.clone(),
+        None if service.is_of_an_agent() => queues_of(service, customer).await?,
+        None => {
+            let reply = show(service, customer, None, wanted).await?;
+            return Ok((None, reply));
+        }
+    };
+    let mut found: Vec<(Option<String>, EscalationReply)> = Vec::new();
+    let mut refusals = Vec::new();
+    for queue in &queues {
+        match show(service, customer, Some(queue), wanted).await {
+            Ok(reply) => found.push((Some(queue.clone()), reply)),
+            Err(Failure::Negative(refusal)) => refusals.push(refusal),
             Err(failure) => return Err(failure),
         }
     }
-    refusal.map_or(Ok(None), Err)
+    let is_later = |(_, reply): &(_, EscalationReply)| reply.escalation.touched;
+    let last = found.into_iter().max_by_key(is_later);
+    last.ok_or_else(|| {
+        Failure::Negative(not_found(customer, &wanted.escalation, &queues, refusals))
+    })
+}
+
+/// The queues in which an agent of all queues looks for a customer: those in which they wait, else all in
+/// which somebody waits, for they may wait under another identifier.
+async fn queues_of(service: &Service, customer: &str) -> Result<Vec<String>, Failure> {
+    let (mut own, mut all) = (Vec::new(), Vec::new());
+    let mut wanted = EscalationsRequest::default();
+    loop {
+        let reply: EscalationsReply = service.ask(verb::ESCALATIONS_LIST, &wanted).await?;
+        for api::Listed { customer: waits, waiting } in reply.escalations {
+            let queue = waiting.queue.into();
+            let queues = if waits.as_str() == customer { &mut own } else { &mut all };
+            if !queues.contains(&queue) {
+                queues.push(queue);
+            }
+        }
+        wanted.after = reply.next;
+        if wanted.after.is_none() {
+            return Ok(if own.is_empty() { all } else { own });
+        }
+    }
+}
+
+/// Why there is no such escalation in any of these queues.
+fn not_found(
+    customer: &str,
+    escalation: &Option<Box<str>>,
+    queues: &[String],
+    mut refusals: Vec<String>,
+) -> String {
+    refusals.dedup();
+    match refusals.pop() {
+        // It is the same everywhere, as if nothing is known of the customer.
+        Some(refusal) if refusals.is_empty() => refusal,
+        Some(_) => {
+            let what = match escalation {
+                Some(id) => format!("the escalation `{id}`"),
+                None => "an escalation".to_owned(),
+            };
+            let queues: Vec<String> = queues.iter().map(|queue| format!("`{queue}`")).collect();
+            format!(
+                "expected {what} of `{customer}` that is open in one of your queues, found none in {}; \
+                 --queue looks in another",
+                queues.join(", ")
+            )
+        }
+        None => format!(
+            "expected an escalation of `{customer}` that is open, found that nobody waits in any queue; \
+             --queue looks in one"
+        ),
+    }
 }
 
 async fn show(
     service: &Service,
     customer: &str,
-    queue: &Option<String>,
-    escalation: Option<String>,
-    language: Option<String>,
+    queue: Option<&str>,
+    wanted: &EscalationRequest,
 ) -> Result<EscalationReply, Failure> {
-    let wanted = EscalationRequest {
-        escalation: escalation.map(Into::into),
-        language: language.map(Into::into),
-    };
-    let verb = within(verb::ESCALATIONS_SHOW, queue.as_deref());
-    service.ask_of(&verb, customer, Some(&wanted)).await
+    service.ask_of(&within(verb::ESCALATIONS_SHOW, queue), customer, Some(wanted)).await
 }
 
-/// The escalation that is meant.
+/// The escalation that is meant, by its identifier, and the queue under which it is asked for.
 async fn which(
     service: &Service,
     customer: &str,
-    queue: &Option<String>,
+    queue: Option<String>,
     named: Option<String>,
-) -> Result<String, Failure> {
+) -> Result<(Option<String>, String), Failure> {
+    let is_at_hand = queue.is_some() || !service.has_queues();
     match named {
-        Some(id) => Ok(id),
-        None => Ok(show(service, customer, queue, None, None).await?.escalation.id.into()),
+        Some(id) if is_at_hand => Ok((queue, id)),
+        named => {
+            let wanted = EscalationRequest { escalation: named.map(Into::into), language: None };
+            let (queue, reply) = find(service, customer, queue, &wanted).await?;
+            Ok((queue, reply.escalation.id.into()))
+        }
     }
 }
 
@@ -407,4 +468,35 @@ async fn watch(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_in_none_of_the_queues_is_told_which_were_looked_in() {
+        let in_queue = |queue| format!("`ann` has no such escalation open in the queue `{queue}`");
+        let queues = ["care".to_owned(), "cards".to_owned()];
+        let unknown = "nothing is known of customer `ann`".to_owned();
+        let said = [
+            not_found("ann", &None, &queues, vec![in_queue("care"), in_queue("cards")]),
+            not_found(
+                "ann",
+                &Some("e1".into()),
+                &queues,
+                vec![in_queue("care"), in_queue("cards")],
+            ),
+            not_found("ann", &None, &queues[..1], vec![in_queue("care")]),
+            not_found("ann", &None, &queues, vec![unknown.clone(), unknown]),
+            not_found("ann", &None, &[], Vec::new()),
+        ];
+        insta::assert_snapshot!(said.join("\n"), @r#"
+        expected an escalation of `ann` that is open in one of your queues, found none in `care`, `cards`; --queue looks in another
+        expected the escalation `e1` of `ann` that is open in one of your queues, found none in `care`, `cards`; --queue looks in another
+        `ann` has no such escalation open in the queue `care`
+        nothing is known of customer `ann`
+        expected an escalation of `ann` that is open, found that nobody waits in any queue; --queue looks in one
+        "#);
+    }
 }

@@ -132,6 +132,16 @@ impl Service {
         })
     }
 
+    /// Whether an agent asks, whom a broker with roles lets ask about one queue at a time.
+    pub(crate) fn is_of_an_agent(&self) -> bool {
+        self.name.as_ref().is_some_and(|name| name.starts_with(roles::AGENT))
+    }
+
+    /// Whether what is asked about an escalation is asked in the queue that it is in.
+    pub(crate) fn has_queues(&self) -> bool {
+        !self.queues.is_empty() || self.is_of_an_agent()
+    }
+
     /// Asks `verb` something, and waits for the answer.
     pub(crate) async fn ask<A: DeserializeOwned>(
         &self,
