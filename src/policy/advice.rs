@@ -245,7 +245,6 @@ text.en = "Hello"
         p.toml:6:1: no rule raises the need `never`, so no customer ever has it
         p.toml:8:1: no action serves the need `idle` and nothing goes by it
         p.toml:18:9: `!event.properties.paid` does not hold where nothing stands at event.properties.paid, for that cannot be told; write `!default(event.properties.paid, false)` if it is to hold there
-        p.toml:27:48: `!facts.seen` does not hold where nothing stands at facts.seen, for that cannot be told; write `!default(facts.seen, false)` if it is to hold there
         p.toml:31:1: `track:Fligth Booked` stands here, and `track:Flight Booked` in p.toml:17; is one of them a slip?
         p.toml:32:33: `2026-01-02` without quotes is a subtraction, and comes to 2023; write `timestamp("2026-01-02T00:00:00Z")`
         p.toml:35:1: nobody declares the purpose `markting`; did you mean `marketing`? Otherwise say what it is: [purposes.markting]

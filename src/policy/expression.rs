@@ -7,9 +7,9 @@ use cel::common::value::Val;
 use super::budget::{self, Evaluation, Exceeded, Payer};
 use super::figures::{self, Figure};
 use super::functions::SHARED;
+use super::negation;
 use super::plan::{Fault, Figures, Plan, World};
-use super::rewrite;
-use super::rewrite::Macro;
+use super::rewrite::{self, Macro};
 use super::{Path, Place, Scope};
 use crate::config::limits;
 use crate::event::{Time, Value};
@@ -28,7 +28,7 @@ pub struct Expression {
     source: Box<str>,
     plan: Plan,
     paths: Arc<[Path]>,
-    /// What is allowed, and most likely not meant.
+    /// What is allowed, and most likely not meant, as far as one part by itself shows it.
     remarks: Box<[CompileError]>,
     /// What is the same in every evaluation, computed once.
     constants: Box<[Box<dyn Val>]>,
@@ -136,7 +136,7 @@ impl Expression {
     /// The first mistake in it: its syntax, an unknown name (with the nearest right one), a part
     /// that can never work, or a limit.
     pub fn compile(source: &str) -> Result<Expression, CompileError> {
-        let rewrite::Parts { ast, paths, mut constants, macros, remarks } =
+        let rewrite::Parts { ast, paths, mut constants, macros, remarks, .. } =
             rewrite::compile(source)?;
         let plan = Plan::of(ast, &mut constants);
         Ok(Expression {
@@ -189,8 +189,10 @@ impl Expression {
     }
 
     /// What is allowed in it, and most likely not meant.
-    pub(super) fn remarks(&self) -> &[CompileError] {
-        &self.remarks
+    pub(super) fn remarks(&self) -> Vec<CompileError> {
+        let mut remarks = self.remarks.to_vec();
+        remarks.extend(negation::remarks(&self.source));
+        remarks
     }
 
     /// What must stand where for the condition to hold: see
@@ -469,6 +471,50 @@ café == 1                                                      3 found `é` in 
 "café" == cafe                                                11 unknown name `cafe`; a path starts with one of event, profile, context, facts, preferences, needs, consents, interactions, cases, contacts, sentiment, customer, need, windows, counters, activities, dissatisfaction, shared, experiments, escalations, now, and a text stands in quotes
                                                                0 expected an expression, found nothing
 "##);
+    }
+
+    #[test]
+    fn a_date_that_is_arithmetic_is_told_with_the_dates_that_it_may_be() {
+        let told: Vec<String> = [
+            "facts.at > 2026-01-02",
+            "facts.at > 2026 - 1 - 2",
+            "facts.at > 31-01-2026",
+            "facts.at > 01-02-2026",
+            "facts.at > 2026/01/02",
+            "now - 2026-01-02 > days(3)",
+            "facts.at > 2026-01",
+            "facts.at > 2026 - 01",
+            "facts.at > 01/2026",
+            // These are arithmetic.
+            "facts.at > 2026 - 1",
+            "facts.at > 2026 - facts.n - 2",
+            "facts.at > 12 / 4 / 3",
+            "facts.at > 2026 - 40",
+            "facts.at > \"2026-01-02\"",
+        ]
+        .map(|source| {
+            let told = Expression::compile(source).unwrap().remarks().into_iter();
+            let told: Vec<String> =
+                told.map(|remark| format!("{:>3}  {}", remark.offset, remark.message)).collect();
+            format!("{source:<32}{}", told.join(" | "))
+        })
+        .into();
+        insta::assert_snapshot!(told.join("\n"), @r#"
+        facts.at > 2026-01-02            11  `2026-01-02` without quotes is a subtraction, and comes to 2023; write `timestamp("2026-01-02T00:00:00Z")`
+        facts.at > 2026 - 1 - 2          11  `2026 - 1 - 2` without quotes is a subtraction, and comes to 2023; write `timestamp("2026-01-02T00:00:00Z")`
+        facts.at > 31-01-2026            11  `31-01-2026` without quotes is a subtraction, and comes to -1996; write `timestamp("2026-01-31T00:00:00Z")`
+        facts.at > 01-02-2026            11  `01-02-2026` without quotes is a subtraction, and comes to -2027; write `timestamp("2026-02-01T00:00:00Z")` or `timestamp("2026-01-02T00:00:00Z")`
+        facts.at > 2026/01/02            11  `2026/01/02` without quotes is a division; write `timestamp("2026-01-02T00:00:00Z")`
+        now - 2026-01-02 > days(3)        6  `2026-01-02` without quotes is a subtraction; write `timestamp("2026-01-02T00:00:00Z")`
+        facts.at > 2026-01               11  `2026-01` without quotes is a subtraction, and comes to 2025; write `timestamp("2026-01-01T00:00:00Z")`
+        facts.at > 2026 - 01             11  `2026 - 01` without quotes is a subtraction, and comes to 2025; write `timestamp("2026-01-01T00:00:00Z")`
+        facts.at > 01/2026               11  `01/2026` without quotes is a division; write `timestamp("2026-01-01T00:00:00Z")`
+        facts.at > 2026 - 1             
+        facts.at > 2026 - facts.n - 2   
+        facts.at > 12 / 4 / 3           
+        facts.at > 2026 - 40            
+        facts.at > "2026-01-02"
+        "#);
     }
 
     #[test]

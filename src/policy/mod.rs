@@ -28,6 +28,7 @@ mod made;
 mod mistake;
 mod model;
 mod names;
+mod negation;
 mod plan;
 mod purposes;
 mod queues;

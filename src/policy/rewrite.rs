@@ -1,6 +1,8 @@
 //! Takes a parsed expression apart: paths and constants become names that an evaluation resolves
 //! without searching, and what can never work is found before any customer meets it.
 
+use std::fmt;
+
 use cel::common::ast::{
     CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, SourceInfo, operators,
 };
@@ -24,8 +26,16 @@ pub(super) struct Parts {
     pub(super) constants: Vec<Box<dyn Val>>,
     /// Where each macro over a list stands, and in how many others.
     pub(super) macros: Vec<Macro>,
-    /// What is allowed, and most likely not meant.
+    /// What is allowed, and most likely not meant, as far as one part by itself shows it.
     pub(super) remarks: Vec<CompileError>,
+    places: SourceInfo,
+}
+
+impl Parts {
+    /// Where the part with this number begins, in bytes from the start of the expression.
+    pub(super) fn offset_of(&self, id: u64) -> usize {
+        self.places.offset_for(id).map_or(0, |(start, _)| start as usize)
+    }
 }
 
 /// A macro over a list.
@@ -88,8 +98,7 @@ pub(super) fn compile(source: &str) -> Result<Parts, CompileError> {
         map_literal: None,
         macros: Vec::new(),
         within: 0,
-        asked: Vec::new(),
-        negated: Vec::new(),
+        dates: Vec::new(),
         remarks: Vec::new(),
     };
     let constant = rewriter.walk(&mut ast, 0)?;
@@ -104,9 +113,8 @@ pub(super) fn compile(source: &str) -> Result<Parts, CompileError> {
             "a map in braces and a macro over a list do not go together in one expression",
         ));
     }
-    rewriter.remark_negations();
-    let Rewriter { paths, constants, macros, remarks, .. } = rewriter;
-    Ok(Parts { ast, paths, constants, macros, remarks })
+    let Rewriter { paths, constants, macros, remarks, places, .. } = rewriter;
+    Ok(Parts { ast, paths, constants, macros, remarks, places })
 }
 
 /// Refuses what would make the parser recurse too deeply, before it does.
@@ -187,10 +195,8 @@ struct Rewriter {
     macros: Vec<Macro>,
     /// The macros whose turns are being walked.
     within: usize,
-    /// Positions of paths that are compared with `null`.
-    asked: Vec<usize>,
-    /// Positions of paths that stand alone behind a `!`, and where that stands.
-    negated: Vec<(usize, usize)>,
+    /// The numbers of parts of which it was told that they are a date.
+    dates: Vec<u64>,
     remarks: Vec<CompileError>,
 }
 
@@ -252,7 +258,7 @@ impl Rewriter {
                 self.walk(&mut select.operand, depth + 1)?;
                 Ok(false)
             }
-            Expr::Call(call) => self.call(call, offset, depth),
+            Expr::Call(call) => self.call(expr.id, call, offset, depth),
             Expr::List(list) => {
                 let constant = self.all(list.elements.iter_mut(), depth)?;
                 if self.within > 0 && !constant {
@@ -310,6 +316,7 @@ impl Rewriter {
 
     fn call(
         &mut self,
+        id: u64,
         call: &mut CallExpr,
         offset: usize,
         depth: usize,
@@ -322,7 +329,7 @@ impl Rewriter {
             operators::MODULO => Some(functions::REMAINDER),
             _ => None,
         };
-        self.look_at(call, offset);
+        self.look_at(id, call);
         if let Some(own) = arithmetic
             && !call.args.iter().any(never_a_number)
         {
@@ -332,7 +339,6 @@ impl Rewriter {
         }
         let parts = call.target.as_deref_mut().into_iter().chain(call.args.iter_mut());
         let constant = self.all(parts, depth)?;
-        self.look_at_paths(call, offset);
         if self.within > 0 && !constant && goes_through(&call.func_name) {
             let parts = call.target.as_deref_mut().into_iter().chain(call.args.iter_mut());
             parts.for_each(weighed);
@@ -340,64 +346,67 @@ impl Rewriter {
         Ok(constant)
     }
 
-    /// A date without quotes is a subtraction: `2026-01-02` comes to 2023.
-    fn look_at(&mut self, call: &CallExpr, offset: usize) {
-        let [IdedExpr { expr: Expr::Call(first), .. }, day] = &call.args[..] else { return };
-        let both = [call, first].iter().all(|one| one.func_name == operators::SUBSTRACT);
-        let [year, month] = &first.args[..] else { return };
-        let (Some(year), Some(month), Some(day)) = (whole(year), whole(month), whole(day)) else {
+    /// A date without quotes is arithmetic: `2026-01-02` comes to 2023.
+    fn look_at(&mut self, id: u64, call: &CallExpr) {
+        let what = match call.func_name.as_str() {
+            operators::SUBSTRACT => "subtraction",
+            operators::DIVIDE => "division",
+            _ => return,
+        };
+        // `a - b - c` is `(a - b) - c`.
+        let mut sides = Vec::new();
+        let mut within = Vec::new();
+        let mut first = call;
+        while let [left, right] = &first.args[..] {
+            sides.push(right);
+            match &left.expr {
+                Expr::Call(more) if more.func_name == call.func_name && more.target.is_none() => {
+                    within.push(left.id);
+                    first = more;
+                }
+                _ => {
+                    sides.push(left);
+                    break;
+                }
+            }
+        }
+        if self.dates.contains(&id) {
             return;
-        };
-        let is_date =
-            (1800..=2999).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
-        if both && is_date {
-            let date = format!("{year}-{month:02}-{day:02}");
-            let message = format!(
-                "`{date}` without quotes is a subtraction, and comes to {}; write \
-                 `timestamp(\"{date}T00:00:00Z\")`",
-                year - month - day
-            );
-            let start = self.places.source.get(..offset).unwrap_or_default();
-            let start = start.rfind(&year.to_string()).unwrap_or(offset);
-            self.remarks.push(CompileError::new(start, message));
         }
+        sides.reverse();
+        let numbers: Vec<Option<Number<'_>>> = sides.iter().map(|side| self.number(side)).collect();
+        let Some((at, dates, length)) = Date::among(&numbers) else { return };
+        let Some(Some(start)) = numbers.get(at) else { return };
+        let end = numbers.get(at + length - 1).and_then(Option::as_ref);
+        let end = end.map_or(start.at, |end| end.at + end.written.len());
+        let written = self.places.source.get(start.at..end).unwrap_or_default();
+        let comes_to = match what {
+            "subtraction" if sides.len() == length => {
+                let rest: i64 = numbers.iter().skip(1).flatten().map(|number| number.value).sum();
+                format!(", and comes to {}", start.value - rest)
+            }
+            _ => String::new(),
+        };
+        let message = format!(
+            "`{written}` without quotes is a {what}{comes_to}; write {}",
+            dates
+                .iter()
+                .map(|date| format!("`timestamp(\"{date}T00:00:00Z\")`"))
+                .collect::<Vec<_>>()
+                .join(" or ")
+        );
+        let remark = CompileError::new(start.at, message);
+        self.dates.extend(within);
+        self.remarks.push(remark);
     }
 
-    /// Which paths are asked whether anything stands there, and which are taken for true or false.
-    fn look_at_paths(&mut self, call: &CallExpr, offset: usize) {
-        let path = |expr: &IdedExpr| match &expr.expr {
-            Expr::Ident(name) => match Name::read(name) {
-                Some(Name::Path(at)) => Some(at),
-                _ => None,
-            },
-            _ => None,
-        };
-        match (call.func_name.as_str(), &call.args[..]) {
-            (operators::LOGICAL_NOT, [one]) => {
-                self.negated.extend(path(one).map(|at| (at, offset)));
-            }
-            (operators::NOT_EQUALS | operators::EQUALS, sides) => {
-                self.asked.extend(sides.iter().filter_map(path));
-            }
-            _ => {}
-        }
-    }
-
-    /// `!x` cannot be told where nothing stands at `x`, and so does not hold.
-    fn remark_negations(&mut self) {
-        for (at, offset) in std::mem::take(&mut self.negated) {
-            let Some(path) = self.paths.get(at).filter(|path| path.may_be_missing()) else {
-                continue;
-            };
-            if self.asked.contains(&at) {
-                continue;
-            }
-            let message = format!(
-                "`!{path}` does not hold where nothing stands at {path}, for that cannot be told; \
-                 write `!default({path}, false)` if it is to hold there"
-            );
-            self.remarks.push(CompileError::new(offset, message));
-        }
+    /// A whole number, and how it is written.
+    fn number(&self, expr: &IdedExpr) -> Option<Number<'_>> {
+        let Expr::Literal(LiteralValue::Int(value)) = &expr.expr else { return None };
+        let at = self.offset(expr);
+        let rest = self.places.source.get(at..)?;
+        let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        Some(Number { value: **value, at, written: &rest[..end] })
     }
 
     fn comprehension(
@@ -599,11 +608,54 @@ fn parts_of(expr: &IdedExpr) -> usize {
     1 + below
 }
 
-/// A whole number that was written.
-fn whole(expr: &IdedExpr) -> Option<i64> {
-    match &expr.expr {
-        Expr::Literal(LiteralValue::Int(number)) => Some(**number),
-        _ => None,
+/// A whole number, and how it is written.
+#[derive(Debug, Clone, Copy)]
+struct Number<'a> {
+    value: i64,
+    at: usize,
+    written: &'a str,
+}
+
+/// A day.
+struct Date(i64, i64, i64);
+
+impl Date {
+    fn of(year: i64, month: i64, day: i64) -> Option<Date> {
+        let is_one =
+            (1800..=2999).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
+        is_one.then_some(Date(year, month, day))
+    }
+
+    /// The first numbers that look like a date: which they are, and how many. More than one date: the
+    /// day or the month may stand first.
+    fn among(numbers: &[Option<Number<'_>>]) -> Option<(usize, Vec<Date>, usize)> {
+        let three = numbers.windows(3).enumerate().find_map(|(at, numbers)| {
+            let [Some(a), Some(b), Some(c)] = numbers else { return None };
+            let (a, b, c) = (a.value, b.value, c.value);
+            let mut dates: Vec<Date> =
+                [Date::of(a, b, c), Date::of(c, b, a)].into_iter().flatten().collect();
+            if a != b {
+                dates.extend(Date::of(c, a, b));
+            }
+            (!dates.is_empty()).then_some((at, dates, 3))
+        });
+        // A year and a month; a number that only happens to be one is seldom written with two digits.
+        let two = || match numbers {
+            [Some(year), Some(month)] | [Some(month), Some(year)]
+                if year.written.len() == 4 && month.written.len() == 2 =>
+            {
+                Some((0, vec![Date::of(year.value, month.value, 1)?], 2))
+            }
+            _ => None,
+        };
+        three.or_else(two)
+    }
+}
+
+impl fmt::Display for Date {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Date(year, month, day) = self;
+        write!(out, "{year}-{month:02}-{day:02}")
     }
 }
 

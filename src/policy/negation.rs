@@ -1,0 +1,528 @@
+//! A `!` that most likely does not say what its author means where nothing stands at a path: what
+//! cannot be told is not so when it is denied, either.
+//!
+//! It goes by what a part may come to where one path is missing, as far as that is because it is
+//! missing: everything else is taken to have a value. So this is advice, and no proof.
+
+use std::ops::BitOr;
+
+use cel::IdedExpr;
+use cel::common::ast::{CallExpr, EntryExpr, Expr, LiteralValue, operators};
+use cel::common::types::{CelBool, CelNull};
+use cel::common::value::Val;
+
+use super::rewrite::{self, Name, Parts};
+use super::{CompileError, Path, functions};
+
+/// What is to be said about the denials in an expression that compiles.
+pub(super) fn remarks(source: &str) -> Vec<CompileError> {
+    let Ok(parts) = rewrite::compile(source) else { return Vec::new() };
+    let mut reader = Reader { parts: &parts, within: Vec::new(), found: Vec::new() };
+    reader.read(&parts.ast);
+    reader.found
+}
+
+/// What a part may come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Outcomes(u8);
+
+impl Outcomes {
+    const TRUE: Outcomes = Outcomes(1);
+    const FALSE: Outcomes = Outcomes(2);
+    /// It cannot be told.
+    const NONE: Outcomes = Outcomes(4);
+    const NULL: Outcomes = Outcomes(8);
+    /// Something, of which nothing is known.
+    const ANY: Outcomes = Outcomes(3);
+
+    fn has(self, other: Outcomes) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// Whether nothing can be done with it.
+    fn is_nothing(self) -> bool {
+        !self.has(Outcomes::ANY)
+    }
+
+    fn without(self, other: Outcomes) -> Outcomes {
+        Outcomes(self.0 & !other.0)
+    }
+
+    /// As a side of `&&` or `||`, or as what is denied: `null` is no truth.
+    fn as_truth(self) -> Outcomes {
+        let truth = self.without(Outcomes::NULL);
+        if self.has(Outcomes::NULL) { truth | Outcomes::NONE } else { truth }
+    }
+}
+
+impl BitOr for Outcomes {
+    type Output = Outcomes;
+
+    fn bitor(self, other: Outcomes) -> Outcomes {
+        Outcomes(self.0 | other.0)
+    }
+}
+
+/// A question: nothing stands at a path, and perhaps a denial comes to something else than it does.
+#[derive(Debug, Clone, Copy)]
+struct Question {
+    missing: usize,
+    /// The denial, by its number in the tree, and what it comes to.
+    instead: Option<(u64, Outcomes)>,
+}
+
+struct Reader<'a> {
+    parts: &'a Parts,
+    /// What is being read, from the whole expression inwards.
+    within: Vec<&'a IdedExpr>,
+    found: Vec<CompileError>,
+}
+
+impl<'a> Reader<'a> {
+    fn read(&mut self, part: &'a IdedExpr) {
+        self.within.push(part);
+        if let Some(denied) = denied(part) {
+            self.look_at(part, denied);
+        }
+        match &part.expr {
+            Expr::Call(CallExpr { target, args, .. }) => {
+                target.as_deref().into_iter().chain(args).for_each(|part| self.read(part));
+            }
+            Expr::Select(select) => self.read(&select.operand),
+            Expr::List(list) => list.elements.iter().for_each(|part| self.read(part)),
+            Expr::Map(map) => {
+                for entry in &map.entries {
+                    if let EntryExpr::MapEntry(entry) = &entry.expr {
+                        self.read(&entry.key);
+                        self.read(&entry.value);
+                    }
+                }
+            }
+            Expr::Comprehension(inner) => {
+                let parts = [&inner.iter_range, &inner.loop_cond, &inner.loop_step, &inner.result];
+                parts.into_iter().for_each(|part| self.read(part));
+            }
+            _ => {}
+        }
+        self.within.pop();
+    }
+
+    /// What is to be said about one denial.
+    fn look_at(&mut self, denial: &IdedExpr, denied: &IdedExpr) {
+        // `!(x > 2)` is as plain as `x <= 2`.
+        if is_order(denied) {
+            return;
+        }
+        let mut untold: Vec<(&Path, Instead)> = Vec::new();
+        let mut is_certain = true;
+        for missing in self.paths_in(denied) {
+            let Some(path) = self.parts.paths.get(missing).filter(|path| path.may_be_missing())
+            else {
+                continue;
+            };
+            let denied_comes_to = self.outcomes(denied, Question { missing, instead: None });
+            if denied_comes_to.as_truth().has(Outcomes::NONE) {
+                if self.matters(denial, missing, Outcomes::NONE) {
+                    is_certain &= denied_comes_to.is_nothing();
+                    untold.push((path, instead(denied, missing)));
+                }
+            } else if is_item_of_a_list(denied, missing)
+                && self.matters(denial, missing, Outcomes::FALSE)
+            {
+                let message = format!(
+                    "this `!` holds where nothing stands at {path}, too; write \
+                     `has({path}) && !(…)` if it is not to hold there, and \
+                     `default({path}, \"\")` if it is"
+                );
+                return self.found.push(CompileError::new(self.offset(denial), message));
+            }
+        }
+        let Some((first, _)) = untold.first() else { return };
+        let message = if is_path(denied) {
+            format!(
+                "`!{first}` does not hold where nothing stands at {first}, for that cannot be told; \
+                 write `!default({first}, false)` if it is to hold there"
+            )
+        } else {
+            let paths: Vec<String> = untold.iter().map(|(path, _)| path.to_string()).collect();
+            let write: Vec<String> =
+                untold.iter().map(|(path, instead)| format!("`{}`", instead.write(path))).collect();
+            format!(
+                "this `!` {} where nothing stands at {}, for that cannot be told; write {} if it is \
+                 to hold there",
+                if is_certain { "does not hold" } else { "may not hold" },
+                paths.join(" or "),
+                write.join(" and ")
+            )
+        };
+        self.found.push(CompileError::new(self.offset(denial), message));
+    }
+
+    fn offset(&self, denial: &IdedExpr) -> usize {
+        self.parts.offset_of(denial.id)
+    }
+
+    /// Whether it makes a difference around a denial that it comes to this and not to true.
+    fn matters(&self, denial: &IdedExpr, missing: usize, comes_to: Outcomes) -> bool {
+        self.within.iter().all(|around| {
+            let with = |outcome| {
+                let instead = Some((denial.id, outcome));
+                self.outcomes(around, Question { missing, instead })
+            };
+            let one = with(Outcomes::TRUE);
+            one != with(comes_to) || (one.has(Outcomes::TRUE) && one.has(Outcomes::FALSE))
+        })
+    }
+
+    /// The paths that a part names, each once.
+    fn paths_in(&self, part: &IdedExpr) -> Vec<usize> {
+        let mut found = Vec::new();
+        each(part, &mut |part| {
+            if let Some(Name::Path(at)) = name(part)
+                && !found.contains(&at)
+            {
+                found.push(at);
+            }
+        });
+        found
+    }
+
+    fn outcomes(&self, part: &IdedExpr, question: Question) -> Outcomes {
+        let of = |part: &IdedExpr| self.outcomes(part, question);
+        let value = |is_nothing: bool| if is_nothing { Outcomes::NONE } else { Outcomes::ANY };
+        if let Some((denial, outcome)) = question.instead
+            && denial == part.id
+            && denied(part).is_some()
+        {
+            return outcome;
+        }
+        match &part.expr {
+            Expr::Ident(_) => match name(part) {
+                Some(Name::Path(at)) if at == question.missing => Outcomes::NULL,
+                Some(Name::Constant(at)) => {
+                    self.parts.constants.get(at).map_or(Outcomes::ANY, |value| constant(&**value))
+                }
+                _ => Outcomes::ANY,
+            },
+            Expr::Literal(LiteralValue::Null) => Outcomes::NULL,
+            Expr::Literal(literal) => constant(&*literal.to_val()),
+            Expr::Select(select) => value(of(&select.operand).is_nothing()),
+            Expr::Comprehension(inner) => value(of(&inner.iter_range).is_nothing()),
+            Expr::Call(CallExpr { func_name, target, args }) => {
+                if let Some(target) = target {
+                    return value(
+                        of(target).is_nothing() || args.iter().any(|arg| of(arg).is_nothing()),
+                    );
+                }
+                match (func_name.as_str(), args.as_slice()) {
+                    (functions::WEIGH, [part]) => of(part),
+                    (operators::LOGICAL_NOT, [denied]) => not(of(denied)),
+                    (operators::LOGICAL_AND, [one, other]) => both(of(one), of(other)),
+                    (operators::LOGICAL_OR, [one, other]) => {
+                        not(both(not(of(one)), not(of(other))))
+                    }
+                    (operators::CONDITIONAL, [test, yes, no]) => {
+                        // A turn of a macro is paid for, or there is none.
+                        if matches!(name(test), Some(Name::Turn(_))) {
+                            return of(yes);
+                        }
+                        let test = of(test).as_truth();
+                        let mut all = test.without(Outcomes::ANY);
+                        if test.has(Outcomes::TRUE) {
+                            all = all | of(yes);
+                        }
+                        if test.has(Outcomes::FALSE) {
+                            all = all | of(no);
+                        }
+                        all
+                    }
+                    ("default", [wanted, otherwise]) => {
+                        let wanted = of(wanted);
+                        let there = wanted.without(Outcomes::NULL);
+                        if wanted.has(Outcomes::NULL) { there | of(otherwise) } else { there }
+                    }
+                    (operators::EQUALS, [one, other]) => equal(of(one), of(other)),
+                    (operators::NOT_EQUALS, [one, other]) => not(equal(of(one), of(other))),
+                    (operators::IN, [item, all]) => {
+                        let (item, all) = (of(item), of(all));
+                        match item {
+                            _ if all.is_nothing() || item == Outcomes::NONE => Outcomes::NONE,
+                            Outcomes::NULL => Outcomes::FALSE,
+                            _ => Outcomes::ANY,
+                        }
+                    }
+                    // What turns nothing into something.
+                    ("string" | "bool", _) => Outcomes::ANY,
+                    (_, args) => value(args.iter().any(|arg| of(arg).is_nothing())),
+                }
+            }
+            _ => Outcomes::ANY,
+        }
+    }
+}
+
+/// What to write instead of a part that cannot be told.
+#[derive(Debug, Clone, Copy)]
+enum Instead {
+    /// False stands in.
+    False,
+    /// An empty text does.
+    Text,
+    /// An empty list does.
+    List,
+    /// It is asked before.
+    Has,
+}
+
+impl Instead {
+    fn write(self, path: &Path) -> String {
+        match self {
+            Instead::False => format!("default({path}, false)"),
+            Instead::Text => format!("default({path}, \"\")"),
+            Instead::List => format!("default({path}, [])"),
+            Instead::Has => format!("has({path}) && …"),
+        }
+    }
+}
+
+/// What to write instead of a path in what is denied: that goes by what is done with it.
+fn instead(denied: &IdedExpr, missing: usize) -> Instead {
+    let is_it = |part: &IdedExpr| name(part) == Some(Name::Path(missing));
+    let mut found = Instead::Has;
+    each(denied, &mut |part| {
+        let Expr::Call(CallExpr { func_name, target, args }) = &part.expr else { return };
+        match (func_name.as_str(), target.as_deref(), args.as_slice()) {
+            ("contains" | "startsWith" | "endsWith", Some(target), _) if is_it(target) => {
+                found = Instead::Text;
+            }
+            ("lower" | "mentions", None, [text, ..]) if is_it(text) => found = Instead::Text,
+            (operators::IN, None, [_, all]) if is_it(all) => found = Instead::List,
+            (
+                operators::LOGICAL_AND | operators::LOGICAL_OR | operators::LOGICAL_NOT,
+                None,
+                sides,
+            ) if sides.iter().any(is_it) => {
+                found = Instead::False;
+            }
+            _ => {}
+        }
+    });
+    found
+}
+
+/// What is denied, if this is a denial.
+fn denied(part: &IdedExpr) -> Option<&IdedExpr> {
+    match &part.expr {
+        Expr::Call(CallExpr { func_name, target: None, args })
+            if func_name == operators::LOGICAL_NOT =>
+        {
+            args.first()
+        }
+        _ => None,
+    }
+}
+
+fn is_path(part: &IdedExpr) -> bool {
+    matches!(name(part), Some(Name::Path(_)))
+}
+
+fn is_order(part: &IdedExpr) -> bool {
+    matches!(&part.expr, Expr::Call(CallExpr { func_name, target: None, .. }) if matches!(
+        func_name.as_str(),
+        operators::LESS | operators::LESS_EQUALS | operators::GREATER | operators::GREATER_EQUALS
+    ))
+}
+
+/// Whether it is asked of this path whether it is in a list.
+fn is_item_of_a_list(part: &IdedExpr, path: usize) -> bool {
+    let Expr::Call(CallExpr { func_name, args, .. }) = &part.expr else { return false };
+    func_name == operators::IN
+        && args.first().is_some_and(|item| name(item) == Some(Name::Path(path)))
+}
+
+/// Calls `look` with a part and every part within it.
+fn each<'a>(part: &'a IdedExpr, look: &mut impl FnMut(&'a IdedExpr)) {
+    look(part);
+    match &part.expr {
+        Expr::Call(CallExpr { target, args, .. }) => {
+            target.as_deref().into_iter().chain(args).for_each(|part| each(part, look));
+        }
+        Expr::Select(select) => each(&select.operand, look),
+        Expr::List(list) => list.elements.iter().for_each(|part| each(part, look)),
+        Expr::Comprehension(inner) => {
+            let parts = [&inner.iter_range, &inner.loop_cond, &inner.loop_step, &inner.result];
+            parts.into_iter().for_each(|part| each(part, look));
+        }
+        _ => {}
+    }
+}
+
+fn name(part: &IdedExpr) -> Option<Name> {
+    match &part.expr {
+        Expr::Ident(name) => Name::read(name),
+        _ => None,
+    }
+}
+
+fn constant(value: &dyn Val) -> Outcomes {
+    if value.downcast_ref::<CelNull>().is_some() {
+        return Outcomes::NULL;
+    }
+    match value.downcast_ref::<CelBool>() {
+        Some(truth) if *truth.inner() => Outcomes::TRUE,
+        Some(_) => Outcomes::FALSE,
+        None => Outcomes::ANY,
+    }
+}
+
+fn not(denied: Outcomes) -> Outcomes {
+    let denied = denied.as_truth();
+    let mut all = denied.without(Outcomes::ANY);
+    if denied.has(Outcomes::TRUE) {
+        all = all | Outcomes::FALSE;
+    }
+    if denied.has(Outcomes::FALSE) {
+        all = all | Outcomes::TRUE;
+    }
+    all
+}
+
+/// As in CEL: one side that does not hold is enough, even if the other cannot be told.
+fn both(one: Outcomes, other: Outcomes) -> Outcomes {
+    let (one, other) = (one.as_truth(), other.as_truth());
+    let mut all = Outcomes(0);
+    if one.has(Outcomes::FALSE) || other.has(Outcomes::FALSE) {
+        all = all | Outcomes::FALSE;
+    }
+    if one.has(Outcomes::TRUE) && other.has(Outcomes::TRUE) {
+        all = all | Outcomes::TRUE;
+    }
+    let [is_untold, is_untold_too] = [one, other].map(|side| side.has(Outcomes::NONE));
+    let may_hold = |side: Outcomes| side.without(Outcomes::FALSE) != Outcomes(0);
+    if (is_untold && may_hold(other)) || (is_untold_too && may_hold(one)) {
+        all = all | Outcomes::NONE;
+    }
+    all
+}
+
+fn equal(one: Outcomes, other: Outcomes) -> Outcomes {
+    match (one, other) {
+        (Outcomes::NONE, _) | (_, Outcomes::NONE) => Outcomes::NONE,
+        (Outcomes::NULL, Outcomes::NULL) => Outcomes::TRUE,
+        (Outcomes::NULL, other) | (other, Outcomes::NULL) if !other.has(Outcomes::NULL) => {
+            Outcomes::FALSE
+        }
+        _ => Outcomes::ANY,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::policy::Expression;
+    use crate::policy::scope::Sample;
+
+    fn told(source: &str) -> String {
+        let expression = Expression::compile(source).unwrap_or_else(|e| panic!("{source}: {e}"));
+        let told = expression.remarks().into_iter();
+        let told: Vec<String> = told
+            .map(|remark| format!("{source}\n{:>3}  {}", remark.offset, remark.message))
+            .collect();
+        told.join("\n")
+    }
+
+    #[test]
+    fn a_denial_of_what_cannot_be_told_is_told_with_what_to_write() {
+        let all = [
+            "!profile.a",
+            "!profile.a.contains(\"x\")",
+            "!lower(profile.a).startsWith(\"x\")",
+            "!mentions(profile.a, [\"x\"])",
+            "!(profile.a && profile.b)",
+            "!(profile.a || needs.b > 0.5)",
+            "!(facts.n > 2 && profile.b == 'x')",
+            "!(profile.a in ['x', 'y'])",
+            "!('x' in profile.a)",
+            "!(profile.a ? profile.b : true)",
+            "event.properties.items.exists(i, !profile.a)",
+            "has(profile.a) || !profile.a",
+            "has(profile.b) && !profile.a",
+        ]
+        .map(told);
+        insta::assert_snapshot!(all.join("\n"), @r#"
+        !profile.a
+          0  `!profile.a` does not hold where nothing stands at profile.a, for that cannot be told; write `!default(profile.a, false)` if it is to hold there
+        !profile.a.contains("x")
+          0  this `!` does not hold where nothing stands at profile.a, for that cannot be told; write `default(profile.a, "")` if it is to hold there
+        !lower(profile.a).startsWith("x")
+          0  this `!` does not hold where nothing stands at profile.a, for that cannot be told; write `default(profile.a, "")` if it is to hold there
+        !mentions(profile.a, ["x"])
+          0  this `!` does not hold where nothing stands at profile.a, for that cannot be told; write `default(profile.a, "")` if it is to hold there
+        !(profile.a && profile.b)
+          0  this `!` may not hold where nothing stands at profile.a or profile.b, for that cannot be told; write `default(profile.a, false)` and `default(profile.b, false)` if it is to hold there
+        !(profile.a || needs.b > 0.5)
+          0  this `!` may not hold where nothing stands at profile.a, for that cannot be told; write `default(profile.a, false)` if it is to hold there
+        !(facts.n > 2 && profile.b == 'x')
+          0  this `!` may not hold where nothing stands at facts.n, for that cannot be told; write `has(facts.n) && …` if it is to hold there
+        !(profile.a in ['x', 'y'])
+          0  this `!` holds where nothing stands at profile.a, too; write `has(profile.a) && !(…)` if it is not to hold there, and `default(profile.a, "")` if it is
+        !('x' in profile.a)
+          0  this `!` does not hold where nothing stands at profile.a, for that cannot be told; write `default(profile.a, [])` if it is to hold there
+        !(profile.a ? profile.b : true)
+          0  this `!` may not hold where nothing stands at profile.a or profile.b, for that cannot be told; write `has(profile.a) && …` and `has(profile.b) && …` if it is to hold there
+        event.properties.items.exists(i, !profile.a)
+         33  `!profile.a` does not hold where nothing stands at profile.a, for that cannot be told; write `!default(profile.a, false)` if it is to hold there
+        has(profile.a) || !profile.a
+         18  `!profile.a` does not hold where nothing stands at profile.a, for that cannot be told; write `!default(profile.a, false)` if it is to hold there
+        has(profile.b) && !profile.a
+         18  `!profile.a` does not hold where nothing stands at profile.a, for that cannot be told; write `!default(profile.a, false)` if it is to hold there
+        "#);
+    }
+
+    #[test]
+    fn a_denial_that_is_asked_about_before_is_not_remarked_upon() {
+        for source in [
+            "has(profile.a) && !profile.a",
+            "!has(profile.a) || !profile.a",
+            "!(has(profile.a) && profile.a)",
+            "profile.a != null && !profile.a.contains('x')",
+            "profile.a == null || !profile.a",
+            "has(profile.a) && (profile.b == 'x' && !(profile.a in ['x']))",
+            "has(profile.a) ? !profile.a : false",
+            "profile.a == 'x' && !profile.a.contains('y')",
+            "event.properties.items.filter(i, has(profile.a) && !profile.a) != []",
+            "!default(profile.a, false)",
+            "!default(profile.a, \"\").contains(\"x\")",
+            "!(default(profile.a, \"\") in [\"x\"])",
+            "!(default(profile.a, false) && default(profile.b, false))",
+            "!(has(profile.a) && profile.a.contains('x'))",
+            "!(profile.a == 'x')",
+            "!(profile.a == 'x' || profile.b != 'y')",
+            "!(facts.n > 2)",
+            "!(cases.open > 0 && event.granted)",
+            "!has(profile.a)",
+            "event.properties.items.exists(i, !i.paid)",
+        ] {
+            assert_eq!(told(source), "");
+        }
+    }
+
+    /// What a denial comes to where nothing stands at `profile.a` is what is said of it.
+    #[test]
+    fn what_is_said_of_a_denial_is_so() {
+        let holds = |source: &str, b: &str| {
+            Expression::compile(source).unwrap().test(&Sample::of([("profile.b", b)])).holds()
+        };
+        for (source, b, does_it_hold) in [
+            ("!profile.a.contains(\"x\")", "null", false),
+            ("!(profile.a && profile.b)", "true", false),
+            ("!(profile.a && profile.b)", "false", true),
+            ("!(default(profile.a, false) && profile.b)", "true", true),
+            ("!(profile.a in [\"x\"])", "null", true),
+            ("has(profile.a) && !(profile.a in [\"x\"])", "null", false),
+            ("!(\"x\" in profile.a)", "null", false),
+            ("!(\"x\" in default(profile.a, []))", "null", true),
+        ] {
+            assert_eq!(holds(source, b), does_it_hold, "{source} with {b}");
+        }
+    }
+}
