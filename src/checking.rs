@@ -7,7 +7,7 @@ use jumeau::bus::Bus;
 use jumeau::config::Settings;
 use jumeau::policy::{Mistake, Mistakes, Policy};
 use jumeau::shelf::{self, Shelf};
-use jumeau::story::{Coverage, Finding, Part, Report, Story, Unreached};
+use jumeau::story::{Coverage, Finding, Part, Reachable, Report, Story, Unreached};
 use jumeau::{stage, story, terminal};
 use serde_json::{Value, json};
 
@@ -171,20 +171,27 @@ fn not_reached(unreached: &Unreached, is_verbose: bool) {
         return;
     }
     let Unreached { rules, actions, treatments } = unreached;
-    let parts = [("rule", rules), ("action", actions), ("treatment", treatments)];
-    let counted: Vec<String> = parts
+    let counted: Vec<String> = [("rule", rules), ("action", actions), ("treatment", treatments)]
         .iter()
         .filter(|(_, part)| !part.unreached.is_empty())
         .map(|(what, part)| format!("{} of {}", part.unreached.len(), many(part.of, what)))
         .collect();
     console::warn(format_args!("no story reaches {}", counted.join(", ")));
-    let mut is_short = false;
-    for (what, Part { unreached, .. }) in parts {
-        let shown = if is_verbose { unreached.len() } else { NAMED };
-        for one in unreached.iter().take(shown) {
+    // Where an action is named, its treatments go without saying.
+    let alone: Vec<&Reachable> = match is_verbose {
+        true => treatments.unreached.iter().collect(),
+        false => unreached.treatments_alone().collect(),
+    };
+    fn all(part: &Part) -> Vec<&Reachable> {
+        part.unreached.iter().collect()
+    }
+    let mut is_short = alone.len() < treatments.unreached.len();
+    for (what, all) in [("rule", all(rules)), ("action", all(actions)), ("treatment", alone)] {
+        let shown = if is_verbose { all.len() } else { NAMED };
+        for one in all.iter().take(shown) {
             console::faint(format_args!("  {what} {}  {}", one.name, one.place));
         }
-        is_short |= unreached.len() > shown;
+        is_short |= all.len() > shown;
     }
     if is_short {
         console::faint("  --verbose names all of them");

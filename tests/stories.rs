@@ -223,6 +223,32 @@ action = "offer_gift"
 "#;
 
 #[test]
+fn json_names_the_treatments_of_actions_that_no_story_reaches() {
+    let policy = load(&Files::new([("shop.toml", SHOP)])).unwrap();
+    let story = parse("scenarios/gifts.toml", GIFTS, &policy).unwrap();
+    let mut coverage = Coverage::default();
+    coverage.add(&play(&story, &policy));
+    let told = serde_json::to_value(coverage.unreached(&policy)).unwrap();
+    insta::assert_snapshot!(format!("{:#}", told["treatments"]), @r#"
+    {
+      "of": 3,
+      "unreached": [
+        {
+          "action": "offer_gift",
+          "name": "offer_gift · email",
+          "place": "shop.toml:23"
+        },
+        {
+          "action": "offer_card",
+          "name": "offer_card · app",
+          "place": "shop.toml:30"
+        }
+      ]
+    }
+    "#);
+}
+
+#[test]
 fn what_no_story_reaches_is_named_and_a_slip_in_a_name_is_found_on_both_sides() {
     let policy = load(&Files::new([("shop.toml", SHOP)])).unwrap();
     let story = parse("scenarios/gifts.toml", GIFTS, &policy).unwrap();
@@ -235,7 +261,9 @@ fn what_no_story_reaches_is_named_and_a_slip_in_a_name_is_found_on_both_sides() 
     };
     assert_eq!(named(&unreached.rules), "2 of 3: leaves a gift behind, never");
     assert_eq!(named(&unreached.actions), "1 of 2: offer_card");
-    assert_eq!(named(&unreached.treatments), "1 of 3: offer_gift · email");
+    assert_eq!(named(&unreached.treatments), "2 of 3: offer_gift · email, offer_card · app");
+    let alone: Vec<&str> = unreached.treatments_alone().map(|one| &*one.name).collect();
+    assert_eq!(alone, ["offer_gift · email"]);
     assert_eq!(&*unreached.rules.unreached[0].place, "shop.toml:11");
 
     let found = slips(&[(story, GIFTS.to_owned())], &policy);

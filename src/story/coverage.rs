@@ -21,7 +21,7 @@ pub struct Unreached {
     pub rules: Part,
     /// Actions that were never taken.
     pub actions: Part,
-    /// Treatments of other actions that were never chosen.
+    /// Treatments that were never chosen, of actions that were never taken, too.
     pub treatments: Part,
 }
 
@@ -41,6 +41,9 @@ pub struct Reachable {
     pub name: Box<str>,
     /// Where it stands: file and line.
     pub place: Box<str>,
+    /// The action of a treatment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action: Option<Box<str>>,
 }
 
 impl Coverage {
@@ -60,12 +63,13 @@ impl Coverage {
         let reachable = |name: &str, place: &Place| Reachable {
             name: name.into(),
             place: Box::from(&**place.written()),
+            action: None,
         };
         let part = |of: usize, unreached: Vec<Reachable>| Part { of, unreached };
         let rules = || policies().flat_map(|policy| &policy.rules);
         let actions = || policies().flat_map(|policy| &policy.actions);
         let is_taken = |name: &str| self.treatments.iter().any(|(action, _)| **action == *name);
-        let treatments = actions().filter(|action| is_taken(&action.name)).flat_map(|action| {
+        let treatments = actions().flat_map(|action| {
             action.treatments.iter().map(move |treatment| (&action.name, treatment))
         });
         let is_chosen = |action: &str, treatment: &str| {
@@ -90,8 +94,9 @@ impl Coverage {
                 actions().map(|action| action.treatments.len()).sum(),
                 treatments
                     .filter(|(action, treatment)| !is_chosen(action, &treatment.name))
-                    .map(|(action, treatment)| {
-                        reachable(&format!("{action} · {}", treatment.name), &treatment.place)
+                    .map(|(action, treatment)| Reachable {
+                        action: Some((&**action).into()),
+                        ..reachable(&format!("{action} · {}", treatment.name), &treatment.place)
                     })
                     .collect(),
             ),
@@ -100,6 +105,16 @@ impl Coverage {
 }
 
 impl Unreached {
+    /// Those of the treatments whose actions are reached: of another action, its name says it all.
+    pub fn treatments_alone(&self) -> impl Iterator<Item = &Reachable> {
+        let is_of = |treatment: &Reachable, action: &Reachable| {
+            treatment.action.as_deref() == Some(&*action.name)
+        };
+        self.treatments.unreached.iter().filter(move |treatment| {
+            !self.actions.unreached.iter().any(|action| is_of(treatment, action))
+        })
+    }
+
     /// Whether everything is reached.
     pub fn is_empty(&self) -> bool {
         let parts = [&self.rules, &self.actions, &self.treatments];
