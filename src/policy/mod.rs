@@ -13,6 +13,7 @@ mod budget;
 mod condition;
 mod consents;
 mod contact;
+mod dates;
 mod dissatisfaction;
 mod experiments;
 mod expression;

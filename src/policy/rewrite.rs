@@ -1,8 +1,6 @@
 //! Takes a parsed expression apart: paths and constants become names that an evaluation resolves
 //! without searching, and what can never work is found before any customer meets it.
 
-use std::fmt;
-
 use cel::common::ast::{
     CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, SourceInfo, operators,
 };
@@ -11,6 +9,7 @@ use cel::common::value::Val;
 use cel::parser::{ParseErrors, Parser};
 use cel::{IdedExpr, Value};
 
+use super::dates;
 use super::expression::CompileError;
 use super::figures;
 use super::functions::{self, SHARED};
@@ -346,67 +345,16 @@ impl Rewriter {
         Ok(constant)
     }
 
-    /// A date without quotes is arithmetic: `2026-01-02` comes to 2023.
+    /// Remarks upon a date without quotes, once.
     fn look_at(&mut self, id: u64, call: &CallExpr) {
-        let what = match call.func_name.as_str() {
-            operators::SUBSTRACT => "subtraction",
-            operators::DIVIDE => "division",
-            _ => return,
-        };
-        // `a - b - c` is `(a - b) - c`.
-        let mut sides = Vec::new();
-        let mut within = Vec::new();
-        let mut first = call;
-        while let [left, right] = &first.args[..] {
-            sides.push(right);
-            match &left.expr {
-                Expr::Call(more) if more.func_name == call.func_name && more.target.is_none() => {
-                    within.push(left.id);
-                    first = more;
-                }
-                _ => {
-                    sides.push(left);
-                    break;
-                }
-            }
-        }
         if self.dates.contains(&id) {
             return;
         }
-        sides.reverse();
-        let numbers: Vec<Option<Number<'_>>> = sides.iter().map(|side| self.number(side)).collect();
-        let Some((at, dates, length)) = Date::among(&numbers) else { return };
-        let Some(Some(start)) = numbers.get(at) else { return };
-        let end = numbers.get(at + length - 1).and_then(Option::as_ref);
-        let end = end.map_or(start.at, |end| end.at + end.written.len());
-        let written = self.places.source.get(start.at..end).unwrap_or_default();
-        let comes_to = match what {
-            "subtraction" if sides.len() == length => {
-                let rest: i64 = numbers.iter().skip(1).flatten().map(|number| number.value).sum();
-                format!(", and comes to {}", start.value - rest)
-            }
-            _ => String::new(),
-        };
-        let message = format!(
-            "`{written}` without quotes is a {what}{comes_to}; write {}",
-            dates
-                .iter()
-                .map(|date| format!("`timestamp(\"{date}T00:00:00Z\")`"))
-                .collect::<Vec<_>>()
-                .join(" or ")
-        );
-        let remark = CompileError::new(start.at, message);
-        self.dates.extend(within);
-        self.remarks.push(remark);
-    }
-
-    /// A whole number, and how it is written.
-    fn number(&self, expr: &IdedExpr) -> Option<Number<'_>> {
-        let Expr::Literal(LiteralValue::Int(value)) = &expr.expr else { return None };
-        let at = self.offset(expr);
-        let rest = self.places.source.get(at..)?;
-        let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-        Some(Number { value: **value, at, written: &rest[..end] })
+        let at = |expr: &IdedExpr| self.offset(expr);
+        if let Some((remark, within)) = dates::remark(&self.places.source, call, at) {
+            self.dates.extend(within);
+            self.remarks.push(remark);
+        }
     }
 
     fn comprehension(
@@ -608,57 +556,6 @@ fn parts_of(expr: &IdedExpr) -> usize {
     1 + below
 }
 
-/// A whole number, and how it is written.
-#[derive(Debug, Clone, Copy)]
-struct Number<'a> {
-    value: i64,
-    at: usize,
-    written: &'a str,
-}
-
-/// A day.
-struct Date(i64, i64, i64);
-
-impl Date {
-    fn of(year: i64, month: i64, day: i64) -> Option<Date> {
-        let is_one =
-            (1800..=2999).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
-        is_one.then_some(Date(year, month, day))
-    }
-
-    /// The first numbers that look like a date: which they are, and how many. More than one date: the
-    /// day or the month may stand first.
-    fn among(numbers: &[Option<Number<'_>>]) -> Option<(usize, Vec<Date>, usize)> {
-        let three = numbers.windows(3).enumerate().find_map(|(at, numbers)| {
-            let [Some(a), Some(b), Some(c)] = numbers else { return None };
-            let (a, b, c) = (a.value, b.value, c.value);
-            let mut dates: Vec<Date> =
-                [Date::of(a, b, c), Date::of(c, b, a)].into_iter().flatten().collect();
-            if a != b {
-                dates.extend(Date::of(c, a, b));
-            }
-            (!dates.is_empty()).then_some((at, dates, 3))
-        });
-        // A year and a month; a number that only happens to be one is seldom written with two digits.
-        let two = || match numbers {
-            [Some(year), Some(month)] | [Some(month), Some(year)]
-                if year.written.len() == 4 && month.written.len() == 2 =>
-            {
-                Some((0, vec![Date::of(year.value, month.value, 1)?], 2))
-            }
-            _ => None,
-        };
-        three.or_else(two)
-    }
-}
-
-impl fmt::Display for Date {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Date(year, month, day) = self;
-        write!(out, "{year}-{month:02}-{day:02}")
-    }
-}
-
 /// Whether a path of so many names below its root names something.
 pub(super) fn check_path(root: Root, names: usize) -> Result<(), String> {
     match (root, names) {
@@ -704,6 +601,11 @@ fn known_function(call: &CallExpr, offset: usize) -> Result<(), CompileError> {
     if known.contains(&name) {
         return Ok(());
     }
+    // The parser left it as a call, because it is given something else.
+    let is_macro = call.target.is_some() || name == "has";
+    if let Some(usage) = syntax::macro_usage(name).filter(|_| is_macro || call.args.len() > 1) {
+        return Err(CompileError::new(offset, usage));
+    }
     let hint = if other.contains(&name) {
         match call.target {
             None => format!("write `value.{name}(…)`"),
@@ -731,6 +633,9 @@ fn unknown_name(offset: usize, name: &str) -> CompileError {
 
 /// What to say about a first word that names no root.
 pub(super) fn unknown_root(name: &str) -> String {
+    if let Some(write) = syntax::constant(name) {
+        return format!("found `{name}`; write `{write}`");
+    }
     match nearest(name, Root::ALL.into_iter().map(Root::name)) {
         Some(right) => format!("unknown name `{name}`; did you mean `{right}`?"),
         None => {

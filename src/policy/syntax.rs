@@ -8,6 +8,7 @@ pub(super) fn mistake(source: &str, parser: CompileError) -> CompileError {
     match tokens(source) {
         Err(slip) => slip,
         Ok(tokens) => brackets(&tokens)
+            .or_else(|| calls(source, &tokens))
             .or_else(|| slips(&tokens))
             .or_else(|| order(source, &tokens))
             .unwrap_or_else(|| plain(source, parser)),
@@ -24,7 +25,37 @@ pub(super) fn elsewhere(function: &str) -> Option<&'static str> {
         "len" | "length" | "count" => "write `size(…)`",
         "today" | "date" | "datetime" => "write `timestamp(\"2026-01-02T00:00:00Z\")`, or `now`",
         "isnull" | "exists" | "defined" => "write `has(path)`",
+        "like" | "matches" | "regex" | "match" => CONTAINS,
         "coalesce" | "ifnull" | "nvl" => "write `default(path, otherwise)`",
+        _ => return None,
+    })
+}
+
+const CONTAINS: &str = "write `.contains(\"…\")`, `.startsWith(\"…\")` or `.endsWith(\"…\")` right \
+                        behind the text";
+
+/// How a macro is written that was given something else.
+pub(super) fn macro_usage(name: &str) -> Option<String> {
+    Some(match name {
+        "has" => {
+            "`has` asks whether something stands at one path; write `has(profile.city)`".to_owned()
+        }
+        "map" => {
+            "`.map` needs a name for each item, and a value; write `list.map(x, x * 2)`".to_owned()
+        }
+        "all" | "exists" | "exists_one" | "filter" => format!(
+            "`.{name}` needs a name for each item, and a condition; write `list.{name}(x, x > 2)`"
+        ),
+        _ => return None,
+    })
+}
+
+/// `true`, `false` and `null`, as other languages write them.
+pub(super) fn constant(name: &str) -> Option<&'static str> {
+    Some(match name.to_ascii_lowercase().as_str() {
+        "true" => "true",
+        "false" => "false",
+        "null" | "none" | "nil" | "undefined" => "null",
         _ => return None,
     })
 }
@@ -109,6 +140,7 @@ fn tokens(source: &str) -> Result<Vec<Token<'_>>, CompileError> {
             '–' | '—' | '−' => {
                 return Err(wrong(at, format!("found the dash `{c}`; write `-` to subtract")));
             }
+            '~' => return Err(wrong(at, format!("found `~`; {CONTAINS}"))),
             ';' => return Err(wrong(at, "found `;`; an expression is one, and ends by itself")),
             other => {
                 return Err(wrong(
@@ -182,33 +214,122 @@ fn brackets(tokens: &[Token<'_>]) -> Option<CompileError> {
     Some(wrong(last.at, message))
 }
 
+/// What a macro is given: it takes names, of which the parser makes sure.
+fn calls(source: &str, tokens: &[Token<'_>]) -> Option<CompileError> {
+    tokens.iter().enumerate().find_map(|(position, token)| {
+        let (name, open) = (token.text, tokens.get(position + 1)?);
+        if token.kind != Kind::Word || open.text != "(" {
+            return None;
+        }
+        let is_method = position > 0 && tokens[position - 1].text == ".";
+        let given = within(&tokens[position + 2..]);
+        match (is_method, name, given) {
+            (false, "has", given) => has(source, token.at, given),
+            (true, name, [first, next, ..])
+                if macro_usage(name).is_some()
+                    && (first.kind != Kind::Word || next.text != ",") =>
+            {
+                Some(wrong(first.at, macro_usage(name)?))
+            }
+            _ => None,
+        }
+    })
+}
+
+/// The parts up to the bracket that closes.
+fn within<'t, 's>(tokens: &'t [Token<'s>]) -> &'t [Token<'s>] {
+    let mut open = 0_usize;
+    let end = tokens.iter().position(|token| match token.kind {
+        Kind::Open => {
+            open += 1;
+            false
+        }
+        Kind::Close if open == 0 => true,
+        Kind::Close => {
+            open -= 1;
+            false
+        }
+        _ => false,
+    });
+    &tokens[..end.unwrap_or(tokens.len())]
+}
+
+/// What `has` is asked that is no path with points.
+fn has(source: &str, at: usize, given: &[Token<'_>]) -> Option<CompileError> {
+    let is_path = given.len() >= 3
+        && given.len() % 2 == 1
+        && given.iter().enumerate().all(|(position, token)| match position % 2 {
+            0 => token.kind == Kind::Word,
+            _ => token.text == ".",
+        });
+    if is_path {
+        return None;
+    }
+    let written = match given {
+        [] => "",
+        [first, .., last] => source.get(first.at..last.at + last.text.len()).unwrap_or_default(),
+        [only] => only.text,
+    };
+    let message = match given {
+        [root] if matches!(root.text, "now" | "dissatisfaction") => {
+            format!("`{}` is always there; `has` asks about what may be missing", root.text)
+        }
+        [root] if root.kind == Kind::Word => {
+            format!("`has` asks about one thing of `{written}`; write `has({written}.name)`")
+        }
+        // In brackets stands a name of which CEL knows no presence.
+        [root, open, name, close]
+            if (root.kind, open.text, close.text) == (Kind::Word, "[", "]")
+                && name.kind == Kind::Value =>
+        {
+            format!("`has` takes no name in brackets; write `{written} != null`")
+        }
+        _ => macro_usage("has")?,
+    };
+    Some(wrong(at, message))
+}
+
 /// Operators of other languages, and words that stand for one.
 fn slips(tokens: &[Token<'_>]) -> Option<CompileError> {
     tokens.iter().enumerate().find_map(|(position, token)| {
         let before = position.checked_sub(1).and_then(|before| tokens.get(before));
+        let next = tokens.get(position + 1).map_or("", |next| next.text).to_ascii_lowercase();
         let is_name = before.is_some_and(|before| before.text == ".");
-        let (write, why) = match (token.kind, token.text) {
-            (Kind::Operator, "=") => ("==", " to compare"),
-            (Kind::Operator, "===") => ("==", ""),
-            (Kind::Operator, "!==" | "<>") => ("!=", ""),
-            (Kind::Operator, "=>") => (">=", ""),
-            (Kind::Operator, "=<") => ("<=", ""),
-            (Kind::Operator, "&" | "&&&") => ("&&", ""),
-            (Kind::Operator, "|" | "|||") => ("||", ""),
-            (Kind::Word, word) if !is_name => match word.to_ascii_lowercase().as_str() {
-                "and" | "und" | "et" => ("&&", ""),
-                "or" | "oder" | "ou" => ("||", ""),
-                "not" | "nicht" | "non" => ("!", " before what must not hold"),
-                "is" | "equals" => ("==", ""),
-                "then" => ("?", ", as in `condition ? one : other`"),
-                "else" => (":", ", as in `condition ? one : other`"),
-                "if" => ("condition ? one : other", ""),
-                "between" => (">= and <=", ", joined with `&&`"),
-                _ => return None,
-            },
+        let (found, write, why) = match (token.kind, token.text) {
+            (Kind::Operator, found @ "=") => (found, "==", " to compare"),
+            (Kind::Operator, found @ "===") => (found, "==", ""),
+            (Kind::Operator, found @ ("!==" | "<>")) => (found, "!=", ""),
+            (Kind::Operator, found @ "=>") => (found, ">=", ""),
+            (Kind::Operator, found @ "=<") => (found, "<=", ""),
+            (Kind::Operator, found @ ("&" | "&&&")) => (found, "&&", ""),
+            (Kind::Operator, found @ ("|" | "|||")) => (found, "||", ""),
+            (Kind::Word, word) if !is_name => {
+                let (write, why) = match word.to_ascii_lowercase().as_str() {
+                    "and" | "und" | "et" => ("&&", ""),
+                    "or" | "oder" | "ou" => ("||", ""),
+                    "not" if next == "in" => ("!(a in b)", ""),
+                    "not" | "nicht" | "non" => ("!", " before what must not hold"),
+                    "is" if next == "not" => ("!=", ""),
+                    "is" | "equals" => ("==", ""),
+                    "xor" => ("!=", " between what is true or false"),
+                    "then" => ("?", ", as in `condition ? one : other`"),
+                    "else" => (":", ", as in `condition ? one : other`"),
+                    "if" => ("condition ? one : other", ""),
+                    "between" => (">= and <=", ", joined with `&&`"),
+                    "has" | "exists" if next != "(" => ("has(path)", ""),
+                    "like" | "matches" | "contains" | "startswith" | "endswith" | "starts"
+                    | "ends"
+                        if next != "(" =>
+                    {
+                        return Some(wrong(token.at, format!("found `{word}`; {CONTAINS}")));
+                    }
+                    _ => return None,
+                };
+                (word, write, why)
+            }
             _ => return None,
         };
-        Some(wrong(token.at, format!("found `{}`; write `{write}`{why}", token.text)))
+        Some(wrong(token.at, format!("found `{found}`; write `{write}`{why}")))
     })
 }
 
@@ -317,6 +438,38 @@ mod tests {
             "",
             "facts.a == 1 2",
             "profile..city",
+            "cases.x.items.exists(x)",
+            "cases.x.items.exists(x, y, x > 2)",
+            "cases.x.items.all(x > 2)",
+            "cases.x.items.filter(1, x > 2)",
+            "cases.x.items.map(x)",
+            "exists(facts.items, x, x > 2)",
+            "exists(facts.a)",
+            "has(profile)",
+            "has(now)",
+            "has('x')",
+            "has()",
+            "has(facts.a == 1)",
+            "has(facts.a, facts.b)",
+            "has(context['card-abroad'])",
+            "has facts.a",
+            "facts.a exists",
+            "facts.a == True",
+            "facts.a == FALSE",
+            "facts.a == None",
+            "facts.a == NULL",
+            "facts.a == nil",
+            "facts.a == undefined",
+            "facts.a like 'A%'",
+            "facts.a contains 'x'",
+            "facts.a starts with 'x'",
+            "facts.a.matches('x')",
+            "facts.a =~ 'x'",
+            "facts.a is 'x'",
+            "facts.a is null",
+            "facts.a is not null",
+            "facts.a not in ['x']",
+            "facts.a xor facts.b",
         ]
         .map(|source| {
             let error = Expression::compile(source).unwrap_err();
@@ -360,6 +513,38 @@ mod tests {
                                               0  expected an expression, found nothing
         facts.a == 1 2                       13  found `2` right behind `1`; expected an operator between them, such as `==` or `&&`
         profile..city                         8  expected an expression, such as `facts.trips > 2 && has(profile.city)`; found `.city`
+        cases.x.items.exists(x)              14  `.exists` needs a name for each item, and a condition; write `list.exists(x, x > 2)`
+        cases.x.items.exists(x, y, x > 2)    14  `.exists` needs a name for each item, and a condition; write `list.exists(x, x > 2)`
+        cases.x.items.all(x > 2)             14  `.all` needs a name for each item, and a condition; write `list.all(x, x > 2)`
+        cases.x.items.filter(1, x > 2)       21  `.filter` needs a name for each item, and a condition; write `list.filter(x, x > 2)`
+        cases.x.items.map(x)                 14  `.map` needs a name for each item, and a value; write `list.map(x, x * 2)`
+        exists(facts.items, x, x > 2)         0  `.exists` needs a name for each item, and a condition; write `list.exists(x, x > 2)`
+        exists(facts.a)                       0  unknown function `exists`; write `has(path)`
+        has(profile)                          0  `has` asks about one thing of `profile`; write `has(profile.name)`
+        has(now)                              0  `now` is always there; `has` asks about what may be missing
+        has('x')                              0  `has` asks whether something stands at one path; write `has(profile.city)`
+        has()                                 0  `has` asks whether something stands at one path; write `has(profile.city)`
+        has(facts.a == 1)                     0  `has` asks whether something stands at one path; write `has(profile.city)`
+        has(facts.a, facts.b)                 0  `has` asks whether something stands at one path; write `has(profile.city)`
+        has(context['card-abroad'])           0  `has` takes no name in brackets; write `context['card-abroad'] != null`
+        has facts.a                           0  found `has`; write `has(path)`
+        facts.a exists                        8  found `exists`; write `has(path)`
+        facts.a == True                      11  found `True`; write `true`
+        facts.a == FALSE                     11  found `FALSE`; write `false`
+        facts.a == None                      11  found `None`; write `null`
+        facts.a == NULL                      11  found `NULL`; write `null`
+        facts.a == nil                       11  found `nil`; write `null`
+        facts.a == undefined                 11  found `undefined`; write `null`
+        facts.a like 'A%'                     8  found `like`; write `.contains("…")`, `.startsWith("…")` or `.endsWith("…")` right behind the text
+        facts.a contains 'x'                  8  found `contains`; write `.contains("…")`, `.startsWith("…")` or `.endsWith("…")` right behind the text
+        facts.a starts with 'x'               8  found `starts`; write `.contains("…")`, `.startsWith("…")` or `.endsWith("…")` right behind the text
+        facts.a.matches('x')                  8  unknown function `matches`; write `.contains("…")`, `.startsWith("…")` or `.endsWith("…")` right behind the text
+        facts.a =~ 'x'                        9  found `~`; write `.contains("…")`, `.startsWith("…")` or `.endsWith("…")` right behind the text
+        facts.a is 'x'                        8  found `is`; write `==`
+        facts.a is null                       8  found `is`; write `==`
+        facts.a is not null                   8  found `is`; write `!=`
+        facts.a not in ['x']                  8  found `not`; write `!(a in b)`
+        facts.a xor facts.b                   8  found `xor`; write `!=` between what is true or false
         "#);
     }
 

@@ -461,6 +461,7 @@ pub(crate) enum Dead {
     /// One of them, with its bytes.
     Show {
         /// Its number.
+        #[arg(value_parser = sequence)]
         sequence: u64,
     },
     /// Publishes some of them once more, or one of them mended.
@@ -473,7 +474,7 @@ pub(crate) enum Dead {
     )]
     Retry {
         /// Their numbers.
-        #[arg(required_unless_present = "all")]
+        #[arg(required_unless_present = "all", value_parser = sequence)]
         sequences: Vec<u64>,
         /// All there are.
         #[arg(long, conflicts_with = "sequences")]
@@ -498,6 +499,13 @@ fn event_type(text: &str) -> Result<EventType, String> {
 
 fn time(text: &str) -> Result<Time, String> {
     Time::parse(text).ok_or_else(|| "expected a time such as 2026-11-22T09:30:00Z".into())
+}
+
+fn sequence(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| {
+        "expected the number of a dead letter, such as 12; `twinctl dead list` shows them"
+            .to_owned()
+    })
 }
 
 fn reason(text: &str) -> Result<Reason, String> {
@@ -525,6 +533,16 @@ mod tests {
         assert_eq!(both.connection.name.as_deref(), Some("anna"));
         let Command::Backup { name, .. } = both.command else { panic!("not a backup") };
         assert_eq!(name.as_deref(), Some("nightly"));
+    }
+
+    #[test]
+    fn what_is_no_number_of_a_dead_letter_is_refused_with_where_numbers_are() {
+        for line in ["twinctl dead show x", "twinctl dead retry 1 x"] {
+            let refusal = Arguments::try_parse_from(line.split(' ')).unwrap_err().to_string();
+            let wanted =
+                "expected the number of a dead letter, such as 12; `twinctl dead list` shows them";
+            assert!(refusal.contains(wanted), "{refusal}");
+        }
     }
 
     #[test]

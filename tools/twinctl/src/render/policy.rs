@@ -27,10 +27,24 @@ pub(crate) fn policy(status: &PolicyStatus) -> String {
         let sentence = format!("a change was refused at {}", moment(refusal.at));
         sheet.line(Inked(WRONG, sentence));
         for mistake in &refusal.mistakes {
-            sheet.line(format_args!("  {mistake}"));
+            match excerpt(mistake) {
+                Some(lines) => lines.iter().for_each(|line| sheet.line(format_args!("  {line}"))),
+                None => sheet.line(format_args!("  {mistake}")),
+            }
         }
     }
     sheet.finish()
+}
+
+/// The lines of a mistake below which the line itself stands, and a mark under what is wrong. A text of
+/// any other shape is one line: nobody writes lines of their own between ours.
+fn excerpt(mistake: &str) -> Option<[&str; 3]> {
+    let [sentence, line, mark] = mistake.split('\n').collect::<Vec<_>>()[..] else { return None };
+    let (number, _) = line.split_once(" | ")?;
+    let (margin, under) = mark.split_once(" | ")?;
+    let is_number = number.strip_prefix(' ')?.bytes().all(|byte| byte.is_ascii_digit());
+    let is_mark = margin.trim().is_empty() && under.trim().bytes().all(|byte| byte == b'^');
+    (is_number && is_mark).then_some([sentence, line, mark])
 }
 
 #[cfg(test)]
@@ -42,9 +56,8 @@ mod tests {
     use crate::render::hostile::withstands;
     use crate::render::plain;
 
-    #[test]
-    fn a_policy_with_a_refused_change_reads_well() {
-        let status = PolicyStatus {
+    fn refused(mistake: &str) -> PolicyStatus {
+        PolicyStatus {
             name: "bank".into(),
             version: "3fa94c0011223344".into(),
             source: "policies/bank".into(),
@@ -54,19 +67,33 @@ mod tests {
             actions: 7,
             refusal: Some(Refusal {
                 at: Time::parse("2026-11-22T09:00:00Z").unwrap(),
-                mistakes: vec![
-                    "rules.toml:12: no need `card_abraod`; did you mean `card_abroad`?".into(),
-                ],
+                mistakes: vec![mistake.into()],
             }),
-        };
-        withstands(&status, policy);
+        }
+    }
+
+    #[test]
+    fn a_mistake_of_a_refused_change_stands_above_its_line_with_the_mark_in_its_place() {
+        let status = refused(
+            "rules.toml:12:20: no need `card_abraod`; did you mean `card_abroad`?\n \
+             12 | then = [{ raise = \"card_abraod\" }]\n    |                    ^^^^^^^^^^^",
+        );
         insta::assert_snapshot!(plain(&policy(&status)), @r#"
         bank  version 3fa94c0011223344
         12 rules, 5 needs, 7 actions
         from policies/bank, loaded 2026-11-22 06:00:00
 
         a change was refused at 2026-11-22 09:00:00
-          rules.toml:12: no need `card_abraod`; did you mean `card_abroad`?
+          rules.toml:12:20: no need `card_abraod`; did you mean `card_abroad`?
+           12 | then = [{ raise = "card_abraod" }]
+              |                    ^^^^^^^^^^^
         "#);
+    }
+
+    #[test]
+    fn a_mistake_of_another_shape_writes_no_lines_of_its_own() {
+        let status = refused("rules.toml: no need `x`\n12 rules, 5 needs\n  all is well");
+        withstands(&refused("rules.toml: no need `x`"), policy);
+        assert!(plain(&policy(&status)).contains("  rules.toml: no need `x` 12 rules, 5 needs"));
     }
 }
