@@ -282,27 +282,43 @@ enum Models {
 fn main() -> ExitCode {
     terminal::tell_panics();
     store::keep_files_private();
-    match run(arguments().command) {
+    let command = arguments().command;
+    let is_json = command.is_json();
+    match run(command) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            console::fail(&error);
+            if is_json {
+                terminal::warn(terminal::error(&format!("{error:#}"), 1));
+            } else {
+                console::fail(&error);
+            }
             ExitCode::FAILURE
         }
     }
 }
 
-/// The arguments. What is wrong with them is told as usual, unless it would steer the terminal: a
-/// script may have passed on what somebody wrote.
+/// The arguments, or the end: what is wrong with them is told.
 fn arguments() -> Arguments {
-    Arguments::try_parse().unwrap_or_else(|wrong| {
-        let words = wrong.render().to_string();
-        if !terminal::steers(&words) {
-            wrong.exit();
+    Arguments::try_parse().unwrap_or_else(|wrong| terminal::exit(&wrong))
+}
+
+impl Command {
+    /// Whether the answer is to be JSON, and so what goes wrong.
+    fn is_json(&self) -> bool {
+        match self {
+            Command::Dev(_) | Command::Serve(_) => false,
+            Command::Check(Check { json, .. })
+            | Command::Test(Test { json, .. })
+            | Command::Rehearse(Rehearse { json, .. })
+            | Command::Verify(Verify { json, .. })
+            | Command::Restore(Restore { json, .. })
+            | Command::Rewrap(Rewrap { json, .. })
+            | Command::Adopt(Adopt { json, .. })
+            | Command::Keys(Keys { json, .. })
+            | Command::Limits(Limits { json }) => *json,
         }
-        terminal::warn(words.trim_end());
-        std::process::exit(wrong.exit_code());
-    })
+    }
 }
 
 /// Carries a command out; `false` if what it checks does not hold.

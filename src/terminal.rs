@@ -112,6 +112,31 @@ pub fn warn(line: impl Display) {
     let _ = print(&mut anstream::stderr(), &format!("{line}\n"));
 }
 
+/// What went wrong, as one object of JSON on one line, for whoever asked for JSON: the sentence, and the
+/// exit status.
+pub fn error(sentence: &str, code: u8) -> String {
+    let told = serde_json::json!({ "error": sentence, "code": code }).to_string();
+    json(&told).into_owned()
+}
+
+/// Ends the process because of its arguments, as usual: with what is wrong with them, or with the help
+/// that they ask for. Whoever asked for JSON is told as JSON; and nothing steers the terminal, for a
+/// script may have passed on what somebody wrote.
+pub fn exit(wrong: &clap::Error) -> ! {
+    let words = wrong.render().to_string();
+    let code = wrong.exit_code();
+    let mut arguments = std::env::args_os().take_while(|argument| argument != "--");
+    if code != 0 && arguments.any(|argument| argument == "--json") {
+        let sentence = words.trim_end().trim_start_matches("error: ");
+        warn(error(sentence, u8::try_from(code).unwrap_or(1)));
+    } else if steers(&words) {
+        warn(words.trim_end());
+    } else {
+        wrong.exit();
+    }
+    std::process::exit(code)
+}
+
 /// Prints words where mistakes are told, and stays on the line.
 pub fn ask(words: impl Display) {
     let _ = print(&mut anstream::stderr(), &words.to_string());

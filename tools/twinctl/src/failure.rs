@@ -2,6 +2,9 @@
 
 use std::process::ExitCode;
 
+use anstyle::AnsiColor;
+use jumeau::terminal::{self, Ink};
+
 /// Why a command did not do what it was asked; the kind is the exit status.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
@@ -19,10 +22,23 @@ pub(crate) enum Failure {
 impl Failure {
     /// The exit status.
     pub(crate) fn status(&self) -> ExitCode {
-        ExitCode::from(match self {
+        ExitCode::from(self.code())
+    }
+
+    fn code(&self) -> u8 {
+        match self {
             Failure::Negative(_) => 1,
             Failure::Usage(_) => 2,
             Failure::Unreachable(_) => 3,
-        })
+        }
+    }
+
+    /// Tells why, where mistakes are told: for people, or as JSON.
+    pub(crate) fn tell(&self, is_json: bool) {
+        if is_json {
+            return terminal::warn(terminal::error(&self.to_string(), self.code()));
+        }
+        let wrong = Ink::new(AnsiColor::Red.on_default().bold());
+        terminal::warn(format_args!("{wrong}twinctl:{wrong:#} {self}"));
     }
 }

@@ -33,7 +33,7 @@ use jumeau::api::{
 };
 use jumeau::bus::Subjects;
 use jumeau::event::{Campaign, Channel, Customer, Time};
-use jumeau::terminal::{self, Ink};
+use jumeau::terminal;
 
 use arguments::{Arguments, Command, Dead};
 use failure::Failure;
@@ -44,6 +44,7 @@ use service::Service;
 fn main() -> ExitCode {
     terminal::tell_panics();
     let arguments = parsed();
+    let is_json = arguments.json;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let done = match runtime {
         Ok(runtime) => runtime.block_on(async {
@@ -59,24 +60,15 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            let wrong = Ink::new(anstyle::AnsiColor::Red.on_default().bold());
-            terminal::warn(format_args!("{wrong}twinctl:{wrong:#} {failure}"));
+            failure.tell(is_json);
             failure.status()
         }
     }
 }
 
-/// The arguments. What is wrong with them is told as usual, unless it would steer the terminal: a
-/// script may have passed on what somebody wrote.
+/// The arguments, or the end: what is wrong with them is told.
 fn parsed() -> Arguments {
-    Arguments::try_parse().unwrap_or_else(|wrong| {
-        let words = wrong.render().to_string();
-        if !terminal::steers(&words) {
-            wrong.exit();
-        }
-        terminal::warn(words.trim_end());
-        std::process::exit(wrong.exit_code());
-    })
+    Arguments::try_parse().unwrap_or_else(|wrong| terminal::exit(&wrong))
 }
 
 async fn run(arguments: Arguments) -> Result<(), Failure> {

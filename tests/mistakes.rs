@@ -1,0 +1,46 @@
+//! What goes wrong with `jumeau`, as whoever asked for JSON is told of it.
+
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+use std::process::Command;
+
+use serde_json::Value;
+
+#[test]
+fn whoever_asks_for_json_is_told_what_went_wrong_as_one_object() {
+    let folder = tempfile::tempdir().unwrap();
+    for (line, code, sentence) in [
+        ("check --json --policy nowhere", 1, "expected a folder with a policy or one of"),
+        ("check --json --set service.partitions=x", 1, "service.partitions"),
+        ("test nowhere --json", 1, "expected a folder with a policy or one of"),
+        ("verify nowhere --json", 1, "nowhere"),
+        ("restore nowhere --json", 1, "nowhere"),
+        ("keys made --channel _jumeau --json", 1, "expected the name of a channel"),
+        ("limits --json --nope", 2, "unexpected argument '--nope'"),
+        ("serve --json", 2, "unexpected argument '--json'"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_jumeau"))
+            .args(line.split(' '))
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        let (out, err) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let told: Value =
+            serde_json::from_str(&err).unwrap_or_else(|e| panic!("{line}: {e}: {err}"));
+        assert_eq!(output.status.code(), Some(code), "{line}: {err}");
+        assert_eq!(told["code"], code, "{line}: {err}");
+        assert!(told["error"].as_str().unwrap().contains(sentence), "{line}: {err}");
+        assert_eq!(out, "", "{line}");
+    }
+}
+
+#[test]
+fn whoever_asks_for_help_and_for_json_is_shown_the_help() {
+    let output = Command::new(env!("CARGO_BIN_EXE_jumeau"))
+        .args(["check", "--json", "--help"])
+        .output()
+        .unwrap();
+    assert!(output.status.success());
+    assert!(String::from_utf8_lossy(&output.stdout).contains("Usage: jumeau check"));
+}
