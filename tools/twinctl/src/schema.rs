@@ -6,6 +6,7 @@ use jumeau::event::{self, EventType};
 use jumeau::partition::CloudEvent;
 use jumeau::twin;
 use schemars::{JsonSchema, Schema, schema_for};
+use serde_json::{Value, json};
 
 use crate::failure::Failure;
 
@@ -20,7 +21,7 @@ struct Nothing {}
 /// data of the types of events. What is `action` is the message as it comes out, `action.data` what
 /// it says.
 const MESSAGES: [Message; 78] = [
-    ("event", || schema_for!(event::EnvelopeForm)),
+    ("event", envelope),
     ("broadcast", || schema_for!(event::SharedFact)),
     ("analyser.question", || schema_for!(bus::Question<'_>)),
     ("analyser.answer", || schema_for!(event::Analysis)),
@@ -100,6 +101,84 @@ const MESSAGES: [Message; 78] = [
     ("api.audit", || schema_for!(api::AuditReply)),
 ];
 
+/// The envelope of events as the service takes it.
+fn envelope() -> Schema {
+    let mut schema = schema_for!(event::EnvelopeForm);
+    let types = EventType::ALL.map(EventType::name);
+    if let Some(Value::Object(fields)) = schema.get_mut("properties") {
+        let mut rule = |field: &str, name: &str, rule: Value| {
+            if let Some(Value::Object(field)) = fields.get_mut(field) {
+                field.insert(name.to_owned(), rule);
+            }
+        };
+        rule("type", "enum", json!(types));
+        rule("specversion", "enum", json!(["1.0", null]));
+        rule("id", "minLength", json!(1));
+        rule("data", "type", json!(["object", "null"]));
+        rule("data_base64", "contentEncoding", json!("base64"));
+        rule("data_base64", "contentMediaType", json!("application/json"));
+        if let Some(Value::Object(version)) = fields.get_mut("specversion") {
+            version.remove("const");
+        }
+    }
+    // `null` says as much as leaving it out.
+    let data = json!({ "required": ["data"], "properties": { "data": { "type": "object" } } });
+    let encoded = json!({
+        "required": ["data_base64"],
+        "properties": { "data_base64": { "type": "string", "minLength": 1 } },
+    });
+    let both = json!({
+        "required": ["data", "data_base64"],
+        "properties": { "data": { "type": "object" }, "data_base64": { "type": "string" } },
+    });
+    let asks = json!({ "properties": { "type": { "const": EventType::Ask.name() } } });
+    schema.insert("not".to_owned(), both);
+    schema.insert("anyOf".to_owned(), json!([data, encoded, asks]));
+    let description = "An event as channels publish it on `<prefix>.events.<channel>.<customer>`: a \
+                       CloudEvent 1.0 in structured mode, or a bare object with `type` and `data`. In \
+                       binary mode the attributes are headers (`ce-type`, `ce-id`…) and the payload is \
+                       the data.";
+    schema.insert("description".to_owned(), description.into());
+    schema
+}
+
+/// A description without what only the documentation of the code knows: its links, and the names of its
+/// constants.
+fn plain(description: &str) -> String {
+    let mut text = String::new();
+    let mut rest = description;
+    while let Some((before, link)) = rest.split_once("[`") {
+        let Some((name, after)) = link.split_once("`]") else { break };
+        let target = after.strip_prefix('(').and_then(|after| after.split_once(')'));
+        rest = target.map_or(after, |(_, after)| after);
+        let name = match (name.strip_prefix("verb::"), name.strip_prefix("limits::")) {
+            (Some("WHAT_IF"), _) => "whatif".to_owned(),
+            (Some("TRY_CAMPAIGN"), _) => "campaign.try".to_owned(),
+            (Some(verb), _) => verb.to_lowercase().replace('_', "."),
+            (_, Some(limit)) => limit.to_owned(),
+            _ => name.to_owned(),
+        };
+        text += &format!("{before}`{name}`");
+    }
+    text + rest
+}
+
+/// The descriptions of a schema and of all that is in it, as they are for whoever does not read the code.
+fn described(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                match field {
+                    Value::String(text) if name == "description" => *text = plain(text),
+                    field => described(field),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(described),
+        _ => {}
+    }
+}
+
 fn of_event(event_type: EventType) -> Schema {
     match event_type {
         EventType::Identify => schema_for!(event::Identify),
@@ -120,13 +199,16 @@ fn of_event(event_type: EventType) -> Schema {
 
 /// The schema of a name.
 pub(crate) fn schema(name: &str) -> Result<Schema, Failure> {
-    if let Some((_, message)) = MESSAGES.iter().find(|(known, _)| *known == name) {
-        return Ok(message());
-    }
+    let message = MESSAGES.iter().find(|(known, _)| *known == name).map(|(_, message)| message());
     let event_type = EventType::ALL.into_iter().find(|known| known.name() == name);
-    event_type.map(of_event).ok_or_else(|| {
+    let mut schema = message.or_else(|| event_type.map(of_event)).ok_or_else(|| {
         Failure::Usage(format!("expected one of {}; found `{name}`", names().join(", ")))
-    })
+    })?;
+    schema.ensure_object().values_mut().for_each(described);
+    if let Some(Value::String(text)) = schema.get_mut("description") {
+        *text = plain(text);
+    }
+    Ok(schema)
 }
 
 /// Every name there is a schema of: the data of events first.
@@ -139,16 +221,14 @@ pub(crate) fn names() -> Vec<&'static str> {
 mod tests {
     use std::sync::Arc;
 
+    use super::*;
     use jumeau::api::VERBS;
     use jumeau::bus::Subjects;
-    use jumeau::event::{Original, Reason, Rejection};
+    use jumeau::event::{Original, Raw, Reason, Rejection};
     use jumeau::language::Languages;
     use jumeau::partition::{Outgoing, Secret};
     use jumeau::shelf::Shelf;
     use jumeau::story::{self, What};
-    use serde_json::{Value, json};
-
-    use super::*;
 
     #[test]
     fn every_name_has_a_schema_of_an_object() {
@@ -237,6 +317,15 @@ mod tests {
                 {
                     found.push(format!("{at}: {value} fits in no way"));
                 }
+                ("not", schema) if below(schema, value, at).is_empty() => {
+                    found.push(format!("{at}: {value} fits what it must not"));
+                }
+                ("minLength", least) => {
+                    let length = value.as_str().map(|text| text.chars().count() as u64);
+                    if length.is_some_and(|length| Some(length) < least.as_u64()) {
+                        found.push(format!("{at}: {value} is too short"));
+                    }
+                }
                 ("enum", Value::Array(all)) if !all.contains(value) => {
                     found.push(format!("{at}: {value} is none of {all:?}"));
                 }
@@ -289,6 +378,68 @@ mod tests {
         let found = faults(schema, &json!({ "specversion": "1.0", "data": {} }), schema, "action");
         assert!(found.contains(&"action: no `type`".to_owned()), "{found:?}");
         assert!(found.contains(&"action.data: no `decision`".to_owned()), "{found:?}");
+    }
+
+    #[test]
+    fn the_schema_of_events_takes_what_the_service_takes() {
+        let looked = json!({ "name": "Looked" });
+        // `{"name": "Looked"}`
+        let encoded = "eyJuYW1lIjogIkxvb2tlZCJ9";
+        for event in [
+            json!({ "type": "track", "data": looked }),
+            json!({ "type": "track", "data": looked, "specversion": "1.0" }),
+            json!({ "type": "track", "data": looked, "specversion": null }),
+            json!({ "type": "track", "data": looked, "specversion": "0.3" }),
+            json!({ "type": "track", "data": looked, "specversion": 1.0 }),
+            json!({ "type": "track", "data_base64": encoded }),
+            json!({ "type": "track", "data": null, "data_base64": encoded }),
+            json!({ "type": "track", "data": looked, "data_base64": null }),
+            json!({ "type": "track", "data": looked, "data_base64": encoded }),
+            json!({ "type": "track", "data": looked, "data_base64": "" }),
+            json!({ "type": "track", "data_base64": "" }),
+            json!({ "type": "track", "data": [looked] }),
+            json!({ "type": "track", "data": null }),
+            json!({ "type": "track" }),
+            json!({ "type": "trakc", "data": looked }),
+            json!({ "type": "Track", "data": looked }),
+            json!({ "type": "broadcast", "data": { "value": 1 } }),
+            json!({ "type": null, "data": looked }),
+            json!({ "data": looked }),
+            json!({ "type": "ask" }),
+            json!({ "type": "ask", "data": null }),
+            json!({ "type": "ask", "data": {} }),
+            json!({ "type": "track", "data": looked, "id": "" }),
+            json!({ "type": "track", "data": looked, "id": null, "source": null, "time": null }),
+            json!({ "type": "track", "data": looked, "id": 7 }),
+            json!({ "type": "track", "data": looked, "more": [1] }),
+        ] {
+            let payload = event.to_string();
+            let raw = Raw {
+                channel: "web",
+                customer: "ann",
+                headers: &[],
+                payload: payload.as_bytes(),
+                sequence: 1,
+            };
+            let taken = event::parse(&raw);
+            let schema = schema("event").unwrap_or_else(|failure| panic!("{failure}"));
+            let faults = faults(schema.as_value(), &event, schema.as_value(), "event");
+            assert_eq!(faults.is_empty(), taken.is_ok(), "{event}: {faults:?}, {taken:?}");
+        }
+    }
+
+    #[test]
+    fn no_description_has_a_link_into_the_code() {
+        for name in names() {
+            let schema = schema(name).unwrap_or_else(|failure| panic!("{name}: {failure}"));
+            let text = schema.as_value().to_string();
+            for link in ["[`", "`]", "](", "super::", "crate::", "verb::", "limits::"] {
+                assert!(!text.contains(link), "{name}: {link} in {text}");
+            }
+        }
+        let told =
+            plain("The answer to [`verb::WHAT_IF`](super::verb::WHAT_IF), of [`Foo`] and [1].");
+        assert_eq!(told, "The answer to `whatif`, of `Foo` and [1].");
     }
 
     #[test]
