@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::{Denied, Error, Subjects};
+use crate::config::settings::Login;
 use crate::config::{limits, settings};
 
 /// The least version of the broker: the first that sets a consumer back to a sequence.
@@ -270,6 +271,14 @@ async fn dial(
             }
             std::future::ready(())
         });
+    // The library reads nothing of an address but where the broker is.
+    match settings::login(&settings.url) {
+        Some(Login::Password { user, password }) => {
+            options = options.user_and_password(user, password);
+        }
+        Some(Login::Token(token)) => options = options.token(token),
+        None => {}
+    }
     if let Some(path) = &settings.credentials {
         options = options.credentials_file(path).await.map_err(|source| Error::File {
             setting: "nats.credentials",

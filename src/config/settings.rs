@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +53,48 @@ impl Nats {
     pub fn shown_url(&self) -> String {
         masked(&self.url)
     }
+}
+
+/// Who comes in, as an address says it.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Login {
+    /// A user with a password.
+    Password {
+        /// The user.
+        user: String,
+        /// The password.
+        password: String,
+    },
+    /// Whoever has this token.
+    Token(String),
+}
+
+/// Who comes in, as the first of these addresses says it that says so: `nats://user:password@host` or
+/// `nats://token@host`, percent-encoded.
+pub fn login(urls: &str) -> Option<Login> {
+    let plain = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+    urls.split(',').find_map(|url| {
+        let (secret, _) = url.trim().rsplit_once('@')?;
+        let secret = secret.split_once("://").map_or(secret, |(_, secret)| secret);
+        Some(match secret.split_once(':') {
+            Some((user, password)) => {
+                Login::Password { user: plain(user), password: plain(password) }
+            }
+            None => Login::Token(plain(secret)),
+        })
+    })
+}
+
+/// Addresses, separated by commas, each of which says that this user comes in.
+pub fn with_login(urls: &str, user: &str, password: &str) -> String {
+    let encoded = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let secret = format!("{}:{}", encoded(user), encoded(password));
+    let one = |url: &str| {
+        let (scheme, host) = url.trim().split_once("://").unwrap_or(("nats", url.trim()));
+        let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+        format!("{scheme}://{secret}@{host}")
+    };
+    urls.split(',').map(one).collect::<Vec<_>>().join(",")
 }
 
 /// Addresses, separated by commas, without the passwords and tokens that stand before their hosts.
@@ -424,4 +467,22 @@ pub enum LogFormat {
     Text,
     /// One JSON object for each line.
     Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_says_who_comes_in_whatever_is_in_the_password() {
+        let password = "s:c@r/t%41 ,é";
+        let urls = with_login("nats://a:b@one:4222, tls://two,three", "an@n", password);
+        let told = login(&urls).unwrap();
+        let wanted = Login::Password { user: "an@n".into(), password: password.into() };
+        assert!(told == wanted, "{urls}");
+        assert_eq!(masked(&urls).matches(":***@").count(), 3, "{urls}");
+        assert!(urls.contains("nats://an%40n:") && urls.contains("@one:4222,tls://"), "{urls}");
+        assert!(login("nats://one,tls://two").is_none());
+        assert!(login("one,nats://s%40cret@two").unwrap() == Login::Token("s@cret".into()));
+    }
 }

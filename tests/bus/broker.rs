@@ -36,6 +36,24 @@ async fn nobody_at_the_address_is_said_clearly() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_user_whom_the_address_names_comes_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let security = r#"authorization { user: "an@n", password: "s:c@r/t%41" }"#.to_owned();
+    let options = BrokerOptions {
+        security: Some(security),
+        ..BrokerOptions::new(folder.path().join("nats"))
+    };
+    let broker = Broker::start(options).await.unwrap();
+    let join = async |url: String| {
+        Bus::connect(&settings::Nats { url, ..settings::Nats::default() }).await
+    };
+    let of = |password| settings::with_login(&broker.url(), "an@n", password);
+    assert!(join(of("s:c@r/t%41")).await.is_ok());
+    assert!(join(of("another")).await.is_err());
+    assert!(join(broker.url()).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_broker_of_our_own_ends_with_a_process_that_is_killed() {
     let folder = tempfile::tempdir().unwrap();
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

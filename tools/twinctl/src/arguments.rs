@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
-use jumeau::config::settings::{Nats, Tls};
+use jumeau::config::settings::{self, Nats, Tls};
 use jumeau::event::{EventType, Reason, Time};
 use jumeau::rehearsal::By;
 
@@ -88,9 +88,7 @@ impl Connection {
     /// The same, for what reads the streams.
     pub(crate) fn nats(&self) -> Nats {
         let url = match (&self.user, &self.password) {
-            (Some(user), Some(password)) => {
-                self.server.replace("://", &format!("://{user}:{password}@"))
-            }
+            (Some(user), Some(password)) => settings::with_login(&self.server, user, password),
             _ => self.server.clone(),
         };
         Nats {

@@ -7,7 +7,7 @@ use async_nats::client::RequestErrorKind;
 use async_nats::{Client, ConnectOptions, Event, Request, ServerAddr};
 use jumeau::api::code;
 use jumeau::bus::{self, ASKER, Denied, Subjects};
-use jumeau::config::settings::masked;
+use jumeau::config::settings::{self, Login, masked};
 use jumeau::event::Customer;
 use jumeau::roles;
 use serde::Serialize;
@@ -103,8 +103,15 @@ impl Service {
             })?;
             options = options.nkey(seed.trim().to_owned());
         }
-        if let (Some(user), Some(password)) = (&wanted.user, &wanted.password) {
-            options = options.user_and_password(user.clone(), password.clone());
+        match (&wanted.user, &wanted.password, settings::login(&wanted.server)) {
+            (Some(user), Some(password), _) => {
+                options = options.user_and_password(user.clone(), password.clone());
+            }
+            (_, _, Some(Login::Password { user, password })) => {
+                options = options.user_and_password(user, password);
+            }
+            (_, _, Some(Login::Token(token))) => options = options.token(token),
+            (_, _, None) => {}
         }
         if let Some(ca) = &wanted.ca {
             options = options.add_root_certificates(ca.clone());
