@@ -1,3 +1,5 @@
+use std::error::Error;
+
 use crate::bus::{Attempt, Denied, Subjects};
 use crate::event::INTERNAL;
 
@@ -6,6 +8,49 @@ use crate::event::INTERNAL;
 pub fn denied(subjects: &Subjects, name: Option<&str>, denied: &Denied) -> String {
     let who = name.map_or_else(|| "whoever gives no name".to_owned(), |name| format!("`{name}`"));
     format!("the broker does not let {who} {denied}: {}", who_may(subjects, name, denied))
+}
+
+/// What whoever could not connect lacks most likely.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lacks {
+    /// To know the authority behind the broker's certificate.
+    Authority,
+    /// The name of the broker that its certificate has.
+    Host,
+    /// To be somebody whom the broker knows.
+    Key,
+}
+
+impl Lacks {
+    /// What is lacking by what the client library says; none: it is something else.
+    pub fn read(error: &dyn Error) -> Option<Lacks> {
+        let said = error.to_string().to_lowercase();
+        let has = |word: &str| said.contains(word);
+        if has("not valid for name") || has("notvalidforname") {
+            Some(Lacks::Host)
+        } else if has("certificate") || has("tls error") {
+            Some(Lacks::Authority)
+        } else if has("authorization violation") || has("authentication") {
+            Some(Lacks::Key)
+        } else {
+            None
+        }
+    }
+
+    /// What to do: load what `jumeau keys` wrote, or name what is lacking in these ways.
+    pub fn advice(self, authority: &str, key: &str) -> String {
+        let instead = match self {
+            Lacks::Authority => {
+                format!("name the certificate of the broker's authority with {authority}")
+            }
+            Lacks::Host => "name the broker with --server as its certificate does".to_owned(),
+            Lacks::Key => format!("say who asks with {key}"),
+        };
+        format!(
+            "where the broker has roles, load your keys first: `. FOLDER/NAME.env`, which `jumeau keys` \
+             wrote; or {instead}"
+        )
+    }
 }
 
 /// The roles of `config/nats`, seen from a subject.

@@ -7,6 +7,7 @@
 //! * [`Company`]: who there is.
 //! * [`prepare`]: writes the folder.
 //! * [`denied`]: why the broker denies somebody something, and who may do it.
+//! * [`Lacks`]: what somebody lacks whom the broker does not let in.
 
 mod certificates;
 mod company;
@@ -17,6 +18,6 @@ mod grant;
 mod template;
 
 pub use company::{AGENT, Agent, Broadcaster, Company, SERVICE_USER};
-pub use denied::denied;
+pub use denied::{Lacks, denied};
 pub use error::Error;
 pub use folder::{Prepared, User, prepare};

@@ -7,7 +7,7 @@ use jumeau::api::{EscalationRequest, EscalationsReply, EscalationsRequest, verb}
 use jumeau::bus::{Bus, Error, Heard};
 use jumeau::config::settings::Nats;
 use jumeau::event::{Time, encode};
-use jumeau::roles;
+use jumeau::roles::{self, Lacks};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -181,6 +181,12 @@ fn some(name: &str, words: &str) -> Value {
 fn sentence(error: &Error) -> String {
     if let Error::Refused { detail } = error {
         return detail.clone();
+    }
+    if let Error::Connect { url, source } = error
+        && let Some(lacks) = Lacks::read(&**source)
+    {
+        let advice = lacks.advice("--ca or NATS_CA", "--nkey or --creds");
+        return format!("expected a broker at {url}, found: {source}; {advice}");
     }
     let mut sentence = error.to_string();
     let mut source = std::error::Error::source(error);

@@ -1,5 +1,6 @@
 //! The running service, as seen from here: connect, ask, understand the answer.
 
+use std::error::Error;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use jumeau::api::code;
 use jumeau::bus::{self, ASKER, Denied, Subjects};
 use jumeau::config::settings::{self, Login, masked};
 use jumeau::event::Customer;
-use jumeau::roles;
+use jumeau::roles::{self, Lacks};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
@@ -51,10 +52,20 @@ fn in_words(wanted: &Connection, denied: &Denied) -> Option<Failure> {
     Some(Failure::Negative(roles::denied(&subjects, name, denied)))
 }
 
+/// Why there is no connection to a broker, and what to do.
+fn no_broker(shown: &str, error: &dyn Error) -> Failure {
+    let advice = Lacks::read(error).map_or_else(
+        || "start one with `jumeau dev`, or name another with --server or NATS_URL".to_owned(),
+        |lacks| lacks.advice("--ca or NATS_CA", "--nkey, --creds, or --user and --password"),
+    );
+    Failure::Unreachable(format!("expected a broker at {shown}, found: {error}; {advice}"))
+}
+
 /// What became of something that was asked by the library.
 pub(crate) fn failed(wanted: &Connection, error: &bus::Error) -> Failure {
     let in_words = match error {
         bus::Error::Denied { denied } => in_words(wanted, denied),
+        bus::Error::Connect { url, source } => Some(no_broker(url, &**source)),
         _ => None,
     };
     in_words.unwrap_or_else(|| Failure::Unreachable(error.to_string()))
@@ -123,12 +134,7 @@ impl Service {
             .map(|server| server.trim().parse())
             .collect::<Result<Vec<ServerAddr>, _>>()
             .map_err(|error| Failure::Usage(format!("--server {shown}: {error}")))?;
-        let client = options.connect(servers).await.map_err(|error| {
-            Failure::Unreachable(format!(
-                "expected a broker at {shown}: {error}; start one with `jumeau dev`, or name another \
-                 with --server or NATS_URL"
-            ))
-        })?;
+        let client = options.connect(servers).await.map_err(|error| no_broker(&shown, &error))?;
         Ok(Service {
             client,
             prefix: wanted.prefix.clone(),
@@ -230,5 +236,31 @@ impl Service {
                  twinctl of the service's version"
             ))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_loaded_no_keys_is_told_to_load_them_or_to_name_what_is_missing() {
+        let said = [
+            "IO error: Connection refused (os error 111)",
+            "IO error: invalid peer certificate: UnknownIssuer",
+            "IO error: invalid peer certificate: certificate not valid for name \"127.0.0.1\"",
+            "authorization violation: nats: authorization violation",
+            "TLS error: No such file or directory (os error 2)",
+        ]
+        .map(|error| {
+            no_broker("tls://localhost:4222", &*Box::<dyn Error>::from(error)).to_string()
+        });
+        insta::assert_snapshot!(said.join("\n"), @r#"
+        expected a broker at tls://localhost:4222, found: IO error: Connection refused (os error 111); start one with `jumeau dev`, or name another with --server or NATS_URL
+        expected a broker at tls://localhost:4222, found: IO error: invalid peer certificate: UnknownIssuer; where the broker has roles, load your keys first: `. FOLDER/NAME.env`, which `jumeau keys` wrote; or name the certificate of the broker's authority with --ca or NATS_CA
+        expected a broker at tls://localhost:4222, found: IO error: invalid peer certificate: certificate not valid for name "127.0.0.1"; where the broker has roles, load your keys first: `. FOLDER/NAME.env`, which `jumeau keys` wrote; or name the broker with --server as its certificate does
+        expected a broker at tls://localhost:4222, found: authorization violation: nats: authorization violation; where the broker has roles, load your keys first: `. FOLDER/NAME.env`, which `jumeau keys` wrote; or say who asks with --nkey, --creds, or --user and --password
+        expected a broker at tls://localhost:4222, found: TLS error: No such file or directory (os error 2); where the broker has roles, load your keys first: `. FOLDER/NAME.env`, which `jumeau keys` wrote; or name the certificate of the broker's authority with --ca or NATS_CA
+        "#);
     }
 }
