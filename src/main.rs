@@ -63,6 +63,8 @@ enum Command {
     /// Play a policy's stories on the pure core, or against a running service
     Test(Test),
     /// Play the real past of a sample of customers under another policy, beside the live one
+    ///
+    /// The broker and who asks are found as by `twinctl`: NATS_URL, NATS_USER, NATS_PASSWORD and so on
     Rehearse(Rehearse),
     /// Read every row of a store that nobody has open, or of a backup, and say what is wrong with it
     Verify(Verify),

@@ -1,12 +1,14 @@
 //! `jumeau rehearse`: two policies on the same past, side by side.
 
 use anyhow::{Context as _, anyhow};
-use jumeau::bus::Bus;
+use jumeau::bus::{self, Bus};
 use jumeau::config::Settings;
+use jumeau::config::settings::with_login;
 use jumeau::event::{Desks, Rights, Time};
 use jumeau::models::Snapshot;
 use jumeau::policy::{self, Policy};
 use jumeau::rehearsal::{self, By, Learned, Pair, Report, Sample, recollect};
+use jumeau::roles::Lacks;
 use jumeau::shelf::Shelf;
 use jumeau::{roles, terminal};
 
@@ -15,7 +17,8 @@ use crate::{Models, Rehearse, checking, languages};
 /// Customers of a rehearsal who live side by side: all that they say is in memory meanwhile.
 const LIVES_AT_ONCE: usize = 64;
 
-/// Variables that other tools of NATS and `twinctl` read, and the settings that they are.
+/// Variables that other tools of NATS and `twinctl` read, and the settings that they are; besides them
+/// `NATS_USER` and `NATS_PASSWORD`.
 const VARIABLES: [(&str, &str); 6] = [
     ("NATS_URL", "nats.url"),
     ("NATS_CREDS", "nats.credentials"),
@@ -32,8 +35,12 @@ pub(crate) async fn rehearse(arguments: &Rehearse) -> anyhow::Result<()> {
         .filter_map(|(variable, key)| Some((variable, key, std::env::var(variable).ok()?)))
         .filter(|(.., value)| !value.is_empty())
         .collect();
-    let settings = arguments.choices.settings(&variables)?;
-    let bus = Bus::visit(&settings.nats).await?;
+    let mut settings = arguments.choices.settings(&variables)?;
+    let variable = |name| std::env::var(name).ok().filter(|value: &String| !value.is_empty());
+    if let (Some(user), Some(password)) = (variable("NATS_USER"), variable("NATS_PASSWORD")) {
+        settings.nats.url = with_login(&settings.nats.url, &user, &password);
+    }
+    let bus = Bus::visit(&settings.nats).await.map_err(no_broker)?;
     let name = settings.nats.name.clone();
     tokio::select! {
         done = with_bus(arguments, &settings, &bus) => done,
@@ -41,6 +48,21 @@ pub(crate) async fn rehearse(arguments: &Rehearse) -> anyhow::Result<()> {
             Err(anyhow!(roles::denied(bus.subjects(), name.as_deref(), &denied)))
         }
     }
+}
+
+/// Without a broker: where one is looked for, which is where `twinctl` does.
+fn no_broker(error: bus::Error) -> anyhow::Error {
+    let bus::Error::Connect { url, source } = error else { return error.into() };
+    let advice = Lacks::read(&*source).map_or_else(
+        || "name another with --server or NATS_URL".to_owned(),
+        |lacks| {
+            lacks.advice(
+                "NATS_CA or `--set nats.tls.ca=FILE`",
+                "NATS_NKEY, NATS_CREDS, or NATS_USER and NATS_PASSWORD, as for `twinctl`",
+            )
+        },
+    );
+    anyhow!("{source}").context(format!("expected a broker at {url}; {advice}"))
 }
 
 /// The policy that the service goes by, and what is to be said about it.

@@ -4,6 +4,7 @@
 use async_nats::HeaderMap;
 use async_nats::jetstream::stream::Stream;
 use jumeau::api::{ForgedReply, ForgedRequest, PolicyStatus, verb};
+use jumeau::bus::{Broker, BrokerOptions};
 use jumeau::config::limits;
 use jumeau::partition::Counters;
 use serde_json::json;
@@ -198,4 +199,47 @@ async fn a_rehearsal_without_a_service_says_what_it_lacks() {
     let ran = rig.run("jumeau", &[&arguments[..5], &["--with", "nonesuch"]].concat()).await;
     assert_ne!(ran.code, 0);
     assert!(ran.err.contains("nonesuch"), "{}", ran.err);
+}
+
+/// Rehearses with these variables; what it says where mistakes are told.
+async fn refused(variables: &[(&str, &str)], more: &[&str]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let ran = Command::new(binary("jumeau"))
+        .args(["rehearse", "--with", "bank"])
+        .args(more)
+        .envs(variables.iter().copied())
+        .env("NO_COLOR", "1")
+        .current_dir(folder.path())
+        .output();
+    let ran = ran.await.unwrap();
+    assert_eq!(ran.status.code(), Some(1));
+    String::from_utf8(ran.stderr).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rehearsal_comes_in_as_twinctl_does_and_says_so_where_it_does_not() {
+    // A port that nothing listens on: it was just let go.
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = format!("nats://{nobody}");
+    let said = refused(&[("NATS_URL", &nobody)], &[]).await;
+    let wanted = format!("expected a broker at {nobody}; name another with --server or NATS_URL");
+    assert!(said.contains(&wanted), "{said}");
+    let said = refused(&[("NATS_URL", &nobody)], &["--json"]).await;
+    let told: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert!(told["error"].as_str().unwrap().starts_with(&wanted), "{said}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let security = r#"authorization { user: ann, password: "s:c@r/t%41" }"#.to_owned();
+    let options = BrokerOptions {
+        security: Some(security),
+        ..BrokerOptions::new(folder.path().join("nats"))
+    };
+    let broker = Broker::start(options).await.unwrap();
+    let url = broker.url();
+    let said = refused(&[("NATS_URL", &url)], &[]).await;
+    assert!(said.contains(".env`") && said.contains("NATS_USER and NATS_PASSWORD"), "{said}");
+    // It comes in, and finds no stream of events.
+    let known = [("NATS_URL", &*url), ("NATS_USER", "ann"), ("NATS_PASSWORD", "s:c@r/t%41")];
+    let said = refused(&known, &[]).await;
+    assert!(!said.contains("authorization") && said.contains("stream not found"), "{said}");
 }
