@@ -122,9 +122,10 @@ struct Limits {
 struct Dev {
     #[command(flatten)]
     choices: Choices,
-    /// The folder for the broker's streams and the service's store
-    #[arg(long, value_name = "FOLDER", default_value = ".jumeau/dev")]
-    folder: PathBuf,
+    /// The folder for the broker's streams and the service's store [default: .jumeau/dev, and for stories
+    /// one that is gone afterwards]
+    #[arg(long, value_name = "FOLDER")]
+    folder: Option<PathBuf>,
     /// The broker's port on loopback [default: 4222, or a free one if that is taken]
     #[arg(long)]
     port: Option<u16>,
@@ -568,16 +569,21 @@ async fn serve(choices: Choices) -> anyhow::Result<bool> {
 
 async fn dev(arguments: Dev) -> anyhow::Result<bool> {
     let mut more = Vec::new();
-    let scratch = match &arguments.story {
-        None => None,
-        Some(story) => {
-            more.push(("--story", "service.policy", story.clone()));
-            more.push(("--story", "service.time", "event".to_owned()));
-            more.push(("--story", "log.filter", "warn".to_owned()));
-            Some(tempfile::tempdir().context("cannot make a folder for the stories")?)
+    if let Some(story) = &arguments.story {
+        more.push(("--story", "service.policy", story.clone()));
+        more.push(("--story", "service.time", "event".to_owned()));
+        more.push(("--story", "log.filter", "warn".to_owned()));
+    }
+    let scratch;
+    let folder = match (&arguments.folder, &arguments.story) {
+        (Some(folder), None) => folder,
+        (None, None) => Path::new(".jumeau/dev"),
+        (None, Some(_)) => {
+            scratch = tempfile::tempdir().context("cannot make a folder for the stories")?;
+            scratch.path()
         }
+        (Some(folder), Some(_)) => fresh(folder)?,
     };
-    let folder = scratch.as_ref().map_or(&*arguments.folder, |scratch| scratch.path());
     more.push(("--folder", "store.path", folder.join("store").display().to_string()));
     more.push(("--folder", "store.backups", folder.join("backups").display().to_string()));
     let mut settings = arguments.choices.settings(&more)?;
@@ -623,6 +629,20 @@ async fn dev(arguments: Dev) -> anyhow::Result<bool> {
     };
     broker.stop().await?;
     outcome
+}
+
+/// A folder in which nothing has happened yet: stories are about customers whom nobody knows.
+fn fresh(folder: &Path) -> anyhow::Result<&Path> {
+    let parts = ["nats", "store"].map(|part| folder.join(part));
+    match parts.iter().find(|part| part.exists()) {
+        None => Ok(folder),
+        Some(used) => anyhow::bail!(
+            "expected a folder without streams and a store, for stories begin with none, found {}; \
+             name another one with --folder, or leave it out: then they have one that is gone \
+             afterwards",
+            used.display()
+        ),
+    }
 }
 
 async fn broker(

@@ -19,6 +19,28 @@ async fn play(policy: &str) {
     assert!(said.contains(" as expected in "), "{said}");
 }
 
+#[tokio::test]
+async fn stories_are_played_in_the_folder_that_is_named_if_nothing_has_happened_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let play = || {
+        Command::new(binary("jumeau"))
+            .args(["dev", "--story", "streaming", "--once", "--port", "0", "--folder", "here"])
+            .env("NATS_SERVER_BIN", server())
+            .env("NO_COLOR", "1")
+            .current_dir(folder.path())
+            .output()
+    };
+    let output = play().await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(folder.path().join("here/store").is_dir());
+    let output = play().await.unwrap();
+    let complained = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{complained}");
+    insta::assert_snapshot!(complained, @r#"
+    error: expected a folder without streams and a store, for stories begin with none, found here/nats; name another one with --folder, or leave it out: then they have one that is gone afterwards
+    "#);
+}
+
 /// Where the broker's binary is: the current folder of a story is none of the project's.
 pub(crate) fn server() -> std::path::PathBuf {
     let own = project().join(".jumeau/bin/nats-server");
