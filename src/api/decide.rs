@@ -14,8 +14,9 @@ use crate::twin::Action;
 /// It counts as an event of type `ask`: the twin remembers it, and rules may answer to it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DecideRequest {
-    /// The channel that asks.
-    pub channel: Box<str>,
+    /// The channel that asks; may be left out where the subject names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<Box<str>>,
     /// The identifier of the request: a second one with the same is not answered anew. None: this
     /// one is no copy.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -19,7 +19,8 @@ pub mod verb {
     /// `timeline.<customer>`: its recent past. A [`TimelineRequest`](super::super::TimelineRequest)
     /// or no payload; answered by a [`TimelineReply`](super::super::TimelineReply).
     pub const TIMELINE: &str = "timeline";
-    /// `decide.<customer>`, or `decide.<channel>.<customer>`: what to show now? A [`DecideRequest`](super::super::DecideRequest);
+    /// `decide.<customer>`, or `decide.<channel>.<customer>`: what to show now? A
+    /// [`DecideRequest`](super::super::DecideRequest), which the latter may leave out;
     /// answered by a [`DecideReply`](super::super::DecideReply).
     pub const DECIDE: &str = "decide";
     /// `why.<customer>`: what was decided, and why. A [`WhyRequest`](super::super::WhyRequest) or no

@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn null_says_as_much_as_leaving_it_out_in_whatever_somebody_requests() {
         let nothing = json!({});
-        null_is_as_good_as_nothing::<DecideRequest>(&json!({ "channel": "web" }), &[]);
+        null_is_as_good_as_nothing::<DecideRequest>(&nothing, &[]);
         null_is_as_good_as_nothing::<ActRequest>(&json!({ "state": "opened" }), &[]);
         null_is_as_good_as_nothing::<EscalationRequest>(&nothing, &[]);
         null_is_as_good_as_nothing::<EscalationsRequest>(&nothing, &[]);

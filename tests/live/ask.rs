@@ -110,13 +110,29 @@ async fn what_cannot_be_answered_says_why() {
         Ok(reply) => panic!("answered with {reply:?}"),
     };
     let said = refused(json!({ "placements": ["hero"] })).await;
-    assert!(said.contains("missing field `channel`"), "{said}");
+    assert!(said.contains("expected the `channel` that asks, found none"), "{said}");
     let said = refused(json!({ "channel": "web", "most": 99 })).await;
     assert!(said.contains("1 to 16 fit"), "{said}");
     let once = json!({ "channel": "web", "id": "r1" });
     assert!(rig.decide("ann", once.clone()).await.unwrap().offers.is_empty());
     let said = refused(once).await;
     assert!(said.contains("answered before"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_channel_that_the_subject_names_need_not_be_named_again() {
+    let rig = shop(&[]).await;
+    let ask = async |tokens: &[&str], request: &str| {
+        rig.ask(verb::DECIDE, tokens, request.to_owned().into()).await.map_err(|e| e.to_string())
+    };
+    let request = r#"{"placements": ["hero"], "context": {"page": "beach"}}"#;
+    let answer = ask(&["web", "ann"], request).await.unwrap();
+    let reply: DecideReply = serde_json::from_slice(&answer).unwrap();
+    assert_eq!(actions(&reply), ["shoes"]);
+    assert!(ask(&["web", "ann"], "").await.is_ok());
+    assert!(ask(&["web", "ann"], r#"{"channel": "web"}"#).await.is_ok());
+    let said = ask(&["web", "ann"], r#"{"channel": "app"}"#).await.unwrap_err();
+    assert!(said.contains("expected the channel of the subject, `web`, found `app`"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

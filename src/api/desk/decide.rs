@@ -15,16 +15,16 @@ impl Desk {
     /// What to show to a customer now, in the channel that asks.
     pub(super) async fn decide(&self, request: &Request) -> Result<DecideReply, ApiError> {
         let customer = customer_of(request)?;
-        let asked: DecideRequest = required(&request.payload)?;
-        let bad = |detail: String| ApiError::new(code::BAD_REQUEST, detail);
-        let channel = Channel::new(&asked.channel).map_err(bad)?;
-        if let [named, _] = request.tokens.as_slice()
-            && *named != channel.token()
-        {
-            return Err(bad(format!(
-                "expected the channel of the subject, `{named}`, found `{channel}`"
-            )));
-        }
+        let of_subject = match request.tokens.as_slice() {
+            [named, _] => Some(named.as_str()),
+            _ => None,
+        };
+        // Whose channel the subject names needs to say nothing more.
+        let is_plain = of_subject.is_some() && request.payload.is_empty();
+        let payload = if is_plain { b"{}".as_slice() } else { &request.payload };
+        let asked: DecideRequest = required(payload)?;
+        let channel = channel_of(of_subject, asked.channel.as_deref())
+            .map_err(|detail| ApiError::new(code::BAD_REQUEST, detail))?;
         self.ask(customer, channel, asked).await
     }
 
@@ -104,5 +104,46 @@ impl Desk {
             }
         }
         Err(ApiError::new(code::CONFLICT, "the identifier is linked in a circle; unlink one"))
+    }
+}
+
+/// The channel that asks, as the subject and the request name it.
+fn channel_of(of_subject: Option<&str>, named: Option<&str>) -> Result<Channel, String> {
+    match (of_subject, named) {
+        (None, None) => {
+            Err("expected the `channel` that asks, found none; name it in the request, or in \
+                             the subject before the customer"
+                .to_owned())
+        }
+        (None, Some(named)) => Channel::new(named),
+        (Some(token), None) => Channel::from_token(token),
+        (Some(token), Some(named)) => {
+            let channel = Channel::new(named)?;
+            if channel.token() == token {
+                return Ok(channel);
+            }
+            Err(format!("expected the channel of the subject, `{token}`, found `{channel}`"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_channel_that_asks_is_that_of_the_subject_or_of_the_request_and_both_agree() {
+        let of =
+            |subject, named| channel_of(subject, named).map(|channel| channel.as_str().to_owned());
+        assert_eq!(of(Some("call%20centre"), None).unwrap(), "call centre");
+        assert_eq!(of(Some("call%20centre"), Some("call centre")).unwrap(), "call centre");
+        assert_eq!(of(None, Some("web")).unwrap(), "web");
+        let refused = [of(Some("web"), Some("app")), of(None, None), of(Some("web%"), None)];
+        let refused = refused.map(Result::unwrap_err);
+        insta::assert_snapshot!(refused.join("\n"), @r#"
+        expected the channel of the subject, `web`, found `app`
+        expected the `channel` that asks, found none; name it in the request, or in the subject before the customer
+        expected a token of A-Z a-z 0-9 _ - and percent-encoded bytes (%2E for a dot), found `%` in `web%`
+        "#);
     }
 }
