@@ -1,4 +1,4 @@
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use super::connection::Link;
 use super::dead::TRUNCATED;
-use super::{Bus, Error, delivery};
+use super::{Bus, Error, Subjects, delivery};
 use crate::config::limits;
 use crate::event::Output;
 
@@ -33,7 +33,8 @@ const NOT_THE_FIRST: u64 = 10_071;
 
 /// Publishes what is durable, until the broker has confirmed it.
 ///
-/// Outputs are stored in the order in which they were submitted. After a failure it goes back to the
+/// Each stream has a queue of its own, so that nobody's action waits behind what the twins of others send
+/// each other. Outputs are stored in the order in which they were submitted to their stream. After a failure it goes back to the
 /// first output that is not confirmed; those that had arrived nevertheless are known to the broker
 /// by their ids, which nobody else can have used first, and dropped. An output sent while the one
 /// before it is not confirmed names that one, and the broker refuses it if another is the last: so
@@ -44,9 +45,30 @@ const NOT_THE_FIRST: u64 = 10_071;
 /// the same. Other events that are passed on may come twice, which their twins recognise.
 #[derive(Debug)]
 pub struct Relay {
-    submit: mpsc::UnboundedSender<Wish>,
+    subjects: Arc<Subjects>,
+    queues: [Queue; STREAMS],
     depth: watch::Sender<usize>,
     counters: Arc<Counters>,
+}
+
+/// What goes to one stream.
+#[derive(Debug)]
+struct Queue {
+    submit: mpsc::UnboundedSender<Wish>,
+    /// Why its outputs wait to be published again, while they do.
+    trouble: Arc<Mutex<Option<String>>>,
+}
+
+/// The streams to which outputs go: that of events, that of dead letters, and that of actions.
+const STREAMS: usize = 3;
+
+/// Which of them a subject belongs to.
+fn stream_of(subjects: &Subjects, subject: &str) -> usize {
+    match subjects.tokens(subject).and_then(|mut tokens| tokens.next()) {
+        Some("events") => 0,
+        Some("dead") => 1,
+        _ => 2,
+    }
 }
 
 /// What is wanted of the task.
@@ -67,8 +89,6 @@ struct Counters {
     retries: AtomicU64,
     truncated: AtomicU64,
     unpublishable: AtomicU64,
-    /// Why outputs wait to be published again, while they do.
-    trouble: Mutex<Option<String>>,
 }
 
 /// What a [`Relay`] has done since it was started.
@@ -89,52 +109,22 @@ pub struct Relayed {
 }
 
 impl Relay {
-    /// Starts the task that publishes; it ends when the relay is dropped. `confirmed` is called
-    /// with partitions and the outputs' keys, in the order of submission, when their rows are no
-    /// longer needed; it must not block.
+    /// Starts the tasks that publish; they end when the relay is dropped. `confirmed` is called
+    /// with partitions and the outputs' keys, in the order of submission to their stream, when their rows
+    /// are no longer needed; it must not block.
     ///
     /// # Errors
     /// [`Error::Request`] if the connection is closed.
     pub async fn spawn(
         bus: &Bus,
-        confirmed: impl Fn(Vec<(u16, u64)>) + Send + 'static,
+        confirmed: impl Fn(Vec<(u16, u64)>) + Send + Sync + 'static,
     ) -> Result<Relay, Error> {
-        let (submit, submitted) = mpsc::unbounded_channel();
         let (depth, _) = watch::channel(0);
         let counters = Arc::new(Counters::default());
-        let inbox = bus.client.new_inbox();
-        let answers = bus
-            .client
-            .subscribe(format!("{inbox}.*.*"))
-            .await
-            .map_err(Error::request("listen for confirmations"))?;
-        let task = Task {
-            link: bus.link.clone(),
-            epoch: bus.link.borrow().epoch,
-            bus: bus.clone(),
-            dead: format!("{}.dead.", bus.subjects.prefix()),
-            passed: format!("{}.events.", bus.subjects.prefix()),
-            doubtful: Vec::new(),
-            memory_sent: None,
-            submitted,
-            waiting: VecDeque::new(),
-            inbox,
-            answers,
-            entries: VecDeque::new(),
-            first: 0,
-            sent: 0,
-            attempt: 0,
-            last_sent: [None; 2],
-            pause: PAUSES.0,
-            resume_at: None,
-            progress: Instant::now(),
-            is_failing: false,
-            depth: depth.clone(),
-            counters: counters.clone(),
-            confirmed,
-        };
-        tokio::spawn(task.run());
-        Ok(Relay { submit, depth, counters })
+        let confirmed = Arc::new(confirmed);
+        let start = || Queue::start(bus, &depth, &counters, confirmed.clone());
+        let queues = [start().await?, start().await?, start().await?];
+        Ok(Relay { subjects: bus.subjects.clone(), queues, depth, counters })
     }
 
     /// Takes durable outputs of a partition, each with the key of its row, to be published after
@@ -142,23 +132,36 @@ impl Relay {
     /// by [`limits::OUTBOX_BACKLOG`].
     pub fn submit(&self, partition: u16, outputs: Vec<(u64, Output)>) {
         self.depth.send_modify(|depth| *depth += outputs.len());
-        // The task ends only after the relay.
-        let _ = self.submit.send(Wish::Publish { partition, outputs });
+        let mut parts: [Vec<(u64, Output)>; STREAMS] = Default::default();
+        for (key, output) in outputs {
+            parts[stream_of(&self.subjects, &output.subject)].push((key, output));
+        }
+        for (queue, outputs) in self.queues.iter().zip(parts).filter(|(_, part)| !part.is_empty()) {
+            // The task ends only after the relay.
+            let _ = queue.submit.send(Wish::Publish { partition, outputs });
+        }
     }
 
     /// Outputs that are not to be published any more, by the keys of their rows. Those on their way
     /// already are; all of them are confirmed in their turn.
     pub fn withdraw(&self, partition: u16, keys: Vec<u64>) {
-        let _ = self.submit.send(Wish::Withdraw { partition, keys });
+        for queue in &self.queues {
+            let _ = queue.submit.send(Wish::Withdraw { partition, keys: keys.clone() });
+        }
     }
 
     /// Waits until everything submitted before is confirmed, or was withdrawn: for as long as the
     /// broker is gone.
     pub async fn passed(&self) {
-        let (done, is_done) = oneshot::channel();
-        let _ = self.submit.send(Wish::Tell(done));
-        // A task that has ended publishes nothing more.
-        let _ = is_done.await;
+        let told = self.queues.each_ref().map(|queue| {
+            let (done, is_done) = oneshot::channel();
+            let _ = queue.submit.send(Wish::Tell(done));
+            is_done
+        });
+        for is_done in told {
+            // A task that has ended publishes nothing more.
+            let _ = is_done.await;
+        }
     }
 
     /// How many outputs are submitted and not confirmed.
@@ -174,7 +177,7 @@ impl Relay {
 
     /// Why outputs wait to be published again, while they do.
     pub fn trouble(&self) -> Option<String> {
-        self.counters.trouble.lock().clone()
+        self.queues.iter().find_map(|queue| queue.trouble.lock().clone())
     }
 
     /// What it has done since it was started.
@@ -187,6 +190,51 @@ impl Relay {
             truncated: read(&self.counters.truncated),
             unpublishable: read(&self.counters.unpublishable),
         }
+    }
+}
+
+impl Queue {
+    async fn start<F: Fn(Vec<(u16, u64)>) + Send + Sync + 'static>(
+        bus: &Bus,
+        depth: &watch::Sender<usize>,
+        counters: &Arc<Counters>,
+        confirmed: Arc<F>,
+    ) -> Result<Queue, Error> {
+        let (submit, submitted) = mpsc::unbounded_channel();
+        let trouble = Arc::new(Mutex::new(None));
+        let inbox = bus.client.new_inbox();
+        let answers = bus
+            .client
+            .subscribe(format!("{inbox}.*.*"))
+            .await
+            .map_err(Error::request("listen for confirmations"))?;
+        let task = Task {
+            link: bus.link.clone(),
+            epoch: bus.link.borrow().epoch,
+            bus: bus.clone(),
+            dead: format!("{}.dead.", bus.subjects.prefix()),
+            doubtful: Vec::new(),
+            memories_sent: BTreeMap::new(),
+            submitted,
+            waiting: VecDeque::new(),
+            inbox,
+            answers,
+            entries: VecDeque::new(),
+            first: 0,
+            sent: 0,
+            attempt: 0,
+            last_sent: None,
+            pause: PAUSES.0,
+            resume_at: None,
+            progress: Instant::now(),
+            is_failing: false,
+            depth: depth.clone(),
+            counters: counters.clone(),
+            trouble: trouble.clone(),
+            confirmed,
+        };
+        tokio::spawn(task.run());
+        Ok(Queue { submit, trouble })
     }
 }
 
@@ -206,12 +254,10 @@ struct Task<F> {
     epoch: u64,
     /// What the subjects of dead letters start with.
     dead: String,
-    /// What the subjects of events that twins pass on start with.
-    passed: String,
     /// The numbers of memories in whose places there is something already.
     doubtful: Vec<u64>,
-    /// The number of the last output of this attempt that carries a memory.
-    memory_sent: Option<u64>,
+    /// By whom it is for, the number of the last output of this attempt that carries a memory.
+    memories_sent: BTreeMap<Box<str>, u64>,
     submitted: mpsc::UnboundedReceiver<Wish>,
     /// Who is to be told once all before these numbers are confirmed.
     waiting: VecDeque<(u64, oneshot::Sender<()>)>,
@@ -227,7 +273,7 @@ struct Task<F> {
     attempt: u64,
     /// The numbers of the last outputs of this attempt, in the stream of actions and in that of
     /// dead letters.
-    last_sent: [Option<u64>; 2],
+    last_sent: Option<u64>,
     pause: Duration,
     resume_at: Option<Instant>,
     /// When the broker last confirmed something, or first had something to confirm.
@@ -235,7 +281,8 @@ struct Task<F> {
     is_failing: bool,
     depth: watch::Sender<usize>,
     counters: Arc<Counters>,
-    confirmed: F,
+    trouble: Arc<Mutex<Option<String>>>,
+    confirmed: Arc<F>,
 }
 
 /// What the broker says of one message.
@@ -348,17 +395,22 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
         self.settle();
     }
 
-    /// Whether an event that is passed on could get into the stream before a memory that was sent
-    /// before it: a twin should know what it is about. Others publish to that stream too, so naming
+    /// Whether what is passed on to a twin could get into the stream before a memory that was sent to it
+    /// before: it should know what it is about. Others publish to that stream too, so naming
     /// the output before does not help; it waits for the confirmation.
     fn would_overtake(&self, at: usize) -> bool {
-        let is_passed = |entry: &Entry| entry.output.subject.starts_with(&self.passed);
-        let Some(sent) = self.memory_sent.and_then(|number| number.checked_sub(self.first)) else {
+        let Some(to) = self.entries.get(at).and_then(|entry| self.addressee(entry)) else {
             return false;
         };
-        let before = usize::try_from(sent).ok().filter(|sent| *sent < at);
-        self.entries.get(at).is_some_and(is_passed)
-            && before.and_then(|at| self.entries.get(at)).is_some_and(|entry| !entry.is_confirmed)
+        let sent = self.memories_sent.get(to).and_then(|number| number.checked_sub(self.first));
+        let before = sent.and_then(|sent| usize::try_from(sent).ok()).filter(|sent| *sent < at);
+        before.and_then(|at| self.entries.get(at)).is_some_and(|entry| !entry.is_confirmed)
+    }
+
+    /// To whom an output is passed on, as a token of its subject, if it is.
+    fn addressee<'a>(&self, entry: &'a Entry) -> Option<&'a str> {
+        let mut tokens = self.bus.subjects.tokens(&entry.output.subject)?;
+        (tokens.next() == Some("events")).then(|| tokens.nth(1)).flatten()
     }
 
     async fn send_entry(&mut self, at: usize) -> Result<(), PublishError> {
@@ -368,13 +420,18 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
         let is_dead = entry.output.subject.starts_with(&self.dead);
         let number = self.first + at as u64;
         let is_memory = self.bus.subjects.is_memory(&entry.output.subject);
-        let before = if entry.output.subject.starts_with(&self.passed) {
+        let before = if let Some(to) = self.addressee(entry) {
             if is_memory {
-                self.memory_sent = Some(number);
+                let to = to.into();
+                if self.memories_sent.len() > limits::RELAY_WINDOW {
+                    // What is confirmed nobody has to wait for.
+                    self.memories_sent.retain(|_, sent| *sent >= self.first);
+                }
+                self.memories_sent.insert(to, number);
             }
             None
         } else {
-            self.last_sent[usize::from(is_dead)].replace(number)
+            self.last_sent.replace(number)
         };
         let before = before.and_then(|number| number.checked_sub(self.first));
         let before = before
@@ -473,7 +530,7 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
         self.pause = PAUSES.0;
         if std::mem::replace(&mut self.is_failing, false) {
             tracing::info!("outputs are published again");
-            *self.counters.trouble.lock() = None;
+            *self.trouble.lock() = None;
         }
     }
 
@@ -521,7 +578,7 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
             self.depth.send_modify(|depth| *depth = depth.saturating_sub(count));
             if self.entries.is_empty() {
                 self.is_failing = false;
-                *self.counters.trouble.lock() = None;
+                *self.trouble.lock() = None;
             }
         }
         let first = self.first;
@@ -542,15 +599,15 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
 
     /// Publishes again from the first entry that is not confirmed.
     fn go_back(&mut self, why: &str) {
-        let last = self.counters.trouble.lock().replace(why.to_owned());
+        let last = self.trouble.lock().replace(why.to_owned());
         if !std::mem::replace(&mut self.is_failing, true) || last.as_deref() != Some(why) {
             tracing::warn!(why, waiting = self.entries.len(), "outputs wait to be published again");
         }
         self.counters.retries.fetch_add(1, Ordering::Relaxed);
         self.sent = 0;
         self.attempt += 1;
-        self.last_sent = [None; 2];
-        self.memory_sent = None;
+        self.last_sent = None;
+        self.memories_sent.clear();
     }
 }
 
