@@ -26,9 +26,9 @@ use crate::api::{
     self, Auditor, Current, Desk, Gauges, Hands, Keeper, PolicyStatus, Refusal, Seal,
 };
 use crate::bus::{self, Analyser, Bus, Intake, Ownership, Relay, Resume, Taken, Watch};
-use crate::config::settings::LogIdentifiers;
+use crate::config::settings::{LogIdentifiers, TimeMode};
 use crate::config::{Settings, limits};
-use crate::event::{Channel, Desks, Rights, Time};
+use crate::event::{Channel, Cursors, Desks, Rights, SlowLane, Time};
 use crate::models::Snapshot;
 use crate::partition::{Bounds, Lessons, Outgoing, Pulled, Recovered, Secret};
 use crate::policy::{Mistakes, Policy};
@@ -224,19 +224,36 @@ impl Service {
             runtime.spawn_blocking(resume).await??
         };
         let floor = store.floor()?;
-        let taken = recovered
-            .iter()
-            .filter_map(|known| Some(Taken { sequence: known.cursor, stored: known.stored? }));
+        let taken = recovered.iter().filter_map(|known| {
+            Some(Taken { sequence: known.cursors.main, stored: known.stored? })
+        });
+        let known = Resume::from(recovered.iter().map(|known| known.cursors.main), floor);
+        let slow = recovered.iter().map(|known| known.cursors.slow);
+        let lanes = recovered.iter().map(|known| known.slow_lane.clone());
+        let lane = SlowLane::newest(lanes);
+        if settings.service.time == TimeMode::Event && lane.is_open() {
+            anyhow::bail!(
+                "expected a store in which no event waits, because on event time all come in their \
+                 order, found that those of {} do; start once more on stream time, until `stats` says \
+                 that there is no lag",
+                lane.slowed().collect::<Vec<_>>().join(", ")
+            );
+        }
         let resume = Resume {
+            highest: slow.fold(known.highest, u64::max),
             taken: taken.collect(),
-            ..Resume::from(recovered.iter().map(|known| known.cursor), floor)
+            lane,
+            // Where time is that of the events, they are taken in in their order.
+            may_slow: settings.service.time == TimeMode::Stream,
+            ..known
         };
-        let intake = {
+        let mut intake = {
             let bus = bus.clone();
             runtime
                 .spawn(async move { Intake::open(&bus, partition_count, resume).await })
                 .await??
         };
+        intake.spare(&relay);
 
         let (eraser, erasures) = Eraser::new(
             store.clone(),
@@ -330,7 +347,15 @@ impl Service {
             partitions.clone(),
             settings.service.time,
             current,
-            Gauges { resets: intake.resets(), relay, watch, room, clock, rights },
+            Gauges {
+                resets: intake.resets(),
+                floor: intake.floor(),
+                relay,
+                watch,
+                room,
+                clock,
+                rights,
+            },
             Hands {
                 learner: learner.impatient(),
                 keeper: Keeper::new(store.clone(), settings.store.backups.clone()),
@@ -473,8 +498,9 @@ fn recover(store: &Store, partitions: u16, secret: &Secret) -> anyhow::Result<Ve
                 _ => 0,
             };
             Ok(Recovered {
-                cursor: meta.cursor,
+                cursors: Cursors { main: meta.cursor, slow: meta.slow_cursor },
                 stored: meta.stored,
+                slow_lane: meta.slow_lane,
                 next_output: meta.next_output,
                 next_input: meta.next_input,
                 clock: meta.clock,

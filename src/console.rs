@@ -365,7 +365,7 @@ pub(crate) fn rewrapped(count: u64, to: &str) {
 }
 
 pub(crate) fn adopted(adopted: &Adopted) {
-    let Adopted { stream, before, now, until, last } = adopted;
+    let Adopted { stream, before, now, until, last, given_up } = adopted;
     mark(true, format!("the store goes on with {stream} as it is"));
     println!("  it had taken in everything up to event {before}");
     if let Some(until) = until {
@@ -375,12 +375,17 @@ pub(crate) fn adopted(adopted: &Adopted) {
         None => println!("  there is no such stream; the next start makes it"),
         Some(last) => println!("  the next start takes in events {} to {last}", now + 1),
     }
+    if !given_up.is_empty() {
+        let channels = given_up.join(", ");
+        println!("  given up: what waited before that of channels that sent too much: {channels}");
+    }
 }
 
 pub(crate) fn adopted_as_json(adopted: &Adopted) -> serde_json::Value {
-    let Adopted { stream, before, now, until, last } = adopted;
+    let Adopted { stream, before, now, until, last, given_up } = adopted;
     serde_json::json!({
         "stream": stream, "before": before, "now": now, "until": until, "last": last,
+        "given_up": given_up,
     })
 }
 

@@ -2,7 +2,8 @@ use std::sync::Arc;
 
 use actix::{Context, Handler, Message, ResponseFuture};
 
-use super::partition::{PartitionActor, load};
+use super::partition::PartitionActor;
+use super::shell::load;
 use crate::event::{Broadcast, Customer, Rejection, Time};
 use crate::partition::{EscalationsRequest, Listing, Tryout, WouldSay};
 use crate::past::Mark;

@@ -13,6 +13,7 @@ mod glance;
 mod learner;
 mod lookup;
 mod partition;
+mod shell;
 mod twin;
 
 pub use clock::{Clock, Jumps};

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{
-    Actor, ActorContext, Addr, AsyncContext, Context, Handler, Message, ResponseFuture, SpawnHandle,
+    Actor, ActorContext, AsyncContext, Context, Handler, Message, ResponseFuture, SpawnHandle,
 };
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
@@ -10,16 +10,16 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use super::clock::Clock;
 use super::desk;
 use super::eraser::Eraser;
-use super::twin::{Rest, Show, TakeIn, TwinActor};
+use super::shell::{Shell, load};
+use super::twin::Show;
 use crate::bus::{Floor, Receipt, Relay};
 use crate::event::{Customer, Event, Output, Rights, Time};
 use crate::models::Snapshot;
 use crate::partition::{
-    Answer, Bounds, Cleared, Done, Errand, Host, Loads, Machine, Outgoing, Pulled, Recovered,
-    Surroundings, TimeMode, revive,
+    Answer, Bounds, Done, Loads, Machine, Outgoing, Pulled, Recovered, Surroundings, TimeMode,
 };
 use crate::policy::Policy;
-use crate::store::{self, Batch, CommitHandle, Haste, IndexKey, Read, Store, TimerKey, Traces};
+use crate::store::{self, CommitHandle, Store, TimerKey, Traces};
 use crate::twin::Twin;
 
 /// Something after which the service must stop rather than guess.
@@ -76,22 +76,6 @@ pub struct PartitionActor {
     is_ended: bool,
 }
 
-/// Does what the machine wants done.
-pub(super) struct Shell {
-    partition: u16,
-    me: Addr<PartitionActor>,
-    store: Arc<Store>,
-    committer: CommitHandle,
-    relay: Arc<Relay>,
-    eraser: Eraser,
-    floor: Floor,
-    fatal: UnboundedSender<Fatal>,
-    /// Room in the intake, given back when what took it is durable.
-    permits: std::collections::VecDeque<OwnedSemaphorePermit>,
-    /// How many times memory is still to be given back.
-    to_give_back: u8,
-}
-
 /// How often idle twins come to rest, and rows that are only to be deleted go; and how soon again
 /// if there is more to tidy up.
 const TIDY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_millis(10));
@@ -131,6 +115,7 @@ impl PartitionActor {
             relay,
             eraser,
             floor,
+            slow_lane: (0, 0),
             fatal,
             permits,
             to_give_back: 0,
@@ -224,7 +209,7 @@ impl Actor for PartitionActor {
 
 /// Memory that twins left is given back this many times after they came to rest, once each
 /// [`TIDY`]: for so long, and longer, the allocator waits whether it is not used again after all.
-const GIVE_BACK: u8 = 12;
+pub(super) const GIVE_BACK: u8 = 12;
 
 /// More than the allocator keeps for later: what is so large goes back to the system at once, and
 /// with it whatever else has been free for long enough. Without this, the allocator of a thread
@@ -234,149 +219,6 @@ const LARGE: usize = 16 << 20;
 fn give_back() {
     // Memory that nobody writes to costs nothing.
     drop(std::hint::black_box(Vec::<u8>::with_capacity(LARGE)));
-}
-
-impl Shell {
-    /// Reads from the store on a blocking thread and sends what comes of it back.
-    fn read<T, M>(
-        &self,
-        read: impl FnOnce(&Store) -> Result<T, String> + Send + 'static,
-        message: impl FnOnce(T) -> M + 'static,
-    ) where
-        T: Send + 'static,
-        M: Message<Result = ()> + Send + 'static,
-        PartitionActor: Handler<M>,
-    {
-        let (store, me, fatal) = (self.store.clone(), self.me.clone(), self.fatal.clone());
-        let partition = self.partition;
-        actix_rt::spawn(async move {
-            match actix_rt::task::spawn_blocking(move || read(&store)).await {
-                Ok(Ok(found)) => me.do_send(message(found)),
-                Ok(Err(error)) => {
-                    // The receiver is gone only when the service is stopping already.
-                    let _ = fatal.send(Fatal(format!("partition {partition}: {error}")));
-                }
-                Err(panic) => {
-                    let _ = fatal.send(Fatal(format!("partition {partition}: {panic}")));
-                }
-            }
-        });
-    }
-}
-
-impl Host for Shell {
-    type Address = Addr<TwinActor>;
-    type Token = Receipt;
-    type Reply = oneshot::Sender<Answer>;
-
-    fn activate(&mut self, twin: Box<Twin>) -> Addr<TwinActor> {
-        TwinActor::new(twin, self.partition).start()
-    }
-
-    fn deliver(&mut self, to: &Addr<TwinActor>, errand: Errand) {
-        desk::expect(self.partition);
-        to.do_send(TakeIn(errand));
-    }
-
-    fn rest(&mut self, twins: Vec<(Customer, &Addr<TwinActor>)>) {
-        self.to_give_back = GIVE_BACK;
-        let me = self.me.clone();
-        let asked: Vec<_> =
-            twins.into_iter().map(|(customer, twin)| (customer, twin.send(Rest))).collect();
-        actix_rt::spawn(async move {
-            let mut rested = Vec::with_capacity(asked.len());
-            for (customer, answer) in asked {
-                // A twin that is gone takes nothing any more.
-                if let Ok(bytes) = answer.await {
-                    rested.push((customer, bytes));
-                }
-            }
-            me.do_send(Rested(rested));
-        });
-    }
-
-    fn load(&mut self, customers: Vec<Customer>) {
-        let partition = self.partition;
-        self.read(move |store| load(store, partition, customers), Loaded);
-    }
-
-    fn load_outputs(&mut self, from: u64, limit: usize) {
-        let partition = self.partition;
-        let read = move |store: &Store| {
-            store.outbox(partition, from, limit).map_err(|error| error.to_string())
-        };
-        self.read(read, OutputsLoaded);
-    }
-
-    fn load_timers(&mut self, limit: usize) {
-        let partition = self.partition;
-        let read = move |store: &Store| {
-            store.timers(partition, None, limit).map_err(|error| error.to_string())
-        };
-        self.read(read, TimersLoaded);
-    }
-
-    fn find(&mut self, row: Option<IndexKey>, after: Option<Customer>, limit: usize) {
-        let partition = self.partition;
-        let read = move |store: &Store| {
-            store
-                .customers(partition, row, after.as_ref(), limit)
-                .map_err(|error| error.to_string())
-        };
-        self.read(read, CustomersFound);
-    }
-
-    fn trace(&mut self, customer: Customer) {
-        let partition = self.partition;
-        let read = move |store: &Store| {
-            store.traces(partition, &customer).map_err(|error| error.to_string())
-        };
-        self.read(read, Traced);
-    }
-
-    fn clear(&mut self, cleared: Cleared) {
-        // Ahead of the eraser, which waits for what is not withdrawn.
-        self.relay.withdraw(self.partition, cleared.withdrawn.clone());
-        self.eraser.clear(self.partition, cleared);
-    }
-
-    fn commit(&mut self, ticket: u64, mut batch: Batch, haste: Haste) {
-        batch.set_floor(self.floor.get());
-        self.committer.submit(self.partition, ticket, batch, haste);
-    }
-
-    fn acknowledge(&mut self, receipt: Receipt) {
-        self.permits.pop_front();
-        receipt.committed();
-    }
-
-    fn answer(&mut self, reply: oneshot::Sender<Answer>, answer: Answer) {
-        // Whoever asked may have gone.
-        let _ = reply.send(answer);
-    }
-
-    fn publish(&mut self, outputs: Vec<(u64, Output)>) {
-        self.relay.submit(self.partition, outputs);
-    }
-}
-
-/// The twins of these customers as they were committed last.
-pub(super) fn load(
-    store: &Store,
-    partition: u16,
-    customers: Vec<Customer>,
-) -> Result<Loads, String> {
-    let found = store.load(partition, &customers).map_err(|error| error.to_string())?;
-    customers
-        .into_iter()
-        .zip(found)
-        .map(|(customer, loaded)| {
-            let Some(loaded) = loaded else { return Ok((customer, None)) };
-            revive(customer.clone(), &loaded.state, &loaded.timeline)
-                .map(|twin| (customer, Some(twin)))
-                .map_err(|error| error.to_string())
-        })
-        .collect()
 }
 
 /// Here is what was pulled from the stream, and the room it takes in the intake.
@@ -421,7 +263,7 @@ impl Handler<AskTwin> for PartitionActor {
 /// Here are the twins that were to be loaded.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Loaded(Loads);
+pub(super) struct Loaded(pub(super) Loads);
 
 impl Handler<Loaded> for PartitionActor {
     type Result = ();
@@ -435,7 +277,7 @@ impl Handler<Loaded> for PartitionActor {
 /// These twins rest, and take about so many bytes.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Rested(Vec<(Customer, u32)>);
+pub(super) struct Rested(pub(super) Vec<(Customer, u32)>);
 
 impl Handler<Rested> for PartitionActor {
     type Result = ();
@@ -448,7 +290,7 @@ impl Handler<Rested> for PartitionActor {
 /// Here are the timers that were to be loaded.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct TimersLoaded(Vec<TimerKey>);
+pub(super) struct TimersLoaded(pub(super) Vec<TimerKey>);
 
 impl Handler<TimersLoaded> for PartitionActor {
     type Result = ();
@@ -462,7 +304,7 @@ impl Handler<TimersLoaded> for PartitionActor {
 /// Here are the outputs that were to be loaded.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct OutputsLoaded(Vec<(u64, Output)>);
+pub(super) struct OutputsLoaded(pub(super) Vec<(u64, Output)>);
 
 impl Handler<OutputsLoaded> for PartitionActor {
     type Result = ();
@@ -476,7 +318,7 @@ impl Handler<OutputsLoaded> for PartitionActor {
 /// Here is what the store knows of a customer who is erased.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct Traced(Traces);
+pub(super) struct Traced(pub(super) Traces);
 
 impl Handler<Traced> for PartitionActor {
     type Result = ();
@@ -490,7 +332,7 @@ impl Handler<Traced> for PartitionActor {
 /// Here are the customers that were to be looked up.
 #[derive(Message)]
 #[rtype(result = "()")]
-struct CustomersFound(Vec<Customer>);
+pub(super) struct CustomersFound(pub(super) Vec<Customer>);
 
 impl Handler<CustomersFound> for PartitionActor {
     type Result = ();

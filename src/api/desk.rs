@@ -37,7 +37,7 @@ use crate::actors::{
     self, Address, Clock, Decisions, Glance, GlanceBroadcasts, GlanceResults, HasAdvanced,
     Impatient, Inspect, Journal, Lessons, Marks, Partitions, Sight, TryCampaign,
 };
-use crate::bus::{self, ApiError, Bus, Relay, Request, Watch};
+use crate::bus::{self, ApiError, Bus, Floor, Relay, Request, Watch};
 use crate::codec;
 use crate::config::limits;
 use crate::event::{Broadcast, Channel, Customer, Raw, Rights, Time, encode, json, parse};
@@ -68,6 +68,8 @@ pub struct Desk {
 pub struct Gauges {
     /// How often the intake began anew.
     pub resets: Arc<AtomicU64>,
+    /// How far the intake is.
+    pub floor: Floor,
     /// What publishes.
     pub relay: Arc<Relay>,
     /// What looks at the streams.
@@ -425,6 +427,7 @@ impl Desk {
             merging: self.gauges.rights.merging().map(Into::into).collect(),
             connected: is_up,
             lag,
+            slowed: self.gauges.floor.slowed(),
             resets: self.gauges.resets.load(Ordering::Relaxed),
             publishing: Publishing {
                 outages: self.bus.outages(),

@@ -154,8 +154,13 @@ pub struct Stats {
     pub merging: Vec<Box<str>>,
     /// Whether the broker is connected.
     pub connected: bool,
-    /// Events that the stream holds beyond what is taken in and durable.
+    /// Events that the stream holds beyond what is taken in and durable; at most, while some channels are
+    /// slowed.
     pub lag: u64,
+    /// The channels that send more than can be taken in, so that their events wait, and all others pass
+    /// them.
+    #[serde(default)]
+    pub slowed: Vec<Box<str>>,
     /// How often the intake had to begin anew because of a gap.
     pub resets: u64,
     /// How the way out goes.

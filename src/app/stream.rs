@@ -8,7 +8,7 @@ use crate::actors::Fatal;
 use crate::api;
 use crate::bus::{self, Bus, Claim, Ownership, Taken};
 use crate::config::Settings;
-use crate::event::Time;
+use crate::event::{SlowLane, Time};
 use crate::store::{Meta, Read, Store};
 
 /// Refuses a stream that is not the one whose events the store has taken in, and another service under
@@ -48,7 +48,7 @@ fn fresh_number() -> u64 {
 
 async fn check(bus: &Bus, store: &Store, metas: &[Meta]) -> anyhow::Result<()> {
     let stream = bus.subjects().events_stream();
-    let highest = metas.iter().map(|meta| meta.cursor).max().unwrap_or(0);
+    let highest = highest(metas);
     let known = store.stream()?;
     let Some(standing) = bus.standing().await? else {
         if highest > 0 {
@@ -67,6 +67,11 @@ async fn check(bus: &Bus, store: &Store, metas: &[Meta]) -> anyhow::Result<()> {
         return Err(bus::Error::another(stream, known, standing.made).into());
     }
     Ok(bus.holds(standing.last, highest, &taken(metas)).await?)
+}
+
+/// The last sequence that was taken in, by whatever lane.
+fn highest(metas: &[Meta]) -> u64 {
+    metas.iter().map(|meta| meta.cursor.max(meta.slow_cursor)).max().unwrap_or(0)
 }
 
 fn taken(metas: &[Meta]) -> Vec<Taken> {
@@ -112,6 +117,8 @@ pub struct Adopted {
     pub until: Option<Time>,
     /// The last sequence in the stream; none if there is no stream, and the next start makes one.
     pub last: Option<u64>,
+    /// The channels of which events waited that are not taken in now: they lay behind `before`.
+    pub given_up: Vec<Box<str>>,
 }
 
 /// Goes on with the stream of events as it is, though it is not the one that the store has taken in:
@@ -125,25 +132,29 @@ pub async fn adopt(settings: &Settings) -> anyhow::Result<Adopted> {
     let bus = Bus::connect(&settings.nats).await?;
     let store = Store::open(&settings.store, partitions)?;
     let metas = metas(&store, partitions)?;
+    let lane = SlowLane::newest(metas.iter().map(|meta| meta.slow_lane.clone()));
     let standing = bus.standing().await?;
     let last = standing.map(|standing| standing.last);
     let mut cursors = Vec::with_capacity(metas.len());
+    let mut is_same = last >= Some(highest(&metas));
     for (partition, known) in (0..partitions).zip(until(&metas)?) {
         let found = match (known, last) {
             (Some(known), Some(last)) => bus.found_again(known, last).await?,
             _ => None,
         };
+        is_same &= found == known;
         let cursor = found.map_or(0, |found| found.sequence);
         cursors.push((partition, cursor, found.map(|found| found.stored)));
     }
-    store.adopt(standing.map(|standing| standing.made), &cursors)?;
+    store.adopt(standing.map(|standing| standing.made), &cursors, is_same)?;
     bus.close().await?;
     Ok(Adopted {
         stream: bus.subjects().events_stream(),
-        before: metas.iter().map(|meta| meta.cursor).max().unwrap_or(0),
+        before: highest(&metas),
         now: cursors.iter().map(|(_, cursor, _)| *cursor).max().unwrap_or(0),
         until: metas.iter().filter_map(|meta| meta.stored).max(),
         last,
+        given_up: lane.slowed().filter(|_| !is_same).map(Into::into).collect(),
     })
 }
 
@@ -161,13 +172,13 @@ mod tests {
             let until = until(metas).unwrap().into_iter();
             until.map(|one| one.map(|taken| taken.sequence)).collect::<Vec<_>>()
         };
-        let own = meta(9, Some(900));
+        let own = || meta(9, Some(900));
         assert_eq!(
-            found(&[own, meta(20, None), meta(30, Some(3_000))]),
+            found(&[own(), meta(20, None), meta(30, Some(3_000))]),
             [Some(9), Some(9), Some(30)]
         );
-        assert_eq!(found(&[meta(5, None), own]), [Some(9), Some(9)]);
-        assert_eq!(found(&[Meta::default(), own]), [None, Some(9)], "it has taken in nothing");
+        assert_eq!(found(&[meta(5, None), own()]), [Some(9), Some(9)]);
+        assert_eq!(found(&[Meta::default(), own()]), [None, Some(9)], "it has taken in nothing");
         assert!(until(&[meta(5, None)]).is_err());
     }
 }

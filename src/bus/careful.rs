@@ -3,7 +3,7 @@ use std::time::Duration;
 use futures::future::try_join_all;
 use tokio::time::Instant;
 
-use super::intake::CONSUMER;
+use super::main_lane::CONSUMER;
 use super::unreadable::fetch_next;
 use super::{Bus, Error};
 use crate::config::limits;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::slow_lane::SlowGauge;
 use super::{Denied, Error, Subjects};
 use crate::config::settings::Login;
 use crate::config::{limits, settings};
@@ -36,6 +37,8 @@ pub struct Bus {
     pub(super) link: watch::Receiver<Link>,
     pub(super) denied: watch::Receiver<Option<Denied>>,
     pub(super) settings: Arc<settings::Nats>,
+    /// How much of the stream of events waits in the slow lane.
+    pub(super) slow: Arc<SlowGauge>,
 }
 
 /// How a connection stands.
@@ -145,7 +148,8 @@ impl Bus {
         check_version(&client.server_info().version)?;
         let jetstream = jetstream_of(&client, settings);
         let settings = Arc::new(settings.clone());
-        Ok(Bus { client, jetstream, subjects, link, denied, settings })
+        let slow = Arc::new(SlowGauge::default());
+        Ok(Bus { client, jetstream, subjects, link, denied, settings, slow })
     }
 
     /// The names under which everything is found on this bus.
@@ -188,6 +192,12 @@ impl Bus {
         let (client, link) = dial(&self.settings, name, Role::Exposed, to_denied).await?;
         let jetstream = jetstream_of(&client, &self.settings);
         Ok((client, jetstream, link))
+    }
+
+    /// The same by a connection of its own, for whoever reads what strangers write.
+    pub(super) async fn beside(&self, name: &str) -> Result<Bus, Error> {
+        let (client, jetstream, link) = self.dial(name).await?;
+        Ok(Bus { client, jetstream, link, ..self.clone() })
     }
 
     /// A connection of its own to listen to strangers by, which ends for good if it is lost.

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use super::Subjects;
 use super::subject::Address;
 use crate::event::{
-    Content, Delivery, Erasure, Header, Headers, INTERNAL, Original, Reason, Rejection, Time,
+    Content, Delivery, Erasure, Header, Headers, INTERNAL, Lane, Original, Reason, Rejection, Time,
 };
 
 /// What a message of the stream of events says.
@@ -43,7 +43,8 @@ pub(super) fn read(
             ),
         ))),
     };
-    Delivery { sequence, partition: place.partition, stored, content, original }
+    let lane = Lane::Main;
+    Delivery { sequence, lane, partition: place.partition, stored, content, original }
 }
 
 /// The headers as plain data, in the order of their names: the client library has none.

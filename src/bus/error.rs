@@ -309,3 +309,15 @@ impl Error {
         matches!(self, Error::Request { .. } | Error::Connect { .. })
     }
 }
+
+/// An error and its sources, for one line of the log.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

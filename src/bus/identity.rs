@@ -11,7 +11,7 @@ use async_nats::jetstream::context::ConsumerInfoErrorKind;
 use async_nats::jetstream::stream;
 
 use super::delivery::stored_at;
-use super::intake::CONSUMER;
+use super::main_lane::CONSUMER;
 use super::stream::is_missing;
 use super::unreadable::{fetch, fetch_next};
 use super::{Bus, Error};

@@ -1,45 +1,28 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use async_nats::jetstream;
-use async_nats::jetstream::consumer::{AckPolicy, Consumer, DeliverPolicy, pull};
-use async_nats::{Message, StatusCode, Subject, Subscriber};
-use futures::{FutureExt, StreamExt};
+use parking_lot::Mutex;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
-use super::careful::Careful;
-use super::connection::Link;
-use super::identity::{Identity, Taken};
+use super::gathered::Gathered;
+use super::identity::Taken;
+use super::main_lane::{MainLane, Read};
 use super::receipt::{Ledger, Receipt};
-use super::unreadable::fetch_next;
-use super::{Bus, Error, delivery, partition_of};
+use super::slow_lane::{Page, SlowReader};
+use super::tally::Tally;
+use super::{Bus, Error, Relay};
 use crate::config::limits;
-use crate::event::{Content, Customer, Delivery, Time};
-
-/// The name of the durable consumer of the stream of events.
-pub(super) const CONSUMER: &str = "twins";
-
-/// How long the broker keeps one request for messages.
-const EXPIRES: Duration = Duration::from_secs(30);
-/// How often the broker says that it still has our request.
-const HEARTBEAT: Duration = Duration::from_secs(3);
-/// No sign of life for so long means that the broker has lost our requests.
-const SILENCE: Duration = Duration::from_secs(8);
-/// Requests for messages that are open at once, so that the next is there before the last is empty.
-const REQUESTS: usize = 2;
-/// How soon an end of the stream is looked at again where it is read without the consumer.
-const LOOK_AGAIN: Duration = Duration::from_millis(3);
-/// Pauses between attempts to begin anew: the first, and the longest.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
+use crate::event::{Delivery, SlowLane};
 
 /// What was ready in the stream of events, in its order within each partition.
 #[derive(Debug)]
 pub struct Pulled {
     /// The deliveries, by partition; none if only [`Pulled::is_caught_up`] is news.
     pub parts: Vec<Part>,
-    /// Whether the stream held nothing more when the last of these was sent. True for every
-    /// partition, also for those that have no part in this pull.
+    /// Whether the stream held nothing more when the last of these was sent, but for what waits in the
+    /// slow lane. True for every partition, also for those that have no part in this pull.
     pub is_caught_up: bool,
 }
 
@@ -48,8 +31,9 @@ pub struct Pulled {
 pub struct Part {
     /// The partition.
     pub partition: u16,
-    /// Its deliveries, at least one, in the order of the stream. Some may come again: whatever is
-    /// at or below the highest sequence that the partition has taken in is to be skipped.
+    /// Its deliveries, at least one, in the order of the stream, all of one lane. Some may come again:
+    /// whatever is at or below the highest sequence of that lane that the partition has taken in is to
+    /// be skipped.
     pub deliveries: Vec<Delivery>,
     /// To be told when all of it is durable.
     pub receipt: Receipt,
@@ -58,12 +42,17 @@ pub struct Part {
 /// What is already taken in when the intake opens.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Resume {
-    /// Everything at or below this sequence is durable in every partition.
+    /// Everything of the main lane at or below this sequence is durable in every partition.
     pub floor: u64,
     /// Nothing above this sequence was ever taken in: the highest of all cursors.
     pub highest: u64,
     /// The last event that each partition has taken in, by which the stream is known again.
     pub taken: Vec<Taken>,
+    /// What waits in the slow lane.
+    pub lane: SlowLane,
+    /// Whether channels that flood the stream may be slowed: not where time is that of the events,
+    /// which then must come in their order.
+    pub may_slow: bool,
 }
 
 impl Resume {
@@ -74,77 +63,46 @@ impl Resume {
             .into_iter()
             .fold((u64::MAX, 0), |(low, high), cursor| (low.min(cursor), high.max(cursor)));
         let floor = floor.max(if highest == 0 { 0 } else { lowest });
-        Resume { floor, highest, taken: Vec::new() }
+        Resume { floor, highest, ..Resume::default() }
     }
 }
 
 /// The one reader of the stream of events.
 ///
-/// One durable consumer without a filter delivers for all partitions: filtered consumers make the
-/// broker search for every message, which costs it twice the time for one filter each, and a
-/// hundred times for several. Acknowledging a message acknowledges all before it, so none may be
-/// missing: the consumer's own sequence has to rise by exactly one, and whenever it does not (and
-/// after each new connection) everything on its way is dropped and the consumer set back to the
-/// first event that is not durable. Before that, the stream has to show that it is still the one
-/// whose events were taken in. While somebody publishes messages that end the connection on which
-/// they come, the stream is read without the consumer.
+/// It reads by two lanes. The main one has everything, in the order of the stream, for as long as the
+/// partitions keep up. When they do not, the events of the channel that sent the most of late wait in
+/// the slow lane: the main lane passes over them, and they are read once more, at the pace at which they
+/// can be taken in. Once the slow lane is empty, the channel is in the main lane again.
 #[derive(Debug)]
 pub struct Intake {
     bus: Bus,
     /// How many partitions there are.
     partitions: u16,
-    ledger: Arc<Ledger>,
-    /// The highest sequence taken in.
-    highest: u64,
-    identity: Identity,
-    /// What comes next: behind everything handed out since the consumer was set back.
-    next: u64,
-    open: Option<Open>,
-    careful: Option<Careful>,
-    is_caught_up: bool,
-    /// Whether a connection was lost: the next message may be why.
-    is_suspect: bool,
-    /// How often in a row a connection was lost before anything came.
-    stalls: u32,
-    resets: Arc<AtomicU64>,
+    main: MainLane,
+    /// Reads what waits in the slow lane, while something does.
+    slow: Option<SlowReader>,
+    slow_ledger: Arc<Ledger>,
+    /// What waits in the slow lane; the same is in `floor`.
+    lane: Arc<SlowLane>,
+    floor: Floor,
+    /// How many messages the stream held behind what the main lane has read, if that is known.
+    pending: Option<u64>,
+    /// Whether it was said last that the main lane is at the end of the stream.
+    said_caught_up: bool,
+    /// Since when the main lane waits for the slow one to end.
+    closing_since: Option<Instant>,
+    /// What came of late while the partitions did not keep up.
+    tally: Tally,
+    /// What the stream held when a channel was slowed last: once that is read, it shows whether that was
+    /// enough.
+    patience: u64,
+    /// How many outputs wait for the broker.
+    outputs: watch::Receiver<usize>,
+    may_slow: bool,
 }
 
-/// So many connections lost in a row before anything came: the next message is why, sound as it may
-/// look.
-const STALLS: u32 = 2;
-
-/// A consumer that was set back, and what was asked of it since.
-#[derive(Debug)]
-struct Open {
-    partitions: u16,
-    consumer: Consumer<pull::Config>,
-    messages: Subscriber,
-    inbox: String,
-    /// Messages asked for that did not come yet.
-    outstanding: usize,
-    /// What the consumer's sequence has to be next.
-    expected: u64,
-    /// The message at hand, with what the client library needs to read its place.
-    frame: jetstream::Message,
-    link: watch::Receiver<Link>,
-}
-
-/// Why the flow from a consumer ended.
-#[derive(Debug, thiserror::Error)]
-enum Interrupted {
-    #[error("the connection was lost")]
-    Lost,
-    #[error("the broker was silent for too long")]
-    Silent,
-    #[error("the broker says {0}")]
-    Status(String),
-    #[error("expected delivery {expected}, found {found}")]
-    Gap { expected: u64, found: u64 },
-    #[error("the delivery has no place in the stream: {0}")]
-    Foreign(String),
-    #[error("cannot ask for messages: {0}")]
-    Ask(String),
-}
+/// The main lane waits no longer than this for the slow one to end.
+const CLOSING_MAX: Duration = Duration::from_millis(200);
 
 impl Intake {
     /// Opens the stream of events behind what was taken in, for so many partitions.
@@ -153,21 +111,34 @@ impl Intake {
     /// [`Error::Rewound`], [`Error::Rewritten`] or [`Error::Gone`] if the stream does not hold what was
     /// taken in, [`Error::Request`] if the broker refuses.
     pub async fn open(bus: &Bus, partitions: u16, resume: Resume) -> Result<Intake, Error> {
+        let Resume { floor, highest, taken, lane, may_slow } = resume;
+        let floor = floor.max(lane.main_floor);
+        let lane = Arc::new(lane);
+        let main = MainLane::open(bus, partitions, floor, highest, taken, lane.clone()).await?;
+        let slow_ledger = Ledger::new(lane.floor);
+        let shared = Arc::new(Mutex::new(lane.clone()));
         let mut intake = Intake {
             bus: bus.clone(),
             partitions,
-            ledger: Ledger::new(resume.floor),
-            highest: resume.highest.max(resume.floor),
-            identity: Identity::new(resume.taken),
-            next: resume.floor + 1,
-            open: None,
-            careful: None,
-            is_caught_up: false,
-            is_suspect: false,
-            stalls: 0,
-            resets: Arc::new(AtomicU64::new(0)),
+            floor: Floor { main: main.ledger.clone(), slow: slow_ledger.clone(), lane: shared },
+            main,
+            slow: None,
+            slow_ledger,
+            lane,
+            pending: None,
+            said_caught_up: false,
+            closing_since: None,
+            tally: Tally::default(),
+            patience: 0,
+            outputs: watch::channel(0).1,
+            may_slow,
         };
-        intake.set_back().await?;
+        bus.slow.reset();
+        if intake.lane.is_open() {
+            // Which of these were passed over before the start is not known; at most all.
+            intake.bus.slow.skipped(intake.main.next() - 1);
+            intake.read_slowly();
+        }
         Ok(intake)
     }
 
@@ -181,430 +152,223 @@ impl Intake {
     /// not the one any more whose events were taken in. Everything else is tried again.
     pub async fn next(&mut self) -> Result<Pulled, Error> {
         loop {
-            if self.careful.is_some() {
-                if let Some(pulled) = self.read_carefully().await {
-                    return Ok(pulled);
+            self.settle();
+            let (is_closing, keeps_up) = (self.is_closing(), self.keeps_up());
+            let is_steady = self.main.is_steady();
+            let read = match &mut self.slow {
+                Some(slow) if is_steady => tokio::select! {
+                    read = self.main.read(), if !is_closing => read?,
+                    page = slow.next(keeps_up, &mut self.outputs) => {
+                        let Some(page) = page else {
+                            unreachable!("who reads the slow lane ends when nobody listens any more")
+                        };
+                        return Ok(self.hand_out_page(page));
+                    }
+                    () = self.slow_ledger.risen() => continue,
+                    () = tokio::time::sleep(CLOSING_MAX), if is_closing => continue,
+                },
+                // What leads to a new connection takes several steps, which a page must not undo.
+                slow => {
+                    if let Some(page) = slow.as_mut().and_then(|slow| slow.ready(keeps_up)) {
+                        return Ok(self.hand_out_page(page));
+                    }
+                    self.main.read().await?
                 }
-                continue;
-            }
-            let Some(open) = self.open.as_mut() else {
-                self.reopen().await?;
-                continue;
             };
-            let is_new = open.expected == 1;
-            if !self.is_caught_up && is_new && open.consumer.cached_info().num_pending == 0 {
-                self.is_caught_up = true;
-                return Ok(Pulled { parts: Vec::new(), is_caught_up: true });
+            let is_news =
+                std::mem::replace(&mut self.said_caught_up, read.is_caught_up) != read.is_caught_up;
+            if read.gathered.is_some() || is_news {
+                return Ok(self.hand_out_main(read));
             }
-            let (gathered, interrupted) = open.gather(&self.bus).await;
-            if let Some(why) = interrupted {
-                tracing::info!(%why, floor = self.ledger.floor(), "the intake begins anew");
-                self.open = None;
-                self.is_caught_up = false;
-                self.is_suspect = matches!(why, Interrupted::Lost);
-                if is_new && gathered.is_none() {
-                    self.stalls += 1;
-                }
-            }
-            let Some(gathered) = gathered else { continue };
-            self.stalls = 0;
-            self.is_caught_up = self.open.is_some() && gathered.pending == 0;
-            return Ok(self.hand_out(gathered));
+            self.pending = read.pending;
         }
     }
 
-    /// What comes next in the stream, read without the consumer; none if nothing came yet, or if the
-    /// consumer should deliver again.
-    async fn read_carefully(&mut self) -> Option<Pulled> {
-        let careful = self.careful.as_mut()?;
-        if careful.is_over(&self.bus) {
-            self.careful = None;
-            return None;
-        }
-        let found = match careful.read(&self.bus, self.ledger.floor()).await {
-            Ok(found) => found,
-            Err(error) => {
-                tracing::debug!(error = %chain(&error), "cannot read around messages");
-                self.careful = None;
-                return None;
-            }
-        };
-        let was_caught_up = std::mem::replace(&mut self.is_caught_up, found.is_last);
-        let Some(last) = found.deliveries.last() else {
-            if !was_caught_up {
-                return Some(Pulled { parts: Vec::new(), is_caught_up: true });
-            }
-            tokio::time::sleep(LOOK_AGAIN).await;
-            return None;
-        };
-        let mut gathered = Gathered::new(self.partitions, last.sequence, None);
-        found.deliveries.into_iter().for_each(|delivery| gathered.add(delivery));
-        Some(self.hand_out(gathered))
+    /// From now on the slow lane waits while many outputs do: they are published in their order, and those
+    /// of all others would wait behind those of who sends too much.
+    pub fn spare(&mut self, relay: &Relay) {
+        self.outputs = relay.depths();
     }
 
-    fn hand_out(&mut self, gathered: Gathered) -> Pulled {
-        self.highest = self.highest.max(gathered.last_sequence);
-        self.next = gathered.last_sequence + 1;
-        self.identity
-            .remember(Taken { sequence: gathered.last_sequence, stored: gathered.last_stored });
-        let waiting = gathered.parts.len();
-        let pull = self.ledger.enter(gathered.last_sequence, gathered.reply, waiting);
-        let parts = gathered
-            .parts
-            .into_iter()
-            .map(|(partition, deliveries)| Part {
-                partition,
-                deliveries,
-                receipt: Receipt::new(&self.ledger, &pull),
-            })
-            .collect();
-        Pulled { parts, is_caught_up: self.is_caught_up }
-    }
-
-    /// The sequence up to which everything is durable in every partition, to be stored with the
-    /// next commit and given to [`Resume::from`] after a restart. It may lag, and only rises.
+    /// How far both lanes are, to be stored with the next commit and given back in [`Resume`] after a
+    /// restart. It may lag, and only rises.
     pub fn floor(&self) -> Floor {
-        Floor { ledger: self.ledger.clone() }
+        self.floor.clone()
     }
 
     /// How often the consumer was set back because something was missing or the broker was gone.
     pub fn resets(&self) -> Arc<AtomicU64> {
-        self.resets.clone()
+        self.main.resets()
     }
 
-    /// Sets the consumer back, or begins to read without it, until that succeeds.
-    async fn reopen(&mut self) -> Result<(), Error> {
-        let (mut pause, longest) = PAUSES;
-        let mut has_complained = false;
-        loop {
-            // An error would mean that the connection was closed for good: the next request says so.
-            let _ = self.bus.link.wait_for(|link| link.is_up).await;
-            match self.set_back().await {
-                Ok(()) => {
-                    self.resets.fetch_add(1, Ordering::Relaxed);
-                    return Ok(());
-                }
-                Err(error) if error.is_transient() => {
-                    if !std::mem::replace(&mut has_complained, true) {
-                        tracing::warn!(error = %chain(&error), "cannot read events; trying again");
-                    }
-                }
-                Err(error) => return Err(error),
-            }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(longest);
-        }
-    }
-
-    /// Sets the consumer back to the first event that is not durable, creating it if need be, on a
-    /// new connection: nothing of an earlier time is on its way there. If the next message is why the
-    /// last connection was lost, begins to read without the consumer.
-    async fn set_back(&mut self) -> Result<(), Error> {
-        let first_kept = self.identity.check(&self.bus, self.highest).await?;
-        if self.highest > 0 && first_kept > self.highest + 1 {
-            tracing::warn!(
-                taken = self.highest,
-                first_kept,
-                "events left the stream before they were taken in; keep them for longer"
-            );
-        }
-        if self.is_suspect && self.is_to_be_read_carefully().await? {
-            // What was handed out is on its way to the disk, and what follows comes behind it.
-            self.ledger.fall_silent();
-            self.careful = Some(Careful::from(&self.bus, self.next));
-            self.is_suspect = false;
-            self.stalls = 0;
-            return Ok(());
-        }
-
-        let (client, jetstream, link) = self.bus.dial("jumeau-intake").await?;
-        let floor = self.ledger.restart(client.clone(), link.clone());
-        let first = floor + 1;
-        (self.next, self.is_suspect) = (first, false);
-        let name = self.bus.subjects.events_stream();
-        let what = "ask for the stream of events";
-        let stream = jetstream.get_stream(&name).await.map_err(Error::request(what))?;
-        let mut consumer = match stream.create_consumer(config()).await {
-            Ok(consumer) => consumer,
-            // An operator's consumer of this name may differ in what cannot be changed. All that
-            // it knows is where we are, and that we know ourselves.
-            Err(_) => {
-                let _ = stream.delete_consumer(CONSUMER).await;
-                stream
-                    .create_consumer(config())
-                    .await
-                    .map_err(Error::request("create the consumer of events"))?
-            }
+    fn hand_out_main(&mut self, read: Read) -> Pulled {
+        let Read { gathered, is_caught_up, pending } = read;
+        self.pending = pending;
+        let Some(gathered) = gathered else {
+            return Pulled { parts: Vec::new(), is_caught_up };
         };
-        let inbox = client.new_inbox();
-        let messages =
-            client.subscribe(inbox.clone()).await.map_err(Error::request("listen for events"))?;
-        consumer
-            .reset(Some(first))
-            .await
-            .map_err(Error::request("set the consumer of events back"))?;
-        tracing::debug!(first, "reading events");
-        let frame = jetstream::Message { context: jetstream, message: empty() };
-        self.open = Some(Open {
-            partitions: self.partitions,
-            consumer,
-            messages,
-            inbox,
-            outstanding: 0,
-            expected: 1,
-            link,
-            frame,
-        });
-        Ok(())
+        self.bus.slow.skipped(gathered.skipped);
+        if self.may_slow {
+            self.weigh(&gathered);
+        }
+        if let Some(slow) = &self.slow {
+            slow.may_read(self.main.next(), &self.lane);
+        }
+        let ledger = self.main.ledger.clone();
+        Pulled { parts: hand_out(&ledger, gathered, None), is_caught_up }
     }
 
-    /// Whether the next message ends the connection on which it comes.
-    async fn is_to_be_read_carefully(&self) -> Result<bool, Error> {
-        let stream = self.bus.subjects.events_stream();
-        let next = fetch_next(&self.bus, &stream, self.next, ">").await?;
-        let is_unreadable = next.as_ref().is_some_and(|message| !message.is_sound());
-        if is_unreadable {
-            tracing::info!(
-                sequence = next.map(|message| message.sequence),
-                "somebody publishes headers that cannot be read; reading around them"
-            );
+    fn hand_out_page(&mut self, page: Page) -> Pulled {
+        let mut gathered = Gathered::new(self.partitions);
+        page.deliveries.into_iter().for_each(|delivery| gathered.add(delivery));
+        gathered.last_sequence = page.next - 1;
+        let parts = hand_out(&self.slow_ledger, gathered, Some(page.room));
+        Pulled { parts, is_caught_up: self.main.is_caught_up() }
+    }
+
+    /// Slows the loudest channel, if the partitions do not keep up.
+    fn weigh(&mut self, gathered: &Gathered) {
+        // Read one by one, what is passed over costs as much as what is not.
+        let Some(pending) = self.pending else { return };
+        if pending < limits::SLOW_BEHIND as u64 {
+            self.tally.begin();
+            return;
         }
-        Ok(is_unreadable || self.stalls >= STALLS)
+        if gathered.last_sequence < self.patience {
+            return;
+        }
+        self.tally.count_slowed(gathered.skips as u64);
+        let deliveries = gathered.parts.iter().flat_map(|(_, deliveries)| deliveries);
+        deliveries
+            .for_each(|one| self.tally.count(self.bus.subjects.channel(&one.original.subject)));
+        if self.tally.total() < limits::SLOW_SAMPLE as u64 {
+            return;
+        }
+        let loudest = self.tally.loudest();
+        self.tally.clear();
+        let Some(channel) = loudest else { return };
+        if self.lane.channels.len() >= limits::SLOW_CHANNELS {
+            return;
+        }
+        let (from, behind) = (self.main.front(), pending);
+        tracing::warn!(
+            channel = &*channel,
+            behind,
+            "a channel sends more than can be taken in: its events wait, and all others pass them"
+        );
+        self.patience = gathered.last_sequence + behind;
+        if !self.lane.is_open() {
+            self.slow_ledger.pass(from - 1);
+        }
+        self.change_lane(|lane| lane.slow(&channel, from));
+        if self.slow.is_none() {
+            self.read_slowly();
+        }
+    }
+
+    /// Tells everybody who goes by it what waits in the slow lane.
+    fn change_lane(&mut self, change: impl FnOnce(&mut SlowLane)) {
+        change(Arc::make_mut(&mut self.lane));
+        self.main.pass_over(self.lane.clone());
+        *self.floor.lane.lock() = self.lane.clone();
+    }
+
+    /// Begins, or begins again, to read what waits in the slow lane.
+    fn read_slowly(&mut self) {
+        let slow = SlowReader::start(&self.bus, self.slow_ledger.floor() + 1);
+        slow.may_read(self.main.next(), &self.lane);
+        self.slow = Some(slow);
+    }
+
+    /// So little waits in the slow lane that the main one had better wait for it, for a moment: then it is
+    /// empty.
+    fn is_closing(&mut self) -> bool {
+        if !self.may_close() || self.bus.slow.behind() > limits::SLOW_REST as u64 {
+            self.closing_since = None;
+            return false;
+        }
+        self.closing_since.get_or_insert_with(Instant::now).elapsed() < CLOSING_MAX
+    }
+
+    /// Whether the stream holds little that the main lane has not read.
+    fn keeps_up(&self) -> bool {
+        self.pending.is_some_and(|pending| pending <= limits::SLOW_REST as u64)
+    }
+
+    /// Whether the main lane keeps up with the stream, and has read all that was ever handed out, and so
+    /// passed over all that waits.
+    fn may_close(&self) -> bool {
+        self.slow.is_some() && self.keeps_up() && self.main.next() == self.main.front()
+    }
+
+    /// Ends the slow lane if it is empty, and forgets what is over.
+    fn settle(&mut self) {
+        if self.lane.channels.is_empty() {
+            return;
+        }
+        self.bus.slow.durable(self.slow_ledger.floor());
+        if self.may_close() && self.bus.slow.behind() == 0 {
+            let until = self.main.front();
+            tracing::info!("what waited is taken in: all events go by the main lane again");
+            self.change_lane(|lane| lane.close(until));
+            self.slow = None;
+        }
+        let main_floor = self.main.ledger.floor();
+        let is_over = |until: u64| until <= main_floor + 1;
+        if self.lane.channels.iter().any(|slowed| slowed.until.is_some_and(is_over)) {
+            self.change_lane(|lane| lane.forget(main_floor));
+        }
     }
 }
 
-/// Reads the floor of an [`Intake`] from anywhere.
+fn hand_out(
+    ledger: &Arc<Ledger>,
+    gathered: Gathered,
+    room: Option<tokio::sync::OwnedSemaphorePermit>,
+) -> Vec<Part> {
+    let waiting = gathered.parts.len();
+    let pull = ledger.enter(gathered.last_sequence, gathered.reply, waiting, room);
+    let part = |(partition, deliveries)| Part {
+        partition,
+        deliveries,
+        receipt: Receipt::new(ledger, &pull),
+    };
+    gathered.parts.into_iter().map(part).collect()
+}
+
+/// Reads from anywhere how far an [`Intake`] is.
 #[derive(Debug, Clone)]
 pub struct Floor {
-    ledger: Arc<Ledger>,
+    main: Arc<Ledger>,
+    slow: Arc<Ledger>,
+    lane: Arc<Mutex<Arc<SlowLane>>>,
 }
 
 impl Floor {
-    /// The sequence up to which everything is durable in every partition; 0: nothing.
+    /// The sequence up to which everything of the main lane is durable in every partition; 0: nothing.
     pub fn get(&self) -> u64 {
-        self.ledger.floor()
-    }
-}
-
-fn config() -> pull::Config {
-    pull::Config {
-        durable_name: Some(CONSUMER.into()),
-        description: Some("all events, for the twins".into()),
-        deliver_policy: DeliverPolicy::All,
-        ack_policy: AckPolicy::All,
-        ack_wait: Duration::from_secs(60),
-        max_deliver: -1,
-        max_ack_pending: limits::INTAKE_UNACKNOWLEDGED as i64,
-        ..pull::Config::default()
-    }
-}
-
-/// Contiguous deliveries.
-struct Gathered {
-    /// How many partitions there are.
-    partitions: u16,
-    parts: Vec<(u16, Vec<Delivery>)>,
-    last_sequence: u64,
-    /// When the stream stored the last delivery.
-    last_stored: Time,
-    /// Where the last delivery is acknowledged.
-    reply: Option<Subject>,
-    /// How many messages the stream held behind it.
-    pending: u64,
-}
-
-impl Gathered {
-    fn new(partitions: u16, last_sequence: u64, reply: Option<Subject>) -> Gathered {
-        let last_stored = Time::default();
-        Gathered { partitions, parts: Vec::new(), last_sequence, last_stored, reply, pending: 0 }
+        self.main.floor()
     }
 
-    /// Adds a delivery to the part of its partition; a broadcast to that of every partition.
-    fn add(&mut self, delivery: Delivery) {
-        self.last_stored = delivery.stored;
-        if matches!(delivery.content, Content::Broadcast(_)) {
-            for partition in 0..self.partitions {
-                self.add_to(partition, Delivery { partition, ..delivery.clone() });
-            }
-        } else {
-            // The subject of a memory names a partition, and anybody may have published it: a twin has
-            // one owner, whatever a subject says.
-            let token = delivery.original.subject.rsplit('.').next().unwrap_or_default();
-            let partition = match Customer::from_token(token) {
-                Ok(customer) if delivery.original.is_internal() => {
-                    partition_of(&customer, self.partitions)
-                }
-                _ => Some(delivery.partition).filter(|named| *named < self.partitions),
-            };
-            let partition = partition.unwrap_or(0);
-            self.add_to(partition, Delivery { partition, ..delivery });
-        }
+    /// What waits in the slow lane, with how far both lanes are at least.
+    pub fn slow_lane(&self) -> SlowLane {
+        // In this order: what the lane was when these were so, or later.
+        let (main_floor, floor) = (self.main.floor(), self.slow.floor());
+        let lane = self.lane.lock().clone();
+        let (main_floor, floor) = (lane.main_floor.max(main_floor), lane.floor.max(floor));
+        SlowLane { floor, main_floor, ..(*lane).clone() }
     }
 
-    fn add_to(&mut self, partition: u16, delivery: Delivery) {
-        match self.parts.iter_mut().find(|(known, _)| *known == partition) {
-            Some((_, deliveries)) => deliveries.push(delivery),
-            None => self.parts.push((partition, vec![delivery])),
-        }
-    }
-}
-
-/// What stands in a frame before the first message does.
-fn empty() -> Message {
-    Message {
-        subject: "".into(),
-        reply: None,
-        payload: bytes::Bytes::new(),
-        headers: None,
-        status: None,
-        description: None,
-        length: 0,
-    }
-}
-
-impl Open {
-    /// Whatever is ready, or else the first that comes; and why there will be no more, if so.
-    async fn gather(&mut self, bus: &Bus) -> (Option<Gathered>, Option<Interrupted>) {
-        let mut gathered = None;
-        let mut count = 0;
-        loop {
-            let message = if gathered.is_none() {
-                if let Err(why) = self.ask().await {
-                    return (None, Some(why));
-                }
-                match self.wait().await {
-                    Ok(message) => message,
-                    Err(why) => return (None, Some(why)),
-                }
-            } else {
-                match self.messages.next().now_or_never() {
-                    Some(Some(message)) => message,
-                    Some(None) => return (gathered, Some(Interrupted::Lost)),
-                    None => return (gathered, None),
-                }
-            };
-            if let Err(why) = self.take(bus, message, &mut gathered) {
-                return (gathered, Some(why));
-            }
-            count += 1;
-            if count >= limits::PULL_BATCH && gathered.is_some() {
-                return (gathered, None);
-            }
-        }
+    /// The version of the slow lane, which rises with every change; 0: there never was one.
+    pub fn slow_version(&self) -> u64 {
+        self.lane.lock().version
     }
 
-    /// Keeps enough requests open.
-    async fn ask(&mut self) -> Result<(), Interrupted> {
-        while self.outstanding <= limits::PULL_BATCH * (REQUESTS - 1) {
-            let request = pull::BatchConfig {
-                batch: limits::PULL_BATCH,
-                expires: Some(EXPIRES),
-                idle_heartbeat: HEARTBEAT,
-                ..pull::BatchConfig::default()
-            };
-            self.consumer
-                .request_batch(request, self.inbox.as_str().into())
-                .await
-                .map_err(|error| Interrupted::Ask(error.to_string()))?;
-            self.outstanding += limits::PULL_BATCH;
-        }
-        Ok(())
+    /// The channels whose events wait in the slow lane, as tokens of a subject.
+    pub fn slowed(&self) -> Vec<Box<str>> {
+        let lane = self.lane.lock().clone();
+        lane.slowed().map(Into::into).collect()
     }
-
-    async fn wait(&mut self) -> Result<Message, Interrupted> {
-        loop {
-            // What arrived before the connection was lost still counts.
-            if let Some(message) = self.messages.next().now_or_never() {
-                return message.ok_or(Interrupted::Lost);
-            }
-            if self.link.borrow_and_update().was_lost() {
-                // What came between the two looks.
-                return self.messages.next().now_or_never().flatten().ok_or(Interrupted::Lost);
-            }
-            tokio::select! {
-                message = tokio::time::timeout(SILENCE, self.messages.next()) => {
-                    return match message {
-                        Ok(message) => message.ok_or(Interrupted::Lost),
-                        Err(_) => Err(Interrupted::Silent),
-                    };
-                }
-                changed = self.link.changed() => if changed.is_err() {
-                    return Err(Interrupted::Lost);
-                },
-            }
-        }
-    }
-
-    /// Adds a message, if it is the next one of the stream; deals with what the broker says besides.
-    fn take(
-        &mut self,
-        bus: &Bus,
-        message: Message,
-        gathered: &mut Option<Gathered>,
-    ) -> Result<(), Interrupted> {
-        // The broker itself speaks to our inbox. A status on any other subject was published as an
-        // event, and means nothing.
-        if *message.subject == *self.inbox {
-            return self.notice(&message);
-        }
-        self.outstanding = self.outstanding.saturating_sub(1);
-        self.frame.message = message;
-        let place = self.frame.info().map_err(|error| Interrupted::Foreign(error.to_string()))?;
-        if place.consumer_sequence != self.expected {
-            return Err(Interrupted::Gap {
-                expected: self.expected,
-                found: place.consumer_sequence,
-            });
-        }
-        self.expected += 1;
-        let delivery = delivery::read(
-            &bus.subjects,
-            place.stream_sequence,
-            delivery::stored_at(place.published),
-            &self.frame.message,
-        );
-        let (sequence, pending) = (place.stream_sequence, place.pending);
-        let reply = self.frame.message.reply.take();
-        let gathered = gathered.get_or_insert_with(|| Gathered::new(self.partitions, 0, None));
-        gathered.add(delivery);
-        gathered.last_sequence = sequence;
-        gathered.reply = reply;
-        gathered.pending = pending;
-        Ok(())
-    }
-
-    fn notice(&mut self, message: &Message) -> Result<(), Interrupted> {
-        match message.status {
-            Some(StatusCode::IDLE_HEARTBEAT) => Ok(()),
-            Some(StatusCode::TIMEOUT | StatusCode::NOT_FOUND) => {
-                let unserved = message
-                    .headers
-                    .as_ref()
-                    .and_then(|headers| headers.get("Nats-Pending-Messages"))
-                    .and_then(|count| count.as_str().parse().ok())
-                    .unwrap_or(limits::PULL_BATCH);
-                self.outstanding = self.outstanding.saturating_sub(unserved);
-                Ok(())
-            }
-            status => {
-                let code = status.map_or(0, |status| status.as_u16());
-                let description = message.description.as_deref().unwrap_or("no more");
-                Err(Interrupted::Status(format!("{code}: {description}")))
-            }
-        }
-    }
-}
-
-/// An error and its sources, for one line of the log.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]
@@ -613,7 +377,7 @@ mod tests {
 
     #[test]
     fn a_restart_resumes_behind_the_lowest_cursor_or_the_floor() {
-        let at = |floor, highest| Resume { floor, highest, taken: Vec::new() };
+        let at = |floor, highest| Resume { floor, highest, ..Resume::default() };
         assert_eq!(Resume::from([], 0), at(0, 0));
         assert_eq!(Resume::from([0, 0], 0), at(0, 0));
         assert_eq!(Resume::from([5, 9, 7], 0), at(5, 9));

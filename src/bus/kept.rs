@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::intake::chain;
+use super::error::chain;
 use super::stream::is_missing;
 use super::{Bus, Error};
 use crate::config::{limits, settings};

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::intake::chain;
+use super::error::chain;
 use super::stream::is_missing;
 use super::{Bus, Error};
 use crate::event::Time;

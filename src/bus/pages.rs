@@ -75,17 +75,22 @@ impl Pages {
         Ok(pages)
     }
 
-    /// What comes from now on.
-    pub(super) async fn after(bus: &Bus, stream: String, filter: String) -> Result<Pages, Error> {
-        let mut pages = Pages {
+    /// What comes from this sequence on.
+    pub(super) fn from(bus: &Bus, stream: String, filter: String, next: u64) -> Pages {
+        Pages {
             bus: bus.clone(),
             stream,
             filter,
-            next: 1,
+            next,
             last: None,
             ready: VecDeque::new(),
             careful: 0,
-        };
+        }
+    }
+
+    /// What comes from now on.
+    pub(super) async fn after(bus: &Bus, stream: String, filter: String) -> Result<Pages, Error> {
+        let mut pages = Pages::from(bus, stream, filter, 1);
         let last = fetch_last(bus, &pages.stream, &pages.filter).await?;
         pages.next = last.map_or(0, |last| last.sequence) + 1;
         Ok(pages)
@@ -137,7 +142,7 @@ impl Pages {
     }
 
     /// The next messages, as many as fit.
-    async fn page(&self) -> Result<Vec<Held>, Error> {
+    pub(super) async fn page(&self) -> Result<Vec<Held>, Error> {
         let page = AskPage {
             seq: self.next,
             next_by_subj: &self.filter,
@@ -149,7 +154,8 @@ impl Pages {
         let inbox = client.new_inbox();
         let mut answers = client.subscribe(inbox.clone()).await.map_err(Error::request(WHAT))?;
         let mut link = self.bus.link.clone();
-        link.mark_unchanged();
+        // One that was just made may not have said so yet.
+        let epoch = link.borrow_and_update().epoch.max(1);
         let api = format!("$JS.API.DIRECT.GET.{}", self.stream);
         let sent = client.publish_with_reply(api, inbox, Bytes::from(payload)).await;
         sent.map_err(Error::request(WHAT))?;
@@ -157,14 +163,29 @@ impl Pages {
         let mut found = Vec::new();
         loop {
             let answer = tokio::select! {
+                biased;
+                // What comes on another connection may lack what came before it.
+                _ = link.changed() => {
+                    let now = *link.borrow_and_update();
+                    if now.is_up && now.epoch <= epoch {
+                        continue;
+                    }
+                    None
+                }
                 answer = timeout(patience, answers.next()) => answer.map_err(Error::request(WHAT))?,
-                _ = link.changed() => None,
             };
             let Some(answer) = answer else { return Err(failed("the connection was lost")) };
             // A publisher may have written a status, too; no answer without a message has a sequence.
             let is_message = answer.headers.as_ref().is_some_and(|one| one.get(SEQUENCE).is_some());
             match answer.status {
-                _ if is_message => found.push(held(answer)?),
+                _ if is_message => {
+                    let before = found.last().map_or(0, |held: &Held| held.sequence);
+                    let (held, behind) = held(answer)?;
+                    if behind != Some(before) {
+                        return Err(failed("a page of a stream with a gap"));
+                    }
+                    found.push(held);
+                }
                 // The end of a page, or nothing found.
                 Some(status) if matches!(status.as_u16(), 204 | 404) => return Ok(found),
                 status => {
@@ -196,8 +217,9 @@ fn failed(said: &str) -> Error {
 }
 
 /// Takes off what the broker added. Whoever published the message may have written headers of the same
-/// names: the broker's stand behind those.
-fn held(mut message: Message) -> Result<Held, Error> {
+/// names: the broker's stand behind those. Beside it the sequence of the message before it in the page; 0:
+/// it is the first.
+fn held(mut message: Message) -> Result<(Held, Option<u64>), Error> {
     let mut headers = HeaderMap::new();
     let mut added: [Option<String>; ADDED.len()] = Default::default();
     for (name, values) in message.headers.iter().flat_map(HeaderMap::iter) {
@@ -211,7 +233,8 @@ fn held(mut message: Message) -> Result<Held, Error> {
             }
         }
     }
-    let [_, subject, sequence, stored, ..] = added;
+    let [_, subject, sequence, stored, _, behind] = added;
+    let behind = behind.and_then(|behind| behind.parse().ok());
     let sequence = sequence.and_then(|sequence| sequence.parse().ok());
     let stored = stored.and_then(|stored| Time::parse(&stored));
     let (Some(subject), Some(sequence), Some(stored)) = (subject, sequence, stored) else {
@@ -220,5 +243,5 @@ fn held(mut message: Message) -> Result<Held, Error> {
     message.subject = subject.into();
     message.reply = None;
     message.headers = (!headers.is_empty()).then_some(headers);
-    Ok(Held { sequence, stored, message })
+    Ok((Held { sequence, stored, message }, behind))
 }

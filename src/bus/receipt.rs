@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use async_nats::{Client, Subject};
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{Notify, OwnedSemaphorePermit, watch};
 
 use super::connection::Link;
 
@@ -13,6 +13,8 @@ use super::connection::Link;
 pub(super) struct Ledger {
     open: Mutex<Open>,
     floor: AtomicU64,
+    /// Tells whoever waits for it that the floor has risen.
+    risen: Notify,
 }
 
 #[derive(Debug)]
@@ -30,13 +32,19 @@ pub(super) struct Pull {
     reply: Option<Subject>,
     /// Parts that are not durable yet.
     waiting: AtomicUsize,
+    /// Room that it takes until it is durable.
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 impl Ledger {
     /// A ledger with everything up to `floor` settled.
     pub(super) fn new(floor: u64) -> Arc<Ledger> {
         let open = Open { pulls: VecDeque::new(), next: watch::Sender::new(None) };
-        Arc::new(Ledger { open: Mutex::new(open), floor: AtomicU64::new(floor) })
+        Arc::new(Ledger {
+            open: Mutex::new(open),
+            floor: AtomicU64::new(floor),
+            risen: Notify::new(),
+        })
     }
 
     /// Forgets what was handed out, because it will be delivered anew; returns the floor.
@@ -69,16 +77,31 @@ impl Ledger {
         self.open.lock().next = watch::Sender::new(None);
     }
 
-    /// Enters what is about to be handed out in `waiting` parts.
+    /// Enters what is about to be handed out in `waiting` parts, which may be none.
     pub(super) fn enter(
         &self,
         last_sequence: u64,
         reply: Option<Subject>,
         waiting: usize,
+        room: Option<OwnedSemaphorePermit>,
     ) -> Arc<Pull> {
-        let pull = Arc::new(Pull { last_sequence, reply, waiting: AtomicUsize::new(waiting) });
+        let pull = Pull { last_sequence, reply, waiting: AtomicUsize::new(waiting), _room: room };
+        let pull = Arc::new(pull);
         self.open.lock().pulls.push_back(pull.clone());
+        if waiting == 0 {
+            self.settle();
+        }
         pull
+    }
+
+    /// Nothing up to this sequence is to be handed out.
+    pub(super) fn pass(&self, upto: u64) {
+        self.floor.fetch_max(upto, Ordering::AcqRel);
+    }
+
+    /// Until the floor has risen since this was last waited for.
+    pub(super) async fn risen(&self) {
+        self.risen.notified().await;
     }
 
     pub(super) fn floor(&self) -> u64 {
@@ -97,6 +120,7 @@ impl Ledger {
             if let Some(reply) = &pull.reply {
                 open.next.send_replace(Some(reply.clone()));
             }
+            self.risen.notify_one();
         }
     }
 }

@@ -169,6 +169,11 @@ impl Relay {
         *self.depth.borrow()
     }
 
+    /// The same, as it changes.
+    pub(super) fn depths(&self) -> watch::Receiver<usize> {
+        self.depth.subscribe()
+    }
+
     /// Waits until everything submitted is confirmed: for as long as the broker is gone.
     pub async fn drained(&self) {
         // The sender is our own, so the channel is open.

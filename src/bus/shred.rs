@@ -289,7 +289,8 @@ impl Bus {
     /// [`Error::Request`] if the broker does not answer.
     pub async fn taken_in(&self, upto: u64) -> Result<bool, Error> {
         let lag = self.lag().await?;
-        Ok(lag.acknowledged >= upto || lag.waiting + lag.in_flight == 0)
+        let is_main_past = lag.acknowledged >= upto || lag.waiting + lag.in_flight == 0;
+        Ok(is_main_past && self.slow.is_past(upto))
     }
 
     /// Removes messages, and has the broker overwrite them. Those that are gone already are.

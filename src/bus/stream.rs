@@ -9,7 +9,7 @@ use async_nats::jetstream::{ErrorCode, stream};
 use serde::{Deserialize, Serialize};
 
 use super::connection::check_payload;
-use super::intake::CONSUMER;
+use super::main_lane::CONSUMER;
 use super::unreadable::fetch_next;
 use super::{Bus, Error};
 use crate::config::{limits, settings};
@@ -18,7 +18,7 @@ use crate::event::Channel;
 impl Lag {
     /// Events that are not taken in and durable.
     pub fn behind(&self) -> u64 {
-        self.waiting + self.in_flight
+        self.waiting + self.in_flight + self.slow
     }
 }
 
@@ -258,6 +258,7 @@ impl Bus {
             acknowledged: consumer.ack_floor.stream_sequence,
             waiting,
             in_flight: consumer.num_ack_pending as u64,
+            slow: self.slow.behind(),
         })
     }
 }
@@ -277,6 +278,9 @@ pub struct Lag {
     pub waiting: u64,
     /// Events that were delivered and not acknowledged yet.
     pub in_flight: u64,
+    /// How many sequences lie between the last event that waits in the slow lane and what is durable of it:
+    /// at least as many as wait.
+    pub slow: u64,
 }
 
 /// A limit of so many bytes; 0: none.

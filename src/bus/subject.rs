@@ -258,6 +258,17 @@ impl Subjects {
         }
     }
 
+    /// The channel of an event, as a token, as it was published or as it is stored; none of what is no
+    /// event of a channel.
+    pub(super) fn channel<'a>(&self, subject: &'a str) -> Option<&'a str> {
+        let mut tokens = self.tokens(subject)?;
+        match tokens.next()? {
+            "partition" => tokens.nth(1),
+            "events" => tokens.next(),
+            _ => None,
+        }
+    }
+
     /// The customers whom a message on a subject of events may be about, as it was published: the one
     /// that it names, however that is spelled; of a subject with too many tokens whoever stands behind
     /// the channel; of one with too few whoever it names at all. Nobody for any other subject.

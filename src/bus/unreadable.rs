@@ -13,7 +13,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{Bus, Error, delivery};
-use crate::event::{Content, Delivery, Headers, Original, Reason, Rejection, Time};
+use crate::event::{Content, Delivery, Headers, Lane, Original, Reason, Rejection, Time};
 
 const WHAT: &str = "read a message through the broker's interface";
 
@@ -133,6 +133,7 @@ impl Wrapped {
         let place = bus.subjects.stored(&self.subject);
         Delivery {
             sequence: self.sequence,
+            lane: Lane::Main,
             partition: place.partition,
             stored: self.stored,
             content: Content::Read(Err(Rejection::new(

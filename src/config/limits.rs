@@ -237,18 +237,30 @@ limits! {
     /// events of one partition in one commit while an earlier one is on its way; then it goes too
     COMMIT_EVENTS: 2_048;
     /// events of all partitions between intake and commit; more stop the pull
-    IN_FLIGHT_EVENTS: 8_192;
+    IN_FLIGHT_EVENTS: 2_048;
     /// events pulled and not yet durable in all partitions; more stop the intake
     INTAKE_UNACKNOWLEDGED: 65_536;
     /// messages of one subscription that were received and not read; more are dropped, and asked for anew
     SUBSCRIPTION_MESSAGES: 65_536;
     /// questions to an analyser outside that are open at once; further messages wait for their turn
     ANALYSER_QUESTIONS: 64;
+    /// events that wait in the stream while the partitions do not keep up; beyond that, whoever sends most is slowed
+    SLOW_BEHIND: 1_024;
+    /// messages of the stream by which it is told which channel sends most of them
+    SLOW_SAMPLE: 500;
+    /// channels whose events wait in the slow lane
+    SLOW_CHANNELS: 16;
+    /// pages of the slow lane that are on their way to the disk at once
+    SLOW_PAGES: 3;
+    /// outputs that wait for the broker while the slow lane goes on; beyond that, it waits, too
+    SLOW_OUTPUTS: 1_000;
+    /// sequences that the slow lane may be behind when the main one waits for it, to close it
+    SLOW_REST: 1_024;
     /// messages of one pull
     PULL_BATCH: 500;
     /// messages of the stream asked for at once where they are read one by one, around those whose headers cannot be read
     WRAPPED_AT_ONCE: 64;
-    /// outputs published and not yet confirmed by the broker; more stop the relay
+    /// outputs published to one stream and not yet confirmed by the broker; more stop the relay
     RELAY_WINDOW: 4_096;
     /// outputs committed and not yet confirmed, in one partition; more stop its intake, and agents are answered "busy"
     OUTBOX_BACKLOG: 50_000;

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::{
-    Broadcast, Erasure, Event, Header, Headers, INTERNAL, Kind, Message, Raw, Reason, Rejection,
-    Rights, Speaker, Time, parse,
+    Broadcast, Erasure, Event, Header, Headers, INTERNAL, Kind, Lane, Message, Raw, Reason,
+    Rejection, Rights, Speaker, Time, parse,
 };
 
 /// One message of the events stream, as one partition gets it.
@@ -13,6 +13,8 @@ use super::{
 pub struct Delivery {
     /// Its sequence in the stream.
     pub sequence: u64,
+    /// By which lane it comes.
+    pub lane: Lane,
     /// The partition that owns its customer.
     pub partition: u16,
     /// When the stream stored it.

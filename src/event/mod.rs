@@ -18,6 +18,7 @@ mod handoff;
 mod headers;
 pub mod json;
 mod kind;
+mod lane;
 mod names;
 mod output;
 mod passed;
@@ -44,6 +45,7 @@ pub use kind::{
     Case, Consent, EventType, Identify, Interaction, InteractionState, Kind, Link, Message, Named,
     Outcome, OutcomeKind, Preference, Sensitivity, Signal, Speaker, Unlink,
 };
+pub use lane::{Cursors, Lane, SlowLane, Slowed};
 pub use names::{is_left_to, named_in};
 pub use output::Output;
 pub use passed::{Carried, INTERNAL, PassOn, Passed, Sense, stand_in};

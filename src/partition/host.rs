@@ -6,7 +6,7 @@ use super::Machine;
 use super::Secret;
 use super::{Answer, Errand};
 use crate::config::settings::Answers;
-use crate::event::{Broadcast, Customer, Delivery, ErasureId, Output, Time};
+use crate::event::{Broadcast, Cursors, Customer, Delivery, ErasureId, Output, SlowLane, Time};
 use crate::models::{Shown, Snapshot};
 use crate::policy::Policy;
 use crate::store::{Batch, Haste, IndexKey, Pseudonym, Sweep, SweepKey, Tombstone};
@@ -92,10 +92,12 @@ pub struct Pulled<T> {
 /// What a partition knows from before it was started.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Recovered {
-    /// The stream sequence up to which everything is taken in.
-    pub cursor: u64,
-    /// When the stream stored the event of that sequence.
+    /// Up to where everything of each lane of the stream is taken in.
+    pub cursors: Cursors,
+    /// When the stream stored the last event of the main lane.
     pub stored: Option<Time>,
+    /// What waits in the slow lane, as it knew it.
+    pub slow_lane: SlowLane,
     /// The sequence of the next output.
     pub next_output: u64,
     /// The number of the next journalled input.

@@ -27,7 +27,9 @@ use super::tombstones::Tombstones;
 use super::window::Window;
 use crate::config::limits;
 use crate::config::settings::{Answers, TimeMode};
-use crate::event::{Broadcast, Content, Customer, Delivery, Erasure, Output, Rights, Time};
+use crate::event::{
+    Broadcast, Content, Cursors, Customer, Delivery, Erasure, Lane, Output, Rights, Time,
+};
 use crate::models::{Shown, Snapshot};
 use crate::policy::Policy;
 use crate::store::{Batch, TimerKey};
@@ -114,8 +116,8 @@ pub struct Machine<H: Host> {
     residents: Residents<H::Address>,
     window: Window,
 
-    /// The sequence up to which everything is in the open batch or committed.
-    taken: u64,
+    /// Up to where everything of each lane is in the open batch or committed.
+    taken: Cursors,
     /// When the stream stored each event from the last one taken in on.
     stored: VecDeque<(u64, Time)>,
     batch: Batch,
@@ -198,8 +200,12 @@ impl<H: Host> Machine<H> {
             has_room: true,
             residents: Residents::new(),
             window: Window::unloaded(bounds.timers_near_max),
-            taken: recovered.cursor,
-            stored: recovered.stored.map(|stored| (recovered.cursor, stored)).into_iter().collect(),
+            taken: recovered.cursors,
+            stored: recovered
+                .stored
+                .map(|stored| (recovered.cursors.main, stored))
+                .into_iter()
+                .collect(),
             batch: Batch::new(),
             open_events: 0,
             tokens: Vec::new(),
@@ -215,7 +221,7 @@ impl<H: Host> Machine<H> {
             durable: 0,
             in_flight: VecDeque::new(),
             letters: Letters::new(),
-            counters: Counters { cursor: recovered.cursor, ..Counters::default() },
+            counters: Counters { cursor: recovered.cursors.main, ..Counters::default() },
         };
         machine.recover_broadcasts(recovered.broadcasts, recovered.sweeps);
         machine
@@ -512,9 +518,10 @@ impl<H: Host> Machine<H> {
             self.is_caught_up = pulled.is_last;
             work.tokens.extend(pulled.token);
             for mut delivery in pulled.deliveries {
-                if delivery.sequence > taken {
-                    taken = delivery.sequence;
-                    self.stored.push_back((taken, delivery.stored));
+                if taken.advance(delivery.lane, delivery.sequence) {
+                    if delivery.lane == Lane::Main {
+                        self.stored.push_back((delivery.sequence, delivery.stored));
+                    }
                     self.doubt(&mut delivery);
                     let now = now_of(&mut delivery, self.mode);
                     work.deliveries.push_back((now, delivery));
@@ -592,8 +599,11 @@ impl<H: Host> Machine<H> {
             && let Some((now, mut delivery)) = work.deliveries.pop_front()
         {
             self.clock = self.clock.max(now);
-            self.stream = (mode == TimeMode::Stream).then_some(delivery.stored);
-            let (sequence, stored) = (delivery.sequence, delivery.stored);
+            let Delivery { sequence, lane, stored, .. } = delivery;
+            // What comes by the slow lane was stored long ago, and is taken in now: its copies are still
+            // to come.
+            self.stream =
+                (mode == TimeMode::Stream).then(|| self.stream.unwrap_or(stored).max(stored));
             delivery.admit(&self.rights);
             let (read, original) = delivery.into_parts();
             let (errand, customer, rejection) = match read {
@@ -604,7 +614,7 @@ impl<H: Host> Machine<H> {
                 }
                 Err(rejection) => (None, None, Some(rejection)),
             };
-            round.push(Item::Event { sequence, customer, original, rejection }, errand);
+            round.push(Item::Event { sequence, lane, customer, original, rejection }, errand);
         }
         self.begin_round(round, host);
     }
@@ -652,7 +662,8 @@ mod tests {
         };
         let stored = Time::parse("2026-03-02T09:00:00Z").unwrap();
         let content = Content::Unread;
-        now_of(&mut Delivery { sequence: 1, partition: 0, stored, content, original }, mode)
+        let lane = Lane::Main;
+        now_of(&mut Delivery { sequence: 1, lane, partition: 0, stored, content, original }, mode)
     }
 
     #[test]

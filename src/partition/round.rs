@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use smallvec::SmallVec;
 
 use super::cell::{Ordered, Panicked, Reacted};
-use crate::event::{Customer, Erasure, Original, Rejection, Time};
+use crate::event::{Customer, Erasure, Lane, Original, Rejection, Time};
 use crate::models::Snapshot;
 use crate::store::{Pseudonym, SweepKey, TimerKey};
 use crate::twin::{Input, Journalled, Woken};
@@ -54,8 +54,10 @@ impl Sweeping {
 pub(super) enum Item {
     /// An event, or what was to be one.
     Event {
-        /// Its place in the stream.
+        /// Its place in the stream,
         sequence: u64,
+        /// and by which lane it came.
+        lane: Lane,
         /// Whose it is; none if that could not be read.
         customer: Option<Customer>,
         /// The message as it came, for a dead letter.
@@ -85,8 +87,8 @@ pub(super) enum Item {
     },
     /// Something for a customer who was erased.
     Late {
-        /// Its place in the stream, if it is an event.
-        sequence: Option<u64>,
+        /// By which lane it came, and its place in the stream, if it is an event.
+        place: Option<(Lane, u64)>,
     },
     /// A broadcast that may wake its twin.
     Wake {

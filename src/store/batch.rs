@@ -8,7 +8,7 @@ use crate::codec;
 #[cfg(doc)]
 use crate::codec::Kind;
 use crate::config::limits;
-use crate::event::{Broadcast, Customer, ErasureId, Output, Time};
+use crate::event::{Broadcast, Customer, ErasureId, Output, SlowLane, Slowed, Time};
 use crate::models::{ArmResult, Exposure, Lesson, Weights};
 use crate::past::Mark;
 use crate::twin::{Decision, Waiting};
@@ -354,9 +354,35 @@ impl Batch {
         self.set_store_wide(FLOOR, sequence);
     }
 
-    /// The stream sequence up to which the partition has taken everything in.
+    /// The stream sequence up to which the partition has taken in everything of the main lane.
     pub fn set_cursor(&mut self, partition: u16, sequence: u64) {
         self.set(partition, Field::Cursor, sequence);
+    }
+
+    /// The stream sequence up to which the partition has taken in everything of the slow lane.
+    pub fn set_slow_cursor(&mut self, partition: u16, sequence: u64) {
+        self.set(partition, Field::SlowCursor, sequence);
+    }
+
+    /// What the slow lane is, as the partition knew it in this commit.
+    pub fn set_slow_lane(&mut self, partition: u16, lane: &SlowLane) {
+        let mut from = Vec::new();
+        keys::field(&mut from, partition, Field::Slowed);
+        let until = keys::behind(&from);
+        let key = |key: &mut Vec<u8>| key.extend_from_slice(&from);
+        self.change(DELETE_RANGE, Table::Meta, key, |end| end.extend_from_slice(&until));
+        for Slowed { channel, from, until } in &lane.channels {
+            let key = |key: &mut Vec<u8>| keys::slowed(key, partition, *from, channel);
+            self.seal_small(Table::Meta, key, &until.unwrap_or(0));
+        }
+        self.set(partition, Field::SlowVersion, lane.version);
+        self.set_slow_floors(partition, lane);
+    }
+
+    /// How far both lanes are, as the partition knew it in this commit.
+    pub fn set_slow_floors(&mut self, partition: u16, lane: &SlowLane) {
+        self.set(partition, Field::SlowFloor, lane.floor);
+        self.set(partition, Field::MainFloor, lane.main_floor);
     }
 
     /// When the stream stored the event up to which the partition has taken everything in; none: that

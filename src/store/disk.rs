@@ -17,7 +17,7 @@ use super::vault::{Access, Vault};
 use super::{Batch, Error, Table};
 use crate::codec::{self, Kind};
 use crate::config::settings;
-use crate::event::Time;
+use crate::event::{SlowLane, Time};
 
 /// The format of the database as a whole: its tables and keys.
 pub(super) const FORMAT: u64 = 1;
@@ -164,7 +164,8 @@ impl Store {
 
     /// From now on the cursors are about the stream that was made at this moment; none: about one that
     /// is still to be made. Each partition has taken in what is said of it: its cursor, and when that
-    /// event was stored. Durable at once.
+    /// event was stored. `is_same` says that the stream holds the same as before, so that what waits in the
+    /// slow lane still does. Durable at once.
     ///
     /// # Errors
     /// [`Error::Write`], or [`Error::Poisoned`].
@@ -172,11 +173,16 @@ impl Store {
         &self,
         made_ms: Option<u64>,
         cursors: &[(u16, u64, Option<Time>)],
+        is_same: bool,
     ) -> Result<(), Error> {
         let mut batch = Batch::new();
         for (partition, cursor, stored) in cursors {
             batch.set_cursor(*partition, *cursor);
             batch.set_stored(*partition, *stored);
+            if !is_same {
+                batch.set_slow_cursor(*partition, 0);
+                batch.set_slow_lane(*partition, &SlowLane::default());
+            }
         }
         batch.set_floor(0);
         match made_ms {

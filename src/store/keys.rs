@@ -241,6 +241,12 @@ pub(super) enum Field {
     Clock = 4,
     Version = 6,
     Stored = 7,
+    SlowCursor = 8,
+    SlowFloor = 9,
+    SlowVersion = 10,
+    MainFloor = 11,
+    /// Followed by the first sequence in the slow lane, and the channel.
+    Slowed = 12,
 }
 
 impl Field {
@@ -252,6 +258,11 @@ impl Field {
             4 => Field::Clock,
             6 => Field::Version,
             7 => Field::Stored,
+            8 => Field::SlowCursor,
+            9 => Field::SlowFloor,
+            10 => Field::SlowVersion,
+            11 => Field::MainFloor,
+            12 => Field::Slowed,
             _ => return None,
         })
     }
@@ -384,6 +395,13 @@ pub(super) fn field(into: &mut Vec<u8>, of: u16, field: Field) {
     into.push(OF_PARTITION);
     partition(into, of);
     into.push(field as u8);
+}
+
+/// That the events of a channel wait in the slow lane.
+pub(super) fn slowed(into: &mut Vec<u8>, of: u16, from: u64, channel: &str) {
+    field(into, of, Field::Slowed);
+    into.extend_from_slice(&from.to_be_bytes());
+    into.extend_from_slice(channel.as_bytes());
 }
 
 /// Where the fields of a partition begin.
@@ -521,12 +539,17 @@ pub(super) fn read_index(key: &[u8]) -> Option<(IndexKey, Customer)> {
     rest.is_empty().then_some((key, customer))
 }
 
-/// The partition's field that a key names; none if a newer jumeau knows it and this one does not.
-pub(super) fn read_field(key: &[u8]) -> Option<Field> {
-    match key {
-        [OF_PARTITION, _, _, field] => Field::from_byte(*field),
-        _ => None,
-    }
+/// The partition's field that a key names, and what follows it; none if a newer jumeau knows it and this
+/// one does not.
+pub(super) fn read_field(key: &[u8]) -> Option<(Field, &[u8])> {
+    let [OF_PARTITION, _, _, field, rest @ ..] = key else { return None };
+    Some((Field::from_byte(*field)?, rest))
+}
+
+/// From which sequence on which channel is in the slow lane.
+pub(super) fn read_slowed(rest: &[u8]) -> Option<(u64, &str)> {
+    let (from, channel) = rest.split_first_chunk()?;
+    Some((u64::from_be_bytes(*from), std::str::from_utf8(channel).ok()?))
 }
 
 fn push_customer(into: &mut Vec<u8>, customer: &Customer) {

@@ -7,7 +7,7 @@ use super::rows::{
 };
 use super::{Batch, Erasing, Error, Pseudonym, Table, Tombstone, Traces};
 use crate::codec;
-use crate::event::{Broadcast, Customer, ErasureId, Output, Time};
+use crate::event::{Broadcast, Customer, ErasureId, Output, Slowed, Time};
 use crate::models::{Exposure, Shown, Snapshot};
 use crate::past::Mark;
 use crate::twin::{Decision, Waiting};
@@ -474,14 +474,25 @@ pub trait Read: Send + Sync {
         let mut meta = Meta::default();
         self.scan(Table::Meta, &from, &keys::behind(&from), &mut |key, value| {
             let number: u64 = open(Table::Meta, key, value)?;
-            match keys::read_field(key) {
-                Some(Field::Cursor) => meta.cursor = number,
-                Some(Field::Stored) => meta.stored = Some(Time::from_ms(number.cast_signed())),
-                Some(Field::NextOutput) => meta.next_output = number,
-                Some(Field::NextInput) => meta.next_input = number,
-                Some(Field::Clock) => meta.clock = Some(Time::from_ms(number.cast_signed())),
-                Some(Field::Version) => meta.version = number,
-                None => {}
+            let Some((field, rest)) = keys::read_field(key) else { return Ok(true) };
+            let lane = &mut meta.slow_lane;
+            match field {
+                Field::Cursor => meta.cursor = number,
+                Field::Stored => meta.stored = Some(Time::from_ms(number.cast_signed())),
+                Field::NextOutput => meta.next_output = number,
+                Field::NextInput => meta.next_input = number,
+                Field::Clock => meta.clock = Some(Time::from_ms(number.cast_signed())),
+                Field::Version => meta.version = number,
+                Field::SlowCursor => meta.slow_cursor = number,
+                Field::SlowVersion => lane.version = number,
+                Field::SlowFloor => lane.floor = number,
+                Field::MainFloor => lane.main_floor = number,
+                Field::Slowed => {
+                    let read = keys::read_slowed(rest);
+                    let (from, channel) = read.ok_or_else(|| Error::key(Table::Meta, key))?;
+                    let until = Some(number).filter(|until| *until > 0);
+                    lane.channels.push(Slowed { channel: channel.into(), from, until });
+                }
             }
             Ok(true)
         })?;

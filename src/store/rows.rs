@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{IndexKey, Table};
 use crate::codec;
-use crate::event::{Customer, Time};
+use crate::event::{Customer, SlowLane, Time};
 use crate::models::Lesson;
 use crate::twin::{Decision, Stage};
 
@@ -28,11 +28,15 @@ pub struct Journalled {
 }
 
 /// What a partition knows about itself; all zero before its first commit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Meta {
-    /// The stream sequence up to which it has taken everything in.
+    /// The stream sequence up to which it has taken in everything of the main lane.
     pub cursor: u64,
-    /// When the stream stored the event of that sequence.
+    /// The same of the slow lane.
+    pub slow_cursor: u64,
+    /// The slow lane, as it knew it.
+    pub slow_lane: SlowLane,
+    /// When the stream stored the event of `cursor`.
     pub stored: Option<Time>,
     /// The sequence of its next output.
     pub next_output: u64,

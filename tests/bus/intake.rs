@@ -137,10 +137,10 @@ async fn what_was_not_durable_comes_again_after_a_restart_and_nothing_else() {
 async fn a_partition_that_is_behind_gets_everything_since_its_cursor() {
     let world = world().await;
     world.publish_events(0, 100, 50).await;
-    let intake = world.intake(Resume { floor: 100, highest: 100, taken: vec![] }).await;
+    let intake = world.intake(Resume { floor: 100, highest: 100, ..Resume::default() }).await;
     drop(intake);
     // The store was restored from an older copy: the broker's own memory does not count.
-    let mut intake = world.intake(Resume { floor: 40, highest: 90, taken: vec![] }).await;
+    let mut intake = world.intake(Resume { floor: 40, highest: 90, ..Resume::default() }).await;
     let pulled = next(&mut intake).await;
     let first = pulled.parts.iter().flat_map(|part| &part.deliveries).map(|d| d.sequence).min();
     assert_eq!(first, Some(41));
@@ -200,7 +200,7 @@ async fn an_empty_stream_is_caught_up_with_at_once() {
 async fn a_stream_that_lost_what_was_taken_in_is_refused() {
     let world = world().await;
     world.publish_events(0, 5, 5).await;
-    let resume = Resume { floor: 2, highest: 9, taken: vec![] };
+    let resume = Resume { floor: 2, highest: 9, ..Resume::default() };
     let error = Intake::open(&world.bus, 16, resume).await.unwrap_err();
     insta::assert_snapshot!(error, @"stream JUMEAU_EVENTS: expected at least sequence 9, which is already taken in, found 5 to be the last; new events would be mistaken for old ones. Restore the stream, or restore the store of that time, or run `jumeau adopt` to go on with the stream as it is");
 }

@@ -4,6 +4,7 @@
 
 mod broker;
 mod intake;
+mod lanes;
 mod letters;
 mod lost;
 mod memories;

@@ -45,6 +45,27 @@ fn check_people(twin: &Twin, listed: Option<&Vec<Waiting>>, found: &mut Vec<Stri
     }
 }
 
+fn fingerprint_of(stored: &Stored) -> Option<u64> {
+    match &stored.delivery.content {
+        Content::Read(Ok(event)) => Some(event.fingerprint),
+        _ => None,
+    }
+}
+
+/// Of each channel, the twin took in the events in the order in which they were sent.
+fn check_order(twin: &Twin, events: &[&Stored], found: &mut Vec<String>) {
+    let places = (0..).zip(events).filter_map(|(at, one)| Some((fingerprint_of(one)?, at)));
+    let places: BTreeMap<u64, usize> = places.collect();
+    for channel in ["web", "shop"] {
+        let entries = twin.timeline.iter().filter(|entry| entry.channel == channel);
+        let taken: Vec<usize> =
+            entries.filter_map(|entry| places.get(&entry.fingerprint).copied()).collect();
+        if !taken.is_sorted() {
+            found.push(format!("{} took in {channel} in the order {taken:?}", twin.customer));
+        }
+    }
+}
+
 impl World {
     /// Every promise that does not hold.
     pub(crate) fn violations(&self) -> Vec<String> {
@@ -110,6 +131,16 @@ impl World {
                 let twin = revive(customer.clone(), &loaded.state, &loaded.timeline).unwrap();
                 found.extend(invariants::violations(&twin));
                 check_people(&twin, waiting.get(&customer), &mut found);
+                let mut events = events;
+                if self.lanes.is_some() {
+                    check_order(&twin, &events, &mut found);
+                    let entries: Vec<u64> =
+                        twin.timeline.iter().map(|entry| entry.fingerprint).collect();
+                    events.sort_by_key(|stored| {
+                        let is_it = |known: &u64| Some(*known) == fingerprint_of(stored);
+                        entries.iter().position(is_it)
+                    });
+                }
                 self.check_twin(&twin, &events, &mut found);
                 count_trials(&twin, &mut tried);
             }

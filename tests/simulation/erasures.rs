@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jumeau::event::{
     Channel, Content, Customer, Delivery, Erasure, ErasureId, Event, Headers, INTERNAL, Identify,
-    Kind, Link, Map, Named, Original, Output, Time, Value,
+    Kind, Lane, Link, Map, Named, Original, Output, Time, Value,
 };
 use jumeau::partition::Secret;
 use jumeau::store::{Pseudonym, Read, Table};
@@ -30,6 +30,7 @@ pub(crate) fn insert(stream: &mut [Vec<Stored>], customers: usize, rng: &mut Std
         let delivery = Delivery {
             // With room before it for what twins pass on, and behind it.
             sequence: before.delivery.sequence + 200 * (number + 1),
+            lane: Lane::Main,
             partition,
             stored: before.delivery.stored,
             original: original(&Erasure::wanted(customer.clone(), id)),
@@ -66,7 +67,8 @@ pub(crate) fn insert_returns(stream: &mut [Vec<Stored>], rng: &mut StdRng) {
     let erasure = Erasure::wanted(customer.clone(), ErasureId(1));
     let original = original(&erasure);
     let content = Content::Erasure(erasure);
-    let delivery = Delivery { sequence: 0, partition: first, stored, content, original };
+    let delivery =
+        Delivery { sequence: 0, lane: Lane::Main, partition: first, stored, content, original };
     events.insert(at, Stored { delivery, is_poison: false });
     let back = rng.random_range(at + 1..=events.len().min(at + 4));
     let traits = [("name", Value::from("somebody"))].into_iter().collect();
@@ -116,7 +118,7 @@ fn said(customer: &Customer, number: u64, stored: Time, kind: Kind) -> Stored {
         payload: b"{}".as_slice().into(),
     };
     let content = Content::Read(Ok(event));
-    let delivery = Delivery { sequence: 0, partition, stored, content, original };
+    let delivery = Delivery { sequence: 0, lane: Lane::Main, partition, stored, content, original };
     Stored { delivery, is_poison: false }
 }
 

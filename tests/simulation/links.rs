@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jumeau::event::{
-    Channel, Content, Customer, Delivery, Erasure, Event, Headers, INTERNAL, Identify, Kind, Link,
-    Original, Output, Time, Unlink, Value,
+    Channel, Content, Customer, Delivery, Erasure, Event, Headers, INTERNAL, Identify, Kind, Lane,
+    Link, Original, Output, Time, Unlink, Value,
 };
 use jumeau::partition::revive;
 use jumeau::store::Read;
@@ -101,7 +101,14 @@ pub(crate) fn introduce(stream: &mut [Vec<Stored>], start: Time) {
             payload: b"{}".as_slice().into(),
         };
         let content = Content::Read(Ok(event));
-        let delivery = Delivery { sequence: BETWEEN, partition, stored: start, content, original };
+        let delivery = Delivery {
+            sequence: BETWEEN,
+            lane: Lane::Main,
+            partition,
+            stored: start,
+            content,
+            original,
+        };
         events.push(Stored { delivery, is_poison: false });
     }
 }

@@ -8,6 +8,7 @@
 mod asked;
 mod checks;
 mod erasures;
+mod lanes;
 mod links;
 mod people;
 mod seen;
@@ -46,6 +47,15 @@ fn every_accepted_event_is_applied_exactly_once_and_no_action_is_lost_whatever_f
     // A simulation in which nothing ever goes wrong proves nothing.
     if let Some(seen) = live(3_000, World::new) {
         seen.assert_everything_happened();
+    }
+}
+
+#[test]
+fn what_waits_while_others_pass_is_taken_in_once_and_in_its_order_whatever_fails() {
+    for links in [Links::None, Links::Undone] {
+        if let Some(seen) = live(1_500, |seed| World::flooding(seed, links)) {
+            assert!(seen.slowed > 1_000 && seen.redelivered > 1_000, "too little: {seen:?}");
+        }
     }
 }
 

@@ -19,6 +19,8 @@ pub(crate) struct Seen {
     pub(crate) looked_at: u64,
     /// How often the clock on the wall was set.
     pub(crate) jumps: u64,
+    /// How often a channel was slowed.
+    pub(crate) slowed: u64,
     /// How often the disk had no room.
     pub(crate) held: u64,
     pub(crate) erasures: u64,
@@ -49,6 +51,7 @@ impl Seen {
         self.woken += other.woken;
         self.looked_at += other.looked_at;
         self.jumps += other.jumps;
+        self.slowed += other.slowed;
         self.held += other.held;
         self.erasures += other.erasures;
         self.late += other.late;

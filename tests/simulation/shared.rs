@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jumeau::event::{
-    Broadcast, Content, Customer, Delivery, Headers, Identify, Kind, Original, SharedFact, Time,
-    Value,
+    Broadcast, Content, Customer, Delivery, Headers, Identify, Kind, Lane, Original, SharedFact,
+    Time, Value,
 };
 use jumeau::partition::{TimeMode, revive, rows_of};
 use jumeau::policy::{self, Files, Policy};
@@ -73,6 +73,7 @@ pub(crate) fn stream(rng: &mut StdRng, start: Time) -> Vec<Vec<Stored>> {
             for (partition, events) in (0..).zip(&mut stream) {
                 let delivery = Delivery {
                     sequence: sequence * BETWEEN,
+                    lane: Lane::Main,
                     partition,
                     stored,
                     content: content.clone(),

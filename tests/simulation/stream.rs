@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jumeau::event::{
-    Channel, Content, Customer, Delivery, Event, Headers, Kind, Named, Original, Reason, Rejection,
-    Time, Value,
+    Channel, Content, Customer, Delivery, Event, Headers, Kind, Lane, Named, Original, Reason,
+    Rejection, Time, Value,
 };
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -146,6 +146,7 @@ pub(crate) fn event(partition: u16, customer: usize, sequence: u64, rng: &mut St
     };
     Delivery {
         sequence,
+        lane: Lane::Main,
         partition,
         stored: Time::MIN,
         content: Content::Read(read),
@@ -179,7 +180,7 @@ pub(crate) fn insert(
         (None, Some(first)) => (1, first.delivery.stored),
         (None, None) => (1, Time::from_ms(1_700_000_000_000)),
     };
-    let delivery = Delivery { sequence, partition, stored, content, original };
+    let delivery = Delivery { sequence, lane: Lane::Main, partition, stored, content, original };
     events.insert(at, Stored { delivery, is_poison: false });
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jumeau::bus::Subjects;
-use jumeau::event::{Customer, Delivery, Desks, Output, Rights, Time};
+use jumeau::event::{Cursors, Customer, Delivery, Desks, Output, Rights, SlowLane, Time};
 use jumeau::partition::{
     Answer, Answers, Bounds, Cell, Cleared, Done, Errand, Host, Machine, Outgoing, Panicked,
     Pulled, Recovered, Secret, TimeMode, revive,
@@ -18,6 +18,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::asked::{self, Asking};
 use super::erasures;
+use super::lanes::{self, Lanes};
 use super::links::{self, Links};
 use super::people::People;
 use super::seen::Seen;
@@ -118,6 +119,8 @@ pub(crate) struct Desk {
     commits: VecDeque<(u64, Batch)>,
     acknowledged: Vec<u64>,
     publish: Vec<(u64, Output)>,
+    /// Which partition it is of, and what waits in the slow lane, if there is one.
+    slow_lane: Option<(u16, Rc<RefCell<SlowLane>>)>,
     rested: Vec<(Customer, u32)>,
     trace: Option<Customer>,
     /// Outputs that are not to be published any more.
@@ -169,7 +172,10 @@ impl Host for Desk {
         self.withdrawn.extend(gone);
     }
 
-    fn commit(&mut self, ticket: u64, batch: Batch, _haste: Haste) {
+    fn commit(&mut self, ticket: u64, mut batch: Batch, _haste: Haste) {
+        if let Some((partition, lane)) = &self.slow_lane {
+            batch.set_slow_lane(*partition, &lane.borrow());
+        }
         self.commits.push_back((ticket, batch));
     }
 
@@ -213,6 +219,8 @@ pub(crate) struct World {
     pub(crate) shares: bool,
     /// Whether customers are erased.
     pub(crate) erases: bool,
+    /// Both lanes, if there are two.
+    pub(crate) lanes: Option<Lanes>,
     /// What channels ask, if they do.
     pub(crate) asking: Option<Asking>,
     /// The agents, if there are some.
@@ -246,6 +254,15 @@ impl World {
         let mut rng = StdRng::seed_from_u64(seed);
         let stream = stream::stream(&mut rng, START, links);
         World::of(rng, stream, links, false)
+    }
+
+    /// A world in which a channel sends more than can be taken in, now and then.
+    pub(crate) fn flooding(seed: u64, links: Links) -> World {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let mut stream = stream::stream(&mut rng, START, links);
+        lanes::share_out(&mut stream);
+        let world = World::of(rng, stream, links, false);
+        World { lanes: Some(Lanes::default()), mode: TimeMode::Stream, ..world }
     }
 
     /// A world in which customers are erased.
@@ -293,6 +310,7 @@ impl World {
             rng,
             shares,
             erases: false,
+            lanes: None,
             asking: None,
             people: None,
             outcomes: 0,
@@ -356,6 +374,9 @@ impl World {
         let agents = self.people.as_ref().map_or(Answers::Durable, |people| people.answers);
         let answers = self.asking.as_ref().map_or(agents, |asking| asking.answers);
         let model = self.asking.as_mut().map(|asking| asking.model(&self.memory));
+        if let Some(lanes) = &mut self.lanes {
+            self.acknowledged = lanes.recover(&self.memory, &self.stream);
+        }
         let running = (0..PARTITIONS)
             .map(|partition| {
                 let meta = self.memory.meta(partition).unwrap();
@@ -363,7 +384,7 @@ impl World {
                 let outputs = self.memory.outbox(partition, 0, outbox_max).unwrap();
                 let left = self.memory.outbox_len(partition).unwrap() - outputs.len() as u64;
                 let recovered = Recovered {
-                    cursor: meta.cursor,
+                    cursors: Cursors { main: meta.cursor, slow: meta.slow_cursor },
                     stored: meta.stored,
                     next_output: meta.next_output,
                     next_input: meta.next_input,
@@ -391,6 +412,8 @@ impl World {
                     answers,
                 };
                 let mut desk = Desk::default();
+                let lanes = self.lanes.as_ref();
+                desk.slow_lane = lanes.map(|lanes| (partition, lanes.lane.clone()));
                 let mut machine = Machine::new(
                     partition,
                     self.mode,
@@ -400,7 +423,7 @@ impl World {
                     recovered,
                     &mut desk,
                 );
-                machine.set_rights(Rights::new(Desks::default(), ["web"]));
+                machine.set_rights(Rights::new(Desks::default(), ["web", "shop"]));
                 if let Some(model) = &model {
                     machine.set_models(model.clone());
                 }
@@ -459,6 +482,7 @@ impl World {
         let wall = move |now: Time| Time::from_ms(now.ms() + off_ms);
         let now = wall(self.now);
         match what {
+            0 if self.lanes.is_some() && rng.random_bool(0.7) => self.go_slowly(at, with_faults),
             0 | 1 => {
                 let events = &self.stream[at];
                 if with_faults && rng.random_bool(0.05) {
@@ -466,15 +490,18 @@ impl World {
                     one.pulled = self.acknowledged[at];
                 }
                 let upto = (one.pulled + rng.random_range(0..8)).min(events.len());
-                let deliveries: Vec<Delivery> =
-                    events[one.pulled..upto].iter().map(|stored| stored.delivery.clone()).collect();
+                let read = &events[one.pulled..upto];
+                let deliveries: Vec<Delivery> = match &self.lanes {
+                    Some(lanes) => lanes.main(read),
+                    None => read.iter().map(|stored| stored.delivery.clone()).collect(),
+                };
                 // The stream cannot have stored an event before it is delivered.
-                if let Some(last) = deliveries.last() {
-                    self.now = self.now.max(last.stored);
+                if let Some(last) = read.last() {
+                    self.now = self.now.max(last.delivery.stored);
                 }
+                let token = (!read.is_empty()).then_some(upto as u64);
                 one.pulled = upto;
                 self.delivered[at] = self.delivered[at].max(upto);
-                let token = (!deliveries.is_empty()).then_some(upto as u64);
                 let pulled = Pulled { deliveries, token, is_last: upto == events.len() };
                 one.machine.pulled(pulled, wall(self.now), &mut one.desk);
             }
@@ -556,6 +583,9 @@ impl World {
                     one.last_cursor = cursor;
                 }
                 for token in one.desk.acknowledged.drain(..) {
+                    if self.lanes.as_mut().is_some_and(|lanes| lanes.acknowledge(at, token)) {
+                        continue;
+                    }
                     self.acknowledged[at] = self.acknowledged[at].max(token as usize);
                 }
             }
@@ -643,6 +673,24 @@ impl World {
         }
     }
 
+    /// The slow lane of a partition goes on, or it is opened or closed.
+    fn go_slowly(&mut self, at: usize, with_faults: bool) {
+        let (Some(running), Some(lanes)) = (&mut self.running, &mut self.lanes) else { return };
+        let pulled: Vec<usize> = running.iter().map(|one| one.pulled).collect();
+        let upto = [&*self.delivered, &*pulled, &*self.acknowledged];
+        let rng = &mut self.rng;
+        self.seen.slowed += u64::from(lanes.turn(&self.stream, upto, rng, with_faults));
+        let is_reset = with_faults && rng.random_bool(0.05);
+        let count = rng.random_range(0..8);
+        let events = &self.stream[at];
+        let (deliveries, token) = lanes.slow(at, events, pulled[at], count, is_reset);
+        let is_last = pulled[at] == events.len();
+        let pulled = Pulled { deliveries, token: Some(token), is_last };
+        let one = &mut running[at];
+        let wall = Time::from_ms(self.now.ms() + self.off_ms);
+        one.machine.pulled(pulled, wall, &mut one.desk);
+    }
+
     /// Whether everything there is was taken in, and every timer has fired.
     fn is_settled(&mut self) -> bool {
         let Some(running) = &self.running else { return false };
@@ -664,6 +712,7 @@ impl World {
         all_taken_in
             && self.committing.is_empty()
             && self.written.is_empty()
+            && self.lanes.as_ref().is_none_or(Lanes::is_empty)
             && (0..PARTITIONS).all(|partition| {
                 self.memory.timers(partition, None, 1).unwrap().is_empty()
                     && self.memory.outbox(partition, 0, 1).unwrap().is_empty()

@@ -79,7 +79,7 @@ impl<H: Host> Machine<H> {
         {
             let at = self.moment_of(&event, wall);
             self.clock = at;
-            let Some(asked) = Journalled::request(&event, self.taken) else {
+            let Some(asked) = Journalled::request(&event, self.taken.main) else {
                 unreachable!("nobody asks with another event than an ask or a handoff")
             };
             let customer = event.customer.clone();

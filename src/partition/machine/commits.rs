@@ -91,12 +91,15 @@ impl<H: Host> Machine<H> {
             return;
         }
         self.results.put(self.partition, &mut batch);
-        batch.set_cursor(self.partition, self.taken);
-        while self.stored.get(1).is_some_and(|(sequence, _)| *sequence <= self.taken) {
+        batch.set_cursor(self.partition, self.taken.main);
+        if self.taken.slow > 0 {
+            batch.set_slow_cursor(self.partition, self.taken.slow);
+        }
+        while self.stored.get(1).is_some_and(|(sequence, _)| *sequence <= self.taken.main) {
             self.stored.pop_front();
         }
         // Without events, the row is as it was.
-        if let Some((_, stored)) = self.stored.front().filter(|(at, _)| *at == self.taken) {
+        if let Some((_, stored)) = self.stored.front().filter(|(at, _)| *at == self.taken.main) {
             batch.set_stored(self.partition, Some(*stored));
         }
         batch.set_next_output(self.partition, self.next_output);
@@ -107,7 +110,7 @@ impl<H: Host> Machine<H> {
         self.unconfirmed += outputs.len();
         let ticket = self.next_ticket;
         self.next_ticket += 1;
-        let cursor = self.taken;
+        let cursor = self.taken.main;
         self.in_flight.push_back(InFlight {
             ticket,
             haste,

@@ -13,7 +13,7 @@ use super::super::round::{Item, Round};
 use super::super::tombstones::begins_anew;
 use super::{Machine, Phase};
 use crate::config::settings::TimeMode;
-use crate::event::{Customer, Erasure, Header, Original, Passed, Time, named_in};
+use crate::event::{Customer, Erasure, Header, Lane, Original, Passed, Time, named_in};
 use crate::store::{Erasing, Pseudonym, Removed, Stage, SweepKey, TimerKey, Tombstone, Traces};
 use crate::twin::{Cause, Erased, Input, Twin, behind};
 
@@ -40,6 +40,7 @@ impl<H: Host> Machine<H> {
         if self.tombstones.is_erased_by(&erasure.customer, erasure.id, self.clock) {
             // It came round by another identifier, or is a copy. Whoever has come back since was not
             // meant.
+            self.taken.advance(Lane::Main, sequence);
             self.let_late_go(sequence);
             return true;
         }
@@ -136,7 +137,7 @@ impl<H: Host> Machine<H> {
         for (customer, link) in others {
             self.put_output(self.outgoing.erase(&Erasure { customer, link, ..erasure.clone() }));
         }
-        self.taken = self.taken.max(sequence);
+        self.taken.advance(Lane::Main, sequence);
         self.counters.erasures += 1;
         self.cleared.erased.push((id, mark));
         self.cleared.withdrawn.extend(traces.outputs);
@@ -146,6 +147,7 @@ impl<H: Host> Machine<H> {
     /// wish.
     pub(super) fn end_erasing(&mut self) {
         if let Some(wanted) = self.erasing.take() {
+            self.taken.advance(Lane::Main, wanted.sequence);
             self.let_late_go(wanted.sequence);
             let Wanted { at, sequence, erasure, .. } = *wanted;
             if erasure.link.is_some() {
@@ -298,7 +300,6 @@ impl<H: Host> Machine<H> {
     /// A message of a customer who was erased: all that is left to do is to take it out of the
     /// stream.
     pub(super) fn let_late_go(&mut self, sequence: u64) {
-        self.taken = self.taken.max(sequence);
         self.batch.put_late(self.partition, sequence);
         self.cleared.late.push(sequence);
     }
@@ -334,9 +335,11 @@ impl Round {
     fn bury_late(&mut self, order: u32) {
         let Some(item) = self.items.get_mut(order as usize) else { return };
         match item {
-            Item::Event { sequence, .. } => *item = Item::Late { sequence: Some(*sequence) },
+            Item::Event { sequence, lane, .. } => {
+                *item = Item::Late { place: Some((*lane, *sequence)) };
+            }
             Item::Ask { rejection, .. } => *rejection = Some(super::super::ask::erased()),
-            Item::Timer { .. } | Item::Wake { .. } => *item = Item::Late { sequence: None },
+            Item::Timer { .. } | Item::Wake { .. } => *item = Item::Late { place: None },
             Item::Late { .. } => {}
         }
     }

@@ -70,7 +70,7 @@ impl<H: Host> Machine<H> {
         // One that came so late that it was skipped must not be heard when the past is repeated.
         if reaction.verdict == Verdict::Applied || late > LATE {
             let fired = Fired { name: key.name.clone(), due: key.due, late };
-            let after = self.taken;
+            let after = self.taken.main;
             self.journal(&key.customer, at, &Journalled::Timer { fired, after });
         }
         self.perform(&key.customer, reaction.effects);

@@ -129,8 +129,8 @@ impl<H: Host> Machine<H> {
         }
         for (item, reaction) in round.items.into_iter().zip(reactions) {
             match item {
-                Item::Event { sequence, customer, original, rejection } => {
-                    self.taken = self.taken.max(sequence);
+                Item::Event { sequence, lane, customer, original, rejection } => {
+                    self.taken.advance(lane, sequence);
                     match (rejection, customer, reaction) {
                         (Some(_), ..) if self.is_late(&original) => {
                             self.counters.erased += 1;
@@ -143,11 +143,12 @@ impl<H: Host> Machine<H> {
                         _ => unreachable!("an event that was not rejected has a reaction"),
                     }
                 }
-                Item::Late { sequence: Some(sequence) } => {
+                Item::Late { place: Some((lane, sequence)) } => {
+                    self.taken.advance(lane, sequence);
                     self.counters.erased += 1;
                     self.let_late_go(sequence);
                 }
-                Item::Late { sequence: None } => {}
+                Item::Late { place: None } => {}
                 Item::Timer { key, late, at } => {
                     self.batch.delete_timer(self.partition, &key);
                     self.take_in_timer(&key, late, at, reaction);
@@ -173,7 +174,7 @@ impl<H: Host> Machine<H> {
         let Some(version) = models.map(Snapshot::version).filter(|new| *new > self.marked) else {
             return;
         };
-        let (after, input) = (self.taken, self.next_input as u32);
+        let (after, input) = (self.taken.main, self.next_input as u32);
         let mark = Mark { version, after, input, at: self.clock };
         self.batch.put_mark(self.partition, &mark);
         self.marked = version;

@@ -10,7 +10,7 @@ use super::super::round::{Item, Round, Sweeping};
 use super::super::sweeps::{Rate, Step};
 use super::Machine;
 use crate::config::settings::TimeMode;
-use crate::event::{Broadcast, Customer, Original, Reason, Rejection, Time};
+use crate::event::{Broadcast, Customer, Lane, Original, Reason, Rejection, Time};
 use crate::partition::Progress;
 use crate::policy::Exceeded;
 use crate::store::{IndexKey, Sweep, SweepKey};
@@ -71,7 +71,7 @@ impl<H: Host> Machine<H> {
         original: &Original,
     ) {
         self.clock = self.clock.max(now);
-        self.taken = self.taken.max(sequence);
+        self.taken.advance(Lane::Main, sequence);
         self.end_those_over(now);
         let id = Shared::identity(told);
         if self.over.has(id) || self.broadcasts.has(&told.scope, id) {
@@ -321,7 +321,7 @@ impl<H: Host> Machine<H> {
                 self.sweeps.count(&SweepKey::Wake(woken.scope.clone()), silent_by(&reaction));
             }
             self.counters.woken += 1;
-            let after = self.taken;
+            let after = self.taken.main;
             self.journal(customer, at, &Journalled::Broadcast { woken, after });
         }
         self.perform(customer, reaction.effects);

@@ -63,6 +63,10 @@ pub(crate) fn stats(now: &Stats, before: Option<&Stats>, partitions: bool, width
     let counters = &total;
     let each = |whole: u64, parts: u64| whole.checked_div(parts).unwrap_or(0);
     let reasons = named(&mut total.dead.iter().map(|(reason, times)| (reason.to_string(), *times)));
+    let slowed = match &*now.slowed {
+        [] => String::new(),
+        slowed => format!("waiting, so that others pass: {}", slowed.join(", ")),
+    };
     let dead = number(of_dead(&total));
     let dead = if of_dead(&total) > 0 { dead.fg(Color::Red) } else { dead };
     sheet.section(
@@ -77,7 +81,7 @@ pub(crate) fn stats(now: &Stats, before: Option<&Stats>, partitions: bool, width
                 number(counters.timers_fired),
                 pace(|p| p.timers_fired),
             ],
-            vec![Cell::new("lag"), number(now.lag)],
+            vec![Cell::new("lag"), number(now.lag), Cell::new(""), faint(slowed)],
             vec![Cell::new("in flight"), number(total.in_flight)],
             vec![Cell::new("delivered again"), number(total.redelivered), pace(|p| p.redelivered)],
         ],
@@ -364,6 +368,7 @@ mod tests {
             merging: Vec::new(),
             connected: true,
             lag: 24,
+            slowed: vec!["shop".into()],
             resets: 0,
             publishing: Publishing::default(),
             streams: Vec::new(),
@@ -388,7 +393,7 @@ mod tests {
           duplicates               4       0/s
           dead letters             4       0/s  bad-json 2, unknown-type 2
           timers fired            20       0/s
-          lag                     24
+          lag                     24            waiting, so that others pass: shop
           in flight            1,000
           delivered again          0       0/s
 

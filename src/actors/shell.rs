@@ -1,0 +1,189 @@
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use actix::{Actor, Addr, Handler, Message};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::desk;
+use super::eraser::Eraser;
+use super::partition::{
+    CustomersFound, Fatal, GIVE_BACK, Loaded, OutputsLoaded, PartitionActor, Rested, TimersLoaded,
+    Traced,
+};
+use super::twin::{Rest, TakeIn, TwinActor};
+use crate::bus::{Floor, Receipt, Relay};
+use crate::event::{Customer, Output};
+use crate::partition::{Answer, Cleared, Errand, Host, Loads, revive};
+use crate::store::{Batch, CommitHandle, Haste, IndexKey, Read, Store};
+use crate::twin::Twin;
+
+/// Does what the machine wants done.
+pub(super) struct Shell {
+    pub(super) partition: u16,
+    pub(super) me: Addr<PartitionActor>,
+    pub(super) store: Arc<Store>,
+    pub(super) committer: CommitHandle,
+    pub(super) relay: Arc<Relay>,
+    pub(super) eraser: Eraser,
+    pub(super) floor: Floor,
+    /// The version of the slow lane that was written last, and how far it was.
+    pub(super) slow_lane: (u64, u64),
+    pub(super) fatal: UnboundedSender<Fatal>,
+    /// Room in the intake, given back when what took it is durable.
+    pub(super) permits: VecDeque<OwnedSemaphorePermit>,
+    /// How many times memory is still to be given back.
+    pub(super) to_give_back: u8,
+}
+
+impl Shell {
+    /// Reads from the store on a blocking thread and sends what comes of it back.
+    fn read<T, M>(
+        &self,
+        read: impl FnOnce(&Store) -> Result<T, String> + Send + 'static,
+        message: impl FnOnce(T) -> M + 'static,
+    ) where
+        T: Send + 'static,
+        M: Message<Result = ()> + Send + 'static,
+        PartitionActor: Handler<M>,
+    {
+        let (store, me, fatal) = (self.store.clone(), self.me.clone(), self.fatal.clone());
+        let partition = self.partition;
+        actix_rt::spawn(async move {
+            match actix_rt::task::spawn_blocking(move || read(&store)).await {
+                Ok(Ok(found)) => me.do_send(message(found)),
+                Ok(Err(error)) => {
+                    // The receiver is gone only when the service is stopping already.
+                    let _ = fatal.send(Fatal(format!("partition {partition}: {error}")));
+                }
+                Err(panic) => {
+                    let _ = fatal.send(Fatal(format!("partition {partition}: {panic}")));
+                }
+            }
+        });
+    }
+}
+
+impl Host for Shell {
+    type Address = Addr<TwinActor>;
+    type Token = Receipt;
+    type Reply = oneshot::Sender<Answer>;
+
+    fn activate(&mut self, twin: Box<Twin>) -> Addr<TwinActor> {
+        TwinActor::new(twin, self.partition).start()
+    }
+
+    fn deliver(&mut self, to: &Addr<TwinActor>, errand: Errand) {
+        desk::expect(self.partition);
+        to.do_send(TakeIn(errand));
+    }
+
+    fn rest(&mut self, twins: Vec<(Customer, &Addr<TwinActor>)>) {
+        self.to_give_back = GIVE_BACK;
+        let me = self.me.clone();
+        let asked: Vec<_> =
+            twins.into_iter().map(|(customer, twin)| (customer, twin.send(Rest))).collect();
+        actix_rt::spawn(async move {
+            let mut rested = Vec::with_capacity(asked.len());
+            for (customer, answer) in asked {
+                // A twin that is gone takes nothing any more.
+                if let Ok(bytes) = answer.await {
+                    rested.push((customer, bytes));
+                }
+            }
+            me.do_send(Rested(rested));
+        });
+    }
+
+    fn load(&mut self, customers: Vec<Customer>) {
+        let partition = self.partition;
+        self.read(move |store| load(store, partition, customers), Loaded);
+    }
+
+    fn load_outputs(&mut self, from: u64, limit: usize) {
+        let partition = self.partition;
+        let read = move |store: &Store| {
+            store.outbox(partition, from, limit).map_err(|error| error.to_string())
+        };
+        self.read(read, OutputsLoaded);
+    }
+
+    fn load_timers(&mut self, limit: usize) {
+        let partition = self.partition;
+        let read = move |store: &Store| {
+            store.timers(partition, None, limit).map_err(|error| error.to_string())
+        };
+        self.read(read, TimersLoaded);
+    }
+
+    fn find(&mut self, row: Option<IndexKey>, after: Option<Customer>, limit: usize) {
+        let partition = self.partition;
+        let read = move |store: &Store| {
+            store
+                .customers(partition, row, after.as_ref(), limit)
+                .map_err(|error| error.to_string())
+        };
+        self.read(read, CustomersFound);
+    }
+
+    fn trace(&mut self, customer: Customer) {
+        let partition = self.partition;
+        let read = move |store: &Store| {
+            store.traces(partition, &customer).map_err(|error| error.to_string())
+        };
+        self.read(read, Traced);
+    }
+
+    fn clear(&mut self, cleared: Cleared) {
+        // Ahead of the eraser, which waits for what is not withdrawn.
+        self.relay.withdraw(self.partition, cleared.withdrawn.clone());
+        self.eraser.clear(self.partition, cleared);
+    }
+
+    fn commit(&mut self, ticket: u64, mut batch: Batch, haste: Haste) {
+        batch.set_floor(self.floor.get());
+        if self.floor.slow_version() > 0 {
+            let lane = self.floor.slow_lane();
+            if lane.version != self.slow_lane.0 {
+                batch.set_slow_lane(self.partition, &lane);
+            } else if lane.floor != self.slow_lane.1 {
+                batch.set_slow_floors(self.partition, &lane);
+            }
+            self.slow_lane = (lane.version, lane.floor);
+        }
+        self.committer.submit(self.partition, ticket, batch, haste);
+    }
+
+    fn acknowledge(&mut self, receipt: Receipt) {
+        self.permits.pop_front();
+        receipt.committed();
+    }
+
+    fn answer(&mut self, reply: oneshot::Sender<Answer>, answer: Answer) {
+        // Whoever asked may have gone.
+        let _ = reply.send(answer);
+    }
+
+    fn publish(&mut self, outputs: Vec<(u64, Output)>) {
+        self.relay.submit(self.partition, outputs);
+    }
+}
+
+/// The twins of these customers as they were committed last.
+pub(super) fn load(
+    store: &Store,
+    partition: u16,
+    customers: Vec<Customer>,
+) -> Result<Loads, String> {
+    let found = store.load(partition, &customers).map_err(|error| error.to_string())?;
+    customers
+        .into_iter()
+        .zip(found)
+        .map(|(customer, loaded)| {
+            let Some(loaded) = loaded else { return Ok((customer, None)) };
+            revive(customer.clone(), &loaded.state, &loaded.timeline)
+                .map(|twin| (customer, Some(twin)))
+                .map_err(|error| error.to_string())
+        })
+        .collect()
+}

@@ -1,0 +1,537 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_nats::jetstream;
+use async_nats::jetstream::consumer::{AckPolicy, Consumer, DeliverPolicy, pull};
+use async_nats::{Message, StatusCode, Subscriber};
+use futures::{FutureExt, StreamExt};
+use tokio::sync::watch;
+
+use super::careful::Careful;
+use super::connection::Link;
+use super::error::chain;
+use super::gathered::Gathered;
+use super::identity::{Identity, Taken};
+use super::receipt::Ledger;
+use super::unreadable::fetch_next;
+use super::{Bus, Error, delivery};
+use crate::config::limits;
+use crate::event::{Lane, SlowLane};
+
+/// The name of the durable consumer of the stream of events.
+pub(super) const CONSUMER: &str = "twins";
+
+/// How long the broker keeps one request for messages.
+const EXPIRES: Duration = Duration::from_secs(30);
+/// How often the broker says that it still has our request.
+const HEARTBEAT: Duration = Duration::from_secs(3);
+/// No sign of life for so long means that the broker has lost our requests.
+const SILENCE: Duration = Duration::from_secs(8);
+/// Requests for messages that are open at once, so that the next is there before the last is empty.
+const REQUESTS: usize = 2;
+/// While messages are passed over, so many times as many are asked for, and looked at, at once.
+const PASSED_OVER: usize = 4;
+/// How soon an end of the stream is looked at again where it is read without the consumer.
+const LOOK_AGAIN: Duration = Duration::from_millis(3);
+/// Pauses between attempts to begin anew: the first, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
+
+/// Reads the stream of events, in its order.
+///
+/// One durable consumer without a filter delivers for all partitions: filtered consumers make the
+/// broker search for every message, which costs it twice the time for one filter each, and a
+/// hundred times for several. Acknowledging a message acknowledges all before it, so none may be
+/// missing: the consumer's own sequence has to rise by exactly one, and whenever it does not (and
+/// after each new connection) everything on its way is dropped and the consumer set back to the
+/// first event that is not durable. Before that, the stream has to show that it is still the one
+/// whose events were taken in. While somebody publishes messages that end the connection on which
+/// they come, the stream is read without the consumer. What waits in the slow lane is passed over.
+#[derive(Debug)]
+pub(super) struct MainLane {
+    bus: Bus,
+    /// How many partitions there are.
+    partitions: u16,
+    pub(super) ledger: Arc<Ledger>,
+    /// The highest sequence that was ever handed out, or passed over.
+    highest: u64,
+    identity: Identity,
+    /// What waits in the slow lane.
+    lane: Arc<SlowLane>,
+    /// What comes next: behind everything handed out since the consumer was set back.
+    next: u64,
+    open: Option<Open>,
+    careful: Option<Careful>,
+    is_caught_up: bool,
+    /// Whether a connection was lost: the next message may be why.
+    is_suspect: bool,
+    /// How often in a row a connection was lost before anything came.
+    stalls: u32,
+    resets: Arc<AtomicU64>,
+}
+
+/// So many connections lost in a row before anything came: the next message is why, sound as it may
+/// look.
+const STALLS: u32 = 2;
+
+/// A consumer that was set back, and what was asked of it since.
+#[derive(Debug)]
+struct Open {
+    partitions: u16,
+    consumer: Consumer<pull::Config>,
+    messages: Subscriber,
+    inbox: String,
+    /// Messages asked for that did not come yet.
+    outstanding: usize,
+    /// What the consumer's sequence has to be next.
+    expected: u64,
+    /// The message at hand, with what the client library needs to read its place.
+    frame: jetstream::Message,
+    link: watch::Receiver<Link>,
+}
+
+/// Why the flow from a consumer ended.
+#[derive(Debug, thiserror::Error)]
+enum Interrupted {
+    #[error("the connection was lost")]
+    Lost,
+    #[error("the broker was silent for too long")]
+    Silent,
+    #[error("the broker says {0}")]
+    Status(String),
+    #[error("expected delivery {expected}, found {found}")]
+    Gap { expected: u64, found: u64 },
+    #[error("the delivery has no place in the stream: {0}")]
+    Foreign(String),
+    #[error("cannot ask for messages: {0}")]
+    Ask(String),
+}
+
+/// What came next.
+#[derive(Debug)]
+pub(super) struct Read {
+    /// Deliveries, or messages that were passed over; none if only `is_caught_up` is news.
+    pub(super) gathered: Option<Gathered>,
+    /// Whether the stream held nothing more behind that.
+    pub(super) is_caught_up: bool,
+    /// How many messages it held, if that is known.
+    pub(super) pending: Option<u64>,
+}
+
+impl MainLane {
+    pub(super) async fn open(
+        bus: &Bus,
+        partitions: u16,
+        floor: u64,
+        highest: u64,
+        taken: Vec<Taken>,
+        lane: Arc<SlowLane>,
+    ) -> Result<MainLane, Error> {
+        let mut main = MainLane {
+            bus: bus.clone(),
+            partitions,
+            ledger: Ledger::new(floor),
+            highest: highest.max(floor),
+            identity: Identity::new(taken),
+            lane,
+            next: floor + 1,
+            open: None,
+            careful: None,
+            is_caught_up: false,
+            is_suspect: false,
+            stalls: 0,
+            resets: Arc::new(AtomicU64::new(0)),
+        };
+        main.set_back().await?;
+        Ok(main)
+    }
+
+    /// What comes next: at once whatever is ready, at most [`limits::PULL_BATCH`] messages, or else the
+    /// first that arrives; or else that the way to it has changed, or that nothing has come yet. Waits for
+    /// as long as the broker is gone.
+    ///
+    /// While [`is_steady`](MainLane::is_steady), the future may be dropped and nothing is lost.
+    pub(super) async fn read(&mut self) -> Result<Read, Error> {
+        if self.careful.is_some() {
+            return Ok(self.read_carefully().await);
+        }
+        let Some(open) = self.open.as_mut() else {
+            self.reopen().await?;
+            return Ok(self.nothing());
+        };
+        let is_new = open.expected == 1;
+        if !self.is_caught_up && is_new && open.consumer.cached_info().num_pending == 0 {
+            self.is_caught_up = true;
+            return Ok(Read { pending: Some(0), ..self.nothing() });
+        }
+        let (gathered, interrupted) = open.gather(&self.bus, &self.lane).await;
+        if let Some(why) = interrupted {
+            tracing::info!(%why, floor = self.ledger.floor(), "the intake begins anew");
+            self.open = None;
+            self.is_caught_up = false;
+            self.is_suspect = matches!(why, Interrupted::Lost);
+            if is_new && gathered.is_none() {
+                self.stalls += 1;
+            }
+        }
+        let Some(gathered) = gathered else { return Ok(self.nothing()) };
+        self.stalls = 0;
+        self.is_caught_up = self.open.is_some() && gathered.pending == 0;
+        let pending = Some(gathered.pending);
+        Ok(self.passed(gathered, pending))
+    }
+
+    fn nothing(&self) -> Read {
+        Read { gathered: None, is_caught_up: self.is_caught_up, pending: None }
+    }
+
+    /// The sequence that is read next.
+    pub(super) fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// The first sequence that was never handed out, nor passed over.
+    pub(super) fn front(&self) -> u64 {
+        self.highest + 1
+    }
+
+    /// Whether the stream held nothing more when it was last looked at.
+    pub(super) fn is_caught_up(&self) -> bool {
+        self.is_caught_up
+    }
+
+    /// Whether it reads by the consumer, and waits for nothing else.
+    pub(super) fn is_steady(&self) -> bool {
+        self.open.is_some() && self.careful.is_none()
+    }
+
+    /// From now on this is in the slow lane, and passed over.
+    pub(super) fn pass_over(&mut self, lane: Arc<SlowLane>) {
+        self.lane = lane;
+    }
+
+    /// How often the consumer was set back because something was missing or the broker was gone.
+    pub(super) fn resets(&self) -> Arc<AtomicU64> {
+        self.resets.clone()
+    }
+
+    fn passed(&mut self, gathered: Gathered, pending: Option<u64>) -> Read {
+        self.highest = self.highest.max(gathered.last_sequence);
+        self.next = gathered.last_sequence + 1;
+        if let Some((sequence, stored)) = gathered.last_stored {
+            self.identity.remember(Taken { sequence, stored });
+        }
+        Read { gathered: Some(gathered), is_caught_up: self.is_caught_up, pending }
+    }
+
+    /// What comes next in the stream, read without the consumer; nothing if nothing came yet, or if the
+    /// consumer should deliver again.
+    async fn read_carefully(&mut self) -> Read {
+        let Some(careful) = self.careful.as_mut() else { return self.nothing() };
+        if careful.is_over(&self.bus) {
+            (self.careful, self.is_caught_up) = (None, false);
+            return self.nothing();
+        }
+        let found = match careful.read(&self.bus, self.ledger.floor()).await {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::debug!(error = %chain(&error), "cannot read around messages");
+                (self.careful, self.is_caught_up) = (None, false);
+                return self.nothing();
+            }
+        };
+        let was_caught_up = std::mem::replace(&mut self.is_caught_up, found.is_last);
+        let pending = found.is_last.then_some(0);
+        if found.deliveries.is_empty() {
+            if was_caught_up {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+            return Read { pending, ..self.nothing() };
+        }
+        let mut gathered = Gathered::new(self.partitions);
+        for delivery in found.deliveries {
+            match lane_of(&self.bus, &self.lane, &delivery.original.subject, delivery.sequence) {
+                Lane::Main => gathered.add(delivery),
+                Lane::Slow => gathered.skip(delivery.sequence),
+            }
+        }
+        self.passed(gathered, pending)
+    }
+
+    /// Sets the consumer back, or begins to read without it, until that succeeds.
+    async fn reopen(&mut self) -> Result<(), Error> {
+        let (mut pause, longest) = PAUSES;
+        let mut has_complained = false;
+        loop {
+            // An error would mean that the connection was closed for good: the next request says so.
+            let _ = self.bus.link.wait_for(|link| link.is_up).await;
+            match self.set_back().await {
+                Ok(()) => {
+                    self.resets.fetch_add(1, Ordering::Relaxed);
+                    return Ok(());
+                }
+                Err(error) if error.is_transient() => {
+                    if !std::mem::replace(&mut has_complained, true) {
+                        tracing::warn!(error = %chain(&error), "cannot read events; trying again");
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(longest);
+        }
+    }
+
+    /// Sets the consumer back to the first event that is not durable, creating it if need be, on a
+    /// new connection: nothing of an earlier time is on its way there. If the next message is why the
+    /// last connection was lost, begins to read without the consumer.
+    async fn set_back(&mut self) -> Result<(), Error> {
+        let first_kept = self.identity.check(&self.bus, self.highest).await?;
+        if self.highest > 0 && first_kept > self.highest + 1 {
+            tracing::warn!(
+                taken = self.highest,
+                first_kept,
+                "events left the stream before they were taken in; keep them for longer"
+            );
+        }
+        if self.is_suspect && self.is_to_be_read_carefully().await? {
+            // What was handed out is on its way to the disk, and what follows comes behind it.
+            self.ledger.fall_silent();
+            self.careful = Some(Careful::from(&self.bus, self.next));
+            self.is_suspect = false;
+            self.stalls = 0;
+            return Ok(());
+        }
+
+        let (client, jetstream, link) = self.bus.dial("jumeau-intake").await?;
+        let floor = self.ledger.restart(client.clone(), link.clone());
+        let first = floor + 1;
+        (self.next, self.is_suspect) = (first, false);
+        let name = self.bus.subjects.events_stream();
+        let what = "ask for the stream of events";
+        let stream = jetstream.get_stream(&name).await.map_err(Error::request(what))?;
+        let mut consumer = match stream.create_consumer(config()).await {
+            Ok(consumer) => consumer,
+            // An operator's consumer of this name may differ in what cannot be changed. All that
+            // it knows is where we are, and that we know ourselves.
+            Err(_) => {
+                let _ = stream.delete_consumer(CONSUMER).await;
+                stream
+                    .create_consumer(config())
+                    .await
+                    .map_err(Error::request("create the consumer of events"))?
+            }
+        };
+        let inbox = client.new_inbox();
+        let messages =
+            client.subscribe(inbox.clone()).await.map_err(Error::request("listen for events"))?;
+        consumer
+            .reset(Some(first))
+            .await
+            .map_err(Error::request("set the consumer of events back"))?;
+        tracing::debug!(first, "reading events");
+        let frame = jetstream::Message { context: jetstream, message: empty() };
+        self.open = Some(Open {
+            partitions: self.partitions,
+            consumer,
+            messages,
+            inbox,
+            outstanding: 0,
+            expected: 1,
+            link,
+            frame,
+        });
+        Ok(())
+    }
+
+    /// Whether the next message ends the connection on which it comes.
+    async fn is_to_be_read_carefully(&self) -> Result<bool, Error> {
+        let stream = self.bus.subjects.events_stream();
+        let next = fetch_next(&self.bus, &stream, self.next, ">").await?;
+        let is_unreadable = next.as_ref().is_some_and(|message| !message.is_sound());
+        if is_unreadable {
+            tracing::info!(
+                sequence = next.map(|message| message.sequence),
+                "somebody publishes headers that cannot be read; reading around them"
+            );
+        }
+        Ok(is_unreadable || self.stalls >= STALLS)
+    }
+}
+
+/// By which lane a message is taken in, as its subject says.
+fn lane_of(bus: &Bus, lane: &SlowLane, subject: &str, sequence: u64) -> Lane {
+    if lane.channels.is_empty() {
+        return Lane::Main;
+    }
+    let channel = bus.subjects.channel(subject);
+    channel.map_or(Lane::Main, |channel| lane.lane_of(channel, sequence))
+}
+
+fn config() -> pull::Config {
+    pull::Config {
+        durable_name: Some(CONSUMER.into()),
+        description: Some("all events, for the twins".into()),
+        deliver_policy: DeliverPolicy::All,
+        ack_policy: AckPolicy::All,
+        ack_wait: Duration::from_secs(60),
+        max_deliver: -1,
+        max_ack_pending: limits::INTAKE_UNACKNOWLEDGED as i64,
+        ..pull::Config::default()
+    }
+}
+
+/// What stands in a frame before the first message does.
+fn empty() -> Message {
+    Message {
+        subject: "".into(),
+        reply: None,
+        payload: bytes::Bytes::new(),
+        headers: None,
+        status: None,
+        description: None,
+        length: 0,
+    }
+}
+
+impl Open {
+    /// Whatever is ready, or else the first that comes; and why there will be no more, if so.
+    async fn gather(
+        &mut self,
+        bus: &Bus,
+        lane: &SlowLane,
+    ) -> (Option<Gathered>, Option<Interrupted>) {
+        let mut gathered = None;
+        let mut count = 0;
+        loop {
+            let message = if gathered.is_none() {
+                if let Err(why) = self.ask(lane).await {
+                    return (None, Some(why));
+                }
+                match self.wait().await {
+                    Ok(message) => message,
+                    Err(why) => return (None, Some(why)),
+                }
+            } else {
+                match self.messages.next().now_or_never() {
+                    Some(Some(message)) => message,
+                    Some(None) => return (gathered, Some(Interrupted::Lost)),
+                    None => return (gathered, None),
+                }
+            };
+            if let Err(why) = self.take(bus, lane, message, &mut gathered) {
+                return (gathered, Some(why));
+            }
+            count += 1;
+            let skips = gathered.as_ref().map_or(0, |gathered: &Gathered| gathered.skips);
+            // Looking at one that is passed over takes a fraction of what taking one in does.
+            let weight = count - skips + skips / PASSED_OVER;
+            if weight >= limits::PULL_BATCH && gathered.is_some() {
+                return (gathered, None);
+            }
+        }
+    }
+
+    /// Keeps enough requests open.
+    async fn ask(&mut self, lane: &SlowLane) -> Result<(), Interrupted> {
+        // What is passed over costs little but the way here.
+        let times = if lane.is_open() { PASSED_OVER } else { 1 };
+        let batch = limits::PULL_BATCH * times;
+        while self.outstanding <= batch * (REQUESTS - 1) {
+            let request = pull::BatchConfig {
+                batch,
+                expires: Some(EXPIRES),
+                idle_heartbeat: HEARTBEAT,
+                ..pull::BatchConfig::default()
+            };
+            self.consumer
+                .request_batch(request, self.inbox.as_str().into())
+                .await
+                .map_err(|error| Interrupted::Ask(error.to_string()))?;
+            self.outstanding += batch;
+        }
+        Ok(())
+    }
+
+    async fn wait(&mut self) -> Result<Message, Interrupted> {
+        loop {
+            // What arrived before the connection was lost still counts.
+            if let Some(message) = self.messages.next().now_or_never() {
+                return message.ok_or(Interrupted::Lost);
+            }
+            if self.link.borrow_and_update().was_lost() {
+                // What came between the two looks.
+                return self.messages.next().now_or_never().flatten().ok_or(Interrupted::Lost);
+            }
+            tokio::select! {
+                message = tokio::time::timeout(SILENCE, self.messages.next()) => {
+                    return match message {
+                        Ok(message) => message.ok_or(Interrupted::Lost),
+                        Err(_) => Err(Interrupted::Silent),
+                    };
+                }
+                changed = self.link.changed() => if changed.is_err() {
+                    return Err(Interrupted::Lost);
+                },
+            }
+        }
+    }
+
+    /// Adds a message, if it is the next one of the stream; deals with what the broker says besides.
+    fn take(
+        &mut self,
+        bus: &Bus,
+        lane: &SlowLane,
+        message: Message,
+        gathered: &mut Option<Gathered>,
+    ) -> Result<(), Interrupted> {
+        // The broker itself speaks to our inbox. A status on any other subject was published as an
+        // event, and means nothing.
+        if *message.subject == *self.inbox {
+            return self.notice(&message);
+        }
+        self.outstanding = self.outstanding.saturating_sub(1);
+        self.frame.message = message;
+        let place = self.frame.info().map_err(|error| Interrupted::Foreign(error.to_string()))?;
+        if place.consumer_sequence != self.expected {
+            return Err(Interrupted::Gap {
+                expected: self.expected,
+                found: place.consumer_sequence,
+            });
+        }
+        self.expected += 1;
+        let (sequence, pending) = (place.stream_sequence, place.pending);
+        let stored = delivery::stored_at(place.published);
+        let reply = self.frame.message.reply.take();
+        let message = &self.frame.message;
+        let gathered = gathered.get_or_insert_with(|| Gathered::new(self.partitions));
+        match lane_of(bus, lane, &message.subject, sequence) {
+            Lane::Main => gathered.add(delivery::read(&bus.subjects, sequence, stored, message)),
+            Lane::Slow => gathered.skip(sequence),
+        }
+        gathered.reply = reply;
+        gathered.pending = pending;
+        Ok(())
+    }
+
+    fn notice(&mut self, message: &Message) -> Result<(), Interrupted> {
+        match message.status {
+            Some(StatusCode::IDLE_HEARTBEAT) => Ok(()),
+            Some(StatusCode::TIMEOUT | StatusCode::NOT_FOUND) => {
+                let unserved = message
+                    .headers
+                    .as_ref()
+                    .and_then(|headers| headers.get("Nats-Pending-Messages"))
+                    .and_then(|count| count.as_str().parse().ok())
+                    .unwrap_or(limits::PULL_BATCH);
+                self.outstanding = self.outstanding.saturating_sub(unserved);
+                Ok(())
+            }
+            status => {
+                let code = status.map_or(0, |status| status.as_u16());
+                let description = message.description.as_deref().unwrap_or("no more");
+                Err(Interrupted::Status(format!("{code}: {description}")))
+            }
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! Reads what waits in the slow lane: the stream once more, from where the first of it stands.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures::future::try_join_all;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::time::Instant;
+
+use super::error::chain;
+use super::pages::Pages;
+use super::unreadable::fetch_next;
+use super::{Bus, Error, delivery};
+use crate::config::limits;
+use crate::event::{Delivery, Lane, SlowLane};
+
+/// Pages that are read ahead of what can be taken in.
+const PAGES_AHEAD: usize = 1;
+/// After a page whose messages the client library cannot all read, so many are read one by one.
+const ONE_BY_ONE: usize = 256;
+/// After so many pages in a row that could not be read, too.
+const FAILURES: u32 = 3;
+/// Between two attempts to read, if the broker does not answer.
+const PAUSE: Duration = Duration::from_millis(200);
+/// However much others need, pages of the slow lane come at least so soon one after the other.
+const PAGES_APART: Duration = Duration::from_millis(100);
+
+/// How much waits in the slow lane. Written by the intake alone, read by whoever asks how far it is.
+#[derive(Debug, Default)]
+pub(super) struct SlowGauge {
+    /// The last sequence that the main lane has passed over.
+    skipped: AtomicU64,
+    /// Everything in the slow lane up to this sequence is durable.
+    durable: AtomicU64,
+}
+
+impl SlowGauge {
+    /// Begins anew: nothing waits.
+    pub(super) fn reset(&self) {
+        self.skipped.store(0, Ordering::Release);
+        self.durable.store(0, Ordering::Release);
+    }
+
+    pub(super) fn skipped(&self, sequence: u64) {
+        self.skipped.fetch_max(sequence, Ordering::AcqRel);
+    }
+
+    pub(super) fn durable(&self, sequence: u64) {
+        self.durable.store(sequence, Ordering::Release);
+    }
+
+    /// How many sequences behind the last event that was passed over the slow lane is: at least as many
+    /// as events wait there.
+    pub(super) fn behind(&self) -> u64 {
+        let skipped = self.skipped.load(Ordering::Acquire);
+        skipped.saturating_sub(self.durable.load(Ordering::Acquire))
+    }
+
+    /// Whether everything in the slow lane up to a sequence is durable.
+    pub(super) fn is_past(&self, sequence: u64) -> bool {
+        self.behind() == 0 || self.durable.load(Ordering::Acquire) >= sequence
+    }
+}
+
+/// What was read of the slow lane at once.
+#[derive(Debug)]
+pub(super) struct Page {
+    /// The events that waited; there may be none.
+    pub(super) deliveries: Vec<Delivery>,
+    /// Everything before this sequence was looked at.
+    pub(super) next: u64,
+    /// Pages that are not durable yet hold one each: there are few, so that they fill no queue.
+    pub(super) room: OwnedSemaphorePermit,
+}
+
+/// Reads the slow lane beside the main one, on a connection of its own.
+#[derive(Debug)]
+pub(super) struct SlowReader {
+    pages: mpsc::Receiver<(Vec<Delivery>, u64)>,
+    /// Up to which sequence the main lane is, and what is in the slow lane.
+    bounds: watch::Sender<(u64, Arc<SlowLane>)>,
+    room: Arc<Semaphore>,
+    /// When a page was handed out last.
+    last_page: Instant,
+}
+
+impl SlowReader {
+    /// Begins to read from this sequence on, as far as [`may_read`](SlowReader::may_read) says.
+    pub(super) fn start(bus: &Bus, from: u64) -> SlowReader {
+        let (bounds, told) = watch::channel((0, Arc::new(SlowLane::default())));
+        let (send, pages) = mpsc::channel(PAGES_AHEAD);
+        let task = Task {
+            bus: bus.clone(),
+            next: from,
+            one_by_one: 0,
+            failures: 0,
+            bounds: told,
+            pages: send,
+        };
+        tokio::spawn(task.run());
+        let room = Arc::new(Semaphore::new(limits::SLOW_PAGES));
+        SlowReader { pages, bounds, room, last_page: Instant::now() }
+    }
+
+    /// The main lane is up to this sequence. The slow lane stays behind it, so that what was sent before
+    /// a channel was slowed is taken in before what was sent after it.
+    pub(super) fn may_read(&self, before: u64, lane: &Arc<SlowLane>) {
+        self.bounds.send_replace((before, lane.clone()));
+    }
+
+    /// The next page, once it is its turn and there is room for it; none if nobody reads any more.
+    /// `keeps_up` says whether the main lane does, and `outputs` how many wait for the broker. The future
+    /// may be dropped and nothing is lost.
+    pub(super) async fn next(
+        &mut self,
+        keeps_up: bool,
+        outputs: &mut watch::Receiver<usize>,
+    ) -> Option<Page> {
+        self.turn(keeps_up, outputs).await;
+        // The semaphore is never closed.
+        let room = self.room.clone().acquire_owned().await.ok()?;
+        let (deliveries, next) = self.pages.recv().await?;
+        self.last_page = Instant::now();
+        Some(Page { deliveries, next, room })
+    }
+
+    /// Until it is the slow lane's turn: it takes what the others leave, and a little in any case.
+    async fn turn(&self, keeps_up: bool, outputs: &mut watch::Receiver<usize>) {
+        let least = tokio::time::sleep_until(self.last_page + PAGES_APART);
+        if !keeps_up {
+            return least.await;
+        }
+        tokio::select! {
+            // Without a relay nothing waits.
+            _ = outputs.wait_for(|waiting| *waiting <= limits::SLOW_OUTPUTS) => {}
+            () = least => {}
+        }
+    }
+
+    /// The next page, if it is here and there is room for it.
+    pub(super) fn ready(&mut self, keeps_up: bool) -> Option<Page> {
+        if !keeps_up && self.last_page.elapsed() < PAGES_APART {
+            return None;
+        }
+        let room = self.room.clone().try_acquire_owned().ok()?;
+        let (deliveries, next) = self.pages.try_recv().ok()?;
+        self.last_page = Instant::now();
+        Some(Page { deliveries, next, room })
+    }
+}
+
+struct Task {
+    bus: Bus,
+    next: u64,
+    one_by_one: usize,
+    /// Pages in a row that could not be read.
+    failures: u32,
+    bounds: watch::Receiver<(u64, Arc<SlowLane>)>,
+    pages: mpsc::Sender<(Vec<Delivery>, u64)>,
+}
+
+impl Task {
+    /// Until nobody listens any more.
+    async fn run(mut self) {
+        let mut reader: Option<Bus> = None;
+        loop {
+            let Some((before, lane)) = self.may_read().await else { return };
+            let found = match self.read(&mut reader, before, &lane).await {
+                Ok(found) => found,
+                Err(error) => {
+                    tracing::debug!(error = %chain(&error), "cannot read the slow lane");
+                    reader = None;
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
+            };
+            // What holds nothing that waits is no page: those come no faster than can be taken in.
+            let is_page = !found.is_empty() || self.next >= before;
+            if is_page && self.pages.send((found, self.next)).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Up to where may be read, once that is further than it was; none if nobody listens any more.
+    async fn may_read(&mut self) -> Option<(u64, Arc<SlowLane>)> {
+        let next = self.next;
+        let bounds = self.bounds.wait_for(|(before, _)| *before > next).await.ok()?;
+        Some(bounds.clone())
+    }
+
+    /// What waits in the slow lane next, before a sequence.
+    async fn read(
+        &mut self,
+        reader: &mut Option<Bus>,
+        before: u64,
+        lane: &SlowLane,
+    ) -> Result<Vec<Delivery>, Error> {
+        let mut found = if self.one_by_one > 0 {
+            self.read_one_by_one().await?
+        } else {
+            // Messages that cannot be read cost the connection on which they come.
+            let bus = match reader {
+                Some(bus) => bus,
+                None => reader.insert(self.bus.beside("jumeau-slow-lane").await?),
+            };
+            match read_page(bus, self.next).await {
+                Ok(found) => {
+                    self.failures = 0;
+                    found
+                }
+                Err(error) => {
+                    self.failures += 1;
+                    if bus.link.borrow().was_lost() || self.failures >= FAILURES {
+                        self.one_by_one = ONE_BY_ONE;
+                    }
+                    return Err(error);
+                }
+            }
+        };
+        let Some(first) = found.first().map(|first| first.sequence) else {
+            return self.skip_what_is_gone(before).await;
+        };
+        if first > self.next {
+            self.warn_of_what_is_gone().await?;
+        }
+        found.retain(|delivery| delivery.sequence < before);
+        self.next = found.last().map_or(before, |last| last.sequence + 1);
+        let is_slow = |delivery: &Delivery| {
+            let channel = self.bus.subjects.channel(&delivery.original.subject);
+            channel.is_some_and(|one| lane.lane_of(one, delivery.sequence) == Lane::Slow)
+        };
+        found.retain(is_slow);
+        found.iter_mut().for_each(|delivery| delivery.lane = Lane::Slow);
+        Ok(found)
+    }
+
+    /// A page was empty. Whoever answers may be a copy of the stream that is behind: only the one that
+    /// leads says that there is nothing.
+    async fn skip_what_is_gone(&mut self, before: u64) -> Result<Vec<Delivery>, Error> {
+        let stream = self.bus.subjects.events_stream();
+        match fetch_next(&self.bus, &stream, self.next, ">").await? {
+            Some(message) if message.sequence < before => {
+                self.one_by_one = self.one_by_one.max(limits::WRAPPED_AT_ONCE);
+            }
+            _ => self.next = before,
+        }
+        Ok(Vec::new())
+    }
+
+    /// Says so if what waited has left the stream; what was erased leaves no other trace.
+    async fn warn_of_what_is_gone(&self) -> Result<(), Error> {
+        let standing = self.bus.standing().await?;
+        if let Some(first_kept) =
+            standing.map(|standing| standing.first).filter(|it| *it > self.next)
+        {
+            tracing::warn!(
+                next = self.next,
+                first_kept,
+                "events that waited left the stream before they were taken in; keep them for longer"
+            );
+        }
+        Ok(())
+    }
+
+    async fn read_one_by_one(&mut self) -> Result<Vec<Delivery>, Error> {
+        let stream = self.bus.subjects.events_stream();
+        let ahead = 0..limits::WRAPPED_AT_ONCE as u64;
+        let asked = ahead.map(|ahead| fetch_next(&self.bus, &stream, self.next + ahead, ">"));
+        let mut found: Vec<Delivery> = Vec::new();
+        for message in try_join_all(asked).await?.into_iter().map_while(|answer| answer) {
+            // Where sequences are missing, several requests are answered by the same message.
+            if found.last().is_none_or(|last| message.sequence > last.sequence) {
+                found.push(message.delivery(&self.bus));
+            }
+        }
+        self.one_by_one = self.one_by_one.saturating_sub(limits::WRAPPED_AT_ONCE);
+        Ok(found)
+    }
+}
+
+async fn read_page(bus: &Bus, from: u64) -> Result<Vec<Delivery>, Error> {
+    let stream = bus.subjects.events_stream();
+    let held = Pages::from(bus, stream, ">".to_owned(), from).page().await?;
+    let read = |held: super::pages::Held| {
+        delivery::read(&bus.subjects, held.sequence, held.stored, &held.message)
+    };
+    Ok(held.into_iter().map(read).collect())
+}

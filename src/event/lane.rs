@@ -1,0 +1,168 @@
+//! By which lane an event of the stream is taken in.
+//!
+//! The stream is one queue: a channel that floods it would have everybody else wait behind its
+//! events. So its events wait in a lane of their own, the slow one, and all others pass them. Within a
+//! channel, and within a lane, the order of the stream stays.
+
+/// By which lane an event is taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Lane {
+    /// In the order of the stream.
+    #[default]
+    Main,
+    /// In the order of the stream among those whose channels flood it.
+    Slow,
+}
+
+/// A channel whose events wait in the slow lane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slowed {
+    /// The channel, as a token of a subject.
+    pub channel: Box<str>,
+    /// The first sequence of the stream that waits there.
+    pub from: u64,
+    /// The first sequence that does not any more; none: it goes on.
+    pub until: Option<u64>,
+}
+
+/// Which events of the stream wait in the slow lane, and how far both lanes are.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SlowLane {
+    /// Rises with every change of `channels`.
+    pub version: u64,
+    /// The channels.
+    pub channels: Vec<Slowed>,
+    /// Everything in the slow lane up to this sequence is durable in every partition.
+    pub floor: u64,
+    /// Everything in the main lane up to this sequence is durable in every partition.
+    pub main_floor: u64,
+}
+
+impl SlowLane {
+    /// The lane of an event.
+    pub fn lane_of(&self, channel: &str, sequence: u64) -> Lane {
+        let is_in = |slowed: &Slowed| {
+            *slowed.channel == *channel
+                && sequence >= slowed.from
+                && slowed.until.is_none_or(|until| sequence < until)
+        };
+        if self.channels.iter().any(is_in) { Lane::Slow } else { Lane::Main }
+    }
+
+    /// The channels whose events go there, as tokens of a subject.
+    pub fn slowed(&self) -> impl Iterator<Item = &str> {
+        let open = self.channels.iter().filter(|slowed| slowed.until.is_none());
+        open.map(|slowed| &*slowed.channel)
+    }
+
+    /// Whether events go there.
+    pub fn is_open(&self) -> bool {
+        self.slowed().next().is_some()
+    }
+
+    /// From a sequence on, the events of a channel go there. The sequence is one that no partition was
+    /// given yet.
+    pub fn slow(&mut self, channel: &str, from: u64) {
+        if !self.is_open() {
+            // Nothing before that waits there.
+            self.floor = self.floor.max(from.saturating_sub(1));
+        }
+        self.channels.push(Slowed { channel: channel.into(), from, until: None });
+        self.version += 1;
+    }
+
+    /// From a sequence on, the events of all channels go by the main lane again. The sequence is one
+    /// that no partition was given yet, and all that waited in the slow lane is durable.
+    pub fn close(&mut self, until: u64) {
+        let open = self.channels.iter_mut().filter(|slowed| slowed.until.is_none());
+        open.for_each(|slowed| slowed.until = Some(until));
+        self.version += 1;
+    }
+
+    /// Forgets what is over: the main lane will never deliver it again, because it is behind what is
+    /// durable there.
+    pub fn forget(&mut self, main_floor: u64) {
+        self.main_floor = self.main_floor.max(main_floor);
+        let before = self.channels.len();
+        let is_over = |until: u64| until <= self.main_floor + 1;
+        self.channels.retain(|slowed| !slowed.until.is_some_and(is_over));
+        self.version += u64::from(self.channels.len() < before);
+    }
+
+    /// What holds, of what each partition wrote down in its own commits: of the channels, what was said
+    /// last; of what is durable, all.
+    pub fn newest(all: impl IntoIterator<Item = SlowLane>) -> SlowLane {
+        all.into_iter().fold(SlowLane::default(), |known, other| {
+            let floor = known.floor.max(other.floor);
+            let main_floor = known.main_floor.max(other.main_floor);
+            let newer = if other.version > known.version { other } else { known };
+            SlowLane { floor, main_floor, ..newer }
+        })
+    }
+}
+
+/// Up to which sequence a partition has taken in the events of each lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cursors {
+    /// Of the main lane.
+    pub main: u64,
+    /// Of the slow lane.
+    pub slow: u64,
+}
+
+impl Cursors {
+    /// Goes on to a sequence; `false` if it was taken in before.
+    pub fn advance(&mut self, lane: Lane, sequence: u64) -> bool {
+        let cursor = match lane {
+            Lane::Main => &mut self.main,
+            Lane::Slow => &mut self.slow,
+        };
+        let is_new = sequence > *cursor;
+        *cursor = sequence.max(*cursor);
+        is_new
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_channel_is_in_the_slow_lane_from_one_sequence_until_another() {
+        let mut lane = SlowLane::default();
+        lane.slow("shop", 10);
+        let of = |lane: &SlowLane, channel, sequences: [u64; 4]| {
+            sequences.map(|sequence| lane.lane_of(channel, sequence) == Lane::Slow)
+        };
+        assert_eq!(of(&lane, "shop", [9, 10, 20, 99]), [false, true, true, true]);
+        assert_eq!(of(&lane, "web", [9, 10, 20, 99]), [false; 4]);
+        assert_eq!((lane.is_open(), lane.floor), (true, 9));
+        lane.close(20);
+        assert_eq!(of(&lane, "shop", [9, 10, 20, 99]), [false, true, false, false]);
+        assert!(!lane.is_open());
+    }
+
+    #[test]
+    fn what_is_over_is_remembered_for_as_long_as_the_main_lane_may_deliver_it_again() {
+        let mut lane = SlowLane::default();
+        lane.slow("shop", 10);
+        lane.close(20);
+        lane.forget(18);
+        assert_eq!(lane.lane_of("shop", 19), Lane::Slow);
+        lane.forget(19);
+        assert_eq!((lane.channels.len(), lane.main_floor, lane.version), (0, 19, 3));
+    }
+
+    #[test]
+    fn of_what_partitions_wrote_down_the_newest_channels_hold_and_all_that_is_durable() {
+        let mut older = SlowLane { main_floor: 30, ..SlowLane::default() };
+        older.slow("shop", 10);
+        let mut newer = SlowLane { main_floor: 5, ..older.clone() };
+        newer.slow("web", 12);
+        newer.floor = 15;
+        for order in [[older.clone(), newer.clone()], [newer.clone(), older]] {
+            let found = SlowLane::newest(order);
+            assert_eq!(found, SlowLane { main_floor: 30, ..newer.clone() });
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! A channel that floods the stream waits, and all others pass it; nothing is lost or comes twice.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use jumeau::bus::{Floor, Intake, Part, Resume};
+use jumeau::event::{Channel, Cursors, Customer, Lane, SlowLane};
+use tokio::time::timeout;
+
+use crate::{PATIENCE, World, event, next, world};
+
+/// What the partitions have made durable.
+#[derive(Default)]
+struct Partitions {
+    cursors: BTreeMap<u16, Cursors>,
+    lanes: BTreeMap<u16, SlowLane>,
+    floor: u64,
+    /// The last sequence that was taken in, by partition and channel.
+    last: BTreeMap<(u16, String), u64>,
+    /// Sequences that were taken in, by channel.
+    taken: BTreeMap<String, BTreeSet<u64>>,
+}
+
+impl Partitions {
+    fn take(&mut self, part: Part, floor: &Floor) {
+        let cursors = self.cursors.entry(part.partition).or_default();
+        for delivery in part.deliveries {
+            if cursors.advance(delivery.lane, delivery.sequence) {
+                let channel = delivery.original.subject.split('.').nth(2).unwrap().to_owned();
+                let place = (part.partition, channel.clone());
+                let last = self.last.insert(place, delivery.sequence);
+                assert!(last < Some(delivery.sequence), "{} came out of order", delivery.sequence);
+                let taken = self.taken.entry(channel).or_default();
+                assert!(taken.insert(delivery.sequence), "{} came twice", delivery.sequence);
+            }
+        }
+        self.lanes.insert(part.partition, floor.slow_lane());
+        self.floor = floor.get();
+        part.receipt.committed();
+    }
+
+    fn count(&self, channel: &str) -> usize {
+        self.taken.get(channel).map_or(0, BTreeSet::len)
+    }
+
+    fn resume(&self) -> Resume {
+        let lanes = self.lanes.values().cloned();
+        let all = self.cursors.values().flat_map(|one| [one.main, one.slow]);
+        Resume {
+            highest: all.max().unwrap_or(0),
+            lane: SlowLane::newest(lanes),
+            may_slow: true,
+            floor: self.floor,
+            taken: Vec::new(),
+        }
+    }
+}
+
+async fn flood(world: &World, channel: &str, count: usize) {
+    let channel = Channel::new(channel).unwrap();
+    let jetstream = world.jetstream();
+    let mut confirmed = Vec::new();
+    for number in 0..count {
+        let customer = Customer::new(&format!("c{}", number % 200)).unwrap();
+        let subject = world.bus.subjects().event(&channel, &customer);
+        confirmed.push(jetstream.publish(subject, event(number)).await.unwrap());
+        if confirmed.len() == 200 {
+            for one in confirmed.drain(..) {
+                one.await.unwrap();
+            }
+        }
+    }
+    for one in confirmed {
+        one.await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_events_of_a_channel_that_floods_wait_while_all_others_pass_them() {
+    let world = world().await;
+    flood(&world, "web", 1).await;
+    flood(&world, "shop", 12_000).await;
+    flood(&world, "web", 50).await;
+    let mut partitions = Partitions::default();
+    let mut intake = world.intake(partitions.resume()).await;
+    let floor = intake.floor();
+
+    // As long as nothing of the slow lane is durable, little of it comes.
+    let mut held: Vec<Part> = Vec::new();
+    while partitions.count("web") < 51 {
+        for part in next(&mut intake).await.parts {
+            match part.deliveries[0].lane {
+                Lane::Main => partitions.take(part, &floor),
+                Lane::Slow => held.push(part),
+            }
+        }
+    }
+    let before = partitions.count("shop");
+    let waiting: usize = held.iter().map(|part| part.deliveries.len()).sum();
+    assert!(before < 4_000 && waiting < 2_000, "{before} came before, and {waiting} beside");
+    assert_eq!(floor.slowed(), ["shop".into()]);
+    let slow = world.bus.lag().await.unwrap().slow;
+    assert!(slow > 6_000, "{slow} are behind");
+
+    held.into_iter().for_each(|part| partitions.take(part, &floor));
+    while partitions.count("shop") < 12_000 {
+        let pulled = timeout(PATIENCE, intake.next()).await.unwrap().unwrap();
+        pulled.parts.into_iter().for_each(|part| partitions.take(part, &floor));
+    }
+    // Now it is as before.
+    let later = Channel::new("shop").unwrap();
+    let customer = Customer::new("c1").unwrap();
+    world.publish(&world.bus.subjects().event(&later, &customer), event(0)).await;
+    let mut lanes = Vec::new();
+    while partitions.count("shop") < 12_001 {
+        for part in next(&mut intake).await.parts {
+            lanes.extend(part.deliveries.iter().map(|one| one.lane));
+            partitions.take(part, &floor);
+        }
+    }
+    assert_eq!((lanes, floor.slowed()), (vec![Lane::Main], Vec::new()));
+    assert_eq!(world.bus.lag().await.unwrap().slow, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waits_comes_once_however_often_the_service_ends_meanwhile() {
+    let world = world().await;
+    let mut partitions = Partitions::default();
+    let mut opened = 0;
+    for round in 0..3 {
+        flood(&world, "web", 10).await;
+        flood(&world, "shop", 6_000).await;
+        flood(&world, "web", 10).await;
+        let (shop, web) = ((round + 1) * 6_000, (round + 1) * 20);
+        let mut intake: Option<Intake> = None;
+        let mut count = 0;
+        while partitions.count("shop") < shop || partitions.count("web") < web {
+            let reader = match &mut intake {
+                Some(reader) => reader,
+                None => intake.insert(world.intake(partitions.resume()).await),
+            };
+            let floor = reader.floor();
+            let mut parts = next(reader).await.parts;
+            count += usize::from(!parts.is_empty());
+            // What was handed out and is not durable is lost with the process.
+            let ends = count % 11 == 0 && !parts.is_empty();
+            if ends {
+                parts.truncate(parts.len() / 2);
+            }
+            parts.into_iter().for_each(|part| partitions.take(part, &floor));
+            opened = floor.slow_version().max(opened);
+            if ends {
+                intake = None;
+            }
+        }
+    }
+    assert!(opened > 0, "the slow lane was never open");
+    // Nothing comes any more, and the slow lane is closed.
+    let mut intake = world.intake(partitions.resume()).await;
+    let floor = intake.floor();
+    let until = Instant::now() + PATIENCE;
+    while !floor.slowed().is_empty() {
+        assert!(Instant::now() < until, "the slow lane stays open");
+        if let Ok(pulled) = timeout(Duration::from_millis(50), intake.next()).await {
+            pulled.unwrap().parts.into_iter().for_each(|part| partitions.take(part, &floor));
+        }
+    }
+    assert_eq!((partitions.count("shop"), partitions.count("web")), (18_000, 60));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_behind_which_nobody_waits_is_not_slowed() {
+    let world = world().await;
+    flood(&world, "shop", 8_000).await;
+    let mut partitions = Partitions::default();
+    let mut intake = world.intake(partitions.resume()).await;
+    let floor = intake.floor();
+    while partitions.count("shop") < 8_000 {
+        for part in next(&mut intake).await.parts {
+            assert_eq!(part.deliveries[0].lane, Lane::Main);
+            partitions.take(part, &floor);
+        }
+    }
+    assert_eq!(floor.slow_version(), 0);
+}
