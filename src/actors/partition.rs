@@ -13,7 +13,7 @@ use super::eraser::Eraser;
 use super::shell::{Shell, load};
 use super::twin::Show;
 use crate::bus::{Floor, Receipt, Relay};
-use crate::event::{Customer, Event, Output, Rights, Time};
+use crate::event::{Customer, Event, Output, Rights, Time, WrittenLane};
 use crate::models::Snapshot;
 use crate::partition::{
     Answer, Bounds, Done, Loads, Machine, Outgoing, Pulled, Recovered, Surroundings, TimeMode,
@@ -115,7 +115,7 @@ impl PartitionActor {
             relay,
             eraser,
             floor,
-            slow_lane: (0, 0),
+            slow_lane: WrittenLane::default(),
             fatal,
             permits,
             to_give_back: 0,

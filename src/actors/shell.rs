@@ -13,7 +13,7 @@ use super::partition::{
 };
 use super::twin::{Rest, TakeIn, TwinActor};
 use crate::bus::{Floor, Receipt, Relay};
-use crate::event::{Customer, Output};
+use crate::event::{Customer, Output, WrittenLane};
 use crate::partition::{Answer, Cleared, Errand, Host, Loads, revive};
 use crate::store::{Batch, CommitHandle, Haste, IndexKey, Read, Store};
 use crate::twin::Twin;
@@ -27,8 +27,8 @@ pub(super) struct Shell {
     pub(super) relay: Arc<Relay>,
     pub(super) eraser: Eraser,
     pub(super) floor: Floor,
-    /// The version of the slow lane that was written last, and how far it was.
-    pub(super) slow_lane: (u64, u64),
+    /// What was written of the slow lane last.
+    pub(super) slow_lane: WrittenLane,
     pub(super) fatal: UnboundedSender<Fatal>,
     /// Room in the intake, given back when what took it is durable.
     pub(super) permits: VecDeque<OwnedSemaphorePermit>,
@@ -142,14 +142,10 @@ impl Host for Shell {
 
     fn commit(&mut self, ticket: u64, mut batch: Batch, haste: Haste) {
         batch.set_floor(self.floor.get());
+        // Read behind the floor: whoever passes over something has said so in the lane before.
         if self.floor.slow_version() > 0 {
             let lane = self.floor.slow_lane();
-            if lane.version != self.slow_lane.0 {
-                batch.set_slow_lane(self.partition, &lane);
-            } else if lane.floor != self.slow_lane.1 {
-                batch.set_slow_floors(self.partition, &lane);
-            }
-            self.slow_lane = (lane.version, lane.floor);
+            batch.note_slow_lane(self.partition, &lane, &mut self.slow_lane);
         }
         self.committer.submit(self.partition, ticket, batch, haste);
     }

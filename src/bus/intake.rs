@@ -14,7 +14,7 @@ use super::slow_lane::{Page, SlowReader};
 use super::tally::Tally;
 use super::{Bus, Error, Relay};
 use crate::config::limits;
-use crate::event::{Delivery, SlowLane};
+use crate::event::{Delivery, MainPlace, SlowLane};
 
 /// What was ready in the stream of events, in its order within each partition.
 #[derive(Debug)]
@@ -283,7 +283,11 @@ impl Intake {
     /// So little waits in the slow lane that the main one had better wait for it, for a moment: then it is
     /// empty.
     fn is_closing(&mut self) -> bool {
-        if !self.may_close() || self.bus.slow.behind() > limits::SLOW_REST as u64 {
+        let is_near = self.slow.is_some()
+            && self.keeps_up()
+            && self.place().is_at_front()
+            && self.bus.slow.behind() <= limits::NEARLY_DONE as u64;
+        if !is_near {
             self.closing_since = None;
             return false;
         }
@@ -292,13 +296,15 @@ impl Intake {
 
     /// Whether the stream holds little that the main lane has not read.
     fn keeps_up(&self) -> bool {
-        self.pending.is_some_and(|pending| pending <= limits::SLOW_REST as u64)
+        self.pending.is_some_and(|pending| pending <= limits::NEARLY_DONE as u64)
     }
 
-    /// Whether the main lane keeps up with the stream, and has read all that was ever handed out, and so
-    /// passed over all that waits.
-    fn may_close(&self) -> bool {
-        self.slow.is_some() && self.keeps_up() && self.main.next() == self.main.front()
+    fn place(&self) -> MainPlace {
+        MainPlace {
+            next: self.main.next(),
+            front: self.main.front(),
+            skipped: self.bus.slow.last_skipped(),
+        }
     }
 
     /// Ends the slow lane if it is empty, and forgets what is over.
@@ -306,16 +312,16 @@ impl Intake {
         if self.lane.channels.is_empty() {
             return;
         }
-        self.bus.slow.durable(self.slow_ledger.floor());
-        if self.may_close() && self.bus.slow.behind() == 0 {
-            let until = self.main.front();
+        let floor = self.slow_ledger.floor();
+        self.bus.slow.durable(floor);
+        let place = self.place();
+        if self.slow.is_some() && self.keeps_up() && place.may_close(floor) {
             tracing::info!("what waited is taken in: all events go by the main lane again");
             self.change_lane(|lane| lane.close(until));
             self.slow = None;
         }
         let main_floor = self.main.ledger.floor();
-        let is_over = |until: u64| until <= main_floor + 1;
-        if self.lane.channels.iter().any(|slowed| slowed.until.is_some_and(is_over)) {
+        if self.lane.is_any_over(main_floor) {
             self.change_lane(|lane| lane.forget(main_floor));
         }
     }

@@ -30,8 +30,9 @@ const HEARTBEAT: Duration = Duration::from_secs(3);
 const SILENCE: Duration = Duration::from_secs(8);
 /// Requests for messages that are open at once, so that the next is there before the last is empty.
 const REQUESTS: usize = 2;
-/// While messages are passed over, so many times as many are asked for, and looked at, at once.
-const PASSED_OVER: usize = 4;
+/// While a channel is slowed, so many times as many messages are asked for: passing over one costs a
+/// fraction of taking it in.
+const LOOK_FURTHER: usize = 4;
 /// How soon an end of the stream is looked at again where it is read without the consumer.
 const LOOK_AGAIN: Duration = Duration::from_millis(3);
 /// Pauses between attempts to begin anew: the first, and the longest.
@@ -425,7 +426,7 @@ impl Open {
             count += 1;
             let skips = gathered.as_ref().map_or(0, |gathered: &Gathered| gathered.skips);
             // Looking at one that is passed over takes a fraction of what taking one in does.
-            let weight = count - skips + skips / PASSED_OVER;
+            let weight = count - skips + skips / LOOK_FURTHER;
             if weight >= limits::PULL_BATCH && gathered.is_some() {
                 return (gathered, None);
             }
@@ -435,7 +436,7 @@ impl Open {
     /// Keeps enough requests open.
     async fn ask(&mut self, lane: &SlowLane) -> Result<(), Interrupted> {
         // What is passed over costs little but the way here.
-        let times = if lane.is_open() { PASSED_OVER } else { 1 };
+        let times = if lane.is_open() { LOOK_FURTHER } else { 1 };
         let batch = limits::PULL_BATCH * times;
         while self.outstanding <= batch * (REQUESTS - 1) {
             let request = pull::BatchConfig {

@@ -46,6 +46,11 @@ impl SlowGauge {
         self.skipped.fetch_max(sequence, Ordering::AcqRel);
     }
 
+    /// The last sequence that was passed over; 0: none.
+    pub(super) fn last_skipped(&self) -> u64 {
+        self.skipped.load(Ordering::Acquire)
+    }
+
     pub(super) fn durable(&self, sequence: u64) {
         self.durable.store(sequence, Ordering::Release);
     }
@@ -53,8 +58,7 @@ impl SlowGauge {
     /// How many sequences behind the last event that was passed over the slow lane is: at least as many
     /// as events wait there.
     pub(super) fn behind(&self) -> u64 {
-        let skipped = self.skipped.load(Ordering::Acquire);
-        skipped.saturating_sub(self.durable.load(Ordering::Acquire))
+        self.last_skipped().saturating_sub(self.durable.load(Ordering::Acquire))
     }
 
     /// Whether everything in the slow lane up to a sequence is durable.

@@ -254,8 +254,8 @@ limits! {
     SLOW_PAGES: 3;
     /// outputs that wait for the broker while the slow lane goes on; beyond that, it waits, too
     SLOW_OUTPUTS: 1_000;
-    /// sequences that the slow lane may be behind when the main one waits for it, to close it
-    SLOW_REST: 1_024;
+    /// sequences that a lane may be behind and counts as nearly done: when both are, the main one waits for the slow one, to close it
+    NEARLY_DONE: 1_024;
     /// messages of one pull
     PULL_BATCH: 500;
     /// messages of the stream asked for at once where they are read one by one, around those whose headers cannot be read

@@ -25,6 +25,12 @@ pub struct Slowed {
     pub until: Option<u64>,
 }
 
+impl Slowed {
+    fn is_over(&self, main_floor: u64) -> bool {
+        self.until.is_some_and(|until| until <= main_floor + 1)
+    }
+}
+
 /// Which events of the stream wait in the slow lane, and how far both lanes are.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SlowLane {
@@ -79,13 +85,17 @@ impl SlowLane {
         self.version += 1;
     }
 
-    /// Forgets what is over: the main lane will never deliver it again, because it is behind what is
-    /// durable there.
+    /// Whether there is something to [`forget`](SlowLane::forget).
+    pub fn is_any_over(&self, main_floor: u64) -> bool {
+        self.channels.iter().any(|slowed| slowed.is_over(main_floor))
+    }
+
+    /// Forgets what is over: the main lane will never deliver it again, because all of it is durable
+    /// there.
     pub fn forget(&mut self, main_floor: u64) {
         self.main_floor = self.main_floor.max(main_floor);
         let before = self.channels.len();
-        let is_over = |until: u64| until <= self.main_floor + 1;
-        self.channels.retain(|slowed| !slowed.until.is_some_and(is_over));
+        self.channels.retain(|slowed| !slowed.is_over(self.main_floor));
         self.version += u64::from(self.channels.len() < before);
     }
 
@@ -98,6 +108,60 @@ impl SlowLane {
             let newer = if other.version > known.version { other } else { known };
             SlowLane { floor, main_floor, ..newer }
         })
+    }
+}
+
+/// How far the main lane has read the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MainPlace {
+    /// The sequence that it reads next.
+    pub next: u64,
+    /// The first sequence that it never read. `next` is behind it where the broker delivers again.
+    pub front: u64,
+    /// The last sequence that it passed over; 0: none.
+    pub skipped: u64,
+}
+
+impl MainPlace {
+    /// Whether nothing is delivered again, so that all that waits was passed over.
+    pub fn is_at_front(self) -> bool {
+        self.next == self.front
+    }
+
+    /// Whether the slow lane may close at `front`: all that waits was passed over, and is durable, being at
+    /// or below `floor`.
+    pub fn may_close(self, floor: u64) -> bool {
+        self.is_at_front() && self.skipped <= floor
+    }
+}
+
+/// What a partition wrote down of the slow lane last, so that it writes only what has changed since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WrittenLane {
+    version: u64,
+    floor: u64,
+}
+
+/// What of the slow lane a commit writes down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LaneChange {
+    /// The channels, and how far both lanes are.
+    All,
+    /// How far both lanes are.
+    Floors,
+}
+
+impl WrittenLane {
+    /// What the next commit has to write down; none if that is written already. The main lane's floor alone
+    /// is no reason: it is kept with each commit in any case.
+    pub fn next(&mut self, lane: &SlowLane) -> Option<LaneChange> {
+        let last =
+            std::mem::replace(self, WrittenLane { version: lane.version, floor: lane.floor });
+        if lane.version != last.version {
+            Some(LaneChange::All)
+        } else {
+            (lane.floor != last.floor).then_some(LaneChange::Floors)
+        }
     }
 }
 
@@ -151,6 +215,28 @@ mod tests {
         assert_eq!(lane.lane_of("shop", 19), Lane::Slow);
         lane.forget(19);
         assert_eq!((lane.channels.len(), lane.main_floor, lane.version), (0, 19, 3));
+    }
+
+    #[test]
+    fn the_slow_lane_closes_once_all_that_was_passed_over_is_durable() {
+        let place = MainPlace { next: 30, front: 30, skipped: 20 };
+        assert!(place.may_close(20) && !place.may_close(19));
+        assert!(!MainPlace { next: 25, ..place }.may_close(20), "it is to be delivered again");
+    }
+
+    #[test]
+    fn a_commit_writes_of_the_slow_lane_only_what_has_changed() {
+        let (mut lane, mut written) = (SlowLane::default(), WrittenLane::default());
+        assert_eq!(written.next(&lane), None, "there never was one");
+        lane.slow("shop", 10);
+        assert_eq!(written.next(&lane), Some(LaneChange::All));
+        assert_eq!(written.next(&lane), None);
+        lane.floor = 15;
+        assert_eq!(written.next(&lane), Some(LaneChange::Floors));
+        lane.close(20);
+        assert_eq!(written.next(&lane), Some(LaneChange::All));
+        lane.main_floor = 30;
+        assert_eq!(written.next(&lane), None);
     }
 
     #[test]

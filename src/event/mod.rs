@@ -45,7 +45,7 @@ pub use kind::{
     Case, Consent, EventType, Identify, Interaction, InteractionState, Kind, Link, Message, Named,
     Outcome, OutcomeKind, Preference, Sensitivity, Signal, Speaker, Unlink,
 };
-pub use lane::{Cursors, Lane, SlowLane, Slowed};
+pub use lane::{Cursors, Lane, LaneChange, MainPlace, SlowLane, Slowed, WrittenLane};
 pub use names::{is_left_to, named_in};
 pub use output::Output;
 pub use passed::{Carried, INTERNAL, PassOn, Passed, Sense, stand_in};

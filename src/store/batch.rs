@@ -8,7 +8,9 @@ use crate::codec;
 #[cfg(doc)]
 use crate::codec::Kind;
 use crate::config::limits;
-use crate::event::{Broadcast, Customer, ErasureId, Output, SlowLane, Slowed, Time};
+use crate::event::{
+    Broadcast, Customer, ErasureId, LaneChange, Output, SlowLane, Slowed, Time, WrittenLane,
+};
 use crate::models::{ArmResult, Exposure, Lesson, Weights};
 use crate::past::Mark;
 use crate::twin::{Decision, Waiting};
@@ -364,6 +366,15 @@ impl Batch {
         self.set(partition, Field::SlowCursor, sequence);
     }
 
+    /// What has changed of the slow lane since the partition wrote it down last.
+    pub fn note_slow_lane(&mut self, partition: u16, lane: &SlowLane, written: &mut WrittenLane) {
+        match written.next(lane) {
+            Some(LaneChange::All) => self.set_slow_lane(partition, lane),
+            Some(LaneChange::Floors) => self.set_slow_floors(partition, lane),
+            None => {}
+        }
+    }
+
     /// What the slow lane is, as the partition knew it in this commit.
     pub fn set_slow_lane(&mut self, partition: u16, lane: &SlowLane) {
         let mut from = Vec::new();
@@ -380,7 +391,7 @@ impl Batch {
     }
 
     /// How far both lanes are, as the partition knew it in this commit.
-    pub fn set_slow_floors(&mut self, partition: u16, lane: &SlowLane) {
+    fn set_slow_floors(&mut self, partition: u16, lane: &SlowLane) {
         self.set(partition, Field::SlowFloor, lane.floor);
         self.set(partition, Field::MainFloor, lane.main_floor);
     }

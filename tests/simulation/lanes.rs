@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use jumeau::event::{Channel, Content, Delivery, Lane, SlowLane};
+use jumeau::event::{Channel, Content, Delivery, Lane, MainPlace, SlowLane};
 use jumeau::store::{Memory, Read};
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -27,6 +27,8 @@ pub(crate) struct Lanes {
     pulled: Vec<usize>,
     /// and is acknowledged.
     acknowledged: Vec<usize>,
+    /// The last event of the slow lane that each partition has said to be durable.
+    durable: [u64; PARTITIONS as usize],
 }
 
 /// Gives half of the events to the channel that is slowed.
@@ -58,10 +60,33 @@ fn behind(events: &[Stored], sequence: u64) -> usize {
     events.partition_point(|stored| stored.delivery.sequence <= sequence)
 }
 
+/// Up to which sequence before `front` everything is durable in every partition, each being durable up to
+/// a place in its own events.
+fn floor_of(stream: &[Vec<Stored>], durable: &[usize], front: u64) -> u64 {
+    let first_open = |(events, upto): (&Vec<Stored>, &usize)| {
+        events.get(*upto).map_or(front, |stored| stored.delivery.sequence.min(front))
+    };
+    stream.iter().zip(durable).map(first_open).min().unwrap_or(front) - 1
+}
+
+/// How far the one reader of all partitions is, whose main lane was read up to a place in the events of
+/// each.
+fn place(lane: &SlowLane, stream: &[Vec<Stored>], pulled: &[usize], front: u64) -> MainPlace {
+    let passed_over = |(events, upto): (&Vec<Stored>, &usize)| {
+        let before = events[..*upto].iter().rev().map(|stored| &stored.delivery);
+        before.into_iter().find(|one| lane_of(lane, one) == Lane::Slow).map(|one| one.sequence)
+    };
+    let skipped = stream.iter().zip(pulled).filter_map(passed_over).max().unwrap_or(0);
+    MainPlace { next: floor_of(stream, pulled, front) + 1, front, skipped }
+}
+
 impl Lanes {
     /// What is known again after a start; and up to where the main lane of each partition is read.
     pub(crate) fn recover(&mut self, memory: &Memory, stream: &[Vec<Stored>]) -> Vec<usize> {
         let metas: Vec<_> = (0..PARTITIONS).map(|one| memory.meta(one).unwrap()).collect();
+        for (meta, durable) in metas.iter().zip(self.durable) {
+            assert!(meta.slow_cursor >= durable, "{} of the slow lane is kept", meta.slow_cursor);
+        }
         let lane = SlowLane::newest(metas.iter().map(|meta| meta.slow_lane.clone()));
         let lowest = metas.iter().map(|meta| meta.cursor).min().unwrap_or(0);
         let main_floor = lane.main_floor.max(lowest);
@@ -88,21 +113,15 @@ impl Lanes {
             };
             stream.iter().zip(upto).map(last).collect::<Vec<u64>>()
         };
+        let front = last(delivered).into_iter().max().unwrap_or(0) + 1;
+        // Not up to the front: what twins pass on is stored before it in this world, behind what their own
+        // partition was given.
         let main_floor = last(acknowledged).into_iter().min().unwrap_or(0);
         lane.main_floor = lane.main_floor.max(main_floor);
-        let slow = last(&self.acknowledged).into_iter().min().unwrap_or(0);
         if lane.is_open() {
-            lane.floor = lane.floor.max(slow);
-        }
-        let front = last(delivered).into_iter().max().unwrap_or(0) + 1;
-        if lane.is_open() {
-            let is_empty = stream.iter().enumerate().all(|(at, events)| {
-                let waits = events.get(self.acknowledged[at]..delivered[at]).unwrap_or_default();
-                // One reader reads for all partitions.
-                pulled[at] == behind(events, front - 1)
-                    && waits.iter().all(|one| lane_of(&lane, &one.delivery) == Lane::Main)
-            });
-            if is_empty && (!opens || rng.random_bool(0.2)) {
+            lane.floor = lane.floor.max(floor_of(stream, &self.acknowledged, front));
+            let place = place(&lane, stream, pulled, front);
+            if place.may_close(lane.floor) && (!opens || rng.random_bool(0.2)) {
                 lane.close(front);
             }
         } else if lane.channels.is_empty() && opens && rng.random_bool(0.05) {
@@ -138,6 +157,8 @@ impl Lanes {
             self.pulled[at] = self.acknowledged[at];
         }
         let from = self.pulled[at];
+        // Nobody reads a lane that is closed.
+        let count = if lane.is_open() { count } else { 0 };
         let upto = (from + count).min(before).max(from);
         self.pulled[at] = upto;
         let deliveries = events[from..upto].iter().map(|stored| stored.delivery.clone());
@@ -147,12 +168,19 @@ impl Lanes {
     }
 
     /// Takes a token of the slow lane; `false` if it is none.
-    pub(crate) fn acknowledge(&mut self, at: usize, token: u64) -> bool {
-        let is_slow = token & SLOW > 0;
-        if is_slow {
-            self.acknowledged[at] = self.acknowledged[at].max((token & !SLOW) as usize);
+    pub(crate) fn acknowledge(&mut self, at: usize, events: &[Stored], token: u64) -> bool {
+        if token & SLOW == 0 {
+            return false;
         }
-        is_slow
+        let upto = (token & !SLOW) as usize;
+        let newly = events.get(self.acknowledged[at]..upto).unwrap_or_default();
+        let lane = self.lane.borrow();
+        let slow = newly.iter().rfind(|one| lane_of(&lane, &one.delivery) == Lane::Slow);
+        if let Some(slow) = slow {
+            self.durable[at] = slow.delivery.sequence;
+        }
+        self.acknowledged[at] = self.acknowledged[at].max(upto);
+        true
     }
 
     /// Whether nothing waits any more.

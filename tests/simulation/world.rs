@@ -5,7 +5,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jumeau::bus::Subjects;
-use jumeau::event::{Cursors, Customer, Delivery, Desks, Output, Rights, SlowLane, Time};
+use jumeau::event::{
+    Cursors, Customer, Delivery, Desks, Output, Rights, SlowLane, Time, WrittenLane,
+};
 use jumeau::partition::{
     Answer, Answers, Bounds, Cell, Cleared, Done, Errand, Host, Machine, Outgoing, Panicked,
     Pulled, Recovered, Secret, TimeMode, revive,
@@ -121,6 +123,7 @@ pub(crate) struct Desk {
     publish: Vec<(u64, Output)>,
     /// Which partition it is of, and what waits in the slow lane, if there is one.
     slow_lane: Option<(u16, Rc<RefCell<SlowLane>>)>,
+    written_lane: WrittenLane,
     rested: Vec<(Customer, u32)>,
     trace: Option<Customer>,
     /// Outputs that are not to be published any more.
@@ -174,7 +177,7 @@ impl Host for Desk {
 
     fn commit(&mut self, ticket: u64, mut batch: Batch, _haste: Haste) {
         if let Some((partition, lane)) = &self.slow_lane {
-            batch.set_slow_lane(*partition, &lane.borrow());
+            batch.note_slow_lane(*partition, &lane.borrow(), &mut self.written_lane);
         }
         self.commits.push_back((ticket, batch));
     }
@@ -583,7 +586,11 @@ impl World {
                     one.last_cursor = cursor;
                 }
                 for token in one.desk.acknowledged.drain(..) {
-                    if self.lanes.as_mut().is_some_and(|lanes| lanes.acknowledge(at, token)) {
+                    if self
+                        .lanes
+                        .as_mut()
+                        .is_some_and(|lanes| lanes.acknowledge(at, &self.stream[at], token))
+                    {
                         continue;
                     }
                     self.acknowledged[at] = self.acknowledged[at].max(token as usize);
