@@ -21,6 +21,7 @@ use jumeau::event::Value;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::json;
+use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
@@ -30,6 +31,12 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// So many that nobody is spoken to more often within a second than a twin remembers.
 const CUSTOMERS: u32 = 200;
+/// How often a channel floods the stream, and the service is killed over it.
+const FLOODS: u32 = 3;
+/// Events of a flood: many more than partitions take in at once.
+const FLOOD: u32 = 4_000;
+/// Customers of a flood.
+const FLOOD_CUSTOMERS: u32 = 2_000;
 
 const POLICY: &str = r#"
 [policy]
@@ -88,8 +95,14 @@ fn serve(folder: &Path, url: &str) -> Child {
 }
 
 /// Publishes an event until the broker has it; its id makes copies harmless.
-async fn publish(stream: &jetstream::Context, id: u64, customer: u32, number: u32) {
-    let subject = format!("jumeau.events.web.c{customer}");
+async fn publish(
+    stream: &jetstream::Context,
+    channel: &str,
+    id: u64,
+    customer: String,
+    number: u32,
+) {
+    let subject = format!("jumeau.events.{channel}.{customer}");
     let data = json!({ "name": "Add", "properties": { "number": number } });
     let payload = Bytes::from(json!({ "type": "track", "data": data }).to_string());
     loop {
@@ -194,27 +207,72 @@ async fn settled(bus: &Bus) {
     timeout(PATIENCE, settle).await.expect("the service settles");
 }
 
+/// A broker, and a client of it that knows nothing of us; the service is started by each test.
+struct Scene {
+    folder: TempDir,
+    broker: Broker,
+    bus: Bus,
+    stream: jetstream::Context,
+}
+
+impl Scene {
+    async fn new() -> Scene {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("policy")).unwrap();
+        std::fs::write(folder.path().join("policy/kill.toml"), POLICY).unwrap();
+        let options = BrokerOptions::new(folder.path().join("nats"));
+        let broker = Broker::start(options).await.unwrap();
+        let nats = settings::Nats { url: broker.url(), ..settings::Nats::default() };
+        let bus = Bus::connect(&nats).await.unwrap();
+        bus.ensure_streams(&settings::Streams::default(), 4).await.unwrap();
+        let client = async_nats::ConnectOptions::new()
+            .max_reconnects(None)
+            .reconnect_delay_callback(|_| Duration::from_millis(10))
+            .connect(broker.url())
+            .await
+            .unwrap();
+        Scene { folder, broker, bus, stream: jetstream::new(client) }
+    }
+
+    fn serve(&self) -> Child {
+        serve(self.folder.path(), &self.broker.url())
+    }
+
+    /// Of so many events each was taken in once, and answered once, in its customer's order.
+    async fn every_event_counted_once(&self, count: u64, seed: u64) {
+        let events = all(&self.stream, "JUMEAU_EVENTS").await;
+        assert_eq!(events.len() as u64, count, "seed {seed}: the stream has each event once");
+        let expected = expected(&events);
+        let messages = all(&self.stream, "JUMEAU_ACTIONS").await;
+        let said = said(&messages);
+        for (customer, answers) in &expected {
+            assert_eq!(said.get(customer), Some(answers), "seed {seed}: customer {customer}");
+            let shown = self.bus.ask(verb::SHOW, &[customer], Bytes::new()).await.unwrap();
+            let shown: ShowReply = serde_json::from_slice(&shown).unwrap();
+            let counted = shown.twin.facts.get("count").cloned();
+            assert_eq!(counted, Some(Value::Int(answers.len() as i64)), "seed {seed}: {customer}");
+        }
+        assert_eq!(said.len(), expected.len());
+
+        let mut observed = observed(&messages);
+        assert_eq!(observed.len() as u64, count, "seed {seed}: each action is observed");
+        observed.sort();
+        observed.dedup();
+        assert_eq!(observed.len() as u64, count, "seed {seed}: and none twice");
+        let stats = stats(&self.bus).await.unwrap();
+        assert_eq!(stats.learning.answers, count, "seed {seed}: each is learned from once");
+        let dead = stats.total().dead;
+        assert!(dead.is_empty(), "seed {seed}: {dead:?}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_or_doubled_when_service_and_broker_are_killed_again_and_again() {
     let kills = number("KILLS", 20);
     let seed = number("SEED", 1);
     let mut rng = StdRng::seed_from_u64(seed);
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir(folder.path().join("policy")).unwrap();
-    std::fs::write(folder.path().join("policy/kill.toml"), POLICY).unwrap();
-    let mut broker = Broker::start(BrokerOptions::new(folder.path().join("nats"))).await.unwrap();
-    let nats = settings::Nats { url: broker.url(), ..settings::Nats::default() };
-    let bus = Bus::connect(&nats).await.unwrap();
-    bus.ensure_streams(&settings::Streams::default(), 4).await.unwrap();
-    let client = async_nats::ConnectOptions::new()
-        .max_reconnects(None)
-        .reconnect_delay_callback(|_| Duration::from_millis(10))
-        .connect(broker.url())
-        .await
-        .unwrap();
-    let context = jetstream::new(client);
-
-    let mut service = serve(folder.path(), &broker.url());
+    let mut scene = Scene::new().await;
+    let mut service = scene.serve();
     let mut id = 0;
     for kill in 0..kills {
         // The moment of the kill is so many events away, while they are being taken in.
@@ -222,49 +280,76 @@ async fn nothing_is_lost_or_doubled_when_service_and_broker_are_killed_again_and
             let burst: Vec<_> = (0..rng.random_range(1..60))
                 .map(|_| {
                     id += 1;
-                    let customer = rng.random_range(0..CUSTOMERS);
-                    publish(&context, id, customer, rng.random_range(0..100))
+                    let customer = format!("c{}", rng.random_range(0..CUSTOMERS));
+                    publish(&scene.stream, "web", id, customer, rng.random_range(0..100))
                 })
                 .collect();
             timeout(PATIENCE, join_all(burst)).await.expect("the broker takes events");
         }
         if rng.random_bool(0.3) {
-            settled(&bus).await;
+            settled(&scene.bus).await;
         }
         service.kill().await.unwrap();
         if kill % 5 == 4 {
-            broker.kill().await.unwrap();
-            broker.restart().await.unwrap();
+            scene.broker.kill().await.unwrap();
+            scene.broker.restart().await.unwrap();
         }
-        service = serve(folder.path(), &broker.url());
+        service = scene.serve();
     }
-    settled(&bus).await;
-    learned(&bus, id).await;
-    settled(&bus).await;
-
-    let events = all(&context, "JUMEAU_EVENTS").await;
-    assert_eq!(events.len() as u64, id, "seed {seed}: the stream has each event once");
-    let expected = expected(&events);
-    let messages = all(&context, "JUMEAU_ACTIONS").await;
-    let mut observed = observed(&messages);
-    assert_eq!(observed.len() as u64, id, "seed {seed}: each action is observed");
-    observed.sort();
-    observed.dedup();
-    assert_eq!(observed.len() as u64, id, "seed {seed}: and none twice");
-    let answers = stats(&bus).await.unwrap().learning.answers;
-    assert_eq!(answers, id, "seed {seed}: each answer is learned from once");
-    let said = said(&messages);
-    for (customer, answers) in &expected {
-        assert_eq!(said.get(customer), Some(answers), "seed {seed}: customer {customer}");
-        let shown = bus.ask(verb::SHOW, &[customer], Bytes::new()).await.unwrap();
-        let shown: ShowReply = serde_json::from_slice(&shown).unwrap();
-        let count = shown.twin.facts.get("count").cloned();
-        assert_eq!(count, Some(Value::Int(answers.len() as i64)), "seed {seed}: {customer}");
-    }
-    assert_eq!(said.len(), expected.len());
-
-    let dead = stats(&bus).await.unwrap().total().dead;
-    assert!(dead.is_empty(), "seed {seed}: {dead:?}");
+    settled(&scene.bus).await;
+    learned(&scene.bus, id).await;
+    settled(&scene.bus).await;
+    scene.every_event_counted_once(id, seed).await;
     service.kill().await.unwrap();
-    broker.stop().await.unwrap();
+    scene.broker.stop().await.unwrap();
+}
+
+/// Waits until the events of a channel wait, and all others pass them.
+async fn slowed(bus: &Bus) {
+    let wait = async {
+        while stats(bus).await.is_none_or(|stats| stats.slowed.is_empty()) {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    };
+    timeout(PATIENCE, wait).await.expect("the channel that floods is slowed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_of_a_flood_is_lost_or_doubled_when_the_service_is_killed_while_it_waits() {
+    let seed = number("SEED", 1);
+    let mut rng = StdRng::seed_from_u64(seed);
+    let mut scene = Scene::new().await;
+    let mut id = 0;
+    for _ in 0..FLOODS {
+        let flood = (0..FLOOD).map(|number| {
+            id += 1;
+            // Somebody else is behind them, now and then: or there would be nobody to pass.
+            let channel = if number % 200 == 0 { "web" } else { "shop" };
+            let customer = format!("{channel}{}", number % FLOOD_CUSTOMERS);
+            publish(&scene.stream, channel, id, customer, rng.random_range(0..100))
+        });
+        let flood = futures::stream::iter(flood).buffered(200).collect::<Vec<()>>();
+        timeout(PATIENCE, flood).await.expect("the broker takes events");
+        let mut service = scene.serve();
+        slowed(&scene.bus).await;
+        let beyond = stats(&scene.bus).await.map_or(0, |stats| stats.total().events);
+        let more = rng.random_range(0..u64::from(FLOOD / 4));
+        let goes_on = async {
+            // Once nothing is slowed any more, it is too late to wait for more.
+            while stats(&scene.bus).await.is_none_or(|stats| {
+                stats.total().events < beyond + more && !stats.slowed.is_empty()
+            }) {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        timeout(PATIENCE, goes_on).await.expect("the service goes on");
+        service.kill().await.unwrap();
+    }
+    let mut service = scene.serve();
+    settled(&scene.bus).await;
+    learned(&scene.bus, id).await;
+    settled(&scene.bus).await;
+    scene.every_event_counted_once(id, seed).await;
+    service.kill().await.unwrap();
+    scene.broker.stop().await.unwrap();
 }
