@@ -349,6 +349,7 @@ impl Service {
             current,
             Gauges {
                 resets: intake.resets(),
+                missed: intake.missed(),
                 floor: intake.floor(),
                 relay,
                 watch,

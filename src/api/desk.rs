@@ -37,7 +37,7 @@ use crate::actors::{
     self, Address, Clock, Decisions, Glance, GlanceBroadcasts, GlanceResults, HasAdvanced,
     Impatient, Inspect, Journal, Lessons, Marks, Partitions, Sight, TryCampaign,
 };
-use crate::bus::{self, ApiError, Bus, Floor, Relay, Request, Watch};
+use crate::bus::{self, ApiError, Bus, Floor, Missed, Relay, Request, Watch};
 use crate::codec;
 use crate::config::limits;
 use crate::event::{Broadcast, Channel, Customer, Raw, Rights, Time, encode, json, parse};
@@ -68,6 +68,8 @@ pub struct Desk {
 pub struct Gauges {
     /// How often the intake began anew.
     pub resets: Arc<AtomicU64>,
+    /// What left the stream before it was taken in.
+    pub missed: Missed,
     /// How far the intake is.
     pub floor: Floor,
     /// What publishes.
@@ -429,6 +431,7 @@ impl Desk {
             lag,
             slowed: self.gauges.floor.slowed(),
             resets: self.gauges.resets.load(Ordering::Relaxed),
+            missed: self.gauges.missed.count(),
             publishing: Publishing {
                 outages: self.bus.outages(),
                 relayed: self.gauges.relay.counters(),

@@ -163,6 +163,10 @@ pub struct Stats {
     pub slowed: Vec<Box<str>>,
     /// How often the intake had to begin anew because of a gap.
     pub resets: u64,
+    /// Events that left the stream before they were taken in, since the service started, at most: the
+    /// stream keeps them for too short a time.
+    #[serde(default)]
+    pub missed: u64,
     /// How the way out goes.
     #[serde(default)]
     pub publishing: Publishing,

@@ -21,32 +21,36 @@ pub(super) struct Gathered {
     pub(super) skipped: u64,
     /// How many were.
     pub(super) skips: usize,
+    /// The first sequence that was expected and is missing, and the one that was found instead.
+    pub(super) gap: Option<(u64, u64)>,
 }
 
 impl Gathered {
-    pub(super) fn new(partitions: u16) -> Gathered {
+    /// Nothing yet of what comes behind a sequence.
+    pub(super) fn behind(sequence: u64, partitions: u16) -> Gathered {
         Gathered {
             partitions,
             parts: Vec::new(),
-            last_sequence: 0,
+            last_sequence: sequence,
             last_stored: None,
             reply: None,
             pending: 0,
             skipped: 0,
             skips: 0,
+            gap: None,
         }
     }
 
     /// Leaves a message to the slow lane.
     pub(super) fn skip(&mut self, sequence: u64) {
-        self.last_sequence = sequence;
+        self.go_on_to(sequence);
         self.skipped = sequence;
         self.skips += 1;
     }
 
     /// Adds a delivery to the part of its partition; a broadcast to that of every partition.
     pub(super) fn add(&mut self, delivery: Delivery) {
-        self.last_sequence = delivery.sequence;
+        self.go_on_to(delivery.sequence);
         self.last_stored = Some((delivery.sequence, delivery.stored));
         if matches!(delivery.content, Content::Broadcast(_)) {
             for partition in 0..self.partitions {
@@ -65,6 +69,14 @@ impl Gathered {
             let partition = partition.unwrap_or(0);
             self.add_to(partition, Delivery { partition, ..delivery });
         }
+    }
+
+    fn go_on_to(&mut self, sequence: u64) {
+        let expected = self.last_sequence + 1;
+        if sequence > expected {
+            self.gap.get_or_insert((expected, sequence));
+        }
+        self.last_sequence = sequence;
     }
 
     fn add_to(&mut self, partition: u16, delivery: Delivery) {

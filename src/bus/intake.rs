@@ -12,7 +12,7 @@ use super::main_lane::{MainLane, Read};
 use super::receipt::{Ledger, Receipt};
 use super::slow_lane::{Page, SlowReader};
 use super::tally::Tally;
-use super::{Bus, Error, Relay};
+use super::{Bus, Error, Missed, Relay};
 use crate::config::limits;
 use crate::event::{Delivery, MainPlace, SlowLane};
 
@@ -201,6 +201,11 @@ impl Intake {
         self.main.resets()
     }
 
+    /// What left the stream before it was taken in.
+    pub fn missed(&self) -> Missed {
+        self.main.missed.clone()
+    }
+
     fn hand_out_main(&mut self, read: Read) -> Pulled {
         let Read { gathered, is_caught_up, pending } = read;
         self.pending = pending;
@@ -219,7 +224,7 @@ impl Intake {
     }
 
     fn hand_out_page(&mut self, page: Page) -> Pulled {
-        let mut gathered = Gathered::new(self.partitions);
+        let mut gathered = Gathered::behind(0, self.partitions);
         page.deliveries.into_iter().for_each(|delivery| gathered.add(delivery));
         gathered.last_sequence = page.next - 1;
         let parts = hand_out(&self.slow_ledger, gathered, Some(page.room));
@@ -275,7 +280,7 @@ impl Intake {
 
     /// Begins, or begins again, to read what waits in the slow lane.
     fn read_slowly(&mut self) {
-        let slow = SlowReader::start(&self.bus, self.slow_ledger.floor() + 1);
+        let slow = SlowReader::start(&self.bus, self.slow_ledger.floor() + 1, self.missed());
         slow.may_read(self.main.next(), &self.lane);
         self.slow = Some(slow);
     }
@@ -317,7 +322,7 @@ impl Intake {
         let place = self.place();
         if self.slow.is_some() && self.keeps_up() && place.may_close(floor) {
             tracing::info!("what waited is taken in: all events go by the main lane again");
-            self.change_lane(|lane| lane.close(until));
+            self.change_lane(|lane| lane.close(place.front));
             self.slow = None;
         }
         let main_floor = self.main.ledger.floor();

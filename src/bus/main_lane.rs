@@ -15,7 +15,7 @@ use super::gathered::Gathered;
 use super::identity::{Identity, Taken};
 use super::receipt::Ledger;
 use super::unreadable::fetch_next;
-use super::{Bus, Error, delivery};
+use super::{Bus, Error, Missed, delivery};
 use crate::config::limits;
 use crate::event::{Lane, SlowLane};
 
@@ -69,6 +69,7 @@ pub(super) struct MainLane {
     /// How often in a row a connection was lost before anything came.
     stalls: u32,
     resets: Arc<AtomicU64>,
+    pub(super) missed: Missed,
 }
 
 /// So many connections lost in a row before anything came: the next message is why, sound as it may
@@ -142,6 +143,7 @@ impl MainLane {
             is_suspect: false,
             stalls: 0,
             resets: Arc::new(AtomicU64::new(0)),
+            missed: Missed::default(),
         };
         main.set_back().await?;
         Ok(main)
@@ -165,7 +167,7 @@ impl MainLane {
             self.is_caught_up = true;
             return Ok(Read { pending: Some(0), ..self.nothing() });
         }
-        let (gathered, interrupted) = open.gather(&self.bus, &self.lane).await;
+        let (gathered, interrupted) = open.gather(&self.bus, &self.lane, self.next).await;
         if let Some(why) = interrupted {
             tracing::info!(%why, floor = self.ledger.floor(), "the intake begins anew");
             self.open = None;
@@ -217,6 +219,9 @@ impl MainLane {
     }
 
     fn passed(&mut self, gathered: Gathered, pending: Option<u64>) -> Read {
+        if let Some((expected, found)) = gathered.gap {
+            self.missed.main().look(&self.bus, expected, found);
+        }
         self.highest = self.highest.max(gathered.last_sequence);
         self.next = gathered.last_sequence + 1;
         if let Some((sequence, stored)) = gathered.last_stored {
@@ -249,7 +254,7 @@ impl MainLane {
             }
             return Read { pending, ..self.nothing() };
         }
-        let mut gathered = Gathered::new(self.partitions);
+        let mut gathered = Gathered::behind(self.next - 1, self.partitions);
         for delivery in found.deliveries {
             match lane_of(&self.bus, &self.lane, &delivery.original.subject, delivery.sequence) {
                 Lane::Main => gathered.add(delivery),
@@ -288,12 +293,8 @@ impl MainLane {
     /// last connection was lost, begins to read without the consumer.
     async fn set_back(&mut self) -> Result<(), Error> {
         let first_kept = self.identity.check(&self.bus, self.highest).await?;
-        if self.highest > 0 && first_kept > self.highest + 1 {
-            tracing::warn!(
-                taken = self.highest,
-                first_kept,
-                "events left the stream before they were taken in; keep them for longer"
-            );
+        if self.highest > 0 {
+            self.missed.main().note(self.highest + 1, first_kept);
         }
         if self.is_suspect && self.is_to_be_read_carefully().await? {
             // What was handed out is on its way to the disk, and what follows comes behind it.
@@ -396,11 +397,12 @@ fn empty() -> Message {
 }
 
 impl Open {
-    /// Whatever is ready, or else the first that comes; and why there will be no more, if so.
+    /// Whatever is ready from a sequence on, or else the first that comes; and why there will be no more, if so.
     async fn gather(
         &mut self,
         bus: &Bus,
         lane: &SlowLane,
+        next: u64,
     ) -> (Option<Gathered>, Option<Interrupted>) {
         let mut gathered = None;
         let mut count = 0;
@@ -420,7 +422,7 @@ impl Open {
                     None => return (gathered, None),
                 }
             };
-            if let Err(why) = self.take(bus, lane, message, &mut gathered) {
+            if let Err(why) = self.take(bus, lane, next, message, &mut gathered) {
                 return (gathered, Some(why));
             }
             count += 1;
@@ -483,6 +485,7 @@ impl Open {
         &mut self,
         bus: &Bus,
         lane: &SlowLane,
+        next: u64,
         message: Message,
         gathered: &mut Option<Gathered>,
     ) -> Result<(), Interrupted> {
@@ -505,7 +508,7 @@ impl Open {
         let stored = delivery::stored_at(place.published);
         let reply = self.frame.message.reply.take();
         let message = &self.frame.message;
-        let gathered = gathered.get_or_insert_with(|| Gathered::new(self.partitions));
+        let gathered = gathered.get_or_insert_with(|| Gathered::behind(next - 1, self.partitions));
         match lane_of(bus, lane, &message.subject, sequence) {
             Lane::Main => gathered.add(delivery::read(&bus.subjects, sequence, stored, message)),
             Lane::Slow => gathered.skip(sequence),

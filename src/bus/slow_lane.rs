@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::error::chain;
 use super::pages::Pages;
 use super::unreadable::fetch_next;
-use super::{Bus, Error, delivery};
+use super::{Bus, Error, Missed, delivery};
 use crate::config::limits;
 use crate::event::{Delivery, Lane, SlowLane};
 
@@ -91,7 +91,7 @@ pub(super) struct SlowReader {
 
 impl SlowReader {
     /// Begins to read from this sequence on, as far as [`may_read`](SlowReader::may_read) says.
-    pub(super) fn start(bus: &Bus, from: u64) -> SlowReader {
+    pub(super) fn start(bus: &Bus, from: u64, missed: Missed) -> SlowReader {
         let (bounds, told) = watch::channel((0, Arc::new(SlowLane::default())));
         let (send, pages) = mpsc::channel(PAGES_AHEAD);
         let task = Task {
@@ -99,6 +99,7 @@ impl SlowReader {
             next: from,
             one_by_one: 0,
             failures: 0,
+            missed,
             bounds: told,
             pages: send,
         };
@@ -160,6 +161,7 @@ struct Task {
     one_by_one: usize,
     /// Pages in a row that could not be read.
     failures: u32,
+    missed: Missed,
     bounds: watch::Receiver<(u64, Arc<SlowLane>)>,
     pages: mpsc::Sender<(Vec<Delivery>, u64)>,
 }
@@ -227,7 +229,7 @@ impl Task {
             return self.skip_what_is_gone(before).await;
         };
         if first > self.next {
-            self.warn_of_what_is_gone().await?;
+            self.missed.slow().look(&self.bus, self.next, first);
         }
         found.retain(|delivery| delivery.sequence < before);
         self.next = found.last().map_or(before, |last| last.sequence + 1);
@@ -248,24 +250,12 @@ impl Task {
             Some(message) if message.sequence < before => {
                 self.one_by_one = self.one_by_one.max(limits::WRAPPED_AT_ONCE);
             }
-            _ => self.next = before,
+            _ => {
+                self.missed.slow().look(&self.bus, self.next, before);
+                self.next = before;
+            }
         }
         Ok(Vec::new())
-    }
-
-    /// Says so if what waited has left the stream; what was erased leaves no other trace.
-    async fn warn_of_what_is_gone(&self) -> Result<(), Error> {
-        let standing = self.bus.standing().await?;
-        if let Some(first_kept) =
-            standing.map(|standing| standing.first).filter(|it| *it > self.next)
-        {
-            tracing::warn!(
-                next = self.next,
-                first_kept,
-                "events that waited left the stream before they were taken in; keep them for longer"
-            );
-        }
-        Ok(())
     }
 
     async fn read_one_by_one(&mut self) -> Result<Vec<Delivery>, Error> {

@@ -7,7 +7,7 @@ use jumeau::bus::{Floor, Intake, Part, Resume};
 use jumeau::event::{Channel, Cursors, Customer, Lane, SlowLane};
 use tokio::time::timeout;
 
-use crate::{PATIENCE, World, event, next, world};
+use crate::{PATIENCE, World, event, eventually, next, world};
 
 /// What the partitions have made durable.
 #[derive(Default)]
@@ -41,6 +41,10 @@ impl Partitions {
 
     fn count(&self, channel: &str) -> usize {
         self.taken.get(channel).map_or(0, BTreeSet::len)
+    }
+
+    fn has(&self, channel: &str, sequence: u64) -> bool {
+        self.taken.get(channel).is_some_and(|taken| taken.contains(&sequence))
     }
 
     fn resume(&self) -> Resume {
@@ -182,4 +186,94 @@ async fn a_channel_behind_which_nobody_waits_is_not_slowed() {
         }
     }
     assert_eq!(floor.slow_version(), 0);
+}
+
+/// Takes in what comes of the main lane until a channel has sent so many; what comes of the slow one is not
+/// durable yet.
+async fn take_main(
+    intake: &mut Intake,
+    partitions: &mut Partitions,
+    channel: &str,
+    count: usize,
+) -> Vec<Part> {
+    let floor = intake.floor();
+    let mut held = Vec::new();
+    while partitions.count(channel) < count {
+        for part in next(intake).await.parts {
+            match part.deliveries[0].lane {
+                Lane::Main => partitions.take(part, &floor),
+                Lane::Slow => held.push(part),
+            }
+        }
+    }
+    held
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn others_pass_also_while_the_last_that_waits_never_becomes_durable() {
+    let world = world().await;
+    flood(&world, "web", 1).await;
+    flood(&world, "shop", 6_000).await;
+    flood(&world, "web", 1).await;
+    let mut partitions = Partitions::default();
+    let mut intake = world.intake(partitions.resume()).await;
+    let floor = intake.floor();
+    let mut held = take_main(&mut intake, &mut partitions, "web", 2).await;
+    assert_eq!(floor.slowed(), ["shop".into()]);
+    // All but the last page is taken in: what is left is so little that the main lane may wait for it.
+    while partitions.count("shop") < 5_900 {
+        held.drain(..).for_each(|part| partitions.take(part, &floor));
+        let parts = next(&mut intake).await.parts;
+        let (last, others): (Vec<_>, Vec<_>) = parts
+            .into_iter()
+            .partition(|part| part.deliveries.iter().any(|one| one.sequence > 5_900));
+        held.extend(last);
+        others.into_iter().for_each(|part| partitions.take(part, &floor));
+        if !held.is_empty() {
+            break;
+        }
+    }
+    assert!(!held.is_empty() && !floor.slowed().is_empty(), "something is left");
+    for round in 3..6 {
+        flood(&world, "web", 1).await;
+        held.extend(take_main(&mut intake, &mut partitions, "web", round).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_leaves_the_stream_before_it_is_taken_in_is_counted_by_each_lane() {
+    let world = world().await;
+    flood(&world, "web", 1).await;
+    flood(&world, "shop", 8_000).await;
+    flood(&world, "web", 1).await;
+    let mut partitions = Partitions::default();
+    let mut intake = world.intake(partitions.resume()).await;
+    let (floor, missed) = (intake.floor(), intake.missed());
+    let held = take_main(&mut intake, &mut partitions, "web", 2).await;
+    assert_eq!(missed.count(), 0);
+    let stream = world.jetstream().get_stream("JUMEAU_EVENTS").await.unwrap();
+    stream.purge().sequence(7_000).await.unwrap();
+    held.into_iter().for_each(|part| partitions.take(part, &floor));
+    // The last of the shop waits behind what is gone.
+    while !partitions.has("shop", 8_001) {
+        for part in next(&mut intake).await.parts {
+            partitions.take(part, &floor);
+        }
+    }
+    eventually("what waited is missed", async || missed.count() > 0).await;
+    let (slow, taken) = (missed.count() as usize, partitions.count("shop"));
+    assert!(slow >= 8_000 - taken && slow < 7_000, "{slow} missed, {taken} taken in");
+
+    // The main lane reads 3,000 more, of which most have gone meanwhile.
+    flood(&world, "web", 3_000).await;
+    let held = next(&mut intake).await;
+    stream.purge().sequence(11_000).await.unwrap();
+    held.parts.into_iter().for_each(|part| partitions.take(part, &floor));
+    while !partitions.has("web", 11_002) {
+        for part in next(&mut intake).await.parts {
+            partitions.take(part, &floor);
+        }
+    }
+    let left = 3_002 - partitions.count("web");
+    eventually("it is counted", async || missed.count() as usize >= slow + left).await;
 }

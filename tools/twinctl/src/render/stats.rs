@@ -268,6 +268,12 @@ fn past_troubles(now: &Stats, total: &Counters) -> Vec<(&'static str, u64, Strin
             format!("{} in all", span(publishing.outages.ms)),
         ),
         ("intake began anew", now.resets, String::new()),
+        (
+            "events missed",
+            now.missed,
+            "at most: they left the stream before they were taken in; keep them for longer"
+                .to_owned(),
+        ),
         ("published again", relayed.retries, format!("{} copies", count(relayed.duplicates))),
         (
             "streams made again",
@@ -370,6 +376,7 @@ mod tests {
             lag: 24,
             slowed: vec!["shop".into()],
             resets: 0,
+            missed: 0,
             publishing: Publishing::default(),
             streams: Vec::new(),
             space: Space::default(),
