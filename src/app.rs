@@ -1,6 +1,7 @@
 //! The composition root: builds the service from its settings, starts it, drains it, stops it.
 
 mod ending;
+mod intake;
 mod room;
 mod stream;
 
@@ -16,11 +17,10 @@ use futures::FutureExt as _;
 use futures::future::join_all;
 use parking_lot::RwLock;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::actors::{
     Clock, Confirmed, Durable, End, Eraser, Fatal, HoldSweeps, IsDrained, LearnerThread,
-    PartitionActor, Partitions, Pull, SetModels, SetPolicy, Setup,
+    PartitionActor, Partitions, SetModels, SetPolicy, Setup,
 };
 use crate::api::{
     self, Auditor, Current, Desk, Gauges, Hands, Keeper, PolicyStatus, Refusal, Seal,
@@ -30,7 +30,7 @@ use crate::config::settings::{LogIdentifiers, TimeMode};
 use crate::config::{Settings, limits};
 use crate::event::{Channel, Cursors, Desks, Rights, SlowLane, Time};
 use crate::models::Snapshot;
-use crate::partition::{Bounds, Lessons, Outgoing, Pulled, Recovered, Secret};
+use crate::partition::{Bounds, Lessons, Outgoing, Recovered, Secret};
 use crate::policy::{Mistakes, Policy};
 use crate::store::{Committer, Read, Room, Store};
 
@@ -379,7 +379,7 @@ impl Service {
             Analyser::new(&bus, subject, patience)
         });
         let eraser = runtime.spawn(watched("the eraser", erasures.run(), fatal_sender.clone()));
-        let take_in = take_in(intake, analyser, partitions.clone(), fatal_sender.clone());
+        let take_in = intake::take_in(intake, analyser, partitions.clone(), fatal_sender.clone());
         let intake = runtime.spawn(watched("the intake", take_in, fatal_sender));
         let drain = Duration::from_secs(settings.service.drain_seconds_max.into());
         Ok(Service {
@@ -579,50 +579,4 @@ async fn watched(
         // Without a receiver the service is stopping already.
         let _ = fatal.send(Fatal(format!("{what} panicked, which is a defect of jumeau")));
     }
-}
-
-/// Hands what is pulled to the partitions, for as long as there is room.
-async fn take_in(
-    mut intake: Intake,
-    mut analyser: Option<Analyser>,
-    partitions: Partitions,
-    fatal: UnboundedSender<Fatal>,
-) {
-    let addresses = partitions.all();
-    let room = Arc::new(Semaphore::new(limits::IN_FLIGHT_EVENTS));
-    let mut caught_up = vec![false; addresses.len()];
-    loop {
-        let mut pulled = match intake.next().await {
-            Ok(pulled) => pulled,
-            Err(error) => {
-                let _ = fatal.send(Fatal(format!("the stream of events: {error}")));
-                return;
-            }
-        };
-        if let Some(analyser) = &mut analyser {
-            analyser.read(&mut pulled.parts).await;
-        }
-        let is_last = pulled.is_caught_up;
-        for part in pulled.parts {
-            let Some(address) = addresses.get(usize::from(part.partition)) else { continue };
-            let permit = acquire(&room, part.deliveries.len()).await;
-            caught_up[usize::from(part.partition)] = is_last;
-            let pulled = Pulled { deliveries: part.deliveries, token: Some(part.receipt), is_last };
-            address.do_send(Pull { pulled, permit });
-        }
-        // Partitions without a part hear of it only when it is news.
-        for (address, known) in addresses.iter().zip(&mut caught_up) {
-            if std::mem::replace(known, is_last) != is_last {
-                let pulled = Pulled { deliveries: Vec::new(), token: None, is_last };
-                address.do_send(Pull { pulled, permit: None });
-            }
-        }
-    }
-}
-
-/// Room for so many events, or for as many as there can be.
-async fn acquire(room: &Arc<Semaphore>, events: usize) -> Option<OwnedSemaphorePermit> {
-    let events = u32::try_from(events.min(limits::IN_FLIGHT_EVENTS)).unwrap_or(u32::MAX);
-    // The semaphore is never closed.
-    room.clone().acquire_many_owned(events).await.ok()
 }

@@ -3,11 +3,13 @@ use std::time::{Duration, Instant};
 use async_nats::Client;
 use bytes::Bytes;
 use futures::StreamExt;
+use parking_lot::Mutex;
 use serde::Serialize;
+use tokio::sync::Semaphore;
 
 use super::{Bus, Part};
 use crate::config::limits;
-use crate::event::{Analysis, Delivery, Message};
+use crate::event::{Analysis, Delivery, Lane, Message};
 use crate::language::Languages;
 
 /// So many questions in a row without an answer in time: the analyser is let be for a while.
@@ -24,6 +26,18 @@ pub struct Analyser {
     client: Client,
     subject: String,
     patience: Duration,
+    /// Room for questions about messages of each lane.
+    main: Semaphore,
+    slow: Semaphore,
+    health: Mutex<Health>,
+}
+
+/// So many of the questions that are open at once are about messages of the slow lane.
+const SLOW_QUESTIONS: usize = limits::ANALYSER_QUESTIONS / 4;
+
+/// How the analyser answers.
+#[derive(Debug, Default)]
+struct Health {
     /// Questions in a row that had no answer in time.
     silence: u32,
     /// Until when it is let be.
@@ -49,21 +63,26 @@ impl Analyser {
             client: bus.client.clone(),
             subject: subject.to_owned(),
             patience,
-            silence: 0,
-            rests_until: None,
-            has_complained: false,
+            main: Semaphore::new(limits::ANALYSER_QUESTIONS - SLOW_QUESTIONS),
+            slow: Semaphore::new(SLOW_QUESTIONS),
+            health: Mutex::default(),
         }
     }
 
-    /// Adds to each customer's message of a pull what the analyser makes of it.
-    pub async fn read(&mut self, parts: &mut [Part]) {
-        if self.rests_until.is_some_and(|until| Instant::now() < until) {
+    /// Adds to each customer's message of a pull what the analyser makes of it. Pulls of one lane do not wait
+    /// for those of the other.
+    pub async fn read(&self, parts: &mut [Part], lane: Lane) {
+        if self.health.lock().rests_until.is_some_and(|until| Instant::now() < until) {
             return;
         }
         let mut messages: Vec<&mut Message> = Vec::new();
         for part in parts {
             messages.extend(part.deliveries.iter_mut().filter_map(Delivery::customers_message));
         }
+        let room = match lane {
+            Lane::Main => &self.main,
+            Lane::Slow => &self.slow,
+        };
         // Each owns what it needs: nothing borrowed outlives a wait here.
         let mut questions = Vec::new();
         for (at, told) in messages.iter().enumerate() {
@@ -73,34 +92,38 @@ impl Analyser {
             let Ok(payload) = serde_json::to_vec(&question) else { continue };
             let (client, subject, patience) =
                 (self.client.clone(), self.subject.clone(), self.patience);
-            questions.push(async move { (at, ask(client, subject, patience, payload).await) });
+            questions.push(async move {
+                // The semaphore is never closed.
+                let _room = room.acquire().await.ok();
+                (at, ask(client, subject, patience, payload).await)
+            });
         }
         let mut answers =
             futures::stream::iter(questions).buffer_unordered(limits::ANALYSER_QUESTIONS);
         while let Some((at, answer)) = answers.next().await {
+            let mut health = self.health.lock();
             let Some(answer) = answer else {
-                self.silence += 1;
+                health.silence += 1;
                 continue;
             };
-            self.silence = 0;
+            health.silence = 0;
             match (Analysis::parse(&answer), messages.get_mut(at)) {
                 (Ok(analysis), Some(told)) => told.analysis = Some(Box::new(analysis)),
                 (Err(why), _) => {
-                    if !std::mem::replace(&mut self.has_complained, true) {
+                    if !std::mem::replace(&mut health.has_complained, true) {
                         tracing::warn!(why, "an answer of the analyser cannot be used");
                     }
                 }
                 (Ok(_), None) => {}
             }
         }
-        if self.silence >= SILENCE_MAX {
+        let mut health = self.health.lock();
+        if health.silence >= SILENCE_MAX {
             tracing::warn!(
                 subject = self.subject,
                 "the analyser is silent; twins read by themselves"
             );
-            self.silence = 0;
-            self.has_complained = false;
-            self.rests_until = Some(Instant::now() + REST);
+            *health = Health { rests_until: Some(Instant::now() + REST), ..Health::default() };
         }
     }
 }

@@ -4,15 +4,16 @@ use async_nats::HeaderMap;
 use futures::StreamExt;
 use jumeau::bus::partition_of;
 use jumeau::codec;
-use jumeau::config::settings;
+use jumeau::config::{limits, settings};
 use jumeau::event::{self, Analysis, Customer, Event, Kind, Raw, Time};
 use jumeau::language::Languages;
 use jumeau::shelf::Shelf;
 use jumeau::store::{Read, Store};
 use jumeau::twin::{Input, Journalled, Twin, World, react};
 use serde_json::json;
+use tokio::time::timeout;
 
-use super::rig::Rig;
+use super::rig::{PATIENCE, Rig};
 
 /// Of the settings as they are.
 const PARTITIONS: u16 = 16;
@@ -54,6 +55,50 @@ async fn an_analyser_outside_is_believed_if_it_answers_in_time_and_makes_sense()
     assert_eq!(by_analyser, [true, false, false, true]);
     assert_eq!(&*heard[0].reading.words[0].text, "special");
     analyser.abort();
+}
+
+/// Messages of a channel that floods the stream.
+const FLOOD: usize = 12_000;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_waits_for_what_an_analyser_says_of_a_channel_that_floods() {
+    let settings = ["analyser.subject=test.read", "analyser.timeout-ms=10000"];
+    let mut rig = Rig::start("bank", &settings).await;
+    rig.service.kill().await.unwrap();
+    let message = |text: &str| {
+        let data = json!({ "text": text, "from": "customer" });
+        json!({ "type": "message", "data": data }).to_string()
+    };
+    rig.event("web", "ann", "page", json!({ "name": "Home" })).await;
+    for number in 0..FLOOD {
+        // Where the slow lane begins, it is asked about.
+        let payload = match number {
+            1_100..2_000 => message(&format!("Shop {number}")),
+            _ => json!({ "type": "page", "data": { "name": "Shop" } }).to_string(),
+        };
+        let subject = format!("jumeau.events.shop.bob{}", number % 100);
+        let sent = rig.stream.publish(subject, payload.into()).await.unwrap();
+        if number % 100 == 99 {
+            sent.await.unwrap();
+        }
+    }
+    rig.publish("jumeau.events.chat.ann", HeaderMap::new(), message("I am in a hurry.")).await;
+
+    let mut asked = rig.client.subscribe("test.read").await.unwrap();
+    rig.client.flush().await.unwrap();
+    rig.start_again();
+    // What is asked of the shop has no answer until Ann's message has one.
+    let (mut waiting, mut is_heard) = (Vec::new(), false);
+    while !is_heard {
+        let question = timeout(PATIENCE, asked.next()).await.expect("it is asked").unwrap();
+        is_heard = String::from_utf8_lossy(&question.payload).contains("hurry");
+        waiting.push(question.reply.unwrap());
+    }
+    assert!(waiting.len() < limits::ANALYSER_QUESTIONS, "{} came before", waiting.len());
+    for reply in waiting {
+        rig.client.publish(reply, r#"{"valence": 0.5}"#.into()).await.unwrap();
+    }
+    rig.until("she is heard", async || rig.show("ann").await.inputs == 2).await;
 }
 
 /// The stream and the journal are all that a twin is made of.

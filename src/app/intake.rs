@@ -1,0 +1,108 @@
+//! Hands what is pulled from the stream to the partitions.
+
+use std::sync::Arc;
+
+use futures::StreamExt;
+use futures::stream::FuturesOrdered;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::actors::{Fatal, Partitions, Pull};
+use crate::bus::{self, Analyser, Intake};
+use crate::config::limits;
+use crate::event::Lane;
+use crate::partition::Pulled;
+
+/// Hands what is pulled to the partitions, for as long as there is room.
+pub(super) async fn take_in(
+    mut intake: Intake,
+    analyser: Option<Analyser>,
+    partitions: Partitions,
+    fatal: UnboundedSender<Fatal>,
+) {
+    let analyser = analyser.as_ref();
+    let mut doors = Doors::new(partitions);
+    // Pages of the slow lane about which the analyser is asked: the main lane passes them there, too. There
+    // are as many as may be on their way to the disk at once.
+    let mut asked = FuturesOrdered::new();
+    loop {
+        let mut pulled = tokio::select! {
+            Some(parts) = asked.next() => {
+                doors.hand_over(parts).await;
+                continue;
+            }
+            pulled = intake.next() => match pulled {
+                Ok(pulled) => pulled,
+                Err(error) => {
+                    let _ = fatal.send(Fatal(format!("the stream of events: {error}")));
+                    return;
+                }
+            },
+        };
+        match analyser {
+            Some(analyser) if is_slow(&pulled.parts) => {
+                let mut parts = pulled.parts;
+                asked.push_back(async move {
+                    analyser.read(&mut parts, Lane::Slow).await;
+                    parts
+                });
+                continue;
+            }
+            Some(analyser) => analyser.read(&mut pulled.parts, Lane::Main).await,
+            None => {}
+        }
+        doors.is_last = pulled.is_caught_up;
+        doors.hand_over(pulled.parts).await;
+    }
+}
+
+/// Whether a pull is of the slow lane; an empty one is of none.
+fn is_slow(parts: &[bus::Part]) -> bool {
+    let first = parts.first().and_then(|part| part.deliveries.first());
+    first.is_some_and(|first| first.lane == Lane::Slow)
+}
+
+/// Where the partitions take their events in.
+struct Doors {
+    partitions: Partitions,
+    room: Arc<Semaphore>,
+    /// Whether the stream held nothing more when it was last read.
+    is_last: bool,
+    /// What each partition knows of that.
+    told: Vec<bool>,
+}
+
+impl Doors {
+    fn new(partitions: Partitions) -> Doors {
+        let told = vec![false; partitions.all().len()];
+        let room = Arc::new(Semaphore::new(limits::IN_FLIGHT_EVENTS));
+        Doors { partitions, room, is_last: false, told }
+    }
+
+    /// Hands each partition its part, once there is room for it.
+    async fn hand_over(&mut self, parts: Vec<bus::Part>) {
+        let is_last = self.is_last;
+        let addresses = self.partitions.all();
+        for part in parts {
+            let Some(address) = addresses.get(usize::from(part.partition)) else { continue };
+            let permit = acquire(&self.room, part.deliveries.len()).await;
+            self.told[usize::from(part.partition)] = is_last;
+            let pulled = Pulled { deliveries: part.deliveries, token: Some(part.receipt), is_last };
+            address.do_send(Pull { pulled, permit });
+        }
+        // Partitions without a part hear of it only when it is news.
+        for (address, told) in addresses.iter().zip(&mut self.told) {
+            if std::mem::replace(told, is_last) != is_last {
+                let pulled = Pulled { deliveries: Vec::new(), token: None, is_last };
+                address.do_send(Pull { pulled, permit: None });
+            }
+        }
+    }
+}
+
+/// Room for so many events, or for as many as there can be.
+async fn acquire(room: &Arc<Semaphore>, events: usize) -> Option<OwnedSemaphorePermit> {
+    let events = u32::try_from(events.min(limits::IN_FLIGHT_EVENTS)).unwrap_or(u32::MAX);
+    // The semaphore is never closed.
+    room.clone().acquire_many_owned(events).await.ok()
+}
