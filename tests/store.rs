@@ -7,7 +7,7 @@ use std::{env, fs};
 
 use jumeau::codec::{self, Kind};
 use jumeau::config::settings;
-use jumeau::event::{Broadcast, Customer, Output, SharedFact, Time, Value};
+use jumeau::event::{Broadcast, Customer, Output, SharedFact, SlowLane, Time, Value, WrittenLane};
 use jumeau::store::{
     Batch, Commit, Error, IndexKey, Memory, Read, Store, Sweep, SweepKey, Table, TimerKey, examine,
     restore,
@@ -245,6 +245,58 @@ fn a_database_with_a_table_of_the_future_is_refused() {
     drop(rocksdb::DB::open_cf(&options, folder.path(), all).unwrap());
     let refusal = open(folder.path()).unwrap_err();
     assert!(matches!(refusal, Error::Newer { .. }), "{refusal}");
+}
+
+/// The number under which a database says of which format it is.
+const FORMAT: &[u8] = b"\0format";
+
+#[test]
+fn a_database_of_an_older_format_is_opened_and_says_that_it_is_of_this_one() {
+    let folder = TempDir::new().unwrap();
+    drop(open(folder.path()).unwrap());
+    let raw = || {
+        let tables = Table::ALL.map(Table::name);
+        rocksdb::DB::open_cf(&rocksdb::Options::default(), folder.path(), tables).unwrap()
+    };
+    let format = |db: &rocksdb::DB| {
+        let found = db.get_cf(db.cf_handle("meta").unwrap(), FORMAT).unwrap().unwrap();
+        codec::open::<u64>(Kind::Number, &found).unwrap()
+    };
+    let db = raw();
+    let now = format(&db);
+    let mut older = Vec::new();
+    codec::seal(Kind::Number, &1_u64, &mut older).unwrap();
+    db.put_cf(db.cf_handle("meta").unwrap(), FORMAT, older).unwrap();
+    drop(db);
+    drop(open(folder.path()).unwrap());
+    assert_eq!(format(&raw()), now, "an older jumeau would not open it now");
+    let db = raw();
+    let mut newer = Vec::new();
+    codec::seal(Kind::Number, &(now + 1), &mut newer).unwrap();
+    db.put_cf(db.cf_handle("meta").unwrap(), FORMAT, newer).unwrap();
+    drop(db);
+    let refusal = open(folder.path()).unwrap_err();
+    assert!(matches!(refusal, Error::Newer { .. }), "{refusal}");
+}
+
+#[test]
+fn what_waits_in_the_slow_lane_is_forgotten_only_with_the_stream_that_holds_it() {
+    let folder = TempDir::new().unwrap();
+    let store = open(folder.path()).unwrap();
+    let mut lane = SlowLane::default();
+    lane.slow("shop", 10);
+    let mut batch = Batch::new();
+    batch.set_cursor(1, 30);
+    batch.set_slow_cursor(1, 12);
+    batch.note_slow_lane(1, &lane, &mut WrittenLane::default());
+    store.commit(&[batch]).unwrap();
+    let adopted = |is_same| {
+        store.adopt(Some(7), &[(1, 20, None)], is_same).unwrap();
+        let meta = store.meta(1).unwrap();
+        (meta.cursor, meta.slow_cursor, meta.slow_lane)
+    };
+    assert_eq!(adopted(true), (20, 12, lane));
+    assert_eq!(adopted(false), (20, 0, SlowLane::default()));
 }
 
 #[test]

@@ -20,7 +20,9 @@ use crate::config::settings;
 use crate::event::{SlowLane, Time};
 
 /// The format of the database as a whole: its tables and keys.
-pub(super) const FORMAT: u64 = 1;
+///
+/// 2: what waits in the slow lane is among the fields of a partition.
+pub(super) const FORMAT: u64 = 2;
 
 /// The name of the moment when the stream of events was made, among what the store knows as a whole.
 const STREAM: &str = "stream";
@@ -103,6 +105,7 @@ impl Store {
             store.found(partitions)?;
         } else {
             store.vault = store.find_vault(keys, |upto| Access::Change { upto })?;
+            store.raise_format()?;
         }
         Ok(store)
     }
@@ -242,6 +245,17 @@ impl Store {
                 found: found.unwrap_or(0),
             }),
         }
+    }
+
+    /// From here on no older version opens the database: it would pass over rows that this one writes.
+    fn raise_format(&self) -> Result<(), Error> {
+        if self.store_wide("format")? == Some(FORMAT) {
+            return Ok(());
+        }
+        let mut batch = Batch::new();
+        batch.set_store_wide("format", FORMAT);
+        self.commit(&[batch])?;
+        self.sync()
     }
 
     /// Makes an empty database one of jumeau's.
