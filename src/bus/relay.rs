@@ -33,11 +33,11 @@ const NOT_THE_FIRST: u64 = 10_071;
 
 /// Publishes what is durable, until the broker has confirmed it.
 ///
-/// Each stream has a queue of its own, so that nobody's action waits behind what the twins of others send
-/// each other. Outputs are stored in the order in which they were submitted to their stream. After a failure it goes back to the
-/// first output that is not confirmed; those that had arrived nevertheless are known to the broker
-/// by their ids, which nobody else can have used first, and dropped. An output sent while the one
-/// before it is not confirmed names that one, and the broker refuses it if another is the last: so
+/// Each stream has a queue of its own, so that nobody's action waits behind what the twins of others
+/// send each other. Outputs are stored in the order in which they were submitted to their stream.
+/// After a failure it goes back to the first output that is not confirmed; those that had arrived
+/// nevertheless are known to the broker by their ids, which nobody else can have used first, and
+/// dropped. An output sent while the one before it is not confirmed names that one, and the broker refuses it if another is the last: so
 /// none overtakes one that was lost.
 ///
 /// The stream of events remembers no ids. A memory on its way has a subject of its own, on which the

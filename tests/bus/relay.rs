@@ -99,3 +99,19 @@ async fn outputs_wait_for_a_stream_that_is_missing() {
     timeout(PATIENCE, relay.drained()).await.unwrap();
     assert_eq!(ids(&world, "JUMEAU_ACTIONS").await.len(), 10);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_action_waits_for_nothing_that_goes_to_another_stream() {
+    let world = world().await;
+    world.jetstream().delete_stream("JUMEAU_EVENTS").await.unwrap();
+    let confirmed = Arc::new(Mutex::new(Vec::new()));
+    let sink = confirmed.clone();
+    let relay = Relay::spawn(&world.bus, move |keys| sink.lock().extend(keys)).await.unwrap();
+    let mut batch = outputs(0, 0..1_000);
+    for (_, output) in batch.iter_mut().take(999) {
+        output.subject = "jumeau.events._jumeau.c0".into();
+    }
+    relay.submit(0, batch);
+    eventually("the action is published", async || *confirmed.lock() == [(0, 999)]).await;
+    assert_eq!(relay.depth(), 999);
+}

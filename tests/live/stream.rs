@@ -3,6 +3,9 @@
 
 use std::path::Path;
 
+use jumeau::config::settings;
+use jumeau::event::SlowLane;
+use jumeau::store::{Batch, Commit, Store};
 use serde_json::json;
 
 use super::rig::Rig;
@@ -148,4 +151,33 @@ async fn a_second_service_is_refused_and_changes_nothing_on_the_broker() {
     rig.service.kill().await.unwrap();
     rig.restart().await;
     assert!(rig.terminate().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_events_of_a_channel_wait_the_time_of_events_is_refused() {
+    let mut rig = Rig::with_policy(POLICY, &["service.partitions=4"]).await;
+    add(&rig, "anna", 1).await;
+    rig.settled().await;
+    assert!(rig.terminate().await.success());
+    let path = rig.folder.path().join("store");
+    let store = Store::open(&settings::Store { path, ..Default::default() }, 4).unwrap();
+    let mut lane = SlowLane::default();
+    lane.slow("shop", 2);
+    let mut batch = Batch::new();
+    batch.set_slow_lane(3, &lane);
+    store.commit(&[batch]).unwrap();
+    store.sync().unwrap();
+    drop(store);
+    let said = rig.refused(&["service.time=event"]).await;
+    assert!(said.contains("found that those of shop do; start once more on stream time"), "{said}");
+    rig.restart().await;
+    add(&rig, "anna", 1).await;
+    rig.settled().await;
+    rig.until("the slow lane is closed", async || {
+        rig.stats().await.is_some_and(|stats| stats.slowed.is_empty())
+    })
+    .await;
+    assert!(rig.terminate().await.success());
+    rig.restart_with(&["service.time=event"]).await;
+    assert_eq!(count(&rig, "anna").await, json!(2));
 }
