@@ -1,17 +1,20 @@
 //! The process ends when it is told to, also if a thread of it does not.
 
 use std::io::Write as _;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::{flag, low_level};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level;
 
 /// The exit status of a process that did not end in good order.
 const FAILED: i32 = 1;
+
+/// A second signal that comes so soon is the first once more: `timeout`, for one, signals the process and
+/// then its whole group.
+const SAME_SIGNAL: Duration = Duration::from_millis(500);
 
 /// From the second SIGTERM or SIGINT on the process ends at once, whatever its threads do.
 ///
@@ -20,13 +23,17 @@ const FAILED: i32 = 1;
 /// # Errors
 /// If the system refuses.
 pub fn end_at_the_second_signal() -> anyhow::Result<()> {
-    let was_asked = Arc::new(AtomicBool::new(false));
-    for signal in [SIGTERM, SIGINT] {
-        // In this order, so that the first signal only raises the flag.
-        flag::register_conditional_shutdown(signal, FAILED, was_asked.clone())
-            .and_then(|_| flag::register(signal, was_asked.clone()))
-            .context("cannot listen for signals")?;
-    }
+    let mut signals = Signals::new([SIGTERM, SIGINT]).context("cannot listen for signals")?;
+    let listen = move || {
+        let mut first: Option<Instant> = None;
+        for _ in signals.forever() {
+            if first.get_or_insert_with(Instant::now).elapsed() > SAME_SIGNAL {
+                low_level::exit(FAILED);
+            }
+        }
+    };
+    let named = std::thread::Builder::new().name("signals".into());
+    named.spawn(listen).context("cannot start the thread that listens for signals")?;
     Ok(())
 }
 

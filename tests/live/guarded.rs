@@ -132,6 +132,17 @@ async fn a_second_signal_ends_the_process_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_signals_the_process_and_its_group_signals_it_once() {
+    let mut rig = Rig::start("bank", &[]).await;
+    rig.event("web", "ann", "page", json!({ "name": "Home" })).await;
+    let id = rig.service.id().unwrap();
+    let both = format!("kill -TERM {id} && kill -TERM {id}");
+    assert!(Command::new("sh").args(["-c", &both]).status().await.unwrap().success());
+    let ended = timeout(PATIENCE, rig.service.wait()).await.expect("it ends").unwrap();
+    assert!(ended.success(), "it ends in good order: {ended}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_has_the_limits_of_an_event() {
     let rig = Rig::start("bank", &[]).await;
     let refused = async |context: Value| {
