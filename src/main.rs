@@ -14,19 +14,18 @@ macro_rules! eprintln {
 
 mod checking;
 mod console;
+mod development;
 mod rehearse;
 
 use std::io::IsTerminal as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Instant;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
-use console::Console;
 use jumeau::app::{Service, end_at_the_second_signal};
-use jumeau::bus::{Broker, BrokerOptions, Subjects};
+use jumeau::bus::Subjects;
 use jumeau::config::settings::{LogFormat, LogIdentifiers};
 use jumeau::config::{Argument, Layers, Settings, limits};
 use jumeau::language::Languages;
@@ -34,7 +33,7 @@ use jumeau::policy;
 use jumeau::roles::{Agent, Broadcaster, Company};
 use jumeau::shelf::{self, Shelf};
 use jumeau::terminal;
-use jumeau::{roles, stage, store};
+use jumeau::{roles, store};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::Level;
 use tracing_subscriber::filter::filter_fn;
@@ -55,7 +54,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Start a broker of our own and the service on it, for development
-    Dev(Dev),
+    Dev(development::Dev),
     /// Start the service on a broker that runs already
     Serve(Choices),
     /// Check settings and policy, and say what they are and what of them is most likely not meant
@@ -116,31 +115,6 @@ struct Limits {
     /// The answer as JSON
     #[arg(long)]
     json: bool,
-}
-
-#[derive(Args)]
-struct Dev {
-    #[command(flatten)]
-    choices: Choices,
-    /// The folder for the broker's streams and the service's store [default: .jumeau/dev, and for stories
-    /// one that is gone afterwards]
-    #[arg(long, value_name = "FOLDER")]
-    folder: Option<PathBuf>,
-    /// The broker's port on loopback [default: 4222, or a free one if that is taken]
-    #[arg(long)]
-    port: Option<u16>,
-    /// How soon the broker syncs what it stores: `always`, or a time such as `2m`
-    #[arg(long, value_name = "INTERVAL", default_value = "always")]
-    sync_interval: String,
-    /// Let everybody see only what is theirs, with keys made in the folder
-    #[arg(long, conflicts_with = "story")]
-    secure: bool,
-    /// Play the stories of this policy first, on a store of their own
-    #[arg(long, value_name = "POLICY")]
-    story: Option<String>,
-    /// End after the stories; the exit status says whether every expectation came true
-    #[arg(long, requires = "story")]
-    once: bool,
 }
 
 #[derive(Args)]
@@ -327,7 +301,7 @@ impl Command {
 /// Carries a command out; `false` if what it checks does not hold.
 fn run(command: Command) -> anyhow::Result<bool> {
     match command {
-        Command::Dev(arguments) => actix::System::new().block_on(dev(arguments)),
+        Command::Dev(arguments) => actix::System::new().block_on(development::run(arguments)),
         Command::Serve(choices) => actix::System::new().block_on(serve(choices)),
         Command::Check(arguments) => checking::check(&arguments),
         Command::Test(arguments) => checking::test(&arguments),
@@ -565,136 +539,4 @@ async fn serve(choices: Choices) -> anyhow::Result<bool> {
         );
     };
     run_until_stopped(&settings, &shelf, ready).await
-}
-
-async fn dev(arguments: Dev) -> anyhow::Result<bool> {
-    let mut more = Vec::new();
-    if let Some(story) = &arguments.story {
-        more.push(("--story", "service.policy", story.clone()));
-        more.push(("--story", "service.time", "event".to_owned()));
-        more.push(("--story", "log.filter", "warn".to_owned()));
-    }
-    let scratch;
-    let folder = match (&arguments.folder, &arguments.story) {
-        (Some(folder), None) => folder,
-        (None, None) => Path::new(".jumeau/dev"),
-        (None, Some(_)) => {
-            scratch = tempfile::tempdir().context("cannot make a folder for the stories")?;
-            scratch.path()
-        }
-        (Some(folder), Some(_)) => fresh(folder)?,
-    };
-    more.push(("--folder", "store.path", folder.join("store").display().to_string()));
-    more.push(("--folder", "store.backups", folder.join("backups").display().to_string()));
-    let mut settings = arguments.choices.settings(&more)?;
-    log(&settings)?;
-    let shelf = Shelf::find(&settings.service.policy)?;
-
-    let keys = folder.join("keys");
-    let mut company = Company {
-        subjects: Subjects::new(&settings.nats.prefix)?,
-        hosts: vec!["127.0.0.1".into(), "localhost".into()],
-        listen: String::new(),
-        channels: vec!["web".into(), "app".into()],
-        agents: vec![Agent::parse("agent")],
-        operators: vec!["operator".into()],
-        ..Company::default()
-    };
-    let security = match arguments.secure {
-        true => Some(roles::prepare(&keys, &company)?.security),
-        false => None,
-    };
-    let mut broker = broker(&arguments, folder, security).await?;
-    settings.nats.url = broker.url();
-    if arguments.secure {
-        // Only now is the port known, which the users' tools need.
-        company.listen = format!("127.0.0.1:{}", broker.port());
-        let prepared = roles::prepare(&keys, &company)?;
-        let service = prepared.nats(roles::SERVICE_USER, &settings.nats.url);
-        settings.nats = service.context("the service is one of the users")?;
-        settings.streams.integrators = company.channels;
-        settings.service.desks = company.desks;
-    }
-    let console = Console::new(&settings.nats.url);
-    let outcome = match &arguments.story {
-        None => {
-            let operator = arguments.secure.then(|| keys.join("operator-operator.env"));
-            let log = broker.log();
-            run_until_stopped(&settings, &shelf, || {
-                console.ready(&settings, log.as_path(), operator.as_deref())
-            })
-            .await
-        }
-        Some(_) => perform(&console, &settings, &shelf, arguments.once).await,
-    };
-    broker.stop().await?;
-    outcome
-}
-
-/// A folder in which nothing has happened yet: stories are about customers whom nobody knows.
-fn fresh(folder: &Path) -> anyhow::Result<&Path> {
-    let parts = ["nats", "store"].map(|part| folder.join(part));
-    match parts.iter().find(|part| part.exists()) {
-        None => Ok(folder),
-        Some(used) => anyhow::bail!(
-            "expected a folder without streams and a store, for stories begin with none, found {}; \
-             name another one with --folder, or leave it out: then they have one that is gone \
-             afterwards",
-            used.display()
-        ),
-    }
-}
-
-async fn broker(
-    arguments: &Dev,
-    folder: &Path,
-    security: Option<String>,
-) -> anyhow::Result<Broker> {
-    let usual = std::net::TcpListener::bind(("127.0.0.1", 4222)).is_ok().then_some(4222);
-    let start = async |port| {
-        let options = BrokerOptions {
-            port,
-            sync_interval: arguments.sync_interval.clone(),
-            security: security.clone(),
-            ..BrokerOptions::new(folder.join("nats"))
-        };
-        Broker::start(options).await
-    };
-    match (arguments.port, usual) {
-        // If another takes it at the same moment, any will do.
-        (None, Some(_)) => match start(usual).await {
-            Ok(broker) => Ok(broker),
-            Err(_) => Ok(start(None).await?),
-        },
-        (port, _) => Ok(start(port).await?),
-    }
-}
-
-/// Plays the stories of a policy on a service of their own, and stays for questions.
-async fn perform(
-    console: &Console,
-    settings: &Settings,
-    shelf: &Shelf,
-    once: bool,
-) -> anyhow::Result<bool> {
-    let policy = shelf.policy(&languages(settings)?)?;
-    let stories = shelf.stories(&policy)?;
-    let running = start(settings, shelf).await?;
-    console.curtain(settings, &policy, &stories);
-    let began = Instant::now();
-    let bus = running.service.bus().clone();
-    let outcomes = stage::play(&bus, &policy, &stories, |scene| console.scene(&scene)).await;
-    let passed = match outcomes {
-        Ok(outcomes) => console.applause(&outcomes, began.elapsed()),
-        Err(error) => {
-            running.service.stop().await;
-            return Err(error);
-        }
-    };
-    if once {
-        running.service.drain().await?;
-        return Ok(passed);
-    }
-    console.what_next(&stories);
-    until_stopped(running, Stop::listen()?).await.map(|stopped| stopped && passed)
 }

@@ -4,8 +4,9 @@ use std::process::Stdio;
 
 use jumeau::bus::{Broker, BrokerOptions, Bus, Intake, Resume};
 use jumeau::config::settings;
+use tokio::time::timeout;
 
-use crate::{Twins, eventually, nats, world};
+use crate::{PATIENCE, Twins, eventually, nats, world};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_that_contradicts_the_settings_is_refused() {
@@ -99,6 +100,27 @@ async fn a_missing_nats_server_is_said_clearly() {
         ),
         "{said}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_folder_begun_without_roles_is_not_gone_on_with_under_roles_nor_the_other_way_round() {
+    for (secure, streams, begun) in [
+        (["--secure"].as_slice(), "$G", "which was begun without --secure"),
+        (&[], "JUMEAU", "which was begun with --secure"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(folder.path().join("nats/jetstream").join(streams)).unwrap();
+        let started = tokio::process::Command::new(env!("CARGO_BIN_EXE_jumeau"))
+            .args(["dev", "--policy", "bank", "--port", "0"])
+            .args(secure)
+            .arg("--folder")
+            .arg(folder.path())
+            .output();
+        let output = timeout(PATIENCE, started).await.expect("it is refused").unwrap();
+        assert!(!output.status.success());
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains(begun), "{said}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
