@@ -15,6 +15,7 @@ mod likeness;
 mod mistake;
 mod phrases;
 mod reading;
+mod spelled;
 mod text;
 mod thread;
 mod topics;

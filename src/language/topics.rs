@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::grammar::Spelled;
+use super::spelled::Spelled;
 use super::{Language, Languages, Phrases, Topic};
 use crate::config::limits;
 

@@ -1,0 +1,161 @@
+//! A text as the letters of its words, and which of its wishes hold.
+
+use std::ops::Range;
+
+use regex::Regex;
+use smallvec::SmallVec;
+
+use super::grammar::{Grammar, LeftOut, PAUSE, QUESTION, QUOTE, WISH};
+use super::lexicon::Lexicon;
+use super::text::{self, Kind, Token};
+use crate::config::limits;
+
+/// A line of so many bytes that goes on in lower case was broken by a program.
+const BROKEN_LINE_BYTES: usize = 50;
+
+/// A text as the letters of its words.
+#[derive(Debug)]
+pub(super) struct Spelled<'a> {
+    grammar: &'a Grammar,
+    letters: String,
+    /// Of each letter: where it stands in `letters`, and its token's place in the text.
+    places: SmallVec<[(u32, Range<u32>); 64]>,
+    /// The sentences, as ranges of `letters`.
+    sentences: SmallVec<[Range<usize>; 8]>,
+}
+
+impl<'a> Spelled<'a> {
+    pub(super) fn new(written: &str, lexicon: &'a Lexicon) -> Spelled<'a> {
+        let tokens = text::split(written, lexicon);
+        let mut spelled = Spelled {
+            grammar: &lexicon.grammar,
+            letters: String::with_capacity(2 * tokens.list.len()),
+            places: SmallVec::new(),
+            sentences: SmallVec::new(),
+        };
+        let left_out = LeftOut {
+            accents: tokens.list.iter().all(|token| token.exact == token.folded),
+            apostrophes: !written.contains(text::is_apostrophe),
+        };
+        let mut start = 0;
+        for token in &tokens.list {
+            let letter = match token.kind {
+                Kind::Word | Kind::Number => {
+                    lexicon.grammar.letter(token, &tokens, lexicon, left_out)
+                }
+                Kind::Picture => continue,
+                Kind::Pause => match written.as_bytes().get(token.place.start as usize) {
+                    Some(b',' | b';' | b':' | b'(' | b')') => PAUSE,
+                    _ if is_dash(written, token) => PAUSE,
+                    _ => QUOTE,
+                },
+                Kind::Stop { questions, .. } => {
+                    if is_broken_line(written, token) {
+                        continue;
+                    }
+                    if questions > 0 {
+                        spelled.push(QUESTION, token);
+                    }
+                    spelled.end(&mut start);
+                    continue;
+                }
+            };
+            spelled.push(letter, token);
+        }
+        spelled.end(&mut start);
+        spelled
+    }
+
+    fn push(&mut self, letter: char, token: &Token) {
+        self.places.push((self.letters.len() as u32, token.place.clone()));
+        self.letters.push(letter);
+    }
+
+    fn end(&mut self, start: &mut usize) {
+        if self.letters.len() > *start {
+            self.sentences.push(*start..self.letters.len());
+            *start = self.letters.len();
+        }
+    }
+
+    /// The wishes of these topics that hold, each with the place of its words in the text.
+    pub(super) fn wishes(
+        &self,
+        is_known: impl Fn(&str) -> bool,
+    ) -> SmallVec<[(&'a str, Range<usize>); 2]> {
+        let mut found = SmallVec::new();
+        for (topic, wish) in self.grammar.wishes.iter().filter(|(topic, _)| is_known(topic)) {
+            let first = self.sentences.iter().find_map(|sentence| self.first(wish, sentence));
+            if let Some(place) = first {
+                found.push((&**topic, place));
+            }
+        }
+        found
+    }
+
+    /// The first wish in a sentence that holds.
+    fn first(&self, wish: &Regex, sentence: &Range<usize>) -> Option<Range<usize>> {
+        let letters = self.letters.get(sentence.clone())?;
+        let mut from = 0;
+        for _ in 0..limits::WISHES_JUDGED {
+            // A find from a place within still knows where the sentence begins.
+            let hit = wish.find_at(letters, from)?;
+            let end = hit.start() + letters[hit.range()].trim_end_matches(PAUSE).len();
+            if end > hit.start() && self.holds(letters, hit.start()..end) {
+                return self.place(sentence.start + hit.start()..sentence.start + end);
+            }
+            from = hit.start() + letters[hit.start()..].chars().next().map_or(1, char::len_utf8);
+        }
+        None
+    }
+
+    /// Whether words at a place in the text wish, as far as what stands around them tells.
+    pub(super) fn is_meant(&self, place: &Range<usize>) -> bool {
+        let overlaps = |token: &Range<u32>| {
+            (token.start as usize) < place.end && place.start < token.end as usize
+        };
+        let mut hit = self.places.iter().filter(|(_, token)| overlaps(token));
+        let Some((first, _)) = hit.next() else { return true };
+        let last = hit.next_back().map_or(*first, |(last, _)| *last) as usize;
+        let start = *first as usize;
+        let end = last + self.letters[last..].chars().next().map_or(0, char::len_utf8);
+        let sentence = self.sentences.iter().find(|sentence| sentence.contains(&start));
+        let Some(sentence) = sentence else { return true };
+        let end = end.min(sentence.end) - sentence.start;
+        self.holds(&self.letters[sentence.clone()], start - sentence.start..end)
+    }
+
+    fn holds(&self, sentence: &str, hit: Range<usize>) -> bool {
+        let Some(unless) = &self.grammar.unless else { return true };
+        let mut asked = String::with_capacity(sentence.len() + 1);
+        asked.push_str(&sentence[..hit.start]);
+        asked.push(WISH);
+        asked.push_str(&sentence[hit.end..]);
+        !unless.is_match(&asked)
+    }
+
+    /// The place in the text of a range of letters.
+    fn place(&self, letters: Range<usize>) -> Option<Range<usize>> {
+        let first = self.places.partition_point(|(at, _)| (*at as usize) < letters.start);
+        let after = self.places.partition_point(|(at, _)| (*at as usize) < letters.end);
+        let of = self.places.get(first..after)?;
+        Some(of.first()?.1.start as usize..of.last()?.1.end as usize)
+    }
+}
+
+fn is_dash(written: &str, token: &Token) -> bool {
+    let mark = written.get(token.place.start as usize..token.place.end as usize);
+    matches!(mark, Some("–" | "—"))
+}
+
+/// Whether a line ends here that a program broke: it is long, and what follows goes on in lower case.
+fn is_broken_line(written: &str, token: &Token) -> bool {
+    let at = token.place.start as usize;
+    let Some(after) = written.get(at..).and_then(|rest| rest.strip_prefix('\n')) else {
+        return false;
+    };
+    let line = written[..at].rsplit('\n').next().unwrap_or("");
+    line.len() >= BROKEN_LINE_BYTES
+        && !line.trim_end().ends_with(['.', '!', '?', ':'])
+        && after.starts_with(char::is_lowercase)
+}
