@@ -14,7 +14,7 @@ use super::valence::{NEGATOR_REACH, stem_key};
 use crate::config::limits;
 
 /// The sections, as they are written.
-const SECTIONS: [&str; 25] = [
+const SECTIONS: [&str; 26] = [
     "language",
     "common",
     "numbers",
@@ -34,6 +34,7 @@ const SECTIONS: [&str; 25] = [
     "urgency",
     "pictures",
     "topics",
+    "spellings",
     "classes",
     "wishes",
     "unless",
@@ -200,7 +201,7 @@ impl<'a> Reader<'a> {
                 }
             }
             "topics" => self.topic(line),
-            "classes" | "wishes" | "unless" => self.patterns(section, line),
+            "spellings" | "classes" | "wishes" | "unless" => self.patterns(section, line),
             "threads" => match self.lexicon.threads.add(line.text) {
                 Ok(phrases) => self.entries += phrases,
                 Err(message) => self.wrong(line, message),
@@ -379,6 +380,7 @@ impl<'a> Reader<'a> {
         let elisions = &self.lexicon.elisions;
         let elides = |before: &str| elisions.contains_key(&hash(before));
         let read = match section {
+            "spellings" => self.draft.spelling(line.text, &elides),
             "classes" => self.draft.class(line.text, &elides),
             "wishes" => self.draft.wish(line.text, &elides),
             _ => self.draft.unless(line.text, &elides),

@@ -5,12 +5,16 @@
 //! pattern names has a letter of its own, all others share one, and so do marks. So a pattern is
 //! matched in linear time, whatever is written.
 //!
+//! A sentence has clauses, also where no mark parts them: one begins with the words of the class
+//! `clause`, unless a word of `joins` stands before these. What is to stand in one clause does not
+//! match across its end, and what precedes a word of `turns` (`but`) takes nothing back behind it.
+//!
 //! A pattern of `[wishes]` finds the words that wish for something. What stands around them in
 //! their sentence decides whether it is wished for, now and by the one who speaks: the sentence, with
 //! `@` in place of these words, is compared with the patterns of `[unless]`: negations, the past,
 //! conditions, questions, reports. `config/languages/README.md` says how both are written.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use regex::{Regex, RegexBuilder};
 use smallvec::SmallVec;
@@ -25,6 +29,8 @@ const NUMBER: char = '#';
 pub(super) const PAUSE: char = ',';
 pub(super) const QUOTE: char = '"';
 pub(super) const QUESTION: char = '?';
+/// Stands where another clause begins within a sentence.
+pub(super) const CLAUSE: char = ';';
 /// The letter of the words that wish, where it is asked whether they do.
 pub(super) const WISH: char = '@';
 /// The letter of the first word; the others follow.
@@ -43,6 +49,15 @@ const WORDS: &str = r"_\x23\u{100}-\u{7ff}";
 /// The class of words at which a gap ends, since another clause begins there.
 const BREAK: &str = "break";
 
+/// The class of words with which another clause begins, whether or not a mark stands before it.
+const OPENS: &str = "clause";
+
+/// The class of words with which a clause turns away from what stands before it: `but`, `so`.
+const TURNS: &str = "turns";
+
+/// The class of words to which the clause after them belongs: `I think that …`, `if …`, `when …`.
+const JOINS: &str = "joins";
+
 /// Up to so many words fill a gap.
 const GAP: usize = 3;
 
@@ -60,6 +75,8 @@ enum Atom {
     Gap,
     /// Any number of words and pauses: `*`.
     Rest,
+    /// Any number of words of one clause, and what stands between two pauses in it: `~`.
+    Clause,
     /// Any one word: `_`.
     Any,
     /// A number: `#`.
@@ -90,6 +107,18 @@ pub(super) struct Draft {
     classes: Vec<(Box<str>, Vec<Pattern>)>,
     wishes: Vec<(Box<str>, Vec<Pattern>)>,
     unless: Vec<Pattern>,
+    /// Other spellings, and the words that they stand for, with blanks between.
+    spellings: Vec<(Box<str>, Box<str>)>,
+}
+
+/// What may stand between the words of a pattern.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Between {
+    Nothing,
+    /// Pauses, and the beginnings of clauses.
+    Marks,
+    /// The beginning of a clause that a word of the pattern opens.
+    Clauses,
 }
 
 /// Where patterns stand, which says what they may have in them.
@@ -134,6 +163,31 @@ impl Draft {
         let count = patterns.len();
         self.unless.extend(patterns);
         Ok(count)
+    }
+
+    /// Adds a line `words: spelling spelling` of what people write for these words.
+    pub(super) fn spelling(&mut self, line: &str, elides: &Elides<'_>) -> Result<usize, String> {
+        let (words, spellings) = named(line, "words and how else they are written: `you: u ya`")?;
+        let mut full: Vec<String> = Vec::new();
+        for word in words.split_whitespace() {
+            let mut word = &*word.to_lowercase().replace('’', "'");
+            while let Some((before, after)) = word.split_once('\'')
+                && elides(&text::folded(before))
+            {
+                full.push(before.into());
+                word = after;
+            }
+            full.push(word.into());
+        }
+        let before = self.spellings.len();
+        for spelling in spellings.split_whitespace() {
+            if !spelling.chars().all(|c| c.is_alphanumeric() || c == '\'') {
+                let shown = super::mistake::shown(spelling);
+                return Err(format!("expected spellings of single words, found `{shown}`"));
+            }
+            self.spellings.push((spelling.to_lowercase().into(), full.join(" ").into()));
+        }
+        Ok(self.spellings.len() - before)
     }
 
     fn patterns(
@@ -187,6 +241,7 @@ impl Draft {
         let whole = match part {
             "..." => Some(Atom::Gap),
             "*" => Some(Atom::Rest),
+            "~" => Some(Atom::Clause),
             "_" => Some(Atom::Any),
             "#" => Some(Atom::Number),
             "," => Some(Atom::Mark(PAUSE)),
@@ -217,7 +272,7 @@ impl Draft {
             if word.is_empty() || !word.chars().all(|c| c.is_alphanumeric() || c == '\'') {
                 let shown = super::mistake::shown(part);
                 return Err(format!(
-                    "expected a word, `<class>` or one of `... _ # , ^ $ *`, found `{shown}`"
+                    "expected a word, `<class>` or one of `... ~ _ # , ^ $ *`, found `{shown}`"
                 ));
             }
             // What a text splits at an apostrophe is two words here as well.
@@ -304,6 +359,12 @@ impl Draft {
         for (word, bare) in &shared {
             grammar.bare.insert(hash(word), *bare);
         }
+        for (spelling, words) in &self.spellings {
+            let words = words
+                .split(' ')
+                .map(|word| Written { exact: hash(word), folded: hash(&text::folded(word)) });
+            grammar.spellings.insert(hash(&text::folded(spelling)), words.collect());
+        }
         let letters = || self.words.iter().enumerate().map(|(at, word)| (word, letter(at as u32)));
         for (word, letter) in letters() {
             grammar.letters.insert(hash(word), letter);
@@ -330,18 +391,28 @@ impl Draft {
         }
         let mut classes: Vec<String> = Vec::with_capacity(self.classes.len());
         for (_, patterns) in &self.classes {
-            let class = self.alternatives(patterns, &classes, &spelled, "");
+            let class = self.alternatives(patterns, &classes, &spelled, Between::Nothing);
             classes.push(class);
         }
         for (topic, patterns) in &self.wishes {
-            let any = format!("{PAUSE}*");
             grammar.wishes.push((
                 topic.clone(),
-                built(&self.alternatives(patterns, &classes, &spelled, &any))?,
+                built(&self.alternatives(patterns, &classes, &spelled, Between::Marks))?,
             ));
         }
+        let opens = self.classes.iter().position(|(name, _)| **name == *OPENS);
+        if let Some(opens) = opens.and_then(|index| classes.get(index)) {
+            grammar.opens = Some(built(opens)?);
+        }
+        grammar.joins = self.letters_of(JOINS, &spelled).chars().collect();
+        grammar.turns = self.letters_of(TURNS, &spelled).chars().collect();
         if !self.unless.is_empty() {
-            grammar.unless = Some(built(&self.alternatives(&self.unless, &classes, &spelled, ""))?);
+            grammar.unless = Some(built(&self.alternatives(
+                &self.unless,
+                &classes,
+                &spelled,
+                Between::Clauses,
+            ))?);
         }
         Ok(grammar)
     }
@@ -352,7 +423,7 @@ impl Draft {
         patterns: &[Pattern],
         classes: &[String],
         spelled: &[String],
-        between: &str,
+        between: Between,
     ) -> String {
         let mut single = String::new();
         let mut others = Vec::new();
@@ -381,16 +452,42 @@ impl Draft {
         pattern: &[Element],
         classes: &[String],
         spelled: &[String],
-        between: &str,
+        between: Between,
     ) -> String {
         let mut built = String::new();
         for (at, element) in pattern.iter().enumerate() {
             let parts: Vec<String> =
                 element.atoms.iter().map(|atom| self.atom(atom, classes, spelled)).collect();
-            let between = if at + 1 < pattern.len() { between } else { "" };
-            built.push_str(&format!("(?:(?:{}){between}){}", parts.join("|"), element.times));
+            // What is named may begin another clause; what merely fills a place ends with its own.
+            let is_named = |atom: &Atom| matches!(atom, Atom::Word(_) | Atom::Class(_));
+            let (before, after) = match between {
+                Between::Marks if at + 1 < pattern.len() => ("", "[,;]*"),
+                Between::Clauses if at > 0 && element.atoms.iter().all(is_named) => (";?", ""),
+                _ => ("", ""),
+            };
+            let times = element.times;
+            built.push_str(&format!("(?:{before}(?:{}){after}){times}", parts.join("|")));
         }
         built
+    }
+
+    /// The letters of the words that a class has alone, or that classes named in it have.
+    fn letters_of(&self, class: &str, spelled: &[String]) -> String {
+        let mut letters = String::new();
+        let mut classes: Vec<usize> =
+            self.classes.iter().position(|(name, _)| **name == *class).into_iter().collect();
+        // A class names earlier ones only, so this ends.
+        while let Some((_, patterns)) = classes.pop().and_then(|index| self.classes.get(index)) {
+            let single = patterns.iter().filter(|pattern| pattern.len() == 1).flatten();
+            for atom in single.flat_map(|element| &element.atoms) {
+                match atom {
+                    Atom::Word(word) => letters.push_str(&spelled[*word as usize]),
+                    Atom::Class(index) => classes.push(*index),
+                    _ => {}
+                }
+            }
+        }
+        letters
     }
 
     fn atom(&self, atom: &Atom, classes: &[String], spelled: &[String]) -> String {
@@ -398,25 +495,20 @@ impl Draft {
             Atom::Word(word) => format!("[{}]", spelled[*word as usize]),
             Atom::Class(index) => classes.get(*index).cloned().unwrap_or_default(),
             Atom::Gap => {
-                let breaks = self.classes.iter().find(|(name, _)| **name == *BREAK);
-                let breaks: String = breaks
-                    .into_iter()
-                    .flat_map(|(_, patterns)| patterns.iter().flatten())
-                    .flat_map(|element| &element.atoms)
-                    .filter_map(|atom| match atom {
-                        Atom::Word(word) => Some(spelled[*word as usize].as_str()),
-                        _ => None,
-                    })
-                    .collect();
+                let breaks = self.letters_of(BREAK, spelled);
                 let breaks = if breaks.is_empty() { breaks } else { format!("--[{breaks}]") };
                 format!("[{WORDS}{breaks}]{{0,{GAP}}}")
             }
-            Atom::Rest => format!("[{WORDS}{PAUSE}{QUOTE}]*"),
+            Atom::Rest => format!("[{WORDS}{PAUSE}{QUOTE}{CLAUSE}]*"),
+            // An insertion does not begin like a clause: `never, in all the years I am here,`.
+            Atom::Clause => {
+                format!("[{WORDS}]*(?:{PAUSE}[{WORDS}][{WORDS}{CLAUSE}]*{PAUSE}[{WORDS}]*)*")
+            }
             Atom::Any => format!("[{WORDS}]"),
             Atom::Number => NUMBER.to_string(),
             Atom::Mark(mark) => format!("[{mark}]"),
-            Atom::Start => format!("^[{PAUSE}{QUOTE}]*"),
-            Atom::End => format!("[{PAUSE}{QUOTE}]*[{QUESTION}]?$"),
+            Atom::Start => format!("(?:^|{CLAUSE})[{PAUSE}{QUOTE}]*"),
+            Atom::End => format!("[{PAUSE}{QUOTE}]*(?:[{QUESTION}]?$|{CLAUSE})"),
             Atom::Wish => WISH.to_string(),
         }
     }
@@ -486,6 +578,13 @@ struct Bare {
     has_apostrophe: bool,
 }
 
+/// A word as it is written in full: with and without accents.
+#[derive(Debug, Clone, Copy)]
+struct Written {
+    exact: u64,
+    folded: u64,
+}
+
 /// What a text leaves out everywhere.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LeftOut {
@@ -503,6 +602,14 @@ pub(super) struct Grammar {
     misspelt: Table<char>,
     pub(super) wishes: Vec<(Box<str>, Regex)>,
     pub(super) unless: Option<Regex>,
+    /// What another clause begins with.
+    opens: Option<Regex>,
+    /// The letters of words to which the clause after them belongs.
+    joins: BTreeSet<char>,
+    /// The letters of words with which a clause turns away from what stands before it.
+    turns: BTreeSet<char>,
+    /// How else people write words: what they stand for.
+    spellings: Table<Box<[Written]>>,
 }
 
 impl Grammar {
@@ -511,27 +618,68 @@ impl Grammar {
         self.wishes.iter().map(|(topic, _)| &**topic)
     }
 
-    /// Whether a pattern names this word.
+    /// Whether a pattern names this word, or it is another spelling of words.
     pub(super) fn knows(&self, word: u64) -> bool {
-        self.letters.contains_key(&word)
+        self.letters.contains_key(&word) || self.spellings.contains_key(&word)
     }
 
-    /// The letter of a word or a number.
-    pub(super) fn letter(
+    /// Where other clauses begin within the letters of a sentence, in bytes.
+    pub(super) fn clauses(&self, sentence: &str) -> SmallVec<[usize; 8]> {
+        // A `but` joins nothing to what stands before it.
+        let is_joined = |at: usize| {
+            let before = sentence[..at].chars().next_back();
+            let turns =
+                sentence[at..].chars().next().is_some_and(|word| self.turns.contains(&word));
+            before.is_none_or(|before| !turns && self.joins.contains(&before))
+        };
+        let opens = self.opens.iter().flat_map(|opens| opens.find_iter(sentence));
+        opens.map(|hit| hit.start()).filter(|at| !is_joined(*at)).collect()
+    }
+
+    /// Where the last clause begins before `at` that turns away from what precedes it, in bytes.
+    pub(super) fn turn(&self, sentence: &str, at: usize) -> usize {
+        let turns = |start: usize| {
+            let opening = sentence[start + 1..at].chars().next();
+            opening.is_some_and(|opening| self.turns.contains(&opening))
+        };
+        let mut clauses = sentence[..at].rmatch_indices(CLAUSE).map(|(start, _)| start);
+        clauses.find(|start| turns(*start)).unwrap_or(0)
+    }
+
+    /// Calls `see` with the letter of a word or a number, or with those of the words that it is
+    /// another spelling of.
+    pub(super) fn each_letter(
         &self,
         token: &Token,
         tokens: &Tokens,
         lexicon: &Lexicon,
         left_out: LeftOut,
-    ) -> char {
-        if let Some(bare) = self.bare.get(&token.folded)
+        mut see: impl FnMut(char),
+    ) {
+        let Some(written) = self.spellings.get(&token.folded) else {
+            return see(self.letter(token, tokens, lexicon, left_out));
+        };
+        for word in written {
+            let found = self.known(word.exact, word.folded, left_out);
+            see(found.unwrap_or(OTHER));
+        }
+    }
+
+    /// The letter of a word that a pattern names.
+    fn known(&self, exact: u64, folded: u64, left_out: LeftOut) -> Option<char> {
+        if let Some(bare) = self.bare.get(&folded)
             && (if bare.has_apostrophe { left_out.apostrophes } else { left_out.accents })
         {
-            return bare.letter;
+            return Some(bare.letter);
         }
-        let known = |hash: u64| self.letters.get(&hash).copied();
-        let found = known(token.exact).or_else(|| known(token.folded));
-        if let Some(letter) = found.or_else(|| token.squeezed.and_then(known)) {
+        self.letters.get(&exact).or_else(|| self.letters.get(&folded)).copied()
+    }
+
+    /// The letter of a word or a number.
+    fn letter(&self, token: &Token, tokens: &Tokens, lexicon: &Lexicon, left_out: LeftOut) -> char {
+        let found = self.known(token.exact, token.folded, left_out);
+        let squeezed = || token.squeezed.and_then(|word| self.letters.get(&word).copied());
+        if let Some(letter) = found.or_else(squeezed) {
             return letter;
         }
         if token.kind == Kind::Number {

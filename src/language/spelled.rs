@@ -5,7 +5,7 @@ use std::ops::Range;
 use regex::Regex;
 use smallvec::SmallVec;
 
-use super::grammar::{Grammar, LeftOut, PAUSE, QUESTION, QUOTE, WISH};
+use super::grammar::{CLAUSE, Grammar, LeftOut, PAUSE, QUESTION, QUOTE, WISH};
 use super::lexicon::Lexicon;
 use super::text::{self, Kind, Token};
 use crate::config::limits;
@@ -39,28 +39,30 @@ impl<'a> Spelled<'a> {
         };
         let mut start = 0;
         for token in &tokens.list {
-            let letter = match token.kind {
+            match token.kind {
                 Kind::Word | Kind::Number => {
-                    lexicon.grammar.letter(token, &tokens, lexicon, left_out)
+                    let grammar = spelled.grammar;
+                    grammar.each_letter(token, &tokens, lexicon, left_out, |letter| {
+                        spelled.push(letter, token);
+                    });
                 }
-                Kind::Picture => continue,
-                Kind::Pause => match written.as_bytes().get(token.place.start as usize) {
-                    Some(b',' | b';' | b':' | b'(' | b')') => PAUSE,
-                    _ if is_dash(written, token) => PAUSE,
-                    _ => QUOTE,
-                },
+                Kind::Picture => {}
+                Kind::Pause => {
+                    let mark = match written.as_bytes().get(token.place.start as usize) {
+                        Some(b',' | b';' | b':' | b'(' | b')') => PAUSE,
+                        _ if is_dash(written, token) => PAUSE,
+                        _ => QUOTE,
+                    };
+                    spelled.push(mark, token);
+                }
+                Kind::Stop { .. } if is_broken_line(written, token) => {}
                 Kind::Stop { questions, .. } => {
-                    if is_broken_line(written, token) {
-                        continue;
-                    }
                     if questions > 0 {
                         spelled.push(QUESTION, token);
                     }
                     spelled.end(&mut start);
-                    continue;
                 }
-            };
-            spelled.push(letter, token);
+            }
         }
         spelled.end(&mut start);
         spelled
@@ -71,11 +73,27 @@ impl<'a> Spelled<'a> {
         self.letters.push(letter);
     }
 
+    /// Ends a sentence, and marks in it where other clauses begin.
     fn end(&mut self, start: &mut usize) {
-        if self.letters.len() > *start {
-            self.sentences.push(*start..self.letters.len());
-            *start = self.letters.len();
+        if self.letters.len() == *start {
+            return;
         }
+        let sentence = self.letters.split_off(*start);
+        let clauses = self.grammar.clauses(&sentence);
+        let first = self.places.partition_point(|(at, _)| (*at as usize) < *start);
+        for (at, _) in self.places.iter_mut().skip(first) {
+            let within = *at as usize - *start;
+            *at += clauses.partition_point(|clause| *clause <= within) as u32;
+        }
+        let mut from = 0;
+        for clause in clauses {
+            self.letters.push_str(&sentence[from..clause]);
+            self.letters.push(CLAUSE);
+            from = clause;
+        }
+        self.letters.push_str(&sentence[from..]);
+        self.sentences.push(*start..self.letters.len());
+        *start = self.letters.len();
     }
 
     /// The wishes of these topics that hold, each with the place of its words in the text.
@@ -100,9 +118,12 @@ impl<'a> Spelled<'a> {
         for _ in 0..limits::WISHES_JUDGED {
             // A find from a place within still knows where the sentence begins.
             let hit = wish.find_at(letters, from)?;
-            let end = hit.start() + letters[hit.range()].trim_end_matches(PAUSE).len();
-            if end > hit.start() && self.holds(letters, hit.start()..end) {
-                return self.place(sentence.start + hit.start()..sentence.start + end);
+            let end =
+                hit.start() + letters[hit.range()].trim_end_matches([PAUSE, QUOTE, CLAUSE]).len();
+            let begun = &letters[hit.start()..end];
+            let start = end - begun.trim_start_matches(CLAUSE).len();
+            if end > start && self.holds(letters, start..end) {
+                return self.place(sentence.start + start..sentence.start + end);
             }
             from = hit.start() + letters[hit.start()..].chars().next().map_or(1, char::len_utf8);
         }
@@ -128,7 +149,8 @@ impl<'a> Spelled<'a> {
     fn holds(&self, sentence: &str, hit: Range<usize>) -> bool {
         let Some(unless) = &self.grammar.unless else { return true };
         let mut asked = String::with_capacity(sentence.len() + 1);
-        asked.push_str(&sentence[..hit.start]);
+        // What stands before a `but` takes nothing back behind it.
+        asked.push_str(&sentence[self.grammar.turn(sentence, hit.start)..hit.start]);
         asked.push(WISH);
         asked.push_str(&sentence[hit.end..]);
         !unless.is_match(&asked)
