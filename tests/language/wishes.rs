@@ -4,21 +4,21 @@ use jumeau::language::{Language, Phrases, Topics};
 
 use super::{EN, FR, languages};
 
-fn asks_for_a_person(language: Language, text: &str) -> bool {
+pub(super) fn asks_for_a_person(language: Language, text: &str) -> bool {
     let languages = languages();
     let topics = Topics::new(Phrases::default(), ["person"], languages);
     topics.find(text, language).iter().any(|topic| topic.name == "person")
 }
 
 #[track_caller]
-fn all_ask(language: Language, texts: &[&str]) {
+pub(super) fn all_ask(language: Language, texts: &[&str]) {
     for text in texts {
         assert!(asks_for_a_person(language, text), "{text}");
     }
 }
 
 #[track_caller]
-fn none_asks(language: Language, texts: &[&str]) {
+pub(super) fn none_asks(language: Language, texts: &[&str]) {
     for text in texts {
         assert!(!asks_for_a_person(language, text), "{text}");
     }
@@ -214,9 +214,16 @@ fn a_topic_of_ones_own_is_a_wish_if_it_is_declared_one() {
 
 #[test]
 fn the_sentences_of_who_asks_for_a_person_are_told_apart() {
-    for (language, content) in [
-        (EN, include_str!("../../tools/twinsense/wishes-held-out/en.tsv")),
-        (FR, include_str!("../../tools/twinsense/wishes-held-out/fr.tsv")),
+    // The floors of sentences that patterns were never tuned to are lower.
+    for (language, floor, content) in [
+        (EN, 0.95, include_str!("../../tools/twinsense/wishes-held-out/en.tsv")),
+        (FR, 0.95, include_str!("../../tools/twinsense/wishes-held-out/fr.tsv")),
+        (EN, 0.95, include_str!("../../tools/twinsense/wishes-held-out/clauses-seen-en.tsv")),
+        (FR, 0.95, include_str!("../../tools/twinsense/wishes-held-out/clauses-seen-fr.tsv")),
+        (EN, 0.85, include_str!("../../tools/twinsense/wishes-held-out/clauses-unseen-en.tsv")),
+        (FR, 0.85, include_str!("../../tools/twinsense/wishes-held-out/clauses-unseen-fr.tsv")),
+        (EN, 0.85, include_str!("../../tools/twinsense/wishes-held-out/fresh-en.tsv")),
+        (FR, 0.85, include_str!("../../tools/twinsense/wishes-held-out/fresh-fr.tsv")),
     ] {
         let (mut right, mut wrong, mut missed) = (0.0, 0.0, 0.0);
         for line in content.lines().filter(|line| !line.starts_with("# ")) {
@@ -228,7 +235,7 @@ fn the_sentences_of_who_asks_for_a_person_are_told_apart() {
                 _ => {}
             }
         }
-        assert!(right / (right + wrong) >= 0.9, "{language}: {wrong} wrong of {right}");
-        assert!(right / (right + missed) >= 0.9, "{language}: {missed} missed of {right}");
+        assert!(right / (right + wrong) >= floor, "{language}: {right} right, {wrong} wrong");
+        assert!(right / (right + missed) >= floor, "{language}: {right} right, {missed} missed");
     }
 }
