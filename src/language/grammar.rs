@@ -20,6 +20,7 @@ use regex::{Regex, RegexBuilder};
 use smallvec::SmallVec;
 
 use super::lexicon::{Lexicon, Table};
+use super::misspelt::{each_misspelling, is_misspelt};
 use super::text::{self, Kind, Token, Tokens, hash};
 use crate::config::limits;
 
@@ -60,9 +61,6 @@ const JOINS: &str = "joins";
 
 /// Up to so many words fill a gap.
 const GAP: usize = 3;
-
-/// Shorter words are not taken for misspelt ones, and longer ones are rare.
-const MISSPELT_BYTES: std::ops::RangeInclusive<usize> = 5..=20;
 
 /// One place in a pattern.
 #[derive(Debug, Clone, PartialEq)]
@@ -541,28 +539,6 @@ fn built(pattern: &str) -> Result<Regex, String> {
             let most = limits::GRAMMAR_BYTES;
             format!("expected patterns that take at most {most} bytes, but: {error}")
         })
-}
-
-/// Whether a word has as many letters as those that are taken for misspelt ones.
-fn is_misspelt(word: &str) -> bool {
-    MISSPELT_BYTES.contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_lowercase())
-}
-
-/// Calls `see` with the hash of this word and of each that lacks one letter of it, but the first: two words
-/// that have one of these in common differ by one letter that is missing, added or another, or by
-/// two that changed places.
-fn each_misspelling(word: &str, mut see: impl FnMut(u64)) {
-    if !is_misspelt(word) {
-        return;
-    }
-    see(hash(word));
-    let mut shorter = String::with_capacity(word.len());
-    for left_out in 1..word.len() {
-        shorter.clear();
-        shorter.push_str(&word[..left_out]);
-        shorter.push_str(&word[left_out + 1..]);
-        see(hash(&shorter));
-    }
 }
 
 /// A word without accents and apostrophes.

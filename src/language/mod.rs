@@ -12,6 +12,7 @@ mod grammar;
 mod languages;
 mod lexicon;
 mod likeness;
+mod misspelt;
 mod mistake;
 mod phrases;
 mod reading;

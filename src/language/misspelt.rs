@@ -1,0 +1,28 @@
+//! Words that differ by one letter.
+
+use super::text::hash;
+
+/// Shorter words are not taken for misspelt ones, and longer ones are rare.
+const MISSPELT_BYTES: std::ops::RangeInclusive<usize> = 5..=20;
+
+/// Whether a word has as many letters as those that are taken for misspelt ones.
+pub(super) fn is_misspelt(word: &str) -> bool {
+    MISSPELT_BYTES.contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_lowercase())
+}
+
+/// Calls `see` with the hash of this word and of each that lacks one letter of it, but the first:
+/// two words that have one of these in common differ by one letter that is missing, added or
+/// another, or by two that changed places.
+pub(super) fn each_misspelling(word: &str, mut see: impl FnMut(u64)) {
+    if !is_misspelt(word) {
+        return;
+    }
+    see(hash(word));
+    let mut shorter = String::with_capacity(word.len());
+    for left_out in 1..word.len() {
+        shorter.clear();
+        shorter.push_str(&word[..left_out]);
+        shorter.push_str(&word[left_out + 1..]);
+        see(hash(&shorter));
+    }
+}
