@@ -30,7 +30,7 @@ use crate::config::settings::{LogIdentifiers, TimeMode};
 use crate::config::{Settings, limits};
 use crate::event::{Channel, Cursors, Desks, Rights, SlowLane, Time};
 use crate::models::Snapshot;
-use crate::partition::{Bounds, Lessons, Outgoing, Recovered, Secret};
+use crate::partition::{Bounds, ErasedMarks, Lessons, Outgoing, Recovered, Secret};
 use crate::policy::{Mistakes, Policy};
 use crate::store::{Committer, Read, Room, Store};
 
@@ -488,6 +488,7 @@ impl Service {
 
 /// Where every partition was left.
 fn recover(store: &Store, partitions: u16, secret: &Secret) -> anyhow::Result<Vec<Recovered>> {
+    let erased_marks = ErasedMarks::default();
     (0..partitions)
         .map(|partition| {
             let meta = store.meta(partition)?;
@@ -513,6 +514,7 @@ fn recover(store: &Store, partitions: u16, secret: &Secret) -> anyhow::Result<Ve
                 results: store.results(partition)?,
                 secret: secret.clone(),
                 tombstones: store.tombstones(partition)?,
+                erased_marks: erased_marks.clone(),
             })
         })
         .collect()

@@ -3,8 +3,7 @@ use std::time::Duration;
 
 #[cfg(doc)]
 use super::Machine;
-use super::Secret;
-use super::{Answer, Errand};
+use super::{Answer, ErasedMarks, Errand, Secret};
 use crate::config::settings::Answers;
 use crate::event::{Broadcast, Cursors, Customer, Delivery, ErasureId, Output, SlowLane, Time};
 use crate::models::{Shown, Snapshot};
@@ -120,6 +119,8 @@ pub struct Recovered {
     pub secret: Secret,
     /// Those who were.
     pub tombstones: Vec<(Pseudonym, Tombstone)>,
+    /// Where partitions of the same process tell each other who was.
+    pub erased_marks: ErasedMarks,
 }
 
 /// What is gone from the store, and may still be elsewhere.

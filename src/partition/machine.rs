@@ -186,7 +186,11 @@ impl<H: Host> Machine<H> {
             over_at: Time::MAX,
             sweeps: Sweeps::new(mode, &bounds),
             results: Results::recovered(recovered.results),
-            tombstones: Tombstones::recovered(recovered.secret, recovered.tombstones),
+            tombstones: Tombstones::recovered(
+                recovered.secret,
+                recovered.tombstones,
+                recovered.erased_marks,
+            ),
             erasing: None,
             queue: VecDeque::new(),
             work: None,

@@ -52,4 +52,4 @@ pub use listing::{EscalationsReply, EscalationsRequest, Listed, Listing, Place};
 pub use machine::Machine;
 pub use outgoing::{CloudEvent, Outgoing};
 pub use progress::Progress;
-pub use tombstones::Secret;
+pub use tombstones::{ErasedMarks, Secret};

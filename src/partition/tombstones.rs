@@ -1,9 +1,11 @@
 //! Customers who were erased, by keyed hashes: what comes late for them is dropped.
 
 use std::fmt;
+use std::sync::Arc;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use hmac::{Hmac, KeyInit, Mac};
+use parking_lot::RwLock;
 use sha2::Sha256;
 
 use crate::config::limits;
@@ -69,6 +71,41 @@ impl Secret {
     }
 }
 
+/// The customers who were erased and have not come back, of all partitions of a process. An event of one
+/// partition may name a customer of another: what cannot be used of it is kept, and names them, unless
+/// they are among these. A clone is the same set.
+#[derive(Debug, Clone, Default)]
+pub struct ErasedMarks(Arc<RwLock<HashSet<Pseudonym>>>);
+
+impl PartialEq for ErasedMarks {
+    fn eq(&self, other: &ErasedMarks) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || *self.0.read() == *other.0.read()
+    }
+}
+
+impl ErasedMarks {
+    fn is_empty(&self) -> bool {
+        self.0.read().is_empty()
+    }
+
+    fn contains(&self, mark: Pseudonym) -> bool {
+        self.0.read().contains(&mark)
+    }
+
+    fn add(&self, marks: impl IntoIterator<Item = Pseudonym>) {
+        self.0.write().extend(marks);
+    }
+
+    fn remove(&self, marks: &[Pseudonym]) {
+        if !marks.is_empty() {
+            let mut known = self.0.write();
+            for mark in marks {
+                known.remove(mark);
+            }
+        }
+    }
+}
+
 /// So many earlier erasures of a customer are known by their ids.
 const EARLIER: usize = 16;
 
@@ -77,6 +114,10 @@ const EARLIER: usize = 16;
 pub(super) struct Tombstones {
     secret: Secret,
     known: HashMap<Pseudonym, Tombstone>,
+    /// Those of them who have not come back, and those of all other partitions.
+    everywhere: ErasedMarks,
+    /// The latest erasure of anybody who has come back since: what was said after that is not late.
+    last_lifted: Time,
     /// Who was only forgotten, because they had not been seen for long, on whose behalf, and until
     /// when: so long the store may not know yet that there is nothing of them. After a crash it does,
     /// or nothing was forgotten; so nothing of it is stored.
@@ -84,8 +125,17 @@ pub(super) struct Tombstones {
 }
 
 impl Tombstones {
-    pub(super) fn recovered(secret: Secret, known: Vec<(Pseudonym, Tombstone)>) -> Tombstones {
-        Tombstones { secret, known: known.into_iter().collect(), forgotten: HashMap::new() }
+    pub(super) fn recovered(
+        secret: Secret,
+        known: Vec<(Pseudonym, Tombstone)>,
+        everywhere: ErasedMarks,
+    ) -> Tombstones {
+        let erased = known.iter().filter(|(_, tombstone)| !tombstone.is_lifted);
+        everywhere.add(erased.map(|(mark, _)| *mark));
+        let (known, forgotten) = (known.into_iter().collect(), HashMap::new());
+        let mut found = Tombstones { secret, known, everywhere, last_lifted: Time::MIN, forgotten };
+        found.find_last_lifted();
+        found
     }
 
     pub(super) fn mark(&self, customer: &Customer) -> Pseudonym {
@@ -131,12 +181,14 @@ impl Tombstones {
     /// because there are too many.
     pub(super) fn put(&mut self, mark: Pseudonym, tombstone: Tombstone) -> Option<Pseudonym> {
         self.known.insert(mark, tombstone);
+        self.everywhere.add([mark]);
         self.forgotten.remove(&mark);
         if self.known.len() <= limits::TOMBSTONES {
             return None;
         }
         let oldest = self.known.iter().min_by_key(|(_, known)| known.until).map(|(mark, _)| *mark);
         self.known.remove(&oldest?);
+        self.everywhere.remove(oldest.as_slice());
         oldest
     }
 
@@ -155,8 +207,36 @@ impl Tombstones {
     /// A customer has come back, and has said so. Returns the mark of their tombstone, if they have one.
     pub(super) fn lift(&mut self, customer: &Customer) -> Option<Pseudonym> {
         let mark = self.mark(customer);
-        self.known.get_mut(&mark)?.is_lifted = true;
+        let tombstone = self.known.get_mut(&mark)?;
+        tombstone.is_lifted = true;
+        self.last_lifted = self.last_lifted.max(tombstone.at);
+        self.everywhere.remove(&[mark]);
         Some(mark)
+    }
+
+    /// Whether somebody was erased, here or in another partition, and has not come back.
+    pub(super) fn is_anybody_erased(&self) -> bool {
+        !self.everywhere.is_empty()
+    }
+
+    /// Whether this customer was erased and has not come back by `now`, whatever their partition.
+    pub(super) fn is_erased(&self, customer: &Customer, now: Time) -> bool {
+        let mark = self.mark(customer);
+        match self.known.get(&mark) {
+            Some(tombstone) => now < tombstone.until && !tombstone.is_lifted,
+            None => self.everywhere.contains(mark),
+        }
+    }
+
+    /// Whether an input may be of the days before the erasure of somebody who has come back since. Most
+    /// are not, and a mark costs more than reading an event.
+    pub(super) fn may_be_of_before(&self, input: &Input) -> bool {
+        is_of_before(input, self.last_lifted).is_some()
+    }
+
+    fn find_last_lifted(&mut self) {
+        let lifted = self.known.values().filter(|tombstone| tombstone.is_lifted);
+        self.last_lifted = lifted.map(|tombstone| tombstone.at).max().unwrap_or(Time::MIN);
     }
 
     pub(super) fn by_mark(&self, mark: Pseudonym) -> Option<&Tombstone> {
@@ -182,17 +262,45 @@ impl Tombstones {
     pub(super) fn expire(&mut self, now: Time) -> Vec<Pseudonym> {
         self.forgotten.retain(|_, (_, until)| now < *until);
         let over = |tombstone: &Tombstone| tombstone.until <= now;
-        self.known.extract_if(|_, tombstone| over(tombstone)).map(|(mark, _)| mark).collect()
+        let gone: Vec<Pseudonym> =
+            self.known.extract_if(|_, tombstone| over(tombstone)).map(|(mark, _)| mark).collect();
+        if !gone.is_empty() {
+            self.find_last_lifted();
+            self.everywhere.remove(&gone);
+        }
+        gone
     }
 }
 
 /// Whether somebody who was erased comes back by this input, and says so: neither a late event nor
-/// a copy of an early one does.
+/// a copy of an early one does, whatever the clock of its channel shows.
 pub(super) fn begins_anew(input: &Input, tombstone: &Tombstone) -> bool {
     let Cause::Event(Event { kind: Kind::Identify(told), time, .. }) = &input.cause else {
         return false;
     };
-    told.anew && time.is_some_and(|time| time > tombstone.at)
+    told.anew && time.is_some() && input.since() > tombstone.at
+}
+
+/// Why an input is late for somebody who has come back after an erasure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum OfBefore {
+    /// What it says was said before, or another identifier passed it on before.
+    Said,
+    /// It moves the memory of another identifier, by what was said before, or did: so that one was the
+    /// same customer then.
+    Moved,
+}
+
+/// Whether an input is of the days up to an erasure `at` a moment, and why. It may come long after it: a
+/// channel was not connected, or its events waited in the slow lane.
+pub(super) fn is_of_before(input: &Input, at: Time) -> Option<OfBefore> {
+    let Cause::Event(event) = &input.cause else { return None };
+    let passed = event.passed.as_deref();
+    let was_passed = passed.and_then(|passed| passed.at).is_some_and(|moment| moment <= at);
+    match passed.and_then(|passed| passed.carried.as_ref()) {
+        Some(carried) => (was_passed || carried.said <= at).then_some(OfBefore::Moved),
+        None => (was_passed || input.since() <= at).then_some(OfBefore::Said),
+    }
 }
 
 #[cfg(test)]
@@ -226,7 +334,8 @@ mod tests {
     #[test]
     fn a_tombstone_holds_until_its_time_is_over() {
         let ada = Customer::new("ada").unwrap();
-        let mut tombstones = Tombstones::recovered(Secret::default(), Vec::new());
+        let mut tombstones =
+            Tombstones::recovered(Secret::default(), Vec::new(), ErasedMarks::default());
         let mark = tombstones.mark(&ada);
         assert_eq!(tombstones.put(mark, at(10)), None);
         assert!(tombstones.of(&ada, Time::from_ms(9)).is_some());
@@ -239,7 +348,8 @@ mod tests {
     #[test]
     fn a_tombstone_that_is_lifted_holds_nobody_back_and_knows_its_erasures() {
         let ada = Customer::new("ada").unwrap();
-        let mut tombstones = Tombstones::recovered(Secret::default(), Vec::new());
+        let mut tombstones =
+            Tombstones::recovered(Secret::default(), Vec::new(), ErasedMarks::default());
         let (mark, now) = (tombstones.mark(&ada), Time::from_ms(5));
         tombstones.put(mark, at(10));
         assert_eq!(tombstones.lift(&ada), Some(mark));
@@ -258,9 +368,27 @@ mod tests {
     }
 
     #[test]
+    fn every_partition_can_tell_who_is_erased_in_another_until_they_come_back_or_are_forgotten() {
+        let [ada, bob] = ["ada", "bob"].map(|name| Customer::new(name).unwrap());
+        let everywhere = ErasedMarks::default();
+        let recovered = |known| Tombstones::recovered(Secret::default(), known, everywhere.clone());
+        let other = recovered(Vec::new());
+        let mut own = recovered(vec![(other.mark(&ada), at(10))]);
+        own.put(own.mark(&bob), at(20));
+        let now = Time::from_ms(5);
+        assert!(other.is_anybody_erased());
+        assert!([&ada, &bob].iter().all(|one| other.is_erased(one, now)));
+        own.lift(&ada);
+        assert!(!other.is_erased(&ada, now) && other.is_erased(&bob, now));
+        own.expire(Time::from_ms(20));
+        assert!(!other.is_anybody_erased());
+    }
+
+    #[test]
     fn who_is_only_forgotten_has_no_tombstone() {
         let ada = Customer::new("ada").unwrap();
-        let mut tombstones = Tombstones::recovered(Secret::default(), Vec::new());
+        let mut tombstones =
+            Tombstones::recovered(Secret::default(), Vec::new(), ErasedMarks::default());
         tombstones.forget(tombstones.mark(&ada), ErasureId(1), Time::from_ms(10));
         assert_eq!(tombstones.forgotten(&ada, Time::from_ms(9)), Some(ErasureId(1)));
         assert_eq!(tombstones.forgotten(&ada, Time::from_ms(10)), None);

@@ -19,7 +19,7 @@ pub struct Tombstone {
     /// Until when nothing brings them back.
     pub until: Time,
     /// They have come back since, and said so: it holds nothing back any more but copies of this
-    /// erasure, and of what was passed on before it.
+    /// erasure, and what was said or passed on before it.
     pub is_lifted: bool,
     /// Erasures before this one, the last one last: copies of them erase nobody either.
     pub earlier: Vec<ErasureId>,

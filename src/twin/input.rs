@@ -67,7 +67,7 @@ impl Input {
 
     /// Since when what it says is so, for what grows old: by the channel's own clock if that is not
     /// ahead of the twin's.
-    pub(super) fn since(&self) -> Time {
+    pub fn since(&self) -> Time {
         match &self.cause {
             Cause::Event(event) => event.time.map_or(self.at, |told| told.min(self.at)),
             Cause::Timer(_) | Cause::Broadcast(_) => self.at,

@@ -3,7 +3,8 @@
 
 use async_nats::HeaderMap;
 use futures::StreamExt;
-use jumeau::event::{Erasure, stand_in};
+use jumeau::bus::partition_of;
+use jumeau::event::{Customer, Erasure, stand_in};
 use serde_json::json;
 
 use super::erase_elsewhere::{erased, holding};
@@ -62,6 +63,35 @@ async fn a_link_that_was_refused_and_a_tablet_that_went_on_tell_nothing_of_whoev
     erased(&rig, "verawolkenstein").await.verify(None).unwrap();
     assert_eq!(holding(&rig, &traces).await, Vec::<String>::new());
     assert_eq!(rig.show("tablet").await.customer.as_str(), "carl");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_that_names_whoever_was_erased_is_kept_with_customers_of_other_partitions() {
+    let rig = Rig::start("bank", &["service.partitions=3"]).await;
+    let vera = "verawolkenstein";
+    let home = |name: &str| partition_of(&Customer::new(name).unwrap(), 3);
+    let elsewhere = |name: &str| {
+        let mut names = (0..).map(|number| format!("{name}{number}"));
+        names.find(|one| home(one) != home(vera)).unwrap()
+    };
+    let (zoe, tablet) = (elsewhere("zoe"), elsewhere("tablet"));
+    for who in [vera, &zoe, "alice"] {
+        tell(&rig, who, "somebody").await;
+    }
+    rig.event("app", &tablet, "link", json!({ "to": "alice" })).await;
+    rig.settled().await;
+    erased(&rig, vera).await.verify(None).unwrap();
+
+    // A link that is refused, one that cannot be read, and one behind what was said later.
+    rig.event("web", &zoe, "link", json!({ "to": vera })).await;
+    rig.publish(&format!("jumeau.events.web.{zoe}"), HeaderMap::new(), broken_link(vera)).await;
+    let early = json!({ "type": "link", "time": "2020-01-01T00:00:00Z", "data": { "to": vera } });
+    rig.publish(&format!("jumeau.events.app.{tablet}"), HeaderMap::new(), early.to_string()).await;
+    rig.settled().await;
+    rig.until("they are gone", async || holding(&rig, &[vera]).await.is_empty()).await;
+    assert_eq!(rig.show(&tablet).await.customer.as_str(), "alice");
+    let stats = rig.stats().await.unwrap().total();
+    assert!(stats.dead.is_empty(), "{stats:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

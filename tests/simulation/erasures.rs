@@ -83,8 +83,15 @@ pub(crate) fn insert_returns(stream: &mut [Vec<Stored>], rng: &mut StdRng) {
     for (partition, events) in (0..PARTITIONS).zip(stream) {
         // With room before each for what twins pass on.
         for (number, event) in (1..).zip(events) {
+            let later = Duration::from_millis(number);
+            let delivery = &mut event.delivery;
+            // Each a moment after the one before: what comes after an erasure was said after it.
+            delivery.stored = delivery.stored + later;
+            if let Content::Read(Ok(told)) = &mut delivery.content {
+                told.time = told.time.map(|time| time + later);
+            }
             let number = number * u64::from(PARTITIONS) + u64::from(partition);
-            event.delivery.sequence = number * BETWEEN;
+            delivery.sequence = number * BETWEEN;
         }
     }
 }
@@ -147,6 +154,75 @@ pub(crate) fn forgotten(start: Time) -> Vec<Vec<Stored>> {
     // What is passed on comes behind it.
     stream[0][1].delivery.sequence += 200;
     stream
+}
+
+/// The customer of [`back`], a cookie of theirs, and one that is theirs only since.
+const BACK: [&str; 3] = ["c0-0", "c1-1", "c2-1"];
+
+/// Somebody is erased and comes back. Only then comes what was said before: by a channel that was not
+/// connected, by the slow lane, and that a cookie, which nobody knew to be theirs, is theirs.
+pub(crate) fn back(start: Time) -> Vec<Vec<Stored>> {
+    let [customer, cookie, newer] = BACK.map(|name| Customer::new(name).unwrap());
+    let second = |second: u64| start + Duration::from_secs(second);
+    let add = || Kind::Track(Named { name: "Add".into(), properties: Map::default() });
+    let link = || Kind::Link(Link { to: customer.as_str().into(), merge: false });
+    let traits = [("name", Value::from("somebody"))].into_iter().collect();
+    let anew = Kind::Identify(Identify { traits, anew: true });
+    let erasure = Erasure::wanted(customer.clone(), ErasureId(1));
+    let mut erase = said(&customer, 2, second(10), add());
+    erase.delivery.original = original(&erasure);
+    erase.delivery.content = Content::Erasure(erasure);
+    let when = |mut stored: Stored, time: Option<Time>, lane| {
+        if let Content::Read(Ok(event)) = &mut stored.delivery.content {
+            event.time = time;
+        }
+        stored.delivery.lane = lane;
+        stored
+    };
+    let mut stream = vec![
+        vec![
+            said(&customer, 1, second(0), add()),
+            erase,
+            said(&customer, 3, second(20), anew),
+            // Said before, stored after.
+            when(said(&customer, 4, second(21), add()), Some(second(5)), Lane::Main),
+            // Stored before, taken in after.
+            when(said(&customer, 5, second(6), add()), None, Lane::Slow),
+            when(said(&customer, 6, second(22), add()), None, Lane::Main),
+        ],
+        vec![
+            said(&cookie, 1, second(1), add()),
+            when(said(&cookie, 2, second(30), link()), Some(second(2)), Lane::Main),
+        ],
+        vec![
+            when(said(&newer, 1, second(25), link()), Some(second(25)), Lane::Main),
+            when(said(&newer, 2, second(7), add()), None, Lane::Slow),
+            when(said(&newer, 3, second(26), add()), None, Lane::Main),
+        ],
+    ];
+    for events in &mut stream {
+        for (number, event) in (1..).zip(events) {
+            event.delivery.sequence = number * BETWEEN;
+        }
+    }
+    stream
+}
+
+/// Nothing of before is there again, nor is the cookie; what they did since is, and the newer one.
+pub(crate) fn check_back(world: &World) -> Vec<String> {
+    let [customer, cookie, newer] = BACK.map(|name| Customer::new(name).unwrap());
+    let mut found = world.found.clone();
+    let counted = world.twin(0, &customer).map(|twin| links::count(&twin));
+    if counted != Some(2) {
+        found.push(format!("{counted:?} are counted, and not the two of since"));
+    }
+    if world.twin(2, &newer).is_none_or(|twin| twin.linked_to != Some(customer)) {
+        found.push(format!("{newer} is not theirs any more"));
+    }
+    if let Some(twin) = world.twin(1, &cookie) {
+        found.push(format!("a cookie of before is there: {twin:?}"));
+    }
+    found
 }
 
 /// Nothing of those who come back is lost.

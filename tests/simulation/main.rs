@@ -173,6 +173,15 @@ fn whoever_was_only_forgotten_may_come_back_at_once_and_so_may_their_cookie() {
 }
 
 #[test]
+fn what_was_said_before_an_erasure_stays_out_however_late_it_comes_and_whoever_is_back() {
+    for seed in 0..number("SEEDS").unwrap_or(300) {
+        let mut world = World::back(seed);
+        world.run();
+        assert_eq!(erasures::check_back(&world), Vec::<String>::new(), "seed {seed}");
+    }
+}
+
+#[test]
 fn the_same_seed_gives_the_same_outputs_byte_for_byte() {
     for seed in 0..20 {
         let run = |mut world: World| {

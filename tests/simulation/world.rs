@@ -9,8 +9,8 @@ use jumeau::event::{
     Cursors, Customer, Delivery, Desks, Output, Rights, SlowLane, Time, WrittenLane,
 };
 use jumeau::partition::{
-    Answer, Answers, Bounds, Cell, Cleared, Done, Errand, Host, Machine, Outgoing, Panicked,
-    Pulled, Recovered, Secret, TimeMode, revive,
+    Answer, Answers, Bounds, Cell, Cleared, Done, ErasedMarks, Errand, Host, Machine, Outgoing,
+    Panicked, Pulled, Recovered, Secret, TimeMode, revive,
 };
 use jumeau::policy::{self, Files, Policy};
 use jumeau::store::{Batch, Haste, IndexKey, Memory, Read};
@@ -293,6 +293,12 @@ impl World {
         World { mode: TimeMode::Stream, ..world }
     }
 
+    /// A world in which one customer is erased, and comes back before all that was said before that.
+    pub(crate) fn back(seed: u64) -> World {
+        let world = World::made(seed, |_, start| erasures::back(start));
+        World { mode: TimeMode::Stream, ..world }
+    }
+
     /// A world with broadcasts.
     pub(crate) fn sharing(seed: u64) -> World {
         let mut rng = StdRng::seed_from_u64(seed);
@@ -380,6 +386,7 @@ impl World {
         if let Some(lanes) = &mut self.lanes {
             self.acknowledged = lanes.recover(&self.memory, &self.stream);
         }
+        let erased_marks = ErasedMarks::default();
         let running = (0..PARTITIONS)
             .map(|partition| {
                 let meta = self.memory.meta(partition).unwrap();
@@ -399,6 +406,7 @@ impl World {
                     sweeps: self.memory.sweeps(partition).unwrap(),
                     results: self.memory.results(partition).unwrap(),
                     tombstones: self.memory.tombstones(partition).unwrap(),
+                    erased_marks: erased_marks.clone(),
                     ..Recovered::default()
                 };
                 let bounds = Bounds {

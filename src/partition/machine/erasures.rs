@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::super::cell::Ordered;
 use super::super::host::Host;
 use super::super::round::{Item, Round};
-use super::super::tombstones::begins_anew;
+use super::super::tombstones::{OfBefore, begins_anew, is_of_before};
 use super::{Machine, Phase};
 use crate::config::settings::TimeMode;
 use crate::event::{Customer, Erasure, Header, Lane, Original, Passed, Time, named_in};
@@ -231,7 +231,7 @@ impl<H: Host> Machine<H> {
             return true;
         }
         round.lifted.extend(self.tombstones.lift(customer));
-        self.drop_passed_before(round, customer);
+        self.drop_what_was_before_of(round, customer);
         // There is nothing to load, though the store may not know it yet.
         let address = host.activate(Box::new(Twin::new(customer.clone(), self.clock)));
         self.residents.enter(customer.clone(), address, self.next_ticket);
@@ -239,33 +239,33 @@ impl<H: Host> Machine<H> {
         true
     }
 
-    /// What was passed on to customers before they were erased is late.
-    pub(super) fn drop_passed(&mut self, round: &mut Round) {
+    /// What is of the days before customers were erased is late, also where they have come back since.
+    pub(super) fn drop_what_was_before(&mut self, round: &mut Round) {
         if self.tombstones.len() == 0 {
             return;
         }
-        // Few are told by others, and a mark costs more than reading an event.
-        let is_told = |inputs: &[Ordered]| inputs.iter().any(|one| passed(&one.input).is_some());
-        let told = round.errands.iter().filter(|(_, inputs)| is_told(inputs));
+        let may_be = |one: &Ordered| self.tombstones.may_be_of_before(&one.input);
+        let told = round.errands.iter().filter(|(_, inputs)| inputs.iter().any(may_be));
         let told: Vec<Customer> = told.map(|(customer, _)| customer.clone()).collect();
-        told.iter().for_each(|customer| self.drop_passed_before(round, customer));
+        told.iter().for_each(|customer| self.drop_what_was_before_of(round, customer));
     }
 
-    /// What was passed on to a customer before they were erased is late, also where they have come
-    /// back since: it is of those days, or a copy of what was.
-    fn drop_passed_before(&mut self, round: &mut Round, customer: &Customer) {
+    /// What was said of a customer, or passed on to them, before they were erased is late, also where
+    /// they have come back since: it is of those days, or a copy of what was.
+    fn drop_what_was_before_of(&mut self, round: &mut Round, customer: &Customer) {
         let known = self.tombstones.known(customer, self.clock);
         let Some(tombstone) = known.filter(|known| known.is_lifted).cloned() else { return };
         let Some(inputs) = round.errands.get_mut(customer) else { return };
-        let is_late = |input: &Input| {
-            passed(input).and_then(|passed| passed.at).is_some_and(|at| at <= tombstone.at)
-        };
+        let why = |ordered: &Ordered| is_of_before(&ordered.input, tombstone.at);
         let (late, stay): (Vec<Ordered>, Vec<Ordered>) =
-            std::mem::take(inputs).into_iter().partition(|ordered| is_late(&ordered.input));
+            std::mem::take(inputs).into_iter().partition(|ordered| why(ordered).is_some());
         let is_over = stay.is_empty();
         *inputs = stay.into();
         for ordered in late {
-            if let Some(passed) = passed(&ordered.input) {
+            // Who was linked since, and hands on what was said before that, is not the one of then.
+            if why(&ordered) == Some(OfBefore::Moved)
+                && let Some(passed) = passed(&ordered.input)
+            {
                 self.follow(passed, &tombstone);
             }
             round.bury_late(ordered.order);
@@ -283,10 +283,11 @@ impl<H: Host> Machine<H> {
         }
     }
 
-    /// Whether a message that cannot be used is of a customer who was erased, or names one: then no
-    /// letter keeps its bytes. A memory is kept for the sake of whoever it is addressed to.
+    /// Whether a message of which nothing comes is of a customer who was erased, or names one, whatever
+    /// their partition: then no letter keeps its bytes. A memory is kept for the sake of whoever it is
+    /// addressed to.
     pub(super) fn is_late(&self, original: &Original) -> bool {
-        if self.tombstones.len() == 0 {
+        if !self.tombstones.is_anybody_erased() {
             return false;
         }
         let mut about = self.outgoing.about(&original.subject);
@@ -294,7 +295,7 @@ impl<H: Host> Machine<H> {
             let headers: Vec<Header<'_>> = original.headers.iter().collect();
             about.extend(named_in(&headers, &original.payload));
         }
-        about.iter().any(|customer| self.tombstones.of(customer, self.clock).is_some())
+        about.iter().any(|customer| self.tombstones.is_erased(customer, self.clock))
     }
 
     /// A message of a customer who was erased: all that is left to do is to take it out of the

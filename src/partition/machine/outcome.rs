@@ -11,6 +11,11 @@ use crate::event::{Customer, Erasure, Original, Output, Reason, Rejection, Time}
 use crate::store::TimerKey;
 use crate::twin::{Decision, Effect, Fired, Journalled, Note, Observation, Reaction, Verdict};
 
+/// Whether it was said of whose an identifier is, and something newer is known: then nothing comes of it.
+fn is_late_link(notes: &[Note]) -> bool {
+    notes.iter().any(|note| matches!(note, Note::Late(part) if matches!(&**part, "to" | "from")))
+}
+
 impl<H: Host> Machine<H> {
     pub(super) fn keep(&mut self, customer: &Customer, change: &Change) {
         self.batch.put_twin(self.partition, customer, &change.state);
@@ -45,6 +50,10 @@ impl<H: Host> Machine<H> {
             Verdict::Refused(rejection) => self.bury(sequence, original, &rejection),
             Verdict::PassedOn => self.counters.passed_on += 1,
             Verdict::Duplicate => self.counters.duplicates += 1,
+            Verdict::Applied if is_late_link(&reaction.notes) && self.is_late(original) => {
+                self.counters.events += 1;
+                self.let_late_go(sequence);
+            }
             Verdict::Applied | Verdict::Stale | Verdict::Untouched => self.counters.events += 1,
         }
         self.perform(customer, reaction.effects);

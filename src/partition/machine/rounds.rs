@@ -51,7 +51,7 @@ impl<H: Host> Machine<H> {
 
     pub(super) fn begin_round(&mut self, mut round: Round, host: &mut H) {
         let mut passive = Vec::new();
-        self.drop_passed(&mut round);
+        self.drop_what_was_before(&mut round);
         for customer in round.errands.keys() {
             if !self.residents.claim(customer, self.next_ticket) {
                 passive.push(customer.clone());
