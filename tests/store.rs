@@ -7,10 +7,12 @@ use std::{env, fs};
 
 use jumeau::codec::{self, Kind};
 use jumeau::config::settings;
-use jumeau::event::{Broadcast, Customer, Output, SharedFact, SlowLane, Time, Value, WrittenLane};
+use jumeau::event::{
+    Broadcast, Customer, ErasureId, Output, SharedFact, SlowLane, Time, Value, WrittenLane,
+};
 use jumeau::store::{
-    Batch, Commit, Error, IndexKey, Memory, Read, Store, Sweep, SweepKey, Table, TimerKey, examine,
-    restore,
+    Batch, Commit, Error, IndexKey, Memory, Pseudonym, Read, Store, Sweep, SweepKey, Table,
+    TimerKey, Tombstone, examine, restore,
 };
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -44,6 +46,29 @@ fn output(id: &str) -> Output {
         subject: "jumeau.actions.app.open-card.ada".into(),
         headers: [("a".into(), "b".into())].into(),
         payload: id.as_bytes().to_vec().into(),
+    }
+}
+
+#[test]
+fn an_erasure_does_not_wait_for_its_place_in_a_stream_that_is_another_one_by_now() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).unwrap();
+    let tombstone = Tombstone {
+        id: ErasureId(1),
+        at: Time::from_ms(5),
+        until: Time::from_ms(9),
+        is_lifted: false,
+        earlier: Vec::new(),
+        sequence: 1_000,
+    };
+    let mut batch = Batch::new();
+    batch.put_tombstone(1, Pseudonym([7; 16]), &tombstone);
+    store.commit(&[batch]).unwrap();
+    let cursors = [(0, 0, None), (1, 0, None)];
+    for (is_same, sequence) in [(true, 1_000), (false, 0)] {
+        store.adopt(Some(1), &cursors, is_same).unwrap();
+        let expected = Tombstone { sequence, ..tombstone.clone() };
+        assert_eq!(store.tombstones(1).unwrap(), [(Pseudonym([7; 16]), expected)]);
     }
 }
 

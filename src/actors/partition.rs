@@ -132,7 +132,8 @@ impl PartitionActor {
     fn tidy(&mut self, context: &mut Context<PartitionActor>) {
         // How long a twin was idle is nothing that whoever sets the clock should change.
         let age = Time::from_ms(0) + self.born.elapsed();
-        let is_more = self.machine.tidy(age, &mut self.shell);
+        let taken_in = self.shell.floor.taken_in();
+        let is_more = self.machine.tidy(age, taken_in, &mut self.shell);
         if !is_more && self.shell.to_give_back > 0 {
             self.shell.to_give_back -= 1;
             give_back();

@@ -361,6 +361,11 @@ impl Floor {
         self.main.floor()
     }
 
+    /// The sequence up to which everything of both lanes is durable in every partition; 0: nothing.
+    pub fn taken_in(&self) -> u64 {
+        self.slow_lane().taken_in()
+    }
+
     /// What waits in the slow lane, with how far both lanes are at least.
     pub fn slow_lane(&self) -> SlowLane {
         // In this order: what the lane was when these were so, or later.

@@ -12,8 +12,16 @@ pub(super) fn upgrade(kind: Kind, version: u8, payload: &[u8]) -> Result<Cow<'_,
     if version == kind.version() {
         return Ok(Cow::Borrowed(payload));
     }
-    if (kind, version) == (Kind::Tombstone, 1) {
-        return Ok(Cow::Owned([payload, &TOMBSTONE_1_TO_2].concat()));
+    match (kind, version) {
+        (Kind::Tombstone, 1) => {
+            return Ok(Cow::Owned(
+                [payload, TOMBSTONE_1_TO_2.as_slice(), &TOMBSTONE_2_TO_3].concat(),
+            ));
+        }
+        (Kind::Tombstone, 2) => {
+            return Ok(Cow::Owned([payload, TOMBSTONE_2_TO_3.as_slice()].concat()));
+        }
+        _ => {}
     }
     Err(Error::Malformed {
         kind,
@@ -25,3 +33,6 @@ pub(super) fn upgrade(kind: Kind, version: u8, payload: &[u8]) -> Result<Cow<'_,
 /// A tombstone of format 2 says further whether it is lifted, which it was not, and which erasures
 /// came before it, of which nothing was kept.
 const TOMBSTONE_1_TO_2: [u8; 2] = [0, 0];
+
+/// One of format 3 says further at which place of the stream the erasure is, of which nothing was kept.
+const TOMBSTONE_2_TO_3: [u8; 1] = [0];

@@ -149,7 +149,7 @@ impl Kind {
             | Kind::Mark
             | Kind::Erasure
             | Kind::Waiting => 1,
-            Kind::Tombstone => 2,
+            Kind::Tombstone => 3,
         }
     }
 }

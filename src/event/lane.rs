@@ -66,6 +66,11 @@ impl SlowLane {
         self.slowed().next().is_some()
     }
 
+    /// Up to which sequence everything of both lanes is durable in every partition.
+    pub fn taken_in(&self) -> u64 {
+        if self.is_open() { self.main_floor.min(self.floor) } else { self.main_floor }
+    }
+
     /// From a sequence on, the events of a channel go there. The sequence is one that no partition was
     /// given yet.
     pub fn slow(&mut self, channel: &str, from: u64) {

@@ -260,8 +260,9 @@ impl<H: Host> Machine<H> {
 
     /// Tidies up: twins to which nothing has happened for [`Bounds::rest_after`] come to rest, and
     /// rows that are only to be deleted go, if no other commit takes them along. Returns whether
-    /// there is more to tidy up. `age` is the time by a clock that nobody sets, from any moment on.
-    pub fn tidy(&mut self, age: Time, host: &mut H) -> bool {
+    /// there is more to tidy up. `age` is the time by a clock that nobody sets, from any moment on; all
+    /// that the stream has up to the sequence `taken_in` is durable in every partition.
+    pub fn tidy(&mut self, age: Time, taken_in: u64, host: &mut H) -> bool {
         let after = self.bounds.rest_after.unwrap_or(Duration::MAX);
         let coldest = self.residents.tidy(age, after, RESTS_AT_ONCE);
         let is_more = coldest.len() == RESTS_AT_ONCE;
@@ -273,7 +274,7 @@ impl<H: Host> Machine<H> {
             });
             host.rest(twins.collect());
         }
-        self.expire_tombstones();
+        self.expire_tombstones(taken_in);
         let is_idle = matches!(self.phase, Phase::Idle) && self.work.is_none();
         if is_idle && self.in_flight.is_empty() && !self.confirmed.is_empty() {
             self.commit(host);

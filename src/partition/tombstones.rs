@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hashbrown::{HashMap, HashSet};
 use hmac::{Hmac, KeyInit, Mac};
@@ -116,6 +117,8 @@ pub(super) struct Tombstones {
     known: HashMap<Pseudonym, Tombstone>,
     /// Those of them who have not come back, and those of all other partitions.
     everywhere: ErasedMarks,
+    /// Everything that the stream has up to this sequence is taken in, by all partitions.
+    taken_in: u64,
     /// The latest erasure of anybody who has come back since: what was said after that is not late.
     last_lifted: Time,
     /// Who was only forgotten, because they had not been seen for long, on whose behalf, and until
@@ -133,7 +136,8 @@ impl Tombstones {
         let erased = known.iter().filter(|(_, tombstone)| !tombstone.is_lifted);
         everywhere.add(erased.map(|(mark, _)| *mark));
         let (known, forgotten) = (known.into_iter().collect(), HashMap::new());
-        let mut found = Tombstones { secret, known, everywhere, last_lifted: Time::MIN, forgotten };
+        let (taken_in, last_lifted) = (0, Time::MIN);
+        let mut found = Tombstones { secret, known, everywhere, taken_in, last_lifted, forgotten };
         found.find_last_lifted();
         found
     }
@@ -174,7 +178,17 @@ impl Tombstones {
         if self.known.is_empty() {
             return None;
         }
-        self.known.get(&self.mark(customer)).filter(|tombstone| now < tombstone.until)
+        self.known.get(&self.mark(customer)).filter(|tombstone| self.holds(tombstone, now))
+    }
+
+    /// Whether a tombstone's time is not over, or something that was sent before it is still to come.
+    fn holds(&self, tombstone: &Tombstone, now: Time) -> bool {
+        now < tombstone.until || self.taken_in < tombstone.sequence
+    }
+
+    /// Takes in up to where everything that the stream has is taken in, by all partitions.
+    pub(super) fn set_taken_in(&mut self, sequence: u64) {
+        self.taken_in = sequence;
     }
 
     /// A customer is erased. Returns the mark of one who was erased longest ago, and is forgotten
@@ -192,16 +206,23 @@ impl Tombstones {
         oldest
     }
 
-    /// What stands for a customer who is erased on behalf of `id`, and what is known of earlier times.
-    pub(super) fn next(&self, mark: Pseudonym, id: ErasureId, at: Time, until: Time) -> Tombstone {
+    /// What stands for a customer who is erased on behalf of `id`, at this place of the stream, and what
+    /// is known of earlier times.
+    pub(super) fn next(
+        &self,
+        mark: Pseudonym,
+        id: ErasureId,
+        (at, until): (Time, Time),
+        sequence: u64,
+    ) -> Tombstone {
         let mut earlier = Vec::new();
-        if let Some(before) = self.known.get(&mark).filter(|before| at < before.until) {
+        if let Some(before) = self.known.get(&mark).filter(|before| self.holds(before, at)) {
             earlier.clone_from(&before.earlier);
             earlier.push(before.id);
             let most = earlier.len().saturating_sub(EARLIER);
             earlier.drain(..most);
         }
-        Tombstone { id, at, until, is_lifted: false, earlier }
+        Tombstone { id, at, until, is_lifted: false, earlier, sequence }
     }
 
     /// A customer has come back, and has said so. Returns the mark of their tombstone, if they have one.
@@ -223,7 +244,7 @@ impl Tombstones {
     pub(super) fn is_erased(&self, customer: &Customer, now: Time) -> bool {
         let mark = self.mark(customer);
         match self.known.get(&mark) {
-            Some(tombstone) => now < tombstone.until && !tombstone.is_lifted,
+            Some(tombstone) => self.holds(tombstone, now) && !tombstone.is_lifted,
             None => self.everywhere.contains(mark),
         }
     }
@@ -261,7 +282,8 @@ impl Tombstones {
     /// Those whose time is over by `now`, and who are no longer known from here on.
     pub(super) fn expire(&mut self, now: Time) -> Vec<Pseudonym> {
         self.forgotten.retain(|_, (_, until)| now < *until);
-        let over = |tombstone: &Tombstone| tombstone.until <= now;
+        let taken_in = self.taken_in;
+        let over = |one: &Tombstone| one.until <= now && one.sequence <= taken_in;
         let gone: Vec<Pseudonym> =
             self.known.extract_if(|_, tombstone| over(tombstone)).map(|(mark, _)| mark).collect();
         if !gone.is_empty() {
@@ -269,6 +291,22 @@ impl Tombstones {
             self.everywhere.remove(&gone);
         }
         gone
+    }
+
+    /// Has those hold for longer before which something was sent that is still to come: what follows of
+    /// that comes later still. `remember` from when all is taken in, or an eighth less, so that their rows
+    /// are written anew rarely. Returns them.
+    pub(super) fn prolong(&mut self, now: Time, remember: Duration) -> Vec<Pseudonym> {
+        let taken_in = self.taken_in;
+        let least = now + (remember - remember / 8);
+        let waits = |one: &Tombstone| taken_in < one.sequence && one.until < least;
+        let waiting = self.known.iter_mut().filter(|(_, tombstone)| waits(tombstone));
+        waiting
+            .map(|(mark, tombstone)| {
+                tombstone.until = now + remember;
+                *mark
+            })
+            .collect()
     }
 }
 
@@ -309,7 +347,8 @@ mod tests {
 
     fn at(until: i64) -> Tombstone {
         let (at, until) = (Time::from_ms(0), Time::from_ms(until));
-        Tombstone { id: ErasureId(1), at, until, is_lifted: false, earlier: Vec::new() }
+        let earlier = Vec::new();
+        Tombstone { id: ErasureId(1), at, until, is_lifted: false, earlier, sequence: 0 }
     }
 
     #[test]
@@ -346,6 +385,27 @@ mod tests {
     }
 
     #[test]
+    fn a_tombstone_holds_until_all_that_was_sent_before_it_is_taken_in_and_as_long_again() {
+        let (ada, remember) = (Customer::new("ada").unwrap(), Duration::from_millis(80));
+        let mut tombstones =
+            Tombstones::recovered(Secret::default(), Vec::new(), ErasedMarks::default());
+        let mark = tombstones.mark(&ada);
+        tombstones.put(mark, Tombstone { sequence: 7, ..at(80) });
+        tombstones.set_taken_in(6);
+        let moment = Time::from_ms;
+        assert_eq!(tombstones.prolong(moment(10), remember), [], "that takes a while");
+        // The clock may go far at once.
+        assert!(tombstones.of(&ada, moment(1_000)).is_some());
+        assert_eq!(tombstones.expire(moment(1_000)), []);
+        assert_eq!(tombstones.prolong(moment(1_000), remember), [mark]);
+        assert_eq!(tombstones.prolong(moment(1_010), remember), [], "not again at once");
+        tombstones.set_taken_in(7);
+        assert!(tombstones.of(&ada, moment(1_079)).is_some());
+        assert_eq!(tombstones.prolong(moment(1_079), remember), []);
+        assert_eq!(tombstones.expire(moment(1_080)), [mark]);
+    }
+
+    #[test]
     fn a_tombstone_that_is_lifted_holds_nobody_back_and_knows_its_erasures() {
         let ada = Customer::new("ada").unwrap();
         let mut tombstones =
@@ -356,12 +416,12 @@ mod tests {
         assert!(tombstones.of(&ada, now).is_none());
         assert!(tombstones.known(&ada, now).unwrap().is_of(ErasureId(1)));
         // Erased once more, nobody comes back, and both erasures are known.
-        let next = tombstones.next(mark, ErasureId(2), now, Time::from_ms(20));
+        let next = tombstones.next(mark, ErasureId(2), (now, Time::from_ms(20)), 0);
         tombstones.put(mark, next);
         let known = tombstones.of(&ada, now).unwrap();
         assert!([1, 2].map(ErasureId).iter().all(|id| known.is_of(*id)));
         for id in 3..100 {
-            let next = tombstones.next(mark, ErasureId(id), now, Time::from_ms(20));
+            let next = tombstones.next(mark, ErasureId(id), (now, Time::from_ms(20)), 0);
             tombstones.put(mark, next);
         }
         assert_eq!(tombstones.of(&ada, now).unwrap().earlier.len(), EARLIER);

@@ -14,7 +14,7 @@ use super::private::close_folder;
 use super::reads::{Commit, Read, Value, Visit, VisitEach};
 use super::tuning::{self, Horizon};
 use super::vault::{Access, Vault};
-use super::{Batch, Error, Table};
+use super::{Batch, Error, Table, Tombstone};
 use crate::codec::{self, Kind};
 use crate::config::settings;
 use crate::event::{SlowLane, Time};
@@ -168,10 +168,10 @@ impl Store {
     /// From now on the cursors are about the stream that was made at this moment; none: about one that
     /// is still to be made. Each partition has taken in what is said of it: its cursor, and when that
     /// event was stored. `is_same` says that the stream holds the same as before, so that what waits in the
-    /// slow lane still does. Durable at once.
+    /// slow lane still does, and that places in it are what they were. Durable at once.
     ///
     /// # Errors
-    /// [`Error::Write`], or [`Error::Poisoned`].
+    /// [`Error::Write`], or [`Error::Poisoned`]; [`Error::Read`], [`Error::Key`] or [`Error::Record`].
     pub fn adopt(
         &self,
         made_ms: Option<u64>,
@@ -185,6 +185,11 @@ impl Store {
             if !is_same {
                 batch.set_slow_cursor(*partition, 0);
                 batch.set_slow_lane(*partition, &SlowLane::default());
+                // Places in the stream before are none in this one.
+                for (mark, tombstone) in self.tombstones(*partition)? {
+                    let tombstone = Tombstone { sequence: 0, ..tombstone };
+                    batch.put_tombstone(*partition, mark, &tombstone);
+                }
             }
         }
         batch.set_floor(0);

@@ -16,13 +16,16 @@ pub struct Tombstone {
     pub id: ErasureId,
     /// When.
     pub at: Time,
-    /// Until when nothing brings them back.
+    /// Until when nothing brings them back, if everything that was sent before is taken in by then.
     pub until: Time,
     /// They have come back since, and said so: it holds nothing back any more but copies of this
     /// erasure, and what was said or passed on before it.
     pub is_lifted: bool,
     /// Erasures before this one, the last one last: copies of them erase nobody either.
     pub earlier: Vec<ErasureId>,
+    /// The place of the erasure in the stream of events: until everything up to there is taken in, it
+    /// holds whatever `until` says. 0 if that is not known, or if the stream is another one by now.
+    pub sequence: u64,
 }
 
 impl Tombstone {

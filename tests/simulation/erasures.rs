@@ -208,6 +208,26 @@ pub(crate) fn back(start: Time) -> Vec<Vec<Stored>> {
     stream
 }
 
+/// Somebody is erased, somebody else goes on, and half a year later comes what the slow lane has of the
+/// first.
+pub(crate) fn behind(start: Time) -> Vec<Vec<Stored>> {
+    let [customer, other] = ["c0-0", "c0-1"].map(|name| Customer::new(name).unwrap());
+    let day = |day: u64| start + Duration::from_secs(day * 86_400);
+    let add = || Kind::Track(Named { name: "Add".into(), properties: Map::default() });
+    let erasure = Erasure::wanted(customer.clone(), ErasureId(1));
+    let mut erase = said(&customer, 2, day(1), add());
+    erase.delivery.original = original(&erasure);
+    erase.delivery.content = Content::Erasure(erasure);
+    let mut slow = said(&customer, 4, day(0), add());
+    slow.delivery.lane = Lane::Slow;
+    let later = |number| said(&other, number, day(180), add());
+    let mut events = vec![said(&customer, 1, day(0), add()), erase, later(3), slow, later(5)];
+    for (number, event) in (1..).zip(&mut events) {
+        event.delivery.sequence = number * BETWEEN;
+    }
+    vec![events, Vec::new(), Vec::new()]
+}
+
 /// Nothing of before is there again, nor is the cookie; what they did since is, and the newer one.
 pub(crate) fn check_back(world: &World) -> Vec<String> {
     let [customer, cookie, newer] = BACK.map(|name| Customer::new(name).unwrap());

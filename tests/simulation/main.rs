@@ -16,6 +16,7 @@ mod shared;
 mod stream;
 mod world;
 
+use jumeau::event::Customer;
 use jumeau::partition::Answers;
 use links::Links;
 use world::World;
@@ -179,6 +180,21 @@ fn what_was_said_before_an_erasure_stays_out_however_late_it_comes_and_whoever_i
         world.run();
         assert_eq!(erasures::check_back(&world), Vec::<String>::new(), "seed {seed}");
     }
+}
+
+#[test]
+fn an_erasure_is_remembered_until_the_slow_lane_is_past_it_too() {
+    let erased = Customer::new("c0-0").unwrap();
+    let is_back = |seed, taken_in| {
+        let mut world = World::behind(seed, taken_in);
+        world.run();
+        assert_eq!(world.found, Vec::<String>::new(), "seed {seed}");
+        world.twin(0, &erased).is_some()
+    };
+    let seeds = || 0..number("SEEDS").unwrap_or(100);
+    assert_eq!(seeds().find(|seed| is_back(*seed, 0)), None);
+    // Once all that was sent before is said to be taken in, it is remembered for its time only.
+    assert!(seeds().any(|seed| is_back(seed, u64::MAX)), "the test looks where they come back");
 }
 
 #[test]

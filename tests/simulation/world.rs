@@ -222,6 +222,8 @@ pub(crate) struct World {
     pub(crate) shares: bool,
     /// Whether customers are erased.
     pub(crate) erases: bool,
+    /// Up to which sequence both lanes are said to be durable.
+    taken_in: u64,
     /// Both lanes, if there are two.
     pub(crate) lanes: Option<Lanes>,
     /// What channels ask, if they do.
@@ -299,6 +301,13 @@ impl World {
         World { mode: TimeMode::Stream, ..world }
     }
 
+    /// A world in which one customer is erased while what they said before that is in the slow lane, for
+    /// longer than an erasure is remembered. Both lanes are said to be taken in up to a sequence.
+    pub(crate) fn behind(seed: u64, taken_in: u64) -> World {
+        let world = World::made(seed, |_, start| erasures::behind(start));
+        World { mode: TimeMode::Stream, taken_in, ..world }
+    }
+
     /// A world with broadcasts.
     pub(crate) fn sharing(seed: u64) -> World {
         let mut rng = StdRng::seed_from_u64(seed);
@@ -319,6 +328,7 @@ impl World {
             rng,
             shares,
             erases: false,
+            taken_in: u64::MAX,
             lanes: None,
             asking: None,
             people: None,
@@ -680,7 +690,7 @@ impl World {
                     one.machine.set_room(has_room, now, &mut one.desk);
                     self.seen.held += u64::from(!has_room);
                 }
-                one.machine.tidy(self.now, &mut one.desk);
+                one.machine.tidy(self.now, self.taken_in, &mut one.desk);
                 let rested = std::mem::take(&mut one.desk.rested);
                 self.seen.rests += rested.len() as u64;
                 one.machine.rested(&rested);

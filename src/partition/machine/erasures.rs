@@ -125,7 +125,7 @@ impl<H: Host> Machine<H> {
             self.batch.delete_observation(partition, observation);
         }
         if erasure.unless_seen_after.is_none() {
-            let tombstone = self.tombstones.next(mark, id, at, until);
+            let tombstone = self.tombstones.next(mark, id, (at, until), sequence);
             self.batch.put_tombstone(partition, mark, &tombstone);
             if let Some(forgotten) = self.tombstones.put(mark, tombstone) {
                 self.batch.delete_tombstone(partition, forgotten);
@@ -308,17 +308,24 @@ impl<H: Host> Machine<H> {
     /// Those who have come back in a round may, from the commit on that has what they did. Before it,
     /// a crash would have them come back by what came too late.
     pub(super) fn keep_lifted(&mut self, lifted: &[Pseudonym]) {
-        for mark in lifted {
-            if let Some(tombstone) = self.tombstones.by_mark(*mark) {
-                self.batch.put_tombstone(self.partition, *mark, tombstone);
-            }
+        self.keep_tombstones(lifted);
+    }
+
+    /// Tombstones whose time is over go, unless something that was sent before them is still to come.
+    pub(super) fn expire_tombstones(&mut self, taken_in: u64) {
+        self.tombstones.set_taken_in(taken_in);
+        let longer = self.tombstones.prolong(self.clock, self.policy.erasure.remember);
+        self.keep_tombstones(&longer);
+        for mark in self.tombstones.expire(self.clock) {
+            self.batch.delete_tombstone(self.partition, mark);
         }
     }
 
-    /// Tombstones whose time is over go.
-    pub(super) fn expire_tombstones(&mut self) {
-        for mark in self.tombstones.expire(self.clock) {
-            self.batch.delete_tombstone(self.partition, mark);
+    fn keep_tombstones(&mut self, marks: &[Pseudonym]) {
+        for mark in marks {
+            if let Some(tombstone) = self.tombstones.by_mark(*mark) {
+                self.batch.put_tombstone(self.partition, *mark, tombstone);
+            }
         }
     }
 }
