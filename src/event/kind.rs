@@ -275,8 +275,9 @@ pub struct Consent {
     /// Where that can be proved: a form, a recording, a letter, as the channel calls it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<Box<str>>,
-    /// When a consent that is granted lapses; none: when the policy says, or never.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// When a consent that is granted lapses; none, and a moment before the year 1990: when the policy
+    /// says, or never.
+    #[serde(default, deserialize_with = "unsaid::moment", skip_serializing_if = "Option::is_none")]
     pub expires: Option<Time>,
 }
 
@@ -345,11 +346,11 @@ pub struct Case {
     /// What it is about.
     #[serde(default)]
     pub topic: Option<Box<str>>,
-    /// When it was opened.
-    #[serde(default)]
+    /// When it was opened; a moment before the year 1990 says nothing.
+    #[serde(default, deserialize_with = "unsaid::moment")]
     pub opened: Option<Time>,
-    /// When it is due.
-    #[serde(default)]
+    /// When it is due; a moment before the year 1990 says nothing.
+    #[serde(default, deserialize_with = "unsaid::moment")]
     pub due: Option<Time>,
 }
 

@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Deserializer};
 
+use super::Time;
+
 /// What a field says; by `null` it says nothing, as if it were not there.
 ///
 /// # Errors
@@ -27,6 +29,17 @@ pub fn or<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     } else {
         T::deserialize(from)
     }
+}
+
+/// A moment; one before [`Time::FIRST_SAID`] is the zero of a program that knew none, and says nothing.
+///
+/// # Errors
+/// If it is no moment.
+pub fn moment<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Time>, D::Error> {
+    // Records keep what they were given.
+    let is_told = from.is_human_readable();
+    let said = Option::<Time>::deserialize(from)?;
+    Ok(said.filter(|moment| !is_told || *moment >= Time::FIRST_SAID))
 }
 
 #[cfg(test)]
@@ -86,6 +99,20 @@ pub(crate) mod tests {
         null_is_as_good_as_nothing::<SharedFact>(&json!({}), &[]);
         null_is_as_good_as_nothing::<Campaign>(&json!({}), &[]);
         null_is_as_good_as_nothing::<Analysis>(&json!({ "valence": 0.5 }), &[]);
+    }
+
+    #[test]
+    fn a_moment_of_a_program_that_knew_none_is_as_good_as_none() {
+        let zeros = ["0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "1980-01-06T00:00:00Z"];
+        for zero in zeros {
+            let read = |kind: EventType, data: Value| Kind::parse(kind, Some(&data.to_string()));
+            let case = json!({ "id": "1", "state": "open", "due": zero, "opened": zero });
+            let bare = json!({ "id": "1", "state": "open" });
+            assert_eq!(read(EventType::Case, case), read(EventType::Case, bare), "{zero}");
+            let consent = json!({ "purpose": "x", "granted": true, "expires": zero });
+            let bare = json!({ "purpose": "x", "granted": true });
+            assert_eq!(read(EventType::Consent, consent), read(EventType::Consent, bare), "{zero}");
+        }
     }
 
     #[test]

@@ -234,7 +234,7 @@ impl Expression {
     /// The moment it comes to: a timestamp, or text in RFC 3339 form.
     ///
     /// # Errors
-    /// As for [`Expression::value`], and when it is no moment.
+    /// As for [`Expression::value`], and when it is no moment, or one before [`Time::FIRST_SAID`].
     pub fn time(&self, scope: &dyn Scope) -> Result<Time, EvalError> {
         self.read(scope, figures::time, "a time, or text such as 2026-11-22T09:30:00Z")
     }
@@ -430,6 +430,15 @@ mod tests {
             assert_eq!(span(source).unwrap(), Duration::from_secs(36 * 3600), "{source}");
         }
         assert!(span("minutes(-1)").is_err());
+    }
+
+    #[test]
+    fn what_comes_of_the_zero_of_a_program_that_knew_no_time_is_none() {
+        for zero in ["\"0001-01-01T00:00:00Z\"", "timestamp(\"1970-01-01T00:00:00Z\") + hours(48)"]
+        {
+            let found = Expression::compile(zero).unwrap().time(&sample());
+            assert!(found.is_err(), "{zero}: {found:?}");
+        }
     }
 
     #[test]

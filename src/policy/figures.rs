@@ -290,12 +290,14 @@ pub(super) fn of_whole<'b, 'v>(number: i128) -> Option<CowVal<'b, 'v>> {
     }
 }
 
-/// What CEL computed, as a moment: a timestamp, or RFC 3339 text.
+/// What CEL computed, as a moment: a timestamp, or RFC 3339 text. What comes to one before
+/// [`Time::FIRST_SAID`] was made of the zero of a program that knew none.
 pub(super) fn time(found: &dyn Val) -> Option<Time> {
-    match found.downcast_ref::<CelTimestamp>() {
-        Some(time) => Some(time_of(time)),
-        None => Time::parse(found.downcast_ref::<CelString<'_>>()?.inner()),
-    }
+    let time = match found.downcast_ref::<CelTimestamp>() {
+        Some(time) => time_of(time),
+        None => Time::parse(found.downcast_ref::<CelString<'_>>()?.inner())?,
+    };
+    (time >= Time::FIRST_SAID).then_some(time)
 }
 
 fn time_of(time: &CelTimestamp) -> Time {
