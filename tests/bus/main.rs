@@ -15,6 +15,7 @@ mod partition;
 mod past;
 mod relay;
 mod service;
+mod shred;
 mod unread;
 
 use std::collections::{BTreeMap, BTreeSet};
