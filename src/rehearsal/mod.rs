@@ -10,7 +10,7 @@ mod sample;
 mod text;
 
 pub use html::html;
-pub use recollection::{By, Error, Learned, Lives, live, recollect, rights, running};
+pub use recollection::{By, Error, Learned, Lives, forged, live, recollect, rights, running};
 pub use sample::Sample;
 pub use text::text;
 

@@ -44,11 +44,7 @@ pub enum Error {
 pub async fn recollect(bus: &Bus, customer: &Customer, past: &mut Past) -> Result<(), Error> {
     let marks: MarksReply = ask(bus, verb::MARKS, &[customer.as_str()], None::<&()>).await?;
     past.learned(marks.marks.into_iter().map(Mark::from).collect());
-    for sequences in past.passed_on().chunks(limits::FORGED_ASKED) {
-        let question = ForgedRequest { sequences: sequences.to_vec() };
-        let reply: ForgedReply = ask(bus, verb::FORGED, &[], Some(&question)).await?;
-        past.forget(&reply.forged);
-    }
+    past.forget(&forged(bus, &past.passed_on()).await?);
     let mut from = None;
     loop {
         let question = JournalRequest { from };
@@ -66,6 +62,20 @@ pub async fn recollect(bus: &Bus, customer: &Customer, past: &mut Past) -> Resul
         }
         from = last;
     }
+}
+
+/// Which of these messages, which came in the name of a running service, it did not write.
+///
+/// # Errors
+/// [`Error`].
+pub async fn forged(bus: &Bus, sequences: &[u64]) -> Result<Vec<u64>, Error> {
+    let mut found = Vec::new();
+    for some in sequences.chunks(limits::FORGED_ASKED) {
+        let question = ForgedRequest { sequences: some.to_vec() };
+        let reply: ForgedReply = ask(bus, verb::FORGED, &[], Some(&question)).await?;
+        found.extend(reply.forged);
+    }
+    Ok(found)
 }
 
 /// Which channels a running service lets say what not every channel may.

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use twox_hash::XxHash3_64;
@@ -9,22 +9,44 @@ use crate::past::Past;
 /// A sample of customers with their pasts, in one reading of the stream: those whose names have the
 /// least hashes. So everybody has the same chance, however much happens to them, and the same
 /// stream gives the same sample.
+///
+/// On a broker without roles anybody may publish in the service's name. What does not come from a channel
+/// makes nobody a member before it is known that the service wrote it; else whoever invents customers
+/// would take the places of those that there are.
 #[derive(Debug)]
 pub struct Sample {
     size: usize,
-    customers: BTreeMap<(u64, Customer), Past>,
+    /// Those to whom something happened in a channel.
+    customers: BTreeMap<Key, Past>,
+    /// What came in the service's name before that, and is not in their pasts yet; by sequence.
+    missing: BTreeMap<Key, Vec<u64>>,
+    /// Those to whom nothing else happened; by sequence.
+    doubtful: BTreeMap<Key, Vec<u64>>,
     broadcasts: Vec<(u64, Time, Arc<Broadcast>)>,
     seen: u64,
+}
+
+/// The order of customers: by hash, then by name.
+type Key = (u64, Customer);
+
+fn key(customer: &Customer) -> Key {
+    (XxHash3_64::oneshot(customer.as_str().as_bytes()), customer.clone())
 }
 
 impl Sample {
     /// A sample of at most so many.
     pub fn new(size: usize) -> Sample {
-        let customers = BTreeMap::new();
-        Sample { size, customers, broadcasts: Vec::new(), seen: 0 }
+        Sample {
+            size,
+            customers: BTreeMap::new(),
+            missing: BTreeMap::new(),
+            doubtful: BTreeMap::new(),
+            broadcasts: Vec::new(),
+            seen: 0,
+        }
     }
 
-    /// Takes a delivery of the stream in, if it is about somebody of the sample.
+    /// Takes a delivery of the stream in, if it is about somebody who may be of the sample.
     pub fn take(&mut self, mut delivery: Delivery) {
         self.seen += 1;
         let (sequence, stored) = (delivery.sequence, delivery.stored);
@@ -34,17 +56,29 @@ impl Sample {
         }
         // What could not be used then cannot be used now.
         let Ok(event) = delivery.read() else { return };
-        let hash = XxHash3_64::oneshot(event.customer.as_str().as_bytes());
-        let key = (hash, event.customer.clone());
+        let key = key(&event.customer);
+        if let Some(past) = self.customers.get_mut(&key) {
+            past.event(sequence, stored, event.clone());
+            return;
+        }
         let is_full = self.customers.len() >= self.size;
-        if is_full && !self.customers.contains_key(&key) {
-            let Some(last) = self.customers.last_entry() else { return };
-            if *last.key() < key {
-                return;
-            }
-            last.remove();
+        if is_full && self.customers.last_key_value().is_none_or(|(last, _)| *last < key) {
+            return;
+        }
+        if event.passed.is_some() {
+            self.doubtful.entry(key).or_default().push(sequence);
+            return;
+        }
+        if let Some(earlier) = self.doubtful.remove(&key) {
+            self.missing.insert(key.clone(), earlier);
         }
         self.customers.entry(key).or_default().event(sequence, stored, event.clone());
+        if is_full && let Some((last, _)) = self.customers.pop_last() {
+            self.missing.remove(&last);
+            if let Some((last, _)) = self.customers.last_key_value() {
+                self.doubtful.split_off(last);
+            }
+        }
     }
 
     /// How many messages there were.
@@ -52,15 +86,122 @@ impl Sample {
         self.seen
     }
 
+    /// Sequences of what came in the service's name for those to whom nothing else happened: if the service
+    /// did not write it, it makes them no members.
+    pub fn doubtful(&self) -> Vec<u64> {
+        self.doubtful.values().flatten().copied().collect()
+    }
+
+    /// The members are found: of what was doubtful all happened but what is `forged`. Returns the sequences
+    /// of what is missing in their pasts, ascending.
+    pub fn settle(&mut self, forged: &[u64]) -> Vec<u64> {
+        let forged: BTreeSet<u64> = forged.iter().copied().collect();
+        for (key, mut sequences) in std::mem::take(&mut self.doubtful) {
+            sequences.retain(|sequence| !forged.contains(sequence));
+            if !sequences.is_empty() {
+                self.customers.insert(key.clone(), Past::default());
+                self.missing.insert(key, sequences);
+            }
+        }
+        while self.customers.len() > self.size
+            && let Some((last, _)) = self.customers.pop_last()
+        {
+            self.missing.remove(&last);
+        }
+        let mut missing: Vec<u64> = self.missing.values().flatten().copied().collect();
+        missing.sort_unstable();
+        missing
+    }
+
+    /// Takes in what was missing in the past of a member.
+    pub fn add(&mut self, mut delivery: Delivery) {
+        let (sequence, stored) = (delivery.sequence, delivery.stored);
+        let Ok(event) = delivery.read() else { return };
+        if let Some(past) = self.customers.get_mut(&key(&event.customer)) {
+            past.event(sequence, stored, event.clone());
+        }
+    }
+
     /// The customers and their pasts; what was told to everybody is in all of them.
     pub fn finish(self) -> Vec<(Customer, Past)> {
         let Sample { customers, broadcasts, .. } = self;
-        let with_broadcasts = |((_, customer), mut past): ((u64, Customer), Past)| {
+        let with_broadcasts = |((_, customer), mut past): (Key, Past)| {
             for (sequence, stored, told) in &broadcasts {
                 past.broadcast(*sequence, *stored, told.clone());
             }
             (customer, past)
         };
         customers.into_iter().map(with_broadcasts).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Lane, Original};
+
+    /// An event of somebody's, of a channel or in the service's name.
+    fn delivery(sequence: u64, customer: &str, is_passed: bool) -> Delivery {
+        let channel = if is_passed { "_jumeau" } else { "web" };
+        let track = r#""type":"track","data":{"name":"x"}"#;
+        let payload = if is_passed {
+            format!(
+                r#"{{"specversion":"1.0","id":"p","source":"jumeau","type":"jumeau.pass","data":{{
+                "from":"c","via":["c"],"links":[1],"hops":1,"channel":"web","id":"x",
+                "fingerprint":7,{track}}}}}"#
+            )
+        } else {
+            format!("{{{track}}}")
+        };
+        let subject = format!("jumeau.events.{channel}.{customer}").into();
+        let original =
+            Original { subject, headers: [].into_iter().collect(), payload: payload.into() };
+        let stored = Time::from_ms(1_760_000_000_000 + sequence.cast_signed());
+        let content = Content::Unread;
+        Delivery { sequence, lane: Lane::Main, partition: 0, stored, content, original }
+    }
+
+    /// The names in a sample of so many, and how much happened to each, if the service wrote nothing of
+    /// these.
+    fn sampled(size: usize, all: &[Delivery], forged: &[u64]) -> Vec<(String, usize)> {
+        let mut sample = Sample::new(size);
+        all.iter().for_each(|one| sample.take(one.clone()));
+        let missing = sample.settle(forged);
+        let missing = all.iter().filter(|one| missing.contains(&one.sequence));
+        missing.for_each(|one| sample.add(one.clone()));
+        let found = sample.finish().into_iter();
+        found.map(|(customer, past)| (customer.to_string(), past.len())).collect()
+    }
+
+    #[test]
+    fn what_nobody_but_a_stranger_said_takes_nobodys_place() {
+        let honest: Vec<Delivery> =
+            (1..=40).map(|number| delivery(number, &format!("c{}", number % 20), false)).collect();
+        let expected = sampled(5, &honest, &[]);
+        assert_eq!(expected.len(), 5);
+        let forged: Vec<Delivery> =
+            (41..=400).map(|number| delivery(number, &format!("x{number}"), true)).collect();
+        let sequences: Vec<u64> = forged.iter().map(|one| one.sequence).collect();
+        let behind = [honest.clone(), forged.clone()].concat();
+        let before = [forged.clone(), honest].concat();
+        assert_eq!(sampled(5, &behind, &sequences), expected);
+        assert_eq!(sampled(5, &before, &sequences), expected);
+        // If the service wrote it, each of them has the same chance.
+        let written = sampled(400, &behind, &[]);
+        assert_eq!(written.len(), 20 + forged.len());
+        assert!(sampled(20, &behind, &[]).iter().any(|(name, _)| name.starts_with('x')));
+    }
+
+    #[test]
+    fn what_was_passed_on_before_anything_else_happened_is_in_the_past_all_the_same() {
+        let all = [
+            delivery(1, "ann", true),
+            delivery(2, "ann", false),
+            delivery(3, "ann", true),
+            delivery(4, "bob", true),
+        ];
+        assert_eq!(sampled(9, &all, &[4]), [("ann".to_owned(), 3)]);
+        let both = sampled(9, &all, &[]);
+        assert!(both.contains(&("ann".to_owned(), 3)) && both.contains(&("bob".to_owned(), 1)));
     }
 }

@@ -142,7 +142,8 @@ async fn a_rehearsal_and_a_replay_believe_no_more_than_the_service_does() {
     rig.settled().await;
     // What follows it refuses: a merge by a channel that may not, and what others say in its name.
     rig.event("web", "bob", "link", json!({ "to": "ann", "merge": true })).await;
-    for who in ["ann", "mallory"] {
+    let invented = (0..10).map(|number| format!("mallory{number}"));
+    for who in std::iter::once("ann".to_owned()).chain(invented) {
         let forged = json!({
             "specversion": "1.0", "id": "p1", "source": "jumeau", "type": "jumeau.pass",
             "data": {
@@ -162,7 +163,7 @@ async fn a_rehearsal_and_a_replay_believe_no_more_than_the_service_does() {
     let asked = serde_json::to_vec(&forged).unwrap();
     let forged = rig.ask(verb::FORGED, &[], asked.into()).await.unwrap();
     let forged: ForgedReply = serde_json::from_slice(&forged).unwrap();
-    assert_eq!(forged.forged, [last - 1, last]);
+    assert_eq!(forged.forged, (last - 10..=last).collect::<Vec<u64>>());
     let many = ForgedRequest { sequences: vec![1; limits::FORGED_ASKED + 1] };
     let asked = serde_json::to_vec(&many).unwrap();
     assert!(rig.ask(verb::FORGED, &[], asked.into()).await.is_err());
@@ -179,6 +180,13 @@ async fn a_rehearsal_and_a_replay_believe_no_more_than_the_service_does() {
     assert_eq!(told["report"]["customers"], 3, "{told}");
     // Three of ann's, one of bob's, two of the cookie's.
     assert_eq!(told["report"]["inputs"], 6, "{told}");
+    // Whoever was only invented takes nobody's place, however few there are.
+    for size in 1..=3 {
+        let size = size.to_string();
+        let ran = rig.run("jumeau", &[&rehearse[..], &["--sample", &size]].concat()).await;
+        let told: serde_json::Value = serde_json::from_str(&ran.out).expect(&ran.err);
+        assert_eq!(told["report"]["customers"].to_string(), size, "{told}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
