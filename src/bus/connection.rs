@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::lease::Lease;
 use super::slow_lane::SlowGauge;
 use super::{Denied, Error, Subjects};
 use crate::config::settings::Login;
@@ -39,6 +40,8 @@ pub struct Bus {
     pub(super) settings: Arc<settings::Nats>,
     /// How much of the stream of events waits in the slow lane.
     pub(super) slow: Arc<SlowGauge>,
+    /// Whether we may publish what the store has for others.
+    pub(super) lease: Arc<Lease>,
 }
 
 /// How a connection stands.
@@ -149,7 +152,8 @@ impl Bus {
         let jetstream = jetstream_of(&client, settings);
         let settings = Arc::new(settings.clone());
         let slow = Arc::new(SlowGauge::default());
-        Ok(Bus { client, jetstream, subjects, link, denied, settings, slow })
+        let lease = Arc::new(Lease::new());
+        Ok(Bus { client, jetstream, subjects, link, denied, settings, slow, lease })
     }
 
     /// The names under which everything is found on this bus.

@@ -26,6 +26,9 @@ const RENEW: Duration = Duration::from_secs(2);
 /// Without a sign of life for so long, whoever served does not any more: some times as long as a
 /// service takes to find a broker that was started again.
 const EXPIRE: Duration = Duration::from_secs(7);
+/// So long after we gave the last sign of life nobody else serves: what is on its way to the broker by then
+/// arrives before somebody does.
+const LEASE: Duration = Duration::from_secs(6);
 /// How often it is looked whether there was one.
 const LOOK: Duration = Duration::from_millis(200);
 /// How long the last word to the broker may take.
@@ -66,7 +69,8 @@ pub struct Claim {
 impl Bus {
     /// Makes us the only service under the prefix, and keeps us so. Waits for a service that has ended
     /// without a word, on another store, for some seconds. `lost` hears, once, that another service has
-    /// taken over, which happens only if we gave no sign of life for as long.
+    /// taken over, which happens only if we gave no sign of life for as long. Before that can be, every
+    /// [`Relay`](super::Relay) of this connection stops publishing, until we know that we still serve.
     ///
     /// # Errors
     /// [`Error::Served`] if another service serves, [`Error::Request`] if the broker refuses.
@@ -89,6 +93,7 @@ impl Bus {
             },
             sequence: 0,
         };
+        self.lease.claim();
         seat.take(claim.before).await?;
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(seat.hold(stopped, lost));
@@ -175,20 +180,30 @@ impl Seat {
     async fn hold(mut self, mut stopped: oneshot::Receiver<()>, lost: impl FnOnce(Error)) {
         let mut beat = tokio::time::interval(RENEW);
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut link = self.bus.link.clone();
         loop {
             tokio::select! {
                 _ = beat.tick() => {}
+                // What waits for the broker waits for us, too.
+                Ok(()) = link.changed() => if !link.borrow_and_update().is_up {
+                    continue;
+                },
                 _ = &mut stopped => {
                     self.owner.has_stopped = true;
+                    self.bus.lease.lose();
                     let goodbye = self.write(self.sequence);
                     // Unheard, it expires.
                     let _ = tokio::time::timeout(GOODBYE, goodbye).await;
                     return;
                 }
             }
+            let began = Instant::now();
             match self.renew().await {
+                // One that took long is old already.
+                Ok(true) if began.elapsed() >= RENEW => beat.reset_immediately(),
                 Ok(true) => {}
                 Ok(false) => {
+                    self.bus.lease.lose();
                     let prefix = self.bus.subjects.prefix().to_owned();
                     lost(Error::Superseded { prefix });
                     return;
@@ -276,6 +291,7 @@ impl Seat {
         headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, after.to_string().as_str());
         let payload = serde_json::to_vec(&self.owner).map_err(Error::request(what))?;
         let subject = self.bus.subjects.owner();
+        let began = Instant::now();
         let sent = self.bus.jetstream.publish_with_headers(subject, headers, payload.into());
         let confirmed = match sent.await {
             Ok(sent) => sent.await,
@@ -284,6 +300,7 @@ impl Seat {
         match confirmed {
             Ok(confirmed) => {
                 self.sequence = confirmed.sequence;
+                self.bus.lease.renew(began, LEASE);
                 Ok(Written::Yes)
             }
             Err(error) => match error.kind() {

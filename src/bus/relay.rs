@@ -4,12 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_nats::client::{PublishError, PublishErrorKind};
-use async_nats::header::{
-    NATS_EXPECTED_LAST_MESSAGE_ID, NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, NATS_MESSAGE_ID,
-};
+use async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE;
 use async_nats::jetstream::message::StreamMessage;
-use async_nats::{HeaderMap, HeaderValue, Message, StatusCode, Subscriber};
-use bytes::Bytes;
+use async_nats::{HeaderValue, Message, StatusCode, Subscriber};
 use futures::{FutureExt, StreamExt};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -17,8 +14,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use super::connection::Link;
-use super::dead::TRUNCATED;
-use super::{Bus, Error, Subjects, delivery};
+use super::fitting::fit;
+use super::lease::Held;
+use super::{Bus, Error, Subjects};
 use crate::config::limits;
 use crate::event::Output;
 
@@ -26,6 +24,9 @@ use crate::event::Output;
 const SILENCE: Duration = Duration::from_secs(5);
 /// Pauses before publishing again what failed: the first, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+/// Why nothing goes out, though the broker is there.
+const UNSURE: &str =
+    "the broker has not confirmed for some seconds that this is the service that serves";
 /// The broker's code for a message larger than its stream takes.
 const MESSAGE_TOO_LARGE: u64 = 10_054;
 /// The broker's code for a message that is not the first on its subject and wanted to be.
@@ -39,6 +40,8 @@ const NOT_THE_FIRST: u64 = 10_071;
 /// nevertheless are known to the broker by their ids, which nobody else can have used first, and
 /// dropped. An output sent while the one before it is not confirmed names that one, and the broker refuses it if another is the last: so
 /// none overtakes one that was lost.
+///
+/// It publishes nothing while another service may have taken over, and nothing more once one has.
 ///
 /// The stream of events remembers no ids. A memory on its way has a subject of its own, on which the
 /// broker takes one message; refused, it is confirmed once the one that is there has been seen to be
@@ -215,6 +218,7 @@ impl Queue {
             .map_err(Error::request("listen for confirmations"))?;
         let task = Task {
             link: bus.link.clone(),
+            lease: bus.lease.watch(),
             epoch: bus.link.borrow().epoch,
             bus: bus.clone(),
             dead: format!("{}.dead.", bus.subjects.prefix()),
@@ -255,6 +259,8 @@ struct Entry {
 struct Task<F> {
     bus: Bus,
     link: watch::Receiver<Link>,
+    /// Whether we may publish.
+    lease: watch::Receiver<Held>,
     /// The connection on which we published.
     epoch: u64,
     /// What the subjects of dead letters start with.
@@ -318,8 +324,13 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
                 }
                 self.resume_at = None;
             }
+            let may_publish = self.lease.borrow_and_update().is_held();
             if link.is_up && self.resume_at.is_none() {
-                self.send().await;
+                if may_publish {
+                    self.send().await;
+                } else {
+                    self.hold_back();
+                }
             }
             let wake_at =
                 self.resume_at.or_else(|| (self.sent > 0).then(|| self.progress + SILENCE));
@@ -338,6 +349,9 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
                     None => return,
                 },
                 changed = self.link.changed() => if changed.is_err() {
+                    return;
+                },
+                changed = self.lease.changed() => if changed.is_err() {
                     return;
                 },
                 () = sleep_until(wake_at) => match self.resume_at.take() {
@@ -388,7 +402,7 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
                 self.progress = Instant::now();
             }
             let at = self.sent;
-            if self.would_overtake(at) {
+            if self.would_overtake(at) || !self.lease.borrow().is_held() {
                 break;
             }
             self.sent += 1;
@@ -398,6 +412,17 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
             }
         }
         self.settle();
+    }
+
+    /// Says that nothing goes out while somebody else may serve.
+    fn hold_back(&mut self) {
+        if self.entries.is_empty() {
+            return;
+        }
+        if !std::mem::replace(&mut self.is_failing, true) {
+            tracing::warn!(why = UNSURE, waiting = self.entries.len(), "outputs wait");
+        }
+        *self.trouble.lock() = Some(UNSURE.to_owned());
     }
 
     /// Whether what is passed on to a twin could get into the stream before a memory that was sent to it
@@ -636,87 +661,5 @@ async fn sleep_until(moment: Option<Instant>) {
     match moment {
         Some(moment) => tokio::time::sleep_until(moment).await,
         None => std::future::pending().await,
-    }
-}
-
-/// An output as it goes on the wire.
-struct Fitting {
-    headers: HeaderMap,
-    payload: Bytes,
-    is_truncated: bool,
-}
-
-/// The output within `bytes_max`, headers included: a dead letter is cut, anything else is `None`
-/// if it is larger. It is to be stored right behind the message with the id `before`, if any.
-fn fit(output: &Output, before: Option<&str>, bytes_max: usize, is_dead: bool) -> Option<Fitting> {
-    let mut headers =
-        delivery::to_headers(output.headers.iter().map(|(name, value)| (&**name, &**value)));
-    headers.insert(NATS_MESSAGE_ID, one_header(&output.id)?);
-    if let Some(before) = before {
-        headers.insert(NATS_EXPECTED_LAST_MESSAGE_ID, one_header(before)?);
-    }
-    let header_bytes = |headers: &HeaderMap| {
-        let lines = headers.iter().flat_map(|(name, values)| {
-            let name: &str = name.as_ref();
-            values.iter().map(move |value| name.len() + value.as_str().len() + 4)
-        });
-        // The version line before them, and the empty line after.
-        lines.sum::<usize>() + 12
-    };
-    if header_bytes(&headers) + output.payload.len() <= bytes_max {
-        return Some(Fitting { headers, payload: output.payload.clone(), is_truncated: false });
-    }
-    if !is_dead {
-        return None;
-    }
-    headers.insert(TRUNCATED, output.payload.len().to_string());
-    let room = bytes_max.checked_sub(header_bytes(&headers))?;
-    let payload = output.payload.slice(..room.min(output.payload.len()));
-    Some(Fitting { headers, payload, is_truncated: true })
-}
-
-/// A text that can be a header's value.
-fn one_header(text: &str) -> Option<HeaderValue> {
-    text.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn output(subject: &str, bytes: usize) -> Output {
-        Output {
-            id: "o-1".into(),
-            subject: subject.into(),
-            headers: Box::new([("a".into(), "b".into())]),
-            payload: vec![b'x'; bytes].into(),
-        }
-    }
-
-    #[test]
-    fn an_output_that_fits_goes_as_it_is() {
-        let fitting =
-            fit(&output("jumeau.actions.app.open.anna", 100), None, 1_000, false).unwrap();
-        assert!(!fitting.is_truncated);
-        assert_eq!(fitting.payload.len(), 100);
-    }
-
-    #[test]
-    fn a_dead_letter_is_cut_to_what_the_broker_takes_and_says_so() {
-        let fitting = fit(&output("jumeau.dead.too-large", 1_000), None, 1_000, true).unwrap();
-        assert!(fitting.is_truncated);
-        // "NATS/1.0", "a: b", "Nats-Msg-Id: o-1", "Jumeau-Truncated: 1000", and an empty line.
-        assert_eq!(fitting.payload.len(), 1_000 - (10 + 6 + 18 + 24 + 2));
-        assert_eq!(fitting.headers.get(TRUNCATED).unwrap().as_str(), "1000");
-    }
-
-    #[test]
-    fn any_other_output_that_is_too_large_is_given_up() {
-        assert!(fit(&output("jumeau.actions.app.open.anna", 1_000), None, 1_000, false).is_none());
-    }
-
-    #[test]
-    fn headers_that_leave_no_room_for_a_dead_letter_give_it_up() {
-        assert!(fit(&output("jumeau.dead.too-large", 1_000), None, 20, true).is_none());
     }
 }

@@ -3,9 +3,9 @@
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use jumeau::bus::{Bus, Claim, Error, Ownership};
+use jumeau::bus::{Bus, Claim, Error, Ownership, Relay};
 use jumeau::config::settings;
-use jumeau::event::Time;
+use jumeau::event::{Output, Time};
 use tokio::time::timeout;
 
 use crate::{PATIENCE, World, eventually, nats, world};
@@ -80,6 +80,65 @@ async fn whoever_was_taken_over_hears_of_it() {
     let lost = tokio::task::spawn_blocking(move || lost.recv_timeout(PATIENCE).unwrap());
     assert!(matches!(lost.await.unwrap(), Error::Superseded { .. }));
     assert!(kept.try_recv().is_err());
+}
+
+fn output(id: &str) -> Vec<(u64, Output)> {
+    let output = Output {
+        id: id.into(),
+        subject: "jumeau.actions.app.open.anna".into(),
+        headers: Box::new([]),
+        payload: id.as_bytes().to_vec().into(),
+    };
+    vec![(1, output)]
+}
+
+/// What the first has to say after the second has taken over is never published, and what the second has
+/// to say is.
+async fn assert_only_the_second_publishes(first: &Relay, second: &Bus, world: &World) {
+    first.submit(0, output("first"));
+    let other = Relay::spawn(second, |_| ()).await.unwrap();
+    other.submit(0, output("second"));
+    timeout(PATIENCE, other.drained()).await.unwrap();
+    eventually("the first says why it waits", async || first.trouble().is_some()).await;
+    let mut stream = world.jetstream().get_stream("JUMEAU_ACTIONS").await.unwrap();
+    assert_eq!(stream.info().await.unwrap().state.messages, 1);
+    let stored = stream.get_raw_message(1).await.unwrap();
+    assert_eq!((&*stored.payload, first.depth()), (b"second".as_slice(), 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_was_taken_over_publishes_nothing_more() {
+    let world = world().await;
+    let second = Bus::connect(&nats(&world.broker)).await.unwrap();
+    let relay = Relay::spawn(&world.bus, |_| ()).await.unwrap();
+    let (_first, lost) = own(&world.bus, claim(1, None)).await.unwrap();
+    let (_second, _) = own(&second, claim(2, Some(1))).await.unwrap();
+    tokio::task::spawn_blocking(move || lost.recv_timeout(PATIENCE).unwrap()).await.unwrap();
+    assert_only_the_second_publishes(&relay, &second, &world).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_gives_no_sign_of_life_has_stopped_publishing_when_another_may_take_over() {
+    let world = world().await;
+    let second = Bus::connect(&nats(&world.broker)).await.unwrap();
+    let relay = Relay::spawn(&world.bus, |_| ()).await.unwrap();
+    let (first, _) = own(&world.bus, claim(1, None)).await.unwrap();
+    // Of this the relay hears nothing.
+    drop(first);
+    let (_second, _) = own(&second, claim(2, None)).await.unwrap();
+    assert_only_the_second_publishes(&relay, &second, &world).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_still_serves_goes_on_publishing_when_the_broker_is_back() {
+    let mut world = world().await;
+    let relay = Relay::spawn(&world.bus, |_| ()).await.unwrap();
+    let (_first, _) = own(&world.bus, claim(1, None)).await.unwrap();
+    world.broker.kill().await.unwrap();
+    relay.submit(0, output("first"));
+    world.broker.restart().await.unwrap();
+    timeout(PATIENCE, relay.drained()).await.unwrap();
+    assert_eq!(relay.trouble(), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

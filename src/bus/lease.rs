@@ -1,0 +1,91 @@
+//! How long we may publish what the store has for others: for as long as nobody else can serve.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// The right to publish, as [`Ownership`](super::Ownership) keeps it alive. Who never claimed it may,
+/// for there is nobody to be taken over from: tests, and tools beside a service.
+#[derive(Debug)]
+pub(super) struct Lease(watch::Sender<Held>);
+
+/// Whether we hold it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Held {
+    /// Nobody claimed it.
+    Unclaimed,
+    /// Until this moment.
+    Until(Instant),
+    /// Never more.
+    Lost,
+}
+
+impl Held {
+    /// Whether we may publish now.
+    pub(super) fn is_held(self) -> bool {
+        match self {
+            Held::Unclaimed => true,
+            Held::Until(end) => Instant::now() < end,
+            Held::Lost => false,
+        }
+    }
+}
+
+impl Lease {
+    /// One that nobody claimed.
+    pub(super) fn new() -> Lease {
+        Lease(watch::channel(Held::Unclaimed).0)
+    }
+
+    /// We want it, and do not have it yet.
+    pub(super) fn claim(&self) {
+        self.0.send_replace(Held::Until(Instant::now()));
+    }
+
+    /// We hold it for so long from a moment on.
+    pub(super) fn renew(&self, from: Instant, span: Duration) {
+        self.0.send_if_modified(|held| {
+            let may = *held != Held::Lost;
+            if may {
+                *held = Held::Until(from + span);
+            }
+            may
+        });
+    }
+
+    /// Somebody else has it, or may have it from now on.
+    pub(super) fn lose(&self) {
+        self.0.send_replace(Held::Lost);
+    }
+
+    /// How it stands, as it changes.
+    pub(super) fn watch(&self) -> watch::Receiver<Held> {
+        self.0.subscribe()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_ends_by_itself_and_is_not_found_again_once_it_is_lost() {
+        let lease = Lease::new();
+        let told = lease.watch();
+        let is_held = || told.borrow().is_held();
+        assert!(is_held(), "nobody claimed it");
+        lease.claim();
+        assert!(!is_held());
+        lease.renew(Instant::now(), Duration::from_secs(6));
+        tokio::time::advance(Duration::from_secs(5)).await;
+        assert!(is_held());
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert!(!is_held());
+        lease.renew(Instant::now(), Duration::from_secs(6));
+        assert!(is_held());
+        lease.lose();
+        lease.renew(Instant::now(), Duration::from_secs(6));
+        assert!(!is_held());
+    }
+}
