@@ -67,3 +67,11 @@ fn who_signs_in_on_a_tablet_while_its_customer_is_erased_stays() {
     assert_eq!(erasures.arrive(&mut town), "alice cookie");
     assert!(town.twin("bob").profile.traits.get("first_name").is_some());
 }
+
+#[test]
+fn an_identifier_that_is_named_takes_along_whose_it_is_and_not_whose_it_was() {
+    let mut town = a_tablet_with_a_cookie();
+    town.link("tablet", "bob");
+    assert_eq!(Erasures::of("tablet").arrive(&mut town), "bob tablet");
+    assert!(town.twin("alice").profile.traits.get("first_name").is_some());
+}
