@@ -43,6 +43,9 @@ pub struct Erasure {
     /// It is to be erased because it was another's by the link of this number: not if that is over,
     /// because then it is somebody else. None: whatever it is.
     pub link: Option<u64>,
+    /// It is to be erased because this identifier is the same customer by the link of this number: not if
+    /// they have parted from it. None: whatever they are.
+    pub of: Option<(Customer, u64)>,
 }
 
 impl Erasure {
@@ -56,9 +59,13 @@ impl Erasure {
     /// The header that holds the number of the link by which it is the same customer.
     pub const LINK: &'static str = "Jumeau-Link";
 
+    /// The header that holds the identifier that is the same customer, as a token, a dot, and the number
+    /// of its link.
+    pub const OF: &'static str = "Jumeau-Linked";
+
     /// That a customer wants to be erased.
     pub fn wanted(customer: Customer, id: ErasureId) -> Erasure {
-        Erasure { customer, id, unless_seen_after: None, link: None }
+        Erasure { customer, id, unless_seen_after: None, link: None, of: None }
     }
 
     /// That a customer is to be forgotten who was seen last at this moment.
@@ -66,7 +73,7 @@ impl Erasure {
         let mut bytes = customer.as_str().as_bytes().to_vec();
         bytes.extend_from_slice(&seen.ms().to_le_bytes());
         let id = ErasureId(XxHash3_128::oneshot(&bytes));
-        Erasure { customer, id, unless_seen_after: Some(seen), link: None }
+        Erasure { customer, id, unless_seen_after: Some(seen), link: None, of: None }
     }
 
     /// The headers of the message.
@@ -74,7 +81,9 @@ impl Erasure {
         let id = (Erasure::HEADER, self.id.to_string());
         let absent = self.unless_seen_after.map(|seen| (Erasure::ABSENT, seen.ms().to_string()));
         let link = self.link.map(|link| (Erasure::LINK, link.to_string()));
-        std::iter::once(id).chain(absent).chain(link).collect()
+        let of = self.of.as_ref();
+        let of = of.map(|(one, link)| (Erasure::OF, format!("{}.{link}", one.token())));
+        std::iter::once(id).chain(absent).chain(link).chain(of).collect()
     }
 
     /// The identifier of the message: the same in every copy.
@@ -82,6 +91,11 @@ impl Erasure {
         let mut bytes = self.customer.as_str().as_bytes().to_vec();
         if let Some(link) = self.link {
             bytes.push(0xFF);
+            bytes.extend_from_slice(&link.to_le_bytes());
+        }
+        if let Some((of, link)) = &self.of {
+            bytes.push(0xFE);
+            bytes.extend_from_slice(of.as_str().as_bytes());
             bytes.extend_from_slice(&link.to_le_bytes());
         }
         format!("e{}-{:016x}", self.id, XxHash3_64::oneshot(&bytes))
@@ -104,8 +118,15 @@ impl Erasure {
             Some(link) => Some(link.parse().ok()?),
             None => None,
         };
+        let of = match original.headers.get(Erasure::OF) {
+            Some(of) => {
+                let (one, link) = of.split_once('.')?;
+                Some((Customer::from_token(one).ok()?, link.parse().ok()?))
+            }
+            None => None,
+        };
         let customer = Customer::from_token(customer).ok()?;
-        Some(Erasure { customer, id, unless_seen_after, link })
+        Some(Erasure { customer, id, unless_seen_after, link, of })
     }
 }
 
@@ -127,7 +148,11 @@ mod tests {
         for written in [
             Erasure::wanted(ada.clone(), ErasureId(7)),
             Erasure::of_absent(ada.clone(), Time::from_ms(1_700_000_000_000)),
-            Erasure { link: Some(3), ..Erasure::wanted(ada, ErasureId(7)) },
+            Erasure { link: Some(3), ..Erasure::wanted(ada.clone(), ErasureId(7)) },
+            Erasure {
+                of: Some((Customer::new("a tablet.1").unwrap(), 3)),
+                ..Erasure::wanted(ada, ErasureId(7))
+            },
         ] {
             let headers = written.headers();
             let original = Original {

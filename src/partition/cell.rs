@@ -44,6 +44,9 @@ pub struct Errand {
     pub erasing: Option<Time>,
     /// And unless it is another customer's by now than by the link of this number.
     pub linked_by: Option<u64>,
+    /// And unless it has parted from this identifier, which was the same customer by the link of this
+    /// number.
+    pub linked_from: Option<(Customer, u64)>,
 }
 
 /// What became of an errand.
@@ -161,8 +164,9 @@ impl Cell {
         errand: Errand,
         react: impl Fn(&mut Twin, &Input, &World<'_>) -> Reaction,
     ) -> Done {
-        let Errand { inputs, policy, shadow, broadcasts, models, is_indexing, erasing, linked_by } =
-            errand;
+        let Errand { inputs, policy, shadow, broadcasts, models, is_indexing, .. } = errand;
+        let (erasing, linked_by, linked_from) =
+            (errand.erasing, errand.linked_by, errand.linked_from);
         let world = World::of(&policy).with(&broadcasts).knowing(&models);
         let rested = self.wake();
         let Held::Awake(twin) = &mut self.held else { unreachable!("it has just been woken") };
@@ -191,7 +195,8 @@ impl Cell {
                 reactions.push((ordered.order, reaction));
             }
             let is_erasing = erasing.is_some_and(|unless| twin.seen <= unless)
-                && linked_by.is_none_or(|link| twin.is_still_linked_by(link));
+                && linked_by.is_none_or(|link| twin.is_still_linked_by(link))
+                && linked_from.as_ref().is_none_or(|(one, link)| !twin.has_parted_from(one, *link));
             let erased = is_erasing.then(|| Box::new(twin.erase()));
             let is_changed = changed(&inputs, &reactions) || is_erasing;
             // Nothing of it is kept.
@@ -353,6 +358,7 @@ mod tests {
             is_indexing: false,
             erasing: None,
             linked_by: None,
+            linked_from: None,
         }
     }
 

@@ -12,7 +12,7 @@ const OF_MESSAGES: u8 = 0xFF;
 const OF_IDS: u8 = 0xFE;
 
 /// The headers that say what is to be erased.
-const OF_ERASURES: [&str; 3] = [Erasure::HEADER, Erasure::ABSENT, Erasure::LINK];
+const OF_ERASURES: [&str; 4] = [Erasure::HEADER, Erasure::ABSENT, Erasure::LINK, Erasure::OF];
 
 impl Secret {
     /// The mark of a message to a twin: the first half of an HMAC-SHA-256 of whom it is for and of all
@@ -26,11 +26,13 @@ impl Secret {
         self.of_message(to.token().as_bytes(), wanted, payload)
     }
 
-    fn of_message(&self, token: &[u8], wanted: [&str; 3], payload: &[u8]) -> String {
+    fn of_message(&self, token: &[u8], wanted: [&str; 4], payload: &[u8]) -> String {
         let mut hash = self.keyed();
         hash.update(&[OF_MESSAGES]);
-        let [id, absent, link] = wanted.map(str::as_bytes);
-        for part in [token, id, absent, link, payload] {
+        let [id, absent, link, of] = wanted.map(str::as_bytes);
+        // Messages without the last header, which is younger, keep the mark that they have.
+        let last = Some(of).filter(|of| !of.is_empty());
+        for part in [token, id, absent, link, payload].into_iter().chain(last) {
             hash.update(&(part.len() as u64).to_le_bytes());
             hash.update(part);
         }
@@ -110,6 +112,13 @@ mod tests {
         assert!(!ours.is_ours(&message(&[(Output::MARK, &mark), (Erasure::HEADER, &id)], "{}")));
         let wanted = Erasure::wanted(ann.clone(), ErasureId(7));
         let mark = ours.message_mark(&ann, Some(&wanted), b"");
-        assert!(ours.is_ours(&message(&[(Output::MARK, &mark), (Erasure::HEADER, &id)], "")));
+        let erasure = [(Output::MARK, &*mark), (Erasure::HEADER, &*id)];
+        assert!(ours.is_ours(&message(&erasure, "")));
+        // Nor does it become one of somebody else.
+        let of = [erasure[0], erasure[1], (Erasure::OF, "bob.3")];
+        assert!(!ours.is_ours(&message(&of, "")));
+        let wanted = Erasure { of: Some((bob, 3)), ..wanted };
+        let mark = ours.message_mark(&ann, Some(&wanted), b"");
+        assert!(ours.is_ours(&message(&[(Output::MARK, &mark), of[1], of[2]], "")));
     }
 }

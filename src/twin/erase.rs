@@ -1,7 +1,9 @@
 //! A customer is erased: the twin lets go of everything, and says what that was, and who else is the
 //! same customer.
 
+use super::identity::parting;
 use super::{Memory, Timer, Twin};
+use crate::config::limits;
 use crate::event::{Customer, Passed, Sense, Value};
 
 /// What a twin was that has let go of everything.
@@ -12,6 +14,8 @@ pub struct Erased {
     /// The other identifiers of the customer, as far as this one knew: those linked to it, each with
     /// the number of its link, and the one to which it was linked.
     pub identifiers: Vec<(Customer, Option<u64>)>,
+    /// The number of its own link, to whomever it was linked.
+    pub epoch: u64,
     /// How much it knew, by name: `timeline entries`, `contacts`…
     pub held: Vec<(&'static str, u64)>,
 }
@@ -51,6 +55,16 @@ impl Twin {
         self.epoch == link || is_blank
     }
 
+    /// Whether this customer has parted from an identifier that was theirs by the link of this number, or
+    /// had no room for it, as far as is known here: the identifier may not have heard of it yet. That a
+    /// memory is still on its way says nothing of the kind, nor does whoever is linked to another.
+    pub fn has_parted_from(&self, identifier: &Customer, link: u64) -> bool {
+        let is_known = self.identifiers.iter().any(|known| known.customer == *identifier);
+        let has_room = self.identifiers.len() < limits::IDENTIFIERS;
+        let has_parted = || self.recent.knows(parting(identifier, link));
+        self.linked_to.is_none() && !is_known && (!has_room || has_parted())
+    }
+
     /// Lets go of everything.
     pub fn erase(&mut self) -> Erased {
         let empty = Twin::new(self.customer.clone(), self.born);
@@ -75,7 +89,7 @@ impl Twin {
         let mut identifiers: Vec<_> = gone.linked_to.into_iter().map(|to| (to, None)).collect();
         let others = gone.identifiers.into_iter();
         identifiers.extend(others.map(|known| (known.customer, Some(known.epoch))));
-        Erased { timers: gone.timers, identifiers, held }
+        Erased { timers: gone.timers, identifiers, epoch: gone.epoch, held }
     }
 }
 

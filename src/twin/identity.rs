@@ -113,6 +113,12 @@ fn seen_here(event: &Event) -> u64 {
     }
 }
 
+/// What a customer remembers for a while of having parted from an identifier that was theirs by the link
+/// of this number.
+pub(super) fn parting(identifier: &Customer, link: u64) -> u64 {
+    fingerprint([b"parted", identifier.as_str().as_bytes(), &link.to_le_bytes()])
+}
+
 /// Whether an event is more than just one of this twin's own.
 pub(super) fn concerns(twin: &Twin, event: &Event) -> bool {
     twin.linked_to.is_some()
@@ -597,6 +603,7 @@ fn part(
     });
     let json = back.fit(limits::PASSED_BYTES - ENVELOPE_BYTES, notes);
     let (epoch, said, memory) = (gone.epoch, input.said, json.into());
+    twin.recent.remember(parting(&gone.customer, epoch), input.stored, notes);
     let home = Carried { sense: Sense::Returns, epoch, said, memory };
     let message = send(twin, event, &gone.customer, home, input.at)?;
     let timers = std::mem::take(&mut twin.timers);

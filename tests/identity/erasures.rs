@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use jumeau::config::limits;
 use jumeau::event::Customer;
 use serde_json::json;
 
@@ -9,23 +10,31 @@ use super::town::Town;
 
 /// The erasures of one customer that are on their way, as partitions pass them on.
 struct Erasures {
-    on_their_way: VecDeque<(Customer, Option<u64>)>,
+    on_their_way: VecDeque<Wanted>,
     erased: Vec<String>,
 }
 
+/// Who is to be erased: because of the link of this number, or because this one is the same.
+type Wanted = (Customer, Option<u64>, Option<(Customer, u64)>);
+
 impl Erasures {
     fn of(customer: &str) -> Erasures {
-        let wanted = (Customer::new(customer).unwrap(), None);
+        let wanted = (Customer::new(customer).unwrap(), None, None);
         Erasures { on_their_way: [wanted].into(), erased: Vec::new() }
     }
 
     /// The first one arrives.
     fn arrive_one(&mut self, town: &mut Town) -> bool {
-        let Some((customer, link)) = self.on_their_way.pop_front() else { return false };
+        let Some((customer, link, of)) = self.on_their_way.pop_front() else { return false };
         let Some(twin) = town.twins.get_mut(customer.as_str()) else { return true };
-        let is_over = link.is_some_and(|link| !twin.is_still_linked_by(link));
+        let is_over = link.is_some_and(|link| !twin.is_still_linked_by(link))
+            || of.is_some_and(|(one, link)| twin.has_parted_from(&one, link));
         if !is_over && !self.erased.contains(&customer.to_string()) {
-            self.on_their_way.extend(twin.erase().others(link).cloned());
+            let gone = twin.erase();
+            let others = gone.others(link).cloned();
+            self.on_their_way.extend(others.map(|(other, link)| {
+                (other, link, link.is_none().then(|| (customer.clone(), gone.epoch)))
+            }));
             self.erased.push(customer.to_string());
         }
         true
@@ -74,4 +83,40 @@ fn an_identifier_that_is_named_takes_along_whose_it_is_and_not_whose_it_was() {
     town.link("tablet", "bob");
     assert_eq!(Erasures::of("tablet").arrive(&mut town), "bob tablet");
     assert!(town.twin("alice").profile.traits.get("first_name").is_some());
+}
+
+#[test]
+fn whoever_parts_from_an_identifier_while_it_is_erased_stays() {
+    let mut town = a_tablet_with_a_cookie();
+    let mut erasures = Erasures::of("tablet");
+    // She says that it is not hers before she hears of the erasure, and the tablet after it.
+    town.publish("alice", "unlink", json!({ "from": "tablet" }));
+    erasures.arrive_one(&mut town);
+    assert_eq!(erasures.arrive(&mut town), "tablet");
+    assert!(town.twin("alice").profile.traits.get("first_name").is_some());
+}
+
+#[test]
+fn whoever_took_an_identifier_back_after_parting_from_it_is_erased_with_it() {
+    let mut town = Town::new();
+    town.event("alice", "identify", json!({ "traits": { "first_name": "alice" } }));
+    town.link("tablet", "alice");
+    town.unlink("alice", "tablet");
+    town.link("tablet", "alice");
+    assert_eq!(Erasures::of("tablet").arrive(&mut town), "alice tablet");
+}
+
+#[test]
+fn whoever_has_no_room_for_an_identifier_stays_when_it_is_erased() {
+    let mut town = a_tablet_with_a_cookie();
+    for number in 0..limits::IDENTIFIERS {
+        town.link(&format!("device{number}"), "bob");
+    }
+    town.publish("phone", "page", json!({ "name": "Home" }));
+    town.publish("phone", "link", json!({ "to": "bob" }));
+    // Its memory is on its way back.
+    town.arrive_one();
+    assert_eq!(town.forwards("phone"), Some("bob"));
+    assert_eq!(Erasures::of("phone").arrive(&mut town), "phone");
+    assert!(town.twin("bob").profile.traits.get("first_name").is_some());
 }

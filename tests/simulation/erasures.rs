@@ -263,7 +263,7 @@ pub(crate) fn check_returns(world: &World, found: &mut Vec<String>) {
         let (mut is_erased, mut since) = (false, 0);
         for (at, stored) in events.iter().enumerate() {
             is_erased |= matches!(&stored.delivery.content, Content::Erasure(erasure)
-                if erasure.customer == customer && erasure.link.is_none() && stored.delivery.sequence.is_multiple_of(BETWEEN));
+                if erasure.customer == customer && erasure.link.is_none() && erasure.of.is_none() && stored.delivery.sequence.is_multiple_of(BETWEEN));
             if is_back(stored) {
                 since = at;
             }
@@ -340,7 +340,8 @@ pub(crate) fn check(world: &World, found: &mut Vec<String>) {
                 if !marks.contains(&secret.mark(&erasure.customer)) {
                     found.push(format!("no row says that {} was erased", erasure.customer));
                 }
-                if !is_marked(&erasure.customer) && erasure.link.is_none() {
+                let must_be = erasure.link.is_none() && erasure.of.is_none();
+                if !is_marked(&erasure.customer) && must_be {
                     found.push(format!("{} was not erased", erasure.customer));
                 }
                 // Of one that was about a link that is over nothing came, and it was let go.

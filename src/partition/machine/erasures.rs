@@ -134,8 +134,11 @@ impl<H: Host> Machine<H> {
             self.tombstones.forget(mark, id, until);
         }
         self.batch.put_erasing(partition, id, &erasing);
-        for (customer, link) in others {
-            self.put_output(self.outgoing.erase(&Erasure { customer, link, ..erasure.clone() }));
+        for (other, link) in others {
+            // Whoever is above is asked whether this is theirs: they may have parted from it meanwhile.
+            let of = link.is_none().then(|| (customer.clone(), gone.epoch));
+            let erasure = Erasure { customer: other, link, of, ..erasure.clone() };
+            self.put_output(self.outgoing.erase(&erasure));
         }
         self.taken.advance(Lane::Main, sequence);
         self.counters.erasures += 1;
@@ -150,7 +153,7 @@ impl<H: Host> Machine<H> {
             self.taken.advance(Lane::Main, wanted.sequence);
             self.let_late_go(wanted.sequence);
             let Wanted { at, sequence, erasure, .. } = *wanted;
-            if erasure.link.is_some() {
+            if erasure.link.is_some() || erasure.of.is_some() {
                 // It is somebody else by now. Whoever waits for the receipt is not to wait for it.
                 let mark = self.tombstones.mark(&erasure.customer);
                 let erasing = Erasing {

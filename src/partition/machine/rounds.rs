@@ -73,6 +73,7 @@ impl<H: Host> Machine<H> {
         let models = round.models.get_or_insert_with(|| self.models.clone()).clone();
         let erasing = round.erasing.as_ref();
         let linked_by = erasing.and_then(|one| one.link);
+        let linked_from = erasing.and_then(|one| one.of.clone());
         let erasing = erasing.map(|one| one.unless_seen_after.unwrap_or(Time::MAX));
         let errands = std::mem::take(&mut round.errands);
         round.waiting = errands.len();
@@ -89,6 +90,7 @@ impl<H: Host> Machine<H> {
                 is_indexing,
                 erasing,
                 linked_by,
+                linked_from: linked_from.clone(),
             };
             host.deliver(address, errand);
         }
