@@ -533,7 +533,8 @@ fn letter(word: u32) -> char {
 fn built(pattern: &str) -> Result<Regex, String> {
     RegexBuilder::new(pattern)
         .size_limit(limits::GRAMMAR_BYTES)
-        .dfa_size_limit(limits::GRAMMAR_BYTES)
+        // Where this is full again and again, the slowest of its ways is taken for good.
+        .dfa_size_limit(limits::GRAMMAR_CACHE_BYTES)
         .build()
         .map_err(|error| {
             let most = limits::GRAMMAR_BYTES;
