@@ -5,7 +5,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use jumeau::language::{Language, Languages, Phrases, Prior};
+use jumeau::language::{Language, Languages, Phrases, Prior, Topics};
 
 const ENGLISH: &str = "I have been waiting for three weeks and still no reply!!! The agent was friendly \
     but my order is not here, this is really disappointing. Please call me back today, or I \
@@ -44,6 +44,14 @@ fn reading(bench: &mut Criterion) {
     group.bench_function("topics, 2,000 phrases", |b| {
         b.iter(|| phrases.find(black_box(ENGLISH), Language::ENGLISH).len());
     });
+    let wishes = Topics::new(Phrases::default(), ["person"], languages);
+    for (name, text, own) in
+        [("English", ENGLISH, Language::ENGLISH), ("French", FRENCH, Language::FRENCH)]
+    {
+        group.bench_function(format!("who asks for a person, {name}"), |b| {
+            b.iter(|| wishes.find(black_box(text), own).len());
+        });
+    }
     group.finish();
 }
 
