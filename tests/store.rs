@@ -632,6 +632,9 @@ fn sound(store: &Store, number: u64) {
     batch.put_output(1, number, &output(&number.to_string())).unwrap();
     batch.set_cursor(1, number);
     batch.set_next_output(1, number + 1);
+    let mut lane = SlowLane::default();
+    lane.slow("shop", 1);
+    batch.note_slow_lane(1, &lane, &mut WrittenLane::default());
     store.commit(&[batch]).unwrap();
 }
 

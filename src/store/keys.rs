@@ -171,6 +171,9 @@ impl Table {
             Table::Erasures => read_erasure(key).is_some(),
             Table::Meta => match key {
                 [STORE_WIDE, name @ ..] => !name.is_empty(),
+                [OF_PARTITION, _, _, field, rest @ ..] if *field == Field::Slowed as u8 => {
+                    read_slowed(rest).is_some()
+                }
                 [OF_PARTITION, _, _, _] => true,
                 _ => false,
             },
@@ -638,6 +641,10 @@ mod tests {
             prop_assert_eq!(read_tombstone(&key), Some(mark));
             let key = bytes(|into| erasure(into, partition, id, mark));
             prop_assert_eq!(read_erasure(&key), Some(ErasureKey::Identifier(id, mark)));
+            let key = bytes(|into| slowed(into, partition, sequence, "shop"));
+            let (found, rest) = read_field(&key).unwrap();
+            prop_assert_eq!((found, read_slowed(rest)), (Field::Slowed, Some((sequence, "shop"))));
+            prop_assert!(Table::Meta.understands(&key));
             let key = bytes(|into| late(into, partition, sequence));
             prop_assert_eq!(read_erasure(&key), Some(ErasureKey::LateEvent(sequence)));
             let name: Box<str> = customer.as_str().into();
