@@ -246,8 +246,8 @@ impl MainLane {
                 return self.nothing();
             }
         };
-        let was_caught_up = std::mem::replace(&mut self.is_caught_up, found.is_last);
-        let pending = found.is_last.then_some(0);
+        let pending = found.pending;
+        let was_caught_up = std::mem::replace(&mut self.is_caught_up, pending == Some(0));
         if found.deliveries.is_empty() {
             if was_caught_up {
                 tokio::time::sleep(LOOK_AGAIN).await;

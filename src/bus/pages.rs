@@ -14,8 +14,8 @@ use serde::Serialize;
 use tokio::time::timeout;
 
 use super::unreadable::{fetch_last, fetch_next};
-use super::{Bus, Error};
-use crate::event::Time;
+use super::{Bus, Error, delivery};
+use crate::event::{Delivery, Time};
 
 /// Messages of one page, at most.
 const MESSAGES: usize = 256;
@@ -47,6 +47,8 @@ struct AskPage<'a> {
 pub(super) struct Held {
     pub(super) sequence: u64,
     pub(super) stored: Time,
+    /// How many messages the stream held behind it then, if the broker has said so.
+    pub(super) pending: Option<u64>,
     /// As it was published, but under the subject that it is stored under.
     pub(super) message: Message,
 }
@@ -206,10 +208,23 @@ impl Pages {
             let (sequence, stored) = (wrapped.sequence, wrapped.stored);
             self.next = sequence + 1;
             if let Ok(message) = wrapped.message() {
-                return Ok(vec![Held { sequence, stored, message }]);
+                return Ok(vec![Held { sequence, stored, pending: None, message }]);
             }
         }
     }
+}
+
+/// A page of the stream of events from a sequence on, and how many more it held then, if that is known.
+pub(super) async fn read_events(
+    bus: &Bus,
+    from: u64,
+) -> Result<(Vec<Delivery>, Option<u64>), Error> {
+    let stream = bus.subjects.events_stream();
+    let held = Pages::from(bus, stream, ">".to_owned(), from).page().await?;
+    let pending = held.last().and_then(|last| last.pending);
+    let read =
+        |held: Held| delivery::read(&bus.subjects, held.sequence, held.stored, &held.message);
+    Ok((held.into_iter().map(read).collect(), pending))
 }
 
 fn failed(said: &str) -> Error {
@@ -233,7 +248,8 @@ fn held(mut message: Message) -> Result<(Held, Option<u64>), Error> {
             }
         }
     }
-    let [_, subject, sequence, stored, _, behind] = added;
+    let [_, subject, sequence, stored, pending, behind] = added;
+    let pending = pending.and_then(|pending| pending.parse().ok());
     let behind = behind.and_then(|behind| behind.parse().ok());
     let sequence = sequence.and_then(|sequence| sequence.parse().ok());
     let stored = stored.and_then(|stored| Time::parse(&stored));
@@ -243,5 +259,5 @@ fn held(mut message: Message) -> Result<(Held, Option<u64>), Error> {
     message.subject = subject.into();
     message.reply = None;
     message.headers = (!headers.is_empty()).then_some(headers);
-    Ok((Held { sequence, stored, message }, behind))
+    Ok((Held { sequence, stored, pending, message }, behind))
 }

@@ -44,7 +44,7 @@ impl Bus {
                 }
             }
             let next = first.and_then(|(_, at)| all[at].take());
-            let Some(Held { sequence, stored, message }) = next else { return Ok(()) };
+            let Some(Held { sequence, stored, message, .. }) = next else { return Ok(()) };
             let delivery = read(&self.subjects, sequence, stored, &message);
             // Nothing happened by an erasure that is still known.
             if !matches!(delivery.content, Content::Erasure(_)) && !each(delivery) {
@@ -260,7 +260,7 @@ impl Arrivals {
     /// # Errors
     /// [`Error::Request`] if the broker does not answer.
     pub async fn next(&mut self) -> Result<Original, Error> {
-        let Held { sequence, stored, message } = self.pages.wait().await?;
+        let Held { sequence, stored, message, .. } = self.pages.wait().await?;
         Ok(read(&self.pages.bus().subjects, sequence, stored, &message).original)
     }
 }

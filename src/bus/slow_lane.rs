@@ -9,9 +9,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
 use super::error::chain;
-use super::pages::Pages;
+use super::pages::read_events;
 use super::unreadable::fetch_next;
-use super::{Bus, Error, Missed, delivery};
+use super::{Bus, Error, Missed};
 use crate::config::limits;
 use crate::event::{Delivery, Lane, SlowLane};
 
@@ -211,8 +211,8 @@ impl Task {
                 Some(bus) => bus,
                 None => reader.insert(self.bus.beside("jumeau-slow-lane").await?),
             };
-            match read_page(bus, self.next).await {
-                Ok(found) => {
+            match read_events(bus, self.next).await {
+                Ok((found, _)) => {
                     self.failures = 0;
                     found
                 }
@@ -272,13 +272,4 @@ impl Task {
         self.one_by_one = self.one_by_one.saturating_sub(limits::WRAPPED_AT_ONCE);
         Ok(found)
     }
-}
-
-async fn read_page(bus: &Bus, from: u64) -> Result<Vec<Delivery>, Error> {
-    let stream = bus.subjects.events_stream();
-    let held = Pages::from(bus, stream, ">".to_owned(), from).page().await?;
-    let read = |held: super::pages::Held| {
-        delivery::read(&bus.subjects, held.sequence, held.stored, &held.message)
-    };
-    Ok(held.into_iter().map(read).collect())
 }

@@ -12,7 +12,7 @@ use crate::{PATIENCE, Twins, World, event, next, publish_raw, world};
 /// Longer than a connection takes to be made.
 const A_WHILE: Duration = Duration::from_secs(2);
 
-const UNREADABLE: &[u8] = b"NATS/1.0\r\nx: \xFF\xFE\r\n\r\n";
+pub(crate) const UNREADABLE: &[u8] = b"NATS/1.0\r\nx: \xFF\xFE\r\n\r\n";
 
 /// How many bad ones somebody publishes in a second.
 const A_SECOND: u32 = 50;
