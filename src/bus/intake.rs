@@ -3,7 +3,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::gathered::Gathered;
@@ -12,6 +12,7 @@ use super::main_lane::{MainLane, Read};
 use super::receipt::{Ledger, Receipt};
 use super::slow_lane::{Page, SlowReader};
 use super::tally::Tally;
+use super::unreadable::fetch_last;
 use super::{Bus, Error, Missed, Relay};
 use crate::config::limits;
 use crate::event::{Delivery, MainPlace, SlowLane};
@@ -93,6 +94,9 @@ pub struct Intake {
     closing_since: Option<Instant>,
     /// What came of late while the partitions did not keep up.
     tally: Tally,
+    /// Channels that were found at the end of the stream.
+    ahead: mpsc::UnboundedReceiver<Box<str>>,
+    look_ahead: mpsc::UnboundedSender<Box<str>>,
     /// What the stream held when a channel was slowed last: once that is read, it shows whether that was
     /// enough.
     patience: u64,
@@ -117,6 +121,7 @@ impl Intake {
         let main = MainLane::open(bus, partitions, floor, highest, taken, lane.clone()).await?;
         let slow_ledger = Ledger::new(lane.floor);
         let shared = Arc::new(Mutex::new(lane.clone()));
+        let (look_ahead, ahead) = mpsc::unbounded_channel();
         let mut intake = Intake {
             bus: bus.clone(),
             partitions,
@@ -129,6 +134,8 @@ impl Intake {
             said_caught_up: false,
             closing_since: None,
             tally: Tally::default(),
+            ahead,
+            look_ahead,
             patience: 0,
             outputs: watch::channel(0).1,
             may_slow,
@@ -231,12 +238,14 @@ impl Intake {
         Pulled { parts, is_caught_up: self.main.is_caught_up() }
     }
 
-    /// Slows the loudest channel, if the partitions do not keep up.
+    /// Slows the loudest channels, if the partitions do not keep up.
     fn weigh(&mut self, gathered: &Gathered) {
-        // Read one by one, what is passed over costs as much as what is not.
+        let now = Instant::now();
         let Some(pending) = self.pending else { return };
         if pending < limits::SLOW_BEHIND as u64 {
-            self.tally.begin();
+            self.tally.clear();
+            let firsts = gathered.parts.iter().filter_map(|(_, deliveries)| deliveries.first());
+            firsts.for_each(|one| self.tally.see(self.bus.channel_of(one), now));
             return;
         }
         if gathered.last_sequence < self.patience {
@@ -244,31 +253,50 @@ impl Intake {
         }
         self.tally.count_slowed(gathered.skips as u64);
         let deliveries = gathered.parts.iter().flat_map(|(_, deliveries)| deliveries);
-        deliveries
-            .for_each(|one| self.tally.count(self.bus.subjects.channel(&one.original.subject)));
+        deliveries.for_each(|one| self.tally.count(self.bus.channel_of(one), now));
         if self.tally.total() < limits::SLOW_SAMPLE as u64 {
             return;
         }
-        let loudest = self.tally.loudest();
+        while let Ok(channel) = self.ahead.try_recv() {
+            self.tally.see(Some(&channel), now);
+        }
+        let slowed: Vec<&str> = self.lane.slowed().collect();
+        let mut channels = self.tally.loudest(&slowed, now);
         self.tally.clear();
-        let Some(channel) = loudest else { return };
-        if self.lane.channels.len() >= limits::SLOW_CHANNELS {
+        channels.truncate(limits::SLOW_CHANNELS.saturating_sub(self.lane.channels.len()));
+        if channels.is_empty() {
+            self.look_at_the_end();
             return;
         }
         let (from, behind) = (self.main.front(), pending);
         tracing::warn!(
-            channel = &*channel,
+            channels = channels.join(", "),
             behind,
-            "a channel sends more than can be taken in: its events wait, and all others pass them"
+            "channels send more than can be taken in: their events wait, and all others pass them"
         );
         self.patience = gathered.last_sequence + behind;
         if !self.lane.is_open() {
             self.slow_ledger.pass(from - 1);
         }
-        self.change_lane(|lane| lane.slow(&channel, from));
+        self.change_lane(|lane| channels.iter().for_each(|channel| lane.slow(channel, from)));
         if self.slow.is_none() {
             self.read_slowly();
         }
+    }
+
+    /// Who sent the last event of the stream may be somebody who waits behind all others, and whose events
+    /// the main lane would see only then.
+    fn look_at_the_end(&self) {
+        let (bus, found) = (self.bus.clone(), self.look_ahead.clone());
+        tokio::spawn(async move {
+            let stream = bus.subjects.events_stream();
+            // Without an answer the next sample looks again.
+            let Ok(Some(last)) = fetch_last(&bus, &stream, ">").await else { return };
+            if let Some(channel) = bus.subjects.channel(&last.subject) {
+                // The intake may be gone.
+                let _ = found.send(channel.into());
+            }
+        });
     }
 
     /// Tells everybody who goes by it what waits in the slow lane.
@@ -329,6 +357,13 @@ impl Intake {
         if self.lane.is_any_over(main_floor) {
             self.change_lane(|lane| lane.forget(main_floor));
         }
+    }
+}
+
+impl Bus {
+    /// The channel of a delivery, as a token of its subject.
+    fn channel_of<'a>(&self, delivery: &'a Delivery) -> Option<&'a str> {
+        self.subjects.channel(&delivery.original.subject)
     }
 }
 

@@ -1,3 +1,7 @@
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use crate::event::INTERNAL;
 
 /// How many of the messages that were read of late came of each channel.
@@ -5,35 +9,51 @@ use crate::event::INTERNAL;
 pub(super) struct Tally {
     /// By channel, as a token of a subject.
     counts: Vec<(Box<str>, u64)>,
-    /// Messages of all kinds.
+    /// Messages of all kinds, also those that were passed over.
     total: u64,
-    /// The channel of the first message since the tally began.
-    first: Option<Box<str>>,
-    /// Whether another channel has sent something since.
-    is_mixed: bool,
+    /// The channels of which something came, and when that was last.
+    seen: Vec<(Box<str>, Instant)>,
 }
 
 /// A channel is loud if it sent at least one of so many messages.
-const LOUD: u64 = 8;
+const LOUD: u64 = 64;
+/// The fewest channels that sent so large a part of all messages are the loudest.
+const MOST: (u64, u64) = (3, 4);
+/// A channel of which something came so recently may have something behind what another one sent.
+const RECENT: Duration = Duration::from_secs(600);
+/// So many channels are known to have sent something; which is enough to know that there are others.
+const SEEN: usize = 64;
 
 impl Tally {
     /// Counts messages that were passed over.
     pub(super) fn count_slowed(&mut self, count: u64) {
         self.total += count;
-        self.is_mixed |= count > 0;
     }
 
     /// Counts one message. What twins send each other is no channel's: it follows from what the channels
     /// sent, and would not become less by waiting.
-    pub(super) fn count(&mut self, channel: Option<&str>) {
+    pub(super) fn count(&mut self, channel: Option<&str>, now: Instant) {
         self.total += 1;
         let Some(channel) = channel.filter(|channel| *channel != INTERNAL) else { return };
         match self.counts.iter_mut().find(|(known, _)| **known == *channel) {
             Some((_, count)) => *count += 1,
+            None => self.counts.push((channel.into(), 1)),
+        }
+        self.see(Some(channel), now);
+    }
+
+    /// Something of a channel came.
+    pub(super) fn see(&mut self, channel: Option<&str>, now: Instant) {
+        let Some(channel) = channel.filter(|channel| *channel != INTERNAL) else { return };
+        match self.seen.iter_mut().find(|(known, _)| **known == *channel) {
+            Some((_, last)) => *last = now,
             None => {
-                self.is_mixed |= self.first.as_deref().is_some_and(|first| first != channel);
-                self.first.get_or_insert_with(|| channel.into());
-                self.counts.push((channel.into(), 1));
+                if self.seen.len() == SEEN {
+                    self.seen.retain(|(_, last)| now.duration_since(*last) < RECENT);
+                }
+                if self.seen.len() < SEEN {
+                    self.seen.push((channel.into(), now));
+                }
             }
         }
     }
@@ -43,11 +63,31 @@ impl Tally {
         self.total
     }
 
-    /// The channel of which the most came, if it is loud, and not the only one: nobody would wait for it
-    /// then.
-    pub(super) fn loudest(&self) -> Option<Box<str>> {
-        let (channel, count) = self.counts.iter().max_by_key(|(_, count)| *count)?;
-        (self.is_mixed && count * LOUD >= self.total).then(|| channel.clone())
+    /// The loud channels of which the most came, the loudest first: none unless somebody else has sent
+    /// something of late, who is not `slowed` already, for nobody would wait for them then.
+    pub(super) fn loudest(&self, slowed: &[&str], now: Instant) -> Vec<Box<str>> {
+        let mut loud: Vec<&(Box<str>, u64)> =
+            self.counts.iter().filter(|(_, count)| count * LOUD >= self.total).collect();
+        loud.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        let mut sum = self.total - self.counts.iter().map(|(_, count)| count).sum::<u64>();
+        let (part, whole) = MOST;
+        let is_needed = |(_, count): &&&(Box<str>, u64)| {
+            let is_needed = sum * whole < self.total * part;
+            sum += count;
+            is_needed
+        };
+        let mut found: Vec<Box<str>> =
+            loud.iter().take_while(is_needed).map(|(channel, _)| channel.clone()).collect();
+        let is_other = |(channel, last): &(Box<str>, Instant)| {
+            now.duration_since(*last) < RECENT
+                && !slowed.contains(&&**channel)
+                && !found.contains(channel)
+        };
+        if !self.seen.iter().any(is_other) {
+            // The quietest of them is then the one that waits for the others.
+            found.pop();
+        }
+        found
     }
 
     /// Counts anew.
@@ -55,43 +95,60 @@ impl Tally {
         self.counts.clear();
         self.total = 0;
     }
-
-    /// Begins anew.
-    pub(super) fn begin(&mut self) {
-        *self = Tally::default();
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_loudest_channel_is_the_one_that_sent_the_most_and_never_what_twins_send_each_other() {
+    fn counted(messages: &[(&str, u64)], now: Instant) -> Tally {
         let mut tally = Tally::default();
-        for channel in [INTERNAL, INTERNAL, INTERNAL, "web", "shop", "shop"] {
-            tally.count(Some(channel));
+        for (channel, count) in messages {
+            (0..*count).for_each(|_| tally.count(Some(channel), now));
         }
-        tally.count(None);
-        assert_eq!((tally.total(), tally.loudest().as_deref()), (7, Some("shop")));
-        tally.count_slowed(9);
-        assert_eq!(tally.loudest().as_deref(), Some("shop"));
-        tally.count_slowed(1);
-        assert_eq!(tally.loudest(), None, "most messages are passed over already");
+        tally
+    }
+
+    fn loudest(tally: &Tally, slowed: &[&str], now: Instant) -> Vec<String> {
+        tally.loudest(slowed, now).iter().map(ToString::to_string).collect()
     }
 
     #[test]
-    fn a_channel_for_which_nobody_waits_is_not_loud() {
-        let mut tally = Tally::default();
-        tally.count(Some("shop"));
-        tally.count(Some(INTERNAL));
-        assert_eq!(tally.loudest(), None);
-        tally.count(Some("web"));
+    fn the_loudest_are_the_fewest_channels_that_sent_most_of_all() {
+        let now = Instant::now();
+        let tally = counted(&[("web", 1), ("shop", 80), ("app", 19)], now);
+        assert_eq!(loudest(&tally, &[], now), ["shop"]);
+        let tally = counted(&[("web", 1), ("shop", 50), ("app", 49)], now);
+        assert_eq!(loudest(&tally, &[], now), ["shop", "app"]);
+        let many: Vec<String> = (0..12).map(|number| format!("shop{number}")).collect();
+        let mut messages: Vec<(&str, u64)> = many.iter().map(|name| (&**name, 10)).collect();
+        messages.push(("web", 1));
+        assert_eq!(tally.total(), 100);
+        assert_eq!(loudest(&counted(&messages, now), &[], now).len(), 10);
+    }
+
+    #[test]
+    fn what_twins_send_each_other_and_what_is_passed_over_makes_nobody_loud() {
+        let now = Instant::now();
+        let mut tally = counted(&[(INTERNAL, 3), ("web", 1), ("shop", 2)], now);
+        tally.count(None, now);
+        assert_eq!((tally.total(), loudest(&tally, &[], now)), (7, vec!["shop".to_owned()]));
+        tally.count_slowed(200);
+        assert_eq!(loudest(&tally, &[], now), [""; 0], "most messages are passed over already");
+    }
+
+    #[test]
+    fn a_channel_for_which_nobody_waits_is_not_slowed() {
+        let now = Instant::now();
+        let mut tally = counted(&[("shop", 10), (INTERNAL, 10)], now);
+        assert_eq!(loudest(&tally, &[], now), [""; 0]);
+        tally.see(Some("web"), now);
         tally.clear();
-        tally.count(Some("shop"));
-        assert_eq!(tally.loudest().as_deref(), Some("shop"), "another one came a moment ago");
-        tally.begin();
-        tally.count(Some("shop"));
-        assert_eq!(tally.loudest(), None);
+        tally.count(Some("shop"), now);
+        assert_eq!(loudest(&tally, &[], now), ["shop"], "another one came a moment ago");
+        assert_eq!(loudest(&tally, &["web"], now), [""; 0], "that one waits already");
+        assert_eq!(loudest(&tally, &[], now + RECENT), [""; 0], "and this one would not");
+        let two = counted(&[("shop", 60), ("web", 40)], now);
+        assert_eq!(loudest(&two, &[], now), ["shop"], "of two, one passes the other");
     }
 }

@@ -246,12 +246,12 @@ limits! {
     SUBSCRIPTION_MESSAGES: 65_536;
     /// questions to an analyser outside that are open at once; further messages wait for their turn
     ANALYSER_QUESTIONS: 64;
-    /// events that wait in the stream while the partitions do not keep up; beyond that, whoever sends most is slowed
+    /// events that wait in the stream while the partitions do not keep up; beyond that, those who send most are slowed
     SLOW_BEHIND: 1_024;
-    /// messages of the stream by which it is told which channel sends most of them
+    /// messages of the stream by which it is told which channels send most of them
     SLOW_SAMPLE: 500;
     /// channels whose events wait in the slow lane
-    SLOW_CHANNELS: 16;
+    SLOW_CHANNELS: 64;
     /// pages of the slow lane that are on their way to the disk at once
     SLOW_PAGES: 3;
     /// outputs that wait for the broker while the slow lane goes on; beyond that, it waits, too

@@ -7,7 +7,8 @@ use jumeau::bus::{Floor, Intake, Part, Resume};
 use jumeau::event::{Channel, Cursors, Customer, Lane, SlowLane};
 use tokio::time::timeout;
 
-use crate::{PATIENCE, World, event, eventually, next, world};
+use crate::unread::UNREADABLE;
+use crate::{PATIENCE, World, event, eventually, next, publish_raw, world};
 
 /// What the partitions have made durable.
 #[derive(Default)]
@@ -276,4 +277,56 @@ async fn what_leaves_the_stream_before_it_is_taken_in_is_counted_by_each_lane() 
     }
     let left = 3_002 - partitions.count("web");
     eventually("it is counted", async || missed.count() as usize >= slow + left).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_channels_that_flood_together_the_loudest_wait() {
+    let world = world().await;
+    for _ in 0..100 {
+        for number in 0..12 {
+            flood(&world, &format!("shop{number}"), 10).await;
+        }
+    }
+    flood(&world, "web", 10).await;
+    let mut partitions = Partitions::default();
+    let mut intake = world.intake(partitions.resume()).await;
+    let _held = take_main(&mut intake, &mut partitions, "web", 10).await;
+    let slowed = intake.floor().slowed().len();
+    assert!(slowed > 6, "{slowed} are slowed");
+    let taken: usize = partitions.taken.values().map(BTreeSet::len).sum();
+    assert!(taken < 8_000, "{taken} came before");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_first_behind_the_flood_of_a_channel_alone_passes_it() {
+    let world = world().await;
+    flood(&world, "shop", 12_000).await;
+    flood(&world, "web", 1).await;
+    let mut partitions = Partitions::default();
+    let mut intake = world.intake(partitions.resume()).await;
+    let _held = take_main(&mut intake, &mut partitions, "web", 1).await;
+    assert_eq!(intake.floor().slowed(), ["shop".into()]);
+    assert!(partitions.count("shop") < 8_000, "{} came before", partitions.count("shop"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn others_pass_a_flood_also_where_some_of_its_messages_end_the_connection() {
+    let world = world().await;
+    flood(&world, "web", 1).await;
+    let subject = "jumeau.events.shop.c1";
+    for _ in 0..6 {
+        publish_raw(&world.broker, subject, UNREADABLE, &event(1)).await;
+        flood(&world, "shop", 2_000).await;
+    }
+    flood(&world, "web", 1).await;
+    let mut partitions = Partitions::default();
+    let mut intake = world.intake(partitions.resume()).await;
+    let floor = intake.floor();
+    let held = take_main(&mut intake, &mut partitions, "web", 2).await;
+    assert_eq!(floor.slowed(), ["shop".into()]);
+    assert!(partitions.count("shop") < 8_000, "{} came before", partitions.count("shop"));
+    held.into_iter().for_each(|part| partitions.take(part, &floor));
+    while partitions.count("shop") < 12_006 {
+        next(&mut intake).await.parts.into_iter().for_each(|part| partitions.take(part, &floor));
+    }
 }
