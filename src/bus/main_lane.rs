@@ -220,7 +220,7 @@ impl MainLane {
 
     fn passed(&mut self, gathered: Gathered, pending: Option<u64>) -> Read {
         if let Some((expected, found)) = gathered.gap {
-            self.missed.main().look(&self.bus, expected, found);
+            self.missed.look(&self.bus, expected, found);
         }
         self.highest = self.highest.max(gathered.last_sequence);
         self.next = gathered.last_sequence + 1;
@@ -294,7 +294,7 @@ impl MainLane {
     async fn set_back(&mut self) -> Result<(), Error> {
         let first_kept = self.identity.check(&self.bus, self.highest).await?;
         if self.highest > 0 {
-            self.missed.main().note(self.highest + 1, first_kept);
+            self.missed.note(self.highest + 1, first_kept);
         }
         if self.is_suspect && self.is_to_be_read_carefully().await? {
             // What was handed out is on its way to the disk, and what follows comes behind it.

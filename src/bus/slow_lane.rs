@@ -229,7 +229,7 @@ impl Task {
             return self.skip_what_is_gone(before).await;
         };
         if first > self.next {
-            self.missed.slow().look(&self.bus, self.next, first);
+            self.missed.look(&self.bus, self.next, first);
         }
         found.retain(|delivery| delivery.sequence < before);
         self.next = found.last().map_or(before, |last| last.sequence + 1);
@@ -251,7 +251,7 @@ impl Task {
                 self.one_by_one = self.one_by_one.max(limits::WRAPPED_AT_ONCE);
             }
             _ => {
-                self.missed.slow().look(&self.bus, self.next, before);
+                self.missed.look(&self.bus, self.next, before);
                 self.next = before;
             }
         }
