@@ -10,7 +10,7 @@ use super::purposes;
 use super::read::{Item, Table};
 use super::{Action, Expected, Issue, Treatment, Worth};
 use crate::config::limits;
-use crate::event::{Channel, Map};
+use crate::event::{Channel, Map, language_tag};
 use crate::models::{Arm, Parts};
 
 /// Every issue, in the order of their positions.
@@ -204,17 +204,20 @@ fn treatment(table: &Table<'_>, reader: &Reader, uses: &[Box<str>]) -> Treatment
     let mut texts = BTreeMap::new();
     if let Some(all) = table.require("text").and_then(Item::table) {
         for (language, item) in all.entries() {
-            let tag = language.text();
+            let written = language.text();
+            let tag = language_tag(written);
             if !reader.languages.iter().any(|known| **known == *tag) {
-                let hint = hint(tag, reader.languages.iter().map(|known| &**known));
-                language.wrong(format!("`{tag}` is none of the policy's languages{hint}"));
+                let hint = hint(&tag, reader.languages.iter().map(|known| &**known));
+                language.wrong(format!("`{written}` is none of the policy's languages{hint}"));
+            } else if texts.contains_key(&*tag) {
+                language.wrong(format!("the text in `{written}` stands here twice"));
             }
             if let Some(text) = reader.template(item, Situation::Action { uses, discreet }) {
                 texts.insert(tag.into(), text);
             }
         }
         if let Some(first) = reader.languages.first()
-            && !all.has(first)
+            && !all.keys().any(|written| language_tag(written) == **first)
         {
             all.wrong(format!("expected a text in `{first}`, the policy's first language"));
         }

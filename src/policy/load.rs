@@ -29,6 +29,7 @@ use super::{
 };
 use super::{actions, dissatisfaction};
 use crate::config::limits;
+use crate::event::language_tag;
 use crate::language::Languages;
 
 /// Compiles the files of a policy.
@@ -381,12 +382,12 @@ fn head(
     let name = table.require("name").and_then(Item::name).unwrap_or_default().into();
     let listed = table.require("languages").and_then(Item::list);
     for language in listed.iter().flatten() {
-        match language.name() {
-            Some(tag) if languages.iter().any(|known| **known == *tag) => {
-                language.wrong(format!("`{tag}` stands here twice"));
-            }
-            Some(tag) => languages.push(tag.into()),
-            None => {}
+        let Some(written) = language.name() else { continue };
+        let tag = language_tag(written);
+        if languages.iter().any(|known| **known == *tag) {
+            language.wrong(format!("`{written}` stands here twice"));
+        } else {
+            languages.push(tag.into());
         }
     }
     if listed.is_some_and(|listed| listed.is_empty()) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 use super::script::Unwanted;
 use super::{Expectation, Final, Never, Outcome, Step, Story, Subject, Told, Wanted};
 use crate::config::limits;
-use crate::event::{Channel, Customer, Time, Value};
+use crate::event::{Channel, Customer, Time, Value, language_tag};
 use crate::policy::read::{Found, Item, Source, Table, hint};
 use crate::policy::{Desk, Mistakes, Policy, Step as Consequence};
 use crate::twin::Shared;
@@ -280,7 +280,7 @@ impl Reading<'_> {
             channel: needed(channel)?,
             treatment: needed(text("treatment"))?,
             tone: needed(text("tone"))?,
-            language: needed(text("language"))?,
+            language: needed(text("language"))?.map(|tag| language_tag(&tag).into()),
             topic: needed(text("topic"))?,
             text_contains: texts("text_contains"),
             because_contains: texts("because_contains"),

@@ -7,7 +7,9 @@ use smallvec::SmallVec;
 use super::decay::decay;
 use super::{Twin, decide, understand};
 use crate::config::limits;
-use crate::event::{AnalysedWords, Analysis, Channel, Map, Message, Speaker, Time, Value};
+use crate::event::{
+    AnalysedWords, Analysis, Channel, Map, Message, Speaker, Time, Value, language_tag,
+};
 use crate::language::{Cue, Language, Prior, Reading, Told};
 use crate::policy::Policy;
 
@@ -251,7 +253,8 @@ impl Twin {
         let speech = &context.policy.speech;
         let text = speech.languages.own_words(&told.text);
         let own = decide::language(self, context);
-        let Told { language, is_sure } = self.spoken(told, &text, context.policy, own)?;
+        let Told { language, is_sure } =
+            self.spoken(told, &text, context.policy, own.as_deref())?;
         let reading = match &told.analysis {
             // All of it is quoted.
             _ if text.is_empty() && !told.text.is_empty() => None,
@@ -294,7 +297,7 @@ impl Twin {
         let speech = &policy.speech;
         let analysed = told.analysis.as_ref().and_then(|analysis| analysis.language.as_deref());
         let named = analysed.or(told.language.as_deref());
-        if let Some(language) = named.and_then(|tag| tag.parse().ok()) {
+        if let Some(language) = named.and_then(|tag| language_tag(tag).parse().ok()) {
             return Some(Told { language, is_sure: true });
         }
         let known = |tag: &str| tag.parse().ok().filter(|tag| speech.spoken.contains(tag));

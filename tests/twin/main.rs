@@ -9,6 +9,7 @@ mod decisions;
 mod escalations;
 mod freshness;
 mod interactions;
+mod languages;
 mod late;
 mod life;
 mod numbers;

@@ -532,3 +532,25 @@ bank.toml:29:53: `windows.spent` is one value, it has no parts
 bank.toml:30:33: unknown counter `intrest`; did you mean `interest`?
 ");
 }
+
+#[test]
+fn a_language_stands_twice_in_other_capitals_too() {
+    let twice = r#"
+[policy]
+name = "p"
+languages = ["en", "EN"]
+
+[[actions]]
+name = "a"
+issue = "service"
+value = 0.1
+placements = ["home"]
+treatments = [{ channel = "app", text = { en = "one", EN = "other" } }]
+"#;
+    let mistakes = load(&Files::new([("p.toml", twice)])).unwrap_err().to_string();
+    let told: Vec<&str> = mistakes.lines().filter(|line| line.starts_with("p.toml")).collect();
+    assert_eq!(
+        told,
+        ["p.toml:4:21: `EN` stands here twice", "p.toml:11:55: the text in `EN` stands here twice",]
+    );
+}

@@ -1,13 +1,16 @@
 //! How an action is said.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+
+use smallvec::SmallVec;
 
 use super::super::understand::Context;
 use super::super::view::{Used, View};
 use super::super::{Need, Twin, learn};
 use super::Scales;
 use super::weighing::{Way, Ways};
-use crate::event::{Map, Value};
+use crate::event::{Map, Value, language_tag};
 use crate::language::Language;
 use crate::policy::{self, Root, Template, Treatment, Truth};
 
@@ -132,31 +135,56 @@ fn words<'a>(
     twin: &Twin,
     context: &Context<'_>,
 ) -> Option<(&'a str, &'a Template)> {
-    let wanted = language(twin, context);
-    let primary = wanted.and_then(|tag| tag.split(['-', '_']).next());
-    let default = context.policy.languages.first().map(|tag| &**tag);
-    [wanted, primary, default]
-        .into_iter()
-        .flatten()
-        .find_map(|tag| texts.get_key_value(tag))
+    let default = context.policy.languages.first();
+    languages(twin, context)
+        .find_map(|tag| words_in(texts, &tag))
+        .or_else(|| texts.get_key_value(default?))
         .or_else(|| texts.first_key_value())
         .map(|(tag, template)| (&**tag, template))
 }
 
-/// The customer's language, as far as it is known: a preference, else a trait, else the one in
-/// which they last wrote.
-pub(in super::super) fn language<'a>(twin: &'a Twin, context: &Context<'_>) -> Option<&'a str> {
-    usable_text(twin, context, "language")
-        .or_else(|| twin.profile.traits.get("language").and_then(Value::as_text))
-        .or_else(|| twin.profile.traits.get("locale").and_then(Value::as_text))
-        .or_else(|| {
-            let sentiment = twin.sentiment.as_ref()?;
-            sentiment.language.as_ref().map(Language::as_str)
-        })
+/// The words in a language, else in the wider one of which it is a part: of `zh-Hant-TW` in
+/// `zh-Hant`, else in `zh`, as RFC 4647 looks them up (section 3.4).
+fn words_in<'a>(
+    texts: &'a BTreeMap<Box<str>, Template>,
+    mut tag: &str,
+) -> Option<(&'a Box<str>, &'a Template)> {
+    loop {
+        match texts.get_key_value(tag) {
+            Some(found) => return Some(found),
+            None => tag = tag.rsplit_once('-')?.0,
+        }
+    }
 }
 
-fn usable_text<'a>(twin: &'a Twin, context: &Context<'_>, key: &str) -> Option<&'a str> {
-    usable(twin, context, key)?.as_text()
+/// The customer's language, as far as it is known, whether the policy speaks it or not.
+pub(in super::super) fn language<'a>(
+    twin: &'a Twin,
+    context: &Context<'_>,
+) -> Option<Cow<'a, str>> {
+    languages(twin, context).next()
+}
+
+/// The languages of the customer, best first: the one that they prefer, then those of their traits.
+/// If none of these names one, that in which they last wrote; where a customer speaks none of the
+/// policy's, that may be a guess among these.
+fn languages<'a>(
+    twin: &'a Twin,
+    context: &Context<'_>,
+) -> impl Iterator<Item = Cow<'a, str>> + use<'a> {
+    let of_trait = |name| twin.profile.traits.get(name).and_then(Value::as_text);
+    let preferred = usable(twin, context, "language").and_then(Value::as_text);
+    let named = [preferred, of_trait("language"), of_trait("locale")];
+    let is_language = |tag: &str| {
+        tag.parse::<Language>().is_ok() || context.policy.languages.iter().any(|own| **own == *tag)
+    };
+    let named = named.into_iter().flatten().map(language_tag);
+    let mut named: SmallVec<[_; 3]> = named.filter(|tag| is_language(tag)).collect();
+    if named.is_empty() {
+        let written = twin.sentiment.as_ref().and_then(|known| known.language.as_ref());
+        named.extend(written.map(|language| Cow::Borrowed(language.as_str())));
+    }
+    named.into_iter()
 }
 
 fn usable<'a>(twin: &'a Twin, context: &Context<'_>, key: &str) -> Option<&'a Value> {

@@ -38,7 +38,7 @@ pub(in super::super) fn route<'a>(twin: &Twin, to: &'a Desk, context: &'a Contex
         !context.is_restricted && matches!(when.test(&view), Truth::True)
     };
     able()
-        .find(|queue| queue.speaks(language) && queue.when.as_ref().is_none_or(is_for))
+        .find(|queue| queue.speaks(language.as_deref()) && queue.when.as_ref().is_none_or(is_for))
         // Somebody who cannot speak their language is better than nobody.
         .or_else(|| able().find(|queue| queue.when.as_ref().is_none_or(is_for)))
         .or_else(|| able().next())
