@@ -72,6 +72,13 @@ pub struct Counters {
     /// The last of these, as it is written.
     #[serde(default)]
     pub last_unknown_zone: Option<String>,
+    /// How often a consent or a wish for a channel named a purpose or a channel that the policy does
+    /// not have: it is kept, and nothing goes by it.
+    #[serde(default)]
+    pub unknown_names: u64,
+    /// The last of these, and which of both it is.
+    #[serde(default)]
+    pub last_unknown_name: Option<String>,
     /// Events with a time that no clock can have meant (in the year 1, or 1970), which so count as said
     /// when the stream stored them.
     #[serde(default)]
@@ -153,6 +160,8 @@ impl Counters {
             last_policy_error,
             unknown_zones,
             last_unknown_zone,
+            unknown_names,
+            last_unknown_name,
             impossible_times,
             last_impossible_time,
             shadow_same,
@@ -201,6 +210,10 @@ impl Counters {
         self.unknown_zones += unknown_zones;
         if self.last_unknown_zone.is_none() {
             self.last_unknown_zone.clone_from(last_unknown_zone);
+        }
+        self.unknown_names += unknown_names;
+        if self.last_unknown_name.is_none() {
+            self.last_unknown_name.clone_from(last_unknown_name);
         }
         self.impossible_times += impossible_times;
         if self.last_impossible_time.is_none() {

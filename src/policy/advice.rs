@@ -9,7 +9,7 @@ use super::{
 
 /// Purposes that mean something without being declared: what one may be served for, and what
 /// channels ask customers for everywhere.
-const KNOWN_PURPOSES: [&str; 4] = ["marketing", PERSONALIZATION, PROFILING, PROCESSING];
+pub(super) const KNOWN_PURPOSES: [&str; 4] = ["marketing", PERSONALIZATION, PROFILING, PROCESSING];
 
 /// What rules and actions were seen to read and to answer to while they were read.
 #[derive(Debug, Default)]

@@ -4,9 +4,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::actions::ISSUES;
+use super::advice::KNOWN_PURPOSES;
 use super::load::Reader;
 use super::read::{Item, Table};
 use super::{Place, Policy};
+use crate::event::is_same_name;
 
 /// What a policy says of a purpose for which data of customers is used.
 #[derive(Debug)]
@@ -29,15 +32,39 @@ pub const PROFILING: &str = "profiling";
 pub const PROCESSING: &str = "processing";
 
 impl Policy {
-    /// What is said of a purpose.
+    /// What is said of a purpose, however a channel writes its name.
     pub fn consent_rule(&self, purpose: &str) -> Option<&ConsentRule> {
-        self.consents.get(purpose)
+        self.consents.get(purpose).or_else(|| {
+            let mut all = self.consents.iter();
+            all.find(|(known, _)| is_same_name(known, purpose)).map(|(_, rule)| rule)
+        })
+    }
+
+    /// A purpose as the policy writes it, however a channel does; none: the policy has no such
+    /// purpose.
+    pub fn purpose_called(&self, name: &str) -> Option<&str> {
+        let declared = self.consents.keys();
+        let used = self.actions.iter().flat_map(|action| action.purpose.iter().chain(&action.uses));
+        let of_queues = self.queues.iter().map(|queue| &queue.purpose);
+        let given = self.context.values().filter_map(|signal| signal.purposes.as_ref());
+        let given = given.flat_map(|purposes| purposes.iter());
+        let own = declared.chain(used).chain(of_queues).map(|name| &**name).chain(given);
+        let always = ISSUES.iter().map(|issue| issue.name()).chain(KNOWN_PURPOSES);
+        own.chain(always).find(|known| is_same_name(known, name))
+    }
+
+    /// A channel as the policy's actions write it, however another does; none: no action speaks
+    /// there.
+    pub fn channel_called(&self, name: &str) -> Option<&str> {
+        let treatments = self.actions.iter().flat_map(|action| &action.treatments);
+        treatments.map(|way| &*way.channel).find(|known| is_same_name(known, name))
     }
 
     /// Whether a purpose needs the customer's consent, if the customer has said nothing.
     pub fn needs_consent(&self, purpose: &str) -> bool {
         // Being served at all is why somebody is a customer; it can be refused, too.
-        let otherwise = ![PERSONALIZATION, PROFILING, PROCESSING].contains(&purpose);
+        let free = [PERSONALIZATION, PROFILING, PROCESSING];
+        let otherwise = !free.iter().any(|known| is_same_name(known, purpose));
         self.consent_rule(purpose).map_or(otherwise, |rule| rule.needed)
     }
 }
@@ -60,9 +87,10 @@ pub(super) fn read(
             place: key.place(),
         };
         table.finish();
-        if consents.insert(name.into(), rule).is_some() {
+        if consents.keys().any(|known| is_same_name(known, name)) {
             key.wrong(format!("the purpose `{name}` stands here twice"));
         }
+        consents.insert(name.into(), rule);
     }
 }
 

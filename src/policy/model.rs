@@ -16,7 +16,7 @@ use super::{
     Explore, Expression, Files, IdentityRule, IssueWeights, Mistake, Path, Queue, SignalRule,
     Speech, Suitability, Tallies, Template,
 };
-use crate::event::{EventType, Map};
+use crate::event::{EventType, Map, folded_name};
 use crate::models::Arm;
 
 /// What a company wants of its twins: rules, needs, actions, treatments and limits, loaded from one
@@ -219,6 +219,14 @@ impl Trigger {
         };
         if detail.is_empty() { kind.to_owned() } else { format!("{kind}:{detail}") }
     }
+
+    /// A detail as it is compared: channels write purposes in any capitals.
+    fn spelled(self, detail: &str) -> Cow<'_, str> {
+        match self {
+            Trigger::Event(EventType::Consent) => folded_name(detail),
+            _ => Cow::Borrowed(detail),
+        }
+    }
 }
 
 /// Positions by trigger and by detail, so that an input asks only what it concerns.
@@ -238,7 +246,10 @@ impl Index {
             for (trigger, detail) in on {
                 match detail {
                     None => any.entry(*trigger).or_default().insert(at),
-                    Some(detail) => exact.entry((*trigger, detail.clone())).or_default().insert(at),
+                    Some(detail) => {
+                        let detail = trigger.spelled(detail).into();
+                        exact.entry((*trigger, detail)).or_default().insert(at)
+                    }
                 };
             }
         }
@@ -283,7 +294,7 @@ impl Index {
             }
         }
         self.exact
-            .get(&Borrowed(trigger, detail))
+            .get(&Borrowed(trigger, &trigger.spelled(detail)))
             .or_else(|| self.any.get(&trigger))
             .map_or(&[], |rules| rules)
     }

@@ -198,6 +198,7 @@ fn reacted(out: &mut fmt::Formatter<'_>, reaction: &Reaction) -> fmt::Result {
         match note {
             Note::Policy(place, why) => writeln!(out, "{INDENT}{WARN}! {place}: {why}{WARN:#}")?,
             Note::Time(..) => writeln!(out, "{INDENT}{WARN}! {note}{WARN:#}")?,
+            Note::Unknown(..) => writeln!(out, "{INDENT}{WARN}! {note}{WARN:#}")?,
             Note::Zone(_) => writeln!(out, "{INDENT}{WARN}! {note}{WARN:#}")?,
             Note::Circle => writeln!(out, "{INDENT}{WARN}! {note}{WARN:#}")?,
             Note::Limit(name) => writeln!(out, "{INDENT}{WARN}! limit {name} reached{WARN:#}")?,

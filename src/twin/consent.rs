@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::reaction::Notes;
 use super::{Effect, Input, Timer, Twin};
-use crate::event::{self, Channel, Time};
+use crate::event::{self, Channel, Time, is_same_name};
 use crate::policy::{CONSENT_TIMER, CatchUp, PERSONALIZATION, PROCESSING, PROFILING, Policy};
 
 /// What the customer allowed or forbade, for one purpose and one or all channels.
@@ -53,9 +53,13 @@ impl Consent {
         self.until.is_none_or(|until| now < until)
     }
 
-    /// Whether a channel speaks of the same.
-    pub(super) fn is_about(&self, told: &event::Consent) -> bool {
-        self.purpose == told.purpose && self.channel == told.channel
+    /// Whether it is about this purpose in this channel, however they are written.
+    pub(super) fn is_about(&self, purpose: &str, channel: Option<&str>) -> bool {
+        is_same_name(&self.purpose, purpose)
+            && match (self.channel.as_deref(), channel) {
+                (Some(own), Some(channel)) => is_same_name(own, channel),
+                (own, channel) => own == channel,
+            }
     }
 }
 
@@ -93,6 +97,14 @@ impl Twin {
         notes: &mut Notes,
     ) {
         let now = input.at;
+        if policy.purpose_called(&told.purpose).is_none() {
+            notes.unknown("purpose", &told.purpose);
+        }
+        if let Some(channel) =
+            told.channel.as_deref().filter(|c| policy.channel_called(c).is_none())
+        {
+            notes.unknown("channel", channel);
+        }
         self.profile.keep_consent(Consent::told(told, by, policy, input), notes);
         self.watch_for_lapses(now, effects, notes);
         if !self.is_personal(policy, now) {

@@ -86,6 +86,20 @@ pub(super) fn from_message(
     }
 }
 
+/// Notes the channels in which the customer wants to be spoken to, and no action speaks.
+pub(super) fn tell_unknown(told: &event::Preference, policy: &Policy, notes: &mut Notes) {
+    let wanted = match &told.value {
+        Some(Value::List(channels)) if &*told.key == CHANNEL => &channels[..],
+        Some(channel) if &*told.key == CHANNEL => std::slice::from_ref(channel),
+        _ => &[],
+    };
+    for channel in wanted.iter().filter_map(Value::as_text) {
+        if policy.channel_called(channel).is_none() {
+            notes.unknown("channel", channel);
+        }
+    }
+}
+
 fn rule<'a>(policy: &'a Policy, key: &str) -> Option<&'a PreferenceRule> {
     policy.preferences.get(key)
 }

@@ -119,7 +119,7 @@ impl Item for Told {
 
 impl Item for Consent {
     fn is_same(&self, other: &Consent) -> bool {
-        self.purpose == other.purpose && self.channel == other.channel
+        self.is_about(&other.purpose, other.channel.as_deref())
     }
 
     fn merge(&mut self, other: &Consent) {

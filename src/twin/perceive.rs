@@ -89,6 +89,7 @@ fn fold(
             twin.hear(told, &kept, &event.channel, input, notes);
         }
         Kind::Preference(told) => {
+            learn::tell_unknown(told, policy, notes);
             let rule = policy.preferences.get(&told.key);
             let since = input.since();
             twin.profile.prefer_told(told, rule, (input.said, since), notes);

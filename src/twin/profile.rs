@@ -23,9 +23,11 @@ impl Profile {
     /// nothing was ever said that still holds.
     pub fn consent(&self, purpose: &str, channel: Option<&str>, now: Time) -> Option<bool> {
         let said = |about: Option<&str>| {
+            // What was kept in several spellings is one consent, and the last word counts.
             self.consents
                 .iter()
-                .find(|consent| &*consent.purpose == purpose && consent.channel.as_deref() == about)
+                .filter(|consent| consent.is_about(purpose, about))
+                .max_by_key(|consent| (consent.at, !consent.granted))
                 .filter(|consent| consent.holds(now))
         };
         let here = channel.and_then(|channel| said(Some(channel)));
@@ -69,7 +71,8 @@ impl Profile {
     /// If there is no room for one more consent. Forgetting an older one could turn a "no" into a
     /// "never asked", so it is refused instead.
     pub(super) fn consent_room(&self, told: &event::Consent) -> Result<(), Rejection> {
-        let known = self.consents.iter().any(|consent| consent.is_about(told));
+        let channel = told.channel.as_deref();
+        let known = self.consents.iter().any(|consent| consent.is_about(&told.purpose, channel));
         if known || self.consents.len() < limits::CONSENTS {
             return Ok(());
         }
@@ -85,11 +88,20 @@ impl Profile {
     }
 
     pub(super) fn keep_consent(&mut self, told: Consent, notes: &mut Notes) {
-        let is_same =
-            |known: &&mut Consent| known.purpose == told.purpose && known.channel == told.channel;
-        match self.consents.iter_mut().find(is_same) {
-            Some(known) if known.at > told.at => notes.late("granted"),
-            Some(known) => *known = told,
+        let is_same = |known: &Consent| known.is_about(&told.purpose, told.channel.as_deref());
+        if self.consents.iter().any(|known| is_same(known) && known.at > told.at) {
+            notes.late("granted");
+            return;
+        }
+        match self.consents.iter().position(is_same) {
+            Some(first) => {
+                let mut at = 0;
+                self.consents.retain(|known| {
+                    at += 1;
+                    at <= first + 1 || !is_same(known)
+                });
+                self.consents[first] = told;
+            }
             None => self.consents.push(told),
         }
     }

@@ -40,6 +40,9 @@ pub enum Note {
     Policy(Place, String),
     /// The customer's time zone is not understood: what the trait says.
     Zone(Box<str>),
+    /// The customer allows, forbids or wants something by a name that the policy does not have: what
+    /// it names, a purpose or a channel, and the name.
+    Unknown(&'static str, Box<str>),
     /// A part of the event was said before what is known of the same, and so changes nothing: its
     /// path below `event`.
     Late(Box<str>),
@@ -57,6 +60,9 @@ impl fmt::Display for Note {
             Note::Circle => out.write_str("identifiers were linked in a circle, which was broken"),
             Note::Policy(place, why) => write!(out, "{place}: {why}"),
             Note::Zone(zone) => write!(out, "the time zone `{zone}` is not understood"),
+            Note::Unknown(what, name) => {
+                write!(out, "the policy has no {what} that is called `{name}`")
+            }
             Note::Late(what) => {
                 write!(out, "`{what}` comes late: what is known of it was said later, and stays")
             }
@@ -94,6 +100,10 @@ impl Notes {
 
     pub(super) fn zone(&mut self, said: &Value) {
         self.push(Note::Zone(cut(&said.to_string(), limits::NAME_BYTES).into()));
+    }
+
+    pub(super) fn unknown(&mut self, what: &'static str, name: &str) {
+        self.push(Note::Unknown(what, cut(name, limits::NAME_BYTES).into()));
     }
 
     fn time(&mut self, channel: &Channel, time: Time) {

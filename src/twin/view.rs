@@ -4,7 +4,7 @@ use super::sentiment::Said;
 use super::understand::Context;
 use super::{Cause, Interaction, Need, Twin, Window, broadcast, resume};
 use crate::event::{self, Event, Kind, Map, Value};
-use crate::policy::{Figure, Found, Path, Place, Root, Scope};
+use crate::policy::{Figure, Found, Path, Place, Policy, Root, Scope};
 
 /// A twin at the moment of one reaction.
 #[derive(Clone, Copy)]
@@ -187,6 +187,9 @@ impl View<'_> {
         let input = self.context.input;
         match (&input.cause, first) {
             (_, "time") => Found::Time(input.at),
+            (Cause::Event(Event { kind: Kind::Consent(told), .. }), "detail") => {
+                Found::Text(purpose(told, self.context.policy))
+            }
             (_, "detail") => Found::Text(input.trigger().1),
             (Cause::Timer(_), "type") => Found::Text("timer"),
             (Cause::Timer(fired), "name") => Found::Text(&fired.name),
@@ -207,16 +210,22 @@ impl View<'_> {
             (Cause::Event(event), "channel") => Found::Text(event.channel.as_str()),
             (Cause::Event(event), field) => match (&event.kind, &self.context.said) {
                 (Kind::Message(told), said) => message(told, said.as_ref(), field, names),
-                _ => data(event, field, &mut names),
+                _ => data(event, field, &mut names, self.context.policy),
             },
         }
     }
+}
+
+/// What for a consent is, as the policy writes it.
+fn purpose<'a>(told: &'a event::Consent, policy: &'a Policy) -> &'a str {
+    policy.purpose_called(&told.purpose).unwrap_or(&told.purpose)
 }
 
 fn data<'a, 'b>(
     event: &'a Event,
     field: &str,
     names: &mut impl Iterator<Item = &'b str>,
+    policy: &'a Policy,
 ) -> Found<'a> {
     match (&event.kind, field) {
         (Kind::Identify(told), "traits") => inside(&told.traits, names),
@@ -231,7 +240,7 @@ fn data<'a, 'b>(
         (Kind::Preference(told), "key") => Found::Text(&told.key),
         (Kind::Preference(told), "value") => below(told.value.as_ref(), names),
         (Kind::Preference(told), "forget") => Found::Bool(told.forget),
-        (Kind::Consent(told), "purpose") => Found::Text(&told.purpose),
+        (Kind::Consent(told), "purpose") => Found::Text(purpose(told, policy)),
         (Kind::Consent(told), "channel") => text(told.channel.as_deref()),
         (Kind::Consent(told), "granted") => Found::Bool(told.granted),
         (Kind::Interaction(told), "id") => Found::Text(&told.id),

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use jumeau::twin::{CandidateVerdict, Effect, Reaction, Stage};
+use jumeau::twin::{CandidateVerdict, Consent, Effect, Note, Reaction, Stage};
 use serde_json::json;
 
-use super::life::{Life, policy_of};
+use super::life::{Life, action, policy_of, start};
 
 const CONSENTS: &str = r#"
 [policy]
@@ -230,4 +230,112 @@ fn restricted_data_is_kept_and_not_used_until_the_restriction_is_lifted() {
     assert_eq!(life.twin.timeline.total(), inputs + 3, "what happens is kept");
     life.consent("processing", true);
     assert_eq!(acts(&life.did("Promo")), ["promo"]);
+}
+
+#[test]
+fn a_no_is_heard_in_any_capitals_and_between_blanks() {
+    for purpose in ["Marketing", "MARKETING", "marketing ", "\tmarketing"] {
+        let mut life = ada();
+        life.consent("marketing", true);
+        assert_eq!(acts(&life.did("Promo")), ["promo"], "{purpose:?}");
+        let withdrawn = life.consent(purpose, false);
+        assert_eq!(recalls(&withdrawn), [("promo", Stage::Contact)], "{purpose:?}");
+        assert_eq!(withdrawn.notes, [], "{purpose:?}");
+        assert_eq!(acts(&life.did("Promo")), [""; 0], "{purpose:?}");
+        assert_eq!(life.twin.profile.consents.len(), 1, "{purpose:?}: it is one consent");
+    }
+    for channel in ["App", "APP", " app "] {
+        let mut life = ada();
+        life.consent("marketing", true);
+        let no = json!({ "purpose": "Marketing", "channel": channel, "granted": false });
+        assert_eq!(life.event("web", "consent", no).notes, [], "{channel:?}");
+        assert_eq!(acts(&life.did("Promo")), [""; 0], "{channel:?}");
+    }
+    let mut life = ada();
+    life.consent("Processing", false);
+    assert_eq!(acts(&life.did("Bill")), [""; 0]);
+    life.consent("PROCESSING", true);
+    assert_eq!(acts(&life.did("Bill")), ["bill"]);
+    let mut life = ada();
+    life.consent("Marketing", true);
+    let consent = life.twin.profile.consents.first().expect("it is kept");
+    assert_eq!(consent.until, Some(life.now + 30 * DAY), "what the policy says of it holds");
+}
+
+#[test]
+fn rules_hear_a_purpose_in_any_capitals_by_the_name_that_the_policy_gives_it() {
+    let policy = CONSENTS.to_owned()
+        + r#"
+[[rules]]
+name = "sorry"
+on = "consent:marketing"
+when = "event.purpose == 'marketing' && event.detail == 'marketing'"
+then = [{ act = "fraud" }]
+"#;
+    for purpose in ["marketing", "Marketing", " MARKETING "] {
+        let mut life = Life::of("ada", policy_of(&policy));
+        assert_eq!(acts(&life.consent(purpose, false)), ["fraud"], "{purpose:?}");
+    }
+}
+
+#[test]
+fn of_one_consent_that_was_kept_in_two_spellings_the_last_word_counts() {
+    let kept = |purpose: &str, granted, seconds| Consent {
+        purpose: purpose.into(),
+        channel: None,
+        granted,
+        at: start() + Duration::from_secs(seconds),
+        by: "web".into(),
+        proof: None,
+        until: None,
+    };
+    for (rows, is_allowed) in [
+        ([kept("marketing", true, 1), kept("Marketing", false, 2)], false),
+        ([kept("marketing", true, 2), kept("Marketing", false, 1)], true),
+        ([kept("Marketing", false, 1), kept("marketing", true, 1)], false),
+    ] {
+        let mut life = ada();
+        life.now = life.now + DAY;
+        life.twin.profile.consents = rows.into();
+        assert_eq!(acts(&life.did("Promo")) == ["promo"], is_allowed);
+        life.consent("MARKETING", !is_allowed);
+        assert_eq!(life.twin.profile.consents.len(), 1);
+        assert_eq!(acts(&life.did("Promo")) == ["promo"], !is_allowed);
+    }
+}
+
+#[test]
+fn a_purpose_or_a_channel_that_the_policy_does_not_have_is_kept_and_told() {
+    let mut life = ada();
+    let told = life.consent("newsletter", false);
+    assert_eq!(told.notes, [Note::Unknown("purpose", "newsletter".into())]);
+    let no = json!({ "purpose": "marketing", "channel": "e-mail", "granted": false });
+    let told = life.event("web", "consent", no);
+    assert_eq!(told.notes, [Note::Unknown("channel", "e-mail".into())]);
+    assert_eq!(life.twin.profile.consents.len(), 2);
+    for known in ["service", "personalization", "contract", "Sales"] {
+        assert_eq!(life.consent(known, true).notes, [], "{known}");
+    }
+    let wish = |value| json!({ "key": "channel", "value": value });
+    let told = life.event("web", "preference", wish(json!(["fax", "Email", "pigeon"])));
+    let unknown = |channel: &str| Note::Unknown("channel", channel.into());
+    assert_eq!(told.notes, [unknown("fax"), unknown("pigeon")]);
+    assert_eq!(life.event("web", "preference", wish(json!("EMAIL"))).notes, []);
+}
+
+#[test]
+fn a_channel_is_preferred_in_any_capitals() {
+    let both = CONSENTS.replace(
+        r#"treatments = [{ channel = "email", text.en = "Your bill." }]"#,
+        r#"treatments = [
+  { channel = "email", text.en = "Your bill." },
+  { channel = "sms", text.en = "Your bill." },
+]"#,
+    );
+    for wanted in [json!("SMS"), json!(" sms"), json!(["SMS"]), json!(["Fax", "Sms "])] {
+        let mut life = Life::of("ada", policy_of(&both));
+        life.event("web", "preference", json!({ "key": "channel", "value": wanted }));
+        let reaction = life.did("Bill");
+        assert_eq!(action(&reaction).map(|told| &*told.channel), Some("sms"), "{wanted}");
+    }
 }

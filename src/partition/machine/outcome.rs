@@ -210,6 +210,10 @@ impl<H: Host> Machine<H> {
                     self.counters.unknown_zones += 1;
                     self.counters.last_unknown_zone = Some(zone.into());
                 }
+                Note::Unknown(what, name) => {
+                    self.counters.unknown_names += 1;
+                    self.counters.last_unknown_name = Some(format!("{what} `{name}`"));
+                }
                 Note::Time(channel, time) => {
                     self.counters.impossible_times += 1;
                     self.counters.last_impossible_time = Some(format!("{channel}: {time}"));

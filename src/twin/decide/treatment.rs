@@ -10,7 +10,7 @@ use super::super::view::{Used, View};
 use super::super::{Need, Twin, learn};
 use super::Scales;
 use super::weighing::{Way, Ways};
-use crate::event::{Map, Value, language_tag};
+use crate::event::{Map, Value, is_same_name, language_tag};
 use crate::language::Language;
 use crate::policy::{self, Root, Template, Treatment, Truth};
 
@@ -41,10 +41,12 @@ impl Wanted<'_> {
     /// How far behind the best a channel is; none: not here.
     pub(super) fn rank(&self, channel: &str) -> Option<usize> {
         match self {
-            Wanted::Rather(wanted) => Some(usize::from(*wanted != Some(channel))),
-            Wanted::Only(channels) => {
-                channels.iter().position(|wanted| wanted.as_text() == Some(channel))
+            Wanted::Rather(wanted) => {
+                Some(usize::from(!wanted.is_some_and(|wanted| is_same_name(wanted, channel))))
             }
+            Wanted::Only(channels) => channels
+                .iter()
+                .position(|wanted| wanted.as_text().is_some_and(|own| is_same_name(own, channel))),
         }
     }
 }

@@ -301,6 +301,14 @@ fn past_troubles(now: &Stats, total: &Counters) -> Vec<(&'static str, u64, Strin
                 total.last_unknown_zone.as_deref().unwrap_or_default()
             ),
         ),
+        (
+            "purpose or channel unknown",
+            total.unknown_names,
+            format!(
+                "last {}: the consent or wish is kept, and no action goes by it",
+                total.last_unknown_name.as_deref().unwrap_or_default()
+            ),
+        ),
     ];
     all.into_iter().filter(|(_, times, _)| *times > 0).collect()
 }
@@ -466,6 +474,8 @@ mod tests {
         };
         now.partitions[0].unknown_zones = 7;
         now.partitions[0].last_unknown_zone = Some("Mars/Phobos".into());
+        now.partitions[0].unknown_names = 4;
+        now.partitions[0].last_unknown_name = Some("channel `e-mail`".into());
         now.partitions[0].impossible_times = 3;
         now.partitions[0].last_impossible_time = Some("pos: 0001-01-01T00:00:00Z".into());
         let reader = |name: &str, waiting, missed| Reader {
@@ -490,12 +500,13 @@ mod tests {
         let rest = text.split("\n\n").skip_while(|part| !part.starts_with("trouble"));
         insta::assert_snapshot!(rest.take(2).collect::<Vec<_>>().join("\n\n"), @r#"
         trouble
-          broker gone               1  1 min in all
-          published again           3  12 copies
-          disk nearly full          2  100.0 MiB left now
-          time that cannot be       3  last `pos: 0001-01-01T00:00:00Z`: such an event counts as said when it was stored
-          clock set                 1  last 60 min back
-          time zone not understood  7  last `Mars/Phobos`: where there are quiet hours, let alone around the clock
+          broker gone                 1  1 min in all
+          published again             3  12 copies
+          disk nearly full            2  100.0 MiB left now
+          time that cannot be         3  last `pos: 0001-01-01T00:00:00Z`: such an event counts as said when it was stored
+          clock set                   1  last 60 min back
+          time zone not understood    7  last `Mars/Phobos`: where there are quiet hours, let alone around the clock
+          purpose or channel unknown  4  last channel `e-mail`: the consent or wish is kept, and no action goes by it
 
         readers that are behind
           crm of JUMEAU_ACTIONS  12,000 waiting  missed 300
