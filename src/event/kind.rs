@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::{Analysis, Ask, Handoff, Map, Reason, Rejection, Time, Value, json, unsaid};
+use super::{Analysis, Ask, Consent, Handoff, Map, Reason, Rejection, Time, Value, json, unsaid};
 use crate::config::limits;
 
 /// The types of events, by their names on the bus.
@@ -260,25 +260,6 @@ pub struct Preference {
     #[serde(default, deserialize_with = "unsaid::or_default")]
     #[schemars(with = "Option<bool>")]
     pub forget: bool,
-}
-
-/// A consent granted or withdrawn.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Consent {
-    /// What for: `service`, `personalization`, `marketing`, `profiling`…
-    pub purpose: Box<str>,
-    /// The one channel for which this holds; none: every channel.
-    #[serde(default)]
-    pub channel: Option<Box<str>>,
-    /// Granted, or withdrawn.
-    pub granted: bool,
-    /// Where that can be proved: a form, a recording, a letter, as the channel calls it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub proof: Option<Box<str>>,
-    /// When a consent that is granted lapses; none, and a moment before the year 1990: when the policy
-    /// says, or never.
-    #[serde(default, deserialize_with = "unsaid::moment", skip_serializing_if = "Option::is_none")]
-    pub expires: Option<Time>,
 }
 
 /// Where an interaction stands.

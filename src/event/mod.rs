@@ -8,6 +8,7 @@ mod analysis;
 mod ask;
 mod attribute;
 mod broadcast;
+mod consent;
 mod customer;
 mod delivery;
 mod envelope;
@@ -35,6 +36,7 @@ pub use analysis::{AnalysedWords, Analysis};
 pub use ask::Ask;
 pub use broadcast::{Broadcast, Campaign, SharedFact};
 pub use customer::{Channel, Customer, decode, encode, spelled};
+pub use consent::Consent;
 pub use delivery::{Content, Delivery, Original};
 pub use envelope::{Event, Raw, parse};
 pub use erasure::{Erasure, ErasureId};
@@ -43,8 +45,8 @@ pub use form::EnvelopeForm;
 pub use handoff::{Desks, Handoff, HandoffState};
 pub use headers::{Header, Headers};
 pub use kind::{
-    Case, Consent, EventType, Identify, Interaction, InteractionState, Kind, Link, Message, Named,
-    Outcome, OutcomeKind, Preference, Sensitivity, Signal, Speaker, Unlink,
+    Case, EventType, Identify, Interaction, InteractionState, Kind, Link, Message, Named, Outcome,
+    OutcomeKind, Preference, Sensitivity, Signal, Speaker, Unlink,
 };
 pub use lane::{Cursors, Lane, LaneChange, MainPlace, SlowLane, Slowed, WrittenLane};
 pub use names::{is_left_to, named_in};

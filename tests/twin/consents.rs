@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jumeau::event::Time;
 use jumeau::twin::{CandidateVerdict, Consent, Effect, Note, Reaction, Stage};
 use serde_json::json;
 
@@ -337,5 +338,18 @@ fn a_channel_is_preferred_in_any_capitals() {
         life.event("web", "preference", json!({ "key": "channel", "value": wanted }));
         let reaction = life.did("Bill");
         assert_eq!(action(&reaction).map(|told| &*told.channel), Some("sms"), "{wanted}");
+    }
+}
+
+#[test]
+fn a_withdrawal_is_heard_whatever_stands_where_a_consent_lapses() {
+    for expires in [json!(""), json!("never"), json!(0), json!("2026-02-30"), json!({})] {
+        let mut life = ada();
+        life.consent("marketing", true);
+        let no = json!({ "purpose": "marketing", "granted": false, "expires": expires });
+        life.event("web", "consent", no);
+        assert_eq!(acts(&life.did("Promo")), [""; 0], "{expires}");
+        let kept = life.twin.profile.consents.first().map(|kept| (kept.granted, kept.until));
+        assert_eq!(kept, Some((false, None::<Time>)), "{expires}");
     }
 }
