@@ -105,7 +105,8 @@ impl Absent {
                         | "abs"
                         | "round"
                         | "lower"
-                        | "timestamp",
+                        | "timestamp"
+                        | functions::TIMESTAMP,
                         args,
                     ) => args.iter().any(nothing),
                     _ => self.constant(part) == Some(Value::Null),

@@ -12,7 +12,7 @@ use cel::common::types::{
 use cel::common::value::{CowVal, StaticVal, Val};
 
 use super::Found;
-use crate::event::{Map, Time, Value};
+use crate::event::{Map, Moment, Time, Value};
 
 /// 10,000 years in milliseconds.
 pub(super) const SPAN_MS_MAX: f64 = 10_000.0 * 366.0 * 86_400_000.0;
@@ -290,12 +290,12 @@ pub(super) fn of_whole<'b, 'v>(number: i128) -> Option<CowVal<'b, 'v>> {
     }
 }
 
-/// What CEL computed, as a moment: a timestamp, or RFC 3339 text. What comes to one before
+/// What CEL computed, as a moment: a timestamp, or the text of a [`Moment`]. What comes to one before
 /// [`Time::FIRST_SAID`] was made of the zero of a program that knew none.
 pub(super) fn time(found: &dyn Val) -> Option<Time> {
     let time = match found.downcast_ref::<CelTimestamp>() {
         Some(time) => time_of(time),
-        None => Time::parse(found.downcast_ref::<CelString<'_>>()?.inner())?,
+        None => Moment::parse(found.downcast_ref::<CelString<'_>>()?.inner())?.time()?,
     };
     (time >= Time::FIRST_SAID).then_some(time)
 }

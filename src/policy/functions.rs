@@ -12,6 +12,7 @@ use cel::{Context, Env, ExecutionError};
 
 use super::budget;
 use super::figures;
+use crate::event::Moment;
 
 type Called<'b, 'v> = Result<CowVal<'b, 'v>, ExecutionError>;
 pub(super) type Function = for<'b, 'v> fn(Vec<CowVal<'b, 'v>>) -> Called<'b, 'v>;
@@ -65,6 +66,9 @@ pub(super) const MULTIPLY: &str = "@multiply";
 pub(super) const DIVIDE: &str = "@divide";
 pub(super) const REMAINDER: &str = "@remainder";
 
+/// The moment of a text, which may be written in more ways than CEL knows.
+pub(super) const TIMESTAMP: &str = "@timestamp";
+
 /// Pays for its argument, and is it: expressions have a budget.
 pub(super) const WEIGH: &str = "@weigh";
 
@@ -84,6 +88,7 @@ const OWN: &[(&str, &[usize], Function)] = &[
     (MULTIPLY, &[2], |args| arithmetic(&args, |l, r| l * r, Operator::Multiply)),
     (DIVIDE, &[2], |args| arithmetic(&args, |l, r| l / r, Operator::Divide)),
     (REMAINDER, &[2], |args| arithmetic(&args, |l, r| l % r, Operator::Remainder)),
+    (TIMESTAMP, &[1], timestamp),
     (WEIGH, &[1], weigh),
 ];
 
@@ -107,7 +112,6 @@ pub(super) fn short_cut(name: &str, arguments: usize) -> Option<Function> {
     let name = match name {
         operators::ADD => ADD,
         operators::SUBSTRACT => SUBTRACT,
-        "timestamp" if arguments == 1 => return Some(timestamp),
         name => name,
     };
     let known = OWN.iter().find(|(known, ..)| *known == name);
@@ -133,7 +137,7 @@ fn weigh<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Called<'b, 'v> {
     if budget::pay_for(value.as_ref()) { Ok(value) } else { Err(failed(WEIGH, String::new())) }
 }
 
-/// As in CEL, with a sentence that helps.
+/// As in CEL, of every text that is a [`Moment`], and with a sentence that helps.
 fn timestamp<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Called<'b, 'v> {
     let mut args = args.into_iter();
     let given = args.next().ok_or(ExecutionError::MissingArgumentOrTarget)?;
@@ -142,9 +146,9 @@ fn timestamp<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Called<'b, 'v> {
     }
     let wanted = "timestamp: expected a time such as 2026-11-22T09:30:00Z, found";
     match given.downcast_ref::<CelString<'_>>() {
-        Some(text) => match chrono::DateTime::parse_from_rfc3339(text.inner()) {
-            Ok(time) => Ok(CowVal::owned(CelTimestamp::from(time))),
-            Err(_) => {
+        Some(text) => match Moment::parse(text.inner()) {
+            Some(moment) => Ok(CowVal::owned(CelTimestamp::from(moment.to_chrono()))),
+            None => {
                 let found = crate::event::cut(text.inner(), 64);
                 Err(failed("timestamp", format!("{wanted} `{found}`")))
             }

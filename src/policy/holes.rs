@@ -52,7 +52,7 @@ impl Holes {
                 Piece::Hole { path, filters } => {
                     let mut content = Content::Found(scope.find(paths.get(*path)?));
                     for filter in filters {
-                        content = content.filtered(filter)?;
+                        content = content.filtered(filter, scope)?;
                     }
                     content.write(&mut text)?;
                 }
@@ -134,7 +134,7 @@ enum Content<'a> {
 }
 
 impl<'a> Content<'a> {
-    fn filtered(self, filter: &'a Filter) -> Option<Content<'a>> {
+    fn filtered(self, filter: &'a Filter, scope: &dyn Scope) -> Option<Content<'a>> {
         match filter {
             Filter::Default(instead) => Some(match self {
                 Content::Found(Found::Missing | Found::Value(Value::Null)) => {
@@ -159,7 +159,9 @@ impl<'a> Content<'a> {
                     Content::Found(Found::Time(time)) => Cow::Owned(time.to_string()),
                     _ => return None,
                 };
-                date(&text, pattern.as_deref()).ok().map(|text| Content::Text(text.into()))
+                date(&text, pattern.as_deref(), scope.zone())
+                    .ok()
+                    .map(|text| Content::Text(text.into()))
             }
         }
     }
@@ -214,6 +216,8 @@ mod tests {
         ]);
         let filter = prop::sample::select(vec![
             "",
+            ("profile.there", r#""2026-03-09T23:40:00+09:00""#),
+            ("profile.timezone", r#""Asia/Kolkata""#),
             "| default('x')",
             "|default(\"it's\")",
             "| decimals",
@@ -228,6 +232,7 @@ mod tests {
             "| default()",
             "| round(1)",
             "| decimals( 0 )",
+            "profile.there",
             "| default('x') | decimals",
             "| date() | default('y')",
         ]);

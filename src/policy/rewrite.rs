@@ -335,6 +335,9 @@ impl Rewriter {
             own.clone_into(&mut call.func_name);
         } else if arithmetic.is_none() && !is_operator(&call.func_name) {
             known_function(call, offset)?;
+            if call.func_name == "timestamp" && call.target.is_none() && call.args.len() == 1 {
+                functions::TIMESTAMP.clone_into(&mut call.func_name);
+            }
         }
         let parts = call.target.as_deref_mut().into_iter().chain(call.args.iter_mut());
         let constant = self.all(parts, depth)?;
@@ -487,6 +490,7 @@ fn goes_through(function: &str) -> bool {
             | "int"
             | "double"
             | "timestamp"
+            | functions::TIMESTAMP
             | "duration"
     )
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::event::{Time, Value};
+use crate::event::{Time, Value, Zone};
 
 /// The first word of a path: which part of a twin's world it reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -207,6 +207,11 @@ impl Found<'_> {
 pub trait Scope {
     /// What stands at `path`.
     fn find(&self, path: &Path) -> Found<'_>;
+
+    /// By which clock moments are shown that are given in UTC.
+    fn zone(&self) -> Zone {
+        Zone::UTC
+    }
 }
 
 /// A scope for tests: values by the path as it is written.
@@ -234,5 +239,10 @@ impl Scope for Sample {
             return Found::Time(Time::parse("2026-03-02T09:00:00Z").unwrap());
         }
         self.0.get(&path.to_string()).map_or(Found::Missing, Found::Value)
+    }
+
+    /// As a twin has it: the trait `timezone`.
+    fn zone(&self) -> Zone {
+        Zone::of(self.0.get("profile.timezone")).ok().flatten().unwrap_or(Zone::UTC)
     }
 }

@@ -4,7 +4,8 @@ use std::io;
 use std::sync::LazyLock;
 
 use chrono::format::{Item, StrftimeItems};
-use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value as Shown};
+use minijinja::value::Object;
+use minijinja::{Environment, ErrorKind, State, UndefinedBehavior, Value as Shown};
 
 use super::expression::CompileError;
 use super::holes::Holes;
@@ -12,7 +13,7 @@ use super::mistake::nearest;
 use super::rewrite::{check_path, unknown_root};
 use super::{Found, Path, Root, Scope};
 use crate::config::limits;
-use crate::event::{Map, Time, Value};
+use crate::event::{Map, Moment, Value, Zone};
 
 /// A text for a customer or an agent, with holes in double braces that a [`Scope`] fills:
 /// `Hello {{ profile.first_name }}`.
@@ -21,7 +22,8 @@ use crate::event::{Map, Time, Value};
 /// `round(digits)`, `decimals(digits, separator)`, `upper`, `lower`, `title`, `capitalize`, `trim`,
 /// `replace`, `join`, `first`, `last`, `length`, `sort`, `min`, `max`, `abs`, `int`, `float`. A
 /// value that is missing may be asked for (`{% if profile.first_name %}`) and replaced
-/// (`| default`), but is never printed as a hole: then the whole text is refused.
+/// (`| default`), but is never printed as a hole: then the whole text is refused. A text of nothing
+/// but blanks is missing, too.
 pub struct Template {
     source: Box<str>,
     paths: Box<[Path]>,
@@ -71,7 +73,7 @@ static SHARED: LazyLock<Environment<'static>> = LazyLock::new(|| {
     engine.set_fuel(Some(limits::TEMPLATE_STEPS as u64));
     let globals: Vec<String> = engine.globals().map(|(name, _)| name.to_owned()).collect();
     globals.iter().for_each(|name| engine.remove_global(name));
-    engine.add_filter("date", date);
+    engine.add_filter("date", date_by_zone);
     engine.add_filter("decimals", decimals);
     engine
 });
@@ -155,6 +157,9 @@ impl Template {
         for path in &self.paths {
             root.insert(path, shown(&scope.find(path)));
         }
+        if self.source.contains("date") {
+            root.below.insert(ZONE.into(), Branch::of(Shown::from_object(Clock(scope.zone()))));
+        }
         let mut text = Bounded(Vec::with_capacity(self.source.len()));
         let rendered = self.engine.get_template(NAME).and_then(|template| {
             template.render_captured_to(root.into_value(), &mut text).map(drop)
@@ -206,6 +211,10 @@ struct Branch {
 }
 
 impl Branch {
+    fn of(leaf: Shown) -> Branch {
+        Branch { leaf: Some(leaf), below: BTreeMap::new() }
+    }
+
     fn insert(&mut self, path: &Path, leaf: Shown) {
         let root = self.below.entry(path.root.name().into()).or_default();
         path.names().fold(root, |at, name| at.below.entry(name.into()).or_default()).leaf =
@@ -279,15 +288,40 @@ impl io::Write for Bounded {
     }
 }
 
-/// A moment by a pattern of strftime; without one, the day as 2026-03-05.
-pub(super) fn date(moment: &str, pattern: Option<&str>) -> Result<String, minijinja::Error> {
+/// Where a text finds the clock by which it shows moments; no path has such a name.
+const ZONE: &str = "@zone";
+
+/// By which clock a text shows moments.
+#[derive(Debug)]
+struct Clock(Zone);
+
+impl Object for Clock {}
+
+fn date_by_zone(
+    state: &State<'_, '_>,
+    moment: &str,
+    pattern: Option<&str>,
+) -> Result<String, minijinja::Error> {
+    let clock = state.lookup(ZONE);
+    let zone = clock.as_ref().and_then(|clock| clock.downcast_object_ref::<Clock>());
+    date(moment, pattern, zone.map_or(Zone::UTC, |Clock(zone)| *zone))
+}
+
+/// A moment by a pattern of strftime; without one, the day as 2026-03-05. It is shown by its own
+/// clock, if it has one, else by that of `zone`.
+pub(super) fn date(
+    moment: &str,
+    pattern: Option<&str>,
+    zone: Zone,
+) -> Result<String, minijinja::Error> {
     let refused = |detail: String| minijinja::Error::new(ErrorKind::InvalidOperation, detail);
-    let time = Time::parse(moment).ok_or_else(|| {
+    let nothing = || {
         refused(format!(
             "date: expected a time such as 2026-11-22T09:30:00Z, found `{}`",
             crate::event::cut(moment, 64)
         ))
-    })?;
+    };
+    let time = Moment::parse(moment).ok_or_else(nothing)?;
     let pattern = pattern.unwrap_or("%Y-%m-%d");
     let items: Vec<Item<'_>> = StrftimeItems::new(pattern).collect();
     if items.contains(&Item::Error) {
@@ -295,7 +329,7 @@ pub(super) fn date(moment: &str, pattern: Option<&str>) -> Result<String, miniji
             "date: expected a pattern such as %d.%m.%Y, found `{pattern}`"
         )));
     }
-    Ok(time.to_utc().format_with_items(items.iter()).to_string())
+    time.shown(zone, &items).ok_or_else(nothing)
 }
 
 /// A number with exactly so many decimals (two, if not said), after a separator (a point, if not
@@ -512,6 +546,27 @@ mod tests {
         .unwrap();
         let paths: Vec<String> = template.paths().iter().map(Path::to_string).collect();
         assert_eq!(paths, ["event.properties.seats", "profile.first_name"]);
+    }
+
+    #[test]
+    fn a_date_in_utc_is_shown_by_the_clock_of_the_scope_and_another_by_its_own() {
+        let sample = Sample::of([
+            ("profile.timezone", r#""Asia/Tokyo""#),
+            ("profile.utc", r#""2026-03-19T21:40:00Z""#),
+            ("profile.own", r#""2026-03-20T23:30:00-0500""#),
+            ("profile.all", r#"["2026-03-19T21:40:00Z"]"#),
+        ]);
+        for (source, expected) in [
+            ("{{ profile.utc | date }}", "2026-03-20"),
+            ("{{ profile.utc | date('%H:%M %Z') }}", "06:40 JST"),
+            ("{{ profile.own | date('%d.%m. %H:%M') }}", "20.03. 23:30"),
+            ("{{ now | date('%H:%M') }}", "18:00"),
+            ("{% for at in profile.all %}{{ at | date('%H:%M') }}{% endfor %}", "06:40"),
+        ] {
+            let template = Template::compile(source).unwrap();
+            assert_eq!(template.render(&sample).as_deref(), Ok(expected), "{source}");
+            assert_eq!(template.render_by_engine(&sample).as_deref(), Ok(expected), "{source}");
+        }
     }
 
     #[test]

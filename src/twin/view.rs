@@ -2,8 +2,8 @@
 
 use super::sentiment::Said;
 use super::understand::Context;
-use super::{Cause, Interaction, Need, Twin, Window, broadcast, resume};
-use crate::event::{self, Event, Kind, Map, Value};
+use super::{Cause, Interaction, Need, Twin, Window, broadcast, learn, resume};
+use crate::event::{self, Event, Kind, Map, Value, Zone};
 use crate::policy::{Figure, Found, Path, Place, Policy, Root, Scope};
 
 /// A twin at the moment of one reaction.
@@ -58,6 +58,12 @@ impl<'a> View<'a> {
 }
 
 impl Scope for View<'_> {
+    /// Where the customer lives; if that is not known, or not understood, where the policy says.
+    fn zone(&self) -> Zone {
+        let known = learn::zone(self.twin).ok().flatten();
+        known.or(self.context.policy.contact.timezone).unwrap_or(Zone::UTC)
+    }
+
     fn find(&self, path: &Path) -> Found<'_> {
         if self.context.is_guarded && self.is_withheld(path) {
             return Found::Missing;

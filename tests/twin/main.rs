@@ -15,6 +15,7 @@ mod life;
 mod numbers;
 mod preferences;
 mod retention;
+mod texts;
 mod zones;
 
 use std::sync::{Arc, OnceLock};
