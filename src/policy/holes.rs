@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use super::template::{date, decimals, shown};
+use super::template::{date, decimals, decimals_of_whole, is_nothing, shown};
 use super::{Found, Path, Scope};
 use crate::config::limits;
 use crate::event::Value;
@@ -137,20 +137,27 @@ impl<'a> Content<'a> {
     fn filtered(self, filter: &'a Filter, scope: &dyn Scope) -> Option<Content<'a>> {
         match filter {
             Filter::Default(instead) => Some(match self {
-                Content::Found(Found::Missing | Found::Value(Value::Null)) => {
+                Content::Found(found) if is_missing(&found) => {
                     Content::Text(Cow::Borrowed(&**instead))
                 }
                 found => found,
             }),
             Filter::Decimals { digits, separator } => {
-                let number = match self {
-                    Content::Found(Found::Int(number)) => number as f64,
-                    Content::Found(Found::UInt(number)) => number as f64,
-                    Content::Found(Found::Float(number)) => number,
-                    Content::Found(Found::Value(value)) => value.as_number()?,
+                let separator = separator.as_deref();
+                let whole = |whole| decimals_of_whole(whole, *digits, separator);
+                let part = |number| decimals(number, *digits, separator);
+                let text = match self {
+                    Content::Found(Found::Int(number)) => whole(number.into()),
+                    Content::Found(Found::UInt(number)) => whole(number.into()),
+                    Content::Found(Found::Float(number)) => part(number),
+                    Content::Found(Found::Value(value)) => match value {
+                        Value::Int(number) => whole((*number).into()),
+                        Value::UInt(number) => whole((*number).into()),
+                        value => part(value.as_number()?),
+                    },
                     _ => return None,
                 };
-                Some(Content::Text(decimals(number, *digits, separator.as_deref()).into()))
+                Some(Content::Text(text.into()))
             }
             Filter::Date(pattern) => {
                 let text = match self {
@@ -169,6 +176,7 @@ impl<'a> Content<'a> {
     fn write(&self, text: &mut String) -> Option<()> {
         match self {
             Content::Text(words) => text.push_str(words),
+            Content::Found(found) if is_missing(found) => return None,
             Content::Found(Found::Text(words)) => text.push_str(words),
             Content::Found(Found::Value(Value::Text(words))) => text.push_str(words),
             Content::Found(found) => {
@@ -180,6 +188,15 @@ impl<'a> Content<'a> {
             }
         }
         Some(())
+    }
+}
+
+fn is_missing(found: &Found<'_>) -> bool {
+    match found {
+        Found::Missing | Found::Value(Value::Null) => true,
+        Found::Text(text) => is_nothing(text),
+        Found::Value(Value::Text(text)) => is_nothing(text),
+        _ => false,
     }
 }
 
@@ -199,6 +216,10 @@ mod tests {
             ("profile.truth", "true"),
             ("profile.list", r#"[1, "b", {"c": 2.0}]"#),
             ("profile.null", "null"),
+            ("profile.empty", "\" \""),
+            ("profile.huge", "18446744073709551615"),
+            ("profile.there", r#""2026-03-09T23:40:00+09:00""#),
+            ("profile.timezone", r#""Asia/Kolkata""#),
         ])
     }
 
@@ -211,13 +232,14 @@ mod tests {
             "profile.truth",
             "profile.list",
             "profile.null",
+            "profile.empty",
+            "profile.huge",
+            "profile.there",
             "profile.missing",
             "now",
         ]);
         let filter = prop::sample::select(vec![
             "",
-            ("profile.there", r#""2026-03-09T23:40:00+09:00""#),
-            ("profile.timezone", r#""Asia/Kolkata""#),
             "| default('x')",
             "|default(\"it's\")",
             "| decimals",
@@ -232,7 +254,6 @@ mod tests {
             "| default()",
             "| round(1)",
             "| decimals( 0 )",
-            "profile.there",
             "| default('x') | decimals",
             "| date() | default('y')",
         ]);

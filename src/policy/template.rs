@@ -74,7 +74,7 @@ static SHARED: LazyLock<Environment<'static>> = LazyLock::new(|| {
     let globals: Vec<String> = engine.globals().map(|(name, _)| name.to_owned()).collect();
     globals.iter().for_each(|name| engine.remove_global(name));
     engine.add_filter("date", date_by_zone);
-    engine.add_filter("decimals", decimals);
+    engine.add_filter("decimals", decimals_of);
     engine
 });
 
@@ -240,7 +240,7 @@ pub(super) fn shown(found: &Found<'_>) -> Shown {
         Found::Missing => Shown::UNDEFINED,
         Found::Value(value) => shown_value(value),
         Found::Map(map) => shown_map(map),
-        Found::Text(text) => Shown::from(text),
+        Found::Text(text) => shown_text(text),
         Found::Bool(value) => Shown::from(value),
         Found::Int(value) => Shown::from(value),
         Found::UInt(value) => Shown::from(value),
@@ -257,10 +257,19 @@ fn shown_value(value: &Value) -> Shown {
         Value::Int(value) => Shown::from(*value),
         Value::UInt(value) => Shown::from(*value),
         Value::Float(value) => Shown::from(*value),
-        Value::Text(text) => Shown::from(&**text),
+        Value::Text(text) => shown_text(text),
         Value::List(items) => items.iter().map(shown_value).collect(),
         Value::Map(map) => shown_map(map),
     }
+}
+
+fn shown_text(text: &str) -> Shown {
+    if is_nothing(text) { Shown::UNDEFINED } else { Shown::from(text) }
+}
+
+/// Whether a text says nothing: forms send fields like that which nobody filled in.
+pub(super) fn is_nothing(text: &str) -> bool {
+    text.trim().is_empty()
 }
 
 fn shown_map(map: &Map) -> Shown {
@@ -330,6 +339,31 @@ pub(super) fn date(
         )));
     }
     time.shown(zone, &items).ok_or_else(nothing)
+}
+
+fn decimals_of(
+    number: &Shown,
+    digits: Option<u32>,
+    separator: Option<&str>,
+) -> Result<String, minijinja::Error> {
+    if number.is_integer()
+        && let Ok(whole) = i128::try_from(number.clone())
+    {
+        return Ok(decimals_of_whole(whole, digits, separator));
+    }
+    Ok(decimals(f64::try_from(number.clone())?, digits, separator))
+}
+
+/// A whole number with so many decimals, as [`decimals`] writes them: it is exact, however large.
+pub(super) fn decimals_of_whole(
+    whole: i128,
+    digits: Option<u32>,
+    separator: Option<&str>,
+) -> String {
+    match digits.unwrap_or(2).min(9) as usize {
+        0 => whole.to_string(),
+        digits => format!("{whole}{}{:0<digits$}", separator.unwrap_or("."), ""),
+    }
 }
 
 /// A number with exactly so many decimals (two, if not said), after a separator (a point, if not
@@ -515,6 +549,62 @@ mod tests {
     }
 
     #[test]
+    fn decimals_of_whole_numbers_are_exact_however_large() {
+        for (number, filter, expected) in [
+            ("9007199254740993", "decimals", "9007199254740993.00"),
+            ("9007199254740993", "decimals(0)", "9007199254740993"),
+            ("18446744073709551615", "decimals(1, ',')", "18446744073709551615,0"),
+            ("-9223372036854775808", "decimals", "-9223372036854775808.00"),
+            ("0", "decimals", "0.00"),
+        ] {
+            let sample = Sample::of([("profile.n", number)]);
+            let template = Template::compile(&format!("{{{{ profile.n | {filter} }}}}")).unwrap();
+            assert_eq!(template.render(&sample).as_deref(), Ok(expected));
+            assert_eq!(template.render_by_engine(&sample).as_deref(), Ok(expected));
+        }
+    }
+
+    #[test]
+    fn a_text_of_blanks_is_missing() {
+        let sample = Sample::of([
+            ("profile.first_name", r#"" ""#),
+            ("event.properties.items", r#"[{"name": ""}]"#),
+        ]);
+        for (source, expected) in [
+            ("Hi {{ profile.first_name }}!", "? nothing is known at profile.first_name"),
+            ("Hi {{ profile.first_name | upper }}!", "? nothing is known at profile.first_name"),
+            ("Hi {{ profile.first_name | default('friend') }}!", "Hi friend!"),
+            ("Hi{% if profile.first_name %} {{ profile.first_name }}{% endif %}!", "Hi!"),
+            ("{{ event.properties.items[0].name | default('none') }}", "none"),
+        ] {
+            let said = Template::compile(source).unwrap().render(&sample);
+            let said = said.unwrap_or_else(|error| format!("? {error}"));
+            assert_eq!(said, expected, "{source}");
+        }
+    }
+
+    #[test]
+    fn a_date_in_utc_is_shown_by_the_clock_of_the_scope_and_another_by_its_own() {
+        let sample = Sample::of([
+            ("profile.timezone", r#""Asia/Tokyo""#),
+            ("profile.utc", r#""2026-03-19T21:40:00Z""#),
+            ("profile.own", r#""2026-03-20T23:30:00-0500""#),
+            ("profile.all", r#"["2026-03-19T21:40:00Z"]"#),
+        ]);
+        for (source, expected) in [
+            ("{{ profile.utc | date }}", "2026-03-20"),
+            ("{{ profile.utc | date('%H:%M %Z') }}", "06:40 JST"),
+            ("{{ profile.own | date('%d.%m. %H:%M') }}", "20.03. 23:30"),
+            ("{{ now | date('%H:%M') }}", "18:00"),
+            ("{% for at in profile.all %}{{ at | date('%H:%M') }}{% endfor %}", "06:40"),
+        ] {
+            let template = Template::compile(source).unwrap();
+            assert_eq!(template.render(&sample).as_deref(), Ok(expected), "{source}");
+            assert_eq!(template.render_by_engine(&sample).as_deref(), Ok(expected), "{source}");
+        }
+    }
+
+    #[test]
     fn a_missing_value_is_named_and_never_printed_as_a_hole() {
         assert_eq!(
             said("Hello {{ profile.last_name }}"),
@@ -546,27 +636,6 @@ mod tests {
         .unwrap();
         let paths: Vec<String> = template.paths().iter().map(Path::to_string).collect();
         assert_eq!(paths, ["event.properties.seats", "profile.first_name"]);
-    }
-
-    #[test]
-    fn a_date_in_utc_is_shown_by_the_clock_of_the_scope_and_another_by_its_own() {
-        let sample = Sample::of([
-            ("profile.timezone", r#""Asia/Tokyo""#),
-            ("profile.utc", r#""2026-03-19T21:40:00Z""#),
-            ("profile.own", r#""2026-03-20T23:30:00-0500""#),
-            ("profile.all", r#"["2026-03-19T21:40:00Z"]"#),
-        ]);
-        for (source, expected) in [
-            ("{{ profile.utc | date }}", "2026-03-20"),
-            ("{{ profile.utc | date('%H:%M %Z') }}", "06:40 JST"),
-            ("{{ profile.own | date('%d.%m. %H:%M') }}", "20.03. 23:30"),
-            ("{{ now | date('%H:%M') }}", "18:00"),
-            ("{% for at in profile.all %}{{ at | date('%H:%M') }}{% endfor %}", "06:40"),
-        ] {
-            let template = Template::compile(source).unwrap();
-            assert_eq!(template.render(&sample).as_deref(), Ok(expected), "{source}");
-            assert_eq!(template.render_by_engine(&sample).as_deref(), Ok(expected), "{source}");
-        }
     }
 
     #[test]

@@ -76,6 +76,14 @@ fn a_moment_in_utc_is_shown_by_the_customers_clock_else_by_that_of_the_policy() 
 }
 
 #[test]
+fn a_name_that_nobody_filled_in_is_missing() {
+    for name in [json!(""), json!(" "), json!("\t"), json!(null)] {
+        let text = told(POLICY, &json!({ "first_name": name }), "2026-03-20T12:00:00Z");
+        assert_eq!(text, "On 20/03/2026 12:00, said at 09:00", "{name}");
+    }
+}
+
+#[test]
 fn a_timer_is_due_at_a_moment_in_any_form_that_can_only_mean_one() {
     for (at, due) in [
         ("2026-03-20T06:40:00+01:00", Some("2026-03-20T05:40:00Z")),
