@@ -41,11 +41,17 @@ fn told() -> impl Strategy<Value = Told> {
     (0..3u8, value, when()).prop_map(|(of, value, at)| Told { name: name(of), value, at })
 }
 
+fn spelled(name: Box<str>, is_loud: bool) -> Box<str> {
+    if is_loud { name.to_uppercase().into() } else { name }
+}
+
 fn consent() -> impl Strategy<Value = Consent> {
-    (0..2u8, option::of(0..2u8), any::<bool>(), when()).prop_map(
+    // In capitals it is the same name.
+    let name = || (0..2u8, any::<bool>()).prop_map(|(of, is_loud)| spelled(name(of), is_loud));
+    (name(), option::of(name()), any::<bool>(), when()).prop_map(
         |(purpose, channel, granted, at)| Consent {
-            purpose: name(purpose),
-            channel: channel.map(name),
+            purpose,
+            channel,
             granted,
             at,
             by: "web".into(),
