@@ -54,6 +54,17 @@ fn a_language_is_spoken_in_whatever_capitals_and_form_a_system_writes_its_tag() 
 }
 
 #[test]
+fn of_several_languages_the_first_is_spoken_in_which_there_is_a_text() {
+    assert_eq!(told(POLICY, &json!({ "language": ["FR", "en"] })), "fr");
+    assert_eq!(told(POLICY, &json!({ "language": ["nl", "fr", "en"] })), "fr");
+    assert_eq!(told(POLICY, &json!({ "language": [], "locale": "fr" })), "fr");
+    let mut life = Life::of("ada", policy_of(POLICY));
+    let wanted = json!({ "key": "language", "value": ["nl", "pt_BR"] });
+    life.event("web", "preference", wanted);
+    assert_eq!(spoken(&mut life), "pt-BR");
+}
+
+#[test]
 fn a_policy_may_write_its_languages_in_any_capitals() {
     let loud = POLICY.replace(r#""en", "fr""#, r#""EN", "FR""#);
     let mixed = POLICY.replace("fr = ", "FR = ").replace("pt-BR = ", "PT_br = ");

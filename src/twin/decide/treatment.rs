@@ -140,9 +140,8 @@ fn words<'a>(
     let default = context.policy.languages.first();
     languages(twin, context)
         .find_map(|tag| words_in(texts, &tag))
-        .or_else(|| texts.get_key_value(default?))
-        .or_else(|| texts.first_key_value())
-        .map(|(tag, template)| (&**tag, template))
+        .or_else(|| words_in(texts, default?))
+        .or_else(|| texts.first_key_value().map(|(tag, template)| (&**tag, template)))
 }
 
 /// The words in a language, else in the wider one of which it is a part: of `zh-Hant-TW` in
@@ -150,10 +149,10 @@ fn words<'a>(
 fn words_in<'a>(
     texts: &'a BTreeMap<Box<str>, Template>,
     mut tag: &str,
-) -> Option<(&'a Box<str>, &'a Template)> {
+) -> Option<(&'a str, &'a Template)> {
     loop {
         match texts.get_key_value(tag) {
-            Some(found) => return Some(found),
+            Some((tag, template)) => return Some((tag, template)),
             None => tag = tag.rsplit_once('-')?.0,
         }
     }
@@ -167,20 +166,24 @@ pub(in super::super) fn language<'a>(
     languages(twin, context).next()
 }
 
-/// The languages of the customer, best first: the one that they prefer, then those of their traits.
+/// The languages of the customer, best first: the one that they prefer, then those of their traits,
+/// each of which may be a list.
 /// If none of these names one, that in which they last wrote; where a customer speaks none of the
 /// policy's, that may be a guess among these.
 fn languages<'a>(
     twin: &'a Twin,
     context: &Context<'_>,
 ) -> impl Iterator<Item = Cow<'a, str>> + use<'a> {
-    let of_trait = |name| twin.profile.traits.get(name).and_then(Value::as_text);
-    let preferred = usable(twin, context, "language").and_then(Value::as_text);
-    let named = [preferred, of_trait("language"), of_trait("locale")];
+    let of_trait = |name| twin.profile.traits.get(name);
+    let told = [usable(twin, context, "language"), of_trait("language"), of_trait("locale")];
+    let told = told.into_iter().flatten().flat_map(|value| match value {
+        Value::List(all) => &all[..],
+        one => std::slice::from_ref(one),
+    });
     let is_language = |tag: &str| {
         tag.parse::<Language>().is_ok() || context.policy.languages.iter().any(|own| **own == *tag)
     };
-    let named = named.into_iter().flatten().map(language_tag);
+    let named = told.filter_map(Value::as_text).map(language_tag);
     let mut named: SmallVec<[_; 3]> = named.filter(|tag| is_language(tag)).collect();
     if named.is_empty() {
         let written = twin.sentiment.as_ref().and_then(|known| known.language.as_ref());
