@@ -357,9 +357,9 @@ mod tests {
         let table = table();
         let first: Vec<&str> = table.lines().take(3).collect();
         insta::assert_snapshot!(first.join("\n"), @r#"
-        | limit                   |      most | of what; what happens there
-        |-------------------------|----------:|---
-        | `EVENT_BYTES`           |    65,536 | payload of one event; a larger one becomes a dead letter `too-large`
+        | limit                   |       most | of what; what happens there
+        |-------------------------|-----------:|---
+        | `EVENT_BYTES`           |     65,536 | payload of one event; a larger one becomes a dead letter `too-large`
         "#);
         assert_eq!(table.lines().count(), ALL.len() + 2);
     }
