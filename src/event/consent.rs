@@ -16,8 +16,8 @@ pub struct Consent {
     /// Where that can be proved: a form, a recording, a letter, as the channel calls it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<Box<str>>,
-    /// When a consent that is granted lapses; none, and a moment before the year 1990: when the policy
-    /// says, or never. Of one that is withdrawn it is not read: a "no" does not lapse.
+    /// When a consent that is granted lapses; none, and a moment before the year 1990: when the
+    /// policy says, or never. Of one that is withdrawn it is not read: a "no" does not lapse.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Time>,
 }

@@ -26,10 +26,10 @@ enum Clock {
 }
 
 impl Moment {
-    /// The moment that a text gives: an RFC 3339 time, or another form of ISO 8601 that can only mean
-    /// one moment. The seconds may be left out, and what separates hours from minutes
-    /// (`20260320T0640+0900`). A day alone is its first moment in UTC. None: it is no moment, or lacks
-    /// its distance from UTC.
+    /// The moment that a text gives: an RFC 3339 time, or another form of ISO 8601 that can only
+    /// mean one moment. The seconds may be left out, and what separates hours from minutes
+    /// (`20260320T0640+0900`). A day alone is its first moment in UTC. None: it is no moment, or
+    /// lacks its distance from UTC.
     pub fn parse(text: &str) -> Option<Moment> {
         let text = text.trim();
         if let Ok(at) = DateTime::parse_from_rfc3339(text) {
@@ -63,8 +63,8 @@ impl Moment {
         (Time::MIN.ms()..=Time::MAX.ms()).contains(&ms).then(|| Time::from_ms(ms))
     }
 
-    /// What the clock shows by which it is given; if it is given in UTC, what that of `zone` does. A
-    /// day is that day everywhere. None: it is not within the years 0 to 9999.
+    /// What the clock shows by which it is given; if it is given in UTC, what that of `zone` does.
+    /// A day is that day everywhere. None: it is not within the years 0 to 9999.
     pub fn shown(self, zone: Zone, pattern: &[Item<'_>]) -> Option<String> {
         // A leap second is the first of the next minute.
         let at = self.time()?.to_utc();

@@ -40,8 +40,8 @@ pub fn folded_name(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether two texts are one name of a purpose or a channel: capitals, and blanks around it, make no
-/// other of it.
+/// Whether two texts are one name of a purpose or a channel: capitals, and blanks around it, make
+/// no other of it.
 pub fn is_same_name(one: &str, other: &str) -> bool {
     if one.is_ascii() && other.is_ascii() {
         // Most are, and this is asked of every action.

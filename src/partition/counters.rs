@@ -72,8 +72,8 @@ pub struct Counters {
     /// The last of these, as it is written.
     #[serde(default)]
     pub last_unknown_zone: Option<String>,
-    /// How often a consent or a wish for a channel named a purpose or a channel that the policy does
-    /// not have: it is kept, and nothing goes by it.
+    /// How often a consent or a wish for a channel named a purpose or a channel that the policy
+    /// does not have: it is kept, and nothing goes by it.
     #[serde(default)]
     pub unknown_names: u64,
     /// The last of these, and which of both it is.
