@@ -301,15 +301,6 @@ pub(super) fn takes_part(campaign: &Campaign, action: &Action) -> bool {
         && any(&campaign.placements, &|name| action.placements.iter().any(|own| **own == *name))
 }
 
-impl<'a> Context<'a> {
-    /// The campaign that has the twin decide.
-    pub(super) fn campaign(&self) -> Option<&'a Campaign> {
-        let Cause::Broadcast(woken) = &self.input.cause else { return None };
-        let shared = self.broadcasts.get(&woken.scope).filter(|shared| shared.id == woken.id);
-        shared?.decide.as_ref()
-    }
-}
-
 /// Whether a wake-up is for this twin: it is there, the broadcast lives and concerns it, and the
 /// two have not met.
 pub(super) fn is_woken(twin: &Twin, woken: &Woken, input: &Input, world: &World<'_>) -> bool {

@@ -29,6 +29,7 @@ mod escalation;
 mod flip;
 mod guard;
 mod hand;
+mod held;
 mod identity;
 mod input;
 mod interaction;

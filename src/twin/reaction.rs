@@ -2,12 +2,12 @@ use std::fmt;
 
 use crate::config::limits;
 use crate::event::{Channel, Event, Kind, Rejection, Time, Value, cut};
-use crate::policy::{Budget, CatchUp, Exceeded, Place};
+use crate::policy::{Budget, Exceeded, Place};
 
 use super::identity::{self, Met};
 use super::{
-    Cause, Decision, Effect, Input, Timer, Twin, World, act, broadcast, decide, learn, perceive,
-    recall, resume, understand,
+    Cause, Decision, Effect, Input, Twin, World, act, broadcast, decide, learn, perceive, recall,
+    resume, understand,
 };
 
 /// What became of an input.
@@ -226,6 +226,7 @@ fn within_budget(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction 
     context.late = notes.those_late().into();
     if !(world.broadcasts.is_empty() && twin.met.is_empty()) {
         context.met = broadcast::meet(twin, &context);
+        context.campaign = context.find_campaign(twin);
     }
     let wishes = understand::understand(twin, &mut context, &mut effects, &mut notes);
     recall::recall(twin, &context, &wishes, &mut effects);
@@ -242,8 +243,7 @@ fn within_budget(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction 
             twin.watch_for_silence(world.policy, input.at, &mut effects, &mut notes);
         }
         twin.enter(entered.into_iter(), &context, &mut effects);
-        if let Some((name, due)) = deferred {
-            let timer = Timer { name, due, every: None, catch_up: CatchUp::Coalesce };
+        if let Some(timer) = deferred {
             twin.start_timer(timer, &mut effects, &mut notes);
         }
         twin.decisions = twin.decisions.wrapping_add(1);

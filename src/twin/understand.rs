@@ -2,26 +2,28 @@
 //! over to people and propose actions.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 use super::escalation::Opening;
 use super::guard::both;
+use super::held::Held;
 use super::preference::{Evidence, Speaks};
 use super::reaction::Notes;
 use super::resume::{self, Offer};
 use super::sentiment::Said;
 use super::view::{Used, View};
 use super::{
-    Broadcasts, Cause, Derived, Effect, Followed, Input, Signal, Timer, Twin, World, broadcast,
-    dissatisfaction, escalation, profile, tally, trial,
+    Broadcasts, Cause, Derived, Effect, Followed, Input, Shared, Signal, Timer, Twin, World,
+    broadcast, dissatisfaction, escalation, profile, tally, trial,
 };
 use crate::config::limits;
 use crate::event::{EventType, Kind, OutcomeKind, Sensitivity, Time, Value};
 use crate::models::Snapshot;
 use crate::policy::{
     CONSENT_TIMER, DUE_TIMER, Due, EXPIRED, EvalError, Expression, IGNORED_TIMER, Path, Place,
-    Policy, Purposes, QUIET_TIMER, Root, Rule, Step, Template, Trigger, Truth,
+    Policy, Purposes, Root, Rule, Step, Template, Trigger, Truth,
 };
 
 /// What one reaction goes by.
@@ -36,6 +38,8 @@ pub(super) struct Context<'a> {
     pub(super) followed: Option<&'a Followed>,
     /// What of it the twin has just met.
     pub(super) met: broadcast::Newly,
+    /// The campaign that has the twin decide.
+    pub(super) campaign: Option<&'a Arc<Shared>>,
     /// When the twin was seen before this input.
     pub(super) last_seen: Time,
     /// What the customer says, if the input is a message of theirs.
@@ -74,6 +78,7 @@ impl<'a> Context<'a> {
             models,
             followed,
             met: broadcast::Newly::new(),
+            campaign: None,
             last_seen,
             said: None,
             late: Box::default(),
@@ -178,9 +183,14 @@ pub(super) struct Wishes {
 
 impl Wishes {
     /// What would have been said must be decided again: an action that a rule proposed, or whatever
-    /// serves the needs there are.
-    fn decide_again(&mut self, what: &str, policy: &Policy) {
-        match policy.action_position(what) {
+    /// serves the needs there are. A campaign has its own decided by itself, if it still lives.
+    fn decide_again(&mut self, held: Held<'_>, policy: &Policy) {
+        let action = match held {
+            Held::Campaign(..) => return,
+            Held::Action(name) => policy.action_position(name),
+            Held::Needs => None,
+        };
+        match action {
             Some(action) => self.proposed.push((action, None)),
             None => self.needs_moved = true,
         }
@@ -231,10 +241,8 @@ pub(super) fn understand(
         let askers = twin.askers(context.policy, fired.due, context.input.at);
         wishes.proposed.extend(askers.into_iter().map(|action| (action, None)));
     }
-    if let Cause::Timer(fired) = &context.input.cause
-        && let Some(what) = fired.name.strip_prefix(QUIET_TIMER)
-    {
-        wishes.decide_again(what, context.policy);
+    if let Some(held) = Held::of_input(context.input) {
+        wishes.decide_again(held, context.policy);
     }
     wishes
 }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use jumeau::event::{self, Customer, Raw, Time};
 use jumeau::policy::{Files, Policy, load};
 use jumeau::twin::{
-    Action, CandidateVerdict, Effect, Escalation, Fired, Input, Reaction, Twin, World, invariants,
-    react,
+    Action, Broadcasts, CandidateVerdict, Effect, Escalation, Fired, Input, Reaction, Twin, World,
+    invariants, react,
 };
 use serde_json::{Value, json};
 
@@ -26,6 +26,8 @@ pub(crate) fn policy_of(text: &str) -> Arc<Policy> {
 pub(crate) struct Life {
     pub(crate) twin: Twin,
     pub(crate) policy: Arc<Policy>,
+    /// What is shared among customers.
+    pub(crate) broadcasts: Broadcasts,
     pub(crate) now: Time,
     /// How long it is from one event to the next.
     pub(crate) pace: Duration,
@@ -35,7 +37,8 @@ pub(crate) struct Life {
 impl Life {
     pub(crate) fn of(customer: &str, policy: Arc<Policy>) -> Life {
         let twin = Twin::new(Customer::new(customer).unwrap(), start());
-        Life { twin, policy, now: start(), pace: Duration::ZERO, sequence: 0 }
+        let broadcasts = Broadcasts::none();
+        Life { twin, policy, broadcasts, now: start(), pace: Duration::ZERO, sequence: 0 }
     }
 
     pub(crate) fn at_pace(self, pace: Duration) -> Life {
@@ -43,7 +46,8 @@ impl Life {
     }
 
     pub(crate) fn take(&mut self, input: &Input) -> Reaction {
-        let reaction = react(&mut self.twin, input, &World::of(&self.policy));
+        let world = World::of(&self.policy).with(&self.broadcasts);
+        let reaction = react(&mut self.twin, input, &world);
         assert_eq!(invariants::violations(&self.twin), Vec::<String>::new());
         reaction
     }

@@ -8,6 +8,7 @@ mod contacts;
 mod decisions;
 mod escalations;
 mod freshness;
+mod held;
 mod interactions;
 mod languages;
 mod late;

@@ -32,13 +32,14 @@ use std::sync::Arc;
 
 use super::broadcast::takes_part;
 use super::effect::{Action, Reason};
+use super::held::Held;
 use super::understand::{Context, Wishes};
 use super::view::{Used, View};
-use super::{Derived, Need, Twin, Under, act, situation};
+use super::{Derived, Need, Timer, Twin, Under, act, situation};
 use crate::config::limits;
-use crate::event::{Ask, Time, Value, cut};
+use crate::event::{Ask, Value, cut};
 use crate::models::{self, Contender, Exposure, Weigher};
-use crate::policy::{self, Experiment, Expression, Path, QUIET_TIMER, Scope};
+use crate::policy::{self, Experiment, Expression, Path, Scope};
 use budget::Budget;
 use treatment::{Said, Wanted};
 use weighing::Ways;
@@ -49,9 +50,9 @@ pub(super) struct Decided<'a> {
     pub(super) decision: Box<Decision>,
     /// What each action that is taken went by, if something can be learned of it.
     pub(super) exposures: Vec<Option<Exposure>>,
-    /// The name of the timer that is to decide again, and when it fires: what would have been said
-    /// must wait for the quiet hours to end.
-    pub(super) deferred: Option<(Box<str>, Time)>,
+    /// The timer that is to decide again: what would have been said must wait for the quiet hours to
+    /// end.
+    pub(super) deferred: Option<Timer>,
     /// The experiments that the decision is about, and the customer's arms.
     pub(super) entered: Arms<'a>,
 }
@@ -433,13 +434,20 @@ impl<'a> Scales<'a> {
     }
 
     /// The timer of the best candidate that must wait for the quiet hours to end.
-    fn deferred(&self, weighed: &[Weighed<'_>]) -> Option<(Box<str>, Time)> {
+    fn deferred(&self, weighed: &[Weighed<'_>]) -> Option<Timer> {
         weighed.iter().find_map(|candidate| match candidate.verdict {
-            Verdict::QuietHours { until } => {
-                let what = candidate.need.map_or(&*candidate.action.name, |_| "*");
-                Some((format!("{QUIET_TIMER}{what}").into(), until))
-            }
+            Verdict::QuietHours { until } => Some(self.held(candidate)?.timer(until)),
             _ => None,
+        })
+    }
+
+    /// As what a candidate is held back. What a campaign had the twin decide is decided again as a
+    /// whole.
+    fn held<'b>(&'b self, candidate: &'b Weighed<'_>) -> Option<Held<'b>> {
+        Some(match (self.context.campaign, candidate.need) {
+            (Some(campaign), _) => Held::Campaign(&campaign.scope, campaign.id),
+            (None, Some(_)) => Held::Needs,
+            (None, None) => Held::Action(&candidate.action.name),
         })
     }
 }

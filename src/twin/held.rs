@@ -1,0 +1,98 @@
+//! What is held back while the customer is to be let alone: by which timer it waits, and when it is
+//! decided again.
+
+use std::sync::Arc;
+
+use super::understand::Context;
+use super::{Cause, Input, Shared, Timer, Twin};
+use crate::event::{Campaign, Time};
+use crate::policy::{CatchUp, QUIET_TIMER};
+
+/// What the name of a timer says of what waits by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Held<'a> {
+    /// The decision that a campaign had the twin make: the one of this scope and identity.
+    Campaign(&'a str, u64),
+    /// An action that a rule proposed.
+    Action(&'a str),
+    /// What serves the needs there are.
+    Needs,
+}
+
+/// How the name of a campaign's timer goes on; no action has a colon in its name. Its scope follows,
+/// and its identity as hexadecimal digits, so that it is not taken for the one that replaces it.
+const CAMPAIGN: &str = "campaign:";
+/// What stands for the needs in the name of a timer.
+const NEEDS: &str = "*";
+
+impl<'a> Held<'a> {
+    /// What waits by the timer of this name; none: it is another timer.
+    pub(super) fn of(timer: &'a str) -> Option<Held<'a>> {
+        let what = timer.strip_prefix(QUIET_TIMER)?;
+        if let Some((scope, id)) = what.strip_prefix(CAMPAIGN).and_then(|one| one.rsplit_once(':'))
+            && let Ok(id) = u64::from_str_radix(id, 16)
+        {
+            return Some(Held::Campaign(scope, id));
+        }
+        Some(if what == NEEDS { Held::Needs } else { Held::Action(what) })
+    }
+
+    /// The timer by which it waits until then.
+    pub(super) fn timer(self, due: Time) -> Timer {
+        let name = match self {
+            Held::Campaign(scope, id) => format!("{QUIET_TIMER}{CAMPAIGN}{scope}:{id:016x}"),
+            Held::Action(name) => format!("{QUIET_TIMER}{name}"),
+            Held::Needs => format!("{QUIET_TIMER}{NEEDS}"),
+        };
+        Timer { name: name.into(), due, every: None, catch_up: CatchUp::Coalesce }
+    }
+
+    /// What an input has decided again, because what held it back is over.
+    pub(super) fn of_input(input: &'a Input) -> Option<Held<'a>> {
+        match &input.cause {
+            Cause::Timer(fired) => Held::of(&fired.name),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> Context<'a> {
+    /// The campaign that has the twin decide: it wakes the twin, or its decision was held back, and it
+    /// lives and concerns the customer now.
+    pub(super) fn find_campaign(&self, twin: &Twin) -> Option<&'a Arc<Shared>> {
+        let (scope, id) = match (&self.input.cause, Held::of_input(self.input)) {
+            (Cause::Broadcast(woken), _) => (&*woken.scope, woken.id),
+            (_, Some(Held::Campaign(scope, id))) => (scope, id),
+            _ => return None,
+        };
+        let shared = self.broadcasts.get(scope).filter(|shared| shared.id == id)?;
+        let is_campaign = shared.decide.is_some();
+        // Whether a wake-up is for this twin was asked before.
+        let is_asked = matches!(self.input.cause, Cause::Broadcast(_));
+        Some(shared).filter(|_| is_campaign && (is_asked || shared.concerns(twin, self)))
+    }
+
+    /// What the campaign that has the twin decide narrows the decision to.
+    pub(super) fn campaign(&self) -> Option<&'a Campaign> {
+        self.campaign?.decide.as_ref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_timer_says_what_waits_by_it() {
+        for (held, name) in [
+            (Held::Action("campaign"), "quiet:campaign"),
+            (Held::Needs, "quiet:*"),
+            (Held::Campaign("spring", 7), "quiet:campaign:spring:0000000000000007"),
+            (Held::Campaign("a:b", u64::MAX), "quiet:campaign:a:b:ffffffffffffffff"),
+        ] {
+            let timer = held.timer(Time::from_ms(0));
+            assert_eq!((&*timer.name, Held::of(name)), (name, Some(held)));
+        }
+        assert_eq!(Held::of("pause:form"), None);
+    }
+}

@@ -1,0 +1,165 @@
+//! What quiet hours hold back: it is decided again by what is so when they end, and never said at
+//! night.
+
+use jumeau::event::Broadcast;
+use jumeau::twin::{Shared, Timer};
+
+use super::*;
+
+const POLICY: &str = r#"
+[policy]
+name = "night"
+languages = ["en"]
+
+[contact]
+timezone = "UTC"
+quiet = "21:00-08:00"
+
+[needs.season]
+describe = "may like what is new"
+
+[[rules]]
+name = "news"
+on = ["track:News", "message:customer"]
+then = [{ act = "tell" }]
+
+[[actions]]
+name = "tell"
+issue = "service"
+value = 0.9
+cooldown = "0s"
+[[actions.treatments]]
+channel = "email"
+text.en = "News."
+
+[[actions]]
+name = "summer"
+serves = ["season"]
+issue = "sales"
+value = 0.5
+cooldown = "0s"
+[[actions.treatments]]
+channel = "email"
+text.en = "Summer by mail."
+[[actions.treatments]]
+channel = "sms"
+text.en = "Summer by text."
+
+[[actions]]
+name = "winter"
+serves = ["season"]
+issue = "sales"
+value = 0.6
+cooldown = "0s"
+treatments = [{ channel = "email", text.en = "Winter." }]
+"#;
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+fn at(time: &str) -> Time {
+    Time::parse(time).unwrap()
+}
+
+/// Ada of Ghent, at eleven in the evening there.
+fn at_night() -> Life {
+    let mut life = Life::of("ada", policy_of(POLICY));
+    life.now = at("2026-03-02T22:00:00Z");
+    life.event("core", "identify", json!({ "traits": { "city": "Ghent" } }));
+    life
+}
+
+/// What is said, and when.
+fn said(reactions: &[Reaction]) -> Vec<(String, Time)> {
+    let told = reactions.iter().filter_map(action);
+    told.map(|action| (action.text.to_string(), action.at)).collect()
+}
+
+fn in_the_morning(words: &str) -> Vec<(String, Time)> {
+    vec![(words.to_owned(), at("2026-03-03T08:00:00Z"))]
+}
+
+impl Life {
+    /// A broadcast begins or ends; returns what comes of it if it wakes the customer.
+    fn campaign(&mut self, data: serde_json::Value) -> Option<Reaction> {
+        self.sequence += 1;
+        let payload = json!({ "type": "broadcast", "data": data }).to_string();
+        let told = Broadcast::parse("spring", &[], payload.as_bytes(), self.sequence).unwrap();
+        let Some(shared) = Shared::new(&told, self.now).unwrap() else {
+            self.broadcasts.end("spring");
+            return None;
+        };
+        let wake = shared.wake(&self.twin.customer, self.now);
+        self.broadcasts.begin(shared).unwrap();
+        Some(self.take(&wake))
+    }
+
+    /// A campaign comes at night, and nothing is said.
+    fn meets(&mut self, data: serde_json::Value) {
+        let woken = self.campaign(data).unwrap();
+        assert!(woken.decision().is_some() && action(&woken).is_none(), "it is night");
+    }
+}
+
+fn of_ghent(actions: &[&str]) -> serde_json::Value {
+    json!({ "where": "profile.city == 'Ghent'", "decide": { "actions": actions } })
+}
+
+#[test]
+fn a_campaign_that_comes_at_night_speaks_in_the_morning() {
+    let mut life = at_night();
+    life.meets(of_ghent(&["summer"]));
+    assert_eq!(said(&life.pass(24 * HOUR)), in_the_morning("Summer by mail."));
+    assert!(life.twin.timers.iter().all(|timer| !timer.name.starts_with("quiet:")));
+}
+
+#[test]
+fn a_campaign_that_is_over_in_the_morning_says_nothing() {
+    let mut life = at_night();
+    life.meets(of_ghent(&["summer"]));
+    life.campaign(json!({ "ended": true }));
+    assert_eq!(said(&life.pass(24 * HOUR)), [], "it was ended");
+
+    let mut life = at_night();
+    let short = json!({ "ttl": 3_600, "decide": { "actions": ["summer"] } });
+    life.meets(short);
+    assert_eq!(said(&life.pass(24 * HOUR)), [], "it ran out");
+}
+
+#[test]
+fn a_campaign_that_no_longer_concerns_somebody_says_nothing_to_them() {
+    let mut life = at_night();
+    life.meets(of_ghent(&["summer"]));
+    life.event("core", "identify", json!({ "traits": { "city": "Bruges" } }));
+    assert_eq!(said(&life.pass(24 * HOUR)), []);
+}
+
+#[test]
+fn a_campaign_that_takes_the_place_of_another_speaks_for_itself() {
+    let mut life = at_night();
+    life.meets(of_ghent(&["winter"]));
+    life.meets(of_ghent(&["summer"]));
+    assert_eq!(said(&life.pass(24 * HOUR)), in_the_morning("Summer by mail."));
+
+    let mut life = at_night();
+    life.meets(of_ghent(&["winter"]));
+    let elsewhere =
+        json!({ "where": "profile.city == 'Liège'", "decide": { "actions": ["summer"] } });
+    assert_eq!(life.campaign(elsewhere).unwrap().verdict, Verdict::Untouched);
+    assert_eq!(said(&life.pass(24 * HOUR)), []);
+}
+
+#[test]
+fn a_campaign_of_one_channel_is_said_there_in_the_morning() {
+    let mut life = at_night();
+    life.meets(json!({ "decide": { "actions": ["summer"], "channel": "sms" } }));
+    assert_eq!(said(&life.pass(24 * HOUR)), in_the_morning("Summer by text."));
+}
+
+#[test]
+fn what_an_earlier_release_held_back_is_decided_again() {
+    let mut life = at_night();
+    let due = at("2026-03-03T08:00:00Z");
+    let timer = Timer { name: "quiet:tell".into(), due, every: None, catch_up: CatchUp::Coalesce };
+    life.twin.timers.push(timer);
+    assert_eq!(said(&life.pass(24 * HOUR)), in_the_morning("News."));
+}
