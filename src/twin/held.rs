@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::understand::Context;
 use super::{Cause, Input, Shared, Timer, Twin};
 use crate::event::{Campaign, Time};
-use crate::policy::{CatchUp, QUIET_TIMER};
+use crate::policy::{CONSENT_TIMER, CatchUp, QUIET_TIMER};
 
 /// What the name of a timer says of what waits by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +15,10 @@ pub(super) enum Held<'a> {
     Campaign(&'a str, u64),
     /// An action that a rule proposed.
     Action(&'a str),
+    /// An action that asks again for a consent that has lapsed.
+    Consent(&'a str),
+    /// What was left, and was to be offered to whoever turned up.
+    Offer,
     /// What serves the needs there are.
     Needs,
 }
@@ -22,6 +26,10 @@ pub(super) enum Held<'a> {
 /// How the name of a campaign's timer goes on; no action has a colon in its name. Its scope follows,
 /// and its identity as hexadecimal digits, so that it is not taken for the one that replaces it.
 const CAMPAIGN: &str = "campaign:";
+/// How the name goes on of the timer of an action that asks for a consent.
+const CONSENT: &str = "consent:";
+/// What stands for an offer of what was left in the name of a timer.
+const OFFER: &str = "offer:";
 /// What stands for the needs in the name of a timer.
 const NEEDS: &str = "*";
 
@@ -34,7 +42,12 @@ impl<'a> Held<'a> {
         {
             return Some(Held::Campaign(scope, id));
         }
-        Some(if what == NEEDS { Held::Needs } else { Held::Action(what) })
+        Some(match (what, what.strip_prefix(CONSENT)) {
+            (_, Some(action)) => Held::Consent(action),
+            (OFFER, _) => Held::Offer,
+            (NEEDS, _) => Held::Needs,
+            (action, None) => Held::Action(action),
+        })
     }
 
     /// The timer by which it waits until then.
@@ -42,6 +55,8 @@ impl<'a> Held<'a> {
         let name = match self {
             Held::Campaign(scope, id) => format!("{QUIET_TIMER}{CAMPAIGN}{scope}:{id:016x}"),
             Held::Action(name) => format!("{QUIET_TIMER}{name}"),
+            Held::Consent(name) => format!("{QUIET_TIMER}{CONSENT}{name}"),
+            Held::Offer => format!("{QUIET_TIMER}{OFFER}"),
             Held::Needs => format!("{QUIET_TIMER}{NEEDS}"),
         };
         Timer { name: name.into(), due, every: None, catch_up: CatchUp::Coalesce }
@@ -53,6 +68,13 @@ impl<'a> Held<'a> {
             Cause::Timer(fired) => Held::of(&fired.name),
             _ => None,
         }
+    }
+
+    /// Whether what an input proposes asks for consents that have lapsed.
+    pub(super) fn is_for_consent(input: &Input) -> bool {
+        let has_lapsed =
+            matches!(&input.cause, Cause::Timer(fired) if *fired.name == *CONSENT_TIMER);
+        has_lapsed || matches!(Held::of_input(input), Some(Held::Consent(_)))
     }
 }
 
@@ -87,6 +109,9 @@ mod tests {
         for (held, name) in [
             (Held::Action("campaign"), "quiet:campaign"),
             (Held::Needs, "quiet:*"),
+            (Held::Offer, "quiet:offer:"),
+            (Held::Action("offer"), "quiet:offer"),
+            (Held::Consent("ask"), "quiet:consent:ask"),
             (Held::Campaign("spring", 7), "quiet:campaign:spring:0000000000000007"),
             (Held::Campaign("a:b", u64::MAX), "quiet:campaign:a:b:ffffffffffffffff"),
         ] {

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::decay::decay;
+use super::held::Held;
 use super::interaction::PausedBy;
 use super::reaction::Notes;
 use super::understand::Context;
@@ -110,9 +111,9 @@ pub(super) struct Offer {
     pub(super) because: String,
 }
 
-/// What is to be offered to whoever turns up by this input.
+/// What is to be offered to whoever turns up by this input, or turned up in quiet hours that are over.
 pub(super) fn offer(twin: &Twin, context: &Context<'_>) -> Option<Offer> {
-    if !is_presence(context.input) {
+    if !is_presence(context.input) && Held::of_input(context.input) != Some(Held::Offer) {
         return None;
     }
     let known = best(twin, context)?;

@@ -182,17 +182,24 @@ pub(super) struct Wishes {
 }
 
 impl Wishes {
-    /// What would have been said must be decided again: an action that a rule proposed, or whatever
-    /// serves the needs there are. A campaign has its own decided by itself, if it still lives.
-    fn decide_again(&mut self, held: Held<'_>, policy: &Policy) {
-        let action = match held {
-            Held::Campaign(..) => return,
-            Held::Action(name) => policy.action_position(name),
-            Held::Needs => None,
-        };
-        match action {
-            Some(action) => self.proposed.push((action, None)),
-            None => self.needs_moved = true,
+    /// What would have been said must be decided again, as far as there is a reason left: an action
+    /// that a rule proposed, one that asks for a consent that lacks still, or whatever serves the needs
+    /// there are. What a campaign wants, and what was left, is looked for where it is at other times.
+    fn decide_again(&mut self, held: Held<'_>, twin: &Twin, context: &Context<'_>) {
+        let policy = context.policy;
+        match held {
+            Held::Campaign(..) | Held::Offer => {}
+            Held::Consent(name) => {
+                let asker = policy.action_position(name);
+                let lacking = twin.askers(policy, Time::MIN, context.input.at);
+                let lacks = |asker: &usize| lacking.contains(asker);
+                self.proposed.extend(asker.filter(lacks).map(|action| (action, None)));
+            }
+            Held::Needs => self.needs_moved = true,
+            Held::Action(name) => match policy.action_position(name) {
+                Some(action) => self.proposed.push((action, None)),
+                None => self.needs_moved = true,
+            },
         }
     }
 
@@ -242,7 +249,7 @@ pub(super) fn understand(
         wishes.proposed.extend(askers.into_iter().map(|action| (action, None)));
     }
     if let Some(held) = Held::of_input(context.input) {
-        wishes.decide_again(held, context.policy);
+        wishes.decide_again(held, twin, context);
     }
     wishes
 }

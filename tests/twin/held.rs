@@ -18,6 +18,15 @@ quiet = "21:00-08:00"
 [needs.season]
 describe = "may like what is new"
 
+[purposes.marketing]
+expires = "30d"
+ask_again = "ask_for_consent"
+
+[interactions.form]
+pause_after = "30m"
+returns = ["page"]
+resume = "go_on"
+
 [[rules]]
 name = "news"
 on = ["track:News", "message:customer"]
@@ -31,6 +40,28 @@ cooldown = "0s"
 [[actions.treatments]]
 channel = "email"
 text.en = "News."
+
+[[actions]]
+name = "ask_for_consent"
+issue = "service"
+value = 0.5
+cooldown = "0s"
+treatments = [{ channel = "email", text.en = "May we still write?" }]
+
+[[actions]]
+name = "go_on"
+issue = "service"
+value = 0.5
+cooldown = "0s"
+treatments = [{ channel = "email", text.en = "Go on with it?" }]
+
+[[actions]]
+name = "fill_room"
+issue = "service"
+value = 0.5
+cooldown = "0s"
+placements = ["hero"]
+treatments = [{ channel = "app", text.en = "By the way." }]
 
 [[actions]]
 name = "summer"
@@ -162,4 +193,44 @@ fn what_an_earlier_release_held_back_is_decided_again() {
     let timer = Timer { name: "quiet:tell".into(), due, every: None, catch_up: CatchUp::Coalesce };
     life.twin.timers.push(timer);
     assert_eq!(said(&life.pass(24 * HOUR)), in_the_morning("News."));
+}
+
+#[test]
+fn an_offer_to_go_on_that_is_held_back_is_made_only_for_what_is_still_left() {
+    let form = |state: &str| json!({ "id": "f-1", "kind": "form", "state": state, "step": 3 });
+    for (goes_on, told) in [(false, in_the_morning("Go on with it?")), (true, vec![])] {
+        let mut life = at_night();
+        life.event("web", "interaction", form("started"));
+        life.pass(2 * HOUR);
+        let reaction = life.event("web", "page", json!({ "name": "home" }));
+        let verdict = verdict_of(&reaction, "go_on").to_string();
+        assert_eq!(verdict, "quiet hours until 2026-03-03T08:00:00Z");
+        if goes_on {
+            life.event("web", "interaction", form("completed"));
+        }
+        assert_eq!(said(&life.pass(24 * HOUR)), told);
+        assert_eq!(said(&life.pass(48 * HOUR)), [], "once is enough");
+    }
+}
+
+#[test]
+fn a_request_for_a_consent_that_is_held_back_is_made_only_while_the_consent_lacks() {
+    for (is_given, told) in [(false, true), (true, false)] {
+        let mut life = at_night();
+        life.consent("marketing", true);
+        let night = 30 * 24 * HOUR + HOUR;
+        assert_eq!(said(&life.pass(night)), [], "it lapses at night");
+        if is_given {
+            life.consent("marketing", true);
+        }
+        let told_in_the_morning = said(&life.pass(24 * HOUR));
+        assert_eq!(!told_in_the_morning.is_empty(), told, "{told_in_the_morning:?}");
+    }
+}
+
+#[test]
+fn room_in_a_channel_that_asks_at_night_is_no_reason_to_write_in_the_morning() {
+    let mut life = at_night();
+    life.event("tv", "ask", json!({ "placements": ["hero"] }));
+    assert_eq!(said(&life.pass(24 * HOUR)), []);
 }

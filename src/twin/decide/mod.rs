@@ -442,13 +442,24 @@ impl<'a> Scales<'a> {
     }
 
     /// As what a candidate is held back. What a campaign had the twin decide is decided again as a
-    /// whole.
+    /// whole; that there was room where a channel asked is no reason to come back to it.
     fn held<'b>(&'b self, candidate: &'b Weighed<'_>) -> Option<Held<'b>> {
-        Some(match (self.context.campaign, candidate.need) {
-            (Some(campaign), _) => Held::Campaign(&campaign.scope, campaign.id),
-            (None, Some(_)) => Held::Needs,
-            (None, None) => Held::Action(&candidate.action.name),
-        })
+        let actions = &self.context.policy.actions;
+        let name = &*candidate.action.name;
+        let is_this = |position: usize| *actions[position].name == *name;
+        let is_proposed = self.wishes.proposed.iter().any(|(position, _)| is_this(*position));
+        if let Some(campaign) = self.context.campaign {
+            Some(Held::Campaign(&campaign.scope, campaign.id))
+        } else if candidate.need.is_some() {
+            Some(Held::Needs)
+        } else if is_proposed && Held::is_for_consent(self.context.input) {
+            Some(Held::Consent(name))
+        } else if is_proposed {
+            Some(Held::Action(name))
+        } else {
+            let offer = self.wishes.offer.as_ref().filter(|offer| is_this(offer.action));
+            offer.map(|_| Held::Offer)
+        }
     }
 }
 
