@@ -2,11 +2,13 @@
 //! decided again.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::reaction::Notes;
 use super::understand::Context;
-use super::{Cause, Input, Shared, Timer, Twin};
-use crate::event::{Campaign, Time};
-use crate::policy::{CONSENT_TIMER, CatchUp, QUIET_TIMER};
+use super::{Cause, Effect, Input, Shared, Timer, Twin, learn};
+use crate::event::{Campaign, Time, Zone};
+use crate::policy::{CONSENT_TIMER, CatchUp, Policy, QUIET_TIMER};
 
 /// What the name of a timer says of what waits by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +35,10 @@ const OFFER: &str = "offer:";
 /// What stands for the needs in the name of a timer.
 const NEEDS: &str = "*";
 
+/// While the time zone is not understood, nobody knows when the quiet hours end: what is held is
+/// decided again when a zone that is understood comes, and looked at so often meanwhile.
+const LOOK_AGAIN: Duration = Duration::from_secs(30 * 24 * 3_600);
+
 impl<'a> Held<'a> {
     /// What waits by the timer of this name; none: it is another timer.
     pub(super) fn of(timer: &'a str) -> Option<Held<'a>> {
@@ -50,8 +56,8 @@ impl<'a> Held<'a> {
         })
     }
 
-    /// The timer by which it waits until then.
-    pub(super) fn timer(self, due: Time) -> Timer {
+    /// The timer by which it waits from now on: for the quiet hours to end, if it is known when.
+    pub(super) fn timer(self, quiet_until: Option<Time>, now: Time) -> Timer {
         let name = match self {
             Held::Campaign(scope, id) => format!("{QUIET_TIMER}{CAMPAIGN}{scope}:{id:016x}"),
             Held::Action(name) => format!("{QUIET_TIMER}{name}"),
@@ -59,6 +65,7 @@ impl<'a> Held<'a> {
             Held::Offer => format!("{QUIET_TIMER}{OFFER}"),
             Held::Needs => format!("{QUIET_TIMER}{NEEDS}"),
         };
+        let due = quiet_until.unwrap_or(now + LOOK_AGAIN);
         Timer { name: name.into(), due, every: None, catch_up: CatchUp::Coalesce }
     }
 
@@ -100,6 +107,33 @@ impl<'a> Context<'a> {
     }
 }
 
+impl Twin {
+    /// Has what is held back wait for the end of the quiet hours that the customer has now: their time
+    /// zone or the policy may have changed since. Where it is no quiet hour, it is decided again at
+    /// once; while the zone is not understood, there is nothing better to wait for than before.
+    pub(super) fn move_what_is_held(
+        &mut self,
+        policy: &Policy,
+        now: Time,
+        effects: &mut Vec<Effect>,
+        notes: &mut Notes,
+    ) {
+        // What is due is decided again anyway, and held again if it must be.
+        let waits = |timer: &&Timer| timer.due > now && Held::of(&timer.name).is_some();
+        if self.timers.iter().all(|timer| !waits(&timer)) {
+            return;
+        }
+        let Ok(zone) = learn::zone(self) else { return };
+        let zone = zone.or(policy.contact.timezone).unwrap_or(Zone::UTC);
+        let due = policy.contact.quiet.and_then(|quiet| quiet.until(now, &zone)).unwrap_or(now);
+        let moved = self.timers.iter().filter(waits).filter(|timer| timer.due != due);
+        let moved: Vec<Timer> = moved.map(|timer| Timer { due, ..timer.clone() }).collect();
+        for timer in moved {
+            self.start_timer(timer, effects, notes);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,7 +149,7 @@ mod tests {
             (Held::Campaign("spring", 7), "quiet:campaign:spring:0000000000000007"),
             (Held::Campaign("a:b", u64::MAX), "quiet:campaign:a:b:ffffffffffffffff"),
         ] {
-            let timer = held.timer(Time::from_ms(0));
+            let timer = held.timer(None, Time::from_ms(0));
             assert_eq!((&*timer.name, Held::of(name)), (name, Some(held)));
         }
         assert_eq!(Held::of("pause:form"), None);

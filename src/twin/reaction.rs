@@ -259,6 +259,7 @@ fn within_budget(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction 
     {
         notes.zone(said);
     }
+    twin.move_what_is_held(world.policy, input.at, &mut effects, &mut notes);
     twin.watch_for_age(world.policy, input.at, &mut effects, &mut notes);
     if let Some(journalled) = input.journalled() {
         effects.push(Effect::Journal { at: input.at, input: Box::new(journalled) });

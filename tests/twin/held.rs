@@ -1,7 +1,8 @@
 //! What quiet hours hold back: it is decided again by what is so when they end, and never said at
 //! night.
 
-use jumeau::event::Broadcast;
+use chrono::Timelike;
+use jumeau::event::{Broadcast, Zone};
 use jumeau::twin::{Shared, Timer};
 
 use super::*;
@@ -124,6 +125,11 @@ impl Life {
         Some(self.take(&wake))
     }
 
+    /// The customer is in another time zone now.
+    fn travels(&mut self, zone: &str) -> Reaction {
+        self.event("core", "identify", json!({ "traits": { "timezone": zone } }))
+    }
+
     /// A campaign comes at night, and nothing is said.
     fn meets(&mut self, data: serde_json::Value) {
         let woken = self.campaign(data).unwrap();
@@ -196,6 +202,109 @@ fn what_an_earlier_release_held_back_is_decided_again() {
 }
 
 #[test]
+fn what_an_unknown_zone_holds_back_is_said_once_the_zone_is_known() {
+    let mut life = at_night();
+    life.travels("IST");
+    life.now = at("2026-03-03T12:00:00Z");
+    assert!(action(&life.did("News")).is_none(), "it may be night there");
+    assert_eq!(life.pass(240 * HOUR), [], "and may be so for ten days");
+    life.travels("Europe/Dublin");
+    assert_eq!(said(&life.pass(HOUR)), [("News.".to_owned(), at("2026-03-13T12:00:00Z"))]);
+
+    let mut life = at_night();
+    life.travels("IST");
+    life.did("News");
+    // Half past three in the morning there.
+    life.travels("Asia/Kolkata");
+    assert_eq!(said(&life.pass(24 * HOUR)), [("News.".to_owned(), at("2026-03-03T02:30:00Z"))]);
+}
+
+#[test]
+fn what_an_unknown_zone_holds_back_of_a_campaign_ends_with_it() {
+    let mut life = at_night();
+    life.travels("IST");
+    life.meets(of_ghent(&["summer"]));
+    life.campaign(json!({ "ended": true }));
+    life.travels("America/New_York");
+    assert_eq!(said(&life.pass(24 * HOUR)), []);
+}
+
+#[test]
+fn what_is_held_back_is_not_forgotten_when_the_zone_stays_unknown_for_long() {
+    let mut life = at_night();
+    life.travels("IST");
+    life.did("News");
+    life.wait(60);
+    let again = life.did("News");
+    let starts = |effect: &Effect| matches!(effect, Effect::StartTimer { .. });
+    assert!(!again.effects.iter().any(starts), "it waits already");
+    let woken = life.pass(24 * 100 * HOUR);
+    assert_eq!((woken.len(), said(&woken)), (3, vec![]), "it is looked at once a month");
+    life.travels("America/New_York");
+    assert_eq!(said(&life.pass(HOUR)).len(), 1);
+}
+
+#[test]
+fn what_is_held_back_travels_with_the_customer() {
+    let morning_there = |zone: &str| {
+        let mut life = at_night();
+        life.travels("Europe/Brussels");
+        assert!(action(&life.did("News")).is_none());
+        life.wait(30);
+        life.travels(zone);
+        let times = said(&life.pass(48 * HOUR));
+        assert_eq!(times.len(), 1, "{zone}: {times:?}");
+        times[0].1
+    };
+    assert_eq!(morning_there("Europe/Brussels"), at("2026-03-03T07:00:00Z"), "as it was");
+    assert_eq!(morning_there("Asia/Tokyo"), at("2026-03-02T23:00:00Z"), "morning comes sooner");
+    assert_eq!(morning_there("Atlantic/Azores"), at("2026-03-03T09:00:00Z"), "or later");
+    assert_eq!(morning_there("America/New_York"), at("2026-03-02T22:30:00Z"), "or it is day");
+}
+
+#[test]
+fn what_is_held_back_from_a_visitor_waits_for_the_morning_of_who_they_turn_out_to_be() {
+    let mut cookie = at_night();
+    cookie.did("News");
+    let mut ann = Life::of("ann", policy_of(POLICY));
+    ann.now = cookie.now;
+    ann.travels("Asia/Tokyo");
+    let left = cookie.event("web", "link", json!({ "to": "ann" }));
+    let message = left.effects.iter().find_map(|effect| match effect {
+        Effect::PassOn(message) => Some(message.payload.clone()),
+        _ => None,
+    });
+    let payload = message.unwrap();
+    let raw = Raw {
+        channel: event::INTERNAL,
+        customer: "ann",
+        headers: &[],
+        payload: &payload,
+        sequence: 1,
+    };
+    ann.take(&Input::event(event::parse(&raw).unwrap(), ann.now));
+    assert_eq!(said(&cookie.pass(24 * HOUR)), []);
+    let morning_in_tokyo = at("2026-03-02T23:00:00Z");
+    assert_eq!(said(&ann.pass(24 * HOUR)), [("News.".to_owned(), morning_in_tokyo)]);
+}
+
+#[test]
+fn quiet_hours_that_a_policy_moves_hold_back_no_longer_than_they_last() {
+    for (quiet, time) in [
+        ("quiet = \"21:00-06:00\"", "2026-03-03T06:00:00Z"),
+        ("quiet = \"21:00-09:00\"", "2026-03-03T09:00:00Z"),
+        ("", "2026-03-02T23:00:00Z"),
+    ] {
+        let mut life = at_night();
+        life.did("News");
+        life.policy = policy_of(&POLICY.replace("quiet = \"21:00-08:00\"", quiet));
+        life.now = life.now + HOUR;
+        life.did("Anything");
+        assert_eq!(said(&life.pass(24 * HOUR)), [("News.".to_owned(), at(time))], "{quiet}");
+    }
+}
+
+#[test]
 fn an_offer_to_go_on_that_is_held_back_is_made_only_for_what_is_still_left() {
     let form = |state: &str| json!({ "id": "f-1", "kind": "form", "state": state, "step": 3 });
     for (goes_on, told) in [(false, in_the_morning("Go on with it?")), (true, vec![])] {
@@ -233,4 +342,35 @@ fn room_in_a_channel_that_asks_at_night_is_no_reason_to_write_in_the_morning() {
     let mut life = at_night();
     life.event("tv", "ask", json!({ "placements": ["hero"] }));
     assert_eq!(said(&life.pass(24 * HOUR)), []);
+}
+
+proptest! {
+    #[test]
+    fn nothing_is_said_in_the_night_of_a_traveller(
+        stays in prop::collection::vec((0usize..6, 0u64..30 * 60, any::<bool>()), 1..12),
+    ) {
+        const ZONES: [&str; 6] =
+            ["Europe/Brussels", "Asia/Kolkata", "IST", "America/New_York", "Asia/Tokyo", "UTC"];
+        let mut life = at_night();
+        let mut zone = "UTC";
+        for (number, minutes, has_news) in stays {
+            zone = ZONES[number];
+            let mut reactions = vec![life.travels(zone)];
+            if has_news {
+                reactions.push(life.did("News"));
+            }
+            reactions.extend(life.pass(Duration::from_secs(60 * minutes)));
+            for (_, time) in said(&reactions) {
+                prop_assert_ne!(zone, "IST", "nobody knows what time it is there");
+                let clock = time.to_utc().with_timezone(&Zone::parse(zone).unwrap());
+                prop_assert!((8..21).contains(&clock.hour()), "{} in {}", clock, zone);
+            }
+        }
+        if zone == "IST" {
+            life.travels("UTC");
+        }
+        life.pass(24 * HOUR);
+        let waits = life.twin.timers.iter().any(|timer| timer.name.starts_with("quiet:"));
+        prop_assert!(!waits, "a day in one place is enough");
+    }
 }

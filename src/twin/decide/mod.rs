@@ -284,7 +284,9 @@ impl<'a> Scales<'a> {
         // What must wait is weighed all the same: the best of it starts the timer.
         let is_weighed = match &found {
             None => true,
-            Some((_, verdict, _)) => matches!(verdict, Verdict::QuietHours { .. }),
+            Some((_, verdict, _)) => {
+                matches!(verdict, Verdict::QuietHours { .. } | Verdict::ZoneUnknown { .. })
+            }
         };
         let ways = if is_weighed { self.ways(action, need) } else { Ways::none() };
         let (weights, error) = self.weights(action, need, is_proposed, ways.all.first());
@@ -435,10 +437,19 @@ impl<'a> Scales<'a> {
 
     /// The timer of the best candidate that must wait for the quiet hours to end.
     fn deferred(&self, weighed: &[Weighed<'_>]) -> Option<Timer> {
-        weighed.iter().find_map(|candidate| match candidate.verdict {
-            Verdict::QuietHours { until } => Some(self.held(candidate)?.timer(until)),
+        let until = match self.budget.quiet.as_ref()? {
+            Verdict::QuietHours { until } => Some(*until),
             _ => None,
-        })
+        };
+        let waits = |candidate: &&Weighed<'_>| {
+            matches!(candidate.verdict, Verdict::QuietHours { .. } | Verdict::ZoneUnknown { .. })
+        };
+        let held = weighed.iter().filter(waits).find_map(|candidate| self.held(candidate))?;
+        let timer = held.timer(until, self.context.input.at);
+        // Nothing is gained by waiting anew for a moment that nobody knows.
+        let waits = |known: &&Timer| known.name == timer.name && self.context.input.at < known.due;
+        let known = self.twin.timers.iter().find(waits).filter(|_| until.is_none());
+        Some(known.cloned().unwrap_or(timer))
     }
 
     /// As what a candidate is held back. What a campaign had the twin decide is decided again as a
