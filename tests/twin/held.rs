@@ -39,6 +39,10 @@ issue = "service"
 value = 0.9
 cooldown = "0s"
 [[actions.treatments]]
+channel = "chat"
+when = "profile.likes_chat == true"
+text.en = "News, here."
+[[actions.treatments]]
 channel = "email"
 text.en = "News."
 
@@ -302,6 +306,21 @@ fn quiet_hours_that_a_policy_moves_hold_back_no_longer_than_they_last() {
         life.did("Anything");
         assert_eq!(said(&life.pass(24 * HOUR)), [("News.".to_owned(), at(time))], "{quiet}");
     }
+}
+
+#[test]
+fn who_speaks_at_night_where_it_cannot_be_said_is_told_elsewhere_in_the_morning() {
+    let mut life = at_night();
+    let reaction = life.says("chat", "customer", "Any news?", None);
+    let verdict = verdict_of(&reaction, "tell");
+    assert!(matches!(verdict, CandidateVerdict::NoTreatment { .. }), "{verdict}");
+    assert_eq!(said(&life.pass(24 * HOUR)), in_the_morning("News."));
+
+    let mut life = at_night();
+    life.event("core", "identify", json!({ "traits": { "likes_chat": true } }));
+    let reaction = life.says("chat", "customer", "Any news?", None);
+    assert_eq!(action(&reaction).map(|told| &*told.text), Some("News, here."));
+    assert_eq!(said(&life.pass(24 * HOUR)), [], "once is enough");
 }
 
 #[test]

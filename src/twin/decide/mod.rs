@@ -441,8 +441,11 @@ impl<'a> Scales<'a> {
             Verdict::QuietHours { until } => Some(*until),
             _ => None,
         };
-        let waits = |candidate: &&Weighed<'_>| {
-            matches!(candidate.verdict, Verdict::QuietHours { .. } | Verdict::ZoneUnknown { .. })
+        let waits = |candidate: &&Weighed<'_>| match &candidate.verdict {
+            Verdict::QuietHours { .. } | Verdict::ZoneUnknown { .. } => true,
+            // It may be said in a channel where the customer is, but cannot, and must wait elsewhere.
+            Verdict::NoTreatment { .. } => candidate.ways.is_quiet,
+            _ => false,
         };
         let held = weighed.iter().filter(waits).find_map(|candidate| self.held(candidate))?;
         let timer = held.timer(until, self.context.input.at);

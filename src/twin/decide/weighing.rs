@@ -36,6 +36,8 @@ pub(super) struct Way<'a> {
 /// The ways to say an action, best first; and why the last one that is not there is not.
 pub(super) struct Ways<'a> {
     pub(super) all: SmallVec<[Way<'a>; 2]>,
+    /// One of those that are not there would be, if it were no quiet hour.
+    pub(super) is_quiet: bool,
     because: Option<Barred<'a>>,
 }
 
@@ -88,7 +90,7 @@ impl<'a> Ways<'a> {
 
 impl Ways<'_> {
     pub(super) fn none() -> Self {
-        Ways { all: SmallVec::new(), because: None }
+        Ways { all: SmallVec::new(), is_quiet: false, because: None }
     }
 
     /// Why the last way that is not there is not.
@@ -110,6 +112,7 @@ impl<'a> Scales<'a> {
             let rank = match self.allowed(action, treatment) {
                 Ok(rank) => rank,
                 Err(because) => {
+                    ways.is_quiet |= matches!(because, Barred::Quiet { .. });
                     ways.because = Some(because);
                     continue;
                 }
