@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use super::mistake::{Mistake, hint};
 use super::{
-    Files, Issue, PERSONALIZATION, PROCESSING, PROFILING, Place, Policy, Root, Step, Trigger,
+    Action, Files, Issue, PERSONALIZATION, PROCESSING, PROFILING, Place, Policy, Root, Step,
+    Trigger,
 };
 
 /// Purposes that mean something without being declared: what one may be served for, and what
@@ -44,6 +45,7 @@ pub(super) fn advise(policy: &Policy, files: &Files, noticed: &Noticed) -> Vec<M
     needs(policy, noticed, &mut said);
     purposes(policy, noticed, &mut said);
     languages(policy, &mut said);
+    held(policy, &mut said);
     twins(policy, &mut said);
     said.into_iter().map(|(place, message)| remark(files, place, message)).collect()
 }
@@ -142,6 +144,28 @@ fn languages<'a>(policy: &'a Policy, said: &mut Vec<(&'a Place, String)>) {
                 ));
             }
         }
+    }
+}
+
+/// What quiet hours hold back is decided again by a timer, and the event is over by then.
+fn held<'a>(policy: &'a Policy, said: &mut Vec<(&'a Place, String)>) {
+    if policy.contact.quiet.is_none() {
+        return;
+    }
+    // What is made for a place is said where somebody asks, and never held.
+    let may_wait = |action: &&Action| {
+        !action.vital && action.treatments.iter().any(|treatment| treatment.placement.is_none())
+    };
+    for action in policy.actions.iter().filter(may_wait) {
+        let Some(path) = action.of_event().next() else { continue };
+        let name = &action.name;
+        said.push((
+            &action.place,
+            format!(
+                "`{name}` reads {path}, and if quiet hours hold it back, the event is over when it is \
+                 decided again; `set` a fact when the event comes, and read that"
+            ),
+        ));
     }
 }
 
@@ -250,6 +274,37 @@ text.en = "Hello"
         p.toml:35:1: nobody declares the purpose `markting`; did you mean `marketing`? Otherwise say what it is: [purposes.markting]
         p.toml:41:1: no text in `fr`: whoever speaks it is told in `en`
         "#);
+    }
+
+    #[test]
+    fn what_quiet_hours_may_hold_and_reads_its_event_is_told() {
+        let action = |name: &str, more: &str, treatment: &str| {
+            format!(
+                "[[actions]]\nname = \"{name}\"\nissue = \"service\"\nvalue = 0.5\n{more}\n\
+                 treatments = [{{ channel = \"app\", text.en = \"a\", text.fr = \"b\", {treatment} }}]\n"
+            )
+        };
+        let actions = [
+            action("plain", "", "tone = \"gentle\""),
+            action("timed", "when = \"event.time < now\"", "tone = \"gentle\""),
+            action("grave", "vital = true\nwhen = \"event.properties.a > 1\"", "tone = \"gentle\""),
+            action("shown", "data.a = \"event.properties.a\"", "placement = \"hero\""),
+            action("asks", "when = \"event.properties.a > 1\"", "tone = \"gentle\""),
+            action("tells", "data.b = \"event.properties.b\"", "tone = \"gentle\""),
+            action("chooses", "", "when = \"event.channel == 'shop'\""),
+        ];
+        let rules = "[[rules]]\nname = \"r\"\non = \"track:Paid\"\nthen = [\
+                     {act = \"plain\"}, {act = \"timed\"}, {act = \"grave\"}, {act = \"asks\"}, \
+                     {act = \"tells\"}, {act = \"chooses\"}]\n";
+        let text = format!("{rules}{}", actions.concat())
+            .replace("name = \"shown\"", "name = \"shown\"\nplacements = [\"hero\"]");
+        assert_eq!(remarks(&text), "", "where there are no quiet hours, nothing is held");
+        let told = remarks(&format!("[contact]\nquiet = \"21:00-08:00\"\n{text}"));
+        insta::assert_snapshot!(told, @r"
+        p.toml:37:1: `asks` reads event.properties.a, and if quiet hours hold it back, the event is over when it is decided again; `set` a fact when the event comes, and read that
+        p.toml:43:1: `tells` reads event.properties.b, and if quiet hours hold it back, the event is over when it is decided again; `set` a fact when the event comes, and read that
+        p.toml:49:1: `chooses` reads event.channel, and if quiet hours hold it back, the event is over when it is decided again; `set` a fact when the event comes, and read that
+        ");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use super::keeping::RetentionRule;
 use super::rules::Pattern;
 use super::{
     ConsentRule, ContactRules, Desk, DissatisfactionRule, ErasureRule, Escalates, Experiments,
-    Explore, Expression, Files, IdentityRule, IssueWeights, Mistake, Path, Queue, SignalRule,
+    Explore, Expression, Files, IdentityRule, IssueWeights, Mistake, Path, Queue, Root, SignalRule,
     Speech, Suitability, Tallies, Template,
 };
 use crate::event::{EventType, Map, folded_name};
@@ -607,6 +607,25 @@ pub struct Action {
     pub treatments: Box<[Treatment]>,
     /// Where it stands.
     pub place: Place,
+}
+
+impl Action {
+    /// The parts of an event that it reads, its time aside: what is not known any more when it is
+    /// decided about without that event. None: it goes by what the twin remembers.
+    pub fn of_event(&self) -> impl Iterator<Item = &Path> {
+        let worth = match &self.value {
+            Worth::Of(value) => Some(value),
+            Worth::Fixed(_) => None,
+        };
+        let asked = [&self.eligible, &self.when, &self.suitable].into_iter().flatten().chain(worth);
+        let told = self.treatments.iter().flat_map(|treatment| {
+            let texts = treatment.texts.values().map(Template::paths);
+            treatment.when.iter().map(Expression::paths).chain(texts)
+        });
+        let data = self.data.iter().map(|(_, value)| value.paths());
+        let read = asked.map(Expression::paths).chain(told).chain(data).flatten();
+        read.filter(|path| path.root == Root::Event && path.names().next() != Some("time"))
+    }
 }
 
 /// What an action is worth.

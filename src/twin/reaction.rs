@@ -232,7 +232,7 @@ fn within_budget(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction 
     recall::recall(twin, &context, &wishes, &mut effects);
     let mut is_decided = false;
     if (wishes.is_any() || input.ask().is_some() || context.campaign().is_some())
-        && let Some(decide::Decided { decision, exposures, deferred, entered }) =
+        && let Some(decide::Decided { decision, exposures, deferred, lost, entered }) =
             decide::decide(twin, &context, &wishes)
     {
         for (chosen, exposure) in decision.chosen.iter().zip(exposures) {
@@ -245,6 +245,9 @@ fn within_budget(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction 
         twin.enter(entered.into_iter(), &context, &mut effects);
         if let Some(timer) = deferred {
             twin.start_timer(timer, &mut effects, &mut notes);
+        }
+        if let Some((place, why)) = lost {
+            notes.policy(&place, why);
         }
         twin.decisions = twin.decisions.wrapping_add(1);
         is_decided = true;

@@ -3,7 +3,7 @@
 
 use chrono::Timelike;
 use jumeau::event::{Broadcast, Zone};
-use jumeau::twin::{Shared, Timer};
+use jumeau::twin::{Note, Shared, Timer};
 
 use super::*;
 
@@ -32,6 +32,16 @@ resume = "go_on"
 name = "news"
 on = ["track:News", "message:customer"]
 then = [{ act = "tell" }]
+
+[[rules]]
+name = "a payment"
+on = "track:Paid"
+then = [{ act = "name_payment" }, { act = "ask_payment" }, { set = "paid", to = "event.properties.amount" }]
+
+[[rules]]
+name = "a payment that is remembered"
+on = "track:Kept"
+then = [{ act = "recall_payment" }, { set = "paid", to = "event.properties.amount" }]
 
 [[actions]]
 name = "tell"
@@ -88,6 +98,25 @@ issue = "sales"
 value = 0.6
 cooldown = "0s"
 treatments = [{ channel = "email", text.en = "Winter." }]
+
+[[actions]]
+name = "name_payment"
+issue = "service"
+value = 0.5
+treatments = [{ channel = "email", text.en = "{{ event.properties.amount }} it was." }]
+
+[[actions]]
+name = "ask_payment"
+issue = "service"
+value = 0.4
+when = "event.properties.amount > 10"
+treatments = [{ channel = "email", text.en = "Was that you?" }]
+
+[[actions]]
+name = "recall_payment"
+issue = "service"
+value = 0.5
+treatments = [{ channel = "email", text.en = "{{ facts.paid }} it was." }]
 "#;
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -361,6 +390,26 @@ fn room_in_a_channel_that_asks_at_night_is_no_reason_to_write_in_the_morning() {
     let mut life = at_night();
     life.event("tv", "ask", json!({ "placements": ["hero"] }));
     assert_eq!(said(&life.pass(24 * HOUR)), []);
+}
+
+#[test]
+fn what_reads_an_event_of_the_night_is_noted_when_it_cannot_be_said_in_the_morning() {
+    let mut life = at_night();
+    life.track("Kept", json!({ "amount": 20 }));
+    let woken = life.pass(24 * HOUR);
+    assert_eq!(said(&woken), in_the_morning("20 it was."));
+    assert!(woken.iter().all(|reaction| reaction.notes.is_empty()), "a fact is remembered");
+
+    let mut life = at_night();
+    life.track("Paid", json!({ "amount": 20 }));
+    let woken = life.pass(24 * HOUR);
+    assert_eq!(said(&woken), []);
+    let notes = woken.iter().flat_map(|reaction| &reaction.notes).map(Note::to_string);
+    let notes: Vec<String> = notes.collect();
+    assert_eq!(notes.len(), 1, "{notes:?}");
+    let expected = "quiet hours held name_payment back, and now it cannot be said: it reads \
+                    event.properties.amount, and the event is over";
+    assert!(notes[0].contains(expected), "{notes:?}");
 }
 
 proptest! {

@@ -39,7 +39,7 @@ use super::{Derived, Need, Timer, Twin, Under, act, situation};
 use crate::config::limits;
 use crate::event::{Ask, Value, cut};
 use crate::models::{self, Contender, Exposure, Weigher};
-use crate::policy::{self, Experiment, Expression, Path, Scope};
+use crate::policy::{self, Experiment, Expression, Path, Place, Scope};
 use budget::Budget;
 use treatment::{Said, Wanted};
 use weighing::Ways;
@@ -53,6 +53,8 @@ pub(super) struct Decided<'a> {
     /// The timer that is to decide again: what would have been said must wait for the quiet hours to
     /// end.
     pub(super) deferred: Option<Timer>,
+    /// What was held back, and cannot be said without the event: where it stands, and why.
+    pub(super) lost: Option<(Place, String)>,
     /// The experiments that the decision is about, and the customer's arms.
     pub(super) entered: Arms<'a>,
 }
@@ -185,7 +187,7 @@ pub(super) fn decide<'a>(
     for candidate in weighed.iter().filter(|one| one.verdict != Verdict::Chosen) {
         dropped[candidate.stage as usize] += 1;
     }
-    let deferred = scales.deferred(&weighed);
+    let (deferred, lost) = (scales.deferred(&weighed), scales.lost(&weighed));
     let (trigger, detail) = context.input.trigger();
     let decision = Box::new(Decision {
         id,
@@ -205,7 +207,7 @@ pub(super) fn decide<'a>(
         chosen,
         arms: under,
     });
-    Some(Decided { decision, exposures, deferred, entered })
+    Some(Decided { decision, exposures, deferred, lost, entered })
 }
 
 /// The actions worth considering, by position in the policy, each with the strongest need that it
@@ -474,6 +476,29 @@ impl<'a> Scales<'a> {
             let offer = self.wishes.offer.as_ref().filter(|offer| is_this(offer.action));
             offer.map(|_| Held::Offer)
         }
+    }
+
+    /// What was held back and cannot be said, because it reads the event of which it was to tell, so
+    /// that nothing is said.
+    fn lost(&self, weighed: &[Weighed<'_>]) -> Option<(Place, String)> {
+        Held::of_input(self.context.input)?;
+        if weighed.iter().any(|candidate| candidate.verdict == Verdict::Chosen) {
+            return None;
+        }
+        weighed.iter().find_map(|candidate| {
+            let because = match &candidate.verdict {
+                Verdict::Unknown { because, .. } | Verdict::NoTreatment { because } => because,
+                _ => return None,
+            };
+            let action = candidate.action;
+            let path = action.of_event().map(Path::to_string).find(|path| because.contains(path))?;
+            let why = format!(
+                "quiet hours held {} back, and now it cannot be said: it reads {path}, and the event \
+                 is over; `set` a fact when the event comes, and read that",
+                action.name
+            );
+            Some((action.place.clone(), why))
+        })
     }
 }
 
