@@ -162,8 +162,8 @@ fn held<'a>(policy: &'a Policy, said: &mut Vec<(&'a Place, String)>) {
         said.push((
             &action.place,
             format!(
-                "`{name}` reads {path}, and if quiet hours hold it back, the event is over when it is \
-                 decided again; `set` a fact when the event comes, and read that"
+                "`{name}` reads {path}, and if quiet hours hold it back, the event is over when it \
+                 is decided again; `set` a fact when the event comes, and read that"
             ),
         ));
     }
@@ -281,7 +281,8 @@ text.en = "Hello"
         let action = |name: &str, more: &str, treatment: &str| {
             format!(
                 "[[actions]]\nname = \"{name}\"\nissue = \"service\"\nvalue = 0.5\n{more}\n\
-                 treatments = [{{ channel = \"app\", text.en = \"a\", text.fr = \"b\", {treatment} }}]\n"
+                 treatments = [{{ channel = \"app\", text.en = \"a\", text.fr = \"b\", \
+                 {treatment} }}]\n"
             )
         };
         let actions = [

@@ -25,8 +25,9 @@ pub(super) enum Held<'a> {
     Needs,
 }
 
-/// How the name of a campaign's timer goes on; no action has a colon in its name. Its scope follows,
-/// and its identity as hexadecimal digits, so that it is not taken for the one that replaces it.
+/// How the name of a campaign's timer goes on; no action has a colon in its name. Its scope
+/// follows, and its identity as hexadecimal digits, so that it is not taken for the one that
+/// replaces it.
 const CAMPAIGN: &str = "campaign:";
 /// How the name goes on of the timer of an action that asks for a consent.
 const CONSENT: &str = "consent:";
@@ -86,8 +87,8 @@ impl<'a> Held<'a> {
 }
 
 impl<'a> Context<'a> {
-    /// The campaign that has the twin decide: it wakes the twin, or its decision was held back, and it
-    /// lives and concerns the customer now.
+    /// The campaign that has the twin decide: it wakes the twin, or its decision was held back, and
+    /// it lives and concerns the customer now.
     pub(super) fn find_campaign(&self, twin: &Twin) -> Option<&'a Arc<Shared>> {
         let (scope, id) = match (&self.input.cause, Held::of_input(self.input)) {
             (Cause::Broadcast(woken), _) => (&*woken.scope, woken.id),
@@ -108,9 +109,10 @@ impl<'a> Context<'a> {
 }
 
 impl Twin {
-    /// Has what is held back wait for the end of the quiet hours that the customer has now: their time
-    /// zone or the policy may have changed since. Where it is no quiet hour, it is decided again at
-    /// once; while the zone is not understood, there is nothing better to wait for than before.
+    /// Has what is held back wait for the end of the quiet hours that the customer has now: their
+    /// time zone or the policy may have changed since. Where it is no quiet hour, it is decided
+    /// again at once; while the zone is not understood, there is nothing better to wait for than
+    /// before.
     pub(super) fn move_what_is_held(
         &mut self,
         policy: &Policy,

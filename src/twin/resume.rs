@@ -111,7 +111,8 @@ pub(super) struct Offer {
     pub(super) because: String,
 }
 
-/// What is to be offered to whoever turns up by this input, or turned up in quiet hours that are over.
+/// What is to be offered to whoever turns up by this input, or turned up in quiet hours that are
+/// over.
 pub(super) fn offer(twin: &Twin, context: &Context<'_>) -> Option<Offer> {
     if !is_presence(context.input) && Held::of_input(context.input) != Some(Held::Offer) {
         return None;

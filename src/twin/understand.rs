@@ -183,8 +183,8 @@ pub(super) struct Wishes {
 
 impl Wishes {
     /// What would have been said must be decided again, as far as there is a reason left: an action
-    /// that a rule proposed, one that asks for a consent that lacks still, or whatever serves the needs
-    /// there are. What a campaign wants, and what was left, is looked for where it is at other times.
+    /// that a rule proposed, one that asks for a consent that lacks still, or whatever serves the
+    /// needs there are. A campaign, and what was left, are looked for as at other times.
     fn decide_again(&mut self, held: Held<'_>, twin: &Twin, context: &Context<'_>) {
         let policy = context.policy;
         match held {

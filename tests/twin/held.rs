@@ -34,9 +34,14 @@ on = ["track:News", "message:customer"]
 then = [{ act = "tell" }]
 
 [[rules]]
+name = "looks at something"
+on = "track:Looked"
+then = [{ raise = "season", strength = 0.9 }]
+
+[[rules]]
 name = "a payment"
 on = "track:Paid"
-then = [{ act = "name_payment" }, { act = "ask_payment" }, { set = "paid", to = "event.properties.amount" }]
+then = [{ act = "name_payment" }, { act = "ask_payment" }]
 
 [[rules]]
 name = "a payment that is remembered"
@@ -98,6 +103,13 @@ issue = "sales"
 value = 0.6
 cooldown = "0s"
 treatments = [{ channel = "email", text.en = "Winter." }]
+
+[[actions]]
+name = "echo"
+serves = ["season"]
+issue = "nurture"
+value = 0.9
+treatments = [{ channel = "email", text.en = "Still thinking of {{ event.properties.what }}?" }]
 
 [[actions]]
 name = "name_payment"
@@ -410,6 +422,15 @@ fn what_reads_an_event_of_the_night_is_noted_when_it_cannot_be_said_in_the_morni
     let expected = "quiet hours held name_payment back, and now it cannot be said: it reads \
                     event.properties.amount, and the event is over";
     assert!(notes[0].contains(expected), "{notes:?}");
+}
+
+#[test]
+fn what_reads_an_event_of_the_night_is_no_loss_where_something_else_is_said() {
+    let mut life = at_night();
+    life.track("Looked", json!({ "what": "skis" }));
+    let woken = life.pass(24 * HOUR);
+    assert_eq!(said(&woken), in_the_morning("Winter."));
+    assert!(woken.iter().all(|reaction| reaction.notes.is_empty()));
 }
 
 proptest! {

@@ -50,8 +50,8 @@ pub(super) struct Decided<'a> {
     pub(super) decision: Box<Decision>,
     /// What each action that is taken went by, if something can be learned of it.
     pub(super) exposures: Vec<Option<Exposure>>,
-    /// The timer that is to decide again: what would have been said must wait for the quiet hours to
-    /// end.
+    /// The timer that is to decide again: what would have been said must wait for the quiet hours
+    /// to end.
     pub(super) deferred: Option<Timer>,
     /// What was held back, and cannot be said without the event: where it stands, and why.
     pub(super) lost: Option<(Place, String)>,
@@ -445,7 +445,7 @@ impl<'a> Scales<'a> {
         };
         let waits = |candidate: &&Weighed<'_>| match &candidate.verdict {
             Verdict::QuietHours { .. } | Verdict::ZoneUnknown { .. } => true,
-            // It may be said in a channel where the customer is, but cannot, and must wait elsewhere.
+            // It may be said where the customer is, but cannot, and must wait in other channels.
             Verdict::NoTreatment { .. } => candidate.ways.is_quiet,
             _ => false,
         };
@@ -478,8 +478,8 @@ impl<'a> Scales<'a> {
         }
     }
 
-    /// What was held back and cannot be said, because it reads the event of which it was to tell, so
-    /// that nothing is said.
+    /// What was held back and cannot be said, because it reads the event of which it was to tell,
+    /// so that nothing is said.
     fn lost(&self, weighed: &[Weighed<'_>]) -> Option<(Place, String)> {
         Held::of_input(self.context.input)?;
         if weighed.iter().any(|candidate| candidate.verdict == Verdict::Chosen) {
