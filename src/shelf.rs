@@ -121,7 +121,7 @@ pub fn languages(folder: Option<&Path>) -> anyhow::Result<Arc<Languages>> {
                     about.len()
                 ));
             }
-            let content = std::fs::read_to_string(&path).with_context(|| unreadable(&path))?;
+            let content = text(&path, || unreadable(&path))?;
             let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy();
             files.push((name.replace('\\', "/"), content));
         }
@@ -163,6 +163,16 @@ fn texts(policy: &str, folder: &str) -> Vec<(String, String)> {
     found
 }
 
+/// What a file of text holds.
+fn text(path: &Path, unreadable: impl FnOnce() -> String) -> anyhow::Result<String> {
+    let bytes = std::fs::read(path).with_context(unreadable)?;
+    String::from_utf8(bytes).map_err(|error| {
+        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        anyhow!("{}:{line}: {}", path.display(), policy::not_utf8(&error))
+    })
+}
+
 fn read_folder(folder: &Path) -> anyhow::Result<Vec<(String, String)>> {
     if !folder.is_dir() {
         return Ok(Vec::new());
@@ -174,8 +184,7 @@ fn read_folder(folder: &Path) -> anyhow::Result<Vec<(String, String)>> {
         let path = entry?.path();
         if path.extension().is_some_and(|ending| ending == "toml") {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let content = std::fs::read_to_string(&path)
-                .with_context(|| format!("cannot read the story {}", path.display()))?;
+            let content = text(&path, || format!("cannot read the story {}", path.display()))?;
             found.push((format!("{SCENARIOS}/{name}"), content));
         }
     }

@@ -12,6 +12,9 @@ pub(crate) use super::mistake::{Found, hint};
 use super::{CompileError, Expression, Place, Template};
 use crate::config::limits;
 
+/// What word processors and web pages make of straight quotes.
+const TYPOGRAPHIC: [char; 9] = ['“', '”', '„', '‟', '‘', '’', '‚', '«', '»'];
+
 /// One file that is being read.
 #[derive(Clone, Copy)]
 pub(crate) struct Source<'a> {
@@ -39,16 +42,21 @@ impl<'a> Source<'a> {
         match toml_span::parse(self.text.content) {
             Ok(root) => Some(Document { source: self, root }),
             Err(error) => {
-                let message = match &error.kind {
-                    ErrorKind::DuplicateKey { key, first } => format!(
+                let at_fault = self.text.content.get(error.span.start..).unwrap_or_default();
+                let quote = at_fault.chars().next().filter(|c| TYPOGRAPHIC.contains(c));
+                let message = match (quote, &error.kind) {
+                    (Some(c), _) => {
+                        format!("found the quote `{c}`; a text stands in straight quotes: \"text\"")
+                    }
+                    (_, ErrorKind::DuplicateKey { key, first }) => format!(
                         "`{key}` stands here twice; it stands first in line {}",
                         self.text.line(first.start)
                     ),
-                    ErrorKind::DuplicateTable { name, first } => format!(
+                    (_, ErrorKind::DuplicateTable { name, first }) => format!(
                         "the table `{name}` stands here twice; it stands first in line {}",
                         self.text.line(first.start)
                     ),
-                    ErrorKind::UnquotedString => {
+                    (_, ErrorKind::UnquotedString) => {
                         "expected a value; a text stands in quotes".to_owned()
                     }
                     _ => format!("expected TOML, but: {error}"),

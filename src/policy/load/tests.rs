@@ -554,3 +554,31 @@ treatments = [{ channel = "app", text = { en = "one", EN = "other" } }]
         ["p.toml:4:21: `EN` stands here twice", "p.toml:11:55: the text in `EN` stands here twice",]
     );
 }
+
+#[test]
+fn a_file_in_another_encoding_and_quotes_of_a_word_processor_are_told_with_line_and_cure() {
+    let folder = tempfile::tempdir().unwrap();
+    let latin = b"[policy]\nname = \"cr\xe8me\"\nlanguages = [\"fr\"]\n";
+    std::fs::write(folder.path().join("creme.toml"), latin).unwrap();
+    insta::assert_snapshot!(Files::read(folder.path()).unwrap_err(), @r#"
+    creme.toml:2:11: expected text in UTF-8, found the byte 0xE8; save the file as UTF-8
+     2 | name = "cr�me"
+       |           ^
+    "#);
+    let mistakes = |line: &str| {
+        let content = format!("[policy]\nname = \"test\"\n{line}\n");
+        load(&Files::new([("test.toml", content)])).unwrap_err().to_string()
+    };
+    let lines = ["languages = [“fr”]", "needs.x.describe = ‘a lamp’", "“needs” = 1"];
+    insta::assert_snapshot!(lines.map(mistakes).join("\n"), @r#"
+    test.toml:3:14: found the quote `“`; a text stands in straight quotes: "text"
+     3 | languages = [“fr”]
+       |              ^
+    test.toml:3:20: found the quote `‘`; a text stands in straight quotes: "text"
+     3 | needs.x.describe = ‘a lamp’
+       |                    ^
+    test.toml:3:1: found the quote `“`; a text stands in straight quotes: "text"
+     3 | “needs” = 1
+       | ^
+    "#);
+}
