@@ -260,8 +260,17 @@ fn main() -> ExitCode {
     terminal::tell_panics();
     store::keep_files_private();
     let command = arguments().command;
-    let is_json = command.is_json();
-    match run(command) {
+    let (is_json, answers) = (command.is_json(), command.answers());
+    let done = run(command);
+    if let Some(why) = terminal::unwritten().filter(|_| answers && done.is_ok()) {
+        if is_json {
+            terminal::warn(terminal::error(&why, terminal::UNWRITTEN));
+        } else {
+            console::fail(&anyhow::Error::msg(why));
+        }
+        return ExitCode::from(terminal::UNWRITTEN);
+    }
+    match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -281,6 +290,11 @@ fn arguments() -> Arguments {
 }
 
 impl Command {
+    /// Whether what it prints is an answer, and it ends after it.
+    fn answers(&self) -> bool {
+        !matches!(self, Command::Dev(_) | Command::Serve(_))
+    }
+
     /// Whether the answer is to be JSON, and so what goes wrong.
     fn is_json(&self) -> bool {
         match self {

@@ -10,13 +10,19 @@ use std::backtrace::{Backtrace, BacktraceStatus};
 use std::borrow::Cow;
 use std::fmt::{self, Display};
 use std::hash::{BuildHasher as _, RandomState};
-use std::io::{self, Write};
-use std::sync::LazyLock;
+use std::io::{self, IsTerminal as _, Write};
+use std::sync::{LazyLock, OnceLock};
 
 use anstyle::Style;
 
 /// Stands for a character that would steer the terminal.
 pub const HARMLESS: char = '\u{fffd}';
+
+/// The exit status of a program whose answer could not be written.
+pub const UNWRITTEN: u8 = 4;
+
+/// Why something could not be written to standard output.
+static WHY_UNWRITTEN: OnceLock<String> = OnceLock::new();
 
 /// What our own sequences begin with until they are printed.
 static MARK: LazyLock<String> =
@@ -91,20 +97,46 @@ pub fn json(json: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// Prints a line.
+/// Prints a line. If that fails, [`unwritten`] tells why.
 pub fn say(line: impl Display) {
-    // Nobody is there to read it, if it fails.
     let _ = is_read(line);
 }
 
 /// Prints a line of what goes on without end; `false` once nobody reads it, as after `| head`.
 pub fn is_read(line: impl Display) -> bool {
-    print(&mut anstream::stdout(), &format!("{line}\n")).is_ok()
+    is_written(print(&mut anstream::stdout(), &format!("{line}\n")))
 }
 
-/// Prints a text that ends its own lines.
+/// Prints a text that ends its own lines. If that fails, [`unwritten`] tells why.
 pub fn show(text: impl Display) {
-    let _ = print(&mut anstream::stdout(), &text.to_string());
+    is_written(print(&mut anstream::stdout(), &text.to_string()));
+}
+
+/// Prints a page for a browser, which the letters of a stranger do not steer: as it is, unless a terminal
+/// shows it. If that fails, [`unwritten`] tells why.
+pub fn page(page: &str) {
+    let mut out = io::stdout();
+    if out.is_terminal() {
+        show(page);
+    } else {
+        is_written(out.write_all(page.as_bytes()).and_then(|()| out.flush()));
+    }
+}
+
+/// Why something could not be written to standard output, as a sentence; none if all was written, or if
+/// nobody reads on, as after `| head`.
+pub fn unwritten() -> Option<String> {
+    WHY_UNWRITTEN.get().map(|why| format!("cannot write to standard output: {why}"))
+}
+
+fn is_written(done: io::Result<()>) -> bool {
+    if let Err(error) = &done
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        // The first reason is the one to tell.
+        let _ = WHY_UNWRITTEN.set(error.to_string());
+    }
+    done.is_ok()
 }
 
 /// Prints a line where mistakes are told.
@@ -123,18 +155,48 @@ pub fn error(sentence: &str, code: u8) -> String {
 /// that they ask for. Whoever asked for JSON is told as JSON; and nothing steers the terminal, for a
 /// script may have passed on what somebody wrote.
 pub fn exit(wrong: &clap::Error) -> ! {
-    let words = wrong.render().to_string();
+    // With clap's colours, among which a stranger's sequences may stand.
+    let styled = wrong.render().ansi().to_string();
+    let words = without_colours(&styled);
     let code = wrong.exit_code();
-    let mut arguments = std::env::args_os().take_while(|argument| argument != "--");
-    if code != 0 && arguments.any(|argument| argument == "--json") {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let is_strange = |argument: &std::ffi::OsString| steers(&argument.to_string_lossy());
+    let mut options = arguments.iter().take_while(|argument| *argument != "--");
+    if code != 0 && options.any(|argument| argument == "--json") {
         let sentence = words.trim_end().trim_start_matches("error: ");
         warn(error(sentence, u8::try_from(code).unwrap_or(1)));
-    } else if steers(&words) {
-        warn(words.trim_end());
-    } else {
-        wrong.exit();
+        std::process::exit(code)
     }
-    std::process::exit(code)
+    let told = if steers(&words) || arguments.iter().any(is_strange) {
+        Cow::Borrowed(&*words)
+    } else {
+        ours(&styled)
+    };
+    if wrong.use_stderr() {
+        ask(told);
+        std::process::exit(code)
+    }
+    show(told);
+    match unwritten() {
+        Some(why) => {
+            warn(why);
+            std::process::exit(UNWRITTEN.into())
+        }
+        None => std::process::exit(code),
+    }
+}
+
+/// A text without its colours.
+fn without_colours(styled: &str) -> String {
+    let mut words = String::with_capacity(styled.len());
+    for (at, piece) in styled.split('\u{1b}').enumerate() {
+        let colour = if at > 0 { colour(piece) } else { 0 };
+        if at > 0 && colour == 0 {
+            words.push('\u{1b}');
+        }
+        words.push_str(&piece[colour..]);
+    }
+    words
 }
 
 /// Prints words where mistakes are told, and stays on the line.

@@ -44,3 +44,30 @@ fn whoever_asks_for_help_and_for_json_is_shown_the_help() {
     assert!(output.status.success());
     assert!(String::from_utf8_lossy(&output.stdout).contains("Usage: jumeau check"));
 }
+
+#[test]
+fn an_answer_that_cannot_be_written_is_no_success() {
+    for line in ["limits", "limits --json", "--help", "check --help"] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_jumeau"))
+            .args(line.split(' '))
+            .stdout(full)
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(4), "{line}: {told}");
+        assert!(told.contains("cannot write to standard output: No space left"), "{line}: {told}");
+    }
+}
+
+#[test]
+fn nothing_in_an_argument_steers_the_terminal() {
+    let output = Command::new(env!("CARGO_BIN_EXE_jumeau"))
+        .arg("\u{1b}[2J\u{1b}]52;c;eA==\u{7}")
+        .env("CLICOLOR_FORCE", "1")
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{told:?}");
+    assert!(!told.contains('\u{1b}') && told.contains("�[2J�]52;c;eA==�"), "{told:?}");
+}

@@ -1,7 +1,6 @@
 //! Everything that is held of one customer, gathered into one document: for a machine as JSON, for a
 //! person as one page.
 
-use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 
 use jumeau::api::{ExportPart, ExportReply, ExportRequest, JournalEntry, MessageCount, verb};
@@ -58,11 +57,7 @@ pub(crate) async fn export(
             .map_err(|error| Failure::Unreachable(format!("an export that is no JSON: {error}")))?
     };
     match output {
-        None if is_html && !std::io::stdout().is_terminal() => {
-            // A page is for a browser, which the letters of a customer do not steer.
-            let _ = std::io::stdout().write_all(text.as_bytes());
-        }
-        None if is_html => terminal::show(text),
+        None if is_html => terminal::page(&text),
         None => terminal::show(terminal::json(&text)),
         Some(path) => std::fs::write(path, text)
             .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?,

@@ -17,6 +17,9 @@ pub(crate) enum Failure {
     /// There is no broker, or no service.
     #[error("{0}")]
     Unreachable(String),
+    /// The answer could not be written.
+    #[error("{0}")]
+    Unwritten(String),
 }
 
 impl Failure {
@@ -30,6 +33,7 @@ impl Failure {
             Failure::Negative(_) => 1,
             Failure::Usage(_) => 2,
             Failure::Unreachable(_) => 3,
+            Failure::Unwritten(_) => terminal::UNWRITTEN,
         }
     }
 

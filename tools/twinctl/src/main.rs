@@ -57,7 +57,11 @@ fn main() -> ExitCode {
         }),
         Err(error) => Err(Failure::Unreachable(format!("cannot start: {error}"))),
     };
-    match done {
+    let is_written = || match terminal::unwritten() {
+        Some(why) => Err(Failure::Unwritten(why)),
+        None => Ok(()),
+    };
+    match done.and_then(|()| is_written()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             failure.tell(is_json);

@@ -37,3 +37,64 @@ fn whoever_asks_for_json_is_told_what_went_wrong_as_one_object() {
         assert_eq!(out, "", "{line}");
     }
 }
+
+fn twinctl(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_twinctl"));
+    command.args(arguments).env("CLICOLOR_FORCE", "1");
+    command
+}
+
+#[test]
+fn an_answer_that_cannot_be_written_is_no_success() {
+    for arguments in [
+        &["schema"][..],
+        &["schema", "track"],
+        &["schema", "--json"],
+        &["completion", "bash"],
+        &["--help"],
+        &["publish", "--help"],
+        &["publish", "ann", "track", "name=Visit", "--dry-run"],
+    ] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = twinctl(arguments).stdout(full).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(4), "{arguments:?}: {told}");
+        assert!(
+            told.contains("cannot write to standard output: No space"),
+            "{arguments:?}: {told}"
+        );
+    }
+}
+
+#[test]
+fn nobody_who_stops_reading_is_told_of_a_mistake() {
+    for arguments in [&["schema", "track"][..], &["completion", "bash"], &["--help"]] {
+        // Its other end is gone when the answer comes.
+        let (_, writer) = std::io::pipe().map(|(reader, writer)| (drop(reader), writer)).unwrap();
+        let output = twinctl(arguments).stdout(writer).output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{arguments:?}: {output:?}");
+    }
+}
+
+#[test]
+fn nothing_in_an_argument_steers_the_terminal() {
+    let evil = "\u{1b}[2J\u{1b}]52;c;eA==\u{7}\u{1b}[8m";
+    for arguments in [
+        &[evil][..],
+        &["publish", "ann", evil],
+        &["whatif", "ann", evil],
+        &["advance", evil],
+        &["dead", "show", evil],
+        &["schema", evil],
+    ] {
+        let output = twinctl(arguments).output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {told:?}");
+        let others = told.replace("\u{1b}[0m", "").replace("\u{1b}[1m\u{1b}[31m", "");
+        assert!(!others.contains('\u{1b}'), "{arguments:?}: {told:?}");
+        assert!(told.contains("�[2J�]52;c;eA==�"), "{arguments:?}: {told:?}");
+    }
+    // Our own colours stay.
+    let told = twinctl(&["nonsense"]).output().unwrap().stderr;
+    assert!(String::from_utf8_lossy(&told).contains("\u{1b}["), "{told:?}");
+}
