@@ -1,4 +1,4 @@
-use super::text::{Folded, fold};
+use super::text::{Folded, fold, is_invisible, narrow};
 use crate::config::limits;
 use crate::event::cut;
 
@@ -20,7 +20,7 @@ pub fn is_alike(one: &str, other: &str) -> bool {
 /// The beginnings of the longer words of a text, each once.
 fn stems(text: &str) -> Vec<String> {
     let mut stems: Vec<String> = cut(text, limits::TRANSCRIPT_LINE_BYTES)
-        .split(|letter: char| !letter.is_alphanumeric())
+        .split(|letter: char| !letter.is_alphanumeric() && !is_invisible(letter))
         .filter(|word| word.chars().count() >= TELLING_LETTERS)
         .map(stem)
         .collect();
@@ -31,7 +31,8 @@ fn stems(text: &str) -> Vec<String> {
 
 fn stem(word: &str) -> String {
     let mut stem = String::with_capacity(2 * STEM_LETTERS);
-    for letter in word.chars().flat_map(char::to_lowercase).take(STEM_LETTERS) {
+    let seen = word.chars().filter(|letter| !is_invisible(*letter)).map(narrow);
+    for letter in seen.flat_map(char::to_lowercase).take(STEM_LETTERS) {
         match fold(letter) {
             Folded::Same => stem.push(letter),
             Folded::As(letters) => stem.push_str(letters),
@@ -52,6 +53,7 @@ mod tests {
             "I was charged twice, for one subscription",
             "you CHARGE me twice for the subscriptions!",
             "Why was I charged twice for my subscription?",
+            "ｃｈａｒｇｅｄ twice, for one sub\u{ad}scription",
         ] {
             assert!(is_alike(first, again), "{again}");
         }

@@ -4,7 +4,7 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use smallvec::SmallVec;
 
 use super::Language;
-use super::text::{Folded, fold};
+use super::text::{Folded, fold, is_invisible, narrow};
 use crate::config::limits;
 use crate::event::cut;
 
@@ -208,7 +208,11 @@ impl Normal {
             Normal { text: String::with_capacity(written.len() + 2), words: SmallVec::new() };
         normal.text.push(' ');
         let mut in_word = false;
-        for (at, letter) in written.char_indices() {
+        for (at, written) in written.char_indices() {
+            if is_invisible(written) {
+                continue;
+            }
+            let letter = narrow(written);
             let accent = ('\u{300}'..='\u{36f}').contains(&letter);
             if !(letter.is_alphanumeric() || accent && in_word) {
                 if in_word {
@@ -233,7 +237,7 @@ impl Normal {
                 }
             }
             if let Some((_, _, end)) = normal.words.last_mut() {
-                *end = at + letter.len_utf8();
+                *end = at + written.len_utf8();
             }
         }
         if in_word {
@@ -278,6 +282,15 @@ mod tests {
         assert_eq!(
             found(&phrases, "Mon colis n’est   PAS arrive, je veux ETRE remboursé"),
             pairs(&[("delivery", "n’est   PAS arrive"), ("refund", "ETRE remboursé")]),
+        );
+    }
+
+    #[test]
+    fn a_phrase_is_found_in_letters_of_full_width_and_around_what_is_not_seen() {
+        let phrases = [("leaving", "cancel*"), ("refund", "money back")];
+        assert_eq!(
+            found(&phrases, "Can\u{ad}cel it, ｍｏｎｅｙ\u{200b}　ｂａｃｋ！"),
+            pairs(&[("leaving", "Can\u{ad}cel"), ("refund", "ｍｏｎｅｙ\u{200b}　ｂａｃｋ")]),
         );
     }
 

@@ -122,7 +122,8 @@ struct Splitter<'a, S> {
 impl<S: Splits> Splitter<'_, S> {
     fn run(&mut self) {
         let mut at = 0;
-        while let Some(next) = self.text[at..].chars().next() {
+        while let Some(written) = self.text[at..].chars().next() {
+            let next = narrow(written);
             let fresh = self.text[..at].chars().next_back().is_none_or(char::is_whitespace);
             if fresh && let Some(end) = self.passed_over(at).or_else(|| self.whole_emoticon(at)) {
                 at = end;
@@ -131,14 +132,14 @@ impl<S: Splits> Splitter<'_, S> {
             at = if next == '\n' {
                 self.stop(at, at + 1, 0, 0);
                 at + 1
-            } else if next.is_whitespace() || next == '#' {
-                at + next.len_utf8()
+            } else if next.is_whitespace() || next == '#' || is_invisible(next) {
+                at + written.len_utf8()
             } else if next.is_alphanumeric() && !is_apostrophe(next) {
                 self.word(at)
             } else if let Some(end) = self.emoticon(at) {
                 end
             } else {
-                self.mark(at, next)
+                self.mark(at, written)
             };
         }
     }
@@ -192,16 +193,17 @@ impl<S: Splits> Splitter<'_, S> {
     }
 
     /// A mark, a run of marks that end a sentence, or an emoji.
-    fn mark(&mut self, at: usize, first: char) -> usize {
+    fn mark(&mut self, at: usize, written: char) -> usize {
+        let first = narrow(written);
         match first {
             '.' | '!' | '?' | '…' | '‽' | '¡' | '¿' => {
                 let (mut exclamations, mut questions, mut end) = (0u8, 0u8, at);
-                if first == '.' && self.within_number(at) {
-                    return at + 1;
+                if first == '.' && self.within_number(at, written) {
+                    return at + written.len_utf8();
                 }
                 // French sets blanks before `!` and `?`.
                 for (offset, next) in self.text[at..].char_indices() {
-                    match next {
+                    match narrow(next) {
                         '!' | '¡' => exclamations = exclamations.saturating_add(1),
                         '?' | '¿' => questions = questions.saturating_add(1),
                         '.' | '…' | ' ' | '\u{a0}' | '\u{202f}' => {}
@@ -214,15 +216,15 @@ impl<S: Splits> Splitter<'_, S> {
             }
             ',' | ';' | ':' | '(' | ')' | '"' | '«' | '»' | '“' | '”' | '„' | '–' | '—' =>
             {
-                let end = at + first.len_utf8();
-                if first == ',' && self.within_number(at) {
+                let end = at + written.len_utf8();
+                if first == ',' && self.within_number(at, written) {
                     return end;
                 }
                 self.push(Kind::Pause, at, end, (0, 0), (0, 0, None), false);
                 end
             }
             _ => {
-                let end = at + first.len_utf8();
+                let end = at + written.len_utf8();
                 let hash = hash(&self.text[at..end]);
                 if self.splits.is_picture(hash) {
                     self.picture(at, end, hash);
@@ -233,9 +235,10 @@ impl<S: Splits> Splitter<'_, S> {
     }
 
     /// Whether the mark at `at` stands between digits, as in `3.50`.
-    fn within_number(&self, at: usize) -> bool {
-        self.text[..at].ends_with(|c: char| c.is_ascii_digit())
-            && self.text[at + 1..].starts_with(|c: char| c.is_ascii_digit())
+    fn within_number(&self, at: usize, mark: char) -> bool {
+        let is_digit = |c: char| narrow(c).is_ascii_digit();
+        self.text[..at].ends_with(is_digit)
+            && self.text[at + mark.len_utf8()..].starts_with(is_digit)
     }
 
     fn word(&mut self, start: usize) -> usize {
@@ -250,12 +253,18 @@ impl<S: Splits> Splitter<'_, S> {
         let (mut last, mut stretched, mut plain) = ('\0', false, true);
         let (mut end, mut after) = (most, most);
         let mut has_apostrophe = false;
-        for (offset, next) in self.text[start..most].char_indices() {
+        // Where the last letter ends that is seen.
+        let mut seen = start;
+        for (offset, written) in self.text[start..most].char_indices() {
+            if is_invisible(written) {
+                continue;
+            }
+            let next = narrow(written);
             if is_apostrophe(next) || !next.is_alphanumeric() && !is_accent(next) {
-                end = start + offset;
-                after = end;
-                let beyond = end + next.len_utf8();
-                if !is_apostrophe(next) || !self.text[beyond..].starts_with(char::is_alphabetic) {
+                (end, after) = (seen, start + offset);
+                let beyond = after + written.len_utf8();
+                let rest = self.text[beyond..].trim_start_matches(is_invisible);
+                if !is_apostrophe(next) || !rest.starts_with(char::is_alphabetic) {
                     break;
                 }
                 if self.splits.elides(hash(&self.tokens.normal[form..])) {
@@ -270,9 +279,10 @@ impl<S: Splits> Splitter<'_, S> {
                 continue;
             }
             if offset > limits::NAME_BYTES {
-                (end, after) = (start + offset, start + offset);
+                (end, after) = (seen, start + offset);
                 break;
             }
+            seen = start + offset + written.len_utf8();
             if is_accent(next)
                 && let Some(whole) =
                     self.exact.chars().next_back().and_then(|on| composed(on, next))
@@ -306,10 +316,13 @@ impl<S: Splits> Splitter<'_, S> {
                 }
             }
         }
+        if end == most && seen > start {
+            end = seen;
+        }
         if !has_apostrophe && most == self.text.len() {
             if let Some(first) = self.splits.runs_on(&self.tokens.normal[form..]) {
                 self.tokens.normal.truncate(form);
-                return self.word_until(start, start + first);
+                return self.word_until(start, self.reach(start, first));
             }
             if let Some(joined) = self.joined(end, form) {
                 (end, after) = (joined, joined);
@@ -317,6 +330,27 @@ impl<S: Splits> Splitter<'_, S> {
         }
         self.finish((start, end, form), (letters, capitals, digits), stretched, plain);
         after
+    }
+
+    /// Where the letters at `start` end that are so many bytes in normal form.
+    fn reach(&self, start: usize, normal: usize) -> usize {
+        let mut read = 0;
+        for (offset, letter) in self.text[start..].char_indices() {
+            if read >= normal && !is_accent(letter) {
+                return start + offset;
+            }
+            if is_invisible(letter) {
+                continue;
+            }
+            for small in narrow(letter).to_lowercase() {
+                read += match fold(small) {
+                    Folded::Same => small.len_utf8(),
+                    Folded::As(letters) => letters.len(),
+                    Folded::Nothing => 0,
+                };
+            }
+        }
+        self.text.len()
     }
 
     /// The end of the word that ends at `end` if the letters after a blank belong to it, since their
@@ -411,6 +445,32 @@ pub(super) fn is_apostrophe(character: char) -> bool {
     )
 }
 
+/// Whether this is not seen: a hint where a word may be broken, what joins letters or keeps them apart,
+/// what tells in which direction text goes. Within a word it is passed over.
+pub(super) fn is_invisible(character: char) -> bool {
+    matches!(
+        character,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{2069}'
+            | '\u{feff}'
+    )
+}
+
+/// A character of full width as the plain one: `ｓｔｏｐ！` is `stop!`.
+pub(super) fn narrow(character: char) -> char {
+    match character {
+        '\u{ff01}'..='\u{ff5e}' => {
+            char::from_u32(u32::from(character) - 0xfee0).unwrap_or(character)
+        }
+        _ => character,
+    }
+}
+
 /// Whether this is an accent that stands on the letter before.
 fn is_accent(character: char) -> bool {
     ('\u{300}'..='\u{36f}').contains(&character)
@@ -433,10 +493,10 @@ fn composed(letter: char, accent: char) -> Option<char> {
     plain.chars().zip(with.chars()).find(|(base, _)| *base == letter).map(|(_, whole)| whole)
 }
 
-/// A word in lower case, without its accents.
+/// A word in lower case, without its accents and without what is not seen.
 pub(super) fn folded(word: &str) -> String {
     let mut without = String::with_capacity(word.len());
-    for letter in word.chars() {
+    for letter in word.chars().filter(|letter| !is_invisible(*letter)).map(narrow) {
         match fold(letter) {
             Folded::Same => without.push(letter),
             Folded::As(letters) => without.push_str(letters),

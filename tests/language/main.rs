@@ -543,6 +543,43 @@ color = blue
     insta::assert_snapshot!(mistakes, @"german/words.txt: in the folder's name: expected a language code of two or three letters, such as `en`; found `german`");
 }
 
+#[test]
+fn what_is_not_seen_in_a_word_does_not_end_it() {
+    for hidden in ["\u{ad}", "\u{200b}", "\u{200c}", "\u{200d}", "\u{2060}", "\u{feff}", "\u{200e}"]
+    {
+        let written =
+            format!("the service was hor{hidden}rible{hidden}, we don{hidden}'{hidden}t like it");
+        let reading = read(EN, &written);
+        let plain = read(EN, "the service was horrible, we don't like it");
+        assert_eq!(reading.valence, plain.valence, "{hidden:?}: {reading:#?}");
+        // What people are shown is what was written.
+        assert!(reading.words.iter().any(|cue| *cue.text == *format!("hor{hidden}rible")));
+        let french = read(FR, &format!("jad{hidden}ore, l{hidden}’accueil était par{hidden}fait"));
+        assert_eq!(french.valence, read(FR, "jadore, l’accueil était parfait").valence);
+    }
+}
+
+#[test]
+fn letters_and_marks_of_full_width_are_read_as_the_plain_ones() {
+    let reading = read(EN, "Ｉ ａｍ ＮＯＴ ｈａｐｐｙ， ｔｈｉｓ ｉｓ ｈｏｒｒｉｂｌｅ！！");
+    assert_eq!(reading.valence, read(EN, "I am NOT happy, this is horrible!!").valence);
+    assert!(reading.words.iter().any(|cue| *cue.text == *"ｈｏｒｒｉｂｌｅ"), "{reading:#?}");
+    assert_eq!(
+        french("ｊａｄｏｒｅ ｌ＇ａｃｃｕｅｉｌ，３．５０ ｅｕｒｏｓ"),
+        french("jadore l'accueil,3.50 euros")
+    );
+}
+
+#[test]
+fn what_joins_pictures_leaves_them_pictures() {
+    for (joined, apart) in [("thanks ❤\u{fe0f}", "thanks ❤"), ("🤷\u{200d}♀\u{fe0f}", "🤷")]
+    {
+        assert_eq!(english(joined), english(apart), "{joined}");
+    }
+    all_are(Tone::Neutral, EN, &["👨\u{200d}👩\u{200d}👧"]);
+    all_are(Tone::Positive, EN, &["great\u{200d}😍", "\u{200b}😍"]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
@@ -566,7 +603,8 @@ proptest! {
                 Just("good"), Just("NUL"), Just("l'"), Just("n'"), Just("sooo"), Just("!!!"),
                 Just("?"), Just("..."), Just(":("), Just("😡"), Just("# 3"), Just("3.50"),
                 Just("still"), Just("waiting"), Just("for"), Just("depuis"), Just("semaines"),
-                Just("'"), Just("’"), Just("e\u{301}"), Just("@"), Just("http://"), Just("ß"),
+                Just("'"), Just("’"), Just("e\u{301}"), Just("\u{ad}"), Just("\u{200b}"),
+                Just("\u{200d}"), Just("ＮＯＴ"), Just("ｊ"), Just("qü"), Just("！"), Just("，"), Just("３．５０"), Just("@"), Just("http://"), Just("ß"),
             ],
             0..60,
         ),
