@@ -10,7 +10,7 @@ use super::lexicon::Lexicon;
 use super::mistake::Found;
 use super::reading::{self, Looked};
 use super::thread::Threads;
-use super::{Language, Mistakes, Prior, Reading, Told, detect, valence};
+use super::{Language, Mistakes, Prior, Reading, Told, detect, html, valence};
 use crate::config::limits;
 use crate::event::cut;
 
@@ -120,9 +120,13 @@ impl Languages {
     }
 
     /// What the writer of a mail wrote by themselves, without the older thread that stands around it
-    /// and without the signature; the text as it is if it has none; empty if nothing else is there.
+    /// and without the signature; of HTML its text; the text as it is if it has none of these; empty if
+    /// nothing else is there.
     pub fn own_words<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        self.threads.own_words(text)
+        match html::plain(text) {
+            Some(plain) => Cow::Owned(self.threads.own_words(&plain).into_owned()),
+            None => self.threads.own_words(text),
+        }
     }
 
     /// A text of which at most `most` bytes are kept: as it is if it is short enough, else the

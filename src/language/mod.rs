@@ -9,6 +9,7 @@ mod code;
 mod detect;
 mod file;
 mod grammar;
+mod html;
 mod languages;
 mod lexicon;
 mod likeness;

@@ -69,10 +69,7 @@ impl Threads {
         let (key, phrases) = line.split_once(':').unwrap_or((line, ""));
         let key = key.trim();
         let Some((_, shelf)) = self.shelves().into_iter().find(|(name, _)| *name == key) else {
-            let names: Vec<String> =
-                self.shelves().iter().map(|(name, _)| format!("`{name}:`")).collect();
-            let (names, key) = (names.join(", "), super::mistake::shown(key));
-            return Err(format!("expected one of {names}, found `{key}`"));
+            return Err(unknown_key(key, self.shelves().map(|(name, _)| name)));
         };
         let before = shelf.len();
         for phrase in phrases.split('|') {
@@ -192,12 +189,32 @@ impl Threads {
                     && lines.get(after).is_none_or(|line| line.trim().is_empty());
                 return self.says_who_wrote(&whole, is_apart).map(|is_plain| (after, is_plain));
             }
+            let is_below_blank = at == 0 || lines[at - 1].trim().is_empty();
+            if is_below_blank && self.goes_on_with_quote(&whole) {
+                return Some((at + count + 1, true));
+            }
             // Only a line that begins like one is worth joining with the next.
             if count == 0 && !self.begins_like_one(&whole) {
                 return None;
             }
         }
         None
+    }
+
+    /// Whether what is quoted begins on the line that says who wrote it, as below `Sent from Yahoo Mail`:
+    /// `On Tue, 3 Feb 2026 at 8:01, Care<care@shop.example> wrote:   It is sent.`
+    fn goes_on_with_quote(&self, line: &str) -> bool {
+        let Some((at, _)) = line.match_indices('>').next() else { return false };
+        let Some(colon) = line[at..].find([':', '：']).map(|colon| at + colon) else {
+            return false;
+        };
+        // Behind the address stands the verb, and nothing else that has a colon.
+        let attribution = normal(&line[..colon]);
+        has_bracketed_address(&attribution)
+            && has_year(&attribution)
+            && has_clock(&attribution)
+            && self.wrote.iter().any(|words| has_words(&attribution, words))
+            && self.begins.iter().any(|begin| starts_with(&attribution, begin))
     }
 
     fn begins_like_one(&self, line: &str) -> bool {
@@ -394,8 +411,14 @@ fn after_blanks<'a, 'b>(lines: &'b [&'a str]) -> &'b [&'a str] {
     &lines[first..]
 }
 
+/// What is wrong with a line that begins with an unknown key.
+pub(super) fn unknown_key(key: &str, known: impl IntoIterator<Item = &'static str>) -> String {
+    let known: Vec<String> = known.into_iter().map(|name| format!("`{name}:`")).collect();
+    format!("expected one of {}, found `{}`", known.join(", "), super::mistake::shown(key))
+}
+
 /// Lower case, no accents, single blanks.
-fn normal(text: &str) -> String {
+pub(super) fn normal(text: &str) -> String {
     let lower = folded(&text.to_lowercase().replace(super::text::is_apostrophe, "'"));
     let mut normal = String::with_capacity(lower.len());
     for word in lower.split_whitespace() {
@@ -573,6 +596,25 @@ mod tests {
             "Envoyé depuis mon téléphone mais sans aucune réponse",
             "It is late.\n--\nIt is broken, too.",
             "On Tuesday I was told: ask ann@home.example\nand I did, here is what she said:\nnothing.",
+        ] {
+            assert_eq!(own(text), text);
+        }
+    }
+
+    #[test]
+    fn what_is_quoted_may_begin_on_the_line_that_says_who_wrote_it() {
+        for attribution in [
+            "  On Tue, 3 Feb 2026 at 8:01, Care<care@shop.example> wrote:   ",
+            "On Tuesday, February 3, 2026 at 08:01:22 AM GMT+1, Care <care@shop.example> wrote: ",
+            "  Le mar. 3 févr. 2026 à 8:01, Care<care@shop.example> a écrit :   ",
+            "On Tue, 3 Feb 2026 at 8:01, Care of the Happy Homes\n<care@shop.example> wrote:   ",
+        ] {
+            cut_from(&format!("{attribution}Sorry, it is late.\nWe will see to it."));
+        }
+        for text in [
+            "On Tue, 3 Feb 2026 at 8:01 Care wrote: it is sent.\nIt is not.",
+            "Le 3 février 2026 à 8:01 <care@shop.example> m'a appelée : rien.\nToujours rien.",
+            "It is late.\nOn Tue, 3 Feb 2026 at 8:01, Care <care@shop.example> wrote: it is sent.\nNo.",
         ] {
             assert_eq!(own(text), text);
         }
