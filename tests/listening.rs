@@ -41,6 +41,7 @@ then = [
   { set = "tone", to = "event.tone" },
   { set = "language", to = "event.language" },
   { set = "topics", to = "size(event.topics)" },
+  { set = "automatic", to = "event.automatic" },
   { set = "level", to = "sentiment.level" },
 ]
 
@@ -87,15 +88,19 @@ impl Life {
         text: &str,
         analysis: Option<Analysis>,
     ) {
-        self.sequence += 1;
-        self.now = self.now + Duration::from_secs(60);
-        let message = Message {
+        self.is_sent(Message {
             text: text.into(),
             from,
             language: language.map(Into::into),
             interaction: None,
+            automatic: false,
             analysis: analysis.map(Box::new),
-        };
+        });
+    }
+
+    fn is_sent(&mut self, message: Message) {
+        self.sequence += 1;
+        self.now = self.now + Duration::from_secs(60);
         let event = Event {
             customer: self.twin.customer.clone(),
             channel: Channel::new("chat").unwrap(),
@@ -359,4 +364,44 @@ then = [{ set = "b", to = "1" }]
          20 | on = "topic"
             |       ^^^^^
         "#);
+}
+
+const AWAY: &str = "Hello, I am out of the office until 12 May. For urgent matters please contact my \
+                    colleague, or call and ask to speak to an agent. It is a nightmare here.";
+
+#[test]
+fn what_a_program_wrote_from_a_customers_address_is_no_wish_and_has_no_feeling() {
+    let mut life = Life::new();
+    life.hears("Thank you, it works, great service.");
+    let before = life.sentiment().clone();
+    life.hears(AWAY);
+    assert_eq!(*life.sentiment(), before);
+    assert_eq!([life.fact("tone"), life.fact("topics")], ["-", "0"]);
+    assert_eq!(life.fact("automatic"), "true");
+    // People read it, and see what it is.
+    let line = life.twin.last_conversation().unwrap().lines.last().unwrap().clone();
+    assert_eq!(*line.text, *format!("[automatic] {AWAY}"));
+    let entry = life.twin.timeline.iter().last().unwrap();
+    assert!(entry.text.starts_with("customer: [automatic] Hello"), "{}", entry.text);
+    life.hears("my change my address");
+    assert_eq!(life.fact("automatic"), "false");
+}
+
+#[test]
+fn a_channel_may_say_that_a_message_is_automatic() {
+    let mut life = Life::new();
+    let told = |automatic: &str| {
+        format!(r#"{{"text": "cancel my contract", "from": "customer"{automatic}}}"#)
+    };
+    for (said, leaving) in
+        [(r#", "automatic": true"#, "-"), (r#", "automatic": null"#, "1"), ("", "2")]
+    {
+        let message: Message = serde_json::from_str(&told(said)).unwrap();
+        life.is_sent(message);
+        assert_eq!(life.fact("leaving"), leaving, "{said}");
+    }
+    // What agents and bots write is theirs, whatever it says.
+    life.says(Speaker::Agent, None, AWAY);
+    let line = life.twin.last_conversation().unwrap().lines.last().unwrap().clone();
+    assert_eq!(*line.text, *AWAY);
 }

@@ -243,6 +243,11 @@ pub struct Message {
     /// The interaction to which they belong.
     #[serde(default)]
     pub interaction: Option<Box<str>>,
+    /// A program wrote them by itself, such as a note that somebody is away: they are no wish of the
+    /// customer's, and tell no feeling.
+    #[serde(default, deserialize_with = "unsaid::or_default", skip_serializing_if = "is_false")]
+    #[schemars(with = "Option<bool>")]
+    pub automatic: bool,
     /// What an analyser outside made of them, once it was asked; no channel can say it.
     #[serde(skip)]
     pub analysis: Option<Box<Analysis>>,
@@ -608,6 +613,11 @@ impl Kind {
             Kind::Ask(ask) => ask.check(),
         }
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(said: &bool) -> bool {
+    !said
 }
 
 pub(super) fn name(field: &str, found: &str) -> Result<(), String> {

@@ -14,7 +14,7 @@ use super::valence::{NEGATOR_REACH, stem_key};
 use crate::config::limits;
 
 /// The sections, as they are written.
-const SECTIONS: [&str; 26] = [
+const SECTIONS: [&str; 27] = [
     "language",
     "common",
     "numbers",
@@ -39,6 +39,7 @@ const SECTIONS: [&str; 26] = [
     "wishes",
     "unless",
     "threads",
+    "automatic",
     "sentences",
     "model",
 ];
@@ -203,6 +204,10 @@ impl<'a> Reader<'a> {
             "topics" => self.topic(line),
             "spellings" | "classes" | "wishes" | "unless" => self.patterns(section, line),
             "threads" => match self.lexicon.threads.add(line.text) {
+                Ok(phrases) => self.entries += phrases,
+                Err(message) => self.wrong(line, message),
+            },
+            "automatic" => match self.lexicon.automatic.add(line.text) {
                 Ok(phrases) => self.entries += phrases,
                 Err(message) => self.wrong(line, message),
             },

@@ -5,6 +5,7 @@ use std::sync::{Arc, LazyLock};
 use include_dir::{Dir, include_dir};
 use smallvec::SmallVec;
 
+use super::automatic::Automatic;
 use super::file::Reader;
 use super::lexicon::Lexicon;
 use super::mistake::Found;
@@ -24,6 +25,9 @@ static EMBEDDED: LazyLock<Arc<Languages>> = LazyLock::new(|| {
 /// What stands where a thread was left out: it is not read as the writer's own either.
 const LEFT_OUT: &str = "\n> […]";
 
+/// What stands before the words of a message that a program wrote by itself, where people read them.
+pub const AUTOMATIC: &str = "[automatic] ";
+
 /// The folder with what all languages share.
 const ANY: &str = "any";
 
@@ -33,6 +37,8 @@ pub struct Languages {
     all: Vec<Lexicon>,
     /// What mail programs write, in whatever language.
     threads: Threads,
+    /// What they and help desks write by themselves.
+    automatic: Automatic,
 }
 
 impl Languages {
@@ -73,7 +79,7 @@ impl Languages {
             let most = limits::LANGUAGES;
             found.at("", 0, format!("expected at most {most} languages, found {}", own.len()));
         }
-        let mut threads = Threads::default();
+        let (mut threads, mut automatic) = (Threads::default(), Automatic::default());
         let mut all = Vec::with_capacity(own.len());
         for (language, files) in own.iter().take(limits::LANGUAGES) {
             let mut lexicon = Lexicon::new(*language);
@@ -83,9 +89,10 @@ impl Languages {
             }
             reader.finish();
             threads.join(std::mem::take(&mut lexicon.threads));
+            automatic.join(std::mem::take(&mut lexicon.automatic));
             all.push(lexicon);
         }
-        found.finish().map(|()| Languages { all, threads })
+        found.finish().map(|()| Languages { all, threads, automatic })
     }
 
     /// The languages that come along, and those of `files`, which replace the ones of the same
@@ -127,6 +134,12 @@ impl Languages {
             Some(plain) => Cow::Owned(self.threads.own_words(&plain).into_owned()),
             None => self.threads.own_words(text),
         }
+    }
+
+    /// Whether a program wrote a message by itself, of which these are the [own
+    /// words](Self::own_words): nobody says anything in it.
+    pub fn is_automatic(&self, own: &str) -> bool {
+        self.automatic.wrote(own)
     }
 
     /// A text of which at most `most` bytes are kept: as it is if it is short enough, else the

@@ -6,6 +6,7 @@ use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use super::Language;
+use super::automatic::Automatic;
 use super::grammar::Grammar;
 use super::text::{self, Splits, Token, Tokens};
 use super::thread::Threads;
@@ -226,6 +227,8 @@ pub(super) struct Lexicon {
     pub(super) grammar: Grammar,
     /// What mail programs write around older threads.
     pub(super) threads: Threads,
+    /// What they and help desks write by themselves.
+    pub(super) automatic: Automatic,
     /// Sentences for people of the company, by their key.
     pub(super) sentences: HashMap<Box<str>, Box<str>>,
     /// The language as the trigram detector knows it, if it does.
@@ -248,6 +251,7 @@ impl Lexicon {
             topics: Vec::new(),
             grammar: Grammar::default(),
             threads: Threads::default(),
+            automatic: Automatic::default(),
             sentences: HashMap::new(),
             trigrams: None,
         }

@@ -5,6 +5,7 @@
 //! the same text and files, everywhere and always. A language is data: a folder with its words
 //! (`config/languages`); none is known to the code.
 
+mod automatic;
 mod code;
 mod detect;
 mod file;
@@ -26,7 +27,7 @@ mod valence;
 
 pub use code::{BadLanguage, Language};
 pub use detect::{Prior, Told};
-pub use languages::{Languages, Sample};
+pub use languages::{AUTOMATIC, Languages, Sample};
 pub use likeness::is_alike;
 pub use mistake::{Mistake, Mistakes};
 pub use phrases::{BadPhrases, Phrases, Topic};

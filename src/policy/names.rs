@@ -242,6 +242,7 @@ fn fields(kind: EventType) -> &'static [&'static str] {
             "from",
             "language",
             "interaction",
+            "automatic",
             "valence",
             "tone",
             "urgency",

@@ -298,12 +298,12 @@ impl Twin {
         known.fill(told.step.as_ref(), &told.data, said, notes);
     }
 
-    /// Takes words in, with what of them is kept. A person's words take a paused conversation up
+    /// Takes words in, with what of them is kept, and whether a program wrote them. A person's words take a paused conversation up
     /// again, and begin a closed one anew, unless they were said before it was paused or closed.
     pub(super) fn hear(
         &mut self,
         told: &event::Message,
-        kept: &str,
+        (kept, is_automatic): (&str, bool),
         channel: &Channel,
         input: &Input,
         notes: &mut Notes,
@@ -319,7 +319,8 @@ impl Twin {
             *known = Interaction::new(&id, CONVERSATION, channel, said, at);
             known.state_said(said);
         }
-        if known.pause.is_some() && told.from != Speaker::Bot && !is_late {
+        let is_program = told.from == Speaker::Bot || is_automatic;
+        if known.pause.is_some() && !is_program && !is_late {
             known.enter(InteractionState::Resumed, at, PausedBy::Event);
             known.state_said(said);
         }

@@ -4,11 +4,13 @@
 use std::fmt::Write as _;
 
 use super::reaction::Notes;
+use super::sentiment::is_programs;
 use super::timeline::Line;
 use super::understand::Context;
 use super::{Cause, Effect, Input, Twin, What, World, escalation, learn, resume};
 use crate::config::limits;
 use crate::event::{Event, Kind, Rejection};
+use crate::language::AUTOMATIC;
 use crate::policy::{CONSENT_TIMER, DUE_TIMER, IGNORED_TIMER, Policy, RETENTION_TIMER};
 
 /// Folds an input in; `false` if it is a timer of which rules should not hear.
@@ -76,6 +78,7 @@ fn fold(
     notes: &mut Notes,
 ) -> Result<(), Rejection> {
     let (now, policy) = (input.at, world.policy);
+    let is_automatic = is_automatic(input, policy);
     match &event.kind {
         Kind::Identify(told) => twin.profile.identify(told, input.said, &mut twin.dates, notes),
         // What moves has moved by now.
@@ -83,10 +86,16 @@ fn fold(
         // What these mean is for the policy to say; the timeline remembers that they happened.
         Kind::Page(_) | Kind::Screen(_) | Kind::Track(_) | Kind::Ask(_) => {}
         Kind::Message(told) => {
-            learn::from_message(twin, told, &event.channel, policy, now, notes);
             let languages = &policy.speech.languages;
-            let kept = languages.shortened(&told.text, limits::TRANSCRIPT_LINE_BYTES);
-            twin.hear(told, &kept, &event.channel, input, notes);
+            if is_automatic {
+                let room = limits::TRANSCRIPT_LINE_BYTES - AUTOMATIC.len();
+                let kept = format!("{AUTOMATIC}{}", languages.shortened(&told.text, room));
+                twin.hear(told, (&kept, true), &event.channel, input, notes);
+            } else {
+                learn::from_message(twin, told, &event.channel, policy, now, notes);
+                let kept = languages.shortened(&told.text, limits::TRANSCRIPT_LINE_BYTES);
+                twin.hear(told, (&kept, false), &event.channel, input, notes);
+            }
         }
         Kind::Preference(told) => {
             learn::tell_unknown(told, policy, notes);
@@ -109,6 +118,17 @@ fn fold(
         }
     }
     Ok(())
+}
+
+/// Whether the input is a message from the customer's address that a program wrote by itself.
+fn is_automatic(input: &Input, policy: &Policy) -> bool {
+    match &input.cause {
+        Cause::Event(Event { kind: Kind::Message(told), .. }) => {
+            let languages = &policy.speech.languages;
+            is_programs(told, &languages.own_words(&told.text), languages)
+        }
+        _ => false,
+    }
 }
 
 /// What finds no room in the timeline any more is still known, if it is not long ago.
@@ -148,6 +168,9 @@ pub(super) fn record(twin: &mut Twin, input: &Input, policy: &Policy, late: &[Bo
                             && policy.purposes_of(told).is_some() =>
                     {
                         write!(line, "{} (sensitive)", told.name)
+                    }
+                    Kind::Message(told) if is_automatic(input, policy) => {
+                        write!(line, "{}: {AUTOMATIC}{}", told.from.name(), told.text)
                     }
                     kind => kind.summarize(line),
                 }

@@ -88,7 +88,7 @@ pub(super) fn is_there(input: &Input) -> bool {
     use EventType::{Ask, Consent, Interaction, Message, Page, Preference, Screen, Track};
     let Cause::Event(event) = &input.cause else { return false };
     match &event.kind {
-        Kind::Message(told) => told.from == Speaker::Customer,
+        Kind::Message(told) => told.from == Speaker::Customer && !told.automatic,
         kind => matches!(
             kind.event_type(),
             Ask | Consent | Interaction | Message | Page | Preference | Screen | Track
@@ -114,7 +114,9 @@ pub(super) struct Offer {
 /// What is to be offered to whoever turns up by this input, or turned up in quiet hours that are
 /// over.
 pub(super) fn offer(twin: &Twin, context: &Context<'_>) -> Option<Offer> {
-    if !is_presence(context.input) && Held::of_input(context.input) != Some(Held::Offer) {
+    let is_automatic = context.said.as_ref().is_some_and(|said| said.is_automatic);
+    let is_there = is_presence(context.input) && !is_automatic;
+    if !is_there && Held::of_input(context.input) != Some(Held::Offer) {
         return None;
     }
     let known = best(twin, context)?;

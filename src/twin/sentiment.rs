@@ -10,7 +10,7 @@ use crate::config::limits;
 use crate::event::{
     AnalysedWords, Analysis, Channel, Map, Message, Speaker, Time, Value, language_tag,
 };
-use crate::language::{Cue, Language, Prior, Reading, Told};
+use crate::language::{Cue, Language, Languages, Prior, Reading, Told};
 use crate::policy::Policy;
 
 /// How a customer feels, as far as their own words tell: what agents and bots say never counts.
@@ -217,6 +217,14 @@ pub(super) struct Said {
     pub(super) words: Map,
     /// What the customer wrote, where a thread stands around it.
     pub(super) own: Option<Box<str>>,
+    /// Whether a program wrote it by itself: then nothing is read in it.
+    pub(super) is_automatic: bool,
+}
+
+/// Whether a program wrote a customer's message by itself, of which these are the own words: the channel
+/// says so, or it plainly reads so.
+pub(super) fn is_programs(told: &Message, own: &str, languages: &Languages) -> bool {
+    told.from == Speaker::Customer && (told.automatic || languages.is_automatic(own))
 }
 
 /// What an analyser outside made of a message.
@@ -255,13 +263,15 @@ impl Twin {
         let own = decide::language(self, context);
         let Told { language, is_sure } =
             self.spoken(told, &text, context.policy, own.as_deref())?;
+        let is_automatic = is_programs(told, &text, &speech.languages);
         let reading = match &told.analysis {
-            // All of it is quoted.
-            _ if text.is_empty() && !told.text.is_empty() => None,
+            // Nobody says anything, or all of it is quoted.
+            _ if is_automatic || text.is_empty() && !told.text.is_empty() => None,
             Some(analysis) => Some(analysed(analysis, language)),
             None => speech.languages.read(&text, language),
         };
-        let topics = speech.topics.find(&text, language);
+        let topics =
+            if is_automatic { SmallVec::new() } else { speech.topics.find(&text, language) };
         let said = Said {
             topics: Value::List(topics.iter().map(|topic| topic.name.into()).collect()),
             words: topics.iter().map(|topic| (topic.name, Value::from(&*topic.words))).collect(),
@@ -271,6 +281,7 @@ impl Twin {
                 Cow::Borrowed(_) => None,
                 Cow::Owned(own) => Some(own.as_str().into()),
             },
+            is_automatic,
         };
         let Some(reading) = reading else { return Some(said) };
         // The input at hand is the newest entry.

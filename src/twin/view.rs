@@ -289,6 +289,9 @@ fn message<'a, 'b>(
         ("text", _) => Found::Text(&told.text),
         ("from", _) => Found::Text(told.from.name()),
         ("interaction", _) => text(told.interaction.as_deref()),
+        ("automatic", said) => {
+            Found::Bool(told.automatic || said.is_some_and(|said| said.is_automatic))
+        }
         ("language", Some(said)) => Found::Text(said.language.as_str()),
         ("language", None) => text(told.language.as_deref()),
         ("valence", Some(Said { reading: Some(reading), .. })) => {

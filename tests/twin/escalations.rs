@@ -161,6 +161,25 @@ fn a_policy_switches_off_what_the_twin_opens_by_itself_or_sends_it_elsewhere() {
 }
 
 #[test]
+fn what_a_program_wrote_from_the_customers_address_hands_nobody_over() {
+    let away =
+        "I am away from my desk until 12 May. In urgent cases call and ask to speak to an agent.";
+    let mut life = ada();
+    for _ in 0..4 {
+        // Saying the same again after a bot's answer would be its failure.
+        assert!(escalations(&life.say("customer", away)).is_empty());
+        life.say("bot", "Thank you for your message.");
+    }
+    let told = escalations(&life.say("customer", "Thanks, but I want to talk to a human"));
+    assert_eq!(in_short(&told), ["care open 4"], "it is no failure of the bot's either");
+    let transcript = &told[0].brief.as_ref().unwrap().transcript;
+    assert_eq!(*transcript[0].text, *format!("[automatic] {away}"));
+    let mut life = ada();
+    let sent = json!({ "text": "an agent, please", "from": "customer", "automatic": true });
+    assert!(escalations(&life.event("email", "message", sent)).is_empty());
+}
+
+#[test]
 fn an_alarming_dissatisfaction_is_handed_to_people_without_a_rule() {
     let mut life = ada();
     life.event("web", "track", json!({ "name": "Fault" }));

@@ -184,9 +184,10 @@ fn note(
             from: Speaker::Agent,
             language: None,
             interaction: thread,
+            automatic: false,
             analysis: None,
         };
-        twin.hear(&message, said, &channel, input, notes);
+        twin.hear(&message, (said, false), &channel, input, notes);
     }
 }
 

@@ -8,7 +8,7 @@ use super::super::view::View;
 use super::super::{Cause, Effect, Interaction, Line, Twin};
 use super::{Opening, escalate};
 use crate::event::{Kind, Speaker, cut};
-use crate::language::{Language, is_alike};
+use crate::language::{AUTOMATIC, Language, is_alike};
 use crate::policy::{DENIAL, Opens, PERSON};
 
 /// A message whose valence is by so much below that of the one before it feels worse.
@@ -31,6 +31,9 @@ pub(in super::super) fn signs(
     }
     let (Some(said), Cause::Event(event)) = (&context.said, &context.input.cause) else { return };
     let Kind::Message(told) = &event.kind else { return };
+    if said.is_automatic {
+        return;
+    }
     let text = cut(said.own.as_deref().unwrap_or(&told.text), QUOTED_BYTES);
     if let Some(opens) = &escalates.wish
         && said.topics().any(|topic| topic == PERSON)
@@ -86,17 +89,23 @@ fn open(
 /// after them the customer repeated what they had said, denied that it helped, or felt worse.
 fn failures(twin: &Twin, said: &Said, context: &Context<'_>) -> u32 {
     let Some(conversation) = twin.last_conversation() else { return 0 };
-    let lines = &conversation.lines;
+    // What a program wrote from the customer's address says nothing of a bot's answers.
+    let is_said =
+        |line: &&Line| line.from != Speaker::Customer || !line.text.starts_with(AUTOMATIC);
+    let lines: Vec<&Line> = conversation.lines.iter().filter(is_said).collect();
     let from = lines.iter().rposition(|line| line.from == Speaker::Agent).map_or(0, |at| at + 1);
     let mut failed = 0;
     for at in from..lines.len() {
         let answered = lines[from..at].last().is_some_and(|line| line.from == Speaker::Bot);
         if lines[at].from == Speaker::Customer && answered {
-            let before: Vec<&Line> =
-                lines[from..at].iter().filter(|line| line.from == Speaker::Customer).collect();
+            let before: Vec<&Line> = lines[from..at]
+                .iter()
+                .copied()
+                .filter(|line| line.from == Speaker::Customer)
+                .collect();
             let is_last = at + 1 == lines.len();
             failed +=
-                u32::from(fails(twin, conversation, &before, &lines[at], is_last, said, context));
+                u32::from(fails(twin, conversation, &before, lines[at], is_last, said, context));
         }
     }
     // Only what the customer says now can show that it has failed once more.

@@ -1,0 +1,334 @@
+//! Whether a mail program or a help desk wrote a message by itself: that somebody is away, that a mail could
+//! not be delivered, that nobody reads an address, that a request came in.
+//!
+//! Nobody says anything in such a message, so what it names is no wish. People write the same words, too
+//! (`I am out of the office`), and what they say must not be lost: one sentence is enough only if no person
+//! writes it, else another kind of it must stand in the message, and no word that a person would write.
+
+use super::thread::unknown_key;
+use crate::event::cut;
+
+/// So much of a message is looked at: what a program writes is short.
+const READ_BYTES: usize = 2_000;
+/// What tells it stands in one of the first sentences.
+const SENTENCES: usize = 5;
+/// `...` stands for so many words at most.
+const GAP_WORDS: usize = 3;
+/// A greeting is no longer than this.
+const GREETING_WORDS: usize = 4;
+/// A phrase has at most so many words.
+const PHRASE_WORDS: usize = 16;
+
+/// Phrases by which automatic messages are known.
+#[derive(Debug, Default)]
+pub(super) struct Automatic {
+    /// What a first line above others begins with, and a colon, a dash or the line's end behind it.
+    subjects: Vec<Phrase>,
+    greetings: Vec<Phrase>,
+    /// What no person begins a sentence with.
+    alone: Vec<Phrase>,
+    /// What a sentence begins with, and what must stand in the message besides.
+    absence: Vec<Phrase>,
+    meanwhile: Vec<Phrase>,
+    receipt: Vec<Phrase>,
+    promise: Vec<Phrase>,
+    failure: Vec<Phrase>,
+    cause: Vec<Phrase>,
+    /// What only a person writes.
+    person: Vec<Phrase>,
+}
+
+/// Words in a row.
+type Phrase = Vec<Slot>;
+
+/// What stands at one place of a phrase.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Slot {
+    /// One of these words; or none of them, if it may be left out.
+    Words { any: Vec<Box<str>>, may_lack: bool },
+    /// Up to three words.
+    Gap,
+}
+
+impl Automatic {
+    /// Adds a line `absence: i am away | je suis absent/absente`.
+    pub(super) fn add(&mut self, line: &str) -> Result<usize, String> {
+        let (key, phrases) = line.split_once(':').unwrap_or((line, ""));
+        let key = key.trim();
+        let Some((_, shelf)) = self.shelves().into_iter().find(|(name, _)| *name == key) else {
+            return Err(unknown_key(key, self.shelves().map(|(name, _)| name)));
+        };
+        let before = shelf.len();
+        for written in phrases.split('|') {
+            let phrase: Phrase = written.split_whitespace().map(slot).collect();
+            let ends_with_words = |slot: Option<&Slot>| slot.is_some_and(|slot| *slot != Slot::Gap);
+            if !ends_with_words(phrase.first()) || !ends_with_words(phrase.last()) {
+                let written = super::mistake::shown(written.trim());
+                return Err(format!(
+                    "expected phrases that begin and end with a word, with `|` between, found `{written}`"
+                ));
+            }
+            if phrase.len() > PHRASE_WORDS {
+                return Err(format!("expected a phrase of at most {PHRASE_WORDS} words"));
+            }
+            if !shelf.contains(&phrase) {
+                shelf.push(phrase);
+            }
+        }
+        Ok(shelf.len() - before)
+    }
+
+    /// Each list of phrases by its name.
+    fn shelves(&mut self) -> [(&'static str, &mut Vec<Phrase>); 10] {
+        [
+            ("subject", &mut self.subjects),
+            ("greeting", &mut self.greetings),
+            ("alone", &mut self.alone),
+            ("absence", &mut self.absence),
+            ("meanwhile", &mut self.meanwhile),
+            ("receipt", &mut self.receipt),
+            ("promise", &mut self.promise),
+            ("failure", &mut self.failure),
+            ("cause", &mut self.cause),
+            ("person", &mut self.person),
+        ]
+    }
+
+    /// Takes in what another says.
+    pub(super) fn join(&mut self, mut other: Automatic) {
+        for ((_, into), (_, from)) in self.shelves().into_iter().zip(other.shelves()) {
+            for phrase in from.drain(..) {
+                if !into.contains(&phrase) {
+                    into.push(phrase);
+                }
+            }
+        }
+    }
+
+    /// Whether a program wrote these words, without an older thread below them.
+    pub(super) fn wrote(&self, own: &str) -> bool {
+        let text = cut(own.trim(), READ_BYTES);
+        let first: Vec<Sentence> = sentences(text).take(SENTENCES).collect();
+        let opens = |phrases: &[Phrase]| {
+            first.iter().filter(|sentence| !sentence.asks).any(|sentence| {
+                let words = sentence.words();
+                let words = self.ungreeted(&words);
+                phrases.iter().any(|phrase| begins(words, phrase).is_some())
+            })
+        };
+        // Few messages come so far that all of them is looked at.
+        let has = |phrases: &[Phrase]| {
+            sentences(text).any(|sentence| {
+                let words = sentence.words();
+                (0..words.len())
+                    .any(|at| phrases.iter().any(|one| begins(&words[at..], one).is_some()))
+            })
+        };
+        let is_told = self.is_subject(text)
+            || opens(&self.alone)
+            || opens(&self.absence) && has(&self.meanwhile)
+            || opens(&self.receipt) && has(&self.promise)
+            || opens(&self.failure) && has(&self.cause);
+        is_told && !has(&self.person)
+    }
+
+    /// Whether the first line is the subject of an automatic message, above what it says.
+    fn is_subject(&self, text: &str) -> bool {
+        let Some((first, rest)) = text.split_once('\n') else { return false };
+        if rest.trim().is_empty() {
+            return false;
+        }
+        let first = first.trim().trim_start_matches(['[', '(', '*', ' ']);
+        let title = first.split([':', ']', ')', '*', '–', '—']).next().unwrap_or("");
+        let title = title.split(" - ").next().unwrap_or("");
+        let title = plain(title);
+        let words: Vec<&str> = title.split_whitespace().collect();
+        self.subjects.iter().any(|phrase| begins(&words, phrase) == Some(words.len()))
+            && !first.ends_with(['?', '!'])
+    }
+
+    /// A sentence without the greeting before it: `Hello Ann, I am away`.
+    fn ungreeted<'w, 't>(&self, words: &'w [&'t str]) -> &'w [&'t str] {
+        let is_greeting = self.greetings.iter().any(|greeting| begins(words, greeting).is_some());
+        match words.iter().position(|word| *word == ",") {
+            Some(comma) if is_greeting && comma <= GREETING_WORDS => &words[comma + 1..],
+            _ => words,
+        }
+    }
+}
+
+struct Sentence {
+    /// The words in normal form, and commas, with blanks between.
+    normal: String,
+    /// Whether it is a question.
+    asks: bool,
+}
+
+impl Sentence {
+    fn words(&self) -> Vec<&str> {
+        self.normal.split_whitespace().collect()
+    }
+}
+
+fn sentences(text: &str) -> impl Iterator<Item = Sentence> {
+    text.split_inclusive(['.', '!', '?', '\n', '…', ';', '•'])
+        .map(|sentence| Sentence { normal: plain(sentence), asks: sentence.ends_with('?') })
+        .filter(|sentence| !sentence.normal.is_empty())
+}
+
+/// Words in normal form; those with a hyphen are one word: `e-mail` is `email`. Commas are words.
+fn plain(text: &str) -> String {
+    let normal = super::thread::normal(text);
+    let mut plain = String::with_capacity(normal.len() + 8);
+    for c in normal.chars() {
+        match c {
+            ',' => plain.push_str(" , "),
+            ' ' | '(' | ')' | '*' | ':' => plain.push(' '),
+            // Behind a quotation mark stands what somebody else wrote.
+            '\'' | '"' | '“' | '„' | '«' => plain.push(c),
+            c if c.is_alphanumeric() => plain.push(c),
+            _ => {}
+        }
+    }
+    plain.truncate(plain.trim_end().len());
+    plain
+}
+
+fn slot(written: &str) -> Slot {
+    if written == "..." {
+        return Slot::Gap;
+    }
+    let (written, may_lack) = match written.strip_suffix('?') {
+        Some(written) => (written, true),
+        None => (written, false),
+    };
+    let any = written.split('/').map(|word| plain(word).trim().into()).collect();
+    Slot::Words { any, may_lack }
+}
+
+/// How many of these words a phrase takes that begins with the first.
+fn begins(words: &[&str], phrase: &[Slot]) -> Option<usize> {
+    let Some((first, rest)) = phrase.split_first() else { return Some(0) };
+    let after = |count: usize| {
+        let words = words.get(count..)?;
+        begins(words, rest).map(|more| count + more)
+    };
+    match first {
+        Slot::Words { any, may_lack } => {
+            let is_here = words.first().is_some_and(|word| any.iter().any(|one| **one == **word));
+            let taken = is_here.then(|| after(1)).flatten();
+            taken.or_else(|| may_lack.then(|| after(0)).flatten())
+        }
+        Slot::Gap => (0..=GAP_WORDS).find_map(after),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::language::Languages;
+
+    fn is_automatic(text: &str) -> bool {
+        let languages = Languages::embedded();
+        languages.is_automatic(&languages.own_words(text))
+    }
+
+    #[test]
+    fn what_a_program_wrote_by_itself_is_known() {
+        for text in [
+            // Whoever is away.
+            "Hi,\n\nI'm out of office until Tuesday 7 April and will not be reading mail. If it is urgent, please \
+             contact my colleague Jo, or ask at the desk to speak to somebody.\n\nKind regards\nSam",
+            "Hello and thanks for your message! I am currently on parental leave with limited access to email. I \
+             will reply to your message when I am back.",
+            "Thank you for your e-mail. I will be away from my desk from 3 to 9 May. In my absence please contact \
+             help@home.example.",
+            "Automatic reply: Your order 4711\n\nBack on Monday. Ask my team for an agent.",
+            "Out of Office Re: Your order\n\nBack on Monday.",
+            "[Auto-Reply] Your order\nWe are closed this week. To talk to a person, call 0800.",
+            "Réponse automatique : votre commande\n\nJe reviens lundi. Demandez à parler à quelqu'un au 0800.",
+            "Bonjour,\n\nMerci pour votre message. Je suis en congé jusqu'au 4 mai inclus. En cas d'urgence, vous \
+             pouvez joindre ma collègue.",
+            "Bonjour, je suis actuellement absente du bureau, sans accès à mes mails. En mon absence, merci de \
+             contacter le service client pour parler à un conseiller.",
+            "Absence du bureau : votre commande\nDe retour lundi.",
+            // Nobody reads it.
+            "This mailbox is not monitored. To talk to an agent, call 0800.",
+            "Hello, this is an automated message, please do not answer it. Call us to speak to a person.",
+            "We can't answer your e-mail, because it was sent to a no-reply address. Call to talk to a human.",
+            "Ceci est un message automatique, merci de ne pas y répondre. Pour parler à un conseiller, appelez.",
+            "Cette boîte mail n'est pas consultée. Pour parler à quelqu'un, composez le 0800.",
+            // It could not be delivered.
+            "Delivery has failed to these recipients or groups:\n\ncare@shop.example\nTo speak to a person, ask \
+             your administrator.",
+            "This is the mail system at host mx.home.example.\n\nI'm sorry to have to inform you that your message \
+             could not be delivered to one or more recipients.",
+            "** Address not found **\n\nYour message wasn't delivered to care@shop.example because the address \
+             couldn't be found, or is unable to receive mail.",
+            "This message was created automatically by mail delivery software. A message that you sent could not \
+             be delivered to one or more of its recipients.",
+            "Échec de la remise à ces destinataires ou groupes :\ncare@shop.example",
+            "Votre message n'a pas pu être remis à care@shop.example, car l'adresse est introuvable.",
+            // A help desk took it in.
+            "Your request (4711) has been received and is being reviewed by our support staff. An agent will get \
+             back to you shortly.",
+            "Thank you for contacting Home. We have received your request and one of our agents will respond as \
+             soon as possible.",
+            "Bonjour, nous avons bien reçu votre demande. Un conseiller vous répondra dans les plus brefs délais.",
+            "Votre demande (4711) a bien été enregistrée. Merci de ne pas répondre à ce message.",
+        ] {
+            assert!(is_automatic(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_people_write_about_such_messages_or_with_their_words_is_not() {
+        for text in [
+            "",
+            "I got your out of office, I want to talk to someone",
+            "Your automatic reply says that nobody reads this. Can I talk to a person?",
+            "Out of office? Again? Get me a human.",
+            "Out of office: that is all that you send me, where is my lamp",
+            "Automatic reply\n\nis all I get, I want to speak to an agent",
+            "I am out of the office until Monday, please deliver on Tuesday",
+            "I am on leave until 4 May. I want somebody to call me before.",
+            "I'm away until Monday, in urgent cases call my mobile. And I need to talk to an agent.",
+            "You wrote: this is an automatic reply. I am furious.",
+            "\"This mailbox is not monitored.\" So who reads it? I am furious.",
+            "Is this an automated message?",
+            "This is an automated message, isn't it?",
+            "Please do not reply to this message, call me",
+            "Do not reply to me by e-mail, call me",
+            "Your message could not be delivered to me, the link is broken",
+            "Thank you for your message. I will get back to you tomorrow.",
+            "Your request has been received by my lawyer, and I am furious.",
+            "We have received your lamp and it is broken",
+            "Thank you for contacting me, but I am still furious",
+            "my parcel was undeliverable and nobody answers",
+            "J'ai reçu votre réponse automatique, je veux parler à quelqu'un",
+            "Je suis absente jusqu'à lundi, livrez mardi s'il vous plaît",
+            "Je suis en congé jusqu'à lundi. En cas d'urgence appelez-moi, je voudrais parler à un conseiller.",
+            "Ceci est un message automatique ? Je suis furieux",
+            "Merci de ne pas répondre à ce message, appelez-moi",
+            "Nous avons bien reçu votre colis mais il est cassé",
+            "Votre demande a bien été reçue par mon avocat",
+            "> This is an automatic reply.\n\nI want to talk to a human",
+        ] {
+            assert!(!is_automatic(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_phrase_that_cannot_be_one_is_refused_with_the_reason() {
+        let refused = |line: &str| super::Automatic::default().add(line).unwrap_err();
+        insta::assert_snapshot!(refused("absent: i am away"), @"expected one of `subject:`, `greeting:`, `alone:`, `absence:`, `meanwhile:`, `receipt:`, `promise:`, `failure:`, `cause:`, `person:`, found `absent`");
+        insta::assert_snapshot!(refused("absence: i am | ... away"), @"expected phrases that begin and end with a word, with `|` between, found `... away`");
+        insta::assert_snapshot!(refused("absence:"), @"expected phrases that begin and end with a word, with `|` between, found ``");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_can_be_asked(text in "(\\PC{0,5}|i am|away|[ ,.!?\\n:]|this is an? automatic){0,40}") {
+            let _ = is_automatic(&text);
+        }
+    }
+}
