@@ -60,6 +60,8 @@ struct Page {
     within_pre: usize,
     /// Whether a blank stands before whatever comes next.
     is_apart: bool,
+    /// Whether the last line ended at a `<br>` behind a word: maybe within a sentence.
+    is_broken: bool,
 }
 
 impl Page {
@@ -105,9 +107,15 @@ impl Page {
     fn tag(&mut self, tag: &Tag, is_quote: bool) {
         let deeper = |depth: usize| if tag.is_end { depth.saturating_sub(1) } else { depth + 1 };
         match &*tag.name {
-            "br" => self.line(),
+            "br" => {
+                let goes_on = |c: char| c.is_alphanumeric() || c == ',';
+                let is_broken = self.out.ends_with(goes_on);
+                self.line();
+                self.is_broken = is_broken;
+            }
             "td" | "th" => self.is_apart = true,
             name if has(BLOCKS, name) => {
+                self.is_broken = false;
                 if !self.is_fresh() {
                     self.line();
                 }
@@ -133,7 +141,7 @@ impl Page {
         if self.quotes == 0 {
             self.out.push('\n');
         }
-        self.is_apart = false;
+        (self.is_apart, self.is_broken) = (false, false);
     }
 
     fn letter(&mut self, letter: char) {
@@ -142,10 +150,14 @@ impl Page {
             '\n' if self.keeps_lines || self.within_pre > 0 => self.line(),
             ' ' | '\t' | '\r' | '\n' | '\u{a0}' => self.is_apart = true,
             _ => {
-                if self.is_apart && !self.is_fresh() {
+                if self.is_broken && letter.is_lowercase() {
+                    // The next line goes on with the sentence.
+                    self.out.pop();
+                    self.out.push(' ');
+                } else if self.is_apart && !self.is_fresh() {
                     self.out.push(' ');
                 }
-                self.is_apart = false;
+                (self.is_apart, self.is_broken) = (false, false);
                 self.out.push(letter);
             }
         }
@@ -247,7 +259,7 @@ mod tests {
     #[test]
     fn a_message_in_html_is_read_as_its_text() {
         for (html, text) in [
-            ("<div>One lamp</div><div>is broken<br>again</div>", "One lamp\nis broken\nagain"),
+            ("<div>One lamp</div><div>is broken<br>Again</div>", "One lamp\nis broken\nAgain"),
             (
                 "<p>Ma commande est arriv&eacute;e &agrave;&nbsp;l&#8217;&Eacute;tat neuf</p>",
                 "Ma commande est arrivée à l’État neuf",
@@ -261,6 +273,11 @@ mod tests {
             ("<ul><li>one</li><li>two</li></ul>", "one\ntwo"),
             ("<table><tr><td>lamp</td><td>2</td></tr></table>", "lamp 2"),
             ("<pre>one\ntwo</pre>", "one\ntwo"),
+            (
+                "<p>I would like to talk<br> to a human<br>Ann<br><br>late</p>",
+                "I would like to talk to a human\nAnn\n\nlate",
+            ),
+            ("<div>late<br></div><div>and broken</div>", "late\nand broken"),
             ("<b>STOP</b>", "STOP"),
             ("<P CLASS=MsoNormal>late<o:p></o:p></P>", "late"),
             ("<blockquote style=\"border: none\">indented</blockquote>", "indented"),
