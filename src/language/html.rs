@@ -6,6 +6,8 @@
 
 /// A tag is no longer than this; with images within it would not be read anyhow.
 const TAG_BYTES: usize = 4_096;
+/// After so many `<` that begin no tag, the others do not either: each is looked at as far as a tag may go.
+const FALSE_TAGS: usize = 64;
 /// An entity is no longer than this, from `&` to `;`.
 const ENTITY_BYTES: usize = 12;
 
@@ -38,8 +40,9 @@ pub(super) fn plain(text: &str) -> Option<String> {
     let trimmed = text.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
     let begins = trimmed.starts_with("<!--") || tag(trimmed).is_some_and(|tag| tag.is_evident);
     let closes = || {
-        text.match_indices("</").any(|(at, _)| {
-            tag(&text[at..]).is_some_and(|tag| matches!(&*tag.name, "html" | "body" | "div" | "p"))
+        let mut ends = text.match_indices("</").take(FALSE_TAGS).map(|(at, _)| &text[at..]);
+        ends.any(|end| {
+            tag(end).is_some_and(|tag| matches!(&*tag.name, "html" | "body" | "div" | "p"))
         })
     };
     if !begins && !closes() {
@@ -69,6 +72,7 @@ impl Page {
         let mut rest = text;
         // What does not end is looked for once, so that the whole takes time as its length.
         let mut endless: Vec<&str> = Vec::new();
+        let mut failures = 0;
         while let Some(next) = rest.chars().next() {
             let mut past = |end: &'static str, from: usize| {
                 let found = (!endless.contains(&end)).then(|| find(&rest[from..], end)).flatten();
@@ -77,11 +81,11 @@ impl Page {
                 }
                 found.map(|at| from + at + end.len())
             };
+            let tag = (next == '<' && failures < FALSE_TAGS).then(|| tag(rest)).flatten();
+            failures += usize::from(next == '<' && tag.is_none());
             let read = if rest.starts_with("<!--") {
                 past("-->", 4).unwrap_or(4)
-            } else if next == '<'
-                && let Some(tag) = tag(rest)
-            {
+            } else if let Some(tag) = tag {
                 let has_any = |words: [&str; 3]| {
                     words.iter().any(|word| find(&rest[..tag.length], word).is_some())
                 };
@@ -284,6 +288,14 @@ mod tests {
         ] {
             assert_eq!(own(html), text, "{html}");
         }
+    }
+
+    #[test]
+    fn tags_that_never_end_are_letters() {
+        let hostile = format!("<p>late</p>{}", "<div \"".repeat(10_000));
+        let read = own(&hostile);
+        assert!(read.starts_with("late\n<div \"<div"), "{}", &read[..20]);
+        assert_eq!(read.len(), hostile.len() - "<p></p>".len() + 1);
     }
 
     #[test]
