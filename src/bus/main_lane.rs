@@ -248,14 +248,15 @@ impl MainLane {
         };
         let pending = found.pending;
         let was_caught_up = std::mem::replace(&mut self.is_caught_up, pending == Some(0));
-        if found.deliveries.is_empty() {
+        if found.messages.is_empty() {
             if was_caught_up {
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
             return Read { pending, ..self.nothing() };
         }
         let mut gathered = Gathered::behind(self.next - 1, self.partitions);
-        for delivery in found.deliveries {
+        for message in found.messages {
+            let delivery = message.delivery(&self.bus);
             match lane_of(&self.bus, &self.lane, &delivery.original.subject, delivery.sequence) {
                 Lane::Main => gathered.add(delivery),
                 Lane::Slow => gathered.skip(delivery.sequence),

@@ -30,6 +30,7 @@ mod intake;
 mod kept;
 mod lease;
 mod main_lane;
+mod messages;
 mod missed;
 mod owner;
 mod pages;

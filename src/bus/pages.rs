@@ -1,28 +1,31 @@
-//! What a stream holds, page by page.
+//! What a stream holds, page by page, and around messages that end the connection on which they come.
 //!
 //! A consumer would do, too, but whoever may make one may have the broker deliver wherever they like:
 //! where the broker has roles, nobody but the service may. The requests of this file say nothing of
 //! where to, and the broker answers them without a trace.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use async_nats::{HeaderMap, Message};
 use bytes::Bytes;
 use futures::StreamExt;
+use futures::future::try_join_all;
 use serde::Serialize;
 use tokio::time::timeout;
 
-use super::unreadable::{fetch_last, fetch_next};
+use super::error::chain;
+use super::unreadable::{Wrapped, fetch_next};
 use super::{Bus, Error, delivery};
+use crate::config::limits;
 use crate::event::{Delivery, Time};
 
 /// Messages of one page, at most.
 const MESSAGES: usize = 256;
 /// Bytes of one page, about; one message always fits.
 const BYTES: usize = 4 << 20;
-/// Between two looks for what may have come, if nothing had.
-const LOOK: Duration = Duration::from_millis(100);
+/// So many messages in a row that the client library can read, and pages are asked for again: where there
+/// was one that it cannot, there may be more, and each costs a connection and the page.
+const SOUND: usize = 1_000;
 
 const WHAT: &str = "read what a stream holds";
 
@@ -53,115 +56,163 @@ pub(super) struct Held {
     pub(super) message: Message,
 }
 
+/// A message that a stream holds.
+#[derive(Debug)]
+pub(super) enum Found {
+    Sound(Held),
+    /// The client library cannot read its headers.
+    Unreadable(Wrapped),
+}
+
+/// What was read at once.
+#[derive(Debug, Default)]
+pub(super) struct Page {
+    /// The next messages, in their order; none if there are none.
+    pub(super) messages: Vec<Found>,
+    /// How many messages the stream held behind these, if that is known; 0: nothing more.
+    pub(super) pending: Option<u64>,
+}
+
 /// Reads the messages of a stream under some subjects, in their order.
+///
+/// While much waits it reads by pages, and behind a message that ends the connection on which it comes
+/// one by one, until a thousand in a row were sound. That is about ten times slower, but each such
+/// message costs no more than any other: whoever publishes many of them makes nobody wait.
 #[derive(Debug)]
 pub(super) struct Pages {
     bus: Bus,
+    /// The name of the connection on which pages come, if it is one of their own; a message that cannot
+    /// be read ends it.
+    name: Option<&'static str>,
+    /// That connection, once it was needed.
+    own: Option<Bus>,
     stream: String,
     filter: String,
-    next: u64,
-    /// The last sequence that is read; none: whatever comes.
-    last: Option<u64>,
-    ready: VecDeque<Held>,
-    /// So many messages more are read one by one, because the client library gives the connection up
-    /// over the headers of some.
-    careful: usize,
+    /// The next sequence to ask for.
+    pub(super) next: u64,
+    /// So many single messages are asked for at once: few while few come.
+    width: usize,
+    /// So many sound messages more are read one by one.
+    one_by_one: usize,
+    /// How many messages the stream holds behind the last one, if that is known.
+    pending: Option<u64>,
 }
 
 impl Pages {
-    /// What the stream holds now.
-    pub(super) async fn now(bus: &Bus, stream: String, filter: String) -> Result<Pages, Error> {
-        let mut pages = Pages::after(bus, stream, filter).await?;
-        pages.last = Some(pages.next - 1);
-        pages.next = 1;
-        Ok(pages)
-    }
-
-    /// What comes from this sequence on.
+    /// What comes from this sequence on, on the connection of the one who reads.
     pub(super) fn from(bus: &Bus, stream: String, filter: String, next: u64) -> Pages {
         Pages {
             bus: bus.clone(),
+            name: None,
+            own: None,
             stream,
             filter,
             next,
-            last: None,
-            ready: VecDeque::new(),
-            careful: 0,
+            width: limits::WRAPPED_AT_ONCE,
+            one_by_one: 0,
+            pending: None,
         }
     }
 
-    /// What comes from now on.
-    pub(super) async fn after(bus: &Bus, stream: String, filter: String) -> Result<Pages, Error> {
-        let mut pages = Pages::from(bus, stream, filter, 1);
-        let last = fetch_last(bus, &pages.stream, &pages.filter).await?;
-        pages.next = last.map_or(0, |last| last.sequence) + 1;
-        Ok(pages)
+    /// All events from this sequence on, on a connection of its own.
+    pub(super) fn of_events(bus: &Bus, name: &'static str, next: u64) -> Pages {
+        let stream = bus.subjects.events_stream();
+        Pages { name: Some(name), ..Pages::from(bus, stream, ">".to_owned(), next) }
     }
 
-    /// The sequence of the next message; none if there is none now.
-    pub(super) async fn peek(&mut self) -> Result<Option<u64>, Error> {
-        if self.ready.is_empty() && self.last.is_none_or(|last| self.next <= last) {
-            let mut found = match self.careful {
-                0 => match self.page().await {
-                    Ok(found) => found,
-                    Err(_) => {
-                        self.careful = MESSAGES;
-                        self.sound().await?
-                    }
-                },
-                _ => self.sound().await?,
-            };
-            let last = self.last.unwrap_or(u64::MAX);
-            found.retain(|held| held.sequence <= last);
-            // Beyond the last there is nothing to look for.
-            self.next = found.last().map_or_else(
-                || self.last.map_or(self.next, |last| last + 1),
-                |held| held.sequence + 1,
-            );
-            self.ready = found.into();
-        }
-        Ok(self.ready.front().map(|held| held.sequence))
+    /// The next message is known to end a connection.
+    pub(super) fn expect_unreadable(&mut self) {
+        self.one_by_one = SOUND;
     }
 
     pub(super) fn bus(&self) -> &Bus {
         &self.bus
     }
 
-    /// The message that [`peek`](Pages::peek) has seen.
-    pub(super) fn take(&mut self) -> Option<Held> {
-        self.ready.pop_front()
+    /// What comes next, if anything does. The future may be dropped, and nothing is lost.
+    ///
+    /// # Errors
+    /// [`Error::Request`] if the broker does not answer.
+    pub(super) async fn read(&mut self) -> Result<Page, Error> {
+        if self.one_by_one == 0 && self.width == limits::WRAPPED_AT_ONCE {
+            match self.page().await {
+                Ok(held) if !held.is_empty() => {
+                    self.next = held.last().map_or(self.next, |last| last.sequence + 1);
+                    self.pending = held.last().and_then(|last| last.pending);
+                    let messages = held.into_iter().map(Found::Sound).collect();
+                    return Ok(Page { messages, pending: self.pending });
+                }
+                // Nothing is there, or whoever answers is a copy of the stream that is behind: only the
+                // one that leads says that there is nothing.
+                Ok(_) => self.width = 1,
+                Err(error) => {
+                    tracing::debug!(error = %chain(&error), "cannot read a page; reading one by one");
+                    self.one_by_one = SOUND;
+                }
+            }
+        }
+        self.read_one_by_one().await
     }
 
-    /// The next message, once there is one.
-    pub(super) async fn wait(&mut self) -> Result<Held, Error> {
-        loop {
-            self.peek().await?;
-            if let Some(held) = self.take() {
-                return Ok(held);
+    async fn read_one_by_one(&mut self) -> Result<Page, Error> {
+        let ahead = 0..self.width as u64;
+        let asked =
+            ahead.map(|ahead| fetch_next(&self.bus, &self.stream, self.next + ahead, &self.filter));
+        let answers = try_join_all(asked).await?;
+        let is_last = answers.iter().any(Option::is_none);
+        let mut messages = Vec::with_capacity(answers.len());
+        // Behind an end, there may be messages that were stored a moment later; but then some may
+        // have come between, too.
+        for message in answers.into_iter().map_while(|answer| answer) {
+            // Where sequences are missing, several requests are answered by the same message.
+            if message.sequence < self.next {
+                continue;
             }
-            tokio::time::sleep(LOOK).await;
+            self.next = message.sequence + 1;
+            self.one_by_one = match message.message() {
+                Ok(read) => {
+                    let (sequence, stored) = (message.sequence, message.stored);
+                    let held = Held { sequence, stored, pending: None, message: read };
+                    messages.push(Found::Sound(held));
+                    self.one_by_one.saturating_sub(1)
+                }
+                Err(_) => {
+                    messages.push(Found::Unreadable(message));
+                    SOUND
+                }
+            };
         }
+        self.width = if is_last { 1 } else { (2 * self.width).min(limits::WRAPPED_AT_ONCE) };
+        let read = messages.len() as u64;
+        let left = self.pending.map(|pending| pending.saturating_sub(read));
+        self.pending = if is_last { Some(0) } else { left.filter(|left| *left > 0) };
+        Ok(Page { messages, pending: self.pending })
     }
 
     /// The next messages, as many as fit.
-    pub(super) async fn page(&self) -> Result<Vec<Held>, Error> {
+    async fn page(&mut self) -> Result<Vec<Held>, Error> {
+        let bus = match (self.name, &mut self.own) {
+            (None, _) => &self.bus,
+            (Some(_), Some(own)) => own,
+            (Some(name), none) => none.insert(self.bus.beside(name).await?),
+        };
         let page = AskPage {
             seq: self.next,
             next_by_subj: &self.filter,
             batch: MESSAGES,
             max_bytes: BYTES,
         };
-        let client = &self.bus.client;
+        let client = &bus.client;
         let payload = serde_json::to_vec(&page).map_err(Error::request(WHAT))?;
         let inbox = client.new_inbox();
         let mut answers = client.subscribe(inbox.clone()).await.map_err(Error::request(WHAT))?;
-        let mut link = self.bus.link.clone();
+        let mut link = bus.link.clone();
         // One that was just made may not have said so yet.
         let epoch = link.borrow_and_update().epoch.max(1);
         let api = format!("$JS.API.DIRECT.GET.{}", self.stream);
         let sent = client.publish_with_reply(api, inbox, Bytes::from(payload)).await;
         sent.map_err(Error::request(WHAT))?;
-        let patience = Duration::from_millis(self.bus.settings.request_timeout_ms);
+        let patience = Duration::from_millis(bus.settings.request_timeout_ms);
         let mut found = Vec::new();
         loop {
             let answer = tokio::select! {
@@ -198,33 +249,37 @@ impl Pages {
             }
         }
     }
+}
 
-    /// The next message whose headers can be read; what was published with others was never taken in.
-    async fn sound(&mut self) -> Result<Vec<Held>, Error> {
-        loop {
-            let next = fetch_next(&self.bus, &self.stream, self.next, &self.filter).await?;
-            let Some(wrapped) = next else { return Ok(Vec::new()) };
-            self.careful = self.careful.saturating_sub(1);
-            let (sequence, stored) = (wrapped.sequence, wrapped.stored);
-            self.next = sequence + 1;
-            if let Ok(message) = wrapped.message() {
-                return Ok(vec![Held { sequence, stored, pending: None, message }]);
-            }
+impl Found {
+    pub(super) fn sequence(&self) -> u64 {
+        match self {
+            Found::Sound(held) => held.sequence,
+            Found::Unreadable(wrapped) => wrapped.sequence,
+        }
+    }
+
+    /// The subject that it is stored under.
+    pub(super) fn subject(&self) -> &str {
+        match self {
+            Found::Sound(held) => &held.message.subject,
+            Found::Unreadable(wrapped) => &wrapped.subject,
+        }
+    }
+
+    /// The message as an event: one that is rejected, if its headers cannot be read.
+    pub(super) fn delivery(self, bus: &Bus) -> Delivery {
+        match self {
+            Found::Sound(held) => held.delivery(bus),
+            Found::Unreadable(wrapped) => wrapped.delivery(bus),
         }
     }
 }
 
-/// A page of the stream of events from a sequence on, and how many more it held then, if that is known.
-pub(super) async fn read_events(
-    bus: &Bus,
-    from: u64,
-) -> Result<(Vec<Delivery>, Option<u64>), Error> {
-    let stream = bus.subjects.events_stream();
-    let held = Pages::from(bus, stream, ">".to_owned(), from).page().await?;
-    let pending = held.last().and_then(|last| last.pending);
-    let read =
-        |held: Held| delivery::read(&bus.subjects, held.sequence, held.stored, &held.message);
-    Ok((held.into_iter().map(read).collect(), pending))
+impl Held {
+    pub(super) fn delivery(self, bus: &Bus) -> Delivery {
+        delivery::read(&bus.subjects, self.sequence, self.stored, &self.message)
+    }
 }
 
 fn failed(said: &str) -> Error {

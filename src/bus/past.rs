@@ -5,8 +5,9 @@ use bytes::Bytes;
 use futures::StreamExt;
 use futures::future::try_join_all;
 
-use super::delivery::{read, stored_at};
-use super::pages::{Held, Pages};
+use super::delivery::stored_at;
+use super::messages::Messages;
+use super::pages::Held;
 use super::unreadable::{Wrapped, fetch, fetch_next};
 use super::{Bus, Error, fresh_id};
 use crate::event::{Channel, Content, Customer, Delivery, Original, Time};
@@ -31,21 +32,21 @@ impl Bus {
             self.subjects.stored_memories(customer),
             self.subjects.all_broadcasts(),
         ] {
-            all.push(Pages::now(self, stream.clone(), filter).await?);
+            all.push(Messages::now(self, stream.clone(), filter).await?);
         }
         loop {
             // All in the one order of the stream.
             let mut first = None;
-            for (at, pages) in all.iter_mut().enumerate() {
-                if let Some(sequence) = pages.peek().await?
+            for (at, messages) in all.iter_mut().enumerate() {
+                if let Some(sequence) = messages.peek().await?
                     && first.is_none_or(|(known, _)| sequence < known)
                 {
                     first = Some((sequence, at));
                 }
             }
             let next = first.and_then(|(_, at)| all[at].take());
-            let Some(Held { sequence, stored, message, .. }) = next else { return Ok(()) };
-            let delivery = read(&self.subjects, sequence, stored, &message);
+            let Some(next) = next else { return Ok(()) };
+            let delivery = next.delivery(self);
             // Nothing happened by an erasure that is still known.
             if !matches!(delivery.content, Content::Erasure(_)) && !each(delivery) {
                 return Ok(());
@@ -82,8 +83,8 @@ impl Bus {
             (None, None) => format!("{}.>", self.subjects.prefix()),
             _ => self.subjects.all_stored(channel, customer),
         };
-        let pages = Pages::after(self, self.subjects.events_stream(), filter).await?;
-        Ok(Arrivals { pages })
+        let messages = Messages::after(self, self.subjects.events_stream(), filter).await?;
+        Ok(Arrivals { messages })
     }
 
     /// Every action that was taken for a customer, or for anybody if none is named, in the order in
@@ -102,9 +103,9 @@ impl Bus {
         }
         let token = customer.map_or_else(|| "*".to_owned(), Customer::token);
         let filter = format!("{}.actions.*.*.{token}", self.subjects.prefix());
-        let mut pages = Pages::now(self, self.subjects.actions_stream(), filter).await?;
-        while pages.peek().await?.is_some() {
-            let Some(Held { message, .. }) = pages.take() else { break };
+        let mut messages = Messages::now(self, self.subjects.actions_stream(), filter).await?;
+        while messages.peek().await?.is_some() {
+            let Some(Held { message, .. }) = messages.take() else { break };
             // Another version may have written it.
             if let Ok(CloudEvent { data }) = serde_json::from_slice(&message.payload) {
                 each(data);
@@ -251,7 +252,7 @@ const AT_ONCE: usize = 16;
 /// What comes into the stream of events.
 #[derive(Debug)]
 pub struct Arrivals {
-    pages: Pages,
+    messages: Messages,
 }
 
 impl Arrivals {
@@ -260,7 +261,7 @@ impl Arrivals {
     /// # Errors
     /// [`Error::Request`] if the broker does not answer.
     pub async fn next(&mut self) -> Result<Original, Error> {
-        let Held { sequence, stored, message, .. } = self.pages.wait().await?;
-        Ok(read(&self.pages.bus().subjects, sequence, stored, &message).original)
+        let next = self.messages.wait().await?;
+        Ok(next.delivery(self.messages.bus()).original)
     }
 }

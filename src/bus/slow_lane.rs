@@ -4,23 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use futures::future::try_join_all;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
 use super::error::chain;
-use super::pages::read_events;
-use super::unreadable::fetch_next;
+use super::pages::Pages;
 use super::{Bus, Error, Missed};
 use crate::config::limits;
 use crate::event::{Delivery, Lane, SlowLane};
 
 /// Pages that are read ahead of what can be taken in.
 const PAGES_AHEAD: usize = 1;
-/// After a page whose messages the client library cannot all read, so many are read one by one.
-const ONE_BY_ONE: usize = 256;
-/// After so many pages in a row that could not be read, too.
-const FAILURES: u32 = 3;
 /// Between two attempts to read, if the broker does not answer.
 const PAUSE: Duration = Duration::from_millis(200);
 /// However much others need, pages of the slow lane come at least so soon one after the other.
@@ -96,9 +90,7 @@ impl SlowReader {
         let (send, pages) = mpsc::channel(PAGES_AHEAD);
         let task = Task {
             bus: bus.clone(),
-            next: from,
-            one_by_one: 0,
-            failures: 0,
+            stream: Pages::of_events(bus, "jumeau-slow-lane", from),
             missed,
             bounds: told,
             pages: send,
@@ -157,10 +149,7 @@ impl SlowReader {
 
 struct Task {
     bus: Bus,
-    next: u64,
-    one_by_one: usize,
-    /// Pages in a row that could not be read.
-    failures: u32,
+    stream: Pages,
     missed: Missed,
     bounds: watch::Receiver<(u64, Arc<SlowLane>)>,
     pages: mpsc::Sender<(Vec<Delivery>, u64)>,
@@ -169,21 +158,20 @@ struct Task {
 impl Task {
     /// Until nobody listens any more.
     async fn run(mut self) {
-        let mut reader: Option<Bus> = None;
         loop {
             let Some((before, lane)) = self.may_read().await else { return };
-            let found = match self.read(&mut reader, before, &lane).await {
+            let found = match self.read(before, &lane).await {
                 Ok(found) => found,
                 Err(error) => {
                     tracing::debug!(error = %chain(&error), "cannot read the slow lane");
-                    reader = None;
                     tokio::time::sleep(PAUSE).await;
                     continue;
                 }
             };
             // What holds nothing that waits is no page: those come no faster than can be taken in.
-            let is_page = !found.is_empty() || self.next >= before;
-            if is_page && self.pages.send((found, self.next)).await.is_err() {
+            let next = self.stream.next;
+            let is_page = !found.is_empty() || next >= before;
+            if is_page && self.pages.send((found, next)).await.is_err() {
                 return;
             }
         }
@@ -191,85 +179,27 @@ impl Task {
 
     /// Up to where may be read, once that is further than it was; none if nobody listens any more.
     async fn may_read(&mut self) -> Option<(u64, Arc<SlowLane>)> {
-        let next = self.next;
+        let next = self.stream.next;
         let bounds = self.bounds.wait_for(|(before, _)| *before > next).await.ok()?;
         Some(bounds.clone())
     }
 
     /// What waits in the slow lane next, before a sequence.
-    async fn read(
-        &mut self,
-        reader: &mut Option<Bus>,
-        before: u64,
-        lane: &SlowLane,
-    ) -> Result<Vec<Delivery>, Error> {
-        let mut found = if self.one_by_one > 0 {
-            self.read_one_by_one().await?
-        } else {
-            // Messages that cannot be read cost the connection on which they come.
-            let bus = match reader {
-                Some(bus) => bus,
-                None => reader.insert(self.bus.beside("jumeau-slow-lane").await?),
-            };
-            match read_events(bus, self.next).await {
-                Ok((found, _)) => {
-                    self.failures = 0;
-                    found
-                }
-                Err(error) => {
-                    self.failures += 1;
-                    if bus.link.borrow().was_lost() || self.failures >= FAILURES {
-                        self.one_by_one = ONE_BY_ONE;
-                    }
-                    return Err(error);
-                }
-            }
-        };
-        let Some(first) = found.first().map(|first| first.sequence) else {
-            return self.skip_what_is_gone(before).await;
-        };
-        if first > self.next {
-            self.missed.look(&self.bus, self.next, first);
+    async fn read(&mut self, before: u64, lane: &SlowLane) -> Result<Vec<Delivery>, Error> {
+        let next = self.stream.next;
+        let mut found = self.stream.read().await?.messages;
+        let first = found.first().map_or(before, |first| first.sequence().min(before));
+        if first > next {
+            self.missed.look(&self.bus, next, first);
         }
-        found.retain(|delivery| delivery.sequence < before);
-        self.next = found.last().map_or(before, |last| last.sequence + 1);
-        let is_slow = |delivery: &Delivery| {
-            let channel = self.bus.subjects.channel(&delivery.original.subject);
-            channel.is_some_and(|one| lane.lane_of(one, delivery.sequence) == Lane::Slow)
-        };
-        found.retain(is_slow);
-        found.iter_mut().for_each(|delivery| delivery.lane = Lane::Slow);
-        Ok(found)
-    }
-
-    /// A page was empty. Whoever answers may be a copy of the stream that is behind: only the one that
-    /// leads says that there is nothing.
-    async fn skip_what_is_gone(&mut self, before: u64) -> Result<Vec<Delivery>, Error> {
-        let stream = self.bus.subjects.events_stream();
-        match fetch_next(&self.bus, &stream, self.next, ">").await? {
-            Some(message) if message.sequence < before => {
-                self.one_by_one = self.one_by_one.max(limits::WRAPPED_AT_ONCE);
-            }
-            _ => {
-                self.missed.look(&self.bus, self.next, before);
-                self.next = before;
-            }
-        }
-        Ok(Vec::new())
-    }
-
-    async fn read_one_by_one(&mut self) -> Result<Vec<Delivery>, Error> {
-        let stream = self.bus.subjects.events_stream();
-        let ahead = 0..limits::WRAPPED_AT_ONCE as u64;
-        let asked = ahead.map(|ahead| fetch_next(&self.bus, &stream, self.next + ahead, ">"));
-        let mut found: Vec<Delivery> = Vec::new();
-        for message in try_join_all(asked).await?.into_iter().map_while(|answer| answer) {
-            // Where sequences are missing, several requests are answered by the same message.
-            if found.last().is_none_or(|last| message.sequence > last.sequence) {
-                found.push(message.delivery(&self.bus));
-            }
-        }
-        self.one_by_one = self.one_by_one.saturating_sub(limits::WRAPPED_AT_ONCE);
-        Ok(found)
+        // The main lane has not come to what is behind that.
+        found.retain(|message| message.sequence() < before);
+        self.stream.next = found.last().map_or(before, |last| last.sequence() + 1);
+        found.retain(|message| {
+            let channel = self.bus.subjects.channel(message.subject());
+            channel.is_some_and(|one| lane.lane_of(one, message.sequence()) == Lane::Slow)
+        });
+        let slow = found.into_iter().map(|message| message.delivery(&self.bus));
+        Ok(slow.map(|delivery| Delivery { lane: Lane::Slow, ..delivery }).collect())
     }
 }

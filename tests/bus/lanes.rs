@@ -1,10 +1,14 @@
 //! A channel that floods the stream waits, and all others pass it; nothing is lost or comes twice.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use jumeau::bus::{Floor, Intake, Part, Resume};
+use jumeau::bus::{Bus, Floor, Intake, Part, Resume};
+use jumeau::config::settings;
 use jumeau::event::{Channel, Cursors, Customer, Lane, SlowLane};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 use crate::unread::UNREADABLE;
@@ -329,4 +333,49 @@ async fn others_pass_a_flood_also_where_some_of_its_messages_end_the_connection(
     while partitions.count("shop") < 12_006 {
         next(&mut intake).await.parts.into_iter().for_each(|part| partitions.take(part, &floor));
     }
+}
+
+/// Passes connections on to the broker and counts them; returns its URL and the count.
+async fn count_connections(world: &World) -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("nats://{}", listener.local_addr().unwrap());
+    let (port, count) = (world.broker.port(), Arc::new(AtomicUsize::new(0)));
+    let counted = count.clone();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            counted.fetch_add(1, Ordering::Relaxed);
+            tokio::spawn(async move {
+                let mut broker = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+                // Either side may hang up.
+                let _ = tokio::io::copy_bidirectional(&mut client, &mut broker).await;
+            });
+        }
+    });
+    (url, count)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_that_end_a_connection_cost_few_connections_also_among_what_waits() {
+    let world = world().await;
+    let (url, connections) = count_connections(&world).await;
+    let bus = Bus::connect(&settings::Nats { url, ..settings::Nats::default() }).await.unwrap();
+    flood(&world, "web", 1).await;
+    flood(&world, "shop", 3_000).await;
+    for _ in 0..100 {
+        publish_raw(&world.broker, "jumeau.events.noise.c1", UNREADABLE, &event(1)).await;
+        flood(&world, "shop", 50).await;
+    }
+    flood(&world, "web", 1).await;
+    let mut partitions = Partitions::default();
+    let mut intake = Intake::open(&bus, 16, partitions.resume()).await.unwrap();
+    let floor = intake.floor();
+    let held = take_main(&mut intake, &mut partitions, "web", 2).await;
+    assert_eq!(floor.slowed(), ["shop".into()]);
+    assert_eq!(partitions.count("noise"), 100);
+    held.into_iter().for_each(|part| partitions.take(part, &floor));
+    while partitions.count("shop") < 8_000 {
+        next(&mut intake).await.parts.into_iter().for_each(|part| partitions.take(part, &floor));
+    }
+    let made = connections.load(Ordering::Relaxed);
+    assert!(made < 10, "{made} connections were made for 100 such messages");
 }
