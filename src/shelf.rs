@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow};
 use include_dir::{Dir, include_dir};
 
-use crate::config::limits;
+use crate::config::{limits, not_utf8};
 use crate::language::Languages;
 use crate::policy::{self, Files, Policy};
 use crate::story::{self, Story};
@@ -167,9 +167,8 @@ fn texts(policy: &str, folder: &str) -> Vec<(String, String)> {
 fn text(path: &Path, unreadable: impl FnOnce() -> String) -> anyhow::Result<String> {
     let bytes = std::fs::read(path).with_context(unreadable)?;
     String::from_utf8(bytes).map_err(|error| {
-        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-        anyhow!("{}:{line}: {}", path.display(), policy::not_utf8(&error))
+        let (line, what) = not_utf8(&error);
+        anyhow!("{}:{line}: {what}", path.display())
     })
 }
 

@@ -9,6 +9,7 @@ use figment::value::{Dict, Map, Value};
 use figment::{Figment, Metadata, Profile, Provider};
 
 use super::Settings;
+use super::not_utf8;
 use super::settings::masked;
 
 /// The settings file that is read if there is one and no other is named.
@@ -100,8 +101,13 @@ impl Layers {
         let file = named.or_else(|| Some(PathBuf::from(FILE)).filter(|file| file.exists()));
         let mut text = String::new();
         if let Some(file) = &file {
-            text = std::fs::read_to_string(file)
-                .map_err(|source| Error::Read { file: file.clone(), source })?;
+            let bytes =
+                std::fs::read(file).map_err(|source| Error::Read { file: file.clone(), source })?;
+            text = String::from_utf8(bytes).map_err(|error| {
+                let (line, detail) = not_utf8(&error);
+                let place = format!("{}:{line}", file.display());
+                Error::Mistakes(vec![Mistake { place, key: None, detail }])
+            })?;
             let toml = Toml::string(&text);
             if let Err(error) = toml.data() {
                 // The first line says where, the last what; the drawing between is for terminals.
@@ -422,6 +428,17 @@ mod tests {
         for told in told {
             assert!(!told.contains("hush-hush"), "{told}");
         }
+    }
+
+    #[test]
+    fn a_file_in_another_encoding_is_told_with_the_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("jumeau.toml");
+        std::fs::write(&path, b"[service]\npolicy = 'cr\xE8me'\n").unwrap();
+        let layers = Layers { file: Some(path.clone()), ..Layers::default() };
+        let told = layers.load().unwrap_err().to_string();
+        let what = "expected text in UTF-8, found the byte 0xE8; save the file as UTF-8";
+        assert_eq!(told, format!("{}:2: {what}", path.display()));
     }
 
     #[test]

@@ -7,6 +7,8 @@ pub mod limits;
 mod load;
 mod ranges;
 pub mod settings;
+mod utf8;
 
 pub use load::{Argument, ENVIRONMENT_FILE, ENVIRONMENT_PREFIX, Error, FILE, Layers, Mistake};
 pub use settings::Settings;
+pub(crate) use utf8::not_utf8;

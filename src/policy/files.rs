@@ -1,13 +1,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::string::FromUtf8Error;
 
 use sha2::{Digest, Sha256};
 
 use super::Version;
 use super::mistake::{Found, Mistakes, Text};
-use crate::config::limits;
+use crate::config::{limits, not_utf8};
 
 /// The folder of a policy that holds its stories, which are no part of the policy.
 const SCENARIOS: &str = "scenarios/";
@@ -98,7 +97,7 @@ impl Files {
                     // What stands before the byte is as it was.
                     let content = String::from_utf8_lossy(error.as_bytes());
                     let text = Text { file: &name, content: &content };
-                    found.at(text, (start, start), not_utf8(&error));
+                    found.at(text, (start, start), not_utf8(&error).1);
                 }
                 Err(error) => {
                     found.in_file(&name, format!("expected a file to read, but: {error}"))
@@ -135,13 +134,6 @@ impl Files {
         let digits = hex::encode(hash.finalize());
         Version(digits[..16].into())
     }
-}
-
-/// Which byte of a file is no text in UTF-8, and what to do.
-pub(crate) fn not_utf8(error: &FromUtf8Error) -> String {
-    let at = error.utf8_error().valid_up_to();
-    let byte = error.as_bytes().get(at).copied().unwrap_or_default();
-    format!("expected text in UTF-8, found the byte 0x{byte:02X}; save the file as UTF-8")
 }
 
 fn belongs(name: &str) -> bool {

@@ -55,7 +55,6 @@ pub use dissatisfaction::DissatisfactionRule;
 pub use experiments::{Arm, Does, Experiment, Experiments};
 pub use expression::{CompileError, EvalError, Expression, Truth};
 pub use files::Files;
-pub(crate) use files::not_utf8;
 pub use identity::IdentityRule;
 pub use keeping::{ErasureRule, RetentionRule};
 pub use load::{load, load_with};
