@@ -402,7 +402,9 @@ pub(crate) fn examined(folder: &Path, examined: &Examined) {
         counted(verified.records, "row"),
         verified.bytes
     );
-    println!("  taken in up to event {} to {highest}", lowest.max(*floor));
+    // What is taken in of everybody may be ahead of every partition: one that had nothing to do.
+    let (lowest, highest) = (lowest.max(*floor), highest.max(*floor));
+    println!("  taken in up to event {lowest} to {highest}");
     for (table, rows) in verified.tables.iter().filter(|(_, rows)| *rows > 0) {
         println!("  {DIM}{:<12} {rows}{DIM:#}", table.name());
     }
