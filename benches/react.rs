@@ -7,12 +7,13 @@ use std::path::Path;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use jumeau::event::{self, Raw, Time};
-use jumeau::policy::{Files, Policy, load};
+use jumeau::policy::{Policy, load};
+use jumeau::policy_source::read_files;
 use jumeau::twin::{Input, Twin, World, react};
 
 fn bank() -> Policy {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/policies/bank");
-    load(&Files::read(&folder).expect("the folder is there")).expect("the policy has no mistake")
+    load(&read_files(&folder).expect("the folder is there")).expect("the policy has no mistake")
 }
 
 fn input(payload: &str) -> Input {

@@ -22,9 +22,7 @@ use crate::actors::{
     Clock, Confirmed, Durable, End, Eraser, Fatal, HoldSweeps, IsDrained, LearnerThread,
     PartitionActor, Partitions, SetModels, SetPolicy, Setup,
 };
-use crate::api::{
-    self, Auditor, Current, Desk, Gauges, Hands, Keeper, PolicyStatus, Refusal, Seal,
-};
+use crate::api::{self, Auditor, Current, PolicyStatus, Refusal, Seal};
 use crate::bus::{self, Analyser, Bus, Intake, Ownership, Relay, Resume, Taken, Watch};
 use crate::config::settings::{LogIdentifiers, TimeMode};
 use crate::config::{Settings, limits};
@@ -32,7 +30,9 @@ use crate::event::{Channel, Cursors, Desks, Rights, SlowLane, Time};
 use crate::models::Snapshot;
 use crate::partition::{Bounds, ErasedMarks, Lessons, Outgoing, Recovered, Secret};
 use crate::policy::{Mistakes, Policy};
-use crate::store::{Committer, Read, Room, Store};
+use crate::router::{Keeper, Probes, Router, Services};
+use crate::store::{Committer, Room, Store};
+use crate::tables::Read;
 
 pub use self::ending::end_at_the_second_signal;
 use self::ending::{Deadline, end_now};
@@ -342,12 +342,12 @@ impl Service {
             auditor: auditor.clone(),
             threads: runtime.clone(),
         };
-        let desk = Arc::new(Desk::new(
+        let router = Arc::new(Router::new(
             bus.clone(),
             partitions.clone(),
             settings.service.time,
             current,
-            Gauges {
+            Probes {
                 resets: intake.resets(),
                 missed: intake.missed(),
                 floor: intake.floor(),
@@ -357,7 +357,7 @@ impl Service {
                 clock,
                 rights,
             },
-            Hands {
+            Services {
                 learner: learner.impatient(),
                 keeper: Keeper::new(store.clone(), settings.store.backups.clone()),
                 auditor,
@@ -367,8 +367,8 @@ impl Service {
         let api = {
             let bus = bus.clone();
             let answer = move |request| {
-                let desk = desk.clone();
-                async move { desk.answer(request).await }
+                let router = router.clone();
+                async move { router.answer(request).await }
             };
             let endpoints: Vec<_> = api::VERBS.iter().map(|verb| verb.endpoint).collect();
             let start = async move { bus::Service::start(&bus, &endpoints, answer).await };
@@ -564,7 +564,7 @@ fn by_partition(mut numbers: Vec<(u16, u64)>, mut hand_over: impl FnMut(u16, Vec
 
 fn stop_on_failure(
     fatal: UnboundedSender<Fatal>,
-) -> impl FnOnce(crate::store::Error) + Send + 'static {
+) -> impl FnOnce(crate::tables::Error) + Send + 'static {
     move |error| {
         // Without a receiver the service is stopping already.
         let _ = fatal.send(Fatal(format!("a commit failed: {error}")));

@@ -6,12 +6,12 @@ use anyhow::bail;
 use jumeau::bus::Bus;
 use jumeau::config::Settings;
 use jumeau::policy::{Mistake, Mistakes, Policy};
-use jumeau::shelf::{self, Shelf};
+use jumeau::policy_source::{self, PolicySource};
 use jumeau::story::{Coverage, Finding, Part, Reachable, Report, Story, Unreached};
-use jumeau::{stage, story, terminal};
+use jumeau::{live_stories, story, terminal};
 use serde_json::{Value, json};
 
-use crate::console::{self, Console, many};
+use crate::console::{self, many};
 use crate::{Check, Test, languages};
 
 /// What of a kind that no story reaches is named without being asked for.
@@ -32,9 +32,9 @@ pub(crate) fn check(arguments: &Check) -> anyhow::Result<bool> {
 
 fn checked(arguments: &Check) -> anyhow::Result<bool> {
     let settings = arguments.choices.settings(&[])?;
-    let shelf = Shelf::find(&settings.service.policy)?;
-    let policy = shelf.policy(&languages(&settings)?)?;
-    let told = shelf.told(&policy)?;
+    let source = PolicySource::find(&settings.service.policy)?;
+    let policy = source.policy(&languages(&settings)?)?;
+    let told = source.told(&policy)?;
     let mut remarks = policy.remarks.to_vec();
     remarks.extend(story::slips(&told, &policy));
     let is_good = remarks.is_empty() || !arguments.strict;
@@ -42,22 +42,22 @@ fn checked(arguments: &Check) -> anyhow::Result<bool> {
         let remarks: Vec<Value> = remarks.iter().map(place).collect();
         tell(&json!({
             "is_sound": true,
-            "policy": summary(&settings, &shelf, &policy, told.len()),
+            "policy": summary(&settings, &source, &policy, told.len()),
             "mistakes": [],
             "remarks": remarks,
         }))?;
     } else {
-        console::checked(&settings, &shelf, &policy, told.len());
+        console::checked(&settings, &source, &policy, told.len());
         console::remarks(&remarks);
     }
     Ok(is_good)
 }
 
-fn summary(settings: &Settings, shelf: &Shelf, policy: &Policy, stories: usize) -> Value {
+fn summary(settings: &Settings, source: &PolicySource, policy: &Policy, stories: usize) -> Value {
     json!({
         "name": policy.name,
         "version": policy.version,
-        "source": shelf.to_string(),
+        "source": source.to_string(),
         "languages": policy.languages,
         "rules": policy.rules.len(),
         "needs": policy.needs.len(),
@@ -74,9 +74,9 @@ fn place(mistake: &Mistake) -> Value {
 
 /// Plays the stories of a policy; whether all came true.
 pub(crate) fn test(arguments: &Test) -> anyhow::Result<bool> {
-    let shelf = Shelf::find(&arguments.policy)?;
-    let policy = shelf.policy(&shelf::languages(arguments.languages.as_deref())?)?;
-    let stories = shelf.stories(&policy)?;
+    let source = PolicySource::find(&arguments.policy)?;
+    let policy = source.policy(&policy_source::languages(arguments.languages.as_deref())?)?;
+    let stories = source.stories(&policy)?;
     if stories.is_empty() {
         bail!("expected stories in {}/scenarios, found none", arguments.policy);
     }
@@ -127,18 +127,17 @@ async fn live(
     let mut settings = Settings::default().nats;
     url.clone_into(&mut settings.url);
     let bus = Bus::connect(&settings).await?;
-    let console = Console::new(url);
     let began = Instant::now();
-    let scene = |scene: stage::Scene<'_>| {
+    let scene = |scene: live_stories::Scene<'_>| {
         if !is_json {
-            console.scene(&scene);
+            console::scene(&scene);
         }
     };
-    let outcomes = stage::play(&bus, policy, stories, scene).await?;
+    let outcomes = live_stories::play(&bus, policy, stories, scene).await?;
     if !is_json {
-        return Ok(console.applause(&outcomes, began.elapsed()));
+        return Ok(console::applause(&outcomes, began.elapsed()));
     }
-    let is_met = |outcome: &stage::Outcome<'_>| outcome.findings.iter().all(Finding::is_met);
+    let is_met = |outcome: &live_stories::Outcome<'_>| outcome.findings.iter().all(Finding::is_met);
     let passed = outcomes.iter().filter(|outcome| is_met(outcome)).count();
     let told: Vec<Value> = outcomes
         .iter()

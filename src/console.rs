@@ -1,20 +1,19 @@
 //! What people see on the terminal.
 
+mod engine;
+
 use std::fmt::Display;
-use std::path::Path;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
-use jumeau::app::Adopted;
+pub(crate) use engine::{Console, adopted, adopted_as_json, as_json, examined, rewrapped};
 use jumeau::config::Settings;
-use jumeau::config::settings::masked;
 use jumeau::event::{Broadcast, Time, cut};
+use jumeau::live_stories::{Outcome, Scene};
 use jumeau::policy::{Mistake, Policy};
+use jumeau::policy_source::PolicySource;
 use jumeau::roles::Prepared;
-use jumeau::shelf::Shelf;
-use jumeau::stage::{Outcome, Scene};
-use jumeau::store::Examined;
-use jumeau::story::{Finding, Report, Seen, Step, Story, Subject, Told, What};
+use jumeau::story::{Finding, Report, Seen, Step, Subject, Told, What};
 use jumeau::terminal::Ink;
 use jumeau::twin::{Action, Escalation, Recall};
 use serde_json::{Value, json};
@@ -30,100 +29,29 @@ const HAND_OVER: Ink = Ink::new(AnsiColor::Magenta.on_default().bold());
 /// Text beyond this is cut, so that a scene stays a line.
 const LINE_BYTES: usize = 140;
 
-/// Prints what happens on one broker.
-pub(crate) struct Console {
-    url: String,
+/// Something happens.
+pub(crate) fn scene(scene: &Scene<'_>) {
+    match scene {
+        Scene::Event(at, step) => event(*at, step),
+        Scene::Reaction(seen) => reaction(seen),
+    }
 }
 
-impl Console {
-    pub(crate) fn new(url: &str) -> Console {
-        Console { url: masked(url) }
-    }
-
-    /// The service is up.
-    pub(crate) fn ready(&self, settings: &Settings, log: &Path, operator: Option<&Path>) {
-        println!("{STRONG}jumeau{STRONG:#} is up on {}", self.url);
-        println!("  policy  {}", settings.service.policy);
-        println!("  store   {}", settings.store.path.display());
-        println!("  broker  {}", log.display());
-        if let Some(operator) = operator {
-            println!("  keys    as an operator: . {}", operator.display());
-        }
-        self.hints("alice");
-    }
-
-    /// The stories are about to begin.
-    pub(crate) fn curtain(&self, settings: &Settings, policy: &Policy, stories: &[Story]) {
-        println!(
-            "{STRONG}jumeau{STRONG:#} is up on {}, policy {} {DIM}({}){DIM:#}, {}",
-            self.url,
-            policy.name,
-            policy.version,
-            many(settings.service.partitions.into(), "partition")
-        );
-        let told = many(stories.len(), "story");
-        println!("{told}, each event published on NATS as a channel would:");
-        for story in stories {
-            println!("  {DIM}·{DIM:#} {}", story.name);
-        }
-        println!();
-    }
-
-    /// Something happens.
-    pub(crate) fn scene(&self, scene: &Scene<'_>) {
-        match scene {
-            Scene::Event(at, step) => event(*at, step),
-            Scene::Reaction(seen) => reaction(seen),
+/// The stories are over; whether all came true.
+pub(crate) fn applause(outcomes: &[Outcome<'_>], took: Duration) -> bool {
+    println!();
+    for Outcome { story, findings } in outcomes {
+        mark(findings.iter().all(Finding::is_met), &story.name);
+        for finding in findings {
+            let Some(instead) = &finding.instead else { continue };
+            println!("    {BAD}expected{BAD:#} {}", finding.expected);
+            println!("    {BAD}found{BAD:#}    {instead} {DIM}({}){DIM:#}", finding.place);
         }
     }
-
-    /// The stories are over; whether all came true.
-    pub(crate) fn applause(&self, outcomes: &[Outcome<'_>], took: Duration) -> bool {
-        println!();
-        for Outcome { story, findings } in outcomes {
-            mark(findings.iter().all(Finding::is_met), &story.name);
-            for finding in findings {
-                let Some(instead) = &finding.instead else { continue };
-                println!("    {BAD}expected{BAD:#} {}", finding.expected);
-                println!("    {BAD}found{BAD:#}    {instead} {DIM}({}){DIM:#}", finding.place);
-            }
-        }
-        let passed =
-            outcomes.iter().filter(|outcome| outcome.findings.iter().all(Finding::is_met)).count();
-        verdict(passed, outcomes.len(), took);
-        passed == outcomes.len()
-    }
-
-    /// What to type next.
-    pub(crate) fn what_next(&self, stories: &[Story]) {
-        let mut steps = stories.iter().flat_map(|story| &story.steps);
-        let customer = steps.find_map(|step| step.customer());
-        self.hints(customer.map_or("alice", |customer| customer.as_str()));
-    }
-
-    fn hints(&self, customer: &str) {
-        let tool = std::env::current_exe()
-            .ok()
-            .map(|own| own.with_file_name("twinctl"))
-            .filter(|tool| tool.is_file())
-            .map_or_else(|| "twinctl".to_owned(), |tool| tool.display().to_string());
-        let server = match self.url.strip_suffix(":4222") {
-            Some(_) => String::new(),
-            None => format!(" --server {}", self.url),
-        };
-        println!();
-        println!("In another terminal:");
-        for (what, why) in [
-            (format!("show {customer}"), "what the twin knows"),
-            (format!("timeline {customer}"), "what happened"),
-            ("tail".to_owned(), "events and reactions as they come"),
-            (format!("publish {customer} message text='hello' from=customer"), "an event"),
-            ("stats".to_owned(), "how the service is"),
-        ] {
-            println!("  {tool}{server} {what}   {DIM}# {why}{DIM:#}");
-        }
-        println!("Ctrl-C ends it.");
-    }
+    let passed =
+        outcomes.iter().filter(|outcome| outcome.findings.iter().all(Finding::is_met)).count();
+    verdict(passed, outcomes.len(), took);
+    passed == outcomes.len()
 }
 
 fn event(at: Time, step: &Step) {
@@ -246,7 +174,7 @@ pub(crate) fn report(report: &Report<'_>) {
 }
 
 /// Settings and policy are sound.
-pub(crate) fn checked(settings: &Settings, shelf: &Shelf, policy: &Policy, stories: usize) {
+pub(crate) fn checked(settings: &Settings, source: &PolicySource, policy: &Policy, stories: usize) {
     mark(true, "settings");
     println!(
         "  {} on {}, store in {}",
@@ -257,7 +185,7 @@ pub(crate) fn checked(settings: &Settings, shelf: &Shelf, policy: &Policy, stori
     let languages: Vec<String> =
         policy.speech.languages.iter().map(|language| language.to_string()).collect();
     println!("  messages are read in {}", languages.join(", "));
-    mark(true, format!("policy {} ({}, {shelf})", policy.name, policy.version));
+    mark(true, format!("policy {} ({}, {source})", policy.name, policy.version));
     println!(
         "  {}, {}, {}, {}",
         many(policy.rules.len(), "rule"),
@@ -282,10 +210,6 @@ pub(crate) fn many(number: usize, what: &str) -> String {
     }
 }
 
-fn counted(number: u64, what: &str) -> String {
-    many(usize::try_from(number).unwrap_or(usize::MAX), what)
-}
-
 /// What is most likely not meant.
 pub(crate) fn remarks(remarks: &[Mistake]) {
     if remarks.is_empty() {
@@ -307,22 +231,6 @@ pub(crate) fn warn(what: impl Display) {
 /// Something that matters less.
 pub(crate) fn faint(what: impl Display) {
     println!("{DIM}{what}{DIM:#}");
-}
-
-/// What is in a store, as JSON.
-pub(crate) fn as_json(folder: &Path, examined: &Examined) -> Value {
-    let Examined { partitions, floor, twins, verified, unreadable, .. } = examined;
-    json!({
-        "folder": folder,
-        "partitions": partitions,
-        "floor": floor,
-        "twins": twins,
-        "rows": verified.records,
-        "bytes": verified.bytes,
-        "unreadable": unreadable,
-        "defects": verified.defects,
-        "described": verified.described,
-    })
 }
 
 /// Who got keys, as JSON.
@@ -354,69 +262,5 @@ pub(crate) fn prepared(prepared: &Prepared) {
     let operator = prepared.users.iter().find(|user| user.name.starts_with("operator-"));
     if let Some(operator) = operator {
         println!("  . {} && twinctl stats", operator.key.with_extension("env").display());
-    }
-}
-
-/// What is in a store, and what is wrong with it.
-pub(crate) fn rewrapped(count: u64, to: &str) {
-    let whose = if count == 1 { "1 customer's key" } else { &format!("{count} customers' keys") };
-    mark(true, format!("{whose} wrapped by another master key"));
-    println!("  set `store.master-key = \"{to}\"` before the next start");
-}
-
-pub(crate) fn adopted(adopted: &Adopted) {
-    let Adopted { stream, before, now, until, last, given_up } = adopted;
-    mark(true, format!("the store goes on with {stream} as it is"));
-    println!("  it had taken in everything up to event {before}");
-    if let Some(until) = until {
-        println!("  the last of these was stored at {until}");
-    }
-    match last {
-        None => println!("  there is no such stream; the next start makes it"),
-        Some(last) => println!("  the next start takes in events {} to {last}", now + 1),
-    }
-    if !given_up.is_empty() {
-        let channels = given_up.join(", ");
-        println!("  given up: what waited before that of channels that sent too much: {channels}");
-    }
-}
-
-pub(crate) fn adopted_as_json(adopted: &Adopted) -> serde_json::Value {
-    let Adopted { stream, before, now, until, last, given_up } = adopted;
-    serde_json::json!({
-        "stream": stream, "before": before, "now": now, "until": until, "last": last,
-        "given_up": given_up,
-    })
-}
-
-pub(crate) fn examined(folder: &Path, examined: &Examined) {
-    let Examined { partitions, floor, metas, twins, verified, unreadable } = examined;
-    let is_sound = verified.defects == 0;
-    mark(is_sound, format!("store {}", folder.display()));
-    let cursors = metas.iter().map(|meta| meta.cursor);
-    let (lowest, highest) = (cursors.clone().min().unwrap_or(0), cursors.max().unwrap_or(0));
-    println!(
-        "  {} in {}, {}, {} bytes",
-        counted(*twins, "twin"),
-        many((*partitions).into(), "partition"),
-        counted(verified.records, "row"),
-        verified.bytes
-    );
-    // What is taken in of everybody may be ahead of every partition: one that had nothing to do.
-    let (lowest, highest) = (lowest.max(*floor), highest.max(*floor));
-    println!("  taken in up to event {lowest} to {highest}");
-    for (table, rows) in verified.tables.iter().filter(|(_, rows)| *rows > 0) {
-        println!("  {DIM}{:<12} {rows}{DIM:#}", table.name());
-    }
-    if *unreadable > 0 {
-        let rows = counted(*unreadable, "row");
-        println!("  {rows} of customers who were erased since: their keys are gone");
-    }
-    if !is_sound {
-        let is = if verified.defects == 1 { "is" } else { "are" };
-        println!("  {BAD}{} {is} damaged{BAD:#}", counted(verified.defects, "row"));
-        for line in &verified.described {
-            println!("    {line}");
-        }
     }
 }

@@ -5,6 +5,7 @@
 //! | room | what is in it |
 //! |---|---|
 //! | [`config`] | settings and limits |
+//! | [`files`] | files that nobody but their owner may read |
 //! | [`terminal`] | the one way to a terminal, which nothing that strangers wrote steers |
 //! | [`event`] | what channels report: values, identifiers, event types, envelopes |
 //! | [`language`] | what people say: language, valence, urgency, topics |
@@ -14,15 +15,18 @@
 //! | [`story`] | what happens to some customers, and what must and must not come of it |
 //! | [`past`] | what really happened to one customer, taken in once more under any policy |
 //! | [`codec`] | records as they are stored: envelope, format versions, checksums |
-//! | [`store`] | what must survive: tables, batches, the committer; RocksDB, or memory for tests |
-//! | [`bus`] | NATS: subjects, events in, outputs out, dead letters, the service API, a broker of our own |
+//! | [`tables`] | what a store holds, as data: tables, keys, rows, batches; a store in memory |
+//! | [`contract`] | the contract of the bus, as data: subjects, partitions, dead letters |
 //! | [`partition`] | the unit of ownership: rounds, timers, commits, passivation |
-//! | [`actors`] | partition and twin as actors, around the machine and the cell |
-//! | [`api`] | what operators and channels ask, and what they are answered |
+//! | [`bus`] | NATS: events in, outputs out, the service API, a broker of our own |
+//! | [`api`] | what operators and channels ask, and what they are answered, as messages |
+//! | `store` | what must survive: RocksDB, the committer, backups, sealing |
+//! | `actors` | partition and twin as actors, around the machine and the cell |
+//! | `router` | answers the requests of the API |
 //! | [`roles`] | who may do what on the bus: keys, certificates, the broker's configuration |
 //! | [`rehearsal`] | two policies on the real past of a sample of customers, side by side |
-//! | [`shelf`], [`stage`] | where policies and stories come from; playing stories against a service |
-//! | [`app`] | build, start, drain, stop |
+//! | [`policy_source`], [`live_stories`] | where policies come from; stories played against a service |
+//! | `app` | build, start, drain, stop |
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
 
@@ -32,17 +36,21 @@ pub mod app;
 pub mod bus;
 pub mod codec;
 pub mod config;
+pub mod contract;
 pub mod event;
+pub mod files;
 pub mod language;
+pub mod live_stories;
 pub mod models;
 pub mod partition;
 pub mod past;
 pub mod policy;
+pub mod policy_source;
 pub mod rehearsal;
 pub mod roles;
-pub mod shelf;
-pub mod stage;
+pub mod router;
 pub mod store;
 pub mod story;
+pub mod tables;
 pub mod terminal;
 pub mod twin;

@@ -14,31 +14,21 @@ macro_rules! eprintln {
 
 mod checking;
 mod console;
-mod development;
+mod engine;
 mod rehearse;
 
-use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
-use jumeau::app::{Service, end_at_the_second_signal};
-use jumeau::bus::Subjects;
-use jumeau::config::settings::{LogFormat, LogIdentifiers};
 use jumeau::config::{Argument, Layers, Settings, limits};
+use jumeau::contract::Subjects;
 use jumeau::language::Languages;
-use jumeau::policy;
+use jumeau::policy_source;
 use jumeau::roles::{Agent, Broadcaster, Company};
-use jumeau::shelf::{self, Shelf};
 use jumeau::terminal;
-use jumeau::{roles, store};
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing::Level;
-use tracing_subscriber::filter::filter_fn;
-use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::util::SubscriberInitExt as _;
+use jumeau::{files, roles};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -53,10 +43,8 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Start a broker of our own and the service on it, for development
-    Dev(development::Dev),
-    /// Start the service on a broker that runs already
-    Serve(Choices),
+    #[command(flatten)]
+    Engine(engine::Command),
     /// Check settings and policy, and say what they are and what of them is most likely not meant
     Check(Check),
     /// Play a policy's stories on the pure core, or against a running service
@@ -65,15 +53,6 @@ enum Command {
     ///
     /// The broker and who asks are found as by `twinctl`: NATS_URL, NATS_USER, NATS_PASSWORD and so on
     Rehearse(Rehearse),
-    /// Read every row of a store that nobody has open, or of a backup, and say what is wrong with it
-    Verify(Verify),
-    /// Put a backup where the store is to be
-    Restore(Restore),
-    /// Wrap the customers' keys of a sealed store, which nobody has open, by another master key
-    Rewrap(Rewrap),
-    /// Go on with the stream of events as the broker has it, though it was put back to an earlier state
-    /// or made anew, or the store is empty; nobody may have the store open
-    Adopt(Adopt),
     /// Make keys, a certificate and the broker's configuration, so that everybody sees only what is
     /// theirs
     Keys(Keys),
@@ -166,49 +145,6 @@ struct Keys {
 }
 
 #[derive(Args)]
-struct Verify {
-    #[command(flatten)]
-    choices: Choices,
-    /// The store or backup [default: the store of the settings]
-    folder: Option<PathBuf>,
-    /// The answer as JSON
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Args)]
-struct Restore {
-    #[command(flatten)]
-    choices: Choices,
-    /// The backup; it goes to `store.path`, where nothing may be yet
-    backup: PathBuf,
-    /// The answer as JSON
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Args)]
-struct Adopt {
-    #[command(flatten)]
-    choices: Choices,
-    /// The answer as JSON
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Args)]
-struct Rewrap {
-    #[command(flatten)]
-    choices: Choices,
-    /// The other master key, as `store.master-key` will name it: a file, or `env:` and a variable
-    #[arg(long, value_name = "KEY")]
-    to: String,
-    /// The answer as JSON
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Args)]
 struct Test {
     /// The policy: the name of an embedded one, or a folder
     policy: String,
@@ -258,7 +194,7 @@ enum Models {
 
 fn main() -> ExitCode {
     terminal::tell_panics();
-    store::keep_files_private();
+    files::keep_files_private();
     let command = arguments().command;
     let (is_json, answers) = (command.is_json(), command.answers());
     let done = run(command);
@@ -292,20 +228,19 @@ fn arguments() -> Arguments {
 impl Command {
     /// Whether what it prints is an answer, and it ends after it.
     fn answers(&self) -> bool {
-        !matches!(self, Command::Dev(_) | Command::Serve(_))
+        match self {
+            Command::Engine(command) => command.answers(),
+            _ => true,
+        }
     }
 
     /// Whether the answer is to be JSON, and so what goes wrong.
     fn is_json(&self) -> bool {
         match self {
-            Command::Dev(_) | Command::Serve(_) => false,
+            Command::Engine(command) => command.is_json(),
             Command::Check(Check { json, .. })
             | Command::Test(Test { json, .. })
             | Command::Rehearse(Rehearse { json, .. })
-            | Command::Verify(Verify { json, .. })
-            | Command::Restore(Restore { json, .. })
-            | Command::Rewrap(Rewrap { json, .. })
-            | Command::Adopt(Adopt { json, .. })
             | Command::Keys(Keys { json, .. })
             | Command::Limits(Limits { json }) => *json,
         }
@@ -315,54 +250,12 @@ impl Command {
 /// Carries a command out; `false` if what it checks does not hold.
 fn run(command: Command) -> anyhow::Result<bool> {
     match command {
-        Command::Dev(arguments) => actix::System::new().block_on(development::run(arguments)),
-        Command::Serve(choices) => actix::System::new().block_on(serve(choices)),
+        Command::Engine(command) => engine::run(command),
         Command::Check(arguments) => checking::check(&arguments),
         Command::Test(arguments) => checking::test(&arguments),
         Command::Rehearse(arguments) => {
-            actix::System::new().block_on(rehearse::rehearse(&arguments))?;
-            Ok(true)
-        }
-        Command::Verify(arguments) => {
-            let settings = arguments.choices.settings(&[])?;
-            let folder = arguments.folder.as_deref().unwrap_or(&settings.store.path);
-            let examined = store::examine(folder, settings.store.master_key.as_deref())?;
-            if arguments.json {
-                checking::tell(&console::as_json(folder, &examined))?;
-            } else {
-                console::examined(folder, &examined);
-            }
-            Ok(examined.verified.defects == 0)
-        }
-        Command::Restore(arguments) => {
-            let settings = arguments.choices.settings(&[])?;
-            let examined = store::restore(&arguments.backup, &settings.store)?;
-            if arguments.json {
-                checking::tell(&console::as_json(&settings.store.path, &examined))?;
-            } else {
-                console::examined(&settings.store.path, &examined);
-                println!("  the service goes on behind what its partitions have taken in");
-            }
-            Ok(true)
-        }
-        Command::Rewrap(arguments) => {
-            let settings = arguments.choices.settings(&[])?;
-            let count = store::rewrap(&settings.store, &arguments.to)?;
-            if arguments.json {
-                checking::tell(&serde_json::json!({ "rewrapped": count, "to": arguments.to }))?;
-            } else {
-                console::rewrapped(count, &arguments.to);
-            }
-            Ok(true)
-        }
-        Command::Adopt(arguments) => {
-            let settings = arguments.choices.settings(&[])?;
-            let adopted = actix::System::new().block_on(jumeau::app::adopt(&settings))?;
-            if arguments.json {
-                checking::tell(&console::adopted_as_json(&adopted))?;
-            } else {
-                console::adopted(&adopted);
-            }
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(rehearse::rehearse(&arguments))?;
             Ok(true)
         }
         Command::Keys(arguments) => {
@@ -429,128 +322,7 @@ impl Choices {
     }
 }
 
-fn log(settings: &Settings) -> anyhow::Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_new(&settings.log.filter)
-        .with_context(|| format!("log.filter `{}` is no filter", settings.log.filter))?;
-    let is_json = matches!(settings.log.format, LogFormat::Json);
-    let has_colours = std::io::stderr().is_terminal();
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(has_colours)
-        .with_writer(move || terminal::Log { is_json, has_colours });
-    // The client library names the subject of every message, and there stand customers.
-    let is_plain = settings.log.identifiers == LogIdentifiers::Plain;
-    let nameless = filter_fn(move |line| {
-        is_plain || !line.target().starts_with("async_nats") || *line.level() <= Level::INFO
-    });
-    match settings.log.format {
-        LogFormat::Json => lines.json().finish().with(nameless).init(),
-        LogFormat::Text => lines.finish().with(nameless).init(),
-    }
-    Ok(())
-}
-
 /// The languages of the settings.
 fn languages(settings: &Settings) -> anyhow::Result<Arc<Languages>> {
-    shelf::languages(settings.languages.folder.as_deref())
-}
-
-/// A running service, and what keeps its policy fresh.
-struct Running {
-    service: Service,
-    _watch: Option<policy::Watch>,
-}
-
-async fn start(settings: &Settings, shelf: &Shelf) -> anyhow::Result<Running> {
-    let languages = languages(settings)?;
-    let policy = Arc::new(shelf.policy(&languages)?);
-    let version = policy.version.clone();
-    let shadow = match &settings.service.shadow {
-        None => None,
-        Some(name) => Some(Arc::new(Shelf::find(name)?.policy(&languages)?)),
-    };
-    let service = Service::start(settings, policy, shadow, shelf.to_string()).await?;
-    let watch = match shelf {
-        Shelf::Embedded(_) => None,
-        Shelf::Folder(folder) => {
-            let desk = service.policy();
-            Some(policy::watch(folder, version, languages, move |changed| desk.change(changed))?)
-        }
-    };
-    Ok(Running { service, _watch: watch })
-}
-
-/// What the system tells a process that is to end.
-struct Stop {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Stop {
-    /// From now on the first signal is heard here, and the second ends the process.
-    fn listen() -> anyhow::Result<Stop> {
-        end_at_the_second_signal()?;
-        let interrupt = signal(SignalKind::interrupt())?;
-        Ok(Stop { interrupt, terminate: signal(SignalKind::terminate())? })
-    }
-
-    async fn told(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
-}
-
-/// Runs until it is told to stop, or must. Whoever asks the service may tell it to stop as soon as it
-/// answers, so signals are listened to before it starts.
-async fn run_until_stopped(
-    settings: &Settings,
-    shelf: &Shelf,
-    ready: impl FnOnce(),
-) -> anyhow::Result<bool> {
-    let mut stop = Stop::listen()?;
-    let running = tokio::select! {
-        running = start(settings, shelf) => running?,
-        () = stop.told() => {
-            tracing::info!("stopping before anything was taken in");
-            return Ok(true);
-        }
-    };
-    ready();
-    until_stopped(running, stop).await
-}
-
-/// Runs until it is told to stop, or must.
-async fn until_stopped(mut running: Running, mut stop: Stop) -> anyhow::Result<bool> {
-    let stopped = tokio::select! {
-        why = running.service.failed() => Err(anyhow::anyhow!(why)),
-        () = stop.told() => Ok(()),
-    };
-    match stopped {
-        Ok(()) => {
-            tracing::info!("stopping: taking nothing more in, finishing what is under way");
-            running.service.drain().await?;
-            Ok(true)
-        }
-        Err(why) => {
-            running.service.stop().await;
-            Err(why)
-        }
-    }
-}
-
-async fn serve(choices: Choices) -> anyhow::Result<bool> {
-    let settings = choices.settings(&[])?;
-    log(&settings)?;
-    let shelf = Shelf::find(&settings.service.policy)?;
-    let ready = || {
-        tracing::info!(
-            broker = settings.nats.shown_url(),
-            policy = %settings.service.policy,
-            partitions = settings.service.partitions,
-            "twins are awake"
-        );
-    };
-    run_until_stopped(&settings, &shelf, ready).await
+    policy_source::languages(settings.languages.folder.as_deref())
 }

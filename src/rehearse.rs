@@ -7,9 +7,9 @@ use jumeau::config::settings::with_login;
 use jumeau::event::{Desks, Rights, Time};
 use jumeau::models::Snapshot;
 use jumeau::policy::{self, Policy};
+use jumeau::policy_source::PolicySource;
 use jumeau::rehearsal::{self, By, Learned, Pair, Report, Sample, recollect};
 use jumeau::roles::Lacks;
-use jumeau::shelf::Shelf;
 use jumeau::{roles, terminal};
 
 use crate::{Models, Rehearse, checking, languages};
@@ -68,7 +68,7 @@ fn no_broker(error: bus::Error) -> anyhow::Error {
 /// The policy that the service goes by, and what is to be said about it.
 async fn live_policy(settings: &Settings, bus: &Bus) -> anyhow::Result<(Policy, Option<String>)> {
     let languages = languages(settings)?;
-    let named = Shelf::find(&settings.service.policy).and_then(|shelf| shelf.files());
+    let named = PolicySource::find(&settings.service.policy).and_then(|source| source.files());
     match rehearsal::running(bus).await {
         Ok(files) => {
             let live = policy::load_with(&files, &languages)
@@ -100,7 +100,7 @@ async fn live_policy(settings: &Settings, bus: &Bus) -> anyhow::Result<(Policy, 
 }
 
 async fn with_bus(arguments: &Rehearse, settings: &Settings, bus: &Bus) -> anyhow::Result<()> {
-    let other = Shelf::find(&arguments.with)?.policy(&languages(settings)?)?;
+    let other = PolicySource::find(&arguments.with)?.policy(&languages(settings)?)?;
     let (live, note) = live_policy(settings, bus).await?;
 
     let bar = indicatif::ProgressBar::new_spinner().with_message("reading the stream of events");

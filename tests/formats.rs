@@ -15,7 +15,7 @@ use jumeau::models::{
 };
 use jumeau::past::Mark;
 use jumeau::policy::{CatchUp, Issue, Keep, Purposes, Version};
-use jumeau::store::{Erasing, IndexKey, Pseudonym, Removed, Stage, Sweep, Tombstone};
+use jumeau::tables::{Erasing, IndexKey, Pseudonym, Removed, Stage, Sweep, Tombstone};
 use jumeau::twin::{
     Action, Activity, Alternative, Answered, Asked, Block, Candidate, CandidateVerdict, Case,
     Choice, Consent, Contact, ContactOutcome, Counted, Counter, Decision, Declared, Derived,

@@ -8,7 +8,7 @@ use jumeau::config::{Argument, Layers, Settings};
 use jumeau::event::{Analysis, Channel, Customer, Event, Kind, Message, Speaker, Time};
 use jumeau::language::{Languages, Tone};
 use jumeau::policy::{self, Files, Policy};
-use jumeau::shelf;
+use jumeau::policy_source;
 use jumeau::twin::{Effect, Input, Journalled, Sentiment, Twin, World, react};
 
 const POLICY: &str = r#"
@@ -172,7 +172,8 @@ fn a_language_in_the_folder_of_the_settings_is_understood_without_any_code() {
     let german = "[language]\ntrigrams = deu\n[endings]\ne: e er es\n[words]\n-0.8 schlecht/e\n";
     let (_folder, settings) = with_german(german);
     let told = "Das ist ein wirklich schlechter Service, ich werde kündigen.";
-    let mut life = Life::of(&shelf::languages(settings.languages.folder.as_deref()).unwrap());
+    let mut life =
+        Life::of(&policy_source::languages(settings.languages.folder.as_deref()).unwrap());
     life.hears(told);
     assert_eq!([life.fact("tone"), life.fact("language")], ["negative", "de"]);
     assert_eq!(life.fact("leaving"), "1");
@@ -186,13 +187,13 @@ fn a_language_in_the_folder_of_the_settings_is_understood_without_any_code() {
 #[test]
 fn a_folder_of_languages_that_cannot_be_read_is_said_with_the_place_of_the_mistake() {
     let (folder, settings) = with_german("[words]\n0.6 gut\ntoll 0.5\n");
-    let refusal = shelf::languages(settings.languages.folder.as_deref()).unwrap_err();
+    let refusal = policy_source::languages(settings.languages.folder.as_deref()).unwrap_err();
     let said = format!("{refusal:#}").replace(&*folder.path().to_string_lossy(), "FOLDER");
     insta::assert_snapshot!(said, @"the languages in FOLDER have mistakes: de/words.txt:3: expected a number from -1 to 1 at the beginning of the line, found `toll`");
 
     let (folder, settings) = with_german("");
     fs::remove_file(folder.path().join("de/words.txt")).unwrap();
-    let refusal = shelf::languages(settings.languages.folder.as_deref()).unwrap_err();
+    let refusal = policy_source::languages(settings.languages.folder.as_deref()).unwrap_err();
     let said = refusal.to_string().replace(&*folder.path().to_string_lossy(), "FOLDER");
     insta::assert_snapshot!(said, @"expected files such as de/words.txt in FOLDER, found none; take the setting `languages.folder` out to have the languages that come along");
 

@@ -8,10 +8,8 @@ use std::path::{Path, PathBuf};
 
 use jumeau::config::settings;
 use jumeau::event::{Customer, Output, Time};
-use jumeau::store::{
-    Batch, Commit, Error, Examined, IndexKey, Memory, Read, Store, Table, TimerKey, examine,
-    restore, rewrap,
-};
+use jumeau::store::{Examined, Store, examine, restore, rewrap};
+use jumeau::tables::{Batch, Commit, Error, IndexKey, Memory, Read, Table, TimerKey};
 use proptest::prelude::*;
 use tempfile::TempDir;
 

@@ -10,9 +10,10 @@ use jumeau::config::settings;
 use jumeau::event::{
     Broadcast, Customer, ErasureId, Output, SharedFact, SlowLane, Time, Value, WrittenLane,
 };
-use jumeau::store::{
-    Batch, Commit, Error, IndexKey, Memory, Pseudonym, Read, Store, Sweep, SweepKey, Table,
-    TimerKey, Tombstone, examine, restore,
+use jumeau::store::{Store, examine, restore};
+use jumeau::tables::{
+    Batch, Commit, Error, IndexKey, Memory, Pseudonym, Read, Sweep, SweepKey, Table, TimerKey,
+    Tombstone,
 };
 use proptest::prelude::*;
 use tempfile::TempDir;

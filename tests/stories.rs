@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jumeau::policy::{Files, Policy, load};
+use jumeau::policy_source::read_files;
 use jumeau::story::{Coverage, Finding, Part, Played, Report, Story, check, parse, play, slips};
 
 fn folder(policy: &str) -> PathBuf {
@@ -15,7 +16,7 @@ fn folder(policy: &str) -> PathBuf {
 }
 
 fn policy(name: &str) -> Policy {
-    let files = Files::read(&folder(name)).unwrap_or_else(|mistakes| panic!("\n{mistakes}"));
+    let files = read_files(&folder(name)).unwrap_or_else(|mistakes| panic!("\n{mistakes}"));
     load(&files).unwrap_or_else(|mistakes| panic!("\n{mistakes}"))
 }
 
@@ -124,7 +125,7 @@ fn every_action_of_the_examples_is_taken_in_some_story() {
 /// Against a running service all stories of a policy are played at once.
 #[test]
 fn no_customer_is_in_two_stories_of_one_policy() {
-    for name in jumeau::shelf::Shelf::embedded() {
+    for name in jumeau::policy_source::PolicySource::embedded() {
         let policy = policy(name);
         let mut seen: BTreeMap<String, String> = BTreeMap::new();
         for story in stories(name, &policy) {
@@ -156,8 +157,8 @@ fn a_story_plays_the_same_every_time() {
 #[test]
 fn nothing_is_to_be_remarked_upon_in_the_examples() {
     let languages = jumeau::language::Languages::embedded();
-    for name in jumeau::shelf::Shelf::embedded() {
-        let shelf = jumeau::shelf::Shelf::find(name).unwrap();
+    for name in jumeau::policy_source::PolicySource::embedded() {
+        let shelf = jumeau::policy_source::PolicySource::find(name).unwrap();
         let policy = shelf.policy(&languages).unwrap();
         let slips = slips(&shelf.told(&policy).unwrap(), &policy);
         let remarks: Vec<String> =

@@ -11,7 +11,8 @@ use super::partition::{Fatal, PartitionActor};
 use crate::bus::{self, Bus, Ends, Relay, Trail};
 use crate::event::{Customer, ErasureId, Time};
 use crate::partition::Cleared;
-use crate::store::{self, Batch, Commit, Erasing, Pseudonym, Read, Removed, Stage, Store};
+use crate::store::Store;
+use crate::tables::{self, Batch, Commit, Erasing, Pseudonym, Read, Removed, Stage};
 
 /// Before something that failed is tried again.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -59,7 +60,7 @@ impl EraserTask {
         }
     }
 
-    async fn go_on(&mut self) -> Result<(), store::Error> {
+    async fn go_on(&mut self) -> Result<(), tables::Error> {
         for partition in 0..self.partitions {
             let (late, left) = self.blocking(move |store| left(store, partition, now())).await?;
             self.let_late_go(partition, late).await?;
@@ -82,7 +83,7 @@ impl EraserTask {
     }
 
     /// Takes events that came late out of the stream.
-    async fn let_late_go(&self, partition: u16, sequences: Vec<u64>) -> Result<(), store::Error> {
+    async fn let_late_go(&self, partition: u16, sequences: Vec<u64>) -> Result<(), tables::Error> {
         if sequences.is_empty() {
             return Ok(());
         }
@@ -104,7 +105,7 @@ impl EraserTask {
         partition: u16,
         id: ErasureId,
         mut erasing: Erasing,
-    ) -> Result<(), store::Error> {
+    ) -> Result<(), tables::Error> {
         let mut found = None;
         while !matches!(erasing.stage, Stage::Done(_)) {
             erasing = self.next(partition, erasing, &mut found).await?;
@@ -126,7 +127,7 @@ impl EraserTask {
         partition: u16,
         mut erasing: Erasing,
         found: &mut Option<Vec<Trail>>,
-    ) -> Result<Erasing, store::Error> {
+    ) -> Result<Erasing, tables::Error> {
         let customer = erasing.customer.clone();
         match (erasing.stage, customer) {
             (Stage::Streams, Some(customer)) => {
@@ -231,12 +232,12 @@ impl EraserTask {
 
     async fn blocking<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Store) -> Result<T, store::Error> + Send + 'static,
-    ) -> Result<T, store::Error> {
+        work: impl FnOnce(&Store) -> Result<T, tables::Error> + Send + 'static,
+    ) -> Result<T, tables::Error> {
         let store = self.store.clone();
         match tokio::task::spawn_blocking(move || work(&store)).await {
             Ok(done) => done,
-            Err(panic) => Err(store::Error::Read { detail: panic.to_string() }),
+            Err(panic) => Err(tables::Error::Read { detail: panic.to_string() }),
         }
     }
 }
@@ -271,7 +272,7 @@ fn removed(trail: &Trail) -> Removed {
 /// over are forgotten.
 type Left = (Vec<u64>, Vec<(ErasureId, Erasing)>);
 
-fn left(store: &Store, partition: u16, now: Time) -> Result<Left, store::Error> {
+fn left(store: &Store, partition: u16, now: Time) -> Result<Left, tables::Error> {
     let is_done = |erasing: &Erasing| matches!(erasing.stage, Stage::Done(_));
     let (done, left): (Vec<_>, Vec<_>) =
         store.erasing(partition)?.into_iter().partition(|(_, erasing)| is_done(erasing));

@@ -7,7 +7,8 @@ use tokio::sync::oneshot;
 
 use crate::models::Snapshot;
 use crate::partition::{LESSON_EVERY, Lessons};
-use crate::store::{Error, Store};
+use crate::store::Store;
+use crate::tables::Error;
 
 /// A thread that learns from what came of actions, and hands out what is known.
 #[derive(Debug)]

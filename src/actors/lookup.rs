@@ -7,7 +7,7 @@ use super::shell::load;
 use crate::event::{Broadcast, Customer, Rejection, Time};
 use crate::partition::{EscalationsRequest, Listing, Tryout, WouldSay};
 use crate::past::Mark;
-use crate::store::{self, KeptLesson, KeptLessons, Read};
+use crate::tables::{self, KeptLesson, KeptLessons, Read};
 use crate::twin::{Action, Decision, Stage};
 
 /// What did a twin decide last, and why? The newest first.
@@ -26,11 +26,11 @@ impl Handler<Decisions> for PartitionActor {
 /// Which inputs did a twin take in that did not come from the stream? From a moment on, at most so
 /// many.
 #[derive(Message)]
-#[rtype(result = "Result<Vec<store::Journalled>, String>")]
+#[rtype(result = "Result<Vec<tables::Journalled>, String>")]
 pub struct Journal(pub Customer, pub Time, pub usize);
 
 impl Handler<Journal> for PartitionActor {
-    type Result = ResponseFuture<Result<Vec<store::Journalled>, String>>;
+    type Result = ResponseFuture<Result<Vec<tables::Journalled>, String>>;
 
     fn handle(&mut self, journal: Journal, _: &mut Context<Self>) -> Self::Result {
         let Journal(customer, from, limit) = journal;

@@ -16,7 +16,7 @@ mod partition;
 mod shell;
 mod twin;
 
-pub use clock::{Clock, Jumps};
+pub use clock::Clock;
 pub use directory::{Address, Partitions};
 pub use eraser::{Eraser, EraserTask, Erasures};
 pub use glance::{Glance, GlanceBroadcasts, GlanceResults};

@@ -19,7 +19,8 @@ use crate::partition::{
     Answer, Bounds, Done, Loads, Machine, Outgoing, Pulled, Recovered, Surroundings, TimeMode,
 };
 use crate::policy::Policy;
-use crate::store::{self, CommitHandle, Store, TimerKey, Traces};
+use crate::store::{CommitHandle, Store};
+use crate::tables::{self, TimerKey, Traces};
 use crate::twin::Twin;
 
 /// Something after which the service must stop rather than guess.
@@ -145,7 +146,7 @@ impl PartitionActor {
     /// Reads what is committed.
     pub(super) fn look_up<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&Store, u16) -> Result<T, store::Error> + Send + 'static,
+        read: impl FnOnce(&Store, u16) -> Result<T, tables::Error> + Send + 'static,
     ) -> ResponseFuture<Result<T, String>> {
         let (store, partition) = (self.shell.store.clone(), self.partition);
         let read = actix_rt::task::spawn_blocking(move || read(&store, partition));

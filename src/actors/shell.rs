@@ -15,7 +15,8 @@ use super::twin::{Rest, TakeIn, TwinActor};
 use crate::bus::{Floor, Receipt, Relay};
 use crate::event::{Customer, Output, WrittenLane};
 use crate::partition::{Answer, Cleared, Errand, Host, Loads, revive};
-use crate::store::{Batch, CommitHandle, Haste, IndexKey, Read, Store};
+use crate::store::{CommitHandle, Store};
+use crate::tables::{Batch, IndexKey, Read, Urgency};
 use crate::twin::Twin;
 
 /// Does what the machine wants done.
@@ -140,14 +141,14 @@ impl Host for Shell {
         self.eraser.clear(self.partition, cleared);
     }
 
-    fn commit(&mut self, ticket: u64, mut batch: Batch, haste: Haste) {
+    fn commit(&mut self, ticket: u64, mut batch: Batch, urgency: Urgency) {
         batch.set_floor(self.floor.get());
         // Read behind the floor: whoever passes over something has said so in the lane before.
         if self.floor.slow_version() > 0 {
             let lane = self.floor.slow_lane();
             batch.note_slow_lane(self.partition, &lane, &mut self.slow_lane);
         }
-        self.committer.submit(self.partition, ticket, batch, haste);
+        self.committer.submit(self.partition, ticket, batch, urgency);
     }
 
     fn acknowledge(&mut self, receipt: Receipt) {

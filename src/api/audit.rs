@@ -84,7 +84,7 @@ impl Auditor {
     }
 
     /// The first line of what is asked.
-    pub(super) fn asked(&self, request: &Request) -> AuditRecord {
+    pub fn asked(&self, request: &Request) -> AuditRecord {
         let Asker { name, is_vouched } = &request.by;
         // The customer is the last token, wherever there is one, but of a list it is the queue.
         let is_list = request.verb == verb::ESCALATIONS_LIST;
@@ -131,7 +131,7 @@ impl Auditor {
     ///
     /// # Errors
     /// [`code::INTERNAL`] if it does not: then nothing is to be shown or done.
-    pub(super) async fn write(&self, record: &AuditRecord) -> Result<(), ApiError> {
+    pub async fn write(&self, record: &AuditRecord) -> Result<(), ApiError> {
         let failed = |why: String| {
             let sentence = format!(
                 "expected the audit to take a line about this, found: {why}; nothing is shown or done \
@@ -147,7 +147,7 @@ impl Auditor {
     }
 
     /// The newest lines that are asked for.
-    pub(super) async fn list(&self, asked: &AuditRequest) -> Result<AuditReply, ApiError> {
+    pub async fn list(&self, asked: &AuditRequest) -> Result<AuditReply, ApiError> {
         let about = asked.about.as_ref().map(|customer| self.about(&customer.token()));
         let limit = asked.limit.unwrap_or(limits::AUDIT_LISTED).min(limits::AUDIT_LISTED);
         let mut records = std::collections::VecDeque::new();

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::actors::Tried;
 use crate::event::{Customer, SharedFact, unsaid};
 use crate::partition::Campaigned;
 
@@ -51,26 +50,6 @@ pub struct TryCampaignReply {
 }
 
 impl TryCampaignReply {
-    pub(super) fn of(tried: Tried, partitions: u16) -> TryCampaignReply {
-        let mut reply = TryCampaignReply {
-            looked_at: tried.looked_at,
-            concerned: tried.concerned,
-            unknown: tried.unknown,
-            last: tried.last,
-            partitions,
-            ..TryCampaignReply::default()
-        };
-        reply.campaign.said = tried.said.len() as u64;
-        for action in tried.said {
-            let what = format!("{} in {}", action.action, action.channel).into();
-            *reply.said.entry(what).or_default() += 1;
-        }
-        for stage in tried.silent {
-            *reply.campaign.silent.entry(stage.name().into()).or_default() += 1;
-        }
-        reply
-    }
-
     /// Adds what another page says.
     pub fn add(&mut self, other: TryCampaignReply) {
         self.looked_at += other.looked_at;

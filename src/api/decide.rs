@@ -76,7 +76,7 @@ pub struct Offer {
 
 impl Offer {
     /// An action, as whoever asked is told of it.
-    pub(super) fn of(action: &Arc<Action>) -> Offer {
+    pub fn of(action: &Arc<Action>) -> Offer {
         Offer {
             decision: action.decision.clone(),
             action: action.action.clone(),

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::event::{ErasureId, Time};
 use crate::partition::Secret;
-use crate::store::{Erasing, Pseudonym, Stage};
+use crate::tables::{Erasing, Pseudonym, Stage};
 
 /// The payload of [`verb::ERASE`](super::verb::ERASE): how far is an erasure that was begun before?
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -165,7 +165,7 @@ pub fn fresh_secret() -> [u8; 32] {
 }
 
 /// An erasure that nobody else has begun.
-pub(super) fn fresh_erasure() -> ErasureId {
+pub fn fresh_erasure() -> ErasureId {
     let mut id = [0; 16];
     id.copy_from_slice(&fresh_secret()[..16]);
     ErasureId(u128::from_be_bytes(id))
@@ -198,12 +198,7 @@ impl Seal {
 
     /// The receipt for an erasure, if nothing of it is left to do: of the identifier that was
     /// named, with this mark, and of all to which it was passed on.
-    pub(super) fn receipt(
-        &self,
-        id: ErasureId,
-        named: Pseudonym,
-        rows: &[Erasing],
-    ) -> Option<Receipt> {
+    pub fn receipt(&self, id: ErasureId, named: Pseudonym, rows: &[Erasing]) -> Option<Receipt> {
         let known: BTreeSet<Pseudonym> = rows.iter().map(|row| row.mark).collect();
         let is_whole = known.contains(&named)
             && rows.iter().flat_map(|row| &row.also).all(|mark| known.contains(mark));
@@ -243,7 +238,7 @@ fn identifier(row: &Erasing) -> Option<ErasedIdentifier> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::Removed;
+    use crate::tables::Removed;
 
     fn row(mark: u8, also: &[u8], stage: Stage) -> Erasing {
         let at = Time::from_ms(1_700_000_000_000);

@@ -59,7 +59,7 @@ pub struct ArmShown {
 type Counted = BTreeMap<Box<str>, BTreeMap<Box<str>, ArmResult>>;
 
 /// What the experiments of a policy have shown, and those before it, by what all partitions counted.
-pub(super) fn shown(policy: &Policy, counted: impl Iterator<Item = Shown>) -> Vec<ExperimentShown> {
+pub fn shown(policy: &Policy, counted: impl Iterator<Item = Shown>) -> Vec<ExperimentShown> {
     let mut all = Counted::new();
     for (name, arm, result) in counted {
         all.entry(name).or_default().entry(arm).or_default().add(&result);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{Time, unsaid};
 use crate::past::Mark;
-use crate::store::{KeptLesson, KeptLessons};
+use crate::tables::{KeptLesson, KeptLessons};
 
 /// The answer to [`verb::MARKS`](super::verb::MARKS).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -81,7 +81,8 @@ pub struct LessonPart {
 }
 
 impl LessonsReply {
-    pub(super) fn of(kept: &KeptLessons, parts: Vec<KeptLesson>) -> LessonsReply {
+    /// The answer of what is kept.
+    pub fn of(kept: &KeptLessons, parts: Vec<KeptLesson>) -> LessonsReply {
         let part = |part: KeptLesson| LessonPart {
             version: part.version,
             number: part.number,

@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::actors::Jumps;
 use crate::bus::{Kept, Outages, Relayed};
 use crate::config::settings::TimeMode;
 use crate::event::{Reason, Time, unsaid};
-use crate::partition::{Counters, Progress};
-use crate::store::Space;
+use crate::partition::{Counters, Jumps, Progress};
+use crate::tables::Space;
 
 /// What can be asked: the tokens after `<prefix>.api.`.
 pub mod verb {

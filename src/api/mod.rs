@@ -8,12 +8,10 @@
 //! down for all of them, before the answer goes out; a verb itself does nothing for it. Its last
 //! token, where it has one, is the customer; of a list of escalations it is the queue.
 
-mod acts;
 mod audit;
 mod backup;
 mod campaign;
 mod decide;
-mod desk;
 mod erase;
 mod experiments;
 mod export;
@@ -28,15 +26,14 @@ mod why;
 
 pub use crate::partition::{EscalationsReply, EscalationsRequest, Listed, Place};
 pub use audit::{AuditOutcome, AuditRecord, AuditReply, AuditRequest, Auditor};
-pub use backup::{BackupReply, BackupRequest, Keeper};
+pub use backup::{BackupReply, BackupRequest};
 pub use campaign::{TryCampaignReply, TryCampaignRequest};
 pub use decide::{DecideReply, DecideRequest, Offer};
-pub use desk::{Desk, Gauges, Hands};
 pub use erase::{
     BadReceipt, EraseReply, EraseRequest, ErasedIdentifier, Receipt, RemovedThings, Seal, Told,
-    fresh_secret,
+    fresh_erasure, fresh_secret,
 };
-pub use experiments::{ArmShown, ExperimentShown, ExperimentsReply};
+pub use experiments::{ArmShown, ExperimentShown, ExperimentsReply, shown};
 pub use export::{ExportPart, ExportReply, ExportRequest, MessageCount};
 pub use forged::{ForgedReply, ForgedRequest};
 pub use learned::{LessonPart, LessonsReply, LessonsRequest, MarksReply, VersionMark};

@@ -54,7 +54,7 @@ pub struct PolicyFileReply {
 
 impl Current {
     /// A piece of a file.
-    pub(super) fn file(&self, asked: PolicyFileRequest) -> Result<PolicyFileReply, ApiError> {
+    pub fn file(&self, asked: PolicyFileRequest) -> Result<PolicyFileReply, ApiError> {
         let files = self.files.iter().len();
         let missing = || {
             let PolicyFileRequest { file, from } = asked;

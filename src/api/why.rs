@@ -47,7 +47,8 @@ pub struct KnownDecision {
 }
 
 impl KnownDecision {
-    pub(super) fn of(decision: &Decision) -> KnownDecision {
+    /// A decision in short.
+    pub fn of(decision: &Decision) -> KnownDecision {
         KnownDecision {
             id: decision.id.clone(),
             number: decision.number,
@@ -104,7 +105,7 @@ pub struct WhatIfReply {
 
 impl WhatIfReply {
     /// What an event would make of a twin.
-    pub(super) fn of(
+    pub fn of(
         before: &Twin,
         after: &Twin,
         is_known: bool,

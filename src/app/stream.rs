@@ -9,7 +9,8 @@ use crate::api;
 use crate::bus::{self, Bus, Claim, Ownership, Taken};
 use crate::config::Settings;
 use crate::event::{SlowLane, Time};
-use crate::store::{Meta, Read, Store};
+use crate::store::Store;
+use crate::tables::{Meta, Read};
 
 /// Refuses a stream that is not the one whose events the store has taken in, and another service under
 /// the prefix; and only then makes or changes anything on the broker.

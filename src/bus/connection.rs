@@ -12,9 +12,10 @@ use tokio::time::Instant;
 
 use super::lease::Lease;
 use super::slow_lane::SlowGauge;
-use super::{Denied, Error, Subjects};
+use super::{Denied, Error};
 use crate::config::settings::Login;
 use crate::config::{limits, settings};
+use crate::contract::Subjects;
 
 /// The least version of the broker: the first that sets a consumer back to a sequence.
 pub(super) const VERSION_MIN: (u64, u64) = (2, 14);

@@ -4,8 +4,8 @@ use async_nats::Message;
 use async_nats::header::{HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
 
-use super::Subjects;
-use super::subject::Address;
+use crate::contract::Address;
+use crate::contract::Subjects;
 use crate::event::{
     Content, Delivery, Erasure, Header, Headers, INTERNAL, Lane, Original, Reason, Rejection, Time,
 };

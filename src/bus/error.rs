@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use async_nats::jetstream::context::{CreateStreamError, GetStreamError};
 
+use crate::contract::PrefixError;
 use crate::event::{Rejection, Time};
 
 /// The source of an error: whatever the client library or the system said.
@@ -12,14 +13,8 @@ type Source = Box<dyn std::error::Error + Send + Sync>;
 #[non_exhaustive]
 pub enum Error {
     /// The prefix of the settings is no subject.
-    #[error(
-        "expected a prefix of at most 64 bytes whose tokens are of A-Z a-z 0-9 _ -, joined by \
-         dots; found `{found}`; correct `nats.prefix`"
-    )]
-    Prefix {
-        /// The prefix.
-        found: Box<str>,
-    },
+    #[error(transparent)]
+    Prefix(#[from] PrefixError),
     /// A setting cannot be used.
     #[error("expected {expected} in `{setting}`, found `{found}`")]
     Setting {

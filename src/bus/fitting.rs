@@ -4,8 +4,8 @@ use async_nats::header::{NATS_EXPECTED_LAST_MESSAGE_ID, NATS_MESSAGE_ID};
 use async_nats::{HeaderMap, HeaderValue};
 use bytes::Bytes;
 
-use super::dead::TRUNCATED;
 use super::delivery;
+use crate::contract::TRUNCATED;
 use crate::event::Output;
 
 /// An output as it goes on the wire.

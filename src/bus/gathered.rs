@@ -1,6 +1,6 @@
 use async_nats::Subject;
 
-use super::partition_of;
+use crate::contract::partition_of;
 use crate::event::{Content, Customer, Delivery, Time};
 
 /// Deliveries of one lane, in its order, by partition.

@@ -16,8 +16,9 @@ use tokio::time::Instant;
 use super::connection::Link;
 use super::fitting::fit;
 use super::lease::Held;
-use super::{Bus, Error, Subjects};
+use super::{Bus, Error};
 use crate::config::limits;
+use crate::contract::Subjects;
 use crate::event::Output;
 
 /// Confirmations that do not come for so long never will.

@@ -14,8 +14,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
 use super::connection::jetstream_of;
-use super::{Bus, Error, Subjects, fresh_id};
+use super::{Bus, Error, fresh_id};
 use crate::config::limits;
+use crate::contract::Subjects;
 use crate::event::{Time, cut};
 
 /// One thing that can be asked of the service.

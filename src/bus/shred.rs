@@ -11,10 +11,10 @@ use async_nats::jetstream::stream::{DeleteMessageErrorKind, RawMessageErrorKind,
 use futures::future::try_join_all;
 use futures::{StreamExt, TryStreamExt, stream};
 
-use super::dead::{SEQUENCE, SUBJECT};
-use super::subject::Address;
 use super::unreadable::fetch_next;
 use super::{Bus, Error, delivery};
+use crate::contract::Address;
+use crate::contract::{SEQUENCE, SUBJECT};
 use crate::event::{Customer, Erasure, Header, is_left_to, named_in, spelled};
 
 /// Messages that are being removed at once.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::host::Surroundings;
 use crate::event::{Broadcast, Reason, Rejection, Time};
-use crate::store::Sweep;
+use crate::tables::Sweep;
 use crate::twin::{Action, Reaction, Shared, Stage, Twin, World, react};
 
 /// What a campaign came to, customer by customer.

@@ -1,6 +1,6 @@
 use crate::config::limits;
 use crate::models::{Exposure, Lesson, Snapshot};
-use crate::store::{Batch, Commit, Error, KeptLesson, KeptLessons, Milestone, Read};
+use crate::tables::{Batch, Commit, Error, KeptLesson, KeptLessons, Milestone, Read};
 
 /// How much of what was learned is kept, and how often all of it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,7 +169,7 @@ mod tests {
     use super::super::lessons::Lessons;
     use super::*;
     use crate::models::{Arm, Features, Parts, Prior, Relearner};
-    use crate::store::{Fault, Memory};
+    use crate::tables::{Fault, Memory};
 
     fn exposure(age: f64, action: &str) -> Exposure {
         let mut features = Features::new();

@@ -8,7 +8,7 @@ use crate::config::settings::Answers;
 use crate::event::{Broadcast, Cursors, Customer, Delivery, ErasureId, Output, SlowLane, Time};
 use crate::models::{Shown, Snapshot};
 use crate::policy::Policy;
-use crate::store::{Batch, Haste, IndexKey, Pseudonym, Sweep, SweepKey, Tombstone};
+use crate::tables::{Batch, IndexKey, Pseudonym, Sweep, SweepKey, Tombstone, Urgency};
 use crate::twin::{Broadcasts, Twin, World};
 
 /// What an operator chose for a partition: how much it may keep in memory, and how fast it goes.
@@ -66,7 +66,7 @@ pub trait Host {
     fn load_outputs(&mut self, from: u64, limit: usize);
     /// Has a batch made durable, at once or soon; answered by [`Machine::committed`], in the order of
     /// the calls.
-    fn commit(&mut self, ticket: u64, batch: Batch, haste: Haste);
+    fn commit(&mut self, ticket: u64, batch: Batch, urgency: Urgency);
     /// Tells the stream.
     fn acknowledge(&mut self, token: Self::Token);
     /// Answers what a channel asked.

@@ -8,7 +8,7 @@ use twox_hash::XxHash3_64;
 
 use crate::event::Value;
 use crate::policy::{Path, Policy};
-use crate::store::IndexKey;
+use crate::tables::IndexKey;
 use crate::twin::Twin;
 
 /// A row of the index that comes or goes.

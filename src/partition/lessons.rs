@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::history::{History, Keep};
 use crate::config::limits;
 use crate::models::{HORIZON, Learner, Snapshot};
-use crate::store::{Batch, Commit, Error, Read};
+use crate::tables::{Batch, Commit, Error, Read};
 
 /// How often answers that came are learned from.
 pub const LESSON_EVERY: Duration = Duration::from_secs(1);
@@ -99,7 +99,7 @@ impl Lessons {
 mod tests {
     use super::*;
     use crate::models::{Arm, Exposure, Features, Parts, Prior};
-    use crate::store::{Fault, Memory};
+    use crate::tables::{Fault, Memory};
 
     fn exposure(channel: &str) -> Exposure {
         let mut features = Features::new();

@@ -32,7 +32,7 @@ use crate::event::{
 };
 use crate::models::{Shown, Snapshot};
 use crate::policy::Policy;
-use crate::store::{Batch, TimerKey};
+use crate::tables::{Batch, TimerKey};
 use crate::twin::{Broadcasts, Fired, Input, Over};
 
 /// What the partition is waiting for.

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Secret;
-use crate::bus::{Subjects, dead_letter, partition_of};
+use crate::contract::{Subjects, dead_letter, partition_of};
 use crate::event::{Customer, Erasure, Original, Output, PassOn, Rejection, Time};
 use crate::twin::{Action, Escalation, Observation, Recall};
 

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use crate::models::{ArmResult, Shown};
-use crate::store::Batch;
+use crate::tables::Batch;
 use crate::twin::Tried;
 
 /// What the experiments of a partition have shown so far, by experiment and arm. What is counted

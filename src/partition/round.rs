@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 use super::cell::{Ordered, Panicked, Reacted};
 use crate::event::{Customer, Erasure, Lane, Original, Rejection, Time};
 use crate::models::Snapshot;
-use crate::store::{Pseudonym, SweepKey, TimerKey};
+use crate::tables::{Pseudonym, SweepKey, TimerKey};
 use crate::twin::{Input, Journalled, Woken};
 
 /// What one round takes in, in order; what its twins are to do; what they have answered.

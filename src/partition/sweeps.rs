@@ -7,7 +7,7 @@ use super::host::Bounds;
 use crate::config::limits;
 use crate::config::settings::TimeMode;
 use crate::event::{Customer, Time};
-use crate::store::{IndexKey, Sweep, SweepKey};
+use crate::tables::{IndexKey, Sweep, SweepKey};
 use crate::twin::Stage;
 
 /// The sweeps of a partition. One at a time goes on: those that wake in the order in which their

@@ -11,7 +11,7 @@ use sha2::Sha256;
 
 use crate::config::limits;
 use crate::event::{Customer, ErasureId, Event, Kind, Time};
-use crate::store::{Pseudonym, Tombstone};
+use crate::tables::{Pseudonym, Tombstone};
 use crate::twin::{Cause, Input};
 
 /// What marks are made with. Whoever has it can tell whether a mark is of a customer whom they can

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use crate::event::Time;
-use crate::store::TimerKey;
+use crate::tables::TimerKey;
 
 /// The next timers of a partition, in the order in which they are due. Later ones wait in the
 /// store: a bounded window over an unbounded table.

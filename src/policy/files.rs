@@ -1,12 +1,8 @@
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
 use super::Version;
-use super::mistake::{Found, Mistakes, Text};
-use crate::config::{limits, not_utf8};
 
 /// The folder of a policy that holds its stories, which are no part of the policy.
 const SCENARIOS: &str = "scenarios/";
@@ -30,81 +26,6 @@ impl Files {
                 .filter(|(name, _)| belongs(name))
                 .collect(),
         )
-    }
-
-    /// The files of a folder.
-    ///
-    /// # Errors
-    /// A mistake for each file that cannot be read, is too large or is not UTF-8, and for a folder
-    /// without any.
-    pub fn read(folder: &Path) -> Result<Files, Mistakes> {
-        let mut found = Found::default();
-        let mut files = Files::default();
-        files.gather(folder, "", &mut found, 0);
-        if files.0.is_empty() && found.len() == 0 {
-            found.in_file(
-                &folder.display().to_string(),
-                "expected a folder with at least one *.toml file, found none",
-            );
-        }
-        found.finish().map(|()| files)
-    }
-
-    fn gather(&mut self, folder: &Path, prefix: &str, found: &mut Found, depth: usize) {
-        let entries = match fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>) {
-            Ok(entries) => entries,
-            Err(error) => {
-                return found.in_file(
-                    &folder.display().to_string(),
-                    format!("expected a folder with *.toml files, but: {error}"),
-                );
-            }
-        };
-        for entry in entries {
-            let path = entry.path();
-            let Ok(name) = entry.file_name().into_string() else { continue };
-            if name.starts_with('.') {
-                continue;
-            }
-            let name = format!("{prefix}{name}");
-            if path.is_dir() {
-                // Deeper folders, or a link in a circle, hold no policy.
-                if depth < limits::POLICY_FOLDER_DEPTH {
-                    self.gather(&path, &format!("{name}/"), found, depth + 1);
-                }
-            } else if belongs(&name) {
-                self.take(name, &path, found);
-            }
-        }
-    }
-
-    fn take(&mut self, name: String, path: &Path, found: &mut Found) {
-        match fs::metadata(path) {
-            Ok(about) if about.len() > limits::POLICY_FILE_BYTES as u64 => found.in_file(
-                &name,
-                format!(
-                    "expected a file of at most {} bytes, found {}; split it",
-                    limits::POLICY_FILE_BYTES,
-                    about.len()
-                ),
-            ),
-            Ok(_) => match fs::read(path).map(String::from_utf8) {
-                Ok(Ok(content)) => {
-                    self.0.insert(name, content);
-                }
-                Ok(Err(error)) => {
-                    let start = error.utf8_error().valid_up_to();
-                    // What stands before the byte is as it was.
-                    let content = String::from_utf8_lossy(error.as_bytes());
-                    let text = Text { file: &name, content: &content };
-                    found.at(text, (start, start), not_utf8(&error).1);
-                }
-                Err(error) => {
-                    found.in_file(&name, format!("expected a file to read, but: {error}"))
-                }
-            },
-            Err(error) => found.in_file(&name, format!("expected a file to read, but: {error}")),
-        }
     }
 
     /// Names and contents, in the order of the names.
@@ -136,6 +57,7 @@ impl Files {
     }
 }
 
-fn belongs(name: &str) -> bool {
+/// Whether a file of this name is part of a policy.
+pub(crate) fn belongs(name: &str) -> bool {
     name.ends_with(".toml") && !name.starts_with(SCENARIOS)
 }

@@ -14,7 +14,7 @@ use crate::event::{Customer, Desks, Rights};
 use crate::models::{Relearner, Snapshot};
 use crate::past::{Life, Lived, Mark, Past};
 use crate::policy::Files;
-use crate::store::KeptLesson;
+use crate::tables::KeptLesson;
 
 /// By what is known lives are lived once more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 use crate::api::verb;
-use crate::bus::Subjects;
 use crate::config::limits;
+use crate::contract::Subjects;
 use crate::event::{Channel, INTERNAL, encode};
 
 use super::Error;

@@ -1,6 +1,7 @@
 use std::error::Error;
 
-use crate::bus::{Attempt, Denied, Subjects};
+use crate::bus::{Attempt, Denied};
+use crate::contract::Subjects;
 use crate::event::INTERNAL;
 
 /// Why the broker denies something, and who may do it: a sentence for whoever tried, under a name or

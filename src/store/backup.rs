@@ -8,14 +8,13 @@ use rocksdb::DB;
 use rocksdb::checkpoint::Checkpoint;
 
 use super::disk::{FORMAT, Opening, Store};
-use super::private::{close_folder, make_folder};
-use super::reads::Read;
-use super::rows::{Meta, Verified};
+use super::sealing;
 use super::tuning;
 use super::vault::{Access, Vault};
-use super::{Batch, Commit, Error, Table, keys, sealing};
-use crate::config::{limits, settings};
+use crate::config::settings;
 use crate::event::Customer;
+use crate::files::{close_folder, make_folder};
+use crate::tables::{Batch, Commit, Error, Meta, Read, Table, Verified, keys};
 
 /// A copy of a store as it was at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -309,14 +308,4 @@ fn sizes(folder: &Path) -> std::io::Result<Vec<(std::ffi::OsString, u64)>> {
         }
     }
     Ok(found)
-}
-
-impl Verified {
-    /// Adds something that is wrong.
-    pub(super) fn defect(&mut self, described: String) {
-        self.defects += 1;
-        if self.described.len() < limits::DEFECTS {
-            self.described.push(described);
-        }
-    }
 }

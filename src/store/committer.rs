@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-use super::{Batch, Commit, Error};
 use crate::config::limits;
+use crate::tables::{Batch, Commit, Error, Urgency};
 
 const LINGER: Duration = Duration::from_millis(limits::COMMIT_LINGER_MS as u64);
 
@@ -23,16 +23,6 @@ pub struct Committer {
 #[derive(Debug, Clone)]
 pub struct CommitHandle {
     shared: Arc<Shared>,
-}
-
-/// How soon a batch is made durable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Haste {
-    /// At once: somebody waits for it.
-    Now,
-    /// Along with the next that somebody waits for, but within [`limits::COMMIT_LINGER_MS`]: each
-    /// commit costs a sync, and what nobody waits for shares it.
-    Soon,
 }
 
 /// What the committer has done so far.
@@ -141,10 +131,10 @@ impl CommitHandle {
     /// back when it is. Never waits: what is on its way is bounded at the intake. After a failed
     /// write, and after the committer was closed, the batch is dropped and its ticket never comes
     /// back.
-    pub fn submit(&self, partition: u16, ticket: u64, batch: Batch, haste: Haste) {
-        let due = match haste {
-            Haste::Now => Instant::now(),
-            Haste::Soon => Instant::now() + self.shared.linger,
+    pub fn submit(&self, partition: u16, ticket: u64, batch: Batch, urgency: Urgency) {
+        let due = match urgency {
+            Urgency::Immediate => Instant::now(),
+            Urgency::Deferred => Instant::now() + self.shared.linger,
         };
         let mut queue = self.shared.queue.lock();
         if queue.state == State::Open {
@@ -258,8 +248,8 @@ impl<F: FnOnce(Error)> Drop for Alarm<'_, F> {
 mod tests {
     use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 
-    use super::super::{Fault, Memory, Read};
     use super::*;
+    use crate::tables::{Fault, Memory, Read};
 
     const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -305,9 +295,9 @@ mod tests {
         let (committer, done, _failed) = spawn(Arc::new(gate));
         let handle = committer.handle();
 
-        handle.submit(7, 1, cursor(1), Haste::Now);
+        handle.submit(7, 1, cursor(1), Urgency::Immediate);
         assert_eq!(commits.recv_timeout(PATIENCE), Ok(1));
-        (2..=4).for_each(|ticket| handle.submit(7, ticket, cursor(ticket), Haste::Now));
+        (2..=4).for_each(|ticket| handle.submit(7, ticket, cursor(ticket), Urgency::Immediate));
         assert_eq!(done.try_recv().ok(), None, "reported before it was durable");
         assert_eq!(handle.figures().waiting, 3);
         go.send(()).unwrap();
@@ -329,13 +319,13 @@ mod tests {
         let linger = Duration::from_secs(3600);
         let shared = Arc::new(Shared { linger, ..Shared::default() });
         let handle = CommitHandle { shared: Arc::clone(&shared) };
-        handle.submit(7, 1, cursor(1), Haste::Soon);
-        handle.submit(8, 1, cursor(1), Haste::Soon);
+        handle.submit(7, 1, cursor(1), Urgency::Deferred);
+        handle.submit(8, 1, cursor(1), Urgency::Deferred);
         let is_due = || shared.queue.lock().due.is_some_and(|due| due <= Instant::now());
         assert!(!is_due(), "it does not lie until somebody waits");
-        handle.submit(7, 2, cursor(2), Haste::Now);
+        handle.submit(7, 2, cursor(2), Urgency::Immediate);
         assert!(is_due());
-        handle.submit(8, 2, cursor(2), Haste::Soon);
+        handle.submit(8, 2, cursor(2), Urgency::Deferred);
         assert_eq!(tickets(shared.next_group()), Some(vec![1, 1, 2, 2]));
         assert_eq!(shared.queue.lock().due, None);
     }
@@ -344,7 +334,7 @@ mod tests {
     fn what_nobody_waits_for_is_made_durable_in_the_end() {
         let shared = Arc::new(Shared::default());
         let handle = CommitHandle { shared: Arc::clone(&shared) };
-        handle.submit(7, 1, cursor(1), Haste::Soon);
+        handle.submit(7, 1, cursor(1), Urgency::Deferred);
         assert_eq!(tickets(shared.next_group()), Some(vec![1]));
     }
 
@@ -368,9 +358,9 @@ mod tests {
         let store = Arc::new(Memory::new());
         let (committer, done, failed) = spawn(store.clone());
         let handle = committer.handle();
-        (1..=100).for_each(|ticket| handle.submit(7, ticket, cursor(ticket), Haste::Now));
+        (1..=100).for_each(|ticket| handle.submit(7, ticket, cursor(ticket), Urgency::Immediate));
         committer.close();
-        handle.submit(7, 101, cursor(101), Haste::Now);
+        handle.submit(7, 101, cursor(101), Urgency::Immediate);
 
         store.crash(0);
         assert_eq!(store.meta(7).unwrap().cursor, 100);
@@ -385,13 +375,13 @@ mod tests {
             let store = Arc::new(Memory::new());
             let (committer, done, failed) = spawn(store.clone());
             let handle = committer.handle();
-            handle.submit(7, 1, cursor(1), Haste::Now);
+            handle.submit(7, 1, cursor(1), Urgency::Immediate);
             assert_eq!(done.recv_timeout(PATIENCE), Ok(vec![(7, 1)]));
             store.inject(fault);
-            handle.submit(7, 2, cursor(2), Haste::Now);
+            handle.submit(7, 2, cursor(2), Urgency::Immediate);
             let error = failed.recv_timeout(PATIENCE).unwrap();
             assert!(matches!(error, Error::Write { .. }), "{error}");
-            handle.submit(7, 3, cursor(3), Haste::Now);
+            handle.submit(7, 3, cursor(3), Urgency::Immediate);
             committer.close();
 
             assert_eq!(failed.recv_timeout(PATIENCE).err(), Some(RecvTimeoutError::Disconnected));
@@ -410,7 +400,7 @@ mod tests {
             move |error| errors.send(error).unwrap(),
         );
         let committer = committer.unwrap();
-        committer.handle().submit(7, 1, cursor(1), Haste::Now);
+        committer.handle().submit(7, 1, cursor(1), Urgency::Immediate);
         let error = failed.recv_timeout(PATIENCE).unwrap();
         assert!(error.to_string().contains("panic"), "{error}");
         committer.close();

@@ -8,16 +8,15 @@ use rocksdb::{
     properties,
 };
 
-use super::batch::{Change, FLOOR};
-use super::keys;
-use super::private::close_folder;
-use super::reads::{Commit, Read, Value, Visit, VisitEach};
 use super::tuning::{self, Horizon};
 use super::vault::{Access, Vault};
-use super::{Batch, Error, Table, Tombstone};
 use crate::codec::{self, Kind};
 use crate::config::settings;
 use crate::event::{SlowLane, Time};
+use crate::files::close_folder;
+use crate::tables::{
+    Batch, Change, Commit, Error, FLOOR, Read, Table, Tombstone, Value, Visit, VisitEach, keys,
+};
 
 /// The format of the database as a whole: its tables and keys.
 ///

@@ -1,10 +1,8 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use crate::config::settings;
+use crate::tables::Space;
 
 /// What the disk under the store has left. A disk that is full ends the process, because a write
 /// fails; so nothing more is taken in before that, while there is still room for what is under way.
@@ -15,19 +13,6 @@ pub struct Room {
     free_bytes: AtomicU64,
     is_short: AtomicBool,
     times: AtomicU64,
-}
-
-/// What the disk under the store has left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-pub struct Space {
-    /// Bytes that are free.
-    pub free_bytes: u64,
-    /// Bytes below which nothing is taken in (`store.reserve-bytes`).
-    pub reserve_bytes: u64,
-    /// Whether nothing is taken in, because there is too little.
-    pub is_short: bool,
-    /// How often that has been so since the service started.
-    pub times: u64,
 }
 
 impl Room {

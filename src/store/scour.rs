@@ -2,8 +2,9 @@
 
 use rocksdb::{BottommostLevelCompaction, CompactOptions, FlushOptions};
 
-use super::{Error, Store, Table, keys};
+use super::Store;
 use crate::event::Customer;
+use crate::tables::{Batch, Commit, Error, Table, keys};
 
 /// The name of one quarter of the secret among what the store knows as a whole.
 const SECRET: [&str; 4] = ["secret-0", "secret-1", "secret-2", "secret-3"];
@@ -25,11 +26,11 @@ impl Store {
         if let Ok(secret) = found.try_into() {
             return Ok(secret);
         }
-        let mut batch = super::Batch::new();
+        let mut batch = Batch::new();
         for (name, quarter) in SECRET.into_iter().zip(fresh.as_chunks().0) {
             batch.set_store_wide(name, u64::from_le_bytes(*quarter));
         }
-        super::Commit::commit(self, &[batch])?;
+        Commit::commit(self, &[batch])?;
         self.sync()?;
         Ok(fresh)
     }

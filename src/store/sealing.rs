@@ -17,10 +17,10 @@ use chacha20poly1305::aead::{Aead as _, Payload};
 use twox_hash::XxHash3_64;
 
 use super::vault::{Change, NONCE_BYTES, Name, Vault};
-use super::{Error, Table, keys};
 use crate::codec::{self, Kind};
 use crate::event::{Customer, Output};
 use crate::models::Exposure;
+use crate::tables::{Error, Table, keys};
 
 /// The first byte of a sealed row; no record begins with it.
 const MAGIC: u8 = 0xE5;

@@ -10,9 +10,9 @@ use rocksdb::{
     DBRecoveryMode, DataBlockIndexType, LogLevel, Options, WriteBufferManager,
 };
 
-use super::{Table, keys};
 use crate::config::settings;
 use crate::event::Time;
+use crate::tables::{Table, keys};
 
 /// Journalled inputs older than this can go: a moment in milliseconds that only grows.
 pub(super) type Horizon = Arc<AtomicI64>;

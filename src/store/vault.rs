@@ -24,9 +24,10 @@ use rocksdb::{
 use sha2::Sha256;
 use smallvec::SmallVec;
 
-use super::private::close_folder;
-use super::{Error, keys, tuning};
+use super::tuning;
 use crate::config::limits;
+use crate::files::close_folder;
+use crate::tables::{Error, keys};
 
 /// What a customer's key is found by: a keyed hash, so that the keys name nobody.
 pub(super) type Name = [u8; 16];

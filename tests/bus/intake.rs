@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use futures::StreamExt;
-use jumeau::bus::{Intake, Resume, partition_of};
+use jumeau::bus::{Intake, Resume};
+use jumeau::contract::partition_of;
 use jumeau::event::{Channel, Content, Customer, Reason};
 use tokio::time::timeout;
 

@@ -16,7 +16,7 @@ async fn bury(world: &World, count: usize) {
             for mut delivery in part.deliveries {
                 let why = Rejection::new(Reason::Refused, "expected more traits,\nfound too many");
                 let why = delivery.read().err().cloned().unwrap_or(why);
-                let letter = jumeau::bus::dead_letter(
+                let letter = jumeau::contract::dead_letter(
                     world.bus.subjects(),
                     delivery.partition,
                     delivery.sequence,

@@ -86,7 +86,7 @@ async fn a_memory_that_is_published_again_after_a_crash_is_there_once() {
         (world.intake(jumeau::bus::Resume::from([0; 16], 0)).await, Twins::default());
     // Whatever partition its subject names, it is for the one that owns the customer.
     let pulled = next(&mut intake).await;
-    let owner = jumeau::bus::partition_of(&Customer::new("ann@x").unwrap(), 16).unwrap();
+    let owner = jumeau::contract::partition_of(&Customer::new("ann@x").unwrap(), 16).unwrap();
     for part in pulled.parts.into_iter().filter(|part| !part.deliveries.is_empty()) {
         assert_eq!(part.partition, owner);
         for delivery in &part.deliveries {

@@ -6,7 +6,7 @@ use jumeau::actors::{AskTwin, Glance};
 use jumeau::config::settings;
 use jumeau::event::{Channel, Customer, Event, Kind, Output};
 use jumeau::partition::{Answer, Recovered};
-use jumeau::store::{Batch, Commit, Read};
+use jumeau::tables::{Batch, Commit, Read};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 

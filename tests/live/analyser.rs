@@ -2,13 +2,14 @@ use std::collections::BTreeMap;
 
 use async_nats::HeaderMap;
 use futures::StreamExt;
-use jumeau::bus::partition_of;
 use jumeau::codec;
 use jumeau::config::{limits, settings};
+use jumeau::contract::partition_of;
 use jumeau::event::{self, Analysis, Customer, Event, Kind, Raw, Time};
 use jumeau::language::Languages;
-use jumeau::shelf::Shelf;
-use jumeau::store::{Read, Store};
+use jumeau::policy_source::PolicySource;
+use jumeau::store::Store;
+use jumeau::tables::Read;
 use jumeau::twin::{Input, Journalled, Twin, World, react};
 use serde_json::json;
 use tokio::time::timeout;
@@ -142,7 +143,7 @@ async fn the_stream_and_the_journal_make_the_same_twin_again_byte_for_byte() {
     }
     assert_eq!(answers.len(), 3);
 
-    let policy = Shelf::find("bank").unwrap().policy(&Languages::embedded()).unwrap();
+    let policy = PolicySource::find("bank").unwrap().policy(&Languages::embedded()).unwrap();
     let replayed = |answers: &BTreeMap<u64, (Time, Analysis)>, events: &[(Event, Time)]| {
         let mut twin = Twin::new(ann.clone(), events[0].1);
         for (event, at) in events {

@@ -3,7 +3,7 @@
 
 use async_nats::HeaderMap;
 use futures::StreamExt;
-use jumeau::bus::partition_of;
+use jumeau::contract::partition_of;
 use jumeau::event::{Customer, Erasure, stand_in};
 use serde_json::json;
 

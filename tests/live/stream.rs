@@ -5,7 +5,8 @@ use std::path::Path;
 
 use jumeau::config::settings;
 use jumeau::event::SlowLane;
-use jumeau::store::{Batch, Commit, Store};
+use jumeau::store::Store;
+use jumeau::tables::{Batch, Commit};
 use serde_json::json;
 
 use super::rig::Rig;

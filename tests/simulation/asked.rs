@@ -14,7 +14,7 @@ use jumeau::event::{
 use jumeau::models::{Exposure, HORIZON, Learner, Snapshot};
 use jumeau::partition::{Answer, Answers, Lessons};
 use jumeau::policy::{self, Files, Policy};
-use jumeau::store::{Fault, Memory, Read};
+use jumeau::tables::{Fault, Memory, Read};
 use jumeau::twin::{Journalled, Twin};
 use rand::RngExt;
 use rand::rngs::StdRng;

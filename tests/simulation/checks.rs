@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jumeau::event::{Content, Customer, Delivery, Value};
 use jumeau::models::ArmResult;
 use jumeau::partition::revive;
-use jumeau::store::Read;
+use jumeau::tables::Read;
 use jumeau::twin::{Twin, Waiting, invariants};
 
 use super::asked;

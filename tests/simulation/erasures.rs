@@ -9,7 +9,7 @@ use jumeau::event::{
     Kind, Lane, Link, Map, Named, Original, Output, Time, Value,
 };
 use jumeau::partition::Secret;
-use jumeau::store::{Pseudonym, Read, Table};
+use jumeau::tables::{Pseudonym, Read, Table};
 use rand::RngExt;
 use rand::rngs::StdRng;
 

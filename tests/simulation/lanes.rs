@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use jumeau::event::{Channel, Content, Delivery, Lane, MainPlace, SlowLane};
-use jumeau::store::{Memory, Read};
+use jumeau::tables::{Memory, Read};
 use rand::RngExt;
 use rand::rngs::StdRng;
 

@@ -8,7 +8,7 @@ use jumeau::event::{
     Link, Original, Output, Time, Unlink, Value,
 };
 use jumeau::partition::revive;
-use jumeau::store::Read;
+use jumeau::tables::Read;
 use jumeau::twin::{Twin, invariants};
 use rand::RngExt;
 use rand::rngs::StdRng;

@@ -8,7 +8,7 @@ use jumeau::codec;
 use jumeau::event::{Channel, Customer, Event, Handoff, HandoffState, Kind, Output, Time};
 use jumeau::partition::{Answer, Answers};
 use jumeau::policy::{self, Files, Policy};
-use jumeau::store::Read;
+use jumeau::tables::Read;
 use jumeau::twin::{EscalationState, HandedOver, Journalled, Twin};
 use rand::RngExt;
 use rand::seq::IndexedRandom;

@@ -10,7 +10,7 @@ use jumeau::event::{
 };
 use jumeau::partition::{TimeMode, revive, rows_of};
 use jumeau::policy::{self, Files, Policy};
-use jumeau::store::{IndexKey, Read, Table};
+use jumeau::tables::{IndexKey, Read, Table};
 use jumeau::twin::Twin;
 use rand::RngExt;
 use rand::rngs::StdRng;

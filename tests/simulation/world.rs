@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use jumeau::bus::Subjects;
+use jumeau::contract::Subjects;
 use jumeau::event::{
     Cursors, Customer, Delivery, Desks, Output, Rights, SlowLane, Time, WrittenLane,
 };
@@ -13,7 +13,7 @@ use jumeau::partition::{
     Panicked, Pulled, Recovered, Secret, TimeMode, revive,
 };
 use jumeau::policy::{self, Files, Policy};
-use jumeau::store::{Batch, Haste, IndexKey, Memory, Read};
+use jumeau::tables::{Batch, IndexKey, Memory, Read, Urgency};
 use jumeau::twin::{Cause, Twin};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -175,7 +175,7 @@ impl Host for Desk {
         self.withdrawn.extend(gone);
     }
 
-    fn commit(&mut self, ticket: u64, mut batch: Batch, _haste: Haste) {
+    fn commit(&mut self, ticket: u64, mut batch: Batch, _urgency: Urgency) {
         if let Some((partition, lane)) = &self.slow_lane {
             batch.note_slow_lane(*partition, &lane.borrow(), &mut self.written_lane);
         }
@@ -572,7 +572,7 @@ impl World {
                     return;
                 }
                 if with_faults && rng.random_bool(0.02) {
-                    self.memory.inject(jumeau::store::Fault::Write);
+                    self.memory.inject(jumeau::tables::Fault::Write);
                 }
                 let batches: Vec<Batch> = group.iter().map(|(.., batch)| batch.clone()).collect();
                 self.written.extend(group.iter().map(|(at, ticket, _)| (*at, *ticket)));
@@ -583,7 +583,7 @@ impl World {
             }
             7 => {
                 if with_faults && rng.random_bool(0.02) {
-                    self.memory.inject(jumeau::store::Fault::Sync);
+                    self.memory.inject(jumeau::tables::Fault::Sync);
                 }
                 if self.memory.sync().is_err() {
                     self.crash();

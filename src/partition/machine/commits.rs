@@ -5,12 +5,12 @@ use super::super::host::{Cleared, Host};
 use super::Machine;
 use crate::config::settings::TimeMode;
 use crate::event::{Output, Time};
-use crate::store::{Batch, Haste};
+use crate::tables::{Batch, Urgency};
 
 /// A commit on its way.
 pub(super) struct InFlight<T, R> {
     pub(super) ticket: u64,
-    pub(super) haste: Haste,
+    pub(super) urgency: Urgency,
     pub(super) tokens: Vec<T>,
     pub(super) answers: Outbound<R>,
     pub(super) outputs: Vec<(u64, Output)>,
@@ -58,23 +58,23 @@ impl<H: Host> Machine<H> {
     /// goes along with what nobody does.
     pub(super) fn is_free(&self) -> bool {
         self.in_flight.is_empty()
-            || self.haste() == Haste::Now
-                && self.in_flight.iter().all(|earlier| earlier.haste == Haste::Soon)
+            || self.urgency() == Urgency::Immediate
+                && self.in_flight.iter().all(|earlier| earlier.urgency == Urgency::Deferred)
     }
 
     /// Whether somebody waits until the open batch is durable: in event time whoever advances it does.
-    pub(super) fn haste(&self) -> Haste {
+    pub(super) fn urgency(&self) -> Urgency {
         let is_awaited = self.mode == TimeMode::Event
             || !self.tokens.is_empty()
             || !self.open_answers.is_empty()
             || !self.outputs.is_empty()
             || !self.cleared.is_empty();
-        if is_awaited { Haste::Now } else { Haste::Soon }
+        if is_awaited { Urgency::Immediate } else { Urgency::Deferred }
     }
 
     /// Sends the open batch off, with the cursor of everything that is in it.
     pub(super) fn commit(&mut self, host: &mut H) {
-        let haste = self.haste();
+        let urgency = self.urgency();
         // The next one will be about as long.
         let room = Batch::with_capacity(self.batch.bytes().min(OPEN_BATCH_BYTES));
         let mut batch = std::mem::replace(&mut self.batch, room);
@@ -113,7 +113,7 @@ impl<H: Host> Machine<H> {
         let cursor = self.taken.main;
         self.in_flight.push_back(InFlight {
             ticket,
-            haste,
+            urgency,
             tokens,
             answers,
             outputs,
@@ -121,7 +121,7 @@ impl<H: Host> Machine<H> {
             events,
             cursor,
         });
-        host.commit(ticket, batch, haste);
+        host.commit(ticket, batch, urgency);
     }
 
     /// Lets the coldest twins go while there are too many; one that is not wholly durable stays.

@@ -14,7 +14,7 @@ use super::super::tombstones::{OfBefore, begins_anew, is_of_before};
 use super::{Machine, Phase};
 use crate::config::settings::TimeMode;
 use crate::event::{Customer, Erasure, Header, Lane, Original, Passed, Time, named_in};
-use crate::store::{Erasing, Pseudonym, Removed, Stage, SweepKey, TimerKey, Tombstone, Traces};
+use crate::tables::{Erasing, Pseudonym, Removed, Stage, SweepKey, TimerKey, Tombstone, Traces};
 use crate::twin::{Cause, Erased, Input, Twin, behind};
 
 /// So long nobody comes back who was forgotten: until the store knows of it, and much longer.

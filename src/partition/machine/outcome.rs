@@ -8,7 +8,7 @@ use super::super::index::IndexChange;
 use super::{LATE, Machine};
 use crate::codec;
 use crate::event::{Customer, Erasure, Original, Output, Reason, Rejection, Time};
-use crate::store::TimerKey;
+use crate::tables::TimerKey;
 use crate::twin::{Decision, Effect, Fired, Journalled, Note, Observation, Reaction, Verdict};
 
 /// Whether it was said of whose an identifier is, and something newer is known: then nothing comes of it.

@@ -13,7 +13,7 @@ use crate::config::settings::TimeMode;
 use crate::event::{Broadcast, Customer, Lane, Original, Reason, Rejection, Time};
 use crate::partition::Progress;
 use crate::policy::Exceeded;
-use crate::store::{IndexKey, Sweep, SweepKey};
+use crate::tables::{IndexKey, Sweep, SweepKey};
 use crate::twin::{Journalled, Reaction, Shared, Verdict, Woken};
 
 /// A broadcast that is over stays for so long, so that partitions whose clocks differ a little agree

@@ -6,7 +6,7 @@ use futures::stream::SelectAll;
 use jumeau::api::{
     self, ActReply, EscalationReply, EscalationRequest, EscalationsReply, EscalationsRequest, verb,
 };
-use jumeau::bus::Subjects;
+use jumeau::contract::Subjects;
 use jumeau::event::{OutcomeKind, Time, encode};
 use jumeau::twin::EscalationState;
 use serde_json::{Map, Value, json};

@@ -2,8 +2,8 @@
 
 use std::io::Read as _;
 
-use jumeau::bus::Subjects;
 use jumeau::config::limits;
+use jumeau::contract::Subjects;
 use jumeau::event::{
     Broadcast, Channel, Customer, EventType, Raw, SharedFact, Time, encode, json as door, parse,
 };

@@ -31,7 +31,7 @@ use jumeau::api::{
     LiveBroadcasts, PolicyStatus, ShowReply, Stats, TimelineReply, TimelineRequest, WhatIfReply,
     WhatIfRequest, WhyReply, WhyRequest, verb,
 };
-use jumeau::bus::Subjects;
+use jumeau::contract::Subjects;
 use jumeau::event::{Campaign, Channel, Customer, Time};
 use jumeau::terminal;
 

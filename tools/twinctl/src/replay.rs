@@ -6,8 +6,8 @@ use jumeau::event::{Content, Customer, Time};
 use jumeau::language::Languages;
 use jumeau::past::{Lived, Past};
 use jumeau::policy::Policy;
+use jumeau::policy_source::PolicySource;
 use jumeau::rehearsal::{self, By, Learned, recollect};
-use jumeau::shelf::Shelf;
 use jumeau::twin::Decision;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -33,9 +33,10 @@ pub(crate) async fn replay(
     show: impl FnOnce(&Replay<'_>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let customer = Customer::new(wanted.customer).map_err(Failure::Usage)?;
-    let shelf = Shelf::find(wanted.policy).map_err(|error| Failure::Usage(error.to_string()))?;
+    let source =
+        PolicySource::find(wanted.policy).map_err(|error| Failure::Usage(error.to_string()))?;
     let policy =
-        shelf.policy(&Languages::embedded()).map_err(|error| Failure::Usage(error.to_string()))?;
+        source.policy(&Languages::embedded()).map_err(|error| Failure::Usage(error.to_string()))?;
     let unreachable = |error: jumeau::bus::Error| service::failed(connection, &error);
     let unanswered = |error: rehearsal::Error| match error {
         rehearsal::Error::Bus(error) => service::failed(connection, &error),

@@ -2,6 +2,7 @@
 
 use jumeau::api;
 use jumeau::bus;
+use jumeau::contract;
 use jumeau::event::{self, EventType};
 use jumeau::partition::CloudEvent;
 use jumeau::twin;
@@ -33,7 +34,7 @@ const MESSAGES: [Message; 78] = [
     ("observation.data", || schema_for!(twin::Observation)),
     ("escalation", || schema_for!(CloudEvent<'_, twin::Escalation>)),
     ("escalation.data", || schema_for!(twin::Escalation)),
-    ("dead.headers", || schema_for!(bus::DeadHeaders)),
+    ("dead.headers", || schema_for!(contract::DeadHeaders)),
     ("audit", || schema_for!(api::AuditRecord)),
     ("receipt", || schema_for!(api::Receipt)),
     ("export", || schema_for!(crate::export::Export)),
@@ -223,11 +224,11 @@ mod tests {
 
     use super::*;
     use jumeau::api::VERBS;
-    use jumeau::bus::Subjects;
+    use jumeau::contract::Subjects;
     use jumeau::event::{Original, Raw, Reason, Rejection};
     use jumeau::language::Languages;
     use jumeau::partition::{Outgoing, Secret};
-    use jumeau::shelf::Shelf;
+    use jumeau::policy_source::PolicySource;
     use jumeau::story::{self, What};
 
     #[test]
@@ -349,10 +350,10 @@ mod tests {
     fn what_comes_out_fits_the_schema_of_its_name() {
         let outgoing = Outgoing::new(Arc::new(Subjects::default()), Secret::default(), 1);
         let mut counts = [0, 0, 0];
-        for name in Shelf::embedded() {
-            let shelf = Shelf::find(name).unwrap();
-            let policy = shelf.policy(&Languages::embedded()).unwrap();
-            for story in shelf.stories(&policy).unwrap() {
+        for name in PolicySource::embedded() {
+            let source = PolicySource::find(name).unwrap();
+            let policy = source.policy(&Languages::embedded()).unwrap();
+            for story in source.stories(&policy).unwrap() {
                 for seen in story::play(&story, &policy).seen {
                     let (name, output, count) = match &seen.what {
                         What::Action(told) => ("action", outgoing.action(told), &mut counts[0]),
@@ -451,7 +452,8 @@ mod tests {
             payload: "{".into(),
         };
         let rejection = Rejection::new(Reason::BadJson, "expected JSON");
-        let letter = jumeau::bus::dead_letter(&Subjects::default(), 3, 17, &original, &rejection);
+        let letter =
+            jumeau::contract::dead_letter(&Subjects::default(), 3, 17, &original, &rejection);
         let headers: serde_json::Map<String, Value> = letter
             .headers
             .iter()

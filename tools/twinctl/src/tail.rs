@@ -2,7 +2,8 @@
 
 use futures::StreamExt;
 use futures::stream::{BoxStream, SelectAll};
-use jumeau::bus::{Arrivals, Bus, Subjects};
+use jumeau::bus::{Arrivals, Bus};
+use jumeau::contract::Subjects;
 use jumeau::event::{Channel, Customer, encode};
 
 use crate::arguments::Connection;

@@ -7,7 +7,8 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail};
 use jumeau::event::{self, Customer, Raw, Time};
 use jumeau::models::{Arm, HORIZON, Learner, Parts, Population, Prior, Rhythm, Snapshot};
-use jumeau::policy::{Files, Policy, load};
+use jumeau::policy::{Policy, load};
+use jumeau::policy_source::read_files;
 use jumeau::twin::{Fired, Input, Twin, Verdict, World, react};
 
 use crate::calibration::{self, Case};
@@ -41,7 +42,7 @@ pub(crate) fn buyers(
     policy: &Path,
     page: Option<&Path>,
 ) -> anyhow::Result<String> {
-    let policy = load(&Files::read(policy)?)?;
+    let policy = load(&read_files(policy)?)?;
     let Some(orders) = policy.tallies.activity(ORDERS) else {
         bail!("expected a policy that counts an activity `{ORDERS}`, found none");
     };
@@ -223,7 +224,7 @@ mod tests {
 
     fn policy() -> Policy {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config/policies/cdnow");
-        load(&Files::read(&folder).unwrap()).unwrap()
+        load(&read_files(&folder).unwrap()).unwrap()
     }
 
     fn buyer(purchases: &[Purchase]) -> Buyer {

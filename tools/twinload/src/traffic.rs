@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use async_nats::HeaderMap;
 use bytes::Bytes;
-use jumeau::bus::Subjects;
+use jumeau::contract::Subjects;
 use jumeau::event::{Channel, Customer};
 
 /// How many bytes the payload of an event has, at least; most have exactly so many.

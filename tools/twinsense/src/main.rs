@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 use jumeau::language::{Language, Prior};
-use jumeau::shelf;
+use jumeau::policy_source;
 
 use crate::set::Set;
 
@@ -66,7 +66,7 @@ enum Command {
 
 fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let languages = shelf::languages(arguments.languages.as_deref())?;
+    let languages = policy_source::languages(arguments.languages.as_deref())?;
     match arguments.command {
         Command::Measure { sets } => {
             for set in &sets {

@@ -329,11 +329,11 @@ const SHADOW_SHOWN: usize = 12;
 mod tests {
     use std::collections::BTreeMap;
 
-    use jumeau::actors::Jumps;
     use jumeau::api::{PolicyStatus, Publishing, Refusal};
     use jumeau::bus::{Kept, Outages, Reader, Relayed};
     use jumeau::event::{Reason, Time};
-    use jumeau::store::Space;
+    use jumeau::partition::Jumps;
+    use jumeau::tables::Space;
 
     use super::*;
     use crate::render::hostile::withstands;

@@ -1,6 +1,6 @@
 //! What happens, one line for each thing.
 
-use jumeau::bus::Subjects;
+use jumeau::contract::Subjects;
 use jumeau::event::{Broadcast, Channel, Customer, Kind, Original, Raw, parse};
 use jumeau::terminal;
 use jumeau::twin::{Action, Escalation, EscalationState, News, Recall};

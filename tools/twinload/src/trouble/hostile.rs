@@ -2,7 +2,7 @@
 
 use async_nats::HeaderMap;
 use bytes::Bytes;
-use jumeau::bus::Subjects;
+use jumeau::contract::Subjects;
 use jumeau::event::{Channel, Customer};
 use serde_json::{Value, json};
 

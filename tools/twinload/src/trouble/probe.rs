@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use async_nats::jetstream::{self, consumer};
 use futures::StreamExt;
 use hdrhistogram::Histogram;
-use jumeau::bus::Subjects;
+use jumeau::contract::Subjects;
 use serde::Serialize;
 use tokio::task::{JoinHandle, JoinSet};
 

@@ -3,10 +3,9 @@
 use futures::future::join_all;
 use tokio::sync::oneshot;
 
-use super::desk::{Desk, customer_of, gone, now, optional, required};
-use super::messages::{code, verb};
-use super::people::{ActReply, ActRequest, EscalationReply, EscalationRequest};
+use super::{Router, customer_of, gone, now, optional, required};
 use crate::actors::{AskTwin, WhatWaits};
+use crate::api::{ActReply, ActRequest, EscalationReply, EscalationRequest, code, verb};
 use crate::bus::{self, ApiError, Request};
 use crate::config::limits;
 use crate::event::{Channel, Event, Handoff, HandoffState, Kind, Rejection, decode, json};
@@ -16,7 +15,7 @@ use crate::twin::Escalated;
 /// The channel of agents who do not say in which one they work.
 const DESK: &str = "desk";
 
-impl Desk {
+impl Router {
     /// What waits for people, in all partitions.
     pub(super) async fn escalations(
         &self,
@@ -135,8 +134,8 @@ impl Desk {
                 Answer::Refused(Rejection { detail, .. }) => {
                     return Err(ApiError::new(code::CONFLICT, detail));
                 }
-                Answer::NoRoom => return Err(super::desk::no_room()),
-                Answer::Busy => return Err(super::desk::outbox_is_full()),
+                Answer::NoRoom => return Err(super::no_room()),
+                Answer::Busy => return Err(super::outbox_is_full()),
                 Answer::Decided(_) => {
                     return Err(ApiError::new(code::INTERNAL, "an act is no request to decide"));
                 }

@@ -149,7 +149,7 @@ impl Table {
     }
 
     /// Whether `key` has the layout of this table's keys.
-    pub(super) fn understands(self, key: &[u8]) -> bool {
+    pub(crate) fn understands(self, key: &[u8]) -> bool {
         match self {
             Table::Twins | Table::Waiting => {
                 read_twin(key).is_some_and(|(_, rest)| rest.is_empty())
@@ -237,7 +237,7 @@ const OF_PARTITION: u8 = 1;
 /// A number that a partition keeps about itself. Its byte is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub(super) enum Field {
+pub(crate) enum Field {
     Cursor = 1,
     NextOutput = 2,
     NextInput = 3,
@@ -253,7 +253,7 @@ pub(super) enum Field {
 }
 
 impl Field {
-    pub(super) const fn from_byte(byte: u8) -> Option<Field> {
+    pub(crate) const fn from_byte(byte: u8) -> Option<Field> {
         Some(match byte {
             1 => Field::Cursor,
             2 => Field::NextOutput,
@@ -271,59 +271,59 @@ impl Field {
     }
 }
 
-pub(super) fn partition(into: &mut Vec<u8>, partition: u16) {
+pub(crate) fn partition(into: &mut Vec<u8>, partition: u16) {
     into.extend_from_slice(&partition.to_be_bytes());
 }
 
-pub(super) fn twin(into: &mut Vec<u8>, of: u16, customer: &Customer) {
+pub(crate) fn twin(into: &mut Vec<u8>, of: u16, customer: &Customer) {
     partition(into, of);
     push_customer(into, customer);
 }
 
-pub(super) fn block(into: &mut Vec<u8>, of: u16, customer: &Customer, slot: u16) {
+pub(crate) fn block(into: &mut Vec<u8>, of: u16, customer: &Customer, slot: u16) {
     twin(into, of, customer);
     into.extend_from_slice(&slot.to_be_bytes());
 }
 
-pub(super) fn decision(into: &mut Vec<u8>, of: u16, customer: &Customer, slot: u8) {
+pub(crate) fn decision(into: &mut Vec<u8>, of: u16, customer: &Customer, slot: u8) {
     twin(into, of, customer);
     into.push(slot);
 }
 
-pub(super) fn timer(into: &mut Vec<u8>, of: u16, key: &TimerKey) {
+pub(crate) fn timer(into: &mut Vec<u8>, of: u16, key: &TimerKey) {
     partition(into, of);
     into.extend_from_slice(&sortable(key.due));
     push_customer(into, &key.customer);
     into.extend_from_slice(key.name.as_bytes());
 }
 
-pub(super) fn output(into: &mut Vec<u8>, of: u16, sequence: u64) {
+pub(crate) fn output(into: &mut Vec<u8>, of: u16, sequence: u64) {
     partition(into, of);
     into.extend_from_slice(&sequence.to_be_bytes());
 }
 
 /// What is learned belongs to no partition; it lies where the first one's rows would.
-pub(super) fn level(into: &mut Vec<u8>, level: u64) {
+pub(crate) fn level(into: &mut Vec<u8>, level: u64) {
     output(into, 0, level);
 }
 
 /// Likewise what it was learned from.
-pub(super) fn lesson(into: &mut Vec<u8>, version: u64, number: u32) {
+pub(crate) fn lesson(into: &mut Vec<u8>, version: u64, number: u32) {
     output(into, 0, version);
     into.extend_from_slice(&number.to_be_bytes());
 }
 
-pub(super) fn mark(into: &mut Vec<u8>, of: u16, version: u64) {
+pub(crate) fn mark(into: &mut Vec<u8>, of: u16, version: u64) {
     output(into, of, version);
 }
 
-pub(super) fn input(into: &mut Vec<u8>, of: u16, customer: &Customer, at: Time, number: u32) {
+pub(crate) fn input(into: &mut Vec<u8>, of: u16, customer: &Customer, at: Time, number: u32) {
     twin(into, of, customer);
     into.extend_from_slice(&sortable(at));
     into.extend_from_slice(&number.to_be_bytes());
 }
 
-pub(super) fn broadcast(into: &mut Vec<u8>, of: u16, scope: &str) {
+pub(crate) fn broadcast(into: &mut Vec<u8>, of: u16, scope: &str) {
     partition(into, of);
     into.extend_from_slice(scope.as_bytes());
 }
@@ -332,7 +332,7 @@ const WAKE: u8 = 0;
 const INDEX: u8 = 1;
 const OVER: u8 = 2;
 
-pub(super) fn sweep(into: &mut Vec<u8>, of: u16, key: &SweepKey) {
+pub(crate) fn sweep(into: &mut Vec<u8>, of: u16, key: &SweepKey) {
     partition(into, of);
     let (tag, name) = match key {
         SweepKey::Wake(scope) => (WAKE, scope),
@@ -349,23 +349,23 @@ pub(super) fn sweep(into: &mut Vec<u8>, of: u16, key: &SweepKey) {
 }
 
 /// Where the rows of one path of an index begin.
-pub(super) fn index_path(into: &mut Vec<u8>, of: u16, path: u64) {
+pub(crate) fn index_path(into: &mut Vec<u8>, of: u16, path: u64) {
     partition(into, of);
     into.extend_from_slice(&path.to_be_bytes());
 }
 
 /// Where the rows of one value of an index begin.
-pub(super) fn index_value(into: &mut Vec<u8>, of: u16, key: IndexKey) {
+pub(crate) fn index_value(into: &mut Vec<u8>, of: u16, key: IndexKey) {
     index_path(into, of, key.path);
     into.extend_from_slice(&key.value.to_be_bytes());
 }
 
-pub(super) fn index(into: &mut Vec<u8>, of: u16, key: IndexKey, customer: &Customer) {
+pub(crate) fn index(into: &mut Vec<u8>, of: u16, key: IndexKey, customer: &Customer) {
     index_value(into, of, key);
     push_customer(into, customer);
 }
 
-pub(super) fn result(into: &mut Vec<u8>, of: u16, experiment: &str, arm: &str) {
+pub(crate) fn result(into: &mut Vec<u8>, of: u16, experiment: &str, arm: &str) {
     partition(into, of);
     // A name has at most NAME_BYTES bytes.
     into.push(experiment.len() as u8);
@@ -373,7 +373,7 @@ pub(super) fn result(into: &mut Vec<u8>, of: u16, experiment: &str, arm: &str) {
     into.extend_from_slice(arm.as_bytes());
 }
 
-pub(super) fn tombstone(into: &mut Vec<u8>, of: u16, mark: Pseudonym) {
+pub(crate) fn tombstone(into: &mut Vec<u8>, of: u16, mark: Pseudonym) {
     partition(into, of);
     into.extend_from_slice(&mark.0);
 }
@@ -381,39 +381,39 @@ pub(super) fn tombstone(into: &mut Vec<u8>, of: u16, mark: Pseudonym) {
 const OF_IDENTIFIER: u8 = 0;
 const OF_LATE_EVENT: u8 = 1;
 
-pub(super) fn erasure(into: &mut Vec<u8>, of: u16, id: ErasureId, mark: Pseudonym) {
+pub(crate) fn erasure(into: &mut Vec<u8>, of: u16, id: ErasureId, mark: Pseudonym) {
     partition(into, of);
     into.push(OF_IDENTIFIER);
     into.extend_from_slice(&id.0.to_be_bytes());
     into.extend_from_slice(&mark.0);
 }
 
-pub(super) fn late(into: &mut Vec<u8>, of: u16, sequence: u64) {
+pub(crate) fn late(into: &mut Vec<u8>, of: u16, sequence: u64) {
     partition(into, of);
     into.push(OF_LATE_EVENT);
     into.extend_from_slice(&sequence.to_be_bytes());
 }
 
-pub(super) fn field(into: &mut Vec<u8>, of: u16, field: Field) {
+pub(crate) fn field(into: &mut Vec<u8>, of: u16, field: Field) {
     into.push(OF_PARTITION);
     partition(into, of);
     into.push(field as u8);
 }
 
 /// That the events of a channel wait in the slow lane.
-pub(super) fn slowed(into: &mut Vec<u8>, of: u16, from: u64, channel: &str) {
+pub(crate) fn slowed(into: &mut Vec<u8>, of: u16, from: u64, channel: &str) {
     field(into, of, Field::Slowed);
     into.extend_from_slice(&from.to_be_bytes());
     into.extend_from_slice(channel.as_bytes());
 }
 
 /// Where the fields of a partition begin.
-pub(super) fn fields(into: &mut Vec<u8>, of: u16) {
+pub(crate) fn fields(into: &mut Vec<u8>, of: u16) {
     into.push(OF_PARTITION);
     partition(into, of);
 }
 
-pub(super) fn store_wide(into: &mut Vec<u8>, name: &str) {
+pub(crate) fn store_wide(into: &mut Vec<u8>, name: &str) {
     into.push(STORE_WIDE);
     into.extend_from_slice(name.as_bytes());
 }
@@ -421,7 +421,7 @@ pub(super) fn store_wide(into: &mut Vec<u8>, name: &str) {
 /// The least key behind every key that begins with `prefix`.
 ///
 /// No prefix of ours consists of 0xFF only: a partition, of which there are fewer, comes first.
-pub(super) fn behind(prefix: &[u8]) -> Vec<u8> {
+pub(crate) fn behind(prefix: &[u8]) -> Vec<u8> {
     let mut key = prefix.to_vec();
     while let Some(last) = key.pop() {
         if let Some(next) = last.checked_add(1) {
@@ -432,12 +432,12 @@ pub(super) fn behind(prefix: &[u8]) -> Vec<u8> {
     key
 }
 
-pub(super) fn read_twin(key: &[u8]) -> Option<(Customer, &[u8])> {
+pub(crate) fn read_twin(key: &[u8]) -> Option<(Customer, &[u8])> {
     let (_, rest) = key.split_first_chunk::<2>()?;
     read_customer(rest)
 }
 
-pub(super) fn read_result(key: &[u8]) -> Option<(Box<str>, Box<str>)> {
+pub(crate) fn read_result(key: &[u8]) -> Option<(Box<str>, Box<str>)> {
     let (_, rest) = key.split_first_chunk::<2>()?;
     let (length, rest) = rest.split_first()?;
     let (experiment, arm) = rest.split_at_checked(usize::from(*length))?;
@@ -445,19 +445,19 @@ pub(super) fn read_result(key: &[u8]) -> Option<(Box<str>, Box<str>)> {
     Some((text(experiment)?, text(arm)?))
 }
 
-pub(super) fn read_block(key: &[u8]) -> Option<u16> {
+pub(crate) fn read_block(key: &[u8]) -> Option<u16> {
     let (_, slot) = read_twin(key)?;
     Some(u16::from_be_bytes(slot.try_into().ok()?))
 }
 
-pub(super) fn read_decision(key: &[u8]) -> Option<u8> {
+pub(crate) fn read_decision(key: &[u8]) -> Option<u8> {
     match read_twin(key)? {
         (_, [slot]) => Some(*slot),
         _ => None,
     }
 }
 
-pub(super) fn read_timer(key: &[u8]) -> Option<TimerKey> {
+pub(crate) fn read_timer(key: &[u8]) -> Option<TimerKey> {
     let (_, rest) = key.split_first_chunk::<2>()?;
     let (due, rest) = rest.split_first_chunk()?;
     let (customer, name) = read_customer(rest)?;
@@ -465,33 +465,33 @@ pub(super) fn read_timer(key: &[u8]) -> Option<TimerKey> {
     Some(TimerKey { due: moment(*due), customer, name })
 }
 
-pub(super) fn read_output(key: &[u8]) -> Option<u64> {
+pub(crate) fn read_output(key: &[u8]) -> Option<u64> {
     let (_, sequence) = key.split_first_chunk::<2>()?;
     Some(u64::from_be_bytes(sequence.try_into().ok()?))
 }
 
-pub(super) fn read_level(key: &[u8]) -> Option<u64> {
+pub(crate) fn read_level(key: &[u8]) -> Option<u64> {
     read_output(key)
 }
 
-pub(super) fn read_lesson(key: &[u8]) -> Option<(u64, u32)> {
+pub(crate) fn read_lesson(key: &[u8]) -> Option<(u64, u32)> {
     let (_, rest) = key.split_first_chunk::<2>()?;
     let (version, number) = rest.split_first_chunk()?;
     Some((u64::from_be_bytes(*version), u32::from_be_bytes(number.try_into().ok()?)))
 }
 
-pub(super) fn read_input(key: &[u8]) -> Option<(Time, u32)> {
+pub(crate) fn read_input(key: &[u8]) -> Option<(Time, u32)> {
     let (_, rest) = read_twin(key)?;
     let (at, number) = rest.split_first_chunk()?;
     Some((moment(*at), u32::from_be_bytes(number.try_into().ok()?)))
 }
 
-pub(super) fn read_broadcast(key: &[u8]) -> Option<&str> {
+pub(crate) fn read_broadcast(key: &[u8]) -> Option<&str> {
     let (_, scope) = key.split_first_chunk::<2>()?;
     std::str::from_utf8(scope).ok().filter(|scope| !scope.is_empty())
 }
 
-pub(super) fn read_sweep(key: &[u8]) -> Option<SweepKey> {
+pub(crate) fn read_sweep(key: &[u8]) -> Option<SweepKey> {
     let (_, rest) = key.split_first_chunk::<2>()?;
     let (tag, name) = rest.split_first()?;
     if *tag == OVER {
@@ -506,19 +506,19 @@ pub(super) fn read_sweep(key: &[u8]) -> Option<SweepKey> {
     }
 }
 
-pub(super) fn read_tombstone(key: &[u8]) -> Option<Pseudonym> {
+pub(crate) fn read_tombstone(key: &[u8]) -> Option<Pseudonym> {
     let (_, mark) = key.split_first_chunk::<2>()?;
     Some(Pseudonym(mark.try_into().ok()?))
 }
 
 /// What a row of `erasures` is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ErasureKey {
+pub(crate) enum ErasureKey {
     Identifier(ErasureId, Pseudonym),
     LateEvent(u64),
 }
 
-pub(super) fn read_erasure(key: &[u8]) -> Option<ErasureKey> {
+pub(crate) fn read_erasure(key: &[u8]) -> Option<ErasureKey> {
     let (_, rest) = key.split_first_chunk::<2>()?;
     match rest {
         [OF_IDENTIFIER, rest @ ..] => {
@@ -533,7 +533,7 @@ pub(super) fn read_erasure(key: &[u8]) -> Option<ErasureKey> {
     }
 }
 
-pub(super) fn read_index(key: &[u8]) -> Option<(IndexKey, Customer)> {
+pub(crate) fn read_index(key: &[u8]) -> Option<(IndexKey, Customer)> {
     let (_, rest) = key.split_first_chunk::<2>()?;
     let (path, rest) = rest.split_first_chunk()?;
     let (value, rest) = rest.split_first_chunk()?;
@@ -544,13 +544,13 @@ pub(super) fn read_index(key: &[u8]) -> Option<(IndexKey, Customer)> {
 
 /// The partition's field that a key names, and what follows it; none if a newer jumeau knows it and this
 /// one does not.
-pub(super) fn read_field(key: &[u8]) -> Option<(Field, &[u8])> {
+pub(crate) fn read_field(key: &[u8]) -> Option<(Field, &[u8])> {
     let [OF_PARTITION, _, _, field, rest @ ..] = key else { return None };
     Some((Field::from_byte(*field)?, rest))
 }
 
 /// From which sequence on which channel is in the slow lane.
-pub(super) fn read_slowed(rest: &[u8]) -> Option<(u64, &str)> {
+pub(crate) fn read_slowed(rest: &[u8]) -> Option<(u64, &str)> {
     let (from, channel) = rest.split_first_chunk()?;
     Some((u64::from_be_bytes(*from), std::str::from_utf8(channel).ok()?))
 }

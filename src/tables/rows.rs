@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{IndexKey, Table};
 use crate::codec;
+use crate::config::limits;
 use crate::event::{Customer, SlowLane, Time};
 use crate::models::Lesson;
 use crate::twin::{Decision, Stage};
@@ -89,14 +90,14 @@ pub struct Verified {
 /// A decision as it is stored: compressed, because its candidates say much the same, and most
 /// decisions are never looked at. Stored.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct PackedDecision(Bytes);
+pub(crate) struct PackedDecision(Bytes);
 
 impl PackedDecision {
     /// A decision, packed.
     ///
     /// # Errors
     /// If it is larger than a record may be.
-    pub(super) fn of(decision: &Decision) -> Result<PackedDecision, codec::Error> {
+    pub(crate) fn of(decision: &Decision) -> Result<PackedDecision, codec::Error> {
         let mut sealed = Vec::with_capacity(ROOM_FOR_A_DECISION);
         codec::seal(codec::Kind::Decision, decision, &mut sealed)?;
         Ok(PackedDecision(lz4_flex::block::compress_prepend_size(&sealed).into()))
@@ -106,7 +107,7 @@ impl PackedDecision {
     ///
     /// # Errors
     /// If it is not what was written.
-    pub(super) fn open(&self) -> Result<Decision, codec::Error> {
+    pub(crate) fn open(&self) -> Result<Decision, codec::Error> {
         // What cannot be unpacked is no record; its checksum says that it was written so.
         let sealed = lz4_flex::block::decompress_size_prepended(&self.0).unwrap_or_default();
         codec::open(codec::Kind::Decision, &sealed)
@@ -166,7 +167,7 @@ impl KeptLesson {
 
 /// A row of the table of lessons: answers of one time say much the same. Stored.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) enum LessonRow {
+pub(crate) enum LessonRow {
     Kept(KeptLessons),
     Packed(Bytes),
 }
@@ -176,7 +177,7 @@ impl LessonRow {
     ///
     /// # Errors
     /// If it is larger than a record may be.
-    pub(super) fn pack(lesson: &Lesson) -> Result<LessonRow, codec::Error> {
+    pub(crate) fn pack(lesson: &Lesson) -> Result<LessonRow, codec::Error> {
         let mut sealed = Vec::new();
         codec::seal(codec::Kind::Lesson, lesson, &mut sealed)?;
         Ok(LessonRow::Packed(lz4_flex::block::compress_prepend_size(&sealed).into()))
@@ -185,3 +186,13 @@ impl LessonRow {
 
 /// Bytes of most decisions.
 const ROOM_FOR_A_DECISION: usize = 4 << 10;
+
+impl Verified {
+    /// Adds something that is wrong.
+    pub(crate) fn defect(&mut self, described: String) {
+        self.defects += 1;
+        if self.described.len() < limits::DEFECTS {
+            self.described.push(described);
+        }
+    }
+}

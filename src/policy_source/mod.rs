@@ -1,5 +1,8 @@
 //! Where policies and their stories come from: a folder, or the examples that come along.
 
+mod folder;
+mod reload;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,6 +14,9 @@ use crate::language::Languages;
 use crate::policy::{self, Files, Policy};
 use crate::story::{self, Story};
 
+pub use folder::read_files;
+pub use reload::{Watch, watch};
+
 static EXAMPLES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/config/policies");
 
 /// The folder of a policy that holds its stories.
@@ -18,29 +24,29 @@ const SCENARIOS: &str = "scenarios";
 
 /// Where a policy is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Shelf {
+pub enum PolicySource {
     /// An example that comes along, by name.
     Embedded(String),
     /// A folder.
     Folder(PathBuf),
 }
 
-impl Shelf {
+impl PolicySource {
     /// The place that a setting names: an embedded policy by its name, anything else a folder.
     ///
     /// # Errors
     /// A sentence with the names of the embedded policies, if it is neither.
-    pub fn find(name: &str) -> anyhow::Result<Shelf> {
+    pub fn find(name: &str) -> anyhow::Result<PolicySource> {
         if !name.contains(['/', '\\', '.']) && EXAMPLES.get_dir(name).is_some() {
-            return Ok(Shelf::Embedded(name.to_owned()));
+            return Ok(PolicySource::Embedded(name.to_owned()));
         }
         let folder = PathBuf::from(name);
         if folder.is_dir() {
-            return Ok(Shelf::Folder(folder));
+            return Ok(PolicySource::Folder(folder));
         }
         Err(anyhow!(
             "expected a folder with a policy or one of {}; found `{name}`",
-            Shelf::embedded().join(", ")
+            PolicySource::embedded().join(", ")
         ))
     }
 
@@ -63,8 +69,8 @@ impl Shelf {
     /// If they cannot be read.
     pub fn files(&self) -> anyhow::Result<Files> {
         match self {
-            Shelf::Folder(folder) => Ok(Files::read(folder)?),
-            Shelf::Embedded(name) => Ok(Files::new(texts(name, ""))),
+            PolicySource::Folder(folder) => Ok(read_files(folder)?),
+            PolicySource::Embedded(name) => Ok(Files::new(texts(name, ""))),
         }
     }
 
@@ -79,11 +85,11 @@ impl Shelf {
     /// The same, each with the file that tells it.
     ///
     /// # Errors
-    /// As [`stories`](Shelf::stories).
+    /// As [`stories`](PolicySource::stories).
     pub fn told(&self, policy: &Policy) -> anyhow::Result<Vec<(Story, String)>> {
         let mut files = match self {
-            Shelf::Embedded(name) => texts(name, SCENARIOS),
-            Shelf::Folder(folder) => read_folder(&folder.join(SCENARIOS))?,
+            PolicySource::Embedded(name) => texts(name, SCENARIOS),
+            PolicySource::Folder(folder) => read_folder(&folder.join(SCENARIOS))?,
         };
         files.sort();
         files
@@ -137,11 +143,11 @@ pub fn languages(folder: Option<&Path>) -> anyhow::Result<Arc<Languages>> {
     Ok(Arc::new(Languages::with(files).with_context(in_folder)?))
 }
 
-impl std::fmt::Display for Shelf {
+impl std::fmt::Display for PolicySource {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Shelf::Embedded(_) => out.write_str("embedded"),
-            Shelf::Folder(folder) => write!(out, "{}", folder.display()),
+            PolicySource::Embedded(_) => out.write_str("embedded"),
+            PolicySource::Folder(folder) => write!(out, "{}", folder.display()),
         }
     }
 }

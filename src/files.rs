@@ -1,4 +1,4 @@
-//! What is the store's is nobody else's: files with the mode 0600, folders with 0700.
+//! Files that nobody but their owner may read: files have the mode 0600, folders 0700.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
@@ -23,7 +23,7 @@ pub fn keep_files_private() {
 ///
 /// # Errors
 /// As of the system.
-pub(super) fn make_folder(path: &Path) -> io::Result<()> {
+pub fn make_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(FOLDER).create(path)
 }
 
@@ -32,7 +32,7 @@ pub(super) fn make_folder(path: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// If the folder cannot be made. One that belongs to somebody else stays as it is, with a warning.
-pub(super) fn close_folder(path: &Path) -> io::Result<()> {
+pub fn close_folder(path: &Path) -> io::Result<()> {
     make_folder(path)?;
     let closed = close(path, FOLDER).and_then(|()| {
         for entry in fs::read_dir(path)? {

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use notify::{RecursiveMode, Watcher};
 
-use super::{Files, Mistakes, Policy, Version, load_with};
+use super::read_files;
 use crate::language::Languages;
+use crate::policy::{Mistakes, Policy, Version, load_with};
 
 /// Editors write a file in several steps, and people save several files in a row: a change counts
 /// once nothing more has happened for this long.
@@ -103,7 +104,7 @@ fn keep_watching(
                 Err(RecvTimeoutError::Timeout) => break,
             }
         }
-        let (seen, loaded) = match Files::read(folder) {
+        let (seen, loaded) = match read_files(folder) {
             Ok(files) => (Seen::Version(files.version()), Ok(files)),
             Err(mistakes) => (Seen::Unreadable(mistakes.clone()), Err(mistakes)),
         };
@@ -137,7 +138,7 @@ mod tests {
     fn watched() -> (tempfile::TempDir, Watch, Receiver<Result<Arc<Policy>, Mistakes>>) {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("a.toml"), policy("first")).unwrap();
-        let current = Files::read(folder.path()).unwrap().version();
+        let current = read_files(folder.path()).unwrap().version();
         let (tell, told) = mpsc::channel();
         let languages = Languages::embedded();
         let tell = move |result| tell.send(result).unwrap();
@@ -151,7 +152,7 @@ mod tests {
         fs::write(folder.path().join("a.toml"), policy("second")).unwrap();
         let new = told.recv_timeout(PATIENCE).unwrap().unwrap();
         assert_eq!(&*new.name, "second");
-        assert_eq!(new.version, Files::read(folder.path()).unwrap().version());
+        assert_eq!(new.version, read_files(folder.path()).unwrap().version());
     }
 
     #[test]

@@ -37,7 +37,7 @@ pub enum Change<'a> {
 
 impl<'a> Change<'a> {
     /// The one row that it is about, if it is about one.
-    pub(super) fn row(&self) -> Option<(Table, &'a [u8])> {
+    pub fn row(&self) -> Option<(Table, &'a [u8])> {
         match *self {
             Change::Put(table, key, _) | Change::Delete(table, key) => Some((table, key)),
             Change::DeleteRange(..) => None,
@@ -46,13 +46,13 @@ impl<'a> Change<'a> {
 }
 
 /// The name of the floor among what the store knows as a whole.
-pub(super) const FLOOR: &str = "floor";
+pub(crate) const FLOOR: &str = "floor";
 
 /// The name of the version of what was learned, likewise.
-pub(super) const MODEL: &str = "model";
+pub(crate) const MODEL: &str = "model";
 
 /// The name of how many answers that was from, likewise.
-pub(super) const ANSWERS: &str = "answers";
+pub(crate) const ANSWERS: &str = "answers";
 
 const PUT: u8 = 0;
 const DELETE: u8 = 1;
@@ -439,15 +439,16 @@ impl Batch {
     }
 
     /// The time of the newest journalled input among the changes.
-    pub(super) fn newest_input(&self) -> Option<Time> {
+    pub fn newest_input(&self) -> Option<Time> {
         self.newest_input
     }
 
-    pub(super) fn set_store_wide(&mut self, name: &str, number: u64) {
+    pub(crate) fn set_store_wide(&mut self, name: &str, number: u64) {
         self.seal_small(Table::Meta, |key| keys::store_wide(key, name), &number);
     }
 
-    pub(super) fn delete_store_wide(&mut self, name: &str) {
+    /// Forgets what the store knows as a whole under this name.
+    pub fn delete_store_wide(&mut self, name: &str) {
         self.delete(Table::Meta, |key| keys::store_wide(key, name));
     }
 
@@ -455,7 +456,8 @@ impl Batch {
         self.seal_small(Table::Meta, |key| keys::field(key, partition, field), &number);
     }
 
-    pub(super) fn delete_row(&mut self, table: Table, key: &[u8]) {
+    /// Deletes the row of this key.
+    pub fn delete_row(&mut self, table: Table, key: &[u8]) {
         self.delete(table, |into| into.extend_from_slice(key));
     }
 

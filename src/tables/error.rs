@@ -181,11 +181,11 @@ pub enum Error {
 }
 
 impl Error {
-    pub(super) fn key(table: Table, key: &[u8]) -> Error {
+    pub(crate) fn key(table: Table, key: &[u8]) -> Error {
         Error::Key { table, key: hex::encode(key) }
     }
 
-    pub(super) fn record(table: Table, key: &[u8], source: codec::Error) -> Error {
+    pub(crate) fn record(table: Table, key: &[u8], source: codec::Error) -> Error {
         Error::Record { table, key: hex::encode(key), source }
     }
 }

@@ -2,18 +2,19 @@
 
 use futures::future::join_all;
 
-use super::super::erase::{EraseReply, EraseRequest, fresh_erasure};
-use super::super::export::{ExportPart, ExportReply, ExportRequest, MessageCount};
-use super::super::messages::code;
-use super::super::why::JournalEntry;
-use super::{Desk, Looked, customer_of, from_bus, gone, now, optional, required};
+use super::look::Looked;
+use super::{Router, customer_of, from_bus, gone, now, optional, required};
 use crate::actors::{Decisions, Erasures, Journal};
+use crate::api::{
+    EraseReply, EraseRequest, ExportPart, ExportReply, ExportRequest, JournalEntry, MessageCount,
+    code, fresh_erasure,
+};
 use crate::bus::{ApiError, Ends, Request};
 use crate::codec;
 use crate::config::limits;
 use crate::event::{Customer, Erasure, ErasureId, Output, Time};
 
-impl Desk {
+impl Router {
     /// Has a customer erased, and says how far that is.
     pub(super) async fn erase(&self, request: &Request) -> Result<EraseReply, ApiError> {
         let EraseRequest { erasure } = optional(&request.payload)?.unwrap_or_default();

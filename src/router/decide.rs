@@ -2,16 +2,15 @@
 
 use tokio::sync::oneshot;
 
-use super::super::decide::{DecideReply, DecideRequest, Offer};
-use super::super::messages::code;
-use super::{Desk, customer_of, gone, no_room, optional, outbox_is_full, required};
+use super::{Router, customer_of, gone, no_room, optional, outbox_is_full, required};
 use crate::actors::AskTwin;
+use crate::api::{DecideReply, DecideRequest, Offer, code};
 use crate::bus::{self, ApiError, Request};
 use crate::config::limits;
 use crate::event::{Channel, Customer, Event, Rejection, decode, json};
 use crate::partition::Answer;
 
-impl Desk {
+impl Router {
     /// What to show to a customer now, in the channel that asks.
     pub(super) async fn decide(&self, request: &Request) -> Result<DecideReply, ApiError> {
         let customer = customer_of(request)?;

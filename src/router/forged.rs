@@ -1,13 +1,12 @@
 //! Which messages on the service's own channel it did not write.
 
-use super::super::forged::{ForgedReply, ForgedRequest};
-use super::super::messages::code;
-use super::{Desk, from_bus};
+use super::{Router, from_bus};
+use crate::api::{ForgedReply, ForgedRequest, code};
 use crate::bus::ApiError;
 use crate::config::limits;
 use crate::event::Delivery;
 
-impl Desk {
+impl Router {
     /// Looks at the marks of messages that the stream of events holds.
     pub(super) async fn forged(&self, asked: ForgedRequest) -> Result<ForgedReply, ApiError> {
         let (most, found) = (limits::FORGED_ASKED, asked.sequences.len());

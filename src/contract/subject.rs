@@ -1,6 +1,5 @@
 use std::fmt::{self, Write as _};
 
-use super::Error;
 use crate::event::{Channel, Customer, INTERNAL, Reason, encode, spelled};
 
 /// The subjects and streams of one deployment, all under one prefix.
@@ -11,6 +10,17 @@ pub struct Subjects {
     prefix: Box<str>,
 }
 
+/// A prefix that is no subject.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "expected a prefix of at most 64 bytes whose tokens are of A-Z a-z 0-9 _ -, joined by dots; found \
+     `{found}`; correct `nats.prefix`"
+)]
+pub struct PrefixError {
+    /// What was found instead.
+    pub found: Box<str>,
+}
+
 /// The longest prefix, in bytes.
 const PREFIX_BYTES_MAX: usize = 64;
 
@@ -18,14 +28,14 @@ impl Subjects {
     /// The subjects under `prefix`: one or more tokens of `A-Z a-z 0-9 _ -`, joined by dots.
     ///
     /// # Errors
-    /// [`Error::Prefix`] for anything else, or for more than 64 bytes.
-    pub fn new(prefix: &str) -> Result<Subjects, Error> {
+    /// [`PrefixError`] for anything else, or for more than 64 bytes.
+    pub fn new(prefix: &str) -> Result<Subjects, PrefixError> {
         let is_token = |token: &str| {
             !token.is_empty()
                 && token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
         };
         if prefix.len() > PREFIX_BYTES_MAX || !prefix.split('.').all(is_token) {
-            return Err(Error::Prefix { found: prefix.into() });
+            return Err(PrefixError { found: prefix.into() });
         }
         Ok(Subjects { prefix: prefix.into() })
     }
@@ -81,7 +91,7 @@ impl Subjects {
     }
 
     /// Whether a subject is that of a memory on its way.
-    pub(super) fn is_memory(&self, subject: &str) -> bool {
+    pub(crate) fn is_memory(&self, subject: &str) -> bool {
         let mut tokens = self.tokens(subject).into_iter().flatten();
         tokens.next() == Some("events") && tokens.next() == Some(INTERNAL) && tokens.count() > 1
     }
@@ -197,7 +207,7 @@ impl Subjects {
 
     /// Whether something outside may have an answer sent to this subject: never to one of ours, nor
     /// to one of the broker. We may publish where those who ask may not.
-    pub(super) fn may_answer_to(&self, reply: &str) -> bool {
+    pub(crate) fn may_answer_to(&self, reply: &str) -> bool {
         !reply.starts_with('$') && self.tokens(reply).is_none()
     }
 
@@ -209,7 +219,7 @@ impl Subjects {
 
     /// What the stream of events stores a well-addressed event as, for `partitions` partitions: a
     /// subject that nobody can publish to, because no stream listens there.
-    pub(super) fn transform(&self, partitions: u16) -> (String, String) {
+    pub(crate) fn transform(&self, partitions: u16) -> (String, String) {
         let source = format!("{}.events.*.*", self.prefix);
         let destination = format!(
             "{}.partition.{{{{partition({partitions},2)}}}}.{{{{wildcard(1)}}}}.{{{{wildcard(2)}}}}",
@@ -220,7 +230,7 @@ impl Subjects {
 
     /// What the stream of events stores well-addressed events as: of one channel, about one customer,
     /// or of all.
-    pub(super) fn all_stored(
+    pub(crate) fn all_stored(
         &self,
         channel: Option<&Channel>,
         customer: Option<&Customer>,
@@ -231,7 +241,7 @@ impl Subjects {
     }
 
     /// Reads the subject of a stored event.
-    pub(super) fn stored<'a>(&self, subject: &'a str) -> Stored<'a> {
+    pub(crate) fn stored<'a>(&self, subject: &'a str) -> Stored<'a> {
         let misaddressed = Stored { partition: 0, address: Address::Nobody };
         let Some(mut tokens) = self.tokens(subject) else { return misaddressed };
         match (tokens.next(), tokens.next(), tokens.next(), tokens.next(), tokens.next()) {
@@ -260,7 +270,7 @@ impl Subjects {
 
     /// The channel of an event, as a token, as it was published or as it is stored; none of what is no
     /// event of a channel.
-    pub(super) fn channel<'a>(&self, subject: &'a str) -> Option<&'a str> {
+    pub(crate) fn channel<'a>(&self, subject: &'a str) -> Option<&'a str> {
         let mut tokens = self.tokens(subject)?;
         match tokens.next()? {
             "partition" => tokens.nth(1),
@@ -286,7 +296,7 @@ impl Subjects {
     }
 
     /// The customer to whom a stored event is addressed, if it is to one.
-    pub(super) fn addressee(&self, stored: &str) -> Option<Customer> {
+    pub(crate) fn addressee(&self, stored: &str) -> Option<Customer> {
         match self.stored(stored).address {
             Address::Twin { customer, .. } => Customer::from_token(customer).ok(),
             Address::Everybody | Address::Nobody => None,
@@ -294,33 +304,33 @@ impl Subjects {
     }
 
     /// Whether a stored event is one that a twin has passed on to another.
-    pub(super) fn is_passed(&self, stored: &str) -> bool {
+    pub(crate) fn is_passed(&self, stored: &str) -> bool {
         matches!(self.stored(stored).address, Address::Twin { channel: INTERNAL, .. })
     }
 
     /// What a customer's events are stored as, from whatever channel they come.
-    pub(super) fn stored_events(&self, customer: &Customer) -> String {
+    pub(crate) fn stored_events(&self, customer: &Customer) -> String {
         format!("{}.partition.*.*.{}", self.prefix, customer.token())
     }
 
     /// What all events of one partition are stored as.
-    pub(super) fn stored_in(&self, partition: u16) -> String {
+    pub(crate) fn stored_in(&self, partition: u16) -> String {
         format!("{}.partition.{partition}.*.*", self.prefix)
     }
 
     /// What is stored of all that twins pass on to each other.
-    pub(super) fn stored_passed(&self) -> String {
+    pub(crate) fn stored_passed(&self) -> String {
         format!("{}.partition.*.{INTERNAL}.*", self.prefix)
     }
 
     /// What is stored of memories on their way to a customer, or to anybody.
-    pub(super) fn stored_memories(&self, to: Option<&Customer>) -> String {
+    pub(crate) fn stored_memories(&self, to: Option<&Customer>) -> String {
         let to = to.map_or_else(|| "*".to_owned(), Customer::token);
         format!("{}.events.{INTERNAL}.{to}.*.*.*", self.prefix)
     }
 
     /// The subject that a stored event was published to.
-    pub(super) fn published(&self, stored: &Stored<'_>, subject: &str) -> Box<str> {
+    pub(crate) fn published(&self, stored: &Stored<'_>, subject: &str) -> Box<str> {
         match stored.address {
             Address::Twin { channel, customer } => {
                 format!("{}.events.{channel}.{customer}", self.prefix).into()
@@ -344,16 +354,16 @@ impl fmt::Display for Subjects {
 
 /// What the subject of a stored event says.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Stored<'a> {
+pub(crate) struct Stored<'a> {
     /// The partition; 0 for what is of no partition or of all.
-    pub(super) partition: u16,
+    pub(crate) partition: u16,
     /// Whom it is for.
-    pub(super) address: Address<'a>,
+    pub(crate) address: Address<'a>,
 }
 
 /// Whom a stored event is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Address<'a> {
+pub(crate) enum Address<'a> {
     /// One twin: the tokens of its channel and its customer.
     Twin {
         /// The channel's token.

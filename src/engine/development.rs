@@ -5,14 +5,16 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use clap::Args;
-use jumeau::bus::{Broker, BrokerOptions, Subjects};
+use jumeau::bus::{Broker, BrokerOptions};
 use jumeau::config::Settings;
+use jumeau::contract::Subjects;
+use jumeau::policy_source::PolicySource;
 use jumeau::roles::{Agent, Company};
-use jumeau::shelf::Shelf;
-use jumeau::{roles, stage};
+use jumeau::{live_stories, roles};
 
-use crate::console::Console;
-use crate::{Choices, Stop, languages, log, run_until_stopped, start, until_stopped};
+use super::{Stop, log, run_until_stopped, start, until_stopped};
+use crate::console::{self, Console};
+use crate::{Choices, languages};
 
 /// Where a broker without roles keeps its streams, within its folder of streams,
 const OPEN_STREAMS: &str = "$G";
@@ -45,7 +47,7 @@ pub(crate) struct Dev {
 }
 
 /// Starts a broker and the service on it, until it is stopped; or plays stories on it.
-pub(crate) async fn run(arguments: Dev) -> anyhow::Result<bool> {
+pub(super) async fn run(arguments: Dev) -> anyhow::Result<bool> {
     let mut more = Vec::new();
     if let Some(story) = &arguments.story {
         more.push(("--story", "service.policy", story.clone()));
@@ -66,7 +68,7 @@ pub(crate) async fn run(arguments: Dev) -> anyhow::Result<bool> {
     more.push(("--folder", "store.backups", folder.join("backups").display().to_string()));
     let mut settings = arguments.choices.settings(&more)?;
     log(&settings)?;
-    let shelf = Shelf::find(&settings.service.policy)?;
+    let source = PolicySource::find(&settings.service.policy)?;
 
     alike(folder, arguments.secure)?;
     let keys = folder.join("keys");
@@ -99,12 +101,12 @@ pub(crate) async fn run(arguments: Dev) -> anyhow::Result<bool> {
         None => {
             let operator = arguments.secure.then(|| keys.join("operator-operator.env"));
             let log = broker.log();
-            run_until_stopped(&settings, &shelf, || {
+            run_until_stopped(&settings, &source, || {
                 console.ready(&settings, log.as_path(), operator.as_deref())
             })
             .await
         }
-        Some(_) => perform(&console, &settings, &shelf, arguments.once).await,
+        Some(_) => perform(&console, &settings, &source, arguments.once).await,
     };
     broker.stop().await?;
     outcome
@@ -169,18 +171,19 @@ async fn broker(
 async fn perform(
     console: &Console,
     settings: &Settings,
-    shelf: &Shelf,
+    source: &PolicySource,
     once: bool,
 ) -> anyhow::Result<bool> {
-    let policy = shelf.policy(&languages(settings)?)?;
-    let stories = shelf.stories(&policy)?;
-    let running = start(settings, shelf).await?;
+    let policy = source.policy(&languages(settings)?)?;
+    let stories = source.stories(&policy)?;
+    let running = start(settings, source).await?;
     console.curtain(settings, &policy, &stories);
     let began = Instant::now();
     let bus = running.service.bus().clone();
-    let outcomes = stage::play(&bus, &policy, &stories, |scene| console.scene(&scene)).await;
+    let outcomes =
+        live_stories::play(&bus, &policy, &stories, |scene| console::scene(&scene)).await;
     let passed = match outcomes {
-        Ok(outcomes) => console.applause(&outcomes, began.elapsed()),
+        Ok(outcomes) => console::applause(&outcomes, began.elapsed()),
         Err(error) => {
             running.service.stop().await;
             return Err(error);

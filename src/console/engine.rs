@@ -1,0 +1,171 @@
+//! What people see of the engine and its store.
+
+use std::path::Path;
+
+use jumeau::app::Adopted;
+use jumeau::config::Settings;
+use jumeau::config::settings::masked;
+use jumeau::policy::Policy;
+use jumeau::store::Examined;
+use jumeau::story::Story;
+use serde_json::{Value, json};
+
+use super::{BAD, DIM, STRONG, many, mark};
+
+/// Prints what happens on one broker.
+pub(crate) struct Console {
+    url: String,
+}
+
+impl Console {
+    pub(crate) fn new(url: &str) -> Console {
+        Console { url: masked(url) }
+    }
+
+    /// The service is up.
+    pub(crate) fn ready(&self, settings: &Settings, log: &Path, operator: Option<&Path>) {
+        println!("{STRONG}jumeau{STRONG:#} is up on {}", self.url);
+        println!("  policy  {}", settings.service.policy);
+        println!("  store   {}", settings.store.path.display());
+        println!("  broker  {}", log.display());
+        if let Some(operator) = operator {
+            println!("  keys    as an operator: . {}", operator.display());
+        }
+        self.hints("alice");
+    }
+
+    /// The stories are about to begin.
+    pub(crate) fn curtain(&self, settings: &Settings, policy: &Policy, stories: &[Story]) {
+        println!(
+            "{STRONG}jumeau{STRONG:#} is up on {}, policy {} {DIM}({}){DIM:#}, {}",
+            self.url,
+            policy.name,
+            policy.version,
+            many(settings.service.partitions.into(), "partition")
+        );
+        let told = many(stories.len(), "story");
+        println!("{told}, each event published on NATS as a channel would:");
+        for story in stories {
+            println!("  {DIM}·{DIM:#} {}", story.name);
+        }
+        println!();
+    }
+
+    /// What to type next.
+    pub(crate) fn what_next(&self, stories: &[Story]) {
+        let mut steps = stories.iter().flat_map(|story| &story.steps);
+        let customer = steps.find_map(|step| step.customer());
+        self.hints(customer.map_or("alice", |customer| customer.as_str()));
+    }
+
+    fn hints(&self, customer: &str) {
+        let tool = std::env::current_exe()
+            .ok()
+            .map(|own| own.with_file_name("twinctl"))
+            .filter(|tool| tool.is_file())
+            .map_or_else(|| "twinctl".to_owned(), |tool| tool.display().to_string());
+        let server = match self.url.strip_suffix(":4222") {
+            Some(_) => String::new(),
+            None => format!(" --server {}", self.url),
+        };
+        println!();
+        println!("In another terminal:");
+        for (what, why) in [
+            (format!("show {customer}"), "what the twin knows"),
+            (format!("timeline {customer}"), "what happened"),
+            ("tail".to_owned(), "events and reactions as they come"),
+            (format!("publish {customer} message text='hello' from=customer"), "an event"),
+            ("stats".to_owned(), "how the service is"),
+        ] {
+            println!("  {tool}{server} {what}   {DIM}# {why}{DIM:#}");
+        }
+        println!("Ctrl-C ends it.");
+    }
+}
+
+/// What is in a store, as JSON.
+pub(crate) fn as_json(folder: &Path, examined: &Examined) -> Value {
+    let Examined { partitions, floor, twins, verified, unreadable, .. } = examined;
+    json!({
+        "folder": folder,
+        "partitions": partitions,
+        "floor": floor,
+        "twins": twins,
+        "rows": verified.records,
+        "bytes": verified.bytes,
+        "unreadable": unreadable,
+        "defects": verified.defects,
+        "described": verified.described,
+    })
+}
+
+/// The customers' keys are wrapped by another master key.
+pub(crate) fn rewrapped(count: u64, to: &str) {
+    let whose = if count == 1 { "1 customer's key" } else { &format!("{count} customers' keys") };
+    mark(true, format!("{whose} wrapped by another master key"));
+    println!("  set `store.master-key = \"{to}\"` before the next start");
+}
+
+/// The store goes on with the stream as it is.
+pub(crate) fn adopted(adopted: &Adopted) {
+    let Adopted { stream, before, now, until, last, given_up } = adopted;
+    mark(true, format!("the store goes on with {stream} as it is"));
+    println!("  it had taken in everything up to event {before}");
+    if let Some(until) = until {
+        println!("  the last of these was stored at {until}");
+    }
+    match last {
+        None => println!("  there is no such stream; the next start makes it"),
+        Some(last) => println!("  the next start takes in events {} to {last}", now + 1),
+    }
+    if !given_up.is_empty() {
+        let channels = given_up.join(", ");
+        println!("  given up: what waited before that of channels that sent too much: {channels}");
+    }
+}
+
+/// The same, as JSON.
+pub(crate) fn adopted_as_json(adopted: &Adopted) -> serde_json::Value {
+    let Adopted { stream, before, now, until, last, given_up } = adopted;
+    serde_json::json!({
+        "stream": stream, "before": before, "now": now, "until": until, "last": last,
+        "given_up": given_up,
+    })
+}
+
+/// What is in a store, and what is wrong with it.
+pub(crate) fn examined(folder: &Path, examined: &Examined) {
+    let Examined { partitions, floor, metas, twins, verified, unreadable } = examined;
+    let is_sound = verified.defects == 0;
+    mark(is_sound, format!("store {}", folder.display()));
+    let cursors = metas.iter().map(|meta| meta.cursor);
+    let (lowest, highest) = (cursors.clone().min().unwrap_or(0), cursors.max().unwrap_or(0));
+    println!(
+        "  {} in {}, {}, {} bytes",
+        counted(*twins, "twin"),
+        many((*partitions).into(), "partition"),
+        counted(verified.records, "row"),
+        verified.bytes
+    );
+    // What is taken in of everybody may be ahead of every partition: one that had nothing to do.
+    let (lowest, highest) = (lowest.max(*floor), highest.max(*floor));
+    println!("  taken in up to event {lowest} to {highest}");
+    for (table, rows) in verified.tables.iter().filter(|(_, rows)| *rows > 0) {
+        println!("  {DIM}{:<12} {rows}{DIM:#}", table.name());
+    }
+    if *unreadable > 0 {
+        let rows = counted(*unreadable, "row");
+        println!("  {rows} of customers who were erased since: their keys are gone");
+    }
+    if !is_sound {
+        let is = if verified.defects == 1 { "is" } else { "are" };
+        println!("  {BAD}{} {is} damaged{BAD:#}", counted(verified.defects, "row"));
+        for line in &verified.described {
+            println!("    {line}");
+        }
+    }
+}
+
+fn counted(number: u64, what: &str) -> String {
+    many(usize::try_from(number).unwrap_or(usize::MAX), what)
+}

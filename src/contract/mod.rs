@@ -1,0 +1,12 @@
+//! The contract of the bus, as pure data: the subjects and streams of a deployment, which partition a
+//! customer belongs to, and what a dead letter says.
+
+mod dead_letter;
+mod subject;
+
+pub(crate) use dead_letter::{
+    DETAIL, MESSAGE_ID, PARTITION, SEQUENCE, SUBJECT, TRUNCATED, is_reserved,
+};
+pub use dead_letter::{DeadHeaders, dead_letter};
+pub(crate) use subject::Address;
+pub use subject::{PrefixError, Subjects, partition_of};

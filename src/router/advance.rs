@@ -1,0 +1,72 @@
+//! Moves the clock of a service that goes by the time of its events.
+
+use std::time::{Duration, Instant};
+
+use super::{Router, from_bus, gone};
+use crate::actors::{self, HasAdvanced};
+use crate::api::{Advance, Advanced, code};
+use crate::bus::ApiError;
+use crate::partition::{Counters, TimeMode};
+
+/// Longest wait for what is due to fire when the clock is moved.
+const ADVANCE_MAX: Duration = Duration::from_secs(120);
+
+impl Router {
+    pub(super) async fn advance(&self, asked: Advance) -> Result<Advanced, ApiError> {
+        if self.mode != TimeMode::Event {
+            return Err(ApiError::new(
+                code::CONFLICT,
+                "expected a service with `service.time = \"event\"`; this one goes by the time at \
+                 which the stream stored an event",
+            ));
+        }
+        let fired =
+            |counters: &[Counters]| counters.iter().map(|one| one.timers_fired).sum::<u64>();
+        let before = fired(&self.counters().await?);
+        // What was published before is taken in before the clock moves.
+        let deadline = Instant::now() + ADVANCE_MAX;
+        self.taken_in(deadline).await?;
+        // What twins pass on to each other on the way is in the stream before its partition is done,
+        // and is taken in too.
+        loop {
+            for address in self.partitions.all() {
+                address.do_send(actors::Advance(asked.to));
+            }
+            for address in self.partitions.all() {
+                while !address.send(HasAdvanced(asked.to)).await.map_err(gone)? {
+                    if Instant::now() > deadline {
+                        return Err(late());
+                    }
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            }
+            if self.taken_in(deadline).await? {
+                break;
+            }
+        }
+        // What comes next is decided by what was learned until then.
+        self.learner.learn_now().await;
+        let after = fired(&self.counters().await?);
+        Ok(Advanced { to: asked.to, timers_fired: after - before })
+    }
+
+    /// Waits until all that the stream holds is taken in; returns whether it was so at once.
+    pub(super) async fn taken_in(&self, deadline: Instant) -> Result<bool, ApiError> {
+        let mut at_once = true;
+        loop {
+            let lag = self.bus.lag().await.map_err(from_bus)?;
+            if lag.behind() == 0 {
+                return Ok(at_once);
+            }
+            if Instant::now() > deadline {
+                return Err(late());
+            }
+            at_once = false;
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+}
+
+fn late() -> ApiError {
+    ApiError::new(code::INTERNAL, "what is due did not fire in time; it is still under way")
+}

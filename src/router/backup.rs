@@ -1,0 +1,120 @@
+//! Makes copies of the store while the service runs.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::api::{BackupReply, BackupRequest, code};
+use crate::bus::ApiError;
+use crate::config::limits;
+use crate::event::Time;
+use crate::store::{self, Store};
+use crate::tables;
+
+/// Who makes the copies: each in a folder of its own, all in one that the settings name, so that
+/// nobody who may ask can choose where the service writes.
+pub struct Keeper {
+    store: Arc<Store>,
+    folder: PathBuf,
+}
+
+impl Keeper {
+    /// Copies of this store, in this folder.
+    pub fn new(store: Arc<Store>, folder: PathBuf) -> Keeper {
+        Keeper { store, folder }
+    }
+
+    /// Makes a copy.
+    pub(super) async fn back_up(&self, asked: BackupRequest) -> Result<BackupReply, ApiError> {
+        let at: Time = chrono::Utc::now().into();
+        let name = match asked.name {
+            Some(name) => checked(name)?,
+            // A time without what file systems dislike.
+            None => at.to_string().replace(':', "-").into(),
+        };
+        let (store, path) = (self.store.clone(), self.folder.join(&*name));
+        let began = Instant::now();
+        let made = tokio::task::spawn_blocking(move || {
+            let floor = store.floor()?;
+            store.back_up(&path).map(|made| (made, floor))
+        });
+        let internal = |detail: String| ApiError::new(code::INTERNAL, detail);
+        let (made, floor) = match made.await.map_err(|error| internal(error.to_string()))? {
+            Ok(made) => made,
+            Err(error @ tables::Error::Backup { .. }) => {
+                return Err(ApiError::new(code::CONFLICT, error.to_string()));
+            }
+            Err(error) => return Err(internal(error.to_string())),
+        };
+        Ok(BackupReply {
+            path: std::path::absolute(&made.path).unwrap_or(made.path).display().to_string(),
+            at,
+            took_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            files: made.files,
+            bytes: made.bytes,
+            floor,
+        })
+    }
+}
+
+/// A name that stays in its folder.
+fn checked(name: Box<str>) -> Result<Box<str>, ApiError> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
+    let is_name = !name.is_empty()
+        && name.len() <= limits::NAME_BYTES
+        && !name.starts_with('.')
+        && name.bytes().all(plain);
+    if is_name && store::is_reserved(&name) {
+        return Err(ApiError::new(
+            code::BAD_REQUEST,
+            format!(
+                "expected the name of a backup, found `{name}`, which the service uses itself for the \
+                 customers' keys and for copies that are being made; choose another"
+            ),
+        ));
+    }
+    if is_name {
+        return Ok(name);
+    }
+    Err(ApiError::new(
+        code::BAD_REQUEST,
+        format!(
+            "expected a name of A-Z a-z 0-9 _ - . that does not begin with a point, found `{}`; it \
+             is a folder within `store.backups`",
+            name.escape_debug()
+        ),
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_stays_in_its_folder() {
+        for name in ["", ".", "..", "../elsewhere", "/etc", "a/b", ".hidden", "a b"] {
+            assert!(checked(name.into()).is_err(), "{name}");
+        }
+        assert!(checked("before-the-campaign".into()).is_ok());
+        assert!(checked("2026-11-29T14-00-00Z".into()).is_ok());
+    }
+
+    #[test]
+    fn a_name_that_the_service_uses_itself_is_refused() {
+        for name in [
+            "customers-keys",
+            "Customers-Keys",
+            "customers-keys.next",
+            "customers-keys.last",
+            "customers-keys.old",
+            "nightly.next",
+            "nightly.restoring",
+            "nightly.tmp",
+        ] {
+            let refusal = checked(name.into()).unwrap_err();
+            assert!(refusal.message.contains("uses itself"), "{name}: {}", refusal.message);
+        }
+        assert!(checked("customers-keys-of-may".into()).is_ok());
+        assert!(checked("v1.2".into()).is_ok());
+    }
+}

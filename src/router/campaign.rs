@@ -1,0 +1,50 @@
+//! Tries a campaign before it begins.
+
+use super::{Router, gone, now};
+use crate::actors::{Tried, TryCampaign};
+use crate::api::{TryCampaignReply, TryCampaignRequest, code};
+use crate::bus::ApiError;
+use crate::config::limits;
+use crate::event::{Broadcast, encode};
+use crate::partition::TimeMode;
+
+impl Router {
+    /// What a campaign would come to, a page of customers at a time.
+    pub(super) async fn try_campaign(
+        &self,
+        asked: TryCampaignRequest,
+    ) -> Result<TryCampaignReply, ApiError> {
+        let TryCampaignRequest { scope, fact, partition, after, sample } = asked;
+        let bad = |detail: String| ApiError::new(code::BAD_REQUEST, detail);
+        let payload = serde_json::json!({ "type": Broadcast::TYPE, "data": fact }).to_string();
+        let told = Broadcast::parse(&encode(&scope), &[], payload.as_bytes(), 0);
+        let told = told.map_err(|rejection| bad(rejection.detail))?;
+        let at = (self.mode == TimeMode::Stream).then(now);
+        let all = self.partitions.all().len();
+        let none = || bad(format!("expected a partition below {all}, found {partition}"));
+        let address = self.partitions.get(partition).ok_or_else(none)?;
+        let wanted = TryCampaign { told, after, limit: limits::CAMPAIGN_PAGE, sample, at };
+        let tried = address.send(wanted).await.map_err(gone)?.map_err(bad)?;
+        Ok(campaign_reply(tried, u16::try_from(all).unwrap_or(u16::MAX)))
+    }
+}
+
+fn campaign_reply(tried: Tried, partitions: u16) -> TryCampaignReply {
+    let mut reply = TryCampaignReply {
+        looked_at: tried.looked_at,
+        concerned: tried.concerned,
+        unknown: tried.unknown,
+        last: tried.last,
+        partitions,
+        ..TryCampaignReply::default()
+    };
+    reply.campaign.said = tried.said.len() as u64;
+    for action in tried.said {
+        let what = format!("{} in {}", action.action, action.channel).into();
+        *reply.said.entry(what).or_default() += 1;
+    }
+    for stage in tried.silent {
+        *reply.campaign.silent.entry(stage.name().into()).or_default() += 1;
+    }
+    reply
+}

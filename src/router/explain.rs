@@ -1,0 +1,116 @@
+//! Says why a twin decided as it did, and hands out what a replay needs.
+
+use super::look::Looked;
+use super::{Router, customer_of, gone, now, optional, required};
+use crate::actors::{Decisions, Journal, Lessons, Marks};
+use crate::api::{
+    JournalEntry, JournalReply, JournalRequest, KnownDecision, LessonsReply, LessonsRequest,
+    MarksReply, VersionMark, WhatIfReply, WhatIfRequest, WhyReply, WhyRequest, code,
+};
+use crate::bus::{self, ApiError, Request};
+use crate::codec;
+use crate::config::limits;
+use crate::event::{Channel, Raw, Time, parse};
+use crate::partition::TimeMode;
+use crate::tables;
+use crate::twin::{Input, flips, react};
+
+/// Stored bytes of lessons in one answer, so that it stays below what a broker lets pass.
+const LESSONS_REPLY_BYTES: usize = 256 << 10;
+
+impl Router {
+    /// What a twin decided, and why.
+    pub(super) async fn why(&self, request: &Request) -> Result<WhyReply, ApiError> {
+        let WhyRequest { decision: wanted } = optional(&request.payload)?.unwrap_or_default();
+        let customer = self.look(request).await?.twin.customer.clone();
+        let (_, address) = self.partition_of(&customer)?;
+        let found = address.send(Decisions(customer.clone())).await.map_err(gone)?;
+        let found = found.map_err(|detail| ApiError::new(code::INTERNAL, detail))?;
+        let known = found.iter().map(KnownDecision::of).collect();
+        let decision = match &wanted {
+            None => found.into_iter().next(),
+            Some(id) => found.into_iter().find(|decision| decision.is(id)),
+        };
+        let Some(decision) = decision else {
+            let token = customer.token();
+            let detail = match wanted {
+                None => {
+                    format!("nothing was decided for `{token}` yet: no action came into question")
+                }
+                Some(id) => format!(
+                    "`{id}` is none of the last decisions for `{token}`; the last {} are kept",
+                    limits::DECISIONS
+                ),
+            };
+            return Err(ApiError::new(code::NOT_FOUND, detail));
+        };
+        Ok(WhyReply { customer, flips: flips(&decision), decision, known })
+    }
+
+    /// What a twin would do if an event happened.
+    pub(super) async fn what_if(&self, request: &Request) -> Result<WhatIfReply, ApiError> {
+        let asked: WhatIfRequest = required(&request.payload)?;
+        let bad = |detail: String| ApiError::new(code::BAD_REQUEST, detail);
+        let (Looked { mut twin, surroundings, .. }, is_known) =
+            self.look_for(customer_of(request)?).await?;
+        let channel = Channel::new(&asked.channel).map_err(bad)?;
+        let payload = serde_json::json!({
+            "id": bus::fresh_id(), "source": "what-if", "type": asked.kind, "data": asked.data,
+        });
+        let payload = payload.to_string();
+        let raw = Raw {
+            channel: &channel.token(),
+            customer: &twin.customer.token(),
+            headers: &[],
+            payload: payload.as_bytes(),
+            sequence: 0,
+        };
+        let event = parse(&raw).map_err(|rejection| bad(rejection.detail))?;
+        let at = match (self.mode, asked.time) {
+            (TimeMode::Event, Some(time)) => time,
+            (TimeMode::Event, None) => twin.seen,
+            (TimeMode::Stream, _) => now(),
+        };
+        // A twin of our own: nobody else will ever see it.
+        let before = twin.clone();
+        let reaction = react(&mut twin, &Input::event(event, at), &surroundings.world());
+        Ok(WhatIfReply::of(&before, &twin, is_known, at, reaction))
+    }
+
+    /// Inputs of a twin that did not come from the stream.
+    pub(super) async fn journal(&self, request: &Request) -> Result<JournalReply, ApiError> {
+        let JournalRequest { from } = optional(&request.payload)?.unwrap_or_default();
+        let customer = customer_of(request)?;
+        let (_, address) = self.partition_of(&customer)?;
+        let journal = Journal(customer, from.unwrap_or(Time::MIN), limits::JOURNAL_LISTED);
+        let found = address.send(journal).await.map_err(gone)?;
+        let found = found.map_err(|detail| ApiError::new(code::INTERNAL, detail))?;
+        let is_whole = found.len() < limits::JOURNAL_LISTED;
+        let read = |one: tables::Journalled| {
+            let input = codec::open(codec::Kind::Input, &one.sealed)
+                .map_err(|error| ApiError::new(code::INTERNAL, error.to_string()))?;
+            Ok(JournalEntry { at: one.at, number: one.number, input })
+        };
+        let inputs = found.into_iter().map(read).collect::<Result<_, ApiError>>()?;
+        Ok(JournalReply { inputs, is_whole })
+    }
+
+    /// From where on the partition of a customer went by which version of what was learned.
+    pub(super) async fn marks(&self, request: &Request) -> Result<MarksReply, ApiError> {
+        let (_, address) = self.partition_of(&customer_of(request)?)?;
+        let found = address.send(Marks).await.map_err(gone)?;
+        let found = found.map_err(|detail| ApiError::new(code::INTERNAL, detail))?;
+        Ok(MarksReply { marks: found.into_iter().map(VersionMark::from).collect() })
+    }
+
+    /// What versions were learned from. That belongs to no partition: any of them can look.
+    pub(super) async fn lessons(&self, asked: LessonsRequest) -> Result<LessonsReply, ApiError> {
+        let none = || ApiError::new(code::INTERNAL, "the partitions are not started yet");
+        let address = self.partitions.get(0).ok_or_else(none)?;
+        let from = (asked.version, asked.number);
+        let lessons = Lessons { from, with_levels: asked.levels, bytes: LESSONS_REPLY_BYTES };
+        let found = address.send(lessons).await.map_err(gone)?;
+        let (kept, parts) = found.map_err(|detail| ApiError::new(code::INTERNAL, detail))?;
+        Ok(LessonsReply::of(&kept, parts))
+    }
+}

@@ -1,0 +1,137 @@
+//! Finds the twin of a customer, and shows it.
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use super::{Router, customer_of, gone, now, reply};
+use crate::actors::{Inspect, Sight};
+use crate::api::{TimelineEntry, TimelineReply, code};
+use crate::bus::{ApiError, Request};
+use crate::config::limits;
+use crate::event::{Customer, Time};
+use crate::partition::{Surroundings, TimeMode};
+use crate::twin::{Dissatisfaction, Forecast, Twin};
+
+/// All that is known of one customer, as it is sent.
+#[derive(Serialize)]
+struct Shown<'a> {
+    customer: &'a Customer,
+    asked: &'a Customer,
+    partition: u16,
+    resident: bool,
+    inputs: u64,
+    now: Time,
+    dissatisfaction: Option<Dissatisfaction>,
+    forecasts: Vec<Forecast>,
+    twin: &'a Twin,
+}
+
+/// A twin, and where it lives.
+pub(super) struct Looked {
+    pub(super) asked: Customer,
+    pub(super) twin: Box<Twin>,
+    pub(super) surroundings: Surroundings,
+    pub(super) partition: u16,
+    pub(super) is_resident: bool,
+}
+
+impl Router {
+    /// All that is known of a customer.
+    pub(super) async fn show(&self, request: &Request) -> Result<Bytes, ApiError> {
+        let Looked { asked, twin, surroundings, partition, is_resident } =
+            self.look(request).await?;
+        let now = if self.mode == TimeMode::Stream { now() } else { twin.seen };
+        let policy = twin.governed_by(&surroundings.policy);
+        reply(&Shown {
+            customer: &twin.customer,
+            asked: &asked,
+            partition,
+            resident: is_resident,
+            inputs: twin.timeline.total(),
+            now,
+            dissatisfaction: twin.dissatisfaction(policy, now),
+            forecasts: twin.forecasts(policy, now),
+            twin: &twin,
+        })
+    }
+
+    /// What happened to a customer.
+    pub(super) async fn timeline(
+        &self,
+        request: &Request,
+        limit: Option<usize>,
+    ) -> Result<TimelineReply, ApiError> {
+        let Looked { twin, .. } = self.look(request).await?;
+        Ok(timeline(&twin, limit))
+    }
+
+    /// A copy of the twin of the customer who was asked for, and what it goes by.
+    pub(super) async fn twin_of(
+        &self,
+        request: &Request,
+    ) -> Result<(Box<Twin>, Surroundings), ApiError> {
+        let Looked { twin, surroundings, .. } = self.look(request).await?;
+        Ok((twin, surroundings))
+    }
+
+    /// The twin of the customer who was asked for, or to whom the identifier is linked.
+    pub(super) async fn look(&self, request: &Request) -> Result<Looked, ApiError> {
+        let asked = customer_of(request)?;
+        match self.look_for(asked.clone()).await? {
+            (looked, true) => Ok(looked),
+            (_, false) => Err(ApiError::new(
+                code::NOT_FOUND,
+                format!(
+                    "nothing is known of customer `{}`; no event of theirs was taken in",
+                    asked.token()
+                ),
+            )),
+        }
+    }
+
+    /// The same; of somebody unknown the twin that would be, and `false`.
+    pub(super) async fn look_for(&self, asked: Customer) -> Result<(Looked, bool), ApiError> {
+        let (mut partition, mut sight) = self.look_at(asked.clone()).await?;
+        // A memory on its way may not have arrived: then the one who will have it is not known yet.
+        for _ in 0..=limits::IDENTIFIERS {
+            let Some(to) = sight.twin.as_ref().and_then(|twin| twin.linked_to.clone()) else {
+                break;
+            };
+            let next = self.look_at(to).await?;
+            if next.1.twin.is_none() {
+                break;
+            }
+            (partition, sight) = next;
+        }
+        let Sight { twin, is_resident, surroundings } = sight;
+        let is_known = twin.is_some();
+        let twin = twin.unwrap_or_else(|| Box::new(Twin::new(asked.clone(), now())));
+        Ok((Looked { asked, twin, surroundings, partition, is_resident }, is_known))
+    }
+
+    pub(super) async fn look_at(&self, customer: Customer) -> Result<(u16, Sight), ApiError> {
+        let (partition, address) = self.partition_of(&customer)?;
+        let sight = address.send(Inspect(customer)).await.map_err(gone)?;
+        Ok((partition, sight.map_err(|detail| ApiError::new(code::INTERNAL, detail))?))
+    }
+}
+
+fn timeline(twin: &Twin, limit: Option<usize>) -> TimelineReply {
+    let held = twin.timeline.len();
+    TimelineReply {
+        customer: twin.customer.clone(),
+        inputs: twin.timeline.total(),
+        entries: twin
+            .timeline
+            .iter()
+            .skip(held - limit.unwrap_or(held).min(held))
+            .map(|entry| TimelineEntry {
+                number: entry.number,
+                at: entry.at,
+                what: entry.what.name().into(),
+                channel: entry.channel.into(),
+                text: entry.text.into(),
+            })
+            .collect(),
+    }
+}

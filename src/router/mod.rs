@@ -1,0 +1,263 @@
+//! Answers the requests of the API: it asks partitions and streams, and changes nothing of a twin itself.
+
+mod advance;
+mod backup;
+mod campaign;
+mod dead_letters;
+mod decide;
+mod escalations;
+mod explain;
+mod forged;
+mod look;
+mod rights;
+mod status;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use bytes::Bytes;
+use parking_lot::RwLock;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use backup::Keeper;
+
+use crate::actors::{Address, Clock, Impatient, Partitions};
+use crate::api::{
+    Audit, AuditOutcome, Auditor, Current, DeadList, DeadShow, Seal, TimelineRequest, VERBS, code,
+    verb,
+};
+use crate::bus::{self, ApiError, Bus, Floor, Missed, Relay, Request, Watch};
+use crate::config::limits;
+use crate::contract;
+use crate::event::{Customer, Rights, Time, json};
+use crate::partition::TimeMode;
+use crate::store::Room;
+
+/// Answers the requests of the API.
+pub struct Router {
+    bus: Bus,
+    partitions: Partitions,
+    mode: TimeMode,
+    policy: Arc<RwLock<Current>>,
+    started: Time,
+    probes: Probes,
+    learner: Impatient,
+    keeper: Keeper,
+    auditor: Auditor,
+    seal: Seal,
+}
+
+/// Where the state of the service is read.
+pub struct Probes {
+    /// How often the intake began anew.
+    pub resets: Arc<AtomicU64>,
+    /// What left the stream before it was taken in.
+    pub missed: Missed,
+    /// How far the intake is.
+    pub floor: Floor,
+    /// What publishes.
+    pub relay: Arc<Relay>,
+    /// What looks at the streams.
+    pub watch: Watch,
+    /// What looks at the disk.
+    pub room: Arc<Room>,
+    /// What the time is.
+    pub clock: Arc<Clock>,
+    /// Which channels may say what not every channel may.
+    pub rights: Rights,
+}
+
+/// What the router has others do.
+pub struct Services {
+    /// Learns from answers.
+    pub learner: Impatient,
+    /// Makes copies of the store.
+    pub keeper: Keeper,
+    /// Writes the audit.
+    pub auditor: Auditor,
+    /// Signs receipts of erasures.
+    pub seal: Seal,
+}
+
+impl Router {
+    /// A router in front of these partitions.
+    pub fn new(
+        bus: Bus,
+        partitions: Partitions,
+        mode: TimeMode,
+        policy: Arc<RwLock<Current>>,
+        probes: Probes,
+        services: Services,
+    ) -> Router {
+        let started = now();
+        let Services { learner, keeper, auditor, seal } = services;
+        Router { bus, partitions, mode, policy, started, probes, learner, keeper, auditor, seal }
+    }
+
+    /// The answer to a request: every verb passes here, and what the audit is to know of it is
+    /// written down before the answer goes out, or it does not.
+    ///
+    /// # Errors
+    /// An [`ApiError`] with one of the codes of [`code`].
+    pub async fn answer(&self, request: Request) -> Result<Bytes, ApiError> {
+        let verb = VERBS.iter().find(|verb| verb.endpoint.verb == request.verb);
+        // What is not on the list is nothing that anybody may do unseen.
+        let audit = verb.map_or(Audit::Act, |verb| verb.audit);
+        if audit == Audit::Nothing {
+            return self.respond(request).await;
+        }
+        let mut line = self.auditor.asked(&request);
+        if audit == Audit::Act {
+            self.auditor.write(&line).await?;
+        }
+        let answered = self.respond(request).await;
+        line.at = now();
+        line.code = answered.as_ref().err().map(|error| error.code);
+        line.outcome = match line.code {
+            None => AuditOutcome::Done,
+            Some(_) => AuditOutcome::Refused,
+        };
+        self.auditor.write(&line).await?;
+        answered
+    }
+
+    async fn respond(&self, request: Request) -> Result<Bytes, ApiError> {
+        let bytes = request.payload.len();
+        if bytes > limits::EVENT_BYTES {
+            let most = limits::EVENT_BYTES;
+            let detail = format!("expected a request of at most {most} bytes, found {bytes}");
+            return Err(ApiError::new(code::BAD_REQUEST, detail));
+        }
+        match request.verb {
+            verb::SHOW => self.show(&request).await,
+            verb::TIMELINE => {
+                let asked: Option<TimelineRequest> = optional(&request.payload)?;
+                let limit = asked.and_then(|asked| asked.limit);
+                reply(&self.timeline(&request, limit).await?)
+            }
+            verb::DECIDE => reply(&self.decide(&request).await?),
+            verb::WHY => reply(&self.why(&request).await?),
+            verb::WHAT_IF => reply(&self.what_if(&request).await?),
+            verb::JOURNAL => reply(&self.journal(&request).await?),
+            verb::MARKS => reply(&self.marks(&request).await?),
+            verb::LESSONS => reply(&self.lessons(required(&request.payload)?).await?),
+            verb::FORGED => reply(&self.forged(required(&request.payload)?).await?),
+            verb::ERASE => reply(&self.erase(&request).await?),
+            verb::EXPORT => reply(&self.export(&request).await?),
+            verb::STATS => reply(&self.stats().await?),
+            verb::POLICY => reply(&self.policy.read().status),
+            verb::POLICY_FILES => {
+                let asked = optional(&request.payload)?.unwrap_or_default();
+                reply(&self.policy.read().file(asked)?)
+            }
+            verb::BROADCASTS => reply(&self.broadcasts().await?),
+            verb::TRY_CAMPAIGN => reply(&self.try_campaign(required(&request.payload)?).await?),
+            verb::EXPERIMENTS => reply(&self.experiments().await?),
+            verb::ADVANCE => reply(&self.advance(required(&request.payload)?).await?),
+            verb::ESCALATIONS_LIST => reply(&self.escalations(&request).await?),
+            verb::ESCALATIONS_SHOW => reply(&self.escalation(&request).await?),
+            verb::ESCALATIONS_NEXT => reply(&self.next(&request).await?),
+            verb::ESCALATIONS_OPEN
+            | verb::ESCALATIONS_CLAIM
+            | verb::ESCALATIONS_NOTE
+            | verb::ESCALATIONS_HANDBACK
+            | verb::ESCALATIONS_RESOLVE => reply(&self.hand_over(&request).await?),
+            verb::DEAD_LIST => {
+                let asked: DeadList = optional(&request.payload)?.unwrap_or_default();
+                reply(&self.dead_list(&asked).await?)
+            }
+            verb::DEAD_SHOW => {
+                let DeadShow { sequence } = required(&request.payload)?;
+                let letter = self.bus.dead_letter(sequence).await.map_err(from_bus)?;
+                reply(&dead_letters::shown(letter, true))
+            }
+            verb::BACKUP => {
+                let asked = optional(&request.payload)?.unwrap_or_default();
+                reply(&self.keeper.back_up(asked).await?)
+            }
+            verb::AUDIT => {
+                let asked = optional(&request.payload)?.unwrap_or_default();
+                reply(&self.auditor.list(&asked).await?)
+            }
+            verb::DEAD_RETRY => reply(&self.dead_retry(required(&request.payload)?).await?),
+            other => Err(ApiError::new(code::BAD_REQUEST, format!("nobody can ask `{other}`"))),
+        }
+    }
+
+    /// The addresses of all partitions.
+    pub(super) fn partitions(&self) -> &[Address] {
+        self.partitions.all()
+    }
+
+    /// What `now` is for a twin.
+    pub(super) fn mode(&self) -> TimeMode {
+        self.mode
+    }
+
+    /// The partition of a customer, and where it is reached.
+    pub(super) fn partition_of(&self, customer: &Customer) -> Result<(u16, &Address), ApiError> {
+        let partitions = self.partitions.all();
+        let count = u16::try_from(partitions.len()).unwrap_or(u16::MAX);
+        contract::partition_of(customer, count)
+            .and_then(|partition| Some((partition, partitions.get(usize::from(partition))?)))
+            .ok_or_else(|| ApiError::new(code::INTERNAL, "the partitions are not started yet"))
+    }
+}
+
+/// The customer whom a request is about.
+pub(super) fn customer_of(request: &Request) -> Result<Customer, ApiError> {
+    let token = request.tokens.last().map_or("", String::as_str);
+    Customer::from_token(token).map_err(|detail| ApiError::new(code::BAD_REQUEST, detail))
+}
+
+/// Nothing can be taken in.
+pub(super) fn no_room() -> ApiError {
+    ApiError::new(
+        code::NO_ROOM,
+        "the disk has too little room left to take anything in; ask again once there is more",
+    )
+}
+
+/// Nothing can be taken in of which an output would come.
+pub(super) fn outbox_is_full() -> ApiError {
+    ApiError::new(
+        code::BUSY,
+        "the service is busy: too many outputs wait until the broker takes them; nothing was done, ask \
+         again once there are fewer (`outbox` and `publishing` in `stats`)",
+    )
+}
+
+pub(super) fn now() -> Time {
+    chrono::Utc::now().into()
+}
+
+fn reply<T: Serialize>(answer: &T) -> Result<Bytes, ApiError> {
+    serde_json::to_vec(answer)
+        .map(Bytes::from)
+        .map_err(|error| ApiError::new(code::INTERNAL, format!("the answer has no JSON: {error}")))
+}
+
+pub(super) fn required<T: DeserializeOwned>(payload: &[u8]) -> Result<T, ApiError> {
+    json::read_bytes(payload).map_err(|misread| {
+        ApiError::new(code::BAD_REQUEST, format!("expected the request as JSON, found: {misread}"))
+    })
+}
+
+pub(super) fn optional<T: DeserializeOwned>(payload: &[u8]) -> Result<Option<T>, ApiError> {
+    if payload.is_empty() { Ok(None) } else { required(payload) }
+}
+
+pub(super) fn gone<E>(_: E) -> ApiError {
+    ApiError::new(code::INTERNAL, "the service is stopping")
+}
+
+fn from_bus(error: bus::Error) -> ApiError {
+    let detail = error.to_string();
+    match error {
+        bus::Error::NoDeadLetter { .. } => ApiError::new(code::NOT_FOUND, detail),
+        bus::Error::NoRetry { .. } => ApiError::new(code::CONFLICT, detail),
+        bus::Error::Unusable { .. } => ApiError::new(code::BAD_REQUEST, detail),
+        _ => ApiError::new(code::INTERNAL, detail),
+    }
+}
