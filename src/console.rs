@@ -1,11 +1,13 @@
 //! What people see on the terminal.
 
+#[cfg(feature = "engine")]
 mod engine;
 
 use std::fmt::Display;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
+#[cfg(feature = "engine")]
 pub(crate) use engine::{Console, adopted, adopted_as_json, as_json, examined, rewrapped};
 use jumeau::config::Settings;
 use jumeau::event::{Broadcast, Time, cut};

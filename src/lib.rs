@@ -27,11 +27,16 @@
 //! | [`rehearsal`] | two policies on the real past of a sample of customers, side by side |
 //! | [`policy_source`], [`live_stories`] | where policies come from; stories played against a service |
 //! | `app` | build, start, drain, stop |
+//!
+//! `store`, `actors`, `router` and `app` are there with the feature `engine`, which is on by default. Without
+//! it nothing compiles RocksDB.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
 
+#[cfg(feature = "engine")]
 pub mod actors;
 pub mod api;
+#[cfg(feature = "engine")]
 pub mod app;
 pub mod bus;
 pub mod codec;
@@ -48,7 +53,9 @@ pub mod policy;
 pub mod policy_source;
 pub mod rehearsal;
 pub mod roles;
+#[cfg(feature = "engine")]
 pub mod router;
+#[cfg(feature = "engine")]
 pub mod store;
 pub mod story;
 pub mod tables;

@@ -14,6 +14,7 @@ macro_rules! eprintln {
 
 mod checking;
 mod console;
+#[cfg(feature = "engine")]
 mod engine;
 mod rehearse;
 
@@ -30,12 +31,20 @@ use jumeau::roles::{Agent, Broadcaster, Company};
 use jumeau::terminal;
 use jumeau::{files, roles};
 
+#[cfg(feature = "engine")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// A digital twin for every customer: events in over NATS, the next best action out.
 #[derive(Parser)]
 #[command(version, arg_required_else_help = true)]
+#[cfg_attr(
+    not(feature = "engine"),
+    command(
+        after_help = "Built without the engine: `dev`, `serve`, `verify`, `restore`, `rewrap` and `adopt` \
+                      are not here; build with its default features to have them."
+    )
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -43,6 +52,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    #[cfg(feature = "engine")]
     #[command(flatten)]
     Engine(engine::Command),
     /// Check settings and policy, and say what they are and what of them is most likely not meant
@@ -229,6 +239,7 @@ impl Command {
     /// Whether what it prints is an answer, and it ends after it.
     fn answers(&self) -> bool {
         match self {
+            #[cfg(feature = "engine")]
             Command::Engine(command) => command.answers(),
             _ => true,
         }
@@ -237,6 +248,7 @@ impl Command {
     /// Whether the answer is to be JSON, and so what goes wrong.
     fn is_json(&self) -> bool {
         match self {
+            #[cfg(feature = "engine")]
             Command::Engine(command) => command.is_json(),
             Command::Check(Check { json, .. })
             | Command::Test(Test { json, .. })
@@ -250,6 +262,7 @@ impl Command {
 /// Carries a command out; `false` if what it checks does not hold.
 fn run(command: Command) -> anyhow::Result<bool> {
     match command {
+        #[cfg(feature = "engine")]
         Command::Engine(command) => engine::run(command),
         Command::Check(arguments) => checking::check(&arguments),
         Command::Test(arguments) => checking::test(&arguments),

@@ -15,6 +15,7 @@ mod rows;
 mod space;
 mod urgency;
 
+#[cfg(feature = "engine")]
 pub(crate) use batch::FLOOR;
 pub use batch::{Batch, Change};
 pub use erasure::{Erasing, Pseudonym, Removed, Stage, Tombstone, Traces};
