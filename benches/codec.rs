@@ -4,7 +4,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use jumeau::codec::{self, Kind};
+use jumeau::codec::{self, RecordKind};
 use jumeau::event::{Channel, Customer, InteractionState, Map, Sensitivity, Time, Value};
 use jumeau::twin::{
     Consent, Contact, Dates, Interaction, Need, Pause, PausedBy, Record, Signal, Timer, Twin,
@@ -99,7 +99,7 @@ fn twin() -> Twin {
 fn codec(criterion: &mut Criterion) {
     let twin = twin();
     let mut sealed = Vec::new();
-    codec::seal(Kind::Twin, &twin.record(), &mut sealed).unwrap();
+    codec::encode(RecordKind::Twin, &twin.record(), &mut sealed).unwrap();
     let bare = bincode::serde::encode_to_vec(twin.record(), bincode::config::standard()).unwrap();
     println!("a twin of {} bytes, sealed {}", bare.len(), sealed.len());
 
@@ -109,7 +109,7 @@ fn codec(criterion: &mut Criterion) {
     group.bench_function("seal", |bench| {
         bench.iter(|| {
             into.clear();
-            codec::seal(Kind::Twin, &black_box(&twin).record(), &mut into).unwrap();
+            codec::encode(RecordKind::Twin, &black_box(&twin).record(), &mut into).unwrap();
         });
     });
     let mut into = vec![0; 4_096];
@@ -120,7 +120,9 @@ fn codec(criterion: &mut Criterion) {
         });
     });
     group.bench_function("open", |bench| {
-        bench.iter(|| codec::open::<Record<'static>>(Kind::Twin, black_box(&sealed)).unwrap());
+        bench.iter(|| {
+            codec::decode::<Record<'static>>(RecordKind::Twin, black_box(&sealed)).unwrap()
+        });
     });
     group.bench_function("open, baseline: bincode alone", |bench| {
         let config = bincode::config::standard();
@@ -129,7 +131,7 @@ fn codec(criterion: &mut Criterion) {
         });
     });
     group.bench_function("check", |bench| {
-        bench.iter(|| codec::check(Kind::Twin, black_box(&sealed)).unwrap());
+        bench.iter(|| codec::check(RecordKind::Twin, black_box(&sealed)).unwrap());
     });
     group.finish();
 }

@@ -5,7 +5,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use jumeau::language::{Language, Languages, Phrases, Prior, Topics};
+use jumeau::language::{Language, LanguagePrior, Languages, Phrases, Topics};
 
 const ENGLISH: &str = "I have been waiting for three weeks and still no reply!!! The agent was friendly \
     but my order is not here, this is really disappointing. Please call me back today, or I \
@@ -26,12 +26,13 @@ fn reading(bench: &mut Criterion) {
         [("English", ENGLISH, Language::ENGLISH), ("French", FRENCH, Language::FRENCH)]
     {
         group.bench_function(format!("detect, {name}"), |b| {
-            b.iter(|| languages.detect(black_box(text), &known, Prior::Own(own)));
+            b.iter(|| languages.detect(black_box(text), &known, LanguagePrior::Own(own)));
         });
         group.bench_function(format!("detect and read, {name}"), |b| {
             b.iter(|| {
                 let text = black_box(text);
-                languages.read(text, languages.detect(text, &known, Prior::Own(own)).language)
+                languages
+                    .read(text, languages.detect(text, &known, LanguagePrior::Own(own)).language)
             });
         });
     }

@@ -6,7 +6,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use jumeau::models::{
-    Arm, Belief, Contender, Features, HORIZON, Learner, Parts, Prior, Snapshot, chances, normal,
+    Arm, ArmParts, Belief, Contender, Features, HORIZON, Learner, Prior, Snapshot, chances, normal,
     seed,
 };
 
@@ -25,7 +25,7 @@ fn arms(actions: u32) -> Vec<Arm> {
     let issues = ["service", "retention", "nurture", "sales"];
     let names: Vec<String> = (0..actions).map(|action| format!("action-{action}")).collect();
     let parts = names.iter().zip(issues.iter().cycle()).flat_map(|(action, issue)| {
-        [("soft", "gentle"), ("plain", "direct")].map(|(treatment, tone)| Parts {
+        [("soft", "gentle"), ("plain", "direct")].map(|(treatment, tone)| ArmParts {
             action,
             treatment,
             issue,

@@ -49,8 +49,8 @@ fn changes(chance: &mut StdRng, slot: u16) -> Batch {
     batch
 }
 
-fn filled(settings: &settings::Store) -> Store {
-    let relaxed = settings::Store { sync: settings::Sync::Os, ..settings.clone() };
+fn filled(settings: &settings::StoreSettings) -> Store {
+    let relaxed = settings::StoreSettings { sync: settings::SyncMode::Os, ..settings.clone() };
     let store = Store::open(&relaxed, 16).unwrap();
     let mut chance = StdRng::seed_from_u64(1);
     let begin = Instant::now();
@@ -76,11 +76,15 @@ fn commits(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(COMMIT as u64));
     group.measurement_time(Duration::from_secs(8)).sample_size(20);
     let mut chance = StdRng::seed_from_u64(2);
-    for (name, sync) in [("synced", settings::Sync::Always), ("to the system", settings::Sync::Os)]
+    for (name, sync) in
+        [("synced", settings::SyncMode::Always), ("to the system", settings::SyncMode::Os)]
     {
         let folder = folder();
-        let settings =
-            settings::Store { path: folder.path().into(), sync, ..settings::Store::default() };
+        let settings = settings::StoreSettings {
+            path: folder.path().into(),
+            sync,
+            ..settings::StoreSettings::default()
+        };
         let store = filled(&settings);
         let mut slot = 0;
         group.bench_function(name, |bench| {
@@ -109,7 +113,10 @@ fn commits(criterion: &mut Criterion) {
 
 fn reads(criterion: &mut Criterion) {
     let folder = folder();
-    let settings = settings::Store { path: folder.path().into(), ..settings::Store::default() };
+    let settings = settings::StoreSettings {
+        path: folder.path().into(),
+        ..settings::StoreSettings::default()
+    };
     let store = Arc::new(filled(&settings));
     let mut chance = StdRng::seed_from_u64(3);
     for slot in 0..100 {

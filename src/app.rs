@@ -1,11 +1,11 @@
 //! The composition root: builds the service from its settings, starts it, drains it, stops it.
 
+mod disk_space;
 mod ending;
 mod intake;
-mod room;
 mod stream;
 
-pub use stream::{Adopted, adopt};
+pub use stream::{AdoptedStream, adopt};
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -19,26 +19,28 @@ use parking_lot::RwLock;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::actors::{
-    Clock, Confirmed, Durable, End, Eraser, Fatal, HoldSweeps, IsDrained, LearnerThread,
-    PartitionActor, Partitions, SetModels, SetPolicy, Setup,
+    Clock, Confirmed, Durable, Eraser, FatalError, HoldScans, IsDrained, LearnerThread,
+    PartitionActor, PartitionSetup, Partitions, SetModels, SetPolicy, StopPartition,
 };
-use crate::api::{self, Auditor, Current, PolicyStatus, Refusal, Seal};
-use crate::bus::{self, Analyser, Bus, Intake, Ownership, Relay, Resume, Taken, Watch};
+use crate::api::{self, AuditWriter, CurrentPolicy, PolicyRefusal, PolicyStatus, ReceiptSigner};
+use crate::bus::{
+    self, Analyser, Bus, Intake, LastTakenEvent, Ownership, Relay, ResumePoint, StreamMonitor,
+};
 use crate::config::settings::{LogIdentifiers, TimeMode};
 use crate::config::{Settings, limits};
-use crate::event::{Channel, Cursors, Desks, Rights, SlowLane, Time};
+use crate::event::{AgentChannels, Channel, Cursors, Rights, SlowLane, Time};
 use crate::models::Snapshot;
-use crate::partition::{Bounds, ErasedMarks, Lessons, Outgoing, Recovered, Secret};
+use crate::partition::{Bounds, ErasedMarks, Outgoing, Recovered, StoreSecret, Trainer};
 use crate::policy::{Mistakes, Policy};
-use crate::router::{Keeper, Probes, Router, Services};
-use crate::store::{Committer, Room, Store};
+use crate::router::{BackupWriter, Probes, Router, Services};
+use crate::store::{Committer, DiskMonitor, Store};
 use crate::tables::Read;
 
 pub use self::ending::end_at_the_second_signal;
 use self::ending::{Deadline, end_now};
 
 /// The running service.
-pub struct Service {
+pub struct RunningService {
     partitions: Partitions,
     arbiters: Vec<Arbiter>,
     committer: Committer,
@@ -48,9 +50,9 @@ pub struct Service {
     threads: Threads,
     intake: tokio::task::JoinHandle<()>,
     eraser: tokio::task::JoinHandle<()>,
-    api: bus::Service,
-    policy: PolicyDesk,
-    fatal: UnboundedReceiver<Fatal>,
+    api: bus::ApiService,
+    policy: PolicyHandle,
+    fatal: UnboundedReceiver<FatalError>,
     drain: Duration,
 }
 
@@ -103,14 +105,14 @@ impl Drop for Threads {
 
 /// Changes the policy while the service runs. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct PolicyDesk {
+pub struct PolicyHandle {
     partitions: Partitions,
-    current: Arc<RwLock<Current>>,
-    auditor: Auditor,
+    current: Arc<RwLock<CurrentPolicy>>,
+    auditor: AuditWriter,
     threads: tokio::runtime::Handle,
 }
 
-impl PolicyDesk {
+impl PolicyHandle {
     /// From now on every partition goes by this policy; a refused one changes nothing, and the
     /// refusal can be seen.
     pub fn change(&self, changed: Result<Arc<Policy>, Mistakes>) {
@@ -131,20 +133,20 @@ impl PolicyDesk {
                 tracing::warn!(mistakes = count, first, "a changed policy is refused");
                 let ending = if count == 1 { "" } else { "s" };
                 self.write_down(format!("{count} mistake{ending}"), false);
-                self.current.write().status.refusal = Some(Refusal { at: now(), mistakes });
+                self.current.write().status.refusal = Some(PolicyRefusal { at: now(), mistakes });
             }
         }
     }
 }
 
-impl PolicyDesk {
+impl PolicyHandle {
     fn write_down(&self, version: String, is_taken: bool) {
         let auditor = self.auditor.clone();
         self.threads.spawn(async move { auditor.policy_changed(&version, is_taken).await });
     }
 }
 
-fn current(policy: &Policy, source: String) -> Current {
+fn current(policy: &Policy, source: String) -> CurrentPolicy {
     let status = PolicyStatus {
         name: policy.name.to_string(),
         version: policy.version.to_string(),
@@ -155,14 +157,14 @@ fn current(policy: &Policy, source: String) -> Current {
         actions: policy.actions.len(),
         refusal: None,
     };
-    Current { status, files: policy.files.clone() }
+    CurrentPolicy { status, files: policy.files.clone() }
 }
 
 fn now() -> Time {
     chrono::Utc::now().into()
 }
 
-impl Service {
+impl RunningService {
     /// Joins the broker, opens the store and starts every partition where it was left.
     ///
     /// # Errors
@@ -172,7 +174,7 @@ impl Service {
         policy: Arc<Policy>,
         shadow: Option<Arc<Policy>>,
         source: String,
-    ) -> anyhow::Result<Service> {
+    ) -> anyhow::Result<RunningService> {
         let partition_count = settings.service.partitions;
         let threads = Threads::start(settings.service.bus_threads.into())?;
         let runtime = &threads.handle;
@@ -206,28 +208,28 @@ impl Service {
             Arc::new(relay.await??)
         };
 
-        let seal = {
+        let signer = {
             let store = store.clone();
             let secret = move || store.secret(api::fresh_secret());
-            Seal::new(&runtime.spawn_blocking(secret).await??)
+            ReceiptSigner::new(&runtime.spawn_blocking(secret).await??)
         };
         let recovered = {
             let store = store.clone();
             let is_plain = settings.log.identifiers == LogIdentifiers::Plain;
-            let secret = seal.marks().with_plain_log(is_plain);
+            let secret = signer.marks().with_plain_log(is_plain);
             let recover = move || recover(&store, partition_count, &secret);
             runtime.spawn_blocking(recover).await??
         };
         let lessons = {
             let store = store.clone();
-            let resume = move || Lessons::resume(&*store, partition_count);
+            let resume = move || Trainer::resume(&*store, partition_count);
             runtime.spawn_blocking(resume).await??
         };
         let floor = store.floor()?;
         let taken = recovered.iter().filter_map(|known| {
-            Some(Taken { sequence: known.cursors.main, stored: known.stored? })
+            Some(LastTakenEvent { sequence: known.cursors.main, stored: known.stored? })
         });
-        let known = Resume::from(recovered.iter().map(|known| known.cursors.main), floor);
+        let known = ResumePoint::from(recovered.iter().map(|known| known.cursors.main), floor);
         let slow = recovered.iter().map(|known| known.cursors.slow);
         let lanes = recovered.iter().map(|known| known.slow_lane.clone());
         let lane = SlowLane::newest(lanes);
@@ -239,7 +241,7 @@ impl Service {
                 lane.slowed().collect::<Vec<_>>().join(", ")
             );
         }
-        let resume = Resume {
+        let resume = ResumePoint {
             highest: slow.fold(known.highest, u64::max),
             taken: taken.collect(),
             lane,
@@ -278,9 +280,9 @@ impl Service {
             partitions: partition_count,
             answers: settings.service.answers,
         };
-        let desks = Desks::new(settings.service.desks.iter().map(String::as_str));
+        let desks = AgentChannels::new(settings.service.desks.iter().map(String::as_str));
         let outgoing =
-            Outgoing::new(Arc::new(bus.subjects().clone()), seal.marks(), partition_count);
+            Outgoing::new(Arc::new(bus.subjects().clone()), signer.marks(), partition_count);
         let merging = &settings.service.merging_channels;
         for channel in merging {
             Channel::new(channel).map_err(anyhow::Error::msg)?;
@@ -291,7 +293,7 @@ impl Service {
         let addresses = (0..partition_count)
             .zip(recovered)
             .map(|(partition, recovered)| {
-                let setup = Setup {
+                let setup = PartitionSetup {
                     partition,
                     mode: settings.service.time,
                     bounds,
@@ -319,9 +321,9 @@ impl Service {
             })
             .collect();
         partitions.enter(addresses);
-        let room = Arc::new(Room::new(&settings.store));
-        room::look(&room, &partitions).await;
-        runtime.spawn(room::watch(room.clone(), partitions.clone()));
+        let room = Arc::new(DiskMonitor::new(&settings.store));
+        disk_space::look(&room, &partitions).await;
+        runtime.spawn(disk_space::watch(room.clone(), partitions.clone()));
         let learner = LearnerThread::spawn(
             store.clone(),
             lessons,
@@ -332,11 +334,13 @@ impl Service {
         let watch = {
             let bus = bus.clone();
             let settings = settings.streams.clone();
-            runtime.spawn(async move { Watch::spawn(&bus, settings, partition_count) }).await?
+            runtime
+                .spawn(async move { StreamMonitor::spawn(&bus, settings, partition_count) })
+                .await?
         };
         let current = Arc::new(RwLock::new(current(&policy, source)));
-        let auditor = Auditor::new(&bus, settings.audit.identifiers, seal.audit());
-        let policy = PolicyDesk {
+        let auditor = AuditWriter::new(&bus, settings.audit.identifiers, signer.audit());
+        let policy = PolicyHandle {
             partitions: partitions.clone(),
             current: current.clone(),
             auditor: auditor.clone(),
@@ -358,10 +362,10 @@ impl Service {
                 rights,
             },
             Services {
-                learner: learner.impatient(),
-                keeper: Keeper::new(store.clone(), settings.store.backups.clone()),
+                learner: learner.handle(),
+                keeper: BackupWriter::new(store.clone(), settings.store.backups.clone()),
                 auditor,
-                seal,
+                signer,
             },
         ));
         let api = {
@@ -371,7 +375,7 @@ impl Service {
                 async move { router.answer(request).await }
             };
             let endpoints: Vec<_> = api::VERBS.iter().map(|verb| verb.endpoint).collect();
-            let start = async move { bus::Service::start(&bus, &endpoints, answer).await };
+            let start = async move { bus::ApiService::start(&bus, &endpoints, answer).await };
             runtime.spawn(start).await??
         };
         let analyser = settings.analyser.subject.as_ref().map(|subject| {
@@ -382,7 +386,7 @@ impl Service {
         let take_in = intake::take_in(intake, analyser, partitions.clone(), fatal_sender.clone());
         let intake = runtime.spawn(watched("the intake", take_in, fatal_sender));
         let drain = Duration::from_secs(settings.service.drain_seconds_max.into());
-        Ok(Service {
+        Ok(RunningService {
             partitions,
             arbiters,
             committer,
@@ -400,7 +404,7 @@ impl Service {
     }
 
     /// Where the policy is changed.
-    pub fn policy(&self) -> PolicyDesk {
+    pub fn policy(&self) -> PolicyHandle {
         self.policy.clone()
     }
 
@@ -412,7 +416,7 @@ impl Service {
     /// Waits for something after which the service must stop rather than guess.
     pub async fn failed(&mut self) -> String {
         match self.fatal.recv().await {
-            Some(Fatal(why)) => why,
+            Some(FatalError(why)) => why,
             None => std::future::pending().await,
         }
     }
@@ -428,7 +432,7 @@ impl Service {
         self.intake.abort();
         let deadline = Instant::now() + self.drain;
         for partition in self.partitions.all() {
-            partition.do_send(HoldSweeps);
+            partition.do_send(HoldScans);
         }
         let mut is_drained = false;
         while !is_drained && Instant::now() < deadline {
@@ -472,7 +476,7 @@ impl Service {
         // Whoever still asks is told by the broker that nobody is there.
         self.api.stop().await;
         for partition in self.partitions.all() {
-            let _ = partition.send(End).await;
+            let _ = partition.send(StopPartition).await;
         }
         for arbiter in self.arbiters {
             arbiter.stop();
@@ -487,7 +491,7 @@ impl Service {
 }
 
 /// Where every partition was left.
-fn recover(store: &Store, partitions: u16, secret: &Secret) -> anyhow::Result<Vec<Recovered>> {
+fn recover(store: &Store, partitions: u16, secret: &StoreSecret) -> anyhow::Result<Vec<Recovered>> {
     let erased_marks = ErasedMarks::default();
     (0..partitions)
         .map(|partition| {
@@ -563,11 +567,11 @@ fn by_partition(mut numbers: Vec<(u16, u64)>, mut hand_over: impl FnMut(u16, Vec
 }
 
 fn stop_on_failure(
-    fatal: UnboundedSender<Fatal>,
+    fatal: UnboundedSender<FatalError>,
 ) -> impl FnOnce(crate::tables::Error) + Send + 'static {
     move |error| {
         // Without a receiver the service is stopping already.
-        let _ = fatal.send(Fatal(format!("a commit failed: {error}")));
+        let _ = fatal.send(FatalError(format!("a commit failed: {error}")));
     }
 }
 
@@ -575,10 +579,10 @@ fn stop_on_failure(
 async fn watched(
     what: &'static str,
     task: impl Future<Output = ()>,
-    fatal: UnboundedSender<Fatal>,
+    fatal: UnboundedSender<FatalError>,
 ) {
     if AssertUnwindSafe(task).catch_unwind().await.is_err() {
         // Without a receiver the service is stopping already.
-        let _ = fatal.send(Fatal(format!("{what} panicked, which is a defect of jumeau")));
+        let _ = fatal.send(FatalError(format!("{what} panicked, which is a defect of jumeau")));
     }
 }

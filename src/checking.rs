@@ -7,7 +7,7 @@ use jumeau::bus::Bus;
 use jumeau::config::Settings;
 use jumeau::policy::{Mistake, Mistakes, Policy};
 use jumeau::policy_source::{self, PolicySource};
-use jumeau::story::{Coverage, Finding, Part, Reachable, Report, Story, Unreached};
+use jumeau::story::{Coverage, Finding, Reachable, Story, StoryReport, Unreached, UnreachedKind};
 use jumeau::{live_stories, story, terminal};
 use serde_json::{Value, json};
 
@@ -100,7 +100,7 @@ fn on_core(arguments: &Test, policy: &Policy, stories: &[Story]) -> anyhow::Resu
         coverage.add(&played);
         let findings = story::check(story, policy, &played.seen, Some(&played.twins));
         let took = began.elapsed();
-        let report = Report { story, played: Some(&played), findings: &findings, took };
+        let report = StoryReport { story, played: Some(&played), findings: &findings, took };
         passed += usize::from(report.is_passed());
         if arguments.json {
             told.push(of_story(story, report.is_passed(), &findings, Some(took)));
@@ -128,7 +128,7 @@ async fn live(
     url.clone_into(&mut settings.url);
     let bus = Bus::connect(&settings).await?;
     let began = Instant::now();
-    let scene = |scene: live_stories::Scene<'_>| {
+    let scene = |scene: live_stories::LiveStep<'_>| {
         if !is_json {
             console::scene(&scene);
         }
@@ -137,7 +137,8 @@ async fn live(
     if !is_json {
         return Ok(console::applause(&outcomes, began.elapsed()));
     }
-    let is_met = |outcome: &live_stories::Outcome<'_>| outcome.findings.iter().all(Finding::is_met);
+    let is_met =
+        |outcome: &live_stories::StoryResult<'_>| outcome.findings.iter().all(Finding::is_met);
     let passed = outcomes.iter().filter(|outcome| is_met(outcome)).count();
     let told: Vec<Value> = outcomes
         .iter()
@@ -181,7 +182,7 @@ fn not_reached(unreached: &Unreached, is_verbose: bool) {
         true => treatments.unreached.iter().collect(),
         false => unreached.treatments_alone().collect(),
     };
-    fn all(part: &Part) -> Vec<&Reachable> {
+    fn all(part: &UnreachedKind) -> Vec<&Reachable> {
         part.unreached.iter().collect()
     }
     let mut is_short = alone.len() < treatments.unreached.len();

@@ -11,38 +11,40 @@ use anstyle::{AnsiColor, Style};
 pub(crate) use engine::{Console, adopted, adopted_as_json, as_json, examined, rewrapped};
 use jumeau::config::Settings;
 use jumeau::event::{Broadcast, Time, cut};
-use jumeau::live_stories::{Outcome, Scene};
+use jumeau::live_stories::{LiveStep, StoryResult};
 use jumeau::policy::{Mistake, Policy};
 use jumeau::policy_source::PolicySource;
 use jumeau::roles::Prepared;
-use jumeau::story::{Finding, Report, Seen, Step, Subject, Told, What};
-use jumeau::terminal::Ink;
+use jumeau::story::{
+    Finding, OutputKind, SeenOutput, StepContent, StepSubject, StoryReport, StoryStep,
+};
+use jumeau::terminal::TextStyle;
 use jumeau::twin::{Action, Escalation, Recall};
 use serde_json::{Value, json};
 
-const GOOD: Ink = Ink::new(AnsiColor::Green.on_default().bold());
-const BAD: Ink = Ink::new(AnsiColor::Red.on_default().bold());
-const DIM: Ink = Ink::new(Style::new().dimmed());
-const WARN: Ink = Ink::new(AnsiColor::Yellow.on_default().bold());
-const STRONG: Ink = Ink::new(Style::new().bold());
-const ACT: Ink = Ink::new(AnsiColor::Cyan.on_default().bold());
-const HAND_OVER: Ink = Ink::new(AnsiColor::Magenta.on_default().bold());
+const GOOD: TextStyle = TextStyle::new(AnsiColor::Green.on_default().bold());
+const BAD: TextStyle = TextStyle::new(AnsiColor::Red.on_default().bold());
+const DIM: TextStyle = TextStyle::new(Style::new().dimmed());
+const WARN: TextStyle = TextStyle::new(AnsiColor::Yellow.on_default().bold());
+const STRONG: TextStyle = TextStyle::new(Style::new().bold());
+const ACT: TextStyle = TextStyle::new(AnsiColor::Cyan.on_default().bold());
+const HAND_OVER: TextStyle = TextStyle::new(AnsiColor::Magenta.on_default().bold());
 
 /// Text beyond this is cut, so that a scene stays a line.
 const LINE_BYTES: usize = 140;
 
 /// Something happens.
-pub(crate) fn scene(scene: &Scene<'_>) {
+pub(crate) fn scene(scene: &LiveStep<'_>) {
     match scene {
-        Scene::Event(at, step) => event(*at, step),
-        Scene::Reaction(seen) => reaction(seen),
+        LiveStep::Event(at, step) => event(*at, step),
+        LiveStep::Reaction(seen) => reaction(seen),
     }
 }
 
 /// The stories are over; whether all came true.
-pub(crate) fn applause(outcomes: &[Outcome<'_>], took: Duration) -> bool {
+pub(crate) fn applause(outcomes: &[StoryResult<'_>], took: Duration) -> bool {
     println!();
-    for Outcome { story, findings } in outcomes {
+    for StoryResult { story, findings } in outcomes {
         mark(findings.iter().all(Finding::is_met), &story.name);
         for finding in findings {
             let Some(instead) = &finding.instead else { continue };
@@ -56,20 +58,20 @@ pub(crate) fn applause(outcomes: &[Outcome<'_>], took: Duration) -> bool {
     passed == outcomes.len()
 }
 
-fn event(at: Time, step: &Step) {
+fn event(at: Time, step: &StoryStep) {
     let said = match step.told("scene", at - step.at, &[]) {
         Err(_) => step.kind().to_owned(),
-        Ok(Told::Event(event)) => {
+        Ok(StepContent::Event(event)) => {
             let mut text = format!("{} ", event.kind.event_type());
             // A string takes everything.
             let _ = event.kind.summarize(&mut text);
             text
         }
-        Ok(Told::Broadcast(told)) => broadcast(&told),
+        Ok(StepContent::Broadcast(told)) => broadcast(&told),
     };
     let (channel, whom) = match &step.subject {
-        Subject::Event { customer, channel, .. } => (channel.as_str(), customer.as_str()),
-        Subject::Broadcast(scope) => (Broadcast::TYPE, &**scope),
+        StepSubject::Event { customer, channel, .. } => (channel.as_str(), customer.as_str()),
+        StepSubject::Broadcast(scope) => (Broadcast::TYPE, &**scope),
     };
     let (at, said) = (moment(at), one_line(&said));
     println!("{DIM}{at}{DIM:#}  {channel:<8} {STRONG}{whom:<10}{STRONG:#} {said}");
@@ -82,11 +84,11 @@ fn broadcast(told: &Broadcast) -> String {
     format!("{value} for {condition}{wakes}")
 }
 
-fn reaction(seen: &Seen) {
+fn reaction(seen: &SeenOutput) {
     match &seen.what {
-        What::Action(action) => acted(action),
-        What::Recall(told) => taken_back(told),
-        What::Escalation(told) => handed_over(told),
+        OutputKind::Action(action) => acted(action),
+        OutputKind::Recall(told) => taken_back(told),
+        OutputKind::Escalation(told) => handed_over(told),
     }
 }
 
@@ -171,7 +173,7 @@ pub(crate) fn verdict(passed: usize, all: usize, took: Duration) {
 }
 
 /// How one story went on the pure core.
-pub(crate) fn report(report: &Report<'_>) {
+pub(crate) fn report(report: &StoryReport<'_>) {
     println!("{report}");
 }
 

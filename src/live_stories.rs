@@ -9,23 +9,23 @@ use anyhow::{Context as _, bail};
 use bytes::Bytes;
 use serde::Deserialize;
 
-use crate::api::{Advance, Advanced, verb};
-use crate::bus::{Bus, Heard};
+use crate::api::{AdvanceReply, AdvanceRequest, verb};
+use crate::bus::{Bus, OutputSubscription};
 use crate::event::{Customer, Time};
 use crate::policy::Policy;
-use crate::story::{Finding, Seen, Step, Story, Subject, What, check};
+use crate::story::{Finding, OutputKind, SeenOutput, StepSubject, Story, StoryStep, check};
 use crate::twin::{Action, Escalation, Recall};
 
 /// Something that happens on the stage, for whoever watches.
-pub enum Scene<'a> {
+pub enum LiveStep<'a> {
     /// An event is published.
-    Event(Time, &'a Step),
+    Event(Time, &'a StoryStep),
     /// Something came out.
-    Reaction(&'a Seen),
+    Reaction(&'a SeenOutput),
 }
 
 /// What came of one story.
-pub struct Outcome<'a> {
+pub struct StoryResult<'a> {
     /// The story.
     pub story: &'a Story,
     /// What of it came true.
@@ -40,11 +40,11 @@ pub async fn play<'a>(
     bus: &Bus,
     policy: &Policy,
     stories: &'a [Story],
-    mut watch: impl FnMut(Scene<'_>),
-) -> anyhow::Result<Vec<Outcome<'a>>> {
-    let mut stage = Stage { bus, heard: bus.listen().await?, seen: Vec::new() };
+    mut watch: impl FnMut(LiveStep<'_>),
+) -> anyhow::Result<Vec<StoryResult<'a>>> {
+    let mut stage = LiveRun { bus, heard: bus.listen().await?, seen: Vec::new() };
     distinct(stories)?;
-    let mut steps: Vec<(Time, usize, &Step)> = stories
+    let mut steps: Vec<(Time, usize, &StoryStep)> = stories
         .iter()
         .flat_map(|story| {
             let steps = story.steps.iter().enumerate();
@@ -56,15 +56,15 @@ pub async fn play<'a>(
     for (at, _, step) in steps {
         // What is due before the step fires before it.
         stage.advance(at, &mut watch).await?;
-        watch(Scene::Event(at, step));
+        watch(LiveStep::Event(at, step));
         // The file and line are an id that no other step has.
         let id = format!("{}", step.place);
         let payload = Bytes::from(step.payload(&id, at - step.at, &stage.seen));
         match &step.subject {
-            Subject::Event { customer, channel, .. } => {
+            StepSubject::Event { customer, channel, .. } => {
                 bus.report(channel, customer, payload).await?;
             }
-            Subject::Broadcast(scope) => {
+            StepSubject::Broadcast(scope) => {
                 bus.broadcast(scope, payload).await?;
             }
         }
@@ -76,29 +76,33 @@ pub async fn play<'a>(
     Ok(stories
         .iter()
         .map(|story| {
-            let seen: Vec<Seen> =
+            let seen: Vec<SeenOutput> =
                 stage.seen.iter().filter(|seen| seen.at <= story.end).cloned().collect();
-            Outcome { story, findings: check(story, policy, &seen, None) }
+            StoryResult { story, findings: check(story, policy, &seen, None) }
         })
         .collect())
 }
 
-struct Stage<'a> {
+struct LiveRun<'a> {
     bus: &'a Bus,
-    heard: Heard,
-    seen: Vec<Seen>,
+    heard: OutputSubscription,
+    seen: Vec<SeenOutput>,
 }
 
-impl Stage<'_> {
+impl LiveRun<'_> {
     /// Lets time pass until `to`, and hears what comes of it.
-    async fn advance(&mut self, to: Time, watch: &mut impl FnMut(Scene<'_>)) -> anyhow::Result<()> {
-        let request = Bytes::from(serde_json::to_vec(&Advance { to })?);
+    async fn advance(
+        &mut self,
+        to: Time,
+        watch: &mut impl FnMut(LiveStep<'_>),
+    ) -> anyhow::Result<()> {
+        let request = Bytes::from(serde_json::to_vec(&AdvanceRequest { to })?);
         let answer = self.bus.ask(verb::ADVANCE, &[], request).await?;
-        let _: Advanced = serde_json::from_slice(&answer).context("no answer to `advance`")?;
+        let _: AdvanceReply = serde_json::from_slice(&answer).context("no answer to `advance`")?;
         self.bus.sync().await?;
         while let Some((subject, payload)) = self.heard.ready() {
             let seen = read(&payload).with_context(|| format!("cannot read {subject}"))?;
-            watch(Scene::Reaction(&seen));
+            watch(LiveStep::Reaction(&seen));
             self.seen.push(seen);
         }
         Ok(())
@@ -109,7 +113,7 @@ impl Stage<'_> {
 ///
 /// # Errors
 /// If it is no action, recall or escalation of this version.
-pub fn read(payload: &[u8]) -> anyhow::Result<Seen> {
+pub fn read(payload: &[u8]) -> anyhow::Result<SeenOutput> {
     #[derive(Deserialize)]
     struct Envelope<'a> {
         #[serde(rename = "type")]
@@ -121,15 +125,15 @@ pub fn read(payload: &[u8]) -> anyhow::Result<Seen> {
     Ok(match envelope.kind.as_str() {
         "jumeau.action" => {
             let action: Arc<Action> = serde_json::from_str(envelope.data.get())?;
-            Seen { at: action.at, what: What::Action(action) }
+            SeenOutput { at: action.at, what: OutputKind::Action(action) }
         }
         "jumeau.escalation" => {
             let told: Box<Escalation> = serde_json::from_str(envelope.data.get())?;
-            Seen { at: told.at, what: What::Escalation(told) }
+            SeenOutput { at: told.at, what: OutputKind::Escalation(told) }
         }
         "jumeau.recall" => {
             let told: Box<Recall> = serde_json::from_str(envelope.data.get())?;
-            Seen { at: told.at, what: What::Recall(told) }
+            SeenOutput { at: told.at, what: OutputKind::Recall(told) }
         }
         other => {
             bail!("expected jumeau.action, jumeau.recall or jumeau.escalation, found {other}")
@@ -142,7 +146,7 @@ pub fn read(payload: &[u8]) -> anyhow::Result<Seen> {
 fn distinct(stories: &[Story]) -> anyhow::Result<()> {
     let mut known = BTreeSet::new();
     for story in stories {
-        let own: BTreeSet<&Customer> = story.steps.iter().filter_map(Step::customer).collect();
+        let own: BTreeSet<&Customer> = story.steps.iter().filter_map(StoryStep::customer).collect();
         for customer in own {
             if !known.insert(customer) {
                 bail!("{}: another story has a customer `{customer}` too", story.place);
@@ -164,7 +168,7 @@ fn distinct(stories: &[Story]) -> anyhow::Result<()> {
 
 fn scopes(story: &Story) -> impl Iterator<Item = &str> {
     story.steps.iter().filter_map(|step| match &step.subject {
-        Subject::Broadcast(scope) => Some(&**scope),
-        Subject::Event { .. } => None,
+        StepSubject::Broadcast(scope) => Some(&**scope),
+        StepSubject::Event { .. } => None,
     })
 }

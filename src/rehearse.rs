@@ -4,11 +4,13 @@ use anyhow::{Context as _, anyhow};
 use jumeau::bus::{self, Bus};
 use jumeau::config::Settings;
 use jumeau::config::settings::with_login;
-use jumeau::event::{Desks, Rights, Time};
+use jumeau::event::{AgentChannels, Rights, Time};
 use jumeau::models::Snapshot;
 use jumeau::policy::{self, Policy};
 use jumeau::policy_source::PolicySource;
-use jumeau::rehearsal::{self, By, Learned, Pair, Report, Sample, recollect};
+use jumeau::rehearsal::{
+    self, CustomerSample, ModelSource, Pair, RehearsalReport, RelearnedModels, recollect,
+};
 use jumeau::roles::Lacks;
 use jumeau::{roles, terminal};
 
@@ -104,11 +106,11 @@ async fn with_bus(arguments: &Rehearse, settings: &Settings, bus: &Bus) -> anyho
     let (live, note) = live_policy(settings, bus).await?;
 
     let bar = indicatif::ProgressBar::new_spinner().with_message("reading the stream of events");
-    let mut sample = Sample::new(arguments.sample.max(1));
+    let mut sample = CustomerSample::new(arguments.sample.max(1));
     // Without a service that says which, those of the settings.
     let rights = rehearsal::rights(bus).await.unwrap_or_else(|_| {
         let service = &settings.service;
-        let desks = Desks::new(service.desks.iter().map(String::as_str));
+        let desks = AgentChannels::new(service.desks.iter().map(String::as_str));
         Rights::new(desks, service.merging_channels.iter().map(String::as_str))
     });
     bus.past(None, |mut delivery| {
@@ -121,7 +123,7 @@ async fn with_bus(arguments: &Rehearse, settings: &Settings, bus: &Bus) -> anyho
     bar.finish_and_clear();
 
     // Without a service there is no journal, and nobody knows what was learned, or what is forged.
-    let mut learned = Learned::of(bus).await.ok();
+    let mut learned = RelearnedModels::of(bus).await.ok();
     let forged = match &learned {
         Some(_) => rehearsal::forged(bus, &sample.doubtful()).await?,
         None => Vec::new(),
@@ -133,8 +135,8 @@ async fn with_bus(arguments: &Rehearse, settings: &Settings, bus: &Bus) -> anyho
     }
     let mut customers = sample.finish();
     let bar = indicatif::ProgressBar::new(customers.len() as u64).with_message("rehearsing");
-    let mut report = Report::new(&live, &other, arguments.across.as_deref());
-    let by = if arguments.models == Models::Now { By::Now } else { By::Then };
+    let mut report = RehearsalReport::new(&live, &other, arguments.across.as_deref());
+    let by = if arguments.models == Models::Now { ModelSource::Now } else { ModelSource::Then };
     let mut by_now = 0;
     while !customers.is_empty() {
         let rest = customers.split_off(customers.len().min(LIVES_AT_ONCE));

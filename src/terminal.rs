@@ -2,8 +2,8 @@
 //!
 //! Customers and channels write what they like, and a terminal does what some characters say: it
 //! clears the screen, writes the clipboard, turns a line round. So whatever is printed goes through
-//! [`say`], [`show`], [`warn`] or [`Log`], which let no such character pass. Our own colours are
-//! written as [`Ink`], which nobody outside can imitate, because it begins with a secret of this
+//! [`say`], [`show`], [`warn`] or [`LogWriter`], which let no such character pass. Our own colours are
+//! written as [`TextStyle`], which nobody outside can imitate, because it begins with a secret of this
 //! process; they become what the terminal understands last of all.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -30,18 +30,18 @@ static MARK: LazyLock<String> =
 
 /// A style of our own; `{}` begins it, `{:#}` ends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ink(Style);
+pub struct TextStyle(Style);
 
-impl Ink {
+impl TextStyle {
     /// An ink of a style.
-    pub const fn new(style: Style) -> Ink {
-        Ink(style)
+    pub const fn new(style: Style) -> TextStyle {
+        TextStyle(style)
     }
 }
 
-impl Display for Ink {
+impl Display for TextStyle {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Ink(style) = self;
+        let TextStyle(style) = self;
         let sequence = if out.alternate() { format!("{style:#}") } else { style.to_string() };
         out.write_str(&ours(&sequence))
     }
@@ -231,14 +231,14 @@ pub fn steers(text: &str) -> bool {
 /// The colours are those of the formatter, which lets none of what it tells pass; here goes what it
 /// does not look after.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Log {
+pub struct LogWriter {
     /// The events are JSON.
     pub is_json: bool,
     /// The formatter colours them.
     pub has_colours: bool,
 }
 
-impl Log {
+impl LogWriter {
     /// An event as it stands in the log.
     fn event<'a>(self, event: &'a str) -> Cow<'a, str> {
         if self.is_json {
@@ -265,7 +265,7 @@ impl Log {
     }
 }
 
-impl Write for Log {
+impl Write for LogWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let event = String::from_utf8_lossy(bytes);
         io::stderr().write_all(self.event(&event).as_bytes())?;
@@ -398,7 +398,7 @@ mod tests {
 
     use super::*;
 
-    const RED: Ink = Ink::new(AnsiColor::Red.on_default());
+    const RED: TextStyle = TextStyle::new(AnsiColor::Red.on_default());
 
     const EVIL: &str = "\u{1b}[2J\u{1b}]0;title\u{7}\u{1b}]52;c;eA==\u{7}\u{1b}]8;;x\u{1b}\\ a\rb\u{8}c\u{7f} \
                         \u{9b}31m\u{90}q\u{202e}exe\u{2066}x\u{2069}\u{200f}\u{61c}\u{2028}\u{feff}";
@@ -465,15 +465,15 @@ mod tests {
 
     #[test]
     fn an_event_of_the_log_is_one_line_with_the_colours_of_its_formatter() {
-        let log = Log { is_json: false, has_colours: true };
+        let log = LogWriter { is_json: false, has_colours: true };
         let event = "\u{1b}[2m10:00\u{1b}[0m \u{1b}[33m WARN\u{1b}[0m a\nb\u{202e} \u{1b}[2J\n";
         assert_eq!(
             log.event(event),
             "\u{1b}[2m10:00\u{1b}[0m \u{1b}[33m WARN\u{1b}[0m a b� �[2J\n"
         );
-        let log = Log { has_colours: false, ..log };
+        let log = LogWriter { has_colours: false, ..log };
         assert_eq!(log.event("10:00 \u{1b}[33m a\n"), "10:00 �[33m a\n");
-        let log = Log { is_json: true, ..log };
+        let log = LogWriter { is_json: true, ..log };
         assert_eq!(log.event("{\"a\":\"\u{202e}\"}\n"), "{\"a\":\"\\u202e\"}\n");
     }
 

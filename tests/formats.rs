@@ -5,24 +5,28 @@
 
 use std::time::Duration;
 
-use jumeau::codec::{self, Kind};
+use jumeau::codec::{self, RecordKind};
 use jumeau::event::{
     AnalysedWords, Analysis, Broadcast, Campaign, Channel, Customer, ErasureId, EventType,
     InteractionState, Map, OutcomeKind, Output, Sensitivity, SharedFact, Speaker, Time, Value,
 };
 use jumeau::models::{
-    Arm, ArmResult, Exposure, Features, HORIZON, Learner, Lesson, Parts, Prior, Snapshot, Weights,
+    Arm, ArmParts, ArmResult, Exposure, Features, HORIZON, Learner, Lesson, LevelWeights, Prior,
+    Snapshot,
 };
-use jumeau::past::Mark;
-use jumeau::policy::{CatchUp, Issue, Keep, Purposes, Version};
-use jumeau::tables::{Erasing, IndexKey, Pseudonym, Removed, Stage, Sweep, Tombstone};
+use jumeau::past::ModelMark;
+use jumeau::policy::{AggregateFunction, CatchUp, Issue, Purposes, Version};
+use jumeau::tables::{
+    ErasureProgress, ErasureStage, IndexKey, Pseudonym, Removed, Scan, Tombstone,
+};
 use jumeau::twin::{
-    Action, Activity, Alternative, Answered, Asked, Block, Candidate, CandidateVerdict, Case,
-    Choice, Consent, Contact, ContactOutcome, Counted, Counter, Decision, Declared, Derived,
-    Escalated, EscalationState, Fired, Forgotten, Guard, Hand, Identifier, Interaction, Journalled,
-    Line, Meeting, Memory, Need, Parted, Pause, PausedBy, Preference, Problem, Profile, Reason,
-    Record, Remark, Shown, Signal, Stage as Passed, Tallies, Timer, Told, Twin, Under,
-    Weights as Weighed, What, Window, Woken,
+    Action, ActionReason, Activity, AggregateState, Alternative, Answered, ArmAssignment, Asked,
+    Block, Candidate, CandidateVerdict, Case, Choice, Consent, Contact, ContactOutcome, Counted,
+    Counter, DatedValue, Decision, Declared, Derived, EntryKind, EscalationRecord, EscalationState,
+    Fired, Forgotten, Guard, Identifier, Interaction, Journalled, Meeting, Memory, Need,
+    OwnershipRecord, Pause, PausedBy, Preference, Presentation, Problem, Profile, Record, Remark,
+    ScoreFactors, Signal, Stage as Passed, Timer, TranscriptLine, Twin, UnlinkRecord, Window,
+    Woken,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -34,29 +38,29 @@ macro_rules! fixture {
     };
 }
 
-fn open<T: DeserializeOwned>(kind: Kind, fixture: &str) -> T {
-    codec::open(kind, &hex::decode(fixture.trim()).unwrap()).unwrap()
+fn open<T: DeserializeOwned>(kind: RecordKind, fixture: &str) -> T {
+    codec::decode(kind, &hex::decode(fixture.trim()).unwrap()).unwrap()
 }
 
 /// What is written now is the newest fixture, byte for byte: a changed type is a new format.
-fn assert_written_as<T: Serialize>(kind: Kind, record: &T, fixture: &str) {
+fn assert_written_as<T: Serialize>(kind: RecordKind, record: &T, fixture: &str) {
     let mut bytes = Vec::new();
-    codec::seal(kind, record, &mut bytes).unwrap();
+    codec::encode(kind, record, &mut bytes).unwrap();
     assert_eq!(hex::encode(bytes), fixture.trim(), "the stored format of {kind} has changed");
 }
 
 #[test]
 fn a_number_of_format_1_can_be_read() {
     let fixture = fixture!("number-v1");
-    assert_written_as(Kind::Number, &1_700_000_000_123u64, fixture);
-    assert_eq!(open::<u64>(Kind::Number, fixture), 1_700_000_000_123);
+    assert_written_as(RecordKind::Number, &1_700_000_000_123u64, fixture);
+    assert_eq!(open::<u64>(RecordKind::Number, fixture), 1_700_000_000_123);
 }
 
 #[test]
 fn a_timer_of_format_1_can_be_read() {
     let fixture = fixture!("timer-v1");
-    assert_written_as(Kind::Timer, &(), fixture);
-    open::<()>(Kind::Timer, fixture);
+    assert_written_as(RecordKind::Timer, &(), fixture);
+    open::<()>(RecordKind::Timer, fixture);
 }
 
 #[test]
@@ -68,8 +72,8 @@ fn an_output_of_format_1_can_be_read() {
         headers: [("content-type".into(), "application/json".into())].into(),
         payload: br#"{"say":"caf\u00e9"}"#.as_slice().into(),
     };
-    assert_written_as(Kind::Output, &output, fixture);
-    assert_eq!(open::<Output>(Kind::Output, fixture), output);
+    assert_written_as(RecordKind::Output, &output, fixture);
+    assert_eq!(open::<Output>(RecordKind::Output, fixture), output);
 }
 
 #[test]
@@ -77,8 +81,8 @@ fn a_journalled_timer_of_format_1_can_be_read() {
     let fixture = fixture!("input-v1");
     let fired = Fired { name: "form".into(), due: at(7), late: Duration::from_millis(1_500) };
     let fired = Journalled::Timer { fired, after: 300 };
-    assert_written_as(Kind::Input, &fired, fixture);
-    assert_eq!(open::<Journalled>(Kind::Input, fixture), fired);
+    assert_written_as(RecordKind::Input, &fired, fixture);
+    assert_eq!(open::<Journalled>(RecordKind::Input, fixture), fired);
 }
 
 #[test]
@@ -86,8 +90,8 @@ fn a_journalled_broadcast_of_format_1_can_be_read() {
     let fixture = fixture!("input-of-a-broadcast-v1");
     let woken = Woken { id: u64::MAX, scope: "fires".into() };
     let woken = Journalled::Broadcast { woken, after: 300 };
-    assert_written_as(Kind::Input, &woken, fixture);
-    assert_eq!(open::<Journalled>(Kind::Input, fixture), woken);
+    assert_written_as(RecordKind::Input, &woken, fixture);
+    assert_eq!(open::<Journalled>(RecordKind::Input, fixture), woken);
 }
 
 #[test]
@@ -102,8 +106,8 @@ fn a_journalled_answer_of_an_analyser_of_format_1_can_be_read() {
         words,
     };
     let journalled = Journalled::Analysis { event: 7, analysis };
-    assert_written_as(Kind::Input, &journalled, fixture);
-    assert_eq!(open::<Journalled>(Kind::Input, fixture), journalled);
+    assert_written_as(RecordKind::Input, &journalled, fixture);
+    assert_eq!(open::<Journalled>(RecordKind::Input, fixture), journalled);
 }
 
 #[test]
@@ -123,14 +127,14 @@ fn a_broadcast_of_format_1_can_be_read() {
             decide: Some(Campaign { rate: Some(200), ..Campaign::default() }),
         },
     };
-    assert_written_as(Kind::Broadcast, &(&told, at(4)), fixture);
-    assert_eq!(open::<(Broadcast, Time)>(Kind::Broadcast, fixture), (told, at(4)));
+    assert_written_as(RecordKind::Broadcast, &(&told, at(4)), fixture);
+    assert_eq!(open::<(Broadcast, Time)>(RecordKind::Broadcast, fixture), (told, at(4)));
 }
 
 #[test]
 fn a_sweep_of_format_1_can_be_read() {
     let fixture = fixture!("sweep-v1");
-    let sweep = Sweep {
+    let sweep = Scan {
         of: 7,
         along: vec![IndexKey { path: 1, value: u64::MAX }],
         passed: 0,
@@ -141,8 +145,8 @@ fn a_sweep_of_format_1_can_be_read() {
         said: 3,
         silent: [0, 0, 0, 0, 5, 0, 0, 0],
     };
-    assert_written_as(Kind::Sweep, &sweep, fixture);
-    assert_eq!(open::<Sweep>(Kind::Sweep, fixture), sweep);
+    assert_written_as(RecordKind::Sweep, &sweep, fixture);
+    assert_eq!(open::<Scan>(RecordKind::Sweep, fixture), sweep);
 }
 
 /// What a choice went by, with every kind of feature.
@@ -153,7 +157,7 @@ fn exposure() -> Exposure {
     features.text("channel", "app");
     features.flag("gold", true);
     features.absent("age");
-    let part = |treatment, tone| Parts {
+    let part = |treatment, tone| ArmParts {
         action: "open-card",
         treatment,
         issue: "sales",
@@ -173,8 +177,8 @@ fn exposure() -> Exposure {
 #[test]
 fn an_observation_of_format_1_can_be_read() {
     let fixture = fixture!("observation-v1");
-    assert_written_as(Kind::Observation, &(exposure(), true, ada()), fixture);
-    let found = open::<(Exposure, bool, Customer)>(Kind::Observation, fixture);
+    assert_written_as(RecordKind::Observation, &(exposure(), true, ada()), fixture);
+    let found = open::<(Exposure, bool, Customer)>(RecordKind::Observation, fixture);
     assert_eq!(found, (exposure(), true, ada()));
 }
 
@@ -184,32 +188,32 @@ fn weights_of_format_1_can_be_read() {
     let mut learner = Learner::from(Snapshot::nothing(), HORIZON);
     exposure().teach(&mut learner, true);
     let (_, weights) = learner.changed().remove(0);
-    assert_written_as(Kind::Weights, &*weights, fixture);
-    assert_eq!(open::<Weights>(Kind::Weights, fixture), *weights);
+    assert_written_as(RecordKind::Weights, &*weights, fixture);
+    assert_eq!(open::<LevelWeights>(RecordKind::Weights, fixture), *weights);
 }
 
 #[test]
 fn a_lesson_of_format_1_can_be_read() {
     let fixture = fixture!("lesson-v1");
     let lesson = Lesson::Answers(vec![(exposure(), true), (exposure(), false)]);
-    assert_written_as(Kind::Lesson, &lesson, fixture);
-    assert_eq!(open::<Lesson>(Kind::Lesson, fixture), lesson);
+    assert_written_as(RecordKind::Lesson, &lesson, fixture);
+    assert_eq!(open::<Lesson>(RecordKind::Lesson, fixture), lesson);
 }
 
 #[test]
 fn a_mark_of_format_1_can_be_read() {
     let fixture = fixture!("mark-v1");
-    let mark = Mark { version: 7, after: 1_000, input: 12, at: at(4) };
-    assert_written_as(Kind::Mark, &mark, fixture);
-    assert_eq!(open::<Mark>(Kind::Mark, fixture), mark);
+    let mark = ModelMark { version: 7, after: 1_000, input: 12, at: at(4) };
+    assert_written_as(RecordKind::Mark, &mark, fixture);
+    assert_eq!(open::<ModelMark>(RecordKind::Mark, fixture), mark);
 }
 
 #[test]
 fn a_result_of_an_experiment_of_format_1_can_be_read() {
     let fixture = fixture!("result-v1");
     let result = ArmResult { entered: 400, reached: 31, value: 620.5, squares: 12_420.25 };
-    assert_written_as(Kind::Result, &result, fixture);
-    assert_eq!(open::<ArmResult>(Kind::Result, fixture), result);
+    assert_written_as(RecordKind::Result, &result, fixture);
+    assert_eq!(open::<ArmResult>(RecordKind::Result, fixture), result);
 }
 
 /// Of formats 1 and 2 nobody knows the place in the stream.
@@ -220,13 +224,13 @@ fn a_tombstone(is_lifted: bool, earlier: &[u128], sequence: u64) -> Tombstone {
 
 #[test]
 fn a_tombstone_of_format_1_can_be_read() {
-    let tombstone = open::<Tombstone>(Kind::Tombstone, fixture!("tombstone-v1"));
+    let tombstone = open::<Tombstone>(RecordKind::Tombstone, fixture!("tombstone-v1"));
     assert_eq!(tombstone, a_tombstone(false, &[], 0));
 }
 
 #[test]
 fn a_tombstone_of_format_2_can_be_read() {
-    let tombstone = open::<Tombstone>(Kind::Tombstone, fixture!("tombstone-v2"));
+    let tombstone = open::<Tombstone>(RecordKind::Tombstone, fixture!("tombstone-v2"));
     assert_eq!(tombstone, a_tombstone(true, &[5, 6], 0));
 }
 
@@ -234,14 +238,14 @@ fn a_tombstone_of_format_2_can_be_read() {
 fn a_tombstone_of_format_3_can_be_read() {
     let fixture = fixture!("tombstone-v3");
     let tombstone = a_tombstone(true, &[5, 6], 300);
-    assert_written_as(Kind::Tombstone, &tombstone, fixture);
-    assert_eq!(open::<Tombstone>(Kind::Tombstone, fixture), tombstone);
+    assert_written_as(RecordKind::Tombstone, &tombstone, fixture);
+    assert_eq!(open::<Tombstone>(RecordKind::Tombstone, fixture), tombstone);
 }
 
 #[test]
 fn an_erasure_of_format_1_can_be_read() {
     let fixture = fixture!("erasure-v1");
-    let erasing = Erasing {
+    let erasing = ErasureProgress {
         customer: Some(ada()),
         mark: Pseudonym([8; 16]),
         at: at(1),
@@ -254,17 +258,17 @@ fn an_erasure_of_format_1_can_be_read() {
             count: 3,
             at: at(1),
         }],
-        stage: Stage::Done(at(3)),
+        stage: ErasureStage::Done(at(3)),
     };
-    assert_written_as(Kind::Erasure, &Some(&erasing), fixture);
-    assert_eq!(open::<Option<Erasing>>(Kind::Erasure, fixture), Some(erasing));
+    assert_written_as(RecordKind::Erasure, &Some(&erasing), fixture);
+    assert_eq!(open::<Option<ErasureProgress>>(RecordKind::Erasure, fixture), Some(erasing));
 }
 
 #[test]
 fn a_row_of_an_index_of_format_1_can_be_read() {
     let fixture = fixture!("index-v1");
-    assert_written_as(Kind::Index, &(), fixture);
-    open::<()>(Kind::Index, fixture);
+    assert_written_as(RecordKind::Index, &(), fixture);
+    open::<()>(RecordKind::Index, fixture);
 }
 
 #[test]
@@ -284,13 +288,13 @@ fn a_journalled_request_of_format_1_can_be_read() {
             treatment: "plain".into(),
         }],
     }));
-    assert_written_as(Kind::Input, &asked, fixture);
-    assert_eq!(open::<Journalled>(Kind::Input, fixture), asked);
+    assert_written_as(RecordKind::Input, &asked, fixture);
+    assert_eq!(open::<Journalled>(RecordKind::Input, fixture), asked);
 }
 
 /// A candidate that ended in this way.
 fn candidate(stage: Passed, verdict: CandidateVerdict) -> Candidate {
-    let weights = Weighed {
+    let weights = ScoreFactors {
         propensity: 0.5,
         drawn: 0.25,
         chance: 0.75,
@@ -313,29 +317,33 @@ fn candidate(stage: Passed, verdict: CandidateVerdict) -> Candidate {
 
 /// A candidate for each way in which one can end, and for each stage.
 fn candidates() -> Vec<Candidate> {
-    use CandidateVerdict as V;
     let text = || Box::<str>::from("profile.age >= 18");
     let ends = [
-        V::Chosen,
-        V::Outscored,
-        V::HeldByAgent,
-        V::NeedMet { need: "help".into() },
-        V::NotApplicable { when: text() },
-        V::NotEligible { eligible: text() },
-        V::NotSuitable { suitable: text() },
-        V::Distressed { by: "sentiment.level".into(), is: -0.75, limit: -0.5 },
-        V::MatterOpen { what: "case c-1".into() },
-        V::Unknown { when: text(), because: "no such fact".into() },
-        V::CoolingDown { until: at(9) },
-        V::LimitReached { most: 3, over_secs: 600, until: at(9), place: "bank.toml:12".into() },
-        V::Paused { after: 3, until: at(9) },
-        V::WantedLater { until: at(9) },
-        V::QuietHours { until: at(9) },
-        V::OutOfReach { observations: 7 },
-        V::ControlGroup { experiment: "halves".into(), arm: "one".into() },
-        V::NoConsent { purpose: "marketing".into() },
-        V::NotGiven { purposes: "care".into() },
-        V::NoTreatment { because: "app: no text".into() },
+        CandidateVerdict::Chosen,
+        CandidateVerdict::Outscored,
+        CandidateVerdict::HeldByAgent,
+        CandidateVerdict::NeedMet { need: "help".into() },
+        CandidateVerdict::NotApplicable { when: text() },
+        CandidateVerdict::NotEligible { eligible: text() },
+        CandidateVerdict::NotSuitable { suitable: text() },
+        CandidateVerdict::Distressed { by: "sentiment.level".into(), is: -0.75, limit: -0.5 },
+        CandidateVerdict::MatterOpen { what: "case c-1".into() },
+        CandidateVerdict::Unknown { when: text(), because: "no such fact".into() },
+        CandidateVerdict::CoolingDown { until: at(9) },
+        CandidateVerdict::LimitReached {
+            most: 3,
+            over_secs: 600,
+            until: at(9),
+            place: "bank.toml:12".into(),
+        },
+        CandidateVerdict::Paused { after: 3, until: at(9) },
+        CandidateVerdict::WantedLater { until: at(9) },
+        CandidateVerdict::QuietHours { until: at(9) },
+        CandidateVerdict::OutOfReach { observations: 7 },
+        CandidateVerdict::ControlGroup { experiment: "halves".into(), arm: "one".into() },
+        CandidateVerdict::NoConsent { purpose: "marketing".into() },
+        CandidateVerdict::NotGiven { purposes: "care".into() },
+        CandidateVerdict::NoTreatment { because: "app: no text".into() },
     ];
     let stages = Passed::ALL.into_iter().cycle();
     ends.into_iter().zip(stages).map(|(verdict, stage)| candidate(stage, verdict)).collect()
@@ -357,7 +365,7 @@ fn decision() -> Decision {
         text: "caf\u{e9}".into(),
         data: map(&[("country", "PT".into())]),
         at: at(5),
-        reason: Reason {
+        reason: ActionReason {
             need: Some("help".into()),
             strength: 0.75,
             because: "asked twice".into(),
@@ -390,15 +398,15 @@ fn decision() -> Decision {
     }
 }
 
-fn under() -> Under {
-    Under { experiment: "halves".into(), arm: "one".into() }
+fn under() -> ArmAssignment {
+    ArmAssignment { experiment: "halves".into(), arm: "one".into() }
 }
 
 #[test]
 fn a_decision_of_format_1_can_be_read() {
     let fixture = fixture!("decision-v1");
-    assert_written_as(Kind::Decision, &decision(), fixture);
-    assert_eq!(open::<Decision>(Kind::Decision, fixture), decision());
+    assert_written_as(RecordKind::Decision, &decision(), fixture);
+    assert_eq!(open::<Decision>(RecordKind::Decision, fixture), decision());
 }
 
 /// A verdict that came later, and a whole number that only an unsigned one holds.
@@ -409,14 +417,14 @@ fn a_decision_about_a_zone_of_format_1_can_be_read() {
     candidate.read = vec![("profile.serial".into(), Value::UInt(u64::MAX))];
     let decision = Decision { candidates: vec![candidate], chosen: Vec::new(), ..decision() };
     let fixture = fixture!("decision-of-a-zone-v1");
-    assert_written_as(Kind::Decision, &decision, fixture);
-    assert_eq!(open::<Decision>(Kind::Decision, fixture), decision);
+    assert_written_as(RecordKind::Decision, &decision, fixture);
+    assert_eq!(open::<Decision>(RecordKind::Decision, fixture), decision);
 }
 
 /// A row of decisions is a decision, sealed, compressed, and sealed once more.
 #[test]
 fn a_row_of_decisions_of_format_1_can_be_read() {
-    let packed: Vec<u8> = open(Kind::Decision, fixture!("decision-row-v1"));
+    let packed: Vec<u8> = open(RecordKind::Decision, fixture!("decision-row-v1"));
     let sealed = lz4_flex::block::decompress_size_prepended(&packed).unwrap();
     assert_eq!(hex::encode(sealed), fixture!("decision-v1").trim());
 }
@@ -425,23 +433,23 @@ fn a_row_of_decisions_of_format_1_can_be_read() {
 fn a_twin_of_format_1_can_be_read() {
     let fixture = fixture!("twin-v1");
     let twin = full();
-    assert_written_as(Kind::Twin, &twin.record(), fixture);
-    let record: Record<'_> = open(Kind::Twin, fixture);
+    assert_written_as(RecordKind::Twin, &twin.record(), fixture);
+    let record: Record<'_> = open(RecordKind::Twin, fixture);
     assert_eq!(Twin::from_record(ada(), record, &[]), twin);
 }
 
 #[test]
 fn a_block_of_a_timeline_of_format_1_can_be_read() {
-    let block: Block<'_> = open(Kind::Block, fixture!("block-v1"));
-    assert_written_as(Kind::Block, &block, fixture!("block-v1"));
-    let record: Record<'_> = open(Kind::Twin, fixture!("twin-of-five-inputs-v1"));
+    let block: Block<'_> = open(RecordKind::Block, fixture!("block-v1"));
+    assert_written_as(RecordKind::Block, &block, fixture!("block-v1"));
+    let record: Record<'_> = open(RecordKind::Twin, fixture!("twin-of-five-inputs-v1"));
     let twin = Twin::from_record(ada(), record, &[block]);
     let entries: Vec<_> = twin.timeline.iter().collect();
     assert_eq!(entries.iter().map(|entry| entry.number).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
     assert_eq!((entries[4].at, entries[4].fingerprint), (at(4), 4));
-    assert_eq!(entries[0].what, What::Event(EventType::Track));
+    assert_eq!(entries[0].what, EntryKind::Event(EventType::Track));
     assert_eq!((entries[0].channel, entries[0].text), ("web", "Flight Booked to=LIS"));
-    assert_written_as(Kind::Twin, &twin.record(), fixture!("twin-of-five-inputs-v1"));
+    assert_written_as(RecordKind::Twin, &twin.record(), fixture!("twin-of-five-inputs-v1"));
 }
 
 fn ada() -> Customer {
@@ -472,7 +480,8 @@ fn full() -> Twin {
         ("list", Value::List([Value::Int(1), "two".into()].into())),
         ("map", Value::Map(Box::new(map(&[("inner", Value::Bool(false))])))),
     ]);
-    let line = |from| Line { at: at(4), from, channel: web.clone(), text: "hello".into() };
+    let line =
+        |from| TranscriptLine { at: at(4), from, channel: web.clone(), text: "hello".into() };
     let interaction = |state| Interaction {
         id: "form-7".into(),
         kind: "loan-form".into(),
@@ -495,7 +504,7 @@ fn full() -> Twin {
         at: at(6),
         outcome: outcome.map(|kind| ContactOutcome { kind, at: at(7) }),
         shown: outcome.is_none().then(|| {
-            Box::new(Shown {
+            Box::new(Presentation {
                 treatment: "card".into(),
                 tone: "gentle".into(),
                 language: "en".into(),
@@ -504,7 +513,7 @@ fn full() -> Twin {
             })
         }),
     };
-    let escalated = |state| Escalated {
+    let escalated = |state| EscalationRecord {
         id: "e-1".into(),
         queue: "billing".into(),
         purpose: "service".into(),
@@ -555,7 +564,7 @@ fn full() -> Twin {
         half_life: Duration::from_secs(180 * 86_400),
         forgotten: Some(Forgotten { at: at(3), until: at(4) }),
     };
-    let window = |keep: Keep| Window {
+    let window = |keep: AggregateFunction| Window {
         name: keep.name().into(),
         keep,
         over: Duration::from_secs(86_400),
@@ -563,9 +572,9 @@ fn full() -> Twin {
     };
     Twin {
         linked_to: Some(Customer::new("bob").unwrap()),
-        hand: Some(Hand {
+        hand: Some(OwnershipRecord {
             linked: at(1),
-            parted: Some(Parted { at: at(2), from: vec![7, u16::MAX] }),
+            parted: Some(UnlinkRecord { at: at(2), from: vec![7, u16::MAX] }),
         }),
         seen: at(10),
         lived: Some(at(11)),
@@ -647,8 +656,8 @@ fn full() -> Twin {
             }}],
         }))
         .unwrap(),
-        tallies: Tallies {
-            windows: Keep::ALL.map(window).into(),
+        tallies: AggregateState {
+            windows: AggregateFunction::ALL.map(window).into(),
             counters: vec![Counter {
                 name: "interest".into(),
                 half_life: Duration::from_secs(7 * 86_400),
@@ -693,7 +702,7 @@ fn full() -> Twin {
                 born: at(0),
                 seen: at(2),
                 inputs: 2,
-                traits: vec![Told { name: "city".into(), value: "Ghent".into(), at: at(1) }],
+                traits: vec![DatedValue { name: "city".into(), value: "Ghent".into(), at: at(1) }],
                 ..Memory::default()
             }),
             beneath: Box::default(),

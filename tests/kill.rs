@@ -222,9 +222,10 @@ impl Scene {
         std::fs::write(folder.path().join("policy/kill.toml"), POLICY).unwrap();
         let options = BrokerOptions::new(folder.path().join("nats"));
         let broker = Broker::start(options).await.unwrap();
-        let nats = settings::Nats { url: broker.url(), ..settings::Nats::default() };
+        let nats =
+            settings::NatsSettings { url: broker.url(), ..settings::NatsSettings::default() };
         let bus = Bus::connect(&nats).await.unwrap();
-        bus.ensure_streams(&settings::Streams::default(), 4).await.unwrap();
+        bus.ensure_streams(&settings::StreamSettings::default(), 4).await.unwrap();
         let client = async_nats::ConnectOptions::new()
             .max_reconnects(None)
             .reconnect_delay_callback(|_| Duration::from_millis(10))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jumeau::config::{Argument, Layers, Settings};
-use jumeau::event::{Analysis, Channel, Customer, Event, Kind, Message, Speaker, Time};
+use jumeau::event::{Analysis, Channel, Customer, Event, EventKind, MessageData, Speaker, Time};
 use jumeau::language::{Languages, Tone};
 use jumeau::policy::{self, Files, Policy};
 use jumeau::policy_source;
@@ -88,7 +88,7 @@ impl Life {
         text: &str,
         analysis: Option<Analysis>,
     ) {
-        self.is_sent(Message {
+        self.is_sent(MessageData {
             text: text.into(),
             from,
             language: language.map(Into::into),
@@ -98,7 +98,7 @@ impl Life {
         });
     }
 
-    fn is_sent(&mut self, message: Message) {
+    fn is_sent(&mut self, message: MessageData) {
         self.sequence += 1;
         self.now = self.now + Duration::from_secs(60);
         let event = Event {
@@ -108,7 +108,7 @@ impl Life {
             fingerprint: self.sequence,
             time: None,
             traceparent: None,
-            kind: Kind::Message(message),
+            kind: EventKind::Message(message),
             impossible: None,
             passed: None,
         };
@@ -397,7 +397,7 @@ fn a_channel_may_say_that_a_message_is_automatic() {
     for (said, leaving) in
         [(r#", "automatic": true"#, "-"), (r#", "automatic": null"#, "1"), ("", "2")]
     {
-        let message: Message = serde_json::from_str(&told(said)).unwrap();
+        let message: MessageData = serde_json::from_str(&told(said)).unwrap();
         life.is_sent(message);
         assert_eq!(life.fact("leaving"), leaving, "{said}");
     }

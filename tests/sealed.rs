@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use jumeau::config::settings;
 use jumeau::event::{Customer, Output, Time};
-use jumeau::store::{Examined, Store, examine, restore, rewrap};
-use jumeau::tables::{Batch, Commit, Error, IndexKey, Memory, Read, Table, TimerKey};
+use jumeau::store::{Store, StoreSummary, examine, restore, rewrap};
+use jumeau::tables::{Batch, Commit, Error, IndexKey, MemoryStore, Read, Table, TimerKey};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -20,19 +20,19 @@ const WORDS: &str = "quokka-marmalade";
 /// A folder with a master key in a file, and a store beside it.
 struct Place {
     folder: TempDir,
-    settings: settings::Store,
+    settings: settings::StoreSettings,
 }
 
 impl Place {
     fn new() -> Place {
         let folder = TempDir::new().unwrap();
-        let settings = settings::Store {
+        let settings = settings::StoreSettings {
             path: folder.path().join("store"),
             backups: folder.path().join("backups"),
             master_key: Some(key(folder.path(), "master", '7')),
             cache_bytes: 8 << 20,
             write_buffer_bytes: 16 << 20,
-            ..settings::Store::default()
+            ..settings::StoreSettings::default()
         };
         Place { folder, settings }
     }
@@ -46,13 +46,13 @@ impl Place {
     }
 
     /// With another place for the store, or another master key.
-    fn with(&self, change: impl FnOnce(&mut settings::Store)) -> settings::Store {
+    fn with(&self, change: impl FnOnce(&mut settings::StoreSettings)) -> settings::StoreSettings {
         let mut settings = self.settings.clone();
         change(&mut settings);
         settings
     }
 
-    fn examine(&self, path: &Path) -> Result<Examined, Error> {
+    fn examine(&self, path: &Path) -> Result<StoreSummary, Error> {
         examine(path, self.settings.master_key.as_deref())
     }
 }
@@ -167,13 +167,13 @@ fn rows_of(id: &str, words: &str, sequence: u64) -> Batch {
     let who = customer(id);
     let sealed = |kind| {
         let mut record = Vec::new();
-        jumeau::codec::seal(kind, words, &mut record).unwrap();
+        jumeau::codec::encode(kind, words, &mut record).unwrap();
         record
     };
-    use jumeau::codec::Kind;
-    batch.put_twin(1, &who, &sealed(Kind::Twin));
-    batch.put_block(1, &who, 3, &sealed(Kind::Block));
-    batch.put_input(1, &who, Time::from_ms(5), 1, &sealed(Kind::Input));
+    use jumeau::codec::RecordKind;
+    batch.put_twin(1, &who, &sealed(RecordKind::Twin));
+    batch.put_block(1, &who, 3, &sealed(RecordKind::Block));
+    batch.put_input(1, &who, Time::from_ms(5), 1, &sealed(RecordKind::Input));
     batch.put_output(1, sequence, &output(id, words)).unwrap();
     batch.put_timer(1, &timer(id));
     batch.put_index(1, INDEX, &who);
@@ -195,7 +195,7 @@ fn erasure(id: &str, sequence: u64) -> Batch {
 fn state(store: &Store, id: &str) -> Option<String> {
     let loaded = store.load(1, &[customer(id)]).unwrap().pop().flatten()?;
     assert_eq!(loaded.timeline.len(), 1);
-    Some(jumeau::codec::open(jumeau::codec::Kind::Twin, &loaded.state).unwrap())
+    Some(jumeau::codec::decode(jumeau::codec::RecordKind::Twin, &loaded.state).unwrap())
 }
 
 /// Everything that a store holds.
@@ -299,7 +299,7 @@ fn without_the_right_master_key_nothing_is_opened() {
     }
     let clear = place.with(|it| (it.path, it.master_key) = (it.path.join("../clear"), None));
     drop(Store::open(&clear, PARTITIONS).unwrap());
-    let sealed = settings::Store { master_key: Some(other), ..clear };
+    let sealed = settings::StoreSettings { master_key: Some(other), ..clear };
     refusals += &format!("{}\n\n", Store::open(&sealed, PARTITIONS).unwrap_err());
     fs::rename(place.keys(), place.folder.path().join("elsewhere")).unwrap();
     refusals += &format!("{}\n", place.open().unwrap_err());
@@ -335,7 +335,7 @@ fn who_is_erased_is_gone_from_backups_that_were_made_before() {
     store.commit(&[erasure("ada", 1)]).unwrap();
     assert_eq!(store.retired_keys(&customer("ada")).unwrap(), 1);
     store.forget_keys(&customer("ada")).unwrap();
-    store.scour(1, &customer("ada")).unwrap();
+    store.purge(1, &customer("ada")).unwrap();
     assert_eq!(store.retired_keys(&customer("ada")).unwrap(), 0);
     assert_eq!(state(&store, "bob").as_deref(), Some("something else"));
     drop(store);
@@ -484,7 +484,7 @@ proptest! {
     ) {
         let place = Place::new();
         let mut sealed = place.open().unwrap();
-        let clear = Memory::new();
+        let clear = MemoryStore::new();
         for step in steps {
             match step {
                 Step::Commit(who, words) => {

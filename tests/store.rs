@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-use jumeau::codec::{self, Kind};
+use jumeau::codec::{self, RecordKind};
 use jumeau::config::settings;
 use jumeau::event::{
     Broadcast, Customer, ErasureId, Output, SharedFact, SlowLane, Time, Value, WrittenLane,
 };
 use jumeau::store::{Store, examine, restore};
 use jumeau::tables::{
-    Batch, Commit, Error, IndexKey, Memory, Pseudonym, Read, Sweep, SweepKey, Table, TimerKey,
+    Batch, Commit, Error, IndexKey, MemoryStore, Pseudonym, Read, Scan, ScanKey, Table, TimerKey,
     Tombstone,
 };
 use proptest::prelude::*;
@@ -20,12 +20,12 @@ use tempfile::TempDir;
 
 const PARTITIONS: u16 = 4;
 
-fn settings(path: &Path) -> settings::Store {
-    settings::Store {
+fn settings(path: &Path) -> settings::StoreSettings {
+    settings::StoreSettings {
         path: path.to_owned(),
         cache_bytes: 8 << 20,
         write_buffer_bytes: 16 << 20,
-        ..settings::Store::default()
+        ..settings::StoreSettings::default()
     }
 }
 
@@ -153,9 +153,9 @@ fn after_a_restart_everything_committed_is_there() {
 
 #[test]
 fn a_process_that_is_killed_loses_nothing_that_was_committed() {
-    for sync in [settings::Sync::Always, settings::Sync::Os] {
+    for sync in [settings::SyncMode::Always, settings::SyncMode::Os] {
         let folder = TempDir::new().unwrap();
-        let settings = settings::Store { sync, ..settings(folder.path()) };
+        let settings = settings::StoreSettings { sync, ..settings(folder.path()) };
         let store = Store::open(&settings, PARTITIONS).unwrap();
         (1..=10).for_each(|number| commit(&store, number).unwrap());
         let copy = killed(folder.path());
@@ -286,19 +286,19 @@ fn a_database_of_an_older_format_is_opened_and_says_that_it_is_of_this_one() {
     };
     let format = |db: &rocksdb::DB| {
         let found = db.get_cf(db.cf_handle("meta").unwrap(), FORMAT).unwrap().unwrap();
-        codec::open::<u64>(Kind::Number, &found).unwrap()
+        codec::decode::<u64>(RecordKind::Number, &found).unwrap()
     };
     let db = raw();
     let now = format(&db);
     let mut older = Vec::new();
-    codec::seal(Kind::Number, &1_u64, &mut older).unwrap();
+    codec::encode(RecordKind::Number, &1_u64, &mut older).unwrap();
     db.put_cf(db.cf_handle("meta").unwrap(), FORMAT, older).unwrap();
     drop(db);
     drop(open(folder.path()).unwrap());
     assert_eq!(format(&raw()), now, "an older jumeau would not open it now");
     let db = raw();
     let mut newer = Vec::new();
-    codec::seal(Kind::Number, &(now + 1), &mut newer).unwrap();
+    codec::encode(RecordKind::Number, &(now + 1), &mut newer).unwrap();
     db.put_cf(db.cf_handle("meta").unwrap(), FORMAT, newer).unwrap();
     drop(db);
     let refusal = open(folder.path()).unwrap_err();
@@ -377,8 +377,10 @@ fn an_erased_twin_leaves_nothing_but_its_neighbours() {
 #[test]
 fn journalled_inputs_go_when_they_are_older_than_the_retention() {
     let folder = TempDir::new().unwrap();
-    let store =
-        Store::open(&settings::Store { journal_days: 2, ..settings(folder.path()) }, PARTITIONS);
+    let store = Store::open(
+        &settings::StoreSettings { journal_days: 2, ..settings(folder.path()) },
+        PARTITIONS,
+    );
     let store = store.unwrap();
     let ada = customer("ada");
     let day = 24 * 3600 * 1000;
@@ -510,11 +512,11 @@ fn batch(partition: u16, steps: &[Step]) -> Batch {
             Step::Cursor(sequence) => batch.set_cursor(partition, *sequence),
             Step::Begin(id, at) => {
                 batch.put_broadcast(partition, &told(*id), Time::from_ms(*at));
-                batch.put_sweep(partition, &SweepKey::Wake(scope(*id)), &sweep(*at));
+                batch.put_sweep(partition, &ScanKey::Wake(scope(*id)), &sweep(*at));
             }
             Step::End(id) => {
                 batch.delete_broadcast(partition, &scope(*id));
-                batch.delete_sweep(partition, &SweepKey::Wake(scope(*id)));
+                batch.delete_sweep(partition, &ScanKey::Wake(scope(*id)));
             }
             Step::Stand(id, value) => batch.put_index(partition, row(*value), &who(id)),
             Step::Leave(id, value) => batch.delete_index(partition, row(*value), &who(id)),
@@ -545,8 +547,8 @@ fn told(id: u8) -> Broadcast {
     }
 }
 
-fn sweep(of: i64) -> Sweep {
-    Sweep {
+fn sweep(of: i64) -> Scan {
+    Scan {
         of: of.unsigned_abs(),
         along: vec![row(1)],
         passed: 0,
@@ -596,8 +598,8 @@ proptest! {
         ),
     ) {
         let folder = TempDir::new().unwrap();
-        let settings = settings::Store { sync: settings::Sync::Os, ..settings(folder.path()) };
-        let memory = Memory::new();
+        let settings = settings::StoreSettings { sync: settings::SyncMode::Os, ..settings(folder.path()) };
+        let memory = MemoryStore::new();
         let mut disk = Store::open(&settings, PARTITIONS).unwrap();
         for (batches, what_then) in commits {
             let batches: Vec<Batch> =
@@ -624,11 +626,11 @@ fn sound(store: &Store, number: u64) {
     let id = customer(&format!("c{number}"));
     let sealed = |kind, record: &u64| {
         let mut bytes = Vec::new();
-        codec::seal(kind, record, &mut bytes).unwrap();
+        codec::encode(kind, record, &mut bytes).unwrap();
         bytes
     };
-    batch.put_twin(1, &id, &sealed(Kind::Twin, &number));
-    batch.put_block(1, &id, 0, &sealed(Kind::Block, &number));
+    batch.put_twin(1, &id, &sealed(RecordKind::Twin, &number));
+    batch.put_block(1, &id, 0, &sealed(RecordKind::Block, &number));
     batch.put_timer(1, &timer(number as i64, "ada"));
     batch.put_output(1, number, &output(&number.to_string())).unwrap();
     batch.set_cursor(1, number);

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use jumeau::policy::{Files, Policy, load};
 use jumeau::policy_source::read_files;
-use jumeau::story::{Coverage, Finding, Part, Played, Report, Story, check, parse, play, slips};
+use jumeau::story::{
+    Coverage, Finding, Played, Story, StoryReport, UnreachedKind, check, parse, play, slips,
+};
 
 fn folder(policy: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("config/policies").join(policy)
@@ -47,7 +49,7 @@ fn all_come_true(name: &str) {
     let mut failed = String::new();
     for story in stories(name, &policy) {
         let (played, findings) = played(&story, &policy);
-        let report = Report {
+        let report = StoryReport {
             story: &story,
             played: Some(&played),
             findings: &findings,
@@ -256,7 +258,7 @@ fn what_no_story_reaches_is_named_and_a_slip_in_a_name_is_found_on_both_sides() 
     let mut coverage = Coverage::default();
     coverage.add(&play(&story, &policy));
     let unreached = coverage.unreached(&policy);
-    let named = |part: &Part| {
+    let named = |part: &UnreachedKind| {
         let names: Vec<&str> = part.unreached.iter().map(|one| &*one.name).collect();
         format!("{} of {}: {}", names.len(), part.of, names.join(", "))
     };

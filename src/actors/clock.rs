@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use crate::event::Time;
-use crate::partition::Jumps;
+use crate::partition::ClockJumps;
 
 /// A clock that is set by less than this, either way, is simply believed.
 const TOLERANCE: Duration = Duration::from_secs(2);
@@ -17,13 +17,13 @@ const DOUBT: Duration = Duration::from_secs(60);
 /// until it is sure that this is meant.
 #[derive(Debug)]
 pub struct Clock {
-    steady: Mutex<Steady>,
+    steady: Mutex<SteadyClock>,
 }
 
 impl Clock {
     /// A clock that shows what the one on the wall shows now.
     pub fn new() -> Clock {
-        Clock { steady: Mutex::new(Steady::new(wall(), Instant::now())) }
+        Clock { steady: Mutex::new(SteadyClock::new(wall(), Instant::now())) }
     }
 
     /// What partitions take for the time.
@@ -47,7 +47,7 @@ impl Clock {
     }
 
     /// How it went.
-    pub fn jumps(&self) -> Jumps {
+    pub fn jumps(&self) -> ClockJumps {
         self.steady.lock().jumps
     }
 }
@@ -64,17 +64,17 @@ fn wall() -> Time {
 
 /// The clock without the clocks that it reads.
 #[derive(Debug)]
-struct Steady {
+struct SteadyClock {
     /// The last reading that was believed, and when that was by a clock that nobody sets.
     believed: (Time, Instant),
     /// Since when the clock on the wall shows something else, and by how much.
     doubt: Option<(Instant, i64)>,
-    jumps: Jumps,
+    jumps: ClockJumps,
 }
 
-impl Steady {
-    fn new(wall: Time, at: Instant) -> Steady {
-        Steady { believed: (wall, at), doubt: None, jumps: Jumps::default() }
+impl SteadyClock {
+    fn new(wall: Time, at: Instant) -> SteadyClock {
+        SteadyClock { believed: (wall, at), doubt: None, jumps: ClockJumps::default() }
     }
 
     fn read(&mut self, wall: Time, at: Instant) -> Time {
@@ -97,7 +97,7 @@ impl Steady {
             _ => {
                 tracing::warn!(ms = off, "the clock on the wall was set; going on as before");
                 self.doubt = Some((at, off));
-                self.jumps = Jumps {
+                self.jumps = ClockJumps {
                     times: self.jumps.times + 1,
                     last_ms: off,
                     is_doubted: true,
@@ -128,13 +128,13 @@ mod tests {
     const HOUR: i64 = 3_600_000;
 
     /// A clock that was read at noon, and that moment.
-    fn clock() -> (Steady, Instant) {
+    fn clock() -> (SteadyClock, Instant) {
         let begin = Instant::now();
-        (Steady::new(NOON, begin), begin)
+        (SteadyClock::new(NOON, begin), begin)
     }
 
     /// The reading so many seconds after noon, when the clock on the wall is so far off.
-    fn read(clock: &mut Steady, begin: Instant, seconds: u64, off_ms: i64) -> i64 {
+    fn read(clock: &mut SteadyClock, begin: Instant, seconds: u64, off_ms: i64) -> i64 {
         let after = Duration::from_secs(seconds);
         let shown = Time::from_ms((NOON + after).ms() + off_ms);
         clock.read(shown, begin + after).ms() - NOON.ms()
@@ -146,7 +146,7 @@ mod tests {
         assert_eq!(read(&mut clock, begin, 1, 0), 1_000);
         assert_eq!(read(&mut clock, begin, 2, 1_500), 3_500);
         assert_eq!(read(&mut clock, begin, 3, 0), 3_000);
-        assert_eq!(clock.jumps, Jumps::default());
+        assert_eq!(clock.jumps, ClockJumps::default());
     }
 
     #[test]
@@ -158,10 +158,10 @@ mod tests {
             }
             assert_eq!(
                 clock.jumps,
-                Jumps { times: 1, last_ms: off, is_doubted: true, ..Jumps::default() }
+                ClockJumps { times: 1, last_ms: off, is_doubted: true, ..ClockJumps::default() }
             );
             assert_eq!(read(&mut clock, begin, 59, 0), 59_000);
-            assert_eq!(clock.jumps, Jumps { times: 1, last_ms: off, ..Jumps::default() });
+            assert_eq!(clock.jumps, ClockJumps { times: 1, last_ms: off, ..ClockJumps::default() });
             // What comes later is doubted for as long again.
             assert_eq!(read(&mut clock, begin, 61, off), 61_000);
             assert_eq!(clock.jumps.times, 2);
@@ -176,7 +176,7 @@ mod tests {
             assert_eq!(read(&mut clock, begin, 60, off), 60_000);
             assert_eq!(read(&mut clock, begin, 61, off), 61_000 + off);
             assert_eq!(read(&mut clock, begin, 62, off), 62_000 + off);
-            assert_eq!(clock.jumps, Jumps { times: 1, last_ms: off, ..Jumps::default() });
+            assert_eq!(clock.jumps, ClockJumps { times: 1, last_ms: off, ..ClockJumps::default() });
         }
     }
 

@@ -5,11 +5,11 @@ use actix::Addr;
 use super::partition::PartitionActor;
 
 /// Where a partition is reached.
-pub type Address = Addr<PartitionActor>;
+pub type PartitionAddress = Addr<PartitionActor>;
 
 /// Where the partitions are reached, by number; from anywhere, once they are started.
 #[derive(Debug, Clone)]
-pub struct Partitions<A = Address>(Arc<OnceLock<Vec<A>>>);
+pub struct Partitions<A = PartitionAddress>(Arc<OnceLock<Vec<A>>>);
 
 impl<A> Default for Partitions<A> {
     fn default() -> Partitions<A> {

@@ -7,12 +7,12 @@ use std::time::Duration;
 use actix::{Context, Handler, Message, ResponseFuture};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::partition::{Fatal, PartitionActor};
-use crate::bus::{self, Bus, Ends, Relay, Trail};
+use super::partition::{FatalError, PartitionActor};
+use crate::bus::{self, Bus, MessageTrail, Relay, StreamEnds};
 use crate::event::{Customer, ErasureId, Time};
 use crate::partition::Cleared;
 use crate::store::Store;
-use crate::tables::{self, Batch, Commit, Erasing, Pseudonym, Read, Removed, Stage};
+use crate::tables::{self, Batch, Commit, ErasureProgress, ErasureStage, Pseudonym, Read, Removed};
 
 /// Before something that failed is tried again.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -28,7 +28,7 @@ pub struct EraserTask {
     relay: Arc<Relay>,
     partitions: u16,
     wished: UnboundedReceiver<(u16, Cleared)>,
-    fatal: UnboundedSender<Fatal>,
+    fatal: UnboundedSender<FatalError>,
 }
 
 impl Eraser {
@@ -38,7 +38,7 @@ impl Eraser {
         bus: Bus,
         relay: Arc<Relay>,
         partitions: u16,
-        fatal: UnboundedSender<Fatal>,
+        fatal: UnboundedSender<FatalError>,
     ) -> (Eraser, EraserTask) {
         let (wishes, wished) = unbounded_channel();
         (Eraser(wishes), EraserTask { store, bus, relay, partitions, wished, fatal })
@@ -56,7 +56,7 @@ impl EraserTask {
     pub async fn run(mut self) {
         if let Err(error) = self.go_on().await {
             // Without a receiver the service is stopping already.
-            let _ = self.fatal.send(Fatal(format!("an erasure: {error}")));
+            let _ = self.fatal.send(FatalError(format!("an erasure: {error}")));
         }
     }
 
@@ -73,7 +73,7 @@ impl EraserTask {
             for (id, mark) in cleared.erased {
                 let found = self.blocking(move |store| store.erasing(partition)).await?;
                 let is_meant =
-                    |(known, one): &(ErasureId, Erasing)| *known == id && one.mark == mark;
+                    |(known, one): &(ErasureId, ErasureProgress)| *known == id && one.mark == mark;
                 if let Some((_, erasing)) = found.into_iter().find(is_meant) {
                     self.finish(partition, id, erasing).await?;
                 }
@@ -88,8 +88,8 @@ impl EraserTask {
             return Ok(());
         }
         let trail = self.bus.late_events(sequences);
-        let mut patience = Patience::default();
-        while let Err(error) = self.bus.shred(&trail).await {
+        let mut patience = Backoff::default();
+        while let Err(error) = self.bus.secure_delete(&trail).await {
             patience.wait(&error).await;
         }
         self.blocking(move |store| {
@@ -104,10 +104,10 @@ impl EraserTask {
         &self,
         partition: u16,
         id: ErasureId,
-        mut erasing: Erasing,
+        mut erasing: ErasureProgress,
     ) -> Result<(), tables::Error> {
         let mut found = None;
-        while !matches!(erasing.stage, Stage::Done(_)) {
+        while !matches!(erasing.stage, ErasureStage::Done(_)) {
             erasing = self.next(partition, erasing, &mut found).await?;
             let row = erasing.clone();
             self.blocking(move |store| {
@@ -125,12 +125,12 @@ impl EraserTask {
     async fn next(
         &self,
         partition: u16,
-        mut erasing: Erasing,
-        found: &mut Option<Vec<Trail>>,
-    ) -> Result<Erasing, tables::Error> {
+        mut erasing: ErasureProgress,
+        found: &mut Option<Vec<MessageTrail>>,
+    ) -> Result<ErasureProgress, tables::Error> {
         let customer = erasing.customer.clone();
         match (erasing.stage, customer) {
-            (Stage::Streams, Some(customer)) => {
+            (ErasureStage::Streams, Some(customer)) => {
                 // Counted first: who goes on after a crash finds only the rest.
                 let trails = self.trails(&customer, erasing.sequence).await;
                 erasing.removed.extend(trails.iter().map(removed));
@@ -140,42 +140,48 @@ impl EraserTask {
                     let (place, what) = (KEYS.into(), "keys".into());
                     erasing.removed.push(Removed { place, what, count, at: now() });
                 }
-                erasing.stage = Stage::Counted;
+                erasing.stage = ErasureStage::Counted;
             }
-            (Stage::Counted, Some(customer)) => {
+            (ErasureStage::Counted, Some(customer)) => {
                 let trails = match found.take() {
                     Some(trails) => trails,
                     None => self.trails(&customer, erasing.sequence).await,
                 };
                 for trail in trails {
-                    let mut patience = Patience::default();
-                    while let Err(error) = self.bus.shred(&trail).await {
+                    let mut patience = Backoff::default();
+                    while let Err(error) = self.bus.secure_delete(&trail).await {
                         patience.wait(&error).await;
                     }
                 }
                 let at = now();
                 let gone = erasing.removed.iter_mut().filter(|one| *one.place != *STORE);
                 gone.for_each(|one| one.at = at);
-                erasing.stage = Stage::Files;
+                erasing.stage = ErasureStage::Files;
             }
-            (Stage::Files, Some(customer)) => {
+            (ErasureStage::Files, Some(customer)) => {
                 self.blocking(move |store| {
                     store.forget_keys(&customer)?;
-                    store.scour(partition, &customer)
+                    store.purge(partition, &customer)
                 })
                 .await?;
                 let at = now();
                 let keys = erasing.removed.iter_mut().filter(|one| *one.place == *KEYS);
                 keys.for_each(|one| one.at = at);
                 erasing.customer = None;
-                erasing.stage = Stage::Traces;
+                erasing.stage = ErasureStage::Traces;
             }
-            (Stage::Traces, _) => {
-                self.blocking(move |store| store.scour_erasures(partition)).await?;
-                erasing.stage = Stage::Done(now());
+            (ErasureStage::Traces, _) => {
+                self.blocking(move |store| store.purge_erasures(partition)).await?;
+                erasing.stage = ErasureStage::Done(now());
             }
-            (Stage::Streams | Stage::Counted | Stage::Files | Stage::Done(_), _) => {
-                erasing.stage = Stage::Done(now());
+            (
+                ErasureStage::Streams
+                | ErasureStage::Counted
+                | ErasureStage::Files
+                | ErasureStage::Done(_),
+                _,
+            ) => {
+                erasing.stage = ErasureStage::Done(now());
             }
         }
         Ok(erasing)
@@ -184,17 +190,17 @@ impl EraserTask {
     /// Where the streams end once everything before an erasure is taken in, and what came of that is in
     /// the streams, and taken in, too: what others were sent is theirs. What comes later for the
     /// customer is dropped as late; so nobody who goes on sending makes this longer.
-    async fn settled(&self, erasure: u64) -> Ends {
+    async fn settled(&self, erasure: u64) -> StreamEnds {
         self.taken_in(erasure).await;
         self.relay.passed().await;
-        let Ends { events, .. } = self.ends().await;
+        let StreamEnds { events, .. } = self.ends().await;
         self.taken_in(events).await;
         self.relay.passed().await;
-        Ends { events, ..self.ends().await }
+        StreamEnds { events, ..self.ends().await }
     }
 
-    async fn ends(&self) -> Ends {
-        let mut patience = Patience::default();
+    async fn ends(&self) -> StreamEnds {
+        let mut patience = Backoff::default();
         loop {
             match self.bus.ends().await {
                 Ok(ends) => return ends,
@@ -205,7 +211,7 @@ impl EraserTask {
 
     /// Waits until all partitions have taken in what came up to there.
     async fn taken_in(&self, upto: u64) {
-        let mut patience = Patience::default();
+        let mut patience = Backoff::default();
         loop {
             match self.bus.taken_in(upto).await {
                 Ok(true) => return,
@@ -216,9 +222,9 @@ impl EraserTask {
     }
 
     /// Where messages about a customer are who is erased at this place in the stream of events.
-    async fn trails(&self, customer: &Customer, erasure: u64) -> Vec<Trail> {
+    async fn trails(&self, customer: &Customer, erasure: u64) -> Vec<MessageTrail> {
         let ends = self.settled(erasure).await;
-        let mut patience = Patience::default();
+        let mut patience = Backoff::default();
         loop {
             match self.bus.trails(customer, self.partitions, ends).await {
                 Ok(mut trails) => {
@@ -244,13 +250,13 @@ impl EraserTask {
 
 /// How far is this erasure here?
 #[derive(Message)]
-#[rtype(result = "Result<Vec<Erasing>, String>")]
-pub struct Erasures(pub ErasureId);
+#[rtype(result = "Result<Vec<ErasureProgress>, String>")]
+pub struct GetErasure(pub ErasureId);
 
-impl Handler<Erasures> for PartitionActor {
-    type Result = ResponseFuture<Result<Vec<Erasing>, String>>;
+impl Handler<GetErasure> for PartitionActor {
+    type Result = ResponseFuture<Result<Vec<ErasureProgress>, String>>;
 
-    fn handle(&mut self, Erasures(wanted): Erasures, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, GetErasure(wanted): GetErasure, _: &mut Context<Self>) -> Self::Result {
         self.look_up(move |store, partition| {
             let found = store.erasing(partition)?.into_iter().filter(|(id, _)| *id == wanted);
             Ok(found.map(|(_, erasing)| erasing).collect())
@@ -263,17 +269,17 @@ const STORE: &str = "store";
 /// What the place of customers' keys is called.
 const KEYS: &str = "vault";
 
-fn removed(trail: &Trail) -> Removed {
+fn removed(trail: &MessageTrail) -> Removed {
     let count = trail.sequences.len() as u64;
     Removed { place: trail.stream.as_str().into(), what: trail.what.into(), count, at: now() }
 }
 
 /// What was left undone: events that came late, and erasures. Those that are done and whose time is
 /// over are forgotten.
-type Left = (Vec<u64>, Vec<(ErasureId, Erasing)>);
+type Leftovers = (Vec<u64>, Vec<(ErasureId, ErasureProgress)>);
 
-fn left(store: &Store, partition: u16, now: Time) -> Result<Left, tables::Error> {
-    let is_done = |erasing: &Erasing| matches!(erasing.stage, Stage::Done(_));
+fn left(store: &Store, partition: u16, now: Time) -> Result<Leftovers, tables::Error> {
+    let is_done = |erasing: &ErasureProgress| matches!(erasing.stage, ErasureStage::Done(_));
     let (done, left): (Vec<_>, Vec<_>) =
         store.erasing(partition)?.into_iter().partition(|(_, erasing)| is_done(erasing));
     let over = done.into_iter().filter(|(_, erasing)| erasing.until <= now);
@@ -288,11 +294,11 @@ fn left(store: &Store, partition: u16, now: Time) -> Result<Left, tables::Error>
 
 /// Waits before something is tried again: the broker may be gone for as long as it likes.
 #[derive(Default)]
-struct Patience {
+struct Backoff {
     has_complained: bool,
 }
 
-impl Patience {
+impl Backoff {
     async fn wait(&mut self, error: &bus::Error) {
         if !std::mem::replace(&mut self.has_complained, true) {
             tracing::warn!(%error, "an erasure waits for the broker");

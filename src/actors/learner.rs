@@ -6,21 +6,21 @@ use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
 use crate::models::Snapshot;
-use crate::partition::{LESSON_EVERY, Lessons};
+use crate::partition::{LESSON_EVERY, Trainer};
 use crate::store::Store;
 use crate::tables::Error;
 
 /// A thread that learns from what came of actions, and hands out what is known.
 #[derive(Debug)]
 pub struct LearnerThread {
-    wishes: Sender<Wish>,
+    commands: Sender<LearnerCommand>,
     thread: JoinHandle<()>,
-    figures: Arc<Figures>,
+    figures: Arc<LearnerStats>,
 }
 
 /// What is wanted of the thread.
 #[derive(Debug)]
-enum Wish {
+enum LearnerCommand {
     /// To learn now from all that is durable, and to say so once partitions have it.
     Learn(oneshot::Sender<()>),
     /// To end.
@@ -29,11 +29,11 @@ enum Wish {
 
 /// Whoever cannot wait until the next lesson.
 #[derive(Debug, Clone)]
-pub struct Impatient(Sender<Wish>, Arc<Figures>);
+pub struct LearnerHandle(Sender<LearnerCommand>, Arc<LearnerStats>);
 
-impl Impatient {
+impl LearnerHandle {
     /// What was learned so far.
-    pub fn figures(&self) -> &Figures {
+    pub fn figures(&self) -> &LearnerStats {
         &self.1
     }
 
@@ -42,7 +42,7 @@ impl Impatient {
     pub async fn learn_now(&self) {
         let (done, is_done) = oneshot::channel();
         // A thread that has ended learns nothing more.
-        if self.0.send(Wish::Learn(done)).is_ok() {
+        if self.0.send(LearnerCommand::Learn(done)).is_ok() {
             let _ = is_done.await;
         }
     }
@@ -50,7 +50,7 @@ impl Impatient {
 
 /// What was learned, for whoever asks.
 #[derive(Debug, Default)]
-pub struct Figures {
+pub struct LearnerStats {
     /// The version of what is known.
     pub version: AtomicU64,
     /// From how many answers that was learned.
@@ -68,20 +68,20 @@ impl LearnerThread {
     /// If there can be no further thread.
     pub fn spawn(
         store: Arc<Store>,
-        mut lessons: Lessons,
+        mut lessons: Trainer,
         publish: impl Fn(Snapshot) + Send + 'static,
         failed: impl FnOnce(Error) + Send + 'static,
     ) -> std::io::Result<LearnerThread> {
-        let (wishes, wished) = channel();
-        let figures = Arc::new(Figures::default());
+        let (commands, received) = channel();
+        let figures = Arc::new(LearnerStats::default());
         let told = figures.clone();
         let go_on = move || {
             told.tell(&lessons);
             loop {
-                let waiting = match wished.recv_timeout(LESSON_EVERY) {
-                    Ok(Wish::Learn(waiting)) => Some(waiting),
+                let waiting = match received.recv_timeout(LESSON_EVERY) {
+                    Ok(LearnerCommand::Learn(waiting)) => Some(waiting),
                     Err(RecvTimeoutError::Timeout) => None,
-                    Ok(Wish::End) | Err(RecvTimeoutError::Disconnected) => return,
+                    Ok(LearnerCommand::End) | Err(RecvTimeoutError::Disconnected) => return,
                 };
                 loop {
                     match lessons.learn(&*store) {
@@ -101,26 +101,26 @@ impl LearnerThread {
             }
         };
         let thread = std::thread::Builder::new().name("learner".into()).spawn(go_on)?;
-        Ok(LearnerThread { wishes, thread, figures })
+        Ok(LearnerThread { commands, thread, figures })
     }
 
     /// For whoever cannot wait until the next lesson.
-    pub fn impatient(&self) -> Impatient {
-        Impatient(self.wishes.clone(), self.figures.clone())
+    pub fn handle(&self) -> LearnerHandle {
+        LearnerHandle(self.commands.clone(), self.figures.clone())
     }
 
     /// Ends it. What is not learned yet is learned after the next start.
     pub fn close(self) {
         // If it has ended by itself there is nobody to tell.
-        let _ = self.wishes.send(Wish::End);
+        let _ = self.commands.send(LearnerCommand::End);
         if self.thread.join().is_err() {
             tracing::error!("the learner ended by a panic, which is a defect of jumeau");
         }
     }
 }
 
-impl Figures {
-    fn tell(&self, lessons: &Lessons) {
+impl LearnerStats {
+    fn tell(&self, lessons: &Trainer) {
         self.version.store(lessons.model().version(), Ordering::Relaxed);
         self.levels.store(lessons.model().levels() as u64, Ordering::Relaxed);
         self.forgotten.store(lessons.forgotten(), Ordering::Relaxed);

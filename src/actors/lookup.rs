@@ -5,20 +5,24 @@ use actix::{Context, Handler, Message, ResponseFuture};
 use super::partition::PartitionActor;
 use super::shell::load;
 use crate::event::{Broadcast, Customer, Rejection, Time};
-use crate::partition::{EscalationsRequest, Listing, Tryout, WouldSay};
-use crate::past::Mark;
+use crate::partition::{CampaignPreview, CampaignTrial, EscalationsRequest, Listing};
+use crate::past::ModelMark;
 use crate::tables::{self, KeptLesson, KeptLessons, Read};
 use crate::twin::{Action, Decision, Stage};
 
 /// What did a twin decide last, and why? The newest first.
 #[derive(Message)]
 #[rtype(result = "Result<Vec<Decision>, String>")]
-pub struct Decisions(pub Customer);
+pub struct GetDecisions(pub Customer);
 
-impl Handler<Decisions> for PartitionActor {
+impl Handler<GetDecisions> for PartitionActor {
     type Result = ResponseFuture<Result<Vec<Decision>, String>>;
 
-    fn handle(&mut self, Decisions(customer): Decisions, _: &mut Context<Self>) -> Self::Result {
+    fn handle(
+        &mut self,
+        GetDecisions(customer): GetDecisions,
+        _: &mut Context<Self>,
+    ) -> Self::Result {
         self.look_up(move |store, partition| store.decisions(partition, &customer))
     }
 }
@@ -26,27 +30,27 @@ impl Handler<Decisions> for PartitionActor {
 /// Which inputs did a twin take in that did not come from the stream? From a moment on, at most so
 /// many.
 #[derive(Message)]
-#[rtype(result = "Result<Vec<tables::Journalled>, String>")]
-pub struct Journal(pub Customer, pub Time, pub usize);
+#[rtype(result = "Result<Vec<tables::JournalRow>, String>")]
+pub struct GetJournal(pub Customer, pub Time, pub usize);
 
-impl Handler<Journal> for PartitionActor {
-    type Result = ResponseFuture<Result<Vec<tables::Journalled>, String>>;
+impl Handler<GetJournal> for PartitionActor {
+    type Result = ResponseFuture<Result<Vec<tables::JournalRow>, String>>;
 
-    fn handle(&mut self, journal: Journal, _: &mut Context<Self>) -> Self::Result {
-        let Journal(customer, from, limit) = journal;
+    fn handle(&mut self, journal: GetJournal, _: &mut Context<Self>) -> Self::Result {
+        let GetJournal(customer, from, limit) = journal;
         self.look_up(move |store, partition| store.inputs(partition, &customer, from, limit))
     }
 }
 
 /// From where on did you go by which version of what was learned?
 #[derive(Message)]
-#[rtype(result = "Result<Vec<Mark>, String>")]
-pub struct Marks;
+#[rtype(result = "Result<Vec<ModelMark>, String>")]
+pub struct GetModelMarks;
 
-impl Handler<Marks> for PartitionActor {
-    type Result = ResponseFuture<Result<Vec<Mark>, String>>;
+impl Handler<GetModelMarks> for PartitionActor {
+    type Result = ResponseFuture<Result<Vec<ModelMark>, String>>;
 
-    fn handle(&mut self, _: Marks, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, _: GetModelMarks, _: &mut Context<Self>) -> Self::Result {
         self.look_up(|store, partition| store.marks(partition))
     }
 }
@@ -54,7 +58,7 @@ impl Handler<Marks> for PartitionActor {
 /// What were versions learned from, and which of them can be learned once more?
 #[derive(Message)]
 #[rtype(result = "Result<(KeptLessons, Vec<KeptLesson>), String>")]
-pub struct Lessons {
+pub struct GetLessons {
     /// From this part of this version on.
     pub from: (u64, u32),
     /// Whether all that was known at milestones is wanted, too.
@@ -63,10 +67,10 @@ pub struct Lessons {
     pub bytes: usize,
 }
 
-impl Handler<Lessons> for PartitionActor {
+impl Handler<GetLessons> for PartitionActor {
     type Result = ResponseFuture<Result<(KeptLessons, Vec<KeptLesson>), String>>;
 
-    fn handle(&mut self, asked: Lessons, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, asked: GetLessons, _: &mut Context<Self>) -> Self::Result {
         self.look_up(move |store, _| {
             let kept = store.kept_lessons()?.unwrap_or_default();
             Ok((kept, store.lessons(asked.from, asked.with_levels, asked.bytes)?))
@@ -76,7 +80,7 @@ impl Handler<Lessons> for PartitionActor {
 
 /// What would a campaign come to for your next twins? Nothing is said, nothing is stored.
 #[derive(Message)]
-#[rtype(result = "Result<Tried, String>")]
+#[rtype(result = "Result<CampaignEstimate, String>")]
 pub struct TryCampaign {
     /// The campaign.
     pub told: Broadcast,
@@ -92,7 +96,7 @@ pub struct TryCampaign {
 
 /// What a campaign would come to.
 #[derive(Debug, Default)]
-pub struct Tried {
+pub struct CampaignEstimate {
     /// Twins that were looked at.
     pub looked_at: u64,
     /// Of these, twins whom it concerns.
@@ -108,19 +112,20 @@ pub struct Tried {
 }
 
 impl Handler<TryCampaign> for PartitionActor {
-    type Result = ResponseFuture<Result<Tried, String>>;
+    type Result = ResponseFuture<Result<CampaignEstimate, String>>;
 
     fn handle(&mut self, asked: TryCampaign, _: &mut Context<Self>) -> Self::Result {
         let TryCampaign { told, after, limit, sample, at } = asked;
         let (store, partition, surroundings) = self.to_look_at();
         let read = move || {
             let refused = |rejection: Rejection| rejection.detail;
-            let tryout =
-                Tryout::new(&told, at.unwrap_or(Time::MIN), surroundings).map_err(refused)?;
+            let tryout = CampaignTrial::new(&told, at.unwrap_or(Time::MIN), surroundings)
+                .map_err(refused)?;
             let found = store.customers(partition, None, after.as_ref(), limit);
             let customers = found.map_err(|error| error.to_string())?;
             let last = customers.last().filter(|_| customers.len() == limit).cloned();
-            let mut tried = Tried { last, unknown: tryout.unknown(), ..Tried::default() };
+            let mut tried =
+                CampaignEstimate { last, unknown: tryout.unknown(), ..CampaignEstimate::default() };
             for (_, twin) in load(&store, partition, customers)? {
                 let Some(mut twin) = twin else { continue };
                 tried.looked_at += 1;
@@ -131,8 +136,8 @@ impl Handler<TryCampaign> for PartitionActor {
                 tried.concerned += 1;
                 if tried.said.len() + tried.silent.len() < sample {
                     match tryout.on(&mut twin, at) {
-                        WouldSay::Something(action) => tried.said.push(action),
-                        WouldSay::Nothing(stage) => tried.silent.push(stage),
+                        CampaignPreview::Something(action) => tried.said.push(action),
+                        CampaignPreview::Nothing(stage) => tried.silent.push(stage),
                     }
                 }
             }
@@ -147,12 +152,16 @@ impl Handler<TryCampaign> for PartitionActor {
 /// What waits for people here?
 #[derive(Message)]
 #[rtype(result = "Result<Listing, String>")]
-pub struct WhatWaits(pub EscalationsRequest);
+pub struct ListEscalations(pub EscalationsRequest);
 
-impl Handler<WhatWaits> for PartitionActor {
+impl Handler<ListEscalations> for PartitionActor {
     type Result = ResponseFuture<Result<Listing, String>>;
 
-    fn handle(&mut self, WhatWaits(wanted): WhatWaits, _: &mut Context<Self>) -> Self::Result {
+    fn handle(
+        &mut self,
+        ListEscalations(wanted): ListEscalations,
+        _: &mut Context<Self>,
+    ) -> Self::Result {
         self.look_up(move |store, partition| {
             let mut listing = Listing::new(wanted);
             store.waiting(partition, &mut |customer, waiting| listing.add(&customer, waiting))?;

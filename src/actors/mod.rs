@@ -6,23 +6,27 @@
 //! store is read on blocking threads, written by the committer, the bus has threads of its own.
 
 mod clock;
-mod desk;
+mod counters;
 mod directory;
 mod eraser;
-mod glance;
 mod learner;
 mod lookup;
 mod partition;
+mod round_replies;
 mod shell;
 mod twin;
 
 pub use clock::Clock;
-pub use directory::{Address, Partitions};
-pub use eraser::{Eraser, EraserTask, Erasures};
-pub use glance::{Glance, GlanceBroadcasts, GlanceResults};
-pub use learner::{Figures, Impatient, LearnerThread};
-pub use lookup::{Decisions, Journal, Lessons, Marks, Tried, TryCampaign, WhatWaits};
+pub use counters::{GetBroadcasts, GetCounters, GetExperimentResults};
+pub use directory::{PartitionAddress, Partitions};
+pub use eraser::{Eraser, EraserTask, GetErasure};
+pub use learner::{LearnerHandle, LearnerStats, LearnerThread};
+pub use lookup::{
+    CampaignEstimate, GetDecisions, GetJournal, GetLessons, GetModelMarks, ListEscalations,
+    TryCampaign,
+};
 pub use partition::{
-    Advance, AskTwin, Confirmed, Durable, End, Fatal, HasAdvanced, HoldSweeps, Inspect, IsDrained,
-    PartitionActor, Pull, SetModels, SetPolicy, SetRoom, Setup, Sight,
+    AdvanceTime, AskTwin, Confirmed, Durable, EventsPulled, FatalError, GetTwin, HasAdvanced,
+    HoldScans, IsDrained, PartitionActor, PartitionSetup, SetDiskSpace, SetModels, SetPolicy,
+    StopPartition, TwinSnapshot,
 };

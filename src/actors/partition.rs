@@ -8,15 +8,16 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::clock::Clock;
-use super::desk;
 use super::eraser::Eraser;
+use super::round_replies;
 use super::shell::{Shell, load};
-use super::twin::Show;
-use crate::bus::{Floor, Receipt, Relay};
+use super::twin::ShowTwin;
+use crate::bus::{AckHandle, Floor, Relay};
 use crate::event::{Customer, Event, Output, Rights, Time, WrittenLane};
 use crate::models::Snapshot;
 use crate::partition::{
-    Answer, Bounds, Done, Loads, Machine, Outgoing, Pulled, Recovered, Surroundings, TimeMode,
+    AskAnswer, BatchResult, Bounds, Loads, Machine, Outgoing, Pulled, Recovered, Surroundings,
+    TimeMode,
 };
 use crate::policy::Policy;
 use crate::store::{CommitHandle, Store};
@@ -25,10 +26,10 @@ use crate::twin::Twin;
 
 /// Something after which the service must stop rather than guess.
 #[derive(Debug)]
-pub struct Fatal(pub String);
+pub struct FatalError(pub String);
 
 /// What a partition's actor is made of.
-pub struct Setup {
+pub struct PartitionSetup {
     /// Its number.
     pub partition: u16,
     /// What `now` is.
@@ -60,7 +61,7 @@ pub struct Setup {
     /// What the time is.
     pub clock: Arc<Clock>,
     /// Hears of what must stop the service.
-    pub fatal: UnboundedSender<Fatal>,
+    pub fatal: UnboundedSender<FatalError>,
 }
 
 /// The actor of one partition: the only one who orders its twins about.
@@ -86,8 +87,8 @@ const ALARM_MAX: Duration = Duration::from_secs(1);
 
 impl PartitionActor {
     /// Makes the actor, within its own context.
-    pub fn new(setup: Setup, context: &mut Context<PartitionActor>) -> PartitionActor {
-        let Setup {
+    pub fn new(setup: PartitionSetup, context: &mut Context<PartitionActor>) -> PartitionActor {
+        let PartitionSetup {
             partition,
             mode,
             bounds,
@@ -106,7 +107,7 @@ impl PartitionActor {
             fatal,
         } = setup;
         let me = context.address();
-        desk::set_up(partition, me.clone());
+        round_replies::register(partition, me.clone());
         let permits = std::collections::VecDeque::new();
         let mut shell = Shell {
             partition,
@@ -186,7 +187,7 @@ impl Drop for PartitionActor {
     fn drop(&mut self) {
         if !self.is_ended {
             // The receiver is gone only when the service is stopping already.
-            let _ = self.shell.fatal.send(Fatal(format!(
+            let _ = self.shell.fatal.send(FatalError(format!(
                 "partition {} panicked, which is a defect of jumeau; what was not durable is taken in \
                  again after the next start",
                 self.partition
@@ -205,7 +206,7 @@ impl Actor for PartitionActor {
     }
 
     fn stopped(&mut self, _: &mut Context<PartitionActor>) {
-        desk::clear(self.partition);
+        round_replies::unregister(self.partition);
     }
 }
 
@@ -226,17 +227,17 @@ fn give_back() {
 /// Here is what was pulled from the stream, and the room it takes in the intake.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Pull {
+pub struct EventsPulled {
     /// What was pulled.
-    pub pulled: Pulled<Receipt>,
+    pub pulled: Pulled<AckHandle>,
     /// The room, given back when it is acknowledged.
     pub permit: Option<OwnedSemaphorePermit>,
 }
 
-impl Handler<Pull> for PartitionActor {
+impl Handler<EventsPulled> for PartitionActor {
     type Result = ();
 
-    fn handle(&mut self, pull: Pull, context: &mut Context<PartitionActor>) {
+    fn handle(&mut self, pull: EventsPulled, context: &mut Context<PartitionActor>) {
         self.shell.permits.extend(pull.permit);
         self.machine.pulled(pull.pulled, self.clock.now(), &mut self.shell);
         self.set_alarm(context);
@@ -250,7 +251,7 @@ pub struct AskTwin {
     /// The request.
     pub event: Event,
     /// Who waits for the answer.
-    pub reply: oneshot::Sender<Answer>,
+    pub reply: oneshot::Sender<AskAnswer>,
 }
 
 impl Handler<AskTwin> for PartitionActor {
@@ -265,12 +266,12 @@ impl Handler<AskTwin> for PartitionActor {
 /// Here are the twins that were to be loaded.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(super) struct Loaded(pub(super) Loads);
+pub(super) struct TwinsLoaded(pub(super) Loads);
 
-impl Handler<Loaded> for PartitionActor {
+impl Handler<TwinsLoaded> for PartitionActor {
     type Result = ();
 
-    fn handle(&mut self, Loaded(twins): Loaded, context: &mut Context<PartitionActor>) {
+    fn handle(&mut self, TwinsLoaded(twins): TwinsLoaded, context: &mut Context<PartitionActor>) {
         self.machine.loaded(twins, self.clock.now(), &mut self.shell);
         self.set_alarm(context);
     }
@@ -320,12 +321,16 @@ impl Handler<OutputsLoaded> for PartitionActor {
 /// Here is what the store knows of a customer who is erased.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(super) struct Traced(pub(super) Traces);
+pub(super) struct TracesLoaded(pub(super) Traces);
 
-impl Handler<Traced> for PartitionActor {
+impl Handler<TracesLoaded> for PartitionActor {
     type Result = ();
 
-    fn handle(&mut self, Traced(traces): Traced, context: &mut Context<PartitionActor>) {
+    fn handle(
+        &mut self,
+        TracesLoaded(traces): TracesLoaded,
+        context: &mut Context<PartitionActor>,
+    ) {
         self.machine.traced(traces, self.clock.now(), &mut self.shell);
         self.set_alarm(context);
     }
@@ -348,7 +353,7 @@ impl Handler<CustomersFound> for PartitionActor {
 /// Every twin of the round has answered.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(super) struct RoundDone(pub(super) Vec<Done>);
+pub(super) struct RoundDone(pub(super) Vec<BatchResult>);
 
 impl Handler<RoundDone> for PartitionActor {
     type Result = ();
@@ -408,12 +413,16 @@ impl Handler<SetPolicy> for PartitionActor {
 /// Has the disk room for more?
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct SetRoom(pub bool);
+pub struct SetDiskSpace(pub bool);
 
-impl Handler<SetRoom> for PartitionActor {
+impl Handler<SetDiskSpace> for PartitionActor {
     type Result = ();
 
-    fn handle(&mut self, SetRoom(has_room): SetRoom, context: &mut Context<PartitionActor>) {
+    fn handle(
+        &mut self,
+        SetDiskSpace(has_room): SetDiskSpace,
+        context: &mut Context<PartitionActor>,
+    ) {
         self.machine.set_room(has_room, self.clock.now(), &mut self.shell);
         self.set_alarm(context);
     }
@@ -435,12 +444,12 @@ impl Handler<SetModels> for PartitionActor {
 /// In event time: let time advance to here.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Advance(pub Time);
+pub struct AdvanceTime(pub Time);
 
-impl Handler<Advance> for PartitionActor {
+impl Handler<AdvanceTime> for PartitionActor {
     type Result = ();
 
-    fn handle(&mut self, Advance(to): Advance, context: &mut Context<PartitionActor>) {
+    fn handle(&mut self, AdvanceTime(to): AdvanceTime, context: &mut Context<PartitionActor>) {
         self.machine.advance(to, self.clock.now(), &mut self.shell);
         self.set_alarm(context);
     }
@@ -462,13 +471,13 @@ impl Handler<HasAdvanced> for PartitionActor {
 /// Look at no further twin on behalf of broadcasts: the service is about to stop.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct HoldSweeps;
+pub struct HoldScans;
 
-impl Handler<HoldSweeps> for PartitionActor {
+impl Handler<HoldScans> for PartitionActor {
     type Result = ();
 
-    fn handle(&mut self, _: HoldSweeps, _: &mut Context<PartitionActor>) {
-        self.machine.hold_sweeps();
+    fn handle(&mut self, _: HoldScans, _: &mut Context<PartitionActor>) {
+        self.machine.hold_scans();
     }
 }
 
@@ -486,7 +495,7 @@ impl Handler<IsDrained> for PartitionActor {
 }
 
 /// What a look at a twin finds.
-pub struct Sight {
+pub struct TwinSnapshot {
     /// The twin; none if there is none.
     pub twin: Option<Box<Twin>>,
     /// Whether it is in memory.
@@ -497,26 +506,26 @@ pub struct Sight {
 
 /// Show a twin, without waking it.
 #[derive(Message)]
-#[rtype(result = "Result<Sight, String>")]
-pub struct Inspect(pub Customer);
+#[rtype(result = "Result<TwinSnapshot, String>")]
+pub struct GetTwin(pub Customer);
 
-impl Handler<Inspect> for PartitionActor {
-    type Result = ResponseFuture<Result<Sight, String>>;
+impl Handler<GetTwin> for PartitionActor {
+    type Result = ResponseFuture<Result<TwinSnapshot, String>>;
 
-    fn handle(&mut self, Inspect(customer): Inspect, _: &mut Context<Self>) -> Self::Result {
-        let resident = self.machine.address(&customer).map(|twin| twin.send(Show));
+    fn handle(&mut self, GetTwin(customer): GetTwin, _: &mut Context<Self>) -> Self::Result {
+        let resident = self.machine.address(&customer).map(|twin| twin.send(ShowTwin));
         let (store, partition) = (self.shell.store.clone(), self.partition);
         let surroundings = self.machine.surroundings();
         Box::pin(async move {
             if let Some(shown) = resident
                 && let Ok(twin) = shown.await
             {
-                return Ok(Sight { twin: Some(twin), is_resident: true, surroundings });
+                return Ok(TwinSnapshot { twin: Some(twin), is_resident: true, surroundings });
             }
             let read = move || load(&store, partition, vec![customer]);
             let found = actix_rt::task::spawn_blocking(read).await.map_err(|e| e.to_string())??;
             let twin = found.into_iter().next().and_then(|(_, twin)| twin);
-            Ok(Sight { twin, is_resident: false, surroundings })
+            Ok(TwinSnapshot { twin, is_resident: false, surroundings })
         })
     }
 }
@@ -524,12 +533,12 @@ impl Handler<Inspect> for PartitionActor {
 /// End; what is not durable is taken in again after the next start.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct End;
+pub struct StopPartition;
 
-impl Handler<End> for PartitionActor {
+impl Handler<StopPartition> for PartitionActor {
     type Result = ();
 
-    fn handle(&mut self, _: End, context: &mut Context<PartitionActor>) {
+    fn handle(&mut self, _: StopPartition, context: &mut Context<PartitionActor>) {
         self.is_ended = true;
         context.stop();
     }

@@ -5,16 +5,16 @@ use actix::{Actor, Addr, Handler, Message};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::desk;
 use super::eraser::Eraser;
 use super::partition::{
-    CustomersFound, Fatal, GIVE_BACK, Loaded, OutputsLoaded, PartitionActor, Rested, TimersLoaded,
-    Traced,
+    CustomersFound, FatalError, GIVE_BACK, OutputsLoaded, PartitionActor, Rested, TimersLoaded,
+    TracesLoaded, TwinsLoaded,
 };
-use super::twin::{Rest, TakeIn, TwinActor};
-use crate::bus::{Floor, Receipt, Relay};
+use super::round_replies;
+use super::twin::{RestTwin, RunBatch, TwinActor};
+use crate::bus::{AckHandle, Floor, Relay};
 use crate::event::{Customer, Output, WrittenLane};
-use crate::partition::{Answer, Cleared, Errand, Host, Loads, revive};
+use crate::partition::{AskAnswer, Cleared, Host, Loads, TwinBatch, revive};
 use crate::store::{CommitHandle, Store};
 use crate::tables::{Batch, IndexKey, Read, Urgency};
 use crate::twin::Twin;
@@ -30,7 +30,7 @@ pub(super) struct Shell {
     pub(super) floor: Floor,
     /// What was written of the slow lane last.
     pub(super) slow_lane: WrittenLane,
-    pub(super) fatal: UnboundedSender<Fatal>,
+    pub(super) fatal: UnboundedSender<FatalError>,
     /// Room in the intake, given back when what took it is durable.
     pub(super) permits: VecDeque<OwnedSemaphorePermit>,
     /// How many times memory is still to be given back.
@@ -55,10 +55,10 @@ impl Shell {
                 Ok(Ok(found)) => me.do_send(message(found)),
                 Ok(Err(error)) => {
                     // The receiver is gone only when the service is stopping already.
-                    let _ = fatal.send(Fatal(format!("partition {partition}: {error}")));
+                    let _ = fatal.send(FatalError(format!("partition {partition}: {error}")));
                 }
                 Err(panic) => {
-                    let _ = fatal.send(Fatal(format!("partition {partition}: {panic}")));
+                    let _ = fatal.send(FatalError(format!("partition {partition}: {panic}")));
                 }
             }
         });
@@ -67,23 +67,23 @@ impl Shell {
 
 impl Host for Shell {
     type Address = Addr<TwinActor>;
-    type Token = Receipt;
-    type Reply = oneshot::Sender<Answer>;
+    type Token = AckHandle;
+    type Reply = oneshot::Sender<AskAnswer>;
 
     fn activate(&mut self, twin: Box<Twin>) -> Addr<TwinActor> {
         TwinActor::new(twin, self.partition).start()
     }
 
-    fn deliver(&mut self, to: &Addr<TwinActor>, errand: Errand) {
-        desk::expect(self.partition);
-        to.do_send(TakeIn(errand));
+    fn deliver(&mut self, to: &Addr<TwinActor>, errand: TwinBatch) {
+        round_replies::expect(self.partition);
+        to.do_send(RunBatch(errand));
     }
 
     fn rest(&mut self, twins: Vec<(Customer, &Addr<TwinActor>)>) {
         self.to_give_back = GIVE_BACK;
         let me = self.me.clone();
         let asked: Vec<_> =
-            twins.into_iter().map(|(customer, twin)| (customer, twin.send(Rest))).collect();
+            twins.into_iter().map(|(customer, twin)| (customer, twin.send(RestTwin))).collect();
         actix_rt::spawn(async move {
             let mut rested = Vec::with_capacity(asked.len());
             for (customer, answer) in asked {
@@ -98,7 +98,7 @@ impl Host for Shell {
 
     fn load(&mut self, customers: Vec<Customer>) {
         let partition = self.partition;
-        self.read(move |store| load(store, partition, customers), Loaded);
+        self.read(move |store| load(store, partition, customers), TwinsLoaded);
     }
 
     fn load_outputs(&mut self, from: u64, limit: usize) {
@@ -132,7 +132,7 @@ impl Host for Shell {
         let read = move |store: &Store| {
             store.traces(partition, &customer).map_err(|error| error.to_string())
         };
-        self.read(read, Traced);
+        self.read(read, TracesLoaded);
     }
 
     fn clear(&mut self, cleared: Cleared) {
@@ -151,12 +151,12 @@ impl Host for Shell {
         self.committer.submit(self.partition, ticket, batch, urgency);
     }
 
-    fn acknowledge(&mut self, receipt: Receipt) {
+    fn acknowledge(&mut self, receipt: AckHandle) {
         self.permits.pop_front();
         receipt.committed();
     }
 
-    fn answer(&mut self, reply: oneshot::Sender<Answer>, answer: Answer) {
+    fn answer(&mut self, reply: oneshot::Sender<AskAnswer>, answer: AskAnswer) {
         // Whoever asked may have gone.
         let _ = reply.send(answer);
     }

@@ -1,7 +1,7 @@
 use actix::{Actor, Context, Handler, Message, MessageResult};
 
-use super::desk;
-use crate::partition::{Cell, Errand};
+use super::round_replies;
+use crate::partition::{TwinBatch, TwinCell};
 use crate::twin::Twin;
 
 /// The actor of one customer: the only one who changes the twin.
@@ -9,13 +9,13 @@ use crate::twin::Twin;
 /// Its partition holds its one address; dropping that ends the actor, which holds nothing that is
 /// not durable by then.
 pub(super) struct TwinActor {
-    cell: Cell,
+    cell: TwinCell,
     partition: u16,
 }
 
 impl TwinActor {
     pub(super) fn new(twin: Box<Twin>, partition: u16) -> TwinActor {
-        TwinActor { cell: Cell::new(twin), partition }
+        TwinActor { cell: TwinCell::new(twin), partition }
     }
 }
 
@@ -26,25 +26,25 @@ impl Actor for TwinActor {
 /// Take these inputs in.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(super) struct TakeIn(pub(super) Errand);
+pub(super) struct RunBatch(pub(super) TwinBatch);
 
-impl Handler<TakeIn> for TwinActor {
+impl Handler<RunBatch> for TwinActor {
     type Result = ();
 
-    fn handle(&mut self, TakeIn(errand): TakeIn, _: &mut Context<TwinActor>) {
-        desk::lay_down(self.partition, self.cell.handle(errand));
+    fn handle(&mut self, RunBatch(errand): RunBatch, _: &mut Context<TwinActor>) {
+        round_replies::report(self.partition, self.cell.handle(errand));
     }
 }
 
 /// Nothing has happened to you for a while: rest. Answers about how many bytes you take then.
 #[derive(Message)]
 #[rtype(result = "u32")]
-pub(super) struct Rest;
+pub(super) struct RestTwin;
 
-impl Handler<Rest> for TwinActor {
+impl Handler<RestTwin> for TwinActor {
     type Result = u32;
 
-    fn handle(&mut self, _: Rest, _: &mut Context<TwinActor>) -> u32 {
+    fn handle(&mut self, _: RestTwin, _: &mut Context<TwinActor>) -> u32 {
         self.cell.rest()
     }
 }
@@ -52,12 +52,12 @@ impl Handler<Rest> for TwinActor {
 /// Show yourself.
 #[derive(Message)]
 #[rtype(result = "Box<Twin>")]
-pub(super) struct Show;
+pub(super) struct ShowTwin;
 
-impl Handler<Show> for TwinActor {
-    type Result = MessageResult<Show>;
+impl Handler<ShowTwin> for TwinActor {
+    type Result = MessageResult<ShowTwin>;
 
-    fn handle(&mut self, _: Show, _: &mut Context<TwinActor>) -> MessageResult<Show> {
+    fn handle(&mut self, _: ShowTwin, _: &mut Context<TwinActor>) -> MessageResult<ShowTwin> {
         MessageResult(self.cell.twin())
     }
 }

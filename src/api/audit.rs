@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use super::messages::{code, verb};
-use crate::bus::{self, ApiError, Asker, Bus, Request};
-use crate::config::{limits, settings::Identifiers};
+use crate::bus::{self, ApiError, Bus, Caller, Request};
+use crate::config::{limits, settings::AuditIdentifiers};
 use crate::event::{self, Customer, Time, cut};
-use crate::partition::Secret;
+use crate::partition::StoreSecret;
 
 /// One line of the audit: the stream `JUMEAU_AUDIT`, on the subject `<prefix>.audit.<act>`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -71,21 +71,21 @@ pub struct AuditReply {
 
 /// Who writes the audit.
 #[derive(Debug, Clone)]
-pub struct Auditor {
+pub struct AuditWriter {
     bus: Bus,
-    identifiers: Identifiers,
-    secret: Secret,
+    identifiers: AuditIdentifiers,
+    secret: StoreSecret,
 }
 
-impl Auditor {
+impl AuditWriter {
     /// Writes to the audit of this bus; customers are hashed with the secret.
-    pub fn new(bus: &Bus, identifiers: Identifiers, secret: Secret) -> Auditor {
-        Auditor { bus: bus.clone(), identifiers, secret }
+    pub fn new(bus: &Bus, identifiers: AuditIdentifiers, secret: StoreSecret) -> AuditWriter {
+        AuditWriter { bus: bus.clone(), identifiers, secret }
     }
 
     /// The first line of what is asked.
     pub fn asked(&self, request: &Request) -> AuditRecord {
-        let Asker { name, is_vouched } = &request.by;
+        let Caller { name, is_vouched } = &request.by;
         // The customer is the last token, wherever there is one, but of a list it is the queue.
         let is_list = request.verb == verb::ESCALATIONS_LIST;
         let customer = request.tokens.last().filter(|_| !is_list);
@@ -205,8 +205,8 @@ impl Auditor {
     /// lines do not tell it.
     fn about(&self, token: &str) -> Box<str> {
         match self.identifiers {
-            Identifiers::Plain => token.into(),
-            Identifiers::Hashed => {
+            AuditIdentifiers::Plain => token.into(),
+            AuditIdentifiers::Hashed => {
                 // Whoever writes a token in another way means the same customer.
                 let text = event::spelled(token);
                 hex::encode(self.secret.hash(text.as_bytes())).into()

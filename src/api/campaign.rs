@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Customer, SharedFact, unsaid};
-use crate::partition::Campaigned;
+use crate::event::{Customer, SharedFact, nullable};
+use crate::partition::CampaignCounts;
 
 /// The payload of [`verb::TRY_CAMPAIGN`](super::verb::TRY_CAMPAIGN): what would a campaign come to for
 /// the next customers of a partition? Nothing is said, nothing is stored.
@@ -18,14 +18,14 @@ pub struct TryCampaignRequest {
     /// The campaign, as it would be broadcast.
     pub fact: SharedFact,
     /// The partition, from 0.
-    #[serde(default, deserialize_with = "unsaid::or_default")]
+    #[serde(default, deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<u16>")]
     pub partition: u16,
     /// Behind this customer; none: from the first one on.
     #[serde(default)]
     pub after: Option<Customer>,
     /// So many of those whom it concerns decide; the others are only counted.
-    #[serde(default, deserialize_with = "unsaid::or_default")]
+    #[serde(default, deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<usize>")]
     pub sample: usize,
 }
@@ -38,7 +38,7 @@ pub struct TryCampaignReply {
     /// Of these, customers whom it concerns.
     pub concerned: u64,
     /// What came of the decisions of the sample.
-    pub campaign: Campaigned,
+    pub campaign: CampaignCounts,
     /// What would be said, and in which channel, and to how many.
     pub said: BTreeMap<Box<str>, u64>,
     /// Actions that take part and that no policy knows.

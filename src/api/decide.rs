@@ -5,7 +5,7 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Ask, Customer, Map, Time};
+use crate::event::{AskData, Customer, Map, Time};
 use crate::policy::Issue;
 use crate::twin::Action;
 
@@ -29,7 +29,7 @@ pub struct DecideRequest {
     pub traceparent: Option<Box<str>>,
     /// Where there is room, how many are wanted, and the context of this moment.
     #[serde(flatten)]
-    pub ask: Ask,
+    pub ask: AskData,
 }
 
 /// The answer to [`verb::DECIDE`](super::verb::DECIDE).
@@ -44,12 +44,12 @@ pub struct DecideReply {
     /// The policy's version.
     pub version: Box<str>,
     /// What to show, best first in each place; perhaps nothing.
-    pub offers: Vec<Offer>,
+    pub offers: Vec<OfferedAction>,
 }
 
 /// One thing to show.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Offer {
+pub struct OfferedAction {
     /// The decision's identifier, which outcomes name.
     pub decision: Box<str>,
     /// What to do.
@@ -74,10 +74,10 @@ pub struct Offer {
     pub score: f64,
 }
 
-impl Offer {
+impl OfferedAction {
     /// An action, as whoever asked is told of it.
-    pub fn of(action: &Arc<Action>) -> Offer {
-        Offer {
+    pub fn of(action: &Arc<Action>) -> OfferedAction {
+        OfferedAction {
             decision: action.decision.clone(),
             action: action.action.clone(),
             issue: action.issue,

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::event::{ErasureId, Time};
-use crate::partition::Secret;
-use crate::tables::{Erasing, Pseudonym, Stage};
+use crate::partition::StoreSecret;
+use crate::tables::{ErasureProgress, ErasureStage, Pseudonym};
 
 /// The payload of [`verb::ERASE`](super::verb::ERASE): how far is an erasure that was begun before?
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -31,15 +31,15 @@ pub struct EraseReply {
     pub erasure: Box<str>,
     /// The receipt, once nothing is left to do. Until then the erasure goes on, also after a crash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub receipt: Option<Receipt>,
+    pub receipt: Option<ErasureReceipt>,
 }
 
 /// What was removed of a customer, and where, signed. It names nobody.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Receipt {
+pub struct ErasureReceipt {
     /// What is signed.
-    pub told: Told,
+    pub told: ReceiptStatement,
     /// The public key of the store, as an nkey: `U…`.
     pub key: Box<str>,
     /// The Ed25519 signature of `told` as JSON without spaces, in base64 (URL-safe, not padded).
@@ -49,7 +49,7 @@ pub struct Receipt {
 /// What a receipt says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Told {
+pub struct ReceiptStatement {
     /// The version of this format: 1.
     pub format: u8,
     /// The erasure.
@@ -117,7 +117,7 @@ pub enum BadReceipt {
     },
 }
 
-impl Receipt {
+impl ErasureReceipt {
     /// Checks that these are the words that were signed, by this key if one is given.
     ///
     /// # Errors
@@ -142,7 +142,7 @@ impl Receipt {
 
 const FORMAT: u8 = 1;
 
-impl Told {
+impl ReceiptStatement {
     #[expect(clippy::expect_used, reason = "the message names the invariant")]
     fn signed(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("texts and numbers have a JSON form")
@@ -151,10 +151,10 @@ impl Told {
 
 /// What a store proves with that a receipt is its own, and knows again whom it has erased.
 #[derive(Clone)]
-pub struct Seal {
+pub struct ReceiptSigner {
     key: Arc<KeyPair>,
-    marks: Secret,
-    audit: Secret,
+    marks: StoreSecret,
+    audit: StoreSecret,
 }
 
 /// A secret that nobody can guess, for a store that has none yet.
@@ -171,10 +171,10 @@ pub fn fresh_erasure() -> ErasureId {
     ErasureId(u128::from_be_bytes(id))
 }
 
-impl Seal {
+impl ReceiptSigner {
     /// The seal of a store with this secret.
     #[expect(clippy::expect_used, reason = "the message names the invariant")]
-    pub fn new(secret: &[u8; 32]) -> Seal {
+    pub fn new(secret: &[u8; 32]) -> ReceiptSigner {
         // Three secrets of one, none of which tells another.
         let derive = |what: &str| -> [u8; 32] {
             Sha256::new().chain_update(what).chain_update(secret).finalize().into()
@@ -182,44 +182,52 @@ impl Seal {
         let key = KeyPair::new_from_raw(KeyPairType::User, derive("jumeau receipts"))
             .expect("any 32 bytes are a secret key");
         let [marks, audit] =
-            ["jumeau tombstones", "jumeau audit"].map(|what| Secret::new(derive(what)));
-        Seal { key: Arc::new(key), marks, audit }
+            ["jumeau tombstones", "jumeau audit"].map(|what| StoreSecret::new(derive(what)));
+        ReceiptSigner { key: Arc::new(key), marks, audit }
     }
 
     /// What customers who were erased are marked with.
-    pub fn marks(&self) -> Secret {
+    pub fn marks(&self) -> StoreSecret {
         self.marks.clone()
     }
 
     /// What customers are hashed with in the audit.
-    pub fn audit(&self) -> Secret {
+    pub fn audit(&self) -> StoreSecret {
         self.audit.clone()
     }
 
     /// The receipt for an erasure, if nothing of it is left to do: of the identifier that was
     /// named, with this mark, and of all to which it was passed on.
-    pub fn receipt(&self, id: ErasureId, named: Pseudonym, rows: &[Erasing]) -> Option<Receipt> {
+    pub fn receipt(
+        &self,
+        id: ErasureId,
+        named: Pseudonym,
+        rows: &[ErasureProgress],
+    ) -> Option<ErasureReceipt> {
         let known: BTreeSet<Pseudonym> = rows.iter().map(|row| row.mark).collect();
         let is_whole = known.contains(&named)
             && rows.iter().flat_map(|row| &row.also).all(|mark| known.contains(mark));
         let identifiers: Option<Vec<_>> = rows.iter().map(identifier).collect();
         let identifiers = identifiers.filter(|_| is_whole)?;
         let done = identifiers.iter().map(|one| one.files_rewritten).max()?;
-        let told = Told { format: FORMAT, erasure: id.to_string().into(), done, identifiers };
+        let told =
+            ReceiptStatement { format: FORMAT, erasure: id.to_string().into(), done, identifiers };
         let signature = self.key.sign(&told.signed()).ok()?;
         let signature = URL_SAFE_NO_PAD.encode(signature).into();
-        Some(Receipt { told, key: self.key.public_key().into(), signature })
+        Some(ErasureReceipt { told, key: self.key.public_key().into(), signature })
     }
 }
 
-impl fmt::Debug for Seal {
+impl fmt::Debug for ReceiptSigner {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_struct("Seal").field("key", &self.key.public_key()).finish_non_exhaustive()
+        out.debug_struct("ReceiptSigner")
+            .field("key", &self.key.public_key())
+            .finish_non_exhaustive()
     }
 }
 
-fn identifier(row: &Erasing) -> Option<ErasedIdentifier> {
-    let Stage::Done(files_rewritten) = row.stage else { return None };
+fn identifier(row: &ErasureProgress) -> Option<ErasedIdentifier> {
+    let ErasureStage::Done(files_rewritten) = row.stage else { return None };
     let removed = row.removed.iter().cloned().map(|one| RemovedThings {
         place: one.place,
         what: one.what,
@@ -240,9 +248,9 @@ mod tests {
     use super::*;
     use crate::tables::Removed;
 
-    fn row(mark: u8, also: &[u8], stage: Stage) -> Erasing {
+    fn row(mark: u8, also: &[u8], stage: ErasureStage) -> ErasureProgress {
         let at = Time::from_ms(1_700_000_000_000);
-        Erasing {
+        ErasureProgress {
             customer: None,
             mark: Pseudonym([mark; 16]),
             at,
@@ -259,17 +267,17 @@ mod tests {
         }
     }
 
-    fn receipt(rows: &[Erasing]) -> Option<Receipt> {
-        Seal::new(&[7; 32]).receipt(ErasureId(5), Pseudonym([1; 16]), rows)
+    fn receipt(rows: &[ErasureProgress]) -> Option<ErasureReceipt> {
+        ReceiptSigner::new(&[7; 32]).receipt(ErasureId(5), Pseudonym([1; 16]), rows)
     }
 
     #[test]
     fn there_is_a_receipt_only_once_every_identifier_is_erased() {
-        let done = Stage::Done(Time::from_ms(1_700_000_001_000));
+        let done = ErasureStage::Done(Time::from_ms(1_700_000_001_000));
         assert!(receipt(&[]).is_none(), "nothing was begun");
-        assert!(receipt(&[row(1, &[], Stage::Files)]).is_none());
+        assert!(receipt(&[row(1, &[], ErasureStage::Files)]).is_none());
         assert!(receipt(&[row(1, &[2], done)]).is_none(), "the other has not begun");
-        assert!(receipt(&[row(1, &[2], done), row(2, &[1], Stage::Streams)]).is_none());
+        assert!(receipt(&[row(1, &[2], done), row(2, &[1], ErasureStage::Streams)]).is_none());
         assert!(receipt(&[row(2, &[], done)]).is_none(), "the one that was named is missing");
         let receipt = receipt(&[row(1, &[2], done), row(2, &[1], done)]).unwrap();
         assert_eq!(receipt.told.identifiers.len(), 2);
@@ -277,14 +285,14 @@ mod tests {
 
     #[test]
     fn a_receipt_proves_its_words_and_no_others() {
-        let done = Stage::Done(Time::from_ms(1_700_000_001_000));
+        let done = ErasureStage::Done(Time::from_ms(1_700_000_001_000));
         let receipt = receipt(&[row(1, &[], done)]).unwrap();
-        let read = |text: &str| serde_json::from_str::<Receipt>(text).unwrap();
+        let read = |text: &str| serde_json::from_str::<ErasureReceipt>(text).unwrap();
         let pretty = serde_json::to_string_pretty(&receipt).unwrap();
         assert_eq!(read(&pretty).verify(Some(&receipt.key)), Ok(()));
         let changed = read(&pretty.replace("\"count\": 3", "\"count\": 2"));
         assert_eq!(changed.verify(None), Err(BadReceipt::Forged { key: receipt.key.clone() }));
-        let other = Seal::new(&[8; 32]).key.public_key();
+        let other = ReceiptSigner::new(&[8; 32]).key.public_key();
         assert!(matches!(receipt.verify(Some(&other)), Err(BadReceipt::OtherKey { .. })));
     }
 

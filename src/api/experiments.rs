@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::event::Time;
-use crate::models::{ArmResult, Lead, Measure, Shown, chance_of_shares};
+use crate::models::{ArmCounts, ArmResult, ComparedMeasure, Lead, chance_of_shares};
 use crate::policy::{Does, Experiment, Policy};
 
 /// What experiments have shown so far.
@@ -59,7 +59,7 @@ pub struct ArmShown {
 type Counted = BTreeMap<Box<str>, BTreeMap<Box<str>, ArmResult>>;
 
 /// What the experiments of a policy have shown, and those before it, by what all partitions counted.
-pub fn shown(policy: &Policy, counted: impl Iterator<Item = Shown>) -> Vec<ExperimentShown> {
+pub fn shown(policy: &Policy, counted: impl Iterator<Item = ArmCounts>) -> Vec<ExperimentShown> {
     let mut all = Counted::new();
     for (name, arm, result) in counted {
         all.entry(name).or_default().entry(arm).or_default().add(&result);
@@ -81,7 +81,7 @@ pub fn shown(policy: &Policy, counted: impl Iterator<Item = Shown>) -> Vec<Exper
 }
 
 fn running(known: &Experiment, mut counted: BTreeMap<Box<str>, ArmResult>) -> ExperimentShown {
-    let mut arms: Vec<Arm> = Vec::new();
+    let mut arms: Vec<ArmRow> = Vec::new();
     for arm in &known.arms {
         let does = match (&arm.policy, arm.does) {
             (Some(policy), _) => Some(format!("policy {policy}")),
@@ -108,9 +108,9 @@ fn running(known: &Experiment, mut counted: BTreeMap<Box<str>, ArmResult>) -> Ex
 }
 
 /// Its name, its share, what it does, and what was counted.
-type Arm = (Box<str>, f64, Option<String>, ArmResult);
+type ArmRow = (Box<str>, f64, Option<String>, ArmResult);
 
-fn compared(arms: Vec<Arm>) -> Vec<ArmShown> {
+fn compared(arms: Vec<ArmRow>) -> Vec<ArmShown> {
     let control = arms.first().map(|(.., result)| *result).unwrap_or_default();
     let with_first = arms.into_iter().enumerate();
     with_first
@@ -121,10 +121,10 @@ fn compared(arms: Vec<Arm>) -> Vec<ArmShown> {
                 share,
                 does,
                 result,
-                rate: result.mean(Measure::Rate),
-                rate_lead: lead(Measure::Rate),
-                value: result.mean(Measure::Value),
-                value_lead: lead(Measure::Value),
+                rate: result.mean(ComparedMeasure::Rate),
+                rate_lead: lead(ComparedMeasure::Rate),
+                value: result.mean(ComparedMeasure::Value),
+                value_lead: lead(ComparedMeasure::Value),
             }
         })
         .collect()

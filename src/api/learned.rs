@@ -5,8 +5,8 @@ use base64::engine::general_purpose::STANDARD;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Time, unsaid};
-use crate::past::Mark;
+use crate::event::{Time, nullable};
+use crate::past::ModelMark;
 use crate::tables::{KeptLesson, KeptLessons};
 
 /// The answer to [`verb::MARKS`](super::verb::MARKS).
@@ -29,15 +29,15 @@ pub struct VersionMark {
     pub at: Time,
 }
 
-impl From<Mark> for VersionMark {
-    fn from(Mark { version, after, input, at }: Mark) -> VersionMark {
+impl From<ModelMark> for VersionMark {
+    fn from(ModelMark { version, after, input, at }: ModelMark) -> VersionMark {
         VersionMark { version, after, input, at }
     }
 }
 
-impl From<VersionMark> for Mark {
-    fn from(VersionMark { version, after, input, at }: VersionMark) -> Mark {
-        Mark { version, after, input, at }
+impl From<VersionMark> for ModelMark {
+    fn from(VersionMark { version, after, input, at }: VersionMark) -> ModelMark {
+        ModelMark { version, after, input, at }
     }
 }
 
@@ -46,15 +46,15 @@ impl From<VersionMark> for Mark {
 #[serde(default, deny_unknown_fields)]
 pub struct LessonsRequest {
     /// From this version on.
-    #[serde(deserialize_with = "unsaid::or_default")]
+    #[serde(deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<u64>")]
     pub version: u64,
     /// And from this part of it on.
-    #[serde(deserialize_with = "unsaid::or_default")]
+    #[serde(deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<u32>")]
     pub number: u32,
     /// Whether levels are wanted, too: all that was known at milestones.
-    #[serde(deserialize_with = "unsaid::or_default")]
+    #[serde(deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<bool>")]
     pub levels: bool,
 }
@@ -86,7 +86,7 @@ impl LessonsReply {
         let part = |part: KeptLesson| LessonPart {
             version: part.version,
             number: part.number,
-            record: STANDARD.encode(part.sealed),
+            record: STANDARD.encode(part.encoded),
         };
         LessonsReply {
             milestones: kept.milestones.iter().map(|one| one.version).collect(),
@@ -98,7 +98,7 @@ impl LessonsReply {
 impl LessonPart {
     /// The part as the store has it; none if the text is no base64.
     pub fn kept(&self) -> Option<KeptLesson> {
-        let sealed = STANDARD.decode(&self.record).ok()?.into();
-        Some(KeptLesson { version: self.version, number: self.number, sealed })
+        let encoded = STANDARD.decode(&self.record).ok()?.into();
+        Some(KeptLesson { version: self.version, number: self.number, encoded })
     }
 }

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::bus::{Kept, Outages, Relayed};
+use crate::bus::{Outages, RelayStats, StreamStats};
 use crate::config::settings::TimeMode;
-use crate::event::{Reason, Time, unsaid};
-use crate::partition::{Counters, Jumps, Progress};
-use crate::tables::Space;
+use crate::event::{Reason, Time, nullable};
+use crate::partition::{ClockJumps, Counters, Progress};
+use crate::tables::DiskSpace;
 
 /// What can be asked: the tokens after `<prefix>.api.`.
 pub mod verb {
@@ -62,8 +62,8 @@ pub mod verb {
     /// What experiments have shown. No payload; answered by
     /// [`ExperimentsReply`](crate::api::ExperimentsReply).
     pub const EXPERIMENTS: &str = "experiments";
-    /// Moves the clock, on event time only. An [`Advance`](super::Advance); answered by
-    /// [`Advanced`](super::Advanced).
+    /// Moves the clock, on event time only. An [`AdvanceRequest`](super::AdvanceRequest); answered by
+    /// [`AdvanceReply`](super::AdvanceReply).
     pub const ADVANCE: &str = "advance";
     /// `erase.<customer>`: has a customer erased, under all identifiers. An
     /// [`EraseRequest`](super::super::EraseRequest) or no payload; answered by an
@@ -98,14 +98,14 @@ pub mod verb {
     pub const ESCALATIONS_HANDBACK: &str = "escalations.handback";
     /// `escalations.resolve.<customer>`: the matter is settled.
     pub const ESCALATIONS_RESOLVE: &str = "escalations.resolve";
-    /// Dead letters, oldest first. A [`DeadList`](super::DeadList) or no payload; answered by
-    /// [`DeadLetters`](super::DeadLetters).
+    /// Dead letters, oldest first. A [`DeadListRequest`](super::DeadListRequest) or no payload; answered by
+    /// [`DeadListReply`](super::DeadListReply).
     pub const DEAD_LIST: &str = "dead.list";
-    /// One dead letter with its bytes. A [`DeadShow`](super::DeadShow); answered by a
-    /// [`DeadLetter`](super::DeadLetter).
+    /// One dead letter with its bytes. A [`DeadShowRequest`](super::DeadShowRequest); answered by a
+    /// [`DeadLetterView`](super::DeadLetterView).
     pub const DEAD_SHOW: &str = "dead.show";
-    /// Publishes dead letters once more, as new events. A [`DeadRetry`](super::DeadRetry);
-    /// answered by [`DeadRetried`](super::DeadRetried).
+    /// Publishes dead letters once more, as new events. A [`DeadRetryRequest`](super::DeadRetryRequest);
+    /// answered by [`DeadRetryReply`](super::DeadRetryReply).
     pub const DEAD_RETRY: &str = "dead.retry";
     /// Makes a copy of the store on the disk of the service. A
     /// [`BackupRequest`](super::super::BackupRequest) or no payload; answered by a
@@ -171,13 +171,13 @@ pub struct Stats {
     pub publishing: Publishing,
     /// What the streams keep, and who reads them: a look every few seconds.
     #[serde(default)]
-    pub streams: Vec<Kept>,
+    pub streams: Vec<StreamStats>,
     /// What the disk has left.
     #[serde(default)]
-    pub space: Space,
+    pub space: DiskSpace,
     /// How often the clock on the wall was set.
     #[serde(default)]
-    pub clock: Jumps,
+    pub clock: ClockJumps,
     /// What was learned from answers.
     #[serde(default)]
     pub learning: Learning,
@@ -191,7 +191,7 @@ pub struct Publishing {
     /// How often the broker was gone.
     pub outages: Outages,
     /// What was published.
-    pub relayed: Relayed,
+    pub relayed: RelayStats,
     /// Why outputs wait to be published again, while they do.
     pub trouble: Option<String>,
 }
@@ -248,12 +248,12 @@ pub struct PolicyStatus {
     pub actions: usize,
     /// The last change that was refused, if none was accepted after it.
     #[serde(default)]
-    pub refusal: Option<Refusal>,
+    pub refusal: Option<PolicyRefusal>,
 }
 
 /// A change of the policy that was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Refusal {
+pub struct PolicyRefusal {
     /// When, by the wall clock.
     pub at: Time,
     /// The mistakes, one a line, each with file and line.
@@ -263,11 +263,11 @@ pub struct Refusal {
 /// Asks for dead letters.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct DeadList {
+pub struct DeadListRequest {
     /// Only those of this reason.
     pub reason: Option<Reason>,
     /// Only those behind this one.
-    #[serde(deserialize_with = "unsaid::or_default")]
+    #[serde(deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<u64>")]
     pub after: u64,
     /// The most that are wanted; none: as many as one answer holds.
@@ -276,16 +276,16 @@ pub struct DeadList {
 
 /// Dead letters, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct DeadLetters {
+pub struct DeadListReply {
     /// How many there are in all, by reason.
     pub counts: BTreeMap<String, u64>,
     /// Those asked for, without their bytes.
-    pub letters: Vec<DeadLetter>,
+    pub letters: Vec<DeadLetterView>,
 }
 
 /// An event that could not be used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct DeadLetter {
+pub struct DeadLetterView {
     /// Its own number: the sequence in the stream of dead letters.
     pub sequence: u64,
     /// When it was put there.
@@ -317,7 +317,7 @@ pub struct DeadLetter {
 /// Asks for one dead letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct DeadShow {
+pub struct DeadShowRequest {
     /// Its number.
     pub sequence: u64,
 }
@@ -325,13 +325,13 @@ pub struct DeadShow {
 /// Asks to publish dead letters once more.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub struct DeadRetry {
+pub struct DeadRetryRequest {
     /// Their numbers.
-    #[serde(deserialize_with = "unsaid::or_default")]
+    #[serde(deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<Vec<u64>>")]
     pub sequences: Vec<u64>,
     /// All there are, instead.
-    #[serde(deserialize_with = "unsaid::or_default")]
+    #[serde(deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<bool>")]
     pub all: bool,
     /// What takes the place of the payload of the one that is named: the same event, mended.
@@ -341,7 +341,7 @@ pub struct DeadRetry {
 
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-pub struct DeadRetried {
+pub struct DeadRetryReply {
     /// Numbers of those whose events were published once more, and are dead no longer.
     pub retried: Vec<u64>,
     /// Those that were not.
@@ -360,14 +360,14 @@ pub struct NotRetried {
 /// Asks to move the clock on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Advance {
+pub struct AdvanceRequest {
     /// The new time; timers due until then fire.
     pub to: Time,
 }
 
 /// What came of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Advanced {
+pub struct AdvanceReply {
     /// The time now: what was due until then has fired, and is durable.
     pub to: Time,
     /// Timers that fired meanwhile.

@@ -24,26 +24,27 @@ mod verbs;
 mod view;
 mod why;
 
-pub use crate::partition::{EscalationsReply, EscalationsRequest, Listed, Place};
-pub use audit::{AuditOutcome, AuditRecord, AuditReply, AuditRequest, Auditor};
+pub use crate::partition::{EscalationsReply, EscalationsRequest, ListPosition, ListedEscalation};
+pub use audit::{AuditOutcome, AuditRecord, AuditReply, AuditRequest, AuditWriter};
 pub use backup::{BackupReply, BackupRequest};
 pub use campaign::{TryCampaignReply, TryCampaignRequest};
-pub use decide::{DecideReply, DecideRequest, Offer};
+pub use decide::{DecideReply, DecideRequest, OfferedAction};
 pub use erase::{
-    BadReceipt, EraseReply, EraseRequest, ErasedIdentifier, Receipt, RemovedThings, Seal, Told,
-    fresh_erasure, fresh_secret,
+    BadReceipt, EraseReply, EraseRequest, ErasedIdentifier, ErasureReceipt, ReceiptSigner,
+    ReceiptStatement, RemovedThings, fresh_erasure, fresh_secret,
 };
 pub use experiments::{ArmShown, ExperimentShown, ExperimentsReply, shown};
 pub use export::{ExportPart, ExportReply, ExportRequest, MessageCount};
 pub use forged::{ForgedReply, ForgedRequest};
 pub use learned::{LessonPart, LessonsReply, LessonsRequest, MarksReply, VersionMark};
 pub use messages::{
-    Advance, Advanced, DeadLetter, DeadLetters, DeadList, DeadRetried, DeadRetry, DeadShow,
-    Learning, LiveBroadcasts, NotRetried, PolicyStatus, Publishing, Refusal, Stats, code, verb,
+    AdvanceReply, AdvanceRequest, DeadLetterView, DeadListReply, DeadListRequest, DeadRetryReply,
+    DeadRetryRequest, DeadShowRequest, Learning, LiveBroadcasts, NotRetried, PolicyRefusal,
+    PolicyStatus, Publishing, Stats, code, verb,
 };
 pub use people::{ActReply, ActRequest, EscalationReply, EscalationRequest};
-pub use policy::{Current, PolicyFileReply, PolicyFileRequest};
-pub use verbs::{Audit, VERBS, Verb};
+pub use policy::{CurrentPolicy, PolicyFileReply, PolicyFileRequest};
+pub use verbs::{AuditLevel, VERBS, Verb};
 pub use view::{ShowReply, TimelineEntry, TimelineReply, TimelineRequest, TwinView};
 pub use why::{
     JournalEntry, JournalReply, JournalRequest, KnownDecision, NeedChange, WhatIfReply,
@@ -57,7 +58,7 @@ mod tests {
 
     use super::*;
     use crate::event::json::read_bytes;
-    use crate::event::unsaid::tests::null_is_as_good_as_nothing;
+    use crate::event::nullable::tests::null_is_as_good_as_nothing;
 
     /// Reads a sound request, and refuses it as a list and with a name twice.
     fn checked<T: DeserializeOwned>(sound: &str) {
@@ -78,10 +79,10 @@ mod tests {
         checked::<WhyRequest>("{}");
         checked::<WhatIfRequest>(r#"{"channel": "web", "type": "ask", "data": {}}"#);
         checked::<JournalRequest>("{}");
-        checked::<DeadList>("{}");
-        checked::<DeadShow>(r#"{"sequence": 1}"#);
-        checked::<DeadRetry>("{}");
-        checked::<Advance>(r#"{"to": "2026-03-02T09:00:00Z"}"#);
+        checked::<DeadListRequest>("{}");
+        checked::<DeadShowRequest>(r#"{"sequence": 1}"#);
+        checked::<DeadRetryRequest>("{}");
+        checked::<AdvanceRequest>(r#"{"to": "2026-03-02T09:00:00Z"}"#);
         checked::<EraseRequest>("{}");
         checked::<TryCampaignRequest>(r#"{"scope": "s", "fact": {"value": 1}}"#);
         checked::<ExportRequest>(r#"{"part": "journal"}"#);
@@ -104,8 +105,8 @@ mod tests {
         null_is_as_good_as_nothing::<JournalRequest>(&nothing, &[]);
         null_is_as_good_as_nothing::<LessonsRequest>(&nothing, &[]);
         null_is_as_good_as_nothing::<PolicyFileRequest>(&nothing, &[]);
-        null_is_as_good_as_nothing::<DeadList>(&nothing, &[]);
-        null_is_as_good_as_nothing::<DeadRetry>(&nothing, &[]);
+        null_is_as_good_as_nothing::<DeadListRequest>(&nothing, &[]);
+        null_is_as_good_as_nothing::<DeadRetryRequest>(&nothing, &[]);
         null_is_as_good_as_nothing::<EraseRequest>(&nothing, &[]);
         let least = json!({ "scope": "s", "fact": {} });
         null_is_as_good_as_nothing::<TryCampaignRequest>(&least, &[]);

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::event::{Customer, Handoff, Time};
-use crate::twin::{Brief, Escalated, Escalation};
+use crate::event::{Customer, HandoffData, Time};
+use crate::twin::{Brief, Escalation, EscalationRecord};
 
 /// The payload of [`verb::ESCALATIONS_SHOW`](super::verb::ESCALATIONS_SHOW).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -25,7 +25,7 @@ pub struct EscalationReply {
     pub at: Time,
     /// The escalation.
     #[schemars(with = "serde_json::Value")]
-    pub escalation: Escalated,
+    pub escalation: EscalationRecord,
     /// The story as it is now.
     pub brief: Brief,
     /// The same for people to read.
@@ -51,7 +51,7 @@ pub struct ActRequest {
     pub traceparent: Option<Box<str>>,
     /// What is done; the verb says the `state`, so it may be left out.
     #[serde(flatten)]
-    pub handoff: Handoff,
+    pub handoff: HandoffData,
 }
 
 /// The answer to what agents do.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{PolicyStatus, code};
 use crate::bus::ApiError;
-use crate::event::{cut, unsaid};
+use crate::event::{cut, nullable};
 use crate::policy::Files;
 
 /// A piece of a file in one answer, in bytes: as JSON it may be six times as long, and a message has
@@ -16,7 +16,7 @@ const PIECE_BYTES: usize = 128 * 1024;
 
 /// The policy that every partition goes by, or is about to.
 #[derive(Debug)]
-pub struct Current {
+pub struct CurrentPolicy {
     /// How it stands.
     pub status: PolicyStatus,
     /// What it was made of.
@@ -28,11 +28,11 @@ pub struct Current {
 #[serde(default, deny_unknown_fields)]
 pub struct PolicyFileRequest {
     /// Which file, from 0, in the order of their names.
-    #[serde(deserialize_with = "unsaid::or_default")]
+    #[serde(deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<usize>")]
     pub file: usize,
     /// From this byte on.
-    #[serde(deserialize_with = "unsaid::or_default")]
+    #[serde(deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<usize>")]
     pub from: usize,
 }
@@ -52,7 +52,7 @@ pub struct PolicyFileReply {
     pub next: Option<usize>,
 }
 
-impl Current {
+impl CurrentPolicy {
     /// A piece of a file.
     pub fn file(&self, asked: PolicyFileRequest) -> Result<PolicyFileReply, ApiError> {
         let files = self.files.iter().len();

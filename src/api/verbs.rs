@@ -10,12 +10,12 @@ pub struct Verb {
     /// Where it is asked.
     pub endpoint: Endpoint,
     /// What of it goes into the audit.
-    pub audit: Audit,
+    pub audit: AuditLevel,
 }
 
 /// What goes into the audit of a verb.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Audit {
+pub enum AuditLevel {
     /// Nothing: it tells and changes nothing about anybody in particular, or a channel asks it.
     Nothing,
     /// That it was shown: one line, before the answer goes out.
@@ -71,21 +71,21 @@ pub const VERBS: &[Verb] = &[
 
 const fn channel(verb: &'static str, tokens: usize, describe: &'static str) -> Verb {
     let endpoint = Endpoint { verb, tokens, places: limits::ASKS, is_for_channels: true, describe };
-    Verb { endpoint, audit: Audit::Nothing }
+    Verb { endpoint, audit: AuditLevel::Nothing }
 }
 
 const fn plain(verb: &'static str, tokens: usize, describe: &'static str) -> Verb {
     let places = limits::API_REQUESTS;
     let endpoint = Endpoint { verb, tokens, places, is_for_channels: false, describe };
-    Verb { endpoint, audit: Audit::Nothing }
+    Verb { endpoint, audit: AuditLevel::Nothing }
 }
 
 const fn look(verb: &'static str, tokens: usize, describe: &'static str) -> Verb {
-    Verb { audit: Audit::Look, ..plain(verb, tokens, describe) }
+    Verb { audit: AuditLevel::Look, ..plain(verb, tokens, describe) }
 }
 
 const fn act(verb: &'static str, tokens: usize, describe: &'static str) -> Verb {
-    Verb { audit: Audit::Act, ..plain(verb, tokens, describe) }
+    Verb { audit: AuditLevel::Act, ..plain(verb, tokens, describe) }
 }
 
 #[cfg(test)]
@@ -138,7 +138,7 @@ mod tests {
         ");
         for verb in VERBS {
             let is_channel = verb.endpoint.verb == verb::DECIDE;
-            let is_audited = verb.audit != Audit::Nothing;
+            let is_audited = verb.audit != AuditLevel::Nothing;
             assert!(is_channel || is_audited || verb.endpoint.tokens == 0, "{verb:?}");
         }
     }

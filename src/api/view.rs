@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{Customer, Map, Time};
 use crate::twin::{
-    Case, Contact, Dissatisfaction, Escalated, Forecast, Guard, Identifier, Interaction, Meeting,
-    Need, Problem, Profile, Sentiment, Signal, Tallies, Timer,
+    AggregateState, Case, Contact, Dissatisfaction, EscalationRecord, Forecast, Guard, Identifier,
+    Interaction, Meeting, Need, Problem, Profile, Sentiment, Signal, Timer,
 };
 
 /// The answer to [`verb::SHOW`](super::verb::SHOW).
@@ -63,7 +63,7 @@ pub struct TwinView {
     /// What was done for the customer, and what came of it.
     pub contacts: Vec<Contact>,
     /// What was handed to people.
-    pub escalations: Vec<Escalated>,
+    pub escalations: Vec<EscalationRecord>,
     /// What is to happen later.
     pub timers: Vec<Timer>,
     /// How the customer feels.
@@ -73,7 +73,7 @@ pub struct TwinView {
     pub timeline: Vec<TimelineEntry>,
     /// What the policy counts of the inputs that pass.
     #[serde(default)]
-    pub tallies: Tallies,
+    pub tallies: AggregateState,
     /// Problems that the customer had, oldest first.
     #[serde(default)]
     pub problems: Vec<Problem>,

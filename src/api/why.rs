@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{Customer, EventType, Time};
 use crate::twin::{
-    Action, Decision, Effect, Escalation, Flip, Journalled, Reaction, Twin, Verdict, flips,
+    Action, Counterfactual, Decision, Effect, Escalation, InputResult, Journalled, Reaction, Twin,
+    counterfactuals,
 };
 
 /// The payload of [`verb::WHY`](super::verb::WHY).
@@ -26,7 +27,7 @@ pub struct WhyReply {
     /// The decision.
     pub decision: Decision,
     /// What would have changed it.
-    pub flips: Vec<Flip>,
+    pub flips: Vec<Counterfactual>,
     /// The decisions that are still known, the newest first.
     pub known: Vec<KnownDecision>,
 }
@@ -90,7 +91,7 @@ pub struct WhatIfReply {
     /// What would be decided, if anything.
     pub decision: Option<Decision>,
     /// What would change that.
-    pub flips: Vec<Flip>,
+    pub flips: Vec<Counterfactual>,
     /// The actions that would be taken.
     pub actions: Vec<Action>,
     /// The escalations that would open or change.
@@ -113,13 +114,13 @@ impl WhatIfReply {
         reaction: Reaction,
     ) -> WhatIfReply {
         let verdict = match &reaction.verdict {
-            Verdict::Applied => "taken in".into(),
-            Verdict::Duplicate => "taken in before".into(),
-            Verdict::PassedOn => {
+            InputResult::Applied => "taken in".into(),
+            InputResult::Duplicate => "taken in before".into(),
+            InputResult::PassedOn => {
                 "passed on to the customer to whom the identifier is linked".into()
             }
-            Verdict::Stale | Verdict::Untouched => "let be".into(),
-            Verdict::Refused(rejection) => format!("refused: {}", rejection.detail).into(),
+            InputResult::Stale | InputResult::Untouched => "let be".into(),
+            InputResult::Refused(rejection) => format!("refused: {}", rejection.detail).into(),
         };
         let strength =
             |twin: &Twin, need: &str| twin.need(need, at).map_or(0.0, |known| known.strength);
@@ -147,7 +148,7 @@ impl WhatIfReply {
                 Effect::Escalate(escalation) => reply.escalations.push(*escalation),
                 Effect::StartTimer { name, due } => reply.timers.push((name, due)),
                 Effect::Record(decision) => {
-                    reply.flips = flips(&decision);
+                    reply.flips = counterfactuals(&decision);
                     reply.decision = Some(*decision);
                 }
                 _ => {}

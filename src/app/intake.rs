@@ -7,7 +7,7 @@ use futures::stream::FuturesOrdered;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::actors::{Fatal, Partitions, Pull};
+use crate::actors::{EventsPulled, FatalError, Partitions};
 use crate::bus::{self, Analyser, Intake};
 use crate::config::limits;
 use crate::event::Lane;
@@ -18,10 +18,10 @@ pub(super) async fn take_in(
     mut intake: Intake,
     analyser: Option<Analyser>,
     partitions: Partitions,
-    fatal: UnboundedSender<Fatal>,
+    fatal: UnboundedSender<FatalError>,
 ) {
     let analyser = analyser.as_ref();
-    let mut doors = Doors::new(partitions);
+    let mut doors = PartitionInboxes::new(partitions);
     // Pages of the slow lane about which the analyser is asked: the main lane passes them there, too. There
     // are as many as may be on their way to the disk at once.
     let mut asked = FuturesOrdered::new();
@@ -34,7 +34,7 @@ pub(super) async fn take_in(
             pulled = intake.next() => match pulled {
                 Ok(pulled) => pulled,
                 Err(error) => {
-                    let _ = fatal.send(Fatal(format!("the stream of events: {error}")));
+                    let _ = fatal.send(FatalError(format!("the stream of events: {error}")));
                     return;
                 }
             },
@@ -57,13 +57,13 @@ pub(super) async fn take_in(
 }
 
 /// Whether a pull is of the slow lane; an empty one is of none.
-fn is_slow(parts: &[bus::Part]) -> bool {
+fn is_slow(parts: &[bus::PartitionPull]) -> bool {
     let first = parts.first().and_then(|part| part.deliveries.first());
     first.is_some_and(|first| first.lane == Lane::Slow)
 }
 
 /// Where the partitions take their events in.
-struct Doors {
+struct PartitionInboxes {
     partitions: Partitions,
     room: Arc<Semaphore>,
     /// Whether the stream held nothing more when it was last read.
@@ -72,15 +72,15 @@ struct Doors {
     told: Vec<bool>,
 }
 
-impl Doors {
-    fn new(partitions: Partitions) -> Doors {
+impl PartitionInboxes {
+    fn new(partitions: Partitions) -> PartitionInboxes {
         let told = vec![false; partitions.all().len()];
         let room = Arc::new(Semaphore::new(limits::IN_FLIGHT_EVENTS));
-        Doors { partitions, room, is_last: false, told }
+        PartitionInboxes { partitions, room, is_last: false, told }
     }
 
     /// Hands each partition its part, once there is room for it.
-    async fn hand_over(&mut self, parts: Vec<bus::Part>) {
+    async fn hand_over(&mut self, parts: Vec<bus::PartitionPull>) {
         let is_last = self.is_last;
         let addresses = self.partitions.all();
         for part in parts {
@@ -88,13 +88,13 @@ impl Doors {
             let permit = acquire(&self.room, part.deliveries.len()).await;
             self.told[usize::from(part.partition)] = is_last;
             let pulled = Pulled { deliveries: part.deliveries, token: Some(part.receipt), is_last };
-            address.do_send(Pull { pulled, permit });
+            address.do_send(EventsPulled { pulled, permit });
         }
         // Partitions without a part hear of it only when it is news.
         for (address, told) in addresses.iter().zip(&mut self.told) {
             if std::mem::replace(told, is_last) != is_last {
                 let pulled = Pulled { deliveries: Vec::new(), token: None, is_last };
-                address.do_send(Pull { pulled, permit: None });
+                address.do_send(EventsPulled { pulled, permit: None });
             }
         }
     }

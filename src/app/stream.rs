@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::actors::Fatal;
+use crate::actors::FatalError;
 use crate::api;
-use crate::bus::{self, Bus, Claim, Ownership, Taken};
+use crate::bus::{self, Bus, Claim, LastTakenEvent, Ownership};
 use crate::config::Settings;
 use crate::event::{SlowLane, Time};
 use crate::store::Store;
-use crate::tables::{Meta, Read};
+use crate::tables::{PartitionMeta, Read};
 
 /// Refuses a stream that is not the one whose events the store has taken in, and another service under
 /// the prefix; and only then makes or changes anything on the broker.
@@ -18,7 +18,7 @@ pub(super) async fn own(
     bus: Bus,
     store: Arc<Store>,
     settings: Settings,
-    fatal: UnboundedSender<Fatal>,
+    fatal: UnboundedSender<FatalError>,
 ) -> anyhow::Result<Ownership> {
     let partitions = settings.service.partitions;
     let metas = metas(&store, partitions)?;
@@ -27,7 +27,7 @@ pub(super) async fn own(
     store.set_owner(claim.number)?;
     let lost = move |error: bus::Error| {
         // Without a receiver the service is stopping already.
-        let _ = fatal.send(Fatal(error.to_string()));
+        let _ = fatal.send(FatalError(error.to_string()));
     };
     let ownership = bus.own(claim, settings.streams.replicas.into(), lost).await?;
     bus.ensure_streams(&settings.streams, partitions).await?;
@@ -37,7 +37,7 @@ pub(super) async fn own(
     Ok(ownership)
 }
 
-fn metas(store: &Store, partitions: u16) -> anyhow::Result<Vec<Meta>> {
+fn metas(store: &Store, partitions: u16) -> anyhow::Result<Vec<PartitionMeta>> {
     Ok((0..partitions).map(|partition| store.meta(partition)).collect::<Result<_, _>>()?)
 }
 
@@ -47,7 +47,7 @@ fn fresh_number() -> u64 {
     u64::from_le_bytes([b0, b1, b2, b3, b4, b5, b6, b7]).max(1)
 }
 
-async fn check(bus: &Bus, store: &Store, metas: &[Meta]) -> anyhow::Result<()> {
+async fn check(bus: &Bus, store: &Store, metas: &[PartitionMeta]) -> anyhow::Result<()> {
     let stream = bus.subjects().events_stream();
     let highest = highest(metas);
     let known = store.stream()?;
@@ -71,25 +71,26 @@ async fn check(bus: &Bus, store: &Store, metas: &[Meta]) -> anyhow::Result<()> {
 }
 
 /// The last sequence that was taken in, by whatever lane.
-fn highest(metas: &[Meta]) -> u64 {
+fn highest(metas: &[PartitionMeta]) -> u64 {
     metas.iter().map(|meta| meta.cursor.max(meta.slow_cursor)).max().unwrap_or(0)
 }
 
-fn taken(metas: &[Meta]) -> Vec<Taken> {
-    let taken = |meta: &Meta| Some(Taken { sequence: meta.cursor, stored: meta.stored? });
+fn taken(metas: &[PartitionMeta]) -> Vec<LastTakenEvent> {
+    let taken =
+        |meta: &PartitionMeta| Some(LastTakenEvent { sequence: meta.cursor, stored: meta.stored? });
     metas.iter().filter_map(taken).collect()
 }
 
 /// What each partition has taken in last; none: it has taken in nothing. A cursor may lack its moment, as
 /// in a store of an earlier version. Such a partition goes by another one's that it is not behind, or
 /// else by the earliest: all read the same stream, and what comes once more of that is recognised.
-fn until(metas: &[Meta]) -> anyhow::Result<Vec<Option<Taken>>> {
+fn until(metas: &[PartitionMeta]) -> anyhow::Result<Vec<Option<LastTakenEvent>>> {
     let all = taken(metas);
-    let of = |meta: &Meta| {
+    let of = |meta: &PartitionMeta| {
         if meta.cursor == 0 {
             return Ok(None);
         }
-        let own = meta.stored.map(|stored| Taken { sequence: meta.cursor, stored });
+        let own = meta.stored.map(|stored| LastTakenEvent { sequence: meta.cursor, stored });
         let before = all.iter().filter(|taken| taken.sequence <= meta.cursor);
         let other = || before.max_by_key(|taken| taken.sequence);
         let earliest = || all.iter().min_by_key(|taken| taken.sequence);
@@ -107,7 +108,7 @@ fn until(metas: &[Meta]) -> anyhow::Result<Vec<Option<Taken>>> {
 
 /// What became of the cursors of a store that goes on with another stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Adopted {
+pub struct AdoptedStream {
     /// The stream.
     pub stream: String,
     /// The highest cursor before.
@@ -128,7 +129,7 @@ pub struct Adopted {
 ///
 /// # Errors
 /// As the start of a service: no broker, or a store that somebody has open.
-pub async fn adopt(settings: &Settings) -> anyhow::Result<Adopted> {
+pub async fn adopt(settings: &Settings) -> anyhow::Result<AdoptedStream> {
     let partitions = settings.service.partitions;
     let bus = Bus::connect(&settings.nats).await?;
     let store = Store::open(&settings.store, partitions)?;
@@ -149,7 +150,7 @@ pub async fn adopt(settings: &Settings) -> anyhow::Result<Adopted> {
     }
     store.adopt(standing.map(|standing| standing.made), &cursors, is_same)?;
     bus.close().await?;
-    Ok(Adopted {
+    Ok(AdoptedStream {
         stream: bus.subjects().events_stream(),
         before: highest(&metas),
         now: cursors.iter().map(|(_, cursor, _)| *cursor).max().unwrap_or(0),
@@ -163,13 +164,13 @@ pub async fn adopt(settings: &Settings) -> anyhow::Result<Adopted> {
 mod tests {
     use super::*;
 
-    fn meta(cursor: u64, stored: Option<i64>) -> Meta {
-        Meta { cursor, stored: stored.map(Time::from_ms), ..Meta::default() }
+    fn meta(cursor: u64, stored: Option<i64>) -> PartitionMeta {
+        PartitionMeta { cursor, stored: stored.map(Time::from_ms), ..PartitionMeta::default() }
     }
 
     #[test]
     fn a_cursor_without_a_moment_is_not_adopted_at_the_beginning() {
-        let found = |metas: &[Meta]| {
+        let found = |metas: &[PartitionMeta]| {
             let until = until(metas).unwrap().into_iter();
             until.map(|one| one.map(|taken| taken.sequence)).collect::<Vec<_>>()
         };
@@ -179,7 +180,11 @@ mod tests {
             [Some(9), Some(9), Some(30)]
         );
         assert_eq!(found(&[meta(5, None), own()]), [Some(9), Some(9)]);
-        assert_eq!(found(&[Meta::default(), own()]), [None, Some(9)], "it has taken in nothing");
+        assert_eq!(
+            found(&[PartitionMeta::default(), own()]),
+            [None, Some(9)],
+            "it has taken in nothing"
+        );
         assert!(until(&[meta(5, None)]).is_err());
     }
 }

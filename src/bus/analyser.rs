@@ -7,9 +7,9 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
-use super::{Bus, Part};
+use super::{Bus, PartitionPull};
 use crate::config::limits;
-use crate::event::{Analysis, Delivery, Lane, Message};
+use crate::event::{Analysis, Delivery, Lane, MessageData};
 use crate::language::Languages;
 
 /// So many questions in a row without an answer in time: the analyser is let be for a while.
@@ -71,11 +71,11 @@ impl Analyser {
 
     /// Adds to each customer's message of a pull what the analyser makes of it. Pulls of one lane do not wait
     /// for those of the other.
-    pub async fn read(&self, parts: &mut [Part], lane: Lane) {
+    pub async fn read(&self, parts: &mut [PartitionPull], lane: Lane) {
         if self.health.lock().rests_until.is_some_and(|until| Instant::now() < until) {
             return;
         }
-        let mut messages: Vec<&mut Message> = Vec::new();
+        let mut messages: Vec<&mut MessageData> = Vec::new();
         for part in parts {
             messages.extend(part.deliveries.iter_mut().filter_map(Delivery::customers_message));
         }

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::lease::Lease;
 use super::slow_lane::SlowGauge;
-use super::{Denied, Error};
+use super::{Error, PermissionDenied};
 use crate::config::settings::Login;
 use crate::config::{limits, settings};
 use crate::contract::Subjects;
@@ -36,9 +36,9 @@ pub struct Bus {
     pub(super) client: Client,
     pub(super) jetstream: jetstream::Context,
     pub(super) subjects: Arc<Subjects>,
-    pub(super) link: watch::Receiver<Link>,
-    pub(super) denied: watch::Receiver<Option<Denied>>,
-    pub(super) settings: Arc<settings::Nats>,
+    pub(super) link: watch::Receiver<ConnectionStatus>,
+    pub(super) denied: watch::Receiver<Option<PermissionDenied>>,
+    pub(super) settings: Arc<settings::NatsSettings>,
     /// How much of the stream of events waits in the slow lane.
     pub(super) slow: Arc<SlowGauge>,
     /// Whether we may publish what the store has for others.
@@ -47,7 +47,7 @@ pub struct Bus {
 
 /// How a connection stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Link {
+pub(super) struct ConnectionStatus {
     /// How often it was made. What was sent in an earlier epoch may be lost.
     pub(super) epoch: u64,
     /// Whether it is up.
@@ -69,7 +69,7 @@ pub struct Outages {
     pub ms: u64,
 }
 
-impl Link {
+impl ConnectionStatus {
     fn up(&mut self) {
         self.epoch += 1;
         self.is_up = true;
@@ -105,7 +105,7 @@ impl Bus {
     /// [`Error::Connect`] if it does not answer or refuses us, [`Error::Version`] if it is too old,
     /// [`Error::NoJetStream`], and [`Error::Prefix`], [`Error::Setting`] or [`Error::File`] for
     /// settings that cannot be used.
-    pub async fn connect(settings: &settings::Nats) -> Result<Bus, Error> {
+    pub async fn connect(settings: &settings::NatsSettings) -> Result<Bus, Error> {
         let bus = Bus::visit(settings).await?;
         bus.jetstream
             .query_account()
@@ -118,7 +118,7 @@ impl Bus {
     ///
     /// # Errors
     /// As [`connect`](Bus::connect), at once if the broker refuses us.
-    pub async fn join(settings: &settings::Nats) -> Result<Bus, Error> {
+    pub async fn join(settings: &settings::NatsSettings) -> Result<Bus, Error> {
         let until = Instant::now() + Duration::from_secs(settings.wait_seconds);
         let mut pause = PAUSE_MIN;
         loop {
@@ -145,7 +145,7 @@ impl Bus {
     ///
     /// # Errors
     /// As [`connect`](Bus::connect), but for [`Error::NoJetStream`].
-    pub async fn visit(settings: &settings::Nats) -> Result<Bus, Error> {
+    pub async fn visit(settings: &settings::NatsSettings) -> Result<Bus, Error> {
         let subjects = Arc::new(Subjects::new(&settings.prefix)?);
         let (to_denied, denied) = watch::channel(None);
         let (client, link) = dial(settings, "jumeau", Role::Main, to_denied).await?;
@@ -192,7 +192,7 @@ impl Bus {
     pub(super) async fn dial(
         &self,
         name: &str,
-    ) -> Result<(Client, jetstream::Context, watch::Receiver<Link>), Error> {
+    ) -> Result<(Client, jetstream::Context, watch::Receiver<ConnectionStatus>), Error> {
         let (to_denied, _) = watch::channel(None);
         let (client, link) = dial(&self.settings, name, Role::Exposed, to_denied).await?;
         let jetstream = jetstream_of(&client, &self.settings);
@@ -212,7 +212,10 @@ impl Bus {
     }
 }
 
-pub(super) fn jetstream_of(client: &Client, settings: &settings::Nats) -> jetstream::Context {
+pub(super) fn jetstream_of(
+    client: &Client,
+    settings: &settings::NatsSettings,
+) -> jetstream::Context {
     ContextBuilder::new()
         .timeout(Duration::from_millis(settings.request_timeout_ms))
         .build(client.clone())
@@ -221,18 +224,19 @@ pub(super) fn jetstream_of(client: &Client, settings: &settings::Nats) -> jetstr
 /// How soon a connection that was lost is made again: at once, for whatever the broker delivers until
 /// then is lost too, but not more often than so.
 #[derive(Debug, Default)]
-struct Pace {
+struct ReconnectPace {
     last: Mutex<Option<Instant>>,
 }
 
-impl Pace {
+impl ReconnectPace {
     const APART: Duration = Duration::from_millis(20);
 
     /// The pause before an attempt, the first one being 1.
     fn pause(&self, attempt: usize) -> Duration {
         let last = self.last.lock().replace(Instant::now());
         match attempt {
-            0 | 1 => last.map_or(Duration::ZERO, |last| Pace::APART.saturating_sub(last.elapsed())),
+            0 | 1 => last
+                .map_or(Duration::ZERO, |last| ReconnectPace::APART.saturating_sub(last.elapsed())),
             _ => Duration::from_millis((attempt as u64 - 1).saturating_mul(50).min(2_000)),
         }
     }
@@ -252,14 +256,14 @@ enum Role {
 }
 
 async fn dial(
-    settings: &settings::Nats,
+    settings: &settings::NatsSettings,
     name: &str,
     role: Role,
-    to_denied: watch::Sender<Option<Denied>>,
-) -> Result<(Client, watch::Receiver<Link>), Error> {
-    let (to_link, link) = watch::channel(Link::default());
+    to_denied: watch::Sender<Option<PermissionDenied>>,
+) -> Result<(Client, watch::Receiver<ConnectionStatus>), Error> {
+    let (to_link, link) = watch::channel(ConnectionStatus::default());
     let to_link = Arc::new(to_link);
-    let pace = Pace::default();
+    let pace = ReconnectPace::default();
     let lost_once = Arc::new(AtomicBool::new(false));
     let is_once = lost_once.clone();
     let mut options = ConnectOptions::new()
@@ -280,7 +284,7 @@ async fn dial(
         .event_callback(move |event| {
             observe(&to_link, &event, role);
             if let Event::ServerError(error) = &event
-                && let Some(denied) = Denied::read(&error.to_string())
+                && let Some(denied) = PermissionDenied::read(&error.to_string())
             {
                 to_denied.send_replace(Some(denied));
             }
@@ -335,7 +339,7 @@ async fn dial(
     Ok((client, link))
 }
 
-fn observe(link: &watch::Sender<Link>, event: &Event, role: Role) {
+fn observe(link: &watch::Sender<ConnectionStatus>, event: &Event, role: Role) {
     let is_main = role == Role::Main;
     match event {
         Event::Connected => {
@@ -349,7 +353,7 @@ fn observe(link: &watch::Sender<Link>, event: &Event, role: Role) {
             }
         }
         Event::Disconnected => {
-            let was_up = link.send_if_modified(Link::down);
+            let was_up = link.send_if_modified(ConnectionStatus::down);
             if was_up && is_main {
                 tracing::warn!("the broker is gone; trying again until it is back");
             }
@@ -413,7 +417,7 @@ mod tests {
 
     #[test]
     fn an_outage_is_counted_once_and_for_as_long_as_it_lasts() {
-        let mut link = Link::default();
+        let mut link = ConnectionStatus::default();
         link.up();
         assert_eq!(link.outages(), Outages::default());
         assert!(link.down());

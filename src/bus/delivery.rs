@@ -4,7 +4,7 @@ use async_nats::Message;
 use async_nats::header::{HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
 
-use crate::contract::Address;
+use crate::contract::Addressee;
 use crate::contract::Subjects;
 use crate::event::{
     Content, Delivery, Erasure, Header, Headers, INTERNAL, Lane, Original, Reason, Rejection, Time,
@@ -24,16 +24,16 @@ pub(super) fn read(
         payload: message.payload.clone(),
     };
     let content = match place.address {
-        Address::Twin { channel: INTERNAL, .. } => {
+        Addressee::Twin { channel: INTERNAL, .. } => {
             Erasure::read(&original).map_or(Content::Unread, Content::Erasure)
         }
-        Address::Twin { .. } => Content::Unread,
+        Addressee::Twin { .. } => Content::Unread,
         // Read here, once for all partitions; one that cannot be used is the business of only one.
-        Address::Everybody => match original.broadcast(sequence) {
+        Addressee::Everybody => match original.broadcast(sequence) {
             Ok(broadcast) => Content::Broadcast(Arc::new(broadcast)),
             Err(rejection) => Content::Read(Err(rejection)),
         },
-        Address::Nobody => Content::Read(Err(Rejection::new(
+        Addressee::Nobody => Content::Read(Err(Rejection::new(
             Reason::BadSubject,
             format!(
                 "expected the subject `{prefix}.events.<channel>.<customer>` or \

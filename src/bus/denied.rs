@@ -6,43 +6,43 @@ use super::Bus;
 
 /// What the broker does not let somebody do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Denied {
+pub struct PermissionDenied {
     /// What was tried.
-    pub attempt: Attempt,
+    pub attempt: DeniedOperation,
     /// On which subject.
     pub subject: Box<str>,
 }
 
 /// What somebody tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Attempt {
+pub enum DeniedOperation {
     /// To send a message: an event, a request, an acknowledgement.
     Publish,
     /// To hear what is sent.
     Hear,
 }
 
-impl Denied {
+impl PermissionDenied {
     /// What a complaint of the broker says, if it is about a right.
-    pub fn read(complaint: &str) -> Option<Denied> {
+    pub fn read(complaint: &str) -> Option<PermissionDenied> {
         // As in: Permissions Violation for Publish to "jumeau.api.show.ann"
         let (_, tried) = complaint.split_once("Permissions Violation for ")?;
         let (attempt, rest) = tried.split_once(" to \"")?;
         let attempt = match attempt {
-            "Publish" => Attempt::Publish,
-            "Subscription" => Attempt::Hear,
+            "Publish" => DeniedOperation::Publish,
+            "Subscription" => DeniedOperation::Hear,
             _ => return None,
         };
         let (subject, _) = rest.split_once('"')?;
-        Some(Denied { attempt, subject: subject.into() })
+        Some(PermissionDenied { attempt, subject: subject.into() })
     }
 }
 
-impl fmt::Display for Denied {
+impl fmt::Display for PermissionDenied {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = match self.attempt {
-            Attempt::Publish => "publish on",
-            Attempt::Hear => "hear",
+            DeniedOperation::Publish => "publish on",
+            DeniedOperation::Hear => "hear",
         };
         write!(out, "{what} `{}`", self.subject)
     }
@@ -50,10 +50,10 @@ impl fmt::Display for Denied {
 
 /// Waits until the broker denies something of this kind; for ever, if it never does.
 async fn until(
-    mut told: watch::Receiver<Option<Denied>>,
-    is_it: impl Fn(&Denied) -> bool,
-) -> Denied {
-    let is_it = |denied: &Option<Denied>| denied.as_ref().is_some_and(&is_it);
+    mut told: watch::Receiver<Option<PermissionDenied>>,
+    is_it: impl Fn(&PermissionDenied) -> bool,
+) -> PermissionDenied {
+    let is_it = |denied: &Option<PermissionDenied>| denied.as_ref().is_some_and(&is_it);
     let denied = told.wait_for(is_it).await.ok().and_then(|denied| denied.clone());
     match denied {
         Some(denied) => denied,
@@ -65,19 +65,20 @@ async fn until(
 impl Bus {
     /// Waits until the broker denies something on this connection, which it says instead of an
     /// answer; what was denied before counts, too.
-    pub async fn denied(&self) -> Denied {
+    pub async fn denied(&self) -> PermissionDenied {
         until(self.denied.clone(), |_| true).await
     }
 
     /// Waits until the broker denies that we hear something.
-    pub async fn deafened(&self) -> Denied {
-        until(self.denied.clone(), |denied| denied.attempt == Attempt::Hear).await
+    pub async fn deafened(&self) -> PermissionDenied {
+        until(self.denied.clone(), |denied| denied.attempt == DeniedOperation::Hear).await
     }
 
     /// Waits until the broker denies that we publish on a subject.
-    pub(super) async fn muted(&self, subject: &str) -> Denied {
-        let is_it =
-            |denied: &Denied| denied.attempt == Attempt::Publish && *denied.subject == *subject;
+    pub(super) async fn muted(&self, subject: &str) -> PermissionDenied {
+        let is_it = |denied: &PermissionDenied| {
+            denied.attempt == DeniedOperation::Publish && *denied.subject == *subject
+        };
         until(self.denied.clone(), is_it).await
     }
 }
@@ -88,7 +89,7 @@ mod tests {
 
     #[test]
     fn what_the_broker_denies_is_read_from_its_complaint() {
-        let read = |complaint| Denied::read(complaint).map(|denied| denied.to_string());
+        let read = |complaint| PermissionDenied::read(complaint).map(|denied| denied.to_string());
         assert_eq!(
             read(r#"nats: Permissions Violation for Publish to "jumeau.api.show.ann""#).as_deref(),
             Some("publish on `jumeau.api.show.ann`")

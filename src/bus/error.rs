@@ -224,7 +224,7 @@ pub enum Error {
     #[error("the broker does not let us {denied}")]
     Denied {
         /// What.
-        denied: super::Denied,
+        denied: super::PermissionDenied,
     },
     /// The service refuses what was asked.
     #[error("the service refuses: {detail}")]

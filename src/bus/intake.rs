@@ -6,22 +6,22 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use super::gathered::Gathered;
-use super::identity::Taken;
-use super::main_lane::{MainLane, Read};
-use super::receipt::{Ledger, Receipt};
-use super::slow_lane::{Page, SlowReader};
-use super::tally::Tally;
-use super::unreadable::fetch_last;
-use super::{Bus, Error, Missed, Relay};
+use super::ack_ledger::{AckHandle, AckLedger};
+use super::channel_shares::ChannelShares;
+use super::main_lane::{MainLane, MainLaneRead};
+use super::malformed_headers::fetch_last;
+use super::pull_buffer::PullBuffer;
+use super::slow_lane::{SlowPage, SlowReader};
+use super::stream_identity::LastTakenEvent;
+use super::{Bus, Error, MissedEvents, Relay};
 use crate::config::limits;
 use crate::event::{Delivery, MainPlace, SlowLane};
 
 /// What was ready in the stream of events, in its order within each partition.
 #[derive(Debug)]
-pub struct Pulled {
-    /// The deliveries, by partition; none if only [`Pulled::is_caught_up`] is news.
-    pub parts: Vec<Part>,
+pub struct PulledBatch {
+    /// The deliveries, by partition; none if only [`PulledBatch::is_caught_up`] is news.
+    pub parts: Vec<PartitionPull>,
     /// Whether the stream held nothing more when the last of these was sent, but for what waits in the
     /// slow lane. True for every partition, also for those that have no part in this pull.
     pub is_caught_up: bool,
@@ -29,7 +29,7 @@ pub struct Pulled {
 
 /// One partition's share of a pull.
 #[derive(Debug)]
-pub struct Part {
+pub struct PartitionPull {
     /// The partition.
     pub partition: u16,
     /// Its deliveries, at least one, in the order of the stream, all of one lane. Some may come again:
@@ -37,18 +37,18 @@ pub struct Part {
     /// be skipped.
     pub deliveries: Vec<Delivery>,
     /// To be told when all of it is durable.
-    pub receipt: Receipt,
+    pub receipt: AckHandle,
 }
 
 /// What is already taken in when the intake opens.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Resume {
+pub struct ResumePoint {
     /// Everything of the main lane at or below this sequence is durable in every partition.
     pub floor: u64,
     /// Nothing above this sequence was ever taken in: the highest of all cursors.
     pub highest: u64,
     /// The last event that each partition has taken in, by which the stream is known again.
-    pub taken: Vec<Taken>,
+    pub taken: Vec<LastTakenEvent>,
     /// What waits in the slow lane.
     pub lane: SlowLane,
     /// Whether channels that flood the stream may be slowed: not where time is that of the events,
@@ -56,15 +56,15 @@ pub struct Resume {
     pub may_slow: bool,
 }
 
-impl Resume {
+impl ResumePoint {
     /// From the cursors of all partitions: what each has taken in; and from a floor that was read
     /// from [`Intake::floor`] earlier, which is ahead of the cursor of an idle partition.
-    pub fn from(cursors: impl IntoIterator<Item = u64>, floor: u64) -> Resume {
+    pub fn from(cursors: impl IntoIterator<Item = u64>, floor: u64) -> ResumePoint {
         let (lowest, highest) = cursors
             .into_iter()
             .fold((u64::MAX, 0), |(low, high), cursor| (low.min(cursor), high.max(cursor)));
         let floor = floor.max(if highest == 0 { 0 } else { lowest });
-        Resume { floor, highest, ..Resume::default() }
+        ResumePoint { floor, highest, ..ResumePoint::default() }
     }
 }
 
@@ -82,7 +82,7 @@ pub struct Intake {
     main: MainLane,
     /// Reads what waits in the slow lane, while something does.
     slow: Option<SlowReader>,
-    slow_ledger: Arc<Ledger>,
+    slow_ledger: Arc<AckLedger>,
     /// What waits in the slow lane; the same is in `floor`.
     lane: Arc<SlowLane>,
     floor: Floor,
@@ -93,7 +93,7 @@ pub struct Intake {
     /// Since when the main lane waits for the slow one to end.
     closing_since: Option<Instant>,
     /// What came of late while the partitions did not keep up.
-    tally: Tally,
+    tally: ChannelShares,
     /// Channels that were found at the end of the stream.
     ahead: mpsc::UnboundedReceiver<Box<str>>,
     look_ahead: mpsc::UnboundedSender<Box<str>>,
@@ -114,12 +114,12 @@ impl Intake {
     /// # Errors
     /// [`Error::Rewound`], [`Error::Rewritten`] or [`Error::Gone`] if the stream does not hold what was
     /// taken in, [`Error::Request`] if the broker refuses.
-    pub async fn open(bus: &Bus, partitions: u16, resume: Resume) -> Result<Intake, Error> {
-        let Resume { floor, highest, taken, lane, may_slow } = resume;
+    pub async fn open(bus: &Bus, partitions: u16, resume: ResumePoint) -> Result<Intake, Error> {
+        let ResumePoint { floor, highest, taken, lane, may_slow } = resume;
         let floor = floor.max(lane.main_floor);
         let lane = Arc::new(lane);
         let main = MainLane::open(bus, partitions, floor, highest, taken, lane.clone()).await?;
-        let slow_ledger = Ledger::new(lane.floor);
+        let slow_ledger = AckLedger::new(lane.floor);
         let shared = Arc::new(Mutex::new(lane.clone()));
         let (look_ahead, ahead) = mpsc::unbounded_channel();
         let mut intake = Intake {
@@ -133,7 +133,7 @@ impl Intake {
             pending: None,
             said_caught_up: false,
             closing_since: None,
-            tally: Tally::default(),
+            tally: ChannelShares::default(),
             ahead,
             look_ahead,
             patience: 0,
@@ -157,7 +157,7 @@ impl Intake {
     /// # Errors
     /// [`Error::Rewound`], [`Error::Rewritten`], [`Error::Another`] or [`Error::Gone`] if the stream is
     /// not the one any more whose events were taken in. Everything else is tried again.
-    pub async fn next(&mut self) -> Result<Pulled, Error> {
+    pub async fn next(&mut self) -> Result<PulledBatch, Error> {
         loop {
             self.settle();
             let (is_closing, keeps_up) = (self.is_closing(), self.keeps_up());
@@ -169,7 +169,7 @@ impl Intake {
                         let Some(page) = page else {
                             unreachable!("who reads the slow lane ends when nobody listens any more")
                         };
-                        return Ok(self.hand_out_page(page));
+                        return Ok(self.dispatch_page(page));
                     }
                     () = self.slow_ledger.risen() => continue,
                     () = tokio::time::sleep(CLOSING_MAX), if is_closing => continue,
@@ -177,7 +177,7 @@ impl Intake {
                 // What leads to a new connection takes several steps, which a page must not undo.
                 slow => {
                     if let Some(page) = slow.as_mut().and_then(|slow| slow.ready(keeps_up)) {
-                        return Ok(self.hand_out_page(page));
+                        return Ok(self.dispatch_page(page));
                     }
                     self.main.read().await?
                 }
@@ -185,7 +185,7 @@ impl Intake {
             let is_news =
                 std::mem::replace(&mut self.said_caught_up, read.is_caught_up) != read.is_caught_up;
             if read.gathered.is_some() || is_news {
-                return Ok(self.hand_out_main(read));
+                return Ok(self.dispatch_main(read));
             }
             self.pending = read.pending;
         }
@@ -197,7 +197,7 @@ impl Intake {
         self.outputs = relay.depths();
     }
 
-    /// How far both lanes are, to be stored with the next commit and given back in [`Resume`] after a
+    /// How far both lanes are, to be stored with the next commit and given back in [`ResumePoint`] after a
     /// restart. It may lag, and only rises.
     pub fn floor(&self) -> Floor {
         self.floor.clone()
@@ -209,15 +209,15 @@ impl Intake {
     }
 
     /// What left the stream before it was taken in.
-    pub fn missed(&self) -> Missed {
+    pub fn missed(&self) -> MissedEvents {
         self.main.missed.clone()
     }
 
-    fn hand_out_main(&mut self, read: Read) -> Pulled {
-        let Read { gathered, is_caught_up, pending } = read;
+    fn dispatch_main(&mut self, read: MainLaneRead) -> PulledBatch {
+        let MainLaneRead { gathered, is_caught_up, pending } = read;
         self.pending = pending;
         let Some(gathered) = gathered else {
-            return Pulled { parts: Vec::new(), is_caught_up };
+            return PulledBatch { parts: Vec::new(), is_caught_up };
         };
         self.bus.slow.skipped(gathered.skipped);
         if self.may_slow {
@@ -227,19 +227,19 @@ impl Intake {
             slow.may_read(self.main.next(), &self.lane);
         }
         let ledger = self.main.ledger.clone();
-        Pulled { parts: hand_out(&ledger, gathered, None), is_caught_up }
+        PulledBatch { parts: dispatch(&ledger, gathered, None), is_caught_up }
     }
 
-    fn hand_out_page(&mut self, page: Page) -> Pulled {
-        let mut gathered = Gathered::behind(0, self.partitions);
+    fn dispatch_page(&mut self, page: SlowPage) -> PulledBatch {
+        let mut gathered = PullBuffer::behind(0, self.partitions);
         page.deliveries.into_iter().for_each(|delivery| gathered.add(delivery));
         gathered.last_sequence = page.next - 1;
-        let parts = hand_out(&self.slow_ledger, gathered, Some(page.room));
-        Pulled { parts, is_caught_up: self.main.is_caught_up() }
+        let parts = dispatch(&self.slow_ledger, gathered, Some(page.room));
+        PulledBatch { parts, is_caught_up: self.main.is_caught_up() }
     }
 
     /// Slows the loudest channels, if the partitions do not keep up.
-    fn weigh(&mut self, gathered: &Gathered) {
+    fn weigh(&mut self, gathered: &PullBuffer) {
         let now = Instant::now();
         let Some(pending) = self.pending else { return };
         if pending < limits::SLOW_BEHIND as u64 {
@@ -367,17 +367,17 @@ impl Bus {
     }
 }
 
-fn hand_out(
-    ledger: &Arc<Ledger>,
-    gathered: Gathered,
+fn dispatch(
+    ledger: &Arc<AckLedger>,
+    gathered: PullBuffer,
     room: Option<tokio::sync::OwnedSemaphorePermit>,
-) -> Vec<Part> {
+) -> Vec<PartitionPull> {
     let waiting = gathered.parts.len();
     let pull = ledger.enter(gathered.last_sequence, gathered.reply, waiting, room);
-    let part = |(partition, deliveries)| Part {
+    let part = |(partition, deliveries)| PartitionPull {
         partition,
         deliveries,
-        receipt: Receipt::new(ledger, &pull),
+        receipt: AckHandle::new(ledger, &pull),
     };
     gathered.parts.into_iter().map(part).collect()
 }
@@ -385,8 +385,8 @@ fn hand_out(
 /// Reads from anywhere how far an [`Intake`] is.
 #[derive(Debug, Clone)]
 pub struct Floor {
-    main: Arc<Ledger>,
-    slow: Arc<Ledger>,
+    main: Arc<AckLedger>,
+    slow: Arc<AckLedger>,
     lane: Arc<Mutex<Arc<SlowLane>>>,
 }
 
@@ -428,10 +428,10 @@ mod tests {
 
     #[test]
     fn a_restart_resumes_behind_the_lowest_cursor_or_the_floor() {
-        let at = |floor, highest| Resume { floor, highest, ..Resume::default() };
-        assert_eq!(Resume::from([], 0), at(0, 0));
-        assert_eq!(Resume::from([0, 0], 0), at(0, 0));
-        assert_eq!(Resume::from([5, 9, 7], 0), at(5, 9));
-        assert_eq!(Resume::from([0, 9, 7], 6), at(6, 9));
+        let at = |floor, highest| ResumePoint { floor, highest, ..ResumePoint::default() };
+        assert_eq!(ResumePoint::from([], 0), at(0, 0));
+        assert_eq!(ResumePoint::from([0, 0], 0), at(0, 0));
+        assert_eq!(ResumePoint::from([5, 9, 7], 0), at(5, 9));
+        assert_eq!(ResumePoint::from([0, 9, 7], 6), at(6, 9));
     }
 }

@@ -8,11 +8,11 @@ use tokio::time::Instant;
 /// The right to publish, as [`Ownership`](super::Ownership) keeps it alive. Who never claimed it may,
 /// for there is nobody to be taken over from: tests, and tools beside a service.
 #[derive(Debug)]
-pub(super) struct Lease(watch::Sender<Held>);
+pub(super) struct Lease(watch::Sender<LeaseState>);
 
 /// Whether we hold it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Held {
+pub(super) enum LeaseState {
     /// Nobody claimed it.
     Unclaimed,
     /// Until this moment.
@@ -21,13 +21,13 @@ pub(super) enum Held {
     Lost,
 }
 
-impl Held {
+impl LeaseState {
     /// Whether we may publish now.
     pub(super) fn is_held(self) -> bool {
         match self {
-            Held::Unclaimed => true,
-            Held::Until(end) => Instant::now() < end,
-            Held::Lost => false,
+            LeaseState::Unclaimed => true,
+            LeaseState::Until(end) => Instant::now() < end,
+            LeaseState::Lost => false,
         }
     }
 }
@@ -35,20 +35,20 @@ impl Held {
 impl Lease {
     /// One that nobody claimed.
     pub(super) fn new() -> Lease {
-        Lease(watch::channel(Held::Unclaimed).0)
+        Lease(watch::channel(LeaseState::Unclaimed).0)
     }
 
     /// We want it, and do not have it yet.
     pub(super) fn claim(&self) {
-        self.0.send_replace(Held::Until(Instant::now()));
+        self.0.send_replace(LeaseState::Until(Instant::now()));
     }
 
     /// We hold it for so long from a moment on.
     pub(super) fn renew(&self, from: Instant, span: Duration) {
         self.0.send_if_modified(|held| {
-            let may = *held != Held::Lost;
+            let may = *held != LeaseState::Lost;
             if may {
-                *held = Held::Until(from + span);
+                *held = LeaseState::Until(from + span);
             }
             may
         });
@@ -56,11 +56,11 @@ impl Lease {
 
     /// Somebody else has it, or may have it from now on.
     pub(super) fn lose(&self) {
-        self.0.send_replace(Held::Lost);
+        self.0.send_replace(LeaseState::Lost);
     }
 
     /// How it stands, as it changes.
-    pub(super) fn watch(&self) -> watch::Receiver<Held> {
+    pub(super) fn watch(&self) -> watch::Receiver<LeaseState> {
         self.0.subscribe()
     }
 }

@@ -8,14 +8,14 @@ use async_nats::{Message, StatusCode, Subscriber};
 use futures::{FutureExt, StreamExt};
 use tokio::sync::watch;
 
-use super::careful::Careful;
-use super::connection::Link;
+use super::ack_ledger::AckLedger;
+use super::connection::ConnectionStatus;
+use super::direct_reader::DirectReader;
 use super::error::chain;
-use super::gathered::Gathered;
-use super::identity::{Identity, Taken};
-use super::receipt::Ledger;
-use super::unreadable::fetch_next;
-use super::{Bus, Error, Missed, delivery};
+use super::malformed_headers::fetch_next;
+use super::pull_buffer::PullBuffer;
+use super::stream_identity::{LastTakenEvent, StreamIdentity};
+use super::{Bus, Error, MissedEvents, delivery};
 use crate::config::limits;
 use crate::event::{Lane, SlowLane};
 
@@ -53,23 +53,23 @@ pub(super) struct MainLane {
     bus: Bus,
     /// How many partitions there are.
     partitions: u16,
-    pub(super) ledger: Arc<Ledger>,
+    pub(super) ledger: Arc<AckLedger>,
     /// The highest sequence that was ever handed out, or passed over.
     highest: u64,
-    identity: Identity,
+    identity: StreamIdentity,
     /// What waits in the slow lane.
     lane: Arc<SlowLane>,
     /// What comes next: behind everything handed out since the consumer was set back.
     next: u64,
-    open: Option<Open>,
-    careful: Option<Careful>,
+    open: Option<OpenConsumer>,
+    careful: Option<DirectReader>,
     is_caught_up: bool,
     /// Whether a connection was lost: the next message may be why.
     is_suspect: bool,
     /// How often in a row a connection was lost before anything came.
     stalls: u32,
     resets: Arc<AtomicU64>,
-    pub(super) missed: Missed,
+    pub(super) missed: MissedEvents,
 }
 
 /// So many connections lost in a row before anything came: the next message is why, sound as it may
@@ -78,7 +78,7 @@ const STALLS: u32 = 2;
 
 /// A consumer that was set back, and what was asked of it since.
 #[derive(Debug)]
-struct Open {
+struct OpenConsumer {
     partitions: u16,
     consumer: Consumer<pull::Config>,
     messages: Subscriber,
@@ -89,7 +89,7 @@ struct Open {
     expected: u64,
     /// The message at hand, with what the client library needs to read its place.
     frame: jetstream::Message,
-    link: watch::Receiver<Link>,
+    link: watch::Receiver<ConnectionStatus>,
 }
 
 /// Why the flow from a consumer ended.
@@ -111,9 +111,9 @@ enum Interrupted {
 
 /// What came next.
 #[derive(Debug)]
-pub(super) struct Read {
+pub(super) struct MainLaneRead {
     /// Deliveries, or messages that were passed over; none if only `is_caught_up` is news.
-    pub(super) gathered: Option<Gathered>,
+    pub(super) gathered: Option<PullBuffer>,
     /// Whether the stream held nothing more behind that.
     pub(super) is_caught_up: bool,
     /// How many messages it held, if that is known.
@@ -126,15 +126,15 @@ impl MainLane {
         partitions: u16,
         floor: u64,
         highest: u64,
-        taken: Vec<Taken>,
+        taken: Vec<LastTakenEvent>,
         lane: Arc<SlowLane>,
     ) -> Result<MainLane, Error> {
         let mut main = MainLane {
             bus: bus.clone(),
             partitions,
-            ledger: Ledger::new(floor),
+            ledger: AckLedger::new(floor),
             highest: highest.max(floor),
-            identity: Identity::new(taken),
+            identity: StreamIdentity::new(taken),
             lane,
             next: floor + 1,
             open: None,
@@ -143,7 +143,7 @@ impl MainLane {
             is_suspect: false,
             stalls: 0,
             resets: Arc::new(AtomicU64::new(0)),
-            missed: Missed::default(),
+            missed: MissedEvents::default(),
         };
         main.set_back().await?;
         Ok(main)
@@ -154,9 +154,9 @@ impl MainLane {
     /// as long as the broker is gone.
     ///
     /// While [`is_steady`](MainLane::is_steady), the future may be dropped and nothing is lost.
-    pub(super) async fn read(&mut self) -> Result<Read, Error> {
+    pub(super) async fn read(&mut self) -> Result<MainLaneRead, Error> {
         if self.careful.is_some() {
-            return Ok(self.read_carefully().await);
+            return Ok(self.read_directly().await);
         }
         let Some(open) = self.open.as_mut() else {
             self.reopen().await?;
@@ -165,7 +165,7 @@ impl MainLane {
         let is_new = open.expected == 1;
         if !self.is_caught_up && is_new && open.consumer.cached_info().num_pending == 0 {
             self.is_caught_up = true;
-            return Ok(Read { pending: Some(0), ..self.nothing() });
+            return Ok(MainLaneRead { pending: Some(0), ..self.nothing() });
         }
         let (gathered, interrupted) = open.gather(&self.bus, &self.lane, self.next).await;
         if let Some(why) = interrupted {
@@ -184,8 +184,8 @@ impl MainLane {
         Ok(self.passed(gathered, pending))
     }
 
-    fn nothing(&self) -> Read {
-        Read { gathered: None, is_caught_up: self.is_caught_up, pending: None }
+    fn nothing(&self) -> MainLaneRead {
+        MainLaneRead { gathered: None, is_caught_up: self.is_caught_up, pending: None }
     }
 
     /// The sequence that is read next.
@@ -218,21 +218,21 @@ impl MainLane {
         self.resets.clone()
     }
 
-    fn passed(&mut self, gathered: Gathered, pending: Option<u64>) -> Read {
+    fn passed(&mut self, gathered: PullBuffer, pending: Option<u64>) -> MainLaneRead {
         if let Some((expected, found)) = gathered.gap {
             self.missed.look(&self.bus, expected, found);
         }
         self.highest = self.highest.max(gathered.last_sequence);
         self.next = gathered.last_sequence + 1;
         if let Some((sequence, stored)) = gathered.last_stored {
-            self.identity.remember(Taken { sequence, stored });
+            self.identity.remember(LastTakenEvent { sequence, stored });
         }
-        Read { gathered: Some(gathered), is_caught_up: self.is_caught_up, pending }
+        MainLaneRead { gathered: Some(gathered), is_caught_up: self.is_caught_up, pending }
     }
 
     /// What comes next in the stream, read without the consumer; nothing if nothing came yet, or if the
     /// consumer should deliver again.
-    async fn read_carefully(&mut self) -> Read {
+    async fn read_directly(&mut self) -> MainLaneRead {
         let Some(careful) = self.careful.as_mut() else { return self.nothing() };
         if careful.is_over(&self.bus) {
             (self.careful, self.is_caught_up) = (None, false);
@@ -252,9 +252,9 @@ impl MainLane {
             if was_caught_up {
                 tokio::time::sleep(LOOK_AGAIN).await;
             }
-            return Read { pending, ..self.nothing() };
+            return MainLaneRead { pending, ..self.nothing() };
         }
-        let mut gathered = Gathered::behind(self.next - 1, self.partitions);
+        let mut gathered = PullBuffer::behind(self.next - 1, self.partitions);
         for message in found.messages {
             let delivery = message.delivery(&self.bus);
             match lane_of(&self.bus, &self.lane, &delivery.original.subject, delivery.sequence) {
@@ -297,10 +297,10 @@ impl MainLane {
         if self.highest > 0 {
             self.missed.note(self.highest + 1, first_kept);
         }
-        if self.is_suspect && self.is_to_be_read_carefully().await? {
+        if self.is_suspect && self.needs_direct_read().await? {
             // What was handed out is on its way to the disk, and what follows comes behind it.
             self.ledger.fall_silent();
-            self.careful = Some(Careful::from(&self.bus, self.next));
+            self.careful = Some(DirectReader::from(&self.bus, self.next));
             self.is_suspect = false;
             self.stalls = 0;
             return Ok(());
@@ -334,7 +334,7 @@ impl MainLane {
             .map_err(Error::request("set the consumer of events back"))?;
         tracing::debug!(first, "reading events");
         let frame = jetstream::Message { context: jetstream, message: empty() };
-        self.open = Some(Open {
+        self.open = Some(OpenConsumer {
             partitions: self.partitions,
             consumer,
             messages,
@@ -348,7 +348,7 @@ impl MainLane {
     }
 
     /// Whether the next message ends the connection on which it comes.
-    async fn is_to_be_read_carefully(&self) -> Result<bool, Error> {
+    async fn needs_direct_read(&self) -> Result<bool, Error> {
         let stream = self.bus.subjects.events_stream();
         let next = fetch_next(&self.bus, &stream, self.next, ">").await?;
         let is_unreadable = next.as_ref().is_some_and(|message| !message.is_sound());
@@ -397,14 +397,14 @@ fn empty() -> Message {
     }
 }
 
-impl Open {
+impl OpenConsumer {
     /// Whatever is ready from a sequence on, or else the first that comes; and why there will be no more, if so.
     async fn gather(
         &mut self,
         bus: &Bus,
         lane: &SlowLane,
         next: u64,
-    ) -> (Option<Gathered>, Option<Interrupted>) {
+    ) -> (Option<PullBuffer>, Option<Interrupted>) {
         let mut gathered = None;
         let mut count = 0;
         loop {
@@ -427,7 +427,7 @@ impl Open {
                 return (gathered, Some(why));
             }
             count += 1;
-            let skips = gathered.as_ref().map_or(0, |gathered: &Gathered| gathered.skips);
+            let skips = gathered.as_ref().map_or(0, |gathered: &PullBuffer| gathered.skips);
             // Looking at one that is passed over takes a fraction of what taking one in does.
             let weight = count - skips + skips / LOOK_FURTHER;
             if weight >= limits::PULL_BATCH && gathered.is_some() {
@@ -488,7 +488,7 @@ impl Open {
         lane: &SlowLane,
         next: u64,
         message: Message,
-        gathered: &mut Option<Gathered>,
+        gathered: &mut Option<PullBuffer>,
     ) -> Result<(), Interrupted> {
         // The broker itself speaks to our inbox. A status on any other subject was published as an
         // event, and means nothing.
@@ -509,7 +509,8 @@ impl Open {
         let stored = delivery::stored_at(place.published);
         let reply = self.frame.message.reply.take();
         let message = &self.frame.message;
-        let gathered = gathered.get_or_insert_with(|| Gathered::behind(next - 1, self.partitions));
+        let gathered =
+            gathered.get_or_insert_with(|| PullBuffer::behind(next - 1, self.partitions));
         match lane_of(bus, lane, &message.subject, sequence) {
             Lane::Main => gathered.add(delivery::read(&bus.subjects, sequence, stored, message)),
             Lane::Slow => gathered.skip(sequence),

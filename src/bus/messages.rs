@@ -1,8 +1,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::pages::{Found, Held, Pages};
-use super::unreadable::fetch_last;
+use super::malformed_headers::fetch_last;
+use super::pages::{HeldMessage, PagedReader, ReadMessage};
 use super::{Bus, Error};
 
 /// Between two looks for what may have come, if nothing had.
@@ -11,18 +11,22 @@ const LOOK: Duration = Duration::from_millis(100);
 /// The messages of a stream under some subjects, one after the other; without those whose headers cannot
 /// be read, which were never taken in.
 #[derive(Debug)]
-pub(super) struct Messages {
-    pages: Pages,
+pub(super) struct MessageReader {
+    pages: PagedReader,
     /// The last sequence that is read; none: whatever comes.
     last: Option<u64>,
-    ready: VecDeque<Held>,
+    ready: VecDeque<HeldMessage>,
 }
 
-impl Messages {
+impl MessageReader {
     /// What the stream holds now.
-    pub(super) async fn now(bus: &Bus, stream: String, filter: String) -> Result<Messages, Error> {
+    pub(super) async fn now(
+        bus: &Bus,
+        stream: String,
+        filter: String,
+    ) -> Result<MessageReader, Error> {
         let last = fetch_last(bus, &stream, &filter).await?.map_or(0, |last| last.sequence);
-        Ok(Messages { last: Some(last), ..Messages::from(bus, stream, filter, 1) })
+        Ok(MessageReader { last: Some(last), ..MessageReader::from(bus, stream, filter, 1) })
     }
 
     /// What comes from now on.
@@ -30,14 +34,14 @@ impl Messages {
         bus: &Bus,
         stream: String,
         filter: String,
-    ) -> Result<Messages, Error> {
+    ) -> Result<MessageReader, Error> {
         let last = fetch_last(bus, &stream, &filter).await?.map_or(0, |last| last.sequence);
-        Ok(Messages::from(bus, stream, filter, last + 1))
+        Ok(MessageReader::from(bus, stream, filter, last + 1))
     }
 
-    fn from(bus: &Bus, stream: String, filter: String, next: u64) -> Messages {
-        let pages = Pages::from(bus, stream, filter, next);
-        Messages { pages, last: None, ready: VecDeque::new() }
+    fn from(bus: &Bus, stream: String, filter: String, next: u64) -> MessageReader {
+        let pages = PagedReader::from(bus, stream, filter, next);
+        MessageReader { pages, last: None, ready: VecDeque::new() }
     }
 
     pub(super) fn bus(&self) -> &Bus {
@@ -55,21 +59,21 @@ impl Messages {
             }
             let last = self.last.unwrap_or(u64::MAX);
             let sound = found.into_iter().filter_map(|found| match found {
-                Found::Sound(held) => Some(held).filter(|held| held.sequence <= last),
-                Found::Unreadable(_) => None,
+                ReadMessage::Sound(held) => Some(held).filter(|held| held.sequence <= last),
+                ReadMessage::Unreadable(_) => None,
             });
             self.ready.extend(sound);
         }
         Ok(self.ready.front().map(|held| held.sequence))
     }
 
-    /// The message that [`peek`](Messages::peek) has seen.
-    pub(super) fn take(&mut self) -> Option<Held> {
+    /// The message that [`peek`](MessageReader::peek) has seen.
+    pub(super) fn take(&mut self) -> Option<HeldMessage> {
         self.ready.pop_front()
     }
 
     /// The next message, once there is one.
-    pub(super) async fn wait(&mut self) -> Result<Held, Error> {
+    pub(super) async fn wait(&mut self) -> Result<HeldMessage, Error> {
         loop {
             self.peek().await?;
             if let Some(held) = self.take() {

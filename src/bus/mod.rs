@@ -1,7 +1,7 @@
 //! The bus: NATS, and the only room that names its client library.
 //!
 //! In come the settings of the broker, [`Output`](crate::event::Output)s to publish and
-//! [`Receipt`]s of what is durable; out come [`Delivery`](crate::event::Delivery)s in order,
+//! [`AckHandle`]s of what is durable; out come [`Delivery`](crate::event::Delivery)s in order,
 //! confirmations, and errors that say what to do.
 //!
 //! * [`Subjects`]: the names of everything; a contract.
@@ -10,55 +10,55 @@
 //! * [`Intake`]: events in, each at least once, in order, none missing.
 //! * [`dead_letter`]: what becomes of an event that cannot be used.
 //! * [`Relay`]: outputs out, in order, until they are confirmed.
-//! * [`Watch`]: what the streams keep, and who is behind.
-//! * [`Service`]: what operators and channels ask.
+//! * [`StreamMonitor`]: what the streams keep, and who is behind.
+//! * [`ApiService`]: what operators and channels ask.
 //! * [`Broker`]: a nats-server of our own, for `jumeau dev` and for tests.
 
+mod ack_ledger;
 mod analyser;
 mod broker;
-mod careful;
-mod channel;
+mod channel_shares;
+mod client;
 mod connection;
-mod dead;
+mod dead_letters;
 mod delivery;
 mod denied;
+mod direct_reader;
 mod error;
-mod fitting;
-mod gathered;
-mod identity;
 mod intake;
-mod kept;
 mod lease;
 mod main_lane;
+mod malformed_headers;
 mod messages;
-mod missed;
+mod missed_events;
 mod owner;
 mod pages;
-mod past;
-mod receipt;
+mod pull_buffer;
 mod relay;
+mod secure_delete;
 mod service;
-mod shred;
 mod slow_lane;
 mod stream;
-mod tally;
-mod unreadable;
+mod stream_identity;
+mod stream_reader;
+mod stream_stats;
+mod wire_output;
 
+pub use ack_ledger::AckHandle;
 pub use analyser::{Analyser, Question};
 pub use broker::{Broker, BrokerOptions};
-pub use channel::Heard;
+pub use client::OutputSubscription;
 pub use connection::{Bus, Outages, fresh_id};
-pub use dead::DeadLetter;
-pub use denied::{Attempt, Denied};
+pub use dead_letters::DeadLetter;
+pub use denied::{DeniedOperation, PermissionDenied};
 pub use error::Error;
-pub use identity::{Standing, Taken};
-pub use intake::{Floor, Intake, Part, Pulled, Resume};
-pub use kept::{Kept, Reader, Watch};
-pub use missed::Missed;
+pub use intake::{Floor, Intake, PartitionPull, PulledBatch, ResumePoint};
+pub use missed_events::MissedEvents;
 pub use owner::{Claim, Ownership};
-pub use past::Arrivals;
-pub use receipt::Receipt;
-pub use relay::{Relay, Relayed};
-pub use service::{ASKER, ApiError, Asker, Endpoint, Request, Service};
-pub use shred::{Ends, Trail};
+pub use relay::{Relay, RelayStats};
+pub use secure_delete::{MessageTrail, StreamEnds};
+pub use service::{ASKER, ApiError, ApiService, Caller, Endpoint, Request};
 pub use stream::Lag;
+pub use stream_identity::{LastTakenEvent, StreamState};
+pub use stream_reader::EventMonitor;
+pub use stream_stats::{ConsumerStats, StreamMonitor, StreamStats};

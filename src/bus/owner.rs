@@ -82,7 +82,7 @@ impl Bus {
     ) -> Result<Ownership, Error> {
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
         let host = Some(host.trim().to_owned()).filter(|host| !host.is_empty());
-        let mut seat = Seat {
+        let mut seat = OwnerSubject {
             bus: self.clone(),
             replicas,
             owner: Owner {
@@ -119,7 +119,7 @@ impl Drop for Ownership {
 }
 
 /// Where the owner of a prefix sits.
-struct Seat {
+struct OwnerSubject {
     bus: Bus,
     replicas: usize,
     owner: Owner,
@@ -128,7 +128,7 @@ struct Seat {
 }
 
 /// What became of a message that was to replace the last one.
-enum Written {
+enum ReplaceResult {
     Yes,
     /// Another has come between.
     Between,
@@ -136,7 +136,7 @@ enum Written {
     Nowhere,
 }
 
-impl Seat {
+impl OwnerSubject {
     async fn take(&mut self, before: Option<u64>) -> Result<(), Error> {
         self.furnish().await?;
         let mut seen: Option<(u64, Instant)> = None;
@@ -170,9 +170,9 @@ impl Seat {
                 },
             };
             match self.write(after).await? {
-                Written::Yes => return Ok(()),
-                Written::Between => {}
-                Written::Nowhere => self.furnish().await?,
+                ReplaceResult::Yes => return Ok(()),
+                ReplaceResult::Between => {}
+                ReplaceResult::Nowhere => self.furnish().await?,
             }
         }
     }
@@ -217,13 +217,13 @@ impl Seat {
     /// Gives a sign of life; `false` if another has taken over.
     async fn renew(&mut self) -> Result<bool, Error> {
         match self.write(self.sequence).await? {
-            Written::Yes => Ok(true),
-            Written::Nowhere => {
+            ReplaceResult::Yes => Ok(true),
+            ReplaceResult::Nowhere => {
                 self.furnish().await?;
                 self.sequence = 0;
-                Ok(!matches!(self.write(0).await?, Written::Between))
+                Ok(!matches!(self.write(0).await?, ReplaceResult::Between))
             }
-            Written::Between => match self.last().await? {
+            ReplaceResult::Between => match self.last().await? {
                 // Our own one, of which we did not hear that it arrived.
                 Some((sequence, owner)) if owner.number == self.owner.number => {
                     self.sequence = sequence;
@@ -231,10 +231,10 @@ impl Seat {
                 }
                 // The stream was put back to an earlier state: whoever is first has it.
                 Some((sequence, _)) if sequence < self.sequence => {
-                    Ok(!matches!(self.write(sequence).await?, Written::Between))
+                    Ok(!matches!(self.write(sequence).await?, ReplaceResult::Between))
                 }
                 // Somebody removed it, or made the stream anew, likewise.
-                None => Ok(!matches!(self.write(0).await?, Written::Between)),
+                None => Ok(!matches!(self.write(0).await?, ReplaceResult::Between)),
                 Some(_) => Ok(false),
             },
         }
@@ -285,7 +285,7 @@ impl Seat {
     }
 
     /// Writes our message, if the last one is of the sequence `after`.
-    async fn write(&mut self, after: u64) -> Result<Written, Error> {
+    async fn write(&mut self, after: u64) -> Result<ReplaceResult, Error> {
         let what = "say that we serve";
         let mut headers = HeaderMap::new();
         headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, after.to_string().as_str());
@@ -301,11 +301,11 @@ impl Seat {
             Ok(confirmed) => {
                 self.sequence = confirmed.sequence;
                 self.bus.lease.renew(began, LEASE);
-                Ok(Written::Yes)
+                Ok(ReplaceResult::Yes)
             }
             Err(error) => match error.kind() {
-                PublishErrorKind::WrongLastSequence => Ok(Written::Between),
-                PublishErrorKind::StreamNotFound => Ok(Written::Nowhere),
+                PublishErrorKind::WrongLastSequence => Ok(ReplaceResult::Between),
+                PublishErrorKind::StreamNotFound => Ok(ReplaceResult::Nowhere),
                 _ => Err(Error::request(what)(error)),
             },
         }

@@ -14,7 +14,7 @@ use serde::Serialize;
 use tokio::time::timeout;
 
 use super::error::chain;
-use super::unreadable::{Wrapped, fetch_next};
+use super::malformed_headers::{WrappedMessage, fetch_next};
 use super::{Bus, Error, delivery};
 use crate::config::limits;
 use crate::event::{Delivery, Time};
@@ -47,7 +47,7 @@ struct AskPage<'a> {
 
 /// A message that a stream holds.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct HeldMessage {
     pub(super) sequence: u64,
     pub(super) stored: Time,
     /// How many messages the stream held behind it then, if the broker has said so.
@@ -58,17 +58,17 @@ pub(super) struct Held {
 
 /// A message that a stream holds.
 #[derive(Debug)]
-pub(super) enum Found {
-    Sound(Held),
+pub(super) enum ReadMessage {
+    Sound(HeldMessage),
     /// The client library cannot read its headers.
-    Unreadable(Wrapped),
+    Unreadable(WrappedMessage),
 }
 
 /// What was read at once.
 #[derive(Debug, Default)]
-pub(super) struct Page {
+pub(super) struct MessagePage {
     /// The next messages, in their order; none if there are none.
-    pub(super) messages: Vec<Found>,
+    pub(super) messages: Vec<ReadMessage>,
     /// How many messages the stream held behind these, if that is known; 0: nothing more.
     pub(super) pending: Option<u64>,
 }
@@ -79,7 +79,7 @@ pub(super) struct Page {
 /// one by one, until a thousand in a row were sound. That is about ten times slower, but each such
 /// message costs no more than any other: whoever publishes many of them makes nobody wait.
 #[derive(Debug)]
-pub(super) struct Pages {
+pub(super) struct PagedReader {
     bus: Bus,
     /// The name of the connection on which pages come, if it is one of their own; a message that cannot
     /// be read ends it.
@@ -98,10 +98,10 @@ pub(super) struct Pages {
     pending: Option<u64>,
 }
 
-impl Pages {
+impl PagedReader {
     /// What comes from this sequence on, on the connection of the one who reads.
-    pub(super) fn from(bus: &Bus, stream: String, filter: String, next: u64) -> Pages {
-        Pages {
+    pub(super) fn from(bus: &Bus, stream: String, filter: String, next: u64) -> PagedReader {
+        PagedReader {
             bus: bus.clone(),
             name: None,
             own: None,
@@ -115,9 +115,9 @@ impl Pages {
     }
 
     /// All events from this sequence on, on a connection of its own.
-    pub(super) fn of_events(bus: &Bus, name: &'static str, next: u64) -> Pages {
+    pub(super) fn of_events(bus: &Bus, name: &'static str, next: u64) -> PagedReader {
         let stream = bus.subjects.events_stream();
-        Pages { name: Some(name), ..Pages::from(bus, stream, ">".to_owned(), next) }
+        PagedReader { name: Some(name), ..PagedReader::from(bus, stream, ">".to_owned(), next) }
     }
 
     /// The next message is known to end a connection.
@@ -133,14 +133,14 @@ impl Pages {
     ///
     /// # Errors
     /// [`Error::Request`] if the broker does not answer.
-    pub(super) async fn read(&mut self) -> Result<Page, Error> {
+    pub(super) async fn read(&mut self) -> Result<MessagePage, Error> {
         if self.one_by_one == 0 && self.width == limits::WRAPPED_AT_ONCE {
             match self.page().await {
                 Ok(held) if !held.is_empty() => {
                     self.next = held.last().map_or(self.next, |last| last.sequence + 1);
                     self.pending = held.last().and_then(|last| last.pending);
-                    let messages = held.into_iter().map(Found::Sound).collect();
-                    return Ok(Page { messages, pending: self.pending });
+                    let messages = held.into_iter().map(ReadMessage::Sound).collect();
+                    return Ok(MessagePage { messages, pending: self.pending });
                 }
                 // Nothing is there, or whoever answers is a copy of the stream that is behind: only the
                 // one that leads says that there is nothing.
@@ -154,7 +154,7 @@ impl Pages {
         self.read_one_by_one().await
     }
 
-    async fn read_one_by_one(&mut self) -> Result<Page, Error> {
+    async fn read_one_by_one(&mut self) -> Result<MessagePage, Error> {
         let ahead = 0..self.width as u64;
         let asked =
             ahead.map(|ahead| fetch_next(&self.bus, &self.stream, self.next + ahead, &self.filter));
@@ -172,12 +172,12 @@ impl Pages {
             self.one_by_one = match message.message() {
                 Ok(read) => {
                     let (sequence, stored) = (message.sequence, message.stored);
-                    let held = Held { sequence, stored, pending: None, message: read };
-                    messages.push(Found::Sound(held));
+                    let held = HeldMessage { sequence, stored, pending: None, message: read };
+                    messages.push(ReadMessage::Sound(held));
                     self.one_by_one.saturating_sub(1)
                 }
                 Err(_) => {
-                    messages.push(Found::Unreadable(message));
+                    messages.push(ReadMessage::Unreadable(message));
                     SOUND
                 }
             };
@@ -186,11 +186,11 @@ impl Pages {
         let read = messages.len() as u64;
         let left = self.pending.map(|pending| pending.saturating_sub(read));
         self.pending = if is_last { Some(0) } else { left.filter(|left| *left > 0) };
-        Ok(Page { messages, pending: self.pending })
+        Ok(MessagePage { messages, pending: self.pending })
     }
 
     /// The next messages, as many as fit.
-    async fn page(&mut self) -> Result<Vec<Held>, Error> {
+    async fn page(&mut self) -> Result<Vec<HeldMessage>, Error> {
         let bus = match (self.name, &mut self.own) {
             (None, _) => &self.bus,
             (Some(_), Some(own)) => own,
@@ -232,7 +232,7 @@ impl Pages {
             let is_message = answer.headers.as_ref().is_some_and(|one| one.get(SEQUENCE).is_some());
             match answer.status {
                 _ if is_message => {
-                    let before = found.last().map_or(0, |held: &Held| held.sequence);
+                    let before = found.last().map_or(0, |held: &HeldMessage| held.sequence);
                     let (held, behind) = held(answer)?;
                     if behind != Some(before) {
                         return Err(failed("a page of a stream with a gap"));
@@ -251,32 +251,32 @@ impl Pages {
     }
 }
 
-impl Found {
+impl ReadMessage {
     pub(super) fn sequence(&self) -> u64 {
         match self {
-            Found::Sound(held) => held.sequence,
-            Found::Unreadable(wrapped) => wrapped.sequence,
+            ReadMessage::Sound(held) => held.sequence,
+            ReadMessage::Unreadable(wrapped) => wrapped.sequence,
         }
     }
 
     /// The subject that it is stored under.
     pub(super) fn subject(&self) -> &str {
         match self {
-            Found::Sound(held) => &held.message.subject,
-            Found::Unreadable(wrapped) => &wrapped.subject,
+            ReadMessage::Sound(held) => &held.message.subject,
+            ReadMessage::Unreadable(wrapped) => &wrapped.subject,
         }
     }
 
     /// The message as an event: one that is rejected, if its headers cannot be read.
     pub(super) fn delivery(self, bus: &Bus) -> Delivery {
         match self {
-            Found::Sound(held) => held.delivery(bus),
-            Found::Unreadable(wrapped) => wrapped.delivery(bus),
+            ReadMessage::Sound(held) => held.delivery(bus),
+            ReadMessage::Unreadable(wrapped) => wrapped.delivery(bus),
         }
     }
 }
 
-impl Held {
+impl HeldMessage {
     pub(super) fn delivery(self, bus: &Bus) -> Delivery {
         delivery::read(&bus.subjects, self.sequence, self.stored, &self.message)
     }
@@ -289,7 +289,7 @@ fn failed(said: &str) -> Error {
 /// Takes off what the broker added. Whoever published the message may have written headers of the same
 /// names: the broker's stand behind those. Beside it the sequence of the message before it in the page; 0:
 /// it is the first.
-fn held(mut message: Message) -> Result<(Held, Option<u64>), Error> {
+fn held(mut message: Message) -> Result<(HeldMessage, Option<u64>), Error> {
     let mut headers = HeaderMap::new();
     let mut added: [Option<String>; ADDED.len()] = Default::default();
     for (name, values) in message.headers.iter().flat_map(HeaderMap::iter) {
@@ -314,5 +314,5 @@ fn held(mut message: Message) -> Result<(Held, Option<u64>), Error> {
     message.subject = subject.into();
     message.reply = None;
     message.headers = (!headers.is_empty()).then_some(headers);
-    Ok((Held { sequence, stored, pending, message }, behind))
+    Ok((HeldMessage { sequence, stored, pending, message }, behind))
 }

@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-use super::connection::Link;
-use super::fitting::fit;
-use super::lease::Held;
+use super::connection::ConnectionStatus;
+use super::lease::LeaseState;
+use super::wire_output::fit;
 use super::{Bus, Error};
 use crate::config::limits;
 use crate::contract::Subjects;
@@ -58,7 +58,7 @@ pub struct Relay {
 /// What goes to one stream.
 #[derive(Debug)]
 struct Queue {
-    submit: mpsc::UnboundedSender<Wish>,
+    submit: mpsc::UnboundedSender<RelayCommand>,
     /// Why its outputs wait to be published again, while they do.
     trouble: Arc<Mutex<Option<String>>>,
 }
@@ -77,7 +77,7 @@ fn stream_of(subjects: &Subjects, subject: &str) -> usize {
 
 /// What is wanted of the task.
 #[derive(Debug)]
-enum Wish {
+enum RelayCommand {
     /// To publish these.
     Publish { partition: u16, outputs: Vec<(u64, Output)> },
     /// Not to publish these, unless they are on their way.
@@ -99,7 +99,7 @@ struct Counters {
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
 )]
-pub struct Relayed {
+pub struct RelayStats {
     /// Outputs that the broker confirmed.
     pub published: u64,
     /// Of these, copies that it had already.
@@ -142,7 +142,7 @@ impl Relay {
         }
         for (queue, outputs) in self.queues.iter().zip(parts).filter(|(_, part)| !part.is_empty()) {
             // The task ends only after the relay.
-            let _ = queue.submit.send(Wish::Publish { partition, outputs });
+            let _ = queue.submit.send(RelayCommand::Publish { partition, outputs });
         }
     }
 
@@ -150,7 +150,7 @@ impl Relay {
     /// already are; all of them are confirmed in their turn.
     pub fn withdraw(&self, partition: u16, keys: Vec<u64>) {
         for queue in &self.queues {
-            let _ = queue.submit.send(Wish::Withdraw { partition, keys: keys.clone() });
+            let _ = queue.submit.send(RelayCommand::Withdraw { partition, keys: keys.clone() });
         }
     }
 
@@ -159,7 +159,7 @@ impl Relay {
     pub async fn passed(&self) {
         let told = self.queues.each_ref().map(|queue| {
             let (done, is_done) = oneshot::channel();
-            let _ = queue.submit.send(Wish::Tell(done));
+            let _ = queue.submit.send(RelayCommand::Tell(done));
             is_done
         });
         for is_done in told {
@@ -190,9 +190,9 @@ impl Relay {
     }
 
     /// What it has done since it was started.
-    pub fn counters(&self) -> Relayed {
+    pub fn counters(&self) -> RelayStats {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Relayed {
+        RelayStats {
             published: read(&self.counters.published),
             duplicates: read(&self.counters.duplicates),
             retries: read(&self.counters.retries),
@@ -259,9 +259,9 @@ struct Entry {
 
 struct Task<F> {
     bus: Bus,
-    link: watch::Receiver<Link>,
+    link: watch::Receiver<ConnectionStatus>,
     /// Whether we may publish.
-    lease: watch::Receiver<Held>,
+    lease: watch::Receiver<LeaseState>,
     /// The connection on which we published.
     epoch: u64,
     /// What the subjects of dead letters start with.
@@ -270,7 +270,7 @@ struct Task<F> {
     doubtful: Vec<u64>,
     /// By whom it is for, the number of the last output of this attempt that carries a memory.
     memories_sent: BTreeMap<Box<str>, u64>,
-    submitted: mpsc::UnboundedReceiver<Wish>,
+    submitted: mpsc::UnboundedReceiver<RelayCommand>,
     /// Who is to be told once all before these numbers are confirmed.
     waiting: VecDeque<(u64, oneshot::Sender<()>)>,
     inbox: String,
@@ -363,11 +363,11 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
         }
     }
 
-    fn take(&mut self, wish: Wish) {
+    fn take(&mut self, wish: RelayCommand) {
         let mut next = Some(wish);
         while let Some(wish) = next {
             match wish {
-                Wish::Publish { partition, outputs } => {
+                RelayCommand::Publish { partition, outputs } => {
                     self.entries.extend(outputs.into_iter().map(|(key, output)| Entry {
                         partition,
                         key,
@@ -376,8 +376,8 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
                         places: 0,
                     }));
                 }
-                Wish::Withdraw { partition, keys } => self.withdraw(partition, &keys),
-                Wish::Tell(done) => {
+                RelayCommand::Withdraw { partition, keys } => self.withdraw(partition, &keys),
+                RelayCommand::Tell(done) => {
                     let behind = self.first + self.entries.len() as u64;
                     self.waiting.push_back((behind, done));
                 }

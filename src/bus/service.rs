@@ -45,12 +45,12 @@ pub struct Request {
     /// The payload.
     pub payload: Bytes,
     /// Who asks.
-    pub by: Asker,
+    pub by: Caller,
 }
 
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Asker {
+pub struct Caller {
     /// The name; empty if none was given.
     pub name: Box<str>,
     /// Whether the name stood in the subject (`<prefix>.as.<name>.<verb>…`), where a broker with
@@ -88,7 +88,7 @@ impl ApiError {
 /// the broker deals requests out to all connections that are there, and one that was given up is
 /// closed at once and made anew. Answers go out by a connection on which nobody asks.
 #[derive(Debug)]
-pub struct Service {
+pub struct ApiService {
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
@@ -107,7 +107,7 @@ const GROUP: &str = "q";
 
 /// Where somebody asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Door {
+enum ApiListener {
     /// What channels ask.
     Channels,
     /// What people ask under a name.
@@ -118,32 +118,33 @@ enum Door {
     Looking,
 }
 
-impl Door {
-    const ALL: [Door; 4] = [Door::Channels, Door::Named, Door::Looking, Door::Others];
+impl ApiListener {
+    const ALL: [ApiListener; 4] =
+        [ApiListener::Channels, ApiListener::Named, ApiListener::Looking, ApiListener::Others];
 
     /// The name of its connections, and how many there are.
     fn connections(self) -> (&'static str, usize) {
         match self {
-            Door::Channels => ("jumeau-api-channels", 4),
-            Door::Named => ("jumeau-api-named", 3),
-            Door::Others => ("jumeau-api", 3),
-            Door::Looking => ("jumeau-api-looking", 1),
+            ApiListener::Channels => ("jumeau-api-channels", 4),
+            ApiListener::Named => ("jumeau-api-named", 3),
+            ApiListener::Others => ("jumeau-api", 3),
+            ApiListener::Looking => ("jumeau-api-looking", 1),
         }
     }
 
     /// Where an endpoint is asked at this door, if it is.
     fn asked(self, prefix: &str, endpoint: &Endpoint) -> Option<String> {
         let start = match self {
-            Door::Channels if endpoint.is_for_channels => "api",
-            Door::Others if !endpoint.is_for_channels => "api",
-            Door::Named => "as.*",
+            ApiListener::Channels if endpoint.is_for_channels => "api",
+            ApiListener::Others if !endpoint.is_for_channels => "api",
+            ApiListener::Named => "as.*",
             _ => return None,
         };
         Some(format!("{prefix}.{start}.{}{}", endpoint.verb, ".*".repeat(endpoint.tokens)))
     }
 }
 
-impl Service {
+impl ApiService {
     /// Answers what is asked of the endpoints, each at `<prefix>.api.<verb>` and its tokens, and at
     /// `<prefix>.as.<name>.<verb>` for whoever asks under a name, with `handler`.
     ///
@@ -153,21 +154,27 @@ impl Service {
         bus: &Bus,
         endpoints: &[Endpoint],
         handler: H,
-    ) -> Result<Service, Error>
+    ) -> Result<ApiService, Error>
     where
         H: Fn(Request) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Result<Bytes, ApiError>> + Send + 'static,
     {
         let (answers, ..) = bus.dial("jumeau-answers").await?;
         let prefix = bus.subjects.prefix();
-        let windows: Vec<Arc<Window>> = Door::ALL
+        let windows: Vec<Arc<ListenedEndpoint>> = ApiListener::ALL
             .into_iter()
             .flat_map(|door| endpoints.iter().map(move |endpoint| (door, endpoint)))
             .filter_map(|(door, endpoint)| {
                 let subject = door.asked(prefix, endpoint)?;
                 let places = Arc::new(Semaphore::new(endpoint.places));
-                let tally = Tally::default();
-                Some(Arc::new(Window { door, subject, endpoint: *endpoint, places, tally }))
+                let tally = EndpointStats::default();
+                Some(Arc::new(ListenedEndpoint {
+                    door,
+                    subject,
+                    endpoint: *endpoint,
+                    places,
+                    tally,
+                }))
             })
             .collect();
         let offer = Offer {
@@ -180,7 +187,7 @@ impl Service {
         };
         let (stop, stopped) = watch::channel(false);
         let mut clients = Vec::new();
-        for door in Door::ALL {
+        for door in ApiListener::ALL {
             for _ in 0..door.connections().1 {
                 clients.push((door, offer.dial(door).await?));
             }
@@ -191,7 +198,7 @@ impl Service {
             let open = offer.open(door, client).await?;
             tasks.spawn(offer.clone().keep_open(door, open, stopped.clone()));
         }
-        Ok(Service { stop, tasks })
+        Ok(ApiService { stop, tasks })
     }
 
     /// Stops answering, and takes the service off the bus.
@@ -203,12 +210,12 @@ impl Service {
 }
 
 /// One endpoint at one door, whatever connection asks come by.
-struct Window {
-    door: Door,
+struct ListenedEndpoint {
+    door: ApiListener,
     subject: String,
     endpoint: Endpoint,
     places: Arc<Semaphore>,
-    tally: Tally,
+    tally: EndpointStats,
 }
 
 /// What is offered, and how it is answered.
@@ -217,7 +224,7 @@ struct Offer<H> {
     bus: Bus,
     answers: Client,
     presence: Arc<Presence>,
-    windows: Arc<[Arc<Window>]>,
+    windows: Arc<[Arc<ListenedEndpoint>]>,
     /// When the log said last that a connection ended.
     said: Arc<Mutex<Option<Instant>>>,
     handler: H,
@@ -235,11 +242,11 @@ where
     H: Fn(Request) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Result<Bytes, ApiError>> + Send + 'static,
 {
-    async fn dial(&self, door: Door) -> Result<Client, Error> {
+    async fn dial(&self, door: ApiListener) -> Result<Client, Error> {
         self.bus.dial_once(door.connections().0).await
     }
 
-    async fn open(&self, door: Door, client: Client) -> Result<Open, Error> {
+    async fn open(&self, door: ApiListener, client: Client) -> Result<Open, Error> {
         let what = "offer the service";
         let mut serving = JoinSet::new();
         for window in self.windows.iter().filter(|window| window.door == door) {
@@ -252,7 +259,7 @@ where
             };
             serving.spawn(counter.serve(requests, self.handler.clone()));
         }
-        if door == Door::Looking {
+        if door == ApiListener::Looking {
             for subject in self.presence.subjects() {
                 let asked = client.subscribe(subject).await.map_err(Error::request(what))?;
                 let (presence, answers) = (self.presence.clone(), self.answers.clone());
@@ -268,7 +275,7 @@ where
     }
 
     /// Says that a connection ended, unless it was said a moment ago or the broker is gone.
-    fn complain(&self, door: Door) {
+    fn complain(&self, door: ApiListener) {
         let mut said = self.said.lock();
         if self.bus.is_up() && said.is_none_or(|at| at.elapsed() >= SAY_AGAIN) {
             *said = Some(Instant::now());
@@ -280,7 +287,7 @@ where
     }
 
     /// Makes the connection anew whenever it ends, until it is to stop.
-    async fn keep_open(self, door: Door, mut open: Open, mut stop: watch::Receiver<bool>) {
+    async fn keep_open(self, door: ApiListener, mut open: Open, mut stop: watch::Receiver<bool>) {
         loop {
             tokio::select! {
                 // Whoever would say so is gone, or has said so.
@@ -316,7 +323,7 @@ where
 /// Where the requests of one endpoint come in, by one connection.
 struct Counter {
     subjects: Arc<Subjects>,
-    window: Arc<Window>,
+    window: Arc<ListenedEndpoint>,
     answers: Client,
 }
 
@@ -357,12 +364,12 @@ impl Counter {
         tokens.reverse();
         let mut named = self.subjects.tokens(subject).into_iter().flatten();
         let by = match (named.next(), named.next()) {
-            (Some("as"), Some(name)) => Asker { name: name.into(), is_vouched: true },
+            (Some("as"), Some(name)) => Caller { name: name.into(), is_vouched: true },
             _ => {
                 let headers = message.headers.as_ref();
                 let name = headers.and_then(|headers| headers.get(ASKER));
                 let name = name.map_or("", |name| cut(name.as_str(), limits::CUSTOMER_BYTES));
-                Asker { name: name.into(), is_vouched: false }
+                Caller { name: name.into(), is_vouched: false }
             }
         };
         Request { verb: endpoint.verb, tokens, payload: message.payload.clone(), by }
@@ -398,14 +405,14 @@ impl Subjects {
 
 /// How often an endpoint was asked, and for how long.
 #[derive(Debug, Default)]
-struct Tally {
+struct EndpointStats {
     requests: AtomicU64,
     errors: AtomicU64,
     nanoseconds: AtomicU64,
     last_error: Mutex<Option<ApiError>>,
 }
 
-impl Tally {
+impl EndpointStats {
     fn count(&self, took: Duration, error: Option<&ApiError>) {
         self.requests.fetch_add(1, Ordering::Relaxed);
         let took = u64::try_from(took.as_nanos()).unwrap_or(u64::MAX);
@@ -422,13 +429,13 @@ impl Tally {
 struct Presence {
     id: String,
     started: Time,
-    windows: Vec<Arc<Window>>,
+    windows: Vec<Arc<ListenedEndpoint>>,
 }
 
 const NAME: &str = "jumeau";
 
 impl Presence {
-    fn new(windows: Vec<Arc<Window>>) -> Presence {
+    fn new(windows: Vec<Arc<ListenedEndpoint>>) -> Presence {
         Presence { id: fresh_id(), started: chrono::Utc::now().into(), windows }
     }
 
@@ -476,7 +483,7 @@ impl Presence {
     }
 }
 
-impl Window {
+impl ListenedEndpoint {
     /// Among the rest under which names `twinctl schema` has the schemas of what the endpoint takes and
     /// answers.
     fn info(&self) -> Value {

@@ -8,8 +8,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
 use super::error::chain;
-use super::pages::Pages;
-use super::{Bus, Error, Missed};
+use super::pages::PagedReader;
+use super::{Bus, Error, MissedEvents};
 use crate::config::limits;
 use crate::event::{Delivery, Lane, SlowLane};
 
@@ -63,7 +63,7 @@ impl SlowGauge {
 
 /// What was read of the slow lane at once.
 #[derive(Debug)]
-pub(super) struct Page {
+pub(super) struct SlowPage {
     /// The events that waited; there may be none.
     pub(super) deliveries: Vec<Delivery>,
     /// Everything before this sequence was looked at.
@@ -85,12 +85,12 @@ pub(super) struct SlowReader {
 
 impl SlowReader {
     /// Begins to read from this sequence on, as far as [`may_read`](SlowReader::may_read) says.
-    pub(super) fn start(bus: &Bus, from: u64, missed: Missed) -> SlowReader {
+    pub(super) fn start(bus: &Bus, from: u64, missed: MissedEvents) -> SlowReader {
         let (bounds, told) = watch::channel((0, Arc::new(SlowLane::default())));
         let (send, pages) = mpsc::channel(PAGES_AHEAD);
         let task = Task {
             bus: bus.clone(),
-            stream: Pages::of_events(bus, "jumeau-slow-lane", from),
+            stream: PagedReader::of_events(bus, "jumeau-slow-lane", from),
             missed,
             bounds: told,
             pages: send,
@@ -113,13 +113,13 @@ impl SlowReader {
         &mut self,
         keeps_up: bool,
         outputs: &mut watch::Receiver<usize>,
-    ) -> Option<Page> {
+    ) -> Option<SlowPage> {
         self.turn(keeps_up, outputs).await;
         // The semaphore is never closed.
         let room = self.room.clone().acquire_owned().await.ok()?;
         let (deliveries, next) = self.pages.recv().await?;
         self.last_page = Instant::now();
-        Some(Page { deliveries, next, room })
+        Some(SlowPage { deliveries, next, room })
     }
 
     /// Until it is the slow lane's turn: it takes what the others leave, and a little in any case.
@@ -136,21 +136,21 @@ impl SlowReader {
     }
 
     /// The next page, if it is here and there is room for it.
-    pub(super) fn ready(&mut self, keeps_up: bool) -> Option<Page> {
+    pub(super) fn ready(&mut self, keeps_up: bool) -> Option<SlowPage> {
         if !keeps_up && self.last_page.elapsed() < PAGES_APART {
             return None;
         }
         let room = self.room.clone().try_acquire_owned().ok()?;
         let (deliveries, next) = self.pages.try_recv().ok()?;
         self.last_page = Instant::now();
-        Some(Page { deliveries, next, room })
+        Some(SlowPage { deliveries, next, room })
     }
 }
 
 struct Task {
     bus: Bus,
-    stream: Pages,
-    missed: Missed,
+    stream: PagedReader,
+    missed: MissedEvents,
     bounds: watch::Receiver<(u64, Arc<SlowLane>)>,
     pages: mpsc::Sender<(Vec<Delivery>, u64)>,
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::connection::check_payload;
 use super::main_lane::CONSUMER;
-use super::unreadable::fetch_next;
+use super::malformed_headers::fetch_next;
 use super::{Bus, Error};
 use crate::config::{limits, settings};
 use crate::event::Channel;
@@ -35,7 +35,7 @@ impl Bus {
     /// [`Error::Request`] if the broker does not answer or refuses.
     pub async fn ensure_streams(
         &self,
-        settings: &settings::Streams,
+        settings: &settings::StreamSettings,
         partitions: u16,
     ) -> Result<(), Error> {
         if !(1..=5).contains(&settings.replicas) {
@@ -92,7 +92,7 @@ impl Bus {
             .map_err(Error::request("make the consumer of an integrator"))
     }
 
-    fn wanted(&self, settings: &settings::Streams, partitions: u16) -> [Config; 4] {
+    fn wanted(&self, settings: &settings::StreamSettings, partitions: u16) -> [Config; 4] {
         let subjects = &self.subjects;
         let (source, destination) = subjects.transform(partitions);
         let base = Config {
@@ -165,9 +165,9 @@ impl Bus {
     /// Makes the streams again that somebody has deleted, all but the stream of events: what was taken
     /// in of that cannot be made again. Returns those that were made, and what is wrong with others, by
     /// their names.
-    pub(super) async fn mend_streams(
+    pub(super) async fn repair_streams(
         &self,
-        settings: &settings::Streams,
+        settings: &settings::StreamSettings,
         partitions: u16,
     ) -> Vec<(String, Result<(), Error>)> {
         let mut mended = Vec::new();

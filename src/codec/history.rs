@@ -2,23 +2,27 @@
 
 use std::borrow::Cow;
 
-use super::{Error, Kind};
+use super::{Error, RecordKind};
 
 /// The payload in the format that is written now.
 ///
 /// An older format is read as the type that it had, turned into the next one and written again,
 /// version by version; so a conversion, once made, is never touched again.
-pub(super) fn upgrade(kind: Kind, version: u8, payload: &[u8]) -> Result<Cow<'_, [u8]>, Error> {
+pub(super) fn upgrade(
+    kind: RecordKind,
+    version: u8,
+    payload: &[u8],
+) -> Result<Cow<'_, [u8]>, Error> {
     if version == kind.version() {
         return Ok(Cow::Borrowed(payload));
     }
     match (kind, version) {
-        (Kind::Tombstone, 1) => {
+        (RecordKind::Tombstone, 1) => {
             return Ok(Cow::Owned(
                 [payload, TOMBSTONE_1_TO_2.as_slice(), &TOMBSTONE_2_TO_3].concat(),
             ));
         }
-        (Kind::Tombstone, 2) => {
+        (RecordKind::Tombstone, 2) => {
             return Ok(Cow::Owned([payload, TOMBSTONE_2_TO_3.as_slice()].concat()));
         }
         _ => {}

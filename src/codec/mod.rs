@@ -8,7 +8,7 @@
 //! |---|---|
 //! | 0 | `0x4A` |
 //! | 1..5 | the low 32 bits of the XXH3-64 of everything behind them, little-endian |
-//! | 5 | the [`Kind`] |
+//! | 5 | the [`RecordKind`] |
 //! | 6 | the version of the kind's format |
 //! | 7.. | the payload: bincode 2, little-endian, variable-length integers |
 //!
@@ -40,7 +40,7 @@ const FORMAT: Configuration<LittleEndian, Varint, Limit<DECODED_BYTES>> =
 /// What a record is. Its number is stored and must never be changed or given away again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
-pub enum Kind {
+pub enum RecordKind {
     /// The state of one twin.
     Twin = 1,
     /// A block of a twin's timeline.
@@ -79,50 +79,50 @@ pub enum Kind {
     Waiting = 18,
 }
 
-impl Kind {
+impl RecordKind {
     /// Every kind.
-    pub const ALL: [Kind; 18] = [
-        Kind::Twin,
-        Kind::Block,
-        Kind::Timer,
-        Kind::Output,
-        Kind::Input,
-        Kind::Number,
-        Kind::Broadcast,
-        Kind::Sweep,
-        Kind::Index,
-        Kind::Decision,
-        Kind::Observation,
-        Kind::Weights,
-        Kind::Result,
-        Kind::Lesson,
-        Kind::Mark,
-        Kind::Tombstone,
-        Kind::Erasure,
-        Kind::Waiting,
+    pub const ALL: [RecordKind; 18] = [
+        RecordKind::Twin,
+        RecordKind::Block,
+        RecordKind::Timer,
+        RecordKind::Output,
+        RecordKind::Input,
+        RecordKind::Number,
+        RecordKind::Broadcast,
+        RecordKind::Sweep,
+        RecordKind::Index,
+        RecordKind::Decision,
+        RecordKind::Observation,
+        RecordKind::Weights,
+        RecordKind::Result,
+        RecordKind::Lesson,
+        RecordKind::Mark,
+        RecordKind::Tombstone,
+        RecordKind::Erasure,
+        RecordKind::Waiting,
     ];
 
     /// The kind's name, for people.
     pub const fn name(self) -> &'static str {
         match self {
-            Kind::Twin => "twin",
-            Kind::Block => "timeline block",
-            Kind::Timer => "timer",
-            Kind::Output => "output",
-            Kind::Input => "journalled input",
-            Kind::Number => "number",
-            Kind::Broadcast => "broadcast",
-            Kind::Sweep => "sweep",
-            Kind::Index => "index",
-            Kind::Decision => "decision",
-            Kind::Observation => "observation",
-            Kind::Weights => "weights",
-            Kind::Result => "result of an experiment",
-            Kind::Lesson => "lesson",
-            Kind::Mark => "mark",
-            Kind::Tombstone => "tombstone",
-            Kind::Erasure => "erasure",
-            Kind::Waiting => "open escalations",
+            RecordKind::Twin => "twin",
+            RecordKind::Block => "timeline block",
+            RecordKind::Timer => "timer",
+            RecordKind::Output => "output",
+            RecordKind::Input => "journalled input",
+            RecordKind::Number => "number",
+            RecordKind::Broadcast => "broadcast",
+            RecordKind::Sweep => "sweep",
+            RecordKind::Index => "index",
+            RecordKind::Decision => "decision",
+            RecordKind::Observation => "observation",
+            RecordKind::Weights => "weights",
+            RecordKind::Result => "result of an experiment",
+            RecordKind::Lesson => "lesson",
+            RecordKind::Mark => "mark",
+            RecordKind::Tombstone => "tombstone",
+            RecordKind::Erasure => "erasure",
+            RecordKind::Waiting => "open escalations",
         }
     }
 
@@ -132,29 +132,29 @@ impl Kind {
     /// of the format that it replaces.
     pub const fn version(self) -> u8 {
         match self {
-            Kind::Twin
-            | Kind::Block
-            | Kind::Timer
-            | Kind::Output
-            | Kind::Input
-            | Kind::Number
-            | Kind::Broadcast
-            | Kind::Sweep
-            | Kind::Index
-            | Kind::Decision
-            | Kind::Observation
-            | Kind::Weights
-            | Kind::Result
-            | Kind::Lesson
-            | Kind::Mark
-            | Kind::Erasure
-            | Kind::Waiting => 1,
-            Kind::Tombstone => 3,
+            RecordKind::Twin
+            | RecordKind::Block
+            | RecordKind::Timer
+            | RecordKind::Output
+            | RecordKind::Input
+            | RecordKind::Number
+            | RecordKind::Broadcast
+            | RecordKind::Sweep
+            | RecordKind::Index
+            | RecordKind::Decision
+            | RecordKind::Observation
+            | RecordKind::Weights
+            | RecordKind::Result
+            | RecordKind::Lesson
+            | RecordKind::Mark
+            | RecordKind::Erasure
+            | RecordKind::Waiting => 1,
+            RecordKind::Tombstone => 3,
         }
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for RecordKind {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(self.name())
     }
@@ -170,7 +170,7 @@ pub enum Error {
     )]
     NoRecord {
         /// What was asked for.
-        kind: Kind,
+        kind: RecordKind,
         /// How many bytes there are.
         found: usize,
     },
@@ -181,7 +181,7 @@ pub enum Error {
     )]
     Damaged {
         /// What was asked for.
-        kind: Kind,
+        kind: RecordKind,
         /// The checksum in the record.
         expected: u32,
         /// The checksum of what the record holds.
@@ -194,7 +194,7 @@ pub enum Error {
     )]
     OtherKind {
         /// What was asked for.
-        kind: Kind,
+        kind: RecordKind,
         /// The number of the kind that was found.
         found: u8,
     },
@@ -205,7 +205,7 @@ pub enum Error {
     )]
     Newer {
         /// What was asked for.
-        kind: Kind,
+        kind: RecordKind,
         /// The version that was found.
         found: u8,
     },
@@ -216,7 +216,7 @@ pub enum Error {
     )]
     Malformed {
         /// What was asked for.
-        kind: Kind,
+        kind: RecordKind,
         /// The version of its format.
         version: u8,
         /// What did not fit.
@@ -229,7 +229,7 @@ pub enum Error {
     )]
     Unwritable {
         /// What was to be written.
-        kind: Kind,
+        kind: RecordKind,
         /// What is in the way.
         detail: String,
     },
@@ -240,21 +240,21 @@ pub enum Error {
 /// # Errors
 /// [`Error::Unwritable`] if the record is larger than [`limits::RECORD_BYTES`] or its type cannot
 /// be written; `into` is then as it was.
-pub fn seal<T: Serialize + ?Sized>(
-    kind: Kind,
+pub fn encode<T: Serialize + ?Sized>(
+    kind: RecordKind,
     record: &T,
     into: &mut Vec<u8>,
 ) -> Result<(), Error> {
     let start = into.len();
     into.extend_from_slice(&[MAGIC, 0, 0, 0, 0, kind as u8, kind.version()]);
     let written = bincode::serde::encode_into_writer(record, Appending(into), FORMAT);
-    let sealed = &mut into[start..];
+    let encoded = &mut into[start..];
     let detail = match written {
         Err(error) => error.to_string(),
-        Ok(()) if sealed.len() > limits::RECORD_BYTES => format!("{} bytes", sealed.len()),
+        Ok(()) if encoded.len() > limits::RECORD_BYTES => format!("{} bytes", encoded.len()),
         Ok(()) => {
-            let checksum = checksum(&sealed[CHECKED_FROM..]);
-            sealed[1..CHECKED_FROM].copy_from_slice(&checksum.to_le_bytes());
+            let checksum = checksum(&encoded[CHECKED_FROM..]);
+            encoded[1..CHECKED_FROM].copy_from_slice(&checksum.to_le_bytes());
             return Ok(());
         }
     };
@@ -266,24 +266,24 @@ pub fn seal<T: Serialize + ?Sized>(
 ///
 /// # Errors
 /// Every [`Error`] but [`Error::Unwritable`].
-pub fn open<T: DeserializeOwned>(kind: Kind, bytes: &[u8]) -> Result<T, Error> {
-    let (version, payload) = unseal(kind, bytes)?;
+pub fn decode<T: DeserializeOwned>(kind: RecordKind, bytes: &[u8]) -> Result<T, Error> {
+    let (version, payload) = split_record(kind, bytes)?;
     let payload = history::upgrade(kind, version, payload)?;
-    decode(kind, version, &payload)
+    read_payload(kind, version, &payload)
 }
 
 /// Whether `bytes` are an intact record of this kind in a format that this version can read; what
 /// the record says is not looked at.
 ///
 /// # Errors
-/// As [`open`], but never [`Error::Malformed`].
-pub fn check(kind: Kind, bytes: &[u8]) -> Result<(), Error> {
-    unseal(kind, bytes).map(|_| ())
+/// As [`decode`], but never [`Error::Malformed`].
+pub fn check(kind: RecordKind, bytes: &[u8]) -> Result<(), Error> {
+    split_record(kind, bytes).map(|_| ())
 }
 
 /// The version of the format and the payload. The checksum is looked at before what it covers is
 /// believed, so that a flipped bit is not taken for a newer version.
-fn unseal(kind: Kind, bytes: &[u8]) -> Result<(u8, &[u8]), Error> {
+fn split_record(kind: RecordKind, bytes: &[u8]) -> Result<(u8, &[u8]), Error> {
     let [MAGIC, a, b, c, d, found, version, payload @ ..] = bytes else {
         return Err(Error::NoRecord { kind, found: bytes.len() });
     };
@@ -301,7 +301,11 @@ fn unseal(kind: Kind, bytes: &[u8]) -> Result<(u8, &[u8]), Error> {
     Ok((*version, payload))
 }
 
-fn decode<T: DeserializeOwned>(kind: Kind, version: u8, payload: &[u8]) -> Result<T, Error> {
+fn read_payload<T: DeserializeOwned>(
+    kind: RecordKind,
+    version: u8,
+    payload: &[u8],
+) -> Result<T, Error> {
     let malformed = |detail| Error::Malformed { kind, version, detail };
     let (record, read) = bincode::serde::borrow_decode_from_slice(payload, FORMAT)
         .map_err(|error| malformed(error.to_string()))?;
@@ -371,9 +375,9 @@ mod tests {
         }
     }
 
-    fn sealed<T: Serialize>(kind: Kind, record: &T) -> Vec<u8> {
+    fn encoded<T: Serialize>(kind: RecordKind, record: &T) -> Vec<u8> {
         let mut bytes = Vec::new();
-        seal(kind, record, &mut bytes).unwrap();
+        encode(kind, record, &mut bytes).unwrap();
         bytes
     }
 
@@ -390,33 +394,33 @@ mod tests {
         #[test]
         fn what_was_sealed_is_what_is_opened(record in record(), before in any::<Vec<u8>>()) {
             let mut bytes = before.clone();
-            seal(Kind::Twin, &record, &mut bytes).unwrap();
+            encode(RecordKind::Twin, &record, &mut bytes).unwrap();
             prop_assert_eq!(&bytes[..before.len()], &before[..]);
-            prop_assert_eq!(open::<Record>(Kind::Twin, &bytes[before.len()..]), Ok(record));
+            prop_assert_eq!(decode::<Record>(RecordKind::Twin, &bytes[before.len()..]), Ok(record));
         }
 
         #[test]
         fn a_changed_byte_is_noticed(
             record in record(), at in any::<prop::sample::Index>(), change in 1u8..,
         ) {
-            let mut bytes = sealed(Kind::Twin, &record);
+            let mut bytes = encoded(RecordKind::Twin, &record);
             let at = at.index(bytes.len());
             bytes[at] ^= change;
-            prop_assert!(open::<Record>(Kind::Twin, &bytes).is_err());
-            prop_assert!(check(Kind::Twin, &bytes).is_err());
+            prop_assert!(decode::<Record>(RecordKind::Twin, &bytes).is_err());
+            prop_assert!(check(RecordKind::Twin, &bytes).is_err());
         }
 
         #[test]
         fn a_missing_end_is_noticed(record in record(), at in any::<prop::sample::Index>()) {
-            let bytes = sealed(Kind::Twin, &record);
-            prop_assert!(open::<Record>(Kind::Twin, &bytes[..at.index(bytes.len())]).is_err());
+            let bytes = encoded(RecordKind::Twin, &record);
+            prop_assert!(decode::<Record>(RecordKind::Twin, &bytes[..at.index(bytes.len())]).is_err());
         }
 
         #[test]
         fn any_bytes_are_a_record_or_an_error(bytes in any::<Vec<u8>>()) {
-            prop_assert!(open::<Record>(Kind::Twin, &bytes).is_err());
+            prop_assert!(decode::<Record>(RecordKind::Twin, &bytes).is_err());
             // With a valid checksum, what is inside is believed: it must not hurt either.
-            let _ = open::<Record>(Kind::Twin, &forged(Kind::Twin as u8, 1, &bytes));
+            let _ = decode::<Record>(RecordKind::Twin, &forged(RecordKind::Twin as u8, 1, &bytes));
         }
     }
 
@@ -424,16 +428,17 @@ mod tests {
     fn a_hostile_length_is_refused() {
         // bincode's marker for a number of 8 bytes, and then a text of that many bytes.
         let endless = [&[0xFD][..], &u64::MAX.to_le_bytes(), b"abc"].concat();
-        let refusal = open::<String>(Kind::Block, &forged(2, 1, &endless)).unwrap_err();
+        let refusal = decode::<String>(RecordKind::Block, &forged(2, 1, &endless)).unwrap_err();
         assert!(matches!(refusal, Error::Malformed { .. }), "{refusal}");
-        assert!(open::<Vec<Shape>>(Kind::Block, &forged(2, 1, &endless)).is_err());
+        assert!(decode::<Vec<Shape>>(RecordKind::Block, &forged(2, 1, &endless)).is_err());
     }
 
     #[test]
     fn a_record_that_is_too_large_leaves_nothing_behind() {
         let mut bytes = b"before".to_vec();
-        let refusal = seal(Kind::Twin, &"a".repeat(limits::RECORD_BYTES), &mut bytes).unwrap_err();
-        assert!(matches!(refusal, Error::Unwritable { kind: Kind::Twin, .. }));
+        let refusal =
+            encode(RecordKind::Twin, &"a".repeat(limits::RECORD_BYTES), &mut bytes).unwrap_err();
+        assert!(matches!(refusal, Error::Unwritable { kind: RecordKind::Twin, .. }));
         assert_eq!(bytes, b"before");
     }
 
@@ -441,29 +446,32 @@ mod tests {
     fn the_largest_record_can_be_read_again() {
         // Each number is one byte in the record and counts as eight when it is read.
         let numbers = vec![1u64; limits::RECORD_BYTES - 32];
-        assert_eq!(open::<Vec<u64>>(Kind::Twin, &sealed(Kind::Twin, &numbers)), Ok(numbers));
+        assert_eq!(
+            decode::<Vec<u64>>(RecordKind::Twin, &encoded(RecordKind::Twin, &numbers)),
+            Ok(numbers)
+        );
     }
 
     #[test]
     fn the_envelope_is_what_it_always_was() {
-        let bytes = hex::encode(sealed(Kind::Number, &300u64));
+        let bytes = hex::encode(encoded(RecordKind::Number, &300u64));
         insta::assert_snapshot!(bytes, @"4aef0898680601fb2c01");
     }
 
     #[test]
     fn errors_say_what_to_do() {
-        let intact = sealed(Kind::Number, &7u64);
+        let intact = encoded(RecordKind::Number, &7u64);
         let mut damaged = intact.clone();
         damaged[7] ^= 1;
         let errors = [
-            open::<u64>(Kind::Number, b"").unwrap_err(),
-            open::<u64>(Kind::Number, b"{\"json\":1}").unwrap_err(),
-            open::<u64>(Kind::Number, &damaged).unwrap_err(),
-            open::<u64>(Kind::Twin, &intact).unwrap_err(),
-            open::<u64>(Kind::Number, &forged(6, 9, &[7])).unwrap_err(),
-            open::<u64>(Kind::Number, &forged(6, 0, &[7])).unwrap_err(),
-            open::<u64>(Kind::Number, &forged(6, 1, &[7, 7])).unwrap_err(),
-            open::<u64>(Kind::Number, &forged(6, 1, &[])).unwrap_err(),
+            decode::<u64>(RecordKind::Number, b"").unwrap_err(),
+            decode::<u64>(RecordKind::Number, b"{\"json\":1}").unwrap_err(),
+            decode::<u64>(RecordKind::Number, &damaged).unwrap_err(),
+            decode::<u64>(RecordKind::Twin, &intact).unwrap_err(),
+            decode::<u64>(RecordKind::Number, &forged(6, 9, &[7])).unwrap_err(),
+            decode::<u64>(RecordKind::Number, &forged(6, 0, &[7])).unwrap_err(),
+            decode::<u64>(RecordKind::Number, &forged(6, 1, &[7, 7])).unwrap_err(),
+            decode::<u64>(RecordKind::Number, &forged(6, 1, &[])).unwrap_err(),
         ];
         let sentences: Vec<String> = errors.iter().map(Error::to_string).collect();
         insta::assert_snapshot!(sentences.join("\n"), @r"

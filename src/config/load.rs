@@ -106,7 +106,7 @@ impl Layers {
             text = String::from_utf8(bytes).map_err(|error| {
                 let (line, detail) = not_utf8(&error);
                 let place = format!("{}:{line}", file.display());
-                Error::Mistakes(vec![Mistake { place, key: None, detail }])
+                Error::Mistakes(vec![SettingMistake { place, key: None, detail }])
             })?;
             let toml = Toml::string(&text);
             if let Err(error) = toml.data() {
@@ -117,7 +117,7 @@ impl Layers {
                     [place, .., what] => format!("{place}: {what}"),
                     _ => detail,
                 };
-                return Err(Error::Mistakes(vec![Mistake {
+                return Err(Error::Mistakes(vec![SettingMistake {
                     place: file.display().to_string(),
                     key: None,
                     detail: format!("expected TOML, found: {detail}"),
@@ -166,12 +166,12 @@ pub enum Error {
     },
     /// Settings that cannot be.
     #[error("{}", lines(.0))]
-    Mistakes(Vec<Mistake>),
+    Mistakes(Vec<SettingMistake>),
 }
 
 /// One setting that cannot be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mistake {
+pub struct SettingMistake {
     /// Where it was made: a file and line, an environment variable, an argument.
     pub place: String,
     /// The setting.
@@ -180,9 +180,9 @@ pub struct Mistake {
     pub detail: String,
 }
 
-impl fmt::Display for Mistake {
+impl fmt::Display for SettingMistake {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Mistake { place, key, detail } = self;
+        let SettingMistake { place, key, detail } = self;
         match key {
             Some(key) => write!(out, "{place}: `{key}`: {detail}"),
             None => write!(out, "{place}: {detail}"),
@@ -190,8 +190,8 @@ impl fmt::Display for Mistake {
     }
 }
 
-fn lines(mistakes: &[Mistake]) -> String {
-    mistakes.iter().map(Mistake::to_string).collect::<Vec<_>>().join("\n")
+fn lines(mistakes: &[SettingMistake]) -> String {
+    mistakes.iter().map(SettingMistake::to_string).collect::<Vec<_>>().join("\n")
 }
 
 struct FileLayer {
@@ -254,7 +254,7 @@ fn extract(
     found: Dict,
     defaults: &Figment,
     places: &Places<'_>,
-    mistakes: &mut Vec<Mistake>,
+    mistakes: &mut Vec<SettingMistake>,
 ) -> Settings {
     let mut found = Figment::from(Serialized::defaults(found));
     loop {
@@ -279,7 +279,7 @@ fn take_unknown(
     found: &mut Dict,
     path: &mut Vec<String>,
     places: &Places<'_>,
-    mistakes: &mut Vec<Mistake>,
+    mistakes: &mut Vec<SettingMistake>,
 ) {
     found.retain(|name, value| {
         path.push(name.clone());
@@ -323,8 +323,8 @@ struct Places<'a> {
 }
 
 impl Places<'_> {
-    fn mistake(&self, key: &str, detail: String) -> Mistake {
-        Mistake { place: self.of(key), key: Some(key.into()), detail }
+    fn mistake(&self, key: &str, detail: String) -> SettingMistake {
+        SettingMistake { place: self.of(key), key: Some(key.into()), detail }
     }
 
     fn of(&self, key: &str) -> String {

@@ -9,6 +9,8 @@ mod ranges;
 pub mod settings;
 mod utf8;
 
-pub use load::{Argument, ENVIRONMENT_FILE, ENVIRONMENT_PREFIX, Error, FILE, Layers, Mistake};
+pub use load::{
+    Argument, ENVIRONMENT_FILE, ENVIRONMENT_PREFIX, Error, FILE, Layers, SettingMistake,
+};
 pub use settings::Settings;
 pub(crate) use utf8::not_utf8;

@@ -2,11 +2,12 @@
 
 use super::limits;
 use super::settings::{
-    Analyser, Broadcast, Languages, Log, Nats, Service, Settings, Store, Streams,
+    AnalyserSettings, BroadcastSettings, LanguageSettings, LogSettings, NatsSettings,
+    ServiceSettings, Settings, StoreSettings, StreamSettings,
 };
 
 /// What is told of a value that cannot be: its key, what was expected and what was found.
-pub(super) type Report<'a> = &'a mut dyn FnMut(&str, String);
+pub(super) type ReportMistake<'a> = &'a mut dyn FnMut(&str, String);
 
 /// The longest prefix of subjects and streams, in bytes.
 const PREFIX_BYTES_MAX: usize = 64;
@@ -23,7 +24,7 @@ const HOURS_MAX: u64 = 100 * 366 * 24;
 
 impl Settings {
     /// Reports every value that is out of its range.
-    pub(super) fn check(&self, report: Report<'_>) {
+    pub(super) fn check(&self, report: ReportMistake<'_>) {
         let Settings {
             service,
             nats,
@@ -46,7 +47,7 @@ impl Settings {
     }
 }
 
-fn check_service(service: &Service, report: Report<'_>) {
+fn check_service(service: &ServiceSettings, report: ReportMistake<'_>) {
     let partitions = u64::from(service.partitions);
     filled("service.policy", &service.policy, "an embedded policy or a folder", report);
     let (most, found) = (limits::INTEGRATORS, service.desks.len());
@@ -67,7 +68,7 @@ fn check_service(service: &Service, report: Report<'_>) {
     range("service.drain-seconds-max", service.drain_seconds_max, 1, 3_600, report);
 }
 
-fn check_nats(nats: &Nats, report: Report<'_>) {
+fn check_nats(nats: &NatsSettings, report: ReportMistake<'_>) {
     filled("nats.url", &nats.url, "an address such as nats://127.0.0.1:4222", report);
     let token = |token: &str| {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
@@ -99,7 +100,7 @@ fn check_nats(nats: &Nats, report: Report<'_>) {
     range("nats.request-timeout-ms", nats.request_timeout_ms, 1, 600_000, report);
 }
 
-fn check_streams(streams: &Streams, report: Report<'_>) {
+fn check_streams(streams: &StreamSettings, report: ReportMistake<'_>) {
     if !matches!(streams.replicas, 1 | 3 | 5) {
         report("streams.replicas", format!("expected 1, 3 or 5, found {}", streams.replicas));
     }
@@ -117,7 +118,7 @@ fn check_streams(streams: &Streams, report: Report<'_>) {
     );
 }
 
-fn check_store(store: &Store, report: Report<'_>) {
+fn check_store(store: &StoreSettings, report: ReportMistake<'_>) {
     if store.path.as_os_str().is_empty() {
         report("store.path", "expected a folder, found nothing".into());
     }
@@ -130,7 +131,7 @@ fn check_store(store: &Store, report: Report<'_>) {
     range("store.open-files", store.open_files, 16, u64::MAX, report);
 }
 
-fn check_languages(languages: &Languages, report: Report<'_>) {
+fn check_languages(languages: &LanguageSettings, report: ReportMistake<'_>) {
     if let Some(folder) = &languages.folder
         && !folder.is_dir()
     {
@@ -140,7 +141,7 @@ fn check_languages(languages: &Languages, report: Report<'_>) {
     }
 }
 
-fn check_analyser(analyser: &Analyser, report: Report<'_>) {
+fn check_analyser(analyser: &AnalyserSettings, report: ReportMistake<'_>) {
     if let Some(subject) = &analyser.subject {
         filled("analyser.subject", subject, "a subject such as sentiment.read", report);
         let is_plain =
@@ -153,15 +154,15 @@ fn check_analyser(analyser: &Analyser, report: Report<'_>) {
     range("analyser.timeout-ms", analyser.timeout_ms, 1, 10_000, report);
 }
 
-fn check_broadcast(broadcast: &Broadcast, report: Report<'_>) {
+fn check_broadcast(broadcast: &BroadcastSettings, report: ReportMistake<'_>) {
     range("broadcast.wake-per-second", broadcast.wake_per_second, 1, WAKES_MAX, report);
 }
 
-fn check_log(log: &Log, report: Report<'_>) {
+fn check_log(log: &LogSettings, report: ReportMistake<'_>) {
     filled("log.filter", &log.filter, "a level such as `info`", report);
 }
 
-fn filled(key: &str, found: &str, expected: &str, report: Report<'_>) {
+fn filled(key: &str, found: &str, expected: &str, report: ReportMistake<'_>) {
     if found.trim().is_empty() {
         report(key, format!("expected {expected}, found nothing"));
     } else if found.len() > limits::TEXT_BYTES {
@@ -170,7 +171,7 @@ fn filled(key: &str, found: &str, expected: &str, report: Report<'_>) {
     }
 }
 
-fn range(key: &str, found: impl Into<u64>, least: u64, most: u64, report: Report<'_>) {
+fn range(key: &str, found: impl Into<u64>, least: u64, most: u64, report: ReportMistake<'_>) {
     let found = found.into();
     if (least..=most).contains(&found) {
         return;

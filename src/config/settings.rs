@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// The section `nats`: which broker to join, and as whom.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Nats {
+pub struct NatsSettings {
     /// One or more addresses of the broker, separated by commas: `nats://`, `tls://`.
     pub url: String,
     /// What every subject starts with, and, in upper case, every stream.
@@ -25,7 +25,7 @@ pub struct Nats {
     /// The name under which a service is asked, where the broker has roles; none: under none.
     pub name: Option<String>,
     /// How the connection is encrypted.
-    pub tls: Tls,
+    pub tls: TlsSettings,
     /// Milliseconds for one attempt to connect.
     pub connect_timeout_ms: u64,
     /// Milliseconds for the answer to one request to the broker.
@@ -37,7 +37,7 @@ pub struct Nats {
 /// The section `nats.tls`: how the connection is encrypted.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Tls {
+pub struct TlsSettings {
     /// Whether to refuse a broker that does not encrypt.
     pub required: bool,
     /// Certificates (PEM) of the authorities to trust besides those of the system.
@@ -48,7 +48,7 @@ pub struct Tls {
     pub key: Option<PathBuf>,
 }
 
-impl Nats {
+impl NatsSettings {
     /// The addresses for people to read: without what a password or a token may be.
     pub fn shown_url(&self) -> String {
         masked(&self.url)
@@ -113,7 +113,7 @@ pub fn masked(urls: &str) -> String {
     urls.split(',').map(one).collect::<Vec<_>>().join(",")
 }
 
-impl fmt::Debug for Nats {
+impl fmt::Debug for NatsSettings {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("Nats")
             .field("url", &self.shown_url())
@@ -127,16 +127,16 @@ impl fmt::Debug for Nats {
     }
 }
 
-impl Default for Nats {
-    fn default() -> Nats {
-        Nats {
+impl Default for NatsSettings {
+    fn default() -> NatsSettings {
+        NatsSettings {
             url: "nats://127.0.0.1:4222".into(),
             prefix: "jumeau".into(),
             credentials: None,
             nkey: None,
             inbox: "_INBOX".into(),
             name: None,
-            tls: Tls::default(),
+            tls: TlsSettings::default(),
             connect_timeout_ms: 5_000,
             request_timeout_ms: 5_000,
             wait_seconds: 600,
@@ -148,7 +148,7 @@ impl Default for Nats {
 /// exists is left as its operator wants it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Streams {
+pub struct StreamSettings {
     /// Copies of each message, on as many brokers of a cluster: 1, 3 or 5.
     pub replicas: u8,
     /// Hours for which events, actions and escalations are kept; 0: for ever.
@@ -171,9 +171,9 @@ pub struct Streams {
     pub integrators: Vec<String>,
 }
 
-impl Default for Streams {
-    fn default() -> Streams {
-        Streams {
+impl Default for StreamSettings {
+    fn default() -> StreamSettings {
+        StreamSettings {
             replicas: 1,
             keep_hours: 7 * 24,
             keep_dead_hours: 30 * 24,
@@ -193,7 +193,7 @@ impl Default for Streams {
 /// live in the write buffers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Store {
+pub struct StoreSettings {
     /// The folder of the database; it is made if it is missing.
     pub path: PathBuf,
     /// The folder for copies of the database that are made while the service runs.
@@ -202,7 +202,7 @@ pub struct Store {
     /// variable, that holds 64 hexadecimal digits. Chosen when the store is made.
     pub master_key: Option<String>,
     /// When a commit counts as durable.
-    pub sync: Sync,
+    pub sync: SyncMode,
     /// Blocks, indexes and filters kept in memory, in bytes.
     pub cache_bytes: u64,
     /// Changes kept in memory before they are sorted into table files, in bytes. More makes
@@ -223,7 +223,7 @@ pub struct Store {
 /// When a commit counts as durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Sync {
+pub enum SyncMode {
     /// When the disk has it: nothing is lost when the power fails.
     #[default]
     Always,
@@ -233,13 +233,13 @@ pub enum Sync {
     Os,
 }
 
-impl Default for Store {
-    fn default() -> Store {
-        Store {
+impl Default for StoreSettings {
+    fn default() -> StoreSettings {
+        StoreSettings {
             path: PathBuf::from("jumeau-data"),
             backups: PathBuf::from("jumeau-backups"),
             master_key: None,
-            sync: Sync::Always,
+            sync: SyncMode::Always,
             cache_bytes: 128 << 20,
             write_buffer_bytes: 128 << 20,
             background_jobs: 2,
@@ -255,37 +255,37 @@ impl Default for Store {
 #[serde(default, rename_all = "kebab-case")]
 pub struct Settings {
     /// The service itself.
-    pub service: Service,
+    pub service: ServiceSettings,
     /// Which broker to join, and as whom.
-    pub nats: Nats,
+    pub nats: NatsSettings,
     /// How the broker keeps what it is given.
-    pub streams: Streams,
+    pub streams: StreamSettings,
     /// Where the state of the twins is, and what it may cost.
-    pub store: Store,
+    pub store: StoreSettings,
     /// What is known of the languages that customers write.
-    pub languages: Languages,
+    pub languages: LanguageSettings,
     /// Who reads customers' messages besides the twins themselves.
-    pub analyser: Analyser,
+    pub analyser: AnalyserSettings,
     /// How broadcasts wake twins.
-    pub broadcast: Broadcast,
+    pub broadcast: BroadcastSettings,
     /// What is written down of what people do.
-    pub audit: Audit,
+    pub audit: AuditSettings,
     /// What the service writes to standard error.
-    pub log: Log,
+    pub log: LogSettings,
 }
 
 /// The section `audit`: what is written down of what people do.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Audit {
+pub struct AuditSettings {
     /// How customers stand there.
-    pub identifiers: Identifiers,
+    pub identifiers: AuditIdentifiers,
 }
 
 /// How customers stand in the audit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Identifiers {
+pub enum AuditIdentifiers {
     /// As a hash that is keyed by the store's secret: who may ask the service and knows the
     /// identifier finds the lines, and the lines do not tell it.
     #[default]
@@ -297,7 +297,7 @@ pub enum Identifiers {
 /// The section `languages`: what is known of the languages that customers write.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Languages {
+pub struct LanguageSettings {
     /// A folder with one folder for each language, which add to those that come along, or replace
     /// them; unset: those that come along. Read when the service starts.
     pub folder: Option<PathBuf>,
@@ -306,38 +306,38 @@ pub struct Languages {
 /// The section `broadcast`: how broadcasts wake twins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Broadcast {
+pub struct BroadcastSettings {
     /// Twins that are looked at in a second, at most, on behalf of broadcasts: all partitions of
     /// this service together. On event time there is no bound.
     pub wake_per_second: u32,
 }
 
-impl Default for Broadcast {
-    fn default() -> Broadcast {
-        Broadcast { wake_per_second: 2_000 }
+impl Default for BroadcastSettings {
+    fn default() -> BroadcastSettings {
+        BroadcastSettings { wake_per_second: 2_000 }
     }
 }
 
 /// The section `analyser`: who reads customers' messages besides the twins themselves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Analyser {
+pub struct AnalyserSettings {
     /// The NATS subject on which an analyser answers; unset: twins read by themselves.
     pub subject: Option<String>,
     /// Milliseconds for its answer; without one the twin reads the message by itself.
     pub timeout_ms: u32,
 }
 
-impl Default for Analyser {
-    fn default() -> Analyser {
-        Analyser { subject: None, timeout_ms: 100 }
+impl Default for AnalyserSettings {
+    fn default() -> AnalyserSettings {
+        AnalyserSettings { subject: None, timeout_ms: 100 }
     }
 }
 
 /// The section `service`: the service itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
-pub struct Service {
+pub struct ServiceSettings {
     /// The policy: the name of an embedded one, or a folder (anything with a `/`).
     pub policy: String,
     /// A policy that decides in its shadow, named in the same way; unset: none. It changes nothing
@@ -372,7 +372,7 @@ pub struct Service {
     pub merging_channels: Vec<String>,
 }
 
-impl Service {
+impl ServiceSettings {
     /// Threads that partitions and their twins live on: as many as are wanted, or half as many as
     /// there are cores, and never more than partitions.
     pub fn arbiters(&self) -> usize {
@@ -384,9 +384,9 @@ impl Service {
     }
 }
 
-impl Default for Service {
-    fn default() -> Service {
-        Service {
+impl Default for ServiceSettings {
+    fn default() -> ServiceSettings {
+        ServiceSettings {
             policy: "bank".into(),
             shadow: None,
             time: TimeMode::Stream,
@@ -430,7 +430,7 @@ pub enum Answers {
 /// The section `log`: what the service writes to standard error.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
-pub struct Log {
+pub struct LogSettings {
     /// The form of a line.
     pub format: LogFormat,
     /// What is written: a level (`error`, `warn`, `info`, `debug`, `trace`) or directives such as
@@ -440,10 +440,10 @@ pub struct Log {
     pub identifiers: LogIdentifiers,
 }
 
-impl Default for Log {
-    fn default() -> Log {
+impl Default for LogSettings {
+    fn default() -> LogSettings {
         let (format, identifiers) = (LogFormat::Text, LogIdentifiers::Hashed);
-        Log { format, filter: "info,async_nats=warn".into(), identifiers }
+        LogSettings { format, filter: "info,async_nats=warn".into(), identifiers }
     }
 }
 

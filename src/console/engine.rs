@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use jumeau::app::Adopted;
+use jumeau::app::AdoptedStream;
 use jumeau::config::Settings;
 use jumeau::config::settings::masked;
 use jumeau::policy::Policy;
-use jumeau::store::Examined;
+use jumeau::store::StoreSummary;
 use jumeau::story::Story;
 use serde_json::{Value, json};
 
@@ -84,8 +84,8 @@ impl Console {
 }
 
 /// What is in a store, as JSON.
-pub(crate) fn as_json(folder: &Path, examined: &Examined) -> Value {
-    let Examined { partitions, floor, twins, verified, unreadable, .. } = examined;
+pub(crate) fn as_json(folder: &Path, examined: &StoreSummary) -> Value {
+    let StoreSummary { partitions, floor, twins, verified, unreadable, .. } = examined;
     json!({
         "folder": folder,
         "partitions": partitions,
@@ -107,8 +107,8 @@ pub(crate) fn rewrapped(count: u64, to: &str) {
 }
 
 /// The store goes on with the stream as it is.
-pub(crate) fn adopted(adopted: &Adopted) {
-    let Adopted { stream, before, now, until, last, given_up } = adopted;
+pub(crate) fn adopted(adopted: &AdoptedStream) {
+    let AdoptedStream { stream, before, now, until, last, given_up } = adopted;
     mark(true, format!("the store goes on with {stream} as it is"));
     println!("  it had taken in everything up to event {before}");
     if let Some(until) = until {
@@ -125,8 +125,8 @@ pub(crate) fn adopted(adopted: &Adopted) {
 }
 
 /// The same, as JSON.
-pub(crate) fn adopted_as_json(adopted: &Adopted) -> serde_json::Value {
-    let Adopted { stream, before, now, until, last, given_up } = adopted;
+pub(crate) fn adopted_as_json(adopted: &AdoptedStream) -> serde_json::Value {
+    let AdoptedStream { stream, before, now, until, last, given_up } = adopted;
     serde_json::json!({
         "stream": stream, "before": before, "now": now, "until": until, "last": last,
         "given_up": given_up,
@@ -134,8 +134,8 @@ pub(crate) fn adopted_as_json(adopted: &Adopted) -> serde_json::Value {
 }
 
 /// What is in a store, and what is wrong with it.
-pub(crate) fn examined(folder: &Path, examined: &Examined) {
-    let Examined { partitions, floor, metas, twins, verified, unreadable } = examined;
+pub(crate) fn examined(folder: &Path, examined: &StoreSummary) {
+    let StoreSummary { partitions, floor, metas, twins, verified, unreadable } = examined;
     let is_sound = verified.defects == 0;
     mark(is_sound, format!("store {}", folder.display()));
     let cursors = metas.iter().map(|meta| meta.cursor);

@@ -8,5 +8,5 @@ pub(crate) use dead_letter::{
     DETAIL, MESSAGE_ID, PARTITION, SEQUENCE, SUBJECT, TRUNCATED, is_reserved,
 };
 pub use dead_letter::{DeadHeaders, dead_letter};
-pub(crate) use subject::Address;
+pub(crate) use subject::Addressee;
 pub use subject::{PrefixError, Subjects, partition_of};

@@ -241,14 +241,14 @@ impl Subjects {
     }
 
     /// Reads the subject of a stored event.
-    pub(crate) fn stored<'a>(&self, subject: &'a str) -> Stored<'a> {
-        let misaddressed = Stored { partition: 0, address: Address::Nobody };
+    pub(crate) fn stored<'a>(&self, subject: &'a str) -> StoredSubject<'a> {
+        let misaddressed = StoredSubject { partition: 0, address: Addressee::Nobody };
         let Some(mut tokens) = self.tokens(subject) else { return misaddressed };
         match (tokens.next(), tokens.next(), tokens.next(), tokens.next(), tokens.next()) {
             (Some("partition"), Some(partition), Some(channel), Some(customer), None) => {
                 match partition.parse() {
                     Ok(partition) => {
-                        Stored { partition, address: Address::Twin { channel, customer } }
+                        StoredSubject { partition, address: Addressee::Twin { channel, customer } }
                     }
                     Err(_) => misaddressed,
                 }
@@ -257,12 +257,14 @@ impl Subjects {
             (Some("events"), Some(INTERNAL), Some(customer), Some(partition), Some(_))
                 if tokens.next().is_some() && tokens.next().is_none() =>
             {
-                let address = Address::Twin { channel: INTERNAL, customer };
-                partition.parse().map_or(misaddressed, |partition| Stored { partition, address })
+                let address = Addressee::Twin { channel: INTERNAL, customer };
+                partition
+                    .parse()
+                    .map_or(misaddressed, |partition| StoredSubject { partition, address })
             }
             // The transform leaves it as it was published.
             (Some("broadcast"), Some(_), None, ..) => {
-                Stored { partition: 0, address: Address::Everybody }
+                StoredSubject { partition: 0, address: Addressee::Everybody }
             }
             _ => misaddressed,
         }
@@ -298,14 +300,14 @@ impl Subjects {
     /// The customer to whom a stored event is addressed, if it is to one.
     pub(crate) fn addressee(&self, stored: &str) -> Option<Customer> {
         match self.stored(stored).address {
-            Address::Twin { customer, .. } => Customer::from_token(customer).ok(),
-            Address::Everybody | Address::Nobody => None,
+            Addressee::Twin { customer, .. } => Customer::from_token(customer).ok(),
+            Addressee::Everybody | Addressee::Nobody => None,
         }
     }
 
     /// Whether a stored event is one that a twin has passed on to another.
     pub(crate) fn is_passed(&self, stored: &str) -> bool {
-        matches!(self.stored(stored).address, Address::Twin { channel: INTERNAL, .. })
+        matches!(self.stored(stored).address, Addressee::Twin { channel: INTERNAL, .. })
     }
 
     /// What a customer's events are stored as, from whatever channel they come.
@@ -330,12 +332,12 @@ impl Subjects {
     }
 
     /// The subject that a stored event was published to.
-    pub(crate) fn published(&self, stored: &Stored<'_>, subject: &str) -> Box<str> {
+    pub(crate) fn published(&self, stored: &StoredSubject<'_>, subject: &str) -> Box<str> {
         match stored.address {
-            Address::Twin { channel, customer } => {
+            Addressee::Twin { channel, customer } => {
                 format!("{}.events.{channel}.{customer}", self.prefix).into()
             }
-            Address::Everybody | Address::Nobody => subject.into(),
+            Addressee::Everybody | Addressee::Nobody => subject.into(),
         }
     }
 }
@@ -354,16 +356,16 @@ impl fmt::Display for Subjects {
 
 /// What the subject of a stored event says.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Stored<'a> {
+pub(crate) struct StoredSubject<'a> {
     /// The partition; 0 for what is of no partition or of all.
     pub(crate) partition: u16,
     /// Whom it is for.
-    pub(crate) address: Address<'a>,
+    pub(crate) address: Addressee<'a>,
 }
 
 /// Whom a stored event is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Address<'a> {
+pub(crate) enum Addressee<'a> {
     /// One twin: the tokens of its channel and its customer.
     Twin {
         /// The channel's token.
@@ -442,8 +444,8 @@ mod tests {
     fn a_stored_subject_names_its_partition_and_what_was_published() {
         let subjects = Subjects::new("a.b").unwrap();
         let stored = subjects.stored("a.b.partition.7.web.anna");
-        let address = Address::Twin { channel: "web", customer: "anna" };
-        assert_eq!(stored, Stored { partition: 7, address });
+        let address = Addressee::Twin { channel: "web", customer: "anna" };
+        assert_eq!(stored, StoredSubject { partition: 7, address });
         let published = subjects.published(&stored, "a.b.partition.7.web.anna");
         assert_eq!(&*published, "a.b.events.web.anna");
     }
@@ -460,7 +462,7 @@ mod tests {
             "jumeau.broadcast.fires.nsw",
         ] {
             let stored = subjects.stored(subject);
-            assert_eq!(stored, Stored { partition: 0, address: Address::Nobody });
+            assert_eq!(stored, StoredSubject { partition: 0, address: Addressee::Nobody });
             assert_eq!(&*subjects.published(&stored, subject), subject);
         }
     }
@@ -470,7 +472,7 @@ mod tests {
         let subjects = Subjects::default();
         let subject = subjects.broadcast("fires");
         let stored = subjects.stored(&subject);
-        assert_eq!(stored, Stored { partition: 0, address: Address::Everybody });
+        assert_eq!(stored, StoredSubject { partition: 0, address: Addressee::Everybody });
         assert_eq!(*subjects.published(&stored, &subject), *subject);
     }
 

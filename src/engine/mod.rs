@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use jumeau::app::{Service, end_at_the_second_signal};
+use jumeau::app::{RunningService, end_at_the_second_signal};
 use jumeau::config::Settings;
 use jumeau::config::settings::{LogFormat, LogIdentifiers};
 use jumeau::policy_source::{self, PolicySource};
@@ -157,7 +157,7 @@ fn log(settings: &Settings) -> anyhow::Result<()> {
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(has_colours)
-        .with_writer(move || terminal::Log { is_json, has_colours });
+        .with_writer(move || terminal::LogWriter { is_json, has_colours });
     // The client library names the subject of every message, and there stand customers.
     let is_plain = settings.log.identifiers == LogIdentifiers::Plain;
     let nameless = filter_fn(move |line| {
@@ -172,8 +172,8 @@ fn log(settings: &Settings) -> anyhow::Result<()> {
 
 /// A running service, and what keeps its policy fresh.
 struct Running {
-    service: Service,
-    _watch: Option<policy_source::Watch>,
+    service: RunningService,
+    _watch: Option<policy_source::PolicyReloader>,
 }
 
 async fn start(settings: &Settings, source: &PolicySource) -> anyhow::Result<Running> {
@@ -184,7 +184,7 @@ async fn start(settings: &Settings, source: &PolicySource) -> anyhow::Result<Run
         None => None,
         Some(name) => Some(Arc::new(PolicySource::find(name)?.policy(&languages)?)),
     };
-    let service = Service::start(settings, policy, shadow, source.to_string()).await?;
+    let service = RunningService::start(settings, policy, shadow, source.to_string()).await?;
     let watch = match source {
         PolicySource::Embedded(_) => None,
         PolicySource::Folder(folder) => {

@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{cut, json, unsaid};
+use super::{cut, json, nullable};
 use crate::config::limits;
 
 /// What an analyser outside made of a message: its answer, as JSON.
@@ -14,14 +14,14 @@ pub struct Analysis {
     #[schemars(with = "Option<f32>")]
     pub confidence: f32,
     /// How pressing it is: 0 to 1.
-    #[serde(default, deserialize_with = "unsaid::or_default")]
+    #[serde(default, deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<f32>")]
     pub urgency: f32,
     /// Its language, as a BCP 47 tag; left out: the twin tells it by itself.
     #[serde(default)]
     pub language: Option<Box<str>>,
     /// The words that made the valence, the weightiest first.
-    #[serde(default, deserialize_with = "unsaid::or_default")]
+    #[serde(default, deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<Vec<AnalysedWords>>")]
     pub words: Vec<AnalysedWords>,
 }
@@ -40,7 +40,7 @@ fn sure() -> f32 {
 }
 
 fn how_sure<'de, D: Deserializer<'de>>(from: D) -> Result<f32, D::Error> {
-    unsaid::or(from, sure)
+    nullable::or(from, sure)
 }
 
 impl Analysis {

@@ -2,7 +2,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::kind::{name, values};
-use super::{Map, Value, unsaid};
+use super::{Map, Value, nullable};
 use crate::config::limits;
 
 /// A channel asks what to show to the customer now.
@@ -10,7 +10,7 @@ use crate::config::limits;
 /// Through the API it is answered with what was decided; on the stream of events, what was decided
 /// comes as actions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Ask {
+pub struct AskData {
     /// Where there is room: `home-hero`, `receipt`… None: wherever the channel can show something.
     #[serde(default = "nowhere", deserialize_with = "places")]
     #[schemars(with = "Option<Vec<String>>")]
@@ -20,7 +20,7 @@ pub struct Ask {
     #[schemars(with = "Option<u8>")]
     pub most: u8,
     /// The context of this moment: what is on the page, what was searched for, the device…
-    #[serde(default, alias = "context", deserialize_with = "unsaid::or_default")]
+    #[serde(default, alias = "context", deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<Map>")]
     pub properties: Map,
 }
@@ -34,14 +34,14 @@ const fn one() -> u8 {
 }
 
 fn places<'de, D: Deserializer<'de>>(from: D) -> Result<Value, D::Error> {
-    unsaid::or(from, nowhere)
+    nullable::or(from, nowhere)
 }
 
 fn most<'de, D: Deserializer<'de>>(from: D) -> Result<u8, D::Error> {
-    unsaid::or(from, one)
+    nullable::or(from, one)
 }
 
-impl Ask {
+impl AskData {
     /// Where there is room; none: wherever the channel can show something.
     pub fn places(&self) -> impl Iterator<Item = &str> {
         let list = match &self.placements {
@@ -85,8 +85,8 @@ impl Ask {
 mod tests {
     use super::*;
 
-    fn read(json: &str) -> Result<Ask, String> {
-        let ask: Ask = serde_json::from_str(json).map_err(|error| error.to_string())?;
+    fn read(json: &str) -> Result<AskData, String> {
+        let ask: AskData = serde_json::from_str(json).map_err(|error| error.to_string())?;
         ask.check().map(|()| ask)
     }
 

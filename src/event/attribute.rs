@@ -11,24 +11,24 @@ const PREFIX: &str = "ce-";
 
 /// How a message holds an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mode {
+pub(super) enum ContentMode {
     /// All of it is JSON: a CloudEvent, or the bare form.
     Structured,
     /// Attributes are headers, the payload is the data.
     Binary,
 }
 
-impl Mode {
+impl ContentMode {
     /// The mode of a message. A content type of CloudEvents decides; without one, the headers of
     /// attributes do.
     ///
     /// # Errors
     /// [`Reason::BadEnvelope`] for batches and for formats other than JSON.
-    pub(super) fn of(headers: &[Header<'_>]) -> Result<Mode, Rejection> {
+    pub(super) fn of(headers: &[Header<'_>]) -> Result<ContentMode, Rejection> {
         let content = essence(header(headers, "Content-Type").unwrap_or_default());
         if let Some(format) = content.strip_prefix("application/cloudevents") {
             return match format {
-                "" | "+json" => Ok(Mode::Structured),
+                "" | "+json" => Ok(ContentMode::Structured),
                 _ if format.starts_with("-batch") => Err(bad(
                     "a batch of events (`application/cloudevents-batch`); publish each as a message \
                      of its own",
@@ -40,7 +40,7 @@ impl Mode {
             };
         }
         let is_binary = ["specversion", "type"].iter().any(|name| raw(headers, name).is_some());
-        Ok(if is_binary { Mode::Binary } else { Mode::Structured })
+        Ok(if is_binary { ContentMode::Binary } else { ContentMode::Structured })
     }
 }
 
@@ -245,15 +245,15 @@ mod tests {
         let mode = |content: &str, more: &[Header<'_>]| {
             let mut headers = vec![("content-TYPE", content)];
             headers.extend(more);
-            Mode::of(&headers).map_err(|refused| refused.detail)
+            ContentMode::of(&headers).map_err(|refused| refused.detail)
         };
         let attributes = [("Ce-SpecVersion", "1.0"), ("ce-type", "track")];
         for content in ["application/cloudevents+json", "Application/CloudEvents; charset=utf-8"] {
-            assert_eq!(mode(content, &attributes), Ok(Mode::Structured));
+            assert_eq!(mode(content, &attributes), Ok(ContentMode::Structured));
         }
         for content in ["application/json", "", "text/plain", "nonsense"] {
-            assert_eq!(mode(content, &attributes), Ok(Mode::Binary));
-            assert_eq!(mode(content, &[]), Ok(Mode::Structured));
+            assert_eq!(mode(content, &attributes), Ok(ContentMode::Binary));
+            assert_eq!(mode(content, &[]), Ok(ContentMode::Structured));
         }
         for (content, said) in [
             ("application/cloudevents-batch+json", "batch of events"),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::envelope::{self, Opened};
 use super::kind::{name, value};
-use super::{Header, Reason, Rejection, Time, Value, customer, cut, json, unsaid};
+use super::{Header, Reason, Rejection, Time, Value, customer, cut, json, nullable};
 use crate::config::limits;
 
 /// What is said to all customers whom it concerns: a storm in a region, an outage, a price.
@@ -42,11 +42,11 @@ pub struct SharedFact {
     pub ttl: Option<u32>,
     /// Everybody whom it concerns hears of it now, and not only when something else happens to
     /// them.
-    #[serde(default, deserialize_with = "unsaid::or_default")]
+    #[serde(default, deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<bool>")]
     pub wake: bool,
     /// It is over: the shared fact ends.
-    #[serde(default, deserialize_with = "unsaid::or_default")]
+    #[serde(default, deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<bool>")]
     pub ended: bool,
     /// It is a campaign: everybody whom it concerns and who is known by then is looked at once, and
@@ -60,15 +60,15 @@ pub struct SharedFact {
 #[serde(default, deny_unknown_fields)]
 pub struct Campaign {
     /// These actions; none: all.
-    #[serde(deserialize_with = "unsaid::or_default")]
+    #[serde(deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<Vec<Box<str>>>")]
     pub actions: Vec<Box<str>>,
     /// Actions of these issues; none: of all.
-    #[serde(deserialize_with = "unsaid::or_default")]
+    #[serde(deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<Vec<Box<str>>>")]
     pub issues: Vec<Box<str>>,
     /// Actions that may be shown in one of these places; none: anywhere.
-    #[serde(deserialize_with = "unsaid::or_default")]
+    #[serde(deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<Vec<Box<str>>>")]
     pub placements: Vec<Box<str>>,
     /// They are said in this channel; none: in the one that fits best.

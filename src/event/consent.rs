@@ -5,7 +5,7 @@ use super::{Time, Value};
 
 /// A consent granted or withdrawn.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-pub struct Consent {
+pub struct ConsentData {
     /// What for: `service`, `personalization`, `marketing`, `profiling`…
     pub purpose: Box<str>,
     /// The one channel for which this holds; none: every channel.
@@ -22,11 +22,11 @@ pub struct Consent {
     pub expires: Option<Time>,
 }
 
-impl<'de> Deserialize<'de> for Consent {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Consent, D::Error> {
+impl<'de> Deserialize<'de> for ConsentData {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<ConsentData, D::Error> {
         #[derive(Deserialize)]
         #[serde(rename = "Consent")]
-        struct Told {
+        struct ConsentFields {
             purpose: Box<str>,
             #[serde(default)]
             channel: Option<Box<str>>,
@@ -36,7 +36,8 @@ impl<'de> Deserialize<'de> for Consent {
             #[serde(default)]
             expires: Expires,
         }
-        let Told { purpose, channel, granted, proof, expires } = Told::deserialize(from)?;
+        let ConsentFields { purpose, channel, granted, proof, expires } =
+            ConsentFields::deserialize(from)?;
         let expires = match expires {
             Expires::At(moment) => moment,
             // Whatever stands there, a withdrawal is heard.
@@ -48,7 +49,7 @@ impl<'de> Deserialize<'de> for Consent {
                 )));
             }
         };
-        Ok(Consent { purpose, channel, granted, proof, expires })
+        Ok(ConsentData { purpose, channel, granted, proof, expires })
     }
 }
 
@@ -89,7 +90,7 @@ mod tests {
 
     use super::*;
 
-    fn read(granted: bool, expires: &Json) -> Result<Consent, String> {
+    fn read(granted: bool, expires: &Json) -> Result<ConsentData, String> {
         let data = json!({ "purpose": "news", "granted": granted, "expires": expires });
         super::super::json::read(&data.to_string()).map_err(|error| error.to_string())
     }

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 
 use super::{
-    Broadcast, Erasure, Event, Header, Headers, INTERNAL, Kind, Lane, Message, Raw, Reason,
-    Rejection, Rights, Speaker, Time, parse,
+    Broadcast, Erasure, Event, EventKind, Header, Headers, INTERNAL, Lane, MessageData, Raw,
+    Reason, Rejection, Rights, Speaker, Time, parse,
 };
 
 /// One message of the events stream, as one partition gets it.
@@ -68,14 +68,14 @@ impl Delivery {
     }
 
     /// What a customer says in it, if it is a message of theirs.
-    pub fn customers_message(&mut self) -> Option<&mut Message> {
+    pub fn customers_message(&mut self) -> Option<&mut MessageData> {
         if matches!(self.content, Content::Broadcast(_) | Content::Erasure(_)) {
             return None;
         }
         // Why it cannot be read is for its partition to say.
         let _ = self.read();
         match &mut self.content {
-            Content::Read(Ok(Event { kind: Kind::Message(told), .. }))
+            Content::Read(Ok(Event { kind: EventKind::Message(told), .. }))
                 if told.from == Speaker::Customer =>
             {
                 Some(told)

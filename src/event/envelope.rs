@@ -5,11 +5,13 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::attribute::{Mode, attribute, bad as bad_envelope, header, is_json, without_nul};
+use super::attribute::{ContentMode, attribute, bad as bad_envelope, header, is_json, without_nul};
 use super::fingerprint::fingerprint;
-use super::json::{self, Misread};
-use super::passed::{self, INTERNAL, Passed};
-use super::{Ask, Channel, Customer, EventType, Header, Kind, Reason, Rejection, Time, cut};
+use super::forwarding::{self, Forwarding, INTERNAL};
+use super::json::{self, JsonError};
+use super::{
+    AskData, Channel, Customer, EventKind, EventType, Header, Reason, Rejection, Time, cut,
+};
 use crate::config::limits;
 
 /// One message as it came from the bus, before anything of it is believed.
@@ -46,9 +48,9 @@ pub struct Event {
     /// The W3C trace context that it travels in, handed on to what comes of it.
     pub traceparent: Option<Box<str>>,
     /// What it says.
-    pub kind: Kind,
+    pub kind: EventKind,
     /// How it came, if another identifier of the customer passed it on.
-    pub passed: Option<Box<Passed>>,
+    pub passed: Option<Box<Forwarding>>,
 }
 
 impl Event {
@@ -62,9 +64,9 @@ impl Event {
         id: Box<str>,
         time: Option<Time>,
         traceparent: Option<Box<str>>,
-        ask: Ask,
+        ask: AskData,
     ) -> Result<Event, Rejection> {
-        Event::requested(customer, channel, id, time, traceparent, Kind::Ask(ask))
+        Event::requested(customer, channel, id, time, traceparent, EventKind::Ask(ask))
     }
 
     /// What somebody does through the API.
@@ -77,7 +79,7 @@ impl Event {
         id: Box<str>,
         time: Option<Time>,
         traceparent: Option<Box<str>>,
-        kind: Kind,
+        kind: EventKind,
     ) -> Result<Event, Rejection> {
         if id.is_empty() || id.len() > limits::EVENT_ID_BYTES {
             let (most, found) = (limits::EVENT_ID_BYTES, id.len());
@@ -132,13 +134,13 @@ pub fn parse(raw: &Raw<'_>) -> Result<Event, Rejection> {
         let Opened { kind, id, time, impossible, traceparent, data, .. } = opened;
         // Twins say what they mean, whatever the time is where they live.
         let time = time.or(impossible);
-        return passed::read(&kind, &id, data.as_deref(), customer, time, traceparent);
+        return forwarding::read(&kind, &id, data.as_deref(), customer, time, traceparent);
     }
 
     let kind: EventType = opened.kind.parse()?;
     Ok(Event {
         fingerprint: opened.fingerprint,
-        kind: Kind::parse(kind, opened.data.as_deref())?,
+        kind: EventKind::parse(kind, opened.data.as_deref())?,
         id: opened.id.into(),
         time: opened.time,
         impossible: opened.impossible,
@@ -197,9 +199,9 @@ pub(super) fn open<'a>(
     text: &'a str,
     sequence: u64,
 ) -> Result<Opened<'a>, Rejection> {
-    let envelope = match Mode::of(headers)? {
-        Mode::Binary => binary_mode(headers, text)?,
-        Mode::Structured => structured_mode(text)?,
+    let envelope = match ContentMode::of(headers)? {
+        ContentMode::Binary => binary_mode(headers, text)?,
+        ContentMode::Structured => structured_mode(text)?,
     };
     if let Some(version) = &envelope.specversion
         && version != "1.0"
@@ -306,7 +308,7 @@ fn structured_mode(text: &str) -> Result<Envelope<'_>, Rejection> {
         data_base64: Option<Text<'a>>,
     }
 
-    let found: Attributes<'_> = json::read(text).map_err(|misread: Misread| {
+    let found: Attributes<'_> = json::read(text).map_err(|misread: JsonError| {
         if misread.is_no_json() {
             Rejection::new(Reason::BadJson, format!("expected JSON, found: {misread}"))
         } else if text.trim_ascii_start().starts_with('[') {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 use super::kind::{name, optional_name, value, values};
-use super::{Event, Kind, Map, OutcomeKind, Reason, Rejection, Value, unsaid};
+use super::{Event, EventKind, Map, OutcomeKind, Reason, Rejection, Value, nullable};
 use crate::config::limits;
 
 /// What an agent does with an escalation.
@@ -47,9 +47,9 @@ impl HandoffState {
 
 /// An agent took, returned or resolved an escalation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Handoff {
+pub struct HandoffData {
     /// The escalation, as its message named it; empty only where one is opened.
-    #[serde(default, deserialize_with = "unsaid::or_default")]
+    #[serde(default, deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<Box<str>>")]
     pub escalation: Box<str>,
     /// What the agent did.
@@ -76,18 +76,18 @@ pub struct Handoff {
     #[serde(default)]
     pub outcome: Option<Box<str>>,
     /// The needs that are met with it.
-    #[serde(default, deserialize_with = "unsaid::or_default")]
+    #[serde(default, deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<Vec<Box<str>>>")]
     pub needs: Vec<Box<str>>,
     /// The cases that are closed with it.
-    #[serde(default, deserialize_with = "unsaid::or_default")]
+    #[serde(default, deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<Vec<Box<str>>>")]
     pub cases: Vec<Box<str>>,
     /// The step at which the conversation goes on.
     #[serde(default)]
     pub step: Option<Value>,
     /// What was gathered on the way; merged into the data of the conversation.
-    #[serde(default, deserialize_with = "unsaid::or_default")]
+    #[serde(default, deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<Map>")]
     pub data: Map,
     /// Of one that is opened: the queue of people; none: see `skill`. Of any other: the queue in which
@@ -105,7 +105,7 @@ pub struct Handoff {
     pub priority: Option<u8>,
 }
 
-impl Handoff {
+impl HandoffData {
     pub(super) fn check(&self) -> Result<(), String> {
         let names = [
             ("agent", &self.agent),
@@ -154,12 +154,12 @@ impl Handoff {
 /// may only hand a customer over, in nobody's name. People themselves go by the API, which knows who
 /// asks.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Desks(Arc<[Box<str>]>);
+pub struct AgentChannels(Arc<[Box<str>]>);
 
-impl Desks {
+impl AgentChannels {
     /// These channels, by name.
-    pub fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> Desks {
-        Desks(names.into_iter().map(Into::into).collect())
+    pub fn new<'a>(names: impl IntoIterator<Item = &'a str>) -> AgentChannels {
+        AgentChannels(names.into_iter().map(Into::into).collect())
     }
 
     /// Their names.
@@ -173,7 +173,7 @@ impl Desks {
     /// # Errors
     /// [`Reason::Refused`], for what its channel may not say.
     pub fn admit(&self, event: &Event) -> Result<(), Rejection> {
-        let Kind::Handoff(told) = &event.kind else { return Ok(()) };
+        let EventKind::Handoff(told) = &event.kind else { return Ok(()) };
         let is_nobodys = told.agent.is_none() && told.operator.is_none();
         if event.passed.is_some()
             || (told.state == HandoffState::Opened && is_nobodys)
@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_channel_hands_over_in_nobody_s_name_and_a_desk_says_what_people_do() {
-        let desks = Desks::new(["desk"]);
+        let desks = AgentChannels::new(["desk"]);
         let opened = r#"{"state":"opened","topic":"bot","note":"cannot help"}"#;
         assert_eq!(desks.admit(&told("chat", opened)), Ok(()));
         for borrowed in [
@@ -233,7 +233,7 @@ mod tests {
             assert_eq!(desks.admit(&told("desk", borrowed)), Ok(()), "{borrowed}");
             let refusal = desks.admit(&told("chat", borrowed)).unwrap_err();
             assert_eq!(refusal.reason, Reason::Refused, "{borrowed}");
-            let nobody = Desks::default().admit(&told("desk", borrowed));
+            let nobody = AgentChannels::default().admit(&told("desk", borrowed));
             assert!(nobody.is_err(), "{borrowed}");
         }
         let claimed = told("chat", r#"{"state":"claimed","escalation":"e1","agent":"lea"}"#);

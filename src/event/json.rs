@@ -24,7 +24,7 @@ use super::cut;
 
 /// Why a text could not be read.
 #[derive(Debug)]
-pub enum Misread {
+pub enum JsonError {
     /// It is no JSON, or JSON of another shape.
     Json(serde_json::Error),
     /// It holds a whole number that would be rounded.
@@ -33,22 +33,22 @@ pub enum Misread {
     NoText(usize),
 }
 
-impl Misread {
+impl JsonError {
     /// Whether it is no JSON at all, of whatever shape.
     pub fn is_no_json(&self) -> bool {
         match self {
-            Misread::Json(error) => !error.is_data(),
-            Misread::Rounded(_) => false,
-            Misread::NoText(_) => true,
+            JsonError::Json(error) => !error.is_data(),
+            JsonError::Rounded(_) => false,
+            JsonError::NoText(_) => true,
         }
     }
 }
 
-impl fmt::Display for Misread {
+impl fmt::Display for JsonError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Misread::Json(error) => error.fmt(out),
-            Misread::Rounded(number) => write!(
+            JsonError::Json(error) => error.fmt(out),
+            JsonError::Rounded(number) => write!(
                 out,
                 "the whole number {}, which would be rounded: from {} to {} all are kept as they \
                  are; write others as texts",
@@ -56,7 +56,7 @@ impl fmt::Display for Misread {
                 i64::MIN,
                 u64::MAX
             ),
-            Misread::NoText(at) => write!(out, "a byte at {at} that is not UTF-8"),
+            JsonError::NoText(at) => write!(out, "a byte at {at} that is not UTF-8"),
         }
     }
 }
@@ -64,28 +64,28 @@ impl fmt::Display for Misread {
 /// JSON in bytes as text, with U+FFFD in the place of what no text can hold.
 ///
 /// # Errors
-/// [`Misread::NoText`].
-pub fn text(bytes: &[u8]) -> Result<Cow<'_, str>, Misread> {
+/// [`JsonError::NoText`].
+pub fn text(bytes: &[u8]) -> Result<Cow<'_, str>, JsonError> {
     let text = std::str::from_utf8(bytes);
-    let text = text.map_err(|error| Misread::NoText(error.valid_up_to()))?;
+    let text = text.map_err(|error| JsonError::NoText(error.valid_up_to()))?;
     // A mark of the byte order, which some senders put before UTF-8, says nothing.
-    Ok(mend(text.strip_prefix('\u{FEFF}').unwrap_or(text)))
+    Ok(repair(text.strip_prefix('\u{FEFF}').unwrap_or(text)))
 }
 
 /// What a text of JSON says. The text has come through [`text`].
 ///
 /// # Errors
-/// [`Misread::Json`] and [`Misread::Rounded`].
-pub fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Misread> {
+/// [`JsonError::Json`] and [`JsonError::Rounded`].
+pub fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, JsonError> {
     let is_huge = Cell::new(false);
     let mut from = serde_json::Deserializer::from_str(text);
     let found = T::deserialize(Strict::new(&mut from, &is_huge));
-    let found = found.and_then(|found| from.end().map(|()| found)).map_err(Misread::Json)?;
+    let found = found.and_then(|found| from.end().map(|()| found)).map_err(JsonError::Json)?;
     // Only what is as large as this can have been rounded, which is next to nothing.
     if is_huge.get()
         && let Some(number) = beyond(text)
     {
-        return Err(Misread::Rounded(number.into()));
+        return Err(JsonError::Rounded(number.into()));
     }
     Ok(found)
 }
@@ -93,17 +93,17 @@ pub fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Misread> {
 /// What JSON in bytes says.
 ///
 /// # Errors
-/// A [`Misread`].
-pub fn read_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Misread> {
+/// A [`JsonError`].
+pub fn read_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
     read(&text(bytes)?)
 }
 
 /// What a value says that was read before.
 ///
 /// # Errors
-/// [`Misread::Json`].
-pub fn read_value<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, Misread> {
-    T::deserialize(Strict::new(value, &Cell::new(false))).map_err(Misread::Json)
+/// [`JsonError::Json`].
+pub fn read_value<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, JsonError> {
+    T::deserialize(Strict::new(value, &Cell::new(false))).map_err(JsonError::Json)
 }
 
 /// An escape within a string: `\u` and four digits.
@@ -112,7 +112,7 @@ const INSTEAD: &str = "\\ufffd";
 
 /// Writes U+FFFD in the place of each NUL and each half of a pair of surrogates; all else stays,
 /// byte for byte, and so does its place.
-fn mend(text: &str) -> Cow<'_, str> {
+fn repair(text: &str) -> Cow<'_, str> {
     let bytes = text.as_bytes();
     let mut mended = String::new();
     let (mut at, mut copied) = (0, 0);

@@ -5,7 +5,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::{Analysis, Ask, Consent, Handoff, Map, Reason, Rejection, Time, Value, json, unsaid};
+use super::{
+    Analysis, AskData, ConsentData, HandoffData, Map, Reason, Rejection, Time, Value, json,
+    nullable,
+};
 use crate::config::limits;
 
 /// The types of events, by their names on the bus.
@@ -159,14 +162,14 @@ impl fmt::Display for EventType {
 
 /// Traits of the customer, merged into the profile; a `null` takes a trait away.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Identify {
+pub struct IdentifyData {
     /// Values by trait.
     pub traits: Map,
     /// The customer comes back after they were erased, and says so: the only event that may begin
     /// anew with an erased identifier, if its own time is later than the erasure.
     #[serde(
         default,
-        deserialize_with = "unsaid::or_default",
+        deserialize_with = "nullable::or_default",
         skip_serializing_if = "std::ops::Not::not"
     )]
     #[schemars(with = "Option<bool>")]
@@ -175,14 +178,14 @@ pub struct Identify {
 
 /// This identifier is that customer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Link {
+pub struct LinkData {
     /// The customer whose identifier it is.
     pub to: Box<str>,
     /// Two known customers are one: all that is known of this one becomes the other's. Only channels
     /// that the service's settings name may say so.
     #[serde(
         default,
-        deserialize_with = "unsaid::or_default",
+        deserialize_with = "nullable::or_default",
         skip_serializing_if = "std::ops::Not::not"
     )]
     #[schemars(with = "Option<bool>")]
@@ -191,18 +194,18 @@ pub struct Link {
 
 /// That identifier is another customer after all: what came from it goes back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Unlink {
+pub struct UnlinkData {
     /// The identifier that was linked to this customer by mistake.
     pub from: Box<str>,
 }
 
 /// A page, a screen or an occurrence with a name of the channel's own, as in the Segment spec.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Named {
+pub struct NamedData {
     /// What it is: `Flight Booked`.
     pub name: Box<str>,
     /// Its properties.
-    #[serde(default, deserialize_with = "unsaid::or_default")]
+    #[serde(default, deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<Map>")]
     pub properties: Map,
 }
@@ -232,7 +235,7 @@ impl Speaker {
 
 /// Somebody said something.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Message {
+pub struct MessageData {
     /// The words.
     pub text: Box<str>,
     /// Who said them.
@@ -245,7 +248,7 @@ pub struct Message {
     pub interaction: Option<Box<str>>,
     /// A program wrote them by itself, such as a note that somebody is away: they are no wish of the
     /// customer's, and tell no feeling.
-    #[serde(default, deserialize_with = "unsaid::or_default", skip_serializing_if = "is_false")]
+    #[serde(default, deserialize_with = "nullable::or_default", skip_serializing_if = "is_false")]
     #[schemars(with = "Option<bool>")]
     pub automatic: bool,
     /// What an analyser outside made of them, once it was asked; no channel can say it.
@@ -255,14 +258,14 @@ pub struct Message {
 
 /// A preference that the customer declares or takes back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Preference {
+pub struct PreferenceData {
     /// What it is about: `seat`.
     pub key: Box<str>,
     /// What is preferred.
     #[serde(default)]
     pub value: Option<Value>,
     /// Forget what was declared and what was inferred.
-    #[serde(default, deserialize_with = "unsaid::or_default")]
+    #[serde(default, deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<bool>")]
     pub forget: bool,
 }
@@ -306,7 +309,7 @@ impl InteractionState {
 
 /// A conversation or journey moved on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Interaction {
+pub struct InteractionData {
     /// Its identifier, the same in every channel.
     pub id: Box<str>,
     /// What it is: `loan-form`, `chat`, `cart`, `call`…
@@ -317,14 +320,14 @@ pub struct Interaction {
     #[serde(default)]
     pub step: Option<Value>,
     /// What was filled in or gathered; merged into what is known.
-    #[serde(default, deserialize_with = "unsaid::or_default")]
+    #[serde(default, deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<Map>")]
     pub data: Map,
 }
 
 /// A case with the company (a claim, a complaint, an incident) moved on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Case {
+pub struct CaseData {
     /// Its identifier in the company's system.
     pub id: Box<str>,
     /// Where it stands: `open`, `waiting`, `closed`… `closed` and `resolved` end it.
@@ -333,10 +336,10 @@ pub struct Case {
     #[serde(default)]
     pub topic: Option<Box<str>>,
     /// When it was opened; a moment before the year 1990 says nothing.
-    #[serde(default, deserialize_with = "unsaid::moment")]
+    #[serde(default, deserialize_with = "nullable::moment")]
     pub opened: Option<Time>,
     /// When it is due; a moment before the year 1990 says nothing.
-    #[serde(default, deserialize_with = "unsaid::moment")]
+    #[serde(default, deserialize_with = "nullable::moment")]
     pub due: Option<Time>,
 }
 
@@ -357,7 +360,7 @@ pub enum Sensitivity {
 
 /// A live fact from outside: place, weather, device, usage…
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Signal {
+pub struct SignalData {
     /// What it is: `card_abroad`.
     pub name: Box<str>,
     /// Its value; `null` takes the signal away.
@@ -366,7 +369,7 @@ pub struct Signal {
     #[serde(default)]
     pub ttl: Option<u32>,
     /// How much harm it could do in the wrong place.
-    #[serde(default, deserialize_with = "unsaid::or_default")]
+    #[serde(default, deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<Sensitivity>")]
     pub sensitivity: Sensitivity,
     /// What it was given for, if it is sensitive: `care`, `service`, `marketing`…
@@ -434,7 +437,7 @@ impl OutcomeKind {
 
 /// What came of an action.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Outcome {
+pub struct OutcomeData {
     /// The decision, as its action named it.
     pub decision: Box<str>,
     /// What came of it.
@@ -444,30 +447,30 @@ pub struct Outcome {
 /// What an event says, by its type.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs, reason = "each variant is the type of the same name")]
-pub enum Kind {
-    Identify(Identify),
-    Link(Link),
-    Unlink(Unlink),
-    Page(Named),
-    Screen(Named),
-    Track(Named),
-    Message(Message),
-    Preference(Preference),
-    Consent(Consent),
-    Interaction(Interaction),
-    Case(Case),
-    Signal(Signal),
-    Outcome(Outcome),
-    Handoff(Box<Handoff>),
-    Ask(Ask),
+pub enum EventKind {
+    Identify(IdentifyData),
+    Link(LinkData),
+    Unlink(UnlinkData),
+    Page(NamedData),
+    Screen(NamedData),
+    Track(NamedData),
+    Message(MessageData),
+    Preference(PreferenceData),
+    Consent(ConsentData),
+    Interaction(InteractionData),
+    Case(CaseData),
+    Signal(SignalData),
+    Outcome(OutcomeData),
+    Handoff(Box<HandoffData>),
+    Ask(AskData),
 }
 
-impl Kind {
+impl EventKind {
     /// The data of an event of `kind`, within every limit; none: the event came without.
     ///
     /// # Errors
     /// [`Reason::BadData`], with the expected shape.
-    pub(super) fn parse(kind: EventType, data: Option<&str>) -> Result<Kind, Rejection> {
+    pub(super) fn parse(kind: EventType, data: Option<&str>) -> Result<EventKind, Rejection> {
         // By `null` an event says nothing, in whatever mode it came.
         let data = data.filter(|data| data.trim_ascii() != "null");
         let data = match (data, kind) {
@@ -477,21 +480,21 @@ impl Kind {
             (None, _) => return Err(kind.bad(&"no data")),
         };
         let parsed = match kind {
-            EventType::Identify => json::read(data).map(Kind::Identify),
-            EventType::Link => json::read(data).map(Kind::Link),
-            EventType::Unlink => json::read(data).map(Kind::Unlink),
-            EventType::Page => json::read(data).map(Kind::Page),
-            EventType::Screen => json::read(data).map(Kind::Screen),
-            EventType::Track => json::read(data).map(Kind::Track),
-            EventType::Message => json::read(data).map(Kind::Message),
-            EventType::Preference => json::read(data).map(Kind::Preference),
-            EventType::Consent => json::read(data).map(Kind::Consent),
-            EventType::Interaction => json::read(data).map(Kind::Interaction),
-            EventType::Case => json::read(data).map(Kind::Case),
-            EventType::Signal => json::read(data).map(Kind::Signal),
-            EventType::Outcome => json::read(data).map(Kind::Outcome),
-            EventType::Handoff => json::read(data).map(Kind::Handoff),
-            EventType::Ask => json::read(data).map(Kind::Ask),
+            EventType::Identify => json::read(data).map(EventKind::Identify),
+            EventType::Link => json::read(data).map(EventKind::Link),
+            EventType::Unlink => json::read(data).map(EventKind::Unlink),
+            EventType::Page => json::read(data).map(EventKind::Page),
+            EventType::Screen => json::read(data).map(EventKind::Screen),
+            EventType::Track => json::read(data).map(EventKind::Track),
+            EventType::Message => json::read(data).map(EventKind::Message),
+            EventType::Preference => json::read(data).map(EventKind::Preference),
+            EventType::Consent => json::read(data).map(EventKind::Consent),
+            EventType::Interaction => json::read(data).map(EventKind::Interaction),
+            EventType::Case => json::read(data).map(EventKind::Case),
+            EventType::Signal => json::read(data).map(EventKind::Signal),
+            EventType::Outcome => json::read(data).map(EventKind::Outcome),
+            EventType::Handoff => json::read(data).map(EventKind::Handoff),
+            EventType::Ask => json::read(data).map(EventKind::Ask),
         };
         let parsed = parsed.map_err(|error| kind.bad(&error))?;
         parsed.checked()?;
@@ -509,40 +512,42 @@ impl Kind {
     /// Never, as long as it came from JSON.
     pub(super) fn to_json(&self) -> serde_json::Result<Box<RawValue>> {
         match self {
-            Kind::Identify(data) => to_raw_value(data),
-            Kind::Link(data) => to_raw_value(data),
-            Kind::Unlink(data) => to_raw_value(data),
-            Kind::Page(data) | Kind::Screen(data) | Kind::Track(data) => to_raw_value(data),
-            Kind::Message(data) => to_raw_value(data),
-            Kind::Preference(data) => to_raw_value(data),
-            Kind::Consent(data) => to_raw_value(data),
-            Kind::Interaction(data) => to_raw_value(data),
-            Kind::Case(data) => to_raw_value(data),
-            Kind::Signal(data) => to_raw_value(data),
-            Kind::Outcome(data) => to_raw_value(data),
-            Kind::Handoff(data) => to_raw_value(data),
-            Kind::Ask(data) => to_raw_value(data),
+            EventKind::Identify(data) => to_raw_value(data),
+            EventKind::Link(data) => to_raw_value(data),
+            EventKind::Unlink(data) => to_raw_value(data),
+            EventKind::Page(data) | EventKind::Screen(data) | EventKind::Track(data) => {
+                to_raw_value(data)
+            }
+            EventKind::Message(data) => to_raw_value(data),
+            EventKind::Preference(data) => to_raw_value(data),
+            EventKind::Consent(data) => to_raw_value(data),
+            EventKind::Interaction(data) => to_raw_value(data),
+            EventKind::Case(data) => to_raw_value(data),
+            EventKind::Signal(data) => to_raw_value(data),
+            EventKind::Outcome(data) => to_raw_value(data),
+            EventKind::Handoff(data) => to_raw_value(data),
+            EventKind::Ask(data) => to_raw_value(data),
         }
     }
 
     /// The type of the event.
     pub fn event_type(&self) -> EventType {
         match self {
-            Kind::Identify(_) => EventType::Identify,
-            Kind::Link(_) => EventType::Link,
-            Kind::Unlink(_) => EventType::Unlink,
-            Kind::Page(_) => EventType::Page,
-            Kind::Screen(_) => EventType::Screen,
-            Kind::Track(_) => EventType::Track,
-            Kind::Message(_) => EventType::Message,
-            Kind::Preference(_) => EventType::Preference,
-            Kind::Consent(_) => EventType::Consent,
-            Kind::Interaction(_) => EventType::Interaction,
-            Kind::Case(_) => EventType::Case,
-            Kind::Signal(_) => EventType::Signal,
-            Kind::Outcome(_) => EventType::Outcome,
-            Kind::Handoff(_) => EventType::Handoff,
-            Kind::Ask(_) => EventType::Ask,
+            EventKind::Identify(_) => EventType::Identify,
+            EventKind::Link(_) => EventType::Link,
+            EventKind::Unlink(_) => EventType::Unlink,
+            EventKind::Page(_) => EventType::Page,
+            EventKind::Screen(_) => EventType::Screen,
+            EventKind::Track(_) => EventType::Track,
+            EventKind::Message(_) => EventType::Message,
+            EventKind::Preference(_) => EventType::Preference,
+            EventKind::Consent(_) => EventType::Consent,
+            EventKind::Interaction(_) => EventType::Interaction,
+            EventKind::Case(_) => EventType::Case,
+            EventKind::Signal(_) => EventType::Signal,
+            EventKind::Outcome(_) => EventType::Outcome,
+            EventKind::Handoff(_) => EventType::Handoff,
+            EventKind::Ask(_) => EventType::Ask,
         }
     }
 
@@ -550,35 +555,36 @@ impl Kind {
     /// refers: the name of what happened, the speaker, the state, the key, the first placement.
     pub fn detail(&self) -> &str {
         match self {
-            Kind::Identify(_) | Kind::Link(_) | Kind::Unlink(_) => "",
-            Kind::Page(named) | Kind::Screen(named) | Kind::Track(named) => &named.name,
-            Kind::Message(message) => message.from.name(),
-            Kind::Preference(preference) => &preference.key,
-            Kind::Consent(consent) => &consent.purpose,
-            Kind::Interaction(interaction) => interaction.state.name(),
-            Kind::Case(case) => &case.state,
-            Kind::Signal(signal) => &signal.name,
-            Kind::Outcome(outcome) => outcome.outcome.name(),
-            Kind::Handoff(handoff) => handoff.state.name(),
-            Kind::Ask(ask) => ask.places().next().unwrap_or_default(),
+            EventKind::Identify(_) | EventKind::Link(_) | EventKind::Unlink(_) => "",
+            EventKind::Page(named) | EventKind::Screen(named) | EventKind::Track(named) => {
+                &named.name
+            }
+            EventKind::Message(message) => message.from.name(),
+            EventKind::Preference(preference) => &preference.key,
+            EventKind::Consent(consent) => &consent.purpose,
+            EventKind::Interaction(interaction) => interaction.state.name(),
+            EventKind::Case(case) => &case.state,
+            EventKind::Signal(signal) => &signal.name,
+            EventKind::Outcome(outcome) => outcome.outcome.name(),
+            EventKind::Handoff(handoff) => handoff.state.name(),
+            EventKind::Ask(ask) => ask.places().next().unwrap_or_default(),
         }
     }
 
     fn check(&self) -> Result<(), String> {
         match self {
-            Kind::Identify(told) => values(&told.traits),
-            Kind::Link(Link { to: id, .. }) | Kind::Unlink(Unlink { from: id }) => {
-                super::Customer::new(id).map(drop)
-            }
-            Kind::Page(named) | Kind::Screen(named) | Kind::Track(named) => {
+            EventKind::Identify(told) => values(&told.traits),
+            EventKind::Link(LinkData { to: id, .. })
+            | EventKind::Unlink(UnlinkData { from: id }) => super::Customer::new(id).map(drop),
+            EventKind::Page(named) | EventKind::Screen(named) | EventKind::Track(named) => {
                 name("name", &named.name)?;
                 values(&named.properties)
             }
-            Kind::Message(message) => {
+            EventKind::Message(message) => {
                 optional_name("language", message.language.as_deref())?;
                 optional_name("interaction", message.interaction.as_deref())
             }
-            Kind::Preference(preference) => {
+            EventKind::Preference(preference) => {
                 name("key", &preference.key)?;
                 match (&preference.value, preference.forget) {
                     (Some(given), false) => value(given),
@@ -587,30 +593,30 @@ impl Kind {
                     (Some(_), true) => Err("both `value` and `forget`".into()),
                 }
             }
-            Kind::Consent(consent) => {
+            EventKind::Consent(consent) => {
                 name("purpose", &consent.purpose)?;
                 optional_name("channel", consent.channel.as_deref())?;
                 optional_name("proof", consent.proof.as_deref())
             }
-            Kind::Interaction(interaction) => {
+            EventKind::Interaction(interaction) => {
                 name("id", &interaction.id)?;
                 name("kind", &interaction.kind)?;
                 interaction.step.as_ref().map_or(Ok(()), value)?;
                 values(&interaction.data)
             }
-            Kind::Case(case) => {
+            EventKind::Case(case) => {
                 name("id", &case.id)?;
                 name("state", &case.state)?;
                 optional_name("topic", case.topic.as_deref())
             }
-            Kind::Signal(signal) => {
+            EventKind::Signal(signal) => {
                 name("name", &signal.name)?;
                 optional_name("purpose", signal.purpose.as_deref())?;
                 value(&signal.value)
             }
-            Kind::Outcome(outcome) => name("decision", &outcome.decision),
-            Kind::Handoff(handoff) => handoff.check(),
-            Kind::Ask(ask) => ask.check(),
+            EventKind::Outcome(outcome) => name("decision", &outcome.decision),
+            EventKind::Handoff(handoff) => handoff.check(),
+            EventKind::Ask(ask) => ask.check(),
         }
     }
 }

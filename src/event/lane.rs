@@ -16,7 +16,7 @@ pub enum Lane {
 
 /// A channel whose events wait in the slow lane.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Slowed {
+pub struct SlowedChannel {
     /// The channel, as a token of a subject.
     pub channel: Box<str>,
     /// The first sequence of the stream that waits there.
@@ -25,7 +25,7 @@ pub struct Slowed {
     pub until: Option<u64>,
 }
 
-impl Slowed {
+impl SlowedChannel {
     fn is_over(&self, main_floor: u64) -> bool {
         self.until.is_some_and(|until| until <= main_floor + 1)
     }
@@ -37,7 +37,7 @@ pub struct SlowLane {
     /// Rises with every change of `channels`.
     pub version: u64,
     /// The channels.
-    pub channels: Vec<Slowed>,
+    pub channels: Vec<SlowedChannel>,
     /// Everything in the slow lane up to this sequence is durable in every partition.
     pub floor: u64,
     /// Everything in the main lane up to this sequence is durable in every partition.
@@ -47,7 +47,7 @@ pub struct SlowLane {
 impl SlowLane {
     /// The lane of an event.
     pub fn lane_of(&self, channel: &str, sequence: u64) -> Lane {
-        let is_in = |slowed: &Slowed| {
+        let is_in = |slowed: &SlowedChannel| {
             *slowed.channel == *channel
                 && sequence >= slowed.from
                 && slowed.until.is_none_or(|until| sequence < until)
@@ -78,7 +78,7 @@ impl SlowLane {
             // Nothing before that waits there.
             self.floor = self.floor.max(from.saturating_sub(1));
         }
-        self.channels.push(Slowed { channel: channel.into(), from, until: None });
+        self.channels.push(SlowedChannel { channel: channel.into(), from, until: None });
         self.version += 1;
     }
 

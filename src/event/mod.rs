@@ -15,6 +15,7 @@ mod envelope;
 mod erasure;
 mod fingerprint;
 mod form;
+mod forwarding;
 mod handoff;
 mod headers;
 pub mod json;
@@ -22,38 +23,38 @@ mod kind;
 mod lane;
 mod moment;
 mod names;
+pub mod nullable;
 mod output;
-mod passed;
 mod rejection;
 mod rights;
 mod spelling;
 mod summary;
 mod time;
-pub mod unsaid;
 mod value;
 mod zone;
 
 pub use analysis::{AnalysedWords, Analysis};
-pub use ask::Ask;
+pub use ask::AskData;
 pub use broadcast::{Broadcast, Campaign, SharedFact};
-pub use consent::Consent;
+pub use consent::ConsentData;
 pub use customer::{Channel, Customer, decode, encode, spelled};
 pub use delivery::{Content, Delivery, Original};
 pub use envelope::{Event, Raw, parse};
 pub use erasure::{Erasure, ErasureId};
 pub use fingerprint::fingerprint;
 pub use form::EnvelopeForm;
-pub use handoff::{Desks, Handoff, HandoffState};
+pub use forwarding::{CarriedMemory, ForwardedEvent, Forwarding, INTERNAL, TransferKind, stand_in};
+pub use handoff::{AgentChannels, HandoffData, HandoffState};
 pub use headers::{Header, Headers};
 pub use kind::{
-    Case, EventType, Identify, Interaction, InteractionState, Kind, Link, Message, Named, Outcome,
-    OutcomeKind, Preference, Sensitivity, Signal, Speaker, Unlink,
+    CaseData, EventKind, EventType, IdentifyData, InteractionData, InteractionState, LinkData,
+    MessageData, NamedData, OutcomeData, OutcomeKind, PreferenceData, Sensitivity, SignalData,
+    Speaker, UnlinkData,
 };
-pub use lane::{Cursors, Lane, LaneChange, MainPlace, SlowLane, Slowed, WrittenLane};
+pub use lane::{Cursors, Lane, LaneChange, MainPlace, SlowLane, SlowedChannel, WrittenLane};
 pub use moment::Moment;
 pub use names::{is_left_to, named_in};
 pub use output::Output;
-pub use passed::{Carried, INTERNAL, PassOn, Passed, Sense, stand_in};
 pub use rejection::{Reason, Rejection};
 pub use rights::Rights;
 pub use spelling::{folded_name, is_same_name, language_tag};

@@ -1,23 +1,23 @@
 use std::sync::Arc;
 
-use super::{Desks, Event, Kind, Reason, Rejection};
+use super::{AgentChannels, Event, EventKind, Reason, Rejection};
 
 /// Which channels may say what not every channel may: what agents and operators did, and that two known
 /// customers are one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rights {
-    desks: Desks,
+    desks: AgentChannels,
     merging: Arc<[Box<str>]>,
 }
 
 impl Rights {
     /// These desks, and the names of the channels that may say that two known customers are one.
-    pub fn new<'a>(desks: Desks, merging: impl IntoIterator<Item = &'a str>) -> Rights {
+    pub fn new<'a>(desks: AgentChannels, merging: impl IntoIterator<Item = &'a str>) -> Rights {
         Rights { desks, merging: merging.into_iter().map(Into::into).collect() }
     }
 
     /// The channels that may say what agents and operators did.
-    pub fn desks(&self) -> &Desks {
+    pub fn desks(&self) -> &AgentChannels {
         &self.desks
     }
 
@@ -33,7 +33,7 @@ impl Rights {
     /// [`Reason::Refused`], for what its channel may not say.
     pub(super) fn admit(&self, event: &Event) -> Result<(), Rejection> {
         self.desks.admit(event)?;
-        let merges = matches!(&event.kind, Kind::Link(told) if told.merge);
+        let merges = matches!(&event.kind, EventKind::Link(told) if told.merge);
         if !merges
             || event.passed.is_some()
             || self.merging().any(|name| name == event.channel.as_str())
@@ -64,7 +64,7 @@ mod tests {
         };
         let merge = r#"{"type":"link","data":{"to":"ann","merge":true}}"#;
         let link = r#"{"type":"link","data":{"to":"ann"}}"#;
-        let rights = Rights::new(Desks::default(), ["crm"]);
+        let rights = Rights::new(AgentChannels::default(), ["crm"]);
         assert_eq!(rights.admit(&told("crm", merge)), Ok(()));
         assert_eq!(rights.admit(&told("web", link)), Ok(()));
         let refusal = rights.admit(&told("web", merge)).unwrap_err();

@@ -34,41 +34,41 @@ const TRIGRAM_CONFIDENCE: f64 = 0.8;
 
 /// What is known of a customer's language before they say something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Prior {
+pub enum LanguagePrior {
     /// They have shown or said that this is theirs.
     Own(Language),
     /// Nothing: this is the likeliest.
     Likely(Language),
 }
 
-impl Prior {
+impl LanguagePrior {
     /// The language.
     pub fn language(self) -> Language {
         match self {
-            Prior::Own(language) | Prior::Likely(language) => language,
+            LanguagePrior::Own(language) | LanguagePrior::Likely(language) => language,
         }
     }
 }
 
 /// The language of a text, and how sure that is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Told {
+pub struct DetectedLanguage {
     /// The language.
     pub language: Language,
     /// Whether the text itself tells it, whatever the prior.
     pub is_sure: bool,
 }
 
-pub(super) fn detect(text: &str, lexicons: &[&Lexicon], prior: Prior) -> Told {
+pub(super) fn detect(text: &str, lexicons: &[&Lexicon], prior: LanguagePrior) -> DetectedLanguage {
     let likeliest = prior.language();
     if lexicons.len() < 2 {
         let language = lexicons.first().map_or(likeliest, |only| only.language);
-        return Told { language, is_sure: false };
+        return DetectedLanguage { language, is_sure: false };
     }
     let text = cut(text, limits::DETECT_BYTES);
     let lead = match prior {
-        Prior::Own(_) => OWN,
-        Prior::Likely(_) => LIKELY,
+        LanguagePrior::Own(_) => OWN,
+        LanguagePrior::Likely(_) => LIKELY,
     };
     // Of each language the words, and the same with what was known before.
     let scores = lexicons.iter().map(|lexicon| {
@@ -94,11 +94,11 @@ pub(super) fn detect(text: &str, lexicons: &[&Lexicon], prior: Prior) -> Told {
     let has_most = first.1 >= most_words[0];
     let is_sure = has_most && most_words[0] - most_words[1] >= LEAD;
     if first.2 - second >= LEAD {
-        return Told { language: first.0, is_sure };
+        return DetectedLanguage { language: first.0, is_sure };
     }
     match by_trigrams(text, lexicons, likeliest) {
-        Some(language) => Told { language, is_sure: is_sure && language == first.0 },
-        None => Told { language: first.0, is_sure },
+        Some(language) => DetectedLanguage { language, is_sure: is_sure && language == first.0 },
+        None => DetectedLanguage { language: first.0, is_sure },
     }
 }
 

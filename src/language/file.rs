@@ -7,8 +7,8 @@ use hashbrown::HashMap;
 
 use super::Phrases;
 use super::grammar::Draft;
-use super::lexicon::{Contrast, Lexicon, Meaning, Negator, Part, Phrase, pair};
-use super::mistake::{Found, shown};
+use super::lexicon::{Contrast, Lexicon, Meaning, Negator, PhrasePart, WeightedPhrase, pair};
+use super::mistake::{LexiconFindings, shown};
 use super::text::{folded, hash};
 use super::valence::{NEGATOR_REACH, stem_key};
 use crate::config::limits;
@@ -45,9 +45,9 @@ const SECTIONS: [&str; 27] = [
 ];
 
 /// Reads files into one lexicon.
-pub(super) struct Reader<'a> {
+pub(super) struct LexiconReader<'a> {
     lexicon: &'a mut Lexicon,
-    found: &'a mut Found,
+    found: &'a mut LexiconFindings,
     /// Endings by the name of their class.
     endings: HashMap<String, Vec<String>>,
     /// Words with accents: without, and with them.
@@ -66,9 +66,12 @@ struct Line<'a> {
     text: &'a str,
 }
 
-impl<'a> Reader<'a> {
-    pub(super) fn new(lexicon: &'a mut Lexicon, found: &'a mut Found) -> Reader<'a> {
-        Reader {
+impl<'a> LexiconReader<'a> {
+    pub(super) fn new(
+        lexicon: &'a mut Lexicon,
+        found: &'a mut LexiconFindings,
+    ) -> LexiconReader<'a> {
+        LexiconReader {
             lexicon,
             found,
             endings: HashMap::new(),
@@ -351,7 +354,7 @@ impl<'a> Reader<'a> {
             match self.parts(phrase) {
                 Ok(parts) => {
                     self.entries += 1;
-                    let phrase = Phrase { parts: parts.into(), weight };
+                    let phrase = WeightedPhrase { parts: parts.into(), weight };
                     match section {
                         "urgency" => self.lexicon.urgency.put(phrase),
                         _ => self.lexicon.phrases.put(phrase),
@@ -406,29 +409,29 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn parts(&mut self, phrase: &str) -> Result<Vec<Part>, String> {
+    fn parts(&mut self, phrase: &str) -> Result<Vec<PhrasePart>, String> {
         let mut parts = Vec::new();
         for word in phrase.split_whitespace() {
             let word = folded(&word.to_lowercase().replace('’', "'"));
             match word.as_str() {
-                "#" => parts.push(Part::Number),
-                "_" => parts.push(Part::Any),
-                "..." => parts.push(Part::Gap(3)),
+                "#" => parts.push(PhrasePart::Number),
+                "_" => parts.push(PhrasePart::Any),
+                "..." => parts.push(PhrasePart::Gap(3)),
                 stem if stem.ends_with('*') => {
-                    parts.push(Part::Stem(stem.trim_end_matches('*').into()))
+                    parts.push(PhrasePart::Stem(stem.trim_end_matches('*').into()))
                 }
                 mut word => {
                     // What a text splits at an apostrophe is two words here as well.
                     while let Some((before, after)) = word.split_once('\'')
                         && self.lexicon.elisions.contains_key(&hash(before))
                     {
-                        parts.push(Part::Word(hash(before)));
+                        parts.push(PhrasePart::Word(hash(before)));
                         word = after;
                     }
                     if !word.is_empty() {
                         // A phrase may have a word as people write it: `jai rien compris`.
                         self.lexicon.wholes.insert(hash(word), ());
-                        parts.push(Part::Word(hash(word)));
+                        parts.push(PhrasePart::Word(hash(word)));
                     }
                 }
             }
@@ -439,7 +442,9 @@ impl<'a> Reader<'a> {
                 "expected a phrase of at most {} words, found `{shown}`",
                 limits::PHRASE_WORDS
             )),
-            (Some(Part::Word(_) | Part::Number), Some(last)) if !matches!(last, Part::Gap(_)) => {
+            (Some(PhrasePart::Word(_) | PhrasePart::Number), Some(last))
+                if !matches!(last, PhrasePart::Gap(_)) =>
+            {
                 Ok(parts)
             }
             _ => Err(format!(

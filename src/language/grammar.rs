@@ -19,9 +19,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use regex::{Regex, RegexBuilder};
 use smallvec::SmallVec;
 
-use super::lexicon::{Lexicon, Table};
+use super::lexicon::{Lexicon, WordTable};
 use super::misspelt::{each_misspelling, is_misspelt};
-use super::text::{self, Kind, Token, Tokens, hash};
+use super::text::{self, Token, TokenKind, Tokens, hash};
 use crate::config::limits;
 
 /// The letters of what is no word of a pattern.
@@ -572,11 +572,11 @@ pub(super) struct LeftOut {
 /// The patterns of one language, compiled.
 #[derive(Debug, Default)]
 pub(super) struct Grammar {
-    letters: Table<char>,
+    letters: WordTable<char>,
     /// Of words that are alike without accents and apostrophes: the letter where a text has none.
-    bare: Table<Bare>,
+    bare: WordTable<Bare>,
     /// The letters of words from which one letter was taken.
-    misspelt: Table<char>,
+    misspelt: WordTable<char>,
     pub(super) wishes: Vec<(Box<str>, Regex)>,
     pub(super) unless: Option<Regex>,
     /// What another clause begins with.
@@ -586,7 +586,7 @@ pub(super) struct Grammar {
     /// The letters of words with which a clause turns away from what stands before it.
     turns: BTreeSet<char>,
     /// How else people write words: what they stand for.
-    spellings: Table<Box<[Written]>>,
+    spellings: WordTable<Box<[Written]>>,
 }
 
 impl Grammar {
@@ -659,7 +659,7 @@ impl Grammar {
         if let Some(letter) = found.or_else(squeezed) {
             return letter;
         }
-        if token.kind == Kind::Number {
+        if token.kind == TokenKind::Number {
             return NUMBER;
         }
         match lexicon.meaning(token) {

@@ -6,12 +6,14 @@ use include_dir::{Dir, include_dir};
 use smallvec::SmallVec;
 
 use super::automatic::Automatic;
-use super::file::Reader;
+use super::file::LexiconReader;
 use super::lexicon::Lexicon;
-use super::mistake::Found;
-use super::reading::{self, Looked};
+use super::mistake::LexiconFindings;
+use super::reading::{self, AnalysedText};
 use super::thread::Threads;
-use super::{Language, Mistakes, Prior, Reading, Told, detect, html, valence};
+use super::{
+    DetectedLanguage, Language, LanguagePrior, LexiconMistakes, Reading, detect, html, valence,
+};
 use crate::config::limits;
 use crate::event::cut;
 
@@ -54,8 +56,8 @@ impl Languages {
     /// Every mistake in them, with file and line.
     pub fn new<N: Into<String>, C: Into<String>>(
         files: impl IntoIterator<Item = (N, C)>,
-    ) -> Result<Languages, Mistakes> {
-        let mut found = Found::default();
+    ) -> Result<Languages, LexiconMistakes> {
+        let mut found = LexiconFindings::default();
         let mut shared = BTreeMap::new();
         let mut own: BTreeMap<Language, BTreeMap<String, String>> = BTreeMap::new();
         for (name, content) in files {
@@ -83,7 +85,7 @@ impl Languages {
         let mut all = Vec::with_capacity(own.len());
         for (language, files) in own.iter().take(limits::LANGUAGES) {
             let mut lexicon = Lexicon::new(*language);
-            let mut reader = Reader::new(&mut lexicon, &mut found);
+            let mut reader = LexiconReader::new(&mut lexicon, &mut found);
             for (name, content) in shared.iter().chain(files) {
                 reader.read(name, content);
             }
@@ -100,7 +102,9 @@ impl Languages {
     ///
     /// # Errors
     /// Every mistake in the files.
-    pub fn with(files: impl IntoIterator<Item = (String, String)>) -> Result<Languages, Mistakes> {
+    pub fn with(
+        files: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Languages, LexiconMistakes> {
         let files: Vec<(String, String)> = files.into_iter().collect();
         let folder = |name: &str| name.split('/').next().unwrap_or("").to_owned();
         let replaced: Vec<String> = files.iter().map(|(name, _)| folder(name)).collect();
@@ -117,7 +121,12 @@ impl Languages {
 
     /// The language of a text: one of `allowed`, or of all that are known if it is empty. What
     /// cannot be told is in the prior one.
-    pub fn detect(&self, text: &str, allowed: &[Language], prior: Prior) -> Told {
+    pub fn detect(
+        &self,
+        text: &str,
+        allowed: &[Language],
+        prior: LanguagePrior,
+    ) -> DetectedLanguage {
         let lexicons: SmallVec<[&Lexicon; 8]> = self
             .all
             .iter()
@@ -162,11 +171,11 @@ impl Languages {
     }
 
     /// What a text gives the training of a linear model; `None` if the language is not known.
-    pub fn sample(&self, text: &str, language: Language) -> Option<Sample> {
+    pub fn sample(&self, text: &str, language: Language) -> Option<TrainingSample> {
         let lexicon = self.lexicon(language)?;
-        let looked = Looked::new(text, lexicon);
+        let looked = AnalysedText::new(text, lexicon);
         let lexical = valence::lexical(&looked, lexicon).iter().map(|part| part.weight).sum();
-        Some(Sample { lexical, grams: valence::grams(&looked) })
+        Some(TrainingSample { lexical, grams: valence::grams(&looked) })
     }
 
     /// The topics that are known whatever a policy says: name, language, and a phrase.
@@ -229,7 +238,7 @@ fn fill(sentence: &str, values: &[(&str, &str)]) -> String {
 
 /// A text as the linear model sees it when it learns.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Sample {
+pub struct TrainingSample {
     /// What the lexicon says, before it is brought into −1..1.
     pub lexical: f32,
     /// Its words and pairs of words, in the form in which a `[model]` section has them.

@@ -13,9 +13,9 @@ use super::thread::Threads;
 
 /// Keys that are hashes already.
 #[derive(Debug, Default, Clone, Copy)]
-pub(super) struct AsIs(u64);
+pub(super) struct PassthroughHasher(u64);
 
-impl Hasher for AsIs {
+impl Hasher for PassthroughHasher {
     fn finish(&self) -> u64 {
         self.0
     }
@@ -32,7 +32,7 @@ impl Hasher for AsIs {
 }
 
 /// A table by the hash of a word.
-pub(super) type Table<V> = HashMap<u64, V, BuildHasherDefault<AsIs>>;
+pub(super) type WordTable<V> = HashMap<u64, V, BuildHasherDefault<PassthroughHasher>>;
 
 /// A word that turns the meaning of others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,7 +94,7 @@ impl Meaning {
 
 /// One place in a phrase.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum PhrasePart {
     /// This word, by its hash without accents.
     Word(u64),
     /// A word that begins so: `annul*`.
@@ -109,23 +109,23 @@ pub(super) enum Part {
 
 /// A phrase and what it weighs.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Phrase {
-    pub(super) parts: Box<[Part]>,
+pub(super) struct WeightedPhrase {
+    pub(super) parts: Box<[PhrasePart]>,
     pub(super) weight: f32,
 }
 
 /// Phrases by their first word.
 #[derive(Debug, Default)]
 pub(super) struct PhraseBook {
-    by_word: Table<Vec<Phrase>>,
-    by_number: Vec<Phrase>,
+    by_word: WordTable<Vec<WeightedPhrase>>,
+    by_number: Vec<WeightedPhrase>,
 }
 
 impl PhraseBook {
     /// Adds a phrase, or gives one that stands here another weight.
-    pub(super) fn put(&mut self, phrase: Phrase) {
+    pub(super) fn put(&mut self, phrase: WeightedPhrase) {
         let shelf = match phrase.parts.first() {
-            Some(Part::Word(first)) => self.by_word.entry(*first).or_default(),
+            Some(PhrasePart::Word(first)) => self.by_word.entry(*first).or_default(),
             _ => &mut self.by_number,
         };
         match shelf.iter_mut().find(|other| other.parts == phrase.parts) {
@@ -164,18 +164,18 @@ impl PhraseBook {
 }
 
 fn is_number(at: usize, tokens: &Tokens, meanings: &[Option<Meaning>]) -> bool {
-    tokens.list[at].kind == text::Kind::Number || meanings[at].is_some_and(|word| word.number)
+    tokens.list[at].kind == text::TokenKind::Number || meanings[at].is_some_and(|word| word.number)
 }
 
 /// The token after `parts`, if they stand at `at`.
 fn follows(
-    parts: &[Part],
+    parts: &[PhrasePart],
     at: usize,
     tokens: &Tokens,
     meanings: &[Option<Meaning>],
 ) -> Option<usize> {
     let Some((part, rest)) = parts.split_first() else { return Some(at) };
-    if let Part::Gap(most) = part {
+    if let PhrasePart::Gap(most) = part {
         return (0..=usize::from(*most))
             .take_while(|skipped| {
                 (at..at + skipped).all(|at| tokens.list.get(at).is_some_and(Token::is_word))
@@ -184,16 +184,16 @@ fn follows(
     }
     let token = tokens.list.get(at).filter(|token| token.is_word())?;
     let stands = match part {
-        Part::Word(word) => token.folded == *word || token.squeezed == Some(*word),
-        Part::Stem(stem) => tokens.form(token).starts_with(&**stem),
-        Part::Number => is_number(at, tokens, meanings),
-        Part::Any | Part::Gap(_) => true,
+        PhrasePart::Word(word) => token.folded == *word || token.squeezed == Some(*word),
+        PhrasePart::Stem(stem) => tokens.form(token).starts_with(&**stem),
+        PhrasePart::Number => is_number(at, tokens, meanings),
+        PhrasePart::Any | PhrasePart::Gap(_) => true,
     };
     if stands { follows(rest, at + 1, tokens, meanings) } else { None }
 }
 
 /// A sequence of one or two words and its weight in the linear model.
-pub(super) type Grams = Table<f32>;
+pub(super) type Grams = WordTable<f32>;
 
 /// The key of two words in the linear model.
 pub(super) fn pair(first: u64, second: u64) -> u64 {
@@ -210,14 +210,14 @@ const RUN_ON_BYTES: usize = 2;
 #[derive(Debug)]
 pub(super) struct Lexicon {
     pub(super) language: Language,
-    pub(super) words: Table<Meaning>,
+    pub(super) words: WordTable<Meaning>,
     /// Words whose accents may be missing: from the form without to the meaning.
-    pub(super) unaccented: Table<Meaning>,
-    pub(super) pictures: Table<f32>,
+    pub(super) unaccented: WordTable<Meaning>,
+    pub(super) pictures: WordTable<f32>,
     /// What may stand before an apostrophe; whether people who leave it out let it run into any word.
-    pub(super) elisions: Table<bool>,
+    pub(super) elisions: WordTable<bool>,
     /// Words that begin like an elision and another word, but are one: `test` is not `t'est`.
-    pub(super) wholes: Table<()>,
+    pub(super) wholes: WordTable<()>,
     pub(super) phrases: PhraseBook,
     pub(super) urgency: PhraseBook,
     pub(super) grams: Grams,
@@ -240,11 +240,11 @@ impl Lexicon {
     pub(super) fn new(language: Language) -> Lexicon {
         Lexicon {
             language,
-            words: Table::default(),
-            unaccented: Table::default(),
-            pictures: Table::default(),
-            elisions: Table::default(),
-            wholes: Table::default(),
+            words: WordTable::default(),
+            unaccented: WordTable::default(),
+            pictures: WordTable::default(),
+            elisions: WordTable::default(),
+            wholes: WordTable::default(),
             phrases: PhraseBook::default(),
             urgency: PhraseBook::default(),
             grams: Grams::default(),
@@ -259,7 +259,7 @@ impl Lexicon {
 
     /// What a token means, as it is written or else without accents or stretching.
     pub(super) fn meaning(&self, token: &Token) -> Option<Meaning> {
-        if token.kind == text::Kind::Picture {
+        if token.kind == text::TokenKind::Picture {
             let weight = self.pictures.get(&token.exact).copied();
             return weight.map(|weight| Meaning { weight: Some(weight), ..Meaning::default() });
         }

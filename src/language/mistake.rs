@@ -5,7 +5,7 @@ use crate::event::cut;
 
 /// Something in a language's file that cannot be right.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Mistake {
+pub struct LexiconMistake {
     /// The file, relative to the folder of languages.
     pub file: Box<str>,
     /// The line, from 1; 0 if the mistake is about the file as a whole.
@@ -14,7 +14,7 @@ pub struct Mistake {
     pub message: String,
 }
 
-impl fmt::Display for Mistake {
+impl fmt::Display for LexiconMistake {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.line {
             0 => write!(out, "{}: {}", self.file, self.message),
@@ -25,16 +25,16 @@ impl fmt::Display for Mistake {
 
 /// Every mistake that was found, in the order of files and lines; never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mistakes(Box<[Mistake]>);
+pub struct LexiconMistakes(Box<[LexiconMistake]>);
 
-impl Mistakes {
+impl LexiconMistakes {
     /// The mistakes, in the order of files and lines.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Mistake> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &LexiconMistake> {
         self.0.iter()
     }
 }
 
-impl fmt::Display for Mistakes {
+impl fmt::Display for LexiconMistakes {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, mistake) in self.0.iter().enumerate() {
             if at > 0 {
@@ -46,20 +46,20 @@ impl fmt::Display for Mistakes {
     }
 }
 
-impl std::error::Error for Mistakes {}
+impl std::error::Error for LexiconMistakes {}
 
 /// The mistakes found so far.
 #[derive(Debug, Default)]
-pub(super) struct Found(Vec<Mistake>);
+pub(super) struct LexiconFindings(Vec<LexiconMistake>);
 
-impl Found {
+impl LexiconFindings {
     pub(super) fn at(&mut self, file: &str, line: usize, message: impl Into<String>) {
         let line = u32::try_from(line).unwrap_or(u32::MAX);
-        self.0.push(Mistake { file: file.into(), line, message: message.into() });
+        self.0.push(LexiconMistake { file: file.into(), line, message: message.into() });
     }
 
     /// The mistakes, if there are any; the first [`limits::MISTAKES`] of them.
-    pub(super) fn finish(mut self) -> Result<(), Mistakes> {
+    pub(super) fn finish(mut self) -> Result<(), LexiconMistakes> {
         if self.0.is_empty() {
             return Ok(());
         }
@@ -71,7 +71,7 @@ impl Found {
         {
             last.message = format!("{} (and {more} more mistakes after this one)", last.message);
         }
-        Err(Mistakes(self.0.into()))
+        Err(LexiconMistakes(self.0.into()))
     }
 }
 

@@ -26,10 +26,10 @@ mod urgency;
 mod valence;
 
 pub use code::{BadLanguage, Language};
-pub use detect::{Prior, Told};
-pub use languages::{AUTOMATIC, Languages, Sample};
+pub use detect::{DetectedLanguage, LanguagePrior};
+pub use languages::{AUTOMATIC, Languages, TrainingSample};
 pub use likeness::is_alike;
-pub use mistake::{Mistake, Mistakes};
+pub use mistake::{LexiconMistake, LexiconMistakes};
 pub use phrases::{BadPhrases, Phrases, Topic};
 pub use reading::{Cue, NEUTRAL_BAND, Reading, Tone};
 pub use topics::Topics;

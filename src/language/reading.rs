@@ -3,7 +3,7 @@ use smallvec::SmallVec;
 
 use super::Language;
 use super::lexicon::{Lexicon, Meaning};
-use super::text::{Kind, Tokens};
+use super::text::{TokenKind, Tokens};
 use super::{urgency, valence};
 use crate::config::limits;
 use crate::event::cut;
@@ -77,17 +77,17 @@ impl Reading {
 
 /// A range of tokens, by index, and what it adds.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Part {
+pub(super) struct WeightedSpan {
     pub(super) start: usize,
     pub(super) end: usize,
     pub(super) weight: f32,
 }
 
 /// The parts that a text consists of for one measure.
-pub(super) type Parts = SmallVec<[Part; 32]>;
+pub(super) type WeightedSpans = SmallVec<[WeightedSpan; 32]>;
 
 /// A text, split and looked up.
-pub(super) struct Looked<'a> {
+pub(super) struct AnalysedText<'a> {
     pub(super) text: &'a str,
     pub(super) tokens: Tokens,
     pub(super) meanings: SmallVec<[Option<Meaning>; 64]>,
@@ -97,22 +97,22 @@ pub(super) struct Looked<'a> {
     pub(super) all_shouted: bool,
 }
 
-impl<'a> Looked<'a> {
+impl<'a> AnalysedText<'a> {
     /// Splits `text` and looks its words up.
-    pub(super) fn new(text: &'a str, lexicon: &Lexicon) -> Looked<'a> {
+    pub(super) fn new(text: &'a str, lexicon: &Lexicon) -> AnalysedText<'a> {
         let tokens = super::text::split(text, lexicon);
         let meanings = lexicon.meanings(&tokens);
         let mut end = tokens.list.len() as u32;
         let mut ends: SmallVec<[u32; 64]> = SmallVec::from_elem(end, tokens.list.len());
         for (at, token) in tokens.list.iter().enumerate().rev() {
-            if matches!(token.kind, Kind::Stop { .. }) {
+            if matches!(token.kind, TokenKind::Stop { .. }) {
                 end = at as u32;
             }
             ends[at] = end;
         }
         let mut words = tokens.list.iter().filter(|token| token.is_word());
         let all_shouted = words.all(|token| token.shouted);
-        Looked { text, tokens, meanings, ends, all_shouted }
+        AnalysedText { text, tokens, meanings, ends, all_shouted }
     }
 
     /// The end of the sentence that token `at` is in: its stop, or the number of tokens.
@@ -121,7 +121,7 @@ impl<'a> Looked<'a> {
     }
 
     /// The weightiest parts, as they are written.
-    fn cues(&self, parts: &mut Parts) -> SmallVec<[Cue; 4]> {
+    fn cues(&self, parts: &mut WeightedSpans) -> SmallVec<[Cue; 4]> {
         parts.sort_by(|a, b| b.weight.abs().total_cmp(&a.weight.abs()).then(a.start.cmp(&b.start)));
         parts
             .iter()
@@ -147,7 +147,7 @@ fn rounded(number: f32) -> f32 {
 
 /// Reads a text with the words of one language.
 pub(super) fn read(text: &str, lexicon: &Lexicon) -> Reading {
-    let looked = Looked::new(text, lexicon);
+    let looked = AnalysedText::new(text, lexicon);
     let mut parts = valence::parts(&looked, lexicon);
     let raw = parts.iter().map(|part| part.weight).sum::<f32>();
     let mass = parts.iter().map(|part| part.weight.abs()).sum::<f32>();

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::grammar::{CLAUSE, Grammar, LeftOut, PAUSE, QUESTION, QUOTE, WISH};
 use super::lexicon::Lexicon;
-use super::text::{self, Kind, Token};
+use super::text::{self, Token, TokenKind};
 use crate::config::limits;
 
 /// A line of so many bytes that goes on in lower case was broken by a program.
@@ -15,7 +15,7 @@ const BROKEN_LINE_BYTES: usize = 50;
 
 /// A text as the letters of its words.
 #[derive(Debug)]
-pub(super) struct Spelled<'a> {
+pub(super) struct SpelledText<'a> {
     grammar: &'a Grammar,
     letters: String,
     /// Of each letter: where it stands in `letters`, and its token's place in the text.
@@ -24,10 +24,10 @@ pub(super) struct Spelled<'a> {
     sentences: SmallVec<[Range<usize>; 8]>,
 }
 
-impl<'a> Spelled<'a> {
-    pub(super) fn new(written: &str, lexicon: &'a Lexicon) -> Spelled<'a> {
+impl<'a> SpelledText<'a> {
+    pub(super) fn new(written: &str, lexicon: &'a Lexicon) -> SpelledText<'a> {
         let tokens = text::split(written, lexicon);
-        let mut spelled = Spelled {
+        let mut spelled = SpelledText {
             grammar: &lexicon.grammar,
             letters: String::with_capacity(2 * tokens.list.len()),
             places: SmallVec::new(),
@@ -40,14 +40,14 @@ impl<'a> Spelled<'a> {
         let mut start = 0;
         for token in &tokens.list {
             match token.kind {
-                Kind::Word | Kind::Number => {
+                TokenKind::Word | TokenKind::Number => {
                     let grammar = spelled.grammar;
                     grammar.each_letter(token, &tokens, lexicon, left_out, |letter| {
                         spelled.push(letter, token);
                     });
                 }
-                Kind::Picture => {}
-                Kind::Pause => {
+                TokenKind::Picture => {}
+                TokenKind::Pause => {
                     let mark = match written.as_bytes().get(token.place.start as usize) {
                         Some(b',' | b';' | b':' | b'(' | b')') => PAUSE,
                         _ if is_dash(written, token) => PAUSE,
@@ -55,8 +55,8 @@ impl<'a> Spelled<'a> {
                     };
                     spelled.push(mark, token);
                 }
-                Kind::Stop { .. } if is_broken_line(written, token) => {}
-                Kind::Stop { questions, .. } => {
+                TokenKind::Stop { .. } if is_broken_line(written, token) => {}
+                TokenKind::Stop { questions, .. } => {
                     if questions > 0 {
                         spelled.push(QUESTION, token);
                     }

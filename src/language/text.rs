@@ -11,7 +11,7 @@ use crate::event::cut;
 
 /// What a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum TokenKind {
     /// Letters, or letters and digits.
     Word,
     /// Digits only.
@@ -27,7 +27,7 @@ pub(super) enum Kind {
 /// One word, mark or picture of a text.
 #[derive(Debug, Clone)]
 pub(super) struct Token {
-    pub(super) kind: Kind,
+    pub(super) kind: TokenKind,
     /// Where it stands in the text, in bytes.
     pub(super) place: Range<u32>,
     /// Where its normal form stands in [`Tokens::normal`].
@@ -45,12 +45,12 @@ pub(super) struct Token {
 impl Token {
     /// Whether this is a word or a number: what phrases are made of.
     pub(super) fn is_word(&self) -> bool {
-        matches!(self.kind, Kind::Word | Kind::Number)
+        matches!(self.kind, TokenKind::Word | TokenKind::Number)
     }
 
     /// Whether a negator or an intensifier reaches no further than this.
     pub(super) fn is_mark(&self) -> bool {
-        matches!(self.kind, Kind::Pause | Kind::Stop { .. })
+        matches!(self.kind, TokenKind::Pause | TokenKind::Stop { .. })
     }
 }
 
@@ -184,12 +184,19 @@ impl<S: Splits> Splitter<'_, S> {
     }
 
     fn picture(&mut self, start: usize, end: usize, hash: u64) -> usize {
-        self.push(Kind::Picture, start, end, (0, 0), (hash, hash, None), false);
+        self.push(TokenKind::Picture, start, end, (0, 0), (hash, hash, None), false);
         end
     }
 
     fn stop(&mut self, start: usize, end: usize, exclamations: u8, questions: u8) {
-        self.push(Kind::Stop { exclamations, questions }, start, end, (0, 0), (0, 0, None), false);
+        self.push(
+            TokenKind::Stop { exclamations, questions },
+            start,
+            end,
+            (0, 0),
+            (0, 0, None),
+            false,
+        );
     }
 
     /// A mark, a run of marks that end a sentence, or an emoji.
@@ -220,7 +227,7 @@ impl<S: Splits> Splitter<'_, S> {
                 if first == ',' && self.within_number(at, written) {
                     return end;
                 }
-                self.push(Kind::Pause, at, end, (0, 0), (0, 0, None), false);
+                self.push(TokenKind::Pause, at, end, (0, 0), (0, 0, None), false);
                 end
             }
             _ => {
@@ -389,14 +396,14 @@ impl<S: Splits> Splitter<'_, S> {
         let squeezed = stretched.then(|| hash(&squeeze(normal)));
         let form_end = self.tokens.normal.len();
         self.tokens.normal.push(' ');
-        let kind = if letters == 0 && digits > 0 { Kind::Number } else { Kind::Word };
+        let kind = if letters == 0 && digits > 0 { TokenKind::Number } else { TokenKind::Word };
         let shouted = capitals >= 3 && capitals == letters;
         self.push(kind, start, end, (form, form_end), (exact, folded, squeezed), shouted);
     }
 
     fn push(
         &mut self,
-        kind: Kind,
+        kind: TokenKind,
         start: usize,
         end: usize,
         form: (usize, usize),

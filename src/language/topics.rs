@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::spelled::Spelled;
+use super::spelled::SpelledText;
 use super::{Language, Languages, Phrases, Topic};
 use crate::config::limits;
 
@@ -38,7 +38,7 @@ impl Topics {
             .languages
             .lexicon(language)
             .filter(|_| !self.wishes.is_empty())
-            .map(|lexicon| Spelled::new(text, lexicon));
+            .map(|lexicon| SpelledText::new(text, lexicon));
         let is_wish = |topic: &str| self.wishes.iter().any(|wish| **wish == *topic);
         let mut found = self.phrases.find_if(text, language, |topic, place| match &spelled {
             Some(spelled) if is_wish(topic) => spelled.is_meant(&place),

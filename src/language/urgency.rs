@@ -1,8 +1,8 @@
 //! How pressing a text is, whatever its writer feels.
 
 use super::lexicon::Lexicon;
-use super::reading::{Looked, Part, Parts};
-use super::text::Kind;
+use super::reading::{AnalysedText, WeightedSpan, WeightedSpans};
+use super::text::TokenKind;
 
 /// What a text in capitals adds.
 const SHOUTED: f32 = 0.2;
@@ -15,13 +15,13 @@ const SHOUTED_WORDS: usize = 3;
 
 /// The urgency, 0..1, and the words that made it. Cues are combined as independent signs: of what
 /// each leaves open, the next takes its share; one that calms (`no rush`) takes its share back.
-pub(super) fn measure(looked: &Looked<'_>, lexicon: &Lexicon) -> (f32, Parts) {
-    let mut parts = Parts::new();
+pub(super) fn measure(looked: &AnalysedText<'_>, lexicon: &Lexicon) -> (f32, WeightedSpans) {
+    let mut parts = WeightedSpans::new();
     let mut at = 0;
     while at < looked.tokens.list.len() {
         match lexicon.urgency.at(at, &looked.tokens, &looked.meanings) {
             Some((weight, end)) => {
-                parts.push(Part { start: at, end, weight });
+                parts.push(WeightedSpan { start: at, end, weight });
                 at = end;
             }
             None => at += 1,
@@ -32,7 +32,7 @@ pub(super) fn measure(looked: &Looked<'_>, lexicon: &Lexicon) -> (f32, Parts) {
     let shouted =
         count >= SHOUTED_WORDS && words.all(|token| token.shouted || token.place.len() < 3);
     let insisted = looked.tokens.list.iter().any(|token| match token.kind {
-        Kind::Stop { exclamations, questions } => exclamations >= 3 || questions >= 3,
+        TokenKind::Stop { exclamations, questions } => exclamations >= 3 || questions >= 3,
         _ => false,
     });
     let mut open = 1.0;

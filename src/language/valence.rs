@@ -9,8 +9,8 @@
 use smallvec::SmallVec;
 
 use super::lexicon::{Lexicon, Negator, pair};
-use super::reading::{Looked, Part, Parts};
-use super::text::{Kind, Token, hash};
+use super::reading::{AnalysedText, WeightedSpan, WeightedSpans};
+use super::text::{Token, TokenKind, hash};
 
 /// What becomes of a good word that is negated: `not good` is bad, but less so than `bad`.
 const NEGATED_GOOD: f32 = -0.75;
@@ -75,16 +75,17 @@ pub(super) fn squash(raw: f32) -> f32 {
 }
 
 /// The words that make the valence, and what each adds.
-pub(super) fn parts(looked: &Looked<'_>, lexicon: &Lexicon) -> Parts {
+pub(super) fn parts(looked: &AnalysedText<'_>, lexicon: &Lexicon) -> WeightedSpans {
     let mut parts = lexical(looked, lexicon);
     learned(looked, lexicon, &mut parts);
     parts
 }
 
 /// What the lexicon says.
-pub(super) fn lexical(looked: &Looked<'_>, lexicon: &Lexicon) -> Parts {
+pub(super) fn lexical(looked: &AnalysedText<'_>, lexicon: &Lexicon) -> WeightedSpans {
     let units = Units::new(looked, lexicon);
-    let mut parts: Parts = units.all.iter().map(|unit| weigh(unit, &units, looked)).collect();
+    let mut parts: WeightedSpans =
+        units.all.iter().map(|unit| weigh(unit, &units, looked)).collect();
     idle_negators(&mut parts, &units, looked);
     turn_at_contrasts(&mut parts, &units, looked);
     emphasize(&mut parts, looked);
@@ -97,7 +98,7 @@ pub(super) fn lexical(looked: &Looked<'_>, lexicon: &Lexicon) -> Parts {
 
 /// A word or phrase with a weight, or a phrase without one that covers its words.
 struct Unit {
-    part: Part,
+    part: WeightedSpan,
     /// Whether it is a phrase, in which a negator has done its work.
     phrase: bool,
 }
@@ -110,7 +111,7 @@ struct Units {
 }
 
 impl Units {
-    fn new(looked: &Looked<'_>, lexicon: &Lexicon) -> Units {
+    fn new(looked: &AnalysedText<'_>, lexicon: &Lexicon) -> Units {
         let count = looked.tokens.list.len();
         let mut units =
             Units { all: SmallVec::new(), in_phrase: SmallVec::from_elem(false, count) };
@@ -119,13 +120,15 @@ impl Units {
             if let Some((weight, end)) = lexicon.phrases.at(at, &looked.tokens, &looked.meanings)
                 && !is_carried_on(at, end, looked)
             {
-                units.all.push(Unit { part: Part { start: at, end, weight }, phrase: true });
+                units
+                    .all
+                    .push(Unit { part: WeightedSpan { start: at, end, weight }, phrase: true });
                 units.in_phrase[at..end].fill(true);
                 at = end;
                 continue;
             }
             if let Some(weight) = looked.meanings[at].and_then(|meaning| meaning.weight) {
-                let part = Part { start: at, end: at + 1, weight };
+                let part = WeightedSpan { start: at, end: at + 1, weight };
                 units.all.push(Unit { part, phrase: false });
             }
             at += 1;
@@ -135,13 +138,13 @@ impl Units {
 }
 
 /// Whether the negator of a phrase reaches beyond it, since a carrier follows: `I can't even say …`.
-fn is_carried_on(start: usize, end: usize, looked: &Looked<'_>) -> bool {
+fn is_carried_on(start: usize, end: usize, looked: &AnalysedText<'_>) -> bool {
     let carries = looked.meanings.get(end).is_some_and(|next| next.is_some_and(|w| w.carrier > 1));
     carries && (start..end).any(|at| looked.meanings[at].is_some_and(|m| m.negator.is_some()))
 }
 
-fn weigh(unit: &Unit, units: &Units, looked: &Looked<'_>) -> Part {
-    let Part { start, end, weight } = unit.part;
+fn weigh(unit: &Unit, units: &Units, looked: &AnalysedText<'_>) -> WeightedSpan {
+    let WeightedSpan { start, end, weight } = unit.part;
     let tokens = &looked.tokens.list;
     let mut weight = weight;
     for (distance, left) in BOOST_REACH.iter().enumerate() {
@@ -173,7 +176,7 @@ fn weigh(unit: &Unit, units: &Units, looked: &Looked<'_>) -> Part {
     if tokens[start].squeezed.is_some() {
         weight *= STRETCHED;
     }
-    Part { start, end, weight }
+    WeightedSpan { start, end, weight }
 }
 
 /// How often the tokens `start..end` are negated: not, once, or twice.
@@ -181,7 +184,7 @@ fn weigh(unit: &Unit, units: &Units, looked: &Looked<'_>) -> Part {
 /// Several negators within reach are one negation, said with emphasis, unless one of them stands in a
 /// clause around that of another (`I cannot say that I do not like it`) or right before one that it
 /// takes back (`not without`).
-fn negated(start: usize, end: usize, units: &Units, looked: &Looked<'_>) -> u8 {
+fn negated(start: usize, end: usize, units: &Units, looked: &AnalysedText<'_>) -> u8 {
     // The nearest negator that reaches them, and what others do to it.
     let (mut within, mut is_within_wide) = (None, false);
     let (mut around, mut is_taken_back) = (false, false);
@@ -221,29 +224,29 @@ fn negated(start: usize, end: usize, units: &Units, looked: &Looked<'_>) -> u8 {
 fn clause_before<'a>(
     at: usize,
     most: usize,
-    looked: &'a Looked<'_>,
+    looked: &'a AnalysedText<'_>,
 ) -> impl Iterator<Item = usize> + 'a {
     (0..at).rev().take(most).take_while(|at| !ends_clause(*at, looked))
 }
 
-fn ends_clause(at: usize, looked: &Looked<'_>) -> bool {
+fn ends_clause(at: usize, looked: &AnalysedText<'_>) -> bool {
     looked.tokens.list[at].is_mark()
         || looked.meanings[at].is_some_and(|word| word.contrast.is_some())
 }
 
 /// The negator at `at`, unless a phrase has it or it lacks its partner.
-fn negator(at: usize, units: &Units, looked: &Looked<'_>) -> Option<Negator> {
+fn negator(at: usize, units: &Units, looked: &AnalysedText<'_>) -> Option<Negator> {
     let negator = looked.meanings[at]?.negator?;
     let counts = !units.in_phrase[at] && (!negator.needs_partner || has_partner(at, looked));
     counts.then_some(negator)
 }
 
-fn has_negator(at: usize, units: &Units, looked: &Looked<'_>) -> bool {
+fn has_negator(at: usize, units: &Units, looked: &AnalysedText<'_>) -> bool {
     negator(at, units, looked).is_some()
 }
 
 /// Whether a carrier stands beside the negator at `at`, so that it reaches over the whole clause.
-fn reaches_clause(at: usize, negator: Negator, looked: &Looked<'_>) -> bool {
+fn reaches_clause(at: usize, negator: Negator, looked: &AnalysedText<'_>) -> bool {
     let carries = |at: usize| looked.meanings[at].map_or(0, |word| usize::from(word.carrier));
     let after = (at + 1..looked.tokens.list.len()).take(NEGATOR_REACH);
     after.take_while(|at| !ends_clause(*at, looked)).any(|next| next - at <= carries(next))
@@ -252,7 +255,7 @@ fn reaches_clause(at: usize, negator: Negator, looked: &Looked<'_>) -> bool {
 
 /// A negator that turns no word says by itself that something is not as it should be: `it does not
 /// fit`.
-fn idle_negators(parts: &mut Parts, units: &Units, looked: &Looked<'_>) {
+fn idle_negators(parts: &mut WeightedSpans, units: &Units, looked: &AnalysedText<'_>) {
     for (at, meaning) in looked.meanings.iter().enumerate() {
         let Some(negator) = meaning.and_then(|meaning| meaning.negator) else { continue };
         let after = if reaches_clause(at, negator, looked) {
@@ -270,12 +273,12 @@ fn idle_negators(parts: &mut Parts, units: &Units, looked: &Looked<'_>) {
             || negator.needs_partner && !has_partner(at, looked)
             || meaning.is_some_and(|meaning| meaning.weight.is_some());
         if !busy {
-            parts.push(Part { start: at, end: at + 1, weight: IDLE_NEGATOR });
+            parts.push(WeightedSpan { start: at, end: at + 1, weight: IDLE_NEGATOR });
         }
     }
 }
 
-fn has_partner(at: usize, looked: &Looked<'_>) -> bool {
+fn has_partner(at: usize, looked: &AnalysedText<'_>) -> bool {
     (0..at)
         .rev()
         .take(PARTNER_REACH)
@@ -284,7 +287,7 @@ fn has_partner(at: usize, looked: &Looked<'_>) -> bool {
 }
 
 /// Weakens what stands before a `but` in its sentence, and strengthens what stands after it.
-fn turn_at_contrasts(parts: &mut Parts, units: &Units, looked: &Looked<'_>) {
+fn turn_at_contrasts(parts: &mut WeightedSpans, units: &Units, looked: &AnalysedText<'_>) {
     for at in 0..looked.tokens.list.len() {
         let Some(contrast) = looked.meanings[at].and_then(|meaning| meaning.contrast) else {
             continue;
@@ -295,7 +298,7 @@ fn turn_at_contrasts(parts: &mut Parts, units: &Units, looked: &Looked<'_>) {
         let end = looked.sentence_end(at);
         let start = looked.tokens.list[..at]
             .iter()
-            .rposition(|token| matches!(token.kind, Kind::Stop { .. }))
+            .rposition(|token| matches!(token.kind, TokenKind::Stop { .. }))
             .map_or(0, |stop| stop + 1);
         for part in parts.iter_mut() {
             if (start..at).contains(&part.start) {
@@ -308,10 +311,10 @@ fn turn_at_contrasts(parts: &mut Parts, units: &Units, looked: &Looked<'_>) {
 }
 
 /// Exclamation marks strengthen a sentence; a question takes from its good words.
-fn emphasize(parts: &mut Parts, looked: &Looked<'_>) {
+fn emphasize(parts: &mut WeightedSpans, looked: &AnalysedText<'_>) {
     for part in parts.iter_mut() {
         let stop = looked.tokens.list.get(looked.sentence_end(part.start)).map(|token| token.kind);
-        if let Some(Kind::Stop { exclamations, questions }) = stop {
+        if let Some(TokenKind::Stop { exclamations, questions }) = stop {
             part.weight *= 1.0 + EXCLAIMED * f32::from(exclamations.min(3));
             if questions > 0 && exclamations == 0 && part.weight > 0.0 {
                 part.weight *= ASKED;
@@ -321,13 +324,13 @@ fn emphasize(parts: &mut Parts, looked: &Looked<'_>) {
 }
 
 /// In a message that asks for something, thanks are politeness.
-fn take_from_courtesies(parts: &mut Parts, looked: &Looked<'_>) {
+fn take_from_courtesies(parts: &mut WeightedSpans, looked: &AnalysedText<'_>) {
     let asks = looked.meanings.iter().any(|meaning| meaning.is_some_and(|word| word.request))
         || looked
             .tokens
             .list
             .iter()
-            .any(|token| matches!(token.kind, Kind::Stop { questions: 1.., .. }));
+            .any(|token| matches!(token.kind, TokenKind::Stop { questions: 1.., .. }));
     if !asks {
         return;
     }
@@ -339,7 +342,7 @@ fn take_from_courtesies(parts: &mut Parts, looked: &Looked<'_>) {
 }
 
 /// Adds what the linear model says of each word and of each word after its neighbour.
-fn learned(looked: &Looked<'_>, lexicon: &Lexicon, parts: &mut Parts) {
+fn learned(looked: &AnalysedText<'_>, lexicon: &Lexicon, parts: &mut WeightedSpans) {
     if lexicon.grams.is_empty() {
         return;
     }
@@ -355,7 +358,7 @@ fn learned(looked: &Looked<'_>, lexicon: &Lexicon, parts: &mut Parts) {
             Some(part) => part.weight += weight,
             None => {
                 owners[at] = Some(parts.len());
-                parts.push(Part { start: at, end: at + 1, weight: *weight });
+                parts.push(WeightedSpan { start: at, end: at + 1, weight: *weight });
             }
         }
     });
@@ -363,11 +366,11 @@ fn learned(looked: &Looked<'_>, lexicon: &Lexicon, parts: &mut Parts) {
 
 /// Calls `see` with each word, the stem of each long word, and each pair of neighbours: the index of
 /// the last word, and the key.
-pub(super) fn each_gram(looked: &Looked<'_>, mut see: impl FnMut(usize, u64)) {
+pub(super) fn each_gram(looked: &AnalysedText<'_>, mut see: impl FnMut(usize, u64)) {
     let mut last = None;
     for (at, token) in looked.tokens.list.iter().enumerate() {
         if !token.is_word() {
-            if matches!(token.kind, Kind::Stop { .. }) {
+            if matches!(token.kind, TokenKind::Stop { .. }) {
                 last = None;
             }
             continue;
@@ -386,12 +389,12 @@ pub(super) fn each_gram(looked: &Looked<'_>, mut see: impl FnMut(usize, u64)) {
 
 /// The words, stems and pairs of a text, as they are written in a `[model]` section. Words that are
 /// frequent in the language are no gram by themselves: what they would learn is noise.
-pub(super) fn grams(looked: &Looked<'_>) -> Vec<String> {
+pub(super) fn grams(looked: &AnalysedText<'_>) -> Vec<String> {
     let mut grams = Vec::new();
     let mut last: Option<(String, bool)> = None;
     for (token, meaning) in looked.tokens.list.iter().zip(&looked.meanings) {
         if !token.is_word() {
-            if matches!(token.kind, Kind::Stop { .. }) {
+            if matches!(token.kind, TokenKind::Stop { .. }) {
                 last = None;
             }
             continue;

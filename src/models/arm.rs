@@ -23,7 +23,7 @@ pub struct Arm {
 
 /// What an arm is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Parts<'a> {
+pub struct ArmParts<'a> {
     /// The action.
     pub action: &'a str,
     /// The treatment of the action.
@@ -38,7 +38,7 @@ pub struct Parts<'a> {
 
 impl Arm {
     /// The arm of these parts, if there are others that differ in each of them.
-    pub fn new(parts: Parts<'_>) -> Arm {
+    pub fn new(parts: ArmParts<'_>) -> Arm {
         let [shared @ .., action, treatment] = levels(parts);
         Arm { shared: shared.into(), action, treatment: Some(treatment) }
     }
@@ -46,7 +46,7 @@ impl Arm {
     /// The arms of everything that a policy can choose. What tells no arm from others is left out:
     /// two levels of the same arms would learn the same thing twice, and the model would be surer of
     /// it than it may be, and follow the latest answers too far.
-    pub fn all(parts: &[Parts<'_>]) -> Vec<Arm> {
+    pub fn all(parts: &[ArmParts<'_>]) -> Vec<Arm> {
         let levels: Vec<_> = parts.iter().map(|parts| levels(*parts)).collect();
         let mut members: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
         for (number, levels) in levels.iter().enumerate() {
@@ -80,7 +80,7 @@ impl Arm {
 }
 
 /// From what all arms share to what is this one's own.
-fn levels(parts: Parts<'_>) -> [u64; 6] {
+fn levels(parts: ArmParts<'_>) -> [u64; 6] {
     let level = |number: u64, name: &str| seed(&[number, hashed(name)]);
     let action = level(4, parts.action);
     [
@@ -97,13 +97,18 @@ fn levels(parts: Parts<'_>) -> [u64; 6] {
 mod tests {
     use super::*;
 
-    const CARD: Parts<'_> =
-        Parts { action: "card", treatment: "soft", issue: "sales", channel: "app", tone: "gentle" };
+    const CARD: ArmParts<'_> = ArmParts {
+        action: "card",
+        treatment: "soft",
+        issue: "sales",
+        channel: "app",
+        tone: "gentle",
+    };
 
     #[test]
     fn treatments_of_an_action_share_all_but_what_tells_them_apart() {
         let soft = Arm::new(CARD);
-        let hard = Arm::new(Parts { treatment: "hard", tone: "urgent", ..CARD });
+        let hard = Arm::new(ArmParts { treatment: "hard", tone: "urgent", ..CARD });
         assert_eq!(soft.action(), hard.action());
         assert_ne!(soft.treatment(), hard.treatment());
         assert_eq!(soft.shared[..3], hard.shared[..3]);
@@ -112,15 +117,15 @@ mod tests {
 
     #[test]
     fn treatments_of_one_name_are_of_their_action() {
-        let other = Arm::new(Parts { action: "loan", ..CARD });
+        let other = Arm::new(ArmParts { action: "loan", ..CARD });
         assert_ne!(other.treatment(), Arm::new(CARD).treatment());
     }
 
     #[test]
     fn what_tells_no_arm_from_others_is_left_out() {
-        let loan = Parts { action: "loan", ..CARD };
-        let help = Parts { action: "help", issue: "service", ..CARD };
-        let arms = Arm::all(&[CARD, Parts { treatment: "hard", ..CARD }, loan, help]);
+        let loan = ArmParts { action: "loan", ..CARD };
+        let help = ArmParts { action: "help", issue: "service", ..CARD };
+        let arms = Arm::all(&[CARD, ArmParts { treatment: "hard", ..CARD }, loan, help]);
         // Channel and tone are the same everywhere, and the help is all that there is of service.
         assert_eq!(arms.iter().map(|arm| arm.shared.len()).collect::<Vec<_>>(), [2, 2, 2, 1]);
         let told = arms.iter().map(|arm| arm.treatment.is_some()).collect::<Vec<_>>();

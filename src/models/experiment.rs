@@ -17,11 +17,11 @@ pub struct ArmResult {
 }
 
 /// An experiment, one of its arms, and what was counted there.
-pub type Shown = (Box<str>, Box<str>, ArmResult);
+pub type ArmCounts = (Box<str>, Box<str>, ArmResult);
 
 /// What is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Measure {
+pub enum ComparedMeasure {
     /// The share of customers who did what the company hopes for.
     Rate,
     /// What it was worth for a customer, on average.
@@ -68,20 +68,20 @@ impl ArmResult {
     }
 
     /// The mean over the customers who came in; 0 if there is none.
-    pub fn mean(&self, measure: Measure) -> f64 {
+    pub fn mean(&self, measure: ComparedMeasure) -> f64 {
         let sum = match measure {
-            Measure::Rate => self.reached as f64,
-            Measure::Value => self.value,
+            ComparedMeasure::Rate => self.reached as f64,
+            ComparedMeasure::Value => self.value,
         };
         if self.entered == 0 { 0.0 } else { sum / self.entered as f64 }
     }
 
     /// The variance over the customers who came in.
-    fn variance(&self, measure: Measure) -> f64 {
+    fn variance(&self, measure: ComparedMeasure) -> f64 {
         let mean = self.mean(measure);
         let squares = match measure {
-            Measure::Rate => self.reached as f64,
-            Measure::Value => self.squares,
+            ComparedMeasure::Rate => self.reached as f64,
+            ComparedMeasure::Value => self.squares,
         };
         (squares / self.entered.max(1) as f64 - mean * mean).max(0.0)
     }
@@ -100,7 +100,7 @@ impl ArmResult {
     ///
     /// about 1.6 times as wide as one at which one may look only once. ρ is such that it is
     /// narrowest at 2,000 customers.
-    pub fn lead(&self, control: &ArmResult, measure: Measure) -> Option<Lead> {
+    pub fn lead(&self, control: &ArmResult, measure: ComparedMeasure) -> Option<Lead> {
         if self.entered.min(control.entered) < LEAST {
             return None;
         }
@@ -154,7 +154,7 @@ mod tests {
             let rate = rates[usize::from(uniform(seed(&[seed_of, number, 0])) < 0.5)];
             arm.entered += 1;
             arm.reached += u64::from(uniform(seed(&[seed_of, number, 1])) < rate);
-            let lead = arms[1].lead(&arms[0], Measure::Rate);
+            let lead = arms[1].lead(&arms[0], ComparedMeasure::Rate);
             if lead.is_some_and(|lead| lead.is_certain()) {
                 return (Some(number), arms);
             }

@@ -33,8 +33,8 @@ pub(super) const INTERCEPT: u64 = 1;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Features {
     /// The bins that the values lie in.
-    #[schemars(with = "Vec<Active>")]
-    pub(super) active: SmallVec<[Active; 64]>,
+    #[schemars(with = "Vec<ActiveFeature>")]
+    pub(super) active: SmallVec<[ActiveFeature; 64]>,
     /// How many values were read.
     values: u32,
     /// How many of the values have a bin.
@@ -45,7 +45,7 @@ pub struct Features {
 
 /// One bin that a value lies in.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub(super) struct Active {
+pub(super) struct ActiveFeature {
     /// The hash of the name and the bin.
     pub(super) key: u64,
     /// How far the value lies in it: above 0, at most 1.
@@ -159,7 +159,7 @@ impl Features {
         end[1..].copy_from_slice(&bin.to_le_bytes());
         let key = XxHash3_64::oneshot_with_seed(XxHash3_64::oneshot(name.as_bytes()), &end);
         // The first keys are taken: none, and the intercept.
-        self.active.push(Active { key: key.max(INTERCEPT + 1), share });
+        self.active.push(ActiveFeature { key: key.max(INTERCEPT + 1), share });
     }
 }
 

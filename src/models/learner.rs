@@ -6,7 +6,7 @@ use super::belief::Prior;
 use super::features::{Features, INTERCEPT};
 use super::normal::truncated;
 use super::snapshot::{Gaussian, Snapshot, expected, posterior};
-use super::weights::{Message, Weights};
+use super::weights::{LevelWeights, WeightMessage};
 
 /// About how many of the last observations of a weight count: enough to tell a propensity of 1 in
 /// 1,000, and few enough to follow a season.
@@ -61,7 +61,7 @@ impl Learner {
     }
 
     /// What is known of a level is this, as it was kept.
-    pub(super) fn put(&mut self, level: u64, weights: Arc<Weights>) {
+    pub(super) fn put(&mut self, level: u64, weights: Arc<LevelWeights>) {
         self.model.levels_mut().insert(level, weights);
     }
 
@@ -72,7 +72,7 @@ impl Learner {
     }
 
     /// The levels of arms that changed since this was last asked, to be kept.
-    pub fn changed(&mut self) -> Vec<(u64, Arc<Weights>)> {
+    pub fn changed(&mut self) -> Vec<(u64, Arc<LevelWeights>)> {
         let changed = std::mem::take(&mut self.changed);
         changed.into_iter().filter_map(|level| Some((level, self.model.weights(level)?))).collect()
     }
@@ -83,7 +83,7 @@ impl Learner {
         let deviation = (1.0 + belief.variance).sqrt();
         let towards = if response { 1.0 } else { -1.0 };
         let (v, w) = truncated(towards * belief.mean / deviation);
-        let step = Step {
+        let step = WeightUpdate {
             mean: towards * v / deviation,
             variance: w / (deviation * deviation),
             keep: (1.0 - self.forgetting) as f32,
@@ -108,14 +108,14 @@ impl Learner {
 }
 
 /// How far an answer moves the weights that led to the expectation.
-struct Step {
+struct WeightUpdate {
     mean: f64,
     variance: f64,
     keep: f32,
 }
 
-impl Step {
-    fn take(&self, message: &mut Message, prior: Gaussian, x: f64) {
+impl WeightUpdate {
+    fn take(&self, message: &mut WeightMessage, prior: Gaussian, x: f64) {
         message.precision *= self.keep;
         message.pull *= self.keep;
         let before = posterior(*message, prior);
@@ -131,10 +131,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::models::{Parts, normal};
+    use crate::models::{ArmParts, normal};
 
     fn arm(action: &str) -> Arm {
-        Arm::new(Parts { action, treatment: "", issue: "sales", channel: "app", tone: "gentle" })
+        Arm::new(ArmParts { action, treatment: "", issue: "sales", channel: "app", tone: "gentle" })
     }
 
     fn young(young: bool) -> Features {
@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn what_changes_is_learned_anew_and_sooner_with_a_short_horizon() {
-        let only = Parts { action: "", treatment: "", issue: "", channel: "", tone: "" };
+        let only = ArmParts { action: "", treatment: "", issue: "", channel: "", tone: "" };
         let arm = &Arm::all(&[only])[0];
         let after = |horizon| {
             let mut learner = Learner::from(Snapshot::default(), horizon);

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::exposure::Exposure;
 use super::learner::{HORIZON, Learner};
 use super::snapshot::Snapshot;
-use super::weights::Weights;
+use super::weights::LevelWeights;
 
 /// A part of what was learned, as it is kept so that any version of it can be made again. Stored: new
 /// kinds come behind the known ones.
@@ -19,25 +19,25 @@ pub enum Lesson {
         /// The level.
         level: u64,
         /// What was known of it.
-        weights: Weights,
+        weights: LevelWeights,
     },
 }
 
 /// Learns once more what was learned, so that a snapshot is again what it was: learning has no
 /// chance of its own, and what is kept of it comes back bit for bit.
 #[derive(Debug, Clone)]
-pub struct Relearner(Learner);
+pub struct LessonReplayer(Learner);
 
-impl Default for Relearner {
-    fn default() -> Relearner {
-        Relearner::from(Snapshot::nothing())
+impl Default for LessonReplayer {
+    fn default() -> LessonReplayer {
+        LessonReplayer::from(Snapshot::nothing())
     }
 }
 
-impl Relearner {
+impl LessonReplayer {
     /// Goes on from what is known whole.
-    pub fn from(known: Snapshot) -> Relearner {
-        Relearner(Learner::from(known, HORIZON))
+    pub fn from(known: Snapshot) -> LessonReplayer {
+        LessonReplayer(Learner::from(known, HORIZON))
     }
 
     /// Which version was learned last.
@@ -56,7 +56,7 @@ impl Relearner {
             }
             Lesson::Level { level, weights } => {
                 if self.version() != version {
-                    *self = Relearner::default();
+                    *self = LessonReplayer::default();
                 }
                 self.0.put(level, Arc::new(weights));
             }

@@ -21,14 +21,16 @@ mod snapshot;
 mod weights;
 
 pub use activity::{LONGER, Population, Rhythm, trend};
-pub use arm::{Arm, Parts};
+pub use arm::{Arm, ArmParts};
 pub use belief::{Belief, Prior};
 pub use chances::{Contender, chances};
-pub use experiment::{ArmResult, CONFIDENCE, Lead, MISMATCH, Measure, Shown, chance_of_shares};
+pub use experiment::{
+    ArmCounts, ArmResult, CONFIDENCE, ComparedMeasure, Lead, MISMATCH, chance_of_shares,
+};
 pub use exposure::Exposure;
 pub use features::Features;
 pub use learner::{HORIZON, Learner};
-pub use lesson::{Lesson, Relearner};
+pub use lesson::{Lesson, LessonReplayer};
 pub use normal::{below, density, hashed, normal, quantile, seed, uniform};
-pub use snapshot::{Snapshot, Weigher};
-pub use weights::Weights;
+pub use snapshot::{ArmScorer, Snapshot};
+pub use weights::LevelWeights;

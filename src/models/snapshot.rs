@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::arm::Arm;
 use super::belief::{Belief, Prior};
 use super::features::{Features, INTERCEPT};
-use super::weights::{Message, Weights};
+use super::weights::{LevelWeights, WeightMessage};
 
 /// The prior variance of the features' weights of an action together, in units of the noise, before
 /// they are shared out among the features.
@@ -28,13 +28,13 @@ const INTERCEPTS_STRAY: f64 = 0.5;
 const FEATURES_STRAY: f64 = 0.15;
 
 /// Something for each of some levels of arms.
-pub(super) type Levels<T> = HashMap<u64, T, BuildHasherDefault<AsItIs>>;
+pub(super) type Levels<T> = HashMap<u64, T, BuildHasherDefault<LevelHasher>>;
 
 /// The name of a level is a hash already.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct AsItIs(u64);
+pub(super) struct LevelHasher(u64);
 
-impl Hasher for AsItIs {
+impl Hasher for LevelHasher {
     fn finish(&self) -> u64 {
         self.0
     }
@@ -54,7 +54,7 @@ impl Hasher for AsItIs {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Snapshot {
     /// None before anything is learned.
-    levels: Option<Arc<Levels<Arc<Weights>>>>,
+    levels: Option<Arc<Levels<Arc<LevelWeights>>>>,
     pub(super) version: u64,
 }
 
@@ -65,7 +65,10 @@ impl Snapshot {
     }
 
     /// A snapshot as it was kept.
-    pub fn restore(version: u64, levels: impl IntoIterator<Item = (u64, Weights)>) -> Snapshot {
+    pub fn restore(
+        version: u64,
+        levels: impl IntoIterator<Item = (u64, LevelWeights)>,
+    ) -> Snapshot {
         let levels = levels.into_iter().map(|(level, weights)| (level, Arc::new(weights)));
         Snapshot { levels: Some(Arc::new(levels.collect())), version }
     }
@@ -76,7 +79,7 @@ impl Snapshot {
     }
 
     /// All that is known, level by level, in no order.
-    pub fn iter(&self) -> impl Iterator<Item = (u64, &Weights)> {
+    pub fn iter(&self) -> impl Iterator<Item = (u64, &LevelWeights)> {
         let levels = self.levels.iter().flat_map(|levels| levels.iter());
         levels.map(|(level, weights)| (*level, &**weights))
     }
@@ -87,7 +90,7 @@ impl Snapshot {
     }
 
     /// What is known on one level.
-    pub(super) fn weights(&self, level: u64) -> Option<Arc<Weights>> {
+    pub(super) fn weights(&self, level: u64) -> Option<Arc<LevelWeights>> {
         self.levels.as_ref()?.get(&level).cloned()
     }
 
@@ -126,30 +129,30 @@ impl Snapshot {
         sum
     }
 
-    /// How likely a response to an arm is in a situation. Of many arms ask a [`Weigher`].
+    /// How likely a response to an arm is in a situation. Of many arms ask a [`ArmScorer`].
     pub fn belief(&self, features: &Features, arm: &Arm, prior: Prior) -> Belief {
         self.weigher(features).belief(arm, prior)
     }
 
-    fn level(&self, level: u64) -> Option<&Weights> {
+    fn level(&self, level: u64) -> Option<&LevelWeights> {
         self.levels.as_ref()?.get(&level).map(Arc::as_ref)
     }
 
     /// All levels, to be changed: what other copies share is copied first.
-    pub(super) fn levels_mut(&mut self) -> &mut Levels<Arc<Weights>> {
+    pub(super) fn levels_mut(&mut self) -> &mut Levels<Arc<LevelWeights>> {
         Arc::make_mut(self.levels.get_or_insert_default())
     }
 
     /// Weighs one arm after the other in one situation.
-    pub fn weigher<'a>(&'a self, features: &'a Features) -> Weigher<'a> {
+    pub fn weigher<'a>(&'a self, features: &'a Features) -> ArmScorer<'a> {
         let length = features.length();
-        Weigher { snapshot: self, features, length, shared: Levels::default() }
+        ArmScorer { snapshot: self, features, length, shared: Levels::default() }
     }
 }
 
 /// Weighs arms in one situation; what several arms share is added up once.
 #[derive(Debug)]
-pub struct Weigher<'a> {
+pub struct ArmScorer<'a> {
     snapshot: &'a Snapshot,
     features: &'a Features,
     length: f64,
@@ -160,10 +163,10 @@ pub struct Weigher<'a> {
 #[derive(Debug, Clone, Copy)]
 struct Known {
     features: Gaussian,
-    intercept: Message,
+    intercept: WeightMessage,
 }
 
-impl Weigher<'_> {
+impl ArmScorer<'_> {
     /// How likely a response to an arm is.
     pub fn belief(&mut self, arm: &Arm, prior: Prior) -> Belief {
         let mut sum = Belief { mean: 0.0, variance: 0.0, doubt: 0.0 };
@@ -180,7 +183,7 @@ impl Weigher<'_> {
         sum
     }
 
-    fn shared(&mut self, level: &Expected) -> Known {
+    fn shared(&mut self, level: &LevelPrior) -> Known {
         if let Some(known) = self.shared.get(&level.key) {
             return *known;
         }
@@ -189,10 +192,10 @@ impl Weigher<'_> {
         known
     }
 
-    fn know(&self, level: &Expected) -> Known {
+    fn know(&self, level: &LevelPrior) -> Known {
         let Some(weights) = self.snapshot.level(level.key) else {
             let features = Gaussian { mean: 0.0, variance: level.weight.variance * self.length };
-            return Known { features, intercept: Message::default() };
+            return Known { features, intercept: WeightMessage::default() };
         };
         let scale = self.features.scale();
         let prior = 1.0 / level.weight.variance;
@@ -210,7 +213,7 @@ impl Weigher<'_> {
 }
 
 /// What is expected on one level of an arm before anything is learned.
-pub(super) struct Expected {
+pub(super) struct LevelPrior {
     pub(super) key: u64,
     pub(super) intercept: Gaussian,
     /// Of the weight of each feature.
@@ -219,8 +222,8 @@ pub(super) struct Expected {
 
 /// The levels of an arm, for features of this length. What the policy says is the action's: what
 /// others of its kind do beyond what the policy said of them is added to it.
-pub(super) fn expected(arm: &Arm, prior: Prior, length: f64) -> impl Iterator<Item = Expected> {
-    let level = |key, mean, intercept, features| Expected {
+pub(super) fn expected(arm: &Arm, prior: Prior, length: f64) -> impl Iterator<Item = LevelPrior> {
+    let level = |key, mean, intercept, features| LevelPrior {
         key,
         intercept: Gaussian { mean, variance: intercept },
         weight: Gaussian { mean: 0.0, variance: features },
@@ -245,7 +248,7 @@ pub(super) struct Gaussian {
 }
 
 /// What is believed of a weight after what was learned of it.
-pub(super) fn posterior(message: Message, prior: Gaussian) -> Gaussian {
+pub(super) fn posterior(message: WeightMessage, prior: Gaussian) -> Gaussian {
     // What two nodes forgot apart may leave a little less than nothing.
     let precision = 1.0 / prior.variance + f64::from(message.precision).max(0.0);
     let mean = (prior.mean / prior.variance + f64::from(message.pull)) / precision;

@@ -8,7 +8,7 @@ use crate::config::limits;
 /// Messages are kept in natural parameters and without the prior, so that what two nodes learned
 /// apart adds up, and forgetting is shrinking.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Weights {
+pub struct LevelWeights {
     /// A power of two of them, or none; looked up from the place that the key's low bits name.
     slots: Vec<Slot>,
     used: u32,
@@ -18,7 +18,7 @@ pub struct Weights {
 
 /// What the observations say of one weight.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-pub(super) struct Message {
+pub(super) struct WeightMessage {
     /// The precision that they add: 1/variance.
     pub(super) precision: f32,
     /// The precision times the mean that they add.
@@ -29,7 +29,7 @@ pub(super) struct Message {
 struct Slot {
     /// The feature; 0 where there is none.
     key: u64,
-    message: Message,
+    message: WeightMessage,
 }
 
 /// The fewest slots that a table has.
@@ -37,19 +37,20 @@ const SLOTS_MIN: usize = 16;
 /// How many places are looked at for one to give up.
 const NEIGHBOURS: usize = 16;
 
-impl Weights {
+impl LevelWeights {
     /// What is known of the weight of a feature.
-    pub(super) fn get(&self, key: u64) -> Message {
+    pub(super) fn get(&self, key: u64) -> WeightMessage {
         match self.place(key) {
             Some(place) if self.slots[place].key == key => self.slots[place].message,
-            _ => Message::default(),
+            _ => WeightMessage::default(),
         }
     }
 
     /// The message about a feature, to be changed, and whether another had to leave for it: at the
     /// bound it takes the place of the one of which least is known among its neighbours.
-    pub(super) fn entry(&mut self, key: u64) -> (&mut Message, bool) {
-        let crowded = |weights: &Weights| (weights.used as usize + 1) * 4 > weights.slots.len() * 3;
+    pub(super) fn entry(&mut self, key: u64) -> (&mut WeightMessage, bool) {
+        let crowded =
+            |weights: &LevelWeights| (weights.used as usize + 1) * 4 > weights.slots.len() * 3;
         if crowded(self) && self.slots.len() < limits::LEVEL_WEIGHTS {
             self.grow();
         }
@@ -58,13 +59,13 @@ impl Weights {
             Some(place) if self.slots[place].key == key => place,
             Some(place) if !crowded(self) => {
                 self.used += 1;
-                self.slots[place] = Slot { key, message: Message::default() };
+                self.slots[place] = Slot { key, message: WeightMessage::default() };
                 place
             }
             _ => {
                 let place = self.weakest(key);
                 has_left = self.slots[place].key != 0;
-                self.slots[place] = Slot { key, message: Message::default() };
+                self.slots[place] = Slot { key, message: WeightMessage::default() };
                 place
             }
         };
@@ -77,7 +78,7 @@ impl Weights {
     }
 
     /// Adds what others learned.
-    pub(super) fn add(&mut self, other: &Weights) {
+    pub(super) fn add(&mut self, other: &LevelWeights) {
         for slot in other.slots.iter().filter(|slot| slot.key != 0) {
             let (message, _) = self.entry(slot.key);
             message.precision += slot.message.precision;
@@ -128,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_full_table_forgets_what_it_knows_least_of() {
-        let mut weights = Weights::default();
+        let mut weights = LevelWeights::default();
         let known = u64::MAX / 3;
         weights.entry(known).0.precision = 1e6;
         let keys = 2 * limits::LEVEL_WEIGHTS as u64;
@@ -146,7 +147,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_was_said_is_found(keys in prop::collection::vec(1u64.., 1..300)) {
-            let mut weights = Weights::default();
+            let mut weights = LevelWeights::default();
             let mut truth = BTreeMap::new();
             for key in keys {
                 weights.entry(key).0.pull += 1.0;
@@ -156,7 +157,7 @@ mod tests {
                 prop_assert_eq!(weights.get(*key).pull, *pull);
             }
             prop_assert_eq!(weights.used as usize, truth.len());
-            prop_assert_eq!(weights.get(0x5EED), Message::default());
+            prop_assert_eq!(weights.get(0x5EED), WeightMessage::default());
         }
     }
 }

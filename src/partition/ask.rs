@@ -7,11 +7,11 @@ use crate::twin::{Action, Answered, Escalation, Journalled};
 
 /// What a twin answers to a channel that asks through the API.
 #[derive(Debug, Clone)]
-pub enum Answer {
+pub enum AskAnswer {
     /// This is what was decided; perhaps nothing.
-    Decided(Box<Decided>),
+    Decided(Box<DecisionAnswer>),
     /// This is what became of what an agent did.
-    Acted(Box<Acted>),
+    Acted(Box<AgentActAnswer>),
     /// The identifier belongs to this customer, who is to be asked.
     Elsewhere(Customer),
     /// The twin has answered a request of this id before.
@@ -26,7 +26,7 @@ pub enum Answer {
 
 /// What became of what an agent did.
 #[derive(Debug, Clone)]
-pub struct Acted {
+pub struct AgentActAnswer {
     /// The twin's `now`.
     pub at: Time,
     /// The escalation, as everybody who follows it hears of it; none if nothing about it is new.
@@ -35,7 +35,7 @@ pub struct Acted {
 
 /// What was decided for a channel that asked.
 #[derive(Debug, Clone)]
-pub struct Decided {
+pub struct DecisionAnswer {
     /// The twin's `now`.
     pub at: Time,
     /// What to show, best first.
@@ -44,7 +44,7 @@ pub struct Decided {
     pub policy: Arc<Policy>,
 }
 
-impl Decided {
+impl DecisionAnswer {
     /// What a journal keeps of it.
     pub(super) fn answered(&self) -> Vec<Answered> {
         let answered = |action: &Arc<Action>| Answered {
@@ -64,7 +64,7 @@ pub(super) fn erased() -> Rejection {
 }
 
 /// Answers on their way: each with whom it is for.
-pub(super) type Outbound<R> = Vec<(R, Answer)>;
+pub(super) type PendingAnswers<R> = Vec<(R, AskAnswer)>;
 
 /// Whether an answer waits until what it tells of is durable. What people are told always does: of an
 /// agent who holds something a crash must not make one who does not.

@@ -6,28 +6,28 @@ use serde::{Deserialize, Serialize};
 
 use super::host::Surroundings;
 use crate::event::{Broadcast, Reason, Rejection, Time};
-use crate::tables::Sweep;
-use crate::twin::{Action, Reaction, Shared, Stage, Twin, World, react};
+use crate::tables::Scan;
+use crate::twin::{Action, LiveBroadcast, Reaction, Stage, Twin, World, react};
 
 /// What a campaign came to, customer by customer.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-pub struct Campaigned {
+pub struct CampaignCounts {
     /// Customers to whom something was said.
     pub said: u64,
     /// The others, by the stage of the decision that dropped the last candidate.
     pub silent: BTreeMap<Box<str>, u64>,
 }
 
-impl Campaigned {
+impl CampaignCounts {
     /// What a sweep has counted.
-    pub(super) fn of(sweep: &Sweep) -> Campaigned {
+    pub(super) fn of(sweep: &Scan) -> CampaignCounts {
         let named = Stage::ALL.iter().zip(sweep.silent).filter(|(_, count)| *count > 0);
         let silent = named.map(|(stage, count)| (stage.name().into(), count)).collect();
-        Campaigned { said: sweep.said, silent }
+        CampaignCounts { said: sweep.said, silent }
     }
 
     /// Adds what was counted elsewhere.
-    pub fn add(&mut self, other: &Campaigned) {
+    pub fn add(&mut self, other: &CampaignCounts) {
         self.said += other.said;
         for (stage, count) in &other.silent {
             *self.silent.entry(stage.clone()).or_default() += count;
@@ -53,7 +53,7 @@ pub(super) fn silent_by(reaction: &Reaction) -> Option<Stage> {
 
 /// What a campaign that has not begun would come to for one customer.
 #[derive(Debug, Clone, PartialEq)]
-pub enum WouldSay {
+pub enum CampaignPreview {
     /// This.
     Something(Arc<Action>),
     /// Nothing, because of this stage.
@@ -62,12 +62,12 @@ pub enum WouldSay {
 
 /// A campaign that is tried on twins which never hear of it.
 #[derive(Debug, Clone)]
-pub struct Tryout {
-    shared: Arc<Shared>,
+pub struct CampaignTrial {
+    shared: Arc<LiveBroadcast>,
     surroundings: Surroundings,
 }
 
-impl Tryout {
+impl CampaignTrial {
     /// A campaign in these surroundings.
     ///
     /// # Errors
@@ -76,12 +76,12 @@ impl Tryout {
         told: &Broadcast,
         at: Time,
         mut surroundings: Surroundings,
-    ) -> Result<Tryout, Rejection> {
+    ) -> Result<CampaignTrial, Rejection> {
         let refused = || Rejection::new(Reason::BadData, "expected a campaign, found its end");
-        let shared = Shared::new(told, at)?.ok_or_else(refused)?;
+        let shared = LiveBroadcast::new(told, at)?.ok_or_else(refused)?;
         surroundings.broadcasts.begin(shared)?;
         let shared = surroundings.broadcasts.get(&told.scope).cloned().ok_or_else(refused)?;
-        Ok(Tryout { shared, surroundings })
+        Ok(CampaignTrial { shared, surroundings })
     }
 
     /// The named actions that no policy knows.
@@ -101,13 +101,13 @@ impl Tryout {
     }
 
     /// What would be said. The twin is one that nobody else has.
-    pub fn on(&self, twin: &mut Twin, at: Time) -> WouldSay {
+    pub fn on(&self, twin: &mut Twin, at: Time) -> CampaignPreview {
         let world: World<'_> = self.surroundings.world();
         let reaction = react(twin, &self.shared.wake(&twin.customer, at), &world);
         let chosen = reaction.decision().and_then(|decision| decision.chosen.first());
         match chosen {
-            Some(action) => WouldSay::Something(Arc::clone(action)),
-            None => WouldSay::Nothing(silent_by(&reaction).unwrap_or(Stage::Candidate)),
+            Some(action) => CampaignPreview::Something(Arc::clone(action)),
+            None => CampaignPreview::Nothing(silent_by(&reaction).unwrap_or(Stage::Candidate)),
         }
     }
 }

@@ -7,18 +7,19 @@ use serde::Serialize;
 use smallvec::SmallVec;
 
 use super::index::{self, IndexChange};
-use super::shadow::{self, Beside};
+use super::shadow::{self, ShadowComparison};
 use crate::codec;
 use crate::event::{Customer, Time};
 use crate::models::Snapshot;
 use crate::policy::Policy;
 use crate::twin::{
-    Block, Broadcasts, End, Erased, Input, Reaction, Twin, Verdict, Waiting, World, react,
+    Block, Broadcasts, ErasedTwin, Input, InputResult, Reaction, TimelineEnd, Twin,
+    WaitingEscalation, World, react,
 };
 
 /// An input and its place in the round.
 #[derive(Debug, Clone)]
-pub struct Ordered {
+pub struct IndexedInput {
     /// Its place in the round: reactions are committed in this order.
     pub order: u32,
     /// The input.
@@ -27,9 +28,9 @@ pub struct Ordered {
 
 /// What a partition has its twin do: take these inputs in, in this order.
 #[derive(Debug, Clone)]
-pub struct Errand {
+pub struct TwinBatch {
     /// The inputs.
-    pub inputs: SmallVec<[Ordered; 1]>,
+    pub inputs: SmallVec<[IndexedInput; 1]>,
     /// The policy to go by.
     pub policy: Arc<Policy>,
     /// The policy that decides in its shadow.
@@ -51,33 +52,33 @@ pub struct Errand {
 
 /// What became of an errand.
 #[derive(Debug)]
-pub struct Done {
+pub struct BatchResult {
     /// Whose twin it was.
     pub customer: Customer,
     /// All of it, or nothing.
-    pub result: Result<Reacted, Panicked>,
+    pub result: Result<BatchReactions, HandlerPanic>,
 }
 
 /// A twin took every input of an errand in.
 #[derive(Debug)]
-pub struct Reacted {
+pub struct BatchReactions {
     /// The reactions, each with its input's place in the round.
     pub reactions: SmallVec<[(u32, Reaction); 1]>,
     /// What to store; none if nothing changed.
-    pub change: Option<Change>,
+    pub change: Option<TwinChange>,
     /// Rows of the index that come or go.
     pub index: Vec<IndexChange>,
     /// What the twin was, if it was to let go of everything.
-    pub erased: Option<Box<Erased>>,
+    pub erased: Option<Box<ErasedTwin>>,
     /// The open escalations, if they have changed.
-    pub waiting: Option<Vec<Waiting>>,
+    pub waiting: Option<Vec<WaitingEscalation>>,
     /// What the policy in the shadow would have said.
-    pub(super) beside: Beside,
+    pub(super) beside: ShadowComparison,
 }
 
 /// The stored form of a changed twin.
 #[derive(Debug)]
-pub struct Change {
+pub struct TwinChange {
     /// The state, sealed.
     pub(super) state: Vec<u8>,
     /// Blocks of the timeline that became full, sealed, by slot.
@@ -88,9 +89,9 @@ pub struct Change {
 
 /// A twin's handler panicked: its state in memory is not to be trusted.
 #[derive(Debug)]
-pub struct Panicked {
+pub struct HandlerPanic {
     /// The inputs of the errand.
-    pub inputs: SmallVec<[Ordered; 1]>,
+    pub inputs: SmallVec<[IndexedInput; 1]>,
     /// Which of them it was.
     pub position: usize,
     /// What the panic said.
@@ -99,15 +100,15 @@ pub struct Panicked {
 
 /// What a twin's actor holds: the only writer of the twin.
 #[derive(Debug)]
-pub struct Cell {
-    held: Held,
+pub struct TwinCell {
+    held: CellState,
     /// How long the sealed state was the last time: the next one will be as long, or about.
     state_bytes: u32,
 }
 
 /// A twin at work, or at rest: packed, because most twins are idle most of the time.
 #[derive(Debug)]
-enum Held {
+enum CellState {
     Awake(Box<Twin>),
     Resting(Resting),
 }
@@ -118,71 +119,71 @@ const AWAKE_OVERHEAD_BYTES: usize = 1_900;
 /// The same without the frame of the state.
 const RESTING_OVERHEAD_BYTES: usize = 1_500;
 
-impl Cell {
+impl TwinCell {
     /// A cell around a twin as it was loaded, or a new one.
-    pub fn new(twin: Box<Twin>) -> Cell {
-        Cell { held: Held::Awake(twin), state_bytes: 0 }
+    pub fn new(twin: Box<Twin>) -> TwinCell {
+        TwinCell { held: CellState::Awake(twin), state_bytes: 0 }
     }
 
     /// The twin as it is now; looking at it does not wake it.
     pub fn twin(&self) -> Box<Twin> {
         match &self.held {
-            Held::Awake(twin) => twin.clone(),
-            Held::Resting(resting) => resting.unpack(),
+            CellState::Awake(twin) => twin.clone(),
+            CellState::Resting(resting) => resting.unpack(),
         }
     }
 
     /// Packs the twin until its next errand; returns about how many bytes it takes then.
     pub fn rest(&mut self) -> u32 {
-        if let Held::Awake(twin) = &self.held {
-            self.held = Held::Resting(Resting::pack(twin));
+        if let CellState::Awake(twin) = &self.held {
+            self.held = CellState::Resting(Resting::pack(twin));
         }
         match &self.held {
-            Held::Awake(_) => 0,
-            Held::Resting(resting) => about(RESTING_OVERHEAD_BYTES + resting.packed.len()),
+            CellState::Awake(_) => 0,
+            CellState::Resting(resting) => about(RESTING_OVERHEAD_BYTES + resting.packed.len()),
         }
     }
 
     /// Takes an errand's inputs in. A panic takes the whole errand back: the partition has the
     /// twin loaded anew and the other inputs delivered again.
-    pub fn handle(&mut self, errand: Errand) -> Done {
+    pub fn handle(&mut self, errand: TwinBatch) -> BatchResult {
         self.handle_with(errand, react)
     }
 
     /// Unpacks the twin, if it rests; returns what it was packed in.
     fn wake(&mut self) -> Option<Resting> {
-        let Held::Resting(resting) = &self.held else { return None };
+        let CellState::Resting(resting) = &self.held else { return None };
         let twin = resting.unpack();
-        match std::mem::replace(&mut self.held, Held::Awake(twin)) {
-            Held::Resting(resting) => Some(resting),
-            Held::Awake(_) => None,
+        match std::mem::replace(&mut self.held, CellState::Awake(twin)) {
+            CellState::Resting(resting) => Some(resting),
+            CellState::Awake(_) => None,
         }
     }
 
     fn handle_with(
         &mut self,
-        errand: Errand,
+        errand: TwinBatch,
         react: impl Fn(&mut Twin, &Input, &World<'_>) -> Reaction,
-    ) -> Done {
-        let Errand { inputs, policy, shadow, broadcasts, models, is_indexing, .. } = errand;
+    ) -> BatchResult {
+        let TwinBatch { inputs, policy, shadow, broadcasts, models, is_indexing, .. } = errand;
         let (erasing, linked_by, linked_from) =
             (errand.erasing, errand.linked_by, errand.linked_from);
         let world = World::of(&policy).with(&broadcasts).knowing(&models);
         let rested = self.wake();
-        let Held::Awake(twin) = &mut self.held else { unreachable!("it has just been woken") };
+        let CellState::Awake(twin) = &mut self.held else { unreachable!("it has just been woken") };
         let customer = twin.customer.clone();
         let is_indexed = !policy.indexed.is_empty();
         let stood = if is_indexed && !is_indexing {
             index::standing(twin, &policy)
         } else {
-            index::Standing::new()
+            index::IndexedHashes::new()
         };
         let end_before = twin.timeline.end();
         let waited = twin.waiting();
         let mut position = 0;
         let reacted = catch_unwind(AssertUnwindSafe(|| {
             let mut reactions = SmallVec::with_capacity(inputs.len());
-            let mut beside = Beside::default();
+            let mut beside = ShadowComparison::default();
             for (at, ordered) in inputs.iter().enumerate() {
                 position = at;
                 let other = shadow.as_deref().map(|policy| {
@@ -201,42 +202,43 @@ impl Cell {
             let is_changed = changed(&inputs, &reactions) || is_erasing;
             // Nothing of it is kept.
             let change = (is_changed && !is_erasing)
-                .then(|| Change::of(twin, end_before, self.state_bytes as usize));
+                .then(|| TwinChange::of(twin, end_before, self.state_bytes as usize));
             let index = if is_indexed && (is_changed || is_indexing) {
                 index::changes(&stood, twin, &policy)
             } else {
                 Vec::new()
             };
             let waiting = Some(twin.waiting()).filter(|now| *now != waited);
-            Reacted { reactions, change, index, waiting, erased, beside }
+            BatchReactions { reactions, change, index, waiting, erased, beside }
         }));
-        if let Ok(Reacted { change: Some(change), .. }) = &reacted {
+        if let Ok(BatchReactions { change: Some(change), .. }) = &reacted {
             self.state_bytes = about(change.state.len());
         } else if let (Some(rested), Ok(_)) = (rested, &reacted) {
             // Nothing came of it, and so it goes on resting.
-            self.held = Held::Resting(rested);
+            self.held = CellState::Resting(rested);
         }
-        let result = reacted.map_err(|panic| Panicked { inputs, position, message: said(&*panic) });
-        Done { customer, result }
+        let result =
+            reacted.map_err(|panic| HandlerPanic { inputs, position, message: said(&*panic) });
+        BatchResult { customer, result }
     }
 }
 
-impl Change {
+impl TwinChange {
     /// A twin's stored form, about `state_bytes` long; of its timeline only what is new.
-    fn of(twin: &Twin, end_before: End, state_bytes: usize) -> Change {
+    fn of(twin: &Twin, end_before: TimelineEnd, state_bytes: usize) -> TwinChange {
         let mut state = Vec::with_capacity(state_bytes + ROOM_TO_GROW);
-        seal(codec::Kind::Twin, &twin.record(), &mut state);
+        encode(codec::RecordKind::Twin, &twin.record(), &mut state);
         let blocks = twin
             .timeline
             .blocks_since(twin.timeline.changed_from(end_before))
             .map(|(slot, block)| {
-                let mut sealed = Vec::with_capacity(ROOM_TO_GROW);
-                seal(codec::Kind::Block, &block, &mut sealed);
-                (slot, sealed)
+                let mut encoded = Vec::with_capacity(ROOM_TO_GROW);
+                encode(codec::RecordKind::Block, &block, &mut encoded);
+                (slot, encoded)
             })
             .collect();
         let bytes = AWAKE_OVERHEAD_BYTES + 2 * state.len() + twin.timeline.heap_bytes();
-        Change { state, blocks, resident_bytes: about(bytes) }
+        TwinChange { state, blocks, resident_bytes: about(bytes) }
     }
 }
 
@@ -244,8 +246,8 @@ impl Change {
 const ROOM_TO_GROW: usize = 512;
 
 #[expect(clippy::expect_used, reason = "the message names the invariant")]
-fn seal<T: Serialize>(kind: codec::Kind, record: &T, into: &mut Vec<u8>) {
-    codec::seal(kind, record, into)
+fn encode<T: Serialize>(kind: codec::RecordKind, record: &T, into: &mut Vec<u8>) {
+    codec::encode(kind, record, into)
         .expect("a twin within its limits is within the limit of a record");
 }
 
@@ -265,10 +267,10 @@ struct Resting {
 impl Resting {
     fn pack(twin: &Twin) -> Resting {
         let mut bytes = vec![0; 4];
-        seal(codec::Kind::Twin, &twin.record(), &mut bytes);
+        encode(codec::RecordKind::Twin, &twin.record(), &mut bytes);
         let state_bytes = about(bytes.len() - 4);
         bytes[..4].copy_from_slice(&state_bytes.to_le_bytes());
-        seal(codec::Kind::Block, &twin.timeline.closed(), &mut bytes);
+        encode(codec::RecordKind::Block, &twin.timeline.closed(), &mut bytes);
         let packed = lz4_flex::block::compress_prepend_size(&bytes).into();
         Resting { customer: twin.customer.clone(), packed }
     }
@@ -282,8 +284,8 @@ impl Resting {
         let bytes = lz4_flex::block::decompress_size_prepended(&self.packed).ok()?;
         let (state_bytes, rest) = bytes.split_first_chunk()?;
         let (state, block) = rest.split_at_checked(u32::from_le_bytes(*state_bytes) as usize)?;
-        let record = codec::open(codec::Kind::Twin, state).ok()?;
-        let block = codec::open(codec::Kind::Block, block).ok()?;
+        let record = codec::decode(codec::RecordKind::Twin, state).ok()?;
+        let block = codec::decode(codec::RecordKind::Block, block).ok()?;
         Some(Box::new(Twin::from_record(self.customer.clone(), record, &[block])))
     }
 }
@@ -303,20 +305,20 @@ pub fn revive(
     state: &[u8],
     timeline: &[(u16, Box<[u8]>)],
 ) -> Result<Box<Twin>, codec::Error> {
-    let record = codec::open(codec::Kind::Twin, state)?;
+    let record = codec::decode(codec::RecordKind::Twin, state)?;
     let blocks = timeline
         .iter()
-        .map(|(_, sealed)| codec::open::<Block<'_>>(codec::Kind::Block, sealed))
+        .map(|(_, encoded)| codec::decode::<Block<'_>>(codec::RecordKind::Block, encoded))
         .collect::<Result<Vec<_>, codec::Error>>()?;
     Ok(Box::new(Twin::from_record(customer, record, &blocks)))
 }
 
-fn changed(inputs: &[Ordered], reactions: &[(u32, Reaction)]) -> bool {
+fn changed(inputs: &[IndexedInput], reactions: &[(u32, Reaction)]) -> bool {
     inputs.iter().zip(reactions).any(|(ordered, (_, reaction))| match reaction.verdict {
-        Verdict::Applied | Verdict::Stale => true,
+        InputResult::Applied | InputResult::Stale => true,
         // It remembers that it did; of a request it has only told where to go.
-        Verdict::PassedOn => ordered.input.is_remembered(),
-        Verdict::Duplicate | Verdict::Untouched | Verdict::Refused(_) => false,
+        InputResult::PassedOn => ordered.input.is_remembered(),
+        InputResult::Duplicate | InputResult::Untouched | InputResult::Refused(_) => false,
     })
 }
 
@@ -339,7 +341,7 @@ mod tests {
         Arc::new(load(&Files::new([("none.toml", &policy)])).unwrap())
     }
 
-    fn errand(names: &[&str]) -> Errand {
+    fn errand(names: &[&str]) -> TwinBatch {
         let policy = policy("none");
         let inputs = names.iter().zip(0..).map(|(name, order)| {
             let fired = Fired {
@@ -347,9 +349,9 @@ mod tests {
                 due: Time::from_ms(0),
                 late: std::time::Duration::ZERO,
             };
-            Ordered { order, input: Input::timer(fired, Time::from_ms(0)) }
+            IndexedInput { order, input: Input::timer(fired, Time::from_ms(0)) }
         });
-        Errand {
+        TwinBatch {
             inputs: inputs.collect(),
             policy,
             shadow: None,
@@ -362,9 +364,9 @@ mod tests {
         }
     }
 
-    fn cell() -> Cell {
+    fn cell() -> TwinCell {
         let customer = Customer::new("ada").unwrap();
-        Cell::new(Box::new(Twin::new(customer, Time::from_ms(0))))
+        TwinCell::new(Box::new(Twin::new(customer, Time::from_ms(0))))
     }
 
     #[test]
@@ -390,11 +392,11 @@ mod tests {
             reaction
         };
         let (mut beside, mut alone) = (cell(), cell());
-        let shadowed = Errand { shadow: Some(policy("shadow")), ..errand(&["one", "two"]) };
+        let shadowed = TwinBatch { shadow: Some(policy("shadow")), ..errand(&["one", "two"]) };
         let shadowed = beside.handle_with(shadowed, react).result.unwrap();
         let single = alone.handle(errand(&["one", "two"])).result.unwrap();
         let panics = BTreeMap::from([("nothing → a panic".to_owned(), 2)]);
-        assert_eq!(shadowed.beside, Beside { same: 0, other: panics });
+        assert_eq!(shadowed.beside, ShadowComparison { same: 0, other: panics });
         assert_eq!(shadowed.reactions, single.reactions);
         assert_eq!(shadowed.change.unwrap().state, single.change.unwrap().state);
         assert_eq!(beside.twin(), alone.twin());
@@ -406,7 +408,7 @@ mod tests {
         for round in 0..30 {
             let _ = cell.handle(errand(&[&format!("timer {round}")]));
             let before = cell.twin();
-            let awake = Change::of(&before, before.timeline.end(), 0).resident_bytes;
+            let awake = TwinChange::of(&before, before.timeline.end(), 0).resident_bytes;
             let resting = cell.rest();
             assert!(resting < awake, "{resting} bytes at rest, {awake} at work");
             assert_eq!(cell.rest(), resting, "resting twice is resting once");

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::shadow::Beside;
+use super::shadow::ShadowComparison;
 use crate::event::Reason;
 
 /// What a partition has done since the service started, and what it holds now.
@@ -123,12 +123,12 @@ pub struct Counters {
 
 impl Counters {
     /// Takes in what the policy in the shadow would have said.
-    pub(super) fn beside(&mut self, beside: Beside) {
-        if beside == Beside::default() {
+    pub(super) fn beside(&mut self, beside: ShadowComparison) {
+        if beside == ShadowComparison::default() {
             return;
         }
         let other = std::mem::take(&mut self.shadow_other);
-        let mut all = Beside { same: self.shadow_same, other };
+        let mut all = ShadowComparison { same: self.shadow_same, other };
         all.add(beside);
         (self.shadow_same, self.shadow_other) = (all.same, all.other);
     }

@@ -3,12 +3,12 @@ use std::time::Duration;
 
 #[cfg(doc)]
 use super::Machine;
-use super::{Answer, ErasedMarks, Errand, Secret};
+use super::{AskAnswer, ErasedMarks, StoreSecret, TwinBatch};
 use crate::config::settings::Answers;
 use crate::event::{Broadcast, Cursors, Customer, Delivery, ErasureId, Output, SlowLane, Time};
-use crate::models::{Shown, Snapshot};
+use crate::models::{ArmCounts, Snapshot};
 use crate::policy::Policy;
-use crate::tables::{Batch, IndexKey, Pseudonym, Sweep, SweepKey, Tombstone, Urgency};
+use crate::tables::{Batch, IndexKey, Pseudonym, Scan, ScanKey, Tombstone, Urgency};
 use crate::twin::{Broadcasts, Twin, World};
 
 /// What an operator chose for a partition: how much it may keep in memory, and how fast it goes.
@@ -47,7 +47,7 @@ pub trait Host {
     /// Makes a twin active.
     fn activate(&mut self, twin: Box<Twin>) -> Self::Address;
     /// Has a twin take inputs in; answered by [`Machine::done`].
-    fn deliver(&mut self, to: &Self::Address, errand: Errand);
+    fn deliver(&mut self, to: &Self::Address, errand: TwinBatch);
     /// Has idle twins come to rest; answered by [`Machine::rested`].
     fn rest(&mut self, twins: Vec<(Customer, &Self::Address)>);
     /// Has twins loaded; answered by [`Machine::loaded`].
@@ -70,7 +70,7 @@ pub trait Host {
     /// Tells the stream.
     fn acknowledge(&mut self, token: Self::Token);
     /// Answers what a channel asked.
-    fn answer(&mut self, reply: Self::Reply, answer: Answer);
+    fn answer(&mut self, reply: Self::Reply, answer: AskAnswer);
     /// Has cleared what lies outside the store of customers who were erased, which is durable.
     fn clear(&mut self, cleared: Cleared);
     /// Has durable outputs published; each is answered by [`Machine::confirmed`].
@@ -112,11 +112,11 @@ pub struct Recovered {
     /// Broadcasts that live, and when each was taken in.
     pub broadcasts: Vec<(Broadcast, Time)>,
     /// How far it was in going through its twins.
-    pub sweeps: Vec<(SweepKey, Sweep)>,
+    pub sweeps: Vec<(ScanKey, Scan)>,
     /// What the arms of experiments have shown, by experiment and arm.
-    pub results: Vec<Shown>,
+    pub results: Vec<ArmCounts>,
     /// What customers who were erased are marked with.
-    pub secret: Secret,
+    pub secret: StoreSecret,
     /// Those who were.
     pub tombstones: Vec<(Pseudonym, Tombstone)>,
     /// Where partitions of the same process tell each other who was.

@@ -21,21 +21,21 @@ pub struct IndexChange {
 }
 
 /// The hashes of a twin's values, in the order of [`Policy::indexed`].
-pub(super) type Standing = SmallVec<[Option<u64>; 2]>;
+pub(super) type IndexedHashes = SmallVec<[Option<u64>; 2]>;
 
 /// Where a twin stands.
-pub(super) fn standing(twin: &Twin, policy: &Policy) -> Standing {
+pub(super) fn standing(twin: &Twin, policy: &Policy) -> IndexedHashes {
     policy.indexed.iter().map(|path| twin.indexed(path).and_then(hash_of_value)).collect()
 }
 
 /// The rows of the index that a twin is in.
 pub fn rows_of(twin: &Twin, policy: &Policy) -> Vec<IndexKey> {
-    let changes = changes(&Standing::new(), twin, policy);
+    let changes = changes(&IndexedHashes::new(), twin, policy);
     changes.into_iter().map(|change| change.key).collect()
 }
 
 /// What has to change in the index so that a twin that stood at `before` stands where it does now.
-pub(super) fn changes(before: &Standing, twin: &Twin, policy: &Policy) -> Vec<IndexChange> {
+pub(super) fn changes(before: &IndexedHashes, twin: &Twin, policy: &Policy) -> Vec<IndexChange> {
     let mut changes = Vec::new();
     for (at, path) in policy.indexed.iter().enumerate() {
         let before = before.get(at).copied().flatten();

@@ -10,7 +10,7 @@ const AGREES: Duration = Duration::from_secs(60);
 /// How the clock on the wall went: how often it was set while the service ran, and how far it was
 /// from the broker's at the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-pub struct Jumps {
+pub struct ClockJumps {
     /// How often.
     pub times: u64,
     /// By how many milliseconds the last time: ahead, or back if negative.
@@ -23,7 +23,7 @@ pub struct Jumps {
     pub ahead_of_broker_ms: Option<i64>,
 }
 
-impl Jumps {
+impl ClockJumps {
     /// Whether it was so far from the broker's at the start that one of the two must be wrong.
     pub fn contradicts_broker(&self) -> bool {
         let ahead = self.ahead_of_broker_ms.unwrap_or(0);

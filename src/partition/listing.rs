@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::limits;
 use crate::event::{Customer, Time};
-use crate::twin::{EscalationState, Waiting};
+use crate::twin::{EscalationState, WaitingEscalation};
 
 /// The payload of the request `escalations.list`. What is left out is not
 /// asked for.
@@ -25,12 +25,12 @@ pub struct EscalationsRequest {
     /// At most so many, and no more than `ESCALATIONS_LISTED`.
     pub limit: Option<usize>,
     /// Only those behind this place: `next` of the answer before.
-    pub after: Option<Place>,
+    pub after: Option<ListPosition>,
 }
 
 /// The place of an escalation in the list: what is due first first, then what is more pressing.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-pub struct Place {
+pub struct ListPosition {
     /// Nothing is due after everything that is.
     is_timeless: bool,
     due: Time,
@@ -48,24 +48,24 @@ pub struct EscalationsReply {
     /// How many there are in all.
     pub found: u64,
     /// What is due first first, then what is more pressing.
-    pub escalations: Vec<Listed>,
+    pub escalations: Vec<ListedEscalation>,
     /// Where the next list begins; none: this is all.
-    pub next: Option<Place>,
+    pub next: Option<ListPosition>,
 }
 
 /// One escalation in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Listed {
+pub struct ListedEscalation {
     /// Whose it is.
     pub customer: Customer,
     /// What there is to say of it in short.
     #[serde(flatten)]
-    pub waiting: Waiting,
+    pub waiting: WaitingEscalation,
 }
 
-impl Place {
-    fn of(waiting: &Waiting) -> Place {
-        Place {
+impl ListPosition {
+    fn of(waiting: &WaitingEscalation) -> ListPosition {
+        ListPosition {
             is_timeless: waiting.due.is_none(),
             due: waiting.due.unwrap_or(Time::MAX),
             ease: 5u8.saturating_sub(waiting.priority),
@@ -76,7 +76,7 @@ impl Place {
 }
 
 impl EscalationsRequest {
-    fn wants(&self, waiting: &Waiting) -> bool {
+    fn wants(&self, waiting: &WaitingEscalation) -> bool {
         let primary = |tag: &str| tag.split(['-', '_']).next().unwrap_or_default().to_lowercase();
         let is = |wanted: &Option<Box<str>>, found: &str| {
             wanted.as_ref().is_none_or(|wanted| **wanted == *found)
@@ -100,7 +100,7 @@ pub struct Listing {
     wanted: EscalationsRequest,
     found: u64,
     behind: u64,
-    best: BTreeMap<(Place, Customer), Waiting>,
+    best: BTreeMap<(ListPosition, Customer), WaitingEscalation>,
 }
 
 impl Listing {
@@ -110,13 +110,13 @@ impl Listing {
     }
 
     /// Takes in what waits of one customer.
-    pub fn add(&mut self, customer: &Customer, waiting: Vec<Waiting>) {
+    pub fn add(&mut self, customer: &Customer, waiting: Vec<WaitingEscalation>) {
         for one in waiting {
             if !self.wanted.wants(&one) {
                 continue;
             }
             self.found += 1;
-            let place = Place::of(&one);
+            let place = ListPosition::of(&one);
             if self.wanted.after.as_ref().is_none_or(|after| place > *after) {
                 self.behind += 1;
                 self.best.insert((place, customer.clone()), one);
@@ -141,8 +141,10 @@ impl Listing {
     pub fn finish(self, at: Time) -> EscalationsReply {
         let is_more = self.behind > self.best.len() as u64;
         let last = self.best.last_key_value().map(|((place, _), _)| place.clone());
-        let listed =
-            self.best.into_iter().map(|((_, customer), waiting)| Listed { customer, waiting });
+        let listed = self
+            .best
+            .into_iter()
+            .map(|((_, customer), waiting)| ListedEscalation { customer, waiting });
         EscalationsReply {
             at,
             found: self.found,
@@ -156,8 +158,8 @@ impl Listing {
 mod tests {
     use super::*;
 
-    fn waiting(id: &str, queue: &str, priority: u8, due: Option<i64>) -> Waiting {
-        Waiting {
+    fn waiting(id: &str, queue: &str, priority: u8, due: Option<i64>) -> WaitingEscalation {
+        WaitingEscalation {
             id: id.into(),
             queue: queue.into(),
             topic: "bill".into(),

@@ -1,39 +1,39 @@
+mod apply;
 mod asks;
 mod backlog;
+mod broadcasts;
 mod commits;
 mod erasures;
-mod outcome;
 mod rounds;
-mod shared;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::asks::Waiting;
+use self::asks::WaitingAsk;
 use self::backlog::Backlog;
 use self::commits::InFlight;
-use super::ask::Outbound;
+use super::ask::PendingAnswers;
 use super::counters::Counters;
+use super::dead_letter_budget::DeadLetterBudget;
 use super::host::{Bounds, Cleared, Host, Pulled, Recovered, Surroundings};
-use super::letters::Letters;
-use super::marked;
+use super::message_mark;
 use super::outgoing::Outgoing;
-use super::residents::Residents;
 use super::results::Results;
-use super::round::{Item, Round};
-use super::sweeps::{Step, Sweeps};
+use super::round::{Round, RoundItem};
+use super::scans::{ScanStep, Scans};
+use super::timer_window::TimerWindow;
 use super::tombstones::Tombstones;
-use super::window::Window;
+use super::twin_cache::TwinCache;
 use crate::config::limits;
 use crate::config::settings::{Answers, TimeMode};
 use crate::event::{
     Broadcast, Content, Cursors, Customer, Delivery, Erasure, Lane, Output, Rights, Time,
 };
-use crate::models::{Shown, Snapshot};
+use crate::models::{ArmCounts, Snapshot};
 use crate::policy::Policy;
 use crate::tables::{Batch, TimerKey};
-use crate::twin::{Broadcasts, Fired, Input, Over};
+use crate::twin::{Broadcasts, EndedBroadcasts, Fired, Input};
 
 /// What the partition is waiting for.
 enum Phase {
@@ -48,9 +48,9 @@ enum Phase {
     /// For the twins' reactions.
     Reacting(Round),
     /// For earlier commits, so that the store has seen everything of a customer who is erased.
-    Clearing(Box<erasures::Wanted>),
+    Clearing(Box<erasures::WaitingErasure>),
     /// For what the store knows of that customer.
-    Tracing(Box<erasures::Wanted>),
+    Tracing(Box<erasures::WaitingErasure>),
     /// For earlier commits, so that twins whose handler panicked can be loaded as they were.
     Reviving(Round),
 }
@@ -87,19 +87,19 @@ pub struct Machine<H: Host> {
     /// How often the condition of each ran out of steps.
     exceeded: BTreeMap<Box<str>, u64>,
     /// Those that are over: a late copy of one begins nothing.
-    over: Over,
+    over: EndedBroadcasts,
     /// When the first of them can go, by the partition's clock.
     over_at: Time,
-    sweeps: Sweeps,
+    sweeps: Scans,
     results: Results,
     tombstones: Tombstones,
     /// The erasure at hand.
-    erasing: Option<Box<erasures::Wanted>>,
+    erasing: Option<Box<erasures::WaitingErasure>>,
 
     queue: VecDeque<Pulled<H::Token>>,
     work: Option<Work<H::Token>>,
     /// What channels asked and no round has taken in yet.
-    asks: VecDeque<Waiting<H::Reply>>,
+    asks: VecDeque<WaitingAsk<H::Reply>>,
     /// Who waits for the answers of the round at hand, in the order of its items.
     replies: VecDeque<H::Reply>,
     phase: Phase,
@@ -113,8 +113,8 @@ pub struct Machine<H: Host> {
     /// Whether the disk has room for more.
     has_room: bool,
 
-    residents: Residents<H::Address>,
-    window: Window,
+    cache: TwinCache<H::Address>,
+    window: TimerWindow,
 
     /// Up to where everything of each lane is in the open batch or committed.
     taken: Cursors,
@@ -124,7 +124,7 @@ pub struct Machine<H: Host> {
     /// Events in the open batch, and what acknowledges them.
     open_events: usize,
     tokens: Vec<H::Token>,
-    open_answers: Outbound<H::Reply>,
+    open_answers: PendingAnswers<H::Reply>,
     cleared: Cleared,
     outputs: Vec<(u64, Output)>,
     next_output: u64,
@@ -137,7 +137,7 @@ pub struct Machine<H: Host> {
     /// The last commit that is durable.
     durable: u64,
     in_flight: VecDeque<InFlight<H::Token, H::Reply>>,
-    letters: Letters,
+    dead_letter_budget: DeadLetterBudget,
     counters: Counters,
 }
 
@@ -182,9 +182,9 @@ impl<H: Host> Machine<H> {
             marked: recovered.version,
             broadcasts: Broadcasts::default(),
             exceeded: BTreeMap::new(),
-            over: Over::default(),
+            over: EndedBroadcasts::default(),
             over_at: Time::MAX,
-            sweeps: Sweeps::new(mode, &bounds),
+            sweeps: Scans::new(mode, &bounds),
             results: Results::recovered(recovered.results),
             tombstones: Tombstones::recovered(
                 recovered.secret,
@@ -202,8 +202,8 @@ impl<H: Host> Machine<H> {
             stream: recovered.stored.filter(|_| mode == TimeMode::Stream),
             is_caught_up: false,
             has_room: true,
-            residents: Residents::new(),
-            window: Window::unloaded(bounds.timers_near_max),
+            cache: TwinCache::new(),
+            window: TimerWindow::unloaded(bounds.timers_near_max),
             taken: recovered.cursors,
             stored: recovered
                 .stored
@@ -224,7 +224,7 @@ impl<H: Host> Machine<H> {
             next_ticket: 1,
             durable: 0,
             in_flight: VecDeque::new(),
-            letters: Letters::new(),
+            dead_letter_budget: DeadLetterBudget::new(),
             counters: Counters { cursor: recovered.cursors.main, ..Counters::default() },
         };
         machine.recover_broadcasts(recovered.broadcasts, recovered.sweeps);
@@ -264,12 +264,12 @@ impl<H: Host> Machine<H> {
     /// that the stream has up to the sequence `taken_in` is durable in every partition.
     pub fn tidy(&mut self, age: Time, taken_in: u64, host: &mut H) -> bool {
         let after = self.bounds.rest_after.unwrap_or(Duration::MAX);
-        let coldest = self.residents.tidy(age, after, RESTS_AT_ONCE);
+        let coldest = self.cache.tidy(age, after, RESTS_AT_ONCE);
         let is_more = coldest.len() == RESTS_AT_ONCE;
         if !coldest.is_empty() {
-            let residents = &self.residents;
+            let cache = &self.cache;
             let twins = coldest.into_iter().filter_map(|customer| {
-                let address = residents.address(&customer)?;
+                let address = cache.address(&customer)?;
                 Some((customer, address))
             });
             host.rest(twins.collect());
@@ -285,7 +285,7 @@ impl<H: Host> Machine<H> {
     /// Takes in how many bytes twins take, about, that [`Host::rest`] asked to rest.
     pub fn rested(&mut self, twins: &[(Customer, u32)]) {
         for (customer, bytes) in twins {
-            self.residents.weigh_resting(customer, *bytes);
+            self.cache.weigh_resting(customer, *bytes);
         }
     }
 
@@ -338,13 +338,13 @@ impl<H: Host> Machine<H> {
     }
 
     /// What the arms of experiments have shown here.
-    pub fn results(&self) -> Vec<Shown> {
+    pub fn results(&self) -> Vec<ArmCounts> {
         self.results.iter().collect()
     }
 
     /// Where a twin is reached, if it is in memory.
     pub fn address(&self, customer: &Customer) -> Option<&H::Address> {
-        self.residents.address(customer)
+        self.cache.address(customer)
     }
 
     /// When [`Machine::tick`] next has something to do, as far as is known; in stream time only.
@@ -377,9 +377,9 @@ impl<H: Host> Machine<H> {
     /// What the partition has done and what it holds.
     pub fn counters(&self) -> Counters {
         Counters {
-            resident_twins: self.residents.len() as u64,
-            resting_twins: self.residents.resting() as u64,
-            resident_bytes: self.residents.bytes(),
+            resident_twins: self.cache.len() as u64,
+            resting_twins: self.cache.resting() as u64,
+            resident_bytes: self.cache.bytes(),
             outbox: self.unconfirmed as u64 + self.backlog.left,
             timers_near: self.window.len() as u64,
             broadcasts_live: self.broadcasts.len() as u64,
@@ -439,8 +439,8 @@ impl<H: Host> Machine<H> {
         let step = self.step(wall, host);
         if self.mode == TimeMode::Event && self.is_waking() {
             // In event time, whoever a broadcast wakes is awake before anything later happens.
-            if step == Step::Go {
-                self.begin_sweeping(wall, host);
+            if step == ScanStep::Go {
+                self.begin_scanning(wall, host);
                 return true;
             }
             if self.is_open() && self.in_flight.is_empty() {
@@ -455,7 +455,7 @@ impl<H: Host> Machine<H> {
                 self.commit(host);
             }
             // A handful of twins may go before the next pull, and never two.
-            if step != Step::Go {
+            if step != ScanStep::Go {
                 self.take_work();
             }
         }
@@ -480,8 +480,8 @@ impl<H: Host> Machine<H> {
             self.begin_asks(wall, host);
             return true;
         }
-        if step == Step::Go && self.work.is_none() {
-            self.begin_sweeping(wall, host);
+        if step == ScanStep::Go && self.work.is_none() {
+            self.begin_scanning(wall, host);
             return true;
         }
         if self.begin_erasure(host) {
@@ -544,7 +544,7 @@ impl<H: Host> Machine<H> {
     fn doubt(&self, delivery: &mut Delivery) {
         if delivery.original.is_internal() && !self.tombstones.secret().is_ours(&delivery.original)
         {
-            delivery.content = Content::Read(Err(marked::forged()));
+            delivery.content = Content::Read(Err(message_mark::forged()));
         }
     }
 
@@ -582,7 +582,7 @@ impl<H: Host> Machine<H> {
             let fired = Fired { name: key.name.clone(), due: key.due, late };
             let input = Input::timer(fired, at).by_stream(self.stream);
             let errand = (key.customer.clone(), input);
-            round.push(Item::Timer { key, late, at }, Some(errand));
+            round.push(RoundItem::Timer { key, late, at }, Some(errand));
         }
         self.begin_round(round, host);
     }
@@ -619,7 +619,7 @@ impl<H: Host> Machine<H> {
                 }
                 Err(rejection) => (None, None, Some(rejection)),
             };
-            round.push(Item::Event { sequence, lane, customer, original, rejection }, errand);
+            round.push(RoundItem::Event { sequence, lane, customer, original, rejection }, errand);
         }
         self.begin_round(round, host);
     }

@@ -4,16 +4,16 @@ use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Secret;
+use super::StoreSecret;
 use crate::contract::{Subjects, dead_letter, partition_of};
-use crate::event::{Customer, Erasure, Original, Output, PassOn, Rejection, Time};
+use crate::event::{Customer, Erasure, ForwardedEvent, Original, Output, Rejection, Time};
 use crate::twin::{Action, Escalation, Observation, Recall};
 
 /// How what a twin wants done becomes messages: subject, headers, CloudEvent.
 #[derive(Debug, Clone)]
 pub struct Outgoing {
     subjects: Arc<Subjects>,
-    secret: Secret,
+    secret: StoreSecret,
     partitions: u16,
 }
 
@@ -46,7 +46,7 @@ pub struct CloudEvent<'a, T> {
 impl Outgoing {
     /// Messages on the subjects of one prefix, for so many partitions. What the broker knows each by is
     /// keyed with the store's secret, and so are the marks of those to twins.
-    pub fn new(subjects: Arc<Subjects>, secret: Secret, partitions: u16) -> Outgoing {
+    pub fn new(subjects: Arc<Subjects>, secret: StoreSecret, partitions: u16) -> Outgoing {
         Outgoing { subjects, secret, partitions }
     }
 
@@ -121,7 +121,7 @@ impl Outgoing {
 
     /// Unlike the others it goes to the stream of events, for the twin of another identifier. A
     /// memory has a subject of its own, so that the stream takes it once.
-    pub(super) fn pass_on(&self, message: PassOn) -> Output {
+    pub(super) fn pass_on(&self, message: ForwardedEvent) -> Output {
         let id = self.secret.message_id(&message.id);
         let mark = self.secret.message_mark(&message.to, None, &message.payload);
         let subject = match &message.memory_of {

@@ -1,7 +1,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::campaign::Campaigned;
+use super::campaign::CampaignCounts;
 use crate::event::{Time, Value};
 
 /// A broadcast that lives, and how far it has come.
@@ -39,7 +39,7 @@ pub struct Progress {
     pub per_second: f64,
     /// What came of it, if it is a campaign.
     #[serde(default)]
-    pub campaign: Option<Campaigned>,
+    pub campaign: Option<CampaignCounts>,
 }
 
 impl Progress {

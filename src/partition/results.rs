@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
-use crate::models::{ArmResult, Shown};
+use crate::models::{ArmCounts, ArmResult};
 use crate::tables::Batch;
-use crate::twin::Tried;
+use crate::twin::TrialUpdate;
 
 /// What the experiments of a partition have shown so far, by experiment and arm. What is counted
 /// goes into the same commit as the twin's change: no customer is counted twice, or forgotten.
@@ -19,13 +19,13 @@ struct Counted {
 
 impl Results {
     /// As they were left.
-    pub(super) fn recovered(rows: Vec<Shown>) -> Results {
+    pub(super) fn recovered(rows: Vec<ArmCounts>) -> Results {
         let counted = |result| Counted { result, is_new: false };
         let rows = rows.into_iter().map(|(name, arm, result)| ((name, arm), counted(result)));
         Results { arms: rows.collect() }
     }
 
-    pub(super) fn count(&mut self, tried: Tried) {
+    pub(super) fn count(&mut self, tried: TrialUpdate) {
         let counted = self.arms.entry((tried.experiment, tried.arm)).or_default();
         counted.result.add(&ArmResult {
             entered: tried.entered.into(),
@@ -45,7 +45,7 @@ impl Results {
         }
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = Shown> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = ArmCounts> {
         self.arms.iter().map(|((name, arm), counted)| (name.clone(), arm.clone(), counted.result))
     }
 }

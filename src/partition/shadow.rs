@@ -6,7 +6,7 @@ use crate::twin::{Effect, Input, Reaction, Twin, World};
 
 /// What a policy in the shadow would have said, beside what was said: how often, by difference.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Beside {
+pub(super) struct ShadowComparison {
     /// Decisions of either policy that came to the same.
     pub(super) same: u64,
     /// The others: `offer_card → nothing`.
@@ -39,7 +39,7 @@ fn said(reaction: &Reaction) -> Vec<String> {
     said.collect()
 }
 
-impl Beside {
+impl ShadowComparison {
     /// Compares what was said with what the other policy would have said.
     pub(super) fn count(&mut self, reaction: &Reaction, other: &[String]) {
         let own = said(reaction);
@@ -57,7 +57,7 @@ impl Beside {
         self.add_other(&format!("{} → {}", words(&own), words(other)), 1);
     }
 
-    pub(super) fn add(&mut self, later: Beside) {
+    pub(super) fn add(&mut self, later: ShadowComparison) {
         self.same += later.same;
         for (difference, count) in &later.other {
             self.add_other(difference, *count);

@@ -10,33 +10,33 @@ use parking_lot::RwLock;
 use sha2::Sha256;
 
 use crate::config::limits;
-use crate::event::{Customer, ErasureId, Event, Kind, Time};
+use crate::event::{Customer, ErasureId, Event, EventKind, Time};
 use crate::tables::{Pseudonym, Tombstone};
 use crate::twin::{Cause, Input};
 
 /// What marks are made with. Whoever has it can tell whether a mark is of a customer whom they can
 /// name, and so it never leaves the store.
 #[derive(Clone, PartialEq, Eq, Default)]
-pub struct Secret {
+pub struct StoreSecret {
     key: [u8; 32],
     is_log_plain: bool,
 }
 
-impl fmt::Debug for Secret {
+impl fmt::Debug for StoreSecret {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("Secret").finish_non_exhaustive()
     }
 }
 
-impl Secret {
+impl StoreSecret {
     /// The secret of a store.
-    pub fn new(key: [u8; 32]) -> Secret {
-        Secret { key, is_log_plain: false }
+    pub fn new(key: [u8; 32]) -> StoreSecret {
+        StoreSecret { key, is_log_plain: false }
     }
 
     /// The same, for a service whose operator wants customers named in the log as they are.
-    pub fn with_plain_log(self, is_log_plain: bool) -> Secret {
-        Secret { is_log_plain, ..self }
+    pub fn with_plain_log(self, is_log_plain: bool) -> StoreSecret {
+        StoreSecret { is_log_plain, ..self }
     }
 
     pub(super) fn key(&self) -> &[u8] {
@@ -113,7 +113,7 @@ const EARLIER: usize = 16;
 /// The tombstones of a partition.
 #[derive(Debug)]
 pub(super) struct Tombstones {
-    secret: Secret,
+    secret: StoreSecret,
     known: HashMap<Pseudonym, Tombstone>,
     /// Those of them who have not come back, and those of all other partitions.
     everywhere: ErasedMarks,
@@ -129,7 +129,7 @@ pub(super) struct Tombstones {
 
 impl Tombstones {
     pub(super) fn recovered(
-        secret: Secret,
+        secret: StoreSecret,
         known: Vec<(Pseudonym, Tombstone)>,
         everywhere: ErasedMarks,
     ) -> Tombstones {
@@ -147,7 +147,7 @@ impl Tombstones {
     }
 
     /// What the service knows its own messages by.
-    pub(super) fn secret(&self) -> &Secret {
+    pub(super) fn secret(&self) -> &StoreSecret {
         &self.secret
     }
 
@@ -313,7 +313,7 @@ impl Tombstones {
 /// Whether somebody who was erased comes back by this input, and says so: neither a late event nor
 /// a copy of an early one does, whatever the clock of its channel shows.
 pub(super) fn begins_anew(input: &Input, tombstone: &Tombstone) -> bool {
-    let Cause::Event(Event { kind: Kind::Identify(told), time, .. }) = &input.cause else {
+    let Cause::Event(Event { kind: EventKind::Identify(told), time, .. }) = &input.cause else {
         return false;
     };
     told.anew && time.is_some() && input.since() > tombstone.at
@@ -321,9 +321,9 @@ pub(super) fn begins_anew(input: &Input, tombstone: &Tombstone) -> bool {
 
 /// Why an input is late for somebody who has come back after an erasure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum OfBefore {
+pub(super) enum ErasedPast {
     /// What it says was said before, or another identifier passed it on before.
-    Said,
+    Stated,
     /// It moves the memory of another identifier, by what was said before, or did: so that one was the
     /// same customer then.
     Moved,
@@ -331,13 +331,13 @@ pub(super) enum OfBefore {
 
 /// Whether an input is of the days up to an erasure `at` a moment, and why. It may come long after it: a
 /// channel was not connected, or its events waited in the slow lane.
-pub(super) fn is_of_before(input: &Input, at: Time) -> Option<OfBefore> {
+pub(super) fn is_of_before(input: &Input, at: Time) -> Option<ErasedPast> {
     let Cause::Event(event) = &input.cause else { return None };
     let passed = event.passed.as_deref();
     let was_passed = passed.and_then(|passed| passed.at).is_some_and(|moment| moment <= at);
     match passed.and_then(|passed| passed.carried.as_ref()) {
-        Some(carried) => (was_passed || carried.said <= at).then_some(OfBefore::Moved),
-        None => (was_passed || input.since() <= at).then_some(OfBefore::Said),
+        Some(carried) => (was_passed || carried.said <= at).then_some(ErasedPast::Moved),
+        None => (was_passed || input.since() <= at).then_some(ErasedPast::Stated),
     }
 }
 
@@ -354,7 +354,7 @@ mod tests {
     #[test]
     fn a_mark_is_the_same_for_the_same_customer_and_secret_only() {
         let (ada, bob) = (Customer::new("ada").unwrap(), Customer::new("bob").unwrap());
-        let (one, other) = (Secret::new([1; 32]), Secret::new([2; 32]));
+        let (one, other) = (StoreSecret::new([1; 32]), StoreSecret::new([2; 32]));
         assert_eq!(one.mark(&ada), one.mark(&ada));
         assert_ne!(one.mark(&ada), one.mark(&bob));
         assert_ne!(one.mark(&ada), other.mark(&ada));
@@ -363,7 +363,7 @@ mod tests {
     #[test]
     fn the_log_does_not_name_customers_unless_it_is_wanted() {
         let ada = Customer::new("ada").unwrap();
-        let secret = Secret::new([1; 32]);
+        let secret = StoreSecret::new([1; 32]);
         let name = secret.in_log(&ada);
         assert!(name.starts_with('~') && name.len() == 17, "{name}");
         assert!(!format!("{secret:?}").contains('1'), "nor does anything tell the secret");
@@ -374,7 +374,7 @@ mod tests {
     fn a_tombstone_holds_until_its_time_is_over() {
         let ada = Customer::new("ada").unwrap();
         let mut tombstones =
-            Tombstones::recovered(Secret::default(), Vec::new(), ErasedMarks::default());
+            Tombstones::recovered(StoreSecret::default(), Vec::new(), ErasedMarks::default());
         let mark = tombstones.mark(&ada);
         assert_eq!(tombstones.put(mark, at(10)), None);
         assert!(tombstones.of(&ada, Time::from_ms(9)).is_some());
@@ -388,7 +388,7 @@ mod tests {
     fn a_tombstone_holds_until_all_that_was_sent_before_it_is_taken_in_and_as_long_again() {
         let (ada, remember) = (Customer::new("ada").unwrap(), Duration::from_millis(80));
         let mut tombstones =
-            Tombstones::recovered(Secret::default(), Vec::new(), ErasedMarks::default());
+            Tombstones::recovered(StoreSecret::default(), Vec::new(), ErasedMarks::default());
         let mark = tombstones.mark(&ada);
         tombstones.put(mark, Tombstone { sequence: 7, ..at(80) });
         tombstones.set_taken_in(6);
@@ -409,7 +409,7 @@ mod tests {
     fn a_tombstone_that_is_lifted_holds_nobody_back_and_knows_its_erasures() {
         let ada = Customer::new("ada").unwrap();
         let mut tombstones =
-            Tombstones::recovered(Secret::default(), Vec::new(), ErasedMarks::default());
+            Tombstones::recovered(StoreSecret::default(), Vec::new(), ErasedMarks::default());
         let (mark, now) = (tombstones.mark(&ada), Time::from_ms(5));
         tombstones.put(mark, at(10));
         assert_eq!(tombstones.lift(&ada), Some(mark));
@@ -431,7 +431,8 @@ mod tests {
     fn every_partition_can_tell_who_is_erased_in_another_until_they_come_back_or_are_forgotten() {
         let [ada, bob] = ["ada", "bob"].map(|name| Customer::new(name).unwrap());
         let everywhere = ErasedMarks::default();
-        let recovered = |known| Tombstones::recovered(Secret::default(), known, everywhere.clone());
+        let recovered =
+            |known| Tombstones::recovered(StoreSecret::default(), known, everywhere.clone());
         let other = recovered(Vec::new());
         let mut own = recovered(vec![(other.mark(&ada), at(10))]);
         own.put(own.mark(&bob), at(20));
@@ -448,7 +449,7 @@ mod tests {
     fn who_is_only_forgotten_has_no_tombstone() {
         let ada = Customer::new("ada").unwrap();
         let mut tombstones =
-            Tombstones::recovered(Secret::default(), Vec::new(), ErasedMarks::default());
+            Tombstones::recovered(StoreSecret::default(), Vec::new(), ErasedMarks::default());
         tombstones.forget(tombstones.mark(&ada), ErasureId(1), Time::from_ms(10));
         assert_eq!(tombstones.forgotten(&ada, Time::from_ms(9)), Some(ErasureId(1)));
         assert_eq!(tombstones.forgotten(&ada, Time::from_ms(10)), None);

@@ -1,14 +1,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::mark::Marks;
-use super::{Happened, Past, Rung, What};
-use crate::event::{Broadcast, Customer, Kind, Speaker, Time};
+use super::mark::ModelMarks;
+use super::{Past, PastInput, PastStep, Rung};
+use crate::event::{Broadcast, Customer, EventKind, Speaker, Time};
 use crate::models::Snapshot;
 use crate::policy::Policy;
 use crate::twin::{
-    Action, Broadcasts, Decision, Effect, Escalation, Fired, Input, Over, Recall, Shared, Twin,
-    World, react,
+    Action, Broadcasts, Decision, Effect, EndedBroadcasts, Escalation, Fired, Input, LiveBroadcast,
+    Recall, Twin, World, react,
 };
 
 /// What came of a past under a policy.
@@ -38,9 +38,9 @@ const TIMERS_MAX: u64 = 4 * 24 * 365;
 #[derive(Debug)]
 pub struct Life<'a> {
     past: &'a Past,
-    marks: &'a Marks,
+    marks: &'a ModelMarks,
     /// What happened, in its order.
-    ordered: Vec<&'a Happened>,
+    ordered: Vec<&'a PastStep>,
     /// How much of it was taken in.
     taken: usize,
     customer: &'a Customer,
@@ -48,7 +48,7 @@ pub struct Life<'a> {
     /// Everything that is due by then fires.
     until: Time,
     broadcasts: Broadcasts,
-    over: Over,
+    over: EndedBroadcasts,
     lived: Lived,
     timers: u64,
     /// When the stream stored the last event.
@@ -58,7 +58,7 @@ pub struct Life<'a> {
 /// What a life takes in next.
 enum Next<'a> {
     Timer { due: Time, name: Box<str>, rung: Option<Rung> },
-    Happened(&'a Happened),
+    Happened(&'a PastStep),
 }
 
 impl<'a> Life<'a> {
@@ -68,7 +68,7 @@ impl<'a> Life<'a> {
         policy: &'a Policy,
         until: Time,
     ) -> Life<'a> {
-        let mut ordered: Vec<&Happened> = past.happened.iter().collect();
+        let mut ordered: Vec<&PastStep> = past.happened.iter().collect();
         ordered.sort_by_key(|one| one.place());
         Life {
             past,
@@ -79,7 +79,7 @@ impl<'a> Life<'a> {
             policy,
             until,
             broadcasts: Broadcasts::default(),
-            over: Over::default(),
+            over: EndedBroadcasts::default(),
             lived: Lived::default(),
             timers: 0,
             stream: None,
@@ -95,11 +95,11 @@ impl<'a> Life<'a> {
                 None => self.marks.of_moment(due),
             },
             Next::Happened(one) => match &one.what {
-                What::Event(_) => self.marks.of_event(one.sequence),
-                What::Asked { number, .. }
-                | What::HandedOver { number, .. }
-                | What::Woken { number, .. } => self.marks.of_input(*number),
-                What::Broadcast(_) => self.marks.of_moment(one.at),
+                PastInput::Event(_) => self.marks.of_event(one.sequence),
+                PastInput::Asked { number, .. }
+                | PastInput::HandedOver { number, .. }
+                | PastInput::Woken { number, .. } => self.marks.of_input(*number),
+                PastInput::Broadcast(_) => self.marks.of_moment(one.at),
             },
         })
     }
@@ -145,7 +145,7 @@ impl<'a> Life<'a> {
         }
         let happened = self.ordered.get(self.taken).copied();
         let until = happened.map_or(self.until, |one| one.at);
-        let place = happened.map(Happened::place);
+        let place = happened.map(PastStep::place);
         let timers = self.lived.twin.iter().flat_map(|twin| &twin.timers);
         let timers = timers.map(|timer| {
             let rung = self.past.fired.get(&(timer.due, timer.name.clone())).copied();
@@ -170,11 +170,11 @@ impl<'a> Life<'a> {
         }
     }
 
-    fn happen(&mut self, one: &Happened, models: &Snapshot) {
+    fn happen(&mut self, one: &PastStep, models: &Snapshot) {
         match &one.what {
-            What::Event(event) => {
+            PastInput::Event(event) => {
                 let mut event = event.clone();
-                if let Kind::Message(told) = &mut event.kind
+                if let EventKind::Message(told) = &mut event.kind
                     && told.from == Speaker::Customer
                 {
                     let analysis = self.past.analyses.get(&event.fingerprint);
@@ -183,22 +183,22 @@ impl<'a> Life<'a> {
                 self.stream = Some(one.at);
                 self.take(Input::event(*event, one.at), models);
             }
-            What::Asked { asked, .. } => {
+            PastInput::Asked { asked, .. } => {
                 let event = asked.event(self.customer.clone());
                 self.take(Input::event(event, one.at), models);
             }
-            What::HandedOver { told, .. } => {
+            PastInput::HandedOver { told, .. } => {
                 let event = told.event(self.customer.clone());
                 self.take(Input::event(event, one.at), models);
             }
-            What::Woken { woken, .. } => {
+            PastInput::Woken { woken, .. } => {
                 let known =
                     self.broadcasts.get(&woken.scope).filter(|shared| shared.id == woken.id);
                 if let Some(shared) = known.cloned() {
                     self.take(shared.wake(self.customer, one.at), models);
                 }
             }
-            What::Broadcast(told) => self.hear(told, one.at, models),
+            PastInput::Broadcast(told) => self.hear(told, one.at, models),
         }
     }
 
@@ -225,11 +225,11 @@ impl<'a> Life<'a> {
         for ended in self.broadcasts.expire(at) {
             self.over.add(at, ended.id);
         }
-        let id = Shared::identity(told);
+        let id = LiveBroadcast::identity(told);
         if self.over.has(id) || self.broadcasts.has(&told.scope, id) {
             return;
         }
-        match Shared::new(told, at) {
+        match LiveBroadcast::new(told, at) {
             Ok(Some(shared)) => {
                 let Ok(replaced) = self.broadcasts.begin(shared) else { return };
                 if let Some(replaced) = replaced {

@@ -4,7 +4,7 @@ use crate::event::Time;
 
 /// From where on a partition went by a version of what was learned. Stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Mark {
+pub struct ModelMark {
     /// The version.
     pub version: u64,
     /// The sequence of the last event that went by an earlier one.
@@ -17,12 +17,12 @@ pub struct Mark {
 
 /// The marks of a partition, in the order of versions.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(super) struct Marks(Vec<Mark>);
+pub(super) struct ModelMarks(Vec<ModelMark>);
 
-impl Marks {
-    pub(super) fn new(mut marks: Vec<Mark>) -> Marks {
+impl ModelMarks {
+    pub(super) fn new(mut marks: Vec<ModelMark>) -> ModelMarks {
         marks.sort_unstable_by_key(|mark| mark.version);
-        Marks(marks)
+        ModelMarks(marks)
     }
 
     /// The version that an event of the stream went by. Before the first mark it is the one that
@@ -41,7 +41,7 @@ impl Marks {
         self.last(|mark| mark.at <= at)
     }
 
-    fn last(&self, is_before: impl Fn(&Mark) -> bool) -> u64 {
+    fn last(&self, is_before: impl Fn(&ModelMark) -> bool) -> u64 {
         let behind = self.0.partition_point(is_before);
         behind.checked_sub(1).and_then(|last| self.0.get(last)).map_or(0, |mark| mark.version)
     }
@@ -54,8 +54,8 @@ mod tests {
     #[test]
     fn each_input_goes_by_the_version_that_was_there_when_it_came() {
         let mark =
-            |version, after, input, at| Mark { version, after, input, at: Time::from_ms(at) };
-        let marks = Marks::new(vec![mark(4, 20, 7, 200), mark(2, 10, 3, 100)]);
+            |version, after, input, at| ModelMark { version, after, input, at: Time::from_ms(at) };
+        let marks = ModelMarks::new(vec![mark(4, 20, 7, 200), mark(2, 10, 3, 100)]);
         let events = [10, 11, 20, 21].map(|sequence| marks.of_event(sequence));
         assert_eq!(events, [0, 2, 2, 4]);
         assert_eq!([2, 3, 6, 7].map(|number| marks.of_input(number)), [0, 2, 2, 4]);

@@ -15,13 +15,13 @@ mod life;
 mod mark;
 
 pub use life::{Life, Lived};
-pub use mark::Mark;
+pub use mark::ModelMark;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use self::mark::Marks;
+use self::mark::ModelMarks;
 use crate::event::{Analysis, Broadcast, Customer, Event, Time};
 use crate::models::Snapshot;
 use crate::policy::Policy;
@@ -30,13 +30,13 @@ use crate::twin::{Asked, HandedOver, Journalled, Woken};
 /// The inputs of one customer, as they came.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Past {
-    happened: Vec<Happened>,
+    happened: Vec<PastStep>,
     analyses: BTreeMap<u64, Analysis>,
     /// Timers that fired: when each was due, its name, and how it fired.
     fired: BTreeMap<(Time, Box<str>), Rung>,
     /// The identities of the broadcasts that are known to have woken the twin.
     woken: BTreeSet<u64>,
-    marks: Marks,
+    marks: ModelMarks,
 }
 
 /// How a timer fired.
@@ -56,15 +56,15 @@ struct Place(u64, Option<u32>);
 
 /// One input.
 #[derive(Debug, Clone, PartialEq)]
-struct Happened {
+struct PastStep {
     at: Time,
     /// Its sequence in the stream, or that of the last event before it.
     sequence: u64,
-    what: What,
+    what: PastInput,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-enum What {
+enum PastInput {
     Event(Box<Event>),
     Broadcast(Arc<Broadcast>),
     Asked { number: u32, asked: Box<Asked> },
@@ -72,13 +72,13 @@ enum What {
     Woken { number: u32, woken: Woken },
 }
 
-impl Happened {
+impl PastStep {
     fn place(&self) -> Place {
         let number = match self.what {
-            What::Event(_) | What::Broadcast(_) => None,
-            What::Asked { number, .. }
-            | What::HandedOver { number, .. }
-            | What::Woken { number, .. } => Some(number),
+            PastInput::Event(_) | PastInput::Broadcast(_) => None,
+            PastInput::Asked { number, .. }
+            | PastInput::HandedOver { number, .. }
+            | PastInput::Woken { number, .. } => Some(number),
         };
         Place(self.sequence, number)
     }
@@ -87,12 +87,12 @@ impl Happened {
 impl Past {
     /// An event of the stream.
     pub fn event(&mut self, sequence: u64, at: Time, event: Event) {
-        self.happened.push(Happened { at, sequence, what: What::Event(Box::new(event)) });
+        self.happened.push(PastStep { at, sequence, what: PastInput::Event(Box::new(event)) });
     }
 
     /// A broadcast of the stream.
     pub fn broadcast(&mut self, sequence: u64, at: Time, told: Arc<Broadcast>) {
-        self.happened.push(Happened { at, sequence, what: What::Broadcast(told) });
+        self.happened.push(PastStep { at, sequence, what: PastInput::Broadcast(told) });
     }
 
     /// An input that a journal kept, and its number there.
@@ -100,13 +100,13 @@ impl Past {
         match input {
             Journalled::Ask(asked) => {
                 let sequence = asked.after;
-                let what = What::Asked { number, asked };
-                self.happened.push(Happened { at, sequence, what });
+                let what = PastInput::Asked { number, asked };
+                self.happened.push(PastStep { at, sequence, what });
             }
             Journalled::Handoff(told) => {
                 let sequence = told.after;
-                let what = What::HandedOver { number, told };
-                self.happened.push(Happened { at, sequence, what });
+                let what = PastInput::HandedOver { number, told };
+                self.happened.push(PastStep { at, sequence, what });
             }
             Journalled::Analysis { event, analysis } => {
                 self.analyses.insert(event, analysis);
@@ -117,21 +117,22 @@ impl Past {
             }
             Journalled::Broadcast { woken, after } => {
                 self.woken.insert(woken.id);
-                let what = What::Woken { number, woken };
-                self.happened.push(Happened { at, sequence: after, what });
+                let what = PastInput::Woken { number, woken };
+                self.happened.push(PastStep { at, sequence: after, what });
             }
         }
     }
 
     /// From where on the customer's partition went by which version of what was learned.
-    pub fn learned(&mut self, marks: Vec<Mark>) {
-        self.marks = Marks::new(marks);
+    pub fn learned(&mut self, marks: Vec<ModelMark>) {
+        self.marks = ModelMarks::new(marks);
     }
 
     /// The sequences of what came in the service's name, in ascending order: what other identifiers of
     /// the customer passed on, if the service wrote it.
     pub fn passed_on(&self) -> Vec<u64> {
-        let is_passed = |what: &What| matches!(what, What::Event(event) if event.passed.is_some());
+        let is_passed =
+            |what: &PastInput| matches!(what, PastInput::Event(event) if event.passed.is_some());
         let passed = self.happened.iter().filter(|one| is_passed(&one.what));
         let mut found: Vec<u64> = passed.map(|one| one.sequence).collect();
         found.sort_unstable();
@@ -141,14 +142,14 @@ impl Past {
     /// Events of these sequences, in ascending order, did not happen.
     pub fn forget(&mut self, sequences: &[u64]) {
         self.happened.retain(|one| {
-            let is_event = matches!(one.what, What::Event(_));
+            let is_event = matches!(one.what, PastInput::Event(_));
             !is_event || sequences.binary_search(&one.sequence).is_err()
         });
     }
 
     /// How many inputs there are; timers, and that a broadcast woke the twin, aside.
     pub fn len(&self) -> usize {
-        self.happened.iter().filter(|one| !matches!(one.what, What::Woken { .. })).count()
+        self.happened.iter().filter(|one| !matches!(one.what, PastInput::Woken { .. })).count()
     }
 
     /// Whether nothing happened.
@@ -165,7 +166,7 @@ impl Past {
     /// What channels asked, and what they were answered.
     pub fn asked(&self) -> impl Iterator<Item = (Time, &Asked)> {
         self.happened.iter().filter_map(|one| match &one.what {
-            What::Asked { asked, .. } => Some((one.at, &**asked)),
+            PastInput::Asked { asked, .. } => Some((one.at, &**asked)),
             _ => None,
         })
     }
@@ -194,7 +195,7 @@ mod tests {
     use super::*;
     use crate::event::{Raw, parse};
     use crate::policy::{Files, load};
-    use crate::twin::{Decision, Fired, Input, Shared, Twin, World, react};
+    use crate::twin::{Decision, Fired, Input, LiveBroadcast, Twin, World, react};
 
     const POLICY: &str = r#"
 [policy]
@@ -300,7 +301,7 @@ treatments = [{ channel = "app", text.en = "It is {{ now }}." }]
             let told = crate::event::Broadcast::parse("storm", &[], told.to_string().as_bytes(), 1);
             let told = Arc::new(told.unwrap());
             self.past.broadcast(self.taken, stored, told.clone());
-            let shared = Shared::new(&told, stored).unwrap().unwrap();
+            let shared = LiveBroadcast::new(&told, stored).unwrap().unwrap();
             let input = shared.wake(&self.twin.customer, woken_at);
             let woken = Woken { id: shared.id, scope: shared.scope.clone() };
             self.broadcasts.begin(shared).unwrap();

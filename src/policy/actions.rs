@@ -3,15 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::load::{Reader, Situation};
+use super::load::{ExpressionSite, PolicyReader};
 use super::mistake::hint;
-use super::names::one_of;
 use super::purposes;
-use super::read::{Item, Table};
-use super::{Action, Expected, Issue, Treatment, Worth};
+use super::read::{TomlItem, TomlTable};
+use super::symbols::one_of;
+use super::{ActionDefinition, Issue, PriorPropensity, Treatment, Worth};
 use crate::config::limits;
 use crate::event::{Channel, Map, language_tag};
-use crate::models::{Arm, Parts};
+use crate::models::{Arm, ArmParts};
 
 /// Every issue, in the order of their positions.
 pub(super) const ISSUES: [Issue; 4] =
@@ -22,10 +22,14 @@ const PENDING: Duration = Duration::from_secs(86_400);
 /// An action that does not say otherwise rests for a day.
 const COOLDOWN: Duration = Duration::from_secs(86_400);
 
-pub(super) fn read(table: &Table<'_>, reader: &Reader, actions: &mut Vec<Action>) {
-    for item in table.get("actions").and_then(Item::list).unwrap_or_default() {
+pub(super) fn read(
+    table: &TomlTable<'_>,
+    reader: &PolicyReader,
+    actions: &mut Vec<ActionDefinition>,
+) {
+    for item in table.get("actions").and_then(TomlItem::list).unwrap_or_default() {
         let Some(table) = item.table() else { continue };
-        let name = table.require("name").and_then(Item::name).unwrap_or_default();
+        let name = table.require("name").and_then(TomlItem::name).unwrap_or_default();
         if actions.iter().any(|known| *known.name == *name) {
             table.wrong(format!("the action `{name}` stands here twice"));
         }
@@ -34,23 +38,23 @@ pub(super) fn read(table: &Table<'_>, reader: &Reader, actions: &mut Vec<Action>
     }
 }
 
-fn action(table: &Table<'_>, name: &str, reader: &Reader) -> Action {
+fn action(table: &TomlTable<'_>, name: &str, reader: &PolicyReader) -> ActionDefinition {
     let issue = table.require("issue").and_then(issue).unwrap_or(Issue::Service);
-    let purpose: Option<Box<str>> = table.get("purpose").and_then(Item::name).map(Into::into);
+    let purpose: Option<Box<str>> = table.get("purpose").and_then(TomlItem::name).map(Into::into);
     let uses = purposes::uses(purpose.as_deref(), issue);
     let serves = serves(table, name, &uses, reader);
-    let situation = Situation::Action { uses: &uses, discreet: false };
+    let situation = ExpressionSite::Action { uses: &uses, discreet: false };
     let value = table.require("value").and_then(|item| worth(item, reader, situation));
     let condition =
-        |key| table.get(key).and_then(|item: Item<'_>| reader.expression(item, situation));
-    let placements = table.get("placements").map_or(Vec::new(), Item::list_or_one);
+        |key| table.get(key).and_then(|item: TomlItem<'_>| reader.expression(item, situation));
+    let placements = table.get("placements").map_or(Vec::new(), TomlItem::list_or_one);
     if placements.len() > limits::PLACEMENTS {
         let (most, found) = (limits::PLACEMENTS, placements.len());
         table.wrong(format!("expected at most {most} placements, found {found}"));
     }
-    let span = |key| table.get(key).and_then(Item::span);
-    let cooldown = table.get("cooldown").map_or(Some(COOLDOWN), Item::span).unwrap_or(COOLDOWN);
-    let data = table.get("data").and_then(Item::table).map_or(Vec::new(), |data| {
+    let span = |key| table.get(key).and_then(TomlItem::span);
+    let cooldown = table.get("cooldown").map_or(Some(COOLDOWN), TomlItem::span).unwrap_or(COOLDOWN);
+    let data = table.get("data").and_then(TomlItem::table).map_or(Vec::new(), |data| {
         let entries = data.entries();
         if entries.len() > limits::ACTION_DATA {
             let (most, found) = (limits::ACTION_DATA, entries.len());
@@ -64,7 +68,7 @@ fn action(table: &Table<'_>, name: &str, reader: &Reader) -> Action {
             })
             .collect()
     });
-    let listed = table.require("treatments").and_then(Item::list);
+    let listed = table.require("treatments").and_then(TomlItem::list);
     if listed.as_ref().is_some_and(Vec::is_empty) {
         table.wrong(format!("expected at least one way to say `{name}`"));
     }
@@ -85,7 +89,7 @@ fn action(table: &Table<'_>, name: &str, reader: &Reader) -> Action {
         table.finish();
     }
     let [eligible, when, suitable] = ["eligible", "when", "suitable"].map(condition);
-    Action {
+    ActionDefinition {
         name: name.into(),
         serves,
         issue,
@@ -97,7 +101,7 @@ fn action(table: &Table<'_>, name: &str, reader: &Reader) -> Action {
         value: value.unwrap_or(Worth::Fixed(0.0)),
         propensity: table.get("propensity").and_then(expected),
         lever: table.get("lever").and_then(|item| item.number(0.1..=10.0)).unwrap_or(1.0),
-        vital: table.get("vital").and_then(Item::truth).unwrap_or(false),
+        vital: table.get("vital").and_then(TomlItem::truth).unwrap_or(false),
         cooldown,
         ignored_after: span("ignored_after").filter(|span| !span.is_zero()),
         pending: span("pending").unwrap_or(PENDING),
@@ -109,8 +113,8 @@ fn action(table: &Table<'_>, name: &str, reader: &Reader) -> Action {
 }
 
 /// The arms of all treatments: what tells them apart, and what they have in common.
-pub(super) fn tell_apart(actions: &mut [Action]) {
-    let parts: Vec<Parts<'_>> = actions
+pub(super) fn tell_apart(actions: &mut [ActionDefinition]) {
+    let parts: Vec<ArmParts<'_>> = actions
         .iter()
         .flat_map(|action| action.treatments.iter().map(|treatment| parts(action, treatment)))
         .collect();
@@ -119,8 +123,8 @@ pub(super) fn tell_apart(actions: &mut [Action]) {
     treatments.zip(&mut arms).for_each(|(treatment, arm)| treatment.arm = arm);
 }
 
-fn parts<'a>(action: &'a Action, treatment: &'a Treatment) -> Parts<'a> {
-    Parts {
+fn parts<'a>(action: &'a ActionDefinition, treatment: &'a Treatment) -> ArmParts<'a> {
+    ArmParts {
         action: &action.name,
         treatment: &treatment.name,
         issue: action.issue.name(),
@@ -130,27 +134,36 @@ fn parts<'a>(action: &'a Action, treatment: &'a Treatment) -> Parts<'a> {
 }
 
 /// What is expected: a number, or a number and how many observations it is worth.
-fn expected(item: Item<'_>) -> Option<Expected> {
+fn expected(item: TomlItem<'_>) -> Option<PriorPropensity> {
     const WEIGHT: f64 = 10.0;
-    let between = |item: Item<'_>| item.number(0.0001..=0.9999);
+    let between = |item: TomlItem<'_>| item.number(0.0001..=0.9999);
     let Some(table) = item.as_table() else {
-        return Some(Expected { expected: between(item)?, weight: WEIGHT });
+        return Some(PriorPropensity { expected: between(item)?, weight: WEIGHT });
     };
     let expected = table.require("expected").and_then(between);
     let weight = table.get("weight").map_or(Some(WEIGHT), |item| item.number(0.0..=1e6));
     table.finish();
-    Some(Expected { expected: expected?, weight: weight? })
+    Some(PriorPropensity { expected: expected?, weight: weight? })
 }
 
 /// A plain number, or an expression.
-fn worth(item: Item<'_>, reader: &Reader, situation: Situation<'_>) -> Option<Worth> {
+fn worth(
+    item: TomlItem<'_>,
+    reader: &PolicyReader,
+    situation: ExpressionSite<'_>,
+) -> Option<Worth> {
     if item.is_text() {
         return reader.expression(item, situation).map(Worth::Of);
     }
     item.number(0.0..=1.0).map(Worth::Fixed)
 }
 
-fn serves(table: &Table<'_>, name: &str, uses: &[Box<str>], reader: &Reader) -> Box<[usize]> {
+fn serves(
+    table: &TomlTable<'_>,
+    name: &str,
+    uses: &[Box<str>],
+    reader: &PolicyReader,
+) -> Box<[usize]> {
     let Some(item) = table.get("serves") else {
         if !reader.names.acts.contains(name) && !table.has("placements") {
             table.wrong(format!(
@@ -172,7 +185,7 @@ fn serves(table: &Table<'_>, name: &str, uses: &[Box<str>], reader: &Reader) -> 
         .collect()
 }
 
-pub(super) fn issue(item: Item<'_>) -> Option<Issue> {
+pub(super) fn issue(item: TomlItem<'_>) -> Option<Issue> {
     let word = item.text()?;
     let known = ISSUES.into_iter().find(|issue| issue.name() == word);
     if let (None, Err(message)) = (known, one_of(word, &ISSUES.map(Issue::name), "issue")) {
@@ -181,28 +194,32 @@ pub(super) fn issue(item: Item<'_>) -> Option<Issue> {
     known
 }
 
-fn treatment(table: &Table<'_>, reader: &Reader, uses: &[Box<str>]) -> Treatment {
+fn treatment(table: &TomlTable<'_>, reader: &PolicyReader, uses: &[Box<str>]) -> Treatment {
     let channel = table.require("channel").and_then(|item| {
         let channel = item.name()?;
         Channel::new(channel).map_err(|message| item.wrong(message)).ok()?;
         Some(channel)
     });
     let channel = channel.unwrap_or_default();
-    let name = table.get("name").map_or(Some(channel), Item::name).unwrap_or(channel);
-    let tone = table.get("tone").map_or(Some("neutral"), Item::name).unwrap_or("neutral");
-    let discreet = table.get("discreet").and_then(Item::truth).unwrap_or(false);
-    let condition = Situation::Action { uses, discreet: false };
+    let name = table.get("name").map_or(Some(channel), TomlItem::name).unwrap_or(channel);
+    let tone = table.get("tone").map_or(Some("neutral"), TomlItem::name).unwrap_or("neutral");
+    let discreet = table.get("discreet").and_then(TomlItem::truth).unwrap_or(false);
+    let condition = ExpressionSite::Action { uses, discreet: false };
     let when = table.get("when").and_then(|item| reader.expression(item, condition));
-    let variant = table.get("variant").and_then(Item::table).map_or(Map::default(), |variant| {
-        let entries = variant.entries();
-        if entries.len() > limits::ACTION_DATA {
-            let (most, found) = (limits::ACTION_DATA, entries.len());
-            variant.wrong(format!("expected at most {most} values, found {found}"));
-        }
-        entries.into_iter().filter_map(|(key, item)| Some((key.name()?, item.value()))).collect()
-    });
+    let variant =
+        table.get("variant").and_then(TomlItem::table).map_or(Map::default(), |variant| {
+            let entries = variant.entries();
+            if entries.len() > limits::ACTION_DATA {
+                let (most, found) = (limits::ACTION_DATA, entries.len());
+                variant.wrong(format!("expected at most {most} values, found {found}"));
+            }
+            entries
+                .into_iter()
+                .filter_map(|(key, item)| Some((key.name()?, item.value())))
+                .collect()
+        });
     let mut texts = BTreeMap::new();
-    if let Some(all) = table.require("text").and_then(Item::table) {
+    if let Some(all) = table.require("text").and_then(TomlItem::table) {
         for (language, item) in all.entries() {
             let written = language.text();
             let tag = language_tag(written);
@@ -212,7 +229,7 @@ fn treatment(table: &Table<'_>, reader: &Reader, uses: &[Box<str>]) -> Treatment
             } else if texts.contains_key(&*tag) {
                 language.wrong(format!("the text in `{written}` stands here twice"));
             }
-            if let Some(text) = reader.template(item, Situation::Action { uses, discreet }) {
+            if let Some(text) = reader.template(item, ExpressionSite::Action { uses, discreet }) {
                 texts.insert(tag.into(), text);
             }
         }
@@ -222,13 +239,13 @@ fn treatment(table: &Table<'_>, reader: &Reader, uses: &[Box<str>]) -> Treatment
             all.wrong(format!("expected a text in `{first}`, the policy's first language"));
         }
     }
-    let parts = Parts { action: "", treatment: name, issue: "", channel, tone };
+    let parts = ArmParts { action: "", treatment: name, issue: "", channel, tone };
     Treatment {
         name: name.into(),
         // Set once all of them are read.
         arm: Arm::new(parts),
         channel: channel.into(),
-        placement: table.get("placement").and_then(Item::name).map(Into::into),
+        placement: table.get("placement").and_then(TomlItem::name).map(Into::into),
         tone: tone.into(),
         variant,
         when,

@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use super::load::{Reader, Situation};
-use super::names::one_of;
-use super::read::{Item, Table};
-use super::tallies::period;
+use super::aggregates::period;
+use super::load::{ExpressionSite, PolicyReader};
+use super::read::{TomlItem, TomlTable};
+use super::symbols::one_of;
 use super::{Expression, rules};
 use crate::models::Population;
 
@@ -25,7 +25,7 @@ pub struct ActivityRule {
 
 /// What can be read of an activity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Figure {
+pub enum ActivityMetric {
     /// How often there was some.
     Times,
     /// When there was some last.
@@ -51,9 +51,9 @@ pub enum Figure {
 /// How far ahead a figure may look, in days: two years.
 const AHEAD_DAYS_MAX: u16 = 731;
 
-impl Figure {
+impl ActivityMetric {
     /// The figure of a name, as paths write it: `alive`, `chance_28d`.
-    pub fn of(name: &str) -> Option<Figure> {
+    pub fn of(name: &str) -> Option<ActivityMetric> {
         let ahead = |of: &str| {
             let days = name.strip_prefix(of)?.strip_suffix('d')?;
             // A number may begin with a plus.
@@ -62,24 +62,24 @@ impl Figure {
             (1..=AHEAD_DAYS_MAX).contains(&days).then_some(days)
         };
         Some(match name {
-            "times" => Figure::Times,
-            "last" => Figure::Last,
-            "silent_days" => Figure::Silent,
-            "usual_days" => Figure::Usual,
-            "alive" => Figure::Alive,
-            "next_days" => Figure::Next,
-            "doubt_days" => Figure::Doubt,
-            "trend" => Figure::Trend,
+            "times" => ActivityMetric::Times,
+            "last" => ActivityMetric::Last,
+            "silent_days" => ActivityMetric::Silent,
+            "usual_days" => ActivityMetric::Usual,
+            "alive" => ActivityMetric::Alive,
+            "next_days" => ActivityMetric::Next,
+            "doubt_days" => ActivityMetric::Doubt,
+            "trend" => ActivityMetric::Trend,
             _ => match ahead("chance_") {
-                Some(days) => Figure::Chance(days),
-                None => Figure::Expected(ahead("expected_")?),
+                Some(days) => ActivityMetric::Chance(days),
+                None => ActivityMetric::Expected(ahead("expected_")?),
             },
         })
     }
 
     /// Whether it is a share, 0 to 1.
     pub fn is_share(self) -> bool {
-        matches!(self, Figure::Alive | Figure::Chance(_))
+        matches!(self, ActivityMetric::Alive | ActivityMetric::Chance(_))
     }
 
     /// Whether there is a figure of a name.
@@ -99,7 +99,7 @@ impl Figure {
             "last",
             "trend",
         ];
-        if Figure::of(name).is_some() {
+        if ActivityMetric::of(name).is_some() {
             return Ok(());
         }
         if name.starts_with("chance_") || name.starts_with("expected_") {
@@ -118,12 +118,12 @@ const HALF_LIFE: Duration = Duration::from_secs(30 * 86_400);
 const APART: Duration = Duration::from_secs(86_400);
 
 pub(super) fn read(
-    table: &Table<'_>,
-    reader: &Reader,
-    situation: Situation<'_>,
+    table: &TomlTable<'_>,
+    reader: &PolicyReader,
+    situation: ExpressionSite<'_>,
 ) -> Option<ActivityRule> {
     let value = table.get("value").map(|item| reader.expression(item, situation));
-    let apart = table.get("apart").map_or(Some(APART), Item::span);
+    let apart = table.get("apart").map_or(Some(APART), TomlItem::span);
     let half_life = table.get("trend").map_or(Some(HALF_LIFE), period);
     let population = population(table);
     Some(ActivityRule {
@@ -134,8 +134,8 @@ pub(super) fn read(
     })
 }
 
-fn population(table: &Table<'_>) -> Option<Population> {
-    let days = |item: Item<'_>| Some(period(item)?.as_secs_f64() / 86_400.0);
+fn population(table: &TomlTable<'_>) -> Option<Population> {
+    let days = |item: TomlItem<'_>| Some(period(item)?.as_secs_f64() / 86_400.0);
     let usual = table.get("usual").map(days);
     let known = table.get("population").map(|item| {
         let table = item.table()?;
@@ -278,10 +278,10 @@ population = { r = 0, alpha = 4, a = 1 }
 
     #[test]
     fn figures_look_ahead_by_days() {
-        assert_eq!(Figure::of("chance_28d"), Some(Figure::Chance(28)));
-        assert_eq!(Figure::of("expected_731d"), Some(Figure::Expected(731)));
+        assert_eq!(ActivityMetric::of("chance_28d"), Some(ActivityMetric::Chance(28)));
+        assert_eq!(ActivityMetric::of("expected_731d"), Some(ActivityMetric::Expected(731)));
         for name in ["chance_0d", "chance_732d", "expected_d", "expected_2", "chance_+3d", "days"] {
-            assert_eq!(Figure::of(name), None, "{name}");
+            assert_eq!(ActivityMetric::of(name), None, "{name}");
         }
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::mistake::{Mistake, hint};
 use super::{
-    Action, Files, Issue, PERSONALIZATION, PROCESSING, PROFILING, Place, Policy, Root, Step,
-    Trigger,
+    ActionDefinition, Files, Issue, PERSONALIZATION, PROCESSING, PROFILING, Policy, Root, RuleStep,
+    SourceLocation, Trigger,
 };
 
 /// Purposes that mean something without being declared: what one may be served for, and what
@@ -14,18 +14,18 @@ pub(super) const KNOWN_PURPOSES: [&str; 4] = ["marketing", PERSONALIZATION, PROF
 
 /// What rules and actions were seen to read and to answer to while they were read.
 #[derive(Debug, Default)]
-pub(super) struct Noticed {
+pub(super) struct PolicyUsage {
     /// Needs whose strength something goes by.
     pub(super) needs: BTreeSet<String>,
     /// Purposes whose consent something goes by, and where first.
-    pub(super) purposes: Vec<(String, Place)>,
+    pub(super) purposes: Vec<(String, SourceLocation)>,
     /// Inputs that something answers to, by kind and detail, and where.
-    pub(super) heard: Vec<(Trigger, Box<str>, Place)>,
+    pub(super) heard: Vec<(Trigger, Box<str>, SourceLocation)>,
 }
 
-impl Noticed {
+impl PolicyUsage {
     /// An expression or a text reads a path.
-    pub(super) fn read(&mut self, path: &super::Path, place: impl FnOnce() -> Place) {
+    pub(super) fn read(&mut self, path: &super::Path, place: impl FnOnce() -> SourceLocation) {
         let Some(name) = path.names().next() else { return };
         match path.root {
             Root::Needs => {
@@ -40,8 +40,8 @@ impl Noticed {
 }
 
 /// What is to be said about a policy as a whole, each with its line.
-pub(super) fn advise(policy: &Policy, files: &Files, noticed: &Noticed) -> Vec<Mistake> {
-    let mut said: Vec<(&Place, String)> = Vec::new();
+pub(super) fn advise(policy: &Policy, files: &Files, noticed: &PolicyUsage) -> Vec<Mistake> {
+    let mut said: Vec<(&SourceLocation, String)> = Vec::new();
     needs(policy, noticed, &mut said);
     purposes(policy, noticed, &mut said);
     languages(policy, &mut said);
@@ -51,19 +51,23 @@ pub(super) fn advise(policy: &Policy, files: &Files, noticed: &Noticed) -> Vec<M
 }
 
 /// Something about the line of a place.
-pub(super) fn remark(files: &Files, place: &Place, message: String) -> Mistake {
+pub(super) fn remark(files: &Files, place: &SourceLocation, message: String) -> Mistake {
     let file = place.file();
     let content = files.iter().find(|(name, _)| *name == file).map_or("", |(_, content)| content);
     Mistake::on_line(file, content, place.line(), message)
 }
 
-fn needs<'a>(policy: &'a Policy, noticed: &Noticed, said: &mut Vec<(&'a Place, String)>) {
+fn needs<'a>(
+    policy: &'a Policy,
+    noticed: &PolicyUsage,
+    said: &mut Vec<(&'a SourceLocation, String)>,
+) {
     let raised: BTreeSet<usize> = policy
         .rules
         .iter()
         .flat_map(|rule| &rule.then)
         .filter_map(|step| match step {
-            Step::Raise { need, .. } => Some(*need),
+            RuleStep::Raise { need, .. } => Some(*need),
             _ => None,
         })
         .collect();
@@ -84,7 +88,11 @@ fn needs<'a>(policy: &'a Policy, noticed: &Noticed, said: &mut Vec<(&'a Place, S
     }
 }
 
-fn purposes<'a>(policy: &'a Policy, noticed: &'a Noticed, said: &mut Vec<(&'a Place, String)>) {
+fn purposes<'a>(
+    policy: &'a Policy,
+    noticed: &'a PolicyUsage,
+    said: &mut Vec<(&'a SourceLocation, String)>,
+) {
     let issues = super::actions::ISSUES.map(Issue::name);
     let declared = policy.consents.keys().map(|name| &**name);
     let known: BTreeSet<&str> = declared.chain(issues).chain(KNOWN_PURPOSES).collect();
@@ -123,7 +131,7 @@ fn purposes<'a>(policy: &'a Policy, noticed: &'a Noticed, said: &mut Vec<(&'a Pl
     }
 }
 
-fn languages<'a>(policy: &'a Policy, said: &mut Vec<(&'a Place, String)>) {
+fn languages<'a>(policy: &'a Policy, said: &mut Vec<(&'a SourceLocation, String)>) {
     let Some(first) = policy.languages.first() else { return };
     for action in &policy.actions {
         for treatment in &action.treatments {
@@ -148,12 +156,12 @@ fn languages<'a>(policy: &'a Policy, said: &mut Vec<(&'a Place, String)>) {
 }
 
 /// What quiet hours hold back is decided again by a timer, and the event is over by then.
-fn held<'a>(policy: &'a Policy, said: &mut Vec<(&'a Place, String)>) {
+fn held<'a>(policy: &'a Policy, said: &mut Vec<(&'a SourceLocation, String)>) {
     if policy.contact.quiet.is_none() {
         return;
     }
     // What is made for a place is said where somebody asks, and never held.
-    let may_wait = |action: &&Action| {
+    let may_wait = |action: &&ActionDefinition| {
         !action.vital && action.treatments.iter().any(|treatment| treatment.placement.is_none())
     };
     for action in policy.actions.iter().filter(may_wait) {
@@ -170,10 +178,10 @@ fn held<'a>(policy: &'a Policy, said: &mut Vec<(&'a Place, String)>) {
 }
 
 /// Two names of events that differ by one slip are most likely one.
-fn twins<'a>(policy: &'a Policy, said: &mut Vec<(&'a Place, String)>) {
+fn twins<'a>(policy: &'a Policy, said: &mut Vec<(&'a SourceLocation, String)>) {
     /// Shorter names differ by chance.
     const LONG: usize = 6;
-    let mut counted: Vec<(Trigger, &str, usize, &Place)> = Vec::new();
+    let mut counted: Vec<(Trigger, &str, usize, &SourceLocation)> = Vec::new();
     for (trigger, detail, place) in &policy.heard {
         match counted.iter_mut().find(|known| (known.0, known.1) == (*trigger, &**detail)) {
             Some((_, _, times, _)) => *times += 1,

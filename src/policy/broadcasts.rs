@@ -1,19 +1,19 @@
 //! Reads `[broadcasts]`: the scopes that the policy expects, and what is worth an index.
 
-use super::load::Reader;
-use super::read::{Item, Table};
-use super::{Condition, Path, Root};
+use super::load::PolicyReader;
+use super::read::{TomlItem, TomlTable};
+use super::{Audience, Path, Root};
 use crate::config::limits;
 
 /// Reads `index`, the paths by which customers are to be found fast; `scopes` was gathered before.
-pub(super) fn read(table: &Table<'_>, reader: &Reader, indexed: &mut Vec<Path>) {
-    let Some(table) = table.get("broadcasts").and_then(Item::table) else { return };
-    for scope in table.get("scopes").and_then(Item::list).unwrap_or_default() {
+pub(super) fn read(table: &TomlTable<'_>, reader: &PolicyReader, indexed: &mut Vec<Path>) {
+    let Some(table) = table.get("broadcasts").and_then(TomlItem::table) else { return };
+    for scope in table.get("scopes").and_then(TomlItem::list).unwrap_or_default() {
         if scope.text().is_some_and(str::is_empty) {
             scope.wrong("expected the scope of a broadcast, found an empty one");
         }
     }
-    for item in table.get("index").and_then(Item::list).unwrap_or_default() {
+    for item in table.get("index").and_then(TomlItem::list).unwrap_or_default() {
         if let Some(path) = path(item, reader) {
             if indexed.contains(&path) {
                 item.wrong(format!("`{path}` stands here twice"));
@@ -29,13 +29,13 @@ pub(super) fn read(table: &Table<'_>, reader: &Reader, indexed: &mut Vec<Path>) 
 }
 
 /// A trait or a fact: what changes in no other way than by an input.
-fn path(item: Item<'_>, reader: &Reader) -> Option<Path> {
+fn path(item: TomlItem<'_>, reader: &PolicyReader) -> Option<Path> {
     let text = item.text()?;
     let wrong = |message: String| {
         item.wrong(message);
         None
     };
-    let condition = match Condition::compile(text) {
+    let condition = match Audience::compile(text) {
         Ok(condition) => condition,
         Err(error) => return wrong(error.message),
     };
@@ -52,10 +52,10 @@ fn path(item: Item<'_>, reader: &Reader) -> Option<Path> {
 }
 
 /// The scopes that a policy declares, in silence: what is wrong is said when they are read.
-pub(super) fn gather(table: &Table<'_>) -> Vec<String> {
-    let table = table.get("broadcasts").and_then(Item::as_table);
-    let scopes = table.and_then(|table| table.get("scopes")).map_or(Vec::new(), Item::as_list);
-    scopes.into_iter().filter_map(Item::as_text).map(str::to_owned).collect()
+pub(super) fn gather(table: &TomlTable<'_>) -> Vec<String> {
+    let table = table.get("broadcasts").and_then(TomlItem::as_table);
+    let scopes = table.and_then(|table| table.get("scopes")).map_or(Vec::new(), TomlItem::as_list);
+    scopes.into_iter().filter_map(TomlItem::as_text).map(str::to_owned).collect()
 }
 
 #[cfg(test)]

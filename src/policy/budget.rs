@@ -13,12 +13,12 @@ use std::fmt;
 use cel::common::types::{CelList, CelString};
 use cel::common::value::Val;
 
-use super::Place;
+use super::SourceLocation;
 use crate::config::limits;
 
 /// Who pays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Payer {
+pub(super) enum BudgetOwner {
     /// The policy, for its own expressions.
     Policy,
     /// Whoever sends a condition over the bus.
@@ -29,7 +29,7 @@ pub(super) enum Payer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Exceeded {
     /// One of the policy, and where it stands.
-    Policy(Place),
+    Policy(SourceLocation),
     /// The condition of the broadcast of this scope.
     Broadcast(Box<str>),
 }
@@ -37,16 +37,16 @@ pub enum Exceeded {
 impl fmt::Display for Exceeded {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Exceeded::Policy(place) => write!(out, "{place}: {}", OutOfSteps(Payer::Policy)),
+            Exceeded::Policy(place) => write!(out, "{place}: {}", OutOfSteps(BudgetOwner::Policy)),
             Exceeded::Broadcast(scope) => {
-                write!(out, "the condition of `{scope}`: {}", OutOfSteps(Payer::Outside))
+                write!(out, "the condition of `{scope}`: {}", OutOfSteps(BudgetOwner::Outside))
             }
         }
     }
 }
 
 /// In words, with what to do.
-pub(super) struct OutOfSteps(pub(super) Payer);
+pub(super) struct OutOfSteps(pub(super) BudgetOwner);
 
 impl fmt::Display for OutOfSteps {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -59,19 +59,21 @@ impl fmt::Display for OutOfSteps {
     }
 }
 
-impl Payer {
+impl BudgetOwner {
     /// Steps of all expressions of one reaction, and of one of them.
     const fn shares(self) -> (u64, u64) {
         match self {
-            Payer::Policy => (limits::REACTION_STEPS as u64, limits::EXPRESSION_STEPS as u64),
-            Payer::Outside => (limits::ALL_CONDITIONS_STEPS as u64, limits::CONDITION_STEPS as u64),
+            BudgetOwner::Policy => (limits::REACTION_STEPS as u64, limits::EXPRESSION_STEPS as u64),
+            BudgetOwner::Outside => {
+                (limits::ALL_CONDITIONS_STEPS as u64, limits::CONDITION_STEPS as u64)
+            }
         }
     }
 }
 
 /// What is left for one reaction.
 #[derive(Debug)]
-struct Purses {
+struct RemainingSteps {
     policy: u64,
     outside: u64,
     exceeded: Vec<Exceeded>,
@@ -82,7 +84,7 @@ const EXCEEDED_MAX: usize = limits::BROADCASTS;
 
 thread_local! {
     /// Of the reaction that is going on; none: each expression is by itself.
-    static PURSES: RefCell<Option<Purses>> = const { RefCell::new(None) };
+    static PURSES: RefCell<Option<RemainingSteps>> = const { RefCell::new(None) };
     /// Of the expression that is being evaluated.
     static LEFT: Cell<u64> = const { Cell::new(0) };
     static IS_EXCEEDED: Cell<bool> = const { Cell::new(false) };
@@ -91,19 +93,19 @@ thread_local! {
 /// The budget of one reaction, or of anything else that evaluates many expressions for one answer:
 /// full when it begins, gone when it is dropped.
 #[derive(Debug)]
-pub struct Budget {
-    outer: Option<Purses>,
+pub struct StepBudget {
+    outer: Option<RemainingSteps>,
 }
 
-impl Budget {
+impl StepBudget {
     /// A full one, in place of any that there was on this thread.
-    pub fn begin() -> Budget {
-        let full = Purses {
-            policy: Payer::Policy.shares().0,
-            outside: Payer::Outside.shares().0,
+    pub fn begin() -> StepBudget {
+        let full = RemainingSteps {
+            policy: BudgetOwner::Policy.shares().0,
+            outside: BudgetOwner::Outside.shares().0,
             exceeded: Vec::new(),
         };
-        Budget { outer: PURSES.with(|purses| purses.replace(Some(full))) }
+        StepBudget { outer: PURSES.with(|purses| purses.replace(Some(full))) }
     }
 
     /// The expressions that ran out of steps so far, each once.
@@ -114,7 +116,7 @@ impl Budget {
     }
 }
 
-impl Drop for Budget {
+impl Drop for StepBudget {
     fn drop(&mut self) {
         let outer = self.outer.take();
         PURSES.with(|purses| purses.replace(outer));
@@ -146,18 +148,18 @@ pub fn has_exceeded(scope: &str) -> bool {
 /// The steps of one evaluation. Evaluations lie within each other: what an expression reads may be
 /// there for those only whom another one fits.
 pub(super) struct Evaluation {
-    payer: Payer,
+    payer: BudgetOwner,
     given: u64,
     outer: (u64, bool),
 }
 
 impl Evaluation {
-    pub(super) fn begin(payer: Payer) -> Evaluation {
+    pub(super) fn begin(payer: BudgetOwner) -> Evaluation {
         let (_, share) = payer.shares();
         let given = PURSES.with(|purses| match (&*purses.borrow(), payer) {
             (None, _) => share,
-            (Some(own), Payer::Policy) => own.policy.min(share),
-            (Some(own), Payer::Outside) => own.outside.min(share),
+            (Some(own), BudgetOwner::Policy) => own.policy.min(share),
+            (Some(own), BudgetOwner::Outside) => own.outside.min(share),
         });
         Evaluation { payer, given, outer: (LEFT.replace(given), IS_EXCEEDED.replace(false)) }
     }
@@ -177,8 +179,8 @@ impl Drop for Evaluation {
         PURSES.with(|purses| {
             if let Some(own) = purses.borrow_mut().as_mut() {
                 let purse = match self.payer {
-                    Payer::Policy => &mut own.policy,
-                    Payer::Outside => &mut own.outside,
+                    BudgetOwner::Policy => &mut own.policy,
+                    BudgetOwner::Outside => &mut own.outside,
                 };
                 *purse = purse.saturating_sub(used);
             }
@@ -242,14 +244,14 @@ fn weight(value: &dyn Val, most: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::scope::Sample;
-    use crate::policy::{Condition, Expression, Truth};
+    use crate::policy::scope::TestScope;
+    use crate::policy::{Audience, Expression, Truth};
 
-    fn sample(items: usize) -> Sample {
+    fn sample(items: usize) -> TestScope {
         let xs = serde_json::to_string(&vec![1; items]).unwrap();
         let text = serde_json::to_string(&"a".repeat(limits::TEXT_BYTES)).unwrap();
         let deep = serde_json::to_string(&vec![vec!["word"; 10]; items / 10]).unwrap();
-        Sample::of([("profile.xs", &*xs), ("profile.text", &*text), ("profile.deep", &*deep)])
+        TestScope::of([("profile.xs", &*xs), ("profile.text", &*text), ("profile.deep", &*deep)])
     }
 
     fn is_exceeded(source: &str, items: usize) -> bool {
@@ -333,12 +335,12 @@ mod tests {
     fn a_condition_from_outside_has_less_and_says_where_it_asks_for_more() {
         let two = "profile.xs.all(a, profile.xs.all(b, a == b))";
         assert!(!is_exceeded(two, 60));
-        let condition = Condition::compile(two).unwrap();
+        let condition = Audience::compile(two).unwrap();
         assert!(condition.test(&sample(15)).holds());
         let Truth::Unknown(error) = condition.test(&sample(60)) else { panic!("it is too much") };
         assert!(error.is_exceeded());
         let three = format!("profile.a == 1 && profile.xs.exists(z, {two})");
-        let error = Condition::compile(&three).unwrap_err();
+        let error = Audience::compile(&three).unwrap_err();
         assert_eq!(
             error.to_string(),
             "expected at most 2 macros over lists within each other, found more"
@@ -346,28 +348,28 @@ mod tests {
         assert_eq!(Some(error.offset), three.find("all(b"));
         // Behind each other they are within nobody.
         let chain = "profile.xs.map(a, a).map(a, a).filter(a, a > 0).exists(a, a == 2)";
-        assert!(Condition::compile(chain).is_ok());
+        assert!(Audience::compile(chain).is_ok());
     }
 
     #[test]
     fn all_expressions_of_one_reaction_share_a_purse() {
         let source = "profile.xs.all(a, profile.xs.all(b, a == b))";
-        let expression = Expression::compile(source).unwrap().at(Place::new("p.toml", 3));
-        let condition = Condition::compile("profile.xs.all(a, a == 1)").unwrap();
+        let expression = Expression::compile(source).unwrap().at(SourceLocation::new("p.toml", 3));
+        let condition = Audience::compile("profile.xs.all(a, a == 1)").unwrap();
         let scope = sample(80);
-        let budget = Budget::begin();
+        let budget = StepBudget::begin();
         let first = (0..).position(|_| !expression.test(&scope).holds()).unwrap();
         assert!((2..100).contains(&first), "{first} evaluations were within the budget");
-        assert_eq!(budget.take_exceeded(), [Exceeded::Policy(Place::new("p.toml", 3))]);
+        assert_eq!(budget.take_exceeded(), [Exceeded::Policy(SourceLocation::new("p.toml", 3))]);
         assert!(condition.test(&scope).holds(), "others pay for themselves");
         {
-            let _inner = Budget::begin();
+            let _inner = StepBudget::begin();
             assert!(expression.test(&scope).holds(), "another reaction has its own");
         }
         assert!(!expression.test(&scope).holds());
         drop(budget);
         assert!(expression.test(&scope).holds());
-        let outside = Budget::begin();
+        let outside = StepBudget::begin();
         let first = (0..).position(|_| !condition.test(&scope).holds()).unwrap();
         assert!(first > 10, "{first} evaluations were within the budget");
         assert!(expression.test(&scope).holds(), "and the policy does not pay for conditions");

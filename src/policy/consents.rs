@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::actions::ISSUES;
 use super::advice::KNOWN_PURPOSES;
-use super::load::Reader;
-use super::read::{Item, Table};
-use super::{Place, Policy};
+use super::load::PolicyReader;
+use super::read::{TomlItem, TomlTable};
+use super::{Policy, SourceLocation};
 use crate::event::is_same_name;
 
 /// What a policy says of a purpose for which data of customers is used.
@@ -21,7 +21,7 @@ pub struct ConsentRule {
     /// Position in [`Policy::actions`] of the action that asks again once a consent has lapsed.
     pub ask_again: Option<usize>,
     /// Where it stands.
-    pub place: Place,
+    pub place: SourceLocation,
 }
 
 /// To be known as the one that one is: without it, a customer is served like anybody.
@@ -70,19 +70,19 @@ impl Policy {
 }
 
 pub(super) fn read(
-    table: &Table<'_>,
-    reader: &Reader,
+    table: &TomlTable<'_>,
+    reader: &PolicyReader,
     consents: &mut BTreeMap<Box<str>, ConsentRule>,
 ) {
-    let Some(all) = table.get("purposes").and_then(Item::table) else { return };
+    let Some(all) = table.get("purposes").and_then(TomlItem::table) else { return };
     for (key, item) in all.entries() {
         let (Some(name), Some(table)) = (key.name(), item.table()) else { continue };
         let ask_again = table.get("ask_again").and_then(|item| {
             reader.names.action(item.name()?).map_err(|message| item.wrong(message)).ok()
         });
         let rule = ConsentRule {
-            needed: table.get("needed").and_then(Item::truth).unwrap_or(true),
-            expires: table.get("expires").and_then(Item::span),
+            needed: table.get("needed").and_then(TomlItem::truth).unwrap_or(true),
+            expires: table.get("expires").and_then(TomlItem::span),
             ask_again,
             place: key.place(),
         };
@@ -95,8 +95,8 @@ pub(super) fn read(
 }
 
 /// The actions that ask again: they need no need.
-pub(super) fn askers<'a>(table: &Table<'a>) -> Vec<&'a str> {
-    let all = table.get("purposes").and_then(Item::as_table).map(|all| all.entries());
+pub(super) fn askers<'a>(table: &TomlTable<'a>) -> Vec<&'a str> {
+    let all = table.get("purposes").and_then(TomlItem::as_table).map(|all| all.entries());
     all.into_iter()
         .flatten()
         .filter_map(|(_, item)| item.as_table()?.get("ask_again")?.as_text())

@@ -5,11 +5,11 @@ use std::time::Duration;
 use chrono::{NaiveTime, Offset, TimeZone};
 
 use super::actions::issue;
-use super::load::Reader;
+use super::load::PolicyReader;
 use super::mistake::hint;
-use super::names::one_of;
-use super::read::{Item, Table};
-use super::{Issue, Place};
+use super::read::{TomlItem, TomlTable};
+use super::symbols::one_of;
+use super::{Issue, SourceLocation};
 use crate::config::limits;
 use crate::event::{OutcomeKind, Time, Zone};
 
@@ -51,7 +51,7 @@ pub struct ContactLimit {
     /// The time.
     pub over: Duration,
     /// Where it stands.
-    pub place: Place,
+    pub place: SourceLocation,
 }
 
 /// After so many outcomes of these kinds in a row an action rests.
@@ -66,7 +66,7 @@ pub struct ContactPause {
     /// What rests together.
     pub per: Per,
     /// Where it stands.
-    pub place: Place,
+    pub place: SourceLocation,
 }
 
 /// What rests together.
@@ -159,14 +159,18 @@ fn change<Z: TimeZone>(from: Time, to: Time, ahead: i32, zone: &Z) -> Option<Tim
     Some(Time::from_ms(after))
 }
 
-pub(super) fn read(table: &Table<'_>, reader: &Reader, known: &mut Option<(Place, ContactRules)>) {
+pub(super) fn read(
+    table: &TomlTable<'_>,
+    reader: &PolicyReader,
+    known: &mut Option<(SourceLocation, ContactRules)>,
+) {
     let Some(item) = table.get("contact") else { return };
     let Some(table) = item.table() else { return };
     if let Some((first, _)) = known {
         item.wrong(format!("[contact] stands here again; it stands first in {first}"));
     }
-    let later = table.get("later").map_or(Some(LATER), Item::span);
-    let listed = table.get("limits").and_then(Item::list).unwrap_or_default();
+    let later = table.get("later").map_or(Some(LATER), TomlItem::span);
+    let listed = table.get("limits").and_then(TomlItem::list).unwrap_or_default();
     if listed.len() > limits::CONTACT_LIMITS {
         let (most, found) = (limits::CONTACT_LIMITS, listed.len());
         table.wrong(format!("expected at most {most} limits, found {found}"));
@@ -182,7 +186,7 @@ pub(super) fn read(table: &Table<'_>, reader: &Reader, known: &mut Option<(Place
     *known = Some((item.place(), rules));
 }
 
-fn timezone(item: Item<'_>) -> Option<Zone> {
+fn timezone(item: TomlItem<'_>) -> Option<Zone> {
     let name = item.text()?;
     let zone = Zone::parse(name);
     if zone.is_none() {
@@ -192,7 +196,7 @@ fn timezone(item: Item<'_>) -> Option<Zone> {
     zone
 }
 
-fn quiet(item: Item<'_>) -> Option<Quiet> {
+fn quiet(item: TomlItem<'_>) -> Option<Quiet> {
     let text = item.text()?;
     let clock = |text: &str| NaiveTime::parse_from_str(text.trim(), "%H:%M").ok();
     let hours = text
@@ -205,7 +209,7 @@ fn quiet(item: Item<'_>) -> Option<Quiet> {
     hours
 }
 
-fn limit(item: Item<'_>, reader: &Reader) -> Option<ContactLimit> {
+fn limit(item: TomlItem<'_>, reader: &PolicyReader) -> Option<ContactLimit> {
     let table = item.table()?;
     let action = table.get("action").and_then(|item| {
         let name = item.name()?;
@@ -213,11 +217,11 @@ fn limit(item: Item<'_>, reader: &Reader) -> Option<ContactLimit> {
         Some(name.into())
     });
     let limit = ContactLimit {
-        channel: table.get("channel").and_then(Item::name).map(Into::into),
+        channel: table.get("channel").and_then(TomlItem::name).map(Into::into),
         issue: table.get("issue").and_then(issue),
         action,
         most: table.require("most").and_then(|item| item.whole(1..=MOST)).unwrap_or(1),
-        over: table.require("over").and_then(Item::span).unwrap_or_default(),
+        over: table.require("over").and_then(TomlItem::span).unwrap_or_default(),
         place: item.place(),
     };
     table.finish();
@@ -227,7 +231,7 @@ fn limit(item: Item<'_>, reader: &Reader) -> Option<ContactLimit> {
 /// A twin remembers no more contacts than that.
 const MOST: u32 = limits::CONTACTS as u32 - 1;
 
-fn pause(item: Item<'_>) -> Option<ContactPause> {
+fn pause(item: TomlItem<'_>) -> Option<ContactPause> {
     let table = item.table()?;
     let of = match table.get("of") {
         Some(item) => item.list_or_one().into_iter().filter_map(outcome).collect(),
@@ -236,7 +240,7 @@ fn pause(item: Item<'_>) -> Option<ContactPause> {
     let pause = ContactPause {
         after: table.require("after").and_then(|item| item.whole(1..=MOST)).unwrap_or(1),
         of,
-        span: table.require("for").and_then(Item::span).unwrap_or_default(),
+        span: table.require("for").and_then(TomlItem::span).unwrap_or_default(),
         per: table.get("per").and_then(per).unwrap_or(Per::Action),
         place: item.place(),
     };
@@ -244,7 +248,7 @@ fn pause(item: Item<'_>) -> Option<ContactPause> {
     Some(pause)
 }
 
-fn per(item: Item<'_>) -> Option<Per> {
+fn per(item: TomlItem<'_>) -> Option<Per> {
     const WORDS: [(&str, Per); 3] =
         [("action", Per::Action), ("issue", Per::Issue), ("customer", Per::Customer)];
     let word = item.text()?;
@@ -255,7 +259,7 @@ fn per(item: Item<'_>) -> Option<Per> {
     known
 }
 
-fn outcome(item: Item<'_>) -> Option<OutcomeKind> {
+fn outcome(item: TomlItem<'_>) -> Option<OutcomeKind> {
     let word = item.text()?;
     let known = OutcomeKind::ALL.into_iter().find(|kind| kind.name() == word);
     let names = OutcomeKind::ALL.map(OutcomeKind::name);

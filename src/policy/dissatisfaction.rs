@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use super::load::{Reader, Situation};
-use super::read::{Item, Table};
-use super::tallies::period;
-use super::{Expression, Path, Place, Root};
+use super::aggregates::period;
+use super::load::{ExpressionSite, PolicyReader};
+use super::read::{TomlItem, TomlTable};
+use super::{Expression, Path, Root, SourceLocation};
 
 /// What the dissatisfaction of a customer is made of: four parts of 0 to 1, each with its weight,
 /// which is as far as this part alone can bring it.
@@ -31,7 +31,7 @@ pub struct DissatisfactionRule {
     /// Once it has fallen below this, they will hear of it again; at most `alarm`.
     pub calm: f64,
     /// Where it stands.
-    pub place: Place,
+    pub place: SourceLocation,
 }
 
 const PERIOD: Duration = Duration::from_secs(30 * 86_400);
@@ -43,7 +43,11 @@ const ALARM_MIN: f64 = 0.01;
 /// is heard once.
 const CALM_SHARE: f64 = 0.8;
 
-pub(super) fn read(table: &Table<'_>, reader: &Reader, known: &mut Option<DissatisfactionRule>) {
+pub(super) fn read(
+    table: &TomlTable<'_>,
+    reader: &PolicyReader,
+    known: &mut Option<DissatisfactionRule>,
+) {
     let Some(item) = table.get("dissatisfaction") else { return };
     let Some(table) = item.table() else { return };
     if let Some(known) = known {
@@ -51,7 +55,7 @@ pub(super) fn read(table: &Table<'_>, reader: &Reader, known: &mut Option<Dissat
         item.wrong(format!("[dissatisfaction] stands here again; it stands first in {first}"));
     }
     let share = |key, otherwise| {
-        table.get(key).map_or(Some(otherwise), |item: Item<'_>| item.number(0.0..=1.0))
+        table.get(key).map_or(Some(otherwise), |item: TomlItem<'_>| item.number(0.0..=1.0))
     };
     let span = |key, otherwise| table.get(key).map_or(Some(otherwise), period);
     let alarm = table.get("alarm").map_or(Some(ALARM), |item| item.number(ALARM_MIN..=1.0));
@@ -74,8 +78,8 @@ pub(super) fn read(table: &Table<'_>, reader: &Reader, known: &mut Option<Dissat
 }
 
 /// The mood is asked for at any moment, whatever happens then.
-fn mood(item: Item<'_>, reader: &Reader) -> Option<Expression> {
-    let mood = reader.expression(item, Situation::Rule(&[]))?;
+fn mood(item: TomlItem<'_>, reader: &PolicyReader) -> Option<Expression> {
+    let mood = reader.expression(item, ExpressionSite::Rule(&[]))?;
     let reads = |root| mood.paths().iter().any(|path: &Path| path.root == root);
     if reads(Root::Event) || reads(Root::Shared) || reads(Root::Dissatisfaction) {
         item.wrong(

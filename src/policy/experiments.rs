@@ -4,14 +4,14 @@
 use std::time::Duration;
 
 use super::actions;
+use super::aggregates::period;
 use super::files::ARMS;
-use super::load::{Reader, Situation};
+use super::load::{ExpressionSite, PolicyReader};
 use super::mistake::hint;
-use super::names::one_of;
-use super::read::{Item, Named, Table};
+use super::read::{TomlItem, TomlKey, TomlTable};
 use super::rules::{self, Pattern};
-use super::tallies::period;
-use super::{Action, Expression, Index, Issue, Place, Trigger};
+use super::symbols::one_of;
+use super::{ActionDefinition, Expression, Index, Issue, SourceLocation, Trigger};
 use crate::config::limits;
 use crate::models;
 
@@ -34,7 +34,7 @@ pub struct Experiment {
     /// What it is to show, for people.
     pub describe: Box<str>,
     /// The arms, in the order of the file. The first one is what the others are compared with.
-    pub arms: Box<[Arm]>,
+    pub arms: Box<[ExperimentArm]>,
     /// The actions whose decisions it is about; none: all.
     pub actions: Box<[Box<str>]>,
     /// The issues whose decisions it is about; none: all.
@@ -46,12 +46,12 @@ pub struct Experiment {
     /// How long after a customer came in it may come.
     pub within: Duration,
     /// Where it stands.
-    pub place: Place,
+    pub place: SourceLocation,
 }
 
 /// A part of the customers.
 #[derive(Debug)]
-pub struct Arm {
+pub struct ExperimentArm {
     /// Its name.
     pub name: Box<str>,
     /// Its share of all customers, 0 to 1.
@@ -88,7 +88,7 @@ impl Does {
 
 impl Experiment {
     /// The arm of a customer; none: the experiment is not about them.
-    pub fn arm_of(&self, customer: &str) -> Option<&Arm> {
+    pub fn arm_of(&self, customer: &str) -> Option<&ExperimentArm> {
         let seed = models::seed(&[models::hashed(&self.name), models::hashed(customer)]);
         let mut left = models::uniform(seed);
         self.arms.iter().find(|arm| {
@@ -98,19 +98,19 @@ impl Experiment {
     }
 
     /// The arm of a name.
-    pub fn arm(&self, name: &str) -> Option<&Arm> {
+    pub fn arm(&self, name: &str) -> Option<&ExperimentArm> {
         self.arms.iter().find(|arm| *arm.name == *name)
     }
 
     /// Whether it is about decisions in which this action is a candidate.
-    pub fn covers(&self, action: &Action) -> bool {
+    pub fn covers(&self, action: &ActionDefinition) -> bool {
         (self.actions.is_empty() || self.actions.iter().any(|own| **own == *action.name))
             && (self.issues.is_empty() || self.issues.contains(&action.issue))
     }
 }
 
 impl Experiments {
-    pub(super) fn new(read: Vec<Patterned>) -> Experiments {
+    pub(super) fn new(read: Vec<PatternedExperiment>) -> Experiments {
         let index = Index::of(read.iter().map(|one| one.goal.as_slice()));
         Experiments { all: read.into_iter().map(|one| one.experiment).collect(), index }
     }
@@ -143,12 +143,16 @@ impl Experiments {
 }
 
 /// An experiment, and the inputs that it hopes for.
-pub(super) struct Patterned {
+pub(super) struct PatternedExperiment {
     experiment: Experiment,
     goal: Vec<Pattern>,
 }
 
-pub(super) fn read(table: &Table<'_>, reader: &Reader, experiments: &mut Vec<Patterned>) {
+pub(super) fn read(
+    table: &TomlTable<'_>,
+    reader: &PolicyReader,
+    experiments: &mut Vec<PatternedExperiment>,
+) {
     let Some(item) = table.get("experiments") else { return };
     if reader.is_of_arm {
         item.wrong("the experiments of the policy itself hold in the policy of an arm, too: take these out");
@@ -164,24 +168,29 @@ pub(super) fn read(table: &Table<'_>, reader: &Reader, experiments: &mut Vec<Pat
     }
 }
 
-fn experiment(name: &str, key: Named<'_>, table: &Table<'_>, reader: &Reader) -> Option<Patterned> {
-    let describe = table.require("describe").and_then(Item::text);
+fn experiment(
+    name: &str,
+    key: TomlKey<'_>,
+    table: &TomlTable<'_>,
+    reader: &PolicyReader,
+) -> Option<PatternedExperiment> {
+    let describe = table.require("describe").and_then(TomlItem::text);
     let arms = table.require("arms").and_then(|item| arms(item, reader));
-    let actions = table.get("actions").map_or(Vec::new(), Item::list_or_one);
+    let actions = table.get("actions").map_or(Vec::new(), TomlItem::list_or_one);
     let actions = actions.into_iter().filter_map(|item| {
         let name = item.name()?;
         reader.names.action(name).map_err(|message| item.wrong(message)).ok()?;
         Some(name.into())
     });
     let actions = actions.collect();
-    let issues = table.get("issues").map_or(Vec::new(), Item::list_or_one);
+    let issues = table.get("issues").map_or(Vec::new(), TomlItem::list_or_one);
     let issues = issues.into_iter().filter_map(actions::issue).collect();
     let goal = table.require("goal").map(|item| rules::patterns(item, reader));
     let triggers: Vec<Trigger> = goal.iter().flatten().map(|(trigger, _)| *trigger).collect();
     if triggers.contains(&Trigger::Dissatisfaction) {
         table.wrong("expected inputs to hope for, found `dissatisfaction`, which only rules hear");
     }
-    let situation = Situation::Rule(&triggers);
+    let situation = ExpressionSite::Rule(&triggers);
     let when = table.get("when").map(|item| reader.expression(item, situation));
     let value = table.get("value").map(|item| reader.expression(item, situation));
     let within = table.require("within").and_then(period);
@@ -196,12 +205,12 @@ fn experiment(name: &str, key: Named<'_>, table: &Table<'_>, reader: &Reader) ->
         within: within?,
         place: key.place(),
     };
-    Some(Patterned { experiment, goal: goal? })
+    Some(PatternedExperiment { experiment, goal: goal? })
 }
 
-fn arms(item: Item<'_>, reader: &Reader) -> Option<Box<[Arm]>> {
+fn arms(item: TomlItem<'_>, reader: &PolicyReader) -> Option<Box<[ExperimentArm]>> {
     let table = item.table()?;
-    let mut arms: Vec<Arm> = Vec::new();
+    let mut arms: Vec<ExperimentArm> = Vec::new();
     for (key, item) in table.entries() {
         let name = key.name()?;
         let (share, does, policy) = match item.as_table() {
@@ -214,7 +223,7 @@ fn arms(item: Item<'_>, reader: &Reader) -> Option<Box<[Arm]>> {
                 (share?, does?, rules::flat(policy)?)
             }
         };
-        arms.push(Arm { name: name.into(), share, does, policy });
+        arms.push(ExperimentArm { name: name.into(), share, does, policy });
     }
     if arms.len() < 2 || arms.len() > limits::EXPERIMENT_ARMS {
         let (most, found) = (limits::EXPERIMENT_ARMS, arms.len());
@@ -231,7 +240,7 @@ fn arms(item: Item<'_>, reader: &Reader) -> Option<Box<[Arm]>> {
 }
 
 /// The policy in a folder of arms that an arm names.
-fn governs(item: Item<'_>, reader: &Reader) -> Option<Box<str>> {
+fn governs(item: TomlItem<'_>, reader: &PolicyReader) -> Option<Box<str>> {
     let name = item.name()?;
     let known = reader.arms.iter().map(|known| &**known);
     if known.clone().any(|known| known == name) {
@@ -242,7 +251,7 @@ fn governs(item: Item<'_>, reader: &Reader) -> Option<Box<str>> {
     None
 }
 
-fn does(item: Item<'_>) -> Option<Does> {
+fn does(item: TomlItem<'_>) -> Option<Does> {
     let word = item.text()?;
     let known = Does::ALL.into_iter().find(|does| does.name() == word);
     if let (None, Err(message)) = (known, one_of(word, &Does::ALL.map(Does::name), "way of an arm"))

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use cel::common::value::Val;
 
-use super::budget::{self, Evaluation, Exceeded, Payer};
-use super::figures::{self, Figure};
+use super::budget::{self, BudgetOwner, Evaluation, Exceeded};
+use super::cel_value::{self, CelValue};
+use super::evaluate::{CompiledExpression, EvalBindings, EvalFault, EvalInput};
 use super::functions::SHARED;
+use super::lower::{self, Macro};
 use super::negation;
-use super::plan::{Fault, Figures, Plan, World};
-use super::rewrite::{self, Macro};
-use super::{Path, Place, Scope};
+use super::{Path, Scope, SourceLocation};
 use crate::config::limits;
 use crate::event::{Time, Value};
 
@@ -26,7 +26,7 @@ use crate::event::{Time, Value};
 /// * regular expressions, bytes, unsigned numbers and optional values are left out.
 pub struct Expression {
     source: Box<str>,
-    plan: Plan,
+    plan: CompiledExpression,
     paths: Arc<[Path]>,
     /// What is allowed, and most likely not meant, as far as one part by itself shows it.
     remarks: Box<[CompileError]>,
@@ -40,8 +40,8 @@ pub struct Expression {
 /// What goes through lists costs steps, of which there is a budget.
 struct Metered {
     macros: Box<[Macro]>,
-    payer: Payer,
-    place: Option<Place>,
+    payer: BudgetOwner,
+    place: Option<SourceLocation>,
 }
 
 /// Whether a condition holds.
@@ -90,8 +90,8 @@ pub struct EvalError {
 
 #[derive(Debug, Clone)]
 enum Cause {
-    Fault(Fault),
-    Wanted { wanted: &'static str, found: &'static str },
+    Fault(EvalFault),
+    WrongType { wanted: &'static str, found: &'static str },
     Unusable(Arc<str>),
 }
 
@@ -105,13 +105,13 @@ impl EvalError {
 impl EvalError {
     /// Whether it went through more than it may.
     pub fn is_exceeded(&self) -> bool {
-        matches!(&self.cause, Cause::Fault(Fault::Exceeded(_)))
+        matches!(&self.cause, Cause::Fault(EvalFault::Exceeded(_)))
     }
 }
 
 impl fmt::Display for EvalError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Cause::Fault(fault @ Fault::Exceeded(_)) = &self.cause {
+        if let Cause::Fault(fault @ EvalFault::Exceeded(_)) = &self.cause {
             return out.write_str(&fault.reason());
         }
         let mut missing = self.missing();
@@ -121,7 +121,7 @@ impl fmt::Display for EvalError {
         }
         match &self.cause {
             Cause::Fault(fault) => out.write_str(&fault.reason()),
-            Cause::Wanted { wanted, found } => write!(out, "expected {wanted}, found {found}"),
+            Cause::WrongType { wanted, found } => write!(out, "expected {wanted}, found {found}"),
             Cause::Unusable(message) => out.write_str(message),
         }
     }
@@ -136,9 +136,9 @@ impl Expression {
     /// The first mistake in it: its syntax, an unknown name (with the nearest right one), a part
     /// that can never work, or a limit.
     pub fn compile(source: &str) -> Result<Expression, CompileError> {
-        let rewrite::Parts { ast, paths, mut constants, macros, remarks, .. } =
-            rewrite::compile(source)?;
-        let plan = Plan::of(ast, &mut constants);
+        let lower::LoweredExpression { ast, paths, mut constants, macros, remarks, .. } =
+            lower::compile(source)?;
+        let plan = CompiledExpression::of(ast, &mut constants);
         Ok(Expression {
             source: source.into(),
             needs_interpreter: plan.needs_interpreter(),
@@ -147,14 +147,14 @@ impl Expression {
             remarks: remarks.into(),
             constants: constants.into(),
             metered: (!macros.is_empty()).then(|| {
-                let (macros, payer) = (macros.into(), Payer::Policy);
+                let (macros, payer) = (macros.into(), BudgetOwner::Policy);
                 Box::new(Metered { macros, payer, place: None })
             }),
         })
     }
 
     /// The same, which stands at `place`.
-    pub(super) fn at(mut self, place: Place) -> Expression {
+    pub(super) fn at(mut self, place: SourceLocation) -> Expression {
         if let Some(metered) = &mut self.metered {
             metered.place = Some(place);
         }
@@ -168,7 +168,7 @@ impl Expression {
     pub(super) fn coming_from_outside(mut self) -> Result<Expression, CompileError> {
         let most = limits::CONDITION_MACROS;
         let Some(metered) = &mut self.metered else { return Ok(self) };
-        metered.payer = Payer::Outside;
+        metered.payer = BudgetOwner::Outside;
         match metered.macros.iter().find(|one| one.within >= most) {
             None => Ok(self),
             Some(one) => Err(CompileError::new(
@@ -196,7 +196,7 @@ impl Expression {
     }
 
     /// What must stand where for the condition to hold: see
-    /// [`Condition::lookups`](super::Condition::lookups).
+    /// [`Audience::lookups`](super::Audience::lookups).
     pub(super) fn lookups(&self) -> Vec<(&Path, Vec<Value>)> {
         let mut lookups = Vec::new();
         self.plan.lookups(&self.constants, &mut lookups);
@@ -217,7 +217,7 @@ impl Expression {
     /// # Errors
     /// When a part of it does not work on what was found, such as an operator on `null`.
     pub fn value(&self, scope: &dyn Scope) -> Result<Value, EvalError> {
-        match self.read(scope, |value| Some(figures::value(value)), "a value")? {
+        match self.read(scope, |value| Some(cel_value::value(value)), "a value")? {
             Ok(value) => Ok(value),
             Err(message) => Err(self.error(Cause::Unusable(message.into()), scope)),
         }
@@ -228,7 +228,7 @@ impl Expression {
     /// # Errors
     /// As for [`Expression::value`], and when it is no number.
     pub fn number(&self, scope: &dyn Scope) -> Result<f64, EvalError> {
-        self.read(scope, figures::number, "a number")
+        self.read(scope, cel_value::number, "a number")
     }
 
     /// The moment it comes to: a timestamp, or text in RFC 3339 form.
@@ -236,7 +236,7 @@ impl Expression {
     /// # Errors
     /// As for [`Expression::value`], and when it is no moment, or one before [`Time::FIRST_SAID`].
     pub fn time(&self, scope: &dyn Scope) -> Result<Time, EvalError> {
-        self.read(scope, figures::time, "a time, or text such as 2026-11-22T09:30:00Z")
+        self.read(scope, cel_value::time, "a time, or text such as 2026-11-22T09:30:00Z")
     }
 
     /// The span of time it comes to: a duration, a number of seconds, or text such as `36h`; never
@@ -245,7 +245,7 @@ impl Expression {
     /// # Errors
     /// As for [`Expression::value`], and when it is no such span.
     pub fn span(&self, scope: &dyn Scope) -> Result<Duration, EvalError> {
-        self.read(scope, figures::span, "a span of time that is not negative, such as 36h")
+        self.read(scope, cel_value::span, "a span of time that is not negative, such as 36h")
     }
 
     /// The result as `how` reads it.
@@ -258,11 +258,11 @@ impl Expression {
         let read = self.evaluate(scope, |plan, world| {
             let held = plan.value(world)?;
             let value = held.as_val();
-            Ok(how(value).ok_or_else(|| figures::describe(value)))
+            Ok(how(value).ok_or_else(|| cel_value::describe(value)))
         });
         let cause = match read {
             Ok(Ok(value)) => return Ok(value),
-            Ok(Err(found)) => Cause::Wanted { wanted, found },
+            Ok(Err(found)) => Cause::WrongType { wanted, found },
             Err(fault) => Cause::Fault(fault),
         };
         Err(self.error(cause, scope))
@@ -271,36 +271,37 @@ impl Expression {
     fn evaluate<T>(
         &self,
         scope: &dyn Scope,
-        how: impl for<'a> FnOnce(&'a Plan, &World<'a>) -> Result<T, Fault>,
-    ) -> Result<T, Fault> {
+        how: impl for<'a> FnOnce(&'a CompiledExpression, &EvalInput<'a>) -> Result<T, EvalFault>,
+    ) -> Result<T, EvalFault> {
         let metered = self.metered.as_deref();
         let evaluation = metered.map(|metered| Evaluation::begin(metered.payer));
-        let world = World { scope, paths: &self.paths, constants: &self.constants, context: None };
+        let world =
+            EvalInput { scope, paths: &self.paths, constants: &self.constants, context: None };
         if !self.needs_interpreter {
             return how(&self.plan, &world);
         }
-        let figures = Figures {
-            found: self.paths.iter().map(|path| Figure::of(scope.find(path))).collect(),
+        let figures = EvalBindings {
+            found: self.paths.iter().map(|path| CelValue::of(scope.find(path))).collect(),
             constants: &self.constants,
         };
         let shared: &cel::Context<'_, '_> = &SHARED;
         let mut context = shared.new_inner_scope();
         context.set_variable_resolver(&figures);
-        let come_to = how(&self.plan, &World { context: Some(&context), ..world });
+        let come_to = how(&self.plan, &EvalInput { context: Some(&context), ..world });
         if let (Some(metered), Some(evaluation)) = (metered, evaluation)
             && evaluation.is_exceeded()
         {
             if let Some(place) = &metered.place {
                 budget::exceed(Exceeded::Policy(place.clone()));
             }
-            return Err(Fault::Exceeded(metered.payer));
+            return Err(EvalFault::Exceeded(metered.payer));
         }
         come_to
     }
 
     fn error(&self, cause: Cause, scope: &dyn Scope) -> EvalError {
         let missing = self.paths.iter().enumerate().fold(0, |missing, (at, path)| {
-            missing | u64::from(Figure::of(scope.find(path)).is_missing()) << at
+            missing | u64::from(CelValue::of(scope.find(path)).is_missing()) << at
         });
         EvalError { cause, paths: Arc::clone(&self.paths), missing }
     }
@@ -317,10 +318,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::policy::scope::Sample;
+    use crate::policy::scope::TestScope;
 
-    fn sample() -> Sample {
-        Sample::of([
+    fn sample() -> TestScope {
+        TestScope::of([
             ("event.properties.country", r#""PT""#),
             ("event.properties.departure", r#""2026-03-09T06:00:00Z""#),
             ("event.properties.amount", "100"),

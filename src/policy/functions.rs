@@ -11,7 +11,7 @@ use cel::common::value::CowVal;
 use cel::{Context, Env, ExecutionError};
 
 use super::budget;
-use super::figures;
+use super::cel_value;
 use crate::event::Moment;
 
 type Called<'b, 'v> = Result<CowVal<'b, 'v>, ExecutionError>;
@@ -158,7 +158,7 @@ fn timestamp<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Called<'b, 'v> {
                 .map(|time| CowVal::owned(CelTimestamp::from(time.fixed_offset())))
                 .ok_or_else(|| failed("timestamp", format!("{wanted} {}", secs.inner()))),
             None => {
-                let found = figures::describe(given.as_ref());
+                let found = cel_value::describe(given.as_ref());
                 Err(failed("timestamp", format!("{wanted} {found}")))
             }
         },
@@ -167,10 +167,10 @@ fn timestamp<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Called<'b, 'v> {
 
 fn number_of(function: &str, args: &[CowVal<'_, '_>]) -> Result<f64, ExecutionError> {
     let found = args.first().ok_or(ExecutionError::MissingArgumentOrTarget)?;
-    figures::number(found.as_ref()).ok_or_else(|| {
+    cel_value::number(found.as_ref()).ok_or_else(|| {
         failed(
             function,
-            format!("{function}: expected a number, found {}", figures::describe(found.as_ref())),
+            format!("{function}: expected a number, found {}", cel_value::describe(found.as_ref())),
         )
     })
 }
@@ -178,7 +178,7 @@ fn number_of(function: &str, args: &[CowVal<'_, '_>]) -> Result<f64, ExecutionEr
 fn span<'b, 'v>(name: &str, args: &[CowVal<'b, 'v>], unit_secs: f64) -> Called<'b, 'v> {
     let ms = number_of(name, args)? * unit_secs * 1_000.0;
     // Spans within ± 10,000 years cannot overflow when they meet a time.
-    let ms = ms.clamp(-figures::SPAN_MS_MAX, figures::SPAN_MS_MAX);
+    let ms = ms.clamp(-cel_value::SPAN_MS_MAX, cel_value::SPAN_MS_MAX);
     Ok(CowVal::owned(CelDuration::from(chrono::Duration::milliseconds(ms as i64))))
 }
 
@@ -189,7 +189,7 @@ fn extreme<'b, 'v>(args: Vec<CowVal<'b, 'v>>, wanted: Ordering) -> Called<'b, 'v
         let comparer = candidate.as_comparer().ok_or_else(|| {
             failed(
                 "min/max",
-                format!("min and max do not work on {}", figures::describe(candidate.as_ref())),
+                format!("min and max do not work on {}", cel_value::describe(candidate.as_ref())),
             )
         })?;
         if comparer.compare(best.as_ref())? == wanted {
@@ -201,9 +201,9 @@ fn extreme<'b, 'v>(args: Vec<CowVal<'b, 'v>>, wanted: Ordering) -> Called<'b, 'v
 
 fn abs<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Called<'b, 'v> {
     let value = number_of("abs", &args)?;
-    match args.first().and_then(|arg| figures::whole(arg.as_ref())) {
+    match args.first().and_then(|arg| cel_value::whole(arg.as_ref())) {
         // That of the least `i64` has room, too.
-        Some(whole) => figures::of_whole(whole.abs()).ok_or_else(|| too_large("abs")),
+        Some(whole) => cel_value::of_whole(whole.abs()).ok_or_else(|| too_large("abs")),
         None => Ok(CowVal::owned(CelDouble::from(value.abs()))),
     }
 }
@@ -211,11 +211,11 @@ fn abs<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Called<'b, 'v> {
 fn round<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Called<'b, 'v> {
     let value = number_of("round", &args)?;
     if let [whole] = &args[..]
-        && let Some(whole) = figures::whole(whole.as_ref())
+        && let Some(whole) = cel_value::whole(whole.as_ref())
     {
-        return figures::of_whole(whole).ok_or_else(|| too_large("round"));
+        return cel_value::of_whole(whole).ok_or_else(|| too_large("round"));
     }
-    match args.get(1).map(|digits| figures::number(digits.as_ref())) {
+    match args.get(1).map(|digits| cel_value::number(digits.as_ref())) {
         // A cast to i64 stops at its bounds.
         None => Ok(CowVal::owned(CelInt::from(value.round() as i64))),
         Some(Some(digits)) if (0.0..=9.0).contains(&digits) => {
@@ -284,7 +284,7 @@ fn arithmetic<'b, 'v>(
         Operator::Divide => "/",
         Operator::Remainder => "%",
     };
-    let wholes = match (figures::whole(left), figures::whole(right)) {
+    let wholes = match (cel_value::whole(left), cel_value::whole(right)) {
         (Some(left), Some(right)) => Some((left, right)),
         _ => None,
     };
@@ -295,7 +295,9 @@ fn arithmetic<'b, 'v>(
         (Some(_), _) => false,
         (None, _) => true,
     };
-    if inexact && let (Some(left), Some(right)) = (figures::number(left), figures::number(right)) {
+    if inexact
+        && let (Some(left), Some(right)) = (cel_value::number(left), cel_value::number(right))
+    {
         let result = on_floats(left, right);
         if !result.is_finite() {
             return Err(failed(sign, format!("`{sign}` gives no number here")));
@@ -314,10 +316,10 @@ fn arithmetic<'b, 'v>(
             Operator::Divide => left_whole.checked_div(right_whole),
             Operator::Remainder => left_whole.checked_rem(right_whole),
         };
-        return result.and_then(figures::of_whole).ok_or_else(|| too_large(sign));
+        return result.and_then(cel_value::of_whole).ok_or_else(|| too_large(sign));
     }
     let unsupported = || {
-        let (left, right) = (figures::describe(left), figures::describe(right));
+        let (left, right) = (cel_value::describe(left), cel_value::describe(right));
         failed(sign, format!("`{sign}` does not work on {left} and {right}"))
     };
     let result = match operator {

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::Place;
-use super::read::{Item, Table};
+use super::SourceLocation;
+use super::read::{TomlItem, TomlTable};
 use super::weights::once;
-use crate::event::{Event, Kind, Map, Reason, Rejection, cut};
+use crate::event::{Event, EventKind, Map, Reason, Rejection, cut};
 
 /// What programs write where they know no customer, in small letters. Whoever took these for
 /// identifiers would make one customer of many.
@@ -197,7 +197,7 @@ impl IdentityRule {
             return Err(refused(event.customer.as_str()));
         }
         match &event.kind {
-            Kind::Link(told) if self.is_placeholder(&told.to) => Err(refused(&told.to)),
+            EventKind::Link(told) if self.is_placeholder(&told.to) => Err(refused(&told.to)),
             _ => Ok(()),
         }
     }
@@ -251,12 +251,12 @@ fn is_hole(text: &str) -> bool {
         })
 }
 
-pub(super) fn read(table: &Table<'_>, known: &mut Option<(Place, IdentityRule)>) {
+pub(super) fn read(table: &TomlTable<'_>, known: &mut Option<(SourceLocation, IdentityRule)>) {
     let Some((item, table)) = once(table, "identity", known.as_ref().map(|(place, _)| place))
     else {
         return;
     };
-    let texts = |key| -> Option<Vec<(Item<'_>, &str)>> {
+    let texts = |key| -> Option<Vec<(TomlItem<'_>, &str)>> {
         let list = table.get(key)?.list()?;
         Some(list.into_iter().filter_map(|item| Some((item, item.text()?))).collect())
     };

@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::load::Reader;
-use super::names;
-use super::read::{Item, Table};
+use super::load::PolicyReader;
+use super::read::{TomlItem, TomlTable};
+use super::symbols;
 use super::{InteractionRule, Occasion, Trigger};
 use crate::event::EventType;
 
@@ -20,17 +20,17 @@ const OFFER_WITHIN: Duration = Duration::from_secs(30 * 86_400);
 const PAUSE_AFTER: Duration = Duration::from_secs(30 * 60);
 
 pub(super) fn read(
-    table: &Table<'_>,
-    reader: &Reader,
+    table: &TomlTable<'_>,
+    reader: &PolicyReader,
     interactions: &mut BTreeMap<Box<str>, InteractionRule>,
 ) {
-    let Some(all) = table.get("interactions").and_then(Item::table) else { return };
+    let Some(all) = table.get("interactions").and_then(TomlItem::table) else { return };
     for (key, item) in all.entries() {
         let (Some(kind), Some(table)) = (key.name(), item.table()) else { continue };
         if kind == BEST {
             key.wrong("`best` is what expressions call the interaction that fits best; name the kind otherwise");
         }
-        let span = |key, otherwise| table.get(key).and_then(Item::span).unwrap_or(otherwise);
+        let span = |key, otherwise| table.get(key).and_then(TomlItem::span).unwrap_or(otherwise);
         let resume = table.get("resume").and_then(|item| {
             reader.names.action(item.name()?).map_err(|message| item.wrong(message)).ok()
         });
@@ -53,8 +53,8 @@ pub(super) fn read(
 }
 
 /// The actions that offer to go on: they need no need.
-pub(super) fn resumes<'a>(table: &Table<'a>) -> Vec<&'a str> {
-    let kinds = table.get("interactions").and_then(Item::as_table).map(|all| all.entries());
+pub(super) fn resumes<'a>(table: &TomlTable<'a>) -> Vec<&'a str> {
+    let kinds = table.get("interactions").and_then(TomlItem::as_table).map(|all| all.entries());
     kinds
         .into_iter()
         .flatten()
@@ -62,8 +62,8 @@ pub(super) fn resumes<'a>(table: &Table<'a>) -> Vec<&'a str> {
         .collect()
 }
 
-fn occasions(item: Item<'_>, reader: &Reader) -> Box<[Occasion]> {
-    let occasion = |item: Item<'_>| match names::trigger(item.text()?) {
+fn occasions(item: TomlItem<'_>, reader: &PolicyReader) -> Box<[Occasion]> {
+    let occasion = |item: TomlItem<'_>| match symbols::trigger(item.text()?) {
         Ok((Trigger::Timer, _)) => {
             item.wrong("expected something that a channel reports, found a timer");
             None

@@ -3,29 +3,29 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::aggregates::{self, Aggregates};
 use super::broadcasts;
 use super::consents;
 use super::contact::{self, ContactRules};
+use super::derived_sensitivity;
 use super::experiments::{self, Experiments};
 use super::identity;
 use super::interactions;
-use super::keeping;
-use super::made;
-use super::mistake::{Found, Mistakes};
-use super::names::Names;
+use super::mistake::{Findings, Mistakes};
 use super::purposes;
 use super::queues;
-use super::read::{Document, Item, Source, Table};
+use super::read::{Document, TomlItem, TomlSource, TomlTable};
+use super::retention;
 use super::rules;
-use super::tallies::{self, Tallies};
+use super::symbols::Symbols;
 use super::topics;
 use super::weights;
 use hashbrown::HashMap;
 
-use super::advice::{self, Noticed};
+use super::advice::{self, PolicyUsage};
 use super::{
-    Action, CompileError, Escalates, Expression, Files, Index, Need, Path, Policy, PreferenceRule,
-    Template, Trigger,
+    ActionDefinition, AutoEscalations, CompileError, Expression, Files, Index, NeedDefinition,
+    Path, Policy, PreferenceRule, Template, Trigger,
 };
 use super::{actions, dissatisfaction};
 use crate::config::limits;
@@ -47,9 +47,9 @@ pub fn load(files: &Files) -> Result<Policy, Mistakes> {
 /// # Errors
 /// As [`load`].
 pub fn load_with(files: &Files, languages: &Arc<Languages>) -> Result<Policy, Mistakes> {
-    let found = RefCell::new(Found::default());
+    let found = RefCell::new(Findings::default());
     let (own, arms) = files.by_arm();
-    let mut reader = Reader::default();
+    let mut reader = PolicyReader::default();
     reader.arms.extend(arms.keys().map(|arm| Box::from(*arm)));
     let mut policy = read(&own, languages, &found, &mut reader);
     let remarks = advice::advise(&policy, &own, &reader.noticed.borrow());
@@ -72,7 +72,7 @@ pub fn load_with(files: &Files, languages: &Arc<Languages>) -> Result<Policy, Mi
                 ),
             );
         }
-        let mut reader = Reader { is_of_arm: true, ..Reader::default() };
+        let mut reader = PolicyReader { is_of_arm: true, ..PolicyReader::default() };
         reader.names.experiments.clone_from(&experiments);
         let mut other = read(files, languages, &found, &mut reader);
         // A version is that of all that a service goes by.
@@ -93,7 +93,7 @@ pub fn load_with(files: &Files, languages: &Arc<Languages>) -> Result<Policy, Mi
 
 /// Where an expression or a text stands, which decides what it may read.
 #[derive(Clone, Copy)]
-pub(super) enum Situation<'a> {
+pub(super) enum ExpressionSite<'a> {
     /// In a rule that answers to these inputs.
     Rule(&'a [Trigger]),
     /// In an action, which any input may bring about.
@@ -107,19 +107,23 @@ pub(super) enum Situation<'a> {
 
 /// What the parts of a policy are read with.
 #[derive(Default)]
-pub(super) struct Reader {
-    pub(super) names: Names,
+pub(super) struct PolicyReader {
+    pub(super) names: Symbols,
     pub(super) languages: Vec<Box<str>>,
     /// The policies of arms that there are.
     pub(super) arms: Vec<Box<str>>,
     /// The policy is that of an arm.
     pub(super) is_of_arm: bool,
-    pub(super) noticed: RefCell<Noticed>,
+    pub(super) noticed: RefCell<PolicyUsage>,
 }
 
-impl Reader {
+impl PolicyReader {
     /// An expression that reads only what there can be.
-    pub(super) fn expression(&self, item: Item<'_>, at: Situation<'_>) -> Option<Expression> {
+    pub(super) fn expression(
+        &self,
+        item: TomlItem<'_>,
+        at: ExpressionSite<'_>,
+    ) -> Option<Expression> {
         let expression = item.expression()?;
         self.check(item, expression.source(), expression.paths(), at);
         expression.remarks().iter().for_each(|remark| item.remark_inside(remark));
@@ -129,8 +133,8 @@ impl Reader {
     /// An expression that comes to a number; a plain number must be within the range.
     pub(super) fn range(
         &self,
-        item: Item<'_>,
-        at: Situation<'_>,
+        item: TomlItem<'_>,
+        at: ExpressionSite<'_>,
         range: std::ops::RangeInclusive<f64>,
     ) -> Option<Expression> {
         if !item.is_text() {
@@ -140,21 +144,21 @@ impl Reader {
     }
 
     /// A text that reads only what there can be.
-    pub(super) fn template(&self, item: Item<'_>, at: Situation<'_>) -> Option<Template> {
+    pub(super) fn template(&self, item: TomlItem<'_>, at: ExpressionSite<'_>) -> Option<Template> {
         let template = item.template()?;
         self.check(item, template.source(), template.paths(), at);
         Some(template)
     }
 
-    fn check(&self, item: Item<'_>, source: &str, paths: &[Path], at: Situation<'_>) {
+    fn check(&self, item: TomlItem<'_>, source: &str, paths: &[Path], at: ExpressionSite<'_>) {
         for path in paths {
             self.noticed.borrow_mut().read(path, || item.place());
             let checked = match at {
-                Situation::Rule(_) if path.root == super::Root::Need => {
+                ExpressionSite::Rule(_) if path.root == super::Root::Need => {
                     Err("`need` is there only in actions".to_owned())
                 }
-                Situation::Rule(triggers) => self.names.check(path, triggers),
-                Situation::Action { uses, discreet } => {
+                ExpressionSite::Rule(triggers) => self.names.check(path, triggers),
+                ExpressionSite::Action { uses, discreet } => {
                     self.names.check(path, &[]).and_then(|()| self.names.fits(path, uses, discreet))
                 }
             };
@@ -172,21 +176,21 @@ impl Reader {
 fn read(
     files: &Files,
     languages: &Arc<Languages>,
-    found: &RefCell<Found>,
-    reader: &mut Reader,
+    found: &RefCell<Findings>,
+    reader: &mut PolicyReader,
 ) -> Policy {
     let documents: Vec<Document<'_>> = files
         .iter()
-        .filter_map(|(file, content)| Source::new(file, content, found).parse())
+        .filter_map(|(file, content)| TomlSource::new(file, content, found).parse())
         .collect();
-    let tables: Vec<Table<'_>> =
+    let tables: Vec<TomlTable<'_>> =
         documents.iter().filter_map(|document| document.root().table()).collect();
 
     tables.iter().for_each(|table| gather(table, &mut reader.names));
     if !reader.names.sensitive.is_empty() {
         let mut ways = Vec::new();
-        tables.iter().for_each(|table| made::gather(table, &mut ways));
-        reader.names.made = made::settle(&ways, &reader.names.sensitive);
+        tables.iter().for_each(|table| derived_sensitivity::gather(table, &mut ways));
+        reader.names.made = derived_sensitivity::settle(&ways, &reader.names.sensitive);
     }
     if !reader.names.queues.is_empty() {
         reader.names.topics.extend([queues::PERSON, queues::DENIAL].map(str::to_owned));
@@ -197,7 +201,7 @@ fn read(
     let mut preferences = BTreeMap::new();
     let mut interactions = BTreeMap::new();
     let mut patterned = Vec::new();
-    let mut spoken_of = topics::Told::default();
+    let mut spoken_of = topics::TopicDefinitions::default();
     let mut actions = Vec::new();
     let mut tallies = Vec::new();
     let mut tried = Vec::new();
@@ -218,15 +222,15 @@ fn read(
         queues::read_escalates(&table, reader, &mut escalates);
         consents::read(&table, reader, &mut consents);
         broadcasts::read(&table, reader, &mut indexed);
-        tallies::read(&table, reader, &mut tallies);
+        aggregates::read(&table, reader, &mut tallies);
         experiments::read(&table, reader, &mut tried);
         dissatisfaction::read(&table, reader, &mut dissatisfied);
         contact::read(&table, reader, &mut contact);
         weights::read_suitability(&table, &mut suitability);
         weights::read_weights(&table, reader, &mut weighty);
         weights::read_explore(&table, &mut explore);
-        keeping::read_erasure(&table, &mut erasure);
-        keeping::read_retention(&table, &mut retention);
+        retention::read_erasure(&table, &mut erasure);
+        retention::read_retention(&table, &mut retention);
         identity::read(&table, &mut identified);
         weights::read_features(&table, reader, &mut features);
         rules::read(&table, reader, &mut patterned);
@@ -242,7 +246,7 @@ fn read(
         first,
         found,
     );
-    let treatments = actions.iter().map(|action: &Action| action.treatments.len()).sum();
+    let treatments = actions.iter().map(|action: &ActionDefinition| action.treatments.len()).sum();
     let mut found = found.borrow_mut();
     for (what, count, most) in [
         ("needs", needs.len(), limits::POLICY_NEEDS),
@@ -258,7 +262,7 @@ fn read(
             found.in_file(first, format!("expected at most {most} {what}, found {count}"));
         }
     }
-    let escalates = escalates.unwrap_or_else(|| Escalates::unsaid(reader));
+    let escalates = escalates.unwrap_or_else(|| AutoEscalations::unsaid(reader));
     let index = Index::of(patterned.iter().map(|rule| rule.on.as_slice()));
     actions::tell_apart(&mut actions);
     let mut serving = vec![Vec::new(); needs.len()];
@@ -291,7 +295,7 @@ fn read(
         actions: actions.into(),
         rules: patterned.into_iter().map(|patterned| patterned.rule).collect(),
         index,
-        tallies: Tallies::new(tallies),
+        tallies: Aggregates::new(tallies),
         experiments: Arc::new(Experiments::new(tried)),
         arms: BTreeMap::new(),
         dissatisfaction: dissatisfied,
@@ -318,8 +322,9 @@ fn read(
 }
 
 /// Gathers what the policy defines, in silence: what is wrong is said when it is read.
-fn gather(table: &Table<'_>, names: &mut Names) {
-    let entries = |key| table.get(key).and_then(Item::as_table).map_or(Vec::new(), |t| t.entries());
+fn gather(table: &TomlTable<'_>, names: &mut Symbols) {
+    let entries =
+        |key| table.get(key).and_then(TomlItem::as_table).map_or(Vec::new(), |t| t.entries());
     for (name, _) in entries("needs") {
         if !names.needs.iter().any(|known| known == name.text()) {
             names.needs.push(name.text().to_owned());
@@ -336,19 +341,20 @@ fn gather(table: &Table<'_>, names: &mut Names) {
     names.counters.extend(keys("counters"));
     names.activities.extend(keys("activities"));
     names.experiments.extend(keys("experiments"));
-    for action in table.get("actions").map_or(Vec::new(), Item::as_list) {
-        let name = action.as_table().and_then(|table| table.get("name")).and_then(Item::as_text);
+    for action in table.get("actions").map_or(Vec::new(), TomlItem::as_list) {
+        let name =
+            action.as_table().and_then(|table| table.get("name")).and_then(TomlItem::as_text);
         names.actions.extend(name.map(str::to_owned));
     }
     names.acts.extend(interactions::resumes(table).into_iter().map(str::to_owned));
     names.acts.extend(consents::askers(table).into_iter().map(str::to_owned));
     let kinds = entries("interactions").into_iter().map(|(kind, _)| kind.text().to_owned());
     names.timers.extend(kinds.map(|kind| format!("{}{kind}", super::PAUSE_TIMER)));
-    for rule in table.get("rules").map_or(Vec::new(), Item::as_list) {
+    for rule in table.get("rules").map_or(Vec::new(), TomlItem::as_list) {
         let steps = rule.as_table().and_then(|table| table.get("then"));
-        for step in steps.map_or(Vec::new(), Item::as_list) {
+        for step in steps.map_or(Vec::new(), TomlItem::as_list) {
             let Some(step) = step.as_table() else { continue };
-            let text = |key| step.get(key).and_then(Item::as_text).map(str::to_owned);
+            let text = |key| step.get(key).and_then(TomlItem::as_text).map(str::to_owned);
             names.timers.extend(text("start"));
             names.facts.extend(text("set"));
             names.acts.extend(text("act"));
@@ -358,9 +364,9 @@ fn gather(table: &Table<'_>, names: &mut Names) {
 
 /// The one `[policy]` table: the policy's name and its languages.
 fn head(
-    tables: &[Table<'_>],
+    tables: &[TomlTable<'_>],
     files: &Files,
-    found: &RefCell<Found>,
+    found: &RefCell<Findings>,
     languages: &mut Vec<Box<str>>,
 ) -> Box<str> {
     let mut heads = tables.iter().filter_map(|table| table.get("policy"));
@@ -379,8 +385,8 @@ fn head(
         other.wrong(format!("[policy] stands here again; it stands first in {first}"));
     }
     let Some(table) = item.table() else { return "".into() };
-    let name = table.require("name").and_then(Item::name).unwrap_or_default().into();
-    let listed = table.require("languages").and_then(Item::list);
+    let name = table.require("name").and_then(TomlItem::name).unwrap_or_default().into();
+    let listed = table.require("languages").and_then(TomlItem::list);
     for language in listed.iter().flatten() {
         let Some(written) = language.name() else { continue };
         let tag = language_tag(written);
@@ -397,18 +403,18 @@ fn head(
     name
 }
 
-fn read_needs(table: &Table<'_>, needs: &mut Vec<Need>) {
+fn read_needs(table: &TomlTable<'_>, needs: &mut Vec<NeedDefinition>) {
     const EXPIRES: Duration = Duration::from_secs(30 * 86_400);
-    let Some(all) = table.get("needs").and_then(Item::table) else { return };
+    let Some(all) = table.get("needs").and_then(TomlItem::table) else { return };
     for (key, item) in all.entries() {
         let (Some(name), Some(table)) = (key.name(), item.table()) else { continue };
-        let describe = table.require("describe").and_then(Item::text);
-        let expires = table.get("expires").map_or(Some(EXPIRES), Item::span);
+        let describe = table.require("describe").and_then(TomlItem::text);
+        let expires = table.get("expires").map_or(Some(EXPIRES), TomlItem::span);
         table.finish();
-        if needs.iter().any(|known: &Need| *known.name == *name) {
+        if needs.iter().any(|known: &NeedDefinition| *known.name == *name) {
             key.wrong(format!("the need `{name}` stands here twice"));
         }
-        needs.push(Need {
+        needs.push(NeedDefinition {
             name: name.into(),
             describe: describe.unwrap_or_default().into(),
             expires: expires.unwrap_or(EXPIRES),
@@ -417,8 +423,8 @@ fn read_needs(table: &Table<'_>, needs: &mut Vec<Need>) {
     }
 }
 
-fn read_preferences(table: &Table<'_>, preferences: &mut BTreeMap<Box<str>, PreferenceRule>) {
-    let Some(all) = table.get("preferences").and_then(Item::table) else { return };
+fn read_preferences(table: &TomlTable<'_>, preferences: &mut BTreeMap<Box<str>, PreferenceRule>) {
+    let Some(all) = table.get("preferences").and_then(TomlItem::table) else { return };
     for (key, item) in all.entries() {
         let (Some(name), Some(table)) = (key.name(), item.table()) else { continue };
         let evidence = table.get("evidence").map_or(Some(3), |item| item.whole(1..=1_000));
@@ -426,7 +432,7 @@ fn read_preferences(table: &Table<'_>, preferences: &mut BTreeMap<Box<str>, Pref
         let confidence = confidence.unwrap_or(0.6);
         // What is not sure enough to be used is not said either.
         let say = table.get("say").and_then(|item| item.number(confidence..=1.0));
-        let span = |key| table.get(key).and_then(Item::span);
+        let span = |key| table.get(key).and_then(TomlItem::span);
         let rule = PreferenceRule {
             evidence_min: evidence.unwrap_or(3),
             confidence_min: confidence,

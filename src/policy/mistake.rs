@@ -70,14 +70,14 @@ impl std::error::Error for Mistakes {}
 
 /// A file as it was written, to which mistakes point.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Text<'a> {
+pub(crate) struct SourceText<'a> {
     /// The file, relative to its folder.
     pub(crate) file: &'a str,
     /// Its content.
     pub(crate) content: &'a str,
 }
 
-impl Text<'_> {
+impl SourceText<'_> {
     /// The line of a byte, from 1.
     pub(crate) fn line(&self, offset: usize) -> u32 {
         let before = self.before(offset);
@@ -95,13 +95,13 @@ fn count(number: usize) -> u32 {
 
 /// The mistakes found so far, and what is most likely none but may be looked at.
 #[derive(Debug, Default)]
-pub(crate) struct Found {
+pub(crate) struct Findings {
     mistakes: Vec<Mistake>,
     remarks: Vec<Mistake>,
 }
 
 /// Something at the bytes `start..end` of a file.
-fn at(text: Text<'_>, (start, end): (usize, usize), message: String) -> Mistake {
+fn at(text: SourceText<'_>, (start, end): (usize, usize), message: String) -> Mistake {
     let before = text.before(start);
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
     let excerpt = text.content[line_start..].lines().next().unwrap_or("");
@@ -135,11 +135,11 @@ impl Mistake {
     }
 }
 
-impl Found {
+impl Findings {
     /// Notes a mistake at the bytes `start..end` of a file.
     pub(crate) fn at(
         &mut self,
-        text: Text<'_>,
+        text: SourceText<'_>,
         (start, end): (usize, usize),
         message: impl Into<String>,
     ) {
@@ -149,7 +149,7 @@ impl Found {
     /// Notes at the bytes `start..end` of a file what is allowed, and most likely not meant.
     pub(crate) fn remark_at(
         &mut self,
-        text: Text<'_>,
+        text: SourceText<'_>,
         (start, end): (usize, usize),
         message: impl Into<String>,
     ) {
@@ -183,7 +183,7 @@ impl Found {
 
     /// One mistake about a whole file.
     pub(crate) fn one_in_file(file: &str, message: impl Into<String>) -> Mistakes {
-        let mut found = Found::default();
+        let mut found = Findings::default();
         found.in_file(file, message);
         Mistakes(found.mistakes.into())
     }

@@ -9,12 +9,12 @@ use std::time::Duration;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
-use super::keeping::RetentionRule;
+use super::retention::RetentionRule;
 use super::rules::Pattern;
 use super::{
-    ConsentRule, ContactRules, Desk, DissatisfactionRule, ErasureRule, Escalates, Experiments,
-    Explore, Expression, Files, IdentityRule, IssueWeights, Mistake, Path, Queue, Root, SignalRule,
-    Speech, Suitability, Tallies, Template,
+    Aggregates, AutoEscalations, ConsentRule, ContactRules, DissatisfactionRule, ErasureRule,
+    EscalationTarget, Experiments, Explore, Expression, Files, IdentityRule, IssueWeights, Mistake,
+    Path, Queue, Root, SignalRule, Speech, Suitability, Template,
 };
 use crate::event::{EventType, Map, folded_name};
 use crate::models::Arm;
@@ -32,11 +32,11 @@ pub struct Policy {
     /// What is allowed, and most likely not meant; in the order of files and lines.
     pub remarks: Box<[Mistake]>,
     /// Inputs that something of it answers to, by kind and detail, and where.
-    pub heard: Box<[(Trigger, Box<str>, Place)]>,
+    pub heard: Box<[(Trigger, Box<str>, SourceLocation)]>,
     /// The languages in which treatments may be said, as BCP 47 tags; the first is the default.
     pub languages: Box<[Box<str>]>,
     /// The needs that rules may raise.
-    pub needs: Box<[Need]>,
+    pub needs: Box<[NeedDefinition]>,
     /// The preferences that rules may infer, by key.
     pub preferences: BTreeMap<Box<str>, PreferenceRule>,
     /// How messages are read, and the topics that they may touch.
@@ -44,13 +44,13 @@ pub struct Policy {
     /// The kinds of interactions that pause and are taken up again, by kind.
     pub interactions: BTreeMap<Box<str>, InteractionRule>,
     /// The actions that may be taken.
-    pub actions: Box<[Action]>,
+    pub actions: Box<[ActionDefinition]>,
     /// The rules, in the order of files and lines.
     pub rules: Box<[Rule]>,
     /// Which rules an input concerns.
     pub(super) index: Index,
     /// What twins count of the events that pass.
-    pub tallies: Tallies,
+    pub tallies: Aggregates,
     /// What is tried on a part of the customers.
     pub experiments: Arc<Experiments>,
     /// The policies that customers in some arms of them live under, by the names of their folders.
@@ -88,7 +88,7 @@ pub struct Policy {
     /// The people who take over, in the order of files and lines.
     pub queues: Box<[Queue]>,
     /// What the twin hands to them by itself.
-    pub escalates: Escalates,
+    pub escalates: AutoEscalations,
     /// How long what is known is kept; none: as long as there is room.
     pub retention: Option<RetentionRule>,
     /// What becomes of customers who are erased.
@@ -113,12 +113,12 @@ impl Policy {
     }
 
     /// The need of a name.
-    pub fn need(&self, name: &str) -> Option<&Need> {
+    pub fn need(&self, name: &str) -> Option<&NeedDefinition> {
         self.needs.get(self.need_position(name)?)
     }
 
     /// The action of a name.
-    pub fn action(&self, name: &str) -> Option<&Action> {
+    pub fn action(&self, name: &str) -> Option<&ActionDefinition> {
         self.actions.get(self.action_position(name)?)
     }
 
@@ -162,12 +162,12 @@ impl fmt::Display for Version {
 
 /// Where something stands in the policy's files: what an explanation points to. Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Place(Arc<str>);
+pub struct SourceLocation(Arc<str>);
 
-impl Place {
+impl SourceLocation {
     /// A line, from 1, of a file whose path is relative to the policy's folder.
-    pub fn new(file: &str, line: u32) -> Place {
-        Place(format!("{file}:{line}").into())
+    pub fn new(file: &str, line: u32) -> SourceLocation {
+        SourceLocation(format!("{file}:{line}").into())
     }
 
     /// The file.
@@ -186,7 +186,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for SourceLocation {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(&self.0)
     }
@@ -302,7 +302,7 @@ impl Index {
 
 /// A need that rules may raise in a twin.
 #[derive(Debug)]
-pub struct Need {
+pub struct NeedDefinition {
     /// Its name.
     pub name: Box<str>,
     /// What it means, for people.
@@ -310,7 +310,7 @@ pub struct Need {
     /// How long it lives after it was last raised or strengthened.
     pub expires: Duration,
     /// Where it stands.
-    pub place: Place,
+    pub place: SourceLocation,
 }
 
 /// How a preference is inferred, and when it may be used.
@@ -328,7 +328,7 @@ pub struct PreferenceRule {
     /// How long nothing is inferred again once the customer wanted it forgotten.
     pub relearn_after: Duration,
     /// Where it stands.
-    pub place: Place,
+    pub place: SourceLocation,
 }
 
 impl PreferenceRule {
@@ -356,7 +356,7 @@ pub struct InteractionRule {
     /// It is not offered any more so long after it was left.
     pub offer_within: Duration,
     /// Where it stands.
-    pub place: Place,
+    pub place: SourceLocation,
 }
 
 impl InteractionRule {
@@ -411,15 +411,15 @@ pub struct Rule {
     /// What must hold; none: always.
     pub when: Option<Expression>,
     /// What then happens, in this order.
-    pub then: Box<[Step]>,
+    pub then: Box<[RuleStep]>,
     /// Where it stands.
-    pub place: Place,
+    pub place: SourceLocation,
 }
 
 /// One consequence of a rule.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "a policy holds some thousands, made once")]
-pub enum Step {
+pub enum RuleStep {
     /// The twin has this need, at least at this strength.
     Raise {
         /// Position in [`Policy::needs`].
@@ -488,7 +488,7 @@ pub enum Step {
     /// The twin hands over to people.
     Escalate {
         /// To whom.
-        to: Desk,
+        to: EscalationTarget,
         /// What it is about; one open escalation for each conversation, else for each queue and
         /// topic.
         topic: Box<str>,
@@ -568,7 +568,7 @@ impl Issue {
 
 /// Something the company can do for the customer.
 #[derive(Debug)]
-pub struct Action {
+pub struct ActionDefinition {
     /// Its name; records of decisions share it.
     pub name: Arc<str>,
     /// Positions in [`Policy::needs`] of the needs that it serves.
@@ -590,7 +590,7 @@ pub struct Action {
     /// What it is worth, 0 to 1.
     pub value: Worth,
     /// How likely a customer is to take it up, as far as nothing was learned; none: nobody knows.
-    pub propensity: Option<Expected>,
+    pub propensity: Option<PriorPropensity>,
     /// What people put on the scales for or against it, 0.1 to 10.
     pub lever: f64,
     /// It must go out: limits and quiet hours do not hold it.
@@ -606,10 +606,10 @@ pub struct Action {
     /// How it may be said, best first.
     pub treatments: Box<[Treatment]>,
     /// Where it stands.
-    pub place: Place,
+    pub place: SourceLocation,
 }
 
-impl Action {
+impl ActionDefinition {
     /// The parts of an event that it reads, its time aside: what is not known any more when it is
     /// decided about without that event. None: it goes by what the twin remembers.
     pub fn of_event(&self) -> impl Iterator<Item = &Path> {
@@ -639,7 +639,7 @@ pub enum Worth {
 
 /// How likely a customer is to take an action up, before anything is learned.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Expected {
+pub struct PriorPropensity {
     /// How likely, above 0 and below 1.
     pub expected: f64,
     /// How many observations this expectation is worth.
@@ -668,5 +668,5 @@ pub struct Treatment {
     /// The words, by language tag.
     pub texts: BTreeMap<Box<str>, Template>,
     /// Where it stands.
-    pub place: Place,
+    pub place: SourceLocation,
 }

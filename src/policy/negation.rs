@@ -11,12 +11,12 @@ use cel::common::ast::{CallExpr, EntryExpr, Expr, LiteralValue, operators};
 use cel::common::types::{CelBool, CelNull};
 use cel::common::value::Val;
 
-use super::rewrite::{self, Name, Parts};
+use super::lower::{self, BindingName, LoweredExpression};
 use super::{CompileError, Path, functions};
 
 /// What is to be said about the denials in an expression that compiles.
 pub(super) fn remarks(source: &str) -> Vec<CompileError> {
-    let Ok(parts) = rewrite::compile(source) else { return Vec::new() };
+    let Ok(parts) = lower::compile(source) else { return Vec::new() };
     let mut reader = Reader { parts: &parts, within: Vec::new(), found: Vec::new() };
     reader.read(&parts.ast);
     reader.found
@@ -72,7 +72,7 @@ struct Question {
 }
 
 struct Reader<'a> {
-    parts: &'a Parts,
+    parts: &'a LoweredExpression,
     /// What is being read, from the whole expression inwards.
     within: Vec<&'a IdedExpr>,
     found: Vec<CompileError>,
@@ -178,7 +178,7 @@ impl<'a> Reader<'a> {
     fn paths_in(&self, part: &IdedExpr) -> Vec<usize> {
         let mut found = Vec::new();
         each(part, &mut |part| {
-            if let Some(Name::Path(at)) = name(part)
+            if let Some(BindingName::Path(at)) = name(part)
                 && !found.contains(&at)
             {
                 found.push(at);
@@ -198,8 +198,8 @@ impl<'a> Reader<'a> {
         }
         match &part.expr {
             Expr::Ident(_) => match name(part) {
-                Some(Name::Path(at)) if at == question.missing => Outcomes::NULL,
-                Some(Name::Constant(at)) => {
+                Some(BindingName::Path(at)) if at == question.missing => Outcomes::NULL,
+                Some(BindingName::Constant(at)) => {
                     self.parts.constants.get(at).map_or(Outcomes::ANY, |value| constant(&**value))
                 }
                 _ => Outcomes::ANY,
@@ -223,7 +223,7 @@ impl<'a> Reader<'a> {
                     }
                     (operators::CONDITIONAL, [test, yes, no]) => {
                         // A turn of a macro is paid for, or there is none.
-                        if matches!(name(test), Some(Name::Turn(_))) {
+                        if matches!(name(test), Some(BindingName::Turn(_))) {
                             return of(yes);
                         }
                         let test = of(test).as_truth();
@@ -287,7 +287,7 @@ impl Instead {
 
 /// What to write instead of a path in what is denied: that goes by what is done with it.
 fn instead(denied: &IdedExpr, missing: usize) -> Instead {
-    let is_it = |part: &IdedExpr| name(part) == Some(Name::Path(missing));
+    let is_it = |part: &IdedExpr| name(part) == Some(BindingName::Path(missing));
     let mut found = Instead::Has;
     each(denied, &mut |part| {
         let Expr::Call(CallExpr { func_name, target, args }) = &part.expr else { return };
@@ -323,7 +323,7 @@ fn denied(part: &IdedExpr) -> Option<&IdedExpr> {
 }
 
 fn is_path(part: &IdedExpr) -> bool {
-    matches!(name(part), Some(Name::Path(_)))
+    matches!(name(part), Some(BindingName::Path(_)))
 }
 
 fn is_order(part: &IdedExpr) -> bool {
@@ -337,7 +337,7 @@ fn is_order(part: &IdedExpr) -> bool {
 fn is_item_of_a_list(part: &IdedExpr, path: usize) -> bool {
     let Expr::Call(CallExpr { func_name, args, .. }) = &part.expr else { return false };
     func_name == operators::IN
-        && args.first().is_some_and(|item| name(item) == Some(Name::Path(path)))
+        && args.first().is_some_and(|item| name(item) == Some(BindingName::Path(path)))
 }
 
 /// Calls `look` with a part and every part within it.
@@ -357,9 +357,9 @@ fn each<'a>(part: &'a IdedExpr, look: &mut impl FnMut(&'a IdedExpr)) {
     }
 }
 
-fn name(part: &IdedExpr) -> Option<Name> {
+fn name(part: &IdedExpr) -> Option<BindingName> {
     match &part.expr {
-        Expr::Ident(name) => Name::read(name),
+        Expr::Ident(name) => BindingName::read(name),
         _ => None,
     }
 }
@@ -419,7 +419,7 @@ fn equal(one: Outcomes, other: Outcomes) -> Outcomes {
 #[cfg(test)]
 mod tests {
     use crate::policy::Expression;
-    use crate::policy::scope::Sample;
+    use crate::policy::scope::TestScope;
 
     fn told(source: &str) -> String {
         let expression = Expression::compile(source).unwrap_or_else(|e| panic!("{source}: {e}"));
@@ -510,7 +510,7 @@ mod tests {
     #[test]
     fn what_is_said_of_a_denial_is_so() {
         let holds = |source: &str, b: &str| {
-            Expression::compile(source).unwrap().test(&Sample::of([("profile.b", b)])).holds()
+            Expression::compile(source).unwrap().test(&TestScope::of([("profile.b", b)])).holds()
         };
         for (source, b, does_it_hold) in [
             ("!profile.a.contains(\"x\")", "null", false),

@@ -11,10 +11,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::names::one_of;
-use super::read::{Item, Table};
-use super::{Issue, Place, Policy};
-use crate::event::{Sensitivity, Signal};
+use super::read::{TomlItem, TomlTable};
+use super::symbols::one_of;
+use super::{Issue, Policy, SourceLocation};
+use crate::event::{Sensitivity, SignalData};
 
 /// What a sensitive fact was given for, in alphabetical order. Nothing: nobody may use it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -70,7 +70,7 @@ pub struct SignalRule {
     /// What it may be used for, if it is sensitive; none: what the channel says.
     pub purposes: Option<Purposes>,
     /// Where it stands.
-    pub place: Place,
+    pub place: SourceLocation,
 }
 
 /// What an action uses facts for.
@@ -102,18 +102,18 @@ impl Policy {
     }
 
     /// What a signal that is reported may be used for: none if for anything.
-    pub fn purposes_of(&self, told: &Signal) -> Option<Purposes> {
+    pub fn purposes_of(&self, told: &SignalData) -> Option<Purposes> {
         self.purposes(&told.name, told.sensitivity, told.purpose.as_deref())
     }
 }
 
-pub(super) fn read_context(table: &Table<'_>, rules: &mut BTreeMap<Box<str>, SignalRule>) {
+pub(super) fn read_context(table: &TomlTable<'_>, rules: &mut BTreeMap<Box<str>, SignalRule>) {
     const CLASSES: [(&str, Sensitivity); 3] = [
         ("public", Sensitivity::Public),
         ("personal", Sensitivity::Personal),
         ("sensitive", Sensitivity::Sensitive),
     ];
-    let Some(all) = table.get("context").and_then(Item::table) else { return };
+    let Some(all) = table.get("context").and_then(TomlItem::table) else { return };
     for (key, item) in all.entries() {
         let Some(table) = item.table() else { continue };
         let class = table.require("sensitivity").and_then(|item| {
@@ -125,7 +125,7 @@ pub(super) fn read_context(table: &Table<'_>, rules: &mut BTreeMap<Box<str>, Sig
             known
         });
         let purposes = table.get("purpose").map(|item| {
-            Purposes::new(item.list_or_one().into_iter().filter_map(Item::name).map(Into::into))
+            Purposes::new(item.list_or_one().into_iter().filter_map(TomlItem::name).map(Into::into))
         });
         let sensitivity = class.map_or(Sensitivity::Sensitive, |(_, class)| class);
         if purposes.is_some() && sensitivity != Sensitivity::Sensitive {
@@ -140,13 +140,13 @@ pub(super) fn read_context(table: &Table<'_>, rules: &mut BTreeMap<Box<str>, Sig
 }
 
 /// The signals that a policy declares sensitive, in silence: mistakes are told when they are read.
-pub(super) fn gather(table: &Table<'_>, sensitive: &mut BTreeMap<String, Option<Purposes>>) {
-    let all = table.get("context").and_then(Item::as_table);
+pub(super) fn gather(table: &TomlTable<'_>, sensitive: &mut BTreeMap<String, Option<Purposes>>) {
+    let all = table.get("context").and_then(TomlItem::as_table);
     for (key, item) in all.map_or(Vec::new(), |all| all.entries()) {
         let Some(table) = item.as_table() else { continue };
-        if table.get("sensitivity").and_then(Item::as_text) == Some("sensitive") {
+        if table.get("sensitivity").and_then(TomlItem::as_text) == Some("sensitive") {
             let purposes = table.get("purpose").map(|item| {
-                let listed = item.list_or_one().into_iter().filter_map(Item::as_text);
+                let listed = item.list_or_one().into_iter().filter_map(TomlItem::as_text);
                 Purposes::new(listed.map(Into::into))
             });
             sensitive.insert(key.text().to_owned(), purposes);

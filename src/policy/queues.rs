@@ -3,12 +3,12 @@
 
 use std::time::Duration;
 
-use super::load::{Reader, Situation};
+use super::aggregates::period;
+use super::load::{ExpressionSite, PolicyReader};
 use super::mistake::hint;
-use super::names::one_of;
-use super::read::{Item, Table};
-use super::tallies::period;
-use super::{Expression, Path, Place, Policy, Root};
+use super::read::{TomlItem, TomlTable};
+use super::symbols::one_of;
+use super::{Expression, Path, Policy, Root, SourceLocation};
 use crate::config::limits;
 
 /// People who take over, and what they promise.
@@ -36,7 +36,7 @@ pub struct Queue {
     /// Where it goes when a promise is broken; none: it stays, and becomes more pressing.
     pub next: Option<Box<str>>,
     /// Where it stands.
-    pub place: Place,
+    pub place: SourceLocation,
 }
 
 impl Queue {
@@ -52,7 +52,7 @@ impl Queue {
 
 /// To whom an escalation goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Desk {
+pub enum EscalationTarget {
     /// To this queue.
     Queue(Box<str>),
     /// To the first queue that has this skill, speaks the customer's language, and is for them.
@@ -63,23 +63,23 @@ pub enum Desk {
 
 /// What the twin opens by itself, for one reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Opens {
+pub struct AutoEscalation {
     /// To whom it goes.
-    pub to: Desk,
+    pub to: EscalationTarget,
     /// 1 (whenever) to 5 (now).
     pub priority: u8,
 }
 
 /// What the twin opens by itself; none: it does not.
 #[derive(Debug, Default)]
-pub struct Escalates {
+pub struct AutoEscalations {
     /// The customer asks for a person.
-    pub wish: Option<Opens>,
+    pub wish: Option<AutoEscalation>,
     /// A bot fails, and after how many of its answers in one conversation that is so: the customer
     /// then repeats what they said, denies that it helps, or feels worse.
-    pub bot: Option<(Opens, u32)>,
+    pub bot: Option<(AutoEscalation, u32)>,
     /// The dissatisfaction has risen to the policy's alarm.
-    pub dissatisfaction: Option<Opens>,
+    pub dissatisfaction: Option<AutoEscalation>,
 }
 
 /// The timer that waits for the first promise that may be broken.
@@ -116,8 +116,8 @@ impl Policy {
     }
 }
 
-pub(super) fn read(table: &Table<'_>, reader: &Reader, queues: &mut Vec<Queue>) {
-    let Some(all) = table.get("queues").and_then(Item::table) else { return };
+pub(super) fn read(table: &TomlTable<'_>, reader: &PolicyReader, queues: &mut Vec<Queue>) {
+    let Some(all) = table.get("queues").and_then(TomlItem::table) else { return };
     for (key, item) in all.entries() {
         let (Some(name), Some(table)) = (key.name(), item.table()) else { continue };
         if queues.iter().any(|known| *known.name == *name) {
@@ -126,10 +126,10 @@ pub(super) fn read(table: &Table<'_>, reader: &Reader, queues: &mut Vec<Queue>) 
         if queues.len() == limits::POLICY_QUEUES {
             key.wrong(format!("expected at most {} queues", limits::POLICY_QUEUES));
         }
-        let text = |key| table.get(key).and_then(Item::text).map(Box::<str>::from);
+        let text = |key| table.get(key).and_then(TomlItem::text).map(Box::<str>::from);
         let names = |key| {
-            let items = table.get(key).map_or(Vec::new(), Item::list_or_one);
-            items.into_iter().filter_map(Item::name).map(Box::<str>::from).collect::<Box<[_]>>()
+            let items = table.get(key).map_or(Vec::new(), TomlItem::list_or_one);
+            items.into_iter().filter_map(TomlItem::name).map(Box::<str>::from).collect::<Box<[_]>>()
         };
         let span = |key| table.get(key).and_then(period);
         let next = table.get("next").and_then(|item| {
@@ -153,11 +153,11 @@ pub(super) fn read(table: &Table<'_>, reader: &Reader, queues: &mut Vec<Queue>) 
         queues.push(Queue {
             name: name.into(),
             describe: text("describe").unwrap_or_default(),
-            purpose: table.get("purpose").and_then(Item::name).unwrap_or(PURPOSE).into(),
+            purpose: table.get("purpose").and_then(TomlItem::name).unwrap_or(PURPOSE).into(),
             skills: names("skills"),
             language: table
                 .get("language")
-                .and_then(Item::name)
+                .and_then(TomlItem::name)
                 .map(Into::into)
                 .or_else(|| languages.first().cloned()),
             languages,
@@ -172,8 +172,8 @@ pub(super) fn read(table: &Table<'_>, reader: &Reader, queues: &mut Vec<Queue>) 
 }
 
 /// Who somebody is, whatever happens to them at the moment.
-fn when(item: Item<'_>, reader: &Reader) -> Option<Expression> {
-    let when = reader.expression(item, Situation::Rule(&[]))?;
+fn when(item: TomlItem<'_>, reader: &PolicyReader) -> Option<Expression> {
+    let when = reader.expression(item, ExpressionSite::Rule(&[]))?;
     if when.paths().iter().any(|path: &Path| path.root == Root::Event) {
         item.wrong(
             "expected a condition about the customer, found one that reads `event`; a rule can \
@@ -186,7 +186,11 @@ fn when(item: Item<'_>, reader: &Reader) -> Option<Expression> {
 
 /// What the twin opens by itself: everything, as soon as there are queues, unless a policy says
 /// otherwise.
-pub(super) fn read_escalates(table: &Table<'_>, reader: &Reader, known: &mut Option<Escalates>) {
+pub(super) fn read_escalates(
+    table: &TomlTable<'_>,
+    reader: &PolicyReader,
+    known: &mut Option<AutoEscalations>,
+) {
     let Some(item) = table.get("escalate") else { return };
     let Some(table) = item.table() else { return };
     if known.is_some() {
@@ -195,7 +199,7 @@ pub(super) fn read_escalates(table: &Table<'_>, reader: &Reader, known: &mut Opt
     if reader.names.queues.is_empty() {
         item.wrong("expected a table such as [queues.care], to which escalations go; found none");
     }
-    let unsaid = Escalates::unsaid(reader);
+    let unsaid = AutoEscalations::unsaid(reader);
     let mut bot = unsaid.bot;
     if let Some(item) = table.get("bot") {
         let (opens, answers) = opens(item, reader, 3, true);
@@ -205,7 +209,7 @@ pub(super) fn read_escalates(table: &Table<'_>, reader: &Reader, known: &mut Opt
         None => otherwise,
         Some(item) => opens(item, reader, priority, false).0,
     };
-    *known = Some(Escalates {
+    *known = Some(AutoEscalations {
         wish: one("wish", unsaid.wish, 4),
         bot,
         dissatisfaction: one("dissatisfaction", unsaid.dissatisfaction, 5),
@@ -213,14 +217,14 @@ pub(super) fn read_escalates(table: &Table<'_>, reader: &Reader, known: &mut Opt
     table.finish();
 }
 
-impl Escalates {
+impl AutoEscalations {
     /// What holds if a policy says nothing.
-    pub(super) fn unsaid(reader: &Reader) -> Escalates {
+    pub(super) fn unsaid(reader: &PolicyReader) -> AutoEscalations {
         if reader.names.queues.is_empty() {
-            return Escalates::default();
+            return AutoEscalations::default();
         }
-        let opens = |priority| Opens { to: Desk::Anybody, priority };
-        Escalates {
+        let opens = |priority| AutoEscalation { to: EscalationTarget::Anybody, priority };
+        AutoEscalations {
             wish: Some(opens(4)),
             bot: Some((opens(3), BOT_FAILS_AFTER)),
             dissatisfaction: Some(opens(5)),
@@ -229,24 +233,33 @@ impl Escalates {
 }
 
 /// `false`, or a table with `queue` or `skill`, and `priority`; of a bot also `answers`.
-fn opens(item: Item<'_>, reader: &Reader, priority: u8, is_bot: bool) -> (Option<Opens>, u32) {
+fn opens(
+    item: TomlItem<'_>,
+    reader: &PolicyReader,
+    priority: u8,
+    is_bot: bool,
+) -> (Option<AutoEscalation>, u32) {
     let Some(table) = item.as_table() else {
         if item.truth() == Some(true) {
             item.wrong("expected false, or a table with `queue` or `skill`; left out, it is on");
         }
         return (None, BOT_FAILS_AFTER);
     };
-    let to = desk(&table, "queue", reader).unwrap_or(Desk::Anybody);
+    let to = desk(&table, "queue", reader).unwrap_or(EscalationTarget::Anybody);
     let said = table.get("priority").and_then(|item| item.whole(1..=5));
     let answers = if is_bot { table.get("answers") } else { None };
     let answers = answers.and_then(|item| item.whole(1..=5)).unwrap_or(BOT_FAILS_AFTER);
     table.finish();
     let priority = said.and_then(|said| u8::try_from(said).ok()).unwrap_or(priority);
-    (Some(Opens { to, priority }), answers)
+    (Some(AutoEscalation { to, priority }), answers)
 }
 
 /// To whom something goes: the queue at a key, or a skill; none: it is not said, or wrong.
-pub(super) fn desk(table: &Table<'_>, key: &'static str, reader: &Reader) -> Option<Desk> {
+pub(super) fn desk(
+    table: &TomlTable<'_>,
+    key: &'static str,
+    reader: &PolicyReader,
+) -> Option<EscalationTarget> {
     match (table.get(key), table.get("skill")) {
         (Some(_), Some(skill)) => {
             skill.wrong(format!("expected either `{key}` with a queue or `skill`, found both"));
@@ -255,7 +268,7 @@ pub(super) fn desk(table: &Table<'_>, key: &'static str, reader: &Reader) -> Opt
         (Some(item), None) => {
             let queue = item.name()?;
             reader.names.queue(queue).map_err(|message| item.wrong(message)).ok()?;
-            Some(Desk::Queue(queue.into()))
+            Some(EscalationTarget::Queue(queue.into()))
         }
         (None, Some(item)) => {
             let skill = item.name()?;
@@ -270,7 +283,7 @@ pub(super) fn desk(table: &Table<'_>, key: &'static str, reader: &Reader) -> Opt
                 item.wrong(message);
                 return None;
             }
-            Some(Desk::Skill(skill.into()))
+            Some(EscalationTarget::Skill(skill.into()))
         }
         (None, None) => None,
     }
@@ -285,19 +298,19 @@ pub(super) struct Known {
 }
 
 /// The queues of a policy, in silence: mistakes are told when they are read.
-pub(super) fn gather(table: &Table<'_>, queues: &mut Vec<(String, Known)>) {
-    let all = table.get("queues").and_then(Item::as_table);
+pub(super) fn gather(table: &TomlTable<'_>, queues: &mut Vec<(String, Known)>) {
+    let all = table.get("queues").and_then(TomlItem::as_table);
     for (key, item) in all.map_or(Vec::new(), |all| all.entries()) {
         let Some(table) = item.as_table() else { continue };
-        let skills = table.get("skills").map_or(Vec::new(), Item::list_or_one);
-        let skills = skills.into_iter().filter_map(Item::as_text).map(Into::into).collect();
-        let next = table.get("next").and_then(Item::as_text).map(Into::into);
-        let purpose = table.get("purpose").and_then(Item::as_text).map(Into::into);
+        let skills = table.get("skills").map_or(Vec::new(), TomlItem::list_or_one);
+        let skills = skills.into_iter().filter_map(TomlItem::as_text).map(Into::into).collect();
+        let next = table.get("next").and_then(TomlItem::as_text).map(Into::into);
+        let purpose = table.get("purpose").and_then(TomlItem::as_text).map(Into::into);
         queues.push((key.text().to_owned(), Known { purpose, skills, next }));
     }
 }
 
-impl super::names::Names {
+impl super::symbols::Symbols {
     /// A queue of the policy, if it says which there are.
     pub(super) fn queue(&self, name: &str) -> Result<(), String> {
         if self.queues.is_empty() || self.queues.iter().any(|(known, _)| known == name) {

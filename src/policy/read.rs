@@ -7,9 +7,9 @@ use std::time::Duration;
 use toml_span::value::{Key, ValueInner};
 use toml_span::{ErrorKind, Span, Value};
 
-use super::mistake::Text;
-pub(crate) use super::mistake::{Found, hint};
-use super::{CompileError, Expression, Place, Template};
+use super::mistake::SourceText;
+pub(crate) use super::mistake::{Findings, hint};
+use super::{CompileError, Expression, SourceLocation, Template};
 use crate::config::limits;
 
 /// What word processors and web pages make of straight quotes.
@@ -17,15 +17,19 @@ const TYPOGRAPHIC: [char; 9] = ['“', '”', '„', '‟', '‘', '’', '‚',
 
 /// One file that is being read.
 #[derive(Clone, Copy)]
-pub(crate) struct Source<'a> {
-    text: Text<'a>,
-    found: &'a RefCell<Found>,
+pub(crate) struct TomlSource<'a> {
+    text: SourceText<'a>,
+    found: &'a RefCell<Findings>,
 }
 
-impl<'a> Source<'a> {
+impl<'a> TomlSource<'a> {
     /// A file, and where its mistakes go.
-    pub(crate) fn new(file: &'a str, content: &'a str, found: &'a RefCell<Found>) -> Source<'a> {
-        Source { text: Text { file, content }, found }
+    pub(crate) fn new(
+        file: &'a str,
+        content: &'a str,
+        found: &'a RefCell<Findings>,
+    ) -> TomlSource<'a> {
+        TomlSource { text: SourceText { file, content }, found }
     }
 
     /// The file as TOML, if it is.
@@ -71,39 +75,39 @@ impl<'a> Source<'a> {
         self.found.borrow_mut().at(self.text, (span.start, span.end), message);
     }
 
-    fn place(self, span: Span) -> Place {
-        Place::new(self.text.file, self.text.line(span.start))
+    fn place(self, span: Span) -> SourceLocation {
+        SourceLocation::new(self.text.file, self.text.line(span.start))
     }
 }
 
 /// A file that is TOML.
 pub(crate) struct Document<'a> {
-    source: Source<'a>,
+    source: TomlSource<'a>,
     root: Value<'a>,
 }
 
 impl Document<'_> {
     /// The whole file.
-    pub(crate) fn root(&self) -> Item<'_> {
-        Item { source: self.source, value: &self.root }
+    pub(crate) fn root(&self) -> TomlItem<'_> {
+        TomlItem { source: self.source, value: &self.root }
     }
 }
 
 /// A value in a file.
 #[derive(Clone, Copy)]
-pub(crate) struct Item<'a> {
-    source: Source<'a>,
+pub(crate) struct TomlItem<'a> {
+    source: TomlSource<'a>,
     value: &'a Value<'a>,
 }
 
-impl<'a> Item<'a> {
+impl<'a> TomlItem<'a> {
     /// Notes a mistake about this value.
     pub(crate) fn wrong(self, message: impl Into<String>) {
         self.source.wrong(self.value.span, message);
     }
 
     /// Where it stands.
-    pub(crate) fn place(self) -> Place {
+    pub(crate) fn place(self) -> SourceLocation {
         self.source.place(self.value.span)
     }
 
@@ -124,9 +128,9 @@ impl<'a> Item<'a> {
     }
 
     /// The table that it must be.
-    pub(crate) fn table(self) -> Option<Table<'a>> {
+    pub(crate) fn table(self) -> Option<TomlTable<'a>> {
         match self.inner() {
-            ValueInner::Table(table) => Some(Table {
+            ValueInner::Table(table) => Some(TomlTable {
                 source: self.source,
                 span: self.value.span,
                 table,
@@ -138,12 +142,12 @@ impl<'a> Item<'a> {
     }
 
     /// The table, if it is one.
-    pub(crate) fn as_table(self) -> Option<Table<'a>> {
+    pub(crate) fn as_table(self) -> Option<TomlTable<'a>> {
         matches!(self.inner(), ValueInner::Table(_)).then(|| self.table()).flatten()
     }
 
     /// The values of the list; none if it is no list.
-    pub(crate) fn as_list(self) -> Vec<Item<'a>> {
+    pub(crate) fn as_list(self) -> Vec<TomlItem<'a>> {
         match self.inner() {
             ValueInner::Array(_) => self.list().unwrap_or_default(),
             _ => Vec::new(),
@@ -181,17 +185,17 @@ impl<'a> Item<'a> {
     }
 
     /// The values of the list that it must be.
-    pub(crate) fn list(self) -> Option<Vec<Item<'a>>> {
+    pub(crate) fn list(self) -> Option<Vec<TomlItem<'a>>> {
         match self.inner() {
             ValueInner::Array(items) => {
-                Some(items.iter().map(|value| Item { source: self.source, value }).collect())
+                Some(items.iter().map(|value| TomlItem { source: self.source, value }).collect())
             }
             _ => self.wanted("a list in brackets"),
         }
     }
 
     /// The values of the list, or the one value that it is.
-    pub(crate) fn list_or_one(self) -> Vec<Item<'a>> {
+    pub(crate) fn list_or_one(self) -> Vec<TomlItem<'a>> {
         match self.inner() {
             ValueInner::Array(_) => self.list().unwrap_or_default(),
             _ => vec![self],
@@ -314,13 +318,15 @@ impl<'a> Item<'a> {
             ValueInner::Integer(number) => Kept::Int(*number),
             ValueInner::Float(number) => Kept::from(*number),
             ValueInner::Boolean(truth) => Kept::Bool(*truth),
-            ValueInner::Array(_) => {
-                Kept::List(self.list().unwrap_or_default().into_iter().map(Item::value).collect())
-            }
+            ValueInner::Array(_) => Kept::List(
+                self.list().unwrap_or_default().into_iter().map(TomlItem::value).collect(),
+            ),
             ValueInner::Table(table) => Kept::Map(Box::new(
                 table
                     .iter()
-                    .map(|(key, value)| (&*key.name, Item { source: self.source, value }.value()))
+                    .map(|(key, value)| {
+                        (&*key.name, TomlItem { source: self.source, value }.value())
+                    })
                     .collect(),
             )),
         }
@@ -343,18 +349,18 @@ pub(crate) fn check_name(name: &str) -> Result<(), String> {
     }
 }
 
-/// A table in a file. Whatever nobody asks for is a mistake in the end: see [`Table::finish`].
-pub(crate) struct Table<'a> {
-    source: Source<'a>,
+/// A table in a file. Whatever nobody asks for is a mistake in the end: see [`TomlTable::finish`].
+pub(crate) struct TomlTable<'a> {
+    source: TomlSource<'a>,
     span: Span,
     table: &'a toml_span::value::Table<'a>,
     known: RefCell<Vec<&'static str>>,
     any: Cell<bool>,
 }
 
-impl<'a> Table<'a> {
+impl<'a> TomlTable<'a> {
     /// Where it stands.
-    pub(crate) fn place(&self) -> Place {
+    pub(crate) fn place(&self) -> SourceLocation {
         self.source.place(self.span)
     }
 
@@ -368,16 +374,16 @@ impl<'a> Table<'a> {
     }
 
     /// The value of a key, if it is there.
-    pub(crate) fn get(&self, key: &'static str) -> Option<Item<'a>> {
+    pub(crate) fn get(&self, key: &'static str) -> Option<TomlItem<'a>> {
         let mut known = self.known.borrow_mut();
         if !known.contains(&key) {
             known.push(key);
         }
-        self.table.get(key).map(|value| Item { source: self.source, value })
+        self.table.get(key).map(|value| TomlItem { source: self.source, value })
     }
 
     /// The value of a key, which must be there.
-    pub(crate) fn require(&self, key: &'static str) -> Option<Item<'a>> {
+    pub(crate) fn require(&self, key: &'static str) -> Option<TomlItem<'a>> {
         let item = self.get(key);
         if item.is_none() {
             self.wrong(format!("expected a key `{key}` here, found none"));
@@ -386,13 +392,13 @@ impl<'a> Table<'a> {
     }
 
     /// Every key with its value, in the order of the file; none of them is unknown.
-    pub(crate) fn entries(&self) -> Vec<(Named<'a>, Item<'a>)> {
+    pub(crate) fn entries(&self) -> Vec<(TomlKey<'a>, TomlItem<'a>)> {
         self.any.set(true);
         let mut entries: Vec<_> = self
             .table
             .iter()
             .map(|(key, value)| {
-                (Named { source: self.source, key }, Item { source: self.source, value })
+                (TomlKey { source: self.source, key }, TomlItem { source: self.source, value })
             })
             .collect();
         entries.sort_by_key(|(named, _)| named.key.span.start);
@@ -427,12 +433,12 @@ impl<'a> Table<'a> {
 
 /// A key of a table.
 #[derive(Clone, Copy)]
-pub(crate) struct Named<'a> {
-    source: Source<'a>,
+pub(crate) struct TomlKey<'a> {
+    source: TomlSource<'a>,
     key: &'a Key<'a>,
 }
 
-impl<'a> Named<'a> {
+impl<'a> TomlKey<'a> {
     /// The key itself.
     pub(crate) fn text(self) -> &'a str {
         &self.key.name
@@ -450,7 +456,7 @@ impl<'a> Named<'a> {
     }
 
     /// Where it stands.
-    pub(crate) fn place(self) -> Place {
+    pub(crate) fn place(self) -> SourceLocation {
         self.source.place(self.key.span)
     }
 

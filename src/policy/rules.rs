@@ -1,18 +1,18 @@
 //! Reads `[[rules]]`: on such an input, when such a condition holds, then these steps.
 
-use super::load::{Reader, Situation};
+use super::load::{ExpressionSite, PolicyReader};
 use super::mistake::hint;
-use super::names::{self, one_of};
 use super::queues::desk;
-use super::read::{Item, Table};
-use super::{CatchUp, Due, Expression, Rule, Step, Trigger};
+use super::read::{TomlItem, TomlTable};
+use super::symbols::{self, one_of};
+use super::{CatchUp, Due, Expression, Rule, RuleStep, Trigger};
 use crate::config::limits;
 
 /// An input that something answers to: its kind, and its detail; none: any.
 pub(super) type Pattern = (Trigger, Option<Box<str>>);
 
 /// A rule, and what it answers to.
-pub(super) struct Patterned {
+pub(super) struct PatternedRule {
     pub(super) rule: Rule,
     pub(super) on: Vec<Pattern>,
 }
@@ -31,18 +31,18 @@ const STEPS: &[&str] = &[
     "act",
 ];
 
-pub(super) fn read(table: &Table<'_>, reader: &Reader, rules: &mut Vec<Patterned>) {
-    for item in table.get("rules").and_then(Item::list).unwrap_or_default() {
+pub(super) fn read(table: &TomlTable<'_>, reader: &PolicyReader, rules: &mut Vec<PatternedRule>) {
+    for item in table.get("rules").and_then(TomlItem::list).unwrap_or_default() {
         let Some(table) = item.table() else { continue };
-        let name = table.require("name").and_then(Item::text).unwrap_or_default();
+        let name = table.require("name").and_then(TomlItem::text).unwrap_or_default();
         if rules.iter().any(|known| *known.rule.name == *name) {
             table.wrong(format!("the rule `{name}` stands here twice"));
         }
         let on = table.require("on").map_or(Vec::new(), |item| patterns(item, reader));
         let triggers: Vec<Trigger> = on.iter().map(|(trigger, _)| *trigger).collect();
-        let situation = Situation::Rule(&triggers);
+        let situation = ExpressionSite::Rule(&triggers);
         let when = table.get("when").and_then(|item| reader.expression(item, situation));
-        let steps = table.require("then").and_then(Item::list);
+        let steps = table.require("then").and_then(TomlItem::list);
         if steps.as_ref().is_some_and(Vec::is_empty) {
             table.wrong("expected at least one step after `then`");
         }
@@ -54,15 +54,15 @@ pub(super) fn read(table: &Table<'_>, reader: &Reader, rules: &mut Vec<Patterned
         let then = steps.into_iter().filter_map(|item| step(item, reader, situation)).collect();
         let place = table.place();
         table.finish();
-        rules.push(Patterned { rule: Rule { name: name.into(), when, then, place }, on });
+        rules.push(PatternedRule { rule: Rule { name: name.into(), when, then, place }, on });
     }
 }
 
-pub(super) fn patterns(item: Item<'_>, reader: &Reader) -> Vec<Pattern> {
+pub(super) fn patterns(item: TomlItem<'_>, reader: &PolicyReader) -> Vec<Pattern> {
     let mut on = Vec::new();
     for pattern in item.list_or_one() {
         let Some(text) = pattern.text() else { continue };
-        match names::trigger(text) {
+        match symbols::trigger(text) {
             Ok((trigger, detail)) => {
                 if let (Trigger::Timer, Some(timer)) = (trigger, detail)
                     && let Err(message) = reader.names.timer(timer)
@@ -97,7 +97,11 @@ pub(super) fn patterns(item: Item<'_>, reader: &Reader) -> Vec<Pattern> {
     on
 }
 
-fn step(item: Item<'_>, reader: &Reader, situation: Situation<'_>) -> Option<Step> {
+fn step(
+    item: TomlItem<'_>,
+    reader: &PolicyReader,
+    situation: ExpressionSite<'_>,
+) -> Option<RuleStep> {
     let table = item.table()?;
     let mut verbs: Vec<&str> = STEPS.iter().copied().filter(|verb| table.has(verb)).collect();
     if verbs.is_empty() && table.has("skill") {
@@ -117,11 +121,15 @@ fn step(item: Item<'_>, reader: &Reader, situation: Situation<'_>) -> Option<Ste
     let step = match *verb {
         "raise" => reading.raise(),
         "strengthen" => reading.strengthen(),
-        "satisfy" => reading.need("satisfy").map(|need| Step::Satisfy { need }),
+        "satisfy" => reading.need("satisfy").map(|need| RuleStep::Satisfy { need }),
         "set" => reading.set(),
         "problem" => reading.problem(),
-        "prefer" => reading.preference("prefer").map(|(key, value)| Step::Prefer { key, value }),
-        "declare" => reading.preference("declare").map(|(key, value)| Step::Declare { key, value }),
+        "prefer" => {
+            reading.preference("prefer").map(|(key, value)| RuleStep::Prefer { key, value })
+        }
+        "declare" => {
+            reading.preference("declare").map(|(key, value)| RuleStep::Declare { key, value })
+        }
         "start" => reading.start(),
         "cancel" => reading.cancel(),
         "escalate" => reading.escalate(),
@@ -133,9 +141,9 @@ fn step(item: Item<'_>, reader: &Reader, situation: Situation<'_>) -> Option<Ste
 
 /// One step that is being read.
 struct Reading<'r, 'a> {
-    table: &'r Table<'a>,
-    reader: &'r Reader,
-    situation: Situation<'r>,
+    table: &'r TomlTable<'a>,
+    reader: &'r PolicyReader,
+    situation: ExpressionSite<'r>,
 }
 
 impl Reading<'_, '_> {
@@ -144,23 +152,27 @@ impl Reading<'_, '_> {
         self.known(item, |name| self.reader.names.need(name))
     }
 
-    fn known<T>(&self, item: Item<'_>, find: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+    fn known<T>(
+        &self,
+        item: TomlItem<'_>,
+        find: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
         find(item.name()?).map_err(|message| item.wrong(message)).ok()
     }
 
-    fn expression(&self, item: Item<'_>) -> Option<Expression> {
+    fn expression(&self, item: TomlItem<'_>) -> Option<Expression> {
         self.reader.expression(item, self.situation)
     }
 
     /// A share, 0 to 1: a number in its range, or an expression.
-    fn share(&self, item: Item<'_>) -> Option<Expression> {
+    fn share(&self, item: TomlItem<'_>) -> Option<Expression> {
         if item.as_text().is_none() {
             item.number(0.0..=1.0)?;
         }
         self.expression(item)
     }
 
-    fn raise(&self) -> Option<Step> {
+    fn raise(&self) -> Option<RuleStep> {
         let need = self.need("raise");
         let strength = match self.table.get("strength") {
             Some(item) => self.share(item),
@@ -168,7 +180,7 @@ impl Reading<'_, '_> {
         };
         let until = self.table.get("until").map(|item| self.expression(item));
         let because = self.because();
-        Some(Step::Raise {
+        Some(RuleStep::Raise {
             need: need?,
             strength: strength?,
             until: flat(until)?,
@@ -181,24 +193,24 @@ impl Reading<'_, '_> {
         flat(item.map(|item| self.reader.template(item, self.situation)))
     }
 
-    fn strengthen(&self) -> Option<Step> {
+    fn strengthen(&self) -> Option<RuleStep> {
         let need = self.need("strengthen");
         let by = self.table.require("by").and_then(|item| self.share(item));
-        Some(Step::Strengthen { need: need?, by: by? })
+        Some(RuleStep::Strengthen { need: need?, by: by? })
     }
 
-    fn set(&self) -> Option<Step> {
-        let fact = self.table.require("set").and_then(Item::name);
+    fn set(&self) -> Option<RuleStep> {
+        let fact = self.table.require("set").and_then(TomlItem::name);
         let value = self.table.require("to").and_then(|item| self.expression(item));
-        Some(Step::Set { fact: fact?.into(), value: value? })
+        Some(RuleStep::Set { fact: fact?.into(), value: value? })
     }
 
-    fn problem(&self) -> Option<Step> {
+    fn problem(&self) -> Option<RuleStep> {
         let item = self.table.require("problem")?;
         if !self.reader.names.dissatisfaction {
             item.wrong("expected a table [dissatisfaction], for which problems count; found none");
         }
-        Some(Step::Problem { topic: self.reader.template(item, self.situation)? })
+        Some(RuleStep::Problem { topic: self.reader.template(item, self.situation)? })
     }
 
     fn preference(&self, verb: &'static str) -> Option<(Box<str>, Expression)> {
@@ -209,8 +221,8 @@ impl Reading<'_, '_> {
         Some((item.as_text()?.into(), value?))
     }
 
-    fn start(&self) -> Option<Step> {
-        let timer = self.table.require("start").and_then(Item::name);
+    fn start(&self) -> Option<RuleStep> {
+        let timer = self.table.require("start").and_then(TomlItem::name);
         let after = self.table.get("after").map(|item| self.after(item));
         let at = self.table.get("at").map(|item| self.expression(item));
         let due = match (after, at) {
@@ -238,7 +250,7 @@ impl Reading<'_, '_> {
             Some(every)
         }));
         let catch_up = flat(self.table.get("catch_up").map(catch_up));
-        Some(Step::Start {
+        Some(RuleStep::Start {
             timer: timer?.into(),
             due: due?,
             every: every?,
@@ -247,7 +259,7 @@ impl Reading<'_, '_> {
     }
 
     /// A span as `30m`, or an expression.
-    fn after(&self, item: Item<'_>) -> Option<Expression> {
+    fn after(&self, item: TomlItem<'_>) -> Option<Expression> {
         match item.as_text().map(humantime::parse_duration) {
             Some(Ok(_)) => {
                 let ms = item.span()?.as_millis();
@@ -257,18 +269,18 @@ impl Reading<'_, '_> {
         }
     }
 
-    fn cancel(&self) -> Option<Step> {
+    fn cancel(&self) -> Option<RuleStep> {
         let item = self.table.require("cancel")?;
         self.known(item, |timer| self.reader.names.timer(timer))?;
-        Some(Step::Cancel { timer: item.as_text()?.into() })
+        Some(RuleStep::Cancel { timer: item.as_text()?.into() })
     }
 
-    fn escalate(&self) -> Option<Step> {
+    fn escalate(&self) -> Option<RuleStep> {
         let to = desk(self.table, "escalate", self.reader);
-        let topic = self.table.require("topic").and_then(Item::name);
+        let topic = self.table.require("topic").and_then(TomlItem::name);
         let priority = self.table.get("priority").map_or(Some(3), |item| item.whole(1..=5));
         let because = self.because();
-        Some(Step::Escalate {
+        Some(RuleStep::Escalate {
             to: to?,
             topic: topic?.into(),
             // Within 1 to 5.
@@ -277,14 +289,14 @@ impl Reading<'_, '_> {
         })
     }
 
-    fn act(&self) -> Option<Step> {
+    fn act(&self) -> Option<RuleStep> {
         let item = self.table.require("act")?;
         let action = self.known(item, |name| self.reader.names.action(name))?;
-        Some(Step::Act { action })
+        Some(RuleStep::Act { action })
     }
 }
 
-fn catch_up(item: Item<'_>) -> Option<CatchUp> {
+fn catch_up(item: TomlItem<'_>) -> Option<CatchUp> {
     let known = [("run", CatchUp::Run), ("coalesce", CatchUp::Coalesce), ("skip", CatchUp::Skip)];
     let word = item.text()?;
     match known.into_iter().find(|(name, _)| *name == word) {

@@ -217,13 +217,13 @@ pub trait Scope {
 /// A scope for tests: values by the path as it is written.
 #[cfg(test)]
 #[derive(Debug, Default)]
-pub(crate) struct Sample(std::collections::BTreeMap<String, crate::event::Value>);
+pub(crate) struct TestScope(std::collections::BTreeMap<String, crate::event::Value>);
 
 #[cfg(test)]
-impl Sample {
+impl TestScope {
     /// A scope in which `now` is 2026-03-02T09:00:00Z and each path has its value, as JSON.
-    pub(crate) fn of<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Sample {
-        Sample(
+    pub(crate) fn of<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> TestScope {
+        TestScope(
             pairs
                 .into_iter()
                 .map(|(path, json)| (path.to_owned(), serde_json::from_str(json).unwrap()))
@@ -233,7 +233,7 @@ impl Sample {
 }
 
 #[cfg(test)]
-impl Scope for Sample {
+impl Scope for TestScope {
     fn find(&self, path: &Path) -> Found<'_> {
         if path.root == Root::Now {
             return Found::Time(Time::parse("2026-03-02T09:00:00Z").unwrap());

@@ -5,12 +5,12 @@ use std::sync::LazyLock;
 
 use chrono::format::{Item, StrftimeItems};
 use minijinja::value::Object;
-use minijinja::{Environment, ErrorKind, State, UndefinedBehavior, Value as Shown};
+use minijinja::{Environment, ErrorKind, State, UndefinedBehavior, Value as Rendered};
 
 use super::expression::CompileError;
-use super::holes::Holes;
+use super::lower::{check_path, unknown_root};
 use super::mistake::nearest;
-use super::rewrite::{check_path, unknown_root};
+use super::simple_template::SimpleTemplate;
 use super::{Found, Path, Root, Scope};
 use crate::config::limits;
 use crate::event::{Map, Moment, Value, Zone};
@@ -28,7 +28,7 @@ pub struct Template {
     source: Box<str>,
     paths: Box<[Path]>,
     /// None if it is not as simple as that.
-    holes: Option<Holes>,
+    holes: Option<SimpleTemplate>,
     engine: Environment<'static>,
 }
 
@@ -123,7 +123,7 @@ impl Template {
         check_words(source)?;
         Ok(Template {
             source: source.into(),
-            holes: Holes::of(source, &paths),
+            holes: SimpleTemplate::of(source, &paths),
             paths: paths.into(),
             engine,
         })
@@ -158,7 +158,7 @@ impl Template {
             root.insert(path, shown(&scope.find(path)));
         }
         if self.source.contains("date") {
-            root.below.insert(ZONE.into(), Branch::of(Shown::from_object(Clock(scope.zone()))));
+            root.below.insert(ZONE.into(), Branch::of(Rendered::from_object(Clock(scope.zone()))));
         }
         let mut text = Bounded(Vec::with_capacity(self.source.len()));
         let rendered = self.engine.get_template(NAME).and_then(|template| {
@@ -206,26 +206,26 @@ impl fmt::Debug for Template {
 /// What the engine sees: the named paths as a tree.
 #[derive(Default)]
 struct Branch {
-    leaf: Option<Shown>,
+    leaf: Option<Rendered>,
     below: BTreeMap<Box<str>, Branch>,
 }
 
 impl Branch {
-    fn of(leaf: Shown) -> Branch {
+    fn of(leaf: Rendered) -> Branch {
         Branch { leaf: Some(leaf), below: BTreeMap::new() }
     }
 
-    fn insert(&mut self, path: &Path, leaf: Shown) {
+    fn insert(&mut self, path: &Path, leaf: Rendered) {
         let root = self.below.entry(path.root.name().into()).or_default();
         path.names().fold(root, |at, name| at.below.entry(name.into()).or_default()).leaf =
             Some(leaf);
     }
 
     /// A value at a path holds what stands at longer paths, too.
-    fn into_value(self) -> Shown {
+    fn into_value(self) -> Rendered {
         match self.leaf {
             Some(leaf) if self.below.is_empty() || !leaf.is_undefined() => leaf,
-            _ => Shown::from(
+            _ => Rendered::from(
                 self.below
                     .into_iter()
                     .map(|(name, branch)| (String::from(name), branch.into_value()))
@@ -235,36 +235,36 @@ impl Branch {
     }
 }
 
-pub(super) fn shown(found: &Found<'_>) -> Shown {
+pub(super) fn shown(found: &Found<'_>) -> Rendered {
     match *found {
-        Found::Missing => Shown::UNDEFINED,
+        Found::Missing => Rendered::UNDEFINED,
         Found::Value(value) => shown_value(value),
         Found::Map(map) => shown_map(map),
         Found::Text(text) => shown_text(text),
-        Found::Bool(value) => Shown::from(value),
-        Found::Int(value) => Shown::from(value),
-        Found::UInt(value) => Shown::from(value),
-        Found::Float(value) => Shown::from(value),
-        Found::Time(time) => Shown::from(time.to_string()),
-        Found::Span(span) => Shown::from(humantime::format_duration(span).to_string()),
+        Found::Bool(value) => Rendered::from(value),
+        Found::Int(value) => Rendered::from(value),
+        Found::UInt(value) => Rendered::from(value),
+        Found::Float(value) => Rendered::from(value),
+        Found::Time(time) => Rendered::from(time.to_string()),
+        Found::Span(span) => Rendered::from(humantime::format_duration(span).to_string()),
     }
 }
 
-fn shown_value(value: &Value) -> Shown {
+fn shown_value(value: &Value) -> Rendered {
     match value {
-        Value::Null => Shown::UNDEFINED,
-        Value::Bool(value) => Shown::from(*value),
-        Value::Int(value) => Shown::from(*value),
-        Value::UInt(value) => Shown::from(*value),
-        Value::Float(value) => Shown::from(*value),
+        Value::Null => Rendered::UNDEFINED,
+        Value::Bool(value) => Rendered::from(*value),
+        Value::Int(value) => Rendered::from(*value),
+        Value::UInt(value) => Rendered::from(*value),
+        Value::Float(value) => Rendered::from(*value),
         Value::Text(text) => shown_text(text),
         Value::List(items) => items.iter().map(shown_value).collect(),
         Value::Map(map) => shown_map(map),
     }
 }
 
-fn shown_text(text: &str) -> Shown {
-    if is_nothing(text) { Shown::UNDEFINED } else { Shown::from(text) }
+fn shown_text(text: &str) -> Rendered {
+    if is_nothing(text) { Rendered::UNDEFINED } else { Rendered::from(text) }
 }
 
 /// Whether a text says nothing: forms send fields like that which nobody filled in.
@@ -272,8 +272,8 @@ pub(super) fn is_nothing(text: &str) -> bool {
     text.trim().is_empty()
 }
 
-fn shown_map(map: &Map) -> Shown {
-    Shown::from(
+fn shown_map(map: &Map) -> Rendered {
+    Rendered::from(
         map.iter()
             .map(|(name, value)| (name.to_owned(), shown_value(value)))
             .collect::<BTreeMap<_, _>>(),
@@ -342,7 +342,7 @@ pub(super) fn date(
 }
 
 fn decimals_of(
-    number: &Shown,
+    number: &Rendered,
     digits: Option<u32>,
     separator: Option<&str>,
 ) -> Result<String, minijinja::Error> {
@@ -472,12 +472,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::policy::scope::Sample;
+    use crate::policy::scope::TestScope;
 
     #[test]
     fn loops_within_loops_end() {
         let xs = serde_json::to_string(&vec![1; 150]).unwrap();
-        let sample = Sample::of([("event.properties.xs", &*xs)]);
+        let sample = TestScope::of([("event.properties.xs", &*xs)]);
         let (open, close) = ("{% for x in event.properties.xs %}", "{% endfor %}");
         let render = |depth: usize, within: &str| {
             let source = format!("{}{within}{}", open.repeat(depth), close.repeat(depth));
@@ -488,8 +488,8 @@ mod tests {
         assert_eq!(refused, "it takes more than 50000 steps; go through shorter lists");
     }
 
-    fn sample() -> Sample {
-        Sample::of([
+    fn sample() -> TestScope {
+        TestScope::of([
             ("profile.first_name", r#""Ada""#),
             ("event.properties.city", r#""Lisbon""#),
             ("event.properties.departure", r#""2026-03-09T06:00:00Z""#),
@@ -557,7 +557,7 @@ mod tests {
             ("-9223372036854775808", "decimals", "-9223372036854775808.00"),
             ("0", "decimals", "0.00"),
         ] {
-            let sample = Sample::of([("profile.n", number)]);
+            let sample = TestScope::of([("profile.n", number)]);
             let template = Template::compile(&format!("{{{{ profile.n | {filter} }}}}")).unwrap();
             assert_eq!(template.render(&sample).as_deref(), Ok(expected));
             assert_eq!(template.render_by_engine(&sample).as_deref(), Ok(expected));
@@ -566,7 +566,7 @@ mod tests {
 
     #[test]
     fn a_text_of_blanks_is_missing() {
-        let sample = Sample::of([
+        let sample = TestScope::of([
             ("profile.first_name", r#"" ""#),
             ("event.properties.items", r#"[{"name": ""}]"#),
         ]);
@@ -585,7 +585,7 @@ mod tests {
 
     #[test]
     fn a_date_in_utc_is_shown_by_the_clock_of_the_scope_and_another_by_its_own() {
-        let sample = Sample::of([
+        let sample = TestScope::of([
             ("profile.timezone", r#""Asia/Tokyo""#),
             ("profile.utc", r#""2026-03-19T21:40:00Z""#),
             ("profile.own", r#""2026-03-20T23:30:00-0500""#),

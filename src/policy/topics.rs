@@ -4,9 +4,9 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::mistake::{Found, hint};
+use super::mistake::{Findings, hint};
 use super::queues::PERSON;
-use super::read::{Item, Table};
+use super::read::{TomlItem, TomlTable};
 use crate::language::{Language, Languages, Phrases, Topics};
 
 /// How messages are read: the languages that customers may speak, and what they may speak about.
@@ -21,7 +21,7 @@ pub struct Speech {
 }
 
 /// A phrase, its topic, and the language in which it counts; none: in all.
-pub(super) type Phrase = (Box<str>, Option<Language>, Box<str>);
+pub(super) type TopicPhrase = (Box<str>, Option<Language>, Box<str>);
 
 /// The word for phrases that count in every language.
 const ANY: &str = "any";
@@ -31,22 +31,22 @@ const WISH: &str = "wish";
 
 /// What a policy says of topics.
 #[derive(Default)]
-pub(super) struct Told {
-    phrases: Vec<Phrase>,
+pub(super) struct TopicDefinitions {
+    phrases: Vec<TopicPhrase>,
     /// The topics that are wishes.
     wishes: Vec<Box<str>>,
 }
 
-pub(super) fn read(table: &Table<'_>, spoken: &[Box<str>], told: &mut Told) {
-    let Told { phrases, wishes } = told;
-    let Some(all) = table.get("topics").and_then(Item::table) else { return };
+pub(super) fn read(table: &TomlTable<'_>, spoken: &[Box<str>], told: &mut TopicDefinitions) {
+    let TopicDefinitions { phrases, wishes } = told;
+    let Some(all) = table.get("topics").and_then(TomlItem::table) else { return };
     for (key, item) in all.entries() {
         let (Some(topic), Some(table)) = (key.name(), item.table()) else { continue };
         if phrases.iter().any(|(known, ..)| **known == *topic) {
             key.wrong(format!("the topic `{topic}` stands here twice"));
         }
         let before = phrases.len();
-        if table.get(WISH).and_then(Item::truth).unwrap_or(false) {
+        if table.get(WISH).and_then(TomlItem::truth).unwrap_or(false) {
             wishes.push(topic.into());
         }
         for (code, list) in table.entries() {
@@ -91,11 +91,11 @@ fn is_spoken(language: Language, spoken: &[Box<str>]) -> bool {
 /// those, languages bring phrases along.
 pub(super) fn compile(
     known: &BTreeSet<String>,
-    told: &Told,
+    told: &TopicDefinitions,
     spoken: &[Box<str>],
     languages: &Arc<Languages>,
     file: &str,
-    found: &RefCell<Found>,
+    found: &RefCell<Findings>,
 ) -> Speech {
     let is_known = |topic: &str| known.contains(topic);
     let all = told.phrases.iter().map(|(topic, language, phrase)| (&**topic, *language, &**phrase));

@@ -2,9 +2,9 @@
 //! each issue weighs, how far what is new may be tried, and by what customers are told apart.
 
 use super::actions::ISSUES;
-use super::load::{Reader, Situation};
-use super::read::{Item, Table};
-use super::{Expression, Issue, Place};
+use super::load::{ExpressionSite, PolicyReader};
+use super::read::{TomlItem, TomlTable};
+use super::{Expression, Issue, SourceLocation};
 use crate::config::limits;
 
 /// When it is no time to sell. In distress neither sales nor nurture are good for a customer; while
@@ -37,14 +37,14 @@ impl Default for Suitability {
 
 /// How much each issue weighs.
 #[derive(Debug, Default)]
-pub struct IssueWeights([Option<(Expression, Place)>; ISSUES.len()]);
+pub struct IssueWeights([Option<(Expression, SourceLocation)>; ISSUES.len()]);
 
 impl IssueWeights {
     /// The greatest weight.
     pub const MAX: f64 = 10.0;
 
     /// The weight of an issue, 0 to [`IssueWeights::MAX`], and where it stands; none: 1.
-    pub fn of(&self, issue: Issue) -> Option<(&Expression, &Place)> {
+    pub fn of(&self, issue: Issue) -> Option<(&Expression, &SourceLocation)> {
         self.0[issue as usize].as_ref().map(|(weight, place)| (weight, place))
     }
 }
@@ -60,7 +60,10 @@ pub struct Explore {
     pub mature: u32,
 }
 
-pub(super) fn read_suitability(table: &Table<'_>, known: &mut Option<(Place, Suitability)>) {
+pub(super) fn read_suitability(
+    table: &TomlTable<'_>,
+    known: &mut Option<(SourceLocation, Suitability)>,
+) {
     let Some((item, table)) = once(table, "suitability", known.as_ref().map(|(place, _)| place))
     else {
         return;
@@ -68,9 +71,10 @@ pub(super) fn read_suitability(table: &Table<'_>, known: &mut Option<(Place, Sui
     let unsaid = Suitability::default();
     let number = |key, otherwise: f64, least: f64| {
         let item = table.get(key);
-        item.map_or(Some(otherwise), |item: Item<'_>| item.number(least..=1.0)).unwrap_or(otherwise)
+        item.map_or(Some(otherwise), |item: TomlItem<'_>| item.number(least..=1.0))
+            .unwrap_or(otherwise)
     };
-    let truth = |key| table.get(key).and_then(Item::truth).unwrap_or(true);
+    let truth = |key| table.get(key).and_then(TomlItem::truth).unwrap_or(true);
     let suitability = Suitability {
         level: number("level", unsaid.level, -1.0),
         dissatisfaction: number("dissatisfaction", unsaid.dissatisfaction, 0.0),
@@ -83,9 +87,9 @@ pub(super) fn read_suitability(table: &Table<'_>, known: &mut Option<(Place, Sui
 }
 
 pub(super) fn read_weights(
-    table: &Table<'_>,
-    reader: &Reader,
-    known: &mut Option<(Place, IssueWeights)>,
+    table: &TomlTable<'_>,
+    reader: &PolicyReader,
+    known: &mut Option<(SourceLocation, IssueWeights)>,
 ) {
     let Some((item, table)) = once(table, "weights", known.as_ref().map(|(place, _)| place)) else {
         return;
@@ -93,7 +97,7 @@ pub(super) fn read_weights(
     let mut weights = IssueWeights::default();
     for issue in ISSUES {
         let uses = [Box::from(issue.name())];
-        let situation = Situation::Action { uses: &uses, discreet: false };
+        let situation = ExpressionSite::Action { uses: &uses, discreet: false };
         let weight = table.get(issue.name()).and_then(|item| {
             Some((reader.range(item, situation, 0.0..=IssueWeights::MAX)?, item.place()))
         });
@@ -103,7 +107,7 @@ pub(super) fn read_weights(
     *known = Some((item.place(), weights));
 }
 
-pub(super) fn read_explore(table: &Table<'_>, known: &mut Option<(Place, Explore)>) {
+pub(super) fn read_explore(table: &TomlTable<'_>, known: &mut Option<(SourceLocation, Explore)>) {
     let Some((item, table)) = once(table, "explore", known.as_ref().map(|(place, _)| place)) else {
         return;
     };
@@ -116,30 +120,30 @@ pub(super) fn read_explore(table: &Table<'_>, known: &mut Option<(Place, Explore
 
 /// Reads what tells customers and moments apart, for the models.
 pub(super) fn read_features(
-    table: &Table<'_>,
-    reader: &Reader,
-    known: &mut Option<(Place, Box<[Expression]>)>,
+    table: &TomlTable<'_>,
+    reader: &PolicyReader,
+    known: &mut Option<(SourceLocation, Box<[Expression]>)>,
 ) {
     let Some((item, table)) = once(table, "learn", known.as_ref().map(|(place, _)| place)) else {
         return;
     };
-    let listed = table.require("features").and_then(Item::list).unwrap_or_default();
+    let listed = table.require("features").and_then(TomlItem::list).unwrap_or_default();
     if listed.len() > limits::POLICY_FEATURES {
         let (most, found) = (limits::POLICY_FEATURES, listed.len());
         table.wrong(format!("expected at most {most} features, found {found}"));
     }
     // Nothing sensitive is learned from.
-    let situation = Situation::Action { uses: &[], discreet: true };
+    let situation = ExpressionSite::Action { uses: &[], discreet: true };
     let features = listed.into_iter().filter_map(|item| reader.expression(item, situation));
     *known = Some((item.place(), features.collect()));
     table.finish();
 }
 
 pub(super) fn once<'a>(
-    table: &Table<'a>,
+    table: &TomlTable<'a>,
     key: &'static str,
-    first: Option<&Place>,
-) -> Option<(Item<'a>, Table<'a>)> {
+    first: Option<&SourceLocation>,
+) -> Option<(TomlItem<'a>, TomlTable<'a>)> {
     let item = table.get(key)?;
     if let Some(first) = first {
         item.wrong(format!("[{key}] stands here again; it stands first in {first}"));

@@ -2,7 +2,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::config::{limits, not_utf8};
-use crate::policy::mistake::{Found, Text};
+use crate::policy::mistake::{Findings, SourceText};
 use crate::policy::{Files, Mistakes, belongs};
 
 /// The files of the policy in a folder.
@@ -11,7 +11,7 @@ use crate::policy::{Files, Mistakes, belongs};
 /// A mistake for each file that cannot be read, is too large or is not UTF-8, and for a folder
 /// without any.
 pub fn read_files(folder: &Path) -> Result<Files, Mistakes> {
-    let mut found = Found::default();
+    let mut found = Findings::default();
     let mut files = Vec::new();
     gather(folder, "", 0, &mut files, &mut found);
     if files.is_empty() && found.len() == 0 {
@@ -25,7 +25,7 @@ pub fn read_files(folder: &Path) -> Result<Files, Mistakes> {
 
 type Contents = Vec<(String, String)>;
 
-fn gather(folder: &Path, prefix: &str, depth: usize, files: &mut Contents, found: &mut Found) {
+fn gather(folder: &Path, prefix: &str, depth: usize, files: &mut Contents, found: &mut Findings) {
     let entries = match fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>) {
         Ok(entries) => entries,
         Err(error) => {
@@ -55,7 +55,7 @@ fn gather(folder: &Path, prefix: &str, depth: usize, files: &mut Contents, found
     }
 }
 
-fn read(name: &str, path: &Path, found: &mut Found) -> Option<String> {
+fn read(name: &str, path: &Path, found: &mut Findings) -> Option<String> {
     let bytes = match fs::metadata(path) {
         Ok(about) if about.len() > limits::POLICY_FILE_BYTES as u64 => {
             let (most, bytes) = (limits::POLICY_FILE_BYTES, about.len());
@@ -72,7 +72,7 @@ fn read(name: &str, path: &Path, found: &mut Found) -> Option<String> {
             let start = error.utf8_error().valid_up_to();
             // What stands before the byte is as it was.
             let content = String::from_utf8_lossy(error.as_bytes());
-            let text = Text { file: name, content: &content };
+            let text = SourceText { file: name, content: &content };
             found.at(text, (start, start), not_utf8(&error).1);
             None
         }

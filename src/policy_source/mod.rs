@@ -15,7 +15,7 @@ use crate::policy::{self, Files, Policy};
 use crate::story::{self, Story};
 
 pub use folder::read_files;
-pub use reload::{Watch, watch};
+pub use reload::{PolicyReloader, watch};
 
 static EXAMPLES: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/config/policies");
 

@@ -20,7 +20,7 @@ const LOOK: Duration = Duration::from_secs(10);
 
 /// Looks after a policy's folder for as long as it lives.
 #[derive(Debug)]
-pub struct Watch {
+pub struct PolicyReloader {
     _watcher: Option<notify::RecommendedWatcher>,
     /// Closing it ends the thread.
     stop: Option<mpsc::Sender<Wake>>,
@@ -44,7 +44,7 @@ pub fn watch(
     current: Version,
     languages: Arc<Languages>,
     changed: impl Fn(Result<Arc<Policy>, Mistakes>) + Send + 'static,
-) -> std::io::Result<Watch> {
+) -> std::io::Result<PolicyReloader> {
     let (wake, woken) = mpsc::channel();
     let sender = wake.clone();
     let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
@@ -68,10 +68,10 @@ pub fn watch(
     let thread = thread::Builder::new()
         .name("policy-watch".to_owned())
         .spawn(move || keep_watching(&folder, current, &languages, &woken, changed))?;
-    Ok(Watch { _watcher: watcher, stop: Some(wake), thread: Some(thread) })
+    Ok(PolicyReloader { _watcher: watcher, stop: Some(wake), thread: Some(thread) })
 }
 
-impl Drop for Watch {
+impl Drop for PolicyReloader {
     fn drop(&mut self) {
         if let Some(stop) = self.stop.take() {
             // A thread that has ended already needs no telling.
@@ -135,7 +135,7 @@ mod tests {
         format!("[policy]\nname = \"{name}\"\nlanguages = [\"en\"]\n")
     }
 
-    fn watched() -> (tempfile::TempDir, Watch, Receiver<Result<Arc<Policy>, Mistakes>>) {
+    fn watched() -> (tempfile::TempDir, PolicyReloader, Receiver<Result<Arc<Policy>, Mistakes>>) {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("a.toml"), policy("first")).unwrap();
         let current = read_files(folder.path()).unwrap().version();

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::text::{change, many};
-use super::{PRESSURE, Pair, Report};
+use super::{PRESSURE, Pair, RehearsalReport};
 use crate::terminal;
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;\
@@ -15,7 +15,7 @@ height:auto}text{font:13px system-ui,sans-serif;fill:currentColor}.live{fill:#8a
 background:#14171c}td,th{border-color:#2b313a}.faint{color:#99a}}";
 
 /// A report as a page.
-pub fn html(report: &Report) -> String {
+pub fn html(report: &RehearsalReport) -> String {
     let mut page = String::new();
     // Writing to a string cannot fail.
     let _ = write!(
@@ -74,7 +74,7 @@ pub fn html(report: &Report) -> String {
         .collect();
     chart(&mut page, "Customers by how many actions they get", &pressure);
     if let Some(across) = &report.across {
-        let groups = |figure: fn(&super::Figures) -> f64| -> Vec<_> {
+        let groups = |figure: fn(&super::RehearsalFigures) -> f64| -> Vec<_> {
             report
                 .groups
                 .iter()
@@ -84,9 +84,9 @@ pub fn html(report: &Report) -> String {
                 })
                 .collect()
         };
-        let worth = groups(super::Figures::worth);
+        let worth = groups(super::RehearsalFigures::worth);
         chart(&mut page, &format!("Value for each customer, by {across}"), &worth);
-        let pressure = groups(super::Figures::pressure);
+        let pressure = groups(super::RehearsalFigures::pressure);
         chart(&mut page, &format!("Actions for each customer, by {across}"), &pressure);
     }
     page.push_str("</body></html>\n");

@@ -1,7 +1,7 @@
 //! Two policies rehearsed on the real past of a sample of customers, side by side.
 //!
 //! In come pasts; each is lived through twice, under the policy that is live and under another. Out
-//! goes a [`Report`]: what would be said, by issue and by channel, how often to whom, what it would
+//! goes a [`RehearsalReport`]: what would be said, by issue and by channel, how often to whom, what it would
 //! be worth, who would gain, who would lose, and how that falls across a trait.
 
 mod html;
@@ -10,8 +10,10 @@ mod sample;
 mod text;
 
 pub use html::html;
-pub use recollection::{By, Error, Learned, Lives, forged, live, recollect, rights, running};
-pub use sample::Sample;
+pub use recollection::{
+    Error, Lives, ModelSource, RelearnedModels, forged, live, recollect, rights, running,
+};
+pub use sample::CustomerSample;
 pub use text::text;
 
 use std::collections::BTreeMap;
@@ -26,7 +28,7 @@ use crate::twin::Action;
 
 /// Two policies on the same pasts.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Report {
+pub struct RehearsalReport {
     /// The policy that is live: name and version.
     pub live: Box<str>,
     /// The other one.
@@ -38,7 +40,7 @@ pub struct Report {
     /// From the first input to the last.
     pub span: Option<(Time, Time)>,
     /// Everything together.
-    pub whole: Pair<Figures>,
+    pub whole: Pair<RehearsalFigures>,
     /// Actions by issue.
     pub issues: BTreeMap<Box<str>, Pair<u64>>,
     /// Actions by channel.
@@ -52,7 +54,7 @@ pub struct Report {
     /// The trait across which fairness is looked at.
     pub across: Option<Box<str>>,
     /// Figures by its values; of each as many customers as have it.
-    pub groups: BTreeMap<Box<str>, Pair<Figures>>,
+    pub groups: BTreeMap<Box<str>, Pair<RehearsalFigures>>,
 }
 
 /// Something under the policy that is live, and under the other one.
@@ -66,7 +68,7 @@ pub struct Pair<T> {
 
 /// What is said to some customers.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-pub struct Figures {
+pub struct RehearsalFigures {
     /// Customers.
     pub customers: u64,
     /// Of these, customers to whom something is said.
@@ -81,22 +83,22 @@ pub struct Figures {
     pub value: f64,
 }
 
-/// How many actions for one customer are told apart in [`Report::pressure`].
+/// How many actions for one customer are told apart in [`RehearsalReport::pressure`].
 pub const PRESSURE: usize = 9;
 
 /// Groups of a trait that are told apart; further ones are one.
 const GROUPS_MAX: usize = 16;
 
-impl Report {
+impl RehearsalReport {
     /// Two policies, and nobody yet.
-    pub fn new(live: &Policy, other: &Policy, across: Option<&str>) -> Report {
+    pub fn new(live: &Policy, other: &Policy, across: Option<&str>) -> RehearsalReport {
         let name = |policy: &Policy| format!("{} {}", policy.name, policy.version).into();
-        Report {
+        RehearsalReport {
             live: name(live),
             other: name(other),
             across: across.map(Into::into),
             pressure: vec![Pair::default(); PRESSURE],
-            ..Report::default()
+            ..RehearsalReport::default()
         }
     }
 
@@ -125,7 +127,7 @@ impl Report {
             self.span = Some((from.min(first), to.max(last)));
         }
         let group = self.group(lives.live.twin.as_deref());
-        let figures = [&lives.live, &lives.other].map(|lived| Figures {
+        let figures = [&lives.live, &lives.other].map(|lived| RehearsalFigures {
             customers: 1,
             reached: u64::from(!lived.actions.is_empty()),
             actions: lived.actions.len() as u64,
@@ -175,8 +177,8 @@ impl Report {
     }
 }
 
-impl Figures {
-    fn add(&mut self, other: &Figures) {
+impl RehearsalFigures {
+    fn add(&mut self, other: &RehearsalFigures) {
         self.customers += other.customers;
         self.reached += other.reached;
         self.actions += other.actions;

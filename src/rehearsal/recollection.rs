@@ -10,15 +10,15 @@ use crate::api::{
 };
 use crate::bus::{self, Bus};
 use crate::config::limits;
-use crate::event::{Customer, Desks, Rights};
-use crate::models::{Relearner, Snapshot};
-use crate::past::{Life, Lived, Mark, Past};
+use crate::event::{AgentChannels, Customer, Rights};
+use crate::models::{LessonReplayer, Snapshot};
+use crate::past::{Life, Lived, ModelMark, Past};
 use crate::policy::Files;
 use crate::tables::KeptLesson;
 
 /// By what is known lives are lived once more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum By {
+pub enum ModelSource {
     /// By what was known then: each input by the version that it went by.
     Then,
     /// By what is known now.
@@ -43,7 +43,7 @@ pub enum Error {
 /// [`Error`]; what was added and taken out until then stays so.
 pub async fn recollect(bus: &Bus, customer: &Customer, past: &mut Past) -> Result<(), Error> {
     let marks: MarksReply = ask(bus, verb::MARKS, &[customer.as_str()], None::<&()>).await?;
-    past.learned(marks.marks.into_iter().map(Mark::from).collect());
+    past.learned(marks.marks.into_iter().map(ModelMark::from).collect());
     past.forget(&forged(bus, &past.passed_on()).await?);
     let mut from = None;
     loop {
@@ -84,12 +84,12 @@ pub async fn forged(bus: &Bus, sequences: &[u64]) -> Result<Vec<u64>, Error> {
 /// [`Error`].
 pub async fn rights(bus: &Bus) -> Result<Rights, Error> {
     #[derive(serde::Deserialize)]
-    struct Told {
+    struct StatsReply {
         desks: Vec<Box<str>>,
         merging: Vec<Box<str>>,
     }
-    let told: Told = ask(bus, verb::STATS, &[], None::<&()>).await?;
-    let desks = Desks::new(told.desks.iter().map(|name| &**name));
+    let told: StatsReply = ask(bus, verb::STATS, &[], None::<&()>).await?;
+    let desks = AgentChannels::new(told.desks.iter().map(|name| &**name));
     Ok(Rights::new(desks, told.merging.iter().map(|name| &**name)))
 }
 
@@ -134,9 +134,9 @@ async fn ask<T: DeserializeOwned>(
 }
 
 /// What a service learned, version by version, learned once more from what it keeps.
-pub struct Learned<'a> {
+pub struct RelearnedModels<'a> {
     bus: &'a Bus,
-    relearner: Relearner,
+    relearner: LessonReplayer,
     milestones: Vec<u64>,
     /// Parts that came and were not taken in yet.
     parts: VecDeque<KeptLesson>,
@@ -144,15 +144,15 @@ pub struct Learned<'a> {
     next: LessonsRequest,
 }
 
-impl<'a> Learned<'a> {
+impl<'a> RelearnedModels<'a> {
     /// Nothing yet.
     ///
     /// # Errors
     /// [`Error`].
-    pub async fn of(bus: &'a Bus) -> Result<Learned<'a>, Error> {
-        let mut learned = Learned {
+    pub async fn of(bus: &'a Bus) -> Result<RelearnedModels<'a>, Error> {
+        let mut learned = RelearnedModels {
             bus,
-            relearner: Relearner::default(),
+            relearner: LessonReplayer::default(),
             milestones: Vec::new(),
             parts: VecDeque::new(),
             next: LessonsRequest { version: 0, number: 1, levels: false },
@@ -197,7 +197,7 @@ impl<'a> Learned<'a> {
 
     /// Begins anew at a milestone; `false` if it has gone meanwhile.
     async fn begin(&mut self, milestone: u64) -> Result<bool, Error> {
-        self.relearner = Relearner::default();
+        self.relearner = LessonReplayer::default();
         self.parts.clear();
         if milestone > 0 {
             let number = KeptLesson::LEVELS;
@@ -265,8 +265,12 @@ pub struct Lives {
 ///
 /// # Errors
 /// [`Error`].
-pub async fn live(lives: Vec<Life<'_>>, by: By, learned: &mut Learned<'_>) -> Result<Lives, Error> {
-    if by == By::Now {
+pub async fn live(
+    lives: Vec<Life<'_>>,
+    by: ModelSource,
+    learned: &mut RelearnedModels<'_>,
+) -> Result<Lives, Error> {
+    if by == ModelSource::Now {
         let now = learned.now().await?;
         let lived = lives.into_iter().map(|life| life.to_end(&now)).collect();
         return Ok(Lives { lived, by_now: 0 });

@@ -14,7 +14,7 @@ use crate::past::Past;
 /// makes nobody a member before it is known that the service wrote it; else whoever invents customers
 /// would take the places of those that there are.
 #[derive(Debug)]
-pub struct Sample {
+pub struct CustomerSample {
     size: usize,
     /// Those to whom something happened in a channel.
     customers: BTreeMap<Key, Past>,
@@ -33,10 +33,10 @@ fn key(customer: &Customer) -> Key {
     (XxHash3_64::oneshot(customer.as_str().as_bytes()), customer.clone())
 }
 
-impl Sample {
+impl CustomerSample {
     /// A sample of at most so many.
-    pub fn new(size: usize) -> Sample {
-        Sample {
+    pub fn new(size: usize) -> CustomerSample {
+        CustomerSample {
             size,
             customers: BTreeMap::new(),
             missing: BTreeMap::new(),
@@ -124,7 +124,7 @@ impl Sample {
 
     /// The customers and their pasts; what was told to everybody is in all of them.
     pub fn finish(self) -> Vec<(Customer, Past)> {
-        let Sample { customers, broadcasts, .. } = self;
+        let CustomerSample { customers, broadcasts, .. } = self;
         let with_broadcasts = |((_, customer), mut past): (Key, Past)| {
             for (sequence, stored, told) in &broadcasts {
                 past.broadcast(*sequence, *stored, told.clone());
@@ -164,7 +164,7 @@ mod tests {
     /// The names in a sample of so many, and how much happened to each, if the service wrote nothing of
     /// these.
     fn sampled(size: usize, all: &[Delivery], forged: &[u64]) -> Vec<(String, usize)> {
-        let mut sample = Sample::new(size);
+        let mut sample = CustomerSample::new(size);
         all.iter().for_each(|one| sample.take(one.clone()));
         let missing = sample.settle(forged);
         let missing = all.iter().filter(|one| missing.contains(&one.sequence));

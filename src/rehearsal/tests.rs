@@ -63,9 +63,9 @@ fn past(customer: &str, city: &str, looks: u64) -> (Customer, Past) {
     (id, past)
 }
 
-fn report() -> Report {
+fn report() -> RehearsalReport {
     let (live, other) = (policy(POLICY), policy(&POLICY.replace("value = 0.8", "value = 0.2")));
-    let mut report = Report::new(&live, &other, Some("city"));
+    let mut report = RehearsalReport::new(&live, &other, Some("city"));
     let pasts = [past("ann", "Ghent", 3), past("bob", "Ghent", 0), past("cid", "Liège", 12)];
     for (customer, past) in pasts {
         let policies = Pair { live: &live, other: &other };

@@ -2,17 +2,17 @@
 
 use std::fmt::Write as _;
 
-use super::{Figures, PRESSURE, Pair, Report};
+use super::{PRESSURE, Pair, RehearsalFigures, RehearsalReport};
 use crate::terminal;
 
 /// A report as people read it in a terminal.
-pub fn text(report: &Report) -> String {
+pub fn text(report: &RehearsalReport) -> String {
     let mut text = String::new();
     let mut line = |words: std::fmt::Arguments<'_>| {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{words}");
     };
-    let Report { customers, inputs, live, other, whole, .. } = report;
+    let RehearsalReport { customers, inputs, live, other, whole, .. } = report;
     line(format_args!("{}, {}", many(*customers, "customer"), many(*inputs, "input")));
     if let Some((from, to)) = report.span {
         line(format_args!("from {from} to {to}"));
@@ -27,17 +27,17 @@ pub fn text(report: &Report) -> String {
             change(pair)
         ));
     };
-    let of = |figure: fn(&Figures) -> f64| Pair {
+    let of = |figure: fn(&RehearsalFigures) -> f64| Pair {
         live: figure(&whole.live),
         other: figure(&whole.other),
     };
     row("actions", of(|one| one.actions as f64), 0);
-    row("  for each customer", of(Figures::pressure), 2);
+    row("  for each customer", of(RehearsalFigures::pressure), 2);
     row("  that sell", of(|one| one.sales as f64), 0);
     row("customers reached", of(|one| one.reached as f64), 0);
     row("escalations", of(|one| one.escalations as f64), 0);
     row("value", of(|one| one.value), 1);
-    row("  for each customer", of(Figures::worth), 3);
+    row("  for each customer", of(RehearsalFigures::worth), 3);
     for (title, counts) in [("by issue", &report.issues), ("by channel", &report.channels)] {
         if !counts.is_empty() {
             row(title, Pair { live: f64::NAN, other: f64::NAN }, 0);

@@ -1,12 +1,12 @@
 use std::error::Error;
 
-use crate::bus::{Attempt, Denied};
+use crate::bus::{DeniedOperation, PermissionDenied};
 use crate::contract::Subjects;
 use crate::event::INTERNAL;
 
 /// Why the broker denies something, and who may do it: a sentence for whoever tried, under a name or
 /// without one.
-pub fn denied(subjects: &Subjects, name: Option<&str>, denied: &Denied) -> String {
+pub fn denied(subjects: &Subjects, name: Option<&str>, denied: &PermissionDenied) -> String {
     let who = name.map_or_else(|| "whoever gives no name".to_owned(), |name| format!("`{name}`"));
     format!("the broker does not let {who} {denied}: {}", who_may(subjects, name, denied))
 }
@@ -55,61 +55,65 @@ impl Lacks {
 }
 
 /// The roles of `config/nats`, seen from a subject.
-fn who_may(subjects: &Subjects, name: Option<&str>, denied: &Denied) -> String {
+fn who_may(subjects: &Subjects, name: Option<&str>, denied: &PermissionDenied) -> String {
     let subject = &*denied.subject;
     let tokens: Vec<&str> = subjects.tokens(subject).map(Iterator::collect).unwrap_or_default();
     match (denied.attempt, &tokens[..]) {
-        (Attempt::Publish, ["api", "decide", channel, ..]) => format!(
+        (DeniedOperation::Publish, ["api", "decide", channel, ..]) => format!(
             "`channel-{channel}` may, which asks in that channel, and operators under their name \
              (--as or JUMEAU_AS)"
         ),
-        (Attempt::Publish, ["api", ..]) if name.is_some() => {
+        (DeniedOperation::Publish, ["api", ..]) if name.is_some() => {
             "operators may, under their name (--as or JUMEAU_AS)".to_owned()
         }
-        (Attempt::Publish, ["api", ..]) => {
+        (DeniedOperation::Publish, ["api", ..]) => {
             "where the broker has roles, one asks under a name: give it with --as or JUMEAU_AS, or \
              load it with `. FOLDER/NAME.env`, which `jumeau keys` wrote"
                 .to_owned()
         }
-        (Attempt::Publish, ["as", owner, ..])
+        (DeniedOperation::Publish, ["as", owner, ..])
             if name != Some(*owner) || owner.starts_with("operator-") =>
         {
             format!("only who holds the key of `{owner}` asks under that name")
         }
-        (Attempt::Publish, ["as", _, "escalations", "open", ..]) => "operators may".to_owned(),
-        (Attempt::Publish, ["as", _, "escalations", ..]) => {
+        (DeniedOperation::Publish, ["as", _, "escalations", "open", ..]) => {
+            "operators may".to_owned()
+        }
+        (DeniedOperation::Publish, ["as", _, "escalations", ..]) => {
             "agents may in their queues, which --queue or JUMEAU_QUEUES names, and operators"
                 .to_owned()
         }
-        (Attempt::Publish, ["as", ..]) => "operators may".to_owned(),
-        (Attempt::Publish, ["events", "cli", ..]) => "operators may".to_owned(),
-        (Attempt::Publish, ["events", INTERNAL, ..]) => {
+        (DeniedOperation::Publish, ["as", ..]) => "operators may".to_owned(),
+        (DeniedOperation::Publish, ["events", "cli", ..]) => "operators may".to_owned(),
+        (DeniedOperation::Publish, ["events", INTERNAL, ..]) => {
             format!("only the service does, on `{INTERNAL}`; publish in a channel of your own")
         }
-        (Attempt::Publish, ["events", channel, ..]) => {
+        (DeniedOperation::Publish, ["events", channel, ..]) => {
             format!("`channel-{channel}` may; operators publish in the channel `cli`")
         }
-        (Attempt::Publish, ["broadcast", ..]) => {
+        (DeniedOperation::Publish, ["broadcast", ..]) => {
             "operators may, and programs that `jumeau keys --broadcaster` names".to_owned()
         }
-        (Attempt::Hear, ["actions" | "recalls", channel, ..]) if *channel != "*" => format!(
-            "operators may; `integrator-{channel}` takes them off its consumer of the stream of \
+        (DeniedOperation::Hear, ["actions" | "recalls", channel, ..]) if *channel != "*" => {
+            format!(
+                "operators may; `integrator-{channel}` takes them off its consumer of the stream of \
              actions"
-        ),
-        (Attempt::Hear, ["escalations", queue, ..]) if *queue != "*" && *queue != ">" => {
+            )
+        }
+        (DeniedOperation::Hear, ["escalations", queue, ..]) if *queue != "*" && *queue != ">" => {
             "agents of that queue may, and operators".to_owned()
         }
-        (Attempt::Hear, ["escalations", ..]) => {
+        (DeniedOperation::Hear, ["escalations", ..]) => {
             "operators may, and agents of all queues; others name theirs with --queue".to_owned()
         }
-        (Attempt::Publish, [_, ..]) => "only the service does".to_owned(),
-        (Attempt::Hear, ["events", ..]) => {
+        (DeniedOperation::Publish, [_, ..]) => "only the service does".to_owned(),
+        (DeniedOperation::Hear, ["events", ..]) => {
             "nobody hears events as they are published; operators read what the stream has, with \
              `twinctl tail`"
                 .to_owned()
         }
-        (Attempt::Hear, [_, ..]) => "operators may".to_owned(),
-        (Attempt::Hear, []) if subject.starts_with("_INBOX") => {
+        (DeniedOperation::Hear, [_, ..]) => "operators may".to_owned(),
+        (DeniedOperation::Hear, []) if subject.starts_with("_INBOX") => {
             "everybody hears the answers to themselves only: name where they come with \
              --inbox-prefix or NATS_INBOX_PREFIX, as in `. FOLDER/NAME.env`"
                 .to_owned()
@@ -129,26 +133,26 @@ mod tests {
     fn a_denial_names_who_tried_what_and_who_may() {
         let subjects = Subjects::new("jumeau").unwrap();
         let of = |name, attempt, subject: &str| {
-            super::denied(&subjects, name, &Denied { attempt, subject: subject.into() })
+            super::denied(&subjects, name, &PermissionDenied { attempt, subject: subject.into() })
         };
         let lea = Some("agent-lea");
         let said = [
-            of(lea, Attempt::Publish, "jumeau.as.agent-lea.show.ann"),
-            of(lea, Attempt::Publish, "jumeau.as.agent-lea.escalations.claim.billing.ann"),
-            of(lea, Attempt::Publish, "jumeau.as.operator-anna.show.ann"),
-            of(None, Attempt::Publish, "jumeau.api.stats"),
-            of(Some("channel-web"), Attempt::Publish, "jumeau.api.show.ann"),
-            of(None, Attempt::Publish, "jumeau.api.decide.web.ann"),
-            of(Some("operator-anna"), Attempt::Publish, "jumeau.events.web.ann"),
-            of(lea, Attempt::Publish, "jumeau.broadcast.fires"),
-            of(Some("channel-web"), Attempt::Publish, "jumeau.events._jumeau.ann"),
-            of(Some("operator-anna"), Attempt::Publish, "jumeau.audit.erase"),
-            of(lea, Attempt::Hear, "jumeau.events.*.*"),
-            of(lea, Attempt::Hear, "jumeau.escalations.billing.*"),
-            of(lea, Attempt::Hear, "jumeau.actions.web.*.*"),
-            of(lea, Attempt::Hear, "_INBOX.x.*"),
-            of(lea, Attempt::Publish, "$JS.API.INFO"),
-            of(lea, Attempt::Publish, "other.thing"),
+            of(lea, DeniedOperation::Publish, "jumeau.as.agent-lea.show.ann"),
+            of(lea, DeniedOperation::Publish, "jumeau.as.agent-lea.escalations.claim.billing.ann"),
+            of(lea, DeniedOperation::Publish, "jumeau.as.operator-anna.show.ann"),
+            of(None, DeniedOperation::Publish, "jumeau.api.stats"),
+            of(Some("channel-web"), DeniedOperation::Publish, "jumeau.api.show.ann"),
+            of(None, DeniedOperation::Publish, "jumeau.api.decide.web.ann"),
+            of(Some("operator-anna"), DeniedOperation::Publish, "jumeau.events.web.ann"),
+            of(lea, DeniedOperation::Publish, "jumeau.broadcast.fires"),
+            of(Some("channel-web"), DeniedOperation::Publish, "jumeau.events._jumeau.ann"),
+            of(Some("operator-anna"), DeniedOperation::Publish, "jumeau.audit.erase"),
+            of(lea, DeniedOperation::Hear, "jumeau.events.*.*"),
+            of(lea, DeniedOperation::Hear, "jumeau.escalations.billing.*"),
+            of(lea, DeniedOperation::Hear, "jumeau.actions.web.*.*"),
+            of(lea, DeniedOperation::Hear, "_INBOX.x.*"),
+            of(lea, DeniedOperation::Publish, "$JS.API.INFO"),
+            of(lea, DeniedOperation::Publish, "other.thing"),
         ];
         insta::assert_snapshot!(said.join("\n"), @r#"
         the broker does not let `agent-lea` publish on `jumeau.as.agent-lea.show.ann`: operators may

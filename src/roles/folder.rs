@@ -59,20 +59,20 @@ impl User {
 
 impl Prepared {
     /// The settings with which a user joins a broker at `url`; none if there is no such user.
-    pub fn nats(&self, user: &str, url: &str) -> Option<settings::Nats> {
+    pub fn nats(&self, user: &str, url: &str) -> Option<settings::NatsSettings> {
         let user = self.users.iter().find(|known| known.name == user)?;
-        Some(settings::Nats {
+        Some(settings::NatsSettings {
             url: url.to_owned(),
             prefix: self.prefix.clone(),
             nkey: Some(user.key.clone()),
             inbox: user.inbox.clone(),
             name: Some(user.name.clone()).filter(|_| user.is_named),
-            tls: settings::Tls {
+            tls: settings::TlsSettings {
                 required: true,
                 ca: Some(self.folder.join("ca.pem")),
-                ..settings::Tls::default()
+                ..settings::TlsSettings::default()
             },
-            ..settings::Nats::default()
+            ..settings::NatsSettings::default()
         })
     }
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{Router, from_bus, gone};
 use crate::actors::{self, HasAdvanced};
-use crate::api::{Advance, Advanced, code};
+use crate::api::{AdvanceReply, AdvanceRequest, code};
 use crate::bus::ApiError;
 use crate::partition::{Counters, TimeMode};
 
@@ -12,7 +12,7 @@ use crate::partition::{Counters, TimeMode};
 const ADVANCE_MAX: Duration = Duration::from_secs(120);
 
 impl Router {
-    pub(super) async fn advance(&self, asked: Advance) -> Result<Advanced, ApiError> {
+    pub(super) async fn advance(&self, asked: AdvanceRequest) -> Result<AdvanceReply, ApiError> {
         if self.mode != TimeMode::Event {
             return Err(ApiError::new(
                 code::CONFLICT,
@@ -30,7 +30,7 @@ impl Router {
         // and is taken in too.
         loop {
             for address in self.partitions.all() {
-                address.do_send(actors::Advance(asked.to));
+                address.do_send(actors::AdvanceTime(asked.to));
             }
             for address in self.partitions.all() {
                 while !address.send(HasAdvanced(asked.to)).await.map_err(gone)? {
@@ -47,7 +47,7 @@ impl Router {
         // What comes next is decided by what was learned until then.
         self.learner.learn_now().await;
         let after = fired(&self.counters().await?);
-        Ok(Advanced { to: asked.to, timers_fired: after - before })
+        Ok(AdvanceReply { to: asked.to, timers_fired: after - before })
     }
 
     /// Waits until all that the stream holds is taken in; returns whether it was so at once.

@@ -13,15 +13,15 @@ use crate::tables;
 
 /// Who makes the copies: each in a folder of its own, all in one that the settings name, so that
 /// nobody who may ask can choose where the service writes.
-pub struct Keeper {
+pub struct BackupWriter {
     store: Arc<Store>,
     folder: PathBuf,
 }
 
-impl Keeper {
+impl BackupWriter {
     /// Copies of this store, in this folder.
-    pub fn new(store: Arc<Store>, folder: PathBuf) -> Keeper {
-        Keeper { store, folder }
+    pub fn new(store: Arc<Store>, folder: PathBuf) -> BackupWriter {
+        BackupWriter { store, folder }
     }
 
     /// Makes a copy.

@@ -1,7 +1,7 @@
 //! Tries a campaign before it begins.
 
 use super::{Router, gone, now};
-use crate::actors::{Tried, TryCampaign};
+use crate::actors::{CampaignEstimate, TryCampaign};
 use crate::api::{TryCampaignReply, TryCampaignRequest, code};
 use crate::bus::ApiError;
 use crate::config::limits;
@@ -29,7 +29,7 @@ impl Router {
     }
 }
 
-fn campaign_reply(tried: Tried, partitions: u16) -> TryCampaignReply {
+fn campaign_reply(tried: CampaignEstimate, partitions: u16) -> TryCampaignReply {
     let mut reply = TryCampaignReply {
         looked_at: tried.looked_at,
         concerned: tried.concerned,

@@ -5,20 +5,29 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::{Router, from_bus};
-use crate::api::{DeadLetter, DeadLetters, DeadList, DeadRetried, DeadRetry, NotRetried, code};
+use crate::api::{
+    DeadLetterView, DeadListReply, DeadListRequest, DeadRetryReply, DeadRetryRequest, NotRetried,
+    code,
+};
 use crate::bus::{self, ApiError};
 use crate::config::limits;
 
 impl Router {
-    pub(super) async fn dead_list(&self, asked: &DeadList) -> Result<DeadLetters, ApiError> {
+    pub(super) async fn dead_list(
+        &self,
+        asked: &DeadListRequest,
+    ) -> Result<DeadListReply, ApiError> {
         let counts = self.bus.dead_letter_counts().await.map_err(from_bus)?;
         let limit = asked.limit.unwrap_or(limits::DEAD_LETTERS_LISTED);
         let letters = self.bus.dead_letters(asked.reason, asked.after, limit).await;
         let letters = letters.map_err(from_bus)?.into_iter().map(|letter| shown(letter, false));
-        Ok(DeadLetters { counts: BTreeMap::from_iter(counts), letters: letters.collect() })
+        Ok(DeadListReply { counts: BTreeMap::from_iter(counts), letters: letters.collect() })
     }
 
-    pub(super) async fn dead_retry(&self, asked: DeadRetry) -> Result<DeadRetried, ApiError> {
+    pub(super) async fn dead_retry(
+        &self,
+        asked: DeadRetryRequest,
+    ) -> Result<DeadRetryReply, ApiError> {
         let mut sequences = asked.sequences;
         if let Some(payload) = asked.payload {
             let [sequence] = sequences[..] else {
@@ -27,7 +36,7 @@ impl Router {
             };
             let payload = Bytes::from(payload);
             self.bus.retry_mended(sequence, Some(payload)).await.map_err(from_bus)?;
-            return Ok(DeadRetried { retried: vec![sequence], ..DeadRetried::default() });
+            return Ok(DeadRetryReply { retried: vec![sequence], ..DeadRetryReply::default() });
         }
         if asked.all {
             let mut after = 0;
@@ -39,7 +48,7 @@ impl Router {
                 sequences.extend(letters.iter().map(|letter| letter.sequence));
             }
         }
-        let mut outcome = DeadRetried::default();
+        let mut outcome = DeadRetryReply::default();
         for sequence in sequences {
             match self.bus.retry_dead_letter(sequence).await {
                 Ok(_) => outcome.retried.push(sequence),
@@ -53,10 +62,10 @@ impl Router {
 }
 
 /// A dead letter as operators see it; its bytes only if they ask for this one.
-pub(super) fn shown(letter: bus::DeadLetter, whole: bool) -> DeadLetter {
+pub(super) fn shown(letter: bus::DeadLetter, whole: bool) -> DeadLetterView {
     let payload = &letter.original.payload;
     let text = std::str::from_utf8(payload).ok();
-    DeadLetter {
+    DeadLetterView {
         sequence: letter.sequence,
         at: letter.stored,
         reason: letter.reason,

@@ -4,11 +4,11 @@ use tokio::sync::oneshot;
 
 use super::{Router, customer_of, gone, no_room, optional, outbox_is_full, required};
 use crate::actors::AskTwin;
-use crate::api::{DecideReply, DecideRequest, Offer, code};
+use crate::api::{DecideReply, DecideRequest, OfferedAction, code};
 use crate::bus::{self, ApiError, Request};
 use crate::config::limits;
 use crate::event::{Channel, Customer, Event, Rejection, decode, json};
-use crate::partition::Answer;
+use crate::partition::AskAnswer;
 
 impl Router {
     /// What to show to a customer now, in the channel that asks.
@@ -77,27 +77,27 @@ impl Router {
             let (reply, answer) = oneshot::channel();
             address.do_send(AskTwin { event: event.map_err(refused)?, reply });
             match answer.await.map_err(gone)? {
-                Answer::Decided(decided) => {
+                AskAnswer::Decided(decided) => {
                     return Ok(DecideReply {
                         // To whom it is linked is nothing that a channel learns by asking.
                         customer: named,
                         at: decided.at,
                         policy: decided.policy.name.clone(),
                         version: decided.policy.version.0.clone(),
-                        offers: decided.actions.iter().map(Offer::of).collect(),
+                        offers: decided.actions.iter().map(OfferedAction::of).collect(),
                     });
                 }
-                Answer::Elsewhere(to) => customer = to,
-                Answer::Duplicate => {
+                AskAnswer::Elsewhere(to) => customer = to,
+                AskAnswer::Duplicate => {
                     return Err(ApiError::new(
                         code::CONFLICT,
                         "a request with this `id` was answered before; give each its own, or none",
                     ));
                 }
-                Answer::Refused(rejection) => return Err(refused(rejection)),
-                Answer::NoRoom => return Err(no_room()),
-                Answer::Busy => return Err(outbox_is_full()),
-                Answer::Acted(_) => {
+                AskAnswer::Refused(rejection) => return Err(refused(rejection)),
+                AskAnswer::NoRoom => return Err(no_room()),
+                AskAnswer::Busy => return Err(outbox_is_full()),
+                AskAnswer::Acted(_) => {
                     return Err(ApiError::new(code::INTERNAL, "a request to decide is no act"));
                 }
             }

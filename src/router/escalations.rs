@@ -4,13 +4,13 @@ use futures::future::join_all;
 use tokio::sync::oneshot;
 
 use super::{Router, customer_of, gone, now, optional, required};
-use crate::actors::{AskTwin, WhatWaits};
+use crate::actors::{AskTwin, ListEscalations};
 use crate::api::{ActReply, ActRequest, EscalationReply, EscalationRequest, code, verb};
 use crate::bus::{self, ApiError, Request};
 use crate::config::limits;
-use crate::event::{Channel, Event, Handoff, HandoffState, Kind, Rejection, decode, json};
-use crate::partition::{Answer, EscalationsReply, EscalationsRequest, Listing, TimeMode};
-use crate::twin::Escalated;
+use crate::event::{Channel, Event, EventKind, HandoffData, HandoffState, Rejection, decode, json};
+use crate::partition::{AskAnswer, EscalationsReply, EscalationsRequest, Listing, TimeMode};
+use crate::twin::EscalationRecord;
 
 /// The channel of agents who do not say in which one they work.
 const DESK: &str = "desk";
@@ -25,7 +25,7 @@ impl Router {
         if let [queue] = request.tokens.as_slice() {
             only(&mut wanted.queue, queue)?;
         }
-        let lists = self.partitions().iter().map(|one| one.send(WhatWaits(wanted.clone())));
+        let lists = self.partitions().iter().map(|one| one.send(ListEscalations(wanted.clone())));
         let mut all = Listing::new(wanted.clone());
         for list in join_all(lists).await {
             let list = list.map_err(gone)?;
@@ -44,7 +44,7 @@ impl Router {
             only(&mut queue, named)?;
         }
         // Whoever is let see one queue sees what is open there, and not what once was.
-        let may_see = |known: &&Escalated| {
+        let may_see = |known: &&EscalationRecord| {
             queue.as_ref().is_none_or(|queue| known.is_open() && known.queue == *queue)
         };
         let known = match &escalation {
@@ -111,7 +111,7 @@ impl Router {
         }
         let id = id.unwrap_or_else(|| bus::fresh_id().into());
         for _ in 0..=limits::IDENTIFIERS {
-            let kind = Kind::Handoff(Box::new(handoff.clone()));
+            let kind = EventKind::Handoff(Box::new(handoff.clone()));
             let (channel, id) = (channel.clone(), id.clone());
             let trace = traceparent.clone();
             let event = Event::requested(customer.clone(), channel, id, time, trace, kind);
@@ -120,23 +120,23 @@ impl Router {
             let (reply, answer) = oneshot::channel();
             address.do_send(AskTwin { event, reply });
             match answer.await.map_err(gone)? {
-                Answer::Acted(done) => {
+                AskAnswer::Acted(done) => {
                     let escalation = done.escalation.map(|told| *told);
                     return Ok(ActReply { customer, at: done.at, escalation });
                 }
-                Answer::Elsewhere(to) => customer = to,
-                Answer::Duplicate => {
+                AskAnswer::Elsewhere(to) => customer = to,
+                AskAnswer::Duplicate => {
                     return Err(ApiError::new(
                         code::CONFLICT,
                         "a request with this `id` was answered before; give each its own, or none",
                     ));
                 }
-                Answer::Refused(Rejection { detail, .. }) => {
+                AskAnswer::Refused(Rejection { detail, .. }) => {
                     return Err(ApiError::new(code::CONFLICT, detail));
                 }
-                Answer::NoRoom => return Err(super::no_room()),
-                Answer::Busy => return Err(super::outbox_is_full()),
-                Answer::Decided(_) => {
+                AskAnswer::NoRoom => return Err(super::no_room()),
+                AskAnswer::Busy => return Err(super::outbox_is_full()),
+                AskAnswer::Decided(_) => {
                     return Err(ApiError::new(code::INTERNAL, "an act is no request to decide"));
                 }
             }
@@ -158,7 +158,7 @@ fn only(queue: &mut Option<Box<str>>, token: &str) -> Result<(), ApiError> {
 
 /// Whoever asks is the agent, if they do not say which; and where the broker vouches for their name,
 /// they act for another agent as an operator only.
-fn sign(handoff: &mut Handoff, request: &Request) {
+fn sign(handoff: &mut HandoffData, request: &Request) {
     let by = &request.by;
     if by.name.is_empty() {
         return;

@@ -1,8 +1,8 @@
 //! Says why a twin decided as it did, and hands out what a replay needs.
 
-use super::look::Looked;
+use super::look::FoundTwin;
 use super::{Router, customer_of, gone, now, optional, required};
-use crate::actors::{Decisions, Journal, Lessons, Marks};
+use crate::actors::{GetDecisions, GetJournal, GetLessons, GetModelMarks};
 use crate::api::{
     JournalEntry, JournalReply, JournalRequest, KnownDecision, LessonsReply, LessonsRequest,
     MarksReply, VersionMark, WhatIfReply, WhatIfRequest, WhyReply, WhyRequest, code,
@@ -13,7 +13,7 @@ use crate::config::limits;
 use crate::event::{Channel, Raw, Time, parse};
 use crate::partition::TimeMode;
 use crate::tables;
-use crate::twin::{Input, flips, react};
+use crate::twin::{Input, counterfactuals, react};
 
 /// Stored bytes of lessons in one answer, so that it stays below what a broker lets pass.
 const LESSONS_REPLY_BYTES: usize = 256 << 10;
@@ -24,7 +24,7 @@ impl Router {
         let WhyRequest { decision: wanted } = optional(&request.payload)?.unwrap_or_default();
         let customer = self.look(request).await?.twin.customer.clone();
         let (_, address) = self.partition_of(&customer)?;
-        let found = address.send(Decisions(customer.clone())).await.map_err(gone)?;
+        let found = address.send(GetDecisions(customer.clone())).await.map_err(gone)?;
         let found = found.map_err(|detail| ApiError::new(code::INTERNAL, detail))?;
         let known = found.iter().map(KnownDecision::of).collect();
         let decision = match &wanted {
@@ -44,14 +44,14 @@ impl Router {
             };
             return Err(ApiError::new(code::NOT_FOUND, detail));
         };
-        Ok(WhyReply { customer, flips: flips(&decision), decision, known })
+        Ok(WhyReply { customer, flips: counterfactuals(&decision), decision, known })
     }
 
     /// What a twin would do if an event happened.
     pub(super) async fn what_if(&self, request: &Request) -> Result<WhatIfReply, ApiError> {
         let asked: WhatIfRequest = required(&request.payload)?;
         let bad = |detail: String| ApiError::new(code::BAD_REQUEST, detail);
-        let (Looked { mut twin, surroundings, .. }, is_known) =
+        let (FoundTwin { mut twin, surroundings, .. }, is_known) =
             self.look_for(customer_of(request)?).await?;
         let channel = Channel::new(&asked.channel).map_err(bad)?;
         let payload = serde_json::json!({
@@ -82,12 +82,12 @@ impl Router {
         let JournalRequest { from } = optional(&request.payload)?.unwrap_or_default();
         let customer = customer_of(request)?;
         let (_, address) = self.partition_of(&customer)?;
-        let journal = Journal(customer, from.unwrap_or(Time::MIN), limits::JOURNAL_LISTED);
+        let journal = GetJournal(customer, from.unwrap_or(Time::MIN), limits::JOURNAL_LISTED);
         let found = address.send(journal).await.map_err(gone)?;
         let found = found.map_err(|detail| ApiError::new(code::INTERNAL, detail))?;
         let is_whole = found.len() < limits::JOURNAL_LISTED;
-        let read = |one: tables::Journalled| {
-            let input = codec::open(codec::Kind::Input, &one.sealed)
+        let read = |one: tables::JournalRow| {
+            let input = codec::decode(codec::RecordKind::Input, &one.encoded)
                 .map_err(|error| ApiError::new(code::INTERNAL, error.to_string()))?;
             Ok(JournalEntry { at: one.at, number: one.number, input })
         };
@@ -98,7 +98,7 @@ impl Router {
     /// From where on the partition of a customer went by which version of what was learned.
     pub(super) async fn marks(&self, request: &Request) -> Result<MarksReply, ApiError> {
         let (_, address) = self.partition_of(&customer_of(request)?)?;
-        let found = address.send(Marks).await.map_err(gone)?;
+        let found = address.send(GetModelMarks).await.map_err(gone)?;
         let found = found.map_err(|detail| ApiError::new(code::INTERNAL, detail))?;
         Ok(MarksReply { marks: found.into_iter().map(VersionMark::from).collect() })
     }
@@ -108,7 +108,7 @@ impl Router {
         let none = || ApiError::new(code::INTERNAL, "the partitions are not started yet");
         let address = self.partitions.get(0).ok_or_else(none)?;
         let from = (asked.version, asked.number);
-        let lessons = Lessons { from, with_levels: asked.levels, bytes: LESSONS_REPLY_BYTES };
+        let lessons = GetLessons { from, with_levels: asked.levels, bytes: LESSONS_REPLY_BYTES };
         let found = address.send(lessons).await.map_err(gone)?;
         let (kept, parts) = found.map_err(|detail| ApiError::new(code::INTERNAL, detail))?;
         Ok(LessonsReply::of(&kept, parts))

@@ -14,7 +14,7 @@ impl Router {
             let detail = format!("expected at most {most} sequences, found {found}; ask again");
             return Err(ApiError::new(code::BAD_REQUEST, detail));
         }
-        let secret = self.seal.marks();
+        let secret = self.signer.marks();
         let held = self.bus.events_at(&asked.sequences).await.map_err(from_bus)?;
         let is_forged =
             |one: &Delivery| one.original.is_internal() && !secret.is_ours(&one.original);

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use super::{Router, customer_of, gone, now, reply};
-use crate::actors::{Inspect, Sight};
+use crate::actors::{GetTwin, TwinSnapshot};
 use crate::api::{TimelineEntry, TimelineReply, code};
 use crate::bus::{ApiError, Request};
 use crate::config::limits;
@@ -14,7 +14,7 @@ use crate::twin::{Dissatisfaction, Forecast, Twin};
 
 /// All that is known of one customer, as it is sent.
 #[derive(Serialize)]
-struct Shown<'a> {
+struct ShownTwin<'a> {
     customer: &'a Customer,
     asked: &'a Customer,
     partition: u16,
@@ -27,7 +27,7 @@ struct Shown<'a> {
 }
 
 /// A twin, and where it lives.
-pub(super) struct Looked {
+pub(super) struct FoundTwin {
     pub(super) asked: Customer,
     pub(super) twin: Box<Twin>,
     pub(super) surroundings: Surroundings,
@@ -38,11 +38,11 @@ pub(super) struct Looked {
 impl Router {
     /// All that is known of a customer.
     pub(super) async fn show(&self, request: &Request) -> Result<Bytes, ApiError> {
-        let Looked { asked, twin, surroundings, partition, is_resident } =
+        let FoundTwin { asked, twin, surroundings, partition, is_resident } =
             self.look(request).await?;
         let now = if self.mode == TimeMode::Stream { now() } else { twin.seen };
         let policy = twin.governed_by(&surroundings.policy);
-        reply(&Shown {
+        reply(&ShownTwin {
             customer: &twin.customer,
             asked: &asked,
             partition,
@@ -61,7 +61,7 @@ impl Router {
         request: &Request,
         limit: Option<usize>,
     ) -> Result<TimelineReply, ApiError> {
-        let Looked { twin, .. } = self.look(request).await?;
+        let FoundTwin { twin, .. } = self.look(request).await?;
         Ok(timeline(&twin, limit))
     }
 
@@ -70,12 +70,12 @@ impl Router {
         &self,
         request: &Request,
     ) -> Result<(Box<Twin>, Surroundings), ApiError> {
-        let Looked { twin, surroundings, .. } = self.look(request).await?;
+        let FoundTwin { twin, surroundings, .. } = self.look(request).await?;
         Ok((twin, surroundings))
     }
 
     /// The twin of the customer who was asked for, or to whom the identifier is linked.
-    pub(super) async fn look(&self, request: &Request) -> Result<Looked, ApiError> {
+    pub(super) async fn look(&self, request: &Request) -> Result<FoundTwin, ApiError> {
         let asked = customer_of(request)?;
         match self.look_for(asked.clone()).await? {
             (looked, true) => Ok(looked),
@@ -90,7 +90,7 @@ impl Router {
     }
 
     /// The same; of somebody unknown the twin that would be, and `false`.
-    pub(super) async fn look_for(&self, asked: Customer) -> Result<(Looked, bool), ApiError> {
+    pub(super) async fn look_for(&self, asked: Customer) -> Result<(FoundTwin, bool), ApiError> {
         let (mut partition, mut sight) = self.look_at(asked.clone()).await?;
         // A memory on its way may not have arrived: then the one who will have it is not known yet.
         for _ in 0..=limits::IDENTIFIERS {
@@ -103,15 +103,18 @@ impl Router {
             }
             (partition, sight) = next;
         }
-        let Sight { twin, is_resident, surroundings } = sight;
+        let TwinSnapshot { twin, is_resident, surroundings } = sight;
         let is_known = twin.is_some();
         let twin = twin.unwrap_or_else(|| Box::new(Twin::new(asked.clone(), now())));
-        Ok((Looked { asked, twin, surroundings, partition, is_resident }, is_known))
+        Ok((FoundTwin { asked, twin, surroundings, partition, is_resident }, is_known))
     }
 
-    pub(super) async fn look_at(&self, customer: Customer) -> Result<(u16, Sight), ApiError> {
+    pub(super) async fn look_at(
+        &self,
+        customer: Customer,
+    ) -> Result<(u16, TwinSnapshot), ApiError> {
         let (partition, address) = self.partition_of(&customer)?;
-        let sight = address.send(Inspect(customer)).await.map_err(gone)?;
+        let sight = address.send(GetTwin(customer)).await.map_err(gone)?;
         Ok((partition, sight.map_err(|detail| ApiError::new(code::INTERNAL, detail))?))
     }
 }

@@ -20,32 +20,32 @@ use parking_lot::RwLock;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use backup::Keeper;
+pub use backup::BackupWriter;
 
-use crate::actors::{Address, Clock, Impatient, Partitions};
+use crate::actors::{Clock, LearnerHandle, PartitionAddress, Partitions};
 use crate::api::{
-    Audit, AuditOutcome, Auditor, Current, DeadList, DeadShow, Seal, TimelineRequest, VERBS, code,
-    verb,
+    AuditLevel, AuditOutcome, AuditWriter, CurrentPolicy, DeadListRequest, DeadShowRequest,
+    ReceiptSigner, TimelineRequest, VERBS, code, verb,
 };
-use crate::bus::{self, ApiError, Bus, Floor, Missed, Relay, Request, Watch};
+use crate::bus::{self, ApiError, Bus, Floor, MissedEvents, Relay, Request, StreamMonitor};
 use crate::config::limits;
 use crate::contract;
 use crate::event::{Customer, Rights, Time, json};
 use crate::partition::TimeMode;
-use crate::store::Room;
+use crate::store::DiskMonitor;
 
 /// Answers the requests of the API.
 pub struct Router {
     bus: Bus,
     partitions: Partitions,
     mode: TimeMode,
-    policy: Arc<RwLock<Current>>,
+    policy: Arc<RwLock<CurrentPolicy>>,
     started: Time,
     probes: Probes,
-    learner: Impatient,
-    keeper: Keeper,
-    auditor: Auditor,
-    seal: Seal,
+    learner: LearnerHandle,
+    keeper: BackupWriter,
+    auditor: AuditWriter,
+    signer: ReceiptSigner,
 }
 
 /// Where the state of the service is read.
@@ -53,15 +53,15 @@ pub struct Probes {
     /// How often the intake began anew.
     pub resets: Arc<AtomicU64>,
     /// What left the stream before it was taken in.
-    pub missed: Missed,
+    pub missed: MissedEvents,
     /// How far the intake is.
     pub floor: Floor,
     /// What publishes.
     pub relay: Arc<Relay>,
     /// What looks at the streams.
-    pub watch: Watch,
+    pub watch: StreamMonitor,
     /// What looks at the disk.
-    pub room: Arc<Room>,
+    pub room: Arc<DiskMonitor>,
     /// What the time is.
     pub clock: Arc<Clock>,
     /// Which channels may say what not every channel may.
@@ -71,13 +71,13 @@ pub struct Probes {
 /// What the router has others do.
 pub struct Services {
     /// Learns from answers.
-    pub learner: Impatient,
+    pub learner: LearnerHandle,
     /// Makes copies of the store.
-    pub keeper: Keeper,
+    pub keeper: BackupWriter,
     /// Writes the audit.
-    pub auditor: Auditor,
+    pub auditor: AuditWriter,
     /// Signs receipts of erasures.
-    pub seal: Seal,
+    pub signer: ReceiptSigner,
 }
 
 impl Router {
@@ -86,13 +86,13 @@ impl Router {
         bus: Bus,
         partitions: Partitions,
         mode: TimeMode,
-        policy: Arc<RwLock<Current>>,
+        policy: Arc<RwLock<CurrentPolicy>>,
         probes: Probes,
         services: Services,
     ) -> Router {
         let started = now();
-        let Services { learner, keeper, auditor, seal } = services;
-        Router { bus, partitions, mode, policy, started, probes, learner, keeper, auditor, seal }
+        let Services { learner, keeper, auditor, signer } = services;
+        Router { bus, partitions, mode, policy, started, probes, learner, keeper, auditor, signer }
     }
 
     /// The answer to a request: every verb passes here, and what the audit is to know of it is
@@ -103,12 +103,12 @@ impl Router {
     pub async fn answer(&self, request: Request) -> Result<Bytes, ApiError> {
         let verb = VERBS.iter().find(|verb| verb.endpoint.verb == request.verb);
         // What is not on the list is nothing that anybody may do unseen.
-        let audit = verb.map_or(Audit::Act, |verb| verb.audit);
-        if audit == Audit::Nothing {
+        let audit = verb.map_or(AuditLevel::Act, |verb| verb.audit);
+        if audit == AuditLevel::Nothing {
             return self.respond(request).await;
         }
         let mut line = self.auditor.asked(&request);
-        if audit == Audit::Act {
+        if audit == AuditLevel::Act {
             self.auditor.write(&line).await?;
         }
         let answered = self.respond(request).await;
@@ -164,11 +164,11 @@ impl Router {
             | verb::ESCALATIONS_HANDBACK
             | verb::ESCALATIONS_RESOLVE => reply(&self.hand_over(&request).await?),
             verb::DEAD_LIST => {
-                let asked: DeadList = optional(&request.payload)?.unwrap_or_default();
+                let asked: DeadListRequest = optional(&request.payload)?.unwrap_or_default();
                 reply(&self.dead_list(&asked).await?)
             }
             verb::DEAD_SHOW => {
-                let DeadShow { sequence } = required(&request.payload)?;
+                let DeadShowRequest { sequence } = required(&request.payload)?;
                 let letter = self.bus.dead_letter(sequence).await.map_err(from_bus)?;
                 reply(&dead_letters::shown(letter, true))
             }
@@ -186,7 +186,7 @@ impl Router {
     }
 
     /// The addresses of all partitions.
-    pub(super) fn partitions(&self) -> &[Address] {
+    pub(super) fn partitions(&self) -> &[PartitionAddress] {
         self.partitions.all()
     }
 
@@ -196,7 +196,10 @@ impl Router {
     }
 
     /// The partition of a customer, and where it is reached.
-    pub(super) fn partition_of(&self, customer: &Customer) -> Result<(u16, &Address), ApiError> {
+    pub(super) fn partition_of(
+        &self,
+        customer: &Customer,
+    ) -> Result<(u16, &PartitionAddress), ApiError> {
         let partitions = self.partitions.all();
         let count = u16::try_from(partitions.len()).unwrap_or(u16::MAX);
         contract::partition_of(customer, count)

@@ -2,14 +2,14 @@
 
 use futures::future::join_all;
 
-use super::look::Looked;
+use super::look::FoundTwin;
 use super::{Router, customer_of, from_bus, gone, now, optional, required};
-use crate::actors::{Decisions, Erasures, Journal};
+use crate::actors::{GetDecisions, GetErasure, GetJournal};
 use crate::api::{
     EraseReply, EraseRequest, ExportPart, ExportReply, ExportRequest, JournalEntry, MessageCount,
     code, fresh_erasure,
 };
-use crate::bus::{ApiError, Ends, Request};
+use crate::bus::{ApiError, Request, StreamEnds};
 use crate::codec;
 use crate::config::limits;
 use crate::event::{Customer, Erasure, ErasureId, Output, Time};
@@ -19,24 +19,24 @@ impl Router {
     pub(super) async fn erase(&self, request: &Request) -> Result<EraseReply, ApiError> {
         let EraseRequest { erasure } = optional(&request.payload)?.unwrap_or_default();
         let customer = customer_of(request)?;
-        let named = self.seal.marks().mark(&customer);
+        let named = self.signer.marks().mark(&customer);
         let id: ErasureId = match &erasure {
             Some(known) => {
                 known.parse().map_err(|detail| ApiError::new(code::BAD_REQUEST, detail))?
             }
             None => {
                 let id = fresh_erasure();
-                let mark = self.seal.marks().message_mark(
+                let mark = self.signer.marks().message_mark(
                     &customer,
                     Some(&Erasure::wanted(customer.clone(), id)),
                     b"",
                 );
                 let wanted = Erasure::wanted(customer, id);
-                self.bus.wish_erased(&wanted, (Output::MARK, mark)).await.map_err(from_bus)?;
+                self.bus.request_erasure(&wanted, (Output::MARK, mark)).await.map_err(from_bus)?;
                 id
             }
         };
-        let rows = self.partitions.all().iter().map(|address| address.send(Erasures(id)));
+        let rows = self.partitions.all().iter().map(|address| address.send(GetErasure(id)));
         let rows: Result<Vec<_>, _> = join_all(rows).await.into_iter().collect();
         let rows: Result<Vec<_>, String> = rows.map_err(gone)?.into_iter().collect();
         let rows = rows.map_err(|detail| ApiError::new(code::INTERNAL, detail))?.concat();
@@ -47,7 +47,7 @@ impl Router {
                 return Err(ApiError::new(code::NOT_FOUND, detail));
             }
         }
-        let receipt = self.seal.receipt(id, named, &rows);
+        let receipt = self.signer.receipt(id, named, &rows);
         Ok(EraseReply { erasure: id.to_string().into(), receipt })
     }
 
@@ -78,16 +78,16 @@ impl Router {
                 reply.twin = Some(twin.map_err(|error| internal(error.to_string()))?);
             }
             ExportPart::Decisions => {
-                let found = address.send(Decisions(customer)).await.map_err(gone)?;
+                let found = address.send(GetDecisions(customer)).await.map_err(gone)?;
                 reply.decisions = found.map_err(internal)?;
             }
             ExportPart::Journal => {
                 let from = asked.from.unwrap_or(Time::MIN);
-                let journal = Journal(customer, from, limits::JOURNAL_LISTED);
+                let journal = GetJournal(customer, from, limits::JOURNAL_LISTED);
                 let found = address.send(journal).await.map_err(gone)?.map_err(internal)?;
                 let is_whole = found.len() < limits::JOURNAL_LISTED;
                 for one in found {
-                    let input = codec::open(codec::Kind::Input, &one.sealed)
+                    let input = codec::decode(codec::RecordKind::Input, &one.encoded)
                         .map_err(|error| internal(error.to_string()))?;
                     reply.journal.push(JournalEntry { at: one.at, number: one.number, input });
                 }
@@ -101,13 +101,13 @@ impl Router {
     }
 
     /// How many messages about the customer each stream holds, under each identifier.
-    async fn messages_of(&self, looked: &Looked) -> Result<Vec<MessageCount>, ApiError> {
+    async fn messages_of(&self, looked: &FoundTwin) -> Result<Vec<MessageCount>, ApiError> {
         let others = looked.twin.identifiers.iter().map(|known| known.customer.clone());
         let own = std::iter::once(looked.twin.customer.clone());
         let partitions = u16::try_from(self.partitions.all().len()).unwrap_or(u16::MAX);
         let mut counts = Vec::new();
         for identifier in own.chain(others).collect::<Vec<Customer>>() {
-            let found = self.bus.trails(&identifier, partitions, Ends::OPEN).await;
+            let found = self.bus.trails(&identifier, partitions, StreamEnds::OPEN).await;
             for trail in found.map_err(from_bus)? {
                 counts.push(MessageCount {
                     identifier: identifier.clone(),

@@ -7,14 +7,14 @@ use std::sync::atomic::Ordering;
 use futures::future::join_all;
 
 use super::{Router, from_bus, gone, now};
-use crate::actors::{Glance, GlanceBroadcasts, GlanceResults};
+use crate::actors::{GetBroadcasts, GetCounters, GetExperimentResults};
 use crate::api::{self, ExperimentsReply, Learning, LiveBroadcasts, Publishing, Stats};
 use crate::bus::ApiError;
 use crate::partition::{Counters, Progress};
 
 impl Router {
     pub(super) async fn counters(&self) -> Result<Vec<Counters>, ApiError> {
-        let glances = self.partitions.all().iter().map(|address| address.send(Glance));
+        let glances = self.partitions.all().iter().map(|address| address.send(GetCounters));
         let found: Result<Vec<Box<Counters>>, _> = join_all(glances).await.into_iter().collect();
         Ok(found.map_err(gone)?.into_iter().map(|counters| *counters).collect())
     }
@@ -65,7 +65,7 @@ impl Router {
     }
 
     pub(super) async fn broadcasts(&self) -> Result<LiveBroadcasts, ApiError> {
-        let glances = self.partitions.all().iter().map(|address| address.send(GlanceBroadcasts));
+        let glances = self.partitions.all().iter().map(|address| address.send(GetBroadcasts));
         let found: Result<Vec<Vec<Progress>>, _> = join_all(glances).await.into_iter().collect();
         let mut all: BTreeMap<(String, String), Progress> = BTreeMap::new();
         for one in found.map_err(gone)?.into_iter().flatten() {
@@ -80,7 +80,8 @@ impl Router {
     }
 
     pub(super) async fn experiments(&self) -> Result<ExperimentsReply, ApiError> {
-        let glances = self.partitions.all().iter().map(|address| address.send(GlanceResults));
+        let glances =
+            self.partitions.all().iter().map(|address| address.send(GetExperimentResults));
         let found: Result<Vec<_>, _> = join_all(glances).await.into_iter().collect();
         let found = found.map_err(gone)?;
         let policy = found.first().map(|(policy, _)| policy.clone());

@@ -7,18 +7,18 @@ use std::sync::atomic::{AtomicBool, AtomicI64};
 use rocksdb::DB;
 use rocksdb::checkpoint::Checkpoint;
 
-use super::disk::{FORMAT, Opening, Store};
+use super::disk::{FORMAT, OpenCheck, Store};
 use super::sealing;
 use super::tuning;
-use super::vault::{Access, Vault};
+use super::vault::{Access, KeyVault};
 use crate::config::settings;
 use crate::event::Customer;
 use crate::files::{close_folder, make_folder};
-use crate::tables::{Batch, Commit, Error, Meta, Read, Table, Verified, keys};
+use crate::tables::{Batch, Commit, Error, PartitionMeta, Read, Table, Verified, keys};
 
 /// A copy of a store as it was at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BackedUp {
+pub struct BackupSummary {
     /// Where it is.
     pub path: PathBuf,
     /// Its files.
@@ -29,13 +29,13 @@ pub struct BackedUp {
 
 /// What is in a store, looked at without changing anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Examined {
+pub struct StoreSummary {
     /// Into how many partitions its customers are divided.
     pub partitions: u16,
     /// The stream sequence up to which every partition has taken everything in; it may lag behind.
     pub floor: u64,
     /// What each partition knows about itself.
-    pub metas: Vec<Meta>,
+    pub metas: Vec<PartitionMeta>,
     /// How many twins there are.
     pub twins: u64,
     /// Every row, and what is wrong with some.
@@ -51,7 +51,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Backup`]. The store itself is as it was.
-    pub fn back_up(&self, to: &Path) -> Result<BackedUp, Error> {
+    pub fn back_up(&self, to: &Path) -> Result<BackupSummary, Error> {
         let failed = |detail: String| Error::Backup { path: to.to_owned(), detail };
         if to.exists() {
             return Err(failed("there is something of this name".into()));
@@ -69,22 +69,22 @@ impl Store {
         }
         let sizes = sizes(to).map_err(|error| failed(error.to_string()))?;
         let (files, bytes) = (sizes.len() as u64, sizes.iter().map(|(_, bytes)| bytes).sum());
-        Ok(BackedUp { path: to.to_owned(), files, bytes })
+        Ok(BackupSummary { path: to.to_owned(), files, bytes })
     }
 
     /// Opens what is at a path to look at it; never to write.
     fn open_to_look(path: &Path, master_key: Option<&str>, keys: &Path) -> Result<Store, Error> {
-        let opening = Opening { path };
+        let opening = OpenCheck { path };
         if !opening.existing()? {
             return Err(opening.not_jumeau("nothing"));
         }
         opening.check_tables()?;
-        let settings = settings::Store {
+        let settings = settings::StoreSettings {
             path: path.to_owned(),
             master_key: master_key.map(str::to_owned),
-            ..settings::Store::default()
+            ..settings::StoreSettings::default()
         };
-        let memory = tuning::Memory::new(&settings);
+        let memory = tuning::MemoryPool::new(&settings);
         let horizon = Arc::new(AtomicI64::new(i64::MIN));
         let mut options = tuning::database(&settings, &memory);
         options.create_if_missing(false);
@@ -162,11 +162,11 @@ impl Store {
 ///
 /// # Errors
 /// As [`Store::open`]. A damaged row is no error but part of the result.
-pub fn examine(path: &Path, master_key: Option<&str>) -> Result<Examined, Error> {
-    examine_with(path, master_key, &Vault::of(path))
+pub fn examine(path: &Path, master_key: Option<&str>) -> Result<StoreSummary, Error> {
+    examine_with(path, master_key, &KeyVault::of(path))
 }
 
-fn examine_with(path: &Path, master_key: Option<&str>, keys: &Path) -> Result<Examined, Error> {
+fn examine_with(path: &Path, master_key: Option<&str>, keys: &Path) -> Result<StoreSummary, Error> {
     look_through(path, master_key, keys).map_err(|error| match error {
         // What the engine cannot read is damage to whoever looks for it.
         Error::Read { detail } => Error::Damaged { path: path.to_owned(), detail },
@@ -174,7 +174,7 @@ fn examine_with(path: &Path, master_key: Option<&str>, keys: &Path) -> Result<Ex
     })
 }
 
-fn look_through(path: &Path, master_key: Option<&str>, keys: &Path) -> Result<Examined, Error> {
+fn look_through(path: &Path, master_key: Option<&str>, keys: &Path) -> Result<StoreSummary, Error> {
     let store = Store::open_to_look(path, master_key, keys)?;
     let format = store.store_wide("format")?.unwrap_or(0);
     if format > FORMAT {
@@ -183,7 +183,7 @@ fn look_through(path: &Path, master_key: Option<&str>, keys: &Path) -> Result<Ex
     }
     let partitions = store.store_wide("partitions")?.and_then(|count| u16::try_from(count).ok());
     let partitions = partitions.filter(|_| format > 0).ok_or_else(|| {
-        Opening { path }.not_jumeau("a database that says nothing of its format and partitions")
+        OpenCheck { path }.not_jumeau("a database that says nothing of its format and partitions")
     })?;
     let mut verified = store.verify()?;
     let mut metas = Vec::new();
@@ -203,7 +203,7 @@ fn look_through(path: &Path, master_key: Option<&str>, keys: &Path) -> Result<Ex
     let twins = verified.tables.iter().find(|(table, _)| *table == Table::Twins);
     let twins = twins.map_or(0, |(_, rows)| *rows);
     let unreadable = store.unreadable()?.len() as u64;
-    Ok(Examined { partitions, floor: store.floor()?, metas, twins, verified, unreadable })
+    Ok(StoreSummary { partitions, floor: store.floor()?, metas, twins, verified, unreadable })
 }
 
 /// Puts a backup where the store of the settings is to be, once every row of it is checked. Keys of
@@ -213,7 +213,7 @@ fn look_through(path: &Path, master_key: Option<&str>, keys: &Path) -> Result<Ex
 /// # Errors
 /// As [`examine`]; [`Error::Occupied`] if there is something already; [`Error::Unsound`] if a row
 /// is damaged; [`Error::Backup`] if the files cannot be copied. There is nothing at `to` then.
-pub fn restore(backup: &Path, settings: &settings::Store) -> Result<Examined, Error> {
+pub fn restore(backup: &Path, settings: &settings::StoreSettings) -> Result<StoreSummary, Error> {
     let to = &*settings.path;
     let is_free = match fs::read_dir(to) {
         Ok(mut entries) => entries.next().is_none(),
@@ -222,7 +222,7 @@ pub fn restore(backup: &Path, settings: &settings::Store) -> Result<Examined, Er
     if !is_free {
         return Err(Error::Occupied { path: to.to_owned() });
     }
-    let (own, copied) = (Vault::folder(to), Vault::of(backup));
+    let (own, copied) = (KeyVault::folder(to), KeyVault::of(backup));
     let keys = if own.exists() { &own } else { &copied };
     let examined = examine_with(backup, settings.master_key.as_deref(), keys)?;
     if let Some(first) = examined.verified.described.first() {
@@ -237,7 +237,7 @@ pub fn restore(backup: &Path, settings: &settings::Store) -> Result<Examined, Er
         settle(&draft, &own).map_err(failed)?;
     }
     let draft = copy(backup, to).map_err(failed)?;
-    let there = settings::Store { path: draft.clone(), ..settings.clone() };
+    let there = settings::StoreSettings { path: draft.clone(), ..settings.clone() };
     let restored = Store::open_with(&there, examined.partitions, &own)?;
     // Whoever served when the backup was made may still do.
     restored.set_owner(0)?;
@@ -254,14 +254,14 @@ pub fn restore(backup: &Path, settings: &settings::Store) -> Result<Examined, Er
 ///
 /// # Errors
 /// As [`Store::open`]; [`Error::MasterKey`] if one of the two is none; [`Error::InClear`].
-pub fn rewrap(settings: &settings::Store, to: &str) -> Result<u64, Error> {
-    let keys = Vault::folder(&settings.path);
+pub fn rewrap(settings: &settings::StoreSettings, to: &str) -> Result<u64, Error> {
+    let keys = KeyVault::folder(&settings.path);
     let looked = Store::open_to_look(&settings.path, settings.master_key.as_deref(), &keys)?;
     let in_clear = || Error::InClear { path: settings.path.clone() };
     let master = settings.master_key.as_deref().ok_or_else(in_clear)?;
     let upto = looked.keys_upto()?;
     drop(looked);
-    Vault::open(&keys, master, Access::Change { upto })?.rewrap(to, &settings.backups)
+    KeyVault::open(&keys, master, Access::Change { upto })?.rewrap(to, &settings.backups)
 }
 
 /// Copies a database's files beside their place; returns where.

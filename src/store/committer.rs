@@ -249,7 +249,7 @@ mod tests {
     use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 
     use super::*;
-    use crate::tables::{Fault, Memory, Read};
+    use crate::tables::{Fault, MemoryStore, Read};
 
     const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -274,7 +274,7 @@ mod tests {
 
     /// A store whose every commit waits for a word.
     struct Gate {
-        memory: Memory,
+        memory: MemoryStore,
         begun: Sender<usize>,
         go: Mutex<Receiver<()>>,
     }
@@ -291,7 +291,7 @@ mod tests {
     fn what_waits_during_a_commit_shares_the_next_one() {
         let (begun, commits) = channel();
         let (go, gate) = channel();
-        let gate = Gate { memory: Memory::new(), begun, go: Mutex::new(gate) };
+        let gate = Gate { memory: MemoryStore::new(), begun, go: Mutex::new(gate) };
         let (committer, done, _failed) = spawn(Arc::new(gate));
         let handle = committer.handle();
 
@@ -355,7 +355,7 @@ mod tests {
 
     #[test]
     fn closing_makes_durable_what_waits() {
-        let store = Arc::new(Memory::new());
+        let store = Arc::new(MemoryStore::new());
         let (committer, done, failed) = spawn(store.clone());
         let handle = committer.handle();
         (1..=100).for_each(|ticket| handle.submit(7, ticket, cursor(ticket), Urgency::Immediate));
@@ -372,7 +372,7 @@ mod tests {
     #[test]
     fn a_failed_write_is_reported_once_and_nothing_is_written_after_it() {
         for fault in [Fault::Write, Fault::Sync] {
-            let store = Arc::new(Memory::new());
+            let store = Arc::new(MemoryStore::new());
             let (committer, done, failed) = spawn(store.clone());
             let handle = committer.handle();
             handle.submit(7, 1, cursor(1), Urgency::Immediate);
@@ -395,7 +395,7 @@ mod tests {
     fn a_panic_is_reported_as_a_failed_write() {
         let (errors, failed) = channel();
         let committer = Committer::spawn(
-            Arc::new(Memory::new()),
+            Arc::new(MemoryStore::new()),
             |_| panic!("whoever listens is broken"),
             move |error| errors.send(error).unwrap(),
         );

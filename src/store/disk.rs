@@ -9,13 +9,14 @@ use rocksdb::{
 };
 
 use super::tuning::{self, Horizon};
-use super::vault::{Access, Vault};
-use crate::codec::{self, Kind};
+use super::vault::{Access, KeyVault};
+use crate::codec::{self, RecordKind};
 use crate::config::settings;
 use crate::event::{SlowLane, Time};
 use crate::files::close_folder;
 use crate::tables::{
-    Batch, Change, Commit, Error, FLOOR, Read, Table, Tombstone, Value, Visit, VisitEach, keys,
+    Batch, BatchOperation, Commit, EachRowVisitor, Error, FLOOR, Read, RowValue, RowVisitor, Table,
+    Tombstone, keys,
 };
 
 /// The format of the database as a whole: its tables and keys.
@@ -39,12 +40,12 @@ const KEYS: &str = "keys";
 pub struct Store {
     pub(super) db: DB,
     pub(super) path: PathBuf,
-    pub(super) settings: settings::Store,
-    pub(super) memory: tuning::Memory,
+    pub(super) settings: settings::StoreSettings,
+    pub(super) memory: tuning::MemoryPool,
     pub(super) horizon: Horizon,
     pub(super) poisoned: AtomicBool,
     /// What seals rows of customers, if anything does.
-    pub(super) vault: Option<Vault>,
+    pub(super) vault: Option<KeyVault>,
 }
 
 /// What the store takes of the machine.
@@ -65,24 +66,24 @@ impl Store {
     /// [`Error::InUse`], [`Error::NotJumeau`], [`Error::Newer`], [`Error::Partitions`],
     /// [`Error::Damaged`], [`Error::MasterKey`], [`Error::Keys`], or [`Error::Open`]. Nothing was
     /// changed then.
-    pub fn open(settings: &settings::Store, partitions: u16) -> Result<Store, Error> {
-        Store::open_with(settings, partitions, &Vault::folder(&settings.path))
+    pub fn open(settings: &settings::StoreSettings, partitions: u16) -> Result<Store, Error> {
+        Store::open_with(settings, partitions, &KeyVault::folder(&settings.path))
     }
 
     /// The same, with the customers' keys in this folder, if rows are sealed.
     pub(super) fn open_with(
-        settings: &settings::Store,
+        settings: &settings::StoreSettings,
         partitions: u16,
         keys: &Path,
     ) -> Result<Store, Error> {
         let path = settings.path.clone();
-        let opening = Opening { path: &path };
+        let opening = OpenCheck { path: &path };
         if opening.existing()? {
             opening.check_tables()?;
         }
         close_folder(&path)
             .map_err(|error| Error::Open { path: path.clone(), detail: error.to_string() })?;
-        let memory = tuning::Memory::new(settings);
+        let memory = tuning::MemoryPool::new(settings);
         let horizon: Horizon = Arc::new(AtomicI64::new(i64::MIN));
         let tables = tuning::tables(settings, &memory, &horizon);
         let db = DB::open_cf_descriptors(&tuning::database(settings, &memory), &path, tables)
@@ -99,7 +100,8 @@ impl Store {
         if store.is_new(partitions)? {
             // The keys are there before anything says so.
             let master = settings.master_key.as_deref();
-            let vault = master.map(|master| Vault::open(keys, master, Access::Make)).transpose()?;
+            let vault =
+                master.map(|master| KeyVault::open(keys, master, Access::Make)).transpose()?;
             store.vault = vault;
             store.found(partitions)?;
         } else {
@@ -277,18 +279,20 @@ impl Store {
     /// What seals a store that there is, if anything does: that was chosen when it was made.
     ///
     /// # Errors
-    /// [`Error::MasterKey`] or [`Error::InClear`] if the settings say otherwise, and as [`Vault::open`].
+    /// [`Error::MasterKey`] or [`Error::InClear`] if the settings say otherwise, and as [`KeyVault::open`].
     pub(super) fn find_vault(
         &self,
         keys: &Path,
         access: impl FnOnce(u64) -> Access,
-    ) -> Result<Option<Vault>, Error> {
+    ) -> Result<Option<KeyVault>, Error> {
         let is_sealed = self.store_wide(SEALED)?.is_some();
         match (is_sealed, &self.settings.master_key) {
             (false, None) => Ok(None),
             (true, None) => Err(Error::MasterKey { found: "none".into() }),
             (false, Some(_)) => Err(Error::InClear { path: self.path.clone() }),
-            (true, Some(master)) => Vault::open(keys, master, access(self.keys_upto()?)).map(Some),
+            (true, Some(master)) => {
+                KeyVault::open(keys, master, access(self.keys_upto()?)).map(Some)
+            }
         }
     }
 
@@ -306,7 +310,7 @@ impl Store {
         let mut key = Vec::new();
         keys::store_wide(&mut key, name);
         let read = |value: Box<[u8]>| {
-            codec::open(Kind::Number, &value)
+            codec::decode(RecordKind::Number, &value)
                 .map_err(|source| Error::record(Table::Meta, &key, source))
         };
         self.get(Table::Meta, std::slice::from_ref(&key))?.pop().flatten().map(read).transpose()
@@ -332,7 +336,7 @@ impl Store {
         // Where a twin goes, ranges go with it, and the order is kept.
         for change in in_key_order(batches) {
             match change {
-                Change::Put(table, key, value) => {
+                BatchOperation::Put(table, key, value) => {
                     let mut value = value;
                     if let Some((vault, keys, sealed)) = &mut sealing {
                         sealed.clear();
@@ -342,7 +346,7 @@ impl Store {
                     }
                     write.put_cf(tables[table as usize], key, value);
                 }
-                Change::Delete(table, key) => {
+                BatchOperation::Delete(table, key) => {
                     if table == Table::Twins
                         && let Some((vault, keys, _)) = &mut sealing
                         && let Some((customer, _)) = keys::read_twin(key)
@@ -351,7 +355,7 @@ impl Store {
                     }
                     write.delete_cf(tables[table as usize], key);
                 }
-                Change::DeleteRange(table, from, until) => {
+                BatchOperation::DeleteRange(table, from, until) => {
                     write.delete_range_cf(tables[table as usize], from, until);
                 }
             }
@@ -362,13 +366,13 @@ impl Store {
             let mut batch = Batch::new();
             batch.set_store_wide(KEYS, number);
             for change in batch.changes() {
-                if let Change::Put(table, key, value) = change {
+                if let BatchOperation::Put(table, key, value) = change {
                     write.put_cf(tables[table as usize], key, value);
                 }
             }
         }
         let mut options = WriteOptions::default();
-        options.set_sync(self.settings.sync == settings::Sync::Always);
+        options.set_sync(self.settings.sync == settings::SyncMode::Always);
         self.db
             .write_opt(write, &options)
             .map_err(|error| Error::Write { detail: error.into_string() })
@@ -406,7 +410,7 @@ impl Commit for Store {
 }
 
 impl Read for Store {
-    fn get(&self, table: Table, keys: &[Vec<u8>]) -> Result<Vec<Value>, Error> {
+    fn get(&self, table: Table, keys: &[Vec<u8>]) -> Result<Vec<RowValue>, Error> {
         self.db
             .batched_multi_get_cf(self.table(table), keys, false)
             .into_iter()
@@ -420,7 +424,13 @@ impl Read for Store {
             .collect()
     }
 
-    fn scan(&self, table: Table, from: &[u8], until: &[u8], visit: Visit<'_>) -> Result<(), Error> {
+    fn scan(
+        &self,
+        table: Table,
+        from: &[u8],
+        until: &[u8],
+        visit: RowVisitor<'_>,
+    ) -> Result<(), Error> {
         let mut options = ReadOptions::default();
         options.set_iterate_range(from..until);
         let mut rows = self.db.raw_iterator_cf_opt(self.table(table), options);
@@ -442,7 +452,7 @@ impl Read for Store {
         &self,
         table: Table,
         prefixes: &[Vec<u8>],
-        visit: VisitEach<'_>,
+        visit: EachRowVisitor<'_>,
     ) -> Result<(), Error> {
         let mut order: Vec<usize> = (0..prefixes.len()).collect();
         order.sort_unstable_by_key(|position| &prefixes[*position]);
@@ -484,8 +494,8 @@ impl std::fmt::Debug for Store {
 
 /// The changes sorted by table and key, of each key the last: neighbours are found faster from one
 /// another than from afar. Where ranges go, the order matters and is kept.
-fn in_key_order(batches: &[Batch]) -> Vec<Change<'_>> {
-    let mut changes: Vec<Change<'_>> = batches.iter().flat_map(Batch::changes).collect();
+fn in_key_order(batches: &[Batch]) -> Vec<BatchOperation<'_>> {
+    let mut changes: Vec<BatchOperation<'_>> = batches.iter().flat_map(Batch::changes).collect();
     if changes.iter().all(|change| change.row().is_some()) {
         // Sorting keeps the order of equals: the last change of a key is made the first.
         changes.reverse();
@@ -496,11 +506,11 @@ fn in_key_order(batches: &[Batch]) -> Vec<Change<'_>> {
 }
 
 /// Looking at what is at the path before anything is changed there.
-pub(super) struct Opening<'a> {
+pub(super) struct OpenCheck<'a> {
     pub(super) path: &'a Path,
 }
 
-impl Opening<'_> {
+impl OpenCheck<'_> {
     /// Whether there is a database. A folder of other files is refused: the database would make
     /// itself at home among them.
     pub(super) fn existing(&self) -> Result<bool, Error> {

@@ -16,8 +16,8 @@ use chacha20poly1305::aead::{Aead as _, Payload};
 
 use twox_hash::XxHash3_64;
 
-use super::vault::{Change, NONCE_BYTES, Name, Vault};
-use crate::codec::{self, Kind};
+use super::vault::{KeyChange, KeyName, KeyVault, NONCE_BYTES};
+use crate::codec::{self, RecordKind};
 use crate::event::{Customer, Output};
 use crate::models::Exposure;
 use crate::tables::{Error, Table, keys};
@@ -61,27 +61,27 @@ pub(super) fn tables() -> impl Iterator<Item = Table> {
 fn owner(table: Table, key: &[u8], value: &[u8]) -> Option<Customer> {
     match table {
         Table::Outbox => {
-            let output: Output = codec::open(Kind::Output, value).ok()?;
+            let output: Output = codec::decode(RecordKind::Output, value).ok()?;
             output.about()
         }
         Table::Observations => {
             let (_, _, whose): (Exposure, bool, Customer) =
-                codec::open(Kind::Observation, value).ok()?;
+                codec::decode(RecordKind::Observation, value).ok()?;
             Some(whose)
         }
         _ => keys::read_twin(key).map(|(customer, _)| customer),
     }
 }
 
-impl Change<'_> {
+impl KeyChange<'_> {
     /// The value of a row as it is to be written, behind what `into` holds; nothing if it stays as it
     /// is.
     ///
     /// # Errors
-    /// As [`Change::key`].
+    /// As [`KeyChange::key`].
     pub(super) fn seal(
         &mut self,
-        vault: &Vault,
+        vault: &KeyVault,
         (table, key, value): (Table, &[u8], &[u8]),
         into: &mut Vec<u8>,
     ) -> Result<bool, Error> {
@@ -106,12 +106,12 @@ impl Change<'_> {
     }
 }
 
-impl Vault {
+impl KeyVault {
     /// The value of a row as it was put; none if its key is gone: then it is no row any more. One that
     /// is damaged comes out as it is, which is no record.
     ///
     /// # Errors
-    /// As [`Vault::find`].
+    /// As [`KeyVault::find`].
     pub(super) fn open_row<'a>(
         &self,
         table: Table,
@@ -137,7 +137,7 @@ impl Vault {
     /// Whether the key of a sealed row is gone.
     ///
     /// # Errors
-    /// As [`Vault::find`].
+    /// As [`KeyVault::find`].
     pub(super) fn is_gone(&self, found: &[u8]) -> Result<bool, Error> {
         let Some(row) = Row::read(found) else { return Ok(false) };
         let keys = self.find(&row.name)?;
@@ -147,7 +147,7 @@ impl Vault {
 
 /// A sealed row, taken apart.
 struct Row<'a> {
-    name: Name,
+    name: KeyName,
     made: u64,
     nonce: XNonce,
     sealed: &'a [u8],
@@ -166,13 +166,13 @@ impl Row<'_> {
     }
 }
 
-const WHICH_BYTES: usize = size_of::<Name>() + size_of::<u64>();
+const WHICH_BYTES: usize = size_of::<KeyName>() + size_of::<u64>();
 
 /// Which key it is that sealed a row.
-fn which(name: &Name, made: u64) -> [u8; WHICH_BYTES] {
+fn which(name: &KeyName, made: u64) -> [u8; WHICH_BYTES] {
     let mut which = [0; WHICH_BYTES];
-    which[..size_of::<Name>()].copy_from_slice(name);
-    which[size_of::<Name>()..].copy_from_slice(&made.to_le_bytes());
+    which[..size_of::<KeyName>()].copy_from_slice(name);
+    which[size_of::<KeyName>()..].copy_from_slice(&made.to_le_bytes());
     which
 }
 
@@ -193,10 +193,10 @@ mod tests {
     use super::super::vault::Access;
     use super::*;
 
-    fn vault(folder: &std::path::Path) -> Vault {
+    fn vault(folder: &std::path::Path) -> KeyVault {
         let key = folder.join("master");
         std::fs::write(&key, "7".repeat(64)).unwrap();
-        Vault::open(&folder.join("keys"), key.to_str().unwrap(), Access::Make).unwrap()
+        KeyVault::open(&folder.join("keys"), key.to_str().unwrap(), Access::Make).unwrap()
     }
 
     fn row(customer: &str) -> Vec<u8> {
@@ -205,7 +205,7 @@ mod tests {
         key
     }
 
-    fn seal(vault: &Vault, key: &[u8], value: &[u8]) -> Vec<u8> {
+    fn seal(vault: &KeyVault, key: &[u8], value: &[u8]) -> Vec<u8> {
         let (mut change, mut sealed) = (vault.change().unwrap(), Vec::new());
         assert!(change.seal(vault, (Table::Twins, key, value), &mut sealed).unwrap());
         change.keep().unwrap();
@@ -223,7 +223,7 @@ mod tests {
             damaged[bit / 8] ^= 1 << (bit % 8);
             let opened = vault.open_row(Table::Twins, &key, &damaged).unwrap();
             let opened = opened.expect("it is damaged, and not gone");
-            assert!(codec::check(Kind::Twin, &opened).is_err());
+            assert!(codec::check(RecordKind::Twin, &opened).is_err());
             assert_ne!(*opened, *value, "bit {bit}");
             assert!(!vault.is_gone(&damaged).unwrap(), "bit {bit}");
         }

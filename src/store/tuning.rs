@@ -18,14 +18,14 @@ use crate::tables::{Table, keys};
 pub(super) type Horizon = Arc<AtomicI64>;
 
 /// Memory that the tables share, so that it is bounded as a whole.
-pub(super) struct Memory {
+pub(super) struct MemoryPool {
     pub(super) cache: Cache,
     pub(super) buffers: WriteBufferManager,
 }
 
-impl Memory {
-    pub(super) fn new(settings: &settings::Store) -> Memory {
-        Memory {
+impl MemoryPool {
+    pub(super) fn new(settings: &settings::StoreSettings) -> MemoryPool {
+        MemoryPool {
             cache: Cache::new_lru_cache(size(settings.cache_bytes)),
             buffers: WriteBufferManager::new_write_buffer_manager(
                 size(settings.write_buffer_bytes),
@@ -35,7 +35,7 @@ impl Memory {
     }
 }
 
-pub(super) fn database(settings: &settings::Store, memory: &Memory) -> Options {
+pub(super) fn database(settings: &settings::StoreSettings, memory: &MemoryPool) -> Options {
     let mut options = Options::default();
     options.create_if_missing(true);
     options.create_missing_column_families(true);
@@ -61,8 +61,8 @@ pub(super) fn database(settings: &settings::Store, memory: &Memory) -> Options {
 }
 
 pub(super) fn tables(
-    settings: &settings::Store,
-    memory: &Memory,
+    settings: &settings::StoreSettings,
+    memory: &MemoryPool,
     horizon: &Horizon,
 ) -> Vec<ColumnFamilyDescriptor> {
     let tables = Table::ALL.map(|table| {
@@ -95,7 +95,12 @@ pub(super) fn keys(may_be_made: bool) -> Options {
 /// The column family that every RocksDB database has; it stays empty.
 pub(super) const UNUSED: &str = "default";
 
-fn rows(table: Table, settings: &settings::Store, memory: &Memory, horizon: &Horizon) -> Options {
+fn rows(
+    table: Table,
+    settings: &settings::StoreSettings,
+    memory: &MemoryPool,
+    horizon: &Horizon,
+) -> Options {
     let mut options = Options::default();
     let mut blocks = BlockBasedOptions::default();
     blocks.set_block_cache(&memory.cache);
@@ -165,7 +170,7 @@ fn rows(table: Table, settings: &settings::Store, memory: &Memory, horizon: &Hor
 }
 
 /// The moment before which journalled inputs can go, if this is the newest one.
-pub(super) fn horizon(settings: &settings::Store, newest: Time) -> Time {
+pub(super) fn horizon(settings: &settings::StoreSettings, newest: Time) -> Time {
     newest - Duration::from_hours(24) * u32::from(settings.journal_days)
 }
 

@@ -30,7 +30,7 @@ use crate::files::close_folder;
 use crate::tables::{Error, keys};
 
 /// What a customer's key is found by: a keyed hash, so that the keys name nobody.
-pub(super) type Name = [u8; 16];
+pub(super) type KeyName = [u8; 16];
 
 pub(super) const NONCE_BYTES: usize = 24;
 const KEY_BYTES: usize = 32;
@@ -60,20 +60,20 @@ pub fn is_reserved(name: &str) -> bool {
 }
 
 /// The customers' keys of a store.
-pub(super) struct Vault {
+pub(super) struct KeyVault {
     folder: PathBuf,
     rows: DB,
     master: Cipher,
     naming: Hmac<Sha256>,
-    known: Mutex<Known>,
+    known: Mutex<KnownKeys>,
     /// Held by whoever changes keys: a commit until the store has it, too.
     turn: Mutex<u64>,
     /// Held by whoever copies them.
     copying: Mutex<()>,
 }
 
-struct Known {
-    keys: LruCache<Name, Keys>,
+struct KnownKeys {
+    keys: LruCache<KeyName, Keys>,
     /// How often keys that there were have changed: what was read before that is not kept.
     changes: u64,
 }
@@ -169,14 +169,14 @@ impl Keys {
 }
 
 /// Keys that one commit changes, and that are durable before it.
-pub(super) struct Change<'a> {
-    vault: &'a Vault,
+pub(super) struct KeyChange<'a> {
+    vault: &'a KeyVault,
     number: MutexGuard<'a, u64>,
-    changed: hashbrown::HashMap<Name, Keys>,
+    changed: hashbrown::HashMap<KeyName, Keys>,
     nonce: [u8; NONCE_BYTES],
 }
 
-impl Vault {
+impl KeyVault {
     /// The folder of the keys of a store.
     pub(super) fn folder(store: &Path) -> PathBuf {
         let store = std::path::absolute(store).unwrap_or_else(|_| store.to_owned());
@@ -187,7 +187,7 @@ impl Vault {
 
     /// The folder of the keys of a store or of a backup: those of a backup are beside it.
     pub(super) fn of(store: &Path) -> PathBuf {
-        let own = Vault::folder(store);
+        let own = KeyVault::folder(store);
         let store = std::path::absolute(store).unwrap_or_else(|_| store.to_owned());
         if own.exists() { own } else { store.with_file_name(COPY) }
     }
@@ -196,7 +196,7 @@ impl Vault {
     ///
     /// # Errors
     /// [`Error::MasterKey`], [`Error::Keys`], or [`Error::InUse`].
-    pub(super) fn open(folder: &Path, master: &str, access: Access) -> Result<Vault, Error> {
+    pub(super) fn open(folder: &Path, master: &str, access: Access) -> Result<KeyVault, Error> {
         let refused = |found: String| Error::Keys { path: folder.to_owned(), found };
         let cipher = Cipher::new(&master_key(master)?);
         if access != Access::Make && !folder.join("CURRENT").exists() {
@@ -236,12 +236,12 @@ impl Vault {
             );
             Error::MasterKey { found }
         })?;
-        let vault = Vault {
+        let vault = KeyVault {
             folder: folder.to_owned(),
             rows,
             master: cipher,
             naming: mac(&naming),
-            known: Mutex::new(Known {
+            known: Mutex::new(KnownKeys {
                 keys: LruCache::new(
                     NonZeroUsize::new(limits::KEYS_KNOWN).unwrap_or(NonZeroUsize::MIN),
                 ),
@@ -264,7 +264,7 @@ impl Vault {
     }
 
     /// The name of a customer's key; nobody's in particular has one, too.
-    pub(super) fn name(&self, customer: &str) -> Name {
+    pub(super) fn name(&self, customer: &str) -> KeyName {
         let mut hash = self.naming.clone();
         hash.update(customer.as_bytes());
         let whole: [u8; 32] = hash.finalize().into_bytes().into();
@@ -286,7 +286,7 @@ impl Vault {
     ///
     /// # Errors
     /// [`Error::Read`], or [`Error::Keys`].
-    pub(super) fn find(&self, name: &Name) -> Result<Option<Keys>, Error> {
+    pub(super) fn find(&self, name: &KeyName) -> Result<Option<Keys>, Error> {
         let before = {
             let mut known = self.known.lock();
             if let Some(keys) = known.keys.get(name) {
@@ -308,16 +308,16 @@ impl Vault {
     ///
     /// # Errors
     /// [`Error::Write`] if the system has no random numbers.
-    pub(super) fn change(&self) -> Result<Change<'_>, Error> {
+    pub(super) fn change(&self) -> Result<KeyChange<'_>, Error> {
         let nonce = XNonce::try_generate().map_err(|error| no_chance(&error))?;
         let (number, changed) = (self.turn.lock(), hashbrown::HashMap::new());
-        Ok(Change { vault: self, number, changed, nonce: nonce.into() })
+        Ok(KeyChange { vault: self, number, changed, nonce: nonce.into() })
     }
 
     /// How many keys of a customer are out of use, and wait to be forgotten.
     ///
     /// # Errors
-    /// As [`Vault::find`].
+    /// As [`KeyVault::find`].
     pub(super) fn retired(&self, customer: &str) -> Result<u64, Error> {
         Ok(self.find(&self.name(customer))?.map_or(0, |keys| keys.in_use().1))
     }
@@ -424,7 +424,7 @@ impl Vault {
         let mut batch = WriteBatch::default();
         for row in self.rows.iterator(IteratorMode::Start) {
             let (name, value) = row.map_err(|error| read_error(&error))?;
-            if name.len() != size_of::<Name>() {
+            if name.len() != size_of::<KeyName>() {
                 continue;
             }
             let mut keys = self.read(&name, &value)?;
@@ -445,7 +445,7 @@ impl Vault {
         Error::Keys { path: self.folder.clone(), found: "one that is damaged".into() }
     }
 
-    fn lose_sight_of(&self, name: &Name) {
+    fn lose_sight_of(&self, name: &KeyName) {
         let mut known = self.known.lock();
         known.keys.pop(name);
         known.changes += 1;
@@ -458,7 +458,7 @@ impl Vault {
     }
 
     /// Rewrites the files in which a row may be, or all, so that what was deleted is in none.
-    fn rewrite(&self, name: Option<&Name>) -> Result<(), Error> {
+    fn rewrite(&self, name: Option<&KeyName>) -> Result<(), Error> {
         self.rows.flush().map_err(write_error)?;
         let mut options = CompactOptions::default();
         options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
@@ -469,12 +469,12 @@ impl Vault {
     }
 }
 
-impl Change<'_> {
+impl KeyChange<'_> {
     /// What seals the rows of this customer from here on, and the number of the change that made it.
     ///
     /// # Errors
     /// [`Error::Read`], [`Error::Keys`], or [`Error::Write`].
-    pub(super) fn key(&mut self, name: &Name) -> Result<(u64, Cipher), Error> {
+    pub(super) fn key(&mut self, name: &KeyName) -> Result<(u64, Cipher), Error> {
         let mut keys = self.known(name)?;
         if let Some((made, cipher)) = keys.current() {
             return Ok((made, cipher.clone()));
@@ -490,7 +490,7 @@ impl Change<'_> {
     ///
     /// # Errors
     /// [`Error::Read`], or [`Error::Keys`].
-    pub(super) fn retire(&mut self, name: &Name) -> Result<(), Error> {
+    pub(super) fn retire(&mut self, name: &KeyName) -> Result<(), Error> {
         let mut keys = self.known(name)?;
         if keys.current().is_some() {
             keys.0.push(Entry::Retired(*self.number + 1));
@@ -536,7 +536,7 @@ impl Change<'_> {
         Ok(Some(*self.number))
     }
 
-    fn known(&self, name: &Name) -> Result<Keys, Error> {
+    fn known(&self, name: &KeyName) -> Result<Keys, Error> {
         match self.changed.get(name) {
             Some(keys) => Ok(keys.clone()),
             None => Ok(self.vault.find(name)?.unwrap_or_default()),

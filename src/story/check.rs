@@ -4,24 +4,24 @@ use std::fmt;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use super::script::Unwanted;
-use super::{Expectation, Final, Never, Outcome, Story, Wanted};
+use super::script::ForbiddenResult;
+use super::{Expectation, ExpectedOutput, ExpectedResult, FinalState, Prohibition, Story};
 use crate::event::{Customer, Time, Value};
-use crate::policy::{Place, Policy};
+use crate::policy::{Policy, SourceLocation};
 use crate::twin::{Action, Escalation, EscalationState, Recall, Twin};
 
 /// An action, a recall or an escalation that came out.
 #[derive(Debug, Clone)]
-pub struct Seen {
+pub struct SeenOutput {
     /// When, in the story's own time.
     pub at: Time,
     /// What.
-    pub what: What,
+    pub what: OutputKind,
 }
 
 /// What came out.
 #[derive(Debug, Clone)]
-pub enum What {
+pub enum OutputKind {
     /// An action.
     Action(Arc<Action>),
     /// An action that is taken back.
@@ -30,22 +30,26 @@ pub enum What {
     Escalation(Box<Escalation>),
 }
 
-impl Seen {
+impl SeenOutput {
     fn customer(&self) -> &Customer {
         match &self.what {
-            What::Action(action) => &action.customer,
-            What::Recall(recall) => &recall.customer,
-            What::Escalation(escalation) => &escalation.customer,
+            OutputKind::Action(action) => &action.customer,
+            OutputKind::Recall(recall) => &recall.customer,
+            OutputKind::Escalation(escalation) => &escalation.customer,
         }
     }
 }
 
-impl fmt::Display for Seen {
+impl fmt::Display for SeenOutput {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.what {
-            What::Action(action) => write!(out, "{} in {}", action.action, action.channel),
-            What::Recall(told) => write!(out, "recall of {} in {}", told.action, told.channel),
-            What::Escalation(told) => write!(out, "escalation to {}, {}", told.queue, told.topic),
+            OutputKind::Action(action) => write!(out, "{} in {}", action.action, action.channel),
+            OutputKind::Recall(told) => {
+                write!(out, "recall of {} in {}", told.action, told.channel)
+            }
+            OutputKind::Escalation(told) => {
+                write!(out, "escalation to {}, {}", told.queue, told.topic)
+            }
         }
     }
 }
@@ -58,7 +62,7 @@ pub struct Finding {
     /// What was found instead; none if it came true.
     pub instead: Option<String>,
     /// Where the expectation stands.
-    pub place: Place,
+    pub place: SourceLocation,
 }
 
 impl Finding {
@@ -73,7 +77,7 @@ impl Finding {
 pub fn check(
     story: &Story,
     policy: &Policy,
-    seen: &[Seen],
+    seen: &[SeenOutput],
     twins: Option<&BTreeMap<Customer, Twin>>,
 ) -> Vec<Finding> {
     let checking = Checking { story, policy, seen, twins };
@@ -85,7 +89,7 @@ pub fn check(
 struct Checking<'a> {
     story: &'a Story,
     policy: &'a Policy,
-    seen: &'a [Seen],
+    seen: &'a [SeenOutput],
     twins: Option<&'a BTreeMap<Customer, Twin>>,
 }
 
@@ -93,25 +97,27 @@ impl Checking<'_> {
     fn expectation(&self, expectation: &Expectation) -> Option<Finding> {
         let Expectation { customer, wanted, place } = expectation;
         let (said, instead) = match wanted {
-            Wanted::Outcome(outcome) => (describe(outcome), self.outcome(customer, outcome)),
-            Wanted::Final(wanted) => self.final_state(self.twins?.get(customer), wanted),
+            ExpectedResult::Outcome(outcome) => {
+                (describe(outcome), self.outcome(customer, outcome))
+            }
+            ExpectedResult::Final(wanted) => self.final_state(self.twins?.get(customer), wanted),
         };
         Some(Finding { expected: format!("{customer}: {said}"), instead, place: place.clone() })
     }
 
-    fn never(&self, never: &Never) -> Option<Finding> {
-        let Never { customer, unwanted, place } = never;
+    fn never(&self, never: &Prohibition) -> Option<Finding> {
+        let Prohibition { customer, unwanted, place } = never;
         let (said, instead) = match unwanted {
-            Unwanted::Outcome(outcome) => {
+            ForbiddenResult::Outcome(outcome) => {
                 let found = self.of(customer).find(|seen| self.mismatch(outcome, seen).is_none());
                 (describe(outcome), found.map(|seen| self.told(seen)))
             }
-            Unwanted::Need(name) => {
+            ForbiddenResult::Need(name) => {
                 let twin = self.twins?.get(customer);
                 let found = twin.and_then(|twin| twin.need(name, self.story.end));
                 (format!("need {name}"), found.map(|need| format!("{:.2}", need.strength)))
             }
-            Unwanted::Preference(key) => {
+            ForbiddenResult::Preference(key) => {
                 let twin = self.twins?.get(customer);
                 let rule = self.policy.preferences.get(key);
                 let known = twin.and_then(|twin| twin.profile.preference(key));
@@ -126,17 +132,17 @@ impl Checking<'_> {
         })
     }
 
-    fn of<'s>(&'s self, customer: &'s Customer) -> impl Iterator<Item = &'s Seen> {
+    fn of<'s>(&'s self, customer: &'s Customer) -> impl Iterator<Item = &'s SeenOutput> {
         self.seen.iter().filter(move |seen| seen.customer() == customer)
     }
 
-    fn told(&self, seen: &Seen) -> String {
+    fn told(&self, seen: &SeenOutput) -> String {
         format!("{seen} at {}", offset(seen.at.since(self.story.start)))
     }
 
     /// What came out instead of what was wanted, if it did not.
-    fn outcome(&self, customer: &Customer, wanted: &Outcome) -> Option<String> {
-        let mismatches: Vec<(&Seen, Option<String>)> =
+    fn outcome(&self, customer: &Customer, wanted: &ExpectedOutput) -> Option<String> {
+        let mismatches: Vec<(&SeenOutput, Option<String>)> =
             self.of(customer).map(|seen| (seen, self.mismatch(wanted, seen))).collect();
         let met = mismatches.iter().filter(|(_, mismatch)| mismatch.is_none()).count();
         match wanted.times {
@@ -168,7 +174,7 @@ impl Checking<'_> {
     }
 
     /// The first way in which what came out differs from what was wanted.
-    fn mismatch(&self, wanted: &Outcome, seen: &Seen) -> Option<String> {
+    fn mismatch(&self, wanted: &ExpectedOutput, seen: &SeenOutput) -> Option<String> {
         let at = seen.at.since(self.story.start);
         if !is_named(wanted, seen) {
             return Some("something else".to_owned());
@@ -180,16 +186,16 @@ impl Checking<'_> {
             return Some(format!("sooner than {}", offset(from)));
         }
         match &seen.what {
-            What::Action(action) => action_mismatch(wanted, action),
-            What::Recall(told) => recall_mismatch(wanted, told),
-            What::Escalation(told) => escalation_mismatch(wanted, told),
+            OutputKind::Action(action) => action_mismatch(wanted, action),
+            OutputKind::Recall(told) => recall_mismatch(wanted, told),
+            OutputKind::Escalation(told) => escalation_mismatch(wanted, told),
         }
     }
 
-    fn final_state(&self, twin: Option<&Twin>, wanted: &Final) -> (String, Option<String>) {
+    fn final_state(&self, twin: Option<&Twin>, wanted: &FinalState) -> (String, Option<String>) {
         let now = self.story.end;
         match wanted {
-            Final::Need { name, strength_min } => {
+            FinalState::Need { name, strength_min } => {
                 let strength = twin.and_then(|twin| twin.need(name, now)).map(|need| need.strength);
                 let said = format!("need {name} of at least {strength_min}");
                 let instead = match strength {
@@ -199,7 +205,7 @@ impl Checking<'_> {
                 };
                 (said, instead)
             }
-            Final::Preference { key, is, evidence_min } => {
+            FinalState::Preference { key, is, evidence_min } => {
                 let known = twin.and_then(|twin| twin.profile.preference(key));
                 let value =
                     known.and_then(|known| known.usable(self.policy.preferences.get(key), now));
@@ -219,7 +225,7 @@ impl Checking<'_> {
                 };
                 (said, instead)
             }
-            Final::Fact { name, is } => {
+            FinalState::Fact { name, is } => {
                 let value = twin.and_then(|twin| twin.facts.get(name));
                 let instead = match value {
                     Some(value) if same(value, is) => None,
@@ -232,20 +238,20 @@ impl Checking<'_> {
     }
 }
 
-fn is_named(wanted: &Outcome, seen: &Seen) -> bool {
+fn is_named(wanted: &ExpectedOutput, seen: &SeenOutput) -> bool {
     let fits = |wanted: &Option<Box<str>>, found: &str| {
         wanted.as_ref().is_some_and(|wanted| **wanted == *found || **wanted == *"*")
     };
     match &seen.what {
-        What::Action(action) => {
+        OutputKind::Action(action) => {
             let issue = action.issue.name();
             let is_any = wanted.action.is_none() && wanted.issue.is_some();
             (is_any || fits(&wanted.action, &action.action))
                 && (wanted.issue.is_none() || fits(&wanted.issue, issue))
         }
-        What::Recall(told) => fits(&wanted.recall, &told.action),
+        OutputKind::Recall(told) => fits(&wanted.recall, &told.action),
         // Its later states repeat it.
-        What::Escalation(told) => {
+        OutputKind::Escalation(told) => {
             told.state == EscalationState::Open
                 && told.changed.is_empty()
                 && fits(&wanted.escalation, &told.queue)
@@ -253,7 +259,7 @@ fn is_named(wanted: &Outcome, seen: &Seen) -> bool {
     }
 }
 
-fn action_mismatch(wanted: &Outcome, action: &Action) -> Option<String> {
+fn action_mismatch(wanted: &ExpectedOutput, action: &Action) -> Option<String> {
     differs("channel", &wanted.channel, &action.channel)
         .or_else(|| differs("treatment", &wanted.treatment, &action.treatment))
         .or_else(|| differs("tone", &wanted.tone, &action.tone))
@@ -269,12 +275,12 @@ fn action_mismatch(wanted: &Outcome, action: &Action) -> Option<String> {
         })
 }
 
-fn recall_mismatch(wanted: &Outcome, told: &Recall) -> Option<String> {
+fn recall_mismatch(wanted: &ExpectedOutput, told: &Recall) -> Option<String> {
     differs("channel", &wanted.channel, &told.channel)
         .or_else(|| lacks("reason", &wanted.because_contains, &told.because.to_string()))
 }
 
-fn escalation_mismatch(wanted: &Outcome, told: &Escalation) -> Option<String> {
+fn escalation_mismatch(wanted: &ExpectedOutput, told: &Escalation) -> Option<String> {
     let transcript = told.brief.as_ref().map_or(String::new(), |brief| {
         brief.transcript.iter().map(|line| format!("{}\n", line.text)).collect()
     });
@@ -298,7 +304,7 @@ fn same(left: &Value, right: &Value) -> bool {
     left == right || left.compare_numbers(right) == Some(Ordering::Equal)
 }
 
-fn describe(outcome: &Outcome) -> String {
+fn describe(outcome: &ExpectedOutput) -> String {
     let recall = outcome.recall.as_ref().map(|action| match &**action {
         "*" => "any recall".to_owned(),
         action => format!("recall of {action}"),

@@ -2,9 +2,9 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use super::{Played, Story, Told, What};
+use super::{OutputKind, Played, StepContent, Story};
 use crate::event::Time;
-use crate::policy::{Mistake, Place, Policy, Trigger, nearest};
+use crate::policy::{Mistake, Policy, SourceLocation, Trigger, nearest};
 use crate::twin::Input;
 
 /// What stories have reached of a policy so far.
@@ -18,16 +18,16 @@ pub struct Coverage {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Unreached {
     /// Rules that never held.
-    pub rules: Part,
+    pub rules: UnreachedKind,
     /// Actions that were never taken.
-    pub actions: Part,
+    pub actions: UnreachedKind,
     /// Treatments that were never chosen, of actions that were never taken, too.
-    pub treatments: Part,
+    pub treatments: UnreachedKind,
 }
 
 /// What no story reaches of one kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct Part {
+pub struct UnreachedKind {
     /// How many there are of the kind.
     pub of: usize,
     /// Those that no story reaches, in the order of the policy.
@@ -51,7 +51,7 @@ impl Coverage {
     pub fn add(&mut self, played: &Played) {
         self.rules.extend(played.followed.places());
         for seen in &played.seen {
-            if let What::Action(action) = &seen.what {
+            if let OutputKind::Action(action) = &seen.what {
                 self.treatments.insert((action.action.clone(), action.treatment.clone()));
             }
         }
@@ -60,12 +60,12 @@ impl Coverage {
     /// What none of them has reached.
     pub fn unreached(&self, policy: &Policy) -> Unreached {
         let policies = || std::iter::once(policy).chain(policy.arms.values());
-        let reachable = |name: &str, place: &Place| Reachable {
+        let reachable = |name: &str, place: &SourceLocation| Reachable {
             name: name.into(),
             place: Box::from(&**place.written()),
             action: None,
         };
-        let part = |of: usize, unreached: Vec<Reachable>| Part { of, unreached };
+        let part = |of: usize, unreached: Vec<Reachable>| UnreachedKind { of, unreached };
         let rules = || policies().flat_map(|policy| &policy.rules);
         let actions = || policies().flat_map(|policy| &policy.actions);
         let is_taken = |name: &str| self.treatments.iter().any(|(action, _)| **action == *name);
@@ -134,7 +134,9 @@ pub fn slips(stories: &[(Story, String)], policy: &Policy) -> Vec<Mistake> {
     let mut found = Vec::new();
     for (story, content) in stories {
         for step in &story.steps {
-            let Ok(Told::Event(event)) = step.told("step", story.start, &[]) else { continue };
+            let Ok(StepContent::Event(event)) = step.told("step", story.start, &[]) else {
+                continue;
+            };
             let input = Input::event(*event, Time::MIN);
             let (trigger, detail) = input.called();
             let Some(kind) = kind(trigger).filter(|_| !detail.is_empty()) else { continue };

@@ -3,7 +3,7 @@
 //! In comes a text file with events at times; out comes a [`Story`], or every mistake in it. It is
 //! played on the pure core by [`play`], in virtual time, or by whoever publishes its events to a
 //! live service and collects what comes out; [`check`] compares either with what the story expects,
-//! and [`Report`] prints the whole for people. Pure: no clock, no IO.
+//! and [`StoryReport`] prints the whole for people. Pure: no clock, no IO.
 
 mod check;
 mod coverage;
@@ -12,13 +12,14 @@ mod play;
 mod report;
 mod script;
 
-pub use check::{Finding, Seen, What, check};
-pub use coverage::{Coverage, Part, Reachable, Unreached, slips};
+pub use check::{Finding, OutputKind, SeenOutput, check};
+pub use coverage::{Coverage, Reachable, Unreached, UnreachedKind, slips};
 pub use parse::parse;
-pub use play::{Cause, Played, Turn, play};
-pub use report::Report;
+pub use play::{Played, Turn, TurnCause, play};
+pub use report::StoryReport;
 pub use script::{
-    Expectation, Final, Never, Outcome, Step, Story, Subject, Told, Unwanted, Wanted,
+    Expectation, ExpectedOutput, ExpectedResult, FinalState, ForbiddenResult, Prohibition,
+    StepContent, StepSubject, Story, StoryStep,
 };
 
 #[cfg(test)]

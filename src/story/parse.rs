@@ -1,13 +1,16 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use super::script::Unwanted;
-use super::{Expectation, Final, Never, Outcome, Step, Story, Subject, Told, Wanted};
+use super::script::ForbiddenResult;
+use super::{
+    Expectation, ExpectedOutput, ExpectedResult, FinalState, Prohibition, StepContent, StepSubject,
+    Story, StoryStep,
+};
 use crate::config::limits;
 use crate::event::{Channel, Customer, Time, Value, language_tag};
-use crate::policy::read::{Found, Item, Source, Table, hint};
-use crate::policy::{Desk, Mistakes, Policy, Step as Consequence};
-use crate::twin::Shared;
+use crate::policy::read::{Findings, TomlItem, TomlSource, TomlTable, hint};
+use crate::policy::{EscalationTarget, Mistakes, Policy, RuleStep};
+use crate::twin::LiveBroadcast;
 
 /// The story that a file tells, for a policy.
 ///
@@ -15,16 +18,16 @@ use crate::twin::Shared;
 /// Every mistake in it at once, each with its line: events that the service would refuse, names
 /// that the policy does not know (with the nearest right ones), unknown keys, wrong types.
 pub fn parse(file: &str, content: &str, policy: &Policy) -> Result<Story, Mistakes> {
-    let found = RefCell::new(Found::default());
-    let story = Source::new(file, content, &found)
+    let found = RefCell::new(Findings::default());
+    let story = TomlSource::new(file, content, &found)
         .parse()
         .and_then(|document| read(document.root().table()?, policy));
     found.into_inner().finish()?;
-    story.ok_or_else(|| Found::one_in_file(file, "expected a story, found none"))
+    story.ok_or_else(|| Findings::one_in_file(file, "expected a story, found none"))
 }
 
-fn read(table: Table<'_>, policy: &Policy) -> Option<Story> {
-    let name = table.require("story").and_then(Item::text);
+fn read(table: TomlTable<'_>, policy: &Policy) -> Option<Story> {
+    let name = table.require("story").and_then(TomlItem::text);
     let start = table.require("start").and_then(|item| {
         let text = item.text()?;
         let time = Time::parse(text);
@@ -33,26 +36,26 @@ fn read(table: Table<'_>, policy: &Policy) -> Option<Story> {
         }
         time
     });
-    let listed = table.require("steps").and_then(Item::list).unwrap_or_default();
+    let listed = table.require("steps").and_then(TomlItem::list).unwrap_or_default();
     if listed.len() > limits::STORY_STEPS {
         let (most, found) = (limits::STORY_STEPS, listed.len());
         table.wrong(format!("expected at most {most} steps in a story, found {found}"));
     }
-    let mut steps: Vec<Step> = listed.into_iter().filter_map(step).collect();
+    let mut steps: Vec<StoryStep> = listed.into_iter().filter_map(step).collect();
     steps.sort_by_key(|step| step.at);
 
     let cast = |customer: &Customer| steps.iter().any(|step| step.customer() == Some(customer));
     let reading = Reading { policy, cast: &cast };
     let expect: Vec<Expectation> = table
         .get("expect")
-        .and_then(Item::list)
+        .and_then(TomlItem::list)
         .unwrap_or_default()
         .into_iter()
         .filter_map(|item| reading.expectation(item))
         .collect();
-    let never: Vec<Never> = table
+    let never: Vec<Prohibition> = table
         .get("never")
-        .and_then(Item::list)
+        .and_then(TomlItem::list)
         .unwrap_or_default()
         .into_iter()
         .filter_map(|item| reading.never(item))
@@ -60,17 +63,17 @@ fn read(table: Table<'_>, policy: &Policy) -> Option<Story> {
     if !table.has("expect") && !table.has("never") {
         table.wrong("expected at least one [[expect]] or [[never]]: the story proves nothing");
     }
-    let lasts = table.get("lasts").and_then(Item::span);
+    let lasts = table.get("lasts").and_then(TomlItem::span);
     let place = table.place();
     table.finish();
 
     let start = start?;
     let of_outcomes = expect.iter().filter_map(|expectation| match &expectation.wanted {
-        Wanted::Outcome(outcome) => outcome.by,
-        Wanted::Final(_) => None,
+        ExpectedResult::Outcome(outcome) => outcome.by,
+        ExpectedResult::Final(_) => None,
     });
     let of_nevers = never.iter().filter_map(|never| match &never.unwanted {
-        Unwanted::Outcome(outcome) => outcome.by,
+        ForbiddenResult::Outcome(outcome) => outcome.by,
         _ => None,
     });
     let last = steps.iter().map(|step| step.at).chain(of_outcomes).chain(of_nevers).max();
@@ -78,29 +81,29 @@ fn read(table: Table<'_>, policy: &Policy) -> Option<Story> {
     Some(Story { name: name?.into(), start, end: start + lasts, steps, expect, never, place })
 }
 
-fn step(item: Item<'_>) -> Option<Step> {
+fn step(item: TomlItem<'_>) -> Option<StoryStep> {
     let table = item.table()?;
     let at = table.require("at").and_then(offset);
-    let refused = table.get("refused").map_or(Some(false), Item::truth);
+    let refused = table.get("refused").map_or(Some(false), TomlItem::truth);
     let (subject, data, named) = match table.get("broadcast") {
         Some(scope) => {
             let data = table.require("data");
-            (scope.text().map(|scope| Subject::Broadcast(scope.into())), data, Some(scope))
+            (scope.text().map(|scope| StepSubject::Broadcast(scope.into())), data, Some(scope))
         }
         None => event(&table),
     };
     let place = table.place();
     table.finish();
-    let data = match data.map(Item::value).unwrap_or_default() {
+    let data = match data.map(TomlItem::value).unwrap_or_default() {
         // Some events carry nothing.
         Value::Null => Value::Map(Box::default()),
         data => data,
     };
-    let step = Step { at: at?, subject: subject?, data, refused: refused?, place };
+    let step = StoryStep { at: at?, subject: subject?, data, refused: refused?, place };
     // What a placeholder stands for is of no matter to whether the event can be read.
     let told = step.told("story", Time::default(), &[]).and_then(|told| match told {
-        Told::Broadcast(told) => Shared::new(&told, Time::default()).map(drop),
-        Told::Event(_) => Ok(()),
+        StepContent::Broadcast(told) => LiveBroadcast::new(&told, Time::default()).map(drop),
+        StepContent::Event(_) => Ok(()),
     });
     if let (false, Err(rejection)) = (step.refused, told) {
         named.unwrap_or(item).wrong(rejection.detail);
@@ -109,20 +112,22 @@ fn step(item: Item<'_>) -> Option<Step> {
 }
 
 /// Of whom an event speaks, its data, and where its type stands.
-fn event<'a>(table: &Table<'a>) -> (Option<Subject>, Option<Item<'a>>, Option<Item<'a>>) {
+fn event<'a>(
+    table: &TomlTable<'a>,
+) -> (Option<StepSubject>, Option<TomlItem<'a>>, Option<TomlItem<'a>>) {
     let customer = table.require("customer").and_then(customer);
     let channel = table
         .require("channel")
         .and_then(|item| Channel::new(item.text()?).map_err(|message| item.wrong(message)).ok());
-    let Some(event) = table.require("event").and_then(Item::table) else {
+    let Some(event) = table.require("event").and_then(TomlItem::table) else {
         return (None, None, None);
     };
     let (named, data) = (event.require("type"), event.get("data"));
     event.finish();
-    let kind = named.and_then(Item::text).map(Into::into);
+    let kind = named.and_then(TomlItem::text).map(Into::into);
     let subject = match (customer, channel, kind) {
         (Some(customer), Some(channel), Some(kind)) => {
-            Some(Subject::Event { customer, channel, kind })
+            Some(StepSubject::Event { customer, channel, kind })
         }
         _ => None,
     };
@@ -130,11 +135,11 @@ fn event<'a>(table: &Table<'a>) -> (Option<Subject>, Option<Item<'a>>, Option<It
 }
 
 /// A moment after the start: `0s`, `36h`, `1d 2h`.
-fn offset(item: Item<'_>) -> Option<Duration> {
+fn offset(item: TomlItem<'_>) -> Option<Duration> {
     item.span()
 }
 
-fn customer(item: Item<'_>) -> Option<Customer> {
+fn customer(item: TomlItem<'_>) -> Option<Customer> {
     Customer::new(item.text()?).map_err(|message| item.wrong(message)).ok()
 }
 
@@ -144,28 +149,35 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    fn expectation(&self, item: Item<'_>) -> Option<Expectation> {
+    fn expectation(&self, item: TomlItem<'_>) -> Option<Expectation> {
         let table = item.table()?;
         let customer = self.cast(&table);
         let wanted = match self.subject(&table)? {
             "action" | "recall" | "escalation" | "issue" => {
-                Wanted::Outcome(Box::new(self.outcome(&table)?))
+                ExpectedResult::Outcome(Box::new(self.outcome(&table)?))
             }
             "need" => {
                 let strength_min =
                     table.get("at_least").map_or(Some(0.0), |item| item.number(0.0..=1.0));
-                Wanted::Final(Final::Need { name: self.need(&table)?, strength_min: strength_min? })
+                ExpectedResult::Final(FinalState::Need {
+                    name: self.need(&table)?,
+                    strength_min: strength_min?,
+                })
             }
             "preference" => {
                 let evidence = table.get("evidence").map_or(Some(0), |item| item.whole(0..=1_000));
-                let is = table.require("is").map(Item::value);
+                let is = table.require("is").map(TomlItem::value);
                 let key = self.preference(&table)?;
-                Wanted::Final(Final::Preference { key, is: is?, evidence_min: evidence? })
+                ExpectedResult::Final(FinalState::Preference {
+                    key,
+                    is: is?,
+                    evidence_min: evidence?,
+                })
             }
             _ => {
-                let is = table.require("is").map(Item::value);
-                let name = table.require("fact").and_then(Item::name)?.into();
-                Wanted::Final(Final::Fact { name, is: is? })
+                let is = table.require("is").map(TomlItem::value);
+                let name = table.require("fact").and_then(TomlItem::name)?.into();
+                ExpectedResult::Final(FinalState::Fact { name, is: is? })
             }
         };
         let place = table.place();
@@ -173,15 +185,15 @@ impl Reading<'_> {
         Some(Expectation { customer: customer?, wanted, place })
     }
 
-    fn never(&self, item: Item<'_>) -> Option<Never> {
+    fn never(&self, item: TomlItem<'_>) -> Option<Prohibition> {
         let table = item.table()?;
         let customer = self.cast(&table);
         let unwanted = match self.subject(&table)? {
             "action" | "recall" | "escalation" | "issue" => {
-                Unwanted::Outcome(Box::new(self.outcome(&table)?))
+                ForbiddenResult::Outcome(Box::new(self.outcome(&table)?))
             }
-            "need" => Unwanted::Need(self.need(&table)?),
-            "preference" => Unwanted::Preference(self.preference(&table)?),
+            "need" => ForbiddenResult::Need(self.need(&table)?),
+            "preference" => ForbiddenResult::Preference(self.preference(&table)?),
             _ => {
                 table.wrong(
                     "expected an action, a recall, an escalation, an issue, a need or a preference",
@@ -191,11 +203,11 @@ impl Reading<'_> {
         };
         let place = table.place();
         table.finish();
-        Some(Never { customer: customer?, unwanted, place })
+        Some(Prohibition { customer: customer?, unwanted, place })
     }
 
     /// The customer, who must appear in the story: nothing comes out for anybody else.
-    fn cast(&self, table: &Table<'_>) -> Option<Customer> {
+    fn cast(&self, table: &TomlTable<'_>) -> Option<Customer> {
         let item = table.require("customer")?;
         let customer = customer(item)?;
         if !(self.cast)(&customer) {
@@ -204,7 +216,7 @@ impl Reading<'_> {
         Some(customer)
     }
 
-    fn subject(&self, table: &Table<'_>) -> Option<&'static str> {
+    fn subject(&self, table: &TomlTable<'_>) -> Option<&'static str> {
         const SUBJECTS: [&str; 7] =
             ["action", "recall", "escalation", "need", "preference", "fact", "issue"];
         let subject = SUBJECTS.into_iter().find(|subject| table.has(subject));
@@ -216,7 +228,7 @@ impl Reading<'_> {
 
     fn known<'n>(
         &self,
-        item: Item<'_>,
+        item: TomlItem<'_>,
         what: &str,
         mut known: impl Iterator<Item = &'n str> + Clone,
     ) -> Option<Box<str>> {
@@ -229,21 +241,21 @@ impl Reading<'_> {
         Some(name.into())
     }
 
-    fn need(&self, table: &Table<'_>) -> Option<Box<str>> {
+    fn need(&self, table: &TomlTable<'_>) -> Option<Box<str>> {
         let names = self.policy.needs.iter().map(|need| &*need.name);
         self.known(table.require("need")?, "need", names)
     }
 
-    fn preference(&self, table: &Table<'_>) -> Option<Box<str>> {
+    fn preference(&self, table: &TomlTable<'_>) -> Option<Box<str>> {
         let keys = self.policy.preferences.keys().map(|key| &**key);
         self.known(table.require("preference")?, "preference", keys)
     }
 
-    fn outcome(&self, table: &Table<'_>) -> Option<Outcome> {
+    fn outcome(&self, table: &TomlTable<'_>) -> Option<ExpectedOutput> {
         let actions = self.policy.actions.iter().map(|action| &*action.name);
         let queues =
             self.policy.rules.iter().flat_map(|rule| &rule.then).filter_map(|step| match step {
-                Consequence::Escalate { to: Desk::Queue(queue), .. } => Some(&**queue),
+                RuleStep::Escalate { to: EscalationTarget::Queue(queue), .. } => Some(&**queue),
                 _ => None,
             });
         let queues = queues.chain(self.policy.queues.iter().map(|queue| &*queue.name));
@@ -257,14 +269,14 @@ impl Reading<'_> {
         let recall = table.get("recall").map(|item| self.known(item, "action", actions));
         let escalation = table.get("escalation").map(|item| self.known(item, "queue", queues));
         let channel = table.get("channel").map(|item| self.known(item, "channel", channels));
-        let text = |key| table.get(key).map(|item: Item<'_>| item.text().map(Box::<str>::from));
+        let text = |key| table.get(key).map(|item: TomlItem<'_>| item.text().map(Box::<str>::from));
         let texts = |key| {
-            let items = table.get(key).map_or(Vec::new(), Item::list_or_one);
-            items.into_iter().filter_map(Item::text).map(Into::into).collect()
+            let items = table.get(key).map_or(Vec::new(), TomlItem::list_or_one);
+            items.into_iter().filter_map(TomlItem::text).map(Into::into).collect()
         };
         let issues = ["service", "retention", "nurture", "sales"];
         let issue = table.get("issue").map(|item| self.known(item, "issue", issues.into_iter()));
-        let data = table.get("data").and_then(Item::table).map_or(Vec::new(), |data| {
+        let data = table.get("data").and_then(TomlItem::table).map_or(Vec::new(), |data| {
             data.entries()
                 .into_iter()
                 .map(|(key, item)| (key.text().into(), item.value()))
@@ -272,7 +284,7 @@ impl Reading<'_> {
         });
         let (from, by) = (table.get("from").map(offset), table.get("by").map(offset));
         let times = table.get("times").map(|item| item.whole(0..=10_000));
-        let outcome = Outcome {
+        let outcome = ExpectedOutput {
             action: needed(action)?,
             recall: needed(recall)?,
             escalation: needed(escalation)?,

@@ -1,13 +1,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Seen, Story, Told, What};
+use super::{OutputKind, SeenOutput, StepContent, Story};
 use crate::config::limits;
-use crate::event::{self, Broadcast, Customer, EventType, INTERNAL, PassOn, Raw, Rejection, Time};
+use crate::event::{
+    self, Broadcast, Customer, EventType, ForwardedEvent, INTERNAL, Raw, Rejection, Time,
+};
 use crate::models::{HORIZON, Learner, Snapshot};
 use crate::policy::Policy;
 use crate::twin::{
-    Broadcasts, Effect, Fired, Followed, Input, Reaction, Shared, Twin, Verdict, World, react,
+    Broadcasts, Effect, Fired, Input, InputResult, LiveBroadcast, MatchedRules, Reaction, Twin,
+    World, react,
 };
 
 /// A story played to its end on the pure core.
@@ -16,13 +19,13 @@ pub struct Played {
     /// Each input, and what came of it, in the order of time.
     pub turns: Vec<Turn>,
     /// The actions and escalations that came out, in the order of time.
-    pub seen: Vec<Seen>,
+    pub seen: Vec<SeenOutput>,
     /// The twins at the end.
     pub twins: BTreeMap<Customer, Twin>,
     /// What is shared among them at the end.
     pub broadcasts: Broadcasts,
     /// The rules that held.
-    pub followed: Followed,
+    pub followed: MatchedRules,
     /// What was learned from their answers, and goes on to be.
     pub learner: Learner,
     /// The story went on for longer than a story may.
@@ -37,14 +40,14 @@ pub struct Turn {
     /// Whose twin took it in; none: a broadcast, which is kept for all of them.
     pub customer: Option<Customer>,
     /// What it was.
-    pub cause: Cause,
+    pub cause: TurnCause,
     /// What came of it; none if it was nothing that can be read.
     pub reaction: Result<Reaction, Rejection>,
 }
 
 /// What an input of a story was.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cause {
+pub enum TurnCause {
     /// A step of the story: its position.
     Step(usize),
     /// A timer of the twin's own: its name.
@@ -64,7 +67,7 @@ pub fn play(story: &Story, policy: &Policy) -> Played {
         seen: Vec::new(),
         twins: BTreeMap::new(),
         broadcasts: Broadcasts::default(),
-        followed: Followed::default(),
+        followed: MatchedRules::default(),
         learner: Learner::from(Snapshot::nothing(), HORIZON),
         is_cut: false,
     };
@@ -73,14 +76,14 @@ pub fn play(story: &Story, policy: &Policy) -> Played {
         played.fire_timers(at, policy);
         // A number makes it unique, and the same in every run.
         let told = step.told(&format!("step-{position}"), story.start, &played.seen);
-        let cause = Cause::Step(position);
+        let cause = TurnCause::Step(position);
         let taken = match told {
-            Ok(Told::Event(event)) => {
+            Ok(StepContent::Event(event)) => {
                 let customer = event.customer.clone();
                 played.take(customer, cause, &Input::event(*event, at), policy);
                 continue;
             }
-            Ok(Told::Broadcast(told)) => played.spread(&told, at),
+            Ok(StepContent::Broadcast(told)) => played.spread(&told, at),
             Err(rejection) => Err(rejection),
         };
         let customer = step.customer().cloned();
@@ -99,14 +102,18 @@ pub fn play(story: &Story, policy: &Policy) -> Played {
 
 /// What comes of a broadcast before anybody meets it.
 fn nothing() -> Reaction {
-    Reaction { verdict: Verdict::Applied, effects: Vec::new(), notes: Vec::new() }
+    Reaction { verdict: InputResult::Applied, effects: Vec::new(), notes: Vec::new() }
 }
 
 impl Played {
     /// Takes a broadcast in; returns it if it is to wake those whom it concerns.
-    fn spread(&mut self, told: &Broadcast, at: Time) -> Result<Option<Arc<Shared>>, Rejection> {
+    fn spread(
+        &mut self,
+        told: &Broadcast,
+        at: Time,
+    ) -> Result<Option<Arc<LiveBroadcast>>, Rejection> {
         self.broadcasts.expire(at);
-        let Some(shared) = Shared::new(told, at)? else {
+        let Some(shared) = LiveBroadcast::new(told, at)? else {
             self.broadcasts.end(&told.scope);
             return Ok(None);
         };
@@ -114,11 +121,11 @@ impl Played {
         Ok(self.broadcasts.get(&told.scope).filter(|shared| shared.wake).cloned())
     }
 
-    fn wake(&mut self, shared: &Shared, at: Time, policy: &Policy) {
+    fn wake(&mut self, shared: &LiveBroadcast, at: Time, policy: &Policy) {
         let customers: Vec<Customer> = self.twins.keys().cloned().collect();
         for customer in customers {
             let input = shared.wake(&customer, at);
-            self.take(customer, Cause::Broadcast(shared.scope.clone()), &input, policy);
+            self.take(customer, TurnCause::Broadcast(shared.scope.clone()), &input, policy);
         }
     }
 
@@ -141,11 +148,11 @@ impl Played {
             // Time does not go back: a timer that was due before its twin heard of it fires now.
             let at = self.turns.last().map_or(due, |turn| turn.at.max(due));
             let fired = Fired { name: name.clone(), due, late: at.since(due) };
-            self.take(customer, Cause::Timer(name), &Input::timer(fired, at), policy);
+            self.take(customer, TurnCause::Timer(name), &Input::timer(fired, at), policy);
         }
     }
 
-    fn take(&mut self, customer: Customer, cause: Cause, input: &Input, policy: &Policy) {
+    fn take(&mut self, customer: Customer, cause: TurnCause, input: &Input, policy: &Policy) {
         let twin = self
             .twins
             .entry(customer.clone())
@@ -155,16 +162,16 @@ impl Played {
             .knowing(self.learner.model())
             .followed_by(&self.followed);
         let reaction = react(twin, input, &world);
-        if reaction.verdict == Verdict::Untouched {
+        if reaction.verdict == InputResult::Untouched {
             return;
         }
         let mut passed_on = Vec::new();
         for effect in &reaction.effects {
             let what = match effect {
-                Effect::Act(action) => What::Action(action.clone()),
-                Effect::Recall(recall) => What::Recall(recall.clone()),
-                Effect::Escalate(escalation) => What::Escalation(escalation.clone()),
-                Effect::PassOn(message) => {
+                Effect::Act(action) => OutputKind::Action(action.clone()),
+                Effect::Recall(recall) => OutputKind::Recall(recall.clone()),
+                Effect::Escalate(escalation) => OutputKind::Escalation(escalation.clone()),
+                Effect::Forward(message) => {
                     passed_on.push(message.clone());
                     continue;
                 }
@@ -184,7 +191,7 @@ impl Played {
                     continue;
                 }
             };
-            self.seen.push(Seen { at: input.at, what });
+            self.seen.push(SeenOutput { at: input.at, what });
         }
         let customer = Some(customer);
         self.turns.push(Turn { at: input.at, customer, cause, reaction: Ok(reaction) });
@@ -194,7 +201,7 @@ impl Played {
     }
 
     /// What twins pass on to each other arrives at once.
-    fn deliver(&mut self, message: &PassOn, at: Time, policy: &Policy) {
+    fn deliver(&mut self, message: &ForwardedEvent, at: Time, policy: &Policy) {
         if self.turns.len() >= limits::STORY_TURNS {
             self.is_cut = true;
             return;
@@ -208,7 +215,7 @@ impl Played {
         });
         // A twin writes what a twin can read; a test of the core says so.
         let Ok(event) = event else { return };
-        let cause = Cause::PassedOn(event.kind.event_type());
+        let cause = TurnCause::PassedOn(event.kind.event_type());
         self.take(message.to.clone(), cause, &Input::event(event, at), policy);
     }
 }

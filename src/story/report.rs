@@ -4,25 +4,26 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 
 use super::check::offset;
-use super::{Cause, Finding, Played, Story, Subject, Turn};
+use super::{Finding, Played, StepSubject, Story, Turn, TurnCause};
 use crate::event::{Map, Value, cut};
-use crate::terminal::Ink;
+use crate::terminal::TextStyle;
 use crate::twin::{
-    CandidateVerdict, Decision, Effect, Escalation, EscalationState, News, Note, Reaction, Verdict,
+    CandidateVerdict, Decision, Effect, Escalation, EscalationState, InputResult, News, Note,
+    Reaction,
 };
 
-const GOOD: Ink = Ink::new(AnsiColor::Green.on_default().bold());
-const BAD: Ink = Ink::new(AnsiColor::Red.on_default().bold());
-const DIM: Ink = Ink::new(Style::new().dimmed());
-const OUT: Ink = Ink::new(AnsiColor::Cyan.on_default());
-const WARN: Ink = Ink::new(AnsiColor::Yellow.on_default());
+const GOOD: TextStyle = TextStyle::new(AnsiColor::Green.on_default().bold());
+const BAD: TextStyle = TextStyle::new(AnsiColor::Red.on_default().bold());
+const DIM: TextStyle = TextStyle::new(Style::new().dimmed());
+const OUT: TextStyle = TextStyle::new(AnsiColor::Cyan.on_default());
+const WARN: TextStyle = TextStyle::new(AnsiColor::Yellow.on_default());
 
 /// A story with what came of it, for people to read.
 ///
 /// Its [`Display`](fmt::Display) has colours; print it with [`say`](crate::terminal::say), which drops them
 /// where nobody sees them.
 #[derive(Debug)]
-pub struct Report<'a> {
+pub struct StoryReport<'a> {
     /// The story.
     pub story: &'a Story,
     /// How it went, where that is known.
@@ -33,7 +34,7 @@ pub struct Report<'a> {
     pub took: Duration,
 }
 
-impl Report<'_> {
+impl StoryReport<'_> {
     /// Whether everything came true, and nothing was refused that should not have been.
     pub fn is_passed(&self) -> bool {
         self.findings.iter().all(Finding::is_met)
@@ -49,11 +50,11 @@ impl Report<'_> {
     fn refusals(&self) -> impl Iterator<Item = (&Turn, String)> {
         let turns = self.played.map_or(&[][..], |played| &played.turns);
         turns.iter().filter_map(|turn| {
-            let Cause::Step(position) = turn.cause else { return None };
+            let TurnCause::Step(position) = turn.cause else { return None };
             let step = self.story.steps.get(position)?;
             let refusal = match &turn.reaction {
                 Err(rejection) => Some(rejection),
-                Ok(Reaction { verdict: Verdict::Refused(rejection), .. }) => Some(rejection),
+                Ok(Reaction { verdict: InputResult::Refused(rejection), .. }) => Some(rejection),
                 Ok(_) => None,
             };
             match (refusal, step.refused) {
@@ -65,7 +66,7 @@ impl Report<'_> {
     }
 }
 
-impl fmt::Display for Report<'_> {
+impl fmt::Display for StoryReport<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (mark, style) = if self.is_passed() { ("✓", GOOD) } else { ("✗", BAD) };
         let ms = self.took.as_secs_f64() * 1_000.0;
@@ -97,7 +98,7 @@ impl fmt::Display for Report<'_> {
     }
 }
 
-impl Report<'_> {
+impl StoryReport<'_> {
     fn moment(&self, turn: &Turn) -> String {
         offset(turn.at.since(self.story.start))
     }
@@ -107,17 +108,17 @@ impl Report<'_> {
         let at = self.moment(turn);
         let customer = customer.as_ref().map_or("", |customer| customer.as_str());
         match cause {
-            Cause::Step(position) => {
+            TurnCause::Step(position) => {
                 let Some(step) = self.story.steps.get(*position) else { return Ok(()) };
                 match &step.subject {
-                    Subject::Event { channel, kind, .. } => {
+                    StepSubject::Event { channel, kind, .. } => {
                         let said = summary(&step.data);
                         writeln!(
                             out,
                             "    {DIM}{at:>9}{DIM:#}  {customer} ◂ {channel}  {kind} {DIM}{said}{DIM:#}"
                         )?;
                     }
-                    Subject::Broadcast(scope) => {
+                    StepSubject::Broadcast(scope) => {
                         let said = shared(&step.data);
                         writeln!(
                             out,
@@ -126,13 +127,13 @@ impl Report<'_> {
                     }
                 }
             }
-            Cause::PassedOn(kind) => {
+            TurnCause::PassedOn(kind) => {
                 writeln!(out, "    {DIM}{at:>9}{DIM:#}  {customer} ◂ {kind} passed on")?;
             }
-            Cause::Broadcast(scope) => {
+            TurnCause::Broadcast(scope) => {
                 writeln!(out, "    {DIM}{at:>9}{DIM:#}  {customer} ◂ meets {scope}")?;
             }
-            Cause::Timer(name) => {
+            TurnCause::Timer(name) => {
                 writeln!(out, "    {DIM}{at:>9}{DIM:#}  {customer} ◷ {name}")?;
             }
         }
@@ -174,7 +175,7 @@ fn reacted(out: &mut fmt::Formatter<'_>, reaction: &Reaction) -> fmt::Result {
                 writeln!(out, "{INDENT}  {DIM}because {because}{DIM:#}")?;
             }
             Effect::Escalate(told) => escalated(out, told)?,
-            Effect::PassOn(message) => {
+            Effect::Forward(message) => {
                 writeln!(out, "{INDENT}{DIM}goes on to {}{DIM:#}", message.to)?;
             }
             Effect::StartTimer { name, due } => {

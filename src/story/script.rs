@@ -2,9 +2,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Seen, What};
+use super::{OutputKind, SeenOutput};
 use crate::event::{self, Broadcast, Channel, Customer, Event, Raw, Rejection, Time, Value};
-use crate::policy::Place;
+use crate::policy::SourceLocation;
 
 /// What happens to some customers, and what must and must not come of it.
 #[derive(Debug, Clone)]
@@ -16,34 +16,34 @@ pub struct Story {
     /// When it ends: until then timers fire after the last step.
     pub end: Time,
     /// What happens, in the order of time.
-    pub steps: Vec<Step>,
+    pub steps: Vec<StoryStep>,
     /// What must come out.
     pub expect: Vec<Expectation>,
     /// What must not come out.
-    pub never: Vec<Never>,
+    pub never: Vec<Prohibition>,
     /// Where it stands.
-    pub place: Place,
+    pub place: SourceLocation,
 }
 
 /// One event of a story, or one broadcast.
 #[derive(Debug, Clone)]
-pub struct Step {
+pub struct StoryStep {
     /// When, after the story's start.
     pub at: Duration,
     /// Of whom it speaks.
-    pub subject: Subject,
+    pub subject: StepSubject,
     /// The data. A text such as `@open_card_abroad` in `decision` stands for the last
     /// decision for that action, and in `escalation` for the last escalation to that queue.
     pub data: Value,
     /// The service must refuse it.
     pub refused: bool,
     /// Where it stands.
-    pub place: Place,
+    pub place: SourceLocation,
 }
 
 /// Of whom a step speaks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Subject {
+pub enum StepSubject {
     /// Of one customer: an event.
     Event {
         /// The customer.
@@ -57,26 +57,26 @@ pub enum Subject {
     Broadcast(Box<str>),
 }
 
-impl Step {
+impl StoryStep {
     /// Whom it is about, if it is an event.
     pub fn customer(&self) -> Option<&Customer> {
         match &self.subject {
-            Subject::Event { customer, .. } => Some(customer),
-            Subject::Broadcast(_) => None,
+            StepSubject::Event { customer, .. } => Some(customer),
+            StepSubject::Broadcast(_) => None,
         }
     }
 
     /// The type of what is published.
     pub fn kind(&self) -> &str {
         match &self.subject {
-            Subject::Event { kind, .. } => kind,
-            Subject::Broadcast(_) => Broadcast::TYPE,
+            StepSubject::Event { kind, .. } => kind,
+            StepSubject::Broadcast(_) => Broadcast::TYPE,
         }
     }
 
     /// The payload to publish: a bare event with an id and a time of its own. `seen` is what came
     /// out so far, for what `@…` stands for.
-    pub fn payload(&self, id: &str, start: Time, seen: &[Seen]) -> Vec<u8> {
+    pub fn payload(&self, id: &str, start: Time, seen: &[SeenOutput]) -> Vec<u8> {
         let mut data = self.data.clone();
         if let Value::Map(map) = &mut data {
             for field in ["decision", "escalation"] {
@@ -95,14 +95,14 @@ impl Step {
             .into_bytes()
     }
 
-    fn meant(&self, named: &str, seen: &[Seen]) -> Option<Box<str>> {
+    fn meant(&self, named: &str, seen: &[SeenOutput]) -> Option<Box<str>> {
         seen.iter().rev().find_map(|seen| match &seen.what {
-            What::Action(action)
+            OutputKind::Action(action)
                 if Some(&action.customer) == self.customer() && *action.action == *named =>
             {
                 Some(action.decision.clone())
             }
-            What::Escalation(told)
+            OutputKind::Escalation(told)
                 if Some(&told.customer) == self.customer() && *told.queue == *named =>
             {
                 Some(told.id.clone())
@@ -115,19 +115,25 @@ impl Step {
     ///
     /// # Errors
     /// A [`Rejection`], as for any event and any broadcast.
-    pub fn told(&self, id: &str, start: Time, seen: &[Seen]) -> Result<Told, Rejection> {
+    pub fn told(
+        &self,
+        id: &str,
+        start: Time,
+        seen: &[SeenOutput],
+    ) -> Result<StepContent, Rejection> {
         let payload = self.payload(id, start, seen);
         match &self.subject {
-            Subject::Event { customer, channel, .. } => event::parse(&Raw {
+            StepSubject::Event { customer, channel, .. } => event::parse(&Raw {
                 channel: &channel.token(),
                 customer: &customer.token(),
                 headers: &[],
                 payload: &payload,
                 sequence: 0,
             })
-            .map(|event| Told::Event(Box::new(event))),
-            Subject::Broadcast(scope) => {
-                Broadcast::parse(&event::encode(scope), &[], &payload, 0).map(Told::Broadcast)
+            .map(|event| StepContent::Event(Box::new(event))),
+            StepSubject::Broadcast(scope) => {
+                Broadcast::parse(&event::encode(scope), &[], &payload, 0)
+                    .map(StepContent::Broadcast)
             }
         }
     }
@@ -135,7 +141,7 @@ impl Step {
 
 /// What a step publishes.
 #[derive(Debug, Clone)]
-pub enum Told {
+pub enum StepContent {
     /// An event of one customer.
     Event(Box<Event>),
     /// A broadcast.
@@ -148,23 +154,23 @@ pub struct Expectation {
     /// For whom.
     pub customer: Customer,
     /// What.
-    pub wanted: Wanted,
+    pub wanted: ExpectedResult,
     /// Where it stands.
-    pub place: Place,
+    pub place: SourceLocation,
 }
 
 /// What must come out.
 #[derive(Debug, Clone)]
-pub enum Wanted {
+pub enum ExpectedResult {
     /// An action or an escalation.
-    Outcome(Box<Outcome>),
+    Outcome(Box<ExpectedOutput>),
     /// Something in the twin's state at the end.
-    Final(Final),
+    Final(FinalState),
 }
 
 /// An action, a recall or an escalation, as far as the story cares.
 #[derive(Debug, Clone, Default)]
-pub struct Outcome {
+pub struct ExpectedOutput {
     /// The action, `*` for any; none: it is an escalation.
     pub action: Option<Box<str>>,
     /// The queue, `*` for any; none: it is an action.
@@ -201,7 +207,7 @@ pub struct Outcome {
 
 /// Something in a twin's state at the end of the story.
 #[derive(Debug, Clone)]
-pub enum Final {
+pub enum FinalState {
     /// A live need, at least so strong.
     Need {
         /// The need.
@@ -229,20 +235,20 @@ pub enum Final {
 
 /// Something that must not come out.
 #[derive(Debug, Clone)]
-pub struct Never {
+pub struct Prohibition {
     /// For whom.
     pub customer: Customer,
     /// What.
-    pub unwanted: Unwanted,
+    pub unwanted: ForbiddenResult,
     /// Where it stands.
-    pub place: Place,
+    pub place: SourceLocation,
 }
 
 /// What must not come out.
 #[derive(Debug, Clone)]
-pub enum Unwanted {
+pub enum ForbiddenResult {
     /// An action or an escalation.
-    Outcome(Box<Outcome>),
+    Outcome(Box<ExpectedOutput>),
     /// A live need at the end of the story.
     Need(Box<str>),
     /// A usable preference at the end of the story.

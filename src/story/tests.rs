@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{Finding, Report, Story, check, parse, play};
+use super::{Finding, Story, StoryReport, check, parse, play};
 use crate::policy::{Files, Policy, load};
 
 const POLICY: &str = r#"
@@ -92,8 +92,12 @@ fn report(expectations: &str) -> (String, Vec<Finding>) {
     let (policy, story) = told(expectations);
     let played = play(&story, &policy);
     let findings = check(&story, &policy, &played.seen, Some(&played.twins));
-    let report =
-        Report { story: &story, played: Some(&played), findings: &findings, took: Duration::ZERO };
+    let report = StoryReport {
+        story: &story,
+        played: Some(&played),
+        findings: &findings,
+        took: Duration::ZERO,
+    };
     assert_eq!(report.is_passed(), findings.iter().all(Finding::is_met));
     (crate::terminal::plain(&report.to_string()), findings)
 }
@@ -314,7 +318,7 @@ action = "*"
         let story = parse("s.toml", &source.replace("REFUSED", refused), &policy).unwrap();
         let played = play(&story, &policy);
         let findings = check(&story, &policy, &played.seen, Some(&played.twins));
-        let report = Report {
+        let report = StoryReport {
             story: &story,
             played: Some(&played),
             findings: &findings,
@@ -531,8 +535,12 @@ then = [{ escalate = "desk", topic = "fires", because = "fires of level {{ share
     let story = parse("fires.toml", FIRES, &policy).unwrap();
     let played = play(&story, &policy);
     let findings = check(&story, &policy, &played.seen, Some(&played.twins));
-    let report =
-        Report { story: &story, played: Some(&played), findings: &findings, took: Duration::ZERO };
+    let report = StoryReport {
+        story: &story,
+        played: Some(&played),
+        findings: &findings,
+        took: Duration::ZERO,
+    };
     assert!(report.is_passed(), "{report}");
     let report = crate::terminal::plain(&report.to_string());
     insta::assert_snapshot!(report, @r##"

@@ -1,19 +1,19 @@
 use serde::Serialize;
 
-use super::Sweep;
-use super::keys::{self, Field, IndexKey, SweepKey, Table, TimerKey};
+use super::Scan;
+use super::keys::{self, Field, IndexKey, ScanKey, Table, TimerKey};
 use super::rows::{KeptLessons, LessonRow, PackedDecision};
-use super::{Erasing, Pseudonym, Tombstone};
+use super::{ErasureProgress, Pseudonym, Tombstone};
 use crate::codec;
 #[cfg(doc)]
-use crate::codec::Kind;
+use crate::codec::RecordKind;
 use crate::config::limits;
 use crate::event::{
-    Broadcast, Customer, ErasureId, LaneChange, Output, SlowLane, Slowed, Time, WrittenLane,
+    Broadcast, Customer, ErasureId, LaneChange, Output, SlowLane, SlowedChannel, Time, WrittenLane,
 };
-use crate::models::{ArmResult, Exposure, Lesson, Weights};
-use crate::past::Mark;
-use crate::twin::{Decision, Waiting};
+use crate::models::{ArmResult, Exposure, Lesson, LevelWeights};
+use crate::past::ModelMark;
+use crate::twin::{Decision, WaitingEscalation};
 
 /// Changes that become durable together, or not at all: pure data, in the order in which they were
 /// made, all in one buffer.
@@ -26,7 +26,7 @@ pub struct Batch {
 
 /// One change of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change<'a> {
+pub enum BatchOperation<'a> {
     /// The row of this key has this value.
     Put(Table, &'a [u8], &'a [u8]),
     /// There is no row of this key.
@@ -35,12 +35,14 @@ pub enum Change<'a> {
     DeleteRange(Table, &'a [u8], &'a [u8]),
 }
 
-impl<'a> Change<'a> {
+impl<'a> BatchOperation<'a> {
     /// The one row that it is about, if it is about one.
     pub fn row(&self) -> Option<(Table, &'a [u8])> {
         match *self {
-            Change::Put(table, key, _) | Change::Delete(table, key) => Some((table, key)),
-            Change::DeleteRange(..) => None,
+            BatchOperation::Put(table, key, _) | BatchOperation::Delete(table, key) => {
+                Some((table, key))
+            }
+            BatchOperation::DeleteRange(..) => None,
         }
     }
 }
@@ -101,15 +103,15 @@ impl Batch {
         self.newest_input = self.newest_input.max(later.newest_input);
     }
 
-    /// The state of a twin, sealed as [`Kind::Twin`].
-    pub fn put_twin(&mut self, partition: u16, customer: &Customer, sealed: &[u8]) {
-        self.put(Table::Twins, |key| keys::twin(key, partition, customer), sealed);
+    /// The state of a twin, sealed as [`RecordKind::Twin`].
+    pub fn put_twin(&mut self, partition: u16, customer: &Customer, encoded: &[u8]) {
+        self.put(Table::Twins, |key| keys::twin(key, partition, customer), encoded);
     }
 
-    /// A block of a twin's timeline, sealed as [`Kind::Block`], in place of what is in this slot
+    /// A block of a twin's timeline, sealed as [`RecordKind::Block`], in place of what is in this slot
     /// of the ring.
-    pub fn put_block(&mut self, partition: u16, customer: &Customer, slot: u16, sealed: &[u8]) {
-        self.put(Table::Timeline, |key| keys::block(key, partition, customer, slot), sealed);
+    pub fn put_block(&mut self, partition: u16, customer: &Customer, slot: u16, encoded: &[u8]) {
+        self.put(Table::Timeline, |key| keys::block(key, partition, customer, slot), encoded);
     }
 
     /// A decision of a twin, in place of the one that is [`limits::DECISIONS`] older.
@@ -125,7 +127,7 @@ impl Batch {
         // Fewer than 256.
         let slot = (decision.number % limits::DECISIONS as u32) as u8;
         let key = |key: &mut Vec<u8>| keys::decision(key, partition, customer, slot);
-        self.seal(Table::Decisions, key, &PackedDecision::of(decision)?)
+        self.encode(Table::Decisions, key, &PackedDecision::of(decision)?)
     }
 
     /// Nothing is left of a twin: state, timeline, decisions, journal and what waits for people. Its timers and outputs are rows of
@@ -149,7 +151,7 @@ impl Batch {
 
     /// A timer that wakes its twin. What it is for is known to the twin alone.
     pub fn put_timer(&mut self, partition: u16, key: &TimerKey) {
-        self.seal_small(Table::Timers, |into| keys::timer(into, partition, key), &());
+        self.encode_small(Table::Timers, |into| keys::timer(into, partition, key), &());
     }
 
     /// A timer goes, because it fired or was cancelled.
@@ -167,7 +169,7 @@ impl Batch {
         sequence: u64,
         output: &Output,
     ) -> Result<(), codec::Error> {
-        self.seal(Table::Outbox, |key| keys::output(key, partition, sequence), output)
+        self.encode(Table::Outbox, |key| keys::output(key, partition, sequence), output)
     }
 
     /// An output goes, because the broker has confirmed it.
@@ -188,7 +190,7 @@ impl Batch {
         response: bool,
     ) -> Result<(), codec::Error> {
         let key = |key: &mut Vec<u8>| keys::output(key, partition, sequence);
-        self.seal(Table::Observations, key, &(exposure, response, customer))
+        self.encode(Table::Observations, key, &(exposure, response, customer))
     }
 
     /// An answer goes, because it was learned from.
@@ -200,8 +202,8 @@ impl Batch {
     ///
     /// # Errors
     /// If it is larger than a record may be.
-    pub fn put_weights(&mut self, level: u64, weights: &Weights) -> Result<(), codec::Error> {
-        self.seal(Table::Learned, |key| keys::level(key, level), weights)
+    pub fn put_weights(&mut self, level: u64, weights: &LevelWeights) -> Result<(), codec::Error> {
+        self.encode(Table::Learned, |key| keys::level(key, level), weights)
     }
 
     /// The version of what was learned, and from how many answers in all.
@@ -222,13 +224,13 @@ impl Batch {
         lesson: &Lesson,
     ) -> Result<(), codec::Error> {
         let row = LessonRow::pack(lesson)?;
-        self.seal(Table::Lessons, |key| keys::lesson(key, version, number), &row)
+        self.encode(Table::Lessons, |key| keys::lesson(key, version, number), &row)
     }
 
     /// Which versions can be learned once more.
     pub fn put_kept_lessons(&mut self, kept: &KeptLessons) {
         let row = LessonRow::Kept(kept.clone());
-        self.seal_small(Table::Lessons, |key| keys::lesson(key, 0, 0), &row);
+        self.encode_small(Table::Lessons, |key| keys::lesson(key, 0, 0), &row);
     }
 
     /// What was kept of versions goes, up to, and without, this part of this one.
@@ -238,8 +240,8 @@ impl Batch {
     }
 
     /// From here on a partition goes by another version of what was learned.
-    pub fn put_mark(&mut self, partition: u16, mark: &Mark) {
-        self.seal_small(Table::Marks, |key| keys::mark(key, partition, mark.version), mark);
+    pub fn put_mark(&mut self, partition: u16, mark: &ModelMark) {
+        self.encode_small(Table::Marks, |key| keys::mark(key, partition, mark.version), mark);
         self.set(partition, Field::Version, mark.version);
     }
 
@@ -249,7 +251,7 @@ impl Batch {
         self.change(DELETE_RANGE, Table::Marks, key, |end| keys::mark(end, partition, version));
     }
 
-    /// An input that did not come from the stream, sealed as [`Kind::Input`]; `number` tells apart
+    /// An input that did not come from the stream, sealed as [`RecordKind::Input`]; `number` tells apart
     /// those of one twin and moment.
     pub fn put_input(
         &mut self,
@@ -257,16 +259,16 @@ impl Batch {
         customer: &Customer,
         at: Time,
         number: u32,
-        sealed: &[u8],
+        encoded: &[u8],
     ) {
-        self.put(Table::Journal, |key| keys::input(key, partition, customer, at, number), sealed);
+        self.put(Table::Journal, |key| keys::input(key, partition, customer, at, number), encoded);
         self.newest_input = self.newest_input.max(Some(at));
     }
 
     /// A broadcast that lives, and when it was taken in; in place of the one of its scope.
     pub fn put_broadcast(&mut self, partition: u16, told: &Broadcast, at: Time) {
         let key = |key: &mut Vec<u8>| keys::broadcast(key, partition, &told.scope);
-        self.seal_small(Table::Broadcasts, key, &(told, at));
+        self.encode_small(Table::Broadcasts, key, &(told, at));
     }
 
     /// A broadcast goes, because it ended.
@@ -275,18 +277,18 @@ impl Batch {
     }
 
     /// How far a sweep is.
-    pub fn put_sweep(&mut self, partition: u16, key: &SweepKey, sweep: &Sweep) {
-        self.seal_small(Table::Sweeps, |into| keys::sweep(into, partition, key), sweep);
+    pub fn put_sweep(&mut self, partition: u16, key: &ScanKey, sweep: &Scan) {
+        self.encode_small(Table::Sweeps, |into| keys::sweep(into, partition, key), sweep);
     }
 
     /// A sweep goes, because what it was for is over.
-    pub fn delete_sweep(&mut self, partition: u16, key: &SweepKey) {
+    pub fn delete_sweep(&mut self, partition: u16, key: &ScanKey) {
         self.delete(Table::Sweeps, |into| keys::sweep(into, partition, key));
     }
 
     /// A twin has this value at this path.
     pub fn put_index(&mut self, partition: u16, key: IndexKey, customer: &Customer) {
-        self.seal_small(Table::Index, |into| keys::index(into, partition, key, customer), &());
+        self.encode_small(Table::Index, |into| keys::index(into, partition, key, customer), &());
     }
 
     /// A twin has this value no longer.
@@ -304,23 +306,32 @@ impl Batch {
     }
 
     /// The open escalations of a twin, in place of those before; none: there is no row.
-    pub fn put_waiting(&mut self, partition: u16, customer: &Customer, waiting: &[Waiting]) {
+    pub fn put_waiting(
+        &mut self,
+        partition: u16,
+        customer: &Customer,
+        waiting: &[WaitingEscalation],
+    ) {
         let key = |key: &mut Vec<u8>| keys::twin(key, partition, customer);
         if waiting.is_empty() {
             self.delete(Table::Waiting, key);
         } else {
-            self.seal_small(Table::Waiting, key, &waiting);
+            self.encode_small(Table::Waiting, key, &waiting);
         }
     }
 
     /// What was counted in one arm of an experiment.
     pub fn put_result(&mut self, partition: u16, name: &str, arm: &str, result: &ArmResult) {
-        self.seal_small(Table::Results, |key| keys::result(key, partition, name, arm), result);
+        self.encode_small(Table::Results, |key| keys::result(key, partition, name, arm), result);
     }
 
     /// A customer is erased.
     pub fn put_tombstone(&mut self, partition: u16, mark: Pseudonym, tombstone: &Tombstone) {
-        self.seal_small(Table::Tombstones, |key| keys::tombstone(key, partition, mark), tombstone);
+        self.encode_small(
+            Table::Tombstones,
+            |key| keys::tombstone(key, partition, mark),
+            tombstone,
+        );
     }
 
     /// A customer was erased so long ago, or says so, that they may come back.
@@ -329,9 +340,9 @@ impl Batch {
     }
 
     /// How far the erasure of an identifier is.
-    pub fn put_erasing(&mut self, partition: u16, id: ErasureId, erasing: &Erasing) {
+    pub fn put_erasing(&mut self, partition: u16, id: ErasureId, erasing: &ErasureProgress) {
         let key = |key: &mut Vec<u8>| keys::erasure(key, partition, id, erasing.mark);
-        self.seal_small(Table::Erasures, key, &Some(erasing));
+        self.encode_small(Table::Erasures, key, &Some(erasing));
     }
 
     /// Nobody will ask any more how far the erasure of an identifier is.
@@ -342,7 +353,7 @@ impl Batch {
     /// The event of this sequence came late, and is to be taken out of the stream.
     pub fn put_late(&mut self, partition: u16, sequence: u64) {
         let key = |key: &mut Vec<u8>| keys::late(key, partition, sequence);
-        self.seal_small(Table::Erasures, key, &None::<Erasing>);
+        self.encode_small(Table::Erasures, key, &None::<ErasureProgress>);
     }
 
     /// An event that came late is out of the stream.
@@ -382,9 +393,9 @@ impl Batch {
         let until = keys::behind(&from);
         let key = |key: &mut Vec<u8>| key.extend_from_slice(&from);
         self.change(DELETE_RANGE, Table::Meta, key, |end| end.extend_from_slice(&until));
-        for Slowed { channel, from, until } in &lane.channels {
+        for SlowedChannel { channel, from, until } in &lane.channels {
             let key = |key: &mut Vec<u8>| keys::slowed(key, partition, *from, channel);
-            self.seal_small(Table::Meta, key, &until.unwrap_or(0));
+            self.encode_small(Table::Meta, key, &until.unwrap_or(0));
         }
         self.set(partition, Field::SlowVersion, lane.version);
         self.set_slow_floors(partition, lane);
@@ -421,7 +432,7 @@ impl Batch {
     }
 
     /// The changes, in their order.
-    pub fn changes(&self) -> impl Iterator<Item = Change<'_>> {
+    pub fn changes(&self) -> impl Iterator<Item = BatchOperation<'_>> {
         let mut rest = &self.arena[..];
         std::iter::from_fn(move || {
             let (head, parts) = rest.split_first_chunk::<HEAD_BYTES>()?;
@@ -431,9 +442,9 @@ impl Batch {
             rest = parts;
             let table = Table::ALL[usize::from(table)];
             Some(match tag {
-                PUT => Change::Put(table, key, value),
-                DELETE => Change::Delete(table, key),
-                _ => Change::DeleteRange(table, key, value),
+                PUT => BatchOperation::Put(table, key, value),
+                DELETE => BatchOperation::Delete(table, key),
+                _ => BatchOperation::DeleteRange(table, key, value),
             })
         })
     }
@@ -444,7 +455,7 @@ impl Batch {
     }
 
     pub(crate) fn set_store_wide(&mut self, name: &str, number: u64) {
-        self.seal_small(Table::Meta, |key| keys::store_wide(key, name), &number);
+        self.encode_small(Table::Meta, |key| keys::store_wide(key, name), &number);
     }
 
     /// Forgets what the store knows as a whole under this name.
@@ -453,7 +464,7 @@ impl Batch {
     }
 
     fn set(&mut self, partition: u16, field: Field, number: u64) {
-        self.seal_small(Table::Meta, |key| keys::field(key, partition, field), &number);
+        self.encode_small(Table::Meta, |key| keys::field(key, partition, field), &number);
     }
 
     /// Deletes the row of this key.
@@ -470,29 +481,30 @@ impl Batch {
     }
 
     /// Seals a record straight into the arena; if it cannot be, the batch is as it was.
-    fn seal<T: Serialize>(
+    fn encode<T: Serialize>(
         &mut self,
         table: Table,
         key: impl FnOnce(&mut Vec<u8>),
         record: &T,
     ) -> Result<(), codec::Error> {
         let start = self.arena.len();
-        let sealed = self.change(PUT, table, key, |into| codec::seal(table.kind(), record, into));
-        if sealed.is_err() {
+        let encoded =
+            self.change(PUT, table, key, |into| codec::encode(table.kind(), record, into));
+        if encoded.is_err() {
             self.arena.truncate(start);
             self.changes -= 1;
         }
-        sealed
+        encoded
     }
 
     #[expect(clippy::expect_used, reason = "the message names the invariant")]
-    fn seal_small<T: Serialize>(
+    fn encode_small<T: Serialize>(
         &mut self,
         table: Table,
         key: impl FnOnce(&mut Vec<u8>),
         record: &T,
     ) {
-        self.seal(table, key, record)
+        self.encode(table, key, record)
             .expect("a record that has the size of an event at most is within the limit");
     }
 
@@ -542,8 +554,10 @@ mod tests {
         let tables: Vec<_> = batch
             .changes()
             .map(|change| match change {
-                Change::Put(table, _, value) => (table, Some(value)),
-                Change::Delete(table, _) | Change::DeleteRange(table, ..) => (table, None),
+                BatchOperation::Put(table, _, value) => (table, Some(value)),
+                BatchOperation::Delete(table, _) | BatchOperation::DeleteRange(table, ..) => {
+                    (table, None)
+                }
             })
             .collect();
         let expected = [

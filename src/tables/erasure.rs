@@ -37,7 +37,7 @@ impl Tombstone {
 
 /// An erasure of one identifier: what has gone, and what still has to. Stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Erasing {
+pub struct ErasureProgress {
     /// The identifier, until nothing of it is left elsewhere.
     pub customer: Option<Customer>,
     /// What stands for it from then on.
@@ -53,12 +53,12 @@ pub struct Erasing {
     /// What has gone, place by place.
     pub removed: Vec<Removed>,
     /// How far it is.
-    pub stage: Stage,
+    pub stage: ErasureStage,
 }
 
 /// How far an erasure is. Stored: further stages come behind the known ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Stage {
+pub enum ErasureStage {
     /// The twin is gone; messages are still in the streams.
     Streams,
     /// They are counted, and are being removed.

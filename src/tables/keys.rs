@@ -32,7 +32,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Pseudonym;
-use crate::codec::Kind;
+use crate::codec::RecordKind;
 use crate::event::{Customer, ErasureId, Time};
 
 /// A table of the store. Its number stands in batches only; its name is stored.
@@ -125,26 +125,26 @@ impl Table {
     }
 
     /// The kind of the table's records.
-    pub const fn kind(self) -> Kind {
+    pub const fn kind(self) -> RecordKind {
         match self {
-            Table::Twins => Kind::Twin,
-            Table::Timeline => Kind::Block,
-            Table::Timers => Kind::Timer,
-            Table::Outbox => Kind::Output,
-            Table::Journal => Kind::Input,
-            Table::Broadcasts => Kind::Broadcast,
-            Table::Sweeps => Kind::Sweep,
-            Table::Index => Kind::Index,
-            Table::Decisions => Kind::Decision,
-            Table::Observations => Kind::Observation,
-            Table::Learned => Kind::Weights,
-            Table::Lessons => Kind::Lesson,
-            Table::Marks => Kind::Mark,
-            Table::Results => Kind::Result,
-            Table::Tombstones => Kind::Tombstone,
-            Table::Erasures => Kind::Erasure,
-            Table::Waiting => Kind::Waiting,
-            Table::Meta => Kind::Number,
+            Table::Twins => RecordKind::Twin,
+            Table::Timeline => RecordKind::Block,
+            Table::Timers => RecordKind::Timer,
+            Table::Outbox => RecordKind::Output,
+            Table::Journal => RecordKind::Input,
+            Table::Broadcasts => RecordKind::Broadcast,
+            Table::Sweeps => RecordKind::Sweep,
+            Table::Index => RecordKind::Index,
+            Table::Decisions => RecordKind::Decision,
+            Table::Observations => RecordKind::Observation,
+            Table::Learned => RecordKind::Weights,
+            Table::Lessons => RecordKind::Lesson,
+            Table::Marks => RecordKind::Mark,
+            Table::Results => RecordKind::Result,
+            Table::Tombstones => RecordKind::Tombstone,
+            Table::Erasures => RecordKind::Erasure,
+            Table::Waiting => RecordKind::Waiting,
+            Table::Meta => RecordKind::Number,
         }
     }
 
@@ -210,7 +210,7 @@ impl PartialOrd for TimerKey {
 
 /// What a partition goes through its twins for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum SweepKey {
+pub enum ScanKey {
     /// To wake those whom the broadcast of this scope concerns.
     Wake(Box<str>),
     /// To make an index of what stands at this path.
@@ -332,12 +332,12 @@ const WAKE: u8 = 0;
 const INDEX: u8 = 1;
 const OVER: u8 = 2;
 
-pub(crate) fn sweep(into: &mut Vec<u8>, of: u16, key: &SweepKey) {
+pub(crate) fn sweep(into: &mut Vec<u8>, of: u16, key: &ScanKey) {
     partition(into, of);
     let (tag, name) = match key {
-        SweepKey::Wake(scope) => (WAKE, scope),
-        SweepKey::Index(path) => (INDEX, path),
-        SweepKey::Over(at, id) => {
+        ScanKey::Wake(scope) => (WAKE, scope),
+        ScanKey::Index(path) => (INDEX, path),
+        ScanKey::Over(at, id) => {
             into.push(OVER);
             into.extend_from_slice(&sortable(*at));
             into.extend_from_slice(&id.to_be_bytes());
@@ -491,17 +491,17 @@ pub(crate) fn read_broadcast(key: &[u8]) -> Option<&str> {
     std::str::from_utf8(scope).ok().filter(|scope| !scope.is_empty())
 }
 
-pub(crate) fn read_sweep(key: &[u8]) -> Option<SweepKey> {
+pub(crate) fn read_sweep(key: &[u8]) -> Option<ScanKey> {
     let (_, rest) = key.split_first_chunk::<2>()?;
     let (tag, name) = rest.split_first()?;
     if *tag == OVER {
         let (at, id) = name.split_first_chunk()?;
-        return Some(SweepKey::Over(moment(*at), u64::from_be_bytes(id.try_into().ok()?)));
+        return Some(ScanKey::Over(moment(*at), u64::from_be_bytes(id.try_into().ok()?)));
     }
     let name = std::str::from_utf8(name).ok().filter(|name| !name.is_empty())?.into();
     match *tag {
-        WAKE => Some(SweepKey::Wake(name)),
-        INDEX => Some(SweepKey::Index(name)),
+        WAKE => Some(ScanKey::Wake(name)),
+        INDEX => Some(ScanKey::Index(name)),
         _ => None,
     }
 }
@@ -650,8 +650,8 @@ mod tests {
             let name: Box<str> = customer.as_str().into();
             let key = bytes(|into| broadcast(into, partition, &name));
             prop_assert_eq!(read_broadcast(&key), Some(&*name));
-            let over = SweepKey::Over(Time::from_ms(i64::from(number)), sequence);
-            for what in [SweepKey::Wake(name.clone()), SweepKey::Index(name.clone()), over] {
+            let over = ScanKey::Over(Time::from_ms(i64::from(number)), sequence);
+            for what in [ScanKey::Wake(name.clone()), ScanKey::Index(name.clone()), over] {
                 let key = bytes(|into| sweep(into, partition, &what));
                 prop_assert_eq!(read_sweep(&key), Some(what));
             }
@@ -722,9 +722,9 @@ mod tests {
             bytes(|into| output(into, 258, 4)),
             bytes(|into| input(into, 258, &ada, Time::from_ms(-1), 5)),
             bytes(|into| broadcast(into, 258, "fires")),
-            bytes(|into| sweep(into, 258, &SweepKey::Wake("fires".into()))),
-            bytes(|into| sweep(into, 258, &SweepKey::Index("profile.region".into()))),
-            bytes(|into| sweep(into, 258, &SweepKey::Over(due, 11))),
+            bytes(|into| sweep(into, 258, &ScanKey::Wake("fires".into()))),
+            bytes(|into| sweep(into, 258, &ScanKey::Index("profile.region".into()))),
+            bytes(|into| sweep(into, 258, &ScanKey::Over(due, 11))),
             bytes(|into| index(into, 258, IndexKey { path: 6, value: 7 }, &ada)),
             bytes(|into| decision(into, 258, &ada, 7)),
             bytes(|into| lesson(into, 4, 5)),

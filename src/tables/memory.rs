@@ -3,8 +3,8 @@ use std::ops::Bound;
 
 use parking_lot::Mutex;
 
-use super::batch::Change;
-use super::reads::{Commit, Read, Value, Visit, VisitEach};
+use super::batch::BatchOperation;
+use super::reads::{Commit, EachRowVisitor, Read, RowValue, RowVisitor};
 use super::{Batch, Error, Table, keys};
 
 type Rows = BTreeMap<Vec<u8>, Box<[u8]>>;
@@ -13,7 +13,7 @@ type Rows = BTreeMap<Vec<u8>, Box<[u8]>>;
 ///
 /// What is written can be read at once and is lost in a crash until it is synced, as on a disk.
 #[derive(Debug, Default)]
-pub struct Memory {
+pub struct MemoryStore {
     state: Mutex<State>,
 }
 
@@ -36,10 +36,10 @@ struct State {
     poisoned: bool,
 }
 
-impl Memory {
+impl MemoryStore {
     /// An empty store.
-    pub fn new() -> Memory {
-        Memory::default()
+    pub fn new() -> MemoryStore {
+        MemoryStore::default()
     }
 
     /// Writes the changes of these batches as one, and syncs nothing.
@@ -119,20 +119,20 @@ impl State {
 fn apply(tables: &mut [Rows], batches: &[Batch]) {
     for change in batches.iter().flat_map(Batch::changes) {
         match change {
-            Change::Put(table, key, value) => {
+            BatchOperation::Put(table, key, value) => {
                 tables[table as usize].insert(key.to_vec(), value.into());
             }
-            Change::Delete(table, key) => {
+            BatchOperation::Delete(table, key) => {
                 tables[table as usize].remove(key);
             }
-            Change::DeleteRange(table, from, until) => {
+            BatchOperation::DeleteRange(table, from, until) => {
                 tables[table as usize].retain(|key, _| &key[..] < from || &key[..] >= until);
             }
         }
     }
 }
 
-impl Commit for Memory {
+impl Commit for MemoryStore {
     fn commit(&self, batches: &[Batch]) -> Result<(), Error> {
         let mut state = self.state.lock();
         state.write(batches)?;
@@ -140,14 +140,20 @@ impl Commit for Memory {
     }
 }
 
-impl Read for Memory {
-    fn get(&self, table: Table, keys: &[Vec<u8>]) -> Result<Vec<Value>, Error> {
+impl Read for MemoryStore {
+    fn get(&self, table: Table, keys: &[Vec<u8>]) -> Result<Vec<RowValue>, Error> {
         let state = self.state.lock();
         let rows = &state.written[table as usize];
         Ok(keys.iter().map(|key| rows.get(key).cloned()).collect())
     }
 
-    fn scan(&self, table: Table, from: &[u8], until: &[u8], visit: Visit<'_>) -> Result<(), Error> {
+    fn scan(
+        &self,
+        table: Table,
+        from: &[u8],
+        until: &[u8],
+        visit: RowVisitor<'_>,
+    ) -> Result<(), Error> {
         let state = self.state.lock();
         let range = (Bound::Included(from), Bound::Excluded(until));
         for (key, value) in state.written[table as usize].range::<[u8], _>(range) {
@@ -162,7 +168,7 @@ impl Read for Memory {
         &self,
         table: Table,
         prefixes: &[Vec<u8>],
-        visit: VisitEach<'_>,
+        visit: EachRowVisitor<'_>,
     ) -> Result<(), Error> {
         for (position, prefix) in prefixes.iter().enumerate() {
             self.scan(table, prefix, &keys::behind(prefix), &mut |key, value| {
@@ -185,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_crash_loses_what_was_not_synced() {
-        let store = Memory::new();
+        let store = MemoryStore::new();
         store.commit(&cursor(1)).unwrap();
         for sequence in 2..=4 {
             store.write(&cursor(sequence)).unwrap();
@@ -199,7 +205,7 @@ mod tests {
 
     #[test]
     fn after_a_failed_write_nothing_is_written() {
-        let store = Memory::new();
+        let store = MemoryStore::new();
         store.inject(Fault::Write);
         assert!(matches!(store.commit(&cursor(1)), Err(Error::Write { .. })));
         assert!(matches!(store.commit(&cursor(2)), Err(Error::Poisoned)));
@@ -212,7 +218,7 @@ mod tests {
     #[test]
     fn after_a_failed_sync_a_crash_may_keep_the_write_or_lose_it() {
         for (kept, cursor_found) in [(0, 1), (1, 2)] {
-            let store = Memory::new();
+            let store = MemoryStore::new();
             store.commit(&cursor(1)).unwrap();
             store.inject(Fault::Sync);
             assert!(matches!(store.commit(&cursor(2)), Err(Error::Write { .. })));

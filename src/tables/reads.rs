@@ -1,28 +1,29 @@
 use serde::de::DeserializeOwned;
 
 use super::batch::{ANSWERS, MODEL};
-use super::keys::{self, ErasureKey, Field, IndexKey, SweepKey, TimerKey};
+use super::keys::{self, ErasureKey, Field, IndexKey, ScanKey, TimerKey};
 use super::rows::{
-    Journalled, KeptLesson, KeptLessons, LessonRow, Loaded, Meta, PackedDecision, Sweep, Verified,
+    JournalRow, KeptLesson, KeptLessons, LessonRow, PackedDecision, PartitionMeta, Scan,
+    StoredTwin, Verified,
 };
-use super::{Batch, Erasing, Error, Pseudonym, Table, Tombstone, Traces};
+use super::{Batch, ErasureProgress, Error, Pseudonym, Table, Tombstone, Traces};
 use crate::codec;
-use crate::event::{Broadcast, Customer, ErasureId, Output, Slowed, Time};
-use crate::models::{Exposure, Shown, Snapshot};
-use crate::past::Mark;
-use crate::twin::{Decision, Waiting};
+use crate::event::{Broadcast, Customer, ErasureId, Output, SlowedChannel, Time};
+use crate::models::{ArmCounts, Exposure, Snapshot};
+use crate::past::ModelMark;
+use crate::twin::{Decision, WaitingEscalation};
 
 /// A row's value, if there is one.
-pub type Value = Option<Box<[u8]>>;
+pub type RowValue = Option<Box<[u8]>>;
 
 /// A customer and the sealed state of the twin.
-pub type Sealed = (Customer, Box<[u8]>);
+pub type EncodedTwin = (Customer, Box<[u8]>);
 
 /// Takes one row, and says whether to go on.
-pub type Visit<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<bool, Error>;
+pub type RowVisitor<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<bool, Error>;
 
 /// Takes one row, and the position of what it was found by.
-pub type VisitEach<'a> = &'a mut dyn FnMut(usize, &[u8], &[u8]) -> Result<(), Error>;
+pub type EachRowVisitor<'a> = &'a mut dyn FnMut(usize, &[u8], &[u8]) -> Result<(), Error>;
 
 /// Reading what is committed. Every call may wait for the disk: never from a twin's thread.
 ///
@@ -32,13 +33,19 @@ pub trait Read: Send + Sync {
     ///
     /// # Errors
     /// [`Error::Read`].
-    fn get(&self, table: Table, keys: &[Vec<u8>]) -> Result<Vec<Value>, Error>;
+    fn get(&self, table: Table, keys: &[Vec<u8>]) -> Result<Vec<RowValue>, Error>;
 
     /// Visits the rows from `from` up to, and without, `until`, ascending.
     ///
     /// # Errors
     /// [`Error::Read`], or what `visit` returns.
-    fn scan(&self, table: Table, from: &[u8], until: &[u8], visit: Visit<'_>) -> Result<(), Error>;
+    fn scan(
+        &self,
+        table: Table,
+        from: &[u8],
+        until: &[u8],
+        visit: RowVisitor<'_>,
+    ) -> Result<(), Error>;
 
     /// Visits the rows that begin with each of these prefixes, with the prefix's position; the rows
     /// of one prefix ascend, the prefixes come in any order.
@@ -49,20 +56,24 @@ pub trait Read: Send + Sync {
         &self,
         table: Table,
         prefixes: &[Vec<u8>],
-        visit: VisitEach<'_>,
+        visit: EachRowVisitor<'_>,
     ) -> Result<(), Error>;
 
     /// The twins of these customers, in their order; none where there is no such twin.
     ///
     /// # Errors
     /// [`Error::Read`], or [`Error::Key`].
-    fn load(&self, partition: u16, customers: &[Customer]) -> Result<Vec<Option<Loaded>>, Error> {
+    fn load(
+        &self,
+        partition: u16,
+        customers: &[Customer],
+    ) -> Result<Vec<Option<StoredTwin>>, Error> {
         let twins: Vec<Vec<u8>> =
             customers.iter().map(|id| key(|to| keys::twin(to, partition, id))).collect();
         let states = self.get(Table::Twins, &twins)?;
-        let mut found: Vec<Option<Loaded>> = states
+        let mut found: Vec<Option<StoredTwin>> = states
             .into_iter()
-            .map(|state| Some(Loaded { state: state?, timeline: Vec::new() }))
+            .map(|state| Some(StoredTwin { state: state?, timeline: Vec::new() }))
             .collect();
         // A twin that is not there has no timeline either: it is not looked for.
         let (positions, prefixes): (Vec<usize>, Vec<Vec<u8>>) = twins
@@ -90,7 +101,7 @@ pub trait Read: Send + Sync {
         partition: u16,
         after: Option<&Customer>,
         limit: usize,
-    ) -> Result<Vec<Sealed>, Error> {
+    ) -> Result<Vec<EncodedTwin>, Error> {
         let from = key(|to| match after {
             Some(after) => {
                 keys::twin(to, partition, after);
@@ -162,7 +173,7 @@ pub trait Read: Send + Sync {
     ///
     /// # Errors
     /// [`Error::Read`], [`Error::Key`] or [`Error::Record`].
-    fn sweeps(&self, partition: u16) -> Result<Vec<(SweepKey, Sweep)>, Error> {
+    fn sweeps(&self, partition: u16) -> Result<Vec<(ScanKey, Scan)>, Error> {
         let from = key(|to| keys::partition(to, partition));
         rows(self, Table::Sweeps, partition, &from, usize::MAX, |key, value| {
             let sweep = open(Table::Sweeps, key, value)?;
@@ -174,7 +185,7 @@ pub trait Read: Send + Sync {
     ///
     /// # Errors
     /// [`Error::Read`], [`Error::Key`] or [`Error::Record`].
-    fn results(&self, partition: u16) -> Result<Vec<Shown>, Error> {
+    fn results(&self, partition: u16) -> Result<Vec<ArmCounts>, Error> {
         let from = key(|to| keys::partition(to, partition));
         rows(self, Table::Results, partition, &from, usize::MAX, |key, value| {
             let result = open(Table::Results, key, value)?;
@@ -190,7 +201,7 @@ pub trait Read: Send + Sync {
     fn waiting(
         &self,
         partition: u16,
-        visit: &mut dyn FnMut(Customer, Vec<Waiting>),
+        visit: &mut dyn FnMut(Customer, Vec<WaitingEscalation>),
     ) -> Result<(), Error> {
         let from = key(|to| keys::partition(to, partition));
         self.scan(Table::Waiting, &from, &keys::behind(&from), &mut |key, value| {
@@ -319,10 +330,10 @@ pub trait Read: Send + Sync {
     ///
     /// # Errors
     /// [`Error::Read`], [`Error::Key`] or [`Error::Record`].
-    fn erasing(&self, partition: u16) -> Result<Vec<(ErasureId, Erasing)>, Error> {
+    fn erasing(&self, partition: u16) -> Result<Vec<(ErasureId, ErasureProgress)>, Error> {
         let from = key(|to| keys::partition(to, partition));
         let found = rows(self, Table::Erasures, partition, &from, usize::MAX, |key, value| {
-            let erasing: Option<Erasing> = open(Table::Erasures, key, value)?;
+            let erasing: Option<ErasureProgress> = open(Table::Erasures, key, value)?;
             Ok(match (keys::read_erasure(key), erasing) {
                 (Some(ErasureKey::Identifier(id, _)), Some(erasing)) => Some(Some((id, erasing))),
                 (Some(ErasureKey::LateEvent(_)), None) => Some(None),
@@ -403,7 +414,7 @@ pub trait Read: Send + Sync {
                 keys::read_lesson(key).ok_or_else(|| Error::key(Table::Lessons, key))?;
             if with_levels || number < KeptLesson::LEVELS {
                 found_bytes += value.len();
-                found.push(KeptLesson { version, number, sealed: value.into() });
+                found.push(KeptLesson { version, number, encoded: value.into() });
             }
             Ok(found_bytes < bytes)
         })?;
@@ -414,7 +425,7 @@ pub trait Read: Send + Sync {
     ///
     /// # Errors
     /// [`Error::Read`], [`Error::Key`] or [`Error::Record`].
-    fn marks(&self, partition: u16) -> Result<Vec<Mark>, Error> {
+    fn marks(&self, partition: u16) -> Result<Vec<ModelMark>, Error> {
         let from = key(|to| keys::partition(to, partition));
         rows(self, Table::Marks, partition, &from, usize::MAX, |key, value| {
             Ok(Some(open(Table::Marks, key, value)?))
@@ -432,7 +443,7 @@ pub trait Read: Send + Sync {
         customer: &Customer,
         from: Time,
         limit: usize,
-    ) -> Result<Vec<Journalled>, Error> {
+    ) -> Result<Vec<JournalRow>, Error> {
         let until = keys::behind(&key(|to| keys::twin(to, partition, customer)));
         let from = key(|to| keys::input(to, partition, customer, from, 0));
         let mut found = Vec::new();
@@ -442,7 +453,7 @@ pub trait Read: Send + Sync {
             }
             let (at, number) =
                 keys::read_input(key).ok_or_else(|| Error::key(Table::Journal, key))?;
-            found.push(Journalled { at, number, sealed: value.into() });
+            found.push(JournalRow { at, number, encoded: value.into() });
             Ok(true)
         })?;
         Ok(found)
@@ -469,9 +480,9 @@ pub trait Read: Send + Sync {
     ///
     /// # Errors
     /// [`Error::Read`], or [`Error::Record`].
-    fn meta(&self, partition: u16) -> Result<Meta, Error> {
+    fn meta(&self, partition: u16) -> Result<PartitionMeta, Error> {
         let from = key(|to| keys::fields(to, partition));
-        let mut meta = Meta::default();
+        let mut meta = PartitionMeta::default();
         self.scan(Table::Meta, &from, &keys::behind(&from), &mut |key, value| {
             let number: u64 = open(Table::Meta, key, value)?;
             let Some((field, rest)) = keys::read_field(key) else { return Ok(true) };
@@ -491,7 +502,7 @@ pub trait Read: Send + Sync {
                     let read = keys::read_slowed(rest);
                     let (from, channel) = read.ok_or_else(|| Error::key(Table::Meta, key))?;
                     let until = Some(number).filter(|until| *until > 0);
-                    lane.channels.push(Slowed { channel: channel.into(), from, until });
+                    lane.channels.push(SlowedChannel { channel: channel.into(), from, until });
                 }
             }
             Ok(true)
@@ -569,5 +580,5 @@ fn key(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
 }
 
 fn open<T: DeserializeOwned>(table: Table, key: &[u8], value: &[u8]) -> Result<T, Error> {
-    codec::open(table.kind(), value).map_err(|source| Error::record(table, key, source))
+    codec::decode(table.kind(), value).map_err(|source| Error::record(table, key, source))
 }

@@ -10,7 +10,7 @@ use crate::twin::{Decision, Stage};
 
 /// A twin as it was last committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Loaded {
+pub struct StoredTwin {
     /// Its state, sealed.
     pub state: Box<[u8]>,
     /// The blocks of its timeline, sealed, by slot of the ring, ascending.
@@ -19,18 +19,18 @@ pub struct Loaded {
 
 /// An input that did not come from the stream, as it was journalled.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Journalled {
+pub struct JournalRow {
     /// Its time.
     pub at: Time,
     /// Tells apart the inputs of one twin and moment.
     pub number: u32,
     /// The input, sealed.
-    pub sealed: Box<[u8]>,
+    pub encoded: Box<[u8]>,
 }
 
 /// What a partition knows about itself; all zero before its first commit.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Meta {
+pub struct PartitionMeta {
     /// The stream sequence up to which it has taken in everything of the main lane.
     pub cursor: u64,
     /// The same of the slow lane.
@@ -51,7 +51,7 @@ pub struct Meta {
 
 /// How far a partition is in going through its twins. Stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sweep {
+pub struct Scan {
     /// What it is for, beyond its key: the fingerprint of the broadcast, or the hash of the path.
     pub of: u64,
     /// The rows of an index that it goes through, in this order; none: all twins.
@@ -98,9 +98,9 @@ impl PackedDecision {
     /// # Errors
     /// If it is larger than a record may be.
     pub(crate) fn of(decision: &Decision) -> Result<PackedDecision, codec::Error> {
-        let mut sealed = Vec::with_capacity(ROOM_FOR_A_DECISION);
-        codec::seal(codec::Kind::Decision, decision, &mut sealed)?;
-        Ok(PackedDecision(lz4_flex::block::compress_prepend_size(&sealed).into()))
+        let mut encoded = Vec::with_capacity(ROOM_FOR_A_DECISION);
+        codec::encode(codec::RecordKind::Decision, decision, &mut encoded)?;
+        Ok(PackedDecision(lz4_flex::block::compress_prepend_size(&encoded).into()))
     }
 
     /// The decision.
@@ -109,8 +109,8 @@ impl PackedDecision {
     /// If it is not what was written.
     pub(crate) fn open(&self) -> Result<Decision, codec::Error> {
         // What cannot be unpacked is no record; its checksum says that it was written so.
-        let sealed = lz4_flex::block::decompress_size_prepended(&self.0).unwrap_or_default();
-        codec::open(codec::Kind::Decision, &sealed)
+        let encoded = lz4_flex::block::decompress_size_prepended(&self.0).unwrap_or_default();
+        codec::decode(codec::RecordKind::Decision, &encoded)
     }
 }
 
@@ -142,7 +142,7 @@ pub struct KeptLesson {
     /// what was known.
     pub number: u32,
     /// The part, sealed.
-    pub sealed: Box<[u8]>,
+    pub encoded: Box<[u8]>,
 }
 
 impl KeptLesson {
@@ -154,14 +154,14 @@ impl KeptLesson {
     /// # Errors
     /// If it is not what was written.
     pub fn open(&self) -> Result<Lesson, codec::Error> {
-        let sealed = match codec::open(codec::Kind::Lesson, &self.sealed)? {
+        let encoded = match codec::decode(codec::RecordKind::Lesson, &self.encoded)? {
             // What cannot be unpacked is no record; its checksum says that it was written so.
             LessonRow::Packed(packed) => {
                 lz4_flex::block::decompress_size_prepended(&packed).unwrap_or_default()
             }
             LessonRow::Kept(_) => Vec::new(),
         };
-        codec::open(codec::Kind::Lesson, &sealed)
+        codec::decode(codec::RecordKind::Lesson, &encoded)
     }
 }
 
@@ -178,9 +178,9 @@ impl LessonRow {
     /// # Errors
     /// If it is larger than a record may be.
     pub(crate) fn pack(lesson: &Lesson) -> Result<LessonRow, codec::Error> {
-        let mut sealed = Vec::new();
-        codec::seal(codec::Kind::Lesson, lesson, &mut sealed)?;
-        Ok(LessonRow::Packed(lz4_flex::block::compress_prepend_size(&sealed).into()))
+        let mut encoded = Vec::new();
+        codec::encode(codec::RecordKind::Lesson, lesson, &mut encoded)?;
+        Ok(LessonRow::Packed(lz4_flex::block::compress_prepend_size(&encoded).into()))
     }
 }
 

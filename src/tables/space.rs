@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 
 /// What the disk under the store has left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-pub struct Space {
+pub struct DiskSpace {
     /// Bytes that are free.
     pub free_bytes: u64,
     /// Bytes below which nothing is taken in (`store.reserve-bytes`).

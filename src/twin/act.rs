@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use twox_hash::XxHash3_128;
 
-use super::{Action, Contact, Effect, Input, Shown, Twin};
+use super::{Action, Contact, Effect, Input, Presentation, Twin};
 use crate::models::Exposure;
 use crate::policy::Policy;
 
@@ -17,7 +17,7 @@ pub(super) fn act(
     effects: &mut Vec<Effect>,
 ) {
     let shown = exposure.map(|exposure| {
-        Box::new(Shown {
+        Box::new(Presentation {
             treatment: chosen.treatment.clone(),
             tone: chosen.tone.clone(),
             language: chosen.language.clone(),

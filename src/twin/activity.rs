@@ -9,7 +9,7 @@ use super::Twin;
 use super::decay::decay;
 use crate::event::Time;
 use crate::models::{LONGER, Rhythm, trend};
-use crate::policy::{ActivityRule, Figure, Found, Policy};
+use crate::policy::{ActivityMetric, ActivityRule, Found, Policy};
 
 const DAY_SECS: f64 = 86_400.0;
 
@@ -136,20 +136,20 @@ impl Activity {
     }
 
     /// One figure of it, at a moment.
-    pub fn read(&self, rule: &ActivityRule, figure: Figure, now: Time) -> Found<'static> {
+    pub fn read(&self, rule: &ActivityRule, figure: ActivityMetric, now: Time) -> Found<'static> {
         let (rhythm, of) = (self.rhythm(now), &rule.population);
         Found::Float(match figure {
-            Figure::Times => return Found::Int(self.times.into()),
-            Figure::Last => return Found::Time(self.last),
-            Figure::Silent => rhythm.age - rhythm.recency,
-            Figure::Usual if rhythm.repeats == 0 => return Found::Missing,
-            Figure::Usual => rhythm.recency / f64::from(rhythm.repeats),
-            Figure::Alive => of.alive(&rhythm),
-            Figure::Next => of.next(&rhythm),
-            Figure::Doubt => of.doubt(&rhythm),
-            Figure::Chance(days) => of.chance(&rhythm, days.into()),
-            Figure::Expected(days) => of.expected(&rhythm, days.into()),
-            Figure::Trend => self.trend(now),
+            ActivityMetric::Times => return Found::Int(self.times.into()),
+            ActivityMetric::Last => return Found::Time(self.last),
+            ActivityMetric::Silent => rhythm.age - rhythm.recency,
+            ActivityMetric::Usual if rhythm.repeats == 0 => return Found::Missing,
+            ActivityMetric::Usual => rhythm.recency / f64::from(rhythm.repeats),
+            ActivityMetric::Alive => of.alive(&rhythm),
+            ActivityMetric::Next => of.next(&rhythm),
+            ActivityMetric::Doubt => of.doubt(&rhythm),
+            ActivityMetric::Chance(days) => of.chance(&rhythm, days.into()),
+            ActivityMetric::Expected(days) => of.expected(&rhythm, days.into()),
+            ActivityMetric::Trend => self.trend(now),
         })
     }
 

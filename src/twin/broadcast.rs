@@ -13,18 +13,19 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use super::understand::Context;
-use super::view::{Used, View};
+use super::understand::ReactionContext;
+use super::view::{ReadPurpose, View};
 use super::{Cause, Input, Twin, Woken, World};
 use crate::config::limits;
 use crate::event::{Broadcast, Campaign, Customer, Reason, Rejection, Time, Value, fingerprint};
 use crate::policy::{
-    Action, CompileError, Condition, Exceeded, Found, Path, Root, Truth, exceed, has_exceeded,
+    ActionDefinition, Audience, CompileError, Exceeded, Found, Path, Root, Truth, exceed,
+    has_exceeded,
 };
 
 /// One shared fact that lives, and whom it concerns.
 #[derive(Debug)]
-pub struct Shared {
+pub struct LiveBroadcast {
     /// The identity of its broadcast: a copy has the same.
     pub id: u64,
     /// Its name.
@@ -32,7 +33,7 @@ pub struct Shared {
     /// Its value.
     pub value: Value,
     /// Whom it concerns; none: everybody.
-    pub condition: Option<Condition>,
+    pub condition: Option<Audience>,
     /// When it was taken in.
     pub since: Time,
     /// The moment from which it is over.
@@ -43,12 +44,12 @@ pub struct Shared {
     pub decide: Option<Campaign>,
 }
 
-impl Shared {
+impl LiveBroadcast {
     /// The shared fact that a broadcast begins, which is taken in at `at`; none if it ends one.
     ///
     /// # Errors
     /// A [`Rejection`] with the first mistake in its condition.
-    pub fn new(told: &Broadcast, at: Time) -> Result<Option<Shared>, Rejection> {
+    pub fn new(told: &Broadcast, at: Time) -> Result<Option<LiveBroadcast>, Rejection> {
         let fact = &told.fact;
         let value = match (&fact.value, &fact.decide) {
             (Some(value), _) => value.clone(),
@@ -56,12 +57,12 @@ impl Shared {
             (None, None) => return Ok(None),
         };
         let condition = match &fact.condition {
-            Some(source) => Some(Condition::compile(source).map_err(|error| bad(source, &error))?),
+            Some(source) => Some(Audience::compile(source).map_err(|error| bad(source, &error))?),
             None => None,
         };
         let lives = fact.ttl.map_or(limits::BROADCAST_SECS as u64, u64::from);
-        Ok(Some(Shared {
-            id: Shared::identity(told),
+        Ok(Some(LiveBroadcast {
+            id: LiveBroadcast::identity(told),
             scope: told.scope.clone(),
             value,
             condition,
@@ -104,7 +105,7 @@ fn bad(source: &str, error: &CompileError) -> Rejection {
 
 /// The shared facts that live, in the order of their scopes, of each scope one. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Broadcasts(Option<Arc<[Arc<Shared>]>>);
+pub struct Broadcasts(Option<Arc<[Arc<LiveBroadcast>]>>);
 
 impl Broadcasts {
     /// None at all.
@@ -123,7 +124,7 @@ impl Broadcasts {
     }
 
     /// Each of them, in the order of scopes.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Arc<Shared>> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Arc<LiveBroadcast>> {
         self.all().iter()
     }
 
@@ -133,7 +134,7 @@ impl Broadcasts {
     }
 
     /// The one of a scope.
-    pub fn get(&self, scope: &str) -> Option<&Arc<Shared>> {
+    pub fn get(&self, scope: &str) -> Option<&Arc<LiveBroadcast>> {
         let at = self.position(scope).ok()?;
         self.all().get(at)
     }
@@ -142,7 +143,10 @@ impl Broadcasts {
     ///
     /// # Errors
     /// A [`Rejection`] if there are [`limits::BROADCASTS`] of other scopes; nothing has changed.
-    pub fn begin(&mut self, shared: Shared) -> Result<Option<Arc<Shared>>, Rejection> {
+    pub fn begin(
+        &mut self,
+        shared: LiveBroadcast,
+    ) -> Result<Option<Arc<LiveBroadcast>>, Rejection> {
         let mut all = self.all().to_vec();
         let before = match self.position(&shared.scope) {
             Ok(at) => Some(std::mem::replace(&mut all[at], Arc::new(shared))),
@@ -166,7 +170,7 @@ impl Broadcasts {
     }
 
     /// Ends the one of a scope, and returns it.
-    pub fn end(&mut self, scope: &str) -> Option<Arc<Shared>> {
+    pub fn end(&mut self, scope: &str) -> Option<Arc<LiveBroadcast>> {
         let at = self.position(scope).ok()?;
         let mut all = self.all().to_vec();
         let ended = all.remove(at);
@@ -175,7 +179,7 @@ impl Broadcasts {
     }
 
     /// Ends those that are over at `now`, and returns them.
-    pub fn expire(&mut self, now: Time) -> Vec<Arc<Shared>> {
+    pub fn expire(&mut self, now: Time) -> Vec<Arc<LiveBroadcast>> {
         let (live, over): (Vec<_>, Vec<_>) =
             self.iter().cloned().partition(|shared| shared.is_live(now));
         if !over.is_empty() {
@@ -184,11 +188,11 @@ impl Broadcasts {
         over
     }
 
-    fn all(&self) -> &[Arc<Shared>] {
+    fn all(&self) -> &[Arc<LiveBroadcast>] {
         self.0.as_deref().unwrap_or_default()
     }
 
-    fn set(&mut self, all: Vec<Arc<Shared>>) {
+    fn set(&mut self, all: Vec<Arc<LiveBroadcast>>) {
         self.0 = (!all.is_empty()).then(|| all.into());
     }
 
@@ -200,12 +204,12 @@ impl Broadcasts {
 /// Broadcasts that are over, and ends that were told: a copy of one that comes late begins nothing
 /// anew, and ends nothing that began since.
 #[derive(Debug, Clone, Default)]
-pub struct Over {
+pub struct EndedBroadcasts {
     /// When each was over and its identity, oldest first.
     known: VecDeque<(Time, u64)>,
 }
 
-impl Over {
+impl EndedBroadcasts {
     /// Whether this one is over.
     pub fn has(&self, id: u64) -> bool {
         self.known.iter().any(|(_, known)| *known == id)
@@ -231,12 +235,12 @@ pub struct Meeting {
 }
 
 /// Shared facts that a twin has just met.
-pub(super) type Newly = SmallVec<[Arc<Shared>; 1]>;
+pub(super) type NewMeetings = SmallVec<[Arc<LiveBroadcast>; 1]>;
 
-impl Shared {
+impl LiveBroadcast {
     /// Whether it lives and concerns the customer. Nothing sensitive is asked: a broadcast is no
     /// purpose for which anything was given.
-    pub(super) fn concerns(&self, twin: &Twin, context: &Context<'_>) -> bool {
+    pub(super) fn concerns(&self, twin: &Twin, context: &ReactionContext<'_>) -> bool {
         if !self.is_live(context.input.at) {
             return false;
         }
@@ -244,7 +248,7 @@ impl Shared {
         if has_exceeded(&self.scope) {
             return false;
         }
-        let used = Used { uses: &[], discreet: true, place: None };
+        let used = ReadPurpose { uses: &[], discreet: true, place: None };
         match condition.test(&View { used: Some(used), ..View::whole(twin, context) }) {
             Truth::True => true,
             Truth::Unknown(error) if error.is_exceeded() => {
@@ -273,7 +277,7 @@ impl Twin {
     }
 
     /// Whether a broadcast would wake the twin at a moment.
-    pub fn would_hear(&self, shared: &Shared, at: Time, world: &World<'_>) -> bool {
+    pub fn would_hear(&self, shared: &LiveBroadcast, at: Time, world: &World<'_>) -> bool {
         let input = shared.wake(&self.customer, at);
         match &input.cause {
             Cause::Broadcast(woken) => is_woken(self, woken, &input, world),
@@ -292,7 +296,7 @@ impl Twin {
 }
 
 /// Whether an action takes part in a campaign.
-pub(super) fn takes_part(campaign: &Campaign, action: &Action) -> bool {
+pub(super) fn takes_part(campaign: &Campaign, action: &ActionDefinition) -> bool {
     let any = |names: &[Box<str>], is_it: &dyn Fn(&str) -> bool| {
         names.is_empty() || names.iter().any(|name| is_it(name))
     };
@@ -311,14 +315,14 @@ pub(super) fn is_woken(twin: &Twin, woken: &Woken, input: &Input, world: &World<
     else {
         return false;
     };
-    shared.concerns(twin, &Context::new(twin, input, world, twin.seen))
+    shared.concerns(twin, &ReactionContext::new(twin, input, world, twin.seen))
 }
 
 /// Meets every broadcast that concerns the twin and that it has not met.
-pub(super) fn meet(twin: &mut Twin, context: &Context<'_>) -> Newly {
+pub(super) fn meet(twin: &mut Twin, context: &ReactionContext<'_>) -> NewMeetings {
     twin.settle_met(context.broadcasts);
-    let mut newly = Newly::new();
-    let is_woken_by = |shared: &Shared| match &context.input.cause {
+    let mut newly = NewMeetings::new();
+    let is_woken_by = |shared: &LiveBroadcast| match &context.input.cause {
         Cause::Broadcast(woken) => woken.id == shared.id,
         _ => false,
     };
@@ -337,7 +341,7 @@ pub(super) fn meet(twin: &mut Twin, context: &Context<'_>) -> Newly {
 /// What a broadcast shares with the twin.
 pub(super) fn find<'a, 'b>(
     twin: &Twin,
-    context: &'a Context<'_>,
+    context: &'a ReactionContext<'_>,
     scope: &str,
     names: impl Iterator<Item = &'b str>,
 ) -> Found<'a> {

@@ -83,7 +83,7 @@ impl Case {
     }
 
     /// Takes in what a channel said at `at`.
-    fn hear(&mut self, told: &event::Case, at: Time, notes: &mut Notes) {
+    fn hear(&mut self, told: &event::CaseData, at: Time, notes: &mut Notes) {
         if self.touched <= at {
             self.stand(&told.state, at);
         } else {
@@ -134,7 +134,7 @@ fn later<T: Serialize>(
 
 impl Twin {
     /// Moves a case as a channel said at `at`.
-    pub(super) fn move_case(&mut self, told: &event::Case, at: Time, notes: &mut Notes) {
+    pub(super) fn move_case(&mut self, told: &event::CaseData, at: Time, notes: &mut Notes) {
         if let Some(known) = self.cases.iter_mut().find(|known| known.id == told.id) {
             known.hear(told, at, notes);
             return;

@@ -29,7 +29,7 @@ pub struct Consent {
 impl Consent {
     /// What was said in a channel.
     pub(super) fn told(
-        told: &event::Consent,
+        told: &event::ConsentData,
         by: &Channel,
         policy: &Policy,
         input: &Input,
@@ -89,7 +89,7 @@ impl Twin {
     /// Takes in what a channel says of a consent.
     pub(super) fn hear_consent(
         &mut self,
-        told: &event::Consent,
+        told: &event::ConsentData,
         by: &Channel,
         policy: &Policy,
         input: &Input,

@@ -22,12 +22,12 @@ pub struct Contact {
     pub outcome: Option<ContactOutcome>,
     /// How it was said and what the choice went by, if something can be learned of it, until it is
     /// answered.
-    pub shown: Option<Box<Shown>>,
+    pub shown: Option<Box<Presentation>>,
 }
 
 /// How something was said, and what the choice went by.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Shown {
+pub struct Presentation {
     /// The treatment.
     pub treatment: Box<str>,
     /// How it sounded.

@@ -12,7 +12,7 @@ pub struct Dates(Vec<(Box<str>, Time)>);
 
 /// A trait or a fact, with the time since which it is so.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Told {
+pub struct DatedValue {
     /// Its name.
     pub name: Box<str>,
     /// Its value.
@@ -21,10 +21,10 @@ pub struct Told {
     pub at: Time,
 }
 
-impl Told {
+impl DatedValue {
     /// Of the traits that were taken away, only the last are remembered.
-    pub(super) fn let_go_of_removed(traits: &mut Vec<Told>, notes: &mut Notes) {
-        let is_removed = |told: &&Told| told.value == Value::Null;
+    pub(super) fn let_go_of_removed(traits: &mut Vec<DatedValue>, notes: &mut Notes) {
+        let is_removed = |told: &&DatedValue| told.value == Value::Null;
         let count = traits.iter().filter(is_removed).count();
         let mut beyond = count.saturating_sub(limits::TRAITS_REMOVED);
         if beyond > 0 {
@@ -82,14 +82,14 @@ impl Dates {
     }
 
     /// The values of a map, each with its date.
-    pub(super) fn told(&self, map: &Map) -> Vec<Told> {
+    pub(super) fn told(&self, map: &Map) -> Vec<DatedValue> {
         self.told_or(map, Time::MIN)
     }
 
     /// The values of a map, each with its date; those that have none are as of `otherwise`.
-    pub(super) fn told_or(&self, map: &Map, otherwise: Time) -> Vec<Told> {
+    pub(super) fn told_or(&self, map: &Map, otherwise: Time) -> Vec<DatedValue> {
         map.iter()
-            .map(|(name, value)| Told {
+            .map(|(name, value)| DatedValue {
                 name: name.into(),
                 value: value.clone(),
                 at: self.get(name).unwrap_or(otherwise),
@@ -98,10 +98,10 @@ impl Dates {
     }
 
     /// The values of a map, each with its date, and null for each that was taken away.
-    pub(super) fn told_and_removed(&self, map: &Map) -> Vec<Told> {
+    pub(super) fn told_and_removed(&self, map: &Map) -> Vec<DatedValue> {
         let mut told = self.told(map);
         let removed = self.0.iter().filter(|(name, _)| map.get(name).is_none());
-        told.extend(removed.map(|(name, at)| Told {
+        told.extend(removed.map(|(name, at)| DatedValue {
             name: name.clone(),
             value: Value::Null,
             at: *at,
@@ -110,10 +110,10 @@ impl Dates {
     }
 
     /// A map of such values and its dates, with those of what was taken away.
-    pub(super) fn of_told_and_removed(told: Vec<Told>) -> (Map, Dates) {
+    pub(super) fn of_told_and_removed(told: Vec<DatedValue>) -> (Map, Dates) {
         let mut dates = Dates::default();
         let mut map = Map::default();
-        for Told { name, value, at } in told {
+        for DatedValue { name, value, at } in told {
             dates.set(&name, at);
             if value != Value::Null {
                 map.insert(&name, value);
@@ -135,10 +135,10 @@ impl Dates {
     }
 
     /// A map, and its dates, of such values.
-    pub(super) fn of(told: Vec<Told>) -> (Map, Dates) {
+    pub(super) fn of(told: Vec<DatedValue>) -> (Map, Dates) {
         let mut dates = Dates::default();
         let mut map = Map::default();
-        for Told { name, value, at } in told {
+        for DatedValue { name, value, at } in told {
             dates.set(&name, at);
             map.insert(&name, value);
         }

@@ -4,11 +4,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::reaction::Notes;
-use super::understand::Context;
+use super::understand::ReactionContext;
 use super::view::View;
 use super::{Cause, Fired, Input, Twin, World};
 use crate::config::limits;
-use crate::event::{Kind, Time, cut};
+use crate::event::{EventKind, Time, cut};
 use crate::policy::{DissatisfactionRule, Policy, Trigger};
 
 /// A problem that the customer had, or told of.
@@ -74,7 +74,7 @@ impl Twin {
         let nothing = Fired { name: "".into(), due: now, late: std::time::Duration::ZERO };
         let input = Input::timer(nothing, now);
         // Nor does it read what is shared.
-        let context = Context::new(self, &input, &World::of(policy), self.seen);
+        let context = ReactionContext::new(self, &input, &World::of(policy), self.seen);
         Some(self.dissatisfaction_by(rule, &View::whole(self, &context)))
     }
 
@@ -112,7 +112,7 @@ impl Twin {
 
     /// Whether the dissatisfaction has risen to the policy's alarm just now. It has fallen once it
     /// is below the policy's calm, and can rise again then.
-    pub(super) fn is_alarmed_now(&mut self, context: &Context<'_>) -> bool {
+    pub(super) fn is_alarmed_now(&mut self, context: &ReactionContext<'_>) -> bool {
         let Some(rule) = &context.policy.dissatisfaction else { return false };
         let mut heard = context.policy.rules_for(Trigger::Dissatisfaction, "", []);
         if heard.next().is_none() && context.policy.escalates.dissatisfaction.is_none() {
@@ -129,7 +129,7 @@ impl Twin {
         &mut self,
         topic: &str,
         case: Option<&str>,
-        context: &Context<'_>,
+        context: &ReactionContext<'_>,
         notes: &mut Notes,
     ) {
         let Some(rule) = &context.policy.dissatisfaction else { return };
@@ -158,12 +158,12 @@ impl Problem {
 }
 
 /// A case that is open is a problem, if its topic is known.
-pub(super) fn perceive(twin: &mut Twin, context: &Context<'_>, notes: &mut Notes) {
+pub(super) fn perceive(twin: &mut Twin, context: &ReactionContext<'_>, notes: &mut Notes) {
     if context.policy.dissatisfaction.is_none() {
         return;
     }
     let Cause::Event(event) = &context.input.cause else { return };
-    let Kind::Case(told) = &event.kind else { return };
+    let EventKind::Case(told) = &event.kind else { return };
     let topic = twin.cases.iter().find(|case| case.id == told.id && case.is_open());
     if let Some(topic) = topic.and_then(|case| case.topic.clone()) {
         twin.note_problem(&topic, Some(&told.id), context, notes);

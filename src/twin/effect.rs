@@ -4,10 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Alternative, Brief, CandidateVerdict, Decision, EscalationState, Journalled, News, Stage,
-    Tried, Under,
+    Alternative, ArmAssignment, Brief, CandidateVerdict, Decision, EscalationState, Journalled,
+    News, Stage, TrialUpdate,
 };
-use crate::event::{Customer, Map, OutcomeKind, PassOn, Time};
+use crate::event::{Customer, ForwardedEvent, Map, OutcomeKind, Time};
 use crate::models::Exposure;
 use crate::policy::{Issue, Version};
 
@@ -21,7 +21,7 @@ pub enum Effect {
     /// An escalation that opened or changed.
     Escalate(Box<Escalation>),
     /// An event to pass on to another identifier of the customer.
-    PassOn(Box<PassOn>),
+    Forward(Box<ForwardedEvent>),
     /// A timer to index.
     StartTimer {
         /// Its name.
@@ -49,7 +49,7 @@ pub enum Effect {
     /// An answer to learn from.
     Observe(Box<Observation>),
     /// A step of an experiment to count.
-    Try(Box<Tried>),
+    Try(Box<TrialUpdate>),
     /// Something to keep for replay: it was a part of the input, and is not in the stream.
     Journal {
         /// The time of the input.
@@ -91,7 +91,7 @@ pub struct Action {
     /// When it was decided.
     pub at: Time,
     /// Why.
-    pub reason: Reason,
+    pub reason: ActionReason,
     /// The trace context of the event that led to it; the envelope carries it.
     #[serde(skip)]
     pub traceparent: Option<Box<str>>,
@@ -159,7 +159,7 @@ pub struct Observation {
 
 /// Why an action was taken.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Reason {
+pub struct ActionReason {
     /// The need that it serves; none if a rule proposed it.
     pub need: Option<Box<str>>,
     /// The strength of that need, 0 to 1.
@@ -176,7 +176,7 @@ pub struct Reason {
     pub instead_of: Vec<Alternative>,
     /// The arms of experiments that it was decided under.
     #[serde(default)]
-    pub arms: Vec<Under>,
+    pub arms: Vec<ArmAssignment>,
 }
 
 /// One escalation, or a change of its state, as people's desks get it.

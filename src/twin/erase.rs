@@ -4,11 +4,11 @@
 use super::identity::parting;
 use super::{Memory, Timer, Twin};
 use crate::config::limits;
-use crate::event::{Customer, Passed, Sense, Value};
+use crate::event::{Customer, Forwarding, TransferKind, Value};
 
 /// What a twin was that has let go of everything.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Erased {
+pub struct ErasedTwin {
     /// Its timers.
     pub timers: Vec<Timer>,
     /// The other identifiers of the customer, as far as this one knew: those linked to it, each with
@@ -20,7 +20,7 @@ pub struct Erased {
     pub held: Vec<(&'static str, u64)>,
 }
 
-impl Erased {
+impl ErasedTwin {
     /// To whom the erasure is to be passed on, if it came because of a link, or because of none. By a
     /// link it came from above, and whoever is above knows it; the identifier there may be somebody
     /// else's by now, and is asked for the number of its own link by those to whom it was linked.
@@ -31,14 +31,14 @@ impl Erased {
 
 /// Whoever is the same customer as the one to whom something is passed on: by whom it came, and with
 /// a memory those whom it remembers; each with the number of its link.
-pub fn behind(passed: &Passed) -> Vec<(Customer, Option<u64>)> {
+pub fn behind(passed: &Forwarding) -> Vec<(Customer, Option<u64>)> {
     let carried = passed.carried.as_ref();
     let is_way = match carried.map(|carried| carried.sense) {
-        None | Some(Sense::Joins) => true,
+        None | Some(TransferKind::Joins) => true,
         // Who gives a memory back is somebody else, and takes along what came with it.
-        Some(Sense::Returns) => false,
+        Some(TransferKind::Returns) => false,
         // It says that an identifier is another customer's.
-        Some(Sense::Leaves | Sense::Rests) => return Vec::new(),
+        Some(TransferKind::Leaves | TransferKind::Rests) => return Vec::new(),
     };
     let memory = carried.and_then(|one| serde_json::from_str::<Memory>(&one.memory).ok());
     let remembered = memory.into_iter().flat_map(|memory| memory.identifiers);
@@ -66,7 +66,7 @@ impl Twin {
     }
 
     /// Lets go of everything.
-    pub fn erase(&mut self) -> Erased {
+    pub fn erase(&mut self) -> ErasedTwin {
         let empty = Twin::new(self.customer.clone(), self.born);
         let gone = std::mem::replace(self, empty);
         let count = |list: usize| list as u64;
@@ -89,7 +89,7 @@ impl Twin {
         let mut identifiers: Vec<_> = gone.linked_to.into_iter().map(|to| (to, None)).collect();
         let others = gone.identifiers.into_iter();
         identifiers.extend(others.map(|known| (known.customer, Some(known.epoch))));
-        Erased { timers: gone.timers, identifiers, epoch: gone.epoch, held }
+        ErasedTwin { timers: gone.timers, identifiers, epoch: gone.epoch, held }
     }
 }
 

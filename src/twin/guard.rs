@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::understand::Context;
+use super::understand::ReactionContext;
 use super::{Cause, Need, Twin};
-use crate::event::Kind;
+use crate::event::EventKind;
 use crate::policy::{Path, Purposes, Root};
 
 /// Something that was made of sensitive facts, and what it may be used for.
@@ -93,7 +93,7 @@ impl Twin {
     pub(super) fn purposes_at(
         &self,
         path: &Path,
-        context: &Context<'_>,
+        context: &ReactionContext<'_>,
         need: Option<&Need>,
     ) -> Option<Purposes> {
         if !context.is_guarded {
@@ -124,16 +124,16 @@ impl Twin {
     pub(super) fn purposes_at_all(
         &self,
         paths: &[Path],
-        context: &Context<'_>,
+        context: &ReactionContext<'_>,
     ) -> Option<Purposes> {
         paths.iter().fold(None, |all, path| both(all, self.purposes_at(path, context, None)))
     }
 
     /// What may be done with what is made of the input at hand, if it is a sensitive signal.
-    pub(super) fn purposes_of_input(&self, context: &Context<'_>) -> Option<Purposes> {
+    pub(super) fn purposes_of_input(&self, context: &ReactionContext<'_>) -> Option<Purposes> {
         match &context.input.cause {
             Cause::Event(event) => match &event.kind {
-                Kind::Signal(told) => context.policy.purposes_of(told),
+                EventKind::Signal(told) => context.policy.purposes_of(told),
                 _ => None,
             },
             Cause::Timer(_) | Cause::Broadcast(_) => None,

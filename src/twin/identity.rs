@@ -22,7 +22,7 @@
 //!   what it saw of late; it passes on whatever comes for it later. The one linked *to* survives.
 //! * An identifier that is linked, and is linked to another, changes hands: what it gathered stays
 //!   with the first, what comes from now on goes to the second. It says so to both.
-//! * Of whose an identifier is, what was said last stands, whatever comes last: see [`Hand`]. An older
+//! * Of whose an identifier is, what was said last stands, whatever comes last: see [`OwnershipRecord`]. An older
 //!   `link` or `unlink` changes nothing. There is no history of hands, so an event of the first
 //!   customer that comes when the identifier is the second's goes to the second, whenever it happened.
 //! * The move is the `link` itself, passed on with the memory. Rules on `link` hear of it where the
@@ -41,15 +41,15 @@
 use serde::{Deserialize, Serialize};
 
 use super::escalation;
-use super::hand::{Hand, change_hands, come_late, is_behind, lose};
 use super::memory::Memory;
+use super::ownership::{OwnershipRecord, change_hands, come_late, is_behind, lose};
 use super::perceive;
 use super::reaction::Notes;
-use super::{Effect, Input, Timer, Twin, Verdict, What};
+use super::{Effect, EntryKind, Input, InputResult, Timer, Twin};
 use crate::config::limits;
 use crate::event::{
-    Carried, Customer, Event, Kind, Link, PassOn, Passed, Reason, Rejection, Sense, Time, cut,
-    fingerprint, stand_in,
+    CarriedMemory, Customer, Event, EventKind, ForwardedEvent, Forwarding, LinkData, Reason,
+    Rejection, Time, TransferKind, cut, fingerprint, stand_in,
 };
 use crate::policy::Policy;
 
@@ -88,11 +88,11 @@ impl Identifier {
 }
 
 /// What became of an event that may be about identifiers.
-pub(super) enum Met {
+pub(super) enum IdentityResult {
     /// It is this twin's, to be taken in like any other.
     Own,
     /// There is nothing more to do.
-    Done(Verdict),
+    Done(InputResult),
 }
 
 /// Room for the envelope around a memory.
@@ -123,7 +123,7 @@ pub(super) fn parting(identifier: &Customer, link: u64) -> u64 {
 pub(super) fn concerns(twin: &Twin, event: &Event) -> bool {
     twin.linked_to.is_some()
         || event.passed.is_some()
-        || matches!(event.kind, Kind::Link(_) | Kind::Unlink(_))
+        || matches!(event.kind, EventKind::Link(_) | EventKind::Unlink(_))
 }
 
 /// Passes on, moves, takes in or gives back what an event is about.
@@ -134,16 +134,16 @@ pub(super) fn meet(
     policy: &Policy,
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
-) -> Met {
+) -> IdentityResult {
     let carried = event.passed.as_deref().and_then(|passed| passed.carried.as_ref());
     let outcome = match carried {
-        Some(carried) if carried.sense == Sense::Returns => {
+        Some(carried) if carried.sense == TransferKind::Returns => {
             return_home(twin, event, carried, input, policy, effects, notes)
         }
         _ if twin.linked_to.is_some() => meet_linked(twin, event, input, policy, effects, notes),
         _ => meet_free(twin, event, input, policy, effects, notes),
     };
-    outcome.unwrap_or_else(|rejection| Met::Done(Verdict::Refused(rejection)))
+    outcome.unwrap_or_else(|rejection| IdentityResult::Done(InputResult::Refused(rejection)))
 }
 
 /// What becomes of an event that came to an identifier that is another customer's.
@@ -154,9 +154,9 @@ fn meet_linked(
     policy: &Policy,
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
-) -> Result<Met, Rejection> {
+) -> Result<IdentityResult, Rejection> {
     let passed = event.passed.as_deref();
-    if let (None, Kind::Link(told)) = (passed, &event.kind) {
+    if let (None, EventKind::Link(told)) = (passed, &event.kind) {
         if is_behind(twin, told, input) {
             return Ok(come_late(twin, "to", input, policy, notes));
         }
@@ -167,9 +167,9 @@ fn meet_linked(
     if passed.is_some_and(|passed| is_end_of_circle(twin, passed)) {
         notes.circle();
     } else if let Some(met) = pass_on(twin, event, input, effects, notes)? {
-        if matches!((passed, &event.kind), (None, Kind::Link(_))) {
+        if matches!((passed, &event.kind), (None, EventKind::Link(_))) {
             // It is the same customer's as before, and was said to be so once more.
-            twin.hand = Some(Hand::linked(input.said));
+            twin.hand = Some(OwnershipRecord::linked(input.said));
         }
         return Ok(met);
     } else {
@@ -178,7 +178,7 @@ fn meet_linked(
     let carried = passed.and_then(|passed| passed.carried.as_ref());
     if carried.is_some_and(|carried| !carried.is_memory()) {
         // Of what is only said nothing is lost.
-        return Ok(Met::Done(Verdict::Untouched));
+        return Ok(IdentityResult::Done(InputResult::Untouched));
     }
     twin.linked_to = None;
     twin.hand = None;
@@ -194,23 +194,23 @@ fn meet_free(
     policy: &Policy,
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
-) -> Result<Met, Rejection> {
+) -> Result<IdentityResult, Rejection> {
     let passed = event.passed.as_deref();
     match (passed, passed.and_then(|passed| passed.carried.as_ref()), &event.kind) {
-        (Some(passed), Some(carried), _) if carried.sense == Sense::Leaves => {
+        (Some(passed), Some(carried), _) if carried.sense == TransferKind::Leaves => {
             Ok(lose(twin, &passed.from, carried))
         }
-        (Some(passed), Some(carried), _) if carried.sense == Sense::Rests => {
+        (Some(passed), Some(carried), _) if carried.sense == TransferKind::Rests => {
             rest(twin, passed, carried, input, policy, effects, notes)
         }
         (Some(passed), Some(carried), _) => {
             arrive(twin, event, passed, carried, input, effects, notes)
         }
-        (_, None, Kind::Link(told)) => leave(twin, event, told, input, policy, effects, notes),
-        (_, None, Kind::Unlink(told)) => {
+        (_, None, EventKind::Link(told)) => leave(twin, event, told, input, policy, effects, notes),
+        (_, None, EventKind::Unlink(told)) => {
             part(twin, event, &told.from, input, policy, effects, notes)
         }
-        _ => Ok(Met::Own),
+        _ => Ok(IdentityResult::Own),
     }
 }
 
@@ -219,7 +219,7 @@ pub(super) fn refused(detail: String) -> Rejection {
 }
 
 /// Whether a message has been round through this twin, and this is where it ends.
-fn is_end_of_circle(twin: &Twin, passed: &Passed) -> bool {
+fn is_end_of_circle(twin: &Twin, passed: &Forwarding) -> bool {
     let Some(at) = passed.via.iter().position(|known| *known == twin.customer) else {
         return false;
     };
@@ -236,11 +236,11 @@ fn pass_on(
     input: &Input,
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
-) -> Result<Option<Met>, Rejection> {
+) -> Result<Option<IdentityResult>, Rejection> {
     let Some(to) = twin.linked_to.clone() else { return Ok(None) };
     let mut passed = match event.passed.as_deref() {
         Some(before) => before.clone(),
-        None => Passed {
+        None => Forwarding {
             from: twin.customer.clone(),
             via: Vec::new(),
             links: Vec::new(),
@@ -265,22 +265,22 @@ fn pass_on(
     if message.payload.len() > limits::PASSED_BYTES {
         return Ok(None);
     }
-    effects.push(Effect::PassOn(Box::new(message)));
+    effects.push(Effect::Forward(Box::new(message)));
     // Whoever asks goes there, and does not come here again unless it was in vain.
     if input.is_remembered() {
         twin.recent.remember(seen_here(event), input.stored, notes);
     }
-    Ok(Some(Met::Done(Verdict::PassedOn)))
+    Ok(Some(IdentityResult::Done(InputResult::PassedOn)))
 }
 
 fn message(
     event: &Event,
-    passed: &Passed,
+    passed: &Forwarding,
     fingerprint: u64,
     to: &Customer,
     at: Time,
-) -> Result<PassOn, Rejection> {
-    PassOn::new(event, passed, fingerprint, to, at)
+) -> Result<ForwardedEvent, Rejection> {
+    ForwardedEvent::new(event, passed, fingerprint, to, at)
         .map_err(|error| refused(format!("expected an event with a JSON form, found: {error}")))
 }
 
@@ -289,11 +289,11 @@ pub(super) fn send(
     twin: &Twin,
     event: &Event,
     to: &Customer,
-    carried: Carried,
+    carried: CarriedMemory,
     at: Time,
 ) -> Result<Effect, Rejection> {
     let fingerprint = moved(event.fingerprint, &twin.customer, &carried);
-    let passed = Passed {
+    let passed = Forwarding {
         from: twin.customer.clone(),
         via: vec![twin.customer.clone()],
         links: vec![twin.epoch],
@@ -302,12 +302,12 @@ pub(super) fn send(
         at: None,
         message: 0,
     };
-    message(event, &passed, fingerprint, to, at).map(|message| Effect::PassOn(Box::new(message)))
+    message(event, &passed, fingerprint, to, at).map(|message| Effect::Forward(Box::new(message)))
 }
 
 /// The identity of a move: not that of its event, of which there may be copies without a memory, and
 /// another one for each move.
-fn moved(event: u64, by: &Customer, carried: &Carried) -> u64 {
+fn moved(event: u64, by: &Customer, carried: &CarriedMemory) -> u64 {
     fingerprint([
         &event.to_le_bytes(),
         &carried.epoch.to_le_bytes(),
@@ -333,7 +333,7 @@ fn known_because(twin: &Twin, policy: &Policy) -> Option<&'static str> {
 }
 
 /// The customer whom a link names.
-pub(super) fn target(twin: &Twin, told: &Link) -> Result<Customer, Rejection> {
+pub(super) fn target(twin: &Twin, told: &LinkData) -> Result<Customer, Rejection> {
     let to = Customer::new(&told.to).map_err(refused)?;
     if to == twin.customer {
         return Err(refused(format!(
@@ -348,15 +348,15 @@ pub(super) fn target(twin: &Twin, told: &Link) -> Result<Customer, Rejection> {
 fn leave(
     twin: &mut Twin,
     event: &Event,
-    told: &Link,
+    told: &LinkData,
     input: &Input,
     policy: &Policy,
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
-) -> Result<Met, Rejection> {
+) -> Result<IdentityResult, Rejection> {
     if *told.to == *twin.customer.as_str() && event.passed.is_some() {
         // It is so already, by another link.
-        return Ok(Met::Done(Verdict::Duplicate));
+        return Ok(IdentityResult::Done(InputResult::Duplicate));
     }
     let to = target(twin, told)?;
     if is_behind(twin, told, input) {
@@ -386,19 +386,24 @@ fn leave(
     record(twin, input, policy, notes);
     let memory = twin.memory().fit(limits::PASSED_BYTES - ENVELOPE_BYTES, notes);
     let epoch = twin.epoch + 1;
-    let carried = Carried { sense: Sense::Joins, epoch, said: input.said, memory: memory.into() };
+    let carried = CarriedMemory {
+        sense: TransferKind::Joins,
+        epoch,
+        said: input.said,
+        memory: memory.into(),
+    };
     let message = send(&Twin { epoch, ..stub(twin) }, event, &to, carried, input.at)?;
     retime(&std::mem::take(&mut twin.timers), &[], effects);
     effects.push(message);
     let mut recent = std::mem::take(&mut twin.recent);
     for entry in twin.timeline.iter().filter(|entry| input.is_recent(entry.at)) {
-        if matches!(entry.what, What::Event(_)) {
+        if matches!(entry.what, EntryKind::Event(_)) {
             recent.remember(entry.fingerprint, input.stored, notes);
         }
     }
     *twin = Twin {
         linked_to: Some(to),
-        hand: Some(Hand::linked(input.said)),
+        hand: Some(OwnershipRecord::linked(input.said)),
         known: known.is_some(),
         moves: twin.moves,
         epoch,
@@ -406,7 +411,7 @@ fn leave(
         seen: twin.seen,
         ..stub(twin)
     };
-    Ok(Met::Done(Verdict::Applied))
+    Ok(IdentityResult::Done(InputResult::Applied))
 }
 
 /// Writes a move into the timeline.
@@ -423,19 +428,19 @@ fn stub(twin: &Twin) -> Twin {
 /// A memory that found no way home stays here.
 fn rest(
     twin: &mut Twin,
-    passed: &Passed,
-    carried: &Carried,
+    passed: &Forwarding,
+    carried: &CarriedMemory,
     input: &Input,
     policy: &Policy,
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
-) -> Result<Met, Rejection> {
+) -> Result<IdentityResult, Rejection> {
     let other = Memory { identifiers: Vec::new(), ..read(&carried.memory, &passed.from)? };
     let mut own = twin.memory();
     own.merge(other, notes);
     replace(twin, own, input, effects, notes);
     record(twin, input, policy, notes);
-    Ok(Met::Done(Verdict::Applied))
+    Ok(IdentityResult::Done(InputResult::Applied))
 }
 
 /// From now on the twin remembers this.
@@ -465,19 +470,19 @@ fn too_many(to: &Customer, found: usize) -> Rejection {
 fn arrive(
     twin: &mut Twin,
     event: &Event,
-    passed: &Passed,
-    carried: &Carried,
+    passed: &Forwarding,
+    carried: &CarriedMemory,
     input: &Input,
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
-) -> Result<Met, Rejection> {
+) -> Result<IdentityResult, Rejection> {
     let from = &passed.from;
     let mut other = read(&carried.memory, from)?;
     let is_own = *from == twin.customer;
     let added = usize::from(!is_own) + other.identifiers.len();
     let found = twin.identifiers.len() + added;
     if found > limits::IDENTIFIERS && !is_own {
-        let back = Carried { sense: Sense::Returns, ..carried.clone() };
+        let back = CarriedMemory { sense: TransferKind::Returns, ..carried.clone() };
         effects.push(send(twin, event, from, back, input.at)?);
         return Err(too_many(&twin.customer, found));
     }
@@ -486,7 +491,7 @@ fn arrive(
     if !is_own {
         // Straight to this one, or to one that has turned out to be this one too.
         let through = match &event.kind {
-            Kind::Link(told) => {
+            EventKind::Link(told) => {
                 let mut known = own.identifiers.iter().map(|known| &known.customer);
                 known.find(|known| known.as_str() == &*told.to).cloned()
             }
@@ -520,7 +525,7 @@ fn arrive(
     identifiers.retain(|known| known.customer != twin.customer);
     own.merge(Memory { identifiers, ..other }, notes);
     replace(twin, own, input, effects, notes);
-    Ok(Met::Own)
+    Ok(IdentityResult::Own)
 }
 
 /// Does something to the identifier through which a memory came, and to those through which that
@@ -565,7 +570,7 @@ fn part(
     policy: &Policy,
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
-) -> Result<Met, Rejection> {
+) -> Result<IdentityResult, Rejection> {
     let is_behind = |known: &Identifier| known.customer.as_str() == from && input.said < known.said;
     if twin.identifiers.iter().any(is_behind) {
         return Ok(come_late(twin, "from", input, policy, notes));
@@ -604,14 +609,14 @@ fn part(
     let json = back.fit(limits::PASSED_BYTES - ENVELOPE_BYTES, notes);
     let (epoch, said, memory) = (gone.epoch, input.said, json.into());
     twin.recent.remember(parting(&gone.customer, epoch), input.stored, notes);
-    let home = Carried { sense: Sense::Returns, epoch, said, memory };
+    let home = CarriedMemory { sense: TransferKind::Returns, epoch, said, memory };
     let message = send(twin, event, &gone.customer, home, input.at)?;
     let timers = std::mem::take(&mut twin.timers);
     twin.keep(own);
     retime(&timers, &twin.timers, effects);
     escalation::wait_for_promises(twin, input.at, effects, notes);
     effects.push(message);
-    Ok(Met::Own)
+    Ok(IdentityResult::Own)
 }
 
 /// What once left comes back: the identifier is a twin of its own again, unless it is another
@@ -619,12 +624,12 @@ fn part(
 fn return_home(
     twin: &mut Twin,
     event: &Event,
-    carried: &Carried,
+    carried: &CarriedMemory,
     input: &Input,
     policy: &Policy,
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
-) -> Result<Met, Rejection> {
+) -> Result<IdentityResult, Rejection> {
     let mut other = read(&carried.memory, &twin.customer)?;
     other.identifiers.retain(|known| known.customer != twin.customer);
     let is_linked = twin.linked_to.is_some();
@@ -632,12 +637,12 @@ fn return_home(
         && is_linked
         && carried.epoch != twin.epoch
     {
-        let rest = Carried { sense: Sense::Rests, ..carried.clone() };
+        let rest = CarriedMemory { sense: TransferKind::Rests, ..carried.clone() };
         effects.push(send(twin, event, &passed.from, rest, input.at)?);
         twin.recent.remember(seen_here(event), input.stored, notes);
-        return Ok(Met::Done(Verdict::PassedOn));
+        return Ok(IdentityResult::Done(InputResult::PassedOn));
     }
-    let is_unlinked = matches!(event.kind, Kind::Unlink(_));
+    let is_unlinked = matches!(event.kind, EventKind::Unlink(_));
     let linked = twin.hand.as_ref().map(|hand| hand.linked);
     if is_unlinked
         && let (Some(to), Some(said)) = (twin.linked_to.clone(), linked)
@@ -647,19 +652,19 @@ fn return_home(
         notes.late("from");
         let memory = other.fit(limits::PASSED_BYTES - ENVELOPE_BYTES, notes).into();
         let epoch = twin.epoch + 1;
-        let again = Carried { sense: Sense::Joins, epoch, said, memory };
-        let link = Kind::Link(Link { to: to.as_str().into(), merge: false });
+        let again = CarriedMemory { sense: TransferKind::Joins, epoch, said, memory };
+        let link = EventKind::Link(LinkData { to: to.as_str().into(), merge: false });
         let event_again = Event { kind: link, ..event.clone() };
         let stub = Twin { epoch, ..stub(twin) };
         effects.push(send(&stub, &event_again, &to, again, input.at)?);
         twin.epoch = epoch;
         twin.recent.remember(seen_here(event), input.stored, notes);
-        return Ok(Met::Done(Verdict::PassedOn));
+        return Ok(IdentityResult::Done(InputResult::PassedOn));
     }
     if is_unlinked {
         let giver = event.passed.as_deref().map(|passed| &passed.from);
         let from = giver.into_iter().chain(&twin.linked_to);
-        twin.hand = Some(Hand::parted(twin.hand.as_ref(), carried.said, from));
+        twin.hand = Some(OwnershipRecord::parted(twin.hand.as_ref(), carried.said, from));
     } else if is_linked {
         twin.hand = None;
     }
@@ -674,7 +679,7 @@ fn return_home(
     own.identifiers.retain(|known| known.customer != twin.customer);
     replace(twin, own, input, effects, notes);
     record(twin, input, policy, notes);
-    Ok(Met::Done(Verdict::Applied))
+    Ok(IdentityResult::Done(InputResult::Applied))
 }
 
 /// Makes the index of timers follow.

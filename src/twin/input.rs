@@ -3,7 +3,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::recent::WINDOW;
-use crate::event::{Analysis, Ask, Channel, Customer, Event, Handoff, Kind, Time, fingerprint};
+use crate::event::{
+    Analysis, AskData, Channel, Customer, Event, EventKind, HandoffData, Time, fingerprint,
+};
 use crate::policy::Trigger;
 
 /// Whatever changes a twin: it has an identity, by which a second copy is recognised, and a time.
@@ -91,15 +93,15 @@ impl Input {
     /// What a replay needs of it besides the event.
     pub(super) fn journalled(&self) -> Option<Journalled> {
         let Cause::Event(event) = &self.cause else { return None };
-        let Kind::Message(told) = &event.kind else { return None };
+        let EventKind::Message(told) = &event.kind else { return None };
         let analysis = told.analysis.as_deref()?.clone();
         Some(Journalled::Analysis { event: self.fingerprint, analysis })
     }
 
     /// What a channel asks for, if one does.
-    pub fn ask(&self) -> Option<&Ask> {
+    pub fn ask(&self) -> Option<&AskData> {
         match &self.cause {
-            Cause::Event(Event { kind: Kind::Ask(ask), .. }) => Some(ask),
+            Cause::Event(Event { kind: EventKind::Ask(ask), .. }) => Some(ask),
             _ => None,
         }
     }
@@ -108,7 +110,7 @@ impl Input {
     /// ask instead, and may come again.
     pub fn is_remembered(&self) -> bool {
         match &self.cause {
-            Cause::Event(event) => !matches!(event.kind, Kind::Ask(_) | Kind::Handoff(_)),
+            Cause::Event(event) => !matches!(event.kind, EventKind::Ask(_) | EventKind::Handoff(_)),
             Cause::Timer(_) | Cause::Broadcast(_) => false,
         }
     }
@@ -186,7 +188,7 @@ pub struct Asked {
     /// The W3C trace context that it travels in.
     pub traceparent: Option<Box<str>>,
     /// What was asked.
-    pub ask: Ask,
+    pub ask: AskData,
     /// What was answered, best first.
     pub answered: Vec<Answered>,
 }
@@ -205,7 +207,7 @@ pub struct HandedOver {
     /// The W3C trace context that it travels in.
     pub traceparent: Option<Box<str>>,
     /// What was done.
-    pub handoff: Handoff,
+    pub handoff: HandoffData,
 }
 
 impl HandedOver {
@@ -218,7 +220,7 @@ impl HandedOver {
             fingerprint: self.fingerprint,
             time: None,
             traceparent: self.traceparent.clone(),
-            kind: Kind::Handoff(Box::new(self.handoff.clone())),
+            kind: EventKind::Handoff(Box::new(self.handoff.clone())),
             impossible: None,
             passed: None,
         }
@@ -229,8 +231,10 @@ impl Journalled {
     /// What a journal keeps of a request before it is answered; none if it is no request.
     pub fn request(event: &Event, after: u64) -> Option<Journalled> {
         match &event.kind {
-            Kind::Ask(_) => Asked::new(event, after).map(|asked| Journalled::Ask(Box::new(asked))),
-            Kind::Handoff(told) => Some(Journalled::Handoff(Box::new(HandedOver {
+            EventKind::Ask(_) => {
+                Asked::new(event, after).map(|asked| Journalled::Ask(Box::new(asked)))
+            }
+            EventKind::Handoff(told) => Some(Journalled::Handoff(Box::new(HandedOver {
                 after,
                 channel: event.channel.clone(),
                 id: event.id.clone(),
@@ -257,7 +261,7 @@ pub struct Answered {
 impl Asked {
     /// What a journal keeps of a request before it is answered; none if the event is another one.
     pub fn new(event: &Event, after: u64) -> Option<Asked> {
-        let Kind::Ask(ask) = &event.kind else { return None };
+        let EventKind::Ask(ask) = &event.kind else { return None };
         Some(Asked {
             after,
             channel: event.channel.clone(),
@@ -278,7 +282,7 @@ impl Asked {
             fingerprint: self.fingerprint,
             time: None,
             traceparent: self.traceparent.clone(),
-            kind: Kind::Ask(self.ask.clone()),
+            kind: EventKind::Ask(self.ask.clone()),
             impossible: None,
             passed: None,
         }

@@ -35,7 +35,7 @@ pub struct Interaction {
     #[serde(default)]
     pub stepped: Option<Time>,
     /// The last words, oldest first.
-    pub lines: Vec<Line>,
+    pub lines: Vec<TranscriptLine>,
     /// Its pause, while it is paused.
     pub pause: Option<Pause>,
     /// When those data were said that were not said with the state.
@@ -79,7 +79,7 @@ impl PausedBy {
 
 /// Something that was said.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Line {
+pub struct TranscriptLine {
     /// When.
     pub at: Time,
     /// By whom.
@@ -267,7 +267,7 @@ impl Twin {
     /// its state is known only adds what is not known.
     pub(super) fn move_interaction(
         &mut self,
-        told: &event::Interaction,
+        told: &event::InteractionData,
         channel: &Channel,
         input: &Input,
         notes: &mut Notes,
@@ -302,7 +302,7 @@ impl Twin {
     /// again, and begin a closed one anew, unless they were said before it was paused or closed.
     pub(super) fn hear(
         &mut self,
-        told: &event::Message,
+        told: &event::MessageData,
         (kept, is_automatic): (&str, bool),
         channel: &Channel,
         input: &Input,
@@ -327,7 +327,7 @@ impl Twin {
         if known.lines.len() == limits::TRANSCRIPT_LINES {
             known.lines.remove(0);
         }
-        known.lines.push(Line {
+        known.lines.push(TranscriptLine {
             at,
             from: told.from,
             channel: channel.clone(),

@@ -1,6 +1,6 @@
 //! What holds for every twin at every moment: shared by tests and simulation.
 
-use super::{Choice, Escalated, Twin};
+use super::{Choice, EscalationRecord, Twin};
 use crate::config::limits;
 use crate::event::InteractionState;
 use crate::policy::DUE_TIMER;
@@ -89,7 +89,7 @@ pub fn violations(twin: &Twin) -> Vec<String> {
         if known.is_claimed() && known.agent.is_none() {
             found.push(format!("nobody holds the escalation {}, which is claimed", known.id));
         }
-        let is_same = |other: &&Escalated| other.is_open() && other.is_about_the_same(known);
+        let is_same = |other: &&EscalationRecord| other.is_open() && other.is_about_the_same(known);
         if known.is_open()
             && let Some(other) = twin.escalations[..at].iter().find(is_same)
         {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::Timelike;
 
-use super::preference::{Evidence, Speaks};
+use super::preference::{Evidence, PreferenceSign};
 use super::reaction::Notes;
 use super::{Contact, Twin};
 use crate::event::{self, Channel, OutcomeKind, Speaker, Time, Value, Zone};
@@ -24,16 +24,16 @@ const ONE_ANSWER: Duration = Duration::from_secs(30 * 60);
 /// Following an action, or taking it up, is an answer. To have seen it is a third of one, since it
 /// was read. Refusing it or putting it away speaks against the channel as much as an answer speaks
 /// for it, and silence half as much, since nobody knows its reason.
-fn speaks(outcome: OutcomeKind) -> Option<Speaks> {
+fn speaks(outcome: OutcomeKind) -> Option<PreferenceSign> {
     match outcome {
         OutcomeKind::Offered
         | OutcomeKind::Delivered
         | OutcomeKind::Later
         | OutcomeKind::Recalled => None,
-        OutcomeKind::Seen => Some(Speaks::For(1.0 / 3.0)),
-        OutcomeKind::Clicked | OutcomeKind::Accepted => Some(Speaks::For(1.0)),
-        OutcomeKind::Rejected | OutcomeKind::Dismissed => Some(Speaks::Against(1.0)),
-        OutcomeKind::Ignored => Some(Speaks::Against(0.5)),
+        OutcomeKind::Seen => Some(PreferenceSign::For(1.0 / 3.0)),
+        OutcomeKind::Clicked | OutcomeKind::Accepted => Some(PreferenceSign::For(1.0)),
+        OutcomeKind::Rejected | OutcomeKind::Dismissed => Some(PreferenceSign::Against(1.0)),
+        OutcomeKind::Ignored => Some(PreferenceSign::Against(0.5)),
     }
 }
 
@@ -41,7 +41,7 @@ fn speaks(outcome: OutcomeKind) -> Option<Speaks> {
 /// that was not.
 pub(super) fn from_outcome(
     twin: &mut Twin,
-    told: &event::Outcome,
+    told: &event::OutcomeData,
     policy: &Policy,
     now: Time,
     notes: &mut Notes,
@@ -51,8 +51,10 @@ pub(super) fn from_outcome(
     let before = outcome.and_then(|outcome| speaks(outcome.kind));
     let Some(speaks) = speaks(told.outcome) else { return };
     let is_told_before = match (speaks, before) {
-        (Speaks::For(weight), Some(Speaks::For(known)))
-        | (Speaks::Against(weight), Some(Speaks::Against(known))) => weight <= known,
+        (PreferenceSign::For(weight), Some(PreferenceSign::For(known)))
+        | (PreferenceSign::Against(weight), Some(PreferenceSign::Against(known))) => {
+            weight <= known
+        }
         _ => false,
     };
     if is_told_before {
@@ -60,14 +62,14 @@ pub(super) fn from_outcome(
     }
     let channel = channel.clone();
     // An answer comes at an hour that suits; without one, the hour of asking did not.
-    let at = if matches!(speaks, Speaks::For(_)) { now } else { *at };
+    let at = if matches!(speaks, PreferenceSign::For(_)) { now } else { *at };
     learn(twin, &channel, at, speaks, policy, now, notes);
 }
 
 /// Learns from what the customer says of their own accord.
 pub(super) fn from_message(
     twin: &mut Twin,
-    told: &event::Message,
+    told: &event::MessageData,
     channel: &Channel,
     policy: &Policy,
     now: Time,
@@ -82,12 +84,12 @@ pub(super) fn from_message(
             && now.since(line.at) < ONE_ANSWER
     });
     if !goes_on {
-        learn(twin, channel.as_str(), now, Speaks::For(1.0), policy, now, notes);
+        learn(twin, channel.as_str(), now, PreferenceSign::For(1.0), policy, now, notes);
     }
 }
 
 /// Notes the channels in which the customer wants to be spoken to, and no action speaks.
-pub(super) fn tell_unknown(told: &event::Preference, policy: &Policy, notes: &mut Notes) {
+pub(super) fn tell_unknown(told: &event::PreferenceData, policy: &Policy, notes: &mut Notes) {
     let wanted = match &told.value {
         Some(Value::List(channels)) if &*told.key == CHANNEL => &channels[..],
         Some(channel) if &*told.key == CHANNEL => std::slice::from_ref(channel),
@@ -109,7 +111,7 @@ fn learn(
     twin: &mut Twin,
     channel: &str,
     at: Time,
-    speaks: Speaks,
+    speaks: PreferenceSign,
     policy: &Policy,
     now: Time,
     notes: &mut Notes,

@@ -2,15 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::dates::{Dates, Told};
+use super::dates::{DatedValue, Dates};
 use super::escalation;
 use super::guard::{guard_of, merge_guards};
 use super::identity::Identifier;
 use super::merge::{Compared, join, part, part_preferences};
 use super::reaction::Notes;
 use super::{
-    Case, Consent, Contact, Derived, Escalated, Guard, Interaction, Meeting, Need, Preference,
-    Problem, Profile, Sentiment, Signal, Tallies, Timeline, Timer, Trial, Twin, What, invariants,
+    AggregateState, Case, Consent, Contact, Derived, EntryKind, EscalationRecord, Guard,
+    Interaction, Meeting, Need, Preference, Problem, Profile, Sentiment, Signal, Timeline, Timer,
+    Trial, Twin, invariants,
 };
 use crate::config::limits;
 use crate::event::{Customer, Time};
@@ -27,7 +28,7 @@ pub struct Memory {
     /// How many inputs there were.
     pub inputs: u64,
     /// What the customer is; null: what they are not any more.
-    pub traits: Vec<Told>,
+    pub traits: Vec<DatedValue>,
     /// What the customer allowed and forbade.
     pub consents: Vec<Consent>,
     /// What the customer likes. The evidence of a choice is the identities of inputs here.
@@ -35,7 +36,7 @@ pub struct Memory {
     /// Live facts from outside.
     pub context: Vec<Signal>,
     /// Facts that policy rules keep.
-    pub facts: Vec<Told>,
+    pub facts: Vec<DatedValue>,
     /// Conversations and journeys.
     pub interactions: Vec<Interaction>,
     /// Cases with the company.
@@ -45,19 +46,19 @@ pub struct Memory {
     /// What was done for the customer.
     pub contacts: Vec<Contact>,
     /// What was handed to people.
-    pub escalations: Vec<Escalated>,
+    pub escalations: Vec<EscalationRecord>,
     /// What is to happen later, but for what follows from `escalations`.
     pub timers: Vec<Timer>,
     /// How the customer feels. The numbers are the identities of inputs here.
     pub sentiment: Option<Box<Sentiment>>,
     /// What the policy counts of the inputs that pass.
-    pub tallies: Tallies,
+    pub tallies: AggregateState,
     /// Problems that the customer had.
     pub problems: Vec<Problem>,
     /// What was made of sensitive facts, and what it may be used for.
     pub guards: Vec<Guard>,
     /// The recent past.
-    pub timeline: Vec<Past>,
+    pub timeline: Vec<PastEntry>,
     /// The identifiers of which this is the memory, besides its own.
     pub identifiers: Vec<Identifier>,
     /// The broadcasts that it has met.
@@ -77,13 +78,13 @@ pub struct Memory {
 
 /// One entry of a timeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Past {
+pub struct PastEntry {
     /// When it was taken in.
     pub at: Time,
     /// Its identity.
     pub fingerprint: u64,
     /// What kind it was.
-    pub what: What,
+    pub what: EntryKind,
     /// The channel that reported it; empty for a timer and a broadcast.
     pub channel: Box<str>,
     /// What it said, in short.
@@ -125,7 +126,7 @@ impl Memory {
             };
         }
         each_list!(join_list);
-        Told::let_go_of_removed(&mut self.traits, notes);
+        DatedValue::let_go_of_removed(&mut self.traits, notes);
         join_list!(preferences, PREFERENCES);
         join_list!(timeline, TIMELINE_ENTRIES);
         match (&mut self.sentiment, other.sentiment) {
@@ -383,9 +384,9 @@ impl Twin {
             alarmed,
             trials,
         } = self;
-        let timeline: Vec<Past> = entries
+        let timeline: Vec<PastEntry> = entries
             .iter()
-            .map(|entry| Past {
+            .map(|entry| PastEntry {
                 at: entry.at,
                 fingerprint: entry.fingerprint,
                 what: entry.what,
@@ -472,7 +473,7 @@ impl Twin {
         } = memory;
         let mut recent = std::mem::take(&mut self.recent);
         let left = self.timeline.iter().filter(|entry| {
-            matches!(entry.what, What::Event(_))
+            matches!(entry.what, EntryKind::Event(_))
                 && !timeline.iter().any(|past| past.fingerprint == entry.fingerprint)
         });
         let mut unsaid = Notes::default();

@@ -2,24 +2,24 @@
 //!
 //! Every rule is commutative and associative, so that the order in which identifiers turn out to
 //! belong together does not matter: the newer value wins, of equally new ones the one that is
-//! greater as text; counts add; of sets the union. What is beyond a limit leaves by [`Item::rank`],
+//! greater as text; counts add; of sets the union. What is beyond a limit leaves by [`Mergeable::rank`],
 //! and then the order can matter: who was let go first is not asked again.
 
 use std::cmp::Reverse;
 
 use serde::Serialize;
 
-use super::dates::Told;
-use super::memory::Past;
+use super::dates::DatedValue;
+use super::memory::PastEntry;
 use super::reaction::Notes;
 use super::{
-    Activity, Case, Consent, Contact, Counter, Escalated, Interaction, Meeting, Need, Preference,
-    Problem, Signal, Timer, Trial, Window,
+    Activity, Case, Consent, Contact, Counter, EscalationRecord, Interaction, Meeting, Need,
+    Preference, Problem, Signal, Timer, Trial, Window,
 };
 use crate::event::{Time, Value};
 
 /// One thing that a twin remembers.
-pub(super) trait Item: Clone + PartialEq {
+pub(super) trait Mergeable: Clone + PartialEq {
     /// Whether both are about the same.
     fn is_same(&self, other: &Self) -> bool;
     /// Takes in what is known of the same from elsewhere.
@@ -29,7 +29,7 @@ pub(super) trait Item: Clone + PartialEq {
 }
 
 /// Joins two lists of things.
-pub(super) fn join<T: Item>(
+pub(super) fn join<T: Mergeable>(
     own: &mut Vec<T>,
     other: Vec<T>,
     limit: &'static str,
@@ -63,7 +63,7 @@ pub(super) enum Compared {
 
 impl Compared {
     /// Those of `own` that are meant.
-    pub(super) fn of<T: Item>(self, own: &[T], other: &[T]) -> Vec<T> {
+    pub(super) fn of<T: Mergeable>(self, own: &[T], other: &[T]) -> Vec<T> {
         let is_known = |own: &T| other.iter().any(|item| item.is_same(own));
         own.iter().filter(|own| is_known(own) == (self == Compared::Known)).cloned().collect()
     }
@@ -71,7 +71,7 @@ impl Compared {
 
 /// Takes out again what came with `brought`, where `beneath` was before, and returns what goes
 /// back. What has changed since stays.
-pub(super) fn part<T: Item>(own: &mut Vec<T>, brought: &[T], beneath: &[T]) -> Vec<T> {
+pub(super) fn part<T: Mergeable>(own: &mut Vec<T>, brought: &[T], beneath: &[T]) -> Vec<T> {
     let mut back = Vec::new();
     for item in brought {
         let before = beneath.iter().find(|before| before.is_same(item));
@@ -101,12 +101,12 @@ fn outranks<T: Serialize>((own_at, own): (Time, &T), (other_at, other): (Time, &
     other_at > own_at || (other_at == own_at && text(other) > text(own))
 }
 
-impl Item for Told {
-    fn is_same(&self, other: &Told) -> bool {
+impl Mergeable for DatedValue {
+    fn is_same(&self, other: &DatedValue) -> bool {
         self.name == other.name
     }
 
-    fn merge(&mut self, other: &Told) {
+    fn merge(&mut self, other: &DatedValue) {
         if outranks((self.at, self), (other.at, other)) {
             self.clone_from(other);
         }
@@ -117,7 +117,7 @@ impl Item for Told {
     }
 }
 
-impl Item for Consent {
+impl Mergeable for Consent {
     fn is_same(&self, other: &Consent) -> bool {
         self.is_about(&other.purpose, other.channel.as_deref())
     }
@@ -137,7 +137,7 @@ impl Item for Consent {
     }
 }
 
-impl Item for Preference {
+impl Mergeable for Preference {
     fn is_same(&self, other: &Preference) -> bool {
         self.key == other.key
     }
@@ -212,7 +212,7 @@ pub(super) fn part_preferences(
     back
 }
 
-impl Item for Signal {
+impl Mergeable for Signal {
     fn is_same(&self, other: &Signal) -> bool {
         self.name == other.name
     }
@@ -228,7 +228,7 @@ impl Item for Signal {
     }
 }
 
-impl Item for Interaction {
+impl Mergeable for Interaction {
     fn is_same(&self, other: &Interaction) -> bool {
         self.id == other.id
     }
@@ -242,7 +242,7 @@ impl Item for Interaction {
     }
 }
 
-impl Item for Case {
+impl Mergeable for Case {
     fn is_same(&self, other: &Case) -> bool {
         self.id == other.id
     }
@@ -256,7 +256,7 @@ impl Item for Case {
     }
 }
 
-impl Item for Need {
+impl Mergeable for Need {
     fn is_same(&self, other: &Need) -> bool {
         self.name == other.name
     }
@@ -279,7 +279,7 @@ impl Item for Need {
     }
 }
 
-impl Item for Contact {
+impl Mergeable for Contact {
     fn is_same(&self, other: &Contact) -> bool {
         self.decision == other.decision
     }
@@ -301,12 +301,12 @@ impl Item for Contact {
     }
 }
 
-impl Item for Escalated {
-    fn is_same(&self, other: &Escalated) -> bool {
+impl Mergeable for EscalationRecord {
+    fn is_same(&self, other: &EscalationRecord) -> bool {
         self.id == other.id
     }
 
-    fn merge(&mut self, other: &Escalated) {
+    fn merge(&mut self, other: &EscalationRecord) {
         if outranks((self.touched, self), (other.touched, other)) {
             self.clone_from(other);
         }
@@ -317,7 +317,7 @@ impl Item for Escalated {
     }
 }
 
-impl Item for Meeting {
+impl Mergeable for Meeting {
     fn is_same(&self, other: &Meeting) -> bool {
         self.id == other.id
     }
@@ -332,7 +332,7 @@ impl Item for Meeting {
     }
 }
 
-impl Item for Timer {
+impl Mergeable for Timer {
     fn is_same(&self, other: &Timer) -> bool {
         self.name == other.name
     }
@@ -349,7 +349,7 @@ impl Item for Timer {
     }
 }
 
-impl Item for Window {
+impl Mergeable for Window {
     fn is_same(&self, other: &Window) -> bool {
         self.name == other.name
     }
@@ -363,7 +363,7 @@ impl Item for Window {
     }
 }
 
-impl Item for Counter {
+impl Mergeable for Counter {
     fn is_same(&self, other: &Counter) -> bool {
         self.name == other.name
     }
@@ -377,7 +377,7 @@ impl Item for Counter {
     }
 }
 
-impl Item for Activity {
+impl Mergeable for Activity {
     fn is_same(&self, other: &Activity) -> bool {
         self.name == other.name
     }
@@ -391,7 +391,7 @@ impl Item for Activity {
     }
 }
 
-impl Item for Problem {
+impl Mergeable for Problem {
     fn is_same(&self, other: &Problem) -> bool {
         Problem::is_same(self, other)
     }
@@ -406,7 +406,7 @@ impl Item for Problem {
     }
 }
 
-impl Item for Trial {
+impl Mergeable for Trial {
     fn is_same(&self, other: &Trial) -> bool {
         self.experiment == other.experiment
     }
@@ -426,13 +426,13 @@ impl Item for Trial {
     }
 }
 
-impl Item for Past {
-    fn is_same(&self, other: &Past) -> bool {
+impl Mergeable for PastEntry {
+    fn is_same(&self, other: &PastEntry) -> bool {
         self.fingerprint == other.fingerprint
     }
 
     /// Both identifiers were told of the same: it was the first time that counts.
-    fn merge(&mut self, other: &Past) {
+    fn merge(&mut self, other: &PastEntry) {
         if (other.at, text(other)) < (self.at, text(self)) {
             self.clone_from(other);
         }

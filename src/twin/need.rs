@@ -30,7 +30,7 @@ impl Twin {
     /// Raises a need to at least `strength`; returns whether it lives.
     pub(super) fn raise(
         &mut self,
-        need: &policy::Need,
+        need: &policy::NeedDefinition,
         strength: f64,
         until: Option<Time>,
         evidence: &str,
@@ -68,7 +68,7 @@ impl Twin {
     }
 
     /// Strengthens a live need by a share of what is missing to 1; returns whether there is one.
-    pub(super) fn strengthen(&mut self, need: &policy::Need, by: f64, now: Time) -> bool {
+    pub(super) fn strengthen(&mut self, need: &policy::NeedDefinition, by: f64, now: Time) -> bool {
         let Some(known) = self.needs.iter_mut().find(|known| known.name == need.name) else {
             return false;
         };
@@ -80,7 +80,7 @@ impl Twin {
         true
     }
 
-    pub(super) fn satisfy(&mut self, need: &policy::Need) {
+    pub(super) fn satisfy(&mut self, need: &policy::NeedDefinition) {
         self.needs.retain(|known| known.name != need.name);
     }
 

@@ -40,7 +40,7 @@ impl Twin {
     /// came too late to matter here.
     pub(super) fn hear_outcome(
         &mut self,
-        told: &event::Outcome,
+        told: &event::OutcomeData,
         policy: &Policy,
         at: Time,
         effects: &mut Vec<Effect>,
@@ -88,7 +88,8 @@ impl Twin {
         });
         let first = overdue.min_by_key(|(at, _)| *at).map(|(_, contact)| contact.decision.clone());
         if let Some(decision) = &first {
-            let told = event::Outcome { decision: decision.clone(), outcome: OutcomeKind::Ignored };
+            let told =
+                event::OutcomeData { decision: decision.clone(), outcome: OutcomeKind::Ignored };
             self.hear_outcome(&told, policy, now, effects, notes);
         }
         self.watch_for_silence(policy, now, effects, notes);
@@ -99,7 +100,7 @@ impl Twin {
     pub(super) fn contact_at_hand(&self, input: &Input) -> Option<&Contact> {
         match &input.cause {
             Cause::Event(event) => match &event.kind {
-                event::Kind::Outcome(told) => self.contact_of(&told.decision),
+                event::EventKind::Outcome(told) => self.contact_of(&told.decision),
                 _ => None,
             },
             Cause::Timer(fired) if *fired.name == *IGNORED_TIMER => {

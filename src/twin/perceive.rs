@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 
 use super::reaction::Notes;
 use super::sentiment::is_programs;
-use super::timeline::Line;
-use super::understand::Context;
-use super::{Cause, Effect, Input, Twin, What, World, escalation, learn, resume};
+use super::timeline::EntryText;
+use super::understand::ReactionContext;
+use super::{Cause, Effect, EntryKind, Input, Twin, World, escalation, learn, resume};
 use crate::config::limits;
-use crate::event::{Event, Kind, Rejection};
+use crate::event::{Event, EventKind, Rejection};
 use crate::language::AUTOMATIC;
 use crate::policy::{CONSENT_TIMER, DUE_TIMER, IGNORED_TIMER, Policy, RETENTION_TIMER};
 
@@ -49,7 +49,7 @@ pub(super) fn perceive(
                     twin.notice_silence(policy, input.at, effects, notes)
                 }
                 _ if is_heard && *fired.name == *DUE_TIMER => {
-                    let context = Context::new(twin, input, world, twin.seen);
+                    let context = ReactionContext::new(twin, input, world, twin.seen);
                     escalation::keep_promises(twin, &context, effects, notes)
                 }
                 _ => is_heard,
@@ -80,12 +80,14 @@ fn fold(
     let (now, policy) = (input.at, world.policy);
     let is_automatic = is_automatic(input, policy);
     match &event.kind {
-        Kind::Identify(told) => twin.profile.identify(told, input.said, &mut twin.dates, notes),
+        EventKind::Identify(told) => {
+            twin.profile.identify(told, input.said, &mut twin.dates, notes)
+        }
         // What moves has moved by now.
-        Kind::Link(_) | Kind::Unlink(_) => {}
+        EventKind::Link(_) | EventKind::Unlink(_) => {}
         // What these mean is for the policy to say; the timeline remembers that they happened.
-        Kind::Page(_) | Kind::Screen(_) | Kind::Track(_) | Kind::Ask(_) => {}
-        Kind::Message(told) => {
+        EventKind::Page(_) | EventKind::Screen(_) | EventKind::Track(_) | EventKind::Ask(_) => {}
+        EventKind::Message(told) => {
             let languages = &policy.speech.languages;
             if is_automatic {
                 let room = limits::TRANSCRIPT_LINE_BYTES - AUTOMATIC.len();
@@ -97,23 +99,23 @@ fn fold(
                 twin.hear(told, (&kept, false), &event.channel, input, notes);
             }
         }
-        Kind::Preference(told) => {
+        EventKind::Preference(told) => {
             learn::tell_unknown(told, policy, notes);
             let rule = policy.preferences.get(&told.key);
             let since = input.since();
             twin.profile.prefer_told(told, rule, (input.said, since), notes);
         }
-        Kind::Consent(told) => {
+        EventKind::Consent(told) => {
             twin.profile.consent_room(told)?;
             twin.hear_consent(told, &event.channel, policy, input, effects, notes);
         }
-        Kind::Interaction(told) => {
+        EventKind::Interaction(told) => {
             twin.move_interaction(told, &event.channel, input, notes);
         }
-        Kind::Case(told) => twin.move_case(told, input.said, notes),
-        Kind::Signal(told) => twin.sense(told, &event.channel, input, notes),
-        Kind::Outcome(told) => twin.hear_outcome(told, policy, now, effects, notes),
-        Kind::Handoff(told) => {
+        EventKind::Case(told) => twin.move_case(told, input.said, notes),
+        EventKind::Signal(told) => twin.sense(told, &event.channel, input, notes),
+        EventKind::Outcome(told) => twin.hear_outcome(told, policy, now, effects, notes),
+        EventKind::Handoff(told) => {
             escalation::hand_over(twin, told, &event.channel, input, world, effects, notes)?;
         }
     }
@@ -123,7 +125,7 @@ fn fold(
 /// Whether the input is a message from the customer's address that a program wrote by itself.
 fn is_automatic(input: &Input, policy: &Policy) -> bool {
     match &input.cause {
-        Cause::Event(Event { kind: Kind::Message(told), .. }) => {
+        Cause::Event(Event { kind: EventKind::Message(told), .. }) => {
             let languages = &policy.speech.languages;
             is_programs(told, &languages.own_words(&told.text), languages)
         }
@@ -135,7 +137,7 @@ fn is_automatic(input: &Input, policy: &Policy) -> bool {
 pub(super) fn make_room(twin: &mut Twin, input: &Input, notes: &mut Notes) {
     twin.recent.turn(input.stored);
     if let Some(oldest) = twin.timeline.leaving()
-        && matches!(oldest.what, What::Event(_))
+        && matches!(oldest.what, EntryKind::Event(_))
         && input.is_recent(oldest.at)
     {
         twin.recent.remember(oldest.fingerprint, input.stored, notes);
@@ -156,20 +158,20 @@ pub(super) fn record(twin: &mut Twin, input: &Input, policy: &Policy, late: &[Bo
     let (at, identity) = (input.at, input.fingerprint);
     match &input.cause {
         Cause::Event(event) => {
-            let what = What::Event(event.kind.event_type());
+            let what = EntryKind::Event(event.kind.event_type());
             timeline.push_with(at, identity, what, event.channel.as_str(), |line| {
                 if !late.is_empty() {
                     write!(line, "(late: {}) ", late.join(", "))?;
                 }
                 match &event.kind {
                     // The policy may know better than the channel.
-                    Kind::Signal(told)
+                    EventKind::Signal(told)
                         if policy.context.contains_key(&told.name)
                             && policy.purposes_of(told).is_some() =>
                     {
                         write!(line, "{} (sensitive)", told.name)
                     }
-                    Kind::Message(told) if is_automatic(input, policy) => {
+                    EventKind::Message(told) if is_automatic(input, policy) => {
                         write!(line, "{}: {AUTOMATIC}{}", told.from.name(), told.text)
                     }
                     kind => kind.summarize(line),
@@ -177,11 +179,12 @@ pub(super) fn record(twin: &mut Twin, input: &Input, policy: &Policy, late: &[Bo
             });
         }
         Cause::Timer(fired) => {
-            timeline.push_with(at, identity, What::Timer, "", |line| line.write_str(&fired.name));
+            timeline
+                .push_with(at, identity, EntryKind::Timer, "", |line| line.write_str(&fired.name));
         }
         Cause::Broadcast(woken) => {
-            let write = |line: &mut Line<'_>| write!(line, "met {}", woken.scope);
-            timeline.push_with(at, identity, What::Broadcast, "", write);
+            let write = |line: &mut EntryText<'_>| write!(line, "met {}", woken.scope);
+            timeline.push_with(at, identity, EntryKind::Broadcast, "", write);
         }
     }
 }

@@ -62,7 +62,7 @@ pub struct Choice {
 
 /// What an input says about a value.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Speaks {
+pub(super) enum PreferenceSign {
     /// The customer chose it; 1 for an outright choice, less for a hint.
     For(f64),
     /// The customer turned it down.
@@ -73,7 +73,7 @@ pub(super) enum Speaks {
 pub(super) struct Evidence<'a> {
     pub(super) key: &'a str,
     pub(super) value: &'a Value,
-    pub(super) speaks: Speaks,
+    pub(super) speaks: PreferenceSign,
     /// The number of the input in the timeline.
     pub(super) number: u64,
     pub(super) at: Time,
@@ -101,16 +101,16 @@ impl Choice {
         }
     }
 
-    fn add(&mut self, speaks: Speaks, at: Time, half_life: Duration) {
+    fn add(&mut self, speaks: PreferenceSign, at: Time, half_life: Duration) {
         self.fade(at, half_life);
         // Evidence from before the last one has faded already.
         let left = decay(self.at.since(at), half_life);
         match speaks {
-            Speaks::For(weight) => {
+            PreferenceSign::For(weight) => {
                 self.weight += weight * left;
                 self.count = self.count.saturating_add(u32::from(weight >= 1.0));
             }
-            Speaks::Against(weight) => self.against += weight * left,
+            PreferenceSign::Against(weight) => self.against += weight * left,
         }
     }
 
@@ -309,7 +309,7 @@ impl Profile {
     /// for the time that the policy says, which runs from `since`.
     pub(super) fn prefer_told(
         &mut self,
-        told: &event::Preference,
+        told: &event::PreferenceData,
         rule: Option<&PreferenceRule>,
         (said, since): (Time, Time),
         notes: &mut Notes,

@@ -42,7 +42,7 @@ impl Profile {
 
     pub(super) fn identify(
         &mut self,
-        told: &event::Identify,
+        told: &event::IdentifyData,
         said: Time,
         dates: &mut Dates,
         notes: &mut Notes,
@@ -70,7 +70,7 @@ impl Profile {
     /// # Errors
     /// If there is no room for one more consent. Forgetting an older one could turn a "no" into a
     /// "never asked", so it is refused instead.
-    pub(super) fn consent_room(&self, told: &event::Consent) -> Result<(), Rejection> {
+    pub(super) fn consent_room(&self, told: &event::ConsentData) -> Result<(), Rejection> {
         let channel = told.channel.as_deref();
         let known = self.consents.iter().any(|consent| consent.is_about(&told.purpose, channel));
         if known || self.consents.len() < limits::CONSENTS {

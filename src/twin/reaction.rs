@@ -1,10 +1,10 @@
 use std::fmt;
 
 use crate::config::limits;
-use crate::event::{Channel, Event, Kind, Rejection, Time, Value, cut};
-use crate::policy::{Budget, Exceeded, Place};
+use crate::event::{Channel, Event, EventKind, Rejection, Time, Value, cut};
+use crate::policy::{Exceeded, SourceLocation, StepBudget};
 
-use super::identity::{self, Met};
+use super::identity::{self, IdentityResult};
 use super::{
     Cause, Decision, Effect, Input, Twin, World, act, broadcast, decide, learn, perceive, recall,
     resume, understand,
@@ -12,7 +12,7 @@ use super::{
 
 /// What became of an input.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Verdict {
+pub enum InputResult {
     /// It changed the twin.
     Applied,
     /// The twin has taken it in before; nothing changed.
@@ -37,7 +37,7 @@ pub enum Note {
     /// Identifiers were linked in a circle; it has been broken.
     Circle,
     /// A line of the policy could not be carried out for this twin: where, and why.
-    Policy(Place, String),
+    Policy(SourceLocation, String),
     /// The customer's time zone is not understood: what the trait says.
     Zone(Box<str>),
     /// The customer allows, forbids or wants something by a name that the policy does not have: what
@@ -94,7 +94,7 @@ impl Notes {
         self.push(Note::Circle);
     }
 
-    pub(super) fn policy(&mut self, place: &Place, why: impl ToString) {
+    pub(super) fn policy(&mut self, place: &SourceLocation, why: impl ToString) {
         self.push(Note::Policy(place.clone(), why.to_string()));
     }
 
@@ -133,7 +133,7 @@ impl Notes {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reaction {
     /// What became of the input.
-    pub verdict: Verdict,
+    pub verdict: InputResult,
     /// What is to be done, in this order, once the change is durable.
     pub effects: Vec<Effect>,
     /// What operators and policy writers should know.
@@ -141,7 +141,7 @@ pub struct Reaction {
 }
 
 impl Reaction {
-    fn nothing(verdict: Verdict) -> Reaction {
+    fn nothing(verdict: InputResult) -> Reaction {
         Reaction { verdict, effects: Vec::new(), notes: Vec::new() }
     }
 
@@ -159,7 +159,7 @@ impl Reaction {
 /// A refused or duplicate input changes nothing at all, nor does a broadcast that is not for the
 /// twin.
 pub fn react(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction {
-    let budget = Budget::begin();
+    let budget = StepBudget::begin();
     let lived = twin.has_lived_to();
     let mut reaction = if lived > input.at {
         within_budget(twin, &Input { at: lived, ..input.clone() }, world)
@@ -174,10 +174,10 @@ fn within_budget(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction 
     // Of a timer its own list knows better: one may be started for the same moment again.
     if let Cause::Event(event) = &input.cause {
         if identity::is_copy(twin, event) {
-            return Reaction::nothing(Verdict::Duplicate);
+            return Reaction::nothing(InputResult::Duplicate);
         }
         if let Err(rejection) = world.policy.identity.check(event) {
-            return Reaction::nothing(Verdict::Refused(rejection));
+            return Reaction::nothing(InputResult::Refused(rejection));
         }
     }
     let identity_of = world.policy;
@@ -185,7 +185,7 @@ fn within_budget(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction 
     if let Cause::Broadcast(woken) = &input.cause
         && !broadcast::is_woken(twin, woken, input, world)
     {
-        return Reaction::nothing(Verdict::Untouched);
+        return Reaction::nothing(InputResult::Untouched);
     }
     let mut notes = Notes::default();
     if let Cause::Event(Event { impossible: Some(time), channel, .. }) = &input.cause {
@@ -203,10 +203,10 @@ fn within_budget(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction 
     };
     if let Cause::Event(event) = &input.cause
         && identity::concerns(twin, event)
-        && let Met::Done(verdict) =
+        && let IdentityResult::Done(verdict) =
             identity::meet(twin, event, input, identity_of, &mut effects, &mut notes)
     {
-        if matches!(verdict, Verdict::Refused(_)) {
+        if matches!(verdict, InputResult::Refused(_)) {
             keep_link(twin);
         }
         return Reaction { verdict, effects, notes: notes.all };
@@ -214,15 +214,15 @@ fn within_budget(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction 
     match perceive::perceive(twin, input, world, &mut effects, &mut notes) {
         Ok(true) => {}
         Ok(false) => {
-            return Reaction { verdict: Verdict::Stale, effects, notes: notes.all };
+            return Reaction { verdict: InputResult::Stale, effects, notes: notes.all };
         }
         Err(rejection) => {
             keep_link(twin);
-            return Reaction::nothing(Verdict::Refused(rejection));
+            return Reaction::nothing(InputResult::Refused(rejection));
         }
     }
     twin.live_to(input.at);
-    let mut context = understand::Context::new(twin, input, world, last_seen);
+    let mut context = understand::ReactionContext::new(twin, input, world, last_seen);
     context.late = notes.those_late().into();
     if !(world.broadcasts.is_empty() && twin.met.is_empty()) {
         context.met = broadcast::meet(twin, &context);
@@ -232,7 +232,7 @@ fn within_budget(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction 
     recall::recall(twin, &context, &wishes, &mut effects);
     let mut is_decided = false;
     if (wishes.is_any() || input.ask().is_some() || context.campaign().is_some())
-        && let Some(decide::Decided { decision, exposures, deferred, lost, entered }) =
+        && let Some(decide::Arbitration { decision, exposures, deferred, lost, entered }) =
             decide::decide(twin, &context, &wishes)
     {
         for (chosen, exposure) in decision.chosen.iter().zip(exposures) {
@@ -267,11 +267,11 @@ fn within_budget(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction 
     if let Some(journalled) = input.journalled() {
         effects.push(Effect::Journal { at: input.at, input: Box::new(journalled) });
     }
-    Reaction { verdict: Verdict::Applied, effects, notes: notes.all }
+    Reaction { verdict: InputResult::Applied, effects, notes: notes.all }
 }
 
 /// Whether an input says in which time zone the customer lives.
 fn is_about_zone(input: &Input) -> bool {
     let Cause::Event(event) = &input.cause else { return false };
-    matches!(&event.kind, Kind::Identify(told) if told.traits.get(learn::ZONE).is_some())
+    matches!(&event.kind, EventKind::Identify(told) if told.traits.get(learn::ZONE).is_some())
 }

@@ -1,9 +1,9 @@
 //! What was sent and has not been seen is taken back when it no longer fits: somebody complains, has
 //! bought it elsewhere, withdraws a consent, or an agent takes over.
 
-use super::decide::{self, Stage, Verdict};
-use super::understand::{Context, Wishes};
-use super::view::{Used, View};
+use super::decide::{self, CandidateVerdict, Stage};
+use super::understand::{DecisionRequests, ReactionContext};
+use super::view::{ReadPurpose, View};
 use super::{Contact, ContactOutcome, Effect, Recall, Twin, act};
 use crate::event::OutcomeKind;
 use crate::policy::{self, Expression, Path, Root};
@@ -11,8 +11,8 @@ use crate::policy::{self, Expression, Path, Root};
 /// Takes back what is pending and no longer fits, each action once.
 pub(super) fn recall(
     twin: &mut Twin,
-    context: &Context<'_>,
-    wishes: &Wishes,
+    context: &ReactionContext<'_>,
+    wishes: &DecisionRequests,
     effects: &mut Vec<Effect>,
 ) {
     let (policy, now) = (context.policy, context.input.at);
@@ -58,16 +58,16 @@ pub(super) fn is_unseen(contact: &Contact) -> bool {
 /// far as they can be asked again.
 fn objection(
     twin: &Twin,
-    context: &Context<'_>,
-    wishes: &Wishes,
-    action: &policy::Action,
+    context: &ReactionContext<'_>,
+    wishes: &DecisionRequests,
+    action: &policy::ActionDefinition,
     contact: &Contact,
-) -> Option<(Stage, Verdict)> {
+) -> Option<(Stage, CandidateVerdict)> {
     if twin.is_held_by_agent() && !action.vital {
-        return Some((Stage::Candidate, Verdict::HeldByAgent));
+        return Some((Stage::Candidate, CandidateVerdict::HeldByAgent));
     }
     if context.is_restricted && !action.vital {
-        return Some((Stage::Candidate, Verdict::Restricted));
+        return Some((Stage::Candidate, CandidateVerdict::Restricted));
     }
     let now = context.input.at;
     let need_of = |need: &usize| twin.need(&context.policy.needs[*need].name, now);
@@ -76,11 +76,11 @@ fn objection(
         && !action.serves.iter().any(|need| need_of(need).is_some())
     {
         let need = context.policy.needs[*met].name.clone();
-        return Some((Stage::Candidate, Verdict::NeedMet { need }));
+        return Some((Stage::Candidate, CandidateVerdict::NeedMet { need }));
     }
     let need = action.serves.iter().find_map(need_of);
     // What is withheld was noted when the action was taken.
-    let used = Some(Used { uses: &action.uses, discreet: false, place: None });
+    let used = Some(ReadPurpose { uses: &action.uses, discreet: false, place: None });
     let view = View { twin, context, need, used };
     let fails = |condition: &Option<Expression>| {
         let condition = condition.as_ref().filter(|one| can_be_asked_again(one, action))?;
@@ -89,25 +89,26 @@ fn objection(
             .then(|| Box::<str>::from(condition.source()))
     };
     if let Some(eligible) = fails(&action.eligible) {
-        return Some((Stage::Eligibility, Verdict::NotEligible { eligible }));
+        return Some((Stage::Eligibility, CandidateVerdict::NotEligible { eligible }));
     }
     if let Some(when) = fails(&action.when) {
-        return Some((Stage::Applicability, Verdict::NotApplicable { when }));
+        return Some((Stage::Applicability, CandidateVerdict::NotApplicable { when }));
     }
     if let Some(verdict) = decide::unsuitable(action.issue, twin, context) {
         return Some((Stage::Suitability, verdict));
     }
     if let Some(suitable) = fails(&action.suitable) {
-        return Some((Stage::Suitability, Verdict::NotSuitable { suitable }));
+        return Some((Stage::Suitability, CandidateVerdict::NotSuitable { suitable }));
     }
     let purpose = action.purpose.as_ref()?;
     let is_allowed = twin.allows(context.policy, purpose, Some(&contact.channel), now);
-    (!is_allowed).then(|| (Stage::Contact, Verdict::NoConsent { purpose: purpose.clone() }))
+    (!is_allowed)
+        .then(|| (Stage::Contact, CandidateVerdict::NoConsent { purpose: purpose.clone() }))
 }
 
 /// A condition about the event that led to the action, or about the action itself, had its answer
 /// then.
-fn can_be_asked_again(condition: &Expression, action: &policy::Action) -> bool {
+fn can_be_asked_again(condition: &Expression, action: &policy::ActionDefinition) -> bool {
     let is_past = |path: &Path| match path.root {
         Root::Event | Root::Need => true,
         Root::Contacts => path.names().next() == Some(&*action.name),

@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use super::decay::decay;
-use super::held::Held;
+use super::deferred::DeferredDecision;
 use super::interaction::PausedBy;
 use super::reaction::Notes;
-use super::understand::Context;
+use super::understand::ReactionContext;
 use super::{Cause, Effect, Input, Interaction, Timer, Twin};
-use crate::event::{Channel, EventType, InteractionState, Kind, Speaker, Time, Value};
+use crate::event::{Channel, EventKind, EventType, InteractionState, Speaker, Time, Value};
 use crate::policy::{CatchUp, InteractionRule, PAUSE_TIMER, Policy, Trigger};
 
 /// After a day what was left is half as fresh.
@@ -58,7 +58,7 @@ pub(super) fn ranked<'a>(twin: &'a Twin, policy: &Policy, input: &Input) -> Vec<
 
 /// The paused interaction that fits best to be taken up now: one that the policy says how to
 /// resume, and that was not offered since it paused.
-pub(super) fn best<'a>(twin: &'a Twin, context: &Context<'_>) -> Option<&'a Interaction> {
+pub(super) fn best<'a>(twin: &'a Twin, context: &ReactionContext<'_>) -> Option<&'a Interaction> {
     let (input, policy) = (context.input, context.policy);
     if policy.interactions.is_empty() || twin.interactions.iter().all(|one| one.pause.is_none()) {
         return None;
@@ -88,7 +88,7 @@ pub(super) fn is_there(input: &Input) -> bool {
     use EventType::{Ask, Consent, Interaction, Message, Page, Preference, Screen, Track};
     let Cause::Event(event) = &input.cause else { return false };
     match &event.kind {
-        Kind::Message(told) => told.from == Speaker::Customer && !told.automatic,
+        EventKind::Message(told) => told.from == Speaker::Customer && !told.automatic,
         kind => matches!(
             kind.event_type(),
             Ask | Consent | Interaction | Message | Page | Preference | Screen | Track
@@ -104,7 +104,7 @@ fn is_presence(input: &Input) -> bool {
 
 /// An interaction that is to be offered, and by which action.
 #[derive(Debug)]
-pub(super) struct Offer {
+pub(super) struct ResumeOffer {
     /// Position in [`Policy::actions`].
     pub(super) action: usize,
     /// Why, in words for people.
@@ -113,10 +113,10 @@ pub(super) struct Offer {
 
 /// What is to be offered to whoever turns up by this input, or turned up in quiet hours that are
 /// over.
-pub(super) fn offer(twin: &Twin, context: &Context<'_>) -> Option<Offer> {
+pub(super) fn offer(twin: &Twin, context: &ReactionContext<'_>) -> Option<ResumeOffer> {
     let is_automatic = context.said.as_ref().is_some_and(|said| said.is_automatic);
     let is_there = is_presence(context.input) && !is_automatic;
-    if !is_there && Held::of_input(context.input) != Some(Held::Offer) {
+    if !is_there && DeferredDecision::of_input(context.input) != Some(DeferredDecision::Offer) {
         return None;
     }
     let known = best(twin, context)?;
@@ -126,12 +126,12 @@ pub(super) fn offer(twin: &Twin, context: &Context<'_>) -> Option<Offer> {
         step => format!(" at step {step}"),
     };
     let because = format!("{} {} was left{step} in {}", known.kind, known.id, known.channel);
-    Some(Offer { action, because })
+    Some(ResumeOffer { action, because })
 }
 
 /// The action that offers the best one is taken, or an agent has it in the brief: it is not offered
 /// again in this pause.
-pub(super) fn offered(twin: &mut Twin, context: &Context<'_>, by: Option<&str>) {
+pub(super) fn offered(twin: &mut Twin, context: &ReactionContext<'_>, by: Option<&str>) {
     let Some(known) = best(twin, context) else { return };
     let policy = context.policy;
     let resume = policy.interactions.get(&known.kind).and_then(|rule| rule.resume);
@@ -155,7 +155,7 @@ pub(super) fn keep_step(
         return;
     }
     let Cause::Event(event) = &input.cause else { return };
-    let mut moved = matches!(event.kind, Kind::Interaction(_) | Kind::Message(_));
+    let mut moved = matches!(event.kind, EventKind::Interaction(_) | EventKind::Message(_));
     let trigger = input.trigger();
     for known in twin.interactions.iter_mut().filter(|known| known.is_going_on()) {
         let Some(rule) = policy.interactions.get(&known.kind) else { continue };

@@ -8,18 +8,18 @@ use super::decay::decay;
 use super::{Twin, decide, understand};
 use crate::config::limits;
 use crate::event::{
-    AnalysedWords, Analysis, Channel, Map, Message, Speaker, Time, Value, language_tag,
+    AnalysedWords, Analysis, Channel, Map, MessageData, Speaker, Time, Value, language_tag,
 };
-use crate::language::{Cue, Language, Languages, Prior, Reading, Told};
+use crate::language::{Cue, DetectedLanguage, Language, LanguagePrior, Languages, Reading};
 use crate::policy::Policy;
 
 /// How a customer feels, as far as their own words tell: what agents and bots say never counts.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Sentiment {
     /// Over all channels.
-    pub overall: Course,
+    pub overall: ValenceTrend,
     /// By channel, the last touched last; at most [`limits::SENTIMENT_CHANNELS`].
-    pub channels: Vec<(Channel, Course)>,
+    pub channels: Vec<(Channel, ValenceTrend)>,
     /// How pressing it is: the urgency of the most pressing message, 0 to 1, halved every
     /// [`URGENCY_HALF_LIFE`].
     pub urgency: f64,
@@ -27,7 +27,7 @@ pub struct Sentiment {
     pub language: Option<Language>,
     /// The last messages and the words that made the reading, oldest first; at most
     /// [`limits::SENTIMENT_EVIDENCE`].
-    pub evidence: Vec<Heard>,
+    pub evidence: Vec<HeardMessage>,
 }
 
 /// The course of a valence over time.
@@ -37,7 +37,7 @@ pub struct Sentiment {
 /// the fast one make the trend, as in a moving average convergence/divergence; the variance is
 /// kept incrementally (T. Finch, *Incremental calculation of weighted mean and variance*, 2009).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Course {
+pub struct ValenceTrend {
     level: f64,
     fast: f64,
     slow: f64,
@@ -50,7 +50,7 @@ pub struct Course {
 
 /// One message of the customer's, as it was read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Heard {
+pub struct HeardMessage {
     /// When.
     pub at: Time,
     /// Where.
@@ -74,13 +74,13 @@ const SILENT: f64 = 0.25;
 /// A shorter message does not tell a customer's language: it is read in the one they spoke before.
 const TELLING_BYTES: usize = 24;
 
-impl Default for Course {
-    fn default() -> Course {
-        Course { level: 0.0, fast: 0.0, slow: 0.0, variance: 0.0, messages: 0, at: Time::MIN }
+impl Default for ValenceTrend {
+    fn default() -> ValenceTrend {
+        ValenceTrend { level: 0.0, fast: 0.0, slow: 0.0, variance: 0.0, messages: 0, at: Time::MIN }
     }
 }
 
-impl Course {
+impl ValenceTrend {
     /// How the customer feels now: −1 (bad) to 1 (good).
     pub fn level(&self, now: Time) -> f64 {
         self.level * decay(now.since(self.at), LEVEL.1)
@@ -98,9 +98,9 @@ impl Course {
         self.variance.sqrt().min(1.0)
     }
 
-    fn at(&self, now: Time) -> Course {
+    fn at(&self, now: Time) -> ValenceTrend {
         let passed = now.since(self.at);
-        Course {
+        ValenceTrend {
             level: self.level * decay(passed, LEVEL.1),
             fast: self.fast * decay(passed, FAST.1),
             slow: self.slow * decay(passed, SLOW.1),
@@ -114,7 +114,7 @@ impl Course {
         let weight = SILENT + (1.0 - SILENT) * confidence;
         let pulled = |average: f64, share: f64| average + share * weight * (valence - average);
         let (share, off) = (LEVEL.0 * weight, valence - before.level);
-        *self = Course {
+        *self = ValenceTrend {
             level: pulled(before.level, LEVEL.0),
             fast: pulled(before.fast, FAST.0),
             slow: pulled(before.slow, SLOW.0),
@@ -127,13 +127,13 @@ impl Course {
     /// The course of one customer who was two until now: averages of averages, by the number of
     /// messages that made them.
     #[must_use]
-    pub fn merged(&self, other: &Course) -> Course {
+    pub fn merged(&self, other: &ValenceTrend) -> ValenceTrend {
         let at = self.at.max(other.at);
         let (one, two) = (self.at(at), other.at(at));
         let (of_one, of_two) = (f64::from(one.messages), f64::from(two.messages));
         let all = (of_one + of_two).max(1.0);
         let mixed = |one: f64, two: f64| (one * of_one + two * of_two) / all;
-        Course {
+        ValenceTrend {
             level: mixed(one.level, two.level),
             fast: mixed(one.fast, two.fast),
             slow: mixed(one.slow, two.slow),
@@ -151,18 +151,19 @@ impl Sentiment {
     }
 
     /// The course in one channel.
-    pub fn channel(&self, name: &str) -> Option<&Course> {
+    pub fn channel(&self, name: &str) -> Option<&ValenceTrend> {
         self.channels.iter().find(|(known, _)| known.as_str() == name).map(|(_, course)| course)
     }
 
-    fn hear(&mut self, heard: Heard) {
-        let Heard { at, ref channel, ref reading, .. } = heard;
+    fn hear(&mut self, heard: HeardMessage) {
+        let HeardMessage { at, ref channel, ref reading, .. } = heard;
         let (valence, confidence) = (f64::from(reading.valence), f64::from(reading.confidence));
         self.urgency = self.urgency(at).max(f64::from(reading.urgency));
         self.overall.hear(valence, confidence, at);
 
         let known = self.channels.iter().position(|(known, _)| known == channel);
-        let mut course = known.map_or_else(Course::default, |known| self.channels.remove(known).1);
+        let mut course =
+            known.map_or_else(ValenceTrend::default, |known| self.channels.remove(known).1);
         course.hear(valence, confidence, at);
         if self.channels.len() == limits::SENTIMENT_CHANNELS {
             self.channels.remove(0);
@@ -206,7 +207,7 @@ impl Sentiment {
 
 /// What the message at hand says, for the rules that answer to it.
 #[derive(Debug)]
-pub(super) struct Said {
+pub(super) struct MessageContent {
     /// In which language it is read.
     pub(super) language: Language,
     /// How its writer feels; none if nothing is known of the language.
@@ -223,7 +224,7 @@ pub(super) struct Said {
 
 /// Whether a program wrote a customer's message by itself, of which these are the own words: the channel
 /// says so, or it plainly reads so.
-pub(super) fn is_programs(told: &Message, own: &str, languages: &Languages) -> bool {
+pub(super) fn is_programs(told: &MessageData, own: &str, languages: &Languages) -> bool {
     told.from == Speaker::Customer && (told.automatic || languages.is_automatic(own))
 }
 
@@ -240,7 +241,7 @@ fn analysed(analysis: &Analysis, language: Language) -> Reading {
     }
 }
 
-impl Said {
+impl MessageContent {
     /// The names of the topics.
     pub(super) fn topics(&self) -> impl Iterator<Item = &str> {
         self.words.iter().map(|(name, _)| name)
@@ -251,17 +252,17 @@ impl Twin {
     /// Reads a customer's own message and remembers how they feel.
     pub(super) fn listen(
         &mut self,
-        told: &Message,
+        told: &MessageData,
         channel: &Channel,
-        context: &understand::Context<'_>,
-    ) -> Option<Said> {
+        context: &understand::ReactionContext<'_>,
+    ) -> Option<MessageContent> {
         if told.from != Speaker::Customer {
             return None;
         }
         let speech = &context.policy.speech;
         let text = speech.languages.own_words(&told.text);
         let own = decide::language(self, context);
-        let Told { language, is_sure } =
+        let DetectedLanguage { language, is_sure } =
             self.spoken(told, &text, context.policy, own.as_deref())?;
         let is_automatic = is_programs(told, &text, &speech.languages);
         let reading = match &told.analysis {
@@ -272,7 +273,7 @@ impl Twin {
         };
         let topics =
             if is_automatic { SmallVec::new() } else { speech.topics.find(&text, language) };
-        let said = Said {
+        let said = MessageContent {
             topics: Value::List(topics.iter().map(|topic| topic.name.into()).collect()),
             words: topics.iter().map(|topic| (topic.name, Value::from(&*topic.words))).collect(),
             language,
@@ -292,7 +293,7 @@ impl Twin {
             sentiment.language = Some(language);
         }
         let at = context.input.at;
-        sentiment.hear(Heard { at, channel: channel.clone(), number, reading });
+        sentiment.hear(HeardMessage { at, channel: channel.clone(), number, reading });
         Some(said)
     }
 
@@ -300,22 +301,22 @@ impl Twin {
     /// the customer's own as what is most likely. None if nothing is known of any of the policy's.
     fn spoken(
         &self,
-        told: &Message,
+        told: &MessageData,
         text: &str,
         policy: &Policy,
         own: Option<&str>,
-    ) -> Option<Told> {
+    ) -> Option<DetectedLanguage> {
         let speech = &policy.speech;
         let analysed = told.analysis.as_ref().and_then(|analysis| analysis.language.as_deref());
         let named = analysed.or(told.language.as_deref());
         if let Some(language) = named.and_then(|tag| language_tag(tag).parse().ok()) {
-            return Some(Told { language, is_sure: true });
+            return Some(DetectedLanguage { language, is_sure: true });
         }
         let known = |tag: &str| tag.parse().ok().filter(|tag| speech.spoken.contains(tag));
         let before = self.sentiment.as_ref().and_then(|sentiment| sentiment.language);
         let prior = match own.and_then(known).or(before) {
-            Some(own) => Prior::Own(own),
-            None => Prior::Likely(speech.spoken.first().copied()?),
+            Some(own) => LanguagePrior::Own(own),
+            None => LanguagePrior::Likely(speech.spoken.first().copied()?),
         };
         Some(speech.languages.detect(text, &speech.spoken, prior))
     }
@@ -331,7 +332,7 @@ mod tests {
         Time::from_ms(1_760_000_000_000 + (hours * 3_600_000.0) as i64)
     }
 
-    fn heard(valence: f32, urgency: f32, channel: &str, hours: f64, number: u64) -> Heard {
+    fn heard(valence: f32, urgency: f32, channel: &str, hours: f64, number: u64) -> HeardMessage {
         let reading = Reading {
             language: Language::ENGLISH,
             valence,
@@ -340,7 +341,7 @@ mod tests {
             words: [].into_iter().collect(),
             pressing: [].into_iter().collect(),
         };
-        Heard { at: at(hours), channel: Channel::new(channel).unwrap(), number, reading }
+        HeardMessage { at: at(hours), channel: Channel::new(channel).unwrap(), number, reading }
     }
 
     fn sentiment(messages: &[(f32, f64)]) -> Sentiment {

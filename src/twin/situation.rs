@@ -3,24 +3,24 @@
 
 use std::time::Duration;
 
-use super::understand::Context;
-use super::view::{Used, View};
+use super::understand::ReactionContext;
+use super::view::{ReadPurpose, View};
 use super::{Fired, Input, Twin, World, learn};
 use crate::event::{Time, Value};
 use crate::models::Features;
-use crate::policy::{Expression, Figure, Policy, Root};
+use crate::policy::{ActivityMetric, Expression, Policy, Root};
 
 impl Twin {
     /// What the models would know a moment by in which nothing happens but that somebody looks.
     pub fn situation(&self, policy: &Policy, now: Time) -> Features {
         let nothing = Fired { name: "".into(), due: now, late: Duration::ZERO };
         let input = Input::timer(nothing, now);
-        features(self, &Context::new(self, &input, &World::of(policy), self.seen))
+        features(self, &ReactionContext::new(self, &input, &World::of(policy), self.seen))
     }
 }
 
 /// The features of a twin at the moment of a reaction. Nothing sensitive is among them.
-pub(super) fn features(twin: &Twin, context: &Context<'_>) -> Features {
+pub(super) fn features(twin: &Twin, context: &ReactionContext<'_>) -> Features {
     let now = context.input.at;
     let mut features = Features::new();
     match context.input.channel() {
@@ -45,7 +45,7 @@ pub(super) fn features(twin: &Twin, context: &Context<'_>) -> Features {
     features.number("inputs", twin.timeline.total() as f64);
     features.number("contacts", twin.contacts.len() as f64);
     // The places are the policy's own: what is sensitive is missing, and nobody need be told.
-    let used = Some(Used { uses: &[], discreet: true, place: None });
+    let used = Some(ReadPurpose { uses: &[], discreet: true, place: None });
     let view = View { used, ..View::whole(twin, context) };
     for feature in context.policy.features.iter().flatten() {
         tell(feature, &view, &mut features);
@@ -58,7 +58,7 @@ fn tell(feature: &Expression, view: &View<'_>, features: &mut Features) {
     let is_share = matches!(feature.paths(), [path] if path.to_string() == name
     && match path.root {
         Root::Needs | Root::Dissatisfaction => true,
-        Root::Activities => path.names().last().and_then(Figure::of).is_some_and(Figure::is_share),
+        Root::Activities => path.names().last().and_then(ActivityMetric::of).is_some_and(ActivityMetric::is_share),
         _ => false,
     });
     match feature.value(view) {

@@ -3,9 +3,9 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::{
-    Block, Case, Contact, Dates, Escalated, Guard, Hand, Identifier, Input, Interaction, Meeting,
-    Moves, Need, Packed, Problem, Profile, Recent, Sentiment, Signal, Tallies, Timeline, Timer,
-    Trial,
+    AggregateState, Block, Case, Contact, Dates, EscalationRecord, Guard, Identifier, Input,
+    Interaction, Meeting, Need, OwnershipRecord, Packed, Problem, Profile, Recent, RelinkCounter,
+    Sentiment, Signal, Timeline, Timer, Trial,
 };
 use crate::event::{Customer, Map, Time, Value};
 
@@ -26,7 +26,7 @@ pub struct Twin {
     pub linked_to: Option<Customer>,
     /// When that was said, or taken back.
     #[serde(skip)]
-    pub hand: Option<Hand>,
+    pub hand: Option<OwnershipRecord>,
     /// What the customer is and said.
     pub profile: Profile,
     /// Live facts from outside; those that were taken away are not shown.
@@ -43,7 +43,7 @@ pub struct Twin {
     /// What was done for the customer, and what came of it.
     pub contacts: Vec<Contact>,
     /// What was handed to people.
-    pub escalations: Vec<Escalated>,
+    pub escalations: Vec<EscalationRecord>,
     /// What is to happen later.
     pub timers: Vec<Timer>,
     /// How the customer feels; none before they have said anything.
@@ -51,7 +51,7 @@ pub struct Twin {
     /// The recent past.
     pub timeline: Timeline,
     /// What the policy counts of the inputs that pass.
-    pub tallies: Tallies,
+    pub tallies: AggregateState,
     /// Problems that the customer had, oldest first.
     pub problems: Vec<Problem>,
     /// What was made of sensitive facts, and what it may be used for.
@@ -67,7 +67,7 @@ pub struct Twin {
     /// customer who was merged with another. So no plain link takes it.
     pub known: bool,
     /// How often this identifier was linked of late.
-    pub moves: Moves,
+    pub moves: RelinkCounter,
     /// The identities of what came of late, behind the timeline. They tell nobody anything.
     #[serde(skip)]
     pub recent: Recent,
@@ -104,11 +104,11 @@ pub struct Record<'a> {
     cases: Cow<'a, [Case]>,
     needs: Cow<'a, [Need]>,
     contacts: Cow<'a, [Contact]>,
-    escalations: Cow<'a, [Escalated]>,
+    escalations: Cow<'a, [EscalationRecord]>,
     timers: Cow<'a, [Timer]>,
     recent: Packed<'a>,
     sentiment: Cow<'a, Option<Box<Sentiment>>>,
-    tallies: Cow<'a, Tallies>,
+    tallies: Cow<'a, AggregateState>,
     problems: Cow<'a, [Problem]>,
     guards: Cow<'a, [Guard]>,
     held: u16,
@@ -117,13 +117,13 @@ pub struct Record<'a> {
     epoch: u64,
     known: bool,
     identities: Cow<'a, Recent>,
-    hand: Cow<'a, Option<Hand>>,
+    hand: Cow<'a, Option<OwnershipRecord>>,
     identifiers: Cow<'a, [Identifier]>,
     met: Cow<'a, [Meeting]>,
     alarmed: bool,
     decisions: u32,
     trials: Cow<'a, [Trial]>,
-    moves: Moves,
+    moves: RelinkCounter,
 }
 
 impl Twin {
@@ -147,14 +147,14 @@ impl Twin {
             timers: Vec::new(),
             sentiment: None,
             timeline: Timeline::default(),
-            tallies: Tallies::default(),
+            tallies: AggregateState::default(),
             problems: Vec::new(),
             guards: Vec::new(),
             dates: Dates::default(),
             fact_dates: Dates::default(),
             epoch: 0,
             known: false,
-            moves: Moves::default(),
+            moves: RelinkCounter::default(),
             recent: Recent::default(),
             identifiers: Vec::new(),
             met: Vec::new(),
@@ -260,7 +260,7 @@ impl Twin {
 
     /// Whether an agent holds a conversation with this customer, so that automation keeps quiet.
     pub fn is_held_by_agent(&self) -> bool {
-        self.escalations.iter().any(Escalated::is_claimed)
+        self.escalations.iter().any(EscalationRecord::is_claimed)
     }
 
     /// Whether an agent asks what to say, at the desk at which they hold the conversation.

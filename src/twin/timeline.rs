@@ -6,13 +6,13 @@ use bytes::Bytes;
 use serde::ser::SerializeSeq;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::memory::Past;
+use super::memory::PastEntry;
 use crate::config::limits;
 use crate::event::{EventType, Time, cut};
 
 /// What kind of input an entry records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum What {
+pub enum EntryKind {
     /// An event of this type.
     Event(EventType),
     /// A timer that fired.
@@ -21,58 +21,61 @@ pub enum What {
     Broadcast,
 }
 
-impl What {
+impl EntryKind {
     /// The name that people see.
     pub const fn name(self) -> &'static str {
         match self {
-            What::Event(event_type) => event_type.name(),
-            What::Timer => "timer",
-            What::Broadcast => "broadcast",
+            EntryKind::Event(event_type) => event_type.name(),
+            EntryKind::Timer => "timer",
+            EntryKind::Broadcast => "broadcast",
         }
     }
 
     // Stored bytes: these numbers must never change, only grow.
     const fn code(self) -> u8 {
         match self {
-            What::Timer => 0,
-            What::Event(EventType::Identify) => 1,
-            What::Event(EventType::Link) => 2,
-            What::Event(EventType::Page) => 3,
-            What::Event(EventType::Screen) => 4,
-            What::Event(EventType::Track) => 5,
-            What::Event(EventType::Message) => 6,
-            What::Event(EventType::Preference) => 7,
-            What::Event(EventType::Consent) => 8,
-            What::Event(EventType::Interaction) => 9,
-            What::Event(EventType::Case) => 10,
-            What::Event(EventType::Signal) => 11,
-            What::Event(EventType::Outcome) => 12,
-            What::Event(EventType::Handoff) => 13,
-            What::Event(EventType::Unlink) => 14,
-            What::Broadcast => 15,
-            What::Event(EventType::Ask) => 16,
+            EntryKind::Timer => 0,
+            EntryKind::Event(EventType::Identify) => 1,
+            EntryKind::Event(EventType::Link) => 2,
+            EntryKind::Event(EventType::Page) => 3,
+            EntryKind::Event(EventType::Screen) => 4,
+            EntryKind::Event(EventType::Track) => 5,
+            EntryKind::Event(EventType::Message) => 6,
+            EntryKind::Event(EventType::Preference) => 7,
+            EntryKind::Event(EventType::Consent) => 8,
+            EntryKind::Event(EventType::Interaction) => 9,
+            EntryKind::Event(EventType::Case) => 10,
+            EntryKind::Event(EventType::Signal) => 11,
+            EntryKind::Event(EventType::Outcome) => 12,
+            EntryKind::Event(EventType::Handoff) => 13,
+            EntryKind::Event(EventType::Unlink) => 14,
+            EntryKind::Broadcast => 15,
+            EntryKind::Event(EventType::Ask) => 16,
         }
     }
 
-    fn all() -> impl Iterator<Item = What> {
-        EventType::ALL.into_iter().map(What::Event).chain([What::Timer, What::Broadcast])
+    fn all() -> impl Iterator<Item = EntryKind> {
+        EventType::ALL
+            .into_iter()
+            .map(EntryKind::Event)
+            .chain([EntryKind::Timer, EntryKind::Broadcast])
     }
 
-    fn from_code(code: u8) -> Option<What> {
-        What::all().find(|what| what.code() == code)
+    fn from_code(code: u8) -> Option<EntryKind> {
+        EntryKind::all().find(|what| what.code() == code)
     }
 }
 
-impl<'de> Deserialize<'de> for What {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<What, D::Error> {
+impl<'de> Deserialize<'de> for EntryKind {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<EntryKind, D::Error> {
         let name = <Box<str>>::deserialize(from)?;
-        What::all().find(|known| known.name() == &*name).ok_or_else(|| {
+        EntryKind::all().find(|known| known.name() == &*name).ok_or_else(|| {
             serde::de::Error::custom(format!("expected a kind of input, found `{name}`"))
         })
     }
 }
 
-impl Serialize for What {
+impl Serialize for EntryKind {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(self.name())
     }
@@ -86,7 +89,7 @@ pub struct Entry<'a> {
     /// When it was taken in.
     pub at: Time,
     /// What kind it was.
-    pub what: What,
+    pub what: EntryKind,
     /// The channel that reported it; empty for a timer and a broadcast.
     pub channel: &'a str,
     /// What it said, in short.
@@ -117,7 +120,7 @@ pub struct Timeline {
 
 /// Where a timeline ended at some moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct End {
+pub struct TimelineEnd {
     total: u64,
     newest: Option<u64>,
 }
@@ -163,7 +166,7 @@ impl Timeline {
     }
 
     /// A timeline of `total` inputs, of which these are the last.
-    pub(super) fn of(total: u64, last: &[Past]) -> Timeline {
+    pub(super) fn of(total: u64, last: &[PastEntry]) -> Timeline {
         let beyond = last.len().saturating_sub(limits::TIMELINE_ENTRIES);
         let last = last.get(beyond..).unwrap_or_default();
         let before = total.saturating_sub(last.len() as u64);
@@ -175,14 +178,14 @@ impl Timeline {
     }
 
     /// Where the timeline ends now, for [`Timeline::changed_from`].
-    pub fn end(&self) -> End {
+    pub fn end(&self) -> TimelineEnd {
         let newest = self.numbered().last().and_then(|(_, bytes)| unpack(bytes));
-        End { total: self.total, newest: newest.map(|entry| entry.fingerprint) }
+        TimelineEnd { total: self.total, newest: newest.map(|entry| entry.fingerprint) }
     }
 
     /// The number from which on entries are others than those there were at `end`: all that came
     /// since, or all there are if memories were moved in between.
-    pub fn changed_from(&self, end: End) -> u64 {
+    pub fn changed_from(&self, end: TimelineEnd) -> u64 {
         let Some(newest) = end.newest else {
             return 0;
         };
@@ -283,7 +286,7 @@ impl Timeline {
     }
 
     /// Adds an entry; the oldest leaves when there are too many.
-    fn push(&mut self, at: Time, fingerprint: u64, what: What, channel: &str, text: &str) {
+    fn push(&mut self, at: Time, fingerprint: u64, what: EntryKind, channel: &str, text: &str) {
         self.push_with(at, fingerprint, what, channel, |line| line.write_str(text));
     }
 
@@ -293,9 +296,9 @@ impl Timeline {
         &mut self,
         at: Time,
         fingerprint: u64,
-        what: What,
+        what: EntryKind,
         channel: &str,
-        text: impl FnOnce(&mut Line<'_>) -> fmt::Result,
+        text: impl FnOnce(&mut EntryText<'_>) -> fmt::Result,
     ) {
         if self.len() == limits::TIMELINE_ENTRIES
             && let Some(oldest) = (Split { rest: &self.bytes }).next()
@@ -315,7 +318,7 @@ impl Timeline {
         self.bytes.push(channel.len() as u8);
         self.bytes.extend_from_slice(channel.as_bytes());
         // A line that is full says so, and is as long as it may be.
-        let _ = text(&mut Line { bytes: &mut self.bytes, left: limits::TIMELINE_TEXT_BYTES });
+        let _ = text(&mut EntryText { bytes: &mut self.bytes, left: limits::TIMELINE_TEXT_BYTES });
         let length = self.bytes.len() - start;
         self.bytes[start..start + 2].copy_from_slice(&(length as u16).to_le_bytes());
         self.count();
@@ -341,12 +344,12 @@ const _: () = assert!(
 );
 
 /// The text of an entry while it is written: what no longer fits is left out.
-pub(super) struct Line<'a> {
+pub(super) struct EntryText<'a> {
     bytes: &'a mut Vec<u8>,
     left: usize,
 }
 
-impl fmt::Write for Line<'_> {
+impl fmt::Write for EntryText<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let fitting = cut(text, self.left);
         self.bytes.extend_from_slice(fitting.as_bytes());
@@ -387,7 +390,7 @@ fn unpack(bytes: &[u8]) -> Option<Entry<'_>> {
     Some(Entry {
         number: 0,
         at: Time::from_ms(i64::from_le_bytes(*at)),
-        what: What::from_code(*what)?,
+        what: EntryKind::from_code(*what)?,
         channel: std::str::from_utf8(channel).ok()?,
         text: std::str::from_utf8(text).ok()?,
         fingerprint: u64::from_le_bytes(*fingerprint),
@@ -444,7 +447,7 @@ mod tests {
     fn filled(texts: &[String]) -> Timeline {
         let mut timeline = Timeline::default();
         for (number, text) in texts.iter().enumerate() {
-            let what = What::Event(EventType::Track);
+            let what = EntryKind::Event(EventType::Track);
             timeline.push(Time::from_ms(number as i64), number as u64, what, "web", text);
         }
         timeline
@@ -502,8 +505,8 @@ mod tests {
 
     #[test]
     fn every_kind_of_input_has_a_code_of_its_own() {
-        for what in EventType::ALL.map(What::Event).into_iter().chain([What::Timer]) {
-            assert_eq!(What::from_code(what.code()), Some(what));
+        for what in EventType::ALL.map(EntryKind::Event).into_iter().chain([EntryKind::Timer]) {
+            assert_eq!(EntryKind::from_code(what.code()), Some(what));
         }
     }
 }

@@ -4,12 +4,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::reaction::Notes;
-use super::understand::Context;
+use super::understand::ReactionContext;
 use super::view::View;
 use super::{Effect, Twin};
 use crate::config::limits;
 use crate::event::Time;
-use crate::policy::{Arm, Experiment, Policy, Truth};
+use crate::policy::{Experiment, ExperimentArm, Policy, Truth};
 
 /// The customer's part in an experiment: since a decision was taken that it is about.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,7 +28,7 @@ pub struct Trial {
 
 /// The arm of an experiment that a decision was made under.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Under {
+pub struct ArmAssignment {
     /// The experiment.
     pub experiment: Box<str>,
     /// The arm.
@@ -37,7 +37,7 @@ pub struct Under {
 
 /// A step of an experiment, as its results count it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Tried {
+pub struct TrialUpdate {
     /// Which experiment of the policy.
     pub experiment: Box<str>,
     /// The arm in which the customer is.
@@ -60,7 +60,7 @@ impl Twin {
 
     /// The arm in which the customer is. Who came in stays in the arm, even if their twin has been
     /// linked with another one meanwhile.
-    pub(super) fn arm<'a>(&self, experiment: &'a Experiment) -> Option<&'a Arm> {
+    pub(super) fn arm<'a>(&self, experiment: &'a Experiment) -> Option<&'a ExperimentArm> {
         match self.trial(&experiment.name) {
             Some(trial) => experiment.arm(&trial.arm),
             None => experiment.arm_of(self.customer.as_str()),
@@ -83,8 +83,8 @@ impl Twin {
     /// The customer comes into these experiments, in these arms, each once.
     pub(super) fn enter<'a>(
         &mut self,
-        experiments: impl Iterator<Item = (&'a Experiment, &'a Arm)>,
-        context: &Context<'_>,
+        experiments: impl Iterator<Item = (&'a Experiment, &'a ExperimentArm)>,
+        context: &ReactionContext<'_>,
         effects: &mut Vec<Effect>,
     ) {
         for (experiment, arm) in experiments {
@@ -104,7 +104,7 @@ impl Twin {
                 reached: false,
                 value: 0.0,
             });
-            effects.push(Effect::Try(Box::new(Tried {
+            effects.push(Effect::Try(Box::new(TrialUpdate {
                 experiment: name,
                 arm,
                 entered: true,
@@ -119,7 +119,7 @@ impl Twin {
 /// Counts an input that is what experiments hope for, in those in which the customer is.
 pub(super) fn hope(
     twin: &mut Twin,
-    context: &Context<'_>,
+    context: &ReactionContext<'_>,
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
 ) {
@@ -156,7 +156,7 @@ pub(super) fn hope(
         let is_first = !std::mem::replace(&mut trial.reached, true);
         trial.value = after;
         if is_first || value != 0.0 {
-            effects.push(Effect::Try(Box::new(Tried {
+            effects.push(Effect::Try(Box::new(TrialUpdate {
                 experiment: trial.experiment.clone(),
                 arm: trial.arm.clone(),
                 entered: false,

@@ -6,28 +6,28 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::escalation::Opening;
+use super::deferred::DeferredDecision;
+use super::escalation::NewEscalation;
 use super::guard::both;
-use super::held::Held;
-use super::preference::{Evidence, Speaks};
+use super::preference::{Evidence, PreferenceSign};
 use super::reaction::Notes;
-use super::resume::{self, Offer};
-use super::sentiment::Said;
-use super::view::{Used, View};
+use super::resume::{self, ResumeOffer};
+use super::sentiment::MessageContent;
+use super::view::{ReadPurpose, View};
 use super::{
-    Broadcasts, Cause, Derived, Effect, Followed, Input, Shared, Signal, Timer, Twin, World,
-    broadcast, dissatisfaction, escalation, profile, tally, trial,
+    Broadcasts, Cause, Derived, Effect, Input, LiveBroadcast, MatchedRules, Signal, Timer, Twin,
+    World, aggregate, broadcast, dissatisfaction, escalation, profile, trial,
 };
 use crate::config::limits;
-use crate::event::{EventType, Kind, OutcomeKind, Sensitivity, Time, Value};
+use crate::event::{EventKind, EventType, OutcomeKind, Sensitivity, Time, Value};
 use crate::models::Snapshot;
 use crate::policy::{
-    CONSENT_TIMER, DUE_TIMER, Due, EXPIRED, EvalError, Expression, IGNORED_TIMER, Path, Place,
-    Policy, Purposes, Root, Rule, Step, Template, Trigger, Truth,
+    CONSENT_TIMER, DUE_TIMER, Due, EXPIRED, EvalError, Expression, IGNORED_TIMER, Path, Policy,
+    Purposes, Root, Rule, RuleStep, SourceLocation, Template, Trigger, Truth,
 };
 
 /// What one reaction goes by.
-pub(super) struct Context<'a> {
+pub(super) struct ReactionContext<'a> {
     pub(super) input: &'a Input,
     pub(super) policy: &'a Policy,
     /// What is shared among customers at the moment.
@@ -35,15 +35,15 @@ pub(super) struct Context<'a> {
     /// What was learned from the outcomes of all customers.
     pub(super) models: &'a Snapshot,
     /// Who is told which rules held.
-    pub(super) followed: Option<&'a Followed>,
+    pub(super) followed: Option<&'a MatchedRules>,
     /// What of it the twin has just met.
-    pub(super) met: broadcast::Newly,
+    pub(super) met: broadcast::NewMeetings,
     /// The campaign that has the twin decide.
-    pub(super) campaign: Option<&'a Arc<Shared>>,
+    pub(super) campaign: Option<&'a Arc<LiveBroadcast>>,
     /// When the twin was seen before this input.
     pub(super) last_seen: Time,
     /// What the customer says, if the input is a message of theirs.
-    pub(super) said: Option<Said>,
+    pub(super) said: Option<MessageContent>,
     /// The parts of the event that come late: something that was said later is known.
     pub(super) late: Box<[Box<str>]>,
     /// Whether the customer may be treated as the one that they are.
@@ -56,28 +56,28 @@ pub(super) struct Context<'a> {
     /// Whether there is anything sensitive, so that what is read must be looked at.
     pub(super) is_guarded: bool,
     /// What was withheld: from whom, and why.
-    withheld: RefCell<Vec<(Place, String)>>,
+    withheld: RefCell<Vec<(SourceLocation, String)>>,
 }
 
-impl<'a> Context<'a> {
+impl<'a> ReactionContext<'a> {
     pub(super) fn new(
         twin: &Twin,
         input: &'a Input,
         world: &World<'a>,
         last_seen: Time,
-    ) -> Context<'a> {
+    ) -> ReactionContext<'a> {
         let World { policy, broadcasts, models, followed } = *world;
         let is_sensitive = |signal: &Signal| signal.sensitivity == Sensitivity::Sensitive;
         let is_guarded = !policy.context.is_empty()
             || !twin.guards.is_empty()
             || twin.context.iter().any(is_sensitive);
-        Context {
+        ReactionContext {
             input,
             policy,
             broadcasts,
             models,
             followed,
-            met: broadcast::Newly::new(),
+            met: broadcast::NewMeetings::new(),
             campaign: None,
             last_seen,
             said: None,
@@ -91,15 +91,15 @@ impl<'a> Context<'a> {
     }
 
     /// The same, as somebody decides who speaks with the customer.
-    pub(super) fn for_an_agent(&self, twin: &Twin) -> Context<'a> {
+    pub(super) fn for_an_agent(&self, twin: &Twin) -> ReactionContext<'a> {
         let world = World {
             policy: self.policy,
             broadcasts: self.broadcasts,
             models: self.models,
             followed: self.followed,
         };
-        let context = Context::new(twin, self.input, &world, self.last_seen);
-        Context { is_for_agent: true, ..context }
+        let context = ReactionContext::new(twin, self.input, &world, self.last_seen);
+        ReactionContext { is_for_agent: true, ..context }
     }
 
     /// The moment up to which the twin has lived: late inputs do not move time back, and a
@@ -122,7 +122,7 @@ impl<'a> Context<'a> {
 
     /// The topics that the input touches.
     pub(super) fn topics(&self) -> impl Iterator<Item = (Trigger, &str)> {
-        self.said.iter().flat_map(Said::topics).map(|topic| (Trigger::Topic, topic))
+        self.said.iter().flat_map(MessageContent::topics).map(|topic| (Trigger::Topic, topic))
     }
 
     /// What else the input means: the topics that it touches, the further places that are asked
@@ -153,7 +153,7 @@ impl<'a> Context<'a> {
     }
 
     /// Notes that something sensitive was not read, once for each reader and reason.
-    pub(super) fn withhold(&self, place: &Place, why: String) {
+    pub(super) fn withhold(&self, place: &SourceLocation, why: String) {
         let mut withheld = self.withheld.borrow_mut();
         if !withheld.iter().any(|(known, said)| known == place && *said == why) {
             withheld.push((place.clone(), why));
@@ -170,7 +170,7 @@ impl<'a> Context<'a> {
 
 /// What the rules would have decided about.
 #[derive(Debug, Default)]
-pub(super) struct Wishes {
+pub(super) struct DecisionRequests {
     /// A need was raised or strengthened.
     pub(super) needs_moved: bool,
     /// Positions of the actions that rules proposed, and what the reasons may be used for.
@@ -178,25 +178,30 @@ pub(super) struct Wishes {
     /// Positions of the needs that were met just now.
     pub(super) met: SmallVec<[usize; 2]>,
     /// What was left, and is to be offered now that somebody turned up.
-    pub(super) offer: Option<Offer>,
+    pub(super) offer: Option<ResumeOffer>,
 }
 
-impl Wishes {
+impl DecisionRequests {
     /// What would have been said must be decided again, as far as there is a reason left: an action
     /// that a rule proposed, one that asks for a consent that lacks still, or whatever serves the
     /// needs there are. A campaign, and what was left, are looked for as at other times.
-    fn decide_again(&mut self, held: Held<'_>, twin: &Twin, context: &Context<'_>) {
+    fn decide_again(
+        &mut self,
+        held: DeferredDecision<'_>,
+        twin: &Twin,
+        context: &ReactionContext<'_>,
+    ) {
         let policy = context.policy;
         match held {
-            Held::Campaign(..) | Held::Offer => {}
-            Held::Consent(name) => {
+            DeferredDecision::Campaign(..) | DeferredDecision::Offer => {}
+            DeferredDecision::Consent(name) => {
                 let asker = policy.action_position(name);
                 let lacking = twin.askers(policy, Time::MIN, context.input.at);
                 let lacks = |asker: &usize| lacking.contains(asker);
                 self.proposed.extend(asker.filter(lacks).map(|action| (action, None)));
             }
-            Held::Needs => self.needs_moved = true,
-            Held::Action(name) => match policy.action_position(name) {
+            DeferredDecision::Needs => self.needs_moved = true,
+            DeferredDecision::Action(name) => match policy.action_position(name) {
                 Some(action) => self.proposed.push((action, None)),
                 None => self.needs_moved = true,
             },
@@ -212,50 +217,50 @@ impl Wishes {
 /// rules before it have changed.
 pub(super) fn understand(
     twin: &mut Twin,
-    context: &mut Context<'_>,
+    context: &mut ReactionContext<'_>,
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
-) -> Wishes {
-    let mut wishes = Wishes::default();
+) -> DecisionRequests {
+    let mut requests = DecisionRequests::default();
     let (trigger, detail) = context.input.trigger();
     if let Cause::Event(event) = &context.input.cause
-        && let Kind::Message(told) = &event.kind
+        && let EventKind::Message(told) = &event.kind
     {
         context.said = twin.listen(told, &event.channel, context);
     }
     dissatisfaction::perceive(twin, context, notes);
-    tally::count(twin, context, notes);
+    aggregate::count(twin, context, notes);
     trial::hope(twin, context, effects, notes);
     for rule in context.policy.rules_for(trigger, detail, context.besides()) {
         let is_of_input = context.is_guarded && is_of_input(rule, context);
         let by = is_of_input.then(|| twin.purposes_of_input(context)).flatten();
-        follow(rule, by, twin, context, effects, notes, &mut wishes);
+        follow(rule, by, twin, context, effects, notes, &mut requests);
     }
     if twin.is_alarmed_now(context) {
         let index = Path { root: Root::Dissatisfaction, names: [].into() };
         for rule in context.policy.rules_for(Trigger::Dissatisfaction, "", []) {
             let by = twin.purposes_at(&index, context, None);
-            follow(rule, by, twin, context, effects, notes, &mut wishes);
+            follow(rule, by, twin, context, effects, notes, &mut requests);
         }
         escalation::alarm(twin, context, effects, notes);
     }
     escalation::signs(twin, context, effects, notes);
     escalation::tell(twin, context, effects);
-    wishes.offer = resume::offer(twin, context);
+    requests.offer = resume::offer(twin, context);
     if let Cause::Timer(fired) = &context.input.cause
         && *fired.name == *CONSENT_TIMER
     {
         let askers = twin.askers(context.policy, fired.due, context.input.at);
-        wishes.proposed.extend(askers.into_iter().map(|action| (action, None)));
+        requests.proposed.extend(askers.into_iter().map(|action| (action, None)));
     }
-    if let Some(held) = Held::of_input(context.input) {
-        wishes.decide_again(held, twin, context);
+    if let Some(held) = DeferredDecision::of_input(context.input) {
+        requests.decide_again(held, twin, context);
     }
-    wishes
+    requests
 }
 
 /// Whether a rule answers to the input, and not only to a broadcast that happens to be met with it.
-fn is_of_input(rule: &Rule, context: &Context<'_>) -> bool {
+fn is_of_input(rule: &Rule, context: &ReactionContext<'_>) -> bool {
     let (trigger, detail) = context.input.trigger();
     context.met.is_empty()
         || context
@@ -270,10 +275,10 @@ fn follow(
     rule: &Rule,
     by: Option<Purposes>,
     twin: &mut Twin,
-    context: &Context<'_>,
+    context: &ReactionContext<'_>,
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
-    wishes: &mut Wishes,
+    requests: &mut DecisionRequests,
 ) {
     let holds = match &rule.when {
         None => true,
@@ -285,33 +290,33 @@ fn follow(
             followed.note(&rule.place);
         }
         let made_of = both(by, twin.purposes_at_all(read, context));
-        let mut turn = Turn { twin, context, rule, effects, notes, wishes, made_of };
+        let mut turn = RuleRun { twin, context, rule, effects, notes, requests, made_of };
         rule.then.iter().for_each(|step| turn.take(step));
     }
 }
 
 /// One rule at work on one twin.
-struct Turn<'a, 'b> {
+struct RuleRun<'a, 'b> {
     twin: &'a mut Twin,
-    context: &'a Context<'b>,
+    context: &'a ReactionContext<'b>,
     rule: &'a Rule,
     effects: &'a mut Vec<Effect>,
     notes: &'a mut Notes,
-    wishes: &'a mut Wishes,
+    requests: &'a mut DecisionRequests,
     /// What may be done with what the rule goes by; none: anything.
     made_of: Option<Purposes>,
 }
 
-impl Turn<'_, '_> {
+impl RuleRun<'_, '_> {
     /// Takes one step. A step whose expressions do not work out is left out and noted: the other
     /// steps and the event must not suffer for it.
-    fn take(&mut self, step: &Step) {
+    fn take(&mut self, step: &RuleStep) {
         let read = match step {
-            Step::Raise { strength, .. } => strength.paths(),
-            Step::Strengthen { by, .. } => by.paths(),
-            Step::Set { value, .. } | Step::Prefer { value, .. } | Step::Declare { value, .. } => {
-                value.paths()
-            }
+            RuleStep::Raise { strength, .. } => strength.paths(),
+            RuleStep::Strengthen { by, .. } => by.paths(),
+            RuleStep::Set { value, .. }
+            | RuleStep::Prefer { value, .. }
+            | RuleStep::Declare { value, .. } => value.paths(),
             _ => &[],
         };
         if self.context.goes_by_what_is_late(read) {
@@ -322,11 +327,11 @@ impl Turn<'_, '_> {
         }
     }
 
-    fn try_take(&mut self, step: &Step) -> Result<(), EvalError> {
+    fn try_take(&mut self, step: &RuleStep) -> Result<(), EvalError> {
         let now = self.context.input.at;
         let policy = self.context.policy;
         match step {
-            Step::Raise { need, strength, until, because } => {
+            RuleStep::Raise { need, strength, until, because } => {
                 let read = [Some(strength.paths()), until.as_ref().map(Expression::paths)];
                 let words = because.as_ref().map(Template::paths);
                 let made_of = self.made_of(read.into_iter().chain([words]).flatten());
@@ -341,9 +346,9 @@ impl Turn<'_, '_> {
                 if lives {
                     self.twin.add_guard(Derived::Need, &need.name, made_of);
                 }
-                self.wishes.needs_moved |= lives;
+                self.requests.needs_moved |= lives;
             }
-            Step::Strengthen { need, by } => {
+            RuleStep::Strengthen { need, by } => {
                 let made_of = self.made_of([by.paths()].into_iter());
                 let by = self.read(by, Expression::number)?;
                 let need = &policy.needs[*need];
@@ -351,15 +356,15 @@ impl Turn<'_, '_> {
                 if lives {
                     self.twin.add_guard(Derived::Need, &need.name, made_of);
                 }
-                self.wishes.needs_moved |= lives;
+                self.requests.needs_moved |= lives;
             }
-            Step::Satisfy { need: position } => {
+            RuleStep::Satisfy { need: position } => {
                 let need = &policy.needs[*position];
-                self.wishes.met.push(*position);
+                self.requests.met.push(*position);
                 self.twin.satisfy(need);
                 self.unguard(Derived::Need, &need.name);
             }
-            Step::Set { fact, value } => match self.read(value, Expression::value)? {
+            RuleStep::Set { fact, value } => match self.read(value, Expression::value)? {
                 Value::Null => {
                     self.twin.facts.remove(fact);
                     self.twin.fact_dates.clear(fact);
@@ -370,12 +375,12 @@ impl Turn<'_, '_> {
                     self.keep_fact(fact, &new, made_of);
                 }
             },
-            Step::Problem { topic } => {
+            RuleStep::Problem { topic } => {
                 let topic = self.say(Some(topic));
                 self.twin.note_problem(&topic, None, self.context, self.notes);
             }
-            Step::Prefer { .. } if !self.context.is_personal => {}
-            Step::Prefer { key, value } => match self.read(value, Expression::value)? {
+            RuleStep::Prefer { .. } if !self.context.is_personal => {}
+            RuleStep::Prefer { key, value } => match self.read(value, Expression::value)? {
                 Value::Null => {}
                 _ if self.made_of([value.paths()].into_iter()).is_some() => {
                     self.notes.policy(&self.rule.place, "a sensitive fact makes no preference");
@@ -383,13 +388,13 @@ impl Turn<'_, '_> {
                 value => {
                     // The input at hand is the newest entry.
                     let number = self.twin.timeline.total().saturating_sub(1);
-                    let speaks = Speaks::For(1.0);
+                    let speaks = PreferenceSign::For(1.0);
                     let evidence = Evidence { key, value: &value, speaks, number, at: now };
                     let rule = &policy.preferences[key];
                     self.twin.profile.prefer_shown(&evidence, rule, self.notes);
                 }
             },
-            Step::Declare { key, value } => match self.read(value, Expression::value)? {
+            RuleStep::Declare { key, value } => match self.read(value, Expression::value)? {
                 Value::Null => {}
                 _ if self.made_of([value.paths()].into_iter()).is_some() => {
                     self.notes.policy(&self.rule.place, "a sensitive fact makes no preference");
@@ -400,7 +405,7 @@ impl Turn<'_, '_> {
                     self.twin.profile.declare(key, &value, rule, said, self.notes);
                 }
             },
-            Step::Start { timer, due, every, catch_up } => {
+            RuleStep::Start { timer, due, every, catch_up } => {
                 let due = match due {
                     Due::After(span) => now + self.read(span, Expression::span)?,
                     Due::At(time) => self.read(time, Expression::time)?,
@@ -408,24 +413,24 @@ impl Turn<'_, '_> {
                 let timer = Timer { name: timer.clone(), due, every: *every, catch_up: *catch_up };
                 self.twin.start_timer(timer, self.effects, self.notes);
             }
-            Step::Cancel { timer } => self.twin.cancel_timer(timer, self.effects),
+            RuleStep::Cancel { timer } => self.twin.cancel_timer(timer, self.effects),
             // Whoever wants nothing done with what is kept is heard in what they say now.
-            Step::Escalate { .. } if self.context.is_restricted && !self.is_of_the_words() => {}
-            Step::Escalate { to, topic, priority, because } => {
+            RuleStep::Escalate { .. } if self.context.is_restricted && !self.is_of_the_words() => {}
+            RuleStep::Escalate { to, topic, priority, because } => {
                 let queue = escalation::route(self.twin, to, self.context);
                 let uses = policy.uses_of_queue(queue);
                 let because = self.say_to(because.as_ref(), Some(&uses));
-                let opening = Opening { to, topic, priority: *priority, because: &because };
+                let opening = NewEscalation { to, topic, priority: *priority, because: &because };
                 let (effects, notes) = (&mut *self.effects, &mut *self.notes);
                 escalation::escalate(self.twin, &opening, self.context, effects, notes);
             }
-            Step::Act { action } => {
-                let known = self.wishes.proposed.iter_mut().find(|(known, _)| known == action);
+            RuleStep::Act { action } => {
+                let known = self.requests.proposed.iter_mut().find(|(known, _)| known == action);
                 match (known, &self.made_of) {
                     // One reason that anybody may know is enough.
                     (Some((_, made_of)), None) => *made_of = None,
                     (Some(_), Some(_)) => {}
-                    (None, made_of) => self.wishes.proposed.push((*action, made_of.clone())),
+                    (None, made_of) => self.requests.proposed.push((*action, made_of.clone())),
                 }
             }
         }
@@ -454,7 +459,7 @@ impl Turn<'_, '_> {
     fn say_to(&mut self, template: Option<&Template>, uses: Option<&[Box<str>]>) -> String {
         let Some(template) = template else { return String::new() };
         let place = Some(&self.rule.place);
-        let used = uses.map(|uses| Used { uses, discreet: false, place });
+        let used = uses.map(|uses| ReadPurpose { uses, discreet: false, place });
         let view = View { used, ..View::whole(self.twin, self.context) };
         if self.context.is_guarded && template.paths().iter().any(|path| view.is_withheld(path)) {
             return String::new();
@@ -462,7 +467,7 @@ impl Turn<'_, '_> {
         match template.render(&view) {
             Ok(words) => words,
             Err(error) => {
-                let place: &Place = &self.rule.place;
+                let place: &SourceLocation = &self.rule.place;
                 self.notes.policy(place, error);
                 String::new()
             }

@@ -1,36 +1,36 @@
 //! The world of one twin, as expressions and texts of a policy may read it.
 
-use super::sentiment::Said;
-use super::understand::Context;
+use super::sentiment::MessageContent;
+use super::understand::ReactionContext;
 use super::{Cause, Interaction, Need, Twin, Window, broadcast, learn, resume};
-use crate::event::{self, Event, Kind, Map, Value, Zone};
-use crate::policy::{Figure, Found, Path, Place, Policy, Root, Scope};
+use crate::event::{self, Event, EventKind, Map, Value, Zone};
+use crate::policy::{ActivityMetric, Found, Path, Policy, Root, Scope, SourceLocation};
 
 /// A twin at the moment of one reaction.
 #[derive(Clone, Copy)]
 pub(super) struct View<'a> {
     pub(super) twin: &'a Twin,
-    pub(super) context: &'a Context<'a>,
+    pub(super) context: &'a ReactionContext<'a>,
     /// The need for which a treatment is rendered.
     pub(super) need: Option<&'a Need>,
     /// What is read is used for this; none: to understand the customer.
-    pub(super) used: Option<Used<'a>>,
+    pub(super) used: Option<ReadPurpose<'a>>,
 }
 
 /// What somebody reads facts for.
 #[derive(Clone, Copy)]
-pub(super) struct Used<'a> {
+pub(super) struct ReadPurpose<'a> {
     /// The purposes, all of which must fit.
     pub(super) uses: &'a [Box<str>],
     /// Nothing sensitive may be read, even if the purposes fit.
     pub(super) discreet: bool,
     /// Who reads, for the operators; none: nobody of the policy, and nobody is told.
-    pub(super) place: Option<&'a Place>,
+    pub(super) place: Option<&'a SourceLocation>,
 }
 
 impl<'a> View<'a> {
     /// All that the twin knows, as its rules read it.
-    pub(super) fn whole(twin: &'a Twin, context: &'a Context<'a>) -> View<'a> {
+    pub(super) fn whole(twin: &'a Twin, context: &'a ReactionContext<'a>) -> View<'a> {
         View { twin, context, need: None, used: None }
     }
 
@@ -168,11 +168,15 @@ impl Scope for View<'_> {
             }
             Root::Activities => {
                 let rule = self.context.policy.tallies.activity(first);
-                match (rule, names.next().and_then(Figure::of), twin.tallies.activity(first)) {
+                match (
+                    rule,
+                    names.next().and_then(ActivityMetric::of),
+                    twin.tallies.activity(first),
+                ) {
                     (Some(rule), Some(figure), Some(known)) => {
                         known.read(rule, figure, self.context.lived(twin))
                     }
-                    (Some(_), Some(Figure::Times), None) => Found::Int(0),
+                    (Some(_), Some(ActivityMetric::Times), None) => Found::Int(0),
                     _ => Found::Missing,
                 }
             }
@@ -193,7 +197,7 @@ impl View<'_> {
         let input = self.context.input;
         match (&input.cause, first) {
             (_, "time") => Found::Time(input.at),
-            (Cause::Event(Event { kind: Kind::Consent(told), .. }), "detail") => {
+            (Cause::Event(Event { kind: EventKind::Consent(told), .. }), "detail") => {
                 Found::Text(purpose(told, self.context.policy))
             }
             (_, "detail") => Found::Text(input.trigger().1),
@@ -215,7 +219,7 @@ impl View<'_> {
             (Cause::Event(event), "type") => Found::Text(event.kind.event_type().name()),
             (Cause::Event(event), "channel") => Found::Text(event.channel.as_str()),
             (Cause::Event(event), field) => match (&event.kind, &self.context.said) {
-                (Kind::Message(told), said) => message(told, said.as_ref(), field, names),
+                (EventKind::Message(told), said) => message(told, said.as_ref(), field, names),
                 _ => data(event, field, &mut names, self.context.policy),
             },
         }
@@ -223,7 +227,7 @@ impl View<'_> {
 }
 
 /// What for a consent is, as the policy writes it.
-fn purpose<'a>(told: &'a event::Consent, policy: &'a Policy) -> &'a str {
+fn purpose<'a>(told: &'a event::ConsentData, policy: &'a Policy) -> &'a str {
     policy.purpose_called(&told.purpose).unwrap_or(&told.purpose)
 }
 
@@ -234,58 +238,59 @@ fn data<'a, 'b>(
     policy: &'a Policy,
 ) -> Found<'a> {
     match (&event.kind, field) {
-        (Kind::Identify(told), "traits") => inside(&told.traits, names),
-        (Kind::Link(told), "to") => Found::Text(&told.to),
-        (Kind::Unlink(told), "from") => Found::Text(&told.from),
-        (Kind::Page(told) | Kind::Screen(told) | Kind::Track(told), "name") => {
+        (EventKind::Identify(told), "traits") => inside(&told.traits, names),
+        (EventKind::Link(told), "to") => Found::Text(&told.to),
+        (EventKind::Unlink(told), "from") => Found::Text(&told.from),
+        (EventKind::Page(told) | EventKind::Screen(told) | EventKind::Track(told), "name") => {
             Found::Text(&told.name)
         }
-        (Kind::Page(told) | Kind::Screen(told) | Kind::Track(told), "properties") => {
-            inside(&told.properties, names)
-        }
-        (Kind::Preference(told), "key") => Found::Text(&told.key),
-        (Kind::Preference(told), "value") => below(told.value.as_ref(), names),
-        (Kind::Preference(told), "forget") => Found::Bool(told.forget),
-        (Kind::Consent(told), "purpose") => Found::Text(purpose(told, policy)),
-        (Kind::Consent(told), "channel") => text(told.channel.as_deref()),
-        (Kind::Consent(told), "granted") => Found::Bool(told.granted),
-        (Kind::Interaction(told), "id") => Found::Text(&told.id),
-        (Kind::Interaction(told), "kind") => Found::Text(&told.kind),
-        (Kind::Interaction(told), "state") => Found::Text(told.state.name()),
-        (Kind::Interaction(told), "step") => below(told.step.as_ref(), names),
-        (Kind::Interaction(told), "data") => inside(&told.data, names),
-        (Kind::Case(told), "id") => Found::Text(&told.id),
-        (Kind::Case(told), "state") => Found::Text(&told.state),
-        (Kind::Case(told), "topic") => text(told.topic.as_deref()),
-        (Kind::Case(told), "opened") => told.opened.map_or(Found::Missing, Found::Time),
-        (Kind::Case(told), "due") => told.due.map_or(Found::Missing, Found::Time),
-        (Kind::Signal(told), "name") => Found::Text(&told.name),
-        (Kind::Signal(told), "value") => below(Some(&told.value), names),
-        (Kind::Outcome(told), "decision") => Found::Text(&told.decision),
-        (Kind::Outcome(told), "outcome") => Found::Text(told.outcome.name()),
-        (Kind::Handoff(told), "escalation") => Found::Text(&told.escalation),
-        (Kind::Handoff(told), "state") => Found::Text(told.state.name()),
-        (Kind::Handoff(told), "agent") => text(told.agent.as_deref()),
-        (Kind::Handoff(told), "note") => text(told.note.as_deref()),
-        (Kind::Handoff(told), "outcome") => text(told.outcome.as_deref()),
-        (Kind::Handoff(told), "queue") => text(told.queue.as_deref()),
-        (Kind::Handoff(told), "topic") => text(told.topic.as_deref()),
-        (Kind::Ask(told), "placements") => Found::Value(&told.placements),
-        (Kind::Ask(told), "most") => Found::Int(told.most.into()),
-        (Kind::Ask(told), "properties") => inside(&told.properties, names),
+        (
+            EventKind::Page(told) | EventKind::Screen(told) | EventKind::Track(told),
+            "properties",
+        ) => inside(&told.properties, names),
+        (EventKind::Preference(told), "key") => Found::Text(&told.key),
+        (EventKind::Preference(told), "value") => below(told.value.as_ref(), names),
+        (EventKind::Preference(told), "forget") => Found::Bool(told.forget),
+        (EventKind::Consent(told), "purpose") => Found::Text(purpose(told, policy)),
+        (EventKind::Consent(told), "channel") => text(told.channel.as_deref()),
+        (EventKind::Consent(told), "granted") => Found::Bool(told.granted),
+        (EventKind::Interaction(told), "id") => Found::Text(&told.id),
+        (EventKind::Interaction(told), "kind") => Found::Text(&told.kind),
+        (EventKind::Interaction(told), "state") => Found::Text(told.state.name()),
+        (EventKind::Interaction(told), "step") => below(told.step.as_ref(), names),
+        (EventKind::Interaction(told), "data") => inside(&told.data, names),
+        (EventKind::Case(told), "id") => Found::Text(&told.id),
+        (EventKind::Case(told), "state") => Found::Text(&told.state),
+        (EventKind::Case(told), "topic") => text(told.topic.as_deref()),
+        (EventKind::Case(told), "opened") => told.opened.map_or(Found::Missing, Found::Time),
+        (EventKind::Case(told), "due") => told.due.map_or(Found::Missing, Found::Time),
+        (EventKind::Signal(told), "name") => Found::Text(&told.name),
+        (EventKind::Signal(told), "value") => below(Some(&told.value), names),
+        (EventKind::Outcome(told), "decision") => Found::Text(&told.decision),
+        (EventKind::Outcome(told), "outcome") => Found::Text(told.outcome.name()),
+        (EventKind::Handoff(told), "escalation") => Found::Text(&told.escalation),
+        (EventKind::Handoff(told), "state") => Found::Text(told.state.name()),
+        (EventKind::Handoff(told), "agent") => text(told.agent.as_deref()),
+        (EventKind::Handoff(told), "note") => text(told.note.as_deref()),
+        (EventKind::Handoff(told), "outcome") => text(told.outcome.as_deref()),
+        (EventKind::Handoff(told), "queue") => text(told.queue.as_deref()),
+        (EventKind::Handoff(told), "topic") => text(told.topic.as_deref()),
+        (EventKind::Ask(told), "placements") => Found::Value(&told.placements),
+        (EventKind::Ask(told), "most") => Found::Int(told.most.into()),
+        (EventKind::Ask(told), "properties") => inside(&told.properties, names),
         _ => Found::Missing,
     }
 }
 
 /// What a message says, and, if it is the customer's own, how it was read.
 fn message<'a, 'b>(
-    told: &'a event::Message,
-    said: Option<&'a Said>,
+    told: &'a event::MessageData,
+    said: Option<&'a MessageContent>,
     field: &str,
     names: impl Iterator<Item = &'b str>,
 ) -> Found<'a> {
     match (field, said) {
-        ("text", Some(Said { own: Some(own), .. })) => Found::Text(own),
+        ("text", Some(MessageContent { own: Some(own), .. })) => Found::Text(own),
         ("text", _) => Found::Text(&told.text),
         ("from", _) => Found::Text(told.from.name()),
         ("interaction", _) => text(told.interaction.as_deref()),
@@ -294,11 +299,13 @@ fn message<'a, 'b>(
         }
         ("language", Some(said)) => Found::Text(said.language.as_str()),
         ("language", None) => text(told.language.as_deref()),
-        ("valence", Some(Said { reading: Some(reading), .. })) => {
+        ("valence", Some(MessageContent { reading: Some(reading), .. })) => {
             Found::Float(reading.valence.into())
         }
-        ("tone", Some(Said { reading: Some(reading), .. })) => Found::Text(reading.tone().name()),
-        ("urgency", Some(Said { reading: Some(reading), .. })) => {
+        ("tone", Some(MessageContent { reading: Some(reading), .. })) => {
+            Found::Text(reading.tone().name())
+        }
+        ("urgency", Some(MessageContent { reading: Some(reading), .. })) => {
             Found::Float(reading.urgency.into())
         }
         ("topics", Some(said)) => Found::Value(&said.topics),

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 
 use super::Broadcasts;
 use crate::models::Snapshot;
-use crate::policy::{Place, Policy};
+use crate::policy::{Policy, SourceLocation};
 
 /// All that a reaction goes by besides the twin and the input. The same for every twin of a
 /// partition, and cheap to copy.
@@ -16,16 +16,16 @@ pub struct World<'a> {
     /// What was learned from the outcomes of all customers.
     pub models: &'a Snapshot,
     /// Who is told which rules held; most often nobody.
-    pub followed: Option<&'a Followed>,
+    pub followed: Option<&'a MatchedRules>,
 }
 
 /// The rules that held, by their places.
 #[derive(Debug, Clone, Default)]
-pub struct Followed(RefCell<BTreeSet<Box<str>>>);
+pub struct MatchedRules(RefCell<BTreeSet<Box<str>>>);
 
-impl Followed {
+impl MatchedRules {
     /// One held.
-    pub(super) fn note(&self, place: &Place) {
+    pub(super) fn note(&self, place: &SourceLocation) {
         let written: &str = place.written();
         let mut places = self.0.borrow_mut();
         if !places.contains(written) {
@@ -57,7 +57,7 @@ impl<'a> World<'a> {
     }
 
     /// The same world, in which somebody is told which rules hold.
-    pub fn followed_by<'b>(self, followed: &'b Followed) -> World<'b>
+    pub fn followed_by<'b>(self, followed: &'b MatchedRules) -> World<'b>
     where
         'a: 'b,
     {

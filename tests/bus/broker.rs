@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use jumeau::bus::{Broker, BrokerOptions, Bus, Intake, Resume};
+use jumeau::bus::{Broker, BrokerOptions, Bus, Intake, ResumePoint};
 use jumeau::config::settings;
 use tokio::time::timeout;
 
@@ -11,26 +11,28 @@ use crate::{PATIENCE, Twins, eventually, nats, world};
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_that_contradicts_the_settings_is_refused() {
     let world = world().await;
-    let error = world.bus.ensure_streams(&settings::Streams::default(), 8).await.unwrap_err();
+    let error =
+        world.bus.ensure_streams(&settings::StreamSettings::default(), 8).await.unwrap_err();
     insta::assert_snapshot!(error, @"stream JUMEAU_EVENTS: expected the partitions `jumeau.events.*.*` -> `jumeau.partition.{{partition(8,2)}}.{{wildcard(1)}}.{{wildcard(2)}}`, found `jumeau.events.*.*` -> `jumeau.partition.{{partition(16,2)}}.{{wildcard(1)}}.{{wildcard(2)}}`; set `service.partitions` to what the stream was created with, or choose another `nats.prefix`");
 
     let stream = world.jetstream().get_stream("JUMEAU_ACTIONS").await.unwrap();
     let mut config = stream.cached_info().config.clone();
     config.subjects = vec!["jumeau.actions.app.>".into()];
     world.jetstream().update_stream(config).await.unwrap();
-    let error = world.bus.ensure_streams(&settings::Streams::default(), 16).await.unwrap_err();
+    let error =
+        world.bus.ensure_streams(&settings::StreamSettings::default(), 16).await.unwrap_err();
     insta::assert_snapshot!(error, @"stream JUMEAU_ACTIONS: expected the subjects jumeau.actions.>, jumeau.recalls.>, jumeau.escalations.>, jumeau.observations.>, found jumeau.actions.app.>; give the stream these subjects, or choose another `nats.prefix`");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_at_the_address_is_said_clearly() {
-    let settings = settings::Nats {
+    let settings = settings::NatsSettings {
         // A port that nothing listens on: it was just let go.
         url: format!(
             "nats://{}",
             std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
         ),
-        ..settings::Nats::default()
+        ..settings::NatsSettings::default()
     };
     let error = Bus::connect(&settings).await.unwrap_err();
     assert!(error.to_string().contains("expected a nats broker at nats://127.0.0.1:"), "{error}");
@@ -46,7 +48,7 @@ async fn a_user_whom_the_address_names_comes_in() {
     };
     let broker = Broker::start(options).await.unwrap();
     let join = async |url: String| {
-        Bus::connect(&settings::Nats { url, ..settings::Nats::default() }).await
+        Bus::connect(&settings::NatsSettings { url, ..settings::NatsSettings::default() }).await
     };
     let of = |password| settings::with_login(&broker.url(), "an@n", password);
     assert!(join(of("s:c@r/t%41")).await.is_ok());
@@ -133,7 +135,7 @@ async fn a_broker_of_our_own_keeps_its_port_and_its_streams() {
     world.broker.restart().await.unwrap();
     assert_eq!(world.broker.url(), url);
     let bus = Bus::connect(&nats(&world.broker)).await.unwrap();
-    let mut intake = Intake::open(&bus, 16, Resume::default()).await.unwrap();
+    let mut intake = Intake::open(&bus, 16, ResumePoint::default()).await.unwrap();
     let mut twins = Twins::default();
     twins.take_until(10, &mut intake).await;
     twins.check(10);

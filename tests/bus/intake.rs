@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use futures::StreamExt;
-use jumeau::bus::{Intake, Resume};
+use jumeau::bus::{Intake, ResumePoint};
 use jumeau::contract::partition_of;
 use jumeau::event::{Channel, Content, Customer, Reason};
 use tokio::time::timeout;
@@ -22,7 +22,7 @@ async fn the_broker_and_we_agree_which_partition_a_customer_belongs_to() {
         world.publish(&world.bus.subjects().event(&web, customer), event(0)).await;
     }
 
-    let mut intake = world.intake(Resume::default()).await;
+    let mut intake = world.intake(ResumePoint::default()).await;
     let mut seen = 0;
     while seen < customers.len() {
         for part in next(&mut intake).await.parts {
@@ -40,7 +40,7 @@ async fn the_broker_and_we_agree_which_partition_a_customer_belongs_to() {
 async fn events_come_once_and_in_order_and_are_acknowledged_when_they_are_durable() {
     let world = world().await;
     world.publish_events(0, 5_000, 200).await;
-    let mut intake = world.intake(Resume::default()).await;
+    let mut intake = world.intake(ResumePoint::default()).await;
     let mut twins = Twins::default();
     twins.take_until(5_000, &mut intake).await;
     twins.check(5_000);
@@ -62,7 +62,7 @@ async fn a_broadcast_comes_to_every_partition_in_its_place_among_the_events() {
     world.publish("jumeau.broadcast.a.b", told).await;
     world.publish_events(200, 200, 60).await;
 
-    let mut intake = world.intake(Resume::default()).await;
+    let mut intake = world.intake(ResumePoint::default()).await;
     let mut taken: BTreeMap<u16, Vec<u64>> = BTreeMap::new();
     let mut rejected = Vec::new();
     while intake.floor().get() < 403 {
@@ -93,7 +93,7 @@ async fn a_broadcast_comes_to_every_partition_in_its_place_among_the_events() {
 async fn nothing_is_acknowledged_beyond_an_event_that_is_not_durable() {
     let world = world().await;
     world.publish_events(0, 100, 50).await;
-    let mut intake = world.intake(Resume::default()).await;
+    let mut intake = world.intake(ResumePoint::default()).await;
     let mut held = Vec::new();
     let mut count = 0;
     while count < 100 {
@@ -114,7 +114,7 @@ async fn nothing_is_acknowledged_beyond_an_event_that_is_not_durable() {
 async fn what_was_not_durable_comes_again_after_a_restart_and_nothing_else() {
     let world = world().await;
     world.publish_events(0, 300, 50).await;
-    let mut intake = world.intake(Resume::default()).await;
+    let mut intake = world.intake(ResumePoint::default()).await;
     let mut twins = Twins::default();
     twins.take_until(300, &mut intake).await;
     world.publish_events(300, 100, 50).await;
@@ -125,7 +125,7 @@ async fn what_was_not_durable_comes_again_after_a_restart_and_nothing_else() {
     assert_eq!(floor, 300);
     drop((lost, intake));
 
-    let mut intake = world.intake(Resume { floor, ..twins.resume() }).await;
+    let mut intake = world.intake(ResumePoint { floor, ..twins.resume() }).await;
     let again = next(&mut intake).await;
     let first = again.parts.iter().flat_map(|part| &part.deliveries).map(|d| d.sequence).min();
     assert_eq!(first, Some(301));
@@ -138,10 +138,12 @@ async fn what_was_not_durable_comes_again_after_a_restart_and_nothing_else() {
 async fn a_partition_that_is_behind_gets_everything_since_its_cursor() {
     let world = world().await;
     world.publish_events(0, 100, 50).await;
-    let intake = world.intake(Resume { floor: 100, highest: 100, ..Resume::default() }).await;
+    let intake =
+        world.intake(ResumePoint { floor: 100, highest: 100, ..ResumePoint::default() }).await;
     drop(intake);
     // The store was restored from an older copy: the broker's own memory does not count.
-    let mut intake = world.intake(Resume { floor: 40, highest: 90, ..Resume::default() }).await;
+    let mut intake =
+        world.intake(ResumePoint { floor: 40, highest: 90, ..ResumePoint::default() }).await;
     let pulled = next(&mut intake).await;
     let first = pulled.parts.iter().flat_map(|part| &part.deliveries).map(|d| d.sequence).min();
     assert_eq!(first, Some(41));
@@ -150,7 +152,7 @@ async fn a_partition_that_is_behind_gets_everything_since_its_cursor() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_that_somebody_else_took_is_missed_and_fetched() {
     let world = world().await;
-    let mut intake = world.intake(Resume::default()).await;
+    let mut intake = world.intake(ResumePoint::default()).await;
     assert!(next(&mut intake).await.is_caught_up);
     let mut twins = Twins::default();
     world.publish_events(0, 10, 5).await;
@@ -175,7 +177,7 @@ async fn an_event_that_somebody_else_took_is_missed_and_fetched() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_consumer_that_an_operator_deleted_is_made_anew() {
     let world = world().await;
-    let mut intake = world.intake(Resume::default()).await;
+    let mut intake = world.intake(ResumePoint::default()).await;
     let mut twins = Twins::default();
     world.publish_events(0, 10, 5).await;
     twins.take_until(10, &mut intake).await;
@@ -189,7 +191,7 @@ async fn a_consumer_that_an_operator_deleted_is_made_anew() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_empty_stream_is_caught_up_with_at_once() {
     let world = world().await;
-    let mut intake = world.intake(Resume::default()).await;
+    let mut intake = world.intake(ResumePoint::default()).await;
     let pulled = next(&mut intake).await;
     assert!(pulled.is_caught_up && pulled.parts.is_empty());
     world.publish_events(0, 1, 1).await;
@@ -201,7 +203,7 @@ async fn an_empty_stream_is_caught_up_with_at_once() {
 async fn a_stream_that_lost_what_was_taken_in_is_refused() {
     let world = world().await;
     world.publish_events(0, 5, 5).await;
-    let resume = Resume { floor: 2, highest: 9, ..Resume::default() };
+    let resume = ResumePoint { floor: 2, highest: 9, ..ResumePoint::default() };
     let error = Intake::open(&world.bus, 16, resume).await.unwrap_err();
     insta::assert_snapshot!(error, @"stream JUMEAU_EVENTS: expected at least sequence 9, which is already taken in, found 5 to be the last; new events would be mistaken for old ones. Restore the stream, or restore the store of that time, or run `jumeau adopt` to go on with the stream as it is");
 }
@@ -209,7 +211,7 @@ async fn a_stream_that_lost_what_was_taken_in_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_counts_as_behind_from_the_moment_at_which_the_stream_confirmed_it() {
     let world = world().await;
-    drop(world.intake(Resume::default()).await);
+    drop(world.intake(ResumePoint::default()).await);
     let stream = world.jetstream().get_stream("JUMEAU_EVENTS").await.unwrap();
     for number in 1..=1_000 {
         world.publish_events(number, 1, 5).await;
@@ -227,7 +229,7 @@ async fn an_event_on_a_wrong_subject_is_delivered_as_a_rejection() {
     world.publish("jumeau.events.web", "{}").await;
     world.publish("jumeau.events.web.anna.again", "{}").await;
     world.publish("jumeau.events.web.%61nna", event(1)).await;
-    let mut intake = world.intake(Resume::default()).await;
+    let mut intake = world.intake(ResumePoint::default()).await;
     let mut found = Vec::new();
     while found.len() < 3 {
         for part in next(&mut intake).await.parts {
@@ -259,7 +261,7 @@ async fn nobody_can_publish_into_a_partition() {
 #[tokio::test(flavor = "multi_thread")]
 async fn headers_that_are_not_text_do_not_stop_the_stream() {
     let world = world().await;
-    let mut intake = world.intake(Resume::default()).await;
+    let mut intake = world.intake(ResumePoint::default()).await;
     let blocks: [&[u8]; 7] = [
         b"NATS/1.0\r\nx: \xFF\xFE\r\n\r\n",
         b"NATS/1.0\r\nno colon\r\n\r\n",
@@ -283,7 +285,7 @@ async fn headers_that_are_not_text_do_not_stop_the_stream() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_intake_outlives_a_broker_that_is_killed() {
     let mut world = world().await;
-    let mut intake = world.intake(Resume::default()).await;
+    let mut intake = world.intake(ResumePoint::default()).await;
     let mut twins = Twins::default();
     world.publish_events(0, 2_000, 100).await;
     twins.take_until(500, &mut intake).await;

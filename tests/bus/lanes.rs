@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use jumeau::bus::{Bus, Floor, Intake, Part, Resume};
+use jumeau::bus::{Bus, Floor, Intake, PartitionPull, ResumePoint};
 use jumeau::config::settings;
 use jumeau::event::{Channel, Cursors, Customer, Lane, SlowLane};
 use tokio::net::{TcpListener, TcpStream};
@@ -27,7 +27,7 @@ struct Partitions {
 }
 
 impl Partitions {
-    fn take(&mut self, part: Part, floor: &Floor) {
+    fn take(&mut self, part: PartitionPull, floor: &Floor) {
         let cursors = self.cursors.entry(part.partition).or_default();
         for delivery in part.deliveries {
             if cursors.advance(delivery.lane, delivery.sequence) {
@@ -52,10 +52,10 @@ impl Partitions {
         self.taken.get(channel).is_some_and(|taken| taken.contains(&sequence))
     }
 
-    fn resume(&self) -> Resume {
+    fn resume(&self) -> ResumePoint {
         let lanes = self.lanes.values().cloned();
         let all = self.cursors.values().flat_map(|one| [one.main, one.slow]);
-        Resume {
+        ResumePoint {
             highest: all.max().unwrap_or(0),
             lane: SlowLane::newest(lanes),
             may_slow: true,
@@ -95,7 +95,7 @@ async fn the_events_of_a_channel_that_floods_wait_while_all_others_pass_them() {
     let floor = intake.floor();
 
     // As long as nothing of the slow lane is durable, little of it comes.
-    let mut held: Vec<Part> = Vec::new();
+    let mut held: Vec<PartitionPull> = Vec::new();
     while partitions.count("web") < 51 {
         for part in next(&mut intake).await.parts {
             match part.deliveries[0].lane {
@@ -200,7 +200,7 @@ async fn take_main(
     partitions: &mut Partitions,
     channel: &str,
     count: usize,
-) -> Vec<Part> {
+) -> Vec<PartitionPull> {
     let floor = intake.floor();
     let mut held = Vec::new();
     while partitions.count(channel) < count {
@@ -358,7 +358,9 @@ async fn count_connections(world: &World) -> (String, Arc<AtomicUsize>) {
 async fn messages_that_end_a_connection_cost_few_connections_also_among_what_waits() {
     let world = world().await;
     let (url, connections) = count_connections(&world).await;
-    let bus = Bus::connect(&settings::Nats { url, ..settings::Nats::default() }).await.unwrap();
+    let bus = Bus::connect(&settings::NatsSettings { url, ..settings::NatsSettings::default() })
+        .await
+        .unwrap();
     flood(&world, "web", 1).await;
     flood(&world, "shop", 3_000).await;
     for _ in 0..100 {

@@ -1,14 +1,14 @@
 //! Dead letters.
 
-use jumeau::bus::{Error, Relay, Resume};
+use jumeau::bus::{Error, Relay, ResumePoint};
 use jumeau::event::{Reason, Rejection};
 use tokio::time::timeout;
 
 use crate::{PATIENCE, World, event, next, world};
 
 /// Has the service bury every event, and waits until the dead letters are stored.
-async fn bury(world: &World, count: usize) {
-    let mut intake = world.intake(Resume::default()).await;
+async fn dead_letter_of(world: &World, count: usize) {
+    let mut intake = world.intake(ResumePoint::default()).await;
     let relay = Relay::spawn(&world.bus, |_| ()).await.unwrap();
     let mut buried = 0;
     while buried < count {
@@ -40,7 +40,7 @@ async fn a_dead_letter_can_be_listed_read_and_retried() {
     let ack = world.jetstream().publish_with_headers(subject, headers, event(1)).await.unwrap();
     ack.await.unwrap();
     world.publish("jumeau.events.web.anna", "{").await;
-    bury(&world, 2).await;
+    dead_letter_of(&world, 2).await;
 
     let counts = world.bus.dead_letter_counts().await.unwrap();
     assert_eq!(counts, [("bad-json".to_owned(), 1), ("refused".to_owned(), 1)]);
@@ -66,7 +66,7 @@ async fn the_dead_letter_of_the_largest_event_is_cut_to_fit() {
     let world = world().await;
     let payload = vec![b'x'; world.client.max_payload()];
     world.publish("jumeau.events.web.anna", payload.clone()).await;
-    bury(&world, 1).await;
+    dead_letter_of(&world, 1).await;
     let letters = world.bus.dead_letters(None, 0, 10).await.unwrap();
     assert_eq!(letters.len(), 1);
     let letter = &letters[0];

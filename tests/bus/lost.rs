@@ -1,7 +1,7 @@
 //! A stream of events that is not any more what was taken in: refused, and never passed over.
 
 use async_nats::jetstream::stream::Config;
-use jumeau::bus::{Bus, Error, Intake, Resume, Taken};
+use jumeau::bus::{Bus, Error, Intake, LastTakenEvent, ResumePoint};
 use jumeau::config::settings;
 use tokio::time::timeout;
 
@@ -51,7 +51,7 @@ async fn refusal(intake: &mut Intake, twins: &mut Twins) -> Error {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_that_was_put_back_and_has_grown_since_is_refused_while_the_service_runs() {
     let mut world = world().await;
-    let mut intake = world.intake(Resume::default()).await;
+    let mut intake = world.intake(ResumePoint::default()).await;
     let mut twins = Twins::default();
     world.publish_events(0, 10, 5).await;
     twins.take_until(10, &mut intake).await;
@@ -78,14 +78,14 @@ async fn a_stream_that_was_put_back_and_has_grown_since_is_refused_while_the_ser
 async fn a_stream_that_was_put_back_and_has_grown_since_is_refused_at_a_start() {
     let mut world = world().await;
     world.publish_events(0, 10, 5).await;
-    let mut intake = world.intake(Resume::default()).await;
+    let mut intake = world.intake(ResumePoint::default()).await;
     let mut twins = Twins::default();
     twins.take_until(10, &mut intake).await;
     put_back(&mut world, 60).await;
     drop(intake);
     let bus = Bus::connect(&nats(&world.broker)).await.unwrap();
     let standing = bus.standing().await.unwrap().unwrap();
-    let at = |sequence, ms| Taken { sequence, stored: jumeau::event::Time::from_ms(ms) };
+    let at = |sequence, ms| LastTakenEvent { sequence, stored: jumeau::event::Time::from_ms(ms) };
     // Sixty were taken in; of the last of these the stream says another moment.
     let error = bus.holds(standing.last, 60, &[at(60, 1)]).await.unwrap_err();
     assert!(matches!(error, Error::Rewritten { sequence: 60, .. }), "{error}");
@@ -108,7 +108,10 @@ async fn whoever_goes_on_with_a_stream_that_was_put_back_takes_in_what_came_sinc
         let stream = world.jetstream().get_stream("JUMEAU_EVENTS").await.unwrap();
         let message = stream.get_raw_message(sequence).await.unwrap();
         let ms = message.time.unix_timestamp_nanos() / 1_000_000;
-        Taken { sequence, stored: jumeau::event::Time::from_ms(i64::try_from(ms).unwrap()) }
+        LastTakenEvent {
+            sequence,
+            stored: jumeau::event::Time::from_ms(i64::try_from(ms).unwrap()),
+        }
     };
     let tenth = stored(&world, 10).await;
     let mut lost = tenth;
@@ -118,17 +121,17 @@ async fn whoever_goes_on_with_a_stream_that_was_put_back_takes_in_what_came_sinc
     assert_eq!(bus.found_again(tenth, 70).await.unwrap(), Some(tenth), "it is still there");
     let found = bus.found_again(lost, 70).await.unwrap();
     assert_eq!(found.map(|found| found.sequence), Some(10), "the last that can have been taken in");
-    let never = Taken { sequence: 3, stored: jumeau::event::Time::from_ms(1) };
+    let never = LastTakenEvent { sequence: 3, stored: jumeau::event::Time::from_ms(1) };
     assert_eq!(bus.found_again(never, 70).await.unwrap(), None, "all are later");
     let after = stored(&world, 70).await;
-    let later = Taken { sequence: 90, stored: after.stored };
+    let later = LastTakenEvent { sequence: 90, stored: after.stored };
     assert_eq!(bus.found_again(later, 70).await.unwrap().map(|found| found.sequence), Some(70));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stream_of_the_same_name_is_refused_and_one_that_is_gone_too() {
     let world = world().await;
-    let mut intake = world.intake(Resume::default()).await;
+    let mut intake = world.intake(ResumePoint::default()).await;
     let mut twins = Twins::default();
     world.publish_events(0, 10, 5).await;
     twins.take_until(10, &mut intake).await;
@@ -146,17 +149,17 @@ async fn a_stream_of_the_same_name_is_refused_and_one_that_is_gone_too() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn streams_that_somebody_deletes_are_made_again_as_they_were_and_what_is_wrong_is_named() {
-    use jumeau::bus::Watch;
+    use jumeau::bus::StreamMonitor;
 
     use crate::eventually;
 
     let world = world().await;
-    let settings = settings::Streams {
+    let settings = settings::StreamSettings {
         integrators: vec!["web".into()],
         keep_dead_hours: 7,
-        ..settings::Streams::default()
+        ..settings::StreamSettings::default()
     };
-    let watch = Watch::spawn(&world.bus, settings, 16);
+    let watch = StreamMonitor::spawn(&world.bus, settings, 16);
     eventually("it has looked", async || !watch.kept().is_empty()).await;
     for name in ["JUMEAU_ACTIONS", "JUMEAU_DEAD", "JUMEAU_AUDIT"] {
         world.jetstream().delete_stream(name).await.unwrap();

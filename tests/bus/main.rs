@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use bytes::Bytes;
-use jumeau::bus::{Broker, BrokerOptions, Bus, Intake, Part, Pulled, Resume};
+use jumeau::bus::{Broker, BrokerOptions, Bus, Intake, PartitionPull, PulledBatch, ResumePoint};
 use jumeau::config::settings;
 use jumeau::event::{Channel, Customer};
 use tempfile::TempDir;
@@ -40,8 +40,8 @@ struct World {
     folder: TempDir,
 }
 
-fn nats(broker: &Broker) -> settings::Nats {
-    settings::Nats { url: broker.url(), ..settings::Nats::default() }
+fn nats(broker: &Broker) -> settings::NatsSettings {
+    settings::NatsSettings { url: broker.url(), ..settings::NatsSettings::default() }
 }
 
 async fn world() -> World {
@@ -49,7 +49,7 @@ async fn world() -> World {
     let options = BrokerOptions { sync_interval: "2m".into(), ..BrokerOptions::new(folder.path()) };
     let broker = Broker::start(options).await.unwrap();
     let bus = Bus::connect(&nats(&broker)).await.unwrap();
-    bus.ensure_streams(&settings::Streams::default(), 16).await.unwrap();
+    bus.ensure_streams(&settings::StreamSettings::default(), 16).await.unwrap();
     let client = async_nats::ConnectOptions::new()
         .max_reconnects(None)
         .reconnect_delay_callback(|_| Duration::from_millis(20))
@@ -84,7 +84,7 @@ impl World {
         }
     }
 
-    async fn intake(&self, resume: Resume) -> Intake {
+    async fn intake(&self, resume: ResumePoint) -> Intake {
         Intake::open(&self.bus, 16, resume).await.unwrap()
     }
 }
@@ -93,7 +93,7 @@ fn event(number: usize) -> Bytes {
     format!(r#"{{"type":"track","data":{{"name":"n{number}"}}}}"#).into()
 }
 
-async fn next(intake: &mut Intake) -> Pulled {
+async fn next(intake: &mut Intake) -> PulledBatch {
     timeout(PATIENCE, intake.next()).await.expect("something comes").unwrap()
 }
 
@@ -107,7 +107,7 @@ struct Twins {
 }
 
 impl Twins {
-    fn take(&mut self, part: Part) {
+    fn take(&mut self, part: PartitionPull) {
         let cursor = self.cursors.entry(part.partition).or_default();
         for delivery in part.deliveries {
             assert_eq!(delivery.partition, part.partition);
@@ -141,8 +141,8 @@ impl Twins {
         assert_eq!(self.count() as u64, last);
     }
 
-    fn resume(&self) -> Resume {
-        Resume::from((0..16).map(|p| self.cursors.get(&p).copied().unwrap_or(0)), 0)
+    fn resume(&self) -> ResumePoint {
+        ResumePoint::from((0..16).map(|p| self.cursors.get(&p).copied().unwrap_or(0)), 0)
     }
 }
 

@@ -49,7 +49,7 @@ async fn a_stream_with_a_memory_of_ids_is_refused() {
     jetstream.delete_stream("JUMEAU_EVENTS").await.unwrap();
     (config.sources, config.duplicate_window) = (None, std::time::Duration::from_secs(60));
     jetstream.create_stream(config).await.unwrap();
-    let settings = jumeau::config::settings::Streams::default();
+    let settings = jumeau::config::settings::StreamSettings::default();
     let refused = world.bus.ensure_streams(&settings, 16).await.unwrap_err().to_string();
     assert!(refused.contains("the window for duplicates"), "{refused}");
 }
@@ -83,7 +83,7 @@ async fn a_memory_that_is_published_again_after_a_crash_is_there_once() {
     }
     assert_eq!(last_sequence(&world).await, 20);
     let (mut intake, mut twins) =
-        (world.intake(jumeau::bus::Resume::from([0; 16], 0)).await, Twins::default());
+        (world.intake(jumeau::bus::ResumePoint::from([0; 16], 0)).await, Twins::default());
     // Whatever partition its subject names, it is for the one that owns the customer.
     let pulled = next(&mut intake).await;
     let owner = jumeau::contract::partition_of(&Customer::new("ann@x").unwrap(), 16).unwrap();

@@ -2,10 +2,10 @@
 //! agents are told to wait.
 
 use actix::System;
-use jumeau::actors::{AskTwin, Glance};
+use jumeau::actors::{AskTwin, GetCounters};
 use jumeau::config::settings;
-use jumeau::event::{Channel, Customer, Event, Kind, Output};
-use jumeau::partition::{Answer, Recovered};
+use jumeau::event::{Channel, Customer, Event, EventKind, Output};
+use jumeau::partition::{AskAnswer, Recovered};
 use jumeau::tables::{Batch, Commit, Read};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -25,7 +25,7 @@ fn opened() -> Event {
         "one".into(),
         None,
         None,
-        Kind::Handoff(serde_json::from_str(told).unwrap()),
+        EventKind::Handoff(serde_json::from_str(told).unwrap()),
     )
     .unwrap()
 }
@@ -55,19 +55,19 @@ fn however_many_outputs_the_store_has_all_go_out_after_one_start_in_their_order(
             ..Recovered::default()
         };
         let part = Part::on(store.clone(), &world, MOST, recovered).await;
-        assert_eq!(part.partition.send(Glance).await.unwrap().outbox, ALL, "all are counted");
+        assert_eq!(part.partition.send(GetCounters).await.unwrap().outbox, ALL, "all are counted");
 
         let act = async || {
             let (reply, answer) = oneshot::channel();
             part.partition.do_send(AskTwin { event: opened(), reply });
             timeout(PATIENCE, answer).await.expect("an answer in time").unwrap()
         };
-        assert!(matches!(act().await, Answer::Busy), "agents are told to wait");
+        assert!(matches!(act().await, AskAnswer::Busy), "agents are told to wait");
 
-        world.bus.ensure_streams(&settings::Streams::default(), 16).await.unwrap();
-        let outbox = async || part.partition.send(Glance).await.unwrap().outbox;
+        world.bus.ensure_streams(&settings::StreamSettings::default(), 16).await.unwrap();
+        let outbox = async || part.partition.send(GetCounters).await.unwrap().outbox;
         eventually("all are out", async || outbox().await == 0).await;
-        assert!(matches!(act().await, Answer::Acted(_)), "and then they are not");
+        assert!(matches!(act().await, AskAnswer::Acted(_)), "and then they are not");
         eventually("it is out, too", async || outbox().await == 0).await;
         let stream = world.jetstream().get_stream("JUMEAU_ACTIONS").await.unwrap();
         for sequence in 0..ALL {

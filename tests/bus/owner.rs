@@ -48,7 +48,7 @@ async fn a_second_service_is_refused_while_the_first_serves_and_not_once_it_has_
 #[tokio::test(flavor = "multi_thread")]
 async fn services_under_different_prefixes_do_not_meet() {
     let world = world().await;
-    let other = settings::Nats { prefix: "other".into(), ..nats(&world.broker) };
+    let other = settings::NatsSettings { prefix: "other".into(), ..nats(&world.broker) };
     let other = Bus::connect(&other).await.unwrap();
     let (_first, _) = own(&world.bus, claim(1, None)).await.unwrap();
     let (_second, _) = own(&other, claim(2, None)).await.unwrap();

@@ -1,7 +1,7 @@
 //! A defect of ours in a partition ends the service, which would go on half dead.
 
 use actix::System;
-use jumeau::actors::{Durable, End, Fatal};
+use jumeau::actors::{Durable, FatalError, StopPartition};
 use jumeau::partition::Recovered;
 use tokio::time::timeout;
 
@@ -15,7 +15,7 @@ fn a_partition_that_panics_says_that_the_service_has_to_stop() {
         let Part { partition, mut heard, .. } = Part::start(&world, 10, Recovered::default()).await;
         // A commit that nobody made cannot become durable: what the partition believes is wrong.
         partition.do_send(Durable(vec![77]));
-        let Fatal(why) = timeout(PATIENCE, heard.recv()).await.expect("in time").unwrap();
+        let FatalError(why) = timeout(PATIENCE, heard.recv()).await.expect("in time").unwrap();
         insta::assert_snapshot!(why, @"partition 7 panicked, which is a defect of jumeau; what was not durable is taken in again after the next start");
     });
 }
@@ -25,7 +25,7 @@ fn a_partition_that_is_told_to_end_says_nothing() {
     System::new().block_on(async {
         let world = world().await;
         let Part { partition, mut heard, .. } = Part::start(&world, 10, Recovered::default()).await;
-        partition.send(End).await.unwrap();
+        partition.send(StopPartition).await.unwrap();
         assert!(timeout(PATIENCE, heard.recv()).await.expect("in time").is_none());
     });
 }

@@ -4,11 +4,13 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use actix::{Actor, Addr, Arbiter};
-use jumeau::actors::{Clock, Confirmed, Durable, Eraser, Fatal, PartitionActor, Setup};
-use jumeau::bus::{Relay, Resume};
+use jumeau::actors::{
+    Clock, Confirmed, Durable, Eraser, FatalError, PartitionActor, PartitionSetup,
+};
+use jumeau::bus::{Relay, ResumePoint};
 use jumeau::config::settings::{self, Answers, TimeMode};
 use jumeau::models::Snapshot;
-use jumeau::partition::{Bounds, Outgoing, Recovered, Secret};
+use jumeau::partition::{Bounds, Outgoing, Recovered, StoreSecret};
 use jumeau::policy::{self, Files};
 use jumeau::store::{Committer, Store};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -20,13 +22,13 @@ const POLICY: &str = "[policy]\nname = \"one\"\nlanguages = [\"en\"]\n";
 pub(crate) struct Part {
     pub(crate) partition: Addr<PartitionActor>,
     /// Why the service is to stop.
-    pub(crate) heard: UnboundedReceiver<Fatal>,
+    pub(crate) heard: UnboundedReceiver<FatalError>,
     _committer: Committer,
 }
 
 pub(crate) fn store(world: &World) -> Arc<Store> {
     let path = world.folder.path().join("store");
-    let settings = settings::Store { path, ..settings::Store::default() };
+    let settings = settings::StoreSettings { path, ..settings::StoreSettings::default() };
     Arc::new(Store::open(&settings, 16).unwrap())
 }
 
@@ -51,7 +53,7 @@ impl Part {
         let (fatal, heard) = unbounded_channel();
         let (eraser, _) =
             Eraser::new(store.clone(), world.bus.clone(), relay.clone(), 16, fatal.clone());
-        let setup = Setup {
+        let setup = PartitionSetup {
             partition: 7,
             mode: TimeMode::Stream,
             bounds: Bounds {
@@ -64,7 +66,11 @@ impl Part {
                 partitions: 16,
                 answers: Answers::Durable,
             },
-            outgoing: Outgoing::new(Arc::new(world.bus.subjects().clone()), Secret::default(), 16),
+            outgoing: Outgoing::new(
+                Arc::new(world.bus.subjects().clone()),
+                StoreSecret::default(),
+                16,
+            ),
             rights: jumeau::event::Rights::default(),
             policy: Arc::new(policy::load(&Files::new([("one.toml", POLICY)])).unwrap()),
             shadow: None,
@@ -74,7 +80,7 @@ impl Part {
             committer: committer.handle(),
             relay,
             eraser,
-            floor: world.intake(Resume::default()).await.floor(),
+            floor: world.intake(ResumePoint::default()).await.floor(),
             clock: Arc::new(Clock::new()),
             fatal,
         };

@@ -95,7 +95,7 @@ async fn outputs_wait_for_a_stream_that_is_missing() {
     let relay = Relay::spawn(&world.bus, |_| ()).await.unwrap();
     relay.submit(0, outputs(0, 0..10));
     eventually("it tried", async || relay.counters().retries > 1).await;
-    world.bus.ensure_streams(&settings::Streams::default(), 16).await.unwrap();
+    world.bus.ensure_streams(&settings::StreamSettings::default(), 16).await.unwrap();
     timeout(PATIENCE, relay.drained()).await.unwrap();
     assert_eq!(ids(&world, "JUMEAU_ACTIONS").await.len(), 10);
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_nats::client::RequestErrorKind;
 use bytes::Bytes;
 use futures::StreamExt;
-use jumeau::bus::{ApiError, Endpoint, Service};
+use jumeau::bus::{ApiError, ApiService, Endpoint};
 use tokio::time::timeout;
 
 use crate::{PATIENCE, World, eventually, publish_raw, world};
@@ -31,7 +31,7 @@ async fn the_service_is_found_and_answers() {
             describe: "counters",
         },
     ];
-    let service = Service::start(&world.bus, &endpoints, |request| async move {
+    let service = ApiService::start(&world.bus, &endpoints, |request| async move {
         match request.verb {
             "show" => Ok(Bytes::from(request.tokens.join("/"))),
             verb => Err(ApiError::new(400, format!("expected nothing,\nfound `{verb}`"))),
@@ -87,7 +87,7 @@ async fn the_service_outlives_a_request_with_headers_that_are_not_text() {
         describe: "counters",
     }];
     let _service =
-        Service::start(&world.bus, &endpoints, |_| async { Ok(Bytes::new()) }).await.unwrap();
+        ApiService::start(&world.bus, &endpoints, |_| async { Ok(Bytes::new()) }).await.unwrap();
     let kinds = [&b"nonsense\r\n\r\n"[..], b"NATS/1.0\r\nx: a\rb\r\n\r\n", UNREADABLE];
     for headers in kinds {
         publish_raw(&world.broker, "jumeau.api.stats", headers, b"").await;
@@ -125,7 +125,7 @@ async fn channels_do_not_take_people_down_nor_people_channels() {
         Endpoint { verb: "stats", tokens: 0, places, is_for_channels: false, describe },
     ];
     let _service =
-        Service::start(&world.bus, &endpoints, |_| async { Ok(Bytes::new()) }).await.unwrap();
+        ApiService::start(&world.bus, &endpoints, |_| async { Ok(Bytes::new()) }).await.unwrap();
     let doors = ["jumeau.api.decide.ann", "jumeau.as.anna.stats", "jumeau.api.stats", "$SRV.PING"];
     for asked in doors {
         for bad in doors.into_iter().filter(|bad| *bad != asked) {
@@ -146,7 +146,7 @@ async fn who_asks_a_busy_service_is_told_so() {
     }];
     let gate = Arc::new(tokio::sync::Semaphore::new(0));
     let opened = gate.clone();
-    let _service = Service::start(&world.bus, &endpoints, move |_| {
+    let _service = ApiService::start(&world.bus, &endpoints, move |_| {
         let gate = gate.clone();
         async move {
             gate.acquire().await.unwrap().forget();

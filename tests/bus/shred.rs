@@ -1,6 +1,6 @@
 //! What is about one customer is found in the streams, however much else there is.
 
-use jumeau::bus::Ends;
+use jumeau::bus::StreamEnds;
 use jumeau::event::Customer;
 use serde_json::json;
 
@@ -31,7 +31,7 @@ impl Stream {
     /// Where that is which is about bobby, and called so.
     async fn found(&self, what: &str) -> Vec<u64> {
         let bobby = Customer::new("bobby").unwrap();
-        let trails = self.world.bus.trails(&bobby, 16, Ends::OPEN).await.unwrap();
+        let trails = self.world.bus.trails(&bobby, 16, StreamEnds::OPEN).await.unwrap();
         let mut found: Vec<u64> = trails
             .into_iter()
             .filter(|trail| trail.what == what)

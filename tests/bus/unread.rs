@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use jumeau::bus::{Ends, Resume};
+use jumeau::bus::{ResumePoint, StreamEnds};
 use jumeau::event::{Content, Customer};
 use tokio::time::{sleep_until, timeout};
 
@@ -25,7 +25,7 @@ async fn publish_unreadable(world: &World, customer: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_publishes_many_of_them_makes_nobody_wait() {
     let world = world().await;
-    let mut intake = world.intake(Resume::default()).await;
+    let mut intake = world.intake(ResumePoint::default()).await;
     assert!(next(&mut intake).await.is_caught_up);
     let bad = async {
         let begin = tokio::time::Instant::now();
@@ -71,7 +71,7 @@ async fn whoever_publishes_many_of_them_makes_nobody_wait() {
 #[tokio::test(flavor = "multi_thread")]
 async fn once_nobody_publishes_them_any_more_the_consumer_delivers_again() {
     let world = world().await;
-    let mut intake = world.intake(Resume::default()).await;
+    let mut intake = world.intake(ResumePoint::default()).await;
     let mut twins = Twins::default();
     publish_unreadable(&world, "anna").await;
     world.publish_events(0, 10, 5).await;
@@ -109,7 +109,7 @@ async fn the_past_of_a_customer_is_read_around_them_and_erased_with_them() {
     });
     timeout(PATIENCE, past).await.expect("in time").unwrap();
     assert_eq!(sequences, [1, 4], "what could not be used is not of the past");
-    let ends = Ends { events: 5, ..Ends::OPEN };
+    let ends = StreamEnds { events: 5, ..StreamEnds::OPEN };
     let trails =
         timeout(PATIENCE, world.bus.trails(&anna, 16, ends)).await.expect("in time").unwrap();
     assert_eq!(trails[0].sequences, [1, 2, 3, 4, 5], "but it goes with the customer");

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use jumeau::event::{INTERNAL, PassOn};
-use jumeau::twin::{Fired, Input, Verdict, World, react};
+use jumeau::event::{ForwardedEvent, INTERNAL};
+use jumeau::twin::{Fired, Input, InputResult, World, react};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -22,7 +22,7 @@ impl Town {
     }
 
     /// A red page comes; where `copy_of` is one that came before, it is a copy of that one.
-    fn red(&mut self, who: &str, copy_of: Option<u64>) -> Verdict {
+    fn red(&mut self, who: &str, copy_of: Option<u64>) -> InputResult {
         let last = self.sequence;
         if let Some(first) = copy_of {
             self.sequence = first - 1;
@@ -34,7 +34,7 @@ impl Town {
 }
 
 /// Whether a message is about an event, of which the stream may hold copies.
-fn is_event(message: &PassOn) -> bool {
+fn is_event(message: &ForwardedEvent) -> bool {
     !String::from_utf8_lossy(&message.payload).contains("\"carried\"")
 }
 
@@ -47,7 +47,7 @@ fn a_copy_is_known_though_a_timer_fired_far_ahead_of_the_stream() {
     for _ in 0..100 {
         town.page("ann", "Tablets", "blue");
     }
-    assert_eq!(town.red("ann", Some(first)), Verdict::Duplicate);
+    assert_eq!(town.red("ann", Some(first)), InputResult::Duplicate);
 }
 
 #[test]
@@ -57,7 +57,7 @@ fn an_identifier_that_is_linked_knows_a_copy_though_a_timer_fired_far_ahead_of_t
     let first = town.sequence;
     town.rings("tablet");
     town.link("tablet", "ann");
-    assert_eq!(town.red("tablet", Some(first)), Verdict::Duplicate);
+    assert_eq!(town.red("tablet", Some(first)), InputResult::Duplicate);
 }
 
 #[test]
@@ -72,12 +72,12 @@ fn on_event_time_a_copy_is_known_though_the_events_happened_days_apart() {
         town.moment = Some(moment);
         town.page("tablet", "Tablets", "blue");
     }
-    assert_eq!(town.red("tablet", Some(first)), Verdict::Duplicate);
+    assert_eq!(town.red("tablet", Some(first)), InputResult::Duplicate);
     let last = town.sequence;
     town.moment = Some(moment + DAY);
     town.link("tablet", "ann");
     for copied in [first, last] {
-        assert_eq!(town.red("tablet", Some(copied)), Verdict::Duplicate);
+        assert_eq!(town.red("tablet", Some(copied)), InputResult::Duplicate);
     }
 }
 
@@ -115,7 +115,7 @@ proptest! {
     ) {
         let mut town = Town::new();
         let mut pages: Vec<(&str, u64)> = Vec::new();
-        let mut passed: Vec<PassOn> = Vec::new();
+        let mut passed: Vec<ForwardedEvent> = Vec::new();
         for (at, one) in happened.into_iter().enumerate() {
             if is_on_event_time {
                 town.moment = Some(town.now + DAY * at as u32);
@@ -132,7 +132,7 @@ proptest! {
                 }
                 Happening::Copy(which) if !pages.is_empty() => {
                     let (who, first) = pages[which.index(pages.len())];
-                    prop_assert_eq!(town.red(who, Some(first)), Verdict::Duplicate);
+                    prop_assert_eq!(town.red(who, Some(first)), InputResult::Duplicate);
                 }
                 Happening::CopyPassed(which) if !passed.is_empty() => {
                     let message = passed[which.index(passed.len())].clone();

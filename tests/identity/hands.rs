@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jumeau::config::limits;
 use jumeau::event::{Reason, Value};
-use jumeau::twin::Verdict;
+use jumeau::twin::InputResult;
 use serde_json::json;
 
 use super::town::Town;
@@ -81,7 +81,7 @@ fn who_signs_in_once_more_changes_nothing() {
     // Nor does a copy of it, when the tablet is somebody else's.
     town.link("tablet", "bob");
     town.sequence = again - 1;
-    assert_eq!(town.link("tablet", "alice").verdict, Verdict::Duplicate);
+    assert_eq!(town.link("tablet", "alice").verdict, InputResult::Duplicate);
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn a_copy_of_an_earlier_sign_in_does_not_bring_the_tablet_back() {
     let first = town.sequence;
     town.link("tablet", "bob");
     town.sequence = first - 1;
-    assert_eq!(town.link("tablet", "alice").verdict, Verdict::Duplicate);
+    assert_eq!(town.link("tablet", "alice").verdict, InputResult::Duplicate);
     assert_eq!(town.forwards("tablet"), Some("bob"));
     // Nor does a copy of what was told to alice go to bob.
     town.sequence = first;
@@ -112,7 +112,7 @@ fn a_copy_is_recognised_by_the_identifier_whoever_has_it_by_now() {
     town.link("tablet", "bob");
     town.unlink("bob", "tablet");
     town.sequence = page - 1;
-    assert_eq!(town.page("tablet", "Tablets", "red").verdict, Verdict::Duplicate);
+    assert_eq!(town.page("tablet", "Tablets", "red").verdict, InputResult::Duplicate);
     let reds = ["alice", "bob", "tablet"].map(|who| town.colour(who, "red"));
     assert_eq!(reds, [1, 0, 0]);
 }
@@ -294,12 +294,12 @@ fn a_busy_twin_knows_copies_of_what_its_timeline_has_let_go_of_for_twenty_minute
     }
     let last = town.sequence;
     town.sequence = first - 1;
-    assert_eq!(town.page("ann", "Tablets", "red").verdict, Verdict::Duplicate);
+    assert_eq!(town.page("ann", "Tablets", "red").verdict, InputResult::Duplicate);
     // It is the identifier that knows, also when what came of it has moved.
     town.sequence = last;
     town.link("ann", "bob");
     town.sequence = first - 1;
-    assert_eq!(town.page("ann", "Tablets", "red").verdict, Verdict::Duplicate);
+    assert_eq!(town.page("ann", "Tablets", "red").verdict, InputResult::Duplicate);
     town.sequence = last + 1;
     town.now = town.now + Duration::from_secs(3_600);
     town.page("ann", "Tablets", "blue");

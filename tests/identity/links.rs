@@ -2,7 +2,7 @@
 
 use jumeau::config::limits;
 use jumeau::event::{self, INTERNAL, Raw, Reason, Value};
-use jumeau::twin::{Effect, Verdict};
+use jumeau::twin::{Effect, InputResult};
 use serde_json::json;
 
 use super::town::Town;
@@ -57,7 +57,7 @@ fn what_comes_for_a_linked_identifier_is_passed_on_and_counted_once() {
     let mut town = Town::new();
     town.page("cookie", "Tablets", "red");
     town.link("cookie", "ann");
-    assert_eq!(town.page("cookie", "Phones", "red").verdict, Verdict::PassedOn);
+    assert_eq!(town.page("cookie", "Phones", "red").verdict, InputResult::PassedOn);
     assert_eq!(town.colour("ann", "red"), 2);
     // Copies of what came before the link, and of what came after it.
     for sequence in [1, 3] {
@@ -75,7 +75,7 @@ fn the_same_memory_twice_is_taken_in_once() {
     let message = town.on_its_way.pop_front().unwrap();
     town.take(INTERNAL, "ann", &message.payload);
     let again = town.take(INTERNAL, "ann", &message.payload);
-    assert_eq!(again.verdict, Verdict::Duplicate);
+    assert_eq!(again.verdict, InputResult::Duplicate);
     assert_eq!(town.colour("ann", "red"), 1);
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jumeau::config::limits;
 use jumeau::event::Time;
-use jumeau::twin::{Note, Reaction, Verdict};
+use jumeau::twin::{InputResult, Note, Reaction};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -49,7 +49,7 @@ impl Town {
 }
 
 fn is_late(reaction: &Reaction, part: &str) -> bool {
-    reaction.verdict == Verdict::Applied
+    reaction.verdict == InputResult::Applied
         && reaction.effects.is_empty()
         && reaction.notes == [Note::Late(part.into())]
 }
@@ -66,7 +66,7 @@ fn of_two_links_of_one_identifier_the_one_that_was_said_later_stands() {
     assert!(!town.twins.contains_key("alice"), "nobody has told her anything");
     // A copy of it is a copy.
     town.sequence -= 2;
-    assert_eq!(town.links(30, "tablet", "alice").verdict, Verdict::Duplicate);
+    assert_eq!(town.links(30, "tablet", "alice").verdict, InputResult::Duplicate);
     // At the same moment the one that comes last counts.
     town.links(50, "tablet", "carl");
     assert_eq!(town.forwards("tablet"), Some("carl"));

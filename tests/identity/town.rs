@@ -2,9 +2,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use jumeau::event::{self, Customer, INTERNAL, PassOn, Raw, Rejection, Time, Value};
+use jumeau::event::{self, Customer, ForwardedEvent, INTERNAL, Raw, Rejection, Time, Value};
 use jumeau::policy::{self, Files, Policy};
-use jumeau::twin::{Effect, Input, Reaction, Twin, Verdict, World, invariants, react};
+use jumeau::twin::{Effect, Input, InputResult, Reaction, Twin, World, invariants, react};
 use serde_json::json;
 
 const POLICY: &str = r#"
@@ -120,7 +120,7 @@ pub(crate) struct Town {
     /// On event time: the moment of the next event.
     pub(crate) moment: Option<Time>,
     pub(crate) sequence: u64,
-    pub(crate) on_its_way: VecDeque<PassOn>,
+    pub(crate) on_its_way: VecDeque<ForwardedEvent>,
     pub(crate) refusals: Vec<Rejection>,
 }
 
@@ -193,12 +193,12 @@ impl Town {
         };
         let reaction = react(twin, &input, &World::of(the_policy()));
         assert_eq!(invariants::violations(twin), Vec::<String>::new());
-        if let Verdict::Refused(refusal) = &reaction.verdict {
+        if let InputResult::Refused(refusal) = &reaction.verdict {
             assert_eq!(*twin, before, "a refused event changes nothing");
             self.refusals.push(refusal.clone());
         }
         for effect in &reaction.effects {
-            if let Effect::PassOn(message) = effect {
+            if let Effect::Forward(message) = effect {
                 self.on_its_way.push_back((**message).clone());
             }
         }

@@ -9,7 +9,7 @@ mod wishes;
 use std::sync::Arc;
 
 use jumeau::config::limits;
-use jumeau::language::{Language, Languages, Prior, Reading, Tone};
+use jumeau::language::{Language, LanguagePrior, Languages, Reading, Tone};
 use proptest::prelude::*;
 
 const EN: Language = Language::ENGLISH;
@@ -317,7 +317,7 @@ fn the_language_is_told_from_the_text() {
         ("thank you", EN),
     ] {
         for prior in [EN, FR] {
-            let told = languages.detect(text, &[], Prior::Own(prior));
+            let told = languages.detect(text, &[], LanguagePrior::Own(prior));
             assert_eq!(told.language, language, "{text}, prior {prior}");
         }
     }
@@ -328,7 +328,7 @@ fn what_cannot_be_told_is_in_the_customers_own_language() {
     let languages = languages();
     for text in ["", "ok", "4471", "👍", "Zürich", "???"] {
         for prior in [EN, FR] {
-            for prior in [Prior::Own(prior), Prior::Likely(prior)] {
+            for prior in [LanguagePrior::Own(prior), LanguagePrior::Likely(prior)] {
                 let told = languages.detect(text, &[EN, FR], prior);
                 assert_eq!((told.language, told.is_sure), (prior.language(), false), "{text}");
             }
@@ -354,7 +354,7 @@ fn one_known_word_outweighs_the_likeliest_language() {
         ("un conseiller", FR),
     ] {
         for likely in [EN, FR] {
-            let told = languages.detect(text, &[EN, FR], Prior::Likely(likely));
+            let told = languages.detect(text, &[EN, FR], LanguagePrior::Likely(likely));
             assert_eq!(told.language, language, "{text}, likely {likely}");
         }
     }
@@ -368,7 +368,7 @@ fn a_word_that_many_languages_borrow_leaves_a_customer_in_their_own() {
     for text in everywhere.into_iter().chain(["thanks", "hello", "please", "yes", "good", "merci"])
     {
         for own in [EN, FR] {
-            let told = languages.detect(text, &[EN, FR], Prior::Own(own));
+            let told = languages.detect(text, &[EN, FR], LanguagePrior::Own(own));
             assert_eq!(told.language, own, "{text}, own {own}");
         }
     }
@@ -379,7 +379,9 @@ fn only_allowed_languages_are_told() {
     let languages = languages();
     let german: Language = "de".parse().unwrap();
     let detect = |allowed: Language| {
-        languages.detect("merci beaucoup monsieur", &[allowed], Prior::Own(allowed)).language
+        languages
+            .detect("merci beaucoup monsieur", &[allowed], LanguagePrior::Own(allowed))
+            .language
     };
     assert_eq!(detect(EN), EN);
     assert_eq!(detect(german), german);
@@ -487,7 +489,7 @@ fn a_third_language_is_data() {
     assert_eq!(read("👍").tone(), Tone::Positive, "pictures are of every language");
     assert!(read("bitte sofort anrufen").urgency > 0.5);
     for prior in [german, EN, FR] {
-        let detect = |text: &str| languages.detect(text, &[], Prior::Own(prior)).language;
+        let detect = |text: &str| languages.detect(text, &[], LanguagePrior::Own(prior)).language;
         assert_eq!(detect("Ich bin nicht zufrieden mit der Lieferung"), german);
         assert_eq!(detect("I am not happy with the delivery"), EN);
     }

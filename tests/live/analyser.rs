@@ -5,7 +5,7 @@ use futures::StreamExt;
 use jumeau::codec;
 use jumeau::config::{limits, settings};
 use jumeau::contract::partition_of;
-use jumeau::event::{self, Analysis, Customer, Event, Kind, Raw, Time};
+use jumeau::event::{self, Analysis, Customer, Event, EventKind, Raw, Time};
 use jumeau::language::Languages;
 use jumeau::policy_source::PolicySource;
 use jumeau::store::Store;
@@ -126,15 +126,17 @@ async fn the_stream_and_the_journal_make_the_same_twin_again_byte_for_byte() {
     assert!(status.success());
     analyser.abort();
 
-    let settings =
-        settings::Store { path: rig.folder.path().join("store"), ..settings::Store::default() };
+    let settings = settings::StoreSettings {
+        path: rig.folder.path().join("store"),
+        ..settings::StoreSettings::default()
+    };
     let store = Store::open(&settings, PARTITIONS).unwrap();
     let ann = Customer::new("ann").unwrap();
     let partition = partition_of(&ann, PARTITIONS).unwrap();
     let kept = store.load(partition, std::slice::from_ref(&ann)).unwrap().remove(0).unwrap();
     let mut answers = BTreeMap::new();
     for journalled in store.inputs(partition, &ann, Time::MIN, 100).unwrap() {
-        match codec::open(codec::Kind::Input, &journalled.sealed).unwrap() {
+        match codec::decode(codec::RecordKind::Input, &journalled.encoded).unwrap() {
             Journalled::Analysis { event, analysis } => {
                 answers.insert(event, (journalled.at, analysis));
             }
@@ -148,7 +150,7 @@ async fn the_stream_and_the_journal_make_the_same_twin_again_byte_for_byte() {
         let mut twin = Twin::new(ann.clone(), events[0].1);
         for (event, at) in events {
             let mut event = event.clone();
-            if let (Kind::Message(told), Some((journalled_at, analysis))) =
+            if let (EventKind::Message(told), Some((journalled_at, analysis))) =
                 (&mut event.kind, answers.get(&event.fingerprint))
             {
                 assert_eq!(journalled_at, at);
@@ -156,9 +158,9 @@ async fn the_stream_and_the_journal_make_the_same_twin_again_byte_for_byte() {
             }
             react(&mut twin, &Input::event(event, *at), &World::of(&policy));
         }
-        let mut sealed = Vec::new();
-        codec::seal(codec::Kind::Twin, &twin.record(), &mut sealed).unwrap();
-        sealed
+        let mut encoded = Vec::new();
+        codec::encode(codec::RecordKind::Twin, &twin.record(), &mut encoded).unwrap();
+        encoded
     };
     let stream = rig.stream.get_stream("JUMEAU_EVENTS").await.unwrap();
     let mut events = Vec::new();

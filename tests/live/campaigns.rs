@@ -6,7 +6,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use jumeau::api::{LiveBroadcasts, verb};
-use jumeau::partition::{Campaigned, Progress};
+use jumeau::partition::{CampaignCounts, Progress};
 use serde_json::json;
 use tokio::process::Command;
 
@@ -116,7 +116,7 @@ async fn everybody_whom_a_campaign_concerns_decides_once_also_if_the_service_die
     let one = progress(&rig).await.unwrap();
     assert_eq!((one.looked_at, one.woken), (300, 200));
     let silent = BTreeMap::from([("suitability".into(), 50)]);
-    assert_eq!(one.campaign, Some(Campaigned { said: 150, silent }));
+    assert_eq!(one.campaign, Some(CampaignCounts { said: 150, silent }));
     let mut said: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
     let each = |action: jumeau::twin::Action| {
         let told = said.entry(action.customer.as_str().to_owned()).or_default();

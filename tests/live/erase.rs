@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_nats::HeaderMap;
 use bytes::Bytes;
 use futures::future::join_all;
-use jumeau::api::{EraseReply, EraseRequest, Receipt, verb};
+use jumeau::api::{EraseReply, EraseRequest, ErasureReceipt, verb};
 use jumeau::config::settings;
 use jumeau::store::Store;
 use jumeau::tables::{Read, Table};
@@ -65,7 +65,7 @@ async fn ask(rig: &Rig, customer: &str, erasure: Option<Box<str>>) -> Option<Era
 }
 
 /// Waits for the receipt of an erasure.
-async fn receipt(rig: &Rig, customer: &str, erasure: Box<str>) -> Receipt {
+async fn receipt(rig: &Rig, customer: &str, erasure: Box<str>) -> ErasureReceipt {
     let mut receipt = None;
     rig.until("there is a receipt", async || {
         let reply = ask(rig, customer, Some(erasure.clone())).await;
@@ -122,7 +122,7 @@ async fn who_is_erased_is_in_no_file_and_the_receipt_says_what_went_where() {
 
     let text = std::fs::read_to_string(paper).unwrap();
     assert!(!text.contains("zenobia7") && !text.contains(WORDS), "{text}");
-    let receipt: Receipt = serde_json::from_str(&text).unwrap();
+    let receipt: ErasureReceipt = serde_json::from_str(&text).unwrap();
     assert_eq!(receipt.told.identifiers.len(), 2, "both identifiers: {text}");
     let removed = |place: &str, what: &str| -> u64 {
         let all = receipt.told.identifiers.iter().flat_map(|one| &one.removed);
@@ -170,7 +170,7 @@ async fn who_is_erased_is_in_no_file_and_the_receipt_says_what_went_where() {
     // Compressed or not, no row knows what was said before.
     let mut rig = rig;
     assert!(rig.terminate().await.success());
-    let settings = settings::Store { path: store, ..settings::Store::default() };
+    let settings = settings::StoreSettings { path: store, ..settings::StoreSettings::default() };
     let store = Store::open(&settings, 3).unwrap();
     for table in Table::ALL {
         let looked = store.scan(table, &[], &[u8::MAX; 2], &mut |key, value| {
@@ -228,7 +228,10 @@ async fn a_customer_is_erased_during_a_flood_of_events_while_the_service_is_kill
     assert!(rig.terminate().await.success());
     let store = rig.folder.path().join("store");
     assert!(holding(&store, WORDS).is_empty(), "and never was");
-    let refused = Store::open(&settings::Store { path: store, ..settings::Store::default() }, 4);
+    let refused = Store::open(
+        &settings::StoreSettings { path: store, ..settings::StoreSettings::default() },
+        4,
+    );
     assert!(refused.unwrap_err().to_string().contains("expected the master key"));
     rig.restart().await;
     let found = holding(&rig.folder.path().join("store"), "zenobia7");

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use async_nats::HeaderMap;
 use bytes::Bytes;
-use jumeau::api::{EraseReply, EraseRequest, Receipt, verb};
+use jumeau::api::{EraseReply, EraseRequest, ErasureReceipt, verb};
 use serde_json::json;
 use tokio::time::timeout;
 
 use super::rig::Rig;
 
-pub(crate) async fn erased(rig: &Rig, customer: &str) -> Receipt {
+pub(crate) async fn erased(rig: &Rig, customer: &str) -> ErasureReceipt {
     let ask = async |erasure: Option<Box<str>>| {
         let question = serde_json::to_vec(&EraseRequest { erasure }).unwrap();
         let tokens = [customer];

@@ -7,7 +7,7 @@ use async_nats::HeaderMap;
 use bytes::Bytes;
 use futures::future::join;
 use jumeau::api::{ActReply, DecideReply, EscalationReply, EscalationsReply, verb};
-use jumeau::bus::{Error, Heard};
+use jumeau::bus::{Error, OutputSubscription};
 use jumeau::event::Time;
 use jumeau::twin::EscalationState;
 use serde::de::DeserializeOwned;
@@ -233,7 +233,7 @@ async fn whoever_names_a_queue_sees_and_does_what_is_of_that_one_and_in_the_own_
 }
 
 /// What twins wanted done since the last time, in short.
-async fn told(rig: &Rig, heard: &mut Heard) -> Vec<String> {
+async fn told(rig: &Rig, heard: &mut OutputSubscription) -> Vec<String> {
     rig.settled().await;
     rig.bus.sync().await.unwrap();
     let mut lines = Vec::new();

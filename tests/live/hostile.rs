@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use async_nats::HeaderMap;
 use bytes::Bytes;
-use jumeau::api::{DeadLetter, DeadLetters, DeadRetried, verb};
+use jumeau::api::{DeadLetterView, DeadListReply, DeadRetryReply, verb};
 use jumeau::config::limits;
 use jumeau::contract::{Subjects, dead_letter};
 use jumeau::event::{Headers, Original, Reason, Rejection};
@@ -105,7 +105,7 @@ fn corpus() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     ]
 }
 
-async fn letters(rig: &Rig) -> DeadLetters {
+async fn letters(rig: &Rig) -> DeadListReply {
     let answer = rig.ask(verb::DEAD_LIST, &[], Bytes::new()).await.unwrap();
     serde_json::from_slice(&answer).unwrap()
 }
@@ -123,7 +123,7 @@ async fn whatever_comes_becomes_a_dead_letter_and_the_next_event_is_handled() {
 
     let found = letters(&rig).await;
     let total: u64 = found.counts.values().sum();
-    let by_sequence: BTreeMap<u64, &DeadLetter> =
+    let by_sequence: BTreeMap<u64, &DeadLetterView> =
         found.letters.iter().map(|letter| (letter.event_sequence, letter)).collect();
     for (at, (what, _, payload)) in corpus.iter().enumerate() {
         // Each is followed by a sound event.
@@ -182,12 +182,12 @@ async fn a_dead_letter_can_be_looked_at_and_tried_again() {
 
     let ask = Bytes::from(json!({ "sequence": first.sequence }).to_string());
     let shown = rig.ask(verb::DEAD_SHOW, &[], ask).await.unwrap();
-    let shown: DeadLetter = serde_json::from_slice(&shown).unwrap();
+    let shown: DeadLetterView = serde_json::from_slice(&shown).unwrap();
     assert!(shown.text.unwrap().contains("\"escalation\":\"e\""));
 
     let ask = Bytes::from(json!({ "sequences": [first.sequence] }).to_string());
     let retried = rig.ask(verb::DEAD_RETRY, &[], ask).await.unwrap();
-    let retried: DeadRetried = serde_json::from_slice(&retried).unwrap();
+    let retried: DeadRetryReply = serde_json::from_slice(&retried).unwrap();
     assert_eq!(retried.retried, [first.sequence]);
     rig.settled().await;
     // The reason persists: a new dead letter has taken the place of the old one.

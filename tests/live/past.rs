@@ -2,7 +2,7 @@
 //! shows what would have been said.
 
 use jumeau::api::{JournalReply, WhyReply, verb};
-use jumeau::codec::{self, Kind};
+use jumeau::codec::{self, RecordKind};
 use jumeau::event::{Customer, Time};
 use jumeau::language::Languages;
 use jumeau::models::Snapshot;
@@ -56,7 +56,7 @@ text.en = "Hats."
 
 fn sealed(decision: &Decision) -> Vec<u8> {
     let mut bytes = Vec::new();
-    codec::seal(Kind::Decision, decision, &mut bytes).unwrap();
+    codec::encode(RecordKind::Decision, decision, &mut bytes).unwrap();
     bytes
 }
 

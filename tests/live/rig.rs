@@ -82,7 +82,8 @@ impl Rig {
 
     async fn start_in(folder: TempDir, policy: &str, settings: &[&str], under: Vec<String>) -> Rig {
         let broker = Broker::start(BrokerOptions::new(folder.path().join("nats"))).await.unwrap();
-        let nats = settings::Nats { url: broker.url(), ..settings::Nats::default() };
+        let nats =
+            settings::NatsSettings { url: broker.url(), ..settings::NatsSettings::default() };
         let bus = Bus::connect(&nats).await.unwrap();
         let client = async_nats::connect(broker.url()).await.unwrap();
         let stream = jetstream::new(client.clone());

@@ -161,7 +161,7 @@ async fn while_events_of_a_channel_wait_the_time_of_events_is_refused() {
     rig.settled().await;
     assert!(rig.terminate().await.success());
     let path = rig.folder.path().join("store");
-    let store = Store::open(&settings::Store { path, ..Default::default() }, 4).unwrap();
+    let store = Store::open(&settings::StoreSettings { path, ..Default::default() }, 4).unwrap();
     let mut lane = SlowLane::default();
     lane.slow("shop", 2);
     let mut batch = Batch::new();

@@ -13,13 +13,13 @@ use std::collections::BTreeSet;
 use async_nats::jetstream;
 use bytes::Bytes;
 use futures::StreamExt;
-use jumeau::bus::{ApiError, Bus, Endpoint, Service};
+use jumeau::bus::{ApiError, ApiService, Bus, Endpoint};
 use jumeau::config::settings;
 use jumeau::event::{Channel, Customer};
 use rig::{Rig, in_time};
 
 /// What the service answers: who asked, and whether the broker vouches for that.
-async fn echo(bus: &Bus) -> Service {
+async fn echo(bus: &Bus) -> ApiService {
     const fn endpoint(verb: &'static str, tokens: usize) -> Endpoint {
         Endpoint { verb, tokens, places: 8, is_for_channels: false, describe: "says who asked" }
     }
@@ -33,7 +33,7 @@ async fn echo(bus: &Bus) -> Service {
         endpoint("escalations.next", 2),
         endpoint("stats", 0),
     ];
-    Service::start(bus, &endpoints, |request| async move {
+    ApiService::start(bus, &endpoints, |request| async move {
         let (name, is_vouched) = (request.by.name, request.by.is_vouched);
         let verb = format!("{} {}", request.verb, request.tokens.join(" "));
         Ok::<_, ApiError>(Bytes::from(format!("{verb} by `{name}`, {is_vouched}")))
@@ -48,9 +48,9 @@ async fn nobody_comes_in_without_a_key_or_in_clear() {
     let service = rig.prepared.nats("service", &rig.broker.url()).unwrap();
     assert!(Bus::connect(&service).await.is_ok());
 
-    let without_a_key = settings::Nats { nkey: None, ..service.clone() };
-    let unknown_authority = settings::Nats {
-        tls: settings::Tls { required: true, ..settings::Tls::default() },
+    let without_a_key = settings::NatsSettings { nkey: None, ..service.clone() };
+    let unknown_authority = settings::NatsSettings {
+        tls: settings::TlsSettings { required: true, ..settings::TlsSettings::default() },
         ..service.clone()
     };
     let in_clear = async_nats::ConnectOptions::new().connect(rig.broker.url()).await;
@@ -61,7 +61,7 @@ async fn nobody_comes_in_without_a_key_or_in_clear() {
     // A key of somebody who was never named.
     let strange = rig.folder.path().join("strange.nk");
     std::fs::write(&strange, nkeys::KeyPair::new_user().seed().unwrap()).unwrap();
-    let strange = settings::Nats { nkey: Some(strange), ..service };
+    let strange = settings::NatsSettings { nkey: Some(strange), ..service };
     assert!(Bus::connect(&strange).await.is_err());
 }
 

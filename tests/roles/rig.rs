@@ -83,9 +83,9 @@ impl Rig {
         };
         let broker = Broker::start(options).await.unwrap();
         let bus = Bus::connect(&prepared.nats("service", &broker.url()).unwrap()).await.unwrap();
-        let streams = settings::Streams {
+        let streams = settings::StreamSettings {
             integrators: vec!["web".into(), "app".into()],
-            ..settings::Streams::default()
+            ..settings::StreamSettings::default()
         };
         bus.ensure_streams(&streams, 4).await.unwrap();
         // A service served here, and has stopped.

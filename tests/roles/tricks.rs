@@ -9,7 +9,7 @@ use async_nats::jetstream;
 use async_nats::jetstream::consumer::PullConsumer;
 use bytes::Bytes;
 use futures::{FutureExt as _, StreamExt as _};
-use jumeau::bus::{ApiError, Bus, Endpoint, Service};
+use jumeau::bus::{ApiError, ApiService, Bus, Endpoint};
 use parking_lot::Mutex;
 
 use crate::rig::{Guest, Rig, STREAMS, Stream, company, in_time};
@@ -65,7 +65,7 @@ const EVERYBODY: [&str; 5] =
 /// A broker with something in each stream, a service that answers, and bystanders.
 struct Scene {
     rig: Rig,
-    _service: Service,
+    _service: ApiService,
     /// Who asked the service, and what.
     asked: Arc<Mutex<Vec<String>>>,
     bystanders: Vec<(Guest, async_nats::Subscriber)>,
@@ -135,7 +135,7 @@ impl Scene {
     }
 }
 
-async fn desk(bus: &Bus, asked: Arc<Mutex<Vec<String>>>) -> Service {
+async fn desk(bus: &Bus, asked: Arc<Mutex<Vec<String>>>) -> ApiService {
     const fn endpoint(verb: &'static str, tokens: usize) -> Endpoint {
         Endpoint { verb, tokens, places: 64, is_for_channels: false, describe: "answers" }
     }
@@ -146,7 +146,7 @@ async fn desk(bus: &Bus, asked: Arc<Mutex<Vec<String>>>) -> Service {
         endpoint("escalations.list", 1),
         endpoint("stats", 0),
     ];
-    Service::start(bus, &endpoints, move |request| {
+    ApiService::start(bus, &endpoints, move |request| {
         asked.lock().push(format!("{} by `{}`", request.verb, request.by.name));
         async move { Ok::<_, ApiError>(Bytes::from_static(b"{}")) }
     })

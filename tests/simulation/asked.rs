@@ -8,13 +8,13 @@ use std::sync::{Arc, OnceLock};
 use jumeau::codec;
 use jumeau::config::limits;
 use jumeau::event::{
-    Ask, Channel, Content, Customer, Event, Headers, Identify, Kind, Original, Outcome,
-    OutcomeKind, Reason, Time, Value,
+    AskData, Channel, Content, Customer, Event, EventKind, Headers, IdentifyData, Original,
+    OutcomeData, OutcomeKind, Reason, Time, Value,
 };
 use jumeau::models::{Exposure, HORIZON, Learner, Snapshot};
-use jumeau::partition::{Answer, Answers, Lessons};
+use jumeau::partition::{Answers, AskAnswer, Trainer};
 use jumeau::policy::{self, Files, Policy};
-use jumeau::tables::{Fault, Memory, Read};
+use jumeau::tables::{Fault, MemoryStore, Read};
 use jumeau::twin::{Journalled, Twin};
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -111,7 +111,7 @@ fn the_policy() -> Arc<Policy> {
 pub(crate) struct Asking {
     pub(crate) answers: Answers,
     requests: Vec<Request>,
-    lessons: Option<Lessons>,
+    lessons: Option<Trainer>,
     /// The answers of each lesson that was durable, as partition and sequence tell them apart.
     learned: Vec<Vec<(u16, u64, Exposure, bool)>>,
 }
@@ -155,17 +155,17 @@ impl Asking {
         }
     }
 
-    fn lessons(&mut self, memory: &Memory) -> &mut Lessons {
-        self.lessons.get_or_insert_with(|| Lessons::resume(memory, PARTITIONS).unwrap())
+    fn lessons(&mut self, memory: &MemoryStore) -> &mut Trainer {
+        self.lessons.get_or_insert_with(|| Trainer::resume(memory, PARTITIONS).unwrap())
     }
 
     /// What is known when a process starts.
-    pub(crate) fn model(&mut self, memory: &Memory) -> Snapshot {
+    pub(crate) fn model(&mut self, memory: &MemoryStore) -> Snapshot {
         self.lessons(memory).model().clone()
     }
 
     /// Whether nobody waits for an answer, and nothing is left to be learned from.
-    pub(crate) fn is_settled(&self, memory: &Memory) -> bool {
+    pub(crate) fn is_settled(&self, memory: &MemoryStore) -> bool {
         let is_learned = |partition| memory.observations(partition, 0, 1).unwrap().is_empty();
         self.is_over() && (0..PARTITIONS).all(is_learned)
     }
@@ -185,7 +185,7 @@ pub(crate) fn stream(rng: &mut StdRng, start: Time) -> Vec<Vec<Stored>> {
         if event.fingerprint.is_multiple_of(2) {
             let trouble = Value::Bool(event.fingerprint.is_multiple_of(4));
             let traits = [("trouble", trouble)].into_iter().collect();
-            event.kind = Kind::Identify(Identify { traits, anew: false });
+            event.kind = EventKind::Identify(IdentifyData { traits, anew: false });
         }
     }
     stream
@@ -239,7 +239,7 @@ impl World {
             request.state = State::Answered;
             let is_poison = is_poison(request.event.fingerprint);
             match answer {
-                Answer::Decided(decided) if !is_poison => {
+                AskAnswer::Decided(decided) if !is_poison => {
                     let decisions = decided.actions.iter().map(|action| action.decision.clone());
                     request.told.push(decisions.collect());
                     let customer = &request.event.customer;
@@ -248,13 +248,13 @@ impl World {
                     );
                     self.seen.answered += 1;
                 }
-                Answer::Duplicate if !is_poison && asking.answers == Answers::Early => {}
-                Answer::Duplicate if !is_poison => self.seen.asked_again += 1,
-                Answer::Refused(rejection) if is_poison && rejection.reason == Reason::Panic => {
+                AskAnswer::Duplicate if !is_poison && asking.answers == Answers::Early => {}
+                AskAnswer::Duplicate if !is_poison => self.seen.asked_again += 1,
+                AskAnswer::Refused(rejection) if is_poison && rejection.reason == Reason::Panic => {
                     self.seen.panicked_asks += 1;
                 }
                 // Nothing was taken in: it is asked again.
-                Answer::NoRoom | Answer::Busy => request.state = State::Lost,
+                AskAnswer::NoRoom | AskAnswer::Busy => request.state = State::Lost,
                 other => self.found.push(format!("request {number} was answered {other:?}")),
             }
         }
@@ -278,7 +278,7 @@ impl World {
                 fingerprint: FINGERPRINTS / 2 + self.outcomes,
                 time: None,
                 traceparent: None,
-                kind: Kind::Outcome(Outcome { decision: decision.into(), outcome }),
+                kind: EventKind::Outcome(OutcomeData { decision: decision.into(), outcome }),
                 impossible: None,
                 passed: None,
             };
@@ -332,7 +332,7 @@ impl World {
 fn request(number: usize, rng: &mut StdRng) -> Request {
     let partition = rng.random_range(0..PARTITIONS);
     let customer = format!("c{partition}-{}", rng.random_range(0..CUSTOMERS_ASKED));
-    let ask = Ask {
+    let ask = AskData {
         placements: Value::List(["hero".into()].into()),
         most: rng.random_range(1..=2),
         properties: [("page", Value::Int(number as i64))].into_iter().collect(),
@@ -344,7 +344,7 @@ fn request(number: usize, rng: &mut StdRng) -> Request {
         fingerprint: FINGERPRINTS + rng.random_range(0..1_000) * 1_000 + number as u64,
         time: None,
         traceparent: None,
-        kind: Kind::Ask(ask),
+        kind: EventKind::Ask(ask),
         impossible: None,
         passed: None,
     };
@@ -428,7 +428,8 @@ impl Said {
 /// What a partition's journal has of what a customer's twin was asked.
 fn journal(world: &World, partition: u16, customer: &Customer) -> Vec<(u64, Vec<Box<str>>)> {
     let rows = world.memory.inputs(partition, customer, Time::from_ms(0), usize::MAX).unwrap();
-    let opened = rows.iter().map(|row| codec::open(codec::Kind::Input, &row.sealed).unwrap());
+    let opened =
+        rows.iter().map(|row| codec::decode(codec::RecordKind::Input, &row.encoded).unwrap());
     opened
         .filter_map(|input: Journalled| match input {
             Journalled::Ask(asked) => {

@@ -6,7 +6,7 @@ use jumeau::event::{Content, Customer, Delivery, Value};
 use jumeau::models::ArmResult;
 use jumeau::partition::revive;
 use jumeau::tables::Read;
-use jumeau::twin::{Twin, Waiting, invariants};
+use jumeau::twin::{Twin, WaitingEscalation, invariants};
 
 use super::asked;
 use super::erasures;
@@ -30,13 +30,13 @@ fn count_trials(twin: &Twin, tried: &mut BTreeMap<(Box<str>, Box<str>), ArmResul
 }
 
 /// The list of what waits is what the twin says, and nothing waits where nobody came in time.
-fn check_people(twin: &Twin, listed: Option<&Vec<Waiting>>, found: &mut Vec<String>) {
+fn check_people(twin: &Twin, listed: Option<&Vec<WaitingEscalation>>, found: &mut Vec<String>) {
     let customer = &twin.customer;
     let listed = listed.cloned().unwrap_or_default();
     if listed != twin.waiting() {
         found.push(format!("{customer}: listed {listed:?}, waiting {:?}", twin.waiting()));
     }
-    let nobody_came = |one: &&Waiting| *one.queue != *"second" && one.agent.is_none();
+    let nobody_came = |one: &&WaitingEscalation| *one.queue != *"second" && one.agent.is_none();
     if let Some(late) = listed.iter().find(nobody_came) {
         found.push(format!("{customer}: nobody noticed that nobody came: {late:?}"));
     }

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jumeau::event::{
-    Channel, Content, Customer, Delivery, Erasure, ErasureId, Event, Headers, INTERNAL, Identify,
-    Kind, Lane, Link, Map, Named, Original, Output, Time, Value,
+    Channel, Content, Customer, Delivery, Erasure, ErasureId, Event, EventKind, Headers, INTERNAL,
+    IdentifyData, Lane, LinkData, Map, NamedData, Original, Output, Time, Value,
 };
-use jumeau::partition::Secret;
+use jumeau::partition::StoreSecret;
 use jumeau::tables::{Pseudonym, Read, Table};
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -55,7 +55,7 @@ pub(crate) fn insert_returns(stream: &mut [Vec<Stored>], rng: &mut StdRng) {
     let tablets = (first + 1) % PARTITIONS;
     let (tablet, cookie) = (name(tablets, 1), name((first + 2) % PARTITIONS, 1));
     let (customer, stranger) = (name(first, 0), name(tablets, 0));
-    let link = |to: &Customer| Kind::Link(Link { to: to.as_str().into(), merge: false });
+    let link = |to: &Customer| EventKind::Link(LinkData { to: to.as_str().into(), merge: false });
     put(stream, &tablet, 1, link(&customer));
     put(stream, &cookie, 1, link(&tablet));
     let most = stream[usize::from(tablets)].len();
@@ -72,7 +72,7 @@ pub(crate) fn insert_returns(stream: &mut [Vec<Stored>], rng: &mut StdRng) {
     events.insert(at, Stored { delivery, is_poison: false });
     let back = rng.random_range(at + 1..=events.len().min(at + 4));
     let traits = [("name", Value::from("somebody"))].into_iter().collect();
-    put(stream, &customer, back, Kind::Identify(Identify { traits, anew: true }));
+    put(stream, &customer, back, EventKind::Identify(IdentifyData { traits, anew: true }));
     // A copy of the message comes after that.
     let events = &mut stream[usize::from(first)];
     let again = rng.random_range(back + 1..=events.len());
@@ -97,7 +97,7 @@ pub(crate) fn insert_returns(stream: &mut [Vec<Stored>], rng: &mut StdRng) {
 }
 
 /// Puts an event of a customer into the stream, said a moment after what comes before it.
-fn put(stream: &mut [Vec<Stored>], customer: &Customer, at: usize, kind: Kind) {
+fn put(stream: &mut [Vec<Stored>], customer: &Customer, at: usize, kind: EventKind) {
     let partition = partition_of(customer);
     let events = &mut stream[usize::from(partition)];
     let stored = events[at - 1].delivery.stored;
@@ -105,7 +105,7 @@ fn put(stream: &mut [Vec<Stored>], customer: &Customer, at: usize, kind: Kind) {
 }
 
 /// An event of a customer, said a moment after it was stored.
-fn said(customer: &Customer, number: u64, stored: Time, kind: Kind) -> Stored {
+fn said(customer: &Customer, number: u64, stored: Time, kind: EventKind) -> Stored {
     let partition = partition_of(customer);
     let number = u64::from(partition) << 32 | number;
     let event = Event {
@@ -134,8 +134,8 @@ fn said(customer: &Customer, number: u64, stored: Time, kind: Kind) -> Stored {
 pub(crate) fn forgotten(start: Time) -> Vec<Vec<Stored>> {
     let name = |name| Customer::new(name).unwrap();
     let (customer, cookie) = (name("c0-0"), name("c1-1"));
-    let add = || Kind::Track(Named { name: "Add".into(), properties: Map::default() });
-    let link = Kind::Link(Link { to: "c0-0".into(), merge: false });
+    let add = || EventKind::Track(NamedData { name: "Add".into(), properties: Map::default() });
+    let link = EventKind::Link(LinkData { to: "c0-0".into(), merge: false });
     let erasure = Erasure::of_absent(customer.clone(), start);
     let mut forget = said(&customer, 2, start, add());
     forget.delivery.original = original(&erasure);
@@ -164,10 +164,10 @@ const BACK: [&str; 3] = ["c0-0", "c1-1", "c2-1"];
 pub(crate) fn back(start: Time) -> Vec<Vec<Stored>> {
     let [customer, cookie, newer] = BACK.map(|name| Customer::new(name).unwrap());
     let second = |second: u64| start + Duration::from_secs(second);
-    let add = || Kind::Track(Named { name: "Add".into(), properties: Map::default() });
-    let link = || Kind::Link(Link { to: customer.as_str().into(), merge: false });
+    let add = || EventKind::Track(NamedData { name: "Add".into(), properties: Map::default() });
+    let link = || EventKind::Link(LinkData { to: customer.as_str().into(), merge: false });
     let traits = [("name", Value::from("somebody"))].into_iter().collect();
-    let anew = Kind::Identify(Identify { traits, anew: true });
+    let anew = EventKind::Identify(IdentifyData { traits, anew: true });
     let erasure = Erasure::wanted(customer.clone(), ErasureId(1));
     let mut erase = said(&customer, 2, second(10), add());
     erase.delivery.original = original(&erasure);
@@ -213,7 +213,7 @@ pub(crate) fn back(start: Time) -> Vec<Vec<Stored>> {
 pub(crate) fn behind(start: Time) -> Vec<Vec<Stored>> {
     let [customer, other] = ["c0-0", "c0-1"].map(|name| Customer::new(name).unwrap());
     let day = |day: u64| start + Duration::from_secs(day * 86_400);
-    let add = || Kind::Track(Named { name: "Add".into(), properties: Map::default() });
+    let add = || EventKind::Track(NamedData { name: "Add".into(), properties: Map::default() });
     let erasure = Erasure::wanted(customer.clone(), ErasureId(1));
     let mut erase = said(&customer, 2, day(1), add());
     erase.delivery.original = original(&erasure);
@@ -256,10 +256,10 @@ pub(crate) fn check_forgotten(world: &World) -> Vec<String> {
 /// Of known customers, to whom alone devices were linked, those are erased who wanted to be. They are
 /// there again from when they said so, with all that came for them since.
 pub(crate) fn check_returns(world: &World, found: &mut Vec<String>) {
-    let secret = Secret::default();
+    let secret = StoreSecret::default();
     for (partition, events) in (0..PARTITIONS).zip(&world.stream) {
         let customer = Customer::new(&format!("c{partition}-0")).unwrap();
-        let is_back = |stored: &Stored| matches!(&stored.delivery.content, Content::Read(Ok(Event { kind: Kind::Identify(told), .. })) if told.anew);
+        let is_back = |stored: &Stored| matches!(&stored.delivery.content, Content::Read(Ok(Event { kind: EventKind::Identify(told), .. })) if told.anew);
         let (mut is_erased, mut since) = (false, 0);
         for (at, stored) in events.iter().enumerate() {
             is_erased |= matches!(&stored.delivery.content, Content::Erasure(erasure)
@@ -273,8 +273,9 @@ pub(crate) fn check_returns(world: &World, found: &mut Vec<String>) {
         if is_marked != is_erased {
             found.push(format!("{customer} wanted to be erased: {is_erased}, was: {is_marked}"));
         }
-        let is_theirs =
-            |event: &&Event| event.customer == customer && matches!(event.kind, Kind::Track(_));
+        let is_theirs = |event: &&Event| {
+            event.customer == customer && matches!(event.kind, EventKind::Track(_))
+        };
         let own = events[since..].iter().filter(|stored| !stored.is_poison);
         let own = own.filter_map(|stored| match &stored.delivery.content {
             Content::Read(Ok(event)) => Some(event),
@@ -290,7 +291,7 @@ pub(crate) fn check_returns(world: &World, found: &mut Vec<String>) {
 
 /// The message that says so, as the service writes it.
 fn original(erasure: &Erasure) -> Original {
-    let mark = Secret::default().message_mark(&erasure.customer, Some(erasure), b"");
+    let mark = StoreSecret::default().message_mark(&erasure.customer, Some(erasure), b"");
     let headers = erasure.headers().into_iter().chain([(Output::MARK, mark)]);
     let headers: Vec<(&str, String)> = headers.collect();
     let headers: Headers = headers.iter().map(|(name, value)| (*name, &**value)).collect();
@@ -317,7 +318,7 @@ fn contains(haystack: &[u8], needle: &str) -> bool {
 /// Nobody who was erased is found in any row, but in the one that says what is still to be done
 /// outside; and of every erasure there is such a row.
 pub(crate) fn check(world: &World, found: &mut Vec<String>) {
-    let secret = Secret::default();
+    let secret = StoreSecret::default();
     // One that was found to be somebody else's by now is not erased; a row says so all the same.
     let is_marked = |customer: &Customer| {
         let tombstones = world.memory.tombstones(partition_of(customer)).unwrap();

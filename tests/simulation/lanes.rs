@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use jumeau::event::{Channel, Content, Delivery, Lane, MainPlace, SlowLane};
-use jumeau::tables::{Memory, Read};
+use jumeau::tables::{MemoryStore, Read};
 use rand::RngExt;
 use rand::rngs::StdRng;
 
@@ -82,7 +82,7 @@ fn place(lane: &SlowLane, stream: &[Vec<Stored>], pulled: &[usize], front: u64) 
 
 impl Lanes {
     /// What is known again after a start; and up to where the main lane of each partition is read.
-    pub(crate) fn recover(&mut self, memory: &Memory, stream: &[Vec<Stored>]) -> Vec<usize> {
+    pub(crate) fn recover(&mut self, memory: &MemoryStore, stream: &[Vec<Stored>]) -> Vec<usize> {
         let metas: Vec<_> = (0..PARTITIONS).map(|one| memory.meta(one).unwrap()).collect();
         for (meta, durable) in metas.iter().zip(self.durable) {
             assert!(meta.slow_cursor >= durable, "{} of the slow lane is kept", meta.slow_cursor);

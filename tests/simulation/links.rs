@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jumeau::event::{
-    Channel, Content, Customer, Delivery, Erasure, Event, Headers, INTERNAL, Identify, Kind, Lane,
-    Link, Original, Output, Time, Unlink, Value,
+    Channel, Content, Customer, Delivery, Erasure, Event, EventKind, Headers, INTERNAL,
+    IdentifyData, Lane, LinkData, Original, Output, Time, UnlinkData, Value,
 };
 use jumeau::partition::revive;
 use jumeau::tables::Read;
@@ -50,7 +50,7 @@ impl Links {
     }
 
     /// What happens to one of the customers of a partition, if it is about identity.
-    pub(crate) fn kind(self, customers: usize, rng: &mut StdRng) -> Option<Kind> {
+    pub(crate) fn kind(self, customers: usize, rng: &mut StdRng) -> Option<EventKind> {
         let (linked, unlinked, merged) = match self {
             Links::None => return None,
             Links::Only => (0.3, 0.0, 1.0),
@@ -66,9 +66,9 @@ impl Links {
         let other = format!("c{partition}-{other}");
         if what < linked {
             let merge = rng.random_bool(merged);
-            Some(Kind::Link(Link { to: other.into(), merge }))
+            Some(EventKind::Link(LinkData { to: other.into(), merge }))
         } else if what < linked + unlinked {
-            Some(Kind::Unlink(Unlink { from: other.into() }))
+            Some(EventKind::Unlink(UnlinkData { from: other.into() }))
         } else {
             None
         }
@@ -91,7 +91,7 @@ pub(crate) fn introduce(stream: &mut [Vec<Stored>], start: Time) {
             fingerprint: u64::MAX - u64::from(partition),
             time: None,
             traceparent: None,
-            kind: Kind::Identify(Identify { traits, anew: false }),
+            kind: EventKind::Identify(IdentifyData { traits, anew: false }),
             impossible: None,
             passed: None,
         };
@@ -157,10 +157,10 @@ pub(crate) fn check(world: &World, links: Links, found: &mut Vec<String>) {
                     if ids.insert((event.customer.clone(), event.fingerprint)) {
                         hands.see(event, stored.delivery.stored);
                         match &event.kind {
-                            Kind::Link(told) => {
+                            EventKind::Link(told) => {
                                 groups.join(event.customer.as_str(), &told.to);
                             }
-                            Kind::Unlink(_) | Kind::Identify(_) => {}
+                            EventKind::Unlink(_) | EventKind::Identify(_) => {}
                             _ => *adds.entry(event.customer.clone()).or_default() += 1,
                         }
                     }
@@ -233,14 +233,14 @@ impl Hands {
         let said = event.time.map_or(stored, |told| told.min(stored));
         let is_late = |known: &Time| said < *known;
         match &event.kind {
-            Kind::Link(_) if self.said.get(who).is_some_and(is_late) => {}
-            Kind::Link(told) if !is_known(who) => {
+            EventKind::Link(_) if self.said.get(who).is_some_and(is_late) => {}
+            EventKind::Link(told) if !is_known(who) => {
                 self.said.insert(who.clone(), said);
                 self.owners.insert(who.clone(), told.to.to_string());
                 let gathered = self.gathered.remove(who).unwrap_or(0);
                 *self.expected.entry(told.to.to_string()).or_default() += gathered;
             }
-            Kind::Track(_) => match self.owners.get(who) {
+            EventKind::Track(_) => match self.owners.get(who) {
                 Some(owner) => *self.expected.entry(owner.clone()).or_default() += 1,
                 None if is_known(who) => {
                     *self.expected.entry(who.to_string()).or_default() += 1;

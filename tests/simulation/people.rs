@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use jumeau::codec;
-use jumeau::event::{Channel, Customer, Event, Handoff, HandoffState, Kind, Output, Time};
-use jumeau::partition::{Answer, Answers};
+use jumeau::event::{Channel, Customer, Event, EventKind, HandoffData, HandoffState, Output, Time};
+use jumeau::partition::{Answers, AskAnswer};
 use jumeau::policy::{self, Files, Policy};
 use jumeau::tables::Read;
 use jumeau::twin::{EscalationState, HandedOver, Journalled, Twin};
@@ -149,7 +149,7 @@ impl World {
             "escalation": id, "agent": AGENTS.choose(&mut self.rng),
             "state": STATES.choose(&mut self.rng).unwrap().name(), "note": "seen to",
         });
-        let handoff: Handoff = serde_json::from_value(told).unwrap();
+        let handoff: HandoffData = serde_json::from_value(told).unwrap();
         let event = Event {
             customer,
             channel: Channel::new("desk").unwrap(),
@@ -157,7 +157,7 @@ impl World {
             fingerprint: FINGERPRINTS + number as u64,
             time: None,
             traceparent: None,
-            kind: Kind::Handoff(Box::new(handoff)),
+            kind: EventKind::Handoff(Box::new(handoff)),
             impossible: None,
             passed: None,
         };
@@ -171,17 +171,17 @@ impl World {
             let act = &mut people.acts[number];
             act.state = State::Answered;
             match answer {
-                Answer::Acted(_) => {
+                AskAnswer::Acted(_) => {
                     act.done += 1;
                     self.seen.answered += 1;
                 }
-                Answer::Duplicate => {
+                AskAnswer::Duplicate => {
                     act.is_known = true;
                     self.seen.asked_again += 1;
                 }
-                Answer::Refused(_) => self.seen.refused += 1,
+                AskAnswer::Refused(_) => self.seen.refused += 1,
                 // Nothing was taken in: it is asked again.
-                Answer::NoRoom | Answer::Busy => act.state = State::Lost,
+                AskAnswer::NoRoom | AskAnswer::Busy => act.state = State::Lost,
                 other => self.found.push(format!("act {number} was answered {other:?}")),
             }
         }
@@ -215,7 +215,8 @@ pub(crate) fn check(world: &World, people: &People, found: &mut Vec<String>) {
 /// What agents did with a customer's escalations, in its order.
 fn journal(world: &World, partition: u16, customer: &Customer) -> Vec<HandedOver> {
     let rows = world.memory.inputs(partition, customer, Time::from_ms(0), usize::MAX).unwrap();
-    let opened = rows.iter().map(|row| codec::open(codec::Kind::Input, &row.sealed).unwrap());
+    let opened =
+        rows.iter().map(|row| codec::decode(codec::RecordKind::Input, &row.encoded).unwrap());
     opened
         .filter_map(|input: Journalled| match input {
             Journalled::Handoff(act) => Some(*act),

@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jumeau::event::{
-    Broadcast, Content, Customer, Delivery, Headers, Identify, Kind, Lane, Original, SharedFact,
-    Time, Value,
+    Broadcast, Content, Customer, Delivery, EventKind, Headers, IdentifyData, Lane, Original,
+    SharedFact, Time, Value,
 };
 use jumeau::partition::{TimeMode, revive, rows_of};
 use jumeau::policy::{self, Files, Policy};
@@ -93,7 +93,7 @@ pub(crate) fn stream(rng: &mut StdRng, start: Time) -> Vec<Vec<Stored>> {
             && let Content::Read(Ok(event)) = &mut delivery.content
         {
             let group: Value = (*GROUPS.choose(rng).unwrap()).into();
-            event.kind = Kind::Identify(Identify {
+            event.kind = EventKind::Identify(IdentifyData {
                 traits: [("group", group)].into_iter().collect(),
                 anew: false,
             });
@@ -248,7 +248,7 @@ impl Told<'_> {
             if !ids.insert(event.fingerprint) {
                 continue;
             }
-            if let Kind::Identify(Identify { traits, .. }) = &event.kind {
+            if let EventKind::Identify(IdentifyData { traits, .. }) = &event.kind {
                 group = traits.get("group").map(ToString::to_string);
             }
             let fits = fits(group.as_deref());

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jumeau::event::{
-    Channel, Content, Customer, Delivery, Event, Headers, Kind, Lane, Named, Original, Reason,
-    Rejection, Time, Value,
+    Channel, Content, Customer, Delivery, Event, EventKind, Headers, Lane, NamedData, Original,
+    Reason, Rejection, Time, Value,
 };
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -37,14 +37,14 @@ pub(crate) fn poison(events: &[Stored]) -> BTreeSet<u64> {
 }
 
 pub(crate) fn is_add(delivery: &Delivery) -> bool {
-    matches!(&delivery.content, Content::Read(Ok(Event { kind: Kind::Track(_), .. })))
+    matches!(&delivery.content, Content::Read(Ok(Event { kind: EventKind::Track(_), .. })))
 }
 
 pub(crate) fn number_of(delivery: &Delivery) -> i64 {
     match &delivery.content {
-        Content::Read(Ok(Event { kind: Kind::Track(Named { properties, .. }), .. })) => {
-            properties.get("number").and_then(Value::as_number).unwrap_or(0.0) as i64
-        }
+        Content::Read(Ok(Event {
+            kind: EventKind::Track(NamedData { properties, .. }), ..
+        })) => properties.get("number").and_then(Value::as_number).unwrap_or(0.0) as i64,
         _ => 0,
     }
 }
@@ -139,7 +139,7 @@ pub(crate) fn event(partition: u16, customer: usize, sequence: u64, rng: &mut St
             fingerprint: sequence,
             time: None,
             traceparent: None,
-            kind: Kind::Track(Named { name: "Add".into(), properties }),
+            kind: EventKind::Track(NamedData { name: "Add".into(), properties }),
             impossible: None,
             passed: None,
         })

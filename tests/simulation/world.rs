@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use jumeau::contract::Subjects;
 use jumeau::event::{
-    Cursors, Customer, Delivery, Desks, Output, Rights, SlowLane, Time, WrittenLane,
+    AgentChannels, Cursors, Customer, Delivery, Output, Rights, SlowLane, Time, WrittenLane,
 };
 use jumeau::partition::{
-    Answer, Answers, Bounds, Cell, Cleared, Done, ErasedMarks, Errand, Host, Machine, Outgoing,
-    Panicked, Pulled, Recovered, Secret, TimeMode, revive,
+    Answers, AskAnswer, BatchResult, Bounds, Cleared, ErasedMarks, HandlerPanic, Host, Machine,
+    Outgoing, Pulled, Recovered, StoreSecret, TimeMode, TwinBatch, TwinCell, revive,
 };
 use jumeau::policy::{self, Files, Policy};
-use jumeau::tables::{Batch, IndexKey, Memory, Read, Urgency};
+use jumeau::tables::{Batch, IndexKey, MemoryStore, Read, Urgency};
 use jumeau::twin::{Cause, Twin};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -113,7 +113,7 @@ pub(crate) fn the_policy() -> Arc<Policy> {
 /// What a partition wants done, until the world gets round to it.
 #[derive(Default)]
 pub(crate) struct Desk {
-    errands: Vec<(Rc<RefCell<Cell>>, Errand)>,
+    errands: Vec<(Rc<RefCell<TwinCell>>, TwinBatch)>,
     load: Option<Vec<Customer>>,
     load_timers: Option<usize>,
     load_outputs: Option<(u64, usize)>,
@@ -128,23 +128,23 @@ pub(crate) struct Desk {
     trace: Option<Customer>,
     /// Outputs that are not to be published any more.
     withdrawn: Vec<u64>,
-    pub(crate) answers: Vec<(usize, Answer)>,
+    pub(crate) answers: Vec<(usize, AskAnswer)>,
 }
 
 impl Host for Desk {
-    type Address = Rc<RefCell<Cell>>;
+    type Address = Rc<RefCell<TwinCell>>;
     type Token = u64;
     type Reply = usize;
 
-    fn activate(&mut self, twin: Box<Twin>) -> Rc<RefCell<Cell>> {
-        Rc::new(RefCell::new(Cell::new(twin)))
+    fn activate(&mut self, twin: Box<Twin>) -> Rc<RefCell<TwinCell>> {
+        Rc::new(RefCell::new(TwinCell::new(twin)))
     }
 
-    fn deliver(&mut self, to: &Rc<RefCell<Cell>>, errand: Errand) {
+    fn deliver(&mut self, to: &Rc<RefCell<TwinCell>>, errand: TwinBatch) {
         self.errands.push((to.clone(), errand));
     }
 
-    fn rest(&mut self, twins: Vec<(Customer, &Rc<RefCell<Cell>>)>) {
+    fn rest(&mut self, twins: Vec<(Customer, &Rc<RefCell<TwinCell>>)>) {
         let rested = twins.into_iter().map(|(customer, cell)| (customer, cell.borrow_mut().rest()));
         self.rested.extend(rested);
     }
@@ -186,7 +186,7 @@ impl Host for Desk {
         self.acknowledged.push(token);
     }
 
-    fn answer(&mut self, request: usize, answer: Answer) {
+    fn answer(&mut self, request: usize, answer: AskAnswer) {
         self.answers.push((request, answer));
     }
 
@@ -214,7 +214,7 @@ pub(crate) struct World {
     pub(crate) now: Time,
     /// By how many milliseconds the clock on the wall is wrong.
     pub(crate) off_ms: i64,
-    pub(crate) memory: Memory,
+    pub(crate) memory: MemoryStore,
     pub(crate) links: Links,
     /// The identities of events whose handler panics, by partition.
     poison: Vec<BTreeSet<u64>>,
@@ -337,7 +337,7 @@ impl World {
             mode,
             now: START,
             off_ms: 0,
-            memory: Memory::new(),
+            memory: MemoryStore::new(),
             links,
             acknowledged: vec![0; stream.len()],
             delivered: vec![0; stream.len()],
@@ -439,12 +439,16 @@ impl World {
                     partition,
                     self.mode,
                     bounds,
-                    Outgoing::new(Arc::new(Subjects::default()), Secret::default(), PARTITIONS),
+                    Outgoing::new(
+                        Arc::new(Subjects::default()),
+                        StoreSecret::default(),
+                        PARTITIONS,
+                    ),
                     self.policy.clone(),
                     recovered,
                     &mut desk,
                 );
-                machine.set_rights(Rights::new(Desks::default(), ["web", "shop"]));
+                machine.set_rights(Rights::new(AgentChannels::default(), ["web", "shop"]));
                 if let Some(model) = &model {
                     machine.set_models(model.clone());
                 }
@@ -727,7 +731,7 @@ impl World {
         }
         let all_taken_in = running.iter().enumerate().all(|(at, one)| {
             one.machine.is_drained()
-                && !one.machine.is_sweeping()
+                && !one.machine.is_scanning()
                 && one.desk.publish.is_empty()
                 && one.desk.commits.is_empty()
                 && one.confirmed.is_empty()
@@ -777,7 +781,7 @@ impl World {
 }
 
 /// A twin takes an errand in, unless one of its events is poison.
-fn react(poison: &BTreeSet<u64>, cell: &Rc<RefCell<Cell>>, errand: Errand) -> Done {
+fn react(poison: &BTreeSet<u64>, cell: &Rc<RefCell<TwinCell>>, errand: TwinBatch) -> BatchResult {
     let is_poison =
         |fingerprint: u64| asked::is_poison(fingerprint) || poison.contains(&fingerprint);
     let culprit = errand.inputs.iter().position(|ordered| {
@@ -786,10 +790,10 @@ fn react(poison: &BTreeSet<u64>, cell: &Rc<RefCell<Cell>>, errand: Errand) -> Do
     let mut cell = cell.borrow_mut();
     let Some(position) = culprit else { return cell.handle(errand) };
     // What came before it has changed the state in memory already: that must not survive.
-    let before = Errand { inputs: errand.inputs[..position].into(), ..errand };
+    let before = TwinBatch { inputs: errand.inputs[..position].into(), ..errand };
     let customer = cell.twin().customer.clone();
     let _ = cell.handle(before);
     let inputs = errand.inputs;
     let message = "poison".to_owned();
-    Done { customer, result: Err(Panicked { inputs, position, message }) }
+    BatchResult { customer, result: Err(HandlerPanic { inputs, position, message }) }
 }

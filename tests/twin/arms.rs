@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jumeau::event::{self, Customer, Raw, Time};
 use jumeau::policy::{Files, Mistakes, Policy, load};
-use jumeau::twin::{Action, Decision, Effect, Input, Reaction, Twin, Under, World, react};
+use jumeau::twin::{Action, ArmAssignment, Decision, Effect, Input, Reaction, Twin, World, react};
 use serde_json::json;
 
 const NOW: &str = r#"
@@ -93,7 +93,7 @@ fn customers_of_an_arm_live_under_its_policy_as_a_whole() {
         assert_eq!((&*said.action, &*said.reason.policy), (action, name));
         // One version is that of both.
         assert_eq!((&decision.policy, &said.reason.version), (&policy.version, &policy.version));
-        let under = [Under { experiment: "greeting".into(), arm: arm.into() }];
+        let under = [ArmAssignment { experiment: "greeting".into(), arm: arm.into() }];
         assert_eq!((&decision.arms[..], &said.reason.arms[..]), (&under[..], &under[..]));
 
         let reaction = happens(&mut twin, &policy, 2, "Thanked");

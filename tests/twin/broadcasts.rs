@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jumeau::config::limits;
 use jumeau::event::{Broadcast, Event, INTERNAL, Rejection};
 use jumeau::policy::Exceeded;
-use jumeau::twin::{Broadcasts, Note, Shared, World};
+use jumeau::twin::{Broadcasts, LiveBroadcast, Note, World};
 
 use super::*;
 
@@ -139,7 +139,7 @@ impl Town {
         let reaction = react(twin, input, &World::of(policy()).with(&self.broadcasts));
         assert_eq!(invariants::violations(twin), Vec::<String>::new());
         for effect in &reaction.effects {
-            if let Effect::PassOn(message) = effect {
+            if let Effect::Forward(message) = effect {
                 // What twins pass on to each other arrives at once.
                 let customer = message.to.as_str();
                 let passed = self.read(INTERNAL, customer, &message.payload);
@@ -180,7 +180,7 @@ impl Town {
     fn repeat(&mut self, scope: &str, data: serde_json::Value) -> Result<(), Rejection> {
         let payload = json!({ "type": "broadcast", "data": data }).to_string();
         let told = Broadcast::parse(scope, &[], payload.as_bytes(), self.sequence)?;
-        match Shared::new(&told, self.now)? {
+        match LiveBroadcast::new(&told, self.now)? {
             Some(shared) => self.broadcasts.begin(shared).map(drop),
             None => {
                 self.broadcasts.end(scope);
@@ -221,12 +221,12 @@ fn whom_a_broadcast_concerns_hears_of_it_once() {
     let mut town = Town::with(&["NSW"]);
     town.fires("NSW");
     let woken = town.wake("NSW", "fires");
-    assert_eq!(woken.verdict, Verdict::Applied);
+    assert_eq!(woken.verdict, InputResult::Applied);
     assert_eq!(action(&woken).unwrap().text.as_ref(), "Fires of level 3 near you. Call us.");
     assert_eq!(town.fact("NSW", "heard_by"), Some("broadcast".into()));
 
     let again = town.wake("NSW", "fires");
-    assert_eq!((again.verdict, again.effects.len()), (Verdict::Untouched, 0));
+    assert_eq!((again.verdict, again.effects.len()), (InputResult::Untouched, 0));
     town.track("NSW", "Other");
     assert_eq!(town.heard("NSW"), Some(Value::Int(1)));
     assert_eq!(town.twins["NSW"].met.len(), 1);
@@ -237,7 +237,7 @@ fn a_customer_outside_is_as_they_were() {
     let mut town = Town::with(&["WA"]);
     let before = town.twins["WA"].clone();
     town.fires("NSW");
-    assert_eq!(town.wake("WA", "fires").verdict, Verdict::Untouched);
+    assert_eq!(town.wake("WA", "fires").verdict, InputResult::Untouched);
     assert_eq!(town.twins["WA"], before);
     assert_eq!(offered(&town.track("WA", "Ask")), Some("sell"));
     assert_eq!(town.heard("WA"), None);
@@ -264,7 +264,7 @@ fn one_who_moves_in_meets_it_at_that_moment_and_one_who_moves_out_reads_it_no_lo
 fn a_twin_that_appears_later_meets_it_with_its_first_event() {
     let mut town = Town::new();
     town.fires("NSW");
-    assert_eq!(town.wake("NSW", "fires").verdict, Verdict::Untouched, "there is no such twin");
+    assert_eq!(town.wake("NSW", "fires").verdict, InputResult::Untouched, "there is no such twin");
     assert_eq!(offered(&town.identify("NSW", "NSW")), Some("offer_shelter"));
 }
 
@@ -295,14 +295,14 @@ fn another_one_of_the_same_scope_is_met_anew_and_a_copy_is_not() {
     town.wake("NSW", "fires");
     let copy = json!({ "value": { "level": 3 }, "where": "profile.region == 'NSW'" });
     town.repeat("fires", copy).unwrap();
-    assert_eq!(town.wake("NSW", "fires").verdict, Verdict::Untouched);
+    assert_eq!(town.wake("NSW", "fires").verdict, InputResult::Untouched);
 
     town.fires("VIC");
     assert_eq!(town.broadcasts.len(), 1);
-    assert_eq!(town.wake("NSW", "fires").verdict, Verdict::Untouched);
-    assert_eq!(town.wake("VIC", "fires").verdict, Verdict::Applied);
+    assert_eq!(town.wake("NSW", "fires").verdict, InputResult::Untouched);
+    assert_eq!(town.wake("VIC", "fires").verdict, InputResult::Applied);
     town.fires("NSW");
-    assert_eq!(town.wake("NSW", "fires").verdict, Verdict::Applied);
+    assert_eq!(town.wake("NSW", "fires").verdict, InputResult::Applied);
     assert_eq!(town.heard("NSW"), Some(Value::Int(2)));
 }
 
@@ -312,10 +312,10 @@ fn a_wake_up_for_a_broadcast_that_is_over_or_replaced_is_passed_over() {
     town.fires("NSW");
     let old = town.broadcasts.get("fires").unwrap().clone();
     let late = old.wake(&Customer::new("NSW").unwrap(), old.until);
-    assert_eq!(town.take("NSW", &late).verdict, Verdict::Untouched);
+    assert_eq!(town.take("NSW", &late).verdict, InputResult::Untouched);
     town.fires("NSW");
     let replaced = old.wake(&Customer::new("NSW").unwrap(), town.now);
-    assert_eq!(town.take("NSW", &replaced).verdict, Verdict::Untouched);
+    assert_eq!(town.take("NSW", &replaced).verdict, InputResult::Untouched);
 }
 
 #[test]
@@ -349,7 +349,7 @@ fn a_broadcast_never_goes_by_what_is_sensitive_nor_takes_it_up() {
     let ill = json!({ "name": "illness", "value": "flu" });
     town.broadcast("floods", json!({ "value": 1, "where": "context.illness == 'flu'" })).unwrap();
     town.event("NSW", "signal", ill.clone());
-    assert_eq!(town.wake("NSW", "floods").verdict, Verdict::Untouched);
+    assert_eq!(town.wake("NSW", "floods").verdict, InputResult::Untouched);
     assert_eq!(town.twins["NSW"].met, [], "nor has it met it before");
 
     // Met with a sensitive signal, it is not sensitive itself: help is offered by anybody.
@@ -395,15 +395,15 @@ fn what_an_identifier_has_met_the_customer_has_met_until_it_turns_out_that_they_
     town.fires("NSW");
     town.wake("cookie", "fires");
     town.event("cookie", "link", json!({ "to": "ann", "merge": true }));
-    assert_eq!(town.wake("ann", "fires").verdict, Verdict::Untouched);
-    assert_eq!(town.wake("cookie", "fires").verdict, Verdict::Untouched);
+    assert_eq!(town.wake("ann", "fires").verdict, InputResult::Untouched);
+    assert_eq!(town.wake("cookie", "fires").verdict, InputResult::Untouched);
     assert_eq!(town.offers, 1);
 
     // Nobody has told Ann herself.
     let parted = town.event("ann", "unlink", json!({ "from": "cookie" }));
     assert_eq!(offered(&parted), Some("offer_shelter"));
-    assert_eq!(town.wake("ann", "fires").verdict, Verdict::Untouched);
-    assert_eq!(town.wake("cookie", "fires").verdict, Verdict::Untouched);
+    assert_eq!(town.wake("ann", "fires").verdict, InputResult::Untouched);
+    assert_eq!(town.wake("cookie", "fires").verdict, InputResult::Untouched);
 }
 
 /// Something that happens in a town of four customers and three regions.
@@ -483,7 +483,7 @@ proptest! {
             known.extend(burning.filter(|_| meets).map(|(number, ..)| number));
             prop_assert_eq!(offered(&reaction) == Some("offer_shelter"), meets);
             if matches!(one, Happens::Wakes(_)) {
-                let verdict = if meets { Verdict::Applied } else { Verdict::Untouched };
+                let verdict = if meets { InputResult::Applied } else { InputResult::Untouched };
                 prop_assert_eq!(&reaction.verdict, &verdict);
                 if !meets {
                     let name = CUSTOMERS[who];
@@ -543,7 +543,7 @@ fn a_condition_that_goes_through_too_much_concerns_nobody_and_is_told() {
     town.broadcast("floods", json!({ "value": 2, "where": "profile.xs.all(a, a == 1)" })).unwrap();
     let before = town.twins["NSW"].clone();
     let woken = town.wake("NSW", "fires");
-    assert_eq!(woken.verdict, Verdict::Untouched);
+    assert_eq!(woken.verdict, InputResult::Untouched);
     assert_eq!(woken.notes, [Note::Exceeded(Exceeded::Broadcast("fires".into()))]);
     assert_eq!(town.twins["NSW"], before);
 

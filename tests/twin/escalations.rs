@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jumeau::twin::{Escalation, EscalationState, Reaction, Verdict};
+use jumeau::twin::{Escalation, EscalationState, InputResult, Reaction};
 use serde_json::{Value, json};
 
 use super::life::{Life, escalations, policy_of};
@@ -88,7 +88,7 @@ impl Life {
 
 fn refused(reaction: &Reaction) -> &str {
     match &reaction.verdict {
-        Verdict::Refused(rejection) => &rejection.detail,
+        InputResult::Refused(rejection) => &rejection.detail,
         other => panic!("expected a refusal, found {other:?}"),
     }
 }

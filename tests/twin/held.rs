@@ -3,7 +3,7 @@
 
 use chrono::Timelike;
 use jumeau::event::{Broadcast, Zone};
-use jumeau::twin::{Note, Shared, Timer};
+use jumeau::twin::{LiveBroadcast, Note, Timer};
 
 use super::*;
 
@@ -161,7 +161,7 @@ impl Life {
         self.sequence += 1;
         let payload = json!({ "type": "broadcast", "data": data }).to_string();
         let told = Broadcast::parse("spring", &[], payload.as_bytes(), self.sequence).unwrap();
-        let Some(shared) = Shared::new(&told, self.now).unwrap() else {
+        let Some(shared) = LiveBroadcast::new(&told, self.now).unwrap() else {
             self.broadcasts.end("spring");
             return None;
         };
@@ -226,7 +226,7 @@ fn a_campaign_that_takes_the_place_of_another_speaks_for_itself() {
     life.meets(of_ghent(&["winter"]));
     let elsewhere =
         json!({ "where": "profile.city == 'Liège'", "decide": { "actions": ["summer"] } });
-    assert_eq!(life.campaign(elsewhere).unwrap().verdict, Verdict::Untouched);
+    assert_eq!(life.campaign(elsewhere).unwrap().verdict, InputResult::Untouched);
     assert_eq!(said(&life.pass(24 * HOUR)), []);
 }
 
@@ -316,7 +316,7 @@ fn what_is_held_back_from_a_visitor_waits_for_the_morning_of_who_they_turn_out_t
     ann.travels("Asia/Tokyo");
     let left = cookie.event("web", "link", json!({ "to": "ann" }));
     let message = left.effects.iter().find_map(|effect| match effect {
-        Effect::PassOn(message) => Some(message.payload.clone()),
+        Effect::Forward(message) => Some(message.payload.clone()),
         _ => None,
     });
     let payload = message.unwrap();

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use jumeau::event::Value;
-use jumeau::twin::{PausedBy, Verdict};
+use jumeau::twin::{InputResult, PausedBy};
 use serde_json::json;
 
 use super::life::action;
@@ -14,10 +14,14 @@ fn an_interaction_pauses_by_silence_and_keeps_its_step_and_data() {
     life.wait(20);
     life.form("web", "f", "form", "progressed", 4);
     life.wait(10);
-    assert_eq!(life.fire(Duration::ZERO).verdict, Verdict::Stale, "it was not silent for so long");
+    assert_eq!(
+        life.fire(Duration::ZERO).verdict,
+        InputResult::Stale,
+        "it was not silent for so long"
+    );
     assert!(life.interaction("f").is_going_on());
     life.wait(20);
-    assert_eq!(life.fire(Duration::ZERO).verdict, Verdict::Applied);
+    assert_eq!(life.fire(Duration::ZERO).verdict, InputResult::Applied);
     let known = life.interaction("f");
     assert_eq!(known.pause.unwrap().by, PausedBy::Silence);
     assert_eq!((&known.step, known.data.get("amount")), (&Value::Int(4), Some(&Value::Int(9))));

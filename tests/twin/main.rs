@@ -25,8 +25,8 @@ use std::time::Duration;
 use jumeau::event::{self, Customer, Raw, Reason, Time, Value};
 use jumeau::policy::{self, CatchUp, Files, Policy};
 use jumeau::twin::{
-    Block, CandidateVerdict, Effect, Escalation, EscalationState, Fired, Input, Interaction,
-    Reaction, Twin, Verdict, invariants, react,
+    Block, CandidateVerdict, Effect, Escalation, EscalationState, Fired, Input, InputResult,
+    Interaction, Reaction, Twin, invariants, react,
 };
 use proptest::prelude::*;
 use serde_json::json;
@@ -376,7 +376,7 @@ fn a_duplicate_changes_nothing() {
     life.sequence -= 1;
     life.wait(30);
     let again = life.track("Help", json!({ "why": "x" }));
-    assert_eq!(again.verdict, Verdict::Duplicate);
+    assert_eq!(again.verdict, InputResult::Duplicate);
     assert!(again.effects.is_empty());
     assert_eq!(life.twin, before);
 }
@@ -388,7 +388,7 @@ fn a_refused_event_changes_nothing() {
     let before = life.twin.clone();
     let told = json!({ "escalation": "e1", "state": "claimed", "agent": "kim" });
     match life.event("desk", "handoff", told).verdict {
-        Verdict::Refused(rejection) => assert_eq!(rejection.reason, Reason::Refused),
+        InputResult::Refused(rejection) => assert_eq!(rejection.reason, Reason::Refused),
         other => panic!("expected a refusal, found {other:?}"),
     }
     assert_eq!(life.twin, before);
@@ -444,7 +444,7 @@ fn a_timer_fires_once_for_all_it_missed_if_it_coalesces() {
     assert_eq!(life.twin.timers[0].catch_up, CatchUp::Coalesce);
     life.wait(45);
     let reaction = life.fire(Duration::from_secs(35 * 60));
-    assert_eq!(reaction.verdict, Verdict::Applied);
+    assert_eq!(reaction.verdict, InputResult::Applied);
     assert_eq!(life.twin.facts.get("reminded"), Some(&Value::Int(1)));
     assert_eq!(life.twin.timers[0].due, life.now + Duration::from_secs(5 * 60));
 }
@@ -453,7 +453,7 @@ fn a_timer_fires_once_for_all_it_missed_if_it_coalesces() {
 fn a_step_that_cannot_be_worked_out_is_noted_and_harms_no_other() {
     let mut life = ada();
     let reaction = life.track("Nonsense", json!({ "text": "x" }));
-    assert_eq!(reaction.verdict, Verdict::Applied);
+    assert_eq!(reaction.verdict, InputResult::Applied);
     assert_eq!(reaction.notes.len(), 1);
     assert_eq!(life.twin.facts.get("sound"), Some(&Value::Int(1)));
     assert!(life.twin.facts.get("broken").is_none());
@@ -525,8 +525,8 @@ proptest! {
         let blocks: Vec<Block<'_>> =
             life.twin.timeline.blocks_since(0).map(|(_, block)| block).collect();
         let mut sealed = Vec::new();
-        jumeau::codec::seal(jumeau::codec::Kind::Twin, &life.twin.record(), &mut sealed).unwrap();
-        let record = jumeau::codec::open(jumeau::codec::Kind::Twin, &sealed).unwrap();
+        jumeau::codec::encode(jumeau::codec::RecordKind::Twin, &life.twin.record(), &mut sealed).unwrap();
+        let record = jumeau::codec::decode(jumeau::codec::RecordKind::Twin, &sealed).unwrap();
         let back = Twin::from_record(life.twin.customer.clone(), record, &blocks);
         prop_assert_eq!(back, life.twin);
     }

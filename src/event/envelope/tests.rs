@@ -234,7 +234,7 @@ fn half_an_emoji_and_nul_are_replaced_wherever_they_stand() {
         "properties":{"c\ud800":["d\u0000",{"e":"\ud83d\ude21"}]}}}"#;
     let event = of("ann", &[], payload).unwrap();
     assert_eq!(&*event.id, "a\u{FFFD}");
-    let Kind::Track(told) = &event.kind else { panic!("{event:?}") };
+    let EventKind::Track(told) = &event.kind else { panic!("{event:?}") };
     assert_eq!(&*told.name, "b\u{FFFD}");
     let value = told.properties.get("c\u{FFFD}").unwrap().to_string();
     assert_eq!(value, "[\"d\u{FFFD}\",{\"e\":\"😡\"}]");
@@ -244,7 +244,10 @@ fn half_an_emoji_and_nul_are_replaced_wherever_they_stand() {
     // The identifier of a customer is a token of the subject, and has one spelling.
     assert!(of("a%00", &[], payload).is_err());
     let link = of("ann", &[], r#"{"type":"link","data":{"to":"b\u0000b"}}"#).unwrap();
-    assert_eq!(link.kind, Kind::Link(crate::event::Link { to: "b\u{FFFD}b".into(), merge: false }));
+    assert_eq!(
+        link.kind,
+        EventKind::Link(crate::event::LinkData { to: "b\u{FFFD}b".into(), merge: false })
+    );
 }
 
 #[test]
@@ -254,7 +257,7 @@ fn whole_numbers_stay_what_they_are_or_are_refused() {
         &[],
         r#"{"type":"identify","data":{"traits":{"a":18446744073709551615,"b":9007199254740993}}}"#,
     );
-    let Kind::Identify(told) = event.unwrap().kind else { panic!() };
+    let EventKind::Identify(told) = event.unwrap().kind else { panic!() };
     assert_eq!(told.traits.get("a"), Some(&Value::UInt(u64::MAX)));
     assert_eq!(told.traits.get("b"), Some(&Value::Int(9_007_199_254_740_993)));
     let said =

@@ -24,8 +24,8 @@ impl<'s, D> Strict<'s, D> {
         Strict { inner, is_huge }
     }
 
-    fn watch<V>(&self, inner: V) -> Watch<'s, V> {
-        Watch { inner, is_huge: self.is_huge, has_names: false }
+    fn watch<V>(&self, inner: V) -> StrictVisitor<'s, V> {
+        StrictVisitor { inner, is_huge: self.is_huge, has_names: false }
     }
 }
 
@@ -80,7 +80,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<'_, D> {
         fields: &'static [&'static str],
         to: V,
     ) -> Result<V::Value, D::Error> {
-        let to = Watch { has_names: true, ..self.watch(to) };
+        let to = StrictVisitor { has_names: true, ..self.watch(to) };
         self.inner.deserialize_struct(name, fields, to)
     }
 
@@ -90,7 +90,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<'_, D> {
 }
 
 /// Stands between the inner reader and what makes a value of what it finds.
-struct Watch<'s, V> {
+struct StrictVisitor<'s, V> {
     inner: V,
     is_huge: &'s Cell<bool>,
     /// What is made has named fields.
@@ -105,7 +105,7 @@ macro_rules! pass_on {
     };
 }
 
-impl<'de, V: Visitor<'de>> Visitor<'de> for Watch<'_, V> {
+impl<'de, V: Visitor<'de>> Visitor<'de> for StrictVisitor<'_, V> {
     type Value = V::Value;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -249,7 +249,7 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Each<'_, A> {
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, length: usize, to: V) -> Result<V::Value, A::Error> {
-        let to = Watch { inner: to, is_huge: self.is_huge, has_names: false };
+        let to = StrictVisitor { inner: to, is_huge: self.is_huge, has_names: false };
         self.inner.tuple_variant(length, to)
     }
 
@@ -258,7 +258,7 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Each<'_, A> {
         fields: &'static [&'static str],
         to: V,
     ) -> Result<V::Value, A::Error> {
-        let to = Watch { inner: to, is_huge: self.is_huge, has_names: true };
+        let to = StrictVisitor { inner: to, is_huge: self.is_huge, has_names: true };
         self.inner.struct_variant(fields, to)
     }
 }

@@ -3,12 +3,13 @@ use serde_json::Value as Plain;
 
 use super::*;
 use crate::event::{
-    Analysis, Ask, Case, Consent, Handoff, Identify, Interaction, Link, Map, Message, Named,
-    Outcome, Preference, SharedFact, Signal, Unlink, Value,
+    Analysis, AskData, CaseData, ConsentData, HandoffData, IdentifyData, InteractionData, LinkData,
+    Map, MessageData, NamedData, OutcomeData, PreferenceData, SharedFact, SignalData, UnlinkData,
+    Value,
 };
 
 fn mended(json: &str) -> String {
-    mend(json).into_owned()
+    repair(json).into_owned()
 }
 
 #[test]
@@ -45,7 +46,7 @@ fn a_mark_of_the_byte_order_is_passed_over() {
 #[test]
 fn what_is_sound_is_not_copied_and_what_is_broken_stays_so() {
     for sound in [r#"{"a": "\ud83d\ude21 \n é"}"#, "{}", "", r#""\\u0000""#] {
-        assert!(matches!(mend(sound), Cow::Borrowed(_)), "{sound}");
+        assert!(matches!(repair(sound), Cow::Borrowed(_)), "{sound}");
     }
     for broken in
         [r#""\u00""#, r#""\ud8"#, r#""\"#, r#""\ud83d"#, r#"\ud83d"#, r#""\uD83G""#, "\"\\é\""]
@@ -146,7 +147,7 @@ fn a_whole_number_that_would_be_rounded_is_refused_wherever_it_stands() {
         r#"{"a": [{"b": -9223372036854775809}]}"#,
         r#"{"t": "1e5 \" 3", "a": 100000000000000000000000000000000}"#,
     ] {
-        assert!(matches!(read::<Map>(json), Err(Misread::Rounded(_))), "{json}");
+        assert!(matches!(read::<Map>(json), Err(JsonError::Rounded(_))), "{json}");
     }
     // What says that it is no whole number, and what is a text, is what it is.
     for json in [
@@ -173,19 +174,19 @@ fn by_position<T: DeserializeOwned>(what: &str, sound: &str) {
 
 #[test]
 fn nothing_is_read_by_position() {
-    by_position::<Identify>("identify", r#"{"traits": {"a": 1}}"#);
-    by_position::<Link>("link", r#"{"to": "ada"}"#);
-    by_position::<Unlink>("unlink", r#"{"from": "ada"}"#);
-    by_position::<Named>("track", r#"{"name": "Visit", "properties": {}}"#);
-    by_position::<Message>("message", r#"{"text": "hi", "from": "customer"}"#);
-    by_position::<Preference>("preference", r#"{"key": "seat", "value": 1}"#);
-    by_position::<Consent>("consent", r#"{"purpose": "marketing", "granted": true}"#);
-    by_position::<Interaction>("interaction", r#"{"id": "1", "kind": "c", "state": "paused"}"#);
-    by_position::<Case>("case", r#"{"id": "1", "state": "open"}"#);
-    by_position::<Signal>("signal", r#"{"name": "a", "value": 1}"#);
-    by_position::<Outcome>("outcome", r#"{"decision": "d", "outcome": "seen"}"#);
-    by_position::<Handoff>("handoff", r#"{"state": "claimed", "agent": "bo"}"#);
-    by_position::<Ask>("ask", r#"{"placements": ["home"]}"#);
+    by_position::<IdentifyData>("identify", r#"{"traits": {"a": 1}}"#);
+    by_position::<LinkData>("link", r#"{"to": "ada"}"#);
+    by_position::<UnlinkData>("unlink", r#"{"from": "ada"}"#);
+    by_position::<NamedData>("track", r#"{"name": "Visit", "properties": {}}"#);
+    by_position::<MessageData>("message", r#"{"text": "hi", "from": "customer"}"#);
+    by_position::<PreferenceData>("preference", r#"{"key": "seat", "value": 1}"#);
+    by_position::<ConsentData>("consent", r#"{"purpose": "marketing", "granted": true}"#);
+    by_position::<InteractionData>("interaction", r#"{"id": "1", "kind": "c", "state": "paused"}"#);
+    by_position::<CaseData>("case", r#"{"id": "1", "state": "open"}"#);
+    by_position::<SignalData>("signal", r#"{"name": "a", "value": 1}"#);
+    by_position::<OutcomeData>("outcome", r#"{"decision": "d", "outcome": "seen"}"#);
+    by_position::<HandoffData>("handoff", r#"{"state": "claimed", "agent": "bo"}"#);
+    by_position::<AskData>("ask", r#"{"placements": ["home"]}"#);
     by_position::<SharedFact>("broadcast", r#"{"value": 1}"#);
     by_position::<Analysis>("analysis", r#"{"valence": 0.5}"#);
     // Nested, too.
@@ -196,8 +197,8 @@ fn nothing_is_read_by_position() {
 #[test]
 fn of_our_names_none_may_come_twice_and_of_the_senders_the_last_counts() {
     let twice = r#"{"name": "Visit", "n\u0061me": "Buy"}"#;
-    let refused = read::<Named>(twice).unwrap_err().to_string();
+    let refused = read::<NamedData>(twice).unwrap_err().to_string();
     assert!(refused.contains("duplicate field `name`"), "{refused}");
-    let told: Identify = read(r#"{"traits": {"a": 1, "\u0061": 2}}"#).unwrap();
+    let told: IdentifyData = read(r#"{"traits": {"a": 1, "\u0061": 2}}"#).unwrap();
     assert_eq!(told.traits.get("a"), Some(&Value::Int(2)));
 }

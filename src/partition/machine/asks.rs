@@ -1,16 +1,16 @@
 //! What channels ask: an input of its twin like any other, and answered.
 
-use super::super::ask::{Acted, Answer, Decided, waits};
+use super::super::ask::{AgentActAnswer, AskAnswer, DecisionAnswer, waits};
 use super::super::host::Host;
-use super::super::round::{Item, Round};
+use super::super::round::{Round, RoundItem};
 use super::Machine;
 use crate::config::limits;
 use crate::config::settings::TimeMode;
-use crate::event::{Customer, Event, Kind, Rejection, Time};
-use crate::twin::{Asked, Effect, Input, Journalled, Note, Reaction, Verdict};
+use crate::event::{Customer, Event, EventKind, Rejection, Time};
+use crate::twin::{Asked, Effect, Input, InputResult, Journalled, Note, Reaction};
 
 /// A request that waits for its turn.
-pub(super) struct Waiting<R> {
+pub(super) struct WaitingAsk<R> {
     event: Event,
     reply: R,
 }
@@ -23,21 +23,21 @@ impl<H: Host> Machine<H> {
             self.advance_to = self.advance_to.max(self.moment_of(&event, wall));
         }
         if !self.has_room {
-            host.answer(reply, Answer::NoRoom);
+            host.answer(reply, AskAnswer::NoRoom);
             return;
         }
         if self.is_too_much(&event) {
-            host.answer(reply, Answer::Busy);
+            host.answer(reply, AskAnswer::Busy);
             return;
         }
-        self.asks.push_back(Waiting { event, reply });
+        self.asks.push_back(WaitingAsk { event, reply });
         self.go_on(wall, host);
     }
 
     /// Tells whoever waits for their turn that there will be none.
     pub(super) fn refuse_asks(&mut self, host: &mut H) {
-        for Waiting { reply, .. } in self.asks.drain(..) {
-            host.answer(reply, Answer::NoRoom);
+        for WaitingAsk { reply, .. } in self.asks.drain(..) {
+            host.answer(reply, AskAnswer::NoRoom);
         }
     }
 
@@ -45,7 +45,7 @@ impl<H: Host> Machine<H> {
     /// comes an output, so acts wait as events do; of a decision rarely one, so channels are answered
     /// for longer.
     fn is_too_much(&self, event: &Event) -> bool {
-        let is_act = !matches!(event.kind, Kind::Ask(_));
+        let is_act = !matches!(event.kind, EventKind::Ask(_));
         self.is_outbox_full()
             && (is_act || self.backlog.left > 0 || self.unconfirmed >= 2 * self.bounds.outbox_max)
     }
@@ -57,7 +57,7 @@ impl<H: Host> Machine<H> {
         }
         for waiting in std::mem::take(&mut self.asks) {
             if self.is_too_much(&waiting.event) {
-                host.answer(waiting.reply, Answer::Busy);
+                host.answer(waiting.reply, AskAnswer::Busy);
             } else {
                 self.asks.push_back(waiting);
             }
@@ -75,7 +75,7 @@ impl<H: Host> Machine<H> {
     pub(super) fn begin_asks(&mut self, wall: Time, host: &mut H) {
         let mut round = Round::default();
         while round.items.len() < limits::PULL_BATCH
-            && let Some(Waiting { event, reply }) = self.asks.pop_front()
+            && let Some(WaitingAsk { event, reply }) = self.asks.pop_front()
         {
             let at = self.moment_of(&event, wall);
             self.clock = at;
@@ -84,7 +84,7 @@ impl<H: Host> Machine<H> {
             };
             let customer = event.customer.clone();
             let errand = (customer.clone(), Input::event(event, at).by_stream(self.stream));
-            round.push(Item::Ask { customer, asked, at, rejection: None }, Some(errand));
+            round.push(RoundItem::Ask { customer, asked, at, rejection: None }, Some(errand));
             self.replies.push_back(reply);
         }
         self.begin_round(round, host);
@@ -116,7 +116,7 @@ impl<H: Host> Machine<H> {
         let waits = waits(self.answers, &asked);
         let answer = match (rejection, reaction) {
             (None, Some(reaction)) => self.answer_of(customer, asked, at, reaction),
-            (Some(rejection), _) => Answer::Refused(rejection),
+            (Some(rejection), _) => AskAnswer::Refused(rejection),
             (None, None) => unreachable!("a request that was not rejected has a reaction"),
         };
         self.counters.asks += 1;
@@ -133,23 +133,23 @@ impl<H: Host> Machine<H> {
         mut asked: Journalled,
         at: Time,
         reaction: Reaction,
-    ) -> Answer {
+    ) -> AskAnswer {
         let Reaction { verdict, effects, notes, .. } = reaction;
         match verdict {
-            Verdict::PassedOn => {
+            InputResult::PassedOn => {
                 // Whoever asks goes there at once, and the event need not.
                 let to = effects.iter().find_map(|effect| match effect {
-                    Effect::PassOn(message) => Some(message.to.clone()),
+                    Effect::Forward(message) => Some(message.to.clone()),
                     _ => None,
                 });
-                return to.map_or(Answer::Duplicate, Answer::Elsewhere);
+                return to.map_or(AskAnswer::Duplicate, AskAnswer::Elsewhere);
             }
-            Verdict::Duplicate => {
+            InputResult::Duplicate => {
                 self.counters.duplicates += 1;
-                return Answer::Duplicate;
+                return AskAnswer::Duplicate;
             }
-            Verdict::Refused(rejection) => return Answer::Refused(rejection),
-            Verdict::Applied | Verdict::Stale | Verdict::Untouched => {}
+            InputResult::Refused(rejection) => return AskAnswer::Refused(rejection),
+            InputResult::Applied | InputResult::Stale | InputResult::Untouched => {}
         }
         if let Journalled::Ask(asked) = &mut asked {
             return self.decided(customer, asked, at, effects, notes);
@@ -161,7 +161,7 @@ impl<H: Host> Machine<H> {
         self.perform(customer, effects);
         self.note(notes);
         self.journal(customer, at, &asked);
-        Answer::Acted(Box::new(Acted { at, escalation: told }))
+        AskAnswer::Acted(Box::new(AgentActAnswer { at, escalation: told }))
     }
 
     fn decided(
@@ -171,7 +171,7 @@ impl<H: Host> Machine<H> {
         at: Time,
         effects: Vec<Effect>,
         notes: Vec<Note>,
-    ) -> Answer {
+    ) -> AskAnswer {
         // What is said in the answer is not said on the bus.
         let (mut actions, mut others) = (Vec::new(), Vec::new());
         for effect in effects {
@@ -183,14 +183,14 @@ impl<H: Host> Machine<H> {
         self.counters.actions += actions.len() as u64;
         self.perform(customer, others);
         self.note(notes);
-        let decided = Decided { at, actions, policy: self.policy.clone() };
+        let decided = DecisionAnswer { at, actions, policy: self.policy.clone() };
         asked.answered = decided.answered();
         self.journal(customer, at, &Journalled::Ask(Box::new(asked.clone())));
-        Answer::Decided(Box::new(decided))
+        AskAnswer::Decided(Box::new(decided))
     }
 
     /// Tells whoever asked.
-    pub(super) fn answer(&self, answers: Vec<(H::Reply, Answer)>, host: &mut H) {
+    pub(super) fn answer(&self, answers: Vec<(H::Reply, AskAnswer)>, host: &mut H) {
         answers.into_iter().for_each(|(reply, answer)| host.answer(reply, answer));
     }
 }

@@ -1,6 +1,6 @@
 //! Commits: when the open batch goes, and what follows once it is durable.
 
-use super::super::ask::Outbound;
+use super::super::ask::PendingAnswers;
 use super::super::host::{Cleared, Host};
 use super::Machine;
 use crate::config::settings::TimeMode;
@@ -12,7 +12,7 @@ pub(super) struct InFlight<T, R> {
     pub(super) ticket: u64,
     pub(super) urgency: Urgency,
     pub(super) tokens: Vec<T>,
-    pub(super) answers: Outbound<R>,
+    pub(super) answers: PendingAnswers<R>,
     pub(super) outputs: Vec<(u64, Output)>,
     pub(super) cleared: Cleared,
     pub(super) events: usize,
@@ -126,7 +126,7 @@ impl<H: Host> Machine<H> {
 
     /// Lets the coldest twins go while there are too many; one that is not wholly durable stays.
     fn passivate(&mut self, durable: u64) {
-        while self.residents.let_go(&self.bounds, durable) {
+        while self.cache.evict(&self.bounds, durable) {
             self.counters.passivations += 1;
         }
     }

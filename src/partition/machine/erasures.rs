@@ -7,22 +7,24 @@
 
 use std::time::Duration;
 
-use super::super::cell::Ordered;
+use super::super::cell::IndexedInput;
 use super::super::host::Host;
-use super::super::round::{Item, Round};
-use super::super::tombstones::{OfBefore, begins_anew, is_of_before};
+use super::super::round::{Round, RoundItem};
+use super::super::tombstones::{ErasedPast, begins_anew, is_of_before};
 use super::{Machine, Phase};
 use crate::config::settings::TimeMode;
-use crate::event::{Customer, Erasure, Header, Lane, Original, Passed, Time, named_in};
-use crate::tables::{Erasing, Pseudonym, Removed, Stage, SweepKey, TimerKey, Tombstone, Traces};
-use crate::twin::{Cause, Erased, Input, Twin, behind};
+use crate::event::{Customer, Erasure, Forwarding, Header, Lane, Original, Time, named_in};
+use crate::tables::{
+    ErasureProgress, ErasureStage, Pseudonym, Removed, ScanKey, TimerKey, Tombstone, Traces,
+};
+use crate::twin::{Cause, ErasedTwin, Input, Twin, behind};
 
 /// So long nobody comes back who was forgotten: until the store knows of it, and much longer.
 const FORGOTTEN: Duration = Duration::from_secs(5);
 
 /// An erasure that waits for its turn, or for what the store knows.
 #[derive(Debug, Clone)]
-pub(super) struct Wanted {
+pub(super) struct WaitingErasure {
     sequence: u64,
     at: Time,
     erasure: Erasure,
@@ -48,12 +50,12 @@ impl<H: Host> Machine<H> {
             self.commit(host);
         }
         let traces = Traces::default();
-        self.phase = Phase::Clearing(Box::new(Wanted { sequence, at, erasure, traces }));
+        self.phase = Phase::Clearing(Box::new(WaitingErasure { sequence, at, erasure, traces }));
         true
     }
 
     /// Everything before it is durable: the store knows what there is.
-    pub(super) fn trace(&mut self, wanted: Box<Wanted>, host: &mut H) {
+    pub(super) fn trace(&mut self, wanted: Box<WaitingErasure>, host: &mut H) {
         let customer = wanted.erasure.customer.clone();
         self.phase = Phase::Tracing(wanted);
         host.trace(customer);
@@ -74,11 +76,11 @@ impl<H: Host> Machine<H> {
     }
 
     /// The twin has let go of everything: so does the store, with the next commit.
-    pub(super) fn take_in_erasure(&mut self, gone: Erased) {
+    pub(super) fn take_in_erasure(&mut self, gone: ErasedTwin) {
         let Some(wanted) = self.erasing.take() else { return };
-        let Wanted { sequence, at, erasure, traces } = *wanted;
+        let WaitingErasure { sequence, at, erasure, traces } = *wanted;
         let Erasure { customer, id, .. } = erasure.clone();
-        self.residents.remove(&customer);
+        self.cache.remove(&customer);
         let (partition, mark) = (self.partition, self.tombstones.mark(&customer));
         let others: Vec<(Customer, Option<u64>)> = gone.others(erasure.link).cloned().collect();
         // Who was only forgotten may come back at once: as soon as the store knows of it.
@@ -96,7 +98,7 @@ impl<H: Host> Machine<H> {
             ("answers to learn from", traces.observations.len() as u64),
             ("links", gone.identifiers.len() as u64),
         ]);
-        removed.push(("places in sweeps", self.forget_in_sweeps(&customer)));
+        removed.push(("places in sweeps", self.forget_in_scans(&customer)));
         let removed = removed.into_iter().filter(|(_, count)| *count > 0);
         let removed = removed.map(|(what, count)| Removed {
             place: "store".into(),
@@ -104,7 +106,7 @@ impl<H: Host> Machine<H> {
             count,
             at,
         });
-        let erasing = Erasing {
+        let erasing = ErasureProgress {
             customer: Some(customer.clone()),
             mark,
             at,
@@ -112,7 +114,7 @@ impl<H: Host> Machine<H> {
             sequence,
             also: others.iter().map(|(other, _)| self.tombstones.mark(other)).collect(),
             removed: removed.collect(),
-            stage: Stage::Streams,
+            stage: ErasureStage::Streams,
         };
         self.batch.delete_twin(partition, &customer);
         for timer in gone.timers {
@@ -152,11 +154,11 @@ impl<H: Host> Machine<H> {
         if let Some(wanted) = self.erasing.take() {
             self.taken.advance(Lane::Main, wanted.sequence);
             self.let_late_go(wanted.sequence);
-            let Wanted { at, sequence, erasure, .. } = *wanted;
+            let WaitingErasure { at, sequence, erasure, .. } = *wanted;
             if erasure.link.is_some() || erasure.of.is_some() {
                 // It is somebody else by now. Whoever waits for the receipt is not to wait for it.
                 let mark = self.tombstones.mark(&erasure.customer);
-                let erasing = Erasing {
+                let erasing = ErasureProgress {
                     customer: None,
                     mark,
                     at,
@@ -164,7 +166,7 @@ impl<H: Host> Machine<H> {
                     sequence,
                     also: Vec::new(),
                     removed: Vec::new(),
-                    stage: Stage::Done(at),
+                    stage: ErasureStage::Done(at),
                 };
                 self.batch.put_erasing(self.partition, erasure.id, &erasing);
             }
@@ -173,7 +175,7 @@ impl<H: Host> Machine<H> {
 
     /// No sweep remembers that it stopped at this customer; one that did begins its row anew, and
     /// passes over whom it has touched. Returns how many did.
-    fn forget_in_sweeps(&mut self, customer: &Customer) -> u64 {
+    fn forget_in_scans(&mut self, customer: &Customer) -> u64 {
         let mut count = 0;
         for ongoing in self.sweeps.iter_mut() {
             if ongoing.sweep.after.as_ref() == Some(customer) {
@@ -186,10 +188,10 @@ impl<H: Host> Machine<H> {
     }
 
     /// How far a sweep is goes into the open batch, without the name of anybody who was erased.
-    pub(super) fn keep_sweep(&mut self, key: &SweepKey) {
-        let (residents, tombstones, now) = (&self.residents, &self.tombstones, self.clock);
+    pub(super) fn store_scan(&mut self, key: &ScanKey) {
+        let (cache, tombstones, now) = (&self.cache, &self.tombstones, self.clock);
         let is_gone = |customer: &Customer| {
-            residents.address(customer).is_none() && tombstones.of(customer, now).is_some()
+            cache.address(customer).is_none() && tombstones.of(customer, now).is_some()
         };
         let Some(ongoing) = self.sweeps.iter_mut().find(|ongoing| ongoing.key == *key) else {
             return;
@@ -227,7 +229,7 @@ impl<H: Host> Machine<H> {
             if let (Some(tombstone), Some(passed)) = (&tombstone, passed(&ordered.input)) {
                 self.follow(passed, tombstone);
             }
-            round.bury_late(ordered.order);
+            round.write_late_dead_letter(ordered.order);
         }
         if first.is_none() {
             round.errands.shift_remove(customer);
@@ -237,7 +239,7 @@ impl<H: Host> Machine<H> {
         self.drop_what_was_before_of(round, customer);
         // There is nothing to load, though the store may not know it yet.
         let address = host.activate(Box::new(Twin::new(customer.clone(), self.clock)));
-        self.residents.enter(customer.clone(), address, self.next_ticket);
+        self.cache.enter(customer.clone(), address, self.next_ticket);
         self.counters.activations += 1;
         true
     }
@@ -247,7 +249,7 @@ impl<H: Host> Machine<H> {
         if self.tombstones.len() == 0 {
             return;
         }
-        let may_be = |one: &Ordered| self.tombstones.may_be_of_before(&one.input);
+        let may_be = |one: &IndexedInput| self.tombstones.may_be_of_before(&one.input);
         let told = round.errands.iter().filter(|(_, inputs)| inputs.iter().any(may_be));
         let told: Vec<Customer> = told.map(|(customer, _)| customer.clone()).collect();
         told.iter().for_each(|customer| self.drop_what_was_before_of(round, customer));
@@ -259,19 +261,19 @@ impl<H: Host> Machine<H> {
         let known = self.tombstones.known(customer, self.clock);
         let Some(tombstone) = known.filter(|known| known.is_lifted).cloned() else { return };
         let Some(inputs) = round.errands.get_mut(customer) else { return };
-        let why = |ordered: &Ordered| is_of_before(&ordered.input, tombstone.at);
-        let (late, stay): (Vec<Ordered>, Vec<Ordered>) =
+        let why = |ordered: &IndexedInput| is_of_before(&ordered.input, tombstone.at);
+        let (late, stay): (Vec<IndexedInput>, Vec<IndexedInput>) =
             std::mem::take(inputs).into_iter().partition(|ordered| why(ordered).is_some());
         let is_over = stay.is_empty();
         *inputs = stay.into();
         for ordered in late {
             // Who was linked since, and hands on what was said before that, is not the one of then.
-            if why(&ordered) == Some(OfBefore::Moved)
+            if why(&ordered) == Some(ErasedPast::Moved)
                 && let Some(passed) = passed(&ordered.input)
             {
                 self.follow(passed, &tombstone);
             }
-            round.bury_late(ordered.order);
+            round.write_late_dead_letter(ordered.order);
         }
         if is_over {
             round.errands.shift_remove(customer);
@@ -279,7 +281,7 @@ impl<H: Host> Machine<H> {
     }
 
     /// Whoever passes something on to a customer who was erased is the same customer.
-    fn follow(&mut self, passed: &Passed, tombstone: &Tombstone) {
+    fn follow(&mut self, passed: &Forwarding, tombstone: &Tombstone) {
         for (customer, link) in behind(passed) {
             let erasure = Erasure { link, ..Erasure::wanted(customer, tombstone.id) };
             self.put_output(self.outgoing.erase(&erasure));
@@ -334,7 +336,7 @@ impl<H: Host> Machine<H> {
 }
 
 /// How an input came to its twin, if another passed it on.
-fn passed(input: &Input) -> Option<&Passed> {
+fn passed(input: &Input) -> Option<&Forwarding> {
     match &input.cause {
         Cause::Event(event) => event.passed.as_deref(),
         Cause::Timer(_) | Cause::Broadcast(_) => None,
@@ -343,15 +345,17 @@ fn passed(input: &Input) -> Option<&Passed> {
 
 impl Round {
     /// What stands at `order` came for a customer who was erased.
-    fn bury_late(&mut self, order: u32) {
+    fn write_late_dead_letter(&mut self, order: u32) {
         let Some(item) = self.items.get_mut(order as usize) else { return };
         match item {
-            Item::Event { sequence, lane, .. } => {
-                *item = Item::Late { place: Some((*lane, *sequence)) };
+            RoundItem::Event { sequence, lane, .. } => {
+                *item = RoundItem::Late { place: Some((*lane, *sequence)) };
             }
-            Item::Ask { rejection, .. } => *rejection = Some(super::super::ask::erased()),
-            Item::Timer { .. } | Item::Wake { .. } => *item = Item::Late { place: None },
-            Item::Late { .. } => {}
+            RoundItem::Ask { rejection, .. } => *rejection = Some(super::super::ask::erased()),
+            RoundItem::Timer { .. } | RoundItem::Wake { .. } => {
+                *item = RoundItem::Late { place: None }
+            }
+            RoundItem::Late { .. } => {}
         }
     }
 }

@@ -1,12 +1,12 @@
 //! A round: its twins are loaded, do what they are to do, and what they say goes into the open batch.
 
-use super::super::cell::{Done, Errand, Panicked, Reacted};
+use super::super::cell::{BatchReactions, BatchResult, HandlerPanic, TwinBatch};
 use super::super::host::{Host, Loads};
-use super::super::round::{Item, Round, Sweeping};
+use super::super::round::{Round, RoundItem, ScanBatch};
 use super::{Machine, Phase};
 use crate::event::{Reason, Rejection, Time};
 use crate::models::Snapshot;
-use crate::past::Mark;
+use crate::past::ModelMark;
 use crate::twin::{Reaction, Twin};
 
 impl<H: Host> Machine<H> {
@@ -24,7 +24,7 @@ impl<H: Host> Machine<H> {
             let since = first.map_or(self.clock, |first| first.input.at);
             let twin = twin.unwrap_or_else(|| Box::new(Twin::new(customer.clone(), since)));
             let address = host.activate(twin);
-            self.residents.enter(customer, address, self.next_ticket);
+            self.cache.enter(customer, address, self.next_ticket);
             self.counters.activations += 1;
         }
         self.deliver(round, host);
@@ -32,7 +32,7 @@ impl<H: Host> Machine<H> {
     }
 
     /// Takes in what became of an errand.
-    pub fn done(&mut self, done: Done, wall: Time, host: &mut H) {
+    pub fn done(&mut self, done: BatchResult, wall: Time, host: &mut H) {
         let Phase::Reacting(round) = &mut self.phase else {
             unreachable!("twins react only while their round waits for them")
         };
@@ -53,7 +53,7 @@ impl<H: Host> Machine<H> {
         let mut passive = Vec::new();
         self.drop_what_was_before(&mut round);
         for customer in round.errands.keys() {
-            if !self.residents.claim(customer, self.next_ticket) {
+            if !self.cache.claim(customer, self.next_ticket) {
                 passive.push(customer.clone());
             }
         }
@@ -68,7 +68,7 @@ impl<H: Host> Machine<H> {
 
     /// Sends every planned errand to its twin; all of them are in memory.
     fn deliver(&mut self, mut round: Round, host: &mut H) {
-        let is_indexing = round.sweeping.as_ref().is_some_and(Sweeping::is_indexing);
+        let is_indexing = round.sweeping.as_ref().is_some_and(ScanBatch::is_indexing);
         // Some twins may be told twice, because another's handler panicked.
         let models = round.models.get_or_insert_with(|| self.models.clone()).clone();
         let erasing = round.erasing.as_ref();
@@ -78,10 +78,10 @@ impl<H: Host> Machine<H> {
         let errands = std::mem::take(&mut round.errands);
         round.waiting = errands.len();
         for (customer, inputs) in errands {
-            let Some(address) = self.residents.address(&customer) else {
+            let Some(address) = self.cache.address(&customer) else {
                 unreachable!("every twin of the round was loaded, and none passivated since")
             };
-            let errand = Errand {
+            let errand = TwinBatch {
                 inputs,
                 policy: self.policy.clone(),
                 shadow: self.shadow.clone(),
@@ -113,7 +113,8 @@ impl<H: Host> Machine<H> {
         let mut reactions: Vec<Option<Reaction>> = Vec::new();
         reactions.resize_with(round.items.len(), || None);
         for (customer, reacted) in round.reacted.drain(..) {
-            let Reacted { reactions: said, change, index, waiting, erased, beside } = reacted;
+            let BatchReactions { reactions: said, change, index, waiting, erased, beside } =
+                reacted;
             self.counters.beside(beside);
             for (order, reaction) in said {
                 reactions[order as usize] = Some(reaction);
@@ -131,34 +132,36 @@ impl<H: Host> Machine<H> {
         }
         for (item, reaction) in round.items.into_iter().zip(reactions) {
             match item {
-                Item::Event { sequence, lane, customer, original, rejection } => {
+                RoundItem::Event { sequence, lane, customer, original, rejection } => {
                     self.taken.advance(lane, sequence);
                     match (rejection, customer, reaction) {
                         (Some(_), ..) if self.is_late(&original) => {
                             self.counters.erased += 1;
                             self.let_late_go(sequence);
                         }
-                        (Some(rejection), ..) => self.bury(sequence, &original, &rejection),
+                        (Some(rejection), ..) => {
+                            self.write_dead_letter(sequence, &original, &rejection)
+                        }
                         (None, Some(customer), Some(reaction)) => {
                             self.take_in_event(sequence, &customer, &original, reaction);
                         }
                         _ => unreachable!("an event that was not rejected has a reaction"),
                     }
                 }
-                Item::Late { place: Some((lane, sequence)) } => {
+                RoundItem::Late { place: Some((lane, sequence)) } => {
                     self.taken.advance(lane, sequence);
                     self.counters.erased += 1;
                     self.let_late_go(sequence);
                 }
-                Item::Late { place: None } => {}
-                Item::Timer { key, late, at } => {
+                RoundItem::Late { place: None } => {}
+                RoundItem::Timer { key, late, at } => {
                     self.batch.delete_timer(self.partition, &key);
                     self.take_in_timer(&key, late, at, reaction);
                 }
-                Item::Ask { customer, asked, at, rejection } => {
+                RoundItem::Ask { customer, asked, at, rejection } => {
                     self.take_in_ask(&customer, asked, at, rejection, reaction, host);
                 }
-                Item::Wake { customer, woken, at } => {
+                RoundItem::Wake { customer, woken, at } => {
                     if self.take_in_wake(&customer, woken, at, reaction) {
                         touched.push(customer);
                     }
@@ -167,7 +170,7 @@ impl<H: Host> Machine<H> {
         }
         self.end_erasing();
         if let Some(sweeping) = round.sweeping {
-            self.end_sweeping(sweeping, &touched);
+            self.end_scanning(sweeping, &touched);
         }
     }
 
@@ -177,7 +180,7 @@ impl<H: Host> Machine<H> {
             return;
         };
         let (after, input) = (self.taken.main, self.next_input as u32);
-        let mark = Mark { version, after, input, at: self.clock };
+        let mark = ModelMark { version, after, input, at: self.clock };
         self.batch.put_mark(self.partition, &mark);
         self.marked = version;
     }
@@ -185,10 +188,10 @@ impl<H: Host> Machine<H> {
     /// Twins whose handler panicked are loaded as they were committed last, and get their inputs
     /// again, all but the one that did it.
     fn revive(&mut self, mut round: Round, host: &mut H) {
-        for (customer, Panicked { mut inputs, position, message }) in
+        for (customer, HandlerPanic { mut inputs, position, message }) in
             std::mem::take(&mut round.panicked)
         {
-            self.residents.remove(&customer);
+            self.cache.remove(&customer);
             let culprit = inputs.remove(position);
             tracing::error!(
                 partition = self.partition,
@@ -213,7 +216,7 @@ impl<H: Host> Machine<H> {
             self.commit(host);
         }
         for (customer, _) in &round.reacted {
-            self.residents.claim(customer, self.next_ticket);
+            self.cache.claim(customer, self.next_ticket);
         }
         self.phase = Phase::Reviving(round);
     }

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::event::EventType;
-use crate::policy::{Due, Step};
+use crate::policy::{Due, RuleStep};
 
 const BANK: &str = r#"
 [policy]
@@ -71,10 +71,10 @@ fn a_policy_is_compiled_with_its_rules_in_order_under_what_they_answer_to() {
     assert_eq!(names(track, "Something Else"), ["anything happened"]);
     assert_eq!(names(Trigger::Timer, "departure_near"), ["departure is near"]);
     assert!(names(Trigger::Timer, "other").is_empty());
-    let Step::Start { due: Due::After(after), every, .. } = &policy.rules[1].then[1] else {
+    let RuleStep::Start { due: Due::After(after), every, .. } = &policy.rules[1].then[1] else {
         panic!("{:?}", policy.rules[1])
     };
-    let nothing = crate::policy::scope::Sample::default();
+    let nothing = crate::policy::scope::TestScope::default();
     assert_eq!(after.span(&nothing).unwrap(), Duration::from_secs(5_400));
     assert_eq!(*every, Some(Duration::from_secs(86_400)));
     assert_eq!(policy.rules[1].place.to_string(), "bank.toml:24");

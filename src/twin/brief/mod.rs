@@ -11,10 +11,10 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::understand::{Context, Wishes};
+use super::understand::{DecisionRequests, ReactionContext};
 use super::{
-    CandidateVerdict, Case, Derived, Escalated, Fired, Input, Line, Need, Remark, Twin, World,
-    decide, resume,
+    CandidateVerdict, Case, Derived, EscalationRecord, Fired, Input, Need, Remark, TranscriptLine,
+    Twin, World, decide, resume,
 };
 use crate::config::limits;
 use crate::event::{
@@ -44,7 +44,7 @@ pub struct Brief {
     /// How many answers a bot has given in the last conversation.
     pub bot_answers: u32,
     /// The last words of the last conversation, oldest first.
-    pub transcript: Vec<Line>,
+    pub transcript: Vec<TranscriptLine>,
     /// Conversations and journeys that are still open, those first that fit best to be taken up.
     pub interactions: Vec<OpenInteraction>,
     /// Open cases.
@@ -52,7 +52,7 @@ pub struct Brief {
     /// Usable preferences.
     pub preferences: BTreeMap<Box<str>, Value>,
     /// How to speak to them.
-    pub speak: Speak,
+    pub speak: SpeakingHints,
     /// What not to mention.
     pub avoid: Vec<Avoid>,
     /// What the twin would do next, best first.
@@ -104,7 +104,7 @@ pub struct Attempt {
 
 /// How to speak to a customer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Speak {
+pub struct SpeakingHints {
     /// In which language.
     pub language: Option<Box<str>>,
     /// `gentle` or `neutral`.
@@ -188,7 +188,11 @@ const REFUSED_WITHIN: Duration = Duration::from_secs(30 * 86_400);
 
 impl Brief {
     /// The whole story, but for what was not given for what the people of this queue do.
-    pub(super) fn of(twin: &Twin, known: &Escalated, context: &Context<'_>) -> Brief {
+    pub(super) fn of(
+        twin: &Twin,
+        known: &EscalationRecord,
+        context: &ReactionContext<'_>,
+    ) -> Brief {
         let uses = context.policy.uses_of_queue(&known.queue);
         let now = context.input.at;
         let is_fitting = |need: &&Need| {
@@ -225,7 +229,7 @@ impl Brief {
             transcript,
             interactions: interactions(twin, context),
             cases: twin.cases.iter().filter(|case| case.is_open()).cloned().collect(),
-            speak: Speak {
+            speak: SpeakingHints {
                 language: language.clone(),
                 tone: if decide::is_low(twin, now) { "gentle" } else { "neutral" }.into(),
                 channel: preferences.get("channel").cloned(),
@@ -256,13 +260,13 @@ impl Twin {
         let known = self.escalations.iter().find(|known| *known.id == *escalation)?;
         let looked = Fired { name: "".into(), due: now, late: Duration::ZERO };
         let input = Input::timer(looked, now);
-        let context = Context::new(self, &input, world, self.seen);
+        let context = ReactionContext::new(self, &input, world, self.seen);
         Some(Brief::of(self, known, &context))
     }
 }
 
 /// Why people are asked, what has come since, and what agents have noted.
-fn story(known: &Escalated) -> Vec<Remark> {
+fn story(known: &EscalationRecord) -> Vec<Remark> {
     let because = Remark { at: known.opened, by: None, text: known.because.clone() };
     let mut story: Vec<Remark> = [because]
         .into_iter()
@@ -274,7 +278,7 @@ fn story(known: &Escalated) -> Vec<Remark> {
     story
 }
 
-fn mood(twin: &Twin, context: &Context<'_>) -> Option<Mood> {
+fn mood(twin: &Twin, context: &ReactionContext<'_>) -> Option<Mood> {
     let now = context.input.at;
     let known = twin.sentiment.as_ref()?;
     let course = known.evidence.iter().map(|heard| Felt {
@@ -309,7 +313,7 @@ fn tried(twin: &Twin) -> Vec<Attempt> {
     tried
 }
 
-fn interactions(twin: &Twin, context: &Context<'_>) -> Vec<OpenInteraction> {
+fn interactions(twin: &Twin, context: &ReactionContext<'_>) -> Vec<OpenInteraction> {
     let ranked = resume::ranked(twin, context.policy, context.input).into_iter();
     let open = ranked.map(|known| OpenInteraction {
         id: known.id.clone(),
@@ -323,7 +327,7 @@ fn interactions(twin: &Twin, context: &Context<'_>) -> Vec<OpenInteraction> {
     open.collect()
 }
 
-fn avoid(twin: &Twin, uses: &[Box<str>], context: &Context<'_>) -> Vec<Avoid> {
+fn avoid(twin: &Twin, uses: &[Box<str>], context: &ReactionContext<'_>) -> Vec<Avoid> {
     let now = context.input.at;
     let mut avoid = Vec::new();
     for signal in twin.context.iter().filter(|signal| twin.signal(&signal.name, now).is_some()) {
@@ -351,9 +355,9 @@ fn avoid(twin: &Twin, uses: &[Box<str>], context: &Context<'_>) -> Vec<Avoid> {
 }
 
 /// What the decision authority would do for these needs, decided on the side: nothing comes of it.
-fn next(twin: &Twin, uses: &[Box<str>], context: &Context<'_>) -> Vec<Proposed> {
+fn next(twin: &Twin, uses: &[Box<str>], context: &ReactionContext<'_>) -> Vec<Proposed> {
     let context = context.for_an_agent(twin);
-    let wishes = Wishes { needs_moved: true, ..Wishes::default() };
+    let wishes = DecisionRequests { needs_moved: true, ..DecisionRequests::default() };
     let Some(decided) = decide::decide(twin, &context, &wishes) else { return Vec::new() };
     let decision = decided.decision;
     let is_worth = |verdict: &CandidateVerdict| {

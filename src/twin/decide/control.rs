@@ -1,16 +1,16 @@
 //! Arms of experiments in which something else is done than what is best.
 
-use super::{Scales, Stage, Verdict, Weighed};
+use super::{CandidateVerdict, ScoredCandidate, Scoring, Stage};
 use crate::models;
-use crate::policy::{Arm, Does, Experiment};
+use crate::policy::{Does, Experiment, ExperimentArm};
 
-impl<'a> Scales<'a> {
+impl<'a> Scoring<'a> {
     /// Drops what is not to be done in the customer's arms.
-    pub(super) fn hold_back(&self, weighed: &mut [Weighed<'a>]) {
+    pub(super) fn hold_back(&self, weighed: &mut [ScoredCandidate<'a>]) {
         for (experiment, arm) in self.where_done(Does::Nothing) {
             for candidate in weighed.iter_mut().filter(|one| is_about(experiment, one)) {
                 candidate.stage = Stage::Arbitration;
-                candidate.verdict = Verdict::ControlGroup {
+                candidate.verdict = CandidateVerdict::ControlGroup {
                     experiment: experiment.name.clone(),
                     arm: arm.name.clone(),
                 };
@@ -21,7 +21,7 @@ impl<'a> Scales<'a> {
     /// Where any suitable action is to be taken in the customer's arms, puts those that are left
     /// into an order of chance, in the places that they have. The candidates are in the order in
     /// which they would be taken.
-    pub(super) fn shuffle(&self, weighed: &mut [Weighed<'a>]) {
+    pub(super) fn shuffle(&self, weighed: &mut [ScoredCandidate<'a>]) {
         for (experiment, _) in self.where_done(Does::Random) {
             let places: Vec<usize> =
                 (0..weighed.len()).filter(|at| is_about(experiment, &weighed[*at])).collect();
@@ -38,7 +38,7 @@ impl<'a> Scales<'a> {
     }
 
     /// The customer's arms in which this is done, each with its experiment.
-    fn where_done(&self, does: Does) -> impl Iterator<Item = (&'a Experiment, &'a Arm)> {
+    fn where_done(&self, does: Does) -> impl Iterator<Item = (&'a Experiment, &'a ExperimentArm)> {
         self.arms.iter().copied().filter(move |(_, arm)| arm.does == does)
     }
 }
@@ -47,6 +47,6 @@ impl<'a> Scales<'a> {
 const SHUFFLE: u64 = 2;
 
 /// Whether an experiment is about a candidate against which nothing speaks.
-fn is_about(experiment: &Experiment, candidate: &Weighed<'_>) -> bool {
-    candidate.verdict == Verdict::Outscored && experiment.covers(candidate.action)
+fn is_about(experiment: &Experiment, candidate: &ScoredCandidate<'_>) -> bool {
+    candidate.verdict == CandidateVerdict::Outscored && experiment.covers(candidate.action)
 }

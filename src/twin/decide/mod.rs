@@ -15,7 +15,7 @@
 //! policy gives to the issue in this mood; the value, 0 to 1, and the lever, 0.1 to 10, are the
 //! policy's.
 
-mod budget;
+mod contact_budget;
 mod control;
 mod objection;
 mod record;
@@ -23,7 +23,7 @@ mod treatment;
 mod weighing;
 
 pub(super) use objection::unsuitable;
-pub use record::{Alternative, Candidate, Decision, Stage, Verdict, Weights};
+pub use record::{Alternative, Candidate, CandidateVerdict, Decision, ScoreFactors, Stage};
 pub(super) use treatment::language;
 pub(super) use weighing::is_low;
 
@@ -31,21 +31,21 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use super::broadcast::takes_part;
-use super::effect::{Action, Reason};
-use super::held::Held;
-use super::understand::{Context, Wishes};
-use super::view::{Used, View};
-use super::{Derived, Need, Timer, Twin, Under, act, situation};
+use super::deferred::DeferredDecision;
+use super::effect::{Action, ActionReason};
+use super::understand::{DecisionRequests, ReactionContext};
+use super::view::{ReadPurpose, View};
+use super::{ArmAssignment, Derived, Need, Timer, Twin, act, situation};
 use crate::config::limits;
-use crate::event::{Ask, Value, cut};
-use crate::models::{self, Contender, Exposure, Weigher};
-use crate::policy::{self, Experiment, Expression, Path, Place, Scope};
-use budget::Budget;
-use treatment::{Said, Wanted};
-use weighing::Ways;
+use crate::event::{AskData, Value, cut};
+use crate::models::{self, ArmScorer, Contender, Exposure};
+use crate::policy::{self, Experiment, Expression, Path, Scope, SourceLocation};
+use contact_budget::ContactBudget;
+use treatment::{ChannelPreference, RenderedTreatment};
+use weighing::TreatmentOptions;
 
 /// What came of an arbitration.
-pub(super) struct Decided<'a> {
+pub(super) struct Arbitration<'a> {
     /// Its record, with the actions to take.
     pub(super) decision: Box<Decision>,
     /// What each action that is taken went by, if something can be learned of it.
@@ -54,46 +54,46 @@ pub(super) struct Decided<'a> {
     /// to end.
     pub(super) deferred: Option<Timer>,
     /// What was held back, and cannot be said without the event: where it stands, and why.
-    pub(super) lost: Option<(Place, String)>,
+    pub(super) lost: Option<(SourceLocation, String)>,
     /// The experiments that the decision is about, and the customer's arms.
     pub(super) entered: Arms<'a>,
 }
 
 /// Experiments, and the arms of them in which the customer is.
-pub(super) type Arms<'a> = Vec<(&'a Experiment, &'a policy::Arm)>;
+pub(super) type Arms<'a> = Vec<(&'a Experiment, &'a policy::ExperimentArm)>;
 
 /// What all candidates of one decision are weighed with.
-struct Scales<'a> {
+struct Scoring<'a> {
     twin: &'a Twin,
-    context: &'a Context<'a>,
-    wishes: &'a Wishes,
-    asked: Option<&'a Ask>,
+    context: &'a ReactionContext<'a>,
+    requests: &'a DecisionRequests,
+    asked: Option<&'a AskData>,
     /// What shows that the customer is in distress.
-    distress: Option<Verdict>,
+    distress: Option<CandidateVerdict>,
     /// What is open with the customer.
-    open: Option<Verdict>,
+    open: Option<CandidateVerdict>,
     /// One should speak gently.
     is_low: bool,
-    budget: Budget<'a>,
-    wanted: Wanted<'a>,
+    budget: ContactBudget<'a>,
+    wanted: ChannelPreference<'a>,
     arms: Arms<'a>,
     /// None: nothing was learned, and nothing is left to chance.
-    weigher: Option<RefCell<Weigher<'a>>>,
+    weigher: Option<RefCell<ArmScorer<'a>>>,
     /// The seed of all chance.
     chance: u64,
 }
 
 /// A candidate while it is weighed.
-struct Weighed<'a> {
-    action: &'a policy::Action,
+struct ScoredCandidate<'a> {
+    action: &'a policy::ActionDefinition,
     need: Option<&'a Need>,
     /// Why, in words for people.
     because: &'a str,
-    ways: Ways<'a>,
-    weights: Weights,
+    treatment_options: TreatmentOptions<'a>,
+    weights: ScoreFactors,
     score: f64,
     stage: Stage,
-    verdict: Verdict,
+    verdict: CandidateVerdict,
     /// The expression that decided.
     by: Option<&'a Expression>,
     treatment: Option<&'a Arc<str>>,
@@ -103,11 +103,11 @@ struct Weighed<'a> {
 /// if there is no candidate.
 pub(super) fn decide<'a>(
     twin: &Twin,
-    context: &Context<'a>,
-    wishes: &Wishes,
-) -> Option<Decided<'a>> {
+    context: &ReactionContext<'a>,
+    requests: &DecisionRequests,
+) -> Option<Arbitration<'a>> {
     let asked = context.input.ask();
-    let positions = candidates(twin, context, wishes, asked);
+    let positions = candidates(twin, context, requests, asked);
     if positions.is_empty() {
         return None;
     }
@@ -121,21 +121,21 @@ pub(super) fn decide<'a>(
     // Whoever refuses to be profiled is in no arm.
     let all = policy.experiments.iter().filter(|_| context.is_personal);
     let arms: Arms<'a> = all.filter_map(in_arm).collect();
-    let mut scales = Scales {
+    let mut scales = Scoring {
         twin,
         context,
-        wishes,
+        requests,
         asked,
         distress: objection::distress(twin, &whole),
         open: objection::open_matter(twin, policy),
         is_low: context.is_personal && weighing::is_low(twin, context.input.at),
-        budget: Budget::of(twin, context),
-        wanted: Wanted::of(twin, context),
+        budget: ContactBudget::of(twin, context),
+        wanted: ChannelPreference::of(twin, context),
         arms: arms.clone(),
         weigher: is_drawn.then(|| RefCell::new(context.models.weigher(&features))),
         chance: weighing::chance(twin, context.input),
     };
-    let mut weighed: Vec<Weighed<'_>> =
+    let mut weighed: Vec<ScoredCandidate<'_>> =
         positions.into_iter().map(|(position, need)| scales.weigh(position, need)).collect();
     scales.keep_within_reach(&mut weighed);
     // A stable sort: of equal scores the policy's order decides. Of numbers that are not negative the
@@ -160,9 +160,9 @@ pub(super) fn decide<'a>(
     let is_about = |known: &Experiment| weighed.iter().any(|one| known.covers(one.action));
     let mut entered = arms;
     entered.retain(|(known, arm)| arm.policy.is_some() || is_about(known));
-    let under: Vec<Under> = entered
+    let under: Vec<ArmAssignment> = entered
         .iter()
-        .map(|(known, arm)| Under { experiment: known.name.clone(), arm: arm.name.clone() })
+        .map(|(known, arm)| ArmAssignment { experiment: known.name.clone(), arm: arm.name.clone() })
         .collect();
     entered.retain(|(known, _)| is_about(known));
     let id = act::identifier('d', twin, context.input, "");
@@ -171,9 +171,9 @@ pub(super) fn decide<'a>(
         // Nor does the record of a decision tell of needs that were not given for this.
         let losers = weighed
             .iter()
-            .filter(|other| other.verdict != Verdict::Chosen)
+            .filter(|other| other.verdict != CandidateVerdict::Chosen)
             .filter(|other| is_given(twin, other.need, &candidate.action.uses));
-        let losers = losers.take(limits::CANDIDATES).map(Weighed::alternative);
+        let losers = losers.take(limits::CANDIDATES).map(ScoredCandidate::alternative);
         let id = match (asked, rank) {
             (None, _) => id.clone(),
             (Some(_), rank) => act::identifier('d', twin, context.input, &rank.to_string()),
@@ -184,7 +184,7 @@ pub(super) fn decide<'a>(
     });
     let chosen = chosen.collect();
     let mut dropped = [0; Stage::ALL.len()];
-    for candidate in weighed.iter().filter(|one| one.verdict != Verdict::Chosen) {
+    for candidate in weighed.iter().filter(|one| one.verdict != CandidateVerdict::Chosen) {
         dropped[candidate.stage as usize] += 1;
     }
     let (deferred, lost) = (scales.deferred(&weighed), scales.lost(&weighed));
@@ -207,16 +207,16 @@ pub(super) fn decide<'a>(
         chosen,
         arms: under,
     });
-    Some(Decided { decision, exposures, deferred, lost, entered })
+    Some(Arbitration { decision, exposures, deferred, lost, entered })
 }
 
 /// The actions worth considering, by position in the policy, each with the strongest need that it
 /// serves.
 fn candidates<'a>(
     twin: &'a Twin,
-    context: &Context<'_>,
-    wishes: &Wishes,
-    asked: Option<&Ask>,
+    context: &ReactionContext<'_>,
+    requests: &DecisionRequests,
+    asked: Option<&AskData>,
 ) -> Vec<(u32, Option<&'a Need>)> {
     let policy = context.policy;
     let mut found: Vec<(u32, Option<&'a Need>)> = Vec::new();
@@ -225,8 +225,8 @@ fn candidates<'a>(
         found.extend(policy.serving(position).iter().map(|action| (*action, Some(need))));
     }
     // More than four thousand actions there are not.
-    found.extend(wishes.proposed.iter().map(|(action, _)| (*action as u32, None)));
-    found.extend(wishes.offer.iter().map(|offer| (offer.action as u32, None)));
+    found.extend(requests.proposed.iter().map(|(action, _)| (*action as u32, None)));
+    found.extend(requests.offer.iter().map(|offer| (offer.action as u32, None)));
     if let Some(ask) = asked {
         let mut places = ask.places().peekable();
         if places.peek().is_none() {
@@ -264,61 +264,82 @@ fn is_given(twin: &Twin, need: Option<&Need>, uses: &[Box<str>]) -> bool {
 }
 
 /// A candidate that is taken, and how it is said.
-struct Taken<'a> {
+struct ChosenCandidate<'a> {
     at: usize,
     place: Option<&'a str>,
-    said: Said<'a>,
+    said: RenderedTreatment<'a>,
 }
 
-impl<'a> Scales<'a> {
-    fn weigh(&self, position: u32, need: Option<&'a Need>) -> Weighed<'a> {
-        let (wishes, policy) = (self.wishes, self.context.policy);
+impl<'a> Scoring<'a> {
+    fn weigh(&self, position: u32, need: Option<&'a Need>) -> ScoredCandidate<'a> {
+        let (requests, policy) = (self.requests, self.context.policy);
         let action = &policy.actions[position as usize];
-        let offer = wishes.offer.as_ref().filter(|offer| offer.action == position as usize);
+        let offer = requests.offer.as_ref().filter(|offer| offer.action == position as usize);
         let because = match (need, offer) {
             (Some(need), _) => &*need.evidence,
             (None, offer) => offer.map_or("", |offer| &*offer.because),
         };
         let is_proposed = offer.is_some()
             || self.context.campaign().is_some()
-            || wishes.proposed.iter().any(|(proposed, _)| *proposed == position as usize);
+            || requests.proposed.iter().any(|(proposed, _)| *proposed == position as usize);
         let mut found = self.objection(action, need);
         // What must wait is weighed all the same: the best of it starts the timer.
         let is_weighed = match &found {
             None => true,
             Some((_, verdict, _)) => {
-                matches!(verdict, Verdict::QuietHours { .. } | Verdict::ZoneUnknown { .. })
+                matches!(
+                    verdict,
+                    CandidateVerdict::QuietHours { .. } | CandidateVerdict::ZoneUnknown { .. }
+                )
             }
         };
-        let ways = if is_weighed { self.ways(action, need) } else { Ways::none() };
-        let (weights, error) = self.weights(action, need, is_proposed, ways.all.first());
+        let treatment_options = if is_weighed {
+            self.treatment_options(action, need)
+        } else {
+            TreatmentOptions::none()
+        };
+        let (weights, error) =
+            self.weights(action, need, is_proposed, treatment_options.all.first());
         if found.is_none()
             && let (Some(error), policy::Worth::Of(value)) = (error, &action.value)
         {
             let because = error.to_string().into();
-            let verdict = Verdict::Unknown { when: value.source().into(), because };
+            let verdict = CandidateVerdict::Unknown { when: value.source().into(), because };
             found = Some((Stage::Arbitration, verdict, Some(value)));
         }
-        if found.is_none() && ways.all.is_empty() {
-            let because = ways.because();
-            found = Some((Stage::Treatment, Verdict::NoTreatment { because }, None));
+        if found.is_none() && treatment_options.all.is_empty() {
+            let because = treatment_options.because();
+            found = Some((Stage::Treatment, CandidateVerdict::NoTreatment { because }, None));
         }
-        let unopposed = (Stage::Arbitration, Verdict::Outscored, None);
+        let unopposed = (Stage::Arbitration, CandidateVerdict::Outscored, None);
         let (stage, verdict, by) = found.unwrap_or(unopposed);
         let score = weights.score();
-        let treatment = ways.all.first().map(|way| &way.treatment.name);
-        Weighed { action, need, because, ways, weights, score, stage, verdict, by, treatment }
+        let treatment = treatment_options.all.first().map(|way| &way.treatment.name);
+        ScoredCandidate {
+            action,
+            need,
+            because,
+            treatment_options,
+            weights,
+            score,
+            stage,
+            verdict,
+            by,
+            treatment,
+        }
     }
 
     /// Drops what is new where its reach is exhausted, if there is something that is well known.
-    fn keep_within_reach(&self, weighed: &mut [Weighed<'_>]) {
+    fn keep_within_reach(&self, weighed: &mut [ScoredCandidate<'_>]) {
         let Some(explore) = &self.context.policy.explore else { return };
         if self.weigher.is_none() {
             return;
         }
-        let is_left = |candidate: &Weighed<'_>| candidate.verdict == Verdict::Outscored;
-        let is_mature =
-            |candidate: &Weighed<'_>| self.observed(candidate.action) >= explore.mature.into();
+        let is_left =
+            |candidate: &ScoredCandidate<'_>| candidate.verdict == CandidateVerdict::Outscored;
+        let is_mature = |candidate: &ScoredCandidate<'_>| {
+            self.observed(candidate.action) >= explore.mature.into()
+        };
         if !weighed.iter().any(|candidate| is_left(candidate) && is_mature(candidate)) {
             return;
         }
@@ -330,25 +351,26 @@ impl<'a> Scales<'a> {
                 && models::uniform(models::seed(&seed)) >= explore.reach
             {
                 candidate.stage = Stage::Propensity;
-                candidate.verdict = Verdict::OutOfReach { observations: observed as u32 };
+                candidate.verdict = CandidateVerdict::OutOfReach { observations: observed as u32 };
             }
         }
     }
 
     /// Tells of the best candidates how likely the draws were to choose them, so that what others
     /// would have come to can be estimated from what was done. Of what is new it is within its reach.
-    fn tell_chances(&self, weighed: &mut [Weighed<'_>]) {
+    fn tell_chances(&self, weighed: &mut [ScoredCandidate<'_>]) {
         let Some(explore) = &self.context.policy.explore else { return };
         if self.weigher.is_none() {
             return;
         }
-        let is_left = |candidate: &Weighed<'_>| candidate.verdict == Verdict::Outscored;
+        let is_left =
+            |candidate: &ScoredCandidate<'_>| candidate.verdict == CandidateVerdict::Outscored;
         let mut contenders = Vec::new();
         let mut owners = Vec::new();
         let left = weighed.iter().enumerate().filter(|(_, candidate)| is_left(candidate));
         for (at, candidate) in left.take(limits::CANDIDATES) {
             let factor = candidate.weights.score() / candidate.weights.drawn.max(f64::MIN_POSITIVE);
-            for way in candidate.ways.drawn() {
+            for way in candidate.treatment_options.drawn() {
                 contenders.push(Contender { belief: way.belief, factor });
                 owners.push((at, way.drawn == candidate.weights.drawn));
             }
@@ -372,14 +394,14 @@ impl<'a> Scales<'a> {
     }
 
     /// How often answers to an action were observed.
-    fn observed(&self, action: &policy::Action) -> f64 {
+    fn observed(&self, action: &policy::ActionDefinition) -> f64 {
         let arm = action.treatments.first().map(|treatment| &treatment.arm);
         arm.map_or(0.0, |arm| self.context.models.observations_of_action(arm))
     }
 
     /// Takes the best candidates that can be said: one, or as many as are asked for in each place.
-    fn take(&mut self, weighed: &mut [Weighed<'a>]) -> Vec<Taken<'a>> {
-        let mut taken: Vec<Taken<'a>> = Vec::new();
+    fn take(&mut self, weighed: &mut [ScoredCandidate<'a>]) -> Vec<ChosenCandidate<'a>> {
+        let mut taken: Vec<ChosenCandidate<'a>> = Vec::new();
         let Some(ask) = self.asked else {
             taken.extend(self.take_one(weighed, None));
             return taken;
@@ -402,14 +424,14 @@ impl<'a> Scales<'a> {
 
     fn take_one(
         &mut self,
-        weighed: &mut [Weighed<'a>],
+        weighed: &mut [ScoredCandidate<'a>],
         place: Option<&'a str>,
-    ) -> Option<Taken<'a>> {
+    ) -> Option<ChosenCandidate<'a>> {
         for (at, candidate) in weighed.iter_mut().enumerate() {
             let action = candidate.action;
-            let is_left = candidate.verdict == Verdict::Outscored
-                || matches!(candidate.verdict, Verdict::NoTreatment { .. });
-            if !is_left || candidate.ways.all.is_empty() || !fits(action, place) {
+            let is_left = candidate.verdict == CandidateVerdict::Outscored
+                || matches!(candidate.verdict, CandidateVerdict::NoTreatment { .. });
+            if !is_left || candidate.treatment_options.all.is_empty() || !fits(action, place) {
                 continue;
             }
             // What has been taken in this decision counts, too.
@@ -421,32 +443,32 @@ impl<'a> Scales<'a> {
                 continue;
             }
             candidate.stage = Stage::Treatment;
-            match self.treat(action, candidate.need, &candidate.ways, place) {
+            match self.treat(action, candidate.need, &candidate.treatment_options, place) {
                 Ok((way, said)) => {
-                    candidate.verdict = Verdict::Chosen;
+                    candidate.verdict = CandidateVerdict::Chosen;
                     candidate.treatment = Some(&way.treatment.name);
                     (candidate.weights.propensity, candidate.weights.drawn) =
                         (way.propensity, way.drawn);
                     candidate.score = candidate.weights.score();
                     self.budget.spend(action, &way.treatment.channel, self.context.input.at);
-                    return Some(Taken { at, place, said });
+                    return Some(ChosenCandidate { at, place, said });
                 }
-                Err(because) => candidate.verdict = Verdict::NoTreatment { because },
+                Err(because) => candidate.verdict = CandidateVerdict::NoTreatment { because },
             }
         }
         None
     }
 
     /// The timer of the best candidate that must wait for the quiet hours to end.
-    fn deferred(&self, weighed: &[Weighed<'_>]) -> Option<Timer> {
+    fn deferred(&self, weighed: &[ScoredCandidate<'_>]) -> Option<Timer> {
         let until = match self.budget.quiet.as_ref()? {
-            Verdict::QuietHours { until } => Some(*until),
+            CandidateVerdict::QuietHours { until } => Some(*until),
             _ => None,
         };
-        let waits = |candidate: &&Weighed<'_>| match &candidate.verdict {
-            Verdict::QuietHours { .. } | Verdict::ZoneUnknown { .. } => true,
+        let waits = |candidate: &&ScoredCandidate<'_>| match &candidate.verdict {
+            CandidateVerdict::QuietHours { .. } | CandidateVerdict::ZoneUnknown { .. } => true,
             // It may be said where the customer is, but cannot, and must wait in other channels.
-            Verdict::NoTreatment { .. } => candidate.ways.is_quiet,
+            CandidateVerdict::NoTreatment { .. } => candidate.treatment_options.is_quiet,
             _ => false,
         };
         let held = weighed.iter().filter(waits).find_map(|candidate| self.held(candidate))?;
@@ -459,35 +481,35 @@ impl<'a> Scales<'a> {
 
     /// As what a candidate is held back. What a campaign had the twin decide is decided again as a
     /// whole; that there was room where a channel asked is no reason to come back to it.
-    fn held<'b>(&'b self, candidate: &'b Weighed<'_>) -> Option<Held<'b>> {
+    fn held<'b>(&'b self, candidate: &'b ScoredCandidate<'_>) -> Option<DeferredDecision<'b>> {
         let actions = &self.context.policy.actions;
         let name = &*candidate.action.name;
         let is_this = |position: usize| *actions[position].name == *name;
-        let is_proposed = self.wishes.proposed.iter().any(|(position, _)| is_this(*position));
+        let is_proposed = self.requests.proposed.iter().any(|(position, _)| is_this(*position));
         if let Some(campaign) = self.context.campaign {
-            Some(Held::Campaign(&campaign.scope, campaign.id))
+            Some(DeferredDecision::Campaign(&campaign.scope, campaign.id))
         } else if candidate.need.is_some() {
-            Some(Held::Needs)
-        } else if is_proposed && Held::is_for_consent(self.context.input) {
-            Some(Held::Consent(name))
+            Some(DeferredDecision::Needs)
+        } else if is_proposed && DeferredDecision::is_for_consent(self.context.input) {
+            Some(DeferredDecision::Consent(name))
         } else if is_proposed {
-            Some(Held::Action(name))
+            Some(DeferredDecision::Action(name))
         } else {
-            let offer = self.wishes.offer.as_ref().filter(|offer| is_this(offer.action));
-            offer.map(|_| Held::Offer)
+            let offer = self.requests.offer.as_ref().filter(|offer| is_this(offer.action));
+            offer.map(|_| DeferredDecision::Offer)
         }
     }
 
     /// What was held back and cannot be said, because it reads the event of which it was to tell,
     /// so that nothing is said.
-    fn lost(&self, weighed: &[Weighed<'_>]) -> Option<(Place, String)> {
-        Held::of_input(self.context.input)?;
-        if weighed.iter().any(|candidate| candidate.verdict == Verdict::Chosen) {
+    fn lost(&self, weighed: &[ScoredCandidate<'_>]) -> Option<(SourceLocation, String)> {
+        DeferredDecision::of_input(self.context.input)?;
+        if weighed.iter().any(|candidate| candidate.verdict == CandidateVerdict::Chosen) {
             return None;
         }
         weighed.iter().find_map(|candidate| {
             let because = match &candidate.verdict {
-                Verdict::Unknown { because, .. } | Verdict::NoTreatment { because } => because,
+                CandidateVerdict::Unknown { because, .. } | CandidateVerdict::NoTreatment { because } => because,
                 _ => return None,
             };
             let action = candidate.action;
@@ -506,15 +528,15 @@ impl<'a> Scales<'a> {
 const REACH: u64 = 1;
 
 /// Whether an action may be shown in a place.
-fn fits(action: &policy::Action, place: Option<&str>) -> bool {
+fn fits(action: &policy::ActionDefinition, place: Option<&str>) -> bool {
     place.is_none_or(|place| {
         action.placements.is_empty() || action.placements.iter().any(|known| **known == *place)
     })
 }
 
-impl Weighed<'_> {
-    fn record(self, twin: &Twin, context: &Context<'_>) -> Candidate {
-        let used = Used { uses: &self.action.uses, discreet: true, place: None };
+impl ScoredCandidate<'_> {
+    fn record(self, twin: &Twin, context: &ReactionContext<'_>) -> Candidate {
+        let used = ReadPurpose { uses: &self.action.uses, discreet: true, place: None };
         let view = View { twin, context, need: self.need, used: Some(used) };
         let paths = self.by.map_or(&[][..], Expression::paths);
         Candidate {
@@ -555,14 +577,14 @@ fn read(view: &View<'_>, path: &Path) -> Value {
 
 fn message(
     twin: &Twin,
-    context: &Context<'_>,
-    candidate: &Weighed<'_>,
+    context: &ReactionContext<'_>,
+    candidate: &ScoredCandidate<'_>,
     decision: Box<str>,
-    taken: Taken<'_>,
+    taken: ChosenCandidate<'_>,
     instead_of: impl Iterator<Item = Alternative>,
 ) -> Action {
-    let Weighed { action, need, because, score, .. } = *candidate;
-    let Taken { said, place, .. } = taken;
+    let ScoredCandidate { action, need, because, score, .. } = *candidate;
+    let ChosenCandidate { said, place, .. } = taken;
     Action {
         decision,
         customer: twin.customer.clone(),
@@ -577,7 +599,7 @@ fn message(
         text: said.text.into(),
         data: said.data,
         at: context.input.at,
-        reason: Reason {
+        reason: ActionReason {
             need: need.map(|need| need.name.clone()),
             strength: need.map_or(1.0, |need| need.strength),
             because: need

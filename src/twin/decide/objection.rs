@@ -1,20 +1,20 @@
 //! The stages that drop candidates, one after the other. Each asks one question.
 
-use super::super::understand::Context;
-use super::super::view::{Used, View};
+use super::super::understand::ReactionContext;
+use super::super::view::{ReadPurpose, View};
 use super::super::{Derived, Need, Twin, resume};
-use super::{Scales, Stage, Verdict};
+use super::{CandidateVerdict, Scoring, Stage};
 use crate::policy::{self, Expression, Issue, Truth};
 
 /// The stage at which something speaks against an action, what it is, and the expression that says
 /// so.
-pub(super) type Objection<'a> = (Stage, Verdict, Option<&'a Expression>);
+pub(super) type Objection<'a> = (Stage, CandidateVerdict, Option<&'a Expression>);
 
-impl<'a> Scales<'a> {
+impl<'a> Scoring<'a> {
     /// The first thing that speaks against an action.
     pub(super) fn objection(
         &self,
-        action: &'a policy::Action,
+        action: &'a policy::ActionDefinition,
         need: Option<&'a Need>,
     ) -> Option<Objection<'a>> {
         None.or_else(|| self.candidate(action, need))
@@ -26,12 +26,16 @@ impl<'a> Scales<'a> {
 
     /// May it be considered? Not while an agent holds the conversation, nor because of something
     /// sensitive that was not given for this.
-    fn candidate(&self, action: &policy::Action, need: Option<&Need>) -> Option<Objection<'a>> {
+    fn candidate(
+        &self,
+        action: &policy::ActionDefinition,
+        need: Option<&Need>,
+    ) -> Option<Objection<'a>> {
         if self.twin.is_held_by_agent() && !action.vital && !self.context.is_for_agent {
-            return Some((Stage::Candidate, Verdict::HeldByAgent, None));
+            return Some((Stage::Candidate, CandidateVerdict::HeldByAgent, None));
         }
         if self.context.is_restricted && !action.vital {
-            return Some((Stage::Candidate, Verdict::Restricted, None));
+            return Some((Stage::Candidate, CandidateVerdict::Restricted, None));
         }
         if !self.context.is_guarded {
             return None;
@@ -39,7 +43,7 @@ impl<'a> Scales<'a> {
         let given = match need {
             Some(need) => self.twin.guard(Derived::Need, &need.name),
             None => self
-                .wishes
+                .requests
                 .proposed
                 .iter()
                 .find(|(proposed, _)| std::ptr::eq(&self.context.policy.actions[*proposed], action))
@@ -48,7 +52,7 @@ impl<'a> Scales<'a> {
         if given.allow(&action.uses) {
             return None;
         }
-        let verdict = Verdict::NotGiven { purposes: given.to_string().into() };
+        let verdict = CandidateVerdict::NotGiven { purposes: given.to_string().into() };
         self.context.withhold(&action.place, verdict.to_string());
         Some((Stage::Candidate, verdict, None))
     }
@@ -56,22 +60,22 @@ impl<'a> Scales<'a> {
     /// May the customer have it?
     fn eligibility(
         &self,
-        action: &'a policy::Action,
+        action: &'a policy::ActionDefinition,
         need: Option<&Need>,
     ) -> Option<Objection<'a>> {
         let eligible = action.eligible.as_ref()?;
-        let not = |eligible| Verdict::NotEligible { eligible };
+        let not = |eligible| CandidateVerdict::NotEligible { eligible };
         self.condition(Stage::Eligibility, eligible, action, need, not)
     }
 
     /// Does it make sense now?
     fn applicability(
         &self,
-        action: &'a policy::Action,
+        action: &'a policy::ActionDefinition,
         need: Option<&Need>,
     ) -> Option<Objection<'a>> {
         let when = action.when.as_ref()?;
-        let not = |when| Verdict::NotApplicable { when };
+        let not = |when| CandidateVerdict::NotApplicable { when };
         self.condition(Stage::Applicability, when, action, need, not)
     }
 
@@ -79,7 +83,7 @@ impl<'a> Scales<'a> {
     /// sold anything in distress, or while something is open.
     fn suitability(
         &self,
-        action: &'a policy::Action,
+        action: &'a policy::ActionDefinition,
         need: Option<&Need>,
     ) -> Option<Objection<'a>> {
         let (by_mood, by_matter) = gates(action.issue);
@@ -89,18 +93,18 @@ impl<'a> Scales<'a> {
             return Some((Stage::Suitability, verdict.clone(), None));
         }
         let suitable = action.suitable.as_ref()?;
-        let not = |suitable| Verdict::NotSuitable { suitable };
+        let not = |suitable| CandidateVerdict::NotSuitable { suitable };
         self.condition(Stage::Suitability, suitable, action, need, not)
     }
 
     /// May the customer be spoken to about it now?
-    fn contact(&self, action: &policy::Action) -> Option<Objection<'a>> {
+    fn contact(&self, action: &policy::ActionDefinition) -> Option<Objection<'a>> {
         let twin = self.twin;
         let now = self.context.input.at;
         if let Some(until) = self.budget.last(&action.name).map(|last| last + action.cooldown)
             && now < until
         {
-            return Some((Stage::Contact, Verdict::CoolingDown { until }, None));
+            return Some((Stage::Contact, CandidateVerdict::CoolingDown { until }, None));
         }
         if !action.vital
             && !self.context.is_for_agent
@@ -113,7 +117,7 @@ impl<'a> Scales<'a> {
                 twin.allows(self.context.policy, purpose, Some(&treatment.channel), now)
             };
             if !action.treatments.iter().any(is_allowed) {
-                let verdict = Verdict::NoConsent { purpose: purpose.clone() };
+                let verdict = CandidateVerdict::NoConsent { purpose: purpose.clone() };
                 return Some((Stage::Contact, verdict, None));
             }
         }
@@ -131,18 +135,19 @@ impl<'a> Scales<'a> {
         &self,
         stage: Stage,
         condition: &'a Expression,
-        action: &policy::Action,
+        action: &policy::ActionDefinition,
         need: Option<&Need>,
-        not: impl FnOnce(Box<str>) -> Verdict,
+        not: impl FnOnce(Box<str>) -> CandidateVerdict,
     ) -> Option<Objection<'a>> {
-        let used = Some(Used { uses: &action.uses, discreet: false, place: Some(&action.place) });
+        let used =
+            Some(ReadPurpose { uses: &action.uses, discreet: false, place: Some(&action.place) });
         let view = View { twin: self.twin, context: self.context, need, used };
         let source = || condition.source().into();
         let verdict = match condition.test(&view) {
             Truth::True => return None,
             Truth::False => not(source()),
             Truth::Unknown(error) => {
-                Verdict::Unknown { when: source(), because: error.to_string().into() }
+                CandidateVerdict::Unknown { when: source(), because: error.to_string().into() }
             }
         };
         Some((stage, verdict, Some(condition)))
@@ -169,8 +174,8 @@ fn gates(issue: Issue) -> (bool, bool) {
 pub(in super::super) fn unsuitable(
     issue: Issue,
     twin: &Twin,
-    context: &Context<'_>,
-) -> Option<Verdict> {
+    context: &ReactionContext<'_>,
+) -> Option<CandidateVerdict> {
     let (by_mood, by_matter) = gates(issue);
     let mood = || distress(twin, &View::whole(twin, context)).filter(|_| by_mood);
     let matter = || open_matter(twin, context.policy).filter(|_| by_matter);
@@ -178,11 +183,12 @@ pub(in super::super) fn unsuitable(
 }
 
 /// What shows that the customer is in distress.
-pub(super) fn distress(twin: &Twin, view: &View<'_>) -> Option<Verdict> {
+pub(super) fn distress(twin: &Twin, view: &View<'_>) -> Option<CandidateVerdict> {
     let (policy, now) = (view.context.policy, view.context.input.at);
     let known = &policy.suitability;
-    let distressed =
-        |by: &str, is: f64, limit: f64| Some(Verdict::Distressed { by: by.into(), is, limit });
+    let distressed = |by: &str, is: f64, limit: f64| {
+        Some(CandidateVerdict::Distressed { by: by.into(), is, limit })
+    };
     if let Some(sentiment) = &twin.sentiment {
         let (level, urgency) = (sentiment.overall.level(now), sentiment.urgency(now));
         if level < known.level {
@@ -200,19 +206,19 @@ pub(super) fn distress(twin: &Twin, view: &View<'_>) -> Option<Verdict> {
 }
 
 /// What is open with the customer, so that it is no time to sell.
-pub(super) fn open_matter(twin: &Twin, policy: &policy::Policy) -> Option<Verdict> {
+pub(super) fn open_matter(twin: &Twin, policy: &policy::Policy) -> Option<CandidateVerdict> {
     let known = &policy.suitability;
     if known.cases
         && let Some(case) = twin.cases.iter().find(|case| case.is_open())
     {
         let what = format!("the case {}", case.topic.as_ref().unwrap_or(&case.id));
-        return Some(Verdict::MatterOpen { what: what.into() });
+        return Some(CandidateVerdict::MatterOpen { what: what.into() });
     }
     if known.escalations
         && let Some(known) = twin.escalations.iter().find(|known| known.is_open())
     {
         let what = format!("the escalation to {} about {}", known.queue, known.topic);
-        return Some(Verdict::MatterOpen { what: what.into() });
+        return Some(CandidateVerdict::MatterOpen { what: what.into() });
     }
     None
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::super::{Action, Under};
+use super::super::{Action, ArmAssignment};
 use crate::event::{Time, Value};
 use crate::policy::Version;
 
@@ -39,7 +39,7 @@ pub struct Decision {
     /// The actions to take, best first; none if none is left.
     pub chosen: Vec<Arc<Action>>,
     /// The arms of experiments that it was made under.
-    pub arms: Vec<Under>,
+    pub arms: Vec<ArmAssignment>,
 }
 
 impl Decision {
@@ -115,9 +115,9 @@ pub struct Candidate {
     /// The stage that dropped it, or the last one that it passed.
     pub stage: Stage,
     /// What became of it.
-    pub verdict: Verdict,
+    pub verdict: CandidateVerdict,
     /// What its score is made of.
-    pub weights: Weights,
+    pub weights: ScoreFactors,
     /// Propensity × context × value × lever.
     pub score: f64,
     /// What the expression that decided read, with the values; `null` for what is missing, sensitive
@@ -127,7 +127,7 @@ pub struct Candidate {
 
 /// What a score is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Weights {
+pub struct ScoreFactors {
     /// How likely the customer is to take it up, 0 to 1, as it is known.
     pub propensity: f64,
     /// The same as it was drawn to explore; the score goes by this one.
@@ -143,7 +143,7 @@ pub struct Weights {
     pub lever: f64,
 }
 
-impl Weights {
+impl ScoreFactors {
     /// The product of all.
     pub fn score(&self) -> f64 {
         self.drawn * self.context * self.value * self.lever
@@ -160,13 +160,13 @@ pub struct Alternative {
     /// What the arbitration gave it.
     pub score: f64,
     /// What became of it.
-    pub verdict: Verdict,
+    pub verdict: CandidateVerdict,
 }
 
 /// What became of a candidate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
-pub enum Verdict {
+pub enum CandidateVerdict {
     /// It was taken.
     Chosen,
     /// Another one had the higher score.
@@ -284,47 +284,53 @@ pub enum Verdict {
     },
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for CandidateVerdict {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Verdict::Chosen => out.write_str("chosen"),
-            Verdict::Outscored => out.write_str("another one had the higher score"),
-            Verdict::HeldByAgent => out.write_str("an agent holds the conversation"),
-            Verdict::Restricted => out.write_str("the customer has their data kept, and not used"),
-            Verdict::NeedMet { need } => write!(out, "{need} is met"),
-            Verdict::NotEligible { eligible } => write!(out, "not for this customer: {eligible}"),
-            Verdict::NotApplicable { when } => write!(out, "does not hold: {when}"),
-            Verdict::NotSuitable { suitable } => write!(out, "not good now: {suitable}"),
-            Verdict::Distressed { by, is, limit } => {
+            CandidateVerdict::Chosen => out.write_str("chosen"),
+            CandidateVerdict::Outscored => out.write_str("another one had the higher score"),
+            CandidateVerdict::HeldByAgent => out.write_str("an agent holds the conversation"),
+            CandidateVerdict::Restricted => {
+                out.write_str("the customer has their data kept, and not used")
+            }
+            CandidateVerdict::NeedMet { need } => write!(out, "{need} is met"),
+            CandidateVerdict::NotEligible { eligible } => {
+                write!(out, "not for this customer: {eligible}")
+            }
+            CandidateVerdict::NotApplicable { when } => write!(out, "does not hold: {when}"),
+            CandidateVerdict::NotSuitable { suitable } => write!(out, "not good now: {suitable}"),
+            CandidateVerdict::Distressed { by, is, limit } => {
                 let beyond = if is < limit { "below" } else { "above" };
                 write!(out, "the customer is in distress: {by} is {is:.2}, {beyond} {limit}")
             }
-            Verdict::MatterOpen { what } => write!(out, "{what} is open"),
-            Verdict::LimitReached { most, over_secs, until, .. } => {
+            CandidateVerdict::MatterOpen { what } => write!(out, "{what} is open"),
+            CandidateVerdict::LimitReached { most, over_secs, until, .. } => {
                 let over = humantime::format_duration(Duration::from_secs(*over_secs));
                 write!(out, "no more than {most} in {over}; not before {until}")
             }
-            Verdict::Paused { after, until } => {
+            CandidateVerdict::Paused { after, until } => {
                 write!(out, "unwanted {after} times in a row, rests until {until}")
             }
-            Verdict::WantedLater { until } => write!(out, "wanted later, rests until {until}"),
-            Verdict::QuietHours { until } => write!(out, "quiet hours until {until}"),
-            Verdict::ZoneUnknown { zone } => {
+            CandidateVerdict::WantedLater { until } => {
+                write!(out, "wanted later, rests until {until}")
+            }
+            CandidateVerdict::QuietHours { until } => write!(out, "quiet hours until {until}"),
+            CandidateVerdict::ZoneUnknown { zone } => {
                 write!(out, "the time zone `{zone}` is not understood, and it may be night there")
             }
-            Verdict::OutOfReach { observations } => {
+            CandidateVerdict::OutOfReach { observations } => {
                 write!(out, "new, observed {observations} times, and not its turn to be tried")
             }
-            Verdict::ControlGroup { experiment, arm } => {
+            CandidateVerdict::ControlGroup { experiment, arm } => {
                 write!(out, "in the arm {arm} of the experiment {experiment} nothing is done")
             }
-            Verdict::Unknown { because, .. } => out.write_str(because),
-            Verdict::CoolingDown { until } => write!(out, "rests until {until}"),
-            Verdict::NoConsent { purpose } => write!(out, "no consent to {purpose}"),
-            Verdict::NotGiven { purposes } => {
+            CandidateVerdict::Unknown { because, .. } => out.write_str(because),
+            CandidateVerdict::CoolingDown { until } => write!(out, "rests until {until}"),
+            CandidateVerdict::NoConsent { purpose } => write!(out, "no consent to {purpose}"),
+            CandidateVerdict::NotGiven { purposes } => {
                 write!(out, "goes by something sensitive that was given for {purposes}")
             }
-            Verdict::NoTreatment { because } => out.write_str(because),
+            CandidateVerdict::NoTreatment { because } => out.write_str(because),
         }
     }
 }

@@ -5,17 +5,17 @@ use std::collections::BTreeMap;
 
 use smallvec::SmallVec;
 
-use super::super::understand::Context;
-use super::super::view::{Used, View};
+use super::super::understand::ReactionContext;
+use super::super::view::{ReadPurpose, View};
 use super::super::{Need, Twin, learn};
-use super::Scales;
-use super::weighing::{Way, Ways};
+use super::Scoring;
+use super::weighing::{TreatmentOption, TreatmentOptions};
 use crate::event::{Map, Value, is_same_name, language_tag};
 use crate::language::Language;
 use crate::policy::{self, Root, Template, Treatment, Truth};
 
 /// How an action is said this time.
-pub(super) struct Said<'a> {
+pub(super) struct RenderedTreatment<'a> {
     pub(super) treatment: &'a Treatment,
     pub(super) language: &'a str,
     pub(super) text: String,
@@ -23,52 +23,56 @@ pub(super) struct Said<'a> {
 }
 
 /// Where the customer wants to be spoken to.
-pub(super) enum Wanted<'a> {
+pub(super) enum ChannelPreference<'a> {
     /// Rather here than elsewhere.
     Rather(Option<&'a str>),
     /// Here and nowhere else, best first.
     Only(&'a [Value]),
 }
 
-impl Wanted<'_> {
-    pub(super) fn of<'a>(twin: &'a Twin, context: &'a Context<'_>) -> Wanted<'a> {
+impl ChannelPreference<'_> {
+    pub(super) fn of<'a>(
+        twin: &'a Twin,
+        context: &'a ReactionContext<'_>,
+    ) -> ChannelPreference<'a> {
         match usable(twin, context, learn::CHANNEL) {
-            Some(Value::List(channels)) => Wanted::Only(channels),
-            other => Wanted::Rather(other.and_then(Value::as_text)),
+            Some(Value::List(channels)) => ChannelPreference::Only(channels),
+            other => ChannelPreference::Rather(other.and_then(Value::as_text)),
         }
     }
 
     /// How far behind the best a channel is; none: not here.
     pub(super) fn rank(&self, channel: &str) -> Option<usize> {
         match self {
-            Wanted::Rather(wanted) => {
+            ChannelPreference::Rather(wanted) => {
                 Some(usize::from(!wanted.is_some_and(|wanted| is_same_name(wanted, channel))))
             }
-            Wanted::Only(channels) => channels
+            ChannelPreference::Only(channels) => channels
                 .iter()
                 .position(|wanted| wanted.as_text().is_some_and(|own| is_same_name(own, channel))),
         }
     }
 }
 
-impl<'a> Scales<'a> {
+impl<'a> Scoring<'a> {
     /// The best of the ways in which an action can be said, and the words.
     ///
     /// # Errors
     /// Why the last of them cannot be said.
     pub(super) fn treat(
         &self,
-        action: &'a policy::Action,
+        action: &'a policy::ActionDefinition,
         need: Option<&Need>,
-        ways: &Ways<'a>,
+        treatment_options: &TreatmentOptions<'a>,
         place: Option<&str>,
-    ) -> Result<(Way<'a>, Said<'a>), Box<str>> {
+    ) -> Result<(TreatmentOption<'a>, RenderedTreatment<'a>), Box<str>> {
         let (twin, context) = (self.twin, self.context);
-        let used =
-            |discreet| Some(Used { uses: &action.uses, discreet, place: Some(&action.place) });
+        let used = |discreet| {
+            Some(ReadPurpose { uses: &action.uses, discreet, place: Some(&action.place) })
+        };
         let view = View { twin, context, need, used: used(false) };
         let mut because = None;
-        for way in &ways.all {
+        for way in &treatment_options.all {
             let treatment = way.treatment;
             let is_made_for_it = place.is_none()
                 || treatment.placement.is_none()
@@ -113,17 +117,17 @@ impl<'a> Scales<'a> {
             match template.render(&view) {
                 Ok(text) => {
                     let data = data(action, &view);
-                    return Ok((*way, Said { treatment, language, text, data }));
+                    return Ok((*way, RenderedTreatment { treatment, language, text, data }));
                 }
                 Err(error) => because = Some(format!("{}: {error}", treatment.name).into()),
             }
         }
-        Err(because.unwrap_or_else(|| ways.because()))
+        Err(because.unwrap_or_else(|| treatment_options.because()))
     }
 }
 
 /// Data for whoever performs the action; what cannot be worked out is left out.
-fn data(action: &policy::Action, view: &View<'_>) -> Map {
+fn data(action: &policy::ActionDefinition, view: &View<'_>) -> Map {
     let known = |(name, value): &(Box<str>, policy::Expression)| match value.value(view) {
         Ok(Value::Null) | Err(_) => None,
         Ok(value) => Some((name.clone(), value)),
@@ -135,7 +139,7 @@ fn data(action: &policy::Action, view: &View<'_>) -> Map {
 fn words<'a>(
     texts: &'a BTreeMap<Box<str>, Template>,
     twin: &Twin,
-    context: &Context<'_>,
+    context: &ReactionContext<'_>,
 ) -> Option<(&'a str, &'a Template)> {
     let default = context.policy.languages.first();
     languages(twin, context)
@@ -161,7 +165,7 @@ fn words_in<'a>(
 /// The customer's language, as far as it is known, whether the policy speaks it or not.
 pub(in super::super) fn language<'a>(
     twin: &'a Twin,
-    context: &Context<'_>,
+    context: &ReactionContext<'_>,
 ) -> Option<Cow<'a, str>> {
     languages(twin, context).next()
 }
@@ -172,7 +176,7 @@ pub(in super::super) fn language<'a>(
 /// policy's, that may be a guess among these.
 fn languages<'a>(
     twin: &'a Twin,
-    context: &Context<'_>,
+    context: &ReactionContext<'_>,
 ) -> impl Iterator<Item = Cow<'a, str>> + use<'a> {
     let of_trait = |name| twin.profile.traits.get(name);
     let told = [usable(twin, context, "language"), of_trait("language"), of_trait("locale")];
@@ -192,7 +196,7 @@ fn languages<'a>(
     named.into_iter()
 }
 
-fn usable<'a>(twin: &'a Twin, context: &Context<'_>, key: &str) -> Option<&'a Value> {
+fn usable<'a>(twin: &'a Twin, context: &ReactionContext<'_>, key: &str) -> Option<&'a Value> {
     // What was inferred is not used unless the customer lets us.
     let rule = context.policy.preferences.get(key).filter(|_| context.is_personal);
     twin.profile.preference(key)?.usable(rule, context.input.at)
@@ -200,7 +204,11 @@ fn usable<'a>(twin: &'a Twin, context: &Context<'_>, key: &str) -> Option<&'a Va
 
 /// A preference that the words name, and that is sure enough to go by but not to be said. Left out,
 /// it would make a text say something else: "if it is the aisle, otherwise the window".
-fn unsure<'a>(template: &'a Template, twin: &Twin, context: &Context<'_>) -> Option<&'a str> {
+fn unsure<'a>(
+    template: &'a Template,
+    twin: &Twin,
+    context: &ReactionContext<'_>,
+) -> Option<&'a str> {
     let named = template.paths().iter().filter(|path| path.root == Root::Preferences);
     named.filter_map(|path| path.names().next()).find(|key| {
         let rule = context.policy.preferences.get(*key);

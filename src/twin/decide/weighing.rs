@@ -6,8 +6,8 @@ use std::fmt;
 use smallvec::SmallVec;
 
 use super::super::Need;
-use super::super::view::{Used, View};
-use super::{Scales, Verdict, Weights};
+use super::super::view::{ReadPurpose, View};
+use super::{CandidateVerdict, ScoreFactors, Scoring};
 use crate::models::{self, Belief, Prior};
 use crate::policy::{self, EvalError, IssueWeights, Treatment, Worth};
 
@@ -23,7 +23,7 @@ const FALLING: f64 = -0.2;
 
 /// One way to say an action: a treatment that is allowed, and what is believed of it.
 #[derive(Clone, Copy)]
-pub(super) struct Way<'a> {
+pub(super) struct TreatmentOption<'a> {
     pub(super) treatment: &'a Treatment,
     pub(super) propensity: f64,
     pub(super) drawn: f64,
@@ -34,63 +34,65 @@ pub(super) struct Way<'a> {
 }
 
 /// The ways to say an action, best first; and why the last one that is not there is not.
-pub(super) struct Ways<'a> {
-    pub(super) all: SmallVec<[Way<'a>; 2]>,
+pub(super) struct TreatmentOptions<'a> {
+    pub(super) all: SmallVec<[TreatmentOption<'a>; 2]>,
     /// One of those that are not there would be, if it were no quiet hour.
     pub(super) is_quiet: bool,
-    because: Option<Barred<'a>>,
+    because: Option<TreatmentRejection<'a>>,
 }
 
 /// Why an action is not said in one way. Most are, in most decisions, and nobody asks why: words
 /// are made of it only then.
-enum Barred<'a> {
+enum TreatmentRejection<'a> {
     Elsewhere { channel: &'a str },
     NoPlace { treatment: &'a str },
     OtherCampaign { channel: &'a str },
     Unwanted { channel: &'a str },
     NoConsent { purpose: &'a str, channel: &'a str },
-    Limit { channel: &'a str, objection: Verdict },
-    Quiet { channel: &'a str, why: Verdict },
+    Limit { channel: &'a str, objection: CandidateVerdict },
+    Quiet { channel: &'a str, why: CandidateVerdict },
 }
 
-impl fmt::Display for Barred<'_> {
+impl fmt::Display for TreatmentRejection<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Barred::Elsewhere { channel } => {
+            TreatmentRejection::Elsewhere { channel } => {
                 write!(out, "somebody asks in another channel than {channel}")
             }
-            Barred::NoPlace { treatment } => {
+            TreatmentRejection::NoPlace { treatment } => {
                 write!(out, "nobody asks for {treatment}, which is made for a place")
             }
-            Barred::OtherCampaign { channel } => {
+            TreatmentRejection::OtherCampaign { channel } => {
                 write!(out, "the campaign does not go by {channel}")
             }
-            Barred::Unwanted { channel } => {
+            TreatmentRejection::Unwanted { channel } => {
                 write!(out, "the customer does not want to hear of us in {channel}")
             }
-            Barred::NoConsent { purpose, channel } => {
+            TreatmentRejection::NoConsent { purpose, channel } => {
                 write!(out, "no consent to {purpose} in {channel}")
             }
-            Barred::Limit { channel, objection } => write!(out, "{channel}: {objection}"),
-            Barred::Quiet { channel, why: Verdict::QuietHours { until } } => {
+            TreatmentRejection::Limit { channel, objection } => {
+                write!(out, "{channel}: {objection}")
+            }
+            TreatmentRejection::Quiet { channel, why: CandidateVerdict::QuietHours { until } } => {
                 write!(out, "quiet hours in {channel} until {until}")
             }
-            Barred::Quiet { channel, why } => write!(out, "{channel}: {why}"),
+            TreatmentRejection::Quiet { channel, why } => write!(out, "{channel}: {why}"),
         }
     }
 }
 
-impl<'a> Ways<'a> {
+impl<'a> TreatmentOptions<'a> {
     /// Those among which the draw decides: the ones that are as good as the best in all else.
-    pub(super) fn drawn(&self) -> impl Iterator<Item = &Way<'a>> {
+    pub(super) fn drawn(&self) -> impl Iterator<Item = &TreatmentOption<'a>> {
         let best = self.all.first().map(|way| way.order);
         self.all.iter().take_while(move |way| Some(way.order) == best)
     }
 }
 
-impl Ways<'_> {
+impl TreatmentOptions<'_> {
     pub(super) fn none() -> Self {
-        Ways { all: SmallVec::new(), is_quiet: false, because: None }
+        TreatmentOptions { all: SmallVec::new(), is_quiet: false, because: None }
     }
 
     /// Why the last way that is not there is not.
@@ -100,20 +102,25 @@ impl Ways<'_> {
     }
 }
 
-impl<'a> Scales<'a> {
+impl<'a> Scoring<'a> {
     /// The ways in which an action may be said, best first: in the channel that the customer
     /// prefers, else in the one where the customer is; in a tone that fits; then by how likely the
     /// customer is to take it up; else in the policy's order.
-    pub(super) fn ways(&self, action: &'a policy::Action, need: Option<&Need>) -> Ways<'a> {
-        let mut ways = Ways::none();
+    pub(super) fn treatment_options(
+        &self,
+        action: &'a policy::ActionDefinition,
+        need: Option<&Need>,
+    ) -> TreatmentOptions<'a> {
+        let mut treatment_options = TreatmentOptions::none();
         let strength = need.map_or(0.0, |need| need.strength);
         for treatment in &action.treatments {
             let channel = &*treatment.channel;
             let rank = match self.allowed(action, treatment) {
                 Ok(rank) => rank,
                 Err(because) => {
-                    ways.is_quiet |= matches!(because, Barred::Quiet { .. });
-                    ways.because = Some(because);
+                    treatment_options.is_quiet |=
+                        matches!(because, TreatmentRejection::Quiet { .. });
+                    treatment_options.because = Some(because);
                     continue;
                 }
             };
@@ -121,50 +128,56 @@ impl<'a> Scales<'a> {
             let order = (rank, is_elsewhere, self.misfit(treatment, strength));
             let (belief, drawn) = self.propensity(action, treatment);
             let propensity = belief.propensity();
-            ways.all.push(Way { treatment, propensity, drawn, belief, order });
+            treatment_options.all.push(TreatmentOption {
+                treatment,
+                propensity,
+                drawn,
+                belief,
+                order,
+            });
         }
         // A stable sort: of equal ones the policy's order decides.
-        ways.all.sort_by(|left, right| {
+        treatment_options.all.sort_by(|left, right| {
             left.order.cmp(&right.order).then(right.drawn.total_cmp(&left.drawn))
         });
-        ways
+        treatment_options
     }
 
     /// How far behind the best a treatment's channel is, or why it is not said there at all.
     fn allowed(
         &self,
-        action: &'a policy::Action,
+        action: &'a policy::ActionDefinition,
         treatment: &'a Treatment,
-    ) -> Result<usize, Barred<'a>> {
+    ) -> Result<usize, TreatmentRejection<'a>> {
         let channel = &*treatment.channel;
         let is_for_agent = self.context.is_for_agent;
         if self.asked.is_some() && !self.is_present(channel) && !is_for_agent {
-            return Err(Barred::Elsewhere { channel });
+            return Err(TreatmentRejection::Elsewhere { channel });
         }
         if (self.asked.is_none() || is_for_agent) && treatment.placement.is_some() {
-            return Err(Barred::NoPlace { treatment: &treatment.name });
+            return Err(TreatmentRejection::NoPlace { treatment: &treatment.name });
         }
         if let Some(campaign) = self.context.campaign()
             && campaign.channel.as_deref().is_some_and(|own| own != channel)
         {
-            return Err(Barred::OtherCampaign { channel });
+            return Err(TreatmentRejection::OtherCampaign { channel });
         }
         let Some(rank) = self.wanted.rank(channel) else {
-            return Err(Barred::Unwanted { channel });
+            return Err(TreatmentRejection::Unwanted { channel });
         };
         if let Some(purpose) = &action.purpose
             && !self.twin.allows(self.context.policy, purpose, Some(channel), self.context.input.at)
         {
-            return Err(Barred::NoConsent { purpose, channel });
+            return Err(TreatmentRejection::NoConsent { purpose, channel });
         }
         if !action.vital && !is_for_agent {
             if let Some(objection) = self.budget.objection(action, Some(channel)) {
-                return Err(Barred::Limit { channel, objection });
+                return Err(TreatmentRejection::Limit { channel, objection });
             }
             if let Some(why) = &self.budget.quiet
                 && !self.is_here(channel)
             {
-                return Err(Barred::Quiet { channel, why: why.clone() });
+                return Err(TreatmentRejection::Quiet { channel, why: why.clone() });
             }
         }
         Ok(rank)
@@ -195,7 +208,11 @@ impl<'a> Scales<'a> {
 
     /// How likely the customer is to take it up if it is said so: what is believed, and a draw from
     /// that.
-    fn propensity(&self, action: &policy::Action, treatment: &Treatment) -> (Belief, f64) {
+    fn propensity(
+        &self,
+        action: &policy::ActionDefinition,
+        treatment: &Treatment,
+    ) -> (Belief, f64) {
         let Some(weigher) = &self.weigher else {
             let expected = action.propensity.map_or(UNKNOWN, |prior| prior.expected);
             return (Belief::certain(expected), expected);
@@ -214,12 +231,13 @@ impl<'a> Scales<'a> {
     /// If what it is worth cannot be worked out; the rest of the weights is there all the same.
     pub(super) fn weights(
         &self,
-        action: &policy::Action,
+        action: &policy::ActionDefinition,
         need: Option<&Need>,
         is_proposed: bool,
-        best: Option<&Way<'_>>,
-    ) -> (Weights, Option<EvalError>) {
-        let used = Some(Used { uses: &action.uses, discreet: false, place: Some(&action.place) });
+        best: Option<&TreatmentOption<'_>>,
+    ) -> (ScoreFactors, Option<EvalError>) {
+        let used =
+            Some(ReadPurpose { uses: &action.uses, discreet: false, place: Some(&action.place) });
         let view = View { twin: self.twin, context: self.context, need, used };
         let (value, error) = match &action.value {
             Worth::Fixed(value) => (*value, None),
@@ -233,7 +251,7 @@ impl<'a> Scales<'a> {
         let issue = issue.and_then(|(weight, _)| weight.number(&view).ok());
         let issue = issue.map_or(1.0, |weight| weight.clamp(0.0, IssueWeights::MAX));
         let expected = action.propensity.map_or(UNKNOWN, |prior| prior.expected);
-        let weights = Weights {
+        let weights = ScoreFactors {
             propensity: best.map_or(expected, |way| way.propensity),
             drawn: best.map_or(expected, |way| way.drawn),
             chance: 1.0,
@@ -246,7 +264,7 @@ impl<'a> Scales<'a> {
 }
 
 /// What the policy expects of an action before anybody has answered it.
-pub(super) fn prior(action: &policy::Action) -> Prior {
+pub(super) fn prior(action: &policy::ActionDefinition) -> Prior {
     let said = action.propensity.map(|prior| Prior::new(prior.expected, prior.weight));
     said.unwrap_or_default()
 }

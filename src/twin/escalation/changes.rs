@@ -3,11 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::super::understand::Context;
+use super::super::understand::ReactionContext;
 use super::super::{Brief, Cause, Effect, Escalation, Input, Twin, act};
-use super::{Escalated, EscalationState};
+use super::{EscalationRecord, EscalationState};
 use crate::config::limits;
-use crate::event::{EventType, Kind, Speaker, cut};
+use crate::event::{EventKind, EventType, Speaker, cut};
 
 /// Something that is new since the last message about an escalation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -27,7 +27,12 @@ impl News {
 }
 
 /// It opens, with the whole story; `id` tells this message apart.
-pub(super) fn opened(twin: &Twin, position: usize, id: Box<str>, context: &Context<'_>) -> Effect {
+pub(super) fn opened(
+    twin: &Twin,
+    position: usize,
+    id: Box<str>,
+    context: &ReactionContext<'_>,
+) -> Effect {
     let known = &twin.escalations[position];
     let brief = Brief::of(twin, known, context);
     Effect::Escalate(Box::new(said(twin, known, id, context.input).with(brief)))
@@ -40,7 +45,7 @@ pub(super) fn changed(
     prefix: char,
     about: &str,
     changed: Vec<News>,
-    context: &Context<'_>,
+    context: &ReactionContext<'_>,
 ) -> Effect {
     let known = &twin.escalations[position];
     let id = act::identifier(prefix, twin, context.input, about);
@@ -56,7 +61,7 @@ pub(super) fn handed_over(
     twin: &Twin,
     position: usize,
     what: Vec<News>,
-    context: &Context<'_>,
+    context: &ReactionContext<'_>,
 ) -> Effect {
     let known = &twin.escalations[position];
     let id = act::identifier('h', twin, context.input, &known.id);
@@ -76,7 +81,7 @@ pub(super) fn joined(twin: &Twin, position: usize, input: &Input) -> Effect {
 }
 
 /// A promise about it was broken, in the queue in which it was until now.
-pub(super) fn expired(twin: &Twin, position: usize, context: &Context<'_>) -> Effect {
+pub(super) fn expired(twin: &Twin, position: usize, context: &ReactionContext<'_>) -> Effect {
     let known = &twin.escalations[position];
     let about = format!("{}/{}", known.id, known.level);
     let id = act::identifier('x', twin, context.input, &about);
@@ -86,7 +91,11 @@ pub(super) fn expired(twin: &Twin, position: usize, context: &Context<'_>) -> Ef
 }
 
 /// While an agent holds the conversation, they hear of everything that happens to the customer.
-pub(in super::super) fn tell(twin: &Twin, context: &Context<'_>, effects: &mut Vec<Effect>) {
+pub(in super::super) fn tell(
+    twin: &Twin,
+    context: &ReactionContext<'_>,
+    effects: &mut Vec<Effect>,
+) {
     if !twin.is_held_by_agent() {
         return;
     }
@@ -106,14 +115,14 @@ fn matters(input: &Input) -> Option<EventType> {
     use EventType::{Case, Consent, Interaction, Message, Outcome, Preference, Signal, Track};
     let Cause::Event(event) = &input.cause else { return None };
     match &event.kind {
-        Kind::Message(told) => (told.from != Speaker::Agent).then_some(Message),
+        EventKind::Message(told) => (told.from != Speaker::Agent).then_some(Message),
         kind => Some(kind.event_type()).filter(|kind| {
             matches!(kind, Case | Consent | Interaction | Outcome | Preference | Signal | Track)
         }),
     }
 }
 
-fn said(twin: &Twin, known: &Escalated, message: Box<str>, input: &Input) -> Escalation {
+fn said(twin: &Twin, known: &EscalationRecord, message: Box<str>, input: &Input) -> Escalation {
     Escalation {
         id: known.id.clone(),
         message,

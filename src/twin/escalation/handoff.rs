@@ -1,15 +1,16 @@
 //! What agents, and operators in their place, do with an escalation.
 
 use super::super::reaction::Notes;
-use super::super::understand::Context;
+use super::super::understand::ReactionContext;
 use super::super::{Effect, Input, Twin, World, resume};
 use super::changes::{self, News};
-use super::{EscalationState, Opening, Remark, keep};
+use super::{EscalationState, NewEscalation, Remark, keep};
 use crate::config::limits;
 use crate::event::{
-    Channel, Handoff, HandoffState, Message, Outcome, Reason, Rejection, Speaker, Time, cut,
+    Channel, HandoffData, HandoffState, MessageData, OutcomeData, Reason, Rejection, Speaker, Time,
+    cut,
 };
-use crate::policy::Desk;
+use crate::policy::EscalationTarget;
 
 /// Does what an agent says.
 ///
@@ -18,7 +19,7 @@ use crate::policy::Desk;
 /// what they do not. Nothing has changed then.
 pub(in super::super) fn hand_over(
     twin: &mut Twin,
-    told: &Handoff,
+    told: &HandoffData,
     channel: &Channel,
     input: &Input,
     world: &World<'_>,
@@ -27,8 +28,8 @@ pub(in super::super) fn hand_over(
 ) -> Result<(), Rejection> {
     if told.state == HandoffState::Opened {
         let to = desk(told, world)?;
-        let context = Context::new(twin, input, world, twin.seen);
-        let opening = Opening {
+        let context = ReactionContext::new(twin, input, world, twin.seen);
+        let opening = NewEscalation {
             to: &to,
             topic: told.topic.as_deref().unwrap_or_default(),
             priority: told.priority.unwrap_or(PRIORITY),
@@ -42,7 +43,7 @@ pub(in super::super) fn hand_over(
     let now = input.at;
     note(twin, position, told, channel, input, notes);
     if let (Some(decision), Some(outcome)) = (&told.decision, told.answer) {
-        let told = Outcome { decision: decision.clone(), outcome };
+        let told = OutcomeData { decision: decision.clone(), outcome };
         twin.hear_outcome(&told, world.policy, now, effects, notes);
     }
     let was_held = twin.escalations[position].is_claimed();
@@ -78,7 +79,7 @@ pub(in super::super) fn hand_over(
     if told.state == HandoffState::Resolved {
         settle(twin, told, world, now);
     }
-    let context = Context::new(twin, input, world, twin.seen);
+    let context = ReactionContext::new(twin, input, world, twin.seen);
     effects.push(changes::handed_over(twin, position, changed, &context));
     if told.state == HandoffState::Claimed {
         resume::offered(twin, &context, None);
@@ -95,7 +96,7 @@ fn refused(detail: String) -> Rejection {
 }
 
 /// To whom an operator hands the customer over.
-fn desk(told: &Handoff, world: &World<'_>) -> Result<Desk, Rejection> {
+fn desk(told: &HandoffData, world: &World<'_>) -> Result<EscalationTarget, Rejection> {
     let queues = &world.policy.queues;
     let names = || {
         let all: Vec<&str> = queues.iter().map(|queue| &*queue.name).collect();
@@ -108,16 +109,16 @@ fn desk(told: &Handoff, world: &World<'_>) -> Result<Desk, Rejection> {
                 names()
             )))
         }
-        (Some(queue), _) => Ok(Desk::Queue(queue.clone())),
+        (Some(queue), _) => Ok(EscalationTarget::Queue(queue.clone())),
         (None, Some(skill)) if !queues.iter().any(|queue| queue.skills.contains(skill)) => {
             Err(refused(format!("expected a skill of a queue of the policy, found `{skill}`")))
         }
-        (None, Some(skill)) => Ok(Desk::Skill(skill.clone())),
-        (None, None) => Ok(Desk::Anybody),
+        (None, Some(skill)) => Ok(EscalationTarget::Skill(skill.clone())),
+        (None, None) => Ok(EscalationTarget::Anybody),
     }
 }
 
-fn target(twin: &Twin, told: &Handoff) -> Result<usize, Rejection> {
+fn target(twin: &Twin, told: &HandoffData) -> Result<usize, Rejection> {
     twin.escalations.iter().position(|known| known.id == told.escalation).ok_or_else(|| {
         refused(format!(
             "expected an escalation of this customer, found `{}`; take the id from the \
@@ -129,7 +130,7 @@ fn target(twin: &Twin, told: &Handoff) -> Result<usize, Rejection> {
 
 /// Whether this agent may do this now. Claims are exclusive, and only the holder goes on; an operator
 /// who gives their name may do everything.
-fn may(twin: &Twin, position: usize, told: &Handoff) -> Result<(), Rejection> {
+fn may(twin: &Twin, position: usize, told: &HandoffData) -> Result<(), Rejection> {
     let known = &twin.escalations[position];
     let is_settled = !known.is_open();
     if is_settled {
@@ -161,7 +162,7 @@ fn may(twin: &Twin, position: usize, told: &Handoff) -> Result<(), Rejection> {
 fn note(
     twin: &mut Twin,
     position: usize,
-    told: &Handoff,
+    told: &HandoffData,
     channel: &Channel,
     input: &Input,
     notes: &mut Notes,
@@ -179,7 +180,7 @@ fn note(
         // In the channel of the conversation, so that the customer's answer belongs to it.
         let conversation = twin.interactions.iter().find(|one| Some(&one.id) == thread.as_ref());
         let channel = conversation.map_or_else(|| channel.clone(), |one| one.channel.clone());
-        let message = Message {
+        let message = MessageData {
             text: said.clone(),
             from: Speaker::Agent,
             language: None,
@@ -192,7 +193,7 @@ fn note(
 }
 
 /// The conversation goes on where the agent left it.
-fn go_on(twin: &mut Twin, position: usize, told: &Handoff, at: Time, notes: &mut Notes) {
+fn go_on(twin: &mut Twin, position: usize, told: &HandoffData, at: Time, notes: &mut Notes) {
     let Some(thread) = twin.escalations[position].thread.clone() else { return };
     let open = |one: &&mut super::super::Interaction| one.id == thread && one.state.is_open();
     if let Some(conversation) = twin.interactions.iter_mut().find(open) {
@@ -202,7 +203,7 @@ fn go_on(twin: &mut Twin, position: usize, told: &Handoff, at: Time, notes: &mut
 
 /// What is settled is a problem no more: the needs and cases that the agent names go, and so does
 /// everything that made the customer dissatisfied but what belongs to cases that are still open.
-fn settle(twin: &mut Twin, told: &Handoff, world: &World<'_>, at: Time) {
+fn settle(twin: &mut Twin, told: &HandoffData, world: &World<'_>, at: Time) {
     for name in &told.needs {
         if let Some(need) = world.policy.need(name) {
             twin.satisfy(need);

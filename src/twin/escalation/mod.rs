@@ -14,10 +14,10 @@ mod waiting;
 pub use changes::News;
 pub(super) use changes::tell;
 pub(super) use handoff::hand_over;
-pub(super) use opening::{Opening, escalate, route};
+pub(super) use opening::{NewEscalation, escalate, route};
 pub(super) use promise::{is_of_promises, keep_promises, keep_timer, wait_for_promises};
 pub(super) use signs::{alarm, signs};
-pub use waiting::Waiting;
+pub use waiting::WaitingEscalation;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -57,7 +57,7 @@ impl EscalationState {
 
 /// A case that the twin handed to people.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Escalated {
+pub struct EscalationRecord {
     /// Its identifier on the bus.
     pub id: Box<str>,
     /// The queue of people.
@@ -115,7 +115,7 @@ pub struct Remark {
 /// one.
 const JOINED: &str = "joined";
 
-impl Escalated {
+impl EscalationRecord {
     /// Whether an agent holds the conversation.
     pub fn is_claimed(&self) -> bool {
         self.state == EscalationState::Claimed
@@ -128,7 +128,7 @@ impl Escalated {
 
     /// Whether both are about one conversation, or, where one has none, about the same topic in the
     /// same queue. What people of another purpose may read is not about the same: it stays with them.
-    pub fn is_about_the_same(&self, other: &Escalated) -> bool {
+    pub fn is_about_the_same(&self, other: &EscalationRecord) -> bool {
         self.purpose == other.purpose
             && match (&self.thread, &other.thread) {
                 (Some(one), Some(other)) => one == other,
@@ -153,19 +153,19 @@ fn keep(lines: &mut Vec<Remark>, line: Remark) {
 
 impl Twin {
     /// The open escalation to a queue about a topic.
-    pub fn open_escalation(&self, queue: &str, topic: &str) -> Option<&Escalated> {
+    pub fn open_escalation(&self, queue: &str, topic: &str) -> Option<&EscalationRecord> {
         self.escalations
             .iter()
             .find(|known| &*known.queue == queue && &*known.topic == topic && known.is_open())
     }
 
     /// The escalations with which people still have something to do.
-    pub fn open_escalations(&self) -> impl Iterator<Item = &Escalated> {
+    pub fn open_escalations(&self) -> impl Iterator<Item = &EscalationRecord> {
         self.escalations.iter().filter(|known| known.is_open())
     }
 
     /// The escalation that changed last.
-    pub fn last_escalation(&self) -> Option<&Escalated> {
+    pub fn last_escalation(&self) -> Option<&EscalationRecord> {
         self.escalations.iter().max_by_key(|known| (known.touched, &known.id))
     }
 

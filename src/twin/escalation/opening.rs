@@ -1,19 +1,19 @@
 //! An escalation opens, or what is open grows stronger.
 
 use super::super::reaction::Notes;
-use super::super::understand::Context;
+use super::super::understand::ReactionContext;
 use super::super::view::View;
 use super::super::{Cause, Effect, Twin, act, decide};
 use super::changes::{self, News};
-use super::{Escalated, EscalationState, Remark, keep};
+use super::{EscalationRecord, EscalationState, Remark, keep};
 use crate::config::limits;
-use crate::event::{Kind, cut};
-use crate::policy::{Desk, Policy, Truth};
+use crate::event::{EventKind, cut};
+use crate::policy::{EscalationTarget, Policy, Truth};
 
 /// What would be handed to people.
 #[derive(Clone, Copy)]
-pub(in super::super) struct Opening<'a> {
-    pub(in super::super) to: &'a Desk,
+pub(in super::super) struct NewEscalation<'a> {
+    pub(in super::super) to: &'a EscalationTarget,
     pub(in super::super) topic: &'a str,
     pub(in super::super) priority: u8,
     pub(in super::super) because: &'a str,
@@ -24,12 +24,16 @@ const ANY_QUEUE: &str = "care";
 
 /// The queue to which something goes: of several that would do, the first in the policy. Where what is
 /// kept must not be used, nobody looks whom a queue is for: one that is for everybody would do.
-pub(in super::super) fn route<'a>(twin: &Twin, to: &'a Desk, context: &'a Context<'_>) -> &'a str {
+pub(in super::super) fn route<'a>(
+    twin: &Twin,
+    to: &'a EscalationTarget,
+    context: &'a ReactionContext<'_>,
+) -> &'a str {
     let queues = &context.policy.queues;
     let skill = match to {
-        Desk::Queue(queue) => return queue,
-        Desk::Skill(skill) => Some(skill),
-        Desk::Anybody => None,
+        EscalationTarget::Queue(queue) => return queue,
+        EscalationTarget::Skill(skill) => Some(skill),
+        EscalationTarget::Anybody => None,
     };
     let language = decide::language(twin, context);
     let view = View::whole(twin, context);
@@ -49,19 +53,19 @@ pub(in super::super) fn route<'a>(twin: &Twin, to: &'a Desk, context: &'a Contex
 /// same topic, that one grows stronger instead, by evidence that is new.
 pub(in super::super) fn escalate(
     twin: &mut Twin,
-    opening: &Opening<'_>,
-    context: &Context<'_>,
+    opening: &NewEscalation<'_>,
+    context: &ReactionContext<'_>,
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
 ) {
-    let Opening { to, topic, priority, because } = *opening;
+    let NewEscalation { to, topic, priority, because } = *opening;
     let now = context.input.at;
     let queue = route(twin, to, context);
     let thread = thread(twin, context);
     let about = format!("{queue}/{topic}");
     let id = act::identifier('e', twin, context.input, &about);
     let respond = context.policy.queue(queue).and_then(|queue| queue.respond);
-    let opened = Escalated {
+    let opened = EscalationRecord {
         id: id.clone(),
         queue: queue.into(),
         purpose: context.policy.purpose_of_queue(queue).into(),
@@ -83,7 +87,7 @@ pub(in super::super) fn escalate(
         outcome: None,
         language: decide::language(twin, context).map(Into::into),
     };
-    let same = |known: &Escalated| {
+    let same = |known: &EscalationRecord| {
         known.is_open()
             && (known.is_about_the_same(&opened) || has_gone_on(known, &opened, context.policy))
     };
@@ -101,7 +105,7 @@ pub(in super::super) fn escalate(
 
 /// Whether what would be opened has been, and has gone on to people further along since: where there
 /// is no conversation that tells.
-fn has_gone_on(known: &Escalated, opened: &Escalated, policy: &Policy) -> bool {
+fn has_gone_on(known: &EscalationRecord, opened: &EscalationRecord, policy: &Policy) -> bool {
     let next = |queue: &str| policy.queue(queue).and_then(|queue| queue.next.clone());
     // A way that comes round is a mistake in a policy, so this ends.
     let mut further = std::iter::successors(next(&opened.queue), |queue| next(queue));
@@ -115,8 +119,8 @@ fn has_gone_on(known: &Escalated, opened: &Escalated, policy: &Policy) -> bool {
 fn strengthen(
     twin: &mut Twin,
     position: usize,
-    opening: &Opening<'_>,
-    context: &Context<'_>,
+    opening: &NewEscalation<'_>,
+    context: &ReactionContext<'_>,
     effects: &mut Vec<Effect>,
 ) {
     let now = context.input.at;
@@ -143,11 +147,11 @@ fn strengthen(
 
 /// The conversation that an input is about: that of a message, else one that is going on in its
 /// channel.
-fn thread(twin: &Twin, context: &Context<'_>) -> Option<Box<str>> {
+fn thread(twin: &Twin, context: &ReactionContext<'_>) -> Option<Box<str>> {
     let Cause::Event(event) = &context.input.cause else { return None };
     let cited = match &event.kind {
-        Kind::Message(told) => told.interaction.as_deref(),
-        Kind::Handoff(_) => return twin.last_conversation().map(|known| known.id.clone()),
+        EventKind::Message(told) => told.interaction.as_deref(),
+        EventKind::Handoff(_) => return twin.last_conversation().map(|known| known.id.clone()),
         _ => None,
     };
     let going_on = || {

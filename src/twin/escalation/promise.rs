@@ -1,7 +1,7 @@
 //! What a queue promises: that somebody takes an escalation, and that it is settled, in time.
 
 use super::super::reaction::Notes;
-use super::super::understand::Context;
+use super::super::understand::ReactionContext;
 use super::super::{Effect, Timer, Twin, act};
 use super::EscalationState;
 use super::changes::{self, News};
@@ -57,7 +57,7 @@ pub(in super::super) fn keep_timer(twin: &mut Twin) {
 /// Moves on what should have been taken or settled by now; `false` if there is nothing.
 pub(in super::super) fn keep_promises(
     twin: &mut Twin,
-    context: &Context<'_>,
+    context: &ReactionContext<'_>,
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
 ) -> bool {
@@ -81,7 +81,7 @@ pub(in super::super) fn keep_promises(
 
 /// It opens again in the next queue, where nobody has it yet; without one it stays where it is, and
 /// is more pressing.
-fn go_on(twin: &mut Twin, at: usize, context: &Context<'_>) -> Effect {
+fn go_on(twin: &mut Twin, at: usize, context: &ReactionContext<'_>) -> Effect {
     let now = context.input.at;
     let known = &mut twin.escalations[at];
     known.level = known.level.saturating_add(1);

@@ -2,14 +2,14 @@
 //! dissatisfaction is alarming.
 
 use super::super::reaction::Notes;
-use super::super::sentiment::Said;
-use super::super::understand::Context;
+use super::super::sentiment::MessageContent;
+use super::super::understand::ReactionContext;
 use super::super::view::View;
-use super::super::{Cause, Effect, Interaction, Line, Twin};
-use super::{Opening, escalate};
-use crate::event::{Kind, Speaker, cut};
+use super::super::{Cause, Effect, Interaction, TranscriptLine, Twin};
+use super::{NewEscalation, escalate};
+use crate::event::{EventKind, Speaker, cut};
 use crate::language::{AUTOMATIC, Language, is_alike};
-use crate::policy::{DENIAL, Opens, PERSON};
+use crate::policy::{AutoEscalation, DENIAL, PERSON};
 
 /// A message whose valence is by so much below that of the one before it feels worse.
 const WORSE: f32 = 0.2;
@@ -21,7 +21,7 @@ const QUOTED_BYTES: usize = 200;
 /// heard all the same, and nobody looks how a bot has done.
 pub(in super::super) fn signs(
     twin: &mut Twin,
-    context: &Context<'_>,
+    context: &ReactionContext<'_>,
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
 ) {
@@ -30,7 +30,7 @@ pub(in super::super) fn signs(
         return;
     }
     let (Some(said), Cause::Event(event)) = (&context.said, &context.input.cause) else { return };
-    let Kind::Message(told) = &event.kind else { return };
+    let EventKind::Message(told) = &event.kind else { return };
     if said.is_automatic {
         return;
     }
@@ -53,7 +53,7 @@ pub(in super::super) fn signs(
 /// Opens what an alarming dissatisfaction calls for, unless what is kept must not be used.
 pub(in super::super) fn alarm(
     twin: &mut Twin,
-    context: &Context<'_>,
+    context: &ReactionContext<'_>,
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
 ) {
@@ -70,10 +70,10 @@ pub(in super::super) fn alarm(
 /// The topic is the key of the sentence that says why.
 fn open(
     twin: &mut Twin,
-    opens: &Opens,
+    opens: &AutoEscalation,
     topic: &str,
     values: &[(&str, &str)],
-    context: &Context<'_>,
+    context: &ReactionContext<'_>,
     effects: &mut Vec<Effect>,
     notes: &mut Notes,
 ) {
@@ -81,24 +81,25 @@ fn open(
     let language = context.policy.queue(queue).and_then(|queue| queue.language.as_deref());
     let because = context.policy.speech.languages.say(language, topic, values);
     let (to, priority) = (&opens.to, opens.priority);
-    let opening = Opening { to, topic, priority, because: &because };
+    let opening = NewEscalation { to, topic, priority, because: &because };
     escalate(twin, &opening, context, effects, notes);
 }
 
 /// How many answers of a bot have failed in the conversation at hand, since no person spoke in it:
 /// after them the customer repeated what they had said, denied that it helped, or felt worse.
-fn failures(twin: &Twin, said: &Said, context: &Context<'_>) -> u32 {
+fn failures(twin: &Twin, said: &MessageContent, context: &ReactionContext<'_>) -> u32 {
     let Some(conversation) = twin.last_conversation() else { return 0 };
     // What a program wrote from the customer's address says nothing of a bot's answers.
-    let is_said =
-        |line: &&Line| line.from != Speaker::Customer || !line.text.starts_with(AUTOMATIC);
-    let lines: Vec<&Line> = conversation.lines.iter().filter(is_said).collect();
+    let is_said = |line: &&TranscriptLine| {
+        line.from != Speaker::Customer || !line.text.starts_with(AUTOMATIC)
+    };
+    let lines: Vec<&TranscriptLine> = conversation.lines.iter().filter(is_said).collect();
     let from = lines.iter().rposition(|line| line.from == Speaker::Agent).map_or(0, |at| at + 1);
     let mut failed = 0;
     for at in from..lines.len() {
         let answered = lines[from..at].last().is_some_and(|line| line.from == Speaker::Bot);
         if lines[at].from == Speaker::Customer && answered {
-            let before: Vec<&Line> = lines[from..at]
+            let before: Vec<&TranscriptLine> = lines[from..at]
                 .iter()
                 .copied()
                 .filter(|line| line.from == Speaker::Customer)
@@ -116,13 +117,14 @@ fn failures(twin: &Twin, said: &Said, context: &Context<'_>) -> u32 {
 fn fails(
     twin: &Twin,
     conversation: &Interaction,
-    before: &[&Line],
-    line: &Line,
+    before: &[&TranscriptLine],
+    line: &TranscriptLine,
     is_last: bool,
-    said: &Said,
-    context: &Context<'_>,
+    said: &MessageContent,
+    context: &ReactionContext<'_>,
 ) -> bool {
-    let own = |line: &Line| context.policy.speech.languages.own_words(&line.text).into_owned();
+    let own =
+        |line: &TranscriptLine| context.policy.speech.languages.own_words(&line.text).into_owned();
     let now = own(line);
     if before.iter().any(|earlier| is_alike(&own(earlier), &now)) {
         return true;
@@ -135,7 +137,7 @@ fn fails(
     if is_denied {
         return true;
     }
-    let felt = |line: &Line| {
+    let felt = |line: &TranscriptLine| {
         let evidence = &twin.sentiment.as_ref()?.evidence;
         let heard =
             evidence.iter().find(|heard| heard.at == line.at && heard.channel == line.channel);
@@ -148,6 +150,6 @@ fn fails(
     }
 }
 
-fn denies(text: &str, language: Language, context: &Context<'_>) -> bool {
+fn denies(text: &str, language: Language, context: &ReactionContext<'_>) -> bool {
     context.policy.speech.topics.find(text, language).iter().any(|topic| topic.name == DENIAL)
 }

@@ -2,13 +2,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::Twin;
-use super::{Escalated, EscalationState};
+use super::{EscalationRecord, EscalationState};
 use crate::config::limits;
 use crate::event::{Time, cut};
 
 /// An open escalation as lists show it. Stored, so that lists are made without waking anybody.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Waiting {
+pub struct WaitingEscalation {
     /// Its identifier.
     pub id: Box<str>,
     /// The queue of people.
@@ -35,9 +35,9 @@ pub struct Waiting {
     pub level: u8,
 }
 
-impl Waiting {
-    fn of(known: &Escalated) -> Waiting {
-        Waiting {
+impl WaitingEscalation {
+    fn of(known: &EscalationRecord) -> WaitingEscalation {
+        WaitingEscalation {
             id: known.id.clone(),
             queue: known.queue.clone(),
             topic: known.topic.clone(),
@@ -56,7 +56,7 @@ impl Waiting {
 
 impl Twin {
     /// The open escalations, as lists show them.
-    pub fn waiting(&self) -> Vec<Waiting> {
-        self.open_escalations().map(Waiting::of).collect()
+    pub fn waiting(&self) -> Vec<WaitingEscalation> {
+        self.open_escalations().map(WaitingEscalation::of).collect()
     }
 }

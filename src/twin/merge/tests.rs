@@ -7,10 +7,10 @@ use proptest::{option, sample};
 
 use super::*;
 use crate::event::{Channel, InteractionState, Map, OutcomeKind, Sensitivity, Speaker, Value};
-use crate::policy::{CatchUp, Keep};
+use crate::policy::{AggregateFunction, CatchUp};
 use crate::twin::{
-    Activity, Choice, ContactOutcome, Counted, Dates, Declared, EscalationState, Forgotten, Line,
-    Memory, Pause, PausedBy, What,
+    Activity, Choice, ContactOutcome, Counted, Dates, Declared, EntryKind, EscalationState,
+    Forgotten, Memory, Pause, PausedBy, TranscriptLine,
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -35,10 +35,10 @@ fn value() -> impl Strategy<Value = Value> {
     (0..3i64).prop_map(Value::Int)
 }
 
-fn told() -> impl Strategy<Value = Told> {
+fn told() -> impl Strategy<Value = DatedValue> {
     // Null: it was taken away.
     let value = prop_oneof![3 => value(), 1 => Just(Value::Null)];
-    (0..3u8, value, when()).prop_map(|(of, value, at)| Told { name: name(of), value, at })
+    (0..3u8, value, when()).prop_map(|(of, value, at)| DatedValue { name: name(of), value, at })
 }
 
 fn spelled(name: Box<str>, is_loud: bool) -> Box<str> {
@@ -77,7 +77,7 @@ fn signal() -> impl Strategy<Value = Signal> {
 
 fn interaction() -> impl Strategy<Value = Interaction> {
     use InteractionState::{Completed, Paused, Progressed};
-    let line = (when(), 0..2u8, channel()).prop_map(|(at, words, channel)| Line {
+    let line = (when(), 0..2u8, channel()).prop_map(|(at, words, channel)| TranscriptLine {
         at,
         from: Speaker::Customer,
         channel,
@@ -160,10 +160,10 @@ fn contact() -> impl Strategy<Value = Contact> {
     })
 }
 
-fn escalated() -> impl Strategy<Value = Escalated> {
+fn escalated() -> impl Strategy<Value = EscalationRecord> {
     let states = vec![EscalationState::Open, EscalationState::Resolved];
     (0..3u8, sample::select(states), option::of(0..2u8), when()).prop_map(
-        |(id, state, agent, touched)| Escalated {
+        |(id, state, agent, touched)| EscalationRecord {
             id: name(id),
             queue: "shop".into(),
             purpose: "service".into(),
@@ -197,12 +197,13 @@ fn timer() -> impl Strategy<Value = Timer> {
     })
 }
 
-fn window(keep: Keep) -> impl Strategy<Value = Window> {
+fn window(keep: AggregateFunction) -> impl Strategy<Value = Window> {
     (0..3u8, vec((0..20u8, -3..3i64), 0..8)).prop_map(move |(of, counted)| {
         let window = |entries| Window { name: name(of), keep, over: DAY * 30, entries };
         let mut all = window(Vec::new());
         for (at, value) in counted {
-            let value = if keep == Keep::Count { Value::Null } else { Value::Int(value) };
+            let value =
+                if keep == AggregateFunction::Count { Value::Null } else { Value::Int(value) };
             all.merge(window(vec![Counted { at: day(at), count: 1, value }]));
         }
         all
@@ -243,11 +244,11 @@ fn problem() -> impl Strategy<Value = Problem> {
     })
 }
 
-fn past() -> impl Strategy<Value = Past> {
-    (0..4u64, when(), 0..2u8).prop_map(|(fingerprint, at, text)| Past {
+fn past() -> impl Strategy<Value = PastEntry> {
+    (0..4u64, when(), 0..2u8).prop_map(|(fingerprint, at, text)| PastEntry {
         at,
         fingerprint,
-        what: What::Timer,
+        what: EntryKind::Timer,
         channel: "".into(),
         text: name(text),
     })
@@ -301,19 +302,19 @@ fn preference_or_forgotten() -> impl Strategy<Value = Preference> {
 const MAX: usize = 64;
 
 /// Two lists joined, in the order in which things would leave.
-fn joined<T: Item>(one: &[T], other: &[T]) -> Vec<T> {
+fn joined<T: Mergeable>(one: &[T], other: &[T]) -> Vec<T> {
     let mut all = one.to_vec();
     join(&mut all, other.to_vec(), "NEEDS", MAX, &mut Notes::default());
     sorted(all)
 }
 
-fn sorted<T: Item>(mut all: Vec<T>) -> Vec<T> {
+fn sorted<T: Mergeable>(mut all: Vec<T>) -> Vec<T> {
     all.sort_by(|left, right| left.rank().cmp(&right.rank()));
     all
 }
 
 /// What one twin remembers: of each thing one.
-fn of_one_twin<T: Item>(all: Vec<T>) -> Vec<T> {
+fn of_one_twin<T: Mergeable>(all: Vec<T>) -> Vec<T> {
     let mut known: Vec<T> = Vec::new();
     for item in all {
         if !known.iter().any(|one| one.is_same(&item)) {
@@ -323,15 +324,15 @@ fn of_one_twin<T: Item>(all: Vec<T>) -> Vec<T> {
     sorted(known)
 }
 
-fn whichever_comes_first<T: Item + Debug>(one: &[T], other: &[T]) {
+fn whichever_comes_first<T: Mergeable + Debug>(one: &[T], other: &[T]) {
     assert_eq!(joined(one, other), joined(other, one));
 }
 
-fn whichever_two_come_first<T: Item + Debug>([one, two, three]: [&[T]; 3]) {
+fn whichever_two_come_first<T: Mergeable + Debug>([one, two, three]: [&[T]; 3]) {
     assert_eq!(joined(&joined(one, two), three), joined(one, &joined(two, three)));
 }
 
-fn what_came_goes_and_what_was_there_stays<T: Item + Debug>(own: &[T], brought: &[T]) {
+fn what_came_goes_and_what_was_there_stays<T: Mergeable + Debug>(own: &[T], brought: &[T]) {
     let mut all = joined(own, brought);
     let back = part(&mut all, brought, &Compared::Known.of(own, brought));
     assert_eq!(sorted(all), own);
@@ -375,11 +376,11 @@ algebra! {
     contacts: contact();
     escalations: escalated();
     timers: timer();
-    windows_of_counts: window(Keep::Count);
-    windows_of_sums: window(Keep::Sum);
-    windows_of_least: window(Keep::Min);
-    windows_of_last: window(Keep::Last);
-    windows_of_distinct: window(Keep::Distinct);
+    windows_of_counts: window(AggregateFunction::Count);
+    windows_of_sums: window(AggregateFunction::Sum);
+    windows_of_least: window(AggregateFunction::Min);
+    windows_of_last: window(AggregateFunction::Last);
+    windows_of_distinct: window(AggregateFunction::Distinct);
     counters: counter();
     activities: activity();
     problems: problem();

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::policy::Place;
+use crate::policy::SourceLocation;
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -12,7 +12,7 @@ fn rule() -> PreferenceRule {
         say_min: 0.75,
         half_life: DAY * 100,
         relearn_after: DAY * 30,
-        place: Place::new("seat.toml", 1),
+        place: SourceLocation::new("seat.toml", 1),
     }
 }
 
@@ -20,7 +20,7 @@ fn day(days: u32) -> Time {
     Time::from_ms(0) + DAY * days
 }
 
-fn show(profile: &mut Profile, value: &str, speaks: Speaks, number: u64, at: Time) {
+fn show(profile: &mut Profile, value: &str, speaks: PreferenceSign, number: u64, at: Time) {
     let value = Value::from(value);
     let evidence = Evidence { key: "seat", value: &value, speaks, number, at };
     profile.prefer_shown(&evidence, &rule(), &mut Notes::default());
@@ -30,13 +30,17 @@ fn show(profile: &mut Profile, value: &str, speaks: Speaks, number: u64, at: Tim
 fn chosen(values: &[&str]) -> Profile {
     let mut profile = Profile::default();
     for (number, value) in (0..).zip(values) {
-        show(&mut profile, value, Speaks::For(1.0), number.into(), day(number));
+        show(&mut profile, value, PreferenceSign::For(1.0), number.into(), day(number));
     }
     profile
 }
 
-fn told(value: Option<&str>) -> event::Preference {
-    event::Preference { key: "seat".into(), value: value.map(Value::from), forget: value.is_none() }
+fn told(value: Option<&str>) -> event::PreferenceData {
+    event::PreferenceData {
+        key: "seat".into(),
+        value: value.map(Value::from),
+        forget: value.is_none(),
+    }
 }
 
 fn seat(profile: &Profile) -> &Preference {
@@ -63,7 +67,7 @@ fn a_choice_is_usable_once_it_was_made_often_enough() {
 fn the_confidence_is_the_posterior_mean_of_the_share() {
     let mut profile = Profile::default();
     for (number, value) in (0..).zip(["aisle", "aisle", "aisle", "window"]) {
-        show(&mut profile, value, Speaks::For(1.0), number, day(0));
+        show(&mut profile, value, PreferenceSign::For(1.0), number, day(0));
     }
     // 3 of 4, with a prior of one for each of the two values seen and for one unseen.
     assert!((confidence(&profile, day(0)) - 4.0 / 7.0).abs() < 1e-12);
@@ -81,9 +85,9 @@ fn contradicted_evidence_lowers_the_confidence() {
 fn what_is_turned_down_loses_confidence_though_nothing_else_was_chosen() {
     let mut profile = chosen(&["aisle", "aisle", "aisle"]);
     let before = confidence(&profile, day(3));
-    show(&mut profile, "aisle", Speaks::Against(1.0), 3, day(3));
+    show(&mut profile, "aisle", PreferenceSign::Against(1.0), 3, day(3));
     assert!(confidence(&profile, day(3)) < before);
-    show(&mut profile, "aisle", Speaks::Against(1.0), 4, day(3));
+    show(&mut profile, "aisle", PreferenceSign::Against(1.0), 4, day(3));
     assert_eq!(usable(&profile, day(3)), None);
 }
 
@@ -93,7 +97,7 @@ fn a_habit_that_is_not_kept_up_fades_and_a_new_one_takes_its_place() {
     assert_eq!(usable(&profile, day(100)), Some("aisle"));
     assert_eq!(usable(&profile, day(400)), None);
     for number in 0..3 {
-        show(&mut profile, "window", Speaks::For(1.0), number + 3, day(400));
+        show(&mut profile, "window", PreferenceSign::For(1.0), number + 3, day(400));
     }
     assert_eq!(usable(&profile, day(400)), Some("window"));
 }
@@ -120,11 +124,11 @@ fn what_is_forgotten_is_not_learned_again_before_its_time() {
     assert_eq!(usable(&profile, day(5)), None);
     assert_eq!(seat(&profile).forgotten, Some(Forgotten { at: day(5), until: day(35) }));
     for number in 0..3 {
-        show(&mut profile, "aisle", Speaks::For(1.0), number, day(34));
+        show(&mut profile, "aisle", PreferenceSign::For(1.0), number, day(34));
     }
     assert!(seat(&profile).choices.is_empty());
     for number in 0..3 {
-        show(&mut profile, "aisle", Speaks::For(1.0), number, day(35));
+        show(&mut profile, "aisle", PreferenceSign::For(1.0), number, day(35));
     }
     assert_eq!(usable(&profile, day(35)), Some("aisle"));
 }
@@ -157,13 +161,15 @@ fn what_one_twin_was_told_to_forget_does_not_come_back_from_another() {
     assert_eq!(usable(&profile, day(5)), None);
 }
 
-fn any_evidence() -> impl Strategy<Value = Vec<(u8, u32, Speaks)>> {
-    let speaks =
-        prop_oneof![(0.1..=1.0f64).prop_map(Speaks::For), (0.1..=1.0f64).prop_map(Speaks::Against)];
+fn any_evidence() -> impl Strategy<Value = Vec<(u8, u32, PreferenceSign)>> {
+    let speaks = prop_oneof![
+        (0.1..=1.0f64).prop_map(PreferenceSign::For),
+        (0.1..=1.0f64).prop_map(PreferenceSign::Against)
+    ];
     prop::collection::vec((0..5u8, 0..300u32, speaks), 1..24)
 }
 
-fn profile_of(evidence: &[(u8, u32, Speaks)]) -> Profile {
+fn profile_of(evidence: &[(u8, u32, PreferenceSign)]) -> Profile {
     let mut profile = Profile::default();
     for (value, days, speaks) in evidence {
         show(&mut profile, &value.to_string(), *speaks, 7, day(*days));
@@ -207,7 +213,7 @@ proptest! {
     ) {
         let of = |values: &[u8]| {
             let all: Vec<_> =
-                values.iter().map(|value| (*value, 1, Speaks::For(1.0))).collect();
+                values.iter().map(|value| (*value, 1, PreferenceSign::For(1.0))).collect();
             profile_of(&all)
         };
         let mut sorted = values.clone();

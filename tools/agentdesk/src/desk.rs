@@ -1,6 +1,8 @@
 //! What a desk knows, and what its keys do. Pure.
 
-use jumeau::api::{ActReply, DecideReply, EscalationReply, EscalationsReply, Listed, Offer};
+use jumeau::api::{
+    ActReply, DecideReply, EscalationReply, EscalationsReply, ListedEscalation, OfferedAction,
+};
 use jumeau::event::{Customer, OutcomeKind, Time};
 use jumeau::twin::EscalationState;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -125,7 +127,7 @@ pub(crate) struct Desk {
     /// Whether the broker can be reached.
     pub(crate) is_up: bool,
     /// What waits; none: nobody has said yet.
-    pub(crate) list: Option<Vec<Listed>>,
+    pub(crate) list: Option<Vec<ListedEscalation>>,
     /// How many wait in all.
     pub(crate) found: u64,
     /// The place of the one at hand.
@@ -137,7 +139,7 @@ pub(crate) struct Desk {
     /// Whether the agent goes home.
     pub(crate) is_leaving: bool,
     story: Option<Box<EscalationReply>>,
-    offers: Option<(Target, Vec<Offer>)>,
+    offers: Option<(Target, Vec<OfferedAction>)>,
 }
 
 impl Desk {
@@ -161,7 +163,7 @@ impl Desk {
     }
 
     /// The one at hand.
-    pub(crate) fn selected(&self) -> Option<&Listed> {
+    pub(crate) fn selected(&self) -> Option<&ListedEscalation> {
         self.list.as_ref()?.get(self.at)
     }
 
@@ -172,7 +174,7 @@ impl Desk {
     }
 
     /// What to do next for its customer, if it was asked for.
-    pub(crate) fn offers(&self) -> &[Offer] {
+    pub(crate) fn offers(&self) -> &[OfferedAction] {
         let target = self.target();
         self.offers
             .as_ref()
@@ -181,13 +183,13 @@ impl Desk {
     }
 
     /// Whether this agent holds it.
-    pub(crate) fn is_mine(&self, one: &Listed) -> bool {
+    pub(crate) fn is_mine(&self, one: &ListedEscalation) -> bool {
         one.waiting.state == EscalationState::Claimed
             && one.waiting.agent.as_deref() == Some(&self.agent)
     }
 
     fn target(&self) -> Option<Target> {
-        let Listed { customer, waiting } = self.selected()?;
+        let ListedEscalation { customer, waiting } = self.selected()?;
         Some(Target {
             customer: customer.clone(),
             queue: waiting.queue.clone(),

@@ -18,7 +18,7 @@ use std::time::Duration;
 use clap::Parser;
 use futures::FutureExt;
 use futures::future::{Fuse, FusedFuture};
-use jumeau::config::settings::{Nats, Tls};
+use jumeau::config::settings::{NatsSettings, TlsSettings};
 use jumeau::event::Time;
 use jumeau::terminal;
 use ratatui::DefaultTerminal;
@@ -110,15 +110,15 @@ fn parsed() -> Arguments {
 
 async fn work(arguments: Arguments) -> Result<(), String> {
     let Arguments { server, creds, nkey, ca, inbox_prefix, name, prefix, .. } = arguments;
-    let nats = Nats {
+    let nats = NatsSettings {
         url: server,
         prefix,
         credentials: creds,
         nkey,
         inbox: inbox_prefix,
         name: name.clone(),
-        tls: Tls { ca, ..Tls::default() },
-        ..Nats::default()
+        tls: TlsSettings { ca, ..TlsSettings::default() },
+        ..NatsSettings::default()
     };
     let agent = name.unwrap_or(arguments.agent);
     let queues = arguments.queues;

@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 use std::time::Duration;
 
 use jumeau::api::{EscalationRequest, EscalationsReply, EscalationsRequest, verb};
-use jumeau::bus::{Bus, Error, Heard};
-use jumeau::config::settings::Nats;
+use jumeau::bus::{Bus, Error, OutputSubscription};
+use jumeau::config::settings::NatsSettings;
 use jumeau::event::{Time, encode};
 use jumeau::roles::{self, Lacks};
 use serde::Serialize;
@@ -34,7 +34,7 @@ impl Service {
     /// # Errors
     /// What went wrong, in a sentence.
     pub(crate) async fn connect(
-        nats: &Nats,
+        nats: &NatsSettings,
         agent: String,
         queues: Vec<String>,
         language: Option<String>,
@@ -50,7 +50,7 @@ impl Service {
     ///
     /// # Errors
     /// What went wrong, in a sentence.
-    pub(crate) async fn news(&self) -> Result<Heard, String> {
+    pub(crate) async fn news(&self) -> Result<OutputSubscription, String> {
         self.bus.escalations(&self.queues).await.map_err(|error| sentence(&error))
     }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use jumeau::api::{Listed, Offer};
+use jumeau::api::{ListedEscalation, OfferedAction};
 use jumeau::event::Time;
 use jumeau::terminal;
 use jumeau::twin::EscalationState;
@@ -103,8 +103,8 @@ fn list(frame: &mut Frame<'_>, desk: &Desk, area: Rect) {
     frame.render_stateful_widget(table, area, &mut state);
 }
 
-fn row(desk: &Desk, one: &Listed) -> Row<'static> {
-    let Listed { customer, waiting } = one;
+fn row(desk: &Desk, one: &ListedEscalation) -> Row<'static> {
+    let ListedEscalation { customer, waiting } = one;
     let due = waiting.due.map_or_else(String::new, |due| distance(desk.now, due));
     let is_late = waiting.due.is_some_and(|due| due < desk.now);
     let state = match (&waiting.agent, waiting.state) {
@@ -164,7 +164,7 @@ fn story(frame: &mut Frame<'_>, desk: &mut Desk, area: Rect) {
 }
 
 /// What to do next, best first.
-fn offers(offers: &[Offer], width: usize) -> Vec<Line<'static>> {
+fn offers(offers: &[OfferedAction], width: usize) -> Vec<Line<'static>> {
     let mut lines: Vec<Line<'static>> = Vec::new();
     for offer in offers {
         let text = format!("▸ {}: “{}”", offer.action, offer.text.replace('\n', " "));

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
-use jumeau::config::settings::{self, Nats, Tls};
+use jumeau::config::settings::{self, NatsSettings, TlsSettings};
 use jumeau::event::{EventType, Reason, Time};
-use jumeau::rehearsal::By;
+use jumeau::rehearsal::ModelSource;
 
 /// Shows and steers the twins of a running jumeau service.
 #[derive(Debug, Parser)]
@@ -86,20 +86,20 @@ pub(crate) struct Connection {
 
 impl Connection {
     /// The same, for what reads the streams.
-    pub(crate) fn nats(&self) -> Nats {
+    pub(crate) fn nats(&self) -> NatsSettings {
         let url = match (&self.user, &self.password) {
             (Some(user), Some(password)) => settings::with_login(&self.server, user, password),
             _ => self.server.clone(),
         };
-        Nats {
+        NatsSettings {
             url,
             prefix: self.prefix.clone(),
             credentials: self.creds.clone(),
             nkey: self.nkey.clone(),
             inbox: self.inbox_prefix.clone(),
             name: self.name.clone(),
-            tls: Tls { ca: self.ca.clone(), ..Tls::default() },
-            ..Nats::default()
+            tls: TlsSettings { ca: self.ca.clone(), ..TlsSettings::default() },
+            ..NatsSettings::default()
         }
     }
 }
@@ -419,10 +419,10 @@ pub(crate) enum Models {
 }
 
 impl Models {
-    pub(crate) fn by(self) -> By {
+    pub(crate) fn by(self) -> ModelSource {
         match self {
-            Models::Then => By::Then,
-            Models::Now => By::Now,
+            Models::Then => ModelSource::Then,
+            Models::Now => ModelSource::Now,
         }
     }
 }

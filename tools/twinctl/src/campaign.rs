@@ -5,7 +5,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 use jumeau::api::{LiveBroadcasts, TryCampaignReply, TryCampaignRequest, verb};
 use jumeau::event::{Campaign, SharedFact};
-use jumeau::partition::{Campaigned, Progress};
+use jumeau::partition::{CampaignCounts, Progress};
 use jumeau::terminal;
 
 use crate::failure::Failure;
@@ -17,14 +17,14 @@ use crate::service::Service;
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// A campaign as it was typed.
-pub(crate) struct Wanted<'a> {
+pub(crate) struct CampaignArguments<'a> {
     pub(crate) name: &'a str,
     pub(crate) condition: Option<String>,
     pub(crate) campaign: Campaign,
     pub(crate) ttl: u32,
 }
 
-impl Wanted<'_> {
+impl CampaignArguments<'_> {
     /// What is broadcast.
     pub(crate) fn fact(&self) -> SharedFact {
         SharedFact {
@@ -77,10 +77,13 @@ impl Wanted<'_> {
 }
 
 /// Whether the named actions are there, before anything is published.
-pub(crate) async fn check(service: &Service, wanted: &Wanted<'_>) -> Result<(), Failure> {
+pub(crate) async fn check(
+    service: &Service,
+    arguments: &CampaignArguments<'_>,
+) -> Result<(), Failure> {
     let question = TryCampaignRequest {
-        scope: wanted.name.into(),
-        fact: wanted.fact(),
+        scope: arguments.name.into(),
+        fact: arguments.fact(),
         partition: 0,
         after: None,
         sample: 0,
@@ -132,7 +135,7 @@ pub(crate) async fn watch(
 }
 
 fn show(one: &Progress) -> String {
-    let nothing = Campaigned::default();
+    let nothing = CampaignCounts::default();
     let campaign = one.campaign.as_ref().unwrap_or(&nothing);
     render::campaigned(one.looked_at, one.woken, campaign)
 }

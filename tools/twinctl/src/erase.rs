@@ -6,7 +6,7 @@ use std::io::{IsTerminal, Write as _};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use jumeau::api::{EraseReply, EraseRequest, Receipt, verb};
+use jumeau::api::{EraseReply, EraseRequest, ErasureReceipt, verb};
 use jumeau::terminal;
 
 use crate::failure::Failure;
@@ -18,7 +18,7 @@ use crate::service::Service;
 const ASK_AGAIN: Duration = Duration::from_millis(100);
 
 /// What an operator typed.
-pub(crate) struct Wanted<'a> {
+pub(crate) struct EraseArguments<'a> {
     pub(crate) customer: &'a str,
     /// Do not ask whether that is meant.
     pub(crate) yes: bool,
@@ -32,7 +32,7 @@ pub(crate) struct Wanted<'a> {
     pub(crate) wait: Duration,
 }
 
-pub(crate) async fn erase(service: &Service, wanted: Wanted<'_>) -> Result<(), Failure> {
+pub(crate) async fn erase(service: &Service, wanted: EraseArguments<'_>) -> Result<(), Failure> {
     if !wanted.yes && wanted.erasure.is_none() && !is_meant(wanted.customer)? {
         return Err(Failure::Negative("nothing was erased".into()));
     }
@@ -97,7 +97,7 @@ fn is_meant(customer: &str) -> Result<bool, Failure> {
 pub(crate) fn verify(path: &Path, key: Option<&str>, out: Out) -> Result<(), Failure> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
-    let receipt: Receipt = serde_json::from_str(&text).map_err(|error| {
+    let receipt: ErasureReceipt = serde_json::from_str(&text).map_err(|error| {
         Failure::Negative(format!("expected a receipt at {}, found: {error}", path.display()))
     })?;
     receipt.verify(key).map_err(|bad| Failure::Negative(bad.to_string()))?;

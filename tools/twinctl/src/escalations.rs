@@ -341,7 +341,7 @@ async fn queues_of(service: &Service, customer: &str) -> Result<Vec<String>, Fai
     let mut wanted = EscalationsRequest::default();
     loop {
         let reply: EscalationsReply = service.ask(verb::ESCALATIONS_LIST, &wanted).await?;
-        for api::Listed { customer: waits, waiting } in reply.escalations {
+        for api::ListedEscalation { customer: waits, waiting } in reply.escalations {
             let queue = waiting.queue.into();
             let queues = if waits.as_str() == customer { &mut own } else { &mut all };
             if !queues.contains(&queue) {
@@ -459,7 +459,8 @@ async fn watch(
         && let Some(message) = told.next().await
     {
         let at = chrono::Local::now().format("%H:%M:%S%.3f").to_string();
-        let heard = render::Heard::read(&subjects, &message.subject, &[], &message.payload, at);
+        let heard =
+            render::HeardMessage::read(&subjects, &message.subject, &[], &message.payload, at);
         if let Some(heard) = heard {
             seen += 1;
             if !out.goes_on(&heard, render::line)? {

@@ -7,7 +7,7 @@ use jumeau::contract::Subjects;
 use jumeau::event::{
     Broadcast, Channel, Customer, EventType, Raw, SharedFact, Time, encode, json as door, parse,
 };
-use jumeau::twin::Shared;
+use jumeau::twin::LiveBroadcast;
 use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;
@@ -66,7 +66,7 @@ impl TypedBroadcast<'_> {
         let time = self.time.unwrap_or(now);
         let payload = enveloped(Broadcast::TYPE, &id, time, data(self.data, self.pairs)?);
         let told = Broadcast::parse(&encode(self.scope), &[], payload.as_bytes(), 0);
-        told.and_then(|told| Shared::new(&told, now))
+        told.and_then(|told| LiveBroadcast::new(&told, now))
             .map_err(|rejection| Failure::Usage(rejection.detail))?;
         Ok(Ready { subject: subjects.broadcast(self.scope), id, payload })
     }
@@ -88,7 +88,7 @@ pub(crate) fn campaign(
     let id = fresh_id();
     let payload = enveloped(Broadcast::TYPE, &id, now, json!(fact));
     let told = Broadcast::parse(&encode(name), &[], payload.as_bytes(), 0);
-    let shared = told.and_then(|told| Shared::new(&told, now));
+    let shared = told.and_then(|told| LiveBroadcast::new(&told, now));
     let shared = shared.map_err(|rejection| Failure::Usage(rejection.detail))?;
     let identity = shared.map_or_else(String::new, |shared| format!("{:016x}", shared.id));
     let ready = Ready { subject: subjects.broadcast(name), id, payload };

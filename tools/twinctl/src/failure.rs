@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anstyle::AnsiColor;
-use jumeau::terminal::{self, Ink};
+use jumeau::terminal::{self, TextStyle};
 
 /// Why a command did not do what it was asked; the kind is the exit status.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +42,7 @@ impl Failure {
         if is_json {
             return terminal::warn(terminal::error(&self.to_string(), self.code()));
         }
-        let wrong = Ink::new(AnsiColor::Red.on_default().bold());
+        let wrong = TextStyle::new(AnsiColor::Red.on_default().bold());
         terminal::warn(format_args!("{wrong}twinctl:{wrong:#} {self}"));
     }
 }

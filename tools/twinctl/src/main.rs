@@ -26,10 +26,10 @@ use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
 use jumeau::api::{
-    Advance, Advanced, AuditReply, AuditRequest, BackupReply, BackupRequest, DeadLetter,
-    DeadLetters, DeadList, DeadRetried, DeadRetry, DeadShow, DecideReply, ExperimentsReply,
-    LiveBroadcasts, PolicyStatus, ShowReply, Stats, TimelineReply, TimelineRequest, WhatIfReply,
-    WhatIfRequest, WhyReply, WhyRequest, verb,
+    AdvanceReply, AdvanceRequest, AuditReply, AuditRequest, BackupReply, BackupRequest,
+    DeadLetterView, DeadListReply, DeadListRequest, DeadRetryReply, DeadRetryRequest,
+    DeadShowRequest, DecideReply, ExperimentsReply, LiveBroadcasts, PolicyStatus, ShowReply, Stats,
+    TimelineReply, TimelineRequest, WhatIfReply, WhatIfRequest, WhyReply, WhyRequest, verb,
 };
 use jumeau::contract::Subjects;
 use jumeau::event::{Campaign, Channel, Customer, Time};
@@ -120,7 +120,7 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
             erase::verify(&file, key.as_deref(), out)
         }
         Command::Erase { customer, yes, erasure, output, wait } => {
-            let wanted = erase::Wanted {
+            let wanted = erase::EraseArguments {
                 customer: &customer,
                 yes,
                 erasure,
@@ -168,7 +168,12 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
                 channel: channel.map(Into::into),
                 rate,
             };
-            let wanted = campaign::Wanted { name: &name, condition, campaign, ttl: days * 86_400 };
+            let wanted = campaign::CampaignArguments {
+                name: &name,
+                condition,
+                campaign,
+                ttl: days * 86_400,
+            };
             let service = Service::connect(&connection).await?;
             if dry_run {
                 let reply = wanted.rehearse(&service, sample).await?;
@@ -185,15 +190,19 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
             campaign::watch(&service, &name, &identity, out).await
         }
         Command::Replay { customer, policy, from, models } => {
-            let wanted =
-                replay::Wanted { customer: &customer, policy: &policy, from, by: models.by() };
+            let wanted = replay::ReplayArguments {
+                customer: &customer,
+                policy: &policy,
+                from,
+                by: models.by(),
+            };
             replay::replay(&connection, &wanted, now(), |told| {
                 out.tell(told, |told| render::replay(told, width()))
             })
             .await
         }
         Command::Tail { customer, channel, action, count } => {
-            let wanted = tail::Wanted { customer, channel, action };
+            let wanted = tail::TailFilter { customer, channel, action };
             tail::tail(&connection, &wanted, count, out).await
         }
         Command::Stats { watch, partitions } => {
@@ -263,7 +272,7 @@ async fn ask(service: &Service, command: Command, out: Out) -> Result<(), Failur
             escalations::escalations(service, command.unwrap_or_default(), out).await
         }
         Command::Advance { to } => {
-            let reply: Advanced = service.ask(verb::ADVANCE, &Advance { to }).await?;
+            let reply: AdvanceReply = service.ask(verb::ADVANCE, &AdvanceRequest { to }).await?;
             out.tell(&reply, render::advanced)
         }
         Command::Backup { name } => {
@@ -287,12 +296,13 @@ async fn ask(service: &Service, command: Command, out: Out) -> Result<(), Failur
 async fn dead(service: &Service, command: Dead, out: Out) -> Result<(), Failure> {
     match command {
         Dead::List { reason, after, limit } => {
-            let question = DeadList { reason, after, limit: Some(limit) };
-            let reply: DeadLetters = service.ask(verb::DEAD_LIST, &question).await?;
+            let question = DeadListRequest { reason, after, limit: Some(limit) };
+            let reply: DeadListReply = service.ask(verb::DEAD_LIST, &question).await?;
             out.tell(&reply, |reply| render::letters(reply, now(), width()))
         }
         Dead::Show { sequence } => {
-            let reply: DeadLetter = service.ask(verb::DEAD_SHOW, &DeadShow { sequence }).await?;
+            let reply: DeadLetterView =
+                service.ask(verb::DEAD_SHOW, &DeadShowRequest { sequence }).await?;
             out.tell(&reply, |reply| render::letter(reply, width()))
         }
         Dead::Retry { sequences, all, data } => {
@@ -301,8 +311,8 @@ async fn dead(service: &Service, command: Dead, out: Out) -> Result<(), Failure>
                 return Err(Failure::Usage(sentence.into()));
             }
             let payload = data.map(|data| event::mended(&data)).transpose()?;
-            let question = DeadRetry { sequences, all, payload };
-            let reply: DeadRetried = service.ask(verb::DEAD_RETRY, &question).await?;
+            let question = DeadRetryRequest { sequences, all, payload };
+            let reply: DeadRetryReply = service.ask(verb::DEAD_RETRY, &question).await?;
             out.tell(&reply, render::retried)?;
             if reply.failed.is_empty() {
                 return Ok(());

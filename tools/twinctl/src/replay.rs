@@ -7,28 +7,28 @@ use jumeau::language::Languages;
 use jumeau::past::{Lived, Past};
 use jumeau::policy::Policy;
 use jumeau::policy_source::PolicySource;
-use jumeau::rehearsal::{self, By, Learned, recollect};
+use jumeau::rehearsal::{self, ModelSource, RelearnedModels, recollect};
 use jumeau::twin::Decision;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::arguments::Connection;
 use crate::failure::Failure;
-use crate::render::{Replay, Said, many};
+use crate::render::{Replay, ReplayedAction, many};
 use crate::service::{self, Service};
 
 /// What was asked for.
-pub(crate) struct Wanted<'a> {
+pub(crate) struct ReplayArguments<'a> {
     pub(crate) customer: &'a str,
     pub(crate) policy: &'a str,
     pub(crate) from: Option<Time>,
-    pub(crate) by: By,
+    pub(crate) by: ModelSource,
 }
 
 /// Replays, and hands both lives over as they are to be shown.
 pub(crate) async fn replay(
     connection: &Connection,
-    wanted: &Wanted<'_>,
+    wanted: &ReplayArguments<'_>,
     now: Time,
     show: impl FnOnce(&Replay<'_>) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
@@ -74,14 +74,14 @@ pub(crate) async fn replay(
     let mut was = Vec::new();
     bus.said(Some(&customer), |action| was.push(said(&action))).await.map_err(unreachable)?;
     for (at, asked) in past.asked() {
-        was.extend(asked.answered.iter().map(|answered| Said {
+        was.extend(asked.answered.iter().map(|answered| ReplayedAction {
             at,
             action: answered.action.clone(),
             treatment: answered.treatment.clone(),
             channel: asked.channel.as_str().into(),
         }));
     }
-    let mut learned = Learned::of(&bus).await.map_err(unanswered)?;
+    let mut learned = RelearnedModels::of(&bus).await.map_err(unanswered)?;
     let life = past.life(&customer, &policy, now);
     let lives = rehearsal::live(vec![life], wanted.by, &mut learned).await.map_err(unanswered)?;
     let by_now = lives.by_now;
@@ -162,8 +162,8 @@ async fn compared(
     })
 }
 
-fn said(action: &jumeau::twin::Action) -> Said {
-    Said {
+fn said(action: &jumeau::twin::Action) -> ReplayedAction {
+    ReplayedAction {
         at: action.at,
         action: action.action.clone(),
         treatment: action.treatment.clone(),

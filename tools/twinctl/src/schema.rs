@@ -36,7 +36,7 @@ const MESSAGES: [Message; 78] = [
     ("escalation.data", || schema_for!(twin::Escalation)),
     ("dead.headers", || schema_for!(contract::DeadHeaders)),
     ("audit", || schema_for!(api::AuditRecord)),
-    ("receipt", || schema_for!(api::Receipt)),
+    ("receipt", || schema_for!(api::ErasureReceipt)),
     ("export", || schema_for!(crate::export::Export)),
     ("api.decide.request", || schema_for!(api::DecideRequest)),
     ("api.decide", || schema_for!(api::DecideReply)),
@@ -72,8 +72,8 @@ const MESSAGES: [Message; 78] = [
     ("api.campaign.try", || schema_for!(api::TryCampaignReply)),
     ("api.experiments.request", || schema_for!(Nothing)),
     ("api.experiments", || schema_for!(api::ExperimentsReply)),
-    ("api.advance.request", || schema_for!(api::Advance)),
-    ("api.advance", || schema_for!(api::Advanced)),
+    ("api.advance.request", || schema_for!(api::AdvanceRequest)),
+    ("api.advance", || schema_for!(api::AdvanceReply)),
     ("api.escalations.list.request", || schema_for!(api::EscalationsRequest)),
     ("api.escalations.list", || schema_for!(api::EscalationsReply)),
     ("api.escalations.show.request", || schema_for!(api::EscalationRequest)),
@@ -90,12 +90,12 @@ const MESSAGES: [Message; 78] = [
     ("api.escalations.handback", || schema_for!(api::ActReply)),
     ("api.escalations.resolve.request", || schema_for!(api::ActRequest)),
     ("api.escalations.resolve", || schema_for!(api::ActReply)),
-    ("api.dead.list.request", || schema_for!(api::DeadList)),
-    ("api.dead.list", || schema_for!(api::DeadLetters)),
-    ("api.dead.show.request", || schema_for!(api::DeadShow)),
-    ("api.dead.show", || schema_for!(api::DeadLetter)),
-    ("api.dead.retry.request", || schema_for!(api::DeadRetry)),
-    ("api.dead.retry", || schema_for!(api::DeadRetried)),
+    ("api.dead.list.request", || schema_for!(api::DeadListRequest)),
+    ("api.dead.list", || schema_for!(api::DeadListReply)),
+    ("api.dead.show.request", || schema_for!(api::DeadShowRequest)),
+    ("api.dead.show", || schema_for!(api::DeadLetterView)),
+    ("api.dead.retry.request", || schema_for!(api::DeadRetryRequest)),
+    ("api.dead.retry", || schema_for!(api::DeadRetryReply)),
     ("api.backup.request", || schema_for!(api::BackupRequest)),
     ("api.backup", || schema_for!(api::BackupReply)),
     ("api.audit.request", || schema_for!(api::AuditRequest)),
@@ -182,19 +182,19 @@ fn described(schema: &mut Value) {
 
 fn of_event(event_type: EventType) -> Schema {
     match event_type {
-        EventType::Identify => schema_for!(event::Identify),
-        EventType::Link => schema_for!(event::Link),
-        EventType::Unlink => schema_for!(event::Unlink),
-        EventType::Page | EventType::Screen | EventType::Track => schema_for!(event::Named),
-        EventType::Message => schema_for!(event::Message),
-        EventType::Preference => schema_for!(event::Preference),
-        EventType::Consent => schema_for!(event::Consent),
-        EventType::Interaction => schema_for!(event::Interaction),
-        EventType::Case => schema_for!(event::Case),
-        EventType::Signal => schema_for!(event::Signal),
-        EventType::Outcome => schema_for!(event::Outcome),
-        EventType::Handoff => schema_for!(event::Handoff),
-        EventType::Ask => schema_for!(event::Ask),
+        EventType::Identify => schema_for!(event::IdentifyData),
+        EventType::Link => schema_for!(event::LinkData),
+        EventType::Unlink => schema_for!(event::UnlinkData),
+        EventType::Page | EventType::Screen | EventType::Track => schema_for!(event::NamedData),
+        EventType::Message => schema_for!(event::MessageData),
+        EventType::Preference => schema_for!(event::PreferenceData),
+        EventType::Consent => schema_for!(event::ConsentData),
+        EventType::Interaction => schema_for!(event::InteractionData),
+        EventType::Case => schema_for!(event::CaseData),
+        EventType::Signal => schema_for!(event::SignalData),
+        EventType::Outcome => schema_for!(event::OutcomeData),
+        EventType::Handoff => schema_for!(event::HandoffData),
+        EventType::Ask => schema_for!(event::AskData),
     }
 }
 
@@ -227,9 +227,9 @@ mod tests {
     use jumeau::contract::Subjects;
     use jumeau::event::{Original, Raw, Reason, Rejection};
     use jumeau::language::Languages;
-    use jumeau::partition::{Outgoing, Secret};
+    use jumeau::partition::{Outgoing, StoreSecret};
     use jumeau::policy_source::PolicySource;
-    use jumeau::story::{self, What};
+    use jumeau::story::{self, OutputKind};
 
     #[test]
     fn every_name_has_a_schema_of_an_object() {
@@ -348,7 +348,7 @@ mod tests {
 
     #[test]
     fn what_comes_out_fits_the_schema_of_its_name() {
-        let outgoing = Outgoing::new(Arc::new(Subjects::default()), Secret::default(), 1);
+        let outgoing = Outgoing::new(Arc::new(Subjects::default()), StoreSecret::default(), 1);
         let mut counts = [0, 0, 0];
         for name in PolicySource::embedded() {
             let source = PolicySource::find(name).unwrap();
@@ -356,9 +356,13 @@ mod tests {
             for story in source.stories(&policy).unwrap() {
                 for seen in story::play(&story, &policy).seen {
                     let (name, output, count) = match &seen.what {
-                        What::Action(told) => ("action", outgoing.action(told), &mut counts[0]),
-                        What::Recall(told) => ("recall", outgoing.recall(told), &mut counts[1]),
-                        What::Escalation(told) => {
+                        OutputKind::Action(told) => {
+                            ("action", outgoing.action(told), &mut counts[0])
+                        }
+                        OutputKind::Recall(told) => {
+                            ("recall", outgoing.recall(told), &mut counts[1])
+                        }
+                        OutputKind::Escalation(told) => {
                             ("escalation", outgoing.escalation(told), &mut counts[2])
                         }
                     };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_nats::client::RequestErrorKind;
 use async_nats::{Client, ConnectOptions, Event, Request, ServerAddr};
 use jumeau::api::code;
-use jumeau::bus::{self, ASKER, Denied};
+use jumeau::bus::{self, ASKER, PermissionDenied};
 use jumeau::config::settings::{self, Login, masked};
 use jumeau::contract::Subjects;
 use jumeau::event::Customer;
@@ -21,11 +21,12 @@ use crate::failure::Failure;
 
 /// What the broker denied on a connection of this process: it says so beside the answers, and none
 /// comes.
-static DENIED: LazyLock<watch::Sender<Option<Denied>>> = LazyLock::new(|| watch::Sender::new(None));
+static DENIED: LazyLock<watch::Sender<Option<PermissionDenied>>> =
+    LazyLock::new(|| watch::Sender::new(None));
 
 fn tell_denied(event: &Event) {
     if let Event::ServerError(error) = event
-        && let Some(denied) = Denied::read(&error.to_string())
+        && let Some(denied) = PermissionDenied::read(&error.to_string())
     {
         DENIED.send_replace(Some(denied));
     }
@@ -45,7 +46,7 @@ pub(crate) async fn denied(wanted: &Connection) -> Failure {
 }
 
 /// What the broker denies, and who may.
-fn in_words(wanted: &Connection, denied: &Denied) -> Option<Failure> {
+fn in_words(wanted: &Connection, denied: &PermissionDenied) -> Option<Failure> {
     let subjects = Subjects::new(&wanted.prefix).ok()?;
     // Who loaded the file of a key that asks under no name hears answers under that of the key.
     let of_key = wanted.inbox_prefix.strip_prefix("_INBOX.").filter(|name| !name.is_empty());

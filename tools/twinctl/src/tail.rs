@@ -2,7 +2,7 @@
 
 use futures::StreamExt;
 use futures::stream::{BoxStream, SelectAll};
-use jumeau::bus::{Arrivals, Bus};
+use jumeau::bus::{Bus, EventMonitor};
 use jumeau::contract::Subjects;
 use jumeau::event::{Channel, Customer, encode};
 
@@ -13,7 +13,7 @@ use crate::render;
 use crate::service::{self, Service};
 
 /// What a tail shows.
-pub(crate) struct Wanted {
+pub(crate) struct TailFilter {
     /// Only of this customer.
     pub(crate) customer: Option<String>,
     /// Only in this channel.
@@ -22,10 +22,10 @@ pub(crate) struct Wanted {
     pub(crate) action: Option<String>,
 }
 
-impl Wanted {
+impl TailFilter {
     /// What events and what else to listen to: the former come from the stream, because the broker may
     /// let nobody hear what is published there.
-    fn of(&self, subjects: &Subjects) -> Result<(Option<WantedEvents>, Vec<String>), Failure> {
+    fn of(&self, subjects: &Subjects) -> Result<(Option<EventFilter>, Vec<String>), Failure> {
         let customer =
             self.customer.as_deref().map(Customer::new).transpose().map_err(Failure::Usage)?;
         let channel =
@@ -53,7 +53,7 @@ impl Wanted {
 }
 
 /// Events of a channel, if only of that; about a customer, if only about that one.
-type WantedEvents = (Option<Channel>, Option<Customer>);
+type EventFilter = (Option<Channel>, Option<Customer>);
 
 /// A message as a tail shows it: its subject, headers and payload.
 type Seen = (String, Vec<(String, String)>, bytes::Bytes);
@@ -61,7 +61,7 @@ type Seen = (String, Vec<(String, String)>, bytes::Bytes);
 /// What comes into the stream of events.
 async fn events(
     connection: &Connection,
-    wanted: Option<WantedEvents>,
+    wanted: Option<EventFilter>,
 ) -> Result<BoxStream<'static, Result<Seen, Failure>>, Failure> {
     let Some((channel, customer)) = wanted else { return Ok(futures::stream::pending().boxed()) };
     let unreachable = |error: jumeau::bus::Error| service::failed(connection, &error);
@@ -69,7 +69,7 @@ async fn events(
     let heeded = bus.clone();
     tokio::spawn(async move { service::heed(&heeded).await });
     let arrivals = bus.arrivals(channel.as_ref(), customer.as_ref()).await.map_err(unreachable)?;
-    let next = move |mut arrivals: Arrivals| async move {
+    let next = move |mut arrivals: EventMonitor| async move {
         let lost = |error: jumeau::bus::Error| Failure::Unreachable(error.to_string());
         let seen = arrivals.next().await.map_err(lost).map(|original| {
             let headers = original.headers.iter();
@@ -84,7 +84,7 @@ async fn events(
 /// Shows what happens until so much has happened, or nobody reads it any more.
 pub(crate) async fn tail(
     connection: &Connection,
-    wanted: &Wanted,
+    wanted: &TailFilter,
     count: Option<u64>,
     out: Out,
 ) -> Result<(), Failure> {
@@ -120,7 +120,7 @@ pub(crate) async fn tail(
         let headers: Vec<(&str, &str)> =
             headers.iter().map(|(name, value)| (&**name, &**value)).collect();
         let at = chrono::Local::now().format("%H:%M:%S%.3f").to_string();
-        let heard = render::Heard::read(&subjects, &subject, &headers, &payload, at);
+        let heard = render::HeardMessage::read(&subjects, &subject, &headers, &payload, at);
         if let Some(heard) = heard {
             if !out.goes_on(&heard, render::line)? {
                 break;

@@ -1,7 +1,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use jumeau::models::{Arm, Features, HORIZON, Learner, Parts, Prior, Snapshot, normal, seed};
+use jumeau::models::{Arm, ArmParts, Features, HORIZON, Learner, Prior, Snapshot, normal, seed};
 
 use crate::table::Table;
 
@@ -32,7 +32,7 @@ impl Stream {
         let labels = (0..table.len())
             .map(|row| names.binary_search(&table.text(row, column)).unwrap_or_default())
             .collect();
-        let part = |action| Parts { action, treatment: "", issue: "", channel: "", tone: "" };
+        let part = |action| ArmParts { action, treatment: "", issue: "", channel: "", tone: "" };
         let parts: Vec<_> = names.into_iter().map(part).collect();
         Ok(Stream { situations: table.features(&[column]), labels, arms: Arm::all(&parts) })
     }

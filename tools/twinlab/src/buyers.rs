@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use jumeau::event::{self, Customer, Raw, Time};
-use jumeau::models::{Arm, HORIZON, Learner, Parts, Population, Prior, Rhythm, Snapshot};
+use jumeau::models::{Arm, ArmParts, HORIZON, Learner, Population, Prior, Rhythm, Snapshot};
 use jumeau::policy::{Policy, load};
 use jumeau::policy_source::read_files;
-use jumeau::twin::{Fired, Input, Twin, Verdict, World, react};
+use jumeau::twin::{Fired, Input, InputResult, Twin, World, react};
 
 use crate::calibration::{self, Case};
 use crate::page;
@@ -47,7 +47,7 @@ pub(crate) fn buyers(
         bail!("expected a policy that counts an activity `{ORDERS}`, found none");
     };
     let mut buyers = read(purchases)?;
-    let part = Parts { action: "buys", treatment: "", issue: "", channel: "", tone: "" };
+    let part = ArmParts { action: "buys", treatment: "", issue: "", channel: "", tone: "" };
     let arm = Arm::all(&[part]).remove(0);
     // One in ten buys within a month: as good a guess as any.
     let prior = Prior::new(0.1, 10.0);
@@ -153,7 +153,7 @@ impl Buyer {
                 self.twin = Twin::new(event.customer.clone(), at);
             }
             let reaction = react(&mut self.twin, &Input::event(event, at), &world);
-            if reaction.verdict != Verdict::Applied {
+            if reaction.verdict != InputResult::Applied {
                 bail!("expected that a twin takes its purchases in, found {:?}", reaction.verdict);
             }
         }

@@ -16,7 +16,7 @@ use crate::{bare, report};
 
 /// What is to be measured.
 #[derive(Debug, Clone, clap::Args)]
-pub(crate) struct Options {
+pub(crate) struct BenchOptions {
     /// Events of each run.
     #[arg(long, default_value = "1000000")]
     events: u64,
@@ -56,7 +56,7 @@ pub(crate) struct Run {
 
 /// What was measured with one way of the broker to sync.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct Figures {
+pub(crate) struct SyncFigures {
     /// When the broker syncs: `default` or `always`.
     pub(crate) sync: &'static str,
     /// The bare bus.
@@ -75,7 +75,7 @@ pub(crate) struct Figures {
 
 /// Everything that was measured.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct Report {
+pub(crate) struct BenchReport {
     /// Events of each run.
     pub(crate) events: u64,
     /// Customers that they were about.
@@ -83,11 +83,11 @@ pub(crate) struct Report {
     /// Processors of the machine.
     pub(crate) processors: usize,
     /// The figures, one for each way of the broker to sync.
-    pub(crate) figures: Vec<Figures>,
+    pub(crate) figures: Vec<SyncFigures>,
 }
 
 /// Measures, and prints.
-pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
+pub(crate) async fn run(options: &BenchOptions) -> anyhow::Result<()> {
     let temporary = tempfile::tempdir()?;
     let folder = options.folder.as_deref().unwrap_or(temporary.path());
     std::fs::create_dir_all(folder)?;
@@ -106,7 +106,7 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     if !options.only_default {
         figures.push(measure(&folder, options, "always", "always").await?);
     }
-    let report = Report {
+    let report = BenchReport {
         events: options.events,
         customers: options.customers,
         processors: std::thread::available_parallelism().map_or(1, usize::from),
@@ -138,10 +138,10 @@ pub(crate) async fn publish(rig: &Rig, traffic: &Traffic, events: u64) -> anyhow
 
 async fn measure(
     folder: &Path,
-    options: &Options,
+    options: &BenchOptions,
     sync: &'static str,
     sync_interval: &str,
-) -> anyhow::Result<Figures> {
+) -> anyhow::Result<SyncFigures> {
     let rig = Rig::start(folder, sync_interval).await?;
     let broker = rig.broker_process()?;
     // More than was published for this, once latency has been measured on the same stream.
@@ -186,7 +186,7 @@ async fn measure(
     };
     service.stop().await?;
     rig.stop().await?;
-    Ok(Figures {
+    Ok(SyncFigures {
         sync,
         bare,
         service: run,

@@ -17,7 +17,7 @@ use crate::{echo, progress, report};
 
 /// What is to be measured.
 #[derive(Debug, Clone, clap::Args)]
-pub(crate) struct Options {
+pub(crate) struct DecideOptions {
     /// Requests for each second, one run after the other.
     #[arg(long, value_delimiter = ',', default_value = "1000,5000")]
     rates: Vec<u32>,
@@ -61,7 +61,7 @@ pub(crate) struct Took {
 
 /// One rate, the bare echo beside the service.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct Figures {
+pub(crate) struct RateFigures {
     /// When the service answers.
     pub(crate) answers: String,
     /// Requests for each second.
@@ -74,7 +74,7 @@ pub(crate) struct Figures {
 
 /// Everything that was measured.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct Report {
+pub(crate) struct DecideReport {
     /// Actions of the policy.
     pub(crate) actions: u32,
     /// Treatments of all its actions together.
@@ -84,7 +84,7 @@ pub(crate) struct Report {
     /// Processors of the machine.
     pub(crate) processors: usize,
     /// The figures.
-    pub(crate) figures: Vec<Figures>,
+    pub(crate) figures: Vec<RateFigures>,
 }
 
 /// Before each run is measured, so long is asked in vain.
@@ -93,7 +93,7 @@ const WARM_UP: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Measures, and prints.
-pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
+pub(crate) async fn run(options: &DecideOptions) -> anyhow::Result<()> {
     let temporary = tempfile::tempdir()?;
     let folder = options.folder.as_deref().unwrap_or(temporary.path());
     std::fs::create_dir_all(folder)?;
@@ -116,7 +116,7 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
         for rate in &options.rates {
             let load = Load { rig: &rig, options, rate: *rate };
             let (bare, decide) = (load.run(echo::SUBJECT), load.run("jumeau.api.decide"));
-            figures.push(Figures {
+            figures.push(RateFigures {
                 answers: answers.clone(),
                 rate: *rate,
                 echo: bare.await?,
@@ -129,7 +129,7 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     }
     bar.finish_and_clear();
     rig.stop().await?;
-    let report = Report {
+    let report = DecideReport {
         actions: options.actions,
         treatments: options.treatments,
         customers: options.customers,
@@ -160,7 +160,7 @@ async fn sample(service: &Service) -> anyhow::Result<String> {
 /// Requests at a steady rate.
 struct Load<'a> {
     rig: &'a Rig,
-    options: &'a Options,
+    options: &'a DecideOptions,
     rate: u32,
 }
 

@@ -12,7 +12,7 @@ pub(crate) const SUBJECT: &str = "twinload.echo";
 
 /// Runs as a process of its own, as the service does.
 #[derive(Debug, Clone, clap::Args)]
-pub(crate) struct Options {
+pub(crate) struct EchoOptions {
     /// The broker.
     #[arg(long)]
     server: String,
@@ -22,7 +22,7 @@ pub(crate) struct Options {
 }
 
 /// Answers until it is ended.
-pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
+pub(crate) async fn run(options: &EchoOptions) -> anyhow::Result<()> {
     let client = async_nats::connect(&options.server).await?;
     let mut requests = client.subscribe(format!("{SUBJECT}.*")).await?;
     client.flush().await?;

@@ -13,7 +13,7 @@ use crate::traffic::Traffic;
 
 /// What is to be weighed.
 #[derive(Debug, Clone, clap::Args)]
-pub(crate) struct Options {
+pub(crate) struct FootprintOptions {
     /// Twins, all of them in memory.
     #[arg(long, default_value = "500000")]
     twins: u64,
@@ -49,7 +49,7 @@ const SETTINGS: [(&str, &str); 6] = [
 ];
 
 /// Weighs, and prints.
-pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
+pub(crate) async fn run(options: &FootprintOptions) -> anyhow::Result<()> {
     let temporary = tempfile::tempdir()?;
     let folder = options.folder.as_deref().unwrap_or(temporary.path());
     std::fs::create_dir_all(folder)?;

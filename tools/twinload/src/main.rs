@@ -39,20 +39,20 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Events for each second and latency, beside the bare bus on the same events.
-    Bench(bench::Options),
+    Bench(bench::BenchOptions),
     /// From a channel's request to the decision, beside a bare echo on the same bus.
-    Decide(decide::Options),
+    Decide(decide::DecideOptions),
     /// The bare echo, as a process of its own.
     #[command(hide = true)]
-    Echo(echo::Options),
+    Echo(echo::EchoOptions),
     /// Bytes of memory that an idle twin takes.
-    Footprint(footprint::Options),
+    Footprint(footprint::FootprintOptions),
     /// A real history: 69,659 purchases of 23,570 customers, at the time of the events.
-    Replay(replay::Options),
+    Replay(replay::ReplayOptions),
     /// What learning is worth: customers with hidden tastes, moods and needs, who answer; no broker.
-    Simulate(simulate::Options),
+    Simulate(simulate::SimulateOptions),
     /// What others notice while something goes wrong, what is lost, and how it goes on.
-    Trouble(trouble::Options),
+    Trouble(trouble::TroubleOptions),
 }
 
 fn main() -> ExitCode {

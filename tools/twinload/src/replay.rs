@@ -10,7 +10,7 @@ use async_nats::HeaderMap;
 use async_nats::jetstream::{self, consumer};
 use chrono::{Datelike as _, NaiveDate};
 use futures::StreamExt;
-use jumeau::api::{Advance, Advanced, verb};
+use jumeau::api::{AdvanceReply, AdvanceRequest, verb};
 use jumeau::event::{Channel, Customer, Time};
 use serde_json::json;
 
@@ -21,7 +21,7 @@ use crate::rig::Rig;
 
 /// What is to be replayed.
 #[derive(Debug, Clone, clap::Args)]
-pub(crate) struct Options {
+pub(crate) struct ReplayOptions {
     /// The purchases: `CDNOW_master.txt`, as `tools/cdnow` fetches it.
     #[arg(long, default_value = ".jumeau/data/CDNOW_master.txt")]
     file: PathBuf,
@@ -51,7 +51,7 @@ struct Reaction {
 }
 
 /// Replays, and prints what came of it.
-pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
+pub(crate) async fn run(options: &ReplayOptions) -> anyhow::Result<()> {
     let purchases = read(&options.file)?;
     let last = purchases.last().context("no purchases")?.day;
     let policy = match options.policy.contains('/') {
@@ -73,7 +73,7 @@ pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
     bar.finish_and_clear();
     // What was due until the end of the history fires, even where nothing came after it.
     let end = moment(last, 86_400_000);
-    let _: Advanced = service.ask(verb::ADVANCE, &Advance { to: end }).await?;
+    let _: AdvanceReply = service.ask(verb::ADVANCE, &AdvanceRequest { to: end }).await?;
     let settled = service.settle(purchases.len() as u64, |_| {}).await?;
     let took = start.elapsed();
     let total = settled.total();

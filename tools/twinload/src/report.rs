@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use comfy_table::{Cell, CellAlignment, LineStyle, Table, presets};
 
-use crate::bench::{Figures, Report, Run};
+use crate::bench::{BenchReport, Run, SyncFigures};
 use crate::decide::{self, Took};
 use crate::latency::Latency;
 use crate::trouble::{Outcome, Phase};
@@ -23,7 +23,7 @@ pub(crate) fn count(number: u64) -> String {
 }
 
 /// The figures of a bench.
-pub(crate) fn bench(report: &Report) -> String {
+pub(crate) fn bench(report: &BenchReport) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
     let _ = writeln!(
@@ -38,7 +38,7 @@ pub(crate) fn bench(report: &Report) -> String {
     let mut header = vec![String::new()];
     header.extend(report.figures.iter().map(|one| format!("broker sync: {}", one.sync)));
     table.set_header(header);
-    let mut row = |title: &str, figure: &dyn Fn(&Figures) -> String| {
+    let mut row = |title: &str, figure: &dyn Fn(&SyncFigures) -> String| {
         let mut cells = vec![Cell::new(title)];
         let figures = report.figures.iter().map(figure);
         cells.extend(figures.map(|cell| Cell::new(cell).set_alignment(CellAlignment::Right)));
@@ -53,7 +53,7 @@ pub(crate) fn bench(report: &Report) -> String {
     let cpu = |one: &Run| format!("{:.1} + {:.1} s", one.broker_cpu, one.own_cpu);
     row("processor time for a million events, broker + bare client", &|one| cpu(&one.bare));
     row("processor time for a million events, broker + service", &|one| cpu(&one.service));
-    let latency = |one: &Figures, figure: fn(&Latency) -> f64| match &one.latency {
+    let latency = |one: &SyncFigures, figure: fn(&Latency) -> f64| match &one.latency {
         Some(latency) => format!("{:.2} ms", figure(latency)),
         None => String::new(),
     };
@@ -79,7 +79,7 @@ pub(crate) fn bench(report: &Report) -> String {
 }
 
 /// The figures of what was asked, one line for each rate.
-pub(crate) fn decide(report: &decide::Report) -> String {
+pub(crate) fn decide(report: &decide::DecideReport) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
     let _ = writeln!(
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_report_reads_well() {
-        let figures = |sync, scale: f64, latency| Figures {
+        let figures = |sync, scale: f64, latency| SyncFigures {
             sync,
             bare: Run { events_per_second: 174_000.0 * scale, broker_cpu: 5.1, own_cpu: 4.9 },
             service: Run { events_per_second: 91_500.0 * scale, broker_cpu: 6.0, own_cpu: 13.25 },
@@ -180,7 +180,7 @@ mod tests {
             p999_ms: 9.9,
             max_ms: 14.0,
         };
-        let report = Report {
+        let report = BenchReport {
             events: 1_000_000,
             customers: 100_000,
             processors: 2,

@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 use async_nats::Client;
 use jumeau::api::{Stats, verb};
 use jumeau::bus::{Broker, BrokerOptions, Bus};
-use jumeau::config::settings::{Nats, Streams};
+use jumeau::config::settings::{NatsSettings, StreamSettings};
 use jumeau::contract::Subjects;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -58,9 +58,13 @@ impl Rig {
 
     /// Makes the streams of the service that are missing.
     pub(crate) async fn ensure_streams(&self) -> anyhow::Result<()> {
-        let nats = Nats { url: self.broker.url(), prefix: PREFIX.into(), ..Nats::default() };
+        let nats = NatsSettings {
+            url: self.broker.url(),
+            prefix: PREFIX.into(),
+            ..NatsSettings::default()
+        };
         let bus = Bus::connect(&nats).await?;
-        bus.ensure_streams(&Streams::default(), PARTITIONS).await?;
+        bus.ensure_streams(&StreamSettings::default(), PARTITIONS).await?;
         bus.close().await?;
         Ok(())
     }

@@ -18,16 +18,16 @@ use clap::Args;
 use jumeau::event::{self, Customer, Raw, Time};
 use jumeau::models::{HORIZON, Learner, Snapshot};
 use jumeau::policy::{Files, Policy, load};
-use jumeau::twin::{Action, Effect, Input, Reaction, Twin, Verdict, World, react};
+use jumeau::twin::{Action, Effect, Input, InputResult, Reaction, Twin, World, react};
 use serde_json::json;
 
 use crate::progress;
 use people::{Choice, GENRES, GROUPS, Person, TONES};
-use report::Report;
+use report::SimulationReport;
 
 /// What is simulated.
 #[derive(Debug, Args)]
-pub(crate) struct Options {
+pub(crate) struct SimulateOptions {
     /// How many customers there are.
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     customers: u64,
@@ -58,9 +58,9 @@ const ANSWERS_A_SNAPSHOT: usize = 50;
 /// A Monday.
 const START_MS: i64 = 1_772_409_600_000;
 
-pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
+pub(crate) fn run(options: &SimulateOptions) -> anyhow::Result<()> {
     let moments = simulate(options)?;
-    let report = Report::of(&moments, options);
+    let report = SimulationReport::of(&moments, options);
     anstream::print!("{}", report.text());
     if let Some(path) = &options.page {
         fs::write(path, report.page())
@@ -70,7 +70,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
 }
 
 /// Everything that was shown, in the order of time.
-fn simulate(options: &Options) -> anyhow::Result<Vec<Moment>> {
+fn simulate(options: &SimulateOptions) -> anyhow::Result<Vec<Moment>> {
     let policy = policy()?;
     let mut customers = (0..options.customers)
         .map(|number| Simulated::new(number, options.seed))
@@ -176,7 +176,7 @@ impl Simulated {
             let event = event::parse(&raw).map_err(|rejection| anyhow!("{rejection:?}"))?;
             let reaction = react(&mut self.twin, &Input::event(event, now), world);
             match reaction.verdict {
-                Verdict::Applied => Ok(reaction),
+                InputResult::Applied => Ok(reaction),
                 other => bail!("expected that a twin takes `{kind}` in, found {other:?}"),
             }
         };
@@ -237,8 +237,8 @@ fn taken(reaction: &Reaction) -> Option<Arc<Action>> {
 mod tests {
     use super::*;
 
-    fn options(seed: u64) -> Options {
-        Options { customers: 60, days: 40, seed, page: None }
+    fn options(seed: u64) -> SimulateOptions {
+        SimulateOptions { customers: 60, days: 40, seed, page: None }
     }
 
     #[test]
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn what_is_learned_is_better_than_chance_and_than_the_best_habit() {
-        let report = Report::of(&simulate(&options(1)).unwrap(), &options(1));
+        let report = SimulationReport::of(&simulate(&options(1)).unwrap(), &options(1));
         let regret = |side: &str| report.regret_at_last(side);
         assert!(regret("learned") < 0.8 * regret("random"), "{}", report.text());
         assert!(regret("learned") < regret("best fixed"), "{}", report.text());

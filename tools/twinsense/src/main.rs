@@ -8,7 +8,7 @@ mod train;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use jumeau::language::{Language, Prior};
+use jumeau::language::{Language, LanguagePrior};
 use jumeau::policy_source;
 
 use crate::set::Set;
@@ -81,7 +81,7 @@ fn main() -> anyhow::Result<()> {
         Command::Train { set } => print!("{}", train::train(&Set::read(&set)?, &languages)?),
         Command::Read { language, text } => {
             let text = text.join(" ");
-            let likely = Prior::Likely(Language::ENGLISH);
+            let likely = LanguagePrior::Likely(Language::ENGLISH);
             let language =
                 language.unwrap_or_else(|| languages.detect(&text, &[], likely).language);
             println!("{:#?}", languages.read(&text, language));

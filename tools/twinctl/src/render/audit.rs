@@ -3,9 +3,9 @@
 use comfy_table::{Attribute, Color};
 use jumeau::api::{AuditOutcome, AuditRecord, AuditReply};
 
-use super::ink::{FAINT, Inked};
 use super::quantity::moment;
 use super::sheet::{Cell, Sheet};
+use super::style::{FAINT, Styled};
 
 /// The lines of the audit, as many as were asked for.
 pub(crate) fn audit(answer: &AuditReply, width: u16) -> String {
@@ -20,7 +20,7 @@ pub(crate) fn audit(answer: &AuditReply, width: u16) -> String {
         5,
     );
     if answer.records.iter().any(|record| !record.is_vouched) {
-        sheet.line(Inked(FAINT, "?  a name that the broker does not vouch for"));
+        sheet.line(Styled(FAINT, "?  a name that the broker does not vouch for"));
     }
     sheet.finish()
 }

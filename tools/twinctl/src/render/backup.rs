@@ -1,6 +1,6 @@
 //! Acts that are told in one line.
 
-use jumeau::api::{Advanced, BackupReply};
+use jumeau::api::{AdvanceReply, BackupReply};
 
 use super::quantity::{bytes, many};
 use super::sheet::Sheet;
@@ -19,7 +19,7 @@ pub(crate) fn backup(answer: &BackupReply) -> String {
 }
 
 /// A clock that was moved.
-pub(crate) fn advanced(answer: &Advanced) -> String {
+pub(crate) fn advanced(answer: &AdvanceReply) -> String {
     let mut sheet = Sheet::new(u16::MAX);
     let fired = many(answer.timers_fired, "timer");
     sheet.line(format_args!("it is {}; {fired} fired", answer.to));

@@ -4,9 +4,9 @@ use jumeau::api::LiveBroadcasts;
 use jumeau::event::Time;
 use jumeau::partition::Progress;
 
-use super::ink::{EVENT, FAINT, Inked, TITLE};
 use super::quantity::{count, distance, rate};
 use super::sheet::{Cell, Sheet};
+use super::style::{EVENT, FAINT, Styled, TITLE};
 
 /// The broadcasts that live.
 pub(crate) fn broadcasts(answer: &LiveBroadcasts, width: u16) -> String {
@@ -25,7 +25,8 @@ pub(crate) fn broadcasts(answer: &LiveBroadcasts, width: u16) -> String {
 
 fn broadcast(one: &Progress, now: Time, sheet: &mut Sheet) {
     let span = format!("since {}, ends {}", distance(now, one.since), distance(now, one.until));
-    let title = format_args!("{}  {}", Inked(EVENT, Inked(TITLE, &one.scope)), Inked(FAINT, span));
+    let title =
+        format_args!("{}  {}", Styled(EVENT, Styled(TITLE, &one.scope)), Styled(FAINT, span));
     sheet.line(title);
     let concerns = one.condition.as_deref().unwrap_or("everybody");
     let mut rows = vec![

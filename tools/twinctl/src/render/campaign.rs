@@ -1,15 +1,15 @@
 //! How far a campaign is, and what it came to.
 
 use jumeau::api::TryCampaignReply;
-use jumeau::partition::{Campaigned, Progress};
+use jumeau::partition::{CampaignCounts, Progress};
 
-use super::ink::{ACTION, FAINT, Inked, TITLE};
 use super::quantity::{count, many, rate};
 use super::sheet::push_line;
+use super::style::{ACTION, FAINT, Styled, TITLE};
 
 /// How far it is, in one line.
 pub(crate) fn campaign_line(one: &Progress) -> String {
-    let decided = one.campaign.as_ref().map_or(0, Campaigned::decided);
+    let decided = one.campaign.as_ref().map_or(0, CampaignCounts::decided);
     let said = one.campaign.as_ref().map_or(0, |campaign| campaign.said);
     format!(
         "{} looked at, {}; {} decided, {} told something",
@@ -21,16 +21,16 @@ pub(crate) fn campaign_line(one: &Progress) -> String {
 }
 
 /// What it came to.
-pub(crate) fn campaigned(looked_at: u64, concerned: u64, campaign: &Campaigned) -> String {
+pub(crate) fn campaigned(looked_at: u64, concerned: u64, campaign: &CampaignCounts) -> String {
     let mut text = String::new();
     let mut line = |line: std::fmt::Arguments<'_>| push_line(&mut text, line);
     line(format_args!(
         "{} looked at, {} concerned, {} decided",
         many(looked_at, "customer"),
         count(concerned),
-        Inked(TITLE, count(campaign.decided())),
+        Styled(TITLE, count(campaign.decided())),
     ));
-    line(format_args!("  {:>9}  told something", Inked(ACTION, count(campaign.said))));
+    line(format_args!("  {:>9}  told something", Styled(ACTION, count(campaign.said))));
     for (stage, silent) in &campaign.silent {
         line(format_args!("  {:>9}  nothing: {}", count(*silent), why(stage)));
     }
@@ -40,7 +40,7 @@ pub(crate) fn campaigned(looked_at: u64, concerned: u64, campaign: &Campaigned) 
 /// What it would come to.
 pub(crate) fn rehearsed(reply: &TryCampaignReply) -> String {
     let mut text = campaigned(reply.looked_at, reply.concerned, &reply.campaign);
-    push_line(&mut text, Inked(FAINT, "nothing is said, nothing is stored"));
+    push_line(&mut text, Styled(FAINT, "nothing is said, nothing is stored"));
     for (what, customers) in &reply.said {
         push_line(&mut text, format_args!("  {:>9}  {what}", count(*customers)));
     }
@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn a_campaign_reads_well() {
         let silent = [("contact".into(), 1_210), ("eligibility".into(), 40)];
-        let campaign = Campaigned { said: 20_250, silent: silent.into() };
+        let campaign = CampaignCounts { said: 20_250, silent: silent.into() };
         let reply = TryCampaignReply {
             looked_at: 64_000,
             concerned: 21_500,

@@ -1,15 +1,15 @@
 //! Events that could not be used.
 
 use comfy_table::{Attribute, Color};
-use jumeau::api::{DeadLetter, DeadLetters, DeadRetried};
+use jumeau::api::{DeadLetterView, DeadListReply, DeadRetryReply};
 use jumeau::event::Time;
 
-use super::ink::{FAINT, Inked, WRONG};
 use super::quantity::{bytes, count, distance, moment};
 use super::sheet::{Cell, Sheet};
+use super::style::{FAINT, Styled, WRONG};
 
 /// Some dead letters, and how many there are.
-pub(crate) fn letters(list: &DeadLetters, now: Time, width: u16) -> String {
+pub(crate) fn letters(list: &DeadListReply, now: Time, width: u16) -> String {
     let mut sheet = Sheet::new(width);
     if list.letters.is_empty() {
         sheet.line("no dead letters");
@@ -28,17 +28,17 @@ pub(crate) fn letters(list: &DeadLetters, now: Time, width: u16) -> String {
     let shown = list.letters.len() as u64;
     let reasons = list.counts.iter().map(|(reason, times)| format!("{reason} {}", count(*times)));
     let reasons = reasons.collect::<Vec<_>>().join(", ");
-    sheet.line(Inked(FAINT, format_args!("{} shown; in all: {reasons}", count(shown))));
+    sheet.line(Styled(FAINT, format_args!("{} shown; in all: {reasons}", count(shown))));
     sheet.finish()
 }
 
 /// One dead letter with its bytes.
-pub(crate) fn letter(letter: &DeadLetter, width: u16) -> String {
+pub(crate) fn letter(letter: &DeadLetterView, width: u16) -> String {
     let mut sheet = Sheet::new(width);
     sheet.line(format_args!(
         "{}  {}",
-        Inked(WRONG, format_args!("#{} {}", letter.sequence, letter.reason)),
-        Inked(FAINT, moment(letter.at)),
+        Styled(WRONG, format_args!("#{} {}", letter.sequence, letter.reason)),
+        Styled(FAINT, moment(letter.at)),
     ));
     sheet.line(&letter.detail);
     sheet.section(
@@ -61,19 +61,19 @@ pub(crate) fn letter(letter: &DeadLetter, width: u16) -> String {
         (None, None) => ("payload", ""),
     };
     sheet.line("");
-    sheet.line(Inked(super::ink::TITLE, kind));
+    sheet.line(Styled(super::style::TITLE, kind));
     sheet.text(payload);
     sheet.finish()
 }
 
 /// What came of publishing dead letters once more.
-pub(crate) fn retried(answer: &DeadRetried) -> String {
+pub(crate) fn retried(answer: &DeadRetryReply) -> String {
     let mut sheet = Sheet::new(u16::MAX);
     sheet.line(format_args!("published once more: {}", count(answer.retried.len() as u64)));
     for failed in &answer.failed {
         sheet.line(format_args!(
             "{} {}",
-            Inked(WRONG, format_args!("#{}", failed.sequence)),
+            Styled(WRONG, format_args!("#{}", failed.sequence)),
             failed.why
         ));
     }
@@ -88,8 +88,8 @@ mod tests {
     use crate::render::hostile::withstands;
     use crate::render::plain;
 
-    fn sample() -> DeadLetter {
-        DeadLetter {
+    fn sample() -> DeadLetterView {
+        DeadLetterView {
             sequence: 12,
             at: Time::parse("2026-11-22T09:58:00Z").unwrap(),
             reason: "unknown-type".into(),
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_list_of_dead_letters_reads_well() {
-        let list = DeadLetters {
+        let list = DeadListReply {
             counts: BTreeMap::from([("bad-json".into(), 30), ("unknown-type".into(), 1)]),
             letters: vec![sample()],
         };
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn one_dead_letter_shows_its_bytes_without_letting_them_steer_the_terminal() {
         // Its bytes may have lines of their own.
-        let textless = DeadLetter { text: None, ..sample() };
+        let textless = DeadLetterView { text: None, ..sample() };
         withstands(&textless, |one| letter(one, u16::MAX));
         insta::assert_snapshot!(plain(&letter(&sample(), 100)), @r#"
         #12 unknown-type  2026-11-22 09:58:00

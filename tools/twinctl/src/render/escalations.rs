@@ -1,13 +1,13 @@
 //! What waits for people, and what agents did.
 
 use comfy_table::Color;
-use jumeau::api::{ActReply, EscalationReply, EscalationsReply, Listed};
+use jumeau::api::{ActReply, EscalationReply, EscalationsReply, ListedEscalation};
 use jumeau::event::Time;
 use jumeau::twin::EscalationState;
 
-use super::ink::{FAINT, Inked, TITLE};
 use super::quantity::{count, distance};
 use super::sheet::{Cell, Sheet};
+use super::style::{FAINT, Styled, TITLE};
 
 /// What waits, the one due first first.
 pub(crate) fn escalations(answer: &EscalationsReply, width: u16) -> String {
@@ -29,8 +29,8 @@ pub(crate) fn escalations(answer: &EscalationsReply, width: u16) -> String {
     sheet.finish()
 }
 
-fn row(one: &Listed, now: Time) -> Vec<Cell> {
-    let Listed { customer, waiting } = one;
+fn row(one: &ListedEscalation, now: Time) -> Vec<Cell> {
+    let ListedEscalation { customer, waiting } = one;
     let is_late = waiting.due.is_some_and(|due| due < now);
     let due = waiting.due.map_or_else(String::new, |due| distance(now, due));
     let state = match (&waiting.agent, waiting.state) {
@@ -64,7 +64,7 @@ pub(crate) fn escalation(answer: &EscalationReply) -> String {
         known.id,
     );
     let mut sheet = Sheet::new(u16::MAX);
-    sheet.line(format_args!("{}  {}", Inked(TITLE, title), Inked(FAINT, stands)));
+    sheet.line(format_args!("{}  {}", Styled(TITLE, title), Styled(FAINT, stands)));
     sheet.text(&answer.text);
     sheet.finish()
 }

@@ -3,9 +3,9 @@
 use jumeau::api::{ArmShown, ExperimentShown, ExperimentsReply};
 use jumeau::models::{Lead, MISMATCH};
 
-use super::ink::{ACTION, FAINT, Inked, TITLE, WRONG};
 use super::quantity::count;
 use super::sheet::{Cell, Sheet};
+use super::style::{ACTION, FAINT, Styled, TITLE, WRONG};
 
 /// All experiments.
 pub(crate) fn experiments(answer: &ExperimentsReply, width: u16) -> String {
@@ -24,7 +24,7 @@ pub(crate) fn experiments(answer: &ExperimentsReply, width: u16) -> String {
 
 fn experiment(one: &ExperimentShown, sheet: &mut Sheet) {
     let place = one.place.as_deref().unwrap_or("no longer in the policy");
-    sheet.line(format_args!("{}  {}", Inked(TITLE, &one.name), Inked(FAINT, place)));
+    sheet.line(format_args!("{}  {}", Styled(TITLE, &one.name), Styled(FAINT, place)));
     if let Some(describe) = &one.describe {
         sheet.line(describe);
     }
@@ -37,7 +37,7 @@ fn experiment(one: &ExperimentShown, sheet: &mut Sheet) {
     if one.chance_of_shares < MISMATCH {
         let warning = "not to be trusted: customers did not come into the arms by their shares, so \
                        the experiment itself changes who comes in";
-        sheet.line(Inked(WRONG, warning));
+        sheet.line(Styled(WRONG, warning));
     } else {
         sheet.line(verdict(one));
     }
@@ -84,15 +84,15 @@ fn verdict(one: &ExperimentShown) -> String {
     });
     let certain: Vec<String> = certain.collect();
     if certain.is_empty() {
-        return Inked(FAINT, "nothing is certain yet; look as often as you like").to_string();
+        return Styled(FAINT, "nothing is certain yet; look as often as you like").to_string();
     }
-    Inked(ACTION, certain.join("; ")).to_string()
+    Styled(ACTION, certain.join("; ")).to_string()
 }
 
 #[cfg(test)]
 mod tests {
     use jumeau::event::Time;
-    use jumeau::models::{ArmResult, Measure, chance_of_shares};
+    use jumeau::models::{ArmResult, ComparedMeasure, chance_of_shares};
 
     use super::*;
     use crate::render::hostile::withstands;
@@ -119,9 +119,9 @@ mod tests {
             does: None,
             result,
             rate: reached as f64 / entered as f64,
-            rate_lead: lead(Measure::Rate),
+            rate_lead: lead(ComparedMeasure::Rate),
             value: mean,
-            value_lead: lead(Measure::Value),
+            value_lead: lead(ComparedMeasure::Value),
         }
     }
 

@@ -2,17 +2,17 @@
 
 use jumeau::api::PolicyStatus;
 
-use super::ink::{FAINT, Inked, TITLE, WRONG};
 use super::quantity::{many, moment};
 use super::sheet::Sheet;
+use super::style::{FAINT, Styled, TITLE, WRONG};
 
 /// The loaded policy, and the last change if it was refused.
 pub(crate) fn policy(status: &PolicyStatus) -> String {
     let mut sheet = Sheet::new(u16::MAX);
     sheet.line(format_args!(
         "{}  {}",
-        Inked(TITLE, &status.name),
-        Inked(FAINT, format_args!("version {}", status.version))
+        Styled(TITLE, &status.name),
+        Styled(FAINT, format_args!("version {}", status.version))
     ));
     sheet.line(format_args!(
         "{}, {}, {}",
@@ -21,11 +21,11 @@ pub(crate) fn policy(status: &PolicyStatus) -> String {
         many(status.actions as u64, "action")
     ));
     let from = format!("from {}, loaded {}", status.source, moment(status.loaded));
-    sheet.line(Inked(FAINT, from));
+    sheet.line(Styled(FAINT, from));
     if let Some(refusal) = &status.refusal {
         sheet.line("");
         let sentence = format!("a change was refused at {}", moment(refusal.at));
-        sheet.line(Inked(WRONG, sentence));
+        sheet.line(Styled(WRONG, sentence));
         for mistake in &refusal.mistakes {
             match excerpt(mistake) {
                 Some(lines) => lines.iter().for_each(|line| sheet.line(format_args!("  {line}"))),
@@ -49,7 +49,7 @@ fn excerpt(mistake: &str) -> Option<[&str; 3]> {
 
 #[cfg(test)]
 mod tests {
-    use jumeau::api::Refusal;
+    use jumeau::api::PolicyRefusal;
     use jumeau::event::Time;
 
     use super::*;
@@ -65,7 +65,7 @@ mod tests {
             rules: 12,
             needs: 5,
             actions: 7,
-            refusal: Some(Refusal {
+            refusal: Some(PolicyRefusal {
                 at: Time::parse("2026-11-22T09:00:00Z").unwrap(),
                 mistakes: vec![mistake.into()],
             }),

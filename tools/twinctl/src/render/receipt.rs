@@ -1,18 +1,18 @@
 //! The receipt of an erasure.
 
-use jumeau::api::Receipt;
+use jumeau::api::ErasureReceipt;
 
-use super::ink::{FAINT, Inked, TITLE};
 use super::quantity::count;
 use super::sheet::Sheet;
+use super::style::{FAINT, Styled, TITLE};
 
 /// What was removed of a customer, and where.
-pub(crate) fn receipt(receipt: &Receipt) -> String {
+pub(crate) fn receipt(receipt: &ErasureReceipt) -> String {
     let mut sheet = Sheet::new(100);
     let told = &receipt.told;
-    sheet.line(format_args!("{} {}", Inked(TITLE, "erased"), Inked(FAINT, &told.erasure)));
+    sheet.line(format_args!("{} {}", Styled(TITLE, "erased"), Styled(FAINT, &told.erasure)));
     for one in &told.identifiers {
-        sheet.line(format_args!("{} at {}", Inked(TITLE, &one.mark), one.erased));
+        sheet.line(format_args!("{} at {}", Styled(TITLE, &one.mark), one.erased));
         for thing in &one.removed {
             let number = count(thing.count);
             sheet.line(format_args!("  {:>8} {} from {}", number, thing.what, thing.place));
@@ -25,7 +25,7 @@ pub(crate) fn receipt(receipt: &Receipt) -> String {
 
 #[cfg(test)]
 mod tests {
-    use jumeau::api::{ErasedIdentifier, RemovedThings, Told};
+    use jumeau::api::{ErasedIdentifier, ReceiptStatement, RemovedThings};
     use jumeau::event::Time;
 
     use super::*;
@@ -39,7 +39,7 @@ mod tests {
             count,
             at,
         };
-        let told = Told {
+        let told = ReceiptStatement {
             format: 1,
             erasure: "00000000000000000000000000000007".into(),
             done: at,
@@ -51,9 +51,9 @@ mod tests {
                 files_rewritten: at,
             }],
         };
-        let signed = Receipt { told: told.clone(), key: "U".into(), signature: "".into() };
+        let signed = ErasureReceipt { told: told.clone(), key: "U".into(), signature: "".into() };
         crate::render::hostile::withstands(&signed, receipt);
-        let text = receipt(&Receipt { told, key: "U".into(), signature: "".into() });
+        let text = receipt(&ErasureReceipt { told, key: "U".into(), signature: "".into() });
         insta::assert_snapshot!(super::super::plain(&text), @r"
         erased 00000000000000000000000000000007
         08080808080808080808080808080808 at 2026-11-22T09:30:00Z

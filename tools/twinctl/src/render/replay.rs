@@ -6,13 +6,13 @@ use comfy_table::{Attribute, Color};
 use jumeau::event::{Customer, Time};
 use serde::Serialize;
 
-use super::ink::{CUSTOMER, Inked, RECALL};
 use super::quantity::{count, many, moment};
 use super::sheet::{Cell, Sheet};
+use super::style::{CUSTOMER, RECALL, Styled};
 
 /// One thing that was said, or would have been.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Said {
+pub(crate) struct ReplayedAction {
     /// When.
     pub(crate) at: Time,
     /// What: the action.
@@ -35,9 +35,9 @@ pub(crate) struct Replay<'a> {
     /// Only what was said from this moment on is compared.
     pub(crate) from: Option<Time>,
     /// What was said.
-    pub(crate) was: Vec<Said>,
+    pub(crate) was: Vec<ReplayedAction>,
     /// What would have been.
-    pub(crate) would: Vec<Said>,
+    pub(crate) would: Vec<ReplayedAction>,
     /// What the reader should know.
     pub(crate) notes: Vec<String>,
 }
@@ -47,11 +47,11 @@ pub(crate) fn replay(replay: &Replay<'_>, width: u16) -> String {
     let mut sheet = Sheet::new(width);
     sheet.line(format_args!(
         "{}  {} under policy {}",
-        Inked(CUSTOMER, replay.customer),
+        Styled(CUSTOMER, replay.customer),
         many(replay.inputs, "input"),
         replay.policy
     ));
-    let mut moments: BTreeMap<Time, (Vec<&Said>, Vec<&Said>)> = BTreeMap::new();
+    let mut moments: BTreeMap<Time, (Vec<&ReplayedAction>, Vec<&ReplayedAction>)> = BTreeMap::new();
     for said in &replay.was {
         moments.entry(said.at).or_default().0.push(said);
     }
@@ -65,7 +65,7 @@ pub(crate) fn replay(replay: &Replay<'_>, width: u16) -> String {
             continue;
         }
         // First what is the same, wherever it stands.
-        let mut rows: Vec<(Option<&Said>, Option<&Said>)> = Vec::new();
+        let mut rows: Vec<(Option<&ReplayedAction>, Option<&ReplayedAction>)> = Vec::new();
         was.retain(|said| match would.iter().position(|other| other == said) {
             Some(position) => {
                 rows.push((Some(*said), Some(would.remove(position))));
@@ -106,7 +106,7 @@ pub(crate) fn replay(replay: &Replay<'_>, width: u16) -> String {
         ));
     }
     for note in &replay.notes {
-        sheet.line(format_args!("{} {note}", Inked(RECALL, "note:")));
+        sheet.line(format_args!("{} {note}", Styled(RECALL, "note:")));
     }
     sheet.finish()
 }
@@ -115,7 +115,7 @@ fn nothing() -> Cell {
     Cell::new("nothing").add_attribute(Attribute::Dim)
 }
 
-fn words(said: &Said) -> Cell {
+fn words(said: &ReplayedAction) -> Cell {
     Cell::new(format!("{} · {} in {}", said.action, said.treatment, said.channel)).fg(Color::Green)
 }
 
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn two_lives_read_well_side_by_side() {
-        let said = |minute: u8, action: &str| Said {
+        let said = |minute: u8, action: &str| ReplayedAction {
             at: Time::parse(&format!("2026-11-22T09:{minute}:00Z")).unwrap(),
             action: action.into(),
             treatment: "plain".into(),

@@ -5,7 +5,7 @@ use std::fmt::{Display, Write as _};
 use comfy_table::{Attribute, CellAlignment, Color, ContentArrangement, LineStyle, Table, presets};
 use jumeau::terminal;
 
-use super::ink::{Inked, TITLE};
+use super::style::{Styled, TITLE};
 
 /// A text that grows section by section, at most so many columns wide. Each line that is given stays
 /// one line, and each cell one cell, whatever strangers have written into it.
@@ -65,7 +65,7 @@ impl Sheet {
             return;
         }
         self.line("");
-        self.line(Inked(TITLE, title));
+        self.line(Styled(TITLE, title));
         self.rows(rows);
     }
 

@@ -5,9 +5,9 @@ use jumeau::api::Stats;
 use jumeau::config::settings::TimeMode;
 use jumeau::partition::Counters;
 
-use super::ink::{FAINT, Inked, TITLE, WRONG};
 use super::quantity::{bytes, count, moment, rate, span};
 use super::sheet::{Cell, Sheet};
+use super::style::{FAINT, Styled, TITLE, WRONG};
 
 /// The state of the service; rates are those since `before`, or without it those since its start.
 pub(crate) fn stats(now: &Stats, before: Option<&Stats>, partitions: bool, width: u16) -> String {
@@ -24,8 +24,8 @@ pub(crate) fn stats(now: &Stats, before: Option<&Stats>, partitions: bool, width
     let up = now.at.since(now.started).as_millis();
     sheet.line(format_args!(
         "{}  {}",
-        Inked(TITLE, format_args!("jumeau {}", now.version)),
-        Inked(
+        Styled(TITLE, format_args!("jumeau {}", now.version)),
+        Styled(
             FAINT,
             format_args!(
                 "up {} · policy {} {} · {}",
@@ -40,14 +40,14 @@ pub(crate) fn stats(now: &Stats, before: Option<&Stats>, partitions: bool, width
         ),
     ));
     for sentence in troubles(now, &total) {
-        sheet.line(Inked(WRONG, sentence));
+        sheet.line(Styled(WRONG, sentence));
     }
     if let Some(refusal) = &now.policy.refusal {
         let sentence = format!(
             "the last change of the policy was refused at {}; see `twinctl policy`",
             moment(refusal.at)
         );
-        sheet.line(Inked(WRONG, sentence));
+        sheet.line(Styled(WRONG, sentence));
     }
 
     let number = |number: u64| Cell::new(count(number)).set_alignment(CellAlignment::Right);
@@ -156,7 +156,7 @@ pub(crate) fn stats(now: &Stats, before: Option<&Stats>, partitions: bool, width
     if let Some(sentence) = &total.last_policy_error {
         sheet.line("");
         let times = count(total.policy_errors);
-        sheet.line(Inked(
+        sheet.line(Styled(
             WRONG,
             format_args!("the policy failed {times} times, last at {sentence}"),
         ));
@@ -329,11 +329,11 @@ const SHADOW_SHOWN: usize = 12;
 mod tests {
     use std::collections::BTreeMap;
 
-    use jumeau::api::{PolicyStatus, Publishing, Refusal};
-    use jumeau::bus::{Kept, Outages, Reader, Relayed};
+    use jumeau::api::{PolicyRefusal, PolicyStatus, Publishing};
+    use jumeau::bus::{ConsumerStats, Outages, RelayStats, StreamStats};
     use jumeau::event::{Reason, Time};
-    use jumeau::partition::Jumps;
-    use jumeau::tables::Space;
+    use jumeau::partition::ClockJumps;
+    use jumeau::tables::DiskSpace;
 
     use super::*;
     use crate::render::hostile::withstands;
@@ -387,8 +387,8 @@ mod tests {
             missed: 0,
             publishing: Publishing::default(),
             streams: Vec::new(),
-            space: Space::default(),
-            clock: Jumps::default(),
+            space: DiskSpace::default(),
+            clock: ClockJumps::default(),
             learning: Default::default(),
             partitions: vec![one(), one()],
         }
@@ -447,7 +447,7 @@ mod tests {
         let mut now = sample("2026-11-22T10:00:00Z", 0);
         now.connected = false;
         now.policy.refusal =
-            Some(Refusal { at: now.at, mistakes: vec!["rules.toml:3: no".into()] });
+            Some(PolicyRefusal { at: now.at, mistakes: vec!["rules.toml:3: no".into()] });
         let text = plain(&stats(&now, None, false, 120));
         insta::assert_snapshot!(text.lines().take(3).collect::<Vec<_>>().join("\n"), @r#"
         jumeau 0.1.0  up 4 hours · policy bank 3fa94c0011223344 · the stream's time
@@ -460,13 +460,13 @@ mod tests {
     fn trouble_is_told_while_it_lasts_and_counted_when_it_is_over() {
         let mut now = sample("2026-11-22T10:00:00Z", 0);
         now.space =
-            Space { free_bytes: 100 << 20, reserve_bytes: 512 << 20, is_short: true, times: 2 };
+            DiskSpace { free_bytes: 100 << 20, reserve_bytes: 512 << 20, is_short: true, times: 2 };
         now.publishing = Publishing {
             outages: Outages { times: 1, ms: 61_000 },
-            relayed: Relayed { duplicates: 12, retries: 3, ..Relayed::default() },
+            relayed: RelayStats { duplicates: 12, retries: 3, ..RelayStats::default() },
             trouble: Some("maximum bytes exceeded".into()),
         };
-        now.clock = Jumps {
+        now.clock = ClockJumps {
             times: 1,
             last_ms: -3_600_000,
             is_doubted: true,
@@ -478,16 +478,16 @@ mod tests {
         now.partitions[0].last_unknown_name = Some("channel `e-mail`".into());
         now.partitions[0].impossible_times = 3;
         now.partitions[0].last_impossible_time = Some("pos: 0001-01-01T00:00:00Z".into());
-        let reader = |name: &str, waiting, missed| Reader {
+        let reader = |name: &str, waiting, missed| ConsumerStats {
             name: name.into(),
             waiting,
             unanswered: 0,
             missed,
         };
-        now.streams = vec![Kept {
+        now.streams = vec![StreamStats {
             stream: "JUMEAU_ACTIONS".into(),
             readers: vec![reader("crm", 12_000, 300), reader("push", 0, 0)],
-            ..Kept::default()
+            ..StreamStats::default()
         }];
         let text = plain(&stats(&now, None, false, 120));
         let begin: Vec<&str> = text.lines().skip(1).take(4).collect();

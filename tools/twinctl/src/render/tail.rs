@@ -1,22 +1,22 @@
 //! What happens, one line for each thing.
 
 use jumeau::contract::Subjects;
-use jumeau::event::{Broadcast, Channel, Customer, Kind, Original, Raw, parse};
+use jumeau::event::{Broadcast, Channel, Customer, EventKind, Original, Raw, parse};
 use jumeau::terminal;
 use jumeau::twin::{Action, Escalation, EscalationState, News, Recall};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::ink::{ACTION, CUSTOMER, ESCALATION, EVENT, FAINT, Inked, RECALL, WRONG};
+use super::style::{ACTION, CUSTOMER, ESCALATION, EVENT, FAINT, RECALL, Styled, WRONG};
 
 /// Something heard on the bus.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) struct Heard {
+pub(crate) struct HeardMessage {
     /// When it was heard, by the clock on the wall.
     pub(crate) at: String,
     /// What it is.
-    pub(crate) what: What,
+    pub(crate) what: MessageKind,
     /// The channel, the queue of people, or the scope of a broadcast.
     pub(crate) place: String,
     /// The customer.
@@ -30,7 +30,7 @@ pub(crate) struct Heard {
 /// What was heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum What {
+pub(crate) enum MessageKind {
     /// An event came in.
     Event,
     /// Something is said to all customers whom it concerns.
@@ -45,7 +45,7 @@ pub(crate) enum What {
     Dead,
 }
 
-impl Heard {
+impl HeardMessage {
     /// What a message on the bus says; nothing, if its subject is none of the contract.
     pub(crate) fn read(
         subjects: &Subjects,
@@ -53,7 +53,7 @@ impl Heard {
         headers: &[(&str, &str)],
         payload: &[u8],
         at: String,
-    ) -> Option<Heard> {
+    ) -> Option<HeardMessage> {
         let tokens: Vec<&str> = subjects.tokens(subject)?.collect();
         let customer = |token: &str| {
             Customer::from_token(token).map_or_else(|_| token.to_owned(), |known| known.to_string())
@@ -61,14 +61,15 @@ impl Heard {
         let place = |token: &str| {
             Channel::from_token(token).map_or_else(|_| token.to_owned(), |known| known.to_string())
         };
-        let heard = |what, at_place: &str, whose: &str, says: String, because: String| Heard {
-            at: at.clone(),
-            what,
-            place: place(at_place),
-            customer: customer(whose),
-            says,
-            because,
-        };
+        let heard =
+            |what, at_place: &str, whose: &str, says: String, because: String| HeardMessage {
+                at: at.clone(),
+                what,
+                place: place(at_place),
+                customer: customer(whose),
+                says,
+                because,
+            };
         let header = |name: &str| {
             let found = headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
             found.map(|(_, value)| (*value).to_owned()).unwrap_or_default()
@@ -80,7 +81,7 @@ impl Heard {
                     Ok(event) => (of_event(&event.kind), String::new()),
                     Err(rejection) => ("not usable".into(), rejection.detail),
                 };
-                Some(heard(What::Event, channel, whose, says, because))
+                Some(heard(MessageKind::Event, channel, whose, says, because))
             }
             ["broadcast", _] => {
                 let told = Original {
@@ -93,29 +94,29 @@ impl Heard {
                     Ok(told) => (told.scope.to_string(), of_broadcast(&told), String::new()),
                     Err(rejection) => ("?".to_owned(), "not usable".into(), rejection.detail),
                 };
-                let (what, place) = (What::Broadcast, scope);
-                Some(Heard { at, what, place, customer: "*".into(), says, because })
+                let (what, place) = (MessageKind::Broadcast, scope);
+                Some(HeardMessage { at, what, place, customer: "*".into(), says, because })
             }
             ["actions", channel, action, whose] => {
                 let (says, because) = match data(payload) {
                     Some(action) => of_action(&action),
                     None => (action.to_owned(), String::new()),
                 };
-                Some(heard(What::Action, channel, whose, says, because))
+                Some(heard(MessageKind::Action, channel, whose, says, because))
             }
             ["escalations", queue, whose] => {
                 let (says, because) = match data(payload) {
                     Some(escalation) => of_escalation(&escalation),
                     None => (String::new(), String::new()),
                 };
-                Some(heard(What::Escalation, queue, whose, says, because))
+                Some(heard(MessageKind::Escalation, queue, whose, says, because))
             }
             ["recalls", channel, whose] => {
                 let (says, because) = match data(payload) {
                     Some(recall) => of_recall(&recall),
                     None => (String::new(), String::new()),
                 };
-                Some(heard(What::Recall, channel, whose, says, because))
+                Some(heard(MessageKind::Recall, channel, whose, says, because))
             }
             ["dead", reason] => {
                 let subject = header("Jumeau-Subject");
@@ -126,7 +127,7 @@ impl Heard {
                     _ => ("?", "?"),
                 };
                 let says = reason.to_owned();
-                Some(heard(What::Dead, channel, whose, says, header("Jumeau-Detail")))
+                Some(heard(MessageKind::Dead, channel, whose, says, header("Jumeau-Detail")))
             }
             _ => None,
         }
@@ -142,39 +143,39 @@ fn data<T: serde::de::DeserializeOwned>(payload: &[u8]) -> Option<T> {
     serde_json::from_value(value).ok()
 }
 
-fn of_event(kind: &Kind) -> String {
+fn of_event(kind: &EventKind) -> String {
     let pairs = |map: &jumeau::event::Map| {
         map.iter().map(|(name, value)| format!(" {name}={value}")).collect::<String>()
     };
     match kind {
-        Kind::Identify(told) => format!("is{}", pairs(&told.traits)),
-        Kind::Link(told) => format!("is {}", told.to),
-        Kind::Unlink(told) => format!("not {}", told.from),
-        Kind::Page(told) => format!("page {}{}", told.name, pairs(&told.properties)),
-        Kind::Screen(told) => format!("screen {}{}", told.name, pairs(&told.properties)),
-        Kind::Track(told) => format!("{}{}", told.name, pairs(&told.properties)),
-        Kind::Message(told) => format!("{}: “{}”", told.from.name(), told.text),
-        Kind::Preference(told) => match &told.value {
+        EventKind::Identify(told) => format!("is{}", pairs(&told.traits)),
+        EventKind::Link(told) => format!("is {}", told.to),
+        EventKind::Unlink(told) => format!("not {}", told.from),
+        EventKind::Page(told) => format!("page {}{}", told.name, pairs(&told.properties)),
+        EventKind::Screen(told) => format!("screen {}{}", told.name, pairs(&told.properties)),
+        EventKind::Track(told) => format!("{}{}", told.name, pairs(&told.properties)),
+        EventKind::Message(told) => format!("{}: “{}”", told.from.name(), told.text),
+        EventKind::Preference(told) => match &told.value {
             Some(value) => format!("prefers {}={value}", told.key),
             None => format!("prefers nothing about {} any more", told.key),
         },
-        Kind::Consent(told) => {
+        EventKind::Consent(told) => {
             let verb = if told.granted { "allows" } else { "forbids" };
             let place = told.channel.as_ref().map_or(String::new(), |name| format!(" in {name}"));
             format!("{verb} {}{place}", told.purpose)
         }
-        Kind::Interaction(told) => {
+        EventKind::Interaction(told) => {
             let step = told.step.as_ref().map_or(String::new(), |step| format!(" at step {step}"));
             format!("{} {} {}{step}", told.kind, told.id, told.state.name())
         }
-        Kind::Case(told) => format!("case {} {}", told.id, told.state),
-        Kind::Signal(told) => format!("{}={}", told.name, told.value),
-        Kind::Outcome(told) => format!("{} {}", told.decision, told.outcome.name()),
-        Kind::Handoff(told) => {
+        EventKind::Case(told) => format!("case {} {}", told.id, told.state),
+        EventKind::Signal(told) => format!("{}={}", told.name, told.value),
+        EventKind::Outcome(told) => format!("{} {}", told.decision, told.outcome.name()),
+        EventKind::Handoff(told) => {
             let by = told.agent.as_ref().map_or(String::new(), |agent| format!(" by {agent}"));
             format!("escalation {} {}{by}", told.escalation, told.state.name())
         }
-        Kind::Ask(told) => {
+        EventKind::Ask(told) => {
             let places: Vec<&str> = told.places().collect();
             let places = if places.is_empty() { "anywhere".into() } else { places.join(", ") };
             format!("asks what to show: {places}{}", pairs(&told.properties))
@@ -213,33 +214,35 @@ fn of_escalation(escalation: &Escalation) -> (String, String) {
 }
 
 /// One line about something heard.
-pub(crate) fn line(heard: &Heard) -> String {
+pub(crate) fn line(heard: &HeardMessage) -> String {
     let (style, mark) = match heard.what {
-        What::Event => (EVENT, "→"),
-        What::Broadcast => (EVENT, "◂"),
-        What::Action => (ACTION, "◀"),
-        What::Escalation => (ESCALATION, "▲"),
-        What::Recall => (RECALL, "↶"),
-        What::Dead => (WRONG, "✗"),
+        MessageKind::Event => (EVENT, "→"),
+        MessageKind::Broadcast => (EVENT, "◂"),
+        MessageKind::Action => (ACTION, "◀"),
+        MessageKind::Escalation => (ESCALATION, "▲"),
+        MessageKind::Recall => (RECALL, "↶"),
+        MessageKind::Dead => (WRONG, "✗"),
     };
     let because = match heard.because.as_str() {
         "" => String::new(),
-        because => format!("  {}", Inked(FAINT, format_args!("because {because}"))),
+        because => format!("  {}", Styled(FAINT, format_args!("because {because}"))),
     };
     let because = match heard.what {
-        What::Event | What::Broadcast | What::Dead if !heard.because.is_empty() => {
-            format!("  {}", Inked(FAINT, &heard.because))
+        MessageKind::Event | MessageKind::Broadcast | MessageKind::Dead
+            if !heard.because.is_empty() =>
+        {
+            format!("  {}", Styled(FAINT, &heard.because))
         }
         _ => because,
     };
     // One line, whatever it is about.
     let line = format!(
         "{}  {}  {:<12}  {:<16}  {}{because}",
-        Inked(FAINT, &heard.at),
-        Inked(style, mark),
+        Styled(FAINT, &heard.at),
+        Styled(style, mark),
         heard.place,
-        Inked(CUSTOMER, &heard.customer),
-        Inked(style, &heard.says),
+        Styled(CUSTOMER, &heard.customer),
+        Styled(style, &heard.says),
     );
     terminal::line(&line).into_owned()
 }
@@ -252,7 +255,7 @@ mod tests {
     fn told(subject: &str, headers: &[(&str, &str)], payload: &str) -> String {
         let subjects = Subjects::new("jumeau").unwrap();
         let at = "10:00:00.000".to_owned();
-        match Heard::read(&subjects, subject, headers, payload.as_bytes(), at) {
+        match HeardMessage::read(&subjects, subject, headers, payload.as_bytes(), at) {
             Some(heard) => plain(&line(&heard)),
             None => "nothing\n".into(),
         }
@@ -337,7 +340,8 @@ mod tests {
             let headers = [("Jumeau-Subject", subject.as_str()), ("Jumeau-Detail", evil)];
             let payload = payload.to_string();
             let at = "10:00:00.000".to_owned();
-            let heard = Heard::read(&subjects, &subject, &headers, payload.as_bytes(), at).unwrap();
+            let heard =
+                HeardMessage::read(&subjects, &subject, &headers, payload.as_bytes(), at).unwrap();
             let line = line(&heard);
             crate::render::hostile::harmless(&line, None);
             assert_eq!(plain(&line).lines().count(), 1, "{line:?}");

@@ -8,14 +8,14 @@ use jumeau::event::{Map, Sensitivity, Time, Value, Zone};
 use jumeau::language::Tone;
 use jumeau::policy::Found;
 use jumeau::twin::{
-    Choice, Course, Derived, Dissatisfaction, EscalationState, Guard, Heard, Identifier, Memory,
-    Preference, Sentiment, Signal, ZONE,
+    Choice, Derived, Dissatisfaction, EscalationState, Guard, HeardMessage, Identifier, Memory,
+    Preference, Sentiment, Signal, ValenceTrend, ZONE,
 };
 
 use super::forecast::forecast;
-use super::ink::{CUSTOMER, ESCALATION, FAINT, Inked};
 use super::quantity::{count, distance, many, moment};
 use super::sheet::{Cell, Sheet};
+use super::style::{CUSTOMER, ESCALATION, FAINT, Styled};
 
 /// Entries of the timeline that are shown with the whole twin.
 const RECENT: usize = 8;
@@ -83,12 +83,12 @@ pub(crate) fn twin(reply: &ShowReply, width: u16) -> String {
     let mut sheet = Sheet::new(width);
     if let Some(asked) = asked.as_ref().filter(|asked| *asked != customer) {
         let sentence = format!("{asked} passes everything on to");
-        sheet.line(format_args!("{} {}", Inked(FAINT, sentence), Inked(CUSTOMER, customer)));
+        sheet.line(format_args!("{} {}", Styled(FAINT, sentence), Styled(CUSTOMER, customer)));
     }
     sheet.line(format_args!(
         "{}  {}",
-        Inked(CUSTOMER, customer),
-        Inked(
+        Styled(CUSTOMER, customer),
+        Styled(
             FAINT,
             format_args!(
                 "{} · partition {partition} · {}",
@@ -97,12 +97,12 @@ pub(crate) fn twin(reply: &ShowReply, width: u16) -> String {
             )
         ),
     ));
-    sheet.line(Inked(
+    sheet.line(Styled(
         FAINT,
         format_args!("known since {} · last seen {}", moment(twin.born), distance(now, twin.seen)),
     ));
     if let Some(known) = &twin.linked_to {
-        sheet.line(format_args!("this identifier belongs to {}", Inked(CUSTOMER, known)));
+        sheet.line(format_args!("this identifier belongs to {}", Styled(CUSTOMER, known)));
     }
     sheet.section(
         "identifiers",
@@ -111,7 +111,7 @@ pub(crate) fn twin(reply: &ShowReply, width: u16) -> String {
     if let Some(held) = twin.escalations.iter().find(|one| one.is_claimed()) {
         let agent = held.agent.as_deref().unwrap_or("an agent");
         let sentence = format!("{agent} holds the conversation: automation keeps quiet");
-        sheet.line(Inked(ESCALATION, sentence));
+        sheet.line(Styled(ESCALATION, sentence));
     }
     if let Some(dissatisfaction) = &reply.dissatisfaction {
         sheet.section("dissatisfaction", parts(dissatisfaction));
@@ -267,7 +267,7 @@ fn evidence(one: &Preference, leading: &Choice, now: Time) -> String {
 }
 
 fn sentiment(sheet: &mut Sheet, known: &Sentiment, now: Time) {
-    let course = |name: &str, course: &Course| {
+    let course = |name: &str, course: &ValenceTrend| {
         let level = course.level(now);
         let color = match level {
             level if level < -0.15 => Color::Red,
@@ -302,8 +302,8 @@ fn sentiment(sheet: &mut Sheet, known: &Sentiment, now: Time) {
     sheet.section("said", known.evidence.iter().map(|heard| reading(heard, now)).collect());
 }
 
-fn reading(heard: &Heard, now: Time) -> Vec<Cell> {
-    let Heard { at, channel, number, reading } = heard;
+fn reading(heard: &HeardMessage, now: Time) -> Vec<Cell> {
+    let HeardMessage { at, channel, number, reading } = heard;
     let color = match reading.tone() {
         Tone::Negative => Color::Red,
         Tone::Neutral => Color::Reset,
@@ -487,8 +487,8 @@ pub(crate) fn timeline(reply: &TimelineReply, width: u16) -> String {
     let held = reply.entries.len() as u64;
     sheet.line(format_args!(
         "{}  {}",
-        Inked(CUSTOMER, &reply.customer),
-        Inked(FAINT, format_args!("the last {} of {}", count(held), many(reply.inputs, "input"))),
+        Styled(CUSTOMER, &reply.customer),
+        Styled(FAINT, format_args!("the last {} of {}", count(held), many(reply.inputs, "input"))),
     ));
     sheet.rows(reply.entries.iter().map(entry).collect());
     sheet.finish()
@@ -649,7 +649,7 @@ mod tests {
         reply.twin = serde_json::from_str(empty).unwrap();
         let memory = Memory {
             inputs: 12,
-            traits: vec![jumeau::twin::Told {
+            traits: vec![jumeau::twin::DatedValue {
                 name: "city".into(),
                 value: "Ghent".into(),
                 at: reply.now,

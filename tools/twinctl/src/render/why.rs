@@ -7,12 +7,13 @@ use std::time::Duration;
 use jumeau::api::{DecideReply, WhatIfReply, WhyReply};
 use jumeau::event::Value;
 use jumeau::twin::{
-    Candidate, CandidateVerdict as Verdict, Change, Decision, Flip, Stage, Under, Weights,
+    ArmAssignment, Candidate, CandidateVerdict, Counterfactual, CounterfactualChange, Decision,
+    ScoreFactors, Stage,
 };
 
-use super::ink::{ACTION, CUSTOMER, ESCALATION, FAINT, Inked, RECALL, TITLE, WRONG};
 use super::quantity::{count, moment};
 use super::sheet::push_line;
+use super::style::{ACTION, CUSTOMER, ESCALATION, FAINT, RECALL, Styled, TITLE, WRONG};
 
 /// Why a twin decided as it did.
 pub(crate) fn why(reply: &WhyReply) -> String {
@@ -23,15 +24,15 @@ pub(crate) fn why(reply: &WhyReply) -> String {
         &mut text,
         format_args!(
             "{}  {} decision, {}",
-            Inked(CUSTOMER, customer),
+            Styled(CUSTOMER, customer),
             ordinal(number.saturating_add(1)),
             moment(*at),
         ),
     );
-    line(&mut text, Inked(FAINT, format_args!("{id}, policy {policy}, model {model}")));
-    line(&mut text, format_args!("called for by {}", Inked(TITLE, by)));
-    for Under { experiment, arm } in &decision.arms {
-        line(&mut text, format_args!("in the arm {} of {experiment}", Inked(TITLE, arm)));
+    line(&mut text, Styled(FAINT, format_args!("{id}, policy {policy}, model {model}")));
+    line(&mut text, format_args!("called for by {}", Styled(TITLE, by)));
+    for ArmAssignment { experiment, arm } in &decision.arms {
+        line(&mut text, format_args!("in the arm {} of {experiment}", Styled(TITLE, arm)));
     }
     if decision.is_plain {
         line(&mut text, "without profiling: the customer refuses that");
@@ -48,7 +49,7 @@ pub(crate) fn why(reply: &WhyReply) -> String {
             let at = moment(other.at);
             line(
                 &mut text,
-                format_args!("  {at}  {}  {chosen}  {}", other.by, Inked(FAINT, &other.id)),
+                format_args!("  {at}  {}  {chosen}  {}", other.by, Styled(FAINT, &other.id)),
             );
         }
     }
@@ -62,7 +63,7 @@ pub(crate) fn what_if(reply: &WhatIfReply) -> String {
     let unknown = if *is_known { "" } else { ", of whom nothing is known" };
     line(
         &mut text,
-        format_args!("{}{unknown}, if it happened at {}", Inked(CUSTOMER, customer), moment(*at)),
+        format_args!("{}{unknown}, if it happened at {}", Styled(CUSTOMER, customer), moment(*at)),
     );
     line(
         &mut text,
@@ -81,7 +82,7 @@ pub(crate) fn what_if(reply: &WhatIfReply) -> String {
             &mut text,
             format_args!(
                 "  {} in {}, {}: “{}”",
-                Inked(ACTION, &action.action),
+                Styled(ACTION, &action.action),
                 action.channel,
                 action.tone,
                 action.text,
@@ -90,7 +91,7 @@ pub(crate) fn what_if(reply: &WhatIfReply) -> String {
     }
     for opened in &reply.escalations {
         section("It would hand to people", &mut text);
-        let queue = Inked(ESCALATION, &opened.queue);
+        let queue = Styled(ESCALATION, &opened.queue);
         line(&mut text, format_args!("  {queue}, priority {}: {}", opened.priority, opened.topic));
     }
     if !reply.timers.is_empty() {
@@ -107,7 +108,7 @@ pub(crate) fn what_if(reply: &WhatIfReply) -> String {
         }
     }
     for note in &reply.notes {
-        line(&mut text, format_args!("{} {note}", Inked(RECALL, "note:")));
+        line(&mut text, format_args!("{} {note}", Styled(RECALL, "note:")));
     }
     text
 }
@@ -116,29 +117,29 @@ pub(crate) fn what_if(reply: &WhatIfReply) -> String {
 pub(crate) fn offers(reply: &DecideReply) -> String {
     let mut text = String::new();
     let DecideReply { customer, at, policy, version, offers, .. } = reply;
-    line(&mut text, format_args!("{}  {}", Inked(CUSTOMER, customer), moment(*at)));
-    line(&mut text, Inked(FAINT, format_args!("policy {policy} {version}")));
+    line(&mut text, format_args!("{}  {}", Styled(CUSTOMER, customer), moment(*at)));
+    line(&mut text, Styled(FAINT, format_args!("policy {policy} {version}")));
     if offers.is_empty() {
         line(&mut text, "nothing to show");
     }
     for offer in offers {
-        let action = Inked(ACTION, Inked(TITLE, &offer.action));
+        let action = Styled(ACTION, Styled(TITLE, &offer.action));
         text.push('\n');
         line(&mut text, format_args!("{action} · {}, {}", offer.treatment, offer.tone));
         line(&mut text, format_args!("  “{}”", offer.text));
-        line(&mut text, Inked(FAINT, format_args!("  {}", offer.decision)));
+        line(&mut text, Styled(FAINT, format_args!("  {}", offer.decision)));
     }
     text
 }
 
 /// The funnel, and the candidates.
-fn decision(decision: &Decision, flips: &[Flip], text: &mut String) {
+fn decision(decision: &Decision, flips: &[Counterfactual], text: &mut String) {
     funnel(decision, text);
     let (lost, won): (Vec<_>, Vec<_>) =
-        decision.candidates.iter().partition(|one| one.verdict != Verdict::Chosen);
+        decision.candidates.iter().partition(|one| one.verdict != CandidateVerdict::Chosen);
     if !won.is_empty() {
         section("Chosen", text);
-        let runner_up = lost.iter().find(|one| one.verdict == Verdict::Outscored);
+        let runner_up = lost.iter().find(|one| one.verdict == CandidateVerdict::Outscored);
         for candidate in won {
             chosen(candidate, runner_up.copied(), text);
         }
@@ -153,7 +154,7 @@ fn decision(decision: &Decision, flips: &[Flip], text: &mut String) {
     }
     let unsaid = decision.considered as usize - decision.candidates.len();
     if unsaid > 0 {
-        line(text, Inked(FAINT, format_args!("  and {} with less", count(unsaid as u64))));
+        line(text, Styled(FAINT, format_args!("  and {} with less", count(unsaid as u64))));
     }
 }
 
@@ -168,7 +169,7 @@ fn funnel(decision: &Decision, text: &mut String) {
         "█".repeat(((part * WIDEST).ceil() as usize).max(usize::from(left > 0)))
     };
     let row = |name: &str, left: u32, fell: String| {
-        format!("  {name:<14}{:>6}  {}{}", count(left.into()), bar(left), Inked(FAINT, fell))
+        format!("  {name:<14}{:>6}  {}{}", count(left.into()), bar(left), Styled(FAINT, fell))
     };
     text.push('\n');
     line(text, row("candidates", left, String::new()));
@@ -181,7 +182,7 @@ fn funnel(decision: &Decision, text: &mut String) {
 }
 
 fn chosen(candidate: &Candidate, runner_up: Option<&Candidate>, text: &mut String) {
-    line(text, format_args!("  {} {}{}", Inked(ACTION, "✓"), title(candidate), place(candidate)));
+    line(text, format_args!("  {} {}{}", Styled(ACTION, "✓"), title(candidate), place(candidate)));
     line(text, format_args!("      {}", score(candidate)));
     let Some(second) = runner_up else { return };
     let more = (candidate.score / second.score - 1.0) * 100.0;
@@ -191,12 +192,12 @@ fn chosen(candidate: &Candidate, runner_up: Option<&Candidate>, text: &mut Strin
 }
 
 fn dropped(candidate: &Candidate, text: &mut String) {
-    line(text, format_args!("  {} {}{}", Inked(WRONG, "✗"), title(candidate), place(candidate)));
-    if candidate.verdict == Verdict::Outscored {
+    line(text, format_args!("  {} {}{}", Styled(WRONG, "✗"), title(candidate), place(candidate)));
+    if candidate.verdict == CandidateVerdict::Outscored {
         line(text, format_args!("      {}", score(candidate)));
     } else {
         let stage = candidate.stage.name();
-        line(text, format_args!("      {}: {}", Inked(TITLE, stage), candidate.verdict));
+        line(text, format_args!("      {}: {}", Styled(TITLE, stage), candidate.verdict));
     }
     for (path, value) in &candidate.read {
         let value = match value {
@@ -209,7 +210,7 @@ fn dropped(candidate: &Candidate, text: &mut String) {
 }
 
 /// What would have changed it, in one line.
-fn would(flips: &[&Flip], text: &mut String) {
+fn would(flips: &[&Counterfactual], text: &mut String) {
     let Some(first) = flips.first() else { return };
     let verb = if first.wins { "would win" } else { "would pass" };
     let mut ways: Vec<String> = Vec::new();
@@ -217,7 +218,7 @@ fn would(flips: &[&Flip], text: &mut String) {
     let mut more = 0.0;
     for flip in flips {
         match &flip.change {
-            Change::Factor { factor, is, above } => {
+            CounterfactualChange::Factor { factor, is, above } => {
                 more = (above / is - 1.0) * 100.0;
                 factors.push(format!("{} {above:.2}", factor.name()));
             }
@@ -229,17 +230,17 @@ fn would(flips: &[&Flip], text: &mut String) {
     }
     line(
         text,
-        format_args!("      {} {}", Inked(RECALL, format_args!("→ {verb}")), ways.join(", or ")),
+        format_args!("      {} {}", Styled(RECALL, format_args!("→ {verb}")), ways.join(", or ")),
     );
 }
 
-fn change(change: &Change) -> String {
+fn change(change: &CounterfactualChange) -> String {
     match change {
-        Change::Factor { factor, above, .. } => {
+        CounterfactualChange::Factor { factor, above, .. } => {
             format!("with a {} above {above:.2}", factor.name())
         }
-        Change::NoChance => "if nothing were left to chance".into(),
-        Change::Value { path, with, .. } => match with {
+        CounterfactualChange::NoChance => "if nothing were left to chance".into(),
+        CounterfactualChange::Value { path, with, .. } => match with {
             Value::Text(text) if *path.as_ref() != **text && text.starts_with("something") => {
                 format!("if {text} stood at {path}")
             }
@@ -247,17 +248,17 @@ fn change(change: &Change) -> String {
             Value::Null => format!("if nothing stood at {path}"),
             other => format!("if {path} were {other}"),
         },
-        Change::After { until } => format!("after {}", moment(*until)),
-        Change::OneLess { most, over_secs, place } => {
+        CounterfactualChange::After { until } => format!("after {}", moment(*until)),
+        CounterfactualChange::OneLess { most, over_secs, place } => {
             let over = span(*over_secs);
             format!("with one contact less in {over} (at most {most}: {place})")
         }
-        Change::Within { path, is, limit } => {
+        CounterfactualChange::Within { path, is, limit } => {
             let side = if is < limit { "at least" } else { "at most" };
             format!("with {path} {side} {limit} (is {is:.2})")
         }
-        Change::Consent { purpose } => format!("with consent to {purpose}"),
-        Change::Over { what } => format!("once {what} is over"),
+        CounterfactualChange::Consent { purpose } => format!("with consent to {purpose}"),
+        CounterfactualChange::Over { what } => format!("once {what} is over"),
     }
 }
 
@@ -268,7 +269,7 @@ fn span(seconds: u64) -> String {
 }
 
 fn title(candidate: &Candidate) -> String {
-    let mut title = Inked(TITLE, &candidate.action).to_string();
+    let mut title = Styled(TITLE, &candidate.action).to_string();
     // Writing to a string cannot fail.
     if let Some(treatment) = &candidate.treatment {
         let _ = write!(title, " · {treatment}");
@@ -280,12 +281,12 @@ fn title(candidate: &Candidate) -> String {
 }
 
 fn place(candidate: &Candidate) -> impl std::fmt::Display + use<> {
-    Inked(FAINT, format!("  {}", candidate.place))
+    Styled(FAINT, format!("  {}", candidate.place))
 }
 
 /// A score and what it is made of.
 fn score(candidate: &Candidate) -> String {
-    let Weights { propensity, drawn, context, value, lever, .. } = candidate.weights;
+    let ScoreFactors { propensity, drawn, context, value, lever, .. } = candidate.weights;
     let known = if (drawn - propensity).abs() > 0.0005 {
         format!(" (known {propensity:.3})")
     } else {
@@ -311,7 +312,7 @@ fn ordinal(number: u32) -> String {
 
 fn section(title: &str, text: &mut String) {
     text.push('\n');
-    line(text, Inked(TITLE, title));
+    line(text, Styled(TITLE, title));
 }
 
 fn line(text: &mut String, line: impl std::fmt::Display) {
@@ -323,7 +324,7 @@ mod tests {
     use jumeau::api::KnownDecision;
     use jumeau::event::{Customer, Time};
     use jumeau::policy::Version;
-    use jumeau::twin::flips;
+    use jumeau::twin::counterfactuals;
 
     use super::*;
     use crate::render::hostile::withstands;
@@ -333,10 +334,16 @@ mod tests {
         Time::parse(text).unwrap()
     }
 
-    fn candidate(action: &str, verdict: Verdict, stage: Stage, value: f64) -> Candidate {
-        let weights =
-            Weights { propensity: 0.25, drawn: 0.25, chance: 1.0, context: 0.5, value, lever: 1.0 };
-        let is_said = matches!(verdict, Verdict::Chosen | Verdict::Outscored);
+    fn candidate(action: &str, verdict: CandidateVerdict, stage: Stage, value: f64) -> Candidate {
+        let weights = ScoreFactors {
+            propensity: 0.25,
+            drawn: 0.25,
+            chance: 1.0,
+            context: 0.5,
+            value,
+            lever: 1.0,
+        };
+        let is_said = matches!(verdict, CandidateVerdict::Chosen | CandidateVerdict::Outscored);
         Candidate {
             action: action.into(),
             treatment: is_said.then(|| "plain".into()),
@@ -356,26 +363,26 @@ mod tests {
             read: vec![("facts.income".into(), Value::Int(1_800))],
             ..candidate(
                 "yacht",
-                Verdict::NotEligible { eligible: "facts.income >= 2000".into() },
+                CandidateVerdict::NotEligible { eligible: "facts.income >= 2000".into() },
                 Stage::Eligibility,
                 1.0,
             )
         };
         let until = at("2026-11-29T09:30:00Z");
-        let rests = Verdict::CoolingDown { until };
-        let often = Verdict::LimitReached {
+        let rests = CandidateVerdict::CoolingDown { until };
+        let often = CandidateVerdict::LimitReached {
             most: 2,
             over_secs: 7 * 86_400,
             until,
             place: "policy.toml:9".into(),
         };
         let lucky = Candidate {
-            weights: Weights {
+            weights: ScoreFactors {
                 drawn: 0.1,
-                ..candidate("", Verdict::Outscored, Stage::Arbitration, 0.95).weights
+                ..candidate("", CandidateVerdict::Outscored, Stage::Arbitration, 0.95).weights
             },
             score: 0.0475,
-            ..candidate("gloves", Verdict::Outscored, Stage::Arbitration, 0.95)
+            ..candidate("gloves", CandidateVerdict::Outscored, Stage::Arbitration, 0.95)
         };
         let decision = Decision {
             id: "d1".into(),
@@ -389,20 +396,20 @@ mod tests {
             dropped: [0, 40, 120, 0, 20, 0, 118, 1],
             candidates: vec![
                 rich,
-                candidate("shoes", Verdict::Chosen, Stage::Treatment, 0.8),
-                candidate("hats", Verdict::Outscored, Stage::Arbitration, 0.5),
+                candidate("shoes", CandidateVerdict::Chosen, Stage::Treatment, 0.8),
+                candidate("hats", CandidateVerdict::Outscored, Stage::Arbitration, 0.5),
                 lucky,
                 candidate("belts", rests, Stage::Contact, 0.4),
                 candidate("socks", often, Stage::Contact, 0.3),
                 candidate(
                     "news",
-                    Verdict::NoConsent { purpose: "marketing".into() },
+                    CandidateVerdict::NoConsent { purpose: "marketing".into() },
                     Stage::Eligibility,
                     0.2,
                 ),
             ],
             chosen: Vec::new(),
-            arms: vec![Under { experiment: "tone".into(), arm: "gentle".into() }],
+            arms: vec![ArmAssignment { experiment: "tone".into(), arm: "gentle".into() }],
         };
         let known = vec![KnownDecision {
             id: "d0".into(),
@@ -412,7 +419,7 @@ mod tests {
             chosen: Vec::new(),
         }];
         let customer = Customer::new("ann").unwrap();
-        let reply = WhyReply { customer, flips: flips(&decision), decision, known };
+        let reply = WhyReply { customer, flips: counterfactuals(&decision), decision, known };
         withstands(&reply, why);
         insta::assert_snapshot!(plain(&why(&reply)), @r"
         ann  12th decision, 2026-11-22 09:30:00

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::people::{Choice, GENRES, GROUPS, PLAN, TONES};
-use super::{Moment, Options};
+use super::{Moment, SimulateOptions};
 use crate::report::count;
 
 /// How many points a curve has.
@@ -24,7 +24,7 @@ pub(super) struct Side {
 
 /// What a simulation came to.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Report {
+pub(super) struct SimulationReport {
     customers: u64,
     days: u32,
     seed: u64,
@@ -32,10 +32,10 @@ pub(super) struct Report {
     sides: Vec<Side>,
 }
 
-impl Report {
+impl SimulationReport {
     /// Compares what was shown with what others would have shown in the same moments. What is the best
     /// for everybody, and for everybody of a group, is known from the end.
-    pub(super) fn of(moments: &[Moment], options: &Options) -> Report {
+    pub(super) fn of(moments: &[Moment], options: &SimulateOptions) -> SimulationReport {
         let choices = Choice::all().count();
         let best = |of: &dyn Fn(&Moment) -> bool| {
             let sum = |choice: usize| {
@@ -94,7 +94,7 @@ impl Report {
             }
             side
         };
-        Report {
+        SimulationReport {
             customers: options.customers,
             days: options.days,
             seed: options.seed,
@@ -328,8 +328,11 @@ mod tests {
         (0..600).map(moment).collect()
     }
 
-    fn report() -> Report {
-        Report::of(&moments(), &Options { customers: 6, days: 100, seed: 1, page: None })
+    fn report() -> SimulationReport {
+        SimulationReport::of(
+            &moments(),
+            &SimulateOptions { customers: 6, days: 100, seed: 1, page: None },
+        )
     }
 
     #[test]

@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use super::disk::Disk;
 use super::hostile;
 use super::probe::Probe;
-use super::{Options, Outcome, Trouble, made};
+use super::{Outcome, Trouble, TroubleOptions, made};
 use crate::pump::Pump;
 use crate::report::count;
 use crate::rig::{Rig, Service};
@@ -39,7 +39,7 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// What a trouble needs besides the rig.
 struct Scene<'a> {
-    options: &'a Options,
+    options: &'a TroubleOptions,
     rig: Rig,
     service: Service,
     probe: Probe,
@@ -47,7 +47,7 @@ struct Scene<'a> {
 }
 
 /// When a trouble began and ended, and what is to be told of it.
-struct Passed {
+struct TroublePeriod {
     began: Instant,
     ended: Instant,
     done: String,
@@ -56,7 +56,7 @@ struct Passed {
 
 /// Lets one trouble come and go.
 pub(super) async fn run(
-    options: &Options,
+    options: &TroubleOptions,
     trouble: Trouble,
     folder: &Path,
 ) -> anyhow::Result<Outcome> {
@@ -114,17 +114,17 @@ impl Scene<'_> {
         tokio::time::sleep_until((began + self.options.trouble()).into()).await;
     }
 
-    async fn broker(&mut self) -> anyhow::Result<Passed> {
+    async fn broker(&mut self) -> anyhow::Result<TroublePeriod> {
         let began = Instant::now();
         self.rig.kill_broker().await?;
         self.last(began).await;
         self.rig.restart_broker().await?;
         let ended = Instant::now();
         let done = format!("the broker was killed, and came back after {:.0?}", ended - began);
-        Ok(Passed { began, ended, done, told: Vec::new() })
+        Ok(TroublePeriod { began, ended, done, told: Vec::new() })
     }
 
-    async fn nearly_full(&mut self) -> anyhow::Result<Passed> {
+    async fn nearly_full(&mut self) -> anyhow::Result<TroublePeriod> {
         let disk = self.disk.as_ref().context("a small disk")?;
         let began = Instant::now();
         disk.fill(DISK.1 / 2).await?;
@@ -142,11 +142,11 @@ impl Scene<'_> {
             if during.space.is_short { "short of room" } else { "room enough" },
             count(during.lag)
         )];
-        Ok(Passed { began, ended, done, told })
+        Ok(TroublePeriod { began, ended, done, told })
     }
 
     /// The process ends; another takes its place.
-    async fn full(self, folder: &Path) -> anyhow::Result<(Passed, Self)> {
+    async fn full(self, folder: &Path) -> anyhow::Result<(TroublePeriod, Self)> {
         let Scene { options, rig, service, probe, disk } = self;
         let small = disk.as_ref().context("a small disk")?;
         let began = Instant::now();
@@ -165,10 +165,10 @@ impl Scene<'_> {
         );
         let told = vec![format!("the process ended with exit code {code}: {why}")];
         let scene = Scene { options, rig, service, probe, disk };
-        Ok((Passed { began, ended, done, told }, scene))
+        Ok((TroublePeriod { began, ended, done, told }, scene))
     }
 
-    async fn refused(&mut self) -> anyhow::Result<Passed> {
+    async fn refused(&mut self) -> anyhow::Result<TroublePeriod> {
         let began = Instant::now();
         self.change_actions(|config| {
             config.discard = stream::DiscardPolicy::New;
@@ -182,10 +182,10 @@ impl Scene<'_> {
         let why = during.publishing.trouble.unwrap_or_else(|| "nothing".into());
         let told = vec![format!("meanwhile it said that outputs wait: {why}")];
         let done = format!("the stream of actions was full for {:.0?}", ended - began);
-        Ok(Passed { began, ended, done, told })
+        Ok(TroublePeriod { began, ended, done, told })
     }
 
-    async fn integrator(&mut self) -> anyhow::Result<Passed> {
+    async fn integrator(&mut self) -> anyhow::Result<TroublePeriod> {
         let config = consumer::pull::Config {
             durable_name: Some("slow".into()),
             deliver_policy: consumer::DeliverPolicy::New,
@@ -201,10 +201,10 @@ impl Scene<'_> {
             ended - began,
             SMALL_STREAM >> 10
         );
-        Ok(Passed { began, ended, done, told: Vec::new() })
+        Ok(TroublePeriod { began, ended, done, told: Vec::new() })
     }
 
-    async fn hot(&mut self) -> anyhow::Result<Passed> {
+    async fn hot(&mut self) -> anyhow::Result<TroublePeriod> {
         let traffic = Traffic { customers: 1, name: "hot" };
         let events = HOT_RATE * self.options.seconds;
         let messages = (0..events).map(|number| traffic.message(&self.rig.subjects, number));
@@ -228,10 +228,10 @@ impl Scene<'_> {
             count(twin.inputs),
             ended.elapsed().as_secs_f64()
         )];
-        Ok(Passed { began, ended, done, told })
+        Ok(TroublePeriod { began, ended, done, told })
     }
 
-    async fn rubbish(&mut self) -> anyhow::Result<Passed> {
+    async fn rubbish(&mut self) -> anyhow::Result<TroublePeriod> {
         let pump = Pump::new(&self.rig.client, RUBBISH_IN_FLIGHT).await?;
         let began = Instant::now();
         let mut events = 0_u64;
@@ -255,10 +255,10 @@ impl Scene<'_> {
             "all of them are counted as dead letters, the last {:.1} s after the last was published",
             ended.elapsed().as_secs_f64()
         )];
-        Ok(Passed { began, ended, done, told })
+        Ok(TroublePeriod { began, ended, done, told })
     }
 
-    async fn hostile(&mut self) -> anyhow::Result<Passed> {
+    async fn hostile(&mut self) -> anyhow::Result<TroublePeriod> {
         let before = self.stream_end().await?;
         let calm_before = self.probe.published();
         let pump = Pump::new(&self.rig.client, RUBBISH_IN_FLIGHT).await?;
@@ -292,7 +292,7 @@ impl Scene<'_> {
             count(internal),
             ended.elapsed().as_secs_f64()
         )];
-        Ok(Passed { began, ended, done, told })
+        Ok(TroublePeriod { began, ended, done, told })
     }
 
     /// The last sequence of the stream of events.
@@ -343,8 +343,8 @@ impl Scene<'_> {
     }
 
     /// Waits until everything is taken in, and sums up.
-    async fn end(mut self, trouble: Trouble, passed: Passed) -> anyhow::Result<Outcome> {
-        let Passed { began, ended, done, mut told } = passed;
+    async fn end(mut self, trouble: Trouble, passed: TroublePeriod) -> anyhow::Result<Outcome> {
+        let TroublePeriod { began, ended, done, mut told } = passed;
         let events = self.probe.hold().await?;
         let stats = within("everything to be taken in and published", async {
             loop {

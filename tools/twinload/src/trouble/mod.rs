@@ -17,7 +17,7 @@ use crate::{progress, report};
 
 /// What is to go wrong.
 #[derive(Debug, Clone, clap::Args)]
-pub(crate) struct Options {
+pub(crate) struct TroubleOptions {
     /// Which troubles, one after the other; without any, all of them.
     #[arg(value_enum)]
     troubles: Vec<Trouble>,
@@ -78,7 +78,7 @@ pub(crate) struct Outcome {
 }
 
 /// Lets everything go wrong that is wanted, and prints what became of it.
-pub(crate) async fn run(options: &Options) -> anyhow::Result<()> {
+pub(crate) async fn run(options: &TroubleOptions) -> anyhow::Result<()> {
     let temporary = tempfile::tempdir()?;
     let folder = options.folder.as_deref().unwrap_or(temporary.path());
     std::fs::create_dir_all(folder)?;
@@ -121,7 +121,7 @@ impl Trouble {
     }
 }
 
-impl Options {
+impl TroubleOptions {
     fn trouble(&self) -> Duration {
         Duration::from_secs(self.seconds)
     }

@@ -1,0 +1,54 @@
+//! Where the twins of a partition lay down what they have done: the last one of a round rings.
+//!
+//! A partition and its twins share a thread, so this is a thread's own table rather than a message
+//! for every answer, and no twin needs an address of its partition (119 bytes each).
+
+use std::cell::RefCell;
+
+use actix::Addr;
+use hashbrown::HashMap;
+
+use super::partition::{PartitionActor, RoundDone};
+use crate::partition::BatchResult;
+
+struct RoundReplies {
+    address: Addr<PartitionActor>,
+    waiting: usize,
+    done: Vec<BatchResult>,
+}
+
+thread_local! {
+    static ROUND_REPLIES: RefCell<HashMap<u16, RoundReplies>> = RefCell::default();
+}
+
+/// Sets up the desk of a partition on this thread.
+pub(super) fn register(partition: u16, address: Addr<PartitionActor>) {
+    let desk = RoundReplies { address, waiting: 0, done: Vec::new() };
+    ROUND_REPLIES.with_borrow_mut(|desks| desks.insert(partition, desk));
+}
+
+/// Takes the desk of a partition away.
+pub(super) fn unregister(partition: u16) {
+    ROUND_REPLIES.with_borrow_mut(|desks| desks.remove(&partition));
+}
+
+/// One more errand is on its way.
+pub(super) fn expect(partition: u16) {
+    ROUND_REPLIES.with_borrow_mut(|desks| {
+        if let Some(desk) = desks.get_mut(&partition) {
+            desk.waiting += 1;
+        }
+    });
+}
+
+/// An errand is done. When it was the last of its round, the partition hears of all of them.
+pub(super) fn report(partition: u16, done: BatchResult) {
+    ROUND_REPLIES.with_borrow_mut(|desks| {
+        let Some(desk) = desks.get_mut(&partition) else { return };
+        desk.done.push(done);
+        desk.waiting -= 1;
+        if desk.waiting == 0 {
+            desk.address.do_send(RoundDone(std::mem::take(&mut desk.done)));
+        }
+    });
+}

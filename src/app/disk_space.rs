@@ -1,0 +1,44 @@
+//! Looks at the disk from time to time, and tells the partitions whether there is room for more.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::MissedTickBehavior;
+
+use crate::actors::{Partitions, SetDiskSpace};
+use crate::store::DiskMonitor;
+
+/// How often: what the fastest disk takes meanwhile is a small part of the reserve.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// Looks once, so that nothing is taken in before it is known whether there is room.
+pub(super) async fn look(room: &Arc<DiskMonitor>, partitions: &Partitions) {
+    let looking = room.clone();
+    // A look at a disk that is in trouble may take its time. It does not panic.
+    let Ok(Some(is_short)) = tokio::task::spawn_blocking(move || looking.look()).await else {
+        return;
+    };
+    let space = room.space();
+    if is_short {
+        tracing::warn!(
+            free_bytes = space.free_bytes,
+            reserve_bytes = space.reserve_bytes,
+            "the disk is nearly full: nothing more is taken in until there is room"
+        );
+    } else {
+        tracing::info!(free_bytes = space.free_bytes, "the disk has room again: going on");
+    }
+    for partition in partitions.all() {
+        partition.do_send(SetDiskSpace(!is_short));
+    }
+}
+
+/// Goes on looking, for as long as the runtime lives.
+pub(super) async fn watch(room: Arc<DiskMonitor>, partitions: Partitions) {
+    let mut beat = tokio::time::interval(LOOK);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        beat.tick().await;
+        look(&room, &partitions).await;
+    }
+}

@@ -1,0 +1,151 @@
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use async_nats::{Client, Subject};
+use parking_lot::Mutex;
+use tokio::sync::{Notify, OwnedSemaphorePermit, watch};
+
+use super::connection::ConnectionStatus;
+
+/// What has been handed out and is not durable yet, in the order of the stream.
+#[derive(Debug)]
+pub(super) struct AckLedger {
+    open: Mutex<Open>,
+    floor: AtomicU64,
+    /// Tells whoever waits for it that the floor has risen.
+    risen: Notify,
+}
+
+#[derive(Debug)]
+struct Open {
+    pulls: VecDeque<Arc<PendingPull>>,
+    /// Where to acknowledge next; each replaces the one before, because it includes it.
+    next: watch::Sender<Option<Subject>>,
+}
+
+/// One pull.
+#[derive(Debug)]
+pub(super) struct PendingPull {
+    last_sequence: u64,
+    /// Where it is acknowledged; none if the consumer never delivered it.
+    reply: Option<Subject>,
+    /// Parts that are not durable yet.
+    waiting: AtomicUsize,
+    /// Room that it takes until it is durable.
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+impl AckLedger {
+    /// A ledger with everything up to `floor` settled.
+    pub(super) fn new(floor: u64) -> Arc<AckLedger> {
+        let open = Open { pulls: VecDeque::new(), next: watch::Sender::new(None) };
+        Arc::new(AckLedger {
+            open: Mutex::new(open),
+            floor: AtomicU64::new(floor),
+            risen: Notify::new(),
+        })
+    }
+
+    /// Forgets what was handed out, because it will be delivered anew; returns the floor.
+    ///
+    /// From here on acknowledgements go through `client`, by a task that ends with the ledger, the
+    /// connection `link`, or the next call; none of an earlier time goes out, which a consumer that was
+    /// set back since would misunderstand.
+    pub(super) fn restart(&self, client: Client, link: watch::Receiver<ConnectionStatus>) -> u64 {
+        let (next, mut asked) = watch::channel::<Option<Subject>>(None);
+        tokio::spawn(async move {
+            while asked.changed().await.is_ok() {
+                let reply = asked.borrow_and_update().clone();
+                if link.borrow().was_lost() {
+                    return;
+                }
+                if let Some(reply) = reply {
+                    // A lost acknowledgement is made good by the next one, or by the reset that
+                    // follows a lost connection.
+                    let _ = client.publish(reply, "+ACK".into()).await;
+                }
+            }
+        });
+        *self.open.lock() = Open { pulls: VecDeque::new(), next };
+        self.floor()
+    }
+
+    /// Acknowledges nothing more until the next [`restart`](AckLedger::restart); what was handed out
+    /// still counts for the floor.
+    pub(super) fn fall_silent(&self) {
+        self.open.lock().next = watch::Sender::new(None);
+    }
+
+    /// Enters what is about to be handed out in `waiting` parts, which may be none.
+    pub(super) fn enter(
+        &self,
+        last_sequence: u64,
+        reply: Option<Subject>,
+        waiting: usize,
+        room: Option<OwnedSemaphorePermit>,
+    ) -> Arc<PendingPull> {
+        let pull =
+            PendingPull { last_sequence, reply, waiting: AtomicUsize::new(waiting), _room: room };
+        let pull = Arc::new(pull);
+        self.open.lock().pulls.push_back(pull.clone());
+        if waiting == 0 {
+            self.settle();
+        }
+        pull
+    }
+
+    /// Nothing up to this sequence is to be handed out.
+    pub(super) fn pass(&self, upto: u64) {
+        self.floor.fetch_max(upto, Ordering::AcqRel);
+    }
+
+    /// Until the floor has risen since this was last waited for.
+    pub(super) async fn risen(&self) {
+        self.risen.notified().await;
+    }
+
+    pub(super) fn floor(&self) -> u64 {
+        self.floor.load(Ordering::Acquire)
+    }
+
+    /// Acknowledges every pull that is durable and has none before it that is not.
+    fn settle(&self) {
+        let mut open = self.open.lock();
+        let mut settled = None;
+        while open.pulls.front().is_some_and(|pull| pull.waiting.load(Ordering::Acquire) == 0) {
+            settled = open.pulls.pop_front();
+        }
+        if let Some(pull) = settled {
+            self.floor.fetch_max(pull.last_sequence, Ordering::AcqRel);
+            if let Some(reply) = &pull.reply {
+                open.next.send_replace(Some(reply.clone()));
+            }
+            self.risen.notify_one();
+        }
+    }
+}
+
+/// Says that one partition's part of a pull is durable.
+///
+/// The stream is acknowledged once this has been said for every part of a pull and of all pulls
+/// before it. A receipt that is dropped instead says nothing: its events come again later.
+#[derive(Debug)]
+#[must_use = "the stream delivers again what is not reported as durable"]
+pub struct AckHandle {
+    ledger: Arc<AckLedger>,
+    pull: Arc<PendingPull>,
+}
+
+impl AckHandle {
+    pub(super) fn new(ledger: &Arc<AckLedger>, pull: &Arc<PendingPull>) -> AckHandle {
+        AckHandle { ledger: ledger.clone(), pull: pull.clone() }
+    }
+
+    /// Everything of the part is durable, or was before. Only queues; may be called anywhere.
+    pub fn committed(self) {
+        if self.pull.waiting.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.ledger.settle();
+        }
+    }
+}

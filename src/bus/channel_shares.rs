@@ -1,0 +1,154 @@
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::event::INTERNAL;
+
+/// How many of the messages that were read of late came of each channel.
+#[derive(Debug, Default)]
+pub(super) struct ChannelShares {
+    /// By channel, as a token of a subject.
+    counts: Vec<(Box<str>, u64)>,
+    /// Messages of all kinds, also those that were passed over.
+    total: u64,
+    /// The channels of which something came, and when that was last.
+    seen: Vec<(Box<str>, Instant)>,
+}
+
+/// A channel is loud if it sent at least one of so many messages.
+const LOUD: u64 = 64;
+/// The fewest channels that sent so large a part of all messages are the loudest.
+const MOST: (u64, u64) = (3, 4);
+/// A channel of which something came so recently may have something behind what another one sent.
+const RECENT: Duration = Duration::from_secs(600);
+/// So many channels are known to have sent something; which is enough to know that there are others.
+const SEEN: usize = 64;
+
+impl ChannelShares {
+    /// Counts messages that were passed over.
+    pub(super) fn count_slowed(&mut self, count: u64) {
+        self.total += count;
+    }
+
+    /// Counts one message. What twins send each other is no channel's: it follows from what the channels
+    /// sent, and would not become less by waiting.
+    pub(super) fn count(&mut self, channel: Option<&str>, now: Instant) {
+        self.total += 1;
+        let Some(channel) = channel.filter(|channel| *channel != INTERNAL) else { return };
+        match self.counts.iter_mut().find(|(known, _)| **known == *channel) {
+            Some((_, count)) => *count += 1,
+            None => self.counts.push((channel.into(), 1)),
+        }
+        self.see(Some(channel), now);
+    }
+
+    /// Something of a channel came.
+    pub(super) fn see(&mut self, channel: Option<&str>, now: Instant) {
+        let Some(channel) = channel.filter(|channel| *channel != INTERNAL) else { return };
+        match self.seen.iter_mut().find(|(known, _)| **known == *channel) {
+            Some((_, last)) => *last = now,
+            None => {
+                if self.seen.len() == SEEN {
+                    self.seen.retain(|(_, last)| now.duration_since(*last) < RECENT);
+                }
+                if self.seen.len() < SEEN {
+                    self.seen.push((channel.into(), now));
+                }
+            }
+        }
+    }
+
+    /// How many were counted.
+    pub(super) fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// The loud channels of which the most came, the loudest first: none unless somebody else has sent
+    /// something of late, who is not `slowed` already, for nobody would wait for them then.
+    pub(super) fn loudest(&self, slowed: &[&str], now: Instant) -> Vec<Box<str>> {
+        let mut loud: Vec<&(Box<str>, u64)> =
+            self.counts.iter().filter(|(_, count)| count * LOUD >= self.total).collect();
+        loud.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        let mut sum = self.total - self.counts.iter().map(|(_, count)| count).sum::<u64>();
+        let (part, whole) = MOST;
+        let is_needed = |(_, count): &&&(Box<str>, u64)| {
+            let is_needed = sum * whole < self.total * part;
+            sum += count;
+            is_needed
+        };
+        let mut found: Vec<Box<str>> =
+            loud.iter().take_while(is_needed).map(|(channel, _)| channel.clone()).collect();
+        let is_other = |(channel, last): &(Box<str>, Instant)| {
+            now.duration_since(*last) < RECENT
+                && !slowed.contains(&&**channel)
+                && !found.contains(channel)
+        };
+        if !self.seen.iter().any(is_other) {
+            // The quietest of them is then the one that waits for the others.
+            found.pop();
+        }
+        found
+    }
+
+    /// Counts anew.
+    pub(super) fn clear(&mut self) {
+        self.counts.clear();
+        self.total = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counted(messages: &[(&str, u64)], now: Instant) -> ChannelShares {
+        let mut tally = ChannelShares::default();
+        for (channel, count) in messages {
+            (0..*count).for_each(|_| tally.count(Some(channel), now));
+        }
+        tally
+    }
+
+    fn loudest(tally: &ChannelShares, slowed: &[&str], now: Instant) -> Vec<String> {
+        tally.loudest(slowed, now).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn the_loudest_are_the_fewest_channels_that_sent_most_of_all() {
+        let now = Instant::now();
+        let tally = counted(&[("web", 1), ("shop", 80), ("app", 19)], now);
+        assert_eq!(loudest(&tally, &[], now), ["shop"]);
+        let tally = counted(&[("web", 1), ("shop", 50), ("app", 49)], now);
+        assert_eq!(loudest(&tally, &[], now), ["shop", "app"]);
+        let many: Vec<String> = (0..12).map(|number| format!("shop{number}")).collect();
+        let mut messages: Vec<(&str, u64)> = many.iter().map(|name| (&**name, 10)).collect();
+        messages.push(("web", 1));
+        assert_eq!(tally.total(), 100);
+        assert_eq!(loudest(&counted(&messages, now), &[], now).len(), 10);
+    }
+
+    #[test]
+    fn what_twins_send_each_other_and_what_is_passed_over_makes_nobody_loud() {
+        let now = Instant::now();
+        let mut tally = counted(&[(INTERNAL, 3), ("web", 1), ("shop", 2)], now);
+        tally.count(None, now);
+        assert_eq!((tally.total(), loudest(&tally, &[], now)), (7, vec!["shop".to_owned()]));
+        tally.count_slowed(200);
+        assert_eq!(loudest(&tally, &[], now), [""; 0], "most messages are passed over already");
+    }
+
+    #[test]
+    fn a_channel_for_which_nobody_waits_is_not_slowed() {
+        let now = Instant::now();
+        let mut tally = counted(&[("shop", 10), (INTERNAL, 10)], now);
+        assert_eq!(loudest(&tally, &[], now), [""; 0]);
+        tally.see(Some("web"), now);
+        tally.clear();
+        tally.count(Some("shop"), now);
+        assert_eq!(loudest(&tally, &[], now), ["shop"], "another one came a moment ago");
+        assert_eq!(loudest(&tally, &["web"], now), [""; 0], "that one waits already");
+        assert_eq!(loudest(&tally, &[], now + RECENT), [""; 0], "and this one would not");
+        let two = counted(&[("shop", 60), ("web", 40)], now);
+        assert_eq!(loudest(&two, &[], now), ["shop"], "of two, one passes the other");
+    }
+}

@@ -1,0 +1,109 @@
+use std::ops::Range;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::Bus;
+
+/// Counts the events that left the stream before they were taken in: it keeps them for too short a time,
+/// or too few of them. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct MissedEvents(Arc<Mutex<Counted>>);
+
+#[derive(Debug, Default)]
+struct Counted {
+    /// Sequences that are counted, in ranges that are apart, in their order.
+    ranges: Vec<Range<u64>>,
+    /// How many there are, also of ranges that are forgotten.
+    count: u64,
+}
+
+/// So many ranges are remembered; of those before them nothing is missed any more.
+const RANGES: usize = 64;
+
+impl MissedEvents {
+    /// How many have been missed since the start, by either lane; at most, as some of those that are gone
+    /// may have been erased before, or taken in by the other lane.
+    pub fn count(&self) -> u64 {
+        self.0.lock().count
+    }
+
+    /// A lane expected a sequence, and the stream holds nothing before `first_kept`.
+    pub(super) fn note(&self, expected: u64, first_kept: u64) {
+        if self.0.lock().add(expected..first_kept) {
+            tracing::warn!(
+                expected,
+                first_kept,
+                "events left the stream before they were taken in; keep them for longer"
+            );
+        }
+    }
+
+    /// A lane expected a sequence and found a later one. Whether those between have left the stream or
+    /// were erased is seen a moment later, and nobody waits for it.
+    pub(super) fn look(&self, bus: &Bus, expected: u64, found: u64) {
+        let (missed, bus) = (self.clone(), bus.clone());
+        tokio::spawn(async move {
+            // Without an answer nothing is known, and the next gap is looked at again.
+            if let Ok(Some(standing)) = bus.standing().await {
+                missed.note(expected, standing.first.min(found));
+            }
+        });
+    }
+}
+
+impl Counted {
+    /// Adds what is missing; `false` if all of that was counted before.
+    fn add(&mut self, missing: Range<u64>) -> bool {
+        let length = |range: &Range<u64>| range.end.saturating_sub(range.start);
+        if length(&missing) == 0 {
+            return false;
+        }
+        let touches = |range: &Range<u64>| range.start <= missing.end && missing.start <= range.end;
+        let (touched, mut apart): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.ranges).into_iter().partition(touches);
+        let known: u64 = touched.iter().map(length).sum();
+        let all = touched
+            .into_iter()
+            .chain([missing])
+            .reduce(|left, right| left.start.min(right.start)..left.end.max(right.end));
+        let newly = all.as_ref().map_or(0, length) - known;
+        apart.extend(all);
+        apart.sort_unstable_by_key(|range| range.start);
+        let forgotten = apart.len().saturating_sub(RANGES);
+        apart.drain(..forgotten);
+        self.ranges = apart;
+        self.count += newly;
+        newly > 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn each_sequence_that_is_missing_is_counted_once(
+            missing in prop::collection::vec((0u64..200, 0u64..20), 0..40),
+        ) {
+            let (mut counted, mut known) = (Counted::default(), std::collections::BTreeSet::new());
+            for (start, length) in missing {
+                let before = known.len();
+                known.extend(start..start + length);
+                prop_assert_eq!(counted.add(start..start + length), known.len() > before);
+                prop_assert_eq!(counted.count, known.len() as u64);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_missing_is_not_counted() {
+        let missed = MissedEvents::default();
+        missed.note(10, 10);
+        missed.note(10, 5);
+        assert_eq!(missed.count(), 0);
+    }
+}

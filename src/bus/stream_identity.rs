@@ -1,0 +1,175 @@
+//! Whether the stream of events is still the one whose events were taken in.
+//!
+//! A cursor is a number, and another stream has the same numbers: one that was made anew, or that was
+//! put back to an earlier state and has grown since. What was stored behind its old end would be
+//! passed over in silence. So the moment is kept at which an event was stored that was taken in: the
+//! message of that sequence must have the same.
+
+use std::collections::VecDeque;
+
+use async_nats::jetstream::context::ConsumerInfoErrorKind;
+use async_nats::jetstream::stream;
+
+use super::delivery::stored_at;
+use super::main_lane::CONSUMER;
+use super::malformed_headers::{fetch, fetch_next};
+use super::stream::is_missing;
+use super::{Bus, Error};
+use crate::event::Time;
+
+/// An event that was taken in, by which the stream is known again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LastTakenEvent {
+    /// Its sequence.
+    pub sequence: u64,
+    /// When the stream stored it.
+    pub stored: Time,
+}
+
+/// How the stream of events stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamState {
+    /// When it was made, in milliseconds since 1970: another one has another moment, even under the
+    /// same name.
+    pub made: u64,
+    /// The first sequence that it holds.
+    pub first: u64,
+    /// The last sequence that it gave.
+    pub last: u64,
+    /// Up to which sequence somebody has acknowledged everything.
+    pub acknowledged: u64,
+}
+
+/// Events that are remembered while the service runs: some may be erased meanwhile.
+const REMEMBERED: usize = 16;
+
+impl Bus {
+    /// How the stream of events stands; none if there is none.
+    ///
+    /// # Errors
+    /// [`Error::Request`] if the broker does not answer.
+    pub async fn standing(&self) -> Result<Option<StreamState>, Error> {
+        let stream = match self.jetstream.get_stream(self.subjects.events_stream()).await {
+            Ok(stream) => stream,
+            Err(error) if is_missing(&error) => return Ok(None),
+            Err(error) => return Err(Error::request("ask for the stream of events")(error)),
+        };
+        let info = stream.cached_info();
+        let acknowledged = match stream.consumer_info(CONSUMER).await {
+            Ok(info) => info.ack_floor.stream_sequence,
+            // Without a consumer nobody has taken anything in.
+            Err(error) if matches!(error.kind(), ConsumerInfoErrorKind::NotFound) => 0,
+            Err(error) => return Err(Error::request("ask how far the intake is")(error)),
+        };
+        Ok(Some(StreamState {
+            made: made(info),
+            first: info.state.first_sequence,
+            last: info.state.last_sequence,
+            acknowledged,
+        }))
+    }
+
+    /// Whether the stream of events holds what was taken in: `taken`, in any order, of which the
+    /// highest that is still there decides; the last event taken in has the sequence `highest`.
+    ///
+    /// # Errors
+    /// [`Error::Rewound`] or [`Error::Rewritten`] if it does not, [`Error::Request`] if the broker does
+    /// not answer.
+    pub async fn holds(
+        &self,
+        last: u64,
+        highest: u64,
+        taken: &[LastTakenEvent],
+    ) -> Result<(), Error> {
+        let stream = self.subjects.events_stream();
+        if last < highest {
+            return Err(Error::Rewound { stream, taken: highest, last });
+        }
+        let mut taken = taken.to_vec();
+        taken.sort_unstable();
+        for LastTakenEvent { sequence, stored } in taken.into_iter().rev().take(REMEMBERED) {
+            // What left the stream proves nothing.
+            let Some(found) = fetch(self, &stream, sequence).await? else { continue };
+            if found.stored == stored {
+                return Ok(());
+            }
+            let (expected, found) = (stored, found.stored);
+            return Err(Error::Rewritten { stream, sequence, expected, found });
+        }
+        Ok(())
+    }
+
+    /// An event that was taken in, in another stream of events, whose last sequence is `last`: the
+    /// same, if it is there; or else the last that was stored no later; none if all are later. What is
+    /// behind it was not taken in.
+    ///
+    /// # Errors
+    /// [`Error::Request`] if the broker does not answer.
+    pub async fn found_again(
+        &self,
+        known: LastTakenEvent,
+        last: u64,
+    ) -> Result<Option<LastTakenEvent>, Error> {
+        let stream = self.subjects.events_stream();
+        let moment = known.stored;
+        let same = fetch(self, &stream, known.sequence).await?;
+        if same.is_some_and(|message| message.stored == moment) {
+            return Ok(Some(known));
+        }
+        // Everything up to `found` is early enough, everything from `late` on is not.
+        let (mut found, mut low, mut late) = (None, 0, last + 1);
+        while low + 1 < late {
+            let middle = low + (late - low) / 2;
+            match fetch_next(self, &stream, middle, ">").await? {
+                Some(message) if message.sequence < late && message.stored <= moment => {
+                    low = message.sequence;
+                    found =
+                        Some(LastTakenEvent { sequence: message.sequence, stored: message.stored });
+                }
+                _ => late = middle,
+            }
+        }
+        Ok(found)
+    }
+}
+
+fn made(info: &stream::Info) -> u64 {
+    u64::try_from(stored_at(info.created).ms()).unwrap_or(0)
+}
+
+/// By what the stream is known again while the service runs.
+#[derive(Debug, Default)]
+pub(super) struct StreamIdentity {
+    made: Option<u64>,
+    /// Events taken in, the last ones at the end.
+    taken: VecDeque<LastTakenEvent>,
+}
+
+impl StreamIdentity {
+    pub(super) fn new(taken: Vec<LastTakenEvent>) -> StreamIdentity {
+        StreamIdentity { made: None, taken: taken.into() }
+    }
+
+    /// An event is about to be taken in.
+    pub(super) fn remember(&mut self, taken: LastTakenEvent) {
+        while self.taken.len() >= REMEMBERED {
+            self.taken.pop_front();
+        }
+        self.taken.push_back(taken);
+    }
+
+    /// Refuses a stream that is not the one whose events were taken in, up to `highest`. Returns the
+    /// first sequence that it holds.
+    pub(super) async fn check(&mut self, bus: &Bus, highest: u64) -> Result<u64, Error> {
+        let stream = bus.subjects.events_stream();
+        let Some(standing) = bus.standing().await? else {
+            return Err(Error::Gone { stream, taken: highest });
+        };
+        let expected = *self.made.get_or_insert(standing.made);
+        if expected != standing.made {
+            return Err(Error::another(stream, expected, standing.made));
+        }
+        bus.holds(standing.last, highest, self.taken.make_contiguous()).await?;
+        Ok(standing.first)
+    }
+}

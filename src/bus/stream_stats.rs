@@ -1,0 +1,249 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::TryStreamExt;
+use parking_lot::Mutex;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::error::chain;
+use super::stream::is_missing;
+use super::{Bus, Error};
+use crate::config::{limits, settings};
+
+/// How often the streams are looked at.
+const EVERY: Duration = Duration::from_secs(2);
+
+/// What a stream keeps, and who reads it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct StreamStats {
+    /// The stream.
+    pub stream: String,
+    /// Messages that it holds.
+    pub messages: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// The most that it may hold, in bytes; none: whatever the broker has room for.
+    pub bytes_max: Option<u64>,
+    /// Its durable consumers.
+    pub readers: Vec<ConsumerStats>,
+    /// How often somebody deleted it and it was made again, empty, since the service started.
+    #[serde(default)]
+    pub made_again: u64,
+    /// What is wrong with it and what to do, while something is.
+    #[serde(default)]
+    pub trouble: Option<String>,
+}
+
+/// How far a durable consumer of a stream is: the service itself, or an integrator.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct ConsumerStats {
+    /// Its name.
+    pub name: String,
+    /// Messages that it has yet to take.
+    pub waiting: u64,
+    /// Messages that it took and has not acknowledged.
+    pub unanswered: u64,
+    /// Messages that left the stream, because of its limits, before it took them: since the service
+    /// started, and of a consumer with a filter at most so many.
+    pub missed: u64,
+}
+
+/// Looks at the streams from time to time: what nobody takes away must be seen before it is gone, and
+/// a stream that somebody deleted is made again. Cheap to clone; it ends with its runtime.
+#[derive(Debug, Clone)]
+pub struct StreamMonitor {
+    seen: Arc<Mutex<Vec<StreamStats>>>,
+}
+
+impl StreamMonitor {
+    /// Starts to look at the streams, which are to be as these settings say.
+    pub fn spawn(bus: &Bus, settings: settings::StreamSettings, partitions: u16) -> StreamMonitor {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let (bus, sink) = (bus.clone(), seen.clone());
+        tokio::spawn(async move {
+            let mut missed = ConsumerLosses::default();
+            let mut mended = StreamRepairs::default();
+            let mut beat = tokio::time::interval(EVERY);
+            beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                beat.tick().await;
+                if bus.is_up() {
+                    mended.take(bus.repair_streams(&settings, partitions).await);
+                }
+                match look(&bus, &mut missed).await {
+                    Ok(kept) => *sink.lock() = mended.told(kept),
+                    // While the broker is gone, what was seen last is as good as anything.
+                    Err(error) => tracing::debug!(error = %chain(&error), "no look at the streams"),
+                }
+            }
+        });
+        StreamMonitor { seen }
+    }
+
+    /// What was seen last; nothing before the first look.
+    pub fn kept(&self) -> Vec<StreamStats> {
+        self.seen.lock().clone()
+    }
+}
+
+async fn look(bus: &Bus, missed: &mut ConsumerLosses) -> Result<Vec<StreamStats>, Error> {
+    let subjects = &bus.subjects;
+    let mut all = Vec::new();
+    let names = [
+        subjects.events_stream(),
+        subjects.actions_stream(),
+        subjects.dead_stream(),
+        subjects.audit_stream(),
+    ];
+    for name in names {
+        let what = "list the consumers of a stream";
+        // Looked at before the consumers: what they take meanwhile is not taken for missed.
+        let stream = match bus.jetstream.get_stream(&name).await {
+            Ok(stream) => stream,
+            Err(error) if is_missing(&error) => {
+                all.push(StreamStats { stream: name, ..StreamStats::default() });
+                continue;
+            }
+            Err(error) => return Err(Error::request("ask for a stream")(error)),
+        };
+        let info = stream.cached_info();
+        let mut readers = Vec::new();
+        let mut consumers = stream.consumers();
+        while let Some(consumer) = consumers.try_next().await.map_err(Error::request(what))? {
+            // One without a durable name is somebody who looks on.
+            if consumer.config.durable_name.is_none() || readers.len() == limits::READERS {
+                continue;
+            }
+            let (taken, first) = (consumer.delivered.stream_sequence, info.state.first_sequence);
+            readers.push(ConsumerStats {
+                missed: missed.count(&name, &consumer.name, taken, first),
+                waiting: consumer.num_pending,
+                unanswered: consumer.num_ack_pending as u64,
+                name: consumer.name,
+            });
+        }
+        readers.sort_by(|one, other| one.name.cmp(&other.name));
+        all.push(StreamStats {
+            readers,
+            messages: info.state.messages,
+            bytes: info.state.bytes,
+            bytes_max: u64::try_from(info.config.max_bytes).ok().filter(|most| *most > 0),
+            stream: name,
+            made_again: 0,
+            trouble: None,
+        });
+    }
+    missed.forget_those_who_are_gone(&all);
+    Ok(all)
+}
+
+/// What was wrong with streams: how often each was made again, and what still is.
+#[derive(Debug, Default)]
+struct StreamRepairs(BTreeMap<String, (u64, Option<String>)>);
+
+impl StreamRepairs {
+    fn take(&mut self, mended: Vec<(String, Result<(), Error>)>) {
+        let was: BTreeMap<String, Option<String>> = self
+            .0
+            .iter_mut()
+            .map(|(stream, (_, trouble))| (stream.clone(), trouble.take()))
+            .collect();
+        for (stream, outcome) in mended {
+            let (times, trouble) = self.0.entry(stream.clone()).or_default();
+            let known = was.get(&stream).and_then(Option::as_ref);
+            match outcome {
+                Ok(()) => {
+                    *times += 1;
+                    tracing::warn!(
+                        stream,
+                        "somebody deleted a stream; it is made again, without what it held"
+                    );
+                }
+                // It says nothing of the stream.
+                Err(error) if error.is_no_answer() => {}
+                Err(error) => {
+                    let why = chain(&error);
+                    if known != Some(&why) {
+                        tracing::warn!(stream, why, "a stream is not as it should be");
+                    }
+                    *trouble = Some(why);
+                }
+            }
+        }
+    }
+
+    /// What the streams keep, and what is wrong with them.
+    fn told(&self, mut kept: Vec<StreamStats>) -> Vec<StreamStats> {
+        for one in &mut kept {
+            if let Some((times, trouble)) = self.0.get(&one.stream) {
+                (one.made_again, one.trouble) = (*times, trouble.clone());
+            }
+        }
+        kept
+    }
+}
+
+/// How much each consumer missed: up to which sequence that is counted, and how much it was.
+#[derive(Debug, Default)]
+struct ConsumerLosses(BTreeMap<(String, String), (u64, u64)>);
+
+impl ConsumerLosses {
+    /// What a consumer has missed that took everything up to `taken` from a stream that begins with
+    /// `first` now.
+    fn count(&mut self, stream: &str, reader: &str, taken: u64, first: u64) -> u64 {
+        let key = (stream.to_owned(), reader.to_owned());
+        let (counted, missed) = self.0.entry(key).or_default();
+        let (from, gone) = (taken.max(*counted), first.saturating_sub(1));
+        if gone > from {
+            *missed += gone - from;
+            tracing::warn!(
+                stream,
+                reader,
+                messages = gone - from,
+                "messages left the stream before they were read; keep them for longer, or read faster"
+            );
+        }
+        *counted = gone.max(*counted);
+        *missed
+    }
+
+    fn forget_those_who_are_gone(&mut self, all: &[StreamStats]) {
+        self.0.retain(|(stream, reader), _| {
+            let is_there = |kept: &&StreamStats| {
+                kept.stream == *stream && kept.readers.iter().any(|one| one.name == *reader)
+            };
+            all.iter().any(|kept| is_there(&kept))
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_left_before_it_was_taken_is_missed_once() {
+        let mut missed = ConsumerLosses::default();
+        let mut count = |taken, first| missed.count("S", "crm", taken, first);
+        assert_eq!(count(0, 1), 0, "everything is there");
+        assert_eq!(count(0, 11), 10);
+        assert_eq!(count(0, 11), 10, "and still the same ten");
+        assert_eq!(count(0, 16), 15);
+        assert_eq!(count(20, 16), 15, "it has caught up");
+        assert_eq!(count(20, 21), 15, "what left was taken before");
+        assert_eq!(count(20, 25), 19);
+    }
+
+    #[test]
+    fn a_consumer_that_is_made_anew_has_missed_nothing() {
+        let mut missed = ConsumerLosses::default();
+        missed.count("S", "crm", 0, 11);
+        missed.forget_those_who_are_gone(&[StreamStats {
+            stream: "S".into(),
+            ..StreamStats::default()
+        }]);
+        assert_eq!(missed.count("S", "crm", 10, 11), 0);
+    }
+}

@@ -1,0 +1,129 @@
+//! A field that may be left out may be `null`: half of the world's serializers write the fields that
+//! nobody set, too.
+
+use serde::{Deserialize, Deserializer};
+
+use super::Time;
+
+/// What a field says; by `null` it says nothing, as if it were not there.
+///
+/// # Errors
+/// As reading what it says.
+pub fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    from: D,
+) -> Result<T, D::Error> {
+    or(from, T::default)
+}
+
+/// The same, where leaving the field out means something else than its type's default.
+///
+/// # Errors
+/// As reading what it says.
+pub fn or<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    from: D,
+    unsaid: impl FnOnce() -> T,
+) -> Result<T, D::Error> {
+    // Records have all their fields, and know no `null`.
+    if from.is_human_readable() {
+        Option::<T>::deserialize(from).map(|said| said.unwrap_or_else(unsaid))
+    } else {
+        T::deserialize(from)
+    }
+}
+
+/// A moment; one before [`Time::FIRST_SAID`] is the zero of a program that knew none, and says nothing.
+///
+/// # Errors
+/// If it is no moment.
+pub fn moment<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Time>, D::Error> {
+    // Records keep what they were given.
+    let is_told = from.is_human_readable();
+    let said = Option::<Time>::deserialize(from)?;
+    Ok(said.filter(|moment| !is_told || *moment >= Time::FIRST_SAID))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::fmt::Debug;
+
+    use schemars::{JsonSchema, schema_for};
+    use serde::de::DeserializeOwned;
+    use serde_json::{Value, json};
+
+    use crate::event::{
+        Analysis, AskData, Campaign, CaseData, ConsentData, EventKind, EventType, HandoffData,
+        IdentifyData, InteractionData, LinkData, MessageData, NamedData, OutcomeData,
+        PreferenceData, SharedFact, SignalData, UnlinkData,
+    };
+
+    /// That each field that may be left out may be `null`, which says the same, and no other may.
+    /// `least` has the fields that are needed; in `nothing` are those to which `null` says something.
+    pub(crate) fn null_is_as_good_as_nothing<T>(least: &Value, nothing: &[&str])
+    where
+        T: JsonSchema + DeserializeOwned + PartialEq + Debug,
+    {
+        let read =
+            |value: &Value| crate::event::json::read_bytes::<T>(value.to_string().as_bytes());
+        let without = read(least).unwrap();
+        let schema = schema_for!(T).to_value();
+        let fields = schema["properties"].as_object().unwrap().keys();
+        for name in fields.filter(|name| !nothing.contains(&name.as_str())) {
+            let mut with = least.clone();
+            with[name] = Value::Null;
+            let said = read(&with);
+            if least.get(name).is_some() {
+                assert!(said.is_err(), "{name} of {least} is needed: {said:?}");
+            } else {
+                assert_eq!(said.ok().as_ref(), Some(&without), "{name} of {least}");
+            }
+        }
+    }
+
+    #[test]
+    fn null_says_as_much_as_leaving_it_out_in_whatever_a_channel_says() {
+        null_is_as_good_as_nothing::<IdentifyData>(&json!({ "traits": {} }), &[]);
+        null_is_as_good_as_nothing::<LinkData>(&json!({ "to": "ann" }), &[]);
+        null_is_as_good_as_nothing::<UnlinkData>(&json!({ "from": "ann" }), &[]);
+        null_is_as_good_as_nothing::<NamedData>(&json!({ "name": "x" }), &[]);
+        null_is_as_good_as_nothing::<MessageData>(&json!({ "text": "x", "from": "bot" }), &[]);
+        null_is_as_good_as_nothing::<PreferenceData>(&json!({ "key": "seat" }), &[]);
+        null_is_as_good_as_nothing::<ConsentData>(&json!({ "purpose": "x", "granted": true }), &[]);
+        let least = json!({ "id": "1", "kind": "cart", "state": "started" });
+        null_is_as_good_as_nothing::<InteractionData>(&least, &[]);
+        null_is_as_good_as_nothing::<CaseData>(&json!({ "id": "1", "state": "open" }), &[]);
+        // A signal of `null` is taken away.
+        null_is_as_good_as_nothing::<SignalData>(&json!({ "name": "x", "value": 1 }), &["value"]);
+        let least = json!({ "decision": "1", "outcome": "seen" });
+        null_is_as_good_as_nothing::<OutcomeData>(&least, &[]);
+        null_is_as_good_as_nothing::<HandoffData>(&json!({ "state": "opened" }), &[]);
+        null_is_as_good_as_nothing::<AskData>(&json!({}), &[]);
+        null_is_as_good_as_nothing::<SharedFact>(&json!({}), &[]);
+        null_is_as_good_as_nothing::<Campaign>(&json!({}), &[]);
+        null_is_as_good_as_nothing::<Analysis>(&json!({ "valence": 0.5 }), &[]);
+    }
+
+    #[test]
+    fn a_moment_of_a_program_that_knew_none_is_as_good_as_none() {
+        let zeros = ["0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "1980-01-06T00:00:00Z"];
+        for zero in zeros {
+            let read =
+                |kind: EventType, data: Value| EventKind::parse(kind, Some(&data.to_string()));
+            let case = json!({ "id": "1", "state": "open", "due": zero, "opened": zero });
+            let bare = json!({ "id": "1", "state": "open" });
+            assert_eq!(read(EventType::Case, case), read(EventType::Case, bare), "{zero}");
+            let consent = json!({ "purpose": "x", "granted": true, "expires": zero });
+            let bare = json!({ "purpose": "x", "granted": true });
+            assert_eq!(read(EventType::Consent, consent), read(EventType::Consent, bare), "{zero}");
+        }
+    }
+
+    #[test]
+    fn data_of_null_is_no_data() {
+        assert_eq!(
+            EventKind::parse(EventType::Ask, Some(" null ")),
+            EventKind::parse(EventType::Ask, None)
+        );
+        let refused = EventKind::parse(EventType::Track, Some("null")).unwrap_err();
+        assert!(refused.detail.ends_with("found: no data"), "{}", refused.detail);
+    }
+}

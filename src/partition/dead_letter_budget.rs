@@ -1,0 +1,71 @@
+use std::time::Duration;
+
+use crate::config::limits;
+use crate::event::Time;
+
+/// How many dead letters a partition may still write: a burst at once, and then as many in a second
+/// as people could ever look at. A channel that sends nothing but rubbish is read as fast as it
+/// sends, and does not hold those up who come behind it; the stream of events has it all.
+#[derive(Debug)]
+pub(super) struct DeadLetterBudget {
+    left: usize,
+    /// The moment up to which what comes with time has come.
+    at: Time,
+}
+
+/// After so long there may be one more.
+const ONE_MORE: Duration = Duration::from_millis(1_000 / limits::DEAD_LETTERS_A_SECOND as u64);
+
+impl DeadLetterBudget {
+    pub(super) fn new() -> DeadLetterBudget {
+        DeadLetterBudget { left: limits::DEAD_LETTERS_AT_ONCE, at: Time::MIN }
+    }
+
+    /// Whether one may be written at `now`, by the partition's clock.
+    pub(super) fn take(&mut self, now: Time) -> bool {
+        let more = now.since(self.at).as_millis() / ONE_MORE.as_millis();
+        let more = usize::try_from(more).unwrap_or(usize::MAX);
+        if more > 0 {
+            self.left = self.left.saturating_add(more).min(limits::DEAD_LETTERS_AT_ONCE);
+            self.at = now;
+        }
+        let may = self.left > 0;
+        self.left = self.left.saturating_sub(1);
+        may
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOON: Time = Time::from_ms(1_760_000_000_000);
+
+    /// How many of so many are written at a moment.
+    fn written(letters: &mut DeadLetterBudget, asked: usize, now: Time) -> usize {
+        (0..asked).filter(|_| letters.take(now)).count()
+    }
+
+    #[test]
+    fn a_burst_is_written_whole_and_of_a_flood_so_many_in_a_second() {
+        let burst = limits::DEAD_LETTERS_AT_ONCE;
+        let mut letters = DeadLetterBudget::new();
+        assert_eq!(written(&mut letters, burst, NOON), burst);
+        let mut flood = 0;
+        for ms in 0..10_000 {
+            flood += written(&mut letters, 50, NOON + Duration::from_millis(ms));
+        }
+        let expected = 10 * limits::DEAD_LETTERS_A_SECOND;
+        assert!((expected - 1..=expected).contains(&flood), "{flood}");
+    }
+
+    #[test]
+    fn after_a_while_there_is_room_for_a_burst_and_for_no_more() {
+        let burst = limits::DEAD_LETTERS_AT_ONCE;
+        let mut letters = DeadLetterBudget::new();
+        written(&mut letters, 2 * burst, NOON);
+        let later = NOON + Duration::from_secs(86_400);
+        assert_eq!(written(&mut letters, 2 * burst, later), burst);
+        assert_eq!(written(&mut letters, 1, NOON), 0, "nor if the clock is set back");
+    }
+}

@@ -1,0 +1,267 @@
+use crate::config::limits;
+use crate::models::{Exposure, Lesson, Snapshot};
+use crate::tables::{Batch, Commit, Error, KeptLesson, KeptLessons, Milestone, Read};
+
+/// How much of what was learned is kept, and how often all of it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct LessonRetention {
+    /// About so many bytes in all.
+    pub(super) bytes_max: u64,
+    /// Between two milestones lie at least so many bytes of answers.
+    pub(super) stretch_bytes: u64,
+}
+
+impl Default for LessonRetention {
+    fn default() -> LessonRetention {
+        let bytes_max = (limits::LESSONS_MEBIBYTES as u64) << 20;
+        LessonRetention { bytes_max, stretch_bytes: bytes_max / 64 }
+    }
+}
+
+/// Answers in one stored part.
+const PART_ANSWERS: usize = 128;
+
+/// Bytes of levels that one commit of a milestone carries: others wait for the same disk.
+const MILESTONE_COMMIT_BYTES: usize = 1 << 20;
+
+/// Keeps the answers that each version was learned from, and now and then, at a milestone, all that is
+/// known: so that what decisions went by can be learned once more. The oldest leaves first, from one
+/// milestone to the next.
+#[derive(Debug)]
+pub(super) struct LessonHistory {
+    keep: LessonRetention,
+    kept: KeptLessons,
+    partitions: u16,
+}
+
+impl LessonHistory {
+    /// Goes on from what the store kept.
+    ///
+    /// # Errors
+    /// As [`Read::kept_lessons`].
+    pub(super) fn resume(
+        store: &impl Read,
+        model: &Snapshot,
+        partitions: u16,
+        keep: LessonRetention,
+    ) -> Result<LessonHistory, Error> {
+        let kept = store.kept_lessons()?.unwrap_or_else(|| {
+            let nothing = Milestone { version: 0, written_bytes: 0 };
+            let is_new = model.version() == 0;
+            KeptLessons {
+                milestones: is_new.then_some(nothing).into_iter().collect(),
+                written_bytes: 0,
+            }
+        });
+        Ok(LessonHistory { keep, kept, partitions })
+    }
+
+    /// The answers of a new version, to be kept by the commit that makes it known.
+    pub(super) fn note(
+        &mut self,
+        batch: &mut Batch,
+        version: u64,
+        mut answers: Vec<(Exposure, bool)>,
+    ) {
+        if self.kept.milestones.is_empty() {
+            // There is nothing to go on from.
+            return;
+        }
+        let before = batch.bytes();
+        let mut number = 0;
+        while !answers.is_empty() {
+            let rest = answers.split_off(answers.len().min(PART_ANSWERS));
+            number += 1;
+            if let Err(error) = batch.put_lesson(version, number, &Lesson::Answers(answers)) {
+                // The limits of features make it impossible.
+                tracing::error!(%error, version, "what was learned from has no stored form");
+            }
+            answers = rest;
+        }
+        self.kept.written_bytes += (batch.bytes() - before) as u64;
+        batch.put_kept_lessons(&self.kept);
+    }
+
+    /// Makes a milestone if it is time for one, and lets go of what is too much.
+    ///
+    /// # Errors
+    /// Whatever the store meets.
+    pub(super) fn tidy(&mut self, store: &impl Commit, model: &Snapshot) -> Result<(), Error> {
+        let weight = model.bytes() as u64;
+        if weight > self.keep.bytes_max / 4 {
+            return self.give_up(store, model);
+        }
+        let last = self.kept.milestones.last();
+        let stretch = last.map(|last| self.kept.written_bytes - last.written_bytes);
+        if stretch.is_none_or(|stretch| stretch >= weight.max(self.keep.stretch_bytes)) {
+            self.make_milestone(store, model)?;
+        }
+        self.let_go(store)
+    }
+
+    /// Keeps all that is known. It counts once the whole of it is durable.
+    fn make_milestone(&mut self, store: &impl Commit, model: &Snapshot) -> Result<(), Error> {
+        let version = model.version();
+        let milestone = Milestone { version, written_bytes: self.kept.written_bytes };
+        let mut batch = Batch::new();
+        for ((level, weights), number) in model.iter().zip(KeptLesson::LEVELS..) {
+            let lesson = Lesson::Level { level, weights: weights.clone() };
+            if let Err(error) = batch.put_lesson(version, number, &lesson) {
+                tracing::error!(%error, level, "what was learned has no stored form");
+            }
+            if batch.bytes() >= MILESTONE_COMMIT_BYTES {
+                self.kept.written_bytes += batch.bytes() as u64;
+                store.commit(std::slice::from_ref(&batch))?;
+                batch.clear();
+            }
+        }
+        self.kept.written_bytes += batch.bytes() as u64;
+        self.kept.milestones.push(milestone);
+        batch.put_kept_lessons(&self.kept);
+        store.commit(&[batch])
+    }
+
+    /// The oldest leaves, up to the first milestone behind which there is little enough.
+    fn let_go(&mut self, store: &impl Commit) -> Result<(), Error> {
+        let is_much = |milestone: &Milestone| {
+            self.kept.written_bytes - milestone.written_bytes > self.keep.bytes_max
+        };
+        let milestones = &self.kept.milestones;
+        let much = milestones.iter().take_while(|milestone| is_much(milestone)).count();
+        let much = much.min(milestones.len().saturating_sub(1));
+        let Some(first) = milestones.get(much).filter(|_| much > 0) else { return Ok(()) };
+        let version = first.version;
+        self.kept.milestones.drain(..much);
+        self.forget(store, version, KeptLesson::LEVELS)
+    }
+
+    /// So much is known that hardly any past of it could be kept.
+    fn give_up(&mut self, store: &impl Commit, model: &Snapshot) -> Result<(), Error> {
+        if self.kept.milestones.is_empty() {
+            return Ok(());
+        }
+        tracing::warn!(
+            bytes = model.bytes(),
+            bytes_max = self.keep.bytes_max / 4,
+            "too much is known to keep its past: decisions cannot be repeated from now on"
+        );
+        self.kept.milestones.clear();
+        self.forget(store, model.version() + 1, 0)
+    }
+
+    fn forget(&mut self, store: &impl Commit, version: u64, number: u32) -> Result<(), Error> {
+        let mut batch = Batch::new();
+        batch.delete_lessons(version, number);
+        for partition in 0..self.partitions {
+            batch.delete_marks(partition, version);
+        }
+        batch.put_kept_lessons(&self.kept);
+        store.commit(&[batch])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::super::training::Trainer;
+    use super::*;
+    use crate::models::{Arm, ArmParts, Features, LessonReplayer, Prior};
+    use crate::tables::{Fault, MemoryStore};
+
+    fn exposure(age: f64, action: &str) -> Exposure {
+        let mut features = Features::new();
+        features.number("age", age);
+        Exposure {
+            features,
+            arm: Arm::new(ArmParts { action, treatment: "", issue: "", channel: "app", tone: "" }),
+            prior: Prior::new(0.1, 10.0),
+            propensity: 0.1,
+            chance: 1.0,
+            model: 0,
+        }
+    }
+
+    /// A version as it is learned once more from what is kept, from the nearest milestone on.
+    fn relearned(store: &MemoryStore, version: u64) -> Option<Snapshot> {
+        let kept = store.kept_lessons().unwrap()?;
+        let from = kept.milestones.iter().rfind(|one| one.version <= version)?.version;
+        let mut relearner = LessonReplayer::default();
+        let from = if from == 0 { (0, 1) } else { (from, KeptLesson::LEVELS) };
+        for part in store.lessons(from, true, usize::MAX).unwrap() {
+            if part.version <= version {
+                relearner.take(part.version, part.open().unwrap());
+            }
+        }
+        Some(relearner.snapshot().clone())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+        #[test]
+        fn every_version_that_is_kept_is_learned_once_more_as_it_was(
+            rounds in prop::collection::vec(
+                prop::collection::vec((0..2u16, 0.0..90.0, 0..3usize, any::<bool>()), 1..200),
+                1..12,
+            ),
+            stretch_bytes in 500..20_000u64,
+            bytes_max in 100_000..300_000u64,
+            crash in 0..12usize,
+        ) {
+            let keep = LessonRetention { bytes_max, stretch_bytes };
+            let store = MemoryStore::new();
+            let mut lessons = Trainer::keeping(&store, 2, keep).unwrap();
+            let mut live = vec![Snapshot::nothing()];
+            let mut sequence = 0;
+            for (number, answers) in rounds.iter().enumerate() {
+                let mut batch = Batch::new();
+                for (partition, age, action, response) in answers {
+                    sequence += 1;
+                    let exposure = exposure(*age, ["card", "loan", "help"][*action]);
+                    let customer = crate::event::Customer::new("ada").unwrap();
+                    batch
+                        .put_observation(*partition, sequence, &customer, &exposure, *response)
+                        .unwrap();
+                }
+                store.commit(&[batch]).unwrap();
+                if number == crash {
+                    store.inject(Fault::Write);
+                    lessons.learn(&store).unwrap_err();
+                    store.crash(0);
+                    lessons = Trainer::keeping(&store, 2, keep).unwrap();
+                }
+                live.extend(lessons.learn(&store).unwrap());
+            }
+            let kept = store.kept_lessons().unwrap().unwrap();
+            let oldest = kept.milestones.first().unwrap().version;
+            for snapshot in live.iter().filter(|one| one.version() >= oldest) {
+                let again = relearned(&store, snapshot.version()).unwrap();
+                prop_assert_eq!(again.version(), snapshot.version());
+                prop_assert_eq!(again.levels(), snapshot.levels());
+                prop_assert!(again.iter().collect::<BTreeMap<_, _>>() == snapshot.iter().collect());
+            }
+            let held = store.lessons((0, 1), true, usize::MAX).unwrap();
+            let bytes: usize = held.iter().map(|part| part.encoded.len()).sum();
+            prop_assert!(bytes as u64 <= 2 * bytes_max, "{} bytes", bytes);
+        }
+    }
+
+    #[test]
+    fn of_too_much_no_past_is_kept() {
+        let store = MemoryStore::new();
+        let keep = LessonRetention { bytes_max: 64, stretch_bytes: 1 };
+        let mut lessons = Trainer::keeping(&store, 1, keep).unwrap();
+        for sequence in 1..4 {
+            let mut batch = Batch::new();
+            let customer = crate::event::Customer::new("ada").unwrap();
+            batch.put_observation(0, sequence, &customer, &exposure(40.0, "card"), true).unwrap();
+            store.commit(&[batch]).unwrap();
+            lessons.learn(&store).unwrap();
+        }
+        assert_eq!(store.kept_lessons().unwrap().unwrap().milestones, []);
+        assert_eq!(store.lessons((0, 1), true, usize::MAX).unwrap(), []);
+        assert_eq!(lessons.model().version(), 3);
+    }
+}

@@ -1,0 +1,417 @@
+//! Broadcasts: taken in with the stream, kept once for the partition, and brought to its twins.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::campaign::{CampaignCounts, silent_by};
+use super::super::host::Host;
+use super::super::index;
+use super::super::round::{Round, RoundItem, ScanBatch};
+use super::super::scans::{ScanRate, ScanStep};
+use super::Machine;
+use crate::config::settings::TimeMode;
+use crate::event::{Broadcast, Customer, Lane, Original, Reason, Rejection, Time};
+use crate::partition::Progress;
+use crate::policy::Exceeded;
+use crate::tables::{IndexKey, Scan, ScanKey};
+use crate::twin::{InputResult, Journalled, LiveBroadcast, Reaction, Woken};
+
+/// A broadcast that is over stays for so long, so that partitions whose clocks differ a little agree
+/// how many live when the next one comes.
+const OVER: Duration = Duration::from_secs(60);
+
+impl<H: Host> Machine<H> {
+    /// Takes up the broadcasts that live, and the sweeps, where they were left.
+    pub(super) fn recover_broadcasts(
+        &mut self,
+        told: Vec<(Broadcast, Time)>,
+        sweeps: Vec<(ScanKey, Scan)>,
+    ) {
+        for (told, at) in told {
+            let begun = LiveBroadcast::new(&told, at)
+                .and_then(|shared| shared.map_or(Ok(None), |one| self.broadcasts.begin(one)));
+            if let Err(rejection) = begun {
+                // It was taken in by another version of jumeau, whose expressions knew more.
+                tracing::error!(scope = %told.scope, %rejection, "a broadcast is passed over");
+            }
+        }
+        let mut sweeps = sweeps;
+        // As they came: wake-ups of the same moment in the order of their scopes.
+        sweeps.sort_by_key(|(key, _)| match key {
+            ScanKey::Wake(scope) => self.broadcasts.get(scope).map(|shared| shared.since),
+            ScanKey::Index(_) => None,
+            ScanKey::Over(at, _) => Some(*at),
+        });
+        for (key, sweep) in sweeps {
+            let is_wanted = match &key {
+                ScanKey::Wake(scope) => {
+                    self.broadcasts.get(scope).is_some_and(|shared| shared.id == sweep.of)
+                }
+                ScanKey::Index(_) => true,
+                ScanKey::Over(at, id) => {
+                    self.over.add(*at, *id);
+                    false
+                }
+            };
+            if is_wanted {
+                let rate = self.rate_of(&key);
+                self.sweeps.begin(key, sweep, 0, rate);
+            }
+        }
+        self.look_when_over();
+    }
+
+    /// Takes in a broadcast from the stream. Every partition does, and decides alike; what cannot be
+    /// used is buried by the first.
+    pub(super) fn take_in_broadcast(
+        &mut self,
+        now: Time,
+        sequence: u64,
+        told: &Broadcast,
+        original: &Original,
+    ) {
+        self.clock = self.clock.max(now);
+        self.taken.advance(Lane::Main, sequence);
+        self.end_those_over(now);
+        let id = LiveBroadcast::identity(told);
+        if self.over.has(id) || self.broadcasts.has(&told.scope, id) {
+            // Counted once, though every partition was given it.
+            self.counters.duplicates += u64::from(self.partition == 0);
+            return;
+        }
+        match LiveBroadcast::new(told, now) {
+            Ok(Some(shared)) => {
+                if let Err(rejection) = self.begin_broadcast(told, shared) {
+                    self.write_dead_letter_once(sequence, original, &rejection);
+                }
+            }
+            Ok(None) => {
+                if let Some(ended) = self.broadcasts.end(&told.scope) {
+                    self.forget_broadcast(&ended);
+                }
+                // A copy of this end is not to end what begins later.
+                self.remember_over(id);
+                self.counters.broadcasts += 1;
+            }
+            Err(rejection) => self.write_dead_letter_once(sequence, original, &rejection),
+        }
+        self.look_when_over();
+    }
+
+    fn begin_broadcast(
+        &mut self,
+        told: &Broadcast,
+        shared: LiveBroadcast,
+    ) -> Result<(), Rejection> {
+        let (since, wakes) = (shared.since, shared.wake);
+        let sweep = Scan { along: self.way_to(&shared), ..a_sweep(shared.id) };
+        if let Some(replaced) = self.broadcasts.begin(shared)? {
+            self.forget_broadcast(&replaced);
+        }
+        self.batch.put_broadcast(self.partition, told, since);
+        self.counters.broadcasts += 1;
+        if wakes {
+            self.begin_scan(ScanKey::Wake(told.scope.clone()), sweep);
+        }
+        Ok(())
+    }
+
+    fn begin_scan(&mut self, key: ScanKey, sweep: Scan) {
+        self.batch.put_sweep(self.partition, &key, &sweep);
+        let rate = self.rate_of(&key);
+        self.sweeps.begin(key, sweep, self.next_ticket, rate);
+    }
+
+    /// How fast a campaign may go, in twins a second of the whole service.
+    fn rate_of(&self, key: &ScanKey) -> ScanRate {
+        let ScanKey::Wake(scope) = key else { return ScanRate::Usual };
+        let campaign = self.broadcasts.get(scope).and_then(|shared| shared.decide.as_ref());
+        campaign.map_or(ScanRate::Usual, |campaign| ScanRate::Campaign(campaign.rate))
+    }
+
+    /// The rows of an index through which everybody is found whom a broadcast concerns; none if
+    /// there is no such index, or not yet.
+    fn way_to(&self, shared: &LiveBroadcast) -> Vec<IndexKey> {
+        let Some(condition) = &shared.condition else { return Vec::new() };
+        let ways = condition.lookups().into_iter().filter_map(|(path, values)| {
+            let known = self.sweeps.get(&ScanKey::Index(path.to_string().into()))?;
+            let path = known.sweep.is_done.then_some(known.sweep.of)?;
+            let key = |value| Some(IndexKey { path, value: index::hash_of_value(value)? });
+            let mut keys: Vec<IndexKey> = values.iter().map(key).collect::<Option<_>>()?;
+            keys.sort_unstable();
+            keys.dedup();
+            Some(keys).filter(|keys| !keys.is_empty())
+        });
+        ways.min_by_key(Vec::len).unwrap_or_default()
+    }
+
+    /// Nothing is left of a broadcast but what twins remember, and that it is over.
+    fn forget_broadcast(&mut self, ended: &LiveBroadcast) {
+        self.batch.delete_broadcast(self.partition, &ended.scope);
+        self.exceeded.remove(&ended.scope);
+        let key = ScanKey::Wake(ended.scope.clone());
+        if self.sweeps.end(&key) {
+            self.batch.delete_sweep(self.partition, &key);
+        }
+        self.remember_over(ended.id);
+    }
+
+    fn remember_over(&mut self, id: u64) {
+        let at = self.clock;
+        self.batch.put_sweep(self.partition, &ScanKey::Over(at, id), &a_sweep(id));
+        if let Some((at, id)) = self.over.add(at, id) {
+            self.batch.delete_sweep(self.partition, &ScanKey::Over(at, id));
+        }
+    }
+
+    /// An expression ran out of steps for a twin.
+    pub(super) fn count_exceeded(&mut self, exceeded: &Exceeded) {
+        let limit = match exceeded {
+            Exceeded::Policy(_) => {
+                self.counters.policy_errors += 1;
+                self.counters.last_policy_error = Some(exceeded.to_string());
+                "EXPRESSION_STEPS"
+            }
+            Exceeded::Broadcast(scope) => {
+                if self.broadcasts.get(scope).is_some() {
+                    *self.exceeded.entry(scope.clone()).or_default() += 1;
+                }
+                "CONDITION_STEPS"
+            }
+        };
+        *self.counters.limits.entry(limit.to_owned()).or_default() += 1;
+    }
+
+    /// Ends the broadcasts whose time is over.
+    pub(super) fn end_those_over(&mut self, now: Time) {
+        for ended in self.broadcasts.expire(now) {
+            self.forget_broadcast(&ended);
+        }
+        self.look_when_over();
+    }
+
+    fn look_when_over(&mut self) {
+        // In event time the clock may be ahead of events that are still to come.
+        let next = match self.mode {
+            TimeMode::Stream => self.broadcasts.iter().map(|shared| shared.until + OVER).min(),
+            TimeMode::Event => None,
+        };
+        self.over_at = next.unwrap_or(Time::MAX);
+    }
+
+    /// A sweep for a broadcast that is over stops; the broadcast itself stays a little longer.
+    fn stop_ended_scans(&mut self) {
+        let now = self.clock;
+        let over: Vec<ScanKey> = self
+            .broadcasts
+            .iter()
+            .filter(|shared| !shared.is_live(now))
+            .map(|shared| ScanKey::Wake(shared.scope.clone()))
+            .collect();
+        for key in over {
+            if self.sweeps.end(&key) {
+                self.batch.delete_sweep(self.partition, &key);
+            }
+        }
+    }
+
+    /// Only one partition buries what all of them were given.
+    fn write_dead_letter_once(
+        &mut self,
+        sequence: u64,
+        original: &Original,
+        rejection: &Rejection,
+    ) {
+        if self.partition == 0 {
+            self.write_dead_letter(sequence, original, rejection);
+        }
+    }
+
+    /// The policy has changed: what it names and was not indexed is from now on, and what it does
+    /// not name is not any more.
+    pub(super) fn settle_indexes(&mut self) {
+        let policy = Arc::clone(&self.policy);
+        let named: Vec<(ScanKey, u64)> = policy
+            .indexed
+            .iter()
+            .map(|path| (ScanKey::Index(path.to_string().into()), index::hash_of_path(path)))
+            .collect();
+        let gone: Vec<(ScanKey, u64)> = self
+            .sweeps
+            .iter()
+            .map(|known| (known.key.clone(), known.sweep.of))
+            .filter(|(key, _)| matches!(key, ScanKey::Index(_)))
+            .filter(|(key, _)| named.iter().all(|(name, _)| name != key))
+            .collect();
+        for (key, path) in gone {
+            self.sweeps.end(&key);
+            self.batch.delete_sweep(self.partition, &key);
+            self.batch.delete_index_of(self.partition, path);
+            for wake in self.sweeps.iter_mut() {
+                if wake.sweep.along.iter().any(|row| row.path == path) {
+                    // It goes through all twins then; those that it has met it passes over.
+                    let Scan { of, looked_at, touched, said, silent, .. } = wake.sweep;
+                    wake.sweep = Scan { looked_at, touched, said, silent, ..a_sweep(of) };
+                    self.batch.put_sweep(self.partition, &wake.key, &wake.sweep);
+                }
+            }
+        }
+        for (key, path) in named {
+            if self.sweeps.get(&key).is_none() {
+                self.begin_scan(key, a_sweep(path));
+            }
+        }
+    }
+
+    /// What the sweeps have to do now; asks for the next twins if it is time.
+    pub(super) fn step(&mut self, wall: Time, host: &mut H) -> ScanStep {
+        if self.clock >= self.over_at {
+            self.end_those_over(self.clock - OVER);
+        }
+        if self.sweeps.is_idle() {
+            return ScanStep::Nothing;
+        }
+        self.stop_ended_scans();
+        match self.sweeps.step(self.durable, wall) {
+            ScanStep::Ask(wanted) => {
+                host.find(wanted.row, wanted.after, wanted.limit);
+                ScanStep::Wait
+            }
+            step => step,
+        }
+    }
+
+    /// Takes in the customers that [`Host::find`] asked for.
+    pub fn found(&mut self, customers: Vec<Customer>, wall: Time, host: &mut H) {
+        self.sweeps.found(customers);
+        self.go_on(wall, host);
+    }
+
+    /// Takes the twins in hand that come next.
+    pub(super) fn begin_scanning(&mut self, wall: Time, host: &mut H) {
+        let Some((key, of, customers)) = self.sweeps.take() else { return };
+        let mut round = Round::default();
+        for customer in &customers {
+            match &key {
+                ScanKey::Wake(scope) => {
+                    let Some(shared) = self.broadcasts.get(scope) else { continue };
+                    let input = shared.wake(customer, self.clock).by_stream(self.stream);
+                    let woken = Woken { id: of, scope: scope.clone() };
+                    let item =
+                        RoundItem::Wake { customer: customer.clone(), woken, at: self.clock };
+                    round.push(item, Some((customer.clone(), input)));
+                }
+                // What is asked of it is not about an input.
+                ScanKey::Index(_) | ScanKey::Over(..) => {
+                    round.errands.insert(customer.clone(), smallvec::SmallVec::new());
+                }
+            }
+        }
+        round.sweeping = Some(ScanBatch { key, customers, fetched: Vec::new(), wall });
+        self.begin_round(round, host);
+    }
+
+    pub(super) fn take_in_wake(
+        &mut self,
+        customer: &Customer,
+        woken: Woken,
+        at: Time,
+        reaction: Option<Reaction>,
+    ) -> bool {
+        let Some(reaction) = reaction else {
+            // Its handler panicked; the twin meets it with its next input.
+            *self.counters.dead.entry(Reason::Panic).or_default() += 1;
+            return false;
+        };
+        let is_touched = reaction.verdict == InputResult::Applied;
+        if is_touched {
+            let is_campaign =
+                self.broadcasts.get(&woken.scope).is_some_and(|shared| shared.decide.is_some());
+            if is_campaign {
+                self.sweeps.count(&ScanKey::Wake(woken.scope.clone()), silent_by(&reaction));
+            }
+            self.counters.woken += 1;
+            let after = self.taken.main;
+            self.journal(customer, at, &Journalled::Broadcast { woken, after });
+        }
+        self.perform(customer, reaction.effects);
+        self.note(reaction.notes);
+        is_touched
+    }
+
+    /// A round of a sweep has ended: what it has come to goes into the open batch.
+    ///
+    /// Twins that were loaded for it and that it does not concern leave at once: nothing of them is
+    /// on its way.
+    pub(super) fn end_scanning(&mut self, sweeping: ScanBatch, touched: &[Customer]) {
+        let ScanBatch { key, customers, fetched, wall } = sweeping;
+        for customer in fetched.iter().filter(|customer| !touched.contains(customer)) {
+            self.cache.remove(customer);
+        }
+        self.counters.looked_at += customers.len() as u64;
+        if self.sweeps.advance(&key, &customers, touched.len() as u64, wall).is_some() {
+            self.store_scan(&key);
+        }
+    }
+
+    /// From here on no twin is looked at on behalf of a broadcast or an index; what is left is after
+    /// the next start.
+    pub fn hold_scans(&mut self) {
+        self.sweeps.hold();
+    }
+
+    /// Whether there are twins that a broadcast has yet to wake.
+    pub fn is_waking(&self) -> bool {
+        self.sweeps.is_waking()
+    }
+
+    /// Whether there are twins to be looked at on behalf of a broadcast or of an index.
+    pub fn is_scanning(&self) -> bool {
+        self.next_policy.is_some() || !self.sweeps.is_idle()
+    }
+
+    /// The broadcasts that live, and how far each is.
+    pub fn broadcasts(&self) -> Vec<Progress> {
+        self.broadcasts.iter().map(|shared| self.progress(shared)).collect()
+    }
+
+    fn progress(&self, shared: &LiveBroadcast) -> Progress {
+        let known = self.sweeps.get(&ScanKey::Wake(shared.scope.clone()));
+        let sweep = known.map(|known| &known.sweep);
+        Progress {
+            scope: shared.scope.to_string(),
+            id: format!("{:016x}", shared.id),
+            value: shared.value.clone(),
+            condition: shared.condition.as_ref().map(|one| one.source().to_owned()),
+            since: shared.since,
+            until: shared.until,
+            wake: shared.wake,
+            looked_at: sweep.map_or(0, |sweep| sweep.looked_at),
+            woken: sweep.map_or(0, |sweep| sweep.touched),
+            partitions: 1,
+            partitions_done: u32::from(sweep.is_none_or(|sweep| sweep.is_done)),
+            exceeded: self.exceeded.get(&shared.scope).copied().unwrap_or(0),
+            by_index: sweep.is_some_and(|sweep| !sweep.along.is_empty()),
+            per_second: known.map_or(0.0, |known| known.per_second()),
+            campaign: shared
+                .decide
+                .as_ref()
+                .map(|_| sweep.map_or_else(CampaignCounts::default, CampaignCounts::of)),
+        }
+    }
+}
+
+/// A sweep of all twins that begins.
+fn a_sweep(of: u64) -> Scan {
+    Scan {
+        of,
+        along: Vec::new(),
+        passed: 0,
+        after: None,
+        looked_at: 0,
+        touched: 0,
+        is_done: false,
+        said: 0,
+        silent: Default::default(),
+    }
+}

@@ -1,0 +1,164 @@
+use std::time::Duration;
+
+use super::lesson_retention::{LessonHistory, LessonRetention};
+use crate::config::limits;
+use crate::models::{HORIZON, Learner, Snapshot};
+use crate::tables::{Batch, Commit, Error, Read};
+
+/// How often answers that came are learned from.
+pub const LESSON_EVERY: Duration = Duration::from_secs(1);
+
+/// Learns from the answers that partitions committed: in the order of partitions and sequences, each
+/// once. What was learned and that the answers are gone is one commit, so that after a crash nothing
+/// is learned twice, and nothing is lost. The answers are kept beside it, as far as there is room, so
+/// that every version that a decision names can be learned once more.
+#[derive(Debug)]
+pub struct Trainer {
+    learner: Learner,
+    /// Of each partition the sequence behind the last answer that was learned from.
+    next: Vec<u64>,
+    answers: u64,
+    history: LessonHistory,
+}
+
+impl Trainer {
+    /// Goes on from what the store knows.
+    ///
+    /// # Errors
+    /// As [`Read::model`].
+    pub fn resume(store: &impl Read, partitions: u16) -> Result<Trainer, Error> {
+        Trainer::keeping(store, partitions, LessonRetention::default())
+    }
+
+    pub(super) fn keeping(
+        store: &impl Read,
+        partitions: u16,
+        keep: LessonRetention,
+    ) -> Result<Trainer, Error> {
+        let (model, answers) = store.model()?;
+        let history = LessonHistory::resume(store, &model, partitions, keep)?;
+        let learner = Learner::from(model, HORIZON);
+        Ok(Trainer { learner, next: vec![0; partitions.into()], answers, history })
+    }
+
+    /// What is known now.
+    pub fn model(&self) -> &Snapshot {
+        self.learner.model()
+    }
+
+    /// How many features had to leave full levels, since the service started.
+    pub fn forgotten(&self) -> u64 {
+        self.learner.forgotten()
+    }
+
+    /// From how many answers that was learned, since there was a store.
+    pub fn answers(&self) -> u64 {
+        self.answers
+    }
+
+    /// Learns from the answers that have come, at most [`limits::LESSON`] of each partition. The
+    /// snapshot is what is known now, if that is more than before.
+    ///
+    /// # Errors
+    /// Whatever the store meets. What is known in memory is then no longer what is stored: learning
+    /// has to begin anew from the store.
+    pub fn learn(&mut self, store: &(impl Read + Commit)) -> Result<Option<Snapshot>, Error> {
+        let mut batch = Batch::new();
+        let mut learned = Vec::new();
+        for (partition, next) in (0..).zip(&mut self.next) {
+            for (sequence, exposure, response) in
+                store.observations(partition, *next, limits::LESSON)?
+            {
+                exposure.teach(&mut self.learner, response);
+                batch.delete_observation(partition, sequence);
+                *next = sequence + 1;
+                learned.push((exposure, response));
+            }
+        }
+        if learned.is_empty() {
+            return Ok(None);
+        }
+        let snapshot = self.learner.publish();
+        for (level, weights) in self.learner.changed() {
+            if let Err(error) = batch.put_weights(level, &weights) {
+                // The limits of a level make it impossible.
+                tracing::error!(%error, level, "what was learned has no stored form");
+            }
+        }
+        let answers = self.answers + learned.len() as u64;
+        batch.set_model(snapshot.version(), answers);
+        self.history.note(&mut batch, snapshot.version(), learned);
+        store.commit(&[batch])?;
+        self.answers = answers;
+        self.history.tidy(store, &snapshot)?;
+        Ok(Some(snapshot))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::{Arm, ArmParts, Exposure, Features, Prior};
+    use crate::tables::{Fault, MemoryStore};
+
+    fn exposure(channel: &str) -> Exposure {
+        let mut features = Features::new();
+        features.text("channel", channel);
+        let parts = ArmParts { action: "card", treatment: "", issue: "", channel, tone: "" };
+        Exposure {
+            features,
+            arm: Arm::all(&[parts]).remove(0),
+            prior: Prior::new(0.1, 10.0),
+            propensity: 0.1,
+            chance: 1.0,
+            model: 0,
+        }
+    }
+
+    /// A store in which answers came to two partitions.
+    fn store() -> MemoryStore {
+        let store = MemoryStore::new();
+        let customer = crate::event::Customer::new("ada").unwrap();
+        let mut batch = Batch::new();
+        for (partition, sequence, response) in [(0, 4, true), (0, 9, false), (1, 2, true)] {
+            batch
+                .put_observation(partition, sequence, &customer, &exposure("app"), response)
+                .unwrap();
+        }
+        store.commit(&[batch]).unwrap();
+        store
+    }
+
+    #[test]
+    fn an_answer_is_learned_from_once() {
+        let store = store();
+        let mut lessons = Trainer::resume(&store, 2).unwrap();
+        let snapshot = lessons.learn(&store).unwrap().unwrap();
+        assert_eq!((snapshot.version(), lessons.answers()), (1, 3));
+        assert!(snapshot.observations(&exposure("app").arm) > 2.9);
+        assert_eq!(lessons.learn(&store).unwrap(), None);
+        let mut again = Trainer::resume(&store, 2).unwrap();
+        assert_eq!(again.model(), &snapshot);
+        assert_eq!(again.learn(&store).unwrap(), None);
+    }
+
+    #[test]
+    fn after_a_crash_nothing_is_learned_twice_and_nothing_is_lost() {
+        let expected = {
+            let store = store();
+            Trainer::resume(&store, 2).unwrap().learn(&store).unwrap()
+        };
+        for (fault, kept) in [(Fault::Write, 0), (Fault::Sync, 0), (Fault::Sync, 1)] {
+            let store = store();
+            let mut lessons = Trainer::resume(&store, 2).unwrap();
+            store.inject(fault);
+            lessons.learn(&store).unwrap_err();
+            store.crash(kept);
+            let mut again = Trainer::resume(&store, 2).unwrap();
+            let learned = again.learn(&store).unwrap();
+            assert_eq!(learned.is_none(), kept == 1, "{fault:?}");
+            assert_eq!(Some(again.model()), expected.as_ref(), "{fault:?}");
+            assert_eq!(again.answers(), 3, "{fault:?}");
+        }
+    }
+}

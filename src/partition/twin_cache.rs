@@ -1,0 +1,134 @@
+use std::time::Duration;
+
+use lru::LruCache;
+
+use super::host::Bounds;
+use crate::event::{Customer, Time};
+
+/// The twins of a partition that are in memory: those at work, and those that rest because nothing
+/// has happened to them for a while. Whoever has to go is taken from the coldest of all.
+pub(super) struct TwinCache<A> {
+    awake: LruCache<Customer, CachedTwin<A>>,
+    resting: LruCache<Customer, CachedTwin<A>>,
+    bytes: u64,
+    /// When the partition was tidied up last: the clock by which twins come to rest.
+    tidied: Time,
+}
+
+/// A twin in memory.
+pub(super) struct CachedTwin<A> {
+    pub(super) address: A,
+    /// About how many bytes it takes.
+    bytes: u32,
+    /// The last commit that something of it is in.
+    ticket: u64,
+    /// When it was last at work, by that clock.
+    tidied: Time,
+}
+
+impl<A> TwinCache<A> {
+    pub(super) fn new() -> TwinCache<A> {
+        TwinCache {
+            awake: LruCache::unbounded(),
+            resting: LruCache::unbounded(),
+            bytes: 0,
+            tidied: Time::MIN,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.awake.len() + self.resting.len()
+    }
+
+    /// How many of them rest.
+    pub(super) fn resting(&self) -> usize {
+        self.resting.len()
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Where a twin is reached, if it is in memory.
+    pub(super) fn address(&self, customer: &Customer) -> Option<&A> {
+        let resident = self.awake.peek(customer).or_else(|| self.resting.peek(customer));
+        resident.map(|resident| &resident.address)
+    }
+
+    /// A twin was loaded for a commit.
+    pub(super) fn enter(&mut self, customer: Customer, address: A, ticket: u64) {
+        let resident = CachedTwin { address, bytes: 0, ticket, tidied: self.tidied };
+        self.awake.put(customer, resident);
+    }
+
+    /// A twin is to work for a commit, before which it must not go; `false` if it is not in memory.
+    pub(super) fn claim(&mut self, customer: &Customer, ticket: u64) -> bool {
+        let tidied = self.tidied;
+        if let Some(resident) = self.awake.get_mut(customer) {
+            (resident.ticket, resident.tidied) = (ticket, tidied);
+            return true;
+        }
+        let Some((customer, mut resident)) = self.resting.pop_entry(customer) else { return false };
+        (resident.ticket, resident.tidied) = (ticket, tidied);
+        self.awake.put(customer, resident);
+        true
+    }
+
+    /// A twin takes so many bytes now.
+    pub(super) fn weigh(&mut self, customer: &Customer, bytes: u32) {
+        let resident = match self.awake.peek_mut(customer) {
+            Some(resident) => Some(resident),
+            None => self.resting.peek_mut(customer),
+        };
+        if let Some(resident) = resident {
+            self.bytes = self.bytes - u64::from(resident.bytes) + u64::from(bytes);
+            resident.bytes = bytes;
+        }
+    }
+
+    /// A twin that came to rest takes so many bytes, unless it works again already.
+    pub(super) fn weigh_resting(&mut self, customer: &Customer, bytes: u32) {
+        if self.resting.contains(customer) {
+            self.weigh(customer, bytes);
+        }
+    }
+
+    /// A twin is let go.
+    pub(super) fn remove(&mut self, customer: &Customer) {
+        if let Some(gone) = self.awake.pop(customer).or_else(|| self.resting.pop(customer)) {
+            self.bytes -= u64::from(gone.bytes);
+        }
+    }
+
+    /// It is `now`; these twins, at most `limit`, have not been at work for longer than `after` and
+    /// come to rest.
+    pub(super) fn tidy(&mut self, now: Time, after: Duration, limit: usize) -> Vec<Customer> {
+        self.tidied = now;
+        let mut coldest = Vec::new();
+        while coldest.len() < limit
+            && let Some((_, next)) = self.awake.peek_lru()
+            && now.since(next.tidied) > after
+            && let Some((customer, resident)) = self.awake.pop_lru()
+        {
+            coldest.push(customer.clone());
+            self.resting.put(customer, resident);
+        }
+        coldest
+    }
+
+    /// Lets the coldest twin go if there are too many; one that is not wholly durable stays.
+    pub(super) fn evict(&mut self, bounds: &Bounds, durable: u64) -> bool {
+        if self.len() <= bounds.resident_twins_max && self.bytes <= bounds.resident_bytes_max as u64
+        {
+            return false;
+        }
+        let from = if self.resting.is_empty() { &mut self.awake } else { &mut self.resting };
+        if from.peek_lru().is_none_or(|(_, coldest)| coldest.ticket > durable) {
+            return false;
+        }
+        if let Some((_, gone)) = from.pop_lru() {
+            self.bytes -= u64::from(gone.bytes);
+        }
+        true
+    }
+}

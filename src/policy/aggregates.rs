@@ -1,0 +1,304 @@
+//! Reads `[windows]`, `[counters]` and `[activities]`: what a twin counts of the events that pass, so
+//! that rules can ask for the amount spent within a day, for an interest that fades, or whether the
+//! customer has left.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::activities::{self, ActivityRule};
+use super::load::{ExpressionSite, PolicyReader};
+use super::read::{TomlItem, TomlKey, TomlTable};
+use super::rules::{self, Pattern};
+use super::symbols::one_of;
+use super::{Expression, Index, SourceLocation, Trigger};
+
+/// What twins count, in the order of files and lines.
+#[derive(Debug, Default)]
+pub struct Aggregates {
+    all: Box<[Aggregate]>,
+    index: Index,
+}
+
+/// Something that is counted on some inputs.
+#[derive(Debug)]
+pub struct Aggregate {
+    /// Its name; a window, a counter and an activity may have the same.
+    pub name: Box<str>,
+    /// What must hold for an input to count; none: always.
+    pub when: Option<Expression>,
+    /// How it is counted.
+    pub measure: AggregateKind,
+    /// Where it stands.
+    pub place: SourceLocation,
+}
+
+/// How something is counted.
+#[derive(Debug)]
+pub enum AggregateKind {
+    /// Over a period that ends now and moves along.
+    Window {
+        /// The period.
+        over: Duration,
+        /// What is kept of it.
+        keep: AggregateFunction,
+        /// The value of one input; none only for [`AggregateFunction::Count`].
+        of: Option<Expression>,
+    },
+    /// As a number that fades.
+    Counter {
+        /// The time in which it falls to half.
+        half_life: Duration,
+        /// What an input adds.
+        by: Expression,
+    },
+    /// As how often the customer is active.
+    Activity(ActivityRule),
+}
+
+/// What a window keeps of the inputs within its period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AggregateFunction {
+    /// How many there were.
+    Count,
+    /// The sum of their values.
+    Sum,
+    /// The value of the last one.
+    Last,
+    /// How many different values there were.
+    Distinct,
+    /// The least value.
+    Min,
+    /// The greatest value.
+    Max,
+    /// The mean of their values.
+    Mean,
+}
+
+impl AggregateFunction {
+    /// Every one, in the order of the documentation.
+    pub const ALL: [AggregateFunction; 7] = [
+        AggregateFunction::Count,
+        AggregateFunction::Sum,
+        AggregateFunction::Last,
+        AggregateFunction::Distinct,
+        AggregateFunction::Min,
+        AggregateFunction::Max,
+        AggregateFunction::Mean,
+    ];
+
+    /// Its name in policies.
+    pub const fn name(self) -> &'static str {
+        match self {
+            AggregateFunction::Count => "count",
+            AggregateFunction::Sum => "sum",
+            AggregateFunction::Last => "last",
+            AggregateFunction::Distinct => "distinct",
+            AggregateFunction::Min => "min",
+            AggregateFunction::Max => "max",
+            AggregateFunction::Mean => "mean",
+        }
+    }
+
+    /// Whether the values must be numbers.
+    pub const fn needs_numbers(self) -> bool {
+        matches!(
+            self,
+            AggregateFunction::Sum
+                | AggregateFunction::Min
+                | AggregateFunction::Max
+                | AggregateFunction::Mean
+        )
+    }
+}
+
+impl Aggregates {
+    pub(super) fn new(read: Vec<PatternedAggregate>) -> Aggregates {
+        let index = Index::of(read.iter().map(|tally| tally.on.as_slice()));
+        Aggregates { all: read.into_iter().map(|tally| tally.tally).collect(), index }
+    }
+
+    /// Whether nothing is counted at all.
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// Those that an input of this kind concerns, in the order of files and lines; also those of
+    /// what else it means: topics that it touches, broadcasts that are met with it.
+    pub fn on<'a>(
+        &'a self,
+        trigger: Trigger,
+        detail: &str,
+        besides: impl IntoIterator<Item = (Trigger, &'a str)>,
+    ) -> impl Iterator<Item = &'a Aggregate> {
+        let found = self.index.concerned(trigger, detail, besides);
+        (0..found.len()).map(move |at| &self.all[found[at] as usize])
+    }
+
+    /// What the window of a name keeps, if there is one.
+    pub fn window(&self, name: &str) -> Option<AggregateFunction> {
+        self.all.iter().find_map(|tally| match tally.measure {
+            AggregateKind::Window { keep, .. } if *tally.name == *name => Some(keep),
+            _ => None,
+        })
+    }
+
+    /// Whether there is a counter of a name.
+    pub fn has_counter(&self, name: &str) -> bool {
+        let is_it = |tally: &Aggregate| {
+            matches!(tally.measure, AggregateKind::Counter { .. }) && *tally.name == *name
+        };
+        self.all.iter().any(is_it)
+    }
+
+    /// How the activity of a name is counted, if there is one.
+    pub fn activity(&self, name: &str) -> Option<&ActivityRule> {
+        self.all.iter().find_map(|tally| match &tally.measure {
+            AggregateKind::Activity(rule) if *tally.name == *name => Some(rule),
+            _ => None,
+        })
+    }
+}
+
+/// The kinds of tallies.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Window,
+    Counter,
+    Activity,
+}
+
+impl Kind {
+    const ALL: [Kind; 3] = [Kind::Window, Kind::Counter, Kind::Activity];
+
+    /// One of them, and the table of all.
+    const fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Kind::Window => ("window", "windows"),
+            Kind::Counter => ("counter", "counters"),
+            Kind::Activity => ("activity", "activities"),
+        }
+    }
+
+    const fn of(measure: &AggregateKind) -> Kind {
+        match measure {
+            AggregateKind::Window { .. } => Kind::Window,
+            AggregateKind::Counter { .. } => Kind::Counter,
+            AggregateKind::Activity(_) => Kind::Activity,
+        }
+    }
+}
+
+/// A tally, and the inputs on which it counts.
+pub(super) struct PatternedAggregate {
+    tally: Aggregate,
+    on: Vec<Pattern>,
+}
+
+pub(super) fn read(
+    table: &TomlTable<'_>,
+    reader: &PolicyReader,
+    tallies: &mut Vec<PatternedAggregate>,
+) {
+    for kind in Kind::ALL {
+        let (what, key) = kind.names();
+        let Some(all) = table.get(key).and_then(TomlItem::table) else { continue };
+        for (key, item) in all.entries() {
+            let (Some(name), Some(table)) = (key.name(), item.table()) else { continue };
+            let is_known = |known: &PatternedAggregate| {
+                *known.tally.name == *name && Kind::of(&known.tally.measure) == kind
+            };
+            if tallies.iter().any(is_known) {
+                key.wrong(format!("the {what} `{name}` stands here twice"));
+            }
+            if let Some(tally) = tally(name, key, &table, reader, kind) {
+                tallies.push(tally);
+            }
+            table.finish();
+        }
+    }
+}
+
+fn tally(
+    name: &str,
+    key: TomlKey<'_>,
+    table: &TomlTable<'_>,
+    reader: &PolicyReader,
+    kind: Kind,
+) -> Option<PatternedAggregate> {
+    let on = table.require("on").map(|item| rules::patterns(item, reader));
+    let triggers: Vec<Trigger> = on.iter().flatten().map(|(trigger, _)| *trigger).collect();
+    if triggers.contains(&Trigger::Dissatisfaction) {
+        table.wrong("expected inputs to count, found `dissatisfaction`, which only rules hear");
+    }
+    let situation = ExpressionSite::Rule(&triggers);
+    let when = table.get("when").map(|item| reader.expression(item, situation));
+    let measure = match kind {
+        Kind::Window => window(table, reader, situation),
+        Kind::Counter => {
+            let half_life = table.require("half_life").and_then(period);
+            let by = match table.get("by") {
+                Some(item) => reader.expression(item, situation),
+                None => Expression::compile("1").ok(),
+            };
+            half_life.zip(by).map(|(half_life, by)| AggregateKind::Counter { half_life, by })
+        }
+        Kind::Activity => activities::read(table, reader, situation).map(AggregateKind::Activity),
+    };
+    let tally = Aggregate {
+        name: name.into(),
+        when: rules::flat(when)?,
+        measure: measure?,
+        place: key.place(),
+    };
+    Some(PatternedAggregate { tally, on: on? })
+}
+
+fn window(
+    table: &TomlTable<'_>,
+    reader: &PolicyReader,
+    situation: ExpressionSite<'_>,
+) -> Option<AggregateKind> {
+    let over = table.require("over").and_then(period);
+    let keep = table.get("keep").map_or(Some(AggregateFunction::Count), keep);
+    let of = table.get("of").map(|item| reader.expression(item, situation));
+    match (keep?, &of) {
+        (AggregateFunction::Count, Some(_)) => {
+            let others: Vec<&str> =
+                AggregateFunction::ALL.into_iter().skip(1).map(AggregateFunction::name).collect();
+            table.wrong(format!(
+                "expected no `of` where inputs are counted, found one; `keep` may be {}",
+                others.join(", ")
+            ));
+            return None;
+        }
+        (keep, None) if keep != AggregateFunction::Count => {
+            table.wrong("expected a key `of` here, found none: the values of its inputs");
+            return None;
+        }
+        _ => {}
+    }
+    Some(AggregateKind::Window { over: over?, keep: keep?, of: rules::flat(of)? })
+}
+
+/// A span of time that is not empty.
+pub(super) fn period(item: TomlItem<'_>) -> Option<Duration> {
+    let span = item.span()?;
+    if span.as_millis() == 0 {
+        item.wrong("expected more than no time at all");
+        return None;
+    }
+    Some(span)
+}
+
+fn keep(item: TomlItem<'_>) -> Option<AggregateFunction> {
+    let word = item.text()?;
+    let known = AggregateFunction::ALL.into_iter().find(|keep| keep.name() == word);
+    if let (None, Err(message)) =
+        (known, one_of(word, &AggregateFunction::ALL.map(AggregateFunction::name), "way to keep"))
+    {
+        item.wrong(message);
+    }
+    known
+}

@@ -1,0 +1,117 @@
+//! Whom a broadcast concerns: a condition that comes over the bus and not with the policy.
+
+use super::{CompileError, Expression, Path, Root, Scope, Truth};
+use crate::event::Value;
+
+/// An expression over what is known of a customer, whatever happens at the moment.
+#[derive(Debug)]
+pub struct Audience(Expression);
+
+/// What a condition may read.
+const ROOTS: [Root; 7] = [
+    Root::Profile,
+    Root::Context,
+    Root::Facts,
+    Root::Preferences,
+    Root::Consents,
+    Root::Cases,
+    Root::Now,
+];
+
+impl Audience {
+    /// The condition that `source` writes.
+    ///
+    /// # Errors
+    /// The first mistake in it, as of any expression; and if it reads what is not there for
+    /// everybody at any moment, such as the event at hand, or goes through lists within lists
+    /// within lists.
+    pub fn compile(source: &str) -> Result<Audience, CompileError> {
+        let expression = Expression::compile(source)?.coming_from_outside()?;
+        for path in expression.paths() {
+            if !ROOTS.contains(&path.root) {
+                let offset = source.find(&path.to_string()).unwrap_or_default();
+                let roots = ROOTS.map(Root::name).join(", ");
+                let message =
+                    format!("`{path}` cannot tell whom a broadcast concerns; there are {roots}");
+                return Err(CompileError::new(offset, message));
+            }
+        }
+        Ok(Audience(expression))
+    }
+
+    /// The condition as it was written.
+    pub fn source(&self) -> &str {
+        self.0.source()
+    }
+
+    /// The paths that it reads, each once.
+    pub fn paths(&self) -> &[Path] {
+        self.0.paths()
+    }
+
+    /// Whether it holds.
+    pub fn test(&self, scope: &dyn Scope) -> Truth {
+        self.0.test(scope)
+    }
+
+    /// What must hold for the condition to hold, as far as it is this simple: at such a path stands
+    /// one of these values. Each comes from `path == value` or `path in [value, …]`, joined to the
+    /// rest by `&&`; so an index of any one of the paths finds everybody whom it concerns, and some
+    /// whom it does not.
+    pub fn lookups(&self) -> Vec<(&Path, Vec<Value>)> {
+        self.0.lookups()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lookups(source: &str) -> String {
+        let condition = Audience::compile(source).unwrap();
+        let lookups = condition.lookups().into_iter().map(|(path, values)| {
+            let values: Vec<String> = values.iter().map(Value::to_string).collect();
+            format!("{path}: {}", values.join(" "))
+        });
+        lookups.collect::<Vec<_>>().join("; ")
+    }
+
+    #[test]
+    fn what_an_index_can_find_is_read_from_the_top_of_a_condition() {
+        for (source, expected) in [
+            ("profile.region == 'NSW'", "profile.region: NSW"),
+            ("'NSW' == profile.region", "profile.region: NSW"),
+            ("profile.region in ['NSW', 'VIC'] && profile.age > 3", "profile.region: NSW VIC"),
+            (
+                "profile.region == 'NSW' && (facts.tier in [1, 2.5] && context.x == true)",
+                "profile.region: NSW; facts.tier: 1 2.5; context.x: true",
+            ),
+            ("profile.region == 'NSW' || profile.age > 3", ""),
+            ("!(profile.region == 'NSW')", ""),
+            ("profile.region != 'NSW'", ""),
+            ("profile.region == null", ""),
+            ("profile.region in ['NSW', null]", ""),
+            ("profile.region == profile.city", ""),
+            ("'a' in profile.tags", ""),
+            ("now > timestamp('2026-03-02T09:00:00Z')", ""),
+        ] {
+            assert_eq!(lookups(source), expected, "{source}");
+        }
+    }
+
+    #[test]
+    fn a_condition_reads_only_what_is_there_for_everybody() {
+        let mistake = |source| {
+            let error = Audience::compile(source).unwrap_err();
+            (error.offset, error.message)
+        };
+        let (offset, message) = mistake("profile.region == 'NSW' && event.type == 'track'");
+        assert_eq!(offset, 27);
+        assert!(message.starts_with("`event.type` cannot tell"), "{message}");
+        assert!(mistake("shared.fires == 1").1.contains("`shared.fires`"));
+        assert_eq!(
+            mistake("profle.region == 1").1,
+            "unknown name `profle`; did you mean `profile`?"
+        );
+    }
+}

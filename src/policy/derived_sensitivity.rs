@@ -1,0 +1,404 @@
+//! What a policy makes of sensitive signals alone, so that an action which must not read it is a
+//! mistake when the policy is loaded.
+//!
+//! It goes by what is certain: something counts if there is no way to make it but of something
+//! sensitive, and may then be used at most for what any of these ways allows. The rest is for the
+//! guards that each twin keeps.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use super::null_analysis::NullAnalysis;
+use super::read::{TomlItem, TomlTable};
+use super::{Path, Purposes, Root, SourceLocation, Trigger, symbols};
+
+/// What is made: a root, and a name below it.
+pub(super) type DerivedName = (&'static str, String);
+
+/// Something that is made of sensitive signals alone.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct DerivedSensitivity {
+    /// What it may be used for at most; none: what the channel says.
+    pub(super) purposes: Option<Purposes>,
+    /// The signals.
+    pub(super) of: BTreeSet<String>,
+    /// Where it is made first.
+    pub(super) place: SourceLocation,
+}
+
+impl fmt::Display for DerivedSensitivity {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let signals: Vec<String> = self.of.iter().map(|name| format!("`context.{name}`")).collect();
+        write!(out, "made of {} in {}", signals.join(" and "), self.place)
+    }
+}
+
+/// One way to make something.
+pub(super) struct Derivation {
+    thing: DerivedName,
+    /// Without any of these it is not made.
+    needs: Vec<Path>,
+    /// It is made of these signals and of no other input; empty: of any.
+    signals: Vec<String>,
+    place: SourceLocation,
+}
+
+/// What is known of something so far.
+#[derive(Clone, PartialEq)]
+enum Known {
+    /// There is no way yet to make it.
+    Never,
+    Sensitive(DerivedSensitivity),
+    Anything,
+}
+
+/// Gathers the ways of a file, in silence: mistakes are told when it is read.
+pub(super) fn gather(table: &TomlTable<'_>, ways: &mut Vec<Derivation>) {
+    for rule in table.get("rules").map_or(Vec::new(), TomlItem::as_list) {
+        let Some(rule) = rule.as_table() else { continue };
+        let signals = signals(&rule);
+        let when = conditions(&rule);
+        for step in rule.get("then").map_or(Vec::new(), TomlItem::as_list) {
+            let Some(table) = step.as_table() else { continue };
+            let (thing, value) = match (name(&table, "set"), name(&table, "raise")) {
+                (Some(fact), None) => ((Root::Facts.name(), fact), absent(&table, "to")),
+                (None, Some(need)) => ((Root::Needs.name(), need), absent(&table, "strength")),
+                _ => continue,
+            };
+            if value.as_ref().is_some_and(NullAnalysis::is_null) {
+                continue;
+            }
+            let needs = value.as_ref().map_or(Vec::new(), NullAnalysis::is_nothing_without);
+            let needs = [when.clone(), needs].concat();
+            ways.push(Derivation { thing, needs, signals: signals.clone(), place: step.place() });
+        }
+    }
+    // What an activity is worth, if anything, is not what makes it one.
+    for (root, key, of) in [
+        (Root::Windows, "windows", "of"),
+        (Root::Counters, "counters", "by"),
+        (Root::Activities, "activities", ""),
+    ] {
+        let all = table.get(key).and_then(TomlItem::as_table);
+        for (key, item) in all.map_or(Vec::new(), |all| all.entries()) {
+            let Some(table) = item.as_table() else { continue };
+            let value = absent(&table, of);
+            let needs = value.as_ref().map_or(Vec::new(), NullAnalysis::is_nothing_without);
+            ways.push(Derivation {
+                thing: (root.name(), key.text().to_owned()),
+                needs: [conditions(&table), needs].concat(),
+                signals: signals(&table),
+                place: key.place(),
+            });
+        }
+    }
+}
+
+fn name(table: &TomlTable<'_>, key: &'static str) -> Option<String> {
+    table.get(key).and_then(TomlItem::as_text).map(str::to_owned)
+}
+
+fn absent(table: &TomlTable<'_>, key: &'static str) -> Option<NullAnalysis> {
+    NullAnalysis::compile(table.get(key)?.as_text()?).ok()
+}
+
+fn conditions(table: &TomlTable<'_>) -> Vec<Path> {
+    absent(table, "when").map_or(Vec::new(), |when| when.does_not_hold_without())
+}
+
+/// The signals to which something answers, if it answers to nothing else.
+fn signals(table: &TomlTable<'_>) -> Vec<String> {
+    let on = table.get("on").map_or(Vec::new(), TomlItem::list_or_one);
+    let signal = |item: &TomlItem<'_>| match symbols::trigger(item.as_text()?) {
+        Ok((Trigger::Event(crate::event::EventType::Signal), Some(name))) => Some(name.to_owned()),
+        _ => None,
+    };
+    on.iter().map(signal).collect::<Option<Vec<String>>>().unwrap_or_default()
+}
+
+/// What is made of sensitive signals alone.
+pub(super) fn settle(
+    ways: &[Derivation],
+    sensitive: &BTreeMap<String, Option<Purposes>>,
+) -> BTreeMap<DerivedName, DerivedSensitivity> {
+    let mut known: BTreeMap<&DerivedName, Known> = BTreeMap::new();
+    loop {
+        let mut next: BTreeMap<&DerivedName, Known> = BTreeMap::new();
+        for way in ways {
+            let made = way.made(&known, sensitive);
+            let before = next.remove(&way.thing).unwrap_or(Known::Never);
+            next.insert(&way.thing, before.or(made));
+        }
+        // What is known only grows, and there is an end to it.
+        if next == known {
+            break;
+        }
+        known = next;
+    }
+    let made = known.into_iter().filter_map(|(thing, known)| match known {
+        Known::Sensitive(made) => Some((thing.clone(), made)),
+        Known::Never | Known::Anything => None,
+    });
+    made.collect()
+}
+
+impl Derivation {
+    fn made(
+        &self,
+        known: &BTreeMap<&DerivedName, Known>,
+        sensitive: &BTreeMap<String, Option<Purposes>>,
+    ) -> Known {
+        let signal = |name: &str| match sensitive.get(name) {
+            None => Known::Anything,
+            Some(purposes) => Known::Sensitive(DerivedSensitivity {
+                purposes: purposes.clone(),
+                of: [name.to_owned()].into(),
+                place: self.place.clone(),
+            }),
+        };
+        let input = match self.signals.as_slice() {
+            [] => Known::Anything,
+            all => all.iter().fold(Known::Never, |made, name| made.or(signal(name))),
+        };
+        self.needs.iter().fold(input, |made, path| {
+            let name = path.names().next().unwrap_or_default();
+            made.and(match path.root {
+                Root::Context => signal(name),
+                Root::Facts | Root::Needs | Root::Windows | Root::Counters | Root::Activities => {
+                    let thing = (path.root.name(), name.to_owned());
+                    known.get(&thing).cloned().unwrap_or(Known::Never)
+                }
+                _ => Known::Anything,
+            })
+        })
+    }
+}
+
+impl Known {
+    /// Made in one way or in the other.
+    fn or(self, other: Known) -> Known {
+        match (self, other) {
+            (Known::Sensitive(one), Known::Sensitive(other)) => {
+                Known::Sensitive(DerivedSensitivity {
+                    purposes: one.purposes.zip(other.purposes).map(|(one, other)| one.or(&other)),
+                    of: one.of.into_iter().chain(other.of).collect(),
+                    place: one.place,
+                })
+            }
+            (Known::Never, known) | (known, Known::Never) => known,
+            (Known::Anything, _) | (_, Known::Anything) => Known::Anything,
+        }
+    }
+
+    /// Made of both.
+    fn and(self, other: Known) -> Known {
+        match (self, other) {
+            (Known::Sensitive(one), Known::Sensitive(other)) => {
+                Known::Sensitive(DerivedSensitivity {
+                    purposes: match (one.purposes, other.purposes) {
+                        (Some(one), Some(other)) => Some(one.and(&other)),
+                        (one, other) => one.or(other),
+                    },
+                    of: one.of.into_iter().chain(other.of).collect(),
+                    place: one.place,
+                })
+            }
+            (Known::Never, _) | (_, Known::Never) => Known::Never,
+            (Known::Anything, known) | (known, Known::Anything) => known,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::policy::{Files, load};
+
+    const HEAD: &str = r#"
+[policy]
+name = "test"
+languages = ["en"]
+[context.illness]
+sensitivity = "sensitive"
+purpose = ["care"]
+[context.salary]
+sensitivity = "sensitive"
+purpose = ["credit", "care"]
+[context.secret]
+sensitivity = "sensitive"
+[needs.walk]
+describe = "should walk more"
+[[actions]]
+name = "sell"
+serves = ["walk"]
+issue = "sales"
+value = 0.5
+when = "READS"
+[[actions.treatments]]
+channel = "app"
+text.en = "Shoes"
+[[actions]]
+name = "advise"
+serves = ["walk"]
+issue = "service"
+purpose = "care"
+value = 0.5
+when = "READS"
+[[actions.treatments]]
+channel = "app"
+discreet = true
+text.en = "DISCREET"
+"#;
+
+    /// What is wrong with a policy of these rules and windows whose actions read something.
+    fn mistakes(reads: &str, discreet: &str, made: &str) -> String {
+        let head = HEAD.replace("READS", reads).replace("DISCREET", discreet);
+        let made: String = made.lines().map(|line| format!("{}\n", line.trim())).collect();
+        match load(&Files::new([("head.toml", &*head), ("made.toml", &*made)])) {
+            Ok(_) => String::new(),
+            Err(mistakes) => {
+                let first = |mistake: &crate::policy::Mistake| {
+                    mistake.to_string().lines().next().unwrap_or_default().to_owned()
+                };
+                mistakes.iter().map(first).collect::<Vec<_>>().join("\n")
+            }
+        }
+    }
+
+    #[test]
+    fn an_action_that_reads_what_is_made_of_an_illness_is_a_mistake_where_it_stands() {
+        let told = mistakes(
+            "facts.copy != 'x' && needs.walk > 0 && windows.visits < 3 && counters.ills > 0",
+            "It is {{ facts.copy }}",
+            r#"
+            [[rules]]
+            name = "two steps"
+            on = "track"
+            when = "facts.ill == 'diabetes' || facts.ill == 'asthma'"
+            then = [{ set = "copy", to = "'so it is'" }, { raise = "walk", strength = "0.5" }]
+            [[rules]]
+            name = "one step"
+            on = "track"
+            then = [{ set = "ill", to = "context.illness" }, { set = "copy", to = "null" }]
+            [windows.visits]
+            on = "page"
+            over = "1h"
+            when = "has(context.illness) && event.channel == 'web'"
+            [counters.ills]
+            on = "signal:illness"
+            half_life = "1d"
+            "#,
+        );
+        insta::assert_snapshot!(told, @r"
+        head.toml:17:12: the need `walk` is sensitive (made of `context.illness` in made.toml:10) and given for care; this action would serve it for sales: give the action an issue and a `purpose` that fit, or other needs
+        head.toml:20:9: `facts.copy` is sensitive (made of `context.illness` in made.toml:10) and given for care; this action would use it for sales: leave it out, or give the action an issue and a `purpose` that fit
+        head.toml:20:30: `needs.walk` is sensitive (made of `context.illness` in made.toml:10) and given for care; this action would use it for sales: leave it out, or give the action an issue and a `purpose` that fit
+        head.toml:20:48: `windows.visits` is sensitive (made of `context.illness` in made.toml:11) and given for care; this action would use it for sales: leave it out, or give the action an issue and a `purpose` that fit
+        head.toml:20:70: `counters.ills` is sensitive (made of `context.illness` in made.toml:15) and given for care; this action would use it for sales: leave it out, or give the action an issue and a `purpose` that fit
+        head.toml:34:21: `facts.copy` is sensitive (made of `context.illness` in made.toml:10), and nothing sensitive stands in a discreet text; say it in another treatment
+        ");
+    }
+
+    #[test]
+    fn what_can_be_made_of_something_else_too_is_left_to_the_guards() {
+        for (reads, made) in [
+            (
+                "facts.f != 'x'",
+                r#"
+                [[rules]]
+                name = "so"
+                on = "track"
+                then = [{ set = "f", to = "context.illness" }]
+                [[rules]]
+                name = "or so"
+                on = "page"
+                then = [{ set = "f", to = "event.name" }]
+                "#,
+            ),
+            (
+                "facts.f != 'x'",
+                r#"
+                [[rules]]
+                name = "with or without"
+                on = "track"
+                when = "context.illness != 'diabetes'"
+                then = [{ set = "f", to = "default(context.illness, 'none')" }]
+                "#,
+            ),
+            (
+                "facts.f != 'x'",
+                r#"
+                [[rules]]
+                name = "on any signal"
+                on = ["signal:illness", "signal:place"]
+                then = [{ set = "f", to = "event.value" }]
+                "#,
+            ),
+            (
+                "facts.f != 'x'",
+                r#"
+                [[rules]]
+                name = "for what the channel says"
+                on = "signal:secret"
+                then = [{ set = "f", to = "event.value" }]
+                "#,
+            ),
+            (
+                "windows.w > 1",
+                r#"
+                [windows.w]
+                on = "track"
+                over = "1h"
+                when = "context.illness != 'diabetes'"
+                "#,
+            ),
+            (
+                "facts.f != 'x'",
+                r#"
+                [[rules]]
+                name = "never"
+                on = "track"
+                then = [{ set = "f", to = "facts.f + 1" }]
+                "#,
+            ),
+        ] {
+            assert_eq!(mistakes(reads, "News", made), "", "{made}");
+        }
+    }
+
+    #[test]
+    fn what_is_made_of_either_of_two_may_be_used_for_what_either_allows_and_of_both_for_less() {
+        let either = r#"
+            [[rules]]
+            name = "either"
+            on = ["signal:illness", "signal:salary"]
+            then = [{ set = "f", to = "1" }]
+            "#;
+        let both = r#"
+            [[rules]]
+            name = "both"
+            on = "signal:salary"
+            when = "context.illness == 'x'"
+            then = [{ set = "f", to = "1" }]
+            "#;
+        let told = [either, both].map(|made| mistakes("facts.f > 0", "News", made));
+        insta::assert_snapshot!(told.join("\n"), @r"
+        head.toml:20:9: `facts.f` is sensitive (made of `context.illness` and `context.salary` in made.toml:5) and given for care and credit; this action would use it for sales: leave it out, or give the action an issue and a `purpose` that fit
+        head.toml:20:9: `facts.f` is sensitive (made of `context.illness` and `context.salary` in made.toml:6) and given for care; this action would use it for sales: leave it out, or give the action an issue and a `purpose` that fit
+        ");
+    }
+
+    #[test]
+    fn nothing_that_is_made_of_what_the_channel_calls_sensitive_is_said_where_others_read() {
+        let told = mistakes(
+            "true",
+            "It is {{ facts.f }}",
+            r#"
+            [[rules]]
+            name = "for what the channel says"
+            on = "signal:secret"
+            then = [{ set = "f", to = "event.value" }]
+            "#,
+        );
+        insta::assert_snapshot!(told, @"head.toml:34:21: `facts.f` is sensitive (made of `context.secret` in made.toml:5), and nothing sensitive stands in a discreet text; say it in another treatment");
+    }
+}

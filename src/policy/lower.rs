@@ -1,0 +1,652 @@
+//! Takes a parsed expression apart: paths and constants become names that an evaluation resolves
+//! without searching, and what can never work is found before any customer meets it.
+
+use cel::common::ast::{
+    CallExpr, ComprehensionExpr, EntryExpr, Expr, LiteralValue, SourceInfo, operators,
+};
+use cel::common::types::CelString;
+use cel::common::value::Val;
+use cel::parser::{ParseErrors, Parser};
+use cel::{IdedExpr, Value};
+
+use super::cel_value;
+use super::dates;
+use super::expression::CompileError;
+use super::functions::{self, SHARED};
+use super::mistake::nearest;
+use super::syntax;
+use super::{Path, Root};
+use crate::config::limits;
+
+/// An expression taken apart.
+pub(super) struct LoweredExpression {
+    pub(super) ast: IdedExpr,
+    pub(super) paths: Vec<Path>,
+    pub(super) constants: Vec<Box<dyn Val>>,
+    /// Where each macro over a list stands, and in how many others.
+    pub(super) macros: Vec<Macro>,
+    /// What is allowed, and most likely not meant, as far as one part by itself shows it.
+    pub(super) remarks: Vec<CompileError>,
+    places: SourceInfo,
+}
+
+impl LoweredExpression {
+    /// Where the part with this number begins, in bytes from the start of the expression.
+    pub(super) fn offset_of(&self, id: u64) -> usize {
+        self.places.offset_for(id).map_or(0, |(start, _)| start as usize)
+    }
+}
+
+/// A macro over a list.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Macro {
+    pub(super) offset: usize,
+    /// From 0.
+    pub(super) within: usize,
+}
+
+/// The name under which an evaluation finds a path or a constant. No identifier that an author can
+/// write looks like one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BindingName {
+    Path(usize),
+    Constant(usize),
+    /// One turn of a macro, which costs so many steps.
+    Turn(usize),
+}
+
+const FIRST: u8 = b'0';
+
+impl BindingName {
+    /// The paths, and the constants, that fit: each has one printable byte, and a bit in the mask
+    /// of an evaluation error.
+    const MAX: usize = 64;
+
+    fn write(self) -> String {
+        let (sigil, at) = match self {
+            BindingName::Path(at) => ('$', at),
+            BindingName::Constant(at) => ('#', at),
+            BindingName::Turn(steps) => ('@', steps.min(BindingName::MAX)),
+        };
+        // At most 64, here and by the checks at both places that make names.
+        let index = FIRST + u8::try_from(at).unwrap_or(0);
+        String::from_iter([sigil, char::from(index)])
+    }
+
+    pub(super) fn read(name: &str) -> Option<BindingName> {
+        match *name.as_bytes() {
+            [b'$', at] => Some(BindingName::Path(usize::from(at.checked_sub(FIRST)?))),
+            [b'#', at] => Some(BindingName::Constant(usize::from(at.checked_sub(FIRST)?))),
+            [b'@', steps] => Some(BindingName::Turn(usize::from(steps.checked_sub(FIRST)?))),
+            _ => None,
+        }
+    }
+}
+
+pub(super) fn compile(source: &str) -> Result<LoweredExpression, CompileError> {
+    guard(source)?;
+    let parser = Parser::new().max_recursion_depth(32).enable_ident_escape_syntax(true);
+    let (mut ast, places) = parser
+        .parse_with_source_info(source)
+        .map_err(|errors| syntax::mistake(source, syntax(source, &errors)))?;
+    let mut rewriter = Lowering {
+        places,
+        paths: Vec::new(),
+        constants: Vec::new(),
+        bound: Vec::new(),
+        map_literal: None,
+        macros: Vec::new(),
+        within: 0,
+        dates: Vec::new(),
+        remarks: Vec::new(),
+    };
+    let constant = rewriter.walk(&mut ast, 0)?;
+    if constant {
+        rewriter.fold(&mut ast)?;
+    }
+    if let (Some(at), true) = (rewriter.map_literal, !rewriter.macros.is_empty()) {
+        // CEL iterates over its own maps in no order, and the same input must give the same
+        // decision.
+        return Err(CompileError::new(
+            at,
+            "a map in braces and a macro over a list do not go together in one expression",
+        ));
+    }
+    let Lowering { paths, constants, macros, remarks, places, .. } = rewriter;
+    Ok(LoweredExpression { ast, paths, constants, macros, remarks, places })
+}
+
+/// Refuses what would make the parser recurse too deeply, before it does.
+fn guard(source: &str) -> Result<(), CompileError> {
+    if source.trim().is_empty() {
+        return Err(CompileError::new(0, "expected an expression, found nothing"));
+    }
+    if source.len() > limits::EXPRESSION_BYTES {
+        return Err(CompileError::new(
+            0,
+            format!(
+                "expected an expression of at most {} bytes, found {}; split the rule in two",
+                limits::EXPRESSION_BYTES,
+                source.len()
+            ),
+        ));
+    }
+    let mut quote = None;
+    let mut escaped = false;
+    let mut operators = 0;
+    for (offset, byte) in source.bytes().enumerate() {
+        match (quote, byte) {
+            (Some(_), _) if escaped => escaped = false,
+            (Some(_), b'\\') => escaped = true,
+            (Some(open), _) => {
+                if byte == open {
+                    quote = None;
+                }
+            }
+            (None, b'"' | b'\'') => quote = Some(byte),
+            (None, b'+' | b'-' | b'*' | b'/' | b'%' | b'!' | b'<' | b'>' | b'=' | b'.' | b'[')
+            | (None, b'(' | b'{' | b'?' | b'&' | b'|') => {
+                operators += 1;
+                if operators > limits::EXPRESSION_OPERATORS {
+                    return Err(CompileError::new(
+                        offset,
+                        format!(
+                            "expected at most {} operators in one expression; split the rule in two",
+                            limits::EXPRESSION_OPERATORS
+                        ),
+                    ));
+                }
+            }
+            (None, _) => {}
+        }
+    }
+    Ok(())
+}
+
+fn syntax(source: &str, errors: &ParseErrors) -> CompileError {
+    let Some(first) = errors.errors.first() else {
+        return CompileError::new(0, "expected a CEL expression");
+    };
+    let (line, column) = first.pos;
+    let line = usize::try_from(line - 1).unwrap_or(0);
+    let column = usize::try_from(column - 1).unwrap_or(0);
+    let before: usize = source.split_inclusive('\n').take(line).map(str::len).sum();
+    let offset = crate::event::cut(source, before + column).len();
+    let reason = first.msg.strip_prefix("Syntax error: ").unwrap_or(&first.msg);
+    // The parser lists every token that could follow, which helps nobody.
+    let reason = reason.split(" expecting {").next().unwrap_or(reason).trim();
+    CompileError::new(offset, format!("expected a CEL expression, but: {reason}"))
+}
+
+/// A path, and where it starts.
+struct WrittenPath {
+    path: Path,
+    start: usize,
+}
+
+struct Lowering {
+    places: SourceInfo,
+    paths: Vec<Path>,
+    constants: Vec<Box<dyn Val>>,
+    /// Names that macros bind at this point.
+    bound: Vec<String>,
+    map_literal: Option<usize>,
+    macros: Vec<Macro>,
+    /// The macros whose turns are being walked.
+    within: usize,
+    /// The numbers of parts of which it was told that they are a date.
+    dates: Vec<u64>,
+    remarks: Vec<CompileError>,
+}
+
+impl Lowering {
+    fn offset(&self, expr: &IdedExpr) -> usize {
+        let at = self.places.offset_for(expr.id).map_or(0, |(start, _)| start as usize);
+        match &expr.expr {
+            // The parser places a call at its bracket.
+            Expr::Call(call) if !is_operator(&call.func_name) => {
+                let before = self.places.source.get(..at).unwrap_or_default();
+                if before.ends_with(&call.func_name) { at - call.func_name.len() } else { at }
+            }
+            _ => at,
+        }
+    }
+
+    fn wrong(&self, expr: &IdedExpr, message: impl Into<String>) -> CompileError {
+        CompileError::new(self.offset(expr), message)
+    }
+
+    /// Rewrites `expr` in place; true if it is the same in every evaluation.
+    fn walk(&mut self, expr: &mut IdedExpr, depth: usize) -> Result<bool, CompileError> {
+        if depth > limits::EXPRESSION_DEPTH {
+            let message = format!(
+                "expected at most {} parts within parts; split the rule in two",
+                limits::EXPRESSION_DEPTH
+            );
+            return Err(self.wrong(expr, message));
+        }
+        if let Some(written) = self.path(expr)? {
+            let name = self.name(written)?;
+            expr.expr = Expr::Ident(name);
+            return Ok(false);
+        }
+        let offset = self.offset(expr);
+        match &mut expr.expr {
+            Expr::Literal(_) => Ok(true),
+            Expr::Ident(name) if self.bound.contains(name) => Ok(false),
+            Expr::Ident(name) => Err(unknown_name(offset, name)),
+            Expr::Select(select) if select.test => {
+                // `has(x.y)`: a missing value is null, so that presence is one comparison.
+                let mut tested = IdedExpr {
+                    id: expr.id,
+                    expr: Expr::Select(cel::common::ast::SelectExpr {
+                        test: false,
+                        ..std::mem::take(select)
+                    }),
+                };
+                self.walk(&mut tested, depth + 1)?;
+                let null = IdedExpr { id: expr.id, expr: Expr::Literal(LiteralValue::Null) };
+                expr.expr = Expr::Call(CallExpr {
+                    func_name: operators::NOT_EQUALS.to_owned(),
+                    target: None,
+                    args: vec![tested, null],
+                });
+                Ok(false)
+            }
+            Expr::Select(select) => {
+                self.walk(&mut select.operand, depth + 1)?;
+                Ok(false)
+            }
+            Expr::Call(call) => self.call(expr.id, call, offset, depth),
+            Expr::List(list) => {
+                let constant = self.all(list.elements.iter_mut(), depth)?;
+                if self.within > 0 && !constant {
+                    // What a turn keeps, the next macro goes through.
+                    list.elements.iter_mut().for_each(weighed);
+                }
+                Ok(constant)
+            }
+            Expr::Map(map) => {
+                self.map_literal.get_or_insert(offset);
+                let mut parts = Vec::new();
+                for entry in &mut map.entries {
+                    if let EntryExpr::MapEntry(entry) = &mut entry.expr {
+                        parts.push(&mut entry.key);
+                        parts.push(&mut entry.value);
+                    }
+                }
+                self.all(parts.into_iter(), depth)
+            }
+            Expr::Comprehension(comprehension) => {
+                // The parser places a macro at its bracket.
+                let before = self.places.source.get(..offset).unwrap_or_default();
+                let offset = before.rfind('.').map_or(offset, |point| point + 1);
+                self.macros.push(Macro { offset, within: self.within });
+                self.comprehension(comprehension, depth)?;
+                Ok(false)
+            }
+            Expr::Struct(_) => Err(CompileError::new(offset, "expected a value, found a message")),
+            Expr::Unspecified => Err(CompileError::new(offset, "expected a CEL expression")),
+        }
+    }
+
+    /// Walks the parts of one node. If some are constant and some are not, the constant ones are
+    /// computed now.
+    fn all<'e>(
+        &mut self,
+        parts: impl Iterator<Item = &'e mut IdedExpr>,
+        depth: usize,
+    ) -> Result<bool, CompileError> {
+        let mut seen = Vec::new();
+        for part in parts {
+            let constant = self.walk(part, depth + 1)?;
+            seen.push((part, constant));
+        }
+        let constant = seen.iter().all(|(_, constant)| *constant);
+        if !constant {
+            for (part, constant) in seen {
+                if constant {
+                    self.fold(part)?;
+                }
+            }
+        }
+        Ok(constant)
+    }
+
+    fn call(
+        &mut self,
+        id: u64,
+        call: &mut CallExpr,
+        offset: usize,
+        depth: usize,
+    ) -> Result<bool, CompileError> {
+        let arithmetic = match call.func_name.as_str() {
+            operators::ADD => Some(functions::ADD),
+            operators::SUBSTRACT => Some(functions::SUBTRACT),
+            operators::MULTIPLY => Some(functions::MULTIPLY),
+            operators::DIVIDE => Some(functions::DIVIDE),
+            operators::MODULO => Some(functions::REMAINDER),
+            _ => None,
+        };
+        self.look_at(id, call);
+        if let Some(own) = arithmetic
+            && !call.args.iter().any(never_a_number)
+        {
+            own.clone_into(&mut call.func_name);
+        } else if arithmetic.is_none() && !is_operator(&call.func_name) {
+            known_function(call, offset)?;
+            if call.func_name == "timestamp" && call.target.is_none() && call.args.len() == 1 {
+                functions::TIMESTAMP.clone_into(&mut call.func_name);
+            }
+        }
+        let parts = call.target.as_deref_mut().into_iter().chain(call.args.iter_mut());
+        let constant = self.all(parts, depth)?;
+        if self.within > 0 && !constant && goes_through(&call.func_name) {
+            let parts = call.target.as_deref_mut().into_iter().chain(call.args.iter_mut());
+            parts.for_each(weighed);
+        }
+        Ok(constant)
+    }
+
+    /// Remarks upon a date without quotes, once.
+    fn look_at(&mut self, id: u64, call: &CallExpr) {
+        if self.dates.contains(&id) {
+            return;
+        }
+        let at = |expr: &IdedExpr| self.offset(expr);
+        if let Some((remark, within)) = dates::remark(&self.places.source, call, at) {
+            self.dates.extend(within);
+            self.remarks.push(remark);
+        }
+    }
+
+    fn comprehension(
+        &mut self,
+        comprehension: &mut ComprehensionExpr,
+        depth: usize,
+    ) -> Result<(), CompileError> {
+        let ComprehensionExpr {
+            iter_range,
+            iter_var,
+            iter_var2,
+            accu_var,
+            accu_init,
+            loop_cond,
+            loop_step,
+            result,
+        } = comprehension;
+        if self.walk(iter_range, depth + 1)? {
+            self.fold(iter_range)?;
+        }
+        weighed(iter_range);
+        self.walk(accu_init, depth + 1)?;
+        let before = self.bound.len();
+        self.bound.push(accu_var.clone());
+        self.walk(result, depth + 1)?;
+        self.bound.push(iter_var.clone());
+        self.bound.extend(iter_var2.clone());
+        self.within += 1;
+        self.walk(loop_cond, depth + 1)?;
+        self.walk(loop_step, depth + 1)?;
+        self.within -= 1;
+        self.bound.truncate(before);
+        metered(loop_cond, loop_step);
+        Ok(())
+    }
+
+    /// The path that `expr` is, in full length.
+    fn path(&self, expr: &IdedExpr) -> Result<Option<WrittenPath>, CompileError> {
+        let mut names: Vec<Box<str>> = Vec::new();
+        let mut at = expr;
+        let root = loop {
+            match &at.expr {
+                Expr::Ident(name) => break name,
+                Expr::Select(select) if !select.test => {
+                    names.push(select.field.as_str().into());
+                    at = &select.operand;
+                }
+                Expr::Call(CallExpr { func_name, target: None, args })
+                    if func_name == operators::INDEX =>
+                {
+                    let [operand, IdedExpr { expr: Expr::Literal(LiteralValue::String(name)), .. }] =
+                        args.as_slice()
+                    else {
+                        return Ok(None);
+                    };
+                    names.push(CelString::inner(name).into());
+                    at = operand;
+                }
+                _ => return Ok(None),
+            }
+        };
+        if self.bound.contains(root) {
+            return Ok(None);
+        }
+        let Some(root) = Root::ALL.into_iter().find(|known| known.name() == root) else {
+            return Err(unknown_name(self.offset(at), root));
+        };
+        names.reverse();
+        Ok(Some(WrittenPath { path: Path { root, names: names.into() }, start: self.offset(at) }))
+    }
+
+    fn name(&mut self, WrittenPath { path, start }: WrittenPath) -> Result<String, CompileError> {
+        check_path(path.root, path.names.len())
+            .map_err(|message| CompileError::new(start, message))?;
+        let at = match self.paths.iter().position(|known| *known == path) {
+            Some(at) => at,
+            None if self.paths.len() == BindingName::MAX => {
+                return Err(CompileError::new(
+                    start,
+                    format!("expected at most {} paths in one expression", BindingName::MAX),
+                ));
+            }
+            None => {
+                self.paths.push(path);
+                self.paths.len() - 1
+            }
+        };
+        Ok(BindingName::Path(at).write())
+    }
+
+    /// Computes what is the same in every evaluation.
+    fn fold(&mut self, expr: &mut IdedExpr) -> Result<(), CompileError> {
+        if matches!(expr.expr, Expr::Literal(_)) || self.constants.len() == BindingName::MAX {
+            return Ok(());
+        }
+        let value = match Value::resolve_val(expr, &SHARED) {
+            Ok(value) => value.into_owned(),
+            Err(error) => {
+                return Err(
+                    self.wrong(expr, format!("this can never work: {}", cel_value::reason(&error)))
+                );
+            }
+        };
+        self.constants.push(value);
+        expr.expr = Expr::Ident(BindingName::Constant(self.constants.len() - 1).write());
+        Ok(())
+    }
+}
+
+/// Whether a call takes the longer, the longer the lists or texts are that it is given.
+fn goes_through(function: &str) -> bool {
+    matches!(
+        function,
+        operators::EQUALS
+            | operators::NOT_EQUALS
+            | operators::LESS
+            | operators::LESS_EQUALS
+            | operators::GREATER
+            | operators::GREATER_EQUALS
+            | operators::IN
+            | operators::ADD
+            | functions::ADD
+            | "lower"
+            | "mentions"
+            | "contains"
+            | "startsWith"
+            | "endsWith"
+            | "size"
+            | "string"
+            | "int"
+            | "double"
+            | "timestamp"
+            | functions::TIMESTAMP
+            | "duration"
+    )
+}
+
+/// Has the value of `expr` paid for whenever it is computed, unless it is always short.
+fn weighed(expr: &mut IdedExpr) {
+    let is_short = match &expr.expr {
+        Expr::Literal(_) => true,
+        // What a macro has gathered was paid for when it came in.
+        Expr::Ident(name) => name.starts_with('@'),
+        _ => false,
+    };
+    if !is_short {
+        let id = expr.id;
+        let func_name = functions::WEIGH.to_owned();
+        let call = CallExpr { func_name, target: None, args: vec![std::mem::take(expr)] };
+        *expr = IdedExpr { id, expr: Expr::Call(call) };
+    }
+}
+
+/// Has every turn of a macro paid for: before its condition, or, where that is always true and the
+/// interpreter gathers values in one list because it is, before what the turn computes.
+fn metered(condition: &mut IdedExpr, step: &mut IdedExpr) {
+    let turn = Expr::Ident(BindingName::Turn(parts_of(condition) + parts_of(step)).write());
+    if !matches!(condition.expr, Expr::Literal(_)) {
+        return after(turn, condition);
+    }
+    match &mut step.expr {
+        Expr::Call(call) if call.func_name == operators::CONDITIONAL => {
+            if let Some(filter) = call.args.first_mut() {
+                return after(turn, filter);
+            }
+        }
+        Expr::Call(call) if call.func_name == operators::ADD => {
+            if let Some(IdedExpr { expr: Expr::List(kept), .. }) = call.args.get_mut(1)
+                && let Some(first) = kept.elements.first_mut()
+            {
+                return after(turn, first);
+            }
+        }
+        _ => {}
+    }
+    condition.expr = turn;
+}
+
+/// `expr`, computed only after the turn was paid for.
+fn after(turn: Expr, expr: &mut IdedExpr) {
+    let id = expr.id;
+    let turn = IdedExpr { id, expr: turn };
+    let never = IdedExpr { id, expr: Expr::Literal(LiteralValue::Null) };
+    let args = vec![turn, std::mem::take(expr), never];
+    let func_name = operators::CONDITIONAL.to_owned();
+    *expr = IdedExpr { id, expr: Expr::Call(CallExpr { func_name, target: None, args }) };
+}
+
+/// The parts of an expression; of a macro within it only the list, for its turns are paid by themselves.
+fn parts_of(expr: &IdedExpr) -> usize {
+    let below: usize = match &expr.expr {
+        Expr::Call(call) => {
+            call.target.as_deref().into_iter().chain(&call.args).map(parts_of).sum()
+        }
+        Expr::Select(select) => parts_of(&select.operand),
+        Expr::List(list) => list.elements.iter().map(parts_of).sum(),
+        Expr::Comprehension(inner) => parts_of(&inner.iter_range),
+        _ => 0,
+    };
+    1 + below
+}
+
+/// Whether a path of so many names below its root names something.
+pub(super) fn check_path(root: Root, names: usize) -> Result<(), String> {
+    match (root, names) {
+        (Root::Now | Root::Dissatisfaction, 0) => Ok(()),
+        (Root::Dissatisfaction, _) => {
+            Err("`dissatisfaction` is a number, it has no parts".to_owned())
+        }
+        (Root::Now, _) => Err("`now` is a time, it has no parts".to_owned()),
+        (root, 0) => {
+            let root = root.name();
+            Err(format!("expected one thing of `{root}`, such as `{root}.name`, found all of it"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether an operand rules out a sum of numbers, so that CEL's own operator does.
+fn never_a_number(expr: &IdedExpr) -> bool {
+    match &expr.expr {
+        Expr::Literal(LiteralValue::String(_)) | Expr::List(_) => true,
+        Expr::Call(call) => {
+            call.target.is_none()
+                && matches!(
+                    call.func_name.as_str(),
+                    "days" | "hours" | "minutes" | "duration" | "timestamp" | "string" | "lower"
+                )
+        }
+        Expr::Ident(name) => name == Root::Now.name(),
+        _ => false,
+    }
+}
+
+fn is_operator(name: &str) -> bool {
+    name.starts_with(['_', '!', '-', '@'])
+}
+
+fn known_function(call: &CallExpr, offset: usize) -> Result<(), CompileError> {
+    let name = call.func_name.as_str();
+    let (known, other) = match call.target {
+        None => (functions::FUNCTIONS, functions::METHODS),
+        Some(_) => (functions::METHODS, functions::FUNCTIONS),
+    };
+    if known.contains(&name) {
+        return Ok(());
+    }
+    // The parser left it as a call, because it is given something else.
+    let is_macro = call.target.is_some() || name == "has";
+    if let Some(usage) = syntax::macro_usage(name).filter(|_| is_macro || call.args.len() > 1) {
+        return Err(CompileError::new(offset, usage));
+    }
+    let hint = if other.contains(&name) {
+        match call.target {
+            None => format!("write `value.{name}(…)`"),
+            Some(_) => format!("write `{name}(…)`"),
+        }
+    } else if let Some(write) = syntax::elsewhere(name) {
+        write.to_owned()
+    } else {
+        let all = known.iter().chain(other).chain(functions::MACROS).copied();
+        match nearest(name, all) {
+            Some(right) => format!("did you mean `{right}`?"),
+            None => format!(
+                "there are {}, and on a value {}",
+                functions::FUNCTIONS.join(", "),
+                functions::METHODS.join(", ")
+            ),
+        }
+    };
+    Err(CompileError::new(offset, format!("unknown function `{name}`; {hint}")))
+}
+
+fn unknown_name(offset: usize, name: &str) -> CompileError {
+    CompileError::new(offset, unknown_root(name))
+}
+
+/// What to say about a first word that names no root.
+pub(super) fn unknown_root(name: &str) -> String {
+    if let Some(write) = syntax::constant(name) {
+        return format!("found `{name}`; write `{write}`");
+    }
+    match nearest(name, Root::ALL.into_iter().map(Root::name)) {
+        Some(right) => format!("unknown name `{name}`; did you mean `{right}`?"),
+        None => {
+            let roots = Root::ALL.map(Root::name).join(", ");
+            format!(
+                "unknown name `{name}`; a path starts with one of {roots}, and a text stands in quotes"
+            )
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! Texts that are nothing but words and holes, which most are, without the template engine: it
+//! takes several times as long. Whatever is not that simple, also when it is rendered, is left to
+//! the engine, so that there is one meaning and one set of errors.
+
+use std::borrow::Cow;
+
+use super::template::{date, decimals, decimals_of_whole, is_nothing, shown};
+use super::{Found, Path, Scope};
+use crate::config::limits;
+use crate::event::Value;
+
+/// A text as words and holes.
+pub(super) struct SimpleTemplate(Box<[TemplatePart]>);
+
+enum TemplatePart {
+    Words(Box<str>),
+    Hole { path: usize, filters: Box<[Filter]> },
+}
+
+enum Filter {
+    Default(Box<str>),
+    Decimals { digits: Option<u32>, separator: Option<Box<str>> },
+    Date(Option<Box<str>>),
+}
+
+impl SimpleTemplate {
+    /// The pieces of a text, if it is that simple. `paths` are those that the engine found.
+    pub(super) fn of(source: &str, paths: &[Path]) -> Option<SimpleTemplate> {
+        // The engine drops one line break at the end.
+        let mut rest = source.strip_suffix('\n').unwrap_or(source);
+        rest = rest.strip_suffix('\r').unwrap_or(rest);
+        if rest.contains("{%") || rest.contains("{#") {
+            return None;
+        }
+        let mut pieces = Vec::new();
+        while let Some((words, after)) = rest.split_once("{{") {
+            let (hole, after) = after.split_once("}}")?;
+            pieces.push(TemplatePart::Words(words.into()));
+            pieces.push(hole_of(hole, paths)?);
+            rest = after;
+        }
+        pieces.push(TemplatePart::Words(rest.into()));
+        Some(SimpleTemplate(pieces.into()))
+    }
+
+    /// The text with every hole filled; none if that needs the engine.
+    pub(super) fn fill(&self, paths: &[Path], scope: &dyn Scope) -> Option<String> {
+        let mut text = String::with_capacity(128);
+        for piece in &self.0 {
+            match piece {
+                TemplatePart::Words(words) => text.push_str(words),
+                TemplatePart::Hole { path, filters } => {
+                    let mut content = Content::Found(scope.find(paths.get(*path)?));
+                    for filter in filters {
+                        content = content.filtered(filter, scope)?;
+                    }
+                    content.write(&mut text)?;
+                }
+            }
+        }
+        (text.len() <= limits::TREATMENT_BYTES).then_some(text)
+    }
+}
+
+/// `profile.first_name`, perhaps with filters: `| decimals(2, ',')`.
+fn hole_of(source: &str, paths: &[Path]) -> Option<TemplatePart> {
+    let mut parts = source.split('|');
+    let name = parts.next()?.trim();
+    let path = paths.iter().position(|path| path.to_string() == name)?;
+    let filters = parts.map(filter).collect::<Option<_>>()?;
+    Some(TemplatePart::Hole { path, filters })
+}
+
+fn filter(source: &str) -> Option<Filter> {
+    let source = source.trim();
+    let (name, arguments) = match source.split_once('(') {
+        None => (source, Vec::new()),
+        Some((name, rest)) => (name.trim_end(), arguments(rest.strip_suffix(')')?)?),
+    };
+    match (name, arguments.as_slice()) {
+        ("default", [Argument::Text(text)]) => Some(Filter::Default((*text).into())),
+        ("decimals", []) => Some(Filter::Decimals { digits: None, separator: None }),
+        ("decimals", [Argument::Number(digits)]) => {
+            Some(Filter::Decimals { digits: Some(*digits), separator: None })
+        }
+        ("decimals", [Argument::Number(digits), Argument::Text(separator)]) => {
+            Some(Filter::Decimals { digits: Some(*digits), separator: Some((*separator).into()) })
+        }
+        ("date", []) => Some(Filter::Date(None)),
+        ("date", [Argument::Text(pattern)]) => Some(Filter::Date(Some((*pattern).into()))),
+        _ => None,
+    }
+}
+
+enum Argument<'a> {
+    Text(&'a str),
+    Number(u32),
+}
+
+/// Quoted texts without escapes, and whole numbers, between commas.
+fn arguments(source: &str) -> Option<Vec<Argument<'_>>> {
+    let mut arguments = Vec::new();
+    let mut rest = source.trim();
+    while !rest.is_empty() {
+        let quote = rest.chars().next().filter(|first| matches!(first, '\'' | '"'));
+        let after = match quote {
+            Some(quote) => {
+                let (text, after) = rest.get(1..)?.split_once(quote)?;
+                if text.contains('\\') {
+                    return None;
+                }
+                arguments.push(Argument::Text(text));
+                after
+            }
+            None => {
+                let end = rest.find(',').unwrap_or(rest.len());
+                arguments.push(Argument::Number(rest.get(..end)?.trim().parse().ok()?));
+                rest.get(end..)?
+            }
+        };
+        let after = after.trim_start();
+        rest = match after.strip_prefix(',') {
+            Some(more) if !more.trim().is_empty() => more.trim_start(),
+            None if after.is_empty() => "",
+            _ => return None,
+        };
+    }
+    Some(arguments)
+}
+
+enum Content<'a> {
+    Found(Found<'a>),
+    Text(Cow<'a, str>),
+}
+
+impl<'a> Content<'a> {
+    fn filtered(self, filter: &'a Filter, scope: &dyn Scope) -> Option<Content<'a>> {
+        match filter {
+            Filter::Default(instead) => Some(match self {
+                Content::Found(found) if is_missing(&found) => {
+                    Content::Text(Cow::Borrowed(&**instead))
+                }
+                found => found,
+            }),
+            Filter::Decimals { digits, separator } => {
+                let separator = separator.as_deref();
+                let whole = |whole| decimals_of_whole(whole, *digits, separator);
+                let part = |number| decimals(number, *digits, separator);
+                let text = match self {
+                    Content::Found(Found::Int(number)) => whole(number.into()),
+                    Content::Found(Found::UInt(number)) => whole(number.into()),
+                    Content::Found(Found::Float(number)) => part(number),
+                    Content::Found(Found::Value(value)) => match value {
+                        Value::Int(number) => whole((*number).into()),
+                        Value::UInt(number) => whole((*number).into()),
+                        value => part(value.as_number()?),
+                    },
+                    _ => return None,
+                };
+                Some(Content::Text(text.into()))
+            }
+            Filter::Date(pattern) => {
+                let text = match self {
+                    Content::Found(Found::Text(text)) => Cow::Borrowed(text),
+                    Content::Found(Found::Value(Value::Text(text))) => Cow::Borrowed(&**text),
+                    Content::Found(Found::Time(time)) => Cow::Owned(time.to_string()),
+                    _ => return None,
+                };
+                date(&text, pattern.as_deref(), scope.zone())
+                    .ok()
+                    .map(|text| Content::Text(text.into()))
+            }
+        }
+    }
+
+    fn write(&self, text: &mut String) -> Option<()> {
+        match self {
+            Content::Text(words) => text.push_str(words),
+            Content::Found(found) if is_missing(found) => return None,
+            Content::Found(Found::Text(words)) => text.push_str(words),
+            Content::Found(Found::Value(Value::Text(words))) => text.push_str(words),
+            Content::Found(found) => {
+                let value = shown(found);
+                if value.is_undefined() {
+                    return None;
+                }
+                text.push_str(&value.to_string());
+            }
+        }
+        Some(())
+    }
+}
+
+fn is_missing(found: &Found<'_>) -> bool {
+    match found {
+        Found::Missing | Found::Value(Value::Null) => true,
+        Found::Text(text) => is_nothing(text),
+        Found::Value(Value::Text(text)) => is_nothing(text),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use crate::policy::Template;
+    use crate::policy::scope::TestScope;
+
+    fn sample() -> TestScope {
+        TestScope::of([
+            ("profile.name", r#""Ada""#),
+            ("profile.time", r#""2026-03-09T06:00:00Z""#),
+            ("profile.whole", "3"),
+            ("profile.number", "2.5"),
+            ("profile.truth", "true"),
+            ("profile.list", r#"[1, "b", {"c": 2.0}]"#),
+            ("profile.null", "null"),
+            ("profile.empty", "\" \""),
+            ("profile.huge", "18446744073709551615"),
+            ("profile.there", r#""2026-03-09T23:40:00+09:00""#),
+            ("profile.timezone", r#""Asia/Kolkata""#),
+        ])
+    }
+
+    fn holes() -> impl Strategy<Value = String> {
+        let path = prop::sample::select(vec![
+            "profile.name",
+            "profile.time",
+            "profile.whole",
+            "profile.number",
+            "profile.truth",
+            "profile.list",
+            "profile.null",
+            "profile.empty",
+            "profile.huge",
+            "profile.there",
+            "profile.missing",
+            "now",
+        ]);
+        let filter = prop::sample::select(vec![
+            "",
+            "| default('x')",
+            "|default(\"it's\")",
+            "| decimals",
+            "| decimals(1)",
+            "| decimals(1, ',')",
+            "| date",
+            "| date('%d.%m.')",
+            "| date('%d | %m')",
+            "| upper",
+            "| default('a\\'b')",
+            "| decimals(1,)",
+            "| default()",
+            "| round(1)",
+            "| decimals( 0 )",
+            "| default('x') | decimals",
+            "| date() | default('y')",
+        ]);
+        let words =
+            prop::sample::select(vec!["", "Hello ", "\n", "{", "}", "{ {", "é ", "%}", "\r\n"]);
+        let space = prop::sample::select(vec![" ", "", "\n", "-"]);
+        prop::collection::vec((words, path, space, filter), 0..4).prop_map(|pieces| {
+            let mut source = String::new();
+            for (words, path, space, filter) in pieces {
+                source.push_str(words);
+                source.push_str(&format!("{{{{{space}{path} {filter}{space}}}}}{words}"));
+            }
+            source
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn a_simple_text_reads_as_the_engine_would_write_it(source in holes()) {
+            if let Ok(template) = Template::compile(&source) {
+                prop_assert_eq!(template.render(&sample()), template.render_by_engine(&sample()));
+            }
+        }
+    }
+
+    #[test]
+    fn simple_texts_need_no_engine() {
+        for source in [
+            "Hello {{ profile.name }}",
+            "{{ profile.number | decimals(2, ',') }} € on {{ now | date('%d.%m.') }}",
+            "{{ profile.missing | default('x') }}",
+        ] {
+            assert!(Template::compile(source).unwrap().is_simple(), "{source}");
+        }
+        for source in ["{% if profile.name %}x{% endif %}", "{{ profile.name | upper }}"] {
+            assert!(!Template::compile(source).unwrap().is_simple(), "{source}");
+        }
+    }
+}

@@ -1,0 +1,368 @@
+//! The names that a policy defines, and whether its expressions use only those.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::derived_sensitivity::{DerivedName, DerivedSensitivity};
+use super::mistake::hint;
+use super::queues::Known;
+use super::{ActivityMetric, EXPIRED, Path, Purposes, Root, Trigger};
+use crate::event::{EventType, HandoffState, InteractionState, OutcomeKind, Speaker};
+
+/// The names that a policy defines somewhere, gathered before anything that uses them is read.
+#[derive(Debug, Default)]
+pub(super) struct Symbols {
+    pub(super) needs: Vec<String>,
+    pub(super) preferences: BTreeSet<String>,
+    pub(super) actions: Vec<String>,
+    pub(super) timers: BTreeSet<String>,
+    pub(super) facts: BTreeSet<String>,
+    pub(super) topics: BTreeSet<String>,
+    /// Scopes of broadcasts; none: the policy does not say which there are.
+    pub(super) scopes: BTreeSet<String>,
+    /// Signals that are sensitive, and what for, if the policy says so.
+    pub(super) sensitive: BTreeMap<String, Option<Purposes>>,
+    /// What the policy makes of those alone.
+    pub(super) made: BTreeMap<DerivedName, DerivedSensitivity>,
+    /// Whether the policy says what dissatisfaction is made of.
+    pub(super) dissatisfaction: bool,
+    pub(super) windows: BTreeSet<String>,
+    pub(super) experiments: BTreeSet<String>,
+    pub(super) counters: BTreeSet<String>,
+    pub(super) activities: BTreeSet<String>,
+    /// Queues of people, in their order; none: the policy does not say which there are.
+    pub(super) queues: Vec<(String, Known)>,
+    /// Actions that some rule takes.
+    pub(super) acts: BTreeSet<String>,
+}
+
+impl Symbols {
+    /// The position of a need.
+    pub(super) fn need(&self, name: &str) -> Result<usize, String> {
+        position(&self.needs, "need", name)
+    }
+
+    /// The position of an action.
+    pub(super) fn action(&self, name: &str) -> Result<usize, String> {
+        position(&self.actions, "action", name)
+    }
+
+    /// A timer that some rule starts.
+    pub(super) fn timer(&self, name: &str) -> Result<(), String> {
+        member(&self.timers, "no rule starts a timer", name)
+    }
+
+    /// A topic that the policy describes.
+    pub(super) fn topic(&self, name: &str) -> Result<(), String> {
+        member(&self.topics, "unknown topic", name)
+    }
+
+    /// A scope of broadcasts, if the policy says which there are.
+    pub(super) fn scope(&self, name: &str) -> Result<(), String> {
+        if self.scopes.is_empty() { Ok(()) } else { member(&self.scopes, "unknown scope", name) }
+    }
+
+    /// An activity that the policy counts.
+    fn activity(&self, name: &str) -> Result<(), String> {
+        member(&self.activities, "unknown activity", name)
+    }
+
+    /// A preference that the policy describes.
+    pub(super) fn preference(&self, key: &str) -> Result<(), String> {
+        member(&self.preferences, "unknown preference", key)
+    }
+
+    /// Whether a path can ever hold something, as far as the policy tells. `triggers` are the
+    /// inputs under which it is read; none: any.
+    pub(super) fn check(&self, path: &Path, triggers: &[Trigger]) -> Result<(), String> {
+        let names: Vec<&str> = path.names().collect();
+        match (path.root, names.as_slice()) {
+            (Root::Event, [field, ..]) => check_event(field, triggers),
+            (Root::Facts, [fact, ..]) => member(&self.facts, "no rule sets a fact", fact),
+            (Root::Shared, [scope, ..]) => self.scope(scope),
+            (Root::Preferences, [key, ..]) => self.preference(key),
+            (Root::Needs, [need]) => self.need(need).map(drop),
+            (Root::Needs, [need, ..]) => {
+                Err(format!("`needs.{need}` is a number, it has no parts"))
+            }
+            (Root::Dissatisfaction, _) if !self.dissatisfaction => {
+                Err("expected a table [dissatisfaction] that says what it is made of".to_owned())
+            }
+            (Root::Windows, [window]) => member(&self.windows, "unknown window", window),
+            (Root::Counters, [counter]) => member(&self.counters, "unknown counter", counter),
+            (Root::Activities, [name]) => {
+                self.activity(name)?;
+                Err(format!("expected a figure of it, such as activities.{name}.alive"))
+            }
+            (Root::Activities, [name, figure]) => {
+                self.activity(name)?;
+                ActivityMetric::check(figure)
+            }
+            (Root::Activities, [name, figure, ..]) => {
+                Err(format!("`activities.{name}.{figure}` is one value, it has no parts"))
+            }
+            (Root::Experiments, [name]) => member(&self.experiments, "unknown experiment", name),
+            (Root::Windows | Root::Counters | Root::Experiments, [name, ..]) => {
+                Err(format!("`{}.{name}` is one value, it has no parts", path.root.name()))
+            }
+            (Root::Contacts, [action]) => self.action(action).and_then(|_| {
+                Err(format!("expected one of contacts.{action}.at, .outcome, .channel"))
+            }),
+            (Root::Contacts, [action, field, ..]) => {
+                self.action(action)?;
+                one_of(field, &["at", "outcome", "channel"], "field of a contact")
+            }
+            (Root::Interactions, [kind]) => {
+                Err(format!("expected a field of it, such as interactions[\"{kind}\"].step"))
+            }
+            (Root::Interactions, [_, field, ..]) => one_of(
+                field,
+                &["id", "kind", "state", "step", "channel", "started", "touched", "data"],
+                "field of an interaction",
+            ),
+            (Root::Cases, ["open"]) => Ok(()),
+            (Root::Cases, [_, field, ..]) => {
+                one_of(field, &["state", "topic", "opened", "due"], "field of a case")
+            }
+            (Root::Cases, [id]) => Err(format!("expected cases.open, or a field of `{id}`")),
+            (Root::Escalations, ["open" | "claimed"]) => Ok(()),
+            (Root::Escalations, ["last", field]) => {
+                one_of(field, &LAST_ESCALATION, "field of an escalation")
+            }
+            (Root::Escalations, _) => {
+                Err("expected escalations.open, escalations.claimed or escalations.last.note"
+                    .to_owned())
+            }
+            (Root::Customer, [field, ..]) => {
+                one_of(field, &["id", "known_since", "last_seen", "inputs"], "field of a customer")
+            }
+            (Root::Sentiment, ["channels", _]) => Ok(()),
+            (Root::Sentiment, ["channels"]) => {
+                Err("expected a channel, as in sentiment.channels.chat".to_owned())
+            }
+            (Root::Sentiment, [field, ..]) => one_of(
+                field,
+                &["level", "trend", "volatility", "urgency", "messages", "channels"],
+                "field of the sentiment",
+            ),
+            (Root::Need, [field, ..]) => {
+                one_of(field, &["name", "strength", "evidence"], "field of a need")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Symbols {
+    /// Whether what stands at a path may be used in this way, as far as the policy tells.
+    pub(super) fn fits(
+        &self,
+        path: &Path,
+        uses: &[Box<str>],
+        discreet: bool,
+    ) -> Result<(), String> {
+        let name = path.names().next().unwrap_or_default();
+        let made = self.made.get(&(path.root.name(), name.to_owned()));
+        let (given, of) = match (path.root, self.sensitive.get(name), made) {
+            (Root::Context, Some(given), _) => (given, String::new()),
+            (_, _, Some(made)) => (&made.purposes, format!(" ({made})")),
+            _ => return Ok(()),
+        };
+        if discreet {
+            return Err(format!(
+                "`{path}` is sensitive{of}, and nothing sensitive stands in a discreet text; say \
+                 it in another treatment"
+            ));
+        }
+        match given {
+            Some(given) if !given.allow(uses) => Err(format!(
+                "`{path}` is sensitive{of} and given for {given}; this action would use it for {}: \
+                 leave it out, or give the action an issue and a `purpose` that fit",
+                uses.join(" and ")
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Symbols {
+    /// Whether an action may know of a need that it serves, as far as the policy tells.
+    pub(super) fn may_serve(&self, need: &str, uses: &[Box<str>]) -> Result<(), String> {
+        let made = self.made.get(&(Root::Needs.name(), need.to_owned()));
+        match made.and_then(|made| Some((made, made.purposes.as_ref()?))) {
+            Some((made, given)) if !given.allow(uses) => Err(format!(
+                "the need `{need}` is sensitive ({made}) and given for {given}; this action would \
+                 serve it for {}: give the action an issue and a `purpose` that fit, or other needs",
+                uses.join(" and ")
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn position(known: &[String], what: &str, name: &str) -> Result<usize, String> {
+    known.iter().position(|known| known == name).ok_or_else(|| {
+        format!("unknown {what} `{name}`{}", hint(name, known.iter().map(String::as_str)))
+    })
+}
+
+fn member(known: &BTreeSet<String>, what: &str, name: &str) -> Result<(), String> {
+    if known.contains(name) {
+        return Ok(());
+    }
+    Err(format!("{what} `{name}`{}", hint(name, known.iter().map(String::as_str))))
+}
+
+/// Whether a word is one of a few.
+pub(super) fn one_of(word: &str, known: &[&str], what: &str) -> Result<(), String> {
+    if known.contains(&word) {
+        return Ok(());
+    }
+    let hint = match hint(word, known.iter().copied()) {
+        none if none.is_empty() => format!("; there are {}", known.join(", ")),
+        near => near,
+    };
+    Err(format!("unknown {what} `{word}`{hint}"))
+}
+
+/// What expressions may read of the escalation that was touched last.
+const LAST_ESCALATION: [&str; 8] =
+    ["state", "queue", "topic", "priority", "agent", "note", "outcome", "at"];
+
+const EVENT_FIELDS: &[&str] = &["type", "channel", "time", "detail"];
+const TIMER_FIELDS: &[&str] = &["type", "time", "detail", "name", "due", "late"];
+
+fn fields(kind: EventType) -> &'static [&'static str] {
+    match kind {
+        EventType::Identify => &["traits"],
+        EventType::Link => &["to"],
+        EventType::Unlink => &["from"],
+        EventType::Page | EventType::Screen | EventType::Track => &["name", "properties"],
+        EventType::Message => &[
+            "text",
+            "from",
+            "language",
+            "interaction",
+            "automatic",
+            "valence",
+            "tone",
+            "urgency",
+            "topics",
+            "words",
+        ],
+        EventType::Preference => &["key", "value", "forget"],
+        EventType::Consent => &["purpose", "channel", "granted"],
+        EventType::Interaction => &["id", "kind", "state", "step", "data"],
+        EventType::Case => &["id", "state", "topic", "opened", "due"],
+        EventType::Signal => &["name", "value"],
+        EventType::Outcome => &["decision", "outcome", "action"],
+        EventType::Handoff => {
+            &["escalation", "state", "agent", "note", "outcome", "queue", "topic"]
+        }
+        EventType::Ask => &["placements", "most", "properties"],
+    }
+}
+
+fn check_event(field: &str, triggers: &[Trigger]) -> Result<(), String> {
+    let of = |trigger: &Trigger| -> Vec<&'static str> {
+        match trigger {
+            Trigger::Event(kind) => EVENT_FIELDS.iter().chain(fields(*kind)).copied().collect(),
+            Trigger::Timer => TIMER_FIELDS.to_vec(),
+            Trigger::Broadcast | Trigger::Dissatisfaction => EVENT_FIELDS.to_vec(),
+            Trigger::Topic => {
+                EVENT_FIELDS.iter().chain(fields(EventType::Message)).copied().collect()
+            }
+        }
+    };
+    let mut known: Vec<&str> = if triggers.is_empty() {
+        EventType::ALL
+            .iter()
+            .flat_map(|kind| of(&Trigger::Event(*kind)))
+            .chain(of(&Trigger::Timer))
+            .collect()
+    } else {
+        triggers.iter().flat_map(of).collect()
+    };
+    known.sort_unstable();
+    known.dedup();
+    one_of(field, &known, "field of the event")
+}
+
+/// The inputs and the detail that a rule's `on` names: `track:Flight Booked`, `message`,
+/// `timer:departure_near`.
+pub(super) fn trigger(pattern: &str) -> Result<(Trigger, Option<&str>), String> {
+    let (kind, detail) = match pattern.split_once(':') {
+        Some((kind, detail)) => (kind.trim(), Some(detail.trim())),
+        None => (pattern.trim(), None),
+    };
+    if detail.is_some_and(str::is_empty) {
+        return Err(format!("expected something after the colon, as in `{kind}:name`"));
+    }
+    if kind == "timer" {
+        return Ok((Trigger::Timer, detail));
+    }
+    if kind == "dissatisfaction" {
+        return match detail {
+            Some(_) => Err("`dissatisfaction` has no detail; `alarm` in [dissatisfaction] says \
+                            from where on it is heard"
+                .to_owned()),
+            None => Ok((Trigger::Dissatisfaction, None)),
+        };
+    }
+    if kind == "broadcast" {
+        return match detail {
+            Some(_) => Ok((Trigger::Broadcast, detail)),
+            None => Err("expected the scope of a broadcast after `broadcast:`".to_owned()),
+        };
+    }
+    if kind == "topic" {
+        return match detail {
+            Some(_) => Ok((Trigger::Topic, detail)),
+            None => Err("expected a topic after `topic:`; any message is `message`".to_owned()),
+        };
+    }
+    let Some(kind) = EventType::ALL.into_iter().find(|known| known.name() == kind) else {
+        let others = ["timer", "topic", "broadcast", "dissatisfaction"];
+        let known = EventType::ALL.into_iter().map(EventType::name).chain(others);
+        let hint = match hint(kind, known) {
+            none if none.is_empty() => {
+                let names = EventType::ALL.map(EventType::name).join(", ");
+                format!("; there are {names}, timer, topic, broadcast and dissatisfaction")
+            }
+            near => near,
+        };
+        return Err(format!("unknown event type `{kind}`{hint}"));
+    };
+    if let Some(detail) = detail {
+        check_detail(kind, detail)?;
+    }
+    Ok((Trigger::Event(kind), detail))
+}
+
+/// Details of some types are words of the contract, and no other can occur.
+fn check_detail(kind: EventType, detail: &str) -> Result<(), String> {
+    use InteractionState as State;
+    let known: Vec<&str> = match kind {
+        EventType::Message => {
+            [Speaker::Customer, Speaker::Agent, Speaker::Bot].map(Speaker::name).into()
+        }
+        EventType::Interaction => [
+            State::Started,
+            State::Progressed,
+            State::Paused,
+            State::Resumed,
+            State::Completed,
+            State::Abandoned,
+        ]
+        .map(State::name)
+        .into(),
+        EventType::Outcome => OutcomeKind::ALL.map(OutcomeKind::name).into(),
+        EventType::Handoff => {
+            HandoffState::ALL.map(HandoffState::name).into_iter().chain([EXPIRED]).collect()
+        }
+        EventType::Identify | EventType::Link | EventType::Unlink => {
+            return Err(format!("events of type `{kind}` have no detail; write `{kind}` alone"));
+        }
+        _ => return Ok(()),
+    };
+    one_of(detail, &known, &format!("detail of `{kind}`"))
+}

@@ -1,0 +1,126 @@
+//! Taking out of the files what was deleted: a row that goes is at first only covered by a mark.
+
+use rocksdb::{BottommostLevelCompaction, CompactOptions, FlushOptions};
+
+use super::Store;
+use crate::event::Customer;
+use crate::tables::{Batch, Commit, Error, Table, keys};
+
+/// The name of one quarter of the secret among what the store knows as a whole.
+const SECRET: [&str; 4] = ["secret-0", "secret-1", "secret-2", "secret-3"];
+
+impl Store {
+    /// The secret of this store: of a sealed one it comes of its keys, and lies nowhere in clear; of
+    /// another one it is the one that it has, or from now on `fresh`.
+    ///
+    /// # Errors
+    /// [`Error::Read`], [`Error::Record`] or [`Error::Write`].
+    pub fn secret(&self, fresh: [u8; 32]) -> Result<[u8; 32], Error> {
+        if let Some(vault) = &self.vault {
+            return Ok(vault.secret());
+        }
+        let mut found = Vec::with_capacity(32);
+        for name in SECRET {
+            found.extend(self.store_wide(name)?.into_iter().flat_map(u64::to_le_bytes));
+        }
+        if let Ok(secret) = found.try_into() {
+            return Ok(secret);
+        }
+        let mut batch = Batch::new();
+        for (name, quarter) in SECRET.into_iter().zip(fresh.as_chunks().0) {
+            batch.set_store_wide(name, u64::from_le_bytes(*quarter));
+        }
+        Commit::commit(self, &[batch])?;
+        self.sync()?;
+        Ok(fresh)
+    }
+
+    /// Rewrites the files in which rows of a customer may be who was deleted, and the log of
+    /// changes, so that their bytes are in none any more.
+    ///
+    /// The one file that may still name the customer is the manifest, if a key of theirs was the
+    /// first or last of a table file; it is written anew at every start.
+    ///
+    /// # Errors
+    /// [`Error::Write`].
+    pub fn purge(&self, partition: u16, customer: &Customer) -> Result<(), Error> {
+        self.flush()?;
+        let (mut own, mut all) = (Vec::new(), Vec::new());
+        keys::twin(&mut own, partition, customer);
+        keys::partition(&mut all, partition);
+        for table in Table::ALL {
+            match table {
+                Table::Twins
+                | Table::Timeline
+                | Table::Decisions
+                | Table::Journal
+                | Table::Waiting => {
+                    self.rewrite(table, &own);
+                }
+                // The customer stands further behind in their keys, or in their values.
+                Table::Timers
+                | Table::Outbox
+                | Table::Observations
+                | Table::Sweeps
+                | Table::Index => self.rewrite(table, &all),
+                Table::Broadcasts
+                | Table::Learned
+                | Table::Lessons
+                | Table::Marks
+                | Table::Results
+                | Table::Tombstones
+                | Table::Erasures
+                | Table::Meta => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// How many keys of an erased customer are out of use, and still there.
+    ///
+    /// # Errors
+    /// [`Error::Read`], or [`Error::Keys`].
+    pub fn retired_keys(&self, customer: &Customer) -> Result<u64, Error> {
+        self.vault.as_ref().map_or(Ok(0), |vault| vault.retired(customer.as_str()))
+    }
+
+    /// Destroys the keys of an erased customer, where rows are sealed: what they sealed can never be
+    /// read again, wherever there is a copy of it. The copy of all keys beside backups is made anew.
+    ///
+    /// # Errors
+    /// [`Error::Read`], [`Error::Keys`], [`Error::Write`], or [`Error::Backup`].
+    pub fn forget_keys(&self, customer: &Customer) -> Result<(), Error> {
+        self.vault
+            .as_ref()
+            .map_or(Ok(()), |vault| vault.forget(customer.as_str(), &self.settings.backups))
+    }
+
+    /// The same of the rows that say how far erasures are, which name the customer until the end.
+    ///
+    /// # Errors
+    /// [`Error::Write`].
+    pub fn purge_erasures(&self, partition: u16) -> Result<(), Error> {
+        self.flush()?;
+        let mut all = Vec::new();
+        keys::partition(&mut all, partition);
+        self.rewrite(Table::Erasures, &all);
+        Ok(())
+    }
+
+    /// Everything into table files, so that the log of changes begins anew.
+    fn flush(&self) -> Result<(), Error> {
+        let mut options = FlushOptions::default();
+        options.set_wait(true);
+        let tables = Table::ALL.map(|table| self.table(table));
+        self.db.flush_cfs_opt(&tables, &options).map_err(|error| self.poison(error))
+    }
+
+    fn rewrite(&self, table: Table, prefix: &[u8]) {
+        let mut options = CompactOptions::default();
+        // Where nothing else is to be merged, too: a mark that has met all that it covers goes.
+        options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
+        options.set_exclusive_manual_compaction(false);
+        let until = keys::behind(prefix);
+        self.db.compact_range_cf_opt(self.table(table), Some(prefix), Some(&until), &options);
+    }
+}

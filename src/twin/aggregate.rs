@@ -1,0 +1,450 @@
+//! What a twin counts of the inputs that pass: windows that move along with time, counters that fade,
+//! and how often the customer is active. What no policy counts costs nothing.
+
+use std::cmp::Ordering;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::decay::decay;
+use super::guard::both;
+use super::reaction::Notes;
+use super::understand::ReactionContext;
+use super::view::View;
+use super::{Activity, Derived, Twin};
+use crate::config::limits;
+use crate::event::{Time, Value, cut};
+use crate::policy::{
+    Aggregate, AggregateFunction, AggregateKind, EvalError, Expression, Found, Truth,
+};
+
+/// Everything that one twin counts.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct AggregateState {
+    /// Windows, each name once.
+    pub windows: Vec<Window>,
+    /// Counters, each name once.
+    pub counters: Vec<Counter>,
+    /// Activities, each name once.
+    #[serde(default)]
+    pub activities: Vec<Activity>,
+}
+
+/// What was counted within a period that ends now.
+///
+/// It is exact as long as it holds at most [`limits::WINDOW_ENTRIES`] entries: inputs at different
+/// times, or, of [`AggregateFunction::Distinct`], different values. Beyond it the two entries nearest to each
+/// other in time become one, which leaves the window when the younger would: something is then
+/// counted for too long, by at most the time between the two.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Window {
+    /// Which window of the policy it is.
+    pub name: Box<str>,
+    /// What is kept.
+    pub keep: AggregateFunction,
+    /// The period.
+    pub over: Duration,
+    /// What still counts, oldest first.
+    pub entries: Vec<Counted>,
+}
+
+/// One input that was counted, or several as one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Counted {
+    /// When it came; of several the last.
+    pub at: Time,
+    /// How many they are.
+    pub count: u32,
+    /// The value; of several what is kept of them; null if only their number matters.
+    pub value: Value,
+}
+
+/// A number that fades: it falls to half within each half-life.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Counter {
+    /// Which counter of the policy it is.
+    pub name: Box<str>,
+    /// The time in which it falls to half.
+    pub half_life: Duration,
+    /// What it was then.
+    pub value: f64,
+    /// When it was that.
+    pub at: Time,
+}
+
+impl Window {
+    fn new(name: &str, keep: AggregateFunction, over: Duration) -> Window {
+        Window { name: name.into(), keep, over, entries: Vec::new() }
+    }
+
+    /// What the window comes to at a moment.
+    pub fn read(&self, now: Time) -> Found<'_> {
+        let since = now - self.over;
+        let mut live = self.entries.iter().filter(|entry| entry.at > since);
+        let how_many = |live: &mut dyn Iterator<Item = &Counted>| {
+            live.map(|entry| i64::from(entry.count)).sum::<i64>()
+        };
+        match self.keep {
+            AggregateFunction::Count | AggregateFunction::Distinct => {
+                Found::Int(how_many(&mut live))
+            }
+            AggregateFunction::Sum => {
+                let sum = live
+                    .map(|entry| entry.value.as_whole())
+                    .try_fold(0i128, |sum, next| sum.checked_add(next?));
+                match sum.and_then(Value::whole) {
+                    Some(Value::Int(sum)) => Found::Int(sum),
+                    Some(Value::UInt(sum)) => Found::UInt(sum),
+                    _ => Found::Float(self.sum(since)),
+                }
+            }
+            AggregateFunction::Mean => match how_many(&mut live) {
+                0 => Found::Missing,
+                count => Found::Float(self.sum(since) / count as f64),
+            },
+            // The oldest that still counts is the least, or the greatest: see `admit`.
+            AggregateFunction::Min | AggregateFunction::Max => {
+                live.next().map_or(Found::Missing, of)
+            }
+            AggregateFunction::Last => live.next_back().map_or(Found::Missing, of),
+        }
+    }
+
+    /// What a window comes to in which nothing was ever counted.
+    pub(super) fn nothing(keep: AggregateFunction) -> Found<'static> {
+        match keep {
+            AggregateFunction::Count | AggregateFunction::Distinct | AggregateFunction::Sum => {
+                Found::Int(0)
+            }
+            AggregateFunction::Mean
+            | AggregateFunction::Min
+            | AggregateFunction::Max
+            | AggregateFunction::Last => Found::Missing,
+        }
+    }
+
+    fn sum(&self, since: Time) -> f64 {
+        let live = self.entries.iter().filter(|entry| entry.at > since);
+        live.filter_map(|entry| entry.value.as_number()).sum()
+    }
+
+    /// Counts one input; `now` is the moment up to which the twin has lived.
+    fn add(&mut self, entry: Counted, now: Time, notes: &mut Notes) {
+        let since = now - self.over;
+        self.entries.retain(|entry| entry.at > since);
+        if entry.at > since {
+            self.admit(entry, true);
+        }
+        if self.entries.len() > limits::WINDOW_ENTRIES {
+            notes.limit("WINDOW_ENTRIES");
+            self.fit();
+        }
+    }
+
+    /// Takes an entry in where it belongs. Of two last ones at one moment the `later` one stays.
+    fn admit(&mut self, new: Counted, later: bool) {
+        let entries = &mut self.entries;
+        match self.keep {
+            AggregateFunction::Count | AggregateFunction::Sum | AggregateFunction::Mean => {
+                let at = entries.partition_point(|known| known.at < new.at);
+                match entries.get_mut(at) {
+                    Some(known) if known.at == new.at => join(self.keep, known, &new),
+                    _ => entries.insert(at, new),
+                }
+            }
+            // What is older and no better will never be the answer again.
+            AggregateFunction::Min | AggregateFunction::Max => {
+                let keep = self.keep;
+                if entries.iter().any(|known| known.at >= new.at && beats(keep, known, &new)) {
+                    return;
+                }
+                entries.retain(|known| !(known.at <= new.at && beats(keep, &new, known)));
+                let at = entries.partition_point(|known| known.at < new.at);
+                entries.insert(at, new);
+            }
+            AggregateFunction::Last => match entries.first_mut() {
+                None => entries.push(new),
+                Some(known) => {
+                    let is_newer = match new.at.cmp(&known.at) {
+                        std::cmp::Ordering::Equal => later || text(&new) > text(known),
+                        order => order.is_gt(),
+                    };
+                    if is_newer {
+                        *known = new;
+                    }
+                }
+            },
+            AggregateFunction::Distinct => {
+                let known = entries.iter().position(|known| known.value == new.value);
+                if known.is_some_and(|known| entries[known].at >= new.at) {
+                    return;
+                }
+                known.map(|known| entries.remove(known));
+                let at =
+                    entries.partition_point(|known| (known.at, text(known)) < (new.at, text(&new)));
+                entries.insert(at, new);
+            }
+        }
+    }
+
+    /// Brings the window back to its bound.
+    fn fit(&mut self) {
+        while self.entries.len() > limits::WINDOW_ENTRIES {
+            if self.keep == AggregateFunction::Distinct {
+                self.entries.remove(0);
+                continue;
+            }
+            let gap = |at: &usize| self.entries[at + 1].at.since(self.entries[*at].at);
+            let Some(at) = (0..self.entries.len() - 1).min_by_key(gap) else { return };
+            let younger = self.entries.remove(at + 1);
+            let older = &mut self.entries[at];
+            match self.keep {
+                // The older one is the better one.
+                AggregateFunction::Min | AggregateFunction::Max => {}
+                keep => join(keep, older, &younger),
+            }
+            older.at = younger.at;
+        }
+    }
+
+    /// Puts two customers' windows together: what both counted is counted.
+    pub fn merge(&mut self, other: Window) {
+        if self.keep != other.keep {
+            // One of them is of an older policy.
+            let newest = |window: &Window| window.entries.last().map(|entry| entry.at);
+            if (newest(&other), other.keep) > (newest(self), self.keep) {
+                *self = other;
+            }
+            return;
+        }
+        self.over = self.over.max(other.over);
+        for entry in other.entries {
+            self.admit(entry, false);
+        }
+        self.fit();
+    }
+}
+
+impl Counter {
+    /// What the counter has faded to at a moment.
+    ///
+    /// `value · 2^(−elapsed / half-life)`: to fade for a while and then for another is to fade for
+    /// both together.
+    pub fn read(&self, now: Time) -> f64 {
+        self.value * decay(now.since(self.at), self.half_life)
+    }
+
+    fn add(&mut self, by: f64, at: Time) {
+        if at >= self.at {
+            self.value = self.read(at) + by;
+            self.at = at;
+        } else {
+            // What comes late has faded since.
+            self.value += by * decay(self.at.since(at), self.half_life);
+        }
+        self.value = self.value.clamp(f64::MIN, f64::MAX);
+    }
+
+    /// Puts two customers' counters together: what both counted is counted.
+    pub fn merge(&mut self, other: &Counter) {
+        self.half_life = self.half_life.max(other.half_life);
+        if other.at > self.at {
+            let own = std::mem::replace(self, other.clone());
+            self.half_life = self.half_life.max(own.half_life);
+            self.add(own.value, own.at);
+        } else {
+            self.add(other.value, other.at);
+        }
+    }
+}
+
+fn of(entry: &Counted) -> Found<'_> {
+    Found::Value(&entry.value)
+}
+
+fn text(entry: &Counted) -> String {
+    entry.value.to_string()
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_number().unwrap_or(0.0)
+}
+
+/// Whether `one` makes `other`, which is no younger, useless.
+fn beats(keep: AggregateFunction, one: &Counted, other: &Counted) -> bool {
+    match one.value.compare_numbers(&other.value) {
+        Some(Ordering::Equal) => true,
+        Some(Ordering::Less) => keep == AggregateFunction::Min,
+        Some(Ordering::Greater) => keep == AggregateFunction::Max,
+        None => false,
+    }
+}
+
+/// Adds what one entry counted to another.
+fn join(keep: AggregateFunction, known: &mut Counted, other: &Counted) {
+    known.count = known.count.saturating_add(other.count);
+    if keep != AggregateFunction::Count {
+        let both = known.value.as_whole().zip(other.value.as_whole());
+        let whole = both.and_then(|(sum, next)| sum.checked_add(next)).and_then(Value::whole);
+        let sum = number(&known.value) + number(&other.value);
+        known.value = whole.unwrap_or_else(|| Value::Float(sum.clamp(f64::MIN, f64::MAX)));
+    }
+}
+
+impl AggregateState {
+    /// Whether nothing was counted yet.
+    pub fn is_empty(&self) -> bool {
+        self.windows.is_empty() && self.counters.is_empty() && self.activities.is_empty()
+    }
+
+    /// The window of a name.
+    pub fn window(&self, name: &str) -> Option<&Window> {
+        self.windows.iter().find(|window| &*window.name == name)
+    }
+
+    /// The counter of a name.
+    pub fn counter(&self, name: &str) -> Option<&Counter> {
+        self.counters.iter().find(|counter| &*counter.name == name)
+    }
+
+    /// The activity of a name.
+    pub fn activity(&self, name: &str) -> Option<&Activity> {
+        self.activities.iter().find(|known| &*known.name == name)
+    }
+}
+
+/// Counts an input wherever the policy counts it, before the rules are asked; forgets what the
+/// policy counts no longer.
+pub(super) fn count(twin: &mut Twin, context: &ReactionContext<'_>, notes: &mut Notes) {
+    let counted = &context.policy.tallies;
+    if counted.is_empty() {
+        if !twin.tallies.is_empty() {
+            twin.tallies = AggregateState::default();
+        }
+        return;
+    }
+    let (trigger, detail) = context.input.trigger();
+    let mut is_first = true;
+    for tally in counted.on(trigger, detail, context.besides()) {
+        if std::mem::take(&mut is_first) {
+            twin.tallies.windows.retain(|known| counted.window(&known.name).is_some());
+            twin.tallies.counters.retain(|known| counted.has_counter(&known.name));
+            twin.tallies.activities.retain(|known| counted.activity(&known.name).is_some());
+        }
+        if let Err(error) = count_one(twin, tally, context, notes) {
+            notes.policy(&tally.place, error);
+        }
+    }
+}
+
+/// Whether an input is counted, and not only a broadcast that happens to be met with it.
+fn is_of_input(tally: &Aggregate, context: &ReactionContext<'_>) -> bool {
+    let (trigger, detail) = context.input.trigger();
+    context.met.is_empty()
+        || context
+            .policy
+            .tallies
+            .on(trigger, detail, context.topics())
+            .any(|known| std::ptr::eq(known, tally))
+}
+
+fn count_one(
+    twin: &mut Twin,
+    tally: &Aggregate,
+    context: &ReactionContext<'_>,
+    notes: &mut Notes,
+) -> Result<(), EvalError> {
+    let view = View::whole(twin, context);
+    if let Some(when) = &tally.when
+        && !matches!(when.test(&view), Truth::True)
+    {
+        return Ok(());
+    }
+    let read = |expression: Option<&Expression>| {
+        expression.and_then(|expression| twin.purposes_at_all(expression.paths(), context))
+    };
+    let (kind, value) = match &tally.measure {
+        AggregateKind::Window { of, .. } => (Derived::Window, of.as_ref()),
+        AggregateKind::Counter { by, .. } => (Derived::Counter, Some(by)),
+        AggregateKind::Activity(rule) => (Derived::Activity, rule.value.as_ref()),
+    };
+    let made_of = both(read(tally.when.as_ref()), read(value));
+    let of_input = twin.purposes_of_input(context).filter(|_| is_of_input(tally, context));
+    let made_of = both(made_of, of_input);
+    // Late inputs do not move time back.
+    let (at, now) = (context.input.came, context.lived(twin));
+    match &tally.measure {
+        AggregateKind::Window { over, keep, of } => {
+            let value = match of {
+                None => Value::Null,
+                Some(of) => match of.value(&view)? {
+                    // An input without it is not counted.
+                    Value::Null => return Ok(()),
+                    value @ (Value::Int(_) | Value::UInt(_) | Value::Float(_)) => value,
+                    // Says what it found instead of a number.
+                    _ if keep.needs_numbers() => return of.number(&view).map(drop),
+                    Value::Text(text) => Value::from(cut(&text, limits::NAME_BYTES)),
+                    Value::List(_) | Value::Map(_) => {
+                        notes.limit("TEXT_BYTES");
+                        return Ok(());
+                    }
+                    value => value,
+                },
+            };
+            let windows = &mut twin.tallies.windows;
+            let position = match windows.iter().position(|known| known.name == tally.name) {
+                Some(position) => position,
+                None => {
+                    windows.push(Window::new(&tally.name, *keep, *over));
+                    windows.len() - 1
+                }
+            };
+            let window = &mut windows[position];
+            if window.keep != *keep {
+                // The policy wants something else of it now, which nobody has counted.
+                *window = Window::new(&tally.name, *keep, *over);
+            }
+            window.over = *over;
+            window.add(Counted { at, count: 1, value }, now, notes);
+            twin.add_guard(kind, &tally.name, made_of);
+        }
+        AggregateKind::Counter { half_life, by } => {
+            let by = by.number(&view)?;
+            let counters = &mut twin.tallies.counters;
+            let Some(known) = counters.iter_mut().find(|known| known.name == tally.name) else {
+                counters.push(Counter {
+                    name: tally.name.clone(),
+                    half_life: *half_life,
+                    value: by,
+                    at,
+                });
+                twin.add_guard(kind, &tally.name, made_of);
+                return Ok(());
+            };
+            if known.half_life != *half_life {
+                // Until now it has faded as it used to.
+                *known = Counter {
+                    value: known.read(now),
+                    at: known.at.max(now),
+                    half_life: *half_life,
+                    name: known.name.clone(),
+                };
+            }
+            known.add(by, at);
+            twin.add_guard(kind, &tally.name, made_of);
+        }
+        AggregateKind::Activity(rule) => {
+            // One of which nobody says what it is worth is one all the same.
+            let value = match &rule.value {
+                Some(value) => value.value(&view)?.as_number().unwrap_or(0.0),
+                None => 1.0,
+            };
+            Activity::count(&mut twin.tallies.activities, &tally.name, rule, value, at);
+            twin.add_guard(kind, &tally.name, made_of);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,218 @@
+//! How often, and when, the customer may be spoken to.
+
+use hashbrown::HashMap;
+use smallvec::SmallVec;
+
+use super::super::understand::ReactionContext;
+use super::super::{Contact, Twin, learn};
+use super::CandidateVerdict;
+use crate::config::limits;
+use crate::event::{OutcomeKind, Time, Zone, cut};
+use crate::policy::{self, ContactLimit, ContactPause, Issue, Per, Policy};
+
+/// What the limits leave of the customer's attention at this moment, counted once for all
+/// candidates. Exact: a contact counts from the moment at which it was decided until it is as old as
+/// the limit's time.
+///
+/// A contact that was taken back before anybody saw it does not count. Where a twin may have
+/// forgotten contacts that would count, the limit is taken to be reached.
+pub(super) struct ContactBudget<'a> {
+    limits: SmallVec<[Spent<'a>; 4]>,
+    /// When each action was last taken, and not taken back.
+    last: HashMap<&'a str, Time>,
+    /// Actions that rest because nobody wants them, or not now.
+    resting: SmallVec<[(Rests<'a>, CandidateVerdict); 2]>,
+    /// Why the customer is let alone at this hour; none: they are not.
+    pub(super) quiet: Option<CandidateVerdict>,
+}
+
+/// What one limit has counted.
+struct Spent<'a> {
+    limit: &'a ContactLimit,
+    /// When, oldest first.
+    times: SmallVec<[Time; 8]>,
+    /// Until when it cannot be known whether more would count.
+    lost: Option<Time>,
+}
+
+/// What rests.
+#[derive(Clone, Copy)]
+enum Rests<'a> {
+    Action(&'a str),
+    Issue(Issue),
+    Everything,
+}
+
+impl Rests<'_> {
+    fn covers(self, action: &policy::ActionDefinition) -> bool {
+        match self {
+            Rests::Action(name) => name == &*action.name,
+            Rests::Issue(issue) => issue == action.issue,
+            Rests::Everything => true,
+        }
+    }
+}
+
+impl<'a> ContactBudget<'a> {
+    pub(super) fn of(twin: &'a Twin, context: &'a ReactionContext<'_>) -> ContactBudget<'a> {
+        let (policy, now) = (context.policy, context.input.at);
+        let rules = &policy.contact;
+        let mut resting = SmallVec::new();
+        if !twin.contacts.is_empty() {
+            postponed(twin, policy, now, &mut resting);
+            if let Some(pause) = &rules.pause {
+                pauses(twin, pause, policy, now, &mut resting);
+            }
+        }
+        ContactBudget {
+            // Of two contacts by one action the later one stays.
+            last: twin
+                .contacts
+                .iter()
+                .filter(|contact| !contact.is_recalled())
+                .map(|contact| (&*contact.action, contact.at))
+                .collect(),
+            limits: rules.limits.iter().map(|limit| spent(twin, limit, policy, now)).collect(),
+            resting,
+            quiet: rules.quiet.and_then(|quiet| match learn::zone(twin) {
+                Ok(zone) => {
+                    let zone = zone.or(rules.timezone).unwrap_or(Zone::UTC);
+                    quiet.until(now, &zone).map(|until| CandidateVerdict::QuietHours { until })
+                }
+                // It may be night there at any moment.
+                Err(zone) => Some(CandidateVerdict::ZoneUnknown {
+                    zone: cut(&zone.to_string(), limits::NAME_BYTES).into(),
+                }),
+            }),
+        }
+    }
+
+    /// When an action was last taken.
+    pub(super) fn last(&self, action: &str) -> Option<Time> {
+        self.last.get(action).copied()
+    }
+
+    /// What speaks against one more contact by an action: in one channel, or as far as the limits of
+    /// no channel say.
+    pub(super) fn objection(
+        &self,
+        action: &policy::ActionDefinition,
+        channel: Option<&str>,
+    ) -> Option<CandidateVerdict> {
+        if channel.is_none() {
+            let resting = self.resting.iter().find(|(what, _)| what.covers(action));
+            if let Some((_, verdict)) = resting {
+                return Some(verdict.clone());
+            }
+        }
+        self.limits.iter().find_map(|spent| {
+            let Spent { limit, times, lost } = spent;
+            if limit.channel.as_deref() != channel || !covers(limit, &action.name, action.issue) {
+                return None;
+            }
+            // The limit lets one more through when so many have left the window.
+            let surplus = (times.len() + 1).checked_sub(limit.most as usize).filter(|n| *n > 0);
+            let until = surplus.and_then(|surplus| times.get(surplus - 1));
+            let until = until.map(|oldest| *oldest + limit.over).max(*lost)?;
+            Some(CandidateVerdict::LimitReached {
+                most: limit.most,
+                over_secs: limit.over.as_secs(),
+                until,
+                place: limit.place.to_string().into(),
+            })
+        })
+    }
+
+    /// One more contact is decided at this moment.
+    pub(super) fn spend(&mut self, action: &policy::ActionDefinition, channel: &str, now: Time) {
+        for spent in &mut self.limits {
+            let limit = spent.limit;
+            let is_here = limit.channel.as_deref().is_none_or(|own| own == channel);
+            if is_here && covers(limit, &action.name, action.issue) {
+                spent.times.push(now);
+            }
+        }
+    }
+}
+
+fn covers(limit: &ContactLimit, action: &str, issue: Issue) -> bool {
+    limit.issue.is_none_or(|own| own == issue)
+        && limit.action.as_deref().is_none_or(|own| own == action)
+}
+
+fn spent<'a>(twin: &Twin, limit: &'a ContactLimit, policy: &Policy, now: Time) -> Spent<'a> {
+    let is_within = |at: Time| now < at + limit.over;
+    let counted = twin.contacts.iter().filter(|contact| limit.counts(contact, policy, now));
+    let mut times: SmallVec<[Time; 8]> = counted.map(|contact| contact.at).collect();
+    times.sort_unstable();
+    let oldest = twin.contacts.iter().map(|contact| contact.at).min();
+    // What limits need leaves last: as long as there is room for all that they let through, it stays.
+    let let_through: u32 = policy.contact.limits.iter().map(|limit| limit.most).sum();
+    let is_full =
+        twin.contacts.len() >= limits::CONTACTS && let_through as usize >= limits::CONTACTS;
+    let lost = oldest.filter(|at| is_full && is_within(*at)).map(|at| at + limit.over);
+    Spent { limit, times, lost }
+}
+
+/// What the customer wanted later.
+fn postponed<'a>(
+    twin: &'a Twin,
+    policy: &Policy,
+    now: Time,
+    resting: &mut SmallVec<[(Rests<'a>, CandidateVerdict); 2]>,
+) {
+    for contact in &twin.contacts {
+        if let Some(outcome) = contact.outcome
+            && outcome.kind == OutcomeKind::Later
+            && now < outcome.at + policy.contact.later
+        {
+            let until = outcome.at + policy.contact.later;
+            resting.push((Rests::Action(&contact.action), CandidateVerdict::WantedLater { until }));
+        }
+    }
+}
+
+/// What was refused or ignored too often, one time after the other.
+fn pauses<'a>(
+    twin: &'a Twin,
+    pause: &ContactPause,
+    policy: &Policy,
+    now: Time,
+    resting: &mut SmallVec<[(Rests<'a>, CandidateVerdict); 2]>,
+) {
+    let what = |contact: &'a Contact| match pause.per {
+        Per::Action => Some(Rests::Action(&contact.action)),
+        Per::Issue => policy.action(&contact.action).map(|action| Rests::Issue(action.issue)),
+        Per::Customer => Some(Rests::Everything),
+    };
+    let is_same = |one: Rests<'_>, other: Rests<'_>| match (one, other) {
+        (Rests::Action(one), Rests::Action(other)) => one == other,
+        (Rests::Issue(one), Rests::Issue(other)) => one == other,
+        (Rests::Everything, Rests::Everything) => true,
+        _ => false,
+    };
+    let mut rows: SmallVec<[(Rests<'a>, u32, Time, bool); 8]> = SmallVec::new();
+    for contact in twin.contacts.iter().rev() {
+        let (Some(what), Some(outcome)) = (what(contact), contact.outcome) else { continue };
+        let is_unwanted = pause.of.contains(&outcome.kind);
+        let is_wanted = matches!(outcome.kind, OutcomeKind::Clicked | OutcomeKind::Accepted);
+        if !is_unwanted && !is_wanted {
+            continue;
+        }
+        let known = rows.iter().position(|(row, ..)| is_same(*row, what));
+        match known.and_then(|at| rows.get_mut(at)) {
+            None => rows.push((what, u32::from(is_unwanted), outcome.at, is_wanted)),
+            Some((_, count, last, is_over)) => {
+                *count += u32::from(is_unwanted && !*is_over);
+                *last = if *is_over { *last } else { (*last).max(outcome.at) };
+                *is_over |= is_wanted;
+            }
+        }
+    }
+    for (what, count, last, _) in rows {
+        let until = last + pause.span;
+        if count >= pause.after && now < until {
+            resting.push((what, CandidateVerdict::Paused { after: count, until }));
+        }
+    }
+}

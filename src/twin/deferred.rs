@@ -1,0 +1,162 @@
+//! What is held back while the customer is to be let alone: by which timer it waits, and when it is
+//! decided again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::reaction::Notes;
+use super::understand::ReactionContext;
+use super::{Cause, Effect, Input, LiveBroadcast, Timer, Twin, learn};
+use crate::event::{Campaign, Time, Zone};
+use crate::policy::{CONSENT_TIMER, CatchUp, Policy, QUIET_TIMER};
+
+/// What the name of a timer says of what waits by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DeferredDecision<'a> {
+    /// The decision that a campaign had the twin make: the one of this scope and identity.
+    Campaign(&'a str, u64),
+    /// An action that a rule proposed.
+    Action(&'a str),
+    /// An action that asks again for a consent that has lapsed.
+    Consent(&'a str),
+    /// What was left, and was to be offered to whoever turned up.
+    Offer,
+    /// What serves the needs there are.
+    Needs,
+}
+
+/// How the name of a campaign's timer goes on; no action has a colon in its name. Its scope
+/// follows, and its identity as hexadecimal digits, so that it is not taken for the one that
+/// replaces it.
+const CAMPAIGN: &str = "campaign:";
+/// How the name goes on of the timer of an action that asks for a consent.
+const CONSENT: &str = "consent:";
+/// What stands for an offer of what was left in the name of a timer.
+const OFFER: &str = "offer:";
+/// What stands for the needs in the name of a timer.
+const NEEDS: &str = "*";
+
+/// While the time zone is not understood, nobody knows when the quiet hours end: what is held is
+/// decided again when a zone that is understood comes, and looked at so often meanwhile.
+const LOOK_AGAIN: Duration = Duration::from_secs(30 * 24 * 3_600);
+
+impl<'a> DeferredDecision<'a> {
+    /// What waits by the timer of this name; none: it is another timer.
+    pub(super) fn of(timer: &'a str) -> Option<DeferredDecision<'a>> {
+        let what = timer.strip_prefix(QUIET_TIMER)?;
+        if let Some((scope, id)) = what.strip_prefix(CAMPAIGN).and_then(|one| one.rsplit_once(':'))
+            && let Ok(id) = u64::from_str_radix(id, 16)
+        {
+            return Some(DeferredDecision::Campaign(scope, id));
+        }
+        Some(match (what, what.strip_prefix(CONSENT)) {
+            (_, Some(action)) => DeferredDecision::Consent(action),
+            (OFFER, _) => DeferredDecision::Offer,
+            (NEEDS, _) => DeferredDecision::Needs,
+            (action, None) => DeferredDecision::Action(action),
+        })
+    }
+
+    /// The timer by which it waits from now on: for the quiet hours to end, if it is known when.
+    pub(super) fn timer(self, quiet_until: Option<Time>, now: Time) -> Timer {
+        let name = match self {
+            DeferredDecision::Campaign(scope, id) => {
+                format!("{QUIET_TIMER}{CAMPAIGN}{scope}:{id:016x}")
+            }
+            DeferredDecision::Action(name) => format!("{QUIET_TIMER}{name}"),
+            DeferredDecision::Consent(name) => format!("{QUIET_TIMER}{CONSENT}{name}"),
+            DeferredDecision::Offer => format!("{QUIET_TIMER}{OFFER}"),
+            DeferredDecision::Needs => format!("{QUIET_TIMER}{NEEDS}"),
+        };
+        let due = quiet_until.unwrap_or(now + LOOK_AGAIN);
+        Timer { name: name.into(), due, every: None, catch_up: CatchUp::Coalesce }
+    }
+
+    /// What an input has decided again, because what held it back is over.
+    pub(super) fn of_input(input: &'a Input) -> Option<DeferredDecision<'a>> {
+        match &input.cause {
+            Cause::Timer(fired) => DeferredDecision::of(&fired.name),
+            _ => None,
+        }
+    }
+
+    /// Whether what an input proposes asks for consents that have lapsed.
+    pub(super) fn is_for_consent(input: &Input) -> bool {
+        let has_lapsed =
+            matches!(&input.cause, Cause::Timer(fired) if *fired.name == *CONSENT_TIMER);
+        has_lapsed
+            || matches!(DeferredDecision::of_input(input), Some(DeferredDecision::Consent(_)))
+    }
+}
+
+impl<'a> ReactionContext<'a> {
+    /// The campaign that has the twin decide: it wakes the twin, or its decision was held back, and
+    /// it lives and concerns the customer now.
+    pub(super) fn find_campaign(&self, twin: &Twin) -> Option<&'a Arc<LiveBroadcast>> {
+        let (scope, id) = match (&self.input.cause, DeferredDecision::of_input(self.input)) {
+            (Cause::Broadcast(woken), _) => (&*woken.scope, woken.id),
+            (_, Some(DeferredDecision::Campaign(scope, id))) => (scope, id),
+            _ => return None,
+        };
+        let shared = self.broadcasts.get(scope).filter(|shared| shared.id == id)?;
+        let is_campaign = shared.decide.is_some();
+        // Whether a wake-up is for this twin was asked before.
+        let is_asked = matches!(self.input.cause, Cause::Broadcast(_));
+        Some(shared).filter(|_| is_campaign && (is_asked || shared.concerns(twin, self)))
+    }
+
+    /// What the campaign that has the twin decide narrows the decision to.
+    pub(super) fn campaign(&self) -> Option<&'a Campaign> {
+        self.campaign?.decide.as_ref()
+    }
+}
+
+impl Twin {
+    /// Has what is held back wait for the end of the quiet hours that the customer has now: their
+    /// time zone or the policy may have changed since. Where it is no quiet hour, it is decided
+    /// again at once; while the zone is not understood, there is nothing better to wait for than
+    /// before.
+    pub(super) fn move_what_is_held(
+        &mut self,
+        policy: &Policy,
+        now: Time,
+        effects: &mut Vec<Effect>,
+        notes: &mut Notes,
+    ) {
+        // What is due is decided again anyway, and held again if it must be.
+        let waits = |timer: &&Timer| timer.due > now && DeferredDecision::of(&timer.name).is_some();
+        if self.timers.iter().all(|timer| !waits(&timer)) {
+            return;
+        }
+        let Ok(zone) = learn::zone(self) else { return };
+        let zone = zone.or(policy.contact.timezone).unwrap_or(Zone::UTC);
+        let due = policy.contact.quiet.and_then(|quiet| quiet.until(now, &zone)).unwrap_or(now);
+        let moved = self.timers.iter().filter(waits).filter(|timer| timer.due != due);
+        let moved: Vec<Timer> = moved.map(|timer| Timer { due, ..timer.clone() }).collect();
+        for timer in moved {
+            self.start_timer(timer, effects, notes);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_timer_says_what_waits_by_it() {
+        for (held, name) in [
+            (DeferredDecision::Action("campaign"), "quiet:campaign"),
+            (DeferredDecision::Needs, "quiet:*"),
+            (DeferredDecision::Offer, "quiet:offer:"),
+            (DeferredDecision::Action("offer"), "quiet:offer"),
+            (DeferredDecision::Consent("ask"), "quiet:consent:ask"),
+            (DeferredDecision::Campaign("spring", 7), "quiet:campaign:spring:0000000000000007"),
+            (DeferredDecision::Campaign("a:b", u64::MAX), "quiet:campaign:a:b:ffffffffffffffff"),
+        ] {
+            let timer = held.timer(None, Time::from_ms(0));
+            assert_eq!((&*timer.name, DeferredDecision::of(name)), (name, Some(held)));
+        }
+        assert_eq!(DeferredDecision::of("pause:form"), None);
+    }
+}
