@@ -86,7 +86,7 @@ impl Threads {
     }
 }
 
-/// Whoever is not stuck answers within this time, also on a machine that has much to do.
+/// A live thread answers within this time, even on a loaded machine.
 const ANSWER: Duration = Duration::from_secs(3);
 
 /// Stopping takes no longer than this, or the process ends without it.
@@ -103,7 +103,7 @@ impl Drop for Threads {
     }
 }
 
-/// Changes the policy while the service runs. Cheap to clone.
+/// A handle for changing the policy at run time. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct PolicyHandle {
     partitions: Partitions,
@@ -113,8 +113,8 @@ pub struct PolicyHandle {
 }
 
 impl PolicyHandle {
-    /// From now on every partition goes by this policy; a refused one changes nothing, and the
-    /// refusal can be seen.
+    /// Activates a policy in every partition; a refused one changes nothing and is reported in the
+    /// status.
     pub fn change(&self, changed: Result<Arc<Policy>, Mistakes>) {
         match changed {
             Ok(policy) => {
@@ -165,10 +165,10 @@ fn now() -> Time {
 }
 
 impl RunningService {
-    /// Joins the broker, opens the store and starts every partition where it was left.
+    /// Connects to the broker, opens the store and starts every partition at its cursor.
     ///
     /// # Errors
-    /// Whatever is in the way: no broker, streams or a database that contradict the settings.
+    /// If there is no broker, or the streams or the database contradict the settings.
     pub async fn start(
         settings: &Settings,
         policy: Arc<Policy>,
@@ -413,7 +413,7 @@ impl RunningService {
         &self.bus
     }
 
-    /// Waits for something after which the service must stop rather than guess.
+    /// Waits for a fatal error.
     pub async fn failed(&mut self) -> String {
         match self.fatal.recv().await {
             Some(FatalError(why)) => why,
@@ -421,13 +421,12 @@ impl RunningService {
         }
     }
 
-    /// Takes nothing more in, waits until what was taken in is durable and published, and stops.
-    /// If a partition does not even answer within the time that the settings allow, the process
-    /// ends.
+    /// Stops the intake, waits until events in flight are durable and published, and stops. If a
+    /// partition does not respond within the configured time, the process exits.
     ///
     /// # Errors
-    /// If that takes longer than the settings allow. Nothing is lost then either: it is taken in
-    /// or published after the next start.
+    /// If that takes longer than the settings allow. Nothing is lost then either: it is taken in or
+    /// published after the next start.
     pub async fn drain(self) -> anyhow::Result<()> {
         self.intake.abort();
         let deadline = Instant::now() + self.drain;
@@ -463,8 +462,8 @@ impl RunningService {
         Ok(())
     }
 
-    /// Stops without waiting for anything. What is not durable is taken in again. If a thread does
-    /// not end in some seconds, the process does.
+    /// Stops immediately. Uncommitted events are processed again after the restart. If a thread does not
+    /// end within some seconds, the process exits.
     pub async fn stop(self) {
         let _deadline = Deadline::start(
             STOP,

@@ -1,35 +1,35 @@
-//! jumeau: every customer of a company has a digital twin.
+//! jumeau: a digital twin for every customer of a company.
 //!
-//! The rooms, from the pure to the outer; each uses only those above it:
+//! The modules, from the pure core outwards; each uses only the ones above it:
 //!
 //! | room | what is in it |
 //! |---|---|
 //! | [`config`] | settings and limits |
 //! | [`files`] | files that nobody but their owner may read |
-//! | [`terminal`] | the one way to a terminal, which nothing that strangers wrote steers |
+//! | [`terminal`] | the only writer to a terminal; escapes untrusted text |
 //! | [`event`] | what channels report: values, identifiers, event types, envelopes |
-//! | [`language`] | what people say: language, valence, urgency, topics |
-//! | [`models`] | what is learned from answers: propensities, and how sure they are |
-//! | [`policy`] | what the company wants: rules, needs, actions, treatments, compiled |
-//! | [`twin`] | what is known of one customer, and how it reacts |
-//! | [`story`] | what happens to some customers, and what must and must not come of it |
-//! | [`past`] | what really happened to one customer, taken in once more under any policy |
-//! | [`codec`] | records as they are stored: envelope, format versions, checksums |
+//! | [`language`] | analysis of messages: language, valence, urgency, topics |
+//! | [`models`] | learned propensities with their uncertainty |
+//! | [`policy`] | compiled policies: rules, needs, actions, treatments |
+//! | [`twin`] | the state of one customer and its pure reaction function |
+//! | [`story`] | test scenarios for policies |
+//! | [`past`] | replays one customer's real history under any policy |
+//! | [`codec`] | encoding of stored records: envelope, format versions, checksums |
 //! | [`tables`] | what a store holds, as data: tables, keys, rows, batches; a store in memory |
 //! | [`contract`] | the contract of the bus, as data: subjects, partitions, dead letters |
 //! | [`partition`] | the unit of ownership: rounds, timers, commits, passivation |
 //! | [`bus`] | NATS: events in, outputs out, the service API, a broker of our own |
-//! | [`api`] | what operators and channels ask, and what they are answered, as messages |
+//! | [`api`] | the request/reply API for operators and channels, as messages |
 //! | `store` | what must survive: RocksDB, the committer, backups, sealing |
 //! | `actors` | partition and twin as actors, around the machine and the cell |
 //! | `router` | answers the requests of the API |
-//! | [`roles`] | who may do what on the bus: keys, certificates, the broker's configuration |
-//! | [`rehearsal`] | two policies on the real past of a sample of customers, side by side |
+//! | [`roles`] | access control: keys, certificates, broker configuration |
+//! | [`rehearsal`] | compares two policies on the real history of a sample of customers |
 //! | [`policy_source`], [`live_stories`] | where policies come from; stories played against a service |
 //! | `app` | build, start, drain, stop |
 //!
-//! `store`, `actors`, `router` and `app` are there with the feature `engine`, which is on by default. Without
-//! it nothing compiles RocksDB.
+//! `store`, `actors`, `router` and `app` are there with the feature `engine`, which is on by default.
+//! Without it nothing compiles RocksDB.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
 

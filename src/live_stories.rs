@@ -16,7 +16,7 @@ use crate::policy::Policy;
 use crate::story::{Finding, OutputKind, SeenOutput, StepSubject, Story, StoryStep, check};
 use crate::twin::{Action, Escalation, Recall};
 
-/// Something that happens on the stage, for whoever watches.
+/// Progress of a live story run.
 pub enum LiveStep<'a> {
     /// An event is published.
     Event(Time, &'a StoryStep),
@@ -24,7 +24,7 @@ pub enum LiveStep<'a> {
     Reaction(&'a SeenOutput),
 }
 
-/// What came of one story.
+/// The result of one story.
 pub struct StoryResult<'a> {
     /// The story.
     pub story: &'a Story,
@@ -32,7 +32,7 @@ pub struct StoryResult<'a> {
     pub findings: Vec<Finding>,
 }
 
-/// Plays stories, all in one stream of time, and says what came of each.
+/// Runs stories against a live service, interleaved by time, and returns the result of each.
 ///
 /// # Errors
 /// If the service does not answer, does not run on event time, or two stories share a customer.

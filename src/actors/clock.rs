@@ -13,8 +13,8 @@ const TOLERANCE: Duration = Duration::from_secs(2);
 /// taken back.
 const DOUBT: Duration = Duration::from_secs(60);
 
-/// The clock on the wall as partitions see it: one that is suddenly set goes on as it went before,
-/// until it is sure that this is meant.
+/// The host clock as used by partitions: a jump is ignored until the new time has been stable for a
+/// minute.
 #[derive(Debug)]
 pub struct Clock {
     steady: Mutex<SteadyClock>,
@@ -62,12 +62,12 @@ fn wall() -> Time {
     chrono::Utc::now().into()
 }
 
-/// The clock without the clocks that it reads.
+/// The clock's logic, without reading real clocks.
 #[derive(Debug)]
 struct SteadyClock {
-    /// The last reading that was believed, and when that was by a clock that nobody sets.
+    /// The last accepted reading, and its monotonic time.
     believed: (Time, Instant),
-    /// Since when the clock on the wall shows something else, and by how much.
+    /// Since when, and by how much, the host clock differs.
     doubt: Option<(Instant, i64)>,
     jumps: ClockJumps,
 }

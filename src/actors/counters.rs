@@ -1,4 +1,4 @@
-//! What a partition has done and holds, as it says at once.
+//! Immediate queries of a partition's counters.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::models::ArmCounts;
 use crate::partition::{Counters, Progress};
 use crate::policy::Policy;
 
-/// What have you done, and what do you hold?
+/// Asks a partition for its counters.
 #[derive(Message)]
 #[rtype(result = "Box<Counters>")]
 pub struct GetCounters;
@@ -26,7 +26,7 @@ impl Handler<GetCounters> for PartitionActor {
     }
 }
 
-/// Which broadcasts live, and how far is each?
+/// Asks a partition for its active broadcasts and their progress.
 #[derive(Message)]
 #[rtype(result = "Vec<Progress>")]
 pub struct GetBroadcasts;
@@ -39,7 +39,7 @@ impl Handler<GetBroadcasts> for PartitionActor {
     }
 }
 
-/// What have experiments shown, under which policy?
+/// Asks a partition for its experiment results and policy.
 #[derive(Message)]
 #[rtype(result = "(Arc<Policy>, Vec<ArmCounts>)")]
 pub struct GetExperimentResults;

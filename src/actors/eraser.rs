@@ -1,5 +1,5 @@
-//! What is left to do of an erasure once the store has let go: messages go out of the streams, and
-//! bytes out of the files. How far that is stands in the store, so that it goes on after a crash.
+//! Completes erasures outside the store: deletes messages from the streams and bytes from the files. The
+//! progress is stored, so it resumes after a crash.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::tables::{self, Batch, Commit, ErasureProgress, ErasureStage, Pseudony
 /// Before something that failed is tried again.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Where partitions say what is to be cleared.
+/// The handle by which partitions submit erasures.
 #[derive(Debug, Clone)]
 pub struct Eraser(UnboundedSender<(u16, Cleared)>);
 
@@ -248,7 +248,7 @@ impl EraserTask {
     }
 }
 
-/// How far is this erasure here?
+/// Asks for the progress of an erasure.
 #[derive(Message)]
 #[rtype(result = "Result<Vec<ErasureProgress>, String>")]
 pub struct GetErasure(pub ErasureId);
@@ -274,8 +274,7 @@ fn removed(trail: &MessageTrail) -> Removed {
     Removed { place: trail.stream.as_str().into(), what: trail.what.into(), count, at: now() }
 }
 
-/// What was left undone: events that came late, and erasures. Those that are done and whose time is
-/// over are forgotten.
+/// Unfinished work: late events and erasures. Finished and expired ones are dropped.
 type Leftovers = (Vec<u64>, Vec<(ErasureId, ErasureProgress)>);
 
 fn left(store: &Store, partition: u16, now: Time) -> Result<Leftovers, tables::Error> {
@@ -292,7 +291,7 @@ fn left(store: &Store, partition: u16, now: Time) -> Result<Leftovers, tables::E
     Ok((store.late(partition)?, left))
 }
 
-/// Waits before something is tried again: the broker may be gone for as long as it likes.
+/// Backoff between retries; the broker may be gone indefinitely.
 #[derive(Default)]
 struct Backoff {
     has_complained: bool,

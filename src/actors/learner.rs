@@ -10,7 +10,7 @@ use crate::partition::{LESSON_EVERY, Trainer};
 use crate::store::Store;
 use crate::tables::Error;
 
-/// A thread that learns from what came of actions, and hands out what is known.
+/// The learner thread: trains on observations and publishes model snapshots.
 #[derive(Debug)]
 pub struct LearnerThread {
     commands: Sender<LearnerCommand>,
@@ -18,27 +18,27 @@ pub struct LearnerThread {
     figures: Arc<LearnerStats>,
 }
 
-/// What is wanted of the thread.
+/// A command to the thread.
 #[derive(Debug)]
 enum LearnerCommand {
-    /// To learn now from all that is durable, and to say so once partitions have it.
+    /// Train on everything durable now, and reply once partitions have the snapshot.
     Learn(oneshot::Sender<()>),
     /// To end.
     End,
 }
 
-/// Whoever cannot wait until the next lesson.
+/// A handle to the learner, for training immediately and for statistics.
 #[derive(Debug, Clone)]
 pub struct LearnerHandle(Sender<LearnerCommand>, Arc<LearnerStats>);
 
 impl LearnerHandle {
-    /// What was learned so far.
+    /// Statistics of the learner.
     pub fn figures(&self) -> &LearnerStats {
         &self.1
     }
 
-    /// Waits until everything durable is learned from, and what is known is on its way to every
-    /// partition, ahead of whatever is published from now on.
+    /// Trains on all durable observations now, and waits until the snapshot has been sent to every
+    /// partition, before anything published later.
     pub async fn learn_now(&self) {
         let (done, is_done) = oneshot::channel();
         // A thread that has ended learns nothing more.
@@ -48,16 +48,16 @@ impl LearnerHandle {
     }
 }
 
-/// What was learned, for whoever asks.
+/// Statistics of the learner.
 #[derive(Debug, Default)]
 pub struct LearnerStats {
-    /// The version of what is known.
+    /// The model version.
     pub version: AtomicU64,
-    /// From how many answers that was learned.
+    /// The number of observations trained on.
     pub answers: AtomicU64,
-    /// Levels of arms of which something is known.
+    /// Levels of arms with learned weights.
     pub levels: AtomicU64,
-    /// Features that had to leave full levels since the service started.
+    /// Features evicted from full levels since the service started.
     pub forgotten: AtomicU64,
 }
 
@@ -104,7 +104,7 @@ impl LearnerThread {
         Ok(LearnerThread { commands, thread, figures })
     }
 
-    /// For whoever cannot wait until the next lesson.
+    /// Returns a handle.
     pub fn handle(&self) -> LearnerHandle {
         LearnerHandle(self.commands.clone(), self.figures.clone())
     }

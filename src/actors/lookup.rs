@@ -10,7 +10,7 @@ use crate::past::ModelMark;
 use crate::tables::{self, KeptLesson, KeptLessons, Read};
 use crate::twin::{Action, Decision, Stage};
 
-/// What did a twin decide last, and why? The newest first.
+/// Asks for a twin's last decisions, newest first.
 #[derive(Message)]
 #[rtype(result = "Result<Vec<Decision>, String>")]
 pub struct GetDecisions(pub Customer);
@@ -27,8 +27,7 @@ impl Handler<GetDecisions> for PartitionActor {
     }
 }
 
-/// Which inputs did a twin take in that did not come from the stream? From a moment on, at most so
-/// many.
+/// Asks for a twin's journalled inputs from a time on, at most this many.
 #[derive(Message)]
 #[rtype(result = "Result<Vec<tables::JournalRow>, String>")]
 pub struct GetJournal(pub Customer, pub Time, pub usize);
@@ -42,7 +41,7 @@ impl Handler<GetJournal> for PartitionActor {
     }
 }
 
-/// From where on did you go by which version of what was learned?
+/// Asks for the positions from which the partition used each model version.
 #[derive(Message)]
 #[rtype(result = "Result<Vec<ModelMark>, String>")]
 pub struct GetModelMarks;
@@ -55,7 +54,7 @@ impl Handler<GetModelMarks> for PartitionActor {
     }
 }
 
-/// What were versions learned from, and which of them can be learned once more?
+/// Asks for training history, and which model versions can be rebuilt.
 #[derive(Message)]
 #[rtype(result = "Result<(KeptLessons, Vec<KeptLesson>), String>")]
 pub struct GetLessons {
@@ -63,7 +62,7 @@ pub struct GetLessons {
     pub from: (u64, u32),
     /// Whether all that was known at milestones is wanted, too.
     pub with_levels: bool,
-    /// About so many bytes of it.
+    /// Approximate maximum bytes of the reply.
     pub bytes: usize,
 }
 
@@ -78,7 +77,7 @@ impl Handler<GetLessons> for PartitionActor {
     }
 }
 
-/// What would a campaign come to for your next twins? Nothing is said, nothing is stored.
+/// Dry run of a campaign for the partition's next twins; sends and stores nothing.
 #[derive(Message)]
 #[rtype(result = "Result<CampaignEstimate, String>")]
 pub struct TryCampaign {
@@ -88,18 +87,18 @@ pub struct TryCampaign {
     pub after: Option<Customer>,
     /// So many twins.
     pub limit: usize,
-    /// So many of those whom it concerns decide.
+    /// Sample size: this many matching twins decide.
     pub sample: usize,
     /// When; none: when each was seen last.
     pub at: Option<Time>,
 }
 
-/// What a campaign would come to.
+/// The estimate of a campaign.
 #[derive(Debug, Default)]
 pub struct CampaignEstimate {
-    /// Twins that were looked at.
+    /// Twins visited.
     pub looked_at: u64,
-    /// Of these, twins whom it concerns.
+    /// Of these, twins that match.
     pub concerned: u64,
     /// What would be said.
     pub said: Vec<Arc<Action>>,
@@ -149,7 +148,7 @@ impl Handler<TryCampaign> for PartitionActor {
     }
 }
 
-/// What waits for people here?
+/// Asks for the partition's open escalations.
 #[derive(Message)]
 #[rtype(result = "Result<Listing, String>")]
 pub struct ListEscalations(pub EscalationsRequest);

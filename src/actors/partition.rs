@@ -24,11 +24,11 @@ use crate::store::{CommitHandle, Store};
 use crate::tables::{self, TimerKey, Traces};
 use crate::twin::Twin;
 
-/// Something after which the service must stop rather than guess.
+/// An error after which the service must stop.
 #[derive(Debug)]
 pub struct FatalError(pub String);
 
-/// What a partition's actor is made of.
+/// The parts of a partition actor.
 pub struct PartitionSetup {
     /// Its number.
     pub partition: u16,
@@ -36,15 +36,15 @@ pub struct PartitionSetup {
     pub mode: TimeMode,
     /// How much it may keep in memory.
     pub bounds: Bounds,
-    /// Which channels may say what not every channel may.
+    /// Channels with special rights.
     pub rights: Rights,
     /// How its effects become messages.
     pub outgoing: Outgoing,
     /// The policy to begin with.
     pub policy: Arc<Policy>,
-    /// The policy that decides in its shadow.
+    /// The shadow policy.
     pub shadow: Option<Arc<Policy>>,
-    /// What is known to begin with.
+    /// The initial model.
     pub models: Snapshot,
     /// What it knows from before.
     pub recovered: Recovered,
@@ -58,19 +58,19 @@ pub struct PartitionSetup {
     pub eraser: Eraser,
     /// How far the stream is durable in all partitions, to be stored along.
     pub floor: Floor,
-    /// What the time is.
+    /// The clock.
     pub clock: Arc<Clock>,
     /// Hears of what must stop the service.
     pub fatal: UnboundedSender<FatalError>,
 }
 
-/// The actor of one partition: the only one who orders its twins about.
+/// The actor of one partition: the only sender of batches to its twins.
 pub struct PartitionActor {
     pub(super) machine: Machine<Shell>,
     shell: Shell,
     partition: u16,
     clock: Arc<Clock>,
-    /// When it was made, by a clock that nobody sets.
+    /// When it was created (monotonic).
     born: Instant,
     /// The wake-up that is set, and when.
     alarm: Option<(Time, SpawnHandle)>,
@@ -224,7 +224,7 @@ fn give_back() {
     drop(std::hint::black_box(Vec::<u8>::with_capacity(LARGE)));
 }
 
-/// Here is what was pulled from the stream, and the room it takes in the intake.
+/// Delivers pulled events and their intake permit.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct EventsPulled {
@@ -244,7 +244,7 @@ impl Handler<EventsPulled> for PartitionActor {
     }
 }
 
-/// What is to be shown to this customer now? The event is of type `ask`.
+/// A decide request for a customer. The event is of type `ask`.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct AskTwin {
@@ -263,7 +263,7 @@ impl Handler<AskTwin> for PartitionActor {
     }
 }
 
-/// Here are the twins that were to be loaded.
+/// The loaded twins.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct TwinsLoaded(pub(super) Loads);
@@ -277,7 +277,7 @@ impl Handler<TwinsLoaded> for PartitionActor {
     }
 }
 
-/// These twins rest, and take about so many bytes.
+/// These twins are compressed, with their approximate sizes.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct Rested(pub(super) Vec<(Customer, u32)>);
@@ -290,7 +290,7 @@ impl Handler<Rested> for PartitionActor {
     }
 }
 
-/// Here are the timers that were to be loaded.
+/// The loaded timers.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct TimersLoaded(pub(super) Vec<TimerKey>);
@@ -304,7 +304,7 @@ impl Handler<TimersLoaded> for PartitionActor {
     }
 }
 
-/// Here are the outputs that were to be loaded.
+/// The loaded outputs.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct OutputsLoaded(pub(super) Vec<(u64, Output)>);
@@ -318,7 +318,7 @@ impl Handler<OutputsLoaded> for PartitionActor {
     }
 }
 
-/// Here is what the store knows of a customer who is erased.
+/// The store's traces of a customer being erased.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct TracesLoaded(pub(super) Traces);
@@ -336,7 +336,7 @@ impl Handler<TracesLoaded> for PartitionActor {
     }
 }
 
-/// Here are the customers that were to be looked up.
+/// The customers found for a scan.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct CustomersFound(pub(super) Vec<Customer>);
@@ -350,7 +350,7 @@ impl Handler<CustomersFound> for PartitionActor {
     }
 }
 
-/// Every twin of the round has answered.
+/// All twins of the round have reported.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct RoundDone(pub(super) Vec<BatchResult>);
@@ -384,7 +384,7 @@ impl Handler<Durable> for PartitionActor {
     }
 }
 
-/// The broker has these outputs.
+/// The broker has confirmed these outputs.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Confirmed(pub Vec<u64>);
@@ -397,7 +397,7 @@ impl Handler<Confirmed> for PartitionActor {
     }
 }
 
-/// From now on, go by this policy.
+/// Sets the policy.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct SetPolicy(pub Arc<Policy>);
@@ -410,7 +410,7 @@ impl Handler<SetPolicy> for PartitionActor {
     }
 }
 
-/// Has the disk room for more?
+/// Sets whether the disk has space.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct SetDiskSpace(pub bool);
@@ -428,7 +428,7 @@ impl Handler<SetDiskSpace> for PartitionActor {
     }
 }
 
-/// From now on, go by what is known now.
+/// Sets the model.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct SetModels(pub Snapshot);
@@ -441,7 +441,7 @@ impl Handler<SetModels> for PartitionActor {
     }
 }
 
-/// In event time: let time advance to here.
+/// On event time: advances the clock to this time.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct AdvanceTime(pub Time);
@@ -455,7 +455,7 @@ impl Handler<AdvanceTime> for PartitionActor {
     }
 }
 
-/// Has everything due by then fired, and is it durable and published?
+/// Asks whether everything due by then has fired, and is durable and published.
 #[derive(Message)]
 #[rtype(result = "bool")]
 pub struct HasAdvanced(pub Time);
@@ -468,7 +468,7 @@ impl Handler<HasAdvanced> for PartitionActor {
     }
 }
 
-/// Look at no further twin on behalf of broadcasts: the service is about to stop.
+/// Stops scans before a shutdown.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct HoldScans;
@@ -481,7 +481,7 @@ impl Handler<HoldScans> for PartitionActor {
     }
 }
 
-/// Is nothing on its way any more?
+/// Asks whether nothing is in flight.
 #[derive(Message)]
 #[rtype(result = "bool")]
 pub struct IsDrained;
@@ -494,17 +494,17 @@ impl Handler<IsDrained> for PartitionActor {
     }
 }
 
-/// What a look at a twin finds.
+/// A snapshot of a twin.
 pub struct TwinSnapshot {
     /// The twin; none if there is none.
     pub twin: Option<Box<Twin>>,
     /// Whether it is in memory.
     pub is_resident: bool,
-    /// What it goes by.
+    /// Its environment.
     pub surroundings: Surroundings,
 }
 
-/// Show a twin, without waking it.
+/// Asks for a snapshot of a twin, without loading it into memory.
 #[derive(Message)]
 #[rtype(result = "Result<TwinSnapshot, String>")]
 pub struct GetTwin(pub Customer);
@@ -530,7 +530,7 @@ impl Handler<GetTwin> for PartitionActor {
     }
 }
 
-/// End; what is not durable is taken in again after the next start.
+/// Stops the actor; uncommitted events are processed again after the restart.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct StopPartition;

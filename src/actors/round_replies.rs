@@ -21,18 +21,18 @@ thread_local! {
     static ROUND_REPLIES: RefCell<HashMap<u16, RoundReplies>> = RefCell::default();
 }
 
-/// Sets up the desk of a partition on this thread.
+/// Registers a partition on this thread.
 pub(super) fn register(partition: u16, address: Addr<PartitionActor>) {
     let desk = RoundReplies { address, waiting: 0, done: Vec::new() };
     ROUND_REPLIES.with_borrow_mut(|desks| desks.insert(partition, desk));
 }
 
-/// Takes the desk of a partition away.
+/// Unregisters a partition.
 pub(super) fn unregister(partition: u16) {
     ROUND_REPLIES.with_borrow_mut(|desks| desks.remove(&partition));
 }
 
-/// One more errand is on its way.
+/// One more batch is in flight.
 pub(super) fn expect(partition: u16) {
     ROUND_REPLIES.with_borrow_mut(|desks| {
         if let Some(desk) = desks.get_mut(&partition) {
@@ -41,7 +41,7 @@ pub(super) fn expect(partition: u16) {
     });
 }
 
-/// An errand is done. When it was the last of its round, the partition hears of all of them.
+/// Reports the result of a batch. After the last one of a round, the partition is notified.
 pub(super) fn report(partition: u16, done: BatchResult) {
     ROUND_REPLIES.with_borrow_mut(|desks| {
         let Some(desk) = desks.get_mut(&partition) else { return };

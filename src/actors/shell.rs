@@ -19,7 +19,7 @@ use crate::store::{CommitHandle, Store};
 use crate::tables::{Batch, IndexKey, Read, Urgency};
 use crate::twin::Twin;
 
-/// Does what the machine wants done.
+/// Performs the machine's IO.
 pub(super) struct Shell {
     pub(super) partition: u16,
     pub(super) me: Addr<PartitionActor>,

@@ -23,7 +23,7 @@ impl Actor for TwinActor {
     type Context = Context<TwinActor>;
 }
 
-/// Take these inputs in.
+/// Runs a batch of inputs.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct RunBatch(pub(super) TwinBatch);
@@ -36,7 +36,7 @@ impl Handler<RunBatch> for TwinActor {
     }
 }
 
-/// Nothing has happened to you for a while: rest. Answers about how many bytes you take then.
+/// Compresses the idle twin; returns its approximate size.
 #[derive(Message)]
 #[rtype(result = "u32")]
 pub(super) struct RestTwin;
@@ -49,7 +49,7 @@ impl Handler<RestTwin> for TwinActor {
     }
 }
 
-/// Show yourself.
+/// Asks for a copy of the twin.
 #[derive(Message)]
 #[rtype(result = "Box<Twin>")]
 pub(super) struct ShowTwin;

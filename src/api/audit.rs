@@ -15,13 +15,13 @@ use crate::partition::StoreSecret;
 pub struct AuditRecord {
     /// Tells acts apart; the lines of one act share it.
     pub id: Box<str>,
-    /// When, by the clock on the wall.
+    /// The time, by the host clock.
     pub at: Time,
     /// What was done: the verb of the API, or `policy`.
     pub act: Box<str>,
     /// Who did it; empty if no name was given.
     pub by: Box<str>,
-    /// Whether the broker vouches for the name: where it has roles, nobody else can ask under it.
+    /// Whether the broker has verified the name (only with roles).
     pub is_vouched: bool,
     /// About which customer: a hash, or the identifier where the settings say so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -29,18 +29,18 @@ pub struct AuditRecord {
     /// The request, of an act that is about no customer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub what: Option<Box<str>>,
-    /// What came of it.
+    /// The result.
     pub outcome: AuditOutcome,
     /// The code with which it was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<u16>,
 }
 
-/// What came of an act.
+/// The result of an act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum AuditOutcome {
-    /// It is about to be done. Another line says what came of it, unless the service died.
+    /// Written before the act; a second line has the result, unless the service died.
     Asked,
     /// It was done, or shown.
     Done,
@@ -52,7 +52,7 @@ pub enum AuditOutcome {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AuditRequest {
-    /// The newest so many; none: as many as there may be in one answer.
+    /// At most this many of the newest; none: the maximum of one reply.
     pub limit: Option<usize>,
     /// Only those about this customer.
     pub about: Option<Customer>,
@@ -69,7 +69,7 @@ pub struct AuditReply {
     pub records: Vec<AuditRecord>,
 }
 
-/// Who writes the audit.
+/// Writes the audit log.
 #[derive(Debug, Clone)]
 pub struct AuditWriter {
     bus: Bus,
@@ -108,7 +108,7 @@ impl AuditWriter {
         }
     }
 
-    /// A change of the policy, which nobody asked for through the API: its folder was changed.
+    /// A policy change made in the folder, not through the API.
     pub async fn policy_changed(&self, version: &str, is_taken: bool) {
         let outcome = if is_taken { AuditOutcome::Done } else { AuditOutcome::Refused };
         let record = AuditRecord {

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::event::{Customer, SharedFact, nullable};
 use crate::partition::CampaignCounts;
 
-/// The payload of [`verb::TRY_CAMPAIGN`](super::verb::TRY_CAMPAIGN): what would a campaign come to for
-/// the next customers of a partition? Nothing is said, nothing is stored.
+/// The payload of [`verb::TRY_CAMPAIGN`](super::verb::TRY_CAMPAIGN): dry run of a campaign for the next
+/// customers of a partition; nothing is sent, nothing is stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TryCampaignRequest {
@@ -24,7 +24,7 @@ pub struct TryCampaignRequest {
     /// Behind this customer; none: from the first one on.
     #[serde(default)]
     pub after: Option<Customer>,
-    /// So many of those whom it concerns decide; the others are only counted.
+    /// Sample size: this many matching customers decide; the rest are only counted.
     #[serde(default, deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<usize>")]
     pub sample: usize,
@@ -33,9 +33,9 @@ pub struct TryCampaignRequest {
 /// The answer to [`verb::TRY_CAMPAIGN`](super::verb::TRY_CAMPAIGN).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct TryCampaignReply {
-    /// Customers who were looked at.
+    /// Customers visited.
     pub looked_at: u64,
-    /// Of these, customers whom it concerns.
+    /// Of these, customers who match.
     pub concerned: u64,
     /// What came of the decisions of the sample.
     pub campaign: CampaignCounts,
@@ -43,7 +43,7 @@ pub struct TryCampaignReply {
     pub said: BTreeMap<Box<str>, u64>,
     /// Actions that take part and that no policy knows.
     pub unknown: Vec<Box<str>>,
-    /// The last customer who was looked at, if there may be more in the partition.
+    /// The last customer visited, if the partition may have more.
     pub last: Option<Customer>,
     /// How many partitions there are.
     pub partitions: u16,

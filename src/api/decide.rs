@@ -1,4 +1,4 @@
-//! What a channel asks, and what it is told to show.
+//! Decide requests of channels and their replies.
 
 use std::sync::Arc;
 
@@ -47,7 +47,7 @@ pub struct DecideReply {
     pub offers: Vec<OfferedAction>,
 }
 
-/// One thing to show.
+/// One action to show.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OfferedAction {
     /// The decision's identifier, which outcomes name.
@@ -68,7 +68,7 @@ pub struct OfferedAction {
     pub language: Box<str>,
     /// What to say.
     pub text: Box<str>,
-    /// What whoever shows it needs to know.
+    /// Data for the channel.
     pub data: Map,
     /// What the arbitration gave it.
     pub score: f64,

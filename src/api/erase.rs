@@ -15,7 +15,7 @@ use crate::event::{ErasureId, Time};
 use crate::partition::StoreSecret;
 use crate::tables::{ErasureProgress, ErasureStage, Pseudonym};
 
-/// The payload of [`verb::ERASE`](super::verb::ERASE): how far is an erasure that was begun before?
+/// The payload of [`verb::ERASE`](super::verb::ERASE): the progress of an erasure.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EraseRequest {
@@ -27,14 +27,14 @@ pub struct EraseRequest {
 /// The answer to [`verb::ERASE`](super::verb::ERASE).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EraseReply {
-    /// The erasure, to ask again how far it is.
+    /// The erasure id, to ask for its progress.
     pub erasure: Box<str>,
     /// The receipt, once nothing is left to do. Until then the erasure goes on, also after a crash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<ErasureReceipt>,
 }
 
-/// What was removed of a customer, and where, signed. It names nobody.
+/// A signed receipt of what was removed of a customer, and where. It contains no identifier.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ErasureReceipt {
@@ -46,7 +46,7 @@ pub struct ErasureReceipt {
     pub signature: Box<str>,
 }
 
-/// What a receipt says.
+/// The content of a receipt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReceiptStatement {
@@ -66,7 +66,7 @@ pub struct ReceiptStatement {
 pub struct ErasedIdentifier {
     /// A keyed hash of the identifier, in hexadecimal digits. Only the store has the key.
     pub mark: Box<str>,
-    /// When the twin let go of everything; from then on nothing was decided for it.
+    /// When the twin was deleted; no decision was made for it after that.
     pub erased: Time,
     /// Until when events that come late are dropped.
     pub remembered_until: Time,
@@ -76,7 +76,7 @@ pub struct ErasedIdentifier {
     pub files_rewritten: Time,
 }
 
-/// So many of one thing have gone from one place.
+/// A count of removed items in one place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RemovedThings {
@@ -90,10 +90,10 @@ pub struct RemovedThings {
     pub at: Time,
 }
 
-/// Why a receipt is not to be believed.
+/// Why a receipt is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadReceipt {
-    /// It is of a format of which nothing is known here.
+    /// The format is unknown.
     #[error("expected a receipt of format 1, found format {0}; use the twinctl of that version")]
     Format(u8),
     /// Another key has signed it than was expected.
@@ -149,7 +149,7 @@ impl ReceiptStatement {
     }
 }
 
-/// What a store proves with that a receipt is its own, and knows again whom it has erased.
+/// Signs receipts with the store's key and computes tombstone hashes.
 #[derive(Clone)]
 pub struct ReceiptSigner {
     key: Arc<KeyPair>,
@@ -157,7 +157,7 @@ pub struct ReceiptSigner {
     audit: StoreSecret,
 }
 
-/// A secret that nobody can guess, for a store that has none yet.
+/// A random secret for a new store.
 #[expect(clippy::expect_used, reason = "the message names the invariant")]
 pub fn fresh_secret() -> [u8; 32] {
     let seed = KeyPair::new_user().seed().expect("a new key pair has a seed");

@@ -7,16 +7,16 @@ use crate::event::Time;
 use crate::models::{ArmCounts, ArmResult, ComparedMeasure, Lead, chance_of_shares};
 use crate::policy::{Does, Experiment, Policy};
 
-/// What experiments have shown so far.
+/// Results of experiments so far.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ExperimentsReply {
-    /// The moment of the answer, by the clock on the wall.
+    /// The time of the reply, by the host clock.
     pub at: Time,
     /// Those of the policy, in its order, then those that the policy has no longer.
     pub experiments: Vec<ExperimentShown>,
 }
 
-/// What one experiment has shown.
+/// The results of one experiment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ExperimentShown {
     /// Its name.
@@ -29,12 +29,12 @@ pub struct ExperimentShown {
     pub is_valued: bool,
     /// The arms; the first one is what the others are compared with.
     pub arms: Vec<ArmShown>,
-    /// How likely it is that customers came into the arms as they did, 0 to 1: below 0.001 the
-    /// experiment itself changes who comes in, and is not to be trusted.
+    /// The p-value of the sample ratio test, 0 to 1: below 0.001, assignment to the arms is biased and
+    /// the results cannot be trusted.
     pub chance_of_shares: f64,
 }
 
-/// What one arm has shown.
+/// The results of one arm.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ArmShown {
     /// Its name.

@@ -43,7 +43,7 @@ pub struct ExportReply {
     pub at: Time,
     /// The version of the service.
     pub service: Box<str>,
-    /// The name of the policy that the twin goes by.
+    /// The name of the active policy.
     pub policy: Box<str>,
     /// The policy's version.
     pub version: Box<str>,

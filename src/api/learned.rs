@@ -1,4 +1,4 @@
-//! What versions of what is known were learned from: for whoever repeats decisions.
+//! Training data of model versions, for replaying decisions.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -12,18 +12,18 @@ use crate::tables::{KeptLesson, KeptLessons};
 /// The answer to [`verb::MARKS`](super::verb::MARKS).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct MarksReply {
-    /// From where on the customer's partition went by which version, in their order.
+    /// Which model version the customer's partition used from which position on, in order.
     pub marks: Vec<VersionMark>,
 }
 
-/// From where on a partition went by a version of what was learned.
+/// The position from which a partition used a model version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct VersionMark {
     /// The version.
     pub version: u64,
-    /// The sequence of the last event that went by an earlier one.
+    /// The sequence of the last event that used an earlier version.
     pub after: u64,
-    /// The number of the first journalled input that went by it.
+    /// The number of the first journalled input that used it.
     pub input: u32,
     /// The partition's clock then.
     pub at: Time,
@@ -62,8 +62,7 @@ pub struct LessonsRequest {
 /// The answer to [`verb::LESSONS`](super::verb::LESSONS).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct LessonsReply {
-    /// The milestones: versions of which all that was known is kept. What came before the first of
-    /// them cannot be learned once more.
+    /// The milestones: versions whose full weights are kept. Versions before the first cannot be rebuilt.
     pub milestones: Vec<u64>,
     /// The parts, in their order; none if there is none left.
     pub lessons: Vec<LessonPart>,

@@ -1,4 +1,4 @@
-//! What is asked of the service as a whole, and what it answers.
+//! Requests about the service as a whole and their replies.
 
 use std::collections::BTreeMap;
 
@@ -33,26 +33,25 @@ pub mod verb {
     /// [`JournalRequest`](super::super::JournalRequest) or no payload; answered by a
     /// [`JournalReply`](super::super::JournalReply).
     pub const JOURNAL: &str = "journal";
-    /// `marks.<customer>`: from where on the customer's partition went by which version of what was
-    /// learned. No payload; answered by a [`MarksReply`](super::super::MarksReply).
+    /// `marks.<customer>`: which model version the customer's partition used from which position on. No
+    /// payload; answered by a [`MarksReply`](super::super::MarksReply).
     pub const MARKS: &str = "marks";
     /// What versions were learned from, so that decisions can be repeated. A
     /// [`LessonsRequest`](super::super::LessonsRequest); answered by a
     /// [`LessonsReply`](super::super::LessonsReply).
     pub const LESSONS: &str = "lessons";
-    /// Which messages on the service's own channel it did not write, so that whoever reads the stream
-    /// again believes no more than it does. A [`ForgedRequest`](super::super::ForgedRequest); answered
-    /// by a [`ForgedReply`](super::super::ForgedReply).
+    /// Which messages on the internal channel are forged, for other readers of the stream. A
+    /// [`ForgedRequest`](super::super::ForgedRequest); answered by a
+    /// [`ForgedReply`](super::super::ForgedReply).
     pub const FORGED: &str = "forged";
-    /// How the service is. No payload; answered by [`Stats`](super::Stats).
+    /// Health and statistics of the service. No payload; answered by [`Stats`](super::Stats).
     pub const STATS: &str = "stats";
     /// Which policy is loaded. No payload; answered by a [`PolicyStatus`](super::PolicyStatus).
     pub const POLICY: &str = "policy";
-    /// What the policy is made of, file by file. A
-    /// [`PolicyFileRequest`](super::super::PolicyFileRequest) or no payload; answered by a
-    /// [`PolicyFileReply`](super::super::PolicyFileReply).
+    /// The files of the policy. A [`PolicyFileRequest`](super::super::PolicyFileRequest) or no payload;
+    /// answered by a [`PolicyFileReply`](super::super::PolicyFileReply).
     pub const POLICY_FILES: &str = "policy.files";
-    /// Which broadcasts live, and how far each is. No payload; answered by
+    /// Active broadcasts and their progress. No payload; answered by
     /// [`LiveBroadcasts`](super::LiveBroadcasts).
     pub const BROADCASTS: &str = "broadcasts";
     /// What a campaign would come to for the next customers of a partition. A
@@ -76,8 +75,8 @@ pub mod verb {
     /// `escalations.list`, or `escalations.list.<queue>`: what waits for people. An [`EscalationsRequest`](super::super::EscalationsRequest) or no
     /// payload; answered by an [`EscalationsReply`](super::super::EscalationsReply).
     pub const ESCALATIONS_LIST: &str = "escalations.list";
-    /// `escalations.show.<customer>`, or `escalations.show.<queue>.<customer>`: one of them, with the
-    /// story. Whoever names a queue, here and below, sees and does only what is of that one. An
+    /// `escalations.show.<customer>`, or `escalations.show.<queue>.<customer>`: one of them, with its
+    /// brief. With a queue in the subject, here and below, only escalations of that queue are visible. An
     /// [`EscalationRequest`](super::super::EscalationRequest) or no payload; answered by an
     /// [`EscalationReply`](super::super::EscalationReply).
     pub const ESCALATIONS_SHOW: &str = "escalations.show";
@@ -88,9 +87,9 @@ pub mod verb {
     /// `escalations.claim.<customer>`, or `escalations.claim.<queue>.<customer>`, and so on: an agent
     /// takes it; one of two at once is refused.
     pub const ESCALATIONS_CLAIM: &str = "escalations.claim";
-    /// `escalations.next.<queue>.<customer>`: what to offer a customer whom the agent holds. A
-    /// [`DecideRequest`](super::super::DecideRequest) without a `channel`, which is that in which the
-    /// agent works; answered by a [`DecideReply`](super::super::DecideReply).
+    /// `escalations.next.<queue>.<customer>`: what to offer a customer whose escalation the agent has
+    /// claimed. A [`DecideRequest`](super::super::DecideRequest) without a `channel`, which is that in
+    /// which the agent works; answered by a [`DecideReply`](super::super::DecideReply).
     pub const ESCALATIONS_NEXT: &str = "escalations.next";
     /// `escalations.note.<customer>`: what was said and done.
     pub const ESCALATIONS_NOTE: &str = "escalations.note";
@@ -104,7 +103,7 @@ pub mod verb {
     /// One dead letter with its bytes. A [`DeadShowRequest`](super::DeadShowRequest); answered by a
     /// [`DeadLetterView`](super::DeadLetterView).
     pub const DEAD_SHOW: &str = "dead.show";
-    /// Publishes dead letters once more, as new events. A [`DeadRetryRequest`](super::DeadRetryRequest);
+    /// Publishes dead letters again, as new events. A [`DeadRetryRequest`](super::DeadRetryRequest);
     /// answered by [`DeadRetryReply`](super::DeadRetryReply).
     pub const DEAD_RETRY: &str = "dead.retry";
     /// Makes a copy of the store on the disk of the service. A
@@ -120,7 +119,7 @@ pub mod verb {
 pub mod code {
     /// The request cannot be understood.
     pub const BAD_REQUEST: u16 = 400;
-    /// There is no such customer or dead letter.
+    /// The customer or dead letter does not exist.
     pub const NOT_FOUND: u16 = 404;
     /// The service does not do this as it is set up.
     pub const CONFLICT: u16 = 409;
@@ -132,38 +131,37 @@ pub mod code {
     pub const NO_ROOM: u16 = 507;
 }
 
-/// How the service is.
+/// Health and statistics of the service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Stats {
     /// The service's version.
     pub version: String,
-    /// When it started, by the clock on the wall.
+    /// The start time, by the host clock.
     pub started: Time,
-    /// The moment of the answer, by the clock on the wall.
+    /// The time of the reply, by the host clock.
     pub at: Time,
     /// What `now` is for a twin.
     pub time: TimeMode,
     /// The policy.
     pub policy: PolicyStatus,
-    /// The channels whose events may say what agents and operators did.
+    /// The channels that may report acts of agents and operators.
     #[serde(default)]
     pub desks: Vec<Box<str>>,
-    /// The channels whose events may say that two known customers are one.
+    /// The channels that may merge known customers.
     #[serde(default)]
     pub merging: Vec<Box<str>>,
     /// Whether the broker is connected.
     pub connected: bool,
-    /// Events that the stream holds beyond what is taken in and durable; at most, while some channels are
-    /// slowed.
+    /// Lag: events in the stream that are not committed yet; an upper bound while channels are in the
+    /// slow lane.
     pub lag: u64,
-    /// The channels that send more than can be taken in, so that their events wait, and all others pass
-    /// them.
+    /// The channels in the slow lane.
     #[serde(default)]
     pub slowed: Vec<Box<str>>,
     /// How often the intake had to begin anew because of a gap.
     pub resets: u64,
-    /// Events that left the stream before they were taken in, since the service started, at most: the
-    /// stream keeps them for too short a time.
+    /// Events that expired before they were processed, since the start (an upper bound): the stream's
+    /// retention is too short.
     #[serde(default)]
     pub missed: u64,
     /// How the way out goes.
@@ -175,17 +173,17 @@ pub struct Stats {
     /// What the disk has left.
     #[serde(default)]
     pub space: DiskSpace,
-    /// How often the clock on the wall was set.
+    /// Jumps of the host clock.
     #[serde(default)]
     pub clock: ClockJumps,
-    /// What was learned from answers.
+    /// Statistics of learning.
     #[serde(default)]
     pub learning: Learning,
     /// Each partition, in order.
     pub partitions: Vec<Counters>,
 }
 
-/// How the way out goes: outputs to the broker.
+/// Statistics of publishing to the broker.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Publishing {
     /// How often the broker was gone.
@@ -196,17 +194,16 @@ pub struct Publishing {
     pub trouble: Option<String>,
 }
 
-/// What was learned from answers.
+/// Statistics of learning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Learning {
-    /// The version of what is known, which decisions name; 0: nothing.
+    /// The model version, named in decisions; 0: nothing learned.
     pub version: u64,
     /// From how many answers, each counted once.
     pub answers: u64,
     /// Of how many actions, treatments and what they share something is known.
     pub levels: u64,
-    /// Features that had to leave levels of which as much is known as there is room for, since the
-    /// service started.
+    /// Features evicted from full levels since the service started.
     #[serde(default)]
     pub forgotten: u64,
 }
@@ -223,13 +220,13 @@ impl Stats {
 /// Which broadcasts live.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LiveBroadcasts {
-    /// The moment of the answer, by the clock on the wall.
+    /// The time of the reply, by the host clock.
     pub at: Time,
     /// Each of them, all partitions together, in the order of scopes.
     pub broadcasts: Vec<Progress>,
 }
 
-/// Which policy is loaded, and what became of the last change.
+/// The active policy and the outcome of its last change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PolicyStatus {
     /// Its name.
@@ -322,7 +319,7 @@ pub struct DeadShowRequest {
     pub sequence: u64,
 }
 
-/// Asks to publish dead letters once more.
+/// A request to publish dead letters again.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DeadRetryRequest {
@@ -339,16 +336,16 @@ pub struct DeadRetryRequest {
     pub payload: Option<String>,
 }
 
-/// What came of it.
+/// The result.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct DeadRetryReply {
-    /// Numbers of those whose events were published once more, and are dead no longer.
+    /// Numbers of dead letters that were published again and removed.
     pub retried: Vec<u64>,
     /// Those that were not.
     pub failed: Vec<NotRetried>,
 }
 
-/// A dead letter that was not published once more.
+/// A dead letter that could not be published again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NotRetried {
     /// Its number.
@@ -365,7 +362,7 @@ pub struct AdvanceRequest {
     pub to: Time,
 }
 
-/// What came of it.
+/// The result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AdvanceReply {
     /// The time now: what was due until then has fired, and is durable.

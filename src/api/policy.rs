@@ -1,4 +1,4 @@
-//! The policy that the service goes by, file by file.
+//! The files of the active policy.
 
 use std::sync::Arc;
 
@@ -14,12 +14,12 @@ use crate::policy::Files;
 /// a megabyte.
 const PIECE_BYTES: usize = 128 * 1024;
 
-/// The policy that every partition goes by, or is about to.
+/// The active policy, or the one being activated.
 #[derive(Debug)]
 pub struct CurrentPolicy {
     /// How it stands.
     pub status: PolicyStatus,
-    /// What it was made of.
+    /// Its files.
     pub files: Arc<Files>,
 }
 
@@ -37,7 +37,7 @@ pub struct PolicyFileRequest {
     pub from: usize,
 }
 
-/// A piece of a file of the policy that the service goes by.
+/// A chunk of a file of the active policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PolicyFileReply {
     /// The hash of the policy's content, by which one notices that it has changed meanwhile.

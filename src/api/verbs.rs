@@ -4,7 +4,7 @@ use super::messages::verb;
 use crate::bus::Endpoint;
 use crate::config::limits;
 
-/// Something that can be asked, and what of it goes into the audit.
+/// A request of the API and its audit level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verb {
     /// Where it is asked.
@@ -13,14 +13,14 @@ pub struct Verb {
     pub audit: AuditLevel,
 }
 
-/// What goes into the audit of a verb.
+/// The audit level of a verb.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuditLevel {
     /// Nothing: it tells and changes nothing about anybody in particular, or a channel asks it.
     Nothing,
-    /// That it was shown: one line, before the answer goes out.
+    /// One line before the reply: a read.
     Look,
-    /// That it is about to be done, and what came of it: two lines.
+    /// Two lines: before the act, and its result.
     Act,
 }
 

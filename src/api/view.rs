@@ -21,7 +21,7 @@ pub struct ShowReply {
     pub partition: u32,
     /// Whether it was in memory before it was asked for.
     pub resident: bool,
-    /// How many inputs it has taken in.
+    /// The number of processed inputs.
     pub inputs: u64,
     /// The moment of the answer, by the clock that twins live by.
     pub now: Time,
@@ -36,7 +36,7 @@ pub struct ShowReply {
     pub twin: TwinView,
 }
 
-/// All that is known of one customer: a [`Twin`](crate::twin::Twin) written as JSON, read back.
+/// The state of one customer: a [`Twin`](crate::twin::Twin) written as JSON, read back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TwinView {
     /// Whose twin this is.
@@ -45,7 +45,7 @@ pub struct TwinView {
     pub born: Time,
     /// When the last input came.
     pub seen: Time,
-    /// The customer to whom this identifier belongs.
+    /// The customer whom this identifier is linked to.
     #[serde(default)]
     pub linked_to: Option<Customer>,
     /// What the customer is and said.
@@ -60,11 +60,11 @@ pub struct TwinView {
     pub cases: Vec<Case>,
     /// What the customer is believed to want.
     pub needs: Vec<Need>,
-    /// What was done for the customer, and what came of it.
+    /// Actions taken for the customer and their outcomes.
     pub contacts: Vec<Contact>,
     /// What was handed to people.
     pub escalations: Vec<EscalationRecord>,
-    /// What is to happen later.
+    /// Pending timers.
     pub timers: Vec<Timer>,
     /// How the customer feels.
     #[serde(default)]
@@ -77,7 +77,7 @@ pub struct TwinView {
     /// Problems that the customer had, oldest first.
     #[serde(default)]
     pub problems: Vec<Problem>,
-    /// What was made of sensitive facts, and what it may be used for.
+    /// Derived values and their purposes.
     #[serde(default)]
     pub guards: Vec<Guard>,
     /// The other identifiers of this customer, and what came from each.
@@ -108,12 +108,12 @@ pub struct TimelineReply {
     pub entries: Vec<TimelineEntry>,
 }
 
-/// One input that a twin took in.
+/// One processed input.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TimelineEntry {
     /// The how-manieth input of this twin it was, from 0.
     pub number: u64,
-    /// When it was taken in.
+    /// When it was processed.
     pub at: Time,
     /// What kind it was: the type of an event, `timer` or `broadcast`.
     pub what: Box<str>,

@@ -32,7 +32,7 @@ pub struct WhyReply {
     pub known: Vec<KnownDecision>,
 }
 
-/// A decision of which more can be asked.
+/// A stored decision that can be explained.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct KnownDecision {
     /// Its identifier.
@@ -86,7 +86,7 @@ pub struct WhatIfReply {
     pub is_known: bool,
     /// When.
     pub at: Time,
-    /// What would become of the event: it would be taken in, or why not.
+    /// The result of the event: accepted, or why not.
     pub verdict: Box<str>,
     /// What would be decided, if anything.
     pub decision: Option<Decision>,
@@ -182,7 +182,7 @@ pub struct JournalRequest {
 pub struct JournalReply {
     /// The inputs, in order.
     pub inputs: Vec<JournalEntry>,
-    /// Whether there are no later ones.
+    /// Whether this is the last page.
     pub is_whole: bool,
 }
 

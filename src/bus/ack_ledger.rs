@@ -8,12 +8,12 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, watch};
 
 use super::connection::ConnectionStatus;
 
-/// What has been handed out and is not durable yet, in the order of the stream.
+/// The ledger of pulls that are dispatched but not yet durable, in stream order.
 #[derive(Debug)]
 pub(super) struct AckLedger {
     open: Mutex<Open>,
     floor: AtomicU64,
-    /// Tells whoever waits for it that the floor has risen.
+    /// Notifies waiters when the floor rises.
     risen: Notify,
 }
 
@@ -126,10 +126,10 @@ impl AckLedger {
     }
 }
 
-/// Says that one partition's part of a pull is durable.
+/// Acknowledges one partition's part of a pull as durable.
 ///
-/// The stream is acknowledged once this has been said for every part of a pull and of all pulls
-/// before it. A receipt that is dropped instead says nothing: its events come again later.
+/// The stream is acknowledged once this has been said for every part of a pull and of all pulls before
+/// it. A receipt that is dropped instead says nothing: its events come again later.
 #[derive(Debug)]
 #[must_use = "the stream delivers again what is not reported as durable"]
 pub struct AckHandle {
@@ -142,7 +142,7 @@ impl AckHandle {
         AckHandle { ledger: ledger.clone(), pull: pull.clone() }
     }
 
-    /// Everything of the part is durable, or was before. Only queues; may be called anywhere.
+    /// Marks the part as durable. Non-blocking; may be called from any thread.
     pub fn committed(self) {
         if self.pull.waiting.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.ledger.settle();

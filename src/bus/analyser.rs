@@ -12,9 +12,9 @@ use crate::config::limits;
 use crate::event::{Analysis, Delivery, Lane, MessageData};
 use crate::language::Languages;
 
-/// So many questions in a row without an answer in time: the analyser is let be for a while.
+/// Circuit breaker: consecutive timeouts before it opens.
 const SILENCE_MAX: u32 = 20;
-/// For so long.
+/// How long it stays open.
 const REST: Duration = Duration::from_secs(10);
 
 /// Asks an analyser outside what customers' messages say, before their twins take them in.
@@ -35,12 +35,12 @@ pub struct Analyser {
 /// So many of the questions that are open at once are about messages of the slow lane.
 const SLOW_QUESTIONS: usize = limits::ANALYSER_QUESTIONS / 4;
 
-/// How the analyser answers.
+/// The circuit breaker of the analyser.
 #[derive(Debug, Default)]
 struct Health {
     /// Questions in a row that had no answer in time.
     silence: u32,
-    /// Until when it is let be.
+    /// Until when the circuit breaker is open.
     rests_until: Option<Instant>,
     /// What was wrong with its answers is said once for as long as it goes on.
     has_complained: bool,

@@ -37,7 +37,7 @@ kill -KILL $watch 2>/dev/null
 exit $status
 "#;
 
-/// How a broker of our own is to run.
+/// Options of an embedded broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrokerOptions {
     /// The folder for its configuration, log and streams; it is made if it is missing.
@@ -49,8 +49,8 @@ pub struct BrokerOptions {
     pub sync_interval: String,
     /// The port on loopback where it tells how it is; none: nowhere.
     pub monitoring_port: Option<u16>,
-    /// Who may come in and do what, and how it is encrypted, in the words of the broker's
-    /// configuration; none: everybody, everything, in clear.
+    /// Authentication, permissions and TLS, as broker configuration; none: open access without
+    /// encryption.
     pub security: Option<String>,
 }
 
@@ -67,7 +67,7 @@ impl BrokerOptions {
     }
 }
 
-/// A nats-server of our own on loopback: for `jumeau dev`, and for tests.
+/// A nats-server started by us on loopback: for `jumeau dev`, and for tests.
 ///
 /// It ends with us: when this is dropped, and also when our process is killed.
 #[derive(Debug)]

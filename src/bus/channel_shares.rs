@@ -4,14 +4,14 @@ use tokio::time::Instant;
 
 use crate::event::INTERNAL;
 
-/// How many of the messages that were read of late came of each channel.
+/// The share of each channel in the recently read messages.
 #[derive(Debug, Default)]
 pub(super) struct ChannelShares {
     /// By channel, as a token of a subject.
     counts: Vec<(Box<str>, u64)>,
     /// Messages of all kinds, also those that were passed over.
     total: u64,
-    /// The channels of which something came, and when that was last.
+    /// The seen channels and their last times.
     seen: Vec<(Box<str>, Instant)>,
 }
 

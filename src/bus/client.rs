@@ -62,8 +62,8 @@ impl Bus {
         Ok(OutputSubscription { heard: select_all(heard) })
     }
 
-    /// Listens to the escalations of these queues, from now on; without one to all of them. What is
-    /// asked on this connection from now on is asked after that.
+    /// Subscribes to escalations of these queues, or of all queues if none is given. Later requests on
+    /// this connection are sent after the subscription.
     ///
     /// # Errors
     /// [`Error::Request`] if the connection is closed.
@@ -123,7 +123,7 @@ impl Bus {
     }
 }
 
-/// What twins want done, as it comes.
+/// A subscription to outputs of twins.
 pub struct OutputSubscription {
     heard: SelectAll<async_nats::Subscriber>,
 }

@@ -56,11 +56,11 @@ pub(super) struct ConnectionStatus {
     down_since: Option<Instant>,
     /// How often it was lost.
     lost: u64,
-    /// For how long in all, as far as that is over.
+    /// Total duration of past outages.
     gone: Duration,
 }
 
-/// How often the broker was gone since the service started.
+/// Broker outages since the service started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Outages {
     /// How often.
@@ -396,7 +396,7 @@ pub(super) fn check_payload(found: usize) -> Result<(), Error> {
     if found >= expected { Ok(()) } else { Err(Error::Payload { expected, found }) }
 }
 
-/// An identifier that nobody else has.
+/// A unique id.
 pub fn fresh_id() -> String {
     nuid::next().to_string()
 }

@@ -30,7 +30,7 @@ pub struct DeadLetter {
 }
 
 impl Bus {
-    /// The first dead letters behind the sequence `after`, at most `limit`; of one reason, or all.
+    /// The first dead letters after the sequence `after`, at most `limit`, optionally of one reason.
     ///
     /// # Errors
     /// [`Error::Request`] if the broker does not answer.
@@ -110,9 +110,9 @@ impl Bus {
         self.retry_mended(sequence, None).await
     }
 
-    /// As [`retry_dead_letter`](Bus::retry_dead_letter), with another payload in place of the
-    /// event's, if there is one. The subject and the headers stay: it is about the same customer in
-    /// the same channel. What cannot be used once more is not published.
+    /// As [`retry_dead_letter`](Bus::retry_dead_letter), with another payload in place of the event's, if
+    /// there is one. The subject and the headers stay: it is about the same customer in the same channel.
+    /// An event that still cannot be used is not published.
     ///
     /// # Errors
     /// As [`retry_dead_letter`](Bus::retry_dead_letter), and [`Error::Unusable`].

@@ -4,7 +4,7 @@ use tokio::sync::watch;
 
 use super::Bus;
 
-/// What the broker does not let somebody do.
+/// An operation denied by the broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PermissionDenied {
     /// What was tried.
@@ -13,7 +13,7 @@ pub struct PermissionDenied {
     pub subject: Box<str>,
 }
 
-/// What somebody tried.
+/// The denied operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeniedOperation {
     /// To send a message: an event, a request, an acknowledgement.

@@ -11,8 +11,8 @@ const QUIET: Duration = Duration::from_secs(5);
 /// How often the consumer is told how far we are, so that the broker and its tools know.
 const TELL: Duration = Duration::from_millis(100);
 
-/// Reads the stream of events without the consumer, because some of its messages end every connection on
-/// which they are delivered.
+/// Reads the event stream without the consumer, because some messages make the client library close the
+/// connection on delivery.
 #[derive(Debug)]
 pub(super) struct DirectReader {
     pages: PagedReader,

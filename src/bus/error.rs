@@ -8,7 +8,7 @@ use crate::event::{Rejection, Time};
 /// The source of an error: whatever the client library or the system said.
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
-/// Why something on the bus could not be done.
+/// Errors of the bus.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -35,7 +35,7 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
-    /// Nobody answers, or the broker refuses us.
+    /// No broker answers, or it rejects the login.
     #[error(
         "expected a nats broker at {url}; start one (`jumeau dev` brings its own) or correct \
          `nats.url`, `nats.credentials` and `nats.tls`"
@@ -94,8 +94,8 @@ pub enum Error {
         /// What to do about it.
         remedy: &'static str,
     },
-    /// The stream ends before a sequence that we have already taken in: it was put back to an earlier
-    /// state, or lost its last messages with the power.
+    /// The stream ends before a processed sequence: it was rolled back, or lost its last messages in a
+    /// power failure.
     #[error(
         "stream {stream}: expected at least sequence {taken}, which is already taken in, found \
          {last} to be the last; new events would be mistaken for old ones. Restore the stream, or \
@@ -104,13 +104,12 @@ pub enum Error {
     Rewound {
         /// The stream.
         stream: String,
-        /// The highest sequence taken in.
+        /// The highest processed sequence.
         taken: u64,
         /// The last sequence in the stream.
         last: u64,
     },
-    /// The stream has another message where one was taken in: it was put back to an earlier state and
-    /// has grown since.
+    /// The stream has another message at a processed sequence: it was rolled back and has grown since.
     #[error(
         "stream {stream}: expected the message {sequence} that was stored at {expected} and taken in, \
          found another, stored at {found}; the stream was put back to an earlier state, and events \
@@ -122,7 +121,7 @@ pub enum Error {
         stream: String,
         /// The sequence of the message.
         sequence: u64,
-        /// When the message was stored that was taken in.
+        /// The timestamp of the processed message.
         expected: Time,
         /// When this one was stored.
         found: Time,
@@ -151,10 +150,10 @@ pub enum Error {
     Gone {
         /// The stream.
         stream: String,
-        /// The highest sequence taken in.
+        /// The highest processed sequence.
         taken: u64,
     },
-    /// The store is empty, and the stream was taken in by another one.
+    /// The store is empty, but another store has processed the stream.
     #[error(
         "stream {stream}: expected the store that has taken it in up to sequence {acknowledged}, found \
          an empty one; everything would be said again to everybody. Correct `store.path`, or restore a \
@@ -196,7 +195,7 @@ pub enum Error {
         /// What the client library said.
         source: Source,
     },
-    /// There is no such dead letter.
+    /// The dead letter does not exist.
     #[error(
         "expected a dead letter with sequence {sequence}, found none; list them for those there are"
     )]

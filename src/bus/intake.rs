@@ -17,13 +17,13 @@ use super::{Bus, Error, MissedEvents, Relay};
 use crate::config::limits;
 use crate::event::{Delivery, MainPlace, SlowLane};
 
-/// What was ready in the stream of events, in its order within each partition.
+/// One pull: the available events, in stream order within each partition.
 #[derive(Debug)]
 pub struct PulledBatch {
     /// The deliveries, by partition; none if only [`PulledBatch::is_caught_up`] is news.
     pub parts: Vec<PartitionPull>,
-    /// Whether the stream held nothing more when the last of these was sent, but for what waits in the
-    /// slow lane. True for every partition, also for those that have no part in this pull.
+    /// Whether the stream had no further events when the last of these was sent, except in the slow lane.
+    /// Applies to every partition, also those without events in this pull.
     pub is_caught_up: bool,
 }
 
@@ -33,32 +33,30 @@ pub struct PartitionPull {
     /// The partition.
     pub partition: u16,
     /// Its deliveries, at least one, in the order of the stream, all of one lane. Some may come again:
-    /// whatever is at or below the highest sequence of that lane that the partition has taken in is to
-    /// be skipped.
+    /// events at or below the partition's cursor of that lane must be skipped.
     pub deliveries: Vec<Delivery>,
-    /// To be told when all of it is durable.
+    /// To be acknowledged when all of it is durable.
     pub receipt: AckHandle,
 }
 
-/// What is already taken in when the intake opens.
+/// Where the intake resumes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ResumePoint {
     /// Everything of the main lane at or below this sequence is durable in every partition.
     pub floor: u64,
-    /// Nothing above this sequence was ever taken in: the highest of all cursors.
+    /// The highest cursor: nothing above it was ever processed.
     pub highest: u64,
-    /// The last event that each partition has taken in, by which the stream is known again.
+    /// The last processed event of each partition, to identify the stream.
     pub taken: Vec<LastTakenEvent>,
     /// What waits in the slow lane.
     pub lane: SlowLane,
-    /// Whether channels that flood the stream may be slowed: not where time is that of the events,
-    /// which then must come in their order.
+    /// Whether the slow lane may be used; not on event time, which needs all events in order.
     pub may_slow: bool,
 }
 
 impl ResumePoint {
-    /// From the cursors of all partitions: what each has taken in; and from a floor that was read
-    /// from [`Intake::floor`] earlier, which is ahead of the cursor of an idle partition.
+    /// From the cursors of all partitions and a stored floor ([`Intake::floor`]), which is ahead of the
+    /// cursor of an idle partition.
     pub fn from(cursors: impl IntoIterator<Item = u64>, floor: u64) -> ResumePoint {
         let (lowest, highest) = cursors
             .into_iter()
@@ -86,13 +84,13 @@ pub struct Intake {
     /// What waits in the slow lane; the same is in `floor`.
     lane: Arc<SlowLane>,
     floor: Floor,
-    /// How many messages the stream held behind what the main lane has read, if that is known.
+    /// The number of messages after the main lane's position, if known.
     pending: Option<u64>,
     /// Whether it was said last that the main lane is at the end of the stream.
     said_caught_up: bool,
     /// Since when the main lane waits for the slow one to end.
     closing_since: Option<Instant>,
-    /// What came of late while the partitions did not keep up.
+    /// Recent channels, sampled while the partitions were behind.
     tally: ChannelShares,
     /// Channels that were found at the end of the stream.
     ahead: mpsc::UnboundedReceiver<Box<str>>,
@@ -109,7 +107,7 @@ pub struct Intake {
 const CLOSING_MAX: Duration = Duration::from_millis(200);
 
 impl Intake {
-    /// Opens the stream of events behind what was taken in, for so many partitions.
+    /// Opens the event stream after the processed events, for this many partitions.
     ///
     /// # Errors
     /// [`Error::Rewound`], [`Error::Rewritten`] or [`Error::Gone`] if the stream does not hold what was
@@ -149,14 +147,14 @@ impl Intake {
         Ok(intake)
     }
 
-    /// What comes next: at once whatever is ready, at most [`limits::PULL_BATCH`] deliveries, or
-    /// else the first that arrives. Waits for as long as the broker is gone.
+    /// What comes next: at once whatever is ready, at most [`limits::PULL_BATCH`] deliveries, or else the
+    /// first that arrives. Waits for as long as the broker is gone.
     ///
     /// The future may be dropped and nothing is lost.
     ///
     /// # Errors
-    /// [`Error::Rewound`], [`Error::Rewritten`], [`Error::Another`] or [`Error::Gone`] if the stream is
-    /// not the one any more whose events were taken in. Everything else is tried again.
+    /// [`Error::Rewound`], [`Error::Rewritten`], [`Error::Another`] or [`Error::Gone`] if it is no longer
+    /// the same stream. Other errors are retried.
     pub async fn next(&mut self) -> Result<PulledBatch, Error> {
         loop {
             self.settle();
@@ -208,7 +206,7 @@ impl Intake {
         self.main.resets()
     }
 
-    /// What left the stream before it was taken in.
+    /// Events that expired before they were processed.
     pub fn missed(&self) -> MissedEvents {
         self.main.missed.clone()
     }
@@ -382,7 +380,7 @@ fn dispatch(
     gathered.parts.into_iter().map(part).collect()
 }
 
-/// Reads from anywhere how far an [`Intake`] is.
+/// A handle to read the position of an [`Intake`].
 #[derive(Debug, Clone)]
 pub struct Floor {
     main: Arc<AckLedger>,
@@ -401,7 +399,7 @@ impl Floor {
         self.slow_lane().taken_in()
     }
 
-    /// What waits in the slow lane, with how far both lanes are at least.
+    /// The slow lane, with lower bounds of both lanes' positions.
     pub fn slow_lane(&self) -> SlowLane {
         // In this order: what the lane was when these were so, or later.
         let (main_floor, floor) = (self.main.floor(), self.slow.floor());

@@ -1,4 +1,4 @@
-//! How long we may publish what the store has for others: for as long as nobody else can serve.
+//! The lease for publishing: outputs are published only while no other service can have taken over.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ pub(super) struct Lease(watch::Sender<LeaseState>);
 /// Whether we hold it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LeaseState {
-    /// Nobody claimed it.
+    /// Never claimed.
     Unclaimed,
     /// Until this moment.
     Until(Instant),

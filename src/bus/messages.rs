@@ -13,7 +13,7 @@ const LOOK: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(super) struct MessageReader {
     pages: PagedReader,
-    /// The last sequence that is read; none: whatever comes.
+    /// The last sequence to read; none: unbounded.
     last: Option<u64>,
     ready: VecDeque<HeldMessage>,
 }

@@ -5,8 +5,8 @@ use parking_lot::Mutex;
 
 use super::Bus;
 
-/// Counts the events that left the stream before they were taken in: it keeps them for too short a time,
-/// or too few of them. Cheap to clone.
+/// Counts events that expired before they were processed, because of the stream's retention or size
+/// limit. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct MissedEvents(Arc<Mutex<Counted>>);
 
@@ -22,8 +22,8 @@ struct Counted {
 const RANGES: usize = 64;
 
 impl MissedEvents {
-    /// How many have been missed since the start, by either lane; at most, as some of those that are gone
-    /// may have been erased before, or taken in by the other lane.
+    /// Missed events since the start, of both lanes; an upper bound, because some may have been erased
+    /// before or processed by the other lane.
     pub fn count(&self) -> u64 {
         self.0.lock().count
     }

@@ -1,17 +1,17 @@
 //! The bus: NATS, and the only room that names its client library.
 //!
-//! In come the settings of the broker, [`Output`](crate::event::Output)s to publish and
-//! [`AckHandle`]s of what is durable; out come [`Delivery`](crate::event::Delivery)s in order,
-//! confirmations, and errors that say what to do.
+//! In come the settings of the broker, [`Output`](crate::event::Output)s to publish and [`AckHandle`]s of
+//! what is durable; out come [`Delivery`](crate::event::Delivery)s in order, confirmations, and errors
+//! that say what to do.
 //!
 //! * [`Subjects`]: the names of everything; a contract.
 //! * [`Bus`]: a connection, and the streams behind it.
 //! * [`Ownership`]: one service under a prefix.
-//! * [`Intake`]: events in, each at least once, in order, none missing.
-//! * [`dead_letter`]: what becomes of an event that cannot be used.
-//! * [`Relay`]: outputs out, in order, until they are confirmed.
-//! * [`StreamMonitor`]: what the streams keep, and who is behind.
-//! * [`ApiService`]: what operators and channels ask.
+//! * [`Intake`]: reads events in order, each at least once, without gaps.
+//! * [`dead_letter`]: builds the dead letter of an unusable event.
+//! * [`Relay`]: publishes outputs in order until they are confirmed.
+//! * [`StreamMonitor`]: monitors streams and their consumers.
+//! * [`ApiService`]: the request/reply API.
 //! * [`Broker`]: a nats-server of our own, for `jumeau dev` and for tests.
 
 mod ack_ledger;

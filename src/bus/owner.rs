@@ -34,7 +34,7 @@ const LOOK: Duration = Duration::from_millis(200);
 /// How long the last word to the broker may take.
 const GOODBYE: Duration = Duration::from_secs(1);
 
-/// A service that serves, or that has stopped.
+/// The owner of the prefix, or a stopped one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Owner {
     /// A number that no other start has.
@@ -47,14 +47,14 @@ struct Owner {
     has_stopped: bool,
 }
 
-/// The right to serve under a prefix. Dropped, it expires after some seconds.
+/// Ownership of a prefix. Dropped, it expires after some seconds.
 #[derive(Debug)]
 pub struct Ownership {
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
 }
 
-/// Who wants to serve.
+/// A claim of a prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claim {
     /// A number that no other start has.

@@ -45,7 +45,7 @@ struct AskPage<'a> {
     max_bytes: usize,
 }
 
-/// A message that a stream holds.
+/// A message in a stream.
 #[derive(Debug)]
 pub(super) struct HeldMessage {
     pub(super) sequence: u64,
@@ -56,7 +56,7 @@ pub(super) struct HeldMessage {
     pub(super) message: Message,
 }
 
-/// A message that a stream holds.
+/// A message in a stream.
 #[derive(Debug)]
 pub(super) enum ReadMessage {
     Sound(HeldMessage),
@@ -64,7 +64,7 @@ pub(super) enum ReadMessage {
     Unreadable(WrappedMessage),
 }
 
-/// What was read at once.
+/// One page of messages.
 #[derive(Debug, Default)]
 pub(super) struct MessagePage {
     /// The next messages, in their order; none if there are none.
@@ -94,7 +94,7 @@ pub(super) struct PagedReader {
     width: usize,
     /// So many sound messages more are read one by one.
     one_by_one: usize,
-    /// How many messages the stream holds behind the last one, if that is known.
+    /// The number of messages after the last one, if known.
     pending: Option<u64>,
 }
 

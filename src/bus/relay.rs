@@ -21,32 +21,31 @@ use crate::config::limits;
 use crate::contract::Subjects;
 use crate::event::Output;
 
-/// Confirmations that do not come for so long never will.
+/// Publish acknowledgement timeout.
 const SILENCE: Duration = Duration::from_secs(5);
-/// Pauses before publishing again what failed: the first, and the longest.
+/// Retry backoff: the first and the longest pause.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
-/// Why nothing goes out, though the broker is there.
+/// Why publishing is paused although the broker is connected.
 const UNSURE: &str =
     "the broker has not confirmed for some seconds that this is the service that serves";
 /// The broker's code for a message larger than its stream takes.
 const MESSAGE_TOO_LARGE: u64 = 10_054;
-/// The broker's code for a message that is not the first on its subject and wanted to be.
+/// The broker's error code for a failed expected-last-subject-sequence check.
 const NOT_THE_FIRST: u64 = 10_071;
 
 /// Publishes what is durable, until the broker has confirmed it.
 ///
-/// Each stream has a queue of its own, so that nobody's action waits behind what the twins of others
-/// send each other. Outputs are stored in the order in which they were submitted to their stream.
-/// After a failure it goes back to the first output that is not confirmed; those that had arrived
-/// nevertheless are known to the broker by their ids, which nobody else can have used first, and
-/// dropped. An output sent while the one before it is not confirmed names that one, and the broker refuses it if another is the last: so
-/// none overtakes one that was lost.
+/// Each stream has a queue of its own, so that nobody's action waits behind what the twins of others send
+/// each other. Outputs are stored in the order in which they were submitted to their stream. After a
+/// failure it resumes at the first unconfirmed output; the broker drops those that had arrived, by their
+/// unguessable ids. An output sent while its predecessor is unconfirmed names the predecessor's id as the
+/// expected last one; the broker rejects it otherwise, so no output overtakes a lost one.
 ///
 /// It publishes nothing while another service may have taken over, and nothing more once one has.
 ///
 /// The stream of events remembers no ids. A memory on its way has a subject of its own, on which the
-/// broker takes one message; refused, it is confirmed once the one that is there has been seen to be
-/// the same. Other events that are passed on may come twice, which their twins recognise.
+/// broker takes one message; refused, it is confirmed once the one that is there has been seen to be the
+/// same. Other events that are passed on may come twice, which their twins recognise.
 #[derive(Debug)]
 pub struct Relay {
     subjects: Arc<Subjects>,
@@ -80,7 +79,7 @@ fn stream_of(subjects: &Subjects, subject: &str) -> usize {
 enum RelayCommand {
     /// To publish these.
     Publish { partition: u16, outputs: Vec<(u64, Output)> },
-    /// Not to publish these, unless they are on their way.
+    /// Withdraw these, unless already sent.
     Withdraw { partition: u16, keys: Vec<u64> },
     /// To say so once everything that was wished for before is done.
     Tell(oneshot::Sender<()>),
@@ -146,8 +145,8 @@ impl Relay {
         }
     }
 
-    /// Outputs that are not to be published any more, by the keys of their rows. Those on their way
-    /// already are; all of them are confirmed in their turn.
+    /// Withdraws outputs by their row keys. Those already sent stay published; all of them are confirmed
+    /// in order.
     pub fn withdraw(&self, partition: u16, keys: Vec<u64>) {
         for queue in &self.queues {
             let _ = queue.submit.send(RelayCommand::Withdraw { partition, keys: keys.clone() });
@@ -268,10 +267,10 @@ struct Task<F> {
     dead: String,
     /// The numbers of memories in whose places there is something already.
     doubtful: Vec<u64>,
-    /// By whom it is for, the number of the last output of this attempt that carries a memory.
+    /// Per receiver, the number of the last output of this attempt that carries a memory.
     memories_sent: BTreeMap<Box<str>, u64>,
     submitted: mpsc::UnboundedReceiver<RelayCommand>,
-    /// Who is to be told once all before these numbers are confirmed.
+    /// Waiters, notified once all outputs before these numbers are confirmed.
     waiting: VecDeque<(u64, oneshot::Sender<()>)>,
     inbox: String,
     answers: Subscriber,

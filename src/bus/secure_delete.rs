@@ -27,7 +27,7 @@ const FILTERS_AT_ONCE: usize = 32;
 /// the stream holds is looked at once.
 const FILTERS: usize = 256;
 
-/// The last sequence of each stream at one moment: what comes later is not looked for.
+/// The last sequence of each stream at one time; later messages are not searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamEnds {
     /// Of the stream of events.
@@ -38,7 +38,7 @@ pub struct StreamEnds {
     pub dead: u64,
 }
 
-/// Messages of one kind in one stream, by their sequences.
+/// Sequences of matching messages of one kind in one stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageTrail {
     /// The stream.
@@ -94,10 +94,11 @@ impl Bus {
         })
     }
 
-    /// Where messages about a customer are, up to these ends of the streams. Events are theirs also where their identifier was spelled in another way, or
-    /// stood in the wrong place; where they carried the customer's memory, or an event of theirs, to
-    /// another identifier; and where they link another identifier to theirs, or take it away. So are
-    /// dead letters of any of these, and events of which there is such a dead letter.
+    /// Finds the messages about a customer, up to these stream ends. Events are theirs also where their
+    /// identifier was spelled in another way, or stood in the wrong place; where they carried the
+    /// customer's memory, or an event of theirs, to another identifier; and where they link another
+    /// identifier to theirs, or take it away. So are dead letters of any of these, and events of which
+    /// there is such a dead letter.
     ///
     /// # Errors
     /// [`Error::Request`] if the broker does not answer.

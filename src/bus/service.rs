@@ -26,8 +26,7 @@ pub struct Endpoint {
     pub verb: &'static str,
     /// How many tokens follow the verb.
     pub tokens: usize,
-    /// How many requests may wait for their answers; whoever comes beyond that is told that we are
-    /// busy.
+    /// The maximum of pending requests; further ones get "busy".
     pub places: usize,
     /// Whether channels ask it, rather than people.
     pub is_for_channels: bool,
@@ -40,15 +39,15 @@ pub struct Endpoint {
 pub struct Request {
     /// The verb of its endpoint.
     pub verb: &'static str,
-    /// The tokens behind the verb, as they are in the subject.
+    /// The subject tokens after the verb.
     pub tokens: Vec<String>,
     /// The payload.
     pub payload: Bytes,
-    /// Who asks.
+    /// The caller.
     pub by: Caller,
 }
 
-/// Who asks.
+/// The caller.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Caller {
     /// The name; empty if none was given.
@@ -59,7 +58,7 @@ pub struct Caller {
     pub is_vouched: bool,
 }
 
-/// The header in which who asks may give a name.
+/// The header with the caller's name.
 pub const ASKER: &str = "Jumeau-By";
 
 /// Why a request could not be answered.
@@ -73,7 +72,7 @@ pub struct ApiError {
 }
 
 impl ApiError {
-    /// An error for whoever asked.
+    /// An error reply.
     pub fn new(code: u16, message: impl Into<String>) -> ApiError {
         ApiError { code, message: message.into() }
     }
@@ -82,11 +81,11 @@ impl ApiError {
 /// The service named `jumeau` on the bus, by which operators and channels ask; it can be found with
 /// `$SRV.PING`, `$SRV.INFO` and `$SRV.STATS`. It ends when this is dropped.
 ///
-/// The client library gives a connection up over a request whose headers it cannot read, and what lies
-/// in that connection then is never answered. So those who ask come in by several doors, each with
-/// connections of its own: a channel cannot take people down, nor the other way round. Behind a door
-/// the broker deals requests out to all connections that are there, and one that was given up is
-/// closed at once and made anew. Answers go out by a connection on which nobody asks.
+/// The client library gives a connection up over a request whose headers it cannot read, and what lies in
+/// that connection then is never answered. So callers are split over several listeners with their own
+/// connections: a channel cannot disrupt agents, nor the other way round. The broker distributes the
+/// requests of a listener over its connections; a closed one is replaced at once. Replies use a
+/// connection without subscriptions.
 #[derive(Debug)]
 pub struct ApiService {
     stop: watch::Sender<bool>,
@@ -105,14 +104,14 @@ const SAY_AGAIN: Duration = Duration::from_secs(60);
 /// The queue group of all who answer, as services on NATS have it.
 const GROUP: &str = "q";
 
-/// Where somebody asks.
+/// A listener for requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ApiListener {
     /// What channels ask.
     Channels,
     /// What people ask under a name.
     Named,
-    /// What is asked without one.
+    /// Requests without a name.
     Others,
     /// Whether the service is there, and what it offers.
     Looking,

@@ -1,4 +1,4 @@
-//! Reads what waits in the slow lane: the stream once more, from where the first of it stands.
+//! Reads the slow lane: reads the stream again from its first slow-lane event.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,7 +20,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// However much others need, pages of the slow lane come at least so soon one after the other.
 const PAGES_APART: Duration = Duration::from_millis(100);
 
-/// How much waits in the slow lane. Written by the intake alone, read by whoever asks how far it is.
+/// The backlog of the slow lane. Written only by the intake, read for statistics.
 #[derive(Debug, Default)]
 pub(super) struct SlowGauge {
     /// The last sequence that the main lane has passed over.

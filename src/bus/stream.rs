@@ -16,7 +16,7 @@ use crate::config::{limits, settings};
 use crate::event::Channel;
 
 impl Lag {
-    /// Events that are not taken in and durable.
+    /// Uncommitted events.
     pub fn behind(&self) -> u64 {
         self.waiting + self.in_flight + self.slow
     }
@@ -231,7 +231,7 @@ impl Bus {
         }
     }
 
-    /// How far the intake is behind the stream of events.
+    /// The lag of the intake behind the event stream.
     ///
     /// # Errors
     /// [`Error::Request`] if the broker does not answer, or there is no such stream or consumer.
@@ -263,7 +263,7 @@ impl Bus {
     }
 }
 
-/// How far the intake is behind the stream of events.
+/// The lag of the intake behind the event stream.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
 )]

@@ -17,7 +17,7 @@ use super::stream::is_missing;
 use super::{Bus, Error};
 use crate::event::Time;
 
-/// An event that was taken in, by which the stream is known again.
+/// A processed event, by which the stream is identified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LastTakenEvent {
     /// Its sequence.
@@ -26,7 +26,7 @@ pub struct LastTakenEvent {
     pub stored: Time,
 }
 
-/// How the stream of events stands.
+/// The state of the event stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamState {
     /// When it was made, in milliseconds since 1970: another one has another moment, even under the
@@ -99,9 +99,9 @@ impl Bus {
         Ok(())
     }
 
-    /// An event that was taken in, in another stream of events, whose last sequence is `last`: the
-    /// same, if it is there; or else the last that was stored no later; none if all are later. What is
-    /// behind it was not taken in.
+    /// Finds the position of a processed event in another event stream that ends at `last`: the same
+    /// event if present, else the last one stored no later, else none. Everything after it is
+    /// unprocessed.
     ///
     /// # Errors
     /// [`Error::Request`] if the broker does not answer.
@@ -141,7 +141,7 @@ fn made(info: &stream::Info) -> u64 {
 #[derive(Debug, Default)]
 pub(super) struct StreamIdentity {
     made: Option<u64>,
-    /// Events taken in, the last ones at the end.
+    /// Processed events, newest last.
     taken: VecDeque<LastTakenEvent>,
 }
 

@@ -15,7 +15,7 @@ use crate::config::{limits, settings};
 /// How often the streams are looked at.
 const EVERY: Duration = Duration::from_secs(2);
 
-/// What a stream keeps, and who reads it.
+/// The size of a stream and its consumers.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct StreamStats {
     /// The stream.
@@ -24,7 +24,7 @@ pub struct StreamStats {
     pub messages: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// The most that it may hold, in bytes; none: whatever the broker has room for.
+    /// The maximum size in bytes; none: no limit of its own.
     pub bytes_max: Option<u64>,
     /// Its durable consumers.
     pub readers: Vec<ConsumerStats>,
@@ -36,7 +36,7 @@ pub struct StreamStats {
     pub trouble: Option<String>,
 }
 
-/// How far a durable consumer of a stream is: the service itself, or an integrator.
+/// The position of a durable consumer: the service or an integrator.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ConsumerStats {
     /// Its name.
@@ -45,13 +45,13 @@ pub struct ConsumerStats {
     pub waiting: u64,
     /// Messages that it took and has not acknowledged.
     pub unanswered: u64,
-    /// Messages that left the stream, because of its limits, before it took them: since the service
-    /// started, and of a consumer with a filter at most so many.
+    /// Messages that expired before the consumer read them, since the service started; an upper bound for
+    /// a filtered consumer.
     pub missed: u64,
 }
 
-/// Looks at the streams from time to time: what nobody takes away must be seen before it is gone, and
-/// a stream that somebody deleted is made again. Cheap to clone; it ends with its runtime.
+/// Monitors the streams: reports lagging consumers before messages expire, and recreates deleted streams.
+/// Cheap to clone; it ends with its runtime.
 #[derive(Debug, Clone)]
 pub struct StreamMonitor {
     seen: Arc<Mutex<Vec<StreamStats>>>,

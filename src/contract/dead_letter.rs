@@ -120,7 +120,7 @@ pub struct DeadHeaders {
     /// The event's `Nats-Msg-Id`, if it had one.
     #[serde(rename = "Jumeau-Msg-Id", skip_serializing_if = "Option::is_none")]
     pub message_id: Option<String>,
-    /// The customer whom the event is about, as a token of a subject, if it is about one.
+    /// The customer of the event as a subject token, if any.
     #[serde(rename = "Jumeau-Customer", skip_serializing_if = "Option::is_none")]
     pub customer: Option<String>,
     /// How many of the event's headers were dropped, if any, in decimal digits.

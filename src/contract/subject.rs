@@ -84,8 +84,8 @@ impl Subjects {
         format!("{}.events.{INTERNAL}.{}", self.prefix, customer.token())
     }
 
-    /// Where a memory goes on its way from one twin to another, which is in that partition: a subject
-    /// for each memory, so that the stream can be asked to take it once.
+    /// The subject of a memory in transit to a twin of that partition: one subject per memory, so that
+    /// the stream can accept it only once.
     pub fn memory(&self, partition: u16, to: &Customer, from: &Customer, id: &str) -> String {
         format!("{}.{partition}.{}.{}", self.passed(to), from.token(), encode(id))
     }
@@ -111,7 +111,7 @@ impl Subjects {
         format!("{}.broadcast.>", self.prefix)
     }
 
-    /// Where an action goes: to whoever performs `action` in `channel`.
+    /// The subject of an action: for the integrator of `action` in `channel`.
     pub fn action(&self, channel: &str, action: &str, customer: &Customer) -> String {
         format!(
             "{}.actions.{}.{}.{}",
@@ -152,7 +152,7 @@ impl Subjects {
         format!("{}.escalations.>", self.prefix)
     }
 
-    /// Where what came of an action goes, to be learned from.
+    /// The subject of observations.
     pub fn observation(&self, action: &str, customer: &Customer) -> String {
         format!("{}.observations.{}.{}", self.prefix, encode(action), customer.token())
     }
@@ -363,7 +363,7 @@ pub(crate) struct StoredSubject<'a> {
     pub(crate) address: Addressee<'a>,
 }
 
-/// Whom a stored event is for.
+/// The addressee of a stored event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Addressee<'a> {
     /// One twin: the tokens of its channel and its customer.
@@ -373,9 +373,9 @@ pub(crate) enum Addressee<'a> {
         /// The customer's token.
         customer: &'a str,
     },
-    /// Every partition: a broadcast.
+    /// All partitions: a broadcast.
     Everybody,
-    /// Nobody: its subject is not of the contract.
+    /// None: the subject is not part of the contract.
     Nobody,
 }
 

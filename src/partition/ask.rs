@@ -5,12 +5,12 @@ use crate::event::{Customer, Reason, Rejection, Time};
 use crate::policy::Policy;
 use crate::twin::{Action, Answered, Escalation, Journalled};
 
-/// What a twin answers to a channel that asks through the API.
+/// A twin's answer to an API request.
 #[derive(Debug, Clone)]
 pub enum AskAnswer {
     /// This is what was decided; perhaps nothing.
     Decided(Box<DecisionAnswer>),
-    /// This is what became of what an agent did.
+    /// The result of an agent's act.
     Acted(Box<AgentActAnswer>),
     /// The identifier belongs to this customer, who is to be asked.
     Elsewhere(Customer),
@@ -24,16 +24,16 @@ pub enum AskAnswer {
     Busy,
 }
 
-/// What became of what an agent did.
+/// The result of an agent's act.
 #[derive(Debug, Clone)]
 pub struct AgentActAnswer {
     /// The twin's `now`.
     pub at: Time,
-    /// The escalation, as everybody who follows it hears of it; none if nothing about it is new.
+    /// The escalation message; none if nothing changed.
     pub escalation: Option<Box<Escalation>>,
 }
 
-/// What was decided for a channel that asked.
+/// The decision for a channel's request.
 #[derive(Debug, Clone)]
 pub struct DecisionAnswer {
     /// The twin's `now`.

@@ -9,10 +9,10 @@ use crate::event::{Broadcast, Reason, Rejection, Time};
 use crate::tables::Scan;
 use crate::twin::{Action, LiveBroadcast, Reaction, Stage, Twin, World, react};
 
-/// What a campaign came to, customer by customer.
+/// The counts of a campaign.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct CampaignCounts {
-    /// Customers to whom something was said.
+    /// Customers who got an action.
     pub said: u64,
     /// The others, by the stage of the decision that dropped the last candidate.
     pub silent: BTreeMap<Box<str>, u64>,
@@ -60,7 +60,7 @@ pub enum CampaignPreview {
     Nothing(Stage),
 }
 
-/// A campaign that is tried on twins which never hear of it.
+/// A dry run of a campaign on copies of twins.
 #[derive(Debug, Clone)]
 pub struct CampaignTrial {
     shared: Arc<LiveBroadcast>,
@@ -100,7 +100,7 @@ impl CampaignTrial {
         twin.would_hear(&self.shared, at, &self.surroundings.world())
     }
 
-    /// What would be said. The twin is one that nobody else has.
+    /// The actions it would take, decided on a copy of the twin.
     pub fn on(&self, twin: &mut Twin, at: Time) -> CampaignPreview {
         let world: World<'_> = self.surroundings.world();
         let reaction = react(twin, &self.shared.wake(&twin.customer, at), &world);

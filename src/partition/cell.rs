@@ -26,31 +26,30 @@ pub struct IndexedInput {
     pub input: Input,
 }
 
-/// What a partition has its twin do: take these inputs in, in this order.
+/// A batch of inputs for one twin, in order.
 #[derive(Debug, Clone)]
 pub struct TwinBatch {
     /// The inputs.
     pub inputs: SmallVec<[IndexedInput; 1]>,
-    /// The policy to go by.
+    /// The active policy.
     pub policy: Arc<Policy>,
-    /// The policy that decides in its shadow.
+    /// The shadow policy.
     pub shadow: Option<Arc<Policy>>,
     /// What is shared among customers.
     pub broadcasts: Broadcasts,
     /// What was learned from outcomes.
     pub models: Snapshot,
-    /// Whether the twin is to say where it stands in the index, whatever has changed.
+    /// Whether the twin must report its index rows even if nothing changed.
     pub is_indexing: bool,
-    /// It is to let go of everything after the inputs, unless it was seen after this moment.
+    /// Delete the twin after the inputs, unless it was seen after this time.
     pub erasing: Option<Time>,
-    /// And unless it is another customer's by now than by the link of this number.
+    /// And unless it is no longer linked by the link with this number.
     pub linked_by: Option<u64>,
-    /// And unless it has parted from this identifier, which was the same customer by the link of this
-    /// number.
+    /// And unless this identifier, linked by the link with this number, has been unlinked.
     pub linked_from: Option<(Customer, u64)>,
 }
 
-/// What became of an errand.
+/// The result of a batch.
 #[derive(Debug)]
 pub struct BatchResult {
     /// Whose twin it was.
@@ -59,7 +58,7 @@ pub struct BatchResult {
     pub result: Result<BatchReactions, HandlerPanic>,
 }
 
-/// A twin took every input of an errand in.
+/// The twin processed all inputs of a batch.
 #[derive(Debug)]
 pub struct BatchReactions {
     /// The reactions, each with its input's place in the round.
@@ -68,18 +67,18 @@ pub struct BatchReactions {
     pub change: Option<TwinChange>,
     /// Rows of the index that come or go.
     pub index: Vec<IndexChange>,
-    /// What the twin was, if it was to let go of everything.
+    /// What was deleted, if the batch was an erasure.
     pub erased: Option<Box<ErasedTwin>>,
     /// The open escalations, if they have changed.
     pub waiting: Option<Vec<WaitingEscalation>>,
-    /// What the policy in the shadow would have said.
+    /// What the shadow policy would have decided.
     pub(super) beside: ShadowComparison,
 }
 
 /// The stored form of a changed twin.
 #[derive(Debug)]
 pub struct TwinChange {
-    /// The state, sealed.
+    /// The encoded state.
     pub(super) state: Vec<u8>,
     /// Blocks of the timeline that became full, sealed, by slot.
     pub(super) blocks: SmallVec<[(u8, Vec<u8>); 1]>,
@@ -87,7 +86,7 @@ pub struct TwinChange {
     pub(super) resident_bytes: u32,
 }
 
-/// A twin's handler panicked: its state in memory is not to be trusted.
+/// A twin's handler panicked; its in-memory state is discarded.
 #[derive(Debug)]
 pub struct HandlerPanic {
     /// The inputs of the errand.

@@ -6,18 +6,18 @@ use serde::{Deserialize, Serialize};
 use super::shadow::ShadowComparison;
 use crate::event::Reason;
 
-/// What a partition has done since the service started, and what it holds now.
+/// Statistics of a partition since the start, and its current size.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Counters {
     /// Events that changed their twin.
     pub events: u64,
-    /// Events that went on to the customer to whom their identifier is linked.
+    /// Events forwarded to the customer whom their identifier is linked to.
     #[serde(default)]
     pub passed_on: u64,
     /// Circles of linked identifiers that were found and broken.
     #[serde(default)]
     pub circles: u64,
-    /// Events that a twin had taken in before.
+    /// Duplicate events.
     pub duplicates: u64,
     /// Events at or below the cursor that the stream delivered again.
     pub redelivered: u64,
@@ -31,7 +31,7 @@ pub struct Counters {
     /// Twins that a broadcast woke.
     #[serde(default)]
     pub woken: u64,
-    /// Twins that were looked at on behalf of broadcasts or of an index.
+    /// Twins visited for broadcasts or an index.
     #[serde(default)]
     pub looked_at: u64,
     /// Requests of channels that were answered.
@@ -72,8 +72,8 @@ pub struct Counters {
     /// The last of these, as it is written.
     #[serde(default)]
     pub last_unknown_zone: Option<String>,
-    /// How often a consent or a wish for a channel named a purpose or a channel that the policy
-    /// does not have: it is kept, and nothing goes by it.
+    /// Consents and channel preferences with a purpose or channel unknown to the policy: stored, but not
+    /// used.
     #[serde(default)]
     pub unknown_names: u64,
     /// The last of these, and which of both it is.
@@ -117,7 +117,7 @@ pub struct Counters {
     /// Customers who were erased, and are kept from coming back.
     #[serde(default)]
     pub tombstones: u64,
-    /// The stream sequence up to which everything is taken in and durable.
+    /// The stream sequence up to which everything is committed.
     pub cursor: u64,
 }
 

@@ -3,9 +3,9 @@ use std::time::Duration;
 use crate::config::limits;
 use crate::event::Time;
 
-/// How many dead letters a partition may still write: a burst at once, and then as many in a second
-/// as people could ever look at. A channel that sends nothing but rubbish is read as fast as it
-/// sends, and does not hold those up who come behind it; the stream of events has it all.
+/// A token bucket for the dead letters of a partition: a burst, then as many per second as people could
+/// look at. So a channel that sends only invalid events is read at full speed and does not delay others;
+/// the event stream still holds all of its events.
 #[derive(Debug)]
 pub(super) struct DeadLetterBudget {
     left: usize,

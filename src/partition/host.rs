@@ -11,31 +11,30 @@ use crate::policy::Policy;
 use crate::tables::{Batch, IndexKey, Pseudonym, Scan, ScanKey, Tombstone, Urgency};
 use crate::twin::{Broadcasts, Twin, World};
 
-/// What an operator chose for a partition: how much it may keep in memory, and how fast it goes.
+/// The configured limits of a partition: memory and scan rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// At most so many twins.
+    /// Maximum twins in memory.
     pub resident_twins_max: usize,
-    /// At most about so many bytes of twins.
+    /// Approximate maximum bytes of twins in memory.
     pub resident_bytes_max: usize,
-    /// About so many timers; later ones wait in the store.
+    /// Approximate maximum timers in memory; later ones stay in the store.
     pub timers_near_max: usize,
     /// So many outputs may wait for the broker before the partition does, too; of more than that, it
     /// holds no more than twice as many in memory.
     pub outbox_max: usize,
-    /// A twin comes to rest after so long without an input; never, if unset.
+    /// A twin is compressed after this time without an input; unset: never.
     pub rest_after: Option<Duration>,
-    /// Between two twins that are looked at on behalf of broadcasts or of an index lies so long, on
-    /// average; in event time nothing.
+    /// Average interval between two twins visited by scans; none on event time.
     pub wake_pause: Duration,
     /// How many partitions go about it at once: what a campaign may do in a second is shared out.
     pub partitions: u16,
-    /// When whoever asks is answered.
+    /// When requests are answered.
     pub answers: Answers,
 }
 
-/// Whoever performs what a partition wants done. Each `load…` and `commit` is answered later by a
-/// call of the machine's method of the same name.
+/// Performs the IO of a partition. Each `load…` and `commit` is answered later by calling the machine's
+/// method of the same name.
 pub trait Host {
     /// Where an active twin is reached. Dropping it passivates the twin.
     type Address;
@@ -91,7 +90,7 @@ pub struct Pulled<T> {
 /// What a partition knows from before it was started.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Recovered {
-    /// Up to where everything of each lane of the stream is taken in.
+    /// The cursor of each lane.
     pub cursors: Cursors,
     /// When the stream stored the last event of the main lane.
     pub stored: Option<Time>,
@@ -103,15 +102,15 @@ pub struct Recovered {
     pub next_input: u64,
     /// The latest moment the partition has seen.
     pub clock: Option<Time>,
-    /// The version of what was learned that it went by last.
+    /// The model version used last.
     pub version: u64,
     /// The first outputs that the broker has not confirmed,
     pub outputs: Vec<(u64, Output)>,
     /// and how many more the store has.
     pub outputs_left: u64,
-    /// Broadcasts that live, and when each was taken in.
+    /// Active broadcasts and when each was processed.
     pub broadcasts: Vec<(Broadcast, Time)>,
-    /// How far it was in going through its twins.
+    /// Its scan positions.
     pub sweeps: Vec<(ScanKey, Scan)>,
     /// What the arms of experiments have shown, by experiment and arm.
     pub results: Vec<ArmCounts>,
@@ -123,10 +122,10 @@ pub struct Recovered {
     pub erased_marks: ErasedMarks,
 }
 
-/// What is gone from the store, and may still be elsewhere.
+/// What was deleted from the store and must still be deleted elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Cleared {
-    /// The erasures whose rows say what is to be done.
+    /// Erasures in progress.
     pub erased: Vec<(ErasureId, Pseudonym)>,
     /// Sequences of outputs that are not to be published any more, if they were not yet; each is
     /// confirmed all the same.
@@ -142,7 +141,7 @@ impl Cleared {
     }
 }
 
-/// What the twins of a partition go by, whatever happens to them. Cheap to clone.
+/// The environment of a partition's twins: policy, broadcasts, models. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Surroundings {
     /// The policy.

@@ -1,4 +1,4 @@
-//! What waits for people, as lists show it: what is due first first, page by page.
+//! Lists of open escalations, ordered by due time, paged.
 
 use std::collections::BTreeMap;
 
@@ -22,13 +22,13 @@ pub struct EscalationsRequest {
     pub language: Option<Box<str>>,
     /// Only those that this agent holds.
     pub agent: Option<Box<str>>,
-    /// At most so many, and no more than `ESCALATIONS_LISTED`.
+    /// Page size, at most `ESCALATIONS_LISTED`.
     pub limit: Option<usize>,
     /// Only those behind this place: `next` of the answer before.
     pub after: Option<ListPosition>,
 }
 
-/// The place of an escalation in the list: what is due first first, then what is more pressing.
+/// The position of an escalation in the list: by due time, then by priority.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct ListPosition {
     /// Nothing is due after everything that is.
@@ -43,13 +43,13 @@ pub struct ListPosition {
 /// The answer to the request `escalations.list`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EscalationsReply {
-    /// The moment of the answer, by the clock on the wall.
+    /// The time of the reply, by the host clock.
     pub at: Time,
     /// How many there are in all.
     pub found: u64,
-    /// What is due first first, then what is more pressing.
+    /// Ordered by due time, then by priority.
     pub escalations: Vec<ListedEscalation>,
-    /// Where the next list begins; none: this is all.
+    /// The start of the next page; none: this is the last.
     pub next: Option<ListPosition>,
 }
 

@@ -68,12 +68,12 @@ pub struct Machine<H: Host> {
     partition: u16,
     mode: TimeMode,
     answers: Answers,
-    /// Which channels may say what not every channel may.
+    /// Channels with special rights.
     rights: Rights,
     bounds: Bounds,
     outgoing: Outgoing,
     policy: Arc<Policy>,
-    /// The policy that decides in its shadow.
+    /// The shadow policy.
     shadow: Option<Arc<Policy>>,
     /// The policy from the next round on.
     next_policy: Option<Arc<Policy>>,
@@ -98,7 +98,7 @@ pub struct Machine<H: Host> {
 
     queue: VecDeque<Pulled<H::Token>>,
     work: Option<Work<H::Token>>,
-    /// What channels asked and no round has taken in yet.
+    /// Requests waiting for a round.
     asks: VecDeque<WaitingAsk<H::Reply>>,
     /// Who waits for the answers of the round at hand, in the order of its items.
     replies: VecDeque<H::Reply>,
@@ -118,7 +118,7 @@ pub struct Machine<H: Host> {
 
     /// Up to where everything of each lane is in the open batch or committed.
     taken: Cursors,
-    /// When the stream stored each event from the last one taken in on.
+    /// Timestamps of the events from the last processed one on.
     stored: VecDeque<(u64, Time)>,
     batch: Batch,
     /// Events in the open batch, and what acknowledges them.
@@ -258,10 +258,9 @@ impl<H: Host> Machine<H> {
         self.go_on(wall, host);
     }
 
-    /// Tidies up: twins to which nothing has happened for [`Bounds::rest_after`] come to rest, and
-    /// rows that are only to be deleted go, if no other commit takes them along. Returns whether
-    /// there is more to tidy up. `age` is the time by a clock that nobody sets, from any moment on; all
-    /// that the stream has up to the sequence `taken_in` is durable in every partition.
+    /// Housekeeping: compresses twins idle for [`Bounds::rest_after`], and commits pending deletions if
+    /// no other commit includes them. Returns whether there is more to do. `age` is a monotonic time;
+    /// everything up to the sequence `taken_in` is durable in every partition.
     pub fn tidy(&mut self, age: Time, taken_in: u64, host: &mut H) -> bool {
         let after = self.bounds.rest_after.unwrap_or(Duration::MAX);
         let coldest = self.cache.tidy(age, after, RESTS_AT_ONCE);
@@ -297,7 +296,7 @@ impl<H: Host> Machine<H> {
         }
     }
 
-    /// What twins go by.
+    /// The environment of the twins.
     pub fn surroundings(&self) -> Surroundings {
         Surroundings {
             policy: self.next_policy.as_ref().unwrap_or(&self.policy).clone(),
@@ -306,19 +305,19 @@ impl<H: Host> Machine<H> {
         }
     }
 
-    /// From the next round on, twins go by this policy.
+    /// Sets the policy, from the next round on.
     pub fn set_policy(&mut self, policy: Arc<Policy>) {
         self.next_policy = Some(policy);
     }
 
-    /// From the next round on, this policy decides in the shadow of the one that twins go by: it
-    /// changes nothing and says nothing, and how its decisions differ is counted.
+    /// Sets the shadow policy, from the next round on: it changes and sends nothing; differences of its
+    /// decisions are counted.
     pub fn set_shadow(&mut self, policy: Option<Arc<Policy>>) {
         self.shadow = policy;
     }
 
-    /// Whether the disk has room for more. Without it, nothing begins: what is under way is finished,
-    /// what was pulled and what is due waits, and whoever asks is told so.
+    /// Sets whether the disk has space. Without it, no round starts: events in flight finish, pulled
+    /// events and due timers wait, and requests are refused.
     pub fn set_room(&mut self, has_room: bool, wall: Time, host: &mut H) {
         self.has_room = has_room;
         if !has_room {
@@ -327,12 +326,12 @@ impl<H: Host> Machine<H> {
         self.go_on(wall, host);
     }
 
-    /// Channels may say what these let them; without them, what every channel may.
+    /// Sets the channels with special rights; without it, none has any.
     pub fn set_rights(&mut self, rights: Rights) {
         self.rights = rights;
     }
 
-    /// From the next round on, twins go by what is known now.
+    /// Sets the model, from the next round on.
     pub fn set_models(&mut self, models: Snapshot) {
         self.models = models;
     }
@@ -356,8 +355,8 @@ impl<H: Host> Machine<H> {
         next.into_iter().flatten().min()
     }
 
-    /// Whether nothing is on its way any more: everything pulled is durable and published; without
-    /// room on the disk, everything that was begun.
+    /// Whether nothing is in flight: everything pulled is durable and published (without disk space:
+    /// everything started).
     pub fn is_drained(&self) -> bool {
         let is_done = self.queue.is_empty() && self.work.is_none() && self.asks.is_empty();
         matches!(self.phase, Phase::Idle)

@@ -1,5 +1,5 @@
-//! What the service publishes for itself carries a mark that nobody else can make: on a broker without
-//! roles anybody may publish on any subject, and headers say what their sender wants.
+//! Authentication of the service's own messages by an HMAC: without roles, anybody may publish on any
+//! subject with any headers.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -15,8 +15,7 @@ const OF_IDS: u8 = 0xFE;
 const OF_ERASURES: [&str; 4] = [Erasure::HEADER, Erasure::ABSENT, Erasure::LINK, Erasure::OF];
 
 impl StoreSecret {
-    /// The mark of a message to a twin: the first half of an HMAC-SHA-256 of whom it is for and of all
-    /// that it says.
+    /// The mark of a message to a twin: the first half of an HMAC-SHA-256 over its receiver and content.
     pub fn message_mark(&self, to: &Customer, erasure: Option<&Erasure>, payload: &[u8]) -> String {
         let headers = erasure.map(Erasure::headers).unwrap_or_default();
         let value = |name: &str| {

@@ -1,8 +1,8 @@
 //! The partition: the unit of ownership, ordering, commit and recovery. No IO, no clock, no actor.
 //!
-//! A [`Machine`] takes in what was pulled from the stream, what was loaded, what its twins reacted
-//! and what was committed, and tells its [`Host`] what to do next. The actor in `actors` is one
-//! host; the simulation is another, with faults.
+//! A [`Machine`] receives pulled events, loaded rows, reactions of its twins and completed commits, and
+//! tells its [`Host`] what to do next. The actor in `actors` is one host; the simulation is another, with
+//! faults.
 //!
 //! ```text
 //! pulled ─▶ round: timers due, then events ─▶ load passive twins ─▶ twins react
@@ -13,10 +13,10 @@
 //! Invariants:
 //! * The cursor moves in the same commit as everything that the events below it changed.
 //! * Nothing is published or acknowledged before its commit.
-//! * A broadcast is kept in the same commit as the cursor behind it, and so is how far its wake-ups
-//!   are, with what came of them. No wake-up is looked for before that commit is durable: whoever is
-//!   not in the store by then comes later, and meets the broadcast by themselves.
-//! * A twin is passivated only when nothing of it is on its way: no input, no commit.
+//! * A broadcast is stored in the same commit as its cursor, and its scan position in the same commit as
+//!   the reactions it caused. A scan starts only after the broadcast's commit is durable: twins not in
+//!   the store by then are newer and receive it with their next input.
+//! * A twin is passivated only when it has no input and no commit in flight.
 
 mod ask;
 mod campaign;

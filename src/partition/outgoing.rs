@@ -9,7 +9,7 @@ use crate::contract::{Subjects, dead_letter, partition_of};
 use crate::event::{Customer, Erasure, ForwardedEvent, Original, Output, Rejection, Time};
 use crate::twin::{Action, Escalation, Observation, Recall};
 
-/// How what a twin wants done becomes messages: subject, headers, CloudEvent.
+/// Builds messages from effects: subject, headers, CloudEvent.
 #[derive(Debug, Clone)]
 pub struct Outgoing {
     subjects: Arc<Subjects>,
@@ -17,7 +17,7 @@ pub struct Outgoing {
     partitions: u16,
 }
 
-/// A message that leaves, as a CloudEvent 1.0 in structured mode.
+/// An outgoing message: a CloudEvent 1.0 in structured mode.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct CloudEvent<'a, T> {
     /// The version of CloudEvents: `1.0`.
@@ -101,7 +101,7 @@ impl Outgoing {
         self.message(subject, &event)
     }
 
-    /// An observation, as whoever learns gets it.
+    /// The message of an observation.
     pub fn observation(&self, observation: &Observation) -> Output {
         let subject = self.subjects.observation(&observation.action, &observation.customer);
         let id = format!("o{}", observation.decision);

@@ -4,12 +4,12 @@ use serde::{Deserialize, Serialize};
 use super::campaign::CampaignCounts;
 use crate::event::{Time, Value};
 
-/// A broadcast that lives, and how far it has come.
+/// An active broadcast and its progress.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Progress {
     /// The name of the shared fact.
     pub scope: String,
-    /// Its identity, by which two broadcasts of one scope are told apart.
+    /// Its id, which distinguishes broadcasts of one scope.
     pub id: String,
     /// Its value.
     pub value: Value,
@@ -18,24 +18,24 @@ pub struct Progress {
     pub condition: Option<String>,
     /// When it began.
     pub since: Time,
-    /// When it is over at the latest.
+    /// When it ends at the latest.
     pub until: Time,
-    /// Whether it wakes whom it concerns.
+    /// Whether it wakes matching twins.
     pub wake: bool,
-    /// Twins that were looked at so far in order to wake them.
+    /// Twins visited so far by its scan.
     pub looked_at: u64,
     /// Of these, twins that it concerned and that had not met it.
     pub woken: u64,
-    /// Partitions that are to take it in: all of the service.
+    /// The number of partitions.
     pub partitions: u32,
-    /// Of these, partitions that have taken it in and have nobody left to wake.
+    /// Of these, partitions whose scan is complete.
     pub partitions_done: u32,
-    /// How often its condition went through more than it may, and so concerned nobody.
+    /// How often its condition exceeded the step limit and so did not match.
     #[serde(default)]
     pub exceeded: u64,
     /// Whether an index finds them.
     pub by_index: bool,
-    /// Twins that are looked at in a second.
+    /// Twins visited per second.
     pub per_second: f64,
     /// What came of it, if it is a campaign.
     #[serde(default)]
@@ -65,7 +65,7 @@ impl Progress {
         self.partitions = self.partitions.max(partitions);
     }
 
-    /// Whether nobody is left to wake.
+    /// Whether the scan is complete.
     pub fn is_done(&self) -> bool {
         self.partitions_done == self.partitions
     }

@@ -1,5 +1,5 @@
-//! Going through the twins of a partition, a few at a time: to wake those whom a broadcast concerns,
-//! or to make an index.
+//! Scans over the twins of a partition, a few at a time: to wake matching twins for a broadcast, or to
+//! build an index.
 
 use std::time::Duration;
 
@@ -30,8 +30,8 @@ pub(super) struct ActiveScan {
     /// The commit with which it began: only once that is durable does the store have every twin
     /// that there was before it. Later ones come upon its subject by themselves.
     since: u64,
-    /// When this process first went on with it, and last, by the clock on the wall, and how many
-    /// twins it has looked at in between.
+    /// When this process started and last continued it, by the host clock, and the number of twins
+    /// visited in between.
     began: Option<Time>,
     latest: Time,
     counted: u64,
@@ -81,20 +81,20 @@ pub(super) enum ScanStep {
     Nothing,
     /// To look for the next twins.
     Ask(ScanRequest),
-    /// To wait for something that is on its way; in event time nothing overtakes it if it wakes.
+    /// Wait for a pending answer; on event time, nothing overtakes a waking scan.
     Wait,
-    /// To take the next twins in hand.
+    /// Visit the next twins.
     Go,
 }
 
 /// How fast twins are looked at.
 #[derive(Debug, Clone)]
 struct ScanPace {
-    /// At most so many at once.
+    /// The batch size.
     batch: usize,
-    /// And then so long a pause.
+    /// The pause between batches.
     pause: Duration,
-    /// The moment of the next ones, by the clock on the wall.
+    /// When the next batch is due, by the host clock.
     next: Time,
 }
 

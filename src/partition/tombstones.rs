@@ -14,8 +14,8 @@ use crate::event::{Customer, ErasureId, Event, EventKind, Time};
 use crate::tables::{Pseudonym, Tombstone};
 use crate::twin::{Cause, Input};
 
-/// What marks are made with. Whoever has it can tell whether a mark is of a customer whom they can
-/// name, and so it never leaves the store.
+/// The secret for marks and pseudonyms. With it, a pseudonym can be matched to a known identifier, so it
+/// never leaves the store.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct StoreSecret {
     key: [u8; 32],
@@ -117,7 +117,7 @@ pub(super) struct Tombstones {
     known: HashMap<Pseudonym, Tombstone>,
     /// Those of them who have not come back, and those of all other partitions.
     everywhere: ErasedMarks,
-    /// Everything that the stream has up to this sequence is taken in, by all partitions.
+    /// Everything up to this stream sequence is processed in all partitions.
     taken_in: u64,
     /// The latest erasure of anybody who has come back since: what was said after that is not late.
     last_lifted: Time,
@@ -319,7 +319,7 @@ pub(super) fn begins_anew(input: &Input, tombstone: &Tombstone) -> bool {
     told.anew && time.is_some() && input.since() > tombstone.at
 }
 
-/// Why an input is late for somebody who has come back after an erasure.
+/// Why an input belongs to the time before an erasure of a customer who has returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ErasedPast {
     /// What it says was said before, or another identifier passed it on before.

@@ -15,7 +15,7 @@ pub const LESSON_EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Trainer {
     learner: Learner,
-    /// Of each partition the sequence behind the last answer that was learned from.
+    /// Per partition, the sequence after the last trained observation.
     next: Vec<u64>,
     answers: u64,
     history: LessonHistory,
@@ -41,7 +41,7 @@ impl Trainer {
         Ok(Trainer { learner, next: vec![0; partitions.into()], answers, history })
     }
 
-    /// What is known now.
+    /// The current model.
     pub fn model(&self) -> &Snapshot {
         self.learner.model()
     }

@@ -26,7 +26,7 @@ use crate::past::{Lived, Past};
 use crate::policy::{Issue, Policy};
 use crate::twin::Action;
 
-/// Two policies on the same pasts.
+/// The comparison of two policies on the same histories.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct RehearsalReport {
     /// The policy that is live: name and version.
@@ -35,7 +35,7 @@ pub struct RehearsalReport {
     pub other: Box<str>,
     /// Customers in the sample.
     pub customers: u64,
-    /// Inputs that they took in, timers aside.
+    /// Processed inputs, without timers.
     pub inputs: u64,
     /// From the first input to the last.
     pub span: Option<(Time, Time)>,
@@ -47,11 +47,11 @@ pub struct RehearsalReport {
     pub channels: BTreeMap<Box<str>, Pair<u64>>,
     /// Customers by how many actions they get; the last entry: that many or more.
     pub pressure: Vec<Pair<u64>>,
-    /// Customers to whom the other policy would be worth more.
+    /// Customers with more value under the other policy.
     pub gain: u64,
-    /// Customers to whom it would be worth less.
+    /// Customers with less value under it.
     pub lose: u64,
-    /// The trait across which fairness is looked at.
+    /// The trait by which groups are compared (fairness).
     pub across: Option<Box<str>>,
     /// Figures by its values; of each as many customers as have it.
     pub groups: BTreeMap<Box<str>, Pair<RehearsalFigures>>,
@@ -66,12 +66,12 @@ pub struct Pair<T> {
     pub other: T,
 }
 
-/// What is said to some customers.
+/// Action figures of a group of customers.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct RehearsalFigures {
     /// Customers.
     pub customers: u64,
-    /// Of these, customers to whom something is said.
+    /// Of these, customers who get an action.
     pub reached: u64,
     /// Actions.
     pub actions: u64,
@@ -79,7 +79,7 @@ pub struct RehearsalFigures {
     pub sales: u64,
     /// Escalations.
     pub escalations: u64,
-    /// The sum of the scores of what is said: propensity × context × value × lever.
+    /// The sum of the scores of the actions: propensity × context × value × lever.
     pub value: f64,
 }
 
@@ -90,7 +90,7 @@ pub const PRESSURE: usize = 9;
 const GROUPS_MAX: usize = 16;
 
 impl RehearsalReport {
-    /// Two policies, and nobody yet.
+    /// An empty report for two policies.
     pub fn new(live: &Policy, other: &Policy, across: Option<&str>) -> RehearsalReport {
         let name = |policy: &Policy| format!("{} {}", policy.name, policy.version).into();
         RehearsalReport {
@@ -102,7 +102,7 @@ impl RehearsalReport {
         }
     }
 
-    /// Has one more customer live through their past, twice, by what is known in one snapshot.
+    /// Replays one customer's history under both policies, with one model snapshot.
     pub fn rehearse(
         &mut self,
         customer: &Customer,

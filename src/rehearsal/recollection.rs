@@ -16,16 +16,16 @@ use crate::past::{Life, Lived, ModelMark, Past};
 use crate::policy::Files;
 use crate::tables::KeptLesson;
 
-/// By what is known lives are lived once more.
+/// Which model a replay uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ModelSource {
-    /// By what was known then: each input by the version that it went by.
+    /// The version that each input used originally.
     Then,
-    /// By what is known now.
+    /// The current model.
     Now,
 }
 
-/// Why a service could not say what it keeps.
+/// Why a service's data could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// It does not answer, or refuses.
@@ -133,7 +133,7 @@ async fn ask<T: DeserializeOwned>(
     serde_json::from_slice(&answer).map_err(malformed)
 }
 
-/// What a service learned, version by version, learned once more from what it keeps.
+/// The model versions of a service, rebuilt from its training history.
 pub struct RelearnedModels<'a> {
     bus: &'a Bus,
     relearner: LessonReplayer,
@@ -182,7 +182,7 @@ impl<'a> RelearnedModels<'a> {
         Ok(is_there.then(|| self.relearner.snapshot().clone()))
     }
 
-    /// What is known now, as far as its past is kept.
+    /// The current model, as far as its history is kept.
     ///
     /// # Errors
     /// [`Error`].
@@ -257,7 +257,7 @@ impl<'a> RelearnedModels<'a> {
 pub struct Lives {
     /// The lives, in the order in which they were handed over.
     pub lived: Vec<Lived>,
-    /// Inputs that went by a version that is not kept any more, and now by what is known at present.
+    /// Inputs whose model version is no longer kept, replayed with the current model.
     pub by_now: u64,
 }
 

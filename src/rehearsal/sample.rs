@@ -16,11 +16,11 @@ use crate::past::Past;
 #[derive(Debug)]
 pub struct CustomerSample {
     size: usize,
-    /// Those to whom something happened in a channel.
+    /// Customers with an event from a channel.
     customers: BTreeMap<Key, Past>,
     /// What came in the service's name before that, and is not in their pasts yet; by sequence.
     missing: BTreeMap<Key, Vec<u64>>,
-    /// Those to whom nothing else happened; by sequence.
+    /// Customers with internal messages only, by sequence.
     doubtful: BTreeMap<Key, Vec<u64>>,
     broadcasts: Vec<(u64, Time, Arc<Broadcast>)>,
     seen: u64,
@@ -34,7 +34,7 @@ fn key(customer: &Customer) -> Key {
 }
 
 impl CustomerSample {
-    /// A sample of at most so many.
+    /// A sample of at most this many.
     pub fn new(size: usize) -> CustomerSample {
         CustomerSample {
             size,

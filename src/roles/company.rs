@@ -6,7 +6,7 @@ use crate::event::{Channel, INTERNAL, encode};
 use super::Error;
 use super::grant::Grant;
 
-/// Everybody who comes to a company's broker.
+/// All users of a company's broker.
 #[derive(Debug, Clone, Default)]
 pub struct Company {
     /// The names under which everything is found on the bus.
@@ -34,7 +34,7 @@ pub struct Company {
     pub operators: Vec<String>,
 }
 
-/// Somebody who works on escalations.
+/// An agent, who works on escalations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Agent {
     /// The name.
@@ -75,7 +75,7 @@ fn named(text: &str) -> (String, Vec<String>) {
     (name.to_owned(), list.map(str::to_owned).collect())
 }
 
-/// What somebody is on the bus.
+/// The role of a user.
 pub(super) struct Member {
     /// The name on the bus: the role, and which of it.
     pub(super) user: String,
@@ -91,7 +91,7 @@ pub(super) struct Member {
     pub(super) knows: Vec<(&'static str, String)>,
 }
 
-/// How somebody comes in.
+/// How a user connects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Door {
     /// Over NATS or WebSocket, with a key.

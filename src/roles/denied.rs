@@ -4,21 +4,20 @@ use crate::bus::{DeniedOperation, PermissionDenied};
 use crate::contract::Subjects;
 use crate::event::INTERNAL;
 
-/// Why the broker denies something, and who may do it: a sentence for whoever tried, under a name or
-/// without one.
+/// Explains why the broker denied an operation and who may do it.
 pub fn denied(subjects: &Subjects, name: Option<&str>, denied: &PermissionDenied) -> String {
     let who = name.map_or_else(|| "whoever gives no name".to_owned(), |name| format!("`{name}`"));
     format!("the broker does not let {who} {denied}: {}", who_may(subjects, name, denied))
 }
 
-/// What whoever could not connect lacks most likely.
+/// The most likely reason why a client could not connect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lacks {
-    /// To know the authority behind the broker's certificate.
+    /// The broker's certificate authority is not trusted.
     Authority,
     /// The name of the broker that its certificate has.
     Host,
-    /// To be somebody whom the broker knows.
+    /// The broker does not know the credentials.
     Key,
 }
 

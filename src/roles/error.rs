@@ -23,7 +23,7 @@ pub enum Error {
     /// A certificate cannot be made.
     #[error("expected a certificate for `{hosts}`: {source}; name hosts with --host")]
     Certificate {
-        /// For whom.
+        /// The customer.
         hosts: String,
         /// Why not.
         source: rcgen::Error,

@@ -28,7 +28,7 @@ const DEVICES_STREAMS: &str =
 pub struct Prepared {
     /// The broker's configuration.
     pub broker: PathBuf,
-    /// The part of it that says who may come in and do what, for a configuration of another make.
+    /// Its authorization part, for use in another configuration.
     pub security: String,
     /// The settings for the service.
     pub service: PathBuf,
@@ -38,7 +38,7 @@ pub struct Prepared {
     prefix: String,
 }
 
-/// Somebody who may come to the broker.
+/// A user of the broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
     /// The name on the bus, such as `channel-web`.
@@ -58,7 +58,7 @@ impl User {
 }
 
 impl Prepared {
-    /// The settings with which a user joins a broker at `url`; none if there is no such user.
+    /// The connection settings of a user at `url`; none if there is no such user.
     pub fn nats(&self, user: &str, url: &str) -> Option<settings::NatsSettings> {
         let user = self.users.iter().find(|known| known.name == user)?;
         Some(settings::NatsSettings {
@@ -77,8 +77,8 @@ impl Prepared {
     }
 }
 
-/// Makes the keys that are missing in a folder, and writes the configuration for exactly this
-/// company: whoever is no longer part of it may no longer come in.
+/// Creates missing keys in a folder and writes the configuration for exactly these users; users no longer
+/// listed lose access.
 ///
 /// # Errors
 /// Any [`Error`].

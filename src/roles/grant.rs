@@ -1,10 +1,10 @@
 use std::collections::BTreeMap;
 
-/// What a user may do beyond their own account: a piece of the service's account that is lent to them,
-/// and to nobody who is not named.
+/// A permission beyond the user's own account: an export of the service's account, for named accounts
+/// only.
 ///
-/// The broker rewrites the reply subject of whatever is asked in this way: an answer comes back into
-/// the account of whoever asked, and nowhere else, whatever reply they invent.
+/// The broker rewrites the reply subject of whatever is asked in this way: an answer comes back into the
+/// account of whoever asked, and nowhere else, whatever reply they invent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Grant {
     /// To publish, or to ask what has one answer.

@@ -4,10 +4,10 @@
 //! certificate for the broker, the broker's configuration made of the templates in `config/nats`, and
 //! settings for the service. Nothing here runs while the service does.
 //!
-//! * [`Company`]: who there is.
+//! * [`Company`]: the users.
 //! * [`prepare`]: writes the folder.
-//! * [`denied`]: why the broker denies somebody something, and who may do it.
-//! * [`Lacks`]: what somebody lacks whom the broker does not let in.
+//! * [`denied`]: explains denied operations.
+//! * [`Lacks`]: explains rejected connections.
 
 mod certificates;
 mod company;

@@ -11,8 +11,8 @@ use crate::event::Time;
 use crate::store::{self, Store};
 use crate::tables;
 
-/// Who makes the copies: each in a folder of its own, all in one that the settings name, so that
-/// nobody who may ask can choose where the service writes.
+/// Makes backups, each in its own folder below the configured one, so that a caller cannot choose where
+/// the service writes.
 pub struct BackupWriter {
     store: Arc<Store>,
     folder: PathBuf,

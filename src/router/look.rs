@@ -12,7 +12,7 @@ use crate::event::{Customer, Time};
 use crate::partition::{Surroundings, TimeMode};
 use crate::twin::{Dissatisfaction, Forecast, Twin};
 
-/// All that is known of one customer, as it is sent.
+/// The reply to `show`.
 #[derive(Serialize)]
 struct ShownTwin<'a> {
     customer: &'a Customer,
@@ -26,7 +26,7 @@ struct ShownTwin<'a> {
     twin: &'a Twin,
 }
 
-/// A twin, and where it lives.
+/// A twin and its partition.
 pub(super) struct FoundTwin {
     pub(super) asked: Customer,
     pub(super) twin: Box<Twin>,

@@ -50,21 +50,21 @@ pub struct Router {
 
 /// Where the state of the service is read.
 pub struct Probes {
-    /// How often the intake began anew.
+    /// Intake restarts.
     pub resets: Arc<AtomicU64>,
-    /// What left the stream before it was taken in.
+    /// Events that expired before they were processed.
     pub missed: MissedEvents,
-    /// How far the intake is.
+    /// The intake's position.
     pub floor: Floor,
-    /// What publishes.
+    /// The relay.
     pub relay: Arc<Relay>,
-    /// What looks at the streams.
+    /// The stream monitor.
     pub watch: StreamMonitor,
-    /// What looks at the disk.
+    /// The disk monitor.
     pub room: Arc<DiskMonitor>,
-    /// What the time is.
+    /// The clock.
     pub clock: Arc<Clock>,
-    /// Which channels may say what not every channel may.
+    /// Channels with special rights.
     pub rights: Rights,
 }
 
@@ -95,8 +95,8 @@ impl Router {
         Router { bus, partitions, mode, policy, started, probes, learner, keeper, auditor, signer }
     }
 
-    /// The answer to a request: every verb passes here, and what the audit is to know of it is
-    /// written down before the answer goes out, or it does not.
+    /// Handles a request. Every verb passes here; its audit entry is written before the reply is sent,
+    /// otherwise no reply is sent.
     ///
     /// # Errors
     /// An [`ApiError`] with one of the codes of [`code`].

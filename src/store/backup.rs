@@ -16,7 +16,7 @@ use crate::event::Customer;
 use crate::files::{close_folder, make_folder};
 use crate::tables::{Batch, Commit, Error, PartitionMeta, Read, Table, Verified, keys};
 
-/// A copy of a store as it was at one moment.
+/// A consistent backup of a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackupSummary {
     /// Where it is.
@@ -27,7 +27,7 @@ pub struct BackupSummary {
     pub bytes: u64,
 }
 
-/// What is in a store, looked at without changing anything.
+/// A summary of a store's content; read-only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreSummary {
     /// Into how many partitions its customers are divided.
@@ -40,7 +40,7 @@ pub struct StoreSummary {
     pub twins: u64,
     /// Every row, and what is wrong with some.
     pub verified: Verified,
-    /// Rows that nobody can read any more: the keys of customers who were erased since are gone.
+    /// Unreadable rows of customers erased since then (their keys are destroyed).
     pub unreadable: u64,
 }
 
@@ -157,8 +157,8 @@ impl Store {
     }
 }
 
-/// Reads every row of the store at a path, which nobody has open, and checks it: keys, kinds,
-/// checksums, and whether what partitions know of themselves agrees with it. Nothing is changed.
+/// Verifies every row of a closed store at a path: keys, kinds, checksums, and whether what partitions
+/// know of themselves agrees with it. Nothing is changed.
 ///
 /// # Errors
 /// As [`Store::open`]. A damaged row is no error but part of the result.
@@ -206,13 +206,13 @@ fn look_through(path: &Path, master_key: Option<&str>, keys: &Path) -> Result<St
     Ok(StoreSummary { partitions, floor: store.floor()?, metas, twins, verified, unreadable })
 }
 
-/// Puts a backup where the store of the settings is to be, once every row of it is checked. Keys of
-/// customers that are there already stay, as they are newer than those beside the backup; rows whose
-/// keys are gone do not come along.
+/// Restores a backup to the configured store path, after verifying every row. Keys of customers that are
+/// there already stay, as they are newer than those beside the backup; rows whose keys are destroyed are
+/// not restored.
 ///
 /// # Errors
-/// As [`examine`]; [`Error::Occupied`] if there is something already; [`Error::Unsound`] if a row
-/// is damaged; [`Error::Backup`] if the files cannot be copied. There is nothing at `to` then.
+/// As [`examine`]; [`Error::Occupied`] if there is something already; [`Error::Unsound`] if a row is
+/// damaged; [`Error::Backup`] if the files cannot be copied. There is nothing at `to` then.
 pub fn restore(backup: &Path, settings: &settings::StoreSettings) -> Result<StoreSummary, Error> {
     let to = &*settings.path;
     let is_free = match fs::read_dir(to) {

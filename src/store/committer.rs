@@ -11,8 +11,8 @@ use crate::tables::{Batch, Commit, Error, Urgency};
 
 const LINGER: Duration = Duration::from_millis(limits::COMMIT_LINGER_MS as u64);
 
-/// The only writer of the store: a thread that makes durable together whatever waits, so that one
-/// sync serves all partitions.
+/// The only writer of the store: a thread that commits all waiting batches together (group commit), so
+/// one sync serves all partitions.
 #[derive(Debug)]
 pub struct Committer {
     shared: Arc<Shared>,
@@ -25,7 +25,7 @@ pub struct CommitHandle {
     shared: Arc<Shared>,
 }
 
-/// What the committer has done so far.
+/// Statistics of the committer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct CommitFigures {
     /// Commits that are durable.
@@ -34,7 +34,7 @@ pub struct CommitFigures {
     pub batches: u64,
     /// Bytes in them.
     pub bytes: u64,
-    /// The time that they took in all.
+    /// Their total duration.
     pub busy: Duration,
     /// The time that the slowest took.
     pub slowest: Duration,
@@ -44,7 +44,7 @@ pub struct CommitFigures {
 
 #[derive(Debug, Default)]
 struct Shared {
-    /// How long what nobody waits for may lie.
+    /// How long deferred batches may wait.
     linger: Duration,
     queue: Mutex<Queue>,
     arrived: Condvar,
@@ -127,10 +127,9 @@ impl Drop for Committer {
 }
 
 impl CommitHandle {
-    /// Has a partition's batch made durable, after all that were submitted before; the ticket comes
-    /// back when it is. Never waits: what is on its way is bounded at the intake. After a failed
-    /// write, and after the committer was closed, the batch is dropped and its ticket never comes
-    /// back.
+    /// Submits a partition's batch, in order; its ticket is returned when it is durable. Never blocks:
+    /// the intake bounds what is in flight. After a failed write or after closing, the batch is dropped
+    /// and its ticket is never returned.
     pub fn submit(&self, partition: u16, ticket: u64, batch: Batch, urgency: Urgency) {
         let due = match urgency {
             Urgency::Immediate => Instant::now(),
@@ -146,7 +145,7 @@ impl CommitHandle {
         }
     }
 
-    /// What the committer has done so far.
+    /// Statistics of the committer.
     pub fn figures(&self) -> CommitFigures {
         let shared = &*self.shared;
         CommitFigures {

@@ -155,7 +155,7 @@ impl Store {
         Ok(self.store_wide(OWNER)?.filter(|number| *number > 0))
     }
 
-    /// A start of this number is about to serve; 0: none ever did. Durable at once.
+    /// Records the owner number of the starting service (0: none yet). Written durably.
     ///
     /// # Errors
     /// [`Error::Write`], or [`Error::Poisoned`].

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::config::settings;
 use crate::tables::DiskSpace;
 
-/// What the disk under the store has left. A disk that is full ends the process, because a write
-/// fails; so nothing more is taken in before that, while there is still room for what is under way.
+/// Monitors the free space of the store's disk. A full disk would fail a write and end the process;
+/// processing pauses before that, while there is still space for events in flight.
 #[derive(Debug)]
 pub struct DiskMonitor {
     path: PathBuf,
@@ -16,8 +16,8 @@ pub struct DiskMonitor {
 }
 
 impl DiskMonitor {
-    /// The room under the store of the settings; its folder exists. It was not looked at yet, and
-    /// counts as enough.
+    /// A monitor for the configured store, whose folder exists. Until the first check, space counts as
+    /// sufficient.
     pub fn new(settings: &settings::StoreSettings) -> DiskMonitor {
         DiskMonitor {
             path: settings.path.clone(),

@@ -10,8 +10,8 @@ use crate::tables::{Batch, Commit, Error, Table, keys};
 const SECRET: [&str; 4] = ["secret-0", "secret-1", "secret-2", "secret-3"];
 
 impl Store {
-    /// The secret of this store: of a sealed one it comes of its keys, and lies nowhere in clear; of
-    /// another one it is the one that it has, or from now on `fresh`.
+    /// The secret of this store. A sealed store derives it from its keys and never stores it in clear;
+    /// another store reads the stored one, or stores `fresh`.
     ///
     /// # Errors
     /// [`Error::Read`], [`Error::Record`] or [`Error::Write`].
@@ -95,7 +95,7 @@ impl Store {
             .map_or(Ok(()), |vault| vault.forget(customer.as_str(), &self.settings.backups))
     }
 
-    /// The same of the rows that say how far erasures are, which name the customer until the end.
+    /// The same for erasure progress rows, which contain the customer until the end.
     ///
     /// # Errors
     /// [`Error::Write`].

@@ -66,9 +66,9 @@ pub(super) struct KeyVault {
     master: Cipher,
     naming: Hmac<Sha256>,
     known: Mutex<KnownKeys>,
-    /// Held by whoever changes keys: a commit until the store has it, too.
+    /// Lock for key changes; a commit holds it until the store has the data.
     turn: Mutex<u64>,
-    /// Held by whoever copies them.
+    /// Lock for copying keys.
     copying: Mutex<()>,
 }
 

@@ -15,8 +15,7 @@ use crate::models::{ArmResult, Exposure, Lesson, LevelWeights};
 use crate::past::ModelMark;
 use crate::twin::{Decision, WaitingEscalation};
 
-/// Changes that become durable together, or not at all: pure data, in the order in which they were
-/// made, all in one buffer.
+/// A batch of changes, committed atomically: plain data, in order, in one buffer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Batch {
     arena: Vec<u8>,

@@ -2,40 +2,39 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{Customer, ErasureId, Time};
 
-/// A customer, as a store that has erased them knows them: a keyed hash. Whoever does not have the
-/// store's secret cannot tell whom it is of.
+/// A pseudonym of an erased customer: a hash keyed with the store's secret, meaningless without it.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
 pub struct Pseudonym(pub [u8; 16]);
 
-/// That a customer was erased: what comes late does not bring them back. Stored.
+/// A tombstone: late events do not recreate an erased customer. Stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tombstone {
     /// On whose behalf.
     pub id: ErasureId,
     /// When.
     pub at: Time,
-    /// Until when nothing brings them back, if everything that was sent before is taken in by then.
+    /// When the tombstone expires, if all earlier events have been processed by then.
     pub until: Time,
     /// They have come back since, and said so: it holds nothing back any more but copies of this
     /// erasure, and what was said or passed on before it.
     pub is_lifted: bool,
-    /// Erasures before this one, the last one last: copies of them erase nobody either.
+    /// Earlier erasure ids, newest last: duplicates of them have no effect.
     pub earlier: Vec<ErasureId>,
-    /// The place of the erasure in the stream of events: until everything up to there is taken in, it
-    /// holds whatever `until` says. 0 if that is not known, or if the stream is another one by now.
+    /// The stream sequence of the erasure: the tombstone holds at least until everything up to it is
+    /// processed, regardless of `until`. 0 if unknown or if the stream was replaced.
     pub sequence: u64,
 }
 
 impl Tombstone {
-    /// Whether they were erased on behalf of this already.
+    /// Whether this erasure was already applied.
     pub fn is_of(&self, id: ErasureId) -> bool {
         self.id == id || self.earlier.contains(&id)
     }
 }
 
-/// An erasure of one identifier: what has gone, and what still has to. Stored.
+/// The progress of erasing one identifier. Stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErasureProgress {
     /// The identifier, until nothing of it is left elsewhere.
@@ -44,7 +43,7 @@ pub struct ErasureProgress {
     pub mark: Pseudonym,
     /// When the twin took its erasure in.
     pub at: Time,
-    /// Until when nothing brings it back; and so long this is kept.
+    /// When the tombstone, and this row, expire.
     pub until: Time,
     /// The place of the erasure in the stream of events.
     pub sequence: u64,
@@ -56,7 +55,7 @@ pub struct ErasureProgress {
     pub stage: ErasureStage,
 }
 
-/// How far an erasure is. Stored: further stages come behind the known ones.
+/// The stage of an erasure. Stored: append new stages at the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ErasureStage {
     /// The twin is gone; messages are still in the streams.
@@ -71,7 +70,7 @@ pub enum ErasureStage {
     Done(Time),
 }
 
-/// So many of one thing have gone from one place. Stored.
+/// A count of removed items in one place. Stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Removed {
     /// Where it was: `store`, or the name of a stream.

@@ -23,7 +23,7 @@ pub enum Error {
     NotJumeau {
         /// Where the database should be.
         path: PathBuf,
-        /// What is there.
+        /// What was found.
         found: String,
     },
     /// A newer version wrote the database.
@@ -166,7 +166,7 @@ pub enum Error {
         /// What the engine says.
         detail: String,
     },
-    /// A write failed. Nobody can know how much of it is on the disk: the store takes no other.
+    /// A write failed. It is unknown how much of it is on disk, so the store accepts no further writes.
     #[error(
         "expected to write a commit, found: {detail}; nothing more is written until a restart has \
          read back what is on the disk: check the disk and its free space, then start again"

@@ -51,9 +51,9 @@ pub enum Table {
     Journal,
     /// Broadcasts that live.
     Broadcasts,
-    /// How far partitions are in going through their twins.
+    /// Scan positions of partitions.
     Sweeps,
-    /// Twins by what broadcasts often go by.
+    /// The index of twins by indexed paths.
     Index,
     /// The last decisions of every twin: a ring, written in place.
     Decisions,
@@ -61,9 +61,9 @@ pub enum Table {
     Observations,
     /// What was learned of each level of arms.
     Learned,
-    /// What versions of what is known were learned from, so that they can be learned once more.
+    /// Training history, to rebuild model versions.
     Lessons,
-    /// From where on partitions went by which version.
+    /// Which model version partitions used from which position on.
     Marks,
     /// What the arms of experiments have shown.
     Results,
@@ -208,10 +208,10 @@ impl PartialOrd for TimerKey {
     }
 }
 
-/// What a partition goes through its twins for.
+/// The purpose of a scan.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ScanKey {
-    /// To wake those whom the broadcast of this scope concerns.
+    /// Wakes the twins that match the broadcast of this scope.
     Wake(Box<str>),
     /// To make an index of what stands at this path.
     Index(Box<str>),
@@ -221,8 +221,8 @@ pub enum ScanKey {
 
 /// A row of an index: twins that have one value at one path.
 ///
-/// Path and value stand there as hashes, XXH3-64, so that keys are short. Two values with one hash
-/// cost a look at a twin that is not concerned.
+/// Path and value stand there as hashes, XXH3-64, so that keys are short. A hash collision only costs one
+/// check of a twin that does not match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct IndexKey {
     /// The hash of the path.

@@ -17,7 +17,7 @@ pub struct StoredTwin {
     pub timeline: Vec<(u16, Box<[u8]>)>,
 }
 
-/// An input that did not come from the stream, as it was journalled.
+/// A row of the journal: an input not from the stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalRow {
     /// Its time.
@@ -31,7 +31,7 @@ pub struct JournalRow {
 /// What a partition knows about itself; all zero before its first commit.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PartitionMeta {
-    /// The stream sequence up to which it has taken in everything of the main lane.
+    /// The main-lane cursor: everything up to this stream sequence is processed.
     pub cursor: u64,
     /// The same of the slow lane.
     pub slow_cursor: u64,
@@ -45,11 +45,11 @@ pub struct PartitionMeta {
     pub next_input: u64,
     /// The latest moment that it has seen.
     pub clock: Option<Time>,
-    /// The version of what was learned that it went by last.
+    /// The model version used last.
     pub version: u64,
 }
 
-/// How far a partition is in going through its twins. Stored.
+/// The position of a scan over a partition's twins. Stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scan {
     /// What it is for, beyond its key: the fingerprint of the broadcast, or the hash of the path.
@@ -58,9 +58,9 @@ pub struct Scan {
     pub along: Vec<IndexKey>,
     /// How many of these it has come to the end of.
     pub passed: u32,
-    /// The last twin that it looked at, among all or in the row at hand.
+    /// The last visited twin, among all twins or in the current index row.
     pub after: Option<Customer>,
-    /// How many twins it looked at.
+    /// The number of visited twins.
     pub looked_at: u64,
     /// How many of them it concerned.
     pub touched: u64,
@@ -75,7 +75,7 @@ pub struct Scan {
 /// What a check of every record found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Verified {
-    /// Records looked at.
+    /// Records checked.
     pub records: u64,
     /// Their bytes, keys included.
     pub bytes: u64,
@@ -114,17 +114,16 @@ impl PackedDecision {
     }
 }
 
-/// Which versions of what was learned can be learned once more: all from the first milestone on.
-/// Stored.
+/// Which model versions can be rebuilt: all from the first milestone on. Stored.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct KeptLessons {
-    /// Versions of which all that was known is kept, ascending.
+    /// Versions whose full weights are kept, ascending.
     pub milestones: Vec<Milestone>,
     /// About how many bytes were ever kept.
     pub written_bytes: u64,
 }
 
-/// A version of which all that was known is kept. Stored.
+/// A version whose full weights are kept. Stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Milestone {
     /// The version.

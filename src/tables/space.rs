@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 pub struct DiskSpace {
     /// Bytes that are free.
     pub free_bytes: u64,
-    /// Bytes below which nothing is taken in (`store.reserve-bytes`).
+    /// The reserve below which processing pauses (`store.reserve-bytes`).
     pub reserve_bytes: u64,
-    /// Whether nothing is taken in, because there is too little.
+    /// Whether processing is paused for lack of space.
     pub is_short: bool,
     /// How often that has been so since the service started.
     pub times: u64,

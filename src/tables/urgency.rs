@@ -1,7 +1,7 @@
 #[cfg(doc)]
 use crate::config::limits;
 
-/// How soon a batch is made durable.
+/// The urgency of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Urgency {
     /// At once: an answer waits for it.

@@ -1,4 +1,4 @@
-//! Broadcasts: taken in with the stream, kept once for the partition, and brought to its twins.
+//! Broadcasts: received in stream order, stored once per partition, delivered to its twins.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -354,8 +354,7 @@ impl<H: Host> Machine<H> {
         }
     }
 
-    /// From here on no twin is looked at on behalf of a broadcast or an index; what is left is after
-    /// the next start.
+    /// Stops scans for broadcasts and indexes; they resume after the next start.
     pub fn hold_scans(&mut self) {
         self.sweeps.hold();
     }
@@ -365,12 +364,12 @@ impl<H: Host> Machine<H> {
         self.sweeps.is_waking()
     }
 
-    /// Whether there are twins to be looked at on behalf of a broadcast or of an index.
+    /// Whether a scan is pending.
     pub fn is_scanning(&self) -> bool {
         self.next_policy.is_some() || !self.sweeps.is_idle()
     }
 
-    /// The broadcasts that live, and how far each is.
+    /// Active broadcasts and their progress.
     pub fn broadcasts(&self) -> Vec<Progress> {
         self.broadcasts.iter().map(|shared| self.progress(shared)).collect()
     }

@@ -22,7 +22,7 @@ use crate::twin::{Cause, ErasedTwin, Input, Twin, behind};
 /// So long nobody comes back who was forgotten: until the store knows of it, and much longer.
 const FORGOTTEN: Duration = Duration::from_secs(5);
 
-/// An erasure that waits for its turn, or for what the store knows.
+/// An erasure waiting for its round or for the store's traces.
 #[derive(Debug, Clone)]
 pub(super) struct WaitingErasure {
     sequence: u64,

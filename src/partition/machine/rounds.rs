@@ -31,7 +31,7 @@ impl<H: Host> Machine<H> {
         self.go_on(wall, host);
     }
 
-    /// Takes in what became of an errand.
+    /// Handles the result of a batch.
     pub fn done(&mut self, done: BatchResult, wall: Time, host: &mut H) {
         let Phase::Reacting(round) = &mut self.phase else {
             unreachable!("twins react only while their round waits for them")
