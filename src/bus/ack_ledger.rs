@@ -20,7 +20,7 @@ pub(super) struct AckLedger {
 #[derive(Debug)]
 struct Open {
     pulls: VecDeque<Arc<PendingPull>>,
-    /// Where to acknowledge next; each replaces the one before, because it includes it.
+    /// Where to acknowledge next; each value replaces the previous one, because it includes it.
     next: watch::Sender<Option<Subject>>,
 }
 
@@ -28,11 +28,11 @@ struct Open {
 #[derive(Debug)]
 pub(super) struct PendingPull {
     last_sequence: u64,
-    /// Where it is acknowledged; none if the consumer never delivered it.
+    /// The subject on which it is acknowledged; none if the consumer never delivered it.
     reply: Option<Subject>,
     /// Parts that are not durable yet.
     waiting: AtomicUsize,
-    /// Room that it takes until it is durable.
+    /// The permit that it holds until it is durable.
     _room: Option<OwnedSemaphorePermit>,
 }
 
@@ -47,11 +47,11 @@ impl AckLedger {
         })
     }
 
-    /// Forgets what was handed out, because it will be delivered anew; returns the floor.
+    /// Forgets what was dispatched, because it will be delivered again; returns the floor.
     ///
     /// From here on acknowledgements go through `client`, by a task that ends with the ledger, the
-    /// connection `link`, or the next call; none of an earlier time goes out, which a consumer that was
-    /// set back since would misunderstand.
+    /// connection `link`, or the next call. No earlier acknowledgement is sent any more: a consumer that
+    /// was reset since would misunderstand it.
     pub(super) fn restart(&self, client: Client, link: watch::Receiver<ConnectionStatus>) -> u64 {
         let (next, mut asked) = watch::channel::<Option<Subject>>(None);
         tokio::spawn(async move {
@@ -61,8 +61,8 @@ impl AckLedger {
                     return;
                 }
                 if let Some(reply) = reply {
-                    // A lost acknowledgement is made good by the next one, or by the reset that
-                    // follows a lost connection.
+                    // A lost acknowledgement is replaced by the next one, or by the reset that follows a
+                    // lost connection.
                     let _ = client.publish(reply, "+ACK".into()).await;
                 }
             }
@@ -71,13 +71,13 @@ impl AckLedger {
         self.floor()
     }
 
-    /// Acknowledges nothing more until the next [`restart`](AckLedger::restart); what was handed out
-    /// still counts for the floor.
+    /// Acknowledges nothing until the next [`restart`](AckLedger::restart); what was dispatched still
+    /// counts for the floor.
     pub(super) fn fall_silent(&self) {
         self.open.lock().next = watch::Sender::new(None);
     }
 
-    /// Enters what is about to be handed out in `waiting` parts, which may be none.
+    /// Enters a pull that is about to be dispatched in `waiting` parts, possibly none.
     pub(super) fn enter(
         &self,
         last_sequence: u64,
@@ -95,12 +95,12 @@ impl AckLedger {
         pull
     }
 
-    /// Nothing up to this sequence is to be handed out.
+    /// Raises the floor to this sequence: nothing up to it is to be dispatched.
     pub(super) fn pass(&self, upto: u64) {
         self.floor.fetch_max(upto, Ordering::AcqRel);
     }
 
-    /// Until the floor has risen since this was last waited for.
+    /// Waits until the floor has risen since the last wait.
     pub(super) async fn risen(&self) {
         self.risen.notified().await;
     }
@@ -109,7 +109,7 @@ impl AckLedger {
         self.floor.load(Ordering::Acquire)
     }
 
-    /// Acknowledges every pull that is durable and has none before it that is not.
+    /// Acknowledges every pull that is durable and has only durable ones before it.
     fn settle(&self) {
         let mut open = self.open.lock();
         let mut settled = None;
@@ -128,8 +128,8 @@ impl AckLedger {
 
 /// Acknowledges one partition's part of a pull as durable.
 ///
-/// The stream is acknowledged once this has been said for every part of a pull and of all pulls before
-/// it. A receipt that is dropped instead says nothing: its events come again later.
+/// The stream is acknowledged once every part of a pull and of all earlier pulls was acknowledged. A
+/// handle that is dropped acknowledges nothing: its events are delivered again later.
 #[derive(Debug)]
 #[must_use = "the stream delivers again what is not reported as durable"]
 pub struct AckHandle {

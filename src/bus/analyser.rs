@@ -17,39 +17,39 @@ const SILENCE_MAX: u32 = 20;
 /// How long it stays open.
 const REST: Duration = Duration::from_secs(10);
 
-/// Asks an analyser outside what customers' messages say, before their twins take them in.
+/// Asks the external analyser about customers' messages before their twins process them.
 ///
-/// It waits for an answer for a bounded time only; without one, the twin reads the message by
-/// itself. The order of events stays what it was.
+/// It waits for a bounded time; without an answer, the built-in analysis is used. The order of events is
+/// kept.
 #[derive(Debug)]
 pub struct Analyser {
     client: Client,
     subject: String,
     patience: Duration,
-    /// Room for questions about messages of each lane.
+    /// Permits for open questions about messages of each lane.
     main: Semaphore,
     slow: Semaphore,
     health: Mutex<Health>,
 }
 
-/// So many of the questions that are open at once are about messages of the slow lane.
+/// The maximum of open questions about messages of the slow lane.
 const SLOW_QUESTIONS: usize = limits::ANALYSER_QUESTIONS / 4;
 
 /// The circuit breaker of the analyser.
 #[derive(Debug, Default)]
 struct Health {
-    /// Questions in a row that had no answer in time.
+    /// Consecutive questions without an answer in time.
     silence: u32,
     /// Until when the circuit breaker is open.
     rests_until: Option<Instant>,
-    /// What was wrong with its answers is said once for as long as it goes on.
+    /// Whether the current fault of its answers has been logged; each fault is logged once.
     has_complained: bool,
 }
 
-/// What an analyser is asked.
+/// A question to the analyser.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 pub struct Question<'a> {
-    /// The words.
+    /// The text of the message.
     pub text: &'a str,
     /// Their language, as a BCP 47 tag, if the channel knows it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,7 +57,7 @@ pub struct Question<'a> {
 }
 
 impl Analyser {
-    /// An analyser that answers on a subject.
+    /// An analyser that answers on `subject`.
     pub fn new(bus: &Bus, subject: &str, patience: Duration) -> Analyser {
         Analyser {
             client: bus.client.clone(),
@@ -69,8 +69,8 @@ impl Analyser {
         }
     }
 
-    /// Adds to each customer's message of a pull what the analyser makes of it. Pulls of one lane do not wait
-    /// for those of the other.
+    /// Adds the analyser's result to each customer message of a pull. The two lanes do not wait for each
+    /// other.
     pub async fn read(&self, parts: &mut [PartitionPull], lane: Lane) {
         if self.health.lock().rests_until.is_some_and(|until| Instant::now() < until) {
             return;
@@ -83,10 +83,10 @@ impl Analyser {
             Lane::Main => &self.main,
             Lane::Slow => &self.slow,
         };
-        // Each owns what it needs: nothing borrowed outlives a wait here.
+        // Each future owns its data, so that no borrow lives across an await.
         let mut questions = Vec::new();
         for (at, told) in messages.iter().enumerate() {
-            // What others wrote in an older thread is not the customer's.
+            // Quoted text of an older thread is not the customer's.
             let text = Languages::embedded().own_words(&told.text).into_owned();
             let question = Question { text: &text, language: told.language.as_deref() };
             let Ok(payload) = serde_json::to_vec(&question) else { continue };

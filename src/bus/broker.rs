@@ -13,17 +13,18 @@ use tokio::time::{Instant, sleep, timeout};
 use super::Error;
 use super::connection::{VERSION_MIN_NAME, check_version};
 
-/// How long a broker may take to answer for the first time: it reads its whole store before.
+/// How long a broker may take until its first answer: it reads its whole store first.
 const START: Duration = Duration::from_secs(60);
 /// How long a broker may take to stop by itself.
 const STOP: Duration = Duration::from_secs(20);
-/// How often to look whether it answers.
+/// The interval between two checks whether it answers.
 const LOOK: Duration = Duration::from_millis(20);
 /// Lines of the broker's log in an error.
 const LOG_LINES: usize = 12;
 
 /// Runs a program, and ends it when the other end of our standard input is closed: by us, or by the
-/// system if we die in whatever way. `kill` on standard input ends it without a chance to tidy up.
+/// system when we die, however that happens. `kill` on standard input ends it immediately, without
+/// cleanup.
 const KEEPER: &str = r#"
 exec 3<&0
 "$@" </dev/null 3<&- &
@@ -40,14 +41,14 @@ exit $status
 /// Options of an embedded broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrokerOptions {
-    /// The folder for its configuration, log and streams; it is made if it is missing.
+    /// The folder for its configuration, log and streams; created if missing.
     pub folder: PathBuf,
-    /// The port on loopback; none: whichever is free.
+    /// The port on loopback; none: any free port.
     pub port: Option<u16>,
-    /// When a message counts as stored: `always`, when the disk has it; or how long after that may
-    /// be, such as `2m`, which is faster and loses messages with the power.
+    /// When a message counts as stored: `always`, once it is on disk; or a delay such as `2m`, which is
+    /// faster but loses messages in a power failure.
     pub sync_interval: String,
-    /// The port on loopback where it tells how it is; none: nowhere.
+    /// The monitoring port on loopback; none: no monitoring.
     pub monitoring_port: Option<u16>,
     /// Authentication, permissions and TLS, as broker configuration; none: open access without
     /// encryption.
@@ -55,7 +56,7 @@ pub struct BrokerOptions {
 }
 
 impl BrokerOptions {
-    /// A broker that keeps everything in `folder`, loses nothing, and takes a free port.
+    /// A broker that keeps everything in `folder`, loses no message, and takes a free port.
     pub fn new(folder: impl Into<PathBuf>) -> BrokerOptions {
         BrokerOptions {
             folder: folder.into(),
@@ -84,7 +85,7 @@ struct Running {
     stdin: ChildStdin,
 }
 
-/// What a broker says first to whoever connects.
+/// The first message of a broker to a new client.
 #[derive(Deserialize)]
 struct Info {
     version: String,
@@ -92,7 +93,7 @@ struct Info {
     jetstream: bool,
 }
 
-/// The addresses that a broker writes down when it has its ports.
+/// The addresses that a broker writes to a file when it has its ports.
 #[derive(Deserialize)]
 struct Ports {
     #[serde(default)]
@@ -116,7 +117,7 @@ impl Broker {
         Ok(broker)
     }
 
-    /// Where it is reached: `nats://127.0.0.1:<port>`.
+    /// Its address: `nats://127.0.0.1:<port>`.
     pub fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
     }
@@ -126,7 +127,7 @@ impl Broker {
         self.port
     }
 
-    /// Its log.
+    /// The path of its log.
     pub fn log(&self) -> PathBuf {
         self.options.folder.join("nats-server.log")
     }
@@ -136,10 +137,10 @@ impl Broker {
         self.running.as_mut().is_some_and(|running| matches!(running.keeper.try_wait(), Ok(None)))
     }
 
-    /// Stops it in good order; it may be started again with [`Broker::restart`].
+    /// Stops it gracefully; [`Broker::restart`] starts it again.
     ///
     /// # Errors
-    /// [`Error::Process`] if it has to be killed because it does not stop, and does not die either.
+    /// [`Error::Process`] if it does not stop and cannot be killed.
     pub async fn stop(&mut self) -> Result<(), Error> {
         let Some(Running { mut keeper, stdin }) = self.running.take() else { return Ok(()) };
         drop(stdin);
@@ -150,13 +151,13 @@ impl Broker {
             .map_err(Error::process("stop the broker"))
     }
 
-    /// Ends it at once, as a crash would (SIGKILL).
+    /// Kills it immediately, as a crash would (SIGKILL).
     ///
     /// # Errors
     /// [`Error::Process`] if it does not die.
     pub async fn kill(&mut self) -> Result<(), Error> {
         let Some(Running { mut keeper, mut stdin }) = self.running.take() else { return Ok(()) };
-        // If it is gone already, there is nobody to tell.
+        // If it has ended already, nothing reads this.
         let _ = stdin.write_all(b"kill\n").await;
         let ended = timeout(STOP, keeper.wait()).await;
         ended
@@ -176,7 +177,7 @@ impl Broker {
 
     async fn launch(&mut self) -> Result<(), Error> {
         let ports = self.options.folder.join("ports");
-        // A crash leaves the last ones behind.
+        // A crash leaves the previous files behind.
         let _ = fs::remove_dir_all(&ports);
         fs::create_dir_all(&ports).map_err(Error::process("make the broker's folder"))?;
         let config = self.options.folder.join("nats-server.conf");
@@ -197,7 +198,7 @@ impl Broker {
             .stdin(Stdio::piped())
             .stdout(log)
             .stderr(errors)
-            // Ctrl-C is for us: the broker stops after everything is published.
+            // Ctrl-C is handled by us: the broker stops after everything is published.
             .process_group(0)
             .spawn()
             .map_err(Error::process("start the broker"))?;
@@ -212,7 +213,8 @@ impl Broker {
                 self.running = None;
                 return Err(self.failed("it ended at once"));
             }
-            // It writes its port down once it has it. Without that, whoever answers there is another.
+            // The broker writes its port to a file once it has it. Without that file, another program
+            // answers there.
             if let Some(port) = read_port(&ports)
                 && answers(port).await
             {
@@ -290,7 +292,7 @@ async fn find() -> Result<PathBuf, Error> {
 
 fn candidates() -> Vec<PathBuf> {
     const NAME: &str = "nats-server";
-    // One that is named is the one that is wanted: no other will do.
+    // An explicitly named binary is used or refused; no other is tried.
     if let Some(named) = std::env::var_os("NATS_SERVER_BIN").filter(|path| !path.is_empty()) {
         return vec![named.into()];
     }
@@ -303,7 +305,7 @@ fn candidates() -> Vec<PathBuf> {
     on_path.chain(above).filter(|candidate| candidate.is_file()).collect()
 }
 
-/// What a binary says of its version: `nats-server: v2.15.1`.
+/// The version that a binary reports: `nats-server: v2.15.1`.
 async fn version(binary: &Path) -> Result<String, std::io::Error> {
     let output = Command::new(binary).arg("--version").stdin(Stdio::null()).output().await?;
     let text = String::from_utf8_lossy(&output.stdout);

@@ -9,29 +9,29 @@ use crate::event::INTERNAL;
 pub(super) struct ChannelShares {
     /// By channel, as a token of a subject.
     counts: Vec<(Box<str>, u64)>,
-    /// Messages of all kinds, also those that were passed over.
+    /// Messages of all kinds, skipped ones included.
     total: u64,
     /// The seen channels and their last times.
     seen: Vec<(Box<str>, Instant)>,
 }
 
-/// A channel is loud if it sent at least one of so many messages.
+/// A channel is loud if it sent at least one in this many messages.
 const LOUD: u64 = 64;
-/// The fewest channels that sent so large a part of all messages are the loudest.
+/// The loudest channels are the fewest that together sent this share of all messages.
 const MOST: (u64, u64) = (3, 4);
-/// A channel of which something came so recently may have something behind what another one sent.
+/// A channel seen within this time may have events waiting behind those of another.
 const RECENT: Duration = Duration::from_secs(600);
-/// So many channels are known to have sent something; which is enough to know that there are others.
+/// The maximum of channels that are remembered as seen; enough to know that there are others.
 const SEEN: usize = 64;
 
 impl ChannelShares {
-    /// Counts messages that were passed over.
+    /// Counts messages that were skipped.
     pub(super) fn count_slowed(&mut self, count: u64) {
         self.total += count;
     }
 
-    /// Counts one message. What twins send each other is no channel's: it follows from what the channels
-    /// sent, and would not become less by waiting.
+    /// Counts one message. Messages between twins belong to no channel: they follow from what channels
+    /// sent, and slowing them would not reduce them.
     pub(super) fn count(&mut self, channel: Option<&str>, now: Instant) {
         self.total += 1;
         let Some(channel) = channel.filter(|channel| *channel != INTERNAL) else { return };
@@ -42,7 +42,7 @@ impl ChannelShares {
         self.see(Some(channel), now);
     }
 
-    /// Something of a channel came.
+    /// Notes that a channel sent something.
     pub(super) fn see(&mut self, channel: Option<&str>, now: Instant) {
         let Some(channel) = channel.filter(|channel| *channel != INTERNAL) else { return };
         match self.seen.iter_mut().find(|(known, _)| **known == *channel) {
@@ -58,13 +58,13 @@ impl ChannelShares {
         }
     }
 
-    /// How many were counted.
+    /// The number of messages counted.
     pub(super) fn total(&self) -> u64 {
         self.total
     }
 
-    /// The loud channels of which the most came, the loudest first: none unless somebody else has sent
-    /// something of late, who is not `slowed` already, for nobody would wait for them then.
+    /// The loud channels that sent most, loudest first. None unless a channel that is not `slowed`
+    /// already has sent something recently: otherwise no channel would profit.
     pub(super) fn loudest(&self, slowed: &[&str], now: Instant) -> Vec<Box<str>> {
         let mut loud: Vec<&(Box<str>, u64)> =
             self.counts.iter().filter(|(_, count)| count * LOUD >= self.total).collect();
@@ -84,13 +84,13 @@ impl ChannelShares {
                 && !found.contains(channel)
         };
         if !self.seen.iter().any(is_other) {
-            // The quietest of them is then the one that waits for the others.
+            // The quietest of them is then the one that waits.
             found.pop();
         }
         found
     }
 
-    /// Counts anew.
+    /// Resets the counts.
     pub(super) fn clear(&mut self) {
         self.counts.clear();
         self.total = 0;

@@ -6,10 +6,11 @@ use futures::stream::{SelectAll, StreamExt, select_all};
 use super::{Bus, Error};
 use crate::event::{Channel, Customer};
 
-/// Longer than the service takes for any answer: whoever asks one that ends meanwhile is told.
+/// Longer than the service takes for any reply: a service that stops meanwhile answers with an error.
 const PATIENCE: Duration = Duration::from_mins(5);
 
-/// What a channel does, and what an integrator hears: for stories, tools and tests.
+/// The client side of the bus, for stories, tools and tests: what a channel publishes and an integrator
+/// receives.
 impl Bus {
     /// Publishes one event, as a channel does; returns its sequence in the stream of events.
     ///
@@ -43,7 +44,7 @@ impl Bus {
         Ok(stored.await.map_err(Error::request(what))?.sequence)
     }
 
-    /// Listens to everything that twins want done, from now on.
+    /// Subscribes to all outputs of twins from now on.
     ///
     /// # Errors
     /// [`Error::Request`] if the connection is closed.
@@ -81,14 +82,14 @@ impl Bus {
         Ok(OutputSubscription { heard: select_all(heard) })
     }
 
-    /// Waits until the broker has seen everything that was sent on this connection, and everything
+    /// Waits until the broker has received everything that was sent on this connection, and everything
     /// that it sent before has arrived.
     ///
     /// # Errors
     /// [`Error::Request`] if the connection is closed.
     pub async fn sync(&self) -> Result<(), Error> {
         self.client.flush().await.map_err(Error::request("reach the broker"))?;
-        // An answer to a request comes behind whatever the broker sent before.
+        // The reply to a request arrives after everything that the broker sent before.
         self.jetstream
             .query_account()
             .await
@@ -96,11 +97,11 @@ impl Bus {
             .map_err(Error::request("hear from the broker"))
     }
 
-    /// Asks the service something, and returns its answer.
+    /// Sends a request to the service and returns its reply.
     ///
     /// # Errors
-    /// [`Error::Request`] if nobody answers; [`Error::Denied`] if the broker does not let us ask;
-    /// [`Error::Refused`] if the service refuses.
+    /// [`Error::Request`] if there is no reply; [`Error::Denied`] if the broker denies the request;
+    /// [`Error::Refused`] if the service refuses it.
     pub async fn ask(&self, verb: &str, tokens: &[&str], payload: Bytes) -> Result<Bytes, Error> {
         let subject = match &self.settings.name {
             Some(name) => self.subjects.asked_by(name, verb, tokens),
@@ -135,7 +136,7 @@ impl OutputSubscription {
         Some((message.subject.to_string(), message.payload))
     }
 
-    /// The next message, if it is there already.
+    /// The next message, if it has arrived already.
     pub fn ready(&mut self) -> Option<(String, Bytes)> {
         futures::FutureExt::now_or_never(self.next()).flatten()
     }

@@ -17,20 +17,20 @@ use crate::config::settings::Login;
 use crate::config::{limits, settings};
 use crate::contract::Subjects;
 
-/// The least version of the broker: the first that sets a consumer back to a sequence.
+/// The minimum version of the broker: the first that can reset a consumer to a sequence.
 pub(super) const VERSION_MIN: (u64, u64) = (2, 14);
 /// The same, for people.
 pub(super) const VERSION_MIN_NAME: &str = "2.14";
 
-/// Between two attempts to join a broker that does not answer, at first,
+/// The pause between attempts to connect to a broker that does not answer: the first,
 const PAUSE_MIN: Duration = Duration::from_millis(100);
-/// and at most.
+/// and the longest.
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 
-/// A connection to the broker, and the names under which everything is found there. Cheap to clone.
+/// A connection to the broker and its subjects. Cheap to clone.
 ///
-/// It survives a broker that goes away: what is asked meanwhile fails or waits, and everything that
-/// [`Intake`](super::Intake) and [`Relay`](super::Relay) do begins anew when it is back.
+/// It reconnects after an outage: requests meanwhile fail or wait, and [`Intake`](super::Intake) and
+/// [`Relay`](super::Relay) restart when it is back.
 #[derive(Debug, Clone)]
 pub struct Bus {
     pub(super) client: Client,
@@ -39,16 +39,16 @@ pub struct Bus {
     pub(super) link: watch::Receiver<ConnectionStatus>,
     pub(super) denied: watch::Receiver<Option<PermissionDenied>>,
     pub(super) settings: Arc<settings::NatsSettings>,
-    /// How much of the stream of events waits in the slow lane.
+    /// The backlog of the slow lane.
     pub(super) slow: Arc<SlowGauge>,
-    /// Whether we may publish what the store has for others.
+    /// The lease for publishing outputs.
     pub(super) lease: Arc<Lease>,
 }
 
-/// How a connection stands.
+/// The state of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct ConnectionStatus {
-    /// How often it was made. What was sent in an earlier epoch may be lost.
+    /// How often it was made. Messages sent in an earlier epoch may be lost.
     pub(super) epoch: u64,
     /// Whether it is up.
     pub(super) is_up: bool,
@@ -63,9 +63,9 @@ pub(super) struct ConnectionStatus {
 /// Broker outages since the service started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Outages {
-    /// How often.
+    /// The number of outages.
     pub times: u64,
-    /// For how many milliseconds in all.
+    /// Their total duration in milliseconds.
     pub ms: u64,
 }
 
@@ -76,7 +76,7 @@ impl ConnectionStatus {
         self.gone += self.down_since.take().map(|since| since.elapsed()).unwrap_or_default();
     }
 
-    /// Returns whether it was up.
+    /// Marks the connection as down; returns whether it was up.
     fn down(&mut self) -> bool {
         let was_up = std::mem::replace(&mut self.is_up, false);
         if was_up {
@@ -92,19 +92,19 @@ impl ConnectionStatus {
         Outages { times: self.lost, ms }
     }
 
-    /// Whether the first connection was lost, even if there is another by now.
+    /// Whether the first connection was lost, even if another has replaced it.
     pub(super) fn was_lost(self) -> bool {
         self.epoch > 1 || (self.epoch == 1 && !self.is_up)
     }
 }
 
 impl Bus {
-    /// Joins the broker of the settings.
+    /// Connects to the configured broker.
     ///
     /// # Errors
-    /// [`Error::Connect`] if it does not answer or refuses us, [`Error::Version`] if it is too old,
-    /// [`Error::NoJetStream`], and [`Error::Prefix`], [`Error::Setting`] or [`Error::File`] for
-    /// settings that cannot be used.
+    /// [`Error::Connect`] if it does not answer or rejects the login, [`Error::Version`] if it is too
+    /// old, [`Error::NoJetStream`], and [`Error::Prefix`], [`Error::Setting`] or [`Error::File`] for
+    /// unusable settings.
     pub async fn connect(settings: &settings::NatsSettings) -> Result<Bus, Error> {
         let bus = Bus::visit(settings).await?;
         bus.jetstream
@@ -114,10 +114,10 @@ impl Bus {
         Ok(bus)
     }
 
-    /// Joins the broker of the settings, and waits for it for as long as they say, if nobody answers.
+    /// Connects to the configured broker, retrying for the configured time if it does not answer.
     ///
     /// # Errors
-    /// As [`connect`](Bus::connect), at once if the broker refuses us.
+    /// As [`connect`](Bus::connect); immediately if the broker rejects the login.
     pub async fn join(settings: &settings::NatsSettings) -> Result<Bus, Error> {
         let until = Instant::now() + Duration::from_secs(settings.wait_seconds);
         let mut pause = PAUSE_MIN;
@@ -140,11 +140,10 @@ impl Bus {
         }
     }
 
-    /// Joins the broker of the settings as somebody who asks and listens only, and so needs no right
-    /// to anything that the broker keeps.
+    /// Connects as a client that only sends requests and subscribes, without JetStream permissions.
     ///
     /// # Errors
-    /// As [`connect`](Bus::connect), but for [`Error::NoJetStream`].
+    /// As [`connect`](Bus::connect), except [`Error::NoJetStream`].
     pub async fn visit(settings: &settings::NatsSettings) -> Result<Bus, Error> {
         let subjects = Arc::new(Subjects::new(&settings.prefix)?);
         let (to_denied, denied) = watch::channel(None);
@@ -157,38 +156,35 @@ impl Bus {
         Ok(Bus { client, jetstream, subjects, link, denied, settings, slow, lease })
     }
 
-    /// The names under which everything is found on this bus.
+    /// The subjects of this bus.
     pub fn subjects(&self) -> &Subjects {
         &self.subjects
     }
 
-    /// Whether the broker can be reached now, as far as is known.
+    /// Whether the broker is reachable now, as far as known.
     pub fn is_up(&self) -> bool {
         self.link.borrow().is_up
     }
 
-    /// How often the broker was gone.
+    /// The outages of the broker.
     pub fn outages(&self) -> Outages {
         self.link.borrow().outages()
     }
 
-    /// The broker's version, and the name that it gives itself.
+    /// The broker's version and its name.
     pub fn broker(&self) -> (String, String) {
         let info = self.client.server_info();
         (info.version, info.server_name)
     }
 
-    /// Sends what is queued, and closes the connection.
-    ///
-    /// # Errors
-    /// [`Error::Request`] if it was closed before.
+    /// Flushes what is queued and closes the connection.
     pub async fn close(&self) -> Result<(), Error> {
         self.client.drain().await.map_err(Error::request("close the connection to the broker"))
     }
 
-    /// A connection of its own for whoever reads what strangers write. The client library gives a
-    /// connection up over headers that it cannot read, and some end it for good: nobody else is to
-    /// suffer from that.
+    /// A connection of its own for reading untrusted messages. The client library closes a connection on
+    /// malformed headers, in some cases for good: other users of the connection must not suffer from
+    /// that.
     pub(super) async fn dial(
         &self,
         name: &str,
@@ -199,13 +195,13 @@ impl Bus {
         Ok((client, jetstream, link))
     }
 
-    /// The same by a connection of its own, for whoever reads what strangers write.
+    /// The same bus on a connection of its own, for reading untrusted messages.
     pub(super) async fn beside(&self, name: &str) -> Result<Bus, Error> {
         let (client, jetstream, link) = self.dial(name).await?;
         Ok(Bus { client, jetstream, link, ..self.clone() })
     }
 
-    /// A connection of its own to listen to strangers by, which ends for good if it is lost.
+    /// A connection of its own for receiving untrusted messages; it is not remade once it is lost.
     pub(super) async fn dial_once(&self, name: &str) -> Result<Client, Error> {
         let (to_denied, _) = watch::channel(None);
         dial(&self.settings, name, Role::Once, to_denied).await.map(|(client, _)| client)
@@ -221,8 +217,8 @@ pub(super) fn jetstream_of(
         .build(client.clone())
 }
 
-/// How soon a connection that was lost is made again: at once, for whatever the broker delivers until
-/// then is lost too, but not more often than so.
+/// Limits how often a lost connection is remade: immediately, because everything delivered until then is
+/// lost too, but not more often than this.
 #[derive(Debug, Default)]
 struct ReconnectPace {
     last: Mutex<Option<Instant>>,
@@ -242,16 +238,16 @@ impl ReconnectPace {
     }
 }
 
-/// What a connection is for.
+/// The purpose of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
-    /// It reads only answers of the broker, and says in the log how it stands.
+    /// It receives only answers of the broker, and logs its state.
     Main,
-    /// It reads what strangers write.
+    /// It receives untrusted messages.
     Exposed,
-    /// The same, and it is not made again once it is lost. The library keeps what it gave up open until
-    /// it has made it again, and until then the broker delivers there what nobody will read; closed at
-    /// once, the broker delivers it to others.
+    /// As `Exposed`, but it is not remade once it is lost. The library keeps a connection that it gave up
+    /// open until it has remade it, and until then the broker delivers messages there that nothing reads;
+    /// closed immediately, the broker delivers them to others.
     Once,
 }
 
@@ -273,7 +269,7 @@ async fn dial(
         .max_reconnects(None)
         .reconnect_delay_callback(move |attempts| {
             if is_once.load(Ordering::Relaxed) {
-                // Nobody has to hear of it, as of a panic; the task ends, and with it the connection.
+                // Ends the task, and with it the connection, without the report that a panic would cause.
                 std::panic::resume_unwind(Box::new("the connection was lost"));
             }
             pace.pause(attempts)
@@ -290,7 +286,7 @@ async fn dial(
             }
             std::future::ready(())
         });
-    // The library reads nothing of an address but where the broker is.
+    // The library reads nothing of an address except the broker's location.
     match settings::login(&settings.url) {
         Some(Login::Password { user, password }) => {
             options = options.user_and_password(user, password);
@@ -362,7 +358,7 @@ fn observe(link: &watch::Sender<ConnectionStatus>, event: &Event, role: Role) {
             tracing::warn!("messages came faster than they were read, and some were dropped");
         }
         Event::ServerError(error) => {
-            // Behind the first quote it names a subject, and that may name a customer.
+            // After the first quote the library names a subject, which may contain a customer.
             let complaint = error.to_string();
             let error = complaint.split(['"', '\'']).next().unwrap_or_default();
             tracing::warn!(error, "the broker complains");
@@ -387,10 +383,10 @@ pub(super) fn check_version(found: &str) -> Result<(), Error> {
     }
 }
 
-/// Room for the headers of a message, which count as a part of it.
+/// Space for the headers of a message, which count as a part of it.
 const HEADERS_BYTES: usize = 4 * 1024;
 
-/// Refuses a broker that takes no message with the memory of a twin.
+/// Refuses a broker whose maximum message is smaller than the memory of a twin.
 pub(super) fn check_payload(found: usize) -> Result<(), Error> {
     let expected = limits::PASSED_BYTES + HEADERS_BYTES;
     if found >= expected { Ok(()) } else { Err(Error::Payload { expected, found }) }

@@ -11,7 +11,7 @@ use crate::event::{Original, Output, Reason, Time};
 /// A dead letter as an operator reads it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
-    /// Its sequence in the stream of dead letters, by which it is called.
+    /// Its sequence in the stream of dead letters, which identifies it.
     pub sequence: u64,
     /// When it was published.
     pub stored: Time,
@@ -25,7 +25,7 @@ pub struct DeadLetter {
     pub partition: u16,
     /// The length of the event's payload, if this is only its beginning.
     pub truncated: Option<u64>,
-    /// What was published, as far as it was kept.
+    /// The published event, as far as it was kept.
     pub original: Original,
 }
 
@@ -77,7 +77,7 @@ impl Bus {
         }
     }
 
-    /// How many dead letters there are, by the last token of their subject.
+    /// The number of dead letters, by the last token of their subject.
     ///
     /// # Errors
     /// [`Error::Request`] if the broker does not answer.
@@ -99,19 +99,19 @@ impl Bus {
         Ok(counts)
     }
 
-    /// Publishes the event of a dead letter again, as it was published at first, and removes the
-    /// dead letter; returns the sequence of the event in its stream. If the reason persists, a new
-    /// dead letter comes of it.
+    /// Publishes the event of a dead letter again as it was first published, and removes the dead letter;
+    /// returns the sequence of the event in its stream. If the reason persists, a new dead letter is
+    /// written.
     ///
     /// # Errors
-    /// [`Error::NoDeadLetter`], [`Error::NoRetry`] if a part of the event is missing,
-    /// [`Error::Request`] if the broker does not answer.
+    /// [`Error::NoDeadLetter`], [`Error::NoRetry`] if a part of the event is missing, [`Error::Request`]
+    /// if the broker does not answer.
     pub async fn retry_dead_letter(&self, sequence: u64) -> Result<u64, Error> {
         self.retry_mended(sequence, None).await
     }
 
     /// As [`retry_dead_letter`](Bus::retry_dead_letter), with another payload in place of the event's, if
-    /// there is one. The subject and the headers stay: it is about the same customer in the same channel.
+    /// one is given. The subject and the headers stay: it concerns the same customer in the same channel.
     /// An event that still cannot be used is not published.
     ///
     /// # Errors
@@ -133,7 +133,7 @@ impl Bus {
             read.map_err(|rejection| Error::Unusable { sequence, rejection })?;
         }
         if letter.original.headers.get(Output::CARRIES_MEMORY).is_some() {
-            // It would be there twice.
+            // The stream would hold the event twice.
             return Err(Error::NoRetry {
                 sequence,
                 why: "it is a twin's memory, which went back where it came from; publish its \
@@ -142,8 +142,8 @@ impl Bus {
         }
         let what = "publish the event of a dead letter again";
         let mut headers = delivery::to_headers(letter.original.headers.iter());
-        // It keeps its identity: an event that has none gets one, and is the same event however often
-        // this is tried.
+        // The event keeps its id. An event without one gets one, and stays the same event however often
+        // it is retried.
         if headers.get("Nats-Msg-Id").is_none() {
             headers.insert("Nats-Msg-Id", format!("retry-{sequence}-{}", letter.stored.ms()));
         }

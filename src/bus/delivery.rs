@@ -10,7 +10,7 @@ use crate::event::{
     Content, Delivery, Erasure, Header, Headers, INTERNAL, Lane, Original, Reason, Rejection, Time,
 };
 
-/// What a message of the stream of events says.
+/// Parses a message of the event stream.
 pub(super) fn read(
     subjects: &Subjects,
     sequence: u64,
@@ -28,7 +28,8 @@ pub(super) fn read(
             Erasure::read(&original).map_or(Content::Unread, Content::Erasure)
         }
         Addressee::Twin { .. } => Content::Unread,
-        // Read here, once for all partitions; one that cannot be used is the business of only one.
+        // Parsed here, once for all partitions; one partition alone handles a broadcast that cannot be
+        // used.
         Addressee::Everybody => match original.broadcast(sequence) {
             Ok(broadcast) => Content::Broadcast(Arc::new(broadcast)),
             Err(rejection) => Content::Read(Err(rejection)),
@@ -47,18 +48,18 @@ pub(super) fn read(
     Delivery { sequence, lane, partition: place.partition, stored, content, original }
 }
 
-/// The headers as plain data, in the order of their names: the client library has none.
+/// The headers as plain data, sorted by name: the client library keeps no order.
 pub(super) fn plain(headers: &HeaderMap) -> Headers {
     let mut plain: SmallVec<[Header<'_>; 8]> = headers
         .iter()
         .flat_map(|(name, values)| values.iter().map(|value| (name.as_ref(), value.as_str())))
         .collect();
-    // Stable: several values of one name stay in their order.
+    // The sort is stable: several values of one name keep their order.
     plain.sort_by_key(|(name, _)| *name);
     plain.into_iter().collect()
 }
 
-/// Plain data as the client library's headers; what the protocol cannot carry is left out.
+/// Plain data as the client library's headers; what the protocol cannot carry is omitted.
 pub(super) fn to_headers<'a>(plain: impl IntoIterator<Item = Header<'a>>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in plain {
@@ -69,9 +70,9 @@ pub(super) fn to_headers<'a>(plain: impl IntoIterator<Item = Header<'a>>) -> Hea
     headers
 }
 
-/// The client library's moment as ours.
+/// Converts the client library's timestamp.
 pub(super) fn stored_at(moment: async_nats::datetime::DateTime) -> Time {
     let ms = moment.unix_timestamp_nanos().div_euclid(1_000_000);
-    // The range of the source is that of nanoseconds in 64 bits; outside of it there is no time.
+    // The source has the range of nanoseconds in 64 bits, so its milliseconds fit.
     Time::from_ms(i64::try_from(ms).unwrap_or(i64::MAX))
 }

@@ -7,25 +7,25 @@ use super::Bus;
 /// An operation denied by the broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PermissionDenied {
-    /// What was tried.
+    /// The denied operation.
     pub attempt: DeniedOperation,
-    /// On which subject.
+    /// Its subject.
     pub subject: Box<str>,
 }
 
 /// The denied operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeniedOperation {
-    /// To send a message: an event, a request, an acknowledgement.
+    /// Publishing a message: an event, a request, an acknowledgement.
     Publish,
-    /// To hear what is sent.
+    /// Subscribing to messages.
     Hear,
 }
 
 impl PermissionDenied {
-    /// What a complaint of the broker says, if it is about a right.
+    /// Parses a complaint of the broker, if it is about a permission.
     pub fn read(complaint: &str) -> Option<PermissionDenied> {
-        // As in: Permissions Violation for Publish to "jumeau.api.show.ann"
+        // For example: Permissions Violation for Publish to "jumeau.api.show.ann"
         let (_, tried) = complaint.split_once("Permissions Violation for ")?;
         let (attempt, rest) = tried.split_once(" to \"")?;
         let attempt = match attempt {
@@ -48,7 +48,7 @@ impl fmt::Display for PermissionDenied {
     }
 }
 
-/// Waits until the broker denies something of this kind; for ever, if it never does.
+/// Waits until the broker denies an operation of this kind; for ever if it never does.
 async fn until(
     mut told: watch::Receiver<Option<PermissionDenied>>,
     is_it: impl Fn(&PermissionDenied) -> bool,
@@ -57,24 +57,24 @@ async fn until(
     let denied = told.wait_for(is_it).await.ok().and_then(|denied| denied.clone());
     match denied {
         Some(denied) => denied,
-        // The connection is gone, and with it whoever could deny something.
+        // The connection is closed, so nothing can be denied on it any more.
         None => std::future::pending().await,
     }
 }
 
 impl Bus {
-    /// Waits until the broker denies something on this connection, which it says instead of an
-    /// answer; what was denied before counts, too.
+    /// Waits until the broker denies something on this connection, which it reports instead of a reply;
+    /// earlier denials count, too.
     pub async fn denied(&self) -> PermissionDenied {
         until(self.denied.clone(), |_| true).await
     }
 
-    /// Waits until the broker denies that we hear something.
+    /// Waits until the broker denies a subscription.
     pub async fn deafened(&self) -> PermissionDenied {
         until(self.denied.clone(), |denied| denied.attempt == DeniedOperation::Hear).await
     }
 
-    /// Waits until the broker denies that we publish on a subject.
+    /// Waits until the broker denies publishing on a subject.
     pub(super) async fn muted(&self, subject: &str) -> PermissionDenied {
         let is_it = |denied: &PermissionDenied| {
             denied.attempt == DeniedOperation::Publish && *denied.subject == *subject

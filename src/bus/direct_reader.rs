@@ -6,9 +6,9 @@ use super::main_lane::CONSUMER;
 use super::pages::{MessagePage, PagedReader, ReadMessage};
 use super::{Bus, Error};
 
-/// Without a message that the client library cannot read for so long, the consumer delivers again.
+/// Without a message with malformed headers for this long, the consumer delivers again.
 const QUIET: Duration = Duration::from_secs(5);
-/// How often the consumer is told how far we are, so that the broker and its tools know.
+/// The interval at which the consumer is told our position, for the broker and its tools.
 const TELL: Duration = Duration::from_millis(100);
 
 /// Reads the event stream without the consumer, because some messages make the client library close the
@@ -16,18 +16,18 @@ const TELL: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(super) struct DirectReader {
     pages: PagedReader,
-    /// When the last message came that the library cannot read.
+    /// The time of the last message with malformed headers.
     last_bad: Instant,
-    /// The connection on which we ask: on another one, the stream may be another.
+    /// The connection on which we read: on another one, the stream may be another.
     epoch: u64,
-    /// Up to which sequence the consumer was told that everything is durable, and when.
+    /// The sequence up to which the consumer was told that everything is durable, and when.
     told: (u64, Instant),
 }
 
 impl DirectReader {
     pub(super) fn from(bus: &Bus, next: u64) -> DirectReader {
         let mut pages = PagedReader::of_events(bus, "jumeau-careful", next);
-        // The next message is why we are here.
+        // The next message is the reason for reading directly.
         pages.expect_unreadable();
         let now = Instant::now();
         DirectReader { pages, last_bad: now, epoch: bus.link.borrow().epoch, told: (0, now) }
@@ -38,8 +38,7 @@ impl DirectReader {
         self.last_bad.elapsed() > QUIET || bus.link.borrow().epoch != self.epoch
     }
 
-    /// What comes next, if anything does; everything up to `floor` is durable. The future may be
-    /// dropped, and nothing is lost.
+    /// The next pull, if there is one; everything up to `floor` is durable. Cancel-safe.
     pub(super) async fn read(&mut self, bus: &Bus, floor: u64) -> Result<MessagePage, Error> {
         self.tell(bus, floor).await;
         let page = self.pages.read().await?;
@@ -56,7 +55,7 @@ impl DirectReader {
         }
         let stream = bus.jetstream.get_stream_no_info(bus.subjects.events_stream()).await;
         let Ok(stream) = stream else { return };
-        // Only what tools show depends on it: where we are we know ourselves.
+        // Only the display of tools depends on it: we know our position.
         if stream.reset_consumer(CONSUMER, Some(floor + 1)).await.is_ok() {
             self.told = (floor, Instant::now());
         }

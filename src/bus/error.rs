@@ -5,14 +5,14 @@ use async_nats::jetstream::context::{CreateStreamError, GetStreamError};
 use crate::contract::PrefixError;
 use crate::event::{Rejection, Time};
 
-/// The source of an error: whatever the client library or the system said.
+/// The source of an error, from the client library or the system.
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
 /// Errors of the bus.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The prefix of the settings is no subject.
+    /// The configured prefix is not a valid subject.
     #[error(transparent)]
     Prefix(#[from] PrefixError),
     /// A setting cannot be used.
@@ -20,19 +20,19 @@ pub enum Error {
     Setting {
         /// The setting.
         setting: &'static str,
-        /// What it may be.
+        /// The allowed values.
         expected: &'static str,
-        /// What it is.
+        /// The configured value.
         found: String,
     },
-    /// A file that the settings name cannot be read.
+    /// A file named in the settings cannot be read.
     #[error("cannot read {}, named by `{setting}`", path.display())]
     File {
         /// The setting.
         setting: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: std::io::Error,
     },
     /// No broker answers, or it rejects the login.
@@ -41,9 +41,9 @@ pub enum Error {
          `nats.url`, `nats.credentials` and `nats.tls`"
     )]
     Connect {
-        /// The addresses that were tried, without passwords.
+        /// The addresses tried, without passwords.
         url: String,
-        /// What the client library said.
+        /// The error of the client library.
         source: Source,
     },
     /// The broker is too old.
@@ -52,32 +52,32 @@ pub enum Error {
          ones cannot set a consumer back to a sequence"
     )]
     Version {
-        /// The least version.
+        /// The minimum version.
         expected: &'static str,
         /// The broker's version.
         found: String,
     },
-    /// The broker takes no message that is large enough.
+    /// The broker's maximum message size is too small.
     #[error(
         "expected a broker that takes messages of {expected} bytes, found one that takes at most \
          {found}; raise `max_payload` in its configuration: the memory of a twin moves in one message"
     )]
     Payload {
-        /// The least that it must take, in bytes.
+        /// The minimum that we need, in bytes.
         expected: usize,
-        /// The most that it takes, in bytes.
+        /// The broker's maximum, in bytes.
         found: usize,
     },
-    /// The broker has no JetStream for us.
+    /// JetStream is not available to us.
     #[error(
         "expected a broker with jetstream, found one without; add `jetstream {{}}` to its \
          configuration, and to our account's"
     )]
     NoJetStream {
-        /// What the client library said.
+        /// The error of the client library.
         source: Source,
     },
-    /// A stream that exists is not what the settings ask for.
+    /// An existing stream differs from the settings.
     #[error(
         "stream {stream}: expected {what} {expected}, found {found}; {remedy}, or choose another \
          `nats.prefix`"
@@ -87,11 +87,11 @@ pub enum Error {
         stream: String,
         /// What differs.
         what: &'static str,
-        /// What the settings ask for.
+        /// The value in the settings.
         expected: String,
-        /// What the broker has.
+        /// The broker's value.
         found: String,
-        /// What to do about it.
+        /// How to resolve it.
         remedy: &'static str,
     },
     /// The stream ends before a processed sequence: it was rolled back, or lost its last messages in a
@@ -123,10 +123,10 @@ pub enum Error {
         sequence: u64,
         /// The timestamp of the processed message.
         expected: Time,
-        /// When this one was stored.
+        /// The timestamp of the message found.
         found: Time,
     },
-    /// The stream is not the one that our cursors are about.
+    /// The stream is not the one that our cursors belong to.
     #[error(
         "stream {stream}: expected the one that was made at {expected}, which the store has taken \
          in, found another of this name, made at {found}; its events would be passed over or taken \
@@ -136,12 +136,12 @@ pub enum Error {
     Another {
         /// The stream.
         stream: String,
-        /// When the one was made that we know.
+        /// When the known stream was created.
         expected: Time,
-        /// When this one was made.
+        /// When this one was created.
         found: Time,
     },
-    /// The stream is not there any more.
+    /// The stream does not exist any more.
     #[error(
         "stream {stream}: expected the stream whose events are taken in up to sequence {taken}, found \
          none. Restore the stream, or run `jumeau adopt` to begin another one; twins keep what they \
@@ -162,7 +162,7 @@ pub enum Error {
     Strange {
         /// The stream.
         stream: String,
-        /// Up to which sequence everything was acknowledged.
+        /// The sequence up to which everything was acknowledged.
         acknowledged: u64,
     },
     /// Another service serves under this prefix.
@@ -175,10 +175,10 @@ pub enum Error {
         prefix: String,
         /// Since when it serves.
         since: Time,
-        /// The machine that it runs on, as that calls itself.
+        /// The host name of its machine.
         host: String,
     },
-    /// Another service has begun to serve under this prefix while we did not show any sign of life.
+    /// Another service took over this prefix while our lease had expired.
     #[error(
         "expected to be the only service under `{prefix}`, found that another has taken over: this one \
          was cut off from the broker, or did not run, for too long"
@@ -190,9 +190,9 @@ pub enum Error {
     /// A request to the broker failed.
     #[error("cannot {what}")]
     Request {
-        /// What was to be done.
+        /// What we tried to do.
         what: &'static str,
-        /// What the client library said.
+        /// The error of the client library.
         source: Source,
     },
     /// The dead letter does not exist.
@@ -208,41 +208,41 @@ pub enum Error {
     NoRetry {
         /// The sequence in the stream of dead letters.
         sequence: u64,
-        /// Why not.
+        /// The reason.
         why: &'static str,
     },
-    /// A dead letter that was mended still cannot be used.
+    /// A dead letter is still unusable with its new payload.
     #[error("dead letter {sequence} is not mended, and nothing was published: {rejection}")]
     Unusable {
         /// The sequence in the stream of dead letters.
         sequence: u64,
-        /// Why.
+        /// The reason.
         rejection: Rejection,
     },
-    /// The broker does not let us do something.
+    /// The broker denied an operation.
     #[error("the broker does not let us {denied}")]
     Denied {
-        /// What.
+        /// The denied operation.
         denied: super::PermissionDenied,
     },
-    /// The service refuses what was asked.
+    /// The service refused a request.
     #[error("the service refuses: {detail}")]
     Refused {
-        /// What it says.
+        /// The text of the reply.
         detail: String,
     },
-    /// There is no broker's binary that can be used.
+    /// No usable broker binary was found.
     #[error(
         "expected a nats-server of at least {expected}, found {found}; put one on PATH, name it in \
          NATS_SERVER_BIN, or run `tools/setup`"
     )]
     NoBroker {
-        /// The least version.
+        /// The minimum version.
         expected: &'static str,
         /// What was found instead.
         found: String,
     },
-    /// A broker of our own does not come up.
+    /// An embedded broker does not start.
     #[error("the broker did not start: {what}; its log {} ends with:\n{log}", path.display())]
     Broker {
         /// What happened.
@@ -252,34 +252,34 @@ pub enum Error {
         /// Its last lines.
         log: String,
     },
-    /// A broker of our own cannot be started or stopped.
+    /// An embedded broker cannot be started or stopped.
     #[error("cannot {what}")]
     Process {
-        /// What was to be done.
+        /// What we tried to do.
         what: &'static str,
-        /// What the system said.
+        /// The error of the system.
         source: std::io::Error,
     },
 }
 
 impl Error {
-    /// For `map_err`: a request that failed while we tried to do this.
+    /// For `map_err`: wraps the error of a request with what we tried to do.
     pub(super) fn request<E: Into<Source>>(what: &'static str) -> impl FnOnce(E) -> Error {
         move |source| Error::Request { what, source: source.into() }
     }
 
-    /// For `map_err`: a system call that failed while we tried to do this.
+    /// For `map_err`: wraps the error of a system call with what we tried to do.
     pub(super) fn process(what: &'static str) -> impl FnOnce(std::io::Error) -> Error {
         move |source| Error::Process { what, source }
     }
 
-    /// The stream is not the one of our cursors; both moments in milliseconds since 1970.
+    /// The stream is not the one that our cursors belong to; both times in milliseconds since 1970.
     pub fn another(stream: String, expected: u64, found: u64) -> Error {
         let time = |ms: u64| Time::from_ms(i64::try_from(ms).unwrap_or(i64::MAX));
         Error::Another { stream, expected: time(expected), found: time(found) }
     }
 
-    /// Whether nobody answers where the broker should be.
+    /// Whether nothing answers at the broker's address.
     pub(super) fn is_nobody_there(&self) -> bool {
         use async_nats::ConnectErrorKind::{Dns, Io, TimedOut};
         let Error::Connect { source, .. } = self else { return false };
@@ -287,7 +287,7 @@ impl Error {
         said.is_some_and(|said| matches!(said.kind(), Dns | Io | TimedOut))
     }
 
-    /// Whether a request was not answered at all.
+    /// Whether a request had no reply at all.
     pub(super) fn is_no_answer(&self) -> bool {
         use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};
         let Error::Request { source, .. } = self else { return false };
@@ -304,7 +304,7 @@ impl Error {
     }
 }
 
-/// An error and its sources, for one line of the log.
+/// An error and its sources, as one line for the log.
 pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

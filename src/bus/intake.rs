@@ -20,7 +20,7 @@ use crate::event::{Delivery, MainPlace, SlowLane};
 /// One pull: the available events, in stream order within each partition.
 #[derive(Debug)]
 pub struct PulledBatch {
-    /// The deliveries, by partition; none if only [`PulledBatch::is_caught_up`] is news.
+    /// The deliveries, by partition; none if only [`PulledBatch::is_caught_up`] has changed.
     pub parts: Vec<PartitionPull>,
     /// Whether the stream had no further events when the last of these was sent, except in the slow lane.
     /// Applies to every partition, also those without events in this pull.
@@ -48,7 +48,7 @@ pub struct ResumePoint {
     pub highest: u64,
     /// The last processed event of each partition, to identify the stream.
     pub taken: Vec<LastTakenEvent>,
-    /// What waits in the slow lane.
+    /// The slow lane.
     pub lane: SlowLane,
     /// Whether the slow lane may be used; not on event time, which needs all events in order.
     pub may_slow: bool,
@@ -66,52 +66,51 @@ impl ResumePoint {
     }
 }
 
-/// The one reader of the stream of events.
+/// The only reader of the event stream, with two lanes.
 ///
-/// It reads by two lanes. The main one has everything, in the order of the stream, for as long as the
-/// partitions keep up. When they do not, the events of the channel that sent the most of late wait in
-/// the slow lane: the main lane passes over them, and they are read once more, at the pace at which they
-/// can be taken in. Once the slow lane is empty, the channel is in the main lane again.
+/// While the partitions keep up, the main lane reads everything in stream order. When they fall behind,
+/// the main lane skips events of the channels that recently sent most; the slow lane reads these again at
+/// the pace of processing. When the slow lane is empty, the channels return to the main lane.
 #[derive(Debug)]
 pub struct Intake {
     bus: Bus,
-    /// How many partitions there are.
+    /// The number of partitions.
     partitions: u16,
     main: MainLane,
-    /// Reads what waits in the slow lane, while something does.
+    /// The reader of the slow lane, while that has events.
     slow: Option<SlowReader>,
     slow_ledger: Arc<AckLedger>,
-    /// What waits in the slow lane; the same is in `floor`.
+    /// The slow lane; the same value is in `floor`.
     lane: Arc<SlowLane>,
     floor: Floor,
     /// The number of messages after the main lane's position, if known.
     pending: Option<u64>,
-    /// Whether it was said last that the main lane is at the end of the stream.
+    /// Whether the last report said that the main lane is at the end of the stream.
     said_caught_up: bool,
-    /// Since when the main lane waits for the slow one to end.
+    /// Since when the main lane waits for the slow one to empty.
     closing_since: Option<Instant>,
     /// Recent channels, sampled while the partitions were behind.
     tally: ChannelShares,
-    /// Channels that were found at the end of the stream.
+    /// Channels found at the end of the stream.
     ahead: mpsc::UnboundedReceiver<Box<str>>,
     look_ahead: mpsc::UnboundedSender<Box<str>>,
-    /// What the stream held when a channel was slowed last: once that is read, it shows whether that was
-    /// enough.
+    /// The stream's backlog when a channel was last slowed: once that is read, it shows whether slowing
+    /// was enough.
     patience: u64,
-    /// How many outputs wait for the broker.
+    /// The number of outputs that wait for the broker.
     outputs: watch::Receiver<usize>,
     may_slow: bool,
 }
 
-/// The main lane waits no longer than this for the slow one to end.
+/// The maximum time for which the main lane waits for the slow one to empty.
 const CLOSING_MAX: Duration = Duration::from_millis(200);
 
 impl Intake {
     /// Opens the event stream after the processed events, for this many partitions.
     ///
     /// # Errors
-    /// [`Error::Rewound`], [`Error::Rewritten`] or [`Error::Gone`] if the stream does not hold what was
-    /// taken in, [`Error::Request`] if the broker refuses.
+    /// [`Error::Rewound`], [`Error::Rewritten`] or [`Error::Gone`] if the stream does not hold the
+    /// processed events, [`Error::Request`] if the broker refuses.
     pub async fn open(bus: &Bus, partitions: u16, resume: ResumePoint) -> Result<Intake, Error> {
         let ResumePoint { floor, highest, taken, lane, may_slow } = resume;
         let floor = floor.max(lane.main_floor);
@@ -140,17 +139,17 @@ impl Intake {
         };
         bus.slow.reset();
         if intake.lane.is_open() {
-            // Which of these were passed over before the start is not known; at most all.
+            // Which of these were skipped before the start is unknown; at most all.
             intake.bus.slow.skipped(intake.main.next() - 1);
             intake.read_slowly();
         }
         Ok(intake)
     }
 
-    /// What comes next: at once whatever is ready, at most [`limits::PULL_BATCH`] deliveries, or else the
-    /// first that arrives. Waits for as long as the broker is gone.
+    /// The next pull: all available events, at most [`limits::PULL_BATCH`], or else the first that
+    /// arrives. Waits during broker outages.
     ///
-    /// The future may be dropped and nothing is lost.
+    /// Cancel-safe.
     ///
     /// # Errors
     /// [`Error::Rewound`], [`Error::Rewritten`], [`Error::Another`] or [`Error::Gone`] if it is no longer
@@ -172,7 +171,7 @@ impl Intake {
                     () = self.slow_ledger.risen() => continue,
                     () = tokio::time::sleep(CLOSING_MAX), if is_closing => continue,
                 },
-                // What leads to a new connection takes several steps, which a page must not undo.
+                // A new connection takes several steps, which a page of the slow lane must not interrupt.
                 slow => {
                     if let Some(page) = slow.as_mut().and_then(|slow| slow.ready(keeps_up)) {
                         return Ok(self.dispatch_page(page));
@@ -189,19 +188,19 @@ impl Intake {
         }
     }
 
-    /// From now on the slow lane waits while many outputs do: they are published in their order, and those
-    /// of all others would wait behind those of who sends too much.
+    /// From now on the slow lane pauses while many outputs wait: outputs are published in order, and
+    /// those of all other channels would wait behind those of a flooding one.
     pub fn spare(&mut self, relay: &Relay) {
         self.outputs = relay.depths();
     }
 
-    /// How far both lanes are, to be stored with the next commit and given back in [`ResumePoint`] after a
-    /// restart. It may lag, and only rises.
+    /// The positions of both lanes, to be stored with the next commit and passed in [`ResumePoint`] after
+    /// a restart. They may lag, and only rise.
     pub fn floor(&self) -> Floor {
         self.floor.clone()
     }
 
-    /// How often the consumer was set back because something was missing or the broker was gone.
+    /// How often the consumer was reset because of a gap or an outage.
     pub fn resets(&self) -> Arc<AtomicU64> {
         self.main.resets()
     }
@@ -236,7 +235,7 @@ impl Intake {
         PulledBatch { parts, is_caught_up: self.main.is_caught_up() }
     }
 
-    /// Slows the loudest channels, if the partitions do not keep up.
+    /// Slows the loudest channels if the partitions do not keep up.
     fn weigh(&mut self, gathered: &PullBuffer) {
         let now = Instant::now();
         let Some(pending) = self.pending else { return };
@@ -282,37 +281,36 @@ impl Intake {
         }
     }
 
-    /// Who sent the last event of the stream may be somebody who waits behind all others, and whose events
-    /// the main lane would see only then.
+    /// Looks up the channel of the last event in the stream: it may wait behind all others, and the main
+    /// lane would see it only then.
     fn look_at_the_end(&self) {
         let (bus, found) = (self.bus.clone(), self.look_ahead.clone());
         tokio::spawn(async move {
             let stream = bus.subjects.events_stream();
-            // Without an answer the next sample looks again.
+            // Without an answer the next sample tries again.
             let Ok(Some(last)) = fetch_last(&bus, &stream, ">").await else { return };
             if let Some(channel) = bus.subjects.channel(&last.subject) {
-                // The intake may be gone.
+                // The intake may have ended.
                 let _ = found.send(channel.into());
             }
         });
     }
 
-    /// Tells everybody who goes by it what waits in the slow lane.
+    /// Changes the slow lane and shares it with everything that reads it.
     fn change_lane(&mut self, change: impl FnOnce(&mut SlowLane)) {
         change(Arc::make_mut(&mut self.lane));
         self.main.pass_over(self.lane.clone());
         *self.floor.lane.lock() = self.lane.clone();
     }
 
-    /// Begins, or begins again, to read what waits in the slow lane.
+    /// Starts or restarts the reader of the slow lane.
     fn read_slowly(&mut self) {
         let slow = SlowReader::start(&self.bus, self.slow_ledger.floor() + 1, self.missed());
         slow.may_read(self.main.next(), &self.lane);
         self.slow = Some(slow);
     }
 
-    /// So little waits in the slow lane that the main one had better wait for it, for a moment: then it is
-    /// empty.
+    /// Whether the slow lane holds so little that the main lane should wait a moment until it is empty.
     fn is_closing(&mut self) -> bool {
         let is_near = self.slow.is_some()
             && self.keeps_up()
@@ -325,7 +323,7 @@ impl Intake {
         self.closing_since.get_or_insert_with(Instant::now).elapsed() < CLOSING_MAX
     }
 
-    /// Whether the stream holds little that the main lane has not read.
+    /// Whether the main lane has little of the stream left to read.
     fn keeps_up(&self) -> bool {
         self.pending.is_some_and(|pending| pending <= limits::NEARLY_DONE as u64)
     }
@@ -338,7 +336,7 @@ impl Intake {
         }
     }
 
-    /// Ends the slow lane if it is empty, and forgets what is over.
+    /// Ends the slow lane if it is empty, and removes what is finished.
     fn settle(&mut self) {
         if self.lane.channels.is_empty() {
             return;
@@ -359,7 +357,7 @@ impl Intake {
 }
 
 impl Bus {
-    /// The channel of a delivery, as a token of its subject.
+    /// The channel of a delivery, as a subject token.
     fn channel_of<'a>(&self, delivery: &'a Delivery) -> Option<&'a str> {
         self.subjects.channel(&delivery.original.subject)
     }
@@ -401,19 +399,19 @@ impl Floor {
 
     /// The slow lane, with lower bounds of both lanes' positions.
     pub fn slow_lane(&self) -> SlowLane {
-        // In this order: what the lane was when these were so, or later.
+        // In this order, so that the lane is as it was at these positions, or later.
         let (main_floor, floor) = (self.main.floor(), self.slow.floor());
         let lane = self.lane.lock().clone();
         let (main_floor, floor) = (lane.main_floor.max(main_floor), lane.floor.max(floor));
         SlowLane { floor, main_floor, ..(*lane).clone() }
     }
 
-    /// The version of the slow lane, which rises with every change; 0: there never was one.
+    /// The version of the slow lane, which rises with every change; 0: it was never used.
     pub fn slow_version(&self) -> u64 {
         self.lane.lock().version
     }
 
-    /// The channels whose events wait in the slow lane, as tokens of a subject.
+    /// The channels with events in the slow lane, as subject tokens.
     pub fn slowed(&self) -> Vec<Box<str>> {
         let lane = self.lane.lock().clone();
         lane.slowed().map(Into::into).collect()

@@ -5,24 +5,24 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// The right to publish, as [`Ownership`](super::Ownership) keeps it alive. Who never claimed it may,
-/// for there is nobody to be taken over from: tests, and tools beside a service.
+/// The right to publish, renewed by [`Ownership`](super::Ownership). Without a claim publishing is
+/// allowed, because there is nothing to take over: tests, and tools beside a service.
 #[derive(Debug)]
 pub(super) struct Lease(watch::Sender<LeaseState>);
 
-/// Whether we hold it.
+/// The state of the lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LeaseState {
     /// Never claimed.
     Unclaimed,
-    /// Until this moment.
+    /// Held until this moment.
     Until(Instant),
-    /// Never more.
+    /// Lost for good.
     Lost,
 }
 
 impl LeaseState {
-    /// Whether we may publish now.
+    /// Whether publishing is allowed now.
     pub(super) fn is_held(self) -> bool {
         match self {
             LeaseState::Unclaimed => true,
@@ -33,17 +33,17 @@ impl LeaseState {
 }
 
 impl Lease {
-    /// One that nobody claimed.
+    /// A lease that was never claimed.
     pub(super) fn new() -> Lease {
         Lease(watch::channel(LeaseState::Unclaimed).0)
     }
 
-    /// We want it, and do not have it yet.
+    /// Claims the lease, which is not held yet.
     pub(super) fn claim(&self) {
         self.0.send_replace(LeaseState::Until(Instant::now()));
     }
 
-    /// We hold it for so long from a moment on.
+    /// Holds the lease for `span` from a moment on.
     pub(super) fn renew(&self, from: Instant, span: Duration) {
         self.0.send_if_modified(|held| {
             let may = *held != LeaseState::Lost;
@@ -54,12 +54,12 @@ impl Lease {
         });
     }
 
-    /// Somebody else has it, or may have it from now on.
+    /// Marks the lease as lost: another service holds it, or may from now on.
     pub(super) fn lose(&self) {
         self.0.send_replace(LeaseState::Lost);
     }
 
-    /// How it stands, as it changes.
+    /// The state, as it changes.
     pub(super) fn watch(&self) -> watch::Receiver<LeaseState> {
         self.0.subscribe()
     }

@@ -26,68 +26,67 @@ pub(super) const CONSUMER: &str = "twins";
 const EXPIRES: Duration = Duration::from_secs(30);
 /// How often the broker says that it still has our request.
 const HEARTBEAT: Duration = Duration::from_secs(3);
-/// No sign of life for so long means that the broker has lost our requests.
+/// Silence for this long means that the broker has lost our requests.
 const SILENCE: Duration = Duration::from_secs(8);
-/// Requests for messages that are open at once, so that the next is there before the last is empty.
+/// Open requests for messages, so that the next is there before the last is used up.
 const REQUESTS: usize = 2;
-/// While a channel is slowed, so many times as many messages are asked for: passing over one costs a
-/// fraction of taking it in.
+/// While a channel is slowed, this many times as many messages are requested: skipping one costs a
+/// fraction of processing it.
 const LOOK_FURTHER: usize = 4;
-/// How soon an end of the stream is looked at again where it is read without the consumer.
+/// The interval at which the end of the stream is polled when it is read without the consumer.
 const LOOK_AGAIN: Duration = Duration::from_millis(3);
-/// Pauses between attempts to begin anew: the first, and the longest.
+/// Pauses between attempts to reopen: the first, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 
-/// Reads the stream of events, in its order.
+/// Reads the event stream in order.
 ///
-/// One durable consumer without a filter delivers for all partitions: filtered consumers make the
-/// broker search for every message, which costs it twice the time for one filter each, and a
-/// hundred times for several. Acknowledging a message acknowledges all before it, so none may be
-/// missing: the consumer's own sequence has to rise by exactly one, and whenever it does not (and
-/// after each new connection) everything on its way is dropped and the consumer set back to the
-/// first event that is not durable. Before that, the stream has to show that it is still the one
-/// whose events were taken in. While somebody publishes messages that end the connection on which
-/// they come, the stream is read without the consumer. What waits in the slow lane is passed over.
+/// One durable consumer without a filter delivers for all partitions: filtered consumers make the broker
+/// search for every message, which costs it twice the time for one filter each, and a hundred times for
+/// several. Acknowledging a message acknowledges all before it, so none may be missing: the consumer's
+/// own sequence has to rise by exactly one. Whenever it does not, and after each new connection,
+/// everything in flight is dropped and the consumer is reset to the first event that is not durable.
+/// Before that, the stream is checked to be still the same. While messages arrive that close the
+/// connection on delivery, the stream is read without the consumer. Events in the slow lane are skipped.
 #[derive(Debug)]
 pub(super) struct MainLane {
     bus: Bus,
-    /// How many partitions there are.
+    /// The number of partitions.
     partitions: u16,
     pub(super) ledger: Arc<AckLedger>,
-    /// The highest sequence that was ever handed out, or passed over.
+    /// The highest sequence that was ever dispatched or skipped.
     highest: u64,
     identity: StreamIdentity,
-    /// What waits in the slow lane.
+    /// The slow lane.
     lane: Arc<SlowLane>,
-    /// What comes next: behind everything handed out since the consumer was set back.
+    /// The next sequence: after everything dispatched since the consumer was reset.
     next: u64,
     open: Option<OpenConsumer>,
     careful: Option<DirectReader>,
     is_caught_up: bool,
-    /// Whether a connection was lost: the next message may be why.
+    /// Whether a connection was lost: the next message may be the cause.
     is_suspect: bool,
-    /// How often in a row a connection was lost before anything came.
+    /// Consecutive connections that were lost before anything arrived.
     stalls: u32,
     resets: Arc<AtomicU64>,
     pub(super) missed: MissedEvents,
 }
 
-/// So many connections lost in a row before anything came: the next message is why, sound as it may
-/// look.
+/// After this many consecutive connections lost before anything arrived, the next message is taken for
+/// the cause, however sound it looks.
 const STALLS: u32 = 2;
 
-/// A consumer that was set back, and what was asked of it since.
+/// A consumer that was reset, and the requests to it since.
 #[derive(Debug)]
 struct OpenConsumer {
     partitions: u16,
     consumer: Consumer<pull::Config>,
     messages: Subscriber,
     inbox: String,
-    /// Messages asked for that did not come yet.
+    /// Requested messages that have not arrived yet.
     outstanding: usize,
-    /// What the consumer's sequence has to be next.
+    /// The next value that the consumer's sequence must have.
     expected: u64,
-    /// The message at hand, with what the client library needs to read its place.
+    /// The current message, with what the client library needs to read its position.
     frame: jetstream::Message,
     link: watch::Receiver<ConnectionStatus>,
 }
@@ -109,14 +108,14 @@ enum Interrupted {
     Ask(String),
 }
 
-/// What came next.
+/// The result of one read of the main lane.
 #[derive(Debug)]
 pub(super) struct MainLaneRead {
-    /// Deliveries, or messages that were passed over; none if only `is_caught_up` is news.
+    /// Deliveries, or messages that were skipped; none if only `is_caught_up` has changed.
     pub(super) gathered: Option<PullBuffer>,
-    /// Whether the stream held nothing more behind that.
+    /// Whether the stream held nothing after that.
     pub(super) is_caught_up: bool,
-    /// How many messages it held, if that is known.
+    /// How many messages it held after that, if known.
     pub(super) pending: Option<u64>,
 }
 
@@ -149,11 +148,11 @@ impl MainLane {
         Ok(main)
     }
 
-    /// What comes next: at once whatever is ready, at most [`limits::PULL_BATCH`] messages, or else the
-    /// first that arrives; or else that the way to it has changed, or that nothing has come yet. Waits for
-    /// as long as the broker is gone.
+    /// The next messages: all that are ready, at most [`limits::PULL_BATCH`], or else the first that
+    /// arrives; or that the connection has changed, or that nothing has arrived yet. Waits during broker
+    /// outages.
     ///
-    /// While [`is_steady`](MainLane::is_steady), the future may be dropped and nothing is lost.
+    /// Cancel-safe while [`is_steady`](MainLane::is_steady).
     pub(super) async fn read(&mut self) -> Result<MainLaneRead, Error> {
         if self.careful.is_some() {
             return Ok(self.read_directly().await);
@@ -188,32 +187,32 @@ impl MainLane {
         MainLaneRead { gathered: None, is_caught_up: self.is_caught_up, pending: None }
     }
 
-    /// The sequence that is read next.
+    /// The next sequence to read.
     pub(super) fn next(&self) -> u64 {
         self.next
     }
 
-    /// The first sequence that was never handed out, nor passed over.
+    /// The first sequence that was never dispatched or skipped.
     pub(super) fn front(&self) -> u64 {
         self.highest + 1
     }
 
-    /// Whether the stream held nothing more when it was last looked at.
+    /// Whether the stream held nothing more at the last check.
     pub(super) fn is_caught_up(&self) -> bool {
         self.is_caught_up
     }
 
-    /// Whether it reads by the consumer, and waits for nothing else.
+    /// Whether it reads by the consumer and waits for nothing else.
     pub(super) fn is_steady(&self) -> bool {
         self.open.is_some() && self.careful.is_none()
     }
 
-    /// From now on this is in the slow lane, and passed over.
+    /// Sets the slow lane, whose events are skipped from now on.
     pub(super) fn pass_over(&mut self, lane: Arc<SlowLane>) {
         self.lane = lane;
     }
 
-    /// How often the consumer was set back because something was missing or the broker was gone.
+    /// How often the consumer was reset because of a gap or an outage.
     pub(super) fn resets(&self) -> Arc<AtomicU64> {
         self.resets.clone()
     }
@@ -230,8 +229,8 @@ impl MainLane {
         MainLaneRead { gathered: Some(gathered), is_caught_up: self.is_caught_up, pending }
     }
 
-    /// What comes next in the stream, read without the consumer; nothing if nothing came yet, or if the
-    /// consumer should deliver again.
+    /// The next messages, read without the consumer; empty if nothing has arrived yet, or if the consumer
+    /// should deliver again.
     async fn read_directly(&mut self) -> MainLaneRead {
         let Some(careful) = self.careful.as_mut() else { return self.nothing() };
         if careful.is_over(&self.bus) {
@@ -265,12 +264,12 @@ impl MainLane {
         self.passed(gathered, pending)
     }
 
-    /// Sets the consumer back, or begins to read without it, until that succeeds.
+    /// Resets the consumer, or starts to read without it, retrying until that succeeds.
     async fn reopen(&mut self) -> Result<(), Error> {
         let (mut pause, longest) = PAUSES;
         let mut has_complained = false;
         loop {
-            // An error would mean that the connection was closed for good: the next request says so.
+            // An error would mean that the connection was closed for good: the next request reports that.
             let _ = self.bus.link.wait_for(|link| link.is_up).await;
             match self.set_back().await {
                 Ok(()) => {
@@ -289,16 +288,16 @@ impl MainLane {
         }
     }
 
-    /// Sets the consumer back to the first event that is not durable, creating it if need be, on a
-    /// new connection: nothing of an earlier time is on its way there. If the next message is why the
-    /// last connection was lost, begins to read without the consumer.
+    /// Resets the consumer to the first event that is not durable, creating it if needed, on a new
+    /// connection, which has nothing in flight. If the next message is the cause of the lost connection,
+    /// starts to read without the consumer.
     async fn set_back(&mut self) -> Result<(), Error> {
         let first_kept = self.identity.check(&self.bus, self.highest).await?;
         if self.highest > 0 {
             self.missed.note(self.highest + 1, first_kept);
         }
         if self.is_suspect && self.needs_direct_read().await? {
-            // What was handed out is on its way to the disk, and what follows comes behind it.
+            // What was dispatched is being committed, and what follows comes after it.
             self.ledger.fall_silent();
             self.careful = Some(DirectReader::from(&self.bus, self.next));
             self.is_suspect = false;
@@ -315,8 +314,8 @@ impl MainLane {
         let stream = jetstream.get_stream(&name).await.map_err(Error::request(what))?;
         let mut consumer = match stream.create_consumer(config()).await {
             Ok(consumer) => consumer,
-            // An operator's consumer of this name may differ in what cannot be changed. All that
-            // it knows is where we are, and that we know ourselves.
+            // An operator's consumer of this name may differ in what cannot be changed. It only holds our
+            // position, which we know.
             Err(_) => {
                 let _ = stream.delete_consumer(CONSUMER).await;
                 stream
@@ -347,7 +346,7 @@ impl MainLane {
         Ok(())
     }
 
-    /// Whether the next message ends the connection on which it comes.
+    /// Whether the next message closes the connection on delivery.
     async fn needs_direct_read(&self) -> Result<bool, Error> {
         let stream = self.bus.subjects.events_stream();
         let next = fetch_next(&self.bus, &stream, self.next, ">").await?;
@@ -362,7 +361,7 @@ impl MainLane {
     }
 }
 
-/// By which lane a message is taken in, as its subject says.
+/// The lane of a message, by its subject.
 fn lane_of(bus: &Bus, lane: &SlowLane, subject: &str, sequence: u64) -> Lane {
     if lane.channels.is_empty() {
         return Lane::Main;
@@ -384,7 +383,7 @@ fn config() -> pull::Config {
     }
 }
 
-/// What stands in a frame before the first message does.
+/// A placeholder for the frame before the first message.
 fn empty() -> Message {
     Message {
         subject: "".into(),
@@ -398,7 +397,8 @@ fn empty() -> Message {
 }
 
 impl OpenConsumer {
-    /// Whatever is ready from a sequence on, or else the first that comes; and why there will be no more, if so.
+    /// All messages that are ready from a sequence on, or else the first that arrives; and why the flow
+    /// ended, if it did.
     async fn gather(
         &mut self,
         bus: &Bus,
@@ -428,7 +428,7 @@ impl OpenConsumer {
             }
             count += 1;
             let skips = gathered.as_ref().map_or(0, |gathered: &PullBuffer| gathered.skips);
-            // Looking at one that is passed over takes a fraction of what taking one in does.
+            // Skipping a message costs a fraction of processing one.
             let weight = count - skips + skips / LOOK_FURTHER;
             if weight >= limits::PULL_BATCH && gathered.is_some() {
                 return (gathered, None);
@@ -438,7 +438,7 @@ impl OpenConsumer {
 
     /// Keeps enough requests open.
     async fn ask(&mut self, lane: &SlowLane) -> Result<(), Interrupted> {
-        // What is passed over costs little but the way here.
+        // A skipped message costs little but its transfer.
         let times = if lane.is_open() { LOOK_FURTHER } else { 1 };
         let batch = limits::PULL_BATCH * times;
         while self.outstanding <= batch * (REQUESTS - 1) {
@@ -459,12 +459,12 @@ impl OpenConsumer {
 
     async fn wait(&mut self) -> Result<Message, Interrupted> {
         loop {
-            // What arrived before the connection was lost still counts.
+            // Messages that arrived before the connection was lost still count.
             if let Some(message) = self.messages.next().now_or_never() {
                 return message.ok_or(Interrupted::Lost);
             }
             if self.link.borrow_and_update().was_lost() {
-                // What came between the two looks.
+                // Messages that arrived between the two checks.
                 return self.messages.next().now_or_never().flatten().ok_or(Interrupted::Lost);
             }
             tokio::select! {
@@ -481,7 +481,7 @@ impl OpenConsumer {
         }
     }
 
-    /// Adds a message, if it is the next one of the stream; deals with what the broker says besides.
+    /// Adds a message if it is the next one of the stream; handles status messages of the broker.
     fn take(
         &mut self,
         bus: &Bus,
@@ -490,8 +490,8 @@ impl OpenConsumer {
         message: Message,
         gathered: &mut Option<PullBuffer>,
     ) -> Result<(), Interrupted> {
-        // The broker itself speaks to our inbox. A status on any other subject was published as an
-        // event, and means nothing.
+        // The broker sends status messages to our inbox. A status on any other subject was published as
+        // an event, and means nothing.
         if *message.subject == *self.inbox {
             return self.notice(&message);
         }

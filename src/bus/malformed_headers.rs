@@ -1,8 +1,8 @@
-//! Messages whose headers the client library cannot read.
+//! Messages with malformed headers.
 //!
-//! The broker stores whatever header block a publisher sends. The library gives the connection up
-//! over some of them. The broker's API wraps messages, one at a time, so that nothing in them can do
-//! harm: by it we read around those, and look at a message whose place we know.
+//! The broker stores any header block, and the client library closes the connection on some of them. The
+//! broker's message API returns single messages encoded as JSON, which is safe; it is used to read around
+//! malformed messages and to read one at a known sequence.
 
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::response::Response;
@@ -99,13 +99,13 @@ async fn ask(bus: &Bus, stream: &str, ask: &Ask<'_>) -> Result<Option<WrappedMes
 }
 
 impl WrappedMessage {
-    /// The message as the library would have read it; what is wrong with its headers.
+    /// The message as the library would have parsed it; as an error, what is wrong with its headers.
     pub(super) fn message(&self) -> Result<Message, &'static str> {
         let headers = parse(&self.headers)?;
         Ok(self.with(headers))
     }
 
-    /// The message without its headers, if they cannot be read.
+    /// The message, without its headers if they are malformed.
     pub(super) fn message_or_bare(&self) -> Message {
         self.with(parse(&self.headers).unwrap_or_default())
     }
@@ -122,7 +122,7 @@ impl WrappedMessage {
         }
     }
 
-    /// The message as an event: one that is rejected, if its headers cannot be read.
+    /// The message as an event; rejected if its headers are malformed.
     pub(super) fn delivery(&self, bus: &Bus) -> Delivery {
         let fault = match self.message() {
             Ok(message) => {
@@ -151,14 +151,14 @@ impl WrappedMessage {
         }
     }
 
-    /// Whether every reader takes its headers.
+    /// Whether every client accepts its headers.
     pub(super) fn is_sound(&self) -> bool {
         parse(&self.headers).is_ok()
     }
 }
 
-/// The headers of a block, as the library reads them; what is wrong with a block over which it gives
-/// the connection up.
+/// The headers of a block, as the library parses them; as an error, what is wrong with a block on which
+/// it closes the connection.
 fn parse(block: &[u8]) -> Result<HeaderMap, &'static str> {
     let mut headers = HeaderMap::new();
     if block.is_empty() {

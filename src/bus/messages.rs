@@ -5,11 +5,11 @@ use super::malformed_headers::fetch_last;
 use super::pages::{HeldMessage, PagedReader, ReadMessage};
 use super::{Bus, Error};
 
-/// Between two looks for what may have come, if nothing had.
+/// The interval between two checks for new messages after none was found.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// The messages of a stream under some subjects, one after the other; without those whose headers cannot
-/// be read, which were never taken in.
+/// The messages of a stream under some subjects, one after the other, without those with malformed
+/// headers, which were never processed.
 #[derive(Debug)]
 pub(super) struct MessageReader {
     pages: PagedReader,
@@ -19,7 +19,7 @@ pub(super) struct MessageReader {
 }
 
 impl MessageReader {
-    /// What the stream holds now.
+    /// The messages that the stream holds now.
     pub(super) async fn now(
         bus: &Bus,
         stream: String,
@@ -29,7 +29,7 @@ impl MessageReader {
         Ok(MessageReader { last: Some(last), ..MessageReader::from(bus, stream, filter, 1) })
     }
 
-    /// What comes from now on.
+    /// The messages that arrive from now on.
     pub(super) async fn after(
         bus: &Bus,
         stream: String,
@@ -53,7 +53,7 @@ impl MessageReader {
         while self.ready.is_empty() && self.last.is_none_or(|last| self.pages.next <= last) {
             let found = self.pages.read().await?.messages;
             if found.is_empty() {
-                // Beyond the last there is nothing to look for.
+                // Nothing after the last sequence is wanted.
                 self.pages.next = self.last.map_or(self.pages.next, |last| last + 1);
                 break;
             }
@@ -67,12 +67,12 @@ impl MessageReader {
         Ok(self.ready.front().map(|held| held.sequence))
     }
 
-    /// The message that [`peek`](MessageReader::peek) has seen.
+    /// Takes the message that [`peek`](MessageReader::peek) has seen.
     pub(super) fn take(&mut self) -> Option<HeldMessage> {
         self.ready.pop_front()
     }
 
-    /// The next message, once there is one.
+    /// Waits for the next message.
     pub(super) async fn wait(&mut self) -> Result<HeldMessage, Error> {
         loop {
             self.peek().await?;

@@ -12,13 +12,13 @@ pub struct MissedEvents(Arc<Mutex<Counted>>);
 
 #[derive(Debug, Default)]
 struct Counted {
-    /// Sequences that are counted, in ranges that are apart, in their order.
+    /// Counted sequences, as disjoint ranges in order.
     ranges: Vec<Range<u64>>,
-    /// How many there are, also of ranges that are forgotten.
+    /// Their number, dropped ranges included.
     count: u64,
 }
 
-/// So many ranges are remembered; of those before them nothing is missed any more.
+/// The number of ranges kept; nothing before them can be missed any more.
 const RANGES: usize = 64;
 
 impl MissedEvents {
@@ -28,7 +28,7 @@ impl MissedEvents {
         self.0.lock().count
     }
 
-    /// A lane expected a sequence, and the stream holds nothing before `first_kept`.
+    /// Notes that a lane expected a sequence, but the stream holds nothing before `first_kept`.
     pub(super) fn note(&self, expected: u64, first_kept: u64) {
         if self.0.lock().add(expected..first_kept) {
             tracing::warn!(
@@ -39,12 +39,12 @@ impl MissedEvents {
         }
     }
 
-    /// A lane expected a sequence and found a later one. Whether those between have left the stream or
-    /// were erased is seen a moment later, and nobody waits for it.
+    /// Notes that a lane expected a sequence and found a later one. Whether those between expired or were
+    /// erased is checked in the background.
     pub(super) fn look(&self, bus: &Bus, expected: u64, found: u64) {
         let (missed, bus) = (self.clone(), bus.clone());
         tokio::spawn(async move {
-            // Without an answer nothing is known, and the next gap is looked at again.
+            // Without an answer nothing is known, and the next gap is checked again.
             if let Ok(Some(standing)) = bus.standing().await {
                 missed.note(expected, standing.first.min(found));
             }
@@ -53,7 +53,7 @@ impl MissedEvents {
 }
 
 impl Counted {
-    /// Adds what is missing; `false` if all of that was counted before.
+    /// Adds missing sequences; `false` if all of them were counted before.
     fn add(&mut self, missing: Range<u64>) -> bool {
         let length = |range: &Range<u64>| range.end.saturating_sub(range.start);
         if length(&missing) == 0 {

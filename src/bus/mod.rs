@@ -1,18 +1,18 @@
-//! The bus: NATS, and the only room that names its client library.
+//! The NATS bus; the only module that uses the client library.
 //!
-//! In come the settings of the broker, [`Output`](crate::event::Output)s to publish and [`AckHandle`]s of
-//! what is durable; out come [`Delivery`](crate::event::Delivery)s in order, confirmations, and errors
-//! that say what to do.
+//! Takes broker settings, [`Output`](crate::event::Output)s to publish and [`AckHandle`]s for
+//! acknowledgement; produces ordered [`Delivery`](crate::event::Delivery)s, publish confirmations and
+//! errors.
 //!
-//! * [`Subjects`]: the names of everything; a contract.
-//! * [`Bus`]: a connection, and the streams behind it.
-//! * [`Ownership`]: one service under a prefix.
+//! * [`Subjects`]: all names on the bus; a contract.
+//! * [`Bus`]: a connection and its streams.
+//! * [`Ownership`]: ensures one service per prefix.
 //! * [`Intake`]: reads events in order, each at least once, without gaps.
 //! * [`dead_letter`]: builds the dead letter of an unusable event.
 //! * [`Relay`]: publishes outputs in order until they are confirmed.
 //! * [`StreamMonitor`]: monitors streams and their consumers.
 //! * [`ApiService`]: the request/reply API.
-//! * [`Broker`]: a nats-server of our own, for `jumeau dev` and for tests.
+//! * [`Broker`]: an embedded nats-server, for `jumeau dev` and for tests.
 
 mod ack_ledger;
 mod analyser;

@@ -1,9 +1,9 @@
-//! One service under a prefix.
+//! Ensures one service per prefix.
 //!
-//! Two services that share a stream would both take its events in, and answer differently. So whoever
-//! serves holds the last message of a subject, and replaces it every few seconds by one that names the
-//! message before: the broker refuses it if another has come between. That holds for however many
-//! brokers agree on a stream, and over their restarts.
+//! Two services on one stream would both process its events and decide differently. The owner renews a
+//! lease: every few seconds it publishes on one subject with the expected last sequence; the broker
+//! rejects it if another message came between. This works with clustered streams and across broker
+//! restarts.
 
 use std::time::Duration;
 
@@ -21,23 +21,23 @@ use super::stream::is_missing;
 use super::{Bus, Error};
 use crate::event::Time;
 
-/// How often whoever serves gives a sign of life.
+/// The interval at which the owner renews its lease.
 const RENEW: Duration = Duration::from_secs(2);
-/// Without a sign of life for so long, whoever served does not any more: some times as long as a
-/// service takes to find a broker that was started again.
+/// Without a renewal for this long, the owner has expired: several times as long as a service takes to
+/// reconnect to a restarted broker.
 const EXPIRE: Duration = Duration::from_secs(7);
-/// So long after we gave the last sign of life nobody else serves: what is on its way to the broker by then
-/// arrives before somebody does.
+/// For this long after our last renewal no other service can serve: what is on its way to the broker by
+/// then arrives before another serves.
 const LEASE: Duration = Duration::from_secs(6);
-/// How often it is looked whether there was one.
+/// The interval at which the owner's subject is checked for renewals.
 const LOOK: Duration = Duration::from_millis(200);
-/// How long the last word to the broker may take.
+/// How long the last message to the broker may take.
 const GOODBYE: Duration = Duration::from_secs(1);
 
 /// The owner of the prefix, or a stopped one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Owner {
-    /// A number that no other start has.
+    /// A number unique to this start.
     number: u64,
     /// Since when it serves, by its own clock.
     since: Time,
@@ -57,20 +57,20 @@ pub struct Ownership {
 /// A claim of a prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claim {
-    /// A number that no other start has.
+    /// A number unique to this start.
     pub number: u64,
-    /// The number of the last start on the same store, which only one process has open at a time: so
-    /// that one has ended.
+    /// The number of the last start on the same store. Only one process can open the store, so that start
+    /// has ended.
     pub before: Option<u64>,
-    /// The moment, by our clock.
+    /// The current time, by our clock.
     pub now: Time,
 }
 
 impl Bus {
-    /// Makes us the only service under the prefix, and keeps us so. Waits for a service that has ended
-    /// without a word, on another store, for some seconds. `lost` hears, once, that another service has
-    /// taken over, which happens only if we gave no sign of life for as long. Before that can be, every
-    /// [`Relay`](super::Relay) of this connection stops publishing, until we know that we still serve.
+    /// Makes us the only service under the prefix, and keeps us so. If a service on another store ended
+    /// without giving up, it waits some seconds for its lease to expire. `lost` is notified once if
+    /// another service has taken over, which happens only if our lease expired. Before that can happen,
+    /// every [`Relay`](super::Relay) of this connection stops publishing, until our lease is confirmed.
     ///
     /// # Errors
     /// [`Error::Served`] if another service serves, [`Error::Request`] if the broker refuses.
@@ -102,10 +102,10 @@ impl Bus {
 }
 
 impl Ownership {
-    /// Lets another service serve at once.
+    /// Gives up the prefix, so that another service can serve immediately.
     pub async fn give_up(mut self) {
         self.stop.take();
-        // It panics never, and ends in time.
+        // The task never panics, and ends in time.
         let _ = (&mut self.task).await;
     }
 }
@@ -118,7 +118,7 @@ impl Drop for Ownership {
     }
 }
 
-/// Where the owner of a prefix sits.
+/// The subject of the owner of a prefix.
 struct OwnerSubject {
     bus: Bus,
     replicas: usize,
@@ -127,12 +127,12 @@ struct OwnerSubject {
     sequence: u64,
 }
 
-/// What became of a message that was to replace the last one.
+/// The result of replacing the last message.
 enum ReplaceResult {
     Yes,
-    /// Another has come between.
+    /// Another message came between.
     Between,
-    /// There is no stream.
+    /// The stream does not exist.
     Nowhere,
 }
 
@@ -184,7 +184,7 @@ impl OwnerSubject {
         loop {
             tokio::select! {
                 _ = beat.tick() => {}
-                // What waits for the broker waits for us, too.
+                // Nothing is renewed while the broker is unreachable.
                 Ok(()) = link.changed() => if !link.borrow_and_update().is_up {
                     continue;
                 },
@@ -192,14 +192,14 @@ impl OwnerSubject {
                     self.owner.has_stopped = true;
                     self.bus.lease.lose();
                     let goodbye = self.write(self.sequence);
-                    // Unheard, it expires.
+                    // If the message is lost, the lease expires.
                     let _ = tokio::time::timeout(GOODBYE, goodbye).await;
                     return;
                 }
             }
             let began = Instant::now();
             match self.renew().await {
-                // One that took long is old already.
+                // A renewal that took long is old already.
                 Ok(true) if began.elapsed() >= RENEW => beat.reset_immediately(),
                 Ok(true) => {}
                 Ok(false) => {
@@ -208,13 +208,13 @@ impl OwnerSubject {
                     lost(Error::Superseded { prefix });
                     return;
                 }
-                // Nobody else can take over either while the broker is gone.
+                // No other service can take over either while the broker is unreachable.
                 Err(error) => tracing::debug!(error = %chain(&error), "no sign of life was given"),
             }
         }
     }
 
-    /// Gives a sign of life; `false` if another has taken over.
+    /// Renews the lease; `false` if another service has taken over.
     async fn renew(&mut self) -> Result<bool, Error> {
         match self.write(self.sequence).await? {
             ReplaceResult::Yes => Ok(true),
@@ -224,23 +224,23 @@ impl OwnerSubject {
                 Ok(!matches!(self.write(0).await?, ReplaceResult::Between))
             }
             ReplaceResult::Between => match self.last().await? {
-                // Our own one, of which we did not hear that it arrived.
+                // Our own message, whose confirmation was lost.
                 Some((sequence, owner)) if owner.number == self.owner.number => {
                     self.sequence = sequence;
                     Ok(true)
                 }
-                // The stream was put back to an earlier state: whoever is first has it.
+                // The stream was rolled back: the first to write owns the prefix.
                 Some((sequence, _)) if sequence < self.sequence => {
                     Ok(!matches!(self.write(sequence).await?, ReplaceResult::Between))
                 }
-                // Somebody removed it, or made the stream anew, likewise.
+                // The message was removed or the stream recreated; likewise.
                 None => Ok(!matches!(self.write(0).await?, ReplaceResult::Between)),
                 Some(_) => Ok(false),
             },
         }
     }
 
-    /// Makes the stream, if there is none.
+    /// Creates the stream if it does not exist.
     async fn furnish(&self) -> Result<(), Error> {
         let what = "make the stream of who serves";
         let name = self.bus.subjects.owner_stream();
@@ -263,7 +263,7 @@ impl OwnerSubject {
         }
     }
 
-    /// The last message, if there is one.
+    /// The last message, if any.
     async fn last(&self) -> Result<Option<(u64, Owner)>, Error> {
         let what = "ask which service serves";
         let name = self.bus.subjects.owner_stream();
@@ -272,7 +272,7 @@ impl OwnerSubject {
         match stream.get_last_raw_message_by_subject(&self.bus.subjects.owner()).await {
             Ok(message) => {
                 let owner = serde_json::from_slice(&message.payload);
-                // Whatever it is, it is not of a service that we know of.
+                // Anything else is not the message of a known service.
                 let owner =
                     owner.unwrap_or_else(|_| Owner { has_stopped: true, ..self.owner.clone() });
                 Ok(Some((message.sequence, owner)))
@@ -284,7 +284,7 @@ impl OwnerSubject {
         }
     }
 
-    /// Writes our message, if the last one is of the sequence `after`.
+    /// Writes our message if the last one has the sequence `after`.
     async fn write(&mut self, after: u64) -> Result<ReplaceResult, Error> {
         let what = "say that we serve";
         let mut headers = HeaderMap::new();

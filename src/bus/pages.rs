@@ -1,8 +1,8 @@
-//! What a stream holds, page by page, and around messages that end the connection on which they come.
+//! Reads the messages of a stream page by page, and around messages that close the connection.
 //!
-//! A consumer would do, too, but whoever may make one may have the broker deliver wherever they like:
-//! where the broker has roles, nobody but the service may. The requests of this file say nothing of
-//! where to, and the broker answers them without a trace.
+//! A consumer would work too, but permission to create one allows delivery to any subject, so with roles
+//! only the service has it. These direct-get requests need no such permission and leave no state in the
+//! broker.
 
 use std::time::Duration;
 
@@ -19,24 +19,24 @@ use super::{Bus, Error, delivery};
 use crate::config::limits;
 use crate::event::{Delivery, Time};
 
-/// Messages of one page, at most.
+/// Maximum messages of one page.
 const MESSAGES: usize = 256;
-/// Bytes of one page, about; one message always fits.
+/// Approximate maximum bytes of one page; one message always fits.
 const BYTES: usize = 4 << 20;
-/// So many messages in a row that the client library can read, and pages are asked for again: where there
-/// was one that it cannot, there may be more, and each costs a connection and the page.
+/// After this many sound messages in a row, pages are requested again: malformed messages come in groups,
+/// and each costs a connection and the page.
 const SOUND: usize = 1_000;
 
 const WHAT: &str = "read what a stream holds";
 
-/// What the broker adds to the headers of a message.
+/// A header that the broker adds to a message.
 const SEQUENCE: &str = "Nats-Sequence";
 const STORED: &str = "Nats-Time-Stamp";
 const SUBJECT: &str = "Nats-Subject";
 const PENDING: &str = "Nats-Num-Pending";
 const ADDED: [&str; 6] = ["Nats-Stream", SUBJECT, SEQUENCE, STORED, PENDING, "Nats-Last-Sequence"];
 
-/// What is asked for many messages.
+/// A request for many messages.
 #[derive(Serialize)]
 struct AskPage<'a> {
     seq: u64,
@@ -50,9 +50,9 @@ struct AskPage<'a> {
 pub(super) struct HeldMessage {
     pub(super) sequence: u64,
     pub(super) stored: Time,
-    /// How many messages the stream held behind it then, if the broker has said so.
+    /// How many messages the stream held after it then, if the broker has reported that.
     pub(super) pending: Option<u64>,
-    /// As it was published, but under the subject that it is stored under.
+    /// The message as it was published, but under the subject that it is stored under.
     pub(super) message: Message,
 }
 
@@ -60,46 +60,45 @@ pub(super) struct HeldMessage {
 #[derive(Debug)]
 pub(super) enum ReadMessage {
     Sound(HeldMessage),
-    /// The client library cannot read its headers.
+    /// Its headers are malformed.
     Unreadable(WrappedMessage),
 }
 
 /// One page of messages.
 #[derive(Debug, Default)]
 pub(super) struct MessagePage {
-    /// The next messages, in their order; none if there are none.
+    /// The next messages in order; empty if there are none.
     pub(super) messages: Vec<ReadMessage>,
-    /// How many messages the stream held behind these, if that is known; 0: nothing more.
+    /// How many messages the stream held after these, if known; 0: none.
     pub(super) pending: Option<u64>,
 }
 
-/// Reads the messages of a stream under some subjects, in their order.
+/// Reads the messages of a stream under some subjects, in order.
 ///
-/// While much waits it reads by pages, and behind a message that ends the connection on which it comes
-/// one by one, until a thousand in a row were sound. That is about ten times slower, but each such
-/// message costs no more than any other: whoever publishes many of them makes nobody wait.
+/// While much waits it reads by pages. After a message that closes the connection it reads one by one,
+/// until a thousand in a row were sound. That is about ten times slower, but each such message costs no
+/// more than any other, so publishing many of them delays nobody.
 #[derive(Debug)]
 pub(super) struct PagedReader {
     bus: Bus,
-    /// The name of the connection on which pages come, if it is one of their own; a message that cannot
-    /// be read ends it.
+    /// The name of the connection for pages, if it is a separate one; a malformed message closes it.
     name: Option<&'static str>,
     /// That connection, once it was needed.
     own: Option<Bus>,
     stream: String,
     filter: String,
-    /// The next sequence to ask for.
+    /// The next sequence to request.
     pub(super) next: u64,
-    /// So many single messages are asked for at once: few while few come.
+    /// How many single messages are requested at once: few while few arrive.
     width: usize,
-    /// So many sound messages more are read one by one.
+    /// How many more sound messages are read one by one.
     one_by_one: usize,
     /// The number of messages after the last one, if known.
     pending: Option<u64>,
 }
 
 impl PagedReader {
-    /// What comes from this sequence on, on the connection of the one who reads.
+    /// The messages from this sequence on, on the connection of the caller.
     pub(super) fn from(bus: &Bus, stream: String, filter: String, next: u64) -> PagedReader {
         PagedReader {
             bus: bus.clone(),
@@ -120,7 +119,7 @@ impl PagedReader {
         PagedReader { name: Some(name), ..PagedReader::from(bus, stream, ">".to_owned(), next) }
     }
 
-    /// The next message is known to end a connection.
+    /// Marks the next message as one that closes a connection.
     pub(super) fn expect_unreadable(&mut self) {
         self.one_by_one = SOUND;
     }
@@ -129,7 +128,7 @@ impl PagedReader {
         &self.bus
     }
 
-    /// What comes next, if anything does. The future may be dropped, and nothing is lost.
+    /// The next page, if there is one. Cancel-safe.
     ///
     /// # Errors
     /// [`Error::Request`] if the broker does not answer.
@@ -142,8 +141,8 @@ impl PagedReader {
                     let messages = held.into_iter().map(ReadMessage::Sound).collect();
                     return Ok(MessagePage { messages, pending: self.pending });
                 }
-                // Nothing is there, or whoever answers is a copy of the stream that is behind: only the
-                // one that leads says that there is nothing.
+                // Nothing is there, or a replica of the stream that lags has answered: only the leader is
+                // authoritative for the end.
                 Ok(_) => self.width = 1,
                 Err(error) => {
                     tracing::debug!(error = %chain(&error), "cannot read a page; reading one by one");
@@ -161,10 +160,10 @@ impl PagedReader {
         let answers = try_join_all(asked).await?;
         let is_last = answers.iter().any(Option::is_none);
         let mut messages = Vec::with_capacity(answers.len());
-        // Behind an end, there may be messages that were stored a moment later; but then some may
-        // have come between, too.
+        // Messages after an end may have been stored a moment later; but then others may have come
+        // between, too.
         for message in answers.into_iter().map_while(|answer| answer) {
-            // Where sequences are missing, several requests are answered by the same message.
+            // Where sequences are missing, the same message answers several requests.
             if message.sequence < self.next {
                 continue;
             }
@@ -189,7 +188,7 @@ impl PagedReader {
         Ok(MessagePage { messages, pending: self.pending })
     }
 
-    /// The next messages, as many as fit.
+    /// The next messages, as many as fit in a page.
     async fn page(&mut self) -> Result<Vec<HeldMessage>, Error> {
         let bus = match (self.name, &mut self.own) {
             (None, _) => &self.bus,
@@ -207,7 +206,7 @@ impl PagedReader {
         let inbox = client.new_inbox();
         let mut answers = client.subscribe(inbox.clone()).await.map_err(Error::request(WHAT))?;
         let mut link = bus.link.clone();
-        // One that was just made may not have said so yet.
+        // A new connection may not have reported its epoch yet.
         let epoch = link.borrow_and_update().epoch.max(1);
         let api = format!("$JS.API.DIRECT.GET.{}", self.stream);
         let sent = client.publish_with_reply(api, inbox, Bytes::from(payload)).await;
@@ -217,7 +216,7 @@ impl PagedReader {
         loop {
             let answer = tokio::select! {
                 biased;
-                // What comes on another connection may lack what came before it.
+                // Messages on another connection may lack those before them.
                 _ = link.changed() => {
                     let now = *link.borrow_and_update();
                     if now.is_up && now.epoch <= epoch {
@@ -228,7 +227,8 @@ impl PagedReader {
                 answer = timeout(patience, answers.next()) => answer.map_err(Error::request(WHAT))?,
             };
             let Some(answer) = answer else { return Err(failed("the connection was lost")) };
-            // A publisher may have written a status, too; no answer without a message has a sequence.
+            // A publisher may have written a status header, too; a reply without a message has no
+            // sequence.
             let is_message = answer.headers.as_ref().is_some_and(|one| one.get(SEQUENCE).is_some());
             match answer.status {
                 _ if is_message => {
@@ -267,7 +267,7 @@ impl ReadMessage {
         }
     }
 
-    /// The message as an event: one that is rejected, if its headers cannot be read.
+    /// The message as an event; rejected if its headers are malformed.
     pub(super) fn delivery(self, bus: &Bus) -> Delivery {
         match self {
             ReadMessage::Sound(held) => held.delivery(bus),
@@ -286,9 +286,9 @@ fn failed(said: &str) -> Error {
     Error::request(WHAT)(std::io::Error::other(said.to_owned()))
 }
 
-/// Takes off what the broker added. Whoever published the message may have written headers of the same
-/// names: the broker's stand behind those. Beside it the sequence of the message before it in the page; 0:
-/// it is the first.
+/// Removes the headers that the broker added. The publisher may have written headers of the same names:
+/// the broker's stand after those. Also returns the sequence of the message before it in the page; 0: it
+/// is the first.
 fn held(mut message: Message) -> Result<(HeldMessage, Option<u64>), Error> {
     let mut headers = HeaderMap::new();
     let mut added: [Option<String>; ADDED.len()] = Default::default();

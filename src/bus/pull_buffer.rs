@@ -3,30 +3,30 @@ use async_nats::Subject;
 use crate::contract::partition_of;
 use crate::event::{Content, Customer, Delivery, Time};
 
-/// Deliveries of one lane, in its order, by partition.
+/// Deliveries of one lane, in order, by partition.
 #[derive(Debug)]
 pub(super) struct PullBuffer {
-    /// How many partitions there are.
+    /// The number of partitions.
     partitions: u16,
     pub(super) parts: Vec<(u16, Vec<Delivery>)>,
-    /// The last sequence that was looked at, also if it belongs to the other lane.
+    /// The last sequence that was read, also if it belongs to the other lane.
     pub(super) last_sequence: u64,
     /// When the stream stored the last delivery; none if there is none.
     pub(super) last_stored: Option<(u64, Time)>,
-    /// Where the last message is acknowledged.
+    /// The subject on which the last message is acknowledged.
     pub(super) reply: Option<Subject>,
-    /// How many messages the stream held behind it.
+    /// How many messages the stream held after it.
     pub(super) pending: u64,
-    /// The last sequence that was left to the slow lane; 0: none.
+    /// The last sequence that was skipped for the slow lane; 0: none.
     pub(super) skipped: u64,
-    /// How many were.
+    /// The number of skipped messages.
     pub(super) skips: usize,
     /// The first sequence that was expected and is missing, and the one that was found instead.
     pub(super) gap: Option<(u64, u64)>,
 }
 
 impl PullBuffer {
-    /// Nothing yet of what comes behind a sequence.
+    /// An empty buffer after a sequence.
     pub(super) fn behind(sequence: u64, partitions: u16) -> PullBuffer {
         PullBuffer {
             partitions,
@@ -41,14 +41,14 @@ impl PullBuffer {
         }
     }
 
-    /// Leaves a message to the slow lane.
+    /// Skips a message that belongs to the slow lane.
     pub(super) fn skip(&mut self, sequence: u64) {
         self.go_on_to(sequence);
         self.skipped = sequence;
         self.skips += 1;
     }
 
-    /// Adds a delivery to the part of its partition; a broadcast to that of every partition.
+    /// Adds a delivery to the part of its partition, a broadcast to that of every partition.
     pub(super) fn add(&mut self, delivery: Delivery) {
         self.go_on_to(delivery.sequence);
         self.last_stored = Some((delivery.sequence, delivery.stored));
@@ -57,8 +57,8 @@ impl PullBuffer {
                 self.add_to(partition, Delivery { partition, ..delivery.clone() });
             }
         } else {
-            // The subject of a memory names a partition, and anybody may have published it: a twin has
-            // one owner, whatever a subject says.
+            // The subject of a memory names a partition, and anybody may have published it: a twin
+            // belongs to one partition, whatever a subject says.
             let token = delivery.original.subject.rsplit('.').next().unwrap_or_default();
             let partition = match Customer::from_token(token) {
                 Ok(customer) if delivery.original.is_internal() => {

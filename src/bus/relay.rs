@@ -28,24 +28,24 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_
 /// Why publishing is paused although the broker is connected.
 const UNSURE: &str =
     "the broker has not confirmed for some seconds that this is the service that serves";
-/// The broker's code for a message larger than its stream takes.
+/// The broker's error code for a message larger than its stream allows.
 const MESSAGE_TOO_LARGE: u64 = 10_054;
 /// The broker's error code for a failed expected-last-subject-sequence check.
 const NOT_THE_FIRST: u64 = 10_071;
 
-/// Publishes what is durable, until the broker has confirmed it.
+/// Publishes committed outputs until the broker confirms them.
 ///
-/// Each stream has a queue of its own, so that nobody's action waits behind what the twins of others send
-/// each other. Outputs are stored in the order in which they were submitted to their stream. After a
-/// failure it resumes at the first unconfirmed output; the broker drops those that had arrived, by their
-/// unguessable ids. An output sent while its predecessor is unconfirmed names the predecessor's id as the
-/// expected last one; the broker rejects it otherwise, so no output overtakes a lost one.
+/// Each stream has its own queue, so that actions never wait behind messages between twins. Outputs are
+/// stored in the order in which they were submitted to their stream. After a failure it resumes at the
+/// first unconfirmed output; the broker drops those that had arrived, by their unguessable ids. An output
+/// sent while its predecessor is unconfirmed names the predecessor's id as the expected last one; the
+/// broker rejects it otherwise, so no output overtakes a lost one.
 ///
 /// It publishes nothing while another service may have taken over, and nothing more once one has.
 ///
-/// The stream of events remembers no ids. A memory on its way has a subject of its own, on which the
-/// broker takes one message; refused, it is confirmed once the one that is there has been seen to be the
-/// same. Other events that are passed on may come twice, which their twins recognise.
+/// The event stream remembers no ids. A memory in transit has a subject of its own, on which the broker
+/// accepts one message; if that is rejected, the memory is confirmed once the stored message is seen to
+/// be the same. Other forwarded events may arrive twice, which their twins recognise.
 #[derive(Debug)]
 pub struct Relay {
     subjects: Arc<Subjects>,
@@ -54,7 +54,7 @@ pub struct Relay {
     counters: Arc<Counters>,
 }
 
-/// What goes to one stream.
+/// The queue of one stream.
 #[derive(Debug)]
 struct Queue {
     submit: mpsc::UnboundedSender<RelayCommand>,
@@ -62,10 +62,10 @@ struct Queue {
     trouble: Arc<Mutex<Option<String>>>,
 }
 
-/// The streams to which outputs go: that of events, that of dead letters, and that of actions.
+/// The streams that outputs go to: events, dead letters and actions.
 const STREAMS: usize = 3;
 
-/// Which of them a subject belongs to.
+/// The stream of a subject, as an index.
 fn stream_of(subjects: &Subjects, subject: &str) -> usize {
     match subjects.tokens(subject).and_then(|mut tokens| tokens.next()) {
         Some("events") => 0,
@@ -74,14 +74,14 @@ fn stream_of(subjects: &Subjects, subject: &str) -> usize {
     }
 }
 
-/// What is wanted of the task.
+/// A command to the task.
 #[derive(Debug)]
 enum RelayCommand {
-    /// To publish these.
+    /// Publish these.
     Publish { partition: u16, outputs: Vec<(u64, Output)> },
     /// Withdraw these, unless already sent.
     Withdraw { partition: u16, keys: Vec<u64> },
-    /// To say so once everything that was wished for before is done.
+    /// Notify once all earlier commands are done.
     Tell(oneshot::Sender<()>),
 }
 
@@ -94,20 +94,20 @@ struct Counters {
     unpublishable: AtomicU64,
 }
 
-/// What a [`Relay`] has done since it was started.
+/// Statistics of a [`Relay`] since its start.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema,
 )]
 pub struct RelayStats {
     /// Outputs that the broker confirmed.
     pub published: u64,
-    /// Of these, copies that it had already.
+    /// Of these, duplicates that it had already.
     pub duplicates: u64,
-    /// How often it went back to the first output that was not confirmed.
+    /// How often it went back to the first unconfirmed output.
     pub retries: u64,
-    /// Dead letters cut to what the broker takes.
+    /// Dead letters that were truncated to the broker's maximum.
     pub truncated: u64,
-    /// Outputs that the broker never takes, and that were given up.
+    /// Outputs that the broker never accepts, and that were given up.
     pub unpublishable: u64,
 }
 
@@ -130,9 +130,9 @@ impl Relay {
         Ok(Relay { subjects: bus.subjects.clone(), queues, depth, counters })
     }
 
-    /// Takes durable outputs of a partition, each with the key of its row, to be published after
-    /// those submitted before. Only queues; the caller bounds what is submitted and not confirmed
-    /// by [`limits::OUTBOX_BACKLOG`].
+    /// Queues durable outputs of a partition, each with the key of its row, to be published after those
+    /// submitted before. Non-blocking; the caller bounds what is submitted and not confirmed by
+    /// [`limits::OUTBOX_BACKLOG`].
     pub fn submit(&self, partition: u16, outputs: Vec<(u64, Output)>) {
         self.depth.send_modify(|depth| *depth += outputs.len());
         let mut parts: [Vec<(u64, Output)>; STREAMS] = Default::default();
@@ -153,8 +153,7 @@ impl Relay {
         }
     }
 
-    /// Waits until everything submitted before is confirmed, or was withdrawn: for as long as the
-    /// broker is gone.
+    /// Waits until everything submitted before is confirmed or withdrawn, also through broker outages.
     pub async fn passed(&self) {
         let told = self.queues.each_ref().map(|queue| {
             let (done, is_done) = oneshot::channel();
@@ -167,7 +166,7 @@ impl Relay {
         }
     }
 
-    /// How many outputs are submitted and not confirmed.
+    /// The number of outputs that are submitted and not confirmed.
     pub fn depth(&self) -> usize {
         *self.depth.borrow()
     }
@@ -177,9 +176,9 @@ impl Relay {
         self.depth.subscribe()
     }
 
-    /// Waits until everything submitted is confirmed: for as long as the broker is gone.
+    /// Waits until everything submitted is confirmed, also through broker outages.
     pub async fn drained(&self) {
-        // The sender is our own, so the channel is open.
+        // We hold the sender, so the channel is open.
         let _ = self.depth.subscribe().wait_for(|depth| *depth == 0).await;
     }
 
@@ -188,7 +187,7 @@ impl Relay {
         self.queues.iter().find_map(|queue| queue.trouble.lock().clone())
     }
 
-    /// What it has done since it was started.
+    /// Its statistics since the start.
     pub fn counters(&self) -> RelayStats {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         RelayStats {
@@ -252,20 +251,20 @@ struct Entry {
     key: u64,
     output: Output,
     is_confirmed: bool,
-    /// How many places for it were taken by something else.
+    /// How many subjects for it were already taken by something else.
     places: u32,
 }
 
 struct Task<F> {
     bus: Bus,
     link: watch::Receiver<ConnectionStatus>,
-    /// Whether we may publish.
+    /// The state of the lease.
     lease: watch::Receiver<LeaseState>,
     /// The connection on which we published.
     epoch: u64,
-    /// What the subjects of dead letters start with.
+    /// The common prefix of the subjects of dead letters.
     dead: String,
-    /// The numbers of memories in whose places there is something already.
+    /// The numbers of memories whose subjects hold a message already.
     doubtful: Vec<u64>,
     /// Per receiver, the number of the last output of this attempt that carries a memory.
     memories_sent: BTreeMap<Box<str>, u64>,
@@ -274,13 +273,13 @@ struct Task<F> {
     waiting: VecDeque<(u64, oneshot::Sender<()>)>,
     inbox: String,
     answers: Subscriber,
-    /// Everything that is not confirmed, in order, but for those confirmed out of order.
+    /// All unconfirmed entries in order; entries confirmed out of order have left gaps.
     entries: VecDeque<Entry>,
     /// The number of the first entry; entries are numbered from the start of the task.
     first: u64,
     /// How many of the entries are published.
     sent: usize,
-    /// Answers to earlier attempts may confirm, but not fail.
+    /// Replies to earlier attempts can confirm, but not fail.
     attempt: u64,
     /// The numbers of the last outputs of this attempt, in the stream of actions and in that of
     /// dead letters.
@@ -296,7 +295,7 @@ struct Task<F> {
     confirmed: Arc<F>,
 }
 
-/// What the broker says of one message.
+/// The broker's reply to one message.
 #[derive(Deserialize)]
 struct Answer {
     #[serde(default)]
@@ -395,7 +394,7 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
         }
     }
 
-    /// Publishes what is not, within the window.
+    /// Publishes what is not published yet, within the window.
     async fn send(&mut self) {
         while self.sent < self.entries.len().min(limits::RELAY_WINDOW) {
             if self.sent == 0 {
@@ -414,7 +413,7 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
         self.settle();
     }
 
-    /// Says that nothing goes out while somebody else may serve.
+    /// Reports that publishing is paused while another service may serve.
     fn hold_back(&mut self) {
         if self.entries.is_empty() {
             return;
@@ -425,9 +424,9 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
         *self.trouble.lock() = Some(UNSURE.to_owned());
     }
 
-    /// Whether what is passed on to a twin could get into the stream before a memory that was sent to it
-    /// before: it should know what it is about. Others publish to that stream too, so naming
-    /// the output before does not help; it waits for the confirmation.
+    /// Whether a forwarded event could get into the stream before a memory that was sent to the same twin
+    /// earlier: the memory must be there first. Others publish to that stream too, so naming the
+    /// predecessor does not help; the event waits for the confirmation.
     fn would_overtake(&self, at: usize) -> bool {
         let Some(to) = self.entries.get(at).and_then(|entry| self.addressee(entry)) else {
             return false;
@@ -437,7 +436,7 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
         before.and_then(|at| self.entries.get(at)).is_some_and(|entry| !entry.is_confirmed)
     }
 
-    /// To whom an output is passed on, as a token of its subject, if it is.
+    /// The receiver of a forwarded output, as a subject token, if it is one.
     fn addressee<'a>(&self, entry: &'a Entry) -> Option<&'a str> {
         let mut tokens = self.bus.subjects.tokens(&entry.output.subject)?;
         (tokens.next() == Some("events")).then(|| tokens.nth(1)).flatten()
@@ -454,7 +453,7 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
             if is_memory {
                 let to = to.into();
                 if self.memories_sent.len() > limits::RELAY_WINDOW {
-                    // What is confirmed nobody has to wait for.
+                    // Confirmed memories hold nothing back.
                     self.memories_sent.retain(|_, sent| *sent >= self.first);
                 }
                 self.memories_sent.insert(to, number);
@@ -495,7 +494,7 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
         }
     }
 
-    /// Lets go of an output that will never be stored: those behind it are not to wait.
+    /// Drops an output that will never be stored, so that those after it need not wait.
     fn give_up(&mut self, at: usize, why: &str) {
         let Some(entry) = self.entries.get_mut(at) else { return };
         tracing::error!(id = %entry.output.id, why, "an output is given up");
@@ -516,7 +515,7 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
         let mut tokens = message.subject.rsplit('.');
         let mut number = || tokens.next().and_then(|token| token.parse::<u64>().ok());
         let (Some(number), Some(attempt)) = (number(), number()) else { return };
-        // What was confirmed meanwhile has left the front.
+        // Entries confirmed meanwhile have left the front.
         let Some(at) = number.checked_sub(self.first).and_then(|at| usize::try_from(at).ok())
         else {
             return;
@@ -546,7 +545,7 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
         }
     }
 
-    /// The broker has an output.
+    /// Marks an output as confirmed by the broker.
     fn confirm(&mut self, at: usize, is_copy: bool) {
         let Some(entry) = self.entries.get_mut(at) else { return };
         if std::mem::replace(&mut entry.is_confirmed, true) {
@@ -564,8 +563,8 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
         }
     }
 
-    /// Looks at what is in the places of memories that the broker did not take: the same, from an
-    /// earlier attempt, or something else, which does not confirm anything.
+    /// Checks the subjects of memories that the broker rejected: they hold the same memory from an
+    /// earlier attempt, or something else, which confirms nothing.
     async fn settle_doubts(&mut self) {
         while let Some(number) = self.doubtful.pop() {
             let at = number.checked_sub(self.first).and_then(|at| usize::try_from(at).ok());
@@ -592,7 +591,7 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
         self.settle();
     }
 
-    /// Lets go of the confirmed entries at the front.
+    /// Removes the confirmed entries at the front.
     fn settle(&mut self) {
         let mut done = Vec::new();
         while self.entries.front().is_some_and(|entry| entry.is_confirmed) {
@@ -615,7 +614,7 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
         while self.waiting.front().is_some_and(|(behind, _)| *behind <= first)
             && let Some((_, done)) = self.waiting.pop_front()
         {
-            // Whoever waited may be gone.
+            // The waiter may be gone.
             let _ = done.send(());
         }
     }
@@ -642,13 +641,13 @@ impl<F: Fn(Vec<(u16, u64)>)> Task<F> {
 }
 
 impl Entry {
-    /// Whether a message is it, and not one of somebody who has only seen what it says.
+    /// Whether a message is this output, not one of somebody who has only seen its content.
     fn is(&self, found: &StreamMessage) -> bool {
         let mark = found.headers.get(Output::MARK).map(HeaderValue::as_str);
         found.payload == self.output.payload && mark == self.output.mark()
     }
 
-    /// The subject under which it goes out.
+    /// The subject that it is published on.
     fn place(&self) -> String {
         match self.places {
             0 => self.output.subject.to_string(),

@@ -1,8 +1,8 @@
-//! Taking what is about one customer out of the streams.
+//! Removes the data of one customer from the streams.
 //!
-//! A purge by subject only marks messages as gone: their bytes stay in the broker's files until it
-//! rewrites them some day. Removing a message by its sequence has the broker overwrite it at once,
-//! and so that is what is done, message by message.
+//! A purge by subject only marks messages as deleted: their bytes stay in the broker's files until it
+//! rewrites them some day. Removing a message by its sequence makes the broker overwrite it immediately,
+//! so messages are removed one by one.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -17,20 +17,20 @@ use crate::contract::Addressee;
 use crate::contract::{SEQUENCE, SUBJECT};
 use crate::event::{Customer, Erasure, Header, is_left_to, named_in, spelled};
 
-/// Messages that are being removed at once.
+/// Messages that are removed at once.
 const AT_ONCE: usize = 16;
 
-/// Subjects that one consumer filters by.
+/// Subjects in the filter of one consumer.
 const FILTERS_AT_ONCE: usize = 32;
 
-/// Subjects of which each is looked at by itself. Channels choose how many there are: of more, all that
-/// the stream holds is looked at once.
+/// The maximum of subjects that are searched one by one. Channels determine how many there are: with
+/// more, the whole stream is searched once.
 const FILTERS: usize = 256;
 
 /// The last sequence of each stream at one time; later messages are not searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamEnds {
-    /// Of the stream of events.
+    /// Of the event stream.
     pub events: u64,
     /// Of the stream of actions.
     pub actions: u64,
@@ -43,23 +43,23 @@ pub struct StreamEnds {
 pub struct MessageTrail {
     /// The stream.
     pub stream: String,
-    /// What they are: `events`, `actions`…
+    /// Their kind: `events`, `actions`…
     pub what: &'static str,
-    /// Where they are.
+    /// Their sequences.
     pub sequences: Vec<u64>,
 }
 
 impl StreamEnds {
-    /// Wherever they end.
+    /// No limit.
     pub const OPEN: StreamEnds = StreamEnds { events: u64::MAX, actions: u64::MAX, dead: u64::MAX };
 }
 
 impl Bus {
-    /// Has a customer erased: the wish gets its place among their events. The mark is the header by
-    /// which the service knows its own messages.
+    /// Requests the erasure of a customer, which gets its place among their events. The mark is the
+    /// header by which the service recognises its own messages.
     ///
     /// # Errors
-    /// [`Error::Request`] if the broker does not take it.
+    /// [`Error::Request`] if the broker does not accept it.
     pub async fn request_erasure(
         &self,
         erasure: &Erasure,
@@ -77,7 +77,7 @@ impl Bus {
         Ok(())
     }
 
-    /// Where the streams end now.
+    /// The current ends of the streams.
     ///
     /// # Errors
     /// [`Error::Request`] if the broker does not answer.
@@ -94,11 +94,11 @@ impl Bus {
         })
     }
 
-    /// Finds the messages about a customer, up to these stream ends. Events are theirs also where their
-    /// identifier was spelled in another way, or stood in the wrong place; where they carried the
-    /// customer's memory, or an event of theirs, to another identifier; and where they link another
-    /// identifier to theirs, or take it away. So are dead letters of any of these, and events of which
-    /// there is such a dead letter.
+    /// Finds the messages about a customer, up to these stream ends. These include events in which their
+    /// identifier was spelled differently or stood in the wrong place; events that carried the customer's
+    /// memory, or an event of theirs, to another identifier; and events that link another identifier to
+    /// theirs or unlink it. They also include dead letters of any of these, and events that have such a
+    /// dead letter.
     ///
     /// # Errors
     /// [`Error::Request`] if the broker does not answer.
@@ -127,7 +127,7 @@ impl Bus {
             ("observations", actions, format!("{prefix}.observations.*.{token}"), ends.actions),
         ];
         let mut trails = Vec::new();
-        // Those with whom the customer shared memories, or events.
+        // Identifiers with which the customer shared memories or events.
         let mut others = BTreeSet::new();
         for (what, stream, filter, upto) in wanted {
             let mut sequences = Vec::new();
@@ -184,7 +184,7 @@ impl Bus {
         let stream = subjects.events_stream();
         trails.push(MessageTrail { stream, what: "links of others", sequences });
 
-        // Their subjects say why they are dead, and not whose they were.
+        // Their subjects contain the reason, not the customer.
         let stream = subjects.dead_stream();
         let (mut sequences, mut died) = (Vec::new(), Vec::new());
         self.held(stream.clone(), vec![subjects.all_dead()], |sequence, _, message| {
@@ -203,7 +203,7 @@ impl Bus {
         .await?;
         trails.push(MessageTrail { stream, what: "dead letters", sequences });
 
-        // Those of other customers are found by nothing else.
+        // Nothing else finds those of other customers.
         let known: HashSet<u64> = trails
             .iter()
             .filter(|trail| trail.stream == subjects.events_stream())
@@ -222,8 +222,8 @@ impl Bus {
         Ok(trails)
     }
 
-    /// The sequence, if the event there names a customer. A dead letter alone says nothing of it: the
-    /// stream may have been made anew since, and anybody may have written the letter.
+    /// Returns the sequence if the event there names a customer. A dead letter alone proves nothing: the
+    /// stream may have been recreated since, and anybody may have written the letter.
     async fn names_at(&self, sequence: u64, customer: &Customer) -> Result<Option<u64>, Error> {
         let found = fetch_next(self, &self.subjects.events_stream(), sequence, ">").await?;
         Ok(found.filter(|found| found.sequence == sequence).and_then(|found| {
@@ -234,7 +234,7 @@ impl Bus {
     }
 
     /// Events that were published for a customer under another subject than theirs: no twin has ever
-    /// taken them in.
+    /// processed them.
     async fn spelled_otherwise(
         &self,
         customer: &Customer,
@@ -244,7 +244,7 @@ impl Bus {
         let what = "list the subjects of a stream";
         let subjects = &self.subjects;
         let stream = self.stream(&subjects.events_stream()).await?;
-        // Partition by partition: the broker gathers a whole list before it answers.
+        // Partition by partition: the broker collects a whole list before it answers.
         let mut filters = vec![subjects.all_events()];
         filters.extend((0..partitions).map(|partition| subjects.stored_in(partition)));
         let mut other = Vec::new();
@@ -284,8 +284,8 @@ impl Bus {
         Ok(sequences)
     }
 
-    /// Whether everything up to a sequence of the stream of events is durable in all partitions: a
-    /// message that is removed before that is not taken in after a crash.
+    /// Whether everything up to a sequence of the event stream is durable in all partitions: a message
+    /// that is removed before that is not processed after a crash.
     ///
     /// # Errors
     /// [`Error::Request`] if the broker does not answer.
@@ -295,7 +295,8 @@ impl Bus {
         Ok(is_main_past && self.slow.is_past(upto))
     }
 
-    /// Removes messages, and has the broker overwrite them. Those that are gone already are.
+    /// Removes messages and makes the broker overwrite them. Messages that are gone already count as
+    /// removed.
     ///
     /// # Errors
     /// [`Error::Request`] if the broker does not answer.
@@ -304,8 +305,8 @@ impl Bus {
             return Ok(());
         }
         let from = self.stream(&trail.stream).await?;
-        // Not as many as can be without a pause: what others ask the broker about its streams is answered
-        // only once nothing of this kind waits there.
+        // In chunks with pauses between: the broker answers other requests about its streams only when no
+        // removal waits.
         for some in trail.sequences.chunks(AT_ONCE) {
             let removals = some.iter().map(|sequence| secure_delete_one(from.clone(), *sequence));
             try_join_all(removals).await?;
@@ -313,21 +314,21 @@ impl Bus {
         Ok(())
     }
 
-    /// Events that came late, by their sequences.
+    /// Late events, by their sequences.
     pub fn late_events(&self, sequences: Vec<u64>) -> MessageTrail {
         MessageTrail { stream: self.subjects.events_stream(), what: "late events", sequences }
     }
 }
 
-/// Identifiers that a stored message names besides the one it is addressed to.
+/// Identifiers in a stored message other than its addressee.
 fn named(message: &Message) -> Vec<Customer> {
     let headers = message.headers.as_ref().map(delivery::plain).unwrap_or_default();
     let headers: Vec<Header<'_>> = headers.iter().collect();
     named_in(&headers, &message.payload)
 }
 
-/// Whether a stored message names a customer besides the one it is addressed to, or tells those who can
-/// name them that it means them.
+/// Whether a stored message names a customer other than its addressee, or contains them in a form that
+/// only those who can name them recognise.
 fn names(message: &Message, customer: &Customer) -> bool {
     let headers = message.headers.as_ref().map(delivery::plain).unwrap_or_default();
     let headers: Vec<Header<'_>> = headers.iter().collect();
@@ -337,7 +338,7 @@ fn names(message: &Message, customer: &Customer) -> bool {
 
 async fn secure_delete_one(from: Stream, sequence: u64) -> Result<(), Error> {
     let Err(error) = from.delete_message(sequence).await else { return Ok(()) };
-    // Of a message that is gone the broker says the same as of one that it could not remove.
+    // The broker reports a missing message in the same way as one that it could not remove.
     let is_refused = matches!(error.kind(), DeleteMessageErrorKind::JetStream(_));
     if is_refused && is_gone(&from, sequence).await? {
         return Ok(());

@@ -19,18 +19,18 @@ use crate::config::limits;
 use crate::contract::Subjects;
 use crate::event::{Time, cut};
 
-/// One thing that can be asked of the service.
+/// One endpoint of the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Endpoint {
-    /// The verb: the token behind `<prefix>.api`.
+    /// The verb: the token after `<prefix>.api`.
     pub verb: &'static str,
-    /// How many tokens follow the verb.
+    /// The number of tokens after the verb.
     pub tokens: usize,
     /// The maximum of pending requests; further ones get "busy".
     pub places: usize,
-    /// Whether channels ask it, rather than people.
+    /// Whether channels call it, rather than people.
     pub is_for_channels: bool,
-    /// What it does, for people who ask the service about itself.
+    /// What it does, for the description of the service.
     pub describe: &'static str,
 }
 
@@ -52,20 +52,19 @@ pub struct Request {
 pub struct Caller {
     /// The name; empty if none was given.
     pub name: Box<str>,
-    /// Whether the name stood in the subject (`<prefix>.as.<name>.<verb>…`), where a broker with
-    /// roles lets its bearer alone publish. Otherwise whoever asked wrote it into the header
-    /// [`ASKER`].
+    /// Whether the name stood in the subject (`<prefix>.as.<name>.<verb>…`), where a broker with roles
+    /// lets only its bearer publish. Otherwise the caller wrote it into the header [`ASKER`].
     pub is_vouched: bool,
 }
 
 /// The header with the caller's name.
 pub const ASKER: &str = "Jumeau-By";
 
-/// Why a request could not be answered.
+/// The error reply to a request.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{code}: {message}")]
 pub struct ApiError {
-    /// As in HTTP: 400 to 499, the request is wrong; 500 to 599, we are.
+    /// As in HTTP: 400 to 499 for a wrong request, 500 to 599 for a fault of ours.
     pub code: u16,
     /// What was expected, what was found, and what to do.
     pub message: String,
@@ -78,11 +77,11 @@ impl ApiError {
     }
 }
 
-/// The service named `jumeau` on the bus, by which operators and channels ask; it can be found with
-/// `$SRV.PING`, `$SRV.INFO` and `$SRV.STATS`. It ends when this is dropped.
+/// The service `jumeau` on the bus, which operators and channels call; it answers `$SRV.PING`,
+/// `$SRV.INFO` and `$SRV.STATS`. It ends when this is dropped.
 ///
-/// The client library gives a connection up over a request whose headers it cannot read, and what lies in
-/// that connection then is never answered. So callers are split over several listeners with their own
+/// The client library closes a connection on a request with malformed headers, and requests waiting in
+/// that connection are then never answered. So callers are split over several listeners with their own
 /// connections: a channel cannot disrupt agents, nor the other way round. The broker distributes the
 /// requests of a listener over its connections; a closed one is replaced at once. Replies use a
 /// connection without subscriptions.
@@ -92,28 +91,28 @@ pub struct ApiService {
     tasks: JoinSet<()>,
 }
 
-/// Pauses before making a connection anew: the first, and the longest.
+/// Pauses before remaking a connection: the first, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
 
-/// How long a connection may take to end when the service stops.
+/// How long a connection may take to close when the service stops.
 const GOODBYE: Duration = Duration::from_secs(1);
 
-/// How often the log says that connections end, at most.
+/// The minimum interval between log lines about closed connections.
 const SAY_AGAIN: Duration = Duration::from_secs(60);
 
-/// The queue group of all who answer, as services on NATS have it.
+/// The queue group of all responders, as usual for services on NATS.
 const GROUP: &str = "q";
 
 /// A listener for requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ApiListener {
-    /// What channels ask.
+    /// Requests of channels.
     Channels,
-    /// What people ask under a name.
+    /// Requests of people under a name.
     Named,
     /// Requests without a name.
     Others,
-    /// Whether the service is there, and what it offers.
+    /// Discovery: whether the service is there, and what it offers.
     Looking,
 }
 
@@ -121,7 +120,7 @@ impl ApiListener {
     const ALL: [ApiListener; 4] =
         [ApiListener::Channels, ApiListener::Named, ApiListener::Looking, ApiListener::Others];
 
-    /// The name of its connections, and how many there are.
+    /// The name and the number of its connections.
     fn connections(self) -> (&'static str, usize) {
         match self {
             ApiListener::Channels => ("jumeau-api-channels", 4),
@@ -131,7 +130,7 @@ impl ApiListener {
         }
     }
 
-    /// Where an endpoint is asked at this door, if it is.
+    /// The subject of an endpoint at this listener, if it has one.
     fn asked(self, prefix: &str, endpoint: &Endpoint) -> Option<String> {
         let start = match self {
             ApiListener::Channels if endpoint.is_for_channels => "api",
@@ -144,8 +143,8 @@ impl ApiListener {
 }
 
 impl ApiService {
-    /// Answers what is asked of the endpoints, each at `<prefix>.api.<verb>` and its tokens, and at
-    /// `<prefix>.as.<name>.<verb>` for whoever asks under a name, with `handler`.
+    /// Answers requests to the endpoints with `handler`, each at `<prefix>.api.<verb>` and its tokens,
+    /// and at `<prefix>.as.<name>.<verb>` for callers with a name.
     ///
     /// # Errors
     /// [`Error::Connect`] or [`Error::Request`] if the broker refuses.
@@ -191,7 +190,7 @@ impl ApiService {
                 clients.push((door, offer.dial(door).await?));
             }
         }
-        // Whoever is answered is to find all of it there.
+        // After the first reply, all endpoints must be there.
         let mut tasks = JoinSet::new();
         for (door, client) in clients {
             let open = offer.open(door, client).await?;
@@ -200,15 +199,15 @@ impl ApiService {
         Ok(ApiService { stop, tasks })
     }
 
-    /// Stops answering, and takes the service off the bus.
+    /// Stops answering and removes the service from the bus.
     pub async fn stop(mut self) {
         self.stop.send_replace(true);
-        // They panic only if a handler does, and there is nothing left to stop then.
+        // Tasks panic only if a handler does, and then nothing is left to stop.
         while self.tasks.join_next().await.is_some() {}
     }
 }
 
-/// One endpoint at one door, whatever connection asks come by.
+/// One endpoint at one listener, for all of its connections.
 struct ListenedEndpoint {
     door: ApiListener,
     subject: String,
@@ -217,22 +216,22 @@ struct ListenedEndpoint {
     tally: EndpointStats,
 }
 
-/// What is offered, and how it is answered.
+/// The endpoints and their handler.
 #[derive(Clone)]
 struct Offer<H> {
     bus: Bus,
     answers: Client,
     presence: Arc<Presence>,
     windows: Arc<[Arc<ListenedEndpoint>]>,
-    /// When the log said last that a connection ended.
+    /// When the log last reported a closed connection.
     said: Arc<Mutex<Option<Instant>>>,
     handler: H,
 }
 
-/// A connection behind a door.
+/// An open connection of a listener.
 struct Open {
     client: Client,
-    /// One task for each subject; all end with the connection.
+    /// One task per subject; all end with the connection.
     serving: JoinSet<()>,
 }
 
@@ -265,7 +264,7 @@ where
                 serving.spawn(presence.tell(asked, self.bus.subjects.clone(), answers));
             }
         }
-        // Once the broker has answered this, it knows of the subscriptions too.
+        // Once the broker has answered this, it knows the subscriptions too.
         jetstream_of(&client, &self.bus.settings)
             .query_account()
             .await
@@ -273,7 +272,7 @@ where
         Ok(Open { client, serving })
     }
 
-    /// Says that a connection ended, unless it was said a moment ago or the broker is gone.
+    /// Logs that a connection was closed, unless that was logged recently or the broker is unreachable.
     fn complain(&self, door: ApiListener) {
         let mut said = self.said.lock();
         if self.bus.is_up() && said.is_none_or(|at| at.elapsed() >= SAY_AGAIN) {
@@ -285,15 +284,15 @@ where
         }
     }
 
-    /// Makes the connection anew whenever it ends, until it is to stop.
+    /// Remakes the connection whenever it closes, until the service stops.
     async fn keep_open(self, door: ApiListener, mut open: Open, mut stop: watch::Receiver<bool>) {
         loop {
             tokio::select! {
-                // Whoever would say so is gone, or has said so.
+                // The stop was signalled, or its sender dropped.
                 _ = stop.changed() => {
                     let _ = open.client.drain().await;
-                    // They end once the broker has said that nothing more comes: whoever asks from then
-                    // on is told that nobody is there.
+                    // Tasks end once the broker has confirmed the unsubscription: later callers are told
+                    // that there is no responder.
                     let ended = async { while open.serving.join_next().await.is_some() {} };
                     let _ = timeout(GOODBYE, ended).await;
                     return;
@@ -301,7 +300,7 @@ where
                 _ = open.serving.join_next() => {}
             }
             self.complain(door);
-            // What had come is answered still.
+            // Requests that had arrived are still answered.
             while open.serving.join_next().await.is_some() {}
             let mut pause = PAUSES.0;
             open = loop {
@@ -319,7 +318,7 @@ where
     }
 }
 
-/// Where the requests of one endpoint come in, by one connection.
+/// The requests of one endpoint on one connection.
 struct Counter {
     subjects: Arc<Subjects>,
     window: Arc<ListenedEndpoint>,
@@ -380,7 +379,7 @@ async fn answer(answers: &Client, reply: Subject, response: Result<Bytes, ApiErr
         Ok(payload) => answers.publish(reply, payload).await,
         Err(error) => {
             let mut headers = HeaderMap::new();
-            // It travels in a header: one line, of bounded length.
+            // The message is sent in a header: one line of bounded length.
             let message = cut(&error.message, limits::TEXT_BYTES);
             let message: String =
                 message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
@@ -389,20 +388,20 @@ async fn answer(answers: &Client, reply: Subject, response: Result<Bytes, ApiErr
             answers.publish_with_headers(reply, headers, Bytes::new()).await
         }
     };
-    // Whoever asked may not wait for an answer, or the broker may be gone.
+    // The caller may not wait for a reply, or the broker may be unreachable.
     if let Err(error) = sent {
         tracing::debug!(%error, "an answer could not be sent");
     }
 }
 
 impl Subjects {
-    /// Where the answer to a request goes, if it may go there.
+    /// The subject for the reply to a request, if a reply may be sent there.
     fn reply_of(&self, message: &Message) -> Option<Subject> {
         message.reply.clone().filter(|reply| self.may_answer_to(reply))
     }
 }
 
-/// How often an endpoint was asked, and for how long.
+/// Statistics of an endpoint: the number of requests, and their total duration.
 #[derive(Debug, Default)]
 struct EndpointStats {
     requests: AtomicU64,
@@ -423,8 +422,8 @@ impl EndpointStats {
     }
 }
 
-/// What the service says of itself, as every service on NATS does (its ADR-32). The library would say it
-/// of each connection, and put itself behind each of them.
+/// The service's own description, as of every service on NATS (ADR-32). The library would report one for
+/// each connection, and append to each of them.
 struct Presence {
     id: String,
     started: Time,
@@ -472,7 +471,7 @@ impl Presence {
             "name": NAME,
             "id": self.id,
             "version": env!("CARGO_PKG_VERSION"),
-            // What comes in and what becomes of what cannot be read, by the names of `twinctl schema`.
+            // The events and their dead letters, by the schema names of `twinctl schema`.
             "metadata": { "event-schema": "event", "dead-letter-schema": "dead.headers" },
         });
         if let (Value::Object(said), Value::Object(more)) = (&mut said, more) {
@@ -483,8 +482,8 @@ impl Presence {
 }
 
 impl ListenedEndpoint {
-    /// Among the rest under which names `twinctl schema` has the schemas of what the endpoint takes and
-    /// answers.
+    /// The service's description, including the names under which `twinctl schema` has the schemas of
+    /// each endpoint's request and reply.
     fn info(&self) -> Value {
         let Endpoint { verb, describe, .. } = self.endpoint;
         json!({

@@ -13,24 +13,24 @@ use super::{Bus, Error, MissedEvents};
 use crate::config::limits;
 use crate::event::{Delivery, Lane, SlowLane};
 
-/// Pages that are read ahead of what can be taken in.
+/// Pages that are read ahead of processing.
 const PAGES_AHEAD: usize = 1;
-/// Between two attempts to read, if the broker does not answer.
+/// The pause before reading again if the broker does not answer.
 const PAUSE: Duration = Duration::from_millis(200);
-/// However much others need, pages of the slow lane come at least so soon one after the other.
+/// However busy the other lane is, pages of the slow lane follow each other at least this soon.
 const PAGES_APART: Duration = Duration::from_millis(100);
 
 /// The backlog of the slow lane. Written only by the intake, read for statistics.
 #[derive(Debug, Default)]
 pub(super) struct SlowGauge {
-    /// The last sequence that the main lane has passed over.
+    /// The last sequence that the main lane has skipped.
     skipped: AtomicU64,
     /// Everything in the slow lane up to this sequence is durable.
     durable: AtomicU64,
 }
 
 impl SlowGauge {
-    /// Begins anew: nothing waits.
+    /// Resets it to empty.
     pub(super) fn reset(&self) {
         self.skipped.store(0, Ordering::Release);
         self.durable.store(0, Ordering::Release);
@@ -40,7 +40,7 @@ impl SlowGauge {
         self.skipped.fetch_max(sequence, Ordering::AcqRel);
     }
 
-    /// The last sequence that was passed over; 0: none.
+    /// The last sequence that was skipped; 0: none.
     pub(super) fn last_skipped(&self) -> u64 {
         self.skipped.load(Ordering::Acquire)
     }
@@ -49,8 +49,8 @@ impl SlowGauge {
         self.durable.store(sequence, Ordering::Release);
     }
 
-    /// How many sequences behind the last event that was passed over the slow lane is: at least as many
-    /// as events wait there.
+    /// The number of sequences between the last skipped event and the slow lane's position: an upper
+    /// bound of the events that wait there.
     pub(super) fn behind(&self) -> u64 {
         self.last_skipped().saturating_sub(self.durable.load(Ordering::Acquire))
     }
@@ -61,14 +61,14 @@ impl SlowGauge {
     }
 }
 
-/// What was read of the slow lane at once.
+/// One page of the slow lane.
 #[derive(Debug)]
 pub(super) struct SlowPage {
-    /// The events that waited; there may be none.
+    /// The events of the slow lane; may be empty.
     pub(super) deliveries: Vec<Delivery>,
-    /// Everything before this sequence was looked at.
+    /// Everything before this sequence was read.
     pub(super) next: u64,
-    /// Pages that are not durable yet hold one each: there are few, so that they fill no queue.
+    /// A permit of each page until it is durable: there are few, so that pages fill no queue.
     pub(super) room: OwnedSemaphorePermit,
 }
 
@@ -76,15 +76,15 @@ pub(super) struct SlowPage {
 #[derive(Debug)]
 pub(super) struct SlowReader {
     pages: mpsc::Receiver<(Vec<Delivery>, u64)>,
-    /// Up to which sequence the main lane is, and what is in the slow lane.
+    /// The position of the main lane, and the slow lane.
     bounds: watch::Sender<(u64, Arc<SlowLane>)>,
     room: Arc<Semaphore>,
-    /// When a page was handed out last.
+    /// When a page was last dispatched.
     last_page: Instant,
 }
 
 impl SlowReader {
-    /// Begins to read from this sequence on, as far as [`may_read`](SlowReader::may_read) says.
+    /// Starts to read from this sequence on, as far as [`may_read`](SlowReader::may_read) allows.
     pub(super) fn start(bus: &Bus, from: u64, missed: MissedEvents) -> SlowReader {
         let (bounds, told) = watch::channel((0, Arc::new(SlowLane::default())));
         let (send, pages) = mpsc::channel(PAGES_AHEAD);
@@ -100,15 +100,15 @@ impl SlowReader {
         SlowReader { pages, bounds, room, last_page: Instant::now() }
     }
 
-    /// The main lane is up to this sequence. The slow lane stays behind it, so that what was sent before
-    /// a channel was slowed is taken in before what was sent after it.
+    /// Sets the position of the main lane. The slow lane stays behind it, so that events from before a
+    /// channel was slowed are processed before those from after it.
     pub(super) fn may_read(&self, before: u64, lane: &Arc<SlowLane>) {
         self.bounds.send_replace((before, lane.clone()));
     }
 
-    /// The next page, once it is its turn and there is room for it; none if nobody reads any more.
-    /// `keeps_up` says whether the main lane does, and `outputs` how many wait for the broker. The future
-    /// may be dropped and nothing is lost.
+    /// The next page, once it is its turn and a permit is free; none if the reader has ended. `keeps_up`
+    /// says whether the main lane keeps up, and `outputs` how many outputs wait for the broker.
+    /// Cancel-safe.
     pub(super) async fn next(
         &mut self,
         keeps_up: bool,
@@ -122,20 +122,21 @@ impl SlowReader {
         Some(SlowPage { deliveries, next, room })
     }
 
-    /// Until it is the slow lane's turn: it takes what the others leave, and a little in any case.
+    /// Waits for the slow lane's turn: it gets the capacity that the main lane leaves, and a little in
+    /// any case.
     async fn turn(&self, keeps_up: bool, outputs: &mut watch::Receiver<usize>) {
         let least = tokio::time::sleep_until(self.last_page + PAGES_APART);
         if !keeps_up {
             return least.await;
         }
         tokio::select! {
-            // Without a relay nothing waits.
+            // Without a relay no output waits.
             _ = outputs.wait_for(|waiting| *waiting <= limits::SLOW_OUTPUTS) => {}
             () = least => {}
         }
     }
 
-    /// The next page, if it is here and there is room for it.
+    /// The next page, if it has been read and a permit is free.
     pub(super) fn ready(&mut self, keeps_up: bool) -> Option<SlowPage> {
         if !keeps_up && self.last_page.elapsed() < PAGES_APART {
             return None;
@@ -156,7 +157,7 @@ struct Task {
 }
 
 impl Task {
-    /// Until nobody listens any more.
+    /// Runs until no receiver is left.
     async fn run(mut self) {
         loop {
             let Some((before, lane)) = self.may_read().await else { return };
@@ -168,7 +169,7 @@ impl Task {
                     continue;
                 }
             };
-            // What holds nothing that waits is no page: those come no faster than can be taken in.
+            // A page without slow-lane events is not sent: pages come no faster than they are processed.
             let next = self.stream.next;
             let is_page = !found.is_empty() || next >= before;
             if is_page && self.pages.send((found, next)).await.is_err() {
@@ -177,14 +178,14 @@ impl Task {
         }
     }
 
-    /// Up to where may be read, once that is further than it was; none if nobody listens any more.
+    /// The limit of reading, once it has risen; none if no receiver is left.
     async fn may_read(&mut self) -> Option<(u64, Arc<SlowLane>)> {
         let next = self.stream.next;
         let bounds = self.bounds.wait_for(|(before, _)| *before > next).await.ok()?;
         Some(bounds.clone())
     }
 
-    /// What waits in the slow lane next, before a sequence.
+    /// The next events of the slow lane before a sequence.
     async fn read(&mut self, before: u64, lane: &SlowLane) -> Result<Vec<Delivery>, Error> {
         let next = self.stream.next;
         let mut found = self.stream.read().await?.messages;
@@ -192,7 +193,7 @@ impl Task {
         if first > next {
             self.missed.look(&self.bus, next, first);
         }
-        // The main lane has not come to what is behind that.
+        // The main lane has not reached later ones.
         found.retain(|message| message.sequence() < before);
         self.stream.next = found.last().map_or(before, |last| last.sequence() + 1);
         found.retain(|message| {

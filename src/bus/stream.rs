@@ -23,16 +23,16 @@ impl Lag {
 }
 
 impl Bus {
-    /// Creates the streams that are missing, and checks those that exist.
+    /// Creates missing streams, and checks existing ones.
     ///
-    /// How long and how much a stream keeps, its copies and its window for duplicates are set when
-    /// it is created; of a stream that exists they are left as its operator wants them. Only the
-    /// stream of events must have no window for duplicates.
+    /// Retention, size, replicas and the duplicate window of a stream are set when it is created; for an
+    /// existing stream they are left to its operator. Only the event stream must have no duplicate
+    /// window.
     ///
     /// # Errors
-    /// [`Error::Stream`] if a stream contradicts the contract or the settings,
-    /// [`Error::Payload`] if the broker takes no message that is large enough,
-    /// [`Error::Request`] if the broker does not answer or refuses.
+    /// [`Error::Stream`] if a stream contradicts the contract or the settings, [`Error::Payload`] if the
+    /// broker's maximum message is too small, [`Error::Request`] if the broker does not answer or
+    /// refuses.
     pub async fn ensure_streams(
         &self,
         settings: &settings::StreamSettings,
@@ -62,9 +62,9 @@ impl Bus {
         Ok(())
     }
 
-    /// Makes the durable consumer from which the integrator of a channel takes what is to be done
-    /// and what is to be taken back, in one order. An integrator that made it itself could choose
-    /// what it hears: so it may not, where the broker has roles.
+    /// Creates the durable consumer of a channel's integrator, for actions and recalls in one order. An
+    /// integrator that could create it could choose what it receives, so a broker with roles does not
+    /// allow that.
     async fn ensure_integrator(&self, channel: &str) -> Result<(), Error> {
         let channel = Channel::new(channel).map_err(|found| Error::Setting {
             setting: "streams.integrators",
@@ -109,17 +109,17 @@ impl Bus {
             description: Some("what people did: who, when, what".into()),
             subjects: vec![subjects.all_audit()],
             max_age: hours(settings.keep_audit_hours),
-            // Nobody takes back what they did, not even the service.
+            // Audit lines cannot be deleted, not even by the service.
             deny_delete: true,
             deny_purge: true,
             max_bytes: -1,
             ..base.clone()
         };
-        // The broker has one memory of message ids for the whole stream: whoever used an id first, on
-        // whatever subject, would suppress the event that another channel publishes under it. Its
-        // memory is off only in a stream that has a source (nats-server 2.14); without one, a window
-        // of 0 becomes two minutes. So there is a source, of which nothing ever comes: nothing is
-        // published under that subject of the audit. Twins recognise copies themselves.
+        // The broker has one memory of message ids for the whole stream: a channel could suppress another
+        // channel's event by using its id first, on any subject. That memory is off only in a stream with
+        // a source (nats-server 2.14); without one, a window of 0 becomes two minutes. So the stream has
+        // a source that never delivers anything: nothing is published under that subject of the audit.
+        // Twins recognise duplicates themselves.
         let nothing = Source {
             name: audit.name.clone(),
             filter_subject: Some(subjects.audit(NOTHING)),
@@ -162,9 +162,8 @@ impl Bus {
         ]
     }
 
-    /// Makes the streams again that somebody has deleted, all but the stream of events: what was taken
-    /// in of that cannot be made again. Returns those that were made, and what is wrong with others, by
-    /// their names.
+    /// Recreates deleted streams, except the event stream, whose processed events cannot be recreated.
+    /// Returns the recreated streams, and the faults of others, by their names.
     pub(super) async fn repair_streams(
         &self,
         settings: &settings::StreamSettings,
@@ -195,7 +194,7 @@ impl Bus {
         mended
     }
 
-    /// Makes a stream if there is none, and checks it if there is; returns whether it was made.
+    /// Creates a stream if there is none, and checks it if there is; returns whether it was created.
     async fn ensure_stream(&self, wanted: Config) -> Result<bool, Error> {
         match self.jetstream.get_stream(&wanted.name).await {
             Ok(found) => check(&wanted, &found.cached_info().config).map(|()| false),
@@ -245,7 +244,7 @@ impl Bus {
             &stream.info().await.map_err(Error::request("ask for the state of a stream"))?.state;
         let (last, delivered) = (state.last_sequence, consumer.delivered.stream_sequence);
         let mut waiting = consumer.num_pending;
-        // The broker tells its consumers of a new message a moment after it has confirmed it; or else
+        // The broker notifies its consumers of a new message a moment after it has confirmed it; or else
         // the last ones were erased.
         if waiting == 0 && delivered < last {
             let name = self.subjects.events_stream();
@@ -278,12 +277,12 @@ pub struct Lag {
     pub waiting: u64,
     /// Events that were delivered and not acknowledged yet.
     pub in_flight: u64,
-    /// How many sequences lie between the last event that waits in the slow lane and what is durable of it:
-    /// at least as many as wait.
+    /// The number of sequences between the last event in the slow lane and its durable position: an upper
+    /// bound of the events that wait.
     pub slow: u64,
 }
 
-/// A limit of so many bytes; 0: none.
+/// A limit in bytes; 0: none.
 fn bytes(most: u64) -> i64 {
     if most == 0 { -1 } else { i64::try_from(most).unwrap_or(i64::MAX) }
 }
@@ -299,10 +298,10 @@ pub(super) fn is_missing(error: &async_nats::jetstream::context::GetStreamError)
     )
 }
 
-/// What nobody does, and so nothing of which is in the audit.
+/// An act that nobody performs, so the audit holds nothing under it.
 const NOTHING: &str = "_nothing";
 
-/// Whether a stream is what we want in all that matters.
+/// Checks that a stream matches the settings in all that matters.
 fn check(wanted: &Config, found: &Config) -> Result<(), Error> {
     let differs = |what, expected: String, found: String, remedy| {
         Err(Error::Stream { stream: wanted.name.clone(), what, expected, found, remedy })

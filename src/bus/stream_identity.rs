@@ -1,9 +1,8 @@
-//! Whether the stream of events is still the one whose events were taken in.
+//! Checks that the event stream is still the same.
 //!
-//! A cursor is a number, and another stream has the same numbers: one that was made anew, or that was
-//! put back to an earlier state and has grown since. What was stored behind its old end would be
-//! passed over in silence. So the moment is kept at which an event was stored that was taken in: the
-//! message of that sequence must have the same.
+//! A cursor is a sequence number, and a recreated or rolled-back stream reuses numbers; its new events
+//! would be skipped silently. So the timestamp of a processed event is stored with the cursor, and the
+//! message with that sequence must have the same timestamp.
 
 use std::collections::VecDeque;
 
@@ -29,22 +28,22 @@ pub struct LastTakenEvent {
 /// The state of the event stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamState {
-    /// When it was made, in milliseconds since 1970: another one has another moment, even under the
-    /// same name.
+    /// When it was created, in milliseconds since 1970: a recreated stream of the same name has another
+    /// time.
     pub made: u64,
     /// The first sequence that it holds.
     pub first: u64,
-    /// The last sequence that it gave.
+    /// The last sequence that it assigned.
     pub last: u64,
-    /// Up to which sequence somebody has acknowledged everything.
+    /// The sequence up to which everything was acknowledged.
     pub acknowledged: u64,
 }
 
-/// Events that are remembered while the service runs: some may be erased meanwhile.
+/// Events that are remembered while the service runs; several, because some may be erased meanwhile.
 const REMEMBERED: usize = 16;
 
 impl Bus {
-    /// How the stream of events stands; none if there is none.
+    /// The state of the event stream; none if it does not exist.
     ///
     /// # Errors
     /// [`Error::Request`] if the broker does not answer.
@@ -57,7 +56,7 @@ impl Bus {
         let info = stream.cached_info();
         let acknowledged = match stream.consumer_info(CONSUMER).await {
             Ok(info) => info.ack_floor.stream_sequence,
-            // Without a consumer nobody has taken anything in.
+            // Without a consumer nothing has been processed.
             Err(error) if matches!(error.kind(), ConsumerInfoErrorKind::NotFound) => 0,
             Err(error) => return Err(Error::request("ask how far the intake is")(error)),
         };
@@ -69,8 +68,8 @@ impl Bus {
         }))
     }
 
-    /// Whether the stream of events holds what was taken in: `taken`, in any order, of which the
-    /// highest that is still there decides; the last event taken in has the sequence `highest`.
+    /// Checks that the event stream holds the processed events. `taken` are some of them, in any order;
+    /// the highest that still exists decides. `highest` is the sequence of the last processed event.
     ///
     /// # Errors
     /// [`Error::Rewound`] or [`Error::Rewritten`] if it does not, [`Error::Request`] if the broker does
@@ -88,7 +87,7 @@ impl Bus {
         let mut taken = taken.to_vec();
         taken.sort_unstable();
         for LastTakenEvent { sequence, stored } in taken.into_iter().rev().take(REMEMBERED) {
-            // What left the stream proves nothing.
+            // An expired event proves nothing.
             let Some(found) = fetch(self, &stream, sequence).await? else { continue };
             if found.stored == stored {
                 return Ok(());
@@ -137,7 +136,7 @@ fn made(info: &stream::Info) -> u64 {
     u64::try_from(stored_at(info.created).ms()).unwrap_or(0)
 }
 
-/// By what the stream is known again while the service runs.
+/// The events by which the stream is identified while the service runs.
 #[derive(Debug, Default)]
 pub(super) struct StreamIdentity {
     made: Option<u64>,
@@ -150,7 +149,7 @@ impl StreamIdentity {
         StreamIdentity { made: None, taken: taken.into() }
     }
 
-    /// An event is about to be taken in.
+    /// Remembers an event that is about to be processed.
     pub(super) fn remember(&mut self, taken: LastTakenEvent) {
         while self.taken.len() >= REMEMBERED {
             self.taken.pop_front();
@@ -158,8 +157,8 @@ impl StreamIdentity {
         self.taken.push_back(taken);
     }
 
-    /// Refuses a stream that is not the one whose events were taken in, up to `highest`. Returns the
-    /// first sequence that it holds.
+    /// Refuses a stream other than the one whose events were processed up to `highest`. Returns its first
+    /// sequence.
     pub(super) async fn check(&mut self, bus: &Bus, highest: u64) -> Result<u64, Error> {
         let stream = bus.subjects.events_stream();
         let Some(standing) = bus.standing().await? else {

@@ -13,13 +13,13 @@ use super::{Bus, Error, fresh_id};
 use crate::event::{Channel, Content, Customer, Delivery, Original, Time};
 use crate::twin::Action;
 
-/// What the streams still hold.
+/// Reading what the streams still hold.
 impl Bus {
-    /// Every event about a customer, or about everybody if none is named, and every broadcast, in
-    /// the order in which they were stored. `each` says whether to go on.
+    /// Every event about a customer (or about all, if none is named) and every broadcast, in stored
+    /// order. `each` returns whether to continue.
     ///
     /// # Errors
-    /// [`Error::Request`] if the broker does not hand them over.
+    /// [`Error::Request`] if the broker does not return them.
     pub async fn past(
         &self,
         customer: Option<&Customer>,
@@ -35,7 +35,7 @@ impl Bus {
             all.push(MessageReader::now(self, stream.clone(), filter).await?);
         }
         loop {
-            // All in the one order of the stream.
+            // All in the order of the stream.
             let mut first = None;
             for (at, messages) in all.iter_mut().enumerate() {
                 if let Some(sequence) = messages.peek().await?
@@ -47,7 +47,7 @@ impl Bus {
             let next = first.and_then(|(_, at)| all[at].take());
             let Some(next) = next else { return Ok(()) };
             let delivery = next.delivery(self);
-            // Nothing happened by an erasure that is still known.
+            // An erasure in the stream has no effect on a replay.
             if !matches!(delivery.content, Content::Erasure(_)) && !each(delivery) {
                 return Ok(());
             }
@@ -69,8 +69,8 @@ impl Bus {
         Ok(found)
     }
 
-    /// What comes into the stream of events from now on: of one channel, about one customer, or of
-    /// all; broadcasts only if neither is named.
+    /// New messages of the event stream: of one channel, about one customer, or all; broadcasts only if
+    /// neither is named.
     ///
     /// # Errors
     /// [`Error::Request`] if the broker does not answer.
@@ -87,11 +87,10 @@ impl Bus {
         Ok(EventMonitor { messages })
     }
 
-    /// Every action that was taken for a customer, or for anybody if none is named, in the order in
-    /// which they were published.
+    /// Every action for a customer (or for all, if none is named), in the order of publication.
     ///
     /// # Errors
-    /// [`Error::Request`] if the broker does not hand them over.
+    /// [`Error::Request`] if the broker does not return them.
     pub async fn said(
         &self,
         customer: Option<&Customer>,
@@ -114,7 +113,7 @@ impl Bus {
         Ok(())
     }
 
-    /// Writes down that somebody did something, and waits until the stream has it.
+    /// Writes a line of the audit, and waits until the stream has it.
     ///
     /// # Errors
     /// [`Error::Request`] if the broker does not confirm it.
@@ -122,10 +121,10 @@ impl Bus {
         self.store(self.subjects.audit(act), line, "write to the audit").await.map(drop)
     }
 
-    /// Everything that was written down, the oldest first.
+    /// All lines of the audit, oldest first.
     ///
     /// # Errors
-    /// [`Error::Request`] if the broker does not hand it over.
+    /// [`Error::Request`] if the broker does not return them.
     pub async fn written_down(&self, mut each: impl FnMut(&[u8])) -> Result<(), Error> {
         let (stream, filters) = (self.subjects.audit_stream(), vec![self.subjects.all_audit()]);
         self.held(stream, filters, |_, _, message| {
@@ -135,9 +134,8 @@ impl Bus {
         .await
     }
 
-    /// By how many milliseconds the clock of this machine is ahead of the broker's, or behind if
-    /// negative, give or take the time of one request; none if the broker does not say what time it
-    /// is, as those before 2.10 do not.
+    /// By how many milliseconds this machine's clock is ahead of the broker's (negative: behind), within
+    /// the duration of one request; none if the broker does not report its time (before 2.10).
     pub async fn ahead_of_broker_ms(&self) -> Option<i64> {
         #[derive(serde::Deserialize)]
         struct Answer {
@@ -148,14 +146,13 @@ impl Bus {
         let before: Time = chrono::Utc::now().into();
         let answer: Answer = self.jetstream.request(ask, &()).await.ok()?;
         let after: Time = chrono::Utc::now().into();
-        // It answered somewhere in between.
+        // The broker answered between the two times.
         let at = answer.at.ms();
         Some(if at < before.ms() { before.ms() - at } else { (after.ms() - at).min(0) })
     }
 
-    /// What a stream holds now under some subjects. Messages that the client library cannot read end
-    /// the connection on which they come: so there is a connection for this, and those come without
-    /// their headers.
+    /// The current messages of a stream under some subjects. Malformed messages close the connection on
+    /// delivery: so this has a connection of its own, and those are returned without their headers.
     pub(super) async fn held(
         &self,
         stream: String,
@@ -168,7 +165,7 @@ impl Bus {
                 return Ok(());
             }
             let mut sound = 0;
-            // Where there is one of those, there may be more.
+            // Malformed messages come in groups.
             while sound < SOUND {
                 let Some(found) = self.first(&stream, &filters, next).await? else {
                     return Ok(());
@@ -183,7 +180,7 @@ impl Bus {
         }
     }
 
-    /// Reads from the sequence `next` on, with a consumer; returns whether it came to the end.
+    /// Reads from the sequence `next` on with a consumer; returns whether it reached the end.
     async fn flow(
         &self,
         stream: &str,
@@ -195,7 +192,8 @@ impl Bus {
         let (client, jetstream, mut link) = self.dial("jumeau-reader").await?;
         let stream = jetstream.get_stream(stream).await.map_err(Error::request(what))?;
         let config = OrderedConfig {
-            // Without a name of its own it could not be told from those of others, by permissions.
+            // Without a name of its own, permissions could not distinguish it from the consumers of
+            // others.
             name: Some(fresh_id()),
             filter_subjects: filters.to_vec(),
             deliver_policy: match *next {
@@ -226,7 +224,7 @@ impl Bus {
                 break;
             }
         }
-        // Whatever is still on its way is not wanted.
+        // Messages still in flight are discarded.
         let _ = client.drain().await;
         Ok(true)
     }
@@ -244,19 +242,19 @@ impl Bus {
     }
 }
 
-/// So many messages in a row that the client library can read: the consumer goes on.
+/// After this many sound messages in a row, the consumer continues.
 const SOUND: usize = 64;
-/// So many single messages are asked for at once.
+/// Single messages that are requested at once.
 const AT_ONCE: usize = 16;
 
-/// What comes into the stream of events.
+/// New messages of the event stream.
 #[derive(Debug)]
 pub struct EventMonitor {
     messages: MessageReader,
 }
 
 impl EventMonitor {
-    /// The next message as it was published, once there is one.
+    /// Waits for the next message, as it was published.
     ///
     /// # Errors
     /// [`Error::Request`] if the broker does not answer.

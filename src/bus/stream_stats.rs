@@ -12,7 +12,7 @@ use super::stream::is_missing;
 use super::{Bus, Error};
 use crate::config::{limits, settings};
 
-/// How often the streams are looked at.
+/// The interval between two checks of the streams.
 const EVERY: Duration = Duration::from_secs(2);
 
 /// The size of a stream and its consumers.
@@ -28,10 +28,10 @@ pub struct StreamStats {
     pub bytes_max: Option<u64>,
     /// Its durable consumers.
     pub readers: Vec<ConsumerStats>,
-    /// How often somebody deleted it and it was made again, empty, since the service started.
+    /// How often it was deleted and recreated, empty, since the service started.
     #[serde(default)]
     pub made_again: u64,
-    /// What is wrong with it and what to do, while something is.
+    /// A current fault of the stream, with its remedy.
     #[serde(default)]
     pub trouble: Option<String>,
 }
@@ -41,9 +41,9 @@ pub struct StreamStats {
 pub struct ConsumerStats {
     /// Its name.
     pub name: String,
-    /// Messages that it has yet to take.
+    /// Messages that it has yet to receive.
     pub waiting: u64,
-    /// Messages that it took and has not acknowledged.
+    /// Messages that it received and has not acknowledged.
     pub unanswered: u64,
     /// Messages that expired before the consumer read them, since the service started; an upper bound for
     /// a filtered consumer.
@@ -58,7 +58,7 @@ pub struct StreamMonitor {
 }
 
 impl StreamMonitor {
-    /// Starts to look at the streams, which are to be as these settings say.
+    /// Starts to monitor the streams, which should match these settings.
     pub fn spawn(bus: &Bus, settings: settings::StreamSettings, partitions: u16) -> StreamMonitor {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (bus, sink) = (bus.clone(), seen.clone());
@@ -74,7 +74,7 @@ impl StreamMonitor {
                 }
                 match look(&bus, &mut missed).await {
                     Ok(kept) => *sink.lock() = mended.told(kept),
-                    // While the broker is gone, what was seen last is as good as anything.
+                    // While the broker is unreachable, the last result stays valid.
                     Err(error) => tracing::debug!(error = %chain(&error), "no look at the streams"),
                 }
             }
@@ -82,7 +82,7 @@ impl StreamMonitor {
         StreamMonitor { seen }
     }
 
-    /// What was seen last; nothing before the first look.
+    /// The last result; empty before the first check.
     pub fn kept(&self) -> Vec<StreamStats> {
         self.seen.lock().clone()
     }
@@ -99,7 +99,7 @@ async fn look(bus: &Bus, missed: &mut ConsumerLosses) -> Result<Vec<StreamStats>
     ];
     for name in names {
         let what = "list the consumers of a stream";
-        // Looked at before the consumers: what they take meanwhile is not taken for missed.
+        // Read before its consumers: messages that they receive meanwhile must not count as missed.
         let stream = match bus.jetstream.get_stream(&name).await {
             Ok(stream) => stream,
             Err(error) if is_missing(&error) => {
@@ -112,7 +112,7 @@ async fn look(bus: &Bus, missed: &mut ConsumerLosses) -> Result<Vec<StreamStats>
         let mut readers = Vec::new();
         let mut consumers = stream.consumers();
         while let Some(consumer) = consumers.try_next().await.map_err(Error::request(what))? {
-            // One without a durable name is somebody who looks on.
+            // A consumer without a durable name is only an observer.
             if consumer.config.durable_name.is_none() || readers.len() == limits::READERS {
                 continue;
             }
@@ -139,7 +139,7 @@ async fn look(bus: &Bus, missed: &mut ConsumerLosses) -> Result<Vec<StreamStats>
     Ok(all)
 }
 
-/// What was wrong with streams: how often each was made again, and what still is.
+/// The repairs of streams: how often each was recreated, and its current fault.
 #[derive(Debug, Default)]
 struct StreamRepairs(BTreeMap<String, (u64, Option<String>)>);
 
@@ -161,7 +161,7 @@ impl StreamRepairs {
                         "somebody deleted a stream; it is made again, without what it held"
                     );
                 }
-                // It says nothing of the stream.
+                // No answer says nothing about the stream.
                 Err(error) if error.is_no_answer() => {}
                 Err(error) => {
                     let why = chain(&error);
@@ -174,7 +174,7 @@ impl StreamRepairs {
         }
     }
 
-    /// What the streams keep, and what is wrong with them.
+    /// Adds repairs and faults to the statistics of the streams.
     fn told(&self, mut kept: Vec<StreamStats>) -> Vec<StreamStats> {
         for one in &mut kept {
             if let Some((times, trouble)) = self.0.get(&one.stream) {
@@ -185,13 +185,13 @@ impl StreamRepairs {
     }
 }
 
-/// How much each consumer missed: up to which sequence that is counted, and how much it was.
+/// The losses of each consumer: the sequence up to which they are counted, and their number.
 #[derive(Debug, Default)]
 struct ConsumerLosses(BTreeMap<(String, String), (u64, u64)>);
 
 impl ConsumerLosses {
-    /// What a consumer has missed that took everything up to `taken` from a stream that begins with
-    /// `first` now.
+    /// The losses of a consumer that received everything up to `taken`, from a stream that now begins at
+    /// `first`.
     fn count(&mut self, stream: &str, reader: &str, taken: u64, first: u64) -> u64 {
         let key = (stream.to_owned(), reader.to_owned());
         let (counted, missed) = self.0.entry(key).or_default();

@@ -1,4 +1,4 @@
-//! An output in the room that the broker has for a message.
+//! An output within the broker's maximum message size.
 
 use async_nats::header::{NATS_EXPECTED_LAST_MESSAGE_ID, NATS_MESSAGE_ID};
 use async_nats::{HeaderMap, HeaderValue};
@@ -8,15 +8,15 @@ use super::delivery;
 use crate::contract::TRUNCATED;
 use crate::event::Output;
 
-/// An output as it goes on the wire.
+/// An output as it is sent.
 pub(super) struct WireOutput {
     pub(super) headers: HeaderMap,
     pub(super) payload: Bytes,
     pub(super) is_truncated: bool,
 }
 
-/// The output within `bytes_max`, headers included: a dead letter is cut, anything else is `None`
-/// if it is larger. It is to be stored right behind the message with the id `before`, if any.
+/// The output within `bytes_max`, headers included: a dead letter is truncated, any other output is
+/// `None` if it is larger. `before` is the id of the message that it must follow directly, if any.
 pub(super) fn fit(
     output: &Output,
     before: Option<&str>,
@@ -49,7 +49,7 @@ pub(super) fn fit(
     Some(WireOutput { headers, payload, is_truncated: true })
 }
 
-/// A text that can be a header's value.
+/// A text that is valid as the value of a header, if it is.
 fn one_header(text: &str) -> Option<HeaderValue> {
     text.parse().ok()
 }

@@ -15,12 +15,12 @@ pub(crate) const PARTITION: &str = "Jumeau-Partition";
 pub(crate) const SUBJECT: &str = "Jumeau-Subject";
 pub(crate) const MESSAGE_ID: &str = "Jumeau-Msg-Id";
 const DROPPED: &str = "Jumeau-Headers-Dropped";
-/// The length that a payload had before it was cut to what the broker takes.
+/// The length of a payload before it was truncated to the broker's maximum.
 pub(crate) const TRUNCATED: &str = "Jumeau-Truncated";
 
-/// The dead letter of an event that could not be used: its bytes as they were published, and why.
+/// The dead letter of an unusable event: its bytes as they were published, and the reason.
 ///
-/// The original headers stay, except those that the broker or we give a meaning (its `Nats-Msg-Id`
+/// The original headers stay, except those with a meaning to the broker or to us (its `Nats-Msg-Id`
 /// becomes `Jumeau-Msg-Id`), and those beyond [`limits::DEAD_HEADER_BYTES`], which are counted.
 pub fn dead_letter(
     subjects: &Subjects,
@@ -36,7 +36,7 @@ pub fn dead_letter(
         (PARTITION.into(), partition.to_string().into()),
         (SUBJECT.into(), one_line(&original.subject)),
     ];
-    // Of several that a subject may mean the first, which stands where the customer should.
+    // If a subject may mean several customers, the first, which stands where the customer should.
     if let Some(customer) = subjects.about(&original.subject).first() {
         headers.push((Output::CUSTOMER.into(), customer.token().into()));
     }
@@ -65,17 +65,17 @@ pub fn dead_letter(
     }
 }
 
-/// The same for each copy of one dead letter, and different after the stream was made anew.
+/// The same id for each copy of one dead letter, and another one after the stream was recreated.
 fn id(sequence: u64, original: &Original) -> String {
     let mut hasher = XxHash3_64::default();
     hasher.write(original.subject.as_bytes());
-    // No subject holds this byte, so no two pairs read the same.
+    // No subject contains this byte, so no two pairs hash the same input.
     hasher.write(&[0xFF]);
     hasher.write(&original.payload);
     format!("dead-{sequence}-{:016x}", hasher.finish())
 }
 
-/// Whether the broker, or we, give a header of this name a meaning.
+/// Whether a header of this name has a meaning to the broker or to us.
 pub(crate) fn is_reserved(name: &str) -> bool {
     ["Nats-", "Jumeau-"].iter().any(|prefix| {
         name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
@@ -86,7 +86,7 @@ fn is_header_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':')
 }
 
-/// A text as the value of a header: one line, of bounded length.
+/// A text as the value of a header: one line of bounded length.
 fn one_line(text: &str) -> Box<str> {
     let text = cut(text, limits::DEAD_HEADER_BYTES);
     if text.chars().any(char::is_control) {
@@ -96,11 +96,11 @@ fn one_line(text: &str) -> Box<str> {
     }
 }
 
-/// The headers of a dead letter, as it is published on `<prefix>.dead.<reason>`; its payload is that of
-/// the event, byte for byte. Headers of the event stand beside them.
+/// The headers of a dead letter on `<prefix>.dead.<reason>`; its payload is that of the event, byte for
+/// byte. Headers of the event are added.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeadHeaders {
-    /// Why, in a word: the last token of the subject.
+    /// The reason in one word: the last token of the subject.
     #[serde(rename = "Jumeau-Reason")]
     pub reason: String,
     /// What was expected, what was found, and what to do.
@@ -126,7 +126,8 @@ pub struct DeadHeaders {
     /// How many of the event's headers were dropped, if any, in decimal digits.
     #[serde(rename = "Jumeau-Headers-Dropped", skip_serializing_if = "Option::is_none")]
     pub dropped: Option<String>,
-    /// The bytes that the event's payload had, if only its beginning is kept, in decimal digits.
+    /// The original length of the event's payload in bytes, if only its beginning is kept, in decimal
+    /// digits.
     #[serde(rename = "Jumeau-Truncated", skip_serializing_if = "Option::is_none")]
     pub truncated: Option<String>,
 }

@@ -1,5 +1,5 @@
-//! The contract of the bus, as pure data: the subjects and streams of a deployment, which partition a
-//! customer belongs to, and what a dead letter says.
+//! The contract of the bus, as pure data: the subjects and streams of a deployment, the partition of a
+//! customer, and the content of a dead letter.
 
 mod dead_letter;
 mod subject;

@@ -4,24 +4,24 @@ use crate::event::{Channel, Customer, INTERNAL, Reason, encode, spelled};
 
 /// The subjects and streams of one deployment, all under one prefix.
 ///
-/// These are a contract with everybody on the bus: see the table in `README.md`.
+/// These are a contract with every client of the bus: see the table in `README.md`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subjects {
     prefix: Box<str>,
 }
 
-/// A prefix that is no subject.
+/// The error of an invalid prefix.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "expected a prefix of at most 64 bytes whose tokens are of A-Z a-z 0-9 _ -, joined by dots; found \
      `{found}`; correct `nats.prefix`"
 )]
 pub struct PrefixError {
-    /// What was found instead.
+    /// The invalid prefix.
     pub found: Box<str>,
 }
 
-/// The longest prefix, in bytes.
+/// The maximum length of a prefix in bytes.
 const PREFIX_BYTES_MAX: usize = 64;
 
 impl Subjects {
@@ -65,7 +65,7 @@ impl Subjects {
         self.stream("AUDIT")
     }
 
-    /// The stream of who serves: `JUMEAU_OWNER`.
+    /// The stream of the service's ownership: `JUMEAU_OWNER`.
     pub fn owner_stream(&self) -> String {
         self.stream("OWNER")
     }
@@ -74,12 +74,12 @@ impl Subjects {
         format!("{}_{name}", self.prefix.replace('.', "_").to_ascii_uppercase())
     }
 
-    /// Where a channel publishes its events about a customer.
+    /// The subject of a channel's events about a customer.
     pub fn event(&self, channel: &Channel, customer: &Customer) -> String {
         format!("{}.events.{}.{}", self.prefix, channel.token(), customer.token())
     }
 
-    /// Where a twin passes an event on to the twin of another identifier of its customer.
+    /// The subject on which a twin forwards events to the twin of another identifier of its customer.
     pub fn passed(&self, customer: &Customer) -> String {
         format!("{}.events.{INTERNAL}.{}", self.prefix, customer.token())
     }
@@ -90,23 +90,23 @@ impl Subjects {
         format!("{}.{partition}.{}.{}", self.passed(to), from.token(), encode(id))
     }
 
-    /// Whether a subject is that of a memory on its way.
+    /// Whether a subject is that of a memory in transit.
     pub(crate) fn is_memory(&self, subject: &str) -> bool {
         let mut tokens = self.tokens(subject).into_iter().flatten();
         tokens.next() == Some("events") && tokens.next() == Some(INTERNAL) && tokens.count() > 1
     }
 
-    /// Every event, well addressed or not.
+    /// Every event, well-addressed or not.
     pub fn all_events(&self) -> String {
         format!("{}.events.>", self.prefix)
     }
 
-    /// Where operators, and programs that may, publish what holds for many customers at once.
+    /// The subject on which operators, and permitted programs, publish broadcasts.
     pub fn broadcast(&self, scope: &str) -> String {
         format!("{}.broadcast.{}", self.prefix, encode(scope))
     }
 
-    /// Every broadcast, well addressed or not.
+    /// Every broadcast, well-addressed or not.
     pub fn all_broadcasts(&self) -> String {
         format!("{}.broadcast.>", self.prefix)
     }
@@ -127,7 +127,7 @@ impl Subjects {
         format!("{}.actions.>", self.prefix)
     }
 
-    /// Where the taking back of a pending action goes.
+    /// The subject of recalls of pending actions.
     pub fn recall(&self, channel: &str, customer: &Customer) -> String {
         format!("{}.recalls.{}.{}", self.prefix, encode(channel), customer.token())
     }
@@ -137,7 +137,7 @@ impl Subjects {
         format!("{}.recalls.>", self.prefix)
     }
 
-    /// Where an escalation goes, and each change of its state.
+    /// The subject of an escalation and of each change of its state.
     pub fn escalation(&self, queue: &str, customer: &Customer) -> String {
         format!("{}.escalations.{}.{}", self.prefix, encode(queue), customer.token())
     }
@@ -162,7 +162,7 @@ impl Subjects {
         format!("{}.observations.>", self.prefix)
     }
 
-    /// Where dead letters of one reason go.
+    /// The subject of dead letters with one reason.
     pub fn dead(&self, reason: Reason) -> String {
         format!("{}.dead.{reason}", self.prefix)
     }
@@ -172,22 +172,22 @@ impl Subjects {
         format!("{}.dead.>", self.prefix)
     }
 
-    /// Where it is written down that somebody did something.
+    /// The subject of audit lines of one act.
     pub fn audit(&self, act: &str) -> String {
         format!("{}.audit.{act}", self.prefix)
     }
 
-    /// Everything that somebody did.
+    /// Every audit line.
     pub fn all_audit(&self) -> String {
         format!("{}.audit.>", self.prefix)
     }
 
-    /// Where a service says that it is the one that serves.
+    /// The subject of the owner's lease.
     pub fn owner(&self) -> String {
         format!("{}.owner", self.prefix)
     }
 
-    /// Where a request of the service API goes: its verb, then its tokens, each encoded.
+    /// The subject of an API request: its verb, then its tokens, each encoded.
     pub fn api(&self, verb: &str, tokens: &[&str]) -> String {
         let mut subject = format!("{}.api.{verb}", self.prefix);
         for token in tokens {
@@ -197,28 +197,27 @@ impl Subjects {
         subject
     }
 
-    /// The same, asked under a name that the broker vouches for: where it has roles, nobody else may
-    /// publish there.
+    /// The same under a name that the broker verifies: with roles, nobody else may publish there.
     pub fn asked_by(&self, name: &str, verb: &str, tokens: &[&str]) -> String {
         let asked = self.api(verb, tokens);
         let rest = asked.strip_prefix(&*self.prefix).and_then(|rest| rest.strip_prefix(".api."));
         format!("{}.as.{}.{}", self.prefix, encode(name), rest.unwrap_or_default())
     }
 
-    /// Whether something outside may have an answer sent to this subject: never to one of ours, nor
-    /// to one of the broker. We may publish where those who ask may not.
+    /// Whether a reply to an outside caller may be sent to this subject: never to one of ours, nor to one
+    /// of the broker, because we may publish where callers may not.
     pub(crate) fn may_answer_to(&self, reply: &str) -> bool {
         !reply.starts_with('$') && self.tokens(reply).is_none()
     }
 
-    /// What stands between the prefix and the end of a subject, token by token.
+    /// The tokens of a subject after the prefix.
     pub fn tokens<'a>(&self, subject: &'a str) -> Option<impl Iterator<Item = &'a str> + use<'a>> {
         let rest = subject.strip_prefix(&*self.prefix)?.strip_prefix('.')?;
         Some(rest.split('.'))
     }
 
-    /// What the stream of events stores a well-addressed event as, for `partitions` partitions: a
-    /// subject that nobody can publish to, because no stream listens there.
+    /// The subject transform of the event stream, for `partitions` partitions: well-addressed events are
+    /// stored under a subject that nobody can publish to, because no stream listens there.
     pub(crate) fn transform(&self, partitions: u16) -> (String, String) {
         let source = format!("{}.events.*.*", self.prefix);
         let destination = format!(
@@ -228,8 +227,7 @@ impl Subjects {
         (source, destination)
     }
 
-    /// What the stream of events stores well-addressed events as: of one channel, about one customer,
-    /// or of all.
+    /// The stored subjects of well-addressed events: of one channel, about one customer, or of all.
     pub(crate) fn all_stored(
         &self,
         channel: Option<&Channel>,
@@ -240,7 +238,7 @@ impl Subjects {
         format!("{}.partition.*.{channel}.{customer}", self.prefix)
     }
 
-    /// Reads the subject of a stored event.
+    /// Parses the subject of a stored event.
     pub(crate) fn stored<'a>(&self, subject: &'a str) -> StoredSubject<'a> {
         let misaddressed = StoredSubject { partition: 0, address: Addressee::Nobody };
         let Some(mut tokens) = self.tokens(subject) else { return misaddressed };
@@ -253,7 +251,7 @@ impl Subjects {
                     Err(_) => misaddressed,
                 }
             }
-            // What a twin sends another is on no subject that the transform knows.
+            // The transform does not apply to the subjects of messages between twins.
             (Some("events"), Some(INTERNAL), Some(customer), Some(partition), Some(_))
                 if tokens.next().is_some() && tokens.next().is_none() =>
             {
@@ -262,7 +260,7 @@ impl Subjects {
                     .parse()
                     .map_or(misaddressed, |partition| StoredSubject { partition, address })
             }
-            // The transform leaves it as it was published.
+            // The transform leaves a broadcast as it was published.
             (Some("broadcast"), Some(_), None, ..) => {
                 StoredSubject { partition: 0, address: Addressee::Everybody }
             }
@@ -270,8 +268,7 @@ impl Subjects {
         }
     }
 
-    /// The channel of an event, as a token, as it was published or as it is stored; none of what is no
-    /// event of a channel.
+    /// The channel token of an event, as published or as stored; none if it is not an event of a channel.
     pub(crate) fn channel<'a>(&self, subject: &'a str) -> Option<&'a str> {
         let mut tokens = self.tokens(subject)?;
         match tokens.next()? {
@@ -281,9 +278,9 @@ impl Subjects {
         }
     }
 
-    /// The customers whom a message on a subject of events may be about, as it was published: the one
-    /// that it names, however that is spelled; of a subject with too many tokens whoever stands behind
-    /// the channel; of one with too few whoever it names at all. Nobody for any other subject.
+    /// The customers whom a message on an event subject, as published, may be about: the one that it
+    /// names, in any spelling; with too many tokens, whatever stands after the channel; with too few, any
+    /// that it names. None for any other subject.
     pub fn about(&self, published: &str) -> Vec<Customer> {
         let Some(mut tokens) = self.tokens(published) else { return Vec::new() };
         if tokens.next() != Some("events") {
@@ -297,7 +294,7 @@ impl Subjects {
         tokens.iter().filter_map(|token| Customer::new(&spelled(token)).ok()).collect()
     }
 
-    /// The customer to whom a stored event is addressed, if it is to one.
+    /// The addressee of a stored event, if it is a customer.
     pub(crate) fn addressee(&self, stored: &str) -> Option<Customer> {
         match self.stored(stored).address {
             Addressee::Twin { customer, .. } => Customer::from_token(customer).ok(),
@@ -305,27 +302,27 @@ impl Subjects {
         }
     }
 
-    /// Whether a stored event is one that a twin has passed on to another.
+    /// Whether a stored event was forwarded by a twin to another.
     pub(crate) fn is_passed(&self, stored: &str) -> bool {
         matches!(self.stored(stored).address, Addressee::Twin { channel: INTERNAL, .. })
     }
 
-    /// What a customer's events are stored as, from whatever channel they come.
+    /// The stored subjects of a customer's events, from any channel.
     pub(crate) fn stored_events(&self, customer: &Customer) -> String {
         format!("{}.partition.*.*.{}", self.prefix, customer.token())
     }
 
-    /// What all events of one partition are stored as.
+    /// The stored subjects of all events of one partition.
     pub(crate) fn stored_in(&self, partition: u16) -> String {
         format!("{}.partition.{partition}.*.*", self.prefix)
     }
 
-    /// What is stored of all that twins pass on to each other.
+    /// The stored subjects of all forwarded events.
     pub(crate) fn stored_passed(&self) -> String {
         format!("{}.partition.*.{INTERNAL}.*", self.prefix)
     }
 
-    /// What is stored of memories on their way to a customer, or to anybody.
+    /// The stored subjects of memories in transit to a customer, or to any.
     pub(crate) fn stored_memories(&self, to: Option<&Customer>) -> String {
         let to = to.map_or_else(|| "*".to_owned(), Customer::token);
         format!("{}.events.{INTERNAL}.{to}.*.*.*", self.prefix)
@@ -354,12 +351,12 @@ impl fmt::Display for Subjects {
     }
 }
 
-/// What the subject of a stored event says.
+/// The parsed subject of a stored event.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct StoredSubject<'a> {
-    /// The partition; 0 for what is of no partition or of all.
+    /// The partition; 0 if it belongs to none or to all.
     pub(crate) partition: u16,
-    /// Whom it is for.
+    /// The addressee.
     pub(crate) address: Addressee<'a>,
 }
 
@@ -379,14 +376,14 @@ pub(crate) enum Addressee<'a> {
     Nobody,
 }
 
-/// The partition of a customer among `partitions`: what the broker's `partition()` makes of the
-/// customer's token, which is FNV-1a of 32 bits, modulo the count. `None` of no partitions.
+/// The partition of a customer among `partitions`: the result of the broker's `partition()` for the
+/// customer's token, which is FNV-1a of 32 bits, modulo the count. `None` if there are no partitions.
 pub fn partition_of(customer: &Customer, partitions: u16) -> Option<u16> {
     let hash = customer
         .token()
         .bytes()
         .fold(0x811C_9DC5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    // The remainder of a division by a `u16` is one.
+    // The remainder of a division by a `u16` fits in one.
     hash.checked_rem(u32::from(partitions)).map(|partition| partition as u16)
 }
 
