@@ -8,19 +8,19 @@ use crate::twin::{Action, Answered, Escalation, Journalled};
 /// A twin's answer to an API request.
 #[derive(Debug, Clone)]
 pub enum AskAnswer {
-    /// This is what was decided; perhaps nothing.
+    /// The decision; may contain no action.
     Decided(Box<DecisionAnswer>),
     /// The result of an agent's act.
     Acted(Box<AgentActAnswer>),
-    /// The identifier belongs to this customer, who is to be asked.
+    /// The identifier belongs to this customer, whose twin must be asked instead.
     Elsewhere(Customer),
-    /// The twin has answered a request of this id before.
+    /// The twin has already answered a request with this id.
     Duplicate,
-    /// The twin cannot take the request in; nothing changed.
+    /// The twin refused the request; nothing changed.
     Refused(Rejection),
-    /// The disk has no room for what would be decided; nothing changed.
+    /// The disk has no space for the outputs of the request; nothing changed.
     NoRoom,
-    /// Too many outputs wait for the broker for more to come of it; nothing changed.
+    /// Too many outputs wait for the broker; nothing changed.
     Busy,
 }
 
@@ -38,14 +38,14 @@ pub struct AgentActAnswer {
 pub struct DecisionAnswer {
     /// The twin's `now`.
     pub at: Time,
-    /// What to show, best first.
+    /// The actions to show, best first.
     pub actions: Vec<Arc<Action>>,
-    /// What it was decided by.
+    /// The policy of the decision.
     pub policy: Arc<Policy>,
 }
 
 impl DecisionAnswer {
-    /// What a journal keeps of it.
+    /// The part of it that the journal keeps.
     pub(super) fn answered(&self) -> Vec<Answered> {
         let answered = |action: &Arc<Action>| Answered {
             decision: action.decision.clone(),
@@ -56,18 +56,18 @@ impl DecisionAnswer {
     }
 }
 
-/// Why whoever asks for somebody who was erased is not answered.
+/// The rejection of a request for an erased customer.
 pub(super) fn erased() -> Rejection {
     let detail = "expected a customer, found one who was erased; an `identify` with `anew` and its \
                   own time begins anew";
     Rejection::new(Reason::Refused, detail)
 }
 
-/// Answers on their way: each with whom it is for.
+/// Pending answers, each with its reply.
 pub(super) type PendingAnswers<R> = Vec<(R, AskAnswer)>;
 
-/// Whether an answer waits until what it tells of is durable. What people are told always does: of an
-/// agent who holds something a crash must not make one who does not.
+/// Whether an answer waits until its result is durable. Answers to people always do: a crash must not
+/// take back a claim that an agent was told of.
 pub(super) const fn waits(answers: Answers, asked: &Journalled) -> bool {
     matches!(answers, Answers::Durable) || matches!(asked, Journalled::Handoff(_))
 }

@@ -19,14 +19,14 @@ pub struct CampaignCounts {
 }
 
 impl CampaignCounts {
-    /// What a sweep has counted.
+    /// The counts of a scan.
     pub(super) fn of(sweep: &Scan) -> CampaignCounts {
         let named = Stage::ALL.iter().zip(sweep.silent).filter(|(_, count)| *count > 0);
         let silent = named.map(|(stage, count)| (stage.name().into(), count)).collect();
         CampaignCounts { said: sweep.said, silent }
     }
 
-    /// Adds what was counted elsewhere.
+    /// Adds the counts of another partition.
     pub fn add(&mut self, other: &CampaignCounts) {
         self.said += other.said;
         for (stage, count) in &other.silent {
@@ -34,14 +34,14 @@ impl CampaignCounts {
         }
     }
 
-    /// How many customers decided.
+    /// The number of customers who decided.
     pub fn decided(&self) -> u64 {
         self.said + self.silent.values().sum::<u64>()
     }
 }
 
-/// What came of a reaction to a campaign: none, if something was said, or else the stage at which it
-/// came to nothing.
+/// The result of a reaction to a campaign: none if an action was taken, or else the stage that dropped
+/// the last candidate.
 pub(super) fn silent_by(reaction: &Reaction) -> Option<Stage> {
     let Some(decision) = reaction.decision() else { return Some(Stage::Candidate) };
     if !decision.chosen.is_empty() {
@@ -51,12 +51,12 @@ pub(super) fn silent_by(reaction: &Reaction) -> Option<Stage> {
     Some(last.and_then(|last| Stage::ALL.get(last)).copied().unwrap_or(Stage::Candidate))
 }
 
-/// What a campaign that has not begun would come to for one customer.
+/// The result of a dry run for one customer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CampaignPreview {
-    /// This.
+    /// This action.
     Something(Arc<Action>),
-    /// Nothing, because of this stage.
+    /// No action, because of this stage.
     Nothing(Stage),
 }
 
@@ -68,10 +68,10 @@ pub struct CampaignTrial {
 }
 
 impl CampaignTrial {
-    /// A campaign in these surroundings.
+    /// A dry run in this environment.
     ///
     /// # Errors
-    /// If it is no broadcast that begins, or no further one can live there.
+    /// If it is not the start of a broadcast, or too many are active already.
     pub fn new(
         told: &Broadcast,
         at: Time,
@@ -84,7 +84,7 @@ impl CampaignTrial {
         Ok(CampaignTrial { shared, surroundings })
     }
 
-    /// The named actions that no policy knows.
+    /// The named actions that the policy does not have.
     pub fn unknown(&self) -> Vec<Box<str>> {
         let Surroundings { policy, .. } = &self.surroundings;
         let knows = |name: &str| {
@@ -95,7 +95,7 @@ impl CampaignTrial {
         named.filter(|name| !knows(name)).cloned().collect()
     }
 
-    /// Whether it is about this customer.
+    /// Whether the campaign matches this customer.
     pub fn concerns(&self, twin: &Twin, at: Time) -> bool {
         twin.would_hear(&self.shared, at, &self.surroundings.world())
     }

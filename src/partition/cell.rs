@@ -17,10 +17,10 @@ use crate::twin::{
     WaitingEscalation, World, react,
 };
 
-/// An input and its place in the round.
+/// An input and its position in the round.
 #[derive(Debug, Clone)]
 pub struct IndexedInput {
-    /// Its place in the round: reactions are committed in this order.
+    /// Its position in the round: reactions are committed in this order.
     pub order: u32,
     /// The input.
     pub input: Input,
@@ -35,9 +35,9 @@ pub struct TwinBatch {
     pub policy: Arc<Policy>,
     /// The shadow policy.
     pub shadow: Option<Arc<Policy>>,
-    /// What is shared among customers.
+    /// Active broadcasts.
     pub broadcasts: Broadcasts,
-    /// What was learned from outcomes.
+    /// The model snapshot.
     pub models: Snapshot,
     /// Whether the twin must report its index rows even if nothing changed.
     pub is_indexing: bool,
@@ -52,20 +52,20 @@ pub struct TwinBatch {
 /// The result of a batch.
 #[derive(Debug)]
 pub struct BatchResult {
-    /// Whose twin it was.
+    /// The customer of the twin.
     pub customer: Customer,
-    /// All of it, or nothing.
+    /// All reactions, or none.
     pub result: Result<BatchReactions, HandlerPanic>,
 }
 
 /// The twin processed all inputs of a batch.
 #[derive(Debug)]
 pub struct BatchReactions {
-    /// The reactions, each with its input's place in the round.
+    /// The reactions, each with its input's position in the round.
     pub reactions: SmallVec<[(u32, Reaction); 1]>,
-    /// What to store; none if nothing changed.
+    /// The changes to store; none if nothing changed.
     pub change: Option<TwinChange>,
-    /// Rows of the index that come or go.
+    /// Index rows to add or delete.
     pub index: Vec<IndexChange>,
     /// What was deleted, if the batch was an erasure.
     pub erased: Option<Box<ErasedTwin>>,
@@ -80,51 +80,51 @@ pub struct BatchReactions {
 pub struct TwinChange {
     /// The encoded state.
     pub(super) state: Vec<u8>,
-    /// Blocks of the timeline that became full, sealed, by slot.
+    /// Blocks of the timeline that became full, encoded, by slot.
     pub(super) blocks: SmallVec<[(u8, Vec<u8>); 1]>,
-    /// About how many bytes of memory the twin takes.
+    /// The approximate size of the twin in memory, in bytes.
     pub(super) resident_bytes: u32,
 }
 
 /// A twin's handler panicked; its in-memory state is discarded.
 #[derive(Debug)]
 pub struct HandlerPanic {
-    /// The inputs of the errand.
+    /// The inputs of the batch.
     pub inputs: SmallVec<[IndexedInput; 1]>,
-    /// Which of them it was.
+    /// The index of the input that panicked.
     pub position: usize,
-    /// What the panic said.
+    /// The message of the panic.
     pub message: String,
 }
 
-/// What a twin's actor holds: the only writer of the twin.
+/// The content of a twin's actor: the only writer of the twin.
 #[derive(Debug)]
 pub struct TwinCell {
     held: CellState,
-    /// How long the sealed state was the last time: the next one will be as long, or about.
+    /// The length of the last encoded state, as an estimate for the next.
     state_bytes: u32,
 }
 
-/// A twin at work, or at rest: packed, because most twins are idle most of the time.
+/// A twin that is active, or resting: compressed, because most twins are idle most of the time.
 #[derive(Debug)]
 enum CellState {
     Awake(Box<Twin>),
     Resting(Resting),
 }
 
-/// What an actor, its address, its place in the partition's table and its state's frame take,
-/// measured; the state's own values come on top.
+/// The measured size of an actor, its address, its entry in the partition's table and the frame of its
+/// state; the state's own values are added.
 const AWAKE_OVERHEAD_BYTES: usize = 1_900;
 /// The same without the frame of the state.
 const RESTING_OVERHEAD_BYTES: usize = 1_500;
 
 impl TwinCell {
-    /// A cell around a twin as it was loaded, or a new one.
+    /// A cell with a loaded or a new twin.
     pub fn new(twin: Box<Twin>) -> TwinCell {
         TwinCell { held: CellState::Awake(twin), state_bytes: 0 }
     }
 
-    /// The twin as it is now; looking at it does not wake it.
+    /// A copy of the twin; a resting twin keeps resting.
     pub fn twin(&self) -> Box<Twin> {
         match &self.held {
             CellState::Awake(twin) => twin.clone(),
@@ -132,7 +132,7 @@ impl TwinCell {
         }
     }
 
-    /// Packs the twin until its next errand; returns about how many bytes it takes then.
+    /// Compresses the twin until its next batch; returns its approximate size in bytes.
     pub fn rest(&mut self) -> u32 {
         if let CellState::Awake(twin) = &self.held {
             self.held = CellState::Resting(Resting::pack(twin));
@@ -143,13 +143,13 @@ impl TwinCell {
         }
     }
 
-    /// Takes an errand's inputs in. A panic takes the whole errand back: the partition has the
-    /// twin loaded anew and the other inputs delivered again.
+    /// Processes the inputs of a batch. A panic rolls back the whole batch: the partition reloads the
+    /// twin and delivers the other inputs again.
     pub fn handle(&mut self, errand: TwinBatch) -> BatchResult {
         self.handle_with(errand, react)
     }
 
-    /// Unpacks the twin, if it rests; returns what it was packed in.
+    /// Unpacks the twin if it rests; returns its packed form.
     fn wake(&mut self) -> Option<Resting> {
         let CellState::Resting(resting) = &self.held else { return None };
         let twin = resting.unpack();
@@ -199,7 +199,7 @@ impl TwinCell {
                 && linked_from.as_ref().is_none_or(|(one, link)| !twin.has_parted_from(one, *link));
             let erased = is_erasing.then(|| Box::new(twin.erase()));
             let is_changed = changed(&inputs, &reactions) || is_erasing;
-            // Nothing of it is kept.
+            // An erased twin is not stored.
             let change = (is_changed && !is_erasing)
                 .then(|| TwinChange::of(twin, end_before, self.state_bytes as usize));
             let index = if is_indexed && (is_changed || is_indexing) {
@@ -213,7 +213,7 @@ impl TwinCell {
         if let Ok(BatchReactions { change: Some(change), .. }) = &reacted {
             self.state_bytes = about(change.state.len());
         } else if let (Some(rested), Ok(_)) = (rested, &reacted) {
-            // Nothing came of it, and so it goes on resting.
+            // Nothing changed, so the twin keeps resting.
             self.held = CellState::Resting(rested);
         }
         let result =
@@ -223,7 +223,7 @@ impl TwinCell {
 }
 
 impl TwinChange {
-    /// A twin's stored form, about `state_bytes` long; of its timeline only what is new.
+    /// A twin's stored form, about `state_bytes` long; of its timeline, only new blocks.
     fn of(twin: &Twin, end_before: TimelineEnd, state_bytes: usize) -> TwinChange {
         let mut state = Vec::with_capacity(state_bytes + ROOM_TO_GROW);
         encode(codec::RecordKind::Twin, &twin.record(), &mut state);
@@ -241,7 +241,7 @@ impl TwinChange {
     }
 }
 
-/// By how much most inputs make a state longer, and more.
+/// More than most inputs add to the length of a state.
 const ROOM_TO_GROW: usize = 512;
 
 #[expect(clippy::expect_used, reason = "the message names the invariant")]
@@ -254,12 +254,12 @@ fn about(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
-/// A twin that is not at work: sealed as a store would keep it, and compressed, which makes it a
-/// third of the size that it has at work.
+/// A resting twin: encoded as in a store, and compressed, which takes a third of the memory of an active
+/// one.
 struct Resting {
     customer: Customer,
-    /// The length of the sealed state (u32, little-endian), the state, and one block with the
-    /// timeline; all of it compressed.
+    /// The length of the encoded state (u32, little-endian), the state, and one block with the timeline;
+    /// all compressed.
     packed: Box<[u8]>,
 }
 
@@ -295,10 +295,10 @@ impl fmt::Debug for Resting {
     }
 }
 
-/// The twin that a store kept, from its sealed state and the sealed blocks of its timeline.
+/// Rebuilds a twin from its encoded state and the encoded blocks of its timeline.
 ///
 /// # Errors
-/// If a record is not what was written.
+/// If a record is invalid.
 pub fn revive(
     customer: Customer,
     state: &[u8],
@@ -315,7 +315,8 @@ pub fn revive(
 fn changed(inputs: &[IndexedInput], reactions: &[(u32, Reaction)]) -> bool {
     inputs.iter().zip(reactions).any(|(ordered, (_, reaction))| match reaction.verdict {
         InputResult::Applied | InputResult::Stale => true,
-        // It remembers that it did; of a request it has only told where to go.
+        // The twin remembers that it forwarded the input; for a request, it has only named the other
+        // customer.
         InputResult::PassedOn => ordered.input.is_remembered(),
         InputResult::Duplicate | InputResult::Untouched | InputResult::Refused(_) => false,
     })

@@ -14,7 +14,7 @@ pub struct Counters {
     /// Events forwarded to the customer whom their identifier is linked to.
     #[serde(default)]
     pub passed_on: u64,
-    /// Circles of linked identifiers that were found and broken.
+    /// Cycles of linked identifiers that were found and broken.
     #[serde(default)]
     pub circles: u64,
     /// Duplicate events.
@@ -23,7 +23,7 @@ pub struct Counters {
     pub redelivered: u64,
     /// Timers that fired.
     pub timers_fired: u64,
-    /// Timers that had been moved, cancelled, or were too late.
+    /// Timers that had been moved or cancelled, or that fired too late.
     pub timers_stale: u64,
     /// Broadcasts that began or ended, each counted by every partition.
     #[serde(default)]
@@ -34,59 +34,58 @@ pub struct Counters {
     /// Twins visited for broadcasts or an index.
     #[serde(default)]
     pub looked_at: u64,
-    /// Requests of channels that were answered.
+    /// Answered requests of channels.
     #[serde(default)]
     pub asks: u64,
     /// Actions taken.
     pub actions: u64,
-    /// Actions that were taken back.
+    /// Actions that were recalled.
     #[serde(default)]
     pub recalls: u64,
-    /// Answers to actions to learn from.
+    /// Observations.
     #[serde(default)]
     pub observations: u64,
     /// Escalations opened or changed.
     pub escalations: u64,
-    /// Identifiers of customers that were erased.
+    /// Erased identifiers.
     #[serde(default)]
     pub erasures: u64,
-    /// Events of customers who were erased that came late, and were dropped.
+    /// Late events of erased customers, dropped.
     #[serde(default)]
     pub erased: u64,
     /// Dead letters, by reason.
     pub dead: BTreeMap<Reason, u64>,
     /// How often each limit was reached.
     pub limits: BTreeMap<String, u64>,
-    /// Parts of events that came after something that was said later of the same, and so changed
+    /// Parts of events that were older than a known statement about the same value, and so changed
     /// nothing.
     #[serde(default)]
     pub late: u64,
-    /// Lines of the policy that could not be carried out for a twin.
+    /// Lines of the policy that failed for a twin.
     pub policy_errors: u64,
-    /// The last of these: where, and why.
+    /// The last of these: the place and the reason.
     pub last_policy_error: Option<String>,
-    /// How often a customer's time zone was not understood: as it was told, and where quiet hours
-    /// asked for it.
+    /// How often a time zone of a customer was invalid: when it was set, and when quiet hours needed it.
     #[serde(default)]
     pub unknown_zones: u64,
-    /// The last of these, as it is written.
+    /// The last of these time zones.
     #[serde(default)]
     pub last_unknown_zone: Option<String>,
     /// Consents and channel preferences with a purpose or channel unknown to the policy: stored, but not
     /// used.
     #[serde(default)]
     pub unknown_names: u64,
-    /// The last of these, and which of both it is.
+    /// The last of these, and which of the two it is.
     #[serde(default)]
     pub last_unknown_name: Option<String>,
-    /// Events with a time that no clock can have meant (in the year 1, or 1970), which so count as said
-    /// when the stream stored them.
+    /// Events with an impossible time (in the year 1, or 1970); they count as stated when the stream
+    /// stored them.
     #[serde(default)]
     pub impossible_times: u64,
     /// The last of these: the channel, and the time.
     #[serde(default)]
     pub last_impossible_time: Option<String>,
-    /// Decisions that the policy in the shadow would have taken, too.
+    /// Decisions that the shadow policy would also have taken.
     #[serde(default)]
     pub shadow_same: u64,
     /// Decisions in which it differs: `offer_card in app → nothing`.
@@ -101,9 +100,9 @@ pub struct Counters {
 
     /// Twins in memory.
     pub resident_twins: u64,
-    /// Of these, twins at rest: packed until something happens to them.
+    /// Of these, resting twins: compressed until their next input.
     pub resting_twins: u64,
-    /// About how many bytes they take.
+    /// The approximate size of twins in memory, in bytes.
     pub resident_bytes: u64,
     /// Events pulled and not yet committed.
     pub in_flight: u64,
@@ -111,10 +110,10 @@ pub struct Counters {
     pub outbox: u64,
     /// Timers held in memory.
     pub timers_near: u64,
-    /// Broadcasts that live, each held by every partition.
+    /// Active broadcasts, each held by every partition.
     #[serde(default)]
     pub broadcasts_live: u64,
-    /// Customers who were erased, and are kept from coming back.
+    /// Erased customers with a tombstone.
     #[serde(default)]
     pub tombstones: u64,
     /// The stream sequence up to which everything is committed.
@@ -122,7 +121,7 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Takes in what the policy in the shadow would have said.
+    /// Adds the comparison with the shadow policy.
     pub(super) fn beside(&mut self, beside: ShadowComparison) {
         if beside == ShadowComparison::default() {
             return;
@@ -133,7 +132,7 @@ impl Counters {
         (self.shadow_same, self.shadow_other) = (all.same, all.other);
     }
 
-    /// The sum over partitions; of sequences, and of what every partition counts, the highest.
+    /// The sum over partitions; the maximum for sequences and for what every partition counts.
     pub fn add(&mut self, other: &Counters) {
         let Counters {
             events,

@@ -9,11 +9,11 @@ use crate::event::Time;
 #[derive(Debug)]
 pub(super) struct DeadLetterBudget {
     left: usize,
-    /// The moment up to which what comes with time has come.
+    /// The time up to which tokens were added.
     at: Time,
 }
 
-/// After so long there may be one more.
+/// The interval at which a token is added.
 const ONE_MORE: Duration = Duration::from_millis(1_000 / limits::DEAD_LETTERS_A_SECOND as u64);
 
 impl DeadLetterBudget {
@@ -21,7 +21,7 @@ impl DeadLetterBudget {
         DeadLetterBudget { left: limits::DEAD_LETTERS_AT_ONCE, at: Time::MIN }
     }
 
-    /// Whether one may be written at `now`, by the partition's clock.
+    /// Takes a token at `now`, by the partition's clock; `false` if there is none.
     pub(super) fn take(&mut self, now: Time) -> bool {
         let more = now.since(self.at).as_millis() / ONE_MORE.as_millis();
         let more = usize::try_from(more).unwrap_or(usize::MAX);
@@ -41,7 +41,7 @@ mod tests {
 
     const NOON: Time = Time::from_ms(1_760_000_000_000);
 
-    /// How many of so many are written at a moment.
+    /// How many of `asked` dead letters are written at a time.
     fn written(letters: &mut DeadLetterBudget, asked: usize, now: Time) -> usize {
         (0..asked).filter(|_| letters.take(now)).count()
     }

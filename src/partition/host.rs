@@ -20,14 +20,14 @@ pub struct Bounds {
     pub resident_bytes_max: usize,
     /// Approximate maximum timers in memory; later ones stay in the store.
     pub timers_near_max: usize,
-    /// So many outputs may wait for the broker before the partition does, too; of more than that, it
-    /// holds no more than twice as many in memory.
+    /// Maximum outputs waiting for the broker before the partition pauses; at most twice as many are held
+    /// in memory.
     pub outbox_max: usize,
     /// A twin is compressed after this time without an input; unset: never.
     pub rest_after: Option<Duration>,
     /// Average interval between two twins visited by scans; none on event time.
     pub wake_pause: Duration,
-    /// How many partitions go about it at once: what a campaign may do in a second is shared out.
+    /// The number of partitions that share the rate of a campaign.
     pub partitions: u16,
     /// When requests are answered.
     pub answers: Answers,
@@ -36,47 +36,46 @@ pub struct Bounds {
 /// Performs the IO of a partition. Each `load…` and `commit` is answered later by calling the machine's
 /// method of the same name.
 pub trait Host {
-    /// Where an active twin is reached. Dropping it passivates the twin.
+    /// The address of an active twin. Dropping it passivates the twin.
     type Address;
-    /// What tells the stream that everything up to a place is taken in.
+    /// The token that acknowledges a pull.
     type Token;
-    /// Who waits for the answer to what a channel asked.
+    /// The channel for the answer to a request.
     type Reply;
 
-    /// Makes a twin active.
+    /// Activates a twin.
     fn activate(&mut self, twin: Box<Twin>) -> Self::Address;
-    /// Has a twin take inputs in; answered by [`Machine::done`].
+    /// Sends a batch to a twin; answered by [`Machine::done`].
     fn deliver(&mut self, to: &Self::Address, errand: TwinBatch);
-    /// Has idle twins come to rest; answered by [`Machine::rested`].
+    /// Compresses idle twins; answered by [`Machine::rested`].
     fn rest(&mut self, twins: Vec<(Customer, &Self::Address)>);
-    /// Has twins loaded; answered by [`Machine::loaded`].
+    /// Loads twins; answered by [`Machine::loaded`].
     fn load(&mut self, customers: Vec<Customer>);
-    /// Has the first `limit` timers loaded; answered by [`Machine::timers_loaded`].
+    /// Loads the first `limit` timers; answered by [`Machine::timers_loaded`].
     fn load_timers(&mut self, limit: usize);
-    /// Has the next `limit` customers behind `after` looked up, in the order of their keys: in one
-    /// row of the index, or among all who have a twin. Answered by [`Machine::found`]; the partition
-    /// goes on meanwhile.
+    /// Finds the next `limit` customers after `after`, in the order of their keys: in one row of the
+    /// index, or among all who have a twin. Answered by [`Machine::found`]; the partition continues
+    /// meanwhile.
     fn find(&mut self, row: Option<IndexKey>, after: Option<Customer>, limit: usize);
-    /// Has everything looked up that the store knows of a customer beside the twin; answered by
+    /// Finds everything that the store holds of a customer besides the twin; answered by
     /// [`Machine::traced`].
     fn trace(&mut self, customer: Customer);
-    /// Has the first `limit` outputs from this sequence on loaded; answered by
-    /// [`Machine::outputs_loaded`].
+    /// Loads the first `limit` outputs from this sequence on; answered by [`Machine::outputs_loaded`].
     fn load_outputs(&mut self, from: u64, limit: usize);
-    /// Has a batch made durable, at once or soon; answered by [`Machine::committed`], in the order of
-    /// the calls.
+    /// Commits a batch, immediately or deferred; answered by [`Machine::committed`], in the order of the
+    /// calls.
     fn commit(&mut self, ticket: u64, batch: Batch, urgency: Urgency);
-    /// Tells the stream.
+    /// Acknowledges a pull to the stream.
     fn acknowledge(&mut self, token: Self::Token);
-    /// Answers what a channel asked.
+    /// Answers a request.
     fn answer(&mut self, reply: Self::Reply, answer: AskAnswer);
-    /// Has cleared what lies outside the store of customers who were erased, which is durable.
+    /// Deletes the data of erased customers outside the store; the erasure is durable.
     fn clear(&mut self, cleared: Cleared);
-    /// Has durable outputs published; each is answered by [`Machine::confirmed`].
+    /// Publishes durable outputs; each is answered by [`Machine::confirmed`].
     fn publish(&mut self, outputs: Vec<(u64, Output)>);
 }
 
-/// What was pulled from the stream at once, in its order.
+/// One pull from the stream, in order.
 #[derive(Debug)]
 pub struct Pulled<T> {
     /// The deliveries; may be empty.
@@ -87,24 +86,24 @@ pub struct Pulled<T> {
     pub is_last: bool,
 }
 
-/// What a partition knows from before it was started.
+/// The stored state of a partition at its start.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Recovered {
     /// The cursor of each lane.
     pub cursors: Cursors,
     /// When the stream stored the last event of the main lane.
     pub stored: Option<Time>,
-    /// What waits in the slow lane, as it knew it.
+    /// The slow lane, as stored.
     pub slow_lane: SlowLane,
     /// The sequence of the next output.
     pub next_output: u64,
     /// The number of the next journalled input.
     pub next_input: u64,
-    /// The latest moment the partition has seen.
+    /// The latest time that the partition has seen.
     pub clock: Option<Time>,
     /// The model version used last.
     pub version: u64,
-    /// The first outputs that the broker has not confirmed,
+    /// The first unconfirmed outputs,
     pub outputs: Vec<(u64, Output)>,
     /// and how many more the store has.
     pub outputs_left: u64,
@@ -112,13 +111,13 @@ pub struct Recovered {
     pub broadcasts: Vec<(Broadcast, Time)>,
     /// Its scan positions.
     pub sweeps: Vec<(ScanKey, Scan)>,
-    /// What the arms of experiments have shown, by experiment and arm.
+    /// The counts of experiment arms, by experiment and arm.
     pub results: Vec<ArmCounts>,
-    /// What customers who were erased are marked with.
+    /// The secret for pseudonyms and marks.
     pub secret: StoreSecret,
-    /// Those who were.
+    /// The tombstones of erased customers.
     pub tombstones: Vec<(Pseudonym, Tombstone)>,
-    /// Where partitions of the same process tell each other who was.
+    /// The erased customers of all partitions of the process.
     pub erased_marks: ErasedMarks,
 }
 
@@ -127,15 +126,14 @@ pub struct Recovered {
 pub struct Cleared {
     /// Erasures in progress.
     pub erased: Vec<(ErasureId, Pseudonym)>,
-    /// Sequences of outputs that are not to be published any more, if they were not yet; each is
-    /// confirmed all the same.
+    /// Sequences of outputs to withdraw if not yet published; each is confirmed in any case.
     pub withdrawn: Vec<u64>,
-    /// Sequences of events that came late.
+    /// Sequences of late events.
     pub late: Vec<u64>,
 }
 
 impl Cleared {
-    /// Whether there is nothing to clear.
+    /// Whether nothing is to be deleted.
     pub fn is_empty(&self) -> bool {
         self.erased.is_empty() && self.late.is_empty()
     }
@@ -146,18 +144,18 @@ impl Cleared {
 pub struct Surroundings {
     /// The policy.
     pub policy: Arc<Policy>,
-    /// What is shared among customers.
+    /// Active broadcasts.
     pub broadcasts: Broadcasts,
-    /// What was learned from outcomes.
+    /// The model snapshot.
     pub models: Snapshot,
 }
 
 impl Surroundings {
-    /// The same, as a reaction reads it.
+    /// The same, in the form that a reaction reads.
     pub fn world(&self) -> World<'_> {
         World::of(&self.policy).with(&self.broadcasts).knowing(&self.models)
     }
 }
 
-/// Twins as they were loaded, in the order in which they were asked for.
+/// Loaded twins, in the requested order.
 pub type Loads = Vec<(Customer, Option<Box<Twin>>)>;

@@ -1,7 +1,7 @@
-//! Where a twin stands in the index: by hashes of what stands at the paths that the policy names.
+//! Index rows of a twin: hashes of its values at the indexed paths.
 //!
-//! A row says that a twin may have a value, and never less than the truth: two values with one hash
-//! share their rows, and whoever is found through them is asked by the condition itself.
+//! A row means that the twin may have the value: hash collisions give false positives, never false
+//! negatives, so the condition is evaluated for every twin found.
 
 use smallvec::SmallVec;
 use twox_hash::XxHash3_64;
@@ -11,30 +11,30 @@ use crate::policy::{Path, Policy};
 use crate::tables::IndexKey;
 use crate::twin::Twin;
 
-/// A row of the index that comes or goes.
+/// An index row to add or delete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IndexChange {
-    /// Which.
+    /// The key of the row.
     pub(super) key: IndexKey,
-    /// Whether it is there from now on.
+    /// Whether the row is added.
     pub(super) is_there: bool,
 }
 
 /// The hashes of a twin's values, in the order of [`Policy::indexed`].
 pub(super) type IndexedHashes = SmallVec<[Option<u64>; 2]>;
 
-/// Where a twin stands.
+/// The indexed hashes of a twin.
 pub(super) fn standing(twin: &Twin, policy: &Policy) -> IndexedHashes {
     policy.indexed.iter().map(|path| twin.indexed(path).and_then(hash_of_value)).collect()
 }
 
-/// The rows of the index that a twin is in.
+/// The index rows of a twin.
 pub fn rows_of(twin: &Twin, policy: &Policy) -> Vec<IndexKey> {
     let changes = changes(&IndexedHashes::new(), twin, policy);
     changes.into_iter().map(|change| change.key).collect()
 }
 
-/// What has to change in the index so that a twin that stood at `before` stands where it does now.
+/// The index rows to add and delete since the twin had the hashes `before`.
 pub(super) fn changes(before: &IndexedHashes, twin: &Twin, policy: &Policy) -> Vec<IndexChange> {
     let mut changes = Vec::new();
     for (at, path) in policy.indexed.iter().enumerate() {
@@ -51,16 +51,16 @@ pub(super) fn changes(before: &IndexedHashes, twin: &Twin, policy: &Policy) -> V
     changes
 }
 
-/// The hash of a path, as rows have it.
+/// The hash of a path in index rows.
 pub(super) fn hash_of_path(path: &Path) -> u64 {
     XxHash3_64::oneshot(path.to_string().as_bytes())
 }
 
-/// The hash of a value, as rows have it; none for a value that no row is made of. Values that are
-/// equal in a condition have the same, whole numbers and others among them.
+/// The hash of a value in index rows; none for a value that is not indexed. Values that are equal in a
+/// condition have the same hash, integers and floats included.
 pub(super) fn hash_of_value(value: &Value) -> Option<u64> {
     let number = |number: f64| {
-        // Zero has two signs.
+        // Zero has two signs, which are equal.
         let bits = (number + 0.0).to_bits();
         XxHash3_64::oneshot_with_seed(NUMBER, &bits.to_le_bytes())
     };
@@ -74,7 +74,7 @@ pub(super) fn hash_of_value(value: &Value) -> Option<u64> {
     }
 }
 
-/// Seeds that keep `1`, `true` and `"1"` apart. Stored, as the hashes are.
+/// Seeds that distinguish `1`, `true` and `"1"`. Stored, as the hashes are.
 const NUMBER: u64 = 1;
 const TRUTH: u64 = 2;
 

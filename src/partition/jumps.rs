@@ -3,22 +3,22 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A clock that differs from the broker's by more than this at the start is wrong, or the broker's
-/// is: events are stored by the one, timers fire by the other.
+/// If the clocks differ by more than this at the start, ours or the broker's is wrong: events are stamped
+/// by the broker's, timers fire by ours.
 const AGREES: Duration = Duration::from_secs(60);
 
 /// Statistics of the host clock: jumps since the start, and its offset from the broker's clock at the
 /// start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ClockJumps {
-    /// How often.
+    /// The number of jumps.
     pub times: u64,
-    /// By how many milliseconds the last time: ahead, or back if negative.
+    /// The last jump in milliseconds: ahead, or back if negative.
     pub last_ms: i64,
     /// Whether a jump is still being ignored.
     pub is_doubted: bool,
-    /// By how many milliseconds it was ahead of the broker's when the service started, or behind if
-    /// negative; none: the broker does not say what time it is.
+    /// The offset from the broker's clock at the start, in milliseconds: ahead, or behind if negative;
+    /// none: the broker does not report its time.
     #[serde(default)]
     pub ahead_of_broker_ms: Option<i64>,
 }

@@ -2,12 +2,12 @@ use crate::config::limits;
 use crate::models::{Exposure, Lesson, Snapshot};
 use crate::tables::{Batch, Commit, Error, KeptLesson, KeptLessons, Milestone, Read};
 
-/// How much of what was learned is kept, and how often all of it is.
+/// The limits of training history, and the interval of milestones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct LessonRetention {
-    /// About so many bytes in all.
+    /// Approximate maximum bytes in all.
     pub(super) bytes_max: u64,
-    /// Between two milestones lie at least so many bytes of answers.
+    /// Minimum bytes of observations between two milestones.
     pub(super) stretch_bytes: u64,
 }
 
@@ -18,15 +18,14 @@ impl Default for LessonRetention {
     }
 }
 
-/// Answers in one stored part.
+/// Observations in one stored part.
 const PART_ANSWERS: usize = 128;
 
-/// Bytes of levels that one commit of a milestone carries: others wait for the same disk.
+/// Maximum bytes of levels in one commit of a milestone: other commits wait for the same disk.
 const MILESTONE_COMMIT_BYTES: usize = 1 << 20;
 
-/// Keeps the answers that each version was learned from, and now and then, at a milestone, all that is
-/// known: so that what decisions went by can be learned once more. The oldest leaves first, from one
-/// milestone to the next.
+/// Keeps the observations of each version and, at a milestone, the full weights, so that the versions of
+/// past decisions can be rebuilt. The oldest history is deleted first, from one milestone to the next.
 #[derive(Debug)]
 pub(super) struct LessonHistory {
     keep: LessonRetention,
@@ -35,7 +34,7 @@ pub(super) struct LessonHistory {
 }
 
 impl LessonHistory {
-    /// Goes on from what the store kept.
+    /// Resumes from the stored history.
     ///
     /// # Errors
     /// As [`Read::kept_lessons`].
@@ -56,7 +55,7 @@ impl LessonHistory {
         Ok(LessonHistory { keep, kept, partitions })
     }
 
-    /// The answers of a new version, to be kept by the commit that makes it known.
+    /// Adds the observations of a new version to the commit that stores the version.
     pub(super) fn note(
         &mut self,
         batch: &mut Batch,
@@ -64,7 +63,7 @@ impl LessonHistory {
         mut answers: Vec<(Exposure, bool)>,
     ) {
         if self.kept.milestones.is_empty() {
-            // There is nothing to go on from.
+            // There is no milestone to start from.
             return;
         }
         let before = batch.bytes();
@@ -82,10 +81,10 @@ impl LessonHistory {
         batch.put_kept_lessons(&self.kept);
     }
 
-    /// Makes a milestone if it is time for one, and lets go of what is too much.
+    /// Writes a milestone when it is time for one, and deletes history beyond the limit.
     ///
     /// # Errors
-    /// Whatever the store meets.
+    /// Errors of the store.
     pub(super) fn tidy(&mut self, store: &impl Commit, model: &Snapshot) -> Result<(), Error> {
         let weight = model.bytes() as u64;
         if weight > self.keep.bytes_max / 4 {
@@ -99,7 +98,7 @@ impl LessonHistory {
         self.let_go(store)
     }
 
-    /// Keeps all that is known. It counts once the whole of it is durable.
+    /// Writes the full weights. The milestone counts once all of it is durable.
     fn make_milestone(&mut self, store: &impl Commit, model: &Snapshot) -> Result<(), Error> {
         let version = model.version();
         let milestone = Milestone { version, written_bytes: self.kept.written_bytes };
@@ -121,7 +120,7 @@ impl LessonHistory {
         store.commit(&[batch])
     }
 
-    /// The oldest leaves, up to the first milestone behind which there is little enough.
+    /// Deletes the oldest history, up to the first milestone after which the rest is within the limit.
     fn let_go(&mut self, store: &impl Commit) -> Result<(), Error> {
         let is_much = |milestone: &Milestone| {
             self.kept.written_bytes - milestone.written_bytes > self.keep.bytes_max
@@ -135,7 +134,7 @@ impl LessonHistory {
         self.forget(store, version, KeptLesson::LEVELS)
     }
 
-    /// So much is known that hardly any past of it could be kept.
+    /// Ends the history, because the weights are too large to keep any.
     fn give_up(&mut self, store: &impl Commit, model: &Snapshot) -> Result<(), Error> {
         if self.kept.milestones.is_empty() {
             return Ok(());
@@ -184,7 +183,7 @@ mod tests {
         }
     }
 
-    /// A version as it is learned once more from what is kept, from the nearest milestone on.
+    /// A version rebuilt from the stored history, from the nearest milestone on.
     fn relearned(store: &MemoryStore, version: u64) -> Option<Snapshot> {
         let kept = store.kept_lessons().unwrap()?;
         let from = kept.milestones.iter().rfind(|one| one.version <= version)?.version;

@@ -9,8 +9,7 @@ use crate::config::limits;
 use crate::event::{Customer, Time};
 use crate::twin::{EscalationState, WaitingEscalation};
 
-/// The payload of the request `escalations.list`. What is left out is not
-/// asked for.
+/// The payload of the request `escalations.list`. Omitted fields do not filter.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EscalationsRequest {
@@ -24,28 +23,28 @@ pub struct EscalationsRequest {
     pub agent: Option<Box<str>>,
     /// Page size, at most `ESCALATIONS_LISTED`.
     pub limit: Option<usize>,
-    /// Only those behind this place: `next` of the answer before.
+    /// Only those after this position: `next` of the previous reply.
     pub after: Option<ListPosition>,
 }
 
 /// The position of an escalation in the list: by due time, then by priority.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct ListPosition {
-    /// Nothing is due after everything that is.
+    /// Whether nothing is due, which sorts after everything that is.
     is_timeless: bool,
     due: Time,
-    /// Five less the priority.
+    /// Five minus the priority.
     ease: u8,
     opened: Time,
     id: Box<str>,
 }
 
-/// The answer to the request `escalations.list`.
+/// The reply to the request `escalations.list`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EscalationsReply {
     /// The time of the reply, by the host clock.
     pub at: Time,
-    /// How many there are in all.
+    /// The number of matching escalations.
     pub found: u64,
     /// Ordered by due time, then by priority.
     pub escalations: Vec<ListedEscalation>,
@@ -56,9 +55,9 @@ pub struct EscalationsReply {
 /// One escalation in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ListedEscalation {
-    /// Whose it is.
+    /// Its customer.
     pub customer: Customer,
-    /// What there is to say of it in short.
+    /// Its summary.
     #[serde(flatten)]
     pub waiting: WaitingEscalation,
 }
@@ -94,7 +93,7 @@ impl EscalationsRequest {
     }
 }
 
-/// A list that is being made: it never holds more than it shows.
+/// A list under construction: it never holds more than one page.
 #[derive(Debug)]
 pub struct Listing {
     wanted: EscalationsRequest,
@@ -104,12 +103,12 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// A list of what is wanted.
+    /// An empty list for a request.
     pub fn new(wanted: EscalationsRequest) -> Listing {
         Listing { wanted, found: 0, behind: 0, best: BTreeMap::new() }
     }
 
-    /// Takes in what waits of one customer.
+    /// Adds the open escalations of one customer.
     pub fn add(&mut self, customer: &Customer, waiting: Vec<WaitingEscalation>) {
         for one in waiting {
             if !self.wanted.wants(&one) {
@@ -127,7 +126,7 @@ impl Listing {
         }
     }
 
-    /// Takes in what another partition has.
+    /// Adds the list of another partition.
     pub fn merge(&mut self, other: Listing) {
         self.found += other.found;
         self.behind += other.behind;
@@ -137,7 +136,7 @@ impl Listing {
         }
     }
 
-    /// The list.
+    /// Builds the reply.
     pub fn finish(self, at: Time) -> EscalationsReply {
         let is_more = self.behind > self.best.len() as u64;
         let last = self.best.last_key_value().map(|((place, _), _)| place.clone());

@@ -37,27 +37,27 @@ use crate::twin::{Broadcasts, EndedBroadcasts, Fired, Input};
 
 /// What the partition is waiting for.
 enum Phase {
-    /// For something to do.
+    /// New work.
     Idle,
-    /// For earlier commits, so that the store has seen every timer.
+    /// Earlier commits, so that the store has seen every timer.
     Quiescing,
-    /// For timers from the store.
+    /// Timers from the store.
     LoadingTimers,
-    /// For the twins of this round from the store.
+    /// The twins of this round from the store.
     Loading(Round),
-    /// For the twins' reactions.
+    /// The twins' reactions.
     Reacting(Round),
-    /// For earlier commits, so that the store has seen everything of a customer who is erased.
+    /// Earlier commits, so that the store has seen everything of a customer being erased.
     Clearing(Box<erasures::WaitingErasure>),
-    /// For what the store knows of that customer.
+    /// The store's traces of that customer.
     Tracing(Box<erasures::WaitingErasure>),
-    /// For earlier commits, so that twins whose handler panicked can be loaded as they were.
+    /// Earlier commits, so that twins whose handler panicked can be reloaded as committed.
     Reviving(Round),
 }
 
-/// The pulls that are worked on, redelivered events left out.
+/// The pulls in progress, without redelivered events.
 struct Work<T> {
-    /// Each with its twin's `now`.
+    /// Each delivery with its twin's `now`.
     deliveries: VecDeque<(Time, Delivery)>,
     tokens: Vec<T>,
     events: usize,
@@ -78,50 +78,50 @@ pub struct Machine<H: Host> {
     /// The policy from the next round on.
     next_policy: Option<Arc<Policy>>,
 
-    /// What was learned from outcomes.
+    /// The current model snapshot.
     models: Snapshot,
-    /// The version of it that there is a mark of.
+    /// The model version of the last stored mark.
     marked: u64,
 
     broadcasts: Broadcasts,
-    /// How often the condition of each ran out of steps.
+    /// How often the condition of each broadcast ran out of steps.
     exceeded: BTreeMap<Box<str>, u64>,
-    /// Those that are over: a late copy of one begins nothing.
+    /// Ended broadcasts: a late copy of one starts nothing.
     over: EndedBroadcasts,
-    /// When the first of them can go, by the partition's clock.
+    /// When the first of them expires, by the partition's clock.
     over_at: Time,
     sweeps: Scans,
     results: Results,
     tombstones: Tombstones,
-    /// The erasure at hand.
+    /// The current erasure.
     erasing: Option<Box<erasures::WaitingErasure>>,
 
     queue: VecDeque<Pulled<H::Token>>,
     work: Option<Work<H::Token>>,
     /// Requests waiting for a round.
     asks: VecDeque<WaitingAsk<H::Reply>>,
-    /// Who waits for the answers of the round at hand, in the order of its items.
+    /// Replies for the requests of the current round, in the order of its items.
     replies: VecDeque<H::Reply>,
     phase: Phase,
-    /// In event time: advance to here even if no event does.
+    /// On event time: the time to advance to even without events.
     advance_to: Time,
-    /// The latest moment that the partition has seen.
+    /// The latest time that the partition has seen.
     clock: Time,
-    /// When the stream stored the last event; none on event time, where twins' moments are others.
+    /// When the stream stored the last event; none on event time, where twins' times are others.
     stream: Option<Time>,
     is_caught_up: bool,
-    /// Whether the disk has room for more.
+    /// Whether the disk has space.
     has_room: bool,
 
     cache: TwinCache<H::Address>,
     window: TimerWindow,
 
-    /// Up to where everything of each lane is in the open batch or committed.
+    /// The cursors up to which each lane is in the open batch or committed.
     taken: Cursors,
     /// Timestamps of the events from the last processed one on.
     stored: VecDeque<(u64, Time)>,
     batch: Batch,
-    /// Events in the open batch, and what acknowledges them.
+    /// The number of events in the open batch, and their tokens.
     open_events: usize,
     tokens: Vec<H::Token>,
     open_answers: PendingAnswers<H::Reply>,
@@ -134,25 +134,25 @@ pub struct Machine<H: Host> {
     backlog: Backlog,
 
     next_ticket: u64,
-    /// The last commit that is durable.
+    /// The last durable commit.
     durable: u64,
     in_flight: VecDeque<InFlight<H::Token, H::Reply>>,
     dead_letter_budget: DeadLetterBudget,
     counters: Counters,
 }
 
-/// A timer that fires later than this was missed, not just due between two rounds.
+/// A timer that fires later than this was missed, not merely due between two rounds.
 const LATE: Duration = Duration::from_secs(1);
 
-/// Twins that come to rest at once, at most: packing one takes microseconds for which every other
-/// waits.
+/// Maximum twins that are compressed at once: compressing one takes microseconds in which all others
+/// wait.
 const RESTS_AT_ONCE: usize = 16;
 
-/// Timers fired in one round, at most.
+/// Maximum timers fired in one round.
 const TIMERS_AT_ONCE: usize = 256;
 
 impl<H: Host> Machine<H> {
-    /// A partition as it was left, and what it still has to publish.
+    /// A partition with its stored state and its unpublished outputs.
     pub fn new(
         partition: u16,
         mode: TimeMode,
@@ -174,7 +174,7 @@ impl<H: Host> Machine<H> {
             rights: Rights::default(),
             bounds,
             outgoing,
-            // The index may be another one than before the start.
+            // The index may differ from that before the start.
             next_policy: Some(policy.clone()),
             policy,
             shadow: None,
@@ -231,13 +231,13 @@ impl<H: Host> Machine<H> {
         machine
     }
 
-    /// Takes in what was pulled from the stream.
+    /// Handles a pull from the stream.
     pub fn pulled(&mut self, pulled: Pulled<H::Token>, wall: Time, host: &mut H) {
         self.queue.push_back(pulled);
         self.go_on(wall, host);
     }
 
-    /// Takes in the timers that [`Host::load_timers`] asked for.
+    /// Handles the timers that [`Host::load_timers`] loaded.
     pub fn timers_loaded(&mut self, timers: Vec<TimerKey>, wall: Time, host: &mut H) {
         debug_assert!(matches!(self.phase, Phase::LoadingTimers));
         self.window.load(timers);
@@ -245,7 +245,7 @@ impl<H: Host> Machine<H> {
         self.go_on(wall, host);
     }
 
-    /// Takes in that the broker has these outputs: their rows may go.
+    /// Handles the broker's confirmation of these outputs: their rows may be deleted.
     pub fn confirmed(&mut self, sequences: &[u64], wall: Time, host: &mut H) {
         self.unconfirmed -= sequences.len();
         self.confirmed.extend_from_slice(sequences);
@@ -253,7 +253,7 @@ impl<H: Host> Machine<H> {
         self.go_on(wall, host);
     }
 
-    /// Takes in that time has passed: in stream time, what is due fires.
+    /// Handles the passing of time: in stream time, due timers fire.
     pub fn tick(&mut self, wall: Time, host: &mut H) {
         self.go_on(wall, host);
     }
@@ -281,14 +281,14 @@ impl<H: Host> Machine<H> {
         is_more
     }
 
-    /// Takes in how many bytes twins take, about, that [`Host::rest`] asked to rest.
+    /// Records the approximate sizes in bytes of twins that [`Host::rest`] compressed.
     pub fn rested(&mut self, twins: &[(Customer, u32)]) {
         for (customer, bytes) in twins {
             self.cache.weigh_resting(customer, *bytes);
         }
     }
 
-    /// In event time: advances the time to `to`, so that what is due by then fires.
+    /// On event time: advances the time to `to`, so that everything due by then fires.
     pub fn advance(&mut self, to: Time, wall: Time, host: &mut H) {
         if self.mode == TimeMode::Event {
             self.advance_to = self.advance_to.max(to);
@@ -336,17 +336,17 @@ impl<H: Host> Machine<H> {
         self.models = models;
     }
 
-    /// What the arms of experiments have shown here.
+    /// The counts of experiment arms in this partition.
     pub fn results(&self) -> Vec<ArmCounts> {
         self.results.iter().collect()
     }
 
-    /// Where a twin is reached, if it is in memory.
+    /// The address of a twin, if it is in memory.
     pub fn address(&self, customer: &Customer) -> Option<&H::Address> {
         self.cache.address(customer)
     }
 
-    /// When [`Machine::tick`] next has something to do, as far as is known; in stream time only.
+    /// When [`Machine::tick`] next has something to do, as far as known; in stream time only.
     pub fn next_due(&self) -> Option<Time> {
         if self.mode == TimeMode::Event || self.is_held() {
             return None;
@@ -367,13 +367,13 @@ impl<H: Host> Machine<H> {
             && self.backlog.left == 0
     }
 
-    /// Whether, in event time, everything due up to [`Machine::advance`]'s time has fired, and every
-    /// twin is awake that a broadcast wakes.
+    /// Whether, on event time, everything due up to [`Machine::advance`]'s time has fired, and every
+    /// broadcast has woken its twins.
     pub fn has_advanced(&self, to: Time) -> bool {
         self.clock >= to && self.is_drained() && !self.is_waking()
     }
 
-    /// What the partition has done and what it holds.
+    /// The statistics of the partition.
     pub fn counters(&self) -> Counters {
         Counters {
             resident_twins: self.cache.len() as u64,
@@ -387,7 +387,7 @@ impl<H: Host> Machine<H> {
         }
     }
 
-    /// Does whatever can be done now, until it has to wait for something.
+    /// Does everything that can be done now, until it has to wait.
     fn go_on(&mut self, wall: Time, host: &mut H) {
         loop {
             match std::mem::replace(&mut self.phase, Phase::Idle) {
@@ -406,7 +406,7 @@ impl<H: Host> Machine<H> {
                     return;
                 }
                 Phase::Reviving(round) if self.in_flight.is_empty() => {
-                    // Empty errands: the panic was the twin's only input.
+                    // Empty batches: the panicking input was the twin's only one.
                     self.begin_round(round, host);
                 }
                 waiting => {
@@ -417,7 +417,7 @@ impl<H: Host> Machine<H> {
         }
     }
 
-    /// Begins the next round, or ends the work at hand; `false` if there is nothing to do.
+    /// Begins the next round, or ends the current work; `false` if there is nothing to do.
     fn begin(&mut self, wall: Time, host: &mut H) -> bool {
         if let Some(policy) = self.next_policy.take() {
             self.policy = policy;
@@ -428,7 +428,7 @@ impl<H: Host> Machine<H> {
                 self.commit(host);
             }
             self.refuse_what_is_too_much(host);
-            // Channels are answered though the broker takes no outputs: few come of that.
+            // Requests are answered although the outbox is full: they cause few outputs.
             let is_turn = self.has_room && self.is_turn_of_asks();
             if is_turn {
                 self.begin_asks(wall, host);
@@ -437,7 +437,7 @@ impl<H: Host> Machine<H> {
         }
         let step = self.step(wall, host);
         if self.mode == TimeMode::Event && self.is_waking() {
-            // In event time, whoever a broadcast wakes is awake before anything later happens.
+            // On event time, a broadcast wakes its twins before anything later happens.
             if step == ScanStep::Go {
                 self.begin_scanning(wall, host);
                 return true;
@@ -448,12 +448,12 @@ impl<H: Host> Machine<H> {
             return false;
         }
         if self.work.is_none() {
-            // While a commit is on its way the open batch grows: one sync serves more events.
+            // While a commit is in flight the open batch grows: one sync serves more events.
             let is_due = self.is_free() || self.open_events >= limits::COMMIT_EVENTS;
             if self.is_open() && is_due {
                 self.commit(host);
             }
-            // A handful of twins may go before the next pull, and never two.
+            // One batch of a scan may precede the next pull, never two.
             if step != ScanStep::Go {
                 self.take_work();
             }
@@ -498,18 +498,18 @@ impl<H: Host> Machine<H> {
         false
     }
 
-    /// Whether nothing may begin: too much waits for the broker already, or the disk has no room.
+    /// Whether nothing may begin: too many outputs wait for the broker, or the disk has no space.
     fn is_held(&self) -> bool {
         !self.has_room || self.is_outbox_full()
     }
 
-    /// Whether so much waits for the broker that nothing may begin of which more would come. What lay
-    /// in the store at the start goes out first.
+    /// Whether so many outputs wait for the broker that nothing may begin that causes more. Outputs in
+    /// the store at the start are published first.
     fn is_outbox_full(&self) -> bool {
         self.unconfirmed >= self.bounds.outbox_max || self.backlog.left > 0
     }
 
-    /// The next pulls.
+    /// Takes the next pulls.
     fn take_work(&mut self) {
         if self.queue.is_empty() {
             return;
@@ -539,7 +539,7 @@ impl<H: Host> Machine<H> {
         self.work = Some(work);
     }
 
-    /// What is said in the service's name is believed if the service has said it.
+    /// Rejects an internal message that the service did not write.
     fn doubt(&self, delivery: &mut Delivery) {
         if delivery.original.is_internal() && !self.tombstones.secret().is_ours(&delivery.original)
         {
@@ -547,7 +547,7 @@ impl<H: Host> Machine<H> {
         }
     }
 
-    /// The moment up to which timers fire before anything else happens.
+    /// The time up to which timers fire before anything else happens.
     fn horizon(&self, wall: Time) -> Option<Time> {
         let next = self.work.as_ref().and_then(|work| work.deliveries.front());
         match (self.mode, next) {
@@ -558,8 +558,8 @@ impl<H: Host> Machine<H> {
         }
     }
 
-    /// The timers of the next round: in event time those of one moment, so that each twin's inputs
-    /// come in the order of their times, whatever the earlier ones start.
+    /// The timers of the next round: on event time, those of one time, so that each twin's inputs come in
+    /// the order of their times, whatever the earlier ones start.
     fn next_timers(&mut self, horizon: Time) -> Vec<TimerKey> {
         let until = match (self.mode, self.window.next_due()) {
             (TimeMode::Event, Some(next)) => next.min(horizon),
@@ -576,7 +576,7 @@ impl<H: Host> Machine<H> {
                 TimeMode::Event => Duration::ZERO,
                 TimeMode::Stream => wall.since(key.due),
             };
-            // Late, a twin acts at the moment that woke it, not in a past that is over.
+            // A late timer acts at the time that fired it, not in the past.
             let at = if late > LATE { horizon.max(key.due) } else { key.due };
             let fired = Fired { name: key.name.clone(), due: key.due, late };
             let input = Input::timer(fired, at).by_stream(self.stream);
@@ -586,8 +586,8 @@ impl<H: Host> Machine<H> {
         self.begin_round(round, host);
     }
 
-    /// The events of the next round: in stream time all that were pulled; in event time those of
-    /// one moment, because what they start may be due before the next.
+    /// The events of the next round: in stream time, all that were pulled; on event time, those of one
+    /// time, because they may start something due before the next.
     fn begin_events(&mut self, host: &mut H) {
         let mode = self.mode;
         let Some(work) = &mut self.work else { return };
@@ -604,8 +604,8 @@ impl<H: Host> Machine<H> {
         {
             self.clock = self.clock.max(now);
             let Delivery { sequence, lane, stored, .. } = delivery;
-            // What comes by the slow lane was stored long ago, and is taken in now: its copies are still
-            // to come.
+            // Slow-lane events were stored long ago and are processed now: their copies are still to
+            // come.
             self.stream =
                 (mode == TimeMode::Stream).then(|| self.stream.unwrap_or(stored).max(stored));
             delivery.admit(&self.rights);
@@ -625,7 +625,7 @@ impl<H: Host> Machine<H> {
 }
 
 impl<T> Work<T> {
-    /// Takes out what comes next, if it is an erasure: its moment, its place in the stream, and it.
+    /// Takes the next event if it is an erasure: its time, its stream sequence and the erasure.
     fn next_erasure(&mut self) -> Option<(Time, u64, Erasure)> {
         let Content::Erasure(erasure) = &self.deliveries.front()?.1.content else { return None };
         let erasure = erasure.clone();
@@ -633,7 +633,7 @@ impl<T> Work<T> {
         Some((stored, delivery.sequence, erasure))
     }
 
-    /// Takes out what comes next, if it is a broadcast.
+    /// Takes the next event if it is a broadcast.
     fn next_broadcast(&mut self) -> Option<(Time, Arc<Broadcast>, Delivery)> {
         let Content::Broadcast(told) = &self.deliveries.front()?.1.content else { return None };
         let told = Arc::clone(told);

@@ -7,11 +7,12 @@ use sha2::Sha256;
 use super::StoreSecret;
 use crate::event::{Customer, Erasure, INTERNAL, Original, Output, Reason, Rejection};
 
-/// What no identifier of a customer begins with, so that no mark of one is a mark of another kind.
+/// A byte that no identifier of a customer begins with, so that no mark of one equals a mark of another
+/// kind.
 const OF_MESSAGES: u8 = 0xFF;
 const OF_IDS: u8 = 0xFE;
 
-/// The headers that say what is to be erased.
+/// The headers that describe an erasure.
 const OF_ERASURES: [&str; 4] = [Erasure::HEADER, Erasure::ABSENT, Erasure::LINK, Erasure::OF];
 
 impl StoreSecret {
@@ -29,7 +30,7 @@ impl StoreSecret {
         let mut hash = self.keyed();
         hash.update(&[OF_MESSAGES]);
         let [id, absent, link, of] = wanted.map(str::as_bytes);
-        // Messages without the last header, which is younger, keep the mark that they have.
+        // Messages without the last header, which was added later, keep their mark.
         let last = Some(of).filter(|of| !of.is_empty());
         for part in [token, id, absent, link, payload].into_iter().chain(last) {
             hash.update(&(part.len() as u64).to_le_bytes());
@@ -38,19 +39,19 @@ impl StoreSecret {
         half(hash)
     }
 
-    /// Whether a message to a twin is one that the service wrote.
+    /// Whether the service wrote a message to a twin.
     pub fn is_ours(&self, original: &Original) -> bool {
         let token = original.subject.rsplit('.').next().unwrap_or_default();
         let header = |name| original.headers.get(name).unwrap_or_default();
         let wanted = OF_ERASURES.map(header);
         let expected = self.of_message(token.as_bytes(), wanted, &original.payload);
         let found = header(Output::MARK).as_bytes();
-        // As long for a wrong mark as for a right one.
+        // Constant time: a wrong mark takes as long as a right one.
         let differs = |all: u8, (one, other): (&u8, &u8)| all | (one ^ other);
         found.len() == expected.len() && found.iter().zip(expected.as_bytes()).fold(0, differs) == 0
     }
 
-    /// What to a message's identifier is on the bus, where nobody is to use it first.
+    /// The id of a message on the bus, which nobody else can predict.
     pub fn message_id(&self, id: &str) -> String {
         let mut hash = self.keyed();
         hash.update(&[OF_IDS]);
@@ -106,14 +107,14 @@ mod tests {
         ] {
             assert!(!ours.is_ours(&message(&[(Output::MARK, &mark)], payload)));
         }
-        // What was marked as an event does not become an erasure.
+        // A marked event cannot be turned into an erasure.
         let id = ErasureId(7).to_string();
         assert!(!ours.is_ours(&message(&[(Output::MARK, &mark), (Erasure::HEADER, &id)], "{}")));
         let wanted = Erasure::wanted(ann.clone(), ErasureId(7));
         let mark = ours.message_mark(&ann, Some(&wanted), b"");
         let erasure = [(Output::MARK, &*mark), (Erasure::HEADER, &*id)];
         assert!(ours.is_ours(&message(&erasure, "")));
-        // Nor does it become one of somebody else.
+        // Nor into an erasure of another customer.
         let of = [erasure[0], erasure[1], (Erasure::OF, "bob.3")];
         assert!(!ours.is_ours(&message(&of, "")));
         let wanted = Erasure { of: Some((bob, 3)), ..wanted };

@@ -22,35 +22,35 @@ pub struct Outgoing {
 pub struct CloudEvent<'a, T> {
     /// The version of CloudEvents: `1.0`.
     specversion: &'static str,
-    /// The message's identifier, the same in every copy. The broker knows the message by another, the
-    /// `Nats-Msg-Id`, which is the same in every copy, too.
+    /// The message's id, the same in every copy. On the broker it has another, the `Nats-Msg-Id`, which
+    /// is also the same in every copy.
     id: &'a str,
-    /// Who says it: `jumeau`.
+    /// The source: `jumeau`.
     source: &'static str,
-    /// What it is: `jumeau.action`, `jumeau.recall`, `jumeau.escalation` or `jumeau.observation`.
+    /// The type: `jumeau.action`, `jumeau.recall`, `jumeau.escalation` or `jumeau.observation`.
     #[serde(rename = "type")]
     kind: &'static str,
     /// The customer.
     subject: &'a Customer,
-    /// When it was decided.
+    /// The time of the decision.
     time: Time,
     /// `application/json`.
     datacontenttype: &'static str,
-    /// The W3C trace context of the event that led to it.
+    /// The W3C trace context of the event that caused it.
     #[serde(skip_serializing_if = "Option::is_none")]
     traceparent: Option<&'a str>,
-    /// What it says.
+    /// The content.
     data: &'a T,
 }
 
 impl Outgoing {
-    /// Messages on the subjects of one prefix, for so many partitions. What the broker knows each by is
-    /// keyed with the store's secret, and so are the marks of those to twins.
+    /// A builder for the subjects of one prefix and this number of partitions. The ids on the broker and
+    /// the marks of messages to twins are keyed with the store's secret.
     pub fn new(subjects: Arc<Subjects>, secret: StoreSecret, partitions: u16) -> Outgoing {
         Outgoing { subjects, secret, partitions }
     }
 
-    /// An action, as integrators get it.
+    /// The message of an action.
     pub fn action(&self, action: &Action) -> Output {
         let subject = self.subjects.action(&action.channel, &action.action, &action.customer);
         let event = CloudEvent {
@@ -67,7 +67,7 @@ impl Outgoing {
         self.message(subject, &event)
     }
 
-    /// A recall, as integrators get it.
+    /// The message of a recall.
     pub fn recall(&self, recall: &Recall) -> Output {
         let subject = self.subjects.recall(&recall.channel, &recall.customer);
         let event = CloudEvent {
@@ -84,7 +84,7 @@ impl Outgoing {
         self.message(subject, &event)
     }
 
-    /// An escalation, as people's desks get it.
+    /// The message of an escalation.
     pub fn escalation(&self, escalation: &Escalation) -> Output {
         let subject = self.subjects.escalation(&escalation.queue, &escalation.customer);
         let event = CloudEvent {
@@ -119,8 +119,8 @@ impl Outgoing {
         self.message(subject, &event)
     }
 
-    /// Unlike the others it goes to the stream of events, for the twin of another identifier. A
-    /// memory has a subject of its own, so that the stream takes it once.
+    /// The message of a forwarded event. It goes to the event stream, for the twin of another identifier.
+    /// A memory has a subject of its own, so that the stream accepts it once.
     pub(super) fn pass_on(&self, message: ForwardedEvent) -> Output {
         let id = self.secret.message_id(&message.id);
         let mark = self.secret.message_mark(&message.to, None, &message.payload);
@@ -147,7 +147,8 @@ impl Outgoing {
         }
     }
 
-    /// For the twin of another identifier of a customer who is erased, by the same way.
+    /// The message that forwards an erasure to the twin of another identifier of the customer, on the
+    /// same stream.
     pub(super) fn erase(&self, erasure: &Erasure) -> Output {
         let mark = self.secret.message_mark(&erasure.customer, Some(erasure), b"");
         let headers = erasure.headers().into_iter().chain([(Output::MARK, mark)]);
@@ -159,7 +160,7 @@ impl Outgoing {
         }
     }
 
-    /// The customers whom a message on a subject may be about, however they are spelled there.
+    /// The customers whom a message on a subject may be about, in any spelling.
     pub(super) fn about(&self, published: &str) -> Vec<Customer> {
         self.subjects.about(published)
     }
@@ -175,8 +176,8 @@ impl Outgoing {
         Output { id: self.secret.message_id(&letter.id).into(), ..letter }
     }
 
-    /// A CloudEvent as a message. The event's `id` follows from what anybody may know, so the broker
-    /// gets another one: under an id that somebody used before, it would drop the message.
+    /// A CloudEvent as a message. The event's `id` can be predicted by others, so on the broker it gets
+    /// another one: the broker drops a message whose id was used before.
     #[expect(clippy::expect_used, reason = "the message names the invariant")]
     fn message<T: Serialize>(&self, subject: String, event: &CloudEvent<'_, T>) -> Output {
         let payload = serde_json::to_vec(event).expect("texts, numbers and maps have a JSON form");

@@ -7,13 +7,13 @@ use crate::event::{Time, Value};
 /// An active broadcast and its progress.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Progress {
-    /// The name of the shared fact.
+    /// The scope of the broadcast.
     pub scope: String,
     /// Its id, which distinguishes broadcasts of one scope.
     pub id: String,
     /// Its value.
     pub value: Value,
-    /// Whom it concerns; none: everybody.
+    /// Its audience; none: all customers.
     #[serde(rename = "where", default)]
     pub condition: Option<String>,
     /// When it began.
@@ -24,7 +24,7 @@ pub struct Progress {
     pub wake: bool,
     /// Twins visited so far by its scan.
     pub looked_at: u64,
-    /// Of these, twins that it concerned and that had not met it.
+    /// Of these, twins that matched and had not received it.
     pub woken: u64,
     /// The number of partitions.
     pub partitions: u32,
@@ -33,17 +33,17 @@ pub struct Progress {
     /// How often its condition exceeded the step limit and so did not match.
     #[serde(default)]
     pub exceeded: u64,
-    /// Whether an index finds them.
+    /// Whether an index finds its audience.
     pub by_index: bool,
     /// Twins visited per second.
     pub per_second: f64,
-    /// What came of it, if it is a campaign.
+    /// The counts, if it is a campaign.
     #[serde(default)]
     pub campaign: Option<CampaignCounts>,
 }
 
 impl Progress {
-    /// Adds what another partition says of the same broadcast.
+    /// Adds the progress of the same broadcast in another partition.
     pub fn add(&mut self, other: &Progress) {
         self.looked_at += other.looked_at;
         self.woken += other.woken;
@@ -59,8 +59,8 @@ impl Progress {
         }
     }
 
-    /// Says of how many partitions it is, also those that have not taken it in yet: what begins is
-    /// not over before everybody knows it.
+    /// Sets the number of partitions, including those that have not processed it yet: a scan is not
+    /// complete before all have.
     pub fn in_all(&mut self, partitions: u32) {
         self.partitions = self.partitions.max(partitions);
     }

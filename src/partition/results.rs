@@ -4,8 +4,8 @@ use crate::models::{ArmCounts, ArmResult};
 use crate::tables::Batch;
 use crate::twin::TrialUpdate;
 
-/// What the experiments of a partition have shown so far, by experiment and arm. What is counted
-/// goes into the same commit as the twin's change: no customer is counted twice, or forgotten.
+/// The results of a partition's experiments, by experiment and arm. Counts are in the commit of the
+/// twin's change: no customer is counted twice or lost.
 #[derive(Debug, Default)]
 pub(super) struct Results {
     arms: BTreeMap<(Box<str>, Box<str>), Counted>,
@@ -18,7 +18,7 @@ struct Counted {
 }
 
 impl Results {
-    /// As they were left.
+    /// The stored results.
     pub(super) fn recovered(rows: Vec<ArmCounts>) -> Results {
         let counted = |result| Counted { result, is_new: false };
         let rows = rows.into_iter().map(|(name, arm, result)| ((name, arm), counted(result)));
@@ -36,7 +36,7 @@ impl Results {
         counted.is_new = true;
     }
 
-    /// Puts what has changed into a batch.
+    /// Adds changed results to a batch.
     pub(super) fn put(&mut self, partition: u16, batch: &mut Batch) {
         for ((experiment, arm), counted) in &mut self.arms {
             if std::mem::take(&mut counted.is_new) {

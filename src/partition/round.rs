@@ -9,92 +9,92 @@ use crate::models::Snapshot;
 use crate::tables::{Pseudonym, ScanKey, TimerKey};
 use crate::twin::{Input, Journalled, Woken};
 
-/// What one round takes in, in order; what its twins are to do; what they have answered.
+/// The items of one round in order, the batches of its twins, and their results.
 #[derive(Debug, Default)]
 pub(super) struct Round {
     pub(super) items: Vec<RoundItem>,
-    /// What twins have yet to do.
+    /// The batches that are not sent yet.
     pub(super) errands: IndexMap<Customer, SmallVec<[IndexedInput; 1]>>,
-    /// Errands that were sent and not yet answered.
+    /// The number of batches that are sent and not answered.
     pub(super) waiting: usize,
     pub(super) reacted: Vec<(Customer, BatchReactions)>,
     pub(super) panicked: Vec<(Customer, HandlerPanic)>,
-    /// What its twins go by, from when the first of them is told of it.
+    /// The model snapshot of its twins, set when the first batch is sent.
     pub(super) models: Option<Snapshot>,
-    /// What it is a part of, if its twins were found and not reported.
+    /// Its scan, if it is a round of one.
     pub(super) sweeping: Option<ScanBatch>,
-    /// What it erases, if it does; it is about nothing else then.
+    /// Its erasure, if it is one; it contains nothing else then.
     pub(super) erasing: Option<Erasure>,
-    /// The tombstones of those who come back in it.
+    /// The tombstones of customers who return in it.
     pub(super) lifted: Vec<Pseudonym>,
 }
 
-/// Some twins that a sweep has come to.
+/// A batch of twins of a scan.
 #[derive(Debug)]
 pub(super) struct ScanBatch {
-    /// Which sweep.
+    /// The scan.
     pub(super) key: ScanKey,
     /// The twins.
     pub(super) customers: Vec<Customer>,
-    /// Those of them that were not in memory.
+    /// The twins that were not in memory.
     pub(super) fetched: Vec<Customer>,
-    /// When it came to them, by the clock on the wall.
+    /// When it was begun, by the host clock.
     pub(super) wall: Time,
 }
 
 impl ScanBatch {
-    /// Whether they are to say where they stand in the index.
+    /// Whether the twins must report their index rows.
     pub(super) fn is_indexing(&self) -> bool {
         matches!(self.key, ScanKey::Index(_))
     }
 }
 
-/// One thing that a round takes in.
+/// One item of a round.
 #[derive(Debug)]
 pub(super) enum RoundItem {
-    /// An event, or what was to be one.
+    /// An event, valid or not.
     Event {
-        /// Its place in the stream,
+        /// Its stream sequence,
         sequence: u64,
-        /// and by which lane it came.
+        /// and its lane.
         lane: Lane,
-        /// Whose it is; none if that could not be read.
+        /// Its customer; none if that is not readable.
         customer: Option<Customer>,
-        /// The message as it came, for a dead letter.
+        /// The message as received, for a dead letter.
         original: Original,
-        /// Why it cannot be used.
+        /// Why it is unusable.
         rejection: Option<Rejection>,
     },
     /// A timer that is due.
     Timer {
-        /// Which.
+        /// The key of the timer.
         key: TimerKey,
         /// How late it fires.
         late: Duration,
         /// The twin's `now`.
         at: Time,
     },
-    /// What somebody asks or does through the API.
+    /// An API request.
     Ask {
-        /// Whose twin is asked.
+        /// The customer of the twin.
         customer: Customer,
         /// The request.
         asked: Journalled,
         /// The twin's `now`.
         at: Time,
-        /// Why it cannot be used.
+        /// Why it is unusable.
         rejection: Option<Rejection>,
     },
-    /// Something for a customer who was erased.
+    /// An input for an erased customer.
     Late {
-        /// By which lane it came, and its place in the stream, if it is an event.
+        /// Its lane and stream sequence, if it is an event.
         place: Option<(Lane, u64)>,
     },
     /// A broadcast that may wake its twin.
     Wake {
-        /// Whose it is.
+        /// The customer of the twin.
         customer: Customer,
-        /// Which broadcast.
+        /// The broadcast.
         woken: Woken,
         /// The twin's `now`.
         at: Time,
@@ -102,9 +102,9 @@ pub(super) enum RoundItem {
 }
 
 impl Round {
-    /// Adds an item, and what its twin is to do about it.
+    /// Adds an item, and the input of its twin.
     pub(super) fn push(&mut self, item: RoundItem, errand: Option<(Customer, Input)>) {
-        // A round is at most one pull or one handful of timers.
+        // A round is at most one pull or a limited number of timers.
         let order = self.items.len() as u32;
         self.items.push(item);
         if let Some((customer, input)) = errand {
@@ -112,7 +112,7 @@ impl Round {
         }
     }
 
-    /// Marks the item at `order` as one that cannot be used.
+    /// Marks the item at `order` as unusable.
     pub(super) fn reject(&mut self, order: u32, why: Rejection) {
         if let Some(RoundItem::Event { rejection, .. } | RoundItem::Ask { rejection, .. }) =
             self.items.get_mut(order as usize)

@@ -10,8 +10,8 @@ use crate::event::{Customer, Time};
 use crate::tables::{IndexKey, Scan, ScanKey};
 use crate::twin::Stage;
 
-/// The sweeps of a partition. One at a time goes on: those that wake in the order in which their
-/// broadcasts came, then campaigns, then those that make an index.
+/// The scans of a partition. One is in progress at a time: waking scans in the order of their broadcasts,
+/// then campaigns, then index scans.
 #[derive(Debug)]
 pub(super) struct Scans {
     all: Vec<ActiveScan>,
@@ -22,29 +22,29 @@ pub(super) struct Scans {
     is_held: bool,
 }
 
-/// A sweep, done or not.
+/// A scan, complete or not.
 #[derive(Debug)]
 pub(super) struct ActiveScan {
     pub(super) key: ScanKey,
     pub(super) sweep: Scan,
-    /// The commit with which it began: only once that is durable does the store have every twin
-    /// that there was before it. Later ones come upon its subject by themselves.
+    /// The commit with which it began: only once that is durable does the store have every twin that
+    /// existed before. Later twins receive the broadcast, or are indexed, with their own inputs.
     since: u64,
     /// When this process started and last continued it, by the host clock, and the number of twins
     /// visited in between.
     began: Option<Time>,
     latest: Time,
     counted: u64,
-    /// A campaign has a pace of its own, and no other waits for it.
+    /// A campaign has its own pace, and no other scan waits for it.
     campaign: Option<ScanPace>,
 }
 
-/// How fast a sweep may go.
+/// The rate of a scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ScanRate {
-    /// As fast as any.
+    /// The rate of all scans.
     Usual,
-    /// A campaign: no faster than this, in twins a second of the whole service.
+    /// The rate of a campaign: at most this, in twins per second of the whole service.
     Campaign(Option<u32>),
 }
 
@@ -53,33 +53,33 @@ pub(super) enum ScanRate {
 enum ScanSearch {
     #[default]
     None,
-    /// They were asked for.
+    /// Requested.
     Asked(ScanRequest),
-    /// These come next.
+    /// Found; the next to visit.
     Found(ScanRequest, Vec<Customer>),
 }
 
-/// What is asked of the host.
+/// A request to the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ScanRequest {
     key: ScanKey,
     of: u64,
-    /// The commit with which the sweep began: what was found for one before it is of no use.
+    /// The commit with which the scan began: results of an earlier scan are discarded.
     since: u64,
-    /// The row of the index in which to look; none: among all twins.
+    /// The index row to search; none: all twins.
     pub(super) row: Option<IndexKey>,
-    /// Behind this one.
+    /// Only after this customer.
     pub(super) after: Option<Customer>,
-    /// So many at most.
+    /// The maximum number.
     pub(super) limit: usize,
 }
 
-/// What there is to do.
+/// The next step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ScanStep {
-    /// Nothing, or not yet.
+    /// None, or not yet.
     Nothing,
-    /// To look for the next twins.
+    /// Find the next twins.
     Ask(ScanRequest),
     /// Wait for a pending answer; on event time, nothing overtakes a waking scan.
     Wait,
@@ -87,7 +87,7 @@ pub(super) enum ScanStep {
     Go,
 }
 
-/// How fast twins are looked at.
+/// The pace at which twins are visited.
 #[derive(Debug, Clone)]
 struct ScanPace {
     /// The batch size.
@@ -98,14 +98,14 @@ struct ScanPace {
     next: Time,
 }
 
-/// A batch takes this long or longer to be due, so that few twins at a time are looked for in the
-/// store, and not single ones.
+/// The minimum interval between batches, so that the store is searched for several twins at a time, not
+/// for single ones.
 const BEAT: Duration = Duration::from_millis(250);
 
 impl ScanPace {
     fn new(mode: TimeMode, bounds: &Bounds) -> ScanPace {
         if mode == TimeMode::Event {
-            // The clock on the wall means nothing there.
+            // The host clock means nothing there.
             return ScanPace { batch: limits::SWEEP_BATCH, pause: Duration::ZERO, next: Time::MIN };
         }
         ScanPace::of(bounds.wake_pause)
@@ -120,13 +120,13 @@ impl ScanPace {
     }
 
     fn is_due(&self, wall: Time) -> bool {
-        // Further away than a pause: the clock on the wall was set back.
+        // Further away than a pause: the host clock was set back.
         wall >= self.next || self.next.since(wall) > self.pause
     }
 }
 
 impl Scans {
-    /// The sweeps that a partition was in the middle of, or done with.
+    /// No scans yet.
     pub(super) fn new(mode: TimeMode, bounds: &Bounds) -> Scans {
         Scans {
             all: Vec::new(),
@@ -138,7 +138,7 @@ impl Scans {
         }
     }
 
-    /// One begins, or goes on, with the commit `since`; in place of an earlier one of its key.
+    /// Begins or resumes a scan with the commit `since`; it replaces an earlier one of its key.
     pub(super) fn begin(&mut self, key: ScanKey, sweep: Scan, since: u64, rate: ScanRate) {
         self.end(&key);
         let campaign = match rate {
@@ -149,7 +149,7 @@ impl Scans {
         self.all.push(ActiveScan { key, sweep, since, began, latest, counted, campaign });
     }
 
-    /// The pace of a campaign: never faster than that of all sweeps.
+    /// The pace of a campaign: never faster than that of all scans.
     fn pace_of(&self, rate: Option<u32>) -> ScanPace {
         match rate {
             Some(rate) if self.mode == TimeMode::Stream => {
@@ -161,7 +161,7 @@ impl Scans {
         }
     }
 
-    /// One more customer has decided for a campaign: something was said, or this stage kept silent.
+    /// Counts one decision for a campaign: an action, or the stage that dropped the last candidate.
     pub(super) fn count(&mut self, key: &ScanKey, silent_by: Option<Stage>) {
         let Some(ongoing) = self.all.iter_mut().find(|ongoing| ongoing.key == *key) else { return };
         match silent_by {
@@ -170,7 +170,7 @@ impl Scans {
         }
     }
 
-    /// One is over; returns whether there was one.
+    /// Ends a scan; returns whether there was one.
     pub(super) fn end(&mut self, key: &ScanKey) -> bool {
         let before = self.all.len();
         self.all.retain(|ongoing| ongoing.key != *key);
@@ -189,23 +189,22 @@ impl Scans {
         self.all.iter()
     }
 
-    /// Whether nothing is left to do.
+    /// Whether no scan is pending.
     pub(super) fn is_idle(&self) -> bool {
         self.all.iter().all(|ongoing| ongoing.sweep.is_done)
     }
 
-    /// From here on none goes on.
+    /// Stops all scans from here on.
     pub(super) fn hold(&mut self) {
         self.is_held = true;
     }
 
-    /// Whether there is one that wakes and is not done.
+    /// Whether a waking scan is incomplete.
     pub(super) fn is_waking(&self) -> bool {
         self.next().is_some_and(|next| next.wakes())
     }
 
-    /// When there is something to do again, by the clock on the wall; `durable` is the last commit
-    /// that is.
+    /// When the next step is due, by the host clock; `durable` is the last durable commit.
     pub(super) fn next_due(&self, durable: u64) -> Option<Time> {
         if !matches!(self.search, ScanSearch::None) {
             return None;
@@ -214,7 +213,7 @@ impl Scans {
         Some(self.pace_for(next).next)
     }
 
-    /// What there is to do at `wall`; `durable` is the last commit that is.
+    /// The next step at `wall`; `durable` is the last durable commit.
     pub(super) fn step(&mut self, durable: u64, wall: Time) -> ScanStep {
         let Some(next) = self.next() else { return ScanStep::Nothing };
         let pace = self.pace_for(next);
@@ -238,14 +237,14 @@ impl Scans {
         }
     }
 
-    /// The twins that were asked for are found.
+    /// Handles the twins that were found.
     pub(super) fn found(&mut self, customers: Vec<Customer>) {
         if let ScanSearch::Asked(wanted) = std::mem::take(&mut self.search) {
             self.search = ScanSearch::Found(wanted, customers);
         }
     }
 
-    /// The twins to take in hand, and for which sweep.
+    /// Takes the twins to visit next, and their scan.
     pub(super) fn take(&mut self) -> Option<(ScanKey, u64, Vec<Customer>)> {
         match std::mem::take(&mut self.search) {
             ScanSearch::Found(wanted, customers) => Some((wanted.key, wanted.of, customers)),
@@ -253,8 +252,7 @@ impl Scans {
         }
     }
 
-    /// A sweep has come further: it looked at these twins, and `touched` of them it concerned.
-    /// Returns how far it is now.
+    /// Advances a scan: it visited these twins, of which `touched` matched. Returns its position.
     pub(super) fn advance(
         &mut self,
         key: &ScanKey,
@@ -267,7 +265,7 @@ impl Scans {
         let batch = ongoing.campaign.as_ref().map_or(usual, |pace| pace.batch);
         let looked_at = customers.len() as u64;
         match ongoing.began {
-            // The first ones are the beginning from which time is counted.
+            // The first ones start the measurement.
             None => ongoing.began = Some(wall),
             Some(_) => ongoing.counted += looked_at,
         }
@@ -322,7 +320,7 @@ impl ActiveScan {
         }
     }
 
-    /// Twins that it looks at in a second.
+    /// Twins visited per second.
     pub(super) fn per_second(&self) -> f64 {
         let Some(began) = self.began else { return 0.0 };
         let seconds = self.latest.since(began).as_secs_f64();
@@ -338,7 +336,7 @@ mod tests {
     use crate::config::settings::Answers;
 
     proptest! {
-        /// Whoever comes by, at whatever moments, and however the clock is set back.
+        /// Whatever twins are found, at whatever times, and however the clock is set back.
         #[test]
         fn no_more_twins_are_looked_at_in_a_second_than_may_be(
             per_second in 1u32..2_000,
@@ -393,7 +391,7 @@ mod tests {
             for (first, (from, batch)) in looked_at.iter().enumerate() {
                 let within = looked_at[first..].iter().take_while(|(at, _)| at.since(*from) < Duration::from_secs(1));
                 let count: usize = within.map(|(_, count)| count).sum();
-                // What is looked at together may stand at both ends of the second.
+                // Twins visited together may fall at both ends of the second.
                 prop_assert!(count <= per_second as usize + batch, "{count} of {per_second}");
             }
         }

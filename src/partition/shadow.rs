@@ -4,19 +4,19 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::config::limits;
 use crate::twin::{Effect, Input, Reaction, Twin, World};
 
-/// What a policy in the shadow would have said, beside what was said: how often, by difference.
+/// The comparison of the shadow policy's decisions with the real ones: counts by difference.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct ShadowComparison {
-    /// Decisions of either policy that came to the same.
+    /// Decisions of either policy with the same result.
     pub(super) same: u64,
     /// The others: `offer_card → nothing`.
     pub(super) other: BTreeMap<String, u64>,
 }
 
-/// What differences are counted as that are beyond the limit.
+/// The name under which differences beyond the limit are counted.
 const FURTHER: &str = "other differences";
 
-/// What the policy of another world would say to an input: decided on a copy, published nowhere.
+/// The reaction under the policy of another world: decided on a copy, never published.
 pub(super) fn would_say(
     twin: &Twin,
     input: &Input,
@@ -24,12 +24,12 @@ pub(super) fn would_say(
     react: impl Fn(&mut Twin, &Input, &World<'_>) -> Reaction,
 ) -> Vec<String> {
     let mut copy = twin.clone();
-    // Whatever is wrong with a policy that is only tried must not touch what is real.
+    // A fault in a shadow policy must not affect the real twin.
     let reaction = catch_unwind(AssertUnwindSafe(|| react(&mut copy, input, world)));
     reaction.map_or_else(|_| vec!["a panic".to_owned()], |reaction| said(&reaction))
 }
 
-/// What came of a reaction, as differences name it.
+/// The decisions of a reaction, as they are named in differences.
 fn said(reaction: &Reaction) -> Vec<String> {
     let said = reaction.effects.iter().filter_map(|effect| match effect {
         Effect::Act(action) => Some(format!("{} in {}", action.action, action.channel)),
@@ -40,7 +40,7 @@ fn said(reaction: &Reaction) -> Vec<String> {
 }
 
 impl ShadowComparison {
-    /// Compares what was said with what the other policy would have said.
+    /// Compares a reaction with that under the other policy.
     pub(super) fn count(&mut self, reaction: &Reaction, other: &[String]) {
         let own = said(reaction);
         if own.is_empty() && other.is_empty() {

@@ -3,8 +3,8 @@ use std::collections::BTreeSet;
 use crate::event::Time;
 use crate::tables::TimerKey;
 
-/// The next timers of a partition, in the order in which they are due. Later ones wait in the
-/// store: a bounded window over an unbounded table.
+/// The next timers of a partition, in due order. Later ones wait in the store: a bounded window over an
+/// unbounded table.
 #[derive(Debug)]
 pub(super) struct TimerWindow {
     timers: BTreeSet<TimerKey>,
@@ -12,19 +12,19 @@ pub(super) struct TimerWindow {
     capacity: usize,
 }
 
-/// How far the window sees: every timer up to there is in it, and none behind.
+/// The range of the window: every timer up to there is in it, and none after.
 #[derive(Debug, PartialEq, Eq)]
 enum WindowReach {
-    /// Nothing was loaded yet.
+    /// Nothing is loaded yet.
     Nothing,
-    /// Up to this timer, and with it.
+    /// Up to and including this timer.
     UpTo(TimerKey),
     /// To the end.
     Everything,
 }
 
 impl TimerWindow {
-    /// A window on about `capacity` timers that has yet to be loaded.
+    /// An empty window for about `capacity` timers.
     pub(super) fn unloaded(capacity: usize) -> TimerWindow {
         TimerWindow {
             timers: BTreeSet::new(),
@@ -33,13 +33,13 @@ impl TimerWindow {
         }
     }
 
-    /// How many timers are asked of the store at once.
+    /// How many timers are loaded at once.
     pub(super) fn capacity(&self) -> usize {
         self.capacity
     }
 
-    /// Whether the store holds timers due at `until` or before that are not in the window. They
-    /// are loaded once the window's own have fired.
+    /// Whether the store holds timers due at `until` or before that are not in the window. They are
+    /// loaded once the window's own have fired.
     pub(super) fn lacks(&self, until: Time) -> bool {
         match &self.reach {
             WindowReach::Nothing => true,
@@ -48,8 +48,8 @@ impl TimerWindow {
         }
     }
 
-    /// Takes in the first timers of the store, as many as there are but at most
-    /// [`TimerWindow::capacity`]. The store must have seen every change up to now.
+    /// Loads the first timers of the store: all, or [`TimerWindow::capacity`]. The store must have seen
+    /// every change up to now.
     pub(super) fn load(&mut self, first: Vec<TimerKey>) {
         self.reach = match first.last() {
             Some(last) if first.len() >= self.capacity => WindowReach::UpTo(last.clone()),
@@ -77,8 +77,8 @@ impl TimerWindow {
         self.timers.remove(timer);
     }
 
-    /// When the next timer is due, or the moment from which on the store must be asked; `None` if
-    /// there is no timer at all.
+    /// When the next timer is due, or the time from which on the store must be asked; `None` if there is
+    /// no timer at all.
     pub(super) fn next_due(&self) -> Option<Time> {
         match (&self.reach, self.timers.first()) {
             (_, Some(first)) => Some(first.due),
@@ -88,13 +88,12 @@ impl TimerWindow {
         }
     }
 
-    /// How many timers are held.
+    /// The number of timers held.
     pub(super) fn len(&self) -> usize {
         self.timers.len()
     }
 
-    /// Takes out the next timers due at `until` or before, at most `limit`, the one due first
-    /// first.
+    /// Takes the next timers due at `until` or before, at most `limit`, in due order.
     pub(super) fn take_due(&mut self, until: Time, limit: usize) -> Vec<TimerKey> {
         let mut due = Vec::new();
         while due.len() < limit
@@ -161,7 +160,8 @@ mod tests {
                         prop_assert!(fired.is_sorted());
                         prop_assert!(store.iter().all(|left| left.due > until), "{store:?} left at {now}");
                         prop_assert!(window.len() <= 6);
-                        // What was beyond it may have been taken out: it looks once in vain.
+                        // The timers beyond it may have been deleted: then it asks the store once in
+                        // vain.
                         prop_assert!(window.next_due().is_some() || store.is_empty());
                     }
                 }

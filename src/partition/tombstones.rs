@@ -1,4 +1,4 @@
-//! Customers who were erased, by keyed hashes: what comes late for them is dropped.
+//! Tombstones of erased customers, by keyed hashes: their late events are dropped.
 
 use std::fmt;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ impl StoreSecret {
         StoreSecret { key, is_log_plain: false }
     }
 
-    /// The same, for a service whose operator wants customers named in the log as they are.
+    /// The same, for a service whose operator wants customers named in the log.
     pub fn with_plain_log(self, is_log_plain: bool) -> StoreSecret {
         StoreSecret { is_log_plain, ..self }
     }
@@ -43,8 +43,8 @@ impl StoreSecret {
         &self.key
     }
 
-    /// What a customer is called in the log: the beginning of their mark, unless the operator wants
-    /// it otherwise. Nothing else may name a customer there.
+    /// The name of a customer in the log: the beginning of their pseudonym, unless the operator wants the
+    /// identifier. Nothing else may name a customer there.
     pub fn in_log(&self, customer: &Customer) -> String {
         if self.is_log_plain {
             return customer.to_string();
@@ -53,8 +53,7 @@ impl StoreSecret {
         format!("~{}", hex::encode(&mark.0[..8]))
     }
 
-    /// What stands for a customer who was erased: the first half of the HMAC-SHA-256 (RFC 2104) of
-    /// the identifier.
+    /// The pseudonym of a customer: the first half of the HMAC-SHA-256 (RFC 2104) of the identifier.
     pub fn mark(&self, customer: &Customer) -> Pseudonym {
         Pseudonym(self.hash(customer.as_str().as_bytes()))
     }
@@ -72,9 +71,9 @@ impl StoreSecret {
     }
 }
 
-/// The customers who were erased and have not come back, of all partitions of a process. An event of one
-/// partition may name a customer of another: what cannot be used of it is kept, and names them, unless
-/// they are among these. A clone is the same set.
+/// The customers who were erased and have not returned, of all partitions of a process. An event of one
+/// partition may name a customer of another: an unusable one is kept with that name, unless the customer
+/// is among these. A clone is the same set.
 #[derive(Debug, Clone, Default)]
 pub struct ErasedMarks(Arc<RwLock<HashSet<Pseudonym>>>);
 
@@ -107,7 +106,7 @@ impl ErasedMarks {
     }
 }
 
-/// So many earlier erasures of a customer are known by their ids.
+/// The maximum of earlier erasure ids kept per customer.
 const EARLIER: usize = 16;
 
 /// The tombstones of a partition.
@@ -115,15 +114,15 @@ const EARLIER: usize = 16;
 pub(super) struct Tombstones {
     secret: StoreSecret,
     known: HashMap<Pseudonym, Tombstone>,
-    /// Those of them who have not come back, and those of all other partitions.
+    /// Those of them who have not returned, and those of all other partitions.
     everywhere: ErasedMarks,
     /// Everything up to this stream sequence is processed in all partitions.
     taken_in: u64,
-    /// The latest erasure of anybody who has come back since: what was said after that is not late.
+    /// The latest erasure of any customer who has returned since: statements after it are not late.
     last_lifted: Time,
-    /// Who was only forgotten, because they had not been seen for long, on whose behalf, and until
-    /// when: so long the store may not know yet that there is nothing of them. After a crash it does,
-    /// or nothing was forgotten; so nothing of it is stored.
+    /// Customers who were only forgotten, because they had not been seen for long: the erasure id, and
+    /// until when the store may not have the deletion yet. Not stored: after a crash the store has the
+    /// deletion, or nothing was forgotten.
     forgotten: HashMap<Pseudonym, (ErasureId, Time)>,
 }
 
@@ -146,12 +145,12 @@ impl Tombstones {
         self.secret.mark(customer)
     }
 
-    /// What the service knows its own messages by.
+    /// The secret by which the service recognises its own messages.
     pub(super) fn secret(&self) -> &StoreSecret {
         &self.secret
     }
 
-    /// What a customer is called in the log.
+    /// The name of a customer in the log.
     pub(super) fn in_log(&self, customer: &Customer) -> String {
         self.secret.in_log(customer)
     }
@@ -160,39 +159,37 @@ impl Tombstones {
         self.known.len()
     }
 
-    /// The tombstone of a customer who is not to come back by `now`.
+    /// The tombstone of a customer who has not returned by `now`.
     pub(super) fn of(&self, customer: &Customer, now: Time) -> Option<&Tombstone> {
         self.known(customer, now).filter(|tombstone| !tombstone.is_lifted)
     }
 
-    /// Whether a customer was erased on behalf of this already, whether they have come back since or
-    /// not.
+    /// Whether this erasure was already applied to a customer, also if they have returned since.
     pub(super) fn is_erased_by(&self, customer: &Customer, id: ErasureId, now: Time) -> bool {
         let forgotten = self.forgotten(customer, now) == Some(id);
         forgotten || self.known(customer, now).is_some_and(|known| known.is_of(id))
     }
 
-    /// The tombstone of a customer, whether they have come back since or not.
+    /// The tombstone of a customer, also if they have returned since.
     pub(super) fn known(&self, customer: &Customer, now: Time) -> Option<&Tombstone> {
-        // Most partitions never had to erase anybody, and a hash costs more than reading an event.
+        // Most partitions have no tombstones, and a hash costs more than parsing an event.
         if self.known.is_empty() {
             return None;
         }
         self.known.get(&self.mark(customer)).filter(|tombstone| self.holds(tombstone, now))
     }
 
-    /// Whether a tombstone's time is not over, or something that was sent before it is still to come.
+    /// Whether a tombstone has not expired, or something that was sent before it is still to come.
     fn holds(&self, tombstone: &Tombstone, now: Time) -> bool {
         now < tombstone.until || self.taken_in < tombstone.sequence
     }
 
-    /// Takes in up to where everything that the stream has is taken in, by all partitions.
+    /// Sets the stream sequence up to which all partitions have processed everything.
     pub(super) fn set_taken_in(&mut self, sequence: u64) {
         self.taken_in = sequence;
     }
 
-    /// A customer is erased. Returns the mark of one who was erased longest ago, and is forgotten
-    /// because there are too many.
+    /// Adds a tombstone. Returns the oldest one if it was dropped because there are too many.
     pub(super) fn put(&mut self, mark: Pseudonym, tombstone: Tombstone) -> Option<Pseudonym> {
         self.known.insert(mark, tombstone);
         self.everywhere.add([mark]);
@@ -206,8 +203,8 @@ impl Tombstones {
         oldest
     }
 
-    /// What stands for a customer who is erased on behalf of `id`, at this place of the stream, and what
-    /// is known of earlier times.
+    /// The tombstone of a customer who is erased by `id` at this stream sequence, with what is known of
+    /// earlier erasures.
     pub(super) fn next(
         &self,
         mark: Pseudonym,
@@ -225,7 +222,8 @@ impl Tombstones {
         Tombstone { id, at, until, is_lifted: false, earlier, sequence }
     }
 
-    /// A customer has come back, and has said so. Returns the mark of their tombstone, if they have one.
+    /// Lifts the tombstone of a customer who has returned and made a statement. Returns its pseudonym, if
+    /// there was one.
     pub(super) fn lift(&mut self, customer: &Customer) -> Option<Pseudonym> {
         let mark = self.mark(customer);
         let tombstone = self.known.get_mut(&mark)?;
@@ -235,12 +233,12 @@ impl Tombstones {
         Some(mark)
     }
 
-    /// Whether somebody was erased, here or in another partition, and has not come back.
+    /// Whether any customer, in any partition, was erased and has not returned.
     pub(super) fn is_anybody_erased(&self) -> bool {
         !self.everywhere.is_empty()
     }
 
-    /// Whether this customer was erased and has not come back by `now`, whatever their partition.
+    /// Whether this customer, of any partition, was erased and has not returned by `now`.
     pub(super) fn is_erased(&self, customer: &Customer, now: Time) -> bool {
         let mark = self.mark(customer);
         match self.known.get(&mark) {
@@ -249,8 +247,8 @@ impl Tombstones {
         }
     }
 
-    /// Whether an input may be of the days before the erasure of somebody who has come back since. Most
-    /// are not, and a mark costs more than reading an event.
+    /// Whether an input may be from before the erasure of a customer who has returned since. Most are
+    /// not, and a pseudonym costs more than parsing an event.
     pub(super) fn may_be_of_before(&self, input: &Input) -> bool {
         is_of_before(input, self.last_lifted).is_some()
     }
@@ -264,13 +262,12 @@ impl Tombstones {
         self.known.get(&mark)
     }
 
-    /// A customer is forgotten, of whom nothing is to be looked for in the store until then.
+    /// Marks a customer as forgotten, for whom the store need not be asked until then.
     pub(super) fn forget(&mut self, mark: Pseudonym, id: ErasureId, until: Time) {
         self.forgotten.insert(mark, (id, until));
     }
 
-    /// On whose behalf a customer was forgotten of whom there is nothing, though the store may not know
-    /// it yet.
+    /// The erasure of a forgotten customer, whose deletion the store may not have yet.
     pub(super) fn forgotten(&self, customer: &Customer, now: Time) -> Option<ErasureId> {
         if self.forgotten.is_empty() {
             return None;
@@ -279,7 +276,7 @@ impl Tombstones {
         (now < *until).then_some(*id)
     }
 
-    /// Those whose time is over by `now`, and who are no longer known from here on.
+    /// Removes and returns the tombstones that have expired by `now`.
     pub(super) fn expire(&mut self, now: Time) -> Vec<Pseudonym> {
         self.forgotten.retain(|_, (_, until)| now < *until);
         let taken_in = self.taken_in;
@@ -293,9 +290,9 @@ impl Tombstones {
         gone
     }
 
-    /// Has those hold for longer before which something was sent that is still to come: what follows of
-    /// that comes later still. `remember` from when all is taken in, or an eighth less, so that their rows
-    /// are written anew rarely. Returns them.
+    /// Extends the tombstones before which something was sent that is still to come: its consequences
+    /// come even later. They are extended to `remember` after everything is processed, or up to an eighth
+    /// less, so that their rows are rarely rewritten. Returns them.
     pub(super) fn prolong(&mut self, now: Time, remember: Duration) -> Vec<Pseudonym> {
         let taken_in = self.taken_in;
         let least = now + (remember - remember / 8);
@@ -310,8 +307,8 @@ impl Tombstones {
     }
 }
 
-/// Whether somebody who was erased comes back by this input, and says so: neither a late event nor
-/// a copy of an early one does, whatever the clock of its channel shows.
+/// Whether an erased customer returns with this input, by a statement of their own: a late event or a
+/// copy of an early one does not count, whatever the clock of its channel shows.
 pub(super) fn begins_anew(input: &Input, tombstone: &Tombstone) -> bool {
     let Cause::Event(Event { kind: EventKind::Identify(told), time, .. }) = &input.cause else {
         return false;
@@ -322,15 +319,15 @@ pub(super) fn begins_anew(input: &Input, tombstone: &Tombstone) -> bool {
 /// Why an input belongs to the time before an erasure of a customer who has returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ErasedPast {
-    /// What it says was said before, or another identifier passed it on before.
+    /// Its statement is older, or another identifier forwarded it before.
     Stated,
-    /// It moves the memory of another identifier, by what was said before, or did: so that one was the
-    /// same customer then.
+    /// It moves the memory of another identifier, by an older statement, or moved it before the erasure:
+    /// so that identifier was the same customer then.
     Moved,
 }
 
-/// Whether an input is of the days up to an erasure `at` a moment, and why. It may come long after it: a
-/// channel was not connected, or its events waited in the slow lane.
+/// Whether, and why, an input belongs to the time up to an erasure `at` a moment. It may arrive long
+/// after it: a channel was offline, or its events waited in the slow lane.
 pub(super) fn is_of_before(input: &Input, at: Time) -> Option<ErasedPast> {
     let Cause::Event(event) = &input.cause else { return None };
     let passed = event.passed.as_deref();
@@ -394,7 +391,7 @@ mod tests {
         tombstones.set_taken_in(6);
         let moment = Time::from_ms;
         assert_eq!(tombstones.prolong(moment(10), remember), [], "that takes a while");
-        // The clock may go far at once.
+        // The clock may advance far at once.
         assert!(tombstones.of(&ada, moment(1_000)).is_some());
         assert_eq!(tombstones.expire(moment(1_000)), []);
         assert_eq!(tombstones.prolong(moment(1_000), remember), [mark]);
@@ -415,7 +412,7 @@ mod tests {
         assert_eq!(tombstones.lift(&ada), Some(mark));
         assert!(tombstones.of(&ada, now).is_none());
         assert!(tombstones.known(&ada, now).unwrap().is_of(ErasureId(1)));
-        // Erased once more, nobody comes back, and both erasures are known.
+        // After a second erasure the customer still does not return, and both erasures are known.
         let next = tombstones.next(mark, ErasureId(2), (now, Time::from_ms(20)), 0);
         tombstones.put(mark, next);
         let known = tombstones.of(&ada, now).unwrap();

@@ -5,13 +5,13 @@ use crate::config::limits;
 use crate::models::{HORIZON, Learner, Snapshot};
 use crate::tables::{Batch, Commit, Error, Read};
 
-/// How often answers that came are learned from.
+/// The interval between two training batches.
 pub const LESSON_EVERY: Duration = Duration::from_secs(1);
 
-/// Learns from the answers that partitions committed: in the order of partitions and sequences, each
-/// once. What was learned and that the answers are gone is one commit, so that after a crash nothing
-/// is learned twice, and nothing is lost. The answers are kept beside it, as far as there is room, so
-/// that every version that a decision names can be learned once more.
+/// The trainer: learns from committed observations, in the order of partitions and sequences, each once.
+/// The new weights and the deletion of the observations are one commit, so a crash neither repeats nor
+/// loses one. Observations are kept as training history, within a limit, so that every model version
+/// named in a decision can be rebuilt.
 #[derive(Debug)]
 pub struct Trainer {
     learner: Learner,
@@ -22,7 +22,7 @@ pub struct Trainer {
 }
 
 impl Trainer {
-    /// Goes on from what the store knows.
+    /// Resumes from the stored model.
     ///
     /// # Errors
     /// As [`Read::model`].
@@ -46,22 +46,21 @@ impl Trainer {
         self.learner.model()
     }
 
-    /// How many features had to leave full levels, since the service started.
+    /// Features evicted from full levels since the service started.
     pub fn forgotten(&self) -> u64 {
         self.learner.forgotten()
     }
 
-    /// From how many answers that was learned, since there was a store.
+    /// The number of observations trained on since the store was created.
     pub fn answers(&self) -> u64 {
         self.answers
     }
 
-    /// Learns from the answers that have come, at most [`limits::LESSON`] of each partition. The
-    /// snapshot is what is known now, if that is more than before.
+    /// Trains on new observations, at most [`limits::LESSON`] per partition. Returns a snapshot if the
+    /// model changed.
     ///
     /// # Errors
-    /// Whatever the store meets. What is known in memory is then no longer what is stored: learning
-    /// has to begin anew from the store.
+    /// Errors of the store; the in-memory model then differs from the stored one and must be reloaded.
     pub fn learn(&mut self, store: &(impl Read + Commit)) -> Result<Option<Snapshot>, Error> {
         let mut batch = Batch::new();
         let mut learned = Vec::new();
@@ -115,7 +114,7 @@ mod tests {
         }
     }
 
-    /// A store in which answers came to two partitions.
+    /// A store with observations of two partitions.
     fn store() -> MemoryStore {
         let store = MemoryStore::new();
         let customer = crate::event::Customer::new("ada").unwrap();

@@ -5,24 +5,24 @@ use lru::LruCache;
 use super::host::Bounds;
 use crate::event::{Customer, Time};
 
-/// The twins of a partition that are in memory: those at work, and those that rest because nothing
-/// has happened to them for a while. Whoever has to go is taken from the coldest of all.
+/// The twins of a partition in memory: active ones, and resting ones, which have had no input for a
+/// while. The least recently used is passivated first.
 pub(super) struct TwinCache<A> {
     awake: LruCache<Customer, CachedTwin<A>>,
     resting: LruCache<Customer, CachedTwin<A>>,
     bytes: u64,
-    /// When the partition was tidied up last: the clock by which twins come to rest.
+    /// The time of the last housekeeping, by which idle twins are chosen.
     tidied: Time,
 }
 
 /// A twin in memory.
 pub(super) struct CachedTwin<A> {
     pub(super) address: A,
-    /// About how many bytes it takes.
+    /// Its approximate size in bytes.
     bytes: u32,
-    /// The last commit that something of it is in.
+    /// The last commit that contains a change of it.
     ticket: u64,
-    /// When it was last at work, by that clock.
+    /// When it was last active, by the same clock.
     tidied: Time,
 }
 
@@ -40,7 +40,7 @@ impl<A> TwinCache<A> {
         self.awake.len() + self.resting.len()
     }
 
-    /// How many of them rest.
+    /// The number of resting twins.
     pub(super) fn resting(&self) -> usize {
         self.resting.len()
     }
@@ -49,19 +49,20 @@ impl<A> TwinCache<A> {
         self.bytes
     }
 
-    /// Where a twin is reached, if it is in memory.
+    /// The address of a twin, if it is in memory.
     pub(super) fn address(&self, customer: &Customer) -> Option<&A> {
         let resident = self.awake.peek(customer).or_else(|| self.resting.peek(customer));
         resident.map(|resident| &resident.address)
     }
 
-    /// A twin was loaded for a commit.
+    /// Adds a twin that was loaded for a commit.
     pub(super) fn enter(&mut self, customer: Customer, address: A, ticket: u64) {
         let resident = CachedTwin { address, bytes: 0, ticket, tidied: self.tidied };
         self.awake.put(customer, resident);
     }
 
-    /// A twin is to work for a commit, before which it must not go; `false` if it is not in memory.
+    /// Marks a twin as needed for a commit, before which it is not passivated; `false` if it is not in
+    /// memory.
     pub(super) fn claim(&mut self, customer: &Customer, ticket: u64) -> bool {
         let tidied = self.tidied;
         if let Some(resident) = self.awake.get_mut(customer) {
@@ -74,7 +75,7 @@ impl<A> TwinCache<A> {
         true
     }
 
-    /// A twin takes so many bytes now.
+    /// Records the size of a twin.
     pub(super) fn weigh(&mut self, customer: &Customer, bytes: u32) {
         let resident = match self.awake.peek_mut(customer) {
             Some(resident) => Some(resident),
@@ -86,22 +87,22 @@ impl<A> TwinCache<A> {
         }
     }
 
-    /// A twin that came to rest takes so many bytes, unless it works again already.
+    /// Records the size of a twin that came to rest, unless it is active again already.
     pub(super) fn weigh_resting(&mut self, customer: &Customer, bytes: u32) {
         if self.resting.contains(customer) {
             self.weigh(customer, bytes);
         }
     }
 
-    /// A twin is let go.
+    /// Removes a twin.
     pub(super) fn remove(&mut self, customer: &Customer) {
         if let Some(gone) = self.awake.pop(customer).or_else(|| self.resting.pop(customer)) {
             self.bytes -= u64::from(gone.bytes);
         }
     }
 
-    /// It is `now`; these twins, at most `limit`, have not been at work for longer than `after` and
-    /// come to rest.
+    /// Sets the time to `now`; returns the twins, at most `limit`, that have not been active for longer
+    /// than `after` and come to rest.
     pub(super) fn tidy(&mut self, now: Time, after: Duration, limit: usize) -> Vec<Customer> {
         self.tidied = now;
         let mut coldest = Vec::new();
@@ -116,7 +117,8 @@ impl<A> TwinCache<A> {
         coldest
     }
 
-    /// Lets the coldest twin go if there are too many; one that is not wholly durable stays.
+    /// Passivates the least recently used twin if there are too many; one that is not completely durable
+    /// stays.
     pub(super) fn evict(&mut self, bounds: &Bounds, durable: u64) -> bool {
         if self.len() <= bounds.resident_twins_max && self.bytes <= bounds.resident_bytes_max as u64
         {

@@ -1,4 +1,4 @@
-//! What came of a round's inputs goes into the open batch.
+//! Adds the results of a round's inputs to the open batch.
 
 use std::time::Duration;
 
@@ -11,7 +11,8 @@ use crate::event::{Customer, Erasure, Original, Output, Reason, Rejection, Time}
 use crate::tables::TimerKey;
 use crate::twin::{Decision, Effect, Fired, InputResult, Journalled, Note, Observation, Reaction};
 
-/// Whether it was said of whose an identifier is, and something newer is known: then nothing comes of it.
+/// Whether a statement about the owner of an identifier is older than the known one, and so has no
+/// effect.
 fn is_late_link(notes: &[Note]) -> bool {
     notes.iter().any(|note| matches!(note, Note::Late(part) if matches!(&**part, "to" | "from")))
 }
@@ -72,7 +73,7 @@ impl<H: Host> Machine<H> {
         reaction: Option<Reaction>,
     ) {
         let Some(reaction) = reaction else {
-            // Its handler panicked; it will not fire again.
+            // The timer's handler panicked; it will not fire again.
             *self.counters.dead.entry(Reason::Panic).or_default() += 1;
             return;
         };
@@ -80,7 +81,7 @@ impl<H: Host> Machine<H> {
             InputResult::Applied => self.counters.timers_fired += 1,
             _ => self.counters.timers_stale += 1,
         }
-        // One that came so late that it was skipped must not be heard when the past is repeated.
+        // A timer that was skipped because it was late must not fire in a replay.
         if reaction.verdict == InputResult::Applied || late > LATE {
             let fired = Fired { name: key.name.clone(), due: key.due, late };
             let after = self.taken.main;
@@ -90,7 +91,7 @@ impl<H: Host> Machine<H> {
         self.note(reaction.notes);
     }
 
-    /// An input that did not come from the stream: replaying needs it.
+    /// Journals an input that is not in the stream, for replays.
     pub(super) fn journal(&mut self, customer: &Customer, at: Time, input: &Journalled) {
         let mut encoded = Vec::new();
         if codec::encode(codec::RecordKind::Input, input, &mut encoded).is_ok() {
@@ -142,7 +143,7 @@ impl<H: Host> Machine<H> {
         }
     }
 
-    /// Keeps a decision for whoever asks why.
+    /// Stores the record of a decision, to answer `why`.
     fn record(&mut self, customer: &Customer, decision: &Decision) {
         if let Err(error) = self.batch.put_decision(self.partition, customer, decision) {
             // Larger than a record may be; the limits of texts and candidates make it impossible.
@@ -150,10 +151,10 @@ impl<H: Host> Machine<H> {
         }
     }
 
-    /// An answer is learned from once it is durable, and others may learn from it, too.
+    /// Stores an observation for training, and publishes it, because others may learn from it, too.
     fn observe(&mut self, observation: &Observation) {
         let response = observation.reward > 0;
-        // There is one output for each observation, whose sequence is a name for both.
+        // Each observation has one output, whose sequence names both.
         let (partition, sequence) = (self.partition, self.next_output);
         match self.batch.put_observation(
             partition,
@@ -175,7 +176,7 @@ impl<H: Host> Machine<H> {
         rejection: &Rejection,
     ) {
         *self.counters.dead.entry(rejection.reason).or_default() += 1;
-        // A memory exists nowhere else but in the stream: its letter is always written.
+        // A memory exists only in the stream: its dead letter is always written.
         if !self.dead_letter_budget.take(self.clock) && !self.carries_memory(original) {
             self.note(vec![Note::Limit("DEAD_LETTERS_AT_ONCE")]);
             return;
@@ -184,7 +185,7 @@ impl<H: Host> Machine<H> {
         self.put_output(letter);
     }
 
-    /// Whether a message is a memory on its way. The header alone would say nothing: anybody can set it.
+    /// Whether a message is a memory in transit. The header alone proves nothing: anybody can set it.
     pub(super) fn carries_memory(&self, original: &Original) -> bool {
         original.headers.get(Output::CARRIES_MEMORY).is_some()
             && original.is_internal()

@@ -1,4 +1,4 @@
-//! What channels ask: an input of its twin like any other, and answered.
+//! API requests: inputs of their twin like any other, with an answer.
 
 use super::super::ask::{AgentActAnswer, AskAnswer, DecisionAnswer, waits};
 use super::super::host::Host;
@@ -9,17 +9,17 @@ use crate::config::settings::TimeMode;
 use crate::event::{Customer, Event, EventKind, Rejection, Time};
 use crate::twin::{Asked, Effect, Input, InputResult, Journalled, Note, Reaction};
 
-/// A request that waits for its turn.
+/// A request waiting for a round.
 pub(super) struct WaitingAsk<R> {
     event: Event,
     reply: R,
 }
 
 impl<H: Host> Machine<H> {
-    /// Takes in what a channel asks; answered by [`Host::answer`].
+    /// Handles an API request; answered by [`Host::answer`].
     pub fn asked(&mut self, event: Event, reply: H::Reply, wall: Time, host: &mut H) {
         if self.mode == TimeMode::Event {
-            // What is due by then fires first.
+            // Everything due by then fires first.
             self.advance_to = self.advance_to.max(self.moment_of(&event, wall));
         }
         if !self.has_room {
@@ -34,23 +34,23 @@ impl<H: Host> Machine<H> {
         self.go_on(wall, host);
     }
 
-    /// Tells whoever waits for their turn that there will be none.
+    /// Refuses the waiting requests.
     pub(super) fn refuse_asks(&mut self, host: &mut H) {
         for WaitingAsk { reply, .. } in self.asks.drain(..) {
             host.answer(reply, AskAnswer::NoRoom);
         }
     }
 
-    /// Whether too many outputs wait for the broker for this to be taken in. Of each act of an agent
-    /// comes an output, so acts wait as events do; of a decision rarely one, so channels are answered
-    /// for longer.
+    /// Whether too many outputs wait for the broker to process this. Each act of an agent causes an
+    /// output, so acts wait as events do; a decision rarely causes one, so channels are answered for
+    /// longer.
     fn is_too_much(&self, event: &Event) -> bool {
         let is_act = !matches!(event.kind, EventKind::Ask(_));
         self.is_outbox_full()
             && (is_act || self.backlog.left > 0 || self.unconfirmed >= 2 * self.bounds.outbox_max)
     }
 
-    /// Tells those who wait for their turn, and are not to wait for the broker, that they are busy.
+    /// Answers the waiting requests that must not wait for the broker with "busy".
     pub(super) fn refuse_what_is_too_much(&mut self, host: &mut H) {
         if !self.is_outbox_full() {
             return;
@@ -64,14 +64,14 @@ impl<H: Host> Machine<H> {
         }
     }
 
-    /// Whether what is asked comes next. In event time what was pulled before is earlier.
+    /// Whether requests are next. On event time, earlier pulls come first.
     pub(super) fn is_turn_of_asks(&self) -> bool {
         let is_free =
             self.mode == TimeMode::Stream || (self.work.is_none() && self.queue.is_empty());
         is_free && !self.asks.is_empty()
     }
 
-    /// The requests that wait are a round of their own.
+    /// Begins a round of the waiting requests.
     pub(super) fn begin_asks(&mut self, wall: Time, host: &mut H) {
         let mut round = Round::default();
         while round.items.len() < limits::PULL_BATCH
@@ -90,7 +90,7 @@ impl<H: Host> Machine<H> {
         self.begin_round(round, host);
     }
 
-    /// A twin's `now` for a request: no earlier than what the partition has seen.
+    /// A twin's `now` for a request: no earlier than the partition's clock.
     fn moment_of(&self, event: &Event, wall: Time) -> Time {
         let told = match self.mode {
             TimeMode::Stream => wall,
@@ -100,7 +100,7 @@ impl<H: Host> Machine<H> {
         told.max(self.clock)
     }
 
-    /// Takes in what came of a request.
+    /// Handles the result of a request.
     pub(super) fn take_in_ask(
         &mut self,
         customer: &Customer,
@@ -137,7 +137,7 @@ impl<H: Host> Machine<H> {
         let Reaction { verdict, effects, notes, .. } = reaction;
         match verdict {
             InputResult::PassedOn => {
-                // Whoever asks goes there at once, and the event need not.
+                // The caller asks the other customer directly, so the event need not be forwarded.
                 let to = effects.iter().find_map(|effect| match effect {
                     Effect::Forward(message) => Some(message.to.clone()),
                     _ => None,
@@ -172,7 +172,7 @@ impl<H: Host> Machine<H> {
         effects: Vec<Effect>,
         notes: Vec<Note>,
     ) -> AskAnswer {
-        // What is said in the answer is not said on the bus.
+        // Actions in the answer are not published on the bus.
         let (mut actions, mut others) = (Vec::new(), Vec::new());
         for effect in effects {
             match effect {
@@ -189,7 +189,7 @@ impl<H: Host> Machine<H> {
         AskAnswer::Decided(Box::new(decided))
     }
 
-    /// Tells whoever asked.
+    /// Sends the answers.
     pub(super) fn answer(&self, answers: Vec<(H::Reply, AskAnswer)>, host: &mut H) {
         answers.into_iter().for_each(|(reply, answer)| host.answer(reply, answer));
     }

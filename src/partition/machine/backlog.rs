@@ -1,22 +1,22 @@
-//! Outputs that a start finds in the store: they go out in their order and a part at a time, however
-//! many there are, and nothing begins before the last of them is handed over.
+//! Outputs found in the store at the start: they are published in order and in parts, however many there
+//! are, and nothing else begins before the last of them is with the relay.
 
 use super::super::host::Host;
 use super::Machine;
 use crate::event::{Output, Time};
 
-/// What the store still has of the outputs that were there at the start.
+/// The outputs from before the start that are still in the store.
 #[derive(Debug, Default)]
 pub(super) struct Backlog {
-    /// How many.
+    /// Their number.
     pub(super) left: u64,
-    /// The sequence from which on they are.
+    /// The sequence of the first.
     from: u64,
     is_loading: bool,
 }
 
 impl Backlog {
-    /// Behind the first ones there are so many more.
+    /// After the first ones, `left` more remain.
     pub(super) fn recovered(first: &[(u64, Output)], left: u64) -> Backlog {
         let from = first.last().map_or(0, |(sequence, _)| sequence + 1);
         Backlog { left, from, is_loading: false }
@@ -24,7 +24,7 @@ impl Backlog {
 }
 
 impl<H: Host> Machine<H> {
-    /// Has the next part loaded, once half of what was handed over is confirmed.
+    /// Loads the next part once half of the loaded outputs are confirmed.
     pub(super) fn load_backlog(&mut self, host: &mut H) {
         let backlog = &mut self.backlog;
         let has_place = self.unconfirmed <= self.bounds.outbox_max / 2;
@@ -33,7 +33,7 @@ impl<H: Host> Machine<H> {
         }
     }
 
-    /// Takes in the outputs that [`Host::load_outputs`] asked for.
+    /// Handles the outputs that [`Host::load_outputs`] loaded.
     pub fn outputs_loaded(&mut self, outputs: Vec<(u64, Output)>, wall: Time, host: &mut H) {
         self.backlog.is_loading = false;
         match outputs.last() {
@@ -41,7 +41,7 @@ impl<H: Host> Machine<H> {
                 self.backlog.from = last + 1;
                 self.backlog.left = self.backlog.left.saturating_sub(outputs.len() as u64);
             }
-            // There are no more than that, whatever was counted.
+            // No more exist, whatever was counted.
             None => self.backlog.left = 0,
         }
         self.unconfirmed += outputs.len();

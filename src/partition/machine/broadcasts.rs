@@ -16,12 +16,12 @@ use crate::policy::Exceeded;
 use crate::tables::{IndexKey, Scan, ScanKey};
 use crate::twin::{InputResult, Journalled, LiveBroadcast, Reaction, Woken};
 
-/// A broadcast that is over stays for so long, so that partitions whose clocks differ a little agree
-/// how many live when the next one comes.
+/// How long an ended broadcast is kept, so that partitions whose clocks differ a little agree on the
+/// number of active ones when the next one starts.
 const OVER: Duration = Duration::from_secs(60);
 
 impl<H: Host> Machine<H> {
-    /// Takes up the broadcasts that live, and the sweeps, where they were left.
+    /// Resumes the active broadcasts and the scans.
     pub(super) fn recover_broadcasts(
         &mut self,
         told: Vec<(Broadcast, Time)>,
@@ -31,12 +31,12 @@ impl<H: Host> Machine<H> {
             let begun = LiveBroadcast::new(&told, at)
                 .and_then(|shared| shared.map_or(Ok(None), |one| self.broadcasts.begin(one)));
             if let Err(rejection) = begun {
-                // It was taken in by another version of jumeau, whose expressions knew more.
+                // Another version of jumeau accepted it, whose expressions have more functions.
                 tracing::error!(scope = %told.scope, %rejection, "a broadcast is passed over");
             }
         }
         let mut sweeps = sweeps;
-        // As they came: wake-ups of the same moment in the order of their scopes.
+        // In their original order: wake-ups of the same time in the order of their scopes.
         sweeps.sort_by_key(|(key, _)| match key {
             ScanKey::Wake(scope) => self.broadcasts.get(scope).map(|shared| shared.since),
             ScanKey::Index(_) => None,
@@ -61,8 +61,8 @@ impl<H: Host> Machine<H> {
         self.look_when_over();
     }
 
-    /// Takes in a broadcast from the stream. Every partition does, and decides alike; what cannot be
-    /// used is buried by the first.
+    /// Handles a broadcast from the stream. Every partition does, with the same result; the first
+    /// partition writes the dead letter of an unusable one.
     pub(super) fn take_in_broadcast(
         &mut self,
         now: Time,
@@ -75,7 +75,7 @@ impl<H: Host> Machine<H> {
         self.end_those_over(now);
         let id = LiveBroadcast::identity(told);
         if self.over.has(id) || self.broadcasts.has(&told.scope, id) {
-            // Counted once, though every partition was given it.
+            // Counted once, although every partition received it.
             self.counters.duplicates += u64::from(self.partition == 0);
             return;
         }
@@ -89,7 +89,7 @@ impl<H: Host> Machine<H> {
                 if let Some(ended) = self.broadcasts.end(&told.scope) {
                     self.forget_broadcast(&ended);
                 }
-                // A copy of this end is not to end what begins later.
+                // A copy of this end must not end a later start.
                 self.remember_over(id);
                 self.counters.broadcasts += 1;
             }
@@ -122,15 +122,15 @@ impl<H: Host> Machine<H> {
         self.sweeps.begin(key, sweep, self.next_ticket, rate);
     }
 
-    /// How fast a campaign may go, in twins a second of the whole service.
+    /// The rate of a campaign, in twins per second of the whole service.
     fn rate_of(&self, key: &ScanKey) -> ScanRate {
         let ScanKey::Wake(scope) = key else { return ScanRate::Usual };
         let campaign = self.broadcasts.get(scope).and_then(|shared| shared.decide.as_ref());
         campaign.map_or(ScanRate::Usual, |campaign| ScanRate::Campaign(campaign.rate))
     }
 
-    /// The rows of an index through which everybody is found whom a broadcast concerns; none if
-    /// there is no such index, or not yet.
+    /// The index rows that contain every twin that a broadcast matches; none if there is no such index,
+    /// or not yet.
     fn way_to(&self, shared: &LiveBroadcast) -> Vec<IndexKey> {
         let Some(condition) = &shared.condition else { return Vec::new() };
         let ways = condition.lookups().into_iter().filter_map(|(path, values)| {
@@ -145,7 +145,7 @@ impl<H: Host> Machine<H> {
         ways.min_by_key(Vec::len).unwrap_or_default()
     }
 
-    /// Nothing is left of a broadcast but what twins remember, and that it is over.
+    /// Removes a broadcast; only the twins' memory of it and the fact that it ended remain.
     fn forget_broadcast(&mut self, ended: &LiveBroadcast) {
         self.batch.delete_broadcast(self.partition, &ended.scope);
         self.exceeded.remove(&ended.scope);
@@ -164,7 +164,7 @@ impl<H: Host> Machine<H> {
         }
     }
 
-    /// An expression ran out of steps for a twin.
+    /// Counts an expression that ran out of steps for a twin.
     pub(super) fn count_exceeded(&mut self, exceeded: &Exceeded) {
         let limit = match exceeded {
             Exceeded::Policy(_) => {
@@ -182,7 +182,7 @@ impl<H: Host> Machine<H> {
         *self.counters.limits.entry(limit.to_owned()).or_default() += 1;
     }
 
-    /// Ends the broadcasts whose time is over.
+    /// Ends the broadcasts that have expired.
     pub(super) fn end_those_over(&mut self, now: Time) {
         for ended in self.broadcasts.expire(now) {
             self.forget_broadcast(&ended);
@@ -191,7 +191,7 @@ impl<H: Host> Machine<H> {
     }
 
     fn look_when_over(&mut self) {
-        // In event time the clock may be ahead of events that are still to come.
+        // On event time, the clock may be ahead of events that are still to come.
         let next = match self.mode {
             TimeMode::Stream => self.broadcasts.iter().map(|shared| shared.until + OVER).min(),
             TimeMode::Event => None,
@@ -199,7 +199,7 @@ impl<H: Host> Machine<H> {
         self.over_at = next.unwrap_or(Time::MAX);
     }
 
-    /// A sweep for a broadcast that is over stops; the broadcast itself stays a little longer.
+    /// Stops the scan for an ended broadcast; the broadcast itself is kept a little longer.
     fn stop_ended_scans(&mut self) {
         let now = self.clock;
         let over: Vec<ScanKey> = self
@@ -215,7 +215,7 @@ impl<H: Host> Machine<H> {
         }
     }
 
-    /// Only one partition buries what all of them were given.
+    /// Writes the dead letter of a broadcast in one partition only, although all received it.
     fn write_dead_letter_once(
         &mut self,
         sequence: u64,
@@ -227,8 +227,8 @@ impl<H: Host> Machine<H> {
         }
     }
 
-    /// The policy has changed: what it names and was not indexed is from now on, and what it does
-    /// not name is not any more.
+    /// Handles a change of the policy: starts to index newly named paths, and drops indexes that it no
+    /// longer names.
     pub(super) fn settle_indexes(&mut self) {
         let policy = Arc::clone(&self.policy);
         let named: Vec<(ScanKey, u64)> = policy
@@ -249,7 +249,7 @@ impl<H: Host> Machine<H> {
             self.batch.delete_index_of(self.partition, path);
             for wake in self.sweeps.iter_mut() {
                 if wake.sweep.along.iter().any(|row| row.path == path) {
-                    // It goes through all twins then; those that it has met it passes over.
+                    // The scan then visits all twins, and skips those that have received it.
                     let Scan { of, looked_at, touched, said, silent, .. } = wake.sweep;
                     wake.sweep = Scan { looked_at, touched, said, silent, ..a_sweep(of) };
                     self.batch.put_sweep(self.partition, &wake.key, &wake.sweep);
@@ -263,7 +263,7 @@ impl<H: Host> Machine<H> {
         }
     }
 
-    /// What the sweeps have to do now; asks for the next twins if it is time.
+    /// The next step of the scans; requests the next twins when it is time.
     pub(super) fn step(&mut self, wall: Time, host: &mut H) -> ScanStep {
         if self.clock >= self.over_at {
             self.end_those_over(self.clock - OVER);
@@ -281,13 +281,13 @@ impl<H: Host> Machine<H> {
         }
     }
 
-    /// Takes in the customers that [`Host::find`] asked for.
+    /// Handles the customers that [`Host::find`] found.
     pub fn found(&mut self, customers: Vec<Customer>, wall: Time, host: &mut H) {
         self.sweeps.found(customers);
         self.go_on(wall, host);
     }
 
-    /// Takes the twins in hand that come next.
+    /// Begins a round of the next twins of a scan.
     pub(super) fn begin_scanning(&mut self, wall: Time, host: &mut H) {
         let Some((key, of, customers)) = self.sweeps.take() else { return };
         let mut round = Round::default();
@@ -301,7 +301,7 @@ impl<H: Host> Machine<H> {
                         RoundItem::Wake { customer: customer.clone(), woken, at: self.clock };
                     round.push(item, Some((customer.clone(), input)));
                 }
-                // What is asked of it is not about an input.
+                // These keys ask nothing about an input.
                 ScanKey::Index(_) | ScanKey::Over(..) => {
                     round.errands.insert(customer.clone(), smallvec::SmallVec::new());
                 }
@@ -319,7 +319,7 @@ impl<H: Host> Machine<H> {
         reaction: Option<Reaction>,
     ) -> bool {
         let Some(reaction) = reaction else {
-            // Its handler panicked; the twin meets it with its next input.
+            // The wake-up's handler panicked; the twin receives the broadcast with its next input.
             *self.counters.dead.entry(Reason::Panic).or_default() += 1;
             return false;
         };
@@ -339,10 +339,10 @@ impl<H: Host> Machine<H> {
         is_touched
     }
 
-    /// A round of a sweep has ended: what it has come to goes into the open batch.
+    /// Ends a round of a scan: its progress goes into the open batch.
     ///
-    /// Twins that were loaded for it and that it does not concern leave at once: nothing of them is
-    /// on its way.
+    /// Twins that were loaded for it and do not match are dropped from memory at once: nothing of them is
+    /// in flight.
     pub(super) fn end_scanning(&mut self, sweeping: ScanBatch, touched: &[Customer]) {
         let ScanBatch { key, customers, fetched, wall } = sweeping;
         for customer in fetched.iter().filter(|customer| !touched.contains(customer)) {
@@ -359,7 +359,7 @@ impl<H: Host> Machine<H> {
         self.sweeps.hold();
     }
 
-    /// Whether there are twins that a broadcast has yet to wake.
+    /// Whether a broadcast has yet to wake twins.
     pub fn is_waking(&self) -> bool {
         self.sweeps.is_waking()
     }
@@ -400,7 +400,7 @@ impl<H: Host> Machine<H> {
     }
 }
 
-/// A sweep of all twins that begins.
+/// A new scan of all twins.
 fn a_sweep(of: u64) -> Scan {
     Scan {
         of,

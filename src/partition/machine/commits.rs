@@ -1,4 +1,4 @@
-//! Commits: when the open batch goes, and what follows once it is durable.
+//! Commits: when the open batch is submitted, and what follows once it is durable.
 
 use super::super::ask::PendingAnswers;
 use super::super::host::{Cleared, Host};
@@ -7,7 +7,7 @@ use crate::config::settings::TimeMode;
 use crate::event::{Output, Time};
 use crate::tables::{Batch, Urgency};
 
-/// A commit on its way.
+/// A commit in flight.
 pub(super) struct InFlight<T, R> {
     pub(super) ticket: u64,
     pub(super) urgency: Urgency,
@@ -19,17 +19,17 @@ pub(super) struct InFlight<T, R> {
     pub(super) cursor: u64,
 }
 
-/// Room that an open batch has from the start, at most: a partition that falls idle keeps it.
+/// Maximum initial capacity of an open batch: an idle partition keeps it allocated.
 const OPEN_BATCH_BYTES: usize = 256 * 1024;
 
 impl<H: Host> Machine<H> {
-    /// Takes in that a commit is durable: now, and only now, the world may know of it.
+    /// Handles a durable commit: only now may its results be published, acknowledged and answered.
     pub fn committed(&mut self, ticket: u64, wall: Time, host: &mut H) {
         let Some(durable) = self.in_flight.pop_front() else {
             unreachable!("only commits on their way become durable")
         };
         assert_eq!(durable.ticket, ticket, "commits become durable in their order");
-        // First those who wait for them.
+        // Answers first: callers are waiting.
         self.answer(durable.answers, host);
         durable.tokens.into_iter().for_each(|token| host.acknowledge(token));
         if !durable.cleared.is_empty() {
@@ -46,7 +46,7 @@ impl<H: Host> Machine<H> {
         self.go_on(wall, host);
     }
 
-    /// Whether something waits to be sent off with the next commit.
+    /// Whether something waits for the next commit.
     pub(super) fn is_open(&self) -> bool {
         !self.batch.is_empty()
             || !self.tokens.is_empty()
@@ -54,15 +54,16 @@ impl<H: Host> Machine<H> {
             || self.open_events > 0
     }
 
-    /// Whether no commit is on its way for which the open batch has to wait: what somebody waits for
-    /// goes along with what nobody does.
+    /// Whether the open batch need not wait for a commit in flight: an immediate batch takes deferred
+    /// ones along.
     pub(super) fn is_free(&self) -> bool {
         self.in_flight.is_empty()
             || self.urgency() == Urgency::Immediate
                 && self.in_flight.iter().all(|earlier| earlier.urgency == Urgency::Deferred)
     }
 
-    /// Whether somebody waits until the open batch is durable: in event time whoever advances it does.
+    /// The urgency of the open batch: immediate if a caller waits for it, such as one who advances event
+    /// time.
     pub(super) fn urgency(&self) -> Urgency {
         let is_awaited = self.mode == TimeMode::Event
             || !self.tokens.is_empty()
@@ -72,10 +73,10 @@ impl<H: Host> Machine<H> {
         if is_awaited { Urgency::Immediate } else { Urgency::Deferred }
     }
 
-    /// Sends the open batch off, with the cursor of everything that is in it.
+    /// Submits the open batch, with the cursor of everything in it.
     pub(super) fn commit(&mut self, host: &mut H) {
         let urgency = self.urgency();
-        // The next one will be about as long.
+        // The next batch will have about the same length.
         let room = Batch::with_capacity(self.batch.bytes().min(OPEN_BATCH_BYTES));
         let mut batch = std::mem::replace(&mut self.batch, room);
         let tokens = std::mem::take(&mut self.tokens);
@@ -85,7 +86,7 @@ impl<H: Host> Machine<H> {
             batch.delete_output(self.partition, sequence);
         }
         if batch.is_empty() && events == 0 && self.in_flight.is_empty() {
-            // Everything in it was taken in and durable before.
+            // Everything in it was processed and durable before.
             self.answer(answers, host);
             tokens.into_iter().for_each(|token| host.acknowledge(token));
             return;
@@ -98,7 +99,7 @@ impl<H: Host> Machine<H> {
         while self.stored.get(1).is_some_and(|(sequence, _)| *sequence <= self.taken.main) {
             self.stored.pop_front();
         }
-        // Without events, the row is as it was.
+        // Without events, the row is unchanged.
         if let Some((_, stored)) = self.stored.front().filter(|(at, _)| *at == self.taken.main) {
             batch.set_stored(self.partition, Some(*stored));
         }
@@ -124,7 +125,8 @@ impl<H: Host> Machine<H> {
         host.commit(ticket, batch, urgency);
     }
 
-    /// Lets the coldest twins go while there are too many; one that is not wholly durable stays.
+    /// Passivates the least recently used twins while there are too many; twins that are not completely
+    /// durable stay.
     fn passivate(&mut self, durable: u64) {
         while self.cache.evict(&self.bounds, durable) {
             self.counters.passivations += 1;

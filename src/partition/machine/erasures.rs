@@ -1,9 +1,9 @@
-//! A customer is erased: everything of theirs goes in one commit, and a mark stays so that what
-//! comes late does not bring them back.
+//! Erasure: one commit deletes everything of a customer and writes a tombstone, so that late events do
+//! not recreate them.
 //!
-//! An erasure is a round of its own. Before it everything is made durable, so that the store knows
-//! every row that has to go; from it on the twin is not loaded any more, because the mark is asked
-//! first. What lies outside the store is for the host to clear, once all this is durable.
+//! An erasure is a round of its own. Everything before it is made durable first, so the store knows every
+//! row to delete; afterwards the twin is never loaded, because the tombstone is checked first. The host
+//! deletes data outside the store once this is durable.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::tables::{
 };
 use crate::twin::{Cause, ErasedTwin, Input, Twin, behind};
 
-/// So long nobody comes back who was forgotten: until the store knows of it, and much longer.
+/// How long a forgotten customer cannot return: until the store has the deletion, with a wide margin.
 const FORGOTTEN: Duration = Duration::from_secs(5);
 
 /// An erasure waiting for its round or for the store's traces.
@@ -32,16 +32,16 @@ pub(super) struct WaitingErasure {
 }
 
 impl<H: Host> Machine<H> {
-    /// Takes an erasure in hand, if it comes next.
+    /// Begins an erasure, if it is next.
     pub(super) fn begin_erasure(&mut self, host: &mut H) -> bool {
         let Some(work) = &mut self.work else { return false };
         let Some((stored, sequence, erasure)) = work.next_erasure() else { return false };
-        // In event time nobody says when it was wished for.
+        // On event time, a request for erasure has no time of its own.
         let at = if self.mode == TimeMode::Stream { stored } else { self.clock };
         self.clock = self.clock.max(at);
         if self.tombstones.is_erased_by(&erasure.customer, erasure.id, self.clock) {
-            // It came round by another identifier, or is a copy. Whoever has come back since was not
-            // meant.
+            // A duplicate, or one that arrived again by another identifier. A customer who has returned
+            // since is not erased.
             self.taken.advance(Lane::Main, sequence);
             self.let_late_go(sequence);
             return true;
@@ -54,14 +54,15 @@ impl<H: Host> Machine<H> {
         true
     }
 
-    /// Everything before it is durable: the store knows what there is.
+    /// Requests the store's traces: everything before the erasure is durable, so the store knows all of
+    /// them.
     pub(super) fn trace(&mut self, wanted: Box<WaitingErasure>, host: &mut H) {
         let customer = wanted.erasure.customer.clone();
         self.phase = Phase::Tracing(wanted);
         host.trace(customer);
     }
 
-    /// Takes in what [`Host::trace`] asked for.
+    /// Handles the traces that [`Host::trace`] found.
     pub fn traced(&mut self, traces: Traces, wall: Time, host: &mut H) {
         let Phase::Tracing(mut wanted) = std::mem::replace(&mut self.phase, Phase::Idle) else {
             unreachable!("traces are looked for on behalf of an erasure, and of nothing else")
@@ -75,7 +76,7 @@ impl<H: Host> Machine<H> {
         self.go_on(wall, host);
     }
 
-    /// The twin has let go of everything: so does the store, with the next commit.
+    /// Handles the erased twin: adds the deletion of its rows to the next commit.
     pub(super) fn take_in_erasure(&mut self, gone: ErasedTwin) {
         let Some(wanted) = self.erasing.take() else { return };
         let WaitingErasure { sequence, at, erasure, traces } = *wanted;
@@ -83,7 +84,7 @@ impl<H: Host> Machine<H> {
         self.cache.remove(&customer);
         let (partition, mark) = (self.partition, self.tombstones.mark(&customer));
         let others: Vec<(Customer, Option<u64>)> = gone.others(erasure.link).cloned().collect();
-        // Who was only forgotten may come back at once: as soon as the store knows of it.
+        // A customer who was only forgotten may return as soon as the store has the deletion.
         let remember = match erasure.unless_seen_after {
             None => self.policy.erasure.remember,
             Some(_) => FORGOTTEN,
@@ -137,7 +138,7 @@ impl<H: Host> Machine<H> {
         }
         self.batch.put_erasing(partition, id, &erasing);
         for (other, link) in others {
-            // Whoever is above is asked whether this is theirs: they may have parted from it meanwhile.
+            // The owner is asked whether this identifier is theirs: it may have been unlinked meanwhile.
             let of = link.is_none().then(|| (customer.clone(), gone.epoch));
             let erasure = Erasure { customer: other, link, of, ..erasure.clone() };
             self.put_output(self.outgoing.erase(&erasure));
@@ -148,15 +149,16 @@ impl<H: Host> Machine<H> {
         self.cleared.withdrawn.extend(traces.outputs);
     }
 
-    /// The twin did not let go: its customer was seen again, or is another one. Nothing comes of the
-    /// wish.
+    /// Ends an erasure that the twin refused, because its customer was seen again or has another owner.
+    /// It has no effect.
     pub(super) fn end_erasing(&mut self) {
         if let Some(wanted) = self.erasing.take() {
             self.taken.advance(Lane::Main, wanted.sequence);
             self.let_late_go(wanted.sequence);
             let WaitingErasure { at, sequence, erasure, .. } = *wanted;
             if erasure.link.is_some() || erasure.of.is_some() {
-                // It is somebody else by now. Whoever waits for the receipt is not to wait for it.
+                // The identifier has another owner by now. The request for the receipt must not wait for
+                // it.
                 let mark = self.tombstones.mark(&erasure.customer);
                 let erasing = ErasureProgress {
                     customer: None,
@@ -173,8 +175,8 @@ impl<H: Host> Machine<H> {
         }
     }
 
-    /// No sweep remembers that it stopped at this customer; one that did begins its row anew, and
-    /// passes over whom it has touched. Returns how many did.
+    /// Removes a customer from the scan positions; a scan that stopped at this customer restarts its row,
+    /// and skips the twins that it has touched. Returns how many did.
     fn forget_in_scans(&mut self, customer: &Customer) -> u64 {
         let mut count = 0;
         for ongoing in self.sweeps.iter_mut() {
@@ -187,7 +189,7 @@ impl<H: Host> Machine<H> {
         count
     }
 
-    /// How far a sweep is goes into the open batch, without the name of anybody who was erased.
+    /// Adds the position of a scan to the open batch, without the identifier of an erased customer.
     pub(super) fn store_scan(&mut self, key: &ScanKey) {
         let (cache, tombstones, now) = (&self.cache, &self.tombstones, self.clock);
         let is_gone = |customer: &Customer| {
@@ -202,8 +204,8 @@ impl<H: Host> Machine<H> {
         self.batch.put_sweep(self.partition, key, &ongoing.sweep);
     }
 
-    /// Whether a twin that is not in memory is not to be loaded, because its customer was erased:
-    /// then what came for it is dropped, up to the event by which the customer begins anew.
+    /// Whether a twin that is not in memory must not be loaded, because its customer was erased: its
+    /// inputs are then dropped, up to the event with which the customer starts anew.
     pub(super) fn drop_late(
         &mut self,
         round: &mut Round,
@@ -229,7 +231,7 @@ impl<H: Host> Machine<H> {
             if let (Some(tombstone), Some(passed)) = (&tombstone, passed(&ordered.input)) {
                 self.follow(passed, tombstone);
             }
-            round.write_late_dead_letter(ordered.order);
+            round.mark_late(ordered.order);
         }
         if first.is_none() {
             round.errands.shift_remove(customer);
@@ -237,14 +239,15 @@ impl<H: Host> Machine<H> {
         }
         round.lifted.extend(self.tombstones.lift(customer));
         self.drop_what_was_before_of(round, customer);
-        // There is nothing to load, though the store may not know it yet.
+        // There is nothing to load, though the store may not know that yet.
         let address = host.activate(Box::new(Twin::new(customer.clone(), self.clock)));
         self.cache.enter(customer.clone(), address, self.next_ticket);
         self.counters.activations += 1;
         true
     }
 
-    /// What is of the days before customers were erased is late, also where they have come back since.
+    /// Drops the inputs of a round that belong to the time before an erasure, also for customers who have
+    /// returned since.
     pub(super) fn drop_what_was_before(&mut self, round: &mut Round) {
         if self.tombstones.len() == 0 {
             return;
@@ -255,8 +258,8 @@ impl<H: Host> Machine<H> {
         told.iter().for_each(|customer| self.drop_what_was_before_of(round, customer));
     }
 
-    /// What was said of a customer, or passed on to them, before they were erased is late, also where
-    /// they have come back since: it is of those days, or a copy of what was.
+    /// Drops the inputs of one customer that were stated, or forwarded to them, before they were erased,
+    /// also if they have returned since: these belong to that time, or are copies of such inputs.
     fn drop_what_was_before_of(&mut self, round: &mut Round, customer: &Customer) {
         let known = self.tombstones.known(customer, self.clock);
         let Some(tombstone) = known.filter(|known| known.is_lifted).cloned() else { return };
@@ -267,20 +270,21 @@ impl<H: Host> Machine<H> {
         let is_over = stay.is_empty();
         *inputs = stay.into();
         for ordered in late {
-            // Who was linked since, and hands on what was said before that, is not the one of then.
+            // An identifier that was linked after the erasure, and forwards earlier statements, is not
+            // the one of that time.
             if why(&ordered) == Some(ErasedPast::Moved)
                 && let Some(passed) = passed(&ordered.input)
             {
                 self.follow(passed, &tombstone);
             }
-            round.write_late_dead_letter(ordered.order);
+            round.mark_late(ordered.order);
         }
         if is_over {
             round.errands.shift_remove(customer);
         }
     }
 
-    /// Whoever passes something on to a customer who was erased is the same customer.
+    /// Erases the identifier that forwards something to an erased customer: it is the same customer.
     fn follow(&mut self, passed: &Forwarding, tombstone: &Tombstone) {
         for (customer, link) in behind(passed) {
             let erasure = Erasure { link, ..Erasure::wanted(customer, tombstone.id) };
@@ -288,9 +292,8 @@ impl<H: Host> Machine<H> {
         }
     }
 
-    /// Whether a message of which nothing comes is of a customer who was erased, or names one, whatever
-    /// their partition: then no letter keeps its bytes. A memory is kept for the sake of whoever it is
-    /// addressed to.
+    /// Whether an unusable message belongs to an erased customer, or names one, in any partition: then no
+    /// dead letter keeps its bytes. A memory is kept for its addressee.
     pub(super) fn is_late(&self, original: &Original) -> bool {
         if !self.tombstones.is_anybody_erased() {
             return false;
@@ -303,20 +306,19 @@ impl<H: Host> Machine<H> {
         about.iter().any(|customer| self.tombstones.is_erased(customer, self.clock))
     }
 
-    /// A message of a customer who was erased: all that is left to do is to take it out of the
-    /// stream.
+    /// Drops a message of an erased customer: it only has to be deleted from the stream.
     pub(super) fn let_late_go(&mut self, sequence: u64) {
         self.batch.put_late(self.partition, sequence);
         self.cleared.late.push(sequence);
     }
 
-    /// Those who have come back in a round may, from the commit on that has what they did. Before it,
-    /// a crash would have them come back by what came too late.
+    /// Lifts the tombstones of customers who returned in a round, in the commit with their inputs. Before
+    /// that commit, a crash would let late events recreate them.
     pub(super) fn keep_lifted(&mut self, lifted: &[Pseudonym]) {
         self.keep_tombstones(lifted);
     }
 
-    /// Tombstones whose time is over go, unless something that was sent before them is still to come.
+    /// Removes expired tombstones, unless something that was sent before them is still to come.
     pub(super) fn expire_tombstones(&mut self, taken_in: u64) {
         self.tombstones.set_taken_in(taken_in);
         let longer = self.tombstones.prolong(self.clock, self.policy.erasure.remember);
@@ -335,7 +337,7 @@ impl<H: Host> Machine<H> {
     }
 }
 
-/// How an input came to its twin, if another passed it on.
+/// The forwarding of an input, if another twin forwarded it.
 fn passed(input: &Input) -> Option<&Forwarding> {
     match &input.cause {
         Cause::Event(event) => event.passed.as_deref(),
@@ -344,8 +346,8 @@ fn passed(input: &Input) -> Option<&Forwarding> {
 }
 
 impl Round {
-    /// What stands at `order` came for a customer who was erased.
-    fn write_late_dead_letter(&mut self, order: u32) {
+    /// Marks the item at `order` as late: it is for an erased customer.
+    fn mark_late(&mut self, order: u32) {
         let Some(item) = self.items.get_mut(order as usize) else { return };
         match item {
             RoundItem::Event { sequence, lane, .. } => {

@@ -1,4 +1,4 @@
-//! A round: its twins are loaded, do what they are to do, and what they say goes into the open batch.
+//! Rounds: loads the twins, runs their batches, and adds their reactions to the open batch.
 
 use super::super::cell::{BatchReactions, BatchResult, HandlerPanic, TwinBatch};
 use super::super::host::{Host, Loads};
@@ -10,7 +10,7 @@ use crate::past::ModelMark;
 use crate::twin::{Reaction, Twin};
 
 impl<H: Host> Machine<H> {
-    /// Takes in the twins that [`Host::load`] asked for.
+    /// Handles the twins that [`Host::load`] loaded.
     pub fn loaded(&mut self, twins: Loads, wall: Time, host: &mut H) {
         let Phase::Loading(mut round) = std::mem::replace(&mut self.phase, Phase::Idle) else {
             unreachable!("twins are loaded for a round that waits for them, and for no other")
@@ -19,7 +19,7 @@ impl<H: Host> Machine<H> {
             if let Some(sweeping) = &mut round.sweeping {
                 sweeping.fetched.push(customer.clone());
             }
-            // A new one begins with its first input, as it does when its past is repeated.
+            // A new twin begins with its first input, as it does in a replay.
             let first = round.errands.get(&customer).and_then(|inputs| inputs.first());
             let since = first.map_or(self.clock, |first| first.input.at);
             let twin = twin.unwrap_or_else(|| Box::new(Twin::new(customer.clone(), since)));
@@ -66,10 +66,10 @@ impl<H: Host> Machine<H> {
         }
     }
 
-    /// Sends every planned errand to its twin; all of them are in memory.
+    /// Sends every planned batch to its twin; all of them are in memory.
     fn deliver(&mut self, mut round: Round, host: &mut H) {
         let is_indexing = round.sweeping.as_ref().is_some_and(ScanBatch::is_indexing);
-        // Some twins may be told twice, because another's handler panicked.
+        // Some batches may be sent twice, because another twin's handler panicked.
         let models = round.models.get_or_insert_with(|| self.models.clone()).clone();
         let erasing = round.erasing.as_ref();
         let linked_by = erasing.and_then(|one| one.link);
@@ -101,7 +101,7 @@ impl<H: Host> Machine<H> {
         }
     }
 
-    /// Every twin has answered: what they say goes into the open batch, in the inputs' order.
+    /// Ends a round: adds the reactions of its twins to the open batch, in the inputs' order.
     fn end_round(&mut self, mut round: Round, host: &mut H) {
         if !round.panicked.is_empty() {
             self.revive(round, host);
@@ -174,7 +174,7 @@ impl<H: Host> Machine<H> {
         }
     }
 
-    /// What comes next went by these models: replaying needs to know from where on.
+    /// Stores a mark if the model version has changed: replays need the position from which it was used.
     fn mark(&mut self, models: Option<&Snapshot>) {
         let Some(version) = models.map(Snapshot::version).filter(|new| *new > self.marked) else {
             return;
@@ -185,8 +185,8 @@ impl<H: Host> Machine<H> {
         self.marked = version;
     }
 
-    /// Twins whose handler panicked are loaded as they were committed last, and get their inputs
-    /// again, all but the one that did it.
+    /// Reloads twins whose handler panicked as last committed, and delivers their inputs again, except
+    /// the one that panicked.
     fn revive(&mut self, mut round: Round, host: &mut H) {
         for (customer, HandlerPanic { mut inputs, position, message }) in
             std::mem::take(&mut round.panicked)
@@ -198,7 +198,7 @@ impl<H: Host> Machine<H> {
                 customer = self.tombstones.in_log(&customer),
                 "a twin's handler panicked; a dead letter says how"
             );
-            // It may hold what the customer said.
+            // The message may contain the customer's text.
             tracing::debug!(panic = message, "how it panicked");
             round.reject(
                 culprit.order,
@@ -212,7 +212,7 @@ impl<H: Host> Machine<H> {
             }
         }
         if self.is_open() {
-            // Earlier rounds: whole, and below the first event of this one.
+            // Earlier rounds are complete, and below the first event of this one.
             self.commit(host);
         }
         for (customer, _) in &round.reacted {
