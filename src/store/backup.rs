@@ -19,38 +19,38 @@ use crate::tables::{Batch, Commit, Error, PartitionMeta, Read, Table, Verified, 
 /// A consistent backup of a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BackupSummary {
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
-    /// Its files.
+    /// The number of its files.
     pub files: u64,
-    /// Their bytes. On the disk of the store they take room only as the store's own files go.
+    /// Their bytes. On the disk of the store they take space only as the store's own files are replaced.
     pub bytes: u64,
 }
 
 /// A summary of a store's content; read-only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreSummary {
-    /// Into how many partitions its customers are divided.
+    /// The number of partitions.
     pub partitions: u16,
-    /// The stream sequence up to which every partition has taken everything in; it may lag behind.
+    /// The stream sequence up to which every partition has processed everything; it may lag behind.
     pub floor: u64,
-    /// What each partition knows about itself.
+    /// The metadata of each partition.
     pub metas: Vec<PartitionMeta>,
-    /// How many twins there are.
+    /// The number of twins.
     pub twins: u64,
-    /// Every row, and what is wrong with some.
+    /// The result of checking every row.
     pub verified: Verified,
     /// Unreadable rows of customers erased since then (their keys are destroyed).
     pub unreadable: u64,
 }
 
 impl Store {
-    /// Writes a copy of what is committed now into a folder that is not there yet; commits go on
-    /// meanwhile. A copy that is not whole is never found under this name. Where rows are sealed, the
-    /// customers' keys are copied beside it, in place of those that are there.
+    /// Writes a backup of the committed state into a new folder; commits continue meanwhile. An
+    /// incomplete backup never appears under this name. If rows are sealed, the customers' keys are
+    /// copied beside it, replacing those there.
     ///
     /// # Errors
-    /// [`Error::Backup`]. The store itself is as it was.
+    /// [`Error::Backup`]. The store itself is unchanged.
     pub fn back_up(&self, to: &Path) -> Result<BackupSummary, Error> {
         let failed = |detail: String| Error::Backup { path: to.to_owned(), detail };
         if to.exists() {
@@ -63,7 +63,7 @@ impl Store {
             .and_then(|checkpoint| checkpoint.create_checkpoint(to))
             .map_err(|error| failed(error.into_string()))?;
         close_folder(to).map_err(|error| failed(error.to_string()))?;
-        // Behind it: what the copy has was sealed by keys that are there.
+        // After the rows: the keys that sealed them exist then.
         if let Some(vault) = &self.vault {
             vault.back_up_beside(to)?;
         }
@@ -72,7 +72,7 @@ impl Store {
         Ok(BackupSummary { path: to.to_owned(), files, bytes })
     }
 
-    /// Opens what is at a path to look at it; never to write.
+    /// Opens the database at a path for reading only.
     fn open_to_look(path: &Path, master_key: Option<&str>, keys: &Path) -> Result<Store, Error> {
         let opening = OpenCheck { path };
         if !opening.existing()? {
@@ -99,7 +99,7 @@ impl Store {
         Ok(store)
     }
 
-    /// Sealed rows whose keys are gone.
+    /// Sealed rows whose keys are destroyed.
     fn unreadable(&self) -> Result<Vec<(Table, Vec<u8>)>, Error> {
         let Some(vault) = &self.vault else { return Ok(Vec::new()) };
         let mut found = Vec::new();
@@ -117,8 +117,8 @@ impl Store {
         Ok(found)
     }
 
-    /// Deletes what nobody can read any more, and what leads there: whoever was erased after a
-    /// backup is not in what is restored of it.
+    /// Deletes unreadable rows, and rows that refer to them: a customer who was erased after a backup is
+    /// not in what is restored from it.
     fn let_unreadable_go(&self) -> Result<(), Error> {
         let unreadable = self.unreadable()?;
         if unreadable.is_empty() {
@@ -151,24 +151,24 @@ impl Store {
         })?;
         unreadable.iter().for_each(|(table, key)| batch.delete_row(*table, key));
         self.commit(&[batch])?;
-        // Their identifiers go out of the files, too.
+        // Also removes their identifiers from the files.
         self.compact();
         Ok(())
     }
 }
 
-/// Verifies every row of a closed store at a path: keys, kinds, checksums, and whether what partitions
-/// know of themselves agrees with it. Nothing is changed.
+/// Verifies every row of a closed store at a path: keys, kinds, checksums, and whether the metadata of
+/// the partitions agrees with it. Nothing is changed.
 ///
 /// # Errors
-/// As [`Store::open`]. A damaged row is no error but part of the result.
+/// As [`Store::open`]. A damaged row is not an error but part of the result.
 pub fn examine(path: &Path, master_key: Option<&str>) -> Result<StoreSummary, Error> {
     examine_with(path, master_key, &KeyVault::of(path))
 }
 
 fn examine_with(path: &Path, master_key: Option<&str>, keys: &Path) -> Result<StoreSummary, Error> {
     look_through(path, master_key, keys).map_err(|error| match error {
-        // What the engine cannot read is damage to whoever looks for it.
+        // For a check, what the engine cannot read is damage.
         Error::Read { detail } => Error::Damaged { path: path.to_owned(), detail },
         other => other,
     })
@@ -188,7 +188,7 @@ fn look_through(path: &Path, master_key: Option<&str>, keys: &Path) -> Result<St
     let mut verified = store.verify()?;
     let mut metas = Vec::new();
     for partition in 0..partitions {
-        // A row that is damaged is told of already.
+        // A damaged row has been reported already.
         let Ok(meta) = store.meta(partition) else { continue };
         let beyond = store.outbox(partition, meta.next_output, 1).unwrap_or_default();
         if let Some((sequence, _)) = beyond.first() {
@@ -206,13 +206,12 @@ fn look_through(path: &Path, master_key: Option<&str>, keys: &Path) -> Result<St
     Ok(StoreSummary { partitions, floor: store.floor()?, metas, twins, verified, unreadable })
 }
 
-/// Restores a backup to the configured store path, after verifying every row. Keys of customers that are
-/// there already stay, as they are newer than those beside the backup; rows whose keys are destroyed are
-/// not restored.
+/// Restores a backup to the configured store path, after verifying every row. Existing keys of customers
+/// stay, as they are newer than those beside the backup; rows whose keys are destroyed are not restored.
 ///
 /// # Errors
-/// As [`examine`]; [`Error::Occupied`] if there is something already; [`Error::Unsound`] if a row is
-/// damaged; [`Error::Backup`] if the files cannot be copied. There is nothing at `to` then.
+/// As [`examine`]; [`Error::Occupied`] if the path is not empty; [`Error::Unsound`] if a row is damaged;
+/// [`Error::Backup`] if the files cannot be copied. Nothing is at `to` then.
 pub fn restore(backup: &Path, settings: &settings::StoreSettings) -> Result<StoreSummary, Error> {
     let to = &*settings.path;
     let is_free = match fs::read_dir(to) {
@@ -239,7 +238,7 @@ pub fn restore(backup: &Path, settings: &settings::StoreSettings) -> Result<Stor
     let draft = copy(backup, to).map_err(failed)?;
     let there = settings::StoreSettings { path: draft.clone(), ..settings.clone() };
     let restored = Store::open_with(&there, examined.partitions, &own)?;
-    // Whoever served when the backup was made may still do.
+    // The service that was running when the backup was made may still run.
     restored.set_owner(0)?;
     if is_sealed {
         restored.let_unreadable_go()?;
@@ -249,11 +248,11 @@ pub fn restore(backup: &Path, settings: &settings::StoreSettings) -> Result<Stor
     Ok(examined)
 }
 
-/// Wraps the customers' keys of a store, which nobody has open, by another master key; returns how many.
-/// Those beside its backups are replaced, too.
+/// Wraps the customers' keys of a closed store with another master key; returns how many. The keys beside
+/// its backups are replaced, too.
 ///
 /// # Errors
-/// As [`Store::open`]; [`Error::MasterKey`] if one of the two is none; [`Error::InClear`].
+/// As [`Store::open`]; [`Error::MasterKey`] if one of the two is invalid; [`Error::InClear`].
 pub fn rewrap(settings: &settings::StoreSettings, to: &str) -> Result<u64, Error> {
     let keys = KeyVault::folder(&settings.path);
     let looked = Store::open_to_look(&settings.path, settings.master_key.as_deref(), &keys)?;
@@ -264,7 +263,7 @@ pub fn rewrap(settings: &settings::StoreSettings, to: &str) -> Result<u64, Error
     KeyVault::open(&keys, master, Access::Change { upto })?.rewrap(to, &settings.backups)
 }
 
-/// Copies a database's files beside their place; returns where.
+/// Copies a database's files to a folder beside the target; returns its path.
 fn copy(from: &Path, to: &Path) -> std::io::Result<PathBuf> {
     let mut name = to.file_name().unwrap_or_default().to_owned();
     name.push(".restoring");
@@ -274,7 +273,7 @@ fn copy(from: &Path, to: &Path) -> std::io::Result<PathBuf> {
     }
     make_folder(&draft)?;
     for (name, _) in sizes(from)? {
-        // The lock and the log are of whoever had it open.
+        // The lock and the log belong to the process that had it open.
         if name == *"LOCK" || name == *"LOG" {
             continue;
         }
@@ -286,10 +285,10 @@ fn copy(from: &Path, to: &Path) -> std::io::Result<PathBuf> {
     Ok(draft)
 }
 
-/// Moves them there, once the disk has them.
+/// Moves the files to the target, once they are durable.
 fn settle(draft: &Path, to: &Path) -> std::io::Result<()> {
     if to.exists() {
-        // It is empty, or this fails.
+        // Fails unless it is empty.
         fs::remove_dir(to)?;
     }
     fs::rename(draft, to)?;
@@ -297,7 +296,7 @@ fn settle(draft: &Path, to: &Path) -> std::io::Result<()> {
     File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
 }
 
-/// The files of a folder, and their bytes.
+/// The files of a folder, and their sizes in bytes.
 fn sizes(folder: &Path) -> std::io::Result<Vec<(std::ffi::OsString, u64)>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {

@@ -19,7 +19,7 @@ pub struct Committer {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Hands batches to the committer; every partition has one.
+/// Submits batches to the committer; every partition has one.
 #[derive(Debug, Clone)]
 pub struct CommitHandle {
     shared: Arc<Shared>,
@@ -30,15 +30,15 @@ pub struct CommitHandle {
 pub struct CommitFigures {
     /// Commits that are durable.
     pub commits: u64,
-    /// Batches in them: divided by the commits, how many share a sync.
+    /// Batches in them: divided by the commits, the average number per sync.
     pub batches: u64,
     /// Bytes in them.
     pub bytes: u64,
     /// Their total duration.
     pub busy: Duration,
-    /// The time that the slowest took.
+    /// The duration of the slowest.
     pub slowest: Duration,
-    /// Batches that wait now.
+    /// Batches waiting now.
     pub waiting: u64,
 }
 
@@ -58,7 +58,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Queue {
     waiting: VecDeque<(u16, u64, Batch)>,
-    /// When what waits is due; none if nothing waits.
+    /// When the waiting batches are due; none if there are none.
     due: Option<Instant>,
     state: State,
 }
@@ -67,9 +67,9 @@ struct Queue {
 enum State {
     #[default]
     Open,
-    /// Nothing more comes; what waits is still made durable.
+    /// No more batches are accepted; those waiting are still committed.
     Closing,
-    /// A write failed: nothing will ever be durable again.
+    /// A write failed: nothing will be durable any more.
     Broken,
 }
 
@@ -77,12 +77,12 @@ enum State {
 type Tickets = Vec<(u16, u64)>;
 
 impl Committer {
-    /// Starts the thread. `done` hears which batches are durable, by partition and ticket, in the
-    /// order in which they were submitted; `failed` hears, once, that a write failed, after which
-    /// nothing is written and `done` hears nothing. Both are called on the committer's thread.
+    /// Starts the thread. `done` is called with the batches that are durable, by partition and ticket, in
+    /// the order of submission. `failed` is called once if a write failed, after which nothing is written
+    /// and `done` is not called. Both run on the committer's thread.
     ///
     /// # Errors
-    /// If the system has no thread to give.
+    /// If the system cannot start a thread.
     pub fn spawn(
         store: Arc<dyn Commit>,
         done: impl Fn(Vec<(u16, u64)>) + Send + 'static,
@@ -105,8 +105,7 @@ impl Committer {
         CommitHandle { shared: Arc::clone(&self.shared) }
     }
 
-    /// Makes durable what still waits, says so, and ends the thread. What is submitted later is
-    /// not taken.
+    /// Commits what still waits, reports it, and ends the thread. Later batches are not accepted.
     pub fn close(mut self) {
         self.end();
     }
@@ -114,7 +113,7 @@ impl Committer {
     fn end(&mut self) {
         self.shared.close();
         if let Some(thread) = self.thread.take() {
-            // Its panic, if there was one, has been reported as a failed write.
+            // A panic has been reported as a failed write.
             let _ = thread.join();
         }
     }
@@ -170,8 +169,8 @@ impl Shared {
         Ok(())
     }
 
-    /// Waits until batches are due, and takes as many as one commit may carry, but at least one; none
-    /// when nothing more will come.
+    /// Waits until batches are due, and takes as many as fit in one commit, but at least one; none when
+    /// no more will come.
     fn next_group(&self) -> Option<(Tickets, Vec<Batch>)> {
         let mut queue = self.queue.lock();
         while queue.state == State::Open {
@@ -194,7 +193,7 @@ impl Shared {
             tickets.push((partition, ticket));
             batches.push(batch);
         }
-        // What was too much for this commit goes with the next one.
+        // Batches beyond this commit are part of the next one.
         queue.due = queue.due.filter(|_| !queue.waiting.is_empty());
         (!batches.is_empty()).then_some((tickets, batches))
     }
@@ -218,7 +217,7 @@ impl Shared {
     }
 }
 
-/// Reports the failure, also when the thread ends by a panic: the partitions would wait for ever.
+/// Reports a failure, also when the thread ends by a panic: otherwise the partitions would wait for ever.
 struct Alarm<'a, F: FnOnce(Error)> {
     shared: &'a Shared,
     failed: Option<F>,
@@ -271,7 +270,7 @@ mod tests {
         (committer.unwrap(), done, failed)
     }
 
-    /// A store whose every commit waits for a word.
+    /// A store in which every commit waits to be released.
     struct Gate {
         memory: MemoryStore,
         begun: Sender<usize>,

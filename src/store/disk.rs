@@ -21,19 +21,19 @@ use crate::tables::{
 
 /// The format of the database as a whole: its tables and keys.
 ///
-/// 2: what waits in the slow lane is among the fields of a partition.
+/// 2: the slow lane is among the fields of a partition.
 pub(super) const FORMAT: u64 = 2;
 
-/// The name of the moment when the stream of events was made, among what the store knows as a whole.
+/// The store-wide row with the time at which the event stream was created.
 const STREAM: &str = "stream";
 
-/// The name of the number of the last start that served, likewise.
+/// The store-wide row with the number of the last start that served.
 const OWNER: &str = "owner";
 
-/// The name of whether rows of customers are sealed, likewise; it stands there only if they are.
+/// The store-wide row that says whether rows of customers are sealed; it exists only if they are.
 const SEALED: &str = "sealed";
 
-/// The name of the last change of customers' keys that the store knows of, likewise.
+/// The store-wide row with the last change of customers' keys that the store has.
 const KEYS: &str = "keys";
 
 /// The store on a disk.
@@ -44,28 +44,28 @@ pub struct Store {
     pub(super) memory: tuning::MemoryPool,
     pub(super) horizon: Horizon,
     pub(super) poisoned: AtomicBool,
-    /// What seals rows of customers, if anything does.
+    /// The keys that seal rows of customers, if the store is sealed.
     pub(super) vault: Option<KeyVault>,
 }
 
-/// What the store takes of the machine.
+/// The resources that the store uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Usage {
     /// Blocks, indexes and filters in memory, in bytes.
     pub cache_bytes: u64,
-    /// Changes in memory that are in no table file yet, in bytes.
+    /// Changes in memory that are not in a table file yet, in bytes.
     pub write_buffer_bytes: u64,
-    /// About how many rows each table has, and their bytes on the disk.
+    /// The approximate number of rows of each table, and their bytes on disk.
     pub tables: Vec<(Table, u64, u64)>,
 }
 
 impl Store {
-    /// Opens the database of the settings, or makes it, for this many partitions.
+    /// Opens or creates the configured database, for this many partitions.
     ///
     /// # Errors
     /// [`Error::InUse`], [`Error::NotJumeau`], [`Error::Newer`], [`Error::Partitions`],
-    /// [`Error::Damaged`], [`Error::MasterKey`], [`Error::Keys`], or [`Error::Open`]. Nothing was
-    /// changed then.
+    /// [`Error::Damaged`], [`Error::MasterKey`], [`Error::Keys`], or [`Error::Open`]. Nothing was changed
+    /// then.
     pub fn open(settings: &settings::StoreSettings, partitions: u16) -> Result<Store, Error> {
         Store::open_with(settings, partitions, &KeyVault::folder(&settings.path))
     }
@@ -98,7 +98,7 @@ impl Store {
             vault: None,
         };
         if store.is_new(partitions)? {
-            // The keys are there before anything says so.
+            // The keys exist before the row that says so.
             let master = settings.master_key.as_deref();
             let vault =
                 master.map(|master| KeyVault::open(keys, master, Access::Make)).transpose()?;
@@ -111,7 +111,7 @@ impl Store {
         Ok(store)
     }
 
-    /// Makes everything durable that was committed, also where commits do not wait for the disk.
+    /// Makes everything durable that was committed, also where commits are not synced.
     ///
     /// # Errors
     /// [`Error::Write`].
@@ -119,7 +119,7 @@ impl Store {
         self.db.flush_wal(true).map_err(|error| self.poison(error))
     }
 
-    /// The stream sequence up to which every partition has taken everything in; it may lag behind.
+    /// The stream sequence up to which every partition has processed everything; it may lag behind.
     ///
     /// # Errors
     /// [`Error::Read`], or [`Error::Record`].
@@ -127,8 +127,8 @@ impl Store {
         Ok(self.store_wide(FLOOR)?.unwrap_or(0))
     }
 
-    /// The stream that the cursors are about, as the moment in milliseconds when it was made; none
-    /// if that is not known yet.
+    /// The stream that the cursors belong to, as its creation time in milliseconds; none if that is not
+    /// known yet.
     ///
     /// # Errors
     /// [`Error::Read`], or [`Error::Record`].
@@ -136,7 +136,7 @@ impl Store {
         self.store_wide(STREAM)
     }
 
-    /// From now on the cursors are about this stream.
+    /// Binds the cursors to this stream.
     ///
     /// # Errors
     /// [`Error::Write`], or [`Error::Poisoned`].
@@ -146,8 +146,8 @@ impl Store {
         self.commit(&[batch])
     }
 
-    /// The number of the last start that served with this very store; none if it never did, or was
-    /// restored since.
+    /// The number of the last start that served with this store; none if it never did, or was restored
+    /// since.
     ///
     /// # Errors
     /// [`Error::Read`], or [`Error::Record`].
@@ -166,10 +166,9 @@ impl Store {
         self.sync()
     }
 
-    /// From now on the cursors are about the stream that was made at this moment; none: about one that
-    /// is still to be made. Each partition has taken in what is said of it: its cursor, and when that
-    /// event was stored. `is_same` says that the stream holds the same as before, so that what waits in the
-    /// slow lane still does, and that places in it are what they were. Durable at once.
+    /// Binds the cursors to the stream created at this time (none: to one not created yet), and sets each
+    /// partition's cursor and the timestamp of its event. `is_same` means that the stream still has the
+    /// same content, so the slow lane and its positions remain valid. Written durably.
     ///
     /// # Errors
     /// [`Error::Write`], or [`Error::Poisoned`]; [`Error::Read`], [`Error::Key`] or [`Error::Record`].
@@ -186,7 +185,7 @@ impl Store {
             if !is_same {
                 batch.set_slow_cursor(*partition, 0);
                 batch.set_slow_lane(*partition, &SlowLane::default());
-                // Places in the stream before are none in this one.
+                // Sequences of the previous stream mean nothing in this one.
                 for (mark, tombstone) in self.tombstones(*partition)? {
                     let tombstone = Tombstone { sequence: 0, ..tombstone };
                     batch.put_tombstone(*partition, mark, &tombstone);
@@ -202,12 +201,12 @@ impl Store {
         self.sync()
     }
 
-    /// About how many rows a table has.
+    /// The approximate number of rows of a table.
     pub fn estimate(&self, table: Table) -> u64 {
         self.property(table, properties::ESTIMATE_NUM_KEYS)
     }
 
-    /// What the store takes of the machine.
+    /// The resources that the store uses.
     pub fn usage(&self) -> Usage {
         let tables = Table::ALL.map(|table| {
             (table, self.estimate(table), self.property(table, properties::TOTAL_SST_FILES_SIZE))
@@ -219,14 +218,14 @@ impl Store {
         }
     }
 
-    /// Sorts everything into its final place. Takes long and disturbs; for measurements.
+    /// Compacts everything. Slow, and delays commits; for measurements.
     pub fn compact(&self) {
         for table in Table::ALL {
             self.db.compact_range_cf(self.table(table), None::<&[u8]>, None::<&[u8]>);
         }
     }
 
-    /// Whether there is nothing in the database yet.
+    /// Whether the database is empty.
     fn is_new(&self, partitions: u16) -> Result<bool, Error> {
         let Some(format) = self.store_wide("format")? else {
             for table in Table::ALL {
@@ -253,7 +252,8 @@ impl Store {
         }
     }
 
-    /// From here on no older version opens the database: it would pass over rows that this one writes.
+    /// Raises the format, so that no older version opens the database: it would ignore rows that this one
+    /// writes.
     fn raise_format(&self) -> Result<(), Error> {
         if self.store_wide("format")? == Some(FORMAT) {
             return Ok(());
@@ -264,7 +264,7 @@ impl Store {
         self.sync()
     }
 
-    /// Makes an empty database one of jumeau's.
+    /// Initialises an empty database.
     fn found(&self, partitions: u16) -> Result<(), Error> {
         let mut batch = Batch::new();
         batch.set_store_wide("format", FORMAT);
@@ -276,10 +276,11 @@ impl Store {
         self.sync()
     }
 
-    /// What seals a store that there is, if anything does: that was chosen when it was made.
+    /// Opens the keys of an existing store, if it is sealed: that was chosen when it was created.
     ///
     /// # Errors
-    /// [`Error::MasterKey`] or [`Error::InClear`] if the settings say otherwise, and as [`KeyVault::open`].
+    /// [`Error::MasterKey`] or [`Error::InClear`] if the settings contradict it, and as
+    /// [`KeyVault::open`].
     pub(super) fn find_vault(
         &self,
         keys: &Path,
@@ -296,7 +297,7 @@ impl Store {
         }
     }
 
-    /// The last change of customers' keys that the store knows of.
+    /// The last change of customers' keys that the store has.
     pub(super) fn keys_upto(&self) -> Result<u64, Error> {
         Ok(self.store_wide(KEYS)?.unwrap_or(0))
     }
@@ -333,7 +334,7 @@ impl Store {
             Some(vault) => Some((vault, vault.change()?, Vec::new())),
             None => None,
         };
-        // Where a twin goes, ranges go with it, and the order is kept.
+        // The deletion of a twin contains ranges, and the order is kept.
         for change in in_key_order(batches) {
             match change {
                 BatchOperation::Put(table, key, value) => {
@@ -378,7 +379,7 @@ impl Store {
             .map_err(|error| Error::Write { detail: error.into_string() })
     }
 
-    /// A value as it was put; none if its row is none any more.
+    /// A value in clear; none if its row is unreadable.
     fn plain<'a>(
         &self,
         table: Table,
@@ -392,7 +393,7 @@ impl Store {
     }
 }
 
-/// What RocksDB puts before the changes of a batch.
+/// The header that RocksDB puts before the changes of a batch.
 const HEADER_BYTES: usize = 12;
 
 impl Commit for Store {
@@ -446,8 +447,7 @@ impl Read for Store {
         rows.status().map_err(|error| read_error(&error))
     }
 
-    /// One iterator for all of them, in the order of the keys: making one costs more than moving
-    /// it.
+    /// One iterator for all of them, in the order of the keys: creating one costs more than moving it.
     fn scan_each(
         &self,
         table: Table,
@@ -476,7 +476,7 @@ impl Read for Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        // What cannot be written has nothing to sync.
+        // Nothing can be written any more, so nothing is to be synced.
         if self.poisoned.load(Ordering::Acquire) {
             return;
         }
@@ -492,12 +492,12 @@ impl std::fmt::Debug for Store {
     }
 }
 
-/// The changes sorted by table and key, of each key the last: neighbours are found faster from one
-/// another than from afar. Where ranges go, the order matters and is kept.
+/// The changes sorted by table and key, of each key the last: neighbouring keys are found faster. With
+/// ranges among them the order matters and is kept.
 fn in_key_order(batches: &[Batch]) -> Vec<BatchOperation<'_>> {
     let mut changes: Vec<BatchOperation<'_>> = batches.iter().flat_map(Batch::changes).collect();
     if changes.iter().all(|change| change.row().is_some()) {
-        // Sorting keeps the order of equals: the last change of a key is made the first.
+        // The sort is stable: reversing makes the last change of a key the first.
         changes.reverse();
         changes.sort_by(|left, right| left.row().cmp(&right.row()));
         changes.dedup_by(|later, first| later.row() == first.row());
@@ -505,14 +505,14 @@ fn in_key_order(batches: &[Batch]) -> Vec<BatchOperation<'_>> {
     changes
 }
 
-/// Looking at what is at the path before anything is changed there.
+/// Checks what is at the path before anything is changed there.
 pub(super) struct OpenCheck<'a> {
     pub(super) path: &'a Path,
 }
 
 impl OpenCheck<'_> {
-    /// Whether there is a database. A folder of other files is refused: the database would make
-    /// itself at home among them.
+    /// Whether a database exists. A folder of other files is refused: the database would be created among
+    /// them.
     pub(super) fn existing(&self) -> Result<bool, Error> {
         let open = |error: std::io::Error| Error::Open {
             path: self.path.to_owned(),
@@ -532,8 +532,8 @@ impl OpenCheck<'_> {
             return Err(self.not_jumeau(&format!("a folder with `{other}`")));
         }
         let existing = names.iter().any(|name| name == "CURRENT");
-        // `CURRENT` is made before any row is written: without it, this is a database that was
-        // never finished, unless there are rows.
+        // `CURRENT` is created before any row is written: without it, this is a database that was never
+        // completed, unless there are rows.
         let has_rows = |name: &String| name.ends_with(".sst") || name.ends_with(".log");
         if !existing && names.iter().any(has_rows) {
             let detail = "its file CURRENT is missing".to_owned();
@@ -542,7 +542,7 @@ impl OpenCheck<'_> {
         Ok(existing)
     }
 
-    /// Whether the tables are ours. Nothing is opened for writing before that is known.
+    /// Checks that the tables are ours. Nothing is opened for writing before that.
     pub(super) fn check_tables(&self) -> Result<(), Error> {
         let options = Options::default();
         let tables = DB::list_cf(&options, self.path).map_err(|error| self.error(&error))?;
@@ -561,8 +561,8 @@ impl OpenCheck<'_> {
         }
     }
 
-    /// The table `meta` is made last: a database without it is one that was never finished, or
-    /// somebody else's.
+    /// Checks a database without the table `meta`, which is created last: it was never completed, or is
+    /// not ours.
     fn check_unfinished(&self, options: &Options, tables: &[String]) -> Result<(), Error> {
         let db = DB::open_cf_for_read_only(options, self.path, tables, false)
             .map_err(|error| self.error(&error))?;
@@ -593,7 +593,7 @@ impl OpenCheck<'_> {
     }
 }
 
-/// Whether RocksDB itself may have made a file of this name.
+/// Whether RocksDB may have created a file of this name.
 fn may_be_engines(name: &str) -> bool {
     const NAMES: [&str; 5] = ["CURRENT", "LOCK", "LOG", "IDENTITY", "lost+found"];
     const BEGINNINGS: [&str; 3] = ["LOG.old.", "MANIFEST-", "OPTIONS-"];

@@ -28,8 +28,8 @@ impl DiskMonitor {
         }
     }
 
-    /// Looks at the disk; returns whether there is too little room, if that has changed. A disk that
-    /// does not tell changes nothing.
+    /// Checks the disk; returns whether there is too little space, if that has changed. A failed check
+    /// changes nothing.
     pub fn look(&self) -> Option<bool> {
         match rustix::fs::statvfs(&self.path) {
             Ok(found) => self.take(found.f_bavail.saturating_mul(found.f_frsize)),
@@ -40,7 +40,7 @@ impl DiskMonitor {
         }
     }
 
-    /// What was found at the last look.
+    /// The result of the last check.
     pub fn space(&self) -> DiskSpace {
         DiskSpace {
             free_bytes: self.free_bytes.load(Ordering::Relaxed),
@@ -53,7 +53,7 @@ impl DiskMonitor {
     fn take(&self, free_bytes: u64) -> Option<bool> {
         self.free_bytes.store(free_bytes, Ordering::Relaxed);
         let was_short = self.is_short.load(Ordering::Relaxed);
-        // An eighth more ends it: what is taken in then would begin it again at once.
+        // An eighth more ends the shortage: otherwise processing would cause it again at once.
         let needed = if was_short {
             self.reserve_bytes.saturating_add(self.reserve_bytes / 8)
         } else {

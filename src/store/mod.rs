@@ -1,11 +1,10 @@
-//! The store on the disk: the state of every twin, its timeline and timers, what waits to be published,
-//! and how far each partition has come.
+//! Durable storage: twin states, timelines, timers, the outbox and the cursors.
 //!
-//! The [`Committer`] makes the [`Batch`](crate::tables::Batch)es of all partitions durable together, and
-//! only then says so. Rows are read through [`Read`](crate::tables::Read). A failed write poisons the
-//! store for good: the process stops rather than guess; [`DiskMonitor`] sees a disk that fills up before that.
+//! The [`Committer`] commits the [`Batch`](crate::tables::Batch)es of all partitions together and then
+//! reports them as durable. Rows are read through [`Read`](crate::tables::Read). A failed write poisons
+//! the store and the process stops; [`DiskMonitor`] detects a filling disk before that.
 //!
-//! This is the only place that names rocksdb.
+//! This is the only module that uses rocksdb.
 
 mod backup;
 mod committer;

@@ -1,4 +1,5 @@
-//! Taking out of the files what was deleted: a row that goes is at first only covered by a mark.
+//! Removes deleted data from the files: a deleted row is at first only hidden by a tombstone of the
+//! engine.
 
 use rocksdb::{BottommostLevelCompaction, CompactOptions, FlushOptions};
 
@@ -6,7 +7,7 @@ use super::Store;
 use crate::event::Customer;
 use crate::tables::{Batch, Commit, Error, Table, keys};
 
-/// The name of one quarter of the secret among what the store knows as a whole.
+/// The store-wide rows with the four quarters of the secret.
 const SECRET: [&str; 4] = ["secret-0", "secret-1", "secret-2", "secret-3"];
 
 impl Store {
@@ -35,11 +36,11 @@ impl Store {
         Ok(fresh)
     }
 
-    /// Rewrites the files in which rows of a customer may be who was deleted, and the log of
-    /// changes, so that their bytes are in none any more.
+    /// Rewrites the files that may contain rows of a deleted customer, and the log of changes, so that
+    /// none has their bytes any more.
     ///
-    /// The one file that may still name the customer is the manifest, if a key of theirs was the
-    /// first or last of a table file; it is written anew at every start.
+    /// The one file that may still name the customer is the manifest, if a key of theirs was the first or
+    /// last of a table file; it is rewritten at every start.
     ///
     /// # Errors
     /// [`Error::Write`].
@@ -57,7 +58,7 @@ impl Store {
                 | Table::Waiting => {
                     self.rewrite(table, &own);
                 }
-                // The customer stands further behind in their keys, or in their values.
+                // In these tables the customer stands later in the keys, or in the values.
                 Table::Timers
                 | Table::Outbox
                 | Table::Observations
@@ -76,7 +77,7 @@ impl Store {
         Ok(())
     }
 
-    /// How many keys of an erased customer are out of use, and still there.
+    /// The number of keys of an erased customer that are retired but not destroyed.
     ///
     /// # Errors
     /// [`Error::Read`], or [`Error::Keys`].
@@ -84,8 +85,8 @@ impl Store {
         self.vault.as_ref().map_or(Ok(0), |vault| vault.retired(customer.as_str()))
     }
 
-    /// Destroys the keys of an erased customer, where rows are sealed: what they sealed can never be
-    /// read again, wherever there is a copy of it. The copy of all keys beside backups is made anew.
+    /// Destroys the keys of an erased customer, if rows are sealed: what they encrypted becomes
+    /// unreadable in every copy. The copy of all keys beside backups is replaced.
     ///
     /// # Errors
     /// [`Error::Read`], [`Error::Keys`], [`Error::Write`], or [`Error::Backup`].
@@ -107,7 +108,7 @@ impl Store {
         Ok(())
     }
 
-    /// Everything into table files, so that the log of changes begins anew.
+    /// Writes everything into table files, so that the log of changes is restarted.
     fn flush(&self) -> Result<(), Error> {
         let mut options = FlushOptions::default();
         options.set_wait(true);
@@ -117,7 +118,8 @@ impl Store {
 
     fn rewrite(&self, table: Table, prefix: &[u8]) {
         let mut options = CompactOptions::default();
-        // Where nothing else is to be merged, too: a mark that has met all that it covers goes.
+        // Also on the last level, where nothing else is merged: only that removes the engine's
+        // tombstones.
         options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
         options.set_exclusive_manual_compaction(false);
         let until = keys::behind(prefix);

@@ -1,13 +1,13 @@
-//! Rows of customers as they lie on the disk where there are keys: sealed by XChaCha20-Poly1305
-//! (draft-irtf-cfrg-xchacha), so that a disk or a backup tells nothing of what they say.
+//! Sealed rows of customers, as they are on disk if there are keys: encrypted by XChaCha20-Poly1305
+//! (draft-irtf-cfrg-xchacha), so that a disk or a backup does not reveal their content.
 //!
-//! A sealed row is `0xE5`, which key it is (its name, 16 bytes, and the change that made it, 8 bytes), the
-//! low 32 bits of the XXH3-64 of these, a nonce (24 bytes), and the ciphertext with its tag (16 bytes).
-//! The table and the row's key are authenticated with it, so that no row passes for
-//! another. What the rows are found by stays in clear: customers' identifiers in the keys of rows, in
-//! erasures under way and in sweeps; moments and names of timers; and in indexes hashes of values. So
-//! does what concerns no single customer: broadcasts, what was learned and from which answers, results
-//! of experiments, and what partitions know of themselves.
+//! A sealed row is `0xE5`, the key that sealed it (its name, 16 bytes, and the change that created it, 8
+//! bytes), the low 32 bits of the XXH3-64 of these, a nonce (24 bytes), and the ciphertext with its tag
+//! (16 bytes). The table and the row's key are authenticated with it, so that no row passes for another.
+//! Lookup data stays in clear: customers' identifiers in the keys of rows, in erasures in progress and in
+//! scans; times and names of timers; and in indexes hashes of values. So does what concerns no single
+//! customer: broadcasts, models and training history, results of experiments, and the metadata of
+//! partitions.
 
 use std::borrow::Cow;
 
@@ -25,7 +25,7 @@ use crate::tables::{Error, Table, keys};
 /// The first byte of a sealed row; no record begins with it.
 const MAGIC: u8 = 0xE5;
 
-/// What stands for a row's customer where there is none: no customer's identifier is empty.
+/// The customer of rows that belong to none: no customer's identifier is empty.
 const NOBODY: &str = "";
 
 /// Whether rows of this table are sealed.
@@ -52,12 +52,12 @@ const fn is_sealed(table: Table) -> bool {
     }
 }
 
-/// Tables whose rows are sealed.
+/// The tables whose rows are sealed.
 pub(super) fn tables() -> impl Iterator<Item = Table> {
     Table::ALL.into_iter().filter(|table| is_sealed(*table))
 }
 
-/// Whose key seals a row.
+/// The customer whose key seals a row.
 fn owner(table: Table, key: &[u8], value: &[u8]) -> Option<Customer> {
     match table {
         Table::Outbox => {
@@ -74,8 +74,8 @@ fn owner(table: Table, key: &[u8], value: &[u8]) -> Option<Customer> {
 }
 
 impl KeyChange<'_> {
-    /// The value of a row as it is to be written, behind what `into` holds; nothing if it stays as it
-    /// is.
+    /// Appends the value of a row as it is to be written to `into`; appends nothing if the value is
+    /// written as it is.
     ///
     /// # Errors
     /// As [`KeyChange::key`].
@@ -107,8 +107,8 @@ impl KeyChange<'_> {
 }
 
 impl KeyVault {
-    /// The value of a row as it was put; none if its key is gone: then it is no row any more. One that
-    /// is damaged comes out as it is, which is no record.
+    /// The decrypted value of a row; none if its key is destroyed, because then the row no longer counts.
+    /// A damaged one is returned as it is, which is no valid record.
     ///
     /// # Errors
     /// As [`KeyVault::find`].
@@ -122,7 +122,7 @@ impl KeyVault {
             return Ok(Some(Cow::Borrowed(found)));
         }
         let Some(row) = Row::read(found) else {
-            // A record in clear has no business here: it is not to pass for one of ours.
+            // A record in clear does not belong here, and must not pass for one of ours.
             return Ok(Some(Cow::Borrowed(&[])));
         };
         let keys = self.find(&row.name)?;
@@ -134,7 +134,7 @@ impl KeyVault {
         Ok(Some(opened.map_or(Cow::Borrowed(found), Cow::Owned)))
     }
 
-    /// Whether the key of a sealed row is gone.
+    /// Whether the key of a sealed row is destroyed.
     ///
     /// # Errors
     /// As [`KeyVault::find`].
@@ -145,7 +145,7 @@ impl KeyVault {
     }
 }
 
-/// A sealed row, taken apart.
+/// The parts of a sealed row.
 struct Row<'a> {
     name: KeyName,
     made: u64,
@@ -168,7 +168,7 @@ impl Row<'_> {
 
 const WHICH_BYTES: usize = size_of::<KeyName>() + size_of::<u64>();
 
-/// Which key it is that sealed a row.
+/// The identification of the key that sealed a row.
 fn which(name: &KeyName, made: u64) -> [u8; WHICH_BYTES] {
     let mut which = [0; WHICH_BYTES];
     which[..size_of::<KeyName>()].copy_from_slice(name);
@@ -176,7 +176,7 @@ fn which(name: &KeyName, made: u64) -> [u8; WHICH_BYTES] {
     which
 }
 
-/// So that a damaged row is not taken for one whose key is gone.
+/// A checksum, so that a damaged row is not taken for one whose key is destroyed.
 fn checksum(which: &[u8; WHICH_BYTES]) -> [u8; 4] {
     let [a, b, c, d, ..] = XxHash3_64::oneshot(which).to_le_bytes();
     [a, b, c, d]

@@ -1,5 +1,5 @@
-//! How RocksDB is set up: for small states, changed again and again in large commits, on few cores
-//! that the broker needs too. `benches/store.rs` measures what is chosen here.
+//! The configuration of RocksDB: for small states, often changed in large commits, on few cores that the
+//! broker needs too. `benches/store.rs` measures these choices.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -14,10 +14,10 @@ use crate::config::settings;
 use crate::event::Time;
 use crate::tables::{Table, keys};
 
-/// Journalled inputs older than this can go: a moment in milliseconds that only grows.
+/// Journalled inputs before this time may be deleted: milliseconds that only grow.
 pub(super) type Horizon = Arc<AtomicI64>;
 
-/// Memory that the tables share, so that it is bounded as a whole.
+/// Memory shared by the tables, so that its total is bounded.
 pub(super) struct MemoryPool {
     pub(super) cache: Cache,
     pub(super) buffers: WriteBufferManager,
@@ -42,15 +42,15 @@ pub(super) fn database(settings: &settings::StoreSettings, memory: &MemoryPool) 
     options.set_write_buffer_manager(&memory.buffers);
     options.set_max_background_jobs(i32::from(settings.background_jobs));
     options.set_max_open_files(i32::from(settings.open_files));
-    // One thread writes: there is nobody to share its memtable writes with.
+    // One thread writes, so memtable writes cannot be shared.
     options.set_allow_concurrent_memtable_write(false);
     options.set_enable_write_thread_adaptive_yield(false);
-    // A torn end is what a crash leaves, and is cut off; damage before it is an error, where the
-    // default would drop every commit behind it without a word.
+    // A crash leaves a torn end, which is cut off; damage before it is an error, where the default would
+    // silently drop every later commit.
     options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
     options.set_max_total_wal_size(settings.write_buffer_bytes.saturating_mul(2));
-    // Table files reach the disk as they are written, so that a commit's sync does not wait for
-    // a flush of all of them at once.
+    // Table files are synced as they are written, so that a commit's sync does not wait for a whole
+    // flush.
     options.set_bytes_per_sync(1 << 20);
     options.set_log_level(LogLevel::Warn);
     options.set_keep_log_file_num(4);
@@ -77,7 +77,7 @@ pub(super) fn keys(may_be_made: bool) -> Options {
     let mut options = Options::default();
     options.create_if_missing(may_be_made);
     let mut blocks = BlockBasedOptions::default();
-    // Every new customer is looked for in vain, once.
+    // Every new customer is looked up once without a result.
     blocks.set_bloom_filter(10.0, false);
     blocks.set_format_version(6);
     options.set_block_based_table_factory(&blocks);
@@ -104,7 +104,7 @@ fn rows(
     let mut options = Options::default();
     let mut blocks = BlockBasedOptions::default();
     blocks.set_block_cache(&memory.cache);
-    // Without this, indexes and filters would be memory that no setting bounds.
+    // Without this, indexes and filters would use memory that no setting bounds.
     blocks.set_cache_index_and_filter_blocks(true);
     blocks.set_cache_index_and_filter_blocks_with_high_priority(true);
     blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
@@ -112,10 +112,10 @@ fn rows(
     options.set_write_buffer_manager(&memory.buffers);
     options.set_level_compaction_dynamic_level_bytes(true);
     options.set_max_write_buffer_number(8);
-    // Small write buffers stay in the processor's cache, where a change finds its place twice as
-    // fast. The many small files that they make are let be for longer before they are merged:
-    // rows are rarely read, and then past filters in memory. Small files are also removed one at a
-    // time, and on some disks a commit waits about a millisecond for each MB that is removed.
+    // Small write buffers stay in the processor's cache, where inserting a change is twice as fast. The
+    // many small files that they produce are merged later: rows are rarely read, and then past filters in
+    // memory. Small files are also removed one at a time, and on some disks a commit waits about a
+    // millisecond for each MB that is removed.
     let buffer = (size(settings.write_buffer_bytes) / 32).clamp(1 << 20, 4 << 20);
     options.set_write_buffer_size(buffer);
     options.set_target_file_size_base(4 << 20);
@@ -123,7 +123,7 @@ fn rows(
     options.set_level_zero_file_num_compaction_trigger(32);
     options.set_level_zero_slowdown_writes_trigger(80);
     options.set_level_zero_stop_writes_trigger(128);
-    // What is written again soon is not worth the time; what stays is worth the space.
+    // Data that is rewritten soon is not worth the time; data that stays is worth the space.
     options.set_compression_type(DBCompressionType::None);
     options.set_bottommost_compression_type(DBCompressionType::Lz4);
     match table {
@@ -138,7 +138,7 @@ fn rows(
             blocks.set_block_size(8 << 10);
         }
         Table::Timers | Table::Outbox | Table::Observations => {
-            // Rows that live for moments: what is deleted should not be scanned at the next start.
+            // Short-lived rows: deleted ones should not be scanned at the next start.
             options.add_compact_on_deletion_collector_factory(1_000, 500, 0.5);
         }
         Table::Journal => {
@@ -169,7 +169,7 @@ fn rows(
     options
 }
 
-/// The moment before which journalled inputs can go, if this is the newest one.
+/// The time before which journalled inputs may be deleted, if `newest` is the newest one.
 pub(super) fn horizon(settings: &settings::StoreSettings, newest: Time) -> Time {
     newest - Duration::from_hours(24) * u32::from(settings.journal_days)
 }

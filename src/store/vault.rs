@@ -1,11 +1,11 @@
-//! The customers' keys: one for each, wrapped by the master key, in a database beside the store.
+//! Customer keys: one per customer, wrapped by the master key, in a separate database beside the store.
 //!
-//! They are in no backup of the store. Beside backups there is one copy of the keys for all of them,
-//! always the newest; so a key that goes, goes for every backup that was made before, too.
+//! Backups of the store do not contain them; all backups share one copy of the newest keys, so a
+//! destroyed key makes the customer unreadable in older backups, too.
 //!
-//! A key is made before what it seals is committed, and taken out of use before its customer's rows
-//! are deleted: whatever a crash leaves, the keys are ahead of the store, and both count how far they
-//! are. What only the keys have come to is undone at the next start.
+//! A key is written before the data that it encrypts, and retired before the customer's rows are deleted,
+//! so after a crash the keys are ahead of the store; both keep a change counter, and the next start
+//! undoes key changes that the store does not have.
 
 use std::fs;
 use std::num::NonZeroUsize;
@@ -29,37 +29,37 @@ use crate::config::limits;
 use crate::files::close_folder;
 use crate::tables::{Error, keys};
 
-/// What a customer's key is found by: a keyed hash, so that the keys name nobody.
+/// The lookup name of a customer's key: a keyed hash, so that the keys name nobody.
 pub(super) type KeyName = [u8; 16];
 
 pub(super) const NONCE_BYTES: usize = 24;
 const KEY_BYTES: usize = 32;
-/// A nonce, a key, and the tag that tells whether it was unwrapped by the right one.
+/// A nonce, a key, and the tag that proves that it was unwrapped by the right master key.
 const WRAPPED_BYTES: usize = NONCE_BYTES + KEY_BYTES + 16;
 
-/// The row of the key that names are made with, wrapped like any: by it a master key proves right. No
+/// The row of the key that names are hashed with, wrapped like any other: it verifies a master key. No
 /// name is as short.
 const NAMING: &[u8] = b"naming";
-/// The row of how far the keys are: the number of the last change.
+/// The row of the change counter: the number of the last change.
 const NUMBER: &[u8] = b"number";
 
-/// The folder beside backups where the keys of all of them are.
+/// The folder beside backups with the keys of all of them.
 const COPY: &str = "customers-keys";
 
-/// Endings of names that folders have for a moment only: of a copy that is being made or replaced,
-/// and of one that is being restored.
+/// Suffixes of temporary folders: of a copy that is being made or replaced, and of one that is being
+/// restored.
 pub(super) const PASSING: [&str; 4] = ["next", "last", "restoring", "tmp"];
 
-/// Whether a folder of this name is no backup, and may be replaced at any time: the copy of the keys,
-/// or one that is there for a moment only.
+/// Whether a folder of this name is no backup, and may be replaced at any time: the copy of the keys, or
+/// a temporary folder.
 pub fn is_reserved(name: &str) -> bool {
     let (stem, ending) = name.split_once('.').unwrap_or((name, ""));
     let is_passing = name.rsplit('.').next().is_some_and(|last| PASSING.contains(&last));
-    // File systems that mind no capitals take these for one.
+    // Case-insensitive file systems treat these as the same.
     stem.eq_ignore_ascii_case(COPY) || (!ending.is_empty() && is_passing)
 }
 
-/// The customers' keys of a store.
+/// The customer keys of a store.
 pub(super) struct KeyVault {
     folder: PathBuf,
     rows: DB,
@@ -74,41 +74,41 @@ pub(super) struct KeyVault {
 
 struct KnownKeys {
     keys: LruCache<KeyName, Keys>,
-    /// How often keys that there were have changed: what was read before that is not kept.
+    /// How often existing keys have changed: keys read before a change are not cached.
     changes: u64,
 }
 
-/// Whether a database of keys may be made or changed.
+/// Whether a database of keys may be created or changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
-    /// There may be none yet.
+    /// It may not exist yet.
     Make,
-    /// There is one; what the store has not come to is undone.
+    /// It exists; changes that the store does not have are undone.
     Change {
-        /// The last change that the store knows of.
+        /// The last change that the store has.
         upto: u64,
     },
-    /// There is one, and it stays as it is.
+    /// It exists, and is not changed.
     Look {
-        /// The last change that the store knows of.
+        /// The last change that the store has.
         upto: u64,
     },
 }
 
-/// The keys of one customer, mostly one: the last seals, unless it was taken out of use.
+/// The keys of one customer, mostly one: the last one seals, unless it is retired.
 #[derive(Clone, Default)]
 pub(super) struct Keys(SmallVec<[Entry; 1]>);
 
 #[derive(Clone)]
 enum Entry {
-    /// A key, and the number of the change that made it.
+    /// A key, and the number of the change that created it.
     Key(u64, Cipher, [u8; WRAPPED_BYTES]),
-    /// Those before it were taken out of use by the change of this number.
+    /// Earlier keys were retired by the change of this number.
     Retired(u64),
 }
 
 impl Keys {
-    /// What seals now, if anything does, and the number of the change that made it.
+    /// The key that seals now, if any, and the number of the change that created it.
     fn current(&self) -> Option<(u64, &Cipher)> {
         match self.0.last() {
             Some(Entry::Key(made, cipher, _)) => Some((*made, cipher)),
@@ -116,7 +116,7 @@ impl Keys {
         }
     }
 
-    /// The key that the change of this number made.
+    /// The key that the change of this number created.
     pub(super) fn made_by(&self, number: u64) -> Option<&Cipher> {
         self.0.iter().rev().find_map(|entry| match entry {
             Entry::Key(made, cipher, _) if *made == number => Some(cipher),
@@ -124,7 +124,7 @@ impl Keys {
         })
     }
 
-    /// Without those that are out of use, and how many these were.
+    /// Without retired keys, and how many these were.
     fn in_use(&self) -> (Keys, u64) {
         let last = self.0.iter().rposition(|entry| matches!(entry, Entry::Retired(_)));
         let (old, new) = self.0.split_at(last.map_or(0, |last| last + 1));
@@ -168,7 +168,7 @@ impl Keys {
     }
 }
 
-/// Keys that one commit changes, and that are durable before it.
+/// The key changes of one commit, which are durable before it.
 pub(super) struct KeyChange<'a> {
     vault: &'a KeyVault,
     number: MutexGuard<'a, u64>,
@@ -192,7 +192,7 @@ impl KeyVault {
         if own.exists() { own } else { store.with_file_name(COPY) }
     }
 
-    /// Opens the keys in a folder by the master key that a setting names.
+    /// Opens the keys in a folder with the master key that a setting names.
     ///
     /// # Errors
     /// [`Error::MasterKey`], [`Error::Keys`], or [`Error::InUse`].
@@ -263,7 +263,7 @@ impl KeyVault {
         Ok(vault)
     }
 
-    /// The name of a customer's key; nobody's in particular has one, too.
+    /// The name of a customer's key; the empty identifier, for rows of no single customer, has one, too.
     pub(super) fn name(&self, customer: &str) -> KeyName {
         let mut hash = self.naming.clone();
         hash.update(customer.as_bytes());
@@ -273,8 +273,8 @@ impl KeyVault {
         half
     }
 
-    /// The secret of the store that these keys seal: what is signed and hashed with it cannot be made
-    /// by whoever has a copy of the store, or of the keys, and not the master key.
+    /// The secret of the store that these keys seal: a copy of the store, or of the keys, without the
+    /// master key is not enough to sign or hash with it.
     pub(super) fn secret(&self) -> [u8; 32] {
         let mut hash = self.naming.clone();
         // No customer's identifier begins with this byte, so it is no customer's name.
@@ -282,7 +282,7 @@ impl KeyVault {
         hash.finalize().into_bytes().into()
     }
 
-    /// The keys of this name, as they are known.
+    /// The keys of this name, from the cache or the database.
     ///
     /// # Errors
     /// [`Error::Read`], or [`Error::Keys`].
@@ -304,7 +304,7 @@ impl KeyVault {
         Ok(Some(keys))
     }
 
-    /// The keys that one commit needs. Nobody else changes any until it is done.
+    /// Begins the key changes of one commit. No other commit changes keys until it is done.
     ///
     /// # Errors
     /// [`Error::Write`] if the system has no random numbers.
@@ -314,7 +314,7 @@ impl KeyVault {
         Ok(KeyChange { vault: self, number, changed, nonce: nonce.into() })
     }
 
-    /// How many keys of a customer are out of use, and wait to be forgotten.
+    /// The number of a customer's keys that are retired but not destroyed.
     ///
     /// # Errors
     /// As [`KeyVault::find`].
@@ -322,11 +322,11 @@ impl KeyVault {
         Ok(self.find(&self.name(customer))?.map_or(0, |keys| keys.in_use().1))
     }
 
-    /// Destroys the keys of a customer that are out of use, here and beside the backups of this
-    /// folder: nothing that they sealed can be read again.
+    /// Destroys the retired keys of a customer, here and beside the backups of this folder: nothing that
+    /// they encrypted can be read again.
     ///
     /// # Errors
-    /// [`Error::Write`], or [`Error::Backup`]; done once more, it is done.
+    /// [`Error::Write`], or [`Error::Backup`]; a repeated call completes it.
     pub(super) fn forget(&self, customer: &str, backups: &Path) -> Result<(), Error> {
         let name = self.name(customer);
         {
@@ -343,13 +343,13 @@ impl KeyVault {
             }
             self.lose_sight_of(&name);
         }
-        // What is deleted is at first only covered by a mark.
+        // A deleted row is at first only hidden by a tombstone of the engine.
         self.rewrite(Some(&name))?;
         let copy = backups.join(COPY);
         if copy.exists() { self.back_up(&copy) } else { Ok(()) }
     }
 
-    /// A copy of the keys beside a backup, in place of the one that was there.
+    /// Copies the keys beside a backup, replacing the previous copy.
     ///
     /// # Errors
     /// [`Error::Backup`].
@@ -381,10 +381,10 @@ impl KeyVault {
         Ok(())
     }
 
-    /// Wraps every key by another master key, also in the copy beside backups; returns how many.
+    /// Wraps every key with another master key, also in the copy beside backups; returns how many.
     ///
     /// # Errors
-    /// [`Error::MasterKey`] if the new one is none; [`Error::Write`]. All are as they were then.
+    /// [`Error::MasterKey`] if the new one is invalid; [`Error::Write`]. All keys are unchanged then.
     pub(super) fn rewrap(self, master: &str, backups: &Path) -> Result<u64, Error> {
         let next = Cipher::new(&master_key(master)?);
         let mut batch = WriteBatch::default();
@@ -419,7 +419,7 @@ impl KeyVault {
         Ok(count)
     }
 
-    /// What was taken out of use by commits that never came to be is in use again.
+    /// Undoes key changes of commits that were never written: retired keys are in use again.
     fn undo(&self, upto: u64) -> Result<(), Error> {
         let mut batch = WriteBatch::default();
         for row in self.rows.iterator(IteratorMode::Start) {
@@ -457,7 +457,7 @@ impl KeyVault {
         self.rows.write_opt(batch, &options).map_err(write_error)
     }
 
-    /// Rewrites the files in which a row may be, or all, so that what was deleted is in none.
+    /// Rewrites the files that may contain a row, or all, so that none contains deleted data.
     fn rewrite(&self, name: Option<&KeyName>) -> Result<(), Error> {
         self.rows.flush().map_err(write_error)?;
         let mut options = CompactOptions::default();
@@ -470,7 +470,8 @@ impl KeyVault {
 }
 
 impl KeyChange<'_> {
-    /// What seals the rows of this customer from here on, and the number of the change that made it.
+    /// The key that seals the rows of this customer from here on, and the number of the change that
+    /// created it.
     ///
     /// # Errors
     /// [`Error::Read`], [`Error::Keys`], or [`Error::Write`].
@@ -486,7 +487,8 @@ impl KeyChange<'_> {
         Ok((made, cipher))
     }
 
-    /// The customer's rows go with this commit: what comes after it is sealed by another key.
+    /// Retires the customer's key, because this commit deletes their rows: later rows are sealed by
+    /// another key.
     ///
     /// # Errors
     /// [`Error::Read`], or [`Error::Keys`].
@@ -499,8 +501,8 @@ impl KeyChange<'_> {
         Ok(())
     }
 
-    /// A nonce that was never used, and never will be: that of the commit was drawn of 2¹⁹², and
-    /// grows from row to row.
+    /// A nonce that is never reused: the commit's first one is drawn from 2¹⁹², and it grows from row to
+    /// row.
     pub(super) fn nonce(&mut self) -> [u8; NONCE_BYTES] {
         for byte in &mut self.nonce {
             *byte = byte.wrapping_add(1);
@@ -511,8 +513,8 @@ impl KeyChange<'_> {
         self.nonce
     }
 
-    /// Makes durable what has changed, before the commit; returns the number of the change, which
-    /// goes with the commit, if there was any. Others wait until this is dropped.
+    /// Makes the changes durable before the commit; returns the number of the change, which is part of
+    /// the commit, if there was any. Other commits wait until this is dropped.
     ///
     /// # Errors
     /// [`Error::Write`].
@@ -529,7 +531,7 @@ impl KeyChange<'_> {
         self.vault.write(batch)?;
         let mut known = self.vault.known.lock();
         for (name, keys) in self.changed.drain() {
-            // Of one key nobody can have read an older row.
+            // With only one key, no older row can have been read.
             known.changes += u64::from(keys.0.len() > 1);
             known.keys.put(name, keys);
         }
@@ -579,10 +581,10 @@ fn unwrap(master: &Cipher, name: &[u8], wrapped: &[u8]) -> Option<Cipher> {
     unwrap_bytes(master, name, wrapped).map(|plain| Cipher::new(&Key::from(plain)))
 }
 
-/// What the names of variables begin with, among names of files.
+/// The prefix of environment variables, among file names.
 const VARIABLE: &str = "env:";
 
-/// Where a master key is looked for, for people.
+/// Where a master key is read from, in a text for people.
 fn named(from: &str) -> String {
     match from.strip_prefix(VARIABLE) {
         Some(name) => format!("the variable {name}"),

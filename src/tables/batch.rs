@@ -26,16 +26,16 @@ pub struct Batch {
 /// One change of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BatchOperation<'a> {
-    /// The row of this key has this value.
+    /// Sets the value of a row.
     Put(Table, &'a [u8], &'a [u8]),
-    /// There is no row of this key.
+    /// Deletes a row.
     Delete(Table, &'a [u8]),
-    /// There is no row from the first key up to, and without, the second.
+    /// Deletes the rows from the first key up to, but excluding, the second.
     DeleteRange(Table, &'a [u8], &'a [u8]),
 }
 
 impl<'a> BatchOperation<'a> {
-    /// The one row that it is about, if it is about one.
+    /// The table and key of the row, unless it is a range.
     pub fn row(&self) -> Option<(Table, &'a [u8])> {
         match *self {
             BatchOperation::Put(table, key, _) | BatchOperation::Delete(table, key) => {
@@ -46,13 +46,13 @@ impl<'a> BatchOperation<'a> {
     }
 }
 
-/// The name of the floor among what the store knows as a whole.
+/// The name of the store-wide row of the floor.
 pub(crate) const FLOOR: &str = "floor";
 
-/// The name of the version of what was learned, likewise.
+/// The name of the store-wide row of the model version.
 pub(crate) const MODEL: &str = "model";
 
-/// The name of how many answers that was from, likewise.
+/// The name of the store-wide row of the number of observations trained on.
 pub(crate) const ANSWERS: &str = "answers";
 
 const PUT: u8 = 0;
@@ -63,57 +63,57 @@ const DELETE_RANGE: u8 = 2;
 const HEAD_BYTES: usize = 10;
 
 impl Batch {
-    /// No change.
+    /// An empty batch.
     pub fn new() -> Batch {
         Batch::default()
     }
 
-    /// No change, with room for `bytes` of them.
+    /// An empty batch with capacity for `bytes`.
     pub fn with_capacity(bytes: usize) -> Batch {
         Batch { arena: Vec::with_capacity(bytes), ..Batch::default() }
     }
 
-    /// How many changes there are.
+    /// The number of changes.
     pub fn len(&self) -> usize {
         self.changes
     }
 
-    /// Whether there is no change.
+    /// Whether there are no changes.
     pub fn is_empty(&self) -> bool {
         self.changes == 0
     }
 
-    /// About how many bytes the changes take.
+    /// The approximate size of the changes in bytes.
     pub fn bytes(&self) -> usize {
         self.arena.len()
     }
 
-    /// Forgets every change and keeps the room for others.
+    /// Removes all changes and keeps the capacity.
     pub fn clear(&mut self) {
         self.arena.clear();
         self.changes = 0;
         self.newest_input = None;
     }
 
-    /// The changes of `later`, after those of this batch.
+    /// Appends the changes of `later`.
     pub fn append(&mut self, later: &Batch) {
         self.arena.extend_from_slice(&later.arena);
         self.changes += later.changes;
         self.newest_input = self.newest_input.max(later.newest_input);
     }
 
-    /// The state of a twin, sealed as [`RecordKind::Twin`].
+    /// Puts the state of a twin, encoded as [`RecordKind::Twin`].
     pub fn put_twin(&mut self, partition: u16, customer: &Customer, encoded: &[u8]) {
         self.put(Table::Twins, |key| keys::twin(key, partition, customer), encoded);
     }
 
-    /// A block of a twin's timeline, sealed as [`RecordKind::Block`], in place of what is in this slot
+    /// Puts a block of a twin's timeline, encoded as [`RecordKind::Block`], replacing that in this slot
     /// of the ring.
     pub fn put_block(&mut self, partition: u16, customer: &Customer, slot: u16, encoded: &[u8]) {
         self.put(Table::Timeline, |key| keys::block(key, partition, customer, slot), encoded);
     }
 
-    /// A decision of a twin, in place of the one that is [`limits::DECISIONS`] older.
+    /// Puts a decision of a twin, replacing the one that is [`limits::DECISIONS`] older.
     ///
     /// # Errors
     /// If it is larger than a record may be.
@@ -129,15 +129,15 @@ impl Batch {
         self.encode(Table::Decisions, key, &PackedDecision::of(decision)?)
     }
 
-    /// Nothing is left of a twin: state, timeline, decisions, journal and what waits for people. Its timers and outputs are rows of
-    /// their own.
+    /// Deletes a twin: state, timeline, decisions, journal and open escalations. Its timers and outputs
+    /// are separate rows.
     pub fn delete_twin(&mut self, partition: u16, customer: &Customer) {
         self.delete(Table::Twins, |key| keys::twin(key, partition, customer));
         self.delete(Table::Waiting, |key| keys::twin(key, partition, customer));
         self.delete_past(partition, customer);
     }
 
-    /// Nothing is left of what a twin lived through: timeline, decisions and journal.
+    /// Deletes the history of a twin: timeline, decisions and journal.
     pub fn delete_past(&mut self, partition: u16, customer: &Customer) {
         let mut from = Vec::new();
         keys::twin(&mut from, partition, customer);
@@ -148,17 +148,17 @@ impl Batch {
         }
     }
 
-    /// A timer that wakes its twin. What it is for is known to the twin alone.
+    /// Puts a timer of a twin. Only the twin knows its purpose.
     pub fn put_timer(&mut self, partition: u16, key: &TimerKey) {
         self.encode_small(Table::Timers, |into| keys::timer(into, partition, key), &());
     }
 
-    /// A timer goes, because it fired or was cancelled.
+    /// Deletes a timer that fired or was cancelled.
     pub fn delete_timer(&mut self, partition: u16, key: &TimerKey) {
         self.delete(Table::Timers, |into| keys::timer(into, partition, key));
     }
 
-    /// An output to publish, under the partition's next sequence.
+    /// Puts an output to publish, under the partition's next sequence.
     ///
     /// # Errors
     /// If the output is larger than a record may be.
@@ -171,12 +171,12 @@ impl Batch {
         self.encode(Table::Outbox, |key| keys::output(key, partition, sequence), output)
     }
 
-    /// An output goes, because the broker has confirmed it.
+    /// Deletes an output that the broker has confirmed.
     pub fn delete_output(&mut self, partition: u16, sequence: u64) {
         self.delete(Table::Outbox, |key| keys::output(key, partition, sequence));
     }
 
-    /// An answer of this customer to learn from, and whether it was a response.
+    /// Puts an observation of this customer for training, and whether it was a response.
     ///
     /// # Errors
     /// If it is larger than a record may be.
@@ -192,12 +192,12 @@ impl Batch {
         self.encode(Table::Observations, key, &(exposure, response, customer))
     }
 
-    /// An answer goes, because it was learned from.
+    /// Deletes an observation that was trained on.
     pub fn delete_observation(&mut self, partition: u16, sequence: u64) {
         self.delete(Table::Observations, |key| keys::output(key, partition, sequence));
     }
 
-    /// What was learned of one level of arms.
+    /// Puts the weights of one level of arms.
     ///
     /// # Errors
     /// If it is larger than a record may be.
@@ -205,14 +205,14 @@ impl Batch {
         self.encode(Table::Learned, |key| keys::level(key, level), weights)
     }
 
-    /// The version of what was learned, and from how many answers in all.
+    /// Sets the model version, and the number of observations trained on in all.
     pub fn set_model(&mut self, version: u64, answers: u64) {
         self.set_store_wide(MODEL, version);
         self.set_store_wide(ANSWERS, answers);
     }
 
-    /// A part of what a version was learned from, or of all that was known at it; numbers give the
-    /// parts of one version their order.
+    /// Puts a part of a version's training history: observations, or weights at a milestone. Numbers
+    /// order the parts of one version.
     ///
     /// # Errors
     /// If it is larger than a record may be.
@@ -226,32 +226,32 @@ impl Batch {
         self.encode(Table::Lessons, |key| keys::lesson(key, version, number), &row)
     }
 
-    /// Which versions can be learned once more.
+    /// Sets which model versions can be rebuilt.
     pub fn put_kept_lessons(&mut self, kept: &KeptLessons) {
         let row = LessonRow::Kept(kept.clone());
         self.encode_small(Table::Lessons, |key| keys::lesson(key, 0, 0), &row);
     }
 
-    /// What was kept of versions goes, up to, and without, this part of this one.
+    /// Deletes training history up to, but excluding, this part of this version.
     pub fn delete_lessons(&mut self, version: u64, number: u32) {
         let key = |key: &mut Vec<u8>| keys::lesson(key, 0, 1);
         self.change(DELETE_RANGE, Table::Lessons, key, |end| keys::lesson(end, version, number));
     }
 
-    /// From here on a partition goes by another version of what was learned.
+    /// Puts a mark: from here on a partition uses another model version.
     pub fn put_mark(&mut self, partition: u16, mark: &ModelMark) {
         self.encode_small(Table::Marks, |key| keys::mark(key, partition, mark.version), mark);
         self.set(partition, Field::Version, mark.version);
     }
 
-    /// The marks of a partition go, up to, and without, that of this version.
+    /// Deletes the marks of a partition up to, but excluding, that of this version.
     pub fn delete_marks(&mut self, partition: u16, version: u64) {
         let key = |key: &mut Vec<u8>| keys::mark(key, partition, 0);
         self.change(DELETE_RANGE, Table::Marks, key, |end| keys::mark(end, partition, version));
     }
 
-    /// An input that did not come from the stream, sealed as [`RecordKind::Input`]; `number` tells apart
-    /// those of one twin and moment.
+    /// Puts an input that did not come from the stream, encoded as [`RecordKind::Input`]; `number`
+    /// distinguishes those of one twin and time.
     pub fn put_input(
         &mut self,
         partition: u16,
@@ -264,38 +264,38 @@ impl Batch {
         self.newest_input = self.newest_input.max(Some(at));
     }
 
-    /// A broadcast that lives, and when it was taken in; in place of the one of its scope.
+    /// Puts an active broadcast and when it was processed, replacing the one of its scope.
     pub fn put_broadcast(&mut self, partition: u16, told: &Broadcast, at: Time) {
         let key = |key: &mut Vec<u8>| keys::broadcast(key, partition, &told.scope);
         self.encode_small(Table::Broadcasts, key, &(told, at));
     }
 
-    /// A broadcast goes, because it ended.
+    /// Deletes a broadcast that ended.
     pub fn delete_broadcast(&mut self, partition: u16, scope: &str) {
         self.delete(Table::Broadcasts, |key| keys::broadcast(key, partition, scope));
     }
 
-    /// How far a sweep is.
+    /// Puts the position of a scan.
     pub fn put_sweep(&mut self, partition: u16, key: &ScanKey, sweep: &Scan) {
         self.encode_small(Table::Sweeps, |into| keys::sweep(into, partition, key), sweep);
     }
 
-    /// A sweep goes, because what it was for is over.
+    /// Deletes a scan whose purpose has ended.
     pub fn delete_sweep(&mut self, partition: u16, key: &ScanKey) {
         self.delete(Table::Sweeps, |into| keys::sweep(into, partition, key));
     }
 
-    /// A twin has this value at this path.
+    /// Puts an index row: a twin has this value at this path.
     pub fn put_index(&mut self, partition: u16, key: IndexKey, customer: &Customer) {
         self.encode_small(Table::Index, |into| keys::index(into, partition, key, customer), &());
     }
 
-    /// A twin has this value no longer.
+    /// Deletes an index row: a twin no longer has this value.
     pub fn delete_index(&mut self, partition: u16, key: IndexKey, customer: &Customer) {
         self.delete(Table::Index, |into| keys::index(into, partition, key, customer));
     }
 
-    /// Nothing is left of the index of the path with this hash.
+    /// Deletes the whole index of the path with this hash.
     pub fn delete_index_of(&mut self, partition: u16, path: u64) {
         let mut from = Vec::new();
         keys::index_path(&mut from, partition, path);
@@ -304,7 +304,7 @@ impl Batch {
         self.change(DELETE_RANGE, Table::Index, key, |end| end.extend_from_slice(&until));
     }
 
-    /// The open escalations of a twin, in place of those before; none: there is no row.
+    /// Puts the open escalations of a twin, replacing the previous ones; without any, deletes the row.
     pub fn put_waiting(
         &mut self,
         partition: u16,
@@ -319,12 +319,12 @@ impl Batch {
         }
     }
 
-    /// What was counted in one arm of an experiment.
+    /// Puts the counts of one arm of an experiment.
     pub fn put_result(&mut self, partition: u16, name: &str, arm: &str, result: &ArmResult) {
         self.encode_small(Table::Results, |key| keys::result(key, partition, name, arm), result);
     }
 
-    /// A customer is erased.
+    /// Puts the tombstone of an erased customer.
     pub fn put_tombstone(&mut self, partition: u16, mark: Pseudonym, tombstone: &Tombstone) {
         self.encode_small(
             Table::Tombstones,
@@ -333,50 +333,50 @@ impl Batch {
         );
     }
 
-    /// A customer was erased so long ago, or says so, that they may come back.
+    /// Deletes the tombstone of a customer, which has expired or been dropped.
     pub fn delete_tombstone(&mut self, partition: u16, mark: Pseudonym) {
         self.delete(Table::Tombstones, |key| keys::tombstone(key, partition, mark));
     }
 
-    /// How far the erasure of an identifier is.
+    /// Puts the progress of erasing an identifier.
     pub fn put_erasing(&mut self, partition: u16, id: ErasureId, erasing: &ErasureProgress) {
         let key = |key: &mut Vec<u8>| keys::erasure(key, partition, id, erasing.mark);
         self.encode_small(Table::Erasures, key, &Some(erasing));
     }
 
-    /// Nobody will ask any more how far the erasure of an identifier is.
+    /// Deletes the expired progress of erasing an identifier.
     pub fn delete_erasing(&mut self, partition: u16, id: ErasureId, mark: Pseudonym) {
         self.delete(Table::Erasures, |key| keys::erasure(key, partition, id, mark));
     }
 
-    /// The event of this sequence came late, and is to be taken out of the stream.
+    /// Puts the sequence of a late event that is to be deleted from the stream.
     pub fn put_late(&mut self, partition: u16, sequence: u64) {
         let key = |key: &mut Vec<u8>| keys::late(key, partition, sequence);
         self.encode_small(Table::Erasures, key, &None::<ErasureProgress>);
     }
 
-    /// An event that came late is out of the stream.
+    /// Deletes the row of a late event that was deleted from the stream.
     pub fn delete_late(&mut self, partition: u16, sequence: u64) {
         self.delete(Table::Erasures, |key| keys::late(key, partition, sequence));
     }
 
-    /// The stream sequence up to which every partition has taken everything in, as far as is known:
-    /// where an idle partition need not look again.
+    /// Sets the stream sequence up to which every partition has processed everything, as far as known: an
+    /// idle partition need not read up to there again.
     pub fn set_floor(&mut self, sequence: u64) {
         self.set_store_wide(FLOOR, sequence);
     }
 
-    /// The stream sequence up to which the partition has taken in everything of the main lane.
+    /// Sets the main-lane cursor of a partition.
     pub fn set_cursor(&mut self, partition: u16, sequence: u64) {
         self.set(partition, Field::Cursor, sequence);
     }
 
-    /// The stream sequence up to which the partition has taken in everything of the slow lane.
+    /// Sets the slow-lane cursor of a partition.
     pub fn set_slow_cursor(&mut self, partition: u16, sequence: u64) {
         self.set(partition, Field::SlowCursor, sequence);
     }
 
-    /// What has changed of the slow lane since the partition wrote it down last.
+    /// Writes the changes of the slow lane since the partition last wrote it.
     pub fn note_slow_lane(&mut self, partition: u16, lane: &SlowLane, written: &mut WrittenLane) {
         match written.next(lane) {
             Some(LaneChange::All) => self.set_slow_lane(partition, lane),
@@ -385,7 +385,7 @@ impl Batch {
         }
     }
 
-    /// What the slow lane is, as the partition knew it in this commit.
+    /// Sets the slow lane, as the partition knew it in this commit.
     pub fn set_slow_lane(&mut self, partition: u16, lane: &SlowLane) {
         let mut from = Vec::new();
         keys::field(&mut from, partition, Field::Slowed);
@@ -400,14 +400,13 @@ impl Batch {
         self.set_slow_floors(partition, lane);
     }
 
-    /// How far both lanes are, as the partition knew it in this commit.
+    /// Sets the floors of both lanes, as the partition knew them in this commit.
     fn set_slow_floors(&mut self, partition: u16, lane: &SlowLane) {
         self.set(partition, Field::SlowFloor, lane.floor);
         self.set(partition, Field::MainFloor, lane.main_floor);
     }
 
-    /// When the stream stored the event up to which the partition has taken everything in; none: that
-    /// is not known.
+    /// Sets when the stream stored the event of the partition's cursor; none: unknown.
     pub fn set_stored(&mut self, partition: u16, stored: Option<Time>) {
         match stored {
             Some(stored) => self.set(partition, Field::Stored, stored.ms().cast_unsigned()),
@@ -415,22 +414,22 @@ impl Batch {
         }
     }
 
-    /// The sequence of the partition's next output.
+    /// Sets the sequence of the partition's next output.
     pub fn set_next_output(&mut self, partition: u16, sequence: u64) {
         self.set(partition, Field::NextOutput, sequence);
     }
 
-    /// The number of the partition's next journalled input.
+    /// Sets the number of the partition's next journalled input.
     pub fn set_next_input(&mut self, partition: u16, number: u64) {
         self.set(partition, Field::NextInput, number);
     }
 
-    /// The latest moment that the partition has seen.
+    /// Sets the latest time that the partition has seen.
     pub fn set_clock(&mut self, partition: u16, now: Time) {
         self.set(partition, Field::Clock, now.ms().cast_unsigned());
     }
 
-    /// The changes, in their order.
+    /// The changes, in order.
     pub fn changes(&self) -> impl Iterator<Item = BatchOperation<'_>> {
         let mut rest = &self.arena[..];
         std::iter::from_fn(move || {
@@ -457,7 +456,7 @@ impl Batch {
         self.encode_small(Table::Meta, |key| keys::store_wide(key, name), &number);
     }
 
-    /// Forgets what the store knows as a whole under this name.
+    /// Deletes the store-wide row of this name.
     pub fn delete_store_wide(&mut self, name: &str) {
         self.delete(Table::Meta, |key| keys::store_wide(key, name));
     }
@@ -479,7 +478,7 @@ impl Batch {
         self.change(DELETE, table, key, |_| ());
     }
 
-    /// Seals a record straight into the arena; if it cannot be, the batch is as it was.
+    /// Encodes a record directly into the arena; on an error the batch is unchanged.
     fn encode<T: Serialize>(
         &mut self,
         table: Table,

@@ -11,14 +11,14 @@ pub struct Pseudonym(pub [u8; 16]);
 /// A tombstone: late events do not recreate an erased customer. Stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tombstone {
-    /// On whose behalf.
+    /// The erasure id.
     pub id: ErasureId,
-    /// When.
+    /// The time of the erasure.
     pub at: Time,
     /// When the tombstone expires, if all earlier events have been processed by then.
     pub until: Time,
-    /// They have come back since, and said so: it holds nothing back any more but copies of this
-    /// erasure, and what was said or passed on before it.
+    /// The customer has returned with a statement of their own: it now holds back only duplicates of this
+    /// erasure, and what was stated or forwarded before it.
     pub is_lifted: bool,
     /// Earlier erasure ids, newest last: duplicates of them have no effect.
     pub earlier: Vec<ErasureId>,
@@ -37,58 +37,58 @@ impl Tombstone {
 /// The progress of erasing one identifier. Stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErasureProgress {
-    /// The identifier, until nothing of it is left elsewhere.
+    /// The identifier, until no data of it is left elsewhere.
     pub customer: Option<Customer>,
-    /// What stands for it from then on.
+    /// Its pseudonym, which replaces it then.
     pub mark: Pseudonym,
-    /// When the twin took its erasure in.
+    /// When the twin processed the erasure.
     pub at: Time,
     /// When the tombstone, and this row, expire.
     pub until: Time,
-    /// The place of the erasure in the stream of events.
+    /// The stream sequence of the erasure.
     pub sequence: u64,
-    /// The other identifiers of the customer, to which the erasure was passed on.
+    /// The other identifiers of the customer, to which the erasure was forwarded.
     pub also: Vec<Pseudonym>,
-    /// What has gone, place by place.
+    /// What was removed, by place.
     pub removed: Vec<Removed>,
-    /// How far it is.
+    /// The stage.
     pub stage: ErasureStage,
 }
 
 /// The stage of an erasure. Stored: append new stages at the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ErasureStage {
-    /// The twin is gone; messages are still in the streams.
+    /// The twin is deleted; messages are still in the streams.
     Streams,
-    /// They are counted, and are being removed.
+    /// The messages are counted, and are being removed.
     Counted,
-    /// The rows are gone; the bytes are still in files.
+    /// The rows are deleted; their bytes are still in files.
     Files,
     /// The identifier itself, which this row held, is still in files.
     Traces,
-    /// Nothing is left to do, since this moment.
+    /// Complete since this time.
     Done(Time),
 }
 
 /// A count of removed items in one place. Stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Removed {
-    /// Where it was: `store`, or the name of a stream.
+    /// The place: `store`, or the name of a stream.
     pub place: Box<str>,
-    /// What it was: `decisions`, `actions`…
+    /// The kind: `decisions`, `actions`…
     pub what: Box<str>,
-    /// How many.
+    /// The count.
     pub count: u64,
-    /// When it had gone.
+    /// When it was removed.
     pub at: Time,
 }
 
-/// What a store has of a customer beside the twin.
+/// What the store holds of a customer besides the twin.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Traces {
-    /// Sequences of outputs about the customer that the broker has not confirmed.
+    /// Sequences of unconfirmed outputs about the customer.
     pub outputs: Vec<u64>,
-    /// Sequences of answers that are not learned from yet.
+    /// Sequences of observations that are not trained on yet.
     pub observations: Vec<u64>,
     /// Full blocks of the timeline.
     pub blocks: u64,

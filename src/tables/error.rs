@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use super::Table;
 use crate::codec;
 
-/// Why the store could not be opened, read or written.
+/// Errors of opening, reading or writing the store.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
     /// Another process has the database open.
@@ -12,16 +12,16 @@ pub enum Error {
          choose another `store.path`", path.display()
     )]
     InUse {
-        /// Where the database is.
+        /// The path of the database.
         path: PathBuf,
     },
-    /// There is something else at the path.
+    /// The path contains something other than a database of jumeau.
     #[error(
         "expected a jumeau database or an empty folder at {}, found {found}; choose another \
          `store.path`", path.display()
     )]
     NotJumeau {
-        /// Where the database should be.
+        /// The path of the database.
         path: PathBuf,
         /// What was found.
         found: String,
@@ -32,36 +32,36 @@ pub enum Error {
          jumeau; upgrade to it", path.display()
     )]
     Newer {
-        /// Where the database is.
+        /// The path of the database.
         path: PathBuf,
-        /// The newest format that this version knows.
+        /// The newest format that this version supports.
         known: u64,
         /// What was found.
         found: String,
     },
-    /// The database was made for another number of partitions.
+    /// The database was created for another number of partitions.
     #[error(
         "expected {expected} partitions as in the settings, found a database of {found} at {}; \
          the number cannot change once there are twins: set `service.partitions = {found}`, or choose \
          another `store.path`", path.display()
     )]
     Partitions {
-        /// Where the database is.
+        /// The path of the database.
         path: PathBuf,
         /// The number in the settings.
         expected: u16,
         /// The number in the database.
         found: u64,
     },
-    /// The database's files are not what they were.
+    /// The files of the database are damaged.
     #[error(
         "expected an intact database at {}, found it damaged: {detail}; check the disk and restore \
          it from a backup", path.display()
     )]
     Damaged {
-        /// Where the database is.
+        /// The path of the database.
         path: PathBuf,
-        /// What the engine says.
+        /// The error of the engine.
         detail: String,
     },
     /// The database cannot be opened for another reason.
@@ -70,32 +70,32 @@ pub enum Error {
          be written, and the disk and its free space", path.display()
     )]
     Open {
-        /// Where the database should be.
+        /// The path of the database.
         path: PathBuf,
-        /// What the engine says.
+        /// The error of the engine.
         detail: String,
     },
-    /// A copy cannot be made.
+    /// A backup cannot be made.
     #[error(
         "expected a folder for a copy at {}, found: {detail}; name another, or check the disk and \
          its free space", path.display()
     )]
     Backup {
-        /// Where the copy should be.
+        /// The path of the backup.
         path: PathBuf,
-        /// What the system or the engine says.
+        /// The error of the system or the engine.
         detail: String,
     },
-    /// There is something where a backup is to be restored.
+    /// The target of a restore is not empty.
     #[error(
         "expected nothing at {}, found a folder that is not empty; a backup is never written over \
          another store: move it away, or choose another `store.path`", path.display()
     )]
     Occupied {
-        /// Where the store should be.
+        /// The path of the store.
         path: PathBuf,
     },
-    /// The master key is not there, or another one.
+    /// The master key is missing, or is not that of the store.
     #[error(
         "expected the master key of the store, found {found}; let `store.master-key` name the file, \
          or `env:` and the variable, that holds it: without it no customer's row can be read"
@@ -104,24 +104,24 @@ pub enum Error {
         /// What was found instead.
         found: String,
     },
-    /// A store in clear is to be opened by a master key.
+    /// A store in clear cannot be opened with a master key.
     #[error(
         "expected a sealed store at {}, because there is a master key, found one in clear; what is \
          sealed is sealed from the start: unset `store.master-key`, or choose another `store.path`",
         path.display()
     )]
     InClear {
-        /// Where the store is.
+        /// The path of the store.
         path: PathBuf,
     },
-    /// The customers' keys of a sealed store are not there, or are others.
+    /// The customers' keys of a sealed store are missing, or are those of another.
     #[error(
         "expected the customers' keys of the store in {}, found {found}; put them back as they were, \
          or move the store away and restore a backup: without its key no customer's row can be read",
         path.display()
     )]
     Keys {
-        /// Where they should be.
+        /// Their expected path.
         path: PathBuf,
         /// What was found instead.
         found: String,
@@ -132,24 +132,24 @@ pub enum Error {
          another backup", path.display()
     )]
     Unsound {
-        /// Where the backup is.
+        /// The path of the backup.
         path: PathBuf,
-        /// How many rows are damaged.
+        /// The number of damaged rows.
         defects: u64,
-        /// What is wrong with the first.
+        /// The defect of the first.
         first: String,
     },
-    /// A record cannot be written or read.
+    /// A record cannot be encoded or decoded.
     #[error("table {}, key {key}: {source}", table.name())]
     Record {
         /// Its table.
         table: Table,
         /// Its key, in hexadecimal digits.
         key: String,
-        /// What is wrong with it.
+        /// The error of the codec.
         source: codec::Error,
     },
-    /// A key is not what its table holds.
+    /// A key does not have the layout of its table.
     #[error(
         "table {}, key {key}: expected the layout of this table's keys, found another; \
          the database was changed by something else: restore it from a backup", table.name()
@@ -163,7 +163,7 @@ pub enum Error {
     /// The engine failed to read.
     #[error("expected to read committed rows, found: {detail}; check the disk")]
     Read {
-        /// What the engine says.
+        /// The error of the engine.
         detail: String,
     },
     /// A write failed. It is unknown how much of it is on disk, so the store accepts no further writes.
@@ -172,7 +172,7 @@ pub enum Error {
          read back what is on the disk: check the disk and its free space, then start again"
     )]
     Write {
-        /// What the engine says.
+        /// The error of the engine.
         detail: String,
     },
     /// An earlier write failed.

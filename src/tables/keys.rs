@@ -1,9 +1,9 @@
-//! The keys of every table. They are stored: a layout **must never be changed**; another need is
-//! another table.
+//! The keys of every table. They are stored: a layout **must never be changed**; another need is another
+//! table.
 //!
-//! A partition's rows lie together, and so do a twin's. Numbers are big-endian and moments have
-//! their sign bit flipped, so that bytes sort as the values do. A customer is its length, one byte,
-//! and its bytes: so no twin's key is the beginning of another's.
+//! A partition's rows lie together, and so do a twin's. Numbers are big-endian and times have their sign
+//! bit flipped, so that bytes sort as the values do. A customer is its length, one byte, and its bytes:
+//! so no twin's key is the beginning of another's.
 //!
 //! | table | key |
 //! |---|---|
@@ -13,8 +13,8 @@
 //! | `outbox` | partition u16 · sequence u64 |
 //! | `journal` | partition u16 · customer · at u64 · number u32 |
 //! | `broadcasts` | partition u16 · scope |
-//! | `sweeps`, that wakes | partition u16 · `0x00` · scope |
-//! | `sweeps`, that makes an index | partition u16 · `0x01` · path |
+//! | `sweeps`, waking scan | partition u16 · `0x00` · scope |
+//! | `sweeps`, index scan | partition u16 · `0x01` · path |
 //! | `index` | partition u16 · hash of the path u64 · hash of the value u64 · customer |
 //! | `decisions` | partition u16 · customer · slot u8 |
 //! | `observations` | partition u16 · sequence u64 |
@@ -24,7 +24,7 @@
 //! | `results` | partition u16 · length of the experiment u8 · experiment · arm |
 //! | `tombstones` | partition u16 · hash of the customer, 16 bytes |
 //! | `erasures`, of an identifier | partition u16 · `0x00` · erasure u128 · hash of the customer |
-//! | `erasures`, of an event that came late | partition u16 · `0x01` · stream sequence u64 |
+//! | `erasures`, of a late event | partition u16 · `0x01` · stream sequence u64 |
 //! | `waiting` | partition u16 · customer |
 //! | `meta`, of the store | `0x00` · name |
 //! | `meta`, of a partition | `0x01` · partition u16 · field u8 |
@@ -35,7 +35,7 @@ use super::Pseudonym;
 use crate::codec::RecordKind;
 use crate::event::{Customer, ErasureId, Time};
 
-/// A table of the store. Its number stands in batches only; its name is stored.
+/// A table of the store. Its number is used in batches only; its name is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Table {
@@ -43,13 +43,13 @@ pub enum Table {
     Twins,
     /// The last inputs of every twin: a ring, written in place.
     Timeline,
-    /// The timers of every twin, in the order in which they are due.
+    /// The timers of every twin, in due order.
     Timers,
-    /// Outputs that the broker has not confirmed, in the order in which they were decided.
+    /// Unconfirmed outputs, in the order in which they were decided.
     Outbox,
     /// Inputs that did not come from the stream.
     Journal,
-    /// Broadcasts that live.
+    /// Active broadcasts.
     Broadcasts,
     /// Scan positions of partitions.
     Sweeps,
@@ -57,23 +57,23 @@ pub enum Table {
     Index,
     /// The last decisions of every twin: a ring, written in place.
     Decisions,
-    /// Answers that are not learned from yet, in the order in which they came.
+    /// Observations that are not trained on yet, in their order.
     Observations,
-    /// What was learned of each level of arms.
+    /// The weights of each level of arms.
     Learned,
     /// Training history, to rebuild model versions.
     Lessons,
     /// Which model version partitions used from which position on.
     Marks,
-    /// What the arms of experiments have shown.
+    /// The counts of experiment arms.
     Results,
-    /// Customers who were erased, as hashes.
+    /// Tombstones of erased customers, by pseudonym.
     Tombstones,
-    /// What is still to be done about these, and what was.
+    /// The progress of erasures, and late events.
     Erasures,
-    /// The open escalations of every twin that has some.
+    /// The open escalations of every twin that has any.
     Waiting,
-    /// What the store and its partitions know about themselves.
+    /// Metadata of the store and its partitions.
     Meta,
 }
 
@@ -181,12 +181,12 @@ impl Table {
     }
 }
 
-/// Which timer: when it is due, whose it is, and its name; sorted as its key is.
+/// The key of a timer: its due time, customer and name; sorted as its bytes are.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct TimerKey {
     /// When it fires.
     pub due: Time,
-    /// Whose it is.
+    /// Its customer.
     pub customer: Customer,
     /// Its name, unique within the twin.
     pub name: Box<str>,
@@ -213,16 +213,16 @@ impl PartialOrd for TimerKey {
 pub enum ScanKey {
     /// Wakes the twins that match the broadcast of this scope.
     Wake(Box<str>),
-    /// To make an index of what stands at this path.
+    /// Builds the index of this path.
     Index(Box<str>),
-    /// For nothing any more: the broadcast of this identity was over at this moment.
+    /// Of no purpose any more: the broadcast of this id ended at this time.
     Over(Time, u64),
 }
 
 /// A row of an index: twins that have one value at one path.
 ///
-/// Path and value stand there as hashes, XXH3-64, so that keys are short. A hash collision only costs one
-/// check of a twin that does not match.
+/// Path and value are hashes, XXH3-64, so that keys are short. A hash collision only costs one check of a
+/// twin that does not match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct IndexKey {
     /// The hash of the path.
@@ -234,7 +234,7 @@ pub struct IndexKey {
 const STORE_WIDE: u8 = 0;
 const OF_PARTITION: u8 = 1;
 
-/// A number that a partition keeps about itself. Its byte is stored.
+/// A field of a partition's metadata. Its byte is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Field {
@@ -302,12 +302,12 @@ pub(crate) fn output(into: &mut Vec<u8>, of: u16, sequence: u64) {
     into.extend_from_slice(&sequence.to_be_bytes());
 }
 
-/// What is learned belongs to no partition; it lies where the first one's rows would.
+/// Weights belong to no partition; their rows lie where the first partition's rows would.
 pub(crate) fn level(into: &mut Vec<u8>, level: u64) {
     output(into, 0, level);
 }
 
-/// Likewise what it was learned from.
+/// Likewise training history.
 pub(crate) fn lesson(into: &mut Vec<u8>, version: u64, number: u32) {
     output(into, 0, version);
     into.extend_from_slice(&number.to_be_bytes());
@@ -348,13 +348,13 @@ pub(crate) fn sweep(into: &mut Vec<u8>, of: u16, key: &ScanKey) {
     into.extend_from_slice(name.as_bytes());
 }
 
-/// Where the rows of one path of an index begin.
+/// The prefix of the rows of one path of an index.
 pub(crate) fn index_path(into: &mut Vec<u8>, of: u16, path: u64) {
     partition(into, of);
     into.extend_from_slice(&path.to_be_bytes());
 }
 
-/// Where the rows of one value of an index begin.
+/// The prefix of the rows of one value of an index.
 pub(crate) fn index_value(into: &mut Vec<u8>, of: u16, key: IndexKey) {
     index_path(into, of, key.path);
     into.extend_from_slice(&key.value.to_be_bytes());
@@ -400,14 +400,14 @@ pub(crate) fn field(into: &mut Vec<u8>, of: u16, field: Field) {
     into.push(field as u8);
 }
 
-/// That the events of a channel wait in the slow lane.
+/// The key of the row of a channel in the slow lane.
 pub(crate) fn slowed(into: &mut Vec<u8>, of: u16, from: u64, channel: &str) {
     field(into, of, Field::Slowed);
     into.extend_from_slice(&from.to_be_bytes());
     into.extend_from_slice(channel.as_bytes());
 }
 
-/// Where the fields of a partition begin.
+/// The prefix of the fields of a partition.
 pub(crate) fn fields(into: &mut Vec<u8>, of: u16) {
     into.push(OF_PARTITION);
     partition(into, of);
@@ -418,9 +418,9 @@ pub(crate) fn store_wide(into: &mut Vec<u8>, name: &str) {
     into.extend_from_slice(name.as_bytes());
 }
 
-/// The least key behind every key that begins with `prefix`.
+/// The least key after every key that begins with `prefix`.
 ///
-/// No prefix of ours consists of 0xFF only: a partition, of which there are fewer, comes first.
+/// None of our prefixes consists of 0xFF only: it begins with a partition, of which there are fewer.
 pub(crate) fn behind(prefix: &[u8]) -> Vec<u8> {
     let mut key = prefix.to_vec();
     while let Some(last) = key.pop() {
@@ -511,7 +511,7 @@ pub(crate) fn read_tombstone(key: &[u8]) -> Option<Pseudonym> {
     Some(Pseudonym(mark.try_into().ok()?))
 }
 
-/// What a row of `erasures` is about.
+/// The content of a row of `erasures`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ErasureKey {
     Identifier(ErasureId, Pseudonym),
@@ -542,14 +542,13 @@ pub(crate) fn read_index(key: &[u8]) -> Option<(IndexKey, Customer)> {
     rest.is_empty().then_some((key, customer))
 }
 
-/// The partition's field that a key names, and what follows it; none if a newer jumeau knows it and this
-/// one does not.
+/// The field of a partition that a key names, and what follows it; none if only a newer jumeau knows it.
 pub(crate) fn read_field(key: &[u8]) -> Option<(Field, &[u8])> {
     let [OF_PARTITION, _, _, field, rest @ ..] = key else { return None };
     Some((Field::from_byte(*field)?, rest))
 }
 
-/// From which sequence on which channel is in the slow lane.
+/// The sequence from which on a channel is in the slow lane, and the channel.
 pub(crate) fn read_slowed(rest: &[u8]) -> Option<(u64, &str)> {
     let (from, channel) = rest.split_first_chunk()?;
     Some((u64::from_be_bytes(*from), std::str::from_utf8(channel).ok()?))

@@ -9,15 +9,15 @@ use super::{Batch, Error, Table, keys};
 
 type Rows = BTreeMap<Vec<u8>, Box<[u8]>>;
 
-/// A store without a disk, for simulation: the same changes, the same reads, and faults on demand.
+/// An in-memory store with fault injection, for simulation: the same changes and the same reads.
 ///
-/// What is written can be read at once and is lost in a crash until it is synced, as on a disk.
+/// Written data can be read at once and is lost in a crash until it is synced, as on a disk.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     state: Mutex<State>,
 }
 
-/// Something that goes wrong in a simulated store.
+/// A fault of a simulated store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// The next commit fails before anything of it is written.
@@ -42,7 +42,7 @@ impl MemoryStore {
         MemoryStore::default()
     }
 
-    /// Writes the changes of these batches as one, and syncs nothing.
+    /// Writes the changes of these batches atomically, without a sync.
     ///
     /// # Errors
     /// As [`Commit::commit`].
@@ -50,7 +50,7 @@ impl MemoryStore {
         self.state.lock().write(batches)
     }
 
-    /// Makes everything that is written durable.
+    /// Makes all written data durable.
     ///
     /// # Errors
     /// As [`Commit::commit`].
@@ -58,18 +58,18 @@ impl MemoryStore {
         self.state.lock().sync()
     }
 
-    /// The next commit meets this fault.
+    /// Injects a fault into the next commit.
     pub fn inject(&self, fault: Fault) {
         self.state.lock().fault = Some(fault);
     }
 
-    /// A crash and a restart: what was synced is there, and of what was only written the first
+    /// Simulates a crash and a restart: synced data is there, and of the data only written, the first
     /// `kept` commits, as a log on a disk would have it. A failed write is forgotten.
     pub fn crash(&self, kept: usize) {
         self.state.lock().crash(kept);
     }
 
-    /// How many commits are written and not synced.
+    /// The number of commits that are written and not synced.
     pub fn unsynced(&self) -> usize {
         self.state.lock().unsynced.len()
     }

@@ -1,8 +1,8 @@
-//! What a store holds, as pure data: tables, keys, rows, and batches of changes; and how it is read and
-//! written, as the traits [`Read`] and [`Commit`].
+//! The content of a store as pure data: tables, keys, rows, and batches of changes; read and written
+//! through the traits [`Read`] and [`Commit`].
 //!
-//! Partitions build [`Batch`]es and never see a database. [`MemoryStore`] is a store without a disk, with
-//! faults, for simulation; the one on the disk is in `store`. Keys (`keys`) and records
+//! Partitions build [`Batch`]es and never use a database. [`MemoryStore`] is an in-memory store with
+//! fault injection, for simulation; the one on disk is in `store`. Keys (`keys`) and records
 //! ([`codec`](crate::codec)) are stored contracts.
 
 mod batch;

@@ -13,21 +13,21 @@ use crate::models::{ArmCounts, Exposure, Snapshot};
 use crate::past::ModelMark;
 use crate::twin::{Decision, WaitingEscalation};
 
-/// A row's value, if there is one.
+/// The value of a row, if the row exists.
 pub type RowValue = Option<Box<[u8]>>;
 
-/// A customer and the sealed state of the twin.
+/// A customer and the encoded state of the twin.
 pub type EncodedTwin = (Customer, Box<[u8]>);
 
-/// Takes one row, and says whether to go on.
+/// Visits a row; returns whether to continue.
 pub type RowVisitor<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<bool, Error>;
 
-/// Takes one row, and the position of what it was found by.
+/// Visits a row, with the index of its prefix; returns whether to continue.
 pub type EachRowVisitor<'a> = &'a mut dyn FnMut(usize, &[u8], &[u8]) -> Result<(), Error>;
 
-/// Reading what is committed. Every call may wait for the disk: never from a twin's thread.
+/// Reads committed data. Every call may wait for the disk: never call it on a twin's thread.
 ///
-/// A store provides the first three; the rest is the same for all.
+/// A store provides the first three methods; the rest is the same for all.
 pub trait Read: Send + Sync {
     /// The rows of these keys.
     ///
@@ -35,7 +35,7 @@ pub trait Read: Send + Sync {
     /// [`Error::Read`].
     fn get(&self, table: Table, keys: &[Vec<u8>]) -> Result<Vec<RowValue>, Error>;
 
-    /// Visits the rows from `from` up to, and without, `until`, ascending.
+    /// Visits the rows from `from` up to, but excluding, `until`, ascending.
     ///
     /// # Errors
     /// [`Error::Read`], or what `visit` returns.
@@ -47,8 +47,8 @@ pub trait Read: Send + Sync {
         visit: RowVisitor<'_>,
     ) -> Result<(), Error>;
 
-    /// Visits the rows that begin with each of these prefixes, with the prefix's position; the rows
-    /// of one prefix ascend, the prefixes come in any order.
+    /// Visits the rows that begin with each of these prefixes, with the prefix's index; the rows of one
+    /// prefix ascend, the prefixes come in any order.
     ///
     /// # Errors
     /// [`Error::Read`], or what `visit` returns.
@@ -75,7 +75,7 @@ pub trait Read: Send + Sync {
             .into_iter()
             .map(|state| Some(StoredTwin { state: state?, timeline: Vec::new() }))
             .collect();
-        // A twin that is not there has no timeline either: it is not looked for.
+        // A twin that does not exist has no timeline either, so none is read.
         let (positions, prefixes): (Vec<usize>, Vec<Vec<u8>>) = twins
             .into_iter()
             .enumerate()
@@ -91,8 +91,8 @@ pub trait Read: Send + Sync {
         Ok(found)
     }
 
-    /// The sealed states of the partition's next twins behind `after`, at most `limit`, in the
-    /// order of their keys.
+    /// The encoded states of the partition's next twins after `after`, at most `limit`, in the order of
+    /// their keys.
     ///
     /// # Errors
     /// [`Error::Read`], or [`Error::Key`].
@@ -114,8 +114,8 @@ pub trait Read: Send + Sync {
         })
     }
 
-    /// The partition's next customers behind `after`, at most `limit`, in the order of their keys:
-    /// all who have a twin, or those in one row of an index.
+    /// The partition's next customers after `after`, at most `limit`, in the order of their keys: all who
+    /// have a twin, or those in one row of an index.
     ///
     /// # Errors
     /// [`Error::Read`], or [`Error::Key`].
@@ -158,7 +158,7 @@ pub trait Read: Send + Sync {
         Ok(found)
     }
 
-    /// The partition's broadcasts, in the order of their scopes, and when each was taken in.
+    /// The partition's active broadcasts, in the order of their scopes, and when each was processed.
     ///
     /// # Errors
     /// [`Error::Read`], [`Error::Key`] or [`Error::Record`].
@@ -169,7 +169,7 @@ pub trait Read: Send + Sync {
         })
     }
 
-    /// How far the partition's sweeps are.
+    /// The positions of the partition's scans.
     ///
     /// # Errors
     /// [`Error::Read`], [`Error::Key`] or [`Error::Record`].
@@ -181,7 +181,7 @@ pub trait Read: Send + Sync {
         })
     }
 
-    /// What the arms of experiments have shown in the partition, by experiment and arm.
+    /// The counts of experiment arms in the partition, by experiment and arm.
     ///
     /// # Errors
     /// [`Error::Read`], [`Error::Key`] or [`Error::Record`].
@@ -193,8 +193,7 @@ pub trait Read: Send + Sync {
         })
     }
 
-    /// The open escalations of all twins of the partition, in the order of their keys, each shown
-    /// to `visit`.
+    /// Visits the open escalations of all twins of the partition, in the order of their keys.
     ///
     /// # Errors
     /// [`Error::Read`], [`Error::Key`] or [`Error::Record`].
@@ -212,7 +211,7 @@ pub trait Read: Send + Sync {
         })
     }
 
-    /// The partition's next timers behind `after`, at most `limit`, the one due first first.
+    /// The partition's next timers after `after`, at most `limit`, in due order.
     ///
     /// # Errors
     /// [`Error::Read`], [`Error::Key`] or [`Error::Record`].
@@ -247,7 +246,7 @@ pub trait Read: Send + Sync {
         })
     }
 
-    /// How many outputs the partition has that the broker has not confirmed.
+    /// The number of unconfirmed outputs of the partition.
     ///
     /// # Errors
     /// [`Error::Read`].
@@ -261,7 +260,7 @@ pub trait Read: Send + Sync {
         Ok(count)
     }
 
-    /// The partition's answers that are not learned from yet, from this sequence on, at most `limit`,
+    /// The partition's observations that are not trained on yet, from this sequence on, at most `limit`,
     /// ascending, and whether each was a response.
     ///
     /// # Errors
@@ -279,7 +278,7 @@ pub trait Read: Send + Sync {
         })
     }
 
-    /// What there is of a customer beside the twin.
+    /// What the store holds of a customer besides the twin.
     ///
     /// # Errors
     /// [`Error::Read`], [`Error::Key`] or [`Error::Record`].
@@ -294,7 +293,7 @@ pub trait Read: Send + Sync {
             Ok(count)
         };
         let outputs = self.outbox(partition, 0, usize::MAX)?.into_iter();
-        // What other twins pass on to this one is for it to refuse, once it comes.
+        // Messages that other twins forward to this one are rejected by the twin when they arrive.
         let is_own =
             |output: &Output| output.about().as_ref() == Some(customer) && !output.is_passed_on();
         let from = key(|to| keys::partition(to, partition));
@@ -314,7 +313,7 @@ pub trait Read: Send + Sync {
         })
     }
 
-    /// The partition's customers who were erased.
+    /// The partition's tombstones.
     ///
     /// # Errors
     /// [`Error::Read`], [`Error::Key`] or [`Error::Record`].
@@ -326,7 +325,7 @@ pub trait Read: Send + Sync {
         })
     }
 
-    /// The partition's erasures, done or not.
+    /// The partition's erasures, complete or not.
     ///
     /// # Errors
     /// [`Error::Read`], [`Error::Key`] or [`Error::Record`].
@@ -343,7 +342,7 @@ pub trait Read: Send + Sync {
         Ok(found.into_iter().flatten().collect())
     }
 
-    /// Sequences of events of the partition that came late, and are to be taken out of the stream.
+    /// Sequences of the partition's late events that are to be deleted from the stream.
     ///
     /// # Errors
     /// [`Error::Read`], or [`Error::Key`].
@@ -357,7 +356,7 @@ pub trait Read: Send + Sync {
         })
     }
 
-    /// What was learned, and from how many answers in all.
+    /// The current model, and the number of observations trained on in all.
     ///
     /// # Errors
     /// [`Error::Read`], [`Error::Key`] or [`Error::Record`].
@@ -379,7 +378,7 @@ pub trait Read: Send + Sync {
         Ok((Snapshot::restore(version, levels), number(ANSWERS)?))
     }
 
-    /// Which versions of what was learned can be learned once more; none before any was learned.
+    /// Which model versions can be rebuilt; none before any was trained.
     ///
     /// # Errors
     /// [`Error::Read`], or [`Error::Record`].
@@ -393,8 +392,8 @@ pub trait Read: Send + Sync {
         }
     }
 
-    /// What was kept of versions, from this part of this one on: about so many bytes, and at least one
-    /// part unless there is none. Levels only where they are wanted.
+    /// Training history from this part of this version on: approximately this many bytes, and at least
+    /// one part unless there is none. Weights of milestones are included only if wanted.
     ///
     /// # Errors
     /// [`Error::Read`], or [`Error::Key`].
@@ -421,7 +420,7 @@ pub trait Read: Send + Sync {
         Ok(found)
     }
 
-    /// From where on the partition went by which version of what was learned, in their order.
+    /// The positions from which the partition used each model version, in order.
     ///
     /// # Errors
     /// [`Error::Read`], [`Error::Key`] or [`Error::Record`].
@@ -432,8 +431,8 @@ pub trait Read: Send + Sync {
         })
     }
 
-    /// The inputs of a twin that did not come from the stream, from this moment on, at most
-    /// `limit`, ascending. Those older than the store's retention may be gone.
+    /// The journalled inputs of a twin from this time on, at most `limit`, ascending. Those older than
+    /// the store's retention may be gone.
     ///
     /// # Errors
     /// [`Error::Read`], or [`Error::Key`].
@@ -459,7 +458,7 @@ pub trait Read: Send + Sync {
         Ok(found)
     }
 
-    /// The last decisions of a twin, the newest first.
+    /// The last decisions of a twin, newest first.
     ///
     /// # Errors
     /// [`Error::Read`], or [`Error::Record`].
@@ -476,7 +475,7 @@ pub trait Read: Send + Sync {
         Ok(found)
     }
 
-    /// What a partition knows about itself.
+    /// The metadata of a partition.
     ///
     /// # Errors
     /// [`Error::Read`], or [`Error::Record`].
@@ -510,11 +509,10 @@ pub trait Read: Send + Sync {
         Ok(meta)
     }
 
-    /// Reads every record once, and checks that it is what was written. What the records say is
-    /// not looked at.
+    /// Reads every record once, and verifies its checksum. The payloads are not decoded.
     ///
     /// # Errors
-    /// [`Error::Read`]; a damaged record is no error but part of the result.
+    /// [`Error::Read`]; a damaged record is not an error but part of the result.
     fn verify(&self) -> Result<Verified, Error> {
         let mut found = Verified::default();
         for table in Table::ALL {
@@ -542,13 +540,13 @@ pub trait Read: Send + Sync {
     }
 }
 
-/// Writing: all of it becomes durable together, or nothing.
+/// Writes changes durably and atomically.
 pub trait Commit: Send + Sync {
-    /// Makes the changes of these batches durable, in their order, as one.
+    /// Makes the changes of these batches durable, in their order, atomically.
     ///
     /// # Errors
-    /// [`Error::Write`] if it fails: nobody knows then how much of it is on the disk. From then on
-    /// every call fails with [`Error::Poisoned`].
+    /// [`Error::Write`] if it fails: it is unknown then how much of it is on disk. From then on every
+    /// call fails with [`Error::Poisoned`].
     fn commit(&self, batches: &[Batch]) -> Result<(), Error>;
 }
 

@@ -8,12 +8,12 @@ use crate::event::{Customer, SlowLane, Time};
 use crate::models::Lesson;
 use crate::twin::{Decision, Stage};
 
-/// A twin as it was last committed.
+/// A twin as last committed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredTwin {
-    /// Its state, sealed.
+    /// Its encoded state.
     pub state: Box<[u8]>,
-    /// The blocks of its timeline, sealed, by slot of the ring, ascending.
+    /// The encoded blocks of its timeline, by slot of the ring, ascending.
     pub timeline: Vec<(u16, Box<[u8]>)>,
 }
 
@@ -22,20 +22,20 @@ pub struct StoredTwin {
 pub struct JournalRow {
     /// Its time.
     pub at: Time,
-    /// Tells apart the inputs of one twin and moment.
+    /// Distinguishes the inputs of one twin and time.
     pub number: u32,
-    /// The input, sealed.
+    /// The encoded input.
     pub encoded: Box<[u8]>,
 }
 
-/// What a partition knows about itself; all zero before its first commit.
+/// The metadata of a partition; all zero before its first commit.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PartitionMeta {
     /// The main-lane cursor: everything up to this stream sequence is processed.
     pub cursor: u64,
-    /// The same of the slow lane.
+    /// The slow-lane cursor.
     pub slow_cursor: u64,
-    /// The slow lane, as it knew it.
+    /// The slow lane, as last committed.
     pub slow_lane: SlowLane,
     /// When the stream stored the event of `cursor`.
     pub stored: Option<Time>,
@@ -43,7 +43,7 @@ pub struct PartitionMeta {
     pub next_output: u64,
     /// The number of its next journalled input.
     pub next_input: u64,
-    /// The latest moment that it has seen.
+    /// The latest time that it has seen.
     pub clock: Option<Time>,
     /// The model version used last.
     pub version: u64,
@@ -52,48 +52,48 @@ pub struct PartitionMeta {
 /// The position of a scan over a partition's twins. Stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scan {
-    /// What it is for, beyond its key: the fingerprint of the broadcast, or the hash of the path.
+    /// The purpose, beyond its key: the fingerprint of the broadcast, or the hash of the path.
     pub of: u64,
-    /// The rows of an index that it goes through, in this order; none: all twins.
+    /// The index rows that it visits, in this order; none: all twins.
     pub along: Vec<IndexKey>,
-    /// How many of these it has come to the end of.
+    /// How many of these rows are complete.
     pub passed: u32,
     /// The last visited twin, among all twins or in the current index row.
     pub after: Option<Customer>,
     /// The number of visited twins.
     pub looked_at: u64,
-    /// How many of them it concerned.
+    /// How many of them matched.
     pub touched: u64,
-    /// Whether it came to the end.
+    /// Whether it is complete.
     pub is_done: bool,
-    /// Of a campaign: how many of them were told something,
+    /// Of a campaign: how many of them got an action,
     pub said: u64,
-    /// and how many nothing, by the stage that dropped the last candidate.
+    /// and how many did not, by the stage that dropped the last candidate.
     pub silent: [u64; Stage::ALL.len()],
 }
 
-/// What a check of every record found.
+/// The result of verifying every record.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Verified {
     /// Records checked.
     pub records: u64,
-    /// Their bytes, keys included.
+    /// Their size in bytes, keys included.
     pub bytes: u64,
-    /// How many of them each table has.
+    /// The number of records of each table.
     pub tables: Vec<(Table, u64)>,
-    /// How many of them are no good.
+    /// The number of defective records.
     pub defects: u64,
-    /// What is wrong with the first [`limits::DEFECTS`](crate::config::limits::DEFECTS) of these.
+    /// The defects of the first [`limits::DEFECTS`](crate::config::limits::DEFECTS) of these.
     pub described: Vec<String>,
 }
 
-/// A decision as it is stored: compressed, because its candidates say much the same, and most
-/// decisions are never looked at. Stored.
+/// A decision as stored: compressed, because its candidates are similar, and most decisions are never
+/// read. Stored.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct PackedDecision(Bytes);
 
 impl PackedDecision {
-    /// A decision, packed.
+    /// Compresses a decision.
     ///
     /// # Errors
     /// If it is larger than a record may be.
@@ -103,12 +103,12 @@ impl PackedDecision {
         Ok(PackedDecision(lz4_flex::block::compress_prepend_size(&encoded).into()))
     }
 
-    /// The decision.
+    /// Decompresses the decision.
     ///
     /// # Errors
-    /// If it is not what was written.
+    /// If it is invalid.
     pub(crate) fn open(&self) -> Result<Decision, codec::Error> {
-        // What cannot be unpacked is no record; its checksum says that it was written so.
+        // If it cannot be decompressed it is no record; the checksum proves that it was written so.
         let encoded = lz4_flex::block::decompress_size_prepended(&self.0).unwrap_or_default();
         codec::decode(codec::RecordKind::Decision, &encoded)
     }
@@ -119,7 +119,7 @@ impl PackedDecision {
 pub struct KeptLessons {
     /// Versions whose full weights are kept, ascending.
     pub milestones: Vec<Milestone>,
-    /// About how many bytes were ever kept.
+    /// The approximate number of bytes ever written.
     pub written_bytes: u64,
 }
 
@@ -128,33 +128,33 @@ pub struct KeptLessons {
 pub struct Milestone {
     /// The version.
     pub version: u64,
-    /// About how many bytes were ever kept before it.
+    /// The approximate number of bytes ever written before it.
     pub written_bytes: u64,
 }
 
-/// A part of what a version was learned from, or of all that was known at it, as it is stored.
+/// A stored part of a version's training history: observations, or weights at a milestone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptLesson {
     /// The version.
     pub version: u64,
-    /// Its place among the parts of the version: first answers, and from [`KeptLesson::LEVELS`] on
-    /// what was known.
+    /// Its number among the parts of the version: first observations, and from [`KeptLesson::LEVELS`] on
+    /// weights.
     pub number: u32,
-    /// The part, sealed.
+    /// The encoded part.
     pub encoded: Box<[u8]>,
 }
 
 impl KeptLesson {
-    /// The place of the first level of a milestone.
+    /// The number of the first level of a milestone.
     pub const LEVELS: u32 = 1 << 24;
 
-    /// The part.
+    /// Decodes the part.
     ///
     /// # Errors
-    /// If it is not what was written.
+    /// If it is invalid.
     pub fn open(&self) -> Result<Lesson, codec::Error> {
         let encoded = match codec::decode(codec::RecordKind::Lesson, &self.encoded)? {
-            // What cannot be unpacked is no record; its checksum says that it was written so.
+            // If it cannot be decompressed it is no record; the checksum proves that it was written so.
             LessonRow::Packed(packed) => {
                 lz4_flex::block::decompress_size_prepended(&packed).unwrap_or_default()
             }
@@ -164,7 +164,7 @@ impl KeptLesson {
     }
 }
 
-/// A row of the table of lessons: answers of one time say much the same. Stored.
+/// A row of the table of lessons: compressed, because observations of one time are similar. Stored.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum LessonRow {
     Kept(KeptLessons),
@@ -172,7 +172,7 @@ pub(crate) enum LessonRow {
 }
 
 impl LessonRow {
-    /// A lesson, packed.
+    /// Compresses a lesson.
     ///
     /// # Errors
     /// If it is larger than a record may be.
@@ -183,11 +183,11 @@ impl LessonRow {
     }
 }
 
-/// Bytes of most decisions.
+/// A capacity that fits most decisions, in bytes.
 const ROOM_FOR_A_DECISION: usize = 4 << 10;
 
 impl Verified {
-    /// Adds something that is wrong.
+    /// Adds a defect.
     pub(crate) fn defect(&mut self, described: String) {
         self.defects += 1;
         if self.described.len() < limits::DEFECTS {

@@ -1,10 +1,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What the disk under the store has left.
+/// The space on the store's disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct DiskSpace {
-    /// Bytes that are free.
+    /// Free bytes.
     pub free_bytes: u64,
     /// The reserve below which processing pauses (`store.reserve-bytes`).
     pub reserve_bytes: u64,

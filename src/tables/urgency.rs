@@ -6,7 +6,7 @@ use crate::config::limits;
 pub enum Urgency {
     /// At once: an answer waits for it.
     Immediate,
-    /// Together with the next immediate one, but within [`limits::COMMIT_LINGER_MS`]: each commit costs
-    /// a sync, which deferred batches share.
+    /// Together with the next immediate one, but within [`limits::COMMIT_LINGER_MS`]: each commit costs a
+    /// sync, which deferred batches share.
     Deferred,
 }
