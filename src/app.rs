@@ -56,8 +56,8 @@ pub struct RunningService {
     drain: Duration,
 }
 
-/// The threads of the bus, and those that read the store. Dropped, they end without being waited for:
-/// whoever drops them, above all a start that failed, runs on a thread that must not block.
+/// The threads of the bus, and those that read the store. Dropping them does not wait for their end: the
+/// thread that drops them, above all after a failed start, must not block.
 struct Threads {
     handle: tokio::runtime::Handle,
     runtime: Option<tokio::runtime::Runtime>,
@@ -76,12 +76,12 @@ impl Threads {
 }
 
 impl Threads {
-    /// Ends them, and waits for whoever still reads the store, for a while: a process that ends under
-    /// a reader dies of it.
+    /// Ends the threads, and waits some time for reads of the store: a process that ends during a read
+    /// crashes.
     fn end(mut self) {
         let Some(runtime) = self.runtime.take() else { return };
         let waiting = std::thread::spawn(move || runtime.shutdown_timeout(READERS_END));
-        // Had it panicked, nobody would be left to wait for.
+        // If the thread panicked, there is nothing to wait for.
         let _ = waiting.join();
     }
 }
@@ -89,10 +89,10 @@ impl Threads {
 /// A live thread answers within this time, even on a loaded machine.
 const ANSWER: Duration = Duration::from_secs(3);
 
-/// Stopping takes no longer than this, or the process ends without it.
+/// The maximum duration of a stop; after it, the process ends anyway.
 const STOP: Duration = Duration::from_secs(30);
 
-/// A reader of the store ends within this time, or is given up.
+/// The maximum duration of a read of the store; after it, the read is abandoned.
 const READERS_END: Duration = Duration::from_secs(5);
 
 impl Drop for Threads {
@@ -178,7 +178,7 @@ impl RunningService {
         let partition_count = settings.service.partitions;
         let threads = Threads::start(settings.service.bus_threads.into())?;
         let runtime = &threads.handle;
-        // Whatever the client library spawns belongs on the bus's own threads.
+        // Tasks that the client library spawns belong on the bus's own runtime.
         let bus = {
             let settings = settings.nats.clone();
             runtime.spawn(async move { Bus::join(&settings).await }).await??
@@ -190,7 +190,7 @@ impl RunningService {
         };
         let (fatal_sender, fatal) = unbounded_channel();
         let partitions = Partitions::default();
-        // Nothing is made or changed on the broker before it is known to be ours.
+        // Nothing is created or changed on the broker before we own the prefix.
         let ownership = {
             let own =
                 stream::own(bus.clone(), store.clone(), settings.clone(), fatal_sender.clone());
@@ -245,7 +245,7 @@ impl RunningService {
             highest: slow.fold(known.highest, u64::max),
             taken: taken.collect(),
             lane,
-            // Where time is that of the events, they are taken in in their order.
+            // On event time, events are processed in their order.
             may_slow: settings.service.time == TimeMode::Stream,
             ..known
         };
@@ -403,7 +403,7 @@ impl RunningService {
         })
     }
 
-    /// Where the policy is changed.
+    /// The handle for changing the policy.
     pub fn policy(&self) -> PolicyHandle {
         self.policy.clone()
     }
@@ -425,7 +425,7 @@ impl RunningService {
     /// partition does not respond within the configured time, the process exits.
     ///
     /// # Errors
-    /// If that takes longer than the settings allow. Nothing is lost then either: it is taken in or
+    /// If that takes longer than configured. Nothing is lost then either: the rest is processed or
     /// published after the next start.
     pub async fn drain(self) -> anyhow::Result<()> {
         self.intake.abort();
@@ -470,9 +470,9 @@ impl RunningService {
             "a thread does not end; the process ends without it; nothing durable is lost",
         );
         self.intake.abort();
-        // What it has not done it does after the next start.
+        // Unfinished erasures resume after the next start.
         self.eraser.abort();
-        // Whoever still asks is told by the broker that nobody is there.
+        // Later callers are told by the broker that there is no responder.
         self.api.stop().await;
         for partition in self.partitions.all() {
             let _ = partition.send(StopPartition).await;
@@ -489,7 +489,7 @@ impl RunningService {
     }
 }
 
-/// Where every partition was left.
+/// The stored state of every partition.
 fn recover(store: &Store, partitions: u16, secret: &StoreSecret) -> anyhow::Result<Vec<Recovered>> {
     let erased_marks = ErasedMarks::default();
     (0..partitions)
@@ -523,7 +523,7 @@ fn recover(store: &Store, partitions: u16, secret: &StoreSecret) -> anyhow::Resu
         .collect()
 }
 
-/// Tells each partition which of its commits are durable.
+/// Notifies each partition of its durable commits.
 fn durable(partitions: Partitions) -> impl Fn(Vec<(u16, u64)>) + Send + 'static {
     move |tickets| {
         by_partition(tickets, |partition, tickets| {
@@ -534,7 +534,7 @@ fn durable(partitions: Partitions) -> impl Fn(Vec<(u16, u64)>) + Send + 'static 
     }
 }
 
-/// Hands what is known now to each partition, which goes by it from its next round on.
+/// Sends a model snapshot to each partition, which uses it from its next round on.
 fn publish(partitions: Partitions) -> impl Fn(Snapshot) + Send + 'static {
     move |snapshot| {
         for partition in partitions.all() {
@@ -543,7 +543,7 @@ fn publish(partitions: Partitions) -> impl Fn(Snapshot) + Send + 'static {
     }
 }
 
-/// Tells each partition which of its outputs the broker has.
+/// Notifies each partition of its confirmed outputs.
 fn confirmed(partitions: Partitions) -> impl Fn(Vec<(u16, u64)>) + Send + 'static {
     move |sequences| {
         by_partition(sequences, |partition, sequences| {
@@ -554,9 +554,9 @@ fn confirmed(partitions: Partitions) -> impl Fn(Vec<(u16, u64)>) + Send + 'stati
     }
 }
 
-/// Hands the numbers of each partition over, in their order.
+/// Sends the numbers of each partition to it, in order.
 fn by_partition(mut numbers: Vec<(u16, u64)>, mut hand_over: impl FnMut(u16, Vec<u64>)) {
-    // Stable: the numbers of one partition stay in their order.
+    // The sort is stable: the numbers of one partition stay in order.
     numbers.sort_by_key(|(partition, _)| *partition);
     for group in numbers.chunk_by(|(left, _), (right, _)| left == right) {
         if let Some((partition, _)) = group.first() {
@@ -574,7 +574,7 @@ fn stop_on_failure(
     }
 }
 
-/// Runs a task without which the service would go on half dead, and says so if it panics.
+/// Runs a task that the service depends on, and reports a fatal error if it panics.
 async fn watched(
     what: &'static str,
     task: impl Future<Output = ()>,

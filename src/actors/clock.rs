@@ -5,12 +5,12 @@ use parking_lot::Mutex;
 use crate::event::Time;
 use crate::partition::ClockJumps;
 
-/// A clock that is set by less than this, either way, is simply believed.
+/// A clock that is set by less than this, either way, is accepted at once.
 const TOLERANCE: Duration = Duration::from_secs(2);
 
-/// A clock that was set by more is believed once it has gone steadily for so long. A mistake that is
-/// put right meanwhile was never seen: no timer fires early, and no twin lives in a future that is
-/// taken back.
+/// A clock that was set by more is accepted once it has been stable for this long. A mistake that is
+/// corrected meanwhile has no effect: no timer fires early, and no twin lives in a future that is taken
+/// back.
 const DOUBT: Duration = Duration::from_secs(60);
 
 /// The host clock as used by partitions: a jump is ignored until the new time has been stable for a
@@ -21,19 +21,18 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// A clock that shows what the one on the wall shows now.
+    /// A clock that shows the host clock's current time.
     pub fn new() -> Clock {
         Clock { steady: Mutex::new(SteadyClock::new(wall(), Instant::now())) }
     }
 
-    /// What partitions take for the time.
+    /// The current time of partitions.
     pub fn now(&self) -> Time {
         let mut steady = self.steady.lock();
         steady.read(wall(), Instant::now())
     }
 
-    /// Notes by how many milliseconds it is ahead of the broker's, if that is known, and warns if
-    /// the two contradict each other.
+    /// Records the offset from the broker's clock, if known, and warns if the two contradict each other.
     pub fn compare(&self, ahead_of_broker_ms: Option<i64>) {
         let mut steady = self.steady.lock();
         steady.jumps.ahead_of_broker_ms = ahead_of_broker_ms;
@@ -46,7 +45,7 @@ impl Clock {
         }
     }
 
-    /// How it went.
+    /// Its statistics.
     pub fn jumps(&self) -> ClockJumps {
         self.steady.lock().jumps
     }
@@ -127,13 +126,13 @@ mod tests {
     const NOON: Time = Time::from_ms(1_760_000_000_000);
     const HOUR: i64 = 3_600_000;
 
-    /// A clock that was read at noon, and that moment.
+    /// A clock that was read at noon, and that time.
     fn clock() -> (SteadyClock, Instant) {
         let begin = Instant::now();
         (SteadyClock::new(NOON, begin), begin)
     }
 
-    /// The reading so many seconds after noon, when the clock on the wall is so far off.
+    /// The reading this many seconds after noon, when the host clock is off by this much.
     fn read(clock: &mut SteadyClock, begin: Instant, seconds: u64, off_ms: i64) -> i64 {
         let after = Duration::from_secs(seconds);
         let shown = Time::from_ms((NOON + after).ms() + off_ms);
@@ -162,7 +161,7 @@ mod tests {
             );
             assert_eq!(read(&mut clock, begin, 59, 0), 59_000);
             assert_eq!(clock.jumps, ClockJumps { times: 1, last_ms: off, ..ClockJumps::default() });
-            // What comes later is doubted for as long again.
+            // A later jump is ignored for as long again.
             assert_eq!(read(&mut clock, begin, 61, off), 61_000);
             assert_eq!(clock.jumps.times, 2);
         }

@@ -4,10 +4,10 @@ use actix::Addr;
 
 use super::partition::PartitionActor;
 
-/// Where a partition is reached.
+/// The address of a partition.
 pub type PartitionAddress = Addr<PartitionActor>;
 
-/// Where the partitions are reached, by number; from anywhere, once they are started.
+/// The addresses of the partitions by number; usable from any thread, once they are started.
 #[derive(Debug, Clone)]
 pub struct Partitions<A = PartitionAddress>(Arc<OnceLock<Vec<A>>>);
 
@@ -18,23 +18,23 @@ impl<A> Default for Partitions<A> {
 }
 
 impl<A> Partitions<A> {
-    /// Enters the partitions, once; what is entered later is not taken.
+    /// Sets the addresses, once; later calls have no effect.
     pub fn enter(&self, addresses: Vec<A>) {
         let _ = self.0.set(addresses);
     }
 
-    /// All of them, in the order of their numbers; none before they are started.
+    /// All addresses, in the order of their numbers; none before the partitions are started.
     pub fn all(&self) -> &[A] {
         self.0.get().map_or(&[], Vec::as_slice)
     }
 
-    /// One of them.
+    /// The address of one partition.
     pub fn get(&self, partition: u16) -> Option<&A> {
         self.all().get(usize::from(partition))
     }
 
-    /// One of them, to answer it: the first begin to work a moment before the last are started and
-    /// all are entered, and that moment is waited for.
+    /// The address of one partition, for answers to it: the first partitions begin to work a moment
+    /// before the last are started and all are entered, and this waits for that moment.
     pub fn answer(&self, partition: u16) -> Option<&A> {
         self.0.wait().get(usize::from(partition))
     }
@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn an_answer_that_comes_before_the_partitions_are_entered_reaches_its_partition() {
-        // Whoever does not wait is the first of the two in some of so many rounds.
+        // Without the wait, the reader would be first in some of these rounds.
         for _ in 0..300 {
             let partitions = Partitions::<char>::default();
             let start = Barrier::new(2);

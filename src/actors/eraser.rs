@@ -14,14 +14,14 @@ use crate::partition::Cleared;
 use crate::store::Store;
 use crate::tables::{self, Batch, Commit, ErasureProgress, ErasureStage, Pseudonym, Read, Removed};
 
-/// Before something that failed is tried again.
+/// The pause before a failed step is retried.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// The handle by which partitions submit erasures.
 #[derive(Debug, Clone)]
 pub struct Eraser(UnboundedSender<(u16, Cleared)>);
 
-/// The task that does it.
+/// The task that performs erasures.
 pub struct EraserTask {
     store: Arc<Store>,
     bus: Bus,
@@ -32,7 +32,7 @@ pub struct EraserTask {
 }
 
 impl Eraser {
-    /// An eraser, and the task that does its work.
+    /// An eraser and its task.
     pub fn new(
         store: Arc<Store>,
         bus: Bus,
@@ -44,15 +44,15 @@ impl Eraser {
         (Eraser(wishes), EraserTask { store, bus, relay, partitions, wished, fatal })
     }
 
-    /// What a partition has let go of is to be cleared.
+    /// Queues the data of a partition's erasures for deletion.
     pub(super) fn clear(&self, partition: u16, cleared: Cleared) {
-        // A task that has ended goes on after the next start.
+        // A task that has ended resumes after the next start.
         let _ = self.0.send((partition, cleared));
     }
 }
 
 impl EraserTask {
-    /// Goes on with what was left, and then with what comes; ends with the eraser.
+    /// Resumes unfinished work, then processes new work; ends with the eraser.
     pub async fn run(mut self) {
         if let Err(error) = self.go_on().await {
             // Without a receiver the service is stopping already.
@@ -82,7 +82,7 @@ impl EraserTask {
         Ok(())
     }
 
-    /// Takes events that came late out of the stream.
+    /// Deletes late events from the stream.
     async fn let_late_go(&self, partition: u16, sequences: Vec<u64>) -> Result<(), tables::Error> {
         if sequences.is_empty() {
             return Ok(());
@@ -121,7 +121,7 @@ impl EraserTask {
         Ok(())
     }
 
-    /// One step further. What was found in the streams goes from one step to the next.
+    /// Performs the next step. What was found in the streams is passed from one step to the next.
     async fn next(
         &self,
         partition: u16,
@@ -131,7 +131,7 @@ impl EraserTask {
         let customer = erasing.customer.clone();
         match (erasing.stage, customer) {
             (ErasureStage::Streams, Some(customer)) => {
-                // Counted first: who goes on after a crash finds only the rest.
+                // Counted first: after a crash only the rest is found.
                 let trails = self.trails(&customer, erasing.sequence).await;
                 erasing.removed.extend(trails.iter().map(removed));
                 *found = Some(trails);
@@ -187,9 +187,9 @@ impl EraserTask {
         Ok(erasing)
     }
 
-    /// Where the streams end once everything before an erasure is taken in, and what came of that is in
-    /// the streams, and taken in, too: what others were sent is theirs. What comes later for the
-    /// customer is dropped as late; so nobody who goes on sending makes this longer.
+    /// The ends of the streams once everything before an erasure, and what it caused, is in the streams
+    /// and processed: messages that others received belong to the erasure. Later events of the customer
+    /// are dropped as late, so continued sending does not prolong this.
     async fn settled(&self, erasure: u64) -> StreamEnds {
         self.taken_in(erasure).await;
         self.relay.passed().await;
@@ -209,7 +209,7 @@ impl EraserTask {
         }
     }
 
-    /// Waits until all partitions have taken in what came up to there.
+    /// Waits until all partitions have processed everything up to there.
     async fn taken_in(&self, upto: u64) {
         let mut patience = Backoff::default();
         loop {
@@ -221,7 +221,7 @@ impl EraserTask {
         }
     }
 
-    /// Where messages about a customer are who is erased at this place in the stream of events.
+    /// Finds the messages about a customer who is erased at this sequence of the event stream.
     async fn trails(&self, customer: &Customer, erasure: u64) -> Vec<MessageTrail> {
         let ends = self.settled(erasure).await;
         let mut patience = Backoff::default();
@@ -264,9 +264,9 @@ impl Handler<GetErasure> for PartitionActor {
     }
 }
 
-/// What a machine calls the place where its rows were.
+/// The place of the store's rows in a receipt.
 const STORE: &str = "store";
-/// What the place of customers' keys is called.
+/// The place of the customers' keys in a receipt.
 const KEYS: &str = "vault";
 
 fn removed(trail: &MessageTrail) -> Removed {

@@ -23,7 +23,7 @@ pub struct LearnerThread {
 enum LearnerCommand {
     /// Train on everything durable now, and reply once partitions have the snapshot.
     Learn(oneshot::Sender<()>),
-    /// To end.
+    /// End the thread.
     End,
 }
 
@@ -41,7 +41,7 @@ impl LearnerHandle {
     /// partition, before anything published later.
     pub async fn learn_now(&self) {
         let (done, is_done) = oneshot::channel();
-        // A thread that has ended learns nothing more.
+        // A thread that has ended trains no more.
         if self.0.send(LearnerCommand::Learn(done)).is_ok() {
             let _ = is_done.await;
         }
@@ -62,10 +62,11 @@ pub struct LearnerStats {
 }
 
 impl LearnerThread {
-    /// Starts it. `publish` gets each new snapshot; `failed` hears of what ends the thread early.
+    /// Starts the thread. `publish` receives each new snapshot; `failed` receives the error that ends the
+    /// thread early.
     ///
     /// # Errors
-    /// If there can be no further thread.
+    /// If no further thread can be started.
     pub fn spawn(
         store: Arc<Store>,
         mut lessons: Trainer,
@@ -96,7 +97,7 @@ impl LearnerThread {
                         break;
                     }
                 }
-                // Whoever waited may be gone.
+                // The waiter may be gone.
                 waiting.map(|waiting| waiting.send(()));
             }
         };
@@ -109,9 +110,9 @@ impl LearnerThread {
         LearnerHandle(self.commands.clone(), self.figures.clone())
     }
 
-    /// Ends it. What is not learned yet is learned after the next start.
+    /// Ends the thread. Remaining observations are trained on after the next start.
     pub fn close(self) {
-        // If it has ended by itself there is nobody to tell.
+        // If it has ended already, there is no receiver.
         let _ = self.commands.send(LearnerCommand::End);
         if self.thread.join().is_err() {
             tracing::error!("the learner ended by a panic, which is a defect of jumeau");

@@ -60,7 +60,7 @@ impl Handler<GetModelMarks> for PartitionActor {
 pub struct GetLessons {
     /// From this part of this version on.
     pub from: (u64, u32),
-    /// Whether all that was known at milestones is wanted, too.
+    /// Whether to include the weights of milestones.
     pub with_levels: bool,
     /// Approximate maximum bytes of the reply.
     pub bytes: usize,
@@ -83,13 +83,13 @@ impl Handler<GetLessons> for PartitionActor {
 pub struct TryCampaign {
     /// The campaign.
     pub told: Broadcast,
-    /// Behind this twin.
+    /// Only twins after this one.
     pub after: Option<Customer>,
-    /// So many twins.
+    /// The maximum number of twins.
     pub limit: usize,
     /// Sample size: this many matching twins decide.
     pub sample: usize,
-    /// When; none: when each was seen last.
+    /// The time; none: when each twin was last seen.
     pub at: Option<Time>,
 }
 
@@ -100,13 +100,13 @@ pub struct CampaignEstimate {
     pub looked_at: u64,
     /// Of these, twins that match.
     pub concerned: u64,
-    /// What would be said.
+    /// The actions that would be taken.
     pub said: Vec<Arc<Action>>,
-    /// The stages at which nothing was left to say, one for each twin.
+    /// The stages that dropped the last candidate, one per twin without an action.
     pub silent: Vec<Stage>,
-    /// Actions that take part and that no policy knows.
+    /// Actions of the campaign that the policy does not have.
     pub unknown: Vec<Box<str>>,
-    /// The last twin, if there may be more.
+    /// The last twin visited, if there may be more.
     pub last: Option<Customer>,
 }
 

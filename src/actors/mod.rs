@@ -1,9 +1,9 @@
-//! The actors: thin shells around the plain structs of `partition`. With `app`, the only room that
-//! names actix.
+//! Actors: thin shells around the plain structs of `partition`. With `app`, the only module that uses
+//! actix.
 //!
-//! A partition and its twins live on one arbiter, which is one thread: between them nothing is
-//! locked and nothing waits. Whatever is slow happens elsewhere and comes back as a message: the
-//! store is read on blocking threads, written by the committer, the bus has threads of its own.
+//! A partition and its twins run on one arbiter (one thread), without locks or waiting. Slow work happens
+//! on other threads and returns as a message: store reads on blocking threads, writes in the committer,
+//! and the bus on its own runtime.
 
 mod clock;
 mod counters;

@@ -32,35 +32,35 @@ pub struct FatalError(pub String);
 pub struct PartitionSetup {
     /// Its number.
     pub partition: u16,
-    /// What `now` is.
+    /// The definition of `now`.
     pub mode: TimeMode,
-    /// How much it may keep in memory.
+    /// Its limits in memory.
     pub bounds: Bounds,
     /// Channels with special rights.
     pub rights: Rights,
-    /// How its effects become messages.
+    /// Builds messages from its effects.
     pub outgoing: Outgoing,
-    /// The policy to begin with.
+    /// The initial policy.
     pub policy: Arc<Policy>,
     /// The shadow policy.
     pub shadow: Option<Arc<Policy>>,
     /// The initial model.
     pub models: Snapshot,
-    /// What it knows from before.
+    /// Its stored state.
     pub recovered: Recovered,
-    /// Where twins, timers and outputs are kept.
+    /// The store of twins, timers and outputs.
     pub store: Arc<Store>,
-    /// Makes its changes durable.
+    /// Commits its changes.
     pub committer: CommitHandle,
-    /// Publishes what is durable.
+    /// Publishes its committed outputs.
     pub relay: Arc<Relay>,
-    /// Clears what is left of customers who were erased.
+    /// Deletes data of erased customers outside the store.
     pub eraser: Eraser,
-    /// How far the stream is durable in all partitions, to be stored along.
+    /// The floor of the stream, stored with its commits.
     pub floor: Floor,
     /// The clock.
     pub clock: Arc<Clock>,
-    /// Hears of what must stop the service.
+    /// Receives fatal errors.
     pub fatal: UnboundedSender<FatalError>,
 }
 
@@ -72,21 +72,21 @@ pub struct PartitionActor {
     clock: Arc<Clock>,
     /// When it was created (monotonic).
     born: Instant,
-    /// The wake-up that is set, and when.
+    /// The pending wake-up and its time.
     alarm: Option<(Time, SpawnHandle)>,
-    /// Whether it was told to end.
+    /// Whether it was told to stop.
     is_ended: bool,
 }
 
-/// How often idle twins come to rest, and rows that are only to be deleted go; and how soon again
-/// if there is more to tidy up.
+/// The interval of housekeeping (compressing idle twins, committing deletions), and the shorter one if
+/// there is more to do.
 const TIDY: (Duration, Duration) = (Duration::from_millis(250), Duration::from_millis(10));
 
 /// A wake-up is never further away than this, in case the clock is set.
 const ALARM_MAX: Duration = Duration::from_secs(1);
 
 impl PartitionActor {
-    /// Makes the actor, within its own context.
+    /// Creates the actor within its own context.
     pub fn new(setup: PartitionSetup, context: &mut Context<PartitionActor>) -> PartitionActor {
         let PartitionSetup {
             partition,
@@ -132,7 +132,7 @@ impl PartitionActor {
     }
 
     fn tidy(&mut self, context: &mut Context<PartitionActor>) {
-        // How long a twin was idle is nothing that whoever sets the clock should change.
+        // A monotonic time: setting the clock must not change how long a twin was idle.
         let age = Time::from_ms(0) + self.born.elapsed();
         let taken_in = self.shell.floor.taken_in();
         let is_more = self.machine.tidy(age, taken_in, &mut self.shell);
@@ -144,7 +144,7 @@ impl PartitionActor {
         context.run_later(pause, PartitionActor::tidy);
     }
 
-    /// Reads what is committed.
+    /// Reads committed data on a blocking thread.
     pub(super) fn look_up<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Store, u16) -> Result<T, tables::Error> + Send + 'static,
@@ -157,12 +157,12 @@ impl PartitionActor {
         })
     }
 
-    /// What it takes to look at its twins elsewhere.
+    /// What is needed to read its twins on another thread.
     pub(super) fn to_look_at(&self) -> (Arc<Store>, u16, Surroundings) {
         (self.shell.store.clone(), self.partition, self.machine.surroundings())
     }
 
-    /// Sets the wake-up for the next timer, if it is sooner than the one that is set.
+    /// Sets the wake-up for the next timer, if it is sooner than the pending one.
     fn set_alarm(&mut self, context: &mut Context<PartitionActor>) {
         let now = self.clock.now();
         let latest = now + ALARM_MAX;
@@ -182,8 +182,8 @@ impl PartitionActor {
 }
 
 impl Drop for PartitionActor {
-    /// The system drops an actor that panicked and goes on without it. Nobody knows then what it was
-    /// about to do, and the customers of the partition would never be answered again.
+    /// The system drops an actor that panicked and continues without it. Its unfinished work is unknown
+    /// then, and the customers of the partition would never be answered again.
     fn drop(&mut self) {
         if !self.is_ended {
             // The receiver is gone only when the service is stopping already.
@@ -210,17 +210,17 @@ impl Actor for PartitionActor {
     }
 }
 
-/// Memory that twins left is given back this many times after they came to rest, once each
-/// [`TIDY`]: for so long, and longer, the allocator waits whether it is not used again after all.
+/// Freed memory of twins is returned this many times after they were compressed, once each [`TIDY`]: for
+/// that long, and longer, the allocator keeps it for reuse.
 pub(super) const GIVE_BACK: u8 = 12;
 
-/// More than the allocator keeps for later: what is so large goes back to the system at once, and
-/// with it whatever else has been free for long enough. Without this, the allocator of a thread
-/// that has nothing to do keeps all that it had.
+/// More than the allocator keeps for later: an allocation of this size goes back to the system at once,
+/// and with it everything that has been free for long enough. Without this, the allocator of an idle
+/// thread keeps all of its memory.
 const LARGE: usize = 16 << 20;
 
 fn give_back() {
-    // Memory that nobody writes to costs nothing.
+    // Memory that is never written costs nothing.
     drop(std::hint::black_box(Vec::<u8>::with_capacity(LARGE)));
 }
 
@@ -228,9 +228,9 @@ fn give_back() {
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct EventsPulled {
-    /// What was pulled.
+    /// The pulled events.
     pub pulled: Pulled<AckHandle>,
-    /// The room, given back when it is acknowledged.
+    /// The intake permit, released when the pull is acknowledged.
     pub permit: Option<OwnedSemaphorePermit>,
 }
 
@@ -250,7 +250,7 @@ impl Handler<EventsPulled> for PartitionActor {
 pub struct AskTwin {
     /// The request.
     pub event: Event,
-    /// Who waits for the answer.
+    /// The channel for the answer.
     pub reply: oneshot::Sender<AskAnswer>,
 }
 

@@ -1,7 +1,7 @@
-//! Where the twins of a partition lay down what they have done: the last one of a round rings.
+//! Collects the batch results of a partition's twins; the last one of a round notifies the partition.
 //!
-//! A partition and its twins share a thread, so this is a thread's own table rather than a message
-//! for every answer, and no twin needs an address of its partition (119 bytes each).
+//! A partition and its twins share a thread, so this is a thread-local table instead of a message per
+//! result, and no twin needs its partition's address (119 bytes each).
 
 use std::cell::RefCell;
 

@@ -28,17 +28,17 @@ pub(super) struct Shell {
     pub(super) relay: Arc<Relay>,
     pub(super) eraser: Eraser,
     pub(super) floor: Floor,
-    /// What was written of the slow lane last.
+    /// The slow lane as last written.
     pub(super) slow_lane: WrittenLane,
     pub(super) fatal: UnboundedSender<FatalError>,
-    /// Room in the intake, given back when what took it is durable.
+    /// Intake permits, released when their pulls are durable.
     pub(super) permits: VecDeque<OwnedSemaphorePermit>,
-    /// How many times memory is still to be given back.
+    /// How many more times freed memory is to be returned.
     pub(super) to_give_back: u8,
 }
 
 impl Shell {
-    /// Reads from the store on a blocking thread and sends what comes of it back.
+    /// Reads from the store on a blocking thread and sends the result to the actor.
     fn read<T, M>(
         &self,
         read: impl FnOnce(&Store) -> Result<T, String> + Send + 'static,
@@ -87,7 +87,7 @@ impl Host for Shell {
         actix_rt::spawn(async move {
             let mut rested = Vec::with_capacity(asked.len());
             for (customer, answer) in asked {
-                // A twin that is gone takes nothing any more.
+                // A twin that is gone has no size.
                 if let Ok(bytes) = answer.await {
                     rested.push((customer, bytes));
                 }
@@ -136,14 +136,14 @@ impl Host for Shell {
     }
 
     fn clear(&mut self, cleared: Cleared) {
-        // Ahead of the eraser, which waits for what is not withdrawn.
+        // Before the eraser, which waits for outputs that are not withdrawn.
         self.relay.withdraw(self.partition, cleared.withdrawn.clone());
         self.eraser.clear(self.partition, cleared);
     }
 
     fn commit(&mut self, ticket: u64, mut batch: Batch, urgency: Urgency) {
         batch.set_floor(self.floor.get());
-        // Read behind the floor: whoever passes over something has said so in the lane before.
+        // Read after the floor: whatever skips an event has written that to the lane before.
         if self.floor.slow_version() > 0 {
             let lane = self.floor.slow_lane();
             batch.note_slow_lane(self.partition, &lane, &mut self.slow_lane);
@@ -157,7 +157,7 @@ impl Host for Shell {
     }
 
     fn answer(&mut self, reply: oneshot::Sender<AskAnswer>, answer: AskAnswer) {
-        // Whoever asked may have gone.
+        // The caller may be gone.
         let _ = reply.send(answer);
     }
 
@@ -166,7 +166,7 @@ impl Host for Shell {
     }
 }
 
-/// The twins of these customers as they were committed last.
+/// The twins of these customers as last committed.
 pub(super) fn load(
     store: &Store,
     partition: u16,

@@ -6,8 +6,7 @@ use crate::twin::Twin;
 
 /// The actor of one customer: the only one who changes the twin.
 ///
-/// Its partition holds its one address; dropping that ends the actor, which holds nothing that is
-/// not durable by then.
+/// Its partition holds its only address; dropping that ends the actor, whose state is durable by then.
 pub(super) struct TwinActor {
     cell: TwinCell,
     partition: u16,

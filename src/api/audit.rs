@@ -1,4 +1,4 @@
-//! What people did through the API, written down where they cannot take it back.
+//! The audit log of what people do through the API, which they cannot change.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,25 +13,25 @@ use crate::partition::StoreSecret;
 /// One line of the audit: the stream `JUMEAU_AUDIT`, on the subject `<prefix>.audit.<act>`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AuditRecord {
-    /// Tells acts apart; the lines of one act share it.
+    /// The id of the act; its lines share it.
     pub id: Box<str>,
     /// The time, by the host clock.
     pub at: Time,
-    /// What was done: the verb of the API, or `policy`.
+    /// The act: the verb of the API, or `policy`.
     pub act: Box<str>,
-    /// Who did it; empty if no name was given.
+    /// The caller's name; empty if none was given.
     pub by: Box<str>,
     /// Whether the broker has verified the name (only with roles).
     pub is_vouched: bool,
-    /// About which customer: a hash, or the identifier where the settings say so.
+    /// The customer: a hash, or the identifier if the settings say so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub about: Option<Box<str>>,
-    /// The request, of an act that is about no customer.
+    /// The request, if the act concerns no customer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub what: Option<Box<str>>,
     /// The result.
     pub outcome: AuditOutcome,
-    /// The code with which it was refused.
+    /// The error code, if it was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<u16>,
 }
@@ -42,9 +42,9 @@ pub struct AuditRecord {
 pub enum AuditOutcome {
     /// Written before the act; a second line has the result, unless the service died.
     Asked,
-    /// It was done, or shown.
+    /// The act was done, or the data shown.
     Done,
-    /// It was not.
+    /// The act was refused.
     Refused,
 }
 
@@ -54,15 +54,15 @@ pub enum AuditOutcome {
 pub struct AuditRequest {
     /// At most this many of the newest; none: the maximum of one reply.
     pub limit: Option<usize>,
-    /// Only those about this customer.
+    /// Only lines about this customer.
     pub about: Option<Customer>,
-    /// Only those by this name.
+    /// Only lines of this caller.
     pub by: Option<Box<str>>,
     /// Only this act.
     pub act: Option<Box<str>>,
 }
 
-/// The answer to [`verb::AUDIT`](super::verb::AUDIT).
+/// The reply to [`verb::AUDIT`](super::verb::AUDIT).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AuditReply {
     /// The lines, oldest first.
@@ -78,15 +78,15 @@ pub struct AuditWriter {
 }
 
 impl AuditWriter {
-    /// Writes to the audit of this bus; customers are hashed with the secret.
+    /// A writer to the audit of this bus; customers are hashed with the secret.
     pub fn new(bus: &Bus, identifiers: AuditIdentifiers, secret: StoreSecret) -> AuditWriter {
         AuditWriter { bus: bus.clone(), identifiers, secret }
     }
 
-    /// The first line of what is asked.
+    /// The first line of a request.
     pub fn asked(&self, request: &Request) -> AuditRecord {
         let Caller { name, is_vouched } = &request.by;
-        // The customer is the last token, wherever there is one, but of a list it is the queue.
+        // The last token is the customer, but in a list of escalations it is the queue.
         let is_list = request.verb == verb::ESCALATIONS_LIST;
         let customer = request.tokens.last().filter(|_| !is_list);
         let (what, searched) = self.what(&request.payload);
@@ -127,10 +127,10 @@ impl AuditWriter {
         }
     }
 
-    /// Writes a line, and waits until the broker has it.
+    /// Writes a line, and waits until the broker has stored it.
     ///
     /// # Errors
-    /// [`code::INTERNAL`] if it does not: then nothing is to be shown or done.
+    /// [`code::INTERNAL`] if it has not: then nothing may be shown or done.
     pub async fn write(&self, record: &AuditRecord) -> Result<(), ApiError> {
         let failed = |why: String| {
             let sentence = format!(
@@ -146,7 +146,7 @@ impl AuditWriter {
             .map_err(|error| failed(error.to_string()))
     }
 
-    /// The newest lines that are asked for.
+    /// The newest matching lines.
     pub async fn list(&self, asked: &AuditRequest) -> Result<AuditReply, ApiError> {
         let about = asked.about.as_ref().map(|customer| self.about(&customer.token()));
         let limit = asked.limit.unwrap_or(limits::AUDIT_LISTED).min(limits::AUDIT_LISTED);
@@ -171,8 +171,8 @@ impl AuditWriter {
         Ok(AuditReply { records: records.into() })
     }
 
-    /// A request that is about no customer, as the audit keeps it, and whom it looks for: the customers
-    /// in it are hashed, and what could hold others is left out.
+    /// A request about no customer, as the audit stores it, and the customer whom it searches for:
+    /// customers in it are hashed, and fields that could contain others are omitted.
     fn what(&self, payload: &[u8]) -> (String, Option<Box<str>>) {
         if payload.is_empty() {
             return (String::new(), None);
@@ -193,7 +193,7 @@ impl AuditWriter {
                     }
                     *value = String::from(hash).into();
                 }
-                // Of a dead letter that is to be read anew.
+                // Fields of the corrected payload of a dead letter.
                 ("data" | "payload" | "text" | "headers" | "subject", _) => *value = "…".into(),
                 _ => {}
             }
@@ -201,13 +201,13 @@ impl AuditWriter {
         (Json::Object(fields).to_string(), searched)
     }
 
-    /// How a customer stands in the audit: whoever knows the identifier finds the lines, and the
-    /// lines do not tell it.
+    /// The form of a customer in the audit: a hash, by which those who know the identifier find the
+    /// lines, but which does not reveal it.
     fn about(&self, token: &str) -> Box<str> {
         match self.identifiers {
             AuditIdentifiers::Plain => token.into(),
             AuditIdentifiers::Hashed => {
-                // Whoever writes a token in another way means the same customer.
+                // Another spelling of a token means the same customer.
                 let text = event::spelled(token);
                 hex::encode(self.secret.hash(text.as_bytes())).into()
             }

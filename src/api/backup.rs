@@ -1,4 +1,4 @@
-//! Copies of the store, made while the service runs.
+//! Backups of the store while the service runs.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,23 +9,23 @@ use crate::event::Time;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct BackupRequest {
-    /// The name of the copy in the folder `store.backups`; none: the time.
+    /// The name of the backup in the folder `store.backups`; none: the time.
     pub name: Option<Box<str>>,
 }
 
-/// The answer to [`verb::BACKUP`](super::verb::BACKUP).
+/// The reply to [`verb::BACKUP`](super::verb::BACKUP).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BackupReply {
-    /// Where the copy is, on the disk of the service.
+    /// The path of the backup, on the disk of the service.
     pub path: String,
     /// When it was made.
     pub at: Time,
-    /// How long that took, in milliseconds.
+    /// The duration in milliseconds.
     pub took_ms: u64,
     /// Its files.
     pub files: u64,
     /// Their bytes.
     pub bytes: u64,
-    /// The sequence of the stream of events behind which it goes on, at the latest.
+    /// The sequence of the event stream after which a restored store continues, at the latest.
     pub floor: u64,
 }

@@ -1,4 +1,4 @@
-//! Campaigns that are tried before they begin.
+//! Dry runs of campaigns.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ pub struct TryCampaignRequest {
     #[serde(default, deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<u16>")]
     pub partition: u16,
-    /// Behind this customer; none: from the first one on.
+    /// Only customers after this one; none: from the first one on.
     #[serde(default)]
     pub after: Option<Customer>,
     /// Sample size: this many matching customers decide; the rest are only counted.
@@ -30,27 +30,27 @@ pub struct TryCampaignRequest {
     pub sample: usize,
 }
 
-/// The answer to [`verb::TRY_CAMPAIGN`](super::verb::TRY_CAMPAIGN).
+/// The reply to [`verb::TRY_CAMPAIGN`](super::verb::TRY_CAMPAIGN).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct TryCampaignReply {
     /// Customers visited.
     pub looked_at: u64,
     /// Of these, customers who match.
     pub concerned: u64,
-    /// What came of the decisions of the sample.
+    /// The counts of the sample's decisions.
     pub campaign: CampaignCounts,
-    /// What would be said, and in which channel, and to how many.
+    /// The actions that would be taken, with their channel, and for how many customers.
     pub said: BTreeMap<Box<str>, u64>,
-    /// Actions that take part and that no policy knows.
+    /// Actions of the campaign that the policy does not have.
     pub unknown: Vec<Box<str>>,
     /// The last customer visited, if the partition may have more.
     pub last: Option<Customer>,
-    /// How many partitions there are.
+    /// The number of partitions.
     pub partitions: u16,
 }
 
 impl TryCampaignReply {
-    /// Adds what another page says.
+    /// Adds the reply of another page.
     pub fn add(&mut self, other: TryCampaignReply) {
         self.looked_at += other.looked_at;
         self.concerned += other.concerned;

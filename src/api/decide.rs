@@ -11,71 +11,71 @@ use crate::twin::Action;
 
 /// The payload of [`verb::DECIDE`](super::verb::DECIDE): what to show to this customer now?
 ///
-/// It counts as an event of type `ask`: the twin remembers it, and rules may answer to it.
+/// It counts as an event of type `ask`: the twin remembers it, and rules may react to it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DecideRequest {
-    /// The channel that asks; may be left out where the subject names it.
+    /// The requesting channel; optional if the subject names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub channel: Option<Box<str>>,
-    /// The identifier of the request: a second one with the same is not answered anew. None: this
-    /// one is no copy.
+    /// The id of the request: a second request with the same id is a duplicate. None: this is not a
+    /// duplicate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<Box<str>>,
-    /// When it is asked, for a service on event time.
+    /// The time of the request, for a service on event time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<Time>,
-    /// The W3C trace context that it travels in.
+    /// The W3C trace context of the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<Box<str>>,
-    /// Where there is room, how many are wanted, and the context of this moment.
+    /// The placements, the number of actions wanted, and the current context.
     #[serde(flatten)]
     pub ask: AskData,
 }
 
-/// The answer to [`verb::DECIDE`](super::verb::DECIDE).
+/// The reply to [`verb::DECIDE`](super::verb::DECIDE).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DecideReply {
-    /// The identifier that was asked about. If it is linked to a customer, their twin decided.
+    /// The requested identifier. If it is linked to a customer, their twin decided.
     pub customer: Customer,
-    /// When, by the clock that twins live by.
+    /// The time, by the twin's clock.
     pub at: Time,
     /// The name of the policy.
     pub policy: Box<str>,
     /// The policy's version.
     pub version: Box<str>,
-    /// What to show, best first in each place; perhaps nothing.
+    /// The actions to show, best first in each placement; may be empty.
     pub offers: Vec<OfferedAction>,
 }
 
 /// One action to show.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OfferedAction {
-    /// The decision's identifier, which outcomes name.
+    /// The decision's id, which outcomes name.
     pub decision: Box<str>,
-    /// What to do.
+    /// The name of the action.
     pub action: Box<str>,
     /// The issue it belongs to.
     pub issue: Issue,
-    /// Which of the action's treatments this is.
+    /// The treatment.
     pub treatment: Box<str>,
-    /// Where to show it; none: wherever the channel can.
+    /// The placement; none: wherever the channel can.
     pub placement: Option<Box<str>>,
-    /// How it sounds.
+    /// The tone.
     pub tone: Box<str>,
-    /// What else tells the treatment apart: an image, a colour…
+    /// Further properties of the treatment: an image, a colour…
     pub variant: Map,
     /// The language of the text, as a BCP 47 tag.
     pub language: Box<str>,
-    /// What to say.
+    /// The text.
     pub text: Box<str>,
     /// Data for the channel.
     pub data: Map,
-    /// What the arbitration gave it.
+    /// The score in the arbitration.
     pub score: f64,
 }
 
 impl OfferedAction {
-    /// An action, as whoever asked is told of it.
+    /// An action in the form of the reply.
     pub fn of(action: &Arc<Action>) -> OfferedAction {
         OfferedAction {
             decision: action.decision.clone(),

@@ -1,4 +1,4 @@
-//! Erasing a customer, and the receipt for it.
+//! Erasing a customer, and the receipt.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -19,17 +19,17 @@ use crate::tables::{ErasureProgress, ErasureStage, Pseudonym};
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EraseRequest {
-    /// The erasure, as the first answer named it; none: begin one.
+    /// The erasure id, as returned by the first reply; none: begin an erasure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub erasure: Option<Box<str>>,
 }
 
-/// The answer to [`verb::ERASE`](super::verb::ERASE).
+/// The reply to [`verb::ERASE`](super::verb::ERASE).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EraseReply {
     /// The erasure id, to ask for its progress.
     pub erasure: Box<str>,
-    /// The receipt, once nothing is left to do. Until then the erasure goes on, also after a crash.
+    /// The receipt, once the erasure is complete. Until then it continues, also after a crash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<ErasureReceipt>,
 }
@@ -38,7 +38,7 @@ pub struct EraseReply {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ErasureReceipt {
-    /// What is signed.
+    /// The signed statement.
     pub told: ReceiptStatement,
     /// The public key of the store, as an nkey: `U…`.
     pub key: Box<str>,
@@ -52,11 +52,11 @@ pub struct ErasureReceipt {
 pub struct ReceiptStatement {
     /// The version of this format: 1.
     pub format: u8,
-    /// The erasure.
+    /// The erasure id.
     pub erasure: Box<str>,
-    /// When nothing was left to do.
+    /// When the erasure was complete.
     pub done: Time,
-    /// The identifiers of the customer, the one that was named among them.
+    /// The identifiers of the customer, including the named one.
     pub identifiers: Vec<ErasedIdentifier>,
 }
 
@@ -68,9 +68,9 @@ pub struct ErasedIdentifier {
     pub mark: Box<str>,
     /// When the twin was deleted; no decision was made for it after that.
     pub erased: Time,
-    /// Until when events that come late are dropped.
+    /// Until when late events are dropped.
     pub remembered_until: Time,
-    /// What has gone, and from where.
+    /// The removed items by place.
     pub removed: Vec<RemovedThings>,
     /// When the files of the store were rewritten without it.
     pub files_rewritten: Time,
@@ -80,13 +80,13 @@ pub struct ErasedIdentifier {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RemovedThings {
-    /// Where it was: `store`, or the name of a stream.
+    /// The place: `store`, or the name of a stream.
     pub place: Box<str>,
-    /// What it was.
+    /// The kind of items.
     pub what: Box<str>,
-    /// How many.
+    /// The count.
     pub count: u64,
-    /// When it had gone.
+    /// When they were removed.
     pub at: Time,
 }
 
@@ -96,32 +96,32 @@ pub enum BadReceipt {
     /// The format is unknown.
     #[error("expected a receipt of format 1, found format {0}; use the twinctl of that version")]
     Format(u8),
-    /// Another key has signed it than was expected.
+    /// The signing key is not the expected one.
     #[error("expected a receipt signed by {expected}, found one by {found}")]
     OtherKey {
-        /// The key that should have.
+        /// The expected key.
         expected: Box<str>,
-        /// The key that the receipt names.
+        /// The key in the receipt.
         found: Box<str>,
     },
-    /// The key is none.
+    /// The key is invalid.
     #[error("expected a public nkey (`U…`) in the receipt, found `{0}`")]
     NoKey(Box<str>),
-    /// Its words are not those that were signed.
+    /// The content is not what was signed.
     #[error(
         "expected the words that {key} signed, found others: the receipt was changed, or forged"
     )]
     Forged {
-        /// The key that should have signed them.
+        /// The expected key.
         key: Box<str>,
     },
 }
 
 impl ErasureReceipt {
-    /// Checks that these are the words that were signed, by this key if one is given.
+    /// Verifies the signature, by this key if one is given.
     ///
     /// # Errors
-    /// A [`BadReceipt`], which says what is wrong.
+    /// A [`BadReceipt`] with the reason.
     pub fn verify(&self, expected: Option<&str>) -> Result<(), BadReceipt> {
         if self.told.format != FORMAT {
             return Err(BadReceipt::Format(self.told.format));
@@ -164,7 +164,7 @@ pub fn fresh_secret() -> [u8; 32] {
     nkeys::decode_seed(&seed).expect("its own seed can be read").1
 }
 
-/// An erasure that nobody else has begun.
+/// A new erasure id.
 pub fn fresh_erasure() -> ErasureId {
     let mut id = [0; 16];
     id.copy_from_slice(&fresh_secret()[..16]);
@@ -172,10 +172,10 @@ pub fn fresh_erasure() -> ErasureId {
 }
 
 impl ReceiptSigner {
-    /// The seal of a store with this secret.
+    /// The signer of a store with this secret.
     #[expect(clippy::expect_used, reason = "the message names the invariant")]
     pub fn new(secret: &[u8; 32]) -> ReceiptSigner {
-        // Three secrets of one, none of which tells another.
+        // Three secrets derived from one; none reveals another.
         let derive = |what: &str| -> [u8; 32] {
             Sha256::new().chain_update(what).chain_update(secret).finalize().into()
         };
@@ -186,18 +186,18 @@ impl ReceiptSigner {
         ReceiptSigner { key: Arc::new(key), marks, audit }
     }
 
-    /// What customers who were erased are marked with.
+    /// The secret for pseudonyms of erased customers.
     pub fn marks(&self) -> StoreSecret {
         self.marks.clone()
     }
 
-    /// What customers are hashed with in the audit.
+    /// The secret for hashes of customers in the audit.
     pub fn audit(&self) -> StoreSecret {
         self.audit.clone()
     }
 
-    /// The receipt for an erasure, if nothing of it is left to do: of the identifier that was
-    /// named, with this mark, and of all to which it was passed on.
+    /// The receipt of an erasure, if it is complete: of the identifier with this mark, and of all
+    /// identifiers to which it was forwarded.
     pub fn receipt(
         &self,
         id: ErasureId,

@@ -12,7 +12,7 @@ use crate::policy::{Does, Experiment, Policy};
 pub struct ExperimentsReply {
     /// The time of the reply, by the host clock.
     pub at: Time,
-    /// Those of the policy, in its order, then those that the policy has no longer.
+    /// The experiments of the policy, in its order, then those no longer in it.
     pub experiments: Vec<ExperimentShown>,
 }
 
@@ -21,13 +21,13 @@ pub struct ExperimentsReply {
 pub struct ExperimentShown {
     /// Its name.
     pub name: String,
-    /// What it is to show; none if the policy has it no longer.
+    /// Its description; none if it is no longer in the policy.
     pub describe: Option<String>,
-    /// Where it stands in the policy: `bank.toml:12`.
+    /// Its place in the policy: `bank.toml:12`.
     pub place: Option<String>,
-    /// Whether what the company hopes for has a value.
+    /// Whether its goal has a value.
     pub is_valued: bool,
-    /// The arms; the first one is what the others are compared with.
+    /// The arms; the others are compared with the first one.
     pub arms: Vec<ArmShown>,
     /// The p-value of the sample ratio test, 0 to 1: below 0.001, assignment to the arms is biased and
     /// the results cannot be trusted.
@@ -39,26 +39,26 @@ pub struct ExperimentShown {
 pub struct ArmShown {
     /// Its name.
     pub name: String,
-    /// Its share of all customers, 0 to 1; 0 if the policy has it no longer.
+    /// Its share of all customers, 0 to 1; 0 if it is no longer in the policy.
     pub share: f64,
-    /// Whether something else is done there than what is best: `nothing`, `random`.
+    /// How it departs from the best action, if it does: `nothing`, `random`.
     pub does: Option<String>,
-    /// What was counted.
+    /// The counts.
     pub result: ArmResult,
-    /// The share of customers who did what the company hopes for.
+    /// The share of customers who reached the goal.
     pub rate: f64,
     /// By how much that is more than in the first arm.
     pub rate_lead: Option<Lead>,
-    /// What it was worth for each customer.
+    /// The value per customer.
     pub value: f64,
     /// By how much that is more than in the first arm.
     pub value_lead: Option<Lead>,
 }
 
-/// What was counted, by experiment and arm.
+/// Counts, by experiment and arm.
 type Counted = BTreeMap<Box<str>, BTreeMap<Box<str>, ArmResult>>;
 
-/// What the experiments of a policy have shown, and those before it, by what all partitions counted.
+/// The results of a policy's experiments, and of earlier ones, from the counts of all partitions.
 pub fn shown(policy: &Policy, counted: impl Iterator<Item = ArmCounts>) -> Vec<ExperimentShown> {
     let mut all = Counted::new();
     for (name, arm, result) in counted {
@@ -107,7 +107,7 @@ fn running(known: &Experiment, mut counted: BTreeMap<Box<str>, ArmResult>) -> Ex
     }
 }
 
-/// Its name, its share, what it does, and what was counted.
+/// Its name, its share, its departure from the best action, and its counts.
 type ArmRow = (Box<str>, f64, Option<String>, ArmResult);
 
 fn compared(arms: Vec<ArmRow>) -> Vec<ArmShown> {

@@ -1,4 +1,4 @@
-//! Everything that is held of one customer, part by part.
+//! Export of all data of one customer, in parts.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,35 +11,35 @@ use crate::twin::Decision;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExportRequest {
-    /// Which part.
+    /// The part.
     pub part: ExportPart,
-    /// Of the journal, only what came at this moment or later.
+    /// Of the journal, only inputs from this time on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Time>,
 }
 
-/// A part of what is held: each fits a message.
+/// A part of a customer's data: each fits in a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ExportPart {
-    /// The state of the twin, its timeline, timers, contacts and experiments among it.
+    /// The state of the twin, including its timeline, timers, contacts and experiments.
     Twin,
     /// The last decisions, with every candidate and why it was dropped.
     Decisions,
-    /// Inputs that did not come from the stream.
+    /// The journalled inputs.
     Journal,
-    /// How many messages the streams hold.
+    /// The number of messages in the streams.
     Messages,
 }
 
-/// The answer to [`verb::EXPORT`](super::verb::EXPORT): the part that was asked for.
+/// The reply to [`verb::EXPORT`](super::verb::EXPORT): the requested part.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ExportReply {
-    /// Whose twin it is.
+    /// The customer of the twin.
     pub customer: Customer,
-    /// Who was asked for: an identifier that is linked to the customer passes on to them.
+    /// The requested identifier; a linked identifier leads to its customer.
     pub asked: Customer,
-    /// The moment of the answer.
+    /// The time of the reply.
     pub at: Time,
     /// The version of the service.
     pub service: Box<str>,
@@ -50,31 +50,31 @@ pub struct ExportReply {
     /// The state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub twin: Option<serde_json::Value>,
-    /// The last decisions, the newest first.
+    /// The last decisions, newest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "serde_json::Value")]
     pub decisions: Vec<Decision>,
-    /// Inputs that did not come from the stream, oldest first.
+    /// The journalled inputs, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "serde_json::Value")]
     pub journal: Vec<JournalEntry>,
-    /// There is more of the journal, from this moment on.
+    /// The time from which the journal continues; none: this is all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<Time>,
-    /// What streams hold.
+    /// The messages in the streams.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub messages: Vec<MessageCount>,
 }
 
-/// So many messages of one kind about one identifier are in one stream.
+/// The number of messages of one kind about one identifier in one stream.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MessageCount {
     /// The identifier.
     pub identifier: Customer,
     /// The stream.
     pub stream: Box<str>,
-    /// What they are.
+    /// The kind.
     pub what: Box<str>,
-    /// How many.
+    /// The number.
     pub count: u64,
 }

@@ -1,7 +1,7 @@
-//! Which messages on the service's own channel it did not write.
+//! Forged messages on the internal channel.
 //!
-//! It refuses those when it takes the stream in. Whoever reads the stream again lacks the secret by
-//! which they are told apart, and asks.
+//! The service rejects them while processing the stream; other readers of the stream do not have the
+//! secret to recognise them, so they ask.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,14 +10,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ForgedRequest {
-    /// Sequences of messages in the stream of events.
+    /// Sequences of messages in the event stream.
     pub sequences: Vec<u64>,
 }
 
-/// The answer to [`verb::FORGED`](super::verb::FORGED).
+/// The reply to [`verb::FORGED`](super::verb::FORGED).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct ForgedReply {
-    /// Those of them that claim to be the service's own and are not, in the order in which they were
-    /// named. What the stream does not hold any more is not among them.
+    /// Those that claim to be the service's own and are not, in the requested order. Messages that the
+    /// stream no longer holds are not included.
     pub forged: Vec<u64>,
 }

@@ -9,7 +9,7 @@ use crate::event::{Time, nullable};
 use crate::past::ModelMark;
 use crate::tables::{KeptLesson, KeptLessons};
 
-/// The answer to [`verb::MARKS`](super::verb::MARKS).
+/// The reply to [`verb::MARKS`](super::verb::MARKS).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct MarksReply {
     /// Which model version the customer's partition used from which position on, in order.
@@ -45,7 +45,7 @@ impl From<VersionMark> for ModelMark {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LessonsRequest {
-    /// From this version on.
+    /// Only from this version on.
     #[serde(deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<u64>")]
     pub version: u64,
@@ -53,34 +53,34 @@ pub struct LessonsRequest {
     #[serde(deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<u32>")]
     pub number: u32,
-    /// Whether levels are wanted, too: all that was known at milestones.
+    /// Whether to include levels: the weights of milestones.
     #[serde(deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<bool>")]
     pub levels: bool,
 }
 
-/// The answer to [`verb::LESSONS`](super::verb::LESSONS).
+/// The reply to [`verb::LESSONS`](super::verb::LESSONS).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct LessonsReply {
     /// The milestones: versions whose full weights are kept. Versions before the first cannot be rebuilt.
     pub milestones: Vec<u64>,
-    /// The parts, in their order; none if there is none left.
+    /// The parts, in order; none if there are no more.
     pub lessons: Vec<LessonPart>,
 }
 
-/// A part of what a version was learned from, or of all that was known at it.
+/// A part of a version's training history: observations, or weights at a milestone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LessonPart {
     /// The version.
     pub version: u64,
-    /// Its place among the parts of the version.
+    /// Its number among the parts of the version.
     pub number: u32,
     /// The stored record, in base64.
     pub record: String,
 }
 
 impl LessonsReply {
-    /// The answer of what is kept.
+    /// The reply for stored parts.
     pub fn of(kept: &KeptLessons, parts: Vec<KeptLesson>) -> LessonsReply {
         let part = |part: KeptLesson| LessonPart {
             version: part.version,
@@ -95,7 +95,7 @@ impl LessonsReply {
 }
 
 impl LessonPart {
-    /// The part as the store has it; none if the text is no base64.
+    /// The part as stored; none if the text is invalid base64.
     pub fn kept(&self) -> Option<KeptLesson> {
         let encoded = STANDARD.decode(&self.record).ok()?.into();
         Some(KeptLesson { version: self.version, number: self.number, encoded })

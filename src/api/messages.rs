@@ -11,21 +11,21 @@ use crate::event::{Reason, Time, nullable};
 use crate::partition::{ClockJumps, Counters, Progress};
 use crate::tables::DiskSpace;
 
-/// What can be asked: the tokens after `<prefix>.api.`.
+/// The verbs: the tokens after `<prefix>.api.`.
 pub mod verb {
     /// `show.<customer>`: the whole twin. No payload; answered by a [`ShowReply`](super::super::ShowReply).
     pub const SHOW: &str = "show";
     /// `timeline.<customer>`: its recent past. A [`TimelineRequest`](super::super::TimelineRequest)
     /// or no payload; answered by a [`TimelineReply`](super::super::TimelineReply).
     pub const TIMELINE: &str = "timeline";
-    /// `decide.<customer>`, or `decide.<channel>.<customer>`: what to show now? A
-    /// [`DecideRequest`](super::super::DecideRequest), which the latter may leave out;
-    /// answered by a [`DecideReply`](super::super::DecideReply).
+    /// `decide.<customer>`, or `decide.<channel>.<customer>`: what to show now. A
+    /// [`DecideRequest`](super::super::DecideRequest), which the latter may omit; answered by a
+    /// [`DecideReply`](super::super::DecideReply).
     pub const DECIDE: &str = "decide";
     /// `why.<customer>`: what was decided, and why. A [`WhyRequest`](super::super::WhyRequest) or no
     /// payload; answered by a [`WhyReply`](super::super::WhyReply).
     pub const WHY: &str = "why";
-    /// `whatif.<customer>`: what would be decided if an event happened; nothing does. A
+    /// `whatif.<customer>`: what would be decided if an event happened; changes nothing. A
     /// [`WhatIfRequest`](super::super::WhatIfRequest); answered by a
     /// [`WhatIfReply`](super::super::WhatIfReply).
     pub const WHAT_IF: &str = "whatif";
@@ -36,9 +36,8 @@ pub mod verb {
     /// `marks.<customer>`: which model version the customer's partition used from which position on. No
     /// payload; answered by a [`MarksReply`](super::super::MarksReply).
     pub const MARKS: &str = "marks";
-    /// What versions were learned from, so that decisions can be repeated. A
-    /// [`LessonsRequest`](super::super::LessonsRequest); answered by a
-    /// [`LessonsReply`](super::super::LessonsReply).
+    /// Training history, to replay decisions. A [`LessonsRequest`](super::super::LessonsRequest);
+    /// answered by a [`LessonsReply`](super::super::LessonsReply).
     pub const LESSONS: &str = "lessons";
     /// Which messages on the internal channel are forged, for other readers of the stream. A
     /// [`ForgedRequest`](super::super::ForgedRequest); answered by a
@@ -46,7 +45,7 @@ pub mod verb {
     pub const FORGED: &str = "forged";
     /// Health and statistics of the service. No payload; answered by [`Stats`](super::Stats).
     pub const STATS: &str = "stats";
-    /// Which policy is loaded. No payload; answered by a [`PolicyStatus`](super::PolicyStatus).
+    /// The loaded policy. No payload; answered by a [`PolicyStatus`](super::PolicyStatus).
     pub const POLICY: &str = "policy";
     /// The files of the policy. A [`PolicyFileRequest`](super::super::PolicyFileRequest) or no payload;
     /// answered by a [`PolicyFileReply`](super::super::PolicyFileReply).
@@ -54,48 +53,49 @@ pub mod verb {
     /// Active broadcasts and their progress. No payload; answered by
     /// [`LiveBroadcasts`](super::LiveBroadcasts).
     pub const BROADCASTS: &str = "broadcasts";
-    /// What a campaign would come to for the next customers of a partition. A
+    /// A dry run of a campaign for the next customers of a partition. A
     /// [`TryCampaignRequest`](super::super::TryCampaignRequest); answered by a
     /// [`TryCampaignReply`](super::super::TryCampaignReply).
     pub const TRY_CAMPAIGN: &str = "campaign.try";
-    /// What experiments have shown. No payload; answered by
+    /// Results of experiments. No payload; answered by
     /// [`ExperimentsReply`](crate::api::ExperimentsReply).
     pub const EXPERIMENTS: &str = "experiments";
     /// Moves the clock, on event time only. An [`AdvanceRequest`](super::AdvanceRequest); answered by
     /// [`AdvanceReply`](super::AdvanceReply).
     pub const ADVANCE: &str = "advance";
-    /// `erase.<customer>`: has a customer erased, under all identifiers. An
+    /// `erase.<customer>`: erases a customer, under all identifiers. An
     /// [`EraseRequest`](super::super::EraseRequest) or no payload; answered by an
     /// [`EraseReply`](super::super::EraseReply).
     pub const ERASE: &str = "erase";
-    /// `export.<customer>`: everything that is held of a customer, part by part. An
+    /// `export.<customer>`: all data of a customer, in parts. An
     /// [`ExportRequest`](super::super::ExportRequest); answered by an
     /// [`ExportReply`](super::super::ExportReply).
     pub const EXPORT: &str = "export";
-    /// `escalations.list`, or `escalations.list.<queue>`: what waits for people. An [`EscalationsRequest`](super::super::EscalationsRequest) or no
-    /// payload; answered by an [`EscalationsReply`](super::super::EscalationsReply).
+    /// `escalations.list`, or `escalations.list.<queue>`: open escalations. An
+    /// [`EscalationsRequest`](super::super::EscalationsRequest) or no payload; answered by an
+    /// [`EscalationsReply`](super::super::EscalationsReply).
     pub const ESCALATIONS_LIST: &str = "escalations.list";
     /// `escalations.show.<customer>`, or `escalations.show.<queue>.<customer>`: one of them, with its
     /// brief. With a queue in the subject, here and below, only escalations of that queue are visible. An
     /// [`EscalationRequest`](super::super::EscalationRequest) or no payload; answered by an
     /// [`EscalationReply`](super::super::EscalationReply).
     pub const ESCALATIONS_SHOW: &str = "escalations.show";
-    /// `escalations.open.<customer>`: hands a customer over to people. An
-    /// [`ActRequest`](super::super::ActRequest); answered by an
-    /// [`ActReply`](super::super::ActReply), as those below are.
+    /// `escalations.open.<customer>`: escalates a customer to agents. An
+    /// [`ActRequest`](super::super::ActRequest); answered by an [`ActReply`](super::super::ActReply), as
+    /// those below are.
     pub const ESCALATIONS_OPEN: &str = "escalations.open";
     /// `escalations.claim.<customer>`, or `escalations.claim.<queue>.<customer>`, and so on: an agent
-    /// takes it; one of two at once is refused.
+    /// claims it; of two simultaneous claims one is refused.
     pub const ESCALATIONS_CLAIM: &str = "escalations.claim";
     /// `escalations.next.<queue>.<customer>`: what to offer a customer whose escalation the agent has
     /// claimed. A [`DecideRequest`](super::super::DecideRequest) without a `channel`, which is that in
     /// which the agent works; answered by a [`DecideReply`](super::super::DecideReply).
     pub const ESCALATIONS_NEXT: &str = "escalations.next";
-    /// `escalations.note.<customer>`: what was said and done.
+    /// `escalations.note.<customer>`: adds a note of what was said and done.
     pub const ESCALATIONS_NOTE: &str = "escalations.note";
-    /// `escalations.handback.<customer>`: automation goes on where the agent stopped.
+    /// `escalations.handback.<customer>`: returns the conversation to automation.
     pub const ESCALATIONS_HANDBACK: &str = "escalations.handback";
-    /// `escalations.resolve.<customer>`: the matter is settled.
+    /// `escalations.resolve.<customer>`: resolves the escalation.
     pub const ESCALATIONS_RESOLVE: &str = "escalations.resolve";
     /// Dead letters, oldest first. A [`DeadListRequest`](super::DeadListRequest) or no payload; answered by
     /// [`DeadListReply`](super::DeadListReply).
@@ -106,28 +106,28 @@ pub mod verb {
     /// Publishes dead letters again, as new events. A [`DeadRetryRequest`](super::DeadRetryRequest);
     /// answered by [`DeadRetryReply`](super::DeadRetryReply).
     pub const DEAD_RETRY: &str = "dead.retry";
-    /// Makes a copy of the store on the disk of the service. A
+    /// Writes a backup of the store to the disk of the service. A
     /// [`BackupRequest`](super::super::BackupRequest) or no payload; answered by a
     /// [`BackupReply`](super::super::BackupReply).
     pub const BACKUP: &str = "backup";
-    /// What people did. An [`AuditRequest`](super::super::AuditRequest) or no payload; answered by an
+    /// The audit log. An [`AuditRequest`](super::super::AuditRequest) or no payload; answered by an
     /// [`AuditReply`](super::super::AuditReply).
     pub const AUDIT: &str = "audit";
 }
 
 /// The codes of service errors (the header `Nats-Service-Error-Code`).
 pub mod code {
-    /// The request cannot be understood.
+    /// The request is invalid.
     pub const BAD_REQUEST: u16 = 400;
     /// The customer or dead letter does not exist.
     pub const NOT_FOUND: u16 = 404;
-    /// The service does not do this as it is set up.
+    /// The service is not configured for this.
     pub const CONFLICT: u16 = 409;
     /// Too many requests wait; ask again later.
     pub const BUSY: u16 = 429;
     /// The service failed.
     pub const INTERNAL: u16 = 500;
-    /// The disk has too little room to take anything in; ask again later.
+    /// The disk has too little space to process anything; ask again later.
     pub const NO_ROOM: u16 = 507;
 }
 
@@ -140,7 +140,7 @@ pub struct Stats {
     pub started: Time,
     /// The time of the reply, by the host clock.
     pub at: Time,
-    /// What `now` is for a twin.
+    /// The definition of `now` for a twin.
     pub time: TimeMode,
     /// The policy.
     pub policy: PolicyStatus,
@@ -158,19 +158,19 @@ pub struct Stats {
     /// The channels in the slow lane.
     #[serde(default)]
     pub slowed: Vec<Box<str>>,
-    /// How often the intake had to begin anew because of a gap.
+    /// How often the intake restarted because of a gap.
     pub resets: u64,
     /// Events that expired before they were processed, since the start (an upper bound): the stream's
     /// retention is too short.
     #[serde(default)]
     pub missed: u64,
-    /// How the way out goes.
+    /// Statistics of publishing to the broker.
     #[serde(default)]
     pub publishing: Publishing,
-    /// What the streams keep, and who reads them: a look every few seconds.
+    /// The size of the streams and their consumers, updated every few seconds.
     #[serde(default)]
     pub streams: Vec<StreamStats>,
-    /// What the disk has left.
+    /// The free space of the disk.
     #[serde(default)]
     pub space: DiskSpace,
     /// Jumps of the host clock.
@@ -186,9 +186,9 @@ pub struct Stats {
 /// Statistics of publishing to the broker.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Publishing {
-    /// How often the broker was gone.
+    /// Outages of the broker.
     pub outages: Outages,
-    /// What was published.
+    /// Statistics of the relay.
     pub relayed: RelayStats,
     /// Why outputs wait to be published again, while they do.
     pub trouble: Option<String>,
@@ -199,9 +199,9 @@ pub struct Publishing {
 pub struct Learning {
     /// The model version, named in decisions; 0: nothing learned.
     pub version: u64,
-    /// From how many answers, each counted once.
+    /// The number of observations trained on, each once.
     pub answers: u64,
-    /// Of how many actions, treatments and what they share something is known.
+    /// Levels of actions, treatments and their shared features with learned weights.
     pub levels: u64,
     /// Features evicted from full levels since the service started.
     #[serde(default)]
@@ -209,7 +209,7 @@ pub struct Learning {
 }
 
 impl Stats {
-    /// All partitions as one; of cursors the highest.
+    /// The sum of all partitions; the highest of cursors.
     pub fn total(&self) -> Counters {
         let mut total = Counters::default();
         self.partitions.iter().for_each(|one| total.add(one));
@@ -217,12 +217,12 @@ impl Stats {
     }
 }
 
-/// Which broadcasts live.
+/// The active broadcasts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LiveBroadcasts {
     /// The time of the reply, by the host clock.
     pub at: Time,
-    /// Each of them, all partitions together, in the order of scopes.
+    /// Each broadcast, for all partitions together, in the order of scopes.
     pub broadcasts: Vec<Progress>,
 }
 
@@ -233,15 +233,15 @@ pub struct PolicyStatus {
     pub name: String,
     /// The hash of its content.
     pub version: String,
-    /// Where it came from: `embedded`, or a folder.
+    /// Its source: `embedded`, or a folder.
     pub source: String,
-    /// When it was loaded, by the wall clock.
+    /// When it was loaded, by the host clock.
     pub loaded: Time,
-    /// How many rules it has.
+    /// The number of rules.
     pub rules: usize,
-    /// How many needs it knows.
+    /// The number of needs.
     pub needs: usize,
-    /// How many actions it can take.
+    /// The number of actions.
     pub actions: usize,
     /// The last change that was refused, if none was accepted after it.
     #[serde(default)]
@@ -251,9 +251,9 @@ pub struct PolicyStatus {
 /// A change of the policy that was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PolicyRefusal {
-    /// When, by the wall clock.
+    /// The time, by the host clock.
     pub at: Time,
-    /// The mistakes, one a line, each with file and line.
+    /// The mistakes, one per line, each with file and line.
     pub mistakes: Vec<String>,
 }
 
@@ -263,50 +263,50 @@ pub struct PolicyRefusal {
 pub struct DeadListRequest {
     /// Only those of this reason.
     pub reason: Option<Reason>,
-    /// Only those behind this one.
+    /// Only those after this one.
     #[serde(deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<u64>")]
     pub after: u64,
-    /// The most that are wanted; none: as many as one answer holds.
+    /// The maximum number; none: as many as fit in one reply.
     pub limit: Option<usize>,
 }
 
 /// Dead letters, oldest first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeadListReply {
-    /// How many there are in all, by reason.
+    /// The number of dead letters in all, by reason.
     pub counts: BTreeMap<String, u64>,
-    /// Those asked for, without their bytes.
+    /// The requested ones, without their bytes.
     pub letters: Vec<DeadLetterView>,
 }
 
 /// An event that could not be used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DeadLetterView {
-    /// Its own number: the sequence in the stream of dead letters.
+    /// Its number: the sequence in the stream of dead letters.
     pub sequence: u64,
-    /// When it was put there.
+    /// When it was written.
     pub at: Time,
-    /// Why, in a word.
+    /// The reason, in one word.
     pub reason: String,
     /// What was expected, what was found, and what to do.
     pub detail: String,
-    /// The subject on which the event came.
+    /// The subject on which the event arrived.
     pub subject: String,
     /// The event's sequence in the stream of events.
     pub event_sequence: u64,
     /// The partition that the event belonged to.
     pub partition: u16,
-    /// How many bytes it had.
+    /// The size of the payload in bytes.
     pub bytes: u64,
-    /// Its headers. Only when one dead letter is asked for.
+    /// Its headers. Only if one dead letter is requested.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub headers: Vec<(String, String)>,
-    /// Its payload as far as it was kept, if that is text. Only when one dead letter is asked for.
+    /// Its payload as far as it was kept, if that is text. Only if one dead letter is requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
-    /// Its payload as far as it was kept, in hexadecimal digits, if it is no text. Only when one
-    /// dead letter is asked for.
+    /// Its payload as far as it was kept, in hexadecimal digits, if it is not text. Only if one dead
+    /// letter is requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hex: Option<String>,
 }
@@ -327,11 +327,11 @@ pub struct DeadRetryRequest {
     #[serde(deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<Vec<u64>>")]
     pub sequences: Vec<u64>,
-    /// All there are, instead.
+    /// All dead letters, instead.
     #[serde(deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<bool>")]
     pub all: bool,
-    /// What takes the place of the payload of the one that is named: the same event, mended.
+    /// A corrected payload for the named dead letter; the rest of the event stays.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payload: Option<String>,
 }
@@ -350,11 +350,11 @@ pub struct DeadRetryReply {
 pub struct NotRetried {
     /// Its number.
     pub sequence: u64,
-    /// Why not.
+    /// The reason.
     pub why: String,
 }
 
-/// Asks to move the clock on.
+/// Asks to advance the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AdvanceRequest {
@@ -365,7 +365,7 @@ pub struct AdvanceRequest {
 /// The result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AdvanceReply {
-    /// The time now: what was due until then has fired, and is durable.
+    /// The current time: everything due until then has fired, and is durable.
     pub to: Time,
     /// Timers that fired meanwhile.
     pub timers_fired: u64,

@@ -1,12 +1,12 @@
-//! What operators and channels ask, and what they are answered: the NATS service `jumeau`.
+//! The request/reply API of the NATS service `jumeau`.
 //!
-//! In come requests on `<prefix>.api.<verb>…`; out go the messages of this room as JSON, or a
-//! service error with one of the codes of [`code`].
+//! Requests arrive on `<prefix>.api.<verb>…`; replies are messages of this module as JSON, or a service
+//! error with a code of [`code`].
 //!
-//! Every verb is a line of [`VERBS`], which says what of it goes into the audit: nothing, that it was
-//! shown (`look`), or that it is about to be done and what came of it (`act`). The desk writes that
-//! down for all of them, before the answer goes out; a verb itself does nothing for it. Its last
-//! token, where it has one, is the customer; of a list of escalations it is the queue.
+//! Every verb is a row of [`VERBS`], with its audit level: nothing, one line for a read (`look`), or two
+//! lines for an act and its result (`act`). The router audits every verb before the reply is sent;
+//! handlers do not. The last token of a verb, if it has one, is the customer; of a list of escalations it
+//! is the queue.
 
 mod audit;
 mod backup;
@@ -60,7 +60,7 @@ mod tests {
     use crate::event::json::read_bytes;
     use crate::event::nullable::tests::null_is_as_good_as_nothing;
 
-    /// Reads a sound request, and refuses it as a list and with a name twice.
+    /// Reads a valid request, and rejects it as a list and with a duplicate name.
     fn checked<T: DeserializeOwned>(sound: &str) {
         assert!(read_bytes::<T>(sound.as_bytes()).is_ok(), "{sound}");
         for list in ["[]", "[null]", r#"["web",null,null,null,[],1,{},{}]"#, "[7,7,7]"] {

@@ -1,4 +1,4 @@
-//! What people who take over ask, and do: one customer's story, and the acts of agents.
+//! Requests of agents: one escalation with its brief, and their acts.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,58 +10,56 @@ use crate::twin::{Brief, Escalation, EscalationRecord};
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EscalationRequest {
-    /// Which; none: the open one that changed last.
+    /// The escalation; none: the open one that changed last.
     pub escalation: Option<Box<str>>,
     /// The language of the text, as a BCP 47 tag; none: that of the queue.
     pub language: Option<Box<str>>,
 }
 
-/// The answer to [`verb::ESCALATIONS_SHOW`](super::verb::ESCALATIONS_SHOW).
+/// The reply to [`verb::ESCALATIONS_SHOW`](super::verb::ESCALATIONS_SHOW).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct EscalationReply {
-    /// Whose it is.
+    /// Its customer.
     pub customer: Customer,
-    /// The moment of the answer, by the clock that twins live by.
+    /// The time of the reply, by the twin's clock.
     pub at: Time,
     /// The escalation.
     #[schemars(with = "serde_json::Value")]
     pub escalation: EscalationRecord,
-    /// The story as it is now.
+    /// The current brief.
     pub brief: Brief,
-    /// The same for people to read.
+    /// The brief as text.
     pub text: String,
 }
 
-/// The payload of what agents do: [`verb::ESCALATIONS_CLAIM`](super::verb::ESCALATIONS_CLAIM) and the
-/// like.
+/// The payload of agents' acts: [`verb::ESCALATIONS_CLAIM`](super::verb::ESCALATIONS_CLAIM) and the like.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ActRequest {
-    /// The channel of the agents' desk; `desk` if not said.
+    /// The channel in which the agent works; `desk` if omitted.
     #[serde(default)]
     pub channel: Option<Box<str>>,
-    /// The identifier of the request: a second one with the same does nothing. None: this one is no
-    /// copy.
+    /// The id of the request: a second request with the same id has no effect. None: this is not a
+    /// duplicate.
     #[serde(default)]
     pub id: Option<Box<str>>,
-    /// When it is done, for a service on event time.
+    /// The time of the act, for a service on event time.
     #[serde(default)]
     pub time: Option<Time>,
-    /// The W3C trace context that it travels in.
+    /// The W3C trace context of the request.
     #[serde(default)]
     pub traceparent: Option<Box<str>>,
-    /// What is done; the verb says the `state`, so it may be left out.
+    /// The act; the verb determines the `state`, so it may be omitted.
     #[serde(flatten)]
     pub handoff: HandoffData,
 }
 
-/// The answer to what agents do.
+/// The reply to an agent's act.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ActReply {
-    /// Whose twin has taken it in: an identifier that is linked to a customer passes on to them.
+    /// The customer of the twin that processed it; a linked identifier leads to its customer.
     pub customer: Customer,
-    /// When, by the clock that twins live by.
+    /// The time, by the twin's clock.
     pub at: Time,
-    /// The escalation as it is now, with the story if it was claimed; none if nothing about it is
-    /// new.
+    /// The current escalation, with the brief if it was claimed; none if nothing about it changed.
     pub escalation: Option<Escalation>,
 }

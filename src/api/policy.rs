@@ -10,24 +10,24 @@ use crate::bus::ApiError;
 use crate::event::{cut, nullable};
 use crate::policy::Files;
 
-/// A piece of a file in one answer, in bytes: as JSON it may be six times as long, and a message has
-/// a megabyte.
+/// A chunk of a file in one reply, in bytes: as JSON it may be six times as long, and a message has a
+/// megabyte.
 const PIECE_BYTES: usize = 128 * 1024;
 
 /// The active policy, or the one being activated.
 #[derive(Debug)]
 pub struct CurrentPolicy {
-    /// How it stands.
+    /// Its status.
     pub status: PolicyStatus,
     /// Its files.
     pub files: Arc<Files>,
 }
 
-/// Asks for a piece of a file of the policy.
+/// Asks for a chunk of a file of the policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PolicyFileRequest {
-    /// Which file, from 0, in the order of their names.
+    /// The number of the file, from 0, in the order of their names.
     #[serde(deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<usize>")]
     pub file: usize,
@@ -40,20 +40,20 @@ pub struct PolicyFileRequest {
 /// A chunk of a file of the active policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PolicyFileReply {
-    /// The hash of the policy's content, by which one notices that it has changed meanwhile.
+    /// The hash of the policy's content, which shows whether it has changed meanwhile.
     pub version: String,
-    /// How many files there are.
+    /// The number of files.
     pub files: usize,
-    /// The file's name, below the policy's folder.
+    /// The file's name, relative to the policy's folder.
     pub name: String,
-    /// The piece.
+    /// The chunk.
     pub content: String,
-    /// The byte from which the file goes on; none at its end.
+    /// The byte at which the next chunk begins; none at the end of the file.
     pub next: Option<usize>,
 }
 
 impl CurrentPolicy {
-    /// A piece of a file.
+    /// A chunk of a file.
     pub fn file(&self, asked: PolicyFileRequest) -> Result<PolicyFileReply, ApiError> {
         let files = self.files.iter().len();
         let missing = || {

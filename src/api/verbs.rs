@@ -1,4 +1,4 @@
-//! Everything that can be asked, and what of it goes into the audit.
+//! All verbs and their audit levels.
 
 use super::messages::verb;
 use crate::bus::Endpoint;
@@ -7,16 +7,16 @@ use crate::config::limits;
 /// A request of the API and its audit level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Verb {
-    /// Where it is asked.
+    /// Its endpoint.
     pub endpoint: Endpoint,
-    /// What of it goes into the audit.
+    /// Its audit level.
     pub audit: AuditLevel,
 }
 
 /// The audit level of a verb.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuditLevel {
-    /// Nothing: it tells and changes nothing about anybody in particular, or a channel asks it.
+    /// Nothing: it shows and changes nothing of a particular customer, or a channel calls it.
     Nothing,
     /// One line before the reply: a read.
     Look,
@@ -24,11 +24,10 @@ pub enum AuditLevel {
     Act,
 }
 
-/// Everything that can be asked. A new verb is one more line here, and says by it whether the audit
-/// is to know of it.
+/// All verbs. A new verb is another row here, with its audit level.
 pub const VERBS: &[Verb] = &[
     channel(verb::DECIDE, 1, "what to show to one customer now"),
-    // With the channel in the subject, so that the broker can let each ask for itself only.
+    // With the channel in the subject, so that the broker can permit each channel only its own requests.
     channel(verb::DECIDE, 2, "what to show to one customer now, in the channel of the subject"),
     look(verb::WHY, 1, "what was decided for one customer, and why"),
     look(verb::WHAT_IF, 1, "what would be decided if an event happened; nothing does"),
@@ -48,7 +47,7 @@ pub const VERBS: &[Verb] = &[
     plain(verb::EXPERIMENTS, 0, "what experiments have shown"),
     act(verb::ADVANCE, 0, "moves the clock, on event time only"),
     look(verb::ESCALATIONS_LIST, 0, "what waits for people"),
-    // With the queue in the subject, so that the broker can let each agent act on their own only.
+    // With the queue in the subject, so that the broker can permit each agent only their own queues.
     look(verb::ESCALATIONS_LIST, 1, "what waits for the people of one queue"),
     look(verb::ESCALATIONS_SHOW, 1, "one escalation, with the customer's story"),
     look(verb::ESCALATIONS_SHOW, 2, "an open one of the queue of the subject"),

@@ -9,48 +9,48 @@ use crate::twin::{
     Interaction, Meeting, Need, Problem, Profile, Sentiment, Signal, Timer,
 };
 
-/// The answer to [`verb::SHOW`](super::verb::SHOW).
+/// The reply to [`verb::SHOW`](super::verb::SHOW).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ShowReply {
-    /// Whose twin it is.
+    /// The customer of the twin.
     pub customer: Customer,
-    /// Who was asked for: an identifier that is linked to the customer passes on to them.
+    /// The requested identifier; a linked identifier leads to its customer.
     #[serde(default)]
     pub asked: Option<Customer>,
-    /// The partition it lives in, from 0.
+    /// Its partition, from 0.
     pub partition: u32,
-    /// Whether it was in memory before it was asked for.
+    /// Whether it was in memory before the request.
     pub resident: bool,
     /// The number of processed inputs.
     pub inputs: u64,
-    /// The moment of the answer, by the clock that twins live by.
+    /// The time of the reply, by the twin's clock.
     pub now: Time,
-    /// How dissatisfied the customer is, if the policy asks.
+    /// The customer's dissatisfaction, if the policy uses it.
     #[serde(default)]
     pub dissatisfaction: Option<Dissatisfaction>,
-    /// What the customer's activities let expect.
+    /// Forecasts from the customer's activities.
     #[serde(default)]
     pub forecasts: Vec<Forecast>,
-    /// All that is known.
+    /// The complete state.
     #[schemars(with = "serde_json::Value")]
     pub twin: TwinView,
 }
 
-/// The state of one customer: a [`Twin`](crate::twin::Twin) written as JSON, read back.
+/// The state of one customer: a [`Twin`](crate::twin::Twin) written as JSON, parsed again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TwinView {
-    /// Whose twin this is.
+    /// The customer.
     pub customer: Customer,
-    /// When the first input came.
+    /// The time of the first input.
     pub born: Time,
-    /// When the last input came.
+    /// The time of the last input.
     pub seen: Time,
     /// The customer whom this identifier is linked to.
     #[serde(default)]
     pub linked_to: Option<Customer>,
-    /// What the customer is and said.
+    /// The customer's traits, preferences and consents.
     pub profile: Profile,
-    /// Live facts from outside.
+    /// Live signals from outside.
     pub context: Vec<Signal>,
     /// Facts that policy rules keep.
     pub facts: Map,
@@ -58,20 +58,20 @@ pub struct TwinView {
     pub interactions: Vec<Interaction>,
     /// Cases with the company.
     pub cases: Vec<Case>,
-    /// What the customer is believed to want.
+    /// The customer's believed needs.
     pub needs: Vec<Need>,
     /// Actions taken for the customer and their outcomes.
     pub contacts: Vec<Contact>,
-    /// What was handed to people.
+    /// Escalations to agents.
     pub escalations: Vec<EscalationRecord>,
     /// Pending timers.
     pub timers: Vec<Timer>,
-    /// How the customer feels.
+    /// The customer's sentiment.
     #[serde(default)]
     pub sentiment: Option<Sentiment>,
     /// The recent past, oldest first.
     pub timeline: Vec<TimelineEntry>,
-    /// What the policy counts of the inputs that pass.
+    /// The policy's aggregates over inputs.
     #[serde(default)]
     pub tallies: AggregateState,
     /// Problems that the customer had, oldest first.
@@ -83,7 +83,7 @@ pub struct TwinView {
     /// The other identifiers of this customer, and what came from each.
     #[serde(default)]
     pub identifiers: Vec<Identifier>,
-    /// The broadcasts that it has met.
+    /// The broadcasts that it has received.
     #[serde(default)]
     pub met: Vec<Meeting>,
 }
@@ -92,17 +92,17 @@ pub struct TwinView {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TimelineRequest {
-    /// The most entries wanted, the newest; none: all that are held.
+    /// The maximum number of entries, the newest ones; none: all.
     #[serde(default)]
     pub limit: Option<usize>,
 }
 
-/// The answer to [`verb::TIMELINE`](super::verb::TIMELINE).
+/// The reply to [`verb::TIMELINE`](super::verb::TIMELINE).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TimelineReply {
-    /// Whose timeline it is.
+    /// The customer of the timeline.
     pub customer: Customer,
-    /// How many inputs there ever were.
+    /// The total number of inputs.
     pub inputs: u64,
     /// The last of them, oldest first.
     pub entries: Vec<TimelineEntry>,
@@ -111,14 +111,14 @@ pub struct TimelineReply {
 /// One processed input.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TimelineEntry {
-    /// The how-manieth input of this twin it was, from 0.
+    /// Its zero-based index among the inputs of this twin.
     pub number: u64,
     /// When it was processed.
     pub at: Time,
-    /// What kind it was: the type of an event, `timer` or `broadcast`.
+    /// Its kind: the type of an event, `timer` or `broadcast`.
     pub what: Box<str>,
     /// The channel that reported it; empty for a timer and a broadcast.
     pub channel: Box<str>,
-    /// What it said, in short.
+    /// A short summary.
     pub text: Box<str>,
 }

@@ -1,4 +1,4 @@
-//! Why a twin decided as it did, and what it would do if. Looking changes nothing.
+//! Explanations of decisions, and what-if decisions; they have no side effects.
 
 use std::collections::BTreeSet;
 
@@ -15,20 +15,20 @@ use crate::twin::{
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct WhyRequest {
-    /// A decision, by its identifier or by that of one of its actions; none: the last one.
+    /// A decision, by its id or that of one of its actions; none: the last one.
     pub decision: Option<Box<str>>,
 }
 
-/// The answer to [`verb::WHY`](super::verb::WHY).
+/// The reply to [`verb::WHY`](super::verb::WHY).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WhyReply {
-    /// Whose twin decided.
+    /// The customer of the twin.
     pub customer: Customer,
     /// The decision.
     pub decision: Decision,
-    /// What would have changed it.
+    /// Changes that would have led to another decision.
     pub flips: Vec<Counterfactual>,
-    /// The decisions that are still known, the newest first.
+    /// The stored decisions, newest first.
     pub known: Vec<KnownDecision>,
 }
 
@@ -37,18 +37,18 @@ pub struct WhyReply {
 pub struct KnownDecision {
     /// Its identifier.
     pub id: Box<str>,
-    /// The how-manieth of its twin it was, from 0.
+    /// Its zero-based index among the decisions of its twin.
     pub number: u32,
-    /// When.
+    /// Its time.
     pub at: Time,
-    /// What called for it.
+    /// Its trigger.
     pub by: Box<str>,
     /// The actions that were taken.
     pub chosen: Vec<Box<str>>,
 }
 
 impl KnownDecision {
-    /// A decision in short.
+    /// The summary of a decision.
     pub fn of(decision: &Decision) -> KnownDecision {
         KnownDecision {
             id: decision.id.clone(),
@@ -77,20 +77,20 @@ pub struct WhatIfRequest {
     pub time: Option<Time>,
 }
 
-/// The answer to [`verb::WHAT_IF`](super::verb::WHAT_IF).
+/// The reply to [`verb::WHAT_IF`](super::verb::WHAT_IF).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WhatIfReply {
-    /// Whose twin would react.
+    /// The customer of the twin.
     pub customer: Customer,
-    /// Whether anything is known of the customer.
+    /// Whether the customer is known.
     pub is_known: bool,
-    /// When.
+    /// The time.
     pub at: Time,
     /// The result of the event: accepted, or why not.
     pub verdict: Box<str>,
-    /// What would be decided, if anything.
+    /// The decision that would be taken, if any.
     pub decision: Option<Decision>,
-    /// What would change that.
+    /// Changes that would lead to another decision.
     pub flips: Vec<Counterfactual>,
     /// The actions that would be taken.
     pub actions: Vec<Action>,
@@ -100,12 +100,12 @@ pub struct WhatIfReply {
     pub timers: Vec<(Box<str>, Time)>,
     /// The needs that would change.
     pub needs: Vec<NeedChange>,
-    /// What else operators and policy writers should know.
+    /// Notes for operators and policy authors.
     pub notes: Vec<Box<str>>,
 }
 
 impl WhatIfReply {
-    /// What an event would make of a twin.
+    /// The result of an event for a twin.
     pub fn of(
         before: &Twin,
         after: &Twin,
@@ -173,11 +173,11 @@ pub struct NeedChange {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct JournalRequest {
-    /// Only those from this moment on.
+    /// Only inputs from this time on.
     pub from: Option<Time>,
 }
 
-/// The answer to [`verb::JOURNAL`](super::verb::JOURNAL).
+/// The reply to [`verb::JOURNAL`](super::verb::JOURNAL).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct JournalReply {
     /// The inputs, in order.
@@ -191,9 +191,9 @@ pub struct JournalReply {
 pub struct JournalEntry {
     /// Its time.
     pub at: Time,
-    /// Tells apart the inputs of one moment, in their order.
+    /// Distinguishes the inputs of one time, in order.
     pub number: u32,
-    /// What it was.
+    /// The input.
     #[schemars(with = "serde_json::Value")]
     pub input: Journalled,
 }

@@ -1,4 +1,4 @@
-//! Looks at the disk from time to time, and tells the partitions whether there is room for more.
+//! Checks the disk regularly, and tells the partitions whether it has space.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,13 +8,13 @@ use tokio::time::MissedTickBehavior;
 use crate::actors::{Partitions, SetDiskSpace};
 use crate::store::DiskMonitor;
 
-/// How often: what the fastest disk takes meanwhile is a small part of the reserve.
+/// The interval: what the fastest disk can fill meanwhile is a small part of the reserve.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// Looks once, so that nothing is taken in before it is known whether there is room.
+/// Checks once, so that nothing is processed before it is known whether there is space.
 pub(super) async fn look(room: &Arc<DiskMonitor>, partitions: &Partitions) {
     let looking = room.clone();
-    // A look at a disk that is in trouble may take its time. It does not panic.
+    // A check of a failing disk may take long. It does not panic.
     let Ok(Some(is_short)) = tokio::task::spawn_blocking(move || looking.look()).await else {
         return;
     };
@@ -33,7 +33,7 @@ pub(super) async fn look(room: &Arc<DiskMonitor>, partitions: &Partitions) {
     }
 }
 
-/// Goes on looking, for as long as the runtime lives.
+/// Continues to check for as long as the runtime exists.
 pub(super) async fn watch(room: Arc<DiskMonitor>, partitions: Partitions) {
     let mut beat = tokio::time::interval(LOOK);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);

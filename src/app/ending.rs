@@ -1,4 +1,4 @@
-//! The process ends when it is told to, also if a thread of it does not.
+//! Ends the process when it is told to, even if a thread of it does not end.
 
 use std::io::Write as _;
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -9,16 +9,16 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level;
 
-/// The exit status of a process that did not end in good order.
+/// The exit status of a process that did not stop gracefully.
 const FAILED: i32 = 1;
 
-/// A second signal that comes so soon is the first once more: `timeout`, for one, signals the process and
-/// then its whole group.
+/// A second signal within this time is the first one repeated: `timeout`, for one, signals the process
+/// and then its whole group.
 const SAME_SIGNAL: Duration = Duration::from_millis(500);
 
 /// From the second SIGTERM or SIGINT on the process ends at once, whatever its threads do.
 ///
-/// Nothing is lost by that: what is durable stays, and the rest is taken in again.
+/// Nothing is lost by that: durable data stays, and the rest is processed again.
 ///
 /// # Errors
 /// If the system refuses.
@@ -37,13 +37,13 @@ pub fn end_at_the_second_signal() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Ends the process if it is not dropped in time.
+/// Ends the process unless it is dropped in time.
 pub(super) struct Deadline {
     _kept: Sender<()>,
 }
 
 impl Deadline {
-    /// In `within` from now, with `why` on standard error.
+    /// Ends it after `within`, with `why` on standard error.
     pub(super) fn start(within: Duration, why: &'static str) -> Deadline {
         let (kept, dropped) = channel();
         std::thread::spawn(move || {
@@ -55,8 +55,8 @@ impl Deadline {
     }
 }
 
-/// Ends the process without waiting for any thread, and without what runs at an ordinary exit: that
-/// would pull the store away under whoever still reads it.
+/// Ends the process without waiting for threads, and without the exit handlers: these would destroy the
+/// store while threads still read it.
 pub(super) fn end_now(why: &str) -> ! {
     tracing::error!("{why}");
     let _ = writeln!(std::io::stderr(), "jumeau: {why}");

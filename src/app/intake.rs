@@ -1,4 +1,4 @@
-//! Hands what is pulled from the stream to the partitions.
+//! Dispatches pulls to the partitions.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::config::limits;
 use crate::event::Lane;
 use crate::partition::Pulled;
 
-/// Hands what is pulled to the partitions, for as long as there is room.
+/// Dispatches pulls to the partitions, as far as permits are free.
 pub(super) async fn take_in(
     mut intake: Intake,
     analyser: Option<Analyser>,
@@ -22,8 +22,8 @@ pub(super) async fn take_in(
 ) {
     let analyser = analyser.as_ref();
     let mut doors = PartitionInboxes::new(partitions);
-    // Pages of the slow lane about which the analyser is asked: the main lane passes them there, too. There
-    // are as many as may be on their way to the disk at once.
+    // Slow-lane pages whose messages are at the analyser: the main lane overtakes them there, too. There
+    // are at most as many as may be in flight to the disk at once.
     let mut asked = FuturesOrdered::new();
     loop {
         let mut pulled = tokio::select! {
@@ -62,13 +62,13 @@ fn is_slow(parts: &[bus::PartitionPull]) -> bool {
     first.is_some_and(|first| first.lane == Lane::Slow)
 }
 
-/// Where the partitions take their events in.
+/// The inboxes of the partitions.
 struct PartitionInboxes {
     partitions: Partitions,
     room: Arc<Semaphore>,
-    /// Whether the stream held nothing more when it was last read.
+    /// Whether the stream held nothing more at the last read.
     is_last: bool,
-    /// What each partition knows of that.
+    /// What each partition has been told about that.
     told: Vec<bool>,
 }
 
@@ -79,7 +79,7 @@ impl PartitionInboxes {
         PartitionInboxes { partitions, room, is_last: false, told }
     }
 
-    /// Hands each partition its part, once there is room for it.
+    /// Sends each partition its part, once permits are free.
     async fn hand_over(&mut self, parts: Vec<bus::PartitionPull>) {
         let is_last = self.is_last;
         let addresses = self.partitions.all();
@@ -90,7 +90,7 @@ impl PartitionInboxes {
             let pulled = Pulled { deliveries: part.deliveries, token: Some(part.receipt), is_last };
             address.do_send(EventsPulled { pulled, permit });
         }
-        // Partitions without a part hear of it only when it is news.
+        // Partitions without a part are notified only of changes.
         for (address, told) in addresses.iter().zip(&mut self.told) {
             if std::mem::replace(told, is_last) != is_last {
                 let pulled = Pulled { deliveries: Vec::new(), token: None, is_last };
@@ -100,7 +100,7 @@ impl PartitionInboxes {
     }
 }
 
-/// Room for so many events, or for as many as there can be.
+/// Permits for this many events, or the maximum.
 async fn acquire(room: &Arc<Semaphore>, events: usize) -> Option<OwnedSemaphorePermit> {
     let events = u32::try_from(events.min(limits::IN_FLIGHT_EVENTS)).unwrap_or(u32::MAX);
     // The semaphore is never closed.

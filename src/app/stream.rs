@@ -1,4 +1,4 @@
-//! Which stream of events is the store's own, and who serves it.
+//! The identity of the event stream, and the ownership of the prefix.
 
 use std::sync::Arc;
 
@@ -12,8 +12,8 @@ use crate::event::{SlowLane, Time};
 use crate::store::Store;
 use crate::tables::{PartitionMeta, Read};
 
-/// Refuses a stream that is not the one whose events the store has taken in, and another service under
-/// the prefix; and only then makes or changes anything on the broker.
+/// Checks that the stream is the one whose events the store has processed, and that no other service owns
+/// the prefix; only then creates or changes anything on the broker.
 pub(super) async fn own(
     bus: Bus,
     store: Arc<Store>,
@@ -41,7 +41,7 @@ fn metas(store: &Store, partitions: u16) -> anyhow::Result<Vec<PartitionMeta>> {
     Ok((0..partitions).map(|partition| store.meta(partition)).collect::<Result<_, _>>()?)
 }
 
-/// A number that no other start has, and that is not zero.
+/// A number unique to this start, never zero.
 fn fresh_number() -> u64 {
     let [b0, b1, b2, b3, b4, b5, b6, b7, ..] = api::fresh_secret();
     u64::from_le_bytes([b0, b1, b2, b3, b4, b5, b6, b7]).max(1)
@@ -70,7 +70,7 @@ async fn check(bus: &Bus, store: &Store, metas: &[PartitionMeta]) -> anyhow::Res
     Ok(bus.holds(standing.last, highest, &taken(metas)).await?)
 }
 
-/// The last sequence that was taken in, by whatever lane.
+/// The last processed sequence, of either lane.
 fn highest(metas: &[PartitionMeta]) -> u64 {
     metas.iter().map(|meta| meta.cursor.max(meta.slow_cursor)).max().unwrap_or(0)
 }
@@ -81,9 +81,9 @@ fn taken(metas: &[PartitionMeta]) -> Vec<LastTakenEvent> {
     metas.iter().filter_map(taken).collect()
 }
 
-/// What each partition has taken in last; none: it has taken in nothing. A cursor may lack its moment, as
-/// in a store of an earlier version. Such a partition goes by another one's that it is not behind, or
-/// else by the earliest: all read the same stream, and what comes once more of that is recognised.
+/// The last processed event of each partition; none: it has processed nothing. A cursor may lack its
+/// timestamp, as in a store of an earlier version. Such a partition uses that of a partition that it is
+/// not behind, or else the earliest: all read the same stream, and repeated events are recognised.
 fn until(metas: &[PartitionMeta]) -> anyhow::Result<Vec<Option<LastTakenEvent>>> {
     let all = taken(metas);
     let of = |meta: &PartitionMeta| {
@@ -106,29 +106,29 @@ fn until(metas: &[PartitionMeta]) -> anyhow::Result<Vec<Option<LastTakenEvent>>>
     metas.iter().map(of).collect()
 }
 
-/// What became of the cursors of a store that goes on with another stream.
+/// The cursors of a store that continues with another stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdoptedStream {
     /// The stream.
     pub stream: String,
     /// The highest cursor before.
     pub before: u64,
-    /// The highest cursor now: the store goes on behind it.
+    /// The highest cursor now: the store continues after it.
     pub now: u64,
-    /// When the last event was stored that the store has taken in, as far as is known.
+    /// When the last processed event was stored, if known.
     pub until: Option<Time>,
-    /// The last sequence in the stream; none if there is no stream, and the next start makes one.
+    /// The last sequence in the stream; none if there is no stream, and the next start creates one.
     pub last: Option<u64>,
-    /// The channels of which events waited that are not taken in now: they lay behind `before`.
+    /// The channels whose waiting events will not be processed: they lay at or before `before`.
     pub given_up: Vec<Box<str>>,
 }
 
-/// Goes on with the stream of events as it is, though it is not the one that the store has taken in:
-/// behind everything that was stored no later than what the store took in last; with an empty store
-/// from the beginning. What it took in before stays.
+/// Continues with the current event stream, though it is not the one that the store has processed: after
+/// everything that was stored no later than the last processed event; with an empty store from the
+/// beginning. Processed events stay processed.
 ///
 /// # Errors
-/// As the start of a service: no broker, or a store that somebody has open.
+/// As the start of a service: no broker, or a store that another process has open.
 pub async fn adopt(settings: &Settings) -> anyhow::Result<AdoptedStream> {
     let partitions = settings.service.partitions;
     let bus = Bus::connect(&settings.nats).await?;

@@ -1,4 +1,4 @@
-//! Moves the clock of a service that goes by the time of its events.
+//! Advances the clock of a service on event time.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use crate::api::{AdvanceReply, AdvanceRequest, code};
 use crate::bus::ApiError;
 use crate::partition::{Counters, TimeMode};
 
-/// Longest wait for what is due to fire when the clock is moved.
+/// The maximum wait for due timers when the clock is advanced.
 const ADVANCE_MAX: Duration = Duration::from_secs(120);
 
 impl Router {
@@ -23,11 +23,11 @@ impl Router {
         let fired =
             |counters: &[Counters]| counters.iter().map(|one| one.timers_fired).sum::<u64>();
         let before = fired(&self.counters().await?);
-        // What was published before is taken in before the clock moves.
+        // Earlier events are processed before the clock advances.
         let deadline = Instant::now() + ADVANCE_MAX;
         self.taken_in(deadline).await?;
-        // What twins pass on to each other on the way is in the stream before its partition is done,
-        // and is taken in too.
+        // Messages that twins forward to each other meanwhile are in the stream before their partition is
+        // done, and are processed too.
         loop {
             for address in self.partitions.all() {
                 address.do_send(actors::AdvanceTime(asked.to));
@@ -44,13 +44,13 @@ impl Router {
                 break;
             }
         }
-        // What comes next is decided by what was learned until then.
+        // Later decisions use everything learned until then.
         self.learner.learn_now().await;
         let after = fired(&self.counters().await?);
         Ok(AdvanceReply { to: asked.to, timers_fired: after - before })
     }
 
-    /// Waits until all that the stream holds is taken in; returns whether it was so at once.
+    /// Waits until everything in the stream is processed; returns whether it was so at once.
     pub(super) async fn taken_in(&self, deadline: Instant) -> Result<bool, ApiError> {
         let mut at_once = true;
         loop {

@@ -1,4 +1,4 @@
-//! Makes copies of the store while the service runs.
+//! Backups of the store while the service runs.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,17 +19,17 @@ pub struct BackupWriter {
 }
 
 impl BackupWriter {
-    /// Copies of this store, in this folder.
+    /// A writer of backups of this store to this folder.
     pub fn new(store: Arc<Store>, folder: PathBuf) -> BackupWriter {
         BackupWriter { store, folder }
     }
 
-    /// Makes a copy.
+    /// Writes a backup.
     pub(super) async fn back_up(&self, asked: BackupRequest) -> Result<BackupReply, ApiError> {
         let at: Time = chrono::Utc::now().into();
         let name = match asked.name {
             Some(name) => checked(name)?,
-            // A time without what file systems dislike.
+            // The time, without characters that file systems dislike.
             None => at.to_string().replace(':', "-").into(),
         };
         let (store, path) = (self.store.clone(), self.folder.join(&*name));
@@ -57,7 +57,7 @@ impl BackupWriter {
     }
 }
 
-/// A name that stays in its folder.
+/// A name that stays within the folder.
 fn checked(name: Box<str>) -> Result<Box<str>, ApiError> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte);
     let is_name = !name.is_empty()

@@ -1,4 +1,4 @@
-//! Tries a campaign before it begins.
+//! Dry runs of campaigns.
 
 use super::{Router, gone, now};
 use crate::actors::{CampaignEstimate, TryCampaign};
@@ -9,7 +9,7 @@ use crate::event::{Broadcast, encode};
 use crate::partition::TimeMode;
 
 impl Router {
-    /// What a campaign would come to, a page of customers at a time.
+    /// A dry run of a campaign, one page of customers at a time.
     pub(super) async fn try_campaign(
         &self,
         asked: TryCampaignRequest,

@@ -61,7 +61,7 @@ impl Router {
     }
 }
 
-/// A dead letter as operators see it; its bytes only if they ask for this one.
+/// A dead letter as shown to operators; with its bytes only if one is requested.
 pub(super) fn shown(letter: bus::DeadLetter, whole: bool) -> DeadLetterView {
     let payload = &letter.original.payload;
     let text = std::str::from_utf8(payload).ok();

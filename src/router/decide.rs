@@ -1,4 +1,4 @@
-//! What to do next: for a channel that asks, and for an agent who holds the conversation.
+//! Decisions for requests: of channels, and of agents who hold the conversation.
 
 use tokio::sync::oneshot;
 
@@ -11,14 +11,14 @@ use crate::event::{Channel, Customer, Event, Rejection, decode, json};
 use crate::partition::AskAnswer;
 
 impl Router {
-    /// What to show to a customer now, in the channel that asks.
+    /// The actions to show to a customer now, in the requesting channel.
     pub(super) async fn decide(&self, request: &Request) -> Result<DecideReply, ApiError> {
         let customer = customer_of(request)?;
         let of_subject = match request.tokens.as_slice() {
             [named, _] => Some(named.as_str()),
             _ => None,
         };
-        // Whose channel the subject names needs to say nothing more.
+        // If the subject names the channel, the payload may be empty.
         let is_plain = of_subject.is_some() && request.payload.is_empty();
         let payload = if is_plain { b"{}".as_slice() } else { &request.payload };
         let asked: DecideRequest = required(payload)?;
@@ -27,8 +27,8 @@ impl Router {
         self.ask(customer, channel, asked).await
     }
 
-    /// What to offer a customer whom an agent of the queue of the subject holds, in the channel in
-    /// which that agent works.
+    /// The actions to offer a customer whose escalation an agent of the subject's queue has claimed, in
+    /// the channel in which that agent works.
     pub(super) async fn next(&self, request: &Request) -> Result<DecideReply, ApiError> {
         let bad = |detail: String| ApiError::new(code::BAD_REQUEST, detail);
         let queue = request.tokens.first().map_or("", String::as_str);
@@ -58,7 +58,7 @@ impl Router {
         self.ask(twin.customer.clone(), channel, asked).await
     }
 
-    /// Asks the twin, and where it says that another customer is meant, that one.
+    /// Asks the twin and, if it names another customer, that one.
     async fn ask(
         &self,
         named: Customer,
@@ -79,7 +79,8 @@ impl Router {
             match answer.await.map_err(gone)? {
                 AskAnswer::Decided(decided) => {
                     return Ok(DecideReply {
-                        // To whom it is linked is nothing that a channel learns by asking.
+                        // A channel does not learn from a request which customer the identifier is linked
+                        // to.
                         customer: named,
                         at: decided.at,
                         policy: decided.policy.name.clone(),
@@ -106,7 +107,7 @@ impl Router {
     }
 }
 
-/// The channel that asks, as the subject and the request name it.
+/// The requesting channel, from the subject and the request.
 fn channel_of(of_subject: Option<&str>, named: Option<&str>) -> Result<Channel, String> {
     match (of_subject, named) {
         (None, None) => {

@@ -1,4 +1,4 @@
-//! Agents at work: what waits for people, one customer's story, and what agents do about it.
+//! Requests of agents: open escalations, one escalation with its brief, and agents' acts.
 
 use futures::future::join_all;
 use tokio::sync::oneshot;
@@ -12,11 +12,11 @@ use crate::event::{Channel, Event, EventKind, HandoffData, HandoffState, Rejecti
 use crate::partition::{AskAnswer, EscalationsReply, EscalationsRequest, Listing, TimeMode};
 use crate::twin::EscalationRecord;
 
-/// The channel of agents who do not say in which one they work.
+/// The channel of agents who name none.
 const DESK: &str = "desk";
 
 impl Router {
-    /// What waits for people, in all partitions.
+    /// The open escalations of all partitions.
     pub(super) async fn escalations(
         &self,
         request: &Request,
@@ -34,7 +34,7 @@ impl Router {
         Ok(all.finish(now()))
     }
 
-    /// One escalation, with the story as it is now.
+    /// One escalation, with the current brief.
     pub(super) async fn escalation(&self, request: &Request) -> Result<EscalationReply, ApiError> {
         let EscalationRequest { escalation, language } =
             optional(&request.payload)?.unwrap_or_default();
@@ -43,7 +43,7 @@ impl Router {
         if let [named, _] = request.tokens.as_slice() {
             only(&mut queue, named)?;
         }
-        // Whoever is let see one queue sees what is open there, and not what once was.
+        // A caller with access to one queue sees its open escalations, not those that left it.
         let may_see = |known: &&EscalationRecord| {
             queue.as_ref().is_none_or(|queue| known.is_open() && known.queue == *queue)
         };
@@ -81,7 +81,7 @@ impl Router {
         Ok(EscalationReply { customer, at, escalation: known.clone(), brief, text })
     }
 
-    /// Has a twin take in what an agent does: answered once it is durable.
+    /// Sends an agent's act to a twin; answered once it is durable.
     pub(super) async fn hand_over(&self, request: &Request) -> Result<ActReply, ApiError> {
         let state = match request.verb {
             verb::ESCALATIONS_OPEN => HandoffState::Opened,
@@ -145,7 +145,7 @@ impl Router {
     }
 }
 
-/// Only the queue of the subject is meant, in which the broker lets whoever asks work.
+/// Restricts a request to the queue of the subject, for which the broker has permitted it.
 fn only(queue: &mut Option<Box<str>>, token: &str) -> Result<(), ApiError> {
     let bad = |detail: String| ApiError::new(code::BAD_REQUEST, detail);
     let named: Box<str> = decode(token).map_err(bad)?.into();
@@ -156,8 +156,8 @@ fn only(queue: &mut Option<Box<str>>, token: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Whoever asks is the agent, if they do not say which; and where the broker vouches for their name,
-/// they act for another agent as an operator only.
+/// Sets the caller as the agent, if none is named. If the broker has verified the caller's name, only an
+/// operator can act for another agent.
 fn sign(handoff: &mut HandoffData, request: &Request) {
     let by = &request.by;
     if by.name.is_empty() {

@@ -1,4 +1,4 @@
-//! Says why a twin decided as it did, and hands out what a replay needs.
+//! Explains decisions of a twin, and returns the data for replays.
 
 use super::look::FoundTwin;
 use super::{Router, customer_of, gone, now, optional, required};
@@ -15,11 +15,11 @@ use crate::partition::TimeMode;
 use crate::tables;
 use crate::twin::{Input, counterfactuals, react};
 
-/// Stored bytes of lessons in one answer, so that it stays below what a broker lets pass.
+/// Maximum stored bytes of lessons in one reply, so that it stays below the broker's maximum.
 const LESSONS_REPLY_BYTES: usize = 256 << 10;
 
 impl Router {
-    /// What a twin decided, and why.
+    /// The decisions of a twin, with their reasons.
     pub(super) async fn why(&self, request: &Request) -> Result<WhyReply, ApiError> {
         let WhyRequest { decision: wanted } = optional(&request.payload)?.unwrap_or_default();
         let customer = self.look(request).await?.twin.customer.clone();
@@ -71,13 +71,13 @@ impl Router {
             (TimeMode::Event, None) => twin.seen,
             (TimeMode::Stream, _) => now(),
         };
-        // A twin of our own: nobody else will ever see it.
+        // A copy, which no one else sees.
         let before = twin.clone();
         let reaction = react(&mut twin, &Input::event(event, at), &surroundings.world());
         Ok(WhatIfReply::of(&before, &twin, is_known, at, reaction))
     }
 
-    /// Inputs of a twin that did not come from the stream.
+    /// The journalled inputs of a twin.
     pub(super) async fn journal(&self, request: &Request) -> Result<JournalReply, ApiError> {
         let JournalRequest { from } = optional(&request.payload)?.unwrap_or_default();
         let customer = customer_of(request)?;
@@ -95,7 +95,7 @@ impl Router {
         Ok(JournalReply { inputs, is_whole })
     }
 
-    /// From where on the partition of a customer went by which version of what was learned.
+    /// The positions from which the partition of a customer used each model version.
     pub(super) async fn marks(&self, request: &Request) -> Result<MarksReply, ApiError> {
         let (_, address) = self.partition_of(&customer_of(request)?)?;
         let found = address.send(GetModelMarks).await.map_err(gone)?;
@@ -103,7 +103,7 @@ impl Router {
         Ok(MarksReply { marks: found.into_iter().map(VersionMark::from).collect() })
     }
 
-    /// What versions were learned from. That belongs to no partition: any of them can look.
+    /// The training history of model versions. It belongs to no partition: any of them can read it.
     pub(super) async fn lessons(&self, asked: LessonsRequest) -> Result<LessonsReply, ApiError> {
         let none = || ApiError::new(code::INTERNAL, "the partitions are not started yet");
         let address = self.partitions.get(0).ok_or_else(none)?;

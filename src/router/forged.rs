@@ -1,4 +1,4 @@
-//! Which messages on the service's own channel it did not write.
+//! Forged messages on the internal channel.
 
 use super::{Router, from_bus};
 use crate::api::{ForgedReply, ForgedRequest, code};
@@ -7,7 +7,7 @@ use crate::config::limits;
 use crate::event::Delivery;
 
 impl Router {
-    /// Looks at the marks of messages that the stream of events holds.
+    /// Checks the marks of messages in the event stream.
     pub(super) async fn forged(&self, asked: ForgedRequest) -> Result<ForgedReply, ApiError> {
         let (most, found) = (limits::FORGED_ASKED, asked.sequences.len());
         if found > most {

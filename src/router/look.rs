@@ -1,4 +1,4 @@
-//! Finds the twin of a customer, and shows it.
+//! Finds and shows the twin of a customer.
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -36,7 +36,7 @@ pub(super) struct FoundTwin {
 }
 
 impl Router {
-    /// All that is known of a customer.
+    /// The complete state of a customer.
     pub(super) async fn show(&self, request: &Request) -> Result<Bytes, ApiError> {
         let FoundTwin { asked, twin, surroundings, partition, is_resident } =
             self.look(request).await?;
@@ -55,7 +55,7 @@ impl Router {
         })
     }
 
-    /// What happened to a customer.
+    /// The timeline of a customer.
     pub(super) async fn timeline(
         &self,
         request: &Request,
@@ -65,7 +65,7 @@ impl Router {
         Ok(timeline(&twin, limit))
     }
 
-    /// A copy of the twin of the customer who was asked for, and what it goes by.
+    /// A copy of the requested customer's twin, and its environment.
     pub(super) async fn twin_of(
         &self,
         request: &Request,
@@ -74,7 +74,7 @@ impl Router {
         Ok((twin, surroundings))
     }
 
-    /// The twin of the customer who was asked for, or to whom the identifier is linked.
+    /// The twin of the requested customer, or of the one whom the identifier is linked to.
     pub(super) async fn look(&self, request: &Request) -> Result<FoundTwin, ApiError> {
         let asked = customer_of(request)?;
         match self.look_for(asked.clone()).await? {
@@ -89,10 +89,10 @@ impl Router {
         }
     }
 
-    /// The same; of somebody unknown the twin that would be, and `false`.
+    /// The same; for an unknown customer a new twin, and `false`.
     pub(super) async fn look_for(&self, asked: Customer) -> Result<(FoundTwin, bool), ApiError> {
         let (mut partition, mut sight) = self.look_at(asked.clone()).await?;
-        // A memory on its way may not have arrived: then the one who will have it is not known yet.
+        // A memory in transit may not have arrived: then its receiver is not known yet.
         for _ in 0..=limits::IDENTIFIERS {
             let Some(to) = sight.twin.as_ref().and_then(|twin| twin.linked_to.clone()) else {
                 break;

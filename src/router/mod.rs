@@ -1,4 +1,4 @@
-//! Answers the requests of the API: it asks partitions and streams, and changes nothing of a twin itself.
+//! The router of API requests. It reads partitions and streams and never changes a twin directly.
 
 mod advance;
 mod backup;
@@ -34,7 +34,7 @@ use crate::event::{Customer, Rights, Time, json};
 use crate::partition::TimeMode;
 use crate::store::DiskMonitor;
 
-/// Answers the requests of the API.
+/// The router of API requests.
 pub struct Router {
     bus: Bus,
     partitions: Partitions,
@@ -48,7 +48,7 @@ pub struct Router {
     signer: ReceiptSigner,
 }
 
-/// Where the state of the service is read.
+/// Sources of the service's statistics.
 pub struct Probes {
     /// Intake restarts.
     pub resets: Arc<AtomicU64>,
@@ -68,15 +68,15 @@ pub struct Probes {
     pub rights: Rights,
 }
 
-/// What the router has others do.
+/// Services used by the router.
 pub struct Services {
-    /// Learns from answers.
+    /// The learner.
     pub learner: LearnerHandle,
-    /// Makes copies of the store.
+    /// The backup writer.
     pub keeper: BackupWriter,
-    /// Writes the audit.
+    /// The audit writer.
     pub auditor: AuditWriter,
-    /// Signs receipts of erasures.
+    /// The signer of receipts.
     pub signer: ReceiptSigner,
 }
 
@@ -102,7 +102,7 @@ impl Router {
     /// An [`ApiError`] with one of the codes of [`code`].
     pub async fn answer(&self, request: Request) -> Result<Bytes, ApiError> {
         let verb = VERBS.iter().find(|verb| verb.endpoint.verb == request.verb);
-        // What is not on the list is nothing that anybody may do unseen.
+        // An unlisted verb is audited as an act.
         let audit = verb.map_or(AuditLevel::Act, |verb| verb.audit);
         if audit == AuditLevel::Nothing {
             return self.respond(request).await;
@@ -190,12 +190,12 @@ impl Router {
         self.partitions.all()
     }
 
-    /// What `now` is for a twin.
+    /// The definition of `now` for a twin.
     pub(super) fn mode(&self) -> TimeMode {
         self.mode
     }
 
-    /// The partition of a customer, and where it is reached.
+    /// The partition of a customer and its address.
     pub(super) fn partition_of(
         &self,
         customer: &Customer,
@@ -208,13 +208,13 @@ impl Router {
     }
 }
 
-/// The customer whom a request is about.
+/// The customer of a request.
 pub(super) fn customer_of(request: &Request) -> Result<Customer, ApiError> {
     let token = request.tokens.last().map_or("", String::as_str);
     Customer::from_token(token).map_err(|detail| ApiError::new(code::BAD_REQUEST, detail))
 }
 
-/// Nothing can be taken in.
+/// The disk has no space, so nothing is processed.
 pub(super) fn no_room() -> ApiError {
     ApiError::new(
         code::NO_ROOM,
@@ -222,7 +222,7 @@ pub(super) fn no_room() -> ApiError {
     )
 }
 
-/// Nothing can be taken in of which an output would come.
+/// The outbox is full, so nothing that causes an output is processed.
 pub(super) fn outbox_is_full() -> ApiError {
     ApiError::new(
         code::BUSY,

@@ -1,4 +1,4 @@
-//! What customers may demand: to see everything that is held of them, and to be erased.
+//! The rights of customers: export of their data, and erasure.
 
 use futures::future::join_all;
 
@@ -15,7 +15,7 @@ use crate::config::limits;
 use crate::event::{Customer, Erasure, ErasureId, Output, Time};
 
 impl Router {
-    /// Has a customer erased, and says how far that is.
+    /// Starts the erasure of a customer, or reports its progress.
     pub(super) async fn erase(&self, request: &Request) -> Result<EraseReply, ApiError> {
         let EraseRequest { erasure } = optional(&request.payload)?.unwrap_or_default();
         let customer = customer_of(request)?;
@@ -51,8 +51,7 @@ impl Router {
         Ok(EraseReply { erasure: id.to_string().into(), receipt })
     }
 
-    /// A part of everything that is held of a customer. It comes in parts because a message of the
-    /// broker has a limit.
+    /// One part of a customer's data. It is split because the broker limits the size of a message.
     pub(super) async fn export(&self, request: &Request) -> Result<ExportReply, ApiError> {
         let asked: ExportRequest = required::<ExportRequest>(&request.payload)?;
         let looked = self.look(request).await?;
@@ -100,7 +99,7 @@ impl Router {
         Ok(reply)
     }
 
-    /// How many messages about the customer each stream holds, under each identifier.
+    /// The number of messages about the customer in each stream, by identifier.
     async fn messages_of(&self, looked: &FoundTwin) -> Result<Vec<MessageCount>, ApiError> {
         let others = looked.twin.identifiers.iter().map(|known| known.customer.clone());
         let own = std::iter::once(looked.twin.customer.clone());

@@ -1,4 +1,4 @@
-//! Says how the service is: its counters, what it learned, broadcasts and experiments.
+//! Status of the service: counters, learning, broadcasts and experiments.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -20,8 +20,8 @@ impl Router {
     }
 
     pub(super) async fn stats(&self) -> Result<Stats, ApiError> {
-        // What is not behind before the partitions are asked is in what they say; and what they have
-        // said since, to each other, is behind afterwards.
+        // Events that are no lag before the partitions are asked are in their counters; messages that they
+        // have sent each other since then are lag afterwards.
         let before = self.bus.lag().await.map_err(from_bus)?;
         let partitions = self.counters().await?;
         let is_up = self.bus.is_up();
