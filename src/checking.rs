@@ -1,4 +1,4 @@
-//! `jumeau check` and `jumeau test`: whether a policy is sound, and what its stories come to.
+//! `jumeau check` and `jumeau test`: checks a policy, and runs its stories.
 
 use std::time::{Duration, Instant};
 
@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 use crate::console::{self, many};
 use crate::{Check, Test, languages};
 
-/// What of a kind that no story reaches is named without being asked for.
+/// How many uncovered items of a kind are listed without `--verbose`.
 const NAMED: usize = 5;
 
-/// Whether settings and policy are sound; with `--strict` also whether there is nothing to remark.
+/// Whether settings and policy are valid; with `--strict` also whether there are no remarks.
 pub(crate) fn check(arguments: &Check) -> anyhow::Result<bool> {
     match checked(arguments) {
         Err(error) if arguments.json => {
@@ -72,7 +72,7 @@ fn place(mistake: &Mistake) -> Value {
     json!({ "file": file, "line": line, "column": column, "message": message })
 }
 
-/// Plays the stories of a policy; whether all came true.
+/// Runs the stories of a policy; returns whether all passed.
 pub(crate) fn test(arguments: &Test) -> anyhow::Result<bool> {
     let source = PolicySource::find(&arguments.policy)?;
     let policy = source.policy(&policy_source::languages(arguments.languages.as_deref())?)?;
@@ -164,7 +164,7 @@ fn of_story(story: &Story, passed: bool, findings: &[Finding], took: Option<Dura
     })
 }
 
-/// What no story reaches: how much, and which, all of it if that is asked for.
+/// Prints the uncovered parts of a policy: their number, and some or all of them.
 fn not_reached(unreached: &Unreached, is_verbose: bool) {
     if unreached.is_empty() {
         terminal::say("every rule, action and treatment is reached by a story");
@@ -177,7 +177,7 @@ fn not_reached(unreached: &Unreached, is_verbose: bool) {
         .map(|(what, part)| format!("{} of {}", part.unreached.len(), many(part.of, what)))
         .collect();
     console::warn(format_args!("no story reaches {}", counted.join(", ")));
-    // Where an action is named, its treatments go without saying.
+    // If an action is listed, its treatments are implied.
     let alone: Vec<&Reachable> = match is_verbose {
         true => treatments.unreached.iter().collect(),
         false => unreached.treatments_alone().collect(),

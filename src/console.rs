@@ -1,4 +1,4 @@
-//! What people see on the terminal.
+//! The output of the commands on the terminal.
 
 #[cfg(feature = "engine")]
 mod engine;
@@ -30,10 +30,10 @@ const STRONG: TextStyle = TextStyle::new(Style::new().bold());
 const ACT: TextStyle = TextStyle::new(AnsiColor::Cyan.on_default().bold());
 const HAND_OVER: TextStyle = TextStyle::new(AnsiColor::Magenta.on_default().bold());
 
-/// Text beyond this is cut, so that a scene stays a line.
+/// Longer text is cut, so that a step is one line.
 const LINE_BYTES: usize = 140;
 
-/// Something happens.
+/// Prints a step of a live story.
 pub(crate) fn scene(scene: &LiveStep<'_>) {
     match scene {
         LiveStep::Event(at, step) => event(*at, step),
@@ -41,7 +41,7 @@ pub(crate) fn scene(scene: &LiveStep<'_>) {
     }
 }
 
-/// The stories are over; whether all came true.
+/// Prints the results of the stories; returns whether all passed.
 pub(crate) fn applause(outcomes: &[StoryResult<'_>], took: Duration) -> bool {
     println!();
     for StoryResult { story, findings } in outcomes {
@@ -63,7 +63,7 @@ fn event(at: Time, step: &StoryStep) {
         Err(_) => step.kind().to_owned(),
         Ok(StepContent::Event(event)) => {
             let mut text = format!("{} ", event.kind.event_type());
-            // A string takes everything.
+            // Writing to a string cannot fail.
             let _ = event.kind.summarize(&mut text);
             text
         }
@@ -166,18 +166,18 @@ fn mark(is_good: bool, what: impl Display) {
     }
 }
 
-/// How many of the stories came true.
+/// Prints how many of the stories passed.
 pub(crate) fn verdict(passed: usize, all: usize, took: Duration) {
     let style = if passed == all { GOOD } else { BAD };
     println!("{style}{passed} of {} as expected{style:#} in {took:.1?}", many(all, "story"));
 }
 
-/// How one story went on the pure core.
+/// Prints the result of one story on the pure core.
 pub(crate) fn report(report: &StoryReport<'_>) {
     println!("{report}");
 }
 
-/// Settings and policy are sound.
+/// Prints that settings and policy are valid.
 pub(crate) fn checked(settings: &Settings, source: &PolicySource, policy: &Policy, stories: usize) {
     mark(true, "settings");
     println!(
@@ -204,7 +204,7 @@ pub(crate) fn checked(settings: &Settings, source: &PolicySource, policy: &Polic
     }
 }
 
-/// So many of something: `1 story`, `2 stories`.
+/// A count with its noun: `1 story`, `2 stories`.
 pub(crate) fn many(number: usize, what: &str) -> String {
     let stem = what.strip_suffix('y').filter(|_| number != 1);
     match (number, stem) {
@@ -214,7 +214,7 @@ pub(crate) fn many(number: usize, what: &str) -> String {
     }
 }
 
-/// What is most likely not meant.
+/// Prints remarks on probable mistakes.
 pub(crate) fn remarks(remarks: &[Mistake]) {
     if remarks.is_empty() {
         return;
@@ -222,22 +222,22 @@ pub(crate) fn remarks(remarks: &[Mistake]) {
     println!("{WARN}!{WARN:#} {}, most likely not meant:", many(remarks.len(), "line"));
     for remark in remarks {
         println!();
-        // Several lines, of which the mark stands under its word.
+        // Several lines, with a mark under the word concerned.
         remark.to_string().lines().for_each(|line| println!("{line}"));
     }
 }
 
-/// Something to look at.
+/// Prints a warning.
 pub(crate) fn warn(what: impl Display) {
     println!("{WARN}!{WARN:#} {what}");
 }
 
-/// Something that matters less.
+/// Prints a less important line.
 pub(crate) fn faint(what: impl Display) {
     println!("{DIM}{what}{DIM:#}");
 }
 
-/// Who got keys, as JSON.
+/// The users with keys, as JSON.
 pub(crate) fn keys_as_json(prepared: &Prepared) -> Value {
     let users: Vec<Value> = prepared
         .users
@@ -247,7 +247,7 @@ pub(crate) fn keys_as_json(prepared: &Prepared) -> Value {
     json!({ "broker": prepared.broker, "service": prepared.service, "users": users })
 }
 
-/// Something is in the way.
+/// Prints an error.
 pub(crate) fn fail(error: &anyhow::Error) {
     eprintln!("{BAD}error{BAD:#}: {error}");
     for cause in error.chain().skip(1) {
@@ -255,7 +255,7 @@ pub(crate) fn fail(error: &anyhow::Error) {
     }
 }
 
-/// Who got keys, and how it goes on.
+/// Prints the users with keys, and the next steps.
 pub(crate) fn prepared(prepared: &Prepared) {
     for user in &prepared.users {
         println!("{STRONG}{}{STRONG:#}  {DIM}{}{DIM:#}", user.name, user.key.display());

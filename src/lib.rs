@@ -2,10 +2,10 @@
 //!
 //! The modules, from the pure core outwards; each uses only the ones above it:
 //!
-//! | room | what is in it |
+//! | module | content |
 //! |---|---|
 //! | [`config`] | settings and limits |
-//! | [`files`] | files that nobody but their owner may read |
+//! | [`files`] | private files: readable only by their owner |
 //! | [`terminal`] | the only writer to a terminal; escapes untrusted text |
 //! | [`event`] | what channels report: values, identifiers, event types, envelopes |
 //! | [`language`] | analysis of messages: language, valence, urgency, topics |
@@ -15,21 +15,21 @@
 //! | [`story`] | test scenarios for policies |
 //! | [`past`] | replays one customer's real history under any policy |
 //! | [`codec`] | encoding of stored records: envelope, format versions, checksums |
-//! | [`tables`] | what a store holds, as data: tables, keys, rows, batches; a store in memory |
+//! | [`tables`] | the content of a store, as data: tables, keys, rows, batches; an in-memory store |
 //! | [`contract`] | the contract of the bus, as data: subjects, partitions, dead letters |
 //! | [`partition`] | the unit of ownership: rounds, timers, commits, passivation |
-//! | [`bus`] | NATS: events in, outputs out, the service API, a broker of our own |
+//! | [`bus`] | NATS: intake, relay, dead letters, the service API, an embedded broker |
 //! | [`api`] | the request/reply API for operators and channels, as messages |
-//! | `store` | what must survive: RocksDB, the committer, backups, sealing |
-//! | `actors` | partition and twin as actors, around the machine and the cell |
+//! | `store` | durable storage: RocksDB, the committer, backups, encryption |
+//! | `actors` | partitions and twins as actors, around the machine and the cell |
 //! | `router` | answers the requests of the API |
 //! | [`roles`] | access control: keys, certificates, broker configuration |
 //! | [`rehearsal`] | compares two policies on the real history of a sample of customers |
-//! | [`policy_source`], [`live_stories`] | where policies come from; stories played against a service |
+//! | [`policy_source`], [`live_stories`] | loading policies and stories; running stories against a live service |
 //! | `app` | build, start, drain, stop |
 //!
-//! `store`, `actors`, `router` and `app` are there with the feature `engine`, which is on by default.
-//! Without it nothing compiles RocksDB.
+//! `store`, `actors`, `router` and `app` need the feature `engine`, which is on by default; without it
+//! nothing compiles RocksDB.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
 

@@ -1,6 +1,6 @@
-//! Plays stories against a running service, as its channels would, and hears what comes out.
+//! Runs stories against a live service, as its channels would, and collects its outputs.
 //!
-//! The service must run on event time: the stage moves its clock, so that days pass at once.
+//! The service must run on event time: the stage advances its clock, so that days pass at once.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::twin::{Action, Escalation, Recall};
 pub enum LiveStep<'a> {
     /// An event is published.
     Event(Time, &'a StoryStep),
-    /// Something came out.
+    /// An output arrived.
     Reaction(&'a SeenOutput),
 }
 
@@ -28,7 +28,7 @@ pub enum LiveStep<'a> {
 pub struct StoryResult<'a> {
     /// The story.
     pub story: &'a Story,
-    /// What of it came true.
+    /// The result of each expectation.
     pub findings: Vec<Finding>,
 }
 
@@ -54,10 +54,10 @@ pub async fn play<'a>(
     steps.sort_by_key(|(at, position, _)| (*at, *position));
 
     for (at, _, step) in steps {
-        // What is due before the step fires before it.
+        // Everything due before the step fires before it.
         stage.advance(at, &mut watch).await?;
         watch(LiveStep::Event(at, step));
-        // The file and line are an id that no other step has.
+        // File and line are an id that no other step has.
         let id = format!("{}", step.place);
         let payload = Bytes::from(step.payload(&id, at - step.at, &stage.seen));
         match &step.subject {
@@ -90,7 +90,7 @@ struct LiveRun<'a> {
 }
 
 impl LiveRun<'_> {
-    /// Lets time pass until `to`, and hears what comes of it.
+    /// Advances the clock to `to`, and collects the outputs.
     async fn advance(
         &mut self,
         to: Time,
@@ -109,10 +109,10 @@ impl LiveRun<'_> {
     }
 }
 
-/// What a message that left says.
+/// Parses an output.
 ///
 /// # Errors
-/// If it is no action, recall or escalation of this version.
+/// If it is not an action, recall or escalation of this version.
 pub fn read(payload: &[u8]) -> anyhow::Result<SeenOutput> {
     #[derive(Deserialize)]
     struct Envelope<'a> {
@@ -141,8 +141,8 @@ pub fn read(payload: &[u8]) -> anyhow::Result<SeenOutput> {
     })
 }
 
-/// Stories are played side by side, so each needs customers of its own; and at one time there is one
-/// broadcast of a scope.
+/// Checks that stories share no customers, because they run interleaved; and that at one time there is
+/// one broadcast of a scope.
 fn distinct(stories: &[Story]) -> anyhow::Result<()> {
     let mut known = BTreeSet::new();
     for story in stories {

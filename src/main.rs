@@ -2,12 +2,12 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
 
-/// Prints a line; whatever strangers wrote steers no terminal.
+/// Prints a line; untrusted text in it cannot control the terminal.
 macro_rules! println {
     () => { jumeau::terminal::say("") };
     ($($words:tt)*) => { jumeau::terminal::say(format_args!($($words)*)) };
 }
-/// Prints a line where mistakes are told.
+/// Prints a line to standard error, likewise.
 macro_rules! eprintln {
     ($($words:tt)*) => { jumeau::terminal::warn(format_args!($($words)*)) };
 }
@@ -230,13 +230,13 @@ fn main() -> ExitCode {
     }
 }
 
-/// The arguments, or the end: what is wrong with them is told.
+/// The arguments; prints mistakes in them and exits.
 fn arguments() -> Arguments {
     Arguments::try_parse().unwrap_or_else(|wrong| terminal::exit(&wrong))
 }
 
 impl Command {
-    /// Whether what it prints is an answer, and it ends after it.
+    /// Whether the command prints a result and exits.
     fn answers(&self) -> bool {
         match self {
             #[cfg(feature = "engine")]
@@ -245,7 +245,7 @@ impl Command {
         }
     }
 
-    /// Whether the answer is to be JSON, and so what goes wrong.
+    /// Whether the result, and errors, are printed as JSON.
     fn is_json(&self) -> bool {
         match self {
             #[cfg(feature = "engine")]
@@ -259,7 +259,7 @@ impl Command {
     }
 }
 
-/// Carries a command out; `false` if what it checks does not hold.
+/// Executes a command; `false` if a check failed.
 fn run(command: Command) -> anyhow::Result<bool> {
     match command {
         #[cfg(feature = "engine")]
@@ -335,7 +335,7 @@ impl Choices {
     }
 }
 
-/// The languages of the settings.
+/// The configured languages.
 fn languages(settings: &Settings) -> anyhow::Result<Arc<Languages>> {
     policy_source::languages(settings.languages.folder.as_deref())
 }

@@ -1,4 +1,4 @@
-//! `jumeau rehearse`: two policies on the same past, side by side.
+//! `jumeau rehearse`: compares two policies on the same history.
 
 use anyhow::{Context as _, anyhow};
 use jumeau::bus::{self, Bus};
@@ -16,10 +16,10 @@ use jumeau::{roles, terminal};
 
 use crate::{Models, Rehearse, checking, languages};
 
-/// Customers of a rehearsal who live side by side: all that they say is in memory meanwhile.
+/// Customers who are replayed in parallel: all their outputs are in memory meanwhile.
 const LIVES_AT_ONCE: usize = 64;
 
-/// Variables that other tools of NATS and `twinctl` read, and the settings that they are; besides them
+/// Variables that other tools of NATS and `twinctl` use, and the corresponding settings; besides them
 /// `NATS_USER` and `NATS_PASSWORD`.
 const VARIABLES: [(&str, &str); 6] = [
     ("NATS_URL", "nats.url"),
@@ -30,7 +30,7 @@ const VARIABLES: [(&str, &str); 6] = [
     ("JUMEAU_AS", "nats.name"),
 ];
 
-/// Two policies on the same past, side by side. Nothing is published, nothing is stored.
+/// Compares two policies on the same history. Nothing is published or stored.
 pub(crate) async fn rehearse(arguments: &Rehearse) -> anyhow::Result<()> {
     let variables: Vec<(&str, &str, String)> = VARIABLES
         .into_iter()
@@ -52,7 +52,7 @@ pub(crate) async fn rehearse(arguments: &Rehearse) -> anyhow::Result<()> {
     }
 }
 
-/// Without a broker: where one is looked for, which is where `twinctl` does.
+/// The error without a broker: names where one is looked for, as `twinctl` does.
 fn no_broker(error: bus::Error) -> anyhow::Error {
     let bus::Error::Connect { url, source } = error else { return error.into() };
     let advice = Lacks::read(&*source).map_or_else(
@@ -67,7 +67,7 @@ fn no_broker(error: bus::Error) -> anyhow::Error {
     anyhow!("{source}").context(format!("expected a broker at {url}; {advice}"))
 }
 
-/// The policy that the service goes by, and what is to be said about it.
+/// The live policy of the service, and a remark about it.
 async fn live_policy(settings: &Settings, bus: &Bus) -> anyhow::Result<(Policy, Option<String>)> {
     let languages = languages(settings)?;
     let named = PolicySource::find(&settings.service.policy).and_then(|source| source.files());
@@ -77,7 +77,7 @@ async fn live_policy(settings: &Settings, bus: &Bus) -> anyhow::Result<(Policy, 
                 .context("the service goes by a policy that this version cannot read")?;
             let other = named.ok().map(|named| named.version());
             let differs = other.filter(|other| *other != live.version);
-            // Without a word about it, the settings name one that nobody meant.
+            // Without an explicit setting, the default policy is probably not meant.
             let is_named = std::env::var_os("JUMEAU_SERVICE__POLICY").is_some()
                 || settings.service.policy != Settings::default().service.policy;
             let note = differs.filter(|_| is_named).map(|other| {
@@ -107,7 +107,7 @@ async fn with_bus(arguments: &Rehearse, settings: &Settings, bus: &Bus) -> anyho
 
     let bar = indicatif::ProgressBar::new_spinner().with_message("reading the stream of events");
     let mut sample = CustomerSample::new(arguments.sample.max(1));
-    // Without a service that says which, those of the settings.
+    // Without a service, those of the settings.
     let rights = rehearsal::rights(bus).await.unwrap_or_else(|_| {
         let service = &settings.service;
         let desks = AgentChannels::new(service.desks.iter().map(String::as_str));
@@ -122,7 +122,7 @@ async fn with_bus(arguments: &Rehearse, settings: &Settings, bus: &Bus) -> anyho
     .await?;
     bar.finish_and_clear();
 
-    // Without a service there is no journal, and nobody knows what was learned, or what is forged.
+    // Without a service, the journal, the models and the forged messages are unknown.
     let mut learned = RelearnedModels::of(bus).await.ok();
     let forged = match &learned {
         Some(_) => rehearsal::forged(bus, &sample.doubtful()).await?,
@@ -146,10 +146,10 @@ async fn with_bus(arguments: &Rehearse, settings: &Settings, bus: &Bus) -> anyho
                 recollect(bus, customer, past).await?;
             }
         }
-        // What was doubtful may have left the stream meanwhile.
+        // Doubtful messages may have expired meanwhile.
         customers.retain(|(_, past)| !past.is_empty());
         for (customer, past) in &customers {
-            // The past ends with the last thing that happened.
+            // The history ends with its last input.
             let until = past.span().map_or(Time::MIN, |(_, last)| last);
             lives.extend([&live, &other].map(|policy| past.life(customer, policy, until)));
         }

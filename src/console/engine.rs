@@ -1,4 +1,4 @@
-//! What people see of the engine and its store.
+//! The output of the commands on the engine and its store.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{BAD, DIM, STRONG, many, mark};
 
-/// Prints what happens on one broker.
+/// Prints the progress on one broker.
 pub(crate) struct Console {
     url: String,
 }
@@ -22,7 +22,7 @@ impl Console {
         Console { url: masked(url) }
     }
 
-    /// The service is up.
+    /// Prints that the service has started.
     pub(crate) fn ready(&self, settings: &Settings, log: &Path, operator: Option<&Path>) {
         println!("{STRONG}jumeau{STRONG:#} is up on {}", self.url);
         println!("  policy  {}", settings.service.policy);
@@ -34,7 +34,7 @@ impl Console {
         self.hints("alice");
     }
 
-    /// The stories are about to begin.
+    /// Prints that the stories begin.
     pub(crate) fn curtain(&self, settings: &Settings, policy: &Policy, stories: &[Story]) {
         println!(
             "{STRONG}jumeau{STRONG:#} is up on {}, policy {} {DIM}({}){DIM:#}, {}",
@@ -51,7 +51,7 @@ impl Console {
         println!();
     }
 
-    /// What to type next.
+    /// Prints the next commands to try.
     pub(crate) fn what_next(&self, stories: &[Story]) {
         let mut steps = stories.iter().flat_map(|story| &story.steps);
         let customer = steps.find_map(|step| step.customer());
@@ -83,7 +83,7 @@ impl Console {
     }
 }
 
-/// What is in a store, as JSON.
+/// The summary of a store, as JSON.
 pub(crate) fn as_json(folder: &Path, examined: &StoreSummary) -> Value {
     let StoreSummary { partitions, floor, twins, verified, unreadable, .. } = examined;
     json!({
@@ -99,14 +99,14 @@ pub(crate) fn as_json(folder: &Path, examined: &StoreSummary) -> Value {
     })
 }
 
-/// The customers' keys are wrapped by another master key.
+/// Prints that the customers' keys are wrapped by another master key.
 pub(crate) fn rewrapped(count: u64, to: &str) {
     let whose = if count == 1 { "1 customer's key" } else { &format!("{count} customers' keys") };
     mark(true, format!("{whose} wrapped by another master key"));
     println!("  set `store.master-key = \"{to}\"` before the next start");
 }
 
-/// The store goes on with the stream as it is.
+/// Prints that the store continues with the current stream.
 pub(crate) fn adopted(adopted: &AdoptedStream) {
     let AdoptedStream { stream, before, now, until, last, given_up } = adopted;
     mark(true, format!("the store goes on with {stream} as it is"));
@@ -133,7 +133,7 @@ pub(crate) fn adopted_as_json(adopted: &AdoptedStream) -> serde_json::Value {
     })
 }
 
-/// What is in a store, and what is wrong with it.
+/// Prints the summary of a store, and its defects.
 pub(crate) fn examined(folder: &Path, examined: &StoreSummary) {
     let StoreSummary { partitions, floor, metas, twins, verified, unreadable } = examined;
     let is_sound = verified.defects == 0;
@@ -147,7 +147,7 @@ pub(crate) fn examined(folder: &Path, examined: &StoreSummary) {
         counted(verified.records, "row"),
         verified.bytes
     );
-    // What is taken in of everybody may be ahead of every partition: one that had nothing to do.
+    // The common floor may be ahead of the cursor of an idle partition.
     let (lowest, highest) = (lowest.max(*floor), highest.max(*floor));
     println!("  taken in up to event {lowest} to {highest}");
     for (table, rows) in verified.tables.iter().filter(|(_, rows)| *rows > 0) {

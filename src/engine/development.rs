@@ -1,4 +1,4 @@
-//! `jumeau dev`: a broker of our own and the service on it.
+//! `jumeau dev`: an embedded broker and the service on it.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -16,9 +16,9 @@ use super::{Stop, log, run_until_stopped, start, until_stopped};
 use crate::console::{self, Console};
 use crate::{Choices, languages};
 
-/// Where a broker without roles keeps its streams, within its folder of streams,
+/// The account in which a broker without roles keeps its streams, within its folder of streams,
 const OPEN_STREAMS: &str = "$G";
-/// and one with roles.
+/// and that of one with roles.
 const SECURE_STREAMS: &str = "JUMEAU";
 
 #[derive(Args)]
@@ -46,7 +46,7 @@ pub(crate) struct Dev {
     once: bool,
 }
 
-/// Starts a broker and the service on it, until it is stopped; or plays stories on it.
+/// Starts a broker and the service on it, and runs until it is stopped; or runs stories on it.
 pub(super) async fn run(arguments: Dev) -> anyhow::Result<bool> {
     let mut more = Vec::new();
     if let Some(story) = &arguments.story {
@@ -112,7 +112,7 @@ pub(super) async fn run(arguments: Dev) -> anyhow::Result<bool> {
     outcome
 }
 
-/// A folder in which nothing has happened yet: stories are about customers whom nobody knows.
+/// An empty folder: stories are about unknown customers.
 fn fresh(folder: &Path) -> anyhow::Result<&Path> {
     let parts = ["nats", "store"].map(|part| folder.join(part));
     match parts.iter().find(|part| part.exists()) {
@@ -126,7 +126,7 @@ fn fresh(folder: &Path) -> anyhow::Result<&Path> {
     }
 }
 
-/// What was taken in of one account's streams is not in those of another.
+/// Checks that the folder was used with the same accounts: streams of one account are not in another.
 fn alike(folder: &Path, secure: bool) -> anyhow::Result<()> {
     let (streams, told) = match secure {
         true => (OPEN_STREAMS, "without --secure"),
@@ -158,7 +158,7 @@ async fn broker(
         Broker::start(options).await
     };
     match (arguments.port, usual) {
-        // If another takes it at the same moment, any will do.
+        // If another process takes it at the same moment, any free port will do.
         (None, Some(_)) => match start(usual).await {
             Ok(broker) => Ok(broker),
             Err(_) => Ok(start(None).await?),
@@ -167,7 +167,7 @@ async fn broker(
     }
 }
 
-/// Plays the stories of a policy on a service of their own, and stays for questions.
+/// Runs the stories of a policy on a service of their own, and keeps it running for questions.
 async fn perform(
     console: &Console,
     settings: &Settings,

@@ -82,12 +82,12 @@ pub(crate) struct Rewrap {
 }
 
 impl Command {
-    /// Whether what it prints is an answer, and it ends after it.
+    /// Whether the command prints a result and exits.
     pub(crate) fn answers(&self) -> bool {
         !matches!(self, Command::Dev(_) | Command::Serve(_))
     }
 
-    /// Whether the answer is to be JSON, and so what goes wrong.
+    /// Whether the result, and errors, are printed as JSON.
     pub(crate) fn is_json(&self) -> bool {
         match self {
             Command::Dev(_) | Command::Serve(_) => false,
@@ -99,7 +99,7 @@ impl Command {
     }
 }
 
-/// Carries a command out; `false` if what it checks does not hold.
+/// Executes a command; `false` if a check failed.
 pub(crate) fn run(command: Command) -> anyhow::Result<bool> {
     match command {
         Command::Dev(arguments) => actix::System::new().block_on(development::run(arguments)),
@@ -158,7 +158,7 @@ fn log(settings: &Settings) -> anyhow::Result<()> {
         .with_env_filter(filter)
         .with_ansi(has_colours)
         .with_writer(move || terminal::LogWriter { is_json, has_colours });
-    // The client library names the subject of every message, and there stand customers.
+    // The client library logs the subject of every message, and subjects contain customers.
     let is_plain = settings.log.identifiers == LogIdentifiers::Plain;
     let nameless = filter_fn(move |line| {
         is_plain || !line.target().starts_with("async_nats") || *line.level() <= Level::INFO
@@ -170,7 +170,7 @@ fn log(settings: &Settings) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A running service, and what keeps its policy fresh.
+/// A running service and the reloader of its policy.
 struct Running {
     service: RunningService,
     _watch: Option<policy_source::PolicyReloader>,
@@ -197,14 +197,14 @@ async fn start(settings: &Settings, source: &PolicySource) -> anyhow::Result<Run
     Ok(Running { service, _watch: watch })
 }
 
-/// What the system tells a process that is to end.
+/// The termination signals of the process.
 struct Stop {
     interrupt: Signal,
     terminate: Signal,
 }
 
 impl Stop {
-    /// From now on the first signal is heard here, and the second ends the process.
+    /// Starts to listen: from now on the first signal is received here, and the second ends the process.
     fn listen() -> anyhow::Result<Stop> {
         end_at_the_second_signal()?;
         let interrupt = signal(SignalKind::interrupt())?;
@@ -219,7 +219,7 @@ impl Stop {
     }
 }
 
-/// Runs until it is told to stop, or must. Whoever asks the service may tell it to stop as soon as it
+/// Runs until it is told to stop, or has a fatal error. A caller may stop the service as soon as it
 /// answers, so signals are listened to before it starts.
 async fn run_until_stopped(
     settings: &Settings,
@@ -238,7 +238,7 @@ async fn run_until_stopped(
     until_stopped(running, stop).await
 }
 
-/// Runs until it is told to stop, or must.
+/// Runs until it is told to stop, or has a fatal error.
 async fn until_stopped(mut running: Running, mut stop: Stop) -> anyhow::Result<bool> {
     let stopped = tokio::select! {
         why = running.service.failed() => Err(anyhow::anyhow!(why)),

@@ -1,4 +1,4 @@
-//! The report as one page of HTML with charts, which needs nothing but a browser.
+//! The report as one self-contained HTML page with charts.
 
 use std::fmt::Write as _;
 
@@ -14,7 +14,7 @@ height:auto}text{font:13px system-ui,sans-serif;fill:currentColor}.live{fill:#8a
 .other{fill:#2563eb}.faint{color:#667}@media(prefers-color-scheme:dark){body{color:#e6e9ee;\
 background:#14171c}td,th{border-color:#2b313a}.faint{color:#99a}}";
 
-/// A report as a page.
+/// The report as an HTML page.
 pub fn html(report: &RehearsalReport) -> String {
     let mut page = String::new();
     // Writing to a string cannot fail.

@@ -1,8 +1,8 @@
-//! Two policies rehearsed on the real past of a sample of customers, side by side.
+//! Compares two policies on the real history of a sample of customers.
 //!
-//! In come pasts; each is lived through twice, under the policy that is live and under another. Out
-//! goes a [`RehearsalReport`]: what would be said, by issue and by channel, how often to whom, what it would
-//! be worth, who would gain, who would lose, and how that falls across a trait.
+//! Each history is replayed under the live policy and under another one. The [`RehearsalReport`] shows
+//! actions by issue and channel, actions per customer, value, who would gain or lose, and the
+//! distribution across a trait.
 
 mod html;
 mod recollection;
@@ -29,7 +29,7 @@ use crate::twin::Action;
 /// The comparison of two policies on the same histories.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct RehearsalReport {
-    /// The policy that is live: name and version.
+    /// The live policy: name and version.
     pub live: Box<str>,
     /// The other one.
     pub other: Box<str>,
@@ -39,7 +39,7 @@ pub struct RehearsalReport {
     pub inputs: u64,
     /// From the first input to the last.
     pub span: Option<(Time, Time)>,
-    /// Everything together.
+    /// The figures of all customers.
     pub whole: Pair<RehearsalFigures>,
     /// Actions by issue.
     pub issues: BTreeMap<Box<str>, Pair<u64>>,
@@ -53,11 +53,11 @@ pub struct RehearsalReport {
     pub lose: u64,
     /// The trait by which groups are compared (fairness).
     pub across: Option<Box<str>>,
-    /// Figures by its values; of each as many customers as have it.
+    /// Figures by its values, each for the customers who have that value.
     pub groups: BTreeMap<Box<str>, Pair<RehearsalFigures>>,
 }
 
-/// Something under the policy that is live, and under the other one.
+/// A value under the live policy and under the other one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Pair<T> {
     /// Under the live one.
@@ -83,10 +83,10 @@ pub struct RehearsalFigures {
     pub value: f64,
 }
 
-/// How many actions for one customer are told apart in [`RehearsalReport::pressure`].
+/// The highest number of actions per customer that [`RehearsalReport::pressure`] counts separately.
 pub const PRESSURE: usize = 9;
 
-/// Groups of a trait that are told apart; further ones are one.
+/// The maximum of separate groups of a trait; further ones are combined.
 const GROUPS_MAX: usize = 16;
 
 impl RehearsalReport {
@@ -118,7 +118,7 @@ impl RehearsalReport {
         self.add(past, &lives);
     }
 
-    /// Adds the two lives of one more customer.
+    /// Adds the two replays of one more customer.
     pub fn add(&mut self, past: &Past, lives: &Pair<Lived>) {
         self.customers += 1;
         self.inputs += past.len() as u64;
@@ -165,7 +165,7 @@ impl RehearsalReport {
         *side(self.channels.entry(action.channel.clone()).or_default()) += 1;
     }
 
-    /// The group of a customer; none if nobody asks.
+    /// The group of a customer; none if groups are not compared.
     fn group(&self, twin: Option<&crate::twin::Twin>) -> Option<Box<str>> {
         let name = self.across.as_deref()?;
         let group: Box<str> = match twin.and_then(|twin| twin.profile.traits.get(name)) {
@@ -187,12 +187,12 @@ impl RehearsalFigures {
         self.value += other.value;
     }
 
-    /// Actions for each customer.
+    /// Actions per customer.
     pub fn pressure(&self) -> f64 {
         self.actions as f64 / self.customers.max(1) as f64
     }
 
-    /// Value for each customer.
+    /// Value per customer.
     pub fn worth(&self) -> f64 {
         self.value / self.customers.max(1) as f64
     }

@@ -28,19 +28,19 @@ pub enum ModelSource {
 /// Why a service's data could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// It does not answer, or refuses.
+    /// No reply, or an error reply.
     #[error(transparent)]
     Bus(#[from] bus::Error),
-    /// Its answer cannot be read.
+    /// The reply is invalid.
     #[error("expected an answer of this version of jumeau, found {0}; use the service's own tools")]
     Reply(String),
 }
 
-/// Adds what a running service keeps of a customer's past because the stream does not have it, and takes
-/// out what the stream has in the service's name though the service did not write it.
+/// Adds to a history what a running service stores of it besides the stream, and removes internal
+/// messages that the service did not write.
 ///
 /// # Errors
-/// [`Error`]; what was added and taken out until then stays so.
+/// [`Error`]; additions and removals until then remain.
 pub async fn recollect(bus: &Bus, customer: &Customer, past: &mut Past) -> Result<(), Error> {
     let marks: MarksReply = ask(bus, verb::MARKS, &[customer.as_str()], None::<&()>).await?;
     past.learned(marks.marks.into_iter().map(ModelMark::from).collect());
@@ -52,7 +52,7 @@ pub async fn recollect(bus: &Bus, customer: &Customer, past: &mut Past) -> Resul
             ask(bus, verb::JOURNAL, &[customer.as_str()], Some(&question)).await?;
         let last = reply.inputs.last().map(|one| one.at);
         for one in reply.inputs {
-            // The last moment of an answer may go on in the next one.
+            // The last time of a reply may continue in the next one.
             if reply.is_whole || Some(one.at) != last {
                 past.journalled(one.at, one.number, one.input);
             }
@@ -64,7 +64,7 @@ pub async fn recollect(bus: &Bus, customer: &Customer, past: &mut Past) -> Resul
     }
 }
 
-/// Which of these messages, which came in the name of a running service, it did not write.
+/// The forged ones among these internal messages.
 ///
 /// # Errors
 /// [`Error`].
@@ -78,7 +78,7 @@ pub async fn forged(bus: &Bus, sequences: &[u64]) -> Result<Vec<u64>, Error> {
     Ok(found)
 }
 
-/// Which channels a running service lets say what not every channel may.
+/// The channels with special rights of a running service.
 ///
 /// # Errors
 /// [`Error`].
@@ -93,10 +93,10 @@ pub async fn rights(bus: &Bus) -> Result<Rights, Error> {
     Ok(Rights::new(desks, told.merging.iter().map(|name| &**name)))
 }
 
-/// What the policy of a running service is made of.
+/// Reads the policy files of a running service.
 ///
 /// # Errors
-/// [`Error`]: also if the policy changes while it is read.
+/// [`Error`]; also if the policy changes meanwhile.
 pub async fn running(bus: &Bus) -> Result<Files, Error> {
     let mut asked = PolicyFileRequest::default();
     let mut version = None;
@@ -138,14 +138,14 @@ pub struct RelearnedModels<'a> {
     bus: &'a Bus,
     relearner: LessonReplayer,
     milestones: Vec<u64>,
-    /// Parts that came and were not taken in yet.
+    /// Received parts that are not trained on yet.
     parts: VecDeque<KeptLesson>,
-    /// What is to be asked for next.
+    /// The next request.
     next: LessonsRequest,
 }
 
 impl<'a> RelearnedModels<'a> {
-    /// Nothing yet.
+    /// Starts with no model.
     ///
     /// # Errors
     /// [`Error`].
@@ -161,13 +161,13 @@ impl<'a> RelearnedModels<'a> {
         Ok(learned)
     }
 
-    /// What was known at a version; none if it is not kept any more.
+    /// The model of a version; none if it is no longer kept.
     ///
     /// # Errors
     /// [`Error`].
     pub async fn at(&mut self, version: u64) -> Result<Option<Snapshot>, Error> {
         if version == 0 && self.milestones.is_empty() {
-            // Nothing was ever learned.
+            // Nothing was ever trained.
             return Ok(Some(Snapshot::nothing()));
         }
         let Some(base) = self.milestones.iter().rfind(|one| **one <= version).copied() else {
@@ -195,7 +195,7 @@ impl<'a> RelearnedModels<'a> {
         Ok(self.relearner.snapshot().clone())
     }
 
-    /// Begins anew at a milestone; `false` if it has gone meanwhile.
+    /// Restarts at a milestone; `false` if it was deleted meanwhile.
     async fn begin(&mut self, milestone: u64) -> Result<bool, Error> {
         self.relearner = LessonReplayer::default();
         self.parts.clear();
@@ -211,7 +211,7 @@ impl<'a> RelearnedModels<'a> {
         Ok(self.is_kept(milestone) && self.relearner.version() == milestone)
     }
 
-    /// Learns on, up to a version.
+    /// Trains further, up to a version.
     async fn learn(&mut self, version: u64) -> Result<(), Error> {
         while self.peek().await?.is_some_and(|part| part.version <= version) {
             self.take()?;
@@ -246,22 +246,22 @@ impl<'a> RelearnedModels<'a> {
         Ok(())
     }
 
-    /// While it was read it may have gone.
+    /// Whether a milestone still exists: it may have been deleted while it was read.
     fn is_kept(&self, milestone: u64) -> bool {
         self.milestones.first().is_some_and(|first| *first <= milestone)
     }
 }
 
-/// What lives came to, and what the reader should know of it.
+/// The results of replays, and their limitations.
 #[derive(Debug, Default)]
 pub struct Lives {
-    /// The lives, in the order in which they were handed over.
+    /// The replays, in the order of their histories.
     pub lived: Vec<Lived>,
     /// Inputs whose model version is no longer kept, replayed with the current model.
     pub by_now: u64,
 }
 
-/// Has all of them live to the end. They go on side by side, so that each version is learned once.
+/// Replays all of them to the end, in parallel, so that each model version is rebuilt once.
 ///
 /// # Errors
 /// [`Error`].

@@ -6,19 +6,19 @@ use twox_hash::XxHash3_64;
 use crate::event::{Broadcast, Content, Customer, Delivery, Time};
 use crate::past::Past;
 
-/// A sample of customers with their pasts, in one reading of the stream: those whose names have the
-/// least hashes. So everybody has the same chance, however much happens to them, and the same
-/// stream gives the same sample.
+/// A sample of customers with their histories, from one read of the stream: those with the smallest
+/// hashes of their identifiers. So each customer has the same chance, regardless of activity, and the
+/// same stream gives the same sample.
 ///
-/// On a broker without roles anybody may publish in the service's name. What does not come from a channel
-/// makes nobody a member before it is known that the service wrote it; else whoever invents customers
-/// would take the places of those that there are.
+/// On a broker without roles, anybody may publish internal messages; such a message adds a customer only
+/// after the service has confirmed that it is genuine, otherwise invented customers could displace real
+/// ones.
 #[derive(Debug)]
 pub struct CustomerSample {
     size: usize,
     /// Customers with an event from a channel.
     customers: BTreeMap<Key, Past>,
-    /// What came in the service's name before that, and is not in their pasts yet; by sequence.
+    /// Earlier internal messages that are missing in their histories; by sequence.
     missing: BTreeMap<Key, Vec<u64>>,
     /// Customers with internal messages only, by sequence.
     doubtful: BTreeMap<Key, Vec<u64>>,
@@ -26,7 +26,7 @@ pub struct CustomerSample {
     seen: u64,
 }
 
-/// The order of customers: by hash, then by name.
+/// The order of customers: by hash, then by identifier.
 type Key = (u64, Customer);
 
 fn key(customer: &Customer) -> Key {
@@ -46,7 +46,7 @@ impl CustomerSample {
         }
     }
 
-    /// Takes a delivery of the stream in, if it is about somebody who may be of the sample.
+    /// Adds a delivery of the stream, if it is about a customer who may be in the sample.
     pub fn take(&mut self, mut delivery: Delivery) {
         self.seen += 1;
         let (sequence, stored) = (delivery.sequence, delivery.stored);
@@ -54,7 +54,7 @@ impl CustomerSample {
             self.broadcasts.push((sequence, stored, told.clone()));
             return;
         }
-        // What could not be used then cannot be used now.
+        // An event that was unusable then is unusable now.
         let Ok(event) = delivery.read() else { return };
         let key = key(&event.customer);
         if let Some(past) = self.customers.get_mut(&key) {
@@ -81,19 +81,19 @@ impl CustomerSample {
         }
     }
 
-    /// How many messages there were.
+    /// The number of messages.
     pub fn seen(&self) -> u64 {
         self.seen
     }
 
-    /// Sequences of what came in the service's name for those to whom nothing else happened: if the service
-    /// did not write it, it makes them no members.
+    /// Sequences of internal messages about customers with nothing else: if the service did not write
+    /// them, these customers are not in the sample.
     pub fn doubtful(&self) -> Vec<u64> {
         self.doubtful.values().flatten().copied().collect()
     }
 
-    /// The members are found: of what was doubtful all happened but what is `forged`. Returns the sequences
-    /// of what is missing in their pasts, ascending.
+    /// Determines the sample: all doubtful messages except the `forged` ones count. Returns the sequences
+    /// that are missing in the histories, ascending.
     pub fn settle(&mut self, forged: &[u64]) -> Vec<u64> {
         let forged: BTreeSet<u64> = forged.iter().copied().collect();
         for (key, mut sequences) in std::mem::take(&mut self.doubtful) {
@@ -113,7 +113,7 @@ impl CustomerSample {
         missing
     }
 
-    /// Takes in what was missing in the past of a member.
+    /// Adds a missing message to the history of a customer in the sample.
     pub fn add(&mut self, mut delivery: Delivery) {
         let (sequence, stored) = (delivery.sequence, delivery.stored);
         let Ok(event) = delivery.read() else { return };
@@ -122,7 +122,7 @@ impl CustomerSample {
         }
     }
 
-    /// The customers and their pasts; what was told to everybody is in all of them.
+    /// The customers and their histories; broadcasts are in all of them.
     pub fn finish(self) -> Vec<(Customer, Past)> {
         let CustomerSample { customers, broadcasts, .. } = self;
         let with_broadcasts = |((_, customer), mut past): (Key, Past)| {
@@ -140,7 +140,7 @@ mod tests {
     use super::*;
     use crate::event::{Lane, Original};
 
-    /// An event of somebody's, of a channel or in the service's name.
+    /// An event of a customer, from a channel or internal.
     fn delivery(sequence: u64, customer: &str, is_passed: bool) -> Delivery {
         let channel = if is_passed { "_jumeau" } else { "web" };
         let track = r#""type":"track","data":{"name":"x"}"#;
@@ -161,8 +161,8 @@ mod tests {
         Delivery { sequence, lane: Lane::Main, partition: 0, stored, content, original }
     }
 
-    /// The names in a sample of so many, and how much happened to each, if the service wrote nothing of
-    /// these.
+    /// The identifiers in a sample of this size, and the number of inputs of each, if these messages are
+    /// forged.
     fn sampled(size: usize, all: &[Delivery], forged: &[u64]) -> Vec<(String, usize)> {
         let mut sample = CustomerSample::new(size);
         all.iter().for_each(|one| sample.take(one.clone()));
@@ -186,7 +186,7 @@ mod tests {
         let before = [forged.clone(), honest].concat();
         assert_eq!(sampled(5, &behind, &sequences), expected);
         assert_eq!(sampled(5, &before, &sequences), expected);
-        // If the service wrote it, each of them has the same chance.
+        // If the service wrote them, each customer has the same chance.
         let written = sampled(400, &behind, &[]);
         assert_eq!(written.len(), 20 + forged.len());
         assert!(sampled(20, &behind, &[]).iter().any(|(name, _)| name.starts_with('x')));

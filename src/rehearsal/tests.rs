@@ -42,7 +42,7 @@ fn policy(text: &str) -> Policy {
     load_with(&Files::new([("shop.toml", text)]), &Languages::embedded()).unwrap()
 }
 
-/// A customer of a city who looks so often.
+/// A customer of a city with this many product views.
 fn past(customer: &str, city: &str, looks: u64) -> (Customer, Past) {
     let id = Customer::new(customer).unwrap();
     let mut past = Past::default();

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::{PRESSURE, Pair, RehearsalFigures, RehearsalReport};
 use crate::terminal;
 
-/// A report as people read it in a terminal.
+/// A report as text for a terminal.
 pub fn text(report: &RehearsalReport) -> String {
     let mut text = String::new();
     let mut line = |words: std::fmt::Arguments<'_>| {
@@ -54,7 +54,7 @@ pub fn text(report: &RehearsalReport) -> String {
     if let Some(across) = &report.across {
         row(&format!("value by {across}"), Pair { live: f64::NAN, other: f64::NAN }, 0);
         for (group, pair) in &report.groups {
-            // A customer may have chosen it.
+            // A customer may have chosen the value.
             let title = format!("  {} ({})", terminal::line(group), pair.live.customers);
             row(&title, Pair { live: pair.live.worth(), other: pair.other.worth() }, 3);
         }
@@ -80,7 +80,7 @@ fn numbers(pair: Pair<u64>) -> Pair<f64> {
     Pair { live: pair.live as f64, other: pair.other as f64 }
 }
 
-/// By what share the other is more or less.
+/// The relative change from the live to the other policy.
 pub(super) fn change(pair: Pair<f64>) -> String {
     if pair.live.is_nan() || pair.live == pair.other {
         String::new()

@@ -4,7 +4,7 @@ use rcgen::{
     KeyUsagePurpose, date_time_ymd,
 };
 
-/// The years for which certificates hold.
+/// How many years certificates are valid.
 const YEARS: i32 = 2;
 
 /// A certificate for the broker, and the authority that signed it; PEM.
@@ -15,7 +15,7 @@ pub(super) struct Certificates {
     pub(super) server_key: String,
 }
 
-/// Certificates for a broker on these hosts, names or addresses.
+/// Certificates for a broker on these hosts (names or addresses).
 pub(super) fn make(hosts: &[String]) -> Result<Certificates, rcgen::Error> {
     let authority_key = KeyPair::generate()?;
     let mut authority = params(&[], "jumeau: an authority for one broker")?;
@@ -42,7 +42,7 @@ fn params(hosts: &[String], name: &str) -> Result<CertificateParams, rcgen::Erro
     let mut params = CertificateParams::new(hosts)?;
     params.distinguished_name.push(DnType::CommonName, name);
     let year = chrono::Utc::now().year();
-    // Clocks differ; certificates hold from before the day on which they were made.
+    // Clocks differ, so certificates are valid from before the day on which they are made.
     params.not_before = date_time_ymd(year - 1, 1, 1);
     params.not_after = date_time_ymd(year + YEARS, 12, 31);
     Ok(params)

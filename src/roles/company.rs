@@ -9,28 +9,28 @@ use super::grant::Grant;
 /// All users of a company's broker.
 #[derive(Debug, Clone, Default)]
 pub struct Company {
-    /// The names under which everything is found on the bus.
+    /// The subjects of the bus.
     pub subjects: Subjects,
     /// The names and addresses of the broker's machine; the first is the one to connect to.
     pub hosts: Vec<String>,
-    /// Where the broker listens: an address and a port.
+    /// The broker's listen address: an address and a port.
     pub listen: String,
-    /// Where it listens for browsers, over WebSocket; none: nowhere.
+    /// The broker's WebSocket address, for browsers; none: no WebSocket.
     pub websocket: Option<String>,
-    /// Where it listens for devices, over MQTT; none: nowhere.
+    /// The broker's MQTT address, for devices; none: no MQTT.
     pub mqtt: Option<String>,
     /// Channels, each with its integrator.
     pub channels: Vec<String>,
-    /// Channels that report what agents and operators do, such as that of a contact centre: each with
-    /// its integrator, too.
+    /// Channels that report acts of agents and operators, such as that of a contact centre: each with its
+    /// integrator, too.
     pub desks: Vec<String>,
     /// Channels whose devices report over MQTT.
     pub devices: Vec<String>,
-    /// Programs that tell what holds for many customers at once.
+    /// Programs that publish broadcasts.
     pub broadcasters: Vec<Broadcaster>,
     /// People who work on escalations.
     pub agents: Vec<Agent>,
-    /// People who steer the service.
+    /// People who operate the service.
     pub operators: Vec<String>,
 }
 
@@ -51,7 +51,7 @@ impl Agent {
     }
 }
 
-/// A program that tells what holds for many customers at once, such as one that watches a network.
+/// A program that publishes broadcasts, such as one that monitors a network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Broadcaster {
     /// The name.
@@ -68,26 +68,26 @@ impl Broadcaster {
     }
 }
 
-/// A name, and what is listed behind it.
+/// A name, and the list after it.
 fn named(text: &str) -> (String, Vec<String>) {
     let (name, list) = text.split_once('=').unwrap_or((text, ""));
     let list = list.split(',').map(str::trim).filter(|one| !one.is_empty());
     (name.to_owned(), list.map(str::to_owned).collect())
 }
 
-/// The role of a user.
+/// A user and their permissions.
 pub(super) struct Member {
-    /// The name on the bus: the role, and which of it.
+    /// The name on the bus: the role and the name within it.
     pub(super) user: String,
-    /// What they do, for whoever reads the broker's configuration.
+    /// A description, for readers of the broker's configuration.
     pub(super) does: String,
-    /// How they come in.
+    /// How they connect.
     pub(super) door: Door,
-    /// What they may do.
+    /// Their permissions.
     pub(super) grants: Vec<Grant>,
-    /// Whether the service is asked under the name.
+    /// Whether they make requests to the service under the name.
     pub(super) is_named: bool,
-    /// What their programs need to know besides how to reach the broker: variables and values.
+    /// Further variables that their programs need, with values.
     pub(super) knows: Vec<(&'static str, String)>,
 }
 
@@ -100,8 +100,8 @@ pub(super) enum Door {
     Device,
 }
 
-/// What an agent asks and does about a customer of their queues. To open an escalation is none of it:
-/// it would show them anybody.
+/// The requests and acts of an agent about a customer of their queues. Opening an escalation is not
+/// included: it would let an agent see any customer.
 const AGENTS_ACTS: [&str; 6] = [
     verb::ESCALATIONS_SHOW,
     verb::ESCALATIONS_CLAIM,
@@ -111,17 +111,17 @@ const AGENTS_ACTS: [&str; 6] = [
     verb::ESCALATIONS_RESOLVE,
 ];
 
-/// What the names of agents on the bus begin with.
+/// The prefix of agents' names on the bus.
 pub const AGENT: &str = "agent-";
 
-/// The user's name of the service.
+/// The user name of the service.
 pub const SERVICE_USER: &str = "service";
 
-/// The channel in which operators publish by hand.
+/// The channel in which operators publish manually.
 const OPERATORS_CHANNEL: &str = "cli";
 
 impl Company {
-    /// The channels that report over NATS, each once.
+    /// The channels that report over NATS, without duplicates.
     pub(super) fn all_channels(&self) -> Vec<&str> {
         let mut all: Vec<&str> = Vec::new();
         for channel in self.channels.iter().chain(&self.desks) {
@@ -132,7 +132,7 @@ impl Company {
         all
     }
 
-    /// Everybody but the service.
+    /// All users except the service.
     pub(super) fn members(&self) -> Result<Vec<Member>, Error> {
         let mut members = Vec::new();
         let channels = self.all_channels();
@@ -189,8 +189,8 @@ impl Company {
             grants: vec![
                 Grant::Ask(format!("$JS.API.CONSUMER.INFO.{stream}.{token}")),
                 Grant::AskMany(format!("$JS.API.CONSUMER.MSG.NEXT.{stream}.{token}")),
-                // An acknowledgement may ask for the next messages. Token by token: with any in front, the
-                // consumer of another stream would be asked.
+                // An acknowledgement may request the next messages. One wildcard per token: with any
+                // prefix, it would reach the consumer of another stream.
                 Grant::AskMany(format!("$JS.ACK.{stream}.{token}.*.*.*.*.*")),
                 self.nowhere(),
             ],
@@ -270,8 +270,8 @@ impl Company {
             Grant::Ask(format!("{prefix}.events.{OPERATORS_CHANNEL}.*")),
             Grant::AskMany("$SRV.>".into()),
         ];
-        // The past, for `replay`, `rehearse` and `tail`: page by page, with nothing in the request that
-        // says where to.
+        // History for `replay`, `rehearse` and `tail`: page by page, by requests that contain no delivery
+        // subject.
         for stream in [subjects.events_stream(), subjects.actions_stream()] {
             grants.push(Grant::AskMany(format!("$JS.API.DIRECT.GET.{stream}")));
             grants.push(Grant::Ask(format!("$JS.API.STREAM.MSG.GET.{stream}")));

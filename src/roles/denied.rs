@@ -15,14 +15,14 @@ pub fn denied(subjects: &Subjects, name: Option<&str>, denied: &PermissionDenied
 pub enum Lacks {
     /// The broker's certificate authority is not trusted.
     Authority,
-    /// The name of the broker that its certificate has.
+    /// The certificate does not contain the broker's host name.
     Host,
     /// The broker does not know the credentials.
     Key,
 }
 
 impl Lacks {
-    /// What is lacking by what the client library says; none: it is something else.
+    /// Classifies an error of the client library; none: another cause.
     pub fn read(error: &dyn Error) -> Option<Lacks> {
         let said = error.to_string().to_lowercase();
         let has = |word: &str| said.contains(word);
@@ -37,7 +37,7 @@ impl Lacks {
         }
     }
 
-    /// What to do: load what `jumeau keys` wrote, or name what is lacking in these ways.
+    /// The remedy: load the files that `jumeau keys` wrote, or set what is missing in these ways.
     pub fn advice(self, authority: &str, key: &str) -> String {
         let instead = match self {
             Lacks::Authority => {
@@ -53,7 +53,7 @@ impl Lacks {
     }
 }
 
-/// The roles of `config/nats`, seen from a subject.
+/// The roles of `config/nats` that may use a subject.
 fn who_may(subjects: &Subjects, name: Option<&str>, denied: &PermissionDenied) -> String {
     let subject = &*denied.subject;
     let tokens: Vec<&str> = subjects.tokens(subject).map(Iterator::collect).unwrap_or_default();

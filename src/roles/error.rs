@@ -1,17 +1,17 @@
 use std::path::PathBuf;
 
-/// Why the keys of a company could not be made.
+/// Errors of creating the keys of a company.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Somebody cannot be called so.
+    /// A name is invalid.
     #[error("expected {expected}, found `{found}`")]
     Name {
-        /// What can be.
+        /// The valid form.
         expected: &'static str,
-        /// What was given.
+        /// The name given.
         found: String,
     },
-    /// A key that is there already cannot be used.
+    /// An existing key is unusable.
     #[error(
         "expected the seed of an nkey (SU…) in {}, found something else; remove the file for a new \
          key", path.display()
@@ -20,12 +20,12 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
-    /// A certificate cannot be made.
+    /// A certificate cannot be created.
     #[error("expected a certificate for `{hosts}`: {source}; name hosts with --host")]
     Certificate {
-        /// The customer.
+        /// The hosts.
         hosts: String,
-        /// Why not.
+        /// The cause.
         source: rcgen::Error,
     },
     /// A file cannot be read or written.
@@ -33,7 +33,7 @@ pub enum Error {
     File {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: std::io::Error,
     },
 }

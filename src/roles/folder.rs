@@ -19,11 +19,11 @@ const ACCOUNT: &str = include_str!("../../config/nats/account.conf");
 const WEBSOCKET: &str = include_str!("../../config/nats/websocket.conf");
 const MQTT: &str = include_str!("../../config/nats/mqtt.conf");
 
-/// What MQTT keeps of sessions and messages under way, in streams of the devices' own account.
+/// MQTT keeps sessions and messages in transit in streams of the devices' own account.
 const DEVICES_STREAMS: &str =
     "\n    jetstream: { max_mem: 16M, max_file: 256M, max_streams: 16, max_consumers: 1024 }";
 
-/// The folder as it was written.
+/// The folder as written.
 #[derive(Debug, Clone)]
 pub struct Prepared {
     /// The broker's configuration.
@@ -32,7 +32,7 @@ pub struct Prepared {
     pub security: String,
     /// The settings for the service.
     pub service: PathBuf,
-    /// Everybody, the service first.
+    /// All users, the service first.
     pub users: Vec<User>,
     folder: PathBuf,
     prefix: String,
@@ -43,11 +43,11 @@ pub struct Prepared {
 pub struct User {
     /// The name on the bus, such as `channel-web`.
     pub name: String,
-    /// The file with the seed of the key; of devices, with the password.
+    /// The file with the seed of the key; for devices, with the password.
     pub key: PathBuf,
-    /// What the subjects start with on which this user hears answers.
+    /// The prefix of the subjects on which this user receives replies.
     pub inbox: String,
-    /// Whether the service is asked under the name.
+    /// Whether they make requests to the service under the name.
     is_named: bool,
 }
 
@@ -89,7 +89,7 @@ pub fn prepare(folder: &Path, company: &Company) -> Result<Prepared, Error> {
     };
     let members = company.members()?;
     fs::create_dir_all(folder).map_err(at(folder))?;
-    // The broker and the service are started from anywhere.
+    // The broker and the service may be started in any folder.
     let folder = fs::canonicalize(folder).map_err(at(folder))?;
     certificate(&folder, &company.hosts)?;
 
@@ -149,11 +149,11 @@ fn borrowed<'a>((name, value): &'a (&'static str, String)) -> (&'static str, &'a
     (name, value)
 }
 
-/// What stands for the blanks of somebody's account.
+/// The values for the blanks of a user's account.
 fn blanks(member: &Member, credentials: &str) -> [(&'static str, String); 7] {
     let inbox = format!("_INBOX.{}", member.user);
     let (streams, subscribe) = match member.door {
-        // Nothing comes back over it.
+        // A device receives nothing over MQTT.
         Door::Device => (DEVICES_STREAMS, "          subscribe: { deny: [\">\"] }".to_owned()),
         Door::Key => {
             let heard = [format!("            \"{inbox}.>\""), grant::hears(&member.grants)];
@@ -172,7 +172,7 @@ fn blanks(member: &Member, credentials: &str) -> [(&'static str, String); 7] {
     ]
 }
 
-/// The file with what somebody comes in by, and what the broker needs to know of it.
+/// The file with a user's credentials, and their public part for the broker.
 fn credentials(folder: &Path, member: &Member) -> Result<(PathBuf, String), Error> {
     match member.door {
         Door::Key => {
@@ -193,14 +193,14 @@ fn credentials(folder: &Path, member: &Member) -> Result<(PathBuf, String), Erro
     }
 }
 
-/// Where clients find the broker.
+/// The URL of the broker for clients.
 fn url(company: &Company) -> String {
     let host = company.hosts.first().map_or("localhost", String::as_str);
     let port = company.listen.rsplit(':').next().unwrap_or("4222");
     format!("tls://{host}:{port}")
 }
 
-/// What the programs of one user need to know.
+/// The environment variables for the programs of one user.
 fn env(user: &User, member: &Member, company: &Company, folder: &Path, url: &str) -> String {
     let key = user.key.to_string_lossy();
     let ca = folder.join("ca.pem");
@@ -230,7 +230,7 @@ fn env(user: &User, member: &Member, company: &Company, folder: &Path, url: &str
 }
 
 fn service_settings(company: &Company, url: &str, folder: &Path) -> String {
-    // A string of JSON is one of TOML.
+    // JSON strings are also TOML strings.
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let file = |name: &str| quoted(&folder.join(name).to_string_lossy());
     let list = |names: &[&str]| {
@@ -253,7 +253,7 @@ fn service_settings(company: &Company, url: &str, folder: &Path) -> String {
     )
 }
 
-/// Makes a certificate for the broker unless there is one.
+/// Creates a certificate for the broker unless there is one.
 fn certificate(folder: &Path, hosts: &[String]) -> Result<(), Error> {
     let path = |name: &str| folder.join(name);
     if path("server.pem").exists() && path("server.key").exists() {
@@ -267,7 +267,7 @@ fn certificate(folder: &Path, hosts: &[String]) -> Result<(), Error> {
     write(&path("server.key"), &made.server_key, MODE_SECRET)
 }
 
-/// The public part of the key in a file, which is made if it is missing.
+/// The public part of the key in a file, which is created if missing.
 fn key_of(path: &Path) -> Result<String, Error> {
     if path.exists() {
         let text = fs::read_to_string(path)
@@ -282,9 +282,10 @@ fn key_of(path: &Path) -> Result<String, Error> {
     Ok(key.public_key())
 }
 
-/// What the broker compares the password in a file with, which is made if it is missing.
+/// The hash of the password in a file, which is created if missing.
 fn hash_of(path: &Path) -> Result<String, Error> {
-    /// The least there is: nobody guesses so long a password, and each device costs the broker as much.
+    /// The minimum: such a long password cannot be guessed, and the broker computes the hash for each
+    /// device.
     const COST: u32 = 4;
     let at = |source| Error::File { path: path.to_owned(), source };
     if !path.exists() {
@@ -296,7 +297,7 @@ fn hash_of(path: &Path) -> Result<String, Error> {
     bcrypt::hash(password.trim(), COST).map_err(|error| at(std::io::Error::other(error)))
 }
 
-/// Writes a file whole, or not at all: a secret is nobody else's from its first byte on.
+/// Writes a file atomically, private from its first byte on.
 fn write(path: &Path, text: &str, mode: u32) -> Result<(), Error> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let draft = path.with_file_name(format!(".{name}.new"));

@@ -3,20 +3,20 @@ use std::collections::BTreeMap;
 /// A permission beyond the user's own account: an export of the service's account, for named accounts
 /// only.
 ///
-/// The broker rewrites the reply subject of whatever is asked in this way: an answer comes back into the
-/// account of whoever asked, and nowhere else, whatever reply they invent.
+/// The broker rewrites the reply subject of every such request: the reply returns to the account of the
+/// requester and nowhere else, whatever reply subject they invent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Grant {
-    /// To publish, or to ask what has one answer.
+    /// Publishing, or a request with one reply.
     Ask(String),
-    /// To ask what may take its time.
+    /// A request whose reply may take long.
     AskLong(String),
-    /// To ask what has many answers.
+    /// A request with many replies.
     AskMany(String),
-    /// To hear.
+    /// A subscription.
     Hear(String),
-    /// To ask a part of the broker's own interface, although the account has no streams: the broker
-    /// would answer the rest of it with that, and first. This subject, on which nobody is, takes the
+    /// Requests to a part of the broker's own interface, in an account without streams: the broker itself
+    /// would answer the rest of the interface, and first. This subject, without a responder, receives the
     /// rest.
     Nowhere(String),
 }
@@ -35,11 +35,11 @@ impl Grant {
         }
     }
 
-    /// What the broker calls it, and how it is answered.
+    /// The broker's term for it, and the form of its reply.
     fn terms(&self) -> (&'static str, &'static str) {
         match self {
             Grant::Ask(_) | Grant::Nowhere(_) => ("service", ""),
-            // As long as whoever asks the service waits, and longer than the broker does by itself.
+            // As long as callers of the service wait, which is longer than the broker's default.
             Grant::AskLong(_) => ("service", ", response_threshold: \"10m\""),
             Grant::AskMany(_) => ("service", ", response_type: stream"),
             Grant::Hear(_) => ("stream", ""),
@@ -56,24 +56,24 @@ impl Grant {
     }
 }
 
-/// What somebody takes from the service's account, line by line.
+/// The imports of a user from the service's account, one per line.
 pub(super) fn imports(grants: &[Grant]) -> String {
     lines(grants.iter().map(Grant::import))
 }
 
-/// What somebody may publish, line by line.
+/// The subjects that a user may publish, one per line.
 pub(super) fn publishes(grants: &[Grant]) -> String {
     let asked = grants.iter().filter(|grant| !matches!(grant, Grant::Hear(_) | Grant::Nowhere(_)));
     lines(asked.map(|grant| format!("            \"{}\"", grant.subject())))
 }
 
-/// What somebody may hear besides answers, line by line.
+/// The subjects that a user may subscribe to besides replies, one per line.
 pub(super) fn hears(grants: &[Grant]) -> String {
     let heard = grants.iter().filter(|grant| matches!(grant, Grant::Hear(_)));
     lines(heard.map(|grant| format!("            \"{}\"", grant.subject())))
 }
 
-/// What the service's account lends to whom, line by line: each subject once, and each user named.
+/// The exports of the service's account, one per line: each subject once, with all its users.
 pub(super) fn exports<'a>(users: impl IntoIterator<Item = (&'a str, &'a [Grant])>) -> String {
     let mut lent: BTreeMap<(&str, &str), (&str, Vec<String>)> = BTreeMap::new();
     for (user, grants) in users {

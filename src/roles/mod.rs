@@ -1,8 +1,8 @@
-//! Who may do what on the bus.
+//! Access control on the bus.
 //!
-//! In come the people and programs of a company; out comes a folder with what each needs: a key, a
-//! certificate for the broker, the broker's configuration made of the templates in `config/nats`, and
-//! settings for the service. Nothing here runs while the service does.
+//! Takes the people and programs of a company; writes a folder with keys, a certificate for the broker,
+//! the broker's configuration (from the templates in `config/nats`) and settings for the service. Not
+//! used at run time.
 //!
 //! * [`Company`]: the users.
 //! * [`prepare`]: writes the folder.

@@ -2,7 +2,7 @@
 pub(super) fn fill(template: &str, blanks: &[(&str, &str)]) -> String {
     let mut filled = String::with_capacity(template.len() * 2);
     let mut rest = template;
-    // What is filled in is not looked at again, whatever it holds.
+    // Inserted text is not scanned for blanks, whatever it contains.
     while let Some((before, after)) = rest.split_once('@') {
         filled.push_str(before);
         let blank = after.split_once('@').and_then(|(name, behind)| {
