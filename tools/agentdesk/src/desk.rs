@@ -1,4 +1,4 @@
-//! What a desk knows, and what its keys do. Pure.
+//! The state of a desk, and the effects of its keys. Pure.
 
 use jumeau::api::{
     ActReply, DecideReply, EscalationReply, EscalationsReply, ListedEscalation, OfferedAction,
@@ -7,10 +7,10 @@ use jumeau::event::{Customer, OutcomeKind, Time};
 use jumeau::twin::EscalationState;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
-/// Lines that a page up or down goes.
+/// The number of lines of a page up or down.
 const PAGE: usize = 8;
 
-/// The escalation that something is about.
+/// The escalation of a request or input line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Target {
     pub(crate) customer: Customer,
@@ -18,42 +18,42 @@ pub(crate) struct Target {
     pub(crate) escalation: Box<str>,
 }
 
-/// What is asked of the service.
+/// A request to the service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Ask {
-    /// What waits.
+    /// List the open escalations.
     List,
-    /// The story of one.
+    /// Show one with its brief.
     Show(Target),
-    /// What to do next for its customer.
+    /// Request the next steps for its customer.
     Next(Target),
-    /// To take in what the agent did.
+    /// Perform an act of the agent.
     Act(Target, Act),
 }
 
-/// What an agent does.
+/// An act of an agent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Act {
-    /// Takes it.
+    /// Claim the escalation.
     Claim,
-    /// Tells what was said to the customer.
+    /// Note what was said to the customer.
     Said(String),
-    /// Notes what was done.
+    /// Note what was done.
     Note(String),
-    /// Tells what came of an offer.
+    /// Report the outcome of an offer.
     Offered {
-        /// The decision by which it was offered.
+        /// The decision of the offer.
         decision: Box<str>,
-        /// What came of it.
+        /// The outcome.
         answer: OutcomeKind,
     },
-    /// Returns it, with a note for whoever goes on.
+    /// Hand it back, with a note for whoever continues.
     HandBack(String),
-    /// Settles it, in a word of the company's.
+    /// Resolve it, with a resolution in the company's own terms.
     Resolve(String),
 }
 
-/// What the service answers.
+/// A reply of the service.
 #[derive(Debug, Clone)]
 pub(crate) enum Answer {
     List(EscalationsReply),
@@ -62,7 +62,7 @@ pub(crate) enum Answer {
     Done(Box<ActReply>),
 }
 
-/// What is being typed.
+/// The kind of the input line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Typing {
     Said,
@@ -72,7 +72,7 @@ pub(crate) enum Typing {
 }
 
 impl Typing {
-    /// What the agent is asked for.
+    /// The prompt.
     pub(crate) const fn asks(self) -> &'static str {
         match self {
             Typing::Said => "what did you say?",
@@ -91,13 +91,13 @@ impl Typing {
         }
     }
 
-    /// Whether nothing says something, too.
+    /// Whether an empty line is valid.
     const fn may_be_empty(self) -> bool {
         matches!(self, Typing::HandBack | Typing::Resolve)
     }
 }
 
-/// A line that is being typed. It stays about the one it was begun for, whatever the list does
+/// An input line. It stays about the escalation for which it was begun, whatever happens to the list
 /// meanwhile.
 #[derive(Debug)]
 pub(crate) struct Line {
@@ -106,44 +106,44 @@ pub(crate) struct Line {
     pub(crate) about: Target,
 }
 
-/// What happened last.
+/// The last result.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Notice {
-    /// What was wished came about.
+    /// A success.
     Good(String),
-    /// It did not.
+    /// A failure.
     Bad(String),
 }
 
-/// All that a desk shows.
+/// The state of a desk.
 #[derive(Debug)]
 pub(crate) struct Desk {
-    /// Who sits here.
+    /// The agent.
     pub(crate) agent: String,
-    /// Their queues; none: all.
+    /// The agent's queues; none: all.
     pub(crate) queues: Vec<String>,
-    /// What time it is.
+    /// The current time.
     pub(crate) now: Time,
-    /// Whether the broker can be reached.
+    /// Whether the broker is reachable.
     pub(crate) is_up: bool,
-    /// What waits; none: nobody has said yet.
+    /// The open escalations; none: not known yet.
     pub(crate) list: Option<Vec<ListedEscalation>>,
-    /// How many wait in all.
+    /// The total number of open escalations.
     pub(crate) found: u64,
-    /// The place of the one at hand.
+    /// The position of the selected one.
     pub(crate) at: usize,
-    /// The first line of the story that is shown.
+    /// The first visible line of the brief.
     pub(crate) scroll: usize,
     pub(crate) line: Option<Line>,
     pub(crate) notice: Option<Notice>,
-    /// Whether the agent goes home.
+    /// Whether the agent quits.
     pub(crate) is_leaving: bool,
     story: Option<Box<EscalationReply>>,
     offers: Option<(Target, Vec<OfferedAction>)>,
 }
 
 impl Desk {
-    /// A desk that has heard of nothing yet.
+    /// An empty desk.
     pub(crate) fn new(agent: String, queues: Vec<String>, now: Time) -> Desk {
         Desk {
             agent,
@@ -162,18 +162,18 @@ impl Desk {
         }
     }
 
-    /// The one at hand.
+    /// The selected escalation.
     pub(crate) fn selected(&self) -> Option<&ListedEscalation> {
         self.list.as_ref()?.get(self.at)
     }
 
-    /// Its story, once it is there.
+    /// Its brief, once it has arrived.
     pub(crate) fn story(&self) -> Option<&EscalationReply> {
         let id = &self.selected()?.waiting.id;
         self.story.as_deref().filter(|story| story.escalation.id == *id)
     }
 
-    /// What to do next for its customer, if it was asked for.
+    /// The next steps for its customer, if they were requested.
     pub(crate) fn offers(&self) -> &[OfferedAction] {
         let target = self.target();
         self.offers
@@ -201,7 +201,7 @@ impl Desk {
         self.target().map(Ask::Show).into_iter().collect()
     }
 
-    /// What a key asks for.
+    /// The requests that a key causes.
     pub(crate) fn press(&mut self, key: KeyEvent) -> Vec<Ask> {
         if key.modifiers.contains(KeyModifiers::CONTROL) {
             self.is_leaving = key.code == KeyCode::Char('c');
@@ -258,7 +258,7 @@ impl Desk {
         self.target().map(|target| Ask::Act(target, act)).into_iter().collect()
     }
 
-    /// What came of the best offer.
+    /// Reports the outcome of the best offer.
     fn offered(&mut self, answer: OutcomeKind) -> Vec<Ask> {
         let Some(offer) = self.offers().first() else {
             self.notice = Some(Notice::Bad("ask what to do next (n) first".to_owned()));
@@ -279,14 +279,14 @@ impl Desk {
         self.show()
     }
 
-    /// Takes in what the service answered; returns what to ask for then.
+    /// Handles a reply of the service; returns further requests.
     pub(crate) fn hear(&mut self, ask: &Ask, answer: Result<Answer, String>) -> Vec<Ask> {
         match (ask, answer) {
-            // It was handed back or settled meanwhile, and another one is at hand.
+            // It was handed back or resolved meanwhile, and another one is selected.
             (Ask::Show(target), Err(_)) if self.target().as_ref() != Some(target) => Vec::new(),
             (_, Err(sentence)) => {
                 self.notice = Some(Notice::Bad(sentence));
-                // Somebody was quicker: then the list shows who.
+                // Another agent was quicker: the list then shows who.
                 if matches!(ask, Ask::Act(..)) { vec![Ask::List] } else { Vec::new() }
             }
             (_, Ok(Answer::List(reply))) => self.lay_out(reply),
@@ -314,7 +314,7 @@ impl Desk {
         }
     }
 
-    /// The one at hand stays at hand, wherever it stands now; its story may have changed, too.
+    /// The selected escalation stays selected, wherever it is now; its brief may have changed, too.
     fn lay_out(&mut self, reply: EscalationsReply) -> Vec<Ask> {
         let held = self.selected().map(|one| one.waiting.id.clone());
         let list = reply.escalations;
@@ -329,7 +329,7 @@ impl Desk {
     }
 }
 
-/// What came of it, in a sentence.
+/// The result of an act, as a sentence.
 fn said(act: &Act, done: &ActReply) -> String {
     let customer = &done.customer;
     match act {

@@ -1,8 +1,7 @@
-//! A desk for people who take over from a jumeau service, in the terminal: what waits, the story of
-//! the one at hand, and a key for everything that an agent does.
+//! A terminal desk for agents of a jumeau service: the open escalations, the brief of the selected one,
+//! and a key for every act of an agent.
 //!
-//! It is an example: whatever it does goes over the service's API, so that any desktop can do the
-//! same.
+//! It is an example: everything goes through the service's API, so that any desktop can do the same.
 
 mod desk;
 mod page;
@@ -29,11 +28,11 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::desk::{Ask, Desk};
 use crate::service::Service;
 
-/// How often what is due is shown anew.
+/// The interval at which due times are redrawn.
 const TICK: Duration = Duration::from_secs(1);
-/// The exit status where there is no terminal: it was called in a way that cannot be.
+/// The exit status without a terminal: a usage error.
 const NO_TERMINAL: u8 = 2;
-/// Keys that were pressed and not yet looked at; further ones wait in the terminal.
+/// Maximum unprocessed key presses; further ones wait in the terminal.
 const KEYS: usize = 64;
 
 /// A desk for people who take over, in the terminal.
@@ -95,8 +94,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// The arguments. What is wrong with them is told as usual, unless it would steer the terminal: a
-/// script may have passed on what somebody wrote.
+/// The arguments. Mistakes are reported as usual, with control characters escaped: a script may have
+/// passed on untrusted text.
 fn parsed() -> Arguments {
     Arguments::try_parse().unwrap_or_else(|wrong| {
         let words = wrong.render().to_string();
@@ -131,8 +130,8 @@ async fn work(arguments: Arguments) -> Result<(), String> {
     done
 }
 
-/// Shows the desk until the agent goes home. One thing is asked at a time, in the order of the keys,
-/// and the desk goes on meanwhile.
+/// Runs the desk until the agent quits. Requests are sent one at a time, in the order of the keys, and
+/// the desk keeps responding meanwhile.
 async fn sit(
     terminal: &mut DefaultTerminal,
     service: &Service,
@@ -166,13 +165,13 @@ async fn sit(
             },
             change = news.next() => match change {
                 Some(_) => {
-                    // Of many at once the list is asked for once.
+                    // For many changes at once, the list is requested once.
                     while news.ready().is_some() {}
                     vec![Ask::List]
                 }
                 None => return Err("the connection to the broker is closed".to_owned()),
             },
-            // Without news the desk would stand still, and nobody would know.
+            // Without the subscription, the desk would silently stop updating.
             sentence = &mut deafened => return Err(sentence),
             _ = tick.tick() => Vec::new(),
         };
@@ -189,7 +188,7 @@ fn now() -> Time {
     chrono::Utc::now().into()
 }
 
-/// What is typed, read on a thread of its own because reading waits.
+/// Key presses, read on a thread of their own because reading blocks.
 fn keys() -> Receiver<Event> {
     let (send, receive) = channel(KEYS);
     std::thread::spawn(move || {

@@ -1,12 +1,12 @@
-//! Text that is laid out for as many columns as there are.
+//! Text layout for the available columns.
 
 use ratatui::style::Stylize;
 use ratatui::text::{Line, Span};
 
-/// A line that is too long goes on below, two columns further in than it began.
+/// The indentation of the continuation of a line that is too long, in columns.
 const HANGING: usize = 2;
 
-/// The lines of a text, none wider than `width`. What begins at the left is a title.
+/// The lines of a text, none wider than `width`. An unindented line is a title.
 pub(crate) fn lay_out(text: &str, width: usize) -> Vec<Line<'static>> {
     let mut lines = Vec::new();
     for line in text.lines() {
@@ -18,8 +18,7 @@ pub(crate) fn lay_out(text: &str, width: usize) -> Vec<Line<'static>> {
     lines
 }
 
-/// One line as several, broken between words where that is possible. A column that is too narrow for
-/// a letter has it nevertheless.
+/// Wraps one line, between words if possible. A column narrower than a character still gets one.
 pub(crate) fn wrapped(line: &str, width: usize) -> Vec<String> {
     let indent = (line.len() - line.trim_start_matches(' ').len()).min(width / 2);
     let hanging = (indent + HANGING).min(width / 2);
@@ -47,7 +46,7 @@ pub(crate) fn wrapped(line: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// How many columns a text takes.
+/// The width of a text in columns.
 pub(crate) fn columns(text: &str) -> usize {
     Span::raw(text).width()
 }

@@ -1,4 +1,4 @@
-//! The running service, as a desk asks it: over its API, as any desktop could.
+//! The client of the running service: it uses only the API, as any desktop could.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -15,12 +15,12 @@ use tokio::time::timeout;
 
 use crate::desk::{Act, Answer, Ask, Target};
 
-/// How long an agent waits for an answer.
+/// How long a request waits for its reply.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// As many next steps as fit above the story.
+/// The number of next steps that fit above the brief.
 const NEXT_STEPS: u8 = 3;
 
-/// A connection to the broker behind which the service is.
+/// A connection to the broker of the service.
 pub(crate) struct Service {
     bus: Bus,
     agent: String,
@@ -29,10 +29,10 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// Joins the broker of the settings.
+    /// Connects to the configured broker.
     ///
     /// # Errors
-    /// What went wrong, in a sentence.
+    /// The error as a sentence.
     pub(crate) async fn connect(
         nats: &NatsSettings,
         agent: String,
@@ -46,29 +46,29 @@ impl Service {
         Ok(Service { bus, agent, queues, language: language.map(Into::into) })
     }
 
-    /// What opens or changes, from now on.
+    /// Subscribes to escalations that open or change.
     ///
     /// # Errors
-    /// What went wrong, in a sentence.
+    /// The error as a sentence.
     pub(crate) async fn news(&self) -> Result<OutputSubscription, String> {
         self.bus.escalations(&self.queues).await.map_err(|error| sentence(&error))
     }
 
-    /// Waits until the broker denies that the agent hears of a queue, and says who may.
+    /// Waits until the broker denies the subscription to a queue, and returns an explanation.
     pub(crate) async fn deafened(&self) -> String {
         let denied = self.bus.deafened().await;
         roles::denied(self.bus.subjects(), Some(&self.agent), &denied)
     }
 
-    /// Whether the broker can be reached now.
+    /// Whether the broker is reachable now.
     pub(crate) fn is_up(&self) -> bool {
         self.bus.is_up()
     }
 
-    /// Asks for what the desk wishes.
+    /// Performs a request of the desk.
     ///
     /// # Errors
-    /// What went wrong, in a sentence.
+    /// The error as a sentence.
     pub(crate) async fn fulfil(&self, ask: &Ask) -> Result<Answer, String> {
         match timeout(PATIENCE, self.answer(ask)).await {
             Ok(answer) => answer,
@@ -103,7 +103,7 @@ impl Service {
         }
     }
 
-    /// What waits in the agent's queues, what is due first first.
+    /// The open escalations in the agent's queues, in due order.
     async fn list(&self) -> Result<EscalationsReply, String> {
         let mut queues = self.queues.iter().map(|queue| Some(queue.as_str().into()));
         let mut all = self.list_of(queues.next().flatten()).await?;
@@ -132,7 +132,7 @@ impl Service {
         target: &Target,
         question: &impl Serialize,
     ) -> Result<T, String> {
-        // With its queue, as agents of some queues may ask no other way.
+        // With the queue in the subject, as agents of some queues may request no other.
         self.ask(verb, &[&encode(&target.queue), &target.customer.token()], question).await
     }
 
@@ -159,7 +159,7 @@ impl Service {
     }
 }
 
-/// The verb of what an agent does, and what is told with it.
+/// The verb and the payload of an act.
 fn told(act: &Act) -> (&'static str, Value) {
     match act {
         Act::Claim => (verb::ESCALATIONS_CLAIM, json!({})),
@@ -177,7 +177,7 @@ fn some(name: &str, words: &str) -> Value {
     if words.is_empty() { json!({}) } else { json!({ name: words }) }
 }
 
-/// What the service says, or what is wrong on the way to it.
+/// An error of the service or of the connection, as a sentence.
 fn sentence(error: &Error) -> String {
     if let Error::Refused { detail } = error {
         return detail.clone();

@@ -1,4 +1,4 @@
-//! What the terminal shows of a desk.
+//! The terminal view of a desk.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -16,13 +16,13 @@ use ratatui::widgets::{Block, Cell, Paragraph, Row, Table, TableState};
 use crate::desk::{Desk, Notice};
 use crate::page::{lay_out, wrapped};
 
-/// From so many columns on the list and the story stand side by side.
+/// The minimum number of columns for list and brief side by side.
 const WIDE: u16 = 130;
-/// Rows of the list above the story, its frame included.
+/// Rows of the list above the brief, its frame included.
 const LIST_ROWS: u16 = 8;
-/// The same when little waits.
+/// The same with few open escalations.
 const LIST_ROWS_MIN: u16 = 5;
-/// Lines of the foot at most.
+/// Maximum lines of the foot.
 const FOOT_ROWS: usize = 3;
 
 const KEYS: [(&str, &str); 8] = [
@@ -60,7 +60,7 @@ pub(crate) fn draw(frame: &mut Frame<'_>, desk: &mut Desk) {
     disarm(frame);
 }
 
-/// Whatever was drawn: what a customer wrote steers no terminal.
+/// Escapes everything drawn: untrusted text cannot control the terminal.
 fn disarm(frame: &mut Frame<'_>) {
     for cell in &mut frame.buffer_mut().content {
         if let Cow::Owned(harmless) = terminal::line(cell.symbol()) {
@@ -121,7 +121,7 @@ fn row(desk: &Desk, one: &ListedEscalation) -> Row<'static> {
     ])
 }
 
-/// How far a promise is away: `in 12 min`, `12 min late`.
+/// The distance of a due time: `in 12 min`, `12 min late`.
 fn distance(now: Time, due: Time) -> String {
     let span = |span: Duration| match span.as_secs() {
         secs if secs < 60 => format!("{secs} s"),
@@ -163,7 +163,7 @@ fn story(frame: &mut Frame<'_>, desk: &mut Desk, area: Rect) {
     frame.render_widget(Paragraph::new(shown).block(block), area);
 }
 
-/// What to do next, best first.
+/// The next steps, best first.
 fn offers(offers: &[OfferedAction], width: usize) -> Vec<Line<'static>> {
     let mut lines: Vec<Line<'static>> = Vec::new();
     for offer in offers {
@@ -177,7 +177,7 @@ fn offers(offers: &[OfferedAction], width: usize) -> Vec<Line<'static>> {
     lines
 }
 
-/// What is typed, or what happened last.
+/// The input line, or the last result.
 fn foot(desk: &Desk, width: usize) -> Text<'static> {
     let (said, style) = match (&desk.line, &desk.notice) {
         (Some(line), _) => (
@@ -189,7 +189,7 @@ fn foot(desk: &Desk, width: usize) -> Text<'static> {
         (None, None) => return Text::default(),
     };
     let mut lines = wrapped(&said, width);
-    // The end of what is typed is what one wants to see, and the beginning of what is said.
+    // Of an input line the end is shown, of a result the beginning.
     if desk.line.is_some() {
         lines.drain(..lines.len().saturating_sub(FOOT_ROWS));
     }
@@ -197,7 +197,7 @@ fn foot(desk: &Desk, width: usize) -> Text<'static> {
     Text::from_iter(lines).style(style)
 }
 
-/// What the keys do.
+/// The help for the keys.
 fn keys(desk: &Desk) -> Line<'static> {
     if desk.line.is_some() {
         return Line::from("Enter done  Esc never mind").dim();

@@ -1,4 +1,4 @@
-//! What an operator may type.
+//! The command line.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
 #[command(next_help_heading = "Connection")]
 pub(crate) struct Connection {
     /// The broker; several are separated by commas.
-    // A password may stand in the variable, and is not for whoever reads the help.
+    // The variable may contain a password, which the help must not show.
     #[arg(
         short,
         long,
@@ -63,7 +63,7 @@ pub(crate) struct Connection {
     #[arg(long, global = true, env = "NATS_INBOX_PREFIX", default_value = "_INBOX")]
     pub(crate) inbox_prefix: String,
     /// The name to ask under, where the broker has roles (see `jumeau keys`).
-    // With an id of its own, because arguments of the same id would take each other's values.
+    // With an id of its own, because arguments with the same id would take each other's values.
     #[arg(id = "as", long = "as", global = true, env = "JUMEAU_AS", value_name = "NAME")]
     pub(crate) name: Option<String>,
     /// The queues of whoever asks, separated by commas: where an escalation is looked for that is named
@@ -85,7 +85,7 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// The same, for what reads the streams.
+    /// The connection settings for reading the streams.
     pub(crate) fn nats(&self) -> NatsSettings {
         let url = match (&self.user, &self.password) {
             (Some(user), Some(password)) => settings::with_login(&self.server, user, password),
@@ -411,7 +411,7 @@ pub(crate) enum Command {
     },
 }
 
-/// By which version of what was learned a past is repeated.
+/// The model versions of a replay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Models {
     Then,

@@ -1,4 +1,4 @@
-//! A campaign: everybody whom it concerns decides once, while one watches how far it is.
+//! Campaigns: every matching customer decides once; shows the progress.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use crate::out::Out;
 use crate::render;
 use crate::service::Service;
 
-/// How often it is asked how far the campaign is.
+/// The interval at which the progress is requested.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
-/// A campaign as it was typed.
+/// The arguments of a campaign.
 pub(crate) struct CampaignArguments<'a> {
     pub(crate) name: &'a str,
     pub(crate) condition: Option<String>,
@@ -25,7 +25,7 @@ pub(crate) struct CampaignArguments<'a> {
 }
 
 impl CampaignArguments<'_> {
-    /// What is broadcast.
+    /// The broadcast of the campaign.
     pub(crate) fn fact(&self) -> SharedFact {
         SharedFact {
             value: None,
@@ -37,7 +37,7 @@ impl CampaignArguments<'_> {
         }
     }
 
-    /// What it would come to: everybody is counted, and `sample` of those whom it concerns decide.
+    /// A dry run: counts every customer, and lets `sample` of the matching ones decide.
     pub(crate) async fn rehearse(
         &self,
         service: &Service,
@@ -76,7 +76,7 @@ impl CampaignArguments<'_> {
     }
 }
 
-/// Whether the named actions are there, before anything is published.
+/// Checks that the named actions exist, before anything is published.
 pub(crate) async fn check(
     service: &Service,
     arguments: &CampaignArguments<'_>,
@@ -97,7 +97,7 @@ pub(crate) async fn check(
     }
 }
 
-/// Watches a campaign that was published until it has come to everybody.
+/// Follows a published campaign until its scan is complete.
 pub(crate) async fn watch(
     service: &Service,
     name: &str,
@@ -122,7 +122,7 @@ pub(crate) async fn watch(
                     return out.tell(one, show);
                 }
             }
-            // Ended by somebody, or its time is over.
+            // It was ended, or has expired.
             None if has_begun => {
                 bar.finish_and_clear();
                 return Err(Failure::Negative(format!("the campaign `{name}` has ended")));

@@ -1,5 +1,4 @@
-//! Erasing a customer: asks whether that is meant, waits until nothing is left, hands out the
-//! receipt; and tells whether a receipt is to be believed.
+//! Erasure of a customer: confirms, waits for completion, and writes the receipt; also verifies receipts.
 
 use std::fs::File;
 use std::io::{IsTerminal, Write as _};
@@ -14,21 +13,21 @@ use crate::out::Out;
 use crate::render;
 use crate::service::Service;
 
-/// Between two questions how far an erasure is.
+/// The interval between two requests for the progress of an erasure.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
 
-/// What an operator typed.
+/// The arguments of an erasure.
 pub(crate) struct EraseArguments<'a> {
     pub(crate) customer: &'a str,
-    /// Do not ask whether that is meant.
+    /// Skip the confirmation.
     pub(crate) yes: bool,
-    /// An erasure that was begun before.
+    /// The id of an erasure in progress.
     pub(crate) erasure: Option<String>,
-    /// Where the receipt goes.
+    /// The file for the receipt.
     pub(crate) output: Option<&'a Path>,
-    /// How it is printed.
+    /// The output format.
     pub(crate) out: Out,
-    /// Wait so long until nothing is left.
+    /// How long to wait for completion.
     pub(crate) wait: Duration,
 }
 
@@ -36,7 +35,7 @@ pub(crate) async fn erase(service: &Service, wanted: EraseArguments<'_>) -> Resu
     if !wanted.yes && wanted.erasure.is_none() && !is_meant(wanted.customer)? {
         return Err(Failure::Negative("nothing was erased".into()));
     }
-    // There is one receipt: where it goes is found out before it is made.
+    // A receipt is issued once: its file is opened before.
     let mut paper = wanted.output.map(paper).transpose()?;
     let begun = Instant::now();
     let mut question = EraseRequest { erasure: wanted.erasure.map(Into::into) };
@@ -65,7 +64,7 @@ pub(crate) async fn erase(service: &Service, wanted: EraseArguments<'_>) -> Resu
         .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))
 }
 
-/// The file for a receipt; what it holds stays until there is one.
+/// The file for a receipt; its content stays until there is one.
 fn paper(path: &Path) -> Result<File, Failure> {
     let opened = File::options().write(true).create(true).truncate(false).open(path);
     opened.map_err(|error| {
@@ -93,7 +92,7 @@ fn is_meant(customer: &str) -> Result<bool, Failure> {
     Ok(line.trim_end_matches(['\n', '\r']) == customer)
 }
 
-/// Tells whether a receipt is to be believed.
+/// Verifies a receipt.
 pub(crate) fn verify(path: &Path, key: Option<&str>, out: Out) -> Result<(), Failure> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;

@@ -1,4 +1,4 @@
-//! What people who take over see and do.
+//! The commands of agents.
 
 use clap::{Args, Subcommand};
 use futures::StreamExt;
@@ -190,7 +190,7 @@ fn outcome(name: &str) -> Result<OutcomeKind, String> {
     })
 }
 
-/// Asks the service, and prints what it answers, at most so many columns wide.
+/// Sends the request, and prints the reply at most so many columns wide.
 pub(crate) async fn escalations(
     service: &Service,
     command: Escalations,
@@ -269,13 +269,12 @@ pub(crate) async fn escalations(
     }
 }
 
-/// A verb, for one queue only or for all of them.
+/// A verb, for one queue only or for all.
 fn within(verb: &str, queue: Option<&str>) -> String {
     queue.map_or_else(|| verb.to_owned(), |queue| format!("{verb}.{}", encode(queue)))
 }
 
-/// What waits in the queues that are asked for: in the one that is named, else in those of whoever
-/// asks, and else in all.
+/// The open escalations of the requested queues: of the named one, else of the caller's, else of all.
 async fn list(service: &Service, wanted: EscalationsRequest) -> Result<EscalationsReply, Failure> {
     let queues: Vec<Option<Box<str>>> = match &wanted.queue {
         None if !service.queues.is_empty() => {
@@ -301,8 +300,8 @@ async fn list(service: &Service, wanted: EscalationsRequest) -> Result<Escalatio
     Ok(all)
 }
 
-/// The escalation that is meant, and the queue under which it is asked for: the queue that is named, else
-/// that of whoever asks in which it is, and none for whoever may ask without one.
+/// The requested escalation, and the queue for its requests: the named queue, else the caller's queue
+/// that contains it; none for callers who may omit the queue.
 async fn find(
     service: &Service,
     customer: &str,
@@ -334,8 +333,8 @@ async fn find(
     })
 }
 
-/// The queues in which an agent of all queues looks for a customer: those in which they wait, else all in
-/// which somebody waits, for they may wait under another identifier.
+/// The queues in which an agent of all queues looks for a customer: those with their escalations, else
+/// all with any, because they may be listed under another identifier.
 async fn queues_of(service: &Service, customer: &str) -> Result<Vec<String>, Failure> {
     let (mut own, mut all) = (Vec::new(), Vec::new());
     let mut wanted = EscalationsRequest::default();
@@ -355,7 +354,7 @@ async fn queues_of(service: &Service, customer: &str) -> Result<Vec<String>, Fai
     }
 }
 
-/// Why there is no such escalation in any of these queues.
+/// The error if none of these queues contains the escalation.
 fn not_found(
     customer: &str,
     escalation: &Option<Box<str>>,
@@ -364,7 +363,7 @@ fn not_found(
 ) -> String {
     refusals.dedup();
     match refusals.pop() {
-        // It is the same everywhere, as if nothing is known of the customer.
+        // All refusals are the same, for example because the customer is unknown.
         Some(refusal) if refusals.is_empty() => refusal,
         Some(_) => {
             let what = match escalation {
@@ -394,7 +393,7 @@ async fn show(
     service.ask_of(&within(verb::ESCALATIONS_SHOW, queue), customer, Some(wanted)).await
 }
 
-/// The escalation that is meant, by its identifier, and the queue under which it is asked for.
+/// The requested escalation by its id, and the queue for its requests.
 async fn which(
     service: &Service,
     customer: &str,

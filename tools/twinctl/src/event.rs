@@ -1,4 +1,4 @@
-//! Events typed by hand: from words to a checked CloudEvent.
+//! Events on the command line: from arguments to a validated CloudEvent.
 
 use std::io::Read as _;
 
@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;
 
-/// What was typed.
+/// An event as typed.
 pub(crate) struct Typed<'a> {
     pub(crate) customer: &'a str,
     pub(crate) event: EventType,
@@ -23,7 +23,7 @@ pub(crate) struct Typed<'a> {
     pub(crate) time: Option<Time>,
 }
 
-/// A broadcast as it was typed.
+/// A broadcast as typed.
 pub(crate) struct TypedBroadcast<'a> {
     pub(crate) scope: &'a str,
     pub(crate) pairs: &'a [String],
@@ -32,7 +32,7 @@ pub(crate) struct TypedBroadcast<'a> {
     pub(crate) time: Option<Time>,
 }
 
-/// A message that the service will understand.
+/// A validated message.
 pub(crate) struct Ready {
     pub(crate) subject: String,
     pub(crate) id: String,
@@ -40,7 +40,7 @@ pub(crate) struct Ready {
 }
 
 impl Typed<'_> {
-    /// The event, checked as the service checks it.
+    /// The event, validated as by the service.
     pub(crate) fn ready(&self, subjects: &Subjects, now: Time) -> Result<Ready, Failure> {
         let customer = Customer::new(self.customer).map_err(Failure::Usage)?;
         let channel = Channel::new(self.channel).map_err(Failure::Usage)?;
@@ -60,7 +60,7 @@ impl Typed<'_> {
 }
 
 impl TypedBroadcast<'_> {
-    /// The broadcast, checked as the service checks it.
+    /// The broadcast, validated as by the service.
     pub(crate) fn ready(&self, subjects: &Subjects, now: Time) -> Result<Ready, Failure> {
         let id = identifier(self.id)?;
         let time = self.time.unwrap_or(now);
@@ -72,13 +72,13 @@ impl TypedBroadcast<'_> {
     }
 }
 
-/// A campaign that the service will understand, and by what it knows it.
+/// A validated campaign, with its id.
 pub(crate) struct ReadyCampaign {
     pub(crate) ready: Ready,
     pub(crate) identity: String,
 }
 
-/// A campaign, checked as the service checks it.
+/// A campaign, validated as by the service.
 pub(crate) fn campaign(
     name: &str,
     fact: &SharedFact,
@@ -109,7 +109,7 @@ fn enveloped(kind: &str, id: &str, time: Time, data: Value) -> String {
     .to_string()
 }
 
-/// The data that was typed, one way or the other.
+/// The data, from JSON or from pairs.
 pub(crate) fn data(json: Option<&str>, pairs: &[String]) -> Result<Value, Failure> {
     match json {
         Some("-") => from_json(&standard_input()?),
@@ -120,7 +120,7 @@ pub(crate) fn data(json: Option<&str>, pairs: &[String]) -> Result<Value, Failur
 
 fn standard_input() -> Result<String, Failure> {
     let mut text = String::new();
-    // One byte more than fits shows that there was too much.
+    // One byte more than allowed shows that it is too large.
     let most = limits::EVENT_BYTES as u64 + 1;
     std::io::stdin()
         .take(most)
@@ -129,7 +129,7 @@ fn standard_input() -> Result<String, Failure> {
     Ok(text)
 }
 
-/// The payload of an event that was mended, from a file or from standard input.
+/// The corrected payload of an event, from a file or from standard input.
 pub(crate) fn mended(file: &std::path::Path) -> Result<String, Failure> {
     if file.as_os_str() == "-" {
         return standard_input();
@@ -179,7 +179,7 @@ fn from_pairs(pairs: &[String]) -> Result<Value, Failure> {
 fn identifier(typed: Option<&str>) -> Result<String, Failure> {
     match typed {
         None => Ok(fresh_id()),
-        // It travels in a header.
+        // The id is sent in a header.
         Some(id) if id.chars().any(char::is_control) => Err(Failure::Usage(format!(
             "expected an id of one line, found `{}`",
             id.escape_debug()

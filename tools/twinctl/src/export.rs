@@ -1,5 +1,4 @@
-//! Everything that is held of one customer, gathered into one document: for a machine as JSON, for a
-//! person as one page.
+//! Exports all data of one customer as one document: JSON for programs, HTML for people.
 
 use std::path::Path;
 
@@ -21,27 +20,27 @@ pub(crate) struct Export {
     pub(crate) format: u8,
     /// The customer.
     pub(crate) customer: Customer,
-    /// When it was gathered.
+    /// When it was exported.
     pub(crate) at: Time,
     /// The version of the service.
     pub(crate) service: Box<str>,
-    /// The name of the policy that the twin goes by.
+    /// The name of the active policy.
     pub(crate) policy: Box<str>,
     /// The policy's version.
     pub(crate) version: Box<str>,
     /// The state of the twin.
     pub(crate) twin: serde_json::Value,
-    /// The last decisions, the newest first.
+    /// The last decisions, newest first.
     #[schemars(with = "serde_json::Value")]
     pub(crate) decisions: Vec<Decision>,
-    /// Inputs that did not come from the stream, oldest first.
+    /// The journalled inputs, oldest first.
     #[schemars(with = "serde_json::Value")]
     pub(crate) journal: Vec<JournalEntry>,
-    /// What the broker's streams hold.
+    /// The number of messages in the broker's streams.
     pub(crate) messages: Vec<MessageCount>,
 }
 
-/// Gathers the document, and writes it.
+/// Collects the document and writes it.
 pub(crate) async fn export(
     service: &Service,
     customer: &str,
@@ -78,7 +77,7 @@ async fn gather(service: &Service, customer: &str) -> Result<Export, Failure> {
         let page = ask(ExportPart::Journal, from).await?;
         journal.extend(page.journal);
         match page.next {
-            // The last moment of a page may go on in the next one, which begins with it.
+            // The last time of a page may continue in the next one, which begins with it.
             Some(next) if Some(next) != from => {
                 journal.retain(|one| one.at != next);
                 from = Some(next);

@@ -1,23 +1,23 @@
-//! How a command ends when it does not end well.
+//! Failures of a command.
 
 use std::process::ExitCode;
 
 use anstyle::AnsiColor;
 use jumeau::terminal::{self, TextStyle};
 
-/// Why a command did not do what it was asked; the kind is the exit status.
+/// Why a command failed; the kind determines the exit status.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    /// The answer is no: not found, or refused.
+    /// A negative result: not found, or refused.
     #[error("{0}")]
     Negative(String),
-    /// What was typed cannot be.
+    /// Invalid arguments.
     #[error("{0}")]
     Usage(String),
-    /// There is no broker, or no service.
+    /// No broker or no service.
     #[error("{0}")]
     Unreachable(String),
-    /// The answer could not be written.
+    /// The result could not be written.
     #[error("{0}")]
     Unwritten(String),
 }
@@ -37,7 +37,7 @@ impl Failure {
         }
     }
 
-    /// Tells why, where mistakes are told: for people, or as JSON.
+    /// Prints the failure to standard error: for people, or as JSON.
     pub(crate) fn tell(&self, is_json: bool) {
         if is_json {
             return terminal::warn(terminal::error(&self.to_string(), self.code()));

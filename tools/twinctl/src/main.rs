@@ -1,9 +1,9 @@
-//! The operator's tool: shows and steers the twins of a running jumeau service.
+//! The operator's tool: shows and controls the twins of a running jumeau service.
 //!
-//! Arguments become a request on the service API; the answer becomes a text (`render`).
+//! Arguments become a request to the service API; the reply becomes a text (`render`).
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
-// Whatever is printed goes through `out` or `terminal`.
+// All output goes through `out` or `terminal`.
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod arguments;
@@ -51,7 +51,7 @@ fn main() -> ExitCode {
             let connection = arguments.connection.clone();
             tokio::select! {
                 done = run(arguments) => done,
-                // The broker says it at once, and whoever waits for an answer would wait in vain.
+                // The broker reports a denial at once; the reply would never come.
                 denied = service::denied(&connection) => Err(denied),
             }
         }),
@@ -70,7 +70,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The arguments, or the end: what is wrong with them is told.
+/// The arguments; prints mistakes in them and exits.
 fn parsed() -> Arguments {
     Arguments::try_parse().unwrap_or_else(|wrong| terminal::exit(&wrong))
 }
@@ -212,11 +212,11 @@ async fn run(arguments: Arguments) -> Result<(), Failure> {
     }
 }
 
-/// Commands that are one question and one answer.
+/// Commands with one request and one reply.
 async fn ask(service: &Service, command: Command, out: Out) -> Result<(), Failure> {
     match command {
         Command::Show { customer } if out.is_json() => {
-            // As the service says it, with whatever a newer one may know.
+            // The service's JSON as received, including fields of a newer version.
             let reply: serde_json::Value =
                 service.ask_of(verb::SHOW, &customer, None::<&()>).await?;
             out.tell(&reply, ToString::to_string)
@@ -244,7 +244,7 @@ async fn ask(service: &Service, command: Command, out: Out) -> Result<(), Failur
             out.tell(&reply, render::what_if)
         }
         Command::Decide { customer, pairs, channel, places, most } => {
-            // With its channel in the subject, as channels may ask no other way.
+            // With the channel in the subject, as channels may request no other.
             let of = Channel::new(&channel).map_err(Failure::Usage)?;
             let verb = format!("{}.{}", verb::DECIDE, of.token());
             let question = serde_json::json!({
@@ -288,7 +288,7 @@ async fn ask(service: &Service, command: Command, out: Out) -> Result<(), Failur
             out.tell(&reply, |reply| render::audit(reply, width()))
         }
         Command::Dead { command } => dead(service, command, out).await,
-        // The others never come here.
+        // The others are handled elsewhere.
         _ => Ok(()),
     }
 }
@@ -328,14 +328,14 @@ async fn stats(service: &Service, watch: bool, partitions: bool, out: Out) -> Re
         return out.tell(&before, |_| String::new());
     }
     loop {
-        // Rates need two answers.
+        // Rates need two replies.
         tokio::time::sleep(Duration::from_secs(1)).await;
         let now: Stats = service.ask_plainly(verb::STATS).await?;
         let text = |now: &Stats| render::stats(now, Some(&before), partitions, width());
         if !watch {
             return out.tell(&now, text);
         }
-        // To the upper left corner, and everything below cleared.
+        // Moves to the upper left corner, and clears everything below.
         let anew = terminal::ours("\u{1b}[H\u{1b}[J");
         if !out.goes_on(&now, |now| format!("{anew}{}", text(now).trim_end()))? {
             return Ok(());
@@ -352,7 +352,7 @@ fn now() -> Time {
     chrono::Utc::now().into()
 }
 
-/// The columns of the terminal; 120 where there is none.
+/// The columns of the terminal; 120 without one.
 fn width() -> u16 {
     comfy_table::Table::new().width().unwrap_or(120)
 }

@@ -1,4 +1,4 @@
-//! What is printed: for people, or as JSON.
+//! The output: for people, or as JSON.
 
 use std::fmt::Display;
 
@@ -7,14 +7,14 @@ use serde::Serialize;
 
 use crate::failure::Failure;
 
-/// Everything goes out here, so that nothing that strangers wrote reaches a terminal as it is.
+/// All output goes through this, so that no untrusted text reaches a terminal unescaped.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Out {
     is_json: bool,
 }
 
 impl Out {
-    /// For people, or as JSON.
+    /// An output for people, or as JSON.
     pub(crate) fn new(is_json: bool) -> Out {
         Out { is_json }
     }
@@ -24,7 +24,7 @@ impl Out {
         self.is_json
     }
 
-    /// An answer: as JSON, or as the text that is made of it.
+    /// Prints a result: as JSON, or as the text built from it.
     pub(crate) fn tell<T: Serialize>(
         self,
         told: &T,
@@ -38,7 +38,7 @@ impl Out {
         Ok(())
     }
 
-    /// One thing of many that come one by one: a line each. `false` once nobody reads them.
+    /// Prints one item of a sequence, as one line. `false` once nothing reads the output.
     pub(crate) fn goes_on<T: Serialize>(
         self,
         told: &T,
@@ -53,7 +53,7 @@ impl Out {
         Ok(terminal::is_read(line))
     }
 
-    /// A remark beside the answer; none where JSON is read.
+    /// Prints a remark besides the result; none with JSON.
     pub(crate) fn remark(self, remark: impl Display) {
         if !self.is_json {
             terminal::say(remark);
@@ -61,7 +61,7 @@ impl Out {
     }
 }
 
-/// JSON as people read it, with nothing in it that steers a terminal.
+/// Indented JSON, with control characters escaped.
 pub(crate) fn json(told: &impl Serialize) -> Result<String, Failure> {
     let text = serde_json::to_string_pretty(told).map_err(unwritable)?;
     Ok(terminal::json(&text).into_owned())

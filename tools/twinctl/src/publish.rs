@@ -1,4 +1,4 @@
-//! Messages that go into the stream.
+//! Publishing messages.
 
 use async_nats::jetstream;
 use serde::Serialize;
@@ -9,25 +9,25 @@ use crate::failure::Failure;
 use crate::out::Out;
 use crate::service::Service;
 
-/// Where a message is stored.
+/// The position of a stored message.
 #[derive(Debug, Serialize)]
 pub(crate) struct Stored {
-    /// Its identifier.
+    /// Its id.
     id: String,
     /// The stream.
     stream: String,
-    /// Its place there.
+    /// Its sequence.
     sequence: u64,
 }
 
-/// A message that is shown, and not sent.
+/// A message that is printed, not sent.
 #[derive(Debug, Serialize)]
 struct Unsent {
     subject: String,
     event: serde_json::Value,
 }
 
-/// Publishes a message, or shows what would be published.
+/// Publishes a message, or prints it.
 pub(crate) async fn publish(
     connection: &Connection,
     ready: Ready,

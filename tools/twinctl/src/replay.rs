@@ -1,4 +1,4 @@
-//! A customer's past once more, under another policy.
+//! Replays of a customer's history under another policy.
 
 use jumeau::api::{KnownDecision, WhyRequest, verb};
 use jumeau::bus::Bus;
@@ -17,7 +17,7 @@ use crate::failure::Failure;
 use crate::render::{Replay, ReplayedAction, many};
 use crate::service::{self, Service};
 
-/// What was asked for.
+/// The arguments of a replay.
 pub(crate) struct ReplayArguments<'a> {
     pub(crate) customer: &'a str,
     pub(crate) policy: &'a str,
@@ -25,7 +25,7 @@ pub(crate) struct ReplayArguments<'a> {
     pub(crate) by: ModelSource,
 }
 
-/// Replays, and hands both lives over as they are to be shown.
+/// Replays under both policies, and returns the results for rendering.
 pub(crate) async fn replay(
     connection: &Connection,
     wanted: &ReplayArguments<'_>,
@@ -112,14 +112,14 @@ pub(crate) async fn replay(
     })
 }
 
-/// How many of the decisions that are still kept came out the same, if this policy made them.
+/// How many of the stored decisions came out the same, if this policy made them.
 async fn compared(
     service: &Service,
     customer: &str,
     lived: &Lived,
     policy: &Policy,
 ) -> Result<Option<String>, Failure> {
-    /// As it came: what is read and written again may not be the same in the last digit.
+    /// As received: a number that is parsed and written again may differ in the last digit.
     #[derive(Deserialize)]
     struct Kept {
         decision: Box<RawValue>,
@@ -130,7 +130,7 @@ async fn compared(
     };
     let last = match ask(None).await {
         Ok(last) => last,
-        // Nothing was decided.
+        // No decisions are stored.
         Err(Failure::Negative(_)) => return Ok(None),
         Err(failure) => return Err(failure),
     };

@@ -11,16 +11,15 @@ use serde_json::{Value, json};
 
 use crate::failure::Failure;
 
-/// A message's name, and what makes its schema.
+/// A message's name, and the function that builds its schema.
 type Message = (&'static str, fn() -> Schema);
 
-/// What asks needs no payload; an empty object is none, either.
+/// The request needs no payload; an empty object is equivalent.
 #[derive(JsonSchema)]
 struct Nothing {}
 
-/// The envelope of events, what comes out and what the service API is asked and says, besides the
-/// data of the types of events. What is `action` is the message as it comes out, `action.data` what
-/// it says.
+/// The envelope of events, the outputs, and the requests and replies of the service API, besides the data
+/// of the event types. `action` is the message as published, `action.data` its content.
 const MESSAGES: [Message; 78] = [
     ("event", envelope),
     ("broadcast", || schema_for!(event::SharedFact)),
@@ -102,7 +101,7 @@ const MESSAGES: [Message; 78] = [
     ("api.audit", || schema_for!(api::AuditReply)),
 ];
 
-/// The envelope of events as the service takes it.
+/// The envelope of events as the service accepts it.
 fn envelope() -> Schema {
     let mut schema = schema_for!(event::EnvelopeForm);
     let types = EventType::ALL.map(EventType::name);
@@ -122,7 +121,7 @@ fn envelope() -> Schema {
             version.remove("const");
         }
     }
-    // `null` says as much as leaving it out.
+    // `null` is equivalent to omission.
     let data = json!({ "required": ["data"], "properties": { "data": { "type": "object" } } });
     let encoded = json!({
         "required": ["data_base64"],
@@ -143,8 +142,7 @@ fn envelope() -> Schema {
     schema
 }
 
-/// A description without what only the documentation of the code knows: its links, and the names of its
-/// constants.
+/// A description without what belongs only in the code's documentation: links, and names of constants.
 fn plain(description: &str) -> String {
     let mut text = String::new();
     let mut rest = description;
@@ -164,7 +162,7 @@ fn plain(description: &str) -> String {
     text + rest
 }
 
-/// The descriptions of a schema and of all that is in it, as they are for whoever does not read the code.
+/// Simplifies the descriptions of a schema and everything in it, for readers who do not know the code.
 fn described(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {
@@ -198,7 +196,7 @@ fn of_event(event_type: EventType) -> Schema {
     }
 }
 
-/// The schema of a name.
+/// The schema of this name.
 pub(crate) fn schema(name: &str) -> Result<Schema, Failure> {
     let message = MESSAGES.iter().find(|(known, _)| *known == name).map(|(_, message)| message());
     let event_type = EventType::ALL.into_iter().find(|known| known.name() == name);
@@ -212,7 +210,7 @@ pub(crate) fn schema(name: &str) -> Result<Schema, Failure> {
     Ok(schema)
 }
 
-/// Every name there is a schema of: the data of events first.
+/// The names of all schemas: the data of events first.
 pub(crate) fn names() -> Vec<&'static str> {
     let events = EventType::ALL.into_iter().map(EventType::name);
     events.chain(MESSAGES.iter().map(|(name, _)| *name)).collect()
@@ -250,10 +248,11 @@ mod tests {
         }
     }
 
-    /// What is wrong with a value, by a schema of the kinds that are made here; nothing, if it fits.
+    /// The violations of a schema by a value, for schemas of the forms generated here; empty if it is
+    /// valid.
     fn faults(schema: &Value, value: &Value, whole: &Value, at: &str) -> Vec<String> {
         let Some(wanted) = schema.as_object() else {
-            // `true` takes anything.
+            // `true` accepts anything.
             return if schema == &json!(false) {
                 vec![format!("{at}: nothing fits")]
             } else {

@@ -1,4 +1,4 @@
-//! The running service, as seen from here: connect, ask, understand the answer.
+//! The client of the running service: connects, sends requests, parses replies.
 
 use std::error::Error;
 use std::sync::LazyLock;
@@ -19,8 +19,8 @@ use tokio::sync::watch;
 use crate::arguments::Connection;
 use crate::failure::Failure;
 
-/// What the broker denied on a connection of this process: it says so beside the answers, and none
-/// comes.
+/// The operation that the broker denied on a connection of this process: it reports that instead of a
+/// reply.
 static DENIED: LazyLock<watch::Sender<Option<PermissionDenied>>> =
     LazyLock::new(|| watch::Sender::new(None));
 
@@ -32,7 +32,7 @@ fn tell_denied(event: &Event) {
     }
 }
 
-/// Waits until the broker denies something, and says what, and who may.
+/// Waits until the broker denies something, and explains what, and who may do it.
 pub(crate) async fn denied(wanted: &Connection) -> Failure {
     let mut told = DENIED.subscribe();
     let denied = match told.wait_for(Option::is_some).await {
@@ -45,16 +45,16 @@ pub(crate) async fn denied(wanted: &Connection) -> Failure {
     }
 }
 
-/// What the broker denies, and who may.
+/// The denied operation, and who may do it.
 fn in_words(wanted: &Connection, denied: &PermissionDenied) -> Option<Failure> {
     let subjects = Subjects::new(&wanted.prefix).ok()?;
-    // Who loaded the file of a key that asks under no name hears answers under that of the key.
+    // A caller with a key file but without a name receives replies under the name of the key.
     let of_key = wanted.inbox_prefix.strip_prefix("_INBOX.").filter(|name| !name.is_empty());
     let name = wanted.name.as_deref().or(wanted.user.as_deref()).or(of_key);
     Some(Failure::Negative(roles::denied(&subjects, name, denied)))
 }
 
-/// Why there is no connection to a broker, and what to do.
+/// The error of a failed connection, with a remedy.
 fn no_broker(shown: &str, error: &dyn Error) -> Failure {
     let advice = Lacks::read(error).map_or_else(
         || "start one with `jumeau dev`, or name another with --server or NATS_URL".to_owned(),
@@ -63,7 +63,7 @@ fn no_broker(shown: &str, error: &dyn Error) -> Failure {
     Failure::Unreachable(format!("expected a broker at {shown}, found: {error}; {advice}"))
 }
 
-/// What became of something that was asked by the library.
+/// The failure of a request that the library sent.
 pub(crate) fn failed(wanted: &Connection, error: &bus::Error) -> Failure {
     let in_words = match error {
         bus::Error::Denied { denied } => in_words(wanted, denied),
@@ -73,22 +73,22 @@ pub(crate) fn failed(wanted: &Connection, error: &bus::Error) -> Failure {
     in_words.unwrap_or_else(|| Failure::Unreachable(error.to_string()))
 }
 
-/// Tells what the broker denies on a connection of the library, too.
+/// Also reports operations that the broker denies on a connection of the library.
 pub(crate) async fn heed(bus: &jumeau::bus::Bus) {
     let denied = bus.denied().await;
     DENIED.send_replace(Some(denied));
 }
 
-/// A connection to the broker behind which the service is.
+/// A connection to the broker of the service.
 pub(crate) struct Service {
     /// The connection itself.
     pub(crate) client: Client,
     /// The service's prefix.
     pub(crate) prefix: String,
-    /// The queues of whoever asks; none: all.
+    /// The caller's queues; none: all.
     pub(crate) queues: Vec<String>,
     name: Option<String>,
-    /// For people to read.
+    /// The broker's address, for messages.
     server: String,
     timeout: Duration,
 }
@@ -147,17 +147,17 @@ impl Service {
         })
     }
 
-    /// Whether an agent asks, whom a broker with roles lets ask about one queue at a time.
+    /// Whether the caller is an agent, whom a broker with roles restricts to one queue per request.
     pub(crate) fn is_of_an_agent(&self) -> bool {
         self.name.as_ref().is_some_and(|name| name.starts_with(roles::AGENT))
     }
 
-    /// Whether what is asked about an escalation is asked in the queue that it is in.
+    /// Whether requests about an escalation name its queue.
     pub(crate) fn has_queues(&self) -> bool {
         !self.queues.is_empty() || self.is_of_an_agent()
     }
 
-    /// Asks `verb` something, and waits for the answer.
+    /// Sends a request with the verb `verb`, and waits for the reply.
     pub(crate) async fn ask<A: DeserializeOwned>(
         &self,
         verb: &str,
@@ -168,7 +168,7 @@ impl Service {
         self.exchange(verb, payload).await
     }
 
-    /// Asks `verb` of one customer, without more.
+    /// Sends a request with the verb `verb` about one customer, without a payload.
     pub(crate) async fn ask_of<A: DeserializeOwned>(
         &self,
         verb: &str,
@@ -183,7 +183,7 @@ impl Service {
         }
     }
 
-    /// Asks `verb`, without more.
+    /// Sends a request with the verb `verb`, without a payload.
     pub(crate) async fn ask_plainly<A: DeserializeOwned>(&self, verb: &str) -> Result<A, Failure> {
         self.exchange(verb, Vec::new()).await
     }

@@ -12,7 +12,7 @@ use crate::out::Out;
 use crate::render;
 use crate::service::{self, Service};
 
-/// What a tail shows.
+/// The filter of a tail.
 pub(crate) struct TailFilter {
     /// Only of this customer.
     pub(crate) customer: Option<String>,
@@ -23,8 +23,8 @@ pub(crate) struct TailFilter {
 }
 
 impl TailFilter {
-    /// What events and what else to listen to: the former come from the stream, because the broker may
-    /// let nobody hear what is published there.
+    /// The events, and the other subjects, to subscribe to: events are read from the stream, because the
+    /// broker may deny everybody the subscription to what is published there.
     fn of(&self, subjects: &Subjects) -> Result<(Option<EventFilter>, Vec<String>), Failure> {
         let customer =
             self.customer.as_deref().map(Customer::new).transpose().map_err(Failure::Usage)?;
@@ -52,13 +52,13 @@ impl TailFilter {
     }
 }
 
-/// Events of a channel, if only of that; about a customer, if only about that one.
+/// The channel and the customer of wanted events, if restricted.
 type EventFilter = (Option<Channel>, Option<Customer>);
 
-/// A message as a tail shows it: its subject, headers and payload.
+/// A message of a tail: its subject, headers and payload.
 type Seen = (String, Vec<(String, String)>, bytes::Bytes);
 
-/// What comes into the stream of events.
+/// New messages of the event stream.
 async fn events(
     connection: &Connection,
     wanted: Option<EventFilter>,
@@ -81,7 +81,7 @@ async fn events(
     Ok(futures::stream::unfold(arrivals, next).boxed())
 }
 
-/// Shows what happens until so much has happened, or nobody reads it any more.
+/// Prints messages until the limit is reached, or nothing reads the output any more.
 pub(crate) async fn tail(
     connection: &Connection,
     wanted: &TailFilter,
@@ -109,7 +109,7 @@ pub(crate) async fn tail(
                 .boxed(),
         );
     }
-    // So that what the broker does not let us hear is told before anything happens.
+    // So that denied subscriptions are reported before anything happens.
     let _ = service.client.flush().await;
     messages.push(events(connection, events_wanted).await?);
     let mut left = count.unwrap_or(u64::MAX);

@@ -5,15 +5,15 @@ use jumeau::models::{Arm, ArmParts, Features, HORIZON, Learner, Prior, Snapshot,
 
 use crate::table::Table;
 
-/// A set of labelled situations, as a stream of decisions: the labels are the arms, of which the
-/// learner chooses one and hears only whether that was right.
+/// A labelled data set as a stream of decisions: the labels are the arms, of which the learner chooses
+/// one and is told only whether that was right.
 pub(crate) struct Stream {
     situations: Vec<Features>,
     labels: Vec<usize>,
     arms: Vec<Arm>,
 }
 
-/// What one stream came to.
+/// The result of one stream.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     pub(crate) wrong: usize,
@@ -37,7 +37,7 @@ impl Stream {
         Ok(Stream { situations: table.features(&[column]), labels, arms: Arm::all(&parts) })
     }
 
-    /// Goes through the rows once, from knowing nothing.
+    /// Goes through the rows once, with an untrained model.
     pub(crate) fn play(&self) -> Outcome {
         let mut outcome = Outcome::default();
         let mut learner = Learner::from(Snapshot::nothing(), HORIZON);
@@ -56,7 +56,7 @@ impl Stream {
     }
 }
 
-/// The arm whose drawn propensity is the greatest.
+/// The arm with the highest sampled propensity.
 fn choose(model: &Snapshot, features: &Features, arms: &[Arm], turn: u64) -> usize {
     let mut weigher = model.weigher(features);
     let mut best = (0, f64::NEG_INFINITY);

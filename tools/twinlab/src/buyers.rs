@@ -14,11 +14,11 @@ use jumeau::twin::{Fired, Input, InputResult, Twin, World, react};
 use crate::calibration::{self, Case};
 use crate::page;
 
-/// Days from 1997-01-01 to 1997-10-01: what is after is not known.
+/// Days from 1997-01-01 to 1997-10-01: later data is hidden from the model.
 const CUT: u16 = 273;
-/// How far ahead is learned: who buys within so many days.
+/// The horizon of the training: whether a customer buys within this many days.
 const AHEAD: u16 = 28;
-/// From this day on, once a week, what is known of everybody is looked at.
+/// From this day on, features of every customer are sampled once a week.
 const FROM: u16 = CUT - AHEAD - 19 * WEEK;
 const WEEK: u16 = 7;
 /// The activity of the policy that is a purchase.
@@ -27,7 +27,7 @@ const ORDERS: &str = "orders";
 /// One purchase: the day, the pieces, the price.
 type Purchase = (u16, f64, f64);
 
-/// One customer: what they really bought, and the twin that has seen it up to a day.
+/// One customer: the real purchases, and the twin that has seen them up to a day.
 struct Buyer {
     purchases: Vec<Purchase>,
     /// How many of the purchases the twin has seen.
@@ -35,8 +35,8 @@ struct Buyer {
     twin: Twin,
 }
 
-/// Has a twin of a policy live through the first nine months of each customer, learns from all of them
-/// who buys, and asks each of them for the nine months to come.
+/// Lets a twin process the first nine months of each customer, trains on who buys, and predicts for each
+/// customer the nine months after.
 pub(crate) fn buyers(
     purchases: &Path,
     policy: &Path,
@@ -49,7 +49,7 @@ pub(crate) fn buyers(
     let mut buyers = read(purchases)?;
     let part = ArmParts { action: "buys", treatment: "", issue: "", channel: "", tone: "" };
     let arm = Arm::all(&[part]).remove(0);
-    // One in ten buys within a month: as good a guess as any.
+    // One in ten buys within a month: a rough guess.
     let prior = Prior::new(0.1, 10.0);
     let mut learner = Learner::from(Snapshot::nothing(), HORIZON);
     for day in (FROM..=CUT - AHEAD).step_by(WEEK.into()) {
@@ -124,12 +124,12 @@ pub(crate) fn buyers(
 }
 
 impl Buyer {
-    /// Whether something is bought within so many days from a day on.
+    /// Whether there is a purchase within this many days from a day on.
     fn buys(&self, day: u16, days: u16) -> bool {
         self.purchases.iter().any(|(at, ..)| (day..day + days).contains(at))
     }
 
-    /// Shows the twin what was bought before a day, and what its timers were set for.
+    /// Sends the twin all purchases before a day, and fires its timers.
     fn live(&mut self, day: u16, policy: &Policy) -> anyhow::Result<()> {
         let world = World::of(policy);
         while let Some((at, pieces, value)) = self.purchases.get(self.seen).filter(|it| it.0 < day)
@@ -162,7 +162,7 @@ impl Buyer {
     }
 }
 
-/// Fires what is due, each at its time.
+/// Fires all due timers, each at its time.
 fn fire(twin: &mut Twin, until: Time, world: &World<'_>) {
     while let Some((due, name)) = twin.timers.iter().map(|one| (one.due, one.name.clone())).min()
         && due <= until
@@ -178,14 +178,14 @@ fn moment(day: u16) -> Time {
     Time::from_ms(FIRST_MS + i64::from(day) * 86_400_000)
 }
 
-/// Lines of customer, date, pieces and value, by customer, in the order of the file.
+/// Parses lines of customer, date, pieces and value; grouped by customer, in the order of the file.
 fn read(path: &Path) -> anyhow::Result<Vec<Buyer>> {
     let content = fs::read_to_string(path)
         .with_context(|| format!("cannot read the purchases {}", path.display()))?;
     let mut histories: BTreeMap<&str, Vec<Purchase>> = BTreeMap::new();
     for (number, line) in content.lines().enumerate() {
         let fields: Vec<&str> = line.split_whitespace().collect();
-        // The first line of some copies names the columns.
+        // The first line of some copies contains the column names.
         if fields.first().is_none_or(|first| !first.starts_with(|c: char| c.is_ascii_digit())) {
             continue;
         }

@@ -1,10 +1,10 @@
 use std::fmt::Write as _;
 
-/// What was expected of one case, and what happened.
+/// The predicted probability of one case, and whether it happened.
 pub(crate) type Case = (f64, bool);
 
-/// How likely a case that happened was expected more than one that did not: the area under the ROC
-/// curve, by ranks; of equal expectations the middle.
+/// The probability that a case that happened had a higher prediction than one that did not: the area
+/// under the ROC curve, by ranks; ties get the mean rank.
 pub(crate) fn area_under_curve(cases: &[Case]) -> f64 {
     let mut sorted: Vec<&Case> = cases.iter().collect();
     sorted.sort_by(|one, other| one.0.total_cmp(&other.0));
@@ -19,14 +19,14 @@ pub(crate) fn area_under_curve(cases: &[Case]) -> f64 {
     (ranks - happened * (happened + 1.0) / 2.0) / (happened * (rank - happened))
 }
 
-/// Cases that were expected to be about as likely.
+/// Cases with similar predictions.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Group {
-    /// How many there are.
+    /// Their number.
     pub(crate) cases: usize,
-    /// The mean of what was expected of them.
+    /// The mean prediction.
     pub(crate) expected: f64,
-    /// The share of them that happened.
+    /// The share that happened.
     pub(crate) happened: f64,
 }
 
@@ -52,7 +52,7 @@ impl Group {
     }
 }
 
-/// Ten groups of as many cases each, from the least expected, and all of them as one.
+/// Ten groups of equally many cases, from the lowest prediction on, and all of them as one.
 pub(crate) fn groups(cases: &[Case]) -> (Vec<Group>, Group) {
     const GROUPS: usize = 10;
     let mut sorted = cases.to_vec();
@@ -62,7 +62,7 @@ pub(crate) fn groups(cases: &[Case]) -> (Vec<Group>, Group) {
     ((0..GROUPS).map(group).collect(), Group::of(&sorted))
 }
 
-/// A table of ten groups: what was expected on the average, what happened, and both as a plot.
+/// A table of ten groups: the mean prediction, the observed share, and both as a plot.
 pub(crate) fn table(cases: &[Case]) -> String {
     const WIDTH: f64 = 50.0;
     let (groups, all) = groups(cases);

@@ -9,7 +9,8 @@ use crate::table::Table;
 /// An estimator and its name.
 type Named = (&'static str, fn(&[Logged]) -> Estimate);
 
-/// What another policy would have come to, by each estimator that the columns of the log allow.
+/// Off-policy evaluation: the value of another policy, by each estimator that the columns of the log
+/// allow.
 pub(crate) fn evaluate(path: &Path) -> anyhow::Result<String> {
     let table = Table::read(path)?;
     let log = log(&table)?;

@@ -1,4 +1,4 @@
-//! `twinlab`: how well is learned, measured on data that others made.
+//! `twinlab`: measures learning quality on public data.
 
 mod bandit;
 mod buyers;

@@ -1,5 +1,4 @@
-//! What was expected beside what happened, as one page of HTML with a chart, which needs nothing but a
-//! browser.
+//! Predictions beside observations, as one self-contained HTML page with a chart.
 
 use std::fmt::Write as _;
 
@@ -15,13 +14,13 @@ text{font:13px system-ui,sans-serif;fill:currentColor}.grid{stroke:#e4e7eb}\
 @media(prefers-color-scheme:dark){body{color:#e6e9ee;background:#14171c}\
 td,th{border-color:#2b313a}.grid{stroke:#2b313a}.faint{color:#99a}}";
 
-/// Where the chart lies on the page, in pixels of the drawing.
+/// The position of the chart on the page, in pixels of the drawing.
 const LEFT: f64 = 60.0;
 const TOP: f64 = 16.0;
 const SIDE: f64 = 560.0;
 const COLOURS: [&str; 2] = ["a", "b"];
 
-/// A page about expectations of one kind of case, by up to two ways to expect, each with its name.
+/// A page about predictions of one kind of case, by up to two methods, each with its name.
 pub(crate) fn calibration(title: &str, ways: &[(&str, Vec<Case>)]) -> String {
     let ways: Vec<(&str, Vec<Group>)> =
         ways.iter().map(|(name, cases)| (*name, calibration::groups(cases).0)).collect();
@@ -118,13 +117,14 @@ pub(crate) fn calibration(title: &str, ways: &[(&str, Vec<Case>)]) -> String {
     page
 }
 
-/// Where a share lies on the page: on logarithmic axes, as rare and frequent things are to be seen alike.
+/// The position of a share on the page: on logarithmic axes, because rare and frequent cases should be
+/// equally visible.
 struct Scale {
     least: f64,
     most: f64,
 }
 
-/// What is rarer is drawn at the edge.
+/// Rarer cases are drawn at the edge.
 const RAREST: f64 = 1e-4;
 
 impl Scale {
@@ -132,7 +132,7 @@ impl Scale {
         Scale { least: least.max(RAREST) / 1.2, most: (most * 1.2).min(1.0) }
     }
 
-    /// From 0 to 1 along an axis.
+    /// The position along an axis, 0 to 1.
     fn along(&self, share: f64) -> f64 {
         let share = share.clamp(self.least, self.most);
         (share / self.least).ln() / (self.most / self.least).ln()

@@ -4,7 +4,7 @@ use std::path::Path;
 use anyhow::{Context as _, anyhow, bail};
 use jumeau::models::Features;
 
-/// A file of lines with tabs between the fields, the first of which names the columns.
+/// A file of tab-separated fields, with the column names in the first line.
 #[derive(Debug)]
 pub(crate) struct Table {
     columns: Vec<String>,
@@ -39,7 +39,7 @@ impl Table {
         self.rows.len()
     }
 
-    /// Where a column is.
+    /// The index of a column.
     pub(crate) fn column(&self, name: &str) -> anyhow::Result<usize> {
         let found = self.columns.iter().position(|column| column == name);
         found
@@ -58,8 +58,7 @@ impl Table {
         })
     }
 
-    /// The features of each row: all columns but those `without`. A column in which all that is there
-    /// is numbers is one of numbers.
+    /// The features of each row: all columns except `without`. A column with only numbers is numeric.
     pub(crate) fn features(&self, without: &[usize]) -> Vec<Features> {
         let is_missing = |text: &str| text.is_empty() || text == "NA";
         let columns: Vec<(usize, bool)> = (0..self.columns.len())

@@ -1,4 +1,5 @@
-//! The bare bus: take the same events, publish one message for every five, acknowledge, no more.
+//! The bare bus: receives the same events, publishes one message for every five, acknowledges, nothing
+//! else.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ use crate::traffic::EVENTS_PER_ACTION;
 
 /// Messages of one pull.
 const BATCH: usize = 1_000;
-/// Messages that may wait for their confirmation.
+/// Maximum unconfirmed messages.
 const IN_FLIGHT: u32 = 1_000;
 /// Bytes of a published message.
 const MESSAGE_BYTES: usize = 400;

@@ -1,4 +1,4 @@
-//! The service doing its whole job, beside the bare bus doing nothing, on the same events.
+//! The complete service beside the bare bus, on the same events.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -43,18 +43,18 @@ pub(crate) struct BenchOptions {
     json: bool,
 }
 
-/// What one run cost.
+/// The cost of one run.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(crate) struct Run {
-    /// Events for each second.
+    /// Events per second.
     pub(crate) events_per_second: f64,
-    /// Seconds of processor time of the broker, for a million events.
+    /// Processor time of the broker in seconds, per million events.
     pub(crate) broker_cpu: f64,
-    /// Seconds of processor time of the client or the service, for a million events.
+    /// Processor time of the client or the service in seconds, per million events.
     pub(crate) own_cpu: f64,
 }
 
-/// What was measured with one way of the broker to sync.
+/// The measurements with one sync mode of the broker.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct SyncFigures {
     /// When the broker syncs: `default` or `always`.
@@ -65,24 +65,24 @@ pub(crate) struct SyncFigures {
     pub(crate) service: Run,
     /// Service over bare bus.
     pub(crate) ratio: f64,
-    /// Events for each action of the service.
+    /// Events per action of the service.
     pub(crate) events_per_action: f64,
-    /// Events for each commit of the service.
+    /// Events per commit of the service.
     pub(crate) events_per_commit: f64,
     /// From publishing to the action, at a tenth of the service's rate.
     pub(crate) latency: Option<Latency>,
 }
 
-/// Everything that was measured.
+/// All measurements.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct BenchReport {
     /// Events of each run.
     pub(crate) events: u64,
-    /// Customers that they were about.
+    /// Their customers.
     pub(crate) customers: u64,
     /// Processors of the machine.
     pub(crate) processors: usize,
-    /// The figures, one for each way of the broker to sync.
+    /// The figures, one for each sync mode.
     pub(crate) figures: Vec<SyncFigures>,
 }
 
@@ -94,7 +94,7 @@ pub(crate) async fn run(options: &BenchOptions) -> anyhow::Result<()> {
     let folder = folder.canonicalize()?;
 
     let traffic = Traffic { customers: options.customers, name: "c" };
-    // Publishing is not what is measured: it need not wait for the disk.
+    // Publishing is not measured, so it need not wait for the disk.
     let rig = Rig::start(&folder, "2m").await?;
     publish(&rig, &traffic, options.events).await?;
     rig.stop().await?;
@@ -144,7 +144,7 @@ async fn measure(
 ) -> anyhow::Result<SyncFigures> {
     let rig = Rig::start(folder, sync_interval).await?;
     let broker = rig.broker_process()?;
-    // More than was published for this, once latency has been measured on the same stream.
+    // More than published here, once latency has been measured on the same stream.
     let events = rig.stored_events().await?;
     let millions = events as f64 / 1e6;
 
@@ -174,7 +174,7 @@ async fn measure(
     let latency = if options.latency_seconds > 0 {
         let spinner = progress::spinner("latency at a tenth of that");
         written(folder).await?;
-        // The same customers, whom the service knows by now.
+        // The same customers, whom the service knows already.
         let traffic = Traffic { customers: options.customers, name: "c" };
         let length = Duration::from_secs(options.latency_seconds);
         let rate = run.events_per_second / 10.0;
@@ -197,8 +197,8 @@ async fn measure(
     })
 }
 
-/// Waits until what the run before has left in the system's memory is on the disk: otherwise the
-/// disk is busy with it for half a minute, and every commit waits in line.
+/// Waits until the cached writes of the previous run are on disk: otherwise the disk is busy with them
+/// for half a minute, and every commit waits in line.
 async fn written(folder: &Path) -> anyhow::Result<()> {
     let status = tokio::process::Command::new("sync").arg("-f").arg(folder).status().await;
     let status = status.context("cannot run `sync`")?;
@@ -206,8 +206,8 @@ async fn written(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Follows a service that has just started until it has taken everything in; its rate is that
-/// from its first answer on, because starting is not what is measured.
+/// Follows a newly started service until it has processed everything; the rate is measured from its first
+/// reply on, because starting is not measured.
 async fn follow(service: &Service, broker: Process, events: u64) -> anyhow::Result<(Run, Stats)> {
     let bar = progress::bar("the service", events);
     let cpu = |process: Process| process.cpu_seconds();

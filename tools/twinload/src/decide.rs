@@ -44,18 +44,18 @@ pub(crate) struct DecideOptions {
     json: bool,
 }
 
-/// How long answers took.
+/// The latencies of replies.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(crate) struct Took {
     /// Requests.
     pub(crate) requests: u64,
-    /// Answers with what was asked for.
+    /// Complete replies.
     pub(crate) answers: u64,
-    /// Half of them came within so many milliseconds.
+    /// The median latency in milliseconds.
     pub(crate) p50_ms: f64,
-    /// 99 of 100 did.
+    /// The 99th percentile.
     pub(crate) p99_ms: f64,
-    /// All did.
+    /// The maximum.
     pub(crate) max_ms: f64,
 }
 
@@ -64,7 +64,7 @@ pub(crate) struct Took {
 pub(crate) struct RateFigures {
     /// When the service answers.
     pub(crate) answers: String,
-    /// Requests for each second.
+    /// Requests per second.
     pub(crate) rate: u32,
     /// The bare echo.
     pub(crate) echo: Took,
@@ -72,14 +72,14 @@ pub(crate) struct RateFigures {
     pub(crate) decide: Took,
 }
 
-/// Everything that was measured.
+/// All measurements.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct DecideReport {
     /// Actions of the policy.
     pub(crate) actions: u32,
     /// Treatments of all its actions together.
     pub(crate) treatments: u32,
-    /// Customers that were asked about.
+    /// Customers of the requests.
     pub(crate) customers: u64,
     /// Processors of the machine.
     pub(crate) processors: usize,
@@ -87,9 +87,9 @@ pub(crate) struct DecideReport {
     pub(crate) figures: Vec<RateFigures>,
 }
 
-/// Before each run is measured, so long is asked in vain.
+/// The warm-up before each measured run.
 const WARM_UP: Duration = Duration::from_secs(2);
-/// How long to wait for the last answers.
+/// How long to wait for the last replies.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Measures, and prints.
@@ -148,7 +148,7 @@ fn request() -> serde_json::Value {
     json!({ "channel": "app", "placements": ["home"], "context": { "page": "cards" } })
 }
 
-/// One answer of the service, which the echo will repeat.
+/// One reply of the service, which the echo will repeat.
 async fn sample(service: &Service) -> anyhow::Result<String> {
     let answer: serde_json::Value = service.ask("decide.somebody", &request()).await?;
     if answer["offers"].as_array().is_none_or(Vec::is_empty) {
@@ -157,7 +157,7 @@ async fn sample(service: &Service) -> anyhow::Result<String> {
     Ok(answer.to_string())
 }
 
-/// Requests at a steady rate.
+/// Requests at a constant rate.
 struct Load<'a> {
     rig: &'a Rig,
     options: &'a DecideOptions,
@@ -165,8 +165,8 @@ struct Load<'a> {
 }
 
 impl Load<'_> {
-    /// Asks on a subject. A request's clock runs from the moment at which it was due, so that a
-    /// delayed request does not hide a slow answer.
+    /// Sends requests to a subject. A request's latency counts from its scheduled time, so that a delayed
+    /// request does not hide a slow reply.
     async fn run(&self, subject: &str) -> anyhow::Result<Took> {
         let client = &self.rig.client;
         let inbox = client.new_inbox();
@@ -183,7 +183,7 @@ impl Load<'_> {
             let (client, subject) = (client.clone(), subject.to_owned());
             let customers = self.options.customers;
             let payload = Bytes::from(request().to_string());
-            // A thread of its own: the runtime's clock ticks in milliseconds only.
+            // A thread of its own: the runtime's timer has a resolution of milliseconds.
             tokio::task::spawn_blocking(move || {
                 for number in 0..requests {
                     std::thread::sleep(due(number).saturating_duration_since(Instant::now()));
@@ -195,7 +195,7 @@ impl Load<'_> {
                 anyhow::Ok(())
             })
         };
-        // From a microsecond to a minute, to three digits.
+        // From a microsecond to a minute, with three digits.
         let mut histogram = Histogram::<u64>::new_with_bounds(1, 60_000_000, 3)?;
         for _ in 0..requests {
             let next = tokio::time::timeout(PATIENCE, answers.next()).await;
@@ -223,11 +223,11 @@ fn number_of(subject: &Subject) -> Option<u64> {
     subject.rsplit('.').next()?.parse().ok()
 }
 
-/// Actions in one file, at most.
+/// Maximum actions in one file.
 const ACTIONS_IN_FILE: u32 = 200;
 
-/// A policy of which every action is a candidate whenever a channel asks, and one in ten has a
-/// condition that does not hold.
+/// A policy in which every action is a candidate for every request, and one in ten has a condition that
+/// does not hold.
 fn write_policy(folder: &Path, actions: u32, treatments: u32) -> anyhow::Result<()> {
     const TONES: [&str; 4] = ["neutral", "gentle", "direct", "urgent"];
     std::fs::create_dir_all(folder)?;

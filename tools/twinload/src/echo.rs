@@ -1,4 +1,4 @@
-//! The bare bus answering: the same bytes for every request, no more.
+//! The bare bus as a responder: the same bytes for every request, nothing else.
 
 use std::process::Stdio;
 
@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use tokio::process::{Child, Command};
 
-/// Where the echo answers: one token follows.
+/// The subject of the echo: one token follows.
 pub(crate) const SUBJECT: &str = "twinload.echo";
 
 /// Runs as a process of its own, as the service does.
@@ -21,12 +21,12 @@ pub(crate) struct EchoOptions {
     answer: String,
 }
 
-/// Answers until it is ended.
+/// Replies until it is ended.
 pub(crate) async fn run(options: &EchoOptions) -> anyhow::Result<()> {
     let client = async_nats::connect(&options.server).await?;
     let mut requests = client.subscribe(format!("{SUBJECT}.*")).await?;
     client.flush().await?;
-    // Whoever started us waits for this.
+    // The parent process waits for this.
     client.publish(format!("{SUBJECT}-is-up"), Bytes::new()).await?;
     client.flush().await?;
     let answer = Bytes::from(options.answer.clone());
@@ -38,7 +38,7 @@ pub(crate) async fn run(options: &EchoOptions) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Starts it, and waits until it answers.
+/// Starts it, and waits until it replies.
 pub(crate) async fn start(
     client: &async_nats::Client,
     server: &str,

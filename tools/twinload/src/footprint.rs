@@ -1,4 +1,4 @@
-//! What an idle twin weighs, in the real service.
+//! The memory of an idle twin, in the real service.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ struct Footprint {
     estimated_bytes_per_twin: f64,
 }
 
-/// Little memory for the database, so that what is weighed is the twins.
+/// Little memory for the database, so that the twins are measured.
 const SETTINGS: [(&str, &str); 6] = [
     ("JUMEAU_SERVICE__POLICY", "bank"),
     ("JUMEAU_SERVICE__RESIDENT_TWINS_MAX", "100000000"),
@@ -127,7 +127,7 @@ async fn all_resting(
 /// Resident bytes of the service, once they no longer fall.
 async fn at_rest(service: &Service) -> anyhow::Result<u64> {
     let mut least = u64::MAX;
-    // The database may still be sorting; the allocator gives back what is free with some delay.
+    // The database may still be compacting; the allocator returns free memory with some delay.
     for _ in 0..30 {
         tokio::time::sleep(Duration::from_millis(500)).await;
         let resident = service.process.resident_bytes();

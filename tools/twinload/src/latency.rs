@@ -1,4 +1,4 @@
-//! From publishing an event to its action, at a steady rate.
+//! From publishing an event to its action, at a constant rate.
 
 use std::time::{Duration, Instant};
 
@@ -12,31 +12,30 @@ use crate::traffic::{Traffic, number_of};
 
 /// How long to wait for the last actions.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Messages that may wait for their confirmation: enough never to hold the schedule up.
+/// Maximum unconfirmed messages: enough never to delay the schedule.
 const IN_FLIGHT: u32 = 50_000;
 
-/// What was measured.
+/// The measurements.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Latency {
-    /// Events published for each second.
+    /// Events published per second.
     pub(crate) events_per_second: f64,
-    /// Actions that were expected.
+    /// Expected actions.
     pub(crate) expected: u64,
-    /// Actions that came.
+    /// Received actions.
     pub(crate) actions: u64,
-    /// Half of the actions came within so many milliseconds.
+    /// The median latency in milliseconds.
     pub(crate) p50_ms: f64,
-    /// 99 of 100 did.
+    /// The 99th percentile.
     pub(crate) p99_ms: f64,
-    /// 999 of 1,000 did.
+    /// The 99.9th percentile.
     pub(crate) p999_ms: f64,
-    /// All did.
+    /// The maximum.
     pub(crate) max_ms: f64,
 }
 
-/// Publishes the events of a traffic from number `first` on, at a steady rate for some time. An
-/// event's clock runs from the moment at which it was
-/// due to be published, so that a delayed publisher does not hide a slow service.
+/// Publishes the events of a traffic from number `first` on, at a constant rate for some time. An event's
+/// latency counts from its scheduled time, so that a delayed publisher does not hide a slow service.
 pub(crate) async fn run(
     rig: &Rig,
     traffic: &Traffic,
@@ -56,7 +55,7 @@ pub(crate) async fn run(
     let start = Instant::now() + Duration::from_millis(100);
     let due = move |place: u64| start + Duration::from_secs_f64(place as f64 / events_per_second);
     let listener = tokio::spawn(async move {
-        // From a microsecond to a minute, to three digits.
+        // From a microsecond to a minute, with three digits.
         let mut histogram = Histogram::<u64>::new_with_bounds(1, 60_000_000, 3)?;
         while histogram.len() < expected {
             let next = tokio::time::timeout(PATIENCE, actions.next()).await;

@@ -10,10 +10,10 @@ use bytes::Bytes;
 use futures::StreamExt;
 use tokio::sync::Semaphore;
 
-/// Confirmations that do not come for so long never will.
+/// Publish acknowledgement timeout.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// A publisher whose confirmations all come on one inbox: the leanest way that the protocol has.
+/// A publisher whose confirmations all arrive on one inbox: the leanest way in the protocol.
 pub(crate) struct Pump {
     client: Client,
     inbox: async_nats::Subject,
@@ -52,7 +52,7 @@ impl Pump {
         })
     }
 
-    /// Publishes one message, as soon as there is room.
+    /// Publishes one message, as soon as the window allows.
     pub(crate) async fn send(
         &self,
         subject: String,

@@ -1,4 +1,4 @@
-//! A real history at its own time: who falls silent, and who comes back?
+//! A real history at event time: which customers fall silent, and which return?
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -42,7 +42,7 @@ struct Purchase {
     value: f64,
 }
 
-/// One action that came of it.
+/// An action in its reaction.
 #[derive(Debug, Clone, PartialEq)]
 struct Reaction {
     customer: String,
@@ -50,7 +50,7 @@ struct Reaction {
     because: String,
 }
 
-/// Replays, and prints what came of it.
+/// Replays, and prints the results.
 pub(crate) async fn run(options: &ReplayOptions) -> anyhow::Result<()> {
     let purchases = read(&options.file)?;
     let last = purchases.last().context("no purchases")?.day;
@@ -71,7 +71,7 @@ pub(crate) async fn run(options: &ReplayOptions) -> anyhow::Result<()> {
     let bar = progress::bar("the service", purchases.len() as u64);
     let stats = service.settle(purchases.len() as u64, |taken| bar.set_position(taken)).await?;
     bar.finish_and_clear();
-    // What was due until the end of the history fires, even where nothing came after it.
+    // Timers due until the end of the history fire, also after its last event.
     let end = moment(last, 86_400_000);
     let _: AdvanceReply = service.ask(verb::ADVANCE, &AdvanceRequest { to: end }).await?;
     let settled = service.settle(purchases.len() as u64, |_| {}).await?;
@@ -96,7 +96,7 @@ fn read(file: &Path) -> anyhow::Result<Vec<Purchase>> {
     let text = std::fs::read_to_string(file).with_context(|| {
         format!("expected the purchases at {}; fetch them with tools/cdnow", file.display())
     })?;
-    // The first line names the columns.
+    // The first line contains the column names.
     let mut purchases = text
         .lines()
         .skip(1)
@@ -120,7 +120,7 @@ fn purchase(line: &str) -> Option<Purchase> {
     })
 }
 
-/// A moment of a day, so many milliseconds after its beginning.
+/// A time of a day, in milliseconds after its beginning.
 fn moment(day: NaiveDate, ms: i64) -> Time {
     let midnight = day.and_time(chrono::NaiveTime::MIN).and_utc();
     Time::from_ms(midnight.timestamp_millis() + ms)
@@ -137,7 +137,7 @@ async fn publish(rig: &Rig, purchases: &[Purchase]) -> anyhow::Result<()> {
             "id": format!("cdnow-{number}"),
             "source": "cdnow",
             "type": "track",
-            // The hour is not known: noon.
+            // The hour is unknown: noon.
             "time": moment(purchase.day, 12 * 3_600_000),
             "data": {
                 "name": "Order Completed",
@@ -155,7 +155,7 @@ async fn publish(rig: &Rig, purchases: &[Purchase]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The actions in their stream.
+/// The actions in the stream.
 async fn reactions(rig: &Rig, expected: u64) -> anyhow::Result<Vec<Reaction>> {
     let jetstream = jetstream::new(rig.client.clone());
     let stream = jetstream.get_stream(rig.subjects.actions_stream()).await?;
@@ -187,11 +187,11 @@ async fn reactions(rig: &Rig, expected: u64) -> anyhow::Result<Vec<Reaction>> {
     Ok(found)
 }
 
-/// Columns of the longest bar.
+/// The width of the longest bar in columns.
 const BAR: usize = 40;
-/// How soon after the question an order counts as coming back.
+/// How soon after the question an order counts as a return.
 const COME_BACK_DAYS: i64 = 90;
-/// Customers of whom the story is told.
+/// The number of customers whose story is printed.
 const SAMPLES: usize = 3;
 
 fn summary(purchases: &[Purchase], reactions: &[Reaction], took: Duration) -> String {
@@ -268,7 +268,7 @@ fn summary(purchases: &[Purchase], reactions: &[Reaction], took: Duration) -> St
     text
 }
 
-/// What happened to one customer, month by month: orders, and the questions between them.
+/// The story of one customer, month by month: orders, and the questions between them.
 fn story(customer: &str, orders: &[&Purchase], asked: &[&Reaction]) -> String {
     let spent: f64 = orders.iter().map(|order| order.value).sum();
     let discs: u32 = orders.iter().map(|order| order.discs).sum();
@@ -291,7 +291,7 @@ fn story(customer: &str, orders: &[&Purchase], asked: &[&Reaction]) -> String {
         month = Some(this);
         if is_question {
             let _ = writeln!(text, "{}{what}", if text.ends_with("  ") { "" } else { " " });
-            // What follows begins a line of its own.
+            // The next item begins a new line.
             month = None;
         } else {
             text += &what;

@@ -1,4 +1,4 @@
-//! Figures as a table that people read.
+//! Figures as tables for people.
 
 use std::fmt::Write as _;
 
@@ -78,7 +78,7 @@ pub(crate) fn bench(report: &BenchReport) -> String {
     text
 }
 
-/// The figures of what was asked, one line for each rate.
+/// The figures of decide requests, one line for each rate.
 pub(crate) fn decide(report: &decide::DecideReport) -> String {
     let mut text = String::new();
     // Writing to a string cannot fail.
@@ -118,7 +118,7 @@ pub(crate) fn decide(report: &decide::DecideReport) -> String {
     text
 }
 
-/// What became of one trouble.
+/// The result of one trouble.
 pub(crate) fn trouble(outcome: &Outcome) -> String {
     let Outcome { trouble, done, noticed, told } = outcome;
     let mut text = String::new();
@@ -150,7 +150,7 @@ pub(crate) fn trouble(outcome: &Outcome) -> String {
     text
 }
 
-/// Milliseconds, or seconds where they are many.
+/// Milliseconds, or seconds for large values.
 fn ms(figure: f64) -> String {
     if figure < 1_000.0 { format!("{figure:.1} ms") } else { format!("{:.1} s", figure / 1_000.0) }
 }

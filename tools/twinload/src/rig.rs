@@ -1,4 +1,4 @@
-//! A broker and a service of our own, as processes, with what they cost.
+//! An embedded broker and a service, as processes, with their costs.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -15,11 +15,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::process::{Child, Command};
 
-/// What every subject starts with.
+/// The prefix of all subjects.
 const PREFIX: &str = "jumeau";
 /// Partitions of the service, as by default.
 pub(crate) const PARTITIONS: u16 = 16;
-/// How long a service may take to answer for the first time.
+/// How long a service may take until its first reply.
 const START: Duration = Duration::from_secs(60);
 /// How long a service may take to stop.
 const STOP: Duration = Duration::from_secs(60);
@@ -30,7 +30,7 @@ pub(crate) struct Rig {
     broker: Broker,
     /// A connection to the broker.
     pub(crate) client: Client,
-    /// The names of everything.
+    /// The subjects of the service.
     pub(crate) subjects: Subjects,
 }
 
@@ -51,12 +51,12 @@ impl Rig {
         Ok(rig)
     }
 
-    /// Where the broker is reached.
+    /// The address of the broker.
     pub(crate) fn url(&self) -> String {
         self.broker.url()
     }
 
-    /// Makes the streams of the service that are missing.
+    /// Creates missing streams of the service.
     pub(crate) async fn ensure_streams(&self) -> anyhow::Result<()> {
         let nats = NatsSettings {
             url: self.broker.url(),
@@ -69,15 +69,15 @@ impl Rig {
         Ok(())
     }
 
-    /// How many events the stream holds.
+    /// The number of events in the stream.
     pub(crate) async fn stored_events(&self) -> anyhow::Result<u64> {
         let jetstream = async_nats::jetstream::new(self.client.clone());
         let stream = jetstream.get_stream(self.subjects.events_stream()).await?;
         Ok(stream.cached_info().state.messages)
     }
 
-    /// Forgets every action, and the broker's memory of their ids, so that the next run finds what
-    /// the one before found.
+    /// Deletes every action, and the broker's memory of their ids, so that the next run starts like the
+    /// previous one.
     pub(crate) async fn forget_actions(&self) -> anyhow::Result<()> {
         let jetstream = async_nats::jetstream::new(self.client.clone());
         jetstream.delete_stream(self.subjects.actions_stream()).await?;
@@ -98,7 +98,7 @@ impl Rig {
         bail!("expected a file named after the broker's process in {}", ports.display())
     }
 
-    /// Ends the broker at once, as a crash would.
+    /// Kills the broker, as a crash would.
     pub(crate) async fn kill_broker(&mut self) -> anyhow::Result<()> {
         Ok(self.broker.kill().await?)
     }
@@ -114,7 +114,7 @@ impl Rig {
         Ok(())
     }
 
-    /// Starts the service with a new database named `name`, and the given settings beside.
+    /// Starts the service with a new database named `name`, and further settings.
     pub(crate) async fn serve(
         &self,
         name: &str,
@@ -123,7 +123,7 @@ impl Rig {
         self.serve_under(&[], name, settings).await
     }
 
-    /// What a service of this name wrote to its log.
+    /// The log of a service of this name.
     pub(crate) fn log_of(&self, name: &str) -> String {
         std::fs::read_to_string(self.log_file(name)).unwrap_or_default()
     }
@@ -132,7 +132,7 @@ impl Rig {
         self.folder.join(format!("{name}.log"))
     }
 
-    /// The same, the service's program being started by another one.
+    /// The same, with the service's program started by another one.
     pub(crate) async fn serve_under(
         &self,
         under: &[String],
@@ -188,13 +188,13 @@ impl Rig {
 /// The service as a process.
 pub(crate) struct Service {
     child: Child,
-    /// What it costs.
+    /// Its process.
     pub(crate) process: Process,
     client: Client,
 }
 
 impl Service {
-    /// Asks the service something.
+    /// Sends a request to the service.
     pub(crate) async fn ask<A: DeserializeOwned>(
         &self,
         verb: &str,
@@ -211,13 +211,13 @@ impl Service {
         Ok(serde_json::from_slice(&answer.payload)?)
     }
 
-    /// How the service is.
+    /// The status of the service.
     pub(crate) async fn stats(&self) -> anyhow::Result<Stats> {
         self.ask(verb::STATS, &()).await
     }
 
-    /// Waits until everything in the stream is taken in, durable and published; `seen` hears how
-    /// many events are taken in.
+    /// Waits until everything in the stream is processed, durable and published; `seen` is called with
+    /// the number of processed events.
     pub(crate) async fn settle(
         &self,
         events: u64,
@@ -243,7 +243,7 @@ impl Service {
         status.code().context("the service was killed")
     }
 
-    /// Stops the service in good order.
+    /// Stops the service gracefully.
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
         let id = self.process.id.to_string();
         let told = Command::new("kill").args(["-TERM", &id]).status().await?;
@@ -257,13 +257,13 @@ impl Service {
     }
 }
 
-/// How many events a service has taken in since it started, whatever became of them.
+/// The number of events that a service has processed since its start, with any result.
 pub(crate) fn taken_in(stats: &Stats) -> u64 {
     let total = stats.total();
     total.events + total.duplicates + total.dead.values().sum::<u64>()
 }
 
-/// A process of which we want to know what it costs.
+/// A process whose costs are measured.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Process {
     id: u32,
@@ -275,19 +275,19 @@ impl Process {
         Process { id: std::process::id() }
     }
 
-    /// Seconds of processor time so far; 0 where the system does not tell.
+    /// Processor time so far in seconds; 0 if the system does not report it.
     pub(crate) fn cpu_seconds(self) -> f64 {
-        // The kernel counts in hundredths of a second for every program, whatever its own clock.
+        // The kernel reports hundredths of a second to every program, whatever its own clock.
         const TICKS_PER_SECOND: f64 = 100.0;
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id)).unwrap_or_default();
-        // The second field, the name, may hold blanks; it ends with the last parenthesis.
+        // The second field, the name, may contain blanks; it ends with the last parenthesis.
         let Some((_, fields)) = stat.rsplit_once(") ") else { return 0.0 };
         let ticks =
             fields.split(' ').skip(11).take(2).filter_map(|field| field.parse::<f64>().ok());
         ticks.sum::<f64>() / TICKS_PER_SECOND
     }
 
-    /// Bytes of memory that are resident; 0 where the system does not tell.
+    /// Resident memory in bytes; 0 if the system does not report it.
     pub(crate) fn resident_bytes(self) -> u64 {
         let status =
             std::fs::read_to_string(format!("/proc/{}/status", self.id)).unwrap_or_default();
@@ -297,8 +297,8 @@ impl Process {
     }
 }
 
-/// The service's program: `JUMEAU_BIN` is not a setting of the service, so it is `TWINLOAD_SERVICE`;
-/// or else the `jumeau` beside us.
+/// The service's program: `JUMEAU_BIN` is not a setting of the service, so it is `TWINLOAD_SERVICE`; or
+/// else the `jumeau` beside this program.
 fn service_binary() -> anyhow::Result<PathBuf> {
     if let Some(named) = std::env::var_os("TWINLOAD_SERVICE") {
         return Ok(named.into());

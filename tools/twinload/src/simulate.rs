@@ -1,8 +1,8 @@
-//! Customers with hidden tastes, moods and needs, who answer what is shown to them. What is learned of
-//! them is compared with what chance, the best habit and an oracle would have brought about.
+//! Customers with hidden tastes, moods and needs, who answer what is shown to them. What was learned is
+//! compared with chance, the best fixed habit and an oracle.
 //!
-//! It is the core that a service runs (a policy, a twin for each customer, one learner for all), without
-//! a broker and a store: the same seed gives the same figures.
+//! It runs the core of a service (a policy, a twin for each customer, one learner for all) without a
+//! broker and a store: the same seed gives the same figures.
 
 mod people;
 mod report;
@@ -42,18 +42,18 @@ pub(crate) struct SimulateOptions {
     page: Option<PathBuf>,
 }
 
-/// One moment in which something was shown.
+/// A decision in which something was shown.
 #[derive(Debug, Clone, PartialEq)]
 struct Moment {
     /// A position in [`GROUPS`].
     group: usize,
-    /// How likely each choice would have been taken up, by its position.
+    /// The true propensity of each choice, by its position.
     propensities: Vec<f64>,
-    /// What was shown; none if nothing was.
+    /// The choice shown; none if nothing was.
     shown: Option<Choice>,
 }
 
-/// As a service does every second: what was learned is swapped in after so many answers.
+/// The model is swapped after this many answers, as a service does every second.
 const ANSWERS_A_SNAPSHOT: usize = 50;
 /// A Monday.
 const START_MS: i64 = 1_772_409_600_000;
@@ -69,7 +69,7 @@ pub(crate) fn run(options: &SimulateOptions) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Everything that was shown, in the order of time.
+/// All decisions, in time order.
 fn simulate(options: &SimulateOptions) -> anyhow::Result<Vec<Moment>> {
     let policy = policy()?;
     let mut customers = (0..options.customers)
@@ -93,7 +93,7 @@ fn simulate(options: &SimulateOptions) -> anyhow::Result<Vec<Moment>> {
     Ok(moments)
 }
 
-/// The policy of the simulation, with what is the same for each genre.
+/// The policy of the simulation, with the repeated part for each genre.
 fn policy() -> anyhow::Result<Policy> {
     let mut text = include_str!("simulate/policy.toml").to_owned();
     for genre in GENRES {
@@ -152,7 +152,7 @@ impl Simulated {
         Ok(Simulated { person: Person::new(number, world), twin, sequence: 0 })
     }
 
-    /// One visit: what happens is reported, something is shown, and the answer is learned from.
+    /// One visit: reports events, shows something, and trains on the answer.
     fn live(
         &mut self,
         day: u32,
@@ -225,7 +225,7 @@ impl Simulated {
     }
 }
 
-/// What was shown.
+/// The action shown.
 fn taken(reaction: &Reaction) -> Option<Arc<Action>> {
     reaction.effects.iter().find_map(|effect| match effect {
         Effect::Act(action) => Some(Arc::clone(action)),

@@ -1,4 +1,4 @@
-//! The events of a bank's customers: of five, one leads to an action.
+//! The events of a bank's customers: one in five leads to an action.
 
 use std::ops::Range;
 
@@ -7,19 +7,19 @@ use bytes::Bytes;
 use jumeau::contract::Subjects;
 use jumeau::event::{Channel, Customer};
 
-/// How many bytes the payload of an event has, at least; most have exactly so many.
+/// The minimum size of an event's payload in bytes; most have exactly this size.
 pub(crate) const EVENT_BYTES: usize = 300;
-/// One event of so many leads to an action.
+/// One in this many events leads to an action.
 pub(crate) const EVENTS_PER_ACTION: u64 = 5;
-/// Steps between the customers of successive events; a prime, so that it divides no round number.
+/// The step between the customers of successive events; a prime, so that it divides no round number.
 const STRIDE: u64 = 7_919;
 
-/// Events of so many customers, one customer after the other in a fixed disorder.
+/// Events of this many customers, in a fixed scattered order.
 #[derive(Debug, Clone)]
 pub(crate) struct Traffic {
-    /// How many customers there are.
+    /// The number of customers.
     pub(crate) customers: u64,
-    /// What the customers' names begin with.
+    /// The prefix of the customers' names.
     pub(crate) name: &'static str,
 }
 
@@ -41,7 +41,7 @@ impl Traffic {
         numbers.filter(|number| self.leads_to_action(*number)).count() as u64
     }
 
-    /// Each customer goes through the five kinds in turn; not all customers begin with the same.
+    /// Each customer goes through the five kinds in turn; they begin with different ones.
     fn kind(&self, number: u64) -> u64 {
         (number / self.customers + self.customer(number)) % EVENTS_PER_ACTION
     }
@@ -50,7 +50,7 @@ impl Traffic {
         (number % self.customers) * STRIDE % self.customers
     }
 
-    /// The event of a number, in the trace of that number.
+    /// The event of a number, with that number in its trace context.
     pub(crate) fn message(&self, subjects: &Subjects, number: u64) -> Message {
         let customer = format!("{}-{}", self.name, self.customer(number));
         let (channel, event_type, data) = match self.kind(number) {
@@ -106,12 +106,12 @@ impl Traffic {
     }
 }
 
-/// The W3C trace context that carries a number; its trace id must not be zero.
+/// The W3C trace context that contains a number; its trace id must not be zero.
 fn trace(number: u64) -> String {
     format!("00-{:032x}-0000000000000001-01", u128::from(number) + 1)
 }
 
-/// The number that a trace context carries.
+/// The number in a trace context.
 pub(crate) fn number_of(traceparent: &str) -> Option<u64> {
     let id = traceparent.split('-').nth(1)?;
     u64::try_from(u128::from_str_radix(id, 16).ok()?.checked_sub(1)?).ok()

@@ -1,4 +1,4 @@
-//! `twinsense`: how well messages are read, and what the linear models of languages are made of.
+//! `twinsense`: measures text analysis, and trains the linear models of languages.
 
 mod measure;
 mod set;

@@ -5,7 +5,7 @@ use jumeau::language::{Languages, Reading, Tone};
 
 use crate::set::Set;
 
-/// What one class of a set came to.
+/// The result of one class of a set.
 struct Class {
     name: &'static str,
     label: i8,
@@ -53,7 +53,7 @@ pub(crate) fn measure(set: &Set, languages: &Languages) -> anyhow::Result<String
     Ok(table)
 }
 
-/// The label that a reading gives.
+/// The label of a reading.
 fn answer(reading: &Reading, has_neutral: bool) -> i8 {
     if !has_neutral {
         return i8::from(reading.valence > 0.0);

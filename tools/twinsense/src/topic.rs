@@ -5,7 +5,7 @@ use jumeau::language::{Languages, Phrases, Topics};
 
 use crate::set::Set;
 
-/// Precision and recall of a topic on a set, and, if they are wanted, the texts that are wrong.
+/// Precision and recall of a topic on a set and, if wanted, the misclassified texts.
 pub(crate) fn measure(
     topic: &str,
     set: &Set,

@@ -6,33 +6,33 @@ use jumeau::language::{Languages, NEUTRAL_BAND};
 
 use crate::set::Set;
 
-/// How steeply the odds of a class rise with the sum of weights.
+/// The slope of the log-odds of a class over the sum of weights.
 const STEEPNESS: f64 = 4.0;
 
-/// The sum of weights at which a text is as likely neutral as not; a little outside the band.
+/// The sum of weights at which a text is neutral with probability one half; slightly outside the band.
 const CUT: f64 = NEUTRAL_BAND as f64 + 0.1;
 
-/// What large weights cost, for each text.
+/// The ridge penalty per text.
 const RIDGE: f64 = 0.05;
 
-/// How often the weights are improved; they have long settled then.
+/// The number of iterations; the weights have converged long before.
 const STEPS: usize = 400;
 
-/// Weights below this are not worth a line.
+/// Smaller weights are omitted.
 const LEAST: f64 = 0.02;
 
-/// One text: its label, what the lexicon says, and its grams by index.
+/// One text: its label, the lexicon's score, and its grams by index.
 struct Row {
     label: i8,
     lexical: f64,
     grams: BTreeSet<usize>,
 }
 
-/// Fits the weights of words, stems and pairs on top of what the lexicon says, and prints them.
+/// Fits the weights of words, stems and pairs on top of the lexicon, and prints them.
 ///
-/// The model is an ordinal logistic regression with two cuts that lie at equal distance around
-/// zero (P. McCullagh: Regression Models for Ordinal Data, 1980) and a ridge; it is fitted with
-/// AdaGrad (J. Duchi et al., 2011) over all texts at once, so that chance plays no part.
+/// The model is an ordinal logistic regression with two cuts at equal distance around zero (P. McCullagh:
+/// Regression Models for Ordinal Data, 1980) and a ridge; it is fitted with AdaGrad (J. Duchi et al.,
+/// 2011) over all texts at once, without randomness.
 pub(crate) fn train(set: &Set, languages: &Languages) -> anyhow::Result<String> {
     let (rows, names) = rows(set, languages)?;
     let weights = fit(&rows, names.len());

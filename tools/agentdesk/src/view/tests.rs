@@ -44,7 +44,7 @@ fn list(waits: Vec<Value>) -> Result<Answer, String> {
     Ok(Answer::List(serde_json::from_value::<EscalationsReply>(list).unwrap()))
 }
 
-/// Ada waits, and `held` holds what Bob asked for.
+/// Ada's escalation is open, and Bob's is held by `bob`.
 fn two(ada: Option<&str>, bob: Option<&str>) -> Result<Answer, String> {
     list(vec![
         waiting("ada", 4, json!("2026-11-22T09:25:00Z"), ada),
@@ -100,7 +100,7 @@ fn done(customer: &str) -> Result<Answer, String> {
     Ok(Answer::Done(Box::new(serde_json::from_value::<ActReply>(told).unwrap())))
 }
 
-/// Kim's desk, with Ada at hand.
+/// Kim's desk, with Ada selected.
 fn desk() -> Desk {
     let mut desk = Desk::new("kim".to_owned(), Vec::new(), Time::parse(NOW).unwrap());
     let asks = desk.hear(&Ask::List, two(None, Some("bo")));
@@ -118,7 +118,7 @@ fn keys_of(desk: &mut Desk, words: &str) {
     }
 }
 
-/// The one that is asked about, and what is done.
+/// The customers and acts of requests.
 fn acts(asks: &[Ask]) -> Vec<(&str, &Act)> {
     let acts = asks.iter().filter_map(|ask| match ask {
         Ask::Act(target, act) => Some((target.customer.as_str(), act)),
@@ -267,7 +267,7 @@ fn what_is_typed_is_about_the_one_it_was_begun_for_whatever_the_list_does_meanwh
     let mut desk = desk();
     assert!(press(&mut desk, KeyCode::Char('b')).is_empty());
     keys_of(&mut desk, "q: refundedd");
-    // Ada is gone from the list, somebody else is at hand.
+    // Ada has left the list; another customer is selected.
     let bob = list(vec![waiting("bob", 2, Value::Null, Some("kim"))]);
     let asks = desk.hear(&Ask::List, bob);
     desk.hear(&asks[0], story("bob", Some("kim")));
@@ -374,7 +374,7 @@ fn the_story_is_paged_and_never_beyond_its_end() {
         press(&mut desk, KeyCode::PageUp);
     }
     assert_eq!(screen(&mut desk), top);
-    // However small the terminal is, it is drawn.
+    // A terminal of any size is drawn.
     for (width, height) in [(1, 1), (5, 3), (20, 6)] {
         screen_of(&mut desk, width, height);
     }

@@ -1,4 +1,4 @@
-//! What people did.
+//! The audit log.
 
 use comfy_table::{Attribute, Color};
 use jumeau::api::{AuditOutcome, AuditRecord, AuditReply};
@@ -7,7 +7,7 @@ use super::quantity::moment;
 use super::sheet::{Cell, Sheet};
 use super::style::{FAINT, Styled};
 
-/// The lines of the audit, as many as were asked for.
+/// The requested lines of the audit.
 pub(crate) fn audit(answer: &AuditReply, width: u16) -> String {
     let mut sheet = Sheet::new(width);
     if answer.records.is_empty() {

@@ -1,11 +1,11 @@
-//! Acts that are told in one line.
+//! Results of one line.
 
 use jumeau::api::{AdvanceReply, BackupReply};
 
 use super::quantity::{bytes, many};
 use super::sheet::Sheet;
 
-/// A copy of the store that was made.
+/// A backup.
 pub(crate) fn backup(answer: &BackupReply) -> String {
     let mut sheet = Sheet::new(u16::MAX);
     sheet.line(format_args!(
@@ -18,7 +18,7 @@ pub(crate) fn backup(answer: &BackupReply) -> String {
     sheet.finish()
 }
 
-/// A clock that was moved.
+/// An advanced clock.
 pub(crate) fn advanced(answer: &AdvanceReply) -> String {
     let mut sheet = Sheet::new(u16::MAX);
     let fired = many(answer.timers_fired, "timer");

@@ -1,4 +1,4 @@
-//! Which broadcasts live, and how far each has come.
+//! The active broadcasts and their progress.
 
 use jumeau::api::LiveBroadcasts;
 use jumeau::event::Time;
@@ -8,7 +8,7 @@ use super::quantity::{count, distance, rate};
 use super::sheet::{Cell, Sheet};
 use super::style::{EVENT, FAINT, Styled, TITLE};
 
-/// The broadcasts that live.
+/// The active broadcasts.
 pub(crate) fn broadcasts(answer: &LiveBroadcasts, width: u16) -> String {
     let mut sheet = Sheet::new(width);
     if answer.broadcasts.is_empty() {
@@ -47,7 +47,7 @@ fn broadcast(one: &Progress, now: Time, sheet: &mut Sheet) {
     sheet.rows(rows);
 }
 
-/// How far its wake-ups are.
+/// The progress of a waking scan.
 fn wakes(one: &Progress) -> String {
     if !one.wake {
         return "nobody: each meets it with what happens to them next".into();

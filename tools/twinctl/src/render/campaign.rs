@@ -1,4 +1,4 @@
-//! How far a campaign is, and what it came to.
+//! The progress and the result of a campaign.
 
 use jumeau::api::TryCampaignReply;
 use jumeau::partition::{CampaignCounts, Progress};
@@ -7,7 +7,7 @@ use super::quantity::{count, many, rate};
 use super::sheet::push_line;
 use super::style::{ACTION, FAINT, Styled, TITLE};
 
-/// How far it is, in one line.
+/// The progress in one line.
 pub(crate) fn campaign_line(one: &Progress) -> String {
     let decided = one.campaign.as_ref().map_or(0, CampaignCounts::decided);
     let said = one.campaign.as_ref().map_or(0, |campaign| campaign.said);
@@ -20,7 +20,7 @@ pub(crate) fn campaign_line(one: &Progress) -> String {
     )
 }
 
-/// What it came to.
+/// The result.
 pub(crate) fn campaigned(looked_at: u64, concerned: u64, campaign: &CampaignCounts) -> String {
     let mut text = String::new();
     let mut line = |line: std::fmt::Arguments<'_>| push_line(&mut text, line);
@@ -37,7 +37,7 @@ pub(crate) fn campaigned(looked_at: u64, concerned: u64, campaign: &CampaignCoun
     text
 }
 
-/// What it would come to.
+/// The result of a dry run.
 pub(crate) fn rehearsed(reply: &TryCampaignReply) -> String {
     let mut text = campaigned(reply.looked_at, reply.concerned, &reply.campaign);
     push_line(&mut text, Styled(FAINT, "nothing is said, nothing is stored"));
@@ -47,7 +47,7 @@ pub(crate) fn rehearsed(reply: &TryCampaignReply) -> String {
     text
 }
 
-/// A stage, in words.
+/// A stage in words.
 fn why(stage: &str) -> &str {
     match stage {
         "candidate" => "no action came into question",

@@ -1,4 +1,4 @@
-//! Events that could not be used.
+//! Dead letters.
 
 use comfy_table::{Attribute, Color};
 use jumeau::api::{DeadLetterView, DeadListReply, DeadRetryReply};
@@ -8,7 +8,7 @@ use super::quantity::{bytes, count, distance, moment};
 use super::sheet::{Cell, Sheet};
 use super::style::{FAINT, Styled, WRONG};
 
-/// Some dead letters, and how many there are.
+/// A list of dead letters, with their number.
 pub(crate) fn letters(list: &DeadListReply, now: Time, width: u16) -> String {
     let mut sheet = Sheet::new(width);
     if list.letters.is_empty() {
@@ -66,7 +66,7 @@ pub(crate) fn letter(letter: &DeadLetterView, width: u16) -> String {
     sheet.finish()
 }
 
-/// What came of publishing dead letters once more.
+/// The result of publishing dead letters again.
 pub(crate) fn retried(answer: &DeadRetryReply) -> String {
     let mut sheet = Sheet::new(u16::MAX);
     sheet.line(format_args!("published once more: {}", count(answer.retried.len() as u64)));
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn one_dead_letter_shows_its_bytes_without_letting_them_steer_the_terminal() {
-        // Its bytes may have lines of their own.
+        // Its bytes may contain line breaks.
         let textless = DeadLetterView { text: None, ..sample() };
         withstands(&textless, |one| letter(one, u16::MAX));
         insta::assert_snapshot!(plain(&letter(&sample(), 100)), @r#"

@@ -1,4 +1,4 @@
-//! What waits for people, and what agents did.
+//! Open escalations, and agents' acts.
 
 use comfy_table::Color;
 use jumeau::api::{ActReply, EscalationReply, EscalationsReply, ListedEscalation};
@@ -9,7 +9,7 @@ use super::quantity::{count, distance};
 use super::sheet::{Cell, Sheet};
 use super::style::{FAINT, Styled, TITLE};
 
-/// What waits, the one due first first.
+/// The open escalations, in due order.
 pub(crate) fn escalations(answer: &EscalationsReply, width: u16) -> String {
     let mut sheet = Sheet::new(width);
     if answer.found == 0 {
@@ -50,7 +50,7 @@ fn row(one: &ListedEscalation, now: Time) -> Vec<Cell> {
     ]
 }
 
-/// One escalation, with the whole story.
+/// One escalation with its brief.
 pub(crate) fn escalation(answer: &EscalationReply) -> String {
     let known = &answer.escalation;
     let by = known.agent.as_deref().map_or(String::new(), |agent| format!(" by {agent}"));
@@ -69,7 +69,7 @@ pub(crate) fn escalation(answer: &EscalationReply) -> String {
     sheet.finish()
 }
 
-/// What became of what an agent did.
+/// The result of an agent's act.
 pub(crate) fn acted(answer: &ActReply) -> String {
     let mut sheet = Sheet::new(u16::MAX);
     match &answer.escalation {
@@ -83,7 +83,7 @@ pub(crate) fn acted(answer: &ActReply) -> String {
     sheet.finish()
 }
 
-/// What an agent has taken, with the whole story.
+/// A claimed escalation with its brief.
 pub(crate) fn claimed(answer: &ActReply, story: &EscalationReply) -> String {
     let mut sheet = Sheet::new(u16::MAX);
     sheet.text(&acted(answer));

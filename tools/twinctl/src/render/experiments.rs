@@ -1,4 +1,4 @@
-//! What experiments have shown, and how sure that is.
+//! The results of experiments, and their significance.
 
 use jumeau::api::{ArmShown, ExperimentShown, ExperimentsReply};
 use jumeau::models::{Lead, MISMATCH};
@@ -70,7 +70,7 @@ fn row(at: usize, arm: &ArmShown, is_valued: bool) -> Vec<Cell> {
     cells
 }
 
-/// What can be said now.
+/// The conclusion so far.
 fn verdict(one: &ExperimentShown) -> String {
     let first = one.arms.first().map_or("", |arm| &arm.name);
     let certain = one.arms.iter().filter_map(|arm| {

@@ -1,4 +1,4 @@
-//! Everything that is held of one customer, as one page of HTML that needs nothing but a browser.
+//! The data of one customer as one self-contained HTML page.
 
 use std::fmt::Write as _;
 
@@ -17,7 +17,7 @@ white-space:nowrap}table table{margin:0}td>table td,td>table th{font-size:.93em}
 0}summary{cursor:pointer}@media(prefers-color-scheme:dark){body{color:#e6e9ee;background:#14171c}\
 td,th{border-color:#2b313a}th{color:#aab}.faint{color:#99a}}@media print{details>*{display:block}}";
 
-/// The parts of the page: the title, the key in the twin's state, and where that came from.
+/// The sections of the page: the title, the key in the twin's state, and the source.
 const PARTS: [(&str, &str, &str); 19] = [
     (
         "Who you are",
@@ -95,7 +95,7 @@ pub(crate) fn export(export: &Export) -> String {
             parts.push((title, from, value));
         }
     }
-    // What a newer service knows is held as well.
+    // Fields that only a newer service has are shown as well.
     let known = |key: &str| PARTS.iter().any(|(_, known, _)| *known == key);
     let rest: serde_json::Map<String, Value> =
         state.iter().filter(|(key, _)| !known(key)).map(|(k, v)| (k.clone(), v.clone())).collect();
@@ -152,7 +152,7 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// A value as a table, a list, or words.
+/// A value as a table, a list, or text.
 fn show(page: &mut String, value: &Value) {
     match value {
         Value::Null => page.push_str("<span class=\"faint\">none</span>"),
@@ -181,7 +181,7 @@ fn show(page: &mut String, value: &Value) {
     }
 }
 
-/// A text that can do no harm in a page: whoever wrote it may have wanted to.
+/// Escapes a text for HTML; it is untrusted.
 fn escape(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for c in terminal::text(text).chars() {

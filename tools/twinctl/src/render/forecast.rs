@@ -1,4 +1,4 @@
-//! What is to be expected of one customer.
+//! The forecast for one customer.
 
 use comfy_table::Color;
 use jumeau::event::Time;
@@ -8,7 +8,7 @@ use super::quantity::distance;
 use super::sheet::Cell;
 use super::twin::{bar, faint};
 
-/// What one activity lets expect.
+/// The forecast of one activity.
 pub(super) fn forecast(known: &Forecast, now: Time) -> Vec<Cell> {
     let Forecast { name, times, last, alive, next_days, expected_28d, trend } = known;
     let course = match *trend {

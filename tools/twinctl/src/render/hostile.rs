@@ -1,4 +1,4 @@
-//! What strangers write into the places of an answer stays where it is put, whichever command shows it.
+//! Tests that untrusted text in a reply stays in its place, in every command.
 
 use jumeau::terminal;
 use serde::Serialize;
@@ -7,14 +7,14 @@ use serde_json::{Map, Value};
 
 use super::plain;
 
-/// Clears the screen, sets the title, writes the clipboard, links; turns lines round; begins lines
-/// of its own in each of the ways.
+/// Clears the screen, sets the title, writes the clipboard, adds a link; reverses the text direction;
+/// begins new lines in every way.
 const EVIL: &str = "\u{1b}[2J\u{1b}]0;t\u{7}\u{1b}]52;c;eA==\u{7}\u{1b}]8;;x\u{1b}\\\u{1b}[32m\u{8}\u{7f}\
                     \u{9b}31m\u{90}\u{202e}\u{2066}\u{200f}\u{61c}\u{2028}\u{2029}\u{85}\rall is well\n✓ done\r\n\t";
-/// The same for places that take little.
+/// The same for short fields.
 const SHORT: &str = "\u{1b}[2J\n\u{9b}";
 
-/// Shows an answer as it is, and with hostile texts in every place that takes one.
+/// Renders a reply as it is, and with hostile texts in every field that accepts one.
 pub(super) fn withstands<T: Serialize + DeserializeOwned>(answer: &T, show: impl Fn(&T) -> String) {
     let mut value = serde_json::to_value(answer).unwrap();
     let mut places = Vec::new();
@@ -24,7 +24,7 @@ pub(super) fn withstands<T: Serialize + DeserializeOwned>(answer: &T, show: impl
         for evil in [EVIL, SHORT] {
             let mut tried = value.clone();
             poison(&mut tried, &place, evil);
-            // Only a place that takes it, and keeps it.
+            // Only a field that accepts the text, and keeps it.
             let taken = serde_json::from_value::<T>(tried.clone()).ok();
             if taken.and_then(|taken| serde_json::to_value(taken).ok()).as_ref() == Some(&tried) {
                 value = tried;
@@ -38,7 +38,7 @@ pub(super) fn withstands<T: Serialize + DeserializeOwned>(answer: &T, show: impl
     harmless(&show(&hostile), Some(&show(answer)));
 }
 
-/// What is printed has no sequence but our own, and as many lines as if nobody meant any harm.
+/// Checks that the output has only our own escape sequences, and as many lines as with harmless texts.
 pub(super) fn harmless(shown: &str, tame: Option<&str>) {
     let printed = terminal::settled(shown);
     for piece in printed.split('\u{1b}').skip(1) {
@@ -58,7 +58,7 @@ pub(super) fn harmless(shown: &str, tame: Option<&str>) {
     }
 }
 
-/// Steps to a text: names of fields and numbers of items; the last is a field's own name if so marked.
+/// The path to a text: names of fields and numbers of items; the last is a field's own name if so marked.
 #[derive(Clone)]
 enum Step {
     Field(String),
@@ -82,7 +82,7 @@ fn find(value: &Value, at: &mut Vec<Step>, places: &mut Vec<Vec<Step>>) {
                 find(value, at, places);
                 at.pop();
             }
-            // Names change last, or nobody finds the way to what they name.
+            // Names change last, because they are part of other paths.
             for name in fields.keys() {
                 at.push(Step::Name(name.clone()));
                 places.push(at.clone());
@@ -100,7 +100,7 @@ fn poison(value: &mut Value, steps: &[Step], evil: &str) {
             poison(&mut items[*number], rest, evil);
         }
         ([Step::Field(name), rest @ ..], Value::Object(fields)) => {
-            // Its name may have changed meanwhile.
+            // Its name may have been changed already.
             if let Some(value) = fields.get_mut(name) {
                 poison(value, rest, evil);
             }

@@ -1,5 +1,5 @@
-//! Answers as people like to read them: pure functions from an answer to a text with colours,
-//! which the printer drops where nobody would see them.
+//! Rendering of replies for people: pure functions from a reply to a text with colours, which the printer
+//! drops where they are not supported.
 
 mod audit;
 mod backup;

@@ -1,4 +1,4 @@
-//! Which policy is loaded.
+//! The loaded policy.
 
 use jumeau::api::PolicyStatus;
 
@@ -36,8 +36,8 @@ pub(crate) fn policy(status: &PolicyStatus) -> String {
     sheet.finish()
 }
 
-/// The lines of a mistake below which the line itself stands, and a mark under what is wrong. A text of
-/// any other shape is one line: nobody writes lines of their own between ours.
+/// The lines of a mistake that are followed by the source line and a mark under the error. A text of any
+/// other form is one line, so that it cannot add lines of its own.
 fn excerpt(mistake: &str) -> Option<[&str; 3]> {
     let [sentence, line, mark] = mistake.split('\n').collect::<Vec<_>>()[..] else { return None };
     let (number, _) = line.split_once(" | ")?;

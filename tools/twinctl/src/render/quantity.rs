@@ -1,4 +1,4 @@
-//! Numbers, spans and moments in words.
+//! Numbers, durations and times as text.
 
 use jumeau::event::Time;
 
@@ -15,13 +15,13 @@ pub(crate) fn count(number: u64) -> String {
     text
 }
 
-/// So many of something: `1 input`, `1,234 inputs`.
+/// A count with its noun: `1 input`, `1,234 inputs`.
 pub(crate) fn many(number: u64, what: &str) -> String {
     let ending = if number == 1 { "" } else { "s" };
     format!("{} {what}{ending}", count(number))
 }
 
-/// A number for each second.
+/// A number per second.
 pub(crate) fn rate(per_second: f64) -> String {
     if per_second >= 10.0 || per_second == 0.0 {
         format!("{}/s", count(per_second.round() as u64))
@@ -42,7 +42,7 @@ pub(crate) fn bytes(number: u64) -> String {
     format!("{scaled:.1} TiB")
 }
 
-/// A span in its largest sensible unit: `3 min`, `2 days`.
+/// A duration in its largest sensible unit: `3 min`, `2 days`.
 pub(crate) fn span(ms: u64) -> String {
     let units = [
         (86_400_000, "day", "days"),
@@ -59,7 +59,7 @@ pub(crate) fn span(ms: u64) -> String {
     format!("{ms} ms")
 }
 
-/// A moment as seen from `now`: `3 min ago`, `in 2 days`.
+/// A time relative to `now`: `3 min ago`, `in 2 days`.
 pub(crate) fn distance(now: Time, moment: Time) -> String {
     let (ahead, behind) = (moment.since(now), now.since(moment));
     let ms = |span: std::time::Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
@@ -72,7 +72,7 @@ pub(crate) fn distance(now: Time, moment: Time) -> String {
     }
 }
 
-/// A moment to the second: `2026-11-22 09:30:00`.
+/// A time to the second: `2026-11-22 09:30:00`.
 pub(crate) fn moment(time: Time) -> String {
     time.to_utc().format("%Y-%m-%d %H:%M:%S").to_string()
 }

@@ -6,7 +6,7 @@ use super::quantity::count;
 use super::sheet::Sheet;
 use super::style::{FAINT, Styled, TITLE};
 
-/// What was removed of a customer, and where.
+/// The items removed of a customer, by place.
 pub(crate) fn receipt(receipt: &ErasureReceipt) -> String {
     let mut sheet = Sheet::new(100);
     let told = &receipt.told;

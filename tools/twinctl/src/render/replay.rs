@@ -1,4 +1,4 @@
-//! Two lives side by side: what was said, and what another policy would have said.
+//! A replay: the original actions beside those of another policy.
 
 use std::collections::BTreeMap;
 
@@ -10,39 +10,39 @@ use super::quantity::{count, many, moment};
 use super::sheet::{Cell, Sheet};
 use super::style::{CUSTOMER, RECALL, Styled};
 
-/// One thing that was said, or would have been.
+/// An action that was taken, or would have been.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct ReplayedAction {
-    /// When.
+    /// Its time.
     pub(crate) at: Time,
-    /// What: the action.
+    /// The action.
     pub(crate) action: Box<str>,
-    /// How: the treatment.
+    /// The treatment.
     pub(crate) treatment: Box<str>,
-    /// Where.
+    /// The channel.
     pub(crate) channel: Box<str>,
 }
 
-/// A customer's past under another policy.
+/// A customer's history under another policy.
 #[derive(Debug, Serialize)]
 pub(crate) struct Replay<'a> {
-    /// Whose.
+    /// The customer.
     pub(crate) customer: &'a Customer,
     /// The other policy: its name and its version.
     pub(crate) policy: String,
-    /// Inputs that were taken in once more, timers included.
+    /// Replayed inputs, timers included.
     pub(crate) inputs: u64,
-    /// Only what was said from this moment on is compared.
+    /// Only actions from this time on are compared.
     pub(crate) from: Option<Time>,
-    /// What was said.
+    /// The original actions.
     pub(crate) was: Vec<ReplayedAction>,
-    /// What would have been.
+    /// The actions under the other policy.
     pub(crate) would: Vec<ReplayedAction>,
-    /// What the reader should know.
+    /// Remarks for the reader.
     pub(crate) notes: Vec<String>,
 }
 
-/// Both lives, moment by moment.
+/// Both sequences, time by time.
 pub(crate) fn replay(replay: &Replay<'_>, width: u16) -> String {
     let mut sheet = Sheet::new(width);
     sheet.line(format_args!(
@@ -64,7 +64,7 @@ pub(crate) fn replay(replay: &Replay<'_>, width: u16) -> String {
         if replay.from.is_some_and(|from| at < from) {
             continue;
         }
-        // First what is the same, wherever it stands.
+        // Equal actions are matched first, wherever they stand.
         let mut rows: Vec<(Option<&ReplayedAction>, Option<&ReplayedAction>)> = Vec::new();
         was.retain(|said| match would.iter().position(|other| other == said) {
             Some(position) => {

@@ -7,36 +7,36 @@ use jumeau::terminal;
 
 use super::style::{Styled, TITLE};
 
-/// A text that grows section by section, at most so many columns wide. Each line that is given stays
-/// one line, and each cell one cell, whatever strangers have written into it.
+/// A text that grows section by section, at most so many columns wide. Each given line stays one line,
+/// and each cell one cell, whatever untrusted text it contains.
 pub(crate) struct Sheet {
     text: String,
     width: u16,
 }
 
-/// What stands in one place of a table.
+/// A cell of a table.
 #[derive(Clone)]
 pub(crate) struct Cell(comfy_table::Cell);
 
 impl Cell {
-    /// What is to stand there, in one line.
+    /// A cell with this text, as one line.
     #[expect(clippy::disallowed_methods, reason = "here what is written becomes harmless")]
     pub(crate) fn new(content: impl ToString) -> Cell {
-        // Inks have no place in a cell: their columns would count.
+        // A cell must not contain styles: their characters would count as columns.
         Cell(comfy_table::Cell::new(terminal::line(&terminal::plain(&content.to_string()))))
     }
 
-    /// In a colour.
+    /// With a colour.
     pub(crate) fn fg(self, color: Color) -> Cell {
         Cell(self.0.fg(color))
     }
 
-    /// Bold, dim and the like.
+    /// With an attribute: bold, dim and the like.
     pub(crate) fn add_attribute(self, attribute: Attribute) -> Cell {
         Cell(self.0.add_attribute(attribute))
     }
 
-    /// At this side.
+    /// With an alignment.
     pub(crate) fn set_alignment(self, alignment: CellAlignment) -> Cell {
         Cell(self.0.set_alignment(alignment))
     }
@@ -48,18 +48,18 @@ impl Sheet {
         Sheet { text: String::new(), width }
     }
 
-    /// A line.
+    /// Adds a line.
     pub(crate) fn line(&mut self, line: impl Display) {
         push_line(&mut self.text, line);
     }
 
-    /// Lines as they are.
+    /// Adds lines as they are.
     pub(crate) fn text(&mut self, text: &str) {
         let text = terminal::text(text);
         let _ = writeln!(self.text, "{}", text.trim_end_matches('\n'));
     }
 
-    /// A section, unless it has no rows.
+    /// Adds a section, unless it has no rows.
     pub(crate) fn section(&mut self, title: &str, rows: Vec<Vec<Cell>>) {
         if rows.is_empty() {
             return;
@@ -69,7 +69,7 @@ impl Sheet {
         self.rows(rows);
     }
 
-    /// Rows with aligned columns.
+    /// Adds rows with aligned columns.
     pub(crate) fn rows(&mut self, rows: Vec<Vec<Cell>>) {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
@@ -82,12 +82,12 @@ impl Sheet {
 
     fn lines_of(&mut self, table: &Table) {
         for line in table.lines() {
-            // Cells are harmless: what steers here is the table's own.
+            // Cells are escaped: the control characters here are the table's own.
             let _ = writeln!(self.text, "{}", terminal::ours(line.trim_end()));
         }
     }
 
-    /// Columns that have titles.
+    /// Adds columns with titles.
     pub(crate) fn columns(&mut self, header: &[&str], rows: Vec<Vec<Cell>>) {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
@@ -96,7 +96,7 @@ impl Sheet {
         self.lines_of(&table);
     }
 
-    /// A table with a header.
+    /// Adds a table with a header.
     pub(crate) fn table(&mut self, header: &[&str], rows: Vec<Vec<Cell>>, numbers_from: usize) {
         let mut table = Table::new();
         table.load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none()));

@@ -1,4 +1,4 @@
-//! How the service is.
+//! The status of the service.
 
 use comfy_table::{Attribute, CellAlignment, Color};
 use jumeau::api::Stats;
@@ -9,7 +9,7 @@ use super::quantity::{bytes, count, moment, rate, span};
 use super::sheet::{Cell, Sheet};
 use super::style::{FAINT, Styled, TITLE, WRONG};
 
-/// The state of the service; rates are those since `before`, or without it those since its start.
+/// The status of the service; rates are since `before`, or since its start without it.
 pub(crate) fn stats(now: &Stats, before: Option<&Stats>, partitions: bool, width: u16) -> String {
     let total = now.total();
     let earlier = before.map(Stats::total).unwrap_or_default();
@@ -223,7 +223,7 @@ pub(crate) fn stats(now: &Stats, before: Option<&Stats>, partitions: bool, width
     sheet.finish()
 }
 
-/// What is wrong now, a sentence each.
+/// The current problems, one sentence each.
 fn troubles(now: &Stats, total: &Counters) -> Vec<String> {
     let mut found = Vec::new();
     if !now.connected {
@@ -257,7 +257,7 @@ fn troubles(now: &Stats, total: &Counters) -> Vec<String> {
     found
 }
 
-/// What went wrong since the service started and is over: how often, and what else there is to say.
+/// The problems since the start that are over: how often, and details.
 fn past_troubles(now: &Stats, total: &Counters) -> Vec<(&'static str, u64, String)> {
     let publishing = &now.publishing;
     let relayed = &publishing.relayed;
@@ -313,7 +313,7 @@ fn past_troubles(now: &Stats, total: &Counters) -> Vec<(&'static str, u64, Strin
     all.into_iter().filter(|(_, times, _)| *times > 0).collect()
 }
 
-/// By how much a clock was set, and which way.
+/// The size and direction of a clock jump.
 fn set(ms: i64) -> String {
     format!("{} {}", span(ms.unsigned_abs()), if ms < 0 { "back" } else { "ahead" })
 }
@@ -322,7 +322,7 @@ fn of_dead(counters: &Counters) -> u64 {
     counters.dead.values().sum()
 }
 
-/// Differences of a policy in the shadow that are shown, the most frequent ones.
+/// The number of differences of a shadow policy that are shown, the most frequent ones.
 const SHADOW_SHOWN: usize = 12;
 
 #[cfg(test)]

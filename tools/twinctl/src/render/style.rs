@@ -1,4 +1,4 @@
-//! The colours, by what they mean.
+//! The colours, by meaning.
 
 use std::fmt::{self, Display};
 
@@ -7,19 +7,19 @@ use jumeau::terminal::TextStyle;
 
 /// A title.
 pub(crate) const TITLE: TextStyle = TextStyle::new(Style::new().bold());
-/// What is there, but matters less.
+/// Something less important.
 pub(crate) const FAINT: TextStyle = TextStyle::new(Style::new().dimmed());
-/// Who.
+/// A customer.
 pub(crate) const CUSTOMER: TextStyle = TextStyle::new(AnsiColor::Cyan.on_default().bold());
-/// Something came in.
+/// An event.
 pub(crate) const EVENT: TextStyle = TextStyle::new(AnsiColor::Blue.on_default());
-/// Something is done.
+/// An action.
 pub(crate) const ACTION: TextStyle = TextStyle::new(AnsiColor::Green.on_default());
-/// People are called.
+/// An escalation.
 pub(crate) const ESCALATION: TextStyle = TextStyle::new(AnsiColor::Magenta.on_default());
-/// Something is taken back.
+/// A recall.
 pub(crate) const RECALL: TextStyle = TextStyle::new(AnsiColor::Yellow.on_default());
-/// Something went wrong.
+/// An error.
 pub(crate) const WRONG: TextStyle = TextStyle::new(AnsiColor::Red.on_default());
 
 /// A text in a colour.
@@ -29,7 +29,7 @@ impl<T: Display> Display for Styled<T> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Styled(ink, content) = self;
         write!(out, "{ink}")?;
-        // Handed on, so that a width given outside counts the text alone.
+        // Delegated, so that an outer width counts the text alone.
         content.fmt(out)?;
         write!(out, "{ink:#}")
     }

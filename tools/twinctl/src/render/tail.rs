@@ -1,4 +1,4 @@
-//! What happens, one line for each thing.
+//! Events and reactions, one line each.
 
 use jumeau::contract::Subjects;
 use jumeau::event::{Broadcast, Channel, Customer, EventKind, Original, Raw, parse};
@@ -9,44 +9,44 @@ use serde_json::Value;
 
 use super::style::{ACTION, CUSTOMER, ESCALATION, EVENT, FAINT, RECALL, Styled, WRONG};
 
-/// Something heard on the bus.
+/// A message on the bus.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct HeardMessage {
-    /// When it was heard, by the clock on the wall.
+    /// When it was received, by the host clock.
     pub(crate) at: String,
-    /// What it is.
+    /// Its kind.
     pub(crate) what: MessageKind,
-    /// The channel, the queue of people, or the scope of a broadcast.
+    /// The channel, the queue, or the scope of a broadcast.
     pub(crate) place: String,
     /// The customer.
     pub(crate) customer: String,
-    /// What it says, in short.
+    /// A short summary.
     pub(crate) says: String,
-    /// Why.
+    /// The reason.
     pub(crate) because: String,
 }
 
-/// What was heard.
+/// The kind of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum MessageKind {
-    /// An event came in.
+    /// An event.
     Event,
-    /// Something is said to all customers whom it concerns.
+    /// A broadcast.
     Broadcast,
-    /// An action is to be performed.
+    /// An action to perform.
     Action,
     /// An escalation opened or changed.
     Escalation,
-    /// An action is taken back.
+    /// A recall.
     Recall,
-    /// An event could not be used.
+    /// A dead letter.
     Dead,
 }
 
 impl HeardMessage {
-    /// What a message on the bus says; nothing, if its subject is none of the contract.
+    /// Parses a message on the bus; none if its subject is not part of the contract.
     pub(crate) fn read(
         subjects: &Subjects,
         subject: &str,
@@ -213,7 +213,7 @@ fn of_escalation(escalation: &Escalation) -> (String, String) {
     (says, escalation.because.to_string())
 }
 
-/// One line about something heard.
+/// A message as one line.
 pub(crate) fn line(heard: &HeardMessage) -> String {
     let (style, mark) = match heard.what {
         MessageKind::Event => (EVENT, "→"),
@@ -235,7 +235,7 @@ pub(crate) fn line(heard: &HeardMessage) -> String {
         }
         _ => because,
     };
-    // One line, whatever it is about.
+    // One line, whatever it contains.
     let line = format!(
         "{}  {}  {:<12}  {:<16}  {}{because}",
         Styled(FAINT, &heard.at),

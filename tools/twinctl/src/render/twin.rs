@@ -1,4 +1,4 @@
-//! One customer, whole.
+//! The complete twin of one customer.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use super::quantity::{count, distance, many, moment};
 use super::sheet::{Cell, Sheet};
 use super::style::{CUSTOMER, ESCALATION, FAINT, Styled};
 
-/// Entries of the timeline that are shown with the whole twin.
+/// Entries of the timeline that are shown with the twin.
 const RECENT: usize = 8;
 
 pub(super) fn faint(text: impl ToString) -> Cell {
@@ -32,7 +32,7 @@ fn map(map: &Map) -> String {
     map.iter().map(|(name, held)| format!("{name}={}", value(held))).collect::<Vec<_>>().join(" ")
 }
 
-/// The index, and each of its parts.
+/// The index and its parts.
 fn parts(of: &Dissatisfaction) -> Vec<Vec<Cell>> {
     [
         ("index", of.index, "all of it together"),
@@ -45,13 +45,13 @@ fn parts(of: &Dissatisfaction) -> Vec<Vec<Cell>> {
     .into()
 }
 
-/// A share of 1, to be seen at a glance.
+/// A share of 1 as a bar.
 pub(super) fn bar(share: f64) -> Cell {
     let filled = (share.clamp(0.0, 1.0) * 10.0).round() as usize;
     Cell::new(format!("{}{} {share:.2}", "█".repeat(filled), "░".repeat(10 - filled)))
 }
 
-/// How sensitive a signal is, and what it was given for, as far as the channel said.
+/// The sensitivity and the purposes of a signal, if the channel named them.
 fn class(signal: &Signal) -> Cell {
     let purpose =
         signal.purpose.as_deref().map_or(String::new(), |purpose| format!(", for {purpose}"));
@@ -61,7 +61,7 @@ fn class(signal: &Signal) -> Cell {
     }
 }
 
-/// What a window comes to.
+/// The value of a window.
 fn counted(found: &Found<'_>) -> String {
     match found {
         Found::Int(number) => number.to_string(),
@@ -76,7 +76,7 @@ fn span(span: Duration) -> String {
     super::quantity::span(span.as_millis() as u64)
 }
 
-/// All that is known of one customer.
+/// The complete state of a customer.
 pub(crate) fn twin(reply: &ShowReply, width: u16) -> String {
     let ShowReply { customer, asked, partition, resident, inputs, now, twin, .. } = reply;
     let now = *now;
@@ -211,7 +211,7 @@ fn profile(sheet: &mut Sheet, twin: &TwinView, now: Time) {
     sheet.section("preferences", preferences.flat_map(|one| preference(one, now)).collect());
 }
 
-/// One preference: what was said, then what was inferred, then what must not be.
+/// One preference: the declared value, the inferred ones, and the forbidden ones.
 fn preference(one: &Preference, now: Time) -> Vec<Vec<Cell>> {
     let mut rows = Vec::new();
     if let Some(declared) = &one.declared {
@@ -247,7 +247,7 @@ fn preference(one: &Preference, now: Time) -> Vec<Vec<Cell>> {
     rows
 }
 
-/// Where an inferred value comes from: how often it was chosen, what is left of that and of the
+/// The evidence of an inferred value: how often it was chosen, the remaining weight of it and of the
 /// other choices, and the inputs that showed it.
 fn evidence(one: &Preference, leading: &Choice, now: Time) -> String {
     let mut said = format!("chosen {}×, last {}", leading.count, distance(now, leading.at));
@@ -481,7 +481,7 @@ fn entry(entry: &TimelineEntry) -> Vec<Cell> {
     ]
 }
 
-/// What one customer's twin took in lately.
+/// The recent inputs of a customer's twin.
 pub(crate) fn timeline(reply: &TimelineReply, width: u16) -> String {
     let mut sheet = Sheet::new(width);
     let held = reply.entries.len() as u64;

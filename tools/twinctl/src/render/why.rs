@@ -1,5 +1,5 @@
-//! A decision as people like to read it: how many fell where, who was left and by how much, why the
-//! others were not, and what would have changed it.
+//! A decision for people: how many candidates each stage dropped, the winner and its lead, why the others
+//! lost, and what would have changed it.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use super::quantity::{count, moment};
 use super::sheet::push_line;
 use super::style::{ACTION, CUSTOMER, ESCALATION, FAINT, RECALL, Styled, TITLE, WRONG};
 
-/// Why a twin decided as it did.
+/// The explanation of a decision.
 pub(crate) fn why(reply: &WhyReply) -> String {
     let WhyReply { customer, decision, flips, known } = reply;
     let mut text = String::new();
@@ -56,7 +56,7 @@ pub(crate) fn why(reply: &WhyReply) -> String {
     text
 }
 
-/// What a twin would do.
+/// The reaction in a what-if.
 pub(crate) fn what_if(reply: &WhatIfReply) -> String {
     let mut text = String::new();
     let WhatIfReply { customer, is_known, at, verdict, .. } = reply;
@@ -113,7 +113,7 @@ pub(crate) fn what_if(reply: &WhatIfReply) -> String {
     text
 }
 
-/// What a channel is told to show.
+/// The actions for a channel.
 pub(crate) fn offers(reply: &DecideReply) -> String {
     let mut text = String::new();
     let DecideReply { customer, at, policy, version, offers, .. } = reply;
@@ -132,7 +132,7 @@ pub(crate) fn offers(reply: &DecideReply) -> String {
     text
 }
 
-/// The funnel, and the candidates.
+/// The funnel and the candidates.
 fn decision(decision: &Decision, flips: &[Counterfactual], text: &mut String) {
     funnel(decision, text);
     let (lost, won): (Vec<_>, Vec<_>) =
@@ -158,9 +158,9 @@ fn decision(decision: &Decision, flips: &[Counterfactual], text: &mut String) {
     }
 }
 
-/// How many candidates each stage left over.
+/// The number of candidates that each stage left.
 fn funnel(decision: &Decision, text: &mut String) {
-    /// Columns of the longest bar.
+    /// The width of the longest bar in columns.
     const WIDEST: f64 = 40.0;
     let all = decision.considered;
     let mut left = all;
@@ -209,7 +209,7 @@ fn dropped(candidate: &Candidate, text: &mut String) {
     }
 }
 
-/// What would have changed it, in one line.
+/// The counterfactuals, in one line.
 fn would(flips: &[&Counterfactual], text: &mut String) {
     let Some(first) = flips.first() else { return };
     let verb = if first.wins { "would win" } else { "would pass" };
@@ -284,7 +284,7 @@ fn place(candidate: &Candidate) -> impl std::fmt::Display + use<> {
     Styled(FAINT, format!("  {}", candidate.place))
 }
 
-/// A score and what it is made of.
+/// A score and its factors.
 fn score(candidate: &Candidate) -> String {
     let ScoreFactors { propensity, drawn, context, value, lever, .. } = candidate.weights;
     let known = if (drawn - propensity).abs() > 0.0005 {

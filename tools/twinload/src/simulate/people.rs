@@ -1,47 +1,47 @@
-//! People as nobody knows them: with tastes of their own, moods that come and go, and needs.
+//! Simulated people with hidden tastes, changing moods, and needs.
 
 use jumeau::models::{normal, seed, uniform};
 
-/// What can be recommended, besides the one thing that is sold.
+/// The products that can be recommended, besides the one that is sold.
 pub(crate) const GENRES: [&str; 6] = ["comedy", "drama", "nature", "science", "sport", "thriller"];
-/// What is sold.
+/// The product that is sold.
 pub(crate) const PLAN: &str = "family_plan";
-/// How anything is said.
+/// The tones.
 pub(crate) const TONES: [&str; 2] = ["warm", "brief"];
-/// Everybody is of one group, which channels can tell.
+/// The groups; each person belongs to one, which channels can tell.
 pub(crate) const GROUPS: [&str; 4] = ["young", "parents", "older", "retired"];
 
-/// How likely anything is taken up by somebody to whom it means nothing in particular: as log-odds.
+/// The log-odds that a person without a particular taste accepts a recommendation.
 const USUAL: f64 = -1.8;
-/// How far the tastes of a group, and those of a person beside their group's, are apart.
+/// The spread of tastes between groups, and between the persons of a group.
 const OF_GROUP: f64 = 0.8;
 const OF_PERSON: f64 = 1.0;
-/// How much the tone matters to a person.
+/// The effect of the tone on a person.
 const OF_TONE: f64 = 0.6;
-/// How much less or more is taken up in the worst or the best mood.
+/// The effect of the worst or the best mood.
 const OF_MOOD: f64 = 1.2;
-/// By day something else is watched than in the evening.
+/// The effect of the time of day: tastes differ between day and evening.
 const OF_HOUR: f64 = 0.4;
-/// What is sold, to those who need it not and to those who need it.
+/// The effect on the sold product for those who do not need it, and for those who do.
 const UNNEEDED: f64 = -4.0;
 const NEEDED: f64 = 0.2;
-/// How much of a mood is left on the next day.
+/// The share of a mood that remains on the next day.
 const MOOD_LASTS: f64 = 0.8;
-/// How often a need comes up, and how many days it lasts.
+/// How often a need arises, and how many days it lasts.
 const NEED_COMES: f64 = 0.03;
 const NEED_LASTS: u32 = 4;
 
 /// Something that can be shown: one of the genres or the plan, and a tone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Choice {
-    /// A position in [`GENRES`], or behind them the plan.
+    /// A position in [`GENRES`], or the plan after them.
     pub(crate) what: usize,
     /// A position in [`TONES`].
     pub(crate) tone: usize,
 }
 
 impl Choice {
-    /// Everything that can be shown.
+    /// All choices.
     pub(crate) fn all() -> impl Iterator<Item = Choice> + Clone {
         (0..=GENRES.len()).flat_map(|what| (0..TONES.len()).map(move |tone| Choice { what, tone }))
     }
@@ -53,7 +53,7 @@ impl Choice {
         Some(Choice { what, tone: TONES.iter().position(|name| *name == treatment)? })
     }
 
-    /// Its position among all.
+    /// Its position among all choices.
     pub(crate) fn position(self) -> usize {
         self.what * TONES.len() + self.tone
     }
@@ -71,7 +71,7 @@ pub(crate) struct Person {
     /// A position in [`GROUPS`].
     pub(crate) group: usize,
     tastes: [f64; GENRES.len()],
-    /// Above 0 likes it warm, below 0 brief.
+    /// Above 0 prefers warm, below 0 brief.
     tone: f64,
     by_day: [f64; GENRES.len()],
     /// −1 to 1.
@@ -80,7 +80,7 @@ pub(crate) struct Person {
     needs: u32,
 }
 
-/// What somebody comes with on a day.
+/// The state of a person on a visit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Visit {
     /// Seconds since midnight.
@@ -92,7 +92,7 @@ pub(crate) struct Visit {
 }
 
 impl Person {
-    /// The person of a number, in a world of a seed.
+    /// The person of a number, in a world with a seed.
     pub(crate) fn new(number: u64, world: u64) -> Person {
         let own = |what: u64| normal(seed(&[world, number, what]));
         let group = (uniform(seed(&[world, number, 0])) * GROUPS.len() as f64) as usize;
@@ -116,7 +116,7 @@ impl Person {
         uniform(seed(&[self.seed, self.number, 3 << 40, day.into(), what]))
     }
 
-    /// A new day: moods change, needs come and go.
+    /// Begins a day: moods change, needs arise and end.
     pub(crate) fn wake(&mut self, day: u32) -> Visit {
         let swing = normal(seed(&[self.seed, self.number, 4 << 40, day.into()]));
         let rest = (1.0 - MOOD_LASTS * MOOD_LASTS).sqrt() * 0.5;
@@ -134,7 +134,7 @@ impl Person {
         }
     }
 
-    /// How likely this person takes something up at this moment: what nobody else knows.
+    /// The true propensity of this person for a choice at this time, which no model knows.
     pub(crate) fn propensity(&self, choice: Choice, visit: &Visit) -> f64 {
         let likes = match (self.tastes.get(choice.what), self.by_day.get(choice.what)) {
             (Some(taste), Some(by_day)) => {
@@ -144,13 +144,13 @@ impl Person {
             _ if self.needs > 0 => NEEDED - USUAL,
             _ => UNNEEDED - USUAL,
         };
-        // Nobody wants to be sold anything on a bad day.
+        // On a bad day nobody accepts a sale.
         let mood = if choice.is_sold() && self.mood < -0.3 { -3.0 } else { OF_MOOD * self.mood };
         let tone = if choice.tone == 0 { self.tone } else { -self.tone };
         1.0 / (1.0 + (-(USUAL + likes + mood + tone)).exp())
     }
 
-    /// What this person does about it: whether they take it up.
+    /// The answer of this person: whether they accept.
     pub(crate) fn answers(&mut self, choice: Choice, visit: &Visit, day: u32) -> bool {
         let takes = self.chance(day, 3) < self.propensity(choice, visit);
         if takes && choice.is_sold() {

@@ -1,4 +1,4 @@
-//! What a simulation came to, as text and as a page.
+//! The result of a simulation, as text and as a page.
 
 use std::fmt::Write as _;
 
@@ -6,23 +6,23 @@ use super::people::{Choice, GENRES, GROUPS, PLAN, TONES};
 use super::{Moment, SimulateOptions};
 use crate::report::count;
 
-/// How many points a curve has.
+/// The number of points of a curve.
 const POINTS: usize = 60;
 
-/// One way to choose, and how it did.
+/// One way to choose, and its result.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Side {
     name: &'static str,
-    /// What it is, for people.
+    /// Its name, for people.
     what: String,
-    /// At each of [`POINTS`] + 1 points, how often more something would have been taken up until then
-    /// had the oracle chosen.
+    /// The cumulative regret at each of [`POINTS`] + 1 points: how many more acceptances the oracle would
+    /// have had.
     regret: Vec<f64>,
-    /// How likely what it shows is taken up, between two points.
+    /// The mean propensity of what it shows, between two points.
     taken: Vec<f64>,
 }
 
-/// What a simulation came to.
+/// The result of a simulation.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct SimulationReport {
     customers: u64,
@@ -33,8 +33,8 @@ pub(super) struct SimulationReport {
 }
 
 impl SimulationReport {
-    /// Compares what was shown with what others would have shown in the same moments. What is the best
-    /// for everybody, and for everybody of a group, is known from the end.
+    /// Compares the choices with those of other ways in the same decisions. The best choice overall, and
+    /// per group, is determined in hindsight.
     pub(super) fn of(moments: &[Moment], options: &SimulateOptions) -> SimulationReport {
         let choices = Choice::all().count();
         let best = |of: &dyn Fn(&Moment) -> bool| {
@@ -103,7 +103,7 @@ impl SimulationReport {
         }
     }
 
-    /// How much less likely what a side shows is taken up than what the oracle shows, in the last tenth.
+    /// The gap to the oracle in mean propensity, in the last tenth.
     #[cfg(test)]
     pub(super) fn regret_at_last(&self, name: &str) -> f64 {
         let side = self.sides.iter().find(|side| side.name == name).unwrap();
@@ -111,7 +111,7 @@ impl SimulationReport {
         (side.regret[POINTS] - side.regret[POINTS - POINTS / 10]) / decisions
     }
 
-    /// What it came to, with the curves of regret as people see them in a terminal.
+    /// The result, with the curves of regret for a terminal.
     pub(super) fn text(&self) -> String {
         let mut text = String::new();
         // Writing to a string cannot fail.
@@ -172,7 +172,7 @@ impl SimulationReport {
         text + "       r random, f best fixed, g best by group, L learned; the oracle has none\n"
     }
 
-    /// What it came to, as one page of HTML with charts, which needs nothing but a browser.
+    /// The result, as one self-contained HTML page with charts.
     pub(super) fn page(&self) -> String {
         let mut page = String::new();
         // Writing to a string cannot fail.
@@ -220,7 +220,7 @@ impl SimulationReport {
         page
     }
 
-    /// One chart of a curve for each side.
+    /// One chart with a curve for each side.
     fn chart(&self, page: &mut String, title: &str, what: &str, curves: &[Vec<f64>]) {
         const LEFT: f64 = 64.0;
         const WIDE: f64 = 560.0;
@@ -269,7 +269,7 @@ impl SimulationReport {
             let _ = writeln!(page, "<polyline class=\"s{side}\" points=\"{}\"/>", points.join(" "));
             labels.push((y(curve.last().copied().unwrap_or_default()), side));
         }
-        // Labels that would lie upon each other move down.
+        // Labels that would overlap move down.
         labels.sort_by(|one, other| one.0.total_cmp(&other.0));
         let mut free = 0.0;
         for (at, side) in labels {
@@ -314,7 +314,7 @@ fn oracle(moment: &Moment) -> f64 {
 mod tests {
     use super::*;
 
-    /// Two groups of which each likes one thing, and twins that find out half way.
+    /// Two groups, each of which likes one thing, and twins that learn it half way.
     fn moments() -> Vec<Moment> {
         let choices: Vec<Choice> = Choice::all().collect();
         let moment = |number: usize| {

@@ -18,26 +18,26 @@ use crate::report::count;
 use crate::rig::{Rig, Service};
 use crate::traffic::Traffic;
 
-/// Events of the customer who has so many, for each second.
+/// Events per second of the hot customer.
 const HOT_RATE: u64 = 10_000;
-/// Messages of a channel that wants to do harm.
+/// Messages of a hostile channel.
 const HOSTILE: u64 = 230_000;
-/// Broken events that wait for the broker's confirmation, at most.
+/// Maximum unconfirmed invalid events.
 const RUBBISH_IN_FLIGHT: u32 = 2_000;
-/// Bytes of the small disk, and those that are to stay free on it.
+/// Bytes of the small disk, and the reserve on it.
 const DISK: (u64, u64) = (192 << 20, 48 << 20);
 /// Bytes of the stream that overflows or refuses.
 const SMALL_STREAM: i64 = 256 << 10;
-/// For so long nothing but the undisturbed customers' events comes into the stream: it is at rest.
+/// The stream is at rest when for this long only events of the undisturbed customers arrive.
 const REST: Duration = Duration::from_secs(2);
-/// Events of theirs that may be counted and not stored, or stored and not counted.
+/// The number of their events that may be counted and not stored, or stored and not counted.
 const IN_FLIGHT: u64 = 20;
-/// What is waited for comes within so long, or never.
+/// The maximum wait for a condition.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// How often a condition is looked at while it is waited for.
+/// The interval at which a condition is checked.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// What a trouble needs besides the rig.
+/// The parameters of a trouble besides the rig.
 struct Scene<'a> {
     options: &'a TroubleOptions,
     rig: Rig,
@@ -46,7 +46,7 @@ struct Scene<'a> {
     disk: Option<Disk>,
 }
 
-/// When a trouble began and ended, and what is to be told of it.
+/// When a trouble began and ended, and remarks about it.
 struct TroublePeriod {
     began: Instant,
     ended: Instant,
@@ -54,15 +54,15 @@ struct TroublePeriod {
     told: Vec<String>,
 }
 
-/// Lets one trouble come and go.
+/// Runs one trouble.
 pub(super) async fn run(
     options: &TroubleOptions,
     trouble: Trouble,
     folder: &Path,
 ) -> anyhow::Result<Outcome> {
     std::fs::create_dir_all(folder)?;
-    // A broker that dies must have written what it confirmed; otherwise the disk that both share
-    // would be what is measured.
+    // A broker that is killed must have written what it confirmed; otherwise the disk that both share
+    // would be measured.
     let sync_interval = if trouble == Trouble::Broker { "always" } else { "2m" };
     let rig = Rig::start(folder, sync_interval).await?;
     let disk = match trouble {
@@ -273,13 +273,13 @@ impl Scene<'_> {
             count(HOSTILE),
             count((HOSTILE as f64 / (ended - began).as_secs_f64()).round() as u64)
         );
-        // What twins still send each other comes to rest before the events of the undisturbed end.
+        // Messages between twins come to rest before the events of the undisturbed end.
         let internal = within("the twins to have nothing more for each other", async {
             loop {
                 let (stream, calm) = (self.stream_end().await?, self.probe.published());
                 sleep(REST).await;
                 let (stream_later, calm_later) = (self.stream_end().await?, self.probe.published());
-                // Two readings that are not of one moment may differ by what is on its way.
+                // Two readings at different times may differ by what is in flight.
                 if stream_later - stream <= calm_later - calm + IN_FLIGHT {
                     let own = HOSTILE + (calm_later - calm_before);
                     return Ok((stream_later - before).saturating_sub(own));
@@ -295,14 +295,14 @@ impl Scene<'_> {
         Ok(TroublePeriod { began, ended, done, told })
     }
 
-    /// The last sequence of the stream of events.
+    /// The last sequence of the event stream.
     async fn stream_end(&self) -> anyhow::Result<u64> {
         let jetstream = jetstream::new(self.rig.client.clone());
         let stream = jetstream.get_stream(self.rig.subjects.events_stream()).await?;
         Ok(stream.cached_info().state.last_sequence)
     }
 
-    /// Waits until the hot customer's events are taken in.
+    /// Waits until the hot customer's events are processed.
     async fn taken_in(&self, events: &u64) -> anyhow::Result<()> {
         within("the hot customer's events to be taken in", async {
             loop {
@@ -316,7 +316,7 @@ impl Scene<'_> {
         .await
     }
 
-    /// Waits until so many dead letters are counted.
+    /// Waits until this many dead letters are counted.
     async fn dead(&self, events: u64) -> anyhow::Result<Stats> {
         within("the broken events to be counted", async {
             loop {
@@ -342,7 +342,7 @@ impl Scene<'_> {
         Ok(())
     }
 
-    /// Waits until everything is taken in, and sums up.
+    /// Waits until everything is processed, and sums up.
     async fn end(mut self, trouble: Trouble, passed: TroublePeriod) -> anyhow::Result<Outcome> {
         let TroublePeriod { began, ended, done, mut told } = passed;
         let events = self.probe.hold().await?;
@@ -366,7 +366,7 @@ impl Scene<'_> {
     }
 }
 
-/// What comes within [`PATIENCE`], or a failure that says what did not.
+/// The result of a future within [`PATIENCE`], or an error that names it.
 async fn within<T>(
     what: &str,
     coming: impl Future<Output = anyhow::Result<T>>,

@@ -1,4 +1,4 @@
-//! A small disk: a file system in memory, in a namespace of its own, for which nobody needs rights.
+//! A small disk: a file system in memory, in a namespace of its own, which needs no privileges.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -7,14 +7,14 @@ use anyhow::{Context as _, bail, ensure};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-/// It is there for as long as this lives.
+/// It exists as long as this value.
 pub(super) struct Disk {
     keeper: Child,
     folder: PathBuf,
 }
 
 impl Disk {
-    /// A disk of so many bytes at a folder, for whoever is started by [`Disk::under`].
+    /// Mounts a disk of this size at a folder, for programs started by [`Disk::under`].
     pub(super) async fn mount(folder: &Path, bytes: u64) -> anyhow::Result<Disk> {
         std::fs::create_dir_all(folder)?;
         let mut keeper = Command::new("unshare")
@@ -37,7 +37,7 @@ impl Disk {
         Ok(Disk { keeper, folder: folder.to_owned() })
     }
 
-    /// What starts a program that sees the disk.
+    /// The command prefix that starts a program that sees the disk.
     pub(super) fn under(&self) -> anyhow::Result<Vec<String>> {
         let target = self.keeper.id().context("the small disk is gone")?.to_string();
         let words = ["nsenter", "--target", &target, "--user", "--mount"];
@@ -45,7 +45,7 @@ impl Disk {
         Ok(words.map(str::to_owned).collect())
     }
 
-    /// Fills the disk until this many bytes are left; 0: until nothing goes on it any more.
+    /// Fills the disk until this many bytes are left; 0: until nothing more fits.
     pub(super) async fn fill(&self, left: u64) -> anyhow::Result<()> {
         let script = r#"
             free=$(df --output=avail -B1 "$1" | tail -1)

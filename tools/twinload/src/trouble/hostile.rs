@@ -1,4 +1,4 @@
-//! What a channel sends that wants to do harm, and has the rights of a channel or more.
+//! The messages of a hostile channel with the rights of a channel or more.
 
 use async_nats::HeaderMap;
 use bytes::Bytes;
@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use crate::traffic::Message;
 
-/// Identifiers that are linked to and fro; the fewer, the more circles close.
+/// Identifiers that are linked back and forth; the fewer, the more cycles arise.
 const LINKED: u64 = 12;
-/// Customers about whom broken events are sent.
+/// Customers of invalid events.
 const BROKEN: u64 = 1_000;
 
 /// The messages in order, the same in every run.
@@ -31,7 +31,7 @@ fn message(subjects: &Subjects, number: u64) -> Message {
         0..30 => event("link", json!({ "to": other })),
         30..38 => event("unlink", json!({ "from": other })),
         38..50 => event("page", json!({ "name": "Home" })),
-        // What twins send each other, forged: events and memories, in their channel.
+        // Forged messages between twins: events and memories, in the internal channel.
         50..60 => {
             let memory = (draw & 1 == 0).then(|| json!({ "profile": { "traits": {} } }));
             let sense = memory.is_some().then_some("joins");
@@ -54,7 +54,7 @@ fn message(subjects: &Subjects, number: u64) -> Message {
             "handoff",
             json!({ "escalation": "e", "state": "resolved", "agent": "agent-kim" }),
         ),
-        // Conditions that would take for ever, of facts that wake everybody.
+        // Conditions that would never end, of broadcasts that wake every twin.
         65 if draw & 0xF00 == 0 => {
             let all = "profile.xs.all(a, profile.xs.all(b, profile.xs.all(c, profile.xs.all(d, a == d))))";
             let data = json!({ "value": 1, "where": all, "wake": true, "ttl": 3_600 });
@@ -72,7 +72,7 @@ fn message(subjects: &Subjects, number: u64) -> Message {
                 r#"{"type":"message","data":{"text":"half \ud83d, \u0000","from":"customer"}}"#;
             (subject(subjects, "hostile", &about), payload.to_owned())
         }
-        // Nobody's.
+        // A subject of no customer.
         75..80 => (format!("{}.events.hostile.{about}.x", subjects.prefix()), "{}".to_owned()),
         _ => {
             let about = format!("broken-{}", draw % BROKEN);
@@ -97,7 +97,7 @@ fn subject(subjects: &Subjects, channel: &str, about: &str) -> String {
     subjects.event(&channel, &customer(about))
 }
 
-/// A number that looks like chance: the finalizer of SplitMix64 (Steele, Lea and Flood, 2014).
+/// A pseudo-random number: the finalizer of SplitMix64 (Steele, Lea and Flood, 2014).
 fn mixed(number: u64) -> u64 {
     let mut mixed = number.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

@@ -1,5 +1,5 @@
-//! What goes wrong around a service, and what those notice whom it does not concern: a real broker, a
-//! real service and a real store, of which something is taken away for a while.
+//! Troubles around a service, and their effect on undisturbed customers: a real broker, a real service
+//! and a real store, of which something fails for a while.
 
 mod cases;
 mod disk;
@@ -64,20 +64,20 @@ pub(crate) enum Trouble {
     Hostile,
 }
 
-/// What became of one trouble.
+/// The result of one trouble.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Outcome {
     /// The trouble.
     pub(crate) trouble: Trouble,
     /// What was done.
     pub(crate) done: String,
-    /// What those noticed whom it does not concern.
+    /// The effect on undisturbed customers.
     pub(crate) noticed: Noticed,
-    /// What the service says of it, and what became of those whom it does concern.
+    /// The reports of the service, and the effect on disturbed customers.
     pub(crate) told: Vec<String>,
 }
 
-/// Lets everything go wrong that is wanted, and prints what became of it.
+/// Runs the requested troubles, and prints their results.
 pub(crate) async fn run(options: &TroubleOptions) -> anyhow::Result<()> {
     let temporary = tempfile::tempdir()?;
     let folder = options.folder.as_deref().unwrap_or(temporary.path());
@@ -131,7 +131,7 @@ impl TroubleOptions {
     }
 }
 
-/// A folder within another, made.
+/// Creates a folder within another.
 fn made(folder: &Path, name: &str) -> anyhow::Result<std::path::PathBuf> {
     let path = folder.join(name);
     std::fs::create_dir_all(&path)?;

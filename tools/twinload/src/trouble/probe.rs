@@ -1,4 +1,4 @@
-//! Customers to whom nothing special happens, while something does to others: what they notice.
+//! Undisturbed customers, while a trouble affects others: measures what they notice.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,18 +16,18 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::rig::Rig;
 use crate::traffic::{Message, Traffic, number_of};
 
-/// Before an event that the broker did not confirm is published again.
+/// The pause before an unconfirmed event is published again.
 const AGAIN: Duration = Duration::from_millis(50);
-/// A broker that does not confirm an event within so long is asked again.
+/// After this long without a confirmation, an event is published again.
 const CONFIRMED: Duration = Duration::from_secs(1);
-/// So many actions in time, one after the other, are as before.
+/// After this many consecutive timely actions, the service has recovered.
 const TIMELY: u32 = 20;
-/// The last actions come within so long after everything is taken in.
+/// The maximum wait for the last actions after everything is processed.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Events that are published and not confirmed, at most.
+/// Maximum unconfirmed events.
 const IN_FLIGHT: usize = 100_000;
 
-/// Steady traffic, and a reader of what comes of it.
+/// Constant traffic, and a reader of its actions.
 pub(super) struct Probe {
     start: Instant,
     rate: f64,
@@ -39,40 +39,40 @@ pub(super) struct Probe {
     reader: JoinHandle<()>,
 }
 
-/// When actions came, by the number of their event: the first time, and how often.
+/// Arrivals of actions, by the number of their event: the first time, and how often.
 type Arrivals = BTreeMap<u64, (Instant, u32)>;
 
-/// What actions took whose events were due in a span of time.
+/// The latencies of actions whose events were due in a period.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub(crate) struct Phase {
     /// Actions.
     pub(crate) actions: u64,
-    /// Half of them came within so many milliseconds.
+    /// The median latency in milliseconds.
     pub(crate) p50_ms: f64,
-    /// 99 of 100 did.
+    /// The 99th percentile.
     pub(crate) p99_ms: f64,
-    /// All did.
+    /// The maximum.
     pub(crate) max_ms: f64,
 }
 
-/// What the undisturbed customers noticed.
+/// The effect on undisturbed customers.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Noticed {
-    /// Events of theirs that the broker accepted.
+    /// Their events that the broker accepted.
     pub(crate) events: u64,
-    /// Actions that never came.
+    /// Actions that never arrived.
     pub(crate) lost: u64,
-    /// Actions that came more than once.
+    /// Actions that arrived more than once.
     pub(crate) doubled: u64,
     /// Before, during and after the trouble.
     pub(crate) phases: [Phase; 3],
-    /// Seconds from the end of the trouble until actions came in time again, 20 in a row: within a
-    /// tenth of a second, or four times the p99 before.
+    /// Seconds from the end of the trouble until 20 consecutive actions were timely again: within a tenth
+    /// of a second, or four times the p99 before.
     pub(crate) recovery_seconds: f64,
 }
 
 impl Probe {
-    /// Begins to publish, at so many events for each second.
+    /// Starts to publish, at this many events per second.
     pub(super) async fn start(rig: &Rig, customers: u64, rate: f64) -> anyhow::Result<Probe> {
         let traffic = Traffic { customers, name: "calm" };
         let stop = Arc::new(AtomicBool::new(false));
@@ -97,7 +97,7 @@ impl Probe {
         Ok(Probe { start, rate, traffic, stop, published, publisher, arrivals, reader })
     }
 
-    /// How many events were published so far.
+    /// The number of events published so far.
     pub(super) fn published(&self) -> u64 {
         self.published.load(Ordering::Relaxed)
     }
@@ -108,7 +108,7 @@ impl Probe {
         (&mut self.publisher).await?
     }
 
-    /// What was noticed, once everything is taken in, of a trouble that began and ended then.
+    /// The effect of a trouble that began and ended then, once everything is processed.
     pub(super) async fn finish(
         self,
         events: u64,
@@ -138,7 +138,7 @@ impl Probe {
         let is_late = |number: &u64, came: Instant| {
             came.saturating_duration_since(due(*number)).as_secs_f64() * 1_000.0 > late_ms
         };
-        // In the order in which they were due: those that came before all was as before.
+        // In the scheduled order: those before the recovery.
         let (mut timely, mut last) = (0, ended);
         for (number, (came, _)) in &arrivals {
             let is_after = due(*number) >= ended;
@@ -200,7 +200,7 @@ async fn publish(
     Ok(number)
 }
 
-/// Its id makes copies harmless.
+/// Retries are harmless, because the id makes them duplicates.
 async fn until_accepted(jetstream: jetstream::Context, message: Message) {
     loop {
         let Message { subject, headers, payload } = &message;
@@ -215,7 +215,7 @@ async fn until_accepted(jetstream: jetstream::Context, message: Message) {
     }
 }
 
-/// Reads actions as they come, whatever becomes of the broker meanwhile.
+/// Reads actions as they arrive, through outages of the broker.
 async fn read(
     jetstream: jetstream::Context,
     stream: String,
@@ -224,7 +224,7 @@ async fn read(
 ) {
     let mut next = 1;
     loop {
-        // Whatever fails, it is tried again behind what was read.
+        // After any failure, it continues after the last action read.
         let _ = read_from(&jetstream, &stream, &filter, &mut next, &arrivals).await;
         tokio::time::sleep(AGAIN).await;
     }
@@ -259,7 +259,7 @@ async fn read_from(
 }
 
 fn phase(took: impl Iterator<Item = Duration>) -> anyhow::Result<Phase> {
-    // From a microsecond to an hour, to three digits.
+    // From a microsecond to an hour, with three digits.
     let mut histogram = Histogram::<u64>::new_with_bounds(1, 3_600_000_000, 3)?;
     for took in took {
         histogram.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX).max(1));
