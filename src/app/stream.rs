@@ -23,7 +23,8 @@ pub(super) async fn own(
     let partitions = settings.service.partitions;
     let metas = metas(&store, partitions)?;
     check(&bus, &store, &metas).await?;
-    let claim = Claim { number: fresh_number(), before: store.owner()?, now: super::now() };
+    let claim =
+        Claim { number: fresh_number(), before: store.owner()?, now: super::policy_handle::now() };
     store.set_owner(claim.number)?;
     let lost = move |error: bus::Error| {
         // Without a receiver the service is stopping already.

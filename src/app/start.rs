@@ -1,0 +1,306 @@
+//! Starts the service, one step after the other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor as _, Arbiter, Context};
+use parking_lot::RwLock;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+
+use super::callbacks::{confirmed, durable, publish, stop_on_failure, watched};
+use super::policy_handle::{PolicyHandle, current};
+use super::recovery::{recover, resume_point};
+use super::threads::Threads;
+use super::{RunningService, disk_space, intake, stream};
+use crate::actors::{
+    Clock, Eraser, FatalError, LearnerThread, PartitionActor, PartitionSetup, Partitions,
+};
+use crate::api::{self, AuditWriter, ReceiptSigner};
+use crate::bus::{self, Analyser, Bus, Intake, Ownership, Relay, StreamMonitor};
+use crate::config::settings::{self, LogIdentifiers};
+use crate::config::{Settings, limits};
+use crate::event::{AgentChannels, Channel, Rights};
+use crate::partition::{Bounds, Outgoing, Recovered, Trainer};
+use crate::policy::Policy;
+use crate::router::{BackupWriter, Probes, Router, Services};
+use crate::store::{Committer, DiskMonitor, Store};
+
+/// What every step of the start uses.
+struct Start<'a> {
+    settings: &'a Settings,
+    threads: Threads,
+    bus: Bus,
+    store: Arc<Store>,
+    partitions: Partitions,
+    fatal: UnboundedSender<FatalError>,
+}
+
+impl RunningService {
+    /// Connects to the broker, opens the store and starts every partition at its cursor.
+    ///
+    /// # Errors
+    /// If there is no broker, or the streams or the database contradict the settings.
+    pub async fn start(
+        settings: &Settings,
+        policy: Arc<Policy>,
+        shadow: Option<Arc<Policy>>,
+        source: String,
+    ) -> anyhow::Result<RunningService> {
+        let (fatal_sender, fatal) = unbounded_channel();
+        let start = Start::open(settings, fatal_sender).await?;
+        // Nothing is created or changed on the broker before we own the prefix.
+        let ownership = start.own().await?;
+        let committer = Committer::spawn(
+            start.store.clone(),
+            durable(start.partitions.clone()),
+            stop_on_failure(start.fatal.clone()),
+        )?;
+        let relay = start.relay().await?;
+        let signer = start.signer().await?;
+        let recovered = start.recover(&signer).await?;
+        let trainer = start.trainer().await?;
+        let mut intake = start.intake(&recovered).await?;
+        intake.spare(&relay);
+        let (eraser, erasures) = Eraser::new(
+            start.store.clone(),
+            start.bus.clone(),
+            relay.clone(),
+            settings.service.partitions,
+            start.fatal.clone(),
+        );
+        let rights = rights(&settings.service)?;
+        let clock = Arc::new(Clock::new());
+        clock.compare(start.bus.ahead_of_broker_ms().await);
+
+        let subjects = Arc::new(start.bus.subjects().clone());
+        let outgoing = Outgoing::new(subjects, signer.marks(), settings.service.partitions);
+        let arbiters = start.partitions(recovered, |partition, recovered| PartitionSetup {
+            partition,
+            mode: settings.service.time,
+            bounds: bounds(settings),
+            rights: rights.clone(),
+            outgoing: outgoing.clone(),
+            policy: policy.clone(),
+            shadow: shadow.clone(),
+            models: trainer.model().clone(),
+            recovered,
+            store: start.store.clone(),
+            committer: committer.handle(),
+            relay: relay.clone(),
+            eraser: eraser.clone(),
+            floor: intake.floor(),
+            clock: clock.clone(),
+            fatal: start.fatal.clone(),
+        });
+        let room = start.disk_monitor().await;
+        let learner = LearnerThread::spawn(
+            start.store.clone(),
+            trainer,
+            publish(start.partitions.clone()),
+            stop_on_failure(start.fatal.clone()),
+        )?;
+
+        let policy = start.policy_handle(&policy, source, &signer);
+        let probes = Probes {
+            resets: intake.resets(),
+            missed: intake.missed(),
+            floor: intake.floor(),
+            relay,
+            watch: start.stream_monitor().await?,
+            room,
+            clock,
+            rights,
+        };
+        let services = Services {
+            learner: learner.handle(),
+            keeper: BackupWriter::new(start.store.clone(), settings.store.backups.clone()),
+            auditor: policy.auditor.clone(),
+            signer,
+        };
+        let api = start.api(policy.current.clone(), probes, services).await?;
+        let eraser = start.spawn("the eraser", erasures.run());
+        let intake = start.take_in(intake);
+        let Start { threads, bus, partitions, .. } = start;
+        let drain = Duration::from_secs(settings.service.drain_seconds_max.into());
+        Ok(RunningService {
+            partitions,
+            arbiters,
+            committer,
+            learner,
+            bus,
+            ownership,
+            threads,
+            intake,
+            eraser,
+            api,
+            policy,
+            fatal,
+            drain,
+        })
+    }
+}
+
+impl<'a> Start<'a> {
+    /// Connects to the broker and opens the store.
+    async fn open(
+        settings: &'a Settings,
+        fatal: UnboundedSender<FatalError>,
+    ) -> anyhow::Result<Start<'a>> {
+        let threads = Threads::start(settings.service.bus_threads.into())?;
+        let nats = settings.nats.clone();
+        let bus = threads.run(async move { Bus::join(&nats).await }).await??;
+        let (of_store, count) = (settings.store.clone(), settings.service.partitions);
+        let store = threads.read(move || Store::open(&of_store, count)).await??;
+        let partitions = Partitions::default();
+        Ok(Start { settings, threads, bus, store: Arc::new(store), partitions, fatal })
+    }
+
+    async fn own(&self) -> anyhow::Result<Ownership> {
+        let (bus, store) = (self.bus.clone(), self.store.clone());
+        let own = stream::own(bus, store, self.settings.clone(), self.fatal.clone());
+        self.threads.run(own).await?
+    }
+
+    async fn relay(&self) -> anyhow::Result<Arc<Relay>> {
+        let (bus, confirmed) = (self.bus.clone(), confirmed(self.partitions.clone()));
+        let relay = self.threads.run(async move { Relay::spawn(&bus, confirmed).await });
+        Ok(Arc::new(relay.await??))
+    }
+
+    async fn signer(&self) -> anyhow::Result<ReceiptSigner> {
+        let store = self.store.clone();
+        let secret = self.threads.read(move || store.secret(api::fresh_secret())).await??;
+        Ok(ReceiptSigner::new(&secret))
+    }
+
+    async fn recover(&self, signer: &ReceiptSigner) -> anyhow::Result<Vec<Recovered>> {
+        let (store, count) = (self.store.clone(), self.settings.service.partitions);
+        let is_plain = self.settings.log.identifiers == LogIdentifiers::Plain;
+        let secret = signer.marks().with_plain_log(is_plain);
+        self.threads.read(move || recover(&store, count, &secret)).await?
+    }
+
+    async fn trainer(&self) -> anyhow::Result<Trainer> {
+        let (store, count) = (self.store.clone(), self.settings.service.partitions);
+        Ok(self.threads.read(move || Trainer::resume(&*store, count)).await??)
+    }
+
+    async fn intake(&self, recovered: &[Recovered]) -> anyhow::Result<Intake> {
+        let resume = resume_point(recovered, self.store.floor()?, self.settings.service.time)?;
+        let (bus, count) = (self.bus.clone(), self.settings.service.partitions);
+        let open = async move { Intake::open(&bus, count, resume).await };
+        Ok(self.threads.run(open).await??)
+    }
+
+    /// Starts every partition, in turn on the threads of as many arbiters as the settings say.
+    fn partitions(
+        &self,
+        recovered: Vec<Recovered>,
+        setup: impl Fn(u16, Recovered) -> PartitionSetup,
+    ) -> Vec<Arbiter> {
+        let arbiters: Vec<Arbiter> =
+            (0..self.settings.service.arbiters()).map(|_| Arbiter::new()).collect();
+        let start = |(partition, recovered): (u16, Recovered)| {
+            let setup = setup(partition, recovered);
+            let arbiter = &arbiters[usize::from(partition) % arbiters.len()];
+            PartitionActor::start_in_arbiter(
+                &arbiter.handle(),
+                move |context: &mut Context<PartitionActor>| PartitionActor::new(setup, context),
+            )
+        };
+        let addresses = (0..self.settings.service.partitions).zip(recovered).map(start).collect();
+        self.partitions.enter(addresses);
+        arbiters
+    }
+
+    async fn disk_monitor(&self) -> Arc<DiskMonitor> {
+        let monitor = Arc::new(DiskMonitor::new(&self.settings.store));
+        disk_space::look(&monitor, &self.partitions).await;
+        self.threads.handle.spawn(disk_space::watch(monitor.clone(), self.partitions.clone()));
+        monitor
+    }
+
+    async fn stream_monitor(&self) -> anyhow::Result<StreamMonitor> {
+        let (bus, count) = (self.bus.clone(), self.settings.service.partitions);
+        let settings = self.settings.streams.clone();
+        self.threads.run(async move { StreamMonitor::spawn(&bus, settings, count) }).await
+    }
+
+    fn policy_handle(
+        &self,
+        policy: &Policy,
+        source: String,
+        signer: &ReceiptSigner,
+    ) -> PolicyHandle {
+        let identifiers = self.settings.audit.identifiers;
+        PolicyHandle {
+            partitions: self.partitions.clone(),
+            current: Arc::new(RwLock::new(current(policy, source))),
+            auditor: AuditWriter::new(&self.bus, identifiers, signer.audit()),
+            threads: self.threads.handle.clone(),
+        }
+    }
+
+    async fn api(
+        &self,
+        policy: Arc<RwLock<api::CurrentPolicy>>,
+        probes: Probes,
+        services: Services,
+    ) -> anyhow::Result<bus::ApiService> {
+        let (bus, partitions) = (self.bus.clone(), self.partitions.clone());
+        let mode = self.settings.service.time;
+        let router = Arc::new(Router::new(bus.clone(), partitions, mode, policy, probes, services));
+        let answer = move |request| {
+            let router = router.clone();
+            async move { router.answer(request).await }
+        };
+        let endpoints: Vec<_> = api::VERBS.iter().map(|verb| verb.endpoint).collect();
+        let start = async move { bus::ApiService::start(&bus, &endpoints, answer).await };
+        Ok(self.threads.run(start).await??)
+    }
+
+    fn take_in(&self, intake: Intake) -> tokio::task::JoinHandle<()> {
+        let analyser = self.settings.analyser.subject.as_ref().map(|subject| {
+            let patience = Duration::from_millis(self.settings.analyser.timeout_ms.into());
+            Analyser::new(&self.bus, subject, patience)
+        });
+        let (partitions, fatal) = (self.partitions.clone(), self.fatal.clone());
+        self.spawn("the intake", intake::take_in(intake, analyser, partitions, fatal))
+    }
+
+    /// Runs a task that the service depends on.
+    fn spawn(
+        &self,
+        what: &'static str,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) -> tokio::task::JoinHandle<()> {
+        self.threads.handle.spawn(watched(what, task, self.fatal.clone()))
+    }
+}
+
+/// The bounds of one partition: its share of those of the service.
+fn bounds(settings: &Settings) -> Bounds {
+    let service = &settings.service;
+    let share = usize::from(service.partitions);
+    let rest_after = Duration::from_secs(service.rest_after_seconds.into());
+    Bounds {
+        resident_twins_max: (service.resident_twins_max / share).max(1),
+        resident_bytes_max: service.resident_bytes_max / share,
+        timers_near_max: limits::TIMER_WINDOW,
+        outbox_max: limits::OUTBOX_BACKLOG,
+        rest_after: Some(rest_after).filter(|after| !after.is_zero()),
+        wake_pause: Duration::from_secs(service.partitions.into())
+            / settings.broadcast.wake_per_second,
+        partitions: service.partitions,
+        answers: service.answers,
+    }
+}
+
+/// Which channels may speak for agents, and which may merge customers.
+fn rights(service: &settings::ServiceSettings) -> anyhow::Result<Rights> {
+    for channel in &service.merging_channels {
+        Channel::new(channel).map_err(anyhow::Error::msg)?;
+    }
+    let desks = AgentChannels::new(service.desks.iter().map(String::as_str));
+    Ok(Rights::new(desks, service.merging_channels.iter().map(String::as_str)))
+}
