@@ -4,34 +4,34 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::{cut, json, nullable};
 use crate::config::limits;
 
-/// What an analyser outside made of a message: its answer, as JSON.
+/// The external analyser's answer about a message, as JSON.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Analysis {
-    /// How its writer feels: −1 (bad) to 1 (good).
+    /// The writer's sentiment: −1 (bad) to 1 (good).
     pub valence: f32,
-    /// How sure that is: 0 to 1; 1 if not said.
+    /// The confidence in it: 0 to 1; 1 if absent.
     #[serde(default = "sure", deserialize_with = "how_sure")]
     #[schemars(with = "Option<f32>")]
     pub confidence: f32,
-    /// How pressing it is: 0 to 1.
+    /// The urgency: 0 to 1.
     #[serde(default, deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<f32>")]
     pub urgency: f32,
-    /// Its language, as a BCP 47 tag; left out: the twin tells it by itself.
+    /// Its language as a BCP 47 tag; if omitted, the twin detects it.
     #[serde(default)]
     pub language: Option<Box<str>>,
-    /// The words that made the valence, the weightiest first.
+    /// The words that caused the valence, the largest contribution first.
     #[serde(default, deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<Vec<AnalysedWords>>")]
     pub words: Vec<AnalysedWords>,
 }
 
-/// Words of a message and what they added.
+/// Words of a message and their contribution to the valence.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AnalysedWords {
     /// The words.
     pub text: Box<str>,
-    /// What they added: −1 to 1.
+    /// Their contribution: −1 to 1.
     pub weight: f32,
 }
 
@@ -44,10 +44,10 @@ fn how_sure<'de, D: Deserializer<'de>>(from: D) -> Result<f32, D::Error> {
 }
 
 impl Analysis {
-    /// The analysis in an analyser's answer.
+    /// Parses an analyser's answer.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// A description of the mistake.
     pub fn parse(answer: &[u8]) -> Result<Analysis, String> {
         let mut read: Analysis = json::read_bytes(answer).map_err(|misread| {
             format!("expected {{\"valence\": -0.5, …}} as JSON, found: {misread}")

@@ -5,21 +5,21 @@ use super::kind::{name, values};
 use super::{Map, Value, nullable};
 use crate::config::limits;
 
-/// A channel asks what to show to the customer now.
+/// A channel's request for actions to show to the customer now.
 ///
-/// Through the API it is answered with what was decided; on the stream of events, what was decided
-/// comes as actions.
+/// A request through the API is answered with the decision; for a request on the event stream, the
+/// decision is published as actions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AskData {
-    /// Where there is room: `home-hero`, `receipt`… None: wherever the channel can show something.
+    /// The placements that the channel can fill: `home-hero`, `receipt`… None: any placement.
     #[serde(default = "nowhere", deserialize_with = "places")]
     #[schemars(with = "Option<Vec<String>>")]
     pub placements: Value,
-    /// How many are wanted at most in each place, 1 or more.
+    /// The maximum number of actions for each placement, 1 or more.
     #[serde(default = "one", deserialize_with = "most")]
     #[schemars(with = "Option<u8>")]
     pub most: u8,
-    /// The context of this moment: what is on the page, what was searched for, the device…
+    /// The context of the request: the content of the page, the search, the device…
     #[serde(default, alias = "context", deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<Map>")]
     pub properties: Map,
@@ -42,7 +42,7 @@ fn most<'de, D: Deserializer<'de>>(from: D) -> Result<u8, D::Error> {
 }
 
 impl AskData {
-    /// Where there is room; none: wherever the channel can show something.
+    /// The requested placements; none: any placement.
     pub fn places(&self) -> impl Iterator<Item = &str> {
         let list = match &self.placements {
             Value::List(list) => &list[..],
@@ -51,7 +51,7 @@ impl AskData {
         list.iter().filter_map(Value::as_text)
     }
 
-    /// How many are wanted in all, at most.
+    /// The maximum number of actions in total.
     pub fn wanted(&self) -> usize {
         let most = usize::from(self.most) * self.places().count().max(1);
         most.min(limits::OFFERS)

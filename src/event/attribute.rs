@@ -1,4 +1,4 @@
-//! The attributes of a CloudEvent in the headers of a message: as its binding to NATS has them.
+//! CloudEvents attributes in the headers of a message, according to the NATS protocol binding.
 
 use std::borrow::Cow;
 
@@ -6,21 +6,21 @@ use percent_encoding::percent_decode_str;
 
 use super::{Header, Reason, Rejection, cut};
 
-/// How the names of the headers of attributes begin.
+/// The prefix of the headers of attributes.
 const PREFIX: &str = "ce-";
 
-/// How a message holds an event.
+/// The content mode of a message: where it holds the event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ContentMode {
-    /// All of it is JSON: a CloudEvent, or the bare form.
+    /// The payload is a JSON object: a CloudEvent, or the bare form.
     Structured,
-    /// Attributes are headers, the payload is the data.
+    /// Headers are the attributes, the payload is the data.
     Binary,
 }
 
 impl ContentMode {
-    /// The mode of a message. A content type of CloudEvents decides; without one, the headers of
-    /// attributes do.
+    /// The mode of a message. A CloudEvents content type determines it; without one, the presence of
+    /// attribute headers does.
     ///
     /// # Errors
     /// [`Reason::BadEnvelope`] for batches and for formats other than JSON.
@@ -44,16 +44,16 @@ impl ContentMode {
     }
 }
 
-/// The first header of a name, whatever its capitals.
+/// The first header of this name, ignoring case.
 pub(super) fn header<'a>(headers: &[Header<'a>], name: &str) -> Option<&'a str> {
     headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
 }
 
-/// An attribute in a header: without double quotes, as older senders write it, and percent-decoded
-/// once; a `%` that begins no escape stays, because not every sender encodes.
+/// An attribute in a header: without the double quotes that older senders write, and percent-decoded
+/// once; a `%` that begins no escape is kept, because not every sender encodes.
 ///
 /// # Errors
-/// [`Reason::BadEnvelope`] if what is encoded is not UTF-8, or two headers contradict each other.
+/// [`Reason::BadEnvelope`] if the decoded bytes are not UTF-8, or two headers contradict each other.
 pub(super) fn attribute<'a>(
     headers: &[Header<'a>],
     name: &str,
@@ -89,7 +89,7 @@ fn all<'a>(headers: &[Header<'a>], name: &str) -> impl Iterator<Item = &'a str> 
     headers.iter().filter(move |(header, _)| is_it(header)).map(|(_, value)| value.trim_ascii())
 }
 
-/// The value that a header stands for; none if that is not UTF-8.
+/// The decoded value of a header; none if it is not UTF-8.
 fn decode(value: &str) -> Option<Cow<'_, str>> {
     let decoded = match unquoted(value) {
         Cow::Borrowed(value) => percent_decode_str(value).decode_utf8().ok()?,
@@ -101,13 +101,13 @@ fn decode(value: &str) -> Option<Cow<'_, str>> {
     })
 }
 
-/// A value with U+FFFD in the place of NUL, as in JSON: an event has one identity, however it was
-/// written.
+/// The value with NUL replaced by U+FFFD, as in JSON, so that an event has the same identity in both
+/// content modes.
 pub(super) fn without_nul(value: &str) -> Cow<'_, str> {
     if value.contains('\0') { value.replace('\0', "\u{FFFD}").into() } else { value.into() }
 }
 
-/// What a quoted string says; any other value as it is.
+/// The content of a quoted string; any other value unchanged.
 fn unquoted(value: &str) -> Cow<'_, str> {
     let within = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     let Some(within) = within else { return Cow::Borrowed(value) };
@@ -120,7 +120,7 @@ fn unquoted(value: &str) -> Cow<'_, str> {
         match next {
             '\\' => match rest.next() {
                 Some(escaped) => said.push(escaped),
-                // The last quote was escaped, and so ends nothing.
+                // The last quote is escaped, so it does not close the string.
                 None => return Cow::Borrowed(value),
             },
             '"' => return Cow::Borrowed(value),
@@ -130,13 +130,13 @@ fn unquoted(value: &str) -> Cow<'_, str> {
     Cow::Owned(said)
 }
 
-/// A media type without its parameters, in small letters.
+/// A media type without its parameters, in lower case.
 fn essence(media: &str) -> String {
     let essence = media.split(';').next().unwrap_or_default();
     essence.trim_ascii().to_ascii_lowercase()
 }
 
-/// Whether a media type says that data is JSON.
+/// Whether a media type denotes JSON.
 pub(super) fn is_json(media: &str) -> bool {
     let essence = essence(media);
     let subtype = essence.split_once('/').map_or("", |(_, subtype)| subtype);
@@ -158,7 +158,7 @@ mod tests {
 
     use super::*;
 
-    /// Encodes what the binding says must be, and other characters if `much`.
+    /// Encodes the characters that the binding requires, and others too if `much`.
     fn encode(value: &str, much: bool, upper: bool) -> String {
         let must = |c: char| !('\u{21}'..='\u{7E}').contains(&c) || c == '"' || c == '%';
         let mut encoded = String::new();
@@ -210,7 +210,7 @@ mod tests {
             ("50% off", "50% off"),
             ("%zz%4", "%zz%4"),
             ("réf", "réf"),
-            // No quoted string as a whole.
+            // Not a quoted string as a whole.
             ("\"half", "\"half"),
             ("\"", "\""),
             ("\"a\"b\"", "\"a\"b\""),

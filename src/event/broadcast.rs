@@ -1,4 +1,4 @@
-//! A shared fact: said once, for every customer whom a condition fits.
+//! Broadcasts: a shared fact, published once for every customer who matches a condition.
 
 use std::fmt;
 
@@ -10,82 +10,81 @@ use super::kind::{name, value};
 use super::{Header, Reason, Rejection, Time, Value, customer, cut, json, nullable};
 use crate::config::limits;
 
-/// What is said to all customers whom it concerns: a storm in a region, an outage, a price.
+/// A message to all matching customers: a storm in a region, an outage, a price.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Broadcast {
-    /// The name of the shared fact. Each has one broadcast at a time: a later one takes the place
-    /// of the one before.
+    /// The name of the shared fact. A scope has one broadcast at a time: a later one replaces the earlier
+    /// one.
     pub scope: Box<str>,
     /// Its identifier, unique within its scope and source.
     pub id: Box<str>,
-    /// A hash of scope, source and id, by which a copy is recognised.
+    /// A hash of scope, source and id, for deduplication.
     pub fingerprint: u64,
-    /// When it was said, if the message says so.
+    /// The statement time, if the message has one.
     pub time: Option<Time>,
-    /// What it says.
+    /// The data.
     pub fact: SharedFact,
 }
 
-/// The data of a broadcast: a shared fact begins, or ends.
+/// The data of a broadcast: the start or the end of a shared fact.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SharedFact {
-    /// Its value; needed unless it ends or is a campaign.
+    /// The value; required unless the broadcast ends or is a campaign.
     #[serde(default)]
     pub value: Option<Value>,
-    /// Whom it concerns: an expression over `profile`, `context`, `facts`, `preferences`,
-    /// `consents`, `cases` and `now`; none: everybody.
+    /// The audience: an expression over `profile`, `context`, `facts`, `preferences`, `consents`, `cases`
+    /// and `now`; none: every customer.
     #[serde(default, rename = "where")]
     pub condition: Option<Box<str>>,
-    /// Seconds for which it lives; none: 30 days.
+    /// The time to live in seconds; none: 30 days.
     #[serde(default)]
     pub ttl: Option<u32>,
-    /// Everybody whom it concerns hears of it now, and not only when something else happens to
-    /// them.
+    /// Wake all matching twins now, instead of waiting for their next input.
     #[serde(default, deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<bool>")]
     pub wake: bool,
-    /// It is over: the shared fact ends.
+    /// Ends the broadcast.
     #[serde(default, deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<bool>")]
     pub ended: bool,
-    /// It is a campaign: everybody whom it concerns and who is known by then is looked at once, and
-    /// makes one decision about what takes part.
+    /// A campaign: every matching customer known at that time is visited once and makes one decision
+    /// among the actions of the campaign.
     #[serde(default)]
     pub decide: Option<Campaign>,
 }
 
-/// What takes part in a campaign, how it is said and how fast it goes.
+/// The actions, channel and rate of a campaign.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Campaign {
-    /// These actions; none: all.
+    /// The participating actions; none: all.
     #[serde(deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<Vec<Box<str>>>")]
     pub actions: Vec<Box<str>>,
-    /// Actions of these issues; none: of all.
+    /// The issues whose actions participate; none: all.
     #[serde(deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<Vec<Box<str>>>")]
     pub issues: Vec<Box<str>>,
-    /// Actions that may be shown in one of these places; none: anywhere.
+    /// The placements of which an action must have one to participate; none: no restriction.
     #[serde(deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<Vec<Box<str>>>")]
     pub placements: Vec<Box<str>>,
-    /// They are said in this channel; none: in the one that fits best.
+    /// The channel of the campaign; none: the best channel for each customer.
     pub channel: Option<Box<str>>,
-    /// Customers who are looked at in a second, at most; none: as many as the service may.
+    /// Maximum customers visited per second; none: the service's limit.
     pub rate: Option<u32>,
 }
 
 impl Broadcast {
-    /// The type of its envelope.
+    /// The CloudEvents type of a broadcast.
     pub const TYPE: &'static str = "broadcast";
 
-    /// The broadcast that a message carries: an envelope as for an event. `scope` is the last token
-    /// of its subject, `sequence` its place in the stream, which stands in for a missing id.
+    /// Parses a broadcast, with the same envelope as an event. `scope` is the last token of the subject;
+    /// `sequence` is the stream sequence, used as the id if there is none.
     ///
     /// # Errors
-    /// A [`Rejection`] for whatever cannot be used. The condition is not looked at here.
+    /// A [`Rejection`] if it cannot be used. The condition is not checked here.
     pub fn parse(
         scope: &str,
         headers: &[Header<'_>],
@@ -95,7 +94,7 @@ impl Broadcast {
         let scope = customer::decode(scope)
             .and_then(|scope| name("scope", &scope).map(|()| scope.as_ref().into()))
             .map_err(|detail| Rejection::new(Reason::BadSubject, detail))?;
-        // No channel stands in the subject: what tells ids of broadcasts apart is the scope.
+        // The subject has no channel, so the scope distinguishes the ids of broadcasts.
         let told_apart = format!("jumeau.broadcast.{scope}");
         let text = envelope::payload(payload, limits::EVENT_BYTES)?;
         let opened = envelope::open(&told_apart, headers, &text, sequence)?;

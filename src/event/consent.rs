@@ -3,21 +3,21 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::{Time, Value};
 
-/// A consent granted or withdrawn.
+/// A consent that was granted or withdrawn.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct ConsentData {
-    /// What for: `service`, `personalization`, `marketing`, `profiling`…
+    /// The purpose: `service`, `personalization`, `marketing`, `profiling`…
     pub purpose: Box<str>,
-    /// The one channel for which this holds; none: every channel.
+    /// The channel that it is limited to; none: every channel.
     #[serde(default)]
     pub channel: Option<Box<str>>,
-    /// Granted, or withdrawn.
+    /// Whether it was granted; otherwise it was withdrawn.
     pub granted: bool,
-    /// Where that can be proved: a form, a recording, a letter, as the channel calls it.
+    /// The proof: a form, a recording, a letter, under the channel's own name for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proof: Option<Box<str>>,
-    /// When a consent that is granted lapses; none, and a moment before the year 1990: when the
-    /// policy says, or never. Of one that is withdrawn it is not read: a "no" does not lapse.
+    /// When a granted consent expires. None, or a time before the year 1990: according to the policy, or
+    /// never. It is not read from a withdrawal: a "no" does not expire.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires: Option<Time>,
 }
@@ -40,7 +40,7 @@ impl<'de> Deserialize<'de> for ConsentData {
             ConsentFields::deserialize(from)?;
         let expires = match expires {
             Expires::At(moment) => moment,
-            // Whatever stands there, a withdrawal is heard.
+            // A withdrawal is accepted whatever `expires` contains.
             Expires::Odd(_) if !granted => None,
             Expires::Odd(found) => {
                 let wanted = "an RFC 3339 time such as 2026-11-22T09:30:00Z";
@@ -53,11 +53,11 @@ impl<'de> Deserialize<'de> for ConsentData {
     }
 }
 
-/// What stands in `expires`.
+/// The content of `expires`.
 enum Expires {
-    /// A moment, or nothing.
+    /// A time, or no value.
     At(Option<Time>),
-    /// Something else, for people.
+    /// Any other value, as text for messages.
     Odd(String),
 }
 
@@ -69,7 +69,7 @@ impl Default for Expires {
 
 impl<'de> Deserialize<'de> for Expires {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Expires, D::Error> {
-        // Records keep what they were given.
+        // Stored records contain the value as it was received.
         if !from.is_human_readable() {
             return Option::deserialize(from).map(Expires::At);
         }

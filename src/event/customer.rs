@@ -8,21 +8,21 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::limits;
 
-/// The identifier of one customer, as the company writes it; at most
-/// [`limits::CUSTOMER_BYTES`] bytes of UTF-8, never empty.
+/// The identifier of one customer, as chosen by the company; at most [`limits::CUSTOMER_BYTES`] bytes of
+/// UTF-8, never empty.
 ///
-/// On the bus it is a *token*: `A-Z a-z 0-9 _ -` as they are, every other byte as `%` and two
-/// upper-case hexadecimal digits. One identifier has exactly one token: the broker picks the
-/// partition by the token, so a second spelling would be a second owner of the same twin.
+/// On the bus it is a *token*: `A-Z a-z 0-9 _ -` are kept, every other byte becomes `%` and two
+/// upper-case hexadecimal digits. One identifier has exactly one token: the broker selects the partition
+/// by the token, so a second spelling would give the same twin a second owner.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Customer(Arc<str>);
 
 impl Customer {
-    /// A customer by the company's own identifier.
+    /// Creates a customer from the company's identifier.
     ///
     /// # Errors
-    /// A sentence that says what is wrong, if `id` is empty or longer than the limit.
+    /// A sentence that explains the mistake, if `id` is empty or longer than the limit.
     pub fn new(id: &str) -> Result<Customer, String> {
         if id.is_empty() {
             return Err("expected a customer identifier, found an empty one".into());
@@ -37,10 +37,10 @@ impl Customer {
         Ok(Customer(id.into()))
     }
 
-    /// The customer that a subject token names.
+    /// The customer of a subject token.
     ///
     /// # Errors
-    /// A sentence that says what is wrong and, where there is one, the right spelling.
+    /// A sentence that explains the mistake and, if possible, gives the right spelling.
     pub fn from_token(token: &str) -> Result<Customer, String> {
         decode(token).and_then(|id| Customer::new(&id))
     }
@@ -50,7 +50,7 @@ impl Customer {
         encode(&self.0)
     }
 
-    /// The identifier, as the company writes it.
+    /// The identifier, as chosen by the company.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -74,17 +74,17 @@ impl fmt::Debug for Customer {
     }
 }
 
-/// The name of a channel (`web`, `app`, `chat`, `call-centre`…), at most
-/// [`limits::CHANNEL_BYTES`] bytes; a token like that of [`Customer`] on the bus.
+/// The name of a channel (`web`, `app`, `chat`, `call-centre`…), at most [`limits::CHANNEL_BYTES`] bytes;
+/// on the bus a token, as for [`Customer`].
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Channel(Arc<str>);
 
 impl Channel {
-    /// A channel by its name.
+    /// Creates a channel from its name.
     ///
     /// # Errors
-    /// A sentence that says what is wrong, if `name` is empty or longer than the limit.
+    /// A sentence that explains the mistake, if `name` is empty or longer than the limit.
     pub fn new(name: &str) -> Result<Channel, String> {
         if name.is_empty() || name.len() > limits::CHANNEL_BYTES {
             return Err(format!(
@@ -96,10 +96,10 @@ impl Channel {
         Ok(Channel(name.into()))
     }
 
-    /// The channel that a subject token names.
+    /// The channel of a subject token.
     ///
     /// # Errors
-    /// A sentence that says what is wrong and, where there is one, the right spelling.
+    /// A sentence that explains the mistake and, if possible, gives the right spelling.
     pub fn from_token(token: &str) -> Result<Channel, String> {
         decode(token).and_then(|name| Channel::new(&name))
     }
@@ -131,7 +131,7 @@ const fn plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
 }
 
-/// A text as one token of a subject: `A-Z a-z 0-9 _ -` as they are, every other byte as `%XX`.
+/// Encodes a text as one subject token: `A-Z a-z 0-9 _ -` are kept, every other byte becomes `%XX`.
 pub fn encode(text: &str) -> String {
     let mut token = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -145,10 +145,10 @@ pub fn encode(text: &str) -> String {
     token
 }
 
-/// The text that a token of a subject stands for.
+/// Decodes a subject token.
 ///
 /// # Errors
-/// A sentence that says what is wrong and, where there is one, the right spelling.
+/// A sentence that explains the mistake and, if possible, gives the right spelling.
 pub fn decode(token: &str) -> Result<Cow<'_, str>, String> {
     if token.bytes().all(plain) {
         return Ok(token.into());
@@ -177,7 +177,7 @@ pub fn decode(token: &str) -> Result<Cow<'_, str>, String> {
     }
     let text = String::from_utf8(decoded)
         .map_err(|_| format!("expected percent-encoded UTF-8, found other bytes in `{token}`"))?;
-    // In JSON another character stands in its place, so nobody could ask for who is called like that.
+    // JSON replaces NUL by another character, so a customer with such a name could not be requested.
     if text.contains('\0') {
         return Err(format!("expected a name without NUL, found `{token}`; leave `%00` out"));
     }
@@ -189,9 +189,9 @@ pub fn decode(token: &str) -> Result<Cow<'_, str>, String> {
     }
 }
 
-/// The text that a token stands for, however it is spelled: percent-encoded bytes are read wherever
-/// they are, with small digits, too, and everything else stays as it is. For looking for what is about
-/// somebody; what is addressed to somebody has the one spelling that [`decode`] takes.
+/// Decodes a token in any spelling: percent-encoded bytes are decoded wherever they occur, also with
+/// lower-case digits; everything else is kept. It serves to find messages about a customer; a message
+/// addressed to a customer must have the one spelling that [`decode`] accepts.
 pub fn spelled(token: &str) -> Cow<'_, str> {
     if !token.contains('%') {
         return token.into();

@@ -8,42 +8,43 @@ use super::{
     Reason, Rejection, Rights, Speaker, Time, parse,
 };
 
-/// One message of the events stream, as one partition gets it.
+/// One message of the event stream, as delivered to one partition.
 #[derive(Debug, Clone)]
 pub struct Delivery {
     /// Its sequence in the stream.
     pub sequence: u64,
-    /// By which lane it comes.
+    /// The lane by which it was delivered.
     pub lane: Lane,
     /// The partition that owns its customer.
     pub partition: u16,
     /// When the stream stored it.
     pub stored: Time,
-    /// What it says.
+    /// The content.
     pub content: Content,
     /// The message as it was published, for a dead letter.
     pub original: Original,
 }
 
-/// What a message says.
+/// The content of a message.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Content {
-    /// Nobody has looked yet. Whoever needs it does: an event is many small values, which are best
-    /// made, used and dropped on one thread.
+    /// Not parsed yet. Parsing is lazy, because an event is many small values, which are best allocated,
+    /// used and freed on one thread.
     Unread,
-    /// An event, or why there is none.
+    /// An event, or the reason why it could not be parsed.
     Read(Result<Event, Rejection>),
-    /// No event of one customer: every partition gets it, in its place in the order of the stream.
+    /// A broadcast, not an event of one customer: every partition receives it, at its position in stream
+    /// order.
     Broadcast(Arc<Broadcast>),
-    /// That a customer is to be erased.
+    /// A request to erase a customer.
     Erasure(Erasure),
 }
 
 impl Delivery {
-    /// What the message says of one customer, or why that cannot be used; read at most once.
+    /// Parses the message as an event of one customer, at most once.
     ///
     /// # Errors
-    /// A [`Rejection`], as [`parse`] has it.
+    /// A [`Rejection`], as from [`parse`].
     pub fn read(&mut self) -> Result<&Event, &Rejection> {
         if matches!(self.content, Content::Unread) {
             self.content = Content::Read(self.original.parse(self.sequence));
@@ -56,7 +57,7 @@ impl Delivery {
         }
     }
 
-    /// Refuses what its channel may not say.
+    /// Rejects an event that its channel is not allowed to send.
     pub fn admit(&mut self, rights: &Rights) {
         if matches!(self.content, Content::Broadcast(_) | Content::Erasure(_)) {
             return;
@@ -67,12 +68,12 @@ impl Delivery {
         }
     }
 
-    /// What a customer says in it, if it is a message of theirs.
+    /// The event, if it is a message written by the customer.
     pub fn customers_message(&mut self) -> Option<&mut MessageData> {
         if matches!(self.content, Content::Broadcast(_) | Content::Erasure(_)) {
             return None;
         }
-        // Why it cannot be read is for its partition to say.
+        // The partition reports a parse error.
         let _ = self.read();
         match &mut self.content {
             Content::Read(Ok(Event { kind: EventKind::Message(told), .. }))
@@ -84,9 +85,9 @@ impl Delivery {
         }
     }
 
-    /// What the message says of one customer, and the message.
+    /// The parsed content and the original message.
     pub fn into_parts(mut self) -> (Result<Event, Rejection>, Original) {
-        // Read already, or else now.
+        // Parses it unless that was done before.
         let _ = self.read();
         match self.content {
             Content::Read(read) => (read, self.original),
@@ -109,15 +110,15 @@ pub struct Original {
 }
 
 impl Original {
-    /// Whether it is on the channel that twins use among themselves.
+    /// Whether it is on the internal channel of twins.
     pub fn is_internal(&self) -> bool {
         self.subject.rsplit('.').nth(1) == Some(INTERNAL)
     }
 
-    /// The event in a message whose subject ends in the tokens of a channel and a customer.
+    /// Parses an event from a message whose subject ends with the tokens of a channel and a customer.
     ///
     /// # Errors
-    /// A [`Rejection`], as [`parse`] has it.
+    /// A [`Rejection`], as from [`parse`].
     pub fn parse(&self, sequence: u64) -> Result<Event, Rejection> {
         let mut tokens = self.subject.rsplit('.');
         let (Some(customer), Some(channel)) = (tokens.next(), tokens.next()) else {
@@ -128,10 +129,10 @@ impl Original {
         parse(&Raw { channel, customer, headers: &headers, payload: &self.payload, sequence })
     }
 
-    /// The broadcast in a message whose subject ends in the token of a scope.
+    /// Parses a broadcast from a message whose subject ends with the token of a scope.
     ///
     /// # Errors
-    /// A [`Rejection`], as [`Broadcast::parse`] has it.
+    /// A [`Rejection`], as from [`Broadcast::parse`].
     pub fn broadcast(&self, sequence: u64) -> Result<Broadcast, Rejection> {
         let scope = self.subject.rsplit('.').next().unwrap_or_default();
         let headers: SmallVec<[Header<'_>; 8]> = self.headers.iter().collect();

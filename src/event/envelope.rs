@@ -14,7 +14,7 @@ use super::{
 };
 use crate::config::limits;
 
-/// One message as it came from the bus, before anything of it is believed.
+/// One message as received from the bus, not validated yet.
 #[derive(Debug, Clone, Copy)]
 pub struct Raw<'a> {
     /// The channel token of its subject.
@@ -25,7 +25,7 @@ pub struct Raw<'a> {
     pub headers: &'a [Header<'a>],
     /// Its payload.
     pub payload: &'a [u8],
-    /// Its sequence in the stream, which stands in for a missing id.
+    /// Its sequence in the stream, used as the id if there is none.
     pub sequence: u64,
 }
 
@@ -38,26 +38,27 @@ pub struct Event {
     pub channel: Channel,
     /// Its identifier, unique within its channel and source.
     pub id: Box<str>,
-    /// A hash of channel, source and id, by which a twin recognises a duplicate: what one channel
-    /// calls an event says nothing of those of another.
+    /// A hash of channel, source and id, by which a twin recognises a duplicate. The channel is included
+    /// because channels choose their ids independently.
     pub fingerprint: u64,
-    /// When it happened, if the channel says so.
+    /// When it happened, if the channel gives a time.
     pub time: Option<Time>,
-    /// The time that the channel gives, if no clock can have meant it: then that is no time.
+    /// The time that the channel gave, if it is impossible (no clock can have shown it); such an event
+    /// has no time.
     pub impossible: Option<Time>,
-    /// The W3C trace context that it travels in, handed on to what comes of it.
+    /// The W3C trace context, propagated to resulting actions.
     pub traceparent: Option<Box<str>>,
-    /// What it says.
+    /// The data.
     pub kind: EventKind,
-    /// How it came, if another identifier of the customer passed it on.
+    /// The route, if another identifier of the customer forwarded it.
     pub passed: Option<Box<Forwarding>>,
 }
 
 impl Event {
-    /// What a channel asks through the API.
+    /// Creates the event of a channel's request through the API.
     ///
     /// # Errors
-    /// [`Reason::BadData`] or [`Reason::BadEnvelope`], for what is beyond its limit.
+    /// [`Reason::BadData`] or [`Reason::BadEnvelope`], if a limit is exceeded.
     pub fn asked(
         customer: Customer,
         channel: Channel,
@@ -69,10 +70,10 @@ impl Event {
         Event::requested(customer, channel, id, time, traceparent, EventKind::Ask(ask))
     }
 
-    /// What somebody does through the API.
+    /// Creates the event of a person's request through the API.
     ///
     /// # Errors
-    /// [`Reason::BadData`] or [`Reason::BadEnvelope`], for what is beyond its limit.
+    /// [`Reason::BadData`] or [`Reason::BadEnvelope`], if a limit is exceeded.
     pub fn requested(
         customer: Customer,
         channel: Channel,
@@ -88,7 +89,7 @@ impl Event {
         kind.checked()?;
         let (time, impossible) = possible(time);
         Ok(Event {
-            // No channel is called nothing, so no event of the stream has the same identity.
+            // No channel has an empty name, so no event of the stream has the same fingerprint.
             fingerprint: fingerprint([b"", channel.as_str().as_bytes(), id.as_bytes()]),
             customer,
             channel,
@@ -102,11 +103,11 @@ impl Event {
     }
 }
 
-/// The event that a message carries: a CloudEvent in structured or binary mode, or the bare form
-/// `{"type": …, "data": …}`.
+/// Parses an event: a CloudEvent in structured or binary mode, or the bare form `{"type": …, "data": …}`.
 ///
 /// # Errors
-/// A [`Rejection`] for whatever cannot be used.
+///
+/// A [`Rejection`] if it cannot be used.
 pub fn parse(raw: &Raw<'_>) -> Result<Event, Rejection> {
     let channel = Channel::from_token(raw.channel)
         .map_err(|detail| Rejection::new(Reason::BadSubject, detail))?;
@@ -132,7 +133,8 @@ pub fn parse(raw: &Raw<'_>) -> Result<Event, Rejection> {
     }
     if is_internal {
         let Opened { kind, id, time, impossible, traceparent, data, .. } = opened;
-        // Twins say what they mean, whatever the time is where they live.
+        // A twin means the time that it writes, even one before 1990: a story or a simulation may be set
+        // then.
         let time = time.or(impossible);
         return forwarding::read(&kind, &id, data.as_deref(), customer, time, traceparent);
     }
@@ -151,27 +153,27 @@ pub fn parse(raw: &Raw<'_>) -> Result<Event, Rejection> {
     })
 }
 
-/// A W3C traceparent of version 00; anything else is not handed on.
+/// The length of a W3C traceparent of version 00; other versions are not propagated.
 const TRACEPARENT_BYTES: usize = 55;
 
-/// What an envelope says of what is in it.
+/// The parsed attributes of an envelope.
 pub(super) struct Opened<'a> {
     pub(super) kind: Cow<'a, str>,
     pub(super) id: Cow<'a, str>,
     pub(super) fingerprint: u64,
-    /// Whom it says that it is about.
+    /// The customer that the envelope names.
     pub(super) subject: Option<Cow<'a, str>>,
     pub(super) time: Option<Time>,
-    /// The time that it gives, if that is none.
+    /// The time that it gives, if that is impossible.
     pub(super) impossible: Option<Time>,
     pub(super) traceparent: Option<Box<str>>,
     pub(super) data: Option<Cow<'a, str>>,
 }
 
-/// The payload of a message as a text.
+/// Checks that the payload of a message is text within the limit.
 ///
 /// # Errors
-/// [`Reason::TooLarge`] and [`Reason::BadJson`].
+/// [`Reason::TooLarge`] or [`Reason::BadJson`].
 pub(super) fn payload(payload: &[u8], bytes_max: usize) -> Result<Cow<'_, str>, Rejection> {
     if payload.len() > bytes_max {
         return Err(Rejection::new(
@@ -188,11 +190,10 @@ pub(super) fn payload(payload: &[u8], bytes_max: usize) -> Result<Cow<'_, str>, 
     })
 }
 
-/// Opens the envelope of a message, of whatever type: its headers, and its payload as [`payload`] has
-/// it.
+/// Parses the envelope of a message of any type from its headers and its payload (from [`payload`]).
 ///
 /// # Errors
-/// A [`Rejection`] for a payload or an envelope that cannot be used.
+/// A [`Rejection`] if the payload or the envelope cannot be used.
 pub(super) fn open<'a>(
     channel: &str,
     headers: &[Header<'a>],
@@ -249,7 +250,7 @@ pub(super) fn open<'a>(
         fingerprint: fingerprint([channel.as_bytes(), source.as_bytes(), id.as_bytes()]),
         kind: envelope.kind,
         id,
-        // An empty one names nobody.
+        // An empty `subject` names no customer.
         subject: envelope.subject.filter(|subject| !subject.is_empty()),
         time,
         impossible,
@@ -266,13 +267,13 @@ struct Envelope<'a> {
     subject: Option<Cow<'a, str>>,
     time: Option<Cow<'a, str>>,
     traceparent: Option<Cow<'a, str>>,
-    /// What the data is; none: JSON.
+    /// The content type of the data; none: JSON.
     datacontenttype: Option<Cow<'a, str>>,
     data: Option<Cow<'a, str>>,
 }
 
 fn structured_mode(text: &str) -> Result<Envelope<'_>, Rejection> {
-    /// A text that is borrowed unless it has escapes: serde borrows no `Option<Cow<str>>`.
+    /// A text, borrowed unless it contains escapes: serde does not borrow in `Option<Cow<str>>`.
     #[derive(Deserialize)]
     struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -282,7 +283,7 @@ fn structured_mode(text: &str) -> Result<Envelope<'_>, Rejection> {
         }
     }
 
-    /// The attributes that matter here; others, extensions among them, are passed over.
+    /// The attributes that are used; others, extensions among them, are ignored.
     #[derive(Deserialize)]
     #[serde(expecting = "an object")]
     struct Attributes<'a> {
@@ -341,7 +342,7 @@ fn structured_mode(text: &str) -> Result<Envelope<'_>, Rejection> {
     })
 }
 
-/// The JSON in `data_base64`; none if there is nothing in it.
+/// Decodes the JSON in `data_base64`; none if it is empty.
 fn decoded(encoded: &str) -> Result<Option<String>, Rejection> {
     let bytes = STANDARD.decode(encoded).map_err(|error| {
         bad_envelope(&format!(
@@ -360,7 +361,7 @@ fn binary_mode<'a>(headers: &[Header<'a>], text: &'a str) -> Result<Envelope<'a>
     let Some(kind) = attribute("type")? else {
         return Err(bad_envelope("a header `ce-specversion`, but no `ce-type`"));
     };
-    // As the binding to HTTP has it, and as an attribute like all others.
+    // As in the HTTP binding, and as an ordinary attribute.
     let content = || header(headers, "Content-Type").filter(|media| !media.trim_ascii().is_empty());
     Ok(Envelope {
         specversion: attribute("specversion")?,
@@ -375,7 +376,7 @@ fn binary_mode<'a>(headers: &[Header<'a>], text: &'a str) -> Result<Envelope<'a>
     })
 }
 
-/// A time that is said, as what it is: one that can be meant, or one that cannot.
+/// Separates a given time into a possible and an impossible one.
 fn possible(said: Option<Time>) -> (Option<Time>, Option<Time>) {
     (said.filter(|time| *time >= Time::FIRST_SAID), said.filter(|time| *time < Time::FIRST_SAID))
 }

@@ -1,5 +1,5 @@
-//! That a customer is to be erased: a message on the channel [`INTERNAL`], so that it has its place
-//! among the customer's events, and survives like one.
+//! Requests to erase a customer: messages on the channel [`INTERNAL`], so that each has its position
+//! among the customer's events, and is as durable as an event.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,8 +9,8 @@ use twox_hash::{XxHash3_64, XxHash3_128};
 
 use super::{Customer, INTERNAL, Original, Time};
 
-/// One wish to have a customer erased, under all identifiers of theirs. Random, so that it says
-/// nothing of whom it is about.
+/// The id of one erasure request for a customer and all their identifiers. Random, so it reveals nothing
+/// about the customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ErasureId(pub u128);
 
@@ -30,45 +30,45 @@ impl FromStr for ErasureId {
     }
 }
 
-/// That one identifier is to be erased.
+/// An erasure of one identifier.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Erasure {
-    /// Whose twin.
+    /// The customer of the twin.
     pub customer: Customer,
-    /// On whose behalf.
+    /// The erasure request.
     pub id: ErasureId,
-    /// The customer was seen last at this moment, and is forgotten for that: unless they were seen
-    /// again since, and they may come back whenever they like. None: they want to be erased.
+    /// For a customer who is forgotten after a long absence: when they were last seen. If they were seen
+    /// again since then, nothing is erased, and they may return at any time. None: the customer asked for
+    /// the erasure.
     pub unless_seen_after: Option<Time>,
-    /// It is to be erased because it was another's by the link of this number: not if that is over,
-    /// because then it is somebody else. None: whatever it is.
+    /// Erase it only while the link with this number is current, which made it another customer's
+    /// identifier; afterwards it is a different person. None: always.
     pub link: Option<u64>,
-    /// It is to be erased because this identifier is the same customer by the link of this number: not if
-    /// they have parted from it. None: whatever they are.
+    /// Erase it only while this identifier is linked to the customer by the link with this number. None:
+    /// always.
     pub of: Option<(Customer, u64)>,
 }
 
 impl Erasure {
-    /// The header by which such a message is known; its value is the [`ErasureId`].
+    /// The header that identifies such a message; its value is the [`ErasureId`].
     pub const HEADER: &'static str = "Jumeau-Erase";
 
-    /// The header that holds the moment, in milliseconds, after which the customer must not have
-    /// been seen.
+    /// The header with the time, in milliseconds, after which the customer must not have been seen.
     pub const ABSENT: &'static str = "Jumeau-Absent-Since";
 
-    /// The header that holds the number of the link by which it is the same customer.
+    /// The header with the number of the link that made it the same customer.
     pub const LINK: &'static str = "Jumeau-Link";
 
-    /// The header that holds the identifier that is the same customer, as a token, a dot, and the number
-    /// of its link.
+    /// The header with the identifier that is the same customer, as a token, a dot, and the number of its
+    /// link.
     pub const OF: &'static str = "Jumeau-Linked";
 
-    /// That a customer wants to be erased.
+    /// The erasure that a customer asked for.
     pub fn wanted(customer: Customer, id: ErasureId) -> Erasure {
         Erasure { customer, id, unless_seen_after: None, link: None, of: None }
     }
 
-    /// That a customer is to be forgotten who was seen last at this moment.
+    /// The erasure of a customer who was last seen at this time.
     pub fn of_absent(customer: Customer, seen: Time) -> Erasure {
         let mut bytes = customer.as_str().as_bytes().to_vec();
         bytes.extend_from_slice(&seen.ms().to_le_bytes());
@@ -86,7 +86,7 @@ impl Erasure {
         std::iter::once(id).chain(absent).chain(link).chain(of).collect()
     }
 
-    /// The identifier of the message: the same in every copy.
+    /// The message id: the same for every copy.
     pub fn message_id(&self) -> String {
         let mut bytes = self.customer.as_str().as_bytes().to_vec();
         if let Some(link) = self.link {
@@ -101,7 +101,7 @@ impl Erasure {
         format!("e{}-{:016x}", self.id, XxHash3_64::oneshot(&bytes))
     }
 
-    /// What a message with the subject `….<channel>.<customer>` wants erased, if it wants that.
+    /// Parses the erasure in a message with the subject `….<channel>.<customer>`, if it is one.
     pub fn read(original: &Original) -> Option<Erasure> {
         let mut tokens = original.subject.rsplit('.');
         let (customer, channel) = (tokens.next()?, tokens.next()?);

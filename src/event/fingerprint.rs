@@ -1,10 +1,8 @@
 use sha2::{Digest, Sha256};
 
-/// The identity of something that is taken in once, made of what tells it from all else: the first
-/// eight bytes of the SHA-256 of its parts, each behind its length.
-///
-/// Channels choose most of these parts. With a hash that is only fast, whoever knows the identity of
-/// another's event finds an event of their own with the same one, and that other is taken for a copy.
+/// The deduplication id of an input: the first eight bytes of the SHA-256 over its length-prefixed parts.
+/// Channels control most parts; with a non-cryptographic hash, an attacker could construct an event with
+/// the id of another one, which would then be dropped as a duplicate.
 pub fn fingerprint<const N: usize>(parts: [&[u8]; N]) -> u64 {
     let mut hash = Sha256::new();
     for part in parts {

@@ -1,10 +1,9 @@
-//! What one twin sends another: an event that came to an identifier of the same customer, and with
-//! a `link` or an `unlink` the memory that moves.
+//! Messages between twins: an event that came to an identifier of the same customer and, with a `link` or
+//! an `unlink`, the memory that moves.
 //!
-//! It travels through the stream of events, on the channel [`INTERNAL`] that no other may use, so
-//! that it is as durable and as ordered as any event. It keeps the identity of the event that it
-//! passes on: a twin that knows that one recognises the copy. A memory that moves has an identity of
-//! its own.
+//! They travel through the event stream on the channel [`INTERNAL`], which only twins may use, so they
+//! are as durable and as ordered as any event. A forwarded event keeps its fingerprint, so that a twin
+//! that knows the event recognises the duplicate. A memory that moves has a fingerprint of its own.
 
 use std::borrow::Cow;
 
@@ -16,85 +15,85 @@ use super::fingerprint::fingerprint;
 use super::{Channel, Customer, Event, EventKind, EventType, Reason, Rejection, Time, cut, json};
 use crate::config::limits;
 
-/// The channel of what twins send each other. What is published there without the service's mark is
-/// refused, and brokers that have permissions keep the channel for the service.
+/// The internal channel of twins. A message published there without the service's mark is rejected, and a
+/// broker with permissions reserves the channel for the service.
 pub const INTERNAL: &str = "_jumeau";
 
-/// The type of the envelope.
+/// The CloudEvents type of a forwarded event.
 const TYPE: &str = "jumeau.pass";
 
-/// How an event came to a twin, if not straight from its channel.
+/// How an event was forwarded to this twin.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Forwarding {
-    /// The identifier that passed it on first: the one that was meant, or whose memory it is.
+    /// The identifier that forwarded it first: the one that it was addressed to, or whose memory moves.
     pub from: Customer,
-    /// The identifiers by which it came, each once, the last one last.
+    /// The identifiers on its route, each once, in order.
     pub via: Vec<Customer>,
-    /// For each of them the number of the link by which it passed it on: see
+    /// For each of them the number of the link by which it forwarded: see
     /// [`Twin::epoch`](crate::twin::Twin::epoch).
     pub links: Vec<u64>,
-    /// How often it was passed on.
+    /// The number of hops.
     pub hops: u32,
-    /// What moves with it.
+    /// The memory that moves with it.
     pub carried: Option<CarriedMemory>,
-    /// When it was passed on last; none while it is not written.
+    /// When it was last forwarded; none before the message is built.
     pub at: Option<Time>,
-    /// The identity of the message, the same in every copy; 0 while it is not written.
+    /// The fingerprint of the message, the same for every copy; 0 before the message is built.
     pub message: u64,
 }
 
-/// What moves from twin to twin.
+/// The memory that moves from twin to twin.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CarriedMemory {
-    /// What is to become of it.
+    /// What the receiver does with it.
     pub sense: TransferKind,
-    /// The number of the link that it is about.
+    /// The number of the link that it belongs to.
     pub epoch: u64,
-    /// When the `link` or `unlink` was said by which it moves.
+    /// The statement time of the `link` or `unlink` that moves it.
     pub said: Time,
-    /// The memory, as JSON; what it says is for the twin to judge. With [`TransferKind::Leaves`] the hash of
-    /// the identifier's new customer.
+    /// The memory, as JSON; the twin validates it. For [`TransferKind::Leaves`] the hash of the
+    /// identifier's new owner.
     pub memory: Box<str>,
 }
 
-/// Why something moves.
+/// What kind of move it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TransferKind {
-    /// An identifier is linked: its memory becomes the other's.
+    /// An identifier is linked: its memory joins the other's.
     Joins,
-    /// A memory goes back to the identifier from which it came, because of an `unlink` or because it
-    /// was one too many.
+    /// A memory returns to its identifier, because of an `unlink` or because the limit of identifiers was
+    /// reached.
     Returns,
-    /// A memory that could not go back: it stays with whoever it reaches, and brings no identifier.
+    /// A memory that could not be returned: the receiver keeps it, without the identifier.
     Rests,
-    /// No memory: an identifier belongs to another customer from now on.
+    /// No memory: the identifier belongs to another customer from now on.
     Leaves,
 }
 
-/// What stands for the identifier's new customer with [`TransferKind::Leaves`]: no name, but who has one can
-/// tell whether it is theirs.
+/// The hash that represents the identifier's new owner in [`TransferKind::Leaves`]: it is not a name, but
+/// somebody who has a name can compare it.
 pub fn stand_in(customer: &str) -> u64 {
     XxHash3_64::oneshot(customer.as_bytes())
 }
 
 impl CarriedMemory {
-    /// Whether a memory is lost if this is.
+    /// Whether the loss of this message would lose a memory.
     pub fn is_memory(&self) -> bool {
         self.sense != TransferKind::Leaves
     }
 }
 
-/// An event as it is to be passed on.
+/// An event to be forwarded.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ForwardedEvent {
-    /// The message's identifier: the same in every copy.
+    /// The message id: the same for every copy.
     pub id: Box<str>,
-    /// To whom.
+    /// The receiver.
     pub to: Customer,
-    /// Whose memory comes with it, if one does: what follows must not overtake it.
+    /// The identifier whose memory it carries, if any; later messages must not overtake it.
     pub memory_of: Option<Customer>,
-    /// The trace context that it travels in.
+    /// The trace context.
     pub traceparent: Option<Box<str>>,
     /// The message.
     pub payload: Vec<u8>,
@@ -130,7 +129,7 @@ struct Data<'a> {
     kind: EventType,
     #[serde(borrow)]
     data: Cow<'a, RawValue>,
-    /// When it was said, if before it was taken in.
+    /// When it was stated, if before it was processed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     said: Option<Time>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -142,10 +141,10 @@ struct Data<'a> {
 }
 
 impl ForwardedEvent {
-    /// The message that passes an event on to `to`, which was taken in at `at`.
+    /// Builds the message that forwards an event, processed at `at`, to `to`.
     ///
     /// # Errors
-    /// If the event or the memory has no JSON form.
+    /// If the event or the memory cannot be written as JSON.
     pub fn new(
         event: &Event,
         passed: &Forwarding,
@@ -194,7 +193,7 @@ impl ForwardedEvent {
     }
 }
 
-/// The same for the same step on the same way, and for no other.
+/// The message id: the same for the same hop on the same route, and for no other.
 fn identifier(passed: &Forwarding, fingerprint: u64, to: &Customer) -> Box<str> {
     let mut bytes = Vec::with_capacity(128);
     bytes.extend_from_slice(&fingerprint.to_le_bytes());
@@ -212,10 +211,10 @@ fn identifier(passed: &Forwarding, fingerprint: u64, to: &Customer) -> Box<str> 
     format!("p{:032x}", XxHash3_128::oneshot(&bytes)).into()
 }
 
-/// The event within a message on the channel [`INTERNAL`]: its envelope's type and data.
+/// Parses the event in a message on the channel [`INTERNAL`] from its envelope's type and data.
 ///
 /// # Errors
-/// A [`Rejection`], for whatever no twin has written.
+/// A [`Rejection`] if the message was not written by a twin.
 pub(super) fn read(
     kind: &str,
     message: &str,
@@ -268,7 +267,7 @@ pub(super) fn read(
         channel: Channel::new(&found.channel).map_err(|error| bad(&error))?,
         id: found.id.into(),
         fingerprint: found.fingerprint,
-        // A memory moves now, whenever that was said.
+        // A memory moves now, whatever the statement time.
         time: if carried.is_some() { time } else { said },
         impossible: None,
         traceparent,

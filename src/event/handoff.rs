@@ -7,24 +7,24 @@ use super::kind::{name, optional_name, value, values};
 use super::{Event, EventKind, Map, OutcomeKind, Reason, Rejection, Value, nullable};
 use crate::config::limits;
 
-/// What an agent does with an escalation.
+/// What an agent did with an escalation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum HandoffState {
-    /// Somebody hands the customer over to people.
+    /// The customer is handed over to agents.
     Opened,
-    /// An agent holds the conversation; automation keeps quiet.
+    /// An agent has claimed the conversation; automation pauses.
     Claimed,
-    /// The agent says what was said and done, and goes on.
+    /// The agent reports what was said and done, and continues.
     Noted,
     /// The agent returned the conversation.
     HandedBack,
-    /// The matter is settled.
+    /// The escalation is resolved.
     Resolved,
 }
 
 impl HandoffState {
-    /// Every state, in the order in which they come.
+    /// Every state, in the order of an escalation's life.
     pub const ALL: [HandoffState; 5] = [
         HandoffState::Opened,
         HandoffState::Claimed,
@@ -45,22 +45,22 @@ impl HandoffState {
     }
 }
 
-/// An agent took, returned or resolved an escalation.
+/// An act of an agent on an escalation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct HandoffData {
-    /// The escalation, as its message named it; empty only where one is opened.
+    /// The escalation's id, from its message; empty only for `opened`.
     #[serde(default, deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<Box<str>>")]
     pub escalation: Box<str>,
     /// What the agent did.
     pub state: HandoffState,
-    /// Who the agent is; needed to claim, and whoever has claimed is the only one who goes on.
+    /// The agent; required for a claim, after which only this agent can act on the escalation.
     #[serde(default)]
     pub agent: Option<Box<str>>,
-    /// The operator who acts in the agent's place, whoever holds it.
+    /// The operator who acts instead of the agent, regardless of who has claimed it.
     #[serde(default)]
     pub operator: Option<Box<str>>,
-    /// What whoever goes on should know; of one that is opened, why.
+    /// A note for the next agent; for an opened one, the reason.
     #[serde(default)]
     pub note: Option<Box<str>>,
     /// What the agent said to the customer: a line of the transcript.
@@ -69,38 +69,38 @@ pub struct HandoffData {
     /// The decision by which the agent made an offer.
     #[serde(default)]
     pub decision: Option<Box<str>>,
-    /// What came of that offer: learned from as any outcome.
+    /// The outcome of that offer, used for learning like any other outcome.
     #[serde(default)]
     pub answer: Option<OutcomeKind>,
-    /// How the matter was settled, in a word of the company's: `refunded`.
+    /// How the escalation was resolved, in the company's own term: `refunded`.
     #[serde(default)]
     pub outcome: Option<Box<str>>,
-    /// The needs that are met with it.
+    /// The needs that this satisfies.
     #[serde(default, deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<Vec<Box<str>>>")]
     pub needs: Vec<Box<str>>,
-    /// The cases that are closed with it.
+    /// The cases that this closes.
     #[serde(default, deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<Vec<Box<str>>>")]
     pub cases: Vec<Box<str>>,
-    /// The step at which the conversation goes on.
+    /// The step at which the conversation continues.
     #[serde(default)]
     pub step: Option<Value>,
-    /// What was gathered on the way; merged into the data of the conversation.
+    /// Data collected by the agent; merged into the data of the conversation.
     #[serde(default, deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<Map>")]
     pub data: Map,
-    /// Of one that is opened: the queue of people; none: see `skill`. Of any other: the queue in which
-    /// it has to be, or nothing is done; none: whichever.
+    /// For `opened`: the queue; none: see `skill`. Otherwise: the queue that the escalation must be in,
+    /// or nothing is done; none: any queue.
     #[serde(default)]
     pub queue: Option<Box<str>>,
-    /// Of one that is opened: what these people must be able to do.
+    /// For `opened`: the skill that the agents need.
     #[serde(default)]
     pub skill: Option<Box<str>>,
-    /// Of one that is opened: what it is about.
+    /// For `opened`: the topic.
     #[serde(default)]
     pub topic: Option<Box<str>>,
-    /// Of one that is opened: 1 (whenever) to 5 (now); 3 if not said.
+    /// For `opened`: the priority, from 1 (not urgent) to 5 (immediately); 3 if absent.
     #[serde(default)]
     pub priority: Option<u8>,
 }
@@ -148,11 +148,11 @@ impl HandoffData {
     }
 }
 
-/// The channels that may say what agents and operators did, such as that of a contact centre.
+/// The channels trusted to report acts of agents and operators, such as a contact centre's.
 ///
-/// Whoever publishes in any other channel could borrow a name, and hold or settle what is not theirs: it
-/// may only hand a customer over, in nobody's name. People themselves go by the API, which knows who
-/// asks.
+/// A publisher on any other channel could use another agent's name and claim or resolve escalations, so
+/// other channels may only open an escalation, without a name. Agents themselves use the API, which
+/// authenticates them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AgentChannels(Arc<[Box<str>]>);
 
@@ -167,11 +167,11 @@ impl AgentChannels {
         self.0.iter().map(|name| &**name)
     }
 
-    /// Whether an event says only what its channel may. What another identifier passed on was asked
-    /// where it came in.
+    /// Checks that an event's channel is allowed to send it. A forwarded event was checked where it
+    /// entered.
     ///
     /// # Errors
-    /// [`Reason::Refused`], for what its channel may not say.
+    /// [`Reason::Refused`], if the channel is not allowed to.
     pub fn admit(&self, event: &Event) -> Result<(), Rejection> {
         let EventKind::Handoff(told) = &event.kind else { return Ok(()) };
         let is_nobodys = told.agent.is_none() && told.operator.is_none();

@@ -3,11 +3,10 @@ use std::fmt;
 /// A header of a message: its name and its value.
 pub type Header<'a> = (&'a str, &'a str);
 
-/// The headers of a message, in order.
+/// The headers of a message, in order, in one allocation: every event has some, they are rarely read, and
+/// one string per name and value would cost more than parsing the event.
 ///
-/// They lie in one piece of memory: every event has some, almost nobody ever looks at them again,
-/// and a text for each name and value would cost more than reading the event itself. Each is the
-/// lengths of its name and its value (u32, little-endian), the name, the value.
+/// Each header is stored as the lengths of name and value (u32, little-endian), the name and the value.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Headers(Box<[u8]>);
 
@@ -27,7 +26,7 @@ impl Headers {
         })
     }
 
-    /// The value of the first header of this name, whatever its capitals.
+    /// The value of the first header of this name, ignoring case.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
@@ -40,7 +39,7 @@ fn text(bytes: &[u8], length: [u8; 4]) -> Option<(&str, &[u8])> {
 }
 
 impl<'a> FromIterator<Header<'a>> for Headers {
-    /// A name or value longer than 4 GiB, which no broker carries, is left out.
+    /// A name or value longer than 4 GiB, which no broker transports, is left out.
     fn from_iter<I: IntoIterator<Item = Header<'a>>>(headers: I) -> Headers {
         let mut bytes = Vec::with_capacity(128);
         for (name, value) in headers {

@@ -1,14 +1,11 @@
-//! The one door for JSON that others wrote: channels, operators, whoever answers from outside.
-//!
-//! What is JSON by its grammar and loses something in a careless reader is settled here, once, for
-//! every type:
-//!
-//! * Half of a pair of surrogates, and NUL, which no text can hold: U+FFFD stands in their place.
-//! * A list in the place of an object, by position: refused, in any depth. Whoever leaves a field out
-//!   would say something else.
-//! * A whole number that neither an `i64` nor a `u64` holds: refused, and never rounded.
-//! * A name given twice: refused where the names are ours; where they are the sender's (traits,
-//!   properties), the last counts.
+//! The only parser of untrusted JSON (from channels, operators and API callers). It handles, for every
+//! type, what a lenient parser would get wrong:
+//! * unpaired surrogates and NUL become U+FFFD;
+//! * a list instead of an object (fields by position) is rejected at any depth, because omitting one
+//!   field would shift the others;
+//! * an integer that fits neither `i64` nor `u64` is rejected, never rounded;
+//! * a duplicate field is rejected in our own objects; in the sender's (traits, properties) the last one
+//!   wins.
 
 mod strict;
 
@@ -22,19 +19,19 @@ use serde::de::{Deserialize, DeserializeOwned};
 use self::strict::Strict;
 use super::cut;
 
-/// Why a text could not be read.
+/// Why JSON could not be parsed.
 #[derive(Debug)]
 pub enum JsonError {
-    /// It is no JSON, or JSON of another shape.
+    /// It is not JSON, or JSON of another shape.
     Json(serde_json::Error),
-    /// It holds a whole number that would be rounded.
+    /// It contains a whole number that would be rounded.
     Rounded(Box<str>),
-    /// It is no UTF-8 from this byte on.
+    /// It is not UTF-8; the position of the first invalid byte.
     NoText(usize),
 }
 
 impl JsonError {
-    /// Whether it is no JSON at all, of whatever shape.
+    /// Whether it is not JSON at all.
     pub fn is_no_json(&self) -> bool {
         match self {
             JsonError::Json(error) => !error.is_data(),
@@ -61,27 +58,27 @@ impl fmt::Display for JsonError {
     }
 }
 
-/// JSON in bytes as text, with U+FFFD in the place of what no text can hold.
+/// The text of JSON bytes, with NUL and unpaired surrogates replaced by U+FFFD.
 ///
 /// # Errors
 /// [`JsonError::NoText`].
 pub fn text(bytes: &[u8]) -> Result<Cow<'_, str>, JsonError> {
     let text = std::str::from_utf8(bytes);
     let text = text.map_err(|error| JsonError::NoText(error.valid_up_to()))?;
-    // A mark of the byte order, which some senders put before UTF-8, says nothing.
+    // A byte order mark, which some senders put before UTF-8, is skipped.
     Ok(repair(text.strip_prefix('\u{FEFF}').unwrap_or(text)))
 }
 
-/// What a text of JSON says. The text has come through [`text`].
+/// Parses JSON text, which must come from [`text`].
 ///
 /// # Errors
-/// [`JsonError::Json`] and [`JsonError::Rounded`].
+/// [`JsonError::Json`] or [`JsonError::Rounded`].
 pub fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, JsonError> {
     let is_huge = Cell::new(false);
     let mut from = serde_json::Deserializer::from_str(text);
     let found = T::deserialize(Strict::new(&mut from, &is_huge));
     let found = found.and_then(|found| from.end().map(|()| found)).map_err(JsonError::Json)?;
-    // Only what is as large as this can have been rounded, which is next to nothing.
+    // Only a number this large can have been rounded, which is very rare.
     if is_huge.get()
         && let Some(number) = beyond(text)
     {
@@ -90,7 +87,7 @@ pub fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, JsonError> {
     Ok(found)
 }
 
-/// What JSON in bytes says.
+/// Parses JSON bytes.
 ///
 /// # Errors
 /// A [`JsonError`].
@@ -98,7 +95,7 @@ pub fn read_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
     read(&text(bytes)?)
 }
 
-/// What a value says that was read before.
+/// Converts a value that was parsed before.
 ///
 /// # Errors
 /// [`JsonError::Json`].
@@ -106,12 +103,12 @@ pub fn read_value<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, Js
     T::deserialize(Strict::new(value, &Cell::new(false))).map_err(JsonError::Json)
 }
 
-/// An escape within a string: `\u` and four digits.
+/// The length of an escape within a string: `\u` and four digits.
 const ESCAPE: usize = 6;
 const INSTEAD: &str = "\\ufffd";
 
-/// Writes U+FFFD in the place of each NUL and each half of a pair of surrogates; all else stays,
-/// byte for byte, and so does its place.
+/// Replaces each NUL and each unpaired surrogate by U+FFFD; every other byte keeps its value and
+/// position.
 fn repair(text: &str) -> Cow<'_, str> {
     let bytes = text.as_bytes();
     let mut mended = String::new();
@@ -119,7 +116,7 @@ fn repair(text: &str) -> Cow<'_, str> {
     while let Some(found) = bytes.get(at..).and_then(|rest| memchr(b'\\', rest)) {
         at += found;
         at += match unit(bytes, at) {
-            // Another escape, or none: what follows the backslash belongs to it.
+            // Another escape, or none: the character after the backslash belongs to it.
             None => 2,
             Some(0xD800..=0xDBFF) if matches!(unit(bytes, at + ESCAPE), Some(0xDC00..=0xDFFF)) => {
                 2 * ESCAPE
@@ -140,13 +137,13 @@ fn repair(text: &str) -> Cow<'_, str> {
     Cow::Owned(mended)
 }
 
-/// The UTF-16 unit of the escape that begins at `at`, if one does.
+/// The UTF-16 unit of the escape at `at`, if there is one.
 fn unit(bytes: &[u8], at: usize) -> Option<u32> {
     let digits = bytes.get(at..at + ESCAPE)?.strip_prefix(b"\\u")?;
     digits.iter().try_fold(0, |unit, digit| Some(unit * 16 + char::from(*digit).to_digit(16)?))
 }
 
-/// The first whole number in JSON that neither `i64` nor `u64` holds.
+/// The first whole number in JSON that fits neither `i64` nor `u64`.
 fn beyond(text: &str) -> Option<&str> {
     let bytes = text.as_bytes();
     let mut at = 0;

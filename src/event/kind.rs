@@ -11,7 +11,7 @@ use super::{
 };
 use crate::config::limits;
 
-/// The types of events, by their names on the bus.
+/// The types of events, with their names on the bus.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
@@ -19,33 +19,33 @@ use crate::config::limits;
 pub enum EventType {
     /// Traits of the customer.
     Identify,
-    /// This identifier is that customer.
+    /// Links this identifier to a customer.
     Link,
-    /// That identifier is another customer after all.
+    /// Unlinks an identifier that is another customer's.
     Unlink,
     /// A page was viewed.
     Page,
     /// A screen of an app was viewed.
     Screen,
-    /// Something happened that has a name of the channel's own.
+    /// An occurrence with a name chosen by the channel.
     Track,
-    /// Somebody said something.
+    /// A message by the customer, an agent or a bot.
     Message,
     /// The customer declared, or took back, a preference.
     Preference,
     /// The customer granted or withdrew a consent.
     Consent,
-    /// A conversation or journey moved on.
+    /// A conversation or journey progressed.
     Interaction,
-    /// A case with the company moved on.
+    /// A case with the company progressed.
     Case,
-    /// A live fact from outside: place, weather, device, usage…
+    /// A live fact from a system: place, weather, device, usage…
     Signal,
-    /// What came of an action.
+    /// The outcome of an action.
     Outcome,
     /// An agent took, returned or resolved an escalation.
     Handoff,
-    /// A channel asks what to show now.
+    /// A channel requests actions to show now.
     Ask,
 }
 
@@ -119,7 +119,7 @@ impl EventType {
 }
 
 impl EventType {
-    /// What data of another shape becomes.
+    /// The rejection of data of another shape.
     fn bad(self, found: &dyn fmt::Display) -> Rejection {
         let shape = self.expected();
         let detail = format!("expected the data of `{self}` as {shape}; found: {found}");
@@ -160,13 +160,13 @@ impl fmt::Display for EventType {
     }
 }
 
-/// Traits of the customer, merged into the profile; a `null` takes a trait away.
+/// Traits of the customer, merged into the profile; `null` removes a trait.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct IdentifyData {
     /// Values by trait.
     pub traits: Map,
-    /// The customer comes back after they were erased, and says so: the only event that may begin
-    /// anew with an erased identifier, if its own time is later than the erasure.
+    /// The customer returns after their erasure and states so. Only such an event may start a new twin
+    /// for an erased identifier, if its own time is later than the erasure.
     #[serde(
         default,
         deserialize_with = "nullable::or_default",
@@ -176,13 +176,13 @@ pub struct IdentifyData {
     pub anew: bool,
 }
 
-/// This identifier is that customer.
+/// Links this identifier to a customer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct LinkData {
-    /// The customer whose identifier it is.
+    /// The customer to whom the identifier is linked.
     pub to: Box<str>,
-    /// Two known customers are one: all that is known of this one becomes the other's. Only channels
-    /// that the service's settings name may say so.
+    /// Merges two known customers: this one's memory moves to the other. Only channels in
+    /// `service.merging-channels` may set it.
     #[serde(
         default,
         deserialize_with = "nullable::or_default",
@@ -192,17 +192,17 @@ pub struct LinkData {
     pub merge: bool,
 }
 
-/// That identifier is another customer after all: what came from it goes back.
+/// Unlinks an identifier: its memory is given back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct UnlinkData {
     /// The identifier that was linked to this customer by mistake.
     pub from: Box<str>,
 }
 
-/// A page, a screen or an occurrence with a name of the channel's own, as in the Segment spec.
+/// A page, a screen or an occurrence with a name chosen by the channel, as in the Segment spec.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct NamedData {
-    /// What it is: `Flight Booked`.
+    /// The name: `Flight Booked`.
     pub name: Box<str>,
     /// Its properties.
     #[serde(default, deserialize_with = "nullable::or_default")]
@@ -210,15 +210,15 @@ pub struct NamedData {
     pub properties: Map,
 }
 
-/// Who said something.
+/// The speaker of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Speaker {
     /// The customer.
     Customer,
-    /// A person of the company.
+    /// An employee of the company.
     Agent,
-    /// A machine of the company.
+    /// A program of the company.
     Bot,
 }
 
@@ -233,58 +233,57 @@ impl Speaker {
     }
 }
 
-/// Somebody said something.
+/// A message by the customer, an agent or a bot.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct MessageData {
-    /// The words.
+    /// The text.
     pub text: Box<str>,
-    /// Who said them.
+    /// The speaker.
     pub from: Speaker,
-    /// Their language, as a BCP 47 tag, if the channel knows it.
+    /// Its language, as a BCP 47 tag, if the channel knows it.
     #[serde(default)]
     pub language: Option<Box<str>>,
-    /// The interaction to which they belong.
+    /// The interaction that it belongs to.
     #[serde(default)]
     pub interaction: Option<Box<str>>,
-    /// A program wrote them by itself, such as a note that somebody is away: they are no wish of the
-    /// customer's, and tell no feeling.
+    /// Written by a program, such as an out-of-office reply: ignored for wishes and sentiment.
     #[serde(default, deserialize_with = "nullable::or_default", skip_serializing_if = "is_false")]
     #[schemars(with = "Option<bool>")]
     pub automatic: bool,
-    /// What an analyser outside made of them, once it was asked; no channel can say it.
+    /// The external analyser's answer, if it was asked; channels cannot set it.
     #[serde(skip)]
     pub analysis: Option<Box<Analysis>>,
 }
 
-/// A preference that the customer declares or takes back.
+/// A preference that the customer declares or withdraws.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PreferenceData {
-    /// What it is about: `seat`.
+    /// The key: `seat`.
     pub key: Box<str>,
-    /// What is preferred.
+    /// The preferred value.
     #[serde(default)]
     pub value: Option<Value>,
-    /// Forget what was declared and what was inferred.
+    /// Deletes both the declared and the inferred preference.
     #[serde(default, deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<bool>")]
     pub forget: bool,
 }
 
-/// Where an interaction stands.
+/// The state of an interaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum InteractionState {
-    /// Begun.
+    /// It has begun.
     Started,
-    /// A step further.
+    /// It has advanced by a step.
     Progressed,
-    /// Left, to be taken up again.
+    /// It was interrupted and can be resumed.
     Paused,
-    /// Taken up again.
+    /// It was resumed.
     Resumed,
-    /// Done.
+    /// It was completed.
     Completed,
-    /// Given up.
+    /// It was given up.
     Abandoned,
 }
 
@@ -301,110 +300,110 @@ impl InteractionState {
         }
     }
 
-    /// Whether the interaction can still go on.
+    /// Whether the interaction can continue.
     pub const fn is_open(self) -> bool {
         !matches!(self, InteractionState::Completed | InteractionState::Abandoned)
     }
 }
 
-/// A conversation or journey moved on.
+/// A conversation or journey progressed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct InteractionData {
     /// Its identifier, the same in every channel.
     pub id: Box<str>,
-    /// What it is: `loan-form`, `chat`, `cart`, `call`…
+    /// Its kind: `loan-form`, `chat`, `cart`, `call`…
     pub kind: Box<str>,
-    /// Where it stands now.
+    /// Its current state.
     pub state: InteractionState,
     /// The step reached: a number or a name.
     #[serde(default)]
     pub step: Option<Value>,
-    /// What was filled in or gathered; merged into what is known.
+    /// Fields collected so far; merged with the known fields.
     #[serde(default, deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<Map>")]
     pub data: Map,
 }
 
-/// A case with the company (a claim, a complaint, an incident) moved on.
+/// A case with the company (a claim, a complaint, an incident) progressed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CaseData {
     /// Its identifier in the company's system.
     pub id: Box<str>,
-    /// Where it stands: `open`, `waiting`, `closed`… `closed` and `resolved` end it.
+    /// Its state: `open`, `waiting`, `closed`… `closed` and `resolved` end it.
     pub state: Box<str>,
-    /// What it is about.
+    /// Its topic.
     #[serde(default)]
     pub topic: Option<Box<str>>,
-    /// When it was opened; a moment before the year 1990 says nothing.
+    /// When it was opened; a time before the year 1990 is ignored.
     #[serde(default, deserialize_with = "nullable::moment")]
     pub opened: Option<Time>,
-    /// When it is due; a moment before the year 1990 says nothing.
+    /// When it is due; a time before the year 1990 is ignored.
     #[serde(default, deserialize_with = "nullable::moment")]
     pub due: Option<Time>,
 }
 
-/// How much harm a fact could do in the wrong place.
+/// The sensitivity of a fact: how much harm its disclosure could do.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Sensitivity {
-    /// Anybody may know.
+    /// It may be known to everybody.
     Public,
-    /// For serving this customer.
+    /// It may be used to serve this customer.
     #[default]
     Personal,
-    /// Only for the purpose for which it was given.
+    /// It may be used only for its purpose.
     Sensitive,
 }
 
-/// A live fact from outside: place, weather, device, usage…
+/// A live fact from a system: place, weather, device, usage…
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SignalData {
-    /// What it is: `card_abroad`.
+    /// The name: `card_abroad`.
     pub name: Box<str>,
-    /// Its value; `null` takes the signal away.
+    /// The value; `null` removes the signal.
     pub value: Value,
-    /// Seconds for which it stays fresh, from the event's time; none: until it is replaced.
+    /// The time in seconds for which it is valid, from the event's time; none: until it is replaced.
     #[serde(default)]
     pub ttl: Option<u32>,
-    /// How much harm it could do in the wrong place.
+    /// Its sensitivity.
     #[serde(default, deserialize_with = "nullable::or_default")]
     #[schemars(with = "Option<Sensitivity>")]
     pub sensitivity: Sensitivity,
-    /// What it was given for, if it is sensitive: `care`, `service`, `marketing`…
+    /// The purpose for which it was given, if it is sensitive: `care`, `service`, `marketing`…
     #[serde(default)]
     pub purpose: Option<Box<str>>,
 }
 
-/// What came of an action.
+/// The kind of an outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum OutcomeKind {
-    /// It reached the customer's device.
+    /// The action reached the customer's device.
     Delivered,
-    /// It was on the customer's screen.
+    /// It was visible on the customer's screen.
     Seen,
-    /// The customer followed it.
+    /// The customer clicked it.
     Clicked,
-    /// The customer took it.
+    /// The customer accepted it.
     Accepted,
-    /// The customer refused it.
+    /// The customer rejected it.
     Rejected,
-    /// The customer put it away.
+    /// The customer dismissed it.
     Dismissed,
-    /// Nothing came of it in time.
+    /// There was no outcome in time.
     Ignored,
-    /// The channel had room for it, and put it there.
+    /// The channel placed it in a slot.
     Offered,
-    /// The customer wants to hear of it later.
+    /// The customer wants to be reminded later.
     Later,
-    /// It was taken back before the customer saw it.
+    /// It was recalled before the customer saw it.
     Recalled,
 }
 
 impl OutcomeKind {
-    /// Every kind, in the order in which they may come.
+    /// Every kind, in the order in which they may occur.
     pub const ALL: [OutcomeKind; 10] = [
         OutcomeKind::Offered,
         OutcomeKind::Delivered,
@@ -435,16 +434,16 @@ impl OutcomeKind {
     }
 }
 
-/// What came of an action.
+/// The outcome of an action.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct OutcomeData {
-    /// The decision, as its action named it.
+    /// The decision's id, from the action.
     pub decision: Box<str>,
-    /// What came of it.
+    /// The outcome.
     pub outcome: OutcomeKind,
 }
 
-/// What an event says, by its type.
+/// The data of an event, by type.
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs, reason = "each variant is the type of the same name")]
 pub enum EventKind {
@@ -466,16 +465,16 @@ pub enum EventKind {
 }
 
 impl EventKind {
-    /// The data of an event of `kind`, within every limit; none: the event came without.
+    /// Parses the data of an event of `kind` and checks every limit; none: the event has no data.
     ///
     /// # Errors
     /// [`Reason::BadData`], with the expected shape.
     pub(super) fn parse(kind: EventType, data: Option<&str>) -> Result<EventKind, Rejection> {
-        // By `null` an event says nothing, in whatever mode it came.
+        // `null` counts as absent data, in either content mode.
         let data = data.filter(|data| data.trim_ascii() != "null");
         let data = match (data, kind) {
             (Some(data), _) => data,
-            // To ask for nothing in particular is to ask.
+            // An `ask` without data is a valid request.
             (None, EventType::Ask) => "{}",
             (None, _) => return Err(kind.bad(&"no data")),
         };
@@ -501,15 +500,15 @@ impl EventKind {
         Ok(parsed)
     }
 
-    /// That everything is within its limit.
+    /// Checks that everything is within its limit.
     pub(super) fn checked(&self) -> Result<(), Rejection> {
         self.check().map_err(|found| self.event_type().bad(&found))
     }
 
-    /// The data of the event, as a channel would write it.
+    /// The data of the event as JSON, as a channel would write it.
     ///
     /// # Errors
-    /// Never, as long as it came from JSON.
+    /// Never for data that was parsed from JSON.
     pub(super) fn to_json(&self) -> serde_json::Result<Box<RawValue>> {
         match self {
             EventKind::Identify(data) => to_raw_value(data),
@@ -551,8 +550,8 @@ impl EventKind {
         }
     }
 
-    /// The word that tells events of one type apart, to which a rule's `on = "type:detail"`
-    /// refers: the name of what happened, the speaker, the state, the key, the first placement.
+    /// The detail that distinguishes events of one type, to which a rule's `on = "type:detail"` refers:
+    /// the name of what happened, the speaker, the state, the key, the first placement.
     pub fn detail(&self) -> &str {
         match self {
             EventKind::Identify(_) | EventKind::Link(_) | EventKind::Unlink(_) => "",

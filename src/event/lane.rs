@@ -1,27 +1,26 @@
-//! By which lane an event of the stream is taken in.
+//! The main lane and the slow lane.
 //!
-//! The stream is one queue: a channel that floods it would have everybody else wait behind its
-//! events. So its events wait in a lane of their own, the slow one, and all others pass them. Within a
-//! channel, and within a lane, the order of the stream stays.
+//! The stream is one queue, so a flooding channel would delay all others. Its events therefore go to the
+//! slow lane, where others overtake them. Order is kept within a channel and within a lane.
 
-/// By which lane an event is taken in.
+/// The lane of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Lane {
-    /// In the order of the stream.
+    /// Every event, in stream order.
     #[default]
     Main,
-    /// In the order of the stream among those whose channels flood it.
+    /// The events of channels that flood the stream, in stream order among themselves.
     Slow,
 }
 
-/// A channel whose events wait in the slow lane.
+/// A channel whose events go to the slow lane.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SlowedChannel {
-    /// The channel, as a token of a subject.
+    /// The channel, as a subject token.
     pub channel: Box<str>,
-    /// The first sequence of the stream that waits there.
+    /// The first stream sequence that goes to the slow lane.
     pub from: u64,
-    /// The first sequence that does not any more; none: it goes on.
+    /// The first sequence that no longer does; none: the channel is still slowed.
     pub until: Option<u64>,
 }
 
@@ -31,12 +30,12 @@ impl SlowedChannel {
     }
 }
 
-/// Which events of the stream wait in the slow lane, and how far both lanes are.
+/// Which events are in the slow lane, and the progress of both lanes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SlowLane {
-    /// Rises with every change of `channels`.
+    /// Incremented with every change of `channels`.
     pub version: u64,
-    /// The channels.
+    /// The slowed channels.
     pub channels: Vec<SlowedChannel>,
     /// Everything in the slow lane up to this sequence is durable in every partition.
     pub floor: u64,
@@ -55,48 +54,47 @@ impl SlowLane {
         if self.channels.iter().any(is_in) { Lane::Slow } else { Lane::Main }
     }
 
-    /// The channels whose events go there, as tokens of a subject.
+    /// The channels whose events go to the slow lane now, as subject tokens.
     pub fn slowed(&self) -> impl Iterator<Item = &str> {
         let open = self.channels.iter().filter(|slowed| slowed.until.is_none());
         open.map(|slowed| &*slowed.channel)
     }
 
-    /// Whether events go there.
+    /// Whether any events go to the slow lane now.
     pub fn is_open(&self) -> bool {
         self.slowed().next().is_some()
     }
 
-    /// Up to which sequence everything of both lanes is durable in every partition.
+    /// The sequence up to which everything in both lanes is durable in every partition.
     pub fn taken_in(&self) -> u64 {
         if self.is_open() { self.main_floor.min(self.floor) } else { self.main_floor }
     }
 
-    /// From a sequence on, the events of a channel go there. The sequence is one that no partition was
-    /// given yet.
+    /// Slows a channel: from this sequence on, its events go to the slow lane. No partition has received
+    /// the sequence yet.
     pub fn slow(&mut self, channel: &str, from: u64) {
         if !self.is_open() {
-            // Nothing before that waits there.
+            // No earlier event is in the slow lane.
             self.floor = self.floor.max(from.saturating_sub(1));
         }
         self.channels.push(SlowedChannel { channel: channel.into(), from, until: None });
         self.version += 1;
     }
 
-    /// From a sequence on, the events of all channels go by the main lane again. The sequence is one
-    /// that no partition was given yet, and all that waited in the slow lane is durable.
+    /// Ends the slow lane: from this sequence on, all channels use the main lane. No partition has
+    /// received the sequence yet, and all slow-lane events are durable.
     pub fn close(&mut self, until: u64) {
         let open = self.channels.iter_mut().filter(|slowed| slowed.until.is_none());
         open.for_each(|slowed| slowed.until = Some(until));
         self.version += 1;
     }
 
-    /// Whether there is something to [`forget`](SlowLane::forget).
+    /// Whether [`forget`](SlowLane::forget) would remove anything.
     pub fn is_any_over(&self, main_floor: u64) -> bool {
         self.channels.iter().any(|slowed| slowed.is_over(main_floor))
     }
 
-    /// Forgets what is over: the main lane will never deliver it again, because all of it is durable
-    /// there.
+    /// Removes ended entries: the main lane never delivers them again, because they are durable.
     pub fn forget(&mut self, main_floor: u64) {
         self.main_floor = self.main_floor.max(main_floor);
         let before = self.channels.len();
@@ -104,8 +102,8 @@ impl SlowLane {
         self.version += u64::from(self.channels.len() < before);
     }
 
-    /// What holds, of what each partition wrote down in its own commits: of the channels, what was said
-    /// last; of what is durable, all.
+    /// The current state, from what each partition recorded in its own commits: of the channels, the
+    /// latest version; of the floors, the highest.
     pub fn newest(all: impl IntoIterator<Item = SlowLane>) -> SlowLane {
         all.into_iter().fold(SlowLane::default(), |known, other| {
             let floor = known.floor.max(other.floor);
@@ -116,49 +114,49 @@ impl SlowLane {
     }
 }
 
-/// How far the main lane has read the stream.
+/// The read position of the main lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MainPlace {
-    /// The sequence that it reads next.
+    /// The next sequence to read.
     pub next: u64,
-    /// The first sequence that it never read. `next` is behind it where the broker delivers again.
+    /// The first sequence never read. After a redelivery, `next` is lower.
     pub front: u64,
-    /// The last sequence that it passed over; 0: none.
+    /// The last sequence that it skipped; 0: none.
     pub skipped: u64,
 }
 
 impl MainPlace {
-    /// Whether nothing is delivered again, so that all that waits was passed over.
+    /// Whether no redelivery is pending, so that everything unprocessed was skipped.
     pub fn is_at_front(self) -> bool {
         self.next == self.front
     }
 
-    /// Whether the slow lane may close at `front`: all that waits was passed over, and is durable, being at
-    /// or below `floor`.
+    /// Whether the slow lane may close at `front`: everything unprocessed was skipped, and the skipped
+    /// events are durable because they are at or below `floor`.
     pub fn may_close(self, floor: u64) -> bool {
         self.is_at_front() && self.skipped <= floor
     }
 }
 
-/// What a partition wrote down of the slow lane last, so that it writes only what has changed since.
+/// The slow-lane state that a partition committed last, so that it writes only changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct WrittenLane {
     version: u64,
     floor: u64,
 }
 
-/// What of the slow lane a commit writes down.
+/// The change of the slow lane in a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LaneChange {
-    /// The channels, and how far both lanes are.
+    /// The slowed channels and the progress of both lanes.
     All,
-    /// How far both lanes are.
+    /// The progress of both lanes.
     Floors,
 }
 
 impl WrittenLane {
-    /// What the next commit has to write down; none if that is written already. The main lane's floor alone
-    /// is no reason: it is kept with each commit in any case.
+    /// The change for the next commit; none if it is already recorded. A change of the main lane's floor
+    /// alone needs no record: every commit contains that floor anyway.
     pub fn next(&mut self, lane: &SlowLane) -> Option<LaneChange> {
         let last =
             std::mem::replace(self, WrittenLane { version: lane.version, floor: lane.floor });
@@ -170,17 +168,17 @@ impl WrittenLane {
     }
 }
 
-/// Up to which sequence a partition has taken in the events of each lane.
+/// A partition's cursors: the last processed sequence of each lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Cursors {
-    /// Of the main lane.
+    /// The cursor of the main lane.
     pub main: u64,
-    /// Of the slow lane.
+    /// The cursor of the slow lane.
     pub slow: u64,
 }
 
 impl Cursors {
-    /// Goes on to a sequence; `false` if it was taken in before.
+    /// Advances to a sequence; `false` if it was already processed.
     pub fn advance(&mut self, lane: Lane, sequence: u64) -> bool {
         let cursor = match lane {
             Lane::Main => &mut self.main,

@@ -1,8 +1,8 @@
-//! What channels report: the vocabulary that every other room speaks.
+//! Events: what channels report; the vocabulary that every other room uses.
 //!
-//! In comes the raw material of one message (a subject's tokens, headers, bytes); out goes an
-//! [`Event`] whose every part is within its limit, or a [`Rejection`] that says what was expected,
-//! what was found and what to do. Pure: no clock, no IO.
+//! Takes one raw message (the tokens of its subject, headers, bytes); returns an [`Event`] whose every
+//! part is within its limit, or a [`Rejection`] that tells what was expected, what was found and what to
+//! do. Pure: no clock, no IO.
 
 mod analysis;
 mod ask;

@@ -1,4 +1,4 @@
-//! Moments as systems write them into the data of events.
+//! Points in time in the data of events, in the forms that systems write.
 
 use std::borrow::Cow;
 
@@ -7,29 +7,28 @@ use chrono::{DateTime, FixedOffset};
 
 use super::{Time, Zone};
 
-/// A moment as a text gives it, which remembers by whose clock.
+/// A point in time parsed from text, together with the clock in which it was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
     at: DateTime<FixedOffset>,
     clock: Clock,
 }
 
-/// By which clock a moment is given.
+/// The clock in which a point in time is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Clock {
-    /// That of the place, by its distance from UTC: `2026-03-20T06:40:00+09:00`.
+    /// A local clock, by its offset from UTC: `2026-03-20T06:40:00+09:00`.
     Own,
-    /// None in particular: `2026-03-19T21:40:00Z`.
+    /// UTC, with no place meant: `2026-03-19T21:40:00Z`.
     Universal,
-    /// None at all: the text is the day `2026-03-20`.
+    /// A day without a clock: `2026-03-20`.
     Day,
 }
 
 impl Moment {
-    /// The moment that a text gives: an RFC 3339 time, or another form of ISO 8601 that can only
-    /// mean one moment. The seconds may be left out, and what separates hours from minutes
-    /// (`20260320T0640+0900`). A day alone is its first moment in UTC. None: it is no moment, or
-    /// lacks its distance from UTC.
+    /// Parses an RFC 3339 time, or another ISO 8601 form with only one possible meaning. The seconds and
+    /// the separators between hours and minutes may be left out (`20260320T0640+0900`). A day alone is
+    /// its first moment in UTC. None: it is not a point in time, or it lacks its offset from UTC.
     pub fn parse(text: &str) -> Option<Moment> {
         let text = text.trim();
         if let Ok(at) = DateTime::parse_from_rfc3339(text) {
@@ -52,21 +51,21 @@ impl Moment {
         Some(Moment { at, clock })
     }
 
-    /// The same for chrono.
+    /// The same point in time for chrono.
     pub fn to_chrono(self) -> DateTime<FixedOffset> {
         self.at
     }
 
-    /// The same without its clock; none: it is not within the years 0 to 9999.
+    /// The same point in time without its clock; none: it is not within the years 0 to 9999.
     pub fn time(self) -> Option<Time> {
         let ms = self.at.timestamp_millis();
         (Time::MIN.ms()..=Time::MAX.ms()).contains(&ms).then(|| Time::from_ms(ms))
     }
 
-    /// What the clock shows by which it is given; if it is given in UTC, what that of `zone` does.
-    /// A day is that day everywhere. None: it is not within the years 0 to 9999.
+    /// The local time on the clock in which it was given, or, if it was given in UTC, on the clock of
+    /// `zone`. A day is the same day everywhere. None: it is not within the years 0 to 9999.
     pub fn shown(self, zone: Zone, pattern: &[Item<'_>]) -> Option<String> {
-        // A leap second is the first of the next minute.
+        // A leap second is the first second of the next minute.
         let at = self.time()?.to_utc();
         let items = pattern.iter();
         let shown = match (self.clock, zone) {
@@ -85,12 +84,12 @@ impl Moment {
     }
 }
 
-/// Whether no place is meant: by `-00:00`, RFC 3339 says so too (section 4.3).
+/// Whether the offset means no place: RFC 3339 (section 4.3) gives `-00:00` that meaning, too.
 fn is_universal(text: &str) -> bool {
     text.ends_with(['Z', 'z']) || text.ends_with("-00:00")
 }
 
-/// The day with which a text begins, as RFC 3339 writes it, and what follows.
+/// The day at the beginning of a text, in RFC 3339 form, and the rest.
 fn day(text: &str) -> Option<(Cow<'_, str>, &str)> {
     let is_number = |from: usize, to: usize| {
         text.get(from..to).is_some_and(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
@@ -105,7 +104,7 @@ fn day(text: &str) -> Option<(Cow<'_, str>, &str)> {
     is_number(0, 8).then(|| (format!("{}-{}-{}", parts.0, parts.1, parts.2).into(), rest))
 }
 
-/// An hour of the day, as RFC 3339 writes it.
+/// A time of day in RFC 3339 form.
 fn clock(text: &str) -> Option<String> {
     let (whole, part) = match text.find(['.', ',']) {
         Some(at) => text.split_at(at),
@@ -121,7 +120,7 @@ fn clock(text: &str) -> Option<String> {
     Some(format!("{whole}{}", part.replace(',', ".")))
 }
 
-/// A distance from UTC, as RFC 3339 writes it.
+/// An offset from UTC in RFC 3339 form.
 fn distance(text: &str) -> Option<String> {
     match (text.len(), text.contains(':')) {
         (1, false) | (6, true) => Some(text.to_owned()),
@@ -138,7 +137,7 @@ mod tests {
 
     use super::*;
 
-    /// What a text comes to in UTC, and what is shown of it in Brussels.
+    /// The time in UTC, and the local time shown in Brussels.
     fn read(text: &str) -> Option<(String, String)> {
         let moment = Moment::parse(text)?;
         let pattern: Vec<Item<'_>> = StrftimeItems::new("%d/%m/%Y %H:%M").collect();

@@ -1,20 +1,19 @@
-//! Whom a message is about besides the customer of its subject: for finding all that there is of
-//! somebody. What it reads may be of any version, and damaged.
+//! The customers whom a message concerns besides the customer of its subject; used to find all data about
+//! a customer. The messages may be of any version, and damaged.
 
 use serde_json::Value as Json;
 
 use super::{Customer, EventType, Header, envelope, json, stand_in};
 
-/// Identifiers of customers that a message names, apart from the one it is addressed to: those by
-/// whom it was passed on, those whose memory it carries, and the one that a `link` or `unlink` is
-/// about. It is opened as an event is that is taken in, so that whoever is named there is named here;
-/// what is no event any more is read as far as it goes.
+/// The customers mentioned by a message besides its addressee: forwarding identifiers, owners of the
+/// carried memory, and the target of a `link` or `unlink`. Parsed like an event that is processed, so the
+/// same customers are found; malformed events are read as far as possible.
 pub fn named_in(headers: &[Header<'_>], payload: &[u8]) -> Vec<Customer> {
     read(headers, payload, named).unwrap_or_default()
 }
 
-/// Whether a message says that an identifier is this customer's now, to whoever had it before them: it
-/// does not name them there, but anybody can tell.
+/// Whether a message tells the former owner of an identifier that it is this customer's now; it contains
+/// only a hash, which anybody who knows the name can compute.
 pub fn is_left_to(customer: &Customer, headers: &[Header<'_>], payload: &[u8]) -> bool {
     let is_theirs = |kind: &str, data: &Json| {
         let leaves = kind.parse::<EventType>().is_err() && data["sense"] == "leaves";
@@ -23,7 +22,7 @@ pub fn is_left_to(customer: &Customer, headers: &[Header<'_>], payload: &[u8]) -
     read(headers, payload, is_theirs).unwrap_or(false)
 }
 
-/// What a message says, by its type and data.
+/// Parses the type and data of a message.
 fn read<T>(
     headers: &[Header<'_>],
     payload: &[u8],
@@ -115,7 +114,7 @@ mod tests {
         let content = [("Content-Type", "application/cloudevents+json"), ("ce-type", "track")];
         let link = r#"{"type":"link","data":{"to":"bob"}}"#;
         assert_eq!(named_in(&content, link.as_bytes()).len(), 1);
-        // Its time is none, so it was refused; it names somebody all the same.
+        // Its time is invalid, so it was rejected; it names a customer all the same.
         assert_eq!(named(None, r#"{"type":"link","time":"x","data":{"to":"bob"}}"#), "bob");
     }
 

@@ -1,29 +1,28 @@
-//! A field that may be left out may be `null`: half of the world's serializers write the fields that
-//! nobody set, too.
+//! An optional field may also be `null`, because many serializers write unset fields as `null`.
 
 use serde::{Deserialize, Deserializer};
 
 use super::Time;
 
-/// What a field says; by `null` it says nothing, as if it were not there.
+/// The value of a field; `null` counts as absent.
 ///
 /// # Errors
-/// As reading what it says.
+/// The errors of deserializing the value.
 pub fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
     from: D,
 ) -> Result<T, D::Error> {
     or(from, T::default)
 }
 
-/// The same, where leaving the field out means something else than its type's default.
+/// The same, for a field whose default when absent differs from its type's default.
 ///
 /// # Errors
-/// As reading what it says.
+/// The errors of deserializing the value.
 pub fn or<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     from: D,
     unsaid: impl FnOnce() -> T,
 ) -> Result<T, D::Error> {
-    // Records have all their fields, and know no `null`.
+    // Stored records contain all their fields, and no `null`.
     if from.is_human_readable() {
         Option::<T>::deserialize(from).map(|said| said.unwrap_or_else(unsaid))
     } else {
@@ -31,12 +30,13 @@ pub fn or<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     }
 }
 
-/// A moment; one before [`Time::FIRST_SAID`] is the zero of a program that knew none, and says nothing.
+/// A time; one before [`Time::FIRST_SAID`] is the zero value of a program without a clock, and counts as
+/// absent.
 ///
 /// # Errors
-/// If it is no moment.
+/// If it is not a time.
 pub fn moment<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Time>, D::Error> {
-    // Records keep what they were given.
+    // Stored records contain the value as it was received.
     let is_told = from.is_human_readable();
     let said = Option::<Time>::deserialize(from)?;
     Ok(said.filter(|moment| !is_told || *moment >= Time::FIRST_SAID))
@@ -56,8 +56,9 @@ pub(crate) mod tests {
         PreferenceData, SharedFact, SignalData, UnlinkData,
     };
 
-    /// That each field that may be left out may be `null`, which says the same, and no other may.
-    /// `least` has the fields that are needed; in `nothing` are those to which `null` says something.
+    /// Checks that every optional field may be `null`, which means the same as leaving it out, and that
+    /// no other field may. `least` has the required fields; `nothing` names the fields in which `null`
+    /// has a meaning.
     pub(crate) fn null_is_as_good_as_nothing<T>(least: &Value, nothing: &[&str])
     where
         T: JsonSchema + DeserializeOwned + PartialEq + Debug,
@@ -91,7 +92,7 @@ pub(crate) mod tests {
         let least = json!({ "id": "1", "kind": "cart", "state": "started" });
         null_is_as_good_as_nothing::<InteractionData>(&least, &[]);
         null_is_as_good_as_nothing::<CaseData>(&json!({ "id": "1", "state": "open" }), &[]);
-        // A signal of `null` is taken away.
+        // A signal of `null` is removed.
         null_is_as_good_as_nothing::<SignalData>(&json!({ "name": "x", "value": 1 }), &["value"]);
         let least = json!({ "decision": "1", "outcome": "seen" });
         null_is_as_good_as_nothing::<OutcomeData>(&least, &[]);

@@ -3,13 +3,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{Customer, spelled};
 
-/// One message that leaves the service, as plain data: committed with the state that decided it,
-/// published only after that, and kept until the broker has confirmed it.
+/// One message that the service publishes, as data: committed with the state that caused it, published
+/// only after that, and kept until the broker has confirmed it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Output {
-    /// Its identifier for the broker, the `Nats-Msg-Id`, which drops what comes under one that it knows.
-    /// The same content has the same one for ever, and it is keyed with the store's secret: nobody
-    /// else can use it first.
+    /// The `Nats-Msg-Id`, by which the broker drops duplicates. Deterministic for the same content, and
+    /// keyed with the store's secret so that nobody else can use it first.
     pub id: Box<str>,
     /// The subject on which it is published.
     pub subject: Box<str>,
@@ -20,31 +19,31 @@ pub struct Output {
 }
 
 impl Output {
-    /// The header of a dead letter that says why it is one. Nothing else that we publish has it.
+    /// The header with the reason of a dead letter. No other message that we publish has it.
     pub const REASON: &'static str = "Jumeau-Reason";
 
-    /// The header of a dead letter that names the customer whom its event is about, as a token; it is
-    /// missing if the event is about nobody.
+    /// The header of a dead letter with the customer token of its event; absent if the event has no
+    /// customer.
     pub const CUSTOMER: &'static str = "Jumeau-Customer";
 
-    /// The header of the mark by which the service knows what it wrote itself for a twin. It has no name
-    /// of ours, so that a dead letter keeps it and can be tried again.
+    /// The header with the mark by which the service recognises its own messages to twins. Its name does
+    /// not begin with `Jumeau-`, so that a dead letter keeps it and can be retried.
     pub const MARK: &'static str = "Passed-Mark";
 
-    /// The header of a message with which a twin's memory moves. No name of ours, so that its dead letter
-    /// keeps it.
+    /// The header of a message that moves a twin's memory. Its name does not begin with `Jumeau-`, so
+    /// that its dead letter keeps it.
     pub const CARRIES_MEMORY: &'static str = "Carries-Memory";
 
-    /// The customer whom it is about: whose subject it is published on, or of a dead letter whose event
-    /// it was. A subject of dead letters ends in a reason, and that of a memory on its way in the memory's
-    /// identifier: neither is anybody's name.
+    /// The customer of this output: from its subject, or from the event of a dead letter. Subjects of
+    /// dead letters end with a reason, and those of memories in transit with a memory id, so neither
+    /// contains a customer as its last token.
     pub fn about(&self) -> Option<Customer> {
         let mut from_behind = self.subject.rsplit('.');
         let token = match (self.header(Output::REASON), self.header(Output::CUSTOMER)) {
             (Some(_), whose) => whose?,
             (None, _) if self.is_passed_on() => {
-                // `…._jumeau.<to>`, or `…._jumeau.<to>.<partition>.<from>.<id>`.
-                // Not by the subject: a customer may be called like the channel.
+                // `…._jumeau.<to>`, or `…._jumeau.<to>.<partition>.<from>.<id>`. The subject alone is not
+                // enough: a customer may have the same name as the channel.
                 let is_memory = self.header(Output::CARRIES_MEMORY).is_some();
                 from_behind.nth(if is_memory { 3 } else { 0 })?
             }
@@ -53,12 +52,12 @@ impl Output {
         Customer::new(&spelled(token)).ok()
     }
 
-    /// Whether it goes from one twin to another, by the stream of events.
+    /// Whether it goes from one twin to another, through the event stream.
     pub fn is_passed_on(&self) -> bool {
         self.header(Output::MARK).is_some() && self.header(Output::REASON).is_none()
     }
 
-    /// The mark by which the service knows that it wrote it, if it is for a twin.
+    /// The mark by which the service recognises its own message, if it is for a twin.
     pub fn mark(&self) -> Option<&str> {
         self.header(Output::MARK)
     }

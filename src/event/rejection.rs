@@ -9,23 +9,23 @@ use serde::{Deserialize, Serialize};
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
-    /// The subject is not `<prefix>.events.<channel>.<customer>`, or its channel is no token.
+    /// The subject is not `<prefix>.events.<channel>.<customer>`, or its channel is not a token.
     BadSubject,
-    /// The customer token is empty, too long, or not the one spelling of an identifier.
+    /// The customer token is empty, too long, or not the canonical spelling of an identifier.
     BadCustomer,
     /// The payload is larger than the limit.
     TooLarge,
     /// The payload is not JSON, or not UTF-8.
     BadJson,
-    /// The JSON is no CloudEvent and no bare `{"type": …, "data": …}`.
+    /// The JSON is neither a CloudEvent nor a bare `{"type": …, "data": …}`.
     BadEnvelope,
-    /// The type is none that jumeau knows.
+    /// The type is unknown to jumeau.
     UnknownType,
-    /// The data does not fit its type, or is beyond a limit.
+    /// The data does not match its type, or exceeds a limit.
     BadData,
-    /// The twin's state cannot take the event in: a limit is reached, or it contradicts the state.
+    /// The twin's state does not allow the event: a limit is reached, or it contradicts the state.
     Refused,
-    /// The twin's handler panicked on the event. This is a defect of the engine or of the policy.
+    /// The twin's handler panicked on the event. This is a bug in the engine or in the policy.
     Panic,
 }
 
@@ -65,7 +65,7 @@ impl fmt::Display for Reason {
     }
 }
 
-/// Why an event could not be used, for a machine and for a person.
+/// Why an event could not be used, for programs and for people.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}: {detail}")]
 pub struct Rejection {
@@ -76,7 +76,7 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    /// A rejection for `reason`.
+    /// Creates a rejection for `reason`.
     pub fn new(reason: Reason, detail: impl Into<String>) -> Rejection {
         Rejection { reason, detail: detail.into() }
     }

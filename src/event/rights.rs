@@ -2,8 +2,7 @@ use std::sync::Arc;
 
 use super::{AgentChannels, Event, EventKind, Reason, Rejection};
 
-/// Which channels may say what not every channel may: what agents and operators did, and that two known
-/// customers are one.
+/// Channels with special rights: reporting acts of agents and operators, and merging known customers.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Rights {
     desks: AgentChannels,
@@ -11,26 +10,26 @@ pub struct Rights {
 }
 
 impl Rights {
-    /// These desks, and the names of the channels that may say that two known customers are one.
+    /// Creates them from the agent channels and the names of the merging channels.
     pub fn new<'a>(desks: AgentChannels, merging: impl IntoIterator<Item = &'a str>) -> Rights {
         Rights { desks, merging: merging.into_iter().map(Into::into).collect() }
     }
 
-    /// The channels that may say what agents and operators did.
+    /// The channels that may report acts of agents and operators.
     pub fn desks(&self) -> &AgentChannels {
         &self.desks
     }
 
-    /// The names of the channels that may say that two known customers are one.
+    /// The names of the channels that may merge known customers.
     pub fn merging(&self) -> impl Iterator<Item = &str> {
         self.merging.iter().map(|name| &**name)
     }
 
-    /// Whether an event says only what its channel may. What another identifier passed on was asked
-    /// where it came in.
+    /// Checks that an event's channel is allowed to send it. A forwarded event was checked where it
+    /// entered.
     ///
     /// # Errors
-    /// [`Reason::Refused`], for what its channel may not say.
+    /// [`Reason::Refused`], if the channel is not allowed to.
     pub(super) fn admit(&self, event: &Event) -> Result<(), Rejection> {
         self.desks.admit(event)?;
         let merges = matches!(&event.kind, EventKind::Link(told) if told.merge);

@@ -1,15 +1,13 @@
-//! What systems spell in several ways and mean one thing by: tags of languages, and the names of
-//! purposes and channels.
+//! Normalisation of names that systems spell in several ways: language tags, purposes and channels.
 
 use std::borrow::Cow;
 
-/// The tag of a language as RFC 5646 spells it (section 2.1.1): `fr`, `fr-BE`, `zh-Hant-TW`. It may
-/// come in any capitals, with blanks around it, with `_` for `-`, and with what a locale of POSIX
-/// says besides (`fr_BE.UTF-8@euro`).
+/// The tag of a language as RFC 5646 spells it (section 2.1.1): `fr`, `fr-BE`, `zh-Hant-TW`. Accepts any
+/// case, surrounding blanks, `_` for `-`, and POSIX locale suffixes (`fr_BE.UTF-8@euro`).
 pub fn language_tag(text: &str) -> Cow<'_, str> {
     let tag = text.split(['.', '@']).next().unwrap_or_default().trim();
     let mut spelled = String::with_capacity(tag.len());
-    // What follows a part of one letter is an extension, and has no capitals.
+    // A single-letter part starts an extension, which is in lower case.
     let mut is_extension = false;
     for (at, part) in tag.split(['-', '_']).enumerate() {
         if at > 0 {
@@ -30,7 +28,7 @@ pub fn language_tag(text: &str) -> Cow<'_, str> {
     if spelled == text { Cow::Borrowed(text) } else { Cow::Owned(spelled) }
 }
 
-/// A name of a purpose or a channel without capitals, and without blanks around it.
+/// The normalised name of a purpose or a channel: in lower case, without surrounding blanks.
 pub fn folded_name(name: &str) -> Cow<'_, str> {
     let name = name.trim();
     if name.chars().all(|letter| letter.to_lowercase().eq([letter])) {
@@ -40,11 +38,10 @@ pub fn folded_name(name: &str) -> Cow<'_, str> {
     }
 }
 
-/// Whether two texts are one name of a purpose or a channel: capitals, and blanks around it, make
-/// no other of it.
+/// Whether two texts are the same name of a purpose or a channel, ignoring case and surrounding blanks.
 pub fn is_same_name(one: &str, other: &str) -> bool {
     if one.is_ascii() && other.is_ascii() {
-        // Most are, and this is asked of every action.
+        // Most names are ASCII, and every action is checked.
         return one.trim().eq_ignore_ascii_case(other.trim());
     }
     folded_name(one) == folded_name(other)

@@ -3,14 +3,14 @@ use std::fmt;
 use super::{EventKind, Map, Sensitivity, Value};
 
 impl EventKind {
-    /// Writes what an event said, in one line. Sensitive values stay out of it.
+    /// Writes the content of an event in one line, without sensitive values.
     ///
     /// # Errors
-    /// If `text` takes no more.
+    /// If writing to `text` fails.
     pub fn summarize(&self, text: &mut impl fmt::Write) -> fmt::Result {
         match self {
             EventKind::Identify(told) => list(&told.traits, "", text),
-            // Whoever the other is may be erased one day, and this is kept with somebody else.
+            // The other customer may be erased one day, and this text is kept in somebody else's twin.
             EventKind::Link(_) => text.write_str("belongs to a customer"),
             EventKind::Unlink(_) => text.write_str("belongs to somebody else"),
             EventKind::Page(told) | EventKind::Screen(told) | EventKind::Track(told) => {
@@ -60,7 +60,7 @@ impl EventKind {
     }
 }
 
-/// Names and values, the first behind `space`.
+/// Names and values, the first after `space`.
 fn list(values: &Map, mut space: &str, text: &mut impl fmt::Write) -> fmt::Result {
     for (name, value) in values.iter() {
         text.write_str(space)?;

@@ -5,26 +5,26 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// A moment: milliseconds since 1970-01-01T00:00:00Z, negative before.
+/// A point in time: milliseconds since 1970-01-01T00:00:00Z, negative before.
 ///
-/// Within the years 0 to 9999, so that it always has an RFC 3339 form, which is what people and
-/// JSON see; stored records hold the number.
+/// It is within the years 0 to 9999, so that it always has an RFC 3339 form, which people and JSON see;
+/// stored records contain the number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, JsonSchema)]
 #[schemars(with = "String", extend("format" = "date-time"))]
 pub struct Time(i64);
 
 impl Time {
-    /// The earliest moment there is: 0000-01-01T00:00:00Z.
+    /// The earliest time: 0000-01-01T00:00:00Z.
     pub const MIN: Time = Time(-62_167_219_200_000);
-    /// The latest moment there is: 9999-12-31T23:59:59.999Z.
+    /// The latest time: 9999-12-31T23:59:59.999Z.
     pub const MAX: Time = Time(253_402_300_799_999);
 
-    /// Before this no clock is right: 1990-01-01T00:00:00Z. What is said to be earlier was written by a
-    /// program that knew no time (zero, in the years 1 and 1970, or 1980 on a device). Histories that are told again may be older
-    /// than this program.
+    /// Earlier times are treated as missing: 1990-01-01T00:00:00Z. They come from programs without a
+    /// clock (zero means the year 1, 1970, or 1980 on some devices). Replayed histories may still be
+    /// older than this program.
     pub const FIRST_SAID: Time = Time(631_152_000_000);
 
-    /// The moment `ms` milliseconds after the epoch, moved into the allowed range.
+    /// The time `ms` milliseconds after the epoch, clamped to the allowed range.
     pub const fn from_ms(ms: i64) -> Time {
         if ms < Self::MIN.0 {
             Self::MIN
@@ -40,20 +40,20 @@ impl Time {
         self.0
     }
 
-    /// An RFC 3339 time, with any offset. `None` if `text` is not one.
+    /// Parses an RFC 3339 time, with any offset. `None` if `text` is not one.
     pub fn parse(text: &str) -> Option<Time> {
         let moment = DateTime::parse_from_rfc3339(text).ok()?;
         let ms = moment.timestamp_millis();
         (Self::MIN.0..=Self::MAX.0).contains(&ms).then_some(Time(ms))
     }
 
-    /// The same moment for chrono.
+    /// The same time for chrono.
     pub fn to_utc(self) -> DateTime<Utc> {
-        // Both bounds are within chrono's range, so the fallback is never taken.
+        // Both bounds are within chrono's range, so the fallback is never used.
         DateTime::from_timestamp_millis(self.0).unwrap_or_default()
     }
 
-    /// How long after `earlier` this is; zero if it is not after it.
+    /// The time elapsed since `earlier`; zero if this is not after it.
     pub fn since(self, earlier: Time) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
@@ -62,7 +62,7 @@ impl Time {
 impl std::ops::Add<Duration> for Time {
     type Output = Time;
 
-    /// Stops at [`Time::MAX`] instead of overflowing.
+    /// Saturates at [`Time::MAX`].
     fn add(self, span: Duration) -> Time {
         let ms = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
         Time::from_ms(self.0.saturating_add(ms))
@@ -72,7 +72,7 @@ impl std::ops::Add<Duration> for Time {
 impl std::ops::Sub<Duration> for Time {
     type Output = Time;
 
-    /// Stops at [`Time::MIN`] instead of overflowing.
+    /// Saturates at [`Time::MIN`].
     fn sub(self, span: Duration) -> Time {
         let ms = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
         Time::from_ms(self.0.saturating_sub(ms))

@@ -8,10 +8,10 @@ use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use super::Time;
 
-/// A value that came from outside or that a policy computed: JSON's types, small in memory.
+/// A value from outside or computed by a policy: JSON's types, compact in memory.
 ///
-/// Numbers keep what they were: a whole number within `i64` is a [`Value::Int`], one above it and
-/// within `u64` a [`Value::UInt`], any other number a finite [`Value::Float`].
+/// A number keeps its kind: an integer within `i64` is a [`Value::Int`], a larger one within `u64` a
+/// [`Value::UInt`], any other number a finite [`Value::Float`].
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Value {
     /// No value.
@@ -19,9 +19,9 @@ pub enum Value {
     Null,
     /// True or false.
     Bool(bool),
-    /// A whole number.
+    /// An integer.
     Int(i64),
-    /// A whole number too large for [`Value::Int`], as long identifiers are.
+    /// An integer too large for [`Value::Int`], such as a long identifier.
     UInt(u64),
     /// Any other number; finite.
     Float(f64),
@@ -42,7 +42,7 @@ impl Value {
         }
     }
 
-    /// The number, if it is one; a whole one beyond 2^53 may be rounded here.
+    /// The number, if it is one; an integer beyond 2^53 may be rounded here.
     pub fn as_number(&self) -> Option<f64> {
         match *self {
             Value::Int(number) => Some(number as f64),
@@ -52,7 +52,7 @@ impl Value {
         }
     }
 
-    /// The whole number, if it is one, exactly.
+    /// The integer, if it is one, exactly.
     pub fn as_whole(&self) -> Option<i128> {
         match *self {
             Value::Int(number) => Some(number.into()),
@@ -61,13 +61,13 @@ impl Value {
         }
     }
 
-    /// A whole number as a value; none if it is beyond [`Value::Int`] and [`Value::UInt`].
+    /// An integer as a value; none if it fits neither [`Value::Int`] nor [`Value::UInt`].
     pub fn whole(number: i128) -> Option<Value> {
         let large = || u64::try_from(number).map(Value::UInt);
         i64::try_from(number).map(Value::Int).or_else(|_| large()).ok()
     }
 
-    /// How two numbers compare: whole ones exactly; none if one is no number.
+    /// Compares two numbers, integers exactly; none if one of them is not a number.
     pub fn compare_numbers(&self, other: &Value) -> Option<Ordering> {
         match (self.as_whole(), other.as_whole()) {
             (Some(own), Some(other)) => Some(own.cmp(&other)),
@@ -75,12 +75,12 @@ impl Value {
         }
     }
 
-    /// The moment that a text in RFC 3339 form names.
+    /// The time in an RFC 3339 text.
     pub fn as_time(&self) -> Option<Time> {
         self.as_text().and_then(Time::parse)
     }
 
-    /// How deeply values are nested in this one (a scalar: 1), and how many there are in all.
+    /// The nesting depth of this value (a scalar: 1), and the total number of values.
     pub fn extent(&self) -> (usize, usize) {
         match self {
             Value::List(items) => nest(items.iter()),
@@ -89,7 +89,7 @@ impl Value {
         }
     }
 
-    /// Bytes on the heap that this value owns, allocator overhead aside.
+    /// The heap memory that this value owns, in bytes, without allocator overhead.
     pub fn heap_bytes(&self) -> usize {
         match self {
             Value::Text(text) => text.len(),
@@ -110,7 +110,7 @@ fn nest<'a>(values: impl Iterator<Item = &'a Value>) -> (usize, usize) {
     (depth + 1, nodes + 1)
 }
 
-/// The longest beginning of `text` that is at most `bytes_max` bytes long and whole characters.
+/// The longest prefix of `text` with at most `bytes_max` bytes and only complete characters.
 pub fn cut(text: &str, bytes_max: usize) -> &str {
     &text[..text.floor_char_boundary(bytes_max)]
 }
@@ -134,7 +134,7 @@ impl From<u64> for Value {
 }
 
 impl From<f64> for Value {
-    /// A number that is not finite has no JSON form: it becomes [`Value::Null`].
+    /// A number that is not finite has no JSON form and becomes [`Value::Null`].
     fn from(value: f64) -> Value {
         if value.is_finite() { Value::Float(value) } else { Value::Null }
     }
@@ -147,7 +147,7 @@ impl From<&str> for Value {
 }
 
 impl fmt::Display for Value {
-    /// A text as it is, everything else as JSON.
+    /// A text unchanged, any other value as JSON.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Value::Text(text) => out.write_str(text),
@@ -161,7 +161,7 @@ impl fmt::Display for Value {
     }
 }
 
-/// Values by name, in the order of the names; each name once.
+/// Values by name, sorted by name; each name once.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Map(Vec<(Box<str>, Value)>);
 
@@ -171,7 +171,7 @@ impl Map {
         self.position(name).ok().and_then(|at| self.0.get(at)).map(|(_, value)| value)
     }
 
-    /// Sets `name` to `value`, and returns what it was.
+    /// Sets `name` to `value`, and returns the previous value.
     pub fn insert(&mut self, name: &str, value: Value) -> Option<Value> {
         match self.position(name) {
             Ok(at) => Some(std::mem::replace(&mut self.0[at].1, value)),
@@ -182,27 +182,27 @@ impl Map {
         }
     }
 
-    /// Takes `name` out, and returns what it was.
+    /// Removes `name`, and returns its value.
     pub fn remove(&mut self, name: &str) -> Option<Value> {
         self.position(name).ok().map(|at| self.0.remove(at).1)
     }
 
-    /// How many names there are.
+    /// The number of names.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is no name.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Names and values, in the order of the names.
+    /// Names and values, sorted by name.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Value)> {
         self.0.iter().map(|(name, value)| (&**name, value))
     }
 
-    /// Bytes on the heap that this map owns, allocator overhead aside.
+    /// The heap memory that this map owns, in bytes, without allocator overhead.
     pub fn heap_bytes(&self) -> usize {
         self.0
             .iter()
@@ -216,7 +216,7 @@ impl Map {
 }
 
 impl<N: Into<Box<str>>> FromIterator<(N, Value)> for Map {
-    /// Of several values of one name the last counts.
+    /// Of several values with the same name the last one is kept.
     fn from_iter<I: IntoIterator<Item = (N, Value)>>(pairs: I) -> Map {
         let mut pairs: Vec<_> =
             pairs.into_iter().map(|(name, value)| (name.into(), value)).collect();
@@ -231,8 +231,8 @@ impl<N: Into<Box<str>>> FromIterator<(N, Value)> for Map {
     }
 }
 
-// A record of ours is not self-describing, so there a value carries its own tag; in JSON it is
-// the plain value.
+// Our record format is not self-describing, so a stored value carries its own tag; in JSON it is the
+// plain value.
 
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {

@@ -1,4 +1,4 @@
-//! Time zones, as systems write them.
+//! Time zones, in the forms that systems write.
 
 mod windows;
 
@@ -11,14 +11,14 @@ use chrono_tz::{TZ_VARIANTS, Tz};
 
 use super::Value;
 
-/// A time zone: with the rules of a place, or at a fixed distance from UTC.
+/// A time zone: with the rules of a place, or at a fixed offset from UTC.
 ///
-/// As a [`TimeZone`] it is used like any other: `time.to_utc().with_timezone(&zone)`.
+/// It is used like any other [`TimeZone`]: `time.to_utc().with_timezone(&zone)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Zone {
     /// The rules of a place, from the IANA database.
     Place(Tz),
-    /// So far from UTC, all year round.
+    /// A fixed offset from UTC.
     Fixed(FixedOffset),
 }
 
@@ -26,11 +26,11 @@ impl Zone {
     /// Universal time.
     pub const UTC: Zone = Zone::Place(Tz::UTC);
 
-    /// The zone that a text names: a name of the IANA database, old ones among them, or of Windows,
-    /// whatever its capitals and with blanks for underscores; or a distance from UTC such as
-    /// `+05:30`, `UTC+2`, `GMT-0330` or `Z`. None: it is none of these.
+    /// Parses a time zone: a name of the IANA database (including old names) or of Windows, ignoring
+    /// case, and with blanks for underscores; or an offset from UTC such as `+05:30`, `UTC+2`, `GMT-0330`
+    /// or `Z`. Returns none for anything else.
     ///
-    /// Abbreviations such as `IST` stand for zones of several countries, and are none.
+    /// Abbreviations such as `IST` stand for zones of several countries, and are not accepted.
     pub fn parse(text: &str) -> Option<Zone> {
         if let Ok(place) = text.parse() {
             return Some(Zone::Place(place));
@@ -40,10 +40,10 @@ impl Zone {
         place.or_else(|| distance(&folded).map(Zone::Fixed))
     }
 
-    /// The zone that a value names, such as the trait `timezone`. None: nothing is said.
+    /// The zone in a value, such as the trait `timezone`. None: the value is absent.
     ///
     /// # Errors
-    /// The value, if it names no zone that is understood.
+    /// The value, if it is not a known zone.
     pub fn of(value: Option<&Value>) -> Result<Option<Zone>, &Value> {
         match value {
             None | Some(Value::Null) => Ok(None),
@@ -73,7 +73,7 @@ impl fmt::Display for Zone {
 impl TimeZone for Zone {
     type Offset = FixedOffset;
 
-    /// At this distance: the rules of a place are not known from an offset.
+    /// A fixed offset: the rules of a place cannot be derived from an offset.
     fn from_offset(offset: &FixedOffset) -> Zone {
         Zone::Fixed(*offset)
     }
@@ -109,10 +109,10 @@ impl TimeZone for Zone {
     }
 }
 
-/// Zones by their names, folded.
+/// Zones by their folded names.
 static NAMES: LazyLock<HashMap<String, Tz>> = LazyLock::new(|| {
     let places = TZ_VARIANTS.iter().map(|place| (fold(place.name()), *place));
-    // In summer some systems report the other name of the same zone.
+    // In summer some systems report the zone's other name.
     let standard = windows::STANDARD.iter().flat_map(|(name, place)| {
         ["Standard", "Daylight"].map(|time| (format!("{name} {time} Time"), *place))
     });
@@ -124,17 +124,18 @@ static NAMES: LazyLock<HashMap<String, Tz>> = LazyLock::new(|| {
     places.chain(windows).collect()
 });
 
-/// A name as it is compared: small letters, no blanks around it, one underscore for those within.
+/// The folded form of a name for comparison: lower case, no surrounding blanks, one underscore for blanks
+/// within.
 fn fold(name: &str) -> String {
     let is_blank = |c: char| c.is_whitespace() || c == '_';
     let words = name.split(is_blank).filter(|word| !word.is_empty());
     words.collect::<Vec<_>>().join("_").to_lowercase()
 }
 
-/// The least and the greatest distance from UTC that is kept anywhere, in minutes.
+/// The smallest and the largest offset from UTC in use anywhere, in minutes.
 const DISTANCES: std::ops::RangeInclusive<i32> = -12 * 60..=14 * 60;
 
-/// The distance from UTC that a folded text names.
+/// The offset from UTC in a folded text.
 fn distance(folded: &str) -> Option<FixedOffset> {
     let text = folded.replace('_', "");
     let rest = ["utc", "gmt", "ut"].iter().find_map(|prefix| text.strip_prefix(prefix));
@@ -151,7 +152,7 @@ fn distance(folded: &str) -> Option<FixedOffset> {
     DISTANCES.contains(&minutes).then(|| FixedOffset::east_opt(minutes * 60)).flatten()
 }
 
-/// Minutes in `5`, `05`, `0530`, `5:30`, `05:30`, `05:30:00` and `5.5`.
+/// The minutes in `5`, `05`, `0530`, `5:30`, `05:30`, `05:30:00` and `5.5`.
 fn minutes(clock: &str) -> Option<i32> {
     let number = |digits: &str, lengths: &[usize]| {
         let is_one = lengths.contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
@@ -183,7 +184,7 @@ mod tests {
     use super::*;
     use crate::event::Time;
 
-    /// The clock there at a moment.
+    /// The local time in a zone.
     fn clock(zone: &str, at: &str) -> Option<String> {
         let at = Time::parse(at).unwrap().to_utc();
         Zone::parse(zone).map(|zone| at.with_timezone(&zone).format("%F %H:%M").to_string())
@@ -252,7 +253,7 @@ mod tests {
             (0, &["Z", "z", "UTC", "gmt", "+00:00", "-00:00", "UTC+0", "GMT0", "Etc/UTC"]),
             (840, &["+14:00"]),
             (-720, &["-12"]),
-            // In these names the database counts the other way round.
+            // In these names the database has the opposite sign.
             (540, &["Etc/GMT-9", "etc/gmt-9"]),
         ] {
             for text in all {

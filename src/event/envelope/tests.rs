@@ -12,7 +12,7 @@ fn of(customer: &str, headers: &[Header<'_>], payload: &str) -> Result<Event, Re
 fn an_event_is_about_the_customer_of_its_nats_subject() {
     let named =
         |who: &str| format!(r#"{{"type":"page","subject":"{who}","data":{{"name":"Home"}}}}"#);
-    // Both spellings of the customer are.
+    // Both spellings of the customer are accepted.
     assert!(of("ann%40example%2Eorg", &[], &named("ann@example.org")).is_ok());
     assert!(of("ann%40example%2Eorg", &[], &named("ann%40example%2Eorg")).is_ok());
     assert!(of("ann", &[], r#"{"type":"page","data":{"name":"Home"}}"#).is_ok());
@@ -71,7 +71,7 @@ fn structured_is_what_the_content_type_says_whatever_attributes_are_in_headers()
     ];
     let event = of("ann", &headers, &track(r#","data":{"name":"Visit"}"#)).unwrap();
     assert_eq!((&*event.id, event.kind.event_type()), ("1", EventType::Track));
-    // Without one of CloudEvents, the attributes do: the payload is the data.
+    // Without a CloudEvents content type, the attributes determine the mode: the payload is the data.
     assert!(
         of("ann", &[("content-type", "application/json")], &track(r#","data":{"name":"V"}"#))
             .is_ok()
@@ -102,7 +102,7 @@ fn data_may_come_as_base64() {
     let said = [
         refused(&[], &track(r#","data":{},"data_base64":"e30=""#)),
         refused(&[], &track(r#","data_base64":"***""#)),
-        // Without its padding; in the alphabet of addresses; bytes that are no text; a number.
+        // Without padding; in the URL-safe alphabet; bytes that are not text; a number.
         refused(&[], &track(r#","data_base64":"e30""#)),
         refused(&[], &track(r#","data_base64":"-_-_""#)),
         refused(&[], &track(r#","data_base64":"/w==""#)),
@@ -183,7 +183,7 @@ fn odd_events_that_are_legal_are_taken_in() {
         (r#","time":"2026-03-02T03:30:00-05:30""#, at("2026-03-02T09:00:00Z")),
         (r#","time":"2026-03-02t09:00:00z""#, at("2026-03-02T09:00:00Z")),
         (r#","time":"2026-03-02T09:00:00-00:00""#, at("2026-03-02T09:00:00Z")),
-        // A leap second is over with the next one.
+        // A leap second ends with the next second.
         (r#","time":"2016-12-31T23:59:60Z""#, at("2017-01-01T00:00:00Z")),
         (r#","time":"2017-01-01T00:59:60.5+01:00""#, at("2017-01-01T00:00:00.5Z")),
         (r##","source":"#fragment""##, None),

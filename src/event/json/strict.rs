@@ -1,5 +1,5 @@
-//! A reader around a reader: it lets through what a type expects, except a list where the type is a
-//! structure of named fields, and notes numbers so large that they may have been rounded.
+//! A deserializer adapter: it passes through what a type expects, except a list where the type is a
+//! structure of named fields, and detects numbers so large that they may have been rounded.
 
 use std::cell::Cell;
 use std::fmt;
@@ -9,17 +9,17 @@ use serde::de::{
     VariantAccess, Visitor,
 };
 
-/// From this magnitude on, a number that is no `i64` and no `u64` may have been a whole one.
+/// From this magnitude on, a number that is neither an `i64` nor a `u64` may have been an integer.
 const HUGE: f64 = 9.2e18;
 
-/// The reader of one value.
+/// The adapter for one value.
 pub(super) struct Strict<'s, D> {
     inner: D,
     is_huge: &'s Cell<bool>,
 }
 
 impl<'s, D> Strict<'s, D> {
-    /// Around a reader; `is_huge` becomes true if a number as large as [`HUGE`] comes.
+    /// Wraps a deserializer; `is_huge` becomes true when a number as large as [`HUGE`] occurs.
     pub(super) fn new(inner: D, is_huge: &'s Cell<bool>) -> Strict<'s, D> {
         Strict { inner, is_huge }
     }
@@ -89,11 +89,11 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<'_, D> {
     }
 }
 
-/// Stands between the inner reader and what makes a value of what it finds.
+/// The visitor between the inner deserializer and the type's own visitor.
 struct StrictVisitor<'s, V> {
     inner: V,
     is_huge: &'s Cell<bool>,
-    /// What is made has named fields.
+    /// Whether the type has named fields.
     has_names: bool,
 }
 
@@ -173,7 +173,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for StrictVisitor<'_, V> {
     }
 }
 
-/// What is within a list, a map or a variant.
+/// The access to the elements of a list, a map or a variant.
 struct Each<'s, A> {
     inner: A,
     is_huge: &'s Cell<bool>,
@@ -263,7 +263,7 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Each<'_, A> {
     }
 }
 
-/// What makes one value, with the reader around the reader that it gets.
+/// The seed for one value, which receives the wrapped deserializer.
 struct Seed<'s, T> {
     inner: T,
     is_huge: &'s Cell<bool>,

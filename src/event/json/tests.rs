@@ -24,7 +24,7 @@ fn what_no_text_can_hold_becomes_the_replacement_character_and_all_else_stays() 
         (r#""\ud83d\n""#, "\u{FFFD}\n"),
         (r#""\ud83d\\ude21""#, "\u{FFFD}\\ude21"),
         (r#""\ud83d\u0041\ude21""#, "\u{FFFD}A\u{FFFD}"),
-        // Whole, or no escape at all.
+        // Complete, or not an escape.
         (r#""\ud83d\ude21""#, "\u{1F621}"),
         (r#""\\ud83d \\u0000 \\\\u0000""#, "\\ud83d \\u0000 \\\\u0000"),
         (r#""\u0001\u00e9\uffff""#, "\u{1}\u{e9}\u{ffff}"),
@@ -32,7 +32,7 @@ fn what_no_text_can_hold_becomes_the_replacement_character_and_all_else_stays() 
         let read: String = read(&mended(json)).unwrap();
         assert_eq!(read, meant, "{json}");
     }
-    // Names and what is nested, too.
+    // Names and nested values, too.
     let map: Map = read_bytes(br#"{"a\ud83d": [{"\u0000": "\udfff"}]}"#).unwrap();
     assert_eq!(map.get("a\u{FFFD}").unwrap().to_string(), "[{\"\u{FFFD}\":\"\u{FFFD}\"}]");
 }
@@ -75,7 +75,7 @@ fn plain() -> impl Strategy<Value = Plain> {
     })
 }
 
-/// JSON in which every character is an escape.
+/// JSON in which every character is escaped.
 fn escaped(json: &str) -> String {
     let mut out = String::new();
     let mut is_text = false;
@@ -110,7 +110,7 @@ proptest! {
         prop_assert_eq!(mended(&json), &*json);
         let json = escaped(&json);
         prop_assert_eq!(mended(&json), &*json);
-        // Floats are read back to the last digit only by the reader itself: through it, all is equal.
+        // Floats keep their last digit only if parsed directly: through the adapter, both are equal.
         prop_assert_eq!(read::<Plain>(&json).unwrap(), serde_json::from_str::<Plain>(&json).unwrap());
     }
 
@@ -149,7 +149,7 @@ fn a_whole_number_that_would_be_rounded_is_refused_wherever_it_stands() {
     ] {
         assert!(matches!(read::<Map>(json), Err(JsonError::Rounded(_))), "{json}");
     }
-    // What says that it is no whole number, and what is a text, is what it is.
+    // A number that is written as a float, and a text, are kept unchanged.
     for json in [
         r#"{"a": 18446744073709551615, "b": 1e300, "c": "18446744073709551616"}"#,
         r#"{"a": 1.8446744073709551616e19, "b": 184467440737095516160.5}"#,
@@ -159,7 +159,7 @@ fn a_whole_number_that_would_be_rounded_is_refused_wherever_it_stands() {
     assert!(read::<Map>(r#"{"a": 1e400}"#).unwrap_err().to_string().contains("out of range"));
 }
 
-/// Reads a sound object as `T`, and refuses it by position: its values as a list.
+/// Parses a valid object as `T`, and checks that the same values as a list are rejected.
 fn by_position<T: DeserializeOwned>(what: &str, sound: &str) {
     assert!(read::<T>(sound).is_ok(), "{what}: {sound}");
     let object: Plain = serde_json::from_str(sound).unwrap();

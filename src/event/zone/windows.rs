@@ -1,8 +1,8 @@
-//! The names of time zones on Windows, and the zone of the IANA database that each stands for where
-//! no country is known: as the Unicode CLDR maps them (`windowsZones`, territory 001), and two that
-//! older systems still report. NOTICE has its licence.
+//! The Windows names of time zones, each with the zone of the IANA database to which the Unicode CLDR
+//! maps it if the country is unknown (`windowsZones`, territory 001), and two that older systems still
+//! report. NOTICE has its licence.
 
-/// Each name without the words ` Standard Time` at its end, and its zone.
+/// Each name without the suffix ` Standard Time`, and its zone.
 pub(super) const STANDARD: &[(&str, &str)] = &[
     ("AUS Central", "Australia/Darwin"),
     ("AUS Eastern", "Australia/Sydney"),
@@ -133,7 +133,7 @@ pub(super) const STANDARD: &[(&str, &str)] = &[
     ("Yukon", "America/Whitehorse"),
 ];
 
-/// Names that end otherwise.
+/// Names with other endings.
 pub(super) const OTHERS: &[(&str, &str)] = &[
     ("Central Standard Time (Mexico)", "America/Mexico_City"),
     ("Eastern Standard Time (Mexico)", "America/Cancun"),
