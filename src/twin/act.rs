@@ -1,4 +1,4 @@
-//! What was decided becomes effects, and the twin remembers it.
+//! Turns the result of a decision into effects, and records them in the twin.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::{Action, Contact, Effect, Input, Presentation, Twin};
 use crate::models::Exposure;
 use crate::policy::Policy;
 
-/// An action is taken: remembered for its cooldown and its outcomes, and sent.
+/// Takes an action: records it for its cooldown and its outcomes, and sends it.
 pub(super) fn act(
     twin: &mut Twin,
     chosen: &Arc<Action>,
@@ -37,8 +37,8 @@ pub(super) fn act(
     effects.push(Effect::Act(chosen.clone()));
 }
 
-/// An identifier for something that comes of an input: the same whenever the same input is taken
-/// in again, and no other's. 128 bits of XXH3 over customer, input and what it is about.
+/// An id for something that an input causes: the same whenever the same input is processed again, and
+/// unique. 128 bits of XXH3 over the customer, the input and the subject.
 pub(super) fn identifier(prefix: char, twin: &Twin, input: &Input, about: &str) -> Box<str> {
     let customer = twin.customer.as_str().as_bytes();
     let mut bytes = Vec::with_capacity(customer.len() + about.len() + 17);

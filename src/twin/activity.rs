@@ -1,4 +1,4 @@
-//! How often a customer is active, in a few numbers, and what that lets expect.
+//! Activities: how often a customer is active, in a few numbers, and the forecast from them.
 
 use std::time::Duration;
 
@@ -13,47 +13,46 @@ use crate::policy::{ActivityMetric, ActivityRule, Found, Policy};
 
 const DAY_SECS: f64 = 86_400.0;
 
-/// What is remembered of one kind of activity: how often there was some, since when, when last, and
-/// what it was worth.
+/// The statistics of one kind of activity: how often it occurred, since when, when last, and its value.
 ///
-/// Put together with that of another identifier, times and values add, the first one is the earlier and
-/// the last one the later. What both saw of the same day counts twice.
+/// In a merge with that of another identifier, counts and values are added, the first time is the earlier
+/// and the last time the later. A day that both recorded counts twice.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Activity {
-    /// Which activity of the policy it is.
+    /// The name of the policy's activity.
     pub name: Box<str>,
-    /// When there was some for the first time.
+    /// The time of the first occurrence.
     pub first: Time,
-    /// When there was some last.
+    /// The time of the last occurrence.
     pub last: Time,
-    /// How often there was some.
+    /// The number of occurrences.
     pub times: u32,
-    /// The time in which the value of late falls to half; the lasting one takes four times as long.
+    /// The half-life of the recent value; the long-term one has four times that.
     pub half_life: Duration,
-    /// What it was worth of late, as of `at`.
+    /// The recent value, as of `at`.
     pub recent: f64,
-    /// What it was worth all along, as of `at`.
+    /// The long-term value, as of `at`.
     pub lasting: f64,
-    /// When the values were last added to.
+    /// The time as of which the values are stored.
     pub at: Time,
 }
 
-/// What one activity of a customer lets expect.
+/// The forecast for one activity of a customer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Forecast {
     /// The activity, as the policy names it.
     pub name: Box<str>,
-    /// How often there was some.
+    /// The number of occurrences.
     pub times: u32,
-    /// When there was some last.
+    /// The time of the last occurrence.
     pub last: Time,
-    /// How probably the customer has not left, 0 to 1.
+    /// The probability that the customer has not left, 0 to 1.
     pub alive: f64,
-    /// In how many days there is some again, if the customer has not left: the median.
+    /// The median number of days until the next occurrence, if the customer has not left.
     pub next_days: f64,
-    /// How often there is some within the next 28 days.
+    /// The expected number of occurrences within the next 28 days.
     pub expected_28d: f64,
-    /// Whether it is worth more of late than all along, −1 to 1.
+    /// The trend of its value, recent against long-term, −1 to 1.
     pub trend: f64,
 }
 
@@ -72,23 +71,23 @@ impl Activity {
         }
     }
 
-    /// Lets the values fade until a later moment.
+    /// Fades the values to a later time.
     fn fade(&mut self, to: Time) {
         [self.recent, self.lasting] = self.faded(to);
         self.at = self.at.max(to);
     }
 
-    /// What is left of both values at a moment.
+    /// Both values, faded to a time.
     fn faded(&self, now: Time) -> [f64; 2] {
         let elapsed = now.since(self.at);
         let longer = self.half_life * LONGER;
         [self.recent * decay(elapsed, self.half_life), self.lasting * decay(elapsed, longer)]
     }
 
-    /// Adds values as they were at a moment.
+    /// Adds values that were current at a time.
     fn add(&mut self, [recent, lasting]: [f64; 2], at: Time) {
         self.fade(at);
-        // What comes late has faded since.
+        // A late value has faded since then.
         let elapsed = self.at.since(at);
         let longer = self.half_life * LONGER;
         let sum = |sum: f64, more: f64| (sum + more).min(f64::MAX);
@@ -96,8 +95,7 @@ impl Activity {
         self.lasting = sum(self.lasting, lasting * decay(elapsed, longer));
     }
 
-    /// Some activity at a moment, of some value; what comes sooner than `apart` behind the last one is
-    /// a part of it.
+    /// Records an occurrence of some value; one less than `apart` after the last one is a part of it.
     fn happen(&mut self, at: Time, value: f64, apart: Duration) {
         let is_part = self.times > 0 && at >= self.last && at.since(self.last) < apart;
         if !is_part {
@@ -108,7 +106,7 @@ impl Activity {
         self.add([value, value], at);
     }
 
-    /// Puts that of two identifiers together.
+    /// Merges the activity of another identifier.
     pub(super) fn merge(&mut self, other: &Activity) {
         self.half_life = self.half_life.max(other.half_life);
         self.times = self.times.saturating_add(other.times);
@@ -117,7 +115,7 @@ impl Activity {
         self.add([other.recent, other.lasting], other.at);
     }
 
-    /// All that a model of repeated activity needs to know, at a moment.
+    /// The inputs of a model of repeated activity, at a time.
     pub fn rhythm(&self, now: Time) -> Rhythm {
         let days = |span: Duration| span.as_secs_f64() / DAY_SECS;
         let recency = days(self.last.since(self.first));
@@ -128,14 +126,14 @@ impl Activity {
         }
     }
 
-    /// Whether it is worth more of late than all along, −1 to 1, at a moment.
+    /// The trend of its value at a time, recent against long-term, −1 to 1.
     pub fn trend(&self, now: Time) -> f64 {
         let [recent, lasting] = self.faded(now);
         let age = now.max(self.at).since(self.first).as_secs_f64();
         trend(recent, lasting, age, self.half_life.as_secs_f64())
     }
 
-    /// One figure of it, at a moment.
+    /// One metric of the activity, at a time.
     pub fn read(&self, rule: &ActivityRule, figure: ActivityMetric, now: Time) -> Found<'static> {
         let (rhythm, of) = (self.rhythm(now), &rule.population);
         Found::Float(match figure {
@@ -153,7 +151,7 @@ impl Activity {
         })
     }
 
-    /// Counts an input by a policy's rule, in a list of all that is counted.
+    /// Counts an input by a policy's rule in a list of activities.
     pub(super) fn count(
         all: &mut Vec<Activity>,
         name: &str,
@@ -167,7 +165,7 @@ impl Activity {
         });
         let known = &mut all[position];
         if known.half_life != rule.half_life {
-            // Until now it has faded as it used to.
+            // Up to now the values fade with the old half-life.
             known.fade(at);
             known.half_life = rule.half_life;
         }
@@ -176,7 +174,7 @@ impl Activity {
 }
 
 impl Twin {
-    /// What each activity of the customer that the policy counts lets expect at a moment.
+    /// The forecast at a time for each activity that the policy counts.
     pub fn forecasts(&self, policy: &Policy, now: Time) -> Vec<Forecast> {
         let forecast = |known: &Activity| {
             let rule = policy.tallies.activity(&known.name)?;
@@ -246,7 +244,7 @@ then = [
         assert_eq!(invariants::violations(twin), Vec::<String>::new());
     }
 
-    /// The twin of somebody who ordered on these days, and was looked at on another.
+    /// The twin of a customer who ordered on these days, read on another day.
     fn ordered(policy: &Policy, orders: &[(f64, f64)], looked: f64) -> Twin {
         let mut twin = Twin::new(Customer::new("ada").unwrap(), day(0.0));
         for (at, total) in orders {

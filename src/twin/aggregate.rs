@@ -1,5 +1,5 @@
-//! What a twin counts of the inputs that pass: windows that move along with time, counters that fade,
-//! and how often the customer is active. What no policy counts costs nothing.
+//! Aggregates over a twin's inputs: sliding windows, fading counters, and activities. An aggregate that
+//! no policy defines costs nothing.
 
 use std::cmp::Ordering;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::policy::{
     Aggregate, AggregateFunction, AggregateKind, EvalError, Expression, Found, Truth,
 };
 
-/// Everything that one twin counts.
+/// All aggregates of one twin.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct AggregateState {
     /// Windows, each name once.
@@ -30,45 +30,45 @@ pub struct AggregateState {
     pub activities: Vec<Activity>,
 }
 
-/// What was counted within a period that ends now.
+/// An aggregate over a period that ends now.
 ///
-/// It is exact as long as it holds at most [`limits::WINDOW_ENTRIES`] entries: inputs at different
-/// times, or, of [`AggregateFunction::Distinct`], different values. Beyond it the two entries nearest to each
-/// other in time become one, which leaves the window when the younger would: something is then
-/// counted for too long, by at most the time between the two.
+/// It is exact as long as it holds at most [`limits::WINDOW_ENTRIES`] entries: inputs at different times,
+/// or, for [`AggregateFunction::Distinct`], different values. Beyond that, the two entries nearest to
+/// each other in time are joined into one, which leaves the window when the younger one would: an input
+/// is then counted for too long, by at most the time between the two.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Window {
-    /// Which window of the policy it is.
+    /// The name of the policy's window.
     pub name: Box<str>,
-    /// What is kept.
+    /// The aggregate function.
     pub keep: AggregateFunction,
     /// The period.
     pub over: Duration,
-    /// What still counts, oldest first.
+    /// The entries within the period, oldest first.
     pub entries: Vec<Counted>,
 }
 
-/// One input that was counted, or several as one.
+/// One counted input, or several joined into one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Counted {
-    /// When it came; of several the last.
+    /// When it arrived; of several the latest.
     pub at: Time,
-    /// How many they are.
+    /// The number of inputs.
     pub count: u32,
-    /// The value; of several what is kept of them; null if only their number matters.
+    /// The value; of several inputs their aggregate; null if only their number matters.
     pub value: Value,
 }
 
-/// A number that fades: it falls to half within each half-life.
+/// A number that fades: it is halved in each half-life.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Counter {
-    /// Which counter of the policy it is.
+    /// The name of the policy's counter.
     pub name: Box<str>,
-    /// The time in which it falls to half.
+    /// The time in which it is halved.
     pub half_life: Duration,
-    /// What it was then.
+    /// The value as of `at`.
     pub value: f64,
-    /// When it was that.
+    /// The time as of which the value is stored.
     pub at: Time,
 }
 
@@ -77,7 +77,7 @@ impl Window {
         Window { name: name.into(), keep, over, entries: Vec::new() }
     }
 
-    /// What the window comes to at a moment.
+    /// The result of the window at a time.
     pub fn read(&self, now: Time) -> Found<'_> {
         let since = now - self.over;
         let mut live = self.entries.iter().filter(|entry| entry.at > since);
@@ -102,7 +102,7 @@ impl Window {
                 0 => Found::Missing,
                 count => Found::Float(self.sum(since) / count as f64),
             },
-            // The oldest that still counts is the least, or the greatest: see `admit`.
+            // The oldest entry that still counts is the minimum, or the maximum: see `admit`.
             AggregateFunction::Min | AggregateFunction::Max => {
                 live.next().map_or(Found::Missing, of)
             }
@@ -110,7 +110,7 @@ impl Window {
         }
     }
 
-    /// What a window comes to in which nothing was ever counted.
+    /// The result of a window that has never counted an input.
     pub(super) fn nothing(keep: AggregateFunction) -> Found<'static> {
         match keep {
             AggregateFunction::Count | AggregateFunction::Distinct | AggregateFunction::Sum => {
@@ -128,7 +128,7 @@ impl Window {
         live.filter_map(|entry| entry.value.as_number()).sum()
     }
 
-    /// Counts one input; `now` is the moment up to which the twin has lived.
+    /// Counts one input; `now` is the twin's `now`.
     fn add(&mut self, entry: Counted, now: Time, notes: &mut Notes) {
         let since = now - self.over;
         self.entries.retain(|entry| entry.at > since);
@@ -141,7 +141,8 @@ impl Window {
         }
     }
 
-    /// Takes an entry in where it belongs. Of two last ones at one moment the `later` one stays.
+    /// Inserts an entry at its position in time. Of two last entries at the same time the `later` one is
+    /// kept.
     fn admit(&mut self, new: Counted, later: bool) {
         let entries = &mut self.entries;
         match self.keep {
@@ -152,7 +153,7 @@ impl Window {
                     _ => entries.insert(at, new),
                 }
             }
-            // What is older and no better will never be the answer again.
+            // An older entry that is no better can never be the result again.
             AggregateFunction::Min | AggregateFunction::Max => {
                 let keep = self.keep;
                 if entries.iter().any(|known| known.at >= new.at && beats(keep, known, &new)) {
@@ -187,7 +188,7 @@ impl Window {
         }
     }
 
-    /// Brings the window back to its bound.
+    /// Joins entries until the window is within its limit.
     fn fit(&mut self) {
         while self.entries.len() > limits::WINDOW_ENTRIES {
             if self.keep == AggregateFunction::Distinct {
@@ -199,7 +200,7 @@ impl Window {
             let younger = self.entries.remove(at + 1);
             let older = &mut self.entries[at];
             match self.keep {
-                // The older one is the better one.
+                // The older entry is the better one.
                 AggregateFunction::Min | AggregateFunction::Max => {}
                 keep => join(keep, older, &younger),
             }
@@ -207,10 +208,10 @@ impl Window {
         }
     }
 
-    /// Puts two customers' windows together: what both counted is counted.
+    /// Merges the window of another identifier: everything that either has counted is counted.
     pub fn merge(&mut self, other: Window) {
         if self.keep != other.keep {
-            // One of them is of an older policy.
+            // One of them is from an older policy.
             let newest = |window: &Window| window.entries.last().map(|entry| entry.at);
             if (newest(&other), other.keep) > (newest(self), self.keep) {
                 *self = other;
@@ -226,9 +227,9 @@ impl Window {
 }
 
 impl Counter {
-    /// What the counter has faded to at a moment.
+    /// The value of the counter, faded to a time.
     ///
-    /// `value · 2^(−elapsed / half-life)`: to fade for a while and then for another is to fade for
+    /// `value · 2^(−elapsed / half-life)`: fading over one period and then another equals fading over
     /// both together.
     pub fn read(&self, now: Time) -> f64 {
         self.value * decay(now.since(self.at), self.half_life)
@@ -239,13 +240,13 @@ impl Counter {
             self.value = self.read(at) + by;
             self.at = at;
         } else {
-            // What comes late has faded since.
+            // A late value has faded since then.
             self.value += by * decay(self.at.since(at), self.half_life);
         }
         self.value = self.value.clamp(f64::MIN, f64::MAX);
     }
 
-    /// Puts two customers' counters together: what both counted is counted.
+    /// Merges the counter of another identifier: everything that either has counted is counted.
     pub fn merge(&mut self, other: &Counter) {
         self.half_life = self.half_life.max(other.half_life);
         if other.at > self.at {
@@ -270,7 +271,7 @@ fn number(value: &Value) -> f64 {
     value.as_number().unwrap_or(0.0)
 }
 
-/// Whether `one` makes `other`, which is no younger, useless.
+/// Whether `one` makes `other`, which is not younger, unnecessary.
 fn beats(keep: AggregateFunction, one: &Counted, other: &Counted) -> bool {
     match one.value.compare_numbers(&other.value) {
         Some(Ordering::Equal) => true,
@@ -280,7 +281,7 @@ fn beats(keep: AggregateFunction, one: &Counted, other: &Counted) -> bool {
     }
 }
 
-/// Adds what one entry counted to another.
+/// Adds the inputs of one entry to another.
 fn join(keep: AggregateFunction, known: &mut Counted, other: &Counted) {
     known.count = known.count.saturating_add(other.count);
     if keep != AggregateFunction::Count {
@@ -292,29 +293,29 @@ fn join(keep: AggregateFunction, known: &mut Counted, other: &Counted) {
 }
 
 impl AggregateState {
-    /// Whether nothing was counted yet.
+    /// Whether nothing has been counted yet.
     pub fn is_empty(&self) -> bool {
         self.windows.is_empty() && self.counters.is_empty() && self.activities.is_empty()
     }
 
-    /// The window of a name.
+    /// The window with this name.
     pub fn window(&self, name: &str) -> Option<&Window> {
         self.windows.iter().find(|window| &*window.name == name)
     }
 
-    /// The counter of a name.
+    /// The counter with this name.
     pub fn counter(&self, name: &str) -> Option<&Counter> {
         self.counters.iter().find(|counter| &*counter.name == name)
     }
 
-    /// The activity of a name.
+    /// The activity with this name.
     pub fn activity(&self, name: &str) -> Option<&Activity> {
         self.activities.iter().find(|known| &*known.name == name)
     }
 }
 
-/// Counts an input wherever the policy counts it, before the rules are asked; forgets what the
-/// policy counts no longer.
+/// Counts an input in every aggregate of the policy that it matches, before the rules run; removes
+/// aggregates that the policy no longer defines.
 pub(super) fn count(twin: &mut Twin, context: &ReactionContext<'_>, notes: &mut Notes) {
     let counted = &context.policy.tallies;
     if counted.is_empty() {
@@ -337,7 +338,7 @@ pub(super) fn count(twin: &mut Twin, context: &ReactionContext<'_>, notes: &mut 
     }
 }
 
-/// Whether an input is counted, and not only a broadcast that happens to be met with it.
+/// Whether an input itself is counted, and not only a broadcast that the twin receives with it.
 fn is_of_input(tally: &Aggregate, context: &ReactionContext<'_>) -> bool {
     let (trigger, detail) = context.input.trigger();
     context.met.is_empty()
@@ -371,17 +372,17 @@ fn count_one(
     let made_of = both(read(tally.when.as_ref()), read(value));
     let of_input = twin.purposes_of_input(context).filter(|_| is_of_input(tally, context));
     let made_of = both(made_of, of_input);
-    // Late inputs do not move time back.
+    // A late input does not move time back.
     let (at, now) = (context.input.came, context.lived(twin));
     match &tally.measure {
         AggregateKind::Window { over, keep, of } => {
             let value = match of {
                 None => Value::Null,
                 Some(of) => match of.value(&view)? {
-                    // An input without it is not counted.
+                    // An input without the value is not counted.
                     Value::Null => return Ok(()),
                     value @ (Value::Int(_) | Value::UInt(_) | Value::Float(_)) => value,
-                    // Says what it found instead of a number.
+                    // The error tells what was found instead of a number.
                     _ if keep.needs_numbers() => return of.number(&view).map(drop),
                     Value::Text(text) => Value::from(cut(&text, limits::NAME_BYTES)),
                     Value::List(_) | Value::Map(_) => {
@@ -401,7 +402,7 @@ fn count_one(
             };
             let window = &mut windows[position];
             if window.keep != *keep {
-                // The policy wants something else of it now, which nobody has counted.
+                // The policy's definition has changed, and nothing has been counted by the new one.
                 *window = Window::new(&tally.name, *keep, *over);
             }
             window.over = *over;
@@ -422,7 +423,7 @@ fn count_one(
                 return Ok(());
             };
             if known.half_life != *half_life {
-                // Until now it has faded as it used to.
+                // Up to now the value fades with the old half-life.
                 *known = Counter {
                     value: known.read(now),
                     at: known.at.max(now),
@@ -434,7 +435,7 @@ fn count_one(
             twin.add_guard(kind, &tally.name, made_of);
         }
         AggregateKind::Activity(rule) => {
-            // One of which nobody says what it is worth is one all the same.
+            // An occurrence without a value counts all the same.
             let value = match &rule.value {
                 Some(value) => value.value(&view)?.as_number().unwrap_or(0.0),
                 None => 1.0,

@@ -1,10 +1,8 @@
-//! Shared facts: kept once for many customers, read by those whom they concern, and met by each of
-//! them once.
+//! Broadcasts: stored once, read by matching customers, received once by each twin.
 //!
-//! A broadcast lives from the moment at which the stream brings it until its end: by its time to
-//! live, by a word that it is over, or by another one of the same scope. Its condition is asked
-//! whenever somebody reads it, so that it concerns whoever fits at that moment. What a twin keeps
-//! of it is only that the two have met.
+//! A broadcast is active from its arrival in the stream until its `ttl` expires, it is ended, or another
+//! one of the same scope replaces it. Its condition is evaluated at every read, so it applies to
+//! customers who match at that time. A twin stores only that it has received it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -23,29 +21,29 @@ use crate::policy::{
     has_exceeded,
 };
 
-/// One shared fact that lives, and whom it concerns.
+/// An active broadcast and its condition.
 #[derive(Debug)]
 pub struct LiveBroadcast {
-    /// The identity of its broadcast: a copy has the same.
+    /// The broadcast's fingerprint: a duplicate has the same.
     pub id: u64,
     /// Its name.
     pub scope: Box<str>,
     /// Its value.
     pub value: Value,
-    /// Whom it concerns; none: everybody.
+    /// Its audience; none: every customer.
     pub condition: Option<Audience>,
-    /// When it was taken in.
+    /// When it was processed.
     pub since: Time,
-    /// The moment from which it is over.
+    /// When it ends.
     pub until: Time,
-    /// Everybody whom it concerns is to hear of it now.
+    /// Whether it wakes all matching twins now.
     pub wake: bool,
-    /// What it has them decide about, if it is a campaign.
+    /// The decision that it makes twins take, if it is a campaign.
     pub decide: Option<Campaign>,
 }
 
 impl LiveBroadcast {
-    /// The shared fact that a broadcast begins, which is taken in at `at`; none if it ends one.
+    /// The broadcast that starts at `at`; none if the message ends one.
     ///
     /// # Errors
     /// A [`Rejection`] with the first mistake in its condition.
@@ -73,19 +71,19 @@ impl LiveBroadcast {
         }))
     }
 
-    /// The identity of a broadcast, or of the end of one: the same in every partition, and that of a
-    /// copy, too.
+    /// The fingerprint of a broadcast, or of its end: the same in every partition and for every
+    /// duplicate.
     pub fn identity(told: &Broadcast) -> u64 {
         fingerprint([&told.fingerprint.to_le_bytes(), told.scope.as_bytes()])
     }
 
-    /// Whether it lives at a moment. Events come in the order of the stream and not of their times,
-    /// so what the stream has brought has begun.
+    /// Whether it is active at a time. Only the end is checked: events come in stream order, so a
+    /// delivered broadcast has started.
     pub fn is_live(&self, now: Time) -> bool {
         now < self.until
     }
 
-    /// The input by which a twin hears of it at `at`.
+    /// The input that delivers it to a twin at `at`.
     pub fn wake(&self, customer: &Customer, at: Time) -> Input {
         Input::wake(Woken { id: self.id, scope: self.scope.clone() }, customer, at)
     }
@@ -103,46 +101,46 @@ fn bad(source: &str, error: &CompileError) -> Rejection {
     )
 }
 
-/// The shared facts that live, in the order of their scopes, of each scope one. Cheap to clone.
+/// The active broadcasts, one per scope, ordered by scope. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Broadcasts(Option<Arc<[Arc<LiveBroadcast>]>>);
 
 impl Broadcasts {
-    /// None at all.
+    /// No broadcasts.
     pub const fn none() -> Broadcasts {
         Broadcasts(None)
     }
 
-    /// Whether there is none.
+    /// Whether there are no broadcasts.
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 
-    /// How many there are.
+    /// The number of broadcasts.
     pub fn len(&self) -> usize {
         self.all().len()
     }
 
-    /// Each of them, in the order of scopes.
+    /// All broadcasts, ordered by scope.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &Arc<LiveBroadcast>> {
         self.all().iter()
     }
 
-    /// Whether this one lives.
+    /// Whether this broadcast is active.
     pub fn has(&self, scope: &str, id: u64) -> bool {
         self.get(scope).is_some_and(|shared| shared.id == id)
     }
 
-    /// The one of a scope.
+    /// The broadcast of a scope.
     pub fn get(&self, scope: &str) -> Option<&Arc<LiveBroadcast>> {
         let at = self.position(scope).ok()?;
         self.all().get(at)
     }
 
-    /// Begins one; returns the one of the same scope whose place it takes.
+    /// Starts a broadcast; returns the one of the same scope that it replaces.
     ///
     /// # Errors
-    /// A [`Rejection`] if there are [`limits::BROADCASTS`] of other scopes; nothing has changed.
+    /// A [`Rejection`] if there are [`limits::BROADCASTS`] of other scopes; then nothing has changed.
     pub fn begin(
         &mut self,
         shared: LiveBroadcast,
@@ -169,7 +167,7 @@ impl Broadcasts {
         Ok(before)
     }
 
-    /// Ends the one of a scope, and returns it.
+    /// Ends the broadcast of a scope, and returns it.
     pub fn end(&mut self, scope: &str) -> Option<Arc<LiveBroadcast>> {
         let at = self.position(scope).ok()?;
         let mut all = self.all().to_vec();
@@ -178,7 +176,7 @@ impl Broadcasts {
         Some(ended)
     }
 
-    /// Ends those that are over at `now`, and returns them.
+    /// Removes the broadcasts that have ended at `now`, and returns them.
     pub fn expire(&mut self, now: Time) -> Vec<Arc<LiveBroadcast>> {
         let (live, over): (Vec<_>, Vec<_>) =
             self.iter().cloned().partition(|shared| shared.is_live(now));
@@ -201,45 +199,45 @@ impl Broadcasts {
     }
 }
 
-/// Broadcasts that are over, and ends that were told: a copy of one that comes late begins nothing
-/// anew, and ends nothing that began since.
+/// Ended broadcasts and received end messages, so that a late duplicate neither restarts one nor ends a
+/// newer one.
 #[derive(Debug, Clone, Default)]
 pub struct EndedBroadcasts {
-    /// When each was over and its identity, oldest first.
+    /// The end time and fingerprint of each, oldest first.
     known: VecDeque<(Time, u64)>,
 }
 
 impl EndedBroadcasts {
-    /// Whether this one is over.
+    /// Whether this one has ended.
     pub fn has(&self, id: u64) -> bool {
         self.known.iter().any(|(_, known)| *known == id)
     }
 
-    /// One is over at a moment; returns the one that is forgotten for it, if there are
-    /// [`limits::BROADCASTS_OVER`].
+    /// Records an ended broadcast; returns the one dropped for it if the limit
+    /// [`limits::BROADCASTS_OVER`] is reached.
     pub fn add(&mut self, at: Time, id: u64) -> Option<(Time, u64)> {
         self.known.push_back((at, id));
         if self.known.len() > limits::BROADCASTS_OVER { self.known.pop_front() } else { None }
     }
 }
 
-/// A twin has met a broadcast: it heard of it, once.
+/// A record that a twin has received a broadcast.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meeting {
-    /// The identity of the broadcast.
+    /// The fingerprint of the broadcast.
     pub id: u64,
     /// Its scope.
     pub scope: Box<str>,
-    /// When they met.
+    /// When the twin received it.
     pub at: Time,
 }
 
-/// Shared facts that a twin has just met.
+/// Broadcasts that a twin receives with the current input.
 pub(super) type NewMeetings = SmallVec<[Arc<LiveBroadcast>; 1]>;
 
 impl LiveBroadcast {
-    /// Whether it lives and concerns the customer. Nothing sensitive is asked: a broadcast is no
-    /// purpose for which anything was given.
+    /// Whether it is active and matches the customer. The condition sees no sensitive data, because a
+    /// broadcast has no purpose.
     pub(super) fn concerns(&self, twin: &Twin, context: &ReactionContext<'_>) -> bool {
         if !self.is_live(context.input.at) {
             return false;
@@ -261,7 +259,7 @@ impl LiveBroadcast {
 }
 
 impl Twin {
-    /// What stands at a path of [`Policy::indexed`](crate::policy::Policy::indexed).
+    /// The value at a path of [`Policy::indexed`](crate::policy::Policy::indexed).
     pub fn indexed(&self, path: &Path) -> Option<&Value> {
         let name = path.names().next()?;
         match path.root {
@@ -271,12 +269,12 @@ impl Twin {
         }
     }
 
-    /// Whether the twin has met a broadcast, by its identity.
+    /// Whether the twin has received a broadcast, by its fingerprint.
     pub fn has_met(&self, id: u64) -> bool {
         self.met.iter().any(|meeting| meeting.id == id)
     }
 
-    /// Whether a broadcast would wake the twin at a moment.
+    /// Whether a broadcast would wake the twin at a time.
     pub fn would_hear(&self, shared: &LiveBroadcast, at: Time, world: &World<'_>) -> bool {
         let input = shared.wake(&self.customer, at);
         match &input.cause {
@@ -285,7 +283,7 @@ impl Twin {
         }
     }
 
-    /// Forgets the meetings with broadcasts that are gone.
+    /// Removes the records of broadcasts that have ended.
     pub(super) fn settle_met(&mut self, broadcasts: &Broadcasts) {
         if broadcasts.is_empty() {
             self.met.clear();
@@ -295,7 +293,7 @@ impl Twin {
     }
 }
 
-/// Whether an action takes part in a campaign.
+/// Whether an action participates in a campaign.
 pub(super) fn takes_part(campaign: &Campaign, action: &ActionDefinition) -> bool {
     let any = |names: &[Box<str>], is_it: &dyn Fn(&str) -> bool| {
         names.is_empty() || names.iter().any(|name| is_it(name))
@@ -305,8 +303,8 @@ pub(super) fn takes_part(campaign: &Campaign, action: &ActionDefinition) -> bool
         && any(&campaign.placements, &|name| action.placements.iter().any(|own| **own == *name))
 }
 
-/// Whether a wake-up is for this twin: it is there, the broadcast lives and concerns it, and the
-/// two have not met.
+/// Whether a wake-up applies to this twin: the twin exists, the broadcast is active and matches it, and
+/// the twin has not received it yet.
 pub(super) fn is_woken(twin: &Twin, woken: &Woken, input: &Input, world: &World<'_>) -> bool {
     if twin.linked_to.is_some() || twin.timeline.total() == 0 || twin.has_met(woken.id) {
         return false;
@@ -318,7 +316,7 @@ pub(super) fn is_woken(twin: &Twin, woken: &Woken, input: &Input, world: &World<
     shared.concerns(twin, &ReactionContext::new(twin, input, world, twin.seen))
 }
 
-/// Meets every broadcast that concerns the twin and that it has not met.
+/// Receives every broadcast that matches the twin and that it has not received yet.
 pub(super) fn meet(twin: &mut Twin, context: &ReactionContext<'_>) -> NewMeetings {
     twin.settle_met(context.broadcasts);
     let mut newly = NewMeetings::new();
@@ -327,7 +325,7 @@ pub(super) fn meet(twin: &mut Twin, context: &ReactionContext<'_>) -> NewMeeting
         _ => false,
     };
     for shared in context.broadcasts.iter() {
-        // A campaign goes at its own pace: nobody comes to it before it comes to them.
+        // A campaign has its own rate: a twin does not receive it earlier with another input.
         let is_its_turn = shared.decide.is_none() || is_woken_by(shared);
         if is_its_turn && !twin.has_met(shared.id) && shared.concerns(twin, context) {
             let (scope, at) = (shared.scope.clone(), context.input.at);
@@ -338,7 +336,7 @@ pub(super) fn meet(twin: &mut Twin, context: &ReactionContext<'_>) -> NewMeeting
     newly
 }
 
-/// What a broadcast shares with the twin.
+/// The value of a broadcast that matches the twin.
 pub(super) fn find<'a, 'b>(
     twin: &Twin,
     context: &'a ReactionContext<'_>,

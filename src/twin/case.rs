@@ -11,33 +11,33 @@ use crate::event::{self, Time};
 pub struct Case {
     /// Its identifier in the company's system.
     pub id: Box<str>,
-    /// Where it stands, in the words of that system.
+    /// Its state, in the words of that system.
     pub state: Box<str>,
-    /// What it is about.
+    /// Its topic.
     pub topic: Option<Box<str>>,
     /// When it was opened.
     pub opened: Option<Time>,
     /// When it is due.
     pub due: Option<Time>,
-    /// When it last moved: when its state was said.
+    /// The statement time of its state.
     pub touched: Time,
-    /// When that of `topic`, `opened` and `due` was said which was not said with the state.
+    /// The statement times of `topic`, `opened` and `due`, where they differ from that of the state.
     #[serde(default)]
     pub older: Dates,
 }
 
-/// What an event may leave out; it is still so then.
+/// The fields that an event may leave out, which then keep their values.
 const TOPIC: &str = "topic";
 const OPENED: &str = "opened";
 const DUE: &str = "due";
 
 impl Case {
-    /// Whether it still waits for something.
+    /// Whether it is still open.
     pub fn is_open(&self) -> bool {
         !matches!(&*self.state, "closed" | "resolved")
     }
 
-    /// What is known besides the state.
+    /// The fields besides the state that have a value.
     fn known(&self) -> impl Iterator<Item = &'static str> {
         let known = [
             (TOPIC, self.topic.is_some()),
@@ -47,12 +47,12 @@ impl Case {
         known.into_iter().filter(|(_, is_known)| *is_known).map(|(name, _)| name)
     }
 
-    /// When something besides the state was said.
+    /// The statement time of a field besides the state.
     fn since(&self, name: &str) -> Time {
         self.older.get(name).unwrap_or(self.touched)
     }
 
-    /// From now on it stands like this, as was said at `at`; the rest is as old as it was.
+    /// Sets the state, stated at `at`; the other fields keep their statement times.
     pub(super) fn stand(&mut self, state: &str, at: Time) {
         let names: Vec<&str> = self.known().collect();
         let since: Vec<Time> = names.iter().map(|name| self.since(name)).collect();
@@ -71,7 +71,7 @@ impl Case {
         }
     }
 
-    /// Whether something that was said at `at` counts; if so, it is dated.
+    /// Whether a statement made at `at` about a field is the latest; if so, its time is recorded.
     fn hears(&mut self, name: &str, is_known: bool, at: Time, notes: &mut Notes) -> bool {
         let counts = !is_known || self.since(name) <= at;
         if counts {
@@ -82,7 +82,7 @@ impl Case {
         counts
     }
 
-    /// Takes in what a channel said at `at`.
+    /// Applies a channel's statement made at `at`.
     fn hear(&mut self, told: &event::CaseData, at: Time, notes: &mut Notes) {
         if self.touched <= at {
             self.stand(&told.state, at);
@@ -100,8 +100,8 @@ impl Case {
         }
     }
 
-    /// Takes in what is known of the same case under another identifier: of each thing what was
-    /// said later, of what was said at once the one that is greater as text.
+    /// Merges the same case of another identifier: the latest statement wins for each field; on a tie,
+    /// the greater text.
     pub(super) fn merge(&mut self, other: &Case) {
         let id = self.id.clone();
         let newest = |one: &Case| (one.touched, one.state.clone());
@@ -124,7 +124,7 @@ impl Case {
     }
 }
 
-/// What was said later.
+/// The later of two statements.
 fn later<T: Serialize>(
     one: (Option<Time>, Option<T>),
     other: (Option<Time>, Option<T>),
@@ -133,7 +133,7 @@ fn later<T: Serialize>(
 }
 
 impl Twin {
-    /// Moves a case as a channel said at `at`.
+    /// Updates a case with a channel's statement made at `at`.
     pub(super) fn move_case(&mut self, told: &event::CaseData, at: Time, notes: &mut Notes) {
         if let Some(known) = self.cases.iter_mut().find(|known| known.id == told.id) {
             known.hear(told, at, notes);

@@ -1,4 +1,4 @@
-//! What the customer allows at this moment, and what follows from what they do not.
+//! Consents: what the customer allows now, and the consequences of what they do not.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,27 +7,27 @@ use super::{Effect, Input, Timer, Twin};
 use crate::event::{self, Channel, Time, is_same_name};
 use crate::policy::{CONSENT_TIMER, CatchUp, PERSONALIZATION, PROCESSING, PROFILING, Policy};
 
-/// What the customer allowed or forbade, for one purpose and one or all channels.
+/// A consent given or refused, for one purpose and one or all channels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Consent {
-    /// What for.
+    /// The purpose.
     pub purpose: Box<str>,
-    /// The one channel for which this holds; none: every channel.
+    /// The channel that it is limited to; none: every channel.
     pub channel: Option<Box<str>>,
-    /// Allowed, or forbidden.
+    /// Whether it was given; otherwise it was refused.
     pub granted: bool,
-    /// When it was said.
+    /// The statement time.
     pub at: Time,
-    /// The channel in which it was said.
+    /// The channel that reported it.
     pub by: Box<str>,
-    /// Where that can be proved, as the channel has it: a form, a recording, a letter.
+    /// The channel's proof: a form, a recording, a letter.
     pub proof: Option<Box<str>>,
-    /// What was allowed is allowed until then; none: until it is withdrawn.
+    /// When a given consent expires; none: not until it is withdrawn.
     pub until: Option<Time>,
 }
 
 impl Consent {
-    /// What was said in a channel.
+    /// The consent stated in a channel.
     pub(super) fn told(
         told: &event::ConsentData,
         by: &Channel,
@@ -43,17 +43,17 @@ impl Consent {
             at: input.said,
             by: by.as_str().into(),
             proof: told.proof.clone(),
-            // A "no" does not lapse into a "never asked".
+            // A "no" does not expire into a "never asked".
             until: told.expires.into_iter().chain(by_rule).min().filter(|_| told.granted),
         }
     }
 
-    /// Whether it still holds at `now`.
+    /// Whether it is valid at `now`.
     pub fn holds(&self, now: Time) -> bool {
         self.until.is_none_or(|until| now < until)
     }
 
-    /// Whether it is about this purpose in this channel, however they are written.
+    /// Whether it concerns this purpose in this channel, in any spelling.
     pub(super) fn is_about(&self, purpose: &str, channel: Option<&str>) -> bool {
         is_same_name(&self.purpose, purpose)
             && match (self.channel.as_deref(), channel) {
@@ -64,21 +64,21 @@ impl Consent {
 }
 
 impl Twin {
-    /// Whether the customer allows a purpose, in a channel or in general: by what they said, as long
-    /// as that holds; else if it needs no consent.
+    /// Whether the customer allows a purpose, in a channel or in general: by a valid consent, else if the
+    /// purpose needs none.
     pub fn allows(&self, policy: &Policy, purpose: &str, channel: Option<&str>, now: Time) -> bool {
         let said = self.profile.consent(purpose, channel, now);
         said.unwrap_or_else(|| !policy.needs_consent(purpose))
     }
 
-    /// Whether what is kept of the customer must not be used: they have withdrawn the consent to
-    /// processing, and not given it again.
+    /// Whether the customer has restricted processing: they have withdrawn that consent and not given it
+    /// again, so data is kept but not used.
     pub fn is_restricted(&self, policy: &Policy, now: Time) -> bool {
         !self.allows(policy, PROCESSING, None, now)
     }
 
-    /// Whether the customer may be treated as the one that they are. If not, they are served like
-    /// anybody: by what they said, and by nothing that was concluded.
+    /// Whether personalization is allowed. If not, the customer is served like anybody: their own
+    /// statements are used, inferred data is not.
     pub fn is_personal(&self, policy: &Policy, now: Time) -> bool {
         !self.is_restricted(policy, now)
             && [PERSONALIZATION, PROFILING]
@@ -86,7 +86,7 @@ impl Twin {
                 .all(|purpose| self.allows(policy, purpose, None, now))
     }
 
-    /// Takes in what a channel says of a consent.
+    /// Applies a channel's statement about a consent.
     pub(super) fn hear_consent(
         &mut self,
         told: &event::ConsentData,
@@ -112,7 +112,7 @@ impl Twin {
         }
     }
 
-    /// What was concluded about the customer, and what of it is still to be learned, goes.
+    /// Deletes inferred data about the customer, and what has not been learned from them yet.
     fn forget_conclusions(&mut self) {
         self.profile.preferences.iter_mut().for_each(|known| known.choices.clear());
         self.profile
@@ -121,7 +121,7 @@ impl Twin {
         self.contacts.iter_mut().for_each(|contact| contact.shown = None);
     }
 
-    /// Starts the timer for the next consent that lapses.
+    /// Starts the timer for the next consent that expires.
     pub(super) fn watch_for_lapses(
         &mut self,
         now: Time,
@@ -139,7 +139,7 @@ impl Twin {
         }
     }
 
-    /// Positions of the actions that ask again for what has lapsed since a timer was due.
+    /// Positions of the actions that ask again for the consents that have expired since a timer was due.
     pub(super) fn askers(&self, policy: &Policy, due: Time, now: Time) -> Vec<usize> {
         let has_lapsed = |until: Option<Time>| until.is_some_and(|at| due <= at && at <= now);
         let lapsed = self.profile.consents.iter().filter(|consent| has_lapsed(consent.until));

@@ -7,52 +7,51 @@ use crate::event::{Customer, OutcomeKind, Time};
 use crate::models::Exposure;
 use crate::policy::{ContactLimit, Policy, Version};
 
-/// An action that was taken for the customer, and what came of it.
+/// An action taken for the customer and its outcome.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Contact {
     /// The decision that led to it.
     pub decision: Box<str>,
     /// The action.
     pub action: Box<str>,
-    /// The channel in which it was said.
+    /// The channel.
     pub channel: Box<str>,
     /// When it was decided.
     pub at: Time,
-    /// What came of it last.
+    /// Its latest outcome.
     pub outcome: Option<ContactOutcome>,
-    /// How it was said and what the choice went by, if something can be learned of it, until it is
-    /// answered.
+    /// How it was presented and the features of the choice, if the outcome can be learned from; kept
+    /// until there is an outcome.
     pub shown: Option<Box<Presentation>>,
 }
 
-/// How something was said, and what the choice went by.
+/// How an action was presented, and the features of the choice.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Presentation {
     /// The treatment.
     pub treatment: Box<str>,
-    /// How it sounded.
+    /// The tone.
     pub tone: Box<str>,
     /// Its language, as a BCP 47 tag.
     pub language: Box<str>,
     /// The version of the policy.
     pub policy: Version,
-    /// What the choice went by.
+    /// The features of the choice.
     pub exposure: Exposure,
 }
 
-/// What came of an action, and when.
+/// An outcome of an action and its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContactOutcome {
-    /// What came of it.
+    /// The outcome.
     pub kind: OutcomeKind,
-    /// When.
+    /// Its time.
     pub at: Time,
 }
 
-/// Whether an outcome is a response, or the lack of one; none: nothing is known yet.
+/// The learning value of an outcome: a response or the lack of one; none: still open.
 ///
-/// Whoever says "later" has neither taken it up nor refused it, and what is taken back was never
-/// answered.
+/// "Later" is neither an acceptance nor a rejection, and a recalled action was never answered.
 fn responds(outcome: OutcomeKind) -> Option<bool> {
     match outcome {
         OutcomeKind::Clicked | OutcomeKind::Accepted => Some(true),
@@ -66,7 +65,7 @@ fn responds(outcome: OutcomeKind) -> Option<bool> {
 }
 
 impl Contact {
-    /// What is to be learned of an outcome: once of each contact, from its first answer.
+    /// The observation to learn from an outcome: one for each contact, from its first outcome.
     pub(super) fn observe(
         &mut self,
         outcome: OutcomeKind,
@@ -92,7 +91,7 @@ impl Contact {
         })))
     }
 
-    /// Whether it was taken back before anybody saw it.
+    /// Whether it was recalled before the customer saw it.
     pub fn is_recalled(&self) -> bool {
         self.outcome.is_some_and(|outcome| outcome.kind == OutcomeKind::Recalled)
     }
@@ -104,13 +103,13 @@ impl Twin {
         self.contacts.iter().rev().find(|contact| &*contact.action == action)
     }
 
-    /// The contact that a decision led to.
+    /// The contact of a decision.
     pub(super) fn contact_of(&self, decision: &str) -> Option<&Contact> {
         self.contacts.iter().rev().find(|contact| &*contact.decision == decision)
     }
 
-    /// Remembers one more. In a full list it takes the place of the one that matters least: so the
-    /// limits stay exact, however often a page asks.
+    /// Records a contact. In a full list it replaces the one that matters least, so that the limits stay
+    /// exact, however often a page requests actions.
     pub(super) fn remember_contact(&mut self, contact: Contact, policy: &Policy) {
         if self.contacts.len() >= limits::CONTACTS {
             let least = (0..self.contacts.len()).min_by_key(|at| {
@@ -121,7 +120,7 @@ impl Twin {
         self.contacts.push(contact);
     }
 
-    /// Whether the same was said in the same channel once more.
+    /// Whether a later contact by the same action was in the same channel.
     fn is_repeated(&self, at: usize) -> bool {
         let (before, later) = self.contacts.split_at(at + 1);
         before.last().is_some_and(|one| {
@@ -129,7 +128,7 @@ impl Twin {
         })
     }
 
-    /// How much one of them still matters.
+    /// How much a contact still matters.
     fn matters(&self, at: usize, policy: &Policy, now: Time) -> Matters {
         let (before, later) = self.contacts.split_at(at + 1);
         let Some(contact) = before.last() else { return Matters::Not };
@@ -138,7 +137,7 @@ impl Twin {
         for limit in rules.limits.iter().filter(|limit| limit.counts(contact, policy, now)) {
             let counted = || later.iter().filter(|one| limit.counts(one, policy, now));
             let needed = limit.most as usize;
-            // What may still be taken back may not count in the end.
+            // A contact that may still be recalled may not count in the end.
             let is_safe =
                 |one: &&Contact| !recall::is_unseen(one) || now.since(one.at) >= policy.pending;
             let matters = match (counted().filter(is_safe).count(), counted().count()) {
@@ -159,22 +158,22 @@ impl Twin {
     }
 }
 
-/// What would be wrong without a contact.
+/// What would be computed wrongly without a contact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Matters {
     /// Nothing.
     Not,
-    /// A limit, if later ones are taken back.
+    /// A limit, if later contacts are recalled.
     ForRecalls,
-    /// How long an action rests.
+    /// How long an action is paused.
     ForRests,
     /// A limit.
     ForLimits,
 }
 
 impl ContactLimit {
-    /// Whether it counts a contact at a moment. One of an action that the policy no longer knows may
-    /// have been of any issue.
+    /// Whether the limit counts a contact at a time. The action of a contact may be unknown to the
+    /// current policy; it may then have been of any issue.
     pub(super) fn counts(&self, contact: &Contact, policy: &Policy, now: Time) -> bool {
         let issue = || policy.action(&contact.action).map(|action| action.issue);
         now < contact.at + self.over

@@ -1,5 +1,5 @@
-//! What would have changed a decision: for each candidate that lost, the nearest change of one value
-//! that would have let it win, or pass. A pure reading of the decision's record.
+//! Counterfactuals: for each candidate that lost, the nearest change of one value with which it would
+//! have won, or passed its stage. A pure read of the decision's record.
 
 use std::sync::Arc;
 
@@ -10,73 +10,74 @@ use super::{Candidate, CandidateVerdict, Decision, ScoreFactors};
 use crate::event::{Time, Value};
 use crate::policy::{Expression, Found, PROCESSING, Path, Root, Scope, StepBudget};
 
-/// One change that would have let a candidate win, or pass what dropped it.
+/// A counterfactual: one change with which a candidate would have won, or passed the stage that dropped
+/// it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Counterfactual {
     /// The action of the candidate.
     pub action: Arc<str>,
-    /// What would have been different.
+    /// The change.
     pub change: CounterfactualChange,
-    /// Whether the candidate would then have had a higher score than the last one that was chosen.
-    /// False: it would only have gone on to the next stage.
+    /// Whether the candidate would then have had a higher score than the last chosen one. False: it would
+    /// only have reached the next stage.
     pub wins: bool,
 }
 
-/// What would have been different.
+/// The change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CounterfactualChange {
-    /// A factor of the score is higher than this.
+    /// A higher factor of the score.
     Factor {
-        /// Which.
+        /// The factor.
         factor: Factor,
-        /// What it is.
+        /// The current factor.
         is: f64,
-        /// It wins above this.
+        /// It wins with a factor above this.
         above: f64,
     },
-    /// What is known of the candidates decides, and nothing is left to chance.
+    /// No exploration: expected propensities instead of sampled ones.
     NoChance,
-    /// Another value stands at a path.
+    /// Another value at a path.
     Value {
-        /// Where.
+        /// The path.
         path: Box<str>,
-        /// What stands there.
+        /// The current value.
         is: Value,
         /// The nearest value with which the expression holds.
         with: Value,
     },
-    /// It is later than this.
+    /// A later time.
     After {
-        /// The moment.
+        /// The time after which it passes.
         until: Time,
     },
     /// One contact less within a period.
     OneLess {
-        /// How many there may be.
+        /// The maximum number of contacts.
         most: u32,
-        /// Seconds of the period.
+        /// The period in seconds.
         over_secs: u64,
-        /// Where the limit stands in the policy.
+        /// The location of the limit in the policy.
         place: Box<str>,
     },
-    /// What stands at a path is not beyond a limit.
+    /// A value within a limit.
     Within {
-        /// Where.
+        /// The path.
         path: Box<str>,
-        /// What stands there.
+        /// The current value.
         is: f64,
         /// The limit.
         limit: f64,
     },
-    /// The customer consents to this.
+    /// A consent of the customer.
     Consent {
-        /// What for.
+        /// The purpose.
         purpose: Box<str>,
     },
-    /// This is over.
+    /// The end of something.
     Over {
-        /// What.
+        /// What has to end.
         what: Box<str>,
     },
 }
@@ -85,13 +86,13 @@ pub enum CounterfactualChange {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Factor {
-    /// How likely the customer is to take it up, as it was drawn.
+    /// The sampled probability of acceptance.
     Propensity,
     /// The strength of the need × the weight of the issue in this mood.
     Context,
-    /// What it is worth.
+    /// The value of the action.
     Value,
-    /// What people put on the scales.
+    /// The lever that people set.
     Lever,
 }
 
@@ -106,7 +107,7 @@ impl Factor {
         }
     }
 
-    /// Every factor, with what it is and the most that it can be.
+    /// Every factor, with its current value and its maximum.
     fn all(weights: &ScoreFactors) -> [(Factor, f64, f64); 4] {
         [
             (Factor::Propensity, weights.drawn, 1.0),
@@ -117,10 +118,9 @@ impl Factor {
     }
 }
 
-/// What would have changed a decision, in the order of its candidates; for each of them first what
-/// is nearest.
+/// The counterfactuals of a decision, in the order of its candidates; for each of them the nearest first.
 pub fn counterfactuals(decision: &Decision) -> Vec<Counterfactual> {
-    // All that is tried for one answer shares one budget of steps.
+    // All attempts for one answer share one step budget.
     let _budget = StepBudget::begin();
     let is_chosen = |candidate: &&Candidate| candidate.verdict == CandidateVerdict::Chosen;
     let last = decision.candidates.iter().rfind(is_chosen);
@@ -149,8 +149,8 @@ pub fn counterfactuals(decision: &Decision) -> Vec<Counterfactual> {
     flips
 }
 
-/// The factors by which a candidate would have had a higher score than another; the score is their
-/// product, so each needs the same share more, as far as it can grow so much.
+/// The factors by which a candidate would have had a higher score than another. The score is their
+/// product, so each factor needs the same relative increase, if its maximum allows that.
 fn factors(
     candidate: &Candidate,
     other: &Candidate,
@@ -166,7 +166,7 @@ fn factors(
     })
 }
 
-/// What would have let a candidate pass what dropped it.
+/// The changes with which a candidate would have passed the stage that dropped it.
 fn passing(candidate: &Candidate) -> Option<CounterfactualChange> {
     match &candidate.verdict {
         CandidateVerdict::NotEligible { eligible: source }
@@ -205,10 +205,10 @@ fn passing(candidate: &Candidate) -> Option<CounterfactualChange> {
     }
 }
 
-/// The values that an expression read.
+/// The recorded values of an expression.
 struct Recorded<'a> {
     read: &'a [(Box<str>, Value)],
-    /// One of them, and what stands there instead.
+    /// The index of one of them, and the value to try instead.
     instead: Option<(usize, &'a Value)>,
 }
 
@@ -224,7 +224,7 @@ impl Scope for Recorded<'_> {
         };
         match value {
             Value::Null => Found::Missing,
-            // A record writes moments as text.
+            // A record contains times as text.
             Value::Text(text) => match Time::parse(text) {
                 Some(time) => Found::Time(time),
                 None => Found::Value(value),
@@ -234,14 +234,14 @@ impl Scope for Recorded<'_> {
     }
 }
 
-/// The nearest change of one value with which an expression holds: tried are the values that the
-/// expression itself names, and those next to them.
+/// The nearest change of one value with which an expression holds. Tried are the values that the
+/// expression itself contains, and those next to them.
 fn nearest(source: &str, read: &[(Box<str>, Value)]) -> Option<CounterfactualChange> {
     let expression = Expression::compile(source).ok()?;
     let named = literals(source);
     let mut best: Option<(f64, CounterfactualChange)> = None;
     for (at, (path, is)) in read.iter().enumerate() {
-        // Nobody changes the time.
+        // The time cannot be changed.
         if path.starts_with(Root::Now.name()) {
             continue;
         }
@@ -260,7 +260,8 @@ fn nearest(source: &str, read: &[(Box<str>, Value)]) -> Option<CounterfactualCha
     best.map(|(_, change)| change)
 }
 
-/// How far one value is from another: numbers by their share, all else by whether there was one.
+/// The distance between two values: the relative difference of numbers, otherwise whether there was a
+/// value.
 fn distance(is: &Value, with: &Value) -> f64 {
     match (is.as_number(), with.as_number()) {
         (Some(is), Some(with)) => (with - is).abs() / (1.0 + is.abs()),
@@ -269,8 +270,8 @@ fn distance(is: &Value, with: &Value) -> f64 {
     }
 }
 
-/// What may stand there instead: the values that the expression names and those next to them, of
-/// the kind of what stands there, and any other.
+/// The values to try at a path: those that the expression contains and those next to them, of the kind of
+/// the current value, and any other value.
 fn instead_of(is: &Value, named: &[Value]) -> Vec<Value> {
     let mut all: Vec<Value> = Vec::new();
     match is {
@@ -301,8 +302,8 @@ fn beside(number: f64) -> Vec<Value> {
     [0.0, -0.01, 0.01].map(|by| Value::from(number + by)).into()
 }
 
-/// The numbers, texts and truths that an expression names; what it counts besides is 0, and what is
-/// asked for without a comparison is true.
+/// The numbers, texts and booleans that an expression contains; also 0 for what it counts, and true for
+/// what it uses without a comparison.
 fn literals(source: &str) -> Vec<Value> {
     let mut found = vec![Value::Bool(true), Value::Null, Value::Int(0)];
     let mut rest = source.char_indices().peekable();

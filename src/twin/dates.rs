@@ -4,32 +4,32 @@ use super::reaction::Notes;
 use crate::config::limits;
 use crate::event::{Map, Time, Value};
 
-/// Since when values are as they are: of two the one that was said later counts, whichever comes
-/// last, and also when two identifiers turn out to be one customer. A trait that was taken away
-/// keeps its date, so that what was said before does not bring it back.
+/// The statement times of values. The latest statement wins, in any order of arrival, also when two
+/// identifiers are merged. A removed trait keeps its statement time, so that an older statement does not
+/// restore it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Dates(Vec<(Box<str>, Time)>);
 
-/// A trait or a fact, with the time since which it is so.
+/// A trait or a fact with its statement time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DatedValue {
     /// Its name.
     pub name: Box<str>,
     /// Its value.
     pub value: Value,
-    /// Since when.
+    /// The statement time.
     pub at: Time,
 }
 
 impl DatedValue {
-    /// Of the traits that were taken away, only the last are remembered.
+    /// Keeps only the latest of the removed traits.
     pub(super) fn let_go_of_removed(traits: &mut Vec<DatedValue>, notes: &mut Notes) {
         let is_removed = |told: &&DatedValue| told.value == Value::Null;
         let count = traits.iter().filter(is_removed).count();
         let mut beyond = count.saturating_sub(limits::TRAITS_REMOVED);
         if beyond > 0 {
             notes.limit("TRAITS_REMOVED");
-            // In the order in which they would leave: the oldest are first.
+            // In eviction order: the oldest are first.
             traits.retain(|told| {
                 let leaves = beyond > 0 && told.value == Value::Null;
                 beyond -= usize::from(leaves);
@@ -39,13 +39,13 @@ impl DatedValue {
     }
 }
 
-/// The path below `event` of one of its parts.
+/// The path of a part of an event, below `event`.
 pub(super) fn part_of(what: &str, name: &str) -> Box<str> {
     format!("{what}.{name}").into()
 }
 
 impl Dates {
-    /// Notes that a value was set.
+    /// Records that a value was set.
     pub(super) fn set(&mut self, name: &str, at: Time) {
         match self.0.binary_search_by(|(known, _)| (**known).cmp(name)) {
             Ok(position) => self.0[position].1 = at,
@@ -53,40 +53,41 @@ impl Dates {
         }
     }
 
-    /// Notes that a value is gone.
+    /// Records that a value was removed.
     pub(super) fn clear(&mut self, name: &str) {
         if let Ok(position) = self.0.binary_search_by(|(known, _)| (**known).cmp(name)) {
             self.0.remove(position);
         }
     }
 
-    /// Forgets every date that is this one.
+    /// Removes every entry with this statement time.
     pub(super) fn let_go_of(&mut self, at: Time) {
         self.0.retain(|(_, known)| *known != at);
     }
 
-    /// Since when a value is as it is.
+    /// The statement time of a value.
     pub(super) fn get(&self, name: &str) -> Option<Time> {
         let found = self.0.binary_search_by(|(known, _)| (**known).cmp(name));
         found.ok().map(|position| self.0[position].1)
     }
 
-    /// Every value that has a date, and the date.
+    /// All values that have a statement time, with that time.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, Time)> {
         self.0.iter().map(|(name, at)| (&**name, *at))
     }
 
-    /// How many values have a date.
+    /// The number of values with a statement time.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// The values of a map, each with its date.
+    /// The values of a map, each with its statement time.
     pub(super) fn told(&self, map: &Map) -> Vec<DatedValue> {
         self.told_or(map, Time::MIN)
     }
 
-    /// The values of a map, each with its date; those that have none are as of `otherwise`.
+    /// The values of a map, each with its statement time; `otherwise` is the time of values that have
+    /// none.
     pub(super) fn told_or(&self, map: &Map, otherwise: Time) -> Vec<DatedValue> {
         map.iter()
             .map(|(name, value)| DatedValue {
@@ -97,7 +98,7 @@ impl Dates {
             .collect()
     }
 
-    /// The values of a map, each with its date, and null for each that was taken away.
+    /// The values of a map, each with its statement time, and null for each removed value.
     pub(super) fn told_and_removed(&self, map: &Map) -> Vec<DatedValue> {
         let mut told = self.told(map);
         let removed = self.0.iter().filter(|(name, _)| map.get(name).is_none());
@@ -109,7 +110,7 @@ impl Dates {
         told
     }
 
-    /// A map of such values and its dates, with those of what was taken away.
+    /// Splits such values into a map and its statement times, including those of removed values.
     pub(super) fn of_told_and_removed(told: Vec<DatedValue>) -> (Map, Dates) {
         let mut dates = Dates::default();
         let mut map = Map::default();
@@ -122,8 +123,7 @@ impl Dates {
         (map, dates)
     }
 
-    /// Of what was taken away from a map, only so many are remembered, the last ones. Returns
-    /// whether others were forgotten.
+    /// Keeps only the latest of the values removed from a map. Returns whether others were dropped.
     pub(super) fn let_go_of_removed(&mut self, map: &Map, max: usize) -> bool {
         let removed =
             |(name, at): &(Box<str>, Time)| map.get(name).is_none().then(|| (*at, name.clone()));
@@ -134,7 +134,7 @@ impl Dates {
         beyond > 0
     }
 
-    /// A map, and its dates, of such values.
+    /// Splits such values into a map and its statement times.
     pub(super) fn of(told: Vec<DatedValue>) -> (Map, Dates) {
         let mut dates = Dates::default();
         let mut map = Map::default();

@@ -1,8 +1,8 @@
 use std::time::Duration;
 
-/// What is left of one piece of evidence after a while: exponential decay, `2^(-elapsed/half_life)`,
-/// from 1 (at once) towards 0. Two whiles one after the other leave the product of what each leaves.
-/// A half-life of zero keeps nothing but what is of this very moment.
+/// The remaining weight of evidence after a time: exponential decay, `2^(-elapsed/half_life)`, from 1 (at
+/// once) towards 0. For two consecutive periods the weights are multiplied. With a half-life of zero only
+/// evidence of this very moment counts.
 pub(super) fn decay(elapsed: Duration, half_life: Duration) -> f64 {
     if elapsed.is_zero() {
         return 1.0;

@@ -1,5 +1,4 @@
-//! What is held back while the customer is to be let alone: by which timer it waits, and when it is
-//! decided again.
+//! Decisions deferred by quiet hours: their timers, and when they are decided again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,38 +9,38 @@ use super::{Cause, Effect, Input, LiveBroadcast, Timer, Twin, learn};
 use crate::event::{Campaign, Time, Zone};
 use crate::policy::{CONSENT_TIMER, CatchUp, Policy, QUIET_TIMER};
 
-/// What the name of a timer says of what waits by it.
+/// What a quiet-hours timer defers, parsed from its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DeferredDecision<'a> {
-    /// The decision that a campaign had the twin make: the one of this scope and identity.
+    /// The decision of a campaign, by its scope and fingerprint.
     Campaign(&'a str, u64),
     /// An action that a rule proposed.
     Action(&'a str),
-    /// An action that asks again for a consent that has lapsed.
+    /// An action that asks again for a consent that has expired.
     Consent(&'a str),
-    /// What was left, and was to be offered to whoever turned up.
+    /// An interrupted interaction to be offered again.
     Offer,
-    /// What serves the needs there are.
+    /// The actions that serve the current needs.
     Needs,
 }
 
-/// How the name of a campaign's timer goes on; no action has a colon in its name. Its scope
-/// follows, and its identity as hexadecimal digits, so that it is not taken for the one that
+/// The prefix, in a timer's name, of a campaign's decision; no action's name contains a colon. The scope
+/// follows, and the fingerprint in hexadecimal, so that a campaign is not mistaken for the one that
 /// replaces it.
 const CAMPAIGN: &str = "campaign:";
-/// How the name goes on of the timer of an action that asks for a consent.
+/// The prefix, in a timer's name, of an action that asks for a consent.
 const CONSENT: &str = "consent:";
-/// What stands for an offer of what was left in the name of a timer.
+/// The part of a timer's name for an offer to resume.
 const OFFER: &str = "offer:";
-/// What stands for the needs in the name of a timer.
+/// The part of a timer's name for the current needs.
 const NEEDS: &str = "*";
 
-/// While the time zone is not understood, nobody knows when the quiet hours end: what is held is
-/// decided again when a zone that is understood comes, and looked at so often meanwhile.
+/// While the time zone is unknown, the end of the quiet hours is unknown, too: a deferred decision is
+/// made again when a known zone arrives, and checked at this interval meanwhile.
 const LOOK_AGAIN: Duration = Duration::from_secs(30 * 24 * 3_600);
 
 impl<'a> DeferredDecision<'a> {
-    /// What waits by the timer of this name; none: it is another timer.
+    /// What the timer with this name defers; none: it is another timer.
     pub(super) fn of(timer: &'a str) -> Option<DeferredDecision<'a>> {
         let what = timer.strip_prefix(QUIET_TIMER)?;
         if let Some((scope, id)) = what.strip_prefix(CAMPAIGN).and_then(|one| one.rsplit_once(':'))
@@ -57,7 +56,7 @@ impl<'a> DeferredDecision<'a> {
         })
     }
 
-    /// The timer by which it waits from now on: for the quiet hours to end, if it is known when.
+    /// The timer for it: due at the end of the quiet hours, if that is known.
     pub(super) fn timer(self, quiet_until: Option<Time>, now: Time) -> Timer {
         let name = match self {
             DeferredDecision::Campaign(scope, id) => {
@@ -72,7 +71,7 @@ impl<'a> DeferredDecision<'a> {
         Timer { name: name.into(), due, every: None, catch_up: CatchUp::Coalesce }
     }
 
-    /// What an input has decided again, because what held it back is over.
+    /// The deferred decisions that an input makes again because the quiet hours have ended.
     pub(super) fn of_input(input: &'a Input) -> Option<DeferredDecision<'a>> {
         match &input.cause {
             Cause::Timer(fired) => DeferredDecision::of(&fired.name),
@@ -80,7 +79,7 @@ impl<'a> DeferredDecision<'a> {
         }
     }
 
-    /// Whether what an input proposes asks for consents that have lapsed.
+    /// Whether the actions that an input proposes ask for expired consents.
     pub(super) fn is_for_consent(input: &Input) -> bool {
         let has_lapsed =
             matches!(&input.cause, Cause::Timer(fired) if *fired.name == *CONSENT_TIMER);
@@ -90,8 +89,8 @@ impl<'a> DeferredDecision<'a> {
 }
 
 impl<'a> ReactionContext<'a> {
-    /// The campaign that has the twin decide: it wakes the twin, or its decision was held back, and
-    /// it lives and concerns the customer now.
+    /// The campaign for which the twin decides: it wakes the twin, or its decision was deferred, and it
+    /// is active and matches the customer now.
     pub(super) fn find_campaign(&self, twin: &Twin) -> Option<&'a Arc<LiveBroadcast>> {
         let (scope, id) = match (&self.input.cause, DeferredDecision::of_input(self.input)) {
             (Cause::Broadcast(woken), _) => (&*woken.scope, woken.id),
@@ -100,22 +99,21 @@ impl<'a> ReactionContext<'a> {
         };
         let shared = self.broadcasts.get(scope).filter(|shared| shared.id == id)?;
         let is_campaign = shared.decide.is_some();
-        // Whether a wake-up is for this twin was asked before.
+        // Whether the wake-up applies to this twin was checked before.
         let is_asked = matches!(self.input.cause, Cause::Broadcast(_));
         Some(shared).filter(|_| is_campaign && (is_asked || shared.concerns(twin, self)))
     }
 
-    /// What the campaign that has the twin decide narrows the decision to.
+    /// The restrictions of the campaign for which the twin decides.
     pub(super) fn campaign(&self) -> Option<&'a Campaign> {
         self.campaign?.decide.as_ref()
     }
 }
 
 impl Twin {
-    /// Has what is held back wait for the end of the quiet hours that the customer has now: their
-    /// time zone or the policy may have changed since. Where it is no quiet hour, it is decided
-    /// again at once; while the zone is not understood, there is nothing better to wait for than
-    /// before.
+    /// Moves the timers of deferred decisions to the end of the customer's current quiet hours: their
+    /// time zone or the policy may have changed since. Outside quiet hours they are decided again at
+    /// once; while the zone is unknown, the timers stay.
     pub(super) fn move_what_is_held(
         &mut self,
         policy: &Policy,
@@ -123,7 +121,7 @@ impl Twin {
         effects: &mut Vec<Effect>,
         notes: &mut Notes,
     ) {
-        // What is due is decided again anyway, and held again if it must be.
+        // A due decision is made again anyway, and deferred again if necessary.
         let waits = |timer: &&Timer| timer.due > now && DeferredDecision::of(&timer.name).is_some();
         if self.timers.iter().all(|timer| !waits(&timer)) {
             return;

@@ -1,4 +1,4 @@
-//! How dissatisfied a customer is, as far as the company can know.
+//! Dissatisfaction: how dissatisfied a customer is, as far as the company can know.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,45 +11,45 @@ use crate::config::limits;
 use crate::event::{EventKind, Time, cut};
 use crate::policy::{DissatisfactionRule, Policy, Trigger};
 
-/// A problem that the customer had, or told of.
+/// A problem that the customer had or reported.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Problem {
-    /// When.
+    /// When it occurred.
     pub at: Time,
-    /// What it was about.
+    /// Its topic.
     pub topic: Box<str>,
-    /// The case that it led to, which is one problem however often it moves on.
+    /// Its case, which is one problem however often it is updated.
     pub case: Option<Box<str>>,
 }
 
-/// How dissatisfied a customer is, and why: each part, and the whole, from 0 to 1.
+/// The customer's dissatisfaction and its parts, each from 0 to 1.
 ///
 /// * `sentiment` is a bad mood: `max(0, −mood)`.
-/// * `repetition` is `1 − 2^(1−n)`, where `n` is how often the most frequent problem came within
-///   the policy's period: once is no repetition.
+/// * `repetition` is `1 − 2^(1−n)`, where `n` is how often the most frequent problem occurred within the
+///   policy's period: once is not a repetition.
 /// * `open` is `1 − 2^(−n)`, where `n` is the number of open cases.
-/// * `late` is `1 − 2^(−d)`, where `d` is how late the answers to open cases are, all together, in
-///   units of the policy's patience.
+/// * `late` is `1 − 2^(−d)`, where `d` is the total delay of the answers to open cases, in units of the
+///   policy's patience.
 ///
-/// The index is `1 − Π (1 − weight · part)`: a noisy-or (Pearl, *Probabilistic Reasoning in
-/// Intelligent Systems*, 1988, section 4.3.2). It grows with each part, stays within 0 and 1, and
-/// one part alone brings it as far as its weight.
+/// The index is `1 − Π (1 − weight · part)`: a noisy-or (Pearl, *Probabilistic Reasoning in Intelligent
+/// Systems*, 1988, section 4.3.2). It grows with each part, stays within 0 and 1, and one part alone
+/// raises it to its weight.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Dissatisfaction {
-    /// The whole.
+    /// The index.
     pub index: f64,
     /// A bad mood.
     pub sentiment: f64,
-    /// The same problem again.
+    /// A repeated problem.
     pub repetition: f64,
     /// Open cases.
     pub open: f64,
-    /// Answers that are late.
+    /// Late answers.
     pub late: f64,
 }
 
 impl Dissatisfaction {
-    /// Combines its parts, each from 0 to 1, by the weights of a policy.
+    /// Combines the parts, each from 0 to 1, by the weights of a policy.
     fn of(rule: &DissatisfactionRule, [sentiment, repetition, open, late]: [f64; 4]) -> Self {
         let weights = [rule.sentiment, rule.repetition, rule.open, rule.late];
         let content = weights
@@ -61,19 +61,19 @@ impl Dissatisfaction {
     }
 }
 
-/// From 0 for nothing towards 1, half of what is missing with each unit.
+/// From 0 for no units towards 1; each unit halves the remaining distance.
 fn saturated(units: f64) -> f64 {
     if units > 0.0 { 1.0 - (-units).exp2() } else { 0.0 }
 }
 
 impl Twin {
-    /// How dissatisfied the customer is at a moment; none if the policy does not ask.
+    /// The customer's dissatisfaction at a time; none if the policy does not define it.
     pub fn dissatisfaction(&self, policy: &Policy, now: Time) -> Option<Dissatisfaction> {
         let rule = policy.dissatisfaction.as_ref()?;
-        // The mood does not read what happens now.
+        // The mood does not read the current input.
         let nothing = Fired { name: "".into(), due: now, late: std::time::Duration::ZERO };
         let input = Input::timer(nothing, now);
-        // Nor does it read what is shared.
+        // Nor does it read broadcasts.
         let context = ReactionContext::new(self, &input, &World::of(policy), self.seen);
         Some(self.dissatisfaction_by(rule, &View::whole(self, &context)))
     }
@@ -110,8 +110,8 @@ impl Twin {
         )
     }
 
-    /// Whether the dissatisfaction has risen to the policy's alarm just now. It has fallen once it
-    /// is below the policy's calm, and can rise again then.
+    /// Whether the dissatisfaction has just reached the policy's alarm threshold. It can do so again only
+    /// after it has been below the calm threshold.
     pub(super) fn is_alarmed_now(&mut self, context: &ReactionContext<'_>) -> bool {
         let Some(rule) = &context.policy.dissatisfaction else { return false };
         let mut heard = context.policy.rules_for(Trigger::Dissatisfaction, "", []);
@@ -124,7 +124,7 @@ impl Twin {
         self.alarmed && !before
     }
 
-    /// Notes that the customer has a problem. One case is one problem.
+    /// Records a problem of the customer. One case is one problem.
     pub(super) fn note_problem(
         &mut self,
         topic: &str,
@@ -150,14 +150,14 @@ impl Twin {
 }
 
 impl Problem {
-    /// Whether both are one: of the same case, or of the same moment.
+    /// Whether both are the same problem: of the same case, or at the same time.
     pub(super) fn is_same(&self, other: &Problem) -> bool {
         let is_same_time = self.case.is_some() || self.at == other.at;
         self.topic == other.topic && self.case == other.case && is_same_time
     }
 }
 
-/// A case that is open is a problem, if its topic is known.
+/// An open case is a problem, if its topic is known.
 pub(super) fn perceive(twin: &mut Twin, context: &ReactionContext<'_>, notes: &mut Notes) {
     if context.policy.dissatisfaction.is_none() {
         return;
@@ -209,7 +209,7 @@ then = [{ problem = "site, {{ event.properties.step }}" }]
         Time::from_ms(1_760_000_000_000) + Duration::from_secs_f64(days * 86_400.0)
     }
 
-    /// What the parts are in the end.
+    /// The final parts.
     fn lived(events: &[(f64, &str)], now: f64) -> Dissatisfaction {
         let policy = policy();
         let mut twin = Twin::new(Customer::new("ada").unwrap(), day(0.0));
@@ -293,8 +293,8 @@ then = [{ set = "alarms", to = "default(facts.alarms, 0) + 1" }]
     #[test]
     fn when_it_rises_to_the_alarm_rules_hear_of_it_once_until_it_has_calmed_down() {
         let looked = r#"{"type": "page", "data": {"name": "x"}}"#;
-        // 0, 0.25, 0.375, 0.4375, then the first three are too long ago: 0.25, again 0.375, 0 and
-        // in the end once more 0.375.
+        // 0, 0.25, 0.375, 0.4375; then the first three are too old: 0.25, again 0.375, 0, and finally
+        // 0.375 once more.
         let events = [
             (0.0, FAILED),
             (0.1, FAILED),

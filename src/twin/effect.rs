@@ -11,7 +11,7 @@ use crate::event::{Customer, ForwardedEvent, Map, OutcomeKind, Time};
 use crate::models::Exposure;
 use crate::policy::{Issue, Version};
 
-/// Something to be done outside the twin, once the change that it belongs to is durable.
+/// A side effect to perform outside the twin, after the commit of the state change.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// An action to perform.
@@ -20,7 +20,7 @@ pub enum Effect {
     Recall(Box<Recall>),
     /// An escalation that opened or changed.
     Escalate(Box<Escalation>),
-    /// An event to pass on to another identifier of the customer.
+    /// An event to forward to another identifier of the customer.
     Forward(Box<ForwardedEvent>),
     /// A timer to index.
     StartTimer {
@@ -29,117 +29,117 @@ pub enum Effect {
         /// When it fires.
         due: Time,
     },
-    /// A timer to take out of the index.
+    /// A timer to remove from the index.
     CancelTimer {
         /// Its name.
         name: Box<str>,
         /// When it would have fired.
         due: Time,
     },
-    /// Nothing of the timeline is remembered any more: what a store keeps of it beside the state
-    /// goes, and so do the records of decisions, which are as old.
+    /// The whole timeline was deleted: the store deletes its separately stored blocks, and the decision
+    /// records, which are as old.
     LetGo,
-    /// The customer has not been seen for so long that nothing is to be kept of them.
+    /// The retention period of the customer's data has expired: delete the twin.
     Forget {
-        /// When they were seen last: if they are seen again before it comes to that, they stay.
+        /// When they were last seen: if they are seen again before the deletion, they are kept.
         seen: Time,
     },
-    /// The arbitration, to keep for whoever asks why.
+    /// The decision record, kept for `why`.
     Record(Box<Decision>),
-    /// An answer to learn from.
+    /// An observation for training.
     Observe(Box<Observation>),
-    /// A step of an experiment to count.
+    /// An experiment update to count.
     Try(Box<TrialUpdate>),
-    /// Something to keep for replay: it was a part of the input, and is not in the stream.
+    /// An input, or a part of one, to journal for replay, because it is not in the stream.
     Journal {
         /// The time of the input.
         at: Time,
-        /// What it was.
+        /// The journalled input.
         input: Box<Journalled>,
     },
 }
 
-/// One action to perform, as integrators get it.
+/// One action to perform, as integrators receive it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Action {
-    /// The decision's identifier, which outcomes name; the same in every copy.
+    /// The decision's id, to which outcomes refer; the same in every copy.
     pub decision: Box<str>,
-    /// For whom.
+    /// The customer.
     pub customer: Customer,
-    /// What to do.
+    /// The action.
     pub action: Box<str>,
     /// The issue it belongs to.
     pub issue: Issue,
-    /// Where to say it.
+    /// The channel.
     pub channel: Box<str>,
-    /// Which of the action's treatments this is.
+    /// The action's treatment.
     pub treatment: Box<str>,
-    /// How it sounds.
+    /// The tone.
     pub tone: Box<str>,
-    /// Where to show it, if a channel asked for something to show there.
+    /// The placement, if a channel requested one.
     #[serde(default)]
     pub placement: Option<Box<str>>,
-    /// What else tells the treatment apart: an image, a colour…
+    /// The treatment's creative attributes: an image, a colour…
     #[serde(default)]
     pub variant: Map,
     /// The language of the text, as a BCP 47 tag.
     pub language: Box<str>,
-    /// What to say.
+    /// The text.
     pub text: Box<str>,
-    /// What whoever performs it needs to know.
+    /// Data for the integrator.
     pub data: Map,
     /// When it was decided.
     pub at: Time,
-    /// Why.
+    /// The reason.
     pub reason: ActionReason,
-    /// The trace context of the event that led to it; the envelope carries it.
+    /// The trace context of the event that caused it; the envelope carries it.
     #[serde(skip)]
     pub traceparent: Option<Box<str>>,
 }
 
-/// One action to take back, as integrators get it: it no longer fits, and nobody has seen it yet as
-/// far as the twin knows.
+/// A recall, as integrators receive it: the action no longer fits and, as far as the twin knows, has not
+/// been seen.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Recall {
-    /// The recall's identifier, the same in every copy.
+    /// The recall's id, the same in every copy.
     pub recall: Box<str>,
-    /// The decision that led to the action.
+    /// The decision of the action.
     pub decision: Box<str>,
-    /// For whom it is.
+    /// The customer.
     pub customer: Customer,
     /// The action.
     pub action: Box<str>,
-    /// Where it was to be said.
+    /// The channel of the action.
     pub channel: Box<str>,
     /// When it was recalled.
     pub at: Time,
-    /// The stage of a decision that it would not pass any more.
+    /// The stage of a decision that it would no longer pass.
     pub stage: Stage,
-    /// Why not.
+    /// The verdict of that stage.
     pub because: CandidateVerdict,
     /// The policy.
     pub policy: Box<str>,
     /// The policy's version.
     pub version: Version,
-    /// The trace context of the event that led to it; the envelope carries it.
+    /// The trace context of the event that caused it; the envelope carries it.
     #[serde(skip)]
     pub traceparent: Option<Box<str>>,
 }
 
-/// What came of an action, to be learned from.
+/// An observation: the outcome of an action, for training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Observation {
-    /// The decision; there is one observation of it.
+    /// The decision; each has at most one observation.
     pub decision: Box<str>,
-    /// Who was spoken to.
+    /// The customer.
     pub customer: Customer,
-    /// What was done.
+    /// The action.
     pub action: Box<str>,
-    /// In which of its treatments.
+    /// Its treatment.
     pub treatment: Box<str>,
-    /// Where it was said.
+    /// The channel.
     pub channel: Box<str>,
-    /// How it sounded.
+    /// The tone.
     pub tone: Box<str>,
     /// The language of the text, as a BCP 47 tag.
     pub language: Box<str>,
@@ -147,13 +147,13 @@ pub struct Observation {
     pub policy: Version,
     /// When it was decided.
     pub decided: Time,
-    /// When it was answered, or known that there is no answer.
+    /// When there was an outcome, or it became certain that there is none.
     pub at: Time,
-    /// The answer.
+    /// The outcome.
     pub outcome: OutcomeKind,
     /// 1 if there was a response, 0 if not.
     pub reward: u8,
-    /// What the choice went by.
+    /// The features of the choice.
     pub exposure: Exposure,
 }
 
@@ -164,62 +164,62 @@ pub struct ActionReason {
     pub need: Option<Box<str>>,
     /// The strength of that need, 0 to 1.
     pub strength: f64,
-    /// Why the twin has that need, in words for people.
+    /// The reason for the need, for people to read.
     pub because: Box<str>,
-    /// What the arbitration gave it.
+    /// Its score in the arbitration.
     pub score: f64,
     /// The policy.
     pub policy: Box<str>,
     /// The policy's version.
     pub version: Version,
-    /// The actions that were not taken, and why not.
+    /// The actions that were not chosen, with the reasons.
     pub instead_of: Vec<Alternative>,
-    /// The arms of experiments that it was decided under.
+    /// The customer's arms of experiments at the time.
     #[serde(default)]
     pub arms: Vec<ArmAssignment>,
 }
 
-/// One escalation, or a change of its state, as people's desks get it.
+/// One escalation, or a change of its state, as agents' systems receive it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Escalation {
-    /// The escalation's identifier, the same through all its states.
+    /// The escalation's id, the same in all its states.
     pub id: Box<str>,
-    /// The identifier of this message: the same in every copy.
+    /// The id of this message: the same in every copy.
     #[serde(skip)]
     pub message: Box<str>,
-    /// Whose it is.
+    /// The customer.
     pub customer: Customer,
-    /// The queue of people.
+    /// The queue.
     pub queue: Box<str>,
-    /// What it is about.
+    /// The topic.
     pub topic: Box<str>,
-    /// 1 (whenever) to 5 (now).
+    /// The priority, from 1 (not urgent) to 5 (immediately).
     pub priority: u8,
-    /// Where it stands.
+    /// The state.
     pub state: EscalationState,
-    /// Why, in words for people.
+    /// The reason, for people to read.
     pub because: Box<str>,
-    /// Who holds or held it.
+    /// The agent who has or had claimed it.
     pub agent: Option<Box<str>>,
-    /// What the agent left for whoever goes on.
+    /// The agent's note for the next agent.
     pub note: Option<Box<str>>,
-    /// How it was settled, in the company's word.
+    /// How it was resolved, in the company's own term.
     pub outcome: Option<Box<str>>,
-    /// The conversation that it is about; none: it has none.
+    /// The conversation that it concerns, if any.
     pub thread: Option<Box<str>>,
     /// When it was opened.
     pub opened: Time,
-    /// When the next promise of the queue is broken; none: nobody promised anything more.
+    /// The queue's next deadline; none: no further deadline.
     pub due: Option<Time>,
-    /// How many promises were broken.
+    /// The number of missed deadlines.
     pub level: u8,
-    /// When it came to this state.
+    /// When it entered this state.
     pub at: Time,
-    /// What is new since the last message about it; nothing: its state.
+    /// The changes since the last message about it; empty: only its state.
     pub changed: Vec<News>,
-    /// The whole story, when it opens and when an agent takes it.
+    /// The whole brief, when it opens and when an agent claims it.
     pub brief: Option<Brief>,
-    /// The trace context of the event that led to it; the envelope carries it.
+    /// The trace context of the event that caused it; the envelope carries it.
     #[serde(skip)]
     pub traceparent: Option<Box<str>>,
 }

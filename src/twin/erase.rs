@@ -1,43 +1,46 @@
-//! A customer is erased: the twin lets go of everything, and says what that was, and who else is the
-//! same customer.
+//! Erasure of a customer: the twin deletes everything and reports what it was and which other identifiers
+//! belong to the customer.
 
 use super::identity::parting;
 use super::{Memory, Timer, Twin};
 use crate::config::limits;
 use crate::event::{Customer, Forwarding, TransferKind, Value};
 
-/// What a twin was that has let go of everything.
+/// What was deleted from a twin.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ErasedTwin {
     /// Its timers.
     pub timers: Vec<Timer>,
-    /// The other identifiers of the customer, as far as this one knew: those linked to it, each with
-    /// the number of its link, and the one to which it was linked.
+    /// The customer's other identifiers that this one knew: those linked to it, each with the number of
+    /// its link, and the one that it was linked to.
     pub identifiers: Vec<(Customer, Option<u64>)>,
-    /// The number of its own link, to whomever it was linked.
+    /// The number of its own link, whoever the owner was.
     pub epoch: u64,
-    /// How much it knew, by name: `timeline entries`, `contacts`…
+    /// The number of deleted entries, by name: `timeline entries`, `contacts`…
     pub held: Vec<(&'static str, u64)>,
 }
 
 impl ErasedTwin {
-    /// To whom the erasure is to be passed on, if it came because of a link, or because of none. By a
-    /// link it came from above, and whoever is above knows it; the identifier there may be somebody
-    /// else's by now, and is asked for the number of its own link by those to whom it was linked.
+    /// The identifiers to which the erasure must be forwarded, depending on whether it arrived through a
+    /// link.
+    ///
+    /// One that arrived through a link came from the owner, who already knows; the identifier there may
+    /// belong to somebody else by now, so each receiver checks the number of its own link.
     pub fn others(&self, by: Option<u64>) -> impl Iterator<Item = &(Customer, Option<u64>)> {
         self.identifiers.iter().filter(move |(_, link)| link.is_some() || by.is_none())
     }
 }
 
-/// Whoever is the same customer as the one to whom something is passed on: by whom it came, and with
-/// a memory those whom it remembers; each with the number of its link.
+/// The identifiers linked to this customer: those that forwarded the message, and those in a carried
+/// memory, each with its link number.
 pub fn behind(passed: &Forwarding) -> Vec<(Customer, Option<u64>)> {
     let carried = passed.carried.as_ref();
     let is_way = match carried.map(|carried| carried.sense) {
         None | Some(TransferKind::Joins) => true,
-        // Who gives a memory back is somebody else, and takes along what came with it.
+        // The sender of a returned memory is a different customer, together with everything that arrived
+        // with it.
         Some(TransferKind::Returns) => false,
-        // It says that an identifier is another customer's.
+        // The message states that an identifier is another customer's.
         Some(TransferKind::Leaves | TransferKind::Rests) => return Vec::new(),
     };
     let memory = carried.and_then(|one| serde_json::from_str::<Memory>(&one.memory).ok());
@@ -48,16 +51,16 @@ pub fn behind(passed: &Forwarding) -> Vec<(Customer, Option<u64>)> {
 }
 
 impl Twin {
-    /// Whether this is still the customer whose it was by the link of this number; whoever knows
-    /// nothing is.
+    /// Whether the identifier is still linked by the link with this number; true if nothing is known.
     pub fn is_still_linked_by(&self, link: u64) -> bool {
         let is_blank = self.linked_to.is_none() && self.timeline.total() == 0;
         self.epoch == link || is_blank
     }
 
-    /// Whether this customer has parted from an identifier that was theirs by the link of this number, or
-    /// had no room for it, as far as is known here: the identifier may not have heard of it yet. That a
-    /// memory is still on its way says nothing of the kind, nor does whoever is linked to another.
+    /// Whether this customer has unlinked (or refused, at the limit) an identifier that was linked by the
+    /// link with this number, as far as is known here; the identifier may not have received that yet. A
+    /// memory still in transit does not count as unlinked, nor does a customer who is linked to another
+    /// one.
     pub fn has_parted_from(&self, identifier: &Customer, link: u64) -> bool {
         let is_known = self.identifiers.iter().any(|known| known.customer == *identifier);
         let has_room = self.identifiers.len() < limits::IDENTIFIERS;
@@ -65,7 +68,7 @@ impl Twin {
         self.linked_to.is_none() && !is_known && (!has_room || has_parted())
     }
 
-    /// Lets go of everything.
+    /// Deletes the whole state.
     pub fn erase(&mut self) -> ErasedTwin {
         let empty = Twin::new(self.customer.clone(), self.born);
         let gone = std::mem::replace(self, empty);

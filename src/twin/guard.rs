@@ -1,4 +1,4 @@
-//! What is made of sensitive facts is as sensitive as they are: it stays within their purposes.
+//! Guards: derived data inherits sensitivity. It may be used only for the purposes of its sources.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,18 +7,18 @@ use super::{Cause, Need, Twin};
 use crate::event::EventKind;
 use crate::policy::{Path, Purposes, Root};
 
-/// Something that was made of sensitive facts, and what it may be used for.
+/// A derived value with the purposes for which it may be used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Guard {
-    /// What kind of thing it is.
+    /// The kind of derived value.
     pub of: Derived,
     /// Its name.
     pub name: Box<str>,
-    /// What the facts were given for.
+    /// The purposes of its sources.
     pub purposes: Purposes,
 }
 
-/// What rules and tallies make of facts.
+/// Kinds of derived values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Derived {
@@ -34,13 +34,13 @@ pub enum Derived {
     Activity,
 }
 
-/// What a list of guards says that something may be used for; none: anything.
+/// The purposes of a value according to a list of guards; none: unrestricted.
 pub(super) fn guard_of<'a>(guards: &'a [Guard], of: Derived, name: &str) -> Option<&'a Purposes> {
     let known = guards.iter().find(|guard| guard.of == of && *guard.name == *name);
     known.map(|guard| &guard.purposes)
 }
 
-/// Puts guards together: what both guard may be used for what both allow.
+/// Merges guards: a value that both guard may be used for the purposes that both allow.
 pub(super) fn merge_guards(own: &mut Vec<Guard>, other: Vec<Guard>) {
     for guard in other {
         match own.iter_mut().find(|known| known.of == guard.of && known.name == guard.name) {
@@ -52,12 +52,12 @@ pub(super) fn merge_guards(own: &mut Vec<Guard>, other: Vec<Guard>) {
 }
 
 impl Twin {
-    /// What something may be used for that was made of sensitive facts; none: for anything.
+    /// The purposes of a derived value; none: unrestricted.
     pub fn guard(&self, of: Derived, name: &str) -> Option<&Purposes> {
         guard_of(&self.guards, of, name)
     }
 
-    /// From now on it may be used for these purposes alone; none: for anything.
+    /// Restricts a value to these purposes; none: unrestricted.
     pub(super) fn set_guard(&mut self, of: Derived, name: &str, purposes: Option<Purposes>) {
         self.guards.retain(|guard| guard.of != of || *guard.name != *name);
         if let Some(purposes) = purposes {
@@ -66,7 +66,7 @@ impl Twin {
         }
     }
 
-    /// From now on it may be used only for those purposes that are among these, too.
+    /// Restricts a value further, to those of its purposes that are among these.
     pub(super) fn add_guard(&mut self, of: Derived, name: &str, purposes: Option<Purposes>) {
         let Some(purposes) = purposes else { return };
         let both = match self.guard(of, name) {
@@ -76,7 +76,7 @@ impl Twin {
         self.set_guard(of, name, Some(both));
     }
 
-    /// Forgets the guards of what is no longer there.
+    /// Removes the guards of values that no longer exist.
     pub(super) fn settle_guards(&mut self) {
         let mut guards = std::mem::take(&mut self.guards);
         guards.retain(|guard| match guard.of {
@@ -89,7 +89,7 @@ impl Twin {
         self.guards = guards;
     }
 
-    /// What may be done with what stands at a path; none: anything.
+    /// The purposes of the value at a path; none: unrestricted.
     pub(super) fn purposes_at(
         &self,
         path: &Path,
@@ -120,7 +120,7 @@ impl Twin {
         }
     }
 
-    /// What may be done with what is made of all these; none: anything.
+    /// The purposes of data derived from the values at all these paths; none: unrestricted.
     pub(super) fn purposes_at_all(
         &self,
         paths: &[Path],
@@ -129,7 +129,7 @@ impl Twin {
         paths.iter().fold(None, |all, path| both(all, self.purposes_at(path, context, None)))
     }
 
-    /// What may be done with what is made of the input at hand, if it is a sensitive signal.
+    /// The purposes of data derived from the current input, if it is a sensitive signal.
     pub(super) fn purposes_of_input(&self, context: &ReactionContext<'_>) -> Option<Purposes> {
         match &context.input.cause {
             Cause::Event(event) => match &event.kind {
@@ -141,7 +141,7 @@ impl Twin {
     }
 }
 
-/// What may be done with what is made of both; none: anything.
+/// The purposes of data derived from both; none: unrestricted.
 pub(super) fn both(one: Option<Purposes>, other: Option<Purposes>) -> Option<Purposes> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.and(&other)),

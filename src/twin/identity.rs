@@ -1,42 +1,39 @@
-//! One customer, several identifiers: a `link` moves what one of them remembers into another, and
-//! an `unlink` takes it back.
+//! One customer, several identifiers: a `link` moves an identifier's memory into another twin, and an
+//! `unlink` moves it back.
 //!
-//! What holds, whatever is linked to what, in whatever order, and whatever crosses on its way:
-//! * **A memory is in one place, or on its way.** In the commit in which it leaves it is in a
-//!   message, and each message is taken in by one twin, or becomes one other message.
-//! * **What is on its way comes to rest.** Nothing is passed on more than [`limits::PASSES`] times,
-//!   and a message of which that is true is taken in where it is: that identifier is nobody's from
-//!   then on.
-//! * **A circle ends.** A message knows by which links it came. One that comes by a link again has
-//!   been round; of the identifiers on the circle the least in the order of their bytes comes free,
-//!   and takes it in. All who find the circle find the same one.
-//! * **A link has a number**, the [`epoch`](Twin::epoch) of its identifier. What is said of a link
-//!   that is over (a memory that comes back, a customer who loses the identifier) changes nothing of
-//!   the one that there is now.
-//! * **Two known customers become one by a `merge` and by nothing else.** A customer is known once
-//!   another identifier was linked to it, or once an `identify` told a trait of it (of those that
-//!   the policy names, if it names some).
+//! Invariants, for any links in any order and any concurrency:
+//! * **A memory is in one twin or in one message.** The commit that removes it from a twin writes the
+//!   message; each message is processed by one twin or becomes one other message.
+//! * **Every message arrives.** A message is forwarded at most [`limits::PASSES`] times; then the
+//!   identifier that holds it is unlinked and processes it.
+//! * **Cycles are broken.** A message lists the links it came by. If a link repeats, there is a cycle:
+//!   its bytewise smallest identifier is unlinked and processes the message. Every twin that detects the
+//!   cycle picks the same identifier.
+//! * **A link has a number**, the [`epoch`](Twin::epoch) of its identifier. Messages about an ended link
+//!   (a returned memory, a lost identifier) do not affect the current link.
+//! * **Two known customers are joined only by a `merge`.** A customer is known once another identifier
+//!   was linked to it, or once an `identify` has set a trait (one of those that the policy names, if it
+//!   names any).
 //!
 //! The rules:
-//! * An identifier that is linked keeps nothing but the address of the other, and the identities of
-//!   what it saw of late; it passes on whatever comes for it later. The one linked *to* survives.
-//! * An identifier that is linked, and is linked to another, changes hands: what it gathered stays
-//!   with the first, what comes from now on goes to the second. It says so to both.
-//! * Of whose an identifier is, what was said last stands, whatever comes last: see [`OwnershipRecord`]. An older
-//!   `link` or `unlink` changes nothing. There is no history of hands, so an event of the first
-//!   customer that comes when the identifier is the second's goes to the second, whenever it happened.
-//! * The move is the `link` itself, passed on with the memory. Rules on `link` hear of it where the
-//!   memory has arrived.
-//! * Linking an identifier to itself is refused, and so is a link that would close a circle, as far
-//!   as that can be seen, and a link of a known customer without `merge`.
-//! * A customer has at most [`limits::IDENTIFIERS`] other identifiers. A memory beyond that goes
-//!   back where it came from; events that came in between stay where they were taken in. If it
-//!   cannot go back, because its identifier has changed hands, it rests where it was to go.
-//! * `unlink` gives back what came from an identifier, and from those that were linked to it, as
-//!   far as it is unchanged. What changed since stays, what happened since stays. Evidence of
-//!   choices is counts, and given back as far as it is still there.
-//! * A copy of an event is recognised by the identifier to which it was published, wherever what
-//!   that one remembered is now.
+//! * A linked identifier keeps only its target and the ids of recent inputs; it forwards later inputs.
+//!   The one linked *to* survives.
+//! * A linked identifier that is linked to another customer changes owner: its earlier memory stays with
+//!   the first, later inputs go to the second. Both are notified.
+//! * The latest statement about the owner wins, in any order of arrival: see [`OwnershipRecord`]. An
+//!   older `link` or `unlink` changes nothing. Ownership has no history: an event that arrives after the
+//!   change goes to the new owner, even if it happened before.
+//! * The `link` event itself is forwarded with the memory; rules on `link` run where the memory arrives.
+//! * A link of an identifier to itself is rejected, and so is a link that would close a cycle, as far as
+//!   that can be detected, and a link of a known customer without `merge`.
+//! * A customer has at most [`limits::IDENTIFIERS`] other identifiers. A memory beyond that limit is
+//!   returned; events in between stay where they were processed. If it cannot be returned, because the
+//!   identifier has changed owner, it stays at its target.
+//! * `unlink` returns what came from an identifier, and from those that were linked to it, as far as it
+//!   is unchanged. Changes and inputs since then stay. Evidence of choices is counts, which are returned
+//!   as far as they still exist.
+//! * A duplicate event is recognised by the identifier to which it was published, wherever that
+//!   identifier's memory is now.
 
 use serde::{Deserialize, Serialize};
 
@@ -53,29 +50,29 @@ use crate::event::{
 };
 use crate::policy::Policy;
 
-/// Another identifier of a customer, and what came from it.
+/// Another identifier of a customer, and what it contributed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Identifier {
-    /// Which.
+    /// The identifier.
     pub customer: Customer,
-    /// Since when it is known to be one of this customer's.
+    /// When it became one of this customer's.
     pub since: Time,
-    /// The number of the link by which it is.
+    /// The number of its link.
     pub epoch: u64,
-    /// When that link was said: an `unlink` that was said before it comes late.
+    /// The statement time of that link: an `unlink` stated before it is late.
     pub said: Time,
-    /// The identifier to which it was linked, if not straight to this one.
+    /// The identifier that it was linked to, if not directly to this one.
     pub through: Option<Customer>,
-    /// The identities of the timeline's entries that came from it.
+    /// The fingerprints of the timeline's entries that came from it.
     pub entries: Vec<u64>,
-    /// All else that came from it.
+    /// Everything else that came from it.
     pub brought: Box<Memory>,
-    /// What was known before of the same things.
+    /// The previous values of what it changed.
     pub beneath: Box<Memory>,
 }
 
 impl Identifier {
-    /// Takes in what another move brought of the same.
+    /// Adds what another move of the same identifier contributed.
     pub(super) fn take_in(&mut self, other: Identifier, notes: &mut Notes) {
         self.brought.merge(*other.brought, notes);
         self.entries.extend(other.entries);
@@ -87,25 +84,25 @@ impl Identifier {
     }
 }
 
-/// What became of an event that may be about identifiers.
+/// The result of handling an event that may concern links.
 pub(super) enum IdentityResult {
-    /// It is this twin's, to be taken in like any other.
+    /// Process it as a normal event.
     Own,
-    /// There is nothing more to do.
+    /// Already handled.
     Done(InputResult),
 }
 
 /// Room for the envelope around a memory.
 const ENVELOPE_BYTES: usize = 8 * 1024;
 
-/// Whether an event was here before.
+/// Whether an event was processed here before.
 pub(super) fn is_copy(twin: &Twin, event: &Event) -> bool {
     let is_known = |identity| twin.timeline.knows(identity) || twin.recent.knows(identity);
     is_known(event.fingerprint) || twin.recent.knows(seen_here(event))
 }
 
-/// What an identifier that passes an event on remembers of it. That it was here does not say that it
-/// was taken in here: it may come again, by a circle, and must not be dropped then.
+/// Records, in an identifier that forwards an event, that the event was here. This does not mean that it
+/// was processed here: it may return through a cycle, and must not be dropped then.
 fn seen_here(event: &Event) -> u64 {
     match &event.passed {
         Some(passed) => passed.message,
@@ -113,20 +110,20 @@ fn seen_here(event: &Event) -> u64 {
     }
 }
 
-/// What a customer remembers for a while of having parted from an identifier that was theirs by the link
-/// of this number.
+/// The record, kept for a while by a customer, that an identifier which was theirs by the link of this
+/// number has been unlinked.
 pub(super) fn parting(identifier: &Customer, link: u64) -> u64 {
     fingerprint([b"parted", identifier.as_str().as_bytes(), &link.to_le_bytes()])
 }
 
-/// Whether an event is more than just one of this twin's own.
+/// Whether an event is more than an ordinary one of this twin.
 pub(super) fn concerns(twin: &Twin, event: &Event) -> bool {
     twin.linked_to.is_some()
         || event.passed.is_some()
         || matches!(event.kind, EventKind::Link(_) | EventKind::Unlink(_))
 }
 
-/// Passes on, moves, takes in or gives back what an event is about.
+/// Forwards, moves, receives or returns what an event concerns.
 pub(super) fn meet(
     twin: &mut Twin,
     event: &Event,
@@ -146,7 +143,7 @@ pub(super) fn meet(
     outcome.unwrap_or_else(|rejection| IdentityResult::Done(InputResult::Refused(rejection)))
 }
 
-/// What becomes of an event that came to an identifier that is another customer's.
+/// Handles an event for an identifier that is linked to another customer.
 fn meet_linked(
     twin: &mut Twin,
     event: &Event,
@@ -168,7 +165,7 @@ fn meet_linked(
         notes.circle();
     } else if let Some(met) = pass_on(twin, event, input, effects, notes)? {
         if matches!((passed, &event.kind), (None, EventKind::Link(_))) {
-            // It is the same customer's as before, and was said to be so once more.
+            // It was linked to the same customer as before, by a new statement.
             twin.hand = Some(OwnershipRecord::linked(input.said));
         }
         return Ok(met);
@@ -177,7 +174,7 @@ fn meet_linked(
     }
     let carried = passed.and_then(|passed| passed.carried.as_ref());
     if carried.is_some_and(|carried| !carried.is_memory()) {
-        // Of what is only said nothing is lost.
+        // A mere statement loses nothing if it is dropped.
         return Ok(IdentityResult::Done(InputResult::Untouched));
     }
     twin.linked_to = None;
@@ -186,7 +183,7 @@ fn meet_linked(
     meet_free(twin, event, input, policy, effects, notes)
 }
 
-/// What becomes of an event that came to an identifier that is nobody else's.
+/// Handles an event for an identifier that is not linked.
 fn meet_free(
     twin: &mut Twin,
     event: &Event,
@@ -218,18 +215,18 @@ pub(super) fn refused(detail: String) -> Rejection {
     Rejection::new(Reason::Refused, detail)
 }
 
-/// Whether a message has been round through this twin, and this is where it ends.
+/// Whether a message has made a whole cycle through this twin, and ends here.
 fn is_end_of_circle(twin: &Twin, passed: &Forwarding) -> bool {
     let Some(at) = passed.via.iter().position(|known| *known == twin.customer) else {
         return false;
     };
-    // By another link it would be another way.
+    // By another link it would be another route.
     passed.links.get(at) == Some(&twin.epoch)
         && passed.via[at..].iter().min() == Some(&twin.customer)
 }
 
-/// Hands an event on to the customer to whom the identifier is linked; nothing, if it has come too
-/// far for that.
+/// Forwards an event to the customer whom the identifier is linked to; none, if it has reached the limit
+/// of hops.
 fn pass_on(
     twin: &mut Twin,
     event: &Event,
@@ -250,7 +247,8 @@ fn pass_on(
             message: 0,
         },
     };
-    // Once each: behind where a message has been before lie all who are on the circle.
+    // Each identifier once: after the position where a message has been before follow all members of the
+    // cycle.
     if let Some(at) = passed.via.iter().position(|known| *known == twin.customer) {
         passed.via.remove(at);
         passed.links.remove(at);
@@ -266,7 +264,7 @@ fn pass_on(
         return Ok(None);
     }
     effects.push(Effect::Forward(Box::new(message)));
-    // Whoever asks goes there, and does not come here again unless it was in vain.
+    // The caller of a request is redirected and does not return here unless that was in vain.
     if input.is_remembered() {
         twin.recent.remember(seen_here(event), input.stored, notes);
     }
@@ -284,7 +282,7 @@ fn message(
         .map_err(|error| refused(format!("expected an event with a JSON form, found: {error}")))
 }
 
-/// What this twin sends to another because of an event, and its first step.
+/// The message that this twin sends to another because of an event, and its first hop.
 pub(super) fn send(
     twin: &Twin,
     event: &Event,
@@ -305,8 +303,8 @@ pub(super) fn send(
     message(event, &passed, fingerprint, to, at).map(|message| Effect::Forward(Box::new(message)))
 }
 
-/// The identity of a move: not that of its event, of which there may be copies without a memory, and
-/// another one for each move.
+/// The fingerprint of a move. It differs from that of its event, of which there may be copies without a
+/// memory, and is different for each move.
 fn moved(event: u64, by: &Customer, carried: &CarriedMemory) -> u64 {
     fingerprint([
         &event.to_le_bytes(),
@@ -316,7 +314,7 @@ fn moved(event: u64, by: &Customer, carried: &CarriedMemory) -> u64 {
     ])
 }
 
-/// What stands for an identifier where it is not to be named.
+/// The hash of an identifier, used where it must not be named.
 pub(super) fn hashed(customer: &str) -> Box<str> {
     stand_in(customer).to_string().into()
 }
@@ -332,7 +330,7 @@ fn known_because(twin: &Twin, policy: &Policy) -> Option<&'static str> {
     }
 }
 
-/// The customer whom a link names.
+/// The customer in a link.
 pub(super) fn target(twin: &Twin, told: &LinkData) -> Result<Customer, Rejection> {
     let to = Customer::new(&told.to).map_err(refused)?;
     if to == twin.customer {
@@ -344,7 +342,7 @@ pub(super) fn target(twin: &Twin, told: &LinkData) -> Result<Customer, Rejection
     Ok(to)
 }
 
-/// This identifier is linked to another: all that it remembers goes there.
+/// Links this identifier to another: its whole memory moves there.
 fn leave(
     twin: &mut Twin,
     event: &Event,
@@ -355,7 +353,7 @@ fn leave(
     notes: &mut Notes,
 ) -> Result<IdentityResult, Rejection> {
     if *told.to == *twin.customer.as_str() && event.passed.is_some() {
-        // It is so already, by another link.
+        // It is linked to them already, by another link.
         return Ok(IdentityResult::Done(InputResult::Duplicate));
     }
     let to = target(twin, told)?;
@@ -414,18 +412,18 @@ fn leave(
     Ok(IdentityResult::Done(InputResult::Applied))
 }
 
-/// Writes a move into the timeline.
+/// Records a move in the timeline.
 fn record(twin: &mut Twin, input: &Input, policy: &Policy, notes: &mut Notes) {
     perceive::make_room(twin, input, notes);
     perceive::record(twin, input, policy, &[]);
 }
 
-/// A twin of the same identifier that knows nothing.
+/// An empty twin of the same identifier.
 fn stub(twin: &Twin) -> Twin {
     Twin::new(twin.customer.clone(), twin.born)
 }
 
-/// A memory that found no way home stays here.
+/// Keeps here a memory that could not be returned.
 fn rest(
     twin: &mut Twin,
     passed: &Forwarding,
@@ -443,7 +441,7 @@ fn rest(
     Ok(IdentityResult::Done(InputResult::Applied))
 }
 
-/// From now on the twin remembers this.
+/// Replaces the memory of the twin.
 fn replace(
     twin: &mut Twin,
     memory: Memory,
@@ -466,7 +464,7 @@ fn too_many(to: &Customer, found: usize) -> Rejection {
     ))
 }
 
-/// The memory of another identifier arrives.
+/// Receives the memory of another identifier.
 fn arrive(
     twin: &mut Twin,
     event: &Event,
@@ -489,7 +487,7 @@ fn arrive(
     let mut own = twin.memory();
     let mut identifiers = std::mem::take(&mut other.identifiers);
     if !is_own {
-        // Straight to this one, or to one that has turned out to be this one too.
+        // Directly to this one, or to one that turned out to be this one too.
         let through = match &event.kind {
             EventKind::Link(told) => {
                 let mut known = own.identifiers.iter().map(|known| &known.customer);
@@ -498,7 +496,7 @@ fn arrive(
             _ => None,
         };
         for known in &mut identifiers {
-            // Also if it was through this one, which is an identifier of that one no more.
+            // Also if it was through this one, which is no longer an identifier of that one.
             if known.through.as_ref().is_none_or(|by| *by == twin.customer) {
                 known.through = Some(from.clone());
             }
@@ -528,8 +526,8 @@ fn arrive(
     Ok(IdentityResult::Own)
 }
 
-/// Does something to the identifier through which a memory came, and to those through which that
-/// one came: what was linked through them came with them.
+/// Applies a function to the identifier through which a memory came, and to those through which that one
+/// came: what was linked through them came with them.
 fn hold(
     identifiers: &mut [Identifier],
     through: Option<&Customer>,
@@ -546,7 +544,7 @@ fn hold(
     }
 }
 
-/// A memory as it came.
+/// Parses a memory and checks it.
 fn read(memory: &str, of: &Customer) -> Result<Memory, Rejection> {
     let bad = |found: String| {
         Rejection::new(
@@ -561,7 +559,7 @@ fn read(memory: &str, of: &Customer) -> Result<Memory, Rejection> {
     }
 }
 
-/// An identifier is another customer's after all: what came from it goes back.
+/// Unlinks an identifier: what it contributed is returned.
 fn part(
     twin: &mut Twin,
     event: &Event,
@@ -586,7 +584,7 @@ fn part(
     };
     let gone = own.identifiers.remove(position);
     let mut back = own.part(&gone);
-    // What was linked to it came through it, and goes with it.
+    // Identifiers linked to it came through it, and leave with it.
     let mut through = vec![gone.customer.clone()];
     while let Some(by) = through.pop() {
         let (with, stay): (Vec<Identifier>, Vec<Identifier>) = std::mem::take(&mut own.identifiers)
@@ -601,7 +599,7 @@ fn part(
             known.through = None;
         }
     }
-    // Those that stay and were linked through it have brought its memory too.
+    // Those that stay and were linked through it have contributed its memory too.
     hold(&mut own.identifiers, gone.through.as_ref(), |holder| {
         holder.brought.part(&gone);
         holder.entries.retain(|entry| !gone.entries.contains(entry));
@@ -619,8 +617,8 @@ fn part(
     Ok(IdentityResult::Own)
 }
 
-/// What once left comes back: the identifier is a twin of its own again, unless it is another
-/// customer's by now. Then what comes back is not that one's, and rests with whoever sent it.
+/// Receives a returned memory: the identifier is a separate twin again, unless it is linked to another
+/// customer by now. In that case the memory does not belong to that customer, and stays with its sender.
 fn return_home(
     twin: &mut Twin,
     event: &Event,
@@ -648,7 +646,7 @@ fn return_home(
         && let (Some(to), Some(said)) = (twin.linked_to.clone(), linked)
         && carried.said < said
     {
-        // It was said to be that customer's once more after that, of which that one did not hear.
+        // It was linked to that customer once more after that, and that customer was not notified.
         notes.late("from");
         let memory = other.fit(limits::PASSED_BYTES - ENVELOPE_BYTES, notes).into();
         let epoch = twin.epoch + 1;
@@ -682,7 +680,7 @@ fn return_home(
     Ok(IdentityResult::Done(InputResult::Applied))
 }
 
-/// Makes the index of timers follow.
+/// Updates the index of timers.
 fn retime(before: &[Timer], after: &[Timer], effects: &mut Vec<Effect>) {
     let is_in = |all: &[Timer], one: &Timer| {
         all.iter().any(|known| known.name == one.name && known.due == one.due)

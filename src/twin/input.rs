@@ -8,67 +8,65 @@ use crate::event::{
 };
 use crate::policy::Trigger;
 
-/// Whatever changes a twin: it has an identity, by which a second copy is recognised, and a time.
+/// An input: anything that changes a twin. It has an id, for deduplication, and a time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Input {
-    /// The `now` of the reaction. A twin's `now` never goes back: one that has lived longer takes it
-    /// in at the moment up to which it has lived.
+    /// The `now` of the reaction. A twin's `now` never goes back: if the twin's is later, that is used.
     pub at: Time,
-    /// When it came, by the clock of the service: what is counted over time goes by it.
+    /// The arrival time by the service's clock, used for aggregates over time.
     pub came: Time,
-    /// When what it says was said: by the channel's own clock if it gives a time, but no later than
-    /// the stream stored it. Of two statements about the same the one said later stands.
+    /// The statement time: by the channel's own clock if it gives a time, but no later than the stream
+    /// stored it. Of two statements about the same value the later one wins.
     pub said: Time,
-    /// When the stream stored it, or the last event before it: copies come by the stream, so they
-    /// grow old by its clock and not by the twin's `now`, which a timer moves by the service's clock,
-    /// and an event by a channel's. None if that is not known, and on event time.
+    /// When the stream stored it, or the last event before it. Duplicates arrive by the stream, so their
+    /// age is measured by its clock and not by the twin's `now`, which a timer advances by the service's
+    /// clock, and an event by a channel's. None if it is unknown, and in event time.
     pub stored: Option<Time>,
-    /// The identity, for a twin's memory of duplicates.
+    /// The fingerprint, for deduplication.
     pub fingerprint: u64,
-    /// What it is.
+    /// The cause.
     pub cause: Cause,
 }
 
 impl Input {
-    /// An event from the stream, which is taken in at `at`.
+    /// An event from the stream, processed at `at`.
     pub fn event(event: Event, at: Time) -> Input {
         Input::stored(event, at, at)
     }
 
-    /// The same, where the stream stored it at another moment.
+    /// The same, for an event that the stream stored at a different time.
     pub fn stored(event: Event, at: Time, stored: Time) -> Input {
         let said = event.time.map_or(stored, |told| told.min(stored));
         let (fingerprint, cause) = (event.fingerprint, Cause::Event(event));
         Input { at, came: at, said, stored: Some(stored), fingerprint, cause }
     }
 
-    /// A timer that fired, taken in at `at`.
+    /// A fired timer, processed at `at`.
     pub fn timer(fired: Fired, at: Time) -> Input {
         let fingerprint = fired.fingerprint();
         let cause = Cause::Timer(fired);
         Input { at, came: at, said: at, stored: Some(at), fingerprint, cause }
     }
 
-    /// A broadcast of which a customer is to hear at `at`.
+    /// A broadcast delivered to a customer at `at`.
     pub fn wake(woken: Woken, customer: &Customer, at: Time) -> Input {
         let fingerprint = woken.fingerprint(customer);
         let cause = Cause::Broadcast(woken);
         Input { at, came: at, said: at, stored: Some(at), fingerprint, cause }
     }
 
-    /// The same, where the clock of the stream shows this, as far as is known.
+    /// The same, with the time on the stream's clock, if known.
     pub fn by_stream(self, stored: Option<Time>) -> Input {
         Input { stored, ..self }
     }
 
-    /// Whether a copy may still come of what a twin took in at a moment. That is no earlier than when
-    /// the stream stored it, so nothing is taken for too old.
+    /// Whether a duplicate of an input that a twin processed at this time may still arrive. Processing is
+    /// never earlier than storing, so no input is dropped too early.
     pub(super) fn is_recent(&self, at: Time) -> bool {
         self.stored.is_none_or(|stored| stored.since(at) < WINDOW)
     }
 
-    /// Since when what it says is so, for what grows old: by the channel's own clock if that is not
-    /// ahead of the twin's.
+    /// The time from which its data ages: by the channel's own clock, if that is not ahead of the twin's.
     pub fn since(&self) -> Time {
         match &self.cause {
             Cause::Event(event) => event.time.map_or(self.at, |told| told.min(self.at)),
@@ -76,12 +74,12 @@ impl Input {
         }
     }
 
-    /// The kind of input that it is and its detail, as a rule's `on` names them.
+    /// Its kind and its detail, as in a rule's `on`.
     pub fn called(&self) -> (Trigger, &str) {
         self.trigger()
     }
 
-    /// What rules' patterns compare with.
+    /// The values that rules' patterns match.
     pub(super) fn trigger(&self) -> (Trigger, &str) {
         match &self.cause {
             Cause::Event(event) => (Trigger::Event(event.kind.event_type()), event.kind.detail()),
@@ -90,7 +88,7 @@ impl Input {
         }
     }
 
-    /// What a replay needs of it besides the event.
+    /// The data that a replay needs besides the event.
     pub(super) fn journalled(&self) -> Option<Journalled> {
         let Cause::Event(event) = &self.cause else { return None };
         let EventKind::Message(told) = &event.kind else { return None };
@@ -98,7 +96,7 @@ impl Input {
         Some(Journalled::Analysis { event: self.fingerprint, analysis })
     }
 
-    /// What a channel asks for, if one does.
+    /// The channel's request, if it is one.
     pub fn ask(&self) -> Option<&AskData> {
         match &self.cause {
             Cause::Event(Event { kind: EventKind::Ask(ask), .. }) => Some(ask),
@@ -106,8 +104,8 @@ impl Input {
         }
     }
 
-    /// Whether an identifier that passes it on remembers that it did: whoever asks is told where to
-    /// ask instead, and may come again.
+    /// Whether a forwarding identifier records it as seen. Requests are not recorded: the caller is
+    /// redirected and may repeat the request.
     pub fn is_remembered(&self) -> bool {
         match &self.cause {
             Cause::Event(event) => !matches!(event.kind, EventKind::Ask(_) | EventKind::Handoff(_)),
@@ -115,7 +113,7 @@ impl Input {
         }
     }
 
-    /// The channel that reports it, if one does.
+    /// The channel that reports it, if any.
     pub(super) fn channel(&self) -> Option<&Channel> {
         match &self.cause {
             Cause::Event(event) => Some(&event.channel),
@@ -123,7 +121,7 @@ impl Input {
         }
     }
 
-    /// The trace context that it travels in.
+    /// The trace context.
     pub(super) fn traceparent(&self) -> Option<&str> {
         match &self.cause {
             Cause::Event(event) => event.traceparent.as_deref(),
@@ -132,86 +130,85 @@ impl Input {
     }
 }
 
-/// What an input is.
+/// The kind of an input.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cause {
     /// An event that a channel reported.
     Event(Event),
-    /// A timer of the twin's own.
+    /// A timer of the twin.
     Timer(Fired),
-    /// A broadcast that wakes the twins whom it concerns.
+    /// A broadcast that wakes matching twins.
     Broadcast(Woken),
 }
 
-/// An input that did not come from the stream, as a journal keeps it for replay. Stored: new kinds
-/// come behind the known ones.
+/// A journalled input (one not from the stream), kept for replay. Stored: append new kinds at the end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Journalled {
-    /// A timer of the twin's own.
+    /// A timer of the twin.
     Timer {
-        /// Which.
+        /// The firing.
         fired: Fired,
-        /// The stream sequence up to which the partition had taken everything in before it.
+        /// The stream sequence up to which the partition had processed everything before it.
         after: u64,
     },
     /// A broadcast that woke the twin.
     Broadcast {
-        /// Which.
+        /// The wake-up.
         woken: Woken,
-        /// The stream sequence up to which the partition had taken everything in before it.
+        /// The stream sequence up to which the partition had processed everything before it.
         after: u64,
     },
-    /// What an analyser outside made of a message: the event is in the stream, its answer is not.
+    /// The external analyser's answer to a message; the event is in the stream, the answer is not.
     Analysis {
-        /// The identity of the event.
+        /// The fingerprint of the event.
         event: u64,
         /// The answer.
         analysis: Analysis,
     },
-    /// What a channel asked through the API.
+    /// A channel's request through the API.
     Ask(Box<Asked>),
-    /// What an agent did through the API.
+    /// An agent's act through the API.
     Handoff(Box<HandedOver>),
 }
 
-/// What a channel asked through the API, and what it was answered, as a journal keeps it. Stored.
+/// A channel's request through the API, with its answer, as journalled. Stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Asked {
-    /// The stream sequence up to which the partition had taken everything in before it.
+    /// The stream sequence up to which the partition had processed everything before it.
     pub after: u64,
     /// The channel.
     pub channel: Channel,
     /// The identifier of the request.
     pub id: Box<str>,
-    /// Its identity.
+    /// Its fingerprint.
     pub fingerprint: u64,
-    /// The W3C trace context that it travels in.
+    /// The W3C trace context.
     pub traceparent: Option<Box<str>>,
-    /// What was asked.
+    /// The request.
     pub ask: AskData,
-    /// What was answered, best first.
+    /// The answer, best first.
     pub answered: Vec<Answered>,
 }
 
-/// What an agent did with an escalation through the API, as a journal keeps it. Stored.
+/// An agent's act on an escalation through the API, as journalled. Stored.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HandedOver {
-    /// The stream sequence up to which the partition had taken everything in before it.
+    /// The stream sequence up to which the partition had processed everything before it.
     pub after: u64,
     /// The channel.
     pub channel: Channel,
     /// The identifier of the request.
     pub id: Box<str>,
-    /// Its identity.
+    /// Its fingerprint.
     pub fingerprint: u64,
-    /// The W3C trace context that it travels in.
+    /// The W3C trace context.
     pub traceparent: Option<Box<str>>,
-    /// What was done.
+    /// The act.
     pub handoff: HandoffData,
 }
 
 impl HandedOver {
-    /// What was done, as its twin took it in.
+    /// The event of the act, as the twin processed it.
     pub fn event(&self, customer: Customer) -> Event {
         Event {
             customer,
@@ -228,7 +225,7 @@ impl HandedOver {
 }
 
 impl Journalled {
-    /// What a journal keeps of a request before it is answered; none if it is no request.
+    /// The journal record of an API request before it is answered; none if it is not such a request.
     pub fn request(event: &Event, after: u64) -> Option<Journalled> {
         match &event.kind {
             EventKind::Ask(_) => {
@@ -247,19 +244,19 @@ impl Journalled {
     }
 }
 
-/// One of the things that a channel was told to show. Stored.
+/// One action in the answer to a channel. Stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answered {
     /// The decision's identifier.
     pub decision: Box<str>,
-    /// What to show.
+    /// The action.
     pub action: Box<str>,
-    /// How it is said.
+    /// The treatment.
     pub treatment: Box<str>,
 }
 
 impl Asked {
-    /// What a journal keeps of a request before it is answered; none if the event is another one.
+    /// The journal record of a request before it is answered; none if the event is not a request.
     pub fn new(event: &Event, after: u64) -> Option<Asked> {
         let EventKind::Ask(ask) = &event.kind else { return None };
         Some(Asked {
@@ -273,7 +270,7 @@ impl Asked {
         })
     }
 
-    /// The request as its twin took it in.
+    /// The event of the request, as the twin processed it.
     pub fn event(&self, customer: Customer) -> Event {
         Event {
             customer,
@@ -289,18 +286,18 @@ impl Asked {
     }
 }
 
-/// A broadcast of which a twin is to hear now. What it says, and whom it concerns, is kept once, for
-/// all twins: see [`Broadcasts`](super::Broadcasts).
+/// A broadcast delivered to a twin now. Its value and condition are stored once for all twins: see
+/// [`Broadcasts`](super::Broadcasts).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Woken {
-    /// The identity of the broadcast.
+    /// The fingerprint of the broadcast.
     pub id: u64,
     /// Its scope.
     pub scope: Box<str>,
 }
 
 impl Woken {
-    /// One broadcast is one input of one customer, however often it is tried.
+    /// One broadcast is one input of one customer, even if it is retried.
     fn fingerprint(&self, customer: &Customer) -> u64 {
         fingerprint([&self.id.to_le_bytes(), customer.as_str().as_bytes()])
     }
@@ -313,12 +310,12 @@ pub struct Fired {
     pub name: Box<str>,
     /// When it was due.
     pub due: Time,
-    /// How late it comes.
+    /// The delay of the firing.
     pub late: Duration,
 }
 
 impl Fired {
-    /// One firing of one timer has one identity, however often it is tried.
+    /// One firing of one timer has one fingerprint, even if it is retried.
     fn fingerprint(&self) -> u64 {
         fingerprint([&self.due.ms().to_le_bytes(), self.name.as_bytes()])
     }

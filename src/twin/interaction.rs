@@ -14,43 +14,43 @@ use crate::event::{self, Channel, InteractionState, Map, Speaker, Time, Value, c
 pub struct Interaction {
     /// Its identifier, the same in every channel.
     pub id: Box<str>,
-    /// What it is.
+    /// Its kind.
     pub kind: Box<str>,
-    /// Where it stands.
+    /// Its state.
     pub state: InteractionState,
-    /// The step reached; null if none was named.
+    /// The step reached; null if none was given.
     pub step: Value,
-    /// What was filled in or gathered.
+    /// Fields collected so far.
     pub data: Map,
-    /// The channel in which it was last touched.
+    /// The channel of its last activity.
     pub channel: Channel,
     /// When it began.
     pub started: Time,
-    /// When it was last touched.
+    /// The time of its last activity.
     pub touched: Time,
-    /// When its state was said; none: nobody has, there were words alone.
+    /// When its state was stated; none: there were only messages.
     #[serde(default)]
     pub stated: Option<Time>,
-    /// When its step was said, if not with the state.
+    /// The statement time of its step, if it differs from that of the state.
     #[serde(default)]
     pub stepped: Option<Time>,
-    /// The last words, oldest first.
+    /// The last transcript lines, oldest first.
     pub lines: Vec<TranscriptLine>,
     /// Its pause, while it is paused.
     pub pause: Option<Pause>,
-    /// When those data were said that were not said with the state.
+    /// The statement times of data fields, where they differ from that of the state.
     #[serde(default)]
     pub older: Dates,
 }
 
-/// That an interaction was left, to be taken up again.
+/// The pause of an interaction that can be resumed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Pause {
-    /// Since when.
+    /// When it began.
     pub at: Time,
-    /// Why.
+    /// The reason.
     pub by: PausedBy,
-    /// When it was offered to go on, which is done once in each pause.
+    /// When the interaction was offered again, which happens once in each pause.
     pub offered: Option<Time>,
 }
 
@@ -58,16 +58,16 @@ pub struct Pause {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PausedBy {
-    /// A channel said so.
+    /// A channel stated it.
     Event,
-    /// Nothing was heard of it for a while.
+    /// There was no activity for a while.
     Silence,
     /// The customer left the channel.
     Leaving,
 }
 
 impl PausedBy {
-    /// The reason in words, as in "paused by silence".
+    /// The reason as text, as in "paused by silence".
     pub const fn name(self) -> &'static str {
         match self {
             PausedBy::Event => "an event",
@@ -77,23 +77,24 @@ impl PausedBy {
     }
 }
 
-/// Something that was said.
+/// One line of a transcript.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct TranscriptLine {
-    /// When.
+    /// When it was said.
     pub at: Time,
-    /// By whom.
+    /// The speaker.
     pub from: Speaker,
-    /// Where.
+    /// The channel.
     pub channel: Channel,
-    /// The words.
+    /// The text.
     pub text: Box<str>,
 }
 
-/// The kind of an interaction that came about by messages alone.
+/// The kind of an interaction that consists of messages only.
 const CONVERSATION: &str = "conversation";
 
-/// A customer who speaks in another channel so soon after the company's last word answers it.
+/// A customer's message in another channel within this time after the company's last message is an answer
+/// to it.
 const ANSWER_WITHIN: Duration = Duration::from_secs(24 * 3_600);
 
 impl Interaction {
@@ -120,12 +121,12 @@ impl Interaction {
         self.state.is_open() && self.pause.is_none()
     }
 
-    /// Whether people talk in it.
+    /// Whether it is a conversation.
     fn is_conversation(&self) -> bool {
         &*self.kind == CONVERSATION || !self.lines.is_empty()
     }
 
-    /// Moves it to a state. A pause begins once, however often it is told.
+    /// Sets the state. A pause begins once, however often it is stated.
     pub(super) fn enter(&mut self, state: InteractionState, at: Time, by: PausedBy) {
         self.state = state;
         if state != InteractionState::Paused {
@@ -135,7 +136,7 @@ impl Interaction {
         }
     }
 
-    /// A person hands it back: it goes on from here.
+    /// Hands it back from an agent: it continues.
     pub(super) fn go_on(&mut self, step: Option<&Value>, data: &Map, at: Time, notes: &mut Notes) {
         self.enter(InteractionState::Resumed, at, PausedBy::Event);
         self.touched = at;
@@ -143,22 +144,22 @@ impl Interaction {
         self.fill(step, data, at, notes);
     }
 
-    /// Whether its state was said after this moment.
+    /// Whether its state was stated after this time.
     fn was_stated_after(&self, said: Time) -> bool {
         self.stated.is_some_and(|stated| stated > said)
     }
 
-    /// As of when the data and the step are that have no time of their own.
+    /// The statement time of data and a step that have none of their own.
     fn base(&self) -> Time {
         self.stated.unwrap_or(self.started)
     }
 
-    /// When the step was said; none if there is none.
+    /// The statement time of the step; none if there is no step.
     fn step_said(&self) -> Option<Time> {
         self.stepped.or_else(|| (self.step != Value::Null).then(|| self.base()))
     }
 
-    /// Its state was said at this moment; steps and data are as old as they were.
+    /// Sets the statement time of the state; the step and the data keep theirs.
     fn state_said(&mut self, said: Time) {
         let before = self.base();
         if self.step != Value::Null {
@@ -173,7 +174,7 @@ impl Interaction {
         self.settle();
     }
 
-    /// What is as old as the state needs no time of its own.
+    /// Removes statement times that equal that of the state.
     fn settle(&mut self) {
         let base = self.base();
         self.stepped = self.stepped.filter(|stepped| *stepped != base);
@@ -204,11 +205,10 @@ impl Interaction {
         self.settle();
     }
 
-    /// Takes in what is known of the same interaction under another identifier. Of the state, the
-    /// step and each of the data what was said later stays, of equally late states a closed one;
-    /// of the words the last.
+    /// Merges the same interaction of another identifier. The latest statement wins for the state (a
+    /// closed one on a tie), the step and each data field; the last transcript lines are kept.
     pub fn merge(&mut self, other: &Interaction) {
-        // Where nothing else tells them apart any order will do that is always the same.
+        // On a tie any order will do, as long as it is always the same.
         let state = |one: &Interaction| {
             (one.stated, !one.state.is_open(), one.pause, text(&(&one.kind, one.state)))
         };
@@ -246,7 +246,7 @@ impl Interaction {
 }
 
 impl Twin {
-    /// The open interaction of a kind that was touched last.
+    /// The open interaction of a kind with the latest activity.
     pub fn open_interaction(&self, kind: &str) -> Option<&Interaction> {
         self.interactions
             .iter()
@@ -254,7 +254,7 @@ impl Twin {
             .max_by_key(|known| known.touched)
     }
 
-    /// The interaction in which somebody spoke last.
+    /// The interaction with the latest message.
     pub fn last_conversation(&self) -> Option<&Interaction> {
         self.interactions
             .iter()
@@ -262,9 +262,9 @@ impl Twin {
             .max_by_key(|known| known.touched)
     }
 
-    /// Moves an interaction as a channel says. One that is closed stays closed, whatever a channel
-    /// that has not heard of it says, until it is expressly started or resumed. What was said before
-    /// its state is known only adds what is not known.
+    /// Updates an interaction with a channel's statement. A closed one stays closed, whatever a channel
+    /// that does not know this states, until it is expressly started or resumed. A statement older than
+    /// the state only adds missing values.
     pub(super) fn move_interaction(
         &mut self,
         told: &event::InteractionData,
@@ -298,8 +298,8 @@ impl Twin {
         known.fill(told.step.as_ref(), &told.data, said, notes);
     }
 
-    /// Takes words in, with what of them is kept, and whether a program wrote them. A person's words take a paused conversation up
-    /// again, and begin a closed one anew, unless they were said before it was paused or closed.
+    /// Adds a message, the data kept from it, and whether it is automatic. A person's message resumes a
+    /// paused conversation, and restarts a closed one, unless it was written before the pause or the end.
     pub(super) fn hear(
         &mut self,
         told: &event::MessageData,
@@ -335,9 +335,9 @@ impl Twin {
         });
     }
 
-    /// The thread of words that cite none: the open conversation of this channel; else, if the
-    /// customer answers what the company said elsewhere within a day, that one; else one of the
-    /// channel's own.
+    /// The thread of a message that names none: the open conversation of this channel; else, if the
+    /// customer answers a message of the company in another channel within a day, that one; else a new
+    /// one for the channel.
     fn thread(&self, from: Speaker, channel: &Channel, at: Time) -> Box<str> {
         let open = || {
             self.interactions

@@ -1,11 +1,11 @@
-//! What holds for every twin at every moment: shared by tests and simulation.
+//! Invariants of every twin at all times: shared by tests and simulation.
 
 use super::{Choice, EscalationRecord, Twin};
 use crate::config::limits;
 use crate::event::InteractionState;
 use crate::policy::DUE_TIMER;
 
-/// What is wrong with a twin; empty for a sound one.
+/// The violated invariants of a twin; empty for a sound one.
 pub fn violations(twin: &Twin) -> Vec<String> {
     let mut found = Vec::new();
     let mut within = |what: &str, len: usize, max: usize| {
@@ -25,7 +25,7 @@ pub fn violations(twin: &Twin) -> Vec<String> {
     within("escalations", twin.escalations.len(), limits::ESCALATIONS);
     within("timers", twin.timers.len(), limits::TIMERS);
     within("timeline entries", twin.timeline.len(), limits::TIMELINE_ENTRIES);
-    // Of a circle that closed unseen, two memories with so many each can meet.
+    // When an undetected cycle is broken, two full memories can be merged.
     within("identifiers", twin.identifiers.len(), 2 * limits::IDENTIFIERS);
     within("meetings", twin.met.len(), limits::MEETINGS);
     within("trials", twin.trials.len(), limits::POLICY_EXPERIMENTS);

@@ -1,5 +1,5 @@
-//! Where and when this customer answers: the preferences `channel` and `hour`, learned from what
-//! came of actions and from the customer's own messages, if the policy describes them.
+//! The inferred preferences `channel` and `hour`: where and when this customer responds, learned from
+//! outcomes and their messages, if the policy defines them.
 
 use std::time::Duration;
 
@@ -19,11 +19,11 @@ pub(super) const HOUR: &str = "hour";
 /// Messages in one channel closer together than this are one answer.
 const ONE_ANSWER: Duration = Duration::from_secs(30 * 60);
 
-/// What a contact's outcome says about its channel; none: nothing.
+/// The sign of a contact's outcome for its channel; none: neutral.
 ///
-/// Following an action, or taking it up, is an answer. To have seen it is a third of one, since it
-/// was read. Refusing it or putting it away speaks against the channel as much as an answer speaks
-/// for it, and silence half as much, since nobody knows its reason.
+/// A click or an acceptance is an answer. Seeing the action counts a third of one, because it was read. A
+/// rejection or a dismissal counts against the channel as much as an answer counts for it, and silence
+/// half as much, because its reason is unknown.
 fn speaks(outcome: OutcomeKind) -> Option<PreferenceSign> {
     match outcome {
         OutcomeKind::Offered
@@ -37,8 +37,8 @@ fn speaks(outcome: OutcomeKind) -> Option<PreferenceSign> {
     }
 }
 
-/// Learns from what came of an action: once from each contact that was answered, and once from each
-/// that was not.
+/// Learns from the outcome of an action: once from each contact with an answer, and once from each
+/// without.
 pub(super) fn from_outcome(
     twin: &mut Twin,
     told: &event::OutcomeData,
@@ -61,12 +61,12 @@ pub(super) fn from_outcome(
         return;
     }
     let channel = channel.clone();
-    // An answer comes at an hour that suits; without one, the hour of asking did not.
+    // An answer shows that its hour is suitable; without one, the hour of the contact was not.
     let at = if matches!(speaks, PreferenceSign::For(_)) { now } else { *at };
     learn(twin, &channel, at, speaks, policy, now, notes);
 }
 
-/// Learns from what the customer says of their own accord.
+/// Learns from a message that the customer writes unprompted.
 pub(super) fn from_message(
     twin: &mut Twin,
     told: &event::MessageData,
@@ -88,7 +88,8 @@ pub(super) fn from_message(
     }
 }
 
-/// Notes the channels in which the customer wants to be spoken to, and no action speaks.
+/// Notes the channels in which the customer wants to be contacted, and in which no action has a
+/// treatment.
 pub(super) fn tell_unknown(told: &event::PreferenceData, policy: &Policy, notes: &mut Notes) {
     let wanted = match &told.value {
         Some(Value::List(channels)) if &*told.key == CHANNEL => &channels[..],
@@ -119,7 +120,7 @@ fn learn(
     if !twin.is_personal(policy, now) {
         return;
     }
-    // The input at hand becomes the next entry.
+    // The current input becomes the next entry.
     let number = twin.timeline.total();
     if let Some(rule) = rule(policy, CHANNEL) {
         let value = Value::from(channel);
@@ -133,20 +134,20 @@ fn learn(
     }
 }
 
-/// The hour of the day, 0 to 23, where the customer is: by the trait `timezone`; by UTC if there is
-/// none. None: what the trait says is not understood.
+/// The hour of the day, 0 to 23, in the customer's time zone, from the trait `timezone`; in UTC if there
+/// is none. None: the trait's value is unknown.
 pub(super) fn hour(twin: &Twin, at: Time) -> Option<u32> {
     let zone = zone(twin).ok()?.unwrap_or(Zone::UTC);
     Some(at.to_utc().with_timezone(&zone).hour())
 }
 
-/// The trait that says in which time zone the customer lives.
+/// The trait with the customer's time zone.
 pub const ZONE: &str = "timezone";
 
-/// The time zone in which the customer lives, as the trait [`ZONE`] says; none: it says nothing.
+/// The customer's time zone, from the trait [`ZONE`]; none: there is no such trait.
 ///
 /// # Errors
-/// What it says, if that is not understood.
+/// The trait's value, if it is not a known zone.
 pub(super) fn zone(twin: &Twin) -> Result<Option<Zone>, &Value> {
     Zone::of(twin.profile.traits.get(ZONE))
 }

@@ -1,4 +1,4 @@
-//! All that a twin remembers, as it moves from one identifier to another.
+//! The memory of a twin, which can move from one identifier to another.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,62 +16,61 @@ use super::{
 use crate::config::limits;
 use crate::event::{Customer, Time};
 
-/// All that is remembered of one identifier. Lists of things are in the order in which they would
-/// leave, were there too many.
+/// The memory of one identifier. Lists are sorted by eviction order.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Memory {
-    /// When the first input came.
+    /// When the first input arrived.
     pub born: Time,
-    /// When the last input came.
+    /// When the last input arrived.
     pub seen: Time,
-    /// How many inputs there were.
+    /// The number of inputs.
     pub inputs: u64,
-    /// What the customer is; null: what they are not any more.
+    /// The customer's traits; null: removed.
     pub traits: Vec<DatedValue>,
-    /// What the customer allowed and forbade.
+    /// The customer's consents.
     pub consents: Vec<Consent>,
-    /// What the customer likes. The evidence of a choice is the identities of inputs here.
+    /// The customer's preferences. The evidence of a choice consists of fingerprints of inputs here.
     pub preferences: Vec<Preference>,
-    /// Live facts from outside.
+    /// Live facts from systems.
     pub context: Vec<Signal>,
-    /// Facts that policy rules keep.
+    /// Facts that policy rules set.
     pub facts: Vec<DatedValue>,
     /// Conversations and journeys.
     pub interactions: Vec<Interaction>,
     /// Cases with the company.
     pub cases: Vec<Case>,
-    /// What the customer is believed to want.
+    /// The customer's needs.
     pub needs: Vec<Need>,
-    /// What was done for the customer.
+    /// Actions taken for the customer.
     pub contacts: Vec<Contact>,
-    /// What was handed to people.
+    /// Escalations to agents.
     pub escalations: Vec<EscalationRecord>,
-    /// What is to happen later, but for what follows from `escalations`.
+    /// Pending timers, except those derived from `escalations`.
     pub timers: Vec<Timer>,
-    /// How the customer feels. The numbers are the identities of inputs here.
+    /// The customer's sentiment. The numbers are fingerprints of inputs here.
     pub sentiment: Option<Box<Sentiment>>,
-    /// What the policy counts of the inputs that pass.
+    /// The policy's aggregates.
     pub tallies: AggregateState,
     /// Problems that the customer had.
     pub problems: Vec<Problem>,
-    /// What was made of sensitive facts, and what it may be used for.
+    /// Derived values and their purposes.
     pub guards: Vec<Guard>,
-    /// The recent past.
+    /// Recent inputs.
     pub timeline: Vec<PastEntry>,
-    /// The identifiers of which this is the memory, besides its own.
+    /// Further identifiers included in this memory.
     pub identifiers: Vec<Identifier>,
-    /// The broadcasts that it has met.
+    /// The broadcasts that it has received.
     #[serde(default)]
     pub met: Vec<Meeting>,
-    /// The customer's dissatisfaction has risen to the policy's alarm, and has not calmed down
-    /// since. Whether it still should have is found with the next input.
+    /// Whether the dissatisfaction has reached the policy's alarm threshold, and has not calmed down
+    /// since. The next input checks whether that is still so.
     #[serde(default)]
     pub alarmed: bool,
-    /// The experiments into which the customer has come.
+    /// The experiments that the customer has entered.
     #[serde(default)]
     pub trials: Vec<Trial>,
-    /// It is a known customer, whatever else tells of it.
+    /// Whether it is a known customer, independent of other evidence.
     #[serde(default)]
     pub known: bool,
 }
@@ -79,19 +78,19 @@ pub struct Memory {
 /// One entry of a timeline.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PastEntry {
-    /// When it was taken in.
+    /// When it was processed.
     pub at: Time,
-    /// Its identity.
+    /// Its fingerprint.
     pub fingerprint: u64,
-    /// What kind it was.
+    /// The kind of input.
     pub what: EntryKind,
     /// The channel that reported it; empty for a timer and a broadcast.
     pub channel: Box<str>,
-    /// What it said, in short.
+    /// Its content in short.
     pub text: Box<str>,
 }
 
-/// Calls a macro's rule for every kind of thing that is merged item by item.
+/// Calls a macro's rule for every list that is merged item by item.
 macro_rules! each_list {
     ($do:ident) => {
         $do!(traits, TRAITS);
@@ -114,7 +113,7 @@ macro_rules! each_list {
 }
 
 impl Memory {
-    /// Takes in what is remembered of another identifier of the same customer.
+    /// Merges the memory of another identifier of the same customer.
     pub(super) fn merge(&mut self, other: Memory, notes: &mut Notes) {
         self.born = self.born.min(other.born);
         self.seen = self.seen.max(other.seen);
@@ -142,7 +141,8 @@ impl Memory {
             }
         }
         self.identifiers.sort_by(|left, right| left.customer.cmp(&right.customer));
-        // What a circle brings together. Beyond that they can only not be taken back any more.
+        // The identifiers that a cycle brings together. Beyond the limit they can only no longer be
+        // unlinked.
         if self.identifiers.len() > 2 * limits::IDENTIFIERS {
             notes.limit("IDENTIFIERS");
             self.identifiers.truncate(2 * limits::IDENTIFIERS);
@@ -151,17 +151,17 @@ impl Memory {
         self.known |= other.known;
     }
 
-    /// What is remembered here of the things that `other` remembers too; times and counts as well.
+    /// The part of this memory about the items that `other` contains too, with times and counts.
     pub(super) fn beneath(&self, other: &Memory) -> Memory {
         Memory { inputs: self.inputs, ..self.compared(other, Compared::Known) }
     }
 
-    /// What is remembered here of things that `other` does not remember.
+    /// The part of this memory about items that `other` does not contain.
     pub(super) fn without(&self, other: &Memory) -> Memory {
         self.compared(other, Compared::Unknown)
     }
 
-    /// What is remembered here of things that `other` remembers, too, or does not; times as well.
+    /// The part of this memory about items that `other` contains, or does not contain, with times.
     fn compared(&self, other: &Memory, those: Compared) -> Memory {
         let mut some = Memory { born: self.born, seen: self.seen, ..Memory::default() };
         macro_rules! compare_list {
@@ -179,7 +179,7 @@ impl Memory {
         some
     }
 
-    /// Whether something is remembered that a guard can be of.
+    /// Whether a derived value exists that a guard can refer to.
     fn knows(&self, of: Derived, name: &str) -> bool {
         match of {
             Derived::Fact => self.facts.iter().any(|told| *told.name == *name),
@@ -190,15 +190,15 @@ impl Memory {
         }
     }
 
-    /// Forgets the guards of what is not remembered.
+    /// Removes the guards of missing values.
     fn settle_guards(&mut self) {
         let mut guards = std::mem::take(&mut self.guards);
         guards.retain(|guard| self.knows(guard.of, &guard.name));
         self.guards = guards;
     }
 
-    /// What has gone back takes its guard along, unless the guard has changed since; what was there
-    /// before is guarded as it was before. What stays is guarded as it is.
+    /// A returned value takes its guard along, unless the guard has changed since; the previous value
+    /// gets its previous guard. What stays keeps its guard.
     fn part_guards(&mut self, back: &mut Memory, from: &Identifier) {
         let came = &from.brought.guards;
         let before = &from.beneath.guards;
@@ -217,7 +217,7 @@ impl Memory {
         back.settle_guards();
     }
 
-    /// Takes out what an identifier brought, as far as it is unchanged, and returns it.
+    /// Removes what an identifier contributed, as far as it is unchanged, and returns it.
     pub(super) fn part(&mut self, from: &Identifier) -> Memory {
         let Identifier { brought, beneath, entries, .. } = from;
         let mut back = Memory {
@@ -254,17 +254,16 @@ impl Memory {
         let timeline = std::mem::take(&mut self.timeline);
         (back.timeline, self.timeline) =
             timeline.into_iter().partition(|past| entries.contains(&past.fingerprint));
-        // There cannot be more entries than there were inputs.
+        // There cannot be more entries than inputs.
         self.inputs = self.inputs.max(self.timeline.len() as u64);
         back.inputs = back.inputs.max(back.timeline.len() as u64);
         back
     }
 
-    /// Lets go of what does not fit a message of so many bytes as JSON: the oldest entries of the
-    /// timeline, then what earlier identifiers brought (they can then not be taken back whole),
-    /// transcripts, contacts, closed and untouched interactions and cases, and the rest in the
-    /// order in which it would leave anyway. Consents, escalations and timers stay. Returns the
-    /// JSON.
+    /// Drops what does not fit a JSON message of this size: the oldest entries of the timeline, then the
+    /// contributions of earlier identifiers (which can then not be fully returned), transcripts,
+    /// contacts, closed and inactive interactions and cases, and the rest in eviction order. Consents,
+    /// escalations and timers are kept. Returns the JSON.
     pub(super) fn fit(&mut self, bytes_max: usize, notes: &mut Notes) -> String {
         loop {
             let json = json(self);
@@ -274,13 +273,13 @@ impl Memory {
             };
             notes.limit("PASSED_BYTES");
             if self.shed(beyond) == 0 {
-                // What stays in any case is far below the limit.
+                // The part that is always kept is far below the limit.
                 return json;
             }
         }
     }
 
-    /// Lets go of about so many bytes; returns how many.
+    /// Drops about this many bytes; returns how many.
     fn shed(&mut self, wanted: usize) -> usize {
         let mut gone = shed_first(&mut self.timeline, wanted);
         for known in &mut self.identifiers {
@@ -307,7 +306,7 @@ impl Memory {
         gone
     }
 
-    /// What is wrong with a memory that came from elsewhere; empty for a sound one.
+    /// The violated invariants of a memory from elsewhere; empty for a sound one.
     pub(super) fn violations(&self, of: &Customer) -> Vec<String> {
         let mut twin = Twin::new(of.clone(), self.born);
         let mut found = Vec::new();
@@ -323,14 +322,14 @@ impl Memory {
     }
 }
 
-/// About how long an empty memory is as JSON: what emptying one does not free.
+/// The approximate length of an empty memory as JSON, which emptying one does not free.
 const EMPTY: usize = 200;
 
 fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-/// Takes items off the front until so many bytes are gone; returns how many.
+/// Drops items from the front until this many bytes are freed; returns how many.
 fn shed_first<T: Serialize>(items: &mut Vec<T>, wanted: usize) -> usize {
     let mut gone = 0;
     let mut count = 0;
@@ -346,9 +345,9 @@ fn shed_first<T: Serialize>(items: &mut Vec<T>, wanted: usize) -> usize {
 }
 
 impl Twin {
-    /// All that this twin remembers.
+    /// The memory of this twin.
     pub fn memory(&self) -> Memory {
-        // Every field is named here, and in `keep`: none can be forgotten.
+        // Every field is named here, and in `keep`, so none can be forgotten.
         let Twin {
             customer: _,
             linked_to: _,
@@ -356,9 +355,9 @@ impl Twin {
             epoch: _,
             moves: _,
             known,
-            // What came here did, wherever what came of it is.
+            // These inputs arrived here, wherever their effects are.
             recent: _,
-            // Those of this identifier stay where they are kept.
+            // The decisions of this identifier stay where they are stored.
             decisions: _,
             lived: _,
             born,
@@ -400,7 +399,7 @@ impl Twin {
             let at = usize::try_from(number.checked_sub(first)?).ok()?;
             timeline.get(at).map(|past| past.fingerprint)
         };
-        // Numbers of entries mean nothing elsewhere; those that are gone mean nothing any more.
+        // Entry numbers have no meaning elsewhere; those of dropped entries have none at all.
         for choice in preferences.iter_mut().flat_map(|known| &mut known.choices) {
             choice.evidence = choice.evidence.iter().filter_map(entry).collect();
             choice.evidence.sort_unstable();
@@ -443,7 +442,7 @@ impl Twin {
         }
     }
 
-    /// From now on this is all that the twin remembers.
+    /// Replaces the memory of this twin.
     pub(super) fn keep(&mut self, memory: Memory) {
         let Memory {
             born,
@@ -477,7 +476,7 @@ impl Twin {
                 && !timeline.iter().any(|past| past.fingerprint == entry.fingerprint)
         });
         let mut unsaid = Notes::default();
-        // At which moment of the stream, the input that follows tells.
+        // The next input gives the stream time.
         left.for_each(|entry| recent.remember(entry.fingerprint, None, &mut unsaid));
         let (traits, dates) = Dates::of_told_and_removed(traits);
         let (facts, fact_dates) = Dates::of(facts);

@@ -1,9 +1,8 @@
-//! How what is known of two identifiers becomes what is known of one customer.
+//! Merging the memories of two identifiers.
 //!
-//! Every rule is commutative and associative, so that the order in which identifiers turn out to
-//! belong together does not matter: the newer value wins, of equally new ones the one that is
-//! greater as text; counts add; of sets the union. What is beyond a limit leaves by [`Mergeable::rank`],
-//! and then the order can matter: who was let go first is not asked again.
+//! Every rule is commutative and associative, so the order of links does not matter: the newest value
+//! wins (on a tie, the greater text), counts are added, sets are united. Beyond a limit, entries are
+//! evicted by [`Mergeable::rank`]; then the order can matter, because evicted entries cannot return.
 
 use std::cmp::Reverse;
 
@@ -18,17 +17,17 @@ use super::{
 };
 use crate::event::{Time, Value};
 
-/// One thing that a twin remembers.
+/// An entry that can be merged.
 pub(super) trait Mergeable: Clone + PartialEq {
-    /// Whether both are about the same.
+    /// Whether both are about the same item.
     fn is_same(&self, other: &Self) -> bool;
-    /// Takes in what is known of the same from elsewhere.
+    /// Merges the same item of another identifier.
     fn merge(&mut self, other: &Self);
-    /// When there are too many, the lowest leave first. No two that are kept rank alike.
+    /// The eviction order: the lowest leave first. No two items of a list have the same rank.
     fn rank(&self) -> impl Ord;
 }
 
-/// Joins two lists of things.
+/// Merges two lists.
 pub(super) fn join<T: Mergeable>(
     own: &mut Vec<T>,
     other: Vec<T>,
@@ -52,25 +51,25 @@ pub(super) fn join<T: Mergeable>(
     }
 }
 
-/// Which things of one list are meant, beside those of another.
+/// Selects entries of one list by whether the other has them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Compared {
-    /// Those that the other knows, too.
+    /// Entries that the other has, too.
     Known,
-    /// Those of which the other knows nothing.
+    /// Entries that the other does not have.
     Unknown,
 }
 
 impl Compared {
-    /// Those of `own` that are meant.
+    /// The selected entries of `own`.
     pub(super) fn of<T: Mergeable>(self, own: &[T], other: &[T]) -> Vec<T> {
         let is_known = |own: &T| other.iter().any(|item| item.is_same(own));
         own.iter().filter(|own| is_known(own) == (self == Compared::Known)).cloned().collect()
     }
 }
 
-/// Takes out again what came with `brought`, where `beneath` was before, and returns what goes
-/// back. What has changed since stays.
+/// Removes what came with `brought`, restores `beneath`, and returns what is given back. Later changes
+/// stay.
 pub(super) fn part<T: Mergeable>(own: &mut Vec<T>, brought: &[T], beneath: &[T]) -> Vec<T> {
     let mut back = Vec::new();
     for item in brought {
@@ -91,12 +90,12 @@ pub(super) fn part<T: Mergeable>(own: &mut Vec<T>, brought: &[T], beneath: &[T])
     back
 }
 
-/// A text to compare what is equally new.
+/// The text by which values with the same time are compared.
 pub(super) fn text(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-/// Whether `other` outranks `own`: it is newer, or as new and greater as text.
+/// Whether `other` outranks `own`: it is newer, or has the same time and is greater as text.
 fn outranks<T: Serialize>((own_at, own): (Time, &T), (other_at, other): (Time, &T)) -> bool {
     other_at > own_at || (other_at == own_at && text(other) > text(own))
 }
@@ -123,7 +122,7 @@ impl Mergeable for Consent {
     }
 
     fn merge(&mut self, other: &Consent) {
-        // Said at the same moment, a "no" outranks a "yes".
+        // On a tie, a "no" outranks a "yes".
         let order = |one: &Consent| (one.at, !one.granted);
         let is_equal = order(other) == order(self);
         if order(other) > order(self) || (is_equal && text(other) > text(self)) {
@@ -131,7 +130,7 @@ impl Mergeable for Consent {
         }
     }
 
-    /// A "no" that is forgotten could become a "never asked".
+    /// If a "no" were evicted, it could become a "never asked".
     fn rank(&self) -> impl Ord {
         (!self.granted, self.at, &*self.purpose, self.channel.as_deref())
     }
@@ -152,11 +151,11 @@ impl Mergeable for Preference {
 }
 
 impl Preference {
-    /// Takes out the choices, and what was said if that is unchanged, that came with `brought`;
-    /// returns what goes back.
+    /// Removes the choices, and the declared value if that is unchanged, that came with `brought`;
+    /// returns what is given back.
     fn part(&mut self, brought: &Preference, beneath: Option<&Preference>) -> Preference {
         let mut back = brought.clone();
-        // What was forgotten meanwhile, or has gone another way, does not go back.
+        // Evidence that was deleted meanwhile, or has moved elsewhere, is not given back.
         back.choices.retain_mut(|gone| {
             let Some(known) = self.choices.iter_mut().find(|known| known.value == gone.value)
             else {
@@ -171,7 +170,7 @@ impl Preference {
             known.evidence.retain(|shown| !gone.evidence.contains(shown));
             true
         });
-        // What is left of a difference of sums is not always quite nothing.
+        // The difference of sums may leave a tiny remainder.
         self.choices.retain(|choice| choice.count > 0 || choice.weight.max(choice.against) > 1e-9);
         let mut expected = brought.clone();
         if let Some(before) = beneath {
@@ -191,7 +190,7 @@ impl Preference {
     }
 }
 
-/// As [`part`], for preferences: where there are new choices since, counts are taken out again.
+/// Like [`part`], for preferences: where there are new choices since, counts are subtracted.
 pub(super) fn part_preferences(
     own: &mut Vec<Preference>,
     brought: &[Preference],
@@ -261,7 +260,7 @@ impl Mergeable for Need {
         self.name == other.name
     }
 
-    /// It is as strong as the stronger one, for its reason, and lasts as long as the longer one.
+    /// The result has the greater strength, with its reason, and the later expiry.
     fn merge(&mut self, other: &Need) {
         let is_stronger =
             (other.strength.to_bits(), &other.evidence) > (self.strength.to_bits(), &self.evidence);
@@ -274,7 +273,7 @@ impl Mergeable for Need {
     }
 
     fn rank(&self) -> impl Ord {
-        // The bits of positive numbers are in the order of the numbers.
+        // The bits of positive numbers have the same order as the numbers.
         (self.strength.to_bits(), &*self.name)
     }
 }
@@ -290,7 +289,7 @@ impl Mergeable for Contact {
         {
             self.outcome = Some(came);
         }
-        // Where one of the two was answered, that was learned from.
+        // If one of the two has an outcome, it was learned from.
         if other.shown.is_none() {
             self.shown = None;
         }
@@ -322,7 +321,7 @@ impl Mergeable for Meeting {
         self.id == other.id
     }
 
-    /// The first one counts: there is only one.
+    /// The first one wins: a twin receives a broadcast once.
     fn merge(&mut self, other: &Meeting) {
         self.at = self.at.min(other.at);
     }
@@ -337,7 +336,7 @@ impl Mergeable for Timer {
         self.name == other.name
     }
 
-    /// The one that is due first: nothing is missed.
+    /// The one with the earlier due time, so that nothing is missed.
     fn merge(&mut self, other: &Timer) {
         if (other.due, text(other)) < (self.due, text(self)) {
             self.clone_from(other);
@@ -396,7 +395,7 @@ impl Mergeable for Problem {
         Problem::is_same(self, other)
     }
 
-    /// A case is a problem since it was first heard of.
+    /// A case is a problem from the time of its first report.
     fn merge(&mut self, other: &Problem) {
         self.at = self.at.min(other.at);
     }
@@ -411,7 +410,7 @@ impl Mergeable for Trial {
         self.experiment == other.experiment
     }
 
-    /// The arm in which the customer was first counts.
+    /// The arm that the customer entered first wins.
     fn merge(&mut self, other: &Trial) {
         if (other.since, &other.arm) < (self.since, &self.arm) {
             self.since = other.since;
@@ -431,7 +430,7 @@ impl Mergeable for PastEntry {
         self.fingerprint == other.fingerprint
     }
 
-    /// Both identifiers were told of the same: it was the first time that counts.
+    /// Both identifiers received the same input: the first time wins.
     fn merge(&mut self, other: &PastEntry) {
         if (other.at, text(other)) < (self.at, text(self)) {
             self.clone_from(other);

@@ -1,8 +1,8 @@
-//! The twin: what is known of one customer, and how it reacts. Pure.
+//! The twin: the state of one customer and its pure reaction function.
 //!
-//! In comes one [`Input`] with its time; out goes a [`Reaction`]: the twin's state has changed, and
-//! what is to be done outside is there as data ([`Effect`]). No clock, no IO, no chance: the same
-//! inputs under the same policy give the same reactions, byte for byte.
+//! Takes one [`Input`] with its time; changes the state and returns a [`Reaction`], with side effects as
+//! data ([`Effect`]). No clock, no IO, no randomness: the same inputs under the same policy give the same
+//! reactions, byte for byte.
 //!
 //! ```text
 //! input ─▶ perceive ─▶ understand ─▶ decide ─▶ act ─▶ reaction

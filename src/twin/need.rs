@@ -9,25 +9,25 @@ use crate::policy;
 /// What the twin believes the customer wants now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Need {
-    /// Which need of the policy it is.
+    /// The name of the policy's need.
     pub name: Box<str>,
-    /// How strong it is, above 0 up to 1.
+    /// Its strength, above 0 up to 1.
     pub strength: f64,
-    /// Why, in words for people.
+    /// The reason, for people to read.
     pub evidence: Box<str>,
     /// When it was first raised.
     pub raised: Time,
-    /// The moment at which it ends by itself.
+    /// When it expires.
     pub until: Time,
 }
 
 impl Twin {
-    /// The live need of a name.
+    /// The live need with this name.
     pub fn need(&self, name: &str, now: Time) -> Option<&Need> {
         self.needs.iter().find(|need| &*need.name == name && now < need.until)
     }
 
-    /// Raises a need to at least `strength`; returns whether it lives.
+    /// Raises a need to at least `strength`; returns whether it is live.
     pub(super) fn raise(
         &mut self,
         need: &policy::NeedDefinition,
@@ -67,7 +67,7 @@ impl Twin {
         true
     }
 
-    /// Strengthens a live need by a share of what is missing to 1; returns whether there is one.
+    /// Strengthens a live need by a share of the distance to 1; returns whether there is one.
     pub(super) fn strengthen(&mut self, need: &policy::NeedDefinition, by: f64, now: Time) -> bool {
         let Some(known) = self.needs.iter_mut().find(|known| known.name == need.name) else {
             return false;
@@ -84,7 +84,7 @@ impl Twin {
         self.needs.retain(|known| known.name != need.name);
     }
 
-    /// Takes out the needs whose time is over.
+    /// Removes the expired needs.
     pub(super) fn expire_needs(&mut self, now: Time) {
         self.needs.retain(|need| now < need.until);
     }

@@ -1,16 +1,16 @@
-//! What comes of actions: what channels say, and what the twin notices by itself, that nothing came.
+//! Outcomes of actions: reported by channels, or inferred when none arrives.
 
 use super::reaction::Notes;
 use super::{Cause, Contact, ContactOutcome, Effect, Input, Timer, Twin, learn};
 use crate::event::{self, OutcomeKind, Time};
 use crate::policy::{CatchUp, IGNORED_TIMER, Policy};
 
-/// How far an outcome goes: one that goes less far comes late and changes nothing.
+/// The rank of an outcome: one of a lower rank is late and changes nothing.
 fn rank(kind: OutcomeKind) -> u8 {
     match kind {
         OutcomeKind::Offered => 0,
         OutcomeKind::Delivered => 1,
-        // It may have been on the customer's device already, and be gone before they see it.
+        // It may have reached the customer's device already, and be removed before they see it.
         OutcomeKind::Recalled => 2,
         OutcomeKind::Seen | OutcomeKind::Ignored => 3,
         OutcomeKind::Clicked => 4,
@@ -22,13 +22,13 @@ fn rank(kind: OutcomeKind) -> u8 {
 }
 
 impl Contact {
-    /// Whether something may still come of it.
+    /// Whether it may still get an outcome.
     fn is_open(&self) -> bool {
         use OutcomeKind::{Delivered, Offered, Seen};
         self.outcome.is_none_or(|outcome| matches!(outcome.kind, Offered | Delivered | Seen))
     }
 
-    /// When it was ignored, if nothing comes of it before.
+    /// When it counts as ignored, if there is no outcome before.
     fn ignored_at(&self, policy: &Policy) -> Option<Time> {
         let action = policy.action(&self.action).filter(|_| self.is_open())?;
         action.ignored_after.map(|span| self.at + span)
@@ -36,8 +36,8 @@ impl Contact {
 }
 
 impl Twin {
-    /// Takes in what came of a decision. One that is no longer remembered is let be: the outcome
-    /// came too late to matter here.
+    /// Applies the outcome of a decision. If the contact is no longer in the list, the outcome is too
+    /// late to matter and is skipped.
     pub(super) fn hear_outcome(
         &mut self,
         told: &event::OutcomeData,
@@ -57,7 +57,7 @@ impl Twin {
         }
     }
 
-    /// Waits for the contact that is the first to be ignored if nothing comes of it.
+    /// Starts the timer for the next contact that will count as ignored.
     pub(super) fn watch_for_silence(
         &mut self,
         policy: &Policy,
@@ -67,7 +67,7 @@ impl Twin {
     ) {
         let first = self.contacts.iter().filter_map(|contact| contact.ignored_at(policy)).min();
         if let Some(due) = first {
-            // Two of the same moment are noticed one after the other.
+            // Two with the same time are handled one after the other.
             let due = due.max(now + std::time::Duration::from_millis(1));
             let name = IGNORED_TIMER.into();
             let timer = Timer { name, due, every: None, catch_up: CatchUp::Run };
@@ -75,7 +75,7 @@ impl Twin {
         }
     }
 
-    /// Notes that nothing came of one contact; `false` if something came of all.
+    /// Marks one contact as ignored; `false` if there is none to mark.
     pub(super) fn notice_silence(
         &mut self,
         policy: &Policy,
@@ -96,7 +96,7 @@ impl Twin {
         first.is_some()
     }
 
-    /// The contact of which an input tells what came: as a channel says, or as the twin noticed.
+    /// The contact whose outcome the current input reports, or whose silence the twin has detected.
     pub(super) fn contact_at_hand(&self, input: &Input) -> Option<&Contact> {
         match &input.cause {
             Cause::Event(event) => match &event.kind {

@@ -1,4 +1,5 @@
-//! Whose an identifier is, and when that was said: it changes hands, unless that comes late.
+//! Ownership of an identifier and its statement time: a link changes the owner unless a later statement
+//! is known.
 
 use std::time::Duration;
 
@@ -14,38 +15,39 @@ use crate::event::{
 };
 use crate::policy::Policy;
 
-/// When it was said whose an identifier is, so that what was said before that changes nothing. It stays
-/// with the identifier, whoever's it is; one that comes free because a link could not be obeyed has none.
+/// The statement time of an identifier's ownership, so that older statements have no effect. It stays
+/// with the identifier across owners; an identifier freed because a link was impossible has none.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwnershipRecord {
-    /// When the last link was said.
+    /// The statement time of the last link.
     pub linked: Time,
-    /// That link was taken back.
+    /// The removal of that link.
     pub parted: Option<UnlinkRecord>,
 }
 
-/// A link that was taken back.
+/// A removed link.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnlinkRecord {
-    /// When the `unlink` was said.
+    /// The statement time of the `unlink`.
     pub at: Time,
-    /// Whose the identifier is not: it may be another's, by whatever was said before. Only a part of
-    /// each hash, which tells two apart and names nobody, because these may be erased.
+    /// The former owners to whom it must not return; an older statement may give it to others. Stored as
+    /// partial hashes, which distinguish customers without naming them, because they may have been
+    /// erased.
     pub from: Vec<u16>,
 }
 
-/// How often an identifier was linked of late: each time makes work for all to whom it belonged, so that
-/// whoever links a few identifiers to and fro would keep everybody waiting.
+/// Rate limit of ownership changes of an identifier: each change causes work for every former owner, so
+/// an attacker who links identifiers back and forth could overload the service.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RelinkCounter {
-    /// When the minute began in which they are counted.
+    /// When the minute of the count began.
     since: Time,
-    /// How many there were in it.
+    /// The number of links within it.
     count: u16,
 }
 
 impl RelinkCounter {
-    /// Counts one more, unless it is one too many.
+    /// Counts one more; an error if it exceeds the limit.
     pub(super) fn count(&mut self, identifier: &Customer, at: Time) -> Result<(), Rejection> {
         if at.since(self.since) >= MINUTE {
             *self = RelinkCounter { since: at, count: 0 };
@@ -69,7 +71,7 @@ impl OwnershipRecord {
         OwnershipRecord { linked: at, parted: None }
     }
 
-    /// What was known, and that it was said `at` a moment that the identifier is not one of theirs.
+    /// The previous record, with the statement made `at` this time that the identifier is not theirs.
     pub(super) fn parted<'a>(
         known: Option<&OwnershipRecord>,
         at: Time,
@@ -80,24 +82,24 @@ impl OwnershipRecord {
         OwnershipRecord { linked, parted: Some(UnlinkRecord { at, from }) }
     }
 
-    /// Whether a link that was said `at` a moment comes late.
+    /// Whether a link stated `at` this time is late.
     fn is_behind(&self, to: &str, at: Time) -> bool {
         let is_back = |parted: &UnlinkRecord| at < parted.at && parted.from.contains(&in_short(to));
         at < self.linked || self.parted.as_ref().is_some_and(is_back)
     }
 }
 
-/// So little of it that it could be anybody's.
+/// So short a hash could be anybody's.
 fn in_short(customer: &str) -> u16 {
     twox_hash::XxHash3_64::oneshot(customer.as_bytes()) as u16
 }
 
-/// Whether a link comes late: something newer was said of whose this identifier is.
+/// Whether a link is late: a newer statement about the owner is known.
 pub(super) fn is_behind(twin: &Twin, told: &LinkData, input: &Input) -> bool {
     twin.hand.as_ref().is_some_and(|hand| hand.is_behind(&told.to, input.said))
 }
 
-/// A statement about identifiers comes late: that is all that is remembered of it.
+/// Handles a late statement about identifiers: only the fact that it arrived is recorded.
 pub(super) fn come_late(
     twin: &mut Twin,
     part: &'static str,
@@ -115,8 +117,8 @@ pub(super) fn come_late(
     IdentityResult::Done(InputResult::Applied)
 }
 
-/// This identifier is linked to another customer than before. What it gathered is with the first
-/// already, and stays there.
+/// Links this identifier to another customer than before. Its memory is with the first owner already, and
+/// stays there.
 pub(super) fn change_hands(
     twin: &mut Twin,
     event: &Event,
@@ -136,14 +138,14 @@ pub(super) fn change_hands(
     if twin.linked_to.as_ref() != Some(&to) {
         twin.moves.count(&twin.customer, input.at)?;
     }
-    // Also of a link that changes nothing: a copy of it may come when it would.
+    // Also for a link that changes nothing: a duplicate may arrive at a time when it would.
     twin.recent.remember(event.fingerprint, input.stored, notes);
     let said = input.said;
     twin.hand = Some(OwnershipRecord::linked(said));
     let Some(first) = twin.linked_to.clone().filter(|first| *first != to) else {
         return Ok(IdentityResult::Done(InputResult::Applied));
     };
-    // The first does not hear to whom, but can tell whether it is the same customer.
+    // The first owner is not told the new one's name, but can check whether it is the same customer.
     let (epoch, memory) = (twin.epoch, hashed(&told.to));
     let lost = CarriedMemory { sense: TransferKind::Leaves, epoch, said, memory };
     let silent = Event {
@@ -162,7 +164,7 @@ pub(super) fn change_hands(
     Ok(IdentityResult::Done(InputResult::Applied))
 }
 
-/// An identifier of this customer is another customer's now, unless that is the same.
+/// Handles that an identifier of this customer has a new owner, unless that is this customer.
 pub(super) fn lose(twin: &mut Twin, gone: &Customer, carried: &CarriedMemory) -> IdentityResult {
     let is_same = |one: &Customer| hashed(one.as_str()) == carried.memory;
     let is_own =
@@ -172,7 +174,7 @@ pub(super) fn lose(twin: &mut Twin, gone: &Customer, carried: &CarriedMemory) ->
         return IdentityResult::Done(InputResult::Untouched);
     }
     twin.identifiers.retain(|known| !is_meant(known));
-    // What was linked through it goes where it goes.
+    // What was linked through it moves with it.
     let mut through = vec![gone.clone()];
     while let Some(by) = through.pop() {
         twin.identifiers.retain(|known| {

@@ -1,5 +1,4 @@
-//! Validate the input and fold it into the state. Whatever can be refused is refused before
-//! anything is changed.
+//! Validates the input and folds it into the state. All checks happen before the first change.
 
 use std::fmt::Write as _;
 
@@ -13,10 +12,10 @@ use crate::event::{Event, EventKind, Rejection};
 use crate::language::AUTOMATIC;
 use crate::policy::{CONSENT_TIMER, DUE_TIMER, IGNORED_TIMER, Policy, RETENTION_TIMER};
 
-/// Folds an input in; `false` if it is a timer of which rules should not hear.
+/// Folds an input into the state; `false` if it is a timer that rules should not see.
 ///
 /// # Errors
-/// A [`Rejection`], and the twin is as it was.
+/// A [`Rejection`]; then the twin is unchanged.
 pub(super) fn perceive(
     twin: &mut Twin,
     input: &Input,
@@ -55,7 +54,7 @@ pub(super) fn perceive(
                 _ => is_heard,
             }
         }
-        // Whether it is for this twin was asked before.
+        // Whether it applies to this twin was checked before.
         Cause::Broadcast(_) => true,
     };
     if is_heard {
@@ -83,9 +82,9 @@ fn fold(
         EventKind::Identify(told) => {
             twin.profile.identify(told, input.said, &mut twin.dates, notes)
         }
-        // What moves has moved by now.
+        // The memory has moved by now.
         EventKind::Link(_) | EventKind::Unlink(_) => {}
-        // What these mean is for the policy to say; the timeline remembers that they happened.
+        // The policy gives these a meaning; the timeline records that they happened.
         EventKind::Page(_) | EventKind::Screen(_) | EventKind::Track(_) | EventKind::Ask(_) => {}
         EventKind::Message(told) => {
             let languages = &policy.speech.languages;
@@ -122,7 +121,7 @@ fn fold(
     Ok(())
 }
 
-/// Whether the input is a message from the customer's address that a program wrote by itself.
+/// Whether the input is an automatic message from the customer's address.
 fn is_automatic(input: &Input, policy: &Policy) -> bool {
     match &input.cause {
         Cause::Event(Event { kind: EventKind::Message(told), .. }) => {
@@ -133,7 +132,7 @@ fn is_automatic(input: &Input, policy: &Policy) -> bool {
     }
 }
 
-/// What finds no room in the timeline any more is still known, if it is not long ago.
+/// A recent entry that leaves the timeline is still remembered by its fingerprint.
 pub(super) fn make_room(twin: &mut Twin, input: &Input, notes: &mut Notes) {
     twin.recent.turn(input.stored);
     if let Some(oldest) = twin.timeline.leaving()
@@ -144,13 +143,13 @@ pub(super) fn make_room(twin: &mut Twin, input: &Input, notes: &mut Notes) {
     }
 }
 
-/// Writes an input into the timeline, with what of it comes `late`.
+/// Records an input in the timeline, with the parts of it that are `late`.
 pub(super) fn record(twin: &mut Twin, input: &Input, policy: &Policy, late: &[Box<str>]) {
     if twin.timeline.total() == 0 {
         twin.born = input.at;
     }
-    // Events may come out of order; the last sight of a customer never moves back. By a broadcast
-    // nobody is seen.
+    // Events may arrive out of order; `seen` never moves back. A broadcast does not count as seeing the
+    // customer.
     if !matches!(input.cause, Cause::Broadcast(_)) {
         twin.seen = twin.seen.max(input.at);
     }
@@ -164,7 +163,7 @@ pub(super) fn record(twin: &mut Twin, input: &Input, policy: &Policy, late: &[Bo
                     write!(line, "(late: {}) ", late.join(", "))?;
                 }
                 match &event.kind {
-                    // The policy may know better than the channel.
+                    // The policy may define a stricter sensitivity than the channel.
                     EventKind::Signal(told)
                         if policy.context.contains_key(&told.name)
                             && policy.purposes_of(told).is_some() =>

@@ -13,68 +13,68 @@ use crate::policy::PreferenceRule;
 /// One preference: declared, or inferred from repeated behaviour. Declared always wins.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Preference {
-    /// What it is about.
+    /// The key.
     pub key: Box<str>,
-    /// What the customer said.
+    /// The customer's declaration.
     pub declared: Option<Declared>,
-    /// What the customer chose, that with the most weight first.
+    /// The values that the customer chose, the one with the most weight first.
     pub choices: Vec<Choice>,
     /// The time in which the weight of a choice halves.
     pub half_life: Duration,
-    /// The customer wanted it forgotten.
+    /// When the customer asked to forget it.
     pub forgotten: Option<Forgotten>,
 }
 
-/// What the customer said to prefer.
+/// A declared preference.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Declared {
-    /// What is preferred.
+    /// The preferred value.
     pub value: Value,
-    /// When it was said.
+    /// The statement time.
     pub at: Time,
 }
 
-/// That the customer wanted a preference forgotten.
+/// The customer's request to forget a preference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Forgotten {
-    /// When it was said.
+    /// The statement time.
     pub at: Time,
-    /// Nothing is inferred again before this moment.
+    /// Nothing is inferred again before this time.
     pub until: Time,
 }
 
-/// A value that the customer chose or turned down, as evidence.
+/// A value that the customer chose or rejected, as evidence.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Choice {
-    /// What was chosen.
+    /// The value.
     pub value: Value,
-    /// How often it was chosen outright, however long ago.
+    /// The number of outright choices, of any age.
     pub count: u32,
-    /// When there was evidence last.
+    /// The time of the last evidence.
     pub at: Time,
-    /// The numbers in the timeline of the last inputs that showed it, oldest first; at most 5.
+    /// The timeline numbers of the last inputs with evidence, oldest first; at most 5.
     pub evidence: Vec<u64>,
-    /// What speaks for it, faded to `at`: a choice weighs 1 when it is made.
+    /// The weight for it, faded to `at`: a choice has weight 1 when it is made.
     pub weight: f64,
-    /// What speaks against it, faded to `at` likewise.
+    /// The weight against it, faded to `at` in the same way.
     pub against: f64,
 }
 
-/// What an input says about a value.
+/// The sign of an input for a value.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum PreferenceSign {
     /// The customer chose it; 1 for an outright choice, less for a hint.
     For(f64),
-    /// The customer turned it down.
+    /// The customer rejected it.
     Against(f64),
 }
 
-/// What one input shows of a preference.
+/// The evidence that one input gives for a preference.
 pub(super) struct Evidence<'a> {
     pub(super) key: &'a str,
     pub(super) value: &'a Value,
     pub(super) speaks: PreferenceSign,
-    /// The number of the input in the timeline.
+    /// The timeline number of the input.
     pub(super) number: u64,
     pub(super) at: Time,
 }
@@ -86,12 +86,12 @@ impl Choice {
         Choice { value, count: 0, at, evidence: Vec::new(), weight: 0.0, against: 0.0 }
     }
 
-    /// What is left at `now` of what speaks for it.
+    /// The remaining weight for it at `now`.
     fn weight_at(&self, now: Time, half_life: Duration) -> f64 {
         self.weight * decay(now.since(self.at), half_life)
     }
 
-    /// Brings both weights to a later moment.
+    /// Fades both weights to a later time.
     pub(super) fn fade(&mut self, now: Time, half_life: Duration) {
         if now > self.at {
             let left = decay(now.since(self.at), half_life);
@@ -103,7 +103,7 @@ impl Choice {
 
     fn add(&mut self, speaks: PreferenceSign, at: Time, half_life: Duration) {
         self.fade(at, half_life);
-        // Evidence from before the last one has faded already.
+        // Evidence older than the last one has faded already.
         let left = decay(self.at.since(at), half_life);
         match speaks {
             PreferenceSign::For(weight) => {
@@ -115,7 +115,7 @@ impl Choice {
     }
 
     fn show(&mut self, number: u64) {
-        // Several pieces of evidence may come of one input.
+        // One input may give several pieces of evidence.
         if self.evidence.last() == Some(&number) {
             return;
         }
@@ -137,18 +137,18 @@ impl Preference {
         }
     }
 
-    /// The choice that leads at `now`, with the confidence in it.
+    /// The leading choice at `now`, with the confidence in it.
     pub fn leading(&self, now: Time) -> Option<(&Choice, f64)> {
         let rate = |choice| (choice, self.confidence_in(choice, now));
         // Of equals the first, which has the most weight.
         self.choices.iter().map(rate).reduce(|best, next| if next.1 > best.1 { next } else { best })
     }
 
-    /// The confidence in one of the choices at `now`, above 0 and below 1: the posterior mean of
-    /// its share under a uniform Dirichlet prior over the `K` values seen and one yet unseen
-    /// (Gelman et al., *Bayesian Data Analysis*, 3rd ed., section 3.4), which is Laplace's rule of
-    /// succession: `(n + 1) / (N + K + 1)`. The counts are weights that fade: `n` is what speaks
-    /// for this value, and `N` what speaks for any, and against this one.
+    /// The confidence in one of the choices at `now`, above 0 and below 1: the posterior mean of its
+    /// share under a uniform Dirichlet prior over the `K` values seen and one yet unseen (Gelman et al.,
+    /// *Bayesian Data Analysis*, 3rd ed., section 3.4), which is Laplace's rule of succession: `(n + 1) /
+    /// (N + K + 1)`. The counts are weights that fade: `n` is the weight for this value, and `N` the
+    /// weight for all values, and against this one.
     pub fn confidence_in(&self, choice: &Choice, now: Time) -> f64 {
         let left = |choice: &Choice| decay(now.since(choice.at), self.half_life);
         let all: f64 = self.choices.iter().map(|choice| choice.weight * left(choice)).sum();
@@ -157,23 +157,23 @@ impl Preference {
         (choice.weight * left + 1.0) / (total + self.choices.len() as f64 + 1.0)
     }
 
-    /// What is left at `now` of all that speaks for a choice.
+    /// The remaining weight for a choice at `now`.
     pub fn weight_of(&self, choice: &Choice, now: Time) -> f64 {
         choice.weight_at(now, self.half_life)
     }
 
-    /// What is left at `now` of all that speaks against a choice.
+    /// The remaining weight against a choice at `now`.
     pub fn weight_against(&self, choice: &Choice, now: Time) -> f64 {
         choice.against * decay(now.since(choice.at), self.half_life)
     }
 
-    /// The value to go by: what was declared, else what was chosen often enough for `rule`.
+    /// The effective value: the declared one, else one chosen often enough for `rule`.
     pub fn usable(&self, rule: Option<&PreferenceRule>, now: Time) -> Option<&Value> {
         self.known(rule, now, |rule| rule.confidence_min)
     }
 
-    /// The value that may be said to the customer: what was declared, else what is sure enough for
-    /// `rule` to be said.
+    /// The value that may be mentioned to the customer: the declared one, else one certain enough for
+    /// `rule`.
     pub fn sayable(&self, rule: Option<&PreferenceRule>, now: Time) -> Option<&Value> {
         self.known(rule, now, |rule| rule.say_min)
     }
@@ -212,10 +212,12 @@ impl Preference {
         self.sort(evidence.at);
     }
 
-    /// Strongest first, in an order that does not depend on the order of what came at one time.
+    /// Sorts by weight, strongest first, in an order that does not depend on the order of evidence at the
+    /// same time.
     fn sort(&mut self, now: Time) {
         let half_life = self.half_life;
-        // From the latest moment of any: what has faded below the smallest number cannot be told.
+        // As of the latest time of any: weights that have faded below the smallest number cannot be
+        // compared.
         let now = self.choices.iter().map(|choice| choice.at).fold(now, Time::max);
         self.choices.sort_by(|left, right| {
             let (left_weight, right_weight) =
@@ -231,28 +233,28 @@ impl Preference {
         self.choices.iter().map(|choice| choice.at).max().unwrap_or(Time::MIN)
     }
 
-    /// What leaves first when there is no more room: what is only inferred, longest unconfirmed.
+    /// The eviction order: inferred ones first, the longest unconfirmed first.
     pub(super) fn stays(&self) -> (bool, Time) {
         let blocked = self.forgotten.map_or(Time::MIN, |forgotten| forgotten.until);
         (self.declared.is_some(), self.last_confirmed().max(blocked))
     }
 
-    /// Whether the customer declared it, or wanted it forgotten, after this moment.
+    /// Whether the customer declared it, or asked to forget it, after this time.
     fn was_said_after(&self, at: Time) -> bool {
         self.declared.as_ref().is_some_and(|declared| declared.at > at)
             || self.forgotten.is_some_and(|forgotten| forgotten.at > at)
     }
 
-    /// Drops what was known when the customer wanted all forgotten.
+    /// Drops what was known when the customer asked to forget it.
     fn forget(&mut self, forgotten: Forgotten) {
         self.forgotten = self.forgotten.max(Some(forgotten));
         self.declared.take_if(|declared| declared.at < forgotten.at);
         self.choices.retain(|choice| choice.at >= forgotten.until);
     }
 
-    /// Takes in what another twin of the same customer knows. What was said last counts; evidence
-    /// adds up, and is not counted twice by the caller. Either way round the same comes out. The
-    /// numbers of `other`'s evidence must be those of this twin's timeline by then.
+    /// Merges the preference of another twin of the same customer. The latest statement wins; evidence is
+    /// added, and the caller makes sure that none is counted twice. The merge is commutative. The numbers
+    /// of `other`'s evidence must already be those of this twin's timeline.
     pub fn merge(&mut self, other: &Preference) {
         let (own, others) = (self.last_confirmed(), other.last_confirmed());
         match others.cmp(&own) {
@@ -294,7 +296,7 @@ impl Preference {
     }
 }
 
-/// Two values in some order that is always the same.
+/// A total order of values that is always the same.
 fn in_order(left: &Value, right: &Value) -> Ordering {
     if left == right { Ordering::Equal } else { left.to_string().cmp(&right.to_string()) }
 }
@@ -305,8 +307,8 @@ impl Profile {
         self.preferences.iter().find(|preference| &*preference.key == key)
     }
 
-    /// Keeps what the customer declares, or forgets all about it, so that nothing is inferred again
-    /// for the time that the policy says, which runs from `since`.
+    /// Stores a declared preference, or forgets all about it, so that nothing is inferred again for the
+    /// policy's period, which starts at `since`.
     pub(super) fn prefer_told(
         &mut self,
         told: &event::PreferenceData,
@@ -323,7 +325,7 @@ impl Profile {
                 if known.was_said_after(at) {
                     notes.late("forget");
                 }
-                // Said at the same moment, what comes last counts.
+                // On a tie, the last one to arrive wins.
                 known.declared.take_if(|declared| declared.at == at);
                 known.forget(Forgotten { at, until });
             }
@@ -331,7 +333,7 @@ impl Profile {
         }
     }
 
-    /// Keeps what the customer declares, if nothing that was said later is known of it.
+    /// Stores a declared preference, unless a later statement is known.
     pub(super) fn declare(
         &mut self,
         key: &str,
@@ -348,8 +350,7 @@ impl Profile {
         }
     }
 
-    /// Takes evidence in, unless the customer wanted it forgotten not long ago. What was declared
-    /// stays as it is.
+    /// Adds evidence, unless the customer recently asked to forget it. A declared value is unchanged.
     pub(super) fn prefer_shown(
         &mut self,
         evidence: &Evidence<'_>,
@@ -363,7 +364,7 @@ impl Profile {
         let Some(value) = kept(evidence.value, notes) else { return };
         let known = self.preference_entry(evidence.key, Some(rule), notes);
         if known.half_life != rule.half_life {
-            // Until now it faded as it did.
+            // Up to now it fades with the old half-life.
             let half_life = std::mem::replace(&mut known.half_life, rule.half_life);
             known.choices.iter_mut().for_each(|choice| choice.fade(evidence.at, half_life));
         }

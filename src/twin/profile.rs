@@ -6,24 +6,24 @@ use super::{Consent, Dates, Preference};
 use crate::config::limits;
 use crate::event::{self, Map, Rejection, Time, Value};
 
-/// What the customer is and said: traits, consents, preferences.
+/// The customer's traits, consents and preferences.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Profile {
-    /// What the company knows of the customer, by trait.
+    /// The customer's traits, by name.
     pub traits: Map,
-    /// What the customer allowed and forbade.
+    /// The customer's consents.
     pub consents: Vec<Consent>,
-    /// What the customer likes, declared or inferred.
+    /// The customer's preferences, declared or inferred.
     pub preferences: Vec<Preference>,
 }
 
 impl Profile {
-    /// Whether the customer allowed `purpose`, in `channel` or in general; what was said of the
-    /// channel outranks what was said in general, unless that was a "no" and said later. `None` if
-    /// nothing was ever said that still holds.
+    /// The customer's consent to `purpose`, in `channel` or in general. A statement about the channel
+    /// overrides a general one, unless the general one is a later "no". `None` if there is no statement
+    /// that is still valid.
     pub fn consent(&self, purpose: &str, channel: Option<&str>, now: Time) -> Option<bool> {
         let said = |about: Option<&str>| {
-            // What was kept in several spellings is one consent, and the last word counts.
+            // A consent stored in several spellings is one consent, and the latest statement wins.
             self.consents
                 .iter()
                 .filter(|consent| consent.is_about(purpose, about))
@@ -68,8 +68,8 @@ impl Profile {
     }
 
     /// # Errors
-    /// If there is no room for one more consent. Forgetting an older one could turn a "no" into a
-    /// "never asked", so it is refused instead.
+    /// If there is no room for one more consent. Dropping an older one could turn a "no" into a "never
+    /// asked", so the new one is rejected.
     pub(super) fn consent_room(&self, told: &event::ConsentData) -> Result<(), Rejection> {
         let channel = told.channel.as_deref();
         let known = self.consents.iter().any(|consent| consent.is_about(&told.purpose, channel));
@@ -107,7 +107,8 @@ impl Profile {
     }
 }
 
-/// A value as a twin keeps it: texts cut to their limit; a list or map beyond it not at all.
+/// A value as a twin stores it: texts are cut to their limit; a list or map beyond its limit is not
+/// stored.
 pub(super) fn kept(value: &Value, notes: &mut Notes) -> Option<Value> {
     match value {
         Value::Text(text) => Some(Value::from(event::cut(text, limits::TEXT_BYTES))),

@@ -10,46 +10,44 @@ use super::{
     resume, understand,
 };
 
-/// What became of an input.
+/// The result of an input.
 #[derive(Debug, Clone, PartialEq)]
 pub enum InputResult {
     /// It changed the twin.
     Applied,
-    /// The twin has taken it in before; nothing changed.
+    /// The twin has processed it before; nothing changed.
     Duplicate,
-    /// It belongs to the customer to whom the identifier is linked, and goes there; nothing changed
-    /// here.
+    /// It was forwarded to the customer whom the identifier is linked to; nothing changed here.
     PassedOn,
     /// The timer was moved or cancelled meanwhile, or is too late by its catch-up rule.
     Stale,
-    /// It is a broadcast that is over, that does not concern the twin, or that it has met, or it is
-    /// about a link that is over; nothing changed.
+    /// It has no effect: a broadcast that has ended, does not match or was already received, or a message
+    /// about an ended link.
     Untouched,
-    /// The twin cannot take it in; nothing changed.
+    /// It was rejected; nothing changed.
     Refused(Rejection),
 }
 
-/// Something that operators and policy writers should know.
+/// A note for operators and policy authors.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Note {
-    /// A limit was reached: the name of the limit.
+    /// A limit was reached: its name.
     Limit(&'static str),
-    /// Identifiers were linked in a circle; it has been broken.
+    /// Identifiers were linked in a cycle, which was broken.
     Circle,
-    /// A line of the policy could not be carried out for this twin: where, and why.
+    /// A line of the policy failed for this twin: its location, and the reason.
     Policy(SourceLocation, String),
-    /// The customer's time zone is not understood: what the trait says.
+    /// The customer's time zone is unknown: the trait's value.
     Zone(Box<str>),
-    /// The customer allows, forbids or wants something by a name that the policy does not have: what
-    /// it names, a purpose or a channel, and the name.
+    /// The customer used a name that the policy does not have, for a consent or a preference: the kind of
+    /// name, a purpose or a channel, and the name.
     Unknown(&'static str, Box<str>),
-    /// A part of the event was said before what is known of the same, and so changes nothing: its
-    /// path below `event`.
+    /// A part of the event is older than the known value and was ignored: its path below `event`.
     Late(Box<str>),
-    /// A channel gives a time that no clock can have meant, so that the event counts as said when the
-    /// stream stored it: the channel, and the time.
+    /// A channel sent an impossible time, so the event's statement time is when the stream stored it: the
+    /// channel, and the time.
     Time(Box<str>, Time),
-    /// An expression went through more than it may.
+    /// An expression exceeded its step budget.
     Exceeded(Exceeded),
 }
 
@@ -81,7 +79,7 @@ pub(super) struct Notes {
     late: Vec<Box<str>>,
 }
 
-/// More would say nothing new.
+/// More notes would add no information.
 const NOTES_MAX: usize = 16;
 
 impl Notes {
@@ -110,14 +108,14 @@ impl Notes {
         self.push(Note::Time(channel.as_str().into(), time));
     }
 
-    /// A part of the event, such as `traits.plan`, changes nothing: something said later is known.
+    /// Notes that a part of the event, such as `traits.plan`, is late: a later statement is known.
     pub(super) fn late(&mut self, what: impl Into<Box<str>>) {
         let what = what.into();
         self.push(Note::Late(what.clone()));
         self.late.push(what);
     }
 
-    /// What of the event comes late.
+    /// The late parts of the event.
     pub(super) fn those_late(&self) -> &[Box<str>] {
         &self.late
     }
@@ -129,14 +127,14 @@ impl Notes {
     }
 }
 
-/// What came of one input: the state of the twin has changed, and this is to be done outside.
+/// The reaction to one input: the changed state and the side effects.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reaction {
-    /// What became of the input.
+    /// The result of the input.
     pub verdict: InputResult,
-    /// What is to be done, in this order, once the change is durable.
+    /// Side effects to perform in this order, after the commit.
     pub effects: Vec<Effect>,
-    /// What operators and policy writers should know.
+    /// Notes for operators and policy authors.
     pub notes: Vec<Note>,
 }
 
@@ -154,10 +152,10 @@ impl Reaction {
     }
 }
 
-/// Takes one input in. The whole of a twin's life is a fold of this function over its inputs.
+/// Processes one input. The whole life of a twin is a fold of this function over its inputs.
 ///
-/// A refused or duplicate input changes nothing at all, nor does a broadcast that is not for the
-/// twin.
+/// A rejected or duplicate input changes nothing at all, and neither does a broadcast that does not apply
+/// to the twin.
 pub fn react(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction {
     let budget = StepBudget::begin();
     let lived = twin.has_lived_to();
@@ -171,7 +169,7 @@ pub fn react(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction {
 }
 
 fn within_budget(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction {
-    // Of a timer its own list knows better: one may be started for the same moment again.
+    // A timer's own list is authoritative: one may be started for the same time again.
     if let Cause::Event(event) = &input.cause {
         if identity::is_copy(twin, event) {
             return Reaction::nothing(InputResult::Duplicate);
@@ -194,7 +192,7 @@ fn within_budget(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction 
     let mut effects = Vec::new();
     let last_seen = twin.seen;
 
-    // A refused input does not even set an identifier free.
+    // A rejected input does not even unlink an identifier.
     let link = twin.linked_to.clone().map(|to| (to, twin.hand.clone(), twin.epoch));
     let keep_link = |twin: &mut Twin| {
         if let Some((to, hand, epoch)) = link.clone() {
@@ -270,7 +268,7 @@ fn within_budget(twin: &mut Twin, input: &Input, world: &World<'_>) -> Reaction 
     Reaction { verdict: InputResult::Applied, effects, notes: notes.all }
 }
 
-/// Whether an input says in which time zone the customer lives.
+/// Whether an input sets the customer's time zone.
 fn is_about_zone(input: &Input) -> bool {
     let Cause::Event(event) = &input.cause else { return false };
     matches!(&event.kind, EventKind::Identify(told) if told.traits.get(learn::ZONE).is_some())

@@ -1,5 +1,5 @@
-//! What was sent and has not been seen is taken back when it no longer fits: somebody complains, has
-//! bought it elsewhere, withdraws a consent, or an agent takes over.
+//! Recalls: an unseen action is taken back when it no longer fits, because the customer complains, has
+//! bought elsewhere or withdraws a consent, or an agent takes over.
 
 use super::decide::{self, CandidateVerdict, Stage};
 use super::understand::{DecisionRequests, ReactionContext};
@@ -8,7 +8,7 @@ use super::{Contact, ContactOutcome, Effect, Recall, Twin, act};
 use crate::event::OutcomeKind;
 use crate::policy::{self, Expression, Path, Root};
 
-/// Takes back what is pending and no longer fits, each action once.
+/// Recalls each pending action that no longer fits, once.
 pub(super) fn recall(
     twin: &mut Twin,
     context: &ReactionContext<'_>,
@@ -43,19 +43,19 @@ pub(super) fn recall(
         })));
         let outcome = ContactOutcome { kind: OutcomeKind::Recalled, at: now };
         twin.contacts[at].outcome = Some(outcome);
-        // What nobody saw teaches nothing.
+        // An unseen action gives no evidence.
         twin.contacts[at].shown = None;
     }
 }
 
-/// Whether nobody can have seen it yet.
+/// Whether the customer cannot have seen it yet.
 pub(super) fn is_unseen(contact: &Contact) -> bool {
     use OutcomeKind::{Delivered, Offered};
     contact.outcome.is_none_or(|outcome| matches!(outcome.kind, Offered | Delivered))
 }
 
-/// What speaks against an action that is on its way: the same questions as before it was sent, as
-/// far as they can be asked again.
+/// The objection to a pending action: the same questions as before it was sent, as far as they can be
+/// asked again.
 fn objection(
     twin: &Twin,
     context: &ReactionContext<'_>,
@@ -79,12 +79,12 @@ fn objection(
         return Some((Stage::Candidate, CandidateVerdict::NeedMet { need }));
     }
     let need = action.serves.iter().find_map(need_of);
-    // What is withheld was noted when the action was taken.
+    // Withheld reads were noted when the action was taken.
     let used = Some(ReadPurpose { uses: &action.uses, discreet: false, place: None });
     let view = View { twin, context, need, used };
     let fails = |condition: &Option<Expression>| {
         let condition = condition.as_ref().filter(|one| can_be_asked_again(one, action))?;
-        // What cannot be told has not turned.
+        // A condition that cannot be evaluated has not turned false.
         matches!(condition.test(&view), policy::Truth::False)
             .then(|| Box::<str>::from(condition.source()))
     };
@@ -106,8 +106,7 @@ fn objection(
         .then(|| (Stage::Contact, CandidateVerdict::NoConsent { purpose: purpose.clone() }))
 }
 
-/// A condition about the event that led to the action, or about the action itself, had its answer
-/// then.
+/// A condition on the event that led to the action, or on the action itself, was evaluated then.
 fn can_be_asked_again(condition: &Expression, action: &policy::ActionDefinition) -> bool {
     let is_past = |path: &Path| match path.root {
         Root::Event | Root::Need => true,

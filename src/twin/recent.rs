@@ -1,13 +1,12 @@
-//! The identities of what came here of late, behind the timeline: so that a copy is recognised though
-//! so much came in between that the timeline has let go of the first.
+//! Ids of recent inputs beyond the timeline, to recognise duplicates after many other inputs.
 //!
-//! The broker drops no copies of events: its memory of message ids is one for the whole stream, and
-//! whoever used an id first, in whatever channel, would suppress the event of another.
+//! The broker does not deduplicate events: its id window is shared by all channels, so the first user of
+//! an id, on any channel, would suppress another channel's event.
 //!
-//! Two lists take turns. What is new goes into one; after [`WINDOW`] that becomes the older one, and
-//! the one before it goes. So an identity is remembered for [`WINDOW`] at least, and no times are kept.
-//! It is the clock of the stream that tells how old they are: a copy comes by the stream soon after the
-//! first, however far a timer or an event's own time has moved the twin's `now` in between.
+//! Two lists rotate: new ids go to one; after [`WINDOW`] it becomes the older one and the previous older
+//! one is dropped. An id is kept for at least [`WINDOW`], without storing times. Age is measured in
+//! stream time, because a duplicate follows soon in the stream, however far a timer or event time has
+//! advanced `now`.
 
 use std::time::Duration;
 
@@ -17,42 +16,40 @@ use super::reaction::Notes;
 use crate::config::limits;
 use crate::event::Time;
 
-/// So long an identity is remembered at least, as far as there is room: longer than a channel goes on
-/// trying to publish.
+/// The minimum time for which an id is kept, if there is room: longer than a channel retries publishing.
 pub const WINDOW: Duration = Duration::from_secs(20 * 60);
 
-/// Identities of what came of late; most twins have none.
+/// Ids of recent inputs; most twins have none.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Recent {
     older: Vec<u64>,
     newer: Vec<u64>,
-    /// Since when `newer` is filled, by the clock of the stream; [`Time::MAX`] if that is not known yet.
+    /// The stream time since which `newer` is filled; [`Time::MAX`] if it is not known yet.
     since: Time,
 }
 
 impl Recent {
-    /// Whether an identity is among them.
+    /// Whether it contains an id.
     pub fn knows(&self, identity: u64) -> bool {
         self.newer.contains(&identity) || self.older.contains(&identity)
     }
 
-    /// How many there are.
+    /// The number of ids.
     pub fn len(&self) -> usize {
         self.older.len() + self.newer.len()
     }
 
-    /// Whether there is none.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// All of them, the oldest first.
+    /// All ids, the oldest first.
     pub fn iter(&self) -> impl Iterator<Item = u64> {
         self.older.iter().chain(&self.newer).copied()
     }
 
-    /// Adds one at a moment of the stream, if that is known. Beyond [`limits::IDENTITIES`] the oldest
-    /// leaves.
+    /// Adds an id at a stream time, if known. Beyond [`limits::IDENTITIES`] the oldest is dropped.
     pub(super) fn remember(&mut self, identity: u64, stored: Option<Time>, notes: &mut Notes) {
         self.turn(stored);
         if self.knows(identity) {
@@ -72,7 +69,7 @@ impl Recent {
         self.newer.drain(..beyond - of_older);
     }
 
-    /// Lets go of those that are too old at a moment of the stream. Where it is not known, none is.
+    /// Drops the ids that are too old at a stream time. If it is unknown, none is dropped.
     pub(super) fn turn(&mut self, stored: Option<Time>) {
         let Some(now) = stored.filter(|_| !self.is_empty()) else { return };
         if self.since == Time::MAX {

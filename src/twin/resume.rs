@@ -1,5 +1,5 @@
-//! Conversations that go on: they pause by silence or because the customer leaves, and the one that
-//! fits best is offered when the customer, or an agent for them, turns up again.
+//! Pausing and resuming interactions: they pause by silence or because the customer leaves, and the best
+//! one is offered when the customer, or an agent for them, returns.
 
 use std::time::Duration;
 
@@ -12,21 +12,21 @@ use super::{Cause, Effect, Input, Interaction, Timer, Twin};
 use crate::event::{Channel, EventKind, EventType, InteractionState, Speaker, Time, Value};
 use crate::policy::{CatchUp, InteractionRule, PAUSE_TIMER, Policy, Trigger};
 
-/// After a day what was left is half as fresh.
+/// The time in which the freshness of an interrupted interaction is halved.
 const FRESH_HALF_LIFE: Duration = Duration::from_secs(86_400);
 
-/// Fields filled in that count as half of the way, where the policy does not say how many steps
-/// there are.
+/// The number of collected fields that counts as half of the progress, where the policy gives no number
+/// of steps.
 const HALF_WAY_FIELDS: f64 = 3.0;
 
-/// The kind whose pauses a timer keeps.
+/// The kind of interaction whose silence this timer checks.
 pub(super) fn paused_kind(timer: &str) -> Option<&str> {
     timer.strip_prefix(PAUSE_TIMER)
 }
 
-/// How well an interaction fits to be taken up now, 0 to 1: 0.35 × how fresh it is (half after a
-/// day), 0.30 × how far it got (steps of the policy's number, else `n / (n + 3)` of `n` fields
-/// filled in), 0.20 × what the policy says the kind is worth, 0.15 if it was left in this channel.
+/// The fit of an interaction for resuming it now, 0 to 1: 0.35 × freshness (half after a day), 0.30 ×
+/// progress (steps of the policy's number, else `n / (n + 3)` of `n` collected fields), 0.20 × the
+/// policy's value of the kind, 0.15 if it was interrupted in this channel.
 fn fit(known: &Interaction, rule: &InteractionRule, channel: Option<&Channel>, now: Time) -> f64 {
     let fresh = decay(now.since(known.touched), FRESH_HALF_LIFE);
     let fields = known.data.len() as f64;
@@ -38,7 +38,7 @@ fn fit(known: &Interaction, rule: &InteractionRule, channel: Option<&Channel>, n
     0.35 * fresh + 0.30 * progress + 0.20 * rule.value + 0.15 * f64::from(u8::from(is_here))
 }
 
-/// The open interactions, best to take up first; kinds of which the policy says nothing come last.
+/// The open interactions, the best to resume first; kinds that the policy does not define come last.
 pub(super) fn ranked<'a>(twin: &'a Twin, policy: &Policy, input: &Input) -> Vec<&'a Interaction> {
     let open = twin.interactions.iter().filter(|known| known.state.is_open());
     let mut rated: Vec<(f64, &Interaction)> = open
@@ -56,8 +56,8 @@ pub(super) fn ranked<'a>(twin: &'a Twin, policy: &Policy, input: &Input) -> Vec<
     rated.into_iter().map(|(_, known)| known).collect()
 }
 
-/// The paused interaction that fits best to be taken up now: one that the policy says how to
-/// resume, and that was not offered since it paused.
+/// The best paused interaction to resume now: the policy must define how to resume it, and it must not
+/// have been offered since it paused.
 pub(super) fn best<'a>(twin: &'a Twin, context: &ReactionContext<'_>) -> Option<&'a Interaction> {
     let (input, policy) = (context.input, context.policy);
     if policy.interactions.is_empty() || twin.interactions.iter().all(|one| one.pause.is_none()) {
@@ -68,14 +68,14 @@ pub(super) fn best<'a>(twin: &'a Twin, context: &ReactionContext<'_>) -> Option<
     })
 }
 
-/// Whether an interaction waits to be offered on this occasion.
+/// Whether an interaction is to be offered on this occasion.
 fn is_waiting(known: &Interaction, rule: &InteractionRule, input: &Input) -> bool {
     let Some(pause) = known.pause else { return false };
     let is_due = rule.resume.is_some()
         && pause.offered.is_none()
         && input.at.since(pause.at) < rule.offer_within;
     let is_occasion = !is_presence(input) || {
-        // Who has just left it here knows of it.
+        // A customer who has just left it in this channel knows of it.
         let is_elsewhere = input.channel() != Some(&known.channel);
         let is_later = input.at.since(known.touched) >= rule.pause_after;
         rule.is_return(input.trigger()) && (is_elsewhere || is_later)
@@ -83,7 +83,7 @@ fn is_waiting(known: &Interaction, rule: &InteractionRule, input: &Input) -> boo
     is_due && is_occasion
 }
 
-/// Whether the customer is there by this input, in its channel.
+/// Whether the input shows that the customer is present in its channel.
 pub(super) fn is_there(input: &Input) -> bool {
     use EventType::{Ask, Consent, Interaction, Message, Page, Preference, Screen, Track};
     let Cause::Event(event) = &input.cause else { return false };
@@ -96,23 +96,22 @@ pub(super) fn is_there(input: &Input) -> bool {
     }
 }
 
-/// Whether somebody turns up by this input.
+/// Whether the input shows that the customer, or an agent for them, is present.
 fn is_presence(input: &Input) -> bool {
     use EventType::{Message, Page, Screen, Track};
     matches!(input.trigger().0, Trigger::Event(Page | Screen | Track | Message))
 }
 
-/// An interaction that is to be offered, and by which action.
+/// An interaction to be offered, and the action that offers it.
 #[derive(Debug)]
 pub(super) struct ResumeOffer {
     /// Position in [`Policy::actions`].
     pub(super) action: usize,
-    /// Why, in words for people.
+    /// The reason, for people to read.
     pub(super) because: String,
 }
 
-/// What is to be offered to whoever turns up by this input, or turned up in quiet hours that are
-/// over.
+/// The interaction to offer at this input, or after quiet hours that have ended.
 pub(super) fn offer(twin: &Twin, context: &ReactionContext<'_>) -> Option<ResumeOffer> {
     let is_automatic = context.said.as_ref().is_some_and(|said| said.is_automatic);
     let is_there = is_presence(context.input) && !is_automatic;
@@ -129,8 +128,8 @@ pub(super) fn offer(twin: &Twin, context: &ReactionContext<'_>) -> Option<Resume
     Some(ResumeOffer { action, because })
 }
 
-/// The action that offers the best one is taken, or an agent has it in the brief: it is not offered
-/// again in this pause.
+/// Records that the best one was offered, by an action or in an agent's brief: it is not offered again in
+/// this pause.
 pub(super) fn offered(twin: &mut Twin, context: &ReactionContext<'_>, by: Option<&str>) {
     let Some(known) = best(twin, context) else { return };
     let policy = context.policy;
@@ -143,7 +142,7 @@ pub(super) fn offered(twin: &mut Twin, context: &ReactionContext<'_>, by: Option
     }
 }
 
-/// Pauses what was left, and sees to it that silence will be noticed.
+/// Pauses interrupted interactions, and starts the timers for silence.
 pub(super) fn keep_step(
     twin: &mut Twin,
     input: &Input,
@@ -173,7 +172,7 @@ pub(super) fn keep_step(
     }
 }
 
-/// A timer of silence fired: pauses what is silent for so long; returns whether anything is.
+/// Handles a timer of silence: pauses what has been silent long enough; returns whether anything was.
 pub(super) fn pause_silent(
     twin: &mut Twin,
     kind: &str,
@@ -195,8 +194,8 @@ pub(super) fn pause_silent(
     any
 }
 
-/// One timer for each kind that has something going on. It is not moved by every sign of life: when
-/// it fires it looks who is silent, and waits for the next.
+/// Sets one timer for each kind with an interaction in progress. Activity does not move it: when it
+/// fires, it checks for silence and is set for the next one.
 fn set_timer(
     twin: &mut Twin,
     kind: &str,

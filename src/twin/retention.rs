@@ -1,5 +1,5 @@
-//! What is known grows old, and goes: each thing after the time that the policy gives its class, and
-//! all of it once the customer has not been seen for long enough.
+//! Retention: each value is deleted after the period of its class, and the whole twin once the customer
+//! has not been seen for long enough.
 
 use std::time::Duration;
 
@@ -8,11 +8,11 @@ use super::{Dates, Derived, Effect, Memory, Timeline, Timer, Twin};
 use crate::event::{Map, Sensitivity, Time, Value};
 use crate::policy::{CatchUp, Policy, RETENTION_TIMER, RetentionRule};
 
-/// Between two looks lies so long at least: what goes need not go to the second.
+/// Minimum interval between two expiry checks; expiry need not be exact.
 const PAUSE: Duration = Duration::from_secs(3_600);
 
 impl Twin {
-    /// Starts the timer for what grows old next, unless one is due before that.
+    /// Starts the timer for the next expiry, unless an earlier one is pending.
     pub(super) fn watch_for_age(
         &mut self,
         policy: &Policy,
@@ -31,7 +31,7 @@ impl Twin {
         }
     }
 
-    /// Lets go of what is too old.
+    /// Deletes expired data.
     pub(super) fn grow_old(
         &mut self,
         policy: &Policy,
@@ -69,7 +69,7 @@ impl Twin {
             if kept.is_empty() {
                 effects.push(Effect::LetGo);
             }
-            // The words that showed something go with their entries; what they showed fades anyway.
+            // The words of evidence are deleted with their entries; its effect fades anyway.
             let first = self.timeline.total() - self.timeline.len() as u64;
             if let Some(sentiment) = &mut self.sentiment {
                 sentiment.evidence.retain(|heard| heard.number >= first);
@@ -82,7 +82,7 @@ impl Twin {
         self.watch_for_age(policy, now, effects, notes);
     }
 
-    /// When the next thing is too old.
+    /// When the next value expires.
     fn grows_old_at(&self, rule: &RetentionRule, policy: &Policy) -> Option<Time> {
         let personal = |at: Time| Some(at + rule.personal?);
         let facts = self
@@ -94,7 +94,7 @@ impl Twin {
         });
         let lines = self.interactions.iter().flat_map(|known| &known.lines);
         let lines = lines.filter_map(|line| personal(line.at));
-        // The oldest comes first, or nearly.
+        // The oldest is the first, or nearly.
         let entries = self.timeline.iter().take(1).filter_map(|entry| personal(entry.at));
         let inactive = rule.inactive.map(|span| self.seen + span);
         let anonymous = rule.anonymous.filter(|_| self.says_who()).map(|span| self.seen + span);
@@ -102,7 +102,7 @@ impl Twin {
         facts.chain(signals).chain(lines).chain(entries).chain(whole).min()
     }
 
-    /// Whether there is something besides what was counted, and nobody is at work on it.
+    /// Whether there is data besides aggregates, and no agent is at work.
     fn says_who(&self) -> bool {
         let is_busy = self.open_escalations().next().is_some() || self.linked_to.is_some();
         let facts = || self.facts.iter().any(|(name, value)| !self.is_count(name, value));
@@ -123,9 +123,8 @@ impl Twin {
         !is_busy && (lists || facts() || words() || brought() || shown())
     }
 
-    /// Lets go of all that says who the customer is and what they said. What was counted stays, and
-    /// what they allowed and forbade; and by which identifiers they are found, so that an erasure
-    /// finds them.
+    /// Deletes everything that tells who the customer is and what they said. Aggregates and consents
+    /// stay, and the identifiers by which the customer is found, so that an erasure finds them.
     fn be_anonymous(&mut self, effects: &mut Vec<Effect>) {
         self.known |= !self.profile.traits.is_empty();
         self.profile.traits = Map::default();
@@ -164,12 +163,12 @@ impl Twin {
         effects.push(Effect::LetGo);
     }
 
-    /// Whether a fact is a figure, and made of nothing sensitive.
+    /// Whether a fact is a number, and not derived from sensitive data.
     fn is_count(&self, name: &str, value: &Value) -> bool {
         is_figure(value) && self.guard(Derived::Fact, name).is_none()
     }
 
-    /// What is made of something sensitive is as sensitive.
+    /// A fact derived from sensitive data is as sensitive.
     fn class_of_fact(&self, name: &str) -> Sensitivity {
         match self.guard(Derived::Fact, name) {
             Some(_) => Sensitivity::Sensitive,

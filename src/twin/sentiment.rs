@@ -13,65 +13,64 @@ use crate::event::{
 use crate::language::{Cue, DetectedLanguage, Language, LanguagePrior, Languages, Reading};
 use crate::policy::Policy;
 
-/// How a customer feels, as far as their own words tell: what agents and bots say never counts.
+/// The customer's sentiment, from their own messages: messages of agents and bots never count.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Sentiment {
     /// Over all channels.
     pub overall: ValenceTrend,
-    /// By channel, the last touched last; at most [`limits::SENTIMENT_CHANNELS`].
+    /// By channel, the latest one last; at most [`limits::SENTIMENT_CHANNELS`].
     pub channels: Vec<(Channel, ValenceTrend)>,
-    /// How pressing it is: the urgency of the most pressing message, 0 to 1, halved every
-    /// [`URGENCY_HALF_LIFE`].
+    /// The urgency of the most urgent message, 0 to 1, halved every [`URGENCY_HALF_LIFE`].
     pub urgency: f64,
-    /// The language of the last message that was long enough to tell.
+    /// The language of the last message that was long enough to detect it.
     pub language: Option<Language>,
-    /// The last messages and the words that made the reading, oldest first; at most
+    /// The last messages and the words that caused the reading, oldest first; at most
     /// [`limits::SENTIMENT_EVIDENCE`].
     pub evidence: Vec<HeardMessage>,
 }
 
-/// The course of a valence over time.
+/// A valence over time: level, trend and variance.
 ///
-/// Three averages of the valences heard so far, each an exponential moving average that a message
-/// pulls by a share α·confidence and that time pulls back to neutral by a half-life. The slow and
-/// the fast one make the trend, as in a moving average convergence/divergence; the variance is
-/// kept incrementally (T. Finch, *Incremental calculation of weighted mean and variance*, 2009).
+/// Three averages of the valences, each an exponential moving average that a message pulls by a share
+/// α·confidence and that time pulls back to neutral by a half-life. The slow and the fast one give the
+/// trend, as in a moving average convergence/divergence; the variance is computed incrementally (T.
+/// Finch, *Incremental calculation of weighted mean and variance*, 2009).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ValenceTrend {
     level: f64,
     fast: f64,
     slow: f64,
     variance: f64,
-    /// Messages heard.
+    /// The number of messages.
     pub messages: u32,
-    /// When the last one was heard.
+    /// The time of the last one.
     pub at: Time,
 }
 
-/// One message of the customer's, as it was read.
+/// One analysed message of the customer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HeardMessage {
-    /// When.
+    /// When it was written.
     pub at: Time,
-    /// Where.
+    /// Its channel.
     pub channel: Channel,
-    /// The number in the timeline of the input.
+    /// The timeline number of the input.
     pub number: u64,
-    /// What it says of the customer.
+    /// The analysis.
     pub reading: Reading,
 }
 
 const DAY: Duration = Duration::from_secs(86_400);
-/// The share by which a message of full confidence pulls, and the half-life by which time pulls
-/// back: of the level, of the fast and of the slow average.
+/// The share by which a message of full confidence pulls, and the half-life by which time pulls back: of
+/// the level, of the fast and of the slow average.
 const LEVEL: (f64, Duration) = (0.5, Duration::from_secs(3 * 86_400));
 const FAST: (f64, Duration) = (0.7, DAY);
 const SLOW: (f64, Duration) = (0.2, Duration::from_secs(14 * 86_400));
 /// The half-life of urgency.
 pub const URGENCY_HALF_LIFE: Duration = Duration::from_secs(6 * 3_600);
-/// A message in which nothing was found pulls by this share of what one full of cues does.
+/// A message without any cue pulls by this share of what one full of cues does.
 const SILENT: f64 = 0.25;
-/// A shorter message does not tell a customer's language: it is read in the one they spoke before.
+/// The language of a shorter message cannot be detected: it is read in the one of earlier messages.
 const TELLING_BYTES: usize = 24;
 
 impl Default for ValenceTrend {
@@ -81,19 +80,18 @@ impl Default for ValenceTrend {
 }
 
 impl ValenceTrend {
-    /// How the customer feels now: −1 (bad) to 1 (good).
+    /// The mood now: −1 (bad) to 1 (good).
     pub fn level(&self, now: Time) -> f64 {
         self.level * decay(now.since(self.at), LEVEL.1)
     }
 
-    /// Where it is going: −1 (worse) to 1 (better). What was said lately against what was said for
-    /// long.
+    /// The trend: −1 (worse) to 1 (better), recent messages against long-term ones.
     pub fn trend(&self, now: Time) -> f64 {
         let passed = now.since(self.at);
         (self.fast * decay(passed, FAST.1) - self.slow * decay(passed, SLOW.1)).clamp(-1.0, 1.0)
     }
 
-    /// How much it varies: the standard deviation of the valences, 0 to 1.
+    /// The volatility: the standard deviation of the valences, 0 to 1.
     pub fn volatility(&self) -> f64 {
         self.variance.sqrt().min(1.0)
     }
@@ -124,8 +122,8 @@ impl ValenceTrend {
         };
     }
 
-    /// The course of one customer who was two until now: averages of averages, by the number of
-    /// messages that made them.
+    /// Merges the values of two identifiers of one customer: averages of averages, weighted by the number
+    /// of messages.
     #[must_use]
     pub fn merged(&self, other: &ValenceTrend) -> ValenceTrend {
         let at = self.at.max(other.at);
@@ -145,12 +143,12 @@ impl ValenceTrend {
 }
 
 impl Sentiment {
-    /// How pressing it is now: 0 to 1.
+    /// The urgency now: 0 to 1.
     pub fn urgency(&self, now: Time) -> f64 {
         self.urgency * decay(now.since(self.overall.at), URGENCY_HALF_LIFE)
     }
 
-    /// The course in one channel.
+    /// The values for one channel.
     pub fn channel(&self, name: &str) -> Option<&ValenceTrend> {
         self.channels.iter().find(|(known, _)| known.as_str() == name).map(|(_, course)| course)
     }
@@ -176,11 +174,11 @@ impl Sentiment {
         self.evidence.push(heard);
     }
 
-    /// Takes in what is known of the same customer under another identifier.
+    /// Merges the sentiment of another identifier of the same customer.
     pub fn merge(&mut self, other: &Sentiment) {
         let at = self.overall.at.max(other.overall.at);
         self.urgency = self.urgency(at).max(other.urgency(at));
-        // Of two spoken at the same moment any will do that is always the same.
+        // On a tie any order will do, as long as it is always the same.
         let newer = (other.overall.at, other.language) > (self.overall.at, self.language);
         if self.language.is_none() || (newer && other.language.is_some()) {
             self.language = other.language;
@@ -205,30 +203,30 @@ impl Sentiment {
     }
 }
 
-/// What the message at hand says, for the rules that answer to it.
+/// The analysis of the current message, for rules.
 #[derive(Debug)]
 pub(super) struct MessageContent {
-    /// In which language it is read.
+    /// The language in which it is analysed.
     pub(super) language: Language,
-    /// How its writer feels; none if nothing is known of the language.
+    /// The valence and urgency; none if the language is not loaded.
     pub(super) reading: Option<Reading>,
-    /// The topics that it touches, as a list of names.
+    /// The topics that it matches, as a list of names.
     pub(super) topics: Value,
-    /// By topic, the words that show it.
+    /// By topic, the words that match it.
     pub(super) words: Map,
-    /// What the customer wrote, where a thread stands around it.
+    /// The customer's own text, if the message quotes a thread.
     pub(super) own: Option<Box<str>>,
-    /// Whether a program wrote it by itself: then nothing is read in it.
+    /// Whether it is automatic: then it is not analysed.
     pub(super) is_automatic: bool,
 }
 
-/// Whether a program wrote a customer's message by itself, of which these are the own words: the channel
-/// says so, or it plainly reads so.
+/// Whether a customer's message with this own text is automatic: the channel says so, or the text clearly
+/// shows it.
 pub(super) fn is_programs(told: &MessageData, own: &str, languages: &Languages) -> bool {
     told.from == Speaker::Customer && (told.automatic || languages.is_automatic(own))
 }
 
-/// What an analyser outside made of a message.
+/// The reading from an external analyser's answer.
 fn analysed(analysis: &Analysis, language: Language) -> Reading {
     let cue = |words: &AnalysedWords| Cue { text: words.text.clone(), weight: words.weight };
     Reading {
@@ -249,7 +247,7 @@ impl MessageContent {
 }
 
 impl Twin {
-    /// Reads a customer's own message and remembers how they feel.
+    /// Analyses a customer's own message and updates their sentiment.
     pub(super) fn listen(
         &mut self,
         told: &MessageData,
@@ -266,7 +264,7 @@ impl Twin {
             self.spoken(told, &text, context.policy, own.as_deref())?;
         let is_automatic = is_programs(told, &text, &speech.languages);
         let reading = match &told.analysis {
-            // Nobody says anything, or all of it is quoted.
+            // The text is empty, or all of it is quoted.
             _ if is_automatic || text.is_empty() && !told.text.is_empty() => None,
             Some(analysis) => Some(analysed(analysis, language)),
             None => speech.languages.read(&text, language),
@@ -285,10 +283,10 @@ impl Twin {
             is_automatic,
         };
         let Some(reading) = reading else { return Some(said) };
-        // The input at hand is the newest entry.
+        // The current input is the newest entry.
         let number = self.timeline.total().saturating_sub(1);
         let sentiment = self.sentiment.get_or_insert_default();
-        // The first word that tells is better than none.
+        // Of short messages, the first with a detectable language is better than none.
         if text.len() >= TELLING_BYTES || is_sure && sentiment.language.is_none() {
             sentiment.language = Some(language);
         }
@@ -297,8 +295,8 @@ impl Twin {
         Some(said)
     }
 
-    /// The language of a message: the one that the channel names, or else what the text tells, with
-    /// the customer's own as what is most likely. None if nothing is known of any of the policy's.
+    /// The language of a message: the one that the channel gives, or else the detected one, with the
+    /// customer's own as the most probable. None if none of the policy's languages is loaded.
     fn spoken(
         &self,
         told: &MessageData,
@@ -379,7 +377,7 @@ mod tests {
             let ms = |hours: f64| Duration::from_millis((hours * 3_600_000.0) as u64);
             let (soon, later) = (start + ms(hours), start + ms(hours) + ms(more));
             prop_assert!(known.level(later).abs() <= known.level(soon).abs() + 1e-12);
-            // Two spans one after the other fade as much as both at once.
+            // Two consecutive periods fade as much as both at once.
             let twice = known.at(soon).level(later);
             prop_assert!((twice - known.level(later)).abs() < 1e-9);
         }

@@ -7,22 +7,22 @@ use super::{Input, Twin, profile};
 use crate::config::limits;
 use crate::event::{self, Channel, Sensitivity, Time, Value};
 
-/// A live fact from outside, with its source, its time and its freshness limit.
+/// A live fact from a system, with its source, its time and its freshness limit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Signal {
-    /// What it is.
+    /// Its name.
     pub name: Box<str>,
-    /// Its value; null: it was taken away, which is remembered like one that is stale.
+    /// Its value; null: it was removed, which is remembered like a stale one.
     pub value: Value,
     /// The channel that reported it.
     pub source: Channel,
-    /// When that was said.
+    /// The statement time.
     pub at: Time,
-    /// The moment from which it is stale; none: it stays until it is replaced.
+    /// When it becomes stale; none: it stays until it is replaced.
     pub stale_at: Option<Time>,
-    /// How much harm it could do in the wrong place.
+    /// Its sensitivity.
     pub sensitivity: Sensitivity,
-    /// What it was given for, if it is sensitive.
+    /// The purpose for which it was given, if it is sensitive.
     #[serde(default)]
     pub purpose: Option<Box<str>>,
 }
@@ -35,7 +35,7 @@ impl Signal {
 }
 
 impl Twin {
-    /// The fresh signal of a name.
+    /// The fresh signal with this name.
     pub fn signal(&self, name: &str, now: Time) -> Option<&Signal> {
         self.context.iter().find(|signal| &*signal.name == name && signal.is_fresh(now))
     }
@@ -77,7 +77,7 @@ impl Twin {
             };
             let Some(stalest) = (0..self.context.len()).min_by_key(rank) else { return };
             if is_taken_away && self.context[stalest].is_fresh(input.at) {
-                // What is known is worth more than that something is not.
+                // A value is worth more than the record of a removal.
                 return;
             }
             self.context.remove(stalest);

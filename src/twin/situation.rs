@@ -1,5 +1,5 @@
-//! What the models know a moment by: how the customer feels, where and when it is, how they were
-//! spoken to, and what the policy tells customers apart by.
+//! The features of a situation for the models: mood, place, time, contact history, and the policy's own
+//! features.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::models::Features;
 use crate::policy::{ActivityMetric, Expression, Policy, Root};
 
 impl Twin {
-    /// What the models would know a moment by in which nothing happens but that somebody looks.
+    /// The features for a read without an input.
     pub fn situation(&self, policy: &Policy, now: Time) -> Features {
         let nothing = Fired { name: "".into(), due: now, late: Duration::ZERO };
         let input = Input::timer(nothing, now);
@@ -19,7 +19,7 @@ impl Twin {
     }
 }
 
-/// The features of a twin at the moment of a reaction. Nothing sensitive is among them.
+/// The features of a twin at the time of a reaction, without sensitive data.
 pub(super) fn features(twin: &Twin, context: &ReactionContext<'_>) -> Features {
     let now = context.input.at;
     let mut features = Features::new();
@@ -44,7 +44,7 @@ pub(super) fn features(twin: &Twin, context: &ReactionContext<'_>) -> Features {
     features.number("away", now.since(context.last_seen).as_secs_f64() / 3_600.0);
     features.number("inputs", twin.timeline.total() as f64);
     features.number("contacts", twin.contacts.len() as f64);
-    // The places are the policy's own: what is sensitive is missing, and nobody need be told.
+    // The paths are the policy's own: sensitive values are missing, which need not be noted.
     let used = Some(ReadPurpose { uses: &[], discreet: true, place: None });
     let view = View { used, ..View::whole(twin, context) };
     for feature in context.policy.features.iter().flatten() {
@@ -67,7 +67,7 @@ fn tell(feature: &Expression, view: &View<'_>, features: &mut Features) {
         Ok(value) => match value.as_number() {
             Some(share) if is_share => features.share(name, share),
             Some(number) => features.number(name, number),
-            // Lists and maps tell nothing that could be learned.
+            // Lists and maps are no features to learn from.
             None => features.absent(name),
         },
         Err(_) => features.absent(name),

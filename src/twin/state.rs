@@ -9,78 +9,77 @@ use super::{
 };
 use crate::event::{Customer, Map, Time, Value};
 
-/// What is known of one customer. The only writer is the twin's own actor.
+/// The state of one customer. Written only by the twin's actor.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Twin {
-    /// Whose twin this is.
+    /// The customer.
     pub customer: Customer,
-    /// When the first input came.
+    /// When the first input arrived.
     pub born: Time,
-    /// When the last input came.
+    /// When the last input arrived.
     pub seen: Time,
-    /// The latest `now` that it has had, where that is later than `seen`: by a broadcast nobody is
-    /// seen.
+    /// The latest `now`, if later than `seen` (a broadcast does not count as seeing the customer).
     pub lived: Option<Time>,
-    /// The customer to whom this identifier belongs, once a channel has said so. The twin then
-    /// remembers nothing, and passes on what comes for it.
+    /// The customer whom this identifier is linked to, if any. A linked twin has no memory and forwards
+    /// its inputs.
     pub linked_to: Option<Customer>,
-    /// When that was said, or taken back.
+    /// When that was stated, or withdrawn.
     #[serde(skip)]
     pub hand: Option<OwnershipRecord>,
-    /// What the customer is and said.
+    /// The customer's traits, consents and preferences.
     pub profile: Profile,
-    /// Live facts from outside; those that were taken away are not shown.
+    /// Live facts from systems; removed ones are not shown.
     #[serde(serialize_with = "those_there")]
     pub context: Vec<Signal>,
-    /// Facts that policy rules keep.
+    /// Facts that policy rules set.
     pub facts: Map,
     /// Conversations and journeys.
     pub interactions: Vec<Interaction>,
     /// Cases with the company.
     pub cases: Vec<Case>,
-    /// What the customer is believed to want.
+    /// The customer's needs.
     pub needs: Vec<Need>,
-    /// What was done for the customer, and what came of it.
+    /// Actions taken for the customer and their outcomes.
     pub contacts: Vec<Contact>,
-    /// What was handed to people.
+    /// Escalations to agents.
     pub escalations: Vec<EscalationRecord>,
-    /// What is to happen later.
+    /// Pending timers.
     pub timers: Vec<Timer>,
-    /// How the customer feels; none before they have said anything.
+    /// The customer's sentiment; none before their first message.
     pub sentiment: Option<Box<Sentiment>>,
-    /// The recent past.
+    /// Recent inputs.
     pub timeline: Timeline,
-    /// What the policy counts of the inputs that pass.
+    /// The policy's aggregates.
     pub tallies: AggregateState,
     /// Problems that the customer had, oldest first.
     pub problems: Vec<Problem>,
-    /// What was made of sensitive facts, and what it may be used for.
+    /// Derived values and their purposes.
     pub guards: Vec<Guard>,
-    /// Since when the traits are as they are.
+    /// The statement times of the traits.
     pub dates: Dates,
-    /// Since when the facts are as they are.
+    /// The statement times of the facts.
     pub fact_dates: Dates,
-    /// How often this identifier was linked, came free, or gave a memory away: the number of its
-    /// link, and what tells two moves apart.
+    /// How often this identifier was linked, was unlinked, or gave a memory away: the number of its link,
+    /// which also distinguishes two moves.
     pub epoch: u64,
-    /// Another identifier was linked to this one, and is another customer's now; or this is a known
-    /// customer who was merged with another. So no plain link takes it.
+    /// Another identifier was linked to this one, and now belongs to another customer; or this is a known
+    /// customer who was merged with another. So a plain link is rejected.
     pub known: bool,
-    /// How often this identifier was linked of late.
+    /// The rate limit of ownership changes.
     pub moves: RelinkCounter,
-    /// The identities of what came of late, behind the timeline. They tell nobody anything.
+    /// Ids of recent inputs beyond the timeline (hashes without meaning to people).
     #[serde(skip)]
     pub recent: Recent,
-    /// The other identifiers of this customer, and what came from each.
+    /// The other identifiers of this customer, and what each contributed.
     pub identifiers: Vec<Identifier>,
-    /// The broadcasts that it has met. Those that are gone leave with the next input.
+    /// The broadcasts that it has received. Ended ones are removed with the next input.
     pub met: Vec<Meeting>,
-    /// The customer's dissatisfaction has risen to the policy's alarm, and has not calmed down
+    /// Whether the dissatisfaction has reached the policy's alarm threshold, and has not calmed down
     /// since.
     pub alarmed: bool,
-    /// How many decisions there were.
+    /// The number of decisions.
     pub decisions: u32,
-    /// The experiments into which the customer has come.
+    /// The experiments that the customer has entered.
     pub trials: Vec<Trial>,
 }
 
@@ -88,8 +87,8 @@ fn those_there<S: Serializer>(signals: &[Signal], to: S) -> Result<S::Ok, S::Err
     to.collect_seq(signals.iter().filter(|signal| signal.value != Value::Null))
 }
 
-/// Everything of a twin but its name and the full blocks of its timeline, which a store keeps
-/// apart: the name is the key, and a full block is written once.
+/// The stored state of a twin, without its name and the full blocks of its timeline, which are stored
+/// separately: the name is the key, and a full block is written once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Record<'a> {
     born: Time,
@@ -127,7 +126,7 @@ pub struct Record<'a> {
 }
 
 impl Twin {
-    /// The twin of a customer of whom nothing is known yet.
+    /// The twin of an unknown customer.
     pub fn new(customer: Customer, now: Time) -> Twin {
         Twin {
             customer,
@@ -164,7 +163,7 @@ impl Twin {
         }
     }
 
-    /// The twin as a store keeps it, the full blocks of its timeline aside.
+    /// The stored state of the twin, without the full blocks of its timeline.
     pub fn record(&self) -> Record<'_> {
         Record {
             born: self.born,
@@ -203,7 +202,7 @@ impl Twin {
         }
     }
 
-    /// The twin that a store kept.
+    /// Restores a stored twin.
     pub fn from_record(customer: Customer, record: Record<'_>, blocks: &[Block<'_>]) -> Twin {
         Twin {
             customer,
@@ -245,25 +244,25 @@ impl Twin {
         }
     }
 
-    /// The moment up to which it has lived: its `now` never goes back behind it.
+    /// The twin's `now`, which never goes back.
     pub(super) fn has_lived_to(&self) -> Time {
-        // Before the first input nobody was seen.
+        // Before the first input the customer was not seen.
         let seen = if self.timeline.total() == 0 { Time::MIN } else { self.seen };
         self.lived.map_or(seen, |lived| lived.max(seen))
     }
 
-    /// It lives on to this moment.
+    /// Advances the twin's `now`.
     pub(super) fn live_to(&mut self, at: Time) {
         let lived = self.lived.map_or(at, |lived| lived.max(at));
         self.lived = Some(lived).filter(|lived| *lived > self.seen);
     }
 
-    /// Whether an agent holds a conversation with this customer, so that automation keeps quiet.
+    /// Whether an agent holds a conversation with this customer, so that automation pauses.
     pub fn is_held_by_agent(&self) -> bool {
         self.escalations.iter().any(EscalationRecord::is_claimed)
     }
 
-    /// Whether an agent asks what to say, at the desk at which they hold the conversation.
+    /// Whether an agent requests a proposal, in the channel in which they hold the conversation.
     pub(super) fn is_asked_by_agent(&self, input: &Input) -> bool {
         input.ask().is_some()
             && self.escalations.iter().any(|known| {

@@ -10,7 +10,7 @@ use super::memory::PastEntry;
 use crate::config::limits;
 use crate::event::{EventType, Time, cut};
 
-/// What kind of input an entry records.
+/// The kind of input of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EntryKind {
     /// An event of this type.
@@ -22,7 +22,7 @@ pub enum EntryKind {
 }
 
 impl EntryKind {
-    /// The name that people see.
+    /// The name for people.
     pub const fn name(self) -> &'static str {
         match self {
             EntryKind::Event(event_type) => event_type.name(),
@@ -31,7 +31,7 @@ impl EntryKind {
         }
     }
 
-    // Stored bytes: these numbers must never change, only grow.
+    // Stored bytes: these numbers must never change; only new ones may be added.
     const fn code(self) -> u8 {
         match self {
             EntryKind::Timer => 0,
@@ -81,44 +81,44 @@ impl Serialize for EntryKind {
     }
 }
 
-/// One input that a twin took in.
+/// One processed input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Entry<'a> {
-    /// The how-manieth input of this twin it was, from 0.
+    /// The zero-based index of this input of the twin.
     pub number: u64,
-    /// When it was taken in.
+    /// When it was processed.
     pub at: Time,
-    /// What kind it was.
+    /// The kind of input.
     pub what: EntryKind,
     /// The channel that reported it; empty for a timer and a broadcast.
     pub channel: &'a str,
-    /// What it said, in short.
+    /// Its content in short.
     pub text: &'a str,
-    /// Its identity.
+    /// Its fingerprint.
     #[serde(skip)]
     pub fingerprint: u64,
 }
 
-/// The last inputs of a twin, oldest first: its recent past, and its memory for duplicates.
+/// The last inputs of a twin, oldest first: its recent history, and its memory for duplicates.
 ///
-/// All entries lie in one piece of memory, because a million twins hold twenty of them each. The
-/// layout of one entry is a stored contract: length of the whole (u16), fingerprint (u64), time
-/// in ms (i64), kind (u8), length of the channel (u8), channel, text; numbers little-endian.
+/// All entries are in one allocation, because each of a million twins has about twenty of them. The
+/// layout of one entry is a stored contract: length of the whole (u16), fingerprint (u64), time in ms
+/// (i64), kind (u8), length of the channel (u8), channel, text; numbers little-endian.
 ///
-/// A store keeps entries by the block of [`Timeline::BLOCK`], each written once when it is full;
-/// those behind the last full block are kept with the twin's state, which every input changes
-/// anyway. So most inputs cost a store one row and not two.
+/// A store keeps entries in blocks of [`Timeline::BLOCK`], each written once when it is full; those after
+/// the last full block are stored with the twin's state, which every input changes anyway. So most inputs
+/// cost a store one row and not two.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Timeline {
     bytes: Vec<u8>,
     len: u16,
-    /// Where in the bytes the entries behind the last full block begin.
+    /// The byte offset of the entries after the last full block.
     open_at: u32,
-    /// How many entries there ever were.
+    /// The total number of entries ever added.
     total: u64,
 }
 
-/// Where a timeline ended at some moment.
+/// The end of a timeline at some time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimelineEnd {
     total: u64,
@@ -128,34 +128,34 @@ pub struct TimelineEnd {
 /// Entries that a store keeps in one row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Block<'a> {
-    /// The number of the first of them.
+    /// The number of its first entry.
     first: u64,
     entries: Packed<'a>,
 }
 
-/// Entries as a timeline packs them, one behind the other.
+/// Packed timeline entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Packed<'a>(Cow<'a, [u8]>);
 
 const HEADER: usize = 2 + 8 + 8 + 1 + 1;
 
 impl Timeline {
-    /// How many entries a store keeps in one row.
+    /// The number of entries in one row of a store.
     pub const BLOCK: u64 = 4;
-    /// How many such rows a twin has at most; a new one takes the place of the oldest.
+    /// The maximum number of such rows of a twin; a new one replaces the oldest.
     pub const BLOCKS: u64 = limits::TIMELINE_ENTRIES as u64 / Timeline::BLOCK;
 
-    /// How many entries there ever were: the number of the next one.
+    /// The total number of entries ever added: the number of the next one.
     pub fn total(&self) -> u64 {
         self.total
     }
 
-    /// How many entries are held.
+    /// The number of entries held.
     pub fn len(&self) -> usize {
         usize::from(self.len)
     }
 
-    /// Whether there is none.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -177,14 +177,14 @@ impl Timeline {
         timeline
     }
 
-    /// Where the timeline ends now, for [`Timeline::changed_from`].
+    /// The current end, for [`Timeline::changed_from`].
     pub fn end(&self) -> TimelineEnd {
         let newest = self.numbered().last().and_then(|(_, bytes)| unpack(bytes));
         TimelineEnd { total: self.total, newest: newest.map(|entry| entry.fingerprint) }
     }
 
-    /// The number from which on entries are others than those there were at `end`: all that came
-    /// since, or all there are if memories were moved in between.
+    /// The number of the first entry that differs from those at `end`: all newer entries, or all held
+    /// ones if memories were moved in between.
     pub fn changed_from(&self, end: TimelineEnd) -> u64 {
         let Some(newest) = end.newest else {
             return 0;
@@ -196,13 +196,13 @@ impl Timeline {
         if is_same { end.total } else { 0 }
     }
 
-    /// Whether an input of this identity is among the entries.
+    /// Whether the entries contain an input with this fingerprint.
     pub fn knows(&self, fingerprint: u64) -> bool {
         let wanted = fingerprint.to_le_bytes();
         Split { rest: &self.bytes }.any(|entry| entry.get(2..10) == Some(&wanted[..]))
     }
 
-    /// The entry that has no room any more once another comes.
+    /// The entry that the next one will push out.
     pub(super) fn leaving(&self) -> Option<Entry<'_>> {
         (self.len() == limits::TIMELINE_ENTRIES).then(|| self.iter().next()).flatten()
     }
@@ -216,13 +216,13 @@ impl Timeline {
         (self.total - u64::from(self.len)..).zip(Split { rest: &self.bytes })
     }
 
-    /// The entries behind the last full block.
+    /// The entries after the last full block.
     pub fn open(&self) -> Packed<'_> {
         Packed(Cow::Borrowed(self.bytes.get(self.open_at as usize..).unwrap_or_default()))
     }
 
-    /// The blocks that became full after there had been `since` entries, each with its place in a
-    /// ring of [`Timeline::BLOCKS`]; of the oldest only what is still held.
+    /// The blocks that became full after there had been `since` entries, each with its position in a ring
+    /// of [`Timeline::BLOCKS`]; of the oldest only the entries that are still held.
     pub fn blocks_since(&self, since: u64) -> impl Iterator<Item = (u8, Block<'_>)> {
         let (from, until) = (since / Timeline::BLOCK, self.total / Timeline::BLOCK);
         (from..until).filter_map(|block| {
@@ -237,7 +237,7 @@ impl Timeline {
         Block { first: self.total - u64::from(self.len), entries: Packed(Cow::Borrowed(closed)) }
     }
 
-    /// The entries of these numbers that are held.
+    /// The held entries with these numbers.
     fn block(&self, numbers: &Range<u64>) -> Option<Block<'_>> {
         let mut block: Option<(u64, Range<usize>)> = None;
         let mut at = 0;
@@ -252,8 +252,8 @@ impl Timeline {
         Some(Block { first, entries: Packed(Cow::Borrowed(self.bytes.get(range)?)) })
     }
 
-    /// The timeline that a store kept: the number of entries there ever were and of those held, its
-    /// blocks in any order, and what is behind them. Whatever is not an entry is left out.
+    /// Restores a stored timeline from the total and held numbers of entries, its blocks in any order,
+    /// and the entries after them. Invalid entries are skipped.
     pub fn from_blocks(
         total: u64,
         held: usize,
@@ -285,13 +285,13 @@ impl Timeline {
         timeline
     }
 
-    /// Adds an entry; the oldest leaves when there are too many.
+    /// Adds an entry; beyond the limit the oldest is dropped.
     fn push(&mut self, at: Time, fingerprint: u64, what: EntryKind, channel: &str, text: &str) {
         self.push_with(at, fingerprint, what, channel, |line| line.write_str(text));
     }
 
-    /// Adds an entry whose text is written where it stays; the oldest leaves when there are too
-    /// many. What is longer than an entry may be is left out.
+    /// Adds an entry whose text is written in place; beyond the limit the oldest is dropped. A text
+    /// longer than an entry is cut.
     pub(super) fn push_with(
         &mut self,
         at: Time,
@@ -306,7 +306,7 @@ impl Timeline {
             let gone = oldest.len();
             self.bytes.drain(..gone);
             self.len -= 1;
-            // At least one full block lies behind the oldest of so many.
+            // At least one full block follows the oldest of so many.
             self.open_at -= gone as u32;
         }
         let channel = cut(channel, limits::CHANNEL_BYTES);
@@ -317,14 +317,14 @@ impl Timeline {
         self.bytes.push(what.code());
         self.bytes.push(channel.len() as u8);
         self.bytes.extend_from_slice(channel.as_bytes());
-        // A line that is full says so, and is as long as it may be.
+        // A full line returns an error, and has the maximum length.
         let _ = text(&mut EntryText { bytes: &mut self.bytes, left: limits::TIMELINE_TEXT_BYTES });
         let length = self.bytes.len() - start;
         self.bytes[start..start + 2].copy_from_slice(&(length as u16).to_le_bytes());
         self.count();
     }
 
-    /// Counts an entry that was added to the bytes.
+    /// Counts an entry that was appended to the bytes.
     fn count(&mut self) {
         self.len += 1;
         self.total += 1;
@@ -362,7 +362,7 @@ impl fmt::Write for EntryText<'_> {
     }
 }
 
-/// Splits packed entries.
+/// An iterator over packed entries.
 struct Split<'a> {
     rest: &'a [u8],
 }
@@ -411,13 +411,13 @@ impl Serialize for Packed<'_> {
 
 impl<'de> Deserialize<'de> for Packed<'_> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        // Any bytes are packed entries: what is not an entry is left out when they are split.
+        // Any bytes are accepted as packed entries: invalid entries are left out when they are split.
         Bytes::deserialize(from).map(|bytes| Packed(Cow::Owned(bytes.into())))
     }
 }
 
 impl Serialize for Timeline {
-    /// For people only: a store keeps the packed entries.
+    /// Only for people: a store keeps the packed entries.
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let mut list = to.serialize_seq(Some(self.len()))?;
         self.iter().try_for_each(|entry| list.serialize_element(&entry))?;
@@ -477,7 +477,7 @@ mod tests {
             let timeline = filled(&texts);
             let mut ring = BTreeMap::new();
             for from in (0..texts.len()).step_by(step) {
-                // Written as commits do: later blocks take the places of earlier ones.
+                // Written as in commits: later blocks replace earlier ones.
                 let partial = filled(&texts[..texts.len().min(from + step)]);
                 let new = partial.blocks_since(from as u64);
                 ring.extend(new.map(|(slot, block)| (slot, owned(&block))));

@@ -8,25 +8,24 @@ use crate::config::limits;
 use crate::event::Time;
 use crate::policy::CatchUp;
 
-/// Something that is to happen later. The twin's list is the truth; the store's index of timers
-/// only wakes the twin.
+/// A pending timer. The twin's list is authoritative; the store's timer index only wakes the twin.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Timer {
     /// Its name, unique within the twin.
     pub name: Box<str>,
     /// When it fires.
     pub due: Time,
-    /// It fires again after each such span.
+    /// The interval after which it fires again; none: it fires once.
     pub every: Option<Duration>,
-    /// What happens to firings that were missed.
+    /// How missed firings are handled.
     pub catch_up: CatchUp,
 }
 
-/// A firing later than this is late for [`CatchUp::Skip`].
+/// A firing later than this counts as missed for [`CatchUp::Skip`].
 const SKIPPED_WHEN_LATER: Duration = Duration::from_secs(60);
 
 impl Twin {
-    /// Starts a timer, or starts it anew.
+    /// Starts or restarts a timer.
     pub(super) fn start_timer(
         &mut self,
         timer: Timer,
@@ -45,7 +44,7 @@ impl Twin {
         effects.push(Effect::StartTimer { name: timer.name, due: timer.due });
     }
 
-    /// Takes a timer away without firing it.
+    /// Cancels a timer.
     pub(super) fn cancel_timer(&mut self, name: &str, effects: &mut Vec<Effect>) {
         if let Some(at) = self.timers.iter().position(|known| &*known.name == name) {
             let gone = self.timers.remove(at);
@@ -53,9 +52,9 @@ impl Twin {
         }
     }
 
-    /// Takes a firing in; a repeating timer gets its next one. Returns whether rules should hear
-    /// of it: not if the timer was moved or cancelled meanwhile, nor if its catch-up rule says to
-    /// skip it. The row that woke the twin is the partition's to delete.
+    /// Processes a firing; a repeating timer gets its next one. Returns whether rules should see it: not
+    /// if the timer was moved or cancelled meanwhile, nor if its catch-up rule says to skip it. The
+    /// partition deletes the row that woke the twin.
     pub(super) fn fire_timer(&mut self, fired: &Fired, effects: &mut Vec<Effect>) -> bool {
         let is_this = |known: &Timer| known.name == fired.name && known.due == fired.due;
         let Some(at) = self.timers.iter().position(is_this) else {
@@ -74,11 +73,11 @@ impl Twin {
     }
 }
 
-/// When a repeating timer fires next, after a firing that came `fired.late` after its due time.
+/// The next firing of a repeating timer, after one that came `fired.late` after its due time.
 fn next_due(fired: &Fired, every: Duration, catch_up: CatchUp) -> Time {
     let missed = fired.late.as_millis() / every.as_millis().max(1);
     let passed_over = match catch_up {
-        // One by one, but an outage of years is not made up for in full.
+        // One by one, but the firings of an outage of years are not all made up for.
         CatchUp::Run => missed.saturating_sub(limits::TIMER_CATCH_UP as u128),
         CatchUp::Coalesce | CatchUp::Skip => missed,
     };

@@ -1,4 +1,4 @@
-//! What is tried on this customer, and whether it did what the company hopes for.
+//! Experiments of this customer: the arms, and whether the goal was reached.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,22 +11,22 @@ use crate::config::limits;
 use crate::event::Time;
 use crate::policy::{Experiment, ExperimentArm, Policy, Truth};
 
-/// The customer's part in an experiment: since a decision was taken that it is about.
+/// The customer's participation in an experiment, since the first decision that it concerns.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Trial {
-    /// Which experiment of the policy.
+    /// The name of the policy's experiment.
     pub experiment: Box<str>,
-    /// The arm in which the customer is.
+    /// The customer's arm.
     pub arm: Box<str>,
-    /// Since when.
+    /// When the customer entered it.
     pub since: Time,
-    /// Whether what the company hopes for has come.
+    /// Whether the goal was reached.
     pub reached: bool,
-    /// What it was worth, all together.
+    /// The total value.
     pub value: f64,
 }
 
-/// The arm of an experiment that a decision was made under.
+/// The customer's arm of an experiment at the time of a decision.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ArmAssignment {
     /// The experiment.
@@ -35,31 +35,31 @@ pub struct ArmAssignment {
     pub arm: Box<str>,
 }
 
-/// A step of an experiment, as its results count it.
+/// An update of an experiment's results.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrialUpdate {
-    /// Which experiment of the policy.
+    /// The name of the policy's experiment.
     pub experiment: Box<str>,
-    /// The arm in which the customer is.
+    /// The customer's arm.
     pub arm: Box<str>,
-    /// The customer has come in.
+    /// The customer has entered the experiment.
     pub entered: bool,
-    /// What the company hopes for has come for the first time.
+    /// The goal was reached for the first time.
     pub reached: bool,
-    /// By how much the customer's value has grown.
+    /// The increase of the customer's value.
     pub value: f64,
-    /// By how much the square of the customer's value has grown.
+    /// The increase of the square of the customer's value.
     pub squares: f64,
 }
 
 impl Twin {
-    /// The customer's part in an experiment, once they have come in.
+    /// The customer's participation in an experiment, if they have entered it.
     pub fn trial(&self, experiment: &str) -> Option<&Trial> {
         self.trials.iter().find(|trial| *trial.experiment == *experiment)
     }
 
-    /// The arm in which the customer is. Who came in stays in the arm, even if their twin has been
-    /// linked with another one meanwhile.
+    /// The customer's arm. A customer who has entered stays in the arm, even if their twin is linked with
+    /// another one meanwhile.
     pub(super) fn arm<'a>(&self, experiment: &'a Experiment) -> Option<&'a ExperimentArm> {
         match self.trial(&experiment.name) {
             Some(trial) => experiment.arm(&trial.arm),
@@ -67,9 +67,9 @@ impl Twin {
         }
     }
 
-    /// The policy that the customer lives under: that of their arm, if it has one of its own.
+    /// The policy for the customer: that of their arm, if it has one of its own.
     pub fn governed_by<'a>(&self, policy: &'a Policy) -> &'a Policy {
-        // Whoever refuses to be profiled is in no arm.
+        // A customer who refuses profiling is in no arm.
         if policy.arms.is_empty() || !self.is_personal(policy, self.seen) {
             return policy;
         }
@@ -80,7 +80,7 @@ impl Twin {
         governing.next().unwrap_or(policy)
     }
 
-    /// The customer comes into these experiments, in these arms, each once.
+    /// Enters the customer into these experiments, in these arms, each once.
     pub(super) fn enter<'a>(
         &mut self,
         experiments: impl Iterator<Item = (&'a Experiment, &'a ExperimentArm)>,
@@ -92,7 +92,7 @@ impl Twin {
                 continue;
             }
             if self.trials.len() >= limits::POLICY_EXPERIMENTS {
-                // Of those that the policy has there is room for all.
+                // There is room for all experiments of the policy.
                 let known = &context.policy.experiments;
                 self.trials.retain(|trial| known.get(&trial.experiment).is_some());
             }
@@ -116,7 +116,7 @@ impl Twin {
     }
 }
 
-/// Counts an input that is what experiments hope for, in those in which the customer is.
+/// Counts an input that is a goal of experiments, in those that the customer has entered.
 pub(super) fn hope(
     twin: &mut Twin,
     context: &ReactionContext<'_>,

@@ -1,5 +1,5 @@
-//! Policy rules raise, strengthen and satisfy needs, keep facts, note choices, start timers, hand
-//! over to people and propose actions.
+//! Understand: policy rules raise, strengthen and satisfy needs, set facts, note choices, start timers,
+//! escalate and propose actions.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -26,36 +26,36 @@ use crate::policy::{
     Purposes, Root, Rule, RuleStep, SourceLocation, Template, Trigger, Truth,
 };
 
-/// What one reaction goes by.
+/// The context of one reaction.
 pub(super) struct ReactionContext<'a> {
     pub(super) input: &'a Input,
     pub(super) policy: &'a Policy,
-    /// What is shared among customers at the moment.
+    /// The active broadcasts.
     pub(super) broadcasts: &'a Broadcasts,
-    /// What was learned from the outcomes of all customers.
+    /// The models learned from the outcomes of all customers.
     pub(super) models: &'a Snapshot,
-    /// Who is told which rules held.
+    /// The observer of matched rules.
     pub(super) followed: Option<&'a MatchedRules>,
-    /// What of it the twin has just met.
+    /// The broadcasts that the twin receives with this input.
     pub(super) met: broadcast::NewMeetings,
-    /// The campaign that has the twin decide.
+    /// The campaign for which the twin decides.
     pub(super) campaign: Option<&'a Arc<LiveBroadcast>>,
     /// When the twin was seen before this input.
     pub(super) last_seen: Time,
-    /// What the customer says, if the input is a message of theirs.
+    /// The analysed text, if the input is a message of the customer.
     pub(super) said: Option<MessageContent>,
-    /// The parts of the event that come late: something that was said later is known.
+    /// The late parts of the event: a later statement is known.
     pub(super) late: Box<[Box<str>]>,
-    /// Whether the customer may be treated as the one that they are.
+    /// Whether personalization is allowed.
     pub(super) is_personal: bool,
-    /// Whether what is kept of the customer must not be used.
+    /// Whether processing is restricted.
     pub(super) is_restricted: bool,
-    /// Whether an agent is to say what is decided: what speaks against speaking to the customer now
-    /// does not count, for they speak already.
+    /// Whether the decision is for an agent to say: objections to contacting the customer now do not
+    /// count, because they are already in conversation.
     pub(super) is_for_agent: bool,
-    /// Whether there is anything sensitive, so that what is read must be looked at.
+    /// Whether the twin has any sensitive data, so that reads must be checked.
     pub(super) is_guarded: bool,
-    /// What was withheld: from whom, and why.
+    /// Withheld reads: by whom, and why.
     withheld: RefCell<Vec<(SourceLocation, String)>>,
 }
 
@@ -90,7 +90,7 @@ impl<'a> ReactionContext<'a> {
         }
     }
 
-    /// The same, as somebody decides who speaks with the customer.
+    /// The same context, for a decision of an agent in conversation with the customer.
     pub(super) fn for_an_agent(&self, twin: &Twin) -> ReactionContext<'a> {
         let world = World {
             policy: self.policy,
@@ -102,38 +102,38 @@ impl<'a> ReactionContext<'a> {
         ReactionContext { is_for_agent: true, ..context }
     }
 
-    /// The moment up to which the twin has lived: late inputs do not move time back, and a
-    /// broadcast moves it on although nobody was seen.
+    /// The twin's `now`: a late input does not move time back, and a broadcast advances it without
+    /// counting as seeing the customer.
     pub(super) fn lived(&self, twin: &Twin) -> Time {
         twin.seen.max(self.input.at)
     }
 
-    /// Whether something goes by a part of the event that comes late.
+    /// Whether something uses a part of the event that is late.
     pub(super) fn goes_by_what_is_late(&self, read: &[Path]) -> bool {
         let is_late = |path: &Path| {
             path.root == Root::Event
                 && self.late.iter().any(|late| {
-                    // The part itself, what it is a part of, or a part of it.
+                    // The part itself, one that contains it, or one within it.
                     late.split('.').zip(path.names()).all(|(late, read)| late == read)
                 })
         };
         !self.late.is_empty() && read.iter().any(is_late)
     }
 
-    /// The topics that the input touches.
+    /// The topics that the input matches.
     pub(super) fn topics(&self) -> impl Iterator<Item = (Trigger, &str)> {
         self.said.iter().flat_map(MessageContent::topics).map(|topic| (Trigger::Topic, topic))
     }
 
-    /// What else the input means: the topics that it touches, the further places that are asked
-    /// for, and the broadcasts that are met.
+    /// Further triggers of the input: the topics that it matches, further requested placements, and the
+    /// broadcasts that are received.
     pub(super) fn besides(&self) -> impl Iterator<Item = (Trigger, &str)> {
         let met = self.met.iter().map(|shared| (Trigger::Broadcast, &*shared.scope));
         self.topics().chain(self.further_places()).chain(self.noticed()).chain(met)
     }
 
-    /// What the twin notices by itself: that nothing came of an action, that a promise about an
-    /// escalation was broken.
+    /// What the twin detects by itself: that an action had no outcome, that a deadline of an escalation
+    /// was missed.
     fn noticed(&self) -> Option<(Trigger, &str)> {
         let Cause::Timer(fired) = &self.input.cause else { return None };
         match &*fired.name {
@@ -145,14 +145,14 @@ impl<'a> ReactionContext<'a> {
         }
     }
 
-    /// The places beyond the first that a channel asks for.
+    /// The placements beyond the first that a channel requests.
     fn further_places(&self) -> impl Iterator<Item = (Trigger, &str)> {
         let ask = self.input.ask();
         let places = ask.into_iter().flat_map(|ask| ask.places().skip(1));
         places.map(|place| (Trigger::Event(EventType::Ask), place))
     }
 
-    /// Notes that something sensitive was not read, once for each reader and reason.
+    /// Records that sensitive data was not read, once for each reader and reason.
     pub(super) fn withhold(&self, place: &SourceLocation, why: String) {
         let mut withheld = self.withheld.borrow_mut();
         if !withheld.iter().any(|(known, said)| known == place && *said == why) {
@@ -160,7 +160,7 @@ impl<'a> ReactionContext<'a> {
         }
     }
 
-    /// Tells the operators what was withheld.
+    /// Notes the withheld reads for operators.
     pub(super) fn tell_withheld(&self, notes: &mut Notes) {
         for (place, why) in self.withheld.take() {
             notes.policy(&place, why);
@@ -168,23 +168,23 @@ impl<'a> ReactionContext<'a> {
     }
 }
 
-/// What the rules would have decided about.
+/// What the rules ask the arbitration to decide.
 #[derive(Debug, Default)]
 pub(super) struct DecisionRequests {
-    /// A need was raised or strengthened.
+    /// Whether a need was raised or strengthened.
     pub(super) needs_moved: bool,
-    /// Positions of the actions that rules proposed, and what the reasons may be used for.
+    /// Positions of the actions that rules proposed, with the purposes of the reasons.
     pub(super) proposed: SmallVec<[(usize, Option<Purposes>); 2]>,
-    /// Positions of the needs that were met just now.
+    /// Positions of the needs that were just satisfied.
     pub(super) met: SmallVec<[usize; 2]>,
-    /// What was left, and is to be offered now that somebody turned up.
+    /// The interaction to offer because the customer returned.
     pub(super) offer: Option<ResumeOffer>,
 }
 
 impl DecisionRequests {
-    /// What would have been said must be decided again, as far as there is a reason left: an action
-    /// that a rule proposed, one that asks for a consent that lacks still, or whatever serves the
-    /// needs there are. A campaign, and what was left, are looked for as at other times.
+    /// Requests a deferred decision again, as far as it still has a reason: an action that a rule
+    /// proposed, one that asks for a consent that is still missing, or the actions that serve the current
+    /// needs. Campaigns and interactions to resume are found as at other times.
     fn decide_again(
         &mut self,
         held: DeferredDecision<'_>,
@@ -213,8 +213,8 @@ impl DecisionRequests {
     }
 }
 
-/// Applies every rule that the input concerns, in the order of the policy. A rule sees what the
-/// rules before it have changed.
+/// Applies every rule that the input triggers, in the order of the policy. A rule sees the changes of
+/// earlier rules.
 pub(super) fn understand(
     twin: &mut Twin,
     context: &mut ReactionContext<'_>,
@@ -259,7 +259,7 @@ pub(super) fn understand(
     requests
 }
 
-/// Whether a rule answers to the input, and not only to a broadcast that happens to be met with it.
+/// Whether the input itself triggers a rule, and not only a broadcast that the twin receives with it.
 fn is_of_input(rule: &Rule, context: &ReactionContext<'_>) -> bool {
     let (trigger, detail) = context.input.trigger();
     context.met.is_empty()
@@ -269,8 +269,8 @@ fn is_of_input(rule: &Rule, context: &ReactionContext<'_>) -> bool {
             .any(|known| std::ptr::eq(known, rule))
 }
 
-/// Takes the steps of a rule, if it holds. What called it may be used for certain purposes; none:
-/// for anything.
+/// Runs the steps of a rule, if its condition holds, with the purposes of what triggered it; none:
+/// unrestricted.
 fn follow(
     rule: &Rule,
     by: Option<Purposes>,
@@ -295,7 +295,7 @@ fn follow(
     }
 }
 
-/// One rule at work on one twin.
+/// The run of one rule on one twin.
 struct RuleRun<'a, 'b> {
     twin: &'a mut Twin,
     context: &'a ReactionContext<'b>,
@@ -303,13 +303,13 @@ struct RuleRun<'a, 'b> {
     effects: &'a mut Vec<Effect>,
     notes: &'a mut Notes,
     requests: &'a mut DecisionRequests,
-    /// What may be done with what the rule goes by; none: anything.
+    /// The purposes of what the rule has read; none: unrestricted.
     made_of: Option<Purposes>,
 }
 
 impl RuleRun<'_, '_> {
-    /// Takes one step. A step whose expressions do not work out is left out and noted: the other
-    /// steps and the event must not suffer for it.
+    /// Runs one step. A step whose expressions fail is skipped and noted, so that the other steps and the
+    /// event are not affected.
     fn take(&mut self, step: &RuleStep) {
         let read = match step {
             RuleStep::Raise { strength, .. } => strength.paths(),
@@ -386,7 +386,7 @@ impl RuleRun<'_, '_> {
                     self.notes.policy(&self.rule.place, "a sensitive fact makes no preference");
                 }
                 value => {
-                    // The input at hand is the newest entry.
+                    // The current input is the newest entry.
                     let number = self.twin.timeline.total().saturating_sub(1);
                     let speaks = PreferenceSign::For(1.0);
                     let evidence = Evidence { key, value: &value, speaks, number, at: now };
@@ -414,7 +414,7 @@ impl RuleRun<'_, '_> {
                 self.twin.start_timer(timer, self.effects, self.notes);
             }
             RuleStep::Cancel { timer } => self.twin.cancel_timer(timer, self.effects),
-            // Whoever wants nothing done with what is kept is heard in what they say now.
+            // If processing is restricted, a wish in the current message is still heard.
             RuleStep::Escalate { .. } if self.context.is_restricted && !self.is_of_the_words() => {}
             RuleStep::Escalate { to, topic, priority, because } => {
                 let queue = escalation::route(self.twin, to, self.context);
@@ -427,7 +427,7 @@ impl RuleRun<'_, '_> {
             RuleStep::Act { action } => {
                 let known = self.requests.proposed.iter_mut().find(|(known, _)| known == action);
                 match (known, &self.made_of) {
-                    // One reason that anybody may know is enough.
+                    // One reason without restrictions is enough.
                     (Some((_, made_of)), None) => *made_of = None,
                     (Some(_), Some(_)) => {}
                     (None, made_of) => self.requests.proposed.push((*action, made_of.clone())),
@@ -437,7 +437,7 @@ impl RuleRun<'_, '_> {
         Ok(())
     }
 
-    /// Whether the rule goes by nothing but what the customer says at this moment.
+    /// Whether the rule reads only the customer's current message.
     fn is_of_the_words(&self) -> bool {
         self.rule.when.is_none() && self.context.said.is_some()
     }
@@ -450,12 +450,12 @@ impl RuleRun<'_, '_> {
         how(expression, &View::whole(self.twin, self.context))
     }
 
-    /// Words for people; none rather than words with a hole in them.
+    /// A text for people; none if one of its placeholders has no value.
     fn say(&mut self, template: Option<&Template>) -> String {
         self.say_to(template, None)
     }
 
-    /// Words for people who use them in this way.
+    /// A text for people who use it for these purposes.
     fn say_to(&mut self, template: Option<&Template>, uses: Option<&[Box<str>]>) -> String {
         let Some(template) = template else { return String::new() };
         let place = Some(&self.rule.place);
@@ -474,7 +474,7 @@ impl RuleRun<'_, '_> {
         }
     }
 
-    /// What may be done with what a step makes of these paths; none: anything.
+    /// The purposes of what a step derives from these paths; none: unrestricted.
     fn made_of<'p>(&self, read: impl Iterator<Item = &'p [Path]>) -> Option<Purposes> {
         if !self.context.is_guarded {
             return None;

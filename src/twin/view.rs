@@ -1,4 +1,4 @@
-//! The world of one twin, as expressions and texts of a policy may read it.
+//! The view of one twin for a policy's expressions and templates.
 
 use super::sentiment::MessageContent;
 use super::understand::ReactionContext;
@@ -6,35 +6,35 @@ use super::{Cause, Interaction, Need, Twin, Window, broadcast, learn, resume};
 use crate::event::{self, Event, EventKind, Map, Value, Zone};
 use crate::policy::{ActivityMetric, Found, Path, Policy, Root, Scope, SourceLocation};
 
-/// A twin at the moment of one reaction.
+/// A twin at the time of one reaction.
 #[derive(Clone, Copy)]
 pub(super) struct View<'a> {
     pub(super) twin: &'a Twin,
     pub(super) context: &'a ReactionContext<'a>,
     /// The need for which a treatment is rendered.
     pub(super) need: Option<&'a Need>,
-    /// What is read is used for this; none: to understand the customer.
+    /// The purpose of the read; none: to understand the customer.
     pub(super) used: Option<ReadPurpose<'a>>,
 }
 
-/// What somebody reads facts for.
+/// The purpose for which facts are read.
 #[derive(Clone, Copy)]
 pub(super) struct ReadPurpose<'a> {
-    /// The purposes, all of which must fit.
+    /// The purposes, all of which must be allowed.
     pub(super) uses: &'a [Box<str>],
-    /// Nothing sensitive may be read, even if the purposes fit.
+    /// Whether sensitive data is excluded even if the purposes are allowed.
     pub(super) discreet: bool,
-    /// Who reads, for the operators; none: nobody of the policy, and nobody is told.
+    /// The reader, for the operators' notes; none: no part of the policy, and nothing is noted.
     pub(super) place: Option<&'a SourceLocation>,
 }
 
 impl<'a> View<'a> {
-    /// All that the twin knows, as its rules read it.
+    /// The whole state, as its rules read it.
     pub(super) fn whole(twin: &'a Twin, context: &'a ReactionContext<'a>) -> View<'a> {
         View { twin, context, need: None, used: None }
     }
 
-    /// Whether what stands at a path must not be read here; if so, it is noted.
+    /// Whether the value at a path must not be read here; if so, that is noted.
     pub(super) fn is_withheld(&self, path: &Path) -> bool {
         let Some(used) = self.used else { return false };
         let Some(given) = self.twin.purposes_at(path, self.context, self.need) else {
@@ -58,7 +58,7 @@ impl<'a> View<'a> {
 }
 
 impl Scope for View<'_> {
-    /// Where the customer lives; if that is not known, or not understood, where the policy says.
+    /// The customer's time zone; if that is missing or unknown, the policy's.
     fn zone(&self) -> Zone {
         let known = learn::zone(self.twin).ok().flatten();
         known.or(self.context.policy.contact.timezone).unwrap_or(Zone::UTC)
@@ -87,7 +87,7 @@ impl Scope for View<'_> {
             Root::Context => below(twin.signal(first, now).map(|signal| &signal.value), names),
             Root::Facts => below(twin.facts.get(first), names),
             Root::Preferences => {
-                // What was inferred is not used unless the customer lets us.
+                // An inferred preference is used only if the customer allows it.
                 let rule = self.context.policy.preferences.get(first);
                 let rule = rule.filter(|_| self.context.is_personal);
                 below(
@@ -206,7 +206,7 @@ impl View<'_> {
             (Cause::Timer(fired), "due") => Found::Time(fired.due),
             (Cause::Timer(fired), "late") => Found::Span(fired.late),
             (Cause::Broadcast(_), "type") => Found::Text("broadcast"),
-            // An outcome names the decision; what was decided is remembered here.
+            // An outcome names its decision; the contact has the action.
             (_, "action") => text(self.twin.contact_at_hand(input).map(|known| &*known.action)),
             (Cause::Timer(_), "decision" | "outcome") => {
                 match (self.twin.contact_at_hand(input), first) {
@@ -226,7 +226,7 @@ impl View<'_> {
     }
 }
 
-/// What for a consent is, as the policy writes it.
+/// The purpose of a consent, in the policy's spelling.
 fn purpose<'a>(told: &'a event::ConsentData, policy: &'a Policy) -> &'a str {
     policy.purpose_called(&told.purpose).unwrap_or(&told.purpose)
 }
@@ -282,7 +282,7 @@ fn data<'a, 'b>(
     }
 }
 
-/// What a message says, and, if it is the customer's own, how it was read.
+/// The content of a message and, if it is the customer's own, its analysis.
 fn message<'a, 'b>(
     told: &'a event::MessageData,
     said: Option<&'a MessageContent>,
@@ -331,7 +331,7 @@ fn interaction<'a, 'b>(
     }
 }
 
-/// What was handed to people. Why it was is not among it: that may be made of something sensitive.
+/// Escalations, without their reasons, which may be derived from sensitive data.
 fn escalations<'a>(twin: &'a Twin, first: &str, field: Option<&str>) -> Found<'a> {
     match (first, twin.last_escalation(), field) {
         ("open", ..) => Found::Int(twin.open_escalations().count() as i64),
@@ -352,7 +352,7 @@ fn text(found: Option<&str>) -> Found<'_> {
     found.map_or(Found::Missing, Found::Text)
 }
 
-/// What stands below the names within a map.
+/// The value below these names within a map.
 fn inside<'a, 'b>(map: &'a Map, mut names: impl Iterator<Item = &'b str>) -> Found<'a> {
     match names.next() {
         None => Found::Map(map),
@@ -360,7 +360,7 @@ fn inside<'a, 'b>(map: &'a Map, mut names: impl Iterator<Item = &'b str>) -> Fou
     }
 }
 
-/// What stands below the names within a value.
+/// The value below these names within a value.
 pub(super) fn below<'a, 'b>(
     value: Option<&'a Value>,
     names: impl Iterator<Item = &'b str>,

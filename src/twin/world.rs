@@ -5,26 +5,26 @@ use super::Broadcasts;
 use crate::models::Snapshot;
 use crate::policy::{Policy, SourceLocation};
 
-/// All that a reaction goes by besides the twin and the input. The same for every twin of a
-/// partition, and cheap to copy.
+/// The environment of a reaction besides the twin and the input. Shared by all twins of a partition;
+/// cheap to copy.
 #[derive(Debug, Clone, Copy)]
 pub struct World<'a> {
-    /// What the company wants.
+    /// The policy.
     pub policy: &'a Policy,
-    /// What is shared among customers at the moment.
+    /// The active broadcasts.
     pub broadcasts: &'a Broadcasts,
-    /// What was learned from the outcomes of all customers.
+    /// The models learned from the outcomes of all customers.
     pub models: &'a Snapshot,
-    /// Who is told which rules held; most often nobody.
+    /// An observer of matched rules; usually none.
     pub followed: Option<&'a MatchedRules>,
 }
 
-/// The rules that held, by their places.
+/// The matched rules, by location.
 #[derive(Debug, Clone, Default)]
 pub struct MatchedRules(RefCell<BTreeSet<Box<str>>>);
 
 impl MatchedRules {
-    /// One held.
+    /// Records a matched rule.
     pub(super) fn note(&self, place: &SourceLocation) {
         let written: &str = place.written();
         let mut places = self.0.borrow_mut();
@@ -33,7 +33,7 @@ impl MatchedRules {
         }
     }
 
-    /// The places of those that held.
+    /// The locations of the matched rules.
     pub fn places(&self) -> BTreeSet<Box<str>> {
         self.0.borrow().clone()
     }
@@ -43,12 +43,12 @@ static NO_BROADCASTS: Broadcasts = Broadcasts::none();
 static NO_MODELS: Snapshot = Snapshot::nothing();
 
 impl<'a> World<'a> {
-    /// A world in which nothing is shared and nothing was learned.
+    /// A world without broadcasts and models.
     pub fn of(policy: &'a Policy) -> World<'a> {
         World { policy, broadcasts: &NO_BROADCASTS, models: &NO_MODELS, followed: None }
     }
 
-    /// The same world in which this was learned.
+    /// The same world with these models.
     pub fn knowing<'b>(self, models: &'b Snapshot) -> World<'b>
     where
         'a: 'b,
@@ -56,7 +56,7 @@ impl<'a> World<'a> {
         World { models, ..self }
     }
 
-    /// The same world, in which somebody is told which rules hold.
+    /// The same environment, with an observer of matched rules.
     pub fn followed_by<'b>(self, followed: &'b MatchedRules) -> World<'b>
     where
         'a: 'b,

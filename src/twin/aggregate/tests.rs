@@ -46,7 +46,7 @@ fn policy(text: &str) -> Policy {
     load(&Files::new([("test.toml", text)])).unwrap_or_else(|mistakes| panic!("\n{mistakes}"))
 }
 
-/// A twin that lives by minutes.
+/// A twin whose inputs are timed in minutes.
 struct Life {
     twin: Twin,
     policy: Policy,
@@ -179,7 +179,7 @@ fn window(keep: AggregateFunction, history: &[(i64, i64)]) -> Window {
     window
 }
 
-/// What the whole history says of the ten minutes before a moment.
+/// The result for the ten minutes before a time, computed from the whole history.
 fn recomputed(keep: AggregateFunction, history: &[(i64, i64)], now: i64) -> Option<f64> {
     let live: Vec<(i64, i64)> =
         history.iter().copied().filter(|(minutes, _)| *minutes > now - 10).collect();
@@ -194,7 +194,7 @@ fn recomputed(keep: AggregateFunction, history: &[(i64, i64)], now: i64) -> Opti
         AggregateFunction::Distinct => {
             Some(values().collect::<std::collections::BTreeSet<_>>().len() as f64)
         }
-        // Of several at the last moment the one that came last.
+        // Of several at the last time, the one that arrived last.
         AggregateFunction::Last => {
             live.iter().max_by_key(|(minutes, _)| *minutes).map(|last| last.1 as f64)
         }
@@ -240,7 +240,7 @@ proptest! {
         prop_assert_eq!(&merged, &turned);
         let both = [one, other].concat();
         let now = both.iter().map(|(minutes, _)| *minutes).max().unwrap_or(0) + wait;
-        // Two last ones at one moment have no order; of all others there is one answer.
+        // Two last ones at the same time have no order; every other function has one result.
         if keep != AggregateFunction::Last {
             prop_assert_eq!(found(&merged, now), recomputed(keep, &both, now));
         }

@@ -1,7 +1,7 @@
-//! What lets an agent go on without asking anything again.
+//! Briefs: the summary that lets an agent continue without asking the customer again.
 //!
-//! A pure read of the twin: what was not given for what the people of a queue do is left out, and
-//! what must not be touched is named without saying more.
+//! A pure read of the twin. Data whose purpose does not cover the queue is left out, and a subject to
+//! avoid is named without details.
 
 mod text;
 
@@ -22,132 +22,132 @@ use crate::event::{
 };
 use crate::policy::Issue;
 
-/// What lets an agent go on without asking anything again.
+/// The summary that lets an agent continue without asking the customer again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Brief {
-    /// Who it is.
+    /// The customer.
     pub customer: Customer,
-    /// Since when they are known.
+    /// Since when the customer is known.
     pub known_since: Time,
-    /// What the company calls the customer's traits.
+    /// The customer's traits, by the company's names.
     pub traits: Map,
-    /// The customer's language, as far as it is known.
+    /// The customer's language, if known.
     pub language: Option<Box<str>>,
-    /// Why people are asked, and what has come since: the story in a few lines.
+    /// Why agents were asked, and what has happened since: a short story.
     pub story: Vec<Remark>,
-    /// What the customer wants, strongest first: the need, and why the twin believes so.
+    /// The customer's needs, strongest first, each with the reason.
     pub needs: Vec<(Box<str>, Box<str>)>,
-    /// How they feel; none: they have not said anything yet.
+    /// The customer's mood; none: there has been no message yet.
     pub mood: Option<Mood>,
-    /// What was tried, and what came of it, oldest first.
+    /// Actions taken and their outcomes, oldest first.
     pub tried: Vec<Attempt>,
-    /// How many answers a bot has given in the last conversation.
+    /// The number of answers that a bot has given in the last conversation.
     pub bot_answers: u32,
-    /// The last words of the last conversation, oldest first.
+    /// The last lines of the last conversation, oldest first.
     pub transcript: Vec<TranscriptLine>,
-    /// Conversations and journeys that are still open, those first that fit best to be taken up.
+    /// Open conversations and journeys, the best to resume first.
     pub interactions: Vec<OpenInteraction>,
     /// Open cases.
     pub cases: Vec<Case>,
     /// Usable preferences.
     pub preferences: BTreeMap<Box<str>, Value>,
-    /// How to speak to them.
+    /// How to address them.
     pub speak: SpeakingHints,
-    /// What not to mention.
+    /// Subjects to avoid.
     pub avoid: Vec<Avoid>,
-    /// What the twin would do next, best first.
+    /// The twin's next actions, best first.
     pub next: Vec<Proposed>,
-    /// The recent past, oldest first.
+    /// Recent inputs, oldest first.
     pub timeline: Vec<TimelineLine>,
 }
 
-/// How a customer feels, and the words that show it.
+/// A customer's mood, and the words that show it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Mood {
     /// −1 (bad) to 1 (good).
     pub level: f64,
-    /// Where it is going: −1 (worse) to 1 (better).
+    /// The trend: −1 (worse) to 1 (better).
     pub trend: f64,
-    /// How pressing it is: 0 to 1.
+    /// The urgency: 0 to 1.
     pub urgency: f64,
-    /// How dissatisfied they are, 0 to 1; none: the policy does not ask.
+    /// The dissatisfaction, 0 to 1; none: the policy does not define it.
     pub dissatisfaction: Option<f64>,
-    /// Its course, oldest first.
+    /// The last messages, oldest first.
     pub course: Vec<Felt>,
 }
 
-/// One message, as it was read.
+/// One analysed message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Felt {
-    /// When.
+    /// When it was written.
     pub at: Time,
-    /// Where.
+    /// Its channel.
     pub channel: Channel,
     /// −1 (bad) to 1 (good).
     pub valence: f32,
-    /// The words that show it.
+    /// The words that show the valence.
     pub words: Vec<Box<str>>,
 }
 
-/// An action that was taken, and what came of it.
+/// An action taken and its outcome.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Attempt {
-    /// When.
+    /// When it was taken.
     pub at: Time,
-    /// What.
+    /// The action.
     pub action: Box<str>,
-    /// Where.
+    /// The channel.
     pub channel: Box<str>,
-    /// What came of it; none: nothing is known.
+    /// The latest outcome; none: unknown.
     pub outcome: Option<OutcomeKind>,
 }
 
-/// How to speak to a customer.
+/// How to address a customer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct SpeakingHints {
-    /// In which language.
+    /// The language.
     pub language: Option<Box<str>>,
     /// `gentle` or `neutral`.
     pub tone: Box<str>,
-    /// Where they answer best.
+    /// The channel in which they respond best.
     pub channel: Option<Value>,
-    /// At which hour of their day they answer best, 0 to 23.
+    /// The hour of their day in which they respond best, 0 to 23.
     pub hour: Option<Value>,
 }
 
-/// Something that must not be touched.
+/// A subject to avoid.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Avoid {
-    /// Why not.
+    /// The reason.
     pub why: AvoidedBecause,
-    /// What it is, without saying more.
+    /// The subject, without details.
     pub topic: Box<str>,
 }
 
-/// Why something must not be touched.
+/// Why a subject is to be avoided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum AvoidedBecause {
-    /// It is sensitive, and was not given for what these people do.
+    /// It is sensitive, and its purpose does not cover the queue.
     Sensitive,
-    /// The customer has refused it lately.
+    /// The customer has rejected it recently.
     Rejected,
-    /// It is no time for it.
+    /// The customer is in distress.
     Distress,
 }
 
-/// What the twin would do next.
+/// A proposed next action.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Proposed {
     /// The action.
     pub action: Box<str>,
     /// The issue it belongs to.
     pub issue: Issue,
-    /// Why, in words for people.
+    /// The reason, for people to read.
     pub because: Box<str>,
-    /// What to say; empty for what is not the best.
+    /// The text to say; empty except for the best action.
     pub text: Box<str>,
-    /// What the arbitration gave it.
+    /// Its score in the arbitration.
     pub score: f64,
 }
 
@@ -156,38 +156,38 @@ pub struct Proposed {
 pub struct OpenInteraction {
     /// Its identifier.
     pub id: Box<str>,
-    /// What it is.
+    /// Its kind.
     pub kind: Box<str>,
-    /// Where it stands.
+    /// Its state.
     pub state: InteractionState,
     /// The step reached.
     pub step: Value,
-    /// What was filled in or gathered.
+    /// Fields collected so far.
     pub data: Map,
-    /// The channel in which it was last touched.
+    /// The channel of its last activity.
     pub channel: Channel,
-    /// When it was last touched.
+    /// The time of its last activity.
     pub touched: Time,
 }
 
-/// One line of the recent past in a brief.
+/// One line of the timeline in a brief.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TimelineLine {
-    /// When.
+    /// When it was processed.
     pub at: Time,
-    /// What kind of input.
+    /// The kind of input.
     pub what: Box<str>,
     /// The channel.
     pub channel: Box<str>,
-    /// What it said.
+    /// Its content in short.
     pub text: Box<str>,
 }
 
-/// For so long what was refused is not brought up again.
+/// For this long a rejected action is not brought up again.
 const REFUSED_WITHIN: Duration = Duration::from_secs(30 * 86_400);
 
 impl Brief {
-    /// The whole story, but for what was not given for what the people of this queue do.
+    /// The whole brief, without data whose purpose does not cover the queue.
     pub(super) fn of(
         twin: &Twin,
         known: &EscalationRecord,
@@ -255,7 +255,7 @@ impl Brief {
 }
 
 impl Twin {
-    /// The brief of an escalation as it would be now; none if there is no such escalation.
+    /// The current brief of an escalation; none if there is no such escalation.
     pub fn brief(&self, escalation: &str, world: &World<'_>, now: Time) -> Option<Brief> {
         let known = self.escalations.iter().find(|known| *known.id == *escalation)?;
         let looked = Fired { name: "".into(), due: now, late: Duration::ZERO };
@@ -265,7 +265,7 @@ impl Twin {
     }
 }
 
-/// Why people are asked, what has come since, and what agents have noted.
+/// Why agents were asked, what has happened since, and the agents' notes.
 fn story(known: &EscalationRecord) -> Vec<Remark> {
     let because = Remark { at: known.opened, by: None, text: known.because.clone() };
     let mut story: Vec<Remark> = [because]
@@ -296,7 +296,7 @@ fn mood(twin: &Twin, context: &ReactionContext<'_>) -> Option<Mood> {
     })
 }
 
-/// The last actions; what was taken back unseen was not tried.
+/// The last actions; an action that was recalled unseen does not count as tried.
 fn tried(twin: &Twin) -> Vec<Attempt> {
     let seen = twin.contacts.iter().filter(|contact| !contact.is_recalled());
     let mut tried: Vec<Attempt> = seen
@@ -354,7 +354,7 @@ fn avoid(twin: &Twin, uses: &[Box<str>], context: &ReactionContext<'_>) -> Vec<A
     avoid
 }
 
-/// What the decision authority would do for these needs, decided on the side: nothing comes of it.
+/// The actions that an arbitration would choose for these needs; it has no effects.
 fn next(twin: &Twin, uses: &[Box<str>], context: &ReactionContext<'_>) -> Vec<Proposed> {
     let context = context.for_an_agent(twin);
     let wishes = DecisionRequests { needs_moved: true, ..DecisionRequests::default() };
@@ -366,7 +366,7 @@ fn next(twin: &Twin, uses: &[Box<str>], context: &ReactionContext<'_>) -> Vec<Pr
     let best = decision.candidates.iter().filter(|candidate| is_worth(&candidate.verdict));
     let proposed = best.filter_map(|candidate| {
         let action = context.policy.action(&candidate.action)?;
-        // What serves something that these people may not know of tells of it.
+        // An action that serves a need which these agents may not know of would reveal it.
         let need = action.serves.iter().map(|need| &context.policy.needs[*need].name);
         let is_given =
             |name: &str| twin.guard(Derived::Need, name).is_none_or(|given| given.allow(uses));

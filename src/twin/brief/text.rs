@@ -1,4 +1,4 @@
-//! A brief as people read it. What stands around the facts is a language's data.
+//! A brief as text for people. The words around the facts come from a language's data.
 
 use std::fmt::Write as _;
 
@@ -6,12 +6,12 @@ use super::{Attempt, AvoidedBecause, Brief, Felt, Mood};
 use crate::event::{Map, Time, Value};
 use crate::language::Languages;
 
-/// From here on a mood is good, and below its negative bad.
+/// From this level on a mood is good; below its negative it is bad.
 const NOTABLE: f64 = 0.2;
-/// From here on it is pressing.
+/// From this urgency on it is urgent.
 const PRESSING: f64 = 0.5;
 
-/// A text that grows line by line.
+/// A text that is written line by line.
 struct Page<'a> {
     languages: &'a Languages,
     tag: Option<&'a str>,
@@ -36,12 +36,12 @@ impl Page<'_> {
     }
 }
 
-/// What a customer wrote begins no line of its own.
+/// A customer's text on one line, so that none of it looks like a line of the brief.
 fn one_line(text: &str) -> String {
     text.replace(['\n', '\r'], " ")
 }
 
-/// The day and the minute: `2026-03-02 09:30`.
+/// A time to the minute: `2026-03-02 09:30`.
 fn moment(at: Time) -> String {
     at.to_utc().format("%Y-%m-%d %H:%M").to_string()
 }
@@ -57,8 +57,7 @@ fn pairs(map: &Map) -> String {
 }
 
 impl Brief {
-    /// The brief as a text in the language of a tag, else in English: plain lines, none of them of
-    /// what is not there.
+    /// The brief as plain text in the given language, else in English; empty sections are left out.
     pub fn text(&self, languages: &Languages, tag: Option<&str>) -> String {
         let mut page = Page { languages, tag, text: String::new() };
         let since = moment(self.known_since);

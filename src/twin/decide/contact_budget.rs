@@ -1,4 +1,4 @@
-//! How often, and when, the customer may be spoken to.
+//! The contact budget: how often, and when, the customer may be contacted.
 
 use hashbrown::HashMap;
 use smallvec::SmallVec;
@@ -10,32 +10,31 @@ use crate::config::limits;
 use crate::event::{OutcomeKind, Time, Zone, cut};
 use crate::policy::{self, ContactLimit, ContactPause, Issue, Per, Policy};
 
-/// What the limits leave of the customer's attention at this moment, counted once for all
-/// candidates. Exact: a contact counts from the moment at which it was decided until it is as old as
-/// the limit's time.
+/// The remaining contact budget at this time, computed once for all candidates. It is exact: a contact
+/// counts from the time of its decision until it is as old as the limit's period.
 ///
-/// A contact that was taken back before anybody saw it does not count. Where a twin may have
-/// forgotten contacts that would count, the limit is taken to be reached.
+/// A contact that was recalled before the customer saw it does not count. Where a twin may have dropped
+/// contacts that would count, the limit is taken as reached.
 pub(super) struct ContactBudget<'a> {
     limits: SmallVec<[Spent<'a>; 4]>,
-    /// When each action was last taken, and not taken back.
+    /// When each action was last taken, and not recalled.
     last: HashMap<&'a str, Time>,
-    /// Actions that rest because nobody wants them, or not now.
+    /// Actions paused because the customer does not want them, or not now.
     resting: SmallVec<[(Rests<'a>, CandidateVerdict); 2]>,
-    /// Why the customer is let alone at this hour; none: they are not.
+    /// Quiet hours, if they apply now; none: they do not.
     pub(super) quiet: Option<CandidateVerdict>,
 }
 
-/// What one limit has counted.
+/// The count for one limit.
 struct Spent<'a> {
     limit: &'a ContactLimit,
-    /// When, oldest first.
+    /// The times of the contacts, oldest first.
     times: SmallVec<[Time; 8]>,
-    /// Until when it cannot be known whether more would count.
+    /// Until when dropped contacts may be missing from the count.
     lost: Option<Time>,
 }
 
-/// What rests.
+/// What is paused.
 #[derive(Clone, Copy)]
 enum Rests<'a> {
     Action(&'a str),
@@ -65,7 +64,7 @@ impl<'a> ContactBudget<'a> {
             }
         }
         ContactBudget {
-            // Of two contacts by one action the later one stays.
+            // Of two contacts by the same action the later one is kept.
             last: twin
                 .contacts
                 .iter()
@@ -79,7 +78,7 @@ impl<'a> ContactBudget<'a> {
                     let zone = zone.or(rules.timezone).unwrap_or(Zone::UTC);
                     quiet.until(now, &zone).map(|until| CandidateVerdict::QuietHours { until })
                 }
-                // It may be night there at any moment.
+                // It may be night there at any time.
                 Err(zone) => Some(CandidateVerdict::ZoneUnknown {
                     zone: cut(&zone.to_string(), limits::NAME_BYTES).into(),
                 }),
@@ -92,8 +91,8 @@ impl<'a> ContactBudget<'a> {
         self.last.get(action).copied()
     }
 
-    /// What speaks against one more contact by an action: in one channel, or as far as the limits of
-    /// no channel say.
+    /// The objection to one more contact by an action: in one channel, or from the limits that apply to
+    /// all channels.
     pub(super) fn objection(
         &self,
         action: &policy::ActionDefinition,
@@ -110,7 +109,7 @@ impl<'a> ContactBudget<'a> {
             if limit.channel.as_deref() != channel || !covers(limit, &action.name, action.issue) {
                 return None;
             }
-            // The limit lets one more through when so many have left the window.
+            // The limit allows one more contact once this many have left the window.
             let surplus = (times.len() + 1).checked_sub(limit.most as usize).filter(|n| *n > 0);
             let until = surplus.and_then(|surplus| times.get(surplus - 1));
             let until = until.map(|oldest| *oldest + limit.over).max(*lost)?;
@@ -123,7 +122,7 @@ impl<'a> ContactBudget<'a> {
         })
     }
 
-    /// One more contact is decided at this moment.
+    /// Records a contact that is decided now.
     pub(super) fn spend(&mut self, action: &policy::ActionDefinition, channel: &str, now: Time) {
         for spent in &mut self.limits {
             let limit = spent.limit;
@@ -146,7 +145,8 @@ fn spent<'a>(twin: &Twin, limit: &'a ContactLimit, policy: &Policy, now: Time) -
     let mut times: SmallVec<[Time; 8]> = counted.map(|contact| contact.at).collect();
     times.sort_unstable();
     let oldest = twin.contacts.iter().map(|contact| contact.at).min();
-    // What limits need leaves last: as long as there is room for all that they let through, it stays.
+    // Contacts that limits need are dropped last: none is missing while the list has room for all that
+    // the limits allow.
     let let_through: u32 = policy.contact.limits.iter().map(|limit| limit.most).sum();
     let is_full =
         twin.contacts.len() >= limits::CONTACTS && let_through as usize >= limits::CONTACTS;
@@ -154,7 +154,7 @@ fn spent<'a>(twin: &Twin, limit: &'a ContactLimit, policy: &Policy, now: Time) -
     Spent { limit, times, lost }
 }
 
-/// What the customer wanted later.
+/// Actions that the customer asked to see later.
 fn postponed<'a>(
     twin: &'a Twin,
     policy: &Policy,
@@ -172,7 +172,7 @@ fn postponed<'a>(
     }
 }
 
-/// What was refused or ignored too often, one time after the other.
+/// Actions with too many consecutive rejections or ignored contacts.
 fn pauses<'a>(
     twin: &'a Twin,
     pause: &ContactPause,

@@ -1,11 +1,11 @@
-//! Arms of experiments in which something else is done than what is best.
+//! Experiment arms in which something other than the best action is done.
 
 use super::{CandidateVerdict, ScoredCandidate, Scoring, Stage};
 use crate::models;
 use crate::policy::{Does, Experiment, ExperimentArm};
 
 impl<'a> Scoring<'a> {
-    /// Drops what is not to be done in the customer's arms.
+    /// Drops the candidates that the customer's arms hold back.
     pub(super) fn hold_back(&self, weighed: &mut [ScoredCandidate<'a>]) {
         for (experiment, arm) in self.where_done(Does::Nothing) {
             for candidate in weighed.iter_mut().filter(|one| is_about(experiment, one)) {
@@ -18,17 +18,16 @@ impl<'a> Scoring<'a> {
         }
     }
 
-    /// Where any suitable action is to be taken in the customer's arms, puts those that are left
-    /// into an order of chance, in the places that they have. The candidates are in the order in
-    /// which they would be taken.
+    /// Shuffles the remaining candidates among their positions, where the customer's arms call for a
+    /// random suitable action. The candidates are in the order in which they would be chosen.
     pub(super) fn shuffle(&self, weighed: &mut [ScoredCandidate<'a>]) {
         for (experiment, _) in self.where_done(Does::Random) {
             let places: Vec<usize> =
                 (0..weighed.len()).filter(|at| is_about(experiment, &weighed[*at])).collect();
-            // Fisher and Yates, as Durstenfeld wrote it (Algorithm 235, CACM 7, 1964).
+            // Fisher and Yates, in the form of Durstenfeld (Algorithm 235, CACM 7, 1964).
             for last in (1..places.len()).rev() {
                 let seed = models::seed(&[self.chance, SHUFFLE, last as u64]);
-                // Below `last + 1`, as the uniform is below 1.
+                // Below `last + 1`, because the uniform is below 1.
                 let other = (models::uniform(seed) * (last + 1) as f64) as usize;
                 weighed.swap(places[last], places[other.min(last)]);
             }
@@ -37,16 +36,16 @@ impl<'a> Scoring<'a> {
         }
     }
 
-    /// The customer's arms in which this is done, each with its experiment.
+    /// The customer's arms that do this, each with its experiment.
     fn where_done(&self, does: Does) -> impl Iterator<Item = (&'a Experiment, &'a ExperimentArm)> {
         self.arms.iter().copied().filter(move |(_, arm)| arm.does == does)
     }
 }
 
-/// A part of a seed that makes it another one than those of other chances.
+/// The part of the seed that keeps these random numbers apart from others.
 const SHUFFLE: u64 = 2;
 
-/// Whether an experiment is about a candidate against which nothing speaks.
+/// Whether an experiment concerns a candidate without an objection.
 fn is_about(experiment: &Experiment, candidate: &ScoredCandidate<'_>) -> bool {
     candidate.verdict == CandidateVerdict::Outscored && experiment.covers(candidate.action)
 }

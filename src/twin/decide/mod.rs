@@ -1,19 +1,17 @@
-//! The central authority: one arbitration for all channels, inbound and outbound. A pure read of the
-//! twin.
+//! Decide: one central arbitration for all channels, inbound and outbound. A pure read of the twin.
 //!
-//! Every action that serves a live need, that a rule proposed, that offers to go on with what was
-//! left, or for which there is room where a channel asks, is a candidate. The stages drop those
-//! against which something speaks, each stage by one question: see [`Stage`]. Of those that are left
-//! the one with the highest score is taken that can be said:
+//! A candidate is every action that serves a live need, that a rule proposed, that offers to resume an
+//! interrupted interaction, or that fills a placement which a channel requests. The stages drop
+//! candidates with an objection; each stage asks one question: see [`Stage`]. Of the remaining candidates
+//! that have a usable treatment, the one with the highest score is chosen:
 //!
 //! ```text
 //! score = propensity × context × value × lever
 //! ```
 //!
-//! The propensity, 0 to 1, is how likely the customer is to take it up if it is said in the best of
-//! the ways that are allowed; the context, 0 to 10, is the strength of the need × the weight that the
-//! policy gives to the issue in this mood; the value, 0 to 1, and the lever, 0.1 to 10, are the
-//! policy's.
+//! The propensity, 0 to 1, is the probability of acceptance in the best of the permitted treatments; the
+//! context, 0 to 10, is the strength of the need × the weight that the policy gives to the issue in this
+//! mood; the value, 0 to 1, and the lever, 0.1 to 10, come from the policy.
 
 mod contact_budget;
 mod control;
@@ -44,50 +42,50 @@ use contact_budget::ContactBudget;
 use treatment::{ChannelPreference, RenderedTreatment};
 use weighing::TreatmentOptions;
 
-/// What came of an arbitration.
+/// The result of an arbitration.
 pub(super) struct Arbitration<'a> {
-    /// Its record, with the actions to take.
+    /// Its record, with the chosen actions.
     pub(super) decision: Box<Decision>,
-    /// What each action that is taken went by, if something can be learned of it.
+    /// The features of each chosen action, if its outcome can be learned from.
     pub(super) exposures: Vec<Option<Exposure>>,
-    /// The timer that is to decide again: what would have been said must wait for the quiet hours
-    /// to end.
+    /// The timer for deciding again: what would have been chosen must wait for the end of the quiet
+    /// hours.
     pub(super) deferred: Option<Timer>,
-    /// What was held back, and cannot be said without the event: where it stands, and why.
+    /// A deferred candidate that needs the event and can no longer be sent: its location, and the reason.
     pub(super) lost: Option<(SourceLocation, String)>,
-    /// The experiments that the decision is about, and the customer's arms.
+    /// The experiments that the decision concerns, and the customer's arms.
     pub(super) entered: Arms<'a>,
 }
 
-/// Experiments, and the arms of them in which the customer is.
+/// Experiments, and the customer's arms in them.
 pub(super) type Arms<'a> = Vec<(&'a Experiment, &'a policy::ExperimentArm)>;
 
-/// What all candidates of one decision are weighed with.
+/// The shared inputs for scoring all candidates of one decision.
 struct Scoring<'a> {
     twin: &'a Twin,
     context: &'a ReactionContext<'a>,
     requests: &'a DecisionRequests,
     asked: Option<&'a AskData>,
-    /// What shows that the customer is in distress.
+    /// The evidence that the customer is in distress.
     distress: Option<CandidateVerdict>,
-    /// What is open with the customer.
+    /// The customer's open matter.
     open: Option<CandidateVerdict>,
-    /// One should speak gently.
+    /// Whether a gentle tone is needed.
     is_low: bool,
     budget: ContactBudget<'a>,
     wanted: ChannelPreference<'a>,
     arms: Arms<'a>,
-    /// None: nothing was learned, and nothing is left to chance.
+    /// The scorer; none: no model, and no exploration.
     weigher: Option<RefCell<ArmScorer<'a>>>,
-    /// The seed of all chance.
+    /// The seed of all random numbers.
     chance: u64,
 }
 
-/// A candidate while it is weighed.
+/// A candidate while it is scored.
 struct ScoredCandidate<'a> {
     action: &'a policy::ActionDefinition,
     need: Option<&'a Need>,
-    /// Why, in words for people.
+    /// The reason, for people to read.
     because: &'a str,
     treatment_options: TreatmentOptions<'a>,
     weights: ScoreFactors,
@@ -99,8 +97,8 @@ struct ScoredCandidate<'a> {
     treatment: Option<&'a Arc<str>>,
 }
 
-/// Weighs every candidate, and takes the best of them: one, or as many as a channel asks for. None
-/// if there is no candidate.
+/// Scores every candidate and chooses the best: one, or as many as a channel requests. None if there is
+/// no candidate.
 pub(super) fn decide<'a>(
     twin: &Twin,
     context: &ReactionContext<'a>,
@@ -118,7 +116,7 @@ pub(super) fn decide<'a>(
         if is_drawn { situation::features(twin, context) } else { models::Features::new() };
     let whole = View::whole(twin, context);
     let in_arm = |known: &'a Experiment| Some((known, twin.arm(known)?));
-    // Whoever refuses to be profiled is in no arm.
+    // A customer who refuses profiling is in no arm.
     let all = policy.experiments.iter().filter(|_| context.is_personal);
     let arms: Arms<'a> = all.filter_map(in_arm).collect();
     let mut scales = Scoring {
@@ -138,8 +136,8 @@ pub(super) fn decide<'a>(
     let mut weighed: Vec<ScoredCandidate<'_>> =
         positions.into_iter().map(|(position, need)| scales.weigh(position, need)).collect();
     scales.keep_within_reach(&mut weighed);
-    // A stable sort: of equal scores the policy's order decides. Of numbers that are not negative the
-    // bits are in their order, and candidates are long to move.
+    // A stable sort: the policy's order decides among equal scores. For non-negative numbers the bits
+    // have the same order, and moving candidates is expensive.
     weighed.sort_by_cached_key(|candidate| !(candidate.score + 0.0).to_bits());
     scales.hold_back(&mut weighed);
     scales.tell_chances(&mut weighed);
@@ -168,7 +166,7 @@ pub(super) fn decide<'a>(
     let id = act::identifier('d', twin, context.input, "");
     let chosen = said.into_iter().enumerate().map(|(rank, taken)| {
         let candidate = &weighed[taken.at];
-        // Nor does the record of a decision tell of needs that were not given for this.
+        // A decision's record does not reveal needs whose purpose does not cover it either.
         let losers = weighed
             .iter()
             .filter(|other| other.verdict != CandidateVerdict::Chosen)
@@ -210,8 +208,7 @@ pub(super) fn decide<'a>(
     Some(Arbitration { decision, exposures, deferred, lost, entered })
 }
 
-/// The actions worth considering, by position in the policy, each with the strongest need that it
-/// serves.
+/// The candidates, by position in the policy, each with the strongest need that it serves.
 fn candidates<'a>(
     twin: &'a Twin,
     context: &ReactionContext<'_>,
@@ -224,7 +221,7 @@ fn candidates<'a>(
         let Some(position) = policy.need_position(&need.name) else { continue };
         found.extend(policy.serving(position).iter().map(|action| (*action, Some(need))));
     }
-    // More than four thousand actions there are not.
+    // A policy has at most about four thousand actions.
     found.extend(requests.proposed.iter().map(|(action, _)| (*action as u32, None)));
     found.extend(requests.offer.iter().map(|offer| (offer.action as u32, None)));
     if let Some(ask) = asked {
@@ -243,7 +240,7 @@ fn candidates<'a>(
         let part = (0u32..).zip(&policy.actions).filter(|(_, one)| takes_part(campaign, one));
         found.extend(part.map(|(at, _)| (at, None)));
     }
-    // Of the needs that an action serves, one that it may know of, and the strongest of these.
+    // Of the needs that an action serves and may use, the strongest.
     found.sort_by(|(left, one), (right, other)| {
         let uses = policy.actions.get(*left as usize).map_or(&[][..], |action| &action.uses);
         let fit = |need: &Option<&Need>| {
@@ -257,13 +254,13 @@ fn candidates<'a>(
     found
 }
 
-/// Whether a need may be used in this way: it may be made of something sensitive.
+/// Whether a need may be used for this purpose: it may be derived from sensitive data.
 fn is_given(twin: &Twin, need: Option<&Need>, uses: &[Box<str>]) -> bool {
     need.and_then(|need| twin.guard(Derived::Need, &need.name))
         .is_none_or(|given| given.allow(uses))
 }
 
-/// A candidate that is taken, and how it is said.
+/// A chosen candidate with its treatment.
 struct ChosenCandidate<'a> {
     at: usize,
     place: Option<&'a str>,
@@ -283,7 +280,7 @@ impl<'a> Scoring<'a> {
             || self.context.campaign().is_some()
             || requests.proposed.iter().any(|(proposed, _)| *proposed == position as usize);
         let mut found = self.objection(action, need);
-        // What must wait is weighed all the same: the best of it starts the timer.
+        // A deferred candidate is scored all the same: the best of them starts the timer.
         let is_weighed = match &found {
             None => true,
             Some((_, verdict, _)) => {
@@ -329,7 +326,8 @@ impl<'a> Scoring<'a> {
         }
     }
 
-    /// Drops what is new where its reach is exhausted, if there is something that is well known.
+    /// Drops little-known actions where the exploration share is exhausted, if there is a well-known
+    /// action.
     fn keep_within_reach(&self, weighed: &mut [ScoredCandidate<'_>]) {
         let Some(explore) = &self.context.policy.explore else { return };
         if self.weigher.is_none() {
@@ -356,8 +354,9 @@ impl<'a> Scoring<'a> {
         }
     }
 
-    /// Tells of the best candidates how likely the draws were to choose them, so that what others
-    /// would have come to can be estimated from what was done. Of what is new it is within its reach.
+    /// Records for the best candidates the probability that the draws would choose them, so that the
+    /// result of other policies can be estimated from this one's decisions. For a little-known action it
+    /// is the probability within its exploration share.
     fn tell_chances(&self, weighed: &mut [ScoredCandidate<'_>]) {
         let Some(explore) = &self.context.policy.explore else { return };
         if self.weigher.is_none() {
@@ -393,13 +392,14 @@ impl<'a> Scoring<'a> {
         }
     }
 
-    /// How often answers to an action were observed.
+    /// How many outcomes of an action were observed.
     fn observed(&self, action: &policy::ActionDefinition) -> f64 {
         let arm = action.treatments.first().map(|treatment| &treatment.arm);
         arm.map_or(0.0, |arm| self.context.models.observations_of_action(arm))
     }
 
-    /// Takes the best candidates that can be said: one, or as many as are asked for in each place.
+    /// Chooses the best candidates that have a usable treatment: one, or as many as are requested for
+    /// each placement.
     fn take(&mut self, weighed: &mut [ScoredCandidate<'a>]) -> Vec<ChosenCandidate<'a>> {
         let mut taken: Vec<ChosenCandidate<'a>> = Vec::new();
         let Some(ask) = self.asked else {
@@ -434,7 +434,7 @@ impl<'a> Scoring<'a> {
             if !is_left || candidate.treatment_options.all.is_empty() || !fits(action, place) {
                 continue;
             }
-            // What has been taken in this decision counts, too.
+            // Actions already chosen in this decision count, too.
             if !action.vital
                 && !self.context.is_for_agent
                 && let Some(objection) = self.budget.objection(action, None)
@@ -459,7 +459,7 @@ impl<'a> Scoring<'a> {
         None
     }
 
-    /// The timer of the best candidate that must wait for the quiet hours to end.
+    /// The timer of the best candidate that must wait for the end of the quiet hours.
     fn deferred(&self, weighed: &[ScoredCandidate<'_>]) -> Option<Timer> {
         let until = match self.budget.quiet.as_ref()? {
             CandidateVerdict::QuietHours { until } => Some(*until),
@@ -467,20 +467,21 @@ impl<'a> Scoring<'a> {
         };
         let waits = |candidate: &&ScoredCandidate<'_>| match &candidate.verdict {
             CandidateVerdict::QuietHours { .. } | CandidateVerdict::ZoneUnknown { .. } => true,
-            // It may be said where the customer is, but cannot, and must wait in other channels.
+            // It could be shown where the customer is, but has no treatment there, and must wait in other
+            // channels.
             CandidateVerdict::NoTreatment { .. } => candidate.treatment_options.is_quiet,
             _ => false,
         };
         let held = weighed.iter().filter(waits).find_map(|candidate| self.held(candidate))?;
         let timer = held.timer(until, self.context.input.at);
-        // Nothing is gained by waiting anew for a moment that nobody knows.
+        // While the end is unknown, replacing a timer that already waits gains nothing.
         let waits = |known: &&Timer| known.name == timer.name && self.context.input.at < known.due;
         let known = self.twin.timers.iter().find(waits).filter(|_| until.is_none());
         Some(known.cloned().unwrap_or(timer))
     }
 
-    /// As what a candidate is held back. What a campaign had the twin decide is decided again as a
-    /// whole; that there was room where a channel asked is no reason to come back to it.
+    /// How a candidate is deferred. What a campaign made the twin decide is decided again as a whole; a
+    /// channel's request for a placement is no reason to decide again.
     fn held<'b>(&'b self, candidate: &'b ScoredCandidate<'_>) -> Option<DeferredDecision<'b>> {
         let actions = &self.context.policy.actions;
         let name = &*candidate.action.name;
@@ -500,8 +501,8 @@ impl<'a> Scoring<'a> {
         }
     }
 
-    /// What was held back and cannot be said, because it reads the event of which it was to tell,
-    /// so that nothing is said.
+    /// The deferred candidate that can no longer be sent because it reads the event, reported so that
+    /// this does not happen silently.
     fn lost(&self, weighed: &[ScoredCandidate<'_>]) -> Option<(SourceLocation, String)> {
         DeferredDecision::of_input(self.context.input)?;
         if weighed.iter().any(|candidate| candidate.verdict == CandidateVerdict::Chosen) {
@@ -524,10 +525,10 @@ impl<'a> Scoring<'a> {
     }
 }
 
-/// A part of a seed that makes it another one than those of other chances.
+/// The part of the seed that keeps these random numbers apart from others.
 const REACH: u64 = 1;
 
-/// Whether an action may be shown in a place.
+/// Whether an action may be shown in a placement.
 fn fits(action: &policy::ActionDefinition, place: Option<&str>) -> bool {
     place.is_none_or(|place| {
         action.placements.is_empty() || action.placements.iter().any(|known| **known == *place)
@@ -542,7 +543,7 @@ impl ScoredCandidate<'_> {
         Candidate {
             action: self.action.name.clone(),
             treatment: self.treatment.cloned(),
-            // A need that is made of something sensitive tells of it by its name.
+            // The name of a need that is derived from sensitive data would reveal it.
             need: self
                 .need
                 .filter(|need| twin.guard(Derived::Need, &need.name).is_none())
@@ -566,7 +567,7 @@ impl ScoredCandidate<'_> {
     }
 }
 
-/// What stands at a path, as a record keeps it: not more of it than one can read.
+/// The value at a path, shortened for the record to what a person can read.
 fn read(view: &View<'_>, path: &Path) -> Value {
     match view.find(path).value() {
         Value::Text(text) => cut(&text, limits::NAME_BYTES).into(),

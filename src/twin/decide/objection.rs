@@ -1,4 +1,4 @@
-//! The stages that drop candidates, one after the other. Each asks one question.
+//! The stages that drop candidates, in order. Each asks one question.
 
 use super::super::understand::ReactionContext;
 use super::super::view::{ReadPurpose, View};
@@ -6,12 +6,11 @@ use super::super::{Derived, Need, Twin, resume};
 use super::{CandidateVerdict, Scoring, Stage};
 use crate::policy::{self, Expression, Issue, Truth};
 
-/// The stage at which something speaks against an action, what it is, and the expression that says
-/// so.
+/// The objection to an action: the stage, the verdict, and the expression that decided.
 pub(super) type Objection<'a> = (Stage, CandidateVerdict, Option<&'a Expression>);
 
 impl<'a> Scoring<'a> {
-    /// The first thing that speaks against an action.
+    /// The first objection to an action.
     pub(super) fn objection(
         &self,
         action: &'a policy::ActionDefinition,
@@ -24,8 +23,8 @@ impl<'a> Scoring<'a> {
             .or_else(|| self.contact(action))
     }
 
-    /// May it be considered? Not while an agent holds the conversation, nor because of something
-    /// sensitive that was not given for this.
+    /// May it be considered? Not while an agent holds the conversation, nor because of sensitive data
+    /// whose purpose does not cover it.
     fn candidate(
         &self,
         action: &policy::ActionDefinition,
@@ -57,7 +56,7 @@ impl<'a> Scoring<'a> {
         Some((Stage::Candidate, verdict, None))
     }
 
-    /// May the customer have it?
+    /// Is the customer eligible?
     fn eligibility(
         &self,
         action: &'a policy::ActionDefinition,
@@ -68,7 +67,7 @@ impl<'a> Scoring<'a> {
         self.condition(Stage::Eligibility, eligible, action, need, not)
     }
 
-    /// Does it make sense now?
+    /// Is it applicable now?
     fn applicability(
         &self,
         action: &'a policy::ActionDefinition,
@@ -79,8 +78,8 @@ impl<'a> Scoring<'a> {
         self.condition(Stage::Applicability, when, action, need, not)
     }
 
-    /// Is it good for the customer as they feel now? Whatever a policy says of an action, nobody is
-    /// sold anything in distress, or while something is open.
+    /// Is it suitable in the customer's present mood? Whatever a policy says about an action, nothing is
+    /// sold to a customer in distress, or while a matter is open.
     fn suitability(
         &self,
         action: &'a policy::ActionDefinition,
@@ -97,7 +96,7 @@ impl<'a> Scoring<'a> {
         self.condition(Stage::Suitability, suitable, action, need, not)
     }
 
-    /// May the customer be spoken to about it now?
+    /// May the customer be contacted about it now?
     fn contact(&self, action: &policy::ActionDefinition) -> Option<Objection<'a>> {
         let twin = self.twin;
         let now = self.context.input.at;
@@ -153,15 +152,14 @@ impl<'a> Scoring<'a> {
         Some((stage, verdict, Some(condition)))
     }
 
-    /// Whether the customer is in this channel at this moment, so that an answer there interrupts
-    /// nobody.
+    /// Whether the customer is in this channel now, so that an answer there interrupts nobody.
     pub(super) fn is_here(&self, channel: &str) -> bool {
         let present = self.context.input.channel().map(|present| present.as_str());
         present == Some(channel) && resume::is_there(self.context.input)
     }
 }
 
-/// Whether distress, and whether something open, speaks against actions of an issue.
+/// Whether distress, and whether an open matter, rules out actions of an issue.
 fn gates(issue: Issue) -> (bool, bool) {
     match issue {
         Issue::Sales => (true, true),
@@ -170,7 +168,7 @@ fn gates(issue: Issue) -> (bool, bool) {
     }
 }
 
-/// Why actions of an issue are not good for the customer as they feel now, whatever else they are.
+/// Why actions of an issue are unsuitable now, whatever the individual action.
 pub(in super::super) fn unsuitable(
     issue: Issue,
     twin: &Twin,
@@ -182,7 +180,7 @@ pub(in super::super) fn unsuitable(
     if by_mood { mood().or_else(matter) } else { matter() }
 }
 
-/// What shows that the customer is in distress.
+/// The evidence that the customer is in distress.
 pub(super) fn distress(twin: &Twin, view: &View<'_>) -> Option<CandidateVerdict> {
     let (policy, now) = (view.context.policy, view.context.input.at);
     let known = &policy.suitability;
@@ -205,7 +203,7 @@ pub(super) fn distress(twin: &Twin, view: &View<'_>) -> Option<CandidateVerdict>
     None
 }
 
-/// What is open with the customer, so that it is no time to sell.
+/// The customer's open matter, which rules out sales.
 pub(super) fn open_matter(twin: &Twin, policy: &policy::Policy) -> Option<CandidateVerdict> {
     let known = &policy.suitability;
     if known.cases

@@ -1,4 +1,4 @@
-//! The record of one arbitration: what was considered, stage by stage, and what came of it.
+//! The record of one arbitration: the candidates, stage by stage, and the result.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,45 +11,45 @@ use super::super::{Action, ArmAssignment};
 use crate::event::{Time, Value};
 use crate::policy::Version;
 
-/// One arbitration: every candidate, why each was kept or dropped, what was chosen.
+/// One decision: every candidate, why each was kept or dropped, and the choice.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Decision {
-    /// Its identifier. Of an arbitration that takes one action it is the action's, too.
+    /// Its id. If the arbitration chooses one action, the action has the same id.
     pub id: Box<str>,
-    /// The how-manieth decision of this twin it is, from 0.
+    /// The zero-based index of this decision of the twin.
     pub number: u32,
-    /// When.
+    /// When it was made.
     pub at: Time,
-    /// What called for it, as a rule's `on` would name it: `track:Flight Booked`.
+    /// The trigger, in the syntax of a rule's `on`: `track:Flight Booked`.
     pub by: Box<str>,
     /// The version of the policy.
     pub policy: Version,
-    /// The version of what was learned; 0: nothing, or the customer refuses that.
+    /// The model version; 0: none, or the customer refuses its use.
     pub model: u64,
-    /// The customer refuses personalization: it was decided without anything that was learned or
-    /// concluded, and without experiments.
+    /// Whether the customer refuses personalization: then no models, inferred data or experiments were
+    /// used.
     #[serde(default)]
     pub is_plain: bool,
-    /// How many candidates there were.
+    /// The number of candidates.
     pub considered: u32,
-    /// How many of them each stage dropped, in the order of [`Stage::ALL`].
+    /// The number of candidates that each stage dropped, in the order of [`Stage::ALL`].
     pub dropped: [u32; Stage::ALL.len()],
     /// The candidates, best first, at most [`limits::CANDIDATES`](crate::config::limits::CANDIDATES).
     pub candidates: Vec<Candidate>,
-    /// The actions to take, best first; none if none is left.
+    /// The chosen actions, best first; empty if no candidate remained.
     pub chosen: Vec<Arc<Action>>,
-    /// The arms of experiments that it was made under.
+    /// The customer's arms of experiments at the time.
     pub arms: Vec<ArmAssignment>,
 }
 
 impl Decision {
-    /// Whether an identifier is that of this decision, or of one of its actions.
+    /// Whether an id is that of this decision, or of one of its actions.
     pub fn is(&self, id: &str) -> bool {
         *self.id == *id || self.chosen.iter().any(|action| *action.decision == *id)
     }
 }
 
-/// The stages that a candidate passes, one after the other.
+/// The stages that a candidate passes, in order.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
@@ -57,19 +57,19 @@ impl Decision {
 pub enum Stage {
     /// Is there a reason to consider it, and may it be considered?
     Candidate,
-    /// May the customer have it?
+    /// Is the customer eligible?
     Eligibility,
-    /// Does it make sense now?
+    /// Is it applicable now?
     Applicability,
-    /// Is it good for the customer as they feel now?
+    /// Is it suitable in the customer's present mood?
     Suitability,
-    /// May the customer be spoken to about it now?
+    /// May the customer be contacted about it now?
     Contact,
-    /// How likely is the customer to take it up?
+    /// How probable is acceptance?
     Propensity,
-    /// Is it worth more than the others?
+    /// Is its score higher than that of the others?
     Arbitration,
-    /// Can it be said?
+    /// Does it have a usable treatment?
     Treatment,
 }
 
@@ -101,79 +101,79 @@ impl Stage {
     }
 }
 
-/// An action that was considered.
+/// A considered action.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Candidate {
     /// The action.
     pub action: Arc<str>,
-    /// How it would be said, as far as that was weighed.
+    /// Its treatment, if it was scored.
     pub treatment: Option<Arc<str>>,
     /// The need that it would serve; none if a rule proposed it.
     pub need: Option<Box<str>>,
-    /// Where the action stands in the policy: `cards.toml:33`.
+    /// The location of the action in the policy: `cards.toml:33`.
     pub place: Arc<str>,
     /// The stage that dropped it, or the last one that it passed.
     pub stage: Stage,
-    /// What became of it.
+    /// Its verdict.
     pub verdict: CandidateVerdict,
-    /// What its score is made of.
+    /// The factors of its score.
     pub weights: ScoreFactors,
     /// Propensity × context × value × lever.
     pub score: f64,
-    /// What the expression that decided read, with the values; `null` for what is missing, sensitive
-    /// or compound.
+    /// What the deciding expression read, with the values; `null` for what is missing, sensitive or
+    /// compound.
     pub read: Vec<(Box<str>, Value)>,
 }
 
-/// What a score is made of.
+/// The factors of a score.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ScoreFactors {
-    /// How likely the customer is to take it up, 0 to 1, as it is known.
+    /// The expected probability of acceptance, 0 to 1.
     pub propensity: f64,
-    /// The same as it was drawn to explore; the score goes by this one.
+    /// The sampled propensity (for exploration), used in the score.
     pub drawn: f64,
-    /// The probability with which the draws would have chosen this one, 0 to 1; 1 if nothing was
-    /// left to chance.
+    /// The probability with which the draws would have chosen this candidate, 0 to 1; 1 without
+    /// exploration.
     pub chance: f64,
     /// The strength of the need × the weight of the issue in this mood, 0 to 10.
     pub context: f64,
-    /// What it is worth, 0 to 1.
+    /// The value of the action, 0 to 1.
     pub value: f64,
-    /// What people put on the scales, 0.1 to 10.
+    /// The lever that people set, 0.1 to 10.
     pub lever: f64,
 }
 
 impl ScoreFactors {
-    /// The product of all.
+    /// The product of the factors.
     pub fn score(&self) -> f64 {
         self.drawn * self.context * self.value * self.lever
     }
 }
 
-/// An action that was not taken, as it is told outside.
+/// An action not chosen, as reported in messages.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Alternative {
     /// The action.
     pub action: Arc<str>,
     /// The need that it would have served; none if a rule proposed it.
     pub need: Option<Box<str>>,
-    /// What the arbitration gave it.
+    /// Its score in the arbitration.
     pub score: f64,
-    /// What became of it.
+    /// Its verdict.
     pub verdict: CandidateVerdict,
 }
 
-/// What became of a candidate.
+/// The verdict on a candidate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum CandidateVerdict {
-    /// It was taken.
+    /// It was chosen.
     Chosen,
-    /// Another one had the higher score.
+    /// Another candidate had a higher score.
     Outscored,
     /// An agent holds the conversation.
     HeldByAgent,
-    /// The need that it served is met.
+    /// The need that it served is satisfied.
     NeedMet {
         /// The need.
         need: Box<str>,
@@ -183,103 +183,102 @@ pub enum CandidateVerdict {
         /// The condition.
         when: Box<str>,
     },
-    /// The customer may not have it.
+    /// The customer is not eligible.
     NotEligible {
         /// The condition.
         eligible: Box<str>,
     },
-    /// It is not good for the customer now.
+    /// It is not suitable for the customer now.
     NotSuitable {
         /// The condition.
         suitable: Box<str>,
     },
     /// The customer is in distress.
     Distressed {
-        /// What shows it, as an expression reads it.
+        /// The evidence, as a path.
         by: Box<str>,
-        /// Where it stands.
+        /// The current value.
         is: f64,
-        /// Beyond this is distress.
+        /// The limit beyond which it is distress.
         limit: f64,
     },
-    /// Something is open with the customer.
+    /// The customer has an open matter.
     MatterOpen {
-        /// What.
+        /// The matter.
         what: Box<str>,
     },
-    /// An expression of it could not be worked out.
+    /// One of its expressions could not be evaluated.
     Unknown {
         /// The expression.
         when: Box<str>,
-        /// Why not.
+        /// The error.
         because: Box<str>,
     },
-    /// It was taken too recently.
+    /// It is cooling down: it was taken too recently.
     CoolingDown {
-        /// Until when it rests.
+        /// The end of the cooldown.
         until: Time,
     },
-    /// There were so many contacts already.
+    /// A contact limit is reached.
     LimitReached {
-        /// How many there may be.
+        /// The maximum number of contacts.
         most: u32,
-        /// Within how many seconds.
+        /// The period in seconds.
         over_secs: u64,
-        /// Until when there can be no other.
+        /// The earliest time of the next contact.
         until: Time,
-        /// Where the limit stands in the policy: `bank.toml:12`.
+        /// The location of the limit in the policy: `bank.toml:12`.
         place: Box<str>,
     },
-    /// It was refused or ignored so often in a row that it rests.
+    /// It is paused after consecutive unwanted outcomes.
     Paused {
-        /// How often.
+        /// The number of consecutive unwanted outcomes.
         after: u32,
-        /// Until when it rests.
+        /// The end of the pause.
         until: Time,
     },
-    /// The customer wants to hear of it later.
+    /// The customer asked for it later.
     WantedLater {
-        /// Until when it rests.
+        /// The end of the pause.
         until: Time,
     },
-    /// The customer is let alone at this hour.
+    /// Quiet hours.
     QuietHours {
-        /// Until when.
+        /// Their end.
         until: Time,
     },
-    /// It is new, and others are well known: it has its chance in few decisions.
+    /// It is little known, and others are well known: it is explored in few decisions.
     OutOfReach {
-        /// How often it was observed.
+        /// The number of observations.
         observations: u32,
     },
-    /// It would have been taken, but the customer is in an arm of an experiment in which nothing is
-    /// done.
+    /// It would have been chosen, but the customer is in a control group of an experiment.
     ControlGroup {
         /// The experiment.
         experiment: Box<str>,
         /// The arm.
         arm: Box<str>,
     },
-    /// The customer has not allowed it.
+    /// The customer has not consented.
     NoConsent {
-        /// What for.
+        /// The purpose.
         purpose: Box<str>,
     },
-    /// It is for something sensitive that was not given for this.
+    /// It uses sensitive data whose purpose does not cover it.
     NotGiven {
-        /// What it was given for.
+        /// The purposes of the data.
         purposes: Box<str>,
     },
-    /// No treatment can be said.
+    /// No treatment is usable.
     NoTreatment {
-        /// Why the last one could not.
+        /// Why the last one was rejected.
         because: Box<str>,
     },
-    /// The customer has withdrawn the consent to processing: what is known is kept and not used.
+    /// The customer has restricted processing: data is kept but not used.
     Restricted,
-    /// There are quiet hours, and the customer's time zone is not understood: it may be night there.
+    /// There are quiet hours, and the customer's time zone is unknown: it may be night there.
     ZoneUnknown {
-        /// What the trait `timezone` says.
+        /// The trait `timezone`.
         zone: Box<str>,
     },
 }

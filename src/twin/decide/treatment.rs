@@ -1,4 +1,4 @@
-//! How an action is said.
+//! Selects and renders the treatment of an action.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -14,7 +14,7 @@ use crate::event::{Map, Value, is_same_name, language_tag};
 use crate::language::Language;
 use crate::policy::{self, Root, Template, Treatment, Truth};
 
-/// How an action is said this time.
+/// The rendered treatment of an action.
 pub(super) struct RenderedTreatment<'a> {
     pub(super) treatment: &'a Treatment,
     pub(super) language: &'a str,
@@ -22,11 +22,11 @@ pub(super) struct RenderedTreatment<'a> {
     pub(super) data: Map,
 }
 
-/// Where the customer wants to be spoken to.
+/// The channels in which the customer wants to be contacted.
 pub(super) enum ChannelPreference<'a> {
-    /// Rather here than elsewhere.
+    /// Preferably in this channel.
     Rather(Option<&'a str>),
-    /// Here and nowhere else, best first.
+    /// Only in these channels, best first.
     Only(&'a [Value]),
 }
 
@@ -41,7 +41,7 @@ impl ChannelPreference<'_> {
         }
     }
 
-    /// How far behind the best a channel is; none: not here.
+    /// The rank of a channel, 0 for the best; none: not in this channel.
     pub(super) fn rank(&self, channel: &str) -> Option<usize> {
         match self {
             ChannelPreference::Rather(wanted) => {
@@ -55,10 +55,10 @@ impl ChannelPreference<'_> {
 }
 
 impl<'a> Scoring<'a> {
-    /// The best of the ways in which an action can be said, and the words.
+    /// The best usable treatment of an action, and the rendered text.
     ///
     /// # Errors
-    /// Why the last of them cannot be said.
+    /// Why the last treatment cannot be used.
     pub(super) fn treat(
         &self,
         action: &'a policy::ActionDefinition,
@@ -81,7 +81,7 @@ impl<'a> Scoring<'a> {
                 because = Some(format!("{} is made for another place", treatment.name).into());
                 continue;
             }
-            // What has been taken in this decision counts, too.
+            // Actions already chosen in this decision count, too.
             if !action.vital
                 && !context.is_for_agent
                 && let Some(objection) = self.budget.objection(action, Some(&treatment.channel))
@@ -108,7 +108,7 @@ impl<'a> Scoring<'a> {
                 continue;
             }
             let view = View { used: used(treatment.discreet), ..view };
-            // A hole in a text is no way to keep a secret.
+            // Leaving a placeholder empty would not keep the value secret.
             let withheld = template.paths().iter().find(|path| view.is_withheld(path));
             if let Some(path) = withheld {
                 because = Some(format!("{}: {path} is sensitive", treatment.name).into());
@@ -126,7 +126,7 @@ impl<'a> Scoring<'a> {
     }
 }
 
-/// Data for whoever performs the action; what cannot be worked out is left out.
+/// Data for the integrator; an entry that cannot be evaluated is left out.
 fn data(action: &policy::ActionDefinition, view: &View<'_>) -> Map {
     let known = |(name, value): &(Box<str>, policy::Expression)| match value.value(view) {
         Ok(Value::Null) | Err(_) => None,
@@ -135,7 +135,7 @@ fn data(action: &policy::ActionDefinition, view: &View<'_>) -> Map {
     action.data.iter().filter_map(known).collect()
 }
 
-/// The words in the customer's language, else in the policy's first, else in any.
+/// The text in the customer's language, else in the policy's first, else in any.
 fn words<'a>(
     texts: &'a BTreeMap<Box<str>, Template>,
     twin: &Twin,
@@ -148,8 +148,8 @@ fn words<'a>(
         .or_else(|| texts.first_key_value().map(|(tag, template)| (&**tag, template)))
 }
 
-/// The words in a language, else in the wider one of which it is a part: of `zh-Hant-TW` in
-/// `zh-Hant`, else in `zh`, as RFC 4647 looks them up (section 3.4).
+/// The text in a language, else in the wider language that contains it: for `zh-Hant-TW` in `zh-Hant`,
+/// else in `zh`, by the lookup of RFC 4647 (section 3.4).
 fn words_in<'a>(
     texts: &'a BTreeMap<Box<str>, Template>,
     mut tag: &str,
@@ -162,7 +162,7 @@ fn words_in<'a>(
     }
 }
 
-/// The customer's language, as far as it is known, whether the policy speaks it or not.
+/// The customer's language, if known, whether or not the policy supports it.
 pub(in super::super) fn language<'a>(
     twin: &'a Twin,
     context: &ReactionContext<'_>,
@@ -170,10 +170,9 @@ pub(in super::super) fn language<'a>(
     languages(twin, context).next()
 }
 
-/// The languages of the customer, best first: the one that they prefer, then those of their traits,
-/// each of which may be a list.
-/// If none of these names one, that in which they last wrote; where a customer speaks none of the
-/// policy's, that may be a guess among these.
+/// The customer's languages, best first: the preferred one, then those of the traits, each of which may
+/// be a list. If there are none, the language of their last message; if that is none of the policy's, it
+/// may be a guess among these.
 fn languages<'a>(
     twin: &'a Twin,
     context: &ReactionContext<'_>,
@@ -197,13 +196,13 @@ fn languages<'a>(
 }
 
 fn usable<'a>(twin: &'a Twin, context: &ReactionContext<'_>, key: &str) -> Option<&'a Value> {
-    // What was inferred is not used unless the customer lets us.
+    // An inferred preference is used only if the customer allows it.
     let rule = context.policy.preferences.get(key).filter(|_| context.is_personal);
     twin.profile.preference(key)?.usable(rule, context.input.at)
 }
 
-/// A preference that the words name, and that is sure enough to go by but not to be said. Left out,
-/// it would make a text say something else: "if it is the aisle, otherwise the window".
+/// A preference that the text mentions, and that is certain enough for decisions but not for a text.
+/// Rendered as missing, it would change the meaning: "if it is the aisle, otherwise the window".
 fn unsure<'a>(
     template: &'a Template,
     twin: &Twin,

@@ -1,5 +1,4 @@
-//! What a candidate weighs: how likely it is to be taken up, in which way it is best said, what it is
-//! worth.
+//! Scores a candidate: propensity, best treatment, value.
 
 use std::fmt;
 
@@ -11,38 +10,37 @@ use super::{CandidateVerdict, ScoreFactors, Scoring};
 use crate::models::{self, Belief, Prior};
 use crate::policy::{self, EvalError, IssueWeights, Treatment, Worth};
 
-/// How likely it is that a customer takes an action up of which nobody knows anything.
+/// The prior propensity without any data.
 const UNKNOWN: f64 = 0.5;
-/// How strong the reason is to show something for which there is just room.
+/// The strength of the reason of an action that only fills a placement.
 const ROOM: f64 = 0.5;
-/// From here on a need is so strong that one may speak plainly of it.
+/// From this strength on a need allows a plain tone.
 const STRONG: f64 = 0.9;
-/// Below this level, or this trend, one speaks gently.
+/// Below this level, or this trend, the tone is gentle.
 const LOW: f64 = -0.15;
 const FALLING: f64 = -0.2;
 
-/// One way to say an action: a treatment that is allowed, and what is believed of it.
+/// One permitted treatment of an action, with its propensity.
 #[derive(Clone, Copy)]
 pub(super) struct TreatmentOption<'a> {
     pub(super) treatment: &'a Treatment,
     pub(super) propensity: f64,
     pub(super) drawn: f64,
-    /// What the draw was made from.
+    /// The belief from which the propensity is drawn.
     pub(super) belief: Belief,
-    /// What comes first is better.
+    /// Its rank: lower is better.
     order: (usize, bool, u8),
 }
 
-/// The ways to say an action, best first; and why the last one that is not there is not.
+/// The permitted treatments of an action, best first, and why the last rejected one was rejected.
 pub(super) struct TreatmentOptions<'a> {
     pub(super) all: SmallVec<[TreatmentOption<'a>; 2]>,
-    /// One of those that are not there would be, if it were no quiet hour.
+    /// Whether there would be one more treatment outside quiet hours.
     pub(super) is_quiet: bool,
     because: Option<TreatmentRejection<'a>>,
 }
 
-/// Why an action is not said in one way. Most are, in most decisions, and nobody asks why: words
-/// are made of it only then.
+/// Why a treatment was rejected. Formatted lazily, because it is rarely asked for.
 enum TreatmentRejection<'a> {
     Elsewhere { channel: &'a str },
     NoPlace { treatment: &'a str },
@@ -83,7 +81,7 @@ impl fmt::Display for TreatmentRejection<'_> {
 }
 
 impl<'a> TreatmentOptions<'a> {
-    /// Those among which the draw decides: the ones that are as good as the best in all else.
+    /// The treatments among which the draw decides: those that rank equal to the best in everything else.
     pub(super) fn drawn(&self) -> impl Iterator<Item = &TreatmentOption<'a>> {
         let best = self.all.first().map(|way| way.order);
         self.all.iter().take_while(move |way| Some(way.order) == best)
@@ -95,7 +93,7 @@ impl TreatmentOptions<'_> {
         TreatmentOptions { all: SmallVec::new(), is_quiet: false, because: None }
     }
 
-    /// Why the last way that is not there is not.
+    /// Why the last rejected treatment was rejected.
     pub(super) fn because(&self) -> Box<str> {
         let barred = self.because.as_ref();
         barred.map_or("the action has no treatment".into(), |barred| barred.to_string().into())
@@ -103,9 +101,9 @@ impl TreatmentOptions<'_> {
 }
 
 impl<'a> Scoring<'a> {
-    /// The ways in which an action may be said, best first: in the channel that the customer
-    /// prefers, else in the one where the customer is; in a tone that fits; then by how likely the
-    /// customer is to take it up; else in the policy's order.
+    /// The permitted treatments of an action, best first: in the channel that the customer prefers, else
+    /// in the one where the customer is; in a fitting tone; then by propensity; else in the policy's
+    /// order.
     pub(super) fn treatment_options(
         &self,
         action: &'a policy::ActionDefinition,
@@ -136,14 +134,14 @@ impl<'a> Scoring<'a> {
                 order,
             });
         }
-        // A stable sort: of equal ones the policy's order decides.
+        // A stable sort: the policy's order decides among equals.
         treatment_options.all.sort_by(|left, right| {
             left.order.cmp(&right.order).then(right.drawn.total_cmp(&left.drawn))
         });
         treatment_options
     }
 
-    /// How far behind the best a treatment's channel is, or why it is not said there at all.
+    /// The rank of a treatment's channel, or why the treatment is not permitted.
     fn allowed(
         &self,
         action: &'a policy::ActionDefinition,
@@ -187,8 +185,8 @@ impl<'a> Scoring<'a> {
         self.context.input.channel().is_some_and(|present| present.as_str() == channel)
     }
 
-    /// How badly a tone fits: whoever feels low, or is on the way there, is spoken to gently; plain
-    /// words need a strong need, or a policy that says when.
+    /// How badly a tone fits: a customer in a low or falling mood is addressed gently; a plain tone needs
+    /// a strong need, or a condition in the policy.
     fn misfit(&self, treatment: &Treatment, strength: f64) -> u8 {
         let (gentle, plain) = match &*treatment.tone {
             "gentle" => (true, 0),
@@ -199,15 +197,14 @@ impl<'a> Scoring<'a> {
         match (self.is_low, strength >= STRONG) {
             (true, _) if gentle => 0,
             (true, _) => 1 + plain,
-            // A policy that says when has the last word.
+            // A condition in the policy overrides.
             (false, _) if treatment.when.is_some() => 0,
             (false, true) => u8::from(plain == 0),
             (false, false) => plain,
         }
     }
 
-    /// How likely the customer is to take it up if it is said so: what is believed, and a draw from
-    /// that.
+    /// The propensity of a treatment: the belief, and a draw from it.
     fn propensity(
         &self,
         action: &policy::ActionDefinition,
@@ -225,10 +222,10 @@ impl<'a> Scoring<'a> {
         (belief, belief.drawn(models::normal(chance)))
     }
 
-    /// What an action weighs if it is said in the best way.
+    /// The score factors of an action in its best treatment.
     ///
     /// # Errors
-    /// If what it is worth cannot be worked out; the rest of the weights is there all the same.
+    /// If its value cannot be evaluated; the other factors are returned all the same.
     pub(super) fn weights(
         &self,
         action: &policy::ActionDefinition,
@@ -263,20 +260,20 @@ impl<'a> Scoring<'a> {
     }
 }
 
-/// What the policy expects of an action before anybody has answered it.
+/// The policy's prior for an action before there are any outcomes.
 pub(super) fn prior(action: &policy::ActionDefinition) -> Prior {
     let said = action.propensity.map(|prior| Prior::new(prior.expected, prior.weight));
     said.unwrap_or_default()
 }
 
-/// Whether one should speak gently.
+/// Whether a gentle tone is needed.
 pub(in super::super) fn is_low(twin: &super::Twin, now: crate::event::Time) -> bool {
     twin.sentiment.as_ref().is_some_and(|sentiment| {
         sentiment.overall.level(now) < LOW || sentiment.overall.trend(now) < FALLING
     })
 }
 
-/// A seed for the chance of one decision.
+/// The random seed of one decision.
 pub(super) fn chance(twin: &super::Twin, input: &super::super::Input) -> u64 {
     models::seed(&[input.fingerprint, models::hashed(twin.customer.as_str())])
 }

@@ -1,4 +1,4 @@
-//! What people who follow an escalation are told.
+//! Messages about changes of an escalation.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,13 +9,13 @@ use super::{EscalationRecord, EscalationState};
 use crate::config::limits;
 use crate::event::{EventKind, EventType, Speaker, cut};
 
-/// Something that is new since the last message about an escalation.
+/// One change since the last message about an escalation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct News {
-    /// What has changed: `evidence`, `priority`, `note`, `due`, `queue`, or the type of an event of
-    /// the customer's.
+    /// What has changed: `evidence`, `priority`, `note`, `due`, `queue`, or the type of an event of the
+    /// customer.
     pub what: Box<str>,
-    /// How it is now, in short.
+    /// The new value, in short.
     pub text: Box<str>,
 }
 
@@ -26,7 +26,7 @@ impl News {
     }
 }
 
-/// It opens, with the whole story; `id` tells this message apart.
+/// The message that it opens, with the whole brief; `id` distinguishes this message.
 pub(super) fn opened(
     twin: &Twin,
     position: usize,
@@ -38,7 +38,7 @@ pub(super) fn opened(
     Effect::Escalate(Box::new(said(twin, known, id, context.input).with(brief)))
 }
 
-/// It has changed. Whoever takes it gets the story as it stands now.
+/// The message that it has changed. A claim contains the current brief.
 pub(super) fn changed(
     twin: &Twin,
     position: usize,
@@ -55,8 +55,8 @@ pub(super) fn changed(
     Effect::Escalate(Box::new(told))
 }
 
-/// An agent has done something with it: everybody who follows it hears of it, and whoever takes it
-/// gets the story as it stands now.
+/// The message that an agent has acted on it, for everybody who follows it. A claim contains the current
+/// brief.
 pub(super) fn handed_over(
     twin: &Twin,
     position: usize,
@@ -73,14 +73,14 @@ pub(super) fn handed_over(
     Effect::Escalate(Box::new(told))
 }
 
-/// It is another one of the same customer's, as it turned out.
+/// The message that it was joined with another one, because both customers turned out to be one.
 pub(super) fn joined(twin: &Twin, position: usize, input: &Input) -> Effect {
     let known = &twin.escalations[position];
     let id = act::identifier('j', twin, input, &known.id);
     Effect::Escalate(Box::new(said(twin, known, id, input)))
 }
 
-/// A promise about it was broken, in the queue in which it was until now.
+/// The message that a deadline was missed in its previous queue.
 pub(super) fn expired(twin: &Twin, position: usize, context: &ReactionContext<'_>) -> Effect {
     let known = &twin.escalations[position];
     let about = format!("{}/{}", known.id, known.level);
@@ -90,7 +90,7 @@ pub(super) fn expired(twin: &Twin, position: usize, context: &ReactionContext<'_
     Effect::Escalate(Box::new(told))
 }
 
-/// While an agent holds the conversation, they hear of everything that happens to the customer.
+/// While an agent holds the conversation, reports to them everything that happens to the customer.
 pub(in super::super) fn tell(
     twin: &Twin,
     context: &ReactionContext<'_>,
@@ -110,7 +110,7 @@ pub(in super::super) fn tell(
     }
 }
 
-/// Whether an agent who speaks with the customer must know of an input.
+/// Whether an agent in conversation with the customer must know of an input.
 fn matters(input: &Input) -> Option<EventType> {
     use EventType::{Case, Consent, Interaction, Message, Outcome, Preference, Signal, Track};
     let Cause::Event(event) = &input.cause else { return None };

@@ -1,4 +1,4 @@
-//! What agents, and operators in their place, do with an escalation.
+//! The acts of agents, and of operators in their place, on an escalation.
 
 use super::super::reaction::Notes;
 use super::super::understand::ReactionContext;
@@ -12,11 +12,11 @@ use crate::event::{
 };
 use crate::policy::EscalationTarget;
 
-/// Does what an agent says.
+/// Applies an agent's act.
 ///
 /// # Errors
-/// If there is no such escalation, or if somebody else holds it: the agent would believe to hold
-/// what they do not. Nothing has changed then.
+/// If there is no such escalation, or if another agent has claimed it: otherwise the agent would wrongly
+/// believe to have claimed it. Nothing has changed then.
 pub(in super::super) fn hand_over(
     twin: &mut Twin,
     told: &HandoffData,
@@ -88,14 +88,14 @@ pub(in super::super) fn hand_over(
     Ok(())
 }
 
-/// The priority of what an operator opens and does not say how pressing it is.
+/// The priority of an escalation that an operator opens without one.
 const PRIORITY: u8 = 3;
 
 fn refused(detail: String) -> Rejection {
     Rejection::new(Reason::Refused, detail)
 }
 
-/// To whom an operator hands the customer over.
+/// The target to which an operator hands the customer over.
 fn desk(told: &HandoffData, world: &World<'_>) -> Result<EscalationTarget, Rejection> {
     let queues = &world.policy.queues;
     let names = || {
@@ -128,8 +128,8 @@ fn target(twin: &Twin, told: &HandoffData) -> Result<usize, Rejection> {
     })
 }
 
-/// Whether this agent may do this now. Claims are exclusive, and only the holder goes on; an operator
-/// who gives their name may do everything.
+/// Checks that this agent may do this now. Claims are exclusive, and only the agent who has claimed it
+/// may continue; a named operator may do everything.
 fn may(twin: &Twin, position: usize, told: &HandoffData) -> Result<(), Rejection> {
     let known = &twin.escalations[position];
     let is_settled = !known.is_open();
@@ -158,7 +158,7 @@ fn may(twin: &Twin, position: usize, told: &HandoffData) -> Result<(), Rejection
     )))
 }
 
-/// Keeps what the agent wrote, and what they said.
+/// Records the agent's note, and what they said.
 fn note(
     twin: &mut Twin,
     position: usize,
@@ -177,7 +177,7 @@ fn note(
     }
     let thread = known.thread.clone();
     if let Some(said) = &told.said {
-        // In the channel of the conversation, so that the customer's answer belongs to it.
+        // In the channel of the conversation, so that the customer's answer is assigned to it.
         let conversation = twin.interactions.iter().find(|one| Some(&one.id) == thread.as_ref());
         let channel = conversation.map_or_else(|| channel.clone(), |one| one.channel.clone());
         let message = MessageData {
@@ -192,7 +192,7 @@ fn note(
     }
 }
 
-/// The conversation goes on where the agent left it.
+/// Continues the conversation where the agent left it.
 fn go_on(twin: &mut Twin, position: usize, told: &HandoffData, at: Time, notes: &mut Notes) {
     let Some(thread) = twin.escalations[position].thread.clone() else { return };
     let open = |one: &&mut super::super::Interaction| one.id == thread && one.state.is_open();
@@ -201,8 +201,8 @@ fn go_on(twin: &mut Twin, position: usize, told: &HandoffData, at: Time, notes: 
     }
 }
 
-/// What is settled is a problem no more: the needs and cases that the agent names go, and so does
-/// everything that made the customer dissatisfied but what belongs to cases that are still open.
+/// A resolved matter is no longer a problem: removes the needs and cases that the agent names, and every
+/// cause of dissatisfaction except those of cases that are still open.
 fn settle(twin: &mut Twin, told: &HandoffData, world: &World<'_>, at: Time) {
     for name in &told.needs {
         if let Some(need) = world.policy.need(name) {

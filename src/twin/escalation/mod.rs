@@ -1,8 +1,8 @@
-//! What the twin hands to people, and how they give it back.
+//! Escalations to agents and their return.
 //!
-//! One conversation has one open escalation; further evidence strengthens it. It is open until an
-//! agent claims it, who alone holds it until they hand it back or resolve it; a promise of its queue
-//! that is broken moves it on to the next.
+//! A conversation has one open escalation; further evidence is added to it. It is open until one agent
+//! claims it, who alone can act on it until they hand it back or resolve it; a missed deadline moves it
+//! to the next queue.
 
 mod changes;
 mod handoff;
@@ -26,7 +26,7 @@ use super::{Effect, Input, Twin};
 use crate::config::limits;
 use crate::event::{Channel, Time};
 
-/// Where an escalation stands.
+/// The state of an escalation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum EscalationState {
@@ -36,9 +36,9 @@ pub enum EscalationState {
     Claimed,
     /// The agent returned the conversation.
     HandedBack,
-    /// The matter is settled.
+    /// It is resolved.
     Resolved,
-    /// A promise was broken; it opens again at once, in the next queue if there is one.
+    /// A deadline was missed; it opens again at once, in the next queue if there is one.
     Expired,
 }
 
@@ -55,64 +55,63 @@ impl EscalationState {
     }
 }
 
-/// A case that the twin handed to people.
+/// An escalation: a case handed to agents.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EscalationRecord {
     /// Its identifier on the bus.
     pub id: Box<str>,
-    /// The queue of people.
+    /// The queue.
     pub queue: Box<str>,
-    /// What its people use facts for.
+    /// The purpose for which the queue may use data.
     pub purpose: Box<str>,
-    /// What it is about.
+    /// The topic.
     pub topic: Box<str>,
-    /// 1 (whenever) to 5 (now).
+    /// The priority, from 1 (not urgent) to 5 (immediately).
     pub priority: u8,
-    /// Where it stands.
+    /// The state.
     pub state: EscalationState,
-    /// Why, in words for people.
+    /// The reason, for people to read.
     pub because: Box<str>,
-    /// Who holds or held it.
+    /// The agent who has or had claimed it.
     pub agent: Option<Box<str>>,
     /// The channel in which the agent works.
     pub desk: Option<Channel>,
-    /// What the agent left for whoever goes on.
+    /// The agent's note for the next agent.
     pub note: Option<Box<str>>,
     /// When it was opened.
     pub opened: Time,
     /// When it last changed.
     pub touched: Time,
-    /// The conversation that it is about; none: it has none.
+    /// The conversation that it concerns, if any.
     pub thread: Option<Box<str>>,
     /// Further evidence, oldest first; at most [`limits::ESCALATION_REMARKS`].
     pub evidence: Vec<Remark>,
-    /// What agents noted, oldest first; at most [`limits::ESCALATION_REMARKS`].
+    /// Notes of agents, oldest first; at most [`limits::ESCALATION_REMARKS`].
     pub notes: Vec<Remark>,
-    /// When it came to this queue.
+    /// When it entered this queue.
     pub since: Time,
-    /// When the next promise of the queue is broken; none: nobody promised anything more.
+    /// The queue's next deadline; none: no further deadline.
     pub due: Option<Time>,
-    /// How many promises were broken.
+    /// The number of missed deadlines.
     pub level: u8,
-    /// How it was settled, in the company's word.
+    /// How it was resolved, in the company's own term.
     pub outcome: Option<Box<str>>,
-    /// The customer's language, as far as it was known when it opened.
+    /// The customer's language, if it was known when it opened.
     pub language: Option<Box<str>>,
 }
 
 /// A line about an escalation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Remark {
-    /// When.
+    /// When it was written.
     pub at: Time,
     /// The agent who wrote it; none: the twin.
     pub by: Option<Box<str>>,
-    /// The words.
+    /// The text.
     pub text: Box<str>,
 }
 
-/// The outcome of one of two escalations about the same, once it turns out that both customers are
-/// one.
+/// The outcome of one of two escalations about the same matter, once both customers turn out to be one.
 const JOINED: &str = "joined";
 
 impl EscalationRecord {
@@ -121,13 +120,14 @@ impl EscalationRecord {
         self.state == EscalationState::Claimed
     }
 
-    /// Whether people still have something to do.
+    /// Whether agents still have something to do.
     pub fn is_open(&self) -> bool {
         matches!(self.state, EscalationState::Open | EscalationState::Claimed)
     }
 
-    /// Whether both are about one conversation, or, where one has none, about the same topic in the
-    /// same queue. What people of another purpose may read is not about the same: it stays with them.
+    /// Whether both concern the same conversation, or, if one has none, the same topic in the same queue.
+    /// Two queues with different purposes are never joined, so that data for the one is not shown to the
+    /// other.
     pub fn is_about_the_same(&self, other: &EscalationRecord) -> bool {
         self.purpose == other.purpose
             && match (&self.thread, &other.thread) {
@@ -136,14 +136,14 @@ impl EscalationRecord {
             }
     }
 
-    /// Who holds it and since when, for whoever wants it, too.
+    /// Who has claimed it and since when, for an error message.
     fn held_by(&self) -> String {
         let agent = self.agent.as_deref().unwrap_or("an agent who is not named");
         format!("held by `{agent}` since {}", self.touched)
     }
 }
 
-/// Keeps a line with the others: the first one stays, of the rest the oldest leaves first.
+/// Adds a line to a list: the first line is kept, of the others the oldest is dropped.
 fn keep(lines: &mut Vec<Remark>, line: Remark) {
     if lines.len() >= limits::ESCALATION_REMARKS {
         lines.remove(1);
@@ -152,14 +152,14 @@ fn keep(lines: &mut Vec<Remark>, line: Remark) {
 }
 
 impl Twin {
-    /// The open escalation to a queue about a topic.
+    /// The open escalation of a topic in a queue.
     pub fn open_escalation(&self, queue: &str, topic: &str) -> Option<&EscalationRecord> {
         self.escalations
             .iter()
             .find(|known| &*known.queue == queue && &*known.topic == topic && known.is_open())
     }
 
-    /// The escalations with which people still have something to do.
+    /// The escalations with which agents still have something to do.
     pub fn open_escalations(&self) -> impl Iterator<Item = &EscalationRecord> {
         self.escalations.iter().filter(|known| known.is_open())
     }
@@ -180,9 +180,9 @@ impl Twin {
         settled.map(|at| self.escalations.remove(at)).is_some()
     }
 
-    /// Of open escalations about the same thing, as two identifiers of one customer can have them,
-    /// one stays: the one that is held, else the older one. What stays does not depend on the order
-    /// in which identifiers turn out to be one customer.
+    /// Of two open escalations about the same matter, which two identifiers of one customer can have,
+    /// keeps one: the claimed one, else the older one. The choice does not depend on the order in which
+    /// the identifiers are merged.
     pub(super) fn join_escalations(&mut self, input: &Input, effects: &mut Vec<Effect>) {
         let mut order: Vec<usize> = (0..self.escalations.len()).collect();
         order.sort_by_key(|at| {

@@ -1,4 +1,4 @@
-//! An escalation opens, or what is open grows stronger.
+//! Opens an escalation, or adds evidence to an open one.
 
 use super::super::reaction::Notes;
 use super::super::understand::ReactionContext;
@@ -10,7 +10,7 @@ use crate::config::limits;
 use crate::event::{EventKind, cut};
 use crate::policy::{EscalationTarget, Policy, Truth};
 
-/// What would be handed to people.
+/// A new escalation.
 #[derive(Clone, Copy)]
 pub(in super::super) struct NewEscalation<'a> {
     pub(in super::super) to: &'a EscalationTarget,
@@ -19,11 +19,11 @@ pub(in super::super) struct NewEscalation<'a> {
     pub(in super::super) because: &'a str,
 }
 
-/// Where an escalation goes if a policy names no queue at all.
+/// The queue of an escalation if a policy defines no queues.
 const ANY_QUEUE: &str = "care";
 
-/// The queue to which something goes: of several that would do, the first in the policy. Where what is
-/// kept must not be used, nobody looks whom a queue is for: one that is for everybody would do.
+/// The queue of an escalation: of several that fit, the first in the policy. If processing is restricted,
+/// a queue's conditions on the customer are not evaluated, so only a queue without conditions fits.
 pub(in super::super) fn route<'a>(
     twin: &Twin,
     to: &'a EscalationTarget,
@@ -43,14 +43,14 @@ pub(in super::super) fn route<'a>(
     };
     able()
         .find(|queue| queue.speaks(language.as_deref()) && queue.when.as_ref().is_none_or(is_for))
-        // Somebody who cannot speak their language is better than nobody.
+        // An agent who does not speak the customer's language is better than none.
         .or_else(|| able().find(|queue| queue.when.as_ref().is_none_or(is_for)))
         .or_else(|| able().next())
         .map_or(ANY_QUEUE, |queue| &queue.name)
 }
 
-/// Opens an escalation. If one is open about the same conversation, or in the same queue about the
-/// same topic, that one grows stronger instead, by evidence that is new.
+/// Opens an escalation. If one is open about the same conversation, or in the same queue about the same
+/// topic, new evidence is added to that one instead.
 pub(in super::super) fn escalate(
     twin: &mut Twin,
     opening: &NewEscalation<'_>,
@@ -103,11 +103,11 @@ pub(in super::super) fn escalate(
     super::wait_for_promises(twin, now, effects, notes);
 }
 
-/// Whether what would be opened has been, and has gone on to people further along since: where there
-/// is no conversation that tells.
+/// Whether the new escalation was opened before and has moved on to a later queue since. Only escalations
+/// without a conversation need this check.
 fn has_gone_on(known: &EscalationRecord, opened: &EscalationRecord, policy: &Policy) -> bool {
     let next = |queue: &str| policy.queue(queue).and_then(|queue| queue.next.clone());
-    // A way that comes round is a mistake in a policy, so this ends.
+    // A cycle of queues is a mistake in a policy, so the search is bounded.
     let mut further = std::iter::successors(next(&opened.queue), |queue| next(queue));
     known.topic == opened.topic
         && known.purpose == opened.purpose
@@ -115,7 +115,7 @@ fn has_gone_on(known: &EscalationRecord, opened: &EscalationRecord, policy: &Pol
         && further.any(|queue| queue == known.queue)
 }
 
-/// What is new about it becomes evidence; what is more pressing makes it so.
+/// Adds new evidence, and raises the priority if the new one is higher.
 fn strengthen(
     twin: &mut Twin,
     position: usize,
@@ -145,8 +145,7 @@ fn strengthen(
     }
 }
 
-/// The conversation that an input is about: that of a message, else one that is going on in its
-/// channel.
+/// The conversation of an input: that of a message, else one in progress in its channel.
 fn thread(twin: &Twin, context: &ReactionContext<'_>) -> Option<Box<str>> {
     let Cause::Event(event) = &context.input.cause else { return None };
     let cited = match &event.kind {

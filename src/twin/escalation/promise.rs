@@ -1,4 +1,4 @@
-//! What a queue promises: that somebody takes an escalation, and that it is settled, in time.
+//! The deadlines of a queue: for claiming an escalation, and for resolving it.
 
 use super::super::reaction::Notes;
 use super::super::understand::ReactionContext;
@@ -9,10 +9,10 @@ use crate::config::limits;
 use crate::event::Time;
 use crate::policy::{CatchUp, DUE_TIMER};
 
-/// The greatest priority: now.
+/// The highest priority: immediately.
 const PRIORITY_MAX: u8 = 5;
 
-/// When the first promise may be broken.
+/// The next deadline of all escalations.
 fn first_due(twin: &Twin) -> Option<Time> {
     twin.open_escalations().filter_map(|known| known.due).min()
 }
@@ -21,7 +21,7 @@ fn timer(due: Time) -> Timer {
     Timer { name: DUE_TIMER.into(), due, every: None, catch_up: CatchUp::Run }
 }
 
-/// Waits for the first promise that may be broken.
+/// Starts the timer for the next deadline.
 pub(in super::super) fn wait_for_promises(
     twin: &mut Twin,
     now: Time,
@@ -30,7 +30,7 @@ pub(in super::super) fn wait_for_promises(
 ) {
     match first_due(twin) {
         Some(due) => {
-            // Two of the same moment are noticed together, and none is noticed twice.
+            // Deadlines at the same time are handled together, and none is handled twice.
             let due = due.max(now + std::time::Duration::from_millis(1));
             twin.start_timer(timer(due), effects, notes);
         }
@@ -38,13 +38,13 @@ pub(in super::super) fn wait_for_promises(
     }
 }
 
-/// What a twin waits for by itself, and not because a memory says so: when escalations come and go
-/// with a memory, the timer of their promises follows.
+/// The timers that a twin starts by itself, not from a memory: when escalations move with a memory, the
+/// timer of their deadlines follows.
 pub(in super::super) fn is_of_promises(timer: &Timer) -> bool {
     *timer.name == *DUE_TIMER
 }
 
-/// Waits for what the escalations that came with a memory promise.
+/// Starts the timer for the deadlines of the escalations that arrived with a memory.
 pub(in super::super) fn keep_timer(twin: &mut Twin) {
     twin.timers.retain(|timer| !is_of_promises(timer));
     if twin.timers.len() < limits::TIMERS
@@ -54,7 +54,7 @@ pub(in super::super) fn keep_timer(twin: &mut Twin) {
     }
 }
 
-/// Moves on what should have been taken or settled by now; `false` if there is nothing.
+/// Moves on the escalations whose deadline was missed; `false` if there are none.
 pub(in super::super) fn keep_promises(
     twin: &mut Twin,
     context: &ReactionContext<'_>,
@@ -72,15 +72,14 @@ pub(in super::super) fn keep_promises(
         }
     }
     if any {
-        // Two that were apart until now may have come to the same people.
+        // Two escalations that were separate may now be in the same queue.
         twin.join_escalations(context.input, effects);
     }
     wait_for_promises(twin, now, effects, notes);
     any
 }
 
-/// It opens again in the next queue, where nobody has it yet; without one it stays where it is, and
-/// is more pressing.
+/// Opens it again in the next queue, unclaimed; without a next queue it stays, with a higher priority.
 fn go_on(twin: &mut Twin, at: usize, context: &ReactionContext<'_>) -> Effect {
     let now = context.input.at;
     let known = &mut twin.escalations[at];

@@ -1,5 +1,5 @@
-//! What the twin sees by itself: that a customer wants a person, that a bot fails, that the
-//! dissatisfaction is alarming.
+//! Triggers of automatic escalations: the customer asks for a person, a bot fails, dissatisfaction
+//! reaches the alarm threshold.
 
 use super::super::reaction::Notes;
 use super::super::sentiment::MessageContent;
@@ -11,14 +11,14 @@ use crate::event::{EventKind, Speaker, cut};
 use crate::language::{AUTOMATIC, Language, is_alike};
 use crate::policy::{AutoEscalation, DENIAL, PERSON};
 
-/// A message whose valence is by so much below that of the one before it feels worse.
+/// A message whose valence is lower than that of the previous one by this much counts as worse.
 const WORSE: f32 = 0.2;
 
-/// So much of a message is enough to show it.
+/// The maximum length of a quote from a message.
 const QUOTED_BYTES: usize = 200;
 
-/// Opens what a message of the customer's calls for. Where what is kept must not be used, a wish is
-/// heard all the same, and nobody looks how a bot has done.
+/// Opens the escalations that a message of the customer triggers. If processing is restricted, a wish
+/// still counts, but the bot's answers are not evaluated.
 pub(in super::super) fn signs(
     twin: &mut Twin,
     context: &ReactionContext<'_>,
@@ -50,7 +50,7 @@ pub(in super::super) fn signs(
     }
 }
 
-/// Opens what an alarming dissatisfaction calls for, unless what is kept must not be used.
+/// Opens the escalation for alarming dissatisfaction, unless processing is restricted.
 pub(in super::super) fn alarm(
     twin: &mut Twin,
     context: &ReactionContext<'_>,
@@ -67,7 +67,7 @@ pub(in super::super) fn alarm(
     open(twin, opens, "dissatisfaction", &[("level", &level)], context, effects, notes);
 }
 
-/// The topic is the key of the sentence that says why.
+/// The topic is also the key of the sentence with the reason.
 fn open(
     twin: &mut Twin,
     opens: &AutoEscalation,
@@ -85,11 +85,11 @@ fn open(
     escalate(twin, &opening, context, effects, notes);
 }
 
-/// How many answers of a bot have failed in the conversation at hand, since no person spoke in it:
-/// after them the customer repeated what they had said, denied that it helped, or felt worse.
+/// The number of failed bot answers in the current conversation since a person last spoke in it: answers
+/// after which the customer repeated themselves, denied that it helped, or felt worse.
 fn failures(twin: &Twin, said: &MessageContent, context: &ReactionContext<'_>) -> u32 {
     let Some(conversation) = twin.last_conversation() else { return 0 };
-    // What a program wrote from the customer's address says nothing of a bot's answers.
+    // An automatic message from the customer's address says nothing about a bot's answers.
     let is_said = |line: &&TranscriptLine| {
         line.from != Speaker::Customer || !line.text.starts_with(AUTOMATIC)
     };
@@ -109,7 +109,7 @@ fn failures(twin: &Twin, said: &MessageContent, context: &ReactionContext<'_>) -
                 u32::from(fails(twin, conversation, &before, lines[at], is_last, said, context));
         }
     }
-    // Only what the customer says now can show that it has failed once more.
+    // Only the current message can show one more failure.
     let is_now = lines.last().is_some_and(|line| line.at == context.input.at);
     if is_now { failed } else { 0 }
 }

@@ -6,32 +6,32 @@ use super::{EscalationRecord, EscalationState};
 use crate::config::limits;
 use crate::event::{Time, cut};
 
-/// An open escalation as lists show it. Stored, so that lists are made without waking anybody.
+/// An open escalation, as lists show it. Stored, so that lists need not load any twin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WaitingEscalation {
     /// Its identifier.
     pub id: Box<str>,
-    /// The queue of people.
+    /// The queue.
     pub queue: Box<str>,
-    /// What it is about.
+    /// The topic.
     pub topic: Box<str>,
-    /// 1 (whenever) to 5 (now).
+    /// The priority, from 1 (not urgent) to 5 (immediately).
     pub priority: u8,
     /// Open or claimed.
     pub state: EscalationState,
-    /// Who holds it.
+    /// The agent who has claimed it.
     pub agent: Option<Box<str>>,
     /// The customer's language.
     pub language: Option<Box<str>>,
-    /// Why, in short.
+    /// The reason, in short.
     pub because: Box<str>,
     /// When it was opened.
     pub opened: Time,
     /// When it last changed.
     pub touched: Time,
-    /// When the next promise is broken; none: nobody promised anything more.
+    /// The next deadline; none: no further deadline.
     pub due: Option<Time>,
-    /// How many promises were broken.
+    /// The number of missed deadlines.
     pub level: u8,
 }
 
@@ -55,7 +55,7 @@ impl WaitingEscalation {
 }
 
 impl Twin {
-    /// The open escalations, as lists show them.
+    /// The open escalations, as listed.
     pub fn waiting(&self) -> Vec<WaitingEscalation> {
         self.open_escalations().map(WaitingEscalation::of).collect()
     }

@@ -36,7 +36,7 @@ fn value() -> impl Strategy<Value = Value> {
 }
 
 fn told() -> impl Strategy<Value = DatedValue> {
-    // Null: it was taken away.
+    // Null: it was removed.
     let value = prop_oneof![3 => value(), 1 => Just(Value::Null)];
     (0..3u8, value, when()).prop_map(|(of, value, at)| DatedValue { name: name(of), value, at })
 }
@@ -46,7 +46,7 @@ fn spelled(name: Box<str>, is_loud: bool) -> Box<str> {
 }
 
 fn consent() -> impl Strategy<Value = Consent> {
-    // In capitals it is the same name.
+    // In upper case it is the same name.
     let name = || (0..2u8, any::<bool>()).prop_map(|(of, is_loud)| spelled(name(of), is_loud));
     (name(), option::of(name()), any::<bool>(), when()).prop_map(
         |(purpose, channel, granted, at)| Consent {
@@ -211,7 +211,7 @@ fn window(keep: AggregateFunction) -> impl Strategy<Value = Window> {
 }
 
 fn counter() -> impl Strategy<Value = Counter> {
-    // Whole half-lives and small numbers: sums are exact then, in whatever order.
+    // Whole half-lives and small numbers, so that sums are exact in any order.
     (0..3u8, -4..4i8, when()).prop_map(|(of, value, at)| Counter {
         name: name(of),
         half_life: DAY,
@@ -290,7 +290,7 @@ fn preference() -> impl Strategy<Value = Preference> {
     })
 }
 
-/// One that the customer may have wanted forgotten.
+/// A preference that the customer may have asked to forget.
 fn preference_or_forgotten() -> impl Strategy<Value = Preference> {
     (preference(), option::of(when())).prop_map(|(mut known, at)| {
         let forgotten = at.map(|at| Forgotten { at, until: at + DAY });
@@ -301,7 +301,7 @@ fn preference_or_forgotten() -> impl Strategy<Value = Preference> {
 
 const MAX: usize = 64;
 
-/// Two lists joined, in the order in which things would leave.
+/// Two lists merged, in eviction order.
 fn joined<T: Mergeable>(one: &[T], other: &[T]) -> Vec<T> {
     let mut all = one.to_vec();
     join(&mut all, other.to_vec(), "NEEDS", MAX, &mut Notes::default());
@@ -313,7 +313,7 @@ fn sorted<T: Mergeable>(mut all: Vec<T>) -> Vec<T> {
     all
 }
 
-/// What one twin remembers: of each thing one.
+/// The memory of one twin: each item once.
 fn of_one_twin<T: Mergeable>(all: Vec<T>) -> Vec<T> {
     let mut known: Vec<T> = Vec::new();
     for item in all {
@@ -415,7 +415,7 @@ proptest! {
         };
         let mut all = new(&joined(own, brought));
         part_preferences(&mut all, brought, &Compared::Known.of(own, brought));
-        // As if it had never come, though what was there is seen from a later moment.
+        // As if it had never arrived, but what was there is read at a later time.
         let expected = new(&own.iter().filter(|one| all.iter().any(|known| known.is_same(one))).cloned().collect::<Vec<_>>());
         for known in &expected {
             let found = all.iter().find(|one| one.is_same(known)).unwrap();

@@ -26,7 +26,7 @@ fn show(profile: &mut Profile, value: &str, speaks: PreferenceSign, number: u64,
     profile.prefer_shown(&evidence, &rule(), &mut Notes::default());
 }
 
-/// What a customer chose, each on the day of its number.
+/// The choices of a customer, each on the day of its number.
 fn chosen(values: &[&str]) -> Profile {
     let mut profile = Profile::default();
     for (number, value) in (0..).zip(values) {
@@ -177,7 +177,7 @@ fn profile_of(evidence: &[(u8, u32, PreferenceSign)]) -> Profile {
     profile
 }
 
-/// Weights and times by value, rounded to what sums of fractions in another order leave alike.
+/// Weights and times by value, rounded so that sums of fractions in another order are equal.
 fn rounded(profile: &Profile) -> Vec<(String, u32, Time, i64, i64)> {
     let round = |weight: f64| (weight * 1e9).round() as i64;
     let mut all: Vec<_> = seat(profile)
